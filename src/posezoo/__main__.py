@@ -1,0 +1,5 @@
+"""python -m posezoo: the command line."""
+
+from posezoo.cli.main import main
+
+raise SystemExit(main())

@@ -1,0 +1,162 @@
+"""Every way a run can fail, as one family, each with a hint.
+
+PosezooError
+├── SettingsError            a flag, POSEZOO_* variable or posezoo.cfg holds a value that cannot be used
+├── SpecError                a model.yml says something that cannot be meant (file:line:column)
+├── UnknownModelError        no model of that name
+├── FetchError               a file did not arrive
+│   ├── SourceError          a source did not answer, or not with the file
+│   ├── SizeError            more or fewer bytes than declared
+│   ├── DigestError          other bytes than declared
+│   └── ArchiveError         a wheel or archive that does not hold what it should
+├── ConversionError          the original could not be made into an IR
+│   └── SelfCheckError       the IR does not compute what the original computes
+├── InferenceError           a model could not be read, compiled or run
+├── ImageError               a picture could not be read or is not one
+├── OutputError              a result could not be written
+└── MissingPackageError      an optional package is not installed
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from types import ModuleType
+
+
+class PosezooError(Exception):
+    """A failure that the user can act on.
+
+    Args:
+        problem: what went wrong and where, in one line.
+        hint: what to do next, in one line; empty when the problem says it all.
+    """
+
+    def __init__(self, problem: str, *, hint: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive a process pool: arguments differ from class to class, the state does not."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[PosezooError], args: tuple[object, ...], state: dict[str, object]) -> PosezooError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class SettingsError(PosezooError):
+    """A setting cannot be used; the problem names where it was said."""
+
+
+class SpecError(PosezooError):
+    """A model.yml says something that cannot be meant.
+
+    The problem reads ``path:line:column: field: what is wrong`` (lines and columns count from 1).
+    """
+
+    def __init__(
+        self, file: str, line: int, column: int, field: str, problem: str, *, hint: str = ""
+    ) -> None:
+        where = f"{file}:{line}:{column}"
+        super().__init__(f"{where}: {field}: {problem}" if field else f"{where}: {problem}", hint=hint)
+        self.file, self.line, self.column, self.field = file, line, column, field
+
+
+class UnknownModelError(PosezooError):
+    """No model matches; the hint names the nearest one."""
+
+
+class FetchError(PosezooError):
+    """A file of a model did not arrive."""
+
+
+class SourceError(FetchError):
+    """A source did not answer, or not with the file.
+
+    Args:
+        problem: what the source did.
+        hint: what to do next.
+        temporary: whether asking again may help (a timeout, a 503), or not (a 404).
+    """
+
+    def __init__(self, problem: str, *, hint: str = "", temporary: bool = False) -> None:
+        super().__init__(problem, hint=hint)
+        self.temporary = temporary
+
+
+class SizeError(FetchError):
+    """More or fewer bytes than declared."""
+
+
+class DigestError(FetchError):
+    """Other bytes than declared."""
+
+
+class ArchiveError(FetchError):
+    """A wheel or archive that does not hold what it should."""
+
+
+class ConversionError(PosezooError):
+    """The original could not be made into an IR."""
+
+
+class SelfCheckError(ConversionError):
+    """The IR does not compute what the original computes."""
+
+
+class InferenceError(PosezooError):
+    """A model could not be read, compiled or run."""
+
+
+class ImageError(PosezooError):
+    """A picture could not be read, or is not one."""
+
+
+class OutputError(PosezooError):
+    """A result could not be written."""
+
+
+class MissingPackageError(PosezooError):
+    """An optional package is not installed.
+
+    Args:
+        package: its import name.
+        extra: the extra of ours that brings it.
+        why: what the import itself said, where it is installed but does not load.
+    """
+
+    def __init__(self, package: str, *, extra: str, why: str = "") -> None:
+        problem = f"{package} is installed but does not load: {why}" if why else f"{package} is not installed"
+        super().__init__(problem, hint=f'pip install "posezoo[{extra}]"')
+        self.package, self.extra = package, extra
+
+
+def require(package: str, *, extra: str) -> ModuleType:
+    """Import an optional package, or say which extra brings it.
+
+    Raises:
+        MissingPackageError: it is not installed, or its import fails.
+    """
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        missing = error.name is not None and error.name.split(".")[0] == package.split(".")[0]
+        raise MissingPackageError(package, extra=extra, why="" if missing else str(error)) from error
+    except ImportError as error:
+        raise MissingPackageError(package, extra=extra, why=str(error)) from error
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the known word nearest to a mistyped one; empty when none is near.
+
+    >>> nearest("chekpoint", ["checkpoint", "files"])
+    'did you mean checkpoint?'
+    """
+    matches = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean {matches[0]}?" if matches else ""

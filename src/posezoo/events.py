@@ -1,0 +1,141 @@
+"""What happened, as frozen values, told to whoever listens.
+
+Stages tell, the command line draws: as text, as bars on a terminal, or as JSON lines whose
+``$type`` is the class name in snake case. The names of the download events and of their fields
+are Open Model Zoo's, since scripts read them; fields may be added, never removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Anything worth telling."""
+
+
+Listener = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """The listener that does not care."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warned(Event):
+    """Something is odd, but work goes on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDownloadBegin(Event):
+    """The files of a model are about to be fetched."""
+
+    model: str
+    num_files: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDownloadEnd(Event):
+    """The files of a model are all here and verified, or not."""
+
+    model: str
+    successful: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFileDownloadBegin(Event):
+    """A file is about to come from a source (never told for a file that is already here)."""
+
+    model: str
+    model_file: str
+    size: int
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFileDownloadProgress(Event):
+    """So many bytes of a file have come."""
+
+    model: str
+    model_file: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFileDownloadEnd(Event):
+    """A file has come and is verified, or not."""
+
+    model: str
+    model_file: str
+    successful: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFileUpToDate(Event):
+    """A good file was here already and was left alone."""
+
+    model: str
+    model_file: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFileRetrieved(Event):
+    """A file came from the cache or from a mirror, by its digest."""
+
+    model: str
+    model_file: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConversionBegin(Event):
+    """A model is about to be converted."""
+
+    model: str
+    precisions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSelfChecked(Event):
+    """An IR computes what its original computes.
+
+    ``difference`` is the largest of all outputs, as a share of that output's largest value;
+    ``reference`` names the runtime that computed the original.
+    """
+
+    model: str
+    precision: str
+    difference: float
+    tolerance: float
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConversionEnd(Event):
+    """The IR of a model are published, or not."""
+
+    model: str
+    successful: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConversionUpToDate(Event):
+    """The IR were here already, made from the same bytes by the same means."""
+
+    model: str
+    precisions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConversionSkipped(Event):
+    """Nothing to convert: the model is published as IR."""
+
+    model: str
+    reason: str

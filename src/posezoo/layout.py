@@ -1,0 +1,42 @@
+"""Where each artifact of a model lies on disk.
+
+The folders are Open Model Zoo's, so that a script finds what it always found:
+``<root>/<public|intel>/<name>/<file>`` and ``<root>/<public|intel>/<name>/<precision>/<name>.xml``,
+a part of a composite one level deeper: ``<root>/public/<composite>/<part>/...``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, SourceFile
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Two roots: published files go below ``download_dir``, IR below ``output_dir``; often the same."""
+
+    download_dir: Path
+    output_dir: Path
+
+    def downloads(self, spec: ModelSpec) -> Path:
+        """The folder of a model's published files."""
+        return self.download_dir / spec.subdirectory
+
+    def file(self, spec: ModelSpec, file: SourceFile) -> Path:
+        """One published file."""
+        return self.downloads(spec) / file.name
+
+    def model(self, spec: ModelSpec | CompositeSpec) -> Path:
+        """The folder that a model's IR, and its card, lie below."""
+        return self.output_dir / spec.subdirectory
+
+    def ir(self, spec: ModelSpec, precision: Precision) -> Path:
+        """The .xml of an IR; its .bin lies beside it. Models published as IR keep the place of their files."""
+        folder = self.downloads(spec) if spec.is_ir else self.model(spec)
+        return folder / precision / f"{spec.name}.xml"
+
+    def provenance(self, spec: ModelSpec, precision: Precision) -> Path:
+        """The record of what an IR was made from, with what, and when."""
+        return self.ir(spec, precision).with_name("provenance.json")

@@ -1,0 +1,249 @@
+"""What a model of the zoo is, as frozen values.
+
+Everything here was declared by a person in a model.yml and checked by ``spec.model_yml``;
+what tools measure lies elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+
+class _Word(str, Enum):
+    """A word of model.yml: compares, hashes and prints as its text."""
+
+    __str__ = str.__str__
+
+
+class Family(_Word):
+    """The folder that a model lives in."""
+
+    PUBLIC = "public"
+    INTEL = "intel"
+
+
+class Framework(_Word):
+    """What the published file was made with."""
+
+    DLDT = "dldt"  # OpenVINO IR already: nothing to convert
+    ONNX = "onnx"
+    PYTORCH = "pytorch"
+    TF = "tf"
+    TFLITE = "tflite"
+
+
+class Precision(_Word):
+    """The arithmetic type that an IR's weights are stored in."""
+
+    FP32 = "FP32"
+    FP16 = "FP16"
+    FP16_INT8 = "FP16-INT8"
+
+
+class ColorOrder(_Word):
+    """The order of the channels of an image."""
+
+    BGR = "BGR"
+    RGB = "RGB"
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What a file's bytes hash to: lower-case hex, by ``sha384`` or ``sha256``."""
+
+    algorithm: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.algorithm.upper().replace('SHA', 'SHA-')} {self.value[:12]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSource:
+    """A file behind an http or https address."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A file on this machine or a mounted share; a relative path starts at the model.yml's folder."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """One built distribution of a Python package, as a package index holds it."""
+
+    name: str  # mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl
+    size: int  # bytes
+    sha256: str  # hex, as indexes publish it
+
+
+@dataclass(frozen=True, slots=True)
+class PythonPackageSource:
+    """A member of a wheel on a package index; nothing of the package is installed or run."""
+
+    package: str
+    version: str
+    wheel: Wheel
+    member: str
+
+    def __str__(self) -> str:
+        return f"{self.member} of the Python package {self.package} {self.version}"
+
+
+Source = HttpSource | FileSource | PythonPackageSource
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A published file: its bytes are decided by the digest, wherever they come from."""
+
+    name: str  # relative, with / between folders
+    size: int  # bytes
+    checksum: Digest
+    sources: tuple[Source, ...]  # tried in order
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input of a model.
+
+    ``mean`` and ``scale`` are in the network's own channel order, ``scale`` divides, and both are
+    empty where the network takes its input as it is. With ``reverse_input_channels`` the IR takes
+    the other colour order than ``color``, the one that the network was trained on.
+    """
+
+    name: str
+    shape: tuple[int, ...]  # -1 where any size will do
+    layout: str  # NCHW, NHWC, ...; empty where none was declared
+    color: ColorOrder | None = None
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    reverse_input_channels: bool = False
+
+    @property
+    def ir_color(self) -> ColorOrder | None:
+        """The colour order that the converted model takes."""
+        if self.color is None or not self.reverse_input_channels:
+            return self.color
+        return ColorOrder.BGR if self.color is ColorOrder.RGB else ColorOrder.RGB
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An output of a model; ``role`` says what a decoder uses it for."""
+
+    name: str
+    shape: tuple[int, ...]
+    layout: str = ""
+    role: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """How the outputs become poses: a name of ``pose.decoders`` and its options."""
+
+    name: str
+    options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class License:
+    """The terms that the weights come under.
+
+    ``text`` is a file in licenses/ that opens with the holder's copyright line; a foreign zoo gives a
+    ``url`` instead.
+    """
+
+    spdx: str = ""
+    text: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a model comes from."""
+
+    repository: str = ""
+    paper: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfCheck:
+    """How closely the IR must follow the original, where the default does not fit.
+
+    Attributes:
+        measure: ``max`` or ``median`` of abs(a - b), over the largest abs(a) of the output.
+        inputs: ``noise`` (seeded, blocky noise) or ``photo`` (a drawn scene with a photo's statistics).
+        tolerance: the bound by output name; ``*`` stands for every other output.
+        reason: why the default does not fit.
+    """
+
+    measure: str = "max"
+    inputs: str = "noise"
+    tolerance: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One model of the zoo, as its model.yml declares it."""
+
+    name: str
+    family: Family
+    path: Path  # of the model.yml
+    description: str
+    task: str
+    framework: Framework
+    license: License
+    files: tuple[SourceFile, ...]
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    decoder: Decoder | None = None
+    skeleton: str = ""
+    origin: Origin = Origin()
+    self_check: SelfCheck = SelfCheck()
+    revision: int = 1
+    composite: str = ""  # the composite that this model is a part of
+
+    @property
+    def subdirectory(self) -> str:
+        """The model's folder below a registry's or an output folder's root, with / between the names."""
+        return "/".join(filter(None, (self.family, self.composite, self.name)))
+
+    @property
+    def is_ir(self) -> bool:
+        """Whether the model is published as IR, so that there is nothing to convert."""
+        return self.framework is Framework.DLDT
+
+
+@dataclass(frozen=True, slots=True)
+class CompositeSpec:
+    """Several models that only work together, in the order they run in."""
+
+    name: str
+    family: Family
+    path: Path  # of the composite-model.yml
+    description: str
+    task: str
+    stages: tuple[str, ...]
+    decoder: Decoder | None = None
+    skeleton: str = ""
+
+    @property
+    def subdirectory(self) -> str:
+        """The composite's folder below a registry's or an output folder's root."""
+        return f"{self.family}/{self.name}"

@@ -1,0 +1,60 @@
+"""Which names of models and files are safe on every system that an artifact may be carried to."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
+_FORBIDDEN = set('\\:*?"<>|')
+_RESERVED = {"con", "prn", "aux", "nul"} | {f"{name}{digit}" for name in ("com", "lpt") for digit in range(1, 10)}
+#: Cc control, Cf invisible (among them the marks that turn text around), Cs surrogates, Zl and Zp separators.
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+MAX_LENGTH = 240
+
+
+def why_not_a_model_name(name: str) -> str:
+    """Why a folder's name cannot be a model's; empty when it can."""
+    if not _MODEL.fullmatch(name):
+        return "expected letters, digits, and . _ + - after the first"
+    return why_not_a_file_name(name)
+
+
+def why_not_a_file_name(name: str) -> str:
+    """Why a relative path with / between its parts is unsafe somewhere; empty when it is safe.
+
+    Refused: absolute paths, ``..``, backslashes, drives and streams (a colon), control, invisible and
+    text-turning characters, names that Windows reserves, trailing dots and blanks, parts that are not in
+    Unicode's composed form, and names of more than 240 characters.
+    """
+    if not name:
+        return "is empty"
+    if len(name) > MAX_LENGTH:
+        return f"is longer than {MAX_LENGTH} characters"
+    if name.startswith("/"):
+        return "is absolute"
+    for part in name.split("/"):
+        if why := _why_not_a_part(part):
+            return why
+    return ""
+
+
+def _why_not_a_part(part: str) -> str:
+    if part in ("", ".", ".."):
+        return "has an empty, . or .. part"
+    if _FORBIDDEN & set(part):
+        return f"holds {' '.join(sorted(_FORBIDDEN & set(part)))}"
+    if any(unicodedata.category(character) in _INVISIBLE for character in part):
+        return "holds control or invisible characters"
+    if part != unicodedata.normalize("NFC", part):
+        return "is not in Unicode's composed form (NFC)"
+    if part != part.strip() or part.endswith("."):
+        return "has a part that starts with a blank or ends with a blank or a dot"
+    if part.split(".")[0].lower() in _RESERVED:
+        return "is a name that Windows reserves"
+    return ""
+
+
+def folded(name: str) -> str:
+    """A name as file systems that ignore case see it: two names of one folded form are one file there."""
+    return unicodedata.normalize("NFC", name.casefold())

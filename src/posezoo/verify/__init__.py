@@ -1,0 +1,1 @@
+"""Rules over what is declared and what lies on disk."""

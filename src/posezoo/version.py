@@ -1,0 +1,26 @@
+"""Which posezoo this is."""
+
+from __future__ import annotations
+
+import configparser
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+
+def version() -> str:
+    """The installed version; in a bare checkout the one that setup.cfg names."""
+    try:
+        return installed_version("posezoo")
+    except PackageNotFoundError:
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read(Path(__file__).resolve().parents[2] / "setup.cfg", encoding="utf-8")
+        return parser.get("metadata", "version", fallback="unknown")
+
+
+def package_version(name: str) -> str:
+    """The version of an installed distribution, without importing it; empty where it is not installed."""
+    try:
+        return installed_version(name)
+    except PackageNotFoundError:
+        return ""

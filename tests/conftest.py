@@ -1,0 +1,65 @@
+"""What every test shares: no internet, a home folder of its own, and the shared data where it is at hand."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+_connect = socket.socket.connect
+_getaddrinfo = socket.getaddrinfo
+
+
+def _is_local(host: object) -> bool:
+    text = host.decode() if isinstance(host, bytes) else str(host)
+    return text in ("localhost", "::1", "") or text.startswith("127.")
+
+
+def _connect_locally(self: socket.socket, address):
+    if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_local(address[0]):
+        raise AssertionError(f"a test reached for the internet: {address}")
+    return _connect(self, address)
+
+
+def _resolve_locally(host, *args, **kwargs):
+    if host is not None and not _is_local(host):
+        raise socket.gaierror(socket.EAI_NONAME, f"no names but localhost in tests: {host!r}")
+    return _getaddrinfo(host, *args, **kwargs)
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch, tmp_path_factory):
+    """No internet (child pips included), a home folder of its own, none of the user's settings."""
+    monkeypatch.setattr(socket.socket, "connect", _connect_locally)
+    monkeypatch.setattr(socket, "getaddrinfo", _resolve_locally)
+    for name in list(os.environ):
+        if name.startswith(("POSEZOO_", "PIP_", "XDG_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of facts and real data beside the checkout."""
+    if not SHARED.is_dir():
+        pytest.skip("needs ../shared")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def mirror(shared: Path) -> Path:
+    """Real model files and photos by SHA-384, laid out like a cache."""
+    return shared / "data" / "mirror"
+
+
+def by_digest(mirror: Path, sha384: str) -> Path:
+    """A file of the mirror."""
+    return mirror / "1" / sha384[:2] / sha384[2:]
