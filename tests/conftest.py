@@ -63,3 +63,19 @@ def mirror(shared: Path) -> Path:
 def by_digest(mirror: Path, sha384: str) -> Path:
     """A file of the mirror."""
     return mirror / "1" / sha384[:2] / sha384[2:]
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In CI a test may be skipped only for a reason that tests/allowed_skips.txt names."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    reasons = {str(report.longrepr[2]).removeprefix("Skipped: ") for report in reporter.stats.get("skipped", ())}
+    allowed = {
+        line for line in (ROOT / "tests" / "allowed_skips.txt").read_text().splitlines() if not line.startswith("#")
+    }
+    unwanted = sorted(reasons - allowed)
+    reporter.write_line(f"skipped tests: {len(reporter.stats.get('skipped', ()))}")
+    if os.environ.get("CI") == "true" and unwanted:
+        reporter.write_line(f"skips that CI does not allow: {'; '.join(unwanted)}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

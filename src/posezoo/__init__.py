@@ -1,1 +1,42 @@
-"""A human-pose model zoo, and the toolkit that fetches, verifies, converts and runs its models on OpenVINO."""
+"""A human-pose model zoo, and the toolkit that fetches, verifies, converts and runs its models on OpenVINO.
+
+import posezoo
+
+irs = posezoo.get("blazepose-full", precision="FP16")      # part name -> .xml
+model = posezoo.load("blazepose-full", precision="FP16", device="CPU")
+poses = model(image)                                        # uint8 BGR in, list[Pose] out
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from posezoo.api import get, load
+    from posezoo.errors import PosezooError
+    from posezoo.pose.drawing import draw
+    from posezoo.pose.keypoints import Pose
+    from posezoo.version import version
+
+__all__ = ["Pose", "PosezooError", "draw", "get", "load", "version"]
+
+_HOMES = {
+    "Pose": "posezoo.pose.keypoints",
+    "PosezooError": "posezoo.errors",
+    "draw": "posezoo.pose.drawing",
+    "get": "posezoo.api",
+    "load": "posezoo.api",
+    "version": "posezoo.version",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562): ``import posezoo`` alone costs nothing."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'posezoo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

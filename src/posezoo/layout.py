@@ -33,7 +33,7 @@ class Layout:
         return self.output_dir / spec.subdirectory
 
     def ir(self, spec: ModelSpec, precision: Precision) -> Path:
-        """The .xml of an IR; its .bin lies beside it. Models published as IR keep the place of their files."""
+        """The .xml of an IR, its .bin beside it; a model that is published as IR keeps its files' place."""
         folder = self.downloads(spec) if spec.is_ir else self.model(spec)
         return folder / precision / f"{spec.name}.xml"
 

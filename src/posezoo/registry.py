@@ -45,7 +45,9 @@ class Entry:
             SpecError: it declares something that cannot be meant.
         """
         if why := why_not_a_model_name(self.name):
-            raise SpecError(str(self.path), 1, 1, "", f"the folder's name {shown(self.name)} is no model's: {why}")
+            raise SpecError(
+                str(self.path), 1, 1, "", f"the folder's name {shown(self.name)} is no model's: {why}"
+            )
         if self.is_composite:
             return read_composite(self.path, family=self.family, name=self.name)
         return read_model(self.path, family=self.family, name=self.name, composite=self.composite)
@@ -186,3 +188,8 @@ def builtin_root() -> Path:
 def licenses_folder(root: Path) -> Path:
     """Where the licence texts that a registry's models name lie: beside the registry's root."""
     return root.parent / "licenses"
+
+
+def open_registry(roots: Sequence[Path] = ()) -> Registry:
+    """The registry of these roots; the one that comes with posezoo where none is given."""
+    return Registry(roots or (builtin_root(),))

@@ -118,7 +118,9 @@ def _read_config(path: Path) -> dict[str, str]:
     configured = dict(parser["posezoo"]) if parser.has_section("posezoo") else {}
     for name in configured:
         if name not in KINDS:
-            raise SettingsError(f"{path}: unknown setting {name}", hint=nearest(name, KINDS) or "see posezoo doctor")
+            raise SettingsError(
+                f"{path}: unknown setting {name}", hint=nearest(name, KINDS) or "see posezoo doctor"
+            )
     return configured
 
 
@@ -173,14 +175,20 @@ KINDS: dict[str, _Kind] = {
         _folder, lambda environ: user_folder("cache", environ) / "models", "where files and IR of models go"
     ),
     "cache_dir": _Kind(
-        _folder, lambda environ: user_folder("cache", environ) / "files", "published files by digest, kept for good"
+        _folder,
+        lambda environ: user_folder("cache", environ) / "files",
+        "published files by digest, kept for good",
     ),
-    "mirror": _Kind(_mirrors, lambda environ: (), "folders or addresses laid out like the cache, asked first"),
+    "mirror": _Kind(
+        _mirrors, lambda environ: (), "folders or addresses laid out like the cache, asked first"
+    ),
     "models_dir": _Kind(_folders, lambda environ: (), "registries; default: the one that comes with posezoo"),
     "device": _Kind(str, lambda environ: "CPU", "the OpenVINO device that models run on"),
     "inference_precision": _Kind(
         _inference_precision, lambda environ: "f32", f"arithmetic: {', '.join(INFERENCE_PRECISIONS)}"
     ),
     "attempts": _Kind(_attempts, lambda environ: 5, "tries at a source that fails for a moment"),
-    "timeout_s": _Kind(_seconds, lambda environ: 30.0, "seconds without a byte until a source counts as gone"),
+    "timeout_s": _Kind(
+        _seconds, lambda environ: 30.0, "seconds without a byte until a source counts as gone"
+    ),
 }

@@ -137,7 +137,9 @@ def _files(node: Node) -> tuple[SourceFile, ...]:
     for item, file in zip(node.items(), files, strict=True):
         twin = seen.setdefault(folded(file.name), file.name)
         if twin is not file.name:
-            same = "is there already" if twin == file.name else f"is one file with {twin} where case is ignored"
+            same = (
+                "is there already" if twin == file.name else f"is one file with {twin} where case is ignored"
+            )
             raise item.fields()["name"].error(f"{file.name} {same}")
     if not files:
         raise node.error("is empty: a model needs at least one file")
@@ -372,4 +374,3 @@ def _tolerance(node: Node, outputs: list[str]) -> dict[str, float]:
         if not 0 < bounds[name] < 1:
             raise value.error("expected a share between 0 and 1")
     return bounds
-

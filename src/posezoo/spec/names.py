@@ -7,7 +7,9 @@ import unicodedata
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
 _FORBIDDEN = set('\\:*?"<>|')
-_RESERVED = {"con", "prn", "aux", "nul"} | {f"{name}{digit}" for name in ("com", "lpt") for digit in range(1, 10)}
+_RESERVED = {"con", "prn", "aux", "nul"} | {
+    f"{name}{digit}" for name in ("com", "lpt") for digit in range(1, 10)
+}
 #: Cc control, Cf invisible (among them the marks that turn text around), Cs surrogates, Zl and Zp separators.
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 MAX_LENGTH = 240

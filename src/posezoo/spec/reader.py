@@ -23,19 +23,28 @@ MAX_DEPTH = 16
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "false": False, "False": False}
-_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,30}")
 _NUMBER = re.compile(r"[-+]?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 
 
 class Node:
     """One value of a YAML file and the place where it stands (lines and columns count from 1)."""
 
-    __slots__ = ("column", "file", "key", "line", "parent", "value")
+    __slots__ = ("column", "file", "key", "key_node", "line", "parent", "value")
 
-    def __init__(self, file: str, line: int, column: int, parent: Node | None, key: str, value: Any) -> None:
+    def __init__(
+        self,
+        file: str,
+        line: int,
+        column: int,
+        parent: Node | None,
+        key: str,
+        key_node: Node | None,
+        value: Any,
+    ) -> None:
         self.file, self.line, self.column = file, line, column
-        self.parent, self.key = parent, key
-        self.value: str | None | list[Node] | dict[str, Node] = value
+        self.parent, self.key, self.key_node = parent, key, key_node
+        self.value: str | list[Node] | dict[str, Node] | None = value
 
     @property
     def field(self) -> str:
@@ -65,7 +74,9 @@ class Node:
         """This value as one of the known words."""
         text, words = self.text(), list(known)
         if text not in words:
-            raise self.error(f"expected one of {', '.join(words)}, got {shown(text)}", hint=nearest(text, words))
+            raise self.error(
+                f"expected one of {', '.join(words)}, got {shown(text)}", hint=nearest(text, words)
+            )
         return text
 
     def integer(self, *, minimum: int, maximum: int = 1 << 50) -> int:
@@ -114,7 +125,8 @@ class Node:
             words = list(known)
             for key, node in self.value.items():
                 if key not in words:
-                    raise node.error("unknown key", hint=nearest(key, words) or f"known: {', '.join(words)}")
+                    hint = nearest(key, words) or f"known: {', '.join(words)}"
+                    raise (node.key_node or node).error("unknown key", hint=hint)
         return Fields(self, self.value)
 
     def is_text(self) -> bool:
@@ -244,14 +256,14 @@ def _build(events: Iterable[Any], file: str) -> Node | None:
 def _node(event: Any, file: str, parent: Node | None, key: Node | None) -> Node:
     value: Any
     if isinstance(event, yaml.ScalarEvent):
-        value = None if event.style is None and event.value in _NOTHING else event.value
+        value = None if event.implicit[0] and event.value in _NOTHING else event.value
     else:
         value = {} if isinstance(event, yaml.MappingStartEvent) else []
     if parent is not None and isinstance(parent.value, list):
         name = f"[{len(parent.value)}]"
     else:
         name = str(key.value) if key is not None else ""
-    return Node(file, event.start_mark.line + 1, event.start_mark.column + 1, parent, name, value)
+    return Node(file, event.start_mark.line + 1, event.start_mark.column + 1, parent, name, key, value)
 
 
 def _refused(event: Any, file: str, problem: str) -> SpecError:

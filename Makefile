@@ -1,0 +1,52 @@
+# make alone lists the verbs.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+# The versions that CI proved; `make test PIN=` takes the newest that setup.cfg allows.
+PIN    ?= -c constraints.txt
+PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test test-all check zoo docs bench resolve clean
+
+help:  ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# One stamp for each set of extras: installing again costs nothing.
+$(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install $(PIN) --editable '.[$*]'
+	@touch $@
+
+quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photos: pictures in quickstart/
+	$(BIN)/posezoo run --output_dir quickstart
+
+test: $(VENV)/.installed-test  ## run the tests (at most 5 minutes)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.installed-test  ## run the tests and whatever is slower
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, mypy --strict for every Python, stale drawn files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	for version in 3.10 3.11 3.12 3.13; do $(BIN)/mypy --python-version $$version || exit 1; done
+	$(BIN)/python docs/draw.py --check
+
+zoo: $(VENV)/.installed-run  ## check our registry's metadata
+	$(BIN)/posezoo verify --metadata
+
+docs: $(VENV)/.installed-run  ## redraw what is drawn: docs/cli.md
+	$(BIN)/python docs/draw.py
+
+bench: $(VENV)/.installed-test  ## measure against peers and limits; appends to benchmarks/results/
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels on every Python that we name?
+	rm -rf build/resolve && $(BIN)/python -m build --quiet --wheel --outdir build/resolve
+	for version in 3.10 3.11 3.12 3.13; do \
+	  $(PIP) install --dry-run --ignore-installed --only-binary=:all: --target build/resolve/none \
+	    --python-version $$version $(PIN) "$$(ls build/resolve/*.whl)[all,test]" || exit 1; done
+
+clean:  ## remove what the verbs made
+	rm -rf $(VENV) build dist quickstart .pytest_cache .mypy_cache .ruff_cache

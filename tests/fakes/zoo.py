@@ -1,0 +1,73 @@
+"""tiny_zoo(): a registry of small models, made on the spot, with its files served from a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import yaml
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what stands twice twice, since our reader refuses aliases."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def declared_file(path: Path, *, name: str | None = None) -> dict[str, object]:
+    """A file of this machine as model.yml declares it, with a file source."""
+    content = path.read_bytes()
+    return {
+        "name": name or path.name,
+        "size": len(content),
+        "checksum": hashlib.sha384(content).hexdigest(),
+        "source": {"$type": "file", "path": str(path)},
+    }
+
+
+def model_yml(**changes: object) -> dict[str, object]:
+    """A model.yml that nothing is wrong with, but for the changes; a change to None drops the key."""
+    content = {
+        "description": "A small model.",
+        "task_type": "human_pose_estimation",
+        "framework": "tflite",
+        "license": {"spdx": "Apache-2.0", "text": "Apache-2.0-Tests.txt"},
+        "files": [
+            {
+                "name": "net.tflite",
+                "size": 3,
+                "checksum": "0" * 96,
+                "source": "https://models.invalid/net.tflite",
+            }
+        ],
+        "inputs": [{"name": "input", "shape": [1, 4, 6, 3], "layout": "NHWC", "color": "RGB"}],
+        "outputs": [{"name": "output", "shape": [1, 5]}],
+        **changes,
+    }
+    return {key: value for key, value in content.items() if value is not None}
+
+
+def write_model(root: Path, name: str, content: dict[str, object] | str, *, family: str = "public") -> Path:
+    """A model of a registry: ``name`` may be ``composite/part``."""
+    path = root / family / name / "model.yml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else yaml.dump(content, Dumper=_Dumper), "utf-8")
+    licenses = root.parent / "licenses"
+    licenses.mkdir(exist_ok=True)
+    (licenses / "Apache-2.0-Tests.txt").write_text("Copyright 2026 The tests\n\nThe terms.\n", "utf-8")
+    return path
+
+
+def write_composite(root: Path, name: str, stages: list[str], **changes: object) -> Path:
+    """A composite-model.yml; its parts are written by ``write_model(root, f"{name}/{part}", ...)``."""
+    path = root / "public" / name / "composite-model.yml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "description": "Two small models in a row.",
+        "task_type": "human_pose_estimation",
+        "stages": stages,
+        **changes,
+    }
+    path.write_text(yaml.dump(content, Dumper=_Dumper), "utf-8")
+    return path

@@ -1,0 +1,84 @@
+"""Files are known by their digest, and written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+
+import pytest
+
+from posezoo.errors import OutputError
+from posezoo.files import STAMPS, digest_of, is_good, write_whole
+from posezoo.spec.model import Digest
+
+CONTENT = b"weights" * 1000
+GOOD = Digest("sha384", hashlib.sha384(CONTENT).hexdigest())
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "net.bin"
+    path.write_bytes(CONTENT)
+    return path
+
+
+def test_a_file_is_known_by_its_digest(file):
+    assert digest_of(file) == GOOD
+    assert is_good(file, len(CONTENT), GOOD)
+    assert not is_good(file, len(CONTENT) + 1, GOOD)
+    assert not is_good(file.with_name("missing"), 0, GOOD)
+    assert not is_good(file.parent, 0, GOOD)
+
+
+def test_other_bytes_of_the_same_size_are_found(file):
+    file.write_bytes(bytes(len(CONTENT)))
+    assert not is_good(file, len(CONTENT), GOOD)
+
+
+def test_a_good_file_is_hashed_once_while_it_does_not_change(file):
+    assert is_good(file, len(CONTENT), GOOD)
+    before = file.stat()
+    # Only someone who sets the clock back can fool a stamp; that nobody read the bytes shows so.
+    file.write_bytes(bytes(len(CONTENT)))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert is_good(file, len(CONTENT), GOOD)
+    assert not is_good(file, len(CONTENT), GOOD, rehash=True)
+
+
+def test_a_file_that_changed_after_its_stamp_is_hashed_again(file):
+    assert is_good(file, len(CONTENT), GOOD)
+    file.write_bytes(bytes(len(CONTENT)))
+    assert not is_good(file, len(CONTENT), GOOD)
+
+
+def test_a_stamp_for_one_digest_says_nothing_of_another(file):
+    assert is_good(file, len(CONTENT), GOOD)
+    assert not is_good(file, len(CONTENT), Digest("sha384", "0" * 96))
+    assert is_good(file, len(CONTENT), Digest("sha256", hashlib.sha256(CONTENT).hexdigest()))
+
+
+@pytest.mark.parametrize("stamp", [b"", b"{", b"[]", b"\xff", b'{"sha384": 1}'])
+def test_a_damaged_stamp_costs_a_hash_not_a_crash(file, stamp):
+    is_good(file, len(CONTENT), GOOD)
+    (file.parent / STAMPS / "net.bin.stamp").write_bytes(stamp)
+    assert is_good(file, len(CONTENT), GOOD)
+
+
+def test_a_whole_file_replaces_the_old_one_with_the_users_mode(file):
+    mask = os.umask(0o027)
+    try:
+        write_whole(file, b"new")
+    finally:
+        os.umask(mask)
+    assert file.read_bytes() == b"new"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert [path.name for path in file.parent.iterdir()] == ["net.bin"]
+
+
+def test_what_cannot_be_written_leaves_the_old_file_and_no_orphan(tmp_path):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "inside").write_bytes(b"old")
+    with pytest.raises(OutputError, match="target: cannot be written"):
+        write_whole(tmp_path / "target", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]

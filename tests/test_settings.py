@@ -1,0 +1,69 @@
+"""flag > POSEZOO_* > posezoo.cfg > default, each value with its origin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from posezoo.errors import SettingsError
+from posezoo.settings import read_settings, resolve, user_folder
+
+
+def test_without_a_word_everything_goes_to_the_users_cache_folder(tmp_path):
+    settings = resolve(read_settings(environ={"HOME": "/home/ann"}, folder=tmp_path))
+    assert settings.output_dir.is_relative_to("/home/ann")
+    assert settings.inference_precision == "f32"
+    assert settings.mirror == ()
+
+
+def test_a_flag_beats_the_environment_beats_the_file_beats_the_default(tmp_path):
+    (tmp_path / "posezoo.cfg").write_text("[posezoo]\ndevice = GPU\nattempts = 7\nmirror = /a\n")
+    environ = {"HOME": str(tmp_path), "POSEZOO_DEVICE": "NPU", "POSEZOO_MIRROR": "/b, https://c.invalid/m"}
+    found = read_settings({"device": "AUTO", "mirror": None}, environ, tmp_path)
+    assert (found["device"].value, found["device"].origin) == ("AUTO", "--device")
+    assert (found["mirror"].value, found["mirror"].origin) == (
+        ("/b", "https://c.invalid/m"),
+        "POSEZOO_MIRROR",
+    )
+    assert (found["attempts"].value, found["attempts"].origin) == (7, str(tmp_path / "posezoo.cfg"))
+    assert found["timeout_s"].origin == "default"
+
+
+def test_the_users_own_file_serves_where_the_working_folder_has_none(tmp_path):
+    own = tmp_path / "config" / "posezoo"
+    own.mkdir(parents=True)
+    (own / "posezoo.cfg").write_text("[posezoo]\ndevice = GPU\n")
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "HOME": str(tmp_path)}
+    assert read_settings({}, environ, tmp_path)["device"].origin == str(own / "posezoo.cfg")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem", "hint"),
+    [
+        ("[posezoo]\ndevise = GPU\n", "unknown setting devise", "did you mean device?"),
+        ("[posezo]\n", "unknown section [posezo]", "settings stand below [posezoo]"),
+        ("device = GPU\n", "cannot be read", ""),
+        ("[posezoo]\nattempts = many\n", "attempts: expected a whole number from 1 to 100, got 'many'", ""),
+        ("[posezoo]\ntimeout_s = -1\n", "more than 0", ""),
+        ("[posezoo]\ninference_precision = f8\n", "expected one of f32", ""),
+        ("\xff", "cannot be read", ""),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_named(tmp_path, content, problem, hint):
+    (tmp_path / "posezoo.cfg").write_text(content, "latin-1")
+    with pytest.raises(SettingsError) as caught:
+        read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
+    assert problem in caught.value.problem
+    assert str(tmp_path / "posezoo.cfg") in caught.value.problem
+    assert hint in caught.value.hint
+    assert "\n" not in caught.value.problem
+
+
+def test_a_variable_that_cannot_be_meant_is_named(tmp_path):
+    with pytest.raises(SettingsError, match="POSEZOO_ATTEMPTS: expected a whole number"):
+        read_settings({}, {"HOME": str(tmp_path), "POSEZOO_ATTEMPTS": "0"}, tmp_path)
+
+
+def test_xdg_folders_are_honoured():
+    assert user_folder("cache", {"XDG_CACHE_HOME": "/x", "HOME": "/h"}) == Path("/x/posezoo")
