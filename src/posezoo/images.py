@@ -1,0 +1,205 @@
+"""Pictures in files: read as 8-bit BGR the right way up, written whole or not at all.
+
+A file is looked at before OpenCV unpacks it: what is cut short would become a picture with a grey
+end, and what claims too many pixels would fill the memory.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.errors import ImageError, require
+from posezoo.files import write_whole
+
+Image = NDArray[np.uint8]
+
+# 256 Mi: more than the largest sensors of telephones (200 million); 768 MiB once unpacked.
+MAX_PIXELS = 1 << 28
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a picture's file says before it is unpacked: width and height in pixels, and whether it ends."""
+
+    width: int
+    height: int
+    is_complete: bool
+
+
+def read(path: Path) -> Image:
+    """A picture as (height, width, 3) uint8, BGR.
+
+    Grey becomes three equal channels, an alpha channel is left out, 16 bits become the upper 8, and
+    the picture is turned as its EXIF orientation says.
+
+    Raises:
+        ImageError: the file is missing, empty, cut short, no picture of a kind that is known, or has
+            more than ``MAX_PIXELS``.
+        MissingPackageError: OpenCV is not installed.
+    """
+    cv2 = require("cv2", extra="run")
+    data = _bytes_of(path)
+    header = _header_of(data, path)
+    if header.width * header.height > MAX_PIXELS:
+        raise ImageError(
+            f"{path}: {header.width} x {header.height} pixels are too many: the limit is {MAX_PIXELS:,}",
+            hint="make it smaller first",
+        )
+    if not header.is_complete:
+        raise ImageError(f"{path}: the picture is cut short", hint="copy or download the file again")
+    try:
+        image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise ImageError(f"{path}: cannot be unpacked: {error.err}") from error
+    if image is None or image.size == 0:
+        raise ImageError(f"{path}: the picture is damaged, or of a sort that OpenCV does not unpack")
+    return image
+
+
+def write(path: Path, image: Image) -> None:
+    """Write a picture, (height, width, 3) uint8 BGR, in the format that the name's ending says.
+
+    Raises:
+        ImageError: OpenCV knows no such format, or the format cannot hold such a picture.
+        OutputError: the file cannot be written; what was there before is untouched.
+        MissingPackageError: OpenCV is not installed.
+    """
+    cv2 = require("cv2", extra="run")
+    try:
+        done, data = cv2.imencode(path.suffix, image)
+    except cv2.error as error:
+        known = ".jpg, .png, .webp, .bmp or .tiff"
+        raise ImageError(
+            f"{path}: cannot be written as {path.suffix or 'a picture'}", hint=f"name it {known}"
+        ) from error
+    if not done:
+        raise ImageError(f"{path}: a picture of shape {image.shape} does not fit into {path.suffix}")
+    write_whole(path, data.tobytes())
+
+
+def as_bgr(frame: object, color: str = "BGR") -> Image:
+    """A frame as (height, width, 3) uint8 BGR; no copy where it is that already.
+
+    Args:
+        frame: uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); alpha is left out.
+        color: the order of its channels, BGR or RGB.
+
+    Raises:
+        ImageError: it is nothing of the sort, or has no pixels.
+    """
+    if color not in ("BGR", "RGB"):
+        raise ImageError(f"the color order of a frame is BGR or RGB, not {color!r}")
+    if not isinstance(frame, np.ndarray):
+        raise ImageError(f"a frame is a numpy array, not {type(frame).__name__}")
+    if frame.dtype != np.uint8:
+        raise ImageError(
+            f"a frame holds uint8 0..255, this one {frame.dtype}", hint="scale and convert it first"
+        )
+    if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] not in (1, 3, 4)):
+        raise ImageError(
+            f"a frame is HxW, HxWx3 or HxWx4, this one {'x'.join(map(str, frame.shape)) or 'a scalar'}"
+        )
+    if frame.size == 0:
+        raise ImageError(f"a frame without pixels: {frame.shape[1]} wide, {frame.shape[0]} high")
+    if frame.ndim == 2 or frame.shape[2] == 1:
+        return np.repeat(frame.reshape(*frame.shape[:2], 1), 3, axis=2)
+    return np.ascontiguousarray(frame[..., :3] if color == "BGR" else frame[..., 2::-1])
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not data:
+        raise ImageError(f"{path}: the file is empty")
+    return data
+
+
+def _header_of(data: bytes, path: Path) -> Header:
+    for is_kind, parse in _KINDS:
+        if is_kind(data):
+            try:
+                return parse(data)
+            except (struct.error, IndexError, KeyError):
+                return Header(0, 0, is_complete=False)
+    raise ImageError(f"{path}: is no picture of a known kind", hint="JPEG, PNG, WebP, BMP and TIFF are read")
+
+
+def _png(data: bytes) -> Header:
+    """PNG: the first chunk is IHDR, the last IEND (RFC 2083)."""
+    width, height = struct.unpack_from(">II", data, 16)
+    place, kind = 8, b""
+    while kind != b"IEND" and place + 12 <= len(data):
+        (size,) = struct.unpack_from(">I", data, place)
+        kind = data[place + 4 : place + 8]
+        place += 12 + size
+    return Header(width, height, is_complete=kind == b"IEND" and place <= len(data))
+
+
+def _jpeg(data: bytes) -> Header:
+    """JPEG: segments up to the start of scan, one of them the frame; then coded data up to EOI (ITU T.81)."""
+    width = height = 0
+    place = 2
+    while data[place + 1] != 0xDA:
+        marker = data[place + 1]
+        if data[place] != 0xFF or marker == 0xFF:  # fill bytes
+            place += 1
+            continue
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", data, place + 5)
+        place += 2 + struct.unpack_from(">H", data, place + 2)[0]
+    return Header(width, height, is_complete=data.find(b"\xff\xd9", place) > 0)
+
+
+def _webp(data: bytes) -> Header:
+    """WebP: a RIFF container of known size (RFC 9649); its first chunk holds the size of the picture."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width = 1 + int.from_bytes(data[24:27], "little")
+        height = 1 + int.from_bytes(data[27:30], "little")
+    elif kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    else:
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
+    (size,) = struct.unpack_from("<I", data, 4)
+    return Header(width, height, is_complete=len(data) >= 8 + size)
+
+
+def _bmp(data: bytes) -> Header:
+    """BMP: width and height, which is negative where the top row comes first, 18 bytes in."""
+    start, size = struct.unpack_from("<II", data, 10)
+    width, height, _, depth = struct.unpack_from("<iiHH" if size > 12 else "<hhHH", data, 18)
+    (compression,) = struct.unpack_from("<I", data, 30) if size > 12 else (0,)
+    width, height = abs(width), abs(height)
+    row = (width * depth + 31) // 32 * 4
+    return Header(width, height, is_complete=compression in (1, 2) or len(data) >= start + row * height)
+
+
+def _tiff(data: bytes) -> Header:
+    """TIFF 6.0: the first directory holds width (256) and height (257); OpenCV itself refuses cut files."""
+    order = "<" if data[:2] == b"II" else ">"
+    (directory,) = struct.unpack_from(order + "I", data, 4)
+    (count,) = struct.unpack_from(order + "H", data, directory)
+    sides = {}
+    for entry in range(directory + 2, directory + 2 + 12 * count, 12):
+        tag, kind = struct.unpack_from(order + "HH", data, entry)
+        if tag in (256, 257):
+            (sides[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, entry + 8)
+    return Header(sides[256], sides[257], is_complete=True)
+
+
+_KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], Header]], ...] = (
+    (lambda data: data.startswith(b"\x89PNG\r\n\x1a\n"), _png),
+    (lambda data: data.startswith(b"\xff\xd8\xff"), _jpeg),
+    (lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP", _webp),
+    (lambda data: data.startswith(b"BM"), _bmp),
+    (lambda data: data.startswith((b"II*\0", b"MM\0*")), _tiff),
+)

@@ -1,0 +1,1 @@
+"""From what networks put out to poses in image pixels, in numpy."""

@@ -1,0 +1,71 @@
+"""Poses drawn into a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from posezoo.errors import require
+from posezoo.pose.keypoints import MIN_SCORE, SKELETONS, Color, Pose
+from posezoo.pose.letterbox import Image
+
+# OpenCV takes coordinates in 1/16 pixels, so that limbs do not jump from frame to frame.
+_SHIFT = 4
+_OUTLINE: Color = (32, 32, 32)
+
+
+def draw(image: Image, poses: Iterable[Pose], *, min_score: float = MIN_SCORE) -> Image:
+    """A copy of an (H, W, 3) uint8 BGR image with limbs and joints drawn in.
+
+    Args:
+        image: left as it is.
+        poses: in the pixels of the image.
+        min_score: keypoints below are left out, and limbs that end in one.
+
+    Raises:
+        MissingPackageError: OpenCV is not installed.
+    """
+    canvas: Image = image.copy()
+    for pose in poses:
+        _draw(canvas, pose, min_score)
+    return canvas
+
+
+def _draw(canvas: Image, pose: Pose, min_score: float) -> None:
+    cv2 = require("cv2", extra="run")
+    skeleton = SKELETONS[pose.skeleton]
+    width = _line_width(canvas, pose)
+    seen = (pose.keypoints[:, 2] >= min_score) & np.isfinite(pose.keypoints).all(axis=1)
+    points = _in_opencv(pose, canvas)
+    limbs = [limb for limb in skeleton.limbs if seen[list(limb)].all()]
+    joints = np.flatnonzero(seen).tolist()
+    for edge in (max(1, width // 3), 0):  # the outline of everything first, so that no limb is cut by one
+        for a, b in limbs:
+            color = _OUTLINE if edge else _between(skeleton.colors[a], skeleton.colors[b])
+            cv2.line(canvas, points[a], points[b], color, width + 2 * edge, cv2.LINE_AA, _SHIFT)
+        for joint in joints:
+            color = _OUTLINE if edge else skeleton.colors[joint]
+            radius = (width + edge) << _SHIFT
+            cv2.circle(canvas, points[joint], radius, color, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+
+
+def _line_width(canvas: Image, pose: Pose) -> int:
+    """In pixels: by the picture, since it is looked at as a whole, but thin on people who are small in it."""
+    x0, y0, x1, y1 = pose.box
+    height, width = canvas.shape[:2]
+    by_picture: float = max(height, width) / 200
+    by_person = max(x1 - x0, y1 - y0) / 60
+    return max(1, round(min(by_picture, by_person)))
+
+
+def _in_opencv(pose: Pose, canvas: Image) -> list[tuple[int, int]]:
+    """Points in 1/16 pixels from the centre of the first; what lies far outside is moved nearer."""
+    reach = 4 * max(canvas.shape[:2])
+    points = np.nan_to_num(pose.keypoints[:, :2]).clip(-reach, reach) - 0.5
+    return [(x, y) for x, y in np.rint(points * (1 << _SHIFT)).astype(int).tolist()]
+
+
+def _between(one: Color, other: Color) -> tuple[Any, ...]:
+    return tuple((a + b) // 2 for a, b in zip(one, other, strict=True))

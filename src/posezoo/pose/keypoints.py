@@ -1,0 +1,208 @@
+"""What a pose is: keypoints of a skeleton in the pixels of an image.
+
+Coordinates are continuous, in pixels: (0, 0) is the top left corner of an image, (width, height)
+its bottom right one, so the centre of the top left pixel lies at (0.5, 0.5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.errors import PosezooError
+
+Floats = NDArray[np.float32]
+Color = tuple[int, int, int]
+
+#: A keypoint counts from this score on, where nobody asks otherwise.
+MIN_SCORE = 0.5
+
+_LEFT: Color = (255, 178, 29)
+_RIGHT: Color = (46, 125, 255)
+_MIDDLE: Color = (120, 220, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """The keypoints that a network finds, and how they hang together.
+
+    Attributes:
+        name: as model.yml names it.
+        keypoints: their names, in the order of the network's output.
+        limbs: pairs of keypoint indices to draw a line between.
+        flip_pairs: (left, right) indices that change places when an image is mirrored.
+        colors: one for each keypoint, BGR 0..255.
+        sigmas: COCO's spread of human annotators for each keypoint, as a share of the person's
+            size; empty where nobody measured it.
+        coco: where each of COCO's 17 keypoints stands in this skeleton; None where some have no place.
+    """
+
+    name: str
+    keypoints: tuple[str, ...]
+    limbs: tuple[tuple[int, int], ...]
+    flip_pairs: tuple[tuple[int, int], ...]
+    colors: tuple[Color, ...]
+    sigmas: tuple[float, ...] = ()
+    coco: tuple[int, ...] | None = None
+
+
+def _skeleton(
+    name: str,
+    keypoints: str,
+    limbs: str,
+    *,
+    sigmas: tuple[float, ...] = (),
+    coco: tuple[int, ...] | None = None,
+) -> Skeleton:
+    """A skeleton from names: keypoints by spaces, limbs as chains ``a-b-c``; sides are told by left/right."""
+    names = tuple(keypoints.split())
+    index = {keypoint: place for place, keypoint in enumerate(names)}
+    chains = [[index[keypoint] for keypoint in chain.split("-")] for chain in limbs.split()]
+    return Skeleton(
+        name,
+        names,
+        limbs=tuple(pair for chain in chains for pair in pairwise(chain)),
+        flip_pairs=tuple((place, index[_mirrored(n)]) for n, place in index.items() if "left" in n),
+        colors=tuple(_LEFT if "left" in n else _RIGHT if "right" in n else _MIDDLE for n in names),
+        sigmas=sigmas,
+        coco=coco,
+    )
+
+
+def _mirrored(keypoint: str) -> str:
+    return keypoint.replace("left", "right")
+
+
+# Order and sigmas: COCO's person category and pycocotools' cocoeval.py (kpt_oks_sigmas).
+_COCO_17 = _skeleton(
+    "coco-17",
+    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow "
+    "left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle",
+    "left_ear-left_eye-nose-right_eye-right_ear "
+    "left_wrist-left_elbow-left_shoulder-right_shoulder-right_elbow-right_wrist "
+    "left_shoulder-left_hip-right_hip-right_shoulder "
+    "left_hip-left_knee-left_ankle right_hip-right_knee-right_ankle",
+    sigmas=(
+        *(0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072),
+        *(0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089),
+    ),
+    coco=tuple(range(17)),
+)
+
+# Order: the landmark table of BlazePose (Bazarevsky et al. 2020, arXiv:2006.10204) in MediaPipe Pose.
+_BLAZEPOSE_33 = _skeleton(
+    "blazepose-33",
+    "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer "
+    "left_ear right_ear mouth_left mouth_right left_shoulder right_shoulder left_elbow right_elbow "
+    "left_wrist right_wrist left_pinky right_pinky left_index right_index left_thumb right_thumb "
+    "left_hip right_hip left_knee right_knee left_ankle right_ankle left_heel right_heel "
+    "left_foot_index right_foot_index",
+    "left_ear-left_eye_outer-left_eye-left_eye_inner-nose "
+    "nose-right_eye_inner-right_eye-right_eye_outer-right_ear "
+    "mouth_left-mouth_right "
+    "left_wrist-left_elbow-left_shoulder-right_shoulder-right_elbow-right_wrist "
+    "left_wrist-left_pinky-left_index-left_wrist-left_thumb "
+    "right_wrist-right_pinky-right_index-right_wrist-right_thumb "
+    "left_shoulder-left_hip-right_hip-right_shoulder "
+    "left_hip-left_knee-left_ankle-left_heel-left_foot_index-left_ankle "
+    "right_hip-right_knee-right_ankle-right_heel-right_foot_index-right_ankle",
+    coco=(0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28),
+)
+
+SKELETONS: dict[str, Skeleton] = {skeleton.name: skeleton for skeleton in (_COCO_17, _BLAZEPOSE_33)}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Pose:
+    """One person: keypoints in image pixels.
+
+    Attributes:
+        keypoints: (K, 3) float32: x, y in pixels (a keypoint may lie outside the image), and the
+            score, 0..1.
+        skeleton: a name of ``SKELETONS`` that says what the K keypoints are.
+        score: 0..1, how sure the network is of the person.
+        box: x0, y0, x1, y1 in pixels, inside the image.
+    """
+
+    keypoints: Floats
+    skeleton: str
+    score: float
+    box: tuple[float, float, float, float]
+
+    def coco_keypoints(self) -> Floats:
+        """(17, 3) float32: x, y in pixels and score of COCO's keypoints, in their order.
+
+        Raises:
+            PosezooError: the skeleton lacks some of them.
+        """
+        places = SKELETONS[self.skeleton].coco
+        if places is None:
+            raise PosezooError(
+                f"a pose of skeleton {self.skeleton} has no COCO form: it lacks some of COCO's keypoints",
+                hint="to_json() writes any skeleton",
+            )
+        return self.keypoints[list(places)]
+
+    def to_coco(self, image_id: int | None = None, category_id: int = 1) -> dict[str, Any]:
+        """As COCO's files of keypoint results have it.
+
+        Returns:
+            ``category_id``, ``keypoints`` (17 times x, y, score, flat), ``score``, and ``image_id``
+            where one is given.
+
+        Raises:
+            PosezooError: the skeleton lacks some of COCO's keypoints.
+        """
+        result = {
+            "category_id": category_id,
+            "keypoints": self.coco_keypoints().ravel().tolist(),
+            "score": float(self.score),
+        }
+        return result if image_id is None else {"image_id": image_id, **result}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score each)."""
+        names = SKELETONS[self.skeleton].keypoints
+        return {
+            "skeleton": self.skeleton,
+            "score": float(self.score),
+            "box": [float(side) for side in self.box],
+            "keypoints": [
+                {"name": name, "x": x, "y": y, "score": score}
+                for name, (x, y, score) in zip(names, self.keypoints.tolist(), strict=True)
+            ],
+        }
+
+
+def box_of(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The box around the keypoints that count, or around all of them where none does, inside the image.
+
+    Args:
+        keypoints: (K, 3): x, y in image pixels, and scores.
+        size: width and height of the image, in pixels.
+    """
+    counting = keypoints[keypoints[:, 2] >= MIN_SCORE]
+    points = (counting if len(counting) else keypoints)[:, :2].clip(0, size)
+    (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return x0, y0, x1, y1
+
+
+def similarity(one: Pose, other: Pose) -> float:
+    """How much two poses are the same person, 0..1: COCO's object keypoint similarity.
+
+    All of COCO's 17 keypoints take part, whatever their scores; the size of the person is that of
+    the larger of the two.
+
+    Raises:
+        PosezooError: the skeleton lacks some of COCO's keypoints.
+    """
+    first, second = one.coco_keypoints()[:, :2], other.coco_keypoints()[:, :2]
+    # 0.53: the usual share of a person's box that the person fills, where there is no mask to count.
+    area = 0.53 * max(float(np.ptp(points, axis=0).prod()) for points in (first, second))
+    squared = ((first - second) ** 2).sum(axis=1)
+    spread = 2 * np.array(SKELETONS["coco-17"].sigmas, np.float32)
+    return float(np.exp(-squared / (2 * max(area, 1.0) * spread**2)).mean())

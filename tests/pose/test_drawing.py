@@ -1,0 +1,79 @@
+"""Poses are drawn where they are, in the picture's own scale."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fakes.people import standing_person
+from posezoo.pose.drawing import draw
+from posezoo.pose.keypoints import SKELETONS, Pose, box_of
+
+pytest.importorskip("cv2")
+
+
+def person(size: tuple[int, int], x: float, y: float, height: float, score: float = 0.9) -> Pose:
+    keypoints = np.full((33, 3), score, np.float32)
+    keypoints[:, :2] = standing_person(x, y, height)
+    return Pose(keypoints, "blazepose-33", score, box_of(keypoints, size))
+
+
+def test_the_image_itself_stays_as_it_was():
+    image = np.full((480, 640, 3), 128, np.uint8)
+    drawn = draw(image, [person((640, 480), 320, 60, 380)])
+    assert (image == 128).all() and (drawn != image).any()
+
+
+def test_every_joint_has_its_colour_at_its_place():
+    pose = person((640, 480), 320, 60, 380)
+    drawn = draw(np.zeros((480, 640, 3), np.uint8), [pose])
+    for name in ("left_shoulder", "right_wrist", "left_knee", "right_ankle"):
+        index = SKELETONS["blazepose-33"].keypoints.index(name)
+        x, y = pose.keypoints[index, :2].astype(int)
+        assert tuple(drawn[y, x]) == SKELETONS["blazepose-33"].colors[index]
+
+
+def test_limbs_run_between_their_joints():
+    pose = person((640, 480), 320, 60, 380)
+    drawn = draw(np.zeros((480, 640, 3), np.uint8), [pose])
+    middle = pose.keypoints[[25, 27], :2].mean(axis=0).astype(int)  # left knee, left ankle
+    assert tuple(drawn[middle[1], middle[0]]) == SKELETONS["blazepose-33"].colors[25]
+
+
+def test_nothing_is_drawn_far_from_the_person():
+    drawn = draw(np.zeros((480, 640, 3), np.uint8), [person((640, 480), 320, 60, 380)])
+    assert not drawn[:, :230].any() and not drawn[:, 410:].any()
+
+
+def test_keypoints_that_do_not_count_are_left_out():
+    image = np.zeros((480, 640, 3), np.uint8)
+    unsure = person((640, 480), 320, 60, 380, score=0.4)
+    assert not draw(image, [unsure]).any()
+    assert draw(image, [unsure], min_score=0.3).any()
+
+
+def test_lines_grow_with_the_picture():
+    def share(scale: int) -> float:
+        pose = person((512 * scale, 512 * scale), 256 * scale, 50 * scale, 400 * scale)
+        return float(draw(np.zeros((512 * scale, 512 * scale, 3), np.uint8), [pose]).any(axis=2).mean())
+
+    assert share(1) > 0.02
+    assert 0.5 < share(8) / share(1) < 1.1
+
+
+def test_small_people_in_a_large_picture_have_thin_lines():
+    pose = person((4000, 3000), 2000, 1000, 120)
+    drawn = draw(np.zeros((3000, 4000, 3), np.uint8), [pose]).any(axis=2)
+    assert drawn.sum() < 0.25 * 120 * 120
+
+
+@pytest.mark.parametrize("place", [1e9, -1e9, np.nan, np.inf])
+def test_keypoints_beyond_all_bounds_are_no_trouble(place):
+    pose = person((640, 480), 320, 60, 380)
+    pose.keypoints[15] = [place, place, 0.9]
+    assert draw(np.zeros((480, 640, 3), np.uint8), [pose]).any()
+
+
+def test_nobody_changes_nothing():
+    image = np.full((4, 5, 3), 9, np.uint8)
+    assert np.array_equal(draw(image, []), image)

@@ -1,0 +1,100 @@
+"""Poses know what their keypoints are, and can be said as COCO and as JSON have it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from fakes.people import standing_person
+from posezoo.errors import PosezooError
+from posezoo.pose.keypoints import SKELETONS, Pose, Skeleton, box_of, similarity
+
+
+def person(x: float = 200.0, y: float = 50.0, height: float = 300.0, score: float = 0.9) -> Pose:
+    keypoints = np.full((33, 3), 0.75, np.float32)
+    keypoints[:, :2] = standing_person(x, y, height)
+    return Pose(keypoints, "blazepose-33", score, box_of(keypoints, (640, 480)))
+
+
+@pytest.mark.parametrize("name", SKELETONS)
+def test_a_skeleton_agrees_with_itself(name):
+    skeleton = SKELETONS[name]
+    count = int(name.split("-")[1])
+    assert len(skeleton.keypoints) == len(set(skeleton.keypoints)) == len(skeleton.colors) == count
+    assert {joint for limb in skeleton.limbs for joint in limb} == set(range(count))
+    assert len({frozenset(limb) for limb in skeleton.limbs}) == len(skeleton.limbs)
+    for left, right in skeleton.flip_pairs:
+        assert skeleton.keypoints[left].replace("left", "right") == skeleton.keypoints[right]
+    assert len(skeleton.flip_pairs) * 2 + sum("_" not in key for key in skeleton.keypoints) == count
+
+
+@pytest.mark.parametrize("name", SKELETONS)
+def test_limbs_are_the_same_on_both_sides(name):
+    skeleton = SKELETONS[name]
+    mirrored = dict(skeleton.flip_pairs) | {right: left for left, right in skeleton.flip_pairs}
+    limbs = {frozenset(limb) for limb in skeleton.limbs}
+    assert {frozenset(mirrored.get(joint, joint) for joint in limb) for limb in limbs} == limbs
+
+
+def test_coco_keypoints_are_found_by_their_names():
+    coco, blazepose = SKELETONS["coco-17"], SKELETONS["blazepose-33"]
+    assert blazepose.coco is not None
+    assert tuple(blazepose.keypoints[place] for place in blazepose.coco) == coco.keypoints
+    assert len(coco.sigmas) == 17 and sum(coco.sigmas) == pytest.approx(1.138)
+
+
+def test_a_pose_becomes_a_coco_result():
+    pose = person()
+    result = pose.to_coco(image_id=785)
+    assert result["image_id"] == 785 and result["category_id"] == 1 and result["score"] == 0.9
+    assert len(result["keypoints"]) == 51
+    places = SKELETONS["blazepose-33"].coco or ()
+    assert len(places) == 17
+    for number, place in enumerate(places):
+        assert result["keypoints"][3 * number : 3 * number + 3] == pose.keypoints[place].tolist()
+    assert "image_id" not in pose.to_coco()
+    json.dumps(result)
+
+
+def test_a_pose_becomes_json_with_names():
+    said = json.loads(json.dumps(person().to_json()))
+    assert said["skeleton"] == "blazepose-33" and len(said["keypoints"]) == 33
+    assert said["keypoints"][15] == {
+        "name": "left_wrist",
+        "x": pytest.approx(245),
+        "y": pytest.approx(185),
+        "score": 0.75,
+    }
+    assert said["box"] == pytest.approx([152, 50, 248, 332])
+
+
+def test_a_skeleton_without_coco_keypoints_says_so(monkeypatch):
+    monkeypatch.setitem(SKELETONS, "hand-2", Skeleton("hand-2", ("thumb", "index"), (), (), ()))
+    hand = Pose(np.zeros((2, 3), np.float32), "hand-2", 1.0, (0, 0, 1, 1))
+    with pytest.raises(PosezooError, match="hand-2 has no COCO form") as caught:
+        hand.to_coco()
+    assert "to_json" in caught.value.hint
+
+
+def test_the_box_holds_the_keypoints_that_count_and_stays_inside_the_image():
+    keypoints = np.array([[10, 20, 0.9], [30, 90, 0.8], [500, 500, 0.1]], np.float32)
+    assert box_of(keypoints, (640, 480)) == (10, 20, 30, 90)
+    assert box_of(keypoints, (25, 40)) == (10, 20, 25, 40)
+    keypoints[:, 2] = 0.1
+    assert box_of(keypoints, (640, 480)) == (10, 20, 500, 480)
+
+
+def test_similarity_is_one_for_the_same_and_falls_with_the_distance():
+    steps = [similarity(person(), person(x=200 + moved)) for moved in (0, 5, 20, 60, 300)]
+    assert steps[0] == 1 and steps[-1] < 1e-3
+    assert steps == sorted(steps, reverse=True)
+
+
+def test_similarity_is_cocos():
+    moved = 7.0
+    width, height = 0.30 * 300, 0.90 * 300  # wrists are the widest, ankles the lowest
+    variances = (2 * np.array(SKELETONS["coco-17"].sigmas)) ** 2
+    expected = np.exp(-(moved**2) / (2 * 0.53 * width * height * variances)).mean()
+    assert similarity(person(), person(x=200 + moved)) == pytest.approx(expected, rel=1e-4)

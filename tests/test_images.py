@@ -1,0 +1,229 @@
+"""Pictures are read as BGR, the right way up, or refused in one line."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+from posezoo import images
+from posezoo.errors import ImageError, OutputError
+
+cv2 = pytest.importorskip("cv2")
+
+FORMATS = (".png", ".jpg", ".webp", ".bmp", ".tiff")
+
+
+@pytest.fixture
+def scene():
+    """A smooth picture, 80 wide and 60 high, different in every corner and channel."""
+    noise = np.random.default_rng(3).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    return cv2.GaussianBlur(noise, (0, 0), 4)
+
+
+def png(width: int, height: int, depth: int = 8, rows: bytes = b"") -> bytes:
+    """A PNG of grey pixels that says what it is told to say."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+def with_orientation(jpeg: bytes, orientation: int) -> bytes:
+    """The JPEG with an EXIF segment that says how the camera was held."""
+    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    segment = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + jpeg[2:]
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_what_is_written_is_read(tmp_path, scene, ending):
+    images.write(tmp_path / f"scene{ending}", scene)
+    read = images.read(tmp_path / f"scene{ending}")
+    assert read.dtype == np.uint8 and read.shape == scene.shape
+    tolerance = 12 if ending == ".jpg" else 0
+    assert np.abs(read.astype(int) - scene).max() <= tolerance
+
+
+@pytest.mark.parametrize("ending", [".png", ".tiff"])
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_grey_alpha_and_16_bits_become_8_bit_bgr(tmp_path, scene, ending, deep, channels):
+    written = np.dstack([scene, scene[..., :1]])[..., :channels]
+    cv2.imwrite(str(tmp_path / f"a{ending}"), written.astype(np.uint16) * 257 if deep else written)
+    read = images.read(tmp_path / f"a{ending}")
+    expected = np.repeat(scene[..., :1], 3, axis=2) if channels == 1 else scene
+    assert read.dtype == np.uint8 and np.array_equal(read, expected)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "held"),
+    [
+        (1, lambda a: a),
+        (2, lambda a: a[:, ::-1]),
+        (3, lambda a: a[::-1, ::-1]),
+        (4, lambda a: a[::-1]),
+        (5, lambda a: a.transpose(1, 0, 2)),
+        (6, lambda a: np.rot90(a, 1)),
+        (7, lambda a: a[::-1, ::-1].transpose(1, 0, 2)),
+        (8, lambda a: np.rot90(a, 3)),
+    ],
+)
+def test_a_picture_is_turned_as_its_orientation_says(tmp_path, scene, orientation, held):
+    """The file holds what the sensor saw; reading gives what stood before the camera."""
+    sensor = np.ascontiguousarray(held(scene))
+    jpeg = cv2.imencode(".jpg", sensor, [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()
+    (tmp_path / "photo.jpg").write_bytes(with_orientation(jpeg, orientation))
+    read = images.read(tmp_path / "photo.jpg")
+    assert read.shape == scene.shape
+    assert np.abs(read.astype(int) - scene).mean() < 3
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_picture_cut_anywhere_is_refused(tmp_path, scene, ending):
+    whole = cv2.imencode(ending, scene)[1].tobytes()
+    for size in sorted({*range(1, 40, 3), *np.linspace(40, len(whole) - 1, 40).astype(int)}):
+        (tmp_path / "cut").write_bytes(whole[:size])
+        with pytest.raises(ImageError, match=r"cut: "):
+            images.read(tmp_path / "cut")
+
+
+def test_a_thumbnail_inside_does_not_pass_for_the_end(tmp_path, scene):
+    """A camera's JPEG carries a small JPEG, end marker and all, in its header."""
+    whole = cv2.imencode(".jpg", scene)[1].tobytes()
+    thumbnail = b"Exif\0\0" + cv2.imencode(".jpg", scene[::4, ::4])[1].tobytes()
+    camera = whole[:2] + b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail + whole[2:]
+    (tmp_path / "whole.jpg").write_bytes(camera)
+    (tmp_path / "cut.jpg").write_bytes(camera[:-400])
+    assert images.read(tmp_path / "whole.jpg").shape == scene.shape
+    with pytest.raises(ImageError, match=r"cut\.jpg: the picture is cut short"):
+        images.read(tmp_path / "cut.jpg")
+
+
+def test_what_follows_a_whole_picture_is_no_matter(tmp_path, scene):
+    for ending in (".jpg", ".png"):
+        path = tmp_path / f"padded{ending}"
+        path.write_bytes(cv2.imencode(ending, scene)[1].tobytes() + b"\0" * 100)
+        assert images.read(path).shape == scene.shape
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "the file is empty"),
+        (b"<html><body>404 Not Found</body></html>", "is no picture of a known kind"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 200, "the picture is cut short"),
+        (b"\xff\xd8\xff\xe0" + b"\0" * 200, "the picture is cut short"),
+        (b"BM" + b"\xff" * 200, "the picture is cut short"),
+        (b"II*\0" + b"\xff" * 200, "the picture is cut short"),
+        (png(8, 8, depth=3), "damaged"),
+        (png(20_000, 20_000, rows=b"\0" * 20_001), "20000 x 20000 pixels are too many"),
+        (png(0, 8), "damaged"),
+    ],
+)
+def test_a_file_that_is_no_good_picture_is_refused_in_one_line(tmp_path, content, problem):
+    path = tmp_path / "photo.png"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=problem) as caught:
+        images.read(path)
+    assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    """A JPEG, WebP, BMP and TIFF of a few bytes that claim 60000 x 60000 pixels or near it."""
+    side = 60_000
+    claims = {
+        "jpg": b"\xff\xd8\xff\xc0"
+        + struct.pack(">HBHHB", 11, 8, side, side, 1)
+        + b"\1\x11\0\xff\xda"
+        + b"\0" * 9,
+        "webp": b"RIFF"
+        + struct.pack("<I", 22)
+        + b"WEBPVP8X"
+        + b"\0" * 8
+        + (side - 1).to_bytes(3, "little") * 2,
+        "bmp": b"BM" + struct.pack("<IIIIiiHHI", 0, 0, 54, 40, side, -side, 1, 24, 0) + b"\0" * 20,
+        "tiff": b"MM\0*" + struct.pack(">IHHHIIHHIII", 8, 2, 256, 4, 1, side, 257, 4, 1, side, 0),
+    }
+    for ending, content in claims.items():
+        path = tmp_path / f"bomb.{ending}"
+        path.write_bytes(content)
+        with pytest.raises(ImageError, match="60000 x 60000 pixels are too many"):
+            images.read(path)
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+    with pytest.raises(ImageError, match=r"nothing\.png: cannot be read: No such file"):
+        images.read(tmp_path / "nothing.png")
+    with pytest.raises(ImageError, match="cannot be read: Is a directory"):
+        images.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["scene.gibberish", "scene"])
+def test_an_unknown_ending_is_refused(tmp_path, scene, name):
+    with pytest.raises(ImageError, match="cannot be written as") as caught:
+        images.write(tmp_path / name, scene)
+    assert ".jpg" in caught.value.hint and list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_too_large_for_its_format_leaves_the_old_one(tmp_path, scene):
+    images.write(tmp_path / "scene.jpg", scene)
+    with pytest.raises(ImageError, match=r"scene\.jpg"):
+        images.write(tmp_path / "scene.jpg", np.zeros((2, 70_000, 3), np.uint8))
+    assert images.read(tmp_path / "scene.jpg").shape == scene.shape
+    assert [path.name for path in tmp_path.iterdir()] == ["scene.jpg"]
+
+
+def test_a_picture_that_cannot_be_put_there_is_an_output_error(tmp_path, scene):
+    (tmp_path / "file").write_bytes(b"no folder")
+    with pytest.raises(OutputError, match="cannot be written"):
+        images.write(tmp_path / "file" / "scene.png", scene)
+
+
+def test_a_frame_that_is_bgr_already_is_not_copied(scene):
+    assert np.shares_memory(images.as_bgr(scene), scene)
+
+
+def test_frames_become_bgr(scene):
+    grey, alpha = scene[..., 0], np.dstack([scene, scene[..., 0]])
+    assert np.array_equal(images.as_bgr(scene[..., ::-1], color="RGB"), scene)
+    assert np.array_equal(images.as_bgr(alpha), scene)
+    assert np.array_equal(images.as_bgr(alpha[..., [2, 1, 0, 3]], color="RGB"), scene)
+    for frame in (grey, grey[..., None]):
+        assert np.array_equal(images.as_bgr(frame), np.repeat(grey[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    ("frame", "problem"),
+    [
+        (np.zeros((4, 5, 3), np.float32), "holds uint8 0..255, this one float32"),
+        (np.zeros((4, 5, 3), np.uint16), "this one uint16"),
+        (np.zeros(5, np.uint8), "is HxW, HxWx3 or HxWx4, this one 5"),
+        (np.zeros((), np.uint8), "this one a scalar"),
+        (np.zeros((4, 5, 2), np.uint8), "this one 4x5x2"),
+        (np.zeros((1, 4, 5, 3), np.uint8), "this one 1x4x5x3"),
+        (np.zeros((0, 0, 3), np.uint8), "without pixels: 0 wide, 0 high"),
+        (np.zeros((0, 7), np.uint8), "without pixels: 7 wide, 0 high"),
+        ([[1, 2], [3, 4]], "is a numpy array, not list"),
+        (None, "is a numpy array, not NoneType"),
+    ],
+)
+def test_what_is_no_frame_is_refused(frame, problem):
+    with pytest.raises(ImageError, match=problem):
+        images.as_bgr(frame)
+
+
+def test_an_unknown_colour_order_is_refused(scene):
+    with pytest.raises(ImageError, match="BGR or RGB, not 'GBR'"):
+        images.as_bgr(scene, color="GBR")
