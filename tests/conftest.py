@@ -8,6 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from posezoo.layout import Layout
+from posezoo.registry import open_registry
+from posezoo.settings import read_settings, resolve
+from posezoo.spec.model import Precision
+from posezoo.zoo import open_zoo
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 _connect = socket.socket.connect
@@ -65,14 +71,38 @@ def by_digest(mirror: Path, sha384: str) -> Path:
     return mirror / "1" / sha384[:2] / sha384[2:]
 
 
+@pytest.fixture(scope="session")
+def blazepose(mirror: Path, tmp_path_factory) -> Layout:
+    """Where the default model's files and IR lie, made once from the mirror; needs ../shared."""
+    pytest.importorskip("openvino", reason="needs openvino")
+    folder = tmp_path_factory.mktemp("blazepose")
+    settings = read_settings({"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)})
+    zoo = open_zoo(resolve(settings))
+    for part in zoo.registry.parts(zoo.registry.find("blazepose-full")):
+        zoo.get(part, (Precision.FP32, Precision.FP16))
+    return zoo.layout
+
+
+@pytest.fixture(scope="session")
+def blazepose_irs(blazepose: Layout) -> dict[str, Path]:
+    """The FP32 .xml of each part by its name."""
+    registry = open_registry()
+    parts = registry.parts(registry.find("blazepose-full"))
+    return {part.name: blazepose.ir(part, Precision.FP32) for part in parts}
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """In CI a test may be skipped only for a reason that tests/allowed_skips.txt names."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
         return
-    reasons = {str(report.longrepr[2]).removeprefix("Skipped: ") for report in reporter.stats.get("skipped", ())}
+    reasons = {
+        str(report.longrepr[2]).removeprefix("Skipped: ") for report in reporter.stats.get("skipped", ())
+    }
     allowed = {
-        line for line in (ROOT / "tests" / "allowed_skips.txt").read_text().splitlines() if not line.startswith("#")
+        line
+        for line in (ROOT / "tests" / "allowed_skips.txt").read_text().splitlines()
+        if not line.startswith("#")
     }
     unwanted = sorted(reasons - allowed)
     reporter.write_line(f"skipped tests: {len(reporter.stats.get('skipped', ()))}")

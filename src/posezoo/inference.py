@@ -101,6 +101,16 @@ class Network:
                 raise InferenceError(f"{self.path}: input {name}: expected the shape {expected}, got {given}")
 
 
+def available_devices() -> dict[str, str]:
+    """OpenVINO's devices on this machine by name, each with what its hardware calls itself.
+
+    Raises:
+        MissingPackageError: OpenVINO is not installed or does not load.
+    """
+    core = openvino(extra="run").Core()
+    return {name: str(core.get_property(name, "FULL_DEVICE_NAME")) for name in core.available_devices}
+
+
 def _check_device(core: Any, device: str) -> None:
     known = [*core.available_devices, *_VIRTUAL_DEVICES]
     names = [name.split(".")[0] for name in known]

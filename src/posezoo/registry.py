@@ -20,9 +20,6 @@ from posezoo.spec.model_yml import read_composite, read_model
 from posezoo.spec.names import why_not_a_model_name
 from posezoo.spec.reader import shown
 
-#: The model that is used where none is named.
-DEFAULT_MODEL = "blazepose-full"
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -185,9 +182,20 @@ def builtin_root() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "models"
 
 
-def licenses_folder(root: Path) -> Path:
-    """Where the licence texts that a registry's models name lie: beside the registry's root."""
-    return root.parent / "licenses"
+def license_text(spec: ModelSpec) -> Path:
+    """The licence text that a model names: in licenses/, beside the root of its registry."""
+    root = spec.path.parents[3 if spec.composite else 2]
+    return root.parent / "licenses" / spec.license.text
+
+
+def copyright_line(spec: ModelSpec) -> str:
+    """The holder's line that opens a model's licence text; empty where there is none."""
+    try:
+        with open(license_text(spec), encoding="utf-8") as text:
+            first = text.readline(1000).strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return first if first.startswith("Copyright ") else ""
 
 
 def open_registry(roots: Sequence[Path] = ()) -> Registry:

@@ -9,7 +9,6 @@ posezoo.cfg is the working folder's, else the user's config folder's::
 
 from __future__ import annotations
 
-import configparser
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -107,6 +106,8 @@ def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def _read_config(path: Path) -> dict[str, str]:
+    import configparser
+
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(path.read_text("utf-8"), source=str(path))

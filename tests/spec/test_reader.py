@@ -60,12 +60,12 @@ def test_what_attacks_or_confuses_is_refused_with_its_place(content, place, prob
 
 def test_a_hundred_thousand_levels_end_quickly_in_a_small_process():
     script = (
-        "import resource, sys; from posezoo.spec.reader import parse; from posezoo.errors import SpecError\n"
+        "import sys; from posezoo.spec.reader import parse; from posezoo.errors import SpecError\n"
         "for bomb in (b'[' * 100_000, b'- ' * 100_000, b'{a: ' * 100_000, b'a: &a [x]\\n' + b'b: [*a]\\n' * 9):\n"
         "    try: parse(bomb, 'm')\n"
         "    except SpecError: continue\n"
         "    sys.exit('accepted')\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
     begun = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20)

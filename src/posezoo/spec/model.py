@@ -16,6 +16,7 @@ class _Word(str, Enum):
     """A word of model.yml: compares, hashes and prints as its text."""
 
     __str__ = str.__str__
+    __hash__ = str.__hash__  # Enum's own is the member name's: FP16_INT8, where the word is FP16-INT8
 
 
 class Family(_Word):

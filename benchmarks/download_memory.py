@@ -1,0 +1,148 @@
+"""How much memory a download takes: 512 MiB from a local server to a verified file.
+
+Beside it, in the same run, the least that requests can do: a loop that writes and hashes. Each round
+is a process of its own, so that its peak is its own. Ends with 1 where a peak exceeds the limit.
+
+    python benchmarks/download_memory.py
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from harness import machine, record, spread
+
+SIZE = 512 << 20  # bytes
+PIECE = bytes(1 << 20)
+ROUNDS = 5
+LIMIT_MIB = 60.0
+
+
+def serve(ready: Connection) -> None:
+    """Answer every request with 512 MiB of zeros."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ready.send(listener.getsockname()[1])
+        while True:
+            client, _ = listener.accept()
+            with client:
+                client.recv(1 << 16)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % SIZE)
+                for _ in range(SIZE // len(PIECE)):
+                    client.sendall(PIECE)
+
+
+def ours(url: str, folder: Path, sha384: str) -> None:
+    """posezoo: a part beside the target, hashed on its way, renamed when it is right."""
+    from posezoo.fetch.download import download
+    from posezoo.fetch.means import Means
+    from posezoo.layout import Layout
+    from posezoo.spec.model import Digest, Family, Framework, HttpSource, License, ModelSpec, SourceFile
+
+    file = SourceFile("weights.bin", SIZE, Digest("sha384", sha384), (HttpSource(url),))
+    spec = ModelSpec(
+        "big", Family.PUBLIC, folder / "model.yml", "", "", Framework.TFLITE, License("Apache-2.0"), (file,)
+    )
+    (path,) = download(spec, Layout(folder, folder), Means(None)).files
+    assert path.stat().st_size == SIZE
+
+
+def bare(url: str, folder: Path, sha384: str) -> None:
+    """requests and hashlib alone."""
+    import requests
+
+    hasher = hashlib.sha384()
+    with requests.get(url, stream=True, timeout=30) as response, open(folder / "weights.bin", "wb") as file:
+        for piece in response.iter_content(1 << 20):
+            file.write(piece)
+            hasher.update(piece)
+    assert hasher.hexdigest() == sha384
+
+
+WAYS = {"posezoo": ours, "bare requests": bare}
+
+
+def measure(way: str, url: str, sha384: str) -> tuple[float, float]:
+    """Peak RSS in MiB and wall time in seconds of one round in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, way, url, folder, sha384]
+        said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    peak, seconds = said.split()
+    return float(peak), float(seconds)
+
+
+def run_round(way: str, url: str, folder: str, sha384: str) -> None:
+    """One round: prints its peak RSS in MiB and its seconds."""
+    started = time.perf_counter()
+    WAYS[way](url, Path(folder), sha384)
+    seconds = time.perf_counter() - started
+    print(peak_mib(), seconds)
+
+
+def peak_mib() -> float:
+    """This process's largest resident set so far, in MiB.
+
+    Linux's own figure first: there, getrusage also counts what the parent had before the exec.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    except (OSError, IndexError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB; bytes on macOS
+        return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def expected_sha384() -> str:
+    """What 512 MiB of zeros hash to."""
+    hasher = hashlib.sha384()
+    for _ in range(SIZE // len(PIECE)):
+        hasher.update(PIECE)
+    return hasher.hexdigest()
+
+
+def main() -> int:
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(sender,), daemon=True)
+    server.start()
+    url, sha384 = f"http://127.0.0.1:{receiver.recv()}/weights.bin", expected_sha384()
+    rounds: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+    try:
+        for _ in range(ROUNDS):
+            for way, measured in rounds.items():  # in turn, so that both meet the same machine
+                measured.append(measure(way, url, sha384))
+    finally:
+        server.terminate()
+    figures: dict[str, object] = {"size_bytes": SIZE, "rounds": ROUNDS, "limit_mib": LIMIT_MIB}
+    for way, measured in rounds.items():
+        peaks, seconds = (
+            spread([round(value, 2) for value in column]) for column in zip(*measured, strict=True)
+        )
+        figures[way] = {"peak_rss_mib": peaks, "seconds": seconds}
+        print(
+            f"{way:14} peak RSS {peaks['min']:.1f} / {peaks['median']:.1f} / {peaks['max']:.1f} MiB", end=""
+        )
+        print(
+            f", {seconds['min']:.2f} / {seconds['median']:.2f} / {seconds['max']:.2f} s (min / median / max)"
+        )
+    print(", ".join(f"{key} {value}" for key, value in machine().items()))
+    record("download_memory", figures)
+    worst = max(peak for peak, _ in rounds["posezoo"])
+    print(f"limit {LIMIT_MIB:.0f} MiB: {'kept' if worst <= LIMIT_MIB else 'EXCEEDED'}")
+    return int(worst > LIMIT_MIB)
+
+
+if __name__ == "__main__":
+    os.environ["NO_PROXY"] = "127.0.0.1"
+    if len(sys.argv) == 5:
+        run_round(*sys.argv[1:])
+        sys.exit(0)
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""What every benchmark shares: rounds with their spread, the machine and versions, a file of results."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+_PACKAGES = ("posezoo", "numpy", "opencv-python-headless", "openvino", "requests", "urllib3")
+
+
+def machine() -> dict[str, object]:
+    """What figures depend on: processor, cores that we may use, memory in GiB, system, Python, packages."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": _memory_gib(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        **{name: version for name in _PACKAGES if (version := _version(name))},
+    }
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Least, median and greatest of what the rounds gave."""
+    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+
+def record(name: str, figures: Mapping[str, object]) -> None:
+    """Append one line to ``results/<name>.jsonl``: when, where, and what came out."""
+    RESULTS.mkdir(exist_ok=True)
+    line = {
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": machine(),
+        **figures,
+    }
+    with open(RESULTS / f"{name}.jsonl", "a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,93 @@
+"""The Python API: models by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.errors import PosezooError
+from posezoo.events import Listener, ignore
+from posezoo.settings import read_settings, resolve
+from posezoo.spec.model import Precision
+from posezoo.zoo import Zoo, open_zoo
+
+if TYPE_CHECKING:
+    from posezoo.estimator import Estimator
+
+
+def get(
+    name: str, precision: str = "FP16", *, listener: Listener = ignore, **settings: Any
+) -> dict[str, Path]:
+    """A model's IR, downloaded, verified and converted where it is not there yet.
+
+    Args:
+        name: a model or composite of the zoo.
+        precision: ``FP32`` or ``FP16``.
+        listener: told what happens; see ``posezoo.events``.
+        settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
+
+    Returns:
+        The .xml of each part by its name; of a model that is no composite, its own alone.
+
+    Raises:
+        UnknownModelError: there is no such model.
+        FetchError: a file is to be had nowhere.
+        ConversionError: the IR cannot be made, or does not compute what the original computes.
+    """
+    zoo = _open(settings)
+    return zoo.irs(zoo.registry.find(name), _precision(precision), listener=listener)
+
+
+def load(
+    name: str,
+    precision: str = "FP16",
+    device: str | None = None,
+    *,
+    inference_precision: str | None = None,
+    listener: Listener = ignore,
+    **settings: Any,
+) -> Estimator:
+    """A model, ready to use: image in, poses out; downloaded and converted where it is not there yet.
+
+    Args:
+        name: a model or composite of the zoo that has a decoder.
+        precision: of the IR: ``FP32`` or ``FP16``.
+        device: of OpenVINO; where None, the setting's, which is CPU by default.
+        inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); where None, the
+            setting's, which is f32 by default.
+        listener: told what happens; see ``posezoo.events``.
+        settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
+
+    Returns:
+        A callable: a uint8 image (height, width, 3) in, BGR unless ``color="RGB"`` is said; a list of
+        ``Pose`` out.
+
+    Raises:
+        PosezooError: it cannot be had, converted or compiled.
+    """
+    zoo = _open({**settings, "device": device, "inference_precision": inference_precision})
+    return zoo.load(zoo.registry.find(name), _precision(precision), listener=listener)
+
+
+def _open(flags: dict[str, Any]) -> Zoo:
+    for name in ("output_dir", "cache_dir"):
+        if flags.get(name) is not None:
+            flags[name] = Path(flags[name])
+    if flags.get("models_dir") is not None:
+        flags["models_dir"] = tuple(Path(each) for each in _several(flags["models_dir"]))
+    if flags.get("mirror") is not None:
+        flags["mirror"] = tuple(str(each) for each in _several(flags["mirror"]))
+    return open_zoo(resolve(read_settings(flags)))
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+def _precision(text: str) -> Precision:
+    try:
+        return Precision(text)
+    except ValueError as error:
+        raise PosezooError(
+            f"no precision is called {text!r}", hint=f"use one of {', '.join(Precision)}"
+        ) from error

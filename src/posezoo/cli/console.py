@@ -1,0 +1,119 @@
+"""Events, drawn for people: bars on a terminal, few plain lines in a log.
+
+Everything goes to the standard error, so that what a command answers on its standard output can be
+piped on.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+from posezoo import events
+from posezoo.errors import PosezooError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+
+class Console:
+    """A listener that writes to a stream; a context manager, so that no bar is left standing.
+
+    Args:
+        stream: where to write; the standard error where None.
+        quiet: tell only warnings and errors.
+    """
+
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._quiet = quiet
+        self._bar: tqdm[NoReturn] | None = None
+        self._begun = time.perf_counter()
+        self._told: set[str] = set()
+
+    def __enter__(self) -> Console:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close_bar()
+
+    def __call__(self, event: events.Event) -> None:
+        """Draw one event."""
+        match event:
+            case events.Warned(message=message):
+                self.warn(message)
+            case events.ModelFileDownloadBegin():
+                self._begin_file(event)
+            case events.ModelFileDownloadProgress(size=size):
+                self._advance(size)
+            case events.ModelFileDownloadEnd():
+                self._end_file(event)
+            case events.ModelFileRetrieved(model=model, model_file=file, origin=origin):
+                self.say(f"{model}: {file}: retrieved from {origin}, verified")
+            case events.ModelConversionBegin(model=model, precisions=precisions):
+                self.say(f"{model}: converting to {', '.join(precisions)}")
+            case events.ModelSelfChecked():
+                self.say(
+                    f"{event.model}: {event.precision} self-check passed: off by {event.difference:.1e}, "
+                    f"{event.tolerance:.0e} allowed, against {event.reference}"
+                )
+            case events.ModelConversionSkipped(model=model, reason=reason):
+                self.say(f"Skipping {model} ({reason})")
+
+    def say(self, line: str) -> None:
+        """One line of what goes on."""
+        if not self._quiet:
+            self._write(line)
+
+    def warn(self, message: str) -> None:
+        """One line of what is odd; the same line is said once."""
+        if message not in self._told:
+            self._told.add(message)
+            self._write(f"warning: {message}")
+
+    def fail(self, error: PosezooError) -> None:
+        """One line of what failed, one of what to do next."""
+        self._write(f"error: {error.problem}")
+        if error.hint:
+            self._write(f"  hint: {error.hint}")
+
+    def _write(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.write(line, file=self._stream)
+        else:
+            print(line, file=self._stream, flush=True)
+
+    def _begin_file(self, event: events.ModelFileDownloadBegin) -> None:
+        self._begun = time.perf_counter()
+        if not self._quiet and self._stream.isatty():
+            from tqdm import tqdm
+
+            self._close_bar()
+            self._bar = tqdm(
+                desc=event.model_file,
+                total=event.size,
+                unit="B",
+                unit_scale=True,
+                leave=False,
+                file=self._stream,
+                dynamic_ncols=True,
+            )
+
+    def _advance(self, size: int) -> None:
+        if self._bar is not None:
+            self._bar.update(size - self._bar.n)
+
+    def _end_file(self, event: events.ModelFileDownloadEnd) -> None:
+        self._close_bar()
+        if event.successful:
+            seconds = time.perf_counter() - self._begun
+            self.say(f"{event.model}: {event.model_file}: downloaded and verified in {seconds:.1f} s")
+
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,49 @@
+"""posezoo get: download and convert, in one go."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import options
+from posezoo.cli.convert import make_irs
+from posezoo.cli.plans import in_words
+from posezoo.events import Listener
+
+if TYPE_CHECKING:
+    from posezoo.spec.model import ModelSpec, Precision
+
+EXAMPLES = """
+posezoo get blazepose-full
+posezoo get blazepose-full --precisions FP16 --output_dir models
+posezoo get --all --format json
+"""
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = options.add_verb(verbs, "get", "download models and convert them to OpenVINO IR", EXAMPLES)
+    options.add_models(parser)
+    options.add_places(parser)
+    options.add_precisions(parser)
+    options.add_registry(parser)
+    options.add_dry_run(parser)
+    options.add_output(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Download and convert, and print the paths of the IR."""
+    from posezoo.zoo import open_zoo
+
+    zoo = open_zoo(options.settings_of(args))
+
+    def make(spec: ModelSpec, listener: Listener) -> Mapping[Precision, Path]:
+        return zoo.get(spec, args.precisions, listener=listener)
+
+    def plan(spec: ModelSpec) -> Sequence[str]:
+        return in_words(zoo.plan_download(spec), zoo.plan_conversion(spec, args.precisions))
+
+    return make_irs(args, zoo, make, plan)

@@ -1,0 +1,71 @@
+"""One piece of work for each selected model: one model's failure never stops the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.errors import PosezooError
+
+if TYPE_CHECKING:
+    from posezoo.cli.console import Console
+    from posezoo.registry import Registry, Selection
+    from posezoo.spec.model import ModelSpec
+
+
+@dataclass(slots=True)
+class Report:
+    """What came out: an answer for each model that went well, a reason for each that did not."""
+
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all went well, else 1."""
+        return 1 if self.failures else 0
+
+    def print(self, style: str) -> None:
+        """Answer on the standard output: everything as JSON, or as text the paths or planned steps alone."""
+        if style == "json":
+            print(json.dumps({"models": self.answers, "failed": self.failures}, indent=2))
+            return
+        for answer in self.answers:
+            for line in answer.get("plan", ()):
+                print(f"{answer['name']}: {line}")
+            for path in answer.get("files", ()):
+                print(path)
+            for path in answer.get("irs", {}).values():
+                print(path)
+
+
+def select(registry: Registry, patterns: Sequence[str] | None, console: Console) -> Selection:
+    """The selected models; files that cannot be read are told at once.
+
+    Raises:
+        UnknownModelError: a pattern matches no name.
+    """
+    selection = registry.select(patterns)
+    for problem in selection.problems:
+        console.fail(problem)
+    return selection
+
+
+def for_each(selection: Selection, work: Callable[[ModelSpec], dict[str, Any]], console: Console) -> Report:
+    """Do the work for each model, tell failures as they come, and list them at the end."""
+    report = Report()
+    for problem in selection.problems:
+        name = Path(problem.file).parent.name
+        report.failures.append({"name": name, "reason": problem.problem, "hint": problem.hint})
+    for spec in selection.models:
+        try:
+            report.answers.append({"name": spec.name, **work(spec)})
+        except PosezooError as error:
+            console.fail(error)
+            report.failures.append({"name": spec.name, "reason": error.problem, "hint": error.hint})
+    if report.failures and len(selection.models) + len(selection.problems) > 1:
+        console.warn("FAILED: " + ", ".join(failure["name"] for failure in report.failures))
+    return report

@@ -1,0 +1,191 @@
+"""Flags that several verbs share, and what they become."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from posezoo.settings import INFERENCE_PRECISIONS, KINDS, Settings, read_settings, resolve
+from posezoo.spec.model import Precision
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Help with its examples left as they are, and room for long flags."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=32, width=100)
+
+
+def add_verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, examples: str
+) -> argparse.ArgumentParser:
+    """A verb's parser: one line of what it does, and examples that work as pasted."""
+    epilog = "examples:\n" + textwrap.indent(textwrap.dedent(examples).strip(), "  ")
+    return verbs.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=epilog,
+        formatter_class=HelpFormatter,
+    )
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Which models: names and globs, or all."""
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help="a name or a case-sensitive glob; a composite's name stands for its parts",
+    )
+    parser.add_argument("--all", action="store_true", help="every model of the zoo")
+
+
+def add_registry(parser: argparse.ArgumentParser) -> None:
+    """Where models are declared."""
+    parser.add_argument(
+        "--models_dir",
+        action="append",
+        type=Path,
+        metavar="DIR",
+        help="a registry of model.yml files in place of posezoo's own; may be given several times",
+    )
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Where files come from and go to."""
+    add_output_dir(parser)
+    add_sources(parser)
+
+
+def add_output_dir(parser: argparse.ArgumentParser) -> None:
+    """Where files go to."""
+    parser.add_argument(
+        "-o",
+        "--output_dir",
+        type=Path,
+        metavar="DIR",
+        help=f"{KINDS['output_dir'].help} (default: your cache folder)",
+    )
+
+
+def add_download_dir(parser: argparse.ArgumentParser, default: str) -> None:
+    """Where published files lie already."""
+    parser.add_argument(
+        "-d",
+        "--download_dir",
+        type=Path,
+        metavar="DIR",
+        help=f"where the published files lie (default: {default})",
+    )
+
+
+def add_dry_run(parser: argparse.ArgumentParser) -> None:
+    """Look before you leap."""
+    parser.add_argument(
+        "--dry_run", action="store_true", help="print what would be done; touch nothing, ask no server"
+    )
+
+
+def add_sources(parser: argparse.ArgumentParser) -> None:
+    """Where files come from."""
+    parser.add_argument("--cache_dir", type=Path, metavar="DIR", help=KINDS["cache_dir"].help)
+    parser.add_argument(
+        "--mirror",
+        action="append",
+        metavar="DIR|URL",
+        help="a folder or an address laid out like the cache, asked first; may be given several times",
+    )
+    parser.add_argument("--attempts", type=_setting("attempts"), metavar="N", help=KINDS["attempts"].help)
+    parser.add_argument("--timeout_s", type=_setting("timeout_s"), metavar="S", help=KINDS["timeout_s"].help)
+
+
+def add_precisions(parser: argparse.ArgumentParser) -> None:
+    """Which IR."""
+    parser.add_argument(
+        "--precisions",
+        type=_precisions,
+        metavar="P[,P]",
+        default=(Precision.FP32, Precision.FP16),
+        help="FP32, FP16 or both (default: both)",
+    )
+
+
+def add_inference(parser: argparse.ArgumentParser) -> None:
+    """What models run on, and in what arithmetic."""
+    parser.add_argument(
+        "--device", metavar="DEVICE", help="OpenVINO device (default: CPU); posezoo doctor lists them"
+    )
+    parser.add_argument(
+        "--inference_precision",
+        choices=INFERENCE_PRECISIONS,
+        help="arithmetic (default: f32; default leaves the choice to the device: bf16 on many CPUs, "
+        "which moves keypoints by some pixels)",
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """How the answer is written."""
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="how to answer on the standard output"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="tell only warnings and errors")
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """The settings in force: flag > POSEZOO_* > posezoo.cfg > default.
+
+    Raises:
+        SettingsError: a value cannot be used.
+    """
+    return resolve(read_settings(flags_of(args)))
+
+
+def flags_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given as flags."""
+    said = {name: value for name, value in vars(args).items() if name in KINDS and value is not None}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+
+
+def patterns_of(args: argparse.Namespace) -> Sequence[str] | None:
+    """The names and globs that select models; None for all of them; wrong usage where nothing is said."""
+    if args.all and args.models:
+        args.parser.error("either name models or say --all")
+    if not args.all and not args.models:
+        args.parser.error("name a model, or say --all (posezoo list shows them)")
+    return None if args.all else list(args.models)
+
+
+def _setting(name: str) -> Any:
+    """An argparse type that reads a value as the setting of that name does."""
+
+    def parse(text: str) -> Any:
+        try:
+            return KINDS[name].parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parse
+
+
+def _precisions(text: str) -> tuple[Precision, ...]:
+    known = (Precision.FP32, Precision.FP16)
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    wrong = [word for word in words if word not in known]
+    if wrong or not words:
+        raise argparse.ArgumentTypeError(f"expected FP32, FP16 or both, got {text!r}")
+    return tuple(precision for precision in known if precision in words)
+
+
+def ir_precision(text: str) -> Precision:
+    """An argparse type: the precision of an IR.
+
+    Raises:
+        argparse.ArgumentTypeError: there is no such precision.
+    """
+    if text not in list(Precision):
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(Precision)}, got {text!r}")
+    return Precision(text)

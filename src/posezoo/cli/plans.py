@@ -1,0 +1,39 @@
+"""What would be done, in words: the same plans that a real run carries out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from posezoo.convert.plan import Plan
+    from posezoo.fetch.download import PlannedFile
+
+
+def in_words(files: Sequence[PlannedFile] = (), conversion: Plan | None = None) -> list[str]:
+    """One line a file and one line an IR; why not, where something stands in the way.
+
+    Args:
+        files: what a download would do; a missing original that it fetches is no obstacle to a conversion.
+        conversion: what a conversion would do.
+    """
+    lines = [_file_line(file) for file in files]
+    if conversion is None:
+        return lines
+    if conversion.spec.is_ir:
+        return [*lines, "is published as IR: nothing to convert"]
+    for step in conversion.steps:
+        if step.is_done:
+            lines.append(f"{step.precision} is up to date: {step.xml}")
+        else:
+            lines.append(f"would convert to {step.precision}, since {step.reason}: {step.xml}")
+    if conversion.obstacle is not None and not files:
+        lines.append(f"but cannot: {conversion.obstacle.problem}")
+    return lines
+
+
+def _file_line(planned: PlannedFile) -> str:
+    file = planned.file
+    if not planned.asked:
+        return f"{file.name} is here and good: {planned.target}"
+    return f"would download {file.name} ({file.size:,} bytes) from {', else '.join(planned.asked)}"

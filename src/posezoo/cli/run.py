@@ -1,0 +1,265 @@
+"""posezoo run: a model on images, to annotated pictures and keypoints as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.cli import options
+from posezoo.cli.console import Console
+from posezoo.errors import ImageError
+from posezoo.spec.model import Precision
+
+if TYPE_CHECKING:
+    from posezoo.estimator import Estimator
+    from posezoo.pose.keypoints import Pose
+    from posezoo.settings import Settings
+    from posezoo.zoo import Model, Zoo
+
+EXAMPLES = """
+posezoo run
+posezoo run --input me.jpg --output_dir poses
+posezoo run blazepose-full --input holiday/ 'more/*.png' --precision FP32 --device GPU
+"""
+
+#: The model that is used where none is named.
+DEFAULT_MODEL = "blazepose-full"
+
+#: What a folder is searched for; a file that is named is read whatever it is called.
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = options.add_verb(verbs, "run", "find the poses in images with a model of the zoo", EXAMPLES)
+    parser.add_argument(
+        "model",
+        nargs="?",
+        default=DEFAULT_MODEL,
+        metavar="MODEL",
+        help=f"its name (default: {DEFAULT_MODEL})",
+    )
+    parser.add_argument(
+        "-i",
+        "--input",
+        nargs="+",
+        metavar="IMAGE",
+        help="images, folders or globs (default: two public-domain sample photos)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output_dir",
+        dest="results_dir",
+        type=Path,
+        metavar="DIR",
+        help="where pictures and poses.json go (default: results/MODEL in your cache folder)",
+    )
+    parser.add_argument(
+        "-d",
+        "--download_dir",
+        dest="output_dir",
+        type=Path,
+        metavar="DIR",
+        help="where the model's files and IR lie, or go (default: your cache folder)",
+    )
+    parser.add_argument(
+        "--precision",
+        type=options.ir_precision,
+        default=Precision.FP16,
+        help="FP32 or FP16 IR (default: FP16)",
+    )
+    parser.add_argument(
+        "--min_score",
+        type=_score,
+        default=0.5,
+        metavar="S",
+        help="draw keypoints from this score on (default: 0.5)",
+    )
+    options.add_inference(parser)
+    options.add_sources(parser)
+    options.add_registry(parser)
+    options.add_output(parser)
+    return parser
+
+
+@dataclass(slots=True)
+class Stages:
+    """How long each stage took, in seconds and in order."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add the time of a block to a stage."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fetch, convert and load what is not there yet; then every image: poses, a picture, a line."""
+    from posezoo.settings import user_folder
+    from posezoo.zoo import open_zoo
+
+    settings = options.settings_of(args)
+    zoo = open_zoo(settings)
+    results = args.results_dir or user_folder("cache") / "results" / args.model
+    stages = Stages()
+    with Console(quiet=args.quiet) as console:
+        model = zoo.registry.find(args.model)
+        images = _inputs(args.input, zoo, settings, stages, console)
+        estimator, card = _prepare(zoo, model, args.precision, stages, console)
+        answers, failed = _run_on(images, estimator, results, args.min_score, stages, console)
+        summary = {
+            "model": model.name,
+            "precision": args.precision.value,
+            "device": estimator.device,
+            "executed_precision": estimator.executed_precision,
+            "images": answers,
+            "failed": failed,
+            "card": str(card),
+            "seconds": {name: round(value, 4) for name, value in stages.seconds.items()},
+        }
+        _write_json(results / "poses.json", summary)
+    if args.format == "json":
+        print(json.dumps(summary, indent=2))
+    else:
+        _print_summary(summary, results)
+    return 1 if failed else 0
+
+
+def _prepare(
+    zoo: Zoo, model: Model, precision: Precision, stages: Stages, console: Console
+) -> tuple[Estimator, Path]:
+    parts = zoo.registry.parts(model)
+    pair = (Precision.FP32, Precision.FP16)
+    with stages.timed("download and verify"):
+        for part in parts:
+            zoo.download(part, listener=console)
+    with stages.timed("convert and self-check"):
+        for part in parts:
+            zoo.convert(part, pair, listener=console)
+    card = zoo.write_card(model)
+    with stages.timed("compile"):
+        estimator = zoo.load(model, precision, listener=console)
+    return estimator, card
+
+
+def _run_on(
+    images: list[Path],
+    estimator: Estimator,
+    results: Path,
+    min_score: float,
+    stages: Stages,
+    console: Console,
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    from posezoo import images as pictures
+    from posezoo.pose.drawing import draw
+
+    answers: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
+    taken: set[Path] = set()
+    for path in images:
+        try:
+            with stages.timed("read images"):
+                image = pictures.read(path)
+            with stages.timed("find poses"):
+                poses = estimator(image)
+            target = _free_name(results, path, taken)
+            with stages.timed("draw and write"):
+                pictures.write(target, draw(image, poses, min_score=min_score))
+        except ImageError as error:
+            console.fail(error)
+            failed.append({"image": str(path), "reason": error.problem})
+            continue
+        answers.append(_answer(path, target, image.shape, poses))
+    return answers, failed
+
+
+def _answer(path: Path, target: Path, shape: tuple[int, ...], poses: list[Pose]) -> dict[str, Any]:
+    return {
+        "image": str(path),
+        "picture": str(target),
+        "width": shape[1],
+        "height": shape[0],
+        "poses": [pose.to_json() for pose in poses],
+    }
+
+
+def _free_name(folder: Path, image: Path, taken: set[Path]) -> Path:
+    """Where the annotated picture goes; two images of one name get two pictures."""
+    suffix = image.suffix.lower() if image.suffix.lower() in (".jpg", ".jpeg") else ".png"
+    target, count = folder / f"{image.stem}_poses{suffix}", 1
+    while target in taken or target.absolute() == image.absolute():
+        count += 1
+        target = folder / f"{image.stem}_poses_{count}{suffix}"
+    taken.add(target)
+    return target
+
+
+def _inputs(
+    named: list[str] | None, zoo: Zoo, settings: Settings, stages: Stages, console: Console
+) -> list[Path]:
+    if named is None:
+        from posezoo.fetch.samples import download_samples
+
+        with stages.timed("download and verify"):
+            return list(download_samples(settings.output_dir / "samples", zoo.means, listener=console))
+    images = [path for text in named for path in _expand(text)]
+    if not images:
+        raise ImageError(
+            f"no images in {', '.join(named)}", hint=f"looked for {' '.join(sorted(IMAGE_SUFFIXES))}"
+        )
+    return images
+
+
+def _expand(text: str) -> list[Path]:
+    """An image, the images in a folder, or what a glob matches, in alphabetical order."""
+    path = Path(text)
+    if path.is_dir():
+        return sorted(
+            each for each in path.iterdir() if each.suffix.lower() in IMAGE_SUFFIXES and each.is_file()
+        )
+    if not path.exists() and any(character in text for character in "*?["):
+        from glob import glob
+
+        return sorted(Path(match) for match in glob(text, recursive=True) if Path(match).is_file())
+    return [path]
+
+
+def _write_json(path: Path, summary: dict[str, Any]) -> None:
+    from posezoo.files import write_whole
+
+    write_whole(path, (json.dumps(summary, indent=2) + "\n").encode())
+
+
+def _print_summary(summary: dict[str, Any], results: Path) -> None:
+    for answer in summary["images"]:
+        count = len(answer["poses"])
+        print(f"{answer['image']}: {count} {'person' if count == 1 else 'people'} -> {answer['picture']}")
+    print(f"keypoints   {results / 'poses.json'}")
+    print(f"model card  {summary['card']}")
+    print(
+        f"ran         {summary['model']} ({summary['precision']} IR) on {summary['device']} "
+        f"in {summary['executed_precision']}"
+    )
+    for name, seconds in summary["seconds"].items():
+        print(f"{seconds:9.2f} s  {name}")
+
+
+def _score(text: str) -> float:
+    try:
+        score = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}") from error
+    if not 0 <= score <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
+    return score

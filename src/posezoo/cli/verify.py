@@ -1,0 +1,85 @@
+"""posezoo verify: files and IR on disk against what was declared and made; or the registry itself."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from posezoo.cli import jobs, options
+from posezoo.cli.console import Console
+
+EXAMPLES = """
+posezoo verify blazepose-full
+posezoo verify --all --output_dir models --format json
+posezoo verify --metadata
+"""
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = options.add_verb(
+        verbs, "verify", "check size and SHA-384 of downloaded files and converted IR", EXAMPLES
+    )
+    options.add_models(parser)
+    parser.add_argument(
+        "--metadata", action="store_true", help="check the registry's own files instead; needs no weights"
+    )
+    options.add_download_dir(parser, "the output folder")
+    options.add_output_dir(parser)
+    options.add_registry(parser)
+    options.add_output(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what was found; 1 where anything is not as it should be."""
+    return _check_metadata(args) if args.metadata else _check_artifacts(args)
+
+
+def _check_artifacts(args: argparse.Namespace) -> int:
+    from posezoo.verify.artifacts import check_artifacts
+    from posezoo.zoo import open_zoo
+
+    patterns = options.patterns_of(args)
+    zoo = open_zoo(options.settings_of(args), download_dir=args.download_dir)
+    with Console(quiet=args.quiet) as console:
+        selection = jobs.select(zoo.registry, patterns, console)
+    checked = [each for spec in selection.models for each in check_artifacts(spec, zoo.layout)]
+    if args.format == "json":
+        rows = [asdict(each) for each in checked]
+        print(json.dumps({"artifacts": rows}, indent=2, default=str))
+    else:
+        for each in checked:
+            told = each.expected if each.state == "good" else str(each.path)
+            print(f"{each.state:8} {each.model}: {each.artifact} ({told})")
+    bad = [each for each in checked if each.state != "good"]
+    if bad and args.format == "text":
+        verb = "convert" if "/" in bad[0].artifact else "download"
+        print(f"{len(bad)} of {len(checked)} are not good; posezoo {verb} {bad[0].model} mends the first")
+    return 1 if bad or selection.problems else 0
+
+
+def _check_metadata(args: argparse.Namespace) -> int:
+    from posezoo.registry import open_registry
+    from posezoo.verify.metadata import RULES, check_registry
+
+    if args.models or args.all:
+        args.parser.error("--metadata checks the whole registry: name no models")
+    registry = open_registry(options.settings_of(args).models_dir)
+    findings = list(check_registry(registry))
+    if args.format == "json":
+        print(json.dumps({"findings": [asdict(each) for each in findings]}, indent=2))
+    else:
+        for each in findings:
+            where = "" if each.message.startswith(each.file) else f"{_short(each.file)}: "
+            print(f"{where}{each.message} [{each.rule}]")
+        print(f"{len(registry.entries)} models and composites, {len(RULES)} rules, {len(findings)} findings")
+    return 1 if findings else 0
+
+
+def _short(file: str) -> str:
+    """A path below the working folder as it is typed there."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file

@@ -1,0 +1,123 @@
+"""A network into .xml and .bin: named the same, described and written the same, every time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from posezoo.errors import OutputError
+from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.provenance import CONVERSION_FORMAT, digests_of
+from posezoo.spec.model import Decoder, ModelSpec, Precision
+
+#: Our part of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
+SECTION = "posezoo"
+
+# Constant_7188, Transpose_12_compressed: OpenVINO numbers what it makes, and counts on from model to model.
+_NUMBERED = re.compile(r"[A-Za-z][A-Za-z0-9]*_\d+(?:_.*)?")
+
+
+def finish(network: Any, spec: ModelSpec, decoder: Decoder | None) -> None:
+    """Make a baked network ready to be written: canonical names and a description of itself.
+
+    Args:
+        network: an ``openvino.Model``; it is changed.
+        spec: the model.
+        decoder: what the description names as decoder.
+    """
+    give_canonical_names(network)
+    for name, value in description(spec, decoder).items():
+        network.set_rt_info(value, [SECTION, name])
+
+
+def give_canonical_names(network: Any) -> None:
+    """Name the operations that OpenVINO numbered ``<Type>_<k>``, with k counting in topological order.
+
+    Names that come from the original (an operation whose tensor has the same name) are kept.
+    """
+    operations = network.get_ordered_ops()
+    numbered = [operation for operation in operations if _is_numbered(operation)]
+    taken = {operation.get_friendly_name() for operation in operations} - {
+        operation.get_friendly_name() for operation in numbered
+    }
+    counts: Counter[str] = Counter()
+    for operation in numbered:
+        kind = operation.get_type_name()
+        while (name := f"{kind}_{counts[kind]}") in taken:
+            counts[kind] += 1
+        counts[kind] += 1
+        operation.set_friendly_name(name)
+
+
+def _is_numbered(operation: Any) -> bool:
+    if operation.get_type_name() == "Parameter":
+        return False
+    name = operation.get_friendly_name()
+    from_original = operation.get_type_name() != "Result" and any(
+        name in port.names for port in operation.outputs()
+    )
+    return not from_original and _NUMBERED.fullmatch(name) is not None
+
+
+def description(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
+    """What an IR says about itself, so that it can be used without its model.yml.
+
+    Numbers are separated by spaces, the values of several inputs by ``; `` in the inputs' order.
+    Nothing in it differs from run to run or from machine to machine.
+    """
+    inputs = spec.inputs
+    facts = {
+        "model": spec.name,
+        "conversion_format": str(CONVERSION_FORMAT),
+        "sources": json.dumps(digests_of(spec), sort_keys=True),
+        "mean": _each(_numbers(port.mean) for port in inputs),
+        "scale": _each(_numbers(port.scale) for port in inputs),
+        "reverse_input_channels": _each(str(port.reverse_input_channels).lower() for port in inputs),
+        "color": _each(str(port.ir_color or "") for port in inputs),
+        "layout": _each(port.layout for port in inputs),
+        "decoder": decoder.name if decoder else "",
+        "decoder_options": json.dumps(dict(decoder.options), sort_keys=True) if decoder else "",
+        "skeleton": spec.skeleton,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _each(values: Any) -> str:
+    texts = list(values)
+    return "; ".join(texts) if any(texts) else ""
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:g}" if float(f"{value:g}") == value else repr(value) for value in values)
+
+
+def write(network: Any, xml: Path, precision: Precision) -> Path:
+    """Write an IR: ``xml`` and the .bin beside it.
+
+    Args:
+        network: an ``openvino.Model``.
+        xml: where; its folder is made.
+        precision: FP32 keeps the network's weights as they are, FP16 stores them in half the bytes.
+
+    Raises:
+        OutputError: it cannot be written whole.
+    """
+    try:
+        xml.parent.mkdir(parents=True, exist_ok=True)
+        openvino().save_model(network, xml, compress_to_fp16=precision == Precision.FP16)
+    except (OSError, RuntimeError) as error:
+        raise OutputError(
+            f"{xml.parent}: the {precision} IR cannot be written whole: {reason_of(error)}",
+            hint="look for free space there",
+        ) from error
+    return xml
+
+
+def unmapped(ov: Any) -> Any:
+    """An ``openvino.Core`` that reads weights into memory, so that files may be moved while it works."""
+    core = ov.Core()
+    core.set_property({"ENABLE_MMAP": False})
+    return core

@@ -1,0 +1,168 @@
+"""Which IR of a model have to be made, and why; light enough to ask at every run.
+
+A real run carries out the same steps that a dry run prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from posezoo import files, provenance
+from posezoo.convert import original
+from posezoo.convert.original import IsGood
+from posezoo.errors import ConversionError
+from posezoo.layout import Layout
+from posezoo.spec.model import Decoder, Digest, ModelSpec, Precision
+
+#: What a conversion makes; other precisions come from quantization.
+PRECISIONS = (Precision.FP32, Precision.FP16)
+
+_CHANGES = {
+    "conversion_format": "it was made by another posezoo",
+    "openvino": "it was made by another OpenVINO",
+    "sources": "it was made from another file",
+    "arguments": "model.yml describes it otherwise now",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One IR that was asked for.
+
+    Attributes:
+        precision: of the weights.
+        xml: where the IR lies, or will lie.
+        reason: why it has to be made; empty where it is up to date.
+    """
+
+    precision: Precision
+    xml: Path
+    reason: str
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a conversion would do.
+
+    Attributes:
+        spec: the model.
+        steps: one per precision, in the order they were asked for; none for a model published as IR.
+        obstacle: why the steps that are not done cannot be carried out now; None where they can.
+    """
+
+    spec: ModelSpec
+    steps: tuple[Step, ...]
+    obstacle: ConversionError | None = None
+
+
+def plan(
+    spec: ModelSpec,
+    layout: Layout,
+    precisions: Collection[Precision] = PRECISIONS,
+    *,
+    self_check: bool = True,
+    force: bool = False,
+    decoder: Decoder | None = None,
+) -> Plan:
+    """What ``convert`` would do with the same arguments.
+
+    Touches nothing, not even a stamp. Imports neither OpenVINO nor numpy.
+
+    Raises:
+        ConversionError: a precision was asked for that no conversion makes.
+    """
+    if spec.is_ir:
+        return Plan(spec, ())
+    steps = steps_of(
+        spec, layout, precisions, self_check=self_check, force=force, decoder=decoder, is_good=_holds
+    )
+    return Plan(spec, steps, None if all(step.is_done for step in steps) else _obstacle(spec, layout))
+
+
+def steps_of(
+    spec: ModelSpec,
+    layout: Layout,
+    precisions: Collection[Precision],
+    *,
+    self_check: bool,
+    force: bool,
+    decoder: Decoder | None,
+    is_good: IsGood = files.is_good,
+) -> tuple[Step, ...]:
+    """One step per precision; ``is_good`` decides whether a file holds its promised bytes.
+
+    Raises:
+        ConversionError: a precision was asked for that no conversion makes.
+    """
+    steps = []
+    for precision in dict.fromkeys(precisions):
+        if precision not in PRECISIONS:
+            hint = f"it makes {' and '.join(PRECISIONS)}"
+            raise ConversionError(f"{spec.name}: no conversion makes {precision}", hint=hint)
+        reason = "asked to" if force else why_stale(spec, layout, precision, self_check, decoder, is_good)
+        steps.append(Step(precision, layout.ir(spec, precision), reason))
+    return tuple(steps)
+
+
+def is_up_to_date(
+    spec: ModelSpec, layout: Layout, precision: Precision, *, decoder: Decoder | None = None
+) -> bool:
+    """Whether an IR is there that was made from the same bytes by the same means, and has not changed since.
+
+    Imports neither OpenVINO nor numpy. Always False for a model that is published as IR: nothing was made.
+    """
+    return not why_stale(spec, layout, precision, False, decoder, files.is_good)
+
+
+def why_stale(
+    spec: ModelSpec,
+    layout: Layout,
+    precision: Precision,
+    self_check: bool,
+    decoder: Decoder | None,
+    is_good: IsGood,
+) -> str:
+    """Why an IR has to be made; empty where it is up to date."""
+    xml = layout.ir(spec, precision)
+    if not xml.is_file():
+        return "there is none yet"
+    record = provenance.read(layout.provenance(spec, precision))
+    if record is None:
+        return "there is no record of how it was made"
+    for name, value in provenance.key_of(spec, decoder or spec.decoder).items():
+        if record.key.get(name) != value:
+            return _CHANGES[name]
+    for suffix, content in record.contents.items():
+        if not is_good(xml.with_suffix(suffix), content.size, content.digest):
+            return f"its {suffix} is not the file that was published"
+    if self_check and not record.checks:
+        return "it was not self-checked"
+    return ""
+
+
+def _obstacle(spec: ModelSpec, layout: Layout) -> ConversionError | None:
+    try:
+        original.reader_of(spec)
+        original.verified(spec, layout, is_good=_holds)
+    except ConversionError as error:
+        return error
+    return None
+
+
+def _holds(path: Path, size: int, digest: Digest) -> bool:
+    """Like ``files.is_good``, without leaving a stamp."""
+    try:
+        return (
+            path.is_file()
+            and path.stat().st_size == size
+            and files.digest_of(path, digest.algorithm) == digest
+        )
+    except OSError:
+        return False

@@ -1,0 +1,198 @@
+"""What the original itself computes: by an independent runtime where one is installed.
+
+The preprocessing is done here in numpy, so that the IR's own is compared with something else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from posezoo.convert import original
+from posezoo.convert.drawing import draw
+from posezoo.convert.ir import unmapped
+from posezoo.errors import SelfCheckError
+from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.spec.model import Framework, Input, ModelSpec
+from posezoo.version import package_version
+
+Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+Signature = tuple[Shape, np.dtype[Any]]
+
+#: One picture per seed goes through both networks.
+SEEDS = (1, 2)
+
+#: Numerical comparisons need it in words: CPUs with AMX or AVX512-BF16 run f32 networks in bf16.
+EXACT = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
+
+# Sizes that a network leaves open: one image, of a side that all strides divide.
+_OPEN_SIZES = {"N": 1, "H": 128, "W": 128}
+
+
+class Runtime(Protocol):
+    """Something that runs an original."""
+
+    name: str
+    inputs: Mapping[str, Signature]
+
+    def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
+        """All outputs by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One picture and what becomes of it.
+
+    Attributes:
+        seed: that the picture was drawn from.
+        feed: the inputs by name as the IR takes them, 0..255.
+        outputs: what the original computes of them, by name.
+    """
+
+    seed: int
+    feed: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the IR of a model must compute."""
+
+    runtime: str
+    cases: tuple[Case, ...]
+
+
+def compute_reference(spec: ModelSpec, path: Path) -> Reference:
+    """Run the original on seeded pictures.
+
+    Args:
+        spec: the model.
+        path: its original, verified.
+
+    Raises:
+        SelfCheckError: no runtime can run it, or what it computes is not finite.
+    """
+    try:
+        runtime = _open_runtime(spec, path)
+        cases = tuple(_case(spec, runtime, seed) for seed in SEEDS)
+    except (RuntimeError, ValueError) as error:
+        problem = f"{spec.name}: the original cannot be run: {reason_of(error)}"
+        raise SelfCheckError(problem, hint="without the original's outputs nothing can be proven") from error
+    for case in cases:
+        for name, values in case.outputs.items():
+            if not np.isfinite(values).all():
+                raise SelfCheckError(
+                    f"{spec.name}: the original itself computes inf or nan in {name}",
+                    hint="its weights may be damaged: compare the file with its authors'",
+                )
+    return Reference(runtime.name, cases)
+
+
+def _case(spec: ModelSpec, runtime: Runtime, seed: int) -> Case:
+    declared = {port.name: port for port in spec.inputs}
+    feed, prepared = {}, {}
+    # Several inputs get different pictures, so that two of them cannot be taken for each other.
+    for number, (name, (shape, dtype)) in enumerate(runtime.inputs.items()):
+        port = declared.get(name) or Input(name, shape, "")
+        picture = draw(spec.self_check.inputs, shape, port.layout, seed + 1000 * number).astype(dtype)
+        feed[name] = picture
+        prepared[name] = preprocessed(picture, port).astype(dtype)
+    return Case(seed, feed, runtime.run(prepared))
+
+
+def preprocessed(picture: Array, port: Input) -> Array:
+    """What the original takes, from what the IR takes: reversed, minus mean, over scale."""
+    channel = port.layout.find("C")
+    if port.reverse_input_channels:
+        picture = np.flip(picture, channel)
+    for values, apply in ((port.mean, np.subtract), (port.scale, np.divide)):
+        if values:
+            along = [1] * picture.ndim
+            along[channel] = len(values)
+            picture = apply(picture, np.asarray(values, np.float32).reshape(along))
+    return np.ascontiguousarray(picture)
+
+
+def _open_runtime(spec: ModelSpec, path: Path) -> Runtime:
+    sizes = {port.name: _closed(port) for port in spec.inputs}
+    open_independent = INDEPENDENT.get(spec.framework)
+    independent = open_independent(path, sizes) if open_independent else None
+    return independent or _OpenVINO(spec, path, sizes)
+
+
+def _closed(port: Input) -> Shape:
+    axes = port.layout or "?" * len(port.shape)
+    return tuple(
+        _OPEN_SIZES.get(axis, 1) if size < 0 else size for axis, size in zip(axes, port.shape, strict=True)
+    )
+
+
+class _LiteRT:
+    """Google's own interpreter, without the delegate that trades exactness for speed."""
+
+    def __init__(self, module: Any, path: Path, sizes: Mapping[str, Shape]) -> None:
+        self.name = f"LiteRT {package_version('ai-edge-litert')}"
+        self._interpreter = module.Interpreter(
+            model_path=str(path),
+            experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        for port in self._interpreter.get_input_details():
+            size = sizes.get(port["name"])
+            if size is not None and tuple(port["shape"]) != size:
+                self._interpreter.resize_tensor_input(port["index"], size)
+        self._interpreter.allocate_tensors()
+        details = self._interpreter.get_input_details()
+        self.inputs: Mapping[str, Signature] = {
+            port["name"]: (tuple(map(int, port["shape"])), np.dtype(port["dtype"])) for port in details
+        }
+
+    def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
+        for port in self._interpreter.get_input_details():
+            self._interpreter.set_tensor(port["index"], feed[port["name"]])
+        self._interpreter.invoke()
+        outputs = self._interpreter.get_output_details()
+        return {port["name"]: self._interpreter.get_tensor(port["index"]) for port in outputs}
+
+
+class _OpenVINO:
+    """OpenVINO's own reading of the original: proves the preprocessing and the writing, not the reading."""
+
+    def __init__(self, spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> None:
+        self.name = f"OpenVINO {package_version('openvino')}, reading the original"
+        network = original.read(spec, path)
+        if sizes:
+            network.reshape({name: openvino().PartialShape(list(size)) for name, size in sizes.items()})
+        self._compiled = unmapped(openvino()).compile_model(network, "CPU", EXACT)
+        self.inputs: Mapping[str, Signature] = {
+            port.any_name: (tuple(port.shape), port.element_type.to_dtype()) for port in network.inputs
+        }
+
+    def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
+        return run_compiled(self._compiled, feed)
+
+
+def run_compiled(compiled: Any, feed: Mapping[str, Array]) -> dict[str, Array]:
+    """All outputs of an ``openvino.CompiledModel`` by name, copied out of its memory."""
+    results = compiled(dict(feed))
+    return {name: results[port].copy() for port in compiled.outputs for name in port.names}
+
+
+def _open_litert(path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
+    try:
+        module = importlib.import_module("ai_edge_litert.interpreter")
+    except (ImportError, OSError):  # not installed, or without the system library that it needs
+        return None
+    return _LiteRT(module, path, sizes)
+
+
+#: Runtimes other than OpenVINO by framework; each is None where it is not installed.
+INDEPENDENT: dict[Framework, Callable[[Path, Mapping[str, Shape]], Runtime | None]] = {
+    Framework.TFLITE: _open_litert,
+}

@@ -1,0 +1,147 @@
+"""All published files of a model, verified and in their places."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from posezoo.errors import PosezooError
+from posezoo.events import Listener, ModelDownloadBegin, ModelDownloadEnd, ignore
+from posezoo.fetch.errand import Errand, Sleep
+from posezoo.fetch.means import Means
+from posezoo.fetch.origins import Origin
+from posezoo.fetch.sources import origins_of
+from posezoo.fetch.transfer import transfer
+from posezoo.files import digest_of
+from posezoo.layout import Layout
+from posezoo.spec.model import ModelSpec, Precision, SourceFile
+
+# The first folders that Open Model Zoo's --precisions chooses among; we convert to fewer.
+_PRECISION_FOLDERS = frozenset({*Precision, "FP16-INT1", "FP32-INT1", "FP32-INT8"})
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """A model whose published files are here and verified, in the order of its model.yml."""
+
+    spec: ModelSpec
+    files: tuple[Path, ...]
+
+
+class Place(Enum):
+    """Where a planned file comes from."""
+
+    HERE = "here"
+    CACHE = "cache"
+    MIRROR = "mirror"
+    SOURCE = "source"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """What a download would do about one file.
+
+    Attributes:
+        file: what is promised.
+        target: where it goes.
+        place: where it would come from, as far as that shows without asking anybody: a mirror behind
+            an address might hold a file that is planned from a source.
+        asked: who would be asked, in this order; empty for a good file that is here.
+    """
+
+    file: SourceFile
+    target: Path
+    place: Place
+    asked: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if self.place is Place.HERE:
+            return f"{self.target} is here already"
+        return f"{self.target} <- {', else '.join(self.asked) or 'no source'}"
+
+
+def download(
+    spec: ModelSpec,
+    layout: Layout,
+    means: Means,
+    *,
+    precisions: Collection[Precision] | None = None,
+    listener: Listener = ignore,
+    sleep: Sleep = time.sleep,
+) -> Downloaded:
+    """Bring the published files of a model to their places; good ones that are there stay.
+
+    Args:
+        spec: the model.
+        layout: where its files belong.
+        means: cache, mirrors and patience.
+        precisions: leave out files whose first folder names another precision; None for all files.
+        listener: whom to tell what happens.
+        sleep: how to wait between attempts, in seconds.
+
+    Raises:
+        FetchError: a file did not come from anywhere; its problem names every place and reason.
+        OutputError: a file cannot be written.
+    """
+    files = _selected(spec, precisions)
+    targets = tuple(layout.file(spec, file) for file in files)
+    listener(ModelDownloadBegin(spec.name, len(files)))
+    try:
+        with Errand(spec.name, means, listener, base=spec.path.parent, sleep=sleep) as errand:
+            for file, target in zip(files, targets, strict=True):
+                transfer(file, target, origins_of(file, errand), errand)
+    except PosezooError as error:
+        listener(ModelDownloadEnd(spec.name, False, error.problem))
+        raise
+    listener(ModelDownloadEnd(spec.name, True))
+    return Downloaded(spec, targets)
+
+
+def plan(
+    spec: ModelSpec, layout: Layout, means: Means, precisions: Collection[Precision] | None = None
+) -> tuple[PlannedFile, ...]:
+    """What ``download`` would do; nothing is written and no server asked. Files that are here are hashed."""
+    errand = Errand(spec.name, means, ignore, base=spec.path.parent)
+    return tuple(
+        _planned(file, layout.file(spec, file), origins_of(file, errand))
+        for file in _selected(spec, precisions)
+    )
+
+
+def _selected(spec: ModelSpec, precisions: Collection[Precision] | None) -> tuple[SourceFile, ...]:
+    """Open Model Zoo's rule: a file belongs to a precision when its first folder has that name."""
+    if precisions is None:
+        return spec.files
+    wanted = set(precisions)
+    return tuple(file for file in spec.files if _precision_folder(file) in (None, *wanted))
+
+
+def _precision_folder(file: SourceFile) -> str | None:
+    first, slash, _ = file.name.partition("/")
+    return first if slash and first in _PRECISION_FOLDERS else None
+
+
+def _planned(file: SourceFile, target: Path, origins: tuple[Origin, ...]) -> PlannedFile:
+    if _holds(target, file, hashed=True):
+        return PlannedFile(file, target, Place.HERE, ())
+    asked: list[str] = []
+    for origin in origins:
+        if origin.path is not None and not _holds(origin.path, file):
+            continue
+        asked.append(origin.name)
+        if origin.path is not None:
+            return PlannedFile(file, target, Place(origin.kind.value), tuple(asked))
+    return PlannedFile(file, target, Place.SOURCE, tuple(asked))
+
+
+def _holds(path: Path, file: SourceFile, *, hashed: bool = False) -> bool:
+    """Whether a path has the promised size, and bytes; unlike ``files.is_good`` it leaves no stamp."""
+    try:
+        if not path.is_file() or path.stat().st_size != file.size:
+            return False
+        return not hashed or digest_of(path, file.checksum.algorithm) == file.checksum
+    except OSError:
+        return False

@@ -1,0 +1,26 @@
+"""How a source failed, as far as that decides what happens next."""
+
+from __future__ import annotations
+
+from posezoo.errors import SourceError
+
+
+class TemporaryError(SourceError):
+    """Asking again may help.
+
+    Args:
+        problem: what the source did.
+        hint: what to do next.
+        wait_s: how many seconds the source asked us to wait; None where it did not say.
+        at_most: how many attempts are worth their time; None for as many as the user allows.
+    """
+
+    def __init__(
+        self, problem: str, *, hint: str = "", wait_s: float | None = None, at_most: int | None = None
+    ) -> None:
+        super().__init__(problem, hint=hint, temporary=True)
+        self.wait_s, self.at_most = wait_s, at_most
+
+
+class MissingError(SourceError):
+    """The source is there, and does not hold the file."""

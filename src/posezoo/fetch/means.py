@@ -1,0 +1,24 @@
+"""What may be used to get bytes, as the user's settings say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """A cache, mirrors, and how much patience with a server.
+
+    Attributes:
+        cache_dir: a folder in the layout of Open Model Zoo's ``--cache_dir``,
+            ``DIR/1/<first two hex digits of the digest>/<the others>``; None for no cache.
+        mirrors: folders, or http(s) addresses, of the same layout: asked by digest before any source.
+        attempts: how often a source that fails for the moment is asked, at least 1.
+        timeout_s: how long a server may take to accept a connection, to answer, and to go on answering.
+    """
+
+    cache_dir: Path | None
+    mirrors: tuple[str, ...] = ()
+    attempts: int = 5
+    timeout_s: float = 30.0

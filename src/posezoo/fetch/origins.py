@@ -1,0 +1,86 @@
+"""One place that a file's bytes can come from, and how its pieces are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import BinaryIO
+
+from posezoo.errors import SourceError
+from posezoo.fetch.errand import Errand
+from posezoo.fetch.faults import MissingError
+from posezoo.files import CHUNK
+from posezoo.spec.model import SourceFile
+
+Pieces = AbstractContextManager[Iterator[bytes]]
+
+
+class Kind(Enum):
+    """What sort of place it is."""
+
+    CACHE = "cache"
+    MIRROR = "mirror"
+    SOURCE = "source"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A place that a file's bytes can come from; whether they are the right ones shows when they came.
+
+    Attributes:
+        name: the place as the user knows it.
+        kind: what sort of place it is.
+        open: starts to read; raises FetchError where the place does not answer with the file.
+        path: where the bytes lie, if that is on a disk.
+    """
+
+    name: str
+    kind: Kind
+    open: Callable[[], Pieces]
+    path: Path | None = None
+
+
+@contextmanager
+def open_path(path: Path) -> Iterator[Iterator[bytes]]:
+    """Read a regular file in pieces of 1 MiB.
+
+    Raises:
+        MissingError: there is none.
+        SourceError: it cannot be read, or is no regular file; the pieces raise it too.
+    """
+    with _stream(path) as stream:
+        yield _pieces(stream)
+
+
+def _stream(path: Path) -> BinaryIO:
+    try:
+        if path.exists() and not path.is_file():
+            raise SourceError("is not a file")  # a pipe or a device could keep us waiting for ever
+        return open(path, "rb")
+    except FileNotFoundError as error:
+        raise MissingError("is not there") from error
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror or error}") from error
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    while True:
+        try:
+            piece = stream.read(CHUNK)
+        except OSError as error:
+            raise SourceError(f"cannot be read: {error.strerror or error}") from error
+        if not piece:
+            return
+        yield piece
+
+
+@contextmanager
+def open_url(url: str, file: SourceFile, errand: Errand) -> Iterator[Iterator[bytes]]:
+    """Read what lies behind an http(s) address; raises as ``http.opened`` does."""
+    from posezoo.fetch import http
+
+    with http.opened(errand.session(), url, file, errand.means.timeout_s) as pieces:
+        yield pieces

@@ -1,0 +1,65 @@
+"""Two photos to try a pose model on, out of a wheel of scikit-image: free to use, and never shipped by us."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from posezoo.events import Listener, ignore
+from posezoo.fetch.errand import Errand, Sleep
+from posezoo.fetch.means import Means
+from posezoo.fetch.sources import origins_of
+from posezoo.fetch.transfer import transfer
+from posezoo.spec.model import Digest, PythonPackageSource, SourceFile, Wheel
+
+_WHEEL = Wheel(
+    name="scikit_image-0.26.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
+    size=13711217,
+    sha256="74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
+)
+
+
+def _photo(name: str, size: int, sha384: str) -> SourceFile:
+    source = PythonPackageSource("scikit-image", "0.26.0", _WHEEL, f"skimage/data/{name}")
+    return SourceFile(name, size, Digest("sha384", sha384), (source,))
+
+
+#: Both 512 x 512 pixels: a portrait in colour, and a man behind a camera in grey.
+SAMPLES: tuple[SourceFile, ...] = (
+    _photo(
+        "astronaut.png",
+        791555,
+        "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3",
+    ),
+    _photo(
+        "camera.png",
+        139512,
+        "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04",
+    ),
+)
+
+#: Whose photos they are, and on what terms (as scikit-image's ``skimage.data`` states it), by file name.
+CREDITS: Mapping[str, str] = MappingProxyType(
+    {
+        "astronaut.png": "Eileen Collins, photo by NASA (Great Images in NASA), public domain",
+        "camera.png": "photo by Lav Varshney, CC0",
+    }
+)
+
+
+def download_samples(
+    folder: Path, means: Means, listener: Listener = ignore, *, sleep: Sleep = time.sleep
+) -> tuple[Path, ...]:
+    """Bring both photos into a folder; good ones that are there stay.
+
+    Raises:
+        FetchError: one did not come from anywhere.
+        OutputError: it cannot be written.
+    """
+    targets = tuple(folder / photo.name for photo in SAMPLES)
+    with Errand("samples", means, listener, base=folder, sleep=sleep) as errand:
+        for photo, target in zip(SAMPLES, targets, strict=True):
+            transfer(photo, target, origins_of(photo, errand), errand)
+    return targets

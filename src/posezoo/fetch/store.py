@@ -1,0 +1,100 @@
+"""Files kept by their digest: what a cache and a mirror have in common.
+
+The layout is that of Open Model Zoo's ``--cache_dir``: ``DIR/1/<first two hex digits>/<the others>``,
+with ``DIR/1/staging`` for files on their way in. What comes out is hashed on its way like any other
+bytes, so a damaged entry is noticed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from urllib.parse import unquote
+
+from posezoo.errors import SourceError
+from posezoo.fetch.errand import Errand
+from posezoo.fetch.origins import Kind, Origin, open_path, open_url
+from posezoo.spec.model import Digest, SourceFile
+
+
+def entry(digest: Digest) -> str:
+    """Where a file lies below a store's root, with / between the names."""
+    return f"1/{digest.value[:2]}/{digest.value[2:]}"
+
+
+def stored_origins(file: SourceFile, errand: Errand) -> tuple[Origin, ...]:
+    """The cache, then every mirror in its order; nothing is touched or asked yet."""
+    mirrors = (_mirror(address, file, errand) for address in errand.means.mirrors)
+    if errand.cache_dir is None:
+        return tuple(mirrors)
+    path = errand.cache_dir / entry(file.checksum)
+    return Origin(str(path), Kind.CACHE, partial(open_path, path), path), *mirrors
+
+
+def keep(path: Path, file: SourceFile, errand: Errand) -> None:
+    """Copy a verified file into the cache; one that cannot be written is given up for this call."""
+    if errand.cache_dir is None:
+        return
+    try:
+        _copy_in(path, errand.cache_dir, file.checksum)
+    except OSError as error:
+        errand.warn(f"{errand.cache_dir}: the cache cannot be written: {error.strerror or error}")
+        errand.cache_dir = None
+
+
+def _copy_in(path: Path, root: Path, digest: Digest) -> None:
+    staging, target = root / "1" / "staging", root / entry(digest)
+    staging.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, copy = tempfile.mkstemp(dir=staging)
+    os.close(handle)
+    try:
+        shutil.copyfile(path, copy)
+        shutil.copymode(path, copy)  # mkstemp's 0600 would hide the entry from others who share the cache
+        os.replace(copy, target)
+    except BaseException:
+        with suppress(OSError):
+            Path(copy).unlink()
+        raise
+
+
+def _mirror(address: str, file: SourceFile, errand: Errand) -> Origin:
+    if address.lower().startswith(("http://", "https://")):
+        url = f"{address.rstrip('/')}/{entry(file.checksum)}"
+        return Origin(without_password(address), Kind.MIRROR, partial(open_url, url, file, errand))
+    root = _path_of(address)
+    path = root / entry(file.checksum)
+    return Origin(address, Kind.MIRROR, partial(_open_folder, root, path), path)
+
+
+@contextmanager
+def _open_folder(root: Path, path: Path) -> Iterator[Iterator[bytes]]:
+    try:
+        there = root.is_dir()
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror or error}") from error
+    if not there:  # a mistyped mirror would otherwise be one that never holds anything
+        raise SourceError("is neither a folder nor an http(s) address")
+    with open_path(path) as pieces:
+        yield pieces
+
+
+def _path_of(address: str) -> Path:
+    """A path, said as it is or as file:// address."""
+    plain = re.sub(r"^file:(//[^/]*)?", "", address)
+    return Path(address if plain == address else unquote(plain))
+
+
+def without_password(url: str) -> str:
+    """An address as it may be shown and logged.
+
+    >>> without_password("https://reader:secret@example.org/models")
+    'https://example.org/models'
+    """
+    return re.sub(r"(?<=://)[^/]*@", "", url)

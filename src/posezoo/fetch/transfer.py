@@ -1,0 +1,190 @@
+"""One file from the first of its origins that gives the promised bytes.
+
+Bytes are counted and hashed while they are written to a part beside the target; the rename is the
+last step, so a wrong byte never has a final name, and a good file is never lost to a bad one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from pathlib import Path
+
+from posezoo.errors import ArchiveError, DigestError, FetchError, PosezooError, SizeError, SourceError
+from posezoo.events import (
+    ModelFileDownloadBegin,
+    ModelFileDownloadEnd,
+    ModelFileDownloadProgress,
+    ModelFileRetrieved,
+    ModelFileUpToDate,
+)
+from posezoo.fetch.errand import Errand
+from posezoo.fetch.faults import MissingError, TemporaryError
+from posezoo.fetch.origins import Kind, Origin
+from posezoo.fetch.part import Part, claim
+from posezoo.fetch.store import keep
+from posezoo.files import is_good, stamp
+from posezoo.spec.model import Digest, SourceFile
+
+# The first pause and the longest; a pause that the server asks for may be longer than ours.
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 8.0
+LONGEST_ASKED_PAUSE_S = 30.0
+
+# Ten lines a second are enough for any eye and any log.
+_PROGRESS_EVERY_S = 0.1
+
+_HINT = "check the network and any proxy, or name a folder that holds a copy: --mirror DIR"
+
+Failures = list[tuple[Origin, FetchError]]
+
+
+def transfer(file: SourceFile, target: Path, origins: Iterable[Origin], errand: Errand) -> None:
+    """Bring a file to its place, unless it is there; what came from a source goes to the cache too.
+
+    Args:
+        file: what is promised.
+        target: its final name.
+        origins: where to ask, in this order.
+        errand: the means, and whom to tell.
+
+    Raises:
+        FetchError: no origin gave it; SourceError, SizeError, DigestError or ArchiveError where
+            one origin alone was asked.
+        OutputError: it cannot be written; an earlier file of that name is untouched.
+    """
+    if _is_here(file, target, errand):
+        return
+    with claim(target, lambda: errand.warn(f"{file.name}: waiting for another run that fetches it")) as part:
+        if _is_here(file, target, errand):  # by the run that we waited for
+            return
+        origin = _first_good(file, tuple(origins), part, errand)
+        part.publish()
+    stamp(target, file.checksum)
+    if origin.kind is Kind.SOURCE:
+        keep(target, file, errand)
+
+
+def _is_here(file: SourceFile, target: Path, errand: Errand) -> bool:
+    if not is_good(target, file.size, file.checksum):
+        return False
+    errand.tell(ModelFileUpToDate(errand.model, file.name))
+    return True
+
+
+def _first_good(file: SourceFile, origins: tuple[Origin, ...], part: Part, errand: Errand) -> Origin:
+    """The origin that filled the part with the promised bytes."""
+    failures: Failures = []
+    for origin in origins:
+        fetch = _download if origin.kind is Kind.SOURCE else _retrieve
+        try:
+            fetch(file, origin, part, errand)
+        except FetchError as error:
+            failures.append((origin, error))
+            missing = isinstance(error, MissingError) and origin.kind is not Kind.SOURCE
+            if not missing and origin is not origins[-1]:
+                errand.warn(f"{file.name}: {origin.name}: {error.problem}")
+        else:
+            return origin
+    raise _failure(file, failures)
+
+
+def _download(file: SourceFile, origin: Origin, part: Part, errand: Errand) -> None:
+    errand.tell(ModelFileDownloadBegin(errand.model, file.name, file.size, origin.name))
+    try:
+        _ask(file, origin, part, errand, _Progress(file, errand))
+    except PosezooError as error:
+        errand.tell(ModelFileDownloadEnd(errand.model, file.name, False, error.problem))
+        raise
+    errand.tell(ModelFileDownloadEnd(errand.model, file.name, True))
+
+
+def _retrieve(file: SourceFile, origin: Origin, part: Part, errand: Errand) -> None:
+    _ask(file, origin, part, errand, _unheard)
+    errand.tell(ModelFileRetrieved(errand.model, file.name, origin.name))
+
+
+def _ask(
+    file: SourceFile, origin: Origin, part: Part, errand: Errand, progress: Callable[[int], None]
+) -> None:
+    """Fill the part from one origin, asked again where that may help."""
+    for attempt in count(1):
+        try:
+            with origin.open() as pieces:
+                _fill(part, pieces, file, progress)
+            return
+        except TemporaryError as error:
+            allowed = min(errand.means.attempts, error.at_most or errand.means.attempts)
+            if attempt >= allowed:
+                tries = f" ({attempt} attempts)" if attempt > 1 else ""
+                raise SourceError(f"{error.problem}{tries}", hint=error.hint, temporary=True) from error
+            pause_s = _pause(attempt, error.wait_s)
+            errand.warn(
+                f"{file.name}: {origin.name}: {error.problem}; "
+                f"attempt {attempt + 1} of {allowed} in {pause_s:.1f} s"
+            )
+            errand.sleep(pause_s)
+
+
+def _pause(attempt: int, asked_s: float | None) -> float:
+    if asked_s is not None:
+        return min(asked_s, LONGEST_ASKED_PAUSE_S)
+    longest = min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)
+    return longest * random.uniform(0.5, 1.0)  # so that many clients do not come back at one moment
+
+
+def _fill(part: Part, pieces: Iterator[bytes], file: SourceFile, progress: Callable[[int], None]) -> None:
+    """Write the pieces, never more than the declared size; the one place where a part begins."""
+    part.restart()
+    hasher = hashlib.new(file.checksum.algorithm)
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > file.size:
+            raise SizeError(f"gives more than the declared {file.size} bytes")
+        part.write(piece)
+        hasher.update(piece)
+        progress(size)
+    if size < file.size:
+        raise SizeError(f"gives {size} bytes, {file.size} are declared")
+    actual = Digest(file.checksum.algorithm, hasher.hexdigest())
+    if actual != file.checksum:
+        raise DigestError(
+            f"gives bytes of {actual}, declared is {file.checksum}",
+            hint="the file changed there, or was damaged on its way: check it, then update model.yml",
+        )
+
+
+class _Progress:
+    """Tells how far a file has come, now and then and at its end."""
+
+    def __init__(self, file: SourceFile, errand: Errand) -> None:
+        self._file, self._errand = file, errand
+        self._told = time.monotonic()
+
+    def __call__(self, size: int) -> None:
+        now = time.monotonic()
+        if now - self._told >= _PROGRESS_EVERY_S or size == self._file.size:
+            self._told = now
+            self._errand.tell(ModelFileDownloadProgress(self._errand.model, self._file.name, size))
+
+
+def _unheard(size: int) -> None:
+    pass
+
+
+def _failure(file: SourceFile, failures: Failures) -> FetchError:
+    """One error for all; a cache that simply does not hold the file is no news."""
+    told = [(o, e) for o, e in failures if not (o.kind is Kind.CACHE and isinstance(e, MissingError))]
+    if not told:
+        return SourceError(f"{file.name}: no source to ask", hint=_HINT)
+    reasons = "; ".join(f"{origin.name}: {error.problem}" for origin, error in told)
+    hint = next((error.hint for _, error in told if error.hint), _HINT)
+    if len(told) > 1:
+        return FetchError(f"{file.name}: no source gave it: {reasons}", hint=hint)
+    kind = type(told[0][1])
+    known = kind if kind in (SizeError, DigestError, ArchiveError) else SourceError
+    return known(f"{file.name}: {reasons}", hint=hint)

@@ -1,0 +1,47 @@
+"""OpenVINO, imported in one place: recent enough, and without its telemetry."""
+
+from __future__ import annotations
+
+import re
+import sys
+from types import ModuleType
+from typing import cast
+
+from posezoo.errors import MissingPackageError, require
+from posezoo.version import package_version
+
+#: Older ones convert MoveNet wrongly, without a word.
+MINIMUM = (2025, 2)
+
+
+def openvino(*, extra: str = "convert") -> ModuleType:
+    """The ``openvino`` package.
+
+    Args:
+        extra: the extra of ours that the caller's user should install where it is missing.
+
+    Raises:
+        MissingPackageError: it is not installed, does not load, or is older than 2025.2.
+    """
+    found = package_version("openvino")
+    if found and _numbers(found) < MINIMUM:
+        oldest = ".".join(map(str, MINIMUM))
+        why = f"version {found} is too old ({oldest} or newer converts every model rightly)"
+        raise MissingPackageError("openvino", extra=extra, why=why)
+    # Its converter would start threads, look up a host and write to the home folder (0.95 s instead of
+    # 0.32 s for a tiny model). With None here its import fails, and OpenVINO falls back to a stub.
+    cast("dict[str, ModuleType | None]", sys.modules).setdefault("openvino_telemetry", None)
+    return require("openvino", extra=extra)
+
+
+def reason_of(error: BaseException) -> str:
+    """What OpenVINO says went wrong, in one line.
+
+    Its messages begin with the failed check and a place in its own sources; the last line is for people.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else type(error).__name__
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:2])

@@ -1,0 +1,132 @@
+"""The record beside an IR: what it was made from, with what, when, and how it was proven.
+
+The IR itself holds nothing that changes from run to run; everything that does is here.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from posezoo.spec.model import Decoder, Digest, ModelSpec
+from posezoo.version import package_version, version
+
+#: Counts up whenever our own conversion writes other bytes from the same input.
+CONVERSION_FORMAT = 1
+
+#: The two files of an IR.
+SUFFIXES = (".xml", ".bin")
+
+_TOOLS = ("openvino", "numpy", "ai-edge-litert")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a published file holds."""
+
+    size: int  # bytes
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What the self-check found of one output; difference and tolerance as shares of its largest value."""
+
+    output: str
+    difference: float
+    tolerance: float
+    reference: str  # the runtime that computed the original
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a record says.
+
+    Attributes:
+        key: what the IR was made from, as ``key_of`` gives it.
+        contents: what the two files hold, by suffix: ``.xml`` and ``.bin``.
+        checks: what was proven; empty where the self-check was left out.
+    """
+
+    key: Mapping[str, object]
+    contents: Mapping[str, Content]
+    checks: tuple[Check, ...]
+
+
+def key_of(spec: ModelSpec, decoder: Decoder | None) -> dict[str, Any]:
+    """Everything that decides the bytes of an IR: equal keys, equal IR. In JSON's types."""
+    arguments = {
+        "model": spec.name,
+        "framework": spec.framework,
+        "inputs": [asdict(port) for port in spec.inputs],
+        "outputs": [{"name": port.name, "shape": port.shape, "layout": port.layout} for port in spec.outputs],
+        "decoder": None if decoder is None else {"name": decoder.name, "options": dict(decoder.options)},
+        "skeleton": spec.skeleton,
+    }
+    key = {
+        "conversion_format": CONVERSION_FORMAT,
+        "openvino": package_version("openvino"),
+        "sources": digests_of(spec),
+        "arguments": arguments,
+    }
+    return dict(json.loads(json.dumps(key)))
+
+
+def digests_of(spec: ModelSpec) -> dict[str, str]:
+    """The digests of a model's published files by name, as ``algorithm:hex``."""
+    return {file.name: f"{file.checksum.algorithm}:{file.checksum.value}" for file in spec.files}
+
+
+def read(path: Path) -> Provenance | None:
+    """The record in a file; None where there is none that can be understood."""
+    try:
+        record = json.loads(path.read_bytes())
+        contents = {
+            Path(name).suffix: Content(int(entry["size"]), Digest("sha384", str(entry["sha384"])))
+            for name, entry in record["files"].items()
+        }
+        complete = set(contents) == set(SUFFIXES)
+        return Provenance(dict(record["key"]), contents, _checks(record["self_check"])) if complete else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _checks(figures: Any) -> tuple[Check, ...]:
+    if figures is None:
+        return ()
+    return tuple(
+        Check(name, float(found["difference"]), float(found["tolerance"]), str(figures["reference"]))
+        for name, found in figures["outputs"].items()
+    )
+
+
+def compose(
+    spec: ModelSpec, decoder: Decoder | None, files: Mapping[str, Content], self_check: object | None
+) -> bytes:
+    """A record as JSON.
+
+    Args:
+        spec: the model.
+        decoder: what is written into the IR as its decoder.
+        files: what the .xml and the .bin hold, by name.
+        self_check: the self-check's figures, in JSON's types; None where there was no check.
+    """
+    record = {
+        "model": spec.name,
+        "posezoo": version(),
+        "converted_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "key": key_of(spec, decoder),
+        "origins": {file.name: [str(source) for source in file.sources] for file in spec.files},
+        "tools": {"python": platform.python_version(), **{tool: package_version(tool) for tool in _TOOLS}},
+        "files": {
+            name: {"size": content.size, content.digest.algorithm: content.digest.value}
+            for name, content in files.items()
+        },
+        "self_check": self_check,
+    }
+    return json.dumps(record, indent=2).encode() + b"\n"

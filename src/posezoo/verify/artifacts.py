@@ -1,0 +1,53 @@
+"""Are the files and IR on disk the ones that were declared and made? Every byte is read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from posezoo import provenance
+from posezoo.files import is_good
+from posezoo.layout import Layout
+from posezoo.spec.model import Digest, ModelSpec, Precision
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One artifact and its state: ``good``, ``missing``, ``changed``, or ``unknown`` (no record of it)."""
+
+    model: str
+    artifact: str
+    path: Path
+    state: str
+    expected: str = ""
+
+
+def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
+    """Every published file of a model against model.yml, and every IR against its provenance.json.
+
+    An IR that was not made is no finding; a published file that is not there is ``missing``.
+    """
+    for file in spec.files:
+        path = layout.file(spec, file)
+        yield Checked(spec.name, file.name, path, _state(path, file.size, file.checksum), str(file.checksum))
+    if spec.is_ir:
+        return
+    for precision in Precision:
+        xml = layout.ir(spec, precision)
+        record = provenance.read(layout.provenance(spec, precision))
+        for suffix in provenance.SUFFIXES:
+            path = xml.with_suffix(suffix)
+            artifact = f"{precision}/{path.name}"
+            if record is not None:
+                content = record.contents[suffix]
+                state = _state(path, content.size, content.digest)
+                yield Checked(spec.name, artifact, path, state, str(content.digest))
+            elif path.exists():
+                yield Checked(spec.name, artifact, path, "unknown")
+
+
+def _state(path: Path, size: int, digest: Digest) -> str:
+    if not path.exists():
+        return "missing"
+    return "good" if is_good(path, size, digest, rehash=True) else "changed"

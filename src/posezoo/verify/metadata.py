@@ -1,0 +1,104 @@
+"""Does a registry hold together? Rules over model.yml files and what they name; no weights, no network.
+
+What a single file may say is checked as it is read; here is what only the whole registry shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from posezoo.errors import SpecError
+from posezoo.pose.decoders import DECODERS
+from posezoo.pose.keypoints import SKELETONS
+from posezoo.registry import Registry, copyright_line, license_text
+from posezoo.spec.model import CompositeSpec, HttpSource, ModelSpec
+
+Spec = ModelSpec | CompositeSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something in a registry that cannot be right."""
+
+    rule: str
+    model: str
+    file: str
+    message: str
+
+
+def check_registry(registry: Registry) -> Iterator[Finding]:
+    """Every finding in every model and composite."""
+    for entry in registry.entries.values():
+        try:
+            spec = entry.read()
+        except SpecError as error:
+            yield Finding("readable", entry.name, error.file, error.problem)
+            continue
+        for name, rule in RULES.items():
+            for message in rule(spec, registry):
+                yield Finding(name, spec.name, str(spec.path), message)
+
+
+def _license_text(spec: Spec, registry: Registry) -> Iterator[str]:
+    """The licence text is there and opens with its holder's copyright line."""
+    if isinstance(spec, ModelSpec) and spec.license.text and not copyright_line(spec):
+        path = license_text(spec)
+        yield f"license.text: {path} " + (
+            "does not open with a line 'Copyright ... holder'" if path.is_file() else "is not there"
+        )
+
+
+def _known_decoder(spec: Spec, registry: Registry) -> Iterator[str]:
+    """The decoder is one of ours."""
+    if spec.decoder is not None and spec.decoder.name not in DECODERS:
+        yield f"decoder.name: no decoder is called {spec.decoder.name}; known: {', '.join(DECODERS)}"
+
+
+def _known_skeleton(spec: Spec, registry: Registry) -> Iterator[str]:
+    """The skeleton is one of ours."""
+    if spec.skeleton and spec.skeleton not in SKELETONS:
+        yield f"skeleton: no skeleton is called {spec.skeleton}; known: {', '.join(SKELETONS)}"
+
+
+def _parts(spec: Spec, registry: Registry) -> Iterator[str]:
+    """A composite's stages are its parts, all of them."""
+    if not isinstance(spec, CompositeSpec):
+        return
+    inside = {entry.name for entry in registry.entries.values() if entry.composite == spec.name}
+    for name in sorted(inside.symmetric_difference(spec.stages)):
+        yield f"stages: {name} is " + ("not listed" if name in inside else "no folder of this composite")
+
+
+def _sentences(spec: Spec, registry: Registry) -> Iterator[str]:
+    """A description is a sentence: cards show it as it is."""
+    if not spec.description.endswith("."):
+        yield "description: does not end with a full stop"
+
+
+def _safe_sources(spec: Spec, registry: Registry) -> Iterator[str]:
+    """Files come over https."""
+    for file in spec.files if isinstance(spec, ModelSpec) else ():
+        for source in file.sources:
+            if isinstance(source, HttpSource) and not source.url.startswith("https://"):
+                yield f"files: {file.name}: {source.url} is not https"
+
+
+def _declared_ends(spec: Spec, registry: Registry) -> Iterator[str]:
+    """A model says what goes in and what comes out."""
+    if isinstance(spec, ModelSpec) and not (spec.inputs and spec.outputs):
+        yield "inputs and outputs are not both declared"
+
+
+Rule = Callable[[Spec, Registry], Iterator[str]]
+
+#: By id; a third kind of mistake is one more function and one more line.
+RULES: dict[str, Rule] = {
+    "license-text": _license_text,
+    "known-decoder": _known_decoder,
+    "known-skeleton": _known_skeleton,
+    "parts": _parts,
+    "sentences": _sentences,
+    "safe-sources": _safe_sources,
+    "declared-ends": _declared_ends,
+}

@@ -1,0 +1,145 @@
+"""A zoo, ready to use: what the settings name, put together.
+
+What the command line and the Python API share: from a model's name to its files, its IR, its card
+and its estimator. Each step does nothing where its result is there already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.errors import ConversionError
+from posezoo.events import Listener, ignore
+from posezoo.fetch.means import Means
+from posezoo.layout import Layout
+from posezoo.registry import Registry, open_registry
+from posezoo.settings import Settings
+from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+
+if TYPE_CHECKING:
+    from posezoo.convert.plan import Plan
+    from posezoo.estimator import Estimator
+    from posezoo.fetch.download import PlannedFile
+
+Model = ModelSpec | CompositeSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Zoo:
+    """Where models are declared, where their artifacts lie, and by what means they may be fetched."""
+
+    settings: Settings
+    registry: Registry
+    layout: Layout
+    means: Means
+
+    def download(self, spec: ModelSpec, *, listener: Listener = ignore) -> tuple[Path, ...]:
+        """A model's published files, verified.
+
+        Raises:
+            FetchError: one of them is to be had nowhere.
+        """
+        from posezoo.fetch.download import download
+
+        return download(spec, self.layout, self.means, listener=listener).files
+
+    def convert(
+        self,
+        spec: ModelSpec,
+        precisions: Collection[Precision],
+        *,
+        force: bool = False,
+        listener: Listener = ignore,
+    ) -> Mapping[Precision, Path]:
+        """A model's IR (.xml by precision), from files that are there.
+
+        Raises:
+            ConversionError: the files are not there, or no IR can be made of them.
+        """
+        from posezoo.convert.convert import convert
+
+        return convert(spec, self.layout, precisions=precisions, force=force, listener=listener).irs
+
+    def get(
+        self, spec: ModelSpec, precisions: Collection[Precision], *, listener: Listener = ignore
+    ) -> Mapping[Precision, Path]:
+        """A model's IR (.xml by precision), fetched and converted where they are not there.
+
+        Raises:
+            FetchError: a file is to be had nowhere.
+            ConversionError: no IR can be made of the files.
+        """
+        from posezoo.convert.plan import is_up_to_date
+
+        if spec.is_ir or not all(is_up_to_date(spec, self.layout, precision) for precision in precisions):
+            self.download(spec, listener=listener)
+        return self.convert(spec, precisions, listener=listener)
+
+    def plan_download(self, spec: ModelSpec) -> tuple[PlannedFile, ...]:
+        """What ``download`` would do; touches nothing and asks no server."""
+        from posezoo.fetch.download import plan
+
+        return plan(spec, self.layout, self.means)
+
+    def plan_conversion(
+        self, spec: ModelSpec, precisions: Collection[Precision], *, force: bool = False
+    ) -> Plan:
+        """What ``convert`` would do; touches nothing."""
+        from posezoo.convert.plan import plan
+
+        return plan(spec, self.layout, precisions, force=force)
+
+    def irs(self, model: Model, precision: Precision, *, listener: Listener = ignore) -> dict[str, Path]:
+        """The .xml of each part of a model by its name; fetched and converted where needed.
+
+        Raises:
+            FetchError: a file is to be had nowhere.
+            ConversionError: an IR cannot be made, or was not published in this precision.
+        """
+        found = {}
+        for part in self.registry.parts(model):
+            irs = self.get(part, (precision,), listener=listener)
+            if precision not in irs:
+                raise ConversionError(f"{part.name}: its publisher has no {precision} IR")
+            found[part.name] = irs[precision]
+        return found
+
+    def load(self, model: Model, precision: Precision, *, listener: Listener = ignore) -> Estimator:
+        """A model or composite, compiled: image in, poses out; fetched and converted where needed.
+
+        Raises:
+            PosezooError: it cannot be had, converted or compiled.
+        """
+        from posezoo.estimator import load
+
+        irs = self.irs(model, precision, listener=listener)
+        settings = self.settings
+        return load(model, irs, device=settings.device, inference_precision=settings.inference_precision)
+
+    def write_card(self, model: Model) -> Path:
+        """Draw a model's card beside its IR; left alone where it says the same already.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        from posezoo.card.markdown import write_card
+
+        return write_card(model, self.registry.parts(model), self.layout)
+
+
+def open_zoo(settings: Settings, *, download_dir: Path | None = None) -> Zoo:
+    """The zoo that the settings name; published files lie below its output folder unless said otherwise."""
+    return Zoo(
+        settings=settings,
+        registry=open_registry(settings.models_dir),
+        layout=Layout(download_dir=download_dir or settings.output_dir, output_dir=settings.output_dir),
+        means=Means(
+            cache_dir=settings.cache_dir,
+            mirrors=settings.mirror,
+            attempts=settings.attempts,
+            timeout_s=settings.timeout_s,
+        ),
+    )

@@ -1,0 +1,134 @@
+"""How the command line answers, and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha384
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.server import Server
+from fakes.zoo import model_yml, write_model
+from posezoo.cli import main as command_line
+
+
+def test_help_shows_every_verb_and_examples():
+    shown = posezoo("--help")
+    assert shown.returncode == 0
+    for verb in command_line.VERBS:
+        assert f"\n    {verb} " in shown.stdout
+        help_text = posezoo(verb, "--help").stdout
+        assert f"examples:\n  posezoo {verb}" in help_text
+
+
+def test_the_version_is_the_packages():
+    assert posezoo("--version").stdout.startswith("posezoo 0.")
+
+
+@pytest.mark.parametrize(
+    ("args", "problem"),
+    [
+        ((), "the following arguments are required: VERB"),
+        (("fly",), "invalid choice: 'fly'"),
+        (("get",), "name a model, or say --all"),
+        (("get", "x", "--all"), "either name models or say --all"),
+        (("get", "x", "--precisions", "FP8"), "expected FP32, FP16 or both, got 'FP8'"),
+        (("get", "x", "--attempts", "0"), "expected a whole number from 1 to 100"),
+        (("run", "--min_score", "2"), "expected a number from 0 to 1"),
+        (("verify", "--metadata", "x"), "name no models"),
+    ],
+)
+def test_wrong_flags_end_with_2_and_say_which(args, problem):
+    ended = posezoo(*args)
+    assert ended.returncode == 2
+    assert problem in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_unknown_model_ends_with_1_and_a_hint():
+    ended = posezoo("info", "blazepose-ful")
+    assert ended.returncode == 1
+    assert ended.stderr == "error: no model is called 'blazepose-ful'\n  hint: did you mean blazepose-full?\n"
+
+
+def test_a_reader_that_stops_reading_is_no_error(tmp_path):
+    for number in range(2000):
+        write_model(tmp_path / "models", f"model-{number}", model_yml(description="x" * 200 + "."))
+    command = f"{sys.executable} -m posezoo list --models_dir {tmp_path}/models --format json | head -1"
+    ended = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, timeout=60
+    )
+    assert ended.stdout == "[\n"
+    assert ended.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_standard_output_is_one_line_of_error():
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "posezoo", "list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == "error: output: No space left on device\n"
+
+
+def test_names_that_an_ascii_terminal_cannot_show_are_escaped(tmp_path):
+    write_model(tmp_path / "models", "net", model_yml(description="Größe."))
+    ended = posezoo(
+        "info",
+        "net",
+        "--models_dir",
+        tmp_path / "models",
+        LC_ALL="C",
+        PYTHONUTF8="0",
+        PYTHONIOENCODING="ascii",
+    )
+    assert ended.returncode == 0
+    assert r"Gr\xf6\xdfe." in ended.stdout
+
+
+def test_a_bug_of_ours_is_written_to_a_log_and_its_path_shown(monkeypatch, capsys, tmp_path):
+    from posezoo.cli import list as listing
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr(listing, "run", lambda args: 1 // 0)
+    assert command_line.main(["list"]) == 3
+    shown = capsys.readouterr().err
+    assert "a bug in posezoo: ZeroDivisionError" in shown
+    log = next(tmp_path.glob("posezoo-*.log"))
+    assert str(log) in shown
+    assert "Traceback" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_a_download_at_once_without_a_traceback(tmp_path, number, code):
+    body = bytes(1 << 20)
+    with Server() as server:
+        url = server.serve("net.tflite", body, hang_at=1000)
+        file = {"name": "net.tflite", "size": len(body), "checksum": sha384(body).hexdigest(), "source": url}
+        write_model(tmp_path / "models", "net", model_yml(files=[file]))
+        command = [sys.executable, "-m", "posezoo", "download", "net", "--models_dir", tmp_path / "models"]
+        child = subprocess.Popen([*command, "-o", tmp_path / "out"], stderr=subprocess.PIPE, text=True)
+        while not server.asked("net.tflite"):
+            assert child.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.2)  # into the body
+        begun = time.perf_counter()
+        child.send_signal(number)
+        _, shown = child.communicate(timeout=10)
+    assert time.perf_counter() - begun < 1
+    assert child.returncode == code
+    assert "Traceback" not in shown
+    assert not (tmp_path / "out" / "public" / "net" / "net.tflite").exists()

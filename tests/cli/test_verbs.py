@@ -1,0 +1,141 @@
+"""list, info, download and verify over a small zoo, as their users run them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.zoo import declared_file, model_yml, write_composite, write_model
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """Two models and a composite of two parts, each of one file that lies on this machine."""
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    for name in ("a", "b", "first", "second"):
+        (origin / f"{name}.tflite").write_bytes(name.encode() * 1000)
+    root = tmp_path / "models"
+    for name in ("a", "b"):
+        write_model(root, name, model_yml(files=[declared_file(origin / f"{name}.tflite")]))
+    write_composite(root, "whole", ["first", "second"])
+    for name in ("first", "second"):
+        write_model(root, f"whole/{name}", model_yml(files=[declared_file(origin / f"{name}.tflite")]))
+    return tmp_path
+
+
+def run(zoo, *args):
+    return posezoo(*args, "--models_dir", zoo / "models", cwd=zoo)
+
+
+def test_list_shows_a_composite_above_its_parts(zoo):
+    lines = run(zoo, "list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["MODEL", "a", "b", "whole", "first", "second"]
+    assert lines[4].startswith("  first")
+
+
+def test_list_as_json_is_for_programs(zoo):
+    rows = json.loads(run(zoo, "list", "whole", "--format", "json").stdout)
+    assert [row["name"] for row in rows] == ["whole", "first", "second"]
+    assert rows[0]["parts"] == ["first", "second"]
+    assert rows[1]["size_bytes"] == 5000
+
+
+def test_info_tells_all_that_is_declared(zoo):
+    text = run(zoo, "info", "a").stdout
+    assert "framework: tflite" in text
+    facts = json.loads(run(zoo, "info", "a", "--format", "json").stdout)[0]
+    assert facts["files"][0]["size"] == 1000
+    assert facts["inputs"][0]["color"] == "RGB"
+
+
+def test_download_prints_the_paths_and_the_second_time_fetches_nothing(zoo):
+    first = run(zoo, "download", "a", "whole", "-o", zoo / "out")
+    assert first.returncode == 0
+    paths = [
+        f"{zoo}/out/public/{name}.tflite" for name in ("a/a", "whole/first/first", "whole/second/second")
+    ]
+    assert first.stdout.splitlines() == paths
+    shutil.rmtree(zoo / "origin")
+    again = run(zoo, "download", "a", "whole", "-o", zoo / "out")
+    assert (again.returncode, again.stdout, again.stderr) == (0, first.stdout, "")
+
+
+def test_a_dry_run_touches_nothing(zoo):
+    planned = run(zoo, "get", "--all", "--dry_run", "-o", zoo / "out")
+    assert planned.returncode == 0
+    assert "a: would download a.tflite (1,000 bytes)" in planned.stdout
+    assert "a: would convert to FP16" in planned.stdout
+    assert not (zoo / "out").exists()
+
+
+def test_one_models_failure_never_stops_the_others(zoo):
+    (zoo / "origin" / "a.tflite").write_bytes(b"other bytes")
+    ended = run(zoo, "download", "--all", "-o", zoo / "out", "--format", "json")
+    assert ended.returncode == 1
+    report = json.loads(ended.stdout)
+    assert [model["name"] for model in report["models"]] == ["b", "first", "second"]
+    assert [failure["name"] for failure in report["failed"]] == ["a"]
+    assert "FAILED: a" in ended.stderr
+    assert not (zoo / "out" / "public" / "a" / "a.tflite").exists()
+
+
+def test_a_bad_model_yml_fails_alone_before_any_request(zoo):
+    write_model(zoo / "models", "bad", "files: [")
+    good = run(zoo, "download", "a", "-o", zoo / "out")
+    assert good.returncode == 0
+    ended = run(zoo, "download", "--all", "-o", zoo / "out")
+    assert ended.returncode == 1
+    assert f"error: {zoo}/models/public/bad/model.yml:2:1: not YAML" in ended.stderr
+
+
+def test_verify_reads_every_byte_again(zoo):
+    run(zoo, "download", "a", "b", "-o", zoo / "out")
+    good = run(zoo, "verify", "a", "b", "-o", zoo / "out")
+    assert good.returncode == 0
+    assert good.stdout.startswith("good     a: a.tflite (SHA-384 ")
+    (zoo / "out" / "public" / "a" / "a.tflite").write_bytes(bytes(1000))
+    (zoo / "out" / "public" / "b" / "b.tflite").unlink()
+    bad = run(zoo, "verify", "a", "b", "-o", zoo / "out")
+    assert bad.returncode == 1
+    assert [line.split()[0] for line in bad.stdout.splitlines()] == ["changed", "missing", "2"]
+
+
+def test_our_registry_has_no_finding():
+    ended = posezoo("verify", "--metadata")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.endswith("0 findings\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"decoder": {"name": "nope"}}, "known-decoder"),
+        ({"skeleton": "coco-71"}, "known-skeleton"),
+        ({"license": {"spdx": "MIT", "text": "nowhere.txt"}}, "license-text"),
+        ({"description": "No full stop"}, "sentences"),
+        ({"outputs": None}, "declared-ends"),
+        ({"framework": "caffee"}, "readable"),
+        (
+            {"files": [{"name": "n", "size": 1, "checksum": "0" * 96, "source": "http://models.invalid/n"}]},
+            "safe-sources",
+        ),
+    ],
+)
+def test_a_planted_mistake_in_a_registry_is_found(zoo, changes, rule):
+    write_model(zoo / "models", "planted", model_yml(**changes))
+    ended = run(zoo, "verify", "--metadata", "--format", "json")
+    assert ended.returncode == 1
+    assert [(found["model"], found["rule"]) for found in json.loads(ended.stdout)["findings"]] == [
+        ("planted", rule)
+    ]
+
+
+def test_a_stage_without_a_folder_and_a_folder_without_a_stage_are_found(zoo):
+    write_composite(zoo / "models", "whole", ["first", "third"])
+    ended = run(zoo, "verify", "--metadata")
+    assert "stages: second is not listed [parts]" in ended.stdout
+    assert "stages: third is no folder of this composite [parts]" in ended.stdout

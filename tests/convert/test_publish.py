@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import posezoo
+from convert.test_convert import in_a_child, tiny
+from posezoo.convert.convert import convert, is_up_to_date
+from posezoo.convert.working_folder import PREFIX
+from posezoo.errors import OutputError
+from posezoo.layout import Layout
+from posezoo.openvino_runtime import openvino
+from posezoo.spec.model import Precision
+
+FP16 = Precision.FP16
+
+
+def changed(spec):
+    """The same model with another mean: other bytes in .xml and .bin."""
+    return replace(spec, inputs=(replace(spec.inputs[0], mean=(1.0, 2.0, 3.0)),), skeleton="coco-17")
+
+
+def pair_of(xml):
+    return tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in (xml, xml.with_suffix(".bin")))
+
+
+# Dies by SIGKILL right before the n-th change of a file's or folder's name that a conversion makes.
+DIE_AT = """
+import json, os, signal, sys
+from pathlib import Path
+from convert.test_publish import changed
+from convert.test_convert import tiny
+from posezoo.convert.convert import convert
+from posezoo.spec.model import Precision
+spec, layout = tiny(Path(sys.argv[1]))
+count = 0
+def hook(event, arguments):
+    global count
+    if event in ("os.rename", "os.remove", "os.mkdir", "tempfile.mkdtemp", "shutil.rmtree"):
+        count += 1
+        if count == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(hook)
+convert(changed(spec), layout, precisions=[Precision.FP16])
+print(json.dumps(count))
+"""
+
+
+def die_at(root, moment):
+    """Whether the child was killed: it is not when the conversion ends before that moment."""
+    tests, source = Path(__file__).resolve().parents[1], Path(posezoo.__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": f"{source}{os.pathsep}{tests}"}
+    command = [sys.executable, "-c", DIE_AT, str(root), str(moment)]
+    code = subprocess.run(command, env=environment, stderr=subprocess.DEVNULL, timeout=60).returncode
+    assert code in (0, -signal.SIGKILL)
+    return code != 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+def test_killed_at_any_moment_there_is_the_old_pair_the_new_pair_or_none_and_the_next_run_mends_it(tmp_path):
+    spec, layout = tiny(tmp_path / "expected")
+    new = pair_of(convert(changed(spec), layout, precisions=[FP16]).irs[FP16])
+    seen, moment, killed = set(), 0, True
+    while killed:
+        moment += 1
+        spec, layout = tiny(tmp_path / str(moment))
+        xml = convert(spec, layout, precisions=[FP16]).irs[FP16]
+        old = pair_of(xml)
+        killed = die_at(tmp_path / str(moment), moment)
+
+        state = pair_of(xml) if xml.exists() else None
+        assert state in (old, new, None)
+        seen.add(state)
+        convert(changed(spec), layout, precisions=[FP16])
+        assert pair_of(xml) == new
+        assert is_up_to_date(changed(spec), layout, FP16)
+        assert not list(tmp_path.rglob(f"{PREFIX}*"))
+    assert seen == {old, new, None}
+    assert moment > 8
+
+
+def test_the_files_can_be_read_by_whoever_the_umask_admits(tmp_path):
+    spec, layout = tiny(tmp_path)
+    mask = os.umask(0o027)
+    try:
+        xml = convert(spec, layout).irs[FP16]
+    finally:
+        os.umask(mask)
+    for path in (xml, xml.with_suffix(".bin"), xml.with_name("provenance.json")):
+        assert path.stat().st_mode & 0o777 == 0o640, path
+
+
+def test_an_ir_in_use_stays_usable_while_it_is_replaced(tmp_path):
+    """OpenVINO maps weights into memory: writing over them would kill the process that runs them."""
+    spec, layout = tiny(tmp_path)
+    ov = openvino()
+    model = ov.Core().read_model(convert(spec, layout, precisions=[FP16]).irs[FP16])
+    convert(changed(spec), layout, precisions=[FP16])
+    assert ov.Core().compile_model(model, "CPU") is not None
+
+
+@contextmanager
+def small_disk(folder, size):
+    """A file system of our own; the test is skipped where that is not allowed."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("free", [0, 4096, 16384])
+def test_on_a_full_disk_the_earlier_ir_stays(tmp_path, free):
+    spec, downloads = tiny(tmp_path / "downloads")
+    with small_disk(tmp_path / "disk", "256k") as disk:
+        layout = Layout(downloads.download_dir, disk)
+        xml = convert(spec, layout, precisions=[FP16]).irs[FP16]
+        old = pair_of(xml)
+        space = os.statvfs(disk)
+        (disk / "ballast").write_bytes(bytes(space.f_bavail * space.f_frsize - free))
+        with pytest.raises(OutputError) as failure:
+            convert(changed(spec), layout, precisions=[FP16])
+        assert "\n" not in failure.value.problem
+        assert pair_of(xml) == old
+        assert openvino().Core().read_model(xml) is not None
+        assert is_up_to_date(spec, layout, FP16)
+        assert not list(disk.rglob(f"{PREFIX}*"))
+        (disk / "ballast").unlink()
+        assert pair_of(convert(changed(spec), layout, precisions=[FP16]).irs[FP16]) != old
+
+
+@pytest.mark.parametrize("limit", [100, 1000, 10000])
+def test_a_file_that_ends_early_is_not_published(tmp_path, limit):
+    """A limit on the size of files stops a write where a full disk would, here without a self-check behind it."""
+    pytest.importorskip("resource")
+    spec, layout = tiny(tmp_path)
+    old = pair_of(convert(spec, layout, precisions=[FP16]).irs[FP16])
+    script = """
+import json, resource, signal, sys
+from pathlib import Path
+from convert.test_publish import changed
+from convert.test_convert import tiny
+from posezoo.convert.convert import convert
+from posezoo.errors import OutputError
+from posezoo.spec.model import Precision
+spec, layout = tiny(Path(sys.argv[1]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    convert(changed(spec), layout, precisions=[Precision.FP16], self_check=False)
+except OutputError as error:
+    sys.stdout.write(json.dumps(error.problem))
+"""
+    problem, _ = in_a_child(script, tmp_path, limit)
+    assert "cannot be written" in problem
+    assert pair_of(layout.ir(spec, FP16)) == old

@@ -1,0 +1,33 @@
+"""Files and models as a model.yml would declare them, made of bytes in sight."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from posezoo.spec.model import Digest, Family, Framework, HttpSource, License, ModelSpec, Source, SourceFile
+
+
+def declared(name: str, body: bytes, *sources: Source | str, algorithm: str = "sha384") -> SourceFile:
+    """A file that promises these bytes; a source that is text is an address."""
+    return SourceFile(
+        name,
+        len(body),
+        Digest(algorithm, hashlib.new(algorithm, body).hexdigest()),
+        tuple(HttpSource(source) if isinstance(source, str) else source for source in sources),
+    )
+
+
+def model(*files: SourceFile, name: str = "pose", path: Path = Path("model.yml")) -> ModelSpec:
+    """A model of these files."""
+    return ModelSpec(
+        name, Family.PUBLIC, path, "A pose.", "pose", Framework.TFLITE, License("Apache-2.0"), files
+    )
+
+
+def put(store: Path, body: bytes, file: SourceFile) -> Path:
+    """Lay bytes into a cache or mirror under a file's digest, right or not."""
+    path = store / "1" / file.checksum.value[:2] / file.checksum.value[2:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body)
+    return path

@@ -1,0 +1,164 @@
+"""A local HTTP server that misbehaves on request, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+PAGE = b"<!DOCTYPE html><html><body>Not the file.</body></html>"
+
+
+@dataclass(frozen=True)
+class Request:
+    path: str
+    headers: Message
+    port: int  # of the client: the same for all requests of one connection
+
+
+@dataclass
+class Answer:
+    """How one path answers; what is set below ``times`` holds for that many requests, then all is well."""
+
+    body: bytes
+    status: Sequence[int] = ()  # in turn, then 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    times: int | None = None  # None: always
+    cut_at: int | None = None  # so many bytes of the body, then the connection ends
+    hang_at: int | None = None  # so many bytes of the body, then nothing more
+    length: int | None = None  # announced in place of the real one
+    without_length: bool = False  # the body ends with the connection
+    chunked: bool = False
+    wrong_byte: int | None = None  # at this place of the body
+    endless: bool = False  # the body is sent again and again
+    silence_s: float = 0.0  # before the answer
+    header_drip_s: float = 0.0  # before each byte of an endless header
+    body_drip_s: float = 0.0  # before each byte of the body
+    early_hints: bool = False  # a 103 before the answer
+    asked: int = 0
+
+
+class Server:
+    """``with Server() as server: server.serve("weights.pth", WEIGHTS, cut_at=1000)``."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.requests: list[Request] = []
+        self.stopping = threading.Event()
+        self.answers: dict[str, Answer] = {}
+        self.lock = threading.Lock()
+        self._http = _Threads(("127.0.0.1", 0), _Handler)
+        self._http.owner = self
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
+
+    def __enter__(self) -> Server:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def serve(self, name: str, body: bytes = b"", **faults: object) -> str:
+        """Answer requests for a name; returns its address."""
+        self.answers[f"/{name}"] = Answer(body, **faults)  # type: ignore[arg-type]
+        return self.url(name)
+
+    def url(self, name: str = "") -> str:
+        return f"{self._scheme}://localhost:{self._http.server_address[1]}/{name}"
+
+    def asked(self, name: str) -> int:
+        """How often a name was asked for."""
+        return sum(request.path == f"/{name}" for request in self.requests)
+
+
+class _Threads(ThreadingHTTPServer):
+    daemon_threads = True
+    owner: Server
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is what many tests are about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Threads
+
+    def do_GET(self) -> None:
+        owner = self.server.owner
+        with owner.lock:
+            owner.requests.append(Request(self.path, self.headers, self.client_address[1]))
+            answer = owner.answers.get(self.path) or Answer(PAGE, status=[404] * 99)
+            answer.asked += 1
+            turn = answer.asked
+        if answer.times is not None and turn > answer.times:
+            answer = Answer(answer.body)
+        self._answer(answer, turn)
+
+    def _answer(self, answer: Answer, turn: int) -> None:
+        stopping = self.server.owner.stopping
+        stopping.wait(answer.silence_s)
+        if answer.early_hints:
+            self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
+        if answer.header_drip_s:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not stopping.wait(answer.header_drip_s):
+                self.wfile.write(b"x")
+            return
+        status = answer.status[turn - 1] if turn <= len(answer.status) else 200
+        body = _spoiled(answer)
+        self._send_headers(answer, status, len(body))
+        self._send_body(answer, body)
+
+    def _send_headers(self, answer: Answer, status: int, length: int) -> None:
+        self.send_response(status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif not answer.without_length:
+            self.send_header("Content-Length", str(length if answer.length is None else answer.length))
+        self.end_headers()
+
+    def _send_body(self, answer: Answer, body: bytes) -> None:
+        stopping = self.server.owner.stopping
+        stop = min((at for at in (answer.cut_at, answer.hang_at) if at is not None), default=len(body))
+        if answer.body_drip_s:
+            if answer.chunked:
+                self.wfile.write(b"%x\r\n" % len(body))
+            for at in range(stop):
+                if stopping.wait(answer.body_drip_s):
+                    break
+                self.wfile.write(body[at : at + 1])
+        elif answer.chunked:
+            half = stop // 2
+            for piece in (body[:half], body[half:stop]):
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            if answer.cut_at is None:
+                self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.wfile.write(body[:stop])
+        while answer.endless and not stopping.is_set():
+            self.wfile.write(body)
+        if answer.hang_at is not None:
+            stopping.wait()
+        whole = answer.chunked or not (answer.without_length or answer.length)
+        self.close_connection = not whole or answer.cut_at is not None or stopping.is_set()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Tests are quiet."""
+
+
+def _spoiled(answer: Answer) -> bytes:
+    if answer.wrong_byte is None:
+        return answer.body
+    body = bytearray(answer.body)
+    body[answer.wrong_byte] ^= 1
+    return bytes(body)

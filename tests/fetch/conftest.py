@@ -1,0 +1,64 @@
+"""A misbehaving server, and one file fetched as ``download`` fetches it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.server import Server
+from posezoo.events import Event, Warned
+from posezoo.fetch.errand import Errand
+from posezoo.fetch.means import Means
+from posezoo.fetch.sources import origins_of
+from posezoo.fetch.transfer import transfer
+from posezoo.spec.model import SourceFile
+
+
+class Fetch:
+    """``fetch(file)`` brings one file to ``fetch.folder`` and keeps what was told and how long was slept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.events: list[Event] = []
+        self.naps: list[float] = []
+
+    def __call__(
+        self,
+        file: SourceFile,
+        *,
+        cache: Path | None = None,
+        mirrors: tuple[str, ...] = (),
+        attempts: int = 5,
+        timeout_s: float = 5.0,
+    ) -> Path:
+        means = Means(cache, mirrors, attempts, timeout_s)
+        target = self.folder / file.name
+        with Errand("pose", means, self.events.append, base=self.folder, sleep=self.naps.append) as errand:
+            transfer(file, target, origins_of(file, errand), errand)
+        return target
+
+    def told(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def warnings(self) -> str:
+        return "\n".join(event.message for event in self.events if isinstance(event, Warned))
+
+    def left(self) -> list[str]:
+        """What lies in the folder, but for our stamps."""
+        if not self.folder.exists():
+            return []
+        return sorted(path.name for path in self.folder.iterdir() if path.name != ".posezoo")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def fetch(tmp_path: Path) -> Fetch:
+    return Fetch(tmp_path / "files")

@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+import gzip
+import ssl
+import time
+import tracemalloc
+import zlib
+
+import pytest
+
+from fakes.files import declared, model
+from fakes.server import PAGE, Answer, Server
+from posezoo.errors import DigestError, FetchError, SizeError, SourceError
+from posezoo.fetch.download import download
+from posezoo.fetch.means import Means
+from posezoo.layout import Layout
+from posezoo.version import version
+
+WEIGHTS = bytes(range(256)) * 16
+
+
+def test_a_file_comes_over_http(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert fetch.left() == ["net.tflite"]
+
+
+def test_we_say_who_we_are_and_ask_for_the_bytes_as_they_are(server, fetch):
+    fetch(declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS)))
+    headers = server.requests[0].headers
+    assert headers["User-Agent"] == f"posezoo/{version()}"
+    assert headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_a_status_that_may_pass_is_asked_again(server, fetch, status):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status, status]))
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert server.asked("net.tflite") == 3
+    assert f"HTTP {status}" in fetch.warnings
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
+def test_a_status_that_stays_is_not_asked_again(server, fetch, status):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status] * 9))
+    with pytest.raises(SourceError, match=f"net.tflite: http://.*: HTTP {status} [A-Z]"):
+        fetch(file)
+    assert server.asked("net.tflite") == 1
+    assert fetch.left() == []
+
+
+@pytest.mark.parametrize("status", [204, 206, 299, 599])
+def test_a_status_without_the_whole_file_is_no_success(server, fetch, status):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status] * 9))
+    with pytest.raises(SourceError, match=f"HTTP {status}"):
+        fetch(file, attempts=2)
+
+
+def test_pauses_grow_and_vary_but_stay_below_8_s(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[503] * 8))
+    fetch(file, attempts=9)
+    longest = [0.5, 1, 2, 4, 8, 8, 8, 8]
+    assert all(most / 2 <= nap <= most for nap, most in zip(fetch.naps, longest, strict=True))
+    assert len(set(fetch.naps)) == 8
+
+
+@pytest.mark.parametrize(("asked", "nap"), [("3", 3.0), ("0", 0.0), ("3600", 30.0)])
+def test_the_pause_that_a_server_asks_for_is_kept_up_to_30_s(server, fetch, asked, nap):
+    url = server.serve("net.tflite", WEIGHTS, status=[429], headers={"Retry-After": asked})
+    fetch(declared("net.tflite", WEIGHTS, url))
+    assert fetch.naps == [nap]
+
+
+@pytest.mark.parametrize("asked", ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "soon", "1e9"])
+def test_another_wish_for_a_pause_leaves_ours(server, fetch, asked):
+    url = server.serve("net.tflite", WEIGHTS, status=[503], headers={"Retry-After": asked})
+    fetch(declared("net.tflite", WEIGHTS, url))
+    assert 0.25 <= fetch.naps[0] <= 0.5
+
+
+def test_attempts_end_and_are_counted(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[503] * 9))
+    with pytest.raises(SourceError, match=r"HTTP 503 Service Unavailable \(3 attempts\)") as caught:
+        fetch(file, attempts=3)
+    assert server.asked("net.tflite") == 3
+    assert "--mirror" in caught.value.hint
+
+
+def test_a_body_cut_short_is_fetched_again(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, cut_at=1000, times=2))
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert server.asked("net.tflite") == 3
+    assert "after 1000 of 4096 bytes" in fetch.warnings
+
+
+def test_a_body_that_is_always_cut_short_leaves_nothing(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, cut_at=1000))
+    with pytest.raises(SourceError, match="connection broke after 1000 of 4096 bytes"):
+        fetch(file, attempts=2)
+    assert fetch.left() == []
+
+
+def test_a_chunked_body_comes_whole(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, chunked=True))
+    assert fetch(file).read_bytes() == WEIGHTS
+
+
+def test_a_chunked_body_cut_short_is_fetched_again(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, chunked=True, cut_at=1000, times=1)
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    assert "connection broke" in fetch.warnings
+
+
+def test_a_body_without_length_comes_whole(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, without_length=True))
+    assert fetch(file).read_bytes() == WEIGHTS
+
+
+def test_a_body_without_length_cut_short_is_fetched_again(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, without_length=True, cut_at=1000, times=1)
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    assert "after 1000 of 4096 bytes" in fetch.warnings
+
+
+@pytest.mark.parametrize("length", [4097, 10**12, 4095, 1])
+def test_another_announced_size_is_refused_before_the_body_is_kept(server, fetch, length):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, length=length))
+    with pytest.raises(SizeError, match=f"announces {length} bytes, 4096 are declared"):
+        fetch(file)
+    assert server.asked("net.tflite") == 1
+
+
+def test_a_longer_body_is_cut_off_at_the_declared_size(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS + b"more", chunked=True)
+    with pytest.raises(SizeError, match="more than the declared 4096 bytes"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+    assert fetch.left() == []
+
+
+def test_an_endless_body_ends_with_us(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, without_length=True, endless=True)
+    with pytest.raises(SizeError, match="more than the declared"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+
+
+def test_a_shorter_body_is_named_as_such(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS[:-1], chunked=True))
+    with pytest.raises(SizeError, match="gives 4095 bytes, 4096 are declared"):
+        fetch(file)
+    assert server.asked("net.tflite") == 1
+
+
+def test_an_empty_body_is_a_wrong_size(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", b""))
+    with pytest.raises(SizeError, match="announces 0 bytes"):
+        fetch(file)
+
+
+def test_one_wrong_byte_is_noticed_and_not_asked_for_again(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, wrong_byte=2000))
+    with pytest.raises(DigestError, match=r"gives bytes of SHA-384 \w{12}…, declared is SHA-384") as caught:
+        fetch(file)
+    assert server.asked("net.tflite") == 1
+    assert "model.yml" in caught.value.hint
+    assert fetch.left() == []
+
+
+@pytest.mark.parametrize("page", [PAGE, b"\xef\xbb\xbf\n <HTML><head></head></HTML>" + b" " * 9000])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_web_page_in_place_of_the_file_is_named_as_such(server, fetch, page, chunked):
+    url = server.serve("net.tflite", page, chunked=chunked, headers={"Content-Type": "text/html"})
+    with pytest.raises(SourceError, match=r"a web page \(HTML\) in place of the file"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+
+
+def test_a_file_that_a_server_mistakes_for_a_page_is_fine(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, headers={"Content-Type": "text/html; charset=utf-8"})
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+
+
+def test_early_hints_are_no_answer(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, early_hints=True))
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert server.asked("net.tflite") == 1
+
+
+def test_a_silent_server_is_given_up_and_asked_again(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, silence_s=3.0, times=1))
+    started = time.monotonic()
+    assert fetch(file, timeout_s=0.2).read_bytes() == WEIGHTS
+    assert time.monotonic() - started < 2
+    assert "no answer within 0.2 s" in fetch.warnings
+
+
+def test_headers_that_drip_are_given_up(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, header_drip_s=0.05))
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
+        fetch(file, attempts=1, timeout_s=0.3)
+    assert time.monotonic() - started < 2
+
+
+def test_a_body_that_stops_is_given_up_and_fetched_again(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1))
+    assert fetch(file, timeout_s=0.2).read_bytes() == WEIGHTS
+    assert "no answer within 0.2 s after 1000 of 4096 bytes" in fetch.warnings
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_drips_is_given_up(server, fetch, chunked):
+    url = server.serve("net.tflite", WEIGHTS, body_drip_s=0.02, chunked=chunked)
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"gave only \d+ bytes"):
+        fetch(declared("net.tflite", WEIGHTS, url), attempts=1, timeout_s=0.3)
+    assert time.monotonic() - started < 2
+
+
+def test_redirects_are_followed(server, fetch):
+    url = server.serve("final", WEIGHTS)
+    for hop in range(10):
+        url = server.serve(f"hop{hop}", b"", status=[302] * 9, headers={"Location": url})
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+
+
+def test_a_relative_redirect_is_followed(server, fetch):
+    server.serve("data/final", WEIGHTS)
+    url = server.serve("start", b"", status=[307], headers={"Location": "data/final"})
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+
+
+def test_redirects_in_a_circle_end(server, fetch):
+    url = server.serve("here", b"", status=[301] * 99, headers={"Location": "/here"})
+    with pytest.raises(SourceError, match="redirects more than 10 times"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+
+
+@pytest.mark.parametrize("target", ["file:///etc/hostname", "ftp://localhost/net.tflite", "gopher://x"])
+def test_a_redirect_out_of_the_web_is_refused(server, fetch, target):
+    url = server.serve("start", b"", status=[302], headers={"Location": target})
+    with pytest.raises(SourceError, match="neither http nor https"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://localhost/x", "net.tflite", "http://", "http://[::1", "http://localhost:0x"],
+)
+def test_an_address_that_cannot_be_one_is_refused_at_once(fetch, url):
+    with pytest.raises(SourceError):
+        fetch(declared("net.tflite", WEIGHTS, url))
+    assert fetch.naps == []
+
+
+def test_a_name_that_nobody_knows_does_not_take_long(fetch):
+    with pytest.raises(SourceError, match="no connection: no names but localhost in tests"):
+        fetch(declared("net.tflite", WEIGHTS, "http://models.invalid/net.tflite"), attempts=50)
+    assert len(fetch.naps) == 2
+    assert sum(fetch.naps) <= 1.5
+
+
+def test_a_port_where_nobody_listens_does_not_take_long(fetch):
+    with Server() as gone:
+        url = gone.url("net.tflite")
+    with pytest.raises(SourceError, match="no connection: Connection refused"):
+        fetch(declared("net.tflite", WEIGHTS, url), attempts=50)
+    assert len(fetch.naps) == 2
+
+
+def test_a_proxy_that_is_not_there_is_named(fetch, monkeypatch):
+    with Server() as gone:
+        monkeypatch.setenv("http_proxy", gone.url())
+    with pytest.raises(SourceError, match="the proxy does not let us through: Connection refused"):
+        fetch(declared("net.tflite", WEIGHTS, "http://127.0.0.2/net.tflite"))
+
+
+def test_the_users_proxy_is_used(server, fetch, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url())
+    server.answers["http://models.invalid/net.tflite"] = Answer(WEIGHTS, early_hints=True)
+    file = declared("net.tflite", WEIGHTS, "http://models.invalid/net.tflite")
+    assert fetch(file).read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_body_packed_unasked_is_unpacked(server, fetch, encoding, pack):
+    url = server.serve("net.tflite", pack(WEIGHTS), headers={"Content-Encoding": encoding})
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+
+
+def test_a_packed_body_is_unpacked_no_further_than_declared(server, fetch):
+    bomb = gzip.compress(bytes(50_000_000))
+    url = server.serve("net.tflite", bomb, headers={"Content-Encoding": "gzip"})
+    tracemalloc.start()
+    try:
+        with pytest.raises(SizeError, match="more than the declared 4096 bytes"):
+            fetch(declared("net.tflite", WEIGHTS, url))
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_packed_body_that_is_none_is_refused(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(SourceError, match="packs the file as gzip, badly"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+
+
+def test_an_unknown_packing_is_refused(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, headers={"Content-Encoding": "br"})
+    with pytest.raises(SourceError, match="packs the file as 'br'"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+
+
+def test_a_packed_body_cut_short_is_fetched_again(server, fetch):
+    packed = gzip.compress(WEIGHTS)
+    url = server.serve("net.tflite", packed[:-12], headers={"Content-Encoding": "gzip"})
+    with pytest.raises(SourceError, match=r"cut short \(2 attempts\)"):
+        fetch(declared("net.tflite", WEIGHTS, url), attempts=2)
+
+
+def test_one_connection_serves_several_files(server, tmp_path):
+    files = tuple(declared(f"{n}.bin", WEIGHTS + bytes([n]), server.url(f"{n}.bin")) for n in range(3))
+    for n in range(3):
+        server.serve(f"{n}.bin", WEIGHTS + bytes([n]))
+    download(model(*files), Layout(tmp_path, tmp_path), Means(None))
+    assert len({request.port for request in server.requests}) == 1
+
+
+def test_a_password_in_an_address_is_never_shown(server, fetch):
+    url = server.url("net.tflite").replace("http://", "http://reader:secret@")
+    with pytest.raises(FetchError) as caught:
+        fetch(declared("net.tflite", WEIGHTS, url))
+    assert "secret" not in str(caught.value) + repr(fetch.events)
+    assert "reader" not in str(caught.value) + repr(fetch.events)
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """A server with TLS, and the file of the authority that vouches for it."""
+    trustme = pytest.importorskip("trustme")
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with Server(context) as server:
+        yield server, tmp_path / "ca.pem"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(authority, fetch):
+    server, _ = authority
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
+    with pytest.raises(SourceError, match=r"TLS failed: .*certificate verify failed") as caught:
+        fetch(file)
+    assert fetch.naps == []
+    assert "REQUESTS_CA_BUNDLE" in caught.value.hint
+
+
+def test_a_private_authority_can_be_named(authority, fetch, monkeypatch):
+    server, bundle = authority
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    url = server.serve("net.tflite", WEIGHTS, early_hints=True)
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+
+
+def test_headers_that_drip_over_tls_are_given_up(authority, fetch, monkeypatch):
+    server, bundle = authority
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, header_drip_s=0.05))
+    with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
+        fetch(file, attempts=1, timeout_s=0.3)
+
+
+def test_a_bundle_that_is_not_there_is_named(authority, fetch, monkeypatch):
+    server, bundle = authority
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle) + ".gone")
+    with pytest.raises(SourceError, match=r"ca\.pem\.gone"):
+        fetch(declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS)))
+
+
+def test_a_redirect_from_https_to_http_is_refused(authority, server, fetch, monkeypatch):
+    secure, bundle = authority
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    plain = server.serve("net.tflite", WEIGHTS)
+    url = secure.serve("start", b"", status=[302], headers={"Location": plain})
+    with pytest.raises(SourceError, match="from https to http"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+    assert server.requests == []

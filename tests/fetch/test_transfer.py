@@ -1,0 +1,394 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fakes.files import declared, put
+from posezoo.errors import DigestError, FetchError, OutputError, SourceError
+from posezoo.events import (
+    ModelFileDownloadBegin,
+    ModelFileDownloadEnd,
+    ModelFileDownloadProgress,
+    ModelFileRetrieved,
+    ModelFileUpToDate,
+)
+from posezoo.spec.model import FileSource, SourceFile
+
+WEIGHTS = bytes(range(256)) * 16
+SRC = Path(__file__).resolve().parents[2] / "src"
+
+# One file fetched by a process of its own: address, folder, size, SHA-384.
+CHILD = """
+import signal, sys
+from pathlib import Path
+from posezoo.fetch.errand import Errand
+from posezoo.fetch.means import Means
+from posezoo.fetch.sources import origins_of
+from posezoo.fetch.transfer import transfer
+from posezoo.spec.model import Digest, HttpSource, SourceFile
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
+url, folder, size, sha384 = sys.argv[1:]
+file = SourceFile("net.tflite", int(size), Digest("sha384", sha384), (HttpSource(url),))
+with Errand("pose", Means(None), print, base=Path()) as errand:
+    transfer(file, Path(folder) / file.name, origins_of(file, errand), errand)
+print("requests" in sys.modules)
+"""
+
+
+def start_child(file: SourceFile, folder: Path) -> subprocess.Popen[str]:
+    arguments = [str(file.sources[0]), str(folder), str(file.size), file.checksum.value]
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, *arguments],
+        env={**os.environ, "PYTHONPATH": str(SRC), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+def test_what_happens_is_told_in_order(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS)
+    fetch(declared("net.tflite", WEIGHTS, url))
+    assert fetch.events == [
+        ModelFileDownloadBegin("pose", "net.tflite", 4096, url),
+        ModelFileDownloadProgress("pose", "net.tflite", 4096),
+        ModelFileDownloadEnd("pose", "net.tflite", True),
+    ]
+
+
+def test_a_good_file_is_left_alone_without_a_request(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[500] * 99))
+    fetch.folder.mkdir()
+    target = fetch.folder / "net.tflite"
+    target.write_bytes(WEIGHTS)
+    before = target.stat()
+    fetch(file)
+    assert fetch.events == [ModelFileUpToDate("pose", "net.tflite")]
+    assert server.requests == []
+    assert (target.stat().st_mtime_ns, target.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_a_good_file_costs_no_import_of_requests(server, tmp_path):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
+    (tmp_path / "net.tflite").write_bytes(WEIGHTS)
+    said, _ = start_child(file, tmp_path).communicate(timeout=20)
+    assert said.splitlines()[-1] == "False"
+
+
+def test_a_fetched_file_is_not_hashed_again(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
+    target = fetch(file)
+    status = target.stat()
+    target.write_bytes(bytes(4096))  # other bytes that look the same to the stamp: nobody reads them
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    fetch(file)
+    assert fetch.events[-1] == ModelFileUpToDate("pose", "net.tflite")
+
+
+def test_a_bad_file_is_replaced_by_a_good_one(server, fetch):
+    fetch.folder.mkdir()
+    (fetch.folder / "net.tflite").write_bytes(WEIGHTS[:-1])
+    assert fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))).read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize("faults", [{"status": [404]}, {"wrong_byte": 1}, {"cut_at": 7}, {"length": 9}])
+def test_an_old_file_survives_everything_that_goes_wrong(server, fetch, faults):
+    fetch.folder.mkdir()
+    (fetch.folder / "net.tflite").write_bytes(b"of last year")
+    with pytest.raises(FetchError):
+        fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS, **faults)), attempts=1)
+    assert (fetch.folder / "net.tflite").read_bytes() == b"of last year"
+    assert fetch.left() == ["net.tflite"]
+
+
+def test_sources_are_asked_in_their_order(server, fetch):
+    bad = server.serve("moved", WEIGHTS, status=[404])
+    wrong = server.serve("changed", WEIGHTS, wrong_byte=0)
+    good, spare = server.serve("good", WEIGHTS), server.serve("spare", WEIGHTS)
+    fetch(declared("net.tflite", WEIGHTS, bad, wrong, good, spare))
+    assert [request.path for request in server.requests] == ["/moved", "/changed", "/good"]
+    assert f"net.tflite: {bad}: HTTP 404 Not Found" in fetch.warnings
+    assert f"net.tflite: {wrong}: gives bytes of SHA-384" in fetch.warnings
+    assert [event.successful for event in fetch.told(ModelFileDownloadEnd)] == [False, False, True]
+
+
+def test_when_all_fail_each_is_named_with_its_reason(server, fetch, tmp_path):
+    moved = server.serve("moved", b"", status=[404])
+    changed = server.serve("changed", WEIGHTS, wrong_byte=0)
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    with pytest.raises(FetchError) as caught:
+        file = declared("net.tflite", WEIGHTS, moved, changed)
+        fetch(file, cache=tmp_path / "cache", mirrors=(str(mirror),))
+    problem = caught.value.problem
+    assert problem.startswith(f"net.tflite: no source gave it: {mirror}: is not there; {moved}: HTTP 404")
+    assert f"{changed}: gives bytes of SHA-384" in problem
+    assert "cache" not in problem
+    assert "\n" not in problem
+
+
+def test_a_file_without_sources_says_so(fetch):
+    with pytest.raises(SourceError, match=r"net\.tflite: no source to ask") as caught:
+        fetch(declared("net.tflite", WEIGHTS))
+    assert "--mirror DIR" in caught.value.hint
+
+
+def test_a_sha256_is_as_good(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS)
+    fetch(declared("net.tflite", WEIGHTS, url, algorithm="sha256"))
+    server.serve("net.tflite", WEIGHTS, wrong_byte=1)
+    (fetch.folder / "net.tflite").unlink()
+    with pytest.raises(DigestError, match="SHA-256"):
+        fetch(declared("net.tflite", WEIGHTS, url, algorithm="sha256"))
+
+
+def test_folders_on_the_way_are_made(server, fetch):
+    target = fetch(declared("FP16/net.xml", WEIGHTS, server.serve("n", WEIGHTS)))
+    assert target == fetch.folder / "FP16" / "net.xml"
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_umask_decides_who_may_read(server, fetch, tmp_path, mask, mode):
+    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    before = os.umask(mask)
+    try:
+        target = fetch(file, cache=tmp_path / "cache")
+    finally:
+        os.umask(before)
+    kept = next((tmp_path / "cache" / "1").glob("??/*"))
+    assert target.stat().st_mode & 0o777 == mode
+    assert kept.stat().st_mode & 0o777 == mode
+
+
+def test_a_file_source_is_read_relative_to_the_model_yml(fetch):
+    fetch.folder.mkdir()
+    (fetch.folder / "original.bin").write_bytes(WEIGHTS)
+    assert fetch(declared("net.tflite", WEIGHTS, FileSource(Path("original.bin")))).read_bytes() == WEIGHTS
+
+
+def test_a_file_source_may_be_absolute(fetch, tmp_path):
+    (tmp_path / "original.bin").write_bytes(WEIGHTS)
+    source = FileSource(tmp_path / "original.bin")
+    assert fetch(declared("net.tflite", WEIGHTS, source)).read_bytes() == WEIGHTS
+
+
+def test_a_file_source_that_is_not_there_is_named(fetch, tmp_path):
+    source = FileSource(tmp_path / "gone.bin")
+    with pytest.raises(SourceError, match=r"gone\.bin: is not there"):
+        fetch(declared("net.tflite", WEIGHTS, source))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_file_source_that_is_no_file_is_not_waited_for(fetch, tmp_path, make):
+    make(tmp_path / "pipe")
+    with pytest.raises(SourceError, match="pipe: is not a file"):
+        fetch(declared("net.tflite", WEIGHTS, FileSource(tmp_path / "pipe")))
+
+
+def test_a_file_that_has_grown_is_refused(fetch, tmp_path):
+    (tmp_path / "original.bin").write_bytes(WEIGHTS + b"!")
+    with pytest.raises(FetchError, match="more than the declared 4096 bytes"):
+        fetch(declared("net.tflite", WEIGHTS, FileSource(tmp_path / "original.bin")))
+
+
+def test_a_killed_run_leaves_no_false_file_and_the_next_one_cleans_up(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1)
+    file = declared("net.tflite", WEIGHTS, url)
+    child = start_child(file, fetch.folder)
+    part = fetch.folder / ".net.tflite.part"
+    wait_until(lambda: part.exists() and part.stat().st_size == 1000)
+    child.send_signal(signal.SIGKILL)
+    child.communicate(timeout=20)
+    assert fetch.left() == [".net.tflite.part"]
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert fetch.left() == ["net.tflite"]
+
+
+def test_a_longer_part_of_a_killed_run_leaves_no_tail(server, fetch):
+    fetch.folder.mkdir()
+    (fetch.folder / ".net.tflite.part").write_bytes(bytes(9999))
+    assert fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))).read_bytes() == WEIGHTS
+
+
+def test_a_second_attempt_starts_with_an_empty_part(server, fetch):
+    longer = server.serve("longer", WEIGHTS + b"!", chunked=True)
+    file = declared("net.tflite", WEIGHTS[:1000], longer, server.serve("right", WEIGHTS[:1000]))
+    assert fetch(file).read_bytes() == WEIGHTS[:1000]
+
+
+def test_an_interrupted_run_leaves_nothing(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000))
+    child = start_child(file, fetch.folder)
+    part = fetch.folder / ".net.tflite.part"
+    wait_until(lambda: part.exists() and part.stat().st_size == 1000)
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=20)
+    assert fetch.left() == []
+
+
+def test_two_processes_fetch_a_file_once(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, silence_s=1.0))
+    first = start_child(file, fetch.folder)
+    wait_until(lambda: server.requests != [])
+    second = start_child(file, fetch.folder)
+    said, also_said = (child.communicate(timeout=20)[0] for child in (first, second))
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert server.asked("net.tflite") == 1
+    assert "ModelFileDownloadEnd" in said
+    assert "waiting for another run" in also_said
+    assert "ModelFileUpToDate" in also_said
+    assert fetch.left() == ["net.tflite"]
+
+
+def test_who_waited_goes_on_where_the_first_one_failed(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1))
+    first = start_child(file, fetch.folder)
+    wait_until(lambda: server.requests != [])
+    second = start_child(file, fetch.folder)
+    assert second.stdout is not None
+    assert "waiting for another run" in second.stdout.readline()
+    first.kill()
+    first.communicate(timeout=20)
+    second.communicate(timeout=20)
+    assert second.returncode == 0
+    assert (fetch.folder / "net.tflite").read_bytes() == WEIGHTS
+    assert fetch.left() == ["net.tflite"]
+
+
+def test_many_threads_fetch_a_file_once(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, silence_s=0.2))
+    threads = [threading.Thread(target=fetch, args=(file,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.asked("net.tflite") == 1
+    assert len(fetch.told(ModelFileUpToDate)) == 7
+
+
+def test_a_folder_in_the_way_is_named(server, fetch):
+    (fetch.folder / "net.tflite").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"net\.tflite: cannot be written: Is a directory") as caught:
+        fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)))
+    assert caught.value.hint == "move that folder away"
+    assert server.requests == []
+
+
+def test_a_file_where_a_folder_is_needed_is_named(server, fetch):
+    fetch.folder.mkdir()
+    (fetch.folder / "FP16").write_bytes(b"")
+    with pytest.raises(OutputError, match=r"FP16: cannot be written") as caught:
+        fetch(declared("FP16/net.xml", WEIGHTS, server.serve("n", WEIGHTS)))
+    assert "stands where a folder is needed" in caught.value.hint
+
+
+def test_nothing_is_written_through_a_symbolic_link_at_the_target(server, fetch, tmp_path):
+    fetch.folder.mkdir()
+    (tmp_path / "precious").write_bytes(b"precious")
+    (fetch.folder / "net.tflite").symlink_to(tmp_path / "precious")
+    target = fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)))
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+    assert not target.is_symlink()
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_nothing_is_written_through_a_link_at_the_part(server, fetch, tmp_path, link):
+    fetch.folder.mkdir()
+    (tmp_path / "precious").write_bytes(b"precious")
+    link(fetch.folder / ".net.tflite.part", tmp_path / "precious")
+    fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)))
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+    assert fetch.left() == ["net.tflite"]
+
+
+def test_without_locks_parts_have_names_of_their_own(server, fetch, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # a system without it
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1))
+    thread = threading.Thread(target=fetch, args=(file,), kwargs={"timeout_s": 0.3})
+    thread.start()
+    wait_until(lambda: server.requests != [])
+    assert [name for name in fetch.left() if name.startswith(f".net.tflite.{os.getpid()}-")] != []
+    assert fetch(file).read_bytes() == WEIGHTS
+    thread.join()
+    assert fetch.left() == ["net.tflite"]
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of 64 KiB."""
+    where = tmp_path / "disk"
+    where.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(where)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs the right to mount")
+    yield where
+    subprocess.run(["umount", str(where)], check=True)
+
+
+def test_a_full_disk_is_named_and_asks_no_further_source(server, fetch, disk):
+    weights = WEIGHTS * 64
+    (disk / "net.tflite").write_bytes(b"of last year")
+    fetch.folder = disk
+    urls = [server.serve(name, weights) for name in ("one", "two")]
+    with pytest.raises(OutputError, match=r"net\.tflite: cannot be written: No space left") as caught:
+        fetch(declared("net.tflite", weights, *urls))
+    assert "free some space" in caught.value.hint
+    assert (disk / "net.tflite").read_bytes() == b"of last year"
+    assert fetch.left() == ["net.tflite"]
+    assert server.asked("two") == 0
+    assert fetch.events[-1] == ModelFileDownloadEnd("pose", "net.tflite", False, caught.value.problem)
+
+
+def test_a_full_cache_costs_a_warning(server, fetch, disk):
+    weights = WEIGHTS * 64
+    fetch(declared("net.tflite", weights, server.serve("n", weights)), cache=disk / "cache")
+    assert "the cache cannot be written: No space left on device" in fetch.warnings
+    assert [path for path in disk.rglob("*") if path.is_file()] == []
+
+
+def test_a_read_only_folder_is_named(server, fetch, disk):
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    fetch.folder = disk
+    with pytest.raises(OutputError, match="cannot be written: Read-only file system") as caught:
+        fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)))
+    assert "can be written" in caught.value.hint
+    assert server.requests == []
+
+
+def test_a_good_file_in_a_read_only_folder_is_good(server, fetch, disk):
+    (disk / "net.tflite").write_bytes(WEIGHTS)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    fetch.folder = disk
+    fetch(declared("net.tflite", WEIGHTS))
+    assert fetch.told(ModelFileUpToDate) != []
+
+
+def test_progress_is_told_now_and_then_and_at_the_end(server, fetch):
+    weights = WEIGHTS * 2048  # 8 MiB
+    fetch(declared("net.tflite", weights, server.serve("n", weights)))
+    sizes = [event.size for event in fetch.told(ModelFileDownloadProgress)]
+    assert sizes[-1] == len(weights)
+    assert sizes == sorted(sizes)
+    assert len(sizes) < 20
+
+
+def test_what_came_from_the_cache_is_not_told_as_download(fetch, tmp_path):
+    file = declared("net.tflite", WEIGHTS)
+    kept = put(tmp_path / "cache", WEIGHTS, file)
+    fetch(file, cache=tmp_path / "cache")
+    assert fetch.events == [ModelFileRetrieved("pose", "net.tflite", str(kept))]

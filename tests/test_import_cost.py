@@ -1,0 +1,33 @@
+"""What answers at once imports nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("requests", "numpy", "openvino", "torch", "nncf", "cv2", "tqdm", "onnx", "scipy")
+
+
+def imported(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(*sorted(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    return set(ended.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["list"], ["info", "--all"], ["get", "--help"]])
+def test_these_commands_import_nothing_heavy(args):
+    run = f"from posezoo.cli.main import main\ntry: main({args!r})\nexcept SystemExit: pass"
+    assert imported(run) == set()
+
+
+def test_importing_posezoo_imports_nothing_heavy():
+    assert imported("import posezoo") == set()
+
+
+def test_an_up_to_date_model_is_found_so_without_anything_heavy(tmp_path, blazepose):
+    folder = blazepose.output_dir
+    args = ["get", "blazepose-full", "--output_dir", str(folder), "--quiet"]
+    assert imported(f"from posezoo.cli.main import main\nassert main({args!r}) == 0") <= {"numpy"}
