@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import PosezooError
+from posezoo.errors import PosezooError, SettingsError, nearest
 from posezoo.events import Listener, ignore
-from posezoo.settings import read_settings, resolve
+from posezoo.settings import KINDS, read_settings, resolve
 from posezoo.spec.model import Precision
 from posezoo.zoo import Zoo, open_zoo
 
@@ -70,6 +70,9 @@ def load(
 
 
 def _open(flags: dict[str, Any]) -> Zoo:
+    for name in flags:
+        if name not in KINDS:
+            raise SettingsError(f"unknown setting {name!r}", hint=nearest(name, KINDS))
     for name in ("output_dir", "cache_dir"):
         if flags.get(name) is not None:
             flags[name] = Path(flags[name])

@@ -335,7 +335,7 @@ def disk(tmp_path):
     where.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(where)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("needs the right to mount")
+        pytest.skip("cannot mount a tmpfs here")
     yield where
     subprocess.run(["umount", str(where)], check=True)
 

@@ -166,7 +166,7 @@ def _run_on(
 
     answers: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
-    taken: set[Path] = set()
+    taken = {path.absolute() for path in images}  # a photo is never overwritten by a picture
     for path in images:
         try:
             with stages.timed("read images"):
@@ -198,10 +198,10 @@ def _free_name(folder: Path, image: Path, taken: set[Path]) -> Path:
     """Where the annotated picture goes; two images of one name get two pictures."""
     suffix = image.suffix.lower() if image.suffix.lower() in (".jpg", ".jpeg") else ".png"
     target, count = folder / f"{image.stem}_poses{suffix}", 1
-    while target in taken or target.absolute() == image.absolute():
+    while target.absolute() in taken:
         count += 1
         target = folder / f"{image.stem}_poses_{count}{suffix}"
-    taken.add(target)
+    taken.add(target.absolute())
     return target
 
 

@@ -3,7 +3,7 @@
 Beside it, in the same run, the least that requests can do: a loop that writes and hashes. Each round
 is a process of its own, so that its peak is its own. Ends with 1 where a peak exceeds the limit.
 
-    python benchmarks/download_memory.py
+    python benchmarks/bench_download_memory.py
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def main() -> int:
             f", {seconds['min']:.2f} / {seconds['median']:.2f} / {seconds['max']:.2f} s (min / median / max)"
         )
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
-    record("download_memory", figures)
+    record("bench_download_memory", figures)
     worst = max(peak for peak, _ in rounds["posezoo"])
     print(f"limit {LIMIT_MIB:.0f} MiB: {'kept' if worst <= LIMIT_MIB else 'EXCEEDED'}")
     return int(worst > LIMIT_MIB)

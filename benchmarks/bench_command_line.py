@@ -1,0 +1,67 @@
+"""How long the command line takes to answer: its help, and a run that has nothing to do.
+
+Each figure is a whole process, started in turn with its peers: Python doing nothing, pip's own help, and
+the least that a tool without our stamps would do for an up-to-date model, hashing its files. Ends with 1
+where the best of ten runs misses its bar.
+
+    python benchmarks/bench_command_line.py
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harness import machine, record, spread
+
+ROUNDS = 10
+HELP_BAR_S = 0.10
+GET_BAR_S = 0.30
+
+HASH = "import hashlib, sys\nfor name in sys.argv[1:]: hashlib.sha384(open(name, 'rb').read()).hexdigest()"
+
+
+def seconds(command: list[str]) -> float:
+    """The wall time of one run from start to end."""
+    begun = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - begun
+
+
+def main() -> int:
+    """Fetch and convert the default model once, then time everything in turn."""
+    posezoo = str(Path(sys.executable).with_name("posezoo"))
+    with tempfile.TemporaryDirectory() as folder:
+        get = [posezoo, "get", "blazepose-full", "--quiet", "--output_dir", folder]
+        subprocess.run(get, stdout=subprocess.DEVNULL, check=True)
+        suffixes = (".tflite", ".xml", ".bin")
+        files = [str(path) for path in Path(folder).rglob("*") if path.suffix in suffixes]
+        commands = {
+            "posezoo --help": [posezoo, "--help"],
+            "posezoo get, nothing to do": get,
+            "python -c pass": [sys.executable, "-c", "pass"],
+            "pip --help": [sys.executable, "-m", "pip", "--help"],
+            "hash the model's files": [sys.executable, "-c", HASH, *files],
+        }
+        rounds = [{name: seconds(command) for name, command in commands.items()} for _ in range(ROUNDS + 1)][
+            1:
+        ]
+    figures = {name: spread([each[name] for each in rounds]) for name in commands}
+    print(machine())
+    for name, found in figures.items():
+        print(
+            f"{name:28} best {found['min']:.3f} s, median {found['median']:.3f} s, worst {found['max']:.3f} s"
+        )
+    ratio = spread([each["pip --help"] / each["posezoo --help"] for each in rounds])
+    print(f"posezoo --help is {ratio['median']:.1f} x as fast as pip --help")
+    record("bench_command_line", {"rounds": ROUNDS, "seconds": figures, "pip_help_over_posezoo_help": ratio})
+    help_s, get_s = figures["posezoo --help"]["min"], figures["posezoo get, nothing to do"]["min"]
+    print(f"bars: --help {help_s:.3f} of {HELP_BAR_S} s, get {get_s:.3f} of {GET_BAR_S} s")
+    return 1 if help_s > HELP_BAR_S or get_s > GET_BAR_S else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

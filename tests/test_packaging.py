@@ -1,0 +1,99 @@
+"""Wheel, sdist, editable install and a bare checkout all find the models and the licences."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+FIND = (
+    "from posezoo.registry import open_registry, copyright_line\n"
+    "registry = open_registry()\n"
+    "spec = registry.find('pose-detection-mediapipe')\n"
+    "print(spec.path, copyright_line(spec), sep='\\n')"
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """A folder with the wheel and the sdist, built from a copy of what git would hand out."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    for kind in ("build_wheel", "build_sdist"):
+        code = f"import sys, setuptools.build_meta as backend; backend.{kind}(sys.argv[1])"
+        subprocess.run(
+            [sys.executable, "-c", code, out], cwd=source, check=True, capture_output=True, timeout=120
+        )
+    return out
+
+
+def files_of(folder: str) -> set[str]:
+    return {str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).rglob("*") if path.is_file()}
+
+
+def find(*paths: Path, cwd: Path) -> list[str]:
+    """Where a Python that sees only these paths and our dependencies finds a model, and its holder."""
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    ended = subprocess.run(
+        [sys.executable, "-c", FIND], cwd=cwd, env=environ, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.splitlines()
+
+
+def test_the_wheel_holds_every_module_model_and_licence_and_nothing_else(built, tmp_path):
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        wheel.extractall(tmp_path)
+    modules = {f"posezoo/{name}" for name in files_of("src/posezoo") if name.endswith((".py", "py.typed"))}
+    models = {f"posezoo/models/{name}" for name in files_of("models") if name.endswith((".yml", ".md"))}
+    licenses = {f"posezoo/licenses/{name}" for name in files_of("licenses")}
+    assert names == modules | models | licenses
+    where, holder = find(tmp_path, cwd=tmp_path)
+    assert where.startswith(str(tmp_path / "posezoo" / "models"))
+    assert holder == "Copyright 2019-2025 The MediaPipe Authors."
+
+
+def test_the_sdist_holds_what_a_build_needs(built):
+    with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    assert {f"models/{name}" for name in files_of("models")} <= names
+    assert {f"licenses/{name}" for name in files_of("licenses")} <= names
+    assert {"setup.cfg", "pyproject.toml", "LICENSE", "README.md"} <= names
+
+
+def test_a_bare_checkout_finds_its_own(tmp_path):
+    where, holder = find(ROOT / "src", cwd=tmp_path)
+    assert where == str(ROOT / "models/public/blazepose-full/pose-detection-mediapipe/model.yml")
+    assert holder.startswith("Copyright ")
+
+
+def test_the_list_of_packages_is_the_tree():
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    folders = {path.parent for path in (ROOT / "src").rglob("__init__.py")}
+    packages = {".".join(folder.relative_to(ROOT / "src").parts) for folder in folders}
+    assert set(config["options"]["packages"].split()) == packages | {"posezoo.models", "posezoo.licenses"}
+
+
+def test_no_extra_brings_two_opencvs():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    for name, wanted in config["options.extras_require"].items():
+        brought = [line for line in wanted.splitlines() if line.startswith("opencv")]
+        assert len(brought) <= 1, name
+        assert all("<5" in line for line in brought)
+    assert "opencv-python-headless" in config["options.extras_require"]["all"]
