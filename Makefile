@@ -46,7 +46,7 @@ resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels on every P
 	rm -rf build/resolve && $(BIN)/python -m build --quiet --wheel --outdir build/resolve
 	for version in 3.10 3.11 3.12 3.13; do \
 	  $(PIP) install --dry-run --ignore-installed --only-binary=:all: --target build/resolve/none \
-	    --python-version $$version $(PIN) "$$(ls build/resolve/*.whl)[all,test]" || exit 1; done
+	    --python-version $$version "$$(ls build/resolve/*.whl)[all,test]" || exit 1; done
 
 clean:  ## remove what the verbs made
 	rm -rf $(VENV) build dist quickstart .pytest_cache .mypy_cache .ruff_cache

@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 import pytest
-from conftest import by_digest
 
 import posezoo
+from conftest import by_digest
 from posezoo.images import read
 
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"

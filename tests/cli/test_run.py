@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from conftest import by_digest
 from fakes.command import posezoo
 

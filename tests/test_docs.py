@@ -1,0 +1,109 @@
+"""What the pages show works as pasted, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from conftest import by_digest
+from posezoo.cli.main import parser
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted(
+    path
+    for path in ROOT.rglob("*.md")
+    if not {"build", "quickstart", "node_modules"} & set(path.parts)
+    and not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+)
+CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
+
+
+def blocks(page: Path, kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+
+
+def commands(page: Path) -> list[str]:
+    lines = "\n".join(blocks(page, "console")).splitlines()
+    return [line.removeprefix("$ ").partition("  #")[0].strip() for line in lines if line.startswith("$ ")]
+
+
+@pytest.fixture
+def desk(mirror, tmp_path) -> Path:
+    """A working folder with a photo, and a posezoo command of this Python on the PATH."""
+    cv2.imwrite(str(tmp_path / "photo.jpg"), cv2.imread(str(by_digest(mirror, CAMERA))))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "posezoo").write_text(
+        f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m posezoo "$@"\n'
+    )
+    (tmp_path / "bin" / "posezoo").chmod(0o755)
+    return tmp_path
+
+
+def environ_of(desk: Path, mirror: Path) -> dict[str, str]:
+    path = f"{desk / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(desk / "cache")}
+
+
+def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, mirror):
+    ours = [
+        command
+        for command in commands(ROOT / "README.md")
+        if "make" not in command and ".venv" not in command
+    ]
+    assert len(ours) >= 9
+    shutil.copytree(mirror, desk / "mnt")  # for the last command, which names a mirror of its own
+    for command in ours:
+        pasted = command.replace("/mnt/models", str(desk / "mnt"))
+        ended = subprocess.run(
+            pasted,
+            shell=True,
+            cwd=desk,
+            env=environ_of(desk, mirror),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
+    assert (desk / "poses" / "photo_poses.jpg").is_file()
+
+
+def test_the_python_of_the_readme_runs_as_pasted(desk, mirror):
+    (code,) = blocks(ROOT / "README.md", "python")
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=desk,
+        env=environ_of(desk, mirror),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert (desk / "poses.jpg").is_file()
+
+
+def test_the_readme_names_make_verbs_that_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for command in commands(ROOT / "README.md"):
+        if command.startswith("make "):
+            assert re.search(rf"^{command.split()[1]}:", makefile, re.MULTILINE), command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not re.match(r"[a-z]+:|#", target):
+            assert (page.parent / target.partition("#")[0]).exists(), f"{page}: {target}"
+
+
+def test_every_verb_is_on_the_page_of_the_command_line():
+    page = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    assert parser().format_help().splitlines()[0] in page
