@@ -151,7 +151,11 @@ def _folder_problems(settings: dict[str, Setting]) -> Iterator[Problem]:
     for name in ("output_dir", "cache_dir"):
         setting = settings[name]
         folder = _nearest_existing(setting.value)
-        if not os.access(folder, os.W_OK):
+        if not folder.is_dir():
+            yield Problem(
+                f"{name} {setting.value} ({setting.origin}): {folder} is no folder", f"set --{name}"
+            )
+        elif not os.access(folder, os.W_OK):
             yield Problem(
                 f"{name} {setting.value} ({setting.origin}): {folder} cannot be written", f"set --{name}"
             )

@@ -1,0 +1,78 @@
+"""doctor says what does not fit together, and how to mend it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from fakes.command import posezoo
+
+
+def install(site: Path, name: str, version: str) -> None:
+    """What pip leaves behind of a package, as far as its version goes."""
+    folder = site / f"{name.replace('-', '_')}-{version}.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+
+def doctor(*args: object, site: Path | None = None, **environ: str):
+    environ = {**environ, **({"PYTHONPATH": str(site)} if site else {})}
+    return posezoo("doctor", *args, **environ)
+
+
+def problems(ended) -> dict[str, str]:
+    return {each["message"]: each["mend"] for each in json.loads(ended.stdout)["problems"]}
+
+
+def test_where_all_fits_it_says_so_with_every_setting_and_its_origin(tmp_path):
+    ended = doctor(POSEZOO_ATTEMPTS="7")
+    assert ended.returncode == 0, ended.stdout
+    assert ended.stdout.endswith("everything fits together\n")
+    assert "attempts             7 " in ended.stdout
+    assert "POSEZOO_ATTEMPTS" in ended.stdout
+    assert f"Python {sys.version.split()[0]}" in ended.stdout
+    assert "  CPU " in ended.stdout
+
+
+def test_two_opencvs_are_found(tmp_path):
+    install(tmp_path, "opencv-python", "4.14.0.94")
+    ended = doctor("--format", "json", site=tmp_path)
+    assert ended.returncode == 1
+    (message,) = [each for each in problems(ended) if "opencv" in each]
+    assert message == (
+        "opencv-python-headless and opencv-python are both installed: they overwrite each other's files"
+    )
+
+
+def test_an_opencv_of_the_next_major_version_is_found(tmp_path):
+    install(tmp_path, "opencv-python", "5.0.0.93")
+    found = problems(doctor("--format", "json", site=tmp_path))
+    assert (
+        found["opencv-python 5.0.0.93 does not fit: opencv-python>=4.8,<5 does"]
+        == 'pip install "opencv-python>=4.8,<5"'
+    )
+
+
+def test_an_openvino_that_converts_wrongly_is_found(tmp_path):
+    install(tmp_path, "openvino", "2025.0.0")
+    found = problems(doctor("--format", "json", site=tmp_path))
+    assert "openvino 2025.0.0 does not fit: openvino>=2025.2 does" in found
+
+
+def test_a_mirror_and_a_device_that_are_not_there_are_found(tmp_path):
+    found = problems(doctor("--format", "json", POSEZOO_MIRROR="/nowhere", POSEZOO_DEVICE="NPU"))
+    assert found["mirror /nowhere (POSEZOO_MIRROR) is no folder"] == "mount it, or drop it"
+    assert any(message.startswith("device is NPU (POSEZOO_DEVICE)") for message in found)
+
+
+def test_a_folder_that_cannot_be_made_is_found(tmp_path):
+    (tmp_path / "file").write_text("")
+    found = problems(doctor("--format", "json", POSEZOO_OUTPUT_DIR=str(tmp_path / "file" / "models")))
+    assert any("is no folder" in message for message in found)
+
+
+def test_a_setting_that_cannot_be_meant_is_one_line():
+    ended = doctor(POSEZOO_ATTEMPTS="many")
+    assert ended.returncode == 1
+    assert ended.stderr == "error: POSEZOO_ATTEMPTS: expected a whole number from 1 to 100, got 'many'\n"
