@@ -7,7 +7,7 @@ PIN    ?= -c constraints.txt
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all check zoo docs bench resolve clean
+.PHONY: help quickstart test test-all check zoo cards docs mo-env bench resolve clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,10 +36,21 @@ check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, mypy --strict 
 zoo: $(VENV)/.installed-run  ## check our registry's metadata
 	$(BIN)/posezoo verify --metadata
 
-docs: $(VENV)/.installed-run  ## redraw what is drawn: docs/cli.md
+cards: $(VENV)/.installed-run  ## redraw the card of each model, and models/index.md
+	$(BIN)/python docs/draw.py models
+
+docs: $(VENV)/.installed-run  ## redraw all that is drawn: cards, docs/cli.md
 	$(BIN)/python docs/draw.py
 
-bench: $(VENV)/.installed-test  ## measure against peers and limits; appends to benchmarks/results/
+# Open Model Zoo's own commands, to hold ours against them; Python 3.13 has no wheel of this OpenVINO.
+build/mo-env/.installed:
+	$(PYTHON) -m venv build/mo-env
+	build/mo-env/bin/python -m pip --disable-pip-version-check --quiet install openvino-dev==2024.6.0
+	@touch $@
+
+mo-env: build/mo-env/.installed  ## an environment with openvino-dev 2024.6, which tests and benchmarks compare with
+
+bench: $(VENV)/.installed-test build/mo-env/.installed  ## measure against peers and limits; appends to benchmarks/results/
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels on every Python that we name?

@@ -8,21 +8,23 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "posezoo"
 
 #: What each room may use. The picture is drawn in docs/architecture.md.
-GROUND = {"errors", "events", "version"}
+GROUND = {"errors", "events", "versions"}
 SPEC = GROUND | {"spec"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "events": set(),
-    "version": set(),
+    "versions": set(),
     "spec": {"errors"},
     "files": SPEC,
     "settings": GROUND,
     "layout": SPEC,
-    "registry": SPEC,
+    "registry": SPEC | {"files"},
     "openvino_runtime": GROUND,
     "provenance": SPEC | {"files", "openvino_runtime"},
     "images": GROUND | {"files"},
     "pose": SPEC | {"files"},
+    "checkpoints": SPEC,
+    "networks": SPEC,
     "inference": GROUND | {"openvino_runtime"},
     "estimator": SPEC | {"pose", "inference", "images"},
     # stages: siblings, they never import each other

@@ -166,7 +166,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(ImageError, match=r"nothing\.png: cannot be read: No such file"):
         images.read(tmp_path / "nothing.png")
-    with pytest.raises(ImageError, match="cannot be read: Is a directory"):
+    with pytest.raises(ImageError, match="is no file"):
         images.read(tmp_path)
 
 

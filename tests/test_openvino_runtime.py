@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import posezoo
+from posezoo.errors import how_to_install
 from posezoo.openvino_runtime import openvino, reason_of
 
 IMPORT = """
@@ -41,7 +42,7 @@ def test_an_openvino_that_converts_wrongly_is_refused(tmp_path, version):
     (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: openvino\nVersion: {version}\n")
     said = in_an_environment_with(tmp_path)
     assert f"version {version} is too old (2025.2 or newer" in said
-    assert said.endswith('| pip install "posezoo[convert]"')
+    assert said.endswith(f"| {how_to_install('convert')}")
 
 
 def test_an_openvino_that_does_not_load_is_told_in_one_line(tmp_path):
@@ -69,3 +70,27 @@ def test_the_last_line_of_what_openvino_says_is_for_people():
         == "the file is empty"
     )
     assert reason_of(ValueError()) == "ValueError"
+
+
+THREADS = """
+import os, sys, threading
+from posezoo.openvino_runtime import openvino
+kind = openvino().Type.f32
+sys.setswitchinterval(1e-6)
+ready = threading.Barrier(3)
+threads = [threading.Thread(target=lambda: (ready.wait(), kind.to_dtype()), daemon=True) for _ in range(3)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+os._exit(0)
+"""
+
+
+def test_threads_that_first_infer_at_once_do_not_wait_for_each_other_for_ever():
+    # Without our first call, each of these processes hangs with a chance of one in three.
+    children = [subprocess.Popen([sys.executable, "-c", THREADS]) for _ in range(6)]
+    try:
+        assert [child.wait(timeout=30) for child in children] == [0] * len(children)
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()

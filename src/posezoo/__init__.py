@@ -5,6 +5,7 @@ import posezoo
 irs = posezoo.get("blazepose-full", precision="FP16")      # part name -> .xml
 model = posezoo.load("blazepose-full", precision="FP16", device="CPU")
 poses = model(image)                                        # uint8 BGR in, list[Pose] out
+poses = posezoo.decode("openpose", outputs, (456, 256))     # outputs of any runtime in, list[Pose] out
 """
 
 from __future__ import annotations
@@ -15,19 +16,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from posezoo.api import get, load
     from posezoo.errors import PosezooError
+    from posezoo.pose.decoders import decode
     from posezoo.pose.drawing import draw
     from posezoo.pose.keypoints import Pose
-    from posezoo.version import version
+    from posezoo.versions import version
 
-__all__ = ["Pose", "PosezooError", "draw", "get", "load", "version"]
+__all__ = ["Pose", "PosezooError", "decode", "draw", "get", "load", "version"]
 
 _HOMES = {
     "Pose": "posezoo.pose.keypoints",
     "PosezooError": "posezoo.errors",
+    "decode": "posezoo.pose.decoders",
     "draw": "posezoo.pose.drawing",
     "get": "posezoo.api",
     "load": "posezoo.api",
-    "version": "posezoo.version",
+    "version": "posezoo.versions",
 }
 
 

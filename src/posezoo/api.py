@@ -66,31 +66,20 @@ def load(
         PosezooError: it cannot be had, converted or compiled.
     """
     zoo = _open({**settings, "device": device, "inference_precision": inference_precision})
-    return zoo.load(zoo.registry.find(name), _precision(precision), listener=listener)
+    model = zoo.registry.find(name)
+    return zoo.compile(model, zoo.irs(model, _precision(precision), listener=listener))
 
 
 def _open(flags: dict[str, Any]) -> Zoo:
     for name in flags:
         if name not in KINDS:
             raise SettingsError(f"unknown setting {name!r}", hint=nearest(name, KINDS))
-    for name in ("output_dir", "cache_dir"):
-        if flags.get(name) is not None:
-            flags[name] = Path(flags[name])
-    if flags.get("models_dir") is not None:
-        flags["models_dir"] = tuple(Path(each) for each in _several(flags["models_dir"]))
-    if flags.get("mirror") is not None:
-        flags["mirror"] = tuple(str(each) for each in _several(flags["mirror"]))
     return open_zoo(resolve(read_settings(flags)))
-
-
-def _several(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
 def _precision(text: str) -> Precision:
     try:
         return Precision(text)
     except ValueError as error:
-        raise PosezooError(
-            f"no precision is called {text!r}", hint=f"use one of {', '.join(Precision)}"
-        ) from error
+        hint = nearest(str(text).upper(), Precision) or f"use one of {', '.join(Precision)}"
+        raise PosezooError(f"no precision is called {text!r}", hint=hint) from error

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from posezoo.errors import PosezooError
+from posezoo.errors import PosezooError, SettingsError, how_to_install
 from posezoo.settings import Setting
-from posezoo.version import package_version, version
+from posezoo.versions import numbers, package_version, version
 
 #: Distribution, what it is for, the extra that brings it ("" where every installation has it), and the
 #: versions that fit: from the first, below the second.
@@ -66,11 +65,17 @@ class Diagnosis:
     problems: tuple[Problem, ...]
 
 
-def examine(settings: dict[str, Setting]) -> Diagnosis:
-    """Look at this installation; nothing is changed and no server is asked."""
+def examine(settings: dict[str, Setting], complaints: Sequence[SettingsError] = ()) -> Diagnosis:
+    """Look at this installation; nothing is changed and no server is asked.
+
+    Args:
+        settings: what is set, as far as it can be used.
+        complaints: about what cannot.
+    """
     packages = tuple(Package(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES)
     devices, device_problems = _devices()
     problems = (
+        *(Problem(each.problem, each.hint or "set it otherwise, or not at all") for each in complaints),
         *_package_problems(),
         *_opencv_problems(),
         *_pip_problems(),
@@ -96,12 +101,10 @@ def _package_problems() -> Iterator[Problem]:
         if not found:
             if not extra:
                 yield Problem(f"{name} is not installed: {purpose}", f'pip install "{wanted}"')
-        elif _numbers(found) < _numbers(lowest) or (below and _numbers(found) >= _numbers(below)):
+        elif numbers(found) < numbers(lowest) or (below and numbers(found) >= numbers(below)):
             yield Problem(f"{name} {found} does not fit: {wanted} does", f'pip install "{wanted}"')
     if not package_version("openvino"):
-        yield Problem(
-            "no openvino: models can be downloaded, not converted or run", 'pip install "posezoo[run]"'
-        )
+        yield Problem("no openvino: models can be downloaded, not converted or run", how_to_install("run"))
 
 
 def _opencv_problems() -> Iterator[Problem]:
@@ -113,7 +116,7 @@ def _opencv_problems() -> Iterator[Problem]:
             "posezoo[window] with them",
         )
     elif not found:
-        yield Problem("no OpenCV: models can be converted, not run on pictures", 'pip install "posezoo[run]"')
+        yield Problem("no OpenCV: models can be converted, not run on pictures", how_to_install("run"))
 
 
 def _pip_problems() -> Iterator[Problem]:
@@ -134,49 +137,36 @@ def _devices() -> tuple[dict[str, str], tuple[Problem, ...]]:
 
 
 def _device_setting_problems(settings: dict[str, Setting], devices: dict[str, str]) -> Iterator[Problem]:
+    if not devices:
+        return
+    from posezoo.inference import check_device
+
     device = settings["device"]
-    kind = str(device.value).split(":")[0].split(".")[0]
-    if (
-        devices
-        and kind not in ("AUTO", "MULTI", "HETERO", "BATCH")
-        and kind not in {name.split(".")[0] for name in devices}
-    ):
-        yield Problem(
-            f"device is {device.value} ({device.origin}), which OpenVINO does not see here",
-            f"use one of {', '.join(devices)}",
-        )
+    try:
+        check_device(device.value)
+    except PosezooError as error:
+        yield Problem(f"device ({device.origin}): {error.problem}", error.hint)
 
 
 def _folder_problems(settings: dict[str, Setting]) -> Iterator[Problem]:
     for name in ("output_dir", "cache_dir"):
         setting = settings[name]
-        folder = _nearest_existing(setting.value)
-        if not folder.is_dir():
-            yield Problem(
-                f"{name} {setting.value} ({setting.origin}): {folder} is no folder", f"set --{name}"
-            )
+        folder, where = _nearest_existing(setting.value), f"{name} {setting.value} ({setting.origin})"
+        otherwise = f"set POSEZOO_{name.upper()}, or {name} in posezoo.cfg"
+        if not os.path.isdir(folder):
+            yield Problem(f"{where}: {folder} is no folder", otherwise)
         elif not os.access(folder, os.W_OK):
-            yield Problem(
-                f"{name} {setting.value} ({setting.origin}): {folder} cannot be written", f"set --{name}"
-            )
+            yield Problem(f"{where}: {folder} cannot be written", otherwise)
         elif (free := shutil.disk_usage(folder).free) < 1 << 30:
-            yield Problem(
-                f"{name} {setting.value}: only {free >> 20} MiB are free", "make room, or set another"
-            )
+            yield Problem(f"{where}: only {free >> 20} MiB are free", f"make room, or {otherwise}")
     for place in settings["mirror"].value:
-        if "://" not in place and not Path(place).is_dir():
-            yield Problem(
-                f"mirror {place} ({settings['mirror'].origin}) is no folder", "mount it, or drop it"
-            )
+        if "://" not in place and not os.path.isdir(place):
+            origin = settings["mirror"].origin
+            yield Problem(f"mirror {place} ({origin}) is no folder", "mount it, or drop it")
 
 
 def _nearest_existing(path: Path) -> Path:
     path = path.absolute()
-    while not path.exists():
+    while not os.path.exists(path):
         path = path.parent
     return path
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    """The leading numbers of a version; enough to compare releases."""
-    return tuple(int(number) for number in re.findall(r"\d+", text.split("+")[0])[:3])

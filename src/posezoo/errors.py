@@ -9,8 +9,10 @@ PosezooError
 │   ├── SizeError            more or fewer bytes than declared
 │   ├── DigestError          other bytes than declared
 │   └── ArchiveError         a wheel or archive that does not hold what it should
+├── NetworkError             a network of ours cannot be built as asked
 ├── ConversionError          the original could not be made into an IR
 │   └── SelfCheckError       the IR does not compute what the original computes
+├── CheckpointError          weights could not be read, or do not fit the network
 ├── InferenceError           a model could not be read, compiled or run
 ├── ImageError               a picture could not be read or is not one
 ├── OutputError              a result could not be written
@@ -20,8 +22,10 @@ PosezooError
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from types import ModuleType
 
 
@@ -64,8 +68,14 @@ class SpecError(PosezooError):
         self, file: str, line: int, column: int, field: str, problem: str, *, hint: str = ""
     ) -> None:
         where = f"{file}:{line}:{column}"
-        super().__init__(f"{where}: {field}: {problem}" if field else f"{where}: {problem}", hint=hint)
+        said = f"{where}: {field}: {problem}" if field else f"{where}: {problem}"
+        super().__init__(_printable(said), hint=hint)
         self.file, self.line, self.column, self.field = file, line, column, field
+
+
+def _printable(text: str) -> str:
+    """Folders and keys are named by strangers: what could move a terminal's cursor is escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class UnknownModelError(PosezooError):
@@ -102,12 +112,23 @@ class ArchiveError(FetchError):
     """A wheel or archive that does not hold what it should."""
 
 
+class NetworkError(PosezooError):
+    """A network of ours cannot be built as asked."""
+
+
 class ConversionError(PosezooError):
     """The original could not be made into an IR."""
 
 
 class SelfCheckError(ConversionError):
     """The IR does not compute what the original computes."""
+
+
+class CheckpointError(PosezooError):
+    """Weights could not be read, or do not fit the network; names in the problem are strangers'."""
+
+    def __init__(self, problem: str, *, hint: str = "") -> None:
+        super().__init__(_printable(problem), hint=hint)
 
 
 class InferenceError(PosezooError):
@@ -133,8 +154,16 @@ class MissingPackageError(PosezooError):
 
     def __init__(self, package: str, *, extra: str, why: str = "") -> None:
         problem = f"{package} is installed but does not load: {why}" if why else f"{package} is not installed"
-        super().__init__(problem, hint=f'pip install "posezoo[{extra}]"')
+        super().__init__(problem, hint=how_to_install(extra))
         self.package, self.extra = package, extra
+
+
+def how_to_install(extra: str) -> str:
+    """The command that brings an extra: from this checkout, where we run in one, else by our name."""
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / "setup.cfg").is_file():
+        return f"pip install -e '{checkout}[{extra}]'"
+    return f'pip install "posezoo[{extra}]"'
 
 
 def require(package: str, *, extra: str) -> ModuleType:
@@ -150,6 +179,15 @@ def require(package: str, *, extra: str) -> ModuleType:
         raise MissingPackageError(package, extra=extra, why="" if missing else str(error)) from error
     except ImportError as error:
         raise MissingPackageError(package, extra=extra, why=str(error)) from error
+
+
+def without_password(text: str) -> str:
+    """Addresses as they may be shown and logged.
+
+    >>> without_password("https://reader:secret@example.org/models")
+    'https://example.org/models'
+    """
+    return re.sub(r"(?<=://)[^/\s\"']*@", "", text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -84,6 +84,11 @@ def load(
     """
     decoder = _decoder_of(model)
     chosen = options_of(decoder, options)
+    if decoder.name not in PIPELINES:
+        raise InferenceError(
+            f"{model.name}: decoder {decoder.name} takes outputs, but nothing here runs its network yet",
+            hint="run the network yourself and hand its outputs to posezoo.decode",
+        )
     networks = [
         _network(xml, outputs, device, inference_precision, cache_dir)
         for xml, outputs in zip(_paths(model, irs), DECODERS[decoder.name].networks, strict=True)

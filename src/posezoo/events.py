@@ -94,6 +94,31 @@ class ModelFileRetrieved(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelPostprocessingBegin(Event):
+    """The downloaded files of a model are about to be unpacked or changed, as its model.yml says."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFilePostprocessing(Event):
+    """A file is about to be unpacked or changed: ``action`` is ``unpack`` or ``replace_text``."""
+
+    model: str
+    model_file: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPostprocessingEnd(Event):
+    """The files of a model are as its model.yml wants them, or not."""
+
+    model: str
+    successful: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelConversionBegin(Event):
     """A model is about to be converted."""
 

@@ -6,10 +6,13 @@ moment, kept beside it in ``.posezoo/``. While these hold, nobody hashes the fil
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from posezoo.errors import OutputError
@@ -18,8 +21,22 @@ from posezoo.spec.model import Digest
 # 1 MiB: with 1 KiB pieces and a flush each, 64 MiB took 1850 ms instead of 230.
 CHUNK = 1 << 20
 
+_HINTS = {
+    errno.ENOSPC: "free some space there, or choose another folder",
+    errno.EDQUOT: "free some of your quota there, or choose another folder",
+    errno.EROFS: "choose a folder that can be written",
+    errno.EACCES: "choose a folder that you may write",
+    errno.EPERM: "choose a folder that you may write",
+    errno.ENOTDIR: "move away the file that stands where a folder is needed",
+    errno.EEXIST: "move away the file that stands where a folder is needed",
+    errno.EISDIR: "move that folder away",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
 #: Our own folder beside files that we vouch for.
 STAMPS = ".posezoo"
+
+_UMASK_LOCK = threading.Lock()
 
 
 def digest_of(path: Path, algorithm: str = "sha384") -> Digest:
@@ -50,11 +67,23 @@ def is_good(path: Path, size: int, digest: Digest, *, rehash: bool = False) -> b
         if not rehash and _read_stamp(path) == _stamp_of(path, digest):
             return True
         if digest_of(path, digest.algorithm) != digest:
+            # Bytes can change behind a stamp's back (a disk that decays, a clock set back): whoever read
+            # them takes its word back.
+            with suppress(OSError):
+                _stamp_path(path).unlink(missing_ok=True)
             return False
     except OSError:
         return False
     stamp(path, digest)
     return True
+
+
+def holds(path: Path, size: int, digest: Digest) -> bool:
+    """Whether a regular file holds the promised bytes: all of them are read, and no stamp is left."""
+    try:
+        return path.is_file() and path.stat().st_size == size and digest_of(path, digest.algorithm) == digest
+    except OSError:
+        return False
 
 
 def stamp(path: Path, digest: Digest) -> None:
@@ -69,7 +98,7 @@ def stamp(path: Path, digest: Digest) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that its name holds the old bytes or all of the new ones, whatever happens.
+    """Write a file so that its name holds the old bytes or all of the new ones, whenever we are killed.
 
     Raises:
         OutputError: it cannot be written; what was there before is untouched.
@@ -84,15 +113,24 @@ def write_whole(path: Path, content: bytes) -> None:
         os.replace(part, path)
         part = None
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error
     finally:
         if part is not None:
             Path(part).unlink(missing_ok=True)
 
 
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """What the system said, in our words, with what to do about it."""
+    named = str(error.filename or path)
+    where = path if named.endswith(".part") else named  # nobody knows our parts by name
+    problem = f"{where}: cannot be written: {error.strerror or error}"
+    return OutputError(problem, hint=_HINTS.get(error.errno or 0, ""))
+
+
 def _umask() -> int:
-    mask = os.umask(0o022)  # the only portable way to read it is to set it
-    os.umask(mask)
+    with _UMASK_LOCK:  # or two threads could each take the other's for the user's, and leave it so
+        mask = os.umask(0o022)  # the only portable way to read it is to set it
+        os.umask(mask)
     return mask
 
 
@@ -113,5 +151,5 @@ def _stamp_of(path: Path, digest: Digest) -> dict[str, object]:
 def _read_stamp(path: Path) -> object:
     try:
         return json.loads(_stamp_path(path).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None

@@ -6,6 +6,7 @@ end, and what claims too many pixels would fill the memory.
 
 from __future__ import annotations
 
+import stat
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ Image = NDArray[np.uint8]
 
 # 256 Mi: more than the largest sensors of telephones (200 million); 768 MiB once unpacked.
 MAX_PIXELS = 1 << 28
+
+# What as many pixels take unpacked, in a format that packs nothing.
+MAX_BYTES = MAX_PIXELS * 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ def as_bgr(frame: object, color: str = "BGR") -> Image:
     if color not in ("BGR", "RGB"):
         raise ImageError(f"the color order of a frame is BGR or RGB, not {color!r}")
     if not isinstance(frame, np.ndarray):
-        raise ImageError(f"a frame is a numpy array, not {type(frame).__name__}")
+        hint = "cv2.imread gives None for a file that it cannot read" if frame is None else ""
+        raise ImageError(f"a frame is a numpy array, not {type(frame).__name__}", hint=hint)
     if frame.dtype != np.uint8:
         raise ImageError(
             f"a frame holds uint8 0..255, this one {frame.dtype}", hint="scale and convert it first"
@@ -114,6 +119,11 @@ def as_bgr(frame: object, color: str = "BGR") -> Image:
 
 def _bytes_of(path: Path) -> bytes:
     try:
+        status = path.stat()  # before opening: a pipe would wait for a writer, a device never ends
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"{path}: is no file")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(f"{path}: {status.st_size:,} bytes are too many: the limit is {MAX_BYTES:,}")
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -18,6 +18,9 @@ Array = NDArray[Any]
 # OpenVINO's plugins that hand the work on to real devices.
 _VIRTUAL_DEVICES = ("AUTO", "BATCH", "HETERO", "MULTI")
 
+_DRIVERS = "its driver is installed apart from OpenVINO; posezoo doctor lists what is seen"
+_MISSING_DEVICES = {"GPU": _DRIVERS, "NPU": _DRIVERS}
+
 _ARITHMETIC = ("f32", "bf16", "f16", "i8", "u8")
 _HEAVY_LAYERS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
 
@@ -111,14 +114,23 @@ def available_devices() -> dict[str, str]:
     return {name: str(core.get_property(name, "FULL_DEVICE_NAME")) for name in core.available_devices}
 
 
+def check_device(device: str) -> None:
+    """Make sure that OpenVINO has a device of this name here.
+
+    Raises:
+        InferenceError: it has not; the problem lists those that it has.
+        MissingPackageError: OpenVINO is not installed or does not load.
+    """
+    _check_device(openvino(extra="run").Core(), device)
+
+
 def _check_device(core: Any, device: str) -> None:
     known = [*core.available_devices, *_VIRTUAL_DEVICES]
     names = [name.split(".")[0] for name in known]
     if device.split(":")[0].split(".")[0] not in names:
         raise InferenceError(
             f"no device {device!r} here: there is {', '.join(core.available_devices)}",
-            hint=nearest(device.upper(), known)
-            or "drivers of other devices are installed apart from OpenVINO",
+            hint=_MISSING_DEVICES.get(device.split(".")[0]) or nearest(device.upper(), known),
         )
 
 

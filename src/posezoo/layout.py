@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, SourceFile
+from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, RegexReplace, SourceFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,18 @@ class Layout:
         return self.download_dir / spec.subdirectory
 
     def file(self, spec: ModelSpec, file: SourceFile) -> Path:
-        """One published file."""
-        return self.downloads(spec) / file.name
+        """One published file, with the bytes that were published."""
+        return self.published(spec, file.name)
+
+    def published(self, spec: ModelSpec, name: str) -> Path:
+        """A file of this name as it was published: a text that is changed afterwards keeps it as .orig."""
+        rewritten = any(isinstance(step, RegexReplace) and step.file == name for step in spec.postprocessing)
+        return self.downloads(spec) / (f"{name}.orig" if rewritten else name)
+
+    @property
+    def samples(self) -> Path:
+        """The folder of the sample photos."""
+        return self.download_dir / "samples"
 
     def model(self, spec: ModelSpec | CompositeSpec) -> Path:
         """The folder that a model's IR, and its card, lie below."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from types import ModuleType
 from typing import cast
 
 from posezoo.errors import MissingPackageError, require
-from posezoo.version import package_version
+from posezoo.versions import numbers, package_version
 
 #: Older ones convert MoveNet wrongly, without a word.
 MINIMUM = (2025, 2)
@@ -24,14 +23,18 @@ def openvino(*, extra: str = "convert") -> ModuleType:
         MissingPackageError: it is not installed, does not load, or is older than 2025.2.
     """
     found = package_version("openvino")
-    if found and _numbers(found) < MINIMUM:
+    if found and numbers(found) < MINIMUM:
         oldest = ".".join(map(str, MINIMUM))
         why = f"version {found} is too old ({oldest} or newer converts every model rightly)"
         raise MissingPackageError("openvino", extra=extra, why=why)
     # Its converter would start threads, look up a host and write to the home folder (0.95 s instead of
     # 0.32 s for a tiny model). With None here its import fails, and OpenVINO falls back to a stub.
     cast("dict[str, ModuleType | None]", sys.modules).setdefault("openvino_telemetry", None)
-    return require("openvino", extra=extra)
+    module = require("openvino", extra=extra)
+    # The first call fills a table in C++ under a lock and lets go of Python's own meanwhile: two threads that
+    # infer for the first time at once would wait for each other for ever (7 of 20 processes in 2026.4.1).
+    module.Type.f32.to_dtype()
+    return module
 
 
 def reason_of(error: BaseException) -> str:
@@ -41,7 +44,3 @@ def reason_of(error: BaseException) -> str:
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].rstrip(".") if lines else type(error).__name__
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", text)[:2])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.spec.model import Decoder, Digest, ModelSpec
-from posezoo.version import package_version, version
+from posezoo.versions import package_version, version
 
 #: Counts up whenever our own conversion writes other bytes from the same input.
 CONVERSION_FORMAT = 1
@@ -22,7 +22,7 @@ CONVERSION_FORMAT = 1
 #: The two files of an IR.
 SUFFIXES = (".xml", ".bin")
 
-_TOOLS = ("openvino", "numpy", "ai-edge-litert")
+_TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def read(path: Path) -> Provenance | None:
         }
         complete = set(contents) == set(SUFFIXES)
         return Provenance(dict(record["key"]), contents, _checks(record["self_check"])) if complete else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 

@@ -3,22 +3,28 @@
 A registry's root holds ``{public,intel}/<name>/model.yml``, and for a composite
 ``{public,intel}/<composite>/composite-model.yml`` with its parts one level deeper. A model's name is
 its folder's, so finding one reads one file. A file with an error is set aside: it is told, and the
-other models go on working.
+other models go on working. What was read of a large registry can be remembered, for those who only show it.
 """
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
-from posezoo.errors import PosezooError, SpecError, UnknownModelError, nearest
+from posezoo.errors import OutputError, PosezooError, SpecError, UnknownModelError, nearest
 from posezoo.spec.model import CompositeSpec, Family, ModelSpec
-from posezoo.spec.model_yml import read_composite, read_model
-from posezoo.spec.names import why_not_a_model_name
-from posezoo.spec.reader import shown
+from posezoo.spec.names import folded, why_not_a_model_name
+
+#: A registry of fewer files is read faster than it is remembered.
+REMEMBERED_FROM = 50
+#: Of a file that was changed less than this ago, another change may leave no other time stamp.
+RECENT_NS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,7 @@ class Entry:
     family: Family
     path: Path
     composite: str = ""  # the composite that it is a part of
+    twin: Path | None = None  # another file of the same root that declares this name
 
     @property
     def is_composite(self) -> bool:
@@ -41,10 +48,15 @@ class Entry:
         Raises:
             SpecError: it declares something that cannot be meant.
         """
+        # The reader of YAML costs 20 ms: whoever knows the registry from before does not wait for it.
+        from posezoo.spec.model_yml import read_composite, read_model
+
         if why := why_not_a_model_name(self.name):
-            raise SpecError(
-                str(self.path), 1, 1, "", f"the folder's name {shown(self.name)} is no model's: {why}"
-            )
+            problem = f"the folder's name {_shown(self.name)} is no model's: {why}"
+            raise SpecError(str(self.path), 1, 1, "", problem, hint="rename the folder")
+        if self.twin is not None:
+            problem = f"the name {self.name} is also that of {self.twin}"
+            raise SpecError(str(self.path), 1, 1, "", problem, hint="rename one of the folders")
         if self.is_composite:
             return read_composite(self.path, family=self.family, name=self.name)
         return read_model(self.path, family=self.family, name=self.name, composite=self.composite)
@@ -59,28 +71,50 @@ class Selection:
     problems: tuple[SpecError, ...] = ()
 
 
-class Registry:
-    """The models of one or several roots; where a name is in two of them, the first root's counts."""
+Known = ModelSpec | CompositeSpec | SpecError
+State = tuple[int, ...]  # of a file: size, inode, and times of change
 
-    def __init__(self, roots: Sequence[Path]) -> None:
+
+class Registry:
+    """The models of one or several roots; where a name is in two of them, the first root's counts.
+
+    Args:
+        roots: folders of model.yml files.
+        memory: a folder for what was read of a large registry, so that the next one need not read it again
+            while no file changes. For those who only show what is declared: whoever fetches or converts
+            reads the model.yml itself. None, or one that cannot be written: every file is read.
+    """
+
+    def __init__(self, roots: Sequence[Path], *, memory: Path | None = None) -> None:
         self.roots = tuple(roots)
+        self._memory = memory
+        self._known: dict[Path, Known] = {}
+        self._states: dict[Path, State] = {}  # in which the files were before they were read
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
         """Every model and composite by name, in alphabetical order; files are found, not read.
 
+        Two files of one root that declare one name, or names that are one where case is ignored, are both
+        no good: which of them is meant cannot be known.
+
         Raises:
-            PosezooError: a root is no folder.
+            PosezooError: a root is no folder, or cannot be read.
         """
         found: dict[str, Entry] = {}
         for root in self.roots:
-            for entry in _scan(root):
+            for entry in _without_twins(_scan(root)):
                 found.setdefault(entry.name, entry)
         return dict(sorted(found.items()))
 
     def names(self) -> list[str]:
         """The names of all models, parts of composites among them, without the composites' own."""
-        return [entry.name for entry in self.entries.values() if not entry.is_composite]
+        models = (entry.name for entry in self.entries.values() if not entry.is_composite)
+        return [name for name in models if not why_not_a_model_name(name)]
+
+    def problems(self) -> tuple[SpecError, ...]:
+        """Everything that is wrong with any file of the registry."""
+        return self.select(None).problems
 
     def find(self, name: str) -> ModelSpec | CompositeSpec:
         """The model or composite of this name.
@@ -89,7 +123,7 @@ class Registry:
             UnknownModelError: there is none; the hint names the nearest.
             SpecError: its file declares something that cannot be meant.
         """
-        return self._entry(name).read()
+        return self._read(self._entry(name))
 
     def parts(self, model: ModelSpec | CompositeSpec) -> tuple[ModelSpec, ...]:
         """A composite's parts in the order they run in; a model itself, alone.
@@ -102,7 +136,8 @@ class Registry:
         parts = []
         for stage in model.stages:
             entry = self.entries.get(stage)
-            spec = entry.read() if entry is not None and entry.composite == model.name else None
+            ours = entry is not None and (entry.composite == model.name or entry.twin is not None)
+            spec = self._read(entry) if entry is not None and ours else None
             if not isinstance(spec, ModelSpec):
                 raise SpecError(str(model.path), 1, 1, "stages", f"{model.name} has no part {stage}")
             parts.append(spec)
@@ -125,13 +160,64 @@ class Registry:
         problems: dict[str, SpecError] = {}
         for entry in chosen.values():
             try:
-                spec = entry.read()
+                spec = self._read(entry)
                 if isinstance(spec, CompositeSpec):
                     composites.append(spec)
                 models.update((part.name, part) for part in self.parts(spec))
             except SpecError as error:
                 problems[error.problem] = error
+        if patterns is None:
+            self._remember()
         return Selection(tuple(models.values()), tuple(composites), tuple(problems.values()))
+
+    def _read(self, entry: Entry) -> ModelSpec | CompositeSpec:
+        if entry.path not in self._known:
+            if self._memory is not None:
+                self._states[entry.path] = _state_of(entry.path)
+            self._known[entry.path] = self._remembered(entry) or _told(entry)
+        known = self._known[entry.path]
+        if isinstance(known, SpecError):
+            raise known
+        return known
+
+    def _remembered(self, entry: Entry) -> ModelSpec | None:
+        if entry.twin is not None or not self._memories:
+            return None
+        state, spec = self._memories.get(str(entry.path), ((), None))
+        return spec if state == self._states[entry.path] else None
+
+    @cached_property
+    def _memories(self) -> dict[str, tuple[State, ModelSpec]]:
+        """What was read before, by path, each with the state that its file was in."""
+        if self._memory is None or len(self.entries) < REMEMBERED_FROM:
+            return {}
+        from posezoo.spec import stored
+
+        try:
+            found = stored.loads(_memory_file(self._memory, self.roots).read_bytes())
+            reader, memories = found
+            specs = [spec for _, spec in memories.values()]
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}  # there is none, or it is not what we wrote
+        if reader != _reader_state() or not all(isinstance(spec, ModelSpec) for spec in specs):
+            return {}
+        return dict(memories)
+
+    def _remember(self) -> None:
+        if self._memory is None or len(self.entries) < REMEMBERED_FROM:
+            return
+        specs = {str(path): spec for path, spec in self._known.items() if isinstance(spec, ModelSpec)}
+        known = {path: spec for path, (_, spec) in self._memories.items()}
+        if all(spec is known.get(path) for path, spec in specs.items()):
+            return
+        from posezoo.files import write_whole
+        from posezoo.spec import stored
+
+        states = {path: self._states[Path(path)] for path in specs}
+        memories = {path: (state, specs[path]) for path, state in states.items() if _is_settled(state)}
+        content = stored.dumps((_reader_state(), memories)).encode()
+        with suppress(OutputError):  # a cache folder that cannot be written costs time, nothing else
+            write_whole(_memory_file(self._memory, self.roots), content)
 
     def _matching(self, patterns: Iterable[str]) -> Iterator[Entry]:
         for pattern in patterns:
@@ -151,7 +237,58 @@ class Registry:
 
     def _unknown(self, name: str) -> UnknownModelError:
         hint = nearest(name, self.entries) or "posezoo list shows them all"
-        return UnknownModelError(f"no model is called {shown(name)}", hint=hint)
+        return UnknownModelError(f"no model is called {_shown(name)}", hint=hint)
+
+
+def _shown(name: str) -> str:
+    return ascii(name if len(name) <= 60 else name[:57] + "...")
+
+
+def _told(entry: Entry) -> Known:
+    try:
+        return entry.read()
+    except SpecError as error:
+        return error
+
+
+def _state_of(path: Path) -> State:
+    """What differs when a model.yml, or what lies beside it, is another than before."""
+    try:
+        file, folder = path.stat(), path.parent.stat()
+    except OSError:
+        return ()
+    return file.st_size, file.st_ino, file.st_mtime_ns, file.st_ctime_ns, folder.st_mtime_ns
+
+
+def _is_settled(state: State) -> bool:
+    return bool(state) and time.time_ns() - max(state[2:]) > RECENT_NS
+
+
+def _reader_state() -> tuple[tuple[str, int, int], ...]:
+    """What differs when another posezoo reads: the files of its reader."""
+    found = []
+    for path in sorted((Path(__file__).parent / "spec").glob("*.py")):
+        status = path.stat()
+        found.append((path.name, status.st_size, status.st_mtime_ns))
+    return tuple(found)
+
+
+def _memory_file(folder: Path, roots: Sequence[Path]) -> Path:
+    from hashlib import sha256
+
+    places = "\n".join(str(root.absolute()) for root in roots)
+    return folder / f"{sha256(places.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
+
+
+def _without_twins(entries: Iterable[Entry]) -> Iterator[Entry]:
+    by_name: dict[str, Entry] = {}
+    for entry in entries:
+        twin = by_name.setdefault(folded(entry.name), entry)
+        if twin is not entry:
+            by_name[folded(entry.name)] = replace(twin, twin=entry.path)
+            if entry.name != twin.name:
+                yield replace(entry, twin=twin.path)
+    yield from by_name.values()
 
 
 def _scan(root: Path) -> Iterator[Entry]:
@@ -169,7 +306,13 @@ def _scan(root: Path) -> Iterator[Entry]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(each for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
+    try:
+        with os.scandir(folder) as found:
+            return sorted(Path(each.path) for each in found if each.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise PosezooError(f"{folder}: cannot be read: {error.strerror or error}") from error
 
 
 def builtin_root() -> Path:
@@ -198,6 +341,6 @@ def copyright_line(spec: ModelSpec) -> str:
     return first if first.startswith("Copyright ") else ""
 
 
-def open_registry(roots: Sequence[Path] = ()) -> Registry:
+def open_registry(roots: Sequence[Path] = (), *, memory: Path | None = None) -> Registry:
     """The registry of these roots; the one that comes with posezoo where none is given."""
-    return Registry(roots or (builtin_root(),))
+    return Registry(roots or (builtin_root(),), memory=memory)

@@ -44,7 +44,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    parse: Callable[[str], Any]
+    parse: Callable[[Any], Any]  # from text, or from a value of the right type; else ValueError
     default: Callable[[Mapping[str, str]], Any]
     help: str
 
@@ -64,21 +64,65 @@ def read_settings(
     Raises:
         SettingsError: a value cannot be used, or posezoo.cfg cannot be read; both say where.
     """
-    flags = {name: value for name, value in (flags or {}).items() if value is not None}
     path = config_file(environ, folder)
     configured = _read_config(path) if path is not None else {}
-    settings = {}
-    for name, kind in KINDS.items():
-        variable = f"POSEZOO_{name.upper()}"
-        if name in flags:
-            settings[name] = Setting(name, flags[name], f"--{name}")
-        elif environ.get(variable):
-            settings[name] = Setting(name, _parse(kind, environ[variable], variable), variable)
-        elif name in configured:
-            settings[name] = Setting(name, _parse(kind, configured[name], f"{path}: {name}"), str(path))
-        else:
-            settings[name] = Setting(name, kind.default(environ), "default")
-    return settings
+    said = _Said(flags or {}, environ, configured, str(path))
+    return {name: said.setting(name) for name in KINDS}
+
+
+def survey_settings(
+    environ: Mapping[str, str] = os.environ, folder: Path | None = None
+) -> tuple[dict[str, Setting], list[SettingsError]]:
+    """The settings as far as they can be used, and every complaint about the rest; raises nothing."""
+    complaints = [
+        SettingsError(f"{name}: there is no such setting", hint=nearest(name, map(_variable, KINDS)))
+        for name in environ
+        if name.startswith("POSEZOO_") and name not in map(_variable, KINDS)
+    ]
+    configured: dict[str, str] = {}
+    path = config_file(environ, folder)
+    try:
+        configured = _read_config(path) if path is not None else {}
+    except SettingsError as error:
+        complaints.append(error)
+    said, settings = _Said({}, environ, configured, str(path)), {}
+    for name in KINDS:
+        try:
+            settings[name] = said.setting(name)
+        except SettingsError as error:
+            complaints.append(error)
+            settings[name] = Setting(name, KINDS[name].default(environ), "default")
+    return settings, complaints
+
+
+def _variable(name: str) -> str:
+    return f"POSEZOO_{name.upper()}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What was said, and where."""
+
+    flags: Mapping[str, Any]
+    environ: Mapping[str, str]
+    configured: Mapping[str, str]
+    config: str  # the path of posezoo.cfg
+
+    def setting(self, name: str) -> Setting:
+        """The setting that counts.
+
+        Raises:
+            SettingsError: its value cannot be used.
+        """
+        kind, variable = KINDS[name], _variable(name)
+        if self.flags.get(name) is not None:
+            return Setting(name, _parse(kind, self.flags[name], f"--{name}"), f"--{name}")
+        if self.environ.get(variable):
+            return Setting(name, _parse(kind, self.environ[variable], variable), variable)
+        if name in self.configured:
+            value = _parse(kind, self.configured[name], f"{self.config}: {name}")
+            return Setting(name, value, self.config)
+        return Setting(name, kind.default(self.environ), "default")
 
 
 def resolve(settings: Mapping[str, Setting]) -> Settings:
@@ -89,14 +133,21 @@ def resolve(settings: Mapping[str, Setting]) -> Settings:
 def config_file(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Path | None:
     """The posezoo.cfg in use: the working folder's, else the user's; None where there is neither."""
     candidates = ((folder or Path()) / "posezoo.cfg", user_folder("config", environ) / "posezoo.cfg")
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if os.path.isfile(path)), None)
 
 
 def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
     """The user's own folder for posezoo's ``config`` or ``cache``, where the system keeps such things."""
-    if environ.get(f"XDG_{kind.upper()}_HOME"):
-        return Path(environ[f"XDG_{kind.upper()}_HOME"]) / "posezoo"
-    home = Path(environ.get("HOME") or Path.home())
+    named = Path(environ.get(f"XDG_{kind.upper()}_HOME", ""))
+    if named.is_absolute():  # a relative one is to be ignored, says the specification
+        return named / "posezoo"
+    try:
+        home = Path(environ.get("HOME") or Path.home())
+    except RuntimeError as error:
+        raise SettingsError(
+            "this user has no home folder",
+            hint="set HOME, or POSEZOO_OUTPUT_DIR and POSEZOO_CACHE_DIR and XDG_CONFIG_HOME",
+        ) from error
     if sys.platform == "win32":
         local = environ.get("LOCALAPPDATA")
         return (Path(local) if local else home / "AppData" / "Local") / "posezoo" / kind
@@ -110,7 +161,7 @@ def _read_config(path: Path) -> dict[str, str]:
 
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(path.read_text("utf-8"), source=str(path))
+        parser.read_string(path.read_text("utf-8-sig"), source=str(path))
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         raise SettingsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
     for section in parser.sections():
@@ -125,47 +176,67 @@ def _read_config(path: Path) -> dict[str, str]:
     return configured
 
 
-def _parse(kind: _Kind, text: str, where: str) -> Any:
+def _parse(kind: _Kind, value: Any, where: str) -> Any:
     try:
-        return kind.parse(text.strip())
+        return kind.parse(value.strip() if isinstance(value, str) else value)
     except ValueError as error:
         raise SettingsError(f"{where}: {error}") from error
 
 
-def _folder(text: str) -> Path:
-    if not text:
-        raise ValueError("expected a folder, got nothing")
-    return Path(text).expanduser()
-
-
-def _folders(text: str) -> tuple[Path, ...]:
-    return tuple(_folder(part) for part in text.split(os.pathsep) if part)
-
-
-def _mirrors(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _attempts(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 100:
-        raise ValueError(f"expected a whole number from 1 to 100, got {text!r}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
+def _folder(value: object) -> Path:
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise ValueError(f"expected a folder, got {value!r}")
     try:
-        seconds = float(text)
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{value}: there is no such home folder") from error
+
+
+def _folders(value: object) -> tuple[Path, ...]:
+    return tuple(_folder(each) for each in _several(value, os.pathsep))
+
+
+def _mirrors(value: object) -> tuple[str, ...]:
+    return tuple(str(each) if "://" in str(each) else str(_folder(each)) for each in _several(value, ","))
+
+
+def _several(value: object, separator: str) -> list[object]:
+    """The items of a list, or the parts of a text."""
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    return (
+        [part.strip() for part in value.split(separator) if part.strip()]
+        if isinstance(value, str)
+        else [value]
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"expected text, got {value!r}")
+    return value
+
+
+def _attempts(value: object) -> int:
+    if isinstance(value, bool) or not str(value).isdecimal() or not 1 <= int(str(value)) <= 100:
+        raise ValueError(f"expected a whole number from 1 to 100, got {value!r}")
+    return int(str(value))
+
+
+def _seconds(value: object) -> float:
+    try:
+        seconds = float(str(value))
     except ValueError as error:
-        raise ValueError(f"expected seconds, got {text!r}") from error
+        raise ValueError(f"expected seconds, got {value!r}") from error
     if not 0 < seconds <= 3600:
-        raise ValueError(f"expected more than 0 and at most 3600 seconds, got {text}")
+        raise ValueError(f"expected more than 0 and at most 3600 seconds, got {value}")
     return seconds
 
 
-def _inference_precision(text: str) -> str:
-    if text not in INFERENCE_PRECISIONS:
-        raise ValueError(f"expected one of {', '.join(INFERENCE_PRECISIONS)}, got {text!r}")
-    return text
+def _inference_precision(value: object) -> str:
+    if value not in INFERENCE_PRECISIONS:
+        raise ValueError(f"expected one of {', '.join(INFERENCE_PRECISIONS)}, got {value!r}")
+    return str(value)
 
 
 #: ``default`` leaves the choice to the device: bf16 on many CPUs, which moves keypoints by some pixels.
@@ -184,7 +255,7 @@ KINDS: dict[str, _Kind] = {
         _mirrors, lambda environ: (), "folders or addresses laid out like the cache, asked first"
     ),
     "models_dir": _Kind(_folders, lambda environ: (), "registries; default: the one that comes with posezoo"),
-    "device": _Kind(str, lambda environ: "CPU", "the OpenVINO device that models run on"),
+    "device": _Kind(_text, lambda environ: "CPU", "the OpenVINO device that models run on"),
     "inference_precision": _Kind(
         _inference_precision, lambda environ: "f32", f"arithmetic: {', '.join(INFERENCE_PRECISIONS)}"
     ),

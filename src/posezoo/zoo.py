@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.errors import ConversionError
+from posezoo.errors import SpecError, UnknownModelError
 from posezoo.events import Listener, ignore
 from posezoo.fetch.means import Means
 from posezoo.layout import Layout
 from posezoo.registry import Registry, open_registry
 from posezoo.settings import Settings
-from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+from posezoo.spec.model import CompositeSpec, Decoder, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.convert.plan import Plan
@@ -36,15 +36,40 @@ class Zoo:
     layout: Layout
     means: Means
 
-    def download(self, spec: ModelSpec, *, listener: Listener = ignore) -> tuple[Path, ...]:
-        """A model's published files, verified.
+    def download(
+        self,
+        spec: ModelSpec,
+        *,
+        precisions: Collection[Precision] | None = None,
+        listener: Listener = ignore,
+    ) -> tuple[Path, ...]:
+        """A model's published files, verified; with precisions, without the files of others.
 
         Raises:
             FetchError: one of them is to be had nowhere.
         """
         from posezoo.fetch.download import download
 
-        return download(spec, self.layout, self.means, listener=listener).files
+        downloaded = download(spec, self.layout, self.means, precisions=precisions, listener=listener)
+        return downloaded.files
+
+    def fetch(
+        self, spec: ModelSpec, precisions: Collection[Precision], *, listener: Listener = ignore
+    ) -> None:
+        """The files that ``convert`` needs; none where the IR are up to date already.
+
+        Raises:
+            FetchError: a file is to be had nowhere.
+            ConversionError: no conversion makes these precisions, or none is published in them.
+        """
+        from posezoo.convert.plan import is_up_to_date, require
+
+        require(spec, precisions)
+        decoder = self._decoder_of(spec)
+        if spec.is_ir:
+            self.download(spec, precisions=precisions, listener=listener)
+        elif not all(is_up_to_date(spec, self.layout, each, decoder=decoder) for each in precisions):
+            self.download(spec, listener=listener)
 
     def convert(
         self,
@@ -61,7 +86,11 @@ class Zoo:
         """
         from posezoo.convert.convert import convert
 
-        return convert(spec, self.layout, precisions=precisions, force=force, listener=listener).irs
+        decoder = self._decoder_of(spec)
+        converted = convert(
+            spec, self.layout, precisions=precisions, force=force, decoder=decoder, listener=listener
+        )
+        return converted.irs
 
     def get(
         self, spec: ModelSpec, precisions: Collection[Precision], *, listener: Listener = ignore
@@ -70,19 +99,18 @@ class Zoo:
 
         Raises:
             FetchError: a file is to be had nowhere.
-            ConversionError: no IR can be made of the files.
+            ConversionError: no IR can be made of the files, or none is published in these precisions.
         """
-        from posezoo.convert.plan import is_up_to_date
-
-        if spec.is_ir or not all(is_up_to_date(spec, self.layout, precision) for precision in precisions):
-            self.download(spec, listener=listener)
+        self.fetch(spec, precisions, listener=listener)
         return self.convert(spec, precisions, listener=listener)
 
-    def plan_download(self, spec: ModelSpec) -> tuple[PlannedFile, ...]:
+    def plan_download(
+        self, spec: ModelSpec, precisions: Collection[Precision] | None = None
+    ) -> tuple[PlannedFile, ...]:
         """What ``download`` would do; touches nothing and asks no server."""
         from posezoo.fetch.download import plan
 
-        return plan(spec, self.layout, self.means)
+        return plan(spec, self.layout, self.means, precisions)
 
     def plan_conversion(
         self, spec: ModelSpec, precisions: Collection[Precision], *, force: bool = False
@@ -90,7 +118,7 @@ class Zoo:
         """What ``convert`` would do; touches nothing."""
         from posezoo.convert.plan import plan
 
-        return plan(spec, self.layout, precisions, force=force)
+        return plan(spec, self.layout, precisions, force=force, decoder=self._decoder_of(spec))
 
     def irs(self, model: Model, precision: Precision, *, listener: Listener = ignore) -> dict[str, Path]:
         """The .xml of each part of a model by its name; fetched and converted where needed.
@@ -99,23 +127,21 @@ class Zoo:
             FetchError: a file is to be had nowhere.
             ConversionError: an IR cannot be made, or was not published in this precision.
         """
-        found = {}
-        for part in self.registry.parts(model):
-            irs = self.get(part, (precision,), listener=listener)
-            if precision not in irs:
-                raise ConversionError(f"{part.name}: its publisher has no {precision} IR")
-            found[part.name] = irs[precision]
-        return found
+        parts = self.registry.parts(model)
+        return {part.name: self.get(part, (precision,), listener=listener)[precision] for part in parts}
 
-    def load(self, model: Model, precision: Precision, *, listener: Listener = ignore) -> Estimator:
-        """A model or composite, compiled: image in, poses out; fetched and converted where needed.
+    def compile(self, model: Model, irs: Mapping[str, Path]) -> Estimator:
+        """A model or composite, compiled on the device that the settings name: image in, poses out.
+
+        Args:
+            model: what to compile.
+            irs: the .xml of each of its parts by name.
 
         Raises:
-            PosezooError: it cannot be had, converted or compiled.
+            InferenceError: an IR cannot be read or compiled, or the model has no decoder.
         """
         from posezoo.estimator import load
 
-        irs = self.irs(model, precision, listener=listener)
         settings = self.settings
         return load(model, irs, device=settings.device, inference_precision=settings.inference_precision)
 
@@ -125,9 +151,18 @@ class Zoo:
         Raises:
             OutputError: it cannot be written.
         """
-        from posezoo.card.markdown import write_card
+        from posezoo.card.card import write_card
 
         return write_card(model, self.registry.parts(model), self.layout)
+
+    def _decoder_of(self, spec: ModelSpec) -> Decoder | None:
+        """What an IR names as its decoder: the model's own, else that of the composite that it belongs to."""
+        if spec.decoder is not None or not spec.composite:
+            return spec.decoder
+        try:
+            return self.registry.find(spec.composite).decoder
+        except (SpecError, UnknownModelError):  # told where the composite itself is asked for
+            return None
 
 
 def open_zoo(settings: Settings, *, download_dir: Path | None = None) -> Zoo:

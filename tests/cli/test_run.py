@@ -112,7 +112,7 @@ def test_a_photo_is_never_overwritten_by_its_own_picture(blazepose, camera, tmp_
 def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(blazepose, camera, tmp_path):
     (tmp_path / "empty").mkdir()
     cases = {
-        ("-i", tmp_path / "empty"): "no images in",
+        ("-i", tmp_path / "empty"): "no image to work on: ",
         ("-i", camera, "--device", "GPUU"): "no device 'GPUU' here",
         ("-i", camera, "-o", camera / "out"): "cannot be written",
     }

@@ -4,11 +4,13 @@ import io
 import zipfile
 from pathlib import Path
 
+import onnx
 import pytest
 
-from fakes.network import downloaded, network, spec_of
+from fakes.network import downloaded, network, source_file, spec_of
 from posezoo.convert.convert import convert
 from posezoo.errors import ConversionError
+from posezoo.spec.model import Framework
 
 
 def zip_of(content):
@@ -19,6 +21,8 @@ def zip_of(content):
 
 
 WRONG_KINDS = {
+    "an ONNX model": network("onnx"),
+    "a frozen TensorFlow graph": network("pb"),
     "a zip archive": zip_of(b"a pickle that must not be loaded"),
     "a gzip archive": b"\x1f\x8b\x08" + bytes(30),
     "a web page or XML": b"<!DOCTYPE html><html>not found</html>",
@@ -27,13 +31,23 @@ WRONG_KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", WRONG_KINDS)
-def test_a_file_of_another_kind_is_refused_before_openvino_sees_it(tmp_path, kind):
+EXPECTED = {
+    Framework.TFLITE: "a TFLite model",
+    Framework.ONNX: "an ONNX model",
+    Framework.TF: "a frozen TensorFlow graph",
+}
+
+
+@pytest.mark.parametrize("framework", EXPECTED)
+@pytest.mark.parametrize("kind", [*WRONG_KINDS, "a TFLite model"])
+def test_a_file_of_another_kind_is_refused_before_openvino_sees_it(tmp_path, framework, kind):
     """Its digest is the declared one: the mistake is in the model.yml."""
-    content = WRONG_KINDS[kind]
-    spec = spec_of(content, tmp_path)
+    if kind == EXPECTED[framework]:
+        return
+    content = network() if kind == "a TFLite model" else WRONG_KINDS[kind]
+    spec = spec_of(content, tmp_path, framework=framework)
     layout = downloaded(spec, content, tmp_path)
-    with pytest.raises(ConversionError, match=f"tiny.tflite: not a TFLite model, but {kind}$") as failure:
+    with pytest.raises(ConversionError, match=f": not {EXPECTED[framework]}, but {kind}$") as failure:
         convert(spec, layout)
     assert "framework" in failure.value.hint
     assert not list(layout.model(spec).rglob("*.xml"))
@@ -46,6 +60,69 @@ def test_a_truncated_network_is_refused_in_one_line(tmp_path, kept):
     with pytest.raises(ConversionError, match="OpenVINO cannot read it: ") as failure:
         convert(spec, downloaded(spec, content, tmp_path))
     assert "\n" not in failure.value.problem
+
+
+@pytest.mark.parametrize("kind", ["onnx", "pb"])
+def test_a_truncated_protobuf_is_refused_before_openvino_sees_it(tmp_path, kind):
+    for kept in (1, 8, 100, len(network(kind)) - 1):
+        content = network(kind)[:kept]
+        spec = spec_of(content, tmp_path)
+        with pytest.raises(ConversionError, match=f"tiny.{kind}: not .*, but something else$"):
+            convert(spec, downloaded(spec, content, tmp_path))
+
+
+def with_weights_beside(location):
+    """The ONNX network whose second kernel lies in another file, and what that file holds."""
+    model = onnx.load_from_string(network("onnx"))
+    weights = next(each for each in model.graph.initializer if each.name == "kernel1")
+    content = weights.raw_data
+    weights.ClearField("raw_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", "0"), ("length", str(len(content)))):
+        weights.external_data.add(key=key, value=value)
+    return model.SerializeToString(), content
+
+
+def test_weights_in_a_further_file_of_the_model_are_read(tmp_path):
+    content, weights = with_weights_beside("./data/weights.bin")
+    files = (
+        source_file("onnx/tiny.onnx", content, tmp_path),
+        source_file("onnx/data/weights.bin", weights, tmp_path),
+    )
+    spec = spec_of(content, tmp_path, files=files)
+    layout = downloaded(spec, content, tmp_path)
+    with pytest.raises(ConversionError, match=r"data/weights.bin: is not there$"):
+        convert(spec, layout)
+    beside = layout.file(spec, files[1])
+    beside.parent.mkdir()
+    beside.write_bytes(bytes(len(weights)))
+    with pytest.raises(
+        ConversionError, match=r"data/weights.bin: holds other bytes than model\.yml promises$"
+    ):
+        convert(spec, layout)
+    beside.write_bytes(weights)
+    whole = spec_of(network("onnx"), tmp_path, name="whole")
+    expected = convert(whole, downloaded(whole, network("onnx"), tmp_path)).irs
+    for precision, xml in convert(spec, layout).irs.items():
+        assert xml.with_suffix(".bin").read_bytes() == expected[precision].with_suffix(".bin").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["weights.bin", "../weights.bin", "../../../secret", "{root}/secret", "C:\\secret", "", "a\x1b[2Jb"],
+)
+def test_weights_in_any_other_file_are_refused_before_openvino_sees_it(tmp_path, location):
+    """Even where the file is there."""
+    location = location.format(root=tmp_path)
+    (tmp_path / "secret").write_bytes(bytes(1000))
+    content, _ = with_weights_beside(location)
+    spec = spec_of(content, tmp_path)
+    layout = downloaded(spec, content, tmp_path)
+    (layout.downloads(spec) / "weights.bin").write_bytes(bytes(1000))
+    with pytest.raises(ConversionError, match=r"which is none of the model's files$") as failure:
+        convert(spec, layout)
+    assert "tiny.onnx: keeps weights in " in failure.value.problem
+    assert failure.value.problem.isprintable()
 
 
 def test_a_file_that_was_not_wholly_downloaded_is_refused_by_its_size(tmp_path):

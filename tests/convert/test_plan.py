@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from convert.test_convert import tiny
-from fakes.network import network
+from fakes.network import network, source_file
 from posezoo.convert.convert import convert, plan
 from posezoo.errors import ConversionError
 from posezoo.spec.model import Decoder, Framework, Precision
@@ -68,7 +68,7 @@ def test_a_plan_says_what_stands_in_the_way(tmp_path):
     assert obstacle.problem == f"{original}: has 3 bytes, model.yml promises {len(network())}"
     original.unlink()
     assert str(plan(spec, layout).obstacle) == f"{original}: is not there"
-    assert "framework onnx" in str(plan(replace(spec, framework=Framework.ONNX), layout).obstacle)
+    assert "framework caffe" in str(plan(replace(spec, framework=Framework.CAFFE), layout).obstacle)
 
 
 def test_the_original_is_not_missed_where_everything_is_up_to_date(tmp_path):
@@ -87,3 +87,26 @@ def test_a_precision_that_no_conversion_makes_is_refused(tmp_path):
     spec, layout = tiny(tmp_path)
     with pytest.raises(ConversionError, match="no conversion makes FP16-INT8"):
         plan(spec, layout, [Precision.FP16_INT8])
+
+
+def test_other_forms_of_tensorflow_are_named(tmp_path):
+    for name, form in (
+        ("saved_model.pb", "a TensorFlow SavedModel"),
+        ("net.ckpt.meta", "a TensorFlow MetaGraph"),
+    ):
+        files = (source_file(f"model/{name}", b"", tmp_path),)
+        spec, layout = tiny(tmp_path, framework=Framework.TF, files=files)
+        obstacle = plan(spec, layout).obstacle
+        assert str(obstacle) == f"tiny-pose: {form} cannot be converted yet"
+        assert obstacle is not None
+        assert obstacle.hint == "a frozen graph (.pb) can"
+
+
+def test_a_network_that_upstreams_code_would_make_is_refused(tmp_path):
+    spec, layout = tiny(tmp_path, input_model="$conv_dir/net.onnx")
+    assert "'$conv_dir/net.onnx' is none of its published files" in str(plan(spec, layout).obstacle)
+
+
+def test_a_network_that_was_not_unpacked_is_missed(tmp_path):
+    spec, layout = tiny(tmp_path, input_model="$dl_dir/unpacked/net.tflite")
+    assert str(plan(spec, layout).obstacle) == f"{layout.downloads(spec)}/unpacked/net.tflite: is not there"

@@ -6,26 +6,28 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
 from convert.test_convert import detector, tiny
-from fakes.network import MEAN, OUTPUTS, SCALE, downloaded, network, spec_of
+from fakes.network import HEIGHT, KINDS, MEAN, OUTPUTS, SCALE, WIDTH, downloaded, image_of, network, spec_of
 from posezoo.convert import ir, original, preprocess
 from posezoo.convert.publish import publish
+from posezoo.convert.reference import compute_reference
 from posezoo.convert.self_check import difference_of
 from posezoo.errors import SelfCheckError
 from posezoo.events import Event, ModelSelfChecked
 from posezoo.openvino_runtime import openvino
-from posezoo.spec.model import Output, Precision, SelfCheck
+from posezoo.spec.model import Framework, Output, Precision, SelfCheck
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 
 
-@pytest.fixture(params=["tiny", "blazepose-detector"])
+@pytest.fixture(params=[*KINDS, "blazepose-detector"])
 def model(request, tmp_path):
-    """A spec and a layout; both models take unequal means and scales, so that each order matters."""
-    if request.param == "tiny":
-        return tiny(tmp_path)
+    """A spec and a layout; all models take unequal means and scales, so that each order matters."""
+    if request.param in KINDS:
+        return tiny(tmp_path, kind=request.param)
     spec, layout = detector(request.getfixturevalue("mirror"), tmp_path)
     return with_image(spec, mean=MEAN, scale=SCALE), layout
 
@@ -36,6 +38,12 @@ def with_image(spec, **changes):
 
 def read(spec, layout):
     return original.read(spec, layout.file(spec, spec.files[0]))
+
+
+def bare(spec, layout):
+    """The network under its declared names, without any preprocessing."""
+    unprepared = with_image(spec, mean=(), scale=(), reverse_input_channels=False)
+    return preprocess.bake(read(spec, layout), unprepared)
 
 
 def publish_as(spec, layout, network, precisions=(FP32,)):
@@ -55,12 +63,12 @@ def refusal(spec, layout, network, precisions=(FP32,)):
     return failure.value.problem
 
 
-def by_hand(network, *steps):
+def by_hand(spec, network, *steps):
     """Preprocessing in the given order: ("mean", values), ("scale", values), ("reverse_channels",)."""
     ov = openvino()
     preparation = ov.preprocess.PrePostProcessor(network)
-    preparation.input().tensor().set_layout(ov.Layout("NHWC"))
-    preparation.input().model().set_layout(ov.Layout("NHWC"))
+    preparation.input().tensor().set_layout(ov.Layout(spec.inputs[0].layout))
+    preparation.input().model().set_layout(ov.Layout(spec.inputs[0].layout))
     todo = preparation.input().preprocess()
     for name, *values in steps:
         getattr(todo, name)(*map(list, values))
@@ -104,7 +112,7 @@ def test_a_dropped_reversal_is_caught(model):
 
 def test_a_doubled_reversal_is_caught(model):
     spec, layout = model
-    wrong = by_hand(preprocess.bake(read(spec, layout), spec), ("reverse_channels",))
+    wrong = by_hand(spec, preprocess.bake(read(spec, layout), spec), ("reverse_channels",))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
@@ -118,30 +126,35 @@ def test_a_reversal_that_was_never_declared_is_caught(model):
 
 def test_mean_before_reversal_is_caught(model):
     spec, layout = model
-    wrong = by_hand(read(spec, layout), ("mean", MEAN), ("scale", SCALE), ("reverse_channels",))
+    wrong = by_hand(spec, bare(spec, layout), ("mean", MEAN), ("scale", SCALE), ("reverse_channels",))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
 def test_scale_before_mean_is_caught(model):
     spec, layout = model
-    wrong = by_hand(read(spec, layout), ("reverse_channels",), ("scale", SCALE), ("mean", MEAN))
+    wrong = by_hand(spec, bare(spec, layout), ("reverse_channels",), ("scale", SCALE), ("mean", MEAN))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
-def test_an_ir_that_takes_nchw_for_nhwc_is_caught(model):
+OTHER_LAYOUT = {"NHWC": "NCHW", "NCHW": "NHWC"}
+
+
+def test_an_ir_that_takes_nchw_for_nhwc_or_the_reverse_is_caught(model):
     spec, layout = model
+    right = spec.inputs[0].layout
     ov = openvino()
     preparation = ov.preprocess.PrePostProcessor(preprocess.bake(read(spec, layout), spec))
-    preparation.input().tensor().set_layout(ov.Layout("NCHW"))
-    preparation.input().model().set_layout(ov.Layout("NHWC"))
+    preparation.input().tensor().set_layout(ov.Layout(OTHER_LAYOUT[right]))
+    preparation.input().model().set_layout(ov.Layout(right))
     assert "has the input" in refusal(spec, layout, preparation.build())
 
 
 def test_rows_reversed_for_channels_are_caught(model):
-    """NCHW said of an NHWC network: without a mean nothing but the values tells."""
+    """The other layout said of a network: without a mean nothing but the values tells."""
     spec, layout = model
     spec = with_image(spec, mean=(), scale=())
-    wrong = preprocess.bake(read(spec, layout), with_image(spec, layout="NCHW"))
+    other = OTHER_LAYOUT[spec.inputs[0].layout]
+    wrong = preprocess.bake(read(spec, layout), with_image(spec, layout=other))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
@@ -157,8 +170,9 @@ def test_swapped_outputs_are_caught(model):
     assert "has the outputs" in problem or "has the output" in problem
 
 
-def test_swapped_outputs_of_equal_shape_and_order_are_caught_by_their_values(tmp_path):
-    spec, layout = tiny(tmp_path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_swapped_outputs_of_equal_shape_and_order_are_caught_by_their_values(tmp_path, kind):
+    spec, layout = tiny(tmp_path, kind=kind)
     network = preprocess.bake(read(spec, layout), replace(spec, outputs=tuple(reversed(spec.outputs))))
     for port, name in zip(network.outputs, ("a", "b"), strict=True):
         port.set_names({name})
@@ -175,8 +189,9 @@ def test_outputs_in_another_order_are_caught(model):
     assert "has the outputs" in refusal(replace(spec, outputs=declared), layout, wrong)
 
 
-def test_any_weight_tensor_of_a_small_network_one_percent_off_is_caught(tmp_path):
-    spec, layout = tiny(tmp_path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_weight_tensor_of_a_small_network_one_percent_off_is_caught(tmp_path, kind):
+    spec, layout = tiny(tmp_path, kind=kind)
     count = len(floats_of(read(spec, layout)))
     assert count == 6
     for number in range(count):
@@ -202,8 +217,9 @@ def test_weight_tensors_of_blazepose_one_percent_off_are_caught(mirror, tmp_path
         assert "differs from the original in" in refusal(spec, layout, preprocess.bake(wrong, spec)), number
 
 
-def test_a_weight_too_large_for_fp16_is_caught_and_fp32_is_not_published_either(tmp_path):
-    content = network(largest_weight=1e5)  # the largest number of FP16 is 65504
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_weight_too_large_for_fp16_is_caught_and_fp32_is_not_published_either(tmp_path, kind):
+    content = network(kind, largest_weight=1e5)  # the largest number of FP16 is 65504
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
     baked = preprocess.bake(read(spec, layout), spec)
@@ -219,8 +235,9 @@ def test_an_infinite_weight_is_caught(model):
     assert "computes inf or nan in" in refusal(spec, layout, wrong)
 
 
-def test_an_original_that_computes_nonsense_is_no_reference(tmp_path):
-    content = network(largest_weight=float("inf"))
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_original_that_computes_nonsense_is_no_reference(tmp_path, kind):
+    content = network(kind, largest_weight=float("inf"))
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
     wrong = preprocess.bake(read(spec, layout), spec)
@@ -275,9 +292,43 @@ def test_either_kind_of_picture_proves_a_network(model, inputs):
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
-def test_without_litert_openvino_reads_the_original_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)  # as where it is not installed
-    spec, layout = tiny(tmp_path)
+def test_an_input_that_is_declared_without_a_name_is_the_networks_first(tmp_path):
+    """As Open Model Zoo's --mean_values=[..] and --scale_values=[..] leave it, layout and all."""
+    spec, layout = tiny(tmp_path, kind="onnx")
+    unsaid = with_image(spec, name="", layout="", shape=(), color=None)
+    publish_as(spec, layout, preprocess.bake(read(spec, layout), unsaid))
+    publish_as(unsaid, layout, preprocess.bake(read(spec, layout), spec))
+    wrong = preprocess.bake(read(spec, layout), with_image(unsaid, mean=SCALE))
+    assert "differs from the original in" in refusal(unsaid, layout, wrong)
+
+
+def test_one_value_stands_for_all_channels(tmp_path):
+    spec, layout = tiny(tmp_path, kind="onnx")
+    spec = with_image(spec, mean=(120.0,) * 3, scale=(60.0,) * 3)
+    short = with_image(spec, mean=(120.0,), scale=(60.0,))
+    publish_as(spec, layout, preprocess.bake(read(spec, layout), short))
+    publish_as(short, layout, preprocess.bake(read(spec, layout), spec))
+
+
+def test_operations_that_onnx_runtime_does_not_know_are_left_to_openvino(tmp_path):
+    model = onnx.load_from_string(network("onnx"))
+    model.graph.node[1].op_type, model.graph.node[1].domain = "Swish", "org.openvinotoolkit"
+    model.opset_import.add(domain="org.openvinotoolkit", version=1)
+    content = model.SerializeToString()
+    spec = spec_of(content, tmp_path)
+    layout = downloaded(spec, content, tmp_path)
+    publish_as(spec, layout, preprocess.bake(read(spec, layout), spec))
+    assert "reading the original" in layout.provenance(spec, FP32).read_text()
+
+
+@pytest.mark.parametrize(
+    ("kind", "runtime"), [("tflite", "ai_edge_litert.interpreter"), ("onnx", "onnxruntime")]
+)
+def test_without_another_runtime_openvino_reads_the_original_and_says_so(
+    tmp_path, monkeypatch, kind, runtime
+):
+    monkeypatch.setitem(sys.modules, runtime, None)  # as where it is not installed
+    spec, layout = tiny(tmp_path, kind=kind)
     baked = preprocess.bake(read(spec, layout), spec)
     ir.finish(baked, spec, None)
     events: list[Event] = []
@@ -287,3 +338,13 @@ def test_without_litert_openvino_reads_the_original_and_says_so(tmp_path, monkey
     assert "reading the original" in layout.provenance(spec, FP16).read_text()
     wrong = preprocess.bake(read(spec, layout), with_image(spec, reverse_input_channels=False))
     assert "by OpenVINO" in refusal(spec, layout, wrong)
+
+
+def test_one_large_picture_is_enough(tmp_path):
+    content = network("onnx", open_sizes=True)
+    for height, seeds in ((HEIGHT, (1, 2)), (8000, (1,))):
+        image = replace(image_of(Framework.ONNX), shape=(1, 3, height, WIDTH))
+        spec = spec_of(content, tmp_path, inputs=(image,), outputs=())
+        layout = downloaded(spec, content, tmp_path)
+        reference = compute_reference(spec, original.path_of(spec, layout))
+        assert tuple(case.seed for case in reference.cases) == seeds

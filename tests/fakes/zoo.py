@@ -48,11 +48,44 @@ def model_yml(**changes: object) -> dict[str, object]:
     return {key: value for key, value in content.items() if value is not None}
 
 
-def write_model(root: Path, name: str, content: dict[str, object] | str, *, family: str = "public") -> Path:
+def omz_yml(**changes: object) -> dict[str, object]:
+    """A model.yml in Open Model Zoo's newest form; a change to None drops the key."""
+    content = {
+        "description": "A small model.",
+        "task_type": "human_pose_estimation",
+        "files": [
+            {
+                "name": "net.onnx",
+                "size": 3,
+                "checksum": "0" * 96,
+                "original_source": {"$type": "google_drive", "id": "1V9Iz0ZYy9m8VeaspfKECDW0NKlGsYmO1"},
+                "source": "https://models.invalid/net.onnx",
+            }
+        ],
+        "input_info": [{"name": "image", "shape": [1, 3, 4, 6], "layout": "NCHW"}],
+        "model_optimizer_args": ["--input_model=$dl_dir/net.onnx", "--output=heatmaps"],
+        "framework": "onnx",
+        "license": "https://models.invalid/LICENSE",
+        **changes,
+    }
+    return {key: value for key, value in content.items() if value is not None}
+
+
+def as_yaml(content: object) -> str:
+    """YAML without aliases."""
+    return yaml.dump(content, Dumper=_Dumper)
+
+
+def write_model(
+    root: Path, name: str, content: dict[str, object] | str | bytes, *, family: str = "public"
+) -> Path:
     """A model of a registry: ``name`` may be ``composite/part``."""
     path = root / family / name / "model.yml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else yaml.dump(content, Dumper=_Dumper), "utf-8")
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        path.write_text(content if isinstance(content, str) else as_yaml(content), "utf-8")
     licenses = root.parent / "licenses"
     licenses.mkdir(exist_ok=True)
     (licenses / "Apache-2.0-Tests.txt").write_text("Copyright 2026 The tests\n\nThe terms.\n", "utf-8")
@@ -69,5 +102,5 @@ def write_composite(root: Path, name: str, stages: list[str], **changes: object)
         "stages": stages,
         **changes,
     }
-    path.write_text(yaml.dump(content, Dumper=_Dumper), "utf-8")
+    path.write_text(as_yaml(content), "utf-8")
     return path

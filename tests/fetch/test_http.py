@@ -14,7 +14,7 @@ from posezoo.errors import DigestError, FetchError, SizeError, SourceError
 from posezoo.fetch.download import download
 from posezoo.fetch.means import Means
 from posezoo.layout import Layout
-from posezoo.version import version
+from posezoo.versions import version
 
 WEIGHTS = bytes(range(256)) * 16
 

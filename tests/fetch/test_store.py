@@ -7,9 +7,9 @@ import pytest
 
 from fakes.files import declared, put
 from fakes.server import Server
-from posezoo.errors import FetchError, SourceError
+from posezoo.errors import FetchError, SourceError, without_password
 from posezoo.events import ModelFileDownloadBegin, ModelFileRetrieved, Warned
-from posezoo.fetch.store import entry, without_password
+from posezoo.fetch.store import entry
 from posezoo.spec.model import Digest
 
 WEIGHTS = bytes(range(256)) * 16

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
 
 import pytest
 
-from fakes.zoo import model_yml, write_model
+from fakes.bad_files import ALL, FILE, INPUT, WHEEL
+from fakes.zoo import as_yaml, model_yml, omz_yml, write_model
 from posezoo.errors import SpecError
-from posezoo.spec.model import ColorOrder, Digest, Family, FileSource, HttpSource, PythonPackageSource
+from posezoo.spec.model import (
+    ColorOrder,
+    Digest,
+    Family,
+    FileSource,
+    Framework,
+    GoogleDriveSource,
+    HttpSource,
+    License,
+    ModelSpec,
+    PythonPackageSource,
+    RegexReplace,
+    UnpackArchive,
+)
 from posezoo.spec.model_yml import read_composite, read_model
 
-FILE = {"name": "net.tflite", "size": 3, "checksum": "0" * 96, "source": "https://models.invalid/net.tflite"}
-INPUT = {"name": "input", "shape": [1, 4, 6, 3], "layout": "NHWC", "color": "RGB"}
-WHEEL = {
-    "$type": "python_package",
-    "package": "mediapipe",
-    "version": "0.10.21",
-    "wheel": {
-        "name": "mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl",
-        "size": 9,
-        "sha256": "0" * 64,
-    },
-    "member": "mediapipe/a.tflite",
-}
+
+def read_as_net(path: Path) -> ModelSpec:
+    return read_model(path, family=Family.PUBLIC, name="net")
 
 
-def spec_of(tmp_path: Path, **changes: object):
-    return read_model(
-        write_model(tmp_path / "models", "net", model_yml(**changes)), family=Family.PUBLIC, name="net"
-    )
+def spec_of(tmp_path: Path, **changes: object) -> ModelSpec:
+    return read_as_net(write_model(tmp_path / "models", "net", model_yml(**changes)))
+
+
+def omz_spec_of(tmp_path: Path, **changes: object) -> ModelSpec:
+    return read_as_net(write_model(tmp_path / "models", "net", omz_yml(**changes)))
 
 
 def test_every_value_arrives_typed(tmp_path):
@@ -64,65 +72,145 @@ def test_older_zoos_sha256_is_read(tmp_path):
     assert spec_of(tmp_path, files=[older]).files[0].checksum == Digest("sha256", "a" * 64)
 
 
-@pytest.mark.parametrize(
-    ("changes", "field", "problem"),
-    [
-        ({"framework": "tflit"}, "framework", "expected one of"),
-        ({"framework": None}, "", "the key framework is missing"),
-        ({"files": []}, "files", "is empty"),
-        ({"files": [{**FILE, "size": -1}]}, "files[0].size", "expected a whole number from 0"),
-        ({"files": [{**FILE, "size": 1 << 60}]}, "files[0].size", "expected a whole number from 0"),
-        ({"files": [{**FILE, "checksum": "abc"}]}, "files[0].checksum", "expected 96 hex digits"),
-        ({"files": [{**FILE, "checksum": {"$type": "md5", "value": "0"}}]}, "files[0].checksum.$type", "sha384, sha256"),
-        ({"files": [{**FILE, "name": "../x"}]}, "files[0].name", ".. part"),
-        ({"files": [FILE, FILE]}, "files[1].name", "is there already"),
-        ({"files": [FILE, {**FILE, "name": "NET.tflite"}]}, "files[1].name", "where case is ignored"),
-        ({"files": [{**FILE, "source": "ftp://x/y"}]}, "files[0].source", "expected an http(s) or file address"),
-        ({"files": [{**FILE, "source": "https://a b"}]}, "files[0].source", "no blanks"),
-        ({"files": [{**FILE, "source": []}]}, "files[0].source", "at least one source"),
-        ({"files": [{**FILE, "source": {"$type": "htp", "url": "x"}}]}, "files[0].source.$type", "expected one of"),
-        ({"files": [{**FILE, "source": {**WHEEL, "package": "-rf"}}]}, "files[0].source.package", "a package name"),
-        ({"files": [{**FILE, "source": {**WHEEL, "version": "--pre"}}]}, "files[0].source.version", "expected letters"),
-        ({"files": [{**FILE, "source": {**WHEEL, "member": "/x"}}]}, "files[0].source.member", "absolute"),
-        ({"inputs": [{**INPUT, "shape": [1, 0]}]}, "inputs[0].shape", "sizes of at least 1"),
-        ({"inputs": [{**INPUT, "layout": "NCH"}]}, "inputs[0].layout", "names 3 dimensions, the shape has 4"),
-        ({"inputs": [{**INPUT, "layout": "NCCW"}]}, "inputs[0].layout", "different capital letters"),
-        ({"inputs": [{**INPUT, "mean": [1, 2]}]}, "inputs[0].mean", "expected 3 values"),
-        ({"inputs": [{**INPUT, "scale": [1, 0, 1]}]}, "inputs[0].scale", "divides by nothing"),
-        ({"inputs": [{**INPUT, "shape": [1, 4, 6, 4]}]}, "inputs[0]", "three channels"),
-        ({"inputs": [{**INPUT, "reverse_input_channels": "yes"}]}, "inputs[0].reverse_input_channels", "true or false"),
-        ({"inputs": [INPUT, INPUT]}, "inputs[1]", "is there already"),
-        ({"license": {"spdx": "MIT", "text": "../../etc/passwd"}}, "license.text", ".. part"),
-        ({"origin": {"paper": "file:///x"}}, "origin.paper", "http(s)"),
-        ({"self_check": {"tolerance": {"nope": 1}, "reason": "x"}}, "self_check.tolerance.nope", "unknown key"),
-        ({"self_check": {"tolerance": {"*": 2}, "reason": "x"}}, "self_check.tolerance.*", "between 0 and 1"),
-        ({"self_check": {"tolerance": {"*": 0.1}}}, "self_check", "reason is missing"),
-        ({"revision": 0}, "revision", "from 1"),
-        ({"descripton": "x"}, "descripton", "unknown key"),
-    ],
-)  # fmt: skip
-def test_a_mistake_is_named_with_its_place(tmp_path, changes, field, problem):
+@pytest.mark.parametrize("bad", ALL.values(), ids=ALL)
+def test_a_mistake_is_one_line_with_its_place(tmp_path, bad):
+    path = write_model(tmp_path / "models", "net", bad.content)
+    begun = time.perf_counter()
     with pytest.raises(SpecError) as caught:
-        spec_of(tmp_path, **changes)
-    assert caught.value.field == field
-    assert problem in caught.value.problem
-    assert caught.value.problem.startswith(f"{tmp_path}")
-    assert "\n" not in caught.value.problem
+        read_model(path, family=Family.PUBLIC, name="net")
+    assert time.perf_counter() - begun < 1
+    assert caught.value.field == bad.field
+    assert bad.problem in caught.value.problem
+    assert re.match(rf"{re.escape(str(path))}:\d+:\d+: ", caught.value.problem)
+    assert caught.value.problem.isprintable()
+
+
+DRIVE = {"$type": "google_drive", "id": "1V9Iz0ZYy9m8VeaspfKECDW0NKlGsYmO1"}
+
+
+def test_open_model_zoos_form_is_read_into_the_same_values(tmp_path):
+    spec = omz_spec_of(tmp_path)
+    assert spec.framework is Framework.ONNX
+    assert spec.license == License(url="https://models.invalid/LICENSE")
+    assert [(each.name, each.shape, each.layout) for each in spec.inputs] == [("image", (1, 3, 4, 6), "NCHW")]
+    assert [each.name for each in spec.outputs] == ["heatmaps"]
+    assert spec.original is spec.files[0]
+
+
+def test_the_publishers_own_source_is_tried_last(tmp_path):
+    (file,) = omz_spec_of(tmp_path).files
+    assert file.sources == (HttpSource("https://models.invalid/net.onnx"), GoogleDriveSource(DRIVE["id"]))
+
+
+def test_sources_of_the_older_generation_may_lie_on_google_drive_alone(tmp_path):
+    file = {"name": "net.onnx", "size": 3, "sha256": "0" * 64, "source": DRIVE}
+    assert omz_spec_of(tmp_path, files=[file]).files[0].sources == (GoogleDriveSource(DRIVE["id"]),)
+
+
+def test_an_input_may_be_known_by_its_layout_or_its_shape_alone(tmp_path):
+    info = [{"name": "a", "layout": "NCHW"}, {"name": "b", "shape": [1, 7]}, {"name": "c"}]
+    inputs = omz_spec_of(tmp_path, input_info=info, model_optimizer_args=None, framework="dldt").inputs
+    assert [(each.name, each.shape, each.layout) for each in inputs] == [
+        ("a", (-1, -1, -1, -1), "NCHW"),
+        ("b", (1, 7), ""),
+        ("c", (), ""),
+    ]
+
+
+def test_what_is_done_to_the_files_is_read_in_its_order(tmp_path):
+    archive = {**FILE, "name": "sub/net.zip"}
+    steps = [
+        {"$type": "unpack_archive", "format": "zip", "file": "sub/net.zip"},
+        {
+            "$type": "regex_replace",
+            "file": "sub/a.py",
+            "pattern": "dim: 12",
+            "replacement": "dim: 7",
+            "count": 1,
+        },
+        {"$type": "regex_replace", "file": "sub/a.py", "pattern": "import cv2", "replacement": ""},
+    ]
+    spec = omz_spec_of(
+        tmp_path,
+        files=[archive],
+        postprocessing=steps,
+        model_optimizer_args=["--input_model=$dl_dir/sub/a.pb"],
+    )
+    assert spec.postprocessing == (
+        UnpackArchive("sub/net.zip", "zip"),
+        RegexReplace("sub/a.py", "dim: 12", "dim: 7", 1),
+        RegexReplace("sub/a.py", "import cv2", ""),
+    )
+    assert spec.original == "sub/a.pb"
+
+
+def test_of_several_files_the_original_is_the_one_that_the_arguments_name(tmp_path):
+    files = [{**FILE, "name": name} for name in ("net.prototxt", "net.caffemodel")]
+    arguments = ["--input_proto=$dl_dir/net.prototxt", "--input_model=$dl_dir/net.caffemodel"]
+    spec = omz_spec_of(tmp_path, files=files, model_optimizer_args=arguments, framework="caffe")
+    assert spec.original is spec.files[1]
+    assert spec.mo_args == (("--input_proto", "$dl_dir/net.prototxt"),)
+
+
+def test_what_upstreams_code_would_make_is_named_and_never_run(tmp_path):
+    trap = tmp_path / "models" / "public" / "net" / "pre-convert.py"
+    trap.parent.mkdir(parents=True)
+    trap.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    export = ["--model-path=$config_dir", '--model-param=weights=r"$dl_dir/net.onnx"']
+    spec = omz_spec_of(
+        tmp_path, conversion_to_onnx_args=export, model_optimizer_args=["--input_model=$conv_dir/net.onnx"]
+    )
+    assert spec.has_pre_convert
+    assert spec.upstream_export == tuple(export)
+    assert spec.original == "$conv_dir/net.onnx"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_is_written_into_the_ir_keeps_its_types(tmp_path):
+    info = {"model_type": "SSD", "confidence_threshold": 0.5, "masks": [0, 1], "nested": {"yes": True}}
+    assert dict(omz_spec_of(tmp_path, model_info=info).model_info) == {
+        "model_type": "SSD", "confidence_threshold": 0.5, "masks": (0, 1), "nested": {"yes": True},
+    }  # fmt: skip
+
+
+def test_yaml_1_1s_yes_is_read_where_open_model_zoo_writes_it(tmp_path):
+    text = as_yaml(omz_yml()) + "quantizable: yes\nquantized: INT8\n"
+    spec = read_as_net(write_model(tmp_path / "models", "net", text))
+    assert spec.quantizable
+    assert spec.quantized == "INT8"
 
 
 def test_a_composite_names_its_stages(tmp_path):
     path = tmp_path / "composite-model.yml"
-    path.write_text("description: Two.\ntask_type: detection\nstages: [a, b]\n")
-    assert read_composite(path, family=Family.PUBLIC, name="ab").stages == ("a", "b")
-    path.write_text("description: Two.\ntask_type: detection\nstages: []\n")
-    with pytest.raises(SpecError, match="needs its parts"):
+    for key in ("stages", "stages_order"):
+        path.write_text(f"description: Two.\ntask_type: detection\n{key}: [b, a]\n")
+        assert read_composite(path, family=Family.PUBLIC, name="ab").stages == ("b", "a")
+
+
+def test_a_composite_of_the_older_generation_has_the_folders_below_it(tmp_path):
+    path = tmp_path / "composite-model.yml"
+    path.write_text("task_type: detection\n")
+    for part in ("second", "first", "no-model"):
+        (tmp_path / part).mkdir()
+    (tmp_path / "second" / "model.yml").touch()
+    (tmp_path / "first" / "model.yml").touch()
+    assert read_composite(path, family=Family.PUBLIC, name="ab").stages == ("first", "second")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("task_type: detection\nstages: []\n", "needs its parts"),
+        ("task_type: detection\n", "needs its parts"),
+        ("stages: [a]\n", "task_type is missing"),
+        ("task_type: detection\nstages: [../x]\n", "no model's name"),
+        ("task_type: detection\nstages: [a, a]\n", "is there already"),
+        ("task_type: detection\nstages: [a]\nstages_order: [a]\n", "given beside stages"),
+        ("task_type: detection\nstages: [a]\nfiles: []\n", "unknown key"),
+    ],
+)
+def test_a_bad_composite_says_why(tmp_path, content, problem):
+    path = tmp_path / "composite-model.yml"
+    path.write_text(content)
+    with pytest.raises(SpecError, match=problem):
         read_composite(path, family=Family.PUBLIC, name="ab")
-
-
-def test_the_shared_zoo_parses_as_yaml_without_recursion_or_loss(shared):
-    from posezoo.spec.reader import read
-
-    files = sorted((shared / "data" / "omz-2021.4" / "models").rglob("*model.yml"))
-    assert len(files) == 294
-    for path in files:
-        assert read(path).fields()["description" if path.name == "model.yml" else "task_type"].text()

@@ -87,7 +87,7 @@ def test_a_hundred_thousand_levels_end_quickly_in_a_small_process():
         ("v: .inf", lambda node: node.number(), "expected a number, got '.inf'"),
         ("v: yes", lambda node: node.boolean(), "expected true or false, got 'yes'"),
         ("v: tflit", lambda node: node.word(["tflite", "onnx"]), "expected one of tflite, onnx, got 'tflit'"),
-        ('v: "a\\x1b[2J"', lambda node: node.text(), "holds control characters"),
+        ('v: "a\\x1b[2J"', lambda node: node.text(), "holds control or invisible characters"),
         ('v: "\\u202egnp"', lambda node: node.integer(minimum=0), r"got '\u202egnp'"),
     ],
 )

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from posezoo.cli import options
+from posezoo.errors import without_password
 
 EXAMPLES = """
 posezoo doctor
@@ -27,11 +28,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 def run(args: argparse.Namespace) -> int:
     """Print the diagnosis; 1 where something does not fit."""
     from posezoo.doctor import examine
-    from posezoo.settings import read_settings
+    from posezoo.settings import survey_settings
 
-    diagnosis = examine(read_settings())
+    diagnosis = examine(*survey_settings())
     if args.format == "json":
-        print(json.dumps(asdict(diagnosis), indent=2, default=str))
+        print(without_password(json.dumps(asdict(diagnosis), indent=2, default=str)))
         return 1 if diagnosis.problems else 0
     print(f"posezoo {diagnosis.posezoo}, Python {diagnosis.python}, {diagnosis.system}")
     print("\npackages")
@@ -52,4 +53,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _shown(value: Any) -> str:
-    return ", ".join(str(each) for each in value) or "-" if isinstance(value, tuple) else str(value)
+    """A value in words; a mirror's password is nobody's business."""
+    values = value if isinstance(value, tuple) else (value,)
+    return ", ".join(without_password(str(each)) for each in values) or "-"

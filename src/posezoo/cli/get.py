@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         return zoo.get(spec, args.precisions, listener=listener)
 
     def plan(spec: ModelSpec) -> Sequence[str]:
-        return in_words(zoo.plan_download(spec), zoo.plan_conversion(spec, args.precisions))
+        files = zoo.plan_download(spec, args.precisions if spec.is_ir else None)
+        return in_words(files, zoo.plan_conversion(spec, args.precisions))
 
     return make_irs(args, zoo, make, plan)

@@ -1,20 +1,57 @@
-"""posezoo info: everything that a model's files declare."""
+"""posezoo info: everything that a model's files declare.
+
+With ``--format json`` a list of objects: what ``posezoo list`` tells of each (see there), and::
+
+    decoder       str | null     how its outputs become poses
+    skeleton      str | null     the keypoints that it finds
+    declared_in   str            path of its model.yml or composite-model.yml
+    card          str | null     path of its card
+
+and of a model, not of a composite::
+
+    license_text  str | null     path of the licence's text; it opens with the holder's line
+    license_url   str | null     where the terms are, if only an address is declared
+    copyright     str | null     the holder's line
+    origin        object         repository, paper: addresses, or empty
+    files         list           name, size (bytes), sha384 or sha256, sources (list of str)
+    inputs        list           name, shape (-1: any size), layout, color, ir_color (BGR, RGB or null), mean,
+                                 scale (one for each channel), reverse_input_channels
+    outputs       list           name, shape, layout, role, note
+    revision      int            counts up when the files change
+
+and what only Open Model Zoo's files declare, empty elsewhere::
+
+    postprocessing   list        what is done to the downloaded files: step, file, and its arguments
+    mo_args          list        [flag, value]: Model Optimizer's arguments that are kept as they are
+    upstream_export  list        arguments of upstream's own export; named, never run
+    has_pre_convert  bool        whether a pre-convert.py lies beside; named, never run
+    model_info       object      what is written into the IR for those who run it
+    quantizable      bool        whether Open Model Zoo quantized it
+    quantized        str         what its weights are quantized to
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
+from posezoo.cli.list import admitted
+from posezoo.cli.listing import Listed, add_filters, filters_of
+from posezoo.cli.text import harmless
+from posezoo.spec.model import ModelSpec
 
 if TYPE_CHECKING:
-    from posezoo.spec.model import CompositeSpec, Input, ModelSpec
+    from posezoo.spec.model import CompositeSpec, Input, Output
 
 EXAMPLES = """
 posezoo info blazepose-full
 posezoo info pose-detection-mediapipe --format json
+posezoo info --all --framework tflite
 """
 
 
@@ -22,6 +59,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     """The verb's flags."""
     parser = options.add_verb(verbs, "info", "show what is declared of models", EXAMPLES)
     options.add_models(parser)
+    add_filters(parser)
     options.add_registry(parser)
     options.add_output(parser)
     return parser
@@ -30,40 +68,40 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 def run(args: argparse.Namespace) -> int:
     """Print one block a model, or a JSON list."""
     from posezoo.registry import open_registry
+    from posezoo.settings import user_folder
 
-    patterns = options.patterns_of(args)
-    registry = open_registry(options.settings_of(args).models_dir)
+    filters = filters_of(args)
+    names_none = bool(filters.said) and not args.all and not args.models
+    patterns = None if names_none else options.patterns_of(args)
+    registry = open_registry(options.settings_of(args).models_dir, memory=user_folder("cache") / "registry")
     with Console(quiet=args.quiet) as console:
         selection = jobs.select(registry, patterns, console)
-    facts = [_composite_facts(each) for each in selection.composites]
-    facts += [_model_facts(each) for each in selection.models]
+        facts = [_facts(row) for row in admitted(selection, filters, console)]
     if args.format == "json":
         print(json.dumps(facts, indent=2))
-    else:
+    elif facts:
         print("\n\n".join(_as_text(each) for each in facts))
     return 1 if selection.problems else 0
 
 
-def _composite_facts(spec: CompositeSpec) -> dict[str, Any]:
+def _facts(row: Listed) -> dict[str, Any]:
+    own = _model_facts(row.model) if isinstance(row.model, ModelSpec) else {}
+    return {**row.facts(), **own, **_place_facts(row.model)}
+
+
+def _place_facts(spec: ModelSpec | CompositeSpec) -> dict[str, Any]:
+    card = spec.path.with_name("README.md")
     return {
-        "name": spec.name,
-        "description": spec.description,
-        "task": spec.task,
-        "parts": list(spec.stages),
         "decoder": spec.decoder.name if spec.decoder else None,
         "skeleton": spec.skeleton or None,
         "declared_in": str(spec.path),
+        "card": str(card) if card.is_file() else None,
     }
 
 
 def _model_facts(spec: ModelSpec) -> dict[str, Any]:
     return {
-        "name": spec.name,
-        "description": spec.description,
-        "task": spec.task,
-        "framework": spec.framework.value,
-        "composite": spec.composite or None,
-        "license": {"spdx": spec.license.spdx, "text": spec.license.text, "url": spec.license.url},
+        **_license_facts(spec),
         "origin": {"repository": spec.origin.repository, "paper": spec.origin.paper},
         "files": [
             {
@@ -75,20 +113,26 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
             for file in spec.files
         ],
         "inputs": [_input_facts(each) for each in spec.inputs],
-        "outputs": [
-            {
-                "name": each.name,
-                "shape": list(each.shape),
-                "layout": each.layout,
-                "role": each.role,
-                "note": each.note,
-            }
-            for each in spec.outputs
-        ],
-        "decoder": spec.decoder.name if spec.decoder else None,
-        "skeleton": spec.skeleton or None,
+        "outputs": [_output_facts(each) for each in spec.outputs],
         "revision": spec.revision,
-        "declared_in": str(spec.path),
+        "postprocessing": [{"step": type(step).__name__, **asdict(step)} for step in spec.postprocessing],
+        "mo_args": [list(pair) for pair in spec.mo_args],
+        "upstream_export": list(spec.upstream_export),
+        "has_pre_convert": spec.has_pre_convert,
+        "model_info": _plain(spec.model_info),
+        "quantizable": spec.quantizable,
+        "quantized": spec.quantized,
+    }
+
+
+def _license_facts(spec: ModelSpec) -> dict[str, Any]:
+    from posezoo.registry import copyright_line, license_text
+
+    has_text = bool(spec.license.text)
+    return {
+        "license_text": str(license_text(spec)) if has_text else None,
+        "license_url": spec.license.url or None,
+        "copyright": (copyright_line(spec) if has_text else "") or None,
     }
 
 
@@ -105,24 +149,42 @@ def _input_facts(each: Input) -> dict[str, Any]:
     }
 
 
+def _output_facts(each: Output) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "shape": list(each.shape),
+        "layout": each.layout,
+        "role": each.role,
+        "note": each.note,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A nested value in JSON's types."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, (tuple, list)) else value
+
+
 def _as_text(facts: dict[str, Any]) -> str:
-    lines = [facts["name"]]
+    lines = [harmless(facts["name"])]
     for key, value in facts.items():
-        if key == "name" or value in (None, "", [], {}):
+        if key == "name" or value in _NOTHING:
             continue
-        if isinstance(value, list) and value and isinstance(value[0], dict):
+        if isinstance(value, list) and isinstance(value[0], (dict, list)):
             lines.append(f"  {key}:")
-            lines += [f"    - {_in_words(item)}" for item in value]
-        else:
-            lines.append(f"  {key}: {_in_words(value)}")
+            lines += [f"    - {harmless(_in_words(item))}" for item in value]
+        elif words := _in_words(value):
+            lines.append(f"  {key}: {harmless(words)}")
     return "\n".join(lines)
+
+
+_NOTHING: tuple[Any, ...] = (None, "", [], {}, False)
 
 
 def _in_words(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(
-            f"{key} {_in_words(each)}" for key, each in value.items() if each not in (None, "", [], False)
-        )
+        return ", ".join(f"{key} {_in_words(each)}" for key, each in value.items() if each not in _NOTHING)
     if isinstance(value, list):
         return ", ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in value)
     return str(value)

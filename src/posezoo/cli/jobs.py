@@ -43,7 +43,7 @@ class Report:
 
 
 def select(registry: Registry, patterns: Sequence[str] | None, console: Console) -> Selection:
-    """The selected models; files that cannot be read are told at once.
+    """The selected models; files that cannot be read are told at once, those beside in one line.
 
     Raises:
         UnknownModelError: a pattern matches no name.
@@ -51,6 +51,11 @@ def select(registry: Registry, patterns: Sequence[str] | None, console: Console)
     selection = registry.select(patterns)
     for problem in selection.problems:
         console.fail(problem)
+    told = {problem.problem for problem in selection.problems}
+    beside = [problem for problem in registry.problems() if problem.problem not in told]
+    if beside:
+        others = f" (and {len(beside) - 1} more)" if len(beside) > 1 else ""
+        console.warn(f"left out: {beside[0].problem}{others}")
     return selection
 
 
@@ -66,6 +71,10 @@ def for_each(selection: Selection, work: Callable[[ModelSpec], dict[str, Any]], 
         except PosezooError as error:
             console.fail(error)
             report.failures.append({"name": spec.name, "reason": error.problem, "hint": error.hint})
+        except OSError as error:  # what no room below translated: a folder that we may not look into
+            reason = f"{error.filename or spec.name}: {error.strerror or error}"
+            console.fail(PosezooError(reason))
+            report.failures.append({"name": spec.name, "reason": reason, "hint": ""})
     if report.failures and len(selection.models) + len(selection.problems) > 1:
         console.warn("FAILED: " + ", ".join(failure["name"] for failure in report.failures))
     return report

@@ -1,29 +1,52 @@
-"""posezoo list: the models of the zoo."""
+"""posezoo list: the models of the zoo.
+
+With ``--format json`` a list of objects, each composite above its parts::
+
+    name         str
+    composite    str | null    the composite that it is a part of
+    parts        list of str   a composite's parts in the order they run in; empty for a model
+    task         str           as in model.yml
+    framework    str           of the published files; a composite's, where they differ, apart by blanks
+    precisions   list of str   published, or else convertible; a composite's: those of all its parts
+    license      str           SPDX identifier, or an address; a composite's as for framework
+    size_bytes   int           of the published files together
+    description  str
+
+Nothing that matches the filters is an answer too: an empty list or table, a line on the standard
+error, exit code 0.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
+from posezoo.cli.listing import Filters, Listed, add_filters, filters_of, listed
+from posezoo.cli.text import aligned, fitted, terminal_width
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from posezoo.registry import Selection
-    from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
 posezoo list
 posezoo list 'pose-*'
-posezoo list --format json
+posezoo list --task human_pose_estimation --framework tflite
+posezoo list --search detector --format json
 """
+
+HEADERS = ("MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENCE", "DESCRIPTION")
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
     parser = options.add_verb(verbs, "list", "list the models of the zoo", EXAMPLES)
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names or globs (default: all)")
+    add_filters(parser)
     options.add_registry(parser)
     options.add_output(parser)
     return parser
@@ -32,64 +55,45 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 def run(args: argparse.Namespace) -> int:
     """Print a table of models; a composite stands above its parts."""
     from posezoo.registry import open_registry
+    from posezoo.settings import user_folder
 
-    registry = open_registry(options.settings_of(args).models_dir)
+    registry = open_registry(options.settings_of(args).models_dir, memory=user_folder("cache") / "registry")
     with Console(quiet=args.quiet) as console:
         selection = jobs.select(registry, args.models or None, console)
-    rows = _rows(selection)
+        rows = admitted(selection, filters_of(args), console)
     if args.format == "json":
-        print(json.dumps(rows, indent=2))
+        print(json.dumps([row.facts() for row in rows], indent=2))
     else:
-        _print_table(rows)
+        width = terminal_width()
+        for line in _table(rows):
+            print(fitted(line, width))
     return 1 if selection.problems else 0
 
 
-def _rows(selection: Selection) -> list[dict[str, Any]]:
-    """One row a model: the composites with their parts, then the models that stand alone."""
-    parts: dict[str, list[ModelSpec]] = {}
-    for spec in selection.models:
-        parts.setdefault(spec.composite, []).append(spec)
-    rows: list[dict[str, Any]] = []
-    for composite in selection.composites:
-        own = parts.get(composite.name, [])
-        rows.append(
-            {
-                "name": composite.name,
-                "parts": list(composite.stages),
-                "task": composite.task,
-                "framework": " ".join(sorted({spec.framework.value for spec in own})),
-                "license": " ".join(sorted({spec.license.spdx for spec in own})),
-                "size_bytes": sum(file.size for spec in own for file in spec.files),
-                "description": composite.description,
-            }
-        )
-    for spec in selection.models:
-        rows.append(
-            {
-                "name": spec.name,
-                "composite": spec.composite or None,
-                "task": spec.task,
-                "framework": spec.framework.value,
-                "license": spec.license.spdx or spec.license.url,
-                "size_bytes": sum(file.size for file in spec.files),
-                "description": spec.description,
-            }
-        )
-    return sorted(rows, key=lambda row: (row.get("composite") or row["name"], "parts" not in row))
+def admitted(selection: Selection, filters: Filters, console: Console) -> list[Listed]:
+    """The rows that the filters admit; told where there is none, with what would have matched."""
+    rows = listed(selection)
+    kept = [row for row in rows if filters.admit(row)]
+    if rows and not kept:
+        licenses = sorted({license for row in rows for license in row.licenses})
+        known = f"; licences here: {', '.join(licenses)}" if filters.licenses else ""
+        console.say(f"no model matches {filters.said}{known}")
+    return kept
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    lines = [("MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENCE")]
+def _table(rows: Sequence[Listed]) -> list[str]:
+    shown = {row.model.name for row in rows}
+    cells = [HEADERS]
     for row in rows:
-        indent = "  " if row.get("composite") else ""
-        size = f"{row['size_bytes'] / 1e6:.1f} MB"
-        lines.append((indent + row["name"], row["task"], row["framework"], size, row["license"]))
-    widths = [max(len(line[column]) for line in lines) for column in range(4)]
-    for name, task, framework, size, spdx in lines:
-        cells = (
-            name.ljust(widths[0]),
-            task.ljust(widths[1]),
-            framework.ljust(widths[2]),
-            size.rjust(widths[3]),
+        facts = row.facts()
+        cells.append(
+            (
+                ("  " if row.composite in shown else "") + row.model.name,
+                row.model.task,
+                facts["framework"],
+                f"{facts['size_bytes'] / 1e6:.1f} MB",
+                facts["license"],
+                row.model.description,
+            )
         )
-        print("  ".join((*cells, spdx)).rstrip())
+    return aligned(cells, right=frozenset({HEADERS.index("SIZE")}))

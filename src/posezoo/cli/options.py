@@ -18,6 +18,12 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=32, width=100)
 
+    def add_argument(self, action: argparse.Action) -> None:
+        """Make room for an action; argparse forgets that verbs are indented below their heading."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
+
 
 def add_verb(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, examples: str
@@ -110,7 +116,7 @@ def add_precisions(parser: argparse.ArgumentParser) -> None:
         type=_precisions,
         metavar="P[,P]",
         default=(Precision.FP32, Precision.FP16),
-        help="FP32, FP16 or both (default: both)",
+        help="FP32, FP16, or what else a model is published in (default: FP32,FP16)",
     )
 
 
@@ -172,12 +178,11 @@ def _setting(name: str) -> Any:
 
 
 def _precisions(text: str) -> tuple[Precision, ...]:
-    known = (Precision.FP32, Precision.FP16)
     words = [word.strip() for word in text.split(",") if word.strip()]
-    wrong = [word for word in words if word not in known]
+    wrong = [word for word in words if word not in list(Precision)]
     if wrong or not words:
-        raise argparse.ArgumentTypeError(f"expected FP32, FP16 or both, got {text!r}")
-    return tuple(precision for precision in known if precision in words)
+        raise argparse.ArgumentTypeError(f"expected some of {', '.join(Precision)}, got {text!r}")
+    return tuple(precision for precision in Precision if precision in words)
 
 
 def ir_precision(text: str) -> Precision:

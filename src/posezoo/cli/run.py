@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import options
 from posezoo.cli.console import Console
-from posezoo.errors import ImageError
+from posezoo.cli.photos import Names, expand
+from posezoo.errors import ImageError, OutputError, UnknownModelError, require
+from posezoo.files import write_whole
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
     from posezoo.estimator import Estimator
     from posezoo.pose.keypoints import Pose
-    from posezoo.settings import Settings
     from posezoo.zoo import Model, Zoo
 
 EXAMPLES = """
@@ -31,8 +33,7 @@ posezoo run blazepose-full --input holiday/ 'more/*.png' --precision FP32 --devi
 #: The model that is used where none is named.
 DEFAULT_MODEL = "blazepose-full"
 
-#: What a folder is searched for; a file that is named is read whatever it is called.
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+DOWNLOAD = "download and verify"
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -114,8 +115,10 @@ def run(args: argparse.Namespace) -> int:
     results = args.results_dir or user_folder("cache") / "results" / args.model
     stages = Stages()
     with Console(quiet=args.quiet) as console:
-        model = zoo.registry.find(args.model)
-        images = _inputs(args.input, zoo, settings, stages, console)
+        model = _find(zoo, args.model)
+        # What would stop us at the end is better said before anything is fetched.
+        _check_packages_and_device(settings.device)
+        images = expand(args.input, console.warn) if args.input else _samples(zoo, stages, console)
         estimator, card = _prepare(zoo, model, args.precision, stages, console)
         answers, failed = _run_on(images, estimator, results, args.min_score, stages, console)
         summary = {
@@ -128,7 +131,8 @@ def run(args: argparse.Namespace) -> int:
             "card": str(card),
             "seconds": {name: round(value, 4) for name, value in stages.seconds.items()},
         }
-        _write_json(results / "poses.json", summary)
+        if answers:
+            write_whole(results / "poses.json", (json.dumps(summary, indent=2) + "\n").encode())
     if args.format == "json":
         print(json.dumps(summary, indent=2))
     else:
@@ -136,20 +140,43 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _find(zoo: Zoo, name: str) -> Model:
+    try:
+        return zoo.registry.find(name)
+    except UnknownModelError as error:
+        if os.path.exists(name):
+            raise UnknownModelError(error.problem, hint=f"for an image say: --input {name}") from error
+        raise
+
+
+def _check_packages_and_device(device: str) -> None:
+    from posezoo.inference import check_device
+
+    require("cv2", extra="run")
+    check_device(device)
+
+
+def _samples(zoo: Zoo, stages: Stages, console: Console) -> list[Path]:
+    from posezoo.fetch.samples import download_samples
+
+    with stages.timed(DOWNLOAD):
+        return list(download_samples(zoo.layout.samples, zoo.means, listener=console))
+
+
 def _prepare(
     zoo: Zoo, model: Model, precision: Precision, stages: Stages, console: Console
 ) -> tuple[Estimator, Path]:
-    parts = zoo.registry.parts(model)
-    pair = (Precision.FP32, Precision.FP16)
-    with stages.timed("download and verify"):
-        for part in parts:
-            zoo.download(part, listener=console)
-    with stages.timed("convert and self-check"):
-        for part in parts:
-            zoo.convert(part, pair, listener=console)
+    both = (Precision.FP32, Precision.FP16)
+    precisions = both if precision in both else (precision,)
+    irs = {}
+    for part in zoo.registry.parts(model):
+        with stages.timed(DOWNLOAD):
+            zoo.fetch(part, precisions, listener=console)
+        with stages.timed("convert and self-check"):
+            irs[part.name] = zoo.convert(part, precisions, listener=console)[precision]
     card = zoo.write_card(model)
     with stages.timed("compile"):
-        estimator = zoo.load(model, precision, listener=console)
+        estimator = zoo.compile(model, irs)
     return estimator, card
 
 
@@ -166,17 +193,17 @@ def _run_on(
 
     answers: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
-    taken = {path.absolute() for path in images}  # a photo is never overwritten by a picture
+    names = Names(results, images)
     for path in images:
         try:
             with stages.timed("read images"):
                 image = pictures.read(path)
             with stages.timed("find poses"):
                 poses = estimator(image)
-            target = _free_name(results, path, taken)
+            target = names.of(path)
             with stages.timed("draw and write"):
                 pictures.write(target, draw(image, poses, min_score=min_score))
-        except ImageError as error:
+        except (ImageError, OutputError) as error:
             console.fail(error)
             failed.append({"image": str(path), "reason": error.problem})
             continue
@@ -194,58 +221,12 @@ def _answer(path: Path, target: Path, shape: tuple[int, ...], poses: list[Pose])
     }
 
 
-def _free_name(folder: Path, image: Path, taken: set[Path]) -> Path:
-    """Where the annotated picture goes; two images of one name get two pictures."""
-    suffix = image.suffix.lower() if image.suffix.lower() in (".jpg", ".jpeg") else ".png"
-    target, count = folder / f"{image.stem}_poses{suffix}", 1
-    while target.absolute() in taken:
-        count += 1
-        target = folder / f"{image.stem}_poses_{count}{suffix}"
-    taken.add(target.absolute())
-    return target
-
-
-def _inputs(
-    named: list[str] | None, zoo: Zoo, settings: Settings, stages: Stages, console: Console
-) -> list[Path]:
-    if named is None:
-        from posezoo.fetch.samples import download_samples
-
-        with stages.timed("download and verify"):
-            return list(download_samples(settings.output_dir / "samples", zoo.means, listener=console))
-    images = [path for text in named for path in _expand(text)]
-    if not images:
-        raise ImageError(
-            f"no images in {', '.join(named)}", hint=f"looked for {' '.join(sorted(IMAGE_SUFFIXES))}"
-        )
-    return images
-
-
-def _expand(text: str) -> list[Path]:
-    """An image, the images in a folder, or what a glob matches, in alphabetical order."""
-    path = Path(text)
-    if path.is_dir():
-        return sorted(
-            each for each in path.iterdir() if each.suffix.lower() in IMAGE_SUFFIXES and each.is_file()
-        )
-    if not path.exists() and any(character in text for character in "*?["):
-        from glob import glob
-
-        return sorted(Path(match) for match in glob(text, recursive=True) if Path(match).is_file())
-    return [path]
-
-
-def _write_json(path: Path, summary: dict[str, Any]) -> None:
-    from posezoo.files import write_whole
-
-    write_whole(path, (json.dumps(summary, indent=2) + "\n").encode())
-
-
 def _print_summary(summary: dict[str, Any], results: Path) -> None:
     for answer in summary["images"]:
         count = len(answer["poses"])
         print(f"{answer['image']}: {count} {'person' if count == 1 else 'people'} -> {answer['picture']}")
-    print(f"keypoints   {results / 'poses.json'}")
+    if summary["images"]:
+        print(f"keypoints   {results / 'poses.json'}")
     print(f"model card  {summary['card']}")
     print(
         f"ran         {summary['model']} ({summary['precision']} IR) on {summary['device']} "

@@ -6,9 +6,15 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
+
+if TYPE_CHECKING:
+    from posezoo.layout import Layout
+    from posezoo.registry import Registry, Selection
+    from posezoo.verify.artifacts import Checked
 
 EXAMPLES = """
 posezoo verify blazepose-full
@@ -39,15 +45,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_artifacts(args: argparse.Namespace) -> int:
-    from posezoo.verify.artifacts import check_artifacts
     from posezoo.zoo import open_zoo
 
     patterns = options.patterns_of(args)
     zoo = open_zoo(options.settings_of(args), download_dir=args.download_dir)
     with Console(quiet=args.quiet) as console:
         selection = jobs.select(zoo.registry, patterns, console)
-    checked = [each for spec in selection.models for each in check_artifacts(spec, zoo.layout)]
-    if args.format == "json":
+    return answer_artifacts(selection, zoo.layout, args.format)
+
+
+def answer_artifacts(selection: Selection, layout: Layout, style: str) -> int:
+    """Check the files and IR of the models, print what was found, and return the exit code."""
+    from posezoo.verify.artifacts import check_artifacts
+
+    checked = [each for spec in selection.models for each in check_artifacts(spec, layout)]
+    if style == "json":
         rows = [asdict(each) for each in checked]
         print(json.dumps({"artifacts": rows}, indent=2, default=str))
     else:
@@ -55,21 +67,33 @@ def _check_artifacts(args: argparse.Namespace) -> int:
             told = each.expected if each.state == "good" else str(each.path)
             print(f"{each.state:8} {each.model}: {each.artifact} ({told})")
     bad = [each for each in checked if each.state != "good"]
-    if bad and args.format == "text":
-        verb = "convert" if "/" in bad[0].artifact else "download"
-        print(f"{len(bad)} of {len(checked)} are not good; posezoo {verb} {bad[0].model} mends the first")
+    if bad and style == "text":
+        print(f"{len(bad)} of {len(checked)} are not good; {_cure(bad[0], layout)} mends the first")
     return 1 if bad or selection.problems else 0
+
+
+def _cure(bad: Checked, layout: Layout) -> str:
+    """The command that brings an artifact back, in the folders that were looked at."""
+    if not bad.converted:
+        return f"posezoo download {bad.model} -o {layout.download_dir}"
+    apart = f" -d {layout.download_dir}" if layout.download_dir != layout.output_dir else ""
+    return f"posezoo convert {bad.model}{apart} -o {layout.output_dir}"
 
 
 def _check_metadata(args: argparse.Namespace) -> int:
     from posezoo.registry import open_registry
-    from posezoo.verify.metadata import RULES, check_registry
 
     if args.models or args.all:
         args.parser.error("--metadata checks the whole registry: name no models")
-    registry = open_registry(options.settings_of(args).models_dir)
+    return answer_metadata(open_registry(options.settings_of(args).models_dir), args.format)
+
+
+def answer_metadata(registry: Registry, style: str) -> int:
+    """Check a registry against itself, print what was found, and return the exit code."""
+    from posezoo.verify.metadata import RULES, check_registry
+
     findings = list(check_registry(registry))
-    if args.format == "json":
+    if style == "json":
         print(json.dumps({"findings": [asdict(each) for each in findings]}, indent=2))
     else:
         for each in findings:

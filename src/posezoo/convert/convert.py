@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.convert import original
-from posezoo.convert.plan import PRECISIONS, Plan, Step, is_up_to_date, plan, steps_of
+from posezoo.convert.plan import PRECISIONS, Plan, Step, is_up_to_date, plan, require, steps_of
 from posezoo.convert.working_folder import remove_abandoned
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.events import (
@@ -51,7 +51,7 @@ def convert(
     Args:
         spec: the model.
         layout: where its files lie and its IR will lie.
-        precisions: FP32, FP16 or both.
+        precisions: FP32, FP16 or both; of a model published as IR, those that are wanted of it.
         self_check: prove that the IR compute what the original computes, and publish nothing else.
         force: convert again what is up to date.
         decoder: what the IR name as their decoder, where it is declared by a composite; else the model's own.
@@ -84,6 +84,7 @@ def convert(
 
 def _published(spec: ModelSpec, layout: Layout, precisions: Collection[Precision]) -> dict[Precision, Path]:
     """Those of the precisions asked for that were published and are there."""
+    require(spec, precisions)
     irs = {precision: layout.ir(spec, precision) for precision in precisions}
     if not any(xml.is_file() for xml in irs.values()):
         places = ", ".join(map(str, irs.values()))

@@ -1,27 +1,27 @@
-"""The published file of a network: verified, recognised by its first bytes, read by OpenVINO.
+"""The published file of a network: verified, recognised by how it is built, read by OpenVINO.
 
 OpenVINO tries PyTorch's loaders on any zip that it does not know; so a file that is not what its
-framework writes never gets there.
+framework writes never gets there. Nor does one that would have it open files that nobody verified.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import posixpath
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from posezoo import files
+from posezoo.convert import formats
 from posezoo.errors import ConversionError
 from posezoo.layout import Layout
 from posezoo.openvino_runtime import openvino, reason_of
-from posezoo.spec.model import Digest, Framework, ModelSpec
+from posezoo.spec.model import Framework, ModelSpec, SourceFile
+from posezoo.spec.names import why_not_a_file_name
+from posezoo.spec.reader import shown
 
 #: Whether a file holds the promised bytes.
-IsGood = Callable[[Path, int, Digest], bool]
-
-#: How many bytes of a file are enough to recognise it.
-HEAD = 16
 
 # What people are likely to have at hand instead, to name it in the refusal.
 _KINDS = {
@@ -38,32 +38,35 @@ class Reader:
 
     Attributes:
         kind: what such a file is called.
-        recognises: whether a file begins like one, from its first 16 bytes.
-        read: an ``openvino.Model`` that computes what the file says.
+        recognises: whether a file is built like one.
+        refers_to: the further files that whoever reads it will open, relative to its folder.
     """
 
     kind: str
-    recognises: Callable[[bytes], bool]
-    read: Callable[[Path], Any]
-
-
-def _read_by_openvino(path: Path) -> Any:
-    # Not the bare frontend: this one also simplifies (a detector has 855 operations instead of 937).
-    return openvino().convert_model(path)
+    recognises: Callable[[Path], bool]
+    refers_to: Callable[[Path], Collection[str]] = lambda path: ()
 
 
 #: The frameworks whose files can be converted.
 READERS: dict[Framework, Reader] = {
-    # A FlatBuffers file has its identifier behind the first offset (schema.fbs: file_identifier "TFL3").
-    Framework.TFLITE: Reader("TFLite model", lambda head: head[4:8] == b"TFL3", _read_by_openvino),
+    Framework.ONNX: Reader("an ONNX model", formats.is_onnx, formats.external_files),
+    Framework.TF: Reader("a frozen TensorFlow graph", formats.is_frozen_graph),
+    Framework.TFLITE: Reader("a TFLite model", formats.is_tflite),
+}
+
+# TensorFlow's other ways to keep a network, by how their files' names end.
+_NOT_YET = {
+    "saved_model.pb": "a TensorFlow SavedModel",
+    ".meta": "a TensorFlow MetaGraph",
+    ".pbtxt": "a TensorFlow graph in text form",
 }
 
 
 def reader_of(spec: ModelSpec) -> Reader:
-    """The reader for a model's framework.
+    """The reader for a model's file.
 
     Raises:
-        ConversionError: there is none.
+        ConversionError: there is none for its framework, or not for this form of it.
     """
     if spec.framework not in READERS:
         known = ", ".join(READERS)
@@ -71,20 +74,62 @@ def reader_of(spec: ModelSpec) -> Reader:
             f"{spec.name}: models of the framework {spec.framework} cannot be converted yet",
             hint=f"these can: {known}; dldt needs no conversion",
         )
+    for ending, form in _NOT_YET.items():
+        if spec.framework is Framework.TF and _name_of(spec).endswith(ending):
+            raise ConversionError(
+                f"{spec.name}: {form} cannot be converted yet", hint="a frozen graph (.pb) can"
+            )
+    if spec.mo_args:
+        flags = ", ".join(dict.fromkeys(flag for flag, _ in spec.mo_args))
+        raise ConversionError(
+            f"{spec.name}: its conversion needs {flags}, which cannot be carried out yet",
+            hint="an IR made without would be another network",
+        )
     return READERS[spec.framework]
 
 
-def verified(spec: ModelSpec, layout: Layout, *, is_good: IsGood = files.is_good) -> Path:
-    """The file to convert, the first one of the model, once its bytes are known to be the promised ones.
+def verified(spec: ModelSpec, layout: Layout) -> Path:
+    """The file to convert.
+
+    Its bytes, and those of all the other files, are the promised ones: they are read, and no stamp is
+    believed, since the self-check would hold a damaged original against itself.
 
     Raises:
-        ConversionError: there is none, or it holds other bytes than model.yml promises.
+        ConversionError: one is not there, or holds other bytes than model.yml promises.
+    """
+    path = path_of(spec, layout)
+    for promised in spec.files:
+        _verify(spec, layout, promised)
+    if not path.is_file():  # where a published archive was not unpacked
+        raise ConversionError(f"{path}: is not there", hint=f"posezoo download {spec.name}")
+    return path
+
+
+def path_of(spec: ModelSpec, layout: Layout) -> Path:
+    """Where the file to convert lies.
+
+    Raises:
+        ConversionError: the model names none, or none that is published.
     """
     if not spec.files:
         raise ConversionError(
             f"{spec.name}: its model.yml names no file", hint="add the original to its files"
         )
-    promised = spec.files[0]
+    name = _name_of(spec)
+    if name.startswith("$") or why_not_a_file_name(name):  # $conv_dir/net.onnx
+        raise ConversionError(
+            f"{spec.name}: cannot be converted yet: {shown(name)} is none of its published files",
+            hint="it would be made by code that comes with the model, which posezoo does not run",
+        )
+    return layout.downloads(spec) / name
+
+
+def _name_of(spec: ModelSpec) -> str:
+    original = spec.original if spec.files else ""
+    return original if isinstance(original, str) else original.name
+
+
+def _verify(spec: ModelSpec, layout: Layout, promised: SourceFile) -> None:
     path = layout.file(spec, promised)
     hint = f"posezoo download {spec.name}"
     if not path.is_file():
@@ -92,9 +137,8 @@ def verified(spec: ModelSpec, layout: Layout, *, is_good: IsGood = files.is_good
     size = path.stat().st_size
     if size != promised.size:
         raise ConversionError(f"{path}: has {size} bytes, model.yml promises {promised.size}", hint=hint)
-    if not is_good(path, promised.size, promised.checksum):
+    if not files.holds(path, promised.size, promised.checksum):
         raise ConversionError(f"{path}: holds other bytes than model.yml promises", hint=hint)
-    return path
 
 
 def read(spec: ModelSpec, path: Path) -> Any:
@@ -104,25 +148,42 @@ def read(spec: ModelSpec, path: Path) -> Any:
         An ``openvino.Model``.
 
     Raises:
-        ConversionError: the file is not of the declared framework, or OpenVINO cannot read it.
+        ConversionError: the file is not of the declared framework, refers to files that the model does
+            not have, or OpenVINO cannot read it.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
     reader = reader_of(spec)
-    with open(path, "rb") as stream:
-        head = stream.read(HEAD)
-    if not reader.recognises(head):
+    if not reader.recognises(path):
         raise ConversionError(
-            f"{path}: not a {reader.kind}, but {_kind_of(head)}",
-            hint="check the framework and the first of the files in model.yml",
+            f"{path}: not {reader.kind}, but {_kind_of(path)}",
+            hint="check the framework and the files in model.yml",
         )
-    openvino()
+    _refuse_strangers(spec, path, reader.refers_to(path))
+    convert_model = openvino().convert_model
     try:  # OpenVINO's frontends raise classes of their own, straight below Exception.
-        return reader.read(path)
+        # Not the bare frontend: this one also simplifies (a detector has 855 operations instead of 937).
+        return convert_model(path)
     except Exception as error:
         raise ConversionError(f"{path}: OpenVINO cannot read it: {reason_of(error)}") from error
 
 
-def _kind_of(head: bytes) -> str:
+def _refuse_strangers(spec: ModelSpec, path: Path, locations: Collection[str]) -> None:
+    """Weights may lie in further files of the model, which are verified, and nowhere else."""
+    folder = posixpath.dirname(_name_of(spec))
+    ours = {file.name for file in spec.files}
+    for location in sorted(locations):
+        if posixpath.normpath(posixpath.join(folder, location)) not in ours:
+            raise ConversionError(
+                f"{path}: keeps weights in {shown(location)}, which is none of the model's files",
+                hint="add it to the files in model.yml, if the model comes with it",
+            )
+
+
+def _kind_of(path: Path) -> str:
+    with open(path, "rb") as stream:
+        head = stream.read(16)
     if not head:
         return "empty"
-    return next((kind for magic, kind in _KINDS.items() if head.startswith(magic)), "something else")
+    kinds = (kind for magic, kind in _KINDS.items() if head.startswith(magic))
+    others = (reader.kind for reader in READERS.values() if reader.recognises(path))
+    return next(kinds, next(others, "something else"))

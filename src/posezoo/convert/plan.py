@@ -5,16 +5,17 @@ A real run carries out the same steps that a dry run prints.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo import files, provenance
 from posezoo.convert import original
-from posezoo.convert.original import IsGood
 from posezoo.errors import ConversionError
 from posezoo.layout import Layout
 from posezoo.spec.model import Decoder, Digest, ModelSpec, Precision
+
+IsGood = Callable[[Path, int, Digest], bool]
 
 #: What a conversion makes; other precisions come from quantization.
 PRECISIONS = (Precision.FP32, Precision.FP16)
@@ -81,7 +82,7 @@ def plan(
     if spec.is_ir:
         return Plan(spec, ())
     steps = steps_of(
-        spec, layout, precisions, self_check=self_check, force=force, decoder=decoder, is_good=_holds
+        spec, layout, precisions, self_check=self_check, force=force, decoder=decoder, is_good=files.holds
     )
     return Plan(spec, steps, None if all(step.is_done for step in steps) else _obstacle(spec, layout))
 
@@ -101,14 +102,31 @@ def steps_of(
     Raises:
         ConversionError: a precision was asked for that no conversion makes.
     """
+    require(spec, precisions)
     steps = []
     for precision in dict.fromkeys(precisions):
-        if precision not in PRECISIONS:
-            hint = f"it makes {' and '.join(PRECISIONS)}"
-            raise ConversionError(f"{spec.name}: no conversion makes {precision}", hint=hint)
         reason = "asked to" if force else why_stale(spec, layout, precision, self_check, decoder, is_good)
         steps.append(Step(precision, layout.ir(spec, precision), reason))
     return tuple(steps)
+
+
+def require(spec: ModelSpec, precisions: Collection[Precision]) -> None:
+    """Make sure that a model can be had in these precisions; of a published IR in one of them at least.
+
+    Raises:
+        ConversionError: no conversion makes one of them, or none of them is published.
+    """
+    if spec.is_ir:
+        if not set(precisions) & set(spec.precisions):
+            raise ConversionError(
+                f"{spec.name}: is not published as {' or '.join(precisions)}",
+                hint=f"--precisions {','.join(spec.precisions)}" if spec.precisions else "",
+            )
+        return
+    for precision in precisions:
+        if precision not in PRECISIONS:
+            hint = f"it makes {' and '.join(PRECISIONS)}"
+            raise ConversionError(f"{spec.name}: no conversion makes {precision}", hint=hint)
 
 
 def is_up_to_date(
@@ -150,19 +168,8 @@ def why_stale(
 def _obstacle(spec: ModelSpec, layout: Layout) -> ConversionError | None:
     try:
         original.reader_of(spec)
-        original.verified(spec, layout, is_good=_holds)
+        original.verified(spec, layout)
     except ConversionError as error:
         return error
     return None
 
-
-def _holds(path: Path, size: int, digest: Digest) -> bool:
-    """Like ``files.is_good``, without leaving a stamp."""
-    try:
-        return (
-            path.is_file()
-            and path.stat().st_size == size
-            and files.digest_of(path, digest.algorithm) == digest
-        )
-    except OSError:
-        return False

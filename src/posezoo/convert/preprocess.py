@@ -7,12 +7,17 @@ equal within 1e-6 in 29 cases; every other order is wrong by 0.96 to 966.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
+from posezoo.convert.cut import cut, find_input, find_output
 from posezoo.errors import ConversionError
 from posezoo.openvino_runtime import openvino, reason_of
-from posezoo.spec.model import Input, ModelSpec, Output
+from posezoo.spec.model import Framework, Input, ModelSpec, Output
+
+# How an image lies in a framework's tensors by custom: what Model Optimizer supposes, too.
+_CUSTOMARY = {Framework.ONNX: "NCHW", Framework.TF: "NHWC", Framework.TFLITE: "NHWC"}
 
 
 def bake(network: Any, spec: ModelSpec) -> Any:
@@ -20,7 +25,8 @@ def bake(network: Any, spec: ModelSpec) -> Any:
 
     Args:
         network: an ``openvino.Model`` as read; it is changed.
-        spec: what was declared; where no inputs (or outputs) are, the network's own are kept as they are.
+        spec: what was declared; where no inputs (or outputs) are, the network's own are kept as they are,
+            and so are their shapes where none is declared. An inner tensor may be declared as output.
 
     Returns:
         An ``openvino.Model`` with the model's name.
@@ -28,12 +34,13 @@ def bake(network: Any, spec: ModelSpec) -> Any:
     Raises:
         ConversionError: the declared inputs or outputs are not the network's, or do not go with it.
     """
-    _hold("input", spec, spec.inputs, network.inputs)
+    spec = completed(spec, network)
+    _hold("input", spec, spec.inputs, network, find_input)
     _require_all_inputs(spec, network)
     try:
         _fix_sizes(network, spec.inputs)
-        _hold("output", spec, spec.outputs, network.outputs)
-        network = _select_outputs(network, spec)
+        _hold("output", spec, spec.outputs, network, find_output)
+        network = cut(network, [port.name for port in spec.outputs], spec.name)
         network = _prepend_preprocessing(network, spec.inputs)
         _lay_out(network, spec.outputs)
     except RuntimeError as error:
@@ -44,16 +51,45 @@ def bake(network: Any, spec: ModelSpec) -> Any:
     return network
 
 
-def _hold(kind: str, spec: ModelSpec, declared: Sequence[Input | Output], actual: Iterable[Any]) -> None:
+def completed(spec: ModelSpec, network: Any) -> ModelSpec:
+    """The model with what Open Model Zoo leaves unsaid of its inputs, and its network says.
+
+    Inputs without a name are the network's in their order; a colour image without a layout lies as is the
+    custom of its framework.
+    """
+    return replace(
+        spec,
+        inputs=tuple(
+            _completed(port, found, spec.framework)
+            for port, found in zip(spec.inputs, network.inputs, strict=False)
+        )
+        + spec.inputs[len(network.inputs) :],
+    )
+
+
+def _completed(port: Input, found: Any, framework: Framework) -> Input:
+    prepared = port.mean or port.scale or port.reverse_input_channels
+    is_image = found.partial_shape.rank.is_static and len(found.partial_shape) == 4
+    guessed = _CUSTOMARY.get(framework, "") if prepared and is_image else ""
+    return replace(port, name=port.name or found.any_name, layout=port.layout or guessed)
+
+
+def _hold(
+    kind: str,
+    spec: ModelSpec,
+    declared: Sequence[Input | Output],
+    network: Any,
+    find: Callable[[Any, str], Any | None],
+) -> None:
     """Every declared port exists in the network, in the declared shape."""
-    ports = {name: port for port in actual for name in port.names}
     for port in declared:
-        if port.name not in ports:
-            known = ", ".join(ports)
+        found = find(network, port.name)
+        if found is None:
+            known = ", ".join(_names(network.inputs if kind == "input" else network.outputs))
             raise ConversionError(
                 f"{spec.name}: the network has no {kind} named {port.name}", hint=f"its {kind}s: {known}"
             )
-        shape = ports[port.name].partial_shape
+        shape = found.partial_shape
         if not _fits(port.shape, shape):
             raise ConversionError(
                 f"{spec.name}: {kind} {port.name} is {_words(shape)}, model.yml says {list(port.shape)}",
@@ -61,8 +97,12 @@ def _hold(kind: str, spec: ModelSpec, declared: Sequence[Input | Output], actual
             )
 
 
+def _names(ports: Iterable[Any]) -> list[str]:
+    return ["=".join(sorted(port.names)) for port in ports]
+
+
 def _fits(declared: Sequence[int], actual: Any) -> bool:
-    if actual.rank.is_dynamic:
+    if not declared or actual.rank.is_dynamic:
         return True
     if len(declared) != actual.rank.get_length():
         return False
@@ -80,23 +120,17 @@ def _require_all_inputs(spec: ModelSpec, network: Any) -> None:
     declared = {port.name for port in spec.inputs}
     for port in network.inputs if spec.inputs else ():
         if not declared & port.names:
-            names = ", ".join(sorted(port.names))
             raise ConversionError(
-                f"{spec.name}: the network's input {names} is not declared",
+                f"{spec.name}: the network's input {_names([port])[0]} is not declared",
                 hint="add it to the inputs in model.yml",
             )
 
 
 def _fix_sizes(network: Any, inputs: Sequence[Input]) -> None:
     if any(network.input(port.name).partial_shape.is_dynamic for port in inputs):
-        network.reshape({port.name: openvino().PartialShape(list(port.shape)) for port in inputs})
-
-
-def _select_outputs(network: Any, spec: ModelSpec) -> Any:
-    outputs = [network.output(port.name) for port in spec.outputs] or network.outputs
-    results = [port.get_node() for port in outputs]
-    # A new model also leaves behind what OpenVINO noted of the conversion, with the original's path in it.
-    return openvino().Model(results, network.get_parameters(), spec.name)
+        network.reshape(
+            {port.name: openvino().PartialShape(list(port.shape)) for port in inputs if port.shape}
+        )
 
 
 def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
@@ -112,10 +146,15 @@ def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
         if declared.reverse_input_channels:
             steps.reverse_channels()
         if declared.mean:
-            steps.mean(list(declared.mean))
+            steps.mean(_one_or_each(declared.mean))
         if declared.scale:
-            steps.scale(list(declared.scale))
+            steps.scale(_one_or_each(declared.scale))
     return preparation.build()
+
+
+def _one_or_each(values: Sequence[float]) -> float | list[float]:
+    """A single value stands for all channels."""
+    return values[0] if len(values) == 1 else list(values)
 
 
 def _lay_out(network: Any, outputs: Sequence[Output]) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from posezoo import files, provenance
-from posezoo.convert import ir
-from posezoo.convert.reference import compute_reference
+from posezoo.convert import ir, original
+from posezoo.convert.preprocess import completed
+from posezoo.convert.reference import Reference, compute_reference
 from posezoo.convert.self_check import SelfChecked, check
 from posezoo.convert.working_folder import working_folder
 from posezoo.errors import OutputError
@@ -52,9 +54,14 @@ def publish(
         SelfCheckError: an IR does not compute what the original computes.
         OutputError: something cannot be written.
     """
-    with working_folder(layout.model(spec)) as folder:
+    named = completed(spec, network)
+    with working_folder(layout.model(spec)) as folder, ThreadPoolExecutor() as pool:
+        # Reading and compiling keep one core busy: the original runs beside, and the IR beside one another.
+        reference = (
+            pool.submit(compute_reference, named, original.path_of(spec, layout)) if self_check else None
+        )
         written = {each: ir.write(network, folder / each / f"{spec.name}.xml", each) for each in precisions}
-        checked = _prove(spec, layout, written, listener) if self_check else {}
+        checked = _prove(named, reference.result(), written, pool, listener) if reference else {}
         for precision, xml in written.items():
             contents = {path.name: _content_of(path) for path in _pair(xml)}
             figures = checked[precision].figures() if precision in checked else None
@@ -65,14 +72,17 @@ def publish(
 
 
 def _prove(
-    spec: ModelSpec, layout: Layout, written: Mapping[Precision, Path], listener: Listener
+    spec: ModelSpec,
+    reference: Reference,
+    written: Mapping[Precision, Path],
+    pool: ThreadPoolExecutor,
+    listener: Listener,
 ) -> dict[Precision, SelfChecked]:
-    reference = compute_reference(spec, layout.file(spec, spec.files[0]))
-    checked = {}
-    for precision, xml in written.items():
-        checked[precision] = check(spec, reference, xml, precision)
-        worst = checked[precision].worst
-        listener(ModelSelfChecked(spec.name, precision, worst.difference, worst.tolerance, reference.runtime))
+    checks = pool.map(lambda each: check(spec, reference, written[each], each), written)
+    checked = dict(zip(written, checks, strict=True))
+    for precision, found in checked.items():
+        difference, tolerance = found.worst.difference, found.worst.tolerance
+        listener(ModelSelfChecked(spec.name, precision, difference, tolerance, reference.runtime))
     return checked
 
 

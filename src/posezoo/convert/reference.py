@@ -6,7 +6,8 @@ The preprocessing is done here in numpy, so that the IR's own is compared with s
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,19 +16,24 @@ import numpy as np
 import numpy.typing as npt
 
 from posezoo.convert import original
+from posezoo.convert.cut import cut, find_input
 from posezoo.convert.drawing import draw
 from posezoo.convert.ir import unmapped
 from posezoo.errors import SelfCheckError
 from posezoo.openvino_runtime import openvino, reason_of
 from posezoo.spec.model import Framework, Input, ModelSpec
-from posezoo.version import package_version
+from posezoo.versions import package_version
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 Signature = tuple[Shape, np.dtype[Any]]
 
-#: One picture per seed goes through both networks.
+#: One picture per seed goes through both networks ...
 SEEDS = (1, 2)
+
+#: ... but only one of so many values: it shows as much as several small ones. At 512x512 the second would
+#: add half again to the time that a conversion takes.
+LARGE = 400_000
 
 #: Numerical comparisons need it in words: CPUs with AMX or AVX512-BF16 run f32 networks in bf16.
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
@@ -41,6 +47,7 @@ class Runtime(Protocol):
 
     name: str
     inputs: Mapping[str, Signature]
+    outputs: Collection[str]
 
     def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs by name."""
@@ -81,7 +88,7 @@ def compute_reference(spec: ModelSpec, path: Path) -> Reference:
     """
     try:
         runtime = _open_runtime(spec, path)
-        cases = tuple(_case(spec, runtime, seed) for seed in SEEDS)
+        cases = tuple(_case(spec, runtime, seed) for seed in _seeds(runtime))
     except (RuntimeError, ValueError) as error:
         problem = f"{spec.name}: the original cannot be run: {reason_of(error)}"
         raise SelfCheckError(problem, hint="without the original's outputs nothing can be proven") from error
@@ -93,6 +100,11 @@ def compute_reference(spec: ModelSpec, path: Path) -> Reference:
                     hint="its weights may be damaged: compare the file with its authors'",
                 )
     return Reference(runtime.name, cases)
+
+
+def _seeds(runtime: Runtime) -> tuple[int, ...]:
+    values = sum(math.prod(shape) for shape, _ in runtime.inputs.values())
+    return SEEDS[:1] if values >= LARGE else SEEDS
 
 
 def _case(spec: ModelSpec, runtime: Runtime, seed: int) -> Case:
@@ -121,16 +133,24 @@ def preprocessed(picture: Array, port: Input) -> Array:
 
 
 def _open_runtime(spec: ModelSpec, path: Path) -> Runtime:
-    sizes = {port.name: _closed(port) for port in spec.inputs}
+    sizes = {port.name: _closed(port.shape, port.layout) for port in spec.inputs if port.shape}
     open_independent = INDEPENDENT.get(spec.framework)
     independent = open_independent(path, sizes) if open_independent else None
-    return independent or _OpenVINO(spec, path, sizes)
+    # Inner tensors, where one is declared as output, are shown by none but OpenVINO.
+    if independent is None or not {port.name for port in spec.outputs} <= set(independent.outputs):
+        return _OpenVINO(spec, path, sizes)
+    return independent
 
 
-def _closed(port: Input) -> Shape:
-    axes = port.layout or "?" * len(port.shape)
+def _sizes_of(shape: Any) -> Shape:
+    """A shape of OpenVINO's; -1 where a size is open."""
+    return tuple(-1 if size.is_dynamic else size.get_length() for size in shape)
+
+
+def _closed(shape: Sequence[int], layout: str) -> Shape:
+    axes = layout or ("N" + "H" * len(shape))[: len(shape)]
     return tuple(
-        _OPEN_SIZES.get(axis, 1) if size < 0 else size for axis, size in zip(axes, port.shape, strict=True)
+        _OPEN_SIZES.get(axis, 1) if size < 0 else size for axis, size in zip(axes, shape, strict=True)
     )
 
 
@@ -152,6 +172,7 @@ class _LiteRT:
         self.inputs: Mapping[str, Signature] = {
             port["name"]: (tuple(map(int, port["shape"])), np.dtype(port["dtype"])) for port in details
         }
+        self.outputs: Collection[str] = [port["name"] for port in self._interpreter.get_output_details()]
 
     def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
         for port in self._interpreter.get_input_details():
@@ -161,18 +182,63 @@ class _LiteRT:
         return {port["name"]: self._interpreter.get_tensor(port["index"]) for port in outputs}
 
 
+class _OnnxRuntime:
+    """Microsoft's own runtime, computing what the file says, node by node."""
+
+    def __init__(self, module: Any, path: Path, sizes: Mapping[str, Shape]) -> None:
+        self.name = f"ONNX Runtime {package_version('onnxruntime')}"
+        module.disable_telemetry_events()
+        options = module.SessionOptions()
+        options.graph_optimization_level = module.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.log_severity_level = 4
+        # Idle threads would spin, and take the cores from the IR that are being compiled meanwhile.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.inputs: Mapping[str, Signature] = {
+            port.name: (sizes.get(port.name) or _onnx_shape(port), np.dtype(_ONNX_TYPES[port.type]))
+            for port in self._session.get_inputs()
+        }
+        self.outputs: Collection[str] = [port.name for port in self._session.get_outputs()]
+
+    def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
+        try:
+            return dict(zip(self.outputs, self._session.run(self.outputs, dict(feed)), strict=True))
+        except Exception as error:  # its classes come straight below Exception
+            raise RuntimeError(reason_of(error)) from error
+
+
+_ONNX_TYPES = {
+    "tensor(float)": "f4", "tensor(float16)": "f2", "tensor(double)": "f8", "tensor(uint8)": "u1",
+    "tensor(int8)": "i1", "tensor(int32)": "i4", "tensor(int64)": "i8", "tensor(bool)": "?",
+}  # fmt: skip
+
+
+def _onnx_shape(port: Any) -> Shape:
+    """Open sizes have a name there, or nothing, in place of a number."""
+    return _closed([size if isinstance(size, int) else -1 for size in port.shape], "")
+
+
 class _OpenVINO:
     """OpenVINO's own reading of the original: proves the preprocessing and the writing, not the reading."""
 
     def __init__(self, spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> None:
         self.name = f"OpenVINO {package_version('openvino')}, reading the original"
+        ov = openvino()
         network = original.read(spec, path)
-        if sizes:
-            network.reshape({name: openvino().PartialShape(list(size)) for name, size in sizes.items()})
-        self._compiled = unmapped(openvino()).compile_model(network, "CPU", EXACT)
-        self.inputs: Mapping[str, Signature] = {
-            port.any_name: (tuple(port.shape), port.element_type.to_dtype()) for port in network.inputs
+        declared = {port.name for port in spec.inputs if find_input(network, port.name)}
+        names = [next(iter(port.names & declared), port.any_name) for port in network.inputs]
+        shapes = {
+            name: sizes.get(name) or _closed(_sizes_of(port.partial_shape), "")
+            for name, port in zip(names, network.inputs, strict=True)
         }
+        network.reshape({name: ov.PartialShape(list(shape)) for name, shape in shapes.items()})
+        network = cut(network, [port.name for port in spec.outputs], spec.name)
+        self._compiled = unmapped(ov).compile_model(network, "CPU", EXACT)
+        self.inputs: Mapping[str, Signature] = {
+            name: (shapes[name], port.element_type.to_dtype())
+            for name, port in zip(names, network.inputs, strict=True)
+        }
+        self.outputs: Collection[str] = [name for port in network.outputs for name in port.names]
 
     def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
         return run_compiled(self._compiled, feed)
@@ -192,7 +258,19 @@ def _open_litert(path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
     return _LiteRT(module, path, sizes)
 
 
+def _open_onnx_runtime(path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
+    try:
+        module = importlib.import_module("onnxruntime")
+    except (ImportError, OSError):
+        return None
+    try:
+        return _OnnxRuntime(module, path, sizes)
+    except Exception:  # noqa: BLE001 one of its many: it does not know an operation that OpenVINO has read
+        return None
+
+
 #: Runtimes other than OpenVINO by framework; each is None where it is not installed.
 INDEPENDENT: dict[Framework, Callable[[Path, Mapping[str, Shape]], Runtime | None]] = {
+    Framework.ONNX: _open_onnx_runtime,
     Framework.TFLITE: _open_litert,
 }

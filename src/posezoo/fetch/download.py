@@ -13,9 +13,10 @@ from posezoo.events import Listener, ModelDownloadBegin, ModelDownloadEnd, ignor
 from posezoo.fetch.errand import Errand, Sleep
 from posezoo.fetch.means import Means
 from posezoo.fetch.origins import Origin
+from posezoo.fetch.postprocess import postprocess
 from posezoo.fetch.sources import origins_of
 from posezoo.fetch.transfer import transfer
-from posezoo.files import digest_of
+from posezoo.files import holds
 from posezoo.layout import Layout
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
 
@@ -68,22 +69,24 @@ def download(
     layout: Layout,
     means: Means,
     *,
-    precisions: Collection[Precision] | None = None,
+    precisions: Collection[str] | None = None,
     listener: Listener = ignore,
     sleep: Sleep = time.sleep,
 ) -> Downloaded:
-    """Bring the published files of a model to their places; good ones that are there stay.
+    """Bring the published files of a model to their places, and unpack them; good ones that are there stay.
 
     Args:
         spec: the model.
         layout: where its files belong.
         means: cache, mirrors and patience.
-        precisions: leave out files whose first folder names another precision; None for all files.
+        precisions: leave out files whose first folder names another precision (FP16-INT1 and other words of
+            Open Model Zoo among them); None for all files.
         listener: whom to tell what happens.
         sleep: how to wait between attempts, in seconds.
 
     Raises:
         FetchError: a file did not come from anywhere; its problem names every place and reason.
+        ArchiveError: an archive cannot be unpacked.
         OutputError: a file cannot be written.
     """
     files = _selected(spec, precisions)
@@ -97,11 +100,13 @@ def download(
         listener(ModelDownloadEnd(spec.name, False, error.problem))
         raise
     listener(ModelDownloadEnd(spec.name, True))
+    left_out = {file.name for file in spec.files} - {file.name for file in files}
+    postprocess(spec, layout, left_out=left_out, listener=listener)
     return Downloaded(spec, targets)
 
 
 def plan(
-    spec: ModelSpec, layout: Layout, means: Means, precisions: Collection[Precision] | None = None
+    spec: ModelSpec, layout: Layout, means: Means, precisions: Collection[str] | None = None
 ) -> tuple[PlannedFile, ...]:
     """What ``download`` would do; nothing is written and no server asked. Files that are here are hashed."""
     errand = Errand(spec.name, means, ignore, base=spec.path.parent)
@@ -111,7 +116,7 @@ def plan(
     )
 
 
-def _selected(spec: ModelSpec, precisions: Collection[Precision] | None) -> tuple[SourceFile, ...]:
+def _selected(spec: ModelSpec, precisions: Collection[str] | None) -> tuple[SourceFile, ...]:
     """Open Model Zoo's rule: a file belongs to a precision when its first folder has that name."""
     if precisions is None:
         return spec.files
@@ -125,11 +130,11 @@ def _precision_folder(file: SourceFile) -> str | None:
 
 
 def _planned(file: SourceFile, target: Path, origins: tuple[Origin, ...]) -> PlannedFile:
-    if _holds(target, file, hashed=True):
+    if holds(target, file.size, file.checksum):
         return PlannedFile(file, target, Place.HERE, ())
     asked: list[str] = []
     for origin in origins:
-        if origin.path is not None and not _holds(origin.path, file):
+        if origin.path is not None and not _has_size(origin.path, file.size):
             continue
         asked.append(origin.name)
         if origin.path is not None:
@@ -137,11 +142,8 @@ def _planned(file: SourceFile, target: Path, origins: tuple[Origin, ...]) -> Pla
     return PlannedFile(file, target, Place.SOURCE, tuple(asked))
 
 
-def _holds(path: Path, file: SourceFile, *, hashed: bool = False) -> bool:
-    """Whether a path has the promised size, and bytes; unlike ``files.is_good`` it leaves no stamp."""
+def _has_size(path: Path, size: int) -> bool:
     try:
-        if not path.is_file() or path.stat().st_size != file.size:
-            return False
-        return not hashed or digest_of(path, file.checksum.algorithm) == file.checksum
+        return path.is_file() and path.stat().st_size == size
     except OSError:
         return False

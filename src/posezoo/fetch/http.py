@@ -28,7 +28,7 @@ from urllib3.exceptions import NewConnectionError
 from posezoo.errors import SizeError, SourceError
 from posezoo.fetch.faults import MissingError, TemporaryError
 from posezoo.spec.model import SourceFile
-from posezoo.version import version
+from posezoo.versions import version
 
 # 256 KiB: from there on larger pieces save no more time.
 _PIECE = 1 << 18

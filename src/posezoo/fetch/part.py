@@ -14,21 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from posezoo.errors import OutputError
+from posezoo.files import cannot_write
 
 # Where the system has them: never through a symbolic link, never with line ends translated.
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-
-_HINTS = {
-    errno.ENOSPC: "free some space there, or choose another folder",
-    errno.EDQUOT: "free some of your quota there, or choose another folder",
-    errno.EROFS: "choose a folder that can be written",
-    errno.EACCES: "choose a folder that you may write",
-    errno.EPERM: "choose a folder that you may write",
-    errno.ENOTDIR: "move away the file that stands where a folder is needed",
-    errno.EEXIST: "move away the file that stands where a folder is needed",
-    errno.EISDIR: "move that folder away",
-}
 
 
 class Part:
@@ -155,5 +144,4 @@ def _writing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        problem = f"{error.filename or target}: cannot be written: {error.strerror or error}"
-        raise OutputError(problem, hint=_HINTS.get(error.errno or 0, "")) from error
+        raise cannot_write(target, error) from error

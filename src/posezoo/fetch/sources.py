@@ -6,11 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from posezoo.errors import without_password
 from posezoo.fetch.errand import Errand
 from posezoo.fetch.origins import Kind, Origin, Pieces, open_path, open_url
-from posezoo.fetch.store import stored_origins, without_password
+from posezoo.fetch.store import stored_origins
 from posezoo.fetch.wheels import open_member
-from posezoo.spec.model import FileSource, HttpSource, PythonPackageSource, SourceFile
+from posezoo.spec.model import FileSource, GoogleDriveSource, HttpSource, PythonPackageSource, SourceFile
 
 #: Starts to read a source: a context manager of its pieces, which raises FetchError where it cannot.
 Opener = Callable[[Any, SourceFile, Errand], Pieces]
@@ -24,8 +25,15 @@ def _open_file(source: FileSource, file: SourceFile, errand: Errand) -> Pieces:
     return open_path(errand.base / source.path)
 
 
+def _open_google_drive(source: GoogleDriveSource, file: SourceFile, errand: Errand) -> Pieces:
+    # Where large files end up once somebody has confirmed that nobody looked for viruses in them.
+    url = f"https://drive.usercontent.google.com/download?id={source.id}&export=download&confirm=t"
+    return open_url(url, file, errand)
+
+
 SOURCES: dict[type, Opener] = {
     HttpSource: _open_http,
+    GoogleDriveSource: _open_google_drive,
     FileSource: _open_file,
     PythonPackageSource: open_member,
 }

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
-from posezoo.errors import SourceError
+from posezoo.errors import SourceError, without_password
 from posezoo.fetch.errand import Errand
 from posezoo.fetch.origins import Kind, Origin, open_path, open_url
 from posezoo.spec.model import Digest, SourceFile
@@ -37,12 +37,21 @@ def stored_origins(file: SourceFile, errand: Errand) -> tuple[Origin, ...]:
     return Origin(str(path), Kind.CACHE, partial(open_path, path), path), *mirrors
 
 
-def keep(path: Path, file: SourceFile, errand: Errand) -> None:
-    """Copy a verified file into the cache; one that cannot be written is given up for this call."""
+def keep(path: Path, file: SourceFile, errand: Errand, *, replace: bool) -> None:
+    """Copy a verified file into the cache; one that cannot be written is given up for this call.
+
+    Args:
+        path: the file.
+        file: what it is.
+        errand: whose cache.
+        replace: copy it even where the cache has an entry of this name and size, since that is damaged.
+    """
     if errand.cache_dir is None:
         return
     try:
-        _copy_in(path, errand.cache_dir, file.checksum)
+        kept = errand.cache_dir / entry(file.checksum)
+        if replace or not kept.is_file() or kept.stat().st_size != file.size:
+            _copy_in(path, errand.cache_dir, file.checksum)
     except OSError as error:
         errand.warn(f"{errand.cache_dir}: the cache cannot be written: {error.strerror or error}")
         errand.cache_dir = None
@@ -89,12 +98,3 @@ def _path_of(address: str) -> Path:
     """A path, said as it is or as file:// address."""
     plain = re.sub(r"^file:(//[^/]*)?", "", address)
     return Path(address if plain == address else unquote(plain))
-
-
-def without_password(url: str) -> str:
-    """An address as it may be shown and logged.
-
-    >>> without_password("https://reader:secret@example.org/models")
-    'https://example.org/models'
-    """
-    return re.sub(r"(?<=://)[^/]*@", "", url)

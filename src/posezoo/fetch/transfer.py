@@ -43,7 +43,7 @@ Failures = list[tuple[Origin, FetchError]]
 
 
 def transfer(file: SourceFile, target: Path, origins: Iterable[Origin], errand: Errand) -> None:
-    """Bring a file to its place, unless it is there; what came from a source goes to the cache too.
+    """Bring a file to its place, unless it is there; the cache gets what it does not hold yet.
 
     Args:
         file: what is promised.
@@ -57,6 +57,7 @@ def transfer(file: SourceFile, target: Path, origins: Iterable[Origin], errand: 
         OutputError: it cannot be written; an earlier file of that name is untouched.
     """
     if _is_here(file, target, errand):
+        keep(target, file, errand, replace=False)
         return
     with claim(target, lambda: errand.warn(f"{file.name}: waiting for another run that fetches it")) as part:
         if _is_here(file, target, errand):  # by the run that we waited for
@@ -64,8 +65,8 @@ def transfer(file: SourceFile, target: Path, origins: Iterable[Origin], errand: 
         origin = _first_good(file, tuple(origins), part, errand)
         part.publish()
     stamp(target, file.checksum)
-    if origin.kind is Kind.SOURCE:
-        keep(target, file, errand)
+    if origin.kind is not Kind.CACHE:
+        keep(target, file, errand, replace=True)
 
 
 def _is_here(file: SourceFile, target: Path, errand: Errand) -> bool:

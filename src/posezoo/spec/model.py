@@ -1,7 +1,7 @@
 """What a model of the zoo is, as frozen values.
 
-Everything here was declared by a person in a model.yml and checked by ``spec.model_yml``;
-what tools measure lies elsewhere.
+Everything here was declared by a person in a model.yml, ours or Open Model Zoo's, and checked by
+``spec.model_yml``; what tools measure lies elsewhere.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ class Family(_Word):
 class Framework(_Word):
     """What the published file was made with."""
 
+    CAFFE = "caffe"
+    CAFFE2 = "caffe2"
     DLDT = "dldt"  # OpenVINO IR already: nothing to convert
+    MXNET = "mxnet"
     ONNX = "onnx"
     PYTORCH = "pytorch"
     TF = "tf"
@@ -73,6 +76,16 @@ class HttpSource:
 
 
 @dataclass(frozen=True, slots=True)
+class GoogleDriveSource:
+    """A file that somebody shares on Google Drive."""
+
+    id: str  # letters, digits, - and _
+
+    def __str__(self) -> str:
+        return f"https://drive.google.com/file/d/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
 class FileSource:
     """A file on this machine or a mounted share; a relative path starts at the model.yml's folder."""
 
@@ -104,7 +117,7 @@ class PythonPackageSource:
         return f"{self.member} of the Python package {self.package} {self.version}"
 
 
-Source = HttpSource | FileSource | PythonPackageSource
+Source = HttpSource | GoogleDriveSource | FileSource | PythonPackageSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +131,43 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class RegexReplace:
+    """A change to a downloaded text file: what ``re.sub`` does to it.
+
+    A pattern never nests its repetitions, so that no text makes it take exponential time; but a few in a
+    row can still take long on a long line: whoever applies it sets a time limit.
+    """
+
+    file: str  # relative, with / between folders
+    pattern: str
+    replacement: str
+    count: int = 0  # how many replacements there must be; 0: all there are, and at least one
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackArchive:
+    """A downloaded archive that holds what is wanted; it is unpacked into its own folder."""
+
+    file: str  # relative, with / between folders
+    format: str  # zip, tar or gztar
+
+
+Step = RegexReplace | UnpackArchive
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """An input of a model.
 
-    ``mean`` and ``scale`` are in the network's own channel order, ``scale`` divides, and both are
-    empty where the network takes its input as it is. With ``reverse_input_channels`` the IR takes
-    the other colour order than ``color``, the one that the network was trained on.
+    ``mean`` and ``scale`` are in the network's own channel order, one value for each channel, or a single
+    one for all where the number of channels was not declared; ``scale`` divides, and both are empty where
+    the network takes its input as it is. With ``reverse_input_channels`` the IR takes the other colour
+    order than ``color``, the one that the network was trained on; Open Model Zoo states no ``color``, so
+    that there only the reversal is known.
     """
 
-    name: str
-    shape: tuple[int, ...]  # -1 where any size will do
+    name: str  # empty where none was declared: then the network's own order counts
+    shape: tuple[int, ...]  # -1 where any size will do; empty where none was declared
     layout: str  # NCHW, NHWC, ...; empty where none was declared
     color: ColorOrder | None = None
     mean: tuple[float, ...] = ()
@@ -147,7 +187,7 @@ class Output:
     """An output of a model; ``role`` says what a decoder uses it for."""
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # -1 where any size will do; empty where none was declared
     layout: str = ""
     role: str = ""
     note: str = ""
@@ -199,9 +239,25 @@ class SelfCheck:
     reason: str = ""
 
 
+#: A nested value of model.yml that nobody here looks into.
+Plain = str | int | float | bool | tuple["Plain", ...] | Mapping[str, "Plain"]
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """One model of the zoo, as its model.yml declares it."""
+    """One model of the zoo, as its model.yml declares it.
+
+    Attributes:
+        postprocessing: what is done to the downloaded files, in this order.
+        mo_args: arguments for Open Model Zoo's Model Optimizer that have no typed place here, as (flag,
+            value) in their order: those that are carried out at the conversion, and unknown ones.
+        upstream_export: arguments for the script that made an ONNX file of the model; named, never run.
+        has_pre_convert: whether a pre-convert.py lies beside the model.yml; named, never run.
+        model_info: what Open Model Zoo writes into the IR for those who run it: nested plain values.
+        quantizable: whether Open Model Zoo quantized it.
+        quantized: what its weights are quantized to; empty where they are not.
+        input_model: the file to convert, as Open Model Zoo's arguments name it ($dl_dir/net.pb).
+    """
 
     name: str
     family: Family
@@ -219,6 +275,26 @@ class ModelSpec:
     self_check: SelfCheck = SelfCheck()
     revision: int = 1
     composite: str = ""  # the composite that this model is a part of
+    postprocessing: tuple[Step, ...] = ()
+    mo_args: tuple[tuple[str, str], ...] = ()
+    upstream_export: tuple[str, ...] = ()
+    has_pre_convert: bool = False
+    model_info: Mapping[str, Plain] = field(default_factory=dict)
+    quantizable: bool = False
+    quantized: str = ""
+    input_model: str = ""
+
+    @property
+    def original(self) -> SourceFile | str:
+        """The file to convert: a published file, or the path of one that is not published as such.
+
+        A path below the model's folder is left there by unpacking an archive; a path that starts with
+        ``$conv_dir/`` is made by upstream's own code (``upstream_export``, pre-convert.py), never by ours.
+        """
+        if not self.input_model:
+            return self.files[0]
+        path = self.input_model.removeprefix("$dl_dir/")
+        return next((file for file in self.files if file.name == path), path)
 
     @property
     def subdirectory(self) -> str:
@@ -229,6 +305,18 @@ class ModelSpec:
     def is_ir(self) -> bool:
         """Whether the model is published as IR, so that there is nothing to convert."""
         return self.framework is Framework.DLDT
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """What its IR is to be had in: as published, else what an original is converted to."""
+        if self.is_ir:
+            folders = {file.name.split("/")[0] for file in self.files}
+            return tuple(precision for precision in Precision if precision in folders)
+        return () if self.framework in _UNREADABLE else (Precision.FP32, Precision.FP16)
+
+
+#: Frameworks whose files current OpenVINO does not read.
+_UNREADABLE = (Framework.CAFFE, Framework.CAFFE2, Framework.MXNET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +331,8 @@ class CompositeSpec:
     stages: tuple[str, ...]
     decoder: Decoder | None = None
     skeleton: str = ""
+    framework: Framework | None = None  # Open Model Zoo's newest state says it once more
+    license: License = License()
 
     @property
     def subdirectory(self) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
-_FORBIDDEN = set('\\:*?"<>|')
-_RESERVED = {"con", "prn", "aux", "nul"} | {
+MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
+FORBIDDEN = set('\\:*?"<>|')
+RESERVED = {"con", "prn", "aux", "nul"} | {
     f"{name}{digit}" for name in ("com", "lpt") for digit in range(1, 10)
 }
 #: Cc control, Cf invisible (among them the marks that turn text around), Cs surrogates, Zl and Zp separators.
@@ -17,7 +17,7 @@ MAX_LENGTH = 240
 
 def why_not_a_model_name(name: str) -> str:
     """Why a folder's name cannot be a model's; empty when it can."""
-    if not _MODEL.fullmatch(name):
+    if not MODEL.fullmatch(name):
         return "expected letters, digits, and . _ + - after the first"
     return why_not_a_file_name(name)
 
@@ -44,15 +44,16 @@ def why_not_a_file_name(name: str) -> str:
 def _why_not_a_part(part: str) -> str:
     if part in ("", ".", ".."):
         return "has an empty, . or .. part"
-    if _FORBIDDEN & set(part):
-        return f"holds {' '.join(sorted(_FORBIDDEN & set(part)))}"
-    if any(unicodedata.category(character) in _INVISIBLE for character in part):
+    if FORBIDDEN & set(part):
+        return f"holds {' '.join(sorted(FORBIDDEN & set(part)))}"
+    plain = part.isascii() and part.isprintable()
+    if not plain and any(unicodedata.category(character) in _INVISIBLE for character in part):
         return "holds control or invisible characters"
-    if part != unicodedata.normalize("NFC", part):
+    if not plain and part != unicodedata.normalize("NFC", part):
         return "is not in Unicode's composed form (NFC)"
     if part != part.strip() or part.endswith("."):
         return "has a part that starts with a blank or ends with a blank or a dot"
-    if part.split(".")[0].lower() in _RESERVED:
+    if part.split(".")[0].lower() in RESERVED:
         return "is a name that Windows reserves"
     return ""
 

@@ -20,6 +20,7 @@ class Checked:
     artifact: str
     path: Path
     state: str
+    converted: bool  # whether it was made here, or published
     expected: str = ""
 
 
@@ -30,7 +31,9 @@ def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
     """
     for file in spec.files:
         path = layout.file(spec, file)
-        yield Checked(spec.name, file.name, path, _state(path, file.size, file.checksum), str(file.checksum))
+        yield Checked(
+            spec.name, file.name, path, _state(path, file.size, file.checksum), False, str(file.checksum)
+        )
     if spec.is_ir:
         return
     for precision in Precision:
@@ -42,9 +45,9 @@ def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
             if record is not None:
                 content = record.contents[suffix]
                 state = _state(path, content.size, content.digest)
-                yield Checked(spec.name, artifact, path, state, str(content.digest))
+                yield Checked(spec.name, artifact, path, state, True, str(content.digest))
             elif path.exists():
-                yield Checked(spec.name, artifact, path, "unknown")
+                yield Checked(spec.name, artifact, path, "unknown", True)
 
 
 def _state(path: Path, size: int, digest: Digest) -> str:

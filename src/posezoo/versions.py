@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -16,6 +17,15 @@ def version() -> str:
         parser = configparser.ConfigParser(interpolation=None)
         parser.read(Path(__file__).resolve().parents[2] / "setup.cfg", encoding="utf-8")
         return parser.get("metadata", "version", fallback="unknown")
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """The leading numbers of a version: enough to compare releases.
+
+    >>> numbers("2026.4.1-dev")
+    (2026, 4, 1)
+    """
+    return tuple(int(number) for number in re.findall(r"\d+", text.split("+")[0])[:3])
 
 
 def package_version(name: str) -> str:

@@ -1,0 +1,171 @@
+"""How long one ONNX takes into both precisions: ours, with and without its self-check, against ``mo`` twice.
+
+The peer is Model Optimizer of openvino-dev 2024.6, called as Open Model Zoo's converter calls it: once for
+each precision. Every figure is of whole processes, started in turn. Ends with 1 where a bar is missed.
+
+    make mo-env && python benchmarks/bench_convert.py
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness import machine, record, spread
+
+from networks import NETWORKS
+
+ROUNDS = 5
+MO = Path(__file__).resolve().parents[1] / "build" / "mo-env" / "bin" / "mo"
+
+#: How many times as fast as ``mo`` ours has to be, in the median of the rounds. HigherHRNet, which looks at
+#: five times as many pixels in its self-check, has no bar.
+BARS = {
+    ("hrnet-sized", "posezoo, no self-check"): 4.0,
+    ("hrnet-sized", "posezoo"): 2.5,
+    ("resnet50-sized", "posezoo, no self-check"): 5.0,
+    ("resnet50-sized", "posezoo"): 2.5,
+}
+
+MEAN, SCALE = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+MODEL_YML = """\
+description: Weights of a fixed seed.
+task_type: human_pose_estimation
+framework: onnx
+license: {{spdx: Apache-2.0, text: LICENSE}}
+files: [{{name: {name}.onnx, size: {size}, checksum: {digest}, source: "https://models.invalid/{name}.onnx"}}]
+inputs:
+  - name: image
+    shape: {shape}
+    layout: NCHW
+    color: RGB
+    reverse_input_channels: true
+    mean: {mean}
+    scale: {scale}
+outputs: [{outputs}]
+"""
+
+# What the command does, which has no flag for leaving out the self-check.
+CONVERT = """
+import sys
+from pathlib import Path
+from posezoo.convert.convert import convert
+from posezoo.layout import Layout
+from posezoo.registry import open_registry
+registry, downloads, output, self_check = sys.argv[1:5]
+spec = open_registry([Path(registry)]).find(sys.argv[5])
+convert(spec, Layout(Path(downloads), Path(output)), self_check=self_check == "yes")
+"""
+
+
+def seconds(commands: Sequence[Sequence[str]], home: Path) -> float:
+    """The wall time of processes one after another, from the first's start to the last's end."""
+    environment = {**os.environ, "HOME": str(home)}
+    begun = time.perf_counter()
+    for command in commands:
+        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - begun
+
+
+def prepare(name: str, folder: Path) -> Path:
+    """A registry and a download folder with one model; its original's path."""
+    drawing, content = NETWORKS[name]()
+    original = folder / "downloads" / "public" / name / f"{name}.onnx"
+    original.parent.mkdir(parents=True)
+    original.write_bytes(content)
+    model = folder / "models" / "public" / name / "model.yml"
+    model.parent.mkdir(parents=True)
+    model.write_text(
+        MODEL_YML.format(
+            name=name,
+            size=len(content),
+            digest=hashlib.sha384(content).hexdigest(),
+            shape=list(drawing.shape),
+            mean=list(MEAN),
+            scale=list(SCALE),
+            outputs=", ".join(
+                f'{{name: "{each}", shape: {list(shape)}}}' for each, shape in drawing.outputs.items()
+            ),
+        )
+    )
+    return original
+
+
+def ours(name: str, folder: Path, self_check: str) -> list[list[str]]:
+    """Our one process."""
+    places = [str(folder / each) for each in ("models", "downloads", "ours")]
+    return [[sys.executable, "-c", CONVERT, *places, self_check, name]]
+
+
+def theirs(name: str, folder: Path, original: Path) -> list[list[str]]:
+    """Model Optimizer's two processes."""
+    arguments = [
+        f"--input_model={original}",
+        f"--model_name={name}",
+        "--reverse_input_channels",
+        f"--mean_values=image[{','.join(map(str, MEAN))}]",
+        f"--scale_values=image[{','.join(map(str, SCALE))}]",
+        "--layout=image(NCHW)",
+    ]
+    return [
+        [str(MO), *arguments, f"--output_dir={folder / 'theirs' / precision}", f"--compress_to_fp16={half}"]
+        for precision, half in (("FP32", False), ("FP16", True))
+    ]
+
+
+def rounds_of(name: str, folder: Path) -> list[dict[str, float]]:
+    """The seconds of each contestant, round by round; a first round warms the disk and is not counted."""
+    original = prepare(name, folder)
+    contestants = {
+        "mo, twice": theirs(name, folder, original),
+        "posezoo, no self-check": ours(name, folder, "no"),
+        "posezoo": ours(name, folder, "yes"),
+    }
+    rounds = []
+    for _ in range(ROUNDS + 1):
+        found = {}
+        for contestant, commands in contestants.items():
+            for made in ("ours", "theirs"):
+                shutil.rmtree(folder / made, ignore_errors=True)
+            found[contestant] = seconds(commands, folder)
+        rounds.append(found)
+    return rounds[1:]
+
+
+def in_words(found: Mapping[str, float]) -> str:
+    """The median and how far the rounds were apart."""
+    return f"{found['median']:.2f} ({found['min']:.2f} to {found['max']:.2f})"
+
+
+def main() -> int:
+    """Race them over each network, print and record the figures."""
+    if not MO.is_file():
+        print(f"{MO}: not there: make mo-env", file=sys.stderr)
+        return 1
+    print(machine())
+    missed = 0
+    for name in NETWORKS:
+        with tempfile.TemporaryDirectory() as folder:
+            rounds = rounds_of(name, Path(folder))
+        figures: dict[str, object] = {"network": name, "rounds": ROUNDS}
+        for contestant in rounds[0]:
+            times = spread([each[contestant] for each in rounds])
+            ratio = spread([each["mo, twice"] / each[contestant] for each in rounds])
+            figures[contestant] = {"seconds": times, "times as fast": ratio}
+            bar = BARS.get((name, contestant))
+            missed += bar is not None and ratio["median"] < bar
+            print(f"{name:18} {contestant:23} {in_words(times)} s, {in_words(ratio)} x as fast as mo")
+        record("bench_convert", figures)
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,292 @@
+"""A model's card: what was declared of it, and, beside its IR, what is known of these.
+
+Nothing in it changes from run to run, so that an equal card is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from posezoo import provenance
+from posezoo.card.markdown import Markdown, block, code, escaped, link, local_link, table
+from posezoo.card.words import frameworks, megabytes, precisions, size_bytes, task_in_words
+from posezoo.files import write_whole
+from posezoo.layout import Layout
+from posezoo.pose.keypoints import SKELETONS
+from posezoo.registry import copyright_line, license_text
+from posezoo.spec.model import CompositeSpec, Input, License, ModelSpec, Output, Precision
+
+Value = TypeVar("Value")
+
+NAME = "README.md"
+
+#: What the first line of every page of a registry says.
+NOTE = "<!-- drawn by `make cards` from model.yml: change it there -->"
+
+LEGEND = {
+    "N": "batch",
+    "C": "channels",
+    "D": "depth",
+    "H": "height",
+    "W": "width",
+    "T": "time",
+    "?": "unnamed",
+}
+
+
+def write_card(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec], layout: Layout) -> Path:
+    """Draw the card below the model's folder; left alone where it says the same already.
+
+    Args:
+        model: whose card it is.
+        parts: the parts of a composite; a model itself, alone.
+        layout: where its IR lie.
+
+    Returns:
+        The path of the card.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    path = layout.model(model) / NAME
+    content = draw_card(model, parts, layout).encode()
+    if not path.is_file() or path.read_bytes() != content:
+        write_whole(path, content)
+    return path
+
+
+def draw_card(
+    model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec], layout: Layout | None = None
+) -> str:
+    """The card's text.
+
+    Args:
+        model: whose card it is.
+        parts: the parts of a composite; a model itself, alone.
+        layout: where its IR lie, of which the card tells too; where None it is the registry's own card,
+            which links to the licence and to the cards around it.
+    """
+    paragraphs = [
+        *([NOTE] if layout is None else []),
+        f"# {escaped(model.name)}",
+        *_use_case(model, parts, linked=layout is None),
+        *_example(model, parts),
+        *_specification(model, parts),
+        *(paragraph for part in parts for paragraph in _ports(part, alone=len(parts) == 1)),
+        *_keypoints(model.skeleton),
+        *_files(parts),
+        *(_converted(parts, layout) if layout is not None else ()),
+        *_commands(model, parts),
+        *_legal(model, parts, linked=layout is None),
+    ]
+    return "\n\n".join(filter(None, paragraphs)) + "\n"
+
+
+def _use_case(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec], *, linked: bool) -> Iterator[str]:
+    yield "## Use Case and High-Level Description"
+    yield escaped(model.description)
+    if isinstance(model, CompositeSpec):
+        yield "It runs its parts in this order:"
+        names = [_neighbour(part.name, part.name, linked=linked) for part in parts]
+        lines = (f"{name}: {escaped(part.description)}" for name, part in zip(names, parts, strict=True))
+        yield "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
+    elif model.composite:
+        yield f"It is a part of {_neighbour('..', model.composite, linked=linked)}."
+
+
+def _neighbour(folder: str, name: str, *, linked: bool) -> Markdown:
+    return local_link(f"{folder}/{NAME}", name) if linked else code(name)
+
+
+def _example(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec]) -> Iterator[str]:
+    if precision := _usual(parts):
+        ready_to_run = f"posezoo run {model.name} --input photo.jpg"
+        yield "## Example"
+        yield block(
+            "sh", [ready_to_run if model.decoder else f"posezoo get {model.name} --precisions {precision}"]
+        )
+
+
+def _usual(parts: Sequence[ModelSpec]) -> Precision | None:
+    """The precision that examples take: the one that posezoo run takes by default, where it is there."""
+    available = precisions(parts)
+    return Precision.FP16 if Precision.FP16 in available else next(iter(available), None)
+
+
+def _specification(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec]) -> Iterator[str]:
+    size = size_bytes(parts)
+    rows = [
+        ("Type", task_in_words(model.task)),
+        ("Source framework", ", ".join(frameworks(parts))),
+        ("IR precisions", ", ".join(precisions(parts))),
+        ("Published files", f"{megabytes(size)} ({size:,} bytes)"),
+    ]
+    yield "## Specification"
+    yield table(("Metric", "Value"), [row for row in rows if row[1]])
+
+
+def _ports(part: ModelSpec, *, alone: bool) -> Iterator[str]:
+    whose = "" if alone else f" of {escaped(part.name)}"
+    if part.inputs:
+        yield f"## Inputs{whose}"
+        yield from [_original_inputs(part)] if part.is_ir else _both_inputs(part)
+    if part.outputs:
+        yield f"## Outputs{whose}"
+        if not part.is_ir:
+            yield "The original's and the converted model's are the same."
+        rows = [(*_shape(each), _content(each)) for each in part.outputs]
+        yield _compact(("Name", "Shape", "Layout", "Content"), rows)
+    letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
+    if known := [f"{code(letter)} {meaning}" for letter, meaning in LEGEND.items() if letter in letters]:
+        yield f"Layout: {', '.join(known)}."
+
+
+def _both_inputs(part: ModelSpec) -> Iterator[str]:
+    yield "### Original Model"
+    yield _original_inputs(part)
+    yield "### Converted Model"
+    rows = [(*_shape(each), _ir_color(each), _values(each)) for each in part.inputs]
+    yield _compact(("Name", "Shape", "Layout", "Colour order", "Values"), rows)
+
+
+def _original_inputs(part: ModelSpec) -> Markdown:
+    rows = [
+        (*_shape(each), each.color or "", _numbers(each.mean), _numbers(each.scale)) for each in part.inputs
+    ]
+    return _compact(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
+
+
+def _compact(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Markdown:
+    """A table without the columns that nothing stands in."""
+    kept = [index for index in range(len(headers)) if any(row[index] for row in rows)]
+    return table([headers[index] for index in kept], [[row[index] for index in kept] for row in rows])
+
+
+def _shape(port: Input | Output) -> tuple[str, str, str]:
+    sizes = ", ".join("any" if size == -1 else str(size) for size in port.shape)
+    return code(port.name), sizes, port.layout
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def _values(port: Input) -> str:
+    return "0 to 255: mean and scale are inside" if port.mean or port.scale else "as the original takes them"
+
+
+def _ir_color(port: Input) -> str:
+    # Open Model Zoo states the reversal alone, not what is reversed.
+    return port.ir_color or ("reversed" if port.reverse_input_channels else "")
+
+
+def _content(port: Output) -> str:
+    return ": ".join(filter(None, (port.role.replace("_", " "), port.note)))
+
+
+def _keypoints(skeleton: str) -> Iterator[str]:
+    if skeleton in SKELETONS:
+        yield "## Keypoints"
+        names = (f"{index} {name}" for index, name in enumerate(SKELETONS[skeleton].keypoints))
+        yield f"Skeleton {code(skeleton)}: {', '.join(names)}."
+
+
+def _files(parts: Sequence[ModelSpec]) -> Iterator[str]:
+    yield "## Files"
+    rows = []
+    for part in parts:
+        for file in part.files:
+            algorithm = file.checksum.algorithm.upper().replace("SHA", "SHA-")
+            sources = Markdown(", else ".join(link(str(source)) for source in file.sources))
+            digest = Markdown(f"{algorithm} {code(file.checksum.value)}")
+            rows.append((code(file.name), f"{file.size:,}", digest, sources))
+    yield table(("File", "Bytes", "Digest", "From"), rows)
+
+
+def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
+    files: list[tuple[str, ...]] = []
+    checks: list[tuple[str, ...]] = []
+    openvino: set[str] = set()
+    for part in parts:
+        for precision in Precision:
+            record = provenance.read(layout.provenance(part, precision))
+            if record is None or part.is_ir:
+                continue
+            openvino.add(str(record.key.get("openvino")))
+            whose = (part.name, precision.value)
+            for suffix, content in record.contents.items():
+                files.append((*whose, suffix, f"{content.size:,}", code(content.digest.value)))
+            for check in record.checks:
+                figures = (f"{check.difference:.1e}", f"{check.tolerance:g}")
+                checks.append((*whose, check.output, *figures, check.reference))
+    if files:
+        yield "## Converted Files"
+        yield f"Made by OpenVINO {escaped(', '.join(sorted(openvino)))}; the same bytes at every run."
+        yield table(("Model", "Precision", "File", "Bytes", "SHA-384"), files)
+    if checks:
+        yield "## Self-Check"
+        yield "How far each output is from the original's, as a share of its largest value."
+        yield table(("Model", "Precision", "Output", "Difference", "Allowed", "Original run by"), checks)
+
+
+def _commands(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec]) -> Iterator[str]:
+    to_convert = any(part.precisions and not part.is_ir for part in parts)
+    yield "## Download and Convert" if to_convert else "## Download"
+    commands = [f"posezoo download {model.name}"]
+    if to_convert:
+        commands.append(f"posezoo convert {model.name}")
+    yield block("sh", commands)
+    if precision := _usual(parts):
+        yield "## From Python"
+        yield block("python", _python(model, precision))
+
+
+def _python(model: ModelSpec | CompositeSpec, precision: Precision) -> Sequence[str]:
+    wanted = f'"{model.name}", precision="{precision}"'
+    if model.decoder is None:
+        return (
+            "import posezoo",
+            "",
+            f"irs = posezoo.get({wanted})  # the path of each .xml by its model's name",
+        )
+    return (
+        "import cv2",
+        "import posezoo",
+        "",
+        f'model = posezoo.load({wanted}, device="CPU")',
+        'for pose in model(cv2.imread("photo.jpg")):',
+        "    print(pose.score, pose.keypoints)  # x and y in pixels of the image, score",
+    )
+
+
+def _legal(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec], *, linked: bool) -> Iterator[str]:
+    yield "## Legal Information"
+    for license in _distinct(part.license for part in parts):
+        part = next(part for part in parts if part.license == license)
+        terms = _terms(license, part, model.path.parent if linked else None)
+        yield f"The model is distributed under {terms}."
+        if holder := copyright_line(part) if license.text else "":
+            yield escaped(holder)
+    for title, addresses in (
+        ("Origin", _distinct(part.origin.repository for part in parts)),
+        ("Paper", _distinct(part.origin.paper for part in parts)),
+    ):
+        if addresses:
+            yield f"{title}: {', '.join(map(link, addresses))}"
+
+
+def _terms(license: License, part: ModelSpec, folder: Path | None) -> str:
+    if not license.text:
+        words = " ".join(filter(None, (license.spdx, "the terms at" if license.url else "")))
+        return " ".join(filter(None, (escaped(words), link(license.url)))) or "terms that nobody declared"
+    text = license_text(part)
+    if folder is None:
+        return f"{escaped(license.spdx)} ({code(f'licenses/{license.text}')})"
+    return local_link(Path(os.path.relpath(text, folder)).as_posix(), license.spdx)
+
+
+def _distinct(values: Iterable[Value]) -> list[Value]:
+    return [value for value in dict.fromkeys(values) if value]

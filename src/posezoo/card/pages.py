@@ -1,0 +1,69 @@
+"""Every page of a registry: a card for each model and composite, and the index of them all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from posezoo.card.card import NAME, NOTE, draw_card
+from posezoo.card.markdown import Markdown, local_link, table
+from posezoo.card.words import frameworks, megabytes, size_bytes, task_in_words
+from posezoo.registry import Registry, license_text
+from posezoo.spec.model import CompositeSpec, ModelSpec
+
+INDEX = "index.md"
+HEADERS = ("Model", "Task", "Framework", "Size", "Licence", "GFLOPs", "MParams", "AP")
+
+
+def draw_pages(root: Path) -> dict[str, str]:
+    """The text of each page by its path below the registry's root, with / between its parts.
+
+    Raises:
+        SpecError: a file of the registry declares something that cannot be meant.
+    """
+    registry = Registry([root])
+    pages, rows = {}, []
+    for model, parts in _in_order(registry):
+        page = f"{model.subdirectory}/{NAME}"
+        pages[page] = draw_card(model, parts)
+        rows.append(_row(model, parts, page, root))
+    pages[INDEX] = f"{NOTE}\n\n# Models\n\n{table(HEADERS, rows)}\n"
+    return pages
+
+
+def _in_order(registry: Registry) -> Iterator[tuple[ModelSpec | CompositeSpec, Sequence[ModelSpec]]]:
+    """Alphabetical, the parts of a composite below it in the order they run in."""
+    for entry in registry.entries.values():
+        if entry.composite:
+            continue
+        model = entry.read()
+        parts = registry.parts(model)
+        yield model, parts
+        if isinstance(model, CompositeSpec):
+            yield from ((part, (part,)) for part in parts)
+
+
+def _row(
+    model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec], page: str, root: Path
+) -> tuple[str, ...]:
+    name = local_link(page, model.name)
+    return (
+        Markdown(f"↳ {name}") if isinstance(model, ModelSpec) and model.composite else name,
+        task_in_words(model.task),
+        ", ".join(frameworks(parts)),
+        megabytes(size_bytes(parts)),
+        _licenses(parts, root),
+        # GFLOPs, MParams and AP are measured or published, never typed here: empty until then.
+        *("",) * 3,
+    )
+
+
+def _licenses(parts: Sequence[ModelSpec], root: Path) -> Markdown:
+    links = {
+        local_link(Path(os.path.relpath(license_text(part), root)).as_posix(), part.license.spdx)
+        if part.license.text
+        else Markdown("")
+        for part in parts
+    }
+    return Markdown(", ".join(sorted(filter(None, links))))

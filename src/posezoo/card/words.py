@@ -1,0 +1,43 @@
+"""What cards and lists say of several models together, in few words; light, since lists answer at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from posezoo.spec.model import Framework, ModelSpec, Precision
+
+FRAMEWORKS = {
+    Framework.CAFFE: "Caffe",
+    Framework.CAFFE2: "Caffe2",
+    Framework.DLDT: "OpenVINO IR",
+    Framework.MXNET: "MXNet",
+    Framework.ONNX: "ONNX",
+    Framework.PYTORCH: "PyTorch",
+    Framework.TF: "TensorFlow",
+    Framework.TFLITE: "TensorFlow Lite",
+}
+
+
+def frameworks(parts: Iterable[ModelSpec]) -> list[str]:
+    """The frameworks of some models, as people write them."""
+    return sorted({FRAMEWORKS[part.framework] for part in parts})
+
+
+def precisions(parts: Sequence[ModelSpec]) -> list[Precision]:
+    """The precisions that all of some models are to be had in."""
+    return [each for each in Precision if parts and all(each in part.precisions for part in parts)]
+
+
+def size_bytes(parts: Iterable[ModelSpec]) -> int:
+    """How much there is to download for some models."""
+    return sum(file.size for part in parts for file in part.files)
+
+
+def task_in_words(task: str) -> str:
+    """A task, as people write it: ``Human pose estimation``."""
+    return task.replace("_", " ").capitalize()
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes, as people read it: ``9.4 MB``."""
+    return f"{size / 1e6:.1f} MB"

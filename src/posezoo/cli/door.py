@@ -1,0 +1,118 @@
+"""The one door out of a command line: how a run ends, whatever happens in it.
+
+Exit codes: what the work returns · 1 a failure that the user can act on · 3 a bug of ours (a log is
+written and its path shown) · 130, 143, 129 ended by ^C, SIGTERM, SIGHUP. argparse itself ends with 2
+where flags are wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from posezoo.errors import PosezooError, without_password
+
+
+def through(work: Callable[[], int], *, tell: Callable[[PosezooError], None] | None = None) -> int:
+    """Do the work of a command and return its exit code; nothing that it raises gets any further.
+
+    Args:
+        work: the command; argparse's SystemExit passes.
+        tell: how a failure is told; as ``error:`` and ``hint:`` where None.
+    """
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 `>&-`: nobody listens, and that is fine
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            # A terminal that cannot show a character gets its escape, not a traceback.
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    with _signals_raise():
+        try:
+            return _run(work, tell or tell_in_words)
+        except Ended as ended:
+            return ended.code
+        except KeyboardInterrupt:
+            return 130
+        except BrokenPipeError:
+            # `posezoo list | head -1`: nobody reads on, and Python must not try to flush at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
+
+class Ended(BaseException):
+    """A signal asked us to end."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def say(line: str) -> None:
+    """One line on the standard error, if it can still be written."""
+    with contextlib.suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)
+
+
+def _run(work: Callable[[], int], tell: Callable[[PosezooError], None]) -> int:
+    try:
+        try:
+            code = work()
+        except SystemExit:  # argparse has answered: --help, --version, wrong usage
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()
+        return code
+    except PosezooError as error:
+        tell(error)
+        return 1
+    except (BrokenPipeError, Ended):
+        raise
+    except OSError as error:
+        # What no room below translated: a full standard output, mostly.
+        say(f"error: {error.filename or 'output'}: {error.strerror or error}")
+        return 1
+    except Exception:  # noqa: BLE001 the last door before a traceback
+        return _report_bug()
+
+
+def tell_in_words(error: PosezooError) -> None:
+    """A failure on the standard error: what, and what to do next."""
+    say(f"error: {error.problem}")
+    if error.hint:
+        say(f"  hint: {error.hint}")
+
+
+def _report_bug() -> int:
+    trace = traceback.format_exc()
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="posezoo-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        log.write(without_password(f"posezoo {' '.join(sys.argv[1:])}\n\n{trace}"))
+    say(f"error: a bug in posezoo: {trace.strip().splitlines()[-1]}")
+    say(f"  hint: what happened is written to {log.name}: please report it")
+    return 3
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """SIGTERM and SIGHUP unwind like ^C does, so that temporary files are cleaned up."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Ended(128 + number)
+
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):  # SIGHUP is not everywhere
+        if hasattr(signal, name):
+            with contextlib.suppress(ValueError):  # not in the main thread
+                before[name] = signal.signal(getattr(signal, name), end)
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)

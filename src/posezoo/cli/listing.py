@@ -1,0 +1,158 @@
+"""The models and composites that list and info show: narrowed by filters, composites above their parts."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from posezoo.card.words import precisions, size_bytes
+from posezoo.spec.model import CompositeSpec, Framework, ModelSpec, Precision
+
+if TYPE_CHECKING:
+    from posezoo.registry import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A model or composite, and the models whose files and licences are its own."""
+
+    model: ModelSpec | CompositeSpec
+    parts: tuple[ModelSpec, ...]  # of a model itself, alone
+
+    @property
+    def composite(self) -> str:
+        """The composite that it is a part of; empty where it stands alone."""
+        return self.model.composite if isinstance(self.model, ModelSpec) else ""
+
+    @property
+    def frameworks(self) -> list[str]:
+        """What the published files were made with."""
+        return sorted({part.framework.value for part in self.parts})
+
+    @property
+    def licenses(self) -> list[str]:
+        """SPDX identifiers, or an address where a foreign zoo declares no more."""
+        return sorted({part.license.spdx or part.license.url for part in self.parts} - {""})
+
+    def facts(self) -> dict[str, Any]:
+        """What every list says of it, in JSON's types."""
+        return {
+            "name": self.model.name,
+            "composite": self.composite or None,
+            "parts": list(self.model.stages) if isinstance(self.model, CompositeSpec) else [],
+            "task": self.model.task,
+            "framework": " ".join(self.frameworks),
+            "precisions": [each.value for each in precisions(self.parts)],
+            "license": " ".join(self.licenses),
+            "size_bytes": size_bytes(self.parts),
+            "description": self.model.description,
+        }
+
+
+def listed(selection: Selection) -> list[Listed]:
+    """In alphabetical order, each composite above its parts and these in the order they run in."""
+    models = {spec.name: spec for spec in selection.models}
+    parts: dict[str, list[ModelSpec]] = {}
+    for composite in selection.composites:
+        # Not all are there where a part's file cannot be read.
+        parts[composite.name] = [models[stage] for stage in composite.stages if stage in models]
+    inside = {part.name for several in parts.values() for part in several}
+    tops: list[ModelSpec | CompositeSpec] = [*selection.composites]
+    tops += [spec for spec in selection.models if spec.name not in inside]
+
+    def rows() -> Iterator[Listed]:
+        for model in sorted(tops, key=lambda model: model.name):
+            yield Listed(model, tuple(parts[model.name]) if isinstance(model, CompositeSpec) else (model,))
+            yield from (Listed(part, (part,)) for part in parts.get(model.name, ()))
+
+    return list(rows())
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What is asked for: one of each kind that was said at all; empty says nothing."""
+
+    tasks: tuple[str, ...] = ()
+    frameworks: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+    licenses: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    said: str = ""  # as it was typed
+
+    def admit(self, each: Listed) -> bool:
+        """Whether a row is asked for; a composite is judged by its own words and its parts' files."""
+        text = f"{each.model.name} {each.model.description}".casefold()
+        return (
+            (not self.tasks or each.model.task in self.tasks)
+            and _meet(self.frameworks, each.frameworks)
+            and _meet(self.precisions, precisions(each.parts))
+            and _meet(self.licenses, each.licenses)
+            and all(word in text for word in self.words)
+        )
+
+
+def _meet(patterns: tuple[str, ...], values: list[Any]) -> bool:
+    return not patterns or any(
+        fnmatchcase(value.casefold(), pattern.casefold()) for pattern in patterns for value in values
+    )
+
+
+class _Tasks:
+    """The tasks of model.yml, looked up only when one is given: the reader of YAML costs 20 ms."""
+
+    def __iter__(self) -> Iterator[str]:
+        from posezoo.spec.model_yml import TASKS
+
+        return iter(TASKS)
+
+    def __contains__(self, task: object) -> bool:
+        return task in tuple(self)
+
+
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """Which of the models; each flag may be given several times, and then any of its values will do."""
+    filters = parser.add_argument_group(
+        "filters", "Each narrows what is shown; given several times, any of its values will do."
+    )
+    filters.add_argument(
+        "--task", action="append", choices=_Tasks(), metavar="TASK", help="such as human_pose_estimation"
+    )
+    filters.add_argument(
+        "--framework",
+        action="append",
+        choices=tuple(each.value for each in Framework),
+        metavar="NAME",
+        help=f"what it is published for: {', '.join(Framework)} (dldt: IR already)",
+    )
+    filters.add_argument(
+        "--precision",
+        action="append",
+        choices=tuple(each.value for each in Precision),
+        metavar="P",
+        help=f"published or convertible: {', '.join(Precision)}",
+    )
+    filters.add_argument(
+        "--license", action="append", metavar="GLOB", help="SPDX identifier or a glob, such as 'BSD-*'"
+    )
+    filters.add_argument(
+        "--search", metavar="TEXT", help="every word in the name or description, in any case of letters"
+    )
+
+
+def filters_of(args: argparse.Namespace) -> Filters:
+    """The filters that were given."""
+    flags = ("task", "framework", "precision", "license")
+    said = [f"--{flag} {value}" for flag in flags for value in getattr(args, flag) or ()]
+    if args.search is not None:
+        said.append(f"--search {args.search}")
+    return Filters(
+        tasks=tuple(args.task or ()),
+        frameworks=tuple(args.framework or ()),
+        precisions=tuple(args.precision or ()),
+        licenses=tuple(args.license or ()),
+        words=tuple((args.search or "").casefold().split()),
+        said=" ".join(said),
+    )

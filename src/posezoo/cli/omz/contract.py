@@ -1,0 +1,220 @@
+"""What users' scripts rely on in every one of Open Model Zoo's commands: words, lines, selection.
+
+Its contract stands in the README of tools/downloader, drawn from these parsers.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import door
+from posezoo.cli.options import HelpFormatter
+from posezoo.errors import PosezooError, nearest
+from posezoo.settings import Setting, read_settings
+
+if TYPE_CHECKING:
+    from posezoo.registry import Registry, Selection
+    from posezoo.spec.model import ModelSpec
+
+GROUP = "#" * 16 + "||"
+SECTION = "=" * 10
+ALARM = "#" * 10
+
+#: What --precisions may say; a file belongs to one when its first folder has that name.
+PRECISIONS = ("FP16", "FP16-INT1", "FP16-INT8", "FP32", "FP32-INT1", "FP32-INT8")
+
+# A list of names is no book: what is longer is not one.
+_MAX_LIST_BYTES = 1 << 20
+
+
+class ContractError(PosezooError):
+    """A failure in the very words that scripts look for."""
+
+
+def command(
+    prog: str, summary: str, verb: str, add_flags: Callable[[argparse.ArgumentParser], None]
+) -> argparse.ArgumentParser:
+    """The parser of a command: how it selects, and what else it takes."""
+    parser = argparse.ArgumentParser(prog=prog, description=summary, formatter_class=HelpFormatter)
+    _add_selection(parser, verb)
+    add_flags(parser)
+    return parser
+
+
+def run(work: Callable[[], int]) -> int:
+    """Do the work of a command, and return its exit code."""
+    return door.through(work, tell=tell)
+
+
+def tell(error: PosezooError) -> None:
+    """One failure on the standard error, decorated as Open Model Zoo does."""
+    door.say(error.problem if isinstance(error, ContractError) else f"{ALARM} Error: {error.problem}")
+    if error.hint:
+        door.say(f"  hint: {error.hint}")
+
+
+def warn(message: str) -> None:
+    """One line of what is odd, on the standard error."""
+    door.say(f"{ALARM} Warning: {message}")
+
+
+def settings_of(args: argparse.Namespace, **flags: object) -> dict[str, Setting]:
+    """The settings in force, each with its origin; ``flags`` are those that are called otherwise here.
+
+    Raises:
+        SettingsError: a value cannot be used.
+    """
+    models_dir = tuple(args.models_dir) if args.models_dir else None
+    return read_settings({"models_dir": models_dir, **flags})
+
+
+def print_all(registry: Registry) -> None:
+    """The names of all models: parts of composites, not the composites; no file is read for it."""
+    for name in registry.names():
+        print(name)
+
+
+def patterns_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[str] | None:
+    """What selects models; None for all of them; wrong usage ends with 2.
+
+    Raises:
+        ContractError: the file of --list cannot be read.
+    """
+    given = [args.all, args.name is not None, args.list is not None]
+    if sum(given) > 1:
+        parser.error('at most one of "--all", "--name" or "--list" can be specified')
+    if not any(given):
+        parser.error('one of "--print_all", "--all", "--name" or "--list" must be specified')
+    if args.all:
+        return None
+    return args.name.split(",") if args.list is None else _listed(args.list)
+
+
+def select(registry: Registry, patterns: Sequence[str] | None) -> Selection:
+    """The models that the patterns match; what cannot be read is told at once, others in a line.
+
+    Raises:
+        ContractError: a pattern matches no name.
+    """
+    for pattern in patterns or ():
+        if not any(fnmatchcase(name, pattern) for name in registry.entries):
+            hint = nearest(pattern, registry.entries) or "--print_all names them all"
+            raise ContractError(f'No matching models: "{_printable(pattern)}"', hint=hint)
+    selection = registry.select(patterns)
+    for problem in selection.problems:
+        tell(problem)
+    told = {problem.problem for problem in selection.problems}
+    beside = [problem for problem in registry.problems() if problem.problem not in told]
+    if beside:
+        others = f" (and {len(beside) - 1} more)" if len(beside) > 1 else ""
+        warn(f"left out: {beside[0].problem}{others}")
+    return selection
+
+
+def names_of_problems(selection: Selection) -> list[str]:
+    """The models whose files cannot be read, as FAILED: lists them."""
+    return [_printable(Path(problem.file).parent.name) for problem in selection.problems]
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
+def precisions_of(args: argparse.Namespace) -> frozenset[str]:
+    """The precisions that were asked for; all that are known where none was.
+
+    Raises:
+        ContractError: one is unknown.
+    """
+    if args.precisions is None:
+        return frozenset(PRECISIONS)
+    asked = frozenset(args.precisions.split(","))
+    if unknown := asked.difference(PRECISIONS):
+        raise ContractError(
+            f"Unknown precisions specified: {', '.join(sorted(unknown))}.",
+            hint=f"known: {', '.join(PRECISIONS)}",
+        )
+    return asked
+
+
+def published(spec: ModelSpec) -> frozenset[str]:
+    """What a model is to be had in: the folders of a published IR, else what a conversion makes."""
+    if not spec.is_ir:
+        return frozenset({"FP16", "FP32"})
+    folders = frozenset(file.name.split("/")[0] for file in spec.files)
+    return folders.intersection(PRECISIONS) or frozenset(PRECISIONS)  # files in no such folder go with all
+
+
+def failed(names: Sequence[str], *, text: bool = True) -> int:
+    """The exit code after a run, and in text the list of those that failed, on the standard output."""
+    if names and text:
+        print("FAILED:", *names, sep="\n", flush=True)
+    return 1 if names else 0
+
+
+def positive(text: str) -> int:
+    """An argparse type: a whole number of at least 1.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    if text.isdecimal() and 0 < int(text) < 1 << 31:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"must be a positive integer (got {text!r})")
+
+
+def _add_selection(parser: argparse.ArgumentParser, verb: str) -> None:
+    parser.add_argument(
+        "--name",
+        metavar="PAT[,PAT...]",
+        help=f"{verb} the models whose names match (case-sensitive globs); a composite stands for its parts",
+    )
+    parser.add_argument(
+        "--list",
+        type=Path,
+        metavar="FILE.LST",
+        help=f"{verb} the models whose names match a line of a file; # begins a comment",
+    )
+    parser.add_argument("--all", action="store_true", help=f"{verb} all models")
+    parser.add_argument(
+        "--print_all",
+        action="store_true",
+        help="print the names of all models and exit, whatever else is said",
+    )
+    parser.add_argument(
+        "--models_dir",
+        action="append",
+        type=Path,
+        metavar="DIR",
+        help="a folder of model.yml files, ours or Open Model Zoo's, in place of posezoo's own; "
+        "may be given several times",
+    )
+
+
+def _listed(path: Path) -> list[str]:
+    """The first word of each line, as a shell would read it."""
+    import shlex
+
+    try:
+        with open(path, encoding="utf-8") as stream:
+            text = stream.read(_MAX_LIST_BYTES + 1)
+    except UnicodeDecodeError as error:
+        raise PosezooError(f"{path}: is not UTF-8", hint="--list names a text file") from error
+    except OSError as error:
+        raise PosezooError(
+            f"{path}: cannot be read: {error.strerror or error}", hint="check --list"
+        ) from error
+    if len(text) > _MAX_LIST_BYTES:
+        raise PosezooError(f"{path}: is larger than {_MAX_LIST_BYTES} bytes", hint="check --list")
+    patterns = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError as error:
+            raise PosezooError(f"{path}:{number}: {error}", hint="close the quotes") from error
+        patterns += words[:1]
+    return patterns

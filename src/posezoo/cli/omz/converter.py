@@ -1,0 +1,206 @@
+"""converter.py, omz_converter: downloaded models to IR, by Open Model Zoo's flags and lines."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli.omz import contract
+from posezoo.errors import PosezooError
+from posezoo.registry import open_registry
+from posezoo.settings import resolve
+
+if TYPE_CHECKING:
+    from posezoo.cli.omz.crew import Check
+    from posezoo.cli.omz.reports import Lines, Paper
+    from posezoo.spec.model import ModelSpec, Precision
+    from posezoo.zoo import Zoo
+
+#: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
+DIFFERENCES = {
+    "--output_dir": "a card (README.md) and provenance.json lie beside an IR, which was checked against its "
+    "original; one that is up to date is left alone",
+    "--precisions": "FP32 and FP16 come out of one reading of the model, not of one process each",
+    "--python": "is accepted and not needed: no other Python is started, and nothing downloaded is run",
+    "--mo": "is accepted and not needed: Model Optimizer left OpenVINO with 2025.0; this process converts",
+    "--add_mo_arg": "what changes inputs or outputs is carried out (--input_shape, --layout, --mean_values, "
+    "--scale_values, --scale, --reverse_input_channels, --output); any other is an error, not ignored",
+    "--dry_run": "prints the plan that a real run carries out, and works on a model that was not converted "
+    "before (the newest one crashes)",
+    "--jobs": "threads of one process; the lines of one model stay together",
+    "--no_card": "new",
+    "--models_dir": "new: Open Model Zoo knows its own folder alone",
+    "--print_all": "parts of composites, as in 2021.4 (the newest prints composites)",
+}
+
+# What Model Optimizer does with these has no part in the IR.
+_IDLE = ("--silent", "--log_level", "--progress", "--stream_output")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return contract.run(lambda: _run(parser(), argv))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's flags."""
+    return contract.command(
+        "converter.py", "Convert downloaded models to OpenVINO IR.", "convert", _add_flags
+    )
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-d",
+        "--download_dir",
+        type=Path,
+        metavar="DIR",
+        help="where the downloaded files lie (default: the working folder)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output_dir",
+        type=Path,
+        metavar="DIR",
+        help="where the IR go (default: the folder of the downloaded files)",
+    )
+    parser.add_argument(
+        "--precisions",
+        metavar="PREC[,PREC...]",
+        help="convert to these only; FP16 and FP32 are what a conversion makes",
+    )
+    parser.add_argument("-p", "--python", metavar="PYTHON", help="not needed: no other Python is started")
+    parser.add_argument("--mo", metavar="MO.PY", help="not needed: Model Optimizer is not started")
+    parser.add_argument(
+        "--add_mo_arg",
+        metavar="ARG",
+        action="append",
+        default=[],
+        help="an argument of Model Optimizer for every model, as --add_mo_arg=--mean_values=[127,127,127]; "
+        "may be given several times",
+    )
+    parser.add_argument("--dry_run", action="store_true", help="print what would be done; touch nothing")
+    parser.add_argument("--no_card", action="store_true", help="draw no README.md beside the IR")
+    parser.add_argument(
+        "-j", "--jobs", type=_jobs, default=1, metavar="N|auto", help="how many models to convert at once"
+    )
+    # As these were written in old scripts.
+    parser.add_argument("--add-mo-arg", dest="add_mo_arg", action="append", help=argparse.SUPPRESS)
+    parser.add_argument("--dry-run", dest="dry_run", action="store_true", help=argparse.SUPPRESS)
+
+
+def _jobs(text: str) -> int:
+    if text == "auto":
+        return os.cpu_count() or 1
+    try:
+        return contract.positive(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f'must be a positive integer or "auto" (got {text!r})') from error
+
+
+def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    args = command.parse_args(argv)
+    settings = resolve(contract.settings_of(args))
+    registry = open_registry(settings.models_dir)
+    if args.print_all:
+        contract.print_all(registry)
+        return 0
+    selection = contract.select(registry, contract.patterns_of(args, command))
+    asked = contract.precisions_of(args)
+    for flag in ("python", "mo"):
+        if getattr(args, flag) is not None:
+            contract.warn(f"--{flag} {DIFFERENCES[f'--{flag}']}")
+    from posezoo.cli.omz.crew import in_order
+    from posezoo.zoo import open_zoo
+
+    download_dir = args.download_dir or Path.cwd()
+    settings = replace(settings, output_dir=args.output_dir or download_dir)
+    zoo = open_zoo(settings, download_dir=download_dir)
+    jobs = 1 if args.dry_run else args.jobs
+    failed = contract.names_of_problems(selection)
+    for name, paper, successful in in_order(_Task(zoo, args, asked, jobs > 1), selection.models, jobs):
+        paper.release()
+        failed += [] if successful else [name]
+    if not (args.dry_run or args.no_card or failed):
+        for composite in selection.composites:
+            zoo.write_card(composite)
+    return contract.failed(failed)
+
+
+class _Task:
+    """One model, converted and told about."""
+
+    def __init__(self, zoo: Zoo, args: argparse.Namespace, asked: frozenset[str], held: bool) -> None:
+        self._zoo, self._args, self._asked, self._held = zoo, args, asked, held
+
+    def __call__(self, spec: ModelSpec, check: Check) -> tuple[str, Paper, bool]:
+        from posezoo.cli.omz.reports import Lines, Paper, checked
+        from posezoo.spec.model import Precision
+
+        paper = Paper(held=self._held)
+        lines = Lines(paper, self._zoo.layout.downloads(spec))
+        wanted = [precision for precision in (Precision.FP16, Precision.FP32) if precision in self._asked]
+        try:
+            if spec.is_ir:
+                lines.section(f"Skipping {spec.name} (no conversions defined)\n")
+            elif not wanted:
+                lines.section(
+                    f"Skipping {spec.name} (no conversion makes {' or '.join(sorted(self._asked))})\n"
+                )
+            elif self._args.dry_run:
+                self._plan(with_arguments(spec, self._args.add_mo_arg), wanted, lines)
+            else:
+                spec = with_arguments(spec, self._args.add_mo_arg)
+                self._zoo.convert(spec, wanted, listener=checked(lines, check))
+                if not self._args.no_card:
+                    self._zoo.write_card(spec)
+                paper.out()
+        except PosezooError as error:
+            lines.fail(error)
+            paper.out()
+            return spec.name, paper, False
+        return spec.name, paper, True
+
+    def _plan(self, spec: ModelSpec, wanted: Sequence[Precision], lines: Lines) -> None:
+        plan = self._zoo.plan_conversion(spec, wanted)
+        for step in plan.steps:
+            if step.is_done:
+                lines.section(f"(DRY RUN) Keeping {spec.name} ({step.precision}): it is up to date\n")
+            else:
+                lines.section(f"(DRY RUN) Converting {spec.name} to IR ({step.precision})")
+                lines.say(f"since {step.reason}: {step.xml}\n")
+        if plan.obstacle is not None:
+            lines.warn(plan.obstacle)
+
+
+def with_arguments(spec: ModelSpec, arguments: Sequence[str]) -> ModelSpec:
+    """The model with what further arguments of Model Optimizer say of its inputs and outputs.
+
+    Raises:
+        PosezooError: an argument is none, does not go with the model, or is not carried out by posezoo.
+    """
+    wanted = [text for text in arguments if text.partition("=")[0] not in _IDLE]
+    if not wanted:
+        return spec
+    import json
+
+    from posezoo.spec.arguments import TYPED, read_arguments
+    from posezoo.spec.reader import parse
+
+    flags = ", ".join(sorted(TYPED.keys() - {"--input_model"}))
+    for text in wanted:
+        if text.partition("=")[0] not in TYPED or text.startswith("--input_model"):
+            raise PosezooError(
+                f"--add_mo_arg={text}: posezoo does not carry this out", hint=f"it does: {flags}"
+            )
+    said = read_arguments(parse(json.dumps(wanted).encode(), "--add_mo_arg"), spec.inputs)
+    return replace(spec, inputs=said.inputs, outputs=said.outputs or spec.outputs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""downloader.py, omz_downloader: a model's published files, by Open Model Zoo's flags and lines."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli.omz import contract
+from posezoo.errors import PosezooError
+from posezoo.registry import open_registry
+from posezoo.settings import Settings, resolve
+
+if TYPE_CHECKING:
+    from posezoo.cli.omz.crew import Check
+    from posezoo.cli.omz.reports import Paper
+    from posezoo.fetch.means import Means
+    from posezoo.spec.model import ModelSpec
+
+#: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
+DIFFERENCES = {
+    "--print_all": "parts of composites, as in 2021.4 (the newest prints composites); no model.yml is "
+    "read, so a bad one is no obstacle",
+    "--name": "a part that is matched twice is fetched once; the hint names the nearest name",
+    "--list": "a file that cannot be read is one line of error, not a traceback",
+    "--all": "a model.yml that cannot be read fails alone: the other models are fetched, exit code 1",
+    "--models_dir": "new: Open Model Zoo knows its own folder alone",
+    "--output_dir": "a good file that is there is not fetched again, and never lost to a failed download; an "
+    "archive stays beside what it held, so that it can be verified",
+    "--cache_dir": "the same layout; without it nothing is cached, as there",
+    "--mirror": "new",
+    "--num_attempts": "5 in place of 1: a source that fails for a moment is asked again after 0.5 to 8 s "
+    "(10 s there); a 404 is not asked again",
+    "--progress_format": "every end carries a reason where it was not successful; file events are told for "
+    "files that are here already, beside model_file_up_to_date or model_file_retrieved",
+    "--jobs": "the lines of one model stay together",
+    "--precisions": "a model without any of them is skipped, as in 2024.6",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return contract.run(lambda: _run(parser(), argv))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's flags."""
+    return contract.command(
+        "downloader.py", "Download models and verify them by their checksums.", "download", _add_flags
+    )
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--precisions",
+        metavar="PREC[,PREC...]",
+        help=f"of models published as IR, only these: {', '.join(contract.PRECISIONS)}",
+    )
+    parser.add_argument(
+        "-o", "--output_dir", type=Path, metavar="DIR", help="where files go (default: the working folder)"
+    )
+    parser.add_argument(
+        "--cache_dir", type=Path, metavar="DIR", help="keep a copy of each file by its digest"
+    )
+    parser.add_argument(
+        "--mirror",
+        action="append",
+        metavar="DIR|URL",
+        help="a folder or an address laid out like the cache, asked first; may be given several times",
+    )
+    parser.add_argument(
+        "--num_attempts",
+        type=contract.positive,
+        metavar="N",
+        help="how often to ask a source that fails for a moment (default: 5)",
+    )
+    parser.add_argument(
+        "--progress_format", choices=("text", "json"), default="text", help="how to tell what happens"
+    )
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        type=contract.positive,
+        metavar="N",
+        default=1,
+        help="how many models to download at once (default: 1)",
+    )
+
+
+def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    args = command.parse_args(argv)
+    output_dir = args.output_dir or Path.cwd()
+    mirrors = tuple(args.mirror) if args.mirror else None
+    said = contract.settings_of(args, cache_dir=args.cache_dir, attempts=args.num_attempts, mirror=mirrors)
+    settings = resolve(said)
+    registry = open_registry(settings.models_dir)
+    if args.print_all:
+        contract.print_all(registry)
+        return 0
+    selection = contract.select(registry, contract.patterns_of(args, command))
+    # Open Model Zoo writes to no folder that nobody named.
+    means = _means(settings, cached=said["cache_dir"].origin != "default")
+    task = _Task(output_dir, means, contract.precisions_of(args), args.progress_format, args.jobs > 1)
+    from posezoo.cli.omz.crew import in_order
+
+    failed = contract.names_of_problems(selection)
+    for name, paper, successful in in_order(task, selection.models, args.jobs):
+        paper.release()
+        failed += [] if successful else [name]
+    return contract.failed(failed, text=args.progress_format == "text")
+
+
+def _means(settings: Settings, *, cached: bool) -> Means:
+    from posezoo.zoo import open_zoo
+
+    means = open_zoo(settings).means
+    return means if cached else replace(means, cache_dir=None)
+
+
+def _words(precisions: frozenset[str]) -> str:
+    return " or ".join(sorted(precisions))
+
+
+class _Task:
+    """One model, downloaded and told about."""
+
+    def __init__(
+        self, output_dir: Path, means: Means, precisions: frozenset[str], style: str, held: bool
+    ) -> None:
+        from posezoo.layout import Layout
+
+        self._layout = Layout(download_dir=output_dir, output_dir=output_dir)
+        self._means, self._precisions, self._style, self._held = means, precisions, style, held
+
+    def __call__(self, spec: ModelSpec, check: Check) -> tuple[str, Paper, bool]:
+        from posezoo.cli.omz.reports import JsonLines, Lines, Paper, checked
+        from posezoo.fetch.download import download
+
+        paper = Paper(held=self._held)
+        listener: Lines | JsonLines
+        if self._style == "json":
+            listener = JsonLines(paper, spec)
+        else:
+            listener = Lines(paper, self._layout.downloads(spec), self._means.cache_dir)
+            listener.group(f"Downloading {spec.name}")
+        if self._precisions.isdisjoint(contract.published(spec)):
+            if isinstance(listener, Lines):
+                listener.section(f"Skipping {spec.name} (there is none in {_words(self._precisions)})\n")
+            return spec.name, paper, True
+        try:
+            download(
+                spec,
+                self._layout,
+                self._means,
+                precisions=self._precisions,
+                listener=checked(listener, check),
+            )
+        except PosezooError as error:
+            listener.fail(error)
+            return spec.name, paper, False
+        return spec.name, paper, True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""info_dumper.py, omz_info_dumper: what models declare, as JSON with Open Model Zoo's keys and more."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from posezoo.cli.omz import contract
+from posezoo.registry import open_registry
+from posezoo.settings import resolve, user_folder
+
+if TYPE_CHECKING:
+    from posezoo.spec.model import Input, License, ModelSpec
+
+#: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
+DIFFERENCES = {
+    "--all": "the keys of 2021.4 and of the newest together, and more: files with size_bytes, checksums and "
+    "sources, and of each input mean, scale and reverse_input_channels",
+    "--name": "a composite's name gives its parts, as in 2021.4; so model_stages is empty",
+    "--models_dir": "new: Open Model Zoo knows its own folder alone",
+    "--print_all": "parts of composites, as in 2021.4 (the newest prints composites)",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return contract.run(lambda: _run(parser(), argv))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's flags."""
+    return contract.command(
+        "info_dumper.py", "Print what models declare, as JSON.", "describe", lambda parser: None
+    )
+
+
+def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    args = command.parse_args(argv)
+    models_dir = resolve(contract.settings_of(args)).models_dir
+    registry = open_registry(models_dir, memory=user_folder("cache") / "registry")
+    if args.print_all:
+        contract.print_all(registry)
+        return 0
+    selection = contract.select(registry, contract.patterns_of(args, command))
+    print(json.dumps([facts(spec) for spec in selection.models], indent=4))
+    return 1 if selection.problems else 0
+
+
+def facts(spec: ModelSpec) -> dict[str, Any]:
+    """One model under Open Model Zoo's keys, then what it does not tell."""
+    config = spec.path.with_name("accuracy-check.yml")
+    return {
+        "name": spec.name,
+        "composite_model_name": spec.composite or None,
+        "description": spec.description,
+        "framework": spec.framework.value,
+        "license_url": _license_url(spec.license),
+        "accuracy_config": str(config) if config.is_file() else None,
+        "model_config": str(spec.path),
+        "precisions": sorted(contract.published(spec)),
+        "quantization_output_precisions": ["FP16-INT8", "FP32-INT8"] if spec.quantizable else [],
+        "subdirectory": spec.subdirectory,
+        "task_type": spec.task,
+        "input_info": [_input(each) for each in spec.inputs],
+        "model_stages": [],
+        "files": [
+            {
+                "name": file.name,
+                "size_bytes": file.size,
+                "checksum": {"$type": file.checksum.algorithm, "value": file.checksum.value},
+                "sources": [str(source) for source in file.sources],
+            }
+            for file in spec.files
+        ],
+        "output_info": [
+            {"name": each.name, "shape": list(each.shape), "layout": each.layout} for each in spec.outputs
+        ],
+        "license": spec.license.spdx or None,
+    }
+
+
+def _input(each: Input) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "shape": list(each.shape),
+        "layout": each.layout,
+        "mean": list(each.mean),
+        "scale": list(each.scale),
+        "reverse_input_channels": each.reverse_input_channels,
+    }
+
+
+def _license_url(license: License) -> str:
+    return license.url or f"https://spdx.org/licenses/{license.spdx}.html"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

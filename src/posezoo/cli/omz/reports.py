@@ -1,0 +1,202 @@
+"""Events, told in Open Model Zoo's words: as lines for people and their greps, or as JSON, one a line."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo import events
+from posezoo.cli.omz.contract import ALARM, GROUP, SECTION
+from posezoo.errors import PosezooError
+
+if TYPE_CHECKING:
+    from posezoo.spec.model import ModelSpec
+
+# In a log, one line for each tenth of a file: Open Model Zoo wrote 2300 lines for one of 2.3 GB.
+_LOGGED_PERCENT = 10
+
+
+class Paper:
+    """Where the lines of one model go: at once, or held back so that those of other models stay apart."""
+
+    def __init__(self, *, held: bool = False) -> None:
+        self._held: list[tuple[bool, str]] | None = [] if held else None
+
+    def out(self, text: str = "", end: str = "\n") -> None:
+        """Something for the standard output."""
+        self._write(False, text + end)
+
+    def err(self, text: str) -> None:
+        """A line for the standard error."""
+        self._write(True, text + "\n")
+
+    def release(self) -> None:
+        """Write what was held back."""
+        held, self._held = self._held or [], None
+        for to_err, text in held:
+            self._write(to_err, text)
+
+    def _write(self, to_err: bool, text: str) -> None:
+        if self._held is not None:
+            self._held.append((to_err, text))
+            return
+        stream = sys.stderr if to_err else sys.stdout
+        stream.write(text)
+        stream.flush()
+
+
+class Lines:
+    """A listener that writes lines.
+
+    Args:
+        paper: where to.
+        folder: where the model's published files lie.
+        cache_dir: where files come from that are retrieved "from the cache".
+    """
+
+    def __init__(self, paper: Paper, folder: Path, cache_dir: Path | None = None) -> None:
+        self._paper, self._folder, self._cache_dir = paper, folder, cache_dir
+        self._size = 0
+        self._begun = time.monotonic()
+        self._logged = 0
+
+    def group(self, heading: str) -> None:
+        """What comes is about one model."""
+        self._paper.out(f"{GROUP} {heading} {GROUP[::-1]}\n")
+
+    def section(self, heading: str) -> None:
+        """What comes is about one step."""
+        self._paper.out(f"{SECTION} {heading}")
+
+    def say(self, line: str) -> None:
+        """What belongs to a step."""
+        self._paper.out(line)
+
+    def warn(self, error: PosezooError) -> None:
+        """What would stand in the way."""
+        self._paper.err(f"{ALARM} Warning: {error.problem}")
+        if error.hint:
+            self._paper.err(f"  hint: {error.hint}")
+
+    def fail(self, error: PosezooError) -> None:
+        """Why a model failed."""
+        _fail(self._paper, error)
+
+    def __call__(self, event: events.Event) -> None:
+        """Write the lines of an event, if it has any."""
+        match event:
+            case events.Warned(message=message):
+                self._paper.err(f"{ALARM} Warning: {message}")
+            case events.ModelFileDownloadBegin(model_file=file, size=size):
+                self.section(f"Downloading {self._folder / file}")
+                self._size, self._begun, self._logged = size, time.monotonic(), 0
+            case events.ModelFileDownloadProgress(size=size):
+                self._progress(size)
+            case events.ModelFileDownloadEnd():
+                self._paper.out()
+            case events.ModelFileRetrieved(model_file=file, origin=origin):
+                cached = self._cache_dir is not None and Path(origin).is_relative_to(self._cache_dir)
+                self.section(f"Retrieving {self._folder / file} from {'the cache' if cached else origin}")
+                self._paper.out()
+            case events.ModelFileUpToDate(model_file=file):
+                self.section(f"Keeping {self._folder / file} (it is here and verified)")
+                self._paper.out()
+            case events.ModelFilePostprocessing(model_file=file, action=action):
+                doing = {"unpack": "Unpacking", "replace_text": "Replacing text in"}[action]
+                self.section(f"{doing} {self._folder / file}")
+            case events.ModelPostprocessingEnd():
+                self._paper.out()
+            case events.ModelConversionBegin(model=model, precisions=precisions):
+                for precision in precisions:
+                    self.section(f"Converting {model} to IR ({precision})")
+            case events.ModelConversionUpToDate(model=model, precisions=precisions):
+                for precision in precisions:
+                    self.section(f"Keeping {model} ({precision}): it is up to date")
+            case events.ModelSelfChecked():
+                self._paper.out(
+                    f"{event.precision} self-check passed: off by {event.difference:.1e}, "
+                    f"{event.tolerance:.0e} allowed, against {event.reference}"
+                )
+
+    def _progress(self, size: int) -> None:
+        percent = 100 * size // self._size if self._size else 100
+        terminal = sys.stdout.isatty()
+        if not terminal and percent < self._logged + _LOGGED_PERCENT:
+            return
+        self._logged = percent
+        seconds = time.monotonic() - self._begun
+        speed = f"{size / 1024 / seconds:.0f}" if seconds else "?"
+        line = f"... {percent}%, {size // 1024} KB, {speed} KB/s, {seconds:.0f} seconds passed"
+        self._paper.out(line, end="\r" if terminal and percent < 100 else "\n")
+
+
+class JsonLines:
+    """A listener that writes each event as one JSON object, for scripts that count on Open Model Zoo's.
+
+    There every file begins once and ends once: so a file that is here already, or comes from the cache,
+    begins and ends too; and a source that fails is no end while another one is asked.
+    """
+
+    _one_at_a_time = threading.Lock()
+
+    def __init__(self, paper: Paper, spec: ModelSpec) -> None:
+        self._paper = paper
+        self._sizes = {file.name: file.size for file in spec.files}
+        self._failed: events.ModelFileDownloadEnd | None = None
+
+    def fail(self, error: PosezooError) -> None:
+        """Why a model failed."""
+        _fail(self._paper, error)
+
+    def __call__(self, event: events.Event) -> None:
+        """Write an event; warnings go to the standard error."""
+        if isinstance(event, events.Warned):
+            self._paper.err(f"{ALARM} Warning: {event.message}")
+        elif isinstance(event, (events.ModelFileUpToDate, events.ModelFileRetrieved)):
+            size = self._sizes.get(event.model_file, 0)
+            self._write(events.ModelFileDownloadBegin(event.model, event.model_file, size))
+            self._write(event)
+            self._write(events.ModelFileDownloadEnd(event.model, event.model_file, True))
+        elif isinstance(event, events.ModelFileDownloadEnd) and not event.successful:
+            self._failed = event
+        elif isinstance(event, events.ModelFileDownloadBegin) and self._failed is not None:
+            self._failed = None
+        else:
+            if self._failed is not None:
+                self._write(self._failed)
+                self._failed = None
+            self._write(event)
+
+    def _write(self, event: events.Event) -> None:
+        line = json.dumps({"$type": type_of(event), **asdict(event)})
+        with self._one_at_a_time:
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+
+
+def type_of(event: events.Event) -> str:
+    """An event's name in JSON: its class, in snake case."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+
+
+def checked(listener: Callable[[events.Event], None], check: Callable[[], None]) -> events.Listener:
+    """The listener, which first asks whether the run is being ended."""
+
+    def listen(event: events.Event) -> None:
+        check()
+        listener(event)
+
+    return listen
+
+
+def _fail(paper: Paper, error: PosezooError) -> None:
+    paper.err(f"{ALARM} Error: {error.problem}")
+    if error.hint:
+        paper.err(f"  hint: {error.hint}")

@@ -1,0 +1,71 @@
+"""verifier.py: files and IR on disk against what was declared and made, by Open Model Zoo's selection."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from posezoo.cli.omz import contract
+from posezoo.registry import open_registry
+from posezoo.settings import resolve
+
+#: Open Model Zoo has no such command.
+DIFFERENCES = dict.fromkeys(("--output_dir", "--download_dir", "--metadata", "--format"), "new")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return contract.run(lambda: _run(parser(), argv))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's flags."""
+    return contract.command(
+        "verifier.py", "Check size and checksum of downloaded files and converted IR.", "check", _add_flags
+    )
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o",
+        "--output_dir",
+        type=Path,
+        metavar="DIR",
+        help="where files and IR lie (default: the working folder)",
+    )
+    parser.add_argument(
+        "-d",
+        "--download_dir",
+        type=Path,
+        metavar="DIR",
+        help="where the downloaded files lie (default: the output folder)",
+    )
+    parser.add_argument(
+        "--metadata", action="store_true", help="check the model.yml files instead; needs no weights"
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to answer")
+
+
+def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    from posezoo.cli import verify
+    from posezoo.layout import Layout
+
+    args = command.parse_args(argv)
+    registry = open_registry(resolve(contract.settings_of(args)).models_dir)
+    if args.print_all:
+        contract.print_all(registry)
+        return 0
+    if args.metadata:
+        if args.all or args.name is not None or args.list is not None:
+            command.error("--metadata checks every model.yml: select none")
+        return verify.answer_metadata(registry, args.format)
+    selection = contract.select(registry, contract.patterns_of(args, command))
+    output_dir = args.output_dir or Path.cwd()
+    layout = Layout(download_dir=args.download_dir or output_dir, output_dir=output_dir)
+    return verify.answer_artifacts(selection, layout, args.format)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Protocol Buffers, as far as one must read them to see what a file is before a real parser gets it.
+
+Fields are walked, never copied: a file of hundreds of megabytes costs what its structure costs.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+#: How a field is written (protobuf's encoding guide, "Message Structure"); groups, 3 and 4, nobody writes.
+VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+
+_FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
+
+Buffer = mmap.mmap | bytes
+
+
+class Malformed(ValueError):
+    """The bytes are no message."""
+
+
+class Field(NamedTuple):
+    """One field of a message: its number, how it is written, and where its value lies in the buffer."""
+
+    number: int
+    kind: int
+    start: int
+    end: int
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[Buffer]:
+    """A file's bytes, read as they are looked at."""
+    with open(path, "rb") as stream:
+        if stream.seek(0, 2) == 0:  # nothing cannot be mapped
+            yield b""
+            return
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+            yield buffer
+
+
+def fields(buffer: Buffer, start: int, end: int) -> Iterator[Field]:
+    """The fields of the message between two places, in the order they are written in.
+
+    Raises:
+        Malformed: there is no message between them.
+    """
+    while start < end:
+        tag, start = _varint(buffer, start, end)
+        number, kind = tag >> 3, tag & 7
+        if kind == VARINT:
+            _, stop = _varint(buffer, start, end)
+        elif kind == LENGTH:
+            size, start = _varint(buffer, start, end)
+            stop = start + size
+        elif kind in _FIXED_SIZES:
+            stop = start + _FIXED_SIZES[kind]
+        else:
+            raise Malformed
+        # Parsers disagree about numbers beyond 29 bits; no message has them.
+        if not 0 < number < 1 << 29 or stop > end:
+            raise Malformed
+        yield Field(number, kind, start, stop)
+        start = stop
+
+
+def _varint(buffer: Buffer, at: int, end: int) -> tuple[int, int]:
+    """An integer in groups of seven bits, the lowest first, and the place behind it."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= end:
+            break
+        byte = buffer[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise Malformed

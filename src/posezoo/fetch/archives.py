@@ -1,0 +1,161 @@
+"""An archive, unpacked member by member: regular files only, nothing outside its folder, and not for ever.
+
+Python's own ``shutil.unpack_archive`` follows links and ``..`` and knows no end.
+"""
+
+from __future__ import annotations
+
+import gzip
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from posezoo.errors import ArchiveError, PosezooError
+from posezoo.fetch.part import claim
+from posezoo.files import CHUNK, STAMPS
+from posezoo.spec.names import folded, why_not_a_file_name
+
+# The largest archives of Open Model Zoo hold some 1.5 GB, the fullest (source code) some 2000 files.
+MAX_MEMBERS = 20_000
+MAX_BYTES = 4 << 30
+# A tar's extended header says how long it is, and is read in one piece.
+_MAX_READ = 64 << 20
+
+
+def unpack(archive: Path, format: str, place: Callable[[str], Path]) -> list[Path]:
+    """Write each member of an archive to its place, whole or not at all.
+
+    Args:
+        archive: the file.
+        format: ``zip``, ``tar`` or ``gztar``.
+        place: where a member goes, by its name with / between folders.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        ArchiveError: it cannot be read, or holds a link, an unsafe name, two members of one name, more
+            than 20,000 members or more than 4 GiB.
+        OutputError: a member cannot be written.
+    """
+    written: dict[str, Path] = {}
+    left = MAX_BYTES
+    with _translated(archive):
+        for said, stream in _MEMBERS[format](archive):
+            name = _safe(said, archive)
+            if folded(name) in written:
+                raise ArchiveError(f"{archive.name}: holds {name} twice, at least where case is ignored")
+            if len(written) == MAX_MEMBERS:
+                raise ArchiveError(f"{archive.name}: holds more than {MAX_MEMBERS} files")
+            target = place(name)
+            left -= _write(stream, target, left, archive)
+            written[folded(name)] = target
+    return list(written.values())
+
+
+def _write(stream: IO[bytes], target: Path, left: int, archive: Path) -> int:
+    """How many bytes a member had; counted, since what its header says may be a lie."""
+    size = 0
+    with claim(target, lambda: None) as part:
+        part.restart()
+        while piece := stream.read(CHUNK):
+            size += len(piece)
+            if size > left:
+                raise ArchiveError(f"{archive.name}: holds more than {MAX_BYTES >> 30} GiB")
+            part.write(piece)
+        part.publish()
+    return size
+
+
+def _safe(said: str, archive: Path) -> str:
+    name = said
+    while name.startswith("./"):  # as `tar czf x.tgz ./folder` names its members
+        name = name[2:]
+    why = why_not_a_file_name(name)
+    if not why and STAMPS in name.split("/"):
+        why = f"lies in {STAMPS}, which is ours"
+    if why:
+        raise ArchiveError(f"{archive.name}: the member {said[:60]!a} {why}")
+    return name
+
+
+def _zip_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.is_dir():
+                continue
+            # The upper half holds the mode where a Unix made it, and nothing elsewhere.
+            if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+                raise _not_regular(path, member.filename)
+            with archive.open(member) as stream:
+                yield member.filename, stream
+
+
+def _tar_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    with open(path, "rb") as stream:
+        yield from _members_of_tar(path, stream)
+
+
+def _gztar_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    with gzip.open(path) as stream:
+        yield from _members_of_tar(path, stream)
+
+
+def _members_of_tar(path: Path, stream: Any) -> Iterator[tuple[str, IO[bytes]]]:
+    with tarfile.open(fileobj=_Bounded(path, stream), mode="r:") as archive:  # type: ignore[call-overload]
+        for member in archive:
+            archive.members = []  # or it would remember every header to the end
+            if member.isdir():
+                continue
+            content = archive.extractfile(member) if member.isreg() else None
+            if content is None:
+                raise _not_regular(path, member.name)
+            with content:
+                yield member.name, content
+
+
+def _not_regular(path: Path, member: str) -> ArchiveError:
+    return ArchiveError(f"{path.name}: {member[:60]!a} is a link or a device, not a regular file")
+
+
+#: How each format of ``unpack_archive`` is read: names and open streams, in the archive's order.
+_MEMBERS: dict[str, Callable[[Path], Iterator[tuple[str, IO[bytes]]]]] = {
+    "zip": _zip_members,
+    "tar": _tar_members,
+    "gztar": _gztar_members,
+}
+
+
+class _Bounded:
+    """A stream that refuses to give a huge piece at once, or to go further than anything real lies."""
+
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        self._name, self._stream = path.name, stream
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _MAX_READ:
+            raise ArchiveError(f"{self._name}: has a header of {size} bytes")
+        return self._stream.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if not 0 <= offset <= MAX_BYTES + (MAX_MEMBERS << 10):
+            raise ArchiveError(f"{self._name}: goes on at byte {offset}")
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+
+@contextmanager
+def _translated(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except PosezooError:
+        raise
+    # zipfile, tarfile, gzip, zlib and lzma raise a dozen kinds of errors for what they cannot read.
+    except Exception as error:
+        raise ArchiveError(f"{archive.name}: cannot be unpacked: {error or type(error).__name__}") from error

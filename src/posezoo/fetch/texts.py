@@ -1,0 +1,92 @@
+"""A downloaded text with pieces of it replaced, as model.yml says, in bounded time.
+
+``re`` cannot be interrupted, and a pattern of a stranger may take for ever on a text of another. So it
+runs in a child process that is ended when its time is up.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from posezoo.errors import FetchError
+from posezoo.spec.model import RegexReplace
+
+#: The texts of Open Model Zoo have at most 0.3 MB and take milliseconds.
+TIMEOUT_S = 10.0
+MAX_BYTES = 16 << 20
+
+# Says "" where all went well, else which pattern did what.
+_CHILD = """
+import json, re, sys
+job = json.load(sys.stdin)
+text, problem = job["text"], ""
+for pattern, replacement, count in job["steps"]:
+    try:
+        text, done = re.subn(pattern, replacement, text, count)
+    except (re.error, IndexError) as error:
+        problem = f"{pattern!a} cannot be replaced by {replacement!a}: {error}"
+        break
+    if done == 0 or count not in (0, done):
+        problem = f"{pattern!a} was found {done} times, expected {count or 'at least 1'}"
+        break
+    if len(text) > job["limit"]:
+        problem = f"replacing {pattern!a} makes it longer than {job['limit']} characters"
+        break
+json.dump({"text": text, "problem": problem}, sys.stdout)
+"""
+
+
+def replaced(name: str, published: Path, steps: Sequence[RegexReplace]) -> str:
+    """The text of a published file after the replacements, one after the other; lines end with a newline.
+
+    Args:
+        name: what errors call it.
+        published: the file, UTF-8.
+        steps: what to replace.
+
+    Raises:
+        FetchError: it is no text, does not hold what was to be replaced, or replacing takes too long.
+    """
+    job = {
+        "text": _text_of(name, published),
+        "steps": [[step.pattern, step.replacement, step.count] for step in steps],
+        "limit": MAX_BYTES,
+    }
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _CHILD],
+            input=json.dumps(job).encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=TIMEOUT_S,
+            check=True,
+        )
+        answer: dict[str, str] = json.loads(ended.stdout)
+    except subprocess.TimeoutExpired as error:
+        raise FetchError(
+            f"{name}: replacing text takes longer than {TIMEOUT_S:g} s",
+            hint="simplify the pattern in model.yml",
+        ) from error
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        raise FetchError(f"{name}: text cannot be replaced: {error}") from error
+    if answer["problem"]:
+        raise FetchError(f"{name}: {answer['problem']}", hint="check the postprocessing in model.yml")
+    return answer["text"]
+
+
+def _text_of(name: str, published: Path) -> str:
+    try:
+        if published.stat().st_size > MAX_BYTES:
+            raise FetchError(f"{name}: is larger than {MAX_BYTES} bytes: too large to replace text in")
+        return published.read_text("utf-8")  # with lines that end with a newline, as Open Model Zoo reads it
+    except FileNotFoundError as error:
+        raise FetchError(
+            f"{name}: is not there: neither published nor in an archive",
+            hint="check the postprocessing in model.yml",
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise FetchError(f"{name}: cannot be read as UTF-8 text: {error}") from error

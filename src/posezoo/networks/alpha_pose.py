@@ -1,0 +1,52 @@
+"""AlphaPose's FastSEResNet: from a crop of one person to heatmaps, by a ResNet with attention.
+
+Papers: Fang et al. 2017, "RMPE: Regional Multi-person Pose Estimation", arXiv:1612.00137; Hu et al. 2018,
+"Squeeze-and-Excitation Networks", arXiv:1709.01507. Upstream: gluoncv/model_zoo/alpha_pose/fast_pose.py.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from posezoo.networks.blocks import Duc
+from posezoo.networks.resnet import resnet
+
+
+class _SqueezeExcite(nn.Module):
+    """Weighs each channel by what all of them hold on average; the hidden layer is as wide as they are."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.fc = nn.Sequential(
+            nn.Linear(channels, channels), nn.ReLU(inplace=True), nn.Linear(channels, channels), nn.Sigmoid()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.fc(x.mean(dim=(2, 3)))[:, :, None, None]
+
+
+class AlphaPose(nn.Module):
+    """Keypoints of one person, by ResNet-101.
+
+    Args:
+        keypoints: COCO's 17.
+    """
+
+    def __init__(self, *, keypoints: int = 17) -> None:
+        super().__init__()
+        self.preact = resnet(101, attention=_SqueezeExcite)
+        self.shuffle1 = nn.PixelShuffle(2)
+        self.duc1 = Duc(512, 1024)
+        self.duc2 = Duc(256, 512)
+        self.conv_out = nn.Conv2d(128, keypoints, 3, padding=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Heatmaps of a crop.
+
+        Args:
+            image: (N, 3, H, W), RGB in 0..1, minus AlphaPose's mean.
+
+        Returns:
+            (N, keypoints, H / 4, W / 4); H / 32 and W / 32 are rounded up before they grow again.
+        """
+        return self.conv_out(self.duc2(self.duc1(self.shuffle1(self.preact(image)))))

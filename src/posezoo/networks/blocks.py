@@ -1,0 +1,122 @@
+"""Building blocks that several networks share."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+#: Makes the shortcut of a block that changes channels or size: (channels in, channels out, stride).
+Shortcut = Callable[[int, int, int], nn.Module]
+
+
+def conv2d(inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    """A convolution without bias that keeps height and width, but for its stride."""
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+
+
+def conv_bn_relu(inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1) -> nn.Sequential:
+    """Convolution without bias, batch normalization, ReLU."""
+    return nn.Sequential(
+        conv2d(inputs, outputs, kernel, stride=stride), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
+
+
+def projection(inputs: int, outputs: int, stride: int) -> nn.Module:
+    """The usual shortcut: a 1x1 convolution with the block's stride, and batch normalization."""
+    return nn.Sequential(conv2d(inputs, outputs, 1, stride=stride), nn.BatchNorm2d(outputs))
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut (He et al. 2015, arXiv:1512.03385).
+
+    Args:
+        inputs: channels that come in.
+        planes: channels that go out, a multiple of ``expansion``.
+        stride: of the first convolution.
+        shortcut: for a block that changes channels or size; else what comes in is added as it is.
+    """
+
+    expansion: ClassVar[int] = 1
+
+    def __init__(self, inputs: int, planes: int, stride: int = 1, shortcut: nn.Module | None = None) -> None:
+        super().__init__()
+        self.conv1 = conv2d(inputs, planes, stride=stride)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = conv2d(planes, planes)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.downsample = shortcut or nn.Identity()
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, planes, H / stride, W / stride), sizes rounded up."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        return self.relu(out + self.downsample(x))
+
+
+class Bottleneck(nn.Module):
+    """Convolutions 1x1, 3x3, 1x1 and a shortcut (He et al. 2015, arXiv:1512.03385).
+
+    The stride stands on the 3x3 convolution: "v1b" in GluonCV's names, and what torchvision does too.
+
+    Args:
+        inputs: channels that come in.
+        planes: channels of the 3x3 convolution; four times as many go out.
+        stride: of the 3x3 convolution.
+        shortcut: for a block that changes channels or size; else what comes in is added as it is.
+        attention: weighs the channels before they meet the shortcut (AlphaPose's squeeze and excitation).
+    """
+
+    expansion: ClassVar[int] = 4
+
+    def __init__(
+        self,
+        inputs: int,
+        planes: int,
+        stride: int = 1,
+        shortcut: nn.Module | None = None,
+        attention: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.conv1 = conv2d(inputs, planes, 1)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = conv2d(planes, planes, stride=stride)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.conv3 = conv2d(planes, planes * self.expansion, 1)
+        self.bn3 = nn.BatchNorm2d(planes * self.expansion)
+        self.se = attention or nn.Identity()
+        self.downsample = shortcut or nn.Identity()
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, 4 planes, H / stride, W / stride), sizes rounded up."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.se(self.bn3(self.conv3(out)))
+        return self.relu(out + self.downsample(x))
+
+
+class Duc(nn.Module):
+    """Dense upsampling convolution (Wang et al. 2017, arXiv:1702.08502): twice the size, planes / 4 channels.
+
+    Upstream: gluoncv/nn/block.py and gluoncv/model_zoo/alpha_pose/fast_pose.py.
+    """
+
+    def __init__(self, inputs: int, planes: int) -> None:
+        super().__init__()
+        self.conv = conv2d(inputs, planes)
+        self.bn = nn.BatchNorm2d(planes)
+        self.relu = nn.ReLU(inplace=True)
+        self.pixel_shuffle = nn.PixelShuffle(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, planes / 4, 2 H, 2 W)."""
+        return self.pixel_shuffle(self.relu(self.bn(self.conv(x))))
+
+
+def named(**parts: nn.Module) -> nn.Sequential:
+    """A sequence whose parts have names, in place of numbers, in the keys of the state dict."""
+    return nn.Sequential(OrderedDict(parts))

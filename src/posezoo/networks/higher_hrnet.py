@@ -1,0 +1,77 @@
+"""HigherHRNet: every person's keypoints, and a tag for each that says whose it is.
+
+Paper: Cheng et al. 2020, "HigherHRNet: Scale-Aware Representation Learning for Bottom-Up Human Pose
+Estimation", arXiv:1908.10357.
+Upstream: lib/models/pose_higher_hrnet.py of HRNet/HigherHRNet-Human-Pose-Estimation; the outputs are those
+of Open Model Zoo's higher-hrnet-w32-human-pose-estimation.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, max_pool2d
+
+from posezoo.networks.blocks import BasicBlock
+from posezoo.networks.hrnet import BLOCKS, Hrnet
+
+#: Side of the window, in pixels of the heatmaps, in which a peak must be the highest.
+WINDOW = 5
+
+
+class HigherHrnet(Hrnet):
+    """HRNet with heatmaps and tags at a quarter of the size, and finer heatmaps at half of it.
+
+    Args:
+        width: channels of the finest branch: 32 or 48 in the published checkpoints.
+        keypoints: COCO's 17.
+    """
+
+    def __init__(self, *, width: int = 32, keypoints: int = 17) -> None:
+        super().__init__(width)
+        self.keypoints = keypoints
+        self.final_layers = nn.ModuleList(
+            [nn.Conv2d(width, 2 * keypoints, 1), nn.Conv2d(width, keypoints, 1)]
+        )
+        doubled = nn.Sequential(
+            nn.ConvTranspose2d(width + 2 * keypoints, width, 4, 2, 1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+        )
+        blocks = (nn.Sequential(BasicBlock(width, width)) for _ in range(BLOCKS))
+        self.deconv_layers = nn.ModuleList([nn.Sequential(doubled, *blocks)])
+
+    def maps(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network is trained on.
+
+        Returns:
+            Heatmaps, then tags, (N, 2 keypoints, H / 4, W / 4), and heatmaps, (N, keypoints, H / 2, W / 2).
+        """
+        features = self.finest(image)
+        coarse = self.final_layers[0](features)
+        fine = self.deconv_layers[0](torch.cat([features, coarse], dim=1))
+        return coarse, self.final_layers[1](fine)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Heatmaps of both sizes in one, with the peaks marked, and the tags.
+
+        Args:
+            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and deviation; H and W multiples of 32.
+
+        Returns:
+            heatmaps (N, keypoints, H / 2, W / 2), cut off below zero, in which whatever is not the highest of
+            its window is negated, and embeddings (N, keypoints, H / 2, W / 2).
+
+        Raises:
+            NetworkError: H or W is not a multiple of 32.
+        """
+        coarse, fine = self.maps(image)
+        coarse = interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
+        heatmaps = (coarse[:, : self.keypoints] + fine) / 2
+        return _peaks_marked(heatmaps.relu()), coarse[:, self.keypoints :]
+
+
+def _peaks_marked(heatmaps: Tensor) -> Tensor:
+    highest = max_pool2d(heatmaps, WINDOW, stride=1, padding=WINDOW // 2)
+    is_peak = torch.eq(highest, heatmaps).to(heatmaps.dtype)
+    return heatmaps * (2 * is_peak - 1)

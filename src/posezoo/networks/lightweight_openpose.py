@@ -1,0 +1,38 @@
+"""Lightweight OpenPose: every person's keypoints and the fields that join them, in one pass on a CPU.
+
+Paper: Osokin 2018, "Real-time 2D Multi-Person Pose Estimation on CPU: Lightweight OpenPose",
+arXiv:1811.12004.
+Upstream: models/with_mobilenet.py of Daniil-Osokin/lightweight-human-pose-estimation.pytorch.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from posezoo.networks.openpose_blocks import Cpm, StagedNetwork, openpose_stages
+
+
+class LightweightOpenPose(StagedNetwork):
+    """MobileNet v1, a first guess, and ``refinement_stages`` that refine it.
+
+    Args:
+        refinement_stages: the published checkpoint has 1, the paper's larger network 3.
+        heatmaps: one for each keypoint (COCO's 17 and the neck) and one for the background.
+        pafs: part affinity fields, two for each of the 19 limbs.
+    """
+
+    def __init__(self, *, refinement_stages: int = 1, heatmaps: int = 19, pafs: int = 38) -> None:
+        maps = {"heatmaps": heatmaps, "pafs": pafs}
+        super().__init__(Cpm(), *openpose_stages(refinement_stages, maps))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The last stage's heatmaps and part affinity fields.
+
+        Args:
+            image: (N, 3, H, W), BGR, minus 128 and divided by 256.
+
+        Returns:
+            (N, heatmaps, H / 8, W / 8) and (N, pafs, H / 8, W / 8), sizes rounded up.
+        """
+        heatmaps, pafs = self.stages(image)[-1]
+        return heatmaps, pafs

@@ -1,0 +1,54 @@
+"""MobilePose: a light backbone and dense upsampling, from a crop of one person to heatmaps.
+
+Paper: none of its own; the upsampling is that of Wang et al. 2017, arXiv:1702.08502.
+Upstream: gluoncv/model_zoo/simple_pose/mobile_pose.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from posezoo.networks.blocks import Duc, conv2d
+from posezoo.networks.mobilenet_v3 import features, mobilenet_v3
+from posezoo.networks.mobilenets import mobilenet_v1, mobilenet_v2
+from posezoo.networks.resnet import numbered, resnet
+
+#: The trunk by its name, and its channels. A MobileNet lies one part deeper in the keys: features.0.0.weight.
+TRUNKS: dict[str, tuple[Callable[[], nn.Sequential], int]] = {
+    "resnet18_v1b": (lambda: numbered(resnet(18)), 512),
+    "resnet50_v1b": (lambda: numbered(resnet(50)), 2048),
+    "mobilenet1.0": (lambda: nn.Sequential(mobilenet_v1()), 1024),
+    "mobilenetv2_1.0": (lambda: nn.Sequential(mobilenet_v2()), 1280),
+    "mobilenetv3_small": (lambda: nn.Sequential(mobilenet_v3("small")), features("small")),
+    "mobilenetv3_large": (lambda: nn.Sequential(mobilenet_v3("large")), features("large")),
+}
+
+
+class MobilePose(nn.Module):
+    """Keypoints of one person.
+
+    Args:
+        trunk: a name of ``TRUNKS``.
+        keypoints: COCO's 17.
+    """
+
+    def __init__(self, *, trunk: str, keypoints: int = 17) -> None:
+        super().__init__()
+        make, channels = TRUNKS[trunk]
+        self.features = make()
+        self.upsampling = nn.Sequential(
+            conv2d(channels, 256, 1), Duc(256, 512), Duc(128, 256), Duc(64, 128), conv2d(32, keypoints, 1)
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Heatmaps of a crop.
+
+        Args:
+            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and deviation.
+
+        Returns:
+            (N, keypoints, H / 4, W / 4); H / 32 and W / 32 are rounded up before they grow again.
+        """
+        return self.upsampling(self.features(image))

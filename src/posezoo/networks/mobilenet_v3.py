@@ -1,0 +1,133 @@
+"""MobileNet v3 in GluonCV's form, as a backbone of MobilePose.
+
+Paper: Howard et al. 2019, "Searching for MobileNetV3", arXiv:1905.02244, tables 1 and 2.
+Upstream: gluoncv/model_zoo/mobilenetv3.py.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from posezoo.networks.blocks import conv2d
+
+
+class Row(NamedTuple):
+    """A block as the paper's tables give it."""
+
+    kernel: int
+    expanded: int  # channels of the depthwise convolution
+    outputs: int
+    attention: bool
+    hard_swish: bool  # ReLU otherwise
+    stride: int
+
+
+#: The paper's tables 1 and 2 as GluonCV built them.
+ROWS = {
+    "large": tuple(
+        Row(*row)
+        for row in (
+            (3, 16, 16, False, False, 1),
+            (3, 64, 24, False, False, 2),
+            (3, 72, 24, False, False, 1),
+            (5, 72, 40, True, False, 2),
+            (5, 120, 40, True, False, 1),
+            (5, 120, 40, True, False, 1),
+            (3, 240, 80, False, True, 2),
+            (3, 200, 80, False, True, 1),
+            (3, 184, 80, False, True, 1),
+            (3, 184, 80, False, True, 1),
+            (3, 480, 112, True, True, 1),
+            (3, 672, 112, True, True, 1),
+            (5, 672, 160, True, True, 2),
+            (5, 960, 160, True, True, 1),
+            (5, 960, 160, True, True, 1),
+        )
+    ),
+    "small": tuple(
+        Row(*row)
+        for row in (
+            (3, 16, 16, True, False, 2),
+            (3, 72, 24, False, False, 2),
+            (3, 88, 24, False, False, 1),
+            (5, 96, 40, True, True, 2),
+            (5, 240, 40, True, True, 1),
+            (5, 240, 40, True, True, 1),
+            (5, 120, 48, True, True, 1),
+            (5, 144, 48, True, True, 1),
+            (5, 288, 96, True, True, 2),
+            (5, 576, 96, True, True, 1),
+            (5, 576, 96, True, True, 1),
+        )
+    ),
+}
+
+
+def mobilenet_v3(size: str) -> nn.Sequential:
+    """(N, 3, H, W) to (N, 960, H / 32, W / 32) for large, 576 channels for small; sizes rounded up."""
+    layers: list[nn.Module] = [conv2d(3, 16, stride=2), nn.BatchNorm2d(16), nn.Hardswish(inplace=True)]
+    inputs = 16
+    for row in ROWS[size]:
+        layers.append(_Block(inputs, row))
+        inputs = row.outputs
+    outputs = features(size)
+    layers += [conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs), nn.Hardswish(inplace=True)]
+    return nn.Sequential(*layers)
+
+
+def features(size: str) -> int:
+    """Channels that come out: as many as the last block's depthwise convolution has."""
+    return ROWS[size][-1].expanded
+
+
+class _Block(nn.Module):
+    """Wide, depthwise, weighed, narrow again without an activation; added to what came in where it fits."""
+
+    def __init__(self, inputs: int, row: Row) -> None:
+        super().__init__()
+        self.adds = row.stride == 1 and inputs == row.outputs
+        widens = row.expanded != row.outputs  # sic: upstream compares with what goes out
+        self.expand = _Unit(conv2d(inputs, row.expanded, 1), _activation(row)) if widens else nn.Identity()
+        deep = conv2d(row.expanded, row.expanded, row.kernel, stride=row.stride, groups=row.expanded)
+        self.conv1 = _Unit(deep, _activation(row))
+        self.se = _SqueezeExcite(row.expanded) if row.attention else nn.Identity()
+        self.conv2 = _Unit(conv2d(row.expanded, row.outputs, 1), nn.Identity())
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.conv2(self.se(self.conv1(self.expand(x))))
+        return x + out if self.adds else out
+
+
+def _activation(row: Row) -> nn.Module:
+    return nn.Hardswish(inplace=True) if row.hard_swish else nn.ReLU(inplace=True)
+
+
+class _Unit(nn.Module):
+    """A convolution, normalized, and an activation."""
+
+    def __init__(self, conv: nn.Conv2d, activation: nn.Module) -> None:
+        super().__init__()
+        self.conv = conv
+        self.bn = nn.BatchNorm2d(conv.out_channels)
+        self.act = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.bn(self.conv(x)))
+
+
+class _SqueezeExcite(nn.Module):
+    """Weighs each channel by what all of them hold on average."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = -(-(channels // 4) // 8) * 8  # a quarter, rounded up to a multiple of 8
+        self.conv1 = nn.Conv2d(channels, hidden, 1)
+        self.act1 = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(hidden, channels, 1)
+        self.act2 = nn.Hardsigmoid(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.mean(dim=(2, 3), keepdim=True)
+        return x * self.act2(self.conv2(self.act1(self.conv1(mean))))

@@ -1,0 +1,174 @@
+"""What Lightweight OpenPose and the two networks that grew from it share: trunk, stages and their flow.
+
+Upstream: modules/conv.py and models/with_mobilenet.py of
+Daniil-Osokin/lightweight-human-pose-estimation.pytorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+#: Channels of the maps between trunk, stages and heads.
+CHANNELS = 128
+
+
+def conv(
+    inputs: int,
+    outputs: int,
+    kernel: int = 3,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    norm: bool = True,
+    relu: bool = True,
+    bias: bool = True,
+) -> nn.Sequential:
+    """A convolution, with a bias even before its batch normalization: so the checkpoints have it."""
+    padding = dilation * (kernel // 2)
+    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=bias)]
+    if norm:
+        layers.append(nn.BatchNorm2d(outputs))
+    if relu:
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+def depthwise(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    """MobileNet's pair: a 3x3 convolution for each channel, then 1x1; both normalized, with ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, inputs, 3, stride, dilation, dilation, groups=inputs, bias=False),
+        nn.BatchNorm2d(inputs),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(inputs, outputs, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def mobilenet_trunk() -> nn.Sequential:
+    """MobileNet v1 up to conv5_5, 3 channels to 512 at an eighth of the size.
+
+    Where MobileNet would halve the size once more, before layer 7, that layer's kernel is dilated instead.
+    """
+    return nn.Sequential(
+        conv(3, 32, stride=2, bias=False),
+        depthwise(32, 64),
+        depthwise(64, 128, stride=2),
+        depthwise(128, 128),
+        depthwise(128, 256, stride=2),
+        depthwise(256, 256),
+        depthwise(256, 512),
+        depthwise(512, 512, dilation=2),
+        depthwise(512, 512),
+        depthwise(512, 512),
+        depthwise(512, 512),
+        depthwise(512, 512),
+    )
+
+
+class Cpm(nn.Module):
+    """From the trunk's 512 channels to the 128 that every stage sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.align = conv(512, CHANNELS, 1, norm=False)
+        self.trunk = nn.Sequential(*(self._plain_depthwise() for _ in range(3)))
+        self.conv = conv(CHANNELS, CHANNELS, norm=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 512, H, W) to (N, 128, H, W)."""
+        x = self.align(x)
+        return self.conv(x + self.trunk(x))
+
+    @staticmethod
+    def _plain_depthwise() -> nn.Sequential:
+        return nn.Sequential(
+            nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, groups=CHANNELS, bias=False),
+            nn.ELU(inplace=True),
+            nn.Conv2d(CHANNELS, CHANNELS, 1, bias=False),
+            nn.ELU(inplace=True),
+        )
+
+
+class RefinementBlock(nn.Module):
+    """A 1x1 convolution, and two 3x3, the second dilated, whose result is added without a ReLU."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.initial = conv(inputs, CHANNELS, 1, norm=False)
+        self.trunk = nn.Sequential(conv(CHANNELS, CHANNELS), conv(CHANNELS, CHANNELS, dilation=2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, 128, H, W)."""
+        initial = self.initial(x)
+        return initial + self.trunk(initial)
+
+
+class Stage(nn.Module):
+    """A trunk, and a head of two 1x1 convolutions for each kind of maps.
+
+    Args:
+        trunk: what comes in to 128 channels.
+        maps: how many maps each head gives, by the head's name in the keys.
+        hidden: channels between a head's two convolutions.
+    """
+
+    def __init__(
+        self, trunk: Iterable[nn.Module], maps: Mapping[str, int], *, hidden: int = CHANNELS
+    ) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(*trunk)
+        self.heads = tuple(maps)
+        for name, count in maps.items():
+            head = nn.Sequential(
+                conv(CHANNELS, hidden, 1, norm=False), conv(hidden, count, 1, norm=False, relu=False)
+            )
+            self.add_module(name, head)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The maps of each head, (N, count, H, W), in the order of ``maps``."""
+        features = self.trunk(x)
+        return tuple(self.get_submodule(name)(features) for name in self.heads)
+
+
+class StagedNetwork(nn.Module):
+    """Trunk, CPM, a first guess, and stages that refine it, each seeing the features and the last guess.
+
+    Subclasses say in ``forward`` what is kept of it; keys: model, cpm, initial_stage, refinement_stages.
+    """
+
+    def __init__(self, cpm: nn.Module, initial: Stage, refinements: Iterable[Stage]) -> None:
+        super().__init__()
+        self.model = mobilenet_trunk()
+        self.cpm = cpm
+        self.initial_stage = initial
+        self.refinement_stages = nn.ModuleList(refinements)
+
+    def stages(self, image: Tensor) -> list[tuple[Tensor, ...]]:
+        """The maps of every stage, each at an eighth of the image's size, rounded up."""
+        return self.refine(self.features(image))
+
+    def features(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) to (N, 128, H / 8, W / 8)."""
+        return self.cpm(self.model(image))
+
+    def refine(self, features: Tensor) -> list[tuple[Tensor, ...]]:
+        """The maps of every stage, from the features of the image."""
+        outputs = [self.initial_stage(features)]
+        for stage in self.refinement_stages:
+            outputs.append(stage(torch.cat([features, *outputs[-1]], dim=1)))
+        return outputs
+
+
+def openpose_stages(stages: int, maps: Mapping[str, int]) -> tuple[Stage, list[Stage]]:
+    """The first stage and ``stages`` refining ones, as Lightweight OpenPose has them."""
+    initial = Stage((conv(CHANNELS, CHANNELS, norm=False) for _ in range(3)), maps, hidden=512)
+    guess = CHANNELS + sum(maps.values())
+    refinements = [
+        Stage((RefinementBlock(guess if index == 0 else CHANNELS) for index in range(5)), maps)
+        for _ in range(stages)
+    ]
+    return initial, refinements

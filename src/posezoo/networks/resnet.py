@@ -1,0 +1,96 @@
+"""ResNet in GluonCV's forms v1b and v1d, as the backbone of its pose networks.
+
+Papers: He et al. 2015, "Deep Residual Learning for Image Recognition", arXiv:1512.03385; He et al. 2018,
+"Bag of Tricks for Image Classification", arXiv:1812.01187, section 4 (v1d).
+Upstream: gluoncv/model_zoo/resnetv1b.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from posezoo.networks.blocks import (
+    BasicBlock,
+    Bottleneck,
+    Shortcut,
+    conv2d,
+    conv_bn_relu,
+    named,
+    projection,
+)
+
+#: Blocks of the four layers, by depth.
+BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+
+
+def resnet(
+    depth: int, *, deep: bool = False, attention: Callable[[int], nn.Module] | None = None
+) -> nn.Sequential:
+    """Image to features: (N, 3, H, W) to (N, 512 or 2048, H / 32, W / 32), sizes rounded up.
+
+    Args:
+        depth: 18 has basic blocks and gives 512 channels; 50, 101 and 152 have bottlenecks and give 2048.
+        deep: v1d: three 3x3 convolutions for the first 7x7, and the mean in place of the stride in shortcuts.
+        attention: made for the channels of each layer's first block, which alone has it (AlphaPose).
+
+    Returns:
+        A sequence of conv1, bn1, relu, maxpool, layer1, layer2, layer3 and layer4.
+    """
+    shortcut = mean_projection if deep else projection
+    layers, inputs = {}, 64
+    for index, blocks in enumerate(BLOCKS[depth]):
+        planes, stride = 64 << index, 1 if index == 0 else 2
+        if depth == 18:
+            layer, inputs = _basic_layer(inputs, planes, blocks, stride, shortcut)
+        else:
+            layer, inputs = _bottleneck_layer(inputs, planes, blocks, stride, shortcut, attention)
+        layers[f"layer{index + 1}"] = layer
+    return named(
+        conv1=_deep_stem() if deep else conv2d(3, 64, 7, stride=2),
+        bn1=nn.BatchNorm2d(64),
+        relu=nn.ReLU(inplace=True),
+        maxpool=nn.MaxPool2d(3, 2, 1),
+        **layers,
+    )
+
+
+def numbered(sequence: nn.Sequential) -> nn.Sequential:
+    """The same parts with numbers for names, as SimplePose and MobilePose hold them."""
+    return nn.Sequential(*sequence.children())
+
+
+def mean_projection(inputs: int, outputs: int, stride: int) -> nn.Module:
+    """A shortcut that takes the mean of what a stride would leave out."""
+    return nn.Sequential(
+        nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False),
+        conv2d(inputs, outputs, 1),
+        nn.BatchNorm2d(outputs),
+    )
+
+
+def _deep_stem() -> nn.Sequential:
+    return nn.Sequential(*conv_bn_relu(3, 32, stride=2), *conv_bn_relu(32, 32), conv2d(32, 64))
+
+
+def _basic_layer(
+    inputs: int, planes: int, blocks: int, stride: int, shortcut: Shortcut
+) -> tuple[nn.Sequential, int]:
+    resized = shortcut(inputs, planes, stride) if stride != 1 or inputs != planes else None
+    first = BasicBlock(inputs, planes, stride, resized)
+    return nn.Sequential(first, *(BasicBlock(planes, planes) for _ in range(blocks - 1))), planes
+
+
+def _bottleneck_layer(
+    inputs: int,
+    planes: int,
+    blocks: int,
+    stride: int,
+    shortcut: Shortcut,
+    attention: Callable[[int], nn.Module] | None,
+) -> tuple[nn.Sequential, int]:
+    outputs = planes * Bottleneck.expansion
+    weigh = attention(outputs) if attention else None
+    first = Bottleneck(inputs, planes, stride, shortcut(inputs, outputs, stride), weigh)
+    return nn.Sequential(first, *(Bottleneck(outputs, planes) for _ in range(blocks - 1))), outputs

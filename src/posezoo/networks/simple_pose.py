@@ -1,0 +1,50 @@
+"""SimplePose: a ResNet and three deconvolutions, from a crop of one person to heatmaps.
+
+Paper: Xiao et al. 2018, "Simple Baselines for Human Pose Estimation and Tracking", arXiv:1804.06208.
+Upstream: gluoncv/model_zoo/simple_pose/simple_pose_resnet.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+from posezoo.networks.resnet import numbered, resnet
+
+#: Channels after each deconvolution.
+CHANNELS = 256
+
+
+class SimplePose(nn.Module):
+    """Keypoints of one person.
+
+    Args:
+        depth: of the ResNet: 18, 50, 101 or 152.
+        deep: whether it is v1d rather than v1b.
+        keypoints: COCO's 17.
+    """
+
+    def __init__(self, *, depth: int, deep: bool = False, keypoints: int = 17) -> None:
+        super().__init__()
+        self.resnet = numbered(resnet(depth, deep=deep))
+        self.deconv_layers = nn.Sequential(*_deconvolutions(512 if depth == 18 else 2048))
+        self.final_layer = nn.Conv2d(CHANNELS, keypoints, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Heatmaps of a crop.
+
+        Args:
+            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and deviation.
+
+        Returns:
+            (N, keypoints, H / 4, W / 4); H / 32 and W / 32 are rounded up before they grow again.
+        """
+        return self.final_layer(self.deconv_layers(self.resnet(image)))
+
+
+def _deconvolutions(inputs: int) -> Iterator[nn.Module]:
+    for channels in (inputs, CHANNELS, CHANNELS):
+        yield nn.ConvTranspose2d(channels, CHANNELS, 4, 2, 1, bias=False)
+        yield nn.BatchNorm2d(CHANNELS)
+        yield nn.ReLU(inplace=True)

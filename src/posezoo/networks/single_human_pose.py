@@ -1,0 +1,81 @@
+"""One person's keypoints from a crop, by the authors of Lightweight OpenPose: each stage is a small U-net.
+
+Paper: none of its own; the stages are those of Osokin 2018, arXiv:1811.12004.
+Upstream: models/single_person_pose_with_mobilenet.py of OpenVINO Training Extensions' human_pose_estimation
+(2020), handed out by Open Model Zoo with single-human-pose-estimation-0001.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from posezoo.networks.openpose_blocks import CHANNELS, RefinementBlock, Stage, StagedNetwork, conv
+
+
+class _UShape(nn.Module):
+    """Two steps down and two up again, joined with what was there on the way down."""
+
+    def __init__(self, channels: int, interpolation: str) -> None:
+        super().__init__()
+        self.interpolation = interpolation
+        wide = 2 * channels
+        self.encoder1 = nn.Sequential(conv(channels, wide, stride=2), conv(wide, wide))
+        self.encoder2 = nn.Sequential(conv(wide, wide, stride=2), conv(wide, wide))
+        self.decoder2 = nn.Sequential(conv(wide + wide, wide), conv(wide, wide))
+        self.decoder1 = nn.Sequential(conv(channels + wide, wide), conv(wide, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        half = self.encoder1(x)
+        quarter = self.encoder2(half)
+        half = self.decoder2(torch.cat([half, self._grown(quarter, half)], dim=1))
+        return self.decoder1(torch.cat([x, self._grown(half, x)], dim=1))
+
+    def _grown(self, x: Tensor, to: Tensor) -> Tensor:
+        align = False if self.interpolation == "bilinear" else None
+        return interpolate(x, size=to.shape[2:], mode=self.interpolation, align_corners=align)
+
+
+class SingleHumanPose(StagedNetwork):
+    """MobileNet v1, a first guess, and ``refinement_stages`` that refine it.
+
+    Args:
+        refinement_stages: as many as the checkpoint has keys for: Open Model Zoo's archive has 5, though the
+            figures on its card are those of 4.
+        interpolation: of the way up in each stage, ``bilinear`` or ``nearest``: upstream's class says
+            bilinear, its example of an export nearest; a checkpoint does not say.
+        keypoints: COCO's 17.
+    """
+
+    def __init__(
+        self, *, refinement_stages: int = 5, interpolation: str = "bilinear", keypoints: int = 17
+    ) -> None:
+        maps = {"heatmaps": keypoints}
+        super().__init__(
+            cpm=nn.Sequential(conv(512, 256), conv(256, CHANNELS)),
+            initial=Stage((conv(CHANNELS, CHANNELS) for _ in range(3)), maps, hidden=512),
+            refinements=(
+                Stage(_refining(CHANNELS + keypoints, interpolation), maps) for _ in range(refinement_stages)
+            ),
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The last stage's heatmaps.
+
+        Args:
+            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and deviation.
+
+        Returns:
+            (N, keypoints, H / 8, W / 8), sizes rounded up.
+        """
+        return self.stages(image)[-1][0]
+
+
+def _refining(channels: int, interpolation: str) -> Iterator[nn.Module]:
+    yield _UShape(channels, interpolation)
+    yield RefinementBlock(channels)
+    yield RefinementBlock(CHANNELS)
+    yield RefinementBlock(CHANNELS)

@@ -1,0 +1,136 @@
+"""Every network of the zoo: what it takes and gives, and which parts of it a checkpoint decides.
+
+Adding a network is a module with its class, and a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from posezoo.networks.network import Argument, Network, count_of, has, outputs_of
+from posezoo.spec.model import ColorOrder, Input
+
+# ImageNet's mean and deviation, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225), times 255.
+_MEAN = (123.675, 116.28, 103.53)
+_SCALE = (58.395, 57.12, 57.375)
+# AlphaPose's own, (0.406, 0.457, 0.480) times 255, for red, green and blue in this order; no deviation.
+_ALPHA_MEAN = (103.53, 116.535, 122.4)
+
+
+def _rgb(
+    name: str, height: int, width: int, mean: tuple[float, ...] = _MEAN, scale: tuple[float, ...] = _SCALE
+) -> Input:
+    """As everywhere in the zoo, the IR takes BGR."""
+    return Input(
+        name, (1, 3, height, width), "NCHW", ColorOrder.RGB, mean, scale, reverse_input_channels=True
+    )
+
+
+def _bgr(height: int, width: int, scale: float) -> Input:
+    return Input("data", (1, 3, height, width), "NCHW", ColorOrder.BGR, (128.0,) * 3, (scale,) * 3)
+
+
+def _keypoints(key: str) -> Argument:
+    return Argument(17, range(1, 513), outputs_of(key))
+
+
+def _stages(default: int) -> Argument:
+    return Argument(default, range(17), count_of("refinement_stages."))
+
+
+def _simple_pose(trunk: str, *, depth: int, deep: bool, checked: bool = False) -> Network:
+    return Network(
+        f"simple_pose_{trunk}",
+        ("simple_pose", "SimplePose"),
+        _rgb("data", 256, 192),
+        ("heatmaps",),
+        arguments={"keypoints": _keypoints("final_layer.weight")},
+        fixed={"depth": depth, "deep": deep},
+        numbers_checked=checked,
+    )
+
+
+def _mobile_pose(trunk: str, *, checked: bool = False) -> Network:
+    return Network(
+        f"mobile_pose_{trunk}",
+        ("mobile_pose", "MobilePose"),
+        _rgb("data", 256, 192),
+        ("heatmaps",),
+        arguments={"keypoints": _keypoints("upsampling.4.weight")},
+        fixed={"trunk": trunk},
+        numbers_checked=checked,
+    )
+
+
+_ALL = (
+    Network(
+        "higher_hrnet",
+        ("higher_hrnet", "HigherHrnet"),
+        _rgb("image", 512, 512),
+        ("heatmaps", "embeddings"),
+        size_multiple=32,
+        arguments={
+            "width": Argument(32, range(8, 65), outputs_of("transition1.0.0.weight")),
+            "keypoints": _keypoints("final_layers.1.weight"),
+        },
+        numbers_checked=True,
+    ),
+    Network(
+        "single_human_pose",
+        ("single_human_pose", "SingleHumanPose"),
+        _rgb("data", 384, 288),
+        ("heatmaps",),
+        arguments={
+            "refinement_stages": _stages(5),
+            "interpolation": Argument("bilinear", ("bilinear", "nearest")),
+            "keypoints": _keypoints("initial_stage.heatmaps.1.0.weight"),
+        },
+        numbers_checked=True,
+    ),
+    Network(
+        "lightweight_openpose",
+        ("lightweight_openpose", "LightweightOpenPose"),
+        _bgr(256, 456, scale=256.0),
+        ("stage_{refinement_stages}_output_1_heatmaps", "stage_{refinement_stages}_output_0_pafs"),
+        arguments={
+            "refinement_stages": _stages(1),
+            "heatmaps": Argument(19, range(1, 513), outputs_of("initial_stage.heatmaps.1.0.weight")),
+            "pafs": Argument(38, range(1, 513), outputs_of("initial_stage.pafs.1.0.weight")),
+        },
+        numbers_checked=True,
+    ),
+    Network(
+        "human_pose_3d",
+        ("human_pose_3d", "HumanPose3D"),
+        _bgr(256, 448, scale=255.0),
+        ("features", "heatmaps", "pafs"),
+        arguments={
+            "refinement_stages": _stages(1),
+            "convertible": Argument(False, (False, True), has("fake_conv_heatmaps.weight")),
+        },
+        numbers_checked=True,
+    ),
+    _simple_pose("resnet18_v1b", depth=18, deep=False, checked=True),
+    _simple_pose("resnet50_v1b", depth=50, deep=False),
+    _simple_pose("resnet50_v1d", depth=50, deep=True, checked=True),
+    _simple_pose("resnet101_v1b", depth=101, deep=False),
+    _simple_pose("resnet101_v1d", depth=101, deep=True),
+    _simple_pose("resnet152_v1b", depth=152, deep=False),
+    _simple_pose("resnet152_v1d", depth=152, deep=True),
+    _mobile_pose("resnet18_v1b"),
+    _mobile_pose("resnet50_v1b"),
+    _mobile_pose("mobilenet1.0"),
+    _mobile_pose("mobilenetv2_1.0", checked=True),
+    _mobile_pose("mobilenetv3_small", checked=True),
+    _mobile_pose("mobilenetv3_large"),
+    Network(
+        "alpha_pose_resnet101_v1b_coco",
+        ("alpha_pose", "AlphaPose"),
+        _rgb("data", 320, 256, mean=_ALPHA_MEAN, scale=(255.0,) * 3),
+        ("heatmaps",),
+        arguments={"keypoints": _keypoints("conv_out.weight")},
+    ),
+)
+
+#: Every network by its name; those from GluonCV have GluonCV's.
+NETWORKS: Mapping[str, Network] = {network.name: network for network in _ALL}

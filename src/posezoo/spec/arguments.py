@@ -1,0 +1,371 @@
+"""Open Model Zoo's arguments for Model Optimizer <-> typed inputs, outputs and the file to convert.
+
+The forms are those of the 1,400 arguments in its 2021.4 and newest model.yml, and of `mo --help` (OpenVINO
+2024.6), the last release of the tool that took them. What has no typed place is kept as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
+
+from posezoo.spec.model import Input, ModelSpec, Output
+from posezoo.spec.names import why_not_a_file_name
+from posezoo.spec.ports import MAX_DIMENSION, MAX_DIMENSIONS, why_no_layout
+from posezoo.spec.reader import Node, shown
+
+Value = TypeVar("Value")
+
+#: Flags that become values of a ModelSpec, and by what else they go.
+TYPED = {
+    "--input": "",
+    "--input_shape": "",
+    "--layout": "",
+    "--mean_values": "",
+    "--scale_values": "",
+    "--scale": "-s",
+    "--reverse_input_channels": "",
+    "--output": "",
+    "--input_model": "-m",
+}
+#: Flags that name the file to convert where --input_model does not; they are kept, too.
+OTHER_ORIGINALS = ("--saved_model_dir", "--input_meta_graph", "--input_meta")
+#: The downloaded files, what upstream's scripts make of them, the model.yml's folder, Model Optimizer's.
+VARIABLES = ("$dl_dir", "$conv_dir", "$config_dir", "$mo_dir", "$mo_ext_dir")
+
+_SHORT = {short: flag for flag, short in TYPED.items() if short}
+FLAG = "--?[A-Za-z][A-Za-z0-9_-]*"
+_ARGUMENT = re.compile(rf"({FLAG})(?:=(.*))?", re.DOTALL)
+_VARIABLE = re.compile(r"\$(?:\{[^}]*\}?|\w*)")
+MAX_LENGTH = 4000  # the longest of Open Model Zoo has 242 characters
+_NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
+#: name[1,2,3], [1,2,3], (1,2,3): what may stand between commas that are outside brackets.
+_BRACKETED = re.compile(r"\s*([^\[\](),\s]*)\s*(?:\[([^\[\]()]*)\]|\(([^\[\]()]*)\))\s*(?:,(?!\s*$)|$)")
+_LAYOUT = re.compile(r"([^()]*?)\(([^()]*)\)|([^()]+)")
+
+
+class _Said(NamedTuple):
+    """A flag's value and the place where it stands."""
+
+    node: Node
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What a list of arguments says: typed where there is a place for it, else as (flag, value)."""
+
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    input_model: str = ""
+    kept: tuple[tuple[str, str], ...] = ()
+
+
+def read_arguments(node: Node | None, inputs: tuple[Input, ...]) -> Arguments:
+    """The meaning of ``model_optimizer_args``, on top of the ``inputs`` that ``input_info`` declares.
+
+    Raises:
+        SpecError: an argument is none, is given twice, or does not go with the inputs.
+    """
+    if node is None:
+        return Arguments(inputs)
+    said: dict[str, _Said] = {}
+    kept: list[tuple[str, str]] = []
+    originals: list[str] = []
+    for item in node.items():
+        flag, value = _split(item)
+        if flag not in TYPED:
+            kept.append((flag, value))
+            originals += [value] if flag in OTHER_ORIGINALS else []
+            continue
+        if flag in said:
+            raise item.error(f"{flag} is there already")
+        said[flag] = _Said(item, value)
+    inputs = _reversed(_divided(_shaped(_named(inputs, said), said), said), said)
+    inputs, target = _laid_out(inputs, said)
+    return Arguments(
+        inputs=_checked(inputs, said),
+        outputs=_outputs(said.get("--output")),
+        input_model=said["--input_model"].text if "--input_model" in said else next(iter(originals), ""),
+        kept=(*kept, *target),
+    )
+
+
+def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
+    """The arguments that mean what a model declares: what ``read_arguments`` reads, in its order.
+
+    Names that no input has are left out, and so is what was kept.
+    """
+    names = [each.name for each in spec.inputs if each.name]
+    shapes = [_list_of(each.shape) for each in spec.inputs if each.shape]
+    found = {
+        "--input_model": "" if _names_another_original(spec) else spec.input_model,
+        "--input": ",".join(names),
+        "--input_shape": ",".join(shapes) if len(shapes) == len(spec.inputs) else "",
+        "--layout": ",".join(f"{each.name}({each.layout})" for each in spec.inputs if each.layout),
+        "--mean_values": ",".join(f"{each.name}{_list_of(each.mean)}" for each in spec.inputs if each.mean),
+        "--scale_values": ",".join(
+            f"{each.name}{_list_of(each.scale)}" for each in spec.inputs if each.scale
+        ),
+        "--output": ",".join(each.name for each in spec.outputs),
+    }
+    reverse = any(each.reverse_input_channels for each in spec.inputs)
+    return (
+        *(f"{flag}={value}" for flag, value in found.items() if value),
+        *(("--reverse_input_channels",) if reverse else ()),
+        *(f"{flag}={value}" if value else flag for flag, value in spec.mo_args),
+    )
+
+
+def _names_another_original(spec: ModelSpec) -> bool:
+    return any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
+
+
+def _list_of(values: Sequence[float]) -> str:
+    return "[" + ",".join(repr(value) for value in values) + "]"
+
+
+def read_export_arguments(node: Node | None) -> tuple[str, ...]:
+    """``conversion_to_onnx_args``, as text: they are named, never run."""
+    return tuple(_argument(item)[0].strip() for item in node.items()) if node is not None else ()
+
+
+def _argument(node: Node) -> tuple[str, str, str]:
+    text = node.text()
+    if len(text) > MAX_LENGTH:
+        raise node.error(f"is longer than {MAX_LENGTH} characters")
+    match = _ARGUMENT.fullmatch(text.strip())
+    if match is None:
+        raise node.error(f"expected --flag or --flag=value, got {shown(text)}")
+    return text, match[1], (match[2] or "").strip()
+
+
+def _split(node: Node) -> tuple[str, str]:
+    _, flag, value = _argument(node)
+    flag = _SHORT.get(flag, flag)
+    if flag in TYPED and not value and flag != "--reverse_input_channels":
+        raise node.error(f"{flag} needs a value")
+    for variable in _VARIABLE.findall(value):
+        if variable not in VARIABLES:
+            raise node.error(f"no such variable: {variable}", hint=f"known: {', '.join(VARIABLES)}")
+    if flag == "--input_model" or value.startswith("$"):
+        path = value.partition("/")[2] if value.startswith("$") else value
+        # $dl_dir alone is a folder, which only other flags than --input_model may name.
+        if (path or flag == "--input_model") and (why := why_not_a_file_name(path)):
+            raise node.error(f"{shown(value)} {why}", hint="use $dl_dir/ and a path with / between its parts")
+    return flag, value
+
+
+def _named(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, ...]:
+    """The inputs that --input names; without it, those that are known or that other flags name."""
+    by_name = {each.name: each for each in inputs}
+    if (given := said.get("--input")) is not None:
+        names = [_input_name(given, part) for part in _outside_brackets(given.text)]
+        _refuse_twins(given, names)
+        return tuple(by_name.get(name, Input(name, (), "")) for name in names)
+    if inputs:
+        return inputs
+    named = [
+        name
+        for flag in ("--layout", "--mean_values", "--scale_values")
+        for name, _ in _by_name(said.get(flag))
+        if name
+    ]
+    if named:
+        return tuple(Input(name, (), "") for name in dict.fromkeys(named))
+    given = said.get("--input_shape")
+    unnamed = len(list(_bracketed(given))) if given is not None else 0
+    others = TYPED.keys() & said.keys() - {"--output", "--input_model"}
+    return (Input("", (), ""),) * (unnamed or bool(others))
+
+
+def _input_name(given: _Said, text: str) -> str:
+    name = text.strip()
+    # name[1,3,224,224], name{f32}, name->value: forms of mo that no model of Open Model Zoo uses.
+    if not re.fullmatch(r"[^\s\[\](){}>$]+", name):
+        raise given.node.error(f"expected names of inputs, got {shown(text)}")
+    return name
+
+
+def _shaped(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, ...]:
+    given = said.get("--input_shape")
+    if given is None:
+        return inputs
+    shapes = [_shape(given, text) for name, text in _bracketed(given)]
+    if len(shapes) != len(inputs):
+        raise given.node.error(f"gives {len(shapes)} shapes for {len(inputs)} inputs")
+    return tuple(replace(each, shape=shape) for each, shape in zip(inputs, shapes, strict=True))
+
+
+def _shape(given: _Said, text: str) -> tuple[int, ...]:
+    sizes = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"-1|[1-9][0-9]{0,8}", size) for size in sizes):
+        raise given.node.error(f"expected sizes of at least 1, or -1 where any will do, got {shown(text)}")
+    if len(sizes) > MAX_DIMENSIONS or max(map(int, sizes)) > MAX_DIMENSION:
+        raise given.node.error(f"{shown(text)} is larger than any input")
+    return tuple(map(int, sizes))
+
+
+def _laid_out(
+    inputs: tuple[Input, ...], said: dict[str, _Said]
+) -> tuple[tuple[Input, ...], tuple[tuple[str, str], ...]]:
+    """The inputs with their layouts, and the flag itself where it also asks for another layout of the IR."""
+    given = said.get("--layout")
+    if given is None:
+        return inputs, ()
+    layouts: list[tuple[str, str]] = []
+    changes = False
+    for part in _outside_brackets(given.text):
+        match = _LAYOUT.fullmatch(part.strip())
+        name, wanted = (match[1] or "", match[2] or match[3] or "") if match else ("", "")
+        source, arrow, target = wanted.partition("->")
+        letters = re.sub(r"[\s,]", "", source).strip("[]").upper()
+        changes = changes or (bool(arrow) and target.strip().upper() != letters)
+        if why := why_no_layout(letters):
+            raise given.node.error(why)
+        layouts.append((name.strip(), letters))
+    inputs = _applied(given, inputs, layouts, lambda each, layout: replace(each, layout=layout))
+    for each in inputs:
+        if each.shape and each.layout and len(each.shape) != len(each.layout):
+            raise given.node.error(
+                f"{each.layout} names {len(each.layout)} dimensions, the shape has {len(each.shape)}"
+            )
+    return inputs, (("--layout", given.text),) if changes else ()
+
+
+def _divided(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, ...]:
+    """The inputs with their means and divisors."""
+    mean, scales, scale = (said.get(flag) for flag in ("--mean_values", "--scale_values", "--scale"))
+    if mean is not None:
+        inputs = _applied(
+            mean, inputs, _numbers_by_name(mean), lambda each, values: replace(each, mean=values)
+        )
+    if scale is not None and scales is not None:
+        raise scale.node.error("--scale and --scale_values exclude each other")
+    if scale is not None:
+        inputs = tuple(replace(each, scale=_numbers(scale, scale.text)) for each in inputs)
+    if scales is not None:
+        inputs = _applied(
+            scales, inputs, _numbers_by_name(scales), lambda each, values: replace(each, scale=values)
+        )
+    for given in filter(None, (scale, scales)):
+        if any(0.0 in each.scale for each in inputs):
+            raise given.node.error("a scale of 0 divides by nothing")
+    return inputs
+
+
+def _numbers_by_name(given: _Said) -> list[tuple[str, tuple[float, ...]]]:
+    return [(name, _numbers(given, text)) for name, text in _bracketed(given)]
+
+
+def _numbers(given: _Said, text: str) -> tuple[float, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(_NUMBER.fullmatch(part) for part in parts):
+        raise given.node.error(f"expected numbers, got {shown(text)}")
+    return tuple(map(float, parts))
+
+
+def _reversed(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, ...]:
+    """Model Optimizer reverses the channels of every input that has three of them."""
+    given = said.get("--reverse_input_channels")
+    if given is None or given.text.lower() == "false":
+        return inputs
+    inputs = tuple(replace(each, reverse_input_channels=_may_have(each, 3)) for each in inputs)
+    if not any(each.reverse_input_channels for each in inputs):
+        raise given.node.error("no input has three channels to reverse")
+    return inputs
+
+
+def _checked(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, ...]:
+    """Values for each channel, as far as the channels are known."""
+    for flag, key in (("--mean_values", "mean"), ("--scale_values", "scale")):
+        for each in inputs:
+            values = getattr(each, key)
+            if flag in said and len(values) > 1 and not _may_have(each, len(values)):
+                raise said[flag].node.error(
+                    f"gives {len(values)} values for {each.name or 'an input'}, which has no such channels"
+                )
+    return tuple(
+        replace(each, mean=_for_each_channel(each, each.mean), scale=_for_each_channel(each, each.scale))
+        for each in inputs
+    )
+
+
+def _channels(each: Input) -> int:
+    """How many channels an input is known to have; -1 where that is not known."""
+    return each.shape[each.layout.index("C")] if each.shape and "C" in each.layout else -1
+
+
+def _may_have(each: Input, channels: int) -> bool:
+    if each.layout and each.shape:
+        return _channels(each) in (channels, -1) if "C" in each.layout else False
+    return not each.shape or channels in each.shape or -1 in each.shape
+
+
+def _for_each_channel(each: Input, values: tuple[float, ...]) -> tuple[float, ...]:
+    return values * _channels(each) if len(values) == 1 and _channels(each) > 0 else values
+
+
+def _outputs(given: _Said | None) -> tuple[Output, ...]:
+    if given is None:
+        return ()
+    names = [name.strip() for name in given.text.split(",")]
+    if not all(re.fullmatch(r"[^\s\[\](){}$]+", name) for name in names):
+        raise given.node.error(f"expected names of outputs, got {shown(given.text)}")
+    _refuse_twins(given, names)
+    return tuple(Output(name, ()) for name in names)
+
+
+def _refuse_twins(given: _Said, names: list[str]) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise given.node.error(f"{shown(name)} is there already")
+
+
+def _applied(
+    given: _Said,
+    inputs: tuple[Input, ...],
+    values: Sequence[tuple[str, Value]],
+    change: Callable[[Input, Value], Input],
+) -> tuple[Input, ...]:
+    """The inputs, changed by the values for them: by name, or without names one for each in their order."""
+    names = [name for name, _ in values]
+    if any(names):
+        _refuse_twins(given, names)
+        known = {each.name for each in inputs}
+        for name in names:
+            if name not in known:
+                raise given.node.error(f"no input is called {shown(name)}", hint=_hint(known))
+        by_name = dict(values)
+        return tuple(change(each, by_name[each.name]) if each.name in by_name else each for each in inputs)
+    if len(values) != len(inputs):
+        raise given.node.error(f"gives {len(values)} sets of values without names for {len(inputs)} inputs")
+    return tuple(change(each, value) for each, (_, value) in zip(inputs, values, strict=True))
+
+
+def _hint(known: Iterable[str]) -> str:
+    names = [shown(name) for name in known if name]
+    return f"the inputs: {', '.join(sorted(names))}" if names else ""
+
+
+def _by_name(given: _Said | None) -> Iterator[tuple[str, str]]:
+    if given is not None:
+        yield from _bracketed(given) if "[" in given.text or "(" in given.text else ()
+
+
+def _bracketed(given: _Said) -> Iterator[tuple[str, str]]:
+    """The sets of ``name[a,b],name2[c]``, ``[a,b],[c]`` or ``(a,b)``, as (name, text between brackets)."""
+    position = 0
+    while position < len(given.text):
+        match = _BRACKETED.match(given.text, position)
+        if match is None:
+            raise given.node.error(f"expected name[...] or [...], got {shown(given.text[position:])}")
+        yield match[1], match[2] if match[2] is not None else match[3]
+        position = match.end()
+
+
+def _outside_brackets(text: str) -> list[str]:
+    """A text, split at the commas that no bracket encloses."""
+    return re.split(r",(?![^\[(]*[\])])", text)

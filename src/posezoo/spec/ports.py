@@ -1,0 +1,122 @@
+"""What goes into a model and what comes out, as model.yml declares it: ours and Open Model Zoo's."""
+
+from __future__ import annotations
+
+import re
+
+from posezoo.spec.model import ColorOrder, Input, Output
+from posezoo.spec.reader import Node, shown
+from posezoo.spec.values import line, listed, refuse_twins, word
+
+INPUT_KEYS = ("name", "shape", "layout", "color", "mean", "scale", "reverse_input_channels")
+OUTPUT_KEYS = ("name", "shape", "layout", "role", "note")
+INPUT_INFO_KEYS = ("name", "shape", "layout")
+LAYOUT = re.compile(r"[A-Z?]+")
+MAX_DIMENSIONS = 8
+MAX_DIMENSION = 1 << 24
+
+
+def read_inputs(node: Node | None) -> tuple[Input, ...]:
+    """Our ``inputs``."""
+    inputs = listed(node, _input)
+    refuse_twins(node, [each.name for each in inputs])
+    return inputs
+
+
+def read_outputs(node: Node | None) -> tuple[Output, ...]:
+    """Our ``outputs``."""
+    outputs = listed(node, _output)
+    refuse_twins(node, [each.name for each in outputs])
+    return outputs
+
+
+def read_input_info(node: Node | None) -> tuple[Input, ...]:
+    """Open Model Zoo's ``input_info``: names, and where they are known shapes and layouts."""
+    inputs = listed(node, _input_info)
+    refuse_twins(node, [each.name for each in inputs])
+    return inputs
+
+
+def _input(node: Node) -> Input:
+    fields = node.fields(INPUT_KEYS)
+    shape = _shape(fields["shape"])
+    layout = _layout(fields.get("layout"), shape)
+    channels = shape[layout.index("C")] if "C" in layout else 0
+    color = fields.get("color")
+    reverse = fields.get("reverse_input_channels")
+    parsed = Input(
+        name=fields["name"].text(),
+        shape=shape,
+        layout=layout,
+        color=ColorOrder(color.word(ColorOrder)) if color is not None else None,
+        mean=_per_channel(fields.get("mean"), channels),
+        scale=_per_channel(fields.get("scale"), channels),
+        reverse_input_channels=reverse.boolean() if reverse is not None else False,
+    )
+    if (scale := fields.get("scale")) is not None and 0.0 in parsed.scale:
+        raise scale.error("a scale of 0 divides by nothing")
+    if (parsed.color or parsed.reverse_input_channels) and channels != 3:
+        raise node.error("a colour order needs a layout with C and three channels there")
+    return parsed
+
+
+def _input_info(node: Node) -> Input:
+    fields = node.fields(INPUT_INFO_KEYS)
+    shape = _shape(fields["shape"]) if "shape" in fields else ()
+    layout = _layout(fields.get("layout"), shape)
+    return Input(name=fields["name"].text(), shape=shape or (-1,) * len(layout), layout=layout)
+
+
+def _shape(node: Node) -> tuple[int, ...]:
+    shape = tuple(
+        item.integer(minimum=-1, maximum=MAX_DIMENSION) for item in node.items(maximum=MAX_DIMENSIONS)
+    )
+    if not shape or 0 in shape:
+        raise node.error("expected sizes of at least 1, or -1 where any size will do")
+    return shape
+
+
+def _layout(node: Node | None, shape: tuple[int, ...]) -> str:
+    """A letter for each dimension; without a shape, of any number of them."""
+    if node is None:
+        return ""
+    text = node.text()
+    if why := why_no_layout(text):
+        raise node.error(why)
+    if shape and len(text) != len(shape):
+        raise node.error(f"{text} names {len(text)} dimensions, the shape has {len(shape)}")
+    return text
+
+
+def why_no_layout(text: str) -> str:
+    """Why a text is no layout; empty when it is."""
+    letters = text.replace("?", "")
+    if not LAYOUT.fullmatch(text) or len(set(letters)) != len(letters):
+        return f"expected different capital letters such as NCHW, got {shown(text)}"
+    return "" if len(text) <= MAX_DIMENSIONS else f"names more than {MAX_DIMENSIONS} dimensions"
+
+
+def _per_channel(node: Node | None, channels: int) -> tuple[float, ...]:
+    if node is None:
+        return ()
+    values = tuple(item.number() for item in node.items(maximum=4096))
+    if len(values) != channels:
+        raise node.error(
+            f"expected {channels} values, one for each channel, got {len(values)}"
+            if channels > 0
+            else "needs a layout with C and a fixed number of channels there"
+        )
+    return values
+
+
+def _output(node: Node) -> Output:
+    fields = node.fields(OUTPUT_KEYS)
+    shape = _shape(fields["shape"])
+    note = fields.get("note")
+    return Output(
+        name=fields["name"].text(),
+        shape=shape,
+        layout=_layout(fields.get("layout"), shape),
+        role=word(fields.get("role")),
+        note=line(note) if note is not None else "",
+    )

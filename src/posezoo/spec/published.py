@@ -1,0 +1,222 @@
+"""The files of a model.yml: what each must be, where it comes from, and what is done to it afterwards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from posezoo.spec.model import (
+    Digest,
+    FileSource,
+    GoogleDriveSource,
+    HttpSource,
+    PythonPackageSource,
+    RegexReplace,
+    Source,
+    SourceFile,
+    Step,
+    UnpackArchive,
+    Wheel,
+)
+from posezoo.spec.names import folded, why_not_a_file_name
+from posezoo.spec.patterns import why_unsafe
+from posezoo.spec.reader import Fields, Node, shown
+from posezoo.spec.values import line, listed, matching, word
+
+FILE_KEYS = ("name", "size", "checksum", "sha256", "source", "original_source")
+HEX_LENGTH = {"sha384": 96, "sha256": 64}
+ARCHIVES = ("zip", "tar", "gztar")
+MAX_SIZE = 1 << 50  # bytes
+
+PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+#: name-version(-build)-python-abi-platform.whl (PEP 427)
+WHEEL = re.compile(r"[A-Za-z0-9_.]+(-[A-Za-z0-9_.!+]+){4,5}\.whl")
+_PLAIN_REPLACEMENT = re.compile(r"(?:[^\\]|\\g<0>|\\n)*")
+#: What nearly all addresses look like; the others are taken apart.
+_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/+=&?%~-]*")
+DRIVE_ID = re.compile(r"[A-Za-z0-9_-]{10,100}")
+
+
+def read_files(node: Node) -> tuple[SourceFile, ...]:
+    """The published files, at least one, no two of one name on systems that ignore case."""
+    files = tuple(_file(item) for item in node.items())
+    seen: dict[str, str] = {}
+    for item, file in zip(node.items(), files, strict=True):
+        twin = seen.setdefault(folded(file.name), file.name)
+        if twin is not file.name:
+            same = (
+                "is there already" if twin == file.name else f"is one file with {twin} where case is ignored"
+            )
+            raise item.fields()["name"].error(f"{file.name} {same}")
+    if not files:
+        raise node.error("is empty: a model needs at least one file")
+    return files
+
+
+def _file(node: Node) -> SourceFile:
+    fields = node.fields(FILE_KEYS)
+    original = fields.get("original_source")
+    return SourceFile(
+        name=file_name(fields["name"]),
+        size=fields["size"].integer(minimum=0, maximum=MAX_SIZE),
+        checksum=_checksum(fields),
+        # Open Model Zoo's copy first, the publisher's last: the publishers' are the ones that are gone.
+        sources=(*_sources(fields["source"]), *(_sources(original) if original is not None else ())),
+    )
+
+
+def file_name(node: Node) -> str:
+    """A relative path with / between its parts that is safe on every system."""
+    name = node.text()
+    if why := why_not_a_file_name(name):
+        raise node.error(f"{shown(name)} {why}", hint="use a relative path with / between its parts")
+    return name
+
+
+def _checksum(fields: Fields) -> Digest:
+    older = fields.get("sha256")
+    if older is not None:
+        if (newer := fields.get("checksum")) is not None:
+            raise newer.error("is given beside sha256: one of them is enough")
+        return _hex(older, "sha256")
+    node = fields["checksum"]
+    if node.is_text():
+        return _hex(node, "sha384")
+    tagged = node.fields(("$type", "value"))
+    return _hex(tagged["value"], tagged["$type"].word(HEX_LENGTH))
+
+
+def _hex(node: Node, algorithm: str) -> Digest:
+    text, length = node.text().lower(), HEX_LENGTH[algorithm]
+    if not re.fullmatch(f"[0-9a-f]{{{length}}}", text):
+        raise node.error(f"expected {length} hex digits of {algorithm.upper()}, got {shown(text)}")
+    return Digest(algorithm, text)
+
+
+def _sources(node: Node) -> tuple[Source, ...]:
+    if not isinstance(node.value, list):
+        return (_source(node),)
+    sources = listed(node, _source)
+    if not sources:
+        raise node.error("is empty: a file needs at least one source")
+    return sources
+
+
+def _source(node: Node) -> Source:
+    if node.is_text():
+        return url(node)
+    kind = node.fields()["$type"].word(SOURCES)
+    return SOURCES[kind](node)
+
+
+def _http_source(node: Node) -> Source:
+    return url(node.fields(("$type", "url"))["url"])
+
+
+def _google_drive_source(node: Node) -> Source:
+    return GoogleDriveSource(
+        matching(node.fields(("$type", "id"))["id"], DRIVE_ID, "the id of a file on Google Drive")
+    )
+
+
+def _file_source(node: Node) -> Source:
+    """Any path of this machine will do, since the digest decides."""
+    return FileSource(Path(line(node.fields(("$type", "path"))["path"])))
+
+
+def url(node: Node) -> Source:
+    """An http, https or file address."""
+    text = node.text()
+    if _PLAIN_URL.fullmatch(text):
+        return HttpSource(text)
+    try:
+        address = urlsplit(text)
+        host = address.hostname
+    except ValueError as error:
+        raise node.error(f"not an address: {shown(text)}") from error
+    if re.search(r"[\s\x00-\x20\x7f]", text):
+        raise node.error(f"an address holds no blanks: {shown(text)}")
+    if address.scheme == "file":
+        return FileSource(Path(unquote(address.path)))
+    if address.scheme not in ("http", "https") or not host:
+        raise node.error(f"expected an http(s) or file address, got {shown(text)}")
+    return HttpSource(text)
+
+
+def web_address(node: Node | None) -> str:
+    """An http or https address; empty where there is none."""
+    if node is None:
+        return ""
+    source = url(node)
+    if not isinstance(source, HttpSource):
+        raise node.error("expected an http(s) address")
+    return source.url
+
+
+def _python_package_source(node: Node) -> Source:
+    fields = node.fields(("$type", "package", "version", "wheel", "member"))
+    wheel = fields["wheel"].fields(("name", "size", "sha256"))
+    return PythonPackageSource(
+        package=matching(fields["package"], PACKAGE, "a package name"),
+        version=word(fields["version"]),
+        wheel=Wheel(
+            name=matching(wheel["name"], WHEEL, "the file name of a wheel"),
+            size=wheel["size"].integer(minimum=1, maximum=MAX_SIZE),
+            sha256=_hex(wheel["sha256"], "sha256").value,
+        ),
+        member=file_name(fields["member"]),
+    )
+
+
+#: How each kind of source is read; how it is fetched stands in ``fetch.sources.SOURCES``.
+SOURCES: dict[str, Callable[[Node], Source]] = {
+    "http": _http_source,
+    "google_drive": _google_drive_source,
+    "file": _file_source,
+    "python_package": _python_package_source,
+}
+
+
+def read_step(node: Node) -> Step:
+    """One step of postprocessing."""
+    kind = node.fields()["$type"].word(STEPS)
+    return STEPS[kind](node)
+
+
+def _regex_replace(node: Node) -> Step:
+    fields = node.fields(("$type", "file", "pattern", "replacement", "count"))
+    pattern, count = fields["pattern"], fields.get("count")
+    if why := why_unsafe(pattern.text()):
+        raise pattern.error(f"the pattern {why}", hint="write it without nested repetitions and tricks")
+    return RegexReplace(
+        file=file_name(fields["file"]),
+        pattern=pattern.text(),
+        replacement=_replacement(fields["replacement"], pattern.text()),
+        count=count.integer(minimum=0, maximum=1_000_000) if count is not None else 0,
+    )
+
+
+def _replacement(node: Node, pattern: str) -> str:
+    # Blanks or nothing at all, in quotes, delete what matched.
+    blank = isinstance(node.value, str) and not node.value.strip()
+    text = str(node.value) if blank else node.text()
+    if _PLAIN_REPLACEMENT.fullmatch(text):
+        return text
+    try:
+        re.compile(pattern).sub(text, "")  # the template is read even where nothing matches
+    except (re.error, IndexError) as error:
+        raise node.error(f"is no replacement for its pattern: {error}") from error
+    return text
+
+
+def _unpack_archive(node: Node) -> Step:
+    fields = node.fields(("$type", "file", "format"))
+    return UnpackArchive(file=file_name(fields["file"]), format=fields["format"].word(ARCHIVES))
+
+
+STEPS: dict[str, Callable[[Node], Step]] = {
+    "regex_replace": _regex_replace,
+    "unpack_archive": _unpack_archive,
+}

@@ -1,0 +1,263 @@
+"""The JSON Schema of model.yml and composite-model.yml, for editors, drawn from the reader's own tables.
+
+What the reader refuses about the structure (missing and unknown keys, wrong types, words, sizes and
+names), the schema refuses too; what only shows between values (a mean for each channel, twins, patterns
+that explode), the reader alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from posezoo.spec import arguments, model_yml, names, patterns, ports, published, values
+from posezoo.spec.model import ColorOrder, Framework
+from posezoo.spec.reader import UNPRINTABLE
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+Schema = dict[str, Any]
+
+
+def schema() -> Schema:
+    """The JSON Schema of model.yml."""
+    properties = {
+        "description": _ref("text", "One sentence or two; cards show them as they are."),
+        "task_type": _one_of(model_yml.TASKS),
+        "framework": _one_of(Framework),
+        "license": _ref("license", "The terms of the weights: {spdx, text}, or an address."),
+        "origin": _mapping({"repository": _ref("web_address"), "paper": _ref("web_address")}),
+        "revision": _integer(1, model_yml.MAX_REVISION, "Counts up when the files change."),
+        "files": _list(_ref("file"), at_least=1),
+        "postprocessing": _list(_ref("step")),
+        "inputs": _list(_ref("input")),
+        "outputs": _list(_ref("output")),
+        "decoder": _ref("decoder"),
+        "skeleton": _ref("word"),
+        "self_check": _ref("self_check"),
+        "input_info": _list(_ref("input_info"), note="Open Model Zoo's inputs."),
+        "model_optimizer_args": _list(_ref("argument"), note="Open Model Zoo's preprocessing and outputs."),
+        "conversion_to_onnx_args": _list(_ref("argument"), note="Named, never run."),
+        "model_info": {"type": "object", "additionalProperties": _ref("plain")},
+        "quantizable": {"enum": [True, False, "yes", "no", "Yes", "No"]},
+        "quantized": _one_of(model_yml.QUANTIZED),
+    }
+    found = _mapping(properties, ("description", "task_type", "framework", "license", "files"))
+    exclusive = [{"not": {"required": list(pair)}} for pair in model_yml.EXCLUSIVE]
+    return {"$schema": DIALECT, "title": "model.yml of posezoo", **found, "allOf": exclusive, "$defs": _DEFS}
+
+
+def composite_schema() -> Schema:
+    """The JSON Schema of composite-model.yml."""
+    properties = {
+        "description": _ref("text", "What the parts do together."),
+        "task_type": _one_of(model_yml.TASKS),
+        "framework": _one_of(Framework),
+        "license": _ref("license"),
+        "stages": _list(_ref("model_name"), at_least=1, note="In the order they run in."),
+        "stages_order": _list(_ref("model_name"), at_least=1, note="Open Model Zoo's word for stages."),
+        "decoder": _ref("decoder"),
+        "skeleton": _ref("word"),
+    }
+    both: Schema = {"not": {"required": ["stages", "stages_order"]}}
+    found = {**_mapping(properties, ("task_type",)), **both}
+    used = ("text", "license", "web_address", "file_name", "model_name", "decoder", "word", "scalar")
+    return {
+        "$schema": DIALECT,
+        "title": "composite-model.yml of posezoo",
+        **found,
+        "$defs": {name: _DEFS[name] for name in used},
+    }
+
+
+def _ref(name: str, note: str = "") -> Schema:
+    return {"$ref": f"#/$defs/{name}"} | ({"description": note} if note else {})
+
+
+def _mapping(properties: Schema, required: Iterable[str] = ()) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _list(items: Schema, *, at_least: int = 0, at_most: int = 10_000, note: str = "") -> Schema:
+    found = {"type": "array", "items": items, "minItems": at_least, "maxItems": at_most}
+    return found | ({"description": note} if note else {})
+
+
+def _one_of(words: Iterable[str]) -> Schema:
+    return {"enum": [str(word) for word in words]}
+
+
+def _integer(minimum: int, maximum: int, note: str = "") -> Schema:
+    found = {"type": "integer", "minimum": minimum, "maximum": maximum}
+    return found | ({"description": note} if note else {})
+
+
+def _whole(pattern: re.Pattern[str], *, numbers: bool = False) -> Schema:
+    """A text that the whole of a pattern matches; ``numbers``: or what YAML takes for a number."""
+    text: Schema = {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
+    return {"anyOf": [text, {"type": "number", "minimum": 0}]} if numbers else text
+
+
+def _hex(digits: int) -> Schema:
+    return {"type": "string", "pattern": f"^[0-9a-fA-F]{{{digits}}}$"}
+
+
+def _tagged(kind: str, **properties: Schema) -> Schema:
+    return _mapping({"$type": {"const": kind}, **properties}, ("$type", *properties))
+
+
+def _file_name() -> Schema:
+    """``names.why_not_a_file_name`` as a pattern, but for Unicode's composed form."""
+    reserved = "|".join(
+        "".join(f"[{c.upper()}{c}]" if c.isalpha() else c for c in name) for name in sorted(names.RESERVED)
+    )
+    forbidden = "".join(f"\\{character}" for character in sorted(names.FORBIDDEN))
+    part = r"(?:^|.*/)"  # the beginning of any part
+    return {
+        "type": "string",
+        "pattern": (
+            rf"^(?!/)(?!{part}\.{{0,2}}(?:/|$))(?!{part}\s)(?!.*[.\s](?:/|$))(?!{part}(?:{reserved})(?:[./]|$))"
+            rf"[^{forbidden}\n\t{UNPRINTABLE.pattern[1:-1]}]{{1,{names.MAX_LENGTH}}}$"
+        ),
+    }
+
+
+_PORT: Schema = {"name": _ref("text"), "shape": _ref("shape"), "layout": _ref("layout")}
+_NUMBER: Schema = {"type": "number", "minimum": -1e300, "maximum": 1e300}
+_NUMBERS = _list(_NUMBER, at_least=1, at_most=4096)
+_SIZE = _integer(0, published.MAX_SIZE, "Bytes: also the most that is ever read.")
+
+_SOURCES: dict[str, Schema] = {
+    "http": _tagged("http", url=_ref("address")),
+    "google_drive": _tagged("google_drive", id=_whole(published.DRIVE_ID, numbers=True)),
+    "file": _tagged("file", path=_ref("text")),
+    "python_package": _tagged(
+        "python_package",
+        package=_whole(published.PACKAGE, numbers=True),
+        version=_ref("word"),
+        wheel=_mapping(
+            {
+                "name": _whole(published.WHEEL),
+                "size": _integer(1, published.MAX_SIZE),
+                "sha256": _hex(published.HEX_LENGTH["sha256"]),
+            },
+            ("name", "size", "sha256"),
+        ),
+        member=_ref("file_name"),
+    ),
+}
+
+_STEPS: dict[str, Schema] = {
+    "regex_replace": _mapping(
+        {
+            "$type": {"const": "regex_replace"},
+            "file": _ref("file_name"),
+            "pattern": {"allOf": [_ref("text"), {"maxLength": patterns.MAX_LENGTH}]},
+            "replacement": {"type": ["string", "number", "boolean"]},
+            "count": _integer(0, 1_000_000),
+        },
+        ("$type", "file", "pattern", "replacement"),
+    ),
+    "unpack_archive": _tagged("unpack_archive", file=_ref("file_name"), format=_one_of(published.ARCHIVES)),
+}
+
+_DEFS: dict[str, Schema] = {
+    # A text that looks like a number or a boolean is a text to the reader, and not to an editor.
+    "text": {
+        "type": ["string", "number", "boolean"],
+        "allOf": [{"pattern": r"\S"}, {"not": {"type": "string", "pattern": UNPRINTABLE.pattern}}],
+    },
+    "word": _whole(values.WORD, numbers=True),
+    "model_name": _whole(names.MODEL, numbers=True),
+    "scalar": {"allOf": [_ref("text"), {"minimum": -1e300, "maximum": 1e300}]},
+    "plain": {
+        "anyOf": [
+            {"$ref": "#/$defs/scalar"},
+            {"type": "array", "items": {"$ref": "#/$defs/plain"}},
+            {"type": "object", "additionalProperties": {"$ref": "#/$defs/plain"}},
+        ]
+    },
+    "file_name": _file_name(),
+    "web_address": {"type": "string", "pattern": r"^[hH][tT][tT][pP][sS]?://[^\s/?#:@]\S*$"},
+    "address": {"anyOf": [_ref("web_address"), {"type": "string", "pattern": r"^[fF][iI][lL][eE]:\S*$"}]},
+    "checksum": {
+        "anyOf": [
+            _hex(published.HEX_LENGTH["sha384"]),
+            *(_tagged(name, value=_hex(digits)) for name, digits in published.HEX_LENGTH.items()),
+        ]
+    },
+    "source": {"anyOf": [_ref("address"), *(_SOURCES[kind] for kind in published.SOURCES)]},
+    "sources": {"anyOf": [_ref("source"), _list(_ref("source"), at_least=1)]},
+    "file": _mapping(
+        {
+            "name": _ref("file_name", "Relative, with / between folders."),
+            "size": _SIZE,
+            "checksum": _ref("checksum", "SHA-384 in hex, or {$type, value}."),
+            "sha256": _hex(published.HEX_LENGTH["sha256"]),
+            "source": _ref("sources", "One or a list, tried in order."),
+            "original_source": _ref("sources", "Tried last."),
+        },
+        ("name", "size", "source"),
+    )
+    | {"oneOf": [{"required": ["checksum"]}, {"required": ["sha256"]}]},
+    "step": {"anyOf": [_STEPS[kind] for kind in published.STEPS]},
+    "shape": _list(
+        {"type": "integer", "maximum": ports.MAX_DIMENSION, "anyOf": [{"const": -1}, {"minimum": 1}]},
+        at_least=1,
+        at_most=ports.MAX_DIMENSIONS,
+        note="-1 where any size will do.",
+    ),
+    "layout": {
+        "type": "string",
+        "pattern": rf"^(?!.*([A-Z]).*\1)(?:{ports.LAYOUT.pattern})$",
+        "maxLength": ports.MAX_DIMENSIONS,
+        "description": "Such as NCHW; ? for a dimension without a letter.",
+    },
+    "input": _mapping(
+        {
+            **_PORT,
+            "color": _one_of(ColorOrder) | {"description": "What the network was trained on."},
+            "mean": _NUMBERS,
+            "scale": _NUMBERS,
+            "reverse_input_channels": {"type": "boolean"},
+        },
+        ("name", "shape"),
+    ),
+    "output": _mapping({**_PORT, "role": _ref("word"), "note": _ref("text")}, ("name", "shape")),
+    "input_info": _mapping(_PORT, ("name",)),
+    "argument": {
+        "type": "string",
+        "pattern": rf"^\s*(?:{arguments.FLAG})(?:=[^\u0000]*)?\s*$",
+        "maxLength": arguments.MAX_LENGTH,
+    },
+    "decoder": {
+        "type": "object",
+        "properties": {"name": _ref("word")},
+        "required": ["name"],
+        "additionalProperties": _ref("scalar"),
+    },
+    "license": {
+        "anyOf": [
+            _ref("web_address"),
+            _mapping({"spdx": _ref("word"), "text": _ref("file_name")}, ("spdx", "text")),
+        ]
+    },
+    "self_check": _mapping(
+        {
+            "measure": _one_of(model_yml.MEASURES),
+            "inputs": _one_of(model_yml.CHECK_INPUTS),
+            "tolerance": {
+                "type": "object",
+                "additionalProperties": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+            },
+            "reason": _ref("text"),
+        },
+        ("reason",),
+    ),
+}

@@ -1,0 +1,206 @@
+"""A model's card: what it says, that its commands work as pasted, and that no model.yml takes it over."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import cv2
+
+from conftest import by_digest
+from fakes.zoo import model_yml, write_composite, write_model
+from posezoo.card.card import draw_card, write_card
+from posezoo.cli.main import parser
+from posezoo.layout import Layout
+from posezoo.registry import Registry, open_registry
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
+
+
+def drawn(root, name, layout=None):
+    registry = Registry([root])
+    model = registry.find(name)
+    return draw_card(model, registry.parts(model), layout)
+
+
+def section(card, title):
+    return card.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_a_card_reads_like_the_golden_one(tmp_path):
+    content = model_yml(
+        description="Finds the poses of everybody in an image at once.",
+        framework="onnx",
+        origin={"repository": "https://code.invalid/pose", "paper": "https://papers.invalid/abs/1"},
+        files=[
+            {
+                "name": "net/pose.onnx",
+                "size": 12345678,
+                "checksum": "0123456789abcdef" * 6,
+                "source": ["https://models.invalid/pose.onnx", "https://mirror.invalid/pose.onnx"],
+            },
+            {
+                "name": "labels.txt",
+                "size": 9,
+                "checksum": {"$type": "sha256", "value": "ab" * 32},
+                "source": "https://models.invalid/labels.txt",
+            },
+        ],
+        inputs=[
+            {
+                "name": "image",
+                "shape": [1, 3, -1, 456],
+                "layout": "NCHW",
+                "color": "RGB",
+                "reverse_input_channels": True,
+                "mean": [123.675, 116.28, 103.53],
+                "scale": [58.395, 57.12, 57.375],
+            }
+        ],
+        outputs=[
+            {"name": "maps", "shape": [1, 33, 32, 57], "layout": "NCHW", "role": "heatmaps", "note": "a | b"}
+        ],
+        decoder={"name": "blazepose"},
+        skeleton="blazepose-33",
+    )
+    write_model(tmp_path / "models", "pose-net", content)
+    golden = GOLDEN / "card.txt"
+    card = drawn(tmp_path / "models", "pose-net")
+    (tmp_path / "card.md").write_text(card, "utf-8")
+    assert card == golden.read_text("utf-8"), f"where it is meant: cp {tmp_path / 'card.md'} {golden}"
+
+
+def test_a_composites_card_tells_of_its_parts_and_links_to_theirs(tmp_path):
+    root = tmp_path / "models"
+    write_composite(root, "whole", ["second", "first"])
+    write_model(root, "whole/first", model_yml(description="Looks closely."))
+    write_model(root, "whole/second", model_yml(description="Looks around."))
+    card = drawn(root, "whole")
+    assert "1. [second](second/README.md): Looks around.\n2. [first](first/README.md): Looks closely." in card
+    assert "## Inputs of first" in card
+    assert "(../../../licenses/Apache-2.0-Tests.txt)" in card
+    part = drawn(root, "whole/first".rpartition("/")[2])
+    assert "It is a part of [whole](../README.md)." in part
+    assert "(../../../../licenses/Apache-2.0-Tests.txt)" in part
+
+
+def test_the_holder_stands_beside_the_licence(tmp_path):
+    write_model(tmp_path / "models", "net", model_yml())
+    legal = section(drawn(tmp_path / "models", "net"), "Legal Information")
+    assert "[Apache-2.0](../../../licenses/Apache-2.0-Tests.txt)" in legal
+    assert "Copyright 2026 The tests" in legal
+
+
+def test_a_licence_that_is_an_address_is_linked(tmp_path):
+    write_model(tmp_path / "models", "net", model_yml(license="https://terms.invalid/LICENSE"))
+    legal = section(drawn(tmp_path / "models", "net"), "Legal Information")
+    assert "the terms at <https://terms.invalid/LICENSE>." in legal
+
+
+def test_a_model_that_is_published_as_ir_is_not_converted(tmp_path):
+    files = [
+        {
+            "name": f"{precision}/net.{suffix}",
+            "size": 3,
+            "checksum": "0" * 96,
+            "source": "https://models.invalid/n",
+        }
+        for precision in ("FP32", "FP16-INT8")
+        for suffix in ("xml", "bin")
+    ]
+    write_model(tmp_path / "models", "net", model_yml(framework="dldt", files=files))
+    card = drawn(tmp_path / "models", "net")
+    assert "| IR precisions | FP32, FP16-INT8 |" in card
+    assert "posezoo convert" not in card
+    assert "### Converted Model" not in card
+    assert 'posezoo.get("net", precision="FP32")' in card
+
+
+def test_an_input_that_is_only_known_to_be_reversed_says_so(tmp_path):
+    content = model_yml(
+        framework="onnx",
+        inputs=None,
+        outputs=None,
+        input_info=[{"name": "data", "shape": [1, 3, 8, 8], "layout": "NCHW"}],
+        model_optimizer_args=["--input_model=$dl_dir/net.tflite", "--reverse_input_channels"],
+    )
+    write_model(tmp_path / "models", "net", content)
+    assert "| `data` | 1, 3, 8, 8 | NCHW | reversed |" in drawn(tmp_path / "models", "net")
+
+
+def test_a_hostile_model_yml_gets_no_markup_onto_the_page(tmp_path):
+    evil = "](x) <img src=x onerror=alert(1)> | `rm` **b** # h\n\n# Heading\n\n<script>."
+    files = [
+        {"name": "a`b&c;d.tflite", "size": 3, "checksum": "0" * 96, "source": "https://models.invalid/<b>"}
+    ]
+    content = model_yml(
+        description=evil,
+        files=files,
+        license="https://terms.invalid/><b>|[x](y)",
+        inputs=[{"name": evil, "shape": [1, 4, 6, 3], "layout": "NHWC"}],
+        outputs=[{"name": "`|`", "shape": [1, 5], "note": evil}],
+    )
+    write_model(tmp_path / "models", "net", content)
+    card = drawn(tmp_path / "models", "net")
+    text = re.sub(
+        r"```.*?```|(?<!\\)`[^`\n]*`|<https?://[^<>\s]+>|<!-- drawn .* -->", "", card, flags=re.DOTALL
+    )
+    assert not re.search(r"<\w|<!|(?<!\\)\]\((?!\.\./\.\./\.\./licenses/)", text)
+    assert not re.search(r"(?<!\\)[`*]", text)
+    assert [line for line in card.splitlines() if line.startswith("# ")] == ["# net"]
+    for table in re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
+
+
+def fenced(card, language):
+    return re.findall(rf"```{language}\n(.*?)```", card, re.DOTALL)
+
+
+def test_each_command_of_each_card_of_ours_is_understood():
+    registry = open_registry()
+    for name, entry in registry.entries.items():
+        model = entry.read()
+        lines = "".join(fenced(draw_card(model, registry.parts(model)), "sh")).splitlines()
+        assert any(line.startswith(f"posezoo download {name}") for line in lines)
+        for line in lines:
+            words = shlex.split(line)
+            assert words[0] == "posezoo"
+            args = parser().parse_args(words[1:])
+            assert name in ([args.model] if hasattr(args, "model") else args.models)
+
+
+def test_the_python_of_a_card_runs_as_pasted(blazepose, mirror, tmp_path, monkeypatch, capsys):
+    cv2.imwrite(str(tmp_path / "photo.jpg"), cv2.imread(str(by_digest(mirror, CAMERA))))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POSEZOO_OUTPUT_DIR", str(blazepose.output_dir))
+    registry = open_registry()
+    for name in ("blazepose-full", "pose-detection-mediapipe"):
+        model = registry.find(name)
+        (program,) = fenced(draw_card(model, registry.parts(model)), "python")
+        found = {}
+        exec(program, found)
+    assert capsys.readouterr().out.startswith("0.9")
+    assert found["irs"]["pose-detection-mediapipe"].is_file()
+
+
+def test_the_card_beside_an_ir_tells_what_was_made_and_is_left_alone_where_nothing_changed(
+    blazepose, tmp_path
+):
+    shutil.copytree(blazepose.output_dir, tmp_path / "out")
+    layout = Layout(tmp_path / "out", tmp_path / "out")
+    registry = open_registry()
+    model = registry.find("blazepose-full")
+    path = write_card(model, registry.parts(model), layout)
+    card = path.read_text("utf-8")
+    assert path == tmp_path / "out" / "public" / "blazepose-full" / "README.md"
+    assert (
+        len(re.findall(r"\| pose-\S+ \| FP(16|32) \| \.(xml|bin) \|", section(card, "Converted Files"))) == 8
+    )
+    assert "| pose-detection-mediapipe | FP16 | Identity |" in section(card, "Self-Check")
+    # It lies far from the licences and, perhaps, alone.
+    assert not re.search(r"\]\(", card)
+    before = path.stat().st_mtime_ns
+    assert write_card(model, registry.parts(model), layout).stat().st_mtime_ns == before

@@ -1,0 +1,94 @@
+"""The pages of a registry: drawn, complete, linked, and found when they are stale."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from fakes.zoo import model_yml, write_composite, write_model
+from posezoo.card.pages import draw_pages
+from posezoo.errors import SpecError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """What `make cards` needs of a checkout, with a small zoo."""
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "draw.py", tmp_path / "docs")
+    write_model(tmp_path / "models", "alone", model_yml())
+    write_composite(tmp_path / "models", "whole", ["second", "first"])
+    write_model(tmp_path / "models", "whole/first", model_yml())
+    write_model(tmp_path / "models", "whole/second", model_yml(license="https://terms.invalid/"))
+    return tmp_path
+
+
+def draw(checkout, *args):
+    return subprocess.run(
+        [sys.executable, checkout / "docs" / "draw.py", *args], capture_output=True, text=True, timeout=60
+    )
+
+
+def test_every_model_and_composite_has_a_page_and_the_index_names_them_all(checkout):
+    pages = draw_pages(checkout / "models")
+    assert sorted(pages) == [
+        "index.md",
+        "public/alone/README.md",
+        "public/whole/README.md",
+        "public/whole/first/README.md",
+        "public/whole/second/README.md",
+    ]
+    rows = pages["index.md"].splitlines()[-4:]
+    assert [re.findall(r"\[([^]]+)\]", row)[0] for row in rows] == ["alone", "whole", "second", "first"]
+    assert rows[0] == (
+        "| [alone](public/alone/README.md) | Human pose estimation | TensorFlow Lite | 0.0 MB "
+        "| [Apache-2.0](../licenses/Apache-2.0-Tests.txt) |  |  |  |"
+    )
+
+
+def test_a_registry_with_a_mistake_is_not_drawn(checkout):
+    write_model(checkout / "models", "bad", "files: [")
+    with pytest.raises(SpecError):
+        draw_pages(checkout / "models")
+
+
+def test_a_stale_page_is_named_with_the_command_that_mends_it(checkout):
+    assert draw(checkout, "models").returncode == 0
+    assert draw(checkout, "models", "--check").stderr == ""
+    write_model(checkout / "models", "alone", model_yml(description="Another."))
+    ended = draw(checkout, "models", "--check")
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "stale: models/public/alone/README.md; `make cards` redraws it\n",
+    )
+    assert draw(checkout, "models").stdout == "drew models/public/alone/README.md\n"
+    assert draw(checkout, "models", "--check").returncode == 0
+
+
+def test_the_card_of_a_model_that_is_gone_goes_too_but_no_page_of_a_person(checkout):
+    draw(checkout, "models")
+    (checkout / "models" / "public" / "alone" / "model.yml").unlink()
+    (checkout / "models" / "public" / "whole" / "notes.md").write_text("# Notes\n")
+    assert "stale: models/public/alone/README.md" in draw(checkout, "models", "--check").stderr
+    assert draw(checkout, "models").returncode == 0
+    assert not (checkout / "models" / "public" / "alone" / "README.md").exists()
+    assert (checkout / "models" / "public" / "whole" / "notes.md").exists()
+
+
+def test_our_own_pages_are_fresh_and_their_links_lead_somewhere():
+    pages = draw_pages(ROOT / "models")
+    links = 0
+    for name, text in pages.items():
+        page = ROOT / "models" / name
+        assert page.read_bytes() == text.encode(), f"{page} is stale: make cards"
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            assert (page.parent / unquote(target)).is_file(), f"{name}: {target}"
+            links += 1
+    assert links > 2 * len(pages)

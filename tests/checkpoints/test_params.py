@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+
+from fakes.checkpoints import OLDEST, V1, V2, V3, params, params_array, params_head, params_of
+from posezoo import checkpoints
+from posezoo.errors import CheckpointError
+
+FORMS = {"V1": V1, "V2": V2, "V3": V3, "oldest": OLDEST}
+WEIGHTS = {
+    "features.0.weight": np.arange(24, dtype="f4").reshape(2, 3, 4) / 7,
+    "features.0.bias": np.array([1.5, -2.5], "f4"),
+}
+
+
+def read(tmp_path, content):
+    path = tmp_path / "net.params"
+    path.write_bytes(content)
+    return checkpoints.read(path)
+
+
+def same(found, wanted):
+    assert list(found) == list(wanted)
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(found[name], array, strict=True)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2", "u1", "i4", "i1", "i8"])
+@pytest.mark.parametrize("shape", [(1,), (3,), (2, 1, 5), (4, 3, 2, 2), (2, 0, 3)])
+def test_every_form_gives_back_what_was_written(tmp_path, form, dtype, shape):
+    rng = np.random.default_rng(len(shape))
+    arrays = {
+        f"{number}.weight": rng.integers(-100, 100, shape).astype("i1").astype(dtype) for number in range(3)
+    }
+    same(read(tmp_path, params(arrays, form=form)), arrays)
+
+
+def test_a_number_without_dimensions_is_written_by_v3_alone(tmp_path):
+    same(read(tmp_path, params({"scale": np.array(3.0, "f4")}, form=V3)), {"scale": np.array(3.0, "f4")})
+
+
+@pytest.mark.parametrize(("form", "ndim"), [(V1, 0), (V2, 0), (V3, -1), (OLDEST, 0)])
+def test_an_array_that_was_never_filled_ends_behind_its_shape(tmp_path, form, ndim):
+    content = params_of(
+        [params_head((), form=form, ndim=ndim), params_array(WEIGHTS["features.0.bias"])], "ab"
+    )
+    same(read(tmp_path, content), {"a": np.zeros(0, "f4"), "b": WEIGHTS["features.0.bias"]})
+
+
+def test_bfloat16_becomes_float32_and_a_byte_a_truth(tmp_path):
+    halves = np.array([0x3F80, 0xC000, 0x7F80, 0x0001], "<u2")  # 1, -2, infinity, the smallest
+    arrays = [params_array(halves, flag=12), params_array(np.array([0, 1, 2], "u1"), flag=7)]
+    found = read(tmp_path, params_of(arrays, ["half", "truth"]))
+    np.testing.assert_array_equal(found["half"], np.array([1, -2, np.inf, 2.0**-133], "f4"), strict=True)
+    np.testing.assert_array_equal(found["truth"], [False, True, True], strict=True)
+
+
+def test_prefixes_of_exported_checkpoints_are_dropped_and_undotted_names_kept(tmp_path):
+    bias = WEIGHTS["features.0.bias"]
+    found = read(
+        tmp_path, params({"arg:a.gamma": bias, "aux:a.running_mean": bias, "pose0_conv0_bias": bias})
+    )
+    assert list(found) == ["a.gamma", "a.running_mean", "pose0_conv0_bias"]
+
+
+def test_what_mxnet_wrote_is_read_value_by_value(shared):
+    model, facts = "mobile_pose_mobilenetv3_small", shared / "facts"
+    spec = importlib.util.spec_from_file_location("fill", facts / "reference" / "fill.py")
+    fill = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fill)
+    keys = json.loads((facts / "keys" / f"gluon_{model}.json").read_text("utf-8"))["keys"]
+    wanted = fill.state_dict(
+        {key: shape for key, shape, _ in keys}, facts / "reference" / "calib" / f"gluon_{model}.npz"
+    )
+    same(checkpoints.read(shared / "data" / "checkpoints" / f"{model}.params"), wanted)
+
+
+@pytest.mark.parametrize("form", [0, 1])
+def test_the_old_forms_that_mxnet_reads_are_read(shared, form):
+    found = checkpoints.read(shared / "facts" / "reference" / "gluon" / f"crafted_v{form}.params")
+    same(found, {"w": np.arange(6, dtype="f4").reshape(2, 3)})
+
+
+def test_the_file_is_mapped_and_stays_as_it_is(tmp_path):
+    content = params(WEIGHTS)
+    found = read(tmp_path, content)
+    found["features.0.bias"][:] = 0
+    assert not found["features.0.bias"].flags.owndata
+    assert (tmp_path / "net.params").read_bytes() == content
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_cut_anywhere_it_is_refused(tmp_path, form):
+    content = params(WEIGHTS, form=form)
+    for kept in range(1, len(content)):
+        with pytest.raises(CheckpointError):
+            read(tmp_path, content[:kept])
+
+
+BIAS = params_array(WEIGHTS["features.0.bias"])
+LYING = {
+    "more arrays than any network has": (params_of([BIAS], "a", count=10**9), "is said to hold 1000000000"),
+    "more arrays than it has": (params_of([BIAS], "a", count=2), "array 2 of 2"),
+    "a size beyond the file": (params_of([params_head((1 << 40,)) + bytes(20)], "a"), "beyond the file"),
+    "a size of 2^60": (params_of([params_head((1 << 60,)) + bytes(20)], "a"), "shape 1152921504606846976"),
+    "sizes that overflow": (
+        params_of([params_head((1 << 40,) * 3) + bytes(20)], "a"),
+        "shape 1099511627776x",
+    ),
+    "a size beside nothing": (params_of([params_head((0, 1 << 62)) + bytes(12)], "a"), "shape 0x46116860184"),
+    "a negative size": (params_of([params_head((-1, 4)) + bytes(20)], "a"), "a size of array 1 of 1 is -1"),
+    "2^31 - 1 dimensions": (params_of([params_head((), ndim=2**31 - 1)], "a"), "2147483647 dimensions"),
+    "2^32 - 1 dimensions": (params_of([params_head((), form=V1, ndim=2**32 - 1)], "a"), "4294967295 dim"),
+    "minus two dimensions": (params_of([params_head((), form=V3, ndim=-2)], "a"), "-2 dimensions"),
+    "an unknown kind": (params_of([params_array(WEIGHTS["features.0.bias"], flag=99)], "a"), "kind 99"),
+    "sparse rows": (params_of([params_head((2,), storage=1)], "a"), "stored as row_sparse"),
+    "a sparse matrix": (params_of([params_head((2,), form=V3, storage=2)], "a"), "stored as csr"),
+    "a name that is not UTF-8": (params_of([BIAS], [b"\xff\xfe"]), "name 1 of 1 is not UTF-8"),
+    "a name of 2^60 bytes": (
+        params_of([BIAS], [])[:-8] + b"\1" + bytes(7) + bytes(7) + b"\x10",
+        "name 1 of 1",
+    ),
+    "a name twice": (params_of([BIAS, BIAS], ["a", "a"]), "holds 'a' twice"),
+    "a name twice but for its prefix": (params_of([BIAS, BIAS], ["arg:a", "aux:a"]), "holds 'a' twice"),
+    "no names": (params_of([BIAS], []), "holds 1 arrays and 0 names"),
+    "bytes behind the end": (params({"a": WEIGHTS["features.0.bias"]}) + b"\0\0\0", "3 more bytes follow"),
+}
+
+
+@pytest.mark.parametrize("kind", LYING)
+def test_a_header_that_lies_is_refused_with_what_is_wrong(tmp_path, kind):
+    content, problem = LYING[kind]
+    with pytest.raises(CheckpointError) as failure:
+        read(tmp_path, content)
+    assert problem in failure.value.problem
+    assert failure.value.problem.startswith(str(tmp_path / "net.params"))
+    assert "\n" not in failure.value.problem

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fakes.checkpoints import entry, row, safetensors
+from posezoo import checkpoints
+from posezoo.errors import CheckpointError
+
+
+def read(tmp_path, content):
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(content)
+    return checkpoints.read(path)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3, 5), (2, 3, 4, 1), (0, 3)])
+def test_what_its_own_library_writes_is_read_value_by_value(tmp_path, shape):
+    save_file = pytest.importorskip("safetensors.numpy", reason="needs safetensors").save_file
+    rng = np.random.default_rng(len(shape))
+    kinds = ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?"]
+    written = {f"net.{kind}": np.asarray(rng.integers(0, 2, shape)).astype(kind) for kind in kinds}
+    save_file(written, tmp_path / "net.safetensors", metadata={"made by": "a test"})
+    found = checkpoints.read(tmp_path / "net.safetensors")
+    assert set(found) == set(written)
+    for name, array in written.items():
+        np.testing.assert_array_equal(found[name], array, strict=True)
+
+
+def test_bfloat16_becomes_the_float32_that_pytorch_makes_of_it(tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    save_file = pytest.importorskip("safetensors.torch", reason="needs safetensors").save_file
+    every = torch.arange(1 << 16, dtype=torch.int32).to(torch.uint16).view(torch.bfloat16)
+    finite = every[every.isfinite()]
+    save_file({"half": finite}, tmp_path / "net.safetensors")
+    found = checkpoints.read(tmp_path / "net.safetensors")["half"]
+    np.testing.assert_array_equal(found, finite.float().numpy(), strict=True)
+
+
+def test_tensors_come_in_the_order_of_the_header_and_are_mapped(tmp_path):
+    header = {"b": entry("F32", [2], 4, 12), "a": entry("F32", [], 0, 4)}
+    found = read(tmp_path, safetensors(header, row(1, 2, 3)))
+    assert list(found) == ["b", "a"]
+    assert found["b"].tolist() == [2, 3] and found["a"].tolist() == 1
+
+
+@pytest.mark.parametrize("length", [0x112, 0x0280, 0x0580])
+def test_a_header_as_long_as_another_format_s_magic_is_no_other_format(tmp_path, length):
+    header = safetensors({"a": entry("F32", [1], 0, 4)})[8:].ljust(length)
+    assert list(read(tmp_path, safetensors(header, row(1)))) == ["a"]
+
+
+def test_numbers_that_do_not_lie_aligned_come_aligned(tmp_path):
+    header = {"a": entry("U8", [1], 0, 1), "b": entry("F64", [1], 1, 9)}
+    found = read(tmp_path, safetensors(header, b"\7" + np.array([2.5]).tobytes()))
+    assert found["b"].flags.aligned and found["b"].tolist() == [2.5]
+
+
+def test_cut_anywhere_it_is_refused(tmp_path):
+    content = safetensors({"a": entry("F32", [2], 0, 8), "b": entry("I8", [3], 8, 11)}, bytes(11))
+    for kept in range(1, len(content)):
+        with pytest.raises(CheckpointError):
+            read(tmp_path, content[:kept])
+
+
+ONE = entry("F32", [2], 0, 8)
+LYING = {
+    "overlapping offsets": (
+        safetensors({"a": ONE, "b": entry("F32", [2], 4, 12)}, bytes(12)),
+        "tensor 'b' overlaps",
+    ),
+    "the same bytes twice": (safetensors({"a": ONE, "b": ONE}, bytes(8)), "tensor 'b' overlaps"),
+    "a gap": (safetensors({"a": entry("F32", [1], 4, 8)}, bytes(8)), "leaves a gap of 4 bytes"),
+    "bytes behind the end": (safetensors({"a": ONE}, bytes(9)), "have 8 bytes, and 9 follow"),
+    "offsets beyond the file": (safetensors({"a": entry("F32", [1 << 40], 0, 1 << 42)}, b""), "beyond the"),
+    "offsets the wrong way": (safetensors({"a": entry("F32", [2], 8, 0)}, bytes(8)), "leave it -8"),
+    "a negative offset": (safetensors({"a": entry("F32", [2], -8, 0)}, bytes(8)), "tensor 'a' is -8"),
+    "a negative size": (safetensors({"a": entry("F32", [-2, -1], 0, 8)}, bytes(8)), "tensor 'a' is -2"),
+    "a size of 2^60": (safetensors({"a": entry("F32", [1 << 60], 0, 8)}, bytes(8)), "shape 1152921504"),
+    "a size of a thousand digits": (
+        safetensors({"a": entry("F32", [10**999], 0, 8)}, bytes(8)),
+        "a huge int",
+    ),
+    "a size of a million digits": (safetensors(b'{"a":' + b"9" * 10**6 + b"}"), "a number that is too long"),
+    "a size that is a truth": (safetensors({"a": entry("F32", [True, 2], 0, 8)}, bytes(8)), "is True"),
+    "a size that is a fraction": (safetensors({"a": entry("F32", [2.0], 0, 8)}, bytes(8)), "of type float"),
+    "a thousand dimensions": (
+        safetensors({"a": entry("F32", [1] * 1000, 0, 4)}, bytes(4)),
+        "1000 dimensions",
+    ),
+    "another size than its shape's": (
+        safetensors({"a": entry("F32", [3], 0, 8)}, bytes(8)),
+        "needs 12 bytes",
+    ),
+    "an unknown kind": (safetensors({"a": entry("F8_E4M3", [8], 0, 8)}, bytes(8)), "the kind 'F8_E4M3'"),
+    "a kind that is a list": (safetensors({"a": {**ONE, "dtype": []}}, bytes(8)), "the kind of type list"),
+    "a header of 2^60 bytes": (
+        safetensors({"a": ONE}, bytes(8), length=1 << 60),
+        "1152921504606846976 bytes",
+    ),
+    "a header of 2^64 - 1": (safetensors({"a": ONE}, bytes(8), length=(1 << 64) - 1), "18446744073709551615"),
+    "a header beyond the file": (safetensors({"a": ONE}, bytes(8), length=1 << 20), "reach beyond the file"),
+    "a header that nests deeply": (safetensors(b'{"a":' + b"[" * 10**6, b""), "nested too deeply"),
+    "a header that is no table": (safetensors(b"{" + bytes(20)), "not JSON"),
+    "a header that is not UTF-8": (safetensors(b'{"\xff":0}'), "the header is not UTF-8"),
+    "an entry that is no table": (safetensors({"a": [1]}), "not described by dtype"),
+    "an entry with more": (safetensors({"a": {**ONE, "code": "x"}}, bytes(8)), "not described by dtype"),
+    "offsets that are none": (safetensors({"a": {**ONE, "data_offsets": [8]}}, bytes(8)), "no lists"),
+    "a name twice": (
+        safetensors(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":0}'),
+        "holds 'a' twice",
+    ),
+    "a name that moves the cursor": (safetensors({"\x1b[2J": 1}), "'\\x1b[2J'"),
+    "half of a letter": (safetensors(b'{"\\ud800":1}'), "'\\ud800'"),
+}
+
+
+@pytest.mark.parametrize("kind", LYING)
+def test_a_header_that_lies_is_refused_with_what_is_wrong(tmp_path, kind):
+    content, problem = LYING[kind]
+    with pytest.raises(CheckpointError) as failure:
+        read(tmp_path, content)
+    assert problem in failure.value.problem
+    assert failure.value.problem.isprintable()

@@ -1,0 +1,196 @@
+"""PyTorch's two forms, written by torch.save itself and held against torch.load."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter, OrderedDict
+
+import numpy as np
+import pytest
+
+from posezoo import checkpoints
+from posezoo.errors import CheckpointError
+
+torch = pytest.importorskip("torch", reason="needs torch")
+
+FORMS = {"zip": True, "legacy": False}
+KINDS = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"]
+
+
+@pytest.fixture(params=FORMS.values(), ids=FORMS)
+def save(request, tmp_path):
+    def save(value, **options):
+        path = tmp_path / "net.pth"
+        torch.save(value, path, _use_new_zipfile_serialization=request.param, **options)
+        return path
+
+    return save
+
+
+def same(found, wanted):
+    assert list(found) == list(wanted)
+    for name, tensor in wanted.items():
+        tensor = tensor.detach()
+        expected = tensor.float() if tensor.dtype is torch.bfloat16 else tensor
+        np.testing.assert_array_equal(found[name], expected.numpy(), strict=True)
+        assert found[name].flags.aligned
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(), (1,), (3, 5), (2, 3, 4, 1), (0, 3)])
+def test_every_kind_and_shape_is_read_value_by_value(save, kind, shape):
+    torch.manual_seed(len(shape))
+    values = (torch.randn(2, *shape) * 50).to(getattr(torch, kind))
+    written = {"0.weight": values[0].clone(), "1.weight": values[1].clone(), "half of both": values[1]}
+    same(checkpoints.read(save(written)), written)
+
+
+@pytest.mark.parametrize("kind", ["uint16", "uint32", "uint64"])
+def test_kinds_without_a_storage_class_are_read_too(save, kind):
+    written = {"a": torch.arange(5).to(getattr(torch, kind)), "b": torch.ones(3)}
+    same(checkpoints.read(save(written)), written)
+
+
+def test_a_whole_network_with_shared_turned_and_cut_weights_is_read_as_torch_load_reads_it(save):
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.Conv2d(8, 8, 1))
+    net = net.to(memory_format=torch.channels_last)
+    net.register_buffer("turned", torch.arange(12.0).reshape(3, 4).t())
+    net.register_buffer("cut", torch.arange(12.0)[3:9:2])
+    net.register_parameter("tied", net[0].weight)
+    path = save(net.state_dict())
+    same(checkpoints.read(path), torch.load(path, weights_only=True))
+
+
+def test_parameters_are_their_tensors_and_what_is_no_tensor_is_left_out(save):
+    parameter = torch.nn.Parameter(torch.ones(2))
+    marked = torch.nn.Parameter(torch.zeros(2))
+    marked.origin = "a stranger"
+    written = {"a": parameter, "b": marked, "epoch": 3, "extra": None}
+    same(checkpoints.read(save(written)), {"a": parameter, "b": marked})
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_every_protocol_of_pickle_is_understood(save, protocol):
+    written = {f"layer{number}.weight": torch.ones(2) * number for number in range(300)}
+    same(checkpoints.read(save(written, pickle_protocol=protocol)), written)
+
+
+def test_training_checkpoints_give_their_weights_alone(save):
+    net = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(net.parameters())
+    net(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    path = save(
+        {
+            "iter": 370000,
+            "current_epoch": 279,
+            "optimizer": optimizer.state_dict(),
+            "milestones": Counter({100: 1}),
+            "best": np.float64(0.4),
+            "seen": np.int64(9),
+            "kinds": {1, 2},
+            "device": torch.device("cpu"),
+            "size": net.weight.shape,
+            "dtype": torch.float32,
+            "state_dict": net.state_dict(),
+        }
+    )
+    same(checkpoints.read(path), net.state_dict())
+
+
+WRAPPINGS = {
+    "state_dict": lambda state: {"state_dict": state, "model": "hrnet"},
+    "model_state_dict": lambda state: {"epoch": 1, "model_state_dict": state},
+    "model": lambda state: {"model": state},
+    "model.state_dict": lambda state: {"model": {"state_dict": state}},
+    "module.": lambda state: {f"module.{key}": each for key, each in state.items()},
+    "module. twice": lambda state: {"state_dict": {f"module.module.{key}": state[key] for key in state}},
+}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_weights_are_unwrapped(save, wrapping):
+    state = OrderedDict([("b.module.weight", torch.ones(2)), ("a.bias", torch.zeros(1))])
+    same(checkpoints.read(save(WRAPPINGS[wrapping](state))), state)
+
+
+def test_two_names_that_differ_by_module_alone_are_refused(save):
+    with pytest.raises(CheckpointError, match=r"holds 'a' twice, with and without module\."):
+        checkpoints.read(save({"a": torch.ones(1), "module.a": torch.ones(1)}))
+
+
+def test_a_checkpoint_without_weights_says_what_it_has(save):
+    with pytest.raises(CheckpointError, match=r"no tensors by name, but 'generator', 'epoch'$") as failure:
+        checkpoints.read(save({"generator": {"a": torch.ones(1)}, "epoch": 1}))
+    assert "state_dict" in failure.value.hint
+
+
+REFUSED = {
+    "a whole module": (lambda: torch.nn.Linear(2, 2), "'torch.nn.modules.linear.Linear'"),
+    "a namespace": (lambda: {"args": __import__("argparse").Namespace(a=1)}, "'argparse.Namespace'"),
+    "a sparse tensor": (lambda: {"a": torch.eye(3).to_sparse()}, r"'torch\._utils\._rebuild_sparse_tensor'"),
+    "complex numbers": (lambda: {"a": torch.ones(2, dtype=torch.complex64)}, "'torch.ComplexFloatStorage'"),
+    "numbers of 8 bits": (lambda: {"a": torch.ones(2).to(torch.float8_e4m3fn)}, "'torch.float8_e4m3fn'"),
+    "numpy's arrays": (lambda: {"a": np.ones(2)}, r"multiarray\._reconstruct'"),
+    "an expanded tensor": (lambda: {"a": torch.ones(1).expand(5)}, "reaches beyond its storage"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_no_plain_weight_is_refused_by_its_name(save, kind):
+    make, named = REFUSED[kind]
+    with pytest.raises(CheckpointError, match=named) as failure:
+        checkpoints.read(save(make()))
+    assert "weights_only" not in f"{failure.value.problem} {failure.value.hint}"
+    assert "safe_globals" not in f"{failure.value.problem} {failure.value.hint}"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_torchscript_archive_is_refused_as_a_program(tmp_path):
+    torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2)).save(str(tmp_path / "net.pth"))
+    with pytest.raises(CheckpointError, match="a TorchScript archive, a program"):
+        checkpoints.read(tmp_path / "net.pth")
+
+
+def test_cut_anywhere_it_is_refused(save):
+    path = save({"a.weight": torch.ones(3), "b.weight": torch.ones(2, dtype=torch.int64)})
+    content = path.read_bytes()
+    for kept in [*range(1, len(content), 13), *range(len(content) - 130, len(content))]:
+        path.write_bytes(content[:kept])
+        with pytest.raises(CheckpointError):
+            checkpoints.read(path)
+
+
+def test_a_byte_changed_anywhere_gives_an_array_or_a_clear_error(save):
+    path = save({"state_dict": {"a.weight": torch.ones(3), "b": torch.ones(2, dtype=torch.int64)}})
+    content = path.read_bytes()
+    for at in range(0, len(content), 3):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 0x81]) + content[at + 1 :])
+        try:
+            found = checkpoints.read(path)
+        except CheckpointError as error:
+            assert error.problem.isprintable()
+        else:
+            assert all(array.size <= 5 for array in found.values())
+
+
+def test_numbers_are_views_of_the_file_which_stays_as_it_is(tmp_path):
+    path = tmp_path / "net.pth"
+    torch.save({"a": torch.ones(4)}, path)
+    content = path.read_bytes()
+    found = checkpoints.read(path)["a"]
+    torch.from_numpy(found).zero_()
+    assert not found.flags.owndata and not found.any()
+    assert path.read_bytes() == content
+
+
+def test_a_checkpoint_zipped_again_with_compression_is_refused(tmp_path):
+    torch.save({"a": torch.ones(4)}, tmp_path / "stored.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "stored.pth") as stored,
+        zipfile.ZipFile(tmp_path / "net.pth", "w", zipfile.ZIP_DEFLATED) as deflated,
+    ):
+        for name in stored.namelist():
+            deflated.writestr(name, stored.read(name))
+    with pytest.raises(CheckpointError, match="compressed or encrypted"):
+        checkpoints.read(tmp_path / "net.pth")

@@ -1,0 +1,256 @@
+"""list and info: what is there, narrowed by filters, for people and for programs."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.zoo import model_yml, write_composite, write_model
+from posezoo.cli import info
+from posezoo.cli import list as listing
+from posezoo.cli import main as command_line
+from posezoo.cli.text import aligned, columns, fitted, harmless
+
+LONG = (
+    "A network whose description is longer than any terminal is wide, "
+    + "word by word, " * 12
+    + "to its end."
+)
+
+
+def declared(name, **changes):
+    file = {"name": name, "size": 5_000_000, "checksum": "0" * 96, "source": f"https://models.invalid/{name}"}
+    return model_yml(**{"files": [file], **changes})
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """Four models of different kinds and a composite of two parts."""
+    root = tmp_path / "models"
+    write_model(root, "alpha", declared("net.onnx", framework="onnx", description=LONG))
+    write_model(
+        root,
+        "beta",
+        declared("FP16-INT8/beta.xml", framework="dldt", description="Finds hands.", task_type="detection"),
+        family="intel",
+    )
+    write_model(root, "gamma", declared("net.pb", framework="tf", license={"spdx": "MIT", "text": "MIT.txt"}))
+    write_model(
+        root, "old", declared("net.caffemodel", framework="caffe", license="https://terms.invalid/old")
+    )
+    write_composite(root, "whole", ["second", "first"])
+    write_model(root, "whole/first", declared("first.tflite", description="Looks closely at Hands."))
+    write_model(root, "whole/second", declared("second.tflite", task_type="detection"))
+    return tmp_path
+
+
+def run(zoo, *args, **environ):
+    return posezoo(*args, "--models_dir", zoo / "models", cwd=zoo, **environ)
+
+
+@pytest.fixture
+def names(zoo, capsys):
+    """The names that a verb shows, asked within this process: a child each would take a tenth of a second."""
+
+    def ask(verb, *args):
+        models_dir = str(zoo / "models")
+        assert command_line.main([verb, *args, "--models_dir", models_dir, "--format", "json"]) == 0
+        return [row["name"] for row in json.loads(capsys.readouterr().out)]
+
+    return ask
+
+
+def test_a_composite_stands_above_its_parts_in_the_order_they_run_in(zoo):
+    lines = run(zoo, "list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "MODEL", "alpha", "beta", "gamma", "old", "whole", "second", "first",
+    ]  # fmt: skip
+    assert [line.startswith("  ") for line in lines[-3:]] == [False, True, True]
+
+
+def test_a_part_alone_is_not_indented_below_nothing(zoo):
+    assert run(zoo, "list", "first").stdout.splitlines()[1].startswith("first ")
+
+
+def test_list_as_json_is_for_programs(zoo):
+    rows = json.loads(run(zoo, "list", "whole", "--format", "json").stdout)
+    assert rows[0] == {
+        "name": "whole",
+        "composite": None,
+        "parts": ["second", "first"],
+        "task": "human_pose_estimation",
+        "framework": "tflite",
+        "precisions": ["FP32", "FP16"],
+        "license": "Apache-2.0",
+        "size_bytes": 10_000_000,
+        "description": "Two small models in a row.",
+    }
+    assert (rows[1]["name"], rows[1]["composite"], rows[1]["parts"]) == ("second", "whole", [])
+
+
+@pytest.mark.parametrize("verb", ["list", "info"])
+@pytest.mark.parametrize(
+    ("filters", "admitted"),
+    [
+        (["--task", "detection"], ["beta", "second"]),
+        (["--framework", "onnx"], ["alpha"]),
+        (["--framework", "onnx", "--framework", "tf"], ["alpha", "gamma"]),
+        (["--framework", "tflite"], ["whole", "second", "first"]),
+        (["--precision", "FP16-INT8"], ["beta"]),
+        (["--precision", "FP32"], ["alpha", "gamma", "whole", "second", "first"]),
+        (["--license", "MIT"], ["gamma"]),
+        (["--license", "apache-*"], ["alpha", "beta", "whole", "second", "first"]),
+        (["--license", "https://terms*"], ["old"]),
+        (["--search", "HANDS"], ["beta", "first"]),
+        (["--search", "hands finds"], ["beta"]),
+        (["--search", "gam"], ["gamma"]),
+        (["--task", "detection", "--framework", "tflite"], ["second"]),
+        (["--search", "hands", "--precision", "FP16", "--license", "Apache-2.0"], ["first"]),
+    ],
+)
+def test_filters_narrow_what_is_shown_and_go_together(names, verb, filters, admitted):
+    assert names(verb, *filters) == admitted
+
+
+def test_filters_narrow_what_is_named(names):
+    assert names("list", "whole", "beta", "--task", "detection") == ["beta", "second"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "known"),
+    [
+        (["--task", "flying"], "human_pose_estimation_3d"),
+        (["--framework", "torch"], "pytorch"),
+        (["--precision", "FP8"], "FP16-INT8"),
+    ],
+)
+def test_a_wrong_value_ends_with_2_and_the_known_ones(zoo, filters, known):
+    for verb in ("list", "info"):
+        ended = run(zoo, verb, *filters)
+        assert ended.returncode == 2
+        assert f"invalid choice: '{filters[1]}'" in ended.stderr
+        assert known in ended.stderr.splitlines()[-1]
+
+
+def test_that_nothing_matches_is_an_answer_and_is_said(zoo):
+    ended = run(zoo, "list", "--license", "GPL-*", "--task", "detection")
+    assert ended.returncode == 0
+    assert ended.stdout.split() == ["MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENCE", "DESCRIPTION"]
+    assert ended.stderr == (
+        "no model matches --task detection --license GPL-*; "
+        "licences here: Apache-2.0, MIT, https://terms.invalid/old\n"
+    )
+    assert run(zoo, "list", "--search", "nothing", "--format", "json").stdout == "[]\n"
+    assert run(zoo, "info", "--search", "nothing", "--format", "json").stdout == "[]\n"
+    quiet = run(zoo, "info", "--search", "nothing", "-q")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+
+
+def test_a_file_that_cannot_be_read_is_told_whatever_is_asked_for(zoo):
+    write_model(zoo / "models", "bad", "files: [")
+    ended = run(zoo, "list", "--framework", "onnx")
+    assert ended.returncode == 1
+    assert "bad/model.yml" in ended.stderr
+    assert ended.stdout.splitlines()[1].startswith("alpha")
+
+
+def test_info_tells_all_that_is_declared(zoo):
+    text = run(zoo, "info", "first").stdout
+    assert "  framework: tflite\n" in text
+    facts = json.loads(run(zoo, "info", "first", "--format", "json").stdout)[0]
+    assert facts["files"][0]["size"] == 5_000_000
+    assert facts["files"][0]["sources"] == ["https://models.invalid/first.tflite"]
+    assert facts["inputs"][0]["color"] == "RGB"
+    assert facts["copyright"] == "Copyright 2026 The tests"
+    assert facts["declared_in"] == str(zoo / "models/public/whole/first/model.yml")
+
+
+def test_info_shows_what_list_shows(zoo):
+    rows = json.loads(run(zoo, "list", "--format", "json").stdout)
+    facts = json.loads(run(zoo, "info", "--all", "--format", "json").stdout)
+    assert [{key: each[key] for key in rows[0]} for each in facts] == rows
+
+
+def test_every_key_is_documented(zoo):
+    documented = re.findall(r"^    (\w+)  ", f"{listing.__doc__}{info.__doc__}", re.MULTILINE)
+    facts = json.loads(run(zoo, "info", "first", "--format", "json").stdout)[0]
+    assert sorted(documented) == sorted(facts)
+
+
+def test_info_shows_where_the_card_is(zoo):
+    assert json.loads(run(zoo, "info", "alpha", "--format", "json").stdout)[0]["card"] is None
+    card = zoo / "models" / "public" / "alpha" / "README.md"
+    card.write_text("# alpha\n")
+    assert f"  card: {card}\n" in run(zoo, "info", "alpha").stdout
+    assert posezoo("info", "blazepose-full").stdout.count("README.md") == 3
+
+
+def on_a_terminal(zoo, width, *args):
+    """What a command writes to a terminal of so many columns."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    command = [sys.executable, "-m", "posezoo", *args, "--models_dir", zoo / "models"]
+    child = subprocess.Popen(command, stdout=slave, env=environ)
+    os.close(slave)
+    shown = b""
+    try:
+        while more := os.read(master, 65536):
+            shown += more
+    except OSError:  # Linux says EIO where the other end is closed
+        pass
+    os.close(master)
+    assert child.wait(timeout=30) == 0
+    return shown.decode().splitlines()
+
+
+@pytest.mark.parametrize("width", [40, 100, 400])
+def test_a_terminal_gets_lines_that_are_never_wrapped(zoo, width):
+    lines = on_a_terminal(zoo, width, "list")
+    assert len(lines) == 8
+    assert max(map(len, lines)) <= width
+    assert lines[1].endswith("...") == (width < 400)
+
+
+def test_a_pipe_gets_the_whole_description(zoo):
+    assert run(zoo, "list", COLUMNS="40").stdout.splitlines()[1].endswith(LONG)
+
+
+def test_a_strangers_description_cannot_steer_the_terminal(zoo):
+    write_model(
+        zoo / "models",
+        "evil",
+        'description: "\\e[31mred\\u202e."\ntask_type: detection\nframework: onnx\nlicense: https://terms.invalid/\n'
+        f"files: [{{name: n.onnx, size: 1, checksum: {'0' * 96}, source: https://models.invalid/n}}]\n",
+    )
+    for verb in ("list", "info"):
+        ended = run(zoo, verb, "evil")
+        shown = ended.stdout + ended.stderr
+        assert "\x1b" not in shown
+        assert "\u202e" not in shown
+        assert "evil" in shown
+
+
+def test_text_is_measured_in_columns_of_a_terminal():
+    assert columns("pose") == 4
+    assert columns("姿勢") == 4
+    assert columns("é") == 1
+    assert fitted("姿勢姿勢姿勢", 9) == "姿勢姿..."
+    assert fitted("exactly 10", 10) == "exactly 10"
+    assert fitted("anything", None) == "anything"
+    assert fitted("anything", 2) == ".."
+    assert aligned([["姿勢", "1", "x"], ["pose", "10", ""]], right=frozenset({1})) == [
+        "姿勢   1  x",
+        "pose  10",
+    ]
+    assert harmless("a\tb\u200b") == "a\\tb\\u200b"

@@ -1,0 +1,325 @@
+"""Open Model Zoo's commands over ours: what scripts rely on, and what is better than there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha384
+from pathlib import Path
+
+import pytest
+
+from fakes.network import network
+from fakes.server import Server
+from fakes.zoo import declared_file, model_yml, write_composite, write_model
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / "tools" / "downloader"
+
+
+def tool(name: str, *args: object, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """One of the four scripts, as a child process in a working folder."""
+    return subprocess.run(
+        [sys.executable, TOOLS / f"{name}.py", *map(str, args)],
+        cwd=cwd,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """Two models, a composite of two parts and one published as IR; their files lie on this machine."""
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    for name in ("a", "b", "first", "second", "ir"):
+        (origin / f"{name}.tflite").write_bytes(name.encode() * 1000)
+    root = tmp_path / "models"
+    for name in ("a", "b", "whole/first", "whole/second"):
+        write_model(
+            root, name, model_yml(files=[declared_file(origin / f"{name.rpartition('/')[2]}.tflite")])
+        )
+    write_composite(root, "whole", ["second", "first"])
+    files = [declared_file(origin / "ir.tflite", name=f"{each}/ir.xml") for each in ("FP16", "FP32")]
+    write_model(root, "ir", model_yml(files=files, framework="dldt"), family="intel")
+    return tmp_path
+
+
+def run(name, zoo, *args, **environ):
+    return tool(name, *args, "--models_dir", zoo / "models", cwd=zoo, **environ)
+
+
+def events(ended):
+    return [json.loads(line) for line in ended.stdout.splitlines()]
+
+
+def test_files_go_to_the_working_folder_in_the_layout_that_scripts_know(zoo):
+    ended = run("downloader", zoo, "--name", "a,whole")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (zoo / "public" / "a" / "a.tflite").read_bytes() == b"a" * 1000
+    assert (zoo / "public" / "whole" / "second" / "second.tflite").is_file()
+    lines = ended.stdout.splitlines()
+    assert lines[:4] == [
+        "################|| Downloading a ||################",
+        "",
+        f"========== Downloading {zoo}/public/a/a.tflite",
+        "... 100%, 0 KB, " + lines[3].split("KB, ")[1],
+    ]
+    assert lines.index("################|| Downloading second ||################") < lines.index(
+        "################|| Downloading first ||################"
+    )
+
+
+def test_nothing_is_written_that_nobody_named(zoo):
+    run("downloader", zoo, "--all", "-o", "out")
+    assert {path.name for path in zoo.iterdir()} == {"origin", "models", "licenses", "out"}
+    assert list(Path(os.environ["HOME"]).iterdir()) == []
+
+
+def test_a_good_file_is_kept_and_told_so(zoo):
+    run("downloader", zoo, "--name", "a")
+    shutil.rmtree(zoo / "origin")
+    ended = run("downloader", zoo, "--name", "a")
+    assert ended.returncode == 0
+    assert f"========== Keeping {zoo}/public/a/a.tflite (it is here and verified)" in ended.stdout
+
+
+def test_the_cache_and_a_mirror_are_named_in_the_lines(zoo):
+    run("downloader", zoo, "--name", "a", "-o", "one", "--cache_dir", "cache")
+    shutil.rmtree(zoo / "origin")
+    cached = run("downloader", zoo, "--name", "a", "-o", "two", "--cache_dir", "cache")
+    assert "========== Retrieving two/public/a/a.tflite from the cache\n" in cached.stdout
+    for mirrored in (
+        run("downloader", zoo, "--name", "a", "-o", "three", "--mirror", "cache"),
+        run("downloader", zoo, "--name", "a", "-o", "four", POSEZOO_MIRROR="cache"),
+    ):
+        assert "public/a/a.tflite from cache\n" in mirrored.stdout
+
+
+def test_a_failure_has_its_reason_in_json_and_stops_no_other(zoo):
+    (zoo / "origin" / "a.tflite").write_bytes(b"other")
+    ended = run("downloader", zoo, "--name", "a,b", "--progress_format", "json")
+    assert ended.returncode == 1
+    told = events(ended)
+    assert all(next(iter(event)) == "$type" for event in told)
+    ends = {each["model"]: each for each in told if each["$type"] == "model_download_end"}
+    assert ends["b"]["successful"] is True
+    assert ends["a"]["successful"] is False
+    assert "a.tflite" in ends["a"]["reason"]
+    assert ended.stderr.startswith("########## Error: a.tflite: ")
+
+
+def test_every_file_begins_once_and_ends_once_whatever_it_takes(zoo):
+    body = b"b" * 1000
+    file = {"name": "b.tflite", "size": 1000, "checksum": sha384(body).hexdigest()}
+    sources = [
+        {"$type": "file", "path": str(zoo / "gone")},
+        {"$type": "file", "path": str(zoo / "origin" / "b.tflite")},
+    ]
+    write_model(zoo / "models", "b", model_yml(files=[{**file, "source": sources}]))
+    for second_run in (False, True):
+        told = events(run("downloader", zoo, "--name", "b", "--progress_format", "json"))
+        kinds = [each["$type"] for each in told if each["$type"].startswith("model_file")]
+        middle = ["model_file_up_to_date"] if second_run else ["model_file_download_progress"]
+        assert kinds == ["model_file_download_begin", *middle, "model_file_download_end"]
+        assert [each["successful"] for each in told if each["$type"] == "model_file_download_end"] == [True]
+
+
+def test_lines_of_models_that_are_fetched_at_once_stay_apart(zoo):
+    ended = run("downloader", zoo, "--all", "--jobs", "4")
+    assert ended.returncode == 0
+    groups = ended.stdout.split("################|| Downloading ")[1:]
+    assert [group.split()[0] for group in groups] == ["a", "b", "first", "ir", "second"]
+    for group in groups:
+        name = group.split()[0]
+        assert f"/{name}/" in group
+        assert not any(f"/{other}/" in group for other in {"a", "b", "ir", "first", "second"} - {name})
+
+
+def test_a_bad_model_yml_is_one_warning_beside_and_an_error_when_selected(zoo):
+    write_model(zoo / "models", "bad", "files: [")
+    beside = run("downloader", zoo, "--name", "a")
+    assert beside.returncode == 0
+    assert beside.stderr.startswith("########## Warning: left out: ")
+    assert len(beside.stderr.splitlines()) == 1
+    every = run("downloader", zoo, "--all")
+    assert every.returncode == 1
+    assert every.stdout.endswith("FAILED:\nbad\n")
+    assert run("downloader", zoo, "--print_all").stdout.split() == ["a", "b", "bad", "first", "ir", "second"]
+
+
+def test_a_list_that_cannot_be_read_is_one_line(zoo):
+    (zoo / "models.lst").write_text("a\n'b\n")
+    quotes = run("downloader", zoo, "--list", "models.lst")
+    assert (quotes.returncode, quotes.stderr) == (
+        1,
+        "########## Error: models.lst:2: No closing quotation\n  hint: close the quotes\n",
+    )
+    (zoo / "models.lst").write_bytes(b"\xff\xfe")
+    assert "is not UTF-8" in run("downloader", zoo, "--list", "models.lst").stderr
+    assert "cannot be read: Is a directory" in run("downloader", zoo, "--list", zoo).stderr
+
+
+def test_the_nearest_name_is_a_hint(zoo):
+    ended = run("info_dumper", zoo, "--name", "whol")
+    assert ended.stderr == 'No matching models: "whol"\n  hint: did you mean whole?\n'
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_signal_ends_a_download_at_once_also_with_several_jobs(tmp_path, number, code, jobs):
+    body = bytes(1 << 20)
+    with Server() as server:
+        for name in ("a", "b"):
+            url = server.serve(name, body, hang_at=1000)
+            file = {"name": "net", "size": len(body), "checksum": sha384(body).hexdigest(), "source": url}
+            write_model(tmp_path / "models", name, model_yml(files=[file]))
+        command = [
+            sys.executable,
+            TOOLS / "downloader.py",
+            "--all",
+            "-j",
+            jobs,
+            "--models_dir",
+            tmp_path / "models",
+        ]
+        child = subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        while not server.asked("a"):
+            assert child.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.2)  # into the body
+        begun = time.perf_counter()
+        child.send_signal(number)
+        _, shown = child.communicate(timeout=10)
+    assert time.perf_counter() - begun < 2.5
+    assert child.returncode == code
+    assert "Traceback" not in shown
+    assert not list(tmp_path.glob("public/*/net"))
+
+
+@pytest.fixture
+def convertible(tmp_path):
+    """A model whose file is here, ready to be converted."""
+    pytest.importorskip("openvino", reason="needs openvino")
+    content = network("onnx")
+    (tmp_path / "net.onnx").write_bytes(content)
+    declared = declared_file(tmp_path / "net.onnx")
+    ends = {"inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}], "outputs": None}
+    write_model(tmp_path / "models", "net", model_yml(framework="onnx", files=[declared], **ends))
+    assert run("downloader", tmp_path, "--name", "net").returncode == 0
+    return tmp_path
+
+
+def test_the_converter_draws_a_card_beside_the_ir_unless_told_not_to(convertible):
+    folder = convertible / "public" / "net"
+    ended = run("converter", convertible, "--name", "net", "--precisions", "FP16", "--no_card")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("========== Converting net to IR (FP16)\nFP16 self-check passed")
+    assert (folder / "FP16" / "net.xml").is_file()
+    assert not (folder / "README.md").exists()
+    again = run("converter", convertible, "--name", "net")
+    assert "========== Keeping net (FP16): it is up to date\n" in again.stdout
+    assert "========== Converting net to IR (FP32)\n" in again.stdout
+    assert "Self-Check" in (folder / "README.md").read_text("utf-8")
+
+
+def test_a_dry_run_tells_the_plan_and_touches_nothing(convertible):
+    before = sorted(convertible.rglob("*"))
+    ended = run("converter", convertible, "--name", "net", "--dry_run", "-o", "ir")
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines()[0] == "========== (DRY RUN) Converting net to IR (FP16)"
+    assert "ir/public/net/FP32/net.xml" in ended.stdout
+    assert sorted(convertible.rglob("*")) == before
+
+
+def test_further_arguments_of_model_optimizer_are_carried_out(convertible):
+    run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "plain")
+    arguments = ("--add_mo_arg=--mean_values=[1,2,3]", "--add-mo-arg=--silent")
+    ended = run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "meant", *arguments)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    plain, meant = (convertible / folder / "public/net/FP32/net.bin" for folder in ("plain", "meant"))
+    assert meant.stat().st_size > plain.stat().st_size
+    wrong = run("converter", convertible, "--name", "net", "--add_mo_arg=--mean_values=[1,2]")
+    assert (wrong.returncode, wrong.stdout) == (1, "\nFAILED:\nnet\n")
+    assert "gives 2 values for image" in wrong.stderr
+    refused = run("converter", convertible, "--name", "net", "--add_mo_arg=--nonsense")
+    assert refused.returncode == 1
+    assert "--add_mo_arg=--nonsense: posezoo does not carry this out" in refused.stderr
+
+
+def test_a_framework_that_is_not_converted_yet_fails_alone(convertible):
+    file = declared_file(convertible / "net.onnx", name="net.pth")
+    write_model(convertible / "models", "later", model_yml(framework="pytorch", files=[file]))
+    run("downloader", convertible, "--name", "later")
+    ended = run("converter", convertible, "--all", "--precisions", "FP16", "-j", "2")
+    assert ended.returncode == 1
+    assert ended.stdout.endswith("FAILED:\nlater\n")
+    assert len(ended.stderr.splitlines()) <= 2
+    assert (convertible / "public" / "net" / "FP16" / "net.xml").is_file()
+
+
+def test_the_info_dumper_knows_the_keys_of_both_generations_and_more(zoo):
+    facts = json.loads(run("info_dumper", zoo, "--name", "ir,whole").stdout)
+    assert [each["name"] for each in facts] == ["ir", "second", "first"]
+    assert {
+        "name", "composite_model_name", "description", "framework", "license_url", "precisions",
+        "quantization_output_precisions", "subdirectory", "task_type", "accuracy_config", "model_config",
+        "input_info", "model_stages", "files",
+    } <= set(facts[0])  # fmt: skip
+    assert facts[0]["precisions"] == ["FP16", "FP32"]
+    assert facts[0]["subdirectory"] == "intel/ir"
+    assert facts[1]["composite_model_name"] == "whole"
+    assert facts[1]["files"][0]["size_bytes"] == 6000
+    assert facts[1]["license_url"] == "https://spdx.org/licenses/Apache-2.0.html"
+
+
+def test_the_verifier_reads_every_byte(zoo):
+    run("downloader", zoo, "--name", "a,b", "-o", "out")
+    assert run("verifier", zoo, "--name", "a,b", "-o", "out").returncode == 0
+    (zoo / "out" / "public" / "a" / "a.tflite").write_bytes(bytes(1000))
+    bad = run("verifier", zoo, "--name", "a,b", "-o", "out")
+    assert bad.returncode == 1
+    assert bad.stdout.startswith("changed  a: a.tflite")
+    assert run("verifier", zoo, "--metadata", "--name", "a").returncode == 2
+    assert "6 models and composites" in run("verifier", zoo, "--metadata").stdout
+    assert run("verifier", zoo).returncode == 2
+
+
+@pytest.mark.parametrize("name", ["downloader", "converter", "info_dumper", "verifier"])
+def test_a_bare_checkout_is_enough(tmp_path, name):
+    # -S leaves out what is installed, and our own editable install with it; PyYAML is all that reading needs.
+    import yaml
+
+    libraries = tmp_path / "libraries"
+    libraries.mkdir()
+    shutil.copytree(Path(yaml.__file__).parent, libraries / "yaml")
+    command = [sys.executable, "-S", str(TOOLS / f"{name}.py"), "--print_all"]
+    environ = {**os.environ, "PYTHONPATH": str(libraries)}
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "pose-detection-mediapipe" in ended.stdout.split()
+
+
+@pytest.mark.parametrize("name", ["downloader", "converter", "info_dumper", "verifier"])
+def test_names_are_printed_without_anything_heavy(name):
+    code = (
+        f"import sys\nfrom posezoo.cli.omz.{name} import main\nmain(['--print_all'])\n"
+        "heavy = {'requests', 'numpy', 'openvino', 'yaml', 'tqdm', 'subprocess'} & set(sys.modules)\n"
+        "print(*heavy, file=sys.stderr)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.stderr == "\n"

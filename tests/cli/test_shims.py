@@ -1,0 +1,72 @@
+"""posezoo shims: Open Model Zoo's command names, where old scripts find them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from fakes.command import posezoo
+
+COMMANDS = ["omz_converter", "omz_downloader", "omz_info_dumper"]
+
+
+def test_the_commands_are_ours_under_their_old_names(tmp_path):
+    folder = tmp_path / "a folder with blanks"
+    written = posezoo("shims", folder)
+    assert written.returncode == 0
+    assert sorted(line.rpartition("/")[2] for line in written.stdout.splitlines()) == COMMANDS
+    (tmp_path / "posezoo.py").write_text("raise SystemExit('the working folder was imported from')")
+    for name in COMMANDS:
+        ended = subprocess.run(
+            [folder / name, "--print_all"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "pose-detection-mediapipe" in ended.stdout.split()
+    assert subprocess.run([folder / "omz_downloader"], capture_output=True, check=False).returncode == 2
+    assert len((folder / "omz_downloader").read_text().splitlines()) == 2
+
+
+def test_writing_them_again_changes_nothing(tmp_path):
+    assert posezoo("shims", tmp_path).returncode == 0
+    assert posezoo("shims", tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_a_command_of_somebody_else_is_never_replaced(tmp_path, force):
+    theirs = tmp_path / "omz_info_dumper"
+    theirs.write_text("#!/usr/bin/python\nfrom omz_tools.omz_info_dumper import main\n")
+    ended = posezoo("shims", tmp_path, *force)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"error: {theirs}: is there already, and not ours\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["omz_info_dumper"]
+    assert "omz_tools" in theirs.read_text()
+
+
+def test_a_shim_of_another_python_is_replaced_only_by_force(tmp_path):
+    posezoo("shims", tmp_path)
+    shim = tmp_path / "omz_converter"
+    good = shim.read_text()
+    shim.write_text(good.replace("exec ", "exec /other"))
+    assert posezoo("shims", tmp_path).returncode == 1
+    assert posezoo("shims", tmp_path, "--force").returncode == 0
+    assert shim.read_text() == good
+
+
+def test_others_on_the_path_are_named(tmp_path):
+    other = tmp_path / "env" / "bin"
+    other.mkdir(parents=True)
+    (other / "omz_downloader").write_text("#!/usr/bin/python\n")
+    (other / "omz_downloader").chmod(0o755)
+    ended = posezoo("shims", tmp_path / "shims", PATH=f"{other}{os.pathsep}{os.environ['PATH']}")
+    assert ended.returncode == 0
+    assert f"{other}/omz_downloader is on your PATH too" in ended.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    ended = posezoo("shims", tmp_path / "file" / "bin")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: ")
+    assert len(ended.stderr.splitlines()) <= 2

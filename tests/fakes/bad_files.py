@@ -1,0 +1,246 @@
+"""Model.yml files that are wrong in one way each: what hostile and careless people write.
+
+``STRUCTURAL`` are mistakes that a JSON Schema can see, too; ``MEANING`` only shows between values;
+``YAML`` is what never becomes a tree of values. Each has the field and a piece of the message.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fakes.zoo import as_yaml, model_yml, omz_yml
+
+
+class Bad(NamedTuple):
+    """A bad file, the field that its error names, and a piece of what it says."""
+
+    content: bytes
+    field: str
+    problem: str
+
+
+FILE = {"name": "net.tflite", "size": 3, "checksum": "0" * 96, "source": "https://models.invalid/net.tflite"}
+INPUT = {"name": "input", "shape": [1, 4, 6, 3], "layout": "NHWC", "color": "RGB"}
+WHEEL = {
+    "$type": "python_package",
+    "package": "mediapipe",
+    "version": "0.10.21",
+    "wheel": {
+        "name": "mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl",
+        "size": 9,
+        "sha256": "0" * 64,
+    },
+    "member": "mediapipe/a.tflite",
+}
+UNPACK = {"$type": "unpack_archive", "format": "zip", "file": "net.tflite"}
+REPLACE = {"$type": "regex_replace", "file": "net.tflite", "pattern": "a", "replacement": "b"}
+
+
+def ours(field: str, problem: str, **changes: object) -> Bad:
+    """Our form with changes."""
+    return Bad(as_yaml(model_yml(**changes)).encode(), field, problem)
+
+
+def theirs(field: str, problem: str, **changes: object) -> Bad:
+    """Open Model Zoo's form with changes."""
+    return Bad(as_yaml(omz_yml(**changes)).encode(), field, problem)
+
+
+def arguments(field: str, problem: str, *more: str, **changes: object) -> Bad:
+    """Open Model Zoo's form with these arguments."""
+    return theirs(field, problem, model_optimizer_args=["--input_model=$dl_dir/net.onnx", *more], **changes)
+
+
+def file(field: str, problem: str, **changes: object) -> Bad:
+    """Our form with one file that is wrong."""
+    changed = {key: value for key, value in {**FILE, **changes}.items() if value is not None}
+    return ours(f"files[0]{field}", problem, files=[changed])
+
+
+def name(text: str, problem: str) -> Bad:
+    """Our form with a file of this name."""
+    return file(".name", problem, name=text)
+
+
+STRUCTURAL: dict[str, Bad] = {
+    # what every file needs
+    "no framework": ours("", "the key framework is missing", framework=None),
+    "no description": ours("", "the key description is missing", description=None),
+    "no task": theirs("", "the key task_type is missing", task_type=None),
+    "no files": ours("", "the key files is missing", files=None),
+    "no license": theirs("", "the key license is missing", license=None),
+    "unknown key": ours("descripton", "unknown key", descripton="x"),
+    "null": Bad(b"null\n", "", "expected a mapping, got nothing"),
+    "a list": Bad(b"- a\n- b\n", "", "expected a mapping, got a list"),
+    "a text": Bad(b"just a line\n", "", "expected a mapping, got 'just a line'"),
+    "unknown framework": ours("framework", "expected one of", framework="tflit"),
+    "unknown task": ours("task_type", "expected one of", task_type="detecton"),
+    "empty description": ours("description", "expected text, got nothing", description=""),
+    "description is a list": ours("description", "expected text, got a list", description=["x"]),
+    "description turns around": ours("description", "invisible", description="a \u202egnp.exe b"),
+    "description moves the cursor": ours("description", "control", description="a \x1b[2J b"),
+    "description with C1 controls": ours("description", "control", description="a \x9b2J b"),
+    # files
+    "files is a mapping": ours("files", "expected a list, got a mapping", files=FILE),
+    "files is empty": ours("files", "is empty", files=[]),
+    "file is text": ours("files[0]", "expected a mapping", files=["net.bin"]),
+    "file without a source": file("", "the key source is missing", source=None),
+    "unknown key of a file": file(".md5", "unknown key", md5="0"),
+    "negative size": file(".size", "from 0", size=-1),
+    "huge size": file(".size", "from 0", size=1 << 60),
+    "size in words": file(".size", "a whole number", size="12 MB"),
+    "size with a point": file(".size", "a whole number", size=1.5),
+    "size is null": ours("files[0].size", "a whole number", files=[{**FILE, "size": None}]),
+    "short checksum": file(".checksum", "96 hex digits", checksum="abc"),
+    "checksum of other letters": file(".checksum", "96 hex digits", checksum="g" * 96),
+    "unknown kind of checksum": file(".checksum.$type", "sha384", checksum={"$type": "md5", "value": "0"}),
+    "checksum without a value": file(".checksum", "value is missing", checksum={"$type": "sha384"}),
+    "no checksum": file("", "checksum is missing", checksum=None),
+    "two checksums": file(".checksum", "beside sha256", sha256="0" * 64),
+    "short sha256": ours("files[0].sha256", "64 hex digits", files=[{**{k: v for k, v in FILE.items() if k != "checksum"}, "sha256": "0"}]),
+    # names
+    "name: traversal": name("../x", ".. part"),
+    "name: traversal inside": name("a/../../x", ".. part"),
+    "name: nothing between": name("a//b", ".. part"),
+    "name: a dot": name("a/./b", ".. part"),
+    "name: absolute": name("/etc/passwd", "absolute"),
+    "name: backslash": name("a\\..\\b", "holds \\"),
+    "name: drive": name("C:x", "holds :"),
+    "name: stream": name("a.txt:stream", "holds :"),
+    "name: glob": name("a*", "holds *"),
+    "name: newline": name("a\nb", "control"),
+    "name: ESC": name("a\x1b[2Jb", "control"),
+    "name: turned around": name("gnp.\u202eexe", "invisible"),
+    "name: no width": name("a\u200bb", "invisible"),
+    "name: reserved": name("CON", "Windows reserves"),
+    "name: reserved with an ending": name("sub/nul.txt", "Windows reserves"),
+    "name: trailing dot": name("a./b", "dot"),
+    "name: trailing blank": name("a /b", "blank"),
+    "name: leading blank": name("a/ b", "blank"),
+    "name: 300 characters": name("x" * 300, "longer than 240"),
+    "name: empty": name("", "expected text"),
+    # sources
+    "ftp": file(".source", "http(s) or file", source="ftp://x/y"),
+    "no host": file(".source", "http(s) or file", source="https:///x"),
+    "a script": file(".source", "http(s) or file", source="javascript:alert(1)"),
+    "blanks in an address": file(".source", "no blanks", source="https://a b"),
+    "no source in the list": file(".source", "at least one source", source=[]),
+    "unknown kind of source": file(".source.$type", "expected one of", source={"$type": "s3", "url": "x"}),
+    "source without a kind": file(".source", "$type is missing", source={"url": "https://x/y"}),
+    "drive without an id": file(".source", "id is missing", source={"$type": "google_drive"}),
+    "drive with an address": file(".source.id", "the id of a file", source={"$type": "google_drive", "id": "../x?y=z"}),
+    "unknown key of a source": file(".source.md5", "unknown key", source={"$type": "http", "url": "https://x/y", "md5": "0"}),
+    "package that is a flag": file(".source.package", "a package name", source={**WHEEL, "package": "-rf"}),
+    "version that is a flag": file(".source.version", "expected letters", source={**WHEEL, "version": "--pre"}),
+    "absolute member": file(".source.member", "absolute", source={**WHEEL, "member": "/x"}),
+    "bad original source": file(".original_source", "http(s) or file", original_source="gopher://x"),
+    # what goes in and out
+    "size of nothing": ours("inputs[0].shape", "sizes of at least 1", inputs=[{**INPUT, "shape": [1, 0, 2, 2]}]),
+    "negative dimension": ours("inputs[0].shape[1]", "from -1", inputs=[{**INPUT, "shape": [1, -2, 2, 2]}]),
+    "nine dimensions": ours("inputs[0].shape", "at most 8", inputs=[{**INPUT, "shape": [1] * 9}]),
+    "no dimensions": ours("inputs[0].shape", "at least 1", inputs=[{**INPUT, "shape": []}]),
+    "letters twice": ours("inputs[0].layout", "different capital letters", inputs=[{**INPUT, "layout": "NCCW"}]),
+    "small letters": theirs("input_info[0].layout", "capital letters", input_info=[{"name": "x", "layout": "nchw"}]),
+    "unknown colour": ours("inputs[0].color", "expected one of", inputs=[{**INPUT, "color": "GRAY"}]),
+    "mean in words": ours("inputs[0].mean[0]", "a number", inputs=[{**INPUT, "mean": ["x", 1, 2]}]),
+    "reversal in words": ours("inputs[0].reverse_input_channels", "true or false", inputs=[{**INPUT, "reverse_input_channels": "maybe"}]),
+    "input without a name": theirs("input_info[0]", "name is missing", input_info=[{"shape": [1]}]),
+    "unknown key of input_info": theirs("input_info[0].mean", "unknown key", input_info=[{"name": "x", "mean": [1]}]),
+    "both forms of inputs": theirs("input_info", "given beside inputs", inputs=[INPUT]),
+    "outputs beside arguments": theirs("input_info", "given beside outputs", outputs=[{"name": "x", "shape": [1]}]),
+    "inputs beside arguments": theirs("model_optimizer_args", "given beside inputs", input_info=None, inputs=[INPUT]),
+    # the rest
+    "license outside": ours("license.text", ".. part", license={"spdx": "MIT", "text": "../../etc/passwd"}),
+    "license without a text": ours("license", "text is missing", license={"spdx": "MIT"}),
+    "license in words": theirs("license", "http(s)", license="Apache"),
+    "paper on this machine": ours("origin.paper", "http(s)", origin={"paper": "file:///x"}),
+    "decoder without a name": ours("decoder", "name is missing", decoder={"max_people": 3}),
+    "decoder with a list": ours("decoder.sizes", "expected text, got a list", decoder={"name": "x", "sizes": [1]}),
+    "tolerance of everything": ours("self_check.tolerance.*", "between 0 and 1", self_check={"tolerance": {"*": 2}, "reason": "x"}),
+    "no reason": ours("self_check", "reason is missing", self_check={"tolerance": {"*": 0.1}}),
+    "unknown measure": ours("self_check.measure", "expected one of", self_check={"measure": "mean", "reason": "x"}),
+    "revision 0": ours("revision", "from 1", revision=0),
+    "unknown step": ours("postprocessing[0].$type", "expected one of", postprocessing=[{**UNPACK, "$type": "run"}]),
+    "unknown archive": ours("postprocessing[0].format", "expected one of", postprocessing=[{**UNPACK, "format": "rar"}]),
+    "archive outside": ours("postprocessing[0].file", ".. part", postprocessing=[{**UNPACK, "file": "../x.zip"}]),
+    "replacing without a pattern": ours("postprocessing[0]", "pattern is missing", postprocessing=[{k: v for k, v in REPLACE.items() if k != "pattern"}]),
+    "replacing -1 times": ours("postprocessing[0].count", "from 0", postprocessing=[{**REPLACE, "count": -1}]),
+    "a pattern of 2000 characters": ours("postprocessing[0].pattern", "longer than 1000", postprocessing=[{**REPLACE, "pattern": "a" * 2000}]),
+    "arguments in one line": theirs("model_optimizer_args", "expected a list", model_optimizer_args="--output=x"),
+    "argument without a flag": arguments("model_optimizer_args[1]", "expected --flag", "output=x"),
+    "endless argument": arguments("model_optimizer_args[1]", "longer than 4000", "--output=" + "x" * 5000),
+    "export argument that is a list": theirs("conversion_to_onnx_args[0]", "expected text, got a list", conversion_to_onnx_args=[["x"]]),
+    "quantizable in words": theirs("quantizable", "yes or no", quantizable="maybe"),
+    "quantized to something": theirs("quantized", "expected one of", quantized="INT3"),
+    "model_info is a list": theirs("model_info", "expected a mapping", model_info=["x"]),
+    "model_info of nothing": theirs("model_info.labels", "got nothing", model_info={"labels": None}),
+    "model_info that is infinite": Bad(as_yaml(omz_yml()).encode() + b"model_info: {x: 1.0e+999}\n", "model_info.x", "a finite number"),
+}  # fmt: skip
+
+MEANING: dict[str, Bad] = {
+    "one name twice": ours("files[1].name", "is there already", files=[FILE, FILE]),
+    "twins of case": ours("files[1].name", "where case is ignored", files=[FILE, {**FILE, "name": "NET.tflite"}]),
+    "twins of Unicode": ours("files[0].name", "composed form", files=[{**FILE, "name": "cafe\u0301"}]),
+    "layout of another rank": ours("inputs[0].layout", "names 3 dimensions, the shape has 4", inputs=[{**INPUT, "layout": "NCH"}]),
+    "their layout of another rank": theirs("input_info[0].layout", "names 3 dimensions", input_info=[{"name": "x", "shape": [1, 2], "layout": "NCH"}]),
+    "means of two channels": ours("inputs[0].mean", "expected 3 values", inputs=[{**INPUT, "mean": [1, 2]}]),
+    "division by nothing": ours("inputs[0].scale", "divides by nothing", inputs=[{**INPUT, "scale": [1, 0, 1]}]),
+    "colour of four channels": ours("inputs[0]", "three channels", inputs=[{**INPUT, "shape": [1, 4, 6, 4]}]),
+    "inputs twice": ours("inputs[1]", "is there already", inputs=[INPUT, INPUT]),
+    "tolerance of no output": ours("self_check.tolerance.nope", "unknown key", self_check={"tolerance": {"nope": 0.1}, "reason": "x"}),
+    "unpacking what is not there": ours("postprocessing[0].file", "none of the files", postprocessing=[{**UNPACK, "file": "other.zip"}]),
+    "no pattern": ours("postprocessing[0].pattern", "no regular expression", postprocessing=[{**REPLACE, "pattern": "("}]),
+    "catastrophic pattern": ours("postprocessing[0].pattern", "varies in itself", postprocessing=[{**REPLACE, "pattern": "(a+)+b"}]),
+    "replacement of another pattern": ours("postprocessing[0].replacement", "no replacement", postprocessing=[{**REPLACE, "replacement": r"\g<2>"}]),
+    "flag twice": arguments("model_optimizer_args[2]", "is there already", "--output=a", "--output=b"),
+    "output twice": arguments("model_optimizer_args[1]", "is there already", "--output=a,a"),
+    "output of nothing": arguments("model_optimizer_args[1]", "needs a value", "--output="),
+    "unknown variable": arguments("model_optimizer_args[1]", "no such variable: $home", "--transformations_config=$home/x.json"),
+    "variable in braces": arguments("model_optimizer_args[1]", "no such variable", "--transformations_config=${dl_dir}/x.json"),
+    "original outside": theirs("model_optimizer_args[0]", ".. part", model_optimizer_args=["--input_model=$dl_dir/../../x"]),
+    "absolute original": theirs("model_optimizer_args[0]", "absolute", model_optimizer_args=["--input_model=/etc/x"]),
+    "mean for a stranger": arguments("model_optimizer_args[1]", "no input is called 'data'", "--mean_values=data[1,2,3]"),
+    "mean of two channels": arguments("model_optimizer_args[1]", "gives 2 values for image", "--mean_values=image[1,2]"),
+    "mean that is no number": arguments("model_optimizer_args[1]", "expected numbers", "--mean_values=image[a,b,c]"),
+    "mean without brackets": arguments("model_optimizer_args[1]", "expected name[...]", "--mean_values=1,2,3"),
+    "mean left open": arguments("model_optimizer_args[1]", "expected name[...]", "--mean_values=image[1,2,3"),
+    "two means for one input": arguments("model_optimizer_args[1]", "2 sets of values without names for 1 inputs", "--mean_values=[1,2,3],[4,5,6]"),
+    "scale 0": arguments("model_optimizer_args[1]", "divides by nothing", "--scale=0"),
+    "two kinds of scales": arguments("model_optimizer_args[1]", "exclude each other", "--scale=2", "--scale_values=[1,2,3]"),
+    "two shapes for one input": arguments("model_optimizer_args[1]", "2 shapes for 1 inputs", "--input_shape=[1],[2]"),
+    "shape of nothing": arguments("model_optimizer_args[1]", "sizes of at least 1", "--input_shape=[1,0,2,2]"),
+    "shape in words": arguments("model_optimizer_args[1]", "sizes of at least 1", "--input_shape=[1,H,W,3]"),
+    "unknown layout": arguments("model_optimizer_args[1]", "different capital letters", "--layout=image(nccw)"),
+    "layout for another shape": arguments("model_optimizer_args[1]", "names 3 dimensions, the shape has 4", "--layout=image(chw)"),
+    "nothing to reverse": arguments("model_optimizer_args[1]", "no input has three channels", "--reverse_input_channels", input_info=[{"name": "image", "shape": [1, 4, 4, 6], "layout": "NCHW"}]),
+}  # fmt: skip
+
+_GOOD = as_yaml(model_yml()).encode()
+
+YAML: dict[str, Bad] = {
+    "an empty file": Bad(b"", "", "is empty"),
+    "only a comment": Bad(b"# nothing\n", "", "is empty"),
+    "tabs": Bad(b"files:\n\t- name: x\n", "", "not YAML"),
+    "a bracket left open": Bad(b"files: [\n", "", "not YAML"),
+    "an alias bomb": Bad(
+        b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(b"%c: &%c [%b]\n" % (c, c, b",".join([b"*%c" % (c - 1)] * 9)) for c in range(ord("b"), ord("j"))),
+        "", "anchors and aliases",
+    ),
+    "100,000 levels": Bad(b"[" * 100_000, "", "nested deeper"),
+    "17 levels": Bad(b"model_info: " + b"[" * 17 + b"]" * 17, "", "nested deeper"),
+    "a million items": Bad(b"files: [" + b"a," * 500_000 + b"]", "", "more than 20000 values"),
+    "2 MiB": Bad(b"description: " + b"x" * (2 << 20), "", "larger than"),
+    "a byte order mark": Bad(b"\xef\xbb\xbf" + _GOOD, "", "byte order mark"),
+    "UTF-16": Bad(_GOOD.decode().encode("utf-16"), "", "byte order mark"),
+    "UTF-16 without a mark": Bad(_GOOD.decode().encode("utf-16-le"), "", "not YAML"),
+    "Latin-1": Bad(b"description: gr\xf6\xdfe\n", "", "not UTF-8"),
+    "a duplicate key": Bad(_GOOD + b"framework: onnx\n", "framework", "given twice"),
+    "a tag that runs code": Bad(b"description: !!python/object/apply:os.system [id]\n", "", "tags"),
+    "two documents": Bad(_GOOD + b"---\n" + _GOOD, "", "second document"),
+    "a key that is a list": Bad(b"? [a]\n: 1\n", "", "a key must be text"),
+    "a key that moves the cursor": Bad(b'"\\e[2J": 1\n', "", "a key holds control"),
+    "a key of 100,000 characters": Bad(b"? " + b"x" * 100_000 + b"\n: 1\n", "", "a key is longer"),
+    "NUL": Bad(b"description: \x00\n", "", "not YAML"),
+}  # fmt: skip
+
+ALL = {**STRUCTURAL, **MEANING, **YAML}

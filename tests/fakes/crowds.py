@@ -1,0 +1,374 @@
+"""Groups of people whose joints are known, and the maps that a perfect network would draw of them.
+
+Every group comes from a seed and a kind of ``KINDS``. Joints of one name lie at least 20 px apart; what
+lies outside the frame is not there. Coordinates are continuous pixels, as ``posezoo.pose.keypoints`` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from posezoo.pose.keypoints import SKELETONS
+from posezoo.pose.openpose import LIMBS
+
+#: Width and height of the input, and its stride, for each family of maps.
+OPENPOSE_SIZE, OPENPOSE_STRIDE, OPENPOSE_SIGMA = (456, 256), 8, 7.0
+EMBEDDINGS_SIZE, EMBEDDINGS_STRIDE, EMBEDDINGS_SIGMA = (512, 512), 2, 4.0
+
+NOISE = 0.01
+APART = 20.0  # px between joints of one name
+TAG_STEP = 1.6
+SMALLEST = 48.0  # px: six cells of OpenPose's maps
+
+_NAMES = SKELETONS["coco-17"].keypoints
+_LEGS = [index for index, name in enumerate(_NAMES) if name.split("_")[-1] in ("hip", "knee", "ankle")]
+_SHOULDERS = [5, 6]
+_OPENPOSE_FROM_COCO = [0, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3]  # the neck comes between
+
+# Somebody who stands upright and looks at us, the nose at (0, 0), as shares of the height of the body.
+_STANDING = np.array(
+    [
+        *[(0, 0), (0.022, -0.02), (-0.022, -0.02), (0.05, -0.01), (-0.05, -0.01)],
+        *[(0.11, 0.13), (-0.11, 0.13), (0.15, 0.3), (-0.15, 0.3), (0.16, 0.45), (-0.16, 0.45)],
+        *[(0.07, 0.47), (-0.07, 0.47), (0.08, 0.7), (-0.08, 0.7), (0.08, 0.93), (-0.08, 0.93)],
+    ]
+)
+_BODY_HEIGHT = 0.95  # of the template, eyes to ankles
+_LIMB_TREE = {5: (7, 9), 6: (8, 10), 7: (9,), 8: (10,), 11: (13, 15), 12: (14, 16), 13: (15,), 14: (16,)}
+
+
+@dataclass(frozen=True)
+class Group:
+    """N people: (N, 17, 2) joints in pixels, which of them are there, (N, 2) necks, the frame's size."""
+
+    joints: np.ndarray
+    there: np.ndarray
+    size: tuple[int, int]
+    necks: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "necks", self.joints[:, _SHOULDERS].mean(axis=1))
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+
+def person(rng: np.random.Generator, height: float) -> np.ndarray:
+    """(17, 2): the joints of somebody, arms and legs as they please, the middle of the box at (0, 0)."""
+    joints = _STANDING + rng.normal(0, 0.006, _STANDING.shape)
+    for joint, reach in (
+        (5, 1.2),
+        (6, 1.2),
+        (7, 1.0),
+        (8, 1.0),
+        (11, 0.35),
+        (12, 0.35),
+        (13, 0.3),
+        (14, 0.3),
+    ):
+        moved = list(_LIMB_TREE[joint])
+        joints[moved] = joints[joint] + (joints[moved] - joints[joint]) @ turn(rng.uniform(-reach, reach))
+    joints = joints @ turn(rng.uniform(-0.25, 0.25))
+    if rng.random() < 0.5:  # seen from behind: left and right change places in the picture
+        joints[:, 0] *= -1
+    middle = (joints.min(axis=0) + joints.max(axis=0)) / 2
+    return (joints - middle) * (height / _BODY_HEIGHT)
+
+
+def turn(angle: float) -> np.ndarray:
+    """(2, 2): a turn by an angle in radians, for row vectors."""
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+
+def group(kind: str, seed: int, size: tuple[int, int], count: int | None = None) -> Group:
+    """The people of one kind and seed; as many as fit, at most ``count``."""
+    rng = np.random.default_rng([seed, sorted(KINDS).index(kind)])
+    least, most, candidates = KINDS[kind]
+    wanted = int(rng.integers(least, most + 1)) if count is None else count
+    joints: list[np.ndarray] = []
+    there: list[np.ndarray] = []
+    for people in candidates(rng, size, wanted):
+        for one, seen in people:
+            inside = (one > 0).all(axis=1) & (one < size).all(axis=1)
+            joints.append(one)
+            there.append(seen & inside)
+        if not _fitting(joints, there, len(people), size):
+            del joints[-len(people) :], there[-len(people) :]
+        if len(joints) >= wanted:
+            break
+    shape = (len(joints), 17)
+    return Group(np.reshape(joints, (*shape, 2)), np.reshape(there, shape).astype(bool), size)
+
+
+def _fitting(joints: list[np.ndarray], there: list[np.ndarray], new: int, size: tuple[int, int]) -> bool:
+    """Whether the last people keep their distance from all and each other, and show enough of themselves."""
+    for place in range(len(joints) - new, len(joints)):
+        one, seen = joints[place], there[place]
+        neck = one[_SHOULDERS].mean(axis=0)
+        if seen.sum() < 6 or not ((neck > 0) & (neck < size)).all():
+            return False
+        for other in range(place):
+            common = seen & there[other]
+            if (np.hypot(*(one - joints[other])[common].T) < APART).any():
+                return False
+            if np.hypot(*(neck - joints[other][_SHOULDERS].mean(axis=0))) < APART:
+                return False
+    return True
+
+
+People = list[tuple[np.ndarray, np.ndarray]]
+_ALL = np.ones(17, bool)
+TRIES = 400
+
+
+def _anywhere(
+    rng: np.random.Generator, size: tuple[int, int], one: np.ndarray, margin: float = 4
+) -> np.ndarray:
+    """The person moved to a place where the whole body is in the frame, or as much of it as can be."""
+    low, high = margin - one.min(axis=0), np.array(size) - margin - one.max(axis=0)
+    return one + np.where(
+        high > low, rng.uniform(np.minimum(low, high), np.maximum(low, high)), (low + high) / 2
+    )
+
+
+def _heights(size: tuple[int, int], wanted: int) -> tuple[float, float]:
+    tallest = size[1] * 0.95
+    return (SMALLEST * 1.3, min(tallest, max(SMALLEST * 2, tallest * 2.2 / max(wanted, 1) ** 0.5)))
+
+
+def _plain(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+    """Nobody's box touches another's."""
+    taken: list[tuple[np.ndarray, np.ndarray]] = []
+    for _ in range(TRIES):
+        one = _anywhere(rng, size, person(rng, rng.uniform(*_heights(size, 2 * wanted))))
+        low, high = one.min(axis=0) - 8, one.max(axis=0) + 8
+        if all((low > other_high).any() or (high < other_low).any() for other_low, other_high in taken):
+            taken.append((low, high))
+            yield [(one, _ALL)]
+
+
+def _crowd(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+    for _ in range(TRIES):
+        yield [(_anywhere(rng, size, person(rng, rng.uniform(*_heights(size, wanted)))), _ALL)]
+
+
+def _sizes(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+    for _ in range(TRIES):
+        height = np.exp(rng.uniform(np.log(SMALLEST), np.log(size[1] - 9)))
+        yield [(_anywhere(rng, size, person(rng, height)), _ALL)]
+
+
+def _overlapping(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+    for _ in range(TRIES):
+        height = rng.uniform(90, size[1] * 0.9)
+        one, other = person(rng, height), person(rng, height * rng.uniform(0.8, 1.2))
+        half = np.ptp(one, axis=0) / 2
+        shift = (
+            (half[0] * rng.choice([-1, 1]), 0) if rng.random() < 0.7 else (0, half[1] * rng.choice([-1, 1]))
+        )
+        yield _together(rng, size, one, other + shift)
+
+
+def _crossing(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+    """Two lean towards each other, so that their limbs cross."""
+    for _ in range(TRIES):
+        lean, height = rng.uniform(0.3, 0.7), rng.uniform(100, size[1] * 0.85)
+        one, other = (
+            person(rng, height) @ turn(lean),
+            person(rng, height * rng.uniform(0.9, 1.1)) @ turn(-lean),
+        )
+        yield _together(rng, size, one, other + rng.uniform(-0.15, 0.15, 2) * height)
+
+
+def _twins(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+    for _ in range(TRIES):
+        one = person(rng, rng.uniform(70, size[1] * 0.85))
+        angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(APART + 0.5, APART + 6)
+        yield _together(rng, size, one, one + far * np.array([np.cos(angle), np.sin(angle)]))
+
+
+def _together(rng: np.random.Generator, size: tuple[int, int], one: np.ndarray, other: np.ndarray) -> People:
+    one, other = np.split(_anywhere(rng, size, np.concatenate([one, other])), 2)
+    return [(one, _ALL), (other, _ALL)]
+
+
+def _edge(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+    """Somebody's outermost joint lies within 4 px of the frame."""
+    for _ in range(TRIES):
+        one = _anywhere(rng, size, person(rng, rng.uniform(70, size[1] * 0.9)))
+        axis, far = int(rng.integers(2)), rng.uniform(0.5, 4)
+        if rng.random() < 0.5:
+            one[:, axis] += far - one[:, axis].min()
+        else:
+            one[:, axis] += size[axis] - far - one[:, axis].max()
+        yield [(one, _ALL)]
+
+
+def _truncated(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+    """The frame cuts through the body; the neck is inside."""
+    for _ in range(TRIES):
+        one = person(rng, rng.uniform(100, size[1] * 1.4))
+        one += rng.uniform((8, 8), np.array(size) - 8) - one[_SHOULDERS].mean(axis=0)
+        if not ((one > 0) & (one < size)).all():
+            yield [(one, _ALL)]
+
+
+def _missing(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+    """Joints are dropped, but most of what is left still hangs together by limbs, else no field could tell."""
+    for _ in range(TRIES):
+        one = _anywhere(rng, size, person(rng, rng.uniform(*_heights(size, wanted))))
+        seen = rng.random(17) > 0.15
+        if _hanging_on_the_neck(seen) >= 0.6 * seen.sum():
+            yield [(one, seen)]
+
+
+def _hanging_on_the_neck(seen: np.ndarray) -> int:
+    """How many of the joints that are there a chain of limbs joins to the neck."""
+    there = np.insert(seen[_OPENPOSE_FROM_COCO], 1, True)
+    reached = {1}
+    for _ in range(4):  # neck, hip, knee, ankle, or neck, nose, eye, ear: no chain is longer
+        for joints, _ in LIMBS:
+            if there[list(joints)].all() and reached & set(joints):
+                reached |= set(joints)
+    return len(reached) - 1
+
+
+def _half_bodies(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+    upper = _ALL.copy()
+    upper[_LEGS] = False
+    for _ in range(TRIES):
+        yield [(_anywhere(rng, size, person(rng, rng.uniform(*_heights(size, wanted)))), upper)]
+
+
+def _empty(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+    return iter(())
+
+
+#: Each kind: the least and the most people, and who is put to the test of keeping distance.
+KINDS: dict[str, tuple[int, int, Callable[[np.random.Generator, tuple[int, int], int], Iterator[People]]]] = {
+    "plain": (1, 8, _plain),
+    "empty": (0, 0, _empty),
+    "overlapping": (2, 6, _overlapping),
+    "crossing": (2, 6, _crossing),
+    "truncated": (1, 5, _truncated),
+    "crowd": (8, 30, _crowd),
+    "missing": (1, 12, _missing),
+    "sizes": (1, 12, _sizes),
+    "edge": (1, 6, _edge),
+    "half bodies": (1, 12, _half_bodies),
+    "twins": (2, 8, _twins),
+}
+
+
+def openpose_maps(
+    people: Group, seed: int, *, upsampled: int = 1, noise: float = NOISE
+) -> tuple[np.ndarray, np.ndarray]:
+    """(1, 19, H, W) heatmaps, merged by maximum, and (1, 38, H, W) PAFs one cell thick, averaged."""
+    rng = np.random.default_rng([seed, 19])
+    stride = OPENPOSE_STRIDE / upsampled
+    joints, there = openpose_joints(people)
+    shape = (round(people.size[1] / stride), round(people.size[0] / stride))
+    heatmaps = np.zeros((19, *shape))
+    heatmaps[:18] = _gaussians(joints, there, shape, stride, OPENPOSE_SIGMA)
+    heatmaps[18] = 1 - heatmaps[:18].max(axis=0)
+    pafs = np.zeros((38, *shape))
+    for (a, b), channel in LIMBS:
+        pafs[channel : channel + 2] = _field(
+            joints[:, a], joints[:, b], there[:, a] & there[:, b], shape, stride
+        )
+    return _noisy(heatmaps, rng, noise), _noisy(pafs, rng, noise)
+
+
+def openpose_joints(people: Group) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 18, 2) joints and (N, 18) which are there, in the order of openpose-18; the neck is always there."""
+    count = len(people)
+    joints, there = np.zeros((count, 18, 2)), np.ones((count, 18), bool)
+    others = [0, *range(2, 18)]
+    joints[:, others], there[:, others] = (
+        people.joints[:, _OPENPOSE_FROM_COCO],
+        people.there[:, _OPENPOSE_FROM_COCO],
+    )
+    joints[:, 1] = people.necks
+    return joints, there
+
+
+def embedding_maps(
+    people: Group, seed: int, *, nms_in_graph: bool = False, noise: float = NOISE
+) -> tuple[np.ndarray, np.ndarray]:
+    """(1, 17, H, W) heatmaps and embeddings: around its joints lie a person's tags, 1.6 apart from the next's."""
+    rng = np.random.default_rng([seed, 17])
+    stride, sigma = EMBEDDINGS_STRIDE, EMBEDDINGS_SIGMA
+    shape = (people.size[1] // stride, people.size[0] // stride)
+    tags = TAG_STEP * (rng.permutation(len(people)) - len(people) / 2)
+    heatmaps = np.zeros((17, *shape))
+    embeddings = np.zeros((17, *shape))
+    for one, seen, tag in zip(people.joints, people.there, tags, strict=True):
+        for joint in np.flatnonzero(seen):
+            drawn, window = _gaussian(one[joint], shape, stride, sigma)
+            heat = heatmaps[joint][window]
+            embeddings[joint][window][drawn > np.maximum(heat, 0.01)] = tag
+            np.maximum(heat, drawn, out=heat)
+    noisy = _noisy(heatmaps, rng, noise)
+    return negated(noisy) if nms_in_graph else noisy, _noisy(embeddings, rng, noise)
+
+
+def negated(heatmaps: np.ndarray) -> np.ndarray:
+    """(1, K, H, W) heatmaps in which everything but the maxima of 5 x 5 cells has its sign turned."""
+    return np.where(heatmaps == pooled(heatmaps, 2), heatmaps, -np.abs(heatmaps))
+
+
+def pooled(heatmaps: np.ndarray, radius: int) -> np.ndarray:
+    """(1, K, H, W): the maximum of the square around every cell."""
+    padded = np.pad(heatmaps, ((0, 0), (0, 0), (radius, radius), (radius, radius)), constant_values=-np.inf)
+    side = 2 * radius + 1
+    for axis in (2, 3):
+        padded = np.lib.stride_tricks.sliding_window_view(padded, side, axis=axis).max(axis=-1)
+    return padded
+
+
+def _noisy(maps: np.ndarray, rng: np.random.Generator, noise: float) -> np.ndarray:
+    return (maps + noise * rng.standard_normal(maps.shape, np.float32)).astype(np.float32)[None]
+
+
+def _gaussians(
+    joints: np.ndarray, there: np.ndarray, shape: tuple[int, int], stride: float, sigma: float
+) -> np.ndarray:
+    maps = np.zeros((joints.shape[1], *shape))
+    for one, seen in zip(joints, there, strict=True):
+        for joint in np.flatnonzero(seen):
+            drawn, window = _gaussian(one[joint], shape, stride, sigma)
+            np.maximum(maps[joint][window], drawn, out=maps[joint][window])
+    return maps
+
+
+def _gaussian(
+    joint: np.ndarray, shape: tuple[int, int], stride: float, sigma: float
+) -> tuple[np.ndarray, tuple[slice, slice]]:
+    """A hill of height 1 and the part of the map that it reaches."""
+    low = np.maximum(np.floor((joint - 4.5 * sigma) / stride), 0).astype(int)
+    high = np.minimum(np.ceil((joint + 4.5 * sigma) / stride), shape[::-1]).astype(int)
+    x = np.exp(-(((np.arange(low[0], high[0]) + 0.5) * stride - joint[0]) ** 2) / (2 * sigma**2))
+    y = np.exp(-(((np.arange(low[1], high[1]) + 0.5) * stride - joint[1]) ** 2) / (2 * sigma**2))
+    return y[:, None] * x, (slice(low[1], high[1]), slice(low[0], high[0]))
+
+
+def _field(
+    starts: np.ndarray, ends: np.ndarray, there: np.ndarray, shape: tuple[int, int], stride: float
+) -> np.ndarray:
+    """(2, H, W): unit vectors along each limb, in the cells not further than one cell of 8 px from it."""
+    total, count = np.zeros((2, *shape)), np.zeros(shape)
+    thick = OPENPOSE_STRIDE
+    rows, columns = ((np.arange(length) + 0.5) * stride for length in shape)
+    for start, end in zip(starts[there], ends[there], strict=True):
+        along = (end - start) / max(np.hypot(*(end - start)), 1e-9)
+        low, high = np.minimum(start, end) - thick, np.maximum(start, end) + thick
+        x = (columns >= low[0]) & (columns <= high[0])
+        y = (rows >= low[1]) & (rows <= high[1])
+        across = np.abs(along[0] * (rows[:, None] - start[1]) - along[1] * (columns - start[0]))
+        cells = y[:, None] & x & (across <= thick)
+        total[:, cells] += along[:, None]
+        count[cells] += 1
+    return total / np.maximum(count, 1)

@@ -1,0 +1,153 @@
+"""What model.yml has done to downloaded files, once, and again only where something changed."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from fakes.files import declared, model
+from posezoo.errors import FetchError
+from posezoo.events import (
+    ModelFilePostprocessing,
+    ModelPostprocessingBegin,
+    ModelPostprocessingEnd,
+)
+from posezoo.fetch.download import download
+from posezoo.fetch.means import Means
+from posezoo.layout import Layout
+from posezoo.spec.model import FileSource, ModelSpec, RegexReplace, UnpackArchive
+from posezoo.verify.artifacts import check_artifacts
+
+SCRIPT = b"import wget\nnet = 1\n"
+
+
+def zipped(**members: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("__", "/").replace("_pb", ".pb").replace("_py", ".py"), content)
+    return stream.getvalue()
+
+
+ARCHIVE = zipped(net_pb=b"graph", code__util_py=SCRIPT)
+
+
+@pytest.fixture
+def spec(tmp_path) -> ModelSpec:
+    """A model of an archive and a script; the script, and one in the archive, are changed."""
+    files = []
+    for name, body in (("sub/net.zip", ARCHIVE), ("run.py", SCRIPT)):
+        origin = tmp_path / name.replace("/", "-")
+        origin.write_bytes(body)
+        files.append(declared(name, body, FileSource(origin)))
+    steps = (
+        UnpackArchive("sub/net.zip", "zip"),
+        RegexReplace("run.py", "import wget", r"# \g<0>"),
+        RegexReplace("run.py", "1", "2"),
+        RegexReplace("sub/code/util.py", "import wget", r"# \g<0>"),
+    )
+    return replace(model(*files), postprocessing=steps)
+
+
+@pytest.fixture
+def fetch(tmp_path):
+    """download(spec) and what it told."""
+
+    def fetch(spec: ModelSpec, **options: object) -> list[object]:
+        told: list[object] = []
+        layout = Layout(tmp_path / "out", tmp_path / "out")
+        download(spec, layout, Means(cache_dir=None), listener=told.append, **options)
+        return told
+
+    return fetch
+
+
+def done(told: list[object]) -> list[tuple[str, str]]:
+    return [(each.action, each.model_file) for each in told if isinstance(each, ModelFilePostprocessing)]
+
+
+def test_archives_are_unpacked_and_texts_replaced(spec, fetch, tmp_path):
+    told = fetch(spec)
+    folder = tmp_path / "out" / "public" / "pose"
+    assert (folder / "sub" / "net.pb").read_bytes() == b"graph"
+    assert (folder / "run.py").read_text() == "# import wget\nnet = 2\n"
+    assert (folder / "sub" / "code" / "util.py").read_text() == "# import wget\nnet = 1\n"
+    assert told[-5] == ModelPostprocessingBegin("pose")
+    assert told[-1] == ModelPostprocessingEnd("pose", True)
+    assert done(told) == [
+        ("unpack", "sub/net.zip"),
+        ("replace_text", "run.py"),
+        ("replace_text", "sub/code/util.py"),
+    ]
+
+
+def test_what_was_published_stays_and_is_verified(spec, fetch, tmp_path):
+    fetch(spec)
+    layout = Layout(tmp_path / "out", tmp_path / "out")
+    assert (layout.downloads(spec) / "run.py.orig").read_bytes() == SCRIPT
+    assert [each.state for each in check_artifacts(spec, layout)] == ["good", "good"]
+
+
+def test_a_second_run_has_nothing_to_do_even_without_a_source(spec, fetch, tmp_path):
+    fetch(spec)
+    (tmp_path / "run.py").unlink()
+    (tmp_path / "sub-net.zip").unlink()
+    told = fetch(spec)
+    assert done(told) == []
+    assert told[-1] == ModelPostprocessingEnd("pose", True)
+
+
+@pytest.mark.parametrize("name", ["sub/net.pb", "run.py", "sub/code/util.py"])
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"other")])
+def test_what_was_made_is_made_again_where_it_is_gone_or_changed(spec, fetch, tmp_path, name, damage):
+    fetch(spec)
+    path = tmp_path / "out" / "public" / "pose" / name
+    good = path.read_bytes()
+    damage(path)
+    assert done(fetch(spec))
+    assert path.read_bytes() == good
+
+
+def test_another_recipe_is_carried_out_anew_from_the_published_bytes(spec, fetch, tmp_path):
+    fetch(spec)
+    fetch(replace(spec, postprocessing=(RegexReplace("run.py", "net", "pose"),)))
+    assert (tmp_path / "out" / "public" / "pose" / "run.py").read_text() == "import wget\npose = 1\n"
+
+
+def test_a_failing_step_is_told_with_its_reason(spec, fetch, tmp_path):
+    told: list[object] = []
+    layout = Layout(tmp_path / "out", tmp_path / "out")
+    wrong = replace(spec, postprocessing=(RegexReplace("run.py", "nowhere", ""),))
+    with pytest.raises(FetchError, match=r"run\.py: 'nowhere' was found 0 times"):
+        download(wrong, layout, Means(cache_dir=None), listener=told.append)
+    assert told[-1] == ModelPostprocessingEnd(
+        "pose", False, "run.py: 'nowhere' was found 0 times, expected at least 1"
+    )
+    assert not (layout.downloads(wrong) / "run.py").exists()
+
+
+def test_a_member_never_takes_the_place_of_a_promised_file(tmp_path, fetch):
+    body = zipped(run_py=b"evil")
+    (tmp_path / "net.zip").write_bytes(body)
+    (tmp_path / "run.py").write_bytes(SCRIPT)
+    files = [
+        declared(name, content, FileSource(tmp_path / name))
+        for name, content in (("net.zip", body), ("run.py", SCRIPT))
+    ]
+    spec = replace(model(*files), postprocessing=(UnpackArchive("net.zip", "zip"),))
+    with pytest.raises(FetchError, match=r"holds run\.py, which model\.yml promises"):
+        fetch(spec)
+    assert (tmp_path / "out" / "public" / "pose" / "run.py").read_bytes() == SCRIPT
+
+
+def test_the_steps_of_files_that_were_left_out_are_left_out(tmp_path, fetch):
+    (tmp_path / "a.py").write_bytes(SCRIPT)
+    files = [
+        declared(f"{precision}/a.py", SCRIPT, FileSource(tmp_path / "a.py")) for precision in ("FP16", "FP32")
+    ]
+    steps = tuple(RegexReplace(file.name, "wget", "nothing") for file in files)
+    told = fetch(replace(model(*files), postprocessing=steps), precisions={"FP16"})
+    assert done(told) == [("replace_text", "FP16/a.py")]

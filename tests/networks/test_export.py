@@ -1,0 +1,106 @@
+"""The ONNX file of every network, read by OpenVINO, computes what the module computes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+import pytest
+
+from networks.published import outputs_of, torch
+from posezoo import networks
+from posezoo.networks import NETWORKS
+from posezoo.openvino_runtime import openvino
+
+nn = torch.nn
+
+SMALL = ("lightweight_openpose", "simple_pose_resnet18_v1b", "mobile_pose_mobilenetv3_small")
+LARGE = tuple(name for name in NETWORKS if name not in SMALL)
+#: max |a - b| / max |a|. Each convolution adds its rounding: a hundred of them, on weights that nobody trained,
+#: come to 4e-4 between float32 and float64 in torch alone, and so do the 3D head's with what stands before it.
+TOLERANCE = {name: 1e-3 for name in NETWORKS if "101" in name or "152" in name or name == "human_pose_3d"}
+
+
+def noise(shape):
+    """Grids of 1, 4, 16 and 64 pixels added: unlike white noise it survives the way down."""
+    batch, channels, height, width = shape
+    total = torch.zeros(shape)
+    for cell in (1, 4, 16, 64):
+        grid = torch.randn(batch, channels, -(-height // cell), -(-width // cell))
+        total += grid.repeat_interleave(cell, 2).repeat_interleave(cell, 3)[:, :, :height, :width]
+    return total / 2
+
+
+def awake(name):
+    """A network whose batch normalizations hold the statistics of some image: else the signal dies in it."""
+    network = networks.build(name)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        network.train()(noise((1, 3, *NETWORKS[name].input.shape[2:])))
+    return network.eval()
+
+
+def exported(network, name, *, dynamic):
+    """The network as OpenVINO reads it from ONNX, for one thread and in float32."""
+    known, file = NETWORKS[name], io.BytesIO()
+    outputs = known.output_names()
+    any_size = {0: "batch", 2: "height", 3: "width"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter is deprecated, and says so
+        torch.onnx.export(
+            network,
+            (torch.zeros(known.input.shape),),
+            file,
+            dynamo=False,
+            opset_version=13,
+            input_names=[known.input.name],
+            output_names=list(outputs),
+            dynamic_axes=dict.fromkeys((known.input.name, *outputs), any_size) if dynamic else None,
+        )
+    core = openvino().Core()
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    return core.compile_model(core.read_model(file.getvalue()), "CPU", settings)
+
+
+def assert_same(network, compiled, name, shape, *, leeway=1):
+    image = noise(shape)
+    found = compiled(image.numpy())
+    for output, tensor in zip(NETWORKS[name].output_names(), outputs_of(network, image), strict=True):
+        ours, wanted = found[output], tensor.numpy()
+        assert ours.shape == wanted.shape
+        if (name, output) == ("higher_hrnet", "heatmaps"):
+            # Where two neighbours are a rounding apart, either may be the peak, and the other is negated.
+            assert np.count_nonzero((ours < 0) != (wanted < 0)) <= 1e-4 * ours.size
+            ours, wanted = np.abs(ours), np.abs(wanted)
+        assert wanted.std() > 1e-2 * np.abs(wanted).max(), "dead: anything would be the same"
+        difference = np.abs(ours - wanted).max() / np.abs(wanted).max()
+        assert difference <= leeway * TOLERANCE.get(name, 3e-4), (name, output, shape, difference)
+
+
+def other_shapes(name):
+    """Another batch at an odd size, and a size far from the traced one."""
+    if NETWORKS[name].size_multiple == 1:
+        return (2, 3, 101, 75), (1, 3, 160, 224)
+    return (2, 3, 96, 160), (1, 3, 160, 224)
+
+
+@pytest.mark.parametrize("name", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)])
+def test_the_export_computes_the_same_at_its_size_and_at_any(name):
+    network = awake(name)
+    assert_same(network, exported(network, name, dynamic=False), name, NETWORKS[name].input.shape)
+    compiled = exported(network, name, dynamic=True)
+    for shape in other_shapes(name):
+        # The statistics are those of another size: rounding grows in channels that hardly vary there.
+        assert_same(network, compiled, name, shape, leeway=4)
+
+
+def test_the_comparison_notices_another_network():
+    name = "mobile_pose_mobilenetv3_small"
+    network = awake(name)
+    compiled = exported(network, name, dynamic=False)
+    network.upsampling[1].bn.eps = 1e-3
+    with pytest.raises(AssertionError, match=name):
+        assert_same(network, compiled, name, NETWORKS[name].input.shape)

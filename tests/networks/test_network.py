@@ -1,0 +1,135 @@
+"""Building a network: what may be asked, what a checkpoint says, and what cannot be meant."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from networks.published import outputs_of, torch
+from posezoo import networks
+from posezoo.errors import MissingPackageError, NetworkError, UnknownModelError
+from posezoo.networks import NETWORKS
+
+
+def test_the_table_is_read_without_torch():
+    code = (
+        "import sys\nfrom posezoo import networks\n"
+        "networks.NETWORKS['higher_hrnet'].arguments_from({'transition1.0.0.weight': (48, 256, 3, 3)})\n"
+        "assert not {'torch', 'numpy'} & set(sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_without_torch_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingPackageError) as caught:
+        networks.build("mobile_pose_mobilenetv3_small")
+    assert caught.value.problem == "torch is not installed"
+    assert "[torch]" in caught.value.hint
+
+
+def test_a_network_comes_in_eval_mode():
+    with torch.device("meta"):
+        assert not any(module.training for module in networks.build("lightweight_openpose").modules())
+
+
+def test_an_unknown_network_is_refused_with_the_nearest_name():
+    with pytest.raises(UnknownModelError) as caught:
+        networks.build("simple_pose_resnet18")
+    assert caught.value.problem == "no network simple_pose_resnet18"
+    assert caught.value.hint == "did you mean simple_pose_resnet18_v1b?"
+    with pytest.raises(UnknownModelError) as caught:
+        networks.find("zzz")
+    assert "higher_hrnet" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "problem"),
+    [
+        ("higher_hrnet", {"widht": 48}, "higher_hrnet has no argument widht: it has width, keypoints"),
+        ("higher_hrnet", {"width": 4096}, "higher_hrnet: width is 4096, expected 8 to 64"),
+        ("higher_hrnet", {"width": "48"}, "higher_hrnet: width is '48', expected 8 to 64"),
+        ("lightweight_openpose", {"refinement_stages": -1}, "lightweight_openpose: refinement_stages is -1, expected 0 to 16"),
+        ("lightweight_openpose", {"refinement_stages": True}, "lightweight_openpose: refinement_stages is True, expected 0 to 16"),
+        ("single_human_pose", {"interpolation": "cubic"}, "single_human_pose: interpolation is 'cubic', expected bilinear or nearest"),
+        ("human_pose_3d", {"convertible": 1}, "human_pose_3d: convertible is 1, expected False or True"),
+        ("simple_pose_resnet18_v1b", {"depth": 50}, "simple_pose_resnet18_v1b has no argument depth: it has keypoints"),
+    ],
+)  # fmt: skip
+def test_an_argument_that_cannot_be_meant_is_refused(name, arguments, problem):
+    for ask in (networks.build, lambda name, **given: NETWORKS[name].output_names(**given)):
+        with pytest.raises(NetworkError) as caught:
+            ask(name, **arguments)
+        assert caught.value.problem == problem
+    with pytest.raises(NetworkError) as caught:
+        networks.build("higher_hrnet", widht=48)
+    assert caught.value.hint == "did you mean width?"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("higher_hrnet", {"width": 18, "keypoints": 14}),
+        ("single_human_pose", {"refinement_stages": 0, "interpolation": "bilinear", "keypoints": 21}),
+        ("lightweight_openpose", {"refinement_stages": 2, "heatmaps": 22, "pafs": 42}),
+        ("human_pose_3d", {"refinement_stages": 3, "convertible": True}),
+        ("simple_pose_resnet50_v1d", {"keypoints": 5}),
+        ("mobile_pose_resnet18_v1b", {"keypoints": 5}),
+        ("alpha_pose_resnet101_v1b_coco", {"keypoints": 5}),
+    ],
+)
+def test_a_checkpoint_of_another_form_says_so_itself(name, arguments):
+    with torch.device("meta"):
+        network = networks.build(name, **arguments)
+        outputs = outputs_of(network, torch.empty(1, 3, 64, 96))
+    assert NETWORKS[name].arguments_from(networks.shapes_of(network)) == arguments
+    assert len(outputs) == len(NETWORKS[name].outputs)
+
+
+def test_a_foreign_checkpoint_leaves_the_defaults_for_the_comparison_of_keys():
+    foreign = {"fc.weight": (1000, 512), "refinement_stages.0": (), "refinement_stages.last.weight": (3,)}
+    assert NETWORKS["higher_hrnet"].arguments_from(foreign) == {"width": 32, "keypoints": 17}
+    assert NETWORKS["lightweight_openpose"].arguments_from(foreign)["refinement_stages"] == 1
+    assert NETWORKS["higher_hrnet"].arguments_from({"transition1.0.0.weight": ()})["width"] == 32
+    assert NETWORKS["lightweight_openpose"].arguments_from({})["refinement_stages"] == 1
+
+
+def test_a_checkpoint_that_asks_for_a_giant_is_refused_at_once():
+    giant = {f"refinement_stages.{number}.weight": (1,) for number in range(100_000)}
+    started = time.monotonic()
+    with pytest.raises(NetworkError, match="refinement_stages is 100000, expected 0 to 16"):
+        NETWORKS["single_human_pose"].arguments_from(giant)
+    with pytest.raises(NetworkError, match="width is 1152921504606846976, expected 8 to 64"):
+        NETWORKS["higher_hrnet"].arguments_from({"transition1.0.0.weight": (1 << 60, 256, 3, 3)})
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize("name", ["mobile_pose_mobilenetv3_small", "lightweight_openpose"])
+def test_a_network_built_without_memory_takes_the_tensors_of_a_checkpoint(name):
+    original = networks.build(name)
+    tensors = {key: value for key, value in original.state_dict().items() if "num_batches" not in key}
+    with torch.device("meta"):
+        network = networks.build(name)
+    network.load_state_dict(dict(tensors), strict=True, assign=True)
+    assert not any(tensor.is_meta for tensor in network.state_dict().values())
+    key, tensor = next(iter(tensors.items()))
+    assert network.state_dict()[key].data_ptr() == tensor.data_ptr()
+    image = torch.randn(1, 3, 64, 96)
+    for ours, theirs in zip(outputs_of(network, image), outputs_of(original, image), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["lightweight_openpose", "human_pose_3d", "simple_pose_resnet18_v1b", "mobile_pose_mobilenetv2_1.0"],
+)
+def test_each_image_of_a_batch_is_seen_alone(name):
+    network = networks.build(name)
+    images = torch.randn(2, 3, 101, 75)
+    alone = [outputs_of(network, image[None]) for image in images]
+    for together, *one_by_one in zip(outputs_of(network, images), *alone, strict=True):
+        assert torch.allclose(together, torch.cat(one_by_one), rtol=1e-4, atol=1e-5)

@@ -1,0 +1,150 @@
+"""A command line run in a folder of its own, and what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fakes.network import network
+from omz.table import Row
+from omz.zoo import BODIES
+
+ROOT = Path(__file__).resolve().parents[2]
+MO_ENV = ROOT / "build" / "mo-env"
+
+# Open Model Zoo's tools find their models beside themselves; telemetry would wait a second for a network.
+_THEIRS = """
+import sys
+from importlib import import_module
+from pathlib import Path
+sys.modules["openvino_telemetry"] = None
+from omz_tools import _common
+tool, root = sys.argv[1:3]
+_common.MODEL_ROOT = Path(root)
+sys.argv[:3] = [tool]
+import_module(f"omz_tools.omz_{tool}").main()
+"""
+
+Command = Callable[[str, Path, Sequence[str]], list[str]]
+
+
+def theirs(tool: str, zoo: Path, args: Sequence[str]) -> list[str]:
+    """Open Model Zoo's own tool over a zoo."""
+    return [str(MO_ENV / "bin" / "python"), "-c", _THEIRS, tool, str(zoo), *args]
+
+
+def ours(tool: str, zoo: Path, args: Sequence[str]) -> list[str]:
+    """Ours, over the same."""
+    script = ROOT / "tools" / "downloader" / f"{tool}.py"
+    return [sys.executable, str(script), "--models_dir", str(zoo), *args]
+
+
+@dataclass(frozen=True)
+class Came:
+    """What came of a run, as far as scripts rely on it."""
+
+    said: str
+    exit: int
+    models: list[str]
+    failed: list[str]
+    files: dict[str, str]
+    events: list[tuple[object, ...]]
+    info: list[dict[str, Any]]
+
+
+def run(row: Row, command: Command, zoo: Path, folder: Path) -> Came:
+    """Run a row in an empty folder."""
+    _seed(row, folder)
+    if row.first:
+        _start(command(row.tool, zoo, _split(row.first, folder)), folder)
+    ended = _start(command(row.tool, zoo, _split(row.args, folder)), folder)
+    facts, events = _json(ended.stdout, row)
+    return Came(
+        said=ended.stdout + ended.stderr,
+        exit=ended.returncode,
+        models=_models(ended.stdout, row, facts),
+        failed=sorted(ended.stdout.partition("FAILED:\n")[2].splitlines()),  # theirs come out of a set
+        files=_files(folder),
+        events=events,
+        info=facts,
+    )
+
+
+def _start(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environ = {
+        "PATH": os.pathsep.join((str(MO_ENV / "bin"), os.environ["PATH"])),
+        "HOME": str(folder.parent / "home"),
+        "CI": "true",
+    }
+    return subprocess.run(
+        command, cwd=folder, env=environ, capture_output=True, text=True, timeout=180, check=False
+    )
+
+
+def _split(args: str, folder: Path) -> list[str]:
+    places = {"{list}": str(folder / "models.lst"), "{cache}": str(folder / "cache")}
+    return [re.sub(r"\{\w+\}", lambda match: places[match[0]], arg) for arg in shlex.split(args)]
+
+
+def _seed(row: Row, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    digest = hashlib.sha384(BODIES["one"]).hexdigest()
+    for name, said in row.files.items():
+        path = folder / name.replace("{one}", f"{digest[:2]}/{digest[2:]}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        bodies = {"{lost}": BODIES["lost"], "{net}": network("onnx")}
+        path.write_bytes(bodies.get(said, said.encode()))
+
+
+def _json(stdout: str, row: Row) -> tuple[list[dict[str, Any]], list[tuple[object, ...]]]:
+    """What info_dumper tells, and the download events."""
+    if row.tool == "info_dumper":
+        facts = json.loads(stdout) if stdout.startswith("[") else []
+        return [known(each) for each in facts], []
+    if "--progress_format json" not in row.args:
+        return [], []
+    told = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
+    keys = ("$type", "model", "model_file", "successful")
+    events = [tuple(each.get(key) for key in keys) for each in told]
+    # How often progress is told is a matter of time; models of several jobs come in any order.
+    steady = sorted(dict.fromkeys(events), key=lambda event: str(event[1]))
+    return [], steady
+
+
+_KEYS = (
+    "name", "composite_model_name", "description", "framework", "license_url", "accuracy_config", "model_config",
+    "precisions", "subdirectory", "task_type", "model_stages",
+)  # fmt: skip
+
+
+def known(facts: dict[str, Any]) -> dict[str, Any]:
+    """What info_dumper tells of a model, by the keys that Open Model Zoo's has."""
+    inputs = [{key: each[key] for key in ("name", "shape", "layout")} for each in facts["input_info"]]
+    return {**{key: facts[key] for key in _KEYS}, "input_info": inputs}
+
+
+def _models(stdout: str, row: Row, facts: list[dict[str, Any]]) -> list[str]:
+    """The models that a run told to work on, or to be there."""
+    if facts:
+        return [each["name"] for each in facts]
+    if "--print_all" in row.args:
+        return stdout.split()
+    told = re.findall(r"(?:#\|\| Downloading|Converting|Skipping) (\S+)", stdout)
+    return sorted(set(told))
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """What lies in the folder, by path; not our own notes, nor an empty cache's folders."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and ".posezoo" not in path.parts)
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found
+    }

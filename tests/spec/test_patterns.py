@@ -1,0 +1,99 @@
+"""Patterns that some text makes take for ever are told from those that none does."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from posezoo.spec.patterns import MAX_REPETITIONS, why_unsafe
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "dim: 12",
+        r"'(?!ResNet)\w+',?",
+        r"from \.(bifpn) (.|\n)*",
+        r"(?m)pretrained=True,$",
+        r" +save_output_param \{\n.*\n.*\n.*\n.*\n.*\n.*\n+.*\}",
+        r"from nets(\.[\w.]+)? import (?!inception)",
+        r"(?<='inception_v1': inception\.)inception_v3_arg_scope",
+        "(ab){3}",
+        "(?P<name>a)b",
+        r"[a\]]+",
+        r"[]a]+",
+    ],
+)
+def test_patterns_as_open_model_zoo_has_them_are_applied(pattern):
+    assert why_unsafe(pattern) == ""
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(a+)+b",
+        "(a|a)*b",
+        "(a|ab)*c",
+        r"(.|\w)*b",
+        "(?:a+){2,}",
+        "(a?){30}a{30}",
+        "(a{0,5}){9}",
+        r"(\w+\s*)+$",
+        "((ab)+c)*",
+        r"([a\]]+)+",
+        "([]a]+)*",
+        "(?P<x>a+)+",
+        "(?:(?:a)+)+",
+    ],
+)
+def test_a_repetition_of_what_varies_is_refused(pattern):
+    assert "varies in itself" in why_unsafe(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"(a*)\1*",
+        "(?P<x>a*)(?P=x)*",
+        "(?x)(a+) *",
+        r"(?s)(.|\n)*b",
+        "(?s:.)",
+        "(a)?(?(1)b|c)",
+        "(?#x()y",
+    ],
+)
+def test_what_makes_a_pattern_hard_to_judge_is_refused(pattern):
+    assert "not allowed here" in why_unsafe(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["(", "[a-z", "x{2,3}{2,3}", "*", r"\q", "(?P<n"])
+def test_what_is_no_pattern_is_told(pattern):
+    assert "no regular expression" in why_unsafe(pattern)
+
+
+def test_many_optional_parts_are_refused():
+    assert why_unsafe("a?" * MAX_REPETITIONS) == ""
+    assert "repetitions" in why_unsafe("a?" * 30 + "a" * 30)
+
+
+def test_a_refused_pattern_does_explode_and_its_accepted_kin_does_not():
+    refused, accepted = "(?:a+)+b", "a+b"
+    assert why_unsafe(refused)
+    assert not why_unsafe(accepted)
+    assert _seconds(refused, 22) > 4 * _seconds(refused, 18)
+    assert _seconds(accepted, 2000) < 1
+
+
+def _seconds(pattern: str, length: int) -> float:
+    begun = time.perf_counter()
+    assert re.match(pattern, "a" * length) is None
+    return time.perf_counter() - begun
+
+
+def test_judging_takes_a_moment_whatever_the_pattern():
+    begun = time.perf_counter()
+    for pattern in ("(" * 1000, "[" * 1000, "a{1" * 300, "(?:a" * 200 + ")" * 200, "\\" * 999, "a|" * 500):
+        why_unsafe(pattern)
+    assert time.perf_counter() - begun < 1

@@ -1,0 +1,75 @@
+"""The JSON Schema that editors use sees every mistake of structure that our reader sees."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from fakes.bad_files import FILE, INPUT, STRUCTURAL, WHEEL
+from fakes.zoo import as_yaml, model_yml, omz_yml
+from posezoo.registry import builtin_root
+from posezoo.spec.model_yml import COMPOSITE_KEYS, MODEL_KEYS
+from posezoo.spec.schema import composite_schema, schema
+
+MODEL = Draft202012Validator(schema())
+COMPOSITE = Draft202012Validator(composite_schema())
+
+
+def test_both_are_schemas_and_know_every_key():
+    Draft202012Validator.check_schema(schema())
+    Draft202012Validator.check_schema(composite_schema())
+    assert set(schema()["properties"]) == set(MODEL_KEYS)
+    assert set(composite_schema()["properties"]) == set(COMPOSITE_KEYS)
+
+
+@pytest.mark.parametrize("bad", STRUCTURAL.values(), ids=STRUCTURAL)
+def test_a_mistake_of_structure_is_seen_by_the_schema_too(bad):
+    assert not MODEL.is_valid(yaml.safe_load(bad.content))
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        model_yml(),
+        omz_yml(),
+        model_yml(files=[{**FILE, "source": ["file:///x", {"$type": "file", "path": "x"}, WHEEL]}]),
+        model_yml(files=[{**FILE, "checksum": {"$type": "sha256", "value": "0" * 64}}]),
+        model_yml(inputs=[{**INPUT, "shape": [-1, 4, 6, 3], "mean": [1, 2.5, 3], "scale": [1, 2, 3]}]),
+        model_yml(decoder={"name": "x", "deep": True, "rate": 0.5}, self_check={"tolerance": {"*": 1e-3}, "reason": "x"}),
+        omz_yml(quantizable=True, quantized="INT8", model_info={"labels": ["a", 1, True], "nested": {"x": [[1.5]]}}),
+    ],
+)  # fmt: skip
+def test_what_is_right_is_right_to_the_schema(good):
+    assert [error.message for error in MODEL.iter_errors(yaml.safe_load(as_yaml(good)))] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["größe.txt", ".hidden", "ckpt/a.b.c", "FP16-INT8/a.xml", "a..b", "console.txt", "x b"]
+)
+def test_names_that_are_safe_are_safe_to_the_schema(name):
+    assert MODEL.is_valid(model_yml(files=[{**FILE, "name": name}]))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"task_type": "detection", "stages": []},
+        {"task_type": "detection", "stages": ["../x"]},
+        {"task_type": "detection", "stages": ["a"], "stages_order": ["a"]},
+        {"task_type": "detection", "files": []},
+        {"stages": ["a"]},
+    ],
+)
+def test_a_bad_composite_is_seen(bad):
+    assert not COMPOSITE.is_valid(bad)
+
+
+def test_every_file_of_our_registry_and_of_open_model_zoo_is_right(shared):
+    roots = (builtin_root(), shared / "data" / "omz-2021.4" / "models")
+    files = [path for root in roots for path in sorted(root.rglob("*model.yml"))]
+    assert len(files) > 294
+    for path in files:
+        validator = MODEL if path.name == "model.yml" else COMPOSITE
+        found = [error.message for error in validator.iter_errors(yaml.safe_load(path.read_bytes()))]
+        assert found == [], path

@@ -1,0 +1,13 @@
+"""Download models by Open Model Zoo's flags: posezoo.cli.omz.downloader, installed or not."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+if find_spec("posezoo") is None:
+    sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
+
+from posezoo.cli.omz.downloader import main
+
+if __name__ == "__main__":
+    sys.exit(main())

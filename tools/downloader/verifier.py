@@ -1,0 +1,13 @@
+"""Check downloaded files and IR: posezoo.cli.omz.verifier, installed or not."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+if find_spec("posezoo") is None:
+    sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
+
+from posezoo.cli.omz.verifier import main
+
+if __name__ == "__main__":
+    sys.exit(main())
