@@ -35,14 +35,16 @@ def commands(page: Path) -> list[str]:
 
 
 @pytest.fixture
-def desk(mirror, tmp_path) -> Path:
-    """A working folder with a photo, and a posezoo command of this Python on the PATH."""
+def desk(mirror, shared, tmp_path) -> Path:
+    """A working folder with a photo, our tools, a zoo of one's own, and this Python's commands on the PATH."""
     cv2.imwrite(str(tmp_path / "photo.jpg"), cv2.imread(str(by_digest(mirror, CAMERA))))
+    (tmp_path / "tools").symlink_to(ROOT / "tools")
+    (tmp_path / "your_zoo").symlink_to(shared / "data" / "omz-2021.4")
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "posezoo").write_text(
-        f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m posezoo "$@"\n'
-    )
-    (tmp_path / "bin" / "posezoo").chmod(0o755)
+    for name, arguments in (("posezoo", "-m posezoo"), ("python", "")):
+        command = tmp_path / "bin" / name
+        command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {arguments} "$@"\n')
+        command.chmod(0o755)
     return tmp_path
 
 

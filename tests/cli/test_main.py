@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import heed_interrupts, posezoo
 from fakes.server import Server
 from fakes.zoo import model_yml, write_model
 from posezoo.cli import main as command_line
@@ -120,7 +120,9 @@ def test_a_signal_ends_a_download_at_once_without_a_traceback(tmp_path, number, 
         file = {"name": "net.tflite", "size": len(body), "checksum": sha384(body).hexdigest(), "source": url}
         write_model(tmp_path / "models", "net", model_yml(files=[file]))
         command = [sys.executable, "-m", "posezoo", "download", "net", "--models_dir", tmp_path / "models"]
-        child = subprocess.Popen([*command, "-o", tmp_path / "out"], stderr=subprocess.PIPE, text=True)
+        child = subprocess.Popen(
+            [*command, "-o", tmp_path / "out"], stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+        )
         while not server.asked("net.tflite"):
             assert child.poll() is None
             time.sleep(0.01)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.command import heed_interrupts
 from fakes.network import network
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
@@ -192,7 +193,12 @@ def test_a_signal_ends_a_download_at_once_also_with_several_jobs(tmp_path, numbe
             tmp_path / "models",
         ]
         child = subprocess.Popen(
-            command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command,
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=heed_interrupts,
         )
         while not server.asked("a"):
             assert child.poll() is None

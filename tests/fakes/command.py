@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,3 +20,8 @@ def posezoo(*args: object, cwd: Path | None = None, **environ: str) -> subproces
         timeout=120,
         check=False,
     )
+
+
+def heed_interrupts() -> None:
+    """A ``preexec_fn``: what a shell starts in the background ignores ^C, and hands that on to its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.command import heed_interrupts
 from fakes.files import declared, model, put
 from fakes.wheels import NAME, make_wheel, member_of, serve_index
 from posezoo.errors import ArchiveError, FetchError, SizeError, SourceError
@@ -282,6 +283,7 @@ def test_an_interrupted_run_ends_pip_and_leaves_nothing(tmp_path, server):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     while not server.requests:
         assert child.poll() is None
