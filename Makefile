@@ -7,7 +7,7 @@ PIN    ?= -c constraints.txt
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all check zoo cards docs mo-env bench resolve clean
+.PHONY: help quickstart test test-all check zoo cards docs mo-env bench resolve peer-env clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,7 +50,17 @@ build/mo-env/.installed:
 
 mo-env: build/mo-env/.installed  ## an environment with openvino-dev 2024.6, which tests and benchmarks compare with
 
-bench: $(VENV)/.installed-test build/mo-env/.installed  ## measure against peers and limits; appends to benchmarks/results/
+# openvino.runtime, which that package imports, ended with OpenVINO 2025.
+build/model-api-env/.installed: constraints.txt
+	$(PYTHON) -m venv build/model-api-env
+	build/model-api-env/bin/python -m pip --disable-pip-version-check --quiet install --no-deps \
+	  openvino-model-api==0.2.5.4 openvino==2025.4.1 openvino-telemetry scipy \
+	  $$(grep -E '^(numpy|opencv-python-headless)==' constraints.txt)
+	@touch $@
+
+peer-env: build/model-api-env/.installed  ## an environment with openvino-model-api, whose decoders benchmarks compare with
+
+bench: $(VENV)/.installed-test build/mo-env/.installed build/model-api-env/.installed  ## measure against peers and limits; appends to benchmarks/results/
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels on every Python that we name?

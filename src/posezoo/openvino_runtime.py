@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from types import ModuleType
 from typing import cast
 
@@ -11,6 +12,9 @@ from posezoo.versions import numbers, package_version
 
 #: Older ones convert MoveNet wrongly, without a word.
 MINIMUM = (2025, 2)
+
+# One thread at a time may be the first.
+_FIRST = threading.Lock()
 
 
 def openvino(*, extra: str = "convert") -> ModuleType:
@@ -30,10 +34,11 @@ def openvino(*, extra: str = "convert") -> ModuleType:
     # Its converter would start threads, look up a host and write to the home folder (0.95 s instead of
     # 0.32 s for a tiny model). With None here its import fails, and OpenVINO falls back to a stub.
     cast("dict[str, ModuleType | None]", sys.modules).setdefault("openvino_telemetry", None)
-    module = require("openvino", extra=extra)
     # The first call fills a table in C++ under a lock and lets go of Python's own meanwhile: two threads that
     # infer for the first time at once would wait for each other for ever (7 of 20 processes in 2026.4.1).
-    module.Type.f32.to_dtype()
+    with _FIRST:
+        module = require("openvino", extra=extra)
+        module.Type.f32.to_dtype()
     return module
 
 

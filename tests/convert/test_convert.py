@@ -248,6 +248,23 @@ def test_the_same_process_gives_the_same_bytes_again(tmp_path, kind):
     assert digests_below(tmp_path / "a") == digests_below(tmp_path / "b") == digests_below(tmp_path / "c")
 
 
+def test_threads_that_convert_for_the_first_time_at_once_do_not_wait_for_each_other(tmp_path):
+    script = """
+import json, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from convert.test_convert import digests_below, tiny
+from posezoo.convert.convert import convert
+models = [tiny(Path(sys.argv[1]) / str(n) / kind, kind=kind) for n in range(4) for kind in ("tflite", "onnx", "pb")]
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(lambda model: convert(*model), models))
+print(json.dumps([digests_below(Path(sys.argv[1]) / str(n)) for n in range(4)]))
+"""
+    first, *others = in_a_child(script, tmp_path)[0]
+    assert len(first) == 12
+    assert all(other == first for other in others)
+
+
 def test_what_is_up_to_date_is_left_alone_without_openvino_or_numpy(tmp_path):
     spec, layout = tiny(tmp_path)
     convert(spec, layout)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -141,13 +142,20 @@ def _heights(size: tuple[int, int], wanted: int) -> tuple[float, float]:
 
 def _plain(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
     """Nobody's box touches another's."""
-    taken: list[tuple[np.ndarray, np.ndarray]] = []
+    taken: list[np.ndarray] = []
     for _ in range(TRIES):
         one = _anywhere(rng, size, person(rng, rng.uniform(*_heights(size, 2 * wanted))))
-        low, high = one.min(axis=0) - 8, one.max(axis=0) + 8
-        if all((low > other_high).any() or (high < other_low).any() for other_low, other_high in taken):
-            taken.append((low, high))
+        if _is_alone(one, taken):
             yield [(one, _ALL)]
+
+
+def _is_alone(one: np.ndarray, taken: list[np.ndarray]) -> bool:
+    """Whether a person's box is two cells off all others'; then it is taken, too."""
+    low, high = one.min(axis=0) - 16, one.max(axis=0) + 16
+    alone = all((low > other.max(axis=0)).any() or (high < other.min(axis=0)).any() for other in taken)
+    if alone:
+        taken.append(one)
+    return alone
 
 
 def _crowd(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
@@ -196,7 +204,8 @@ def _together(rng: np.random.Generator, size: tuple[int, int], one: np.ndarray, 
 
 
 def _edge(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
-    """Somebody's outermost joint lies within 4 px of the frame."""
+    """Somebody's outermost joint lies within 4 px of the frame; nobody's box touches another's."""
+    taken: list[np.ndarray] = []
     for _ in range(TRIES):
         one = _anywhere(rng, size, person(rng, rng.uniform(70, size[1] * 0.9)))
         axis, far = int(rng.integers(2)), rng.uniform(0.5, 4)
@@ -204,7 +213,8 @@ def _edge(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Itera
             one[:, axis] += far - one[:, axis].min()
         else:
             one[:, axis] += size[axis] - far - one[:, axis].max()
-        yield [(one, _ALL)]
+        if _is_alone(one, taken):
+            yield [(one, _ALL)]
 
 
 def _truncated(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
@@ -271,10 +281,10 @@ def openpose_maps(
     stride = OPENPOSE_STRIDE / upsampled
     joints, there = openpose_joints(people)
     shape = (round(people.size[1] / stride), round(people.size[0] / stride))
-    heatmaps = np.zeros((19, *shape))
+    heatmaps = np.zeros((19, *shape), np.float32)
     heatmaps[:18] = _gaussians(joints, there, shape, stride, OPENPOSE_SIGMA)
     heatmaps[18] = 1 - heatmaps[:18].max(axis=0)
-    pafs = np.zeros((38, *shape))
+    pafs = np.zeros((38, *shape), np.float32)
     for (a, b), channel in LIMBS:
         pafs[channel : channel + 2] = _field(
             joints[:, a], joints[:, b], there[:, a] & there[:, b], shape, stride
@@ -303,8 +313,7 @@ def embedding_maps(
     stride, sigma = EMBEDDINGS_STRIDE, EMBEDDINGS_SIGMA
     shape = (people.size[1] // stride, people.size[0] // stride)
     tags = TAG_STEP * (rng.permutation(len(people)) - len(people) / 2)
-    heatmaps = np.zeros((17, *shape))
-    embeddings = np.zeros((17, *shape))
+    heatmaps, embeddings = np.zeros((2, 17, *shape), np.float32)
     for one, seen, tag in zip(people.joints, people.there, tags, strict=True):
         for joint in np.flatnonzero(seen):
             drawn, window = _gaussian(one[joint], shape, stride, sigma)
@@ -320,17 +329,29 @@ def negated(heatmaps: np.ndarray) -> np.ndarray:
     return np.where(heatmaps == pooled(heatmaps, 2), heatmaps, -np.abs(heatmaps))
 
 
-def pooled(heatmaps: np.ndarray, radius: int) -> np.ndarray:
+def pooled(maps: np.ndarray, radius: int) -> np.ndarray:
     """(1, K, H, W): the maximum of the square around every cell."""
-    padded = np.pad(heatmaps, ((0, 0), (0, 0), (radius, radius), (radius, radius)), constant_values=-np.inf)
-    side = 2 * radius + 1
-    for axis in (2, 3):
-        padded = np.lib.stride_tricks.sliding_window_view(padded, side, axis=axis).max(axis=-1)
-    return padded
+    across, highest = maps.copy(), maps.copy()
+    for step in range(1, radius + 1):
+        np.maximum(across[..., step:], maps[..., :-step], out=across[..., step:])
+        np.maximum(across[..., :-step], maps[..., step:], out=across[..., :-step])
+    highest[:] = across
+    for step in range(1, radius + 1):
+        np.maximum(highest[..., step:, :], across[..., :-step, :], out=highest[..., step:, :])
+        np.maximum(highest[..., :-step, :], across[..., step:, :], out=highest[..., :-step, :])
+    return highest
+
+
+@cache
+def _noise_pool() -> np.ndarray:
+    """Gaussian noise of standard deviation 1 to cut pieces from: drawing it anew takes longer than all the rest."""
+    return np.random.default_rng(5).standard_normal(4_000_037, np.float32)
 
 
 def _noisy(maps: np.ndarray, rng: np.random.Generator, noise: float) -> np.ndarray:
-    return (maps + noise * rng.standard_normal(maps.shape, np.float32)).astype(np.float32)[None]
+    start = int(rng.integers(len(_noise_pool()) - maps.size))
+    piece = _noise_pool()[start : start + maps.size].reshape(maps.shape)
+    return (maps + np.float32(noise) * piece)[None]
 
 
 def _gaussians(

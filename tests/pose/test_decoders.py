@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
+from fakes.people import landmark_output, standing_person
+from posezoo import decode
 from posezoo.errors import InferenceError
 from posezoo.pose.decoders import DECODERS, needs_of, options_of
 from posezoo.spec.model import Decoder
@@ -52,3 +55,105 @@ def test_every_option_has_a_default_and_every_output_a_role(name):
     assert options_of(Decoder(name)) == needs.options()
     assert all(type(field.default) in (bool, int, float, str) for field in fields(needs.options))
     assert all(output.role and output.shape for network in needs.networks for output in network)
+
+
+def zeros(*shape: int) -> np.ndarray:
+    return np.zeros(shape, np.float32)
+
+
+#: For each decoder, outputs that hold nobody in an input of 64 x 64.
+NOBODY = {
+    "blazepose": {"landmarks": zeros(1, 195), "presence": zeros(1, 1)},
+    "openpose": {"heatmaps": zeros(1, 19, 8, 8), "pafs": zeros(1, 38, 8, 8)},
+    "associative_embedding": {"heatmaps": zeros(1, 17, 32, 32), "embeddings": zeros(1, 17, 32, 32)},
+    "heatmap": {"heatmaps": zeros(1, 17, 16, 16)},
+    "simcc": {"simcc_x": zeros(1, 17, 128), "simcc_y": zeros(1, 17, 128)},
+    "movenet": {"keypoints": np.full((1, 1, 17, 3), np.nan, np.float32)},
+}
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_every_decoder_takes_its_outputs_and_finds_nobody_in_nothing(name):
+    assert decode(name, NOBODY[name], (64, 64)) == []
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("kind", [np.float16, np.float64, np.int8])
+def test_outputs_may_be_any_numbers_and_stay_as_they_were(name, kind):
+    outputs = {role: np.nan_to_num(each).astype(kind) for role, each in NOBODY[name].items()}
+    before = {role: each.copy() for role, each in outputs.items()}
+    decode(name, outputs, (64, 64))
+    assert all(np.array_equal(outputs[role], before[role]) for role in outputs)
+
+
+@pytest.mark.parametrize("compatible", [False, True])
+def test_maps_with_turned_signs_stay_as_they_were(compatible):
+    maps = -np.random.default_rng(0).random((1, 17, 32, 32), np.float32)
+    maps[0, :, 16, 16] *= -1
+    outputs = {"heatmaps": maps, "embeddings": zeros(1, 17, 32, 32)}
+    before = maps.copy()
+    assert decode("associative_embedding", outputs, (64, 64), compatible=compatible, min_score=0.0)
+    assert np.array_equal(maps, before)
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs", "problem", "hint"),
+    [
+        (
+            "openpose",
+            {"heatmaps": zeros(1, 17, 8, 8), "pafs": zeros(1, 17, 8, 8)},
+            "openpose needs heatmaps 1,19,?,? and pafs 1,38,?,?; given are 1,17,8,8 and 1,17,8,8",
+            "such maps are for associative_embedding, or heatmap",
+        ),
+        (
+            "associative_embedding",
+            {"heatmaps": zeros(1, 19, 8, 8), "embeddings": zeros(1, 38, 8, 8)},
+            "given are 1,19,8,8 and 1,38,8,8",
+            "such maps are for openpose",
+        ),
+        ("openpose", {"heatmaps": zeros(1, 19, 8, 8)}, "the outputs given are heatmaps", ""),
+        (
+            "heatmap",
+            {"heatmap": zeros(1, 17, 8, 8)},
+            "the outputs given are heatmap",
+            "did you mean heatmap?",
+        ),
+        ("heatmap", {}, "the outputs given are none", ""),
+        ("heatmap", {"heatmaps": zeros(2, 17, 8, 8)}, "given are 2,17,8,8", ""),
+        ("heatmap", {"heatmaps": zeros(1, 17, 0, 8)}, "given are 1,17,0,8", ""),
+        ("heatmap", {"heatmaps": np.array([["a"]])}, "given are 1,1", ""),
+        ("movenet", {"keypoints": np.full((1, 1, 17, 3), "x")}, "outputs must be numbers", ""),
+        (
+            "heatmap",
+            {"heatmaps": zeros(1, 17, 8, 8), "flipped_heatmaps": zeros(1, 16, 8, 8)},
+            "flipped_heatmaps are 1,16,8,8, not 1,17,?,?",
+            "",
+        ),
+        (
+            "associative_embedding",
+            {"heatmaps": zeros(1, 17, 8, 8), "embeddings": zeros(1, 17, 8, 9)},
+            "maps of one image have one size, these do not: heatmaps 8x8, embeddings 9x8",
+            "",
+        ),
+    ],
+)
+def test_outputs_of_another_network_are_refused(name, outputs, problem, hint):
+    with pytest.raises(InferenceError) as caught:
+        decode(name, outputs, (64, 64))
+    assert problem in caught.value.problem and "\n" not in caught.value.problem
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("size", [(0, 64), (64, -1), (64,), (64, 64, 3)])
+def test_an_input_has_a_width_and_a_height(size):
+    with pytest.raises(InferenceError, match="input_size: expected width and height above 0"):
+        decode("heatmap", NOBODY["heatmap"], size)
+
+
+def test_blazepose_landmarks_are_in_pixels_of_their_input():
+    person = standing_person(128, 30, 200)
+    outputs = {"landmarks": landmark_output(person, np.full(33, 0.9)), "presence": np.array([[0.8]])}
+    (pose,) = decode("blazepose", outputs, (256, 256))
+    assert pose.skeleton == "blazepose-33" and pose.score == pytest.approx(0.8)
+    assert np.allclose(pose.keypoints[:, :2], person, atol=1e-3)
+    assert decode("blazepose", outputs, (256, 256), min_presence=0.9) == []

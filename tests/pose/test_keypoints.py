@@ -9,7 +9,7 @@ import pytest
 
 from fakes.people import standing_person
 from posezoo.errors import PosezooError
-from posezoo.pose.keypoints import SKELETONS, Pose, Skeleton, box_of, similarity
+from posezoo.pose.keypoints import SKELETONS, Pose, Skeleton, box_of, people, similarity
 
 
 def person(x: float = 200.0, y: float = 50.0, height: float = 300.0, score: float = 0.9) -> Pose:
@@ -43,6 +43,41 @@ def test_coco_keypoints_are_found_by_their_names():
     assert blazepose.coco is not None
     assert tuple(blazepose.keypoints[place] for place in blazepose.coco) == coco.keypoints
     assert len(coco.sigmas) == 17 and sum(coco.sigmas) == pytest.approx(1.138)
+
+
+@pytest.mark.parametrize("name", SKELETONS)
+def test_every_skeleton_holds_cocos_keypoints_by_their_names(name):
+    skeleton = SKELETONS[name]
+    assert skeleton.coco is not None
+    assert tuple(skeleton.keypoints[place] for place in skeleton.coco) == SKELETONS["coco-17"].keypoints
+
+
+def test_spreads_are_cocos_wherever_a_skeleton_stands():
+    coco = SKELETONS["coco-17"]
+    for name in ("openpose-18", "panoptic-19"):
+        skeleton = SKELETONS[name]
+        assert len(skeleton.sigmas) == len(skeleton.keypoints)
+        assert tuple(skeleton.sigmas[place] for place in skeleton.coco or ()) == coco.sigmas
+    assert SKELETONS["openpose-18"].sigmas[1] == 0.079  # CrowdPose's neck
+    assert SKELETONS["blazepose-33"].sigmas == ()  # nobody measured the hands and feet
+
+
+def test_openpose_and_panoptic_are_in_their_published_order():
+    """OpenPose's COCO model starts nose, neck, right arm; Panoptic Studio's neck, nose, body centre, left arm."""
+    assert SKELETONS["openpose-18"].keypoints[:5] == (
+        *("nose", "neck", "right_shoulder", "right_elbow", "right_wrist"),
+    )
+    assert SKELETONS["openpose-18"].keypoints[14:] == ("right_eye", "left_eye", "right_ear", "left_ear")
+    assert SKELETONS["panoptic-19"].keypoints[:4] == ("neck", "nose", "pelvis", "left_shoulder")
+    assert SKELETONS["panoptic-19"].keypoints[15:] == ("left_eye", "left_ear", "right_eye", "right_ear")
+
+
+def test_an_openpose_person_becomes_a_coco_result_without_the_neck():
+    keypoints = np.arange(54, dtype=np.float32).reshape(18, 3)
+    result = Pose(keypoints, "openpose-18", 0.5, (0, 0, 1, 1)).to_coco()
+    assert len(result["keypoints"]) == 51 and result["keypoints"][:3] == [0, 1, 2]
+    assert result["keypoints"][3:6] == keypoints[15].tolist()  # the left eye
+    assert keypoints[1, 0] not in result["keypoints"][::3]
 
 
 def test_a_pose_becomes_a_coco_result():
@@ -98,3 +133,14 @@ def test_similarity_is_cocos():
     variances = (2 * np.array(SKELETONS["coco-17"].sigmas)) ** 2
     expected = np.exp(-(moved**2) / (2 * 0.53 * width * height * variances)).mean()
     assert similarity(person(), person(x=200 + moved)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_keypoints_that_were_not_found_do_not_stretch_the_box():
+    keypoints = np.array([[10, 20, 0.4], [30, 90, 0.3], [0, 0, 0]], np.float32)
+    assert box_of(keypoints, (640, 480)) == (10, 20, 30, 90)
+    (pose,) = people(keypoints[None], np.array([0.7]), "coco-17", (25, 480))
+    assert pose.box == (10, 20, 25, 90) and pose.score == 0.7
+
+
+def test_nobody_is_an_empty_list():
+    assert people(np.empty((0, 17, 3), np.float32), np.empty(0), "coco-17", (640, 480)) == []

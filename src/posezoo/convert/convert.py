@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from posezoo.events import (
     ignore,
 )
 from posezoo.layout import Layout
+from posezoo.openvino_runtime import openvino
 from posezoo.provenance import CONVERSION_FORMAT
 from posezoo.spec.model import Decoder, ModelSpec, Precision
 
@@ -101,11 +103,28 @@ def _make(
     listener: Listener,
 ) -> None:
     original.reader_of(spec)
-    path = original.verified(spec, layout)
-    # From here on OpenVINO and numpy are needed; whoever only asks what is up to date does not wait for them.
-    from posezoo.convert import ir, preprocess
-    from posezoo.convert.publish import publish
+    with ThreadPoolExecutor() as pool:
+        # 115 MB take as long to be hashed as OpenVINO and numpy to be imported: a tenth of a second.
+        verified = pool.submit(original.verified, spec, layout)
+        # Only here: whoever asks what is up to date does not wait for them.
+        from posezoo.convert import ir, preprocess
+        from posezoo.convert.publish import publish
+        from posezoo.convert.reference import compute_reference
 
-    network = preprocess.bake(original.read(spec, path), spec)
-    ir.finish(network, spec, decoder)
-    publish(network, spec, layout, precisions, self_check=self_check, decoder=decoder, listener=listener)
+        openvino()
+        path = verified.result()
+        # Reading keeps one core busy: the original is run beside it, where its inputs are known by now.
+        is_known = all(port.name and port.layout for port in spec.inputs)
+        reference = pool.submit(compute_reference, spec, path) if self_check and is_known else None
+        network = preprocess.bake(original.read(spec, path), spec)
+        ir.finish(network, spec, decoder)
+        publish(
+            network,
+            spec,
+            layout,
+            precisions,
+            self_check=self_check,
+            reference=reference,
+            decoder=decoder,
+            listener=listener,
+        )

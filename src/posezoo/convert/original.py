@@ -21,8 +21,6 @@ from posezoo.spec.model import Framework, ModelSpec, SourceFile
 from posezoo.spec.names import why_not_a_file_name
 from posezoo.spec.reader import shown
 
-#: Whether a file holds the promised bytes.
-
 # What people are likely to have at hand instead, to name it in the refusal.
 _KINDS = {
     b"PK\x03\x04": "a zip archive",

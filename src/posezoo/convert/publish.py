@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from posezoo import files, provenance
 from posezoo.convert import ir, original
 from posezoo.convert.preprocess import completed
 from posezoo.convert.reference import Reference, compute_reference
-from posezoo.convert.self_check import SelfChecked, check
+from posezoo.convert.self_check import SelfChecked, check, load
 from posezoo.convert.working_folder import working_folder
 from posezoo.errors import OutputError
 from posezoo.events import Listener, ModelSelfChecked, ignore
@@ -33,6 +34,7 @@ def publish(
     precisions: Collection[Precision],
     *,
     self_check: bool = True,
+    reference: Future[Reference] | None = None,
     decoder: Decoder | None = None,
     listener: Listener = ignore,
 ) -> dict[Precision, Path]:
@@ -44,6 +46,7 @@ def publish(
         layout: where things lie; the original is read there again, by another runtime.
         precisions: what to make.
         self_check: whether to prove them.
+        reference: what the original computes, if somebody has asked for it already.
         decoder: what the record names as decoder.
         listener: is told of each IR that was proven.
 
@@ -56,33 +59,50 @@ def publish(
     """
     named = completed(spec, network)
     with working_folder(layout.model(spec)) as folder, ThreadPoolExecutor() as pool:
-        # Reading and compiling keep one core busy: the original runs beside, and the IR beside one another.
-        reference = (
-            pool.submit(compute_reference, named, original.path_of(spec, layout)) if self_check else None
-        )
-        written = {each: ir.write(network, folder / each / f"{spec.name}.xml", each) for each in precisions}
-        checked = _prove(named, reference.result(), written, pool, listener) if reference else {}
-        for precision, xml in written.items():
-            contents = {path.name: _content_of(path) for path in _pair(xml)}
+        # Most of these steps keep one core busy, for seconds where the network is large.
+        if self_check and reference is None:
+            reference = pool.submit(compute_reference, named, original.path_of(spec, layout))
+        written = {each: _write(network, named, folder, each, pool, self_check) for each in precisions}
+        checked = _prove(named, reference.result(), written, listener) if reference else {}
+        for precision, each in written.items():
             figures = checked[precision].figures() if precision in checked else None
-            record = provenance.compose(spec, decoder, contents, figures)
-            files.write_whole(xml.with_name("provenance.json"), record)
-            _put_in_place(xml, layout.ir(spec, precision), contents)
+            record = provenance.compose(spec, decoder, each.contents.result(), figures)
+            files.write_whole(each.xml.with_name("provenance.json"), record)
+            _put_in_place(each.xml, layout.ir(spec, precision), each.contents.result())
     return {precision: layout.ir(spec, precision) for precision in precisions}
 
 
-def _prove(
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An IR in the working folder, and what comes to be known of it."""
+
+    xml: Path
+    contents: Future[dict[str, Content]]
+    compiled: Future[Any] | None
+
+
+def _write(
+    network: Any,
     spec: ModelSpec,
-    reference: Reference,
-    written: Mapping[Precision, Path],
+    folder: Path,
+    precision: Precision,
     pool: ThreadPoolExecutor,
-    listener: Listener,
+    self_check: bool,
+) -> _Written:
+    xml = ir.write(network, folder / precision / f"{spec.name}.xml", precision)
+    compiled = pool.submit(load, spec, xml, precision) if self_check else None
+    return _Written(xml, pool.submit(_contents_of, xml), compiled)
+
+
+def _prove(
+    spec: ModelSpec, reference: Reference, written: Mapping[Precision, _Written], listener: Listener
 ) -> dict[Precision, SelfChecked]:
-    checks = pool.map(lambda each: check(spec, reference, written[each], each), written)
-    checked = dict(zip(written, checks, strict=True))
-    for precision, found in checked.items():
-        difference, tolerance = found.worst.difference, found.worst.tolerance
-        listener(ModelSelfChecked(spec.name, precision, difference, tolerance, reference.runtime))
+    checked = {}
+    for precision, each in written.items():
+        assert each.compiled is not None
+        checked[precision] = check(spec, reference, each.compiled.result(), precision)
+        worst = checked[precision].worst
+        listener(ModelSelfChecked(spec.name, precision, worst.difference, worst.tolerance, reference.runtime))
     return checked
 
 
@@ -90,8 +110,8 @@ def _pair(xml: Path) -> tuple[Path, Path]:
     return xml, xml.with_suffix(".bin")
 
 
-def _content_of(path: Path) -> Content:
-    return Content(path.stat().st_size, files.digest_of(path))
+def _contents_of(xml: Path) -> dict[str, Content]:
+    return {path.name: Content(path.stat().st_size, files.digest_of(path)) for path in _pair(xml)}
 
 
 def _put_in_place(new: Path, xml: Path, contents: Mapping[str, Content]) -> None:

@@ -59,22 +59,33 @@ class SelfChecked:
         return asdict(self)
 
 
-def check(spec: ModelSpec, reference: Reference, xml: Path, precision: Precision) -> SelfChecked:
-    """Hold an IR on disk against its original.
+def load(spec: ModelSpec, xml: Path, precision: Precision) -> Any:
+    """An IR on disk as ``openvino.CompiledModel``, ready to be checked.
+
+    Raises:
+        SelfCheckError: it cannot be run.
+    """
+    try:
+        return unmapped(openvino()).compile_model(xml, "CPU", EXACT)
+    except RuntimeError as error:
+        raise _failure_of(spec, precision)(f"cannot be run: {reason_of(error)}") from error
+
+
+def check(spec: ModelSpec, reference: Reference, compiled: Any, precision: Precision) -> SelfChecked:
+    """Hold an IR against its original.
 
     Args:
         spec: the model; its ``self_check`` says what is measured.
         reference: what the original computes.
-        xml: the IR.
+        compiled: the IR, as ``load`` gives it.
         precision: of the IR, for the default tolerance.
 
     Raises:
         SelfCheckError: an input or output differs in name, order or shape, an output holds inf or nan,
             or differs by more than its tolerance.
     """
-    failed = _Failure(f"{spec.name}: the {precision} IR")
+    failed = _failure_of(spec, precision)
     try:
-        compiled = unmapped(openvino()).compile_model(xml, "CPU", EXACT)
         _hold_ports(spec, reference, compiled, failed)
         computed = [run_compiled(compiled, case.feed) for case in reference.cases]
     except RuntimeError as error:
@@ -117,6 +128,10 @@ class _Failure:
 
     def __call__(self, problem: str) -> SelfCheckError:
         return SelfCheckError(f"{self._what} {problem}", hint=_HINT)
+
+
+def _failure_of(spec: ModelSpec, precision: Precision) -> _Failure:
+    return _Failure(f"{spec.name}: the {precision} IR")
 
 
 def _names(spec: ModelSpec, reference: Reference) -> tuple[str, ...]:

@@ -5,30 +5,198 @@ A new decoder is a line of ``DECODERS``, and one of ``estimator.PIPELINES`` that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from posezoo.errors import InferenceError, nearest
+from posezoo.pose import associative_embedding, blazepose, heatmap, movenet, open_model_zoo, openpose, simcc
+from posezoo.pose.associative_embedding import AssociativeEmbeddingOptions
 from posezoo.pose.blazepose import BlazePoseOptions
+from posezoo.pose.heatmap import HeatmapOptions
+from posezoo.pose.keypoints import Floats, Pose
+from posezoo.pose.letterbox import Size, whole
+from posezoo.pose.movenet import MovenetOptions
+from posezoo.pose.openpose import OpenPoseOptions
+from posezoo.pose.simcc import SimccOptions
 from posezoo.spec.model import Decoder, Output
 
 Option = str | int | float | bool
+Maps = Mapping[str, Floats]
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderNeeds:
-    """What a decoder needs.
+    """What a decoder needs, and what it does.
 
     Attributes:
         networks: for each network, in the order they run in, the outputs that are decoded; their
-            ``role`` is the name that the decoder knows them by.
+            ``role`` is the name that the decoder knows them by. An output without a name is called by
+            each model as it likes, and -1 stands for any size.
         options: a frozen dataclass whose fields are the options, with their defaults.
+        decode: from outputs by role, the size of the input and the options to poses in its pixels; of
+            several networks, the last one's outputs.
+        optional: outputs of the last network that need not be there.
+        also: another form of the outputs, turned into this one; None leaves them.
     """
 
     networks: tuple[tuple[Output, ...], ...]
     options: type[Any]
+    decode: Callable[[Maps, Size, Any], list[Pose]]
+    optional: tuple[Output, ...] = ()
+    also: Callable[[Maps], Maps] | None = None
 
+
+def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **options: Option) -> list[Pose]:
+    """The people in what a network put out, surest first, in pixels of its input.
+
+    openpose takes ``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), or both in one output of 57
+    channels, first or last; associative_embedding ``heatmaps`` and ``embeddings`` (1, 17, H, W), and
+    ``nms_heatmaps`` where there are some; heatmap ``heatmaps`` (1, 17, H, W), and ``flipped_heatmaps``
+    where the mirrored image was seen, too; simcc ``simcc_x`` and ``simcc_y`` (1, 17, bins); movenet
+    ``keypoints`` (1, 1, 17, 3); blazepose ``landmarks`` (1, 195) and ``presence`` (1, 1).
+
+    Args:
+        decoder: a name of ``DECODERS``.
+        outputs: by role, with a batch of one; read, never changed.
+        input_size: width and height of the network's input, in pixels.
+        options: the decoder's. ``compatible=True`` of openpose and associative_embedding returns what Open
+            Model Zoo's decoder does.
+
+    Raises:
+        InferenceError: there is no such decoder or option, or the outputs are another network's.
+        MissingPackageError: OpenCV is not installed.
+    """
+    needs = needs_of(Decoder(decoder))
+    chosen = options_of(Decoder(decoder, options))
+    if len(input_size) != 2 or not all(side > 0 for side in input_size):
+        raise InferenceError(f"input_size: expected width and height above 0, got {tuple(input_size)}")
+    given = {role: np.asarray(output) for role, output in outputs.items()}
+    if needs.also is not None:
+        given = dict(needs.also(given))
+    return needs.decode(_checked(decoder, needs, given), (input_size[0], input_size[1]), chosen)
+
+
+def _checked(decoder: str, needs: DecoderNeeds, given: Mapping[str, Any]) -> Maps:
+    """The outputs without their batch axes, as float32, for what the decoder takes."""
+    required = needs.networks[-1]
+    for output in required:
+        if output.role not in given:
+            there = ", ".join(given) or "none"
+            raise InferenceError(
+                f"{decoder} needs {_listed(required)}; the outputs given are {there}",
+                hint=nearest(output.role, given),
+            )
+    found = {
+        output.role: given[output.role] for output in (*required, *needs.optional) if output.role in given
+    }
+    if not all(_fits(found[output.role].shape, output.shape) for output in required):
+        shapes = " and ".join(_shape(each.shape) for each in found.values())
+        raise InferenceError(
+            f"{decoder} needs {_listed(required)}; given are {shapes}", hint=_other(decoder, found)
+        )
+    for output in needs.optional:
+        if output.role in found and not _fits(found[output.role].shape, output.shape):
+            raise InferenceError(
+                f"{decoder}: {output.role} are {_shape(found[output.role].shape)}, not {_shape(output.shape)}"
+            )
+    if any(each.dtype.kind not in "fiu" for each in found.values()):
+        raise InferenceError(f"{decoder}: outputs must be numbers")
+    _same_size(decoder, found)
+    return {role: np.ascontiguousarray(each[0], np.float32) for role, each in found.items()}
+
+
+def _fits(shape: tuple[int, ...], pattern: tuple[int, ...]) -> bool:
+    if len(shape) == len(pattern) + 1 and len(pattern) == 4:
+        shape = shape[:4]  # embeddings may have several tags a cell
+    return len(shape) == len(pattern) and all(
+        have == want or (want == -1 and have > 0) for have, want in zip(shape, pattern, strict=True)
+    )
+
+
+def _same_size(decoder: str, found: Mapping[str, Any]) -> None:
+    """Maps lie over each other."""
+    sizes = {role: each.shape[2:4] for role, each in found.items() if each.ndim >= 4}
+    if len(set(sizes.values())) > 1:
+        said = ", ".join(f"{role} {width}x{height}" for role, (height, width) in sizes.items())
+        raise InferenceError(f"{decoder}: maps of one image have one size, these do not: {said}")
+
+
+def _listed(outputs: tuple[Output, ...]) -> str:
+    return " and ".join(f"{output.role} {_shape(output.shape)}" for output in outputs)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return ",".join("?" if side == -1 else str(side) for side in shape)
+
+
+def _other(decoder: str, found: Mapping[str, Any]) -> str:
+    """A hint at the decoder that such maps are for."""
+    shapes = {each.shape[1] for each in found.values() if each.ndim >= 4}
+    by_channels = {frozenset({19, 38}): "openpose", frozenset({17}): "associative_embedding, or heatmap"}
+    names = by_channels.get(frozenset(shapes), "")
+    return f"such maps are for {names}" if names and decoder not in names else ""
+
+
+def _apart(outputs: Maps) -> Maps:
+    """OpenPose's maps in one output, as the original has them (57 channels, first or last), as two.
+
+    Two outputs with their channels last are turned, too.
+    """
+    turned = {role: _channels_first(each) for role, each in outputs.items()}
+    for each in turned.values():
+        if each.ndim == 4 and each.shape[1] == _BOTH:
+            return {"heatmaps": each[:, :_HEATMAPS], "pafs": each[:, _HEATMAPS:]}
+    return turned
+
+
+_HEATMAPS, _PAFS, _BOTH = 19, 38, 57
+
+
+def _channels_first(maps: Any) -> Any:
+    counts = (_HEATMAPS, _PAFS, _BOTH)
+    if maps.ndim == 4 and maps.shape[1] not in counts and maps.shape[3] in counts:
+        return maps.transpose(0, 3, 1, 2)
+    return maps
+
+
+def _openpose(maps: Maps, size: Size, options: OpenPoseOptions) -> list[Pose]:
+    follow = open_model_zoo.openpose if options.compatible else openpose.decode
+    return follow(maps["heatmaps"], maps["pafs"], size, options)
+
+
+def _associative_embedding(maps: Maps, size: Size, options: AssociativeEmbeddingOptions) -> list[Pose]:
+    heatmaps, tags = maps["heatmaps"], maps["embeddings"]
+    nms_heatmaps = maps.get("nms_heatmaps", heatmaps)
+    if options.compatible:
+        return open_model_zoo.associative_embedding(heatmaps, nms_heatmaps, tags, size, options)
+    return associative_embedding.decode(heatmaps, tags, size, options)
+
+
+def _heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose]:
+    return heatmap.decode(maps["heatmaps"], maps.get("flipped_heatmaps"), size, options)
+
+
+def _simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
+    return simcc.decode(maps["simcc_x"], maps["simcc_y"], size, options)
+
+
+def _movenet(maps: Maps, size: Size, options: MovenetOptions) -> list[Pose]:
+    return movenet.decode(maps["keypoints"], size, options)
+
+
+def _blazepose(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
+    presence = float(maps["presence"].item())
+    if not presence >= options.min_presence:
+        return []
+    pose = blazepose.pose(maps["landmarks"], presence, whole(size), size)
+    return [] if pose is None else [pose]
+
+
+_COCO_MAPS = (1, 17, -1, -1)
 
 DECODERS: dict[str, DecoderNeeds] = {
     "blazepose": DecoderNeeds(
@@ -40,6 +208,40 @@ DECODERS: dict[str, DecoderNeeds] = {
             (Output("Identity", (1, 195), role="landmarks"), Output("Identity_1", (1, 1), role="presence")),
         ),
         options=BlazePoseOptions,
+        decode=_blazepose,
+    ),
+    "openpose": DecoderNeeds(
+        networks=(
+            (
+                Output("", (1, _HEATMAPS, -1, -1), role="heatmaps"),
+                Output("", (1, _PAFS, -1, -1), role="pafs"),
+            ),
+        ),
+        options=OpenPoseOptions,
+        decode=_openpose,
+        also=_apart,
+    ),
+    "associative_embedding": DecoderNeeds(
+        networks=((Output("", _COCO_MAPS, role="heatmaps"), Output("", _COCO_MAPS, role="embeddings")),),
+        options=AssociativeEmbeddingOptions,
+        decode=_associative_embedding,
+        optional=(Output("", _COCO_MAPS, role="nms_heatmaps"),),
+    ),
+    "heatmap": DecoderNeeds(
+        networks=((Output("", _COCO_MAPS, role="heatmaps"),),),
+        options=HeatmapOptions,
+        decode=_heatmap,
+        optional=(Output("", _COCO_MAPS, role="flipped_heatmaps"),),
+    ),
+    "simcc": DecoderNeeds(
+        networks=((Output("", (1, 17, -1), role="simcc_x"), Output("", (1, 17, -1), role="simcc_y")),),
+        options=SimccOptions,
+        decode=_simcc,
+    ),
+    "movenet": DecoderNeeds(
+        networks=((Output("", (1, 1, 17, 3), role="keypoints"),),),
+        options=MovenetOptions,
+        decode=_movenet,
     ),
 }
 
@@ -69,7 +271,7 @@ def options_of(decoder: Decoder, overrides: Mapping[str, Option] | None = None) 
     for name, value in given.items():
         if name not in known:
             raise InferenceError(
-                f"decoder {decoder.name} has no option {name}: it has {', '.join(known)}",
+                f"decoder {decoder.name} has no option {name}: it has {', '.join(known) or 'none'}",
                 hint=nearest(name, known),
             )
         expected = type(known[name])

@@ -50,16 +50,33 @@ class Skeleton:
     coco: tuple[int, ...] | None = None
 
 
-def _skeleton(
-    name: str,
-    keypoints: str,
-    limbs: str,
-    *,
-    sigmas: tuple[float, ...] = (),
-    coco: tuple[int, ...] | None = None,
-) -> Skeleton:
+_COCO = (
+    *("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
+    *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
+    *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
+)
+
+# COCO's kpt_oks_sigmas (pycocotools' cocoeval.py); of the neck, which COCO does not have, CrowdPose's
+# (crowdposetools' cocoeval.py); a pelvis is placed as well as the hips that it lies between.
+_SIGMAS = {
+    "nose": 0.026,
+    "eye": 0.025,
+    "ear": 0.035,
+    "shoulder": 0.079,
+    "elbow": 0.072,
+    "wrist": 0.062,
+    "hip": 0.107,
+    "knee": 0.087,
+    "ankle": 0.089,
+    "neck": 0.079,
+    "pelvis": 0.107,
+}
+
+
+def _skeleton(name: str, keypoints: str, limbs: str) -> Skeleton:
     """A skeleton from names: keypoints by spaces, limbs as chains ``a-b-c``; sides are told by left/right."""
     names = tuple(keypoints.split())
+    kinds = [keypoint.split("_")[-1] for keypoint in names]
     index = {keypoint: place for place, keypoint in enumerate(names)}
     chains = [[index[keypoint] for keypoint in chain.split("-")] for chain in limbs.split()]
     return Skeleton(
@@ -68,8 +85,8 @@ def _skeleton(
         limbs=tuple(pair for chain in chains for pair in pairwise(chain)),
         flip_pairs=tuple((place, index[_mirrored(n)]) for n, place in index.items() if "left" in n),
         colors=tuple(_LEFT if "left" in n else _RIGHT if "right" in n else _MIDDLE for n in names),
-        sigmas=sigmas,
-        coco=coco,
+        sigmas=tuple(_SIGMAS[kind] for kind in kinds) if _SIGMAS.keys() >= set(kinds) else (),
+        coco=tuple(index[keypoint] for keypoint in _COCO) if index.keys() >= set(_COCO) else None,
     )
 
 
@@ -77,20 +94,14 @@ def _mirrored(keypoint: str) -> str:
     return keypoint.replace("left", "right")
 
 
-# Order and sigmas: COCO's person category and pycocotools' cocoeval.py (kpt_oks_sigmas).
+# Order: COCO's person category.
 _COCO_17 = _skeleton(
     "coco-17",
-    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow "
-    "left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle",
+    " ".join(_COCO),
     "left_ear-left_eye-nose-right_eye-right_ear "
     "left_wrist-left_elbow-left_shoulder-right_shoulder-right_elbow-right_wrist "
     "left_shoulder-left_hip-right_hip-right_shoulder "
     "left_hip-left_knee-left_ankle right_hip-right_knee-right_ankle",
-    sigmas=(
-        *(0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072),
-        *(0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089),
-    ),
-    coco=tuple(range(17)),
 )
 
 # Order: the landmark table of BlazePose (Bazarevsky et al. 2020, arXiv:2006.10204) in MediaPipe Pose.
@@ -110,10 +121,33 @@ _BLAZEPOSE_33 = _skeleton(
     "left_shoulder-left_hip-right_hip-right_shoulder "
     "left_hip-left_knee-left_ankle-left_heel-left_foot_index-left_ankle "
     "right_hip-right_knee-right_ankle-right_heel-right_foot_index-right_ankle",
-    coco=(0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28),
 )
 
-SKELETONS: dict[str, Skeleton] = {skeleton.name: skeleton for skeleton in (_COCO_17, _BLAZEPOSE_33)}
+# Order: OpenPose's COCO model (Cao et al. 2017, arXiv:1611.08050; POSE_COCO_BODY_PARTS in its parameters).
+# Limbs: the 17 that OpenPose draws; it finds two more, shoulder to ear, to tell people apart.
+_OPENPOSE_18 = _skeleton(
+    "openpose-18",
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist "
+    "right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear",
+    "left_ear-left_eye-nose-right_eye-right_ear nose-neck "
+    "left_wrist-left_elbow-left_shoulder-neck-right_shoulder-right_elbow-right_wrist "
+    "neck-left_hip-left_knee-left_ankle neck-right_hip-right_knee-right_ankle",
+)
+
+# Order: CMU Panoptic Studio (Joo et al. 2015), 19 keypoints of its toolbox; the pelvis is its body centre.
+_PANOPTIC_19 = _skeleton(
+    "panoptic-19",
+    "neck nose pelvis left_shoulder left_elbow left_wrist left_hip left_knee left_ankle "
+    "right_shoulder right_elbow right_wrist right_hip right_knee right_ankle "
+    "left_eye left_ear right_eye right_ear",
+    "left_ear-left_eye-nose-right_eye-right_ear nose-neck-pelvis "
+    "left_wrist-left_elbow-left_shoulder-neck-right_shoulder-right_elbow-right_wrist "
+    "pelvis-left_hip-left_knee-left_ankle pelvis-right_hip-right_knee-right_ankle",
+)
+
+SKELETONS: dict[str, Skeleton] = {
+    skeleton.name: skeleton for skeleton in (_COCO_17, _OPENPOSE_18, _PANOPTIC_19, _BLAZEPOSE_33)
+}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -122,9 +156,10 @@ class Pose:
 
     Attributes:
         keypoints: (K, 3) float32: x, y in pixels (a keypoint may lie outside the image), and the
-            score, 0..1.
+            score, 0..1; all three are 0 where the keypoint was not found.
         skeleton: a name of ``SKELETONS`` that says what the K keypoints are.
-        score: 0..1, how sure the network is of the person.
+        score: 0..1, how sure the network is of the person; where a decoder follows Open Model Zoo's,
+            that one's score, which may exceed 1.
         box: x0, y0, x1, y1 in pixels, inside the image.
     """
 
@@ -179,16 +214,36 @@ class Pose:
 
 
 def box_of(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The box around the keypoints that count, or around all of them where none does, inside the image.
+    """The box around the keypoints that count, or around all found where none does, inside the image.
 
     Args:
         keypoints: (K, 3): x, y in image pixels, and scores.
         size: width and height of the image, in pixels.
     """
     counting = keypoints[keypoints[:, 2] >= MIN_SCORE]
-    points = (counting if len(counting) else keypoints)[:, :2].clip(0, size)
+    found = keypoints[keypoints[:, 2] > 0]
+    chosen = next(points for points in (counting, found, keypoints) if len(points))
+    points = chosen[:, :2].clip(0, size)
     (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     return x0, y0, x1, y1
+
+
+def people(keypoints: Floats, scores: NDArray[Any], skeleton: str, size: tuple[int, int]) -> list[Pose]:
+    """Poses from their numbers, in the order given; a box holds all keypoints that were found.
+
+    Args:
+        keypoints: (N, K, 3): x, y in image pixels, and scores, 0 where a keypoint was not found.
+        scores: (N,): of the poses.
+        skeleton: a name of ``SKELETONS``, of K keypoints.
+        size: width and height of the image, in pixels.
+    """
+    places, missing = keypoints[:, :, :2], keypoints[:, :, 2:] <= 0
+    low = np.where(missing, np.inf, places).min(axis=1).clip(0, size).tolist()
+    high = np.where(missing, -np.inf, places).max(axis=1).clip(0, size).tolist()
+    return [
+        Pose(keypoints[place], skeleton, score, (*low[place], *high[place]))
+        for place, score in enumerate(scores.tolist())
+    ]
 
 
 def similarity(one: Pose, other: Pose) -> float:

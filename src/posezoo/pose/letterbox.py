@@ -89,6 +89,11 @@ def letterbox(image: Size, size: Size) -> View:
     return View(np.array([[scale, 0, left], [0, scale, top]]), size)
 
 
+def whole(size: Size) -> View:
+    """The input itself as the image: coordinates stay what they are."""
+    return View(np.eye(2, 3), size)
+
+
 def turned_square(center: tuple[float, float], side: float, angle: float, size: Size) -> View:
     """A square of the image, turned so that its own upward direction is the input's.
 

@@ -1,0 +1,190 @@
+"""How long decoding takes, beside the decoders that Open Model Zoo's Python demo runs.
+
+Both get the same maps of drawn crowds in turns, one thread each: ours in its default mode through
+``posezoo.decode``, NMS included where it is ours to do; the peer (``peer_model_api.py``, in an environment of
+its own) what its ``postprocess`` does, the pooling that it leaves to the network done beforehand. For
+associative embedding NMS is in the graph for both. A frame's time is the median of its turns, a case's the
+median over its frames and rounds, a ratio the median of the rounds' own. On the way ``compatible=True`` is
+held against what the peer returns. Ends with 1 where a bar is missed.
+
+    make peer-env && python benchmarks/bench_decoders.py
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+from statistics import median
+from typing import IO, Any
+
+import cv2
+import numpy as np
+from harness import machine, record, spread
+
+import posezoo
+
+ROOT = Path(__file__).resolve().parents[1]
+PEER = ROOT / "build" / "model-api-env" / "bin" / "python"
+
+ROUNDS = 10
+TURNS = 7
+SEEDS = range(3)
+
+#: Each case: people, how often the maps are finer, the most milliseconds, the least ratio to the peer.
+BARS: dict[str, tuple[int, int, float | None, float | None]] = {
+    "openpose/5": (5, 1, 0.5, 7),
+    "openpose/20": (20, 1, 1.5, 12),
+    "openpose/30": (30, 1, 4.0, 7),
+    "openpose/5/x4": (5, 4, None, 10),
+    "openpose/20/x4": (20, 4, None, 10),
+    "openpose/30/x4": (30, 4, None, 10),
+    "associative_embedding/5": (5, 1, 1.0, 3),
+    "associative_embedding/30": (30, 1, 2.5, 3),
+}
+
+
+def drawn(case: str, seed: int) -> dict[str, Any]:
+    """The maps of one frame by role; NMS of the peer's is added under names of its own."""
+    crowds = import_module("fakes.crowds")
+    people, finer, _, _ = BARS[case]
+    if case.startswith("openpose"):
+        group = crowds.group("crowd", seed, crowds.OPENPOSE_SIZE, people)
+        heatmaps, pafs = crowds.openpose_maps(group, seed, upsampled=finer)
+        pooled = crowds.pooled(heatmaps, round(6 / 7 * finer))
+        return {"heatmaps": heatmaps, "pafs": pafs, "pooled_heatmaps": pooled}
+    group = crowds.group("crowd", seed, crowds.EMBEDDINGS_SIZE, people)
+    plain, embeddings = crowds.embedding_maps(group, seed)
+    negated = crowds.negated(plain)
+    # With zeros for non-peaks the peer takes ten times as long: numpy 2.4 selects slowly among equals.
+    return {"heatmaps": negated, "embeddings": embeddings, "nms_heatmaps": negated, "plain": plain}
+
+
+def decode(case: str, maps: dict[str, Any], **options: bool) -> list[posezoo.Pose]:
+    """Ours, as a program calls it; the peer's own maps are left out."""
+    name = case.split("/")[0]
+    size = (456, 256) if name == "openpose" else (512, 512)
+    roles = ("heatmaps", "pafs", "embeddings")
+    return posezoo.decode(name, {role: maps[role] for role in roles if role in maps}, size, **options)
+
+
+def milliseconds(case: str, maps: dict[str, Any]) -> float:
+    """The median of some turns of ours."""
+    times = []
+    for _ in range(TURNS):
+        begun = time.perf_counter()
+        decode(case, maps)
+        times.append(1000 * (time.perf_counter() - begun))
+    return median(times)
+
+
+class Peer:
+    """The child process that runs the other decoders."""
+
+    def __init__(self, maps: Path) -> None:
+        script = Path(__file__).with_name("peer_model_api.py")
+        self._process = subprocess.Popen(
+            [str(PEER), str(script), str(maps)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ask(self, case: str, turns: int) -> Any:
+        """What it answers, as JSON."""
+        stdin: IO[str] | None = self._process.stdin
+        stdout: IO[str] | None = self._process.stdout
+        assert stdin is not None and stdout is not None
+        stdin.write(f"{case} {turns}\n")
+        stdin.flush()
+        return json.loads(stdout.readline())
+
+    def end(self) -> None:
+        """Close its stdin and wait."""
+        self._process.communicate()
+
+
+def equal(case: str, maps: dict[str, Any], peer: Peer, key: str) -> bool:
+    """Whether ``compatible=True`` returns the peer's numbers."""
+    poses, scores = peer.ask(key, 0)
+    ours = decode(case, maps, compatible=True)
+    stride = 8 / BARS[case][1] if case.startswith("openpose") else 2
+    theirs = np.array(poses, np.float32).reshape(-1, 17, 3) * np.array([stride, stride, 1], np.float32)
+    return (
+        len(ours) == len(theirs)
+        and all(np.array_equal(pose.keypoints, other) for pose, other in zip(ours, theirs, strict=True))
+        and np.allclose([pose.score for pose in ours], scores, rtol=1e-5)
+    )
+
+
+def main() -> int:
+    """Draw the maps, let both decode them in turns, and hold the medians against the bars."""
+    if not PEER.exists():
+        print(f"{PEER} is not there: make peer-env", file=sys.stderr)
+        return 2
+    cv2.setNumThreads(1)
+    sys.path.insert(0, str(ROOT / "tests"))
+    frames = {f"{case}/{seed}": (case, drawn(case, seed)) for case in BARS for seed in SEEDS}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "maps.npz"
+        np.savez(
+            file,
+            **{f"{key}/{role}": each for key, (_, maps) in frames.items() for role, each in maps.items()},
+        )
+        peer = Peer(file)
+        same = sum(equal(case, maps, peer, key) for key, (case, maps) in frames.items())
+        rounds: list[dict[str, tuple[float, float]]] = []
+        for _ in range(ROUNDS + 1):
+            rounds.append(
+                {
+                    key: (milliseconds(case, maps), median(peer.ask(key, TURNS)))
+                    for key, (case, maps) in frames.items()
+                }
+            )
+        peer.end()
+    own_nms = {
+        case: median(
+            milliseconds(case, {**maps, "heatmaps": maps["plain"]})
+            for key, (of, maps) in frames.items()
+            if of == case
+        )
+        for case in BARS
+        if case.startswith("associative")
+    }
+    return report(rounds[1:], own_nms, same, len(frames))
+
+
+def report(
+    rounds: list[dict[str, tuple[float, float]]], own_nms: dict[str, float], same: int, frames: int
+) -> int:
+    """Print and record; the exit status."""
+    print(machine())
+    figures: dict[str, Any] = {}
+    missed = [] if same == frames else [f"compatible equals the peer on {same} of {frames} frames"]
+    for case, (_, _, most_ms, least_ratio) in BARS.items():
+        keys = [f"{case}/{seed}" for seed in SEEDS]
+        ours = spread([median(each[key][0] for key in keys) for each in rounds])
+        theirs = spread([median(each[key][1] for key in keys) for each in rounds])
+        ratio = spread([median(each[key][1] / each[key][0] for key in keys) for each in rounds])
+        figures[case] = {"ms": ours, "peer_ms": theirs, "ratio": ratio}
+        print(
+            f"{case:26} {ours['median']:6.2f} ms ({ours['min']:.2f}-{ours['max']:.2f}), peer "
+            f"{theirs['median']:6.2f} ms, ratio {ratio['median']:5.1f} "
+            f"({ratio['min']:.1f}-{ratio['max']:.1f})"
+        )
+        if most_ms is not None and ours["median"] > most_ms:
+            missed.append(f"{case}: {ours['median']:.2f} of {most_ms} ms")
+        if least_ratio is not None and ratio["median"] < least_ratio:
+            missed.append(f"{case}: {ratio['median']:.1f} of {least_ratio} times the peer's speed")
+    for case, ms in own_nms.items():
+        print(f"{case:26} {ms:6.2f} ms with our own NMS")
+    print(f"compatible=True: equal to the peer on {same} of {frames} frames")
+    record("bench_decoders", {"rounds": ROUNDS, "cases": figures, "own_nms_ms": own_nms, "missed": missed})
+    for line in missed:
+        print(f"missed: {line}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

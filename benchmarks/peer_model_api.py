@@ -1,0 +1,75 @@
+"""The peer of bench_decoders: Open Model Zoo's decoders as openvino-model-api 0.2.5.4 has them.
+
+Runs in an environment of its own (`make peer-env`). Given a file of maps, it answers each line `case turns`
+on stdin by a line of JSON: milliseconds of each turn, or poses and scores for 0 turns.
+
+    build/model-api-env/bin/python benchmarks/peer_model_api.py maps.npz
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+
+warnings.simplefilter("ignore")  # openvino.runtime was on its way out
+
+
+def decoders() -> dict[str, Callable[[Mapping[str, Any]], Any]]:
+    """By role of the maps, what model_api does once the network has run."""
+    from model_api.models.hpe_associative_embedding import (  # type: ignore[import-not-found]
+        AssociativeEmbeddingDecoder,
+    )
+    from model_api.models.open_pose import OpenPose, OpenPoseDecoder  # type: ignore[import-not-found]
+
+    openpose = OpenPoseDecoder(18)
+    embeddings = AssociativeEmbeddingDecoder(
+        num_joints=17,
+        max_num_people=30,
+        detection_threshold=0.1,
+        use_detection_val=True,
+        ignore_too_much=False,
+        tag_threshold=1,
+        pose_threshold=0.1,
+    )
+    return {
+        "openpose": lambda maps: openpose(
+            maps["heatmaps"], OpenPose.heatmap_nms(maps["heatmaps"], maps["pooled_heatmaps"]), maps["pafs"]
+        ),
+        "associative_embedding": lambda maps: embeddings(
+            maps["heatmaps"], maps["embeddings"], nms_heatmaps=maps["nms_heatmaps"]
+        ),
+    }
+
+
+def main() -> None:
+    """Read the maps, then answer until stdin ends."""
+    cv2.setNumThreads(1)
+    maps: dict[str, dict[str, Any]] = {}
+    for key, values in np.load(sys.argv[1]).items():
+        case, _, role = key.rpartition("/")
+        maps.setdefault(case, {})[role] = values
+    decode = decoders()
+    for line in sys.stdin:
+        case, turns = line.split()
+        run = decode[case.split("/")[0]]
+        if turns == "0":
+            poses, scores = run({role: values.copy() for role, values in maps[case].items()})
+            answer: Any = [np.asarray(poses)[:, :, :3].tolist(), np.asarray(scores).tolist()]
+        else:
+            answer = []
+            for _ in range(int(turns)):
+                begun = time.perf_counter()
+                run(maps[case])
+                answer.append(1000 * (time.perf_counter() - begun))
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

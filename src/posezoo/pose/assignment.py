@@ -1,0 +1,96 @@
+"""Who goes with whom: the cheapest way to give every row a column of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def assign(costs: NDArray[Any]) -> list[int]:
+    """The column of each row, so that the sum of costs is least.
+
+    Shortest augmenting paths (R. Jonker and A. Volgenant, "A shortest augmenting path algorithm for dense
+    and sparse linear assignment problems", 1987; D. F. Crouse, "On implementing 2D rectangular assignment
+    algorithms", 2016). Of equally good answers it gives the one that SciPy's ``linear_sum_assignment`` gives,
+    since that choice decides what Open Model Zoo's decoder returns.
+
+    Args:
+        costs: (R, C) finite, R not above C.
+    """
+    if not len(costs):
+        return []
+    quick = _each_its_own(costs)
+    return _augmented(costs.astype(np.float64)) if quick is None else quick
+
+
+def _each_its_own(costs: NDArray[Any]) -> list[int] | None:
+    """The cheapest column of each row, where no two rows want the same one and none hesitates."""
+    best = costs.argmin(axis=1)
+    wanted: list[int] = best.tolist()
+    if len(set(wanted)) < len(wanted):
+        return None
+    least = costs[np.arange(len(best)), best]
+    return wanted if np.count_nonzero(costs == least[:, None]) == len(wanted) else None
+
+
+def _augmented(costs: NDArray[np.float64]) -> list[int]:
+    rows, columns = costs.shape
+    row_prices, column_prices = np.zeros(rows), np.zeros(columns)
+    row_of = np.full(columns, -1)
+    column_of = np.full(rows, -1)
+    for start in range(rows):
+        _augment(start, costs, row_prices, column_prices, row_of, column_of)
+    found: list[int] = column_of.tolist()
+    return found
+
+
+def _augment(
+    start: int,
+    costs: NDArray[np.float64],
+    row_prices: NDArray[np.float64],
+    column_prices: NDArray[np.float64],
+    row_of: NDArray[Any],
+    column_of: NDArray[Any],
+) -> None:
+    """Give the row ``start`` a column, moving others along the cheapest chain of exchanges."""
+    distances = np.full(costs.shape[1], np.inf)
+    came_from = np.full(costs.shape[1], -1)
+    # From the last on: the order in which SciPy looks at equals.
+    open_columns = np.arange(costs.shape[1])[::-1]
+    seen_rows, seen_columns = [start], []
+    row, reached = start, 0.0
+    while True:
+        steps = reached + costs[row, open_columns] - row_prices[row] - column_prices[open_columns]
+        shorter = steps < distances[open_columns]
+        distances[open_columns[shorter]] = steps[shorter]
+        came_from[open_columns[shorter]] = row
+        place = _nearest(distances[open_columns], row_of[open_columns])
+        column = int(open_columns[place])
+        reached = float(distances[column])
+        seen_columns.append(column)
+        if row_of[column] < 0:
+            break
+        row = int(row_of[column])
+        seen_rows.append(row)
+        open_columns[place] = open_columns[-1]
+        open_columns = open_columns[:-1]
+    row_prices[start] += reached
+    for other in seen_rows[1:]:
+        row_prices[other] += reached - distances[column_of[other]]
+    inner = seen_columns[:-1]
+    column_prices[inner] -= reached - distances[inner]
+    while True:
+        row = int(came_from[column])
+        row_of[column] = row
+        column_of[row], column = column, int(column_of[row])
+        if row == start:
+            return
+
+
+def _nearest(distances: NDArray[np.float64], taken_by: NDArray[Any]) -> int:
+    """The place of the least distance: of equals the last free one, or else the first."""
+    equal = np.flatnonzero(distances == distances.min())
+    free = equal[taken_by[equal] < 0]
+    return int(free[-1] if len(free) else equal[0])

@@ -1,0 +1,218 @@
+"""One person from heatmaps: the highest cell of each, and how far between the cells the joint lies.
+
+What a network was trained to draw decides what its cells mean, so that every way here is a published one and
+returns that one's numbers. Coordinates are in input pixels as those have them: a whole number is the centre
+of a pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.errors import InferenceError, nearest, require
+from posezoo.pose.keypoints import SKELETONS, Floats, Pose, people
+from posezoo.pose.letterbox import Size
+
+SKELETON = "coco-17"
+JOINTS = 17
+
+
+@dataclass(frozen=True, slots=True)
+class HeatmapOptions:
+    """What may be said about the decoding.
+
+    Attributes:
+        convention: whose way, a name of ``CONVENTIONS``.
+        blur: the width in cells of the Gaussian that ``dark`` and ``udp`` smooth with, odd: 11 for sigma 2,
+            3 for inputs of 128x96.
+        box_score: of the box that the person was cut out by, 0..1; the pose's score is multiplied by it.
+        shift_flipped: move the mirrored image's maps one cell to the right before they are averaged.
+    """
+
+    convention: str = "dark"
+    blur: int = 11
+    box_score: float = 1.0
+    shift_flipped: bool = True
+
+    def __post_init__(self) -> None:
+        if self.convention not in CONVENTIONS:
+            raise InferenceError(
+                f"decoder option convention: no {self.convention}: there is {', '.join(CONVENTIONS)}",
+                hint=nearest(self.convention, CONVENTIONS),
+            )
+        if self.blur < 1 or self.blur % 2 == 0:
+            raise InferenceError(f"decoder option blur: expected an odd number, got {self.blur}")
+        if not 0 <= self.box_score <= 1:
+            raise InferenceError(f"decoder option box_score: expected 0 to 1, got {self.box_score}")
+
+
+def decode(heatmaps: Floats, flipped: Floats | None, size: Size, options: HeatmapOptions) -> list[Pose]:
+    """The one person in the maps; nobody where no map has anything above zero.
+
+    A keypoint's score is its map's maximum. A pose's is the mean over the keypoints, or over those above the
+    convention's threshold, times the box's.
+
+    Args:
+        heatmaps: (17, H, W) float32, about 0..1.
+        flipped: (17, H, W) float32 of the mirrored image, as the network put them out; or None.
+        size: width and height of the input, in pixels.
+        options: see there.
+    """
+    convention = CONVENTIONS[options.convention]
+    if flipped is not None:
+        heatmaps = np.mean(
+            [heatmaps, upright(flipped, shift=options.shift_flipped)], axis=0, dtype=np.float32
+        )
+    height, width = heatmaps.shape[1:]
+    best = np.nan_to_num(heatmaps.reshape(JOINTS, -1), nan=-np.inf).argmax(axis=1)
+    scores = heatmaps.reshape(JOINTS, -1)[np.arange(JOINTS), best]
+    found = (scores > 0) & np.isfinite(scores)
+    if not found.any():
+        return []
+    rows, columns = np.divmod(best, width)
+    cells = np.stack([columns, rows], axis=1)
+    places = cells + convention.refine(heatmaps, cells, options.blur)
+    keypoints: Floats = np.zeros((1, JOINTS, 3), np.float32)
+    keypoints[0, :, :2] = places * convention.grid(size, (width, height))
+    keypoints[0, :, 2] = scores
+    keypoints[0, ~found] = 0
+    counting = scores[found & (scores > convention.min_score)]
+    score = float(counting.mean()) * options.box_score if len(counting) else 0.0
+    return people(keypoints, np.array([min(score, 1.0)]), SKELETON, size)
+
+
+def upright(maps: Floats, *, shift: bool) -> Floats:
+    """(17, H, W): a mirrored image's maps turned back, left and right exchanged.
+
+    Args:
+        maps: as the network put them out.
+        shift: move them one cell to the right: mirrored at the middle of cells, they lie one cell off where
+            the network's cells have their joints at the corner (SimpleBaseline's SHIFT_HEATMAP).
+    """
+    order = list(range(JOINTS))
+    for left, right in SKELETONS[SKELETON].flip_pairs:
+        order[left], order[right] = right, left
+    turned: Floats = maps[order][:, :, ::-1].copy()
+    if shift:
+        turned[:, :, 1:] = turned[:, :, :-1].copy()
+    return turned
+
+
+def _stay(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
+    """(17, 2): nothing is added to the cell."""
+    return np.zeros(cells.shape, np.float32)
+
+
+def _quarter(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
+    """(17, 2): a quarter of a cell towards the higher neighbour, away from the border."""
+    height, width = heatmaps.shape[1:]
+    x, y = cells.T
+    inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
+    (joint,) = np.nonzero(inside)
+    x, y = x[inside], y[inside]
+    moved: Floats = np.zeros(cells.shape, np.float32)
+    moved[joint, 0] = np.sign(heatmaps[joint, y, x + 1] - heatmaps[joint, y, x - 1])
+    moved[joint, 1] = np.sign(heatmaps[joint, y + 1, x] - heatmaps[joint, y - 1, x])
+    moved *= np.float32(0.25)
+    return moved
+
+
+def _dark(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
+    """(17, 2): a Newton step on the logarithm of the smoothed map, two cells away from the border.
+
+    F. Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, 2020,
+    arXiv:1910.06278: differences over two cells, the map's maximum kept through the smoothing, zeros outside.
+    """
+    cv2 = require("cv2", extra="run")
+    height, width = heatmaps.shape[1:]
+    moved: Floats = np.zeros(cells.shape, np.float32)
+    for joint, (x, y) in enumerate(cells.tolist()):
+        top = float(heatmaps[joint, y, x])
+        if not (1 < x < width - 2 and 1 < y < height - 2 and top > 0):
+            continue
+        smooth = cv2.GaussianBlur(heatmaps[joint], (blur, blur), 0, borderType=cv2.BORDER_CONSTANT)
+        near = smooth[y - 2 : y + 3, x - 2 : x + 3] * (top / smooth.max())
+        log = np.log(np.maximum(near, 1e-10))
+        slope = 0.5 * np.array([log[2, 3] - log[2, 1], log[3, 2] - log[1, 2]])
+        bend_xx = 0.25 * (log[2, 4] - 2 * log[2, 2] + log[2, 0])
+        bend_yy = 0.25 * (log[4, 2] - 2 * log[2, 2] + log[0, 2])
+        bend_xy = 0.25 * (log[3, 3] - log[1, 3] - log[3, 1] + log[1, 1])
+        moved[joint] = _newton(slope, bend_xx, bend_yy, bend_xy)
+    return moved
+
+
+def _udp(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
+    """(17, 2): DARK's step with differences over one cell, also at the border.
+
+    J. Huang et al., The Devil is in the Details: Delving into Unbiased Data Processing for Human Pose
+    Estimation, 2020, arXiv:1911.07524.
+    """
+    cv2 = require("cv2", extra="run")
+    moved: Floats = np.zeros(cells.shape, np.float32)
+    for joint, (x, y) in enumerate(cells.tolist()):
+        smooth = cv2.GaussianBlur(heatmaps[joint], (blur, blur), 0)
+        log = np.pad(np.log(smooth.clip(0.001, 50)), 1, mode="edge")[y : y + 3, x : x + 3]
+        slope = 0.5 * np.array([log[1, 2] - log[1, 0], log[2, 1] - log[0, 1]])
+        bend_xx = log[1, 2] - 2 * log[1, 1] + log[1, 0]
+        bend_yy = log[2, 1] - 2 * log[1, 1] + log[0, 1]
+        cross = log[2, 2] - log[1, 2] - log[2, 1] + 2 * log[1, 1] - log[1, 0] - log[0, 1] + log[0, 0]
+        moved[joint] = _newton(slope, bend_xx, bend_yy, 0.5 * cross)
+    return moved
+
+
+def _newton(slope: NDArray[Any], bend_xx: float, bend_yy: float, bend_xy: float) -> NDArray[Any]:
+    """From a slope to the top, where there is one nearer than two cells."""
+    area = bend_xx * bend_yy - bend_xy**2
+    if not area > 1e-12:
+        return np.zeros(2)
+    step = (
+        -np.array([bend_yy * slope[0] - bend_xy * slope[1], bend_xx * slope[1] - bend_xy * slope[0]]) / area
+    )
+    # A plateau has next to no curvature and sends the step out of the map.
+    return step if np.abs(step).max() < 2 else np.zeros(2)
+
+
+def _corner(size: Size, cells: Size) -> Floats:
+    """Cell 0 lies at pixel 0, and a cell is as wide as the stride."""
+    return np.array([size[0] / cells[0], size[1] / cells[1]], np.float32)
+
+
+def _aligned(size: Size, cells: Size) -> Floats:
+    """The first and last cells lie at the first and last pixels."""
+    return np.array([(size[0] - 1) / max(cells[0] - 1, 1), (size[1] - 1) / max(cells[1] - 1, 1)], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """How a published decoder goes from the highest cell to a pixel.
+
+    Attributes:
+        refine: from (17, H, W) maps, (17, 2) cells x, y and the width of the blur to what is added, in cells.
+        grid: from the sizes of input and map to the pixels in a cell.
+        min_score: a pose's score is the mean of the keypoints' above.
+    """
+
+    refine: Callable[[Floats, NDArray[Any], int], Floats]
+    grid: Callable[[Size, Size], Floats] = _corner
+    min_score: float = 0.0
+
+
+#: Each name is a paper's or a project's:
+#: argmax: single-human-pose-estimation-0001 in Open Model Zoo; quarter: B. Xiao et al., Simple Baselines,
+#: 2018, arXiv:1804.06208, and HRNet (``get_final_preds``, and in_vis_thre 0.2 of its evaluation); dark, udp: see
+#: there; gluoncv: GluonCV's demo (``heatmap_to_coord``, for boxes cut out without regard to their aspect);
+#: gluoncv_validation: its ``get_final_preds``; alphapose: AlphaPose's ``heatmap_to_coord_simple``.
+CONVENTIONS: dict[str, Convention] = {
+    "argmax": Convention(_stay, min_score=0.2),
+    "quarter": Convention(_quarter, min_score=0.2),
+    "dark": Convention(_dark, min_score=0.2),
+    "udp": Convention(_udp, _aligned, min_score=0.2),
+    "gluoncv": Convention(_stay),
+    "gluoncv_validation": Convention(_quarter),
+    "alphapose": Convention(_quarter),
+}

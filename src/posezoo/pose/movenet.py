@@ -1,0 +1,36 @@
+"""One person from MoveNet, whose network finds the keypoints itself.
+
+R. Votel and N. Li, Next-Generation Pose Detection with MoveNet and TensorFlow.js, 2021; the layout of the
+output is its model card's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posezoo.pose.keypoints import Floats, Pose, people
+from posezoo.pose.letterbox import Size
+
+SKELETON = "coco-17"
+
+
+@dataclass(frozen=True, slots=True)
+class MovenetOptions:
+    """There is nothing to be said."""
+
+
+def decode(keypoints: Floats, size: Size, options: MovenetOptions) -> list[Pose]:
+    """The one person; nobody where the network put out what is no number. Its score is the keypoints' mean.
+
+    Args:
+        keypoints: (1, 17, 3) float32: y and x as shares of the input's height and width, and a score, 0..1.
+        size: width and height of the input, in pixels.
+        options: none.
+    """
+    if not np.isfinite(keypoints).all():
+        return []
+    width, height = size
+    points = keypoints[:, :, [1, 0, 2]] * np.array([width, height, 1], np.float32)
+    return people(points, points[:, :, 2].mean(axis=1).clip(0, 1), SKELETON, size)

@@ -1,0 +1,246 @@
+"""What Open Model Zoo's decoders return for the same maps, number for number.
+
+For those who compare with its demo or have thresholds tuned to it: ``open_pose.py`` and
+``hpe_associative_embedding.py`` of its model_api. Their oddities are kept, each said where it is; one is not:
+people are dropped for low scores there without their tags, so that the next person's missing joints are
+looked for by somebody else's tags.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.errors import require
+from posezoo.pose.associative_embedding import JOINT_ORDER, AssociativeEmbeddingOptions, matched
+from posezoo.pose.associative_embedding import JOINTS as COCO_JOINTS
+from posezoo.pose.keypoints import Floats, Pose, people
+from posezoo.pose.letterbox import Size
+from posezoo.pose.openpose import CELL, ENOUGH, JOINTS, LIMBS, SAMPLES, OpenPoseOptions, nms_radius, upsampled
+from posezoo.pose.peaks import Peaks, highest
+
+SKELETON = "coco-17"
+
+# Where OpenPose's keypoints stand among COCO's; the neck has no place there.
+_TO_COCO = (0, -1, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
+
+
+def openpose(heatmaps: Floats, pafs: Floats, size: Size, options: OpenPoseOptions) -> list[Pose]:
+    """The people in OpenPose's maps as ``OpenPoseDecoder`` finds them, in its order.
+
+    Keypoints are COCO's; those that were not found are all 0. A pose's score is the sum of its keypoints'
+    and limbs' times the number of keypoints less one: far above 1.
+
+    Args:
+        heatmaps: (19, H, W) float32.
+        pafs: (38, H, W) float32.
+        size: width and height of the input, in pixels.
+        options: of OpenPose's own decoder.
+    """
+    if options.upsample > 1:
+        heatmaps, pafs = upsampled(heatmaps, options.upsample), upsampled(pafs, options.upsample)
+    stride = size[1] / heatmaps.shape[1]
+    found = _pooled_peaks(heatmaps[:JOINTS], nms_radius(stride / CELL), options)
+    points = _shifted(heatmaps, found)
+    entries: list[_Entry] = []
+    for limb, (joints, channel) in enumerate(LIMBS):
+        first, second = (np.flatnonzero(found.maps == joint) for joint in joints)
+        if len(first) and len(second):
+            _update(
+                entries,
+                _connections(first, second, points, pafs[channel : channel + 2], options),
+                limb,
+                points,
+            )
+    entries = [entry for entry in entries if entry.count >= options.min_keypoints]
+    keypoints: Floats = np.zeros((len(entries), COCO_JOINTS, 3), np.float32)
+    for number, entry in enumerate(entries):
+        for joint, peak in enumerate(entry.peaks):
+            if peak >= 0 and _TO_COCO[joint] >= 0:
+                keypoints[number, _TO_COCO[joint]] = points[peak]
+    keypoints[:, :, :2] *= np.float32(stride)
+    scores = np.array([entry.score * max(0, entry.count - 1) for entry in entries], np.float32)
+    return people(keypoints, scores, SKELETON, size)
+
+
+def _pooled_peaks(heatmaps: Floats, radius: int, options: OpenPoseOptions) -> Peaks:
+    """Cells as high as the highest around them: of a plateau, all."""
+    cv2 = require("cv2", extra="run")
+    window = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+    pooled = np.stack([cv2.dilate(one, window) for one in heatmaps])
+    found = np.flatnonzero((heatmaps == pooled) & (heatmaps > options.min_keypoint_score))
+    return highest(heatmaps, found, options.max_peaks)
+
+
+def _shifted(heatmaps: Floats, found: Peaks) -> Floats:
+    """(N, 3) x, y in cells and score: a quarter towards the higher neighbour, a half on, inside the map."""
+    height, width = heatmaps.shape[1:]
+    x, y = found.columns, found.rows
+    inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
+    points = np.stack([x, y, found.scores], axis=1, dtype=np.float32)
+    kind, x, y = found.maps[inside], x[inside], y[inside]
+    points[inside, 0] += np.sign(heatmaps[kind, y, x + 1] - heatmaps[kind, y, x - 1]) * np.float32(0.25)
+    points[inside, 1] += np.sign(heatmaps[kind, y + 1, x] - heatmaps[kind, y - 1, x]) * np.float32(0.25)
+    points[:, :2] = (points[:, :2] + np.float32(0.5)).clip(0, (width - 1, height - 1))
+    return points
+
+
+def _connections(
+    first: NDArray[Any], second: NDArray[Any], points: Floats, field: Floats, options: OpenPoseOptions
+) -> list[tuple[int, int, float]]:
+    """(start, end, score) of one limb, the best first, each taking its two peaks from the rest."""
+    start, end = points[first, :2], points[second, :2]
+    vector = (end[:, None] - start).reshape(-1, 1, 2)
+    grid = np.arange(SAMPLES, dtype=np.float32).reshape(1, -1, 1)
+    along = np.broadcast_to(start, (len(end), *start.shape)).reshape(-1, 1, 2)
+    places = (1 / (SAMPLES - 1) * vector * grid + along).round().astype(np.int32)
+    seen = field[:, places[..., 1], places[..., 0]]
+    unit = vector / (np.linalg.norm(vector, axis=2, keepdims=True) + 1e-6)
+    affinity = seen[0] * unit[..., 0] + seen[1] * unit[..., 1]
+    agreeing = affinity > options.min_affinity
+    count = agreeing.sum(axis=1)
+    scores = (affinity * agreeing).sum(axis=1) / (count + 1e-6)
+    valid = np.flatnonzero((scores > 0) & (count >= ENOUGH))
+    valid = valid[scores[valid].argsort()[::-1]]
+    ends, starts = np.divmod(valid, len(first))
+    taken_starts: set[int] = set()
+    taken_ends: set[int] = set()
+    connections = []
+    for one, other, score in zip(starts.tolist(), ends.tolist(), scores[valid].tolist(), strict=True):
+        if one not in taken_starts and other not in taken_ends:
+            taken_starts.add(one)
+            taken_ends.add(other)
+            connections.append((int(first[one]), int(second[other]), score))
+    return connections
+
+
+class _Entry:
+    """A person in the making: the peak of each joint or -1, how many limbs' ends were counted, the score."""
+
+    def __init__(self) -> None:
+        self.peaks = [-1] * JOINTS
+        self.count = 2
+        self.score = 0.0
+
+    def is_disjoint(self, other: _Entry) -> bool:
+        """Whether no joint is claimed by both."""
+        return all(a < 0 or b < 0 for a, b in zip(self.peaks, other.peaks, strict=True))
+
+    def extend(self, joint: int, peak: int, score: float, connection: float) -> None:
+        """Set a joint. One that was there is replaced, yet counted again, and its score stays."""
+        if self.peaks[joint] < 0:
+            self.score += score
+        self.peaks[joint] = peak
+        self.score += connection
+        self.count += 1
+
+
+def _update(
+    entries: list[_Entry], connections: list[tuple[int, int, float]], limb: int, points: Floats
+) -> None:
+    """Put one limb's connections into the people so far."""
+    (a, b), _ = LIMBS[limb]
+    for start, end, score in connections:
+        one = next((entry for entry in reversed(entries) if entry.peaks[a] == start), None)
+        other = next((entry for entry in reversed(entries) if entry.peaks[b] == end), None)
+        if one is None and other is None:
+            entry = _Entry()
+            entry.peaks[a], entry.peaks[b] = start, end
+            entry.score = float(points[start, 2] + points[end, 2]) + score
+            entries.append(entry)
+        elif one is not None and other is not None:
+            if one is other:
+                one.score += score
+            elif one.is_disjoint(other):
+                one.peaks = [max(pair) for pair in zip(one.peaks, other.peaks, strict=True)]
+                one.count += other.count
+                one.score += other.score + score
+                entries.remove(other)
+        elif one is not None:
+            one.extend(b, end, float(points[end, 2]), score)
+        elif other is not None:
+            other.extend(a, start, float(points[start, 2]), score)
+
+
+def associative_embedding(
+    heatmaps: Floats,
+    nms_heatmaps: Floats,
+    tags: Floats,
+    size: Size,
+    options: AssociativeEmbeddingOptions,
+) -> list[Pose]:
+    """The people in the maps as ``AssociativeEmbeddingDecoder`` finds them, in its order.
+
+    ``delta`` is added to joints that were not found, too, and not to those that refinement finds.
+
+    Args:
+        heatmaps: (17, H, W) float32; the signs of non-peaks may be turned.
+        nms_heatmaps: (17, H, W) float32: the same, where non-peaks are not above 0.
+        tags: (17, H, W) float32, or (17, H, W, T).
+        size: width and height of the input, in pixels.
+        options: of associative embedding's own decoder.
+    """
+    tags = tags.reshape(*tags.shape[:3], -1)
+    found = highest(
+        nms_heatmaps, np.flatnonzero(nms_heatmaps > options.min_keypoint_score), options.max_people
+    ).finite(tags)
+    heat = np.abs(heatmaps)
+    points = np.stack([found.columns, found.rows, found.scores], axis=1, dtype=np.float32)
+    peak_tags = tags[found.maps, found.rows, found.columns]
+    owners = matched(found.maps, points, peak_tags, options.max_tag_distance)
+    count = int(owners.max(initial=-1)) + 1
+    if options.adjust:
+        points[:, :2] += _quarter(heat, found.maps, found.columns, found.rows)
+    keypoints: Floats = np.zeros((count, COCO_JOINTS, 3), np.float32)
+    keypoints[owners, found.maps] = points
+    keypoints[:, :, :2] += np.float32(options.delta)
+    scores = keypoints[:, :, 2].mean(axis=1)
+    kept = np.flatnonzero(scores > options.min_score)
+    if options.refine:
+        for person in kept.tolist():
+            mean = _running_mean(peak_tags[_in_joint_order(found, owners, person)])
+            _refine(keypoints[person], mean, heat, tags)
+    keypoints = keypoints[kept]
+    keypoints[:, :, :2] *= np.float32(size[0] / heatmaps.shape[2])
+    return people(keypoints, scores[kept], SKELETON, size)
+
+
+def _in_joint_order(found: Peaks, owners: NDArray[Any], person: int) -> NDArray[Any]:
+    """The peaks of a person in the order in which they came to it."""
+    own = np.flatnonzero(owners == person)
+    rank = np.argsort(JOINT_ORDER)
+    return own[np.argsort(rank[found.maps[own]])]
+
+
+def _running_mean(tags: Floats) -> Floats:
+    """The mean, rounded at each step as the decoder rounds it."""
+    mean: Floats = np.zeros_like(tags[0])
+    for number, tag in enumerate(tags):
+        mean = (mean * number + tag) / np.float32(number + 1)
+    return mean
+
+
+def _quarter(heat: Floats, maps: NDArray[Any], x: NDArray[Any], y: NDArray[Any]) -> Floats:
+    """(N, 2): a quarter of a cell towards the higher neighbours; nothing near the border or between equals."""
+    height, width = heat.shape[1:]
+    inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
+    moved: Floats = np.zeros((len(x), 2), np.float32)
+    maps, x, y = maps[inside], x[inside], y[inside]
+    moved[inside, 0] = np.sign(heat[maps, y, x + 1] - heat[maps, y, x - 1])
+    moved[inside, 1] = np.sign(heat[maps, y + 1, x] - heat[maps, y - 1, x])
+    moved *= np.float32(0.25)
+    return moved
+
+
+def _refine(keypoints: Floats, mean: Floats, heat: Floats, tags: Floats) -> None:
+    """Put every missing joint where the rounded distance of tags less the heat is least, if there is heat."""
+    for joint in np.flatnonzero(keypoints[:, 2] <= 0).tolist():
+        # Truncated after adding a half, as the decoder rounds.
+        cost = (np.abs(tags[joint, :, :, 0] - mean[0]) + np.float32(0.5)).astype(np.int32).astype(np.float32)
+        cost -= heat[joint]
+        y, x = np.divmod(int(cost.argmin()), cost.shape[1])
+        if heat[joint, y, x] > 0:
+            moved = _quarter(heat, *(np.array([each]) for each in (joint, x, y)))[0]
+            keypoints[joint] = x + moved[0], y + moved[1], heat[joint, y, x]

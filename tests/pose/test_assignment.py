@@ -1,0 +1,53 @@
+"""Every row gets a column of its own, at the least cost."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from posezoo.pose.assignment import assign
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_other_choice_is_cheaper(seed):
+    rng = np.random.default_rng(seed)
+    rows = int(rng.integers(1, 5))
+    columns = int(rng.integers(rows, 7))
+    costs = (
+        rng.integers(0, 4, (rows, columns)).astype(float) if seed % 2 else rng.normal(size=(rows, columns))
+    )
+    chosen = assign(costs)
+    assert len(set(chosen)) == rows
+    least = min(costs[range(rows), each].sum() for each in permutations(range(columns), rows))
+    assert costs[range(rows), chosen].sum() == pytest.approx(least)
+
+
+def test_rows_that_want_the_same_column_share_the_loss():
+    assert assign(np.array([[1.0, 2, 9], [1, 8, 9], [2, 2, 9]])) == [1, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("costs", "chosen"),
+    [  # as scipy.optimize.linear_sum_assignment 1.17.1 decides between equals
+        ([[1, 2, 0, 1], [2, 1, 2, 2], [1, 1, 0, 2]], [2, 1, 0]),
+        ([[1, 1, 1, 0], [0, 2, 2, 2], [0, 2, 2, 1]], [3, 0, 2]),
+        ([[0, 2, 1, 0], [2, 2, 2, 1], [1, 2, 2, 2]], [0, 3, 2]),
+        ([[1, 1, 0, 1], [1, 0, 1, 1], [1, 1, 0, 1]], [2, 1, 0]),
+        ([[0, 0, 2, 2], [1, 1, 2, 0], [1, 1, 1, 0]], [0, 3, 1]),
+    ],
+)
+def test_equals_are_decided_as_scipy_does(costs, chosen):
+    assert assign(np.array(costs, float)) == chosen
+
+
+def test_no_rows_no_columns():
+    assert assign(np.empty((0, 3))) == []
+
+
+def test_a_hundred_rows_end():
+    costs = np.random.default_rng(1).random((100, 130))
+    chosen = assign(costs)
+    assert len(set(chosen)) == 100
+    assert costs[range(100), chosen].sum() < 2  # the least of 130 random numbers is about 1/131

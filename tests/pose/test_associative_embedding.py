@@ -1,0 +1,166 @@
+"""Tags tell whose joints are whose."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from fakes import crowds
+from posezoo import decode
+from posezoo.errors import InferenceError
+from posezoo.pose.associative_embedding import AssociativeEmbeddingOptions, Pass, merged
+from posezoo.pose.keypoints import SKELETONS, Pose
+
+pytest.importorskip("cv2")
+
+SIZE = crowds.EMBEDDINGS_SIZE
+WRIST = 9
+
+
+def standing(*places: tuple[float, float, float]) -> crowds.Group:
+    """People upright, by the middle of their bodies and their height, in pixels."""
+    joints = np.stack([crowds.person(np.random.default_rng(4), height) for _, _, height in places])
+    joints += np.array(places)[:, None, :2]
+    return crowds.Group(joints, np.ones(joints.shape[:2], bool), SIZE)
+
+
+TWO = ((150, 250, 300), (360, 250, 300))
+
+
+def found(heatmaps: np.ndarray, tags: np.ndarray, **options: float) -> list[Pose]:
+    return decode("associative_embedding", {"heatmaps": heatmaps, "embeddings": tags}, SIZE, **options)
+
+
+def errors(poses: list[Pose], people: crowds.Group) -> np.ndarray:
+    """(people, 17) distances in pixels from whoever is nearest."""
+    points = np.array([pose.keypoints[:, :2] for pose in poses])
+    apart = np.linalg.norm(people.joints[:, None] - points, axis=3)
+    return apart[np.arange(len(people)), apart.mean(axis=2).argmin(axis=1)]
+
+
+@pytest.mark.parametrize("nms_in_graph", [False, True])
+def test_two_people_are_found_where_drawn(nms_in_graph):
+    people = standing(*TWO)
+    poses = found(*crowds.embedding_maps(people, 1, nms_in_graph=nms_in_graph))
+    assert len(poses) == 2 and errors(poses, people).mean() < 0.2
+    assert all(pose.skeleton == "coco-17" and 0.8 < pose.score <= 1 for pose in poses)
+
+
+def test_nms_in_the_graph_changes_nothing():
+    people = crowds.group("crowd", 3, SIZE)
+    ours = found(*crowds.embedding_maps(people, 1))
+    theirs = found(*crowds.embedding_maps(people, 1, nms_in_graph=True))
+    assert len(ours) == len(theirs) == len(people)
+    assert all(np.array_equal(a.keypoints, b.keypoints) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_a_second_tag_tells_apart_whom_the_first_does_not():
+    people = standing(*TWO)
+    heatmaps, tags = crowds.embedding_maps(people, 1)
+    alike = tags * 0.05
+    mixed = found(heatmaps, np.stack([alike, alike], axis=-1))
+    apart = found(heatmaps, np.stack([alike, tags], axis=-1))
+    assert errors(apart, people).max() < 2 and len(apart) == 2
+    assert len(mixed) == 2  # by the distance from the middle of each, since nothing else is left
+
+
+@pytest.mark.parametrize("others", [0, 3])
+def test_a_weak_wrist_is_found_by_its_persons_tag(others):
+    """Below the threshold, and with people of lower scores around: whose tag is looked for is not mixed up."""
+    places = [*TWO, (100, 60, 60), (260, 60, 60), (420, 60, 60)][: 2 + others]
+    people = standing(*places)
+    heatmaps, tags = crowds.embedding_maps(people, 1, noise=0.005)
+    x, y = (people.joints[0, WRIST] / 2).astype(int)
+    heatmaps[0, WRIST, y - 10 : y + 11, x - 10 : x + 11] *= 0.08
+    heatmaps[0, :, :60] *= 0.3  # the small ones
+    poses = found(heatmaps, tags, min_score=0.35)
+    assert len(poses) == 2
+    assert errors(poses, people)[0, WRIST] < 3
+    poses = found(heatmaps, tags, min_score=0.35, refine=False)
+    assert [pose.keypoints[WRIST, 2] == 0 for pose in poses].count(True) == 1
+
+
+def test_noise_is_no_wrist():
+    people = standing(*TWO)
+    people.there[0, WRIST] = False
+    poses = found(*crowds.embedding_maps(people, 1))
+    missing = [pose for pose in poses if pose.keypoints[WRIST, 2] == 0]
+    assert len(missing) == 1 and missing[0].keypoints[WRIST].tolist() == [0, 0, 0]
+
+
+def test_who_is_too_faint_or_too_many_is_left_out():
+    people = standing(*TWO)
+    heatmaps, tags = crowds.embedding_maps(people, 1)
+    heatmaps[..., :128] *= 0.5
+    assert len(found(heatmaps, tags)) == 2
+    assert len(found(heatmaps, tags, min_score=0.6)) == 1
+    assert len(found(heatmaps, tags, max_people=1)) == 1
+    assert len(found(heatmaps, tags, min_keypoint_score=0.6)) == 1
+
+
+def test_tags_within_the_distance_are_one_person():
+    heatmaps, tags = crowds.embedding_maps(standing((150, 250, 300)), 1)
+    tags[:, :5] += 0.8
+    assert len(found(heatmaps, tags)) == 1
+    assert len(found(heatmaps, tags, max_tag_distance=0.5)) == 2
+
+
+def test_adjusting_and_the_offset_move_keypoints():
+    people = standing((150.7, 250.3, 300))
+    maps = crowds.embedding_maps(people, 1)
+    (fine,), (plain,), (corner,) = found(*maps), found(*maps, adjust=False), found(*maps, offset=0.0)
+    assert (plain.keypoints[:, :2] % 2 == 1).all()  # the middles of cells 2 px wide
+    assert 0.3 < np.abs(fine.keypoints - plain.keypoints)[:, :2].max() <= 1.0001
+    assert np.allclose(fine.keypoints[:, :2] - corner.keypoints[:, :2], 1)
+
+
+def test_passes_of_a_mirrored_image_and_other_scales_are_merged():
+    people = standing(*TWO)
+    heatmaps, tags = (maps[0] for maps in crowds.embedding_maps(people, 1))
+    order = np.arange(17)
+    for left, right in SKELETONS["coco-17"].flip_pairs:
+        order[left], order[right] = right, left
+    mirrored = heatmaps[order][:, :, ::-1], tags[order][:, :, ::-1] + 7
+    low = heatmaps.reshape(17, 128, 2, 128, 2).mean(axis=(2, 4))
+    passes = [
+        Pass([heatmaps, low], tags),
+        Pass([mirrored[0]], mirrored[1], mirrored=True),
+        Pass([low], tags[:, ::2, ::2], scale=0.5),
+    ]
+    merged_heat, merged_tags = merged(passes, (256, 256))
+    assert merged_heat.shape == (17, 256, 256) and merged_tags.shape == (17, 256, 256, 2)
+    assert np.allclose(merged_tags[..., 0] + 7, merged_tags[..., 1])
+    alone, _ = merged(passes[1:2], (256, 256))
+    assert np.allclose(alone, heatmaps)
+    poses = found(merged_heat[None], merged_tags[None])
+    assert len(poses) == 2 and errors(poses, people).mean() < 0.5
+
+
+def test_merging_needs_tags_of_the_usual_scale():
+    maps = np.zeros((17, 8, 8), np.float32)
+    with pytest.raises(InferenceError, match="none is of scale 1"):
+        merged([Pass([maps], maps, scale=0.5), Pass([maps], maps, scale=2)], (8, 8))
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_nobody(poison):
+    people = standing(*TWO)
+    heatmaps, tags = crowds.embedding_maps(people, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tags[..., :100] = poison
+        poses = found(heatmaps, tags)
+        assert all(np.isfinite(pose.keypoints).all() for pose in poses)
+        assert (
+            min(np.linalg.norm(pose.keypoints[:, :2] - people.joints[1], axis=1).max() for pose in poses) < 2
+        )
+        heatmaps[:] = poison
+        assert found(heatmaps, tags) == []
+
+
+@pytest.mark.parametrize("wrong", [{"min_keypoint_score": 0}, {"max_tag_distance": 0}, {"max_people": 0}])
+def test_options_out_of_range_are_refused(wrong):
+    with pytest.raises(InferenceError, match=f"decoder option {next(iter(wrong))}: expected"):
+        AssociativeEmbeddingOptions(**wrong)

@@ -1,0 +1,122 @@
+"""Everybody who was drawn comes back, and nobody else: on maps of known people, kind by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import posezoo
+from fakes import crowds
+from posezoo.pose.keypoints import SKELETONS, Pose
+
+pytest.importorskip("cv2")
+
+#: The share of people who have to come back, by kind; nobody may be invented where it is all of them.
+SHARES = dict.fromkeys(crowds.KINDS, 1.0) | dict.fromkeys(("overlapping", "crossing", "crowd", "twins"), 0.97)
+MOST_MEAN_ERROR_PX = 0.5
+SEEDS, FEW_SEEDS = range(200), range(6)
+
+
+@dataclass
+class Tally:
+    """What became of the people of many groups."""
+
+    people: int = 0
+    back: int = 0
+    invented: int = 0
+    error_sum: float = 0.0
+    keypoints: int = 0
+
+    def add(self, joints: np.ndarray, there: np.ndarray, poses: list[Pose]) -> None:
+        """Match poses to people, the most alike first (OKS at least 0.5), and count."""
+        likeness = np.array([[oks(pose, *one) for one in zip(joints, there, strict=True)] for pose in poses])
+        likeness = likeness.reshape(len(poses), len(joints))
+        self.people += len(joints)
+        matched = 0
+        while likeness.size and likeness.max() >= 0.5:
+            pose, person = (int(place) for place in np.unravel_index(likeness.argmax(), likeness.shape))
+            likeness[pose], likeness[:, person] = -1, -1
+            matched += 1
+            self._compare(poses[pose].keypoints, joints, there, person)
+        self.invented += len(poses) - matched
+
+    def _compare(self, keypoints: np.ndarray, joints: np.ndarray, there: np.ndarray, person: int) -> None:
+        apart = np.where(there, np.linalg.norm(joints - keypoints[:, :2], axis=2), np.inf)
+        both = there[person] & (keypoints[:, 2] > 0)
+        self.back += bool((apart[:, both].argmin(axis=0) == person).all())
+        self.error_sum += float(apart[person, both].sum())
+        self.keypoints += int(both.sum())
+
+
+def oks(pose: Pose, joints: np.ndarray, there: np.ndarray) -> float:
+    """COCO's object keypoint similarity over the joints that are there; one that was not found is worth nothing."""
+    area = 0.53 * float(np.ptp(joints[there], axis=0).prod())
+    squared = ((pose.keypoints[:, :2] - joints) ** 2).sum(axis=1)
+    alike = np.exp(-squared / (2 * max(area, 1) * (2 * np.array(SKELETONS[pose.skeleton].sigmas)) ** 2))
+    return float(np.where(pose.keypoints[:, 2] > 0, alike, 0)[there].mean())
+
+
+def openpose(kind: str, seed: int, tally: Tally) -> None:
+    people = crowds.group(kind, seed, crowds.OPENPOSE_SIZE)
+    heatmaps, pafs = crowds.openpose_maps(people, seed)
+    poses = posezoo.decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, crowds.OPENPOSE_SIZE)
+    tally.add(*crowds.openpose_joints(people), poses)
+
+
+def embeddings(kind: str, seed: int, tally: Tally) -> None:
+    people = crowds.group(kind, seed, crowds.EMBEDDINGS_SIZE)
+    heatmaps, tags = crowds.embedding_maps(people, seed, nms_in_graph=seed % 2 == 0)
+    outputs = {"heatmaps": heatmaps, "embeddings": tags}
+    poses = posezoo.decode("associative_embedding", outputs, crowds.EMBEDDINGS_SIZE)
+    tally.add(people.joints, people.there, poses)
+
+
+def hold(decode: Callable[[str, int, Tally], None], kind: str, seeds: range) -> None:
+    tally = Tally()
+    for seed in seeds:
+        decode(kind, seed, tally)
+    assert tally.back >= SHARES[kind] * tally.people, tally
+    assert tally.invented == 0 or SHARES[kind] < 1, tally
+    assert tally.error_sum <= MOST_MEAN_ERROR_PX * tally.keypoints, tally
+    assert tally.keypoints > 6 * tally.people or kind == "empty"
+
+
+@pytest.mark.parametrize("kind", crowds.KINDS)
+@pytest.mark.parametrize("decode", [openpose, embeddings])
+def test_a_few_groups_come_back(decode, kind):
+    hold(decode, kind, FEW_SEEDS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", crowds.KINDS)
+@pytest.mark.parametrize("decode", [openpose, embeddings])
+def test_two_hundred_groups_come_back(decode, kind):
+    hold(decode, kind, SEEDS)
+
+
+def test_groups_are_what_they_are_called():
+    """Two people of a kind are drawn differently from seed to seed, and keep their distance."""
+    for kind in crowds.KINDS:
+        groups = [crowds.group(kind, seed, crowds.OPENPOSE_SIZE) for seed in FEW_SEEDS]
+        assert all(len(group) > 0 for group in groups) or kind == "empty"
+        for group in groups:
+            for one in range(len(group)):
+                for other in range(one):
+                    common = group.there[one] & group.there[other]
+                    apart = np.linalg.norm(group.joints[one] - group.joints[other], axis=1)[common]
+                    assert (apart >= crowds.APART).all(), kind
+    assert max(len(crowds.group("crowd", seed, crowds.OPENPOSE_SIZE)) for seed in range(20)) >= 25
+
+
+def test_a_decoder_that_forgets_a_joint_of_everybody_is_caught():
+    """The tally itself: a pose moved by half a body is no longer that person's."""
+    people = crowds.group("plain", 1, crowds.EMBEDDINGS_SIZE)
+    maps = dict(zip(("heatmaps", "embeddings"), crowds.embedding_maps(people, 1), strict=True))
+    poses = posezoo.decode("associative_embedding", maps, crowds.EMBEDDINGS_SIZE)
+    poses[0].keypoints[:, :2] += 60
+    tally = Tally()
+    tally.add(people.joints, people.there, poses)
+    assert tally.back == tally.people - 1 and tally.invented == 1

@@ -1,0 +1,184 @@
+"""Limbs tell whose joints are whose."""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+from fakes import crowds
+from posezoo import decode
+from posezoo.errors import InferenceError
+from posezoo.pose.keypoints import Pose
+from posezoo.pose.openpose import LIMBS, OpenPoseOptions, upsampled
+
+pytest.importorskip("cv2")
+
+SIZE = crowds.OPENPOSE_SIZE
+
+
+def standing(*places: tuple[float, float, float]) -> crowds.Group:
+    """People upright, by the middle of their bodies and their height, in pixels."""
+    joints = np.stack([crowds.person(np.random.default_rng(4), height) for _, _, height in places])
+    joints += np.array(places)[:, None, :2]
+    return crowds.Group(joints, np.ones(joints.shape[:2], bool), SIZE)
+
+
+def found(people: crowds.Group, *, upsampled: int = 1, **options: float) -> list[Pose]:
+    heatmaps, pafs = crowds.openpose_maps(people, 1, upsampled=upsampled)
+    return decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE, **options)
+
+
+def error(pose: Pose, people: crowds.Group) -> float:
+    """The mean distance in pixels from the nearest person's joints."""
+    joints, _ = crowds.openpose_joints(people)
+    return float(np.linalg.norm(joints - pose.keypoints[:, :2], axis=2).mean(axis=1).min())
+
+
+def test_one_person_is_found_where_drawn():
+    people = standing((200, 128, 200))
+    (pose,) = found(people)
+    assert pose.skeleton == "openpose-18" and error(pose, people) < 0.2
+    assert 0.5 < pose.score <= 1
+    x0, y0, x1, y1 = pose.box
+    joints, _ = crowds.openpose_joints(people)
+    assert (x0, y0, x1, y1) == pytest.approx([*joints[0].min(axis=0), *joints[0].max(axis=0)], abs=1)
+
+
+def test_the_surest_comes_first():
+    people = standing((100, 128, 180), (300, 128, 180))
+    heatmaps, pafs = crowds.openpose_maps(people, 1)
+    heatmaps[:, :18, :, :25] *= 0.6
+    first, second = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE)
+    assert first.score > second.score and first.keypoints[1, 0] > 200
+
+
+def test_the_grid_of_the_map_does_not_matter():
+    """The same person in maps upsampled by the network, by us, and in plain ones."""
+    people = standing((200, 128, 200))
+    assert error(found(people, upsampled=4)[0], people) < 0.5
+    assert error(found(people, upsample=4)[0], people) < 0.8
+    assert error(found(people)[0], people) < 0.2
+
+
+def test_without_subpixel_keypoints_are_the_middles_of_cells():
+    (pose,) = found(standing((200, 128, 200)), subpixel=False)
+    assert np.array_equal((pose.keypoints[:, :2] / 8) % 1, np.full((18, 2), 0.5))
+
+
+def test_upsampling_keeps_hills_in_place():
+    maps = np.zeros((2, 10, 12), np.float32)
+    maps[:, 4, 5] = 1
+    fine = upsampled(maps, 8)
+    assert fine.shape == (2, 80, 96)
+    row, column = np.unravel_index(fine[1].argmax(), fine[1].shape)
+    assert abs((column + 0.5) / 8 - 5.5) < 0.1 and abs((row + 0.5) / 8 - 4.5) < 0.1
+
+
+def test_two_people_in_line_keep_their_own_legs():
+    """Below each other, 21 px apart: their fields are one lane, and only the lengths tell."""
+    for pose in found(people := standing((200, 110, 180), (200, 131, 180))):
+        assert error(pose, people) < 0.5
+
+
+def test_a_small_person_before_a_large_one_keeps_its_size():
+    people = standing((200, 128, 230), (202, 110, 70))
+    poses = found(people)
+    assert len(poses) == 2 and all(error(pose, people) < 0.5 for pose in poses)
+
+
+def test_a_joint_that_is_hidden_is_zero_and_the_rest_stays():
+    people = standing((200, 128, 200))
+    people.there[0, 9] = False  # the left wrist of COCO
+    (pose,) = found(people)
+    assert pose.keypoints[7].tolist() == [0, 0, 0]
+    assert (pose.keypoints[np.arange(18) != 7, 2] > 0.3).all()
+
+
+def test_few_keypoints_are_nobody_unless_one_asks():
+    people = standing((200, 128, 200))
+    people.there[0] = False
+    people.there[0, 5] = True  # the left shoulder; the neck is always there
+    assert found(people) == []
+    (pose,) = found(people, min_keypoints=2)
+    assert (pose.keypoints[:, 2] > 0).sum() == 2
+    assert found(people, min_keypoints=2, min_score=3.0) == []
+
+
+def test_thresholds_are_heeded():
+    people = standing((200, 128, 200))
+    assert found(people, min_keypoint_score=1.0) == []
+    heatmaps, pafs = crowds.openpose_maps(people, 1)
+    weak = {"heatmaps": heatmaps, "pafs": 0.5 * pafs}
+    assert len(decode("openpose", weak, SIZE, min_affinity=0.4)) == 1
+    assert decode("openpose", weak, SIZE, min_affinity=0.6) == []
+
+
+def test_of_too_many_peaks_the_highest_are_taken():
+    people = standing((100, 128, 180), (300, 128, 180))
+    heatmaps, pafs = crowds.openpose_maps(people, 1)
+    heatmaps[:, :18, :, :25] *= 0.6
+    (pose,) = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE, max_peaks=1)
+    assert pose.keypoints[1, 0] > 200
+
+
+@pytest.mark.parametrize("axis", [1, 3])
+def test_one_output_of_57_channels_is_as_good(axis):
+    heatmaps, pafs = crowds.openpose_maps(people := standing((200, 128, 200)), 1)
+    both = np.moveaxis(np.concatenate([heatmaps, pafs], axis=1), 1, axis)
+    (pose,) = decode("openpose", {"maps": both}, SIZE)
+    assert error(pose, people) < 0.2
+
+
+def test_limbs_take_each_channel_once():
+    channels = [channel for _, first in LIMBS for channel in (first, first + 1)]
+    assert sorted(channels) == list(range(38))
+
+
+def crowded(rng: np.random.Generator, pafs: np.ndarray) -> dict[str, np.ndarray]:
+    """A hundred peaks a channel."""
+    heatmaps = np.zeros((1, 19, 32, 57), np.float32)
+    rows, columns = (each.ravel() for each in np.mgrid[1:31:3, 1:56:4])
+    for channel in range(18):
+        chosen = rng.permutation(len(rows))[:100]
+        heatmaps[0, channel, rows[chosen], columns[chosen]] = rng.uniform(0.3, 1, 100)
+    return {"heatmaps": heatmaps, "pafs": pafs}
+
+
+@pytest.mark.parametrize("field", ["none", "noise", "everywhere"])
+def test_a_hundred_peaks_a_channel_end_soon(field):
+    """Bounded is meant, not quick: the bar of 20 ms is the benchmark's, on a quiet machine."""
+    rng = np.random.default_rng(1)
+    fields = {
+        "none": np.zeros((1, 38, 32, 57), np.float32),
+        "noise": rng.normal(0, 1, (1, 38, 32, 57)).astype(np.float32),
+        "everywhere": np.ones((1, 38, 32, 57), np.float32),
+    }
+    maps = crowded(rng, fields[field])
+    begun = time.perf_counter()
+    decode("openpose", maps, SIZE)
+    assert time.perf_counter() - begun < 1
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_nobody(poison):
+    heatmaps, pafs = crowds.openpose_maps(standing((100, 128, 180), (300, 128, 180)), 1)
+    heatmaps[..., :20], pafs[..., :20] = poison, poison
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        poses = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE)
+        assert any(pose.keypoints[1, 0] > 250 for pose in poses)
+        assert all(np.isfinite(pose.keypoints).all() and np.isfinite(pose.score) for pose in poses)
+        heatmaps[:], pafs[:] = poison, poison
+        assert decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, SIZE) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"upsample": 9}, {"upsample": 0}, {"min_affinity": 0}, {"min_keypoint_score": 2}, {"max_peaks": 0}],
+)
+def test_options_out_of_range_are_refused(wrong):
+    with pytest.raises(InferenceError, match=f"decoder option {next(iter(wrong))}: expected"):
+        OpenPoseOptions(**wrong)

@@ -1,0 +1,64 @@
+"""Bins of x and of y become pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from posezoo import decode
+from posezoo.errors import InferenceError
+from posezoo.pose.keypoints import Pose
+
+SIZE = (192, 256)
+
+
+def outputs(places: np.ndarray, scores: np.ndarray, split: float = 2.0) -> dict[str, np.ndarray]:
+    across, down = (np.zeros((1, 17, round(side * split)), np.float32) for side in SIZE)
+    joints = np.arange(17)
+    across[0, joints, np.rint(places[:, 0] * split).astype(int)] = scores
+    down[0, joints, np.rint(places[:, 1] * split).astype(int)] = scores + 0.05
+    return {"simcc_x": across, "simcc_y": down}
+
+
+def person() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return np.rint(rng.uniform((0, 0), (190, 250), (17, 2)) * 2) / 2, rng.uniform(0.3, 0.9, 17)
+
+
+def test_the_highest_bins_are_the_place_and_the_lower_one_the_score():
+    places, scores = person()
+    (pose,) = decode("simcc", outputs(places, scores), SIZE)
+    assert np.allclose(pose.keypoints[:, :2], places) and np.allclose(pose.keypoints[:, 2], scores)
+    assert pose.score == pytest.approx(scores.mean(), abs=1e-6)
+
+
+def test_bins_may_be_finer():
+    places, scores = person()
+    (pose,) = decode("simcc", outputs(places, scores, 3.0), SIZE, split=3.0)
+    assert np.abs(pose.keypoints[:, :2] - places).max() <= 1 / 6 + 1e-4
+
+
+def test_the_number_of_bins_has_to_fit_the_input():
+    with pytest.raises(
+        InferenceError, match="384 and 512 bins, but an input of 192x256 with 3 in a pixel"
+    ) as caught:
+        decode("simcc", outputs(*person()), SIZE, split=3.0)
+    assert "split" in caught.value.hint
+
+
+def test_what_is_not_above_zero_or_no_number_was_not_found():
+    places, scores = person()
+    maps = outputs(places, scores)
+    maps["simcc_x"][0, 3] = -1
+    maps["simcc_y"][0, 4, 7] = np.nan
+    pose: Pose
+    (pose,) = decode("simcc", maps, SIZE)
+    assert not pose.keypoints[3:5].any() and (np.delete(pose.keypoints[:, 2], [3, 4]) > 0).all()
+    maps["simcc_x"][:] = np.nan
+    assert decode("simcc", maps, SIZE) == []
+
+
+@pytest.mark.parametrize("split", [0.0, -1.0, 1e9])
+def test_a_split_that_cannot_be_meant_is_refused(split):
+    with pytest.raises(InferenceError, match="decoder option split: expected above 0"):
+        decode("simcc", outputs(*person()), SIZE, split=split)
