@@ -21,6 +21,7 @@ from posezoo.spec.model import (
     HttpSource,
     License,
     ModelSpec,
+    NetworkChoice,
     PythonPackageSource,
     RegexReplace,
     UnpackArchive,
@@ -150,6 +151,25 @@ def test_of_several_files_the_original_is_the_one_that_the_arguments_name(tmp_pa
     spec = omz_spec_of(tmp_path, files=files, model_optimizer_args=arguments, framework="caffe")
     assert spec.original is spec.files[1]
     assert spec.mo_args == (("--input_proto", "$dl_dir/net.prototxt"),)
+
+
+def test_a_checkpoint_of_one_of_our_networks_is_the_original(tmp_path):
+    network = {"name": "higher_hrnet", "width": 32, "deep": True, "mode": "nearest"}
+    spec = spec_of(tmp_path, files=[FILE, {**FILE, "name": "w.pth"}], network=network, checkpoint="w.pth")
+    assert spec.network == NetworkChoice("higher_hrnet", {"width": 32, "deep": True, "mode": "nearest"})
+    assert spec.original is spec.files[1]
+
+
+def test_a_checkpoint_may_lie_in_an_archive_and_wins_over_what_upstreams_code_would_make(tmp_path):
+    spec = omz_spec_of(
+        tmp_path,
+        files=[{**FILE, "name": "net.zip"}],
+        postprocessing=[{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}],
+        model_optimizer_args=["--input_model=$conv_dir/net.onnx"],
+        network={"name": "higher_hrnet"},
+        checkpoint="sub/w.pth",
+    )
+    assert spec.original == spec.checkpoint == "sub/w.pth"
 
 
 def test_what_upstreams_code_would_make_is_named_and_never_run(tmp_path):

@@ -18,6 +18,8 @@ def test_every_kind_of_value_survives(tmp_path):
         files=[{**FILE, "source": SOURCES}],
         inputs=[{**INPUT, "mean": [1, 2, 3]}],
         decoder={"name": "blazepose", "max_people": 3},
+        network={"name": "higher_hrnet", "width": 32},
+        checkpoint="net.tflite",
         self_check={"tolerance": {"*": 0.1}, "reason": "x"},
         postprocessing=[{"$type": "unpack_archive", "format": "zip", "file": "net.tflite"}],
     )

@@ -194,6 +194,14 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkChoice:
+    """Which of our networks a checkpoint belongs to: a name of ``networks.NETWORKS`` and its arguments."""
+
+    name: str
+    arguments: Mapping[str, str | int | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Decoder:
     """How the outputs become poses: a name of ``pose.decoders`` and its options."""
 
@@ -257,6 +265,9 @@ class ModelSpec:
         quantizable: whether Open Model Zoo quantized it.
         quantized: what its weights are quantized to; empty where they are not.
         input_model: the file to convert, as Open Model Zoo's arguments name it ($dl_dir/net.pb).
+        network: which of our networks the checkpoint's weights are for; None where none is needed.
+        checkpoint: the file that holds the weights: a published file's name, or a path that unpacking an
+            archive leaves; empty without a network.
     """
 
     name: str
@@ -283,17 +294,20 @@ class ModelSpec:
     quantizable: bool = False
     quantized: str = ""
     input_model: str = ""
+    network: NetworkChoice | None = None
+    checkpoint: str = ""
 
     @property
     def original(self) -> SourceFile | str:
         """The file to convert: a published file, or the path of one that is not published as such.
 
-        A path below the model's folder is left there by unpacking an archive; a path that starts with
-        ``$conv_dir/`` is made by upstream's own code (``upstream_export``, pre-convert.py), never by ours.
+        Of a model of ours for PyTorch it is the checkpoint. A path below the model's folder is left there by
+        unpacking an archive; a path that starts with ``$conv_dir/`` is made by upstream's own code
+        (``upstream_export``, pre-convert.py), never by ours.
         """
-        if not self.input_model:
+        path = self.checkpoint or self.input_model.removeprefix("$dl_dir/")
+        if not path:
             return self.files[0]
-        path = self.input_model.removeprefix("$dl_dir/")
         return next((file for file in self.files if file.name == path), path)
 
     @property

@@ -16,6 +16,7 @@ from posezoo.spec.model import (
     Framework,
     License,
     ModelSpec,
+    NetworkChoice,
     Origin,
     Plain,
     SelfCheck,
@@ -31,7 +32,8 @@ from posezoo.spec.values import line, listed, refuse_twins, word
 
 MODEL_KEYS = (
     "description", "task_type", "framework", "license", "origin", "revision",
-    "files", "postprocessing", "inputs", "outputs", "decoder", "skeleton", "self_check",
+    "files", "postprocessing", "network", "checkpoint",
+    "inputs", "outputs", "decoder", "skeleton", "self_check",
     "input_info", "model_optimizer_args", "conversion_to_onnx_args", "model_info", "quantizable", "quantized",
 )  # fmt: skip
 COMPOSITE_KEYS = (
@@ -72,6 +74,9 @@ def read_model(path: Path, *, family: Family, name: str, composite: str = "") ->
     files = read_files(top["files"])
     steps = listed(top.get("postprocessing"), read_step)
     _refuse_strangers(top.get("postprocessing"), files, steps)
+    network = _network(top.get("network"))
+    if network is None and (stranger := top.get("checkpoint")) is not None:
+        raise stranger.error("is given without the network that its weights are for")
     quantizable, quantized = top.get("quantizable"), top.get("quantized")
     return ModelSpec(
         name=name,
@@ -98,6 +103,8 @@ def read_model(path: Path, *, family: Family, name: str, composite: str = "") ->
         quantizable=quantizable.boolean(older=True) if quantizable is not None else False,
         quantized=quantized.word(QUANTIZED) if quantized is not None else "",
         input_model=arguments.input_model,
+        network=network,
+        checkpoint=_checkpoint(top, files, steps) if network is not None else "",
     )
 
 
@@ -164,6 +171,31 @@ def _folders_below(path: Path) -> tuple[str, ...]:
 
 def _revision(node: Node | None) -> int:
     return node.integer(minimum=1, maximum=MAX_REVISION) if node is not None else 1
+
+
+def _network(node: Node | None) -> NetworkChoice | None:
+    if node is None:
+        return None
+    fields = node.fields()
+    return NetworkChoice(
+        name=word(fields["name"]),
+        arguments={key: _argument(value) for key, value in fields if key != "name"},
+    )
+
+
+def _argument(node: Node) -> str | int | bool:
+    value = node.scalar()
+    if isinstance(value, float):
+        raise node.error(f"expected a whole number, true or false, or a word, got {value:g}")
+    return value
+
+
+def _checkpoint(top: Fields, files: tuple[SourceFile, ...], steps: tuple[Step, ...]) -> str:
+    node = top["checkpoint"]
+    name = file_name(node)
+    if name not in {file.name for file in files} and not any(isinstance(s, UnpackArchive) for s in steps):
+        raise node.error(f"{name} is none of the files, and no archive is unpacked")
+    return name
 
 
 def _decoder(node: Node | None) -> Decoder | None:

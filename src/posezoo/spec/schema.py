@@ -31,6 +31,8 @@ def schema() -> Schema:
         "revision": _integer(1, model_yml.MAX_REVISION, "Counts up when the files change."),
         "files": _list(_ref("file"), at_least=1),
         "postprocessing": _list(_ref("step")),
+        "network": _ref("network", "One of ours, and its arguments: the checkpoint holds its weights."),
+        "checkpoint": _ref("file_name", "One of the files, or what an archive among them holds."),
         "inputs": _list(_ref("input")),
         "outputs": _list(_ref("output")),
         "decoder": _ref("decoder"),
@@ -45,7 +47,15 @@ def schema() -> Schema:
     }
     found = _mapping(properties, ("description", "task_type", "framework", "license", "files"))
     exclusive = [{"not": {"required": list(pair)}} for pair in model_yml.EXCLUSIVE]
-    return {"$schema": DIALECT, "title": "model.yml of posezoo", **found, "allOf": exclusive, "$defs": _DEFS}
+    together = {"network": ["checkpoint"], "checkpoint": ["network"]}
+    return {
+        "$schema": DIALECT,
+        "title": "model.yml of posezoo",
+        **found,
+        "allOf": exclusive,
+        "dependentRequired": together,
+        "$defs": _DEFS,
+    }
 
 
 def composite_schema() -> Schema:
@@ -235,6 +245,12 @@ _DEFS: dict[str, Schema] = {
         "type": "string",
         "pattern": rf"^\s*(?:{arguments.FLAG})(?:=[^\u0000]*)?\s*$",
         "maxLength": arguments.MAX_LENGTH,
+    },
+    "network": {
+        "type": "object",
+        "properties": {"name": _ref("word")},
+        "required": ["name"],
+        "additionalProperties": {"allOf": [_ref("text"), {"type": ["string", "integer", "boolean"]}]},
     },
     "decoder": {
         "type": "object",
