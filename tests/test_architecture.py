@@ -35,7 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "doctor": GROUND | {"settings", "inference"},
     # the top: what puts the stages together
     "zoo": SPEC | {"settings", "registry", "layout", "fetch", "convert", "card", "estimator", "files"},
-    "api": SPEC | {"settings", "zoo", "estimator"},
+    "api": SPEC | {"settings", "registry", "zoo", "estimator"},
 }
 TOP = {"cli", "__init__", "__main__"}
 

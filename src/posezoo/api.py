@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import PosezooError, SettingsError, nearest
 from posezoo.events import Listener, ignore
+from posezoo.registry import TAG_MARK
 from posezoo.settings import KINDS, read_settings, resolve
 from posezoo.spec.model import Precision
 from posezoo.zoo import Zoo, open_zoo
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 
 
 def get(
-    name: str, precision: str = "FP16", *, listener: Listener = ignore, **settings: Any
+    name: str, precision: str = "FP16", *, tag: str = "", listener: Listener = ignore, **settings: Any
 ) -> dict[str, Path]:
     """A model's IR, downloaded, verified and converted where it is not there yet.
 
     Args:
         name: a model or composite of the zoo.
         precision: ``FP32`` or ``FP16``.
+        tag: one of the model's variants; empty for the default. ``name@tag`` as the name says the same.
         listener: told what happens; see ``posezoo.events``.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
 
@@ -35,7 +37,7 @@ def get(
         ConversionError: the IR cannot be made, or does not compute what the original computes.
     """
     zoo = _open(settings)
-    return zoo.irs(zoo.registry.find(name), _precision(precision), listener=listener)
+    return zoo.irs(zoo.registry.find(_full(name, tag)), _precision(precision), listener=listener)
 
 
 def load(
@@ -43,6 +45,7 @@ def load(
     precision: str = "FP16",
     device: str | None = None,
     *,
+    tag: str = "",
     inference_precision: str | None = None,
     listener: Listener = ignore,
     **settings: Any,
@@ -55,6 +58,7 @@ def load(
         device: of OpenVINO; where None, the setting's, which is CPU by default.
         inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); where None, the
             setting's, which is f32 by default.
+        tag: one of the model's variants; empty for the default.
         listener: told what happens; see ``posezoo.events``.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
 
@@ -66,8 +70,12 @@ def load(
         PosezooError: it cannot be had, converted or compiled.
     """
     zoo = _open({**settings, "device": device, "inference_precision": inference_precision})
-    model = zoo.registry.find(name)
+    model = zoo.registry.find(_full(name, tag))
     return zoo.compile(model, zoo.irs(model, _precision(precision), listener=listener))
+
+
+def _full(name: str, tag: str) -> str:
+    return f"{name}{TAG_MARK}{tag}" if tag else name
 
 
 def _open(flags: dict[str, Any]) -> Zoo:

@@ -172,6 +172,21 @@ def test_a_checkpoint_may_lie_in_an_archive_and_wins_over_what_upstreams_code_wo
     assert spec.original == spec.checkpoint == "sub/w.pth"
 
 
+def test_a_variant_says_what_differs_and_the_first_is_the_default(tmp_path):
+    small = {"files": [{**FILE, "name": "small.tflite"}], "inputs": [{"shape": [1, 2, 3, 3]}]}
+    spec = spec_of(tmp_path, variants={"f63d42ac": {"files": [FILE]}, "ccd24037": small}, files=None)
+    (other,) = spec.variants
+    assert [(each.full_name, each.tag, each.is_default) for each in (spec, other)] == [
+        ("net", "f63d42ac", True), ("net@ccd24037", "ccd24037", False),
+    ]  # fmt: skip
+    assert spec.files[0].name == "net.tflite"
+    assert other.files[0].name == "small.tflite"
+    assert (spec.inputs[0].shape, other.inputs[0].shape) == ((1, 4, 6, 3), (1, 2, 3, 3))
+    assert other.inputs[0].layout == "NHWC"  # as it is said once for both
+    assert other.outputs == spec.outputs
+    assert (spec.subdirectory, other.subdirectory) == ("public/net", "public/net@ccd24037")
+
+
 def test_what_upstreams_code_would_make_is_named_and_never_run(tmp_path):
     trap = tmp_path / "models" / "public" / "net" / "pre-convert.py"
     trap.parent.mkdir(parents=True)

@@ -71,7 +71,7 @@ def draw_card(
     """
     paragraphs = [
         *([NOTE] if layout is None else []),
-        f"# {escaped(model.name)}",
+        f"# {escaped(model.full_name)}",
         *_use_case(model, parts, linked=layout is None),
         *_example(model, parts),
         *_specification(model, parts),
@@ -103,10 +103,11 @@ def _neighbour(folder: str, name: str, *, linked: bool) -> Markdown:
 
 def _example(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec]) -> Iterator[str]:
     if precision := _usual(parts):
-        ready_to_run = f"posezoo run {model.name} --input photo.jpg"
+        ready_to_run = f"posezoo run {model.full_name} --input photo.jpg"
         yield "## Example"
         yield block(
-            "sh", [ready_to_run if model.decoder else f"posezoo get {model.name} --precisions {precision}"]
+            "sh",
+            [ready_to_run if model.decoder else f"posezoo get {model.full_name} --precisions {precision}"],
         )
 
 
@@ -216,7 +217,7 @@ def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
             if record is None or part.is_ir:
                 continue
             openvino.add(str(record.key.get("openvino")))
-            whose = (part.name, precision.value)
+            whose = (part.full_name, precision.value)
             for suffix, content in record.contents.items():
                 files.append((*whose, suffix, f"{content.size:,}", code(content.digest.value)))
             for check in record.checks:
@@ -235,9 +236,9 @@ def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
 def _commands(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec]) -> Iterator[str]:
     to_convert = any(part.precisions and not part.is_ir for part in parts)
     yield "## Download and Convert" if to_convert else "## Download"
-    commands = [f"posezoo download {model.name}"]
+    commands = [f"posezoo download {model.full_name}"]
     if to_convert:
-        commands.append(f"posezoo convert {model.name}")
+        commands.append(f"posezoo convert {model.full_name}")
     yield block("sh", commands)
     if precision := _usual(parts):
         yield "## From Python"
@@ -245,7 +246,7 @@ def _commands(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec]) -> I
 
 
 def _python(model: ModelSpec | CompositeSpec, precision: Precision) -> Sequence[str]:
-    wanted = f'"{model.name}", precision="{precision}"'
+    wanted = f'"{model.full_name}", precision="{precision}"'
     if model.decoder is None:
         return (
             "import posezoo",

@@ -18,6 +18,8 @@ and of a model, not of a composite::
                                  scale (one for each channel), reverse_input_channels
     outputs       list           name, shape, layout, role, note
     revision      int            counts up when the files change
+    tag           str | null     which of the published variants this is
+    variants      list of str    of the default variant, the full names of the others
 
 and what only Open Model Zoo's files declare, empty elsewhere::
 
@@ -115,6 +117,8 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
         "inputs": [_input_facts(each) for each in spec.inputs],
         "outputs": [_output_facts(each) for each in spec.outputs],
         "revision": spec.revision,
+        "tag": spec.tag or None,
+        "variants": [variant.full_name for variant in spec.variants],
         "postprocessing": [{"step": type(step).__name__, **asdict(step)} for step in spec.postprocessing],
         "mo_args": [list(pair) for pair in spec.mo_args],
         "upstream_export": list(spec.upstream_export),

@@ -67,14 +67,14 @@ def for_each(selection: Selection, work: Callable[[ModelSpec], dict[str, Any]], 
         report.failures.append({"name": name, "reason": problem.problem, "hint": problem.hint})
     for spec in selection.models:
         try:
-            report.answers.append({"name": spec.name, **work(spec)})
+            report.answers.append({"name": spec.full_name, **work(spec)})
         except PosezooError as error:
             console.fail(error)
-            report.failures.append({"name": spec.name, "reason": error.problem, "hint": error.hint})
+            report.failures.append({"name": spec.full_name, "reason": error.problem, "hint": error.hint})
         except OSError as error:  # what no room below translated: a folder that we may not look into
-            reason = f"{error.filename or spec.name}: {error.strerror or error}"
+            reason = f"{error.filename or spec.full_name}: {error.strerror or error}"
             console.fail(PosezooError(reason))
-            report.failures.append({"name": spec.name, "reason": reason, "hint": ""})
+            report.failures.append({"name": spec.full_name, "reason": reason, "hint": ""})
     if report.failures and len(selection.models) + len(selection.problems) > 1:
         console.warn("FAILED: " + ", ".join(failure["name"] for failure in report.failures))
     return report

@@ -82,13 +82,13 @@ def admitted(selection: Selection, filters: Filters, console: Console) -> list[L
 
 
 def _table(rows: Sequence[Listed]) -> list[str]:
-    shown = {row.model.name for row in rows}
+    shown = {row.model.full_name for row in rows}
     cells = [HEADERS]
     for row in rows:
         facts = row.facts()
         cells.append(
             (
-                ("  " if row.composite in shown else "") + row.model.name,
+                ("  " if row.composite in shown else "") + row.model.full_name,
                 row.model.task,
                 facts["framework"],
                 f"{facts['size_bytes'] / 1e6:.1f} MB",

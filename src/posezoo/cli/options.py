@@ -45,7 +45,8 @@ def add_models(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="*",
         metavar="MODEL",
-        help="a name or a case-sensitive glob; a composite's name stands for its parts",
+        help="a name or a case-sensitive glob; a composite's name stands for its parts; NAME@TAG is a "
+        "variant, NAME@* all of them",
     )
     parser.add_argument("--all", action="store_true", help="every model of the zoo")
 

@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
         estimator, card = _prepare(zoo, model, args.precision, stages, console)
         answers, failed = _run_on(images, estimator, results, args.min_score, stages, console)
         summary = {
-            "model": model.name,
+            "model": model.full_name,
             "precision": args.precision.value,
             "device": estimator.device,
             "executed_precision": estimator.executed_precision,

@@ -82,7 +82,7 @@ def _prove(
     checked = dict(zip(written, checks, strict=True))
     for precision, found in checked.items():
         difference, tolerance = found.worst.difference, found.worst.tolerance
-        listener(ModelSelfChecked(spec.name, precision, difference, tolerance, reference.runtime))
+        listener(ModelSelfChecked(spec.full_name, precision, difference, tolerance, reference.runtime))
     return checked
 
 

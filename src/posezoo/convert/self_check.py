@@ -72,7 +72,7 @@ def check(spec: ModelSpec, reference: Reference, xml: Path, precision: Precision
         SelfCheckError: an input or output differs in name, order or shape, an output holds inf or nan,
             or differs by more than its tolerance.
     """
-    failed = _Failure(f"{spec.name}: the {precision} IR")
+    failed = _Failure(f"{spec.full_name}: the {precision} IR")
     try:
         compiled = unmapped(openvino()).compile_model(xml, "CPU", EXACT)
         _hold_ports(spec, reference, compiled, failed)

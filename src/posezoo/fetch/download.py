@@ -91,15 +91,15 @@ def download(
     """
     files = _selected(spec, precisions)
     targets = tuple(layout.file(spec, file) for file in files)
-    listener(ModelDownloadBegin(spec.name, len(files)))
+    listener(ModelDownloadBegin(spec.full_name, len(files)))
     try:
-        with Errand(spec.name, means, listener, base=spec.path.parent, sleep=sleep) as errand:
+        with Errand(spec.full_name, means, listener, base=spec.path.parent, sleep=sleep) as errand:
             for file, target in zip(files, targets, strict=True):
                 transfer(file, target, origins_of(file, errand), errand)
     except PosezooError as error:
-        listener(ModelDownloadEnd(spec.name, False, error.problem))
+        listener(ModelDownloadEnd(spec.full_name, False, error.problem))
         raise
-    listener(ModelDownloadEnd(spec.name, True))
+    listener(ModelDownloadEnd(spec.full_name, True))
     left_out = {file.name for file in spec.files} - {file.name for file in files}
     postprocess(spec, layout, left_out=left_out, listener=listener)
     return Downloaded(spec, targets)
@@ -109,7 +109,7 @@ def plan(
     spec: ModelSpec, layout: Layout, means: Means, precisions: Collection[str] | None = None
 ) -> tuple[PlannedFile, ...]:
     """What ``download`` would do; nothing is written and no server asked. Files that are here are hashed."""
-    errand = Errand(spec.name, means, ignore, base=spec.path.parent)
+    errand = Errand(spec.full_name, means, ignore, base=spec.path.parent)
     return tuple(
         _planned(file, layout.file(spec, file), origins_of(file, errand))
         for file in _selected(spec, precisions)

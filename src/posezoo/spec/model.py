@@ -268,6 +268,9 @@ class ModelSpec:
         network: which of our networks the checkpoint's weights are for; None where none is needed.
         checkpoint: the file that holds the weights: a published file's name, or a path that unpacking an
             archive leaves; empty without a network.
+        tag: which of the published variants this is; empty where there is only one without a tag.
+        is_default: whether this variant is the one that is meant where no tag is said.
+        variants: of the default variant, all the others in their order.
     """
 
     name: str
@@ -296,6 +299,14 @@ class ModelSpec:
     input_model: str = ""
     network: NetworkChoice | None = None
     checkpoint: str = ""
+    tag: str = ""
+    is_default: bool = True
+    variants: tuple[ModelSpec, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """What a user types to mean exactly this: ``name``, or ``name@tag`` where it is not the default."""
+        return self.name if self.is_default else f"{self.name}@{self.tag}"
 
     @property
     def original(self) -> SourceFile | str:
@@ -313,7 +324,7 @@ class ModelSpec:
     @property
     def subdirectory(self) -> str:
         """The model's folder below a registry's or an output folder's root, with / between the names."""
-        return "/".join(filter(None, (self.family, self.composite, self.name)))
+        return "/".join(filter(None, (self.family, self.composite, self.full_name)))
 
     @property
     def is_ir(self) -> bool:
@@ -347,6 +358,11 @@ class CompositeSpec:
     skeleton: str = ""
     framework: Framework | None = None  # Open Model Zoo's newest state says it once more
     license: License = License()
+
+    @property
+    def full_name(self) -> str:
+        """Its name: a composite has no variants."""
+        return self.name
 
     @property
     def subdirectory(self) -> str:

@@ -6,6 +6,8 @@ Zoo's of 2021.4 and of its newest state. Their keys tell them apart, not the fol
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 from posezoo.spec.arguments import read_arguments, read_export_arguments
@@ -24,7 +26,7 @@ from posezoo.spec.model import (
     Step,
     UnpackArchive,
 )
-from posezoo.spec.names import why_not_a_model_name
+from posezoo.spec.names import folded, why_not_a_model_name
 from posezoo.spec.ports import read_input_info, read_inputs, read_outputs
 from posezoo.spec.published import file_name, read_files, read_step, web_address
 from posezoo.spec.reader import Fields, Node, read, shown
@@ -34,8 +36,11 @@ MODEL_KEYS = (
     "description", "task_type", "framework", "license", "origin", "revision",
     "files", "postprocessing", "network", "checkpoint",
     "inputs", "outputs", "decoder", "skeleton", "self_check",
+    "variants",
     "input_info", "model_optimizer_args", "conversion_to_onnx_args", "model_info", "quantizable", "quantized",
 )  # fmt: skip
+#: What differs from variant to variant; all else is said once for all of them.
+VARIANT_KEYS = ("files", "checkpoint", "inputs", "outputs")
 COMPOSITE_KEYS = (
     "description", "task_type", "framework", "license", "stages", "stages_order", "decoder", "skeleton",
 )  # fmt: skip
@@ -59,6 +64,8 @@ QUANTIZED = ("INT8",)
 MEASURES = ("max", "median")
 CHECK_INPUTS = ("noise", "photo")
 MAX_REVISION = 1_000_000
+#: Part of a folder's name, after an @.
+TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
 def read_model(path: Path, *, family: Family, name: str, composite: str = "") -> ModelSpec:
@@ -68,6 +75,32 @@ def read_model(path: Path, *, family: Family, name: str, composite: str = "") ->
         SpecError: the first thing in the file that cannot be meant, with its place.
     """
     top = read(path).fields(MODEL_KEYS)
+    tagged = top.get("variants")
+    if tagged is None:
+        return _read_variant(top, path, family, name, composite)
+    default, *others = (
+        replace(_read_variant(fields, path, family, name, composite), tag=tag, is_default=not index)
+        for index, (tag, fields) in enumerate(_variants(top, tagged).items())
+    )
+    return replace(default, variants=tuple(others))
+
+
+def _variants(top: Fields, node: Node) -> dict[str, Fields]:
+    """What is declared of each variant by its tag: its own keys, and those that are said once for all."""
+    tags: dict[str, str] = {}
+    variants = {}
+    for tag, variant in node.fields():
+        if not TAG.fullmatch(tag):
+            raise variant.error("a tag has up to 40 letters, digits, - and _")
+        if (twin := tags.setdefault(folded(tag), tag)) != tag:
+            raise variant.error(f"is one tag with {twin} where case is ignored")
+        variants[tag] = top.overlaid(variant.fields(VARIANT_KEYS), ("inputs", "outputs"))
+    if not variants:
+        raise node.error("is empty: a model needs at least one variant")
+    return variants
+
+
+def _read_variant(top: Fields, path: Path, family: Family, name: str, composite: str) -> ModelSpec:
     _refuse_mixed(top)
     arguments = read_arguments(top.get("model_optimizer_args"), read_input_info(top.get("input_info")))
     outputs = read_outputs(top.get("outputs")) or arguments.outputs

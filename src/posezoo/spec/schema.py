@@ -38,6 +38,7 @@ def schema() -> Schema:
         "decoder": _ref("decoder"),
         "skeleton": _ref("word"),
         "self_check": _ref("self_check"),
+        "variants": _ref("variants", "By tag, the default first: what differs from what is said once."),
         "input_info": _list(_ref("input_info"), note="Open Model Zoo's inputs."),
         "model_optimizer_args": _list(_ref("argument"), note="Open Model Zoo's preprocessing and outputs."),
         "conversion_to_onnx_args": _list(_ref("argument"), note="Named, never run."),
@@ -45,15 +46,14 @@ def schema() -> Schema:
         "quantizable": {"enum": [True, False, "yes", "no", "Yes", "No"]},
         "quantized": _one_of(model_yml.QUANTIZED),
     }
-    found = _mapping(properties, ("description", "task_type", "framework", "license", "files"))
+    found = _mapping(properties, ("description", "task_type", "framework", "license"))
+    somewhere = {"anyOf": [{"required": ["files"]}, {"required": ["variants"]}]}
     exclusive = [{"not": {"required": list(pair)}} for pair in model_yml.EXCLUSIVE]
-    together = {"network": ["checkpoint"], "checkpoint": ["network"]}
     return {
         "$schema": DIALECT,
         "title": "model.yml of posezoo",
         **found,
-        "allOf": exclusive,
-        "dependentRequired": together,
+        "allOf": [*exclusive, somewhere, _CHECKPOINT],
         "$defs": _DEFS,
     }
 
@@ -141,6 +141,14 @@ def _file_name() -> Schema:
 _PORT: Schema = {"name": _ref("text"), "shape": _ref("shape"), "layout": _ref("layout")}
 _NUMBER: Schema = {"type": "number", "minimum": -1e300, "maximum": 1e300}
 _NUMBERS = _list(_NUMBER, at_least=1, at_most=4096)
+_INPUT: Schema = {
+    **_PORT,
+    "color": _one_of(ColorOrder) | {"description": "What the network was trained on."},
+    "mean": _NUMBERS,
+    "scale": _NUMBERS,
+    "reverse_input_channels": {"type": "boolean"},
+}
+_OUTPUT: Schema = {**_PORT, "role": _ref("word"), "note": _ref("text")}
 _SIZE = _integer(0, published.MAX_SIZE, "Bytes: also the most that is ever read.")
 
 _SOURCES: dict[str, Schema] = {
@@ -175,6 +183,12 @@ _STEPS: dict[str, Schema] = {
         ("$type", "file", "pattern", "replacement"),
     ),
     "unpack_archive": _tagged("unpack_archive", file=_ref("file_name"), format=_one_of(published.ARCHIVES)),
+}
+
+#: A network needs its checkpoint, which each variant may say itself; a checkpoint needs its network.
+_CHECKPOINT: Schema = {
+    "dependentRequired": {"checkpoint": ["network"]},
+    "dependentSchemas": {"network": {"anyOf": [{"required": ["checkpoint"]}, {"required": ["variants"]}]}},
 }
 
 _DEFS: dict[str, Schema] = {
@@ -229,22 +243,27 @@ _DEFS: dict[str, Schema] = {
         "maxLength": ports.MAX_DIMENSIONS,
         "description": "Such as NCHW; ? for a dimension without a letter.",
     },
-    "input": _mapping(
-        {
-            **_PORT,
-            "color": _one_of(ColorOrder) | {"description": "What the network was trained on."},
-            "mean": _NUMBERS,
-            "scale": _NUMBERS,
-            "reverse_input_channels": {"type": "boolean"},
-        },
-        ("name", "shape"),
-    ),
-    "output": _mapping({**_PORT, "role": _ref("word"), "note": _ref("text")}, ("name", "shape")),
+    "input": _mapping(_INPUT, ("name", "shape")),
+    "output": _mapping(_OUTPUT, ("name", "shape")),
     "input_info": _mapping(_PORT, ("name",)),
     "argument": {
         "type": "string",
         "pattern": rf"^\s*(?:{arguments.FLAG})(?:=[^\u0000]*)?\s*$",
         "maxLength": arguments.MAX_LENGTH,
+    },
+    # Of a variant's input or output only what differs must be said.
+    "variants": {
+        "type": "object",
+        "propertyNames": {"pattern": f"^(?:{model_yml.TAG.pattern})$"},
+        "minProperties": 1,
+        "additionalProperties": _mapping(
+            {
+                "files": _list(_ref("file"), at_least=1),
+                "checkpoint": _ref("file_name"),
+                "inputs": _list({"type": "object", "properties": _INPUT, "additionalProperties": False}),
+                "outputs": _list({"type": "object", "properties": _OUTPUT, "additionalProperties": False}),
+            }
+        ),
     },
     "network": {
         "type": "object",

@@ -32,7 +32,7 @@ def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
     for file in spec.files:
         path = layout.file(spec, file)
         yield Checked(
-            spec.name, file.name, path, _state(path, file.size, file.checksum), False, str(file.checksum)
+            spec.full_name, file.name, path, _state(path, file.size, file.checksum), False, str(file.checksum)
         )
     if spec.is_ir:
         return
@@ -45,9 +45,9 @@ def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
             if record is not None:
                 content = record.contents[suffix]
                 state = _state(path, content.size, content.digest)
-                yield Checked(spec.name, artifact, path, state, True, str(content.digest))
+                yield Checked(spec.full_name, artifact, path, state, True, str(content.digest))
             elif path.exists():
-                yield Checked(spec.name, artifact, path, "unknown", True)
+                yield Checked(spec.full_name, artifact, path, "unknown", True)
 
 
 def _state(path: Path, size: int, digest: Digest) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +100,7 @@ def select(registry: Registry, patterns: Sequence[str] | None) -> Selection:
         ContractError: a pattern matches no name.
     """
     for pattern in patterns or ():
-        if not any(fnmatchcase(name, pattern) for name in registry.entries):
+        if not registry.knows(pattern):
             hint = nearest(pattern, registry.entries) or "--print_all names them all"
             raise ContractError(f'No matching models: "{_printable(pattern)}"', hint=hint)
     selection = registry.select(patterns)

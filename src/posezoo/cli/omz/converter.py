@@ -147,10 +147,10 @@ class _Task:
         wanted = [precision for precision in (Precision.FP16, Precision.FP32) if precision in self._asked]
         try:
             if spec.is_ir:
-                lines.section(f"Skipping {spec.name} (no conversions defined)\n")
+                lines.section(f"Skipping {spec.full_name} (no conversions defined)\n")
             elif not wanted:
                 lines.section(
-                    f"Skipping {spec.name} (no conversion makes {' or '.join(sorted(self._asked))})\n"
+                    f"Skipping {spec.full_name} (no conversion makes {' or '.join(sorted(self._asked))})\n"
                 )
             elif self._args.dry_run:
                 self._plan(with_arguments(spec, self._args.add_mo_arg), wanted, lines)
@@ -163,16 +163,16 @@ class _Task:
         except PosezooError as error:
             lines.fail(error)
             paper.out()
-            return spec.name, paper, False
-        return spec.name, paper, True
+            return spec.full_name, paper, False
+        return spec.full_name, paper, True
 
     def _plan(self, spec: ModelSpec, wanted: Sequence[Precision], lines: Lines) -> None:
         plan = self._zoo.plan_conversion(spec, wanted)
         for step in plan.steps:
             if step.is_done:
-                lines.section(f"(DRY RUN) Keeping {spec.name} ({step.precision}): it is up to date\n")
+                lines.section(f"(DRY RUN) Keeping {spec.full_name} ({step.precision}): it is up to date\n")
             else:
-                lines.section(f"(DRY RUN) Converting {spec.name} to IR ({step.precision})")
+                lines.section(f"(DRY RUN) Converting {spec.full_name} to IR ({step.precision})")
                 lines.say(f"since {step.reason}: {step.xml}\n")
         if plan.obstacle is not None:
             lines.warn(plan.obstacle)

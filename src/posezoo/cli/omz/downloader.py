@@ -145,11 +145,11 @@ class _Task:
             listener = JsonLines(paper, spec)
         else:
             listener = Lines(paper, self._layout.downloads(spec), self._means.cache_dir)
-            listener.group(f"Downloading {spec.name}")
+            listener.group(f"Downloading {spec.full_name}")
         if self._precisions.isdisjoint(contract.published(spec)):
             if isinstance(listener, Lines):
-                listener.section(f"Skipping {spec.name} (there is none in {_words(self._precisions)})\n")
-            return spec.name, paper, True
+                listener.section(f"Skipping {spec.full_name} (there is none in {_words(self._precisions)})\n")
+            return spec.full_name, paper, True
         try:
             download(
                 spec,
@@ -160,8 +160,8 @@ class _Task:
             )
         except PosezooError as error:
             listener.fail(error)
-            return spec.name, paper, False
-        return spec.name, paper, True
+            return spec.full_name, paper, False
+        return spec.full_name, paper, True
 
 
 if __name__ == "__main__":

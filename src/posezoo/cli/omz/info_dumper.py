@@ -53,7 +53,7 @@ def facts(spec: ModelSpec) -> dict[str, Any]:
     """One model under Open Model Zoo's keys, then what it does not tell."""
     config = spec.path.with_name("accuracy-check.yml")
     return {
-        "name": spec.name,
+        "name": spec.full_name,
         "composite_model_name": spec.composite or None,
         "description": spec.description,
         "framework": spec.framework.value,
