@@ -19,6 +19,7 @@ ROOMS: dict[str, set[str]] = {
     "settings": GROUND,
     "layout": SPEC,
     "registry": SPEC | {"files"},
+    "lock": SPEC | {"files"},
     "openvino_runtime": GROUND,
     "provenance": SPEC | {"files", "openvino_runtime"},
     "images": GROUND | {"files"},
@@ -34,7 +35,8 @@ ROOMS: dict[str, set[str]] = {
     "verify": SPEC | {"files", "layout", "registry", "pose", "provenance", "fetch", "convert", "card"},
     "doctor": GROUND | {"settings", "inference"},
     # the top: what puts the stages together
-    "zoo": SPEC | {"settings", "registry", "layout", "fetch", "convert", "card", "estimator", "files"},
+    "zoo": SPEC
+    | {"settings", "registry", "layout", "fetch", "convert", "card", "estimator", "files", "lock"},
     "api": SPEC | {"settings", "registry", "zoo", "estimator"},
 }
 TOP = {"cli", "__init__", "__main__"}

@@ -12,6 +12,7 @@ from fakes.bad_files import ALL, FILE, INPUT, WHEEL
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_model
 from posezoo.errors import SpecError
 from posezoo.spec.model import (
+    Accuracy,
     ColorOrder,
     Digest,
     Family,
@@ -185,6 +186,41 @@ def test_a_variant_says_what_differs_and_the_first_is_the_default(tmp_path):
     assert other.inputs[0].layout == "NHWC"  # as it is said once for both
     assert other.outputs == spec.outputs
     assert (spec.subdirectory, other.subdirectory) == ("public/net", "public/net@ccd24037")
+
+
+def member(digits: str) -> dict[str, object]:
+    return {"net.params": {"$type": "sha1", "value": digits}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "pinned", "weak", "pin"),
+    [
+        ({}, True, False, "SHA-384 000000000000…"),
+        ({"contains": member("A" * 40), "checksum": None}, True, True, "SHA-1 aaaaaaaaaaaa… of net.params"),
+        ({"contains": member("a" * 40)}, True, False, "SHA-384 000000000000…"),
+        ({"contains": member("ccd24037"), "checksum": None}, False, True, "no pin"),
+        ({"checksum": "unknown"}, False, True, "no pin"),
+    ],
+)
+def test_a_file_is_pinned_by_what_is_known_of_it(tmp_path, changes, pinned, weak, pin):
+    said = {**FILE, "name": "net.zip", "size": "unknown", "max_size": 9, **changes}
+    (file,) = spec_of(tmp_path, files=[{k: v for k, v in said.items() if v is not None}]).files
+    assert (file.size, file.cap) == (None, 9)
+    assert (file.is_pinned, file.is_weak, file.pin) == (pinned, weak, pin)
+
+
+def test_what_the_publisher_says_is_read_with_its_units(tmp_path):
+    accuracy = [
+        {"metric": "AP", "value": 0.663, "AP50": 0.892, "flip": True},
+        {"metric": "MPJPE", "value": 100.45},
+    ]
+    spec = spec_of(tmp_path, published={"accuracy": accuracy, "gflops": 18.998}, license_note="Un-\nclear.")
+    assert spec.published.accuracy == (
+        Accuracy("AP", 0.663, flip=True, ap50=0.892),
+        Accuracy("MPJPE", 100.45),
+    )
+    assert (spec.published.gflops, spec.published.mparams) == (18.998, None)
+    assert spec.license_note == "Un- clear."
 
 
 def test_what_upstreams_code_would_make_is_named_and_never_run(tmp_path):

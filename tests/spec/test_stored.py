@@ -22,6 +22,8 @@ def test_every_kind_of_value_survives(tmp_path):
         decoder={"name": "blazepose", "max_people": 3},
         network={"name": "higher_hrnet", "width": 32},
         checkpoint="net.tflite",
+        published={"accuracy": [{"metric": "AP", "value": 0.5}], "gflops": 1.5},
+        training={"log": "https://a.invalid/log"},
         self_check={"tolerance": {"*": 0.1}, "reason": "x"},
         postprocessing=[{"$type": "unpack_archive", "format": "zip", "file": "net.tflite"}],
     )

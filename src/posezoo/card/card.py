@@ -17,7 +17,17 @@ from posezoo.files import write_whole
 from posezoo.layout import Layout
 from posezoo.pose.keypoints import SKELETONS
 from posezoo.registry import copyright_line, license_text
-from posezoo.spec.model import CompositeSpec, Input, License, ModelSpec, Output, Precision
+from posezoo.spec.model import (
+    Accuracy,
+    CompositeSpec,
+    Digest,
+    Input,
+    License,
+    ModelSpec,
+    Output,
+    Precision,
+    SourceFile,
+)
 
 Value = TypeVar("Value")
 
@@ -77,6 +87,8 @@ def draw_card(
         *_specification(model, parts),
         *(paragraph for part in parts for paragraph in _ports(part, alone=len(parts) == 1)),
         *_keypoints(model.skeleton),
+        *(paragraph for part in parts for paragraph in _accuracy(part)),
+        *_variants(parts),
         *_files(parts),
         *(_converted(parts, layout) if layout is not None else ()),
         *_commands(model, parts),
@@ -123,10 +135,60 @@ def _specification(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec])
         ("Type", task_in_words(model.task)),
         ("Source framework", ", ".join(frameworks(parts))),
         ("IR precisions", ", ".join(precisions(parts))),
-        ("Published files", f"{megabytes(size)} ({size:,} bytes)"),
+        ("Published files", "size unknown" if size is None else f"{megabytes(size)} ({size:,} bytes)"),
+        *(row for part in parts for row in _published(part, alone=len(parts) == 1)),
     ]
     yield "## Specification"
     yield table(("Metric", "Value"), [row for row in rows if row[1]])
+
+
+def _published(part: ModelSpec, *, alone: bool) -> Iterator[tuple[str, str]]:
+    whose = "" if alone else f" of {part.full_name}"
+    for metric, value in (("GFLOPs", part.published.gflops), ("MParams", part.published.mparams)):
+        if value is not None:
+            yield f"{metric}{whose}, as published", f"{value:.6g}"
+
+
+def _accuracy(part: ModelSpec) -> Iterator[str]:
+    """What its publisher says of it, with the page's own percentages."""
+    if part.published.accuracy:
+        yield f"## Accuracy of {escaped(part.full_name)}"
+        yield _compact(
+            ("Metric", "Value", "AP50", "AP75", "Flip", "Dataset", "Protocol"),
+            [_accuracy_row(each) for each in part.published.accuracy],
+        )
+    if part.published.known_difference:
+        yield f"Known difference: {escaped(part.published.known_difference)}"
+    links = {"Training command": part.training.command, "Training log": part.training.log}
+    if shown := [f"{title}: {link(address)}" for title, address in links.items() if address]:
+        yield "\n\n".join(shown)
+
+
+def _accuracy_row(each: Accuracy) -> tuple[str, ...]:
+    value = f"{each.value:g} mm" if each.metric == "MPJPE" else _percent(each.value)
+    flip = "yes" if each.flip else ""
+    return each.metric, value, _percent(each.ap50), _percent(each.ap75), flip, each.dataset, each.protocol
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.2%}".replace("0%", "%").replace("%", " %")
+
+
+def _variants(parts: Sequence[ModelSpec]) -> Iterator[str]:
+    for part in parts:
+        if not part.variants:
+            continue
+        yield "## Variants"
+        yield f"{code(part.full_name)} is {code(f'{part.name}@{part.tag}')}; besides there is:"
+        rows = []
+        for each in part.variants:
+            sizes = "; ".join(_shape(port)[1] for port in each.inputs)
+            rows += [
+                (code(each.full_name), sizes, *_accuracy_row(row)) for row in each.published.accuracy
+            ] or [(code(each.full_name), sizes, *("",) * 7)]
+        headers = ("Variant", "Input", "Metric", "Value", "AP50", "AP75", "Flip", "Dataset", "Protocol")
+        yield _compact(headers, rows)
+        yield "\n\n".join(paragraph for each in part.variants for paragraph in list(_files([each]))[1:])
 
 
 def _ports(part: ModelSpec, *, alone: bool) -> Iterator[str]:
@@ -200,11 +262,31 @@ def _files(parts: Sequence[ModelSpec]) -> Iterator[str]:
     rows = []
     for part in parts:
         for file in part.files:
-            algorithm = file.checksum.algorithm.upper().replace("SHA", "SHA-")
             sources = Markdown(", else ".join(link(str(source)) for source in file.sources))
-            digest = Markdown(f"{algorithm} {code(file.checksum.value)}")
-            rows.append((code(file.name), f"{file.size:,}", digest, sources))
+            size = f"unknown, at most {file.cap:,}" if file.size is None else f"{file.size:,}"
+            rows.append((code(file.name), size, _pin(file), sources))
     yield table(("File", "Bytes", "Digest", "From"), rows)
+    if any(not file.is_pinned for part in parts for file in part.files):
+        yield (
+            "A file without a pin is downloaded only with `--trust_on_first_use`; `posezoo.lock` holds it "
+            "from then on."
+        )
+
+
+def _pin(file: SourceFile) -> Markdown:
+    """What a file's bytes are held against."""
+    if file.checksum is not None:
+        pin = f"{_algorithm(file.checksum)} {code(file.checksum.value)}"
+        return Markdown(f"{pin}, of the first download (weak)" if file.first_use else pin)
+    members = ", ".join(
+        f"{_algorithm(digest)} {code(digest.value)} of {code(member)}"
+        for member, digest in file.contains.items()
+    )
+    return Markdown(f"{members} (weak)" if file.is_pinned else f"none; {members}".removesuffix("; "))
+
+
+def _algorithm(digest: Digest) -> str:
+    return digest.algorithm.upper().replace("SHA", "SHA-")
 
 
 def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
@@ -271,6 +353,8 @@ def _legal(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec], *, link
         yield f"The model is distributed under {terms}."
         if holder := copyright_line(part) if license.text else "":
             yield escaped(holder)
+    for note in _distinct(part.license_note for part in parts):
+        yield escaped(note)
     for title, addresses in (
         ("Origin", _distinct(part.origin.repository for part in parts)),
         ("Paper", _distinct(part.origin.paper for part in parts)),

@@ -134,11 +134,17 @@ def _verify(spec: ModelSpec, layout: Layout, promised: SourceFile) -> None:
     hint = f"posezoo download {spec.full_name}"
     if not path.is_file():
         raise ConversionError(f"{path}: is not there", hint=hint)
+    if not promised.is_pinned:
+        raise ConversionError(
+            f"{path}: nothing says what it must hold",
+            hint=f"{hint} --trust_on_first_use, with the same --lock",
+        )
     size = path.stat().st_size
-    if size != promised.size:
+    if promised.size not in (None, size):
         raise ConversionError(f"{path}: has {size} bytes, model.yml promises {promised.size}", hint=hint)
-    if not files.holds(path, promised.size, promised.checksum):
-        raise ConversionError(f"{path}: holds other bytes than model.yml promises", hint=hint)
+    if not files.holds_file(path, promised):
+        record = "posezoo.lock" if promised.first_use else "model.yml"
+        raise ConversionError(f"{path}: holds other bytes than {record} promises", hint=hint)
 
 
 def read(spec: ModelSpec, path: Path) -> Any:

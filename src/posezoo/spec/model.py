@@ -56,7 +56,7 @@ class ColorOrder(_Word):
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What a file's bytes hash to: lower-case hex, by ``sha384`` or ``sha256``."""
+    """What a file's bytes hash to: lower-case hex, by ``sha384`` or ``sha256``; by ``sha1`` a weak one."""
 
     algorithm: str
     value: str
@@ -125,9 +125,45 @@ class SourceFile:
     """A published file: its bytes are decided by the digest, wherever they come from."""
 
     name: str  # relative, with / between folders
-    size: int  # bytes
-    checksum: Digest
+    size: int | None  # bytes; None where the publisher states none
+    checksum: Digest | None  # None where the publisher states none of the file itself
     sources: tuple[Source, ...]  # tried in order
+    max_size: int = 0  # bytes: the most that is ever read where the size is unknown
+    #: SHA-1 of what an archive holds, by member; of fewer than 40 digits only the first ones are known.
+    contains: Mapping[str, Digest] = field(default_factory=dict)
+    first_use: bool = False  # whether size and checksum are those of the first download, not declared
+
+    @property
+    def cap(self) -> int:
+        """The most bytes that are ever read of it."""
+        return self.max_size if self.size is None else self.size
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether anything says what its bytes must be: a checksum, or full ones of what it contains."""
+        return self.checksum is not None or _are_full(self.contains)
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether its pin, if it has any, proves less than a SHA-256 that its publisher or we declared."""
+        return self.checksum is None or self.first_use
+
+    @property
+    def pin(self) -> str:
+        """What its bytes are held against, in words."""
+        if self.checksum is not None:
+            return f"{self.checksum} of the first download" if self.first_use else str(self.checksum)
+        if self.is_pinned:
+            return ", ".join(f"{digest} of {member}" for member, digest in self.contains.items())
+        return "no pin"
+
+
+def _are_full(digests: Mapping[str, Digest]) -> bool:
+    """Whether there are any, and none of which only the first digits are known."""
+    return bool(digests) and all(len(digest.value) == SHA1_DIGITS for digest in digests.values())
+
+
+SHA1_DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +267,40 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How well a model did, as its publisher says."""
+
+    metric: str  # AP: 0 to 1, more is better; MPJPE: mm, less is better
+    value: float
+    dataset: str = ""
+    protocol: str = ""
+    flip: bool = False  # whether the mirrored image was asked too, and both answers averaged
+    ap50: float | None = None  # AP at an object keypoint similarity of 0.50
+    ap75: float | None = None  # and of 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a model's publisher says of it; what we measure is not declared.
+
+    ``known_difference`` says why a figure is not what the published weights have.
+    """
+
+    accuracy: tuple[Accuracy, ...] = ()
+    gflops: float | None = None  # 10^9 operations for one inference at the declared size
+    mparams: float | None = None  # 10^6 parameters
+    known_difference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Where its publisher shows how a model was trained: addresses, or empty."""
+
+    command: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SelfCheck:
     """How closely the IR must follow the original, where the default does not fit.
 
@@ -268,6 +338,7 @@ class ModelSpec:
         network: which of our networks the checkpoint's weights are for; None where none is needed.
         checkpoint: the file that holds the weights: a published file's name, or a path that unpacking an
             archive leaves; empty without a network.
+        license_note: what is said of the terms before anything is downloaded; empty where they are plain.
         tag: which of the published variants this is; empty where there is only one without a tag.
         is_default: whether this variant is the one that is meant where no tag is said.
         variants: of the default variant, all the others in their order.
@@ -299,6 +370,9 @@ class ModelSpec:
     input_model: str = ""
     network: NetworkChoice | None = None
     checkpoint: str = ""
+    published: Published = Published()
+    training: Training = Training()
+    license_note: str = ""
     tag: str = ""
     is_default: bool = True
     variants: tuple[ModelSpec, ...] = ()

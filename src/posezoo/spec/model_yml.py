@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from posezoo.spec.arguments import read_arguments, read_export_arguments
+from posezoo.spec.figures import read_published, read_training
 from posezoo.spec.model import (
     CompositeSpec,
     Decoder,
@@ -36,11 +37,11 @@ MODEL_KEYS = (
     "description", "task_type", "framework", "license", "origin", "revision",
     "files", "postprocessing", "network", "checkpoint",
     "inputs", "outputs", "decoder", "skeleton", "self_check",
-    "variants",
+    "published", "training", "license_note", "variants",
     "input_info", "model_optimizer_args", "conversion_to_onnx_args", "model_info", "quantizable", "quantized",
 )  # fmt: skip
 #: What differs from variant to variant; all else is said once for all of them.
-VARIANT_KEYS = ("files", "checkpoint", "inputs", "outputs")
+VARIANT_KEYS = ("files", "checkpoint", "inputs", "outputs", "published", "training")
 COMPOSITE_KEYS = (
     "description", "task_type", "framework", "license", "stages", "stages_order", "decoder", "skeleton",
 )  # fmt: skip
@@ -110,6 +111,7 @@ def _read_variant(top: Fields, path: Path, family: Family, name: str, composite:
     network = _network(top.get("network"))
     if network is None and (stranger := top.get("checkpoint")) is not None:
         raise stranger.error("is given without the network that its weights are for")
+    note = top.get("license_note")
     quantizable, quantized = top.get("quantizable"), top.get("quantized")
     return ModelSpec(
         name=name,
@@ -137,6 +139,9 @@ def _read_variant(top: Fields, path: Path, family: Family, name: str, composite:
         quantized=quantized.word(QUANTIZED) if quantized is not None else "",
         input_model=arguments.input_model,
         network=network,
+        published=read_published(top.get("published")),
+        training=read_training(top.get("training")),
+        license_note=line(note) if note is not None else "",
         checkpoint=_checkpoint(top, files, steps) if network is not None else "",
     )
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from posezoo.spec import arguments, model_yml, names, patterns, ports, published, values
+from posezoo.spec import arguments, figures, model_yml, names, patterns, ports, published, values
 from posezoo.spec.model import ColorOrder, Framework
 from posezoo.spec.reader import UNPRINTABLE
 
@@ -38,6 +38,9 @@ def schema() -> Schema:
         "decoder": _ref("decoder"),
         "skeleton": _ref("word"),
         "self_check": _ref("self_check"),
+        "published": _ref("published", "What the publisher says of it."),
+        "training": _ref("training"),
+        "license_note": _ref("text", "Shown before a download."),
         "variants": _ref("variants", "By tag, the default first: what differs from what is said once."),
         "input_info": _list(_ref("input_info"), note="Open Model Zoo's inputs."),
         "model_optimizer_args": _list(_ref("argument"), note="Open Model Zoo's preprocessing and outputs."),
@@ -106,6 +109,10 @@ def _one_of(words: Iterable[str]) -> Schema:
 def _integer(minimum: int, maximum: int, note: str = "") -> Schema:
     found = {"type": "integer", "minimum": minimum, "maximum": maximum}
     return found | ({"description": note} if note else {})
+
+
+def _figure(maximum: float) -> Schema:
+    return {"type": "number", "exclusiveMinimum": 0, "maximum": maximum}
 
 
 def _whole(pattern: re.Pattern[str], *, numbers: bool = False) -> Schema:
@@ -214,6 +221,7 @@ _DEFS: dict[str, Schema] = {
         "anyOf": [
             _hex(published.HEX_LENGTH["sha384"]),
             *(_tagged(name, value=_hex(digits)) for name, digits in published.HEX_LENGTH.items()),
+            {"const": published.UNKNOWN},
         ]
     },
     "source": {"anyOf": [_ref("address"), *(_SOURCES[kind] for kind in published.SOURCES)]},
@@ -221,15 +229,31 @@ _DEFS: dict[str, Schema] = {
     "file": _mapping(
         {
             "name": _ref("file_name", "Relative, with / between folders."),
-            "size": _SIZE,
-            "checksum": _ref("checksum", "SHA-384 in hex, or {$type, value}."),
+            "size": {"anyOf": [_SIZE, {"const": published.UNKNOWN}]},
+            "max_size": _integer(1, published.MAX_SIZE, "Bytes: the cap where the size is unknown."),
+            "checksum": _ref("checksum", "SHA-384 in hex, {$type, value}, or unknown."),
             "sha256": _hex(published.HEX_LENGTH["sha256"]),
+            "contains": {
+                "type": "object",
+                "propertyNames": _ref("file_name"),
+                "minProperties": 1,
+                "additionalProperties": _tagged(
+                    "sha1", value={"anyOf": list(map(_hex, published.SHA1_LENGTHS))}
+                ),
+                "description": "SHA-1 of members of a zip: a weak pin; of 8 digits, none.",
+            },
             "source": _ref("sources", "One or a list, tried in order."),
             "original_source": _ref("sources", "Tried last."),
         },
         ("name", "size", "source"),
     )
-    | {"oneOf": [{"required": ["checksum"]}, {"required": ["sha256"]}]},
+    | {
+        "anyOf": [{"required": [key]} for key in ("checksum", "sha256", "contains")],
+        "not": {"required": ["checksum", "sha256"]},
+        "if": {"properties": {"size": {"const": published.UNKNOWN}}},
+        "then": {"required": ["max_size"]},
+        "else": {"not": {"required": ["max_size"]}},
+    },
     "step": {"anyOf": [_STEPS[kind] for kind in published.STEPS]},
     "shape": _list(
         {"type": "integer", "maximum": ports.MAX_DIMENSION, "anyOf": [{"const": -1}, {"minimum": 1}]},
@@ -251,6 +275,27 @@ _DEFS: dict[str, Schema] = {
         "pattern": rf"^\s*(?:{arguments.FLAG})(?:=[^\u0000]*)?\s*$",
         "maxLength": arguments.MAX_LENGTH,
     },
+    "published": _mapping(
+        {
+            "accuracy": _list(_ref("accuracy")),
+            "gflops": _figure(figures.MAX_FIGURE),
+            "mparams": _figure(figures.MAX_FIGURE),
+            "known_difference": _ref("text", "Why a figure is not what the published weights have."),
+        }
+    ),
+    "accuracy": _mapping(
+        {
+            "metric": _one_of(figures.METRICS),
+            "value": _figure(max(figures.METRICS.values())),
+            "dataset": _ref("text"),
+            "protocol": _ref("text"),
+            "flip": {"type": "boolean"},
+            "AP50": _figure(figures.METRICS["AP"]),
+            "AP75": _figure(figures.METRICS["AP"]),
+        },
+        ("metric", "value"),
+    ),
+    "training": _mapping({"command": _ref("web_address"), "log": _ref("web_address")}),
     # Of a variant's input or output only what differs must be said.
     "variants": {
         "type": "object",
@@ -260,6 +305,8 @@ _DEFS: dict[str, Schema] = {
             {
                 "files": _list(_ref("file"), at_least=1),
                 "checkpoint": _ref("file_name"),
+                "published": _ref("published"),
+                "training": _ref("training"),
                 "inputs": _list({"type": "object", "properties": _INPUT, "additionalProperties": False}),
                 "outputs": _list({"type": "object", "properties": _OUTPUT, "additionalProperties": False}),
             }

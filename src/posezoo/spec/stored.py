@@ -14,7 +14,8 @@ from typing import Any
 from posezoo.spec import model
 
 _CLASSES: tuple[type[Any], ...] = (
-    model.Decoder, model.Digest, model.FileSource, model.GoogleDriveSource, model.HttpSource, model.Input,
+    model.Accuracy, model.Decoder, model.Digest, model.FileSource, model.GoogleDriveSource, model.HttpSource,
+    model.Input, model.Published, model.Training,
     model.License, model.ModelSpec, model.NetworkChoice, model.Origin, model.Output,
     model.PythonPackageSource, model.RegexReplace, model.SelfCheck, model.SourceFile,
     model.UnpackArchive, model.Wheel,

@@ -26,6 +26,7 @@ DIFFERENCES = {
     "--output_dir": "a card (README.md) and provenance.json lie beside an IR, which was checked against its "
     "original; one that is up to date is left alone",
     "--precisions": "FP32 and FP16 come out of one reading of the model, not of one process each",
+    "--lock": "new",
     "--python": "is accepted and not needed: no other Python is started, and nothing downloaded is run",
     "--mo": "is accepted and not needed: Model Optimizer left OpenVINO with 2025.0; this process converts",
     "--add_mo_arg": "what changes inputs or outputs is carried out (--input_shape, --layout, --mean_values, "
@@ -84,6 +85,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         help="an argument of Model Optimizer for every model, as --add_mo_arg=--mean_values=[127,127,127]; "
         "may be given several times",
     )
+    contract.add_lock(parser)
     parser.add_argument("--dry_run", action="store_true", help="print what would be done; touch nothing")
     parser.add_argument("--no_card", action="store_true", help="draw no README.md beside the IR")
     parser.add_argument(
@@ -105,7 +107,7 @@ def _jobs(text: str) -> int:
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
-    settings = resolve(contract.settings_of(args))
+    settings = resolve(contract.settings_of(args, lock=args.lock))
     registry = open_registry(settings.models_dir)
     if args.print_all:
         contract.print_all(registry)

@@ -70,7 +70,9 @@ def facts(spec: ModelSpec) -> dict[str, Any]:
             {
                 "name": file.name,
                 "size_bytes": file.size,
-                "checksum": {"$type": file.checksum.algorithm, "value": file.checksum.value},
+                "checksum": {"$type": file.checksum.algorithm, "value": file.checksum.value}
+                if file.checksum is not None
+                else None,
                 "sources": [str(source) for source in file.sources],
             }
             for file in spec.files

@@ -148,7 +148,7 @@ class JsonLines:
 
     def __init__(self, paper: Paper, spec: ModelSpec) -> None:
         self._paper = paper
-        self._sizes = {file.name: file.size for file in spec.files}
+        self._sizes = {file.name: file.size or 0 for file in spec.files}
         self._failed: events.ModelFileDownloadEnd | None = None
 
     def fail(self, error: PosezooError) -> None:
