@@ -32,7 +32,8 @@ ROOMS: dict[str, set[str]] = {
     "fetch": SPEC | {"files", "layout"},
     "convert": SPEC | {"files", "layout", "openvino_runtime", "provenance"},
     "card": SPEC | {"files", "layout", "registry", "pose", "provenance"},
-    "verify": SPEC | {"files", "layout", "registry", "pose", "provenance", "fetch", "convert", "card"},
+    "verify": SPEC
+    | {"files", "layout", "registry", "pose", "provenance", "fetch", "convert", "card", "networks"},
     "doctor": GROUND | {"settings", "inference"},
     # the top: what puts the stages together
     "zoo": SPEC

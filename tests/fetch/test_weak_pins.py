@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.files import model
-from posezoo.errors import DigestError, NoPinError, OutputError, SizeError, SourceError
+from posezoo.errors import DigestError, NoPinError, PosezooError, SizeError, SourceError
 from posezoo.events import Event, Warned
 from posezoo.fetch.download import download, plan
 from posezoo.fetch.means import Means
@@ -114,7 +114,7 @@ def test_a_file_that_cannot_be_remembered_gets_no_name(server, layout, tmp_path)
     (tmp_path / "file").touch()
     lock = Lock(tmp_path / "file" / "posezoo.lock")
     spec = model(loose(server.serve("n", WEIGHTS)))
-    with pytest.raises(OutputError, match="lock"):
+    with pytest.raises(PosezooError, match="lock"):
         download(spec, layout, trusting(lock))
     assert not layout.file(spec, spec.files[0]).exists()
 

@@ -159,9 +159,12 @@ def _accuracy(part: ModelSpec) -> Iterator[str]:
         )
     if part.published.known_difference:
         yield f"Known difference: {escaped(part.published.known_difference)}"
-    links = {"Training command": part.training.command, "Training log": part.training.log}
-    if shown := [f"{title}: {link(address)}" for title, address in links.items() if address]:
-        yield "\n\n".join(shown)
+    yield from _training(part)
+
+
+def _training(part: ModelSpec, of: str = "") -> Iterator[str]:
+    links = {f"Training command{of}": part.training.command, f"Training log{of}": part.training.log}
+    yield from (f"{title}: {link(address)}" for title, address in links.items() if address)
 
 
 def _accuracy_row(each: Accuracy) -> tuple[str, ...]:
@@ -188,7 +191,9 @@ def _variants(parts: Sequence[ModelSpec]) -> Iterator[str]:
             ] or [(code(each.full_name), sizes, *("",) * 7)]
         headers = ("Variant", "Input", "Metric", "Value", "AP50", "AP75", "Flip", "Dataset", "Protocol")
         yield _compact(headers, rows)
-        yield "\n\n".join(paragraph for each in part.variants for paragraph in list(_files([each]))[1:])
+        for each in part.variants:
+            yield from _training(each, f" of {code(each.tag)}")
+        yield _file_table([file for each in part.variants for file in each.files])
 
 
 def _ports(part: ModelSpec, *, alone: bool) -> Iterator[str]:
@@ -259,18 +264,22 @@ def _keypoints(skeleton: str) -> Iterator[str]:
 
 def _files(parts: Sequence[ModelSpec]) -> Iterator[str]:
     yield "## Files"
-    rows = []
-    for part in parts:
-        for file in part.files:
-            sources = Markdown(", else ".join(link(str(source)) for source in file.sources))
-            size = f"unknown, at most {file.cap:,}" if file.size is None else f"{file.size:,}"
-            rows.append((code(file.name), size, _pin(file), sources))
-    yield table(("File", "Bytes", "Digest", "From"), rows)
-    if any(not file.is_pinned for part in parts for file in part.files):
+    yield _file_table([file for part in parts for file in part.files])
+    every = [part for each in parts for part in (each, *each.variants)]
+    if any(not file.is_pinned for part in every for file in part.files):
         yield (
             "A file without a pin is downloaded only with `--trust_on_first_use`; `posezoo.lock` holds it "
             "from then on."
         )
+
+
+def _file_table(files: Sequence[SourceFile]) -> Markdown:
+    rows = []
+    for file in files:
+        sources = Markdown(", else ".join(link(str(source)) for source in file.sources))
+        size = f"unknown, at most {file.cap:,}" if file.size is None else f"{file.size:,}"
+        rows.append((code(file.name), size, _pin(file), sources))
+    return table(("File", "Bytes", "Digest", "From"), rows)
 
 
 def _pin(file: SourceFile) -> Markdown:
@@ -282,7 +291,7 @@ def _pin(file: SourceFile) -> Markdown:
         f"{_algorithm(digest)} {code(digest.value)} of {code(member)}"
         for member, digest in file.contains.items()
     )
-    return Markdown(f"{members} (weak)" if file.is_pinned else f"none; {members}".removesuffix("; "))
+    return Markdown(f"{members} (weak)" if file.is_pinned else f"no pin; {members}".removesuffix("; "))
 
 
 def _algorithm(digest: Digest) -> str:
