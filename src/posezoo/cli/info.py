@@ -23,6 +23,8 @@ and of a model, not of a composite::
                                  mparams, known_difference; null or empty where not said
     training      object         command, log: addresses, or empty
     license_note  str | null     what is said of the terms before a download
+    network       object | null  name and arguments of ours, whose weights the checkpoint holds
+    checkpoint    str | null     the file that holds them, in an archive or not
     revision      int            counts up when the files change
     tag           str | null     which of the published variants this is
     variants      list of str    of the default variant, the full names of the others
@@ -125,7 +127,9 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
         ],
         "inputs": [_input_facts(each) for each in spec.inputs],
         "outputs": [_output_facts(each) for each in spec.outputs],
-        "published": asdict(spec.published),
+        "network": asdict(spec.network) if spec.network is not None else None,
+        "checkpoint": spec.checkpoint or None,
+        "published": _plain(asdict(spec.published)),
         "training": asdict(spec.training),
         "license_note": spec.license_note or None,
         "revision": spec.revision,
@@ -201,6 +205,8 @@ _NOTHING: tuple[Any, ...] = (None, "", [], {}, False)
 def _in_words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_in_words(each)}" for key, each in value.items() if each not in _NOTHING)
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
+        if any(isinstance(each, dict) for each in value):
+            return "; ".join(_in_words(each) for each in value)
         return ", ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in value)
     return str(value)

@@ -126,14 +126,14 @@ class Lines:
                 )
 
     def _progress(self, size: int) -> None:
-        percent = 100 * size // self._size if self._size else 100
+        percent = 100 * size // self._size if self._size else 0  # of a size that nobody states
         terminal = sys.stdout.isatty()
         if not terminal and percent < self._logged + _LOGGED_PERCENT:
             return
         self._logged = percent
         seconds = time.monotonic() - self._begun
         speed = f"{size / 1024 / seconds:.0f}" if seconds else "?"
-        line = f"... {percent}%, {size // 1024} KB, {speed} KB/s, {seconds:.0f} seconds passed"
+        line = f"... {percent if self._size else '?'}%, {size // 1024} KB, {speed} KB/s, {seconds:.0f} seconds passed"
         self._paper.out(line, end="\r" if terminal and percent < 100 else "\n")
 
 
