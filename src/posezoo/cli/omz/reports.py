@@ -133,7 +133,8 @@ class Lines:
         self._logged = percent
         seconds = time.monotonic() - self._begun
         speed = f"{size / 1024 / seconds:.0f}" if seconds else "?"
-        line = f"... {percent if self._size else '?'}%, {size // 1024} KB, {speed} KB/s, {seconds:.0f} seconds passed"
+        share = f"{percent}%" if self._size else "?%"
+        line = f"... {share}, {size // 1024} KB, {speed} KB/s, {seconds:.0f} seconds passed"
         self._paper.out(line, end="\r" if terminal and percent < 100 else "\n")
 
 
