@@ -14,7 +14,7 @@ from posezoo.errors import DigestError, NoPinError, PosezooError, SizeError, Sou
 from posezoo.events import Event, Warned
 from posezoo.fetch.download import download, plan
 from posezoo.fetch.means import Means
-from posezoo.files import holds_file
+from posezoo.files import holds_file, is_good_file
 from posezoo.layout import Layout
 from posezoo.lock import Lock
 from posezoo.spec.model import Digest, HttpSource, SourceFile
@@ -94,6 +94,14 @@ def test_eight_digits_and_nothing_are_no_pin(server, layout):
         (step,) = plan(model(file), layout, Means(None))
         assert step.is_refused
     assert server.requests == []
+
+
+@pytest.mark.parametrize("file", [loose("https://x.invalid/n"), archive("https://x.invalid/n", SHA1[:8])])
+def test_what_lies_here_without_a_pin_is_never_good(tmp_path, file):
+    path = tmp_path / file.name
+    path.write_bytes(zipped(net=WEIGHTS))
+    assert not holds_file(path, file)
+    assert not is_good_file(path, file)
 
 
 def test_the_first_use_is_the_pin_from_then_on(server, layout, lock, tmp_path):
