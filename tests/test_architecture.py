@@ -19,6 +19,7 @@ ROOMS: dict[str, set[str]] = {
     "settings": GROUND,
     "layout": SPEC,
     "registry": SPEC | {"files"},
+    "lock": SPEC | {"files"},
     "openvino_runtime": GROUND,
     "provenance": SPEC | {"files", "openvino_runtime"},
     "images": GROUND | {"files"},
@@ -31,11 +32,13 @@ ROOMS: dict[str, set[str]] = {
     "fetch": SPEC | {"files", "layout"},
     "convert": SPEC | {"files", "layout", "openvino_runtime", "provenance"},
     "card": SPEC | {"files", "layout", "registry", "pose", "provenance"},
-    "verify": SPEC | {"files", "layout", "registry", "pose", "provenance", "fetch", "convert", "card"},
+    "verify": SPEC
+    | {"files", "layout", "registry", "pose", "provenance", "fetch", "convert", "card", "networks"},
     "doctor": GROUND | {"settings", "inference"},
     # the top: what puts the stages together
-    "zoo": SPEC | {"settings", "registry", "layout", "fetch", "convert", "card", "estimator", "files"},
-    "api": SPEC | {"settings", "zoo", "estimator"},
+    "zoo": SPEC
+    | {"settings", "registry", "layout", "fetch", "convert", "card", "estimator", "files", "lock"},
+    "api": SPEC | {"settings", "registry", "zoo", "estimator"},
 }
 TOP = {"cli", "__init__", "__main__"}
 

@@ -93,6 +93,52 @@ def test_the_first_of_several_registries_counts(root, tmp_path):
     assert Registry([root, mine]).find("pose-a").description == "A small model."
 
 
+@pytest.fixture
+def tagged(root):
+    file = model_yml()["files"]
+    write_model(
+        root, "tagged", model_yml(files=None, variants={tag: {"files": file} for tag in ("b1", "a2", "a3")})
+    )
+    return Registry([root])
+
+
+def full_names(selection):
+    return [spec.full_name for spec in selection.models]
+
+
+def test_a_name_a_glob_and_all_stand_for_the_default_variant(tagged):
+    for patterns in (["tagged"], ["tag*"], ["tagged@b1"]):
+        assert full_names(tagged.select(patterns)) == ["tagged"]
+    assert [name for name in full_names(tagged.select(None)) if "tagged" in name] == ["tagged"]
+    assert tagged.find("tagged").tag == "b1"
+
+
+def test_a_pattern_with_a_tag_stands_for_those_variants_in_their_order(tagged):
+    assert full_names(tagged.select(["tagged@*"])) == ["tagged", "tagged@a2", "tagged@a3"]
+    assert full_names(tagged.select(["tagged@a*", "tagged@*"])) == ["tagged@a2", "tagged@a3", "tagged"]
+    assert full_names(tagged.select(["*@a3"])) == ["tagged@a3"]
+    assert tagged.find("tagged@a2").subdirectory == "public/tagged@a2"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("tagged@a4", "a2"), ("pose-a@a2", "it has no variants"), ("taged@a2", "did you mean tagged?"), ("tagged@", "b1, a2, a3")],
+)  # fmt: skip
+def test_an_unknown_tag_hints_at_those_that_there_are(tagged, name, hint):
+    for ask in (tagged.find, lambda name: tagged.select([name])):
+        with pytest.raises(UnknownModelError) as caught:
+            ask(name)
+        assert hint in caught.value.hint
+    assert not tagged.knows(name)
+
+
+def test_a_tag_of_a_model_that_cannot_be_read_is_its_problem(root):
+    write_model(root, "broken", "files: [")
+    registry = Registry([root])
+    assert registry.knows("broken@x")
+    assert len(registry.select(["broken@x"]).problems) == 1
+
+
 def test_a_folder_with_a_name_that_is_no_models_is_a_problem(root):
     write_model(root, "a b", model_yml())
     assert "no model's" in Registry([root]).select(None).problems[0].problem

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import PosezooError, SettingsError, nearest
 from posezoo.events import Listener, ignore
+from posezoo.registry import TAG_MARK
 from posezoo.settings import KINDS, read_settings, resolve
 from posezoo.spec.model import Precision
 from posezoo.zoo import Zoo, open_zoo
@@ -16,13 +17,22 @@ if TYPE_CHECKING:
 
 
 def get(
-    name: str, precision: str = "FP16", *, listener: Listener = ignore, **settings: Any
+    name: str,
+    precision: str = "FP16",
+    *,
+    tag: str = "",
+    trust_on_first_use: bool = False,
+    listener: Listener = ignore,
+    **settings: Any,
 ) -> dict[str, Path]:
     """A model's IR, downloaded, verified and converted where it is not there yet.
 
     Args:
         name: a model or composite of the zoo.
         precision: ``FP32`` or ``FP16``.
+        tag: one of the model's variants; empty for the default. ``name@tag`` as the name says the same.
+        trust_on_first_use: take what comes for a file whose publisher states no checksum, and remember it in
+            posezoo.lock (the setting ``lock``).
         listener: told what happens; see ``posezoo.events``.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
 
@@ -34,8 +44,8 @@ def get(
         FetchError: a file is to be had nowhere.
         ConversionError: the IR cannot be made, or does not compute what the original computes.
     """
-    zoo = _open(settings)
-    return zoo.irs(zoo.registry.find(name), _precision(precision), listener=listener)
+    zoo = _open(settings, trust_on_first_use)
+    return zoo.irs(zoo.registry.find(_full(name, tag)), _precision(precision), listener=listener)
 
 
 def load(
@@ -43,6 +53,8 @@ def load(
     precision: str = "FP16",
     device: str | None = None,
     *,
+    tag: str = "",
+    trust_on_first_use: bool = False,
     inference_precision: str | None = None,
     listener: Listener = ignore,
     **settings: Any,
@@ -55,6 +67,8 @@ def load(
         device: of OpenVINO; where None, the setting's, which is CPU by default.
         inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); where None, the
             setting's, which is f32 by default.
+        tag: one of the model's variants; empty for the default.
+        trust_on_first_use: as for ``get``.
         listener: told what happens; see ``posezoo.events``.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
 
@@ -65,16 +79,21 @@ def load(
     Raises:
         PosezooError: it cannot be had, converted or compiled.
     """
-    zoo = _open({**settings, "device": device, "inference_precision": inference_precision})
-    model = zoo.registry.find(name)
+    flags = {**settings, "device": device, "inference_precision": inference_precision}
+    zoo = _open(flags, trust_on_first_use)
+    model = zoo.registry.find(_full(name, tag))
     return zoo.compile(model, zoo.irs(model, _precision(precision), listener=listener))
 
 
-def _open(flags: dict[str, Any]) -> Zoo:
+def _full(name: str, tag: str) -> str:
+    return f"{name}{TAG_MARK}{tag}" if tag else name
+
+
+def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Zoo:
     for name in flags:
         if name not in KINDS:
             raise SettingsError(f"unknown setting {name!r}", hint=nearest(name, KINDS))
-    return open_zoo(resolve(read_settings(flags)))
+    return open_zoo(resolve(read_settings(flags)), trust_on_first_use=trust_on_first_use)
 
 
 def _precision(text: str) -> Precision:

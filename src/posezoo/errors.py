@@ -8,6 +8,7 @@ PosezooError
 │   ├── SourceError          a source did not answer, or not with the file
 │   ├── SizeError            more or fewer bytes than declared
 │   ├── DigestError          other bytes than declared
+│   ├── NoPinError           nothing says what the bytes must be
 │   └── ArchiveError         a wheel or archive that does not hold what it should
 ├── NetworkError             a network of ours cannot be built as asked
 ├── ConversionError          the original could not be made into an IR
@@ -106,6 +107,10 @@ class SizeError(FetchError):
 
 class DigestError(FetchError):
     """Other bytes than declared."""
+
+
+class NoPinError(FetchError):
+    """Nothing says what the bytes of a file must be, and nobody said to trust the source."""
 
 
 class ArchiveError(FetchError):

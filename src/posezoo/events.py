@@ -49,7 +49,10 @@ class ModelDownloadEnd(Event):
 
 @dataclass(frozen=True, slots=True)
 class ModelFileDownloadBegin(Event):
-    """A file is about to come from a source (never told for a file that is already here)."""
+    """A file is about to come from a source (never told for a file that is already here).
+
+    ``size`` is in bytes; 0 where the publisher does not state it.
+    """
 
     model: str
     model_file: str

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from posezoo.errors import OutputError
-from posezoo.spec.model import Digest
+from posezoo.spec.model import Digest, SourceFile
 
 # 1 MiB: with 1 KiB pieces and a flush each, 64 MiB took 1850 ms instead of 230.
 CHUNK = 1 << 20
@@ -32,6 +32,9 @@ _HINTS = {
     errno.EISDIR: "move that folder away",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
+
+#: The most that is ever hashed of an archive's member, in bytes.
+MAX_MEMBER = 4 << 30
 
 #: Our own folder beside files that we vouch for.
 STAMPS = ".posezoo"
@@ -52,17 +55,17 @@ def digest_of(path: Path, algorithm: str = "sha384") -> Digest:
     return Digest(algorithm, hasher.hexdigest())
 
 
-def is_good(path: Path, size: int, digest: Digest, *, rehash: bool = False) -> bool:
+def is_good(path: Path, size: int | None, digest: Digest, *, rehash: bool = False) -> bool:
     """Whether a regular file holds the promised bytes; hashed at most once while it does not change.
 
     Args:
         path: the file; a symbolic link is followed, a missing file is not good.
-        size: the promised size in bytes.
+        size: the promised size in bytes; None where the digest alone is promised.
         digest: the promised digest.
         rehash: read the bytes even where a stamp vouches for them.
     """
     try:
-        if not path.is_file() or path.stat().st_size != size:
+        if not path.is_file() or size not in (None, path.stat().st_size):
             return False
         if not rehash and _read_stamp(path) == _stamp_of(path, digest):
             return True
@@ -78,12 +81,68 @@ def is_good(path: Path, size: int, digest: Digest, *, rehash: bool = False) -> b
     return True
 
 
-def holds(path: Path, size: int, digest: Digest) -> bool:
+def holds(path: Path, size: int | None, digest: Digest) -> bool:
     """Whether a regular file holds the promised bytes: all of them are read, and no stamp is left."""
     try:
-        return path.is_file() and path.stat().st_size == size and digest_of(path, digest.algorithm) == digest
+        right_size = path.is_file() and size in (None, path.stat().st_size)
+        return right_size and digest_of(path, digest.algorithm) == digest
     except OSError:
         return False
+
+
+def is_good_file(path: Path, file: SourceFile, *, rehash: bool = False) -> bool:
+    """``is_good`` for a published file by whatever pins it; one that nothing pins is never good."""
+    if file.checksum is not None:
+        return is_good(path, file.size, file.checksum, rehash=rehash)
+    return _holds_by_members(path, file)
+
+
+def holds_file(path: Path, file: SourceFile) -> bool:
+    """``holds`` for a published file by whatever pins it; one that nothing pins never does."""
+    if file.checksum is not None:
+        return holds(path, file.size, file.checksum)
+    return _holds_by_members(path, file)
+
+
+def _holds_by_members(path: Path, file: SourceFile) -> bool:
+    try:
+        right_size = path.is_file() and file.size in (None, path.stat().st_size)
+    except OSError:
+        return False
+    return right_size and file.is_pinned and not why_not_containing(path, file)
+
+
+def why_not_containing(path: Path, file: SourceFile) -> str:
+    """Why a zip does not hold the members that are promised of it; empty where it does.
+
+    A digest of which only the first digits are known is held against those.
+    """
+    import zipfile
+    import zlib
+
+    for member, promised in file.contains.items():
+        try:
+            actual = _digest_of_member(path, member, promised.algorithm)
+        except KeyError:
+            return f"holds no {member}"
+        # RuntimeError is zipfile's word for a member that wants a password.
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+            return f"{member} cannot be read in it: {error or type(error).__name__}"
+        if not actual.value.startswith(promised.value):
+            return f"holds a {member} of {actual}, declared is {promised}"
+    return ""
+
+
+def _digest_of_member(path: Path, member: str, algorithm: str) -> Digest:
+    import zipfile
+
+    hasher = hashlib.new(algorithm, usedforsecurity=False)
+    with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
+        while piece := stream.read(CHUNK):
+            hasher.update(piece)
+            if stream.tell() > MAX_MEMBER:
+                raise ValueError(f"is larger than {MAX_MEMBER >> 30} GiB")
+    return Digest(algorithm, hasher.hexdigest())
 
 
 def stamp(path: Path, digest: Digest) -> None:

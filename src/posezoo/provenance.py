@@ -78,8 +78,14 @@ def key_of(spec: ModelSpec, decoder: Decoder | None) -> dict[str, Any]:
 
 
 def digests_of(spec: ModelSpec) -> dict[str, str]:
-    """The digests of a model's published files by name, as ``algorithm:hex``."""
-    return {file.name: f"{file.checksum.algorithm}:{file.checksum.value}" for file in spec.files}
+    """The digests of a model's published files, or of what pins them, by name, as ``algorithm:hex``."""
+    found = {}
+    for file in spec.files:
+        if file.checksum is not None:
+            found[file.name] = f"{file.checksum.algorithm}:{file.checksum.value}"
+        for member, digest in file.contains.items() if file.checksum is None else ():
+            found[f"{file.name}/{member}"] = f"{digest.algorithm}:{digest.value}"
+    return found
 
 
 def read(path: Path) -> Provenance | None:

@@ -23,6 +23,8 @@ from posezoo.spec.names import folded, why_not_a_model_name
 
 #: A registry of fewer files is read faster than it is remembered.
 REMEMBERED_FROM = 50
+#: Between a model's name and the tag of one of its variants; no name holds it.
+TAG_MARK = "@"
 #: Of a file that was changed less than this ago, another change may leave no other time stamp.
 RECENT_NS = 2_000_000_000
 
@@ -117,13 +119,15 @@ class Registry:
         return self.select(None).problems
 
     def find(self, name: str) -> ModelSpec | CompositeSpec:
-        """The model or composite of this name.
+        """The model or composite of this name; ``name@tag`` is one of a model's variants.
 
         Raises:
             UnknownModelError: there is none; the hint names the nearest.
             SpecError: its file declares something that cannot be meant.
         """
-        return self._read(self._entry(name))
+        base, _, tag = name.partition(TAG_MARK)
+        spec = self._read(self._entry(base))
+        return spec if TAG_MARK not in name else _tagged(spec, tag)
 
     def parts(self, model: ModelSpec | CompositeSpec) -> tuple[ModelSpec, ...]:
         """A composite's parts in the order they run in; a model itself, alone.
@@ -147,28 +151,62 @@ class Registry:
         """The models that any of the patterns matches, in the patterns' order; all where it is None.
 
         Patterns are names or case-sensitive globs (``human-pose-*``). A composite's name stands for its
-        parts. Files that cannot be read are returned as problems.
+        parts. Of a model with variants the default is meant, unless a pattern's own ``@`` says which:
+        ``name@tag``, ``name@*``. Files that cannot be read are returned as problems.
 
         Raises:
             UnknownModelError: a pattern matches no name; the hint names the nearest.
         """
-        chosen: dict[str, Entry] = {}
-        for entry in self.entries.values() if patterns is None else self._matching(patterns):
-            chosen[entry.name] = entry
         models: dict[str, ModelSpec] = {}
-        composites: list[CompositeSpec] = []
+        composites: dict[str, CompositeSpec] = {}
         problems: dict[str, SpecError] = {}
-        for entry in chosen.values():
-            try:
-                spec = self._read(entry)
+        for pattern in (None,) if patterns is None else patterns:
+            for spec in self._chosen(pattern, problems):
+                try:
+                    parts = self.parts(spec)
+                except SpecError as error:
+                    problems[error.problem] = error
+                    parts = ()
                 if isinstance(spec, CompositeSpec):
-                    composites.append(spec)
-                models.update((part.name, part) for part in self.parts(spec))
-            except SpecError as error:
-                problems[error.problem] = error
+                    composites[spec.name] = spec
+                for part in parts:
+                    models.setdefault(part.full_name, part)
         if patterns is None:
             self._remember()
-        return Selection(tuple(models.values()), tuple(composites), tuple(problems.values()))
+        return Selection(tuple(models.values()), tuple(composites.values()), tuple(problems.values()))
+
+    def knows(self, pattern: str) -> bool:
+        """Whether a pattern of ``select`` matches anything, if only a file that cannot be read."""
+        problems: dict[str, SpecError] = {}
+        try:
+            return bool(list(self._chosen(pattern, problems)) or problems)
+        except UnknownModelError:
+            return False
+
+    def _chosen(
+        self, pattern: str | None, problems: dict[str, SpecError]
+    ) -> Iterator[ModelSpec | CompositeSpec]:
+        """What a pattern matches; what is wrong with files that cannot be read goes to ``problems``."""
+        names, at, tags = (pattern or "*").partition(TAG_MARK)
+        found = False
+        for entry in self._matching(names) if pattern is not None else self.entries.values():
+            try:
+                spec = self._read(entry)
+            except SpecError as error:
+                problems[error.problem] = error
+                found = True
+                continue
+            for variant in _variants_of(spec) if at else (spec,):
+                if not at or (isinstance(variant, ModelSpec) and fnmatchcase(variant.tag, tags)):
+                    found = True
+                    yield variant
+        if at and not found:
+            raise self._no_tag(names, tags)
+
+    def _no_tag(self, names: str, tags: str) -> UnknownModelError:
+        if names in self.entries:
+            return _unknown_tag(self._read(self.entries[names]), tags)
+        return UnknownModelError(f"no model {_shown(names)} has a variant {_shown(tags)}")
 
     def _read(self, entry: Entry) -> ModelSpec | CompositeSpec:
         if entry.path not in self._known:
@@ -219,15 +257,13 @@ class Registry:
         with suppress(OutputError):  # a cache folder that cannot be written costs time, nothing else
             write_whole(_memory_file(self._memory, self.roots), content)
 
-    def _matching(self, patterns: Iterable[str]) -> Iterator[Entry]:
-        for pattern in patterns:
-            if pattern in self.entries:
-                yield self.entries[pattern]
-                continue
-            matches = [entry for name, entry in self.entries.items() if fnmatchcase(name, pattern)]
-            if not matches:
-                raise self._unknown(pattern)
-            yield from matches
+    def _matching(self, pattern: str) -> list[Entry]:
+        if pattern in self.entries:
+            return [self.entries[pattern]]
+        matches = [entry for name, entry in self.entries.items() if fnmatchcase(name, pattern)]
+        if not matches:
+            raise self._unknown(pattern)
+        return matches
 
     def _entry(self, name: str) -> Entry:
         entry = self.entries.get(name)
@@ -238,6 +274,24 @@ class Registry:
     def _unknown(self, name: str) -> UnknownModelError:
         hint = nearest(name, self.entries) or "posezoo list shows them all"
         return UnknownModelError(f"no model is called {_shown(name)}", hint=hint)
+
+
+def _variants_of(spec: ModelSpec | CompositeSpec) -> tuple[ModelSpec, ...]:
+    """The variants of a model that has tags, the default first; nothing of any other."""
+    return (spec, *spec.variants) if isinstance(spec, ModelSpec) and spec.tag else ()
+
+
+def _tagged(spec: ModelSpec | CompositeSpec, tag: str) -> ModelSpec:
+    for variant in _variants_of(spec):
+        if variant.tag == tag:
+            return variant
+    raise _unknown_tag(spec, tag)
+
+
+def _unknown_tag(spec: ModelSpec | CompositeSpec, tag: str) -> UnknownModelError:
+    tags = [variant.tag for variant in _variants_of(spec)]
+    hint = nearest(tag, tags) or (f"there is {', '.join(tags)}" if tags else "it has no variants")
+    return UnknownModelError(f"{spec.name} has no variant {_shown(tag)}", hint=hint)
 
 
 def _shown(name: str) -> str:

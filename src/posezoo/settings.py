@@ -31,6 +31,7 @@ class Settings:
     inference_precision: str  # f32, f16, bf16, or default: the device's own choice
     attempts: int  # at a source that fails for a moment
     timeout_s: float  # without a byte
+    lock: Path  # posezoo.lock: what files without a pin held at their first download
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,12 @@ def _folder(value: object) -> Path:
         raise ValueError(f"{value}: there is no such home folder") from error
 
 
+def _file(value: object) -> Path:
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise ValueError(f"expected a file, got {value!r}")
+    return _folder(value)
+
+
 def _folders(value: object) -> tuple[Path, ...]:
     return tuple(_folder(each) for each in _several(value, os.pathsep))
 
@@ -262,5 +269,10 @@ KINDS: dict[str, _Kind] = {
     "attempts": _Kind(_attempts, lambda environ: 5, "tries at a source that fails for a moment"),
     "timeout_s": _Kind(
         _seconds, lambda environ: 30.0, "seconds without a byte until a source counts as gone"
+    ),
+    "lock": _Kind(
+        _file,
+        lambda environ: (config_file(environ) or Path("posezoo.cfg")).with_name("posezoo.lock"),
+        "what files without a pin held at their first download",
     ),
 }

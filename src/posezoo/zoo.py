@@ -15,6 +15,7 @@ from posezoo.errors import SpecError, UnknownModelError
 from posezoo.events import Listener, ignore
 from posezoo.fetch.means import Means
 from posezoo.layout import Layout
+from posezoo.lock import Lock
 from posezoo.registry import Registry, open_registry
 from posezoo.settings import Settings
 from posezoo.spec.model import CompositeSpec, Decoder, ModelSpec, Precision
@@ -35,6 +36,7 @@ class Zoo:
     registry: Registry
     layout: Layout
     means: Means
+    lock: Lock
 
     def download(
         self,
@@ -50,6 +52,7 @@ class Zoo:
         """
         from posezoo.fetch.download import download
 
+        spec = self.lock.pinned(spec)
         downloaded = download(spec, self.layout, self.means, precisions=precisions, listener=listener)
         return downloaded.files
 
@@ -65,6 +68,7 @@ class Zoo:
         from posezoo.convert.plan import is_up_to_date, require
 
         require(spec, precisions)
+        spec = self.lock.pinned(spec)
         decoder = self._decoder_of(spec)
         if spec.is_ir:
             self.download(spec, precisions=precisions, listener=listener)
@@ -88,7 +92,12 @@ class Zoo:
 
         decoder = self._decoder_of(spec)
         converted = convert(
-            spec, self.layout, precisions=precisions, force=force, decoder=decoder, listener=listener
+            self.lock.pinned(spec),
+            self.layout,
+            precisions=precisions,
+            force=force,
+            decoder=decoder,
+            listener=listener,
         )
         return converted.irs
 
@@ -110,7 +119,7 @@ class Zoo:
         """What ``download`` would do; touches nothing and asks no server."""
         from posezoo.fetch.download import plan
 
-        return plan(spec, self.layout, self.means, precisions)
+        return plan(self.lock.pinned(spec), self.layout, self.means, precisions)
 
     def plan_conversion(
         self, spec: ModelSpec, precisions: Collection[Precision], *, force: bool = False
@@ -118,7 +127,8 @@ class Zoo:
         """What ``convert`` would do; touches nothing."""
         from posezoo.convert.plan import plan
 
-        return plan(spec, self.layout, precisions, force=force, decoder=self._decoder_of(spec))
+        pinned, decoder = self.lock.pinned(spec), self._decoder_of(spec)
+        return plan(pinned, self.layout, precisions, force=force, decoder=decoder)
 
     def irs(self, model: Model, precision: Precision, *, listener: Listener = ignore) -> dict[str, Path]:
         """The .xml of each part of a model by its name; fetched and converted where needed.
@@ -153,7 +163,8 @@ class Zoo:
         """
         from posezoo.card.card import write_card
 
-        return write_card(model, self.registry.parts(model), self.layout)
+        parts = [self.lock.pinned(part) for part in self.registry.parts(model)]
+        return write_card(model, parts, self.layout)
 
     def _decoder_of(self, spec: ModelSpec) -> Decoder | None:
         """What an IR names as its decoder: the model's own, else that of the composite that it belongs to."""
@@ -165,9 +176,19 @@ class Zoo:
             return None
 
 
-def open_zoo(settings: Settings, *, download_dir: Path | None = None) -> Zoo:
-    """The zoo that the settings name; published files lie below its output folder unless said otherwise."""
+def open_zoo(
+    settings: Settings, *, download_dir: Path | None = None, trust_on_first_use: bool = False
+) -> Zoo:
+    """The zoo that the settings name.
+
+    Args:
+        settings: what the user set.
+        download_dir: where published files lie; below the output folder where None.
+        trust_on_first_use: take what comes for a file that nothing pins, and remember it in the lock.
+    """
+    lock = Lock(settings.lock)
     return Zoo(
+        lock=lock,
         settings=settings,
         registry=open_registry(settings.models_dir),
         layout=Layout(download_dir=download_dir or settings.output_dir, output_dir=settings.output_dir),
@@ -176,5 +197,6 @@ def open_zoo(settings: Settings, *, download_dir: Path | None = None) -> Zoo:
             mirrors=settings.mirror,
             attempts=settings.attempts,
             timeout_s=settings.timeout_s,
+            first_use=lock.record if trust_on_first_use else None,
         ),
     )

@@ -105,6 +105,8 @@ def test_our_registry_has_no_finding():
         ({"description": "No full stop"}, "sentences"),
         ({"outputs": None}, "declared-ends"),
         ({"framework": "caffee"}, "readable"),
+        ({"network": {"name": "nope"}, "checkpoint": "net.tflite"}, "known-network"),
+        ({"network": {"name": "higher_hrnet", "width": 9000}, "checkpoint": "net.tflite"}, "known-network"),
         (
             {"files": [{"name": "n", "size": 1, "checksum": "0" * 96, "source": "http://models.invalid/n"}]},
             "safe-sources",

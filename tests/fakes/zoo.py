@@ -72,8 +72,8 @@ def omz_yml(**changes: object) -> dict[str, object]:
 
 
 def as_yaml(content: object) -> str:
-    """YAML without aliases."""
-    return yaml.dump(content, Dumper=_Dumper)
+    """YAML without aliases, its keys in their order."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False)
 
 
 def write_model(

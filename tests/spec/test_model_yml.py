@@ -12,6 +12,7 @@ from fakes.bad_files import ALL, FILE, INPUT, WHEEL
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_model
 from posezoo.errors import SpecError
 from posezoo.spec.model import (
+    Accuracy,
     ColorOrder,
     Digest,
     Family,
@@ -21,6 +22,7 @@ from posezoo.spec.model import (
     HttpSource,
     License,
     ModelSpec,
+    NetworkChoice,
     PythonPackageSource,
     RegexReplace,
     UnpackArchive,
@@ -150,6 +152,75 @@ def test_of_several_files_the_original_is_the_one_that_the_arguments_name(tmp_pa
     spec = omz_spec_of(tmp_path, files=files, model_optimizer_args=arguments, framework="caffe")
     assert spec.original is spec.files[1]
     assert spec.mo_args == (("--input_proto", "$dl_dir/net.prototxt"),)
+
+
+def test_a_checkpoint_of_one_of_our_networks_is_the_original(tmp_path):
+    network = {"name": "higher_hrnet", "width": 32, "deep": True, "mode": "nearest"}
+    spec = spec_of(tmp_path, files=[FILE, {**FILE, "name": "w.pth"}], network=network, checkpoint="w.pth")
+    assert spec.network == NetworkChoice("higher_hrnet", {"width": 32, "deep": True, "mode": "nearest"})
+    assert spec.original is spec.files[1]
+
+
+def test_a_checkpoint_may_lie_in_an_archive_and_wins_over_what_upstreams_code_would_make(tmp_path):
+    spec = omz_spec_of(
+        tmp_path,
+        files=[{**FILE, "name": "net.zip"}],
+        postprocessing=[{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}],
+        model_optimizer_args=["--input_model=$conv_dir/net.onnx"],
+        network={"name": "higher_hrnet"},
+        checkpoint="sub/w.pth",
+    )
+    assert spec.original == spec.checkpoint == "sub/w.pth"
+
+
+def test_a_variant_says_what_differs_and_the_first_is_the_default(tmp_path):
+    small = {"files": [{**FILE, "name": "small.tflite"}], "inputs": [{"shape": [1, 2, 3, 3]}]}
+    spec = spec_of(tmp_path, variants={"f63d42ac": {"files": [FILE]}, "ccd24037": small}, files=None)
+    (other,) = spec.variants
+    assert [(each.full_name, each.tag, each.is_default) for each in (spec, other)] == [
+        ("net", "f63d42ac", True), ("net@ccd24037", "ccd24037", False),
+    ]  # fmt: skip
+    assert spec.files[0].name == "net.tflite"
+    assert other.files[0].name == "small.tflite"
+    assert (spec.inputs[0].shape, other.inputs[0].shape) == ((1, 4, 6, 3), (1, 2, 3, 3))
+    assert other.inputs[0].layout == "NHWC"  # as it is said once for both
+    assert other.outputs == spec.outputs
+    assert (spec.subdirectory, other.subdirectory) == ("public/net", "public/net@ccd24037")
+
+
+def member(digits: str) -> dict[str, object]:
+    return {"net.params": {"$type": "sha1", "value": digits}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "pinned", "weak", "pin"),
+    [
+        ({}, True, False, "SHA-384 000000000000…"),
+        ({"contains": member("A" * 40), "checksum": None}, True, True, "SHA-1 aaaaaaaaaaaa… of net.params"),
+        ({"contains": member("a" * 40)}, True, False, "SHA-384 000000000000…"),
+        ({"contains": member("ccd24037"), "checksum": None}, False, True, "no pin"),
+        ({"checksum": "unknown"}, False, True, "no pin"),
+    ],
+)
+def test_a_file_is_pinned_by_what_is_known_of_it(tmp_path, changes, pinned, weak, pin):
+    said = {**FILE, "name": "net.zip", "size": "unknown", "max_size": 9, **changes}
+    (file,) = spec_of(tmp_path, files=[{k: v for k, v in said.items() if v is not None}]).files
+    assert (file.size, file.cap) == (None, 9)
+    assert (file.is_pinned, file.is_weak, file.pin) == (pinned, weak, pin)
+
+
+def test_what_the_publisher_says_is_read_with_its_units(tmp_path):
+    accuracy = [
+        {"metric": "AP", "value": 0.663, "AP50": 0.892, "flip": True},
+        {"metric": "MPJPE", "value": 100.45},
+    ]
+    spec = spec_of(tmp_path, published={"accuracy": accuracy, "gflops": 18.998}, license_note="Un-\nclear.")
+    assert spec.published.accuracy == (
+        Accuracy("AP", 0.663, flip=True, ap50=0.892),
+        Accuracy("MPJPE", 100.45),
+    )
+    assert (spec.published.gflops, spec.published.mparams) == (18.998, None)
+    assert spec.license_note == "Un- clear."
 
 
 def test_what_upstreams_code_would_make_is_named_and_never_run(tmp_path):

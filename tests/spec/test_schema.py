@@ -37,6 +37,11 @@ def test_a_mistake_of_structure_is_seen_by_the_schema_too(bad):
         model_yml(files=[{**FILE, "checksum": {"$type": "sha256", "value": "0" * 64}}]),
         model_yml(inputs=[{**INPUT, "shape": [-1, 4, 6, 3], "mean": [1, 2.5, 3], "scale": [1, 2, 3]}]),
         model_yml(decoder={"name": "x", "deep": True, "rate": 0.5}, self_check={"tolerance": {"*": 1e-3}, "reason": "x"}),
+        model_yml(files=None, network={"name": "x"}, variants={"a": {"files": [FILE], "checkpoint": "net.tflite"}, "b1": {"files": [FILE], "checkpoint": "net.tflite", "inputs": [{"shape": [1, 2, 3, 3]}]}}),
+        model_yml(files=[{**FILE, "size": "unknown", "max_size": 9, "checksum": "unknown"}], license_note="Unclear."),
+        model_yml(files=[{"name": "a.zip", "size": 9, "source": "https://x.invalid/a", "contains": {"a": {"$type": "sha1", "value": "0" * 40}, "b": {"$type": "sha1", "value": "0" * 8}}}]),
+        model_yml(published={"accuracy": [{"metric": "AP", "value": 0.5, "AP50": 0.6, "AP75": 1, "flip": True, "dataset": "x", "protocol": "y"}, {"metric": "MPJPE", "value": 100.45}], "gflops": 1, "mparams": 0.5, "known_difference": "x"}, training={"command": "https://x.invalid/a", "log": "https://x.invalid/b"}),
+        model_yml(network={"name": "x", "width": 32, "deep": True, "mode": "bilinear"}, checkpoint="net.tflite"),
         omz_yml(quantizable=True, quantized="INT8", model_info={"labels": ["a", 1, True], "nested": {"x": [[1.5]]}}),
     ],
 )  # fmt: skip

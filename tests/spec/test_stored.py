@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fakes.bad_files import FILE, INPUT, WHEEL
@@ -18,6 +20,10 @@ def test_every_kind_of_value_survives(tmp_path):
         files=[{**FILE, "source": SOURCES}],
         inputs=[{**INPUT, "mean": [1, 2, 3]}],
         decoder={"name": "blazepose", "max_people": 3},
+        network={"name": "higher_hrnet", "width": 32},
+        checkpoint="net.tflite",
+        published={"accuracy": [{"metric": "AP", "value": 0.5}], "gflops": 1.5},
+        training={"log": "https://a.invalid/log"},
         self_check={"tolerance": {"*": 0.1}, "reason": "x"},
         postprocessing=[{"$type": "unpack_archive", "format": "zip", "file": "net.tflite"}],
     )
@@ -26,6 +32,7 @@ def test_every_kind_of_value_survives(tmp_path):
         read_model(write_model(tmp_path / "models", name, content), family=Family.PUBLIC, name=name)
         for name, content in (("rich", rich), ("theirs", theirs))
     )
+    specs = (replace(specs[0], variants=(replace(specs[0], tag="x", is_default=False),)), specs[1])
     again = stored.loads(stored.dumps(specs))
     assert again == specs
     assert again[1].framework is Framework.ONNX

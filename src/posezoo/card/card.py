@@ -17,7 +17,17 @@ from posezoo.files import write_whole
 from posezoo.layout import Layout
 from posezoo.pose.keypoints import SKELETONS
 from posezoo.registry import copyright_line, license_text
-from posezoo.spec.model import CompositeSpec, Input, License, ModelSpec, Output, Precision
+from posezoo.spec.model import (
+    Accuracy,
+    CompositeSpec,
+    Digest,
+    Input,
+    License,
+    ModelSpec,
+    Output,
+    Precision,
+    SourceFile,
+)
 
 Value = TypeVar("Value")
 
@@ -71,12 +81,14 @@ def draw_card(
     """
     paragraphs = [
         *([NOTE] if layout is None else []),
-        f"# {escaped(model.name)}",
+        f"# {escaped(model.full_name)}",
         *_use_case(model, parts, linked=layout is None),
         *_example(model, parts),
         *_specification(model, parts),
         *(paragraph for part in parts for paragraph in _ports(part, alone=len(parts) == 1)),
         *_keypoints(model.skeleton),
+        *(paragraph for part in parts for paragraph in _accuracy(part)),
+        *_variants(parts),
         *_files(parts),
         *(_converted(parts, layout) if layout is not None else ()),
         *_commands(model, parts),
@@ -103,10 +115,11 @@ def _neighbour(folder: str, name: str, *, linked: bool) -> Markdown:
 
 def _example(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec]) -> Iterator[str]:
     if precision := _usual(parts):
-        ready_to_run = f"posezoo run {model.name} --input photo.jpg"
+        ready_to_run = f"posezoo run {model.full_name} --input photo.jpg"
         yield "## Example"
         yield block(
-            "sh", [ready_to_run if model.decoder else f"posezoo get {model.name} --precisions {precision}"]
+            "sh",
+            [ready_to_run if model.decoder else f"posezoo get {model.full_name} --precisions {precision}"],
         )
 
 
@@ -122,10 +135,65 @@ def _specification(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec])
         ("Type", task_in_words(model.task)),
         ("Source framework", ", ".join(frameworks(parts))),
         ("IR precisions", ", ".join(precisions(parts))),
-        ("Published files", f"{megabytes(size)} ({size:,} bytes)"),
+        ("Published files", "size unknown" if size is None else f"{megabytes(size)} ({size:,} bytes)"),
+        *(row for part in parts for row in _published(part, alone=len(parts) == 1)),
     ]
     yield "## Specification"
     yield table(("Metric", "Value"), [row for row in rows if row[1]])
+
+
+def _published(part: ModelSpec, *, alone: bool) -> Iterator[tuple[str, str]]:
+    whose = "" if alone else f" of {part.full_name}"
+    for metric, value in (("GFLOPs", part.published.gflops), ("MParams", part.published.mparams)):
+        if value is not None:
+            yield f"{metric}{whose}, as published", f"{value:.6g}"
+
+
+def _accuracy(part: ModelSpec) -> Iterator[str]:
+    """What its publisher says of it, with the page's own percentages."""
+    if part.published.accuracy:
+        yield f"## Accuracy of {escaped(part.full_name)}"
+        yield _compact(
+            ("Metric", "Value", "AP50", "AP75", "Flip", "Dataset", "Protocol"),
+            [_accuracy_row(each) for each in part.published.accuracy],
+        )
+    if part.published.known_difference:
+        yield f"Known difference: {escaped(part.published.known_difference)}"
+    yield from _training(part)
+
+
+def _training(part: ModelSpec, of: str = "") -> Iterator[str]:
+    links = {f"Training command{of}": part.training.command, f"Training log{of}": part.training.log}
+    yield from (f"{title}: {link(address)}" for title, address in links.items() if address)
+
+
+def _accuracy_row(each: Accuracy) -> tuple[str, ...]:
+    value = f"{each.value:g} mm" if each.metric == "MPJPE" else _percent(each.value)
+    flip = "yes" if each.flip else ""
+    return each.metric, value, _percent(each.ap50), _percent(each.ap75), flip, each.dataset, each.protocol
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.2%}".replace("0%", "%").replace("%", " %")
+
+
+def _variants(parts: Sequence[ModelSpec]) -> Iterator[str]:
+    for part in parts:
+        if not part.variants:
+            continue
+        yield "## Variants"
+        yield f"{code(part.full_name)} is {code(f'{part.name}@{part.tag}')}; besides there is:"
+        rows = []
+        for each in part.variants:
+            sizes = "; ".join(_shape(port)[1] for port in each.inputs)
+            rows += [
+                (code(each.full_name), sizes, *_accuracy_row(row)) for row in each.published.accuracy
+            ] or [(code(each.full_name), sizes, *("",) * 7)]
+        headers = ("Variant", "Input", "Metric", "Value", "AP50", "AP75", "Flip", "Dataset", "Protocol")
+        yield _compact(headers, rows)
+        for each in part.variants:
+            yield from _training(each, f" of {code(each.tag)}")
+        yield _file_table([file for each in part.variants for file in each.files])
 
 
 def _ports(part: ModelSpec, *, alone: bool) -> Iterator[str]:
@@ -196,14 +264,38 @@ def _keypoints(skeleton: str) -> Iterator[str]:
 
 def _files(parts: Sequence[ModelSpec]) -> Iterator[str]:
     yield "## Files"
+    yield _file_table([file for part in parts for file in part.files])
+    every = [part for each in parts for part in (each, *each.variants)]
+    if any(not file.is_pinned for part in every for file in part.files):
+        yield (
+            "A file without a pin is downloaded only with `--trust_on_first_use`; `posezoo.lock` holds it "
+            "from then on."
+        )
+
+
+def _file_table(files: Sequence[SourceFile]) -> Markdown:
     rows = []
-    for part in parts:
-        for file in part.files:
-            algorithm = file.checksum.algorithm.upper().replace("SHA", "SHA-")
-            sources = Markdown(", else ".join(link(str(source)) for source in file.sources))
-            digest = Markdown(f"{algorithm} {code(file.checksum.value)}")
-            rows.append((code(file.name), f"{file.size:,}", digest, sources))
-    yield table(("File", "Bytes", "Digest", "From"), rows)
+    for file in files:
+        sources = Markdown(", else ".join(link(str(source)) for source in file.sources))
+        size = f"unknown, at most {file.cap:,}" if file.size is None else f"{file.size:,}"
+        rows.append((code(file.name), size, _pin(file), sources))
+    return table(("File", "Bytes", "Digest", "From"), rows)
+
+
+def _pin(file: SourceFile) -> Markdown:
+    """What a file's bytes are held against."""
+    if file.checksum is not None:
+        pin = f"{_algorithm(file.checksum)} {code(file.checksum.value)}"
+        return Markdown(f"{pin}, of the first download (weak)" if file.first_use else pin)
+    members = ", ".join(
+        f"{_algorithm(digest)} {code(digest.value)} of {code(member)}"
+        for member, digest in file.contains.items()
+    )
+    return Markdown(f"{members} (weak)" if file.is_pinned else f"no pin; {members}".removesuffix("; "))
+
+
+def _algorithm(digest: Digest) -> str:
+    return digest.algorithm.upper().replace("SHA", "SHA-")
 
 
 def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
@@ -216,7 +308,7 @@ def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
             if record is None or part.is_ir:
                 continue
             openvino.add(str(record.key.get("openvino")))
-            whose = (part.name, precision.value)
+            whose = (part.full_name, precision.value)
             for suffix, content in record.contents.items():
                 files.append((*whose, suffix, f"{content.size:,}", code(content.digest.value)))
             for check in record.checks:
@@ -235,9 +327,9 @@ def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
 def _commands(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec]) -> Iterator[str]:
     to_convert = any(part.precisions and not part.is_ir for part in parts)
     yield "## Download and Convert" if to_convert else "## Download"
-    commands = [f"posezoo download {model.name}"]
+    commands = [f"posezoo download {model.full_name}"]
     if to_convert:
-        commands.append(f"posezoo convert {model.name}")
+        commands.append(f"posezoo convert {model.full_name}")
     yield block("sh", commands)
     if precision := _usual(parts):
         yield "## From Python"
@@ -245,7 +337,7 @@ def _commands(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec]) -> I
 
 
 def _python(model: ModelSpec | CompositeSpec, precision: Precision) -> Sequence[str]:
-    wanted = f'"{model.name}", precision="{precision}"'
+    wanted = f'"{model.full_name}", precision="{precision}"'
     if model.decoder is None:
         return (
             "import posezoo",
@@ -270,6 +362,8 @@ def _legal(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec], *, link
         yield f"The model is distributed under {terms}."
         if holder := copyright_line(part) if license.text else "":
             yield escaped(holder)
+    for note in _distinct(part.license_note for part in parts):
+        yield escaped(note)
     for title, addresses in (
         ("Origin", _distinct(part.origin.repository for part in parts)),
         ("Paper", _distinct(part.origin.paper for part in parts)),

@@ -54,9 +54,18 @@ def _row(
         ", ".join(frameworks(parts)),
         megabytes(size_bytes(parts)),
         _licenses(parts, root),
-        # GFLOPs, MParams and AP are measured or published, never typed here: empty until then.
-        *("",) * 3,
+        *_figures(model),
     )
+
+
+def _figures(model: ModelSpec | CompositeSpec) -> tuple[str, ...]:
+    """GFLOPs, MParams and the first AP, as published; empty where nothing is said."""
+    if isinstance(model, CompositeSpec):
+        return "", "", ""
+    said = model.published
+    numbers = ("" if value is None else f"{value:.6g}" for value in (said.gflops, said.mparams))
+    first = next((each for each in said.accuracy if each.metric == "AP"), None)
+    return *numbers, "" if first is None else f"{first.value:.4g}"
 
 
 def _licenses(parts: Sequence[ModelSpec], root: Path) -> Markdown:

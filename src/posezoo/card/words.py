@@ -28,9 +28,10 @@ def precisions(parts: Sequence[ModelSpec]) -> list[Precision]:
     return [each for each in Precision if parts and all(each in part.precisions for part in parts)]
 
 
-def size_bytes(parts: Iterable[ModelSpec]) -> int:
-    """How much there is to download for some models."""
-    return sum(file.size for part in parts for file in part.files)
+def size_bytes(parts: Iterable[ModelSpec]) -> int | None:
+    """How much there is to download for some models; None where a publisher does not say."""
+    sizes = [file.size for part in parts for file in part.files]
+    return None if None in sizes else sum(size or 0 for size in sizes)
 
 
 def task_in_words(task: str) -> str:
@@ -38,6 +39,6 @@ def task_in_words(task: str) -> str:
     return task.replace("_", " ").capitalize()
 
 
-def megabytes(size: int) -> str:
+def megabytes(size: int | None) -> str:
     """A size in bytes, as people read it: ``9.4 MB``."""
-    return f"{size / 1e6:.1f} MB"
+    return "unknown" if size is None else f"{size / 1e6:.1f} MB"

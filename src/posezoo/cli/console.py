@@ -95,7 +95,7 @@ class Console:
             self._close_bar()
             self._bar = tqdm(
                 desc=event.model_file,
-                total=event.size,
+                total=event.size or None,
                 unit="B",
                 unit_scale=True,
                 leave=False,

@@ -29,6 +29,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     options.add_models(parser)
     options.add_download_dir(parser, "the output folder")
     options.add_output_dir(parser)
+    options.add_lock(parser)
     options.add_precisions(parser)
     parser.add_argument("--force", action="store_true", help="convert again what is up to date")
     options.add_registry(parser)
@@ -70,7 +71,7 @@ def make_irs(
     patterns = options.patterns_of(args)
     with Console(quiet=args.quiet) as console:
         selection = jobs.select(zoo.registry, patterns, console)
-        report = jobs.for_each(selection, work, console)
+        report = jobs.for_each(selection, work, console, skip_unpinned=args.all)
         if not args.dry_run and not report.failures:
             for composite in selection.composites:
                 zoo.write_card(composite)

@@ -22,6 +22,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     options.add_models(parser)
     options.add_places(parser)
+    options.add_trust(parser)
     options.add_registry(parser)
     options.add_dry_run(parser)
     options.add_output(parser)
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.zoo import open_zoo
 
     patterns = options.patterns_of(args)
-    zoo = open_zoo(options.settings_of(args))
+    zoo = open_zoo(options.settings_of(args), trust_on_first_use=args.trust_on_first_use)
 
     def work(spec: ModelSpec) -> dict[str, object]:
         if args.dry_run:
@@ -42,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
         return {"files": [str(path) for path in zoo.download(spec, listener=console)]}
 
     with Console(quiet=args.quiet) as console:
-        report = jobs.for_each(jobs.select(zoo.registry, patterns, console), work, console)
+        report = jobs.for_each(
+            jobs.select(zoo.registry, patterns, console), work, console, skip_unpinned=args.all
+        )
     report.print(args.format)
     return report.exit_code

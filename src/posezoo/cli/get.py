@@ -27,6 +27,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser = options.add_verb(verbs, "get", "download models and convert them to OpenVINO IR", EXAMPLES)
     options.add_models(parser)
     options.add_places(parser)
+    options.add_trust(parser)
     options.add_precisions(parser)
     options.add_registry(parser)
     options.add_dry_run(parser)
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     """Download and convert, and print the paths of the IR."""
     from posezoo.zoo import open_zoo
 
-    zoo = open_zoo(options.settings_of(args))
+    zoo = open_zoo(options.settings_of(args), trust_on_first_use=args.trust_on_first_use)
 
     def make(spec: ModelSpec, listener: Listener) -> Mapping[Precision, Path]:
         return zoo.get(spec, args.precisions, listener=listener)

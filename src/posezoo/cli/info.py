@@ -13,11 +13,21 @@ and of a model, not of a composite::
     license_url   str | null     where the terms are, if only an address is declared
     copyright     str | null     the holder's line
     origin        object         repository, paper: addresses, or empty
-    files         list           name, size (bytes), sha384 or sha256, sources (list of str)
+    files         list           name, size (bytes; null: unknown), sha384 or sha256 where it is known,
+                                 max_size (the cap of an unknown size), contains (member: sha1:digits), pin
+                                 (strong, weak or none), sources (list of str)
     inputs        list           name, shape (-1: any size), layout, color, ir_color (BGR, RGB or null), mean,
                                  scale (one for each channel), reverse_input_channels
     outputs       list           name, shape, layout, role, note
+    published     object         accuracy (list: metric, value, dataset, protocol, flip, ap50, ap75), gflops,
+                                 mparams, known_difference; null or empty where not said
+    training      object         command, log: addresses, or empty
+    license_note  str | null     what is said of the terms before a download
+    network       object | null  name and arguments of ours, whose weights the checkpoint holds
+    checkpoint    str | null     the file that holds them, in an archive or not
     revision      int            counts up when the files change
+    tag           str | null     which of the published variants this is
+    variants      list of str    of the default variant, the full names of the others
 
 and what only Open Model Zoo's files declare, empty elsewhere::
 
@@ -107,14 +117,24 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
             {
                 "name": file.name,
                 "size": file.size,
-                file.checksum.algorithm: file.checksum.value,
+                **({file.checksum.algorithm: file.checksum.value} if file.checksum is not None else {}),
+                "max_size": file.max_size or None,
+                "contains": {member: f"sha1:{digest.value}" for member, digest in file.contains.items()},
+                "pin": ("weak" if file.is_weak else "strong") if file.is_pinned else "none",
                 "sources": [str(source) for source in file.sources],
             }
             for file in spec.files
         ],
         "inputs": [_input_facts(each) for each in spec.inputs],
         "outputs": [_output_facts(each) for each in spec.outputs],
+        "network": asdict(spec.network) if spec.network is not None else None,
+        "checkpoint": spec.checkpoint or None,
+        "published": _plain(asdict(spec.published)),
+        "training": asdict(spec.training),
+        "license_note": spec.license_note or None,
         "revision": spec.revision,
+        "tag": spec.tag or None,
+        "variants": [variant.full_name for variant in spec.variants],
         "postprocessing": [{"step": type(step).__name__, **asdict(step)} for step in spec.postprocessing],
         "mo_args": [list(pair) for pair in spec.mo_args],
         "upstream_export": list(spec.upstream_export),
@@ -185,6 +205,8 @@ _NOTHING: tuple[Any, ...] = (None, "", [], {}, False)
 def _in_words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_in_words(each)}" for key, each in value.items() if each not in _NOTHING)
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
+        if any(isinstance(each, dict) for each in value):
+            return "; ".join(_in_words(each) for each in value)
         return ", ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in value)
     return str(value)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import PosezooError
+from posezoo.errors import NoPinError, PosezooError
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
@@ -59,22 +59,39 @@ def select(registry: Registry, patterns: Sequence[str] | None, console: Console)
     return selection
 
 
-def for_each(selection: Selection, work: Callable[[ModelSpec], dict[str, Any]], console: Console) -> Report:
-    """Do the work for each model, tell failures as they come, and list them at the end."""
-    report = Report()
+def for_each(
+    selection: Selection,
+    work: Callable[[ModelSpec], dict[str, Any]],
+    console: Console,
+    *,
+    skip_unpinned: bool = False,
+) -> Report:
+    """Do the work for each model, tell failures as they come, and list them at the end.
+
+    With ``skip_unpinned``, as where all models were asked for, those that have no pin are told in one line.
+    """
+    report, skipped = Report(), list[str]()
     for problem in selection.problems:
         name = Path(problem.file).parent.name
         report.failures.append({"name": name, "reason": problem.problem, "hint": problem.hint})
     for spec in selection.models:
         try:
-            report.answers.append({"name": spec.name, **work(spec)})
+            report.answers.append({"name": spec.full_name, **work(spec)})
+        except NoPinError as error:
+            if not skip_unpinned:
+                console.fail(error)
+            skipped += [spec.full_name] if skip_unpinned else []
+            report.failures.append({"name": spec.full_name, "reason": error.problem, "hint": error.hint})
         except PosezooError as error:
             console.fail(error)
-            report.failures.append({"name": spec.name, "reason": error.problem, "hint": error.hint})
+            report.failures.append({"name": spec.full_name, "reason": error.problem, "hint": error.hint})
         except OSError as error:  # what no room below translated: a folder that we may not look into
-            reason = f"{error.filename or spec.name}: {error.strerror or error}"
+            reason = f"{error.filename or spec.full_name}: {error.strerror or error}"
             console.fail(PosezooError(reason))
-            report.failures.append({"name": spec.name, "reason": reason, "hint": ""})
-    if report.failures and len(selection.models) + len(selection.problems) > 1:
-        console.warn("FAILED: " + ", ".join(failure["name"] for failure in report.failures))
+            report.failures.append({"name": spec.full_name, "reason": reason, "hint": ""})
+    failed = [failure["name"] for failure in report.failures if failure["name"] not in skipped]
+    if skipped:
+        console.warn("SKIPPED (no pin): " + ", ".join(skipped))
+    if failed and len(selection.models) + len(selection.problems) > 1:
+        console.warn("FAILED: " + ", ".join(failed))
     return report

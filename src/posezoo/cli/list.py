@@ -9,7 +9,7 @@ With ``--format json`` a list of objects, each composite above its parts::
     framework    str           of the published files; a composite's, where they differ, apart by blanks
     precisions   list of str   published, or else convertible; a composite's: those of all its parts
     license      str           SPDX identifier, or an address; a composite's as for framework
-    size_bytes   int           of the published files together
+    size_bytes   int | null    of the published files together; null where a publisher does not say
     description  str
 
 Nothing that matches the filters is an answer too: an empty list or table, a line on the standard
@@ -22,6 +22,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from posezoo.card.words import megabytes
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
 from posezoo.cli.listing import Filters, Listed, add_filters, filters_of, listed
@@ -82,16 +83,16 @@ def admitted(selection: Selection, filters: Filters, console: Console) -> list[L
 
 
 def _table(rows: Sequence[Listed]) -> list[str]:
-    shown = {row.model.name for row in rows}
+    shown = {row.model.full_name for row in rows}
     cells = [HEADERS]
     for row in rows:
         facts = row.facts()
         cells.append(
             (
-                ("  " if row.composite in shown else "") + row.model.name,
+                ("  " if row.composite in shown else "") + row.model.full_name,
                 row.model.task,
                 facts["framework"],
-                f"{facts['size_bytes'] / 1e6:.1f} MB",
+                megabytes(facts["size_bytes"]),
                 facts["license"],
                 row.model.description,
             )

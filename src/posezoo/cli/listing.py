@@ -40,7 +40,7 @@ class Listed:
     def facts(self) -> dict[str, Any]:
         """What every list says of it, in JSON's types."""
         return {
-            "name": self.model.name,
+            "name": self.model.full_name,
             "composite": self.composite or None,
             "parts": list(self.model.stages) if isinstance(self.model, CompositeSpec) else [],
             "task": self.model.task,
@@ -54,17 +54,17 @@ class Listed:
 
 def listed(selection: Selection) -> list[Listed]:
     """In alphabetical order, each composite above its parts and these in the order they run in."""
-    models = {spec.name: spec for spec in selection.models}
+    models = {spec.full_name: spec for spec in selection.models}
     parts: dict[str, list[ModelSpec]] = {}
     for composite in selection.composites:
         # Not all are there where a part's file cannot be read.
         parts[composite.name] = [models[stage] for stage in composite.stages if stage in models]
-    inside = {part.name for several in parts.values() for part in several}
+    inside = {part.full_name for several in parts.values() for part in several}
     tops: list[ModelSpec | CompositeSpec] = [*selection.composites]
-    tops += [spec for spec in selection.models if spec.name not in inside]
+    tops += [spec for spec in selection.models if spec.full_name not in inside]
 
     def rows() -> Iterator[Listed]:
-        for model in sorted(tops, key=lambda model: model.name):
+        for model in sorted(tops, key=lambda model: model.full_name):
             yield Listed(model, tuple(parts[model.name]) if isinstance(model, CompositeSpec) else (model,))
             yield from (Listed(part, (part,)) for part in parts.get(model.name, ()))
 
@@ -84,7 +84,7 @@ class Filters:
 
     def admit(self, each: Listed) -> bool:
         """Whether a row is asked for; a composite is judged by its own words and its parts' files."""
-        text = f"{each.model.name} {each.model.description}".casefold()
+        text = f"{each.model.full_name} {each.model.description}".casefold()
         return (
             (not self.tasks or each.model.task in self.tasks)
             and _meet(self.frameworks, each.frameworks)

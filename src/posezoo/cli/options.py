@@ -11,6 +11,8 @@ from typing import Any
 from posezoo.settings import INFERENCE_PRECISIONS, KINDS, Settings, read_settings, resolve
 from posezoo.spec.model import Precision
 
+TRUST = "take what comes for a file whose publisher states no checksum; the lock holds it from then on"
+
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Help with its examples left as they are, and room for long flags."""
@@ -45,7 +47,8 @@ def add_models(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="*",
         metavar="MODEL",
-        help="a name or a case-sensitive glob; a composite's name stands for its parts",
+        help="a name or a case-sensitive glob; a composite's name stands for its parts; NAME@TAG is a "
+        "variant, NAME@* all of them",
     )
     parser.add_argument("--all", action="store_true", help="every model of the zoo")
 
@@ -107,6 +110,22 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--attempts", type=_setting("attempts"), metavar="N", help=KINDS["attempts"].help)
     parser.add_argument("--timeout_s", type=_setting("timeout_s"), metavar="S", help=KINDS["timeout_s"].help)
+
+
+def add_lock(parser: argparse.ArgumentParser) -> None:
+    """Where it stands what files without a pin must hold."""
+    parser.add_argument(
+        "--lock",
+        type=Path,
+        metavar="FILE",
+        help=f"{KINDS['lock'].help} (default: posezoo.lock beside the posezoo.cfg in use, else here)",
+    )
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Whether a source may be taken at its word, once."""
+    add_lock(parser)
+    parser.add_argument("--trust_on_first_use", action="store_true", help=TRUST)
 
 
 def add_precisions(parser: argparse.ArgumentParser) -> None:

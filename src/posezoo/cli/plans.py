@@ -34,6 +34,9 @@ def in_words(files: Sequence[PlannedFile] = (), conversion: Plan | None = None) 
 
 def _file_line(planned: PlannedFile) -> str:
     file = planned.file
+    if planned.is_refused:
+        return f"would not download {file.name}: it has no pin; --trust_on_first_use takes what comes"
     if not planned.asked:
         return f"{file.name} is here and good: {planned.target}"
-    return f"would download {file.name} ({file.size:,} bytes) from {', else '.join(planned.asked)}"
+    size = f"at most {file.cap:,}" if file.size is None else f"{file.size:,}"
+    return f"would download {file.name} ({size} bytes) from {', else '.join(planned.asked)}"

@@ -84,6 +84,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     options.add_inference(parser)
     options.add_sources(parser)
+    options.add_trust(parser)
     options.add_registry(parser)
     options.add_output(parser)
     return parser
@@ -111,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.zoo import open_zoo
 
     settings = options.settings_of(args)
-    zoo = open_zoo(settings)
+    zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use)
     results = args.results_dir or user_folder("cache") / "results" / args.model
     stages = Stages()
     with Console(quiet=args.quiet) as console:
@@ -122,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
         estimator, card = _prepare(zoo, model, args.precision, stages, console)
         answers, failed = _run_on(images, estimator, results, args.min_score, stages, console)
         summary = {
-            "model": model.name,
+            "model": model.full_name,
             "precision": args.precision.value,
             "device": estimator.device,
             "executed_precision": estimator.executed_precision,

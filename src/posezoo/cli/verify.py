@@ -13,6 +13,7 @@ from posezoo.cli.console import Console
 
 if TYPE_CHECKING:
     from posezoo.layout import Layout
+    from posezoo.lock import Lock
     from posezoo.registry import Registry, Selection
     from posezoo.verify.artifacts import Checked
 
@@ -34,6 +35,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     options.add_download_dir(parser, "the output folder")
     options.add_output_dir(parser)
+    options.add_lock(parser)
     options.add_registry(parser)
     options.add_output(parser)
     return parser
@@ -51,14 +53,14 @@ def _check_artifacts(args: argparse.Namespace) -> int:
     zoo = open_zoo(options.settings_of(args), download_dir=args.download_dir)
     with Console(quiet=args.quiet) as console:
         selection = jobs.select(zoo.registry, patterns, console)
-    return answer_artifacts(selection, zoo.layout, args.format)
+    return answer_artifacts(selection, zoo.layout, zoo.lock, args.format)
 
 
-def answer_artifacts(selection: Selection, layout: Layout, style: str) -> int:
+def answer_artifacts(selection: Selection, layout: Layout, lock: Lock, style: str) -> int:
     """Check the files and IR of the models, print what was found, and return the exit code."""
     from posezoo.verify.artifacts import check_artifacts
 
-    checked = [each for spec in selection.models for each in check_artifacts(spec, layout)]
+    checked = [each for spec in selection.models for each in check_artifacts(lock.pinned(spec), layout)]
     if style == "json":
         rows = [asdict(each) for each in checked]
         print(json.dumps({"artifacts": rows}, indent=2, default=str))

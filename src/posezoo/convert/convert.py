@@ -67,20 +67,20 @@ def convert(
     """
     decoder = decoder or spec.decoder
     if spec.is_ir:
-        listener(ModelConversionSkipped(spec.name, "published as IR"))
+        listener(ModelConversionSkipped(spec.full_name, "published as IR"))
         return Converted(spec, _published(spec, layout, precisions))
     steps = steps_of(spec, layout, precisions, self_check=self_check, force=force, decoder=decoder)
     remove_abandoned(layout.model(spec))
     if done := tuple(step.precision for step in steps if step.is_done):
-        listener(ModelConversionUpToDate(spec.name, done))
+        listener(ModelConversionUpToDate(spec.full_name, done))
     if due := tuple(step.precision for step in steps if not step.is_done):
-        listener(ModelConversionBegin(spec.name, due))
+        listener(ModelConversionBegin(spec.full_name, due))
         try:
             _make(spec, layout, due, self_check, decoder, listener)
         except PosezooError as error:
-            listener(ModelConversionEnd(spec.name, False, error.problem))
+            listener(ModelConversionEnd(spec.full_name, False, error.problem))
             raise
-        listener(ModelConversionEnd(spec.name, True))
+        listener(ModelConversionEnd(spec.full_name, True))
     return Converted(spec, {step.precision: step.xml for step in steps})
 
 
@@ -90,7 +90,7 @@ def _published(spec: ModelSpec, layout: Layout, precisions: Collection[Precision
     irs = {precision: layout.ir(spec, precision) for precision in precisions}
     if not any(xml.is_file() for xml in irs.values()):
         places = ", ".join(map(str, irs.values()))
-        raise ConversionError(f"{places}: not there", hint=f"posezoo download {spec.name}")
+        raise ConversionError(f"{places}: not there", hint=f"posezoo download {spec.full_name}")
     return {precision: xml for precision, xml in irs.items() if xml.is_file()}
 
 

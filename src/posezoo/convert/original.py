@@ -69,18 +69,18 @@ def reader_of(spec: ModelSpec) -> Reader:
     if spec.framework not in READERS:
         known = ", ".join(READERS)
         raise ConversionError(
-            f"{spec.name}: models of the framework {spec.framework} cannot be converted yet",
+            f"{spec.full_name}: models of the framework {spec.framework} cannot be converted yet",
             hint=f"these can: {known}; dldt needs no conversion",
         )
     for ending, form in _NOT_YET.items():
         if spec.framework is Framework.TF and _name_of(spec).endswith(ending):
             raise ConversionError(
-                f"{spec.name}: {form} cannot be converted yet", hint="a frozen graph (.pb) can"
+                f"{spec.full_name}: {form} cannot be converted yet", hint="a frozen graph (.pb) can"
             )
     if spec.mo_args:
         flags = ", ".join(dict.fromkeys(flag for flag, _ in spec.mo_args))
         raise ConversionError(
-            f"{spec.name}: its conversion needs {flags}, which cannot be carried out yet",
+            f"{spec.full_name}: its conversion needs {flags}, which cannot be carried out yet",
             hint="an IR made without would be another network",
         )
     return READERS[spec.framework]
@@ -99,7 +99,7 @@ def verified(spec: ModelSpec, layout: Layout) -> Path:
     for promised in spec.files:
         _verify(spec, layout, promised)
     if not path.is_file():  # where a published archive was not unpacked
-        raise ConversionError(f"{path}: is not there", hint=f"posezoo download {spec.name}")
+        raise ConversionError(f"{path}: is not there", hint=f"posezoo download {spec.full_name}")
     return path
 
 
@@ -111,12 +111,12 @@ def path_of(spec: ModelSpec, layout: Layout) -> Path:
     """
     if not spec.files:
         raise ConversionError(
-            f"{spec.name}: its model.yml names no file", hint="add the original to its files"
+            f"{spec.full_name}: its model.yml names no file", hint="add the original to its files"
         )
     name = _name_of(spec)
     if name.startswith("$") or why_not_a_file_name(name):  # $conv_dir/net.onnx
         raise ConversionError(
-            f"{spec.name}: cannot be converted yet: {shown(name)} is none of its published files",
+            f"{spec.full_name}: cannot be converted yet: {shown(name)} is none of its published files",
             hint="it would be made by code that comes with the model, which posezoo does not run",
         )
     return layout.downloads(spec) / name
@@ -129,14 +129,20 @@ def _name_of(spec: ModelSpec) -> str:
 
 def _verify(spec: ModelSpec, layout: Layout, promised: SourceFile) -> None:
     path = layout.file(spec, promised)
-    hint = f"posezoo download {spec.name}"
+    hint = f"posezoo download {spec.full_name}"
     if not path.is_file():
         raise ConversionError(f"{path}: is not there", hint=hint)
+    if not promised.is_pinned:
+        raise ConversionError(
+            f"{path}: nothing says what it must hold",
+            hint=f"{hint} --trust_on_first_use, with the same --lock",
+        )
     size = path.stat().st_size
-    if size != promised.size:
+    if promised.size not in (None, size):
         raise ConversionError(f"{path}: has {size} bytes, model.yml promises {promised.size}", hint=hint)
-    if not files.holds(path, promised.size, promised.checksum):
-        raise ConversionError(f"{path}: holds other bytes than model.yml promises", hint=hint)
+    if not files.holds_file(path, promised):
+        record = "posezoo.lock" if promised.first_use else "model.yml"
+        raise ConversionError(f"{path}: holds other bytes than {record} promises", hint=hint)
 
 
 def read(spec: ModelSpec, path: Path) -> Any:

@@ -120,14 +120,14 @@ def require(spec: ModelSpec, precisions: Collection[Precision]) -> None:
     if spec.is_ir:
         if not set(precisions) & set(spec.precisions):
             raise ConversionError(
-                f"{spec.name}: is not published as {' or '.join(precisions)}",
+                f"{spec.full_name}: is not published as {' or '.join(precisions)}",
                 hint=f"--precisions {','.join(spec.precisions)}" if spec.precisions else "",
             )
         return
     for precision in precisions:
         if precision not in PRECISIONS:
             hint = f"it makes {' and '.join(PRECISIONS)}"
-            raise ConversionError(f"{spec.name}: no conversion makes {precision}", hint=hint)
+            raise ConversionError(f"{spec.full_name}: no conversion makes {precision}", hint=hint)
 
 
 def is_up_to_date(
@@ -173,4 +173,3 @@ def _obstacle(spec: ModelSpec, layout: Layout) -> ConversionError | None:
     except ConversionError as error:
         return error
     return None
-

@@ -45,7 +45,8 @@ def bake(network: Any, spec: ModelSpec) -> Any:
         _lay_out(network, spec.outputs)
     except RuntimeError as error:
         raise ConversionError(
-            f"{spec.name}: the declared inputs and outputs do not go with the network: {reason_of(error)}",
+            f"{spec.full_name}: the declared inputs and outputs do not go with the network: "
+            f"{reason_of(error)}",
             hint="check layout, mean and scale in model.yml",
         ) from error
     return network
@@ -87,12 +88,12 @@ def _hold(
         if found is None:
             known = ", ".join(_names(network.inputs if kind == "input" else network.outputs))
             raise ConversionError(
-                f"{spec.name}: the network has no {kind} named {port.name}", hint=f"its {kind}s: {known}"
+                f"{spec.full_name}: the network has no {kind} named {port.name}", hint=f"its {kind}s: {known}"
             )
         shape = found.partial_shape
         if not _fits(port.shape, shape):
             raise ConversionError(
-                f"{spec.name}: {kind} {port.name} is {_words(shape)}, model.yml says {list(port.shape)}",
+                f"{spec.full_name}: {kind} {port.name} is {_words(shape)}, model.yml says {list(port.shape)}",
                 hint="correct the shape in model.yml",
             )
 
@@ -121,7 +122,7 @@ def _require_all_inputs(spec: ModelSpec, network: Any) -> None:
     for port in network.inputs if spec.inputs else ():
         if not declared & port.names:
             raise ConversionError(
-                f"{spec.name}: the network's input {_names([port])[0]} is not declared",
+                f"{spec.full_name}: the network's input {_names([port])[0]} is not declared",
                 hint="add it to the inputs in model.yml",
             )
 

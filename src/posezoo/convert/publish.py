@@ -102,7 +102,10 @@ def _prove(
         assert each.compiled is not None
         checked[precision] = check(spec, reference, each.compiled.result(), precision)
         worst = checked[precision].worst
-        listener(ModelSelfChecked(spec.name, precision, worst.difference, worst.tolerance, reference.runtime))
+        found = ModelSelfChecked(
+            spec.full_name, precision, worst.difference, worst.tolerance, reference.runtime
+        )
+        listener(found)
     return checked
 
 

@@ -90,13 +90,13 @@ def compute_reference(spec: ModelSpec, path: Path) -> Reference:
         runtime = _open_runtime(spec, path)
         cases = tuple(_case(spec, runtime, seed) for seed in _seeds(runtime))
     except (RuntimeError, ValueError) as error:
-        problem = f"{spec.name}: the original cannot be run: {reason_of(error)}"
+        problem = f"{spec.full_name}: the original cannot be run: {reason_of(error)}"
         raise SelfCheckError(problem, hint="without the original's outputs nothing can be proven") from error
     for case in cases:
         for name, values in case.outputs.items():
             if not np.isfinite(values).all():
                 raise SelfCheckError(
-                    f"{spec.name}: the original itself computes inf or nan in {name}",
+                    f"{spec.full_name}: the original itself computes inf or nan in {name}",
                     hint="its weights may be damaged: compare the file with its authors'",
                 )
     return Reference(runtime.name, cases)

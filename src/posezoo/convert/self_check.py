@@ -131,7 +131,7 @@ class _Failure:
 
 
 def _failure_of(spec: ModelSpec, precision: Precision) -> _Failure:
-    return _Failure(f"{spec.name}: the {precision} IR")
+    return _Failure(f"{spec.full_name}: the {precision} IR")
 
 
 def _names(spec: ModelSpec, reference: Reference) -> tuple[str, ...]:

@@ -6,17 +6,18 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 from posezoo.errors import PosezooError
-from posezoo.events import Listener, ModelDownloadBegin, ModelDownloadEnd, ignore
+from posezoo.events import Listener, ModelDownloadBegin, ModelDownloadEnd, Warned, ignore
 from posezoo.fetch.errand import Errand, Sleep
 from posezoo.fetch.means import Means
 from posezoo.fetch.origins import Origin
 from posezoo.fetch.postprocess import postprocess
 from posezoo.fetch.sources import origins_of
-from posezoo.fetch.transfer import transfer
-from posezoo.files import holds
+from posezoo.fetch.transfer import no_pin, transfer
+from posezoo.files import holds_file
 from posezoo.layout import Layout
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
 
@@ -51,16 +52,20 @@ class PlannedFile:
         place: where it would come from, as far as that shows without asking anybody: a mirror behind
             an address might hold a file that is planned from a source.
         asked: who would be asked, in this order; empty for a good file that is here.
+        is_refused: whether it has no pin, and no source may be trusted so far: nobody would be asked.
     """
 
     file: SourceFile
     target: Path
     place: Place
     asked: tuple[str, ...]
+    is_refused: bool = False
 
     def __str__(self) -> str:
         if self.place is Place.HERE:
             return f"{self.target} is here already"
+        if self.is_refused:
+            return f"{self.target} has no pin"
         return f"{self.target} <- {', else '.join(self.asked) or 'no source'}"
 
 
@@ -86,20 +91,28 @@ def download(
 
     Raises:
         FetchError: a file did not come from anywhere; its problem names every place and reason.
+        NoPinError: nothing says what the bytes of a file must be; nothing was fetched.
         ArchiveError: an archive cannot be unpacked.
         OutputError: a file cannot be written.
     """
     files = _selected(spec, precisions)
+    if (loose := [file for file in files if not file.is_pinned]) and means.first_use is None:
+        raise no_pin(loose)
     targets = tuple(layout.file(spec, file) for file in files)
-    listener(ModelDownloadBegin(spec.name, len(files)))
+    if spec.license_note and not all(target.exists() for target in targets):
+        listener(Warned(f"{spec.full_name}: licence: {spec.license_note}"))
+    first_use = partial(means.first_use, spec) if means.first_use is not None else None
+    listener(ModelDownloadBegin(spec.full_name, len(files)))
     try:
-        with Errand(spec.name, means, listener, base=spec.path.parent, sleep=sleep) as errand:
+        with Errand(
+            spec.full_name, means, listener, base=spec.path.parent, sleep=sleep, first_use=first_use
+        ) as errand:
             for file, target in zip(files, targets, strict=True):
                 transfer(file, target, origins_of(file, errand), errand)
     except PosezooError as error:
-        listener(ModelDownloadEnd(spec.name, False, error.problem))
+        listener(ModelDownloadEnd(spec.full_name, False, error.problem))
         raise
-    listener(ModelDownloadEnd(spec.name, True))
+    listener(ModelDownloadEnd(spec.full_name, True))
     left_out = {file.name for file in spec.files} - {file.name for file in files}
     postprocess(spec, layout, left_out=left_out, listener=listener)
     return Downloaded(spec, targets)
@@ -109,9 +122,11 @@ def plan(
     spec: ModelSpec, layout: Layout, means: Means, precisions: Collection[str] | None = None
 ) -> tuple[PlannedFile, ...]:
     """What ``download`` would do; nothing is written and no server asked. Files that are here are hashed."""
-    errand = Errand(spec.name, means, ignore, base=spec.path.parent)
+    errand = Errand(spec.full_name, means, ignore, base=spec.path.parent)
     return tuple(
-        _planned(file, layout.file(spec, file), origins_of(file, errand))
+        PlannedFile(file, layout.file(spec, file), Place.SOURCE, (), is_refused=True)
+        if not file.is_pinned and means.first_use is None
+        else _planned(file, layout.file(spec, file), origins_of(file, errand))
         for file in _selected(spec, precisions)
     )
 
@@ -130,7 +145,7 @@ def _precision_folder(file: SourceFile) -> str | None:
 
 
 def _planned(file: SourceFile, target: Path, origins: tuple[Origin, ...]) -> PlannedFile:
-    if holds(target, file.size, file.checksum):
+    if holds_file(target, file):
         return PlannedFile(file, target, Place.HERE, ())
     asked: list[str] = []
     for origin in origins:
@@ -142,8 +157,8 @@ def _planned(file: SourceFile, target: Path, origins: tuple[Origin, ...]) -> Pla
     return PlannedFile(file, target, Place.SOURCE, tuple(asked))
 
 
-def _has_size(path: Path, size: int) -> bool:
+def _has_size(path: Path, size: int | None) -> bool:
     try:
-        return path.is_file() and path.stat().st_size == size
+        return path.is_file() and size in (None, path.stat().st_size)
     except OSError:
         return False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from posezoo.errors import OutputError
 from posezoo.events import Event, Listener, Warned
 from posezoo.fetch.means import Means
+from posezoo.spec.model import Digest, SourceFile
 
 if TYPE_CHECKING:
     import requests
@@ -28,11 +29,20 @@ class Errand:
         listener: whom to tell.
         base: the folder that relative paths of file sources start at.
         sleep: how to wait, in seconds.
+        first_use: told what a file without a pin held.
     """
 
     def __init__(
-        self, model: str, means: Means, listener: Listener, *, base: Path, sleep: Sleep = time.sleep
+        self,
+        model: str,
+        means: Means,
+        listener: Listener,
+        *,
+        base: Path,
+        sleep: Sleep = time.sleep,
+        first_use: Callable[[SourceFile, int, Digest], None] | None = None,
     ) -> None:
+        self.first_use = first_use
         self.model, self.means, self.base, self.sleep = model, means, base, sleep
         self.cache_dir = means.cache_dir  # None from the moment that it proves not to be writable
         self._listener = listener

@@ -130,15 +130,19 @@ def _refuse_page(first: bytes) -> None:
 def _refuse_length(response: requests.Response, file: SourceFile) -> None:
     announced = response.headers.get("Content-Length", "")
     plain = _encoding(response) == "identity" and announced.isascii() and announced.isdecimal()
-    if plain and int(announced) != file.size:
+    if plain and file.size is not None and int(announced) != file.size:
         raise SizeError(f"announces {int(announced)} bytes, {file.size} are declared")
+    if plain and int(announced) > file.cap:
+        raise SizeError(f"announces {int(announced)} bytes, at most {file.cap} are expected")
+    if file.size is None and not _has_an_end(response):
+        raise SourceError("does not say how long the file is, so that nobody could tell if it broke off")
 
 
 def _received(response: requests.Response, file: SourceFile, timeout_s: float) -> Iterator[bytes]:
     """What arrives, as it arrives; a silence ends in a timeout, a drip in an error of its own."""
     size, recent, since = 0, 0, time.monotonic()
     while True:
-        with _translated(timeout_s, f" after {size} of {file.size} bytes"):
+        with _translated(timeout_s, f" after {size} of {file.size or 'unknown'} bytes"):
             piece = response.raw.read1(_PIECE, decode_content=False)
         if not piece:
             break
@@ -148,7 +152,7 @@ def _received(response: requests.Response, file: SourceFile, timeout_s: float) -
             if recent < _LEAST_BYTES_PER_S * timeout_s:
                 raise TemporaryError(f"gave only {recent} bytes in {now - since:.0f} s")
             recent, since = 0, now
-    if size < file.size and not _has_an_end(response):
+    if file.size is not None and size < file.size and not _has_an_end(response):
         raise TemporaryError(f"the connection broke after {size} of {file.size} bytes")
 
 

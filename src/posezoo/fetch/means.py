@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from posezoo.spec.model import Digest, ModelSpec, SourceFile
+
+#: The file of the model, its size in bytes and its SHA-384.
+FirstUse = Callable[[ModelSpec, SourceFile, int, Digest], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +21,8 @@ class Means:
             ``DIR/1/<first two hex digits of the digest>/<the others>``; None for no cache.
         mirrors: folders, or http(s) addresses, of the same layout: asked by digest before any source.
         attempts: how often a source that fails for the moment is asked, at least 1.
+        first_use: told what a file without a pin held, and where that is remembered from then on; None
+            where no source may be trusted so far.
         timeout_s: how long a server may take to accept a connection, to answer, and to go on answering.
     """
 
@@ -22,3 +30,4 @@ class Means:
     mirrors: tuple[str, ...] = ()
     attempts: int = 5
     timeout_s: float = 30.0
+    first_use: FirstUse | None = None

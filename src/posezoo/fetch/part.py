@@ -27,6 +27,11 @@ class Part:
         self._path, self._target, self._handle = path, target, handle
         self._published = False
 
+    @property
+    def path(self) -> Path:
+        """Where its bytes lie until it is published."""
+        return self._path
+
     def restart(self) -> None:
         """Empty it, whatever an earlier attempt or an earlier run left in it."""
         with _writing(self._target):

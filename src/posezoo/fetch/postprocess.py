@@ -45,7 +45,7 @@ def postprocess(
     steps = [step for step in spec.postprocessing if step.file not in left_out]
     if not steps:
         return
-    listener(ModelPostprocessingBegin(spec.name))
+    listener(ModelPostprocessingBegin(spec.full_name))
     try:
         for step in steps:
             if isinstance(step, UnpackArchive):
@@ -53,9 +53,9 @@ def postprocess(
         for file, replacements in _by_file(step for step in steps if isinstance(step, RegexReplace)):
             _replace(file, replacements, spec, layout, listener)
     except PosezooError as error:
-        listener(ModelPostprocessingEnd(spec.name, False, error.problem))
+        listener(ModelPostprocessingEnd(spec.full_name, False, error.problem))
         raise
-    listener(ModelPostprocessingEnd(spec.name, True))
+    listener(ModelPostprocessingEnd(spec.full_name, True))
 
 
 def _by_file(steps: Iterable[RegexReplace]) -> Iterable[tuple[str, list[RegexReplace]]]:
@@ -76,7 +76,7 @@ def _unpack(step: UnpackArchive, spec: ModelSpec, layout: Layout, listener: List
     record = _Record(archive, {"unpack": step.format, "rewritten": rewritten})
     if record.holds():
         return
-    listener(ModelFilePostprocessing(spec.name, step.file, "unpack"))
+    listener(ModelFilePostprocessing(spec.full_name, step.file, "unpack"))
     promised = {layout.file(spec, file) for file in spec.files}
 
     def place(member: str) -> Path:
@@ -98,7 +98,7 @@ def _replace(
     record = _Record(target, {"replace": [[each.pattern, each.replacement, each.count] for each in steps]})
     if record.holds():
         return
-    listener(ModelFilePostprocessing(spec.name, file, "replace_text"))
+    listener(ModelFilePostprocessing(spec.full_name, file, "replace_text"))
     write_whole(target, replaced(file, published, steps).encode())
     record.write([published, target])
 

@@ -29,8 +29,10 @@ def entry(digest: Digest) -> str:
 
 
 def stored_origins(file: SourceFile, errand: Errand) -> tuple[Origin, ...]:
-    """The cache, then every mirror in its order; nothing is touched or asked yet."""
-    mirrors = (_mirror(address, file, errand) for address in errand.means.mirrors)
+    """The cache, then every mirror in its order; none for a file whose own digest is unknown."""
+    if file.checksum is None:  # they are asked by the digest of the file itself
+        return ()
+    mirrors = (_mirror(address, file, file.checksum, errand) for address in errand.means.mirrors)
     if errand.cache_dir is None:
         return tuple(mirrors)
     path = errand.cache_dir / entry(file.checksum)
@@ -46,11 +48,11 @@ def keep(path: Path, file: SourceFile, errand: Errand, *, replace: bool) -> None
         errand: whose cache.
         replace: copy it even where the cache has an entry of this name and size, since that is damaged.
     """
-    if errand.cache_dir is None:
+    if errand.cache_dir is None or file.checksum is None:
         return
     try:
         kept = errand.cache_dir / entry(file.checksum)
-        if replace or not kept.is_file() or kept.stat().st_size != file.size:
+        if replace or not kept.is_file() or kept.stat().st_size != path.stat().st_size:
             _copy_in(path, errand.cache_dir, file.checksum)
     except OSError as error:
         errand.warn(f"{errand.cache_dir}: the cache cannot be written: {error.strerror or error}")
@@ -73,12 +75,12 @@ def _copy_in(path: Path, root: Path, digest: Digest) -> None:
         raise
 
 
-def _mirror(address: str, file: SourceFile, errand: Errand) -> Origin:
+def _mirror(address: str, file: SourceFile, digest: Digest, errand: Errand) -> Origin:
     if address.lower().startswith(("http://", "https://")):
-        url = f"{address.rstrip('/')}/{entry(file.checksum)}"
+        url = f"{address.rstrip('/')}/{entry(digest)}"
         return Origin(without_password(address), Kind.MIRROR, partial(open_url, url, file, errand))
     root = _path_of(address)
-    path = root / entry(file.checksum)
+    path = root / entry(digest)
     return Origin(address, Kind.MIRROR, partial(_open_folder, root, path), path)
 
 

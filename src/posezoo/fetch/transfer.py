@@ -9,11 +9,20 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from posezoo.errors import ArchiveError, DigestError, FetchError, PosezooError, SizeError, SourceError
+from posezoo.errors import (
+    ArchiveError,
+    DigestError,
+    FetchError,
+    NoPinError,
+    PosezooError,
+    SizeError,
+    SourceError,
+)
 from posezoo.events import (
     ModelFileDownloadBegin,
     ModelFileDownloadEnd,
@@ -26,7 +35,7 @@ from posezoo.fetch.faults import MissingError, TemporaryError
 from posezoo.fetch.origins import Kind, Origin
 from posezoo.fetch.part import Part, claim
 from posezoo.fetch.store import keep
-from posezoo.files import is_good, stamp
+from posezoo.files import digest_of, is_good_file, stamp, why_not_containing
 from posezoo.spec.model import Digest, SourceFile
 
 # The first pause and the longest; a pause that the server asks for may be longer than ours.
@@ -54,8 +63,11 @@ def transfer(file: SourceFile, target: Path, origins: Iterable[Origin], errand: 
     Raises:
         FetchError: no origin gave it; SourceError, SizeError, DigestError or ArchiveError where
             one origin alone was asked.
+        NoPinError: nothing says what its bytes must be, and its first use is not to be trusted.
         OutputError: it cannot be written; an earlier file of that name is untouched.
     """
+    if not file.is_pinned and errand.first_use is None:
+        raise no_pin([file])
     if _is_here(file, target, errand):
         keep(target, file, errand, replace=False)
         return
@@ -63,17 +75,38 @@ def transfer(file: SourceFile, target: Path, origins: Iterable[Origin], errand: 
         if _is_here(file, target, errand):  # by the run that we waited for
             return
         origin = _first_good(file, tuple(origins), part, errand)
+        file = _pinned(file, part, errand)  # before it has its name: a file that nobody vouches for gets none
         part.publish()
-    stamp(target, file.checksum)
+    if file.checksum is not None:
+        stamp(target, file.checksum)
     if origin.kind is not Kind.CACHE:
         keep(target, file, errand, replace=True)
 
 
 def _is_here(file: SourceFile, target: Path, errand: Errand) -> bool:
-    if not is_good(target, file.size, file.checksum):
+    if not is_good_file(target, file):
         return False
     errand.tell(ModelFileUpToDate(errand.model, file.name))
     return True
+
+
+def no_pin(files: Sequence[SourceFile]) -> NoPinError:
+    """Why files are not fetched."""
+    names = ", ".join(file.name for file in files)
+    return NoPinError(
+        f"{names}: no pin: its publisher states no checksum",
+        hint="--trust_on_first_use takes what comes now; posezoo.lock holds it from then on",
+    )
+
+
+def _pinned(file: SourceFile, part: Part, errand: Errand) -> SourceFile:
+    """The file, pinned from now on by what came where nothing did so before."""
+    if file.is_pinned or errand.first_use is None:
+        return file
+    size, digest = part.path.stat().st_size, digest_of(part.path)
+    errand.first_use(file, size, digest)
+    errand.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
+    return replace(file, size=size, checksum=digest, first_use=True)
 
 
 def _first_good(file: SourceFile, origins: tuple[Origin, ...], part: Part, errand: Errand) -> Origin:
@@ -94,7 +127,7 @@ def _first_good(file: SourceFile, origins: tuple[Origin, ...], part: Part, erran
 
 
 def _download(file: SourceFile, origin: Origin, part: Part, errand: Errand) -> None:
-    errand.tell(ModelFileDownloadBegin(errand.model, file.name, file.size, origin.name))
+    errand.tell(ModelFileDownloadBegin(errand.model, file.name, file.size or 0, origin.name))
     try:
         _ask(file, origin, part, errand, _Progress(file, errand))
     except PosezooError as error:
@@ -140,23 +173,28 @@ def _pause(attempt: int, asked_s: float | None) -> float:
 def _fill(part: Part, pieces: Iterator[bytes], file: SourceFile, progress: Callable[[int], None]) -> None:
     """Write the pieces, never more than the declared size; the one place where a part begins."""
     part.restart()
-    hasher = hashlib.new(file.checksum.algorithm)
+    promised = file.checksum
+    hasher = hashlib.new(promised.algorithm if promised is not None else "sha384")
     size = 0
     for piece in pieces:
         size += len(piece)
-        if size > file.size:
-            raise SizeError(f"gives more than the declared {file.size} bytes")
+        if size > file.cap:
+            allowed = "expected" if file.size is None else "declared"
+            raise SizeError(f"gives more than the {allowed} {file.cap} bytes")
         part.write(piece)
         hasher.update(piece)
         progress(size)
-    if size < file.size:
+    if file.size is not None and size < file.size:
         raise SizeError(f"gives {size} bytes, {file.size} are declared")
-    actual = Digest(file.checksum.algorithm, hasher.hexdigest())
-    if actual != file.checksum:
+    if promised is not None and (actual := Digest(promised.algorithm, hasher.hexdigest())) != promised:
+        pin = "posezoo.lock has" if file.first_use else "declared is"
+        record = "posezoo.lock" if file.first_use else "model.yml"
         raise DigestError(
-            f"gives bytes of {actual}, declared is {file.checksum}",
-            hint="the file changed there, or was damaged on its way: check it, then update model.yml",
+            f"gives bytes of {actual}, {pin} {promised}",
+            hint=f"the file changed there, or was damaged on its way: check it, then update {record}",
         )
+    if why := why_not_containing(part.path, file):
+        raise DigestError(why, hint="the file changed there, or was damaged on its way")
 
 
 class _Progress:

@@ -224,7 +224,7 @@ def _refine(keypoints: Floats, means: Floats, heatmaps: Floats, tags: Floats, *,
             row, column = np.divmod(cells[best], heat.shape[1])
             if not _is_hill(heat, int(row), int(column)):
                 continue
-            place = Peaks(*(np.array([each]) for each in (0, column, row)), values[best : best + 1])
+            place = Peaks(np.array([0]), np.array([column]), np.array([row]), values[best : best + 1])
             x, y = between_cells(heat[None], place) if adjust else (place.columns, place.rows)
             keypoints[person, joint] = x[0], y[0], values[best]
 

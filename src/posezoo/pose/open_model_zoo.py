@@ -223,7 +223,7 @@ def _running_mean(tags: Floats) -> Floats:
 
 
 def _quarter(heat: Floats, maps: NDArray[Any], x: NDArray[Any], y: NDArray[Any]) -> Floats:
-    """(N, 2): a quarter of a cell towards the higher neighbours; nothing near the border or between equals."""
+    """(N, 2): a quarter of a cell towards the higher neighbours, nothing near a border or between equals."""
     height, width = heat.shape[1:]
     inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
     moved: Floats = np.zeros((len(x), 2), np.float32)

@@ -383,7 +383,8 @@ def _tried(rows: list[list[_Pair]]) -> list[int]:
         row.sort(reverse=True)
         hopes.append(hopes[-1] + max(row[0][0], 0.0))
     hopes.reverse()
-    best_total, best = -1.0, []  # type: float, list[int]
+    best_total = -1.0
+    best: list[int] = []
 
     def go(depth: int, total: float, taken: list[int], chosen: list[int]) -> None:
         nonlocal best_total, best

@@ -56,7 +56,7 @@ class ColorOrder(_Word):
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What a file's bytes hash to: lower-case hex, by ``sha384`` or ``sha256``."""
+    """What a file's bytes hash to: lower-case hex, by ``sha384`` or ``sha256``; by ``sha1`` a weak one."""
 
     algorithm: str
     value: str
@@ -125,9 +125,45 @@ class SourceFile:
     """A published file: its bytes are decided by the digest, wherever they come from."""
 
     name: str  # relative, with / between folders
-    size: int  # bytes
-    checksum: Digest
+    size: int | None  # bytes; None where the publisher states none
+    checksum: Digest | None  # None where the publisher states none of the file itself
     sources: tuple[Source, ...]  # tried in order
+    max_size: int = 0  # bytes: the most that is ever read where the size is unknown
+    #: SHA-1 of what an archive holds, by member; of fewer than 40 digits only the first ones are known.
+    contains: Mapping[str, Digest] = field(default_factory=dict)
+    first_use: bool = False  # whether size and checksum are those of the first download, not declared
+
+    @property
+    def cap(self) -> int:
+        """The most bytes that are ever read of it."""
+        return self.max_size if self.size is None else self.size
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether anything says what its bytes must be: a checksum, or full ones of what it contains."""
+        return self.checksum is not None or _are_full(self.contains)
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether its pin, if it has any, proves less than a SHA-256 that its publisher or we declared."""
+        return self.checksum is None or self.first_use
+
+    @property
+    def pin(self) -> str:
+        """What its bytes are held against, in words."""
+        if self.checksum is not None:
+            return f"{self.checksum} of the first download" if self.first_use else str(self.checksum)
+        if self.is_pinned:
+            return ", ".join(f"{digest} of {member}" for member, digest in self.contains.items())
+        return "no pin"
+
+
+def _are_full(digests: Mapping[str, Digest]) -> bool:
+    """Whether there are any, and none of which only the first digits are known."""
+    return bool(digests) and all(len(digest.value) == SHA1_DIGITS for digest in digests.values())
+
+
+SHA1_DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +230,14 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkChoice:
+    """Which of our networks a checkpoint belongs to: a name of ``networks.NETWORKS`` and its arguments."""
+
+    name: str
+    arguments: Mapping[str, str | int | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Decoder:
     """How the outputs become poses: a name of ``pose.decoders`` and its options."""
 
@@ -220,6 +264,40 @@ class Origin:
 
     repository: str = ""
     paper: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How well a model did, as its publisher says."""
+
+    metric: str  # AP: 0 to 1, more is better; MPJPE: mm, less is better
+    value: float
+    dataset: str = ""
+    protocol: str = ""
+    flip: bool = False  # whether the mirrored image was asked too, and both answers averaged
+    ap50: float | None = None  # AP at an object keypoint similarity of 0.50
+    ap75: float | None = None  # and of 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a model's publisher says of it; what we measure is not declared.
+
+    ``known_difference`` says why a figure is not what the published weights have.
+    """
+
+    accuracy: tuple[Accuracy, ...] = ()
+    gflops: float | None = None  # 10^9 operations for one inference at the declared size
+    mparams: float | None = None  # 10^6 parameters
+    known_difference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Where its publisher shows how a model was trained: addresses, or empty."""
+
+    command: str = ""
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +335,13 @@ class ModelSpec:
         quantizable: whether Open Model Zoo quantized it.
         quantized: what its weights are quantized to; empty where they are not.
         input_model: the file to convert, as Open Model Zoo's arguments name it ($dl_dir/net.pb).
+        network: which of our networks the checkpoint's weights are for; None where none is needed.
+        checkpoint: the file that holds the weights: a published file's name, or a path that unpacking an
+            archive leaves; empty without a network.
+        license_note: what is said of the terms before anything is downloaded; empty where they are plain.
+        tag: which of the published variants this is; empty where there is only one without a tag.
+        is_default: whether this variant is the one that is meant where no tag is said.
+        variants: of the default variant, all the others in their order.
     """
 
     name: str
@@ -283,23 +368,37 @@ class ModelSpec:
     quantizable: bool = False
     quantized: str = ""
     input_model: str = ""
+    network: NetworkChoice | None = None
+    checkpoint: str = ""
+    published: Published = Published()
+    training: Training = Training()
+    license_note: str = ""
+    tag: str = ""
+    is_default: bool = True
+    variants: tuple[ModelSpec, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """What a user types to mean exactly this: ``name``, or ``name@tag`` where it is not the default."""
+        return self.name if self.is_default else f"{self.name}@{self.tag}"
 
     @property
     def original(self) -> SourceFile | str:
         """The file to convert: a published file, or the path of one that is not published as such.
 
-        A path below the model's folder is left there by unpacking an archive; a path that starts with
-        ``$conv_dir/`` is made by upstream's own code (``upstream_export``, pre-convert.py), never by ours.
+        Of a model of ours for PyTorch it is the checkpoint. A path below the model's folder is left there by
+        unpacking an archive; a path that starts with ``$conv_dir/`` is made by upstream's own code
+        (``upstream_export``, pre-convert.py), never by ours.
         """
-        if not self.input_model:
+        path = self.checkpoint or self.input_model.removeprefix("$dl_dir/")
+        if not path:
             return self.files[0]
-        path = self.input_model.removeprefix("$dl_dir/")
         return next((file for file in self.files if file.name == path), path)
 
     @property
     def subdirectory(self) -> str:
         """The model's folder below a registry's or an output folder's root, with / between the names."""
-        return "/".join(filter(None, (self.family, self.composite, self.name)))
+        return "/".join(filter(None, (self.family, self.composite, self.full_name)))
 
     @property
     def is_ir(self) -> bool:
@@ -333,6 +432,11 @@ class CompositeSpec:
     skeleton: str = ""
     framework: Framework | None = None  # Open Model Zoo's newest state says it once more
     license: License = License()
+
+    @property
+    def full_name(self) -> str:
+        """Its name: a composite has no variants."""
+        return self.name
 
     @property
     def subdirectory(self) -> str:

@@ -6,9 +6,12 @@ Zoo's of 2021.4 and of its newest state. Their keys tell them apart, not the fol
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 from posezoo.spec.arguments import read_arguments, read_export_arguments
+from posezoo.spec.figures import read_published, read_training
 from posezoo.spec.model import (
     CompositeSpec,
     Decoder,
@@ -16,6 +19,7 @@ from posezoo.spec.model import (
     Framework,
     License,
     ModelSpec,
+    NetworkChoice,
     Origin,
     Plain,
     SelfCheck,
@@ -23,7 +27,7 @@ from posezoo.spec.model import (
     Step,
     UnpackArchive,
 )
-from posezoo.spec.names import why_not_a_model_name
+from posezoo.spec.names import folded, why_not_a_model_name
 from posezoo.spec.ports import read_input_info, read_inputs, read_outputs
 from posezoo.spec.published import file_name, read_files, read_step, web_address
 from posezoo.spec.reader import Fields, Node, read, shown
@@ -31,9 +35,13 @@ from posezoo.spec.values import line, listed, refuse_twins, word
 
 MODEL_KEYS = (
     "description", "task_type", "framework", "license", "origin", "revision",
-    "files", "postprocessing", "inputs", "outputs", "decoder", "skeleton", "self_check",
+    "files", "postprocessing", "network", "checkpoint",
+    "inputs", "outputs", "decoder", "skeleton", "self_check",
+    "published", "training", "license_note", "variants",
     "input_info", "model_optimizer_args", "conversion_to_onnx_args", "model_info", "quantizable", "quantized",
 )  # fmt: skip
+#: What differs from variant to variant; all else is said once for all of them.
+VARIANT_KEYS = ("files", "checkpoint", "inputs", "outputs", "published", "training")
 COMPOSITE_KEYS = (
     "description", "task_type", "framework", "license", "stages", "stages_order", "decoder", "skeleton",
 )  # fmt: skip
@@ -57,6 +65,8 @@ QUANTIZED = ("INT8",)
 MEASURES = ("max", "median")
 CHECK_INPUTS = ("noise", "photo")
 MAX_REVISION = 1_000_000
+#: Part of a folder's name, after an @.
+TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
 def read_model(path: Path, *, family: Family, name: str, composite: str = "") -> ModelSpec:
@@ -66,12 +76,42 @@ def read_model(path: Path, *, family: Family, name: str, composite: str = "") ->
         SpecError: the first thing in the file that cannot be meant, with its place.
     """
     top = read(path).fields(MODEL_KEYS)
+    tagged = top.get("variants")
+    if tagged is None:
+        return _read_variant(top, path, family, name, composite)
+    default, *others = (
+        replace(_read_variant(fields, path, family, name, composite), tag=tag, is_default=not index)
+        for index, (tag, fields) in enumerate(_variants(top, tagged).items())
+    )
+    return replace(default, variants=tuple(others))
+
+
+def _variants(top: Fields, node: Node) -> dict[str, Fields]:
+    """What is declared of each variant by its tag: its own keys, and those that are said once for all."""
+    tags: dict[str, str] = {}
+    variants = {}
+    for tag, variant in node.fields():
+        if not TAG.fullmatch(tag):
+            raise variant.error("a tag has up to 40 letters, digits, - and _")
+        if (twin := tags.setdefault(folded(tag), tag)) != tag:
+            raise variant.error(f"is one tag with {twin} where case is ignored")
+        variants[tag] = top.overlaid(variant.fields(VARIANT_KEYS), ("inputs", "outputs"))
+    if not variants:
+        raise node.error("is empty: a model needs at least one variant")
+    return variants
+
+
+def _read_variant(top: Fields, path: Path, family: Family, name: str, composite: str) -> ModelSpec:
     _refuse_mixed(top)
     arguments = read_arguments(top.get("model_optimizer_args"), read_input_info(top.get("input_info")))
     outputs = read_outputs(top.get("outputs")) or arguments.outputs
     files = read_files(top["files"])
     steps = listed(top.get("postprocessing"), read_step)
     _refuse_strangers(top.get("postprocessing"), files, steps)
+    network = _network(top.get("network"))
+    if network is None and (stranger := top.get("checkpoint")) is not None:
+        raise stranger.error("is given without the network that its weights are for")
+    note = top.get("license_note")
     quantizable, quantized = top.get("quantizable"), top.get("quantized")
     return ModelSpec(
         name=name,
@@ -98,6 +138,11 @@ def read_model(path: Path, *, family: Family, name: str, composite: str = "") ->
         quantizable=quantizable.boolean(older=True) if quantizable is not None else False,
         quantized=quantized.word(QUANTIZED) if quantized is not None else "",
         input_model=arguments.input_model,
+        network=network,
+        published=read_published(top.get("published")),
+        training=read_training(top.get("training")),
+        license_note=line(note) if note is not None else "",
+        checkpoint=_checkpoint(top, files, steps) if network is not None else "",
     )
 
 
@@ -164,6 +209,31 @@ def _folders_below(path: Path) -> tuple[str, ...]:
 
 def _revision(node: Node | None) -> int:
     return node.integer(minimum=1, maximum=MAX_REVISION) if node is not None else 1
+
+
+def _network(node: Node | None) -> NetworkChoice | None:
+    if node is None:
+        return None
+    fields = node.fields()
+    return NetworkChoice(
+        name=word(fields["name"]),
+        arguments={key: _argument(value) for key, value in fields if key != "name"},
+    )
+
+
+def _argument(node: Node) -> str | int | bool:
+    value = node.scalar()
+    if isinstance(value, float):
+        raise node.error(f"expected a whole number, true or false, or a word, got {value:g}")
+    return value
+
+
+def _checkpoint(top: Fields, files: tuple[SourceFile, ...], steps: tuple[Step, ...]) -> str:
+    node = top["checkpoint"]
+    name = file_name(node)
+    if name not in {file.name for file in files} and not any(isinstance(s, UnpackArchive) for s in steps):
+        raise node.error(f"{name} is none of the files, and no archive is unpacked")
+    return name
 
 
 def _decoder(node: Node | None) -> Decoder | None:

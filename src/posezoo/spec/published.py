@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from posezoo.spec.model import (
+    SHA1_DIGITS,
     Digest,
     FileSource,
     GoogleDriveSource,
@@ -25,8 +26,12 @@ from posezoo.spec.patterns import why_unsafe
 from posezoo.spec.reader import Fields, Node, shown
 from posezoo.spec.values import line, listed, matching, word
 
-FILE_KEYS = ("name", "size", "checksum", "sha256", "source", "original_source")
+FILE_KEYS = ("name", "size", "max_size", "checksum", "sha256", "contains", "source", "original_source")
 HEX_LENGTH = {"sha384": 96, "sha256": 64}
+#: What a store may state of a member: all digits of its SHA-1, or only the first ones, as in a file's name.
+SHA1_LENGTHS = (SHA1_DIGITS, 8)
+#: In place of a size or checksum that the publisher does not state.
+UNKNOWN = "unknown"
 ARCHIVES = ("zip", "tar", "gztar")
 MAX_SIZE = 1 << 50  # bytes
 
@@ -58,10 +63,15 @@ def read_files(node: Node) -> tuple[SourceFile, ...]:
 def _file(node: Node) -> SourceFile:
     fields = node.fields(FILE_KEYS)
     original = fields.get("original_source")
+    name = file_name(fields["name"])
+    size, max_size = _sizes(fields)
+    contains = _contains(fields.get("contains"), name)
     return SourceFile(
-        name=file_name(fields["name"]),
-        size=fields["size"].integer(minimum=0, maximum=MAX_SIZE),
-        checksum=_checksum(fields),
+        name=name,
+        size=size,
+        max_size=max_size,
+        checksum=_checksum(fields) if not contains or "checksum" in fields else None,
+        contains=contains,
         # Open Model Zoo's copy first, the publisher's last: the publishers' are the ones that are gone.
         sources=(*_sources(fields["source"]), *(_sources(original) if original is not None else ())),
     )
@@ -75,13 +85,48 @@ def file_name(node: Node) -> str:
     return name
 
 
-def _checksum(fields: Fields) -> Digest:
+def _sizes(fields: Fields) -> tuple[int | None, int]:
+    """The size, and the cap of one that is unknown."""
+    node, cap = fields["size"], fields.get("max_size")
+    if node.value != UNKNOWN:
+        if cap is not None:
+            raise cap.error("is given beside a size that is known")
+        return node.integer(minimum=0, maximum=MAX_SIZE), 0
+    return None, fields["max_size"].integer(minimum=1, maximum=MAX_SIZE)
+
+
+def _contains(node: Node | None, archive: str) -> dict[str, Digest]:
+    """SHA-1 of members of a zip: all digits, or as many as are known."""
+    if node is None:
+        return {}
+    if not archive.endswith(".zip"):
+        raise node.error(f"{archive} is no .zip that could be looked into")
+    found = {}
+    for member, value in node.fields():
+        if why := why_not_a_file_name(member):
+            raise value.error(f"{shown(member)} {why}")
+        tagged = value.fields(("$type", "value"))
+        tagged["$type"].word(("sha1",))
+        digits = tagged["value"].text().lower()
+        if len(digits) not in SHA1_LENGTHS or not re.fullmatch("[0-9a-f]+", digits):
+            raise tagged["value"].error(
+                f"expected 40 hex digits of SHA-1, or the first 8, got {shown(digits)}"
+            )
+        found[member] = Digest("sha1", digits)
+    if not found:
+        raise node.error("is empty: name a member and its SHA-1")
+    return found
+
+
+def _checksum(fields: Fields) -> Digest | None:
     older = fields.get("sha256")
     if older is not None:
         if (newer := fields.get("checksum")) is not None:
             raise newer.error("is given beside sha256: one of them is enough")
         return _hex(older, "sha256")
     node = fields["checksum"]
+    if node.value == UNKNOWN:
+        return None
     if node.is_text():
         return _hex(node, "sha384")
     tagged = node.fields(("$type", "value"))

@@ -196,6 +196,36 @@ class Fields:
         """The value of a key that may be there."""
         return self._nodes.get(key)
 
+    def overlaid(self, other: Fields, item_by_item: Collection[str] = ()) -> Fields:
+        """These keys with those of ``other`` in their place.
+
+        A list of mappings below one of the keys ``item_by_item`` is overlaid mapping by mapping, so that
+        what an item does not say stays.
+
+        Raises:
+            SpecError: the two lists differ in length.
+        """
+        nodes = {**self._nodes, **other._nodes}
+        for key in item_by_item:
+            below, above = self._nodes.get(key), other._nodes.get(key)
+            if below is not None and above is not None:
+                nodes[key] = _overlaid(below, above)
+        return Fields(other.node, nodes)
+
+
+def _overlaid(below: Node, above: Node) -> Node:
+    if len(below.items()) != len(above.items()):
+        raise above.error(f"has {len(above.items())} items in place of {len(below.items())}")
+    items = []
+    for one, other in zip(below.items(), above.items(), strict=True):
+        one.fields(), other.fields()  # mappings, both of them
+        items.append(_with_value(other, {**one.value, **other.value}))  # type: ignore[dict-item]
+    return _with_value(above, items)
+
+
+def _with_value(node: Node, value: Any) -> Node:
+    return Node(node.file, node.line, node.column, node.parent, node.key, node.key_node, value)
+
 
 def shown(text: str) -> str:
     """A stranger's text, short and harmless on a terminal."""

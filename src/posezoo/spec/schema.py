@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from posezoo.spec import arguments, model_yml, names, patterns, ports, published, values
+from posezoo.spec import arguments, figures, model_yml, names, patterns, ports, published, values
 from posezoo.spec.model import ColorOrder, Framework
 from posezoo.spec.reader import UNPRINTABLE
 
@@ -31,11 +31,17 @@ def schema() -> Schema:
         "revision": _integer(1, model_yml.MAX_REVISION, "Counts up when the files change."),
         "files": _list(_ref("file"), at_least=1),
         "postprocessing": _list(_ref("step")),
+        "network": _ref("network", "One of ours, and its arguments: the checkpoint holds its weights."),
+        "checkpoint": _ref("file_name", "One of the files, or what an archive among them holds."),
         "inputs": _list(_ref("input")),
         "outputs": _list(_ref("output")),
         "decoder": _ref("decoder"),
         "skeleton": _ref("word"),
         "self_check": _ref("self_check"),
+        "published": _ref("published", "What the publisher says of it."),
+        "training": _ref("training"),
+        "license_note": _ref("text", "Shown before a download."),
+        "variants": _ref("variants", "By tag, the default first: what differs from what is said once."),
         "input_info": _list(_ref("input_info"), note="Open Model Zoo's inputs."),
         "model_optimizer_args": _list(_ref("argument"), note="Open Model Zoo's preprocessing and outputs."),
         "conversion_to_onnx_args": _list(_ref("argument"), note="Named, never run."),
@@ -43,9 +49,16 @@ def schema() -> Schema:
         "quantizable": {"enum": [True, False, "yes", "no", "Yes", "No"]},
         "quantized": _one_of(model_yml.QUANTIZED),
     }
-    found = _mapping(properties, ("description", "task_type", "framework", "license", "files"))
+    found = _mapping(properties, ("description", "task_type", "framework", "license"))
+    somewhere = {"anyOf": [{"required": ["files"]}, {"required": ["variants"]}]}
     exclusive = [{"not": {"required": list(pair)}} for pair in model_yml.EXCLUSIVE]
-    return {"$schema": DIALECT, "title": "model.yml of posezoo", **found, "allOf": exclusive, "$defs": _DEFS}
+    return {
+        "$schema": DIALECT,
+        "title": "model.yml of posezoo",
+        **found,
+        "allOf": [*exclusive, somewhere, _CHECKPOINT],
+        "$defs": _DEFS,
+    }
 
 
 def composite_schema() -> Schema:
@@ -98,6 +111,10 @@ def _integer(minimum: int, maximum: int, note: str = "") -> Schema:
     return found | ({"description": note} if note else {})
 
 
+def _figure(maximum: float) -> Schema:
+    return {"type": "number", "exclusiveMinimum": 0, "maximum": maximum}
+
+
 def _whole(pattern: re.Pattern[str], *, numbers: bool = False) -> Schema:
     """A text that the whole of a pattern matches; ``numbers``: or what YAML takes for a number."""
     text: Schema = {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
@@ -131,6 +148,14 @@ def _file_name() -> Schema:
 _PORT: Schema = {"name": _ref("text"), "shape": _ref("shape"), "layout": _ref("layout")}
 _NUMBER: Schema = {"type": "number", "minimum": -1e300, "maximum": 1e300}
 _NUMBERS = _list(_NUMBER, at_least=1, at_most=4096)
+_INPUT: Schema = {
+    **_PORT,
+    "color": _one_of(ColorOrder) | {"description": "What the network was trained on."},
+    "mean": _NUMBERS,
+    "scale": _NUMBERS,
+    "reverse_input_channels": {"type": "boolean"},
+}
+_OUTPUT: Schema = {**_PORT, "role": _ref("word"), "note": _ref("text")}
 _SIZE = _integer(0, published.MAX_SIZE, "Bytes: also the most that is ever read.")
 
 _SOURCES: dict[str, Schema] = {
@@ -167,6 +192,12 @@ _STEPS: dict[str, Schema] = {
     "unpack_archive": _tagged("unpack_archive", file=_ref("file_name"), format=_one_of(published.ARCHIVES)),
 }
 
+#: A network needs its checkpoint, which each variant may say itself; a checkpoint needs its network.
+_CHECKPOINT: Schema = {
+    "dependentRequired": {"checkpoint": ["network"]},
+    "dependentSchemas": {"network": {"anyOf": [{"required": ["checkpoint"]}, {"required": ["variants"]}]}},
+}
+
 _DEFS: dict[str, Schema] = {
     # A text that looks like a number or a boolean is a text to the reader, and not to an editor.
     "text": {
@@ -190,6 +221,7 @@ _DEFS: dict[str, Schema] = {
         "anyOf": [
             _hex(published.HEX_LENGTH["sha384"]),
             *(_tagged(name, value=_hex(digits)) for name, digits in published.HEX_LENGTH.items()),
+            {"const": published.UNKNOWN},
         ]
     },
     "source": {"anyOf": [_ref("address"), *(_SOURCES[kind] for kind in published.SOURCES)]},
@@ -197,15 +229,31 @@ _DEFS: dict[str, Schema] = {
     "file": _mapping(
         {
             "name": _ref("file_name", "Relative, with / between folders."),
-            "size": _SIZE,
-            "checksum": _ref("checksum", "SHA-384 in hex, or {$type, value}."),
+            "size": {"anyOf": [_SIZE, {"const": published.UNKNOWN}]},
+            "max_size": _integer(1, published.MAX_SIZE, "Bytes: the cap where the size is unknown."),
+            "checksum": _ref("checksum", "SHA-384 in hex, {$type, value}, or unknown."),
             "sha256": _hex(published.HEX_LENGTH["sha256"]),
+            "contains": {
+                "type": "object",
+                "propertyNames": _ref("file_name"),
+                "minProperties": 1,
+                "additionalProperties": _tagged(
+                    "sha1", value={"anyOf": list(map(_hex, published.SHA1_LENGTHS))}
+                ),
+                "description": "SHA-1 of members of a zip: a weak pin; of 8 digits, none.",
+            },
             "source": _ref("sources", "One or a list, tried in order."),
             "original_source": _ref("sources", "Tried last."),
         },
         ("name", "size", "source"),
     )
-    | {"oneOf": [{"required": ["checksum"]}, {"required": ["sha256"]}]},
+    | {
+        "anyOf": [{"required": [key]} for key in ("checksum", "sha256", "contains")],
+        "not": {"required": ["checksum", "sha256"]},
+        "if": {"properties": {"size": {"const": published.UNKNOWN}}},
+        "then": {"required": ["max_size"]},
+        "else": {"not": {"required": ["max_size"]}},
+    },
     "step": {"anyOf": [_STEPS[kind] for kind in published.STEPS]},
     "shape": _list(
         {"type": "integer", "maximum": ports.MAX_DIMENSION, "anyOf": [{"const": -1}, {"minimum": 1}]},
@@ -219,22 +267,56 @@ _DEFS: dict[str, Schema] = {
         "maxLength": ports.MAX_DIMENSIONS,
         "description": "Such as NCHW; ? for a dimension without a letter.",
     },
-    "input": _mapping(
-        {
-            **_PORT,
-            "color": _one_of(ColorOrder) | {"description": "What the network was trained on."},
-            "mean": _NUMBERS,
-            "scale": _NUMBERS,
-            "reverse_input_channels": {"type": "boolean"},
-        },
-        ("name", "shape"),
-    ),
-    "output": _mapping({**_PORT, "role": _ref("word"), "note": _ref("text")}, ("name", "shape")),
+    "input": _mapping(_INPUT, ("name", "shape")),
+    "output": _mapping(_OUTPUT, ("name", "shape")),
     "input_info": _mapping(_PORT, ("name",)),
     "argument": {
         "type": "string",
         "pattern": rf"^\s*(?:{arguments.FLAG})(?:=[^\u0000]*)?\s*$",
         "maxLength": arguments.MAX_LENGTH,
+    },
+    "published": _mapping(
+        {
+            "accuracy": _list(_ref("accuracy")),
+            "gflops": _figure(figures.MAX_FIGURE),
+            "mparams": _figure(figures.MAX_FIGURE),
+            "known_difference": _ref("text", "Why a figure is not what the published weights have."),
+        }
+    ),
+    "accuracy": _mapping(
+        {
+            "metric": _one_of(figures.METRICS),
+            "value": _figure(max(figures.METRICS.values())),
+            "dataset": _ref("text"),
+            "protocol": _ref("text"),
+            "flip": {"type": "boolean"},
+            "AP50": _figure(figures.METRICS["AP"]),
+            "AP75": _figure(figures.METRICS["AP"]),
+        },
+        ("metric", "value"),
+    ),
+    "training": _mapping({"command": _ref("web_address"), "log": _ref("web_address")}),
+    # Of a variant's input or output only what differs must be said.
+    "variants": {
+        "type": "object",
+        "propertyNames": {"pattern": f"^(?:{model_yml.TAG.pattern})$"},
+        "minProperties": 1,
+        "additionalProperties": _mapping(
+            {
+                "files": _list(_ref("file"), at_least=1),
+                "checkpoint": _ref("file_name"),
+                "published": _ref("published"),
+                "training": _ref("training"),
+                "inputs": _list({"type": "object", "properties": _INPUT, "additionalProperties": False}),
+                "outputs": _list({"type": "object", "properties": _OUTPUT, "additionalProperties": False}),
+            }
+        ),
+    },
+    "network": {
+        "type": "object",
+        "properties": {"name": _ref("word")},
+        "required": ["name"],
+        "additionalProperties": {"allOf": [_ref("text"), {"type": ["string", "integer", "boolean"]}]},
     },
     "decoder": {
         "type": "object",

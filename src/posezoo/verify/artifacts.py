@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo import provenance
-from posezoo.files import is_good
+from posezoo.files import is_good, is_good_file
 from posezoo.layout import Layout
-from posezoo.spec.model import Digest, ModelSpec, Precision
+from posezoo.spec.model import Digest, ModelSpec, Precision, SourceFile
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One artifact and its state: ``good``, ``missing``, ``changed``, or ``unknown`` (no record of it)."""
+    """One artifact and its state: ``good``, ``missing``, ``changed``, or ``unknown`` (no record, no pin)."""
 
     model: str
     artifact: str
@@ -31,9 +31,8 @@ def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
     """
     for file in spec.files:
         path = layout.file(spec, file)
-        yield Checked(
-            spec.name, file.name, path, _state(path, file.size, file.checksum), False, str(file.checksum)
-        )
+        expected = f"{file.pin}, weak" if file.is_pinned and file.is_weak else file.pin
+        yield Checked(spec.full_name, file.name, path, _state_of_file(path, file), False, expected)
     if spec.is_ir:
         return
     for precision in Precision:
@@ -45,9 +44,17 @@ def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
             if record is not None:
                 content = record.contents[suffix]
                 state = _state(path, content.size, content.digest)
-                yield Checked(spec.name, artifact, path, state, True, str(content.digest))
+                yield Checked(spec.full_name, artifact, path, state, True, str(content.digest))
             elif path.exists():
-                yield Checked(spec.name, artifact, path, "unknown", True)
+                yield Checked(spec.full_name, artifact, path, "unknown", True)
+
+
+def _state_of_file(path: Path, file: SourceFile) -> str:
+    if not path.exists():
+        return "missing"
+    if not file.is_pinned:
+        return "unknown"
+    return "good" if is_good_file(path, file, rehash=True) else "changed"
 
 
 def _state(path: Path, size: int, digest: Digest) -> str:

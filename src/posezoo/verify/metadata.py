@@ -6,9 +6,10 @@ What a single file may say is checked as it is read; here is what only the whole
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from posezoo.errors import SpecError
+from posezoo import networks
+from posezoo.errors import NetworkError, SpecError, UnknownModelError
 from posezoo.pose.decoders import DECODERS
 from posezoo.pose.keypoints import SKELETONS
 from posezoo.registry import Registry, copyright_line, license_text
@@ -78,7 +79,8 @@ def _sentences(spec: Spec, registry: Registry) -> Iterator[str]:
 
 def _safe_sources(spec: Spec, registry: Registry) -> Iterator[str]:
     """Files come over https."""
-    for file in spec.files if isinstance(spec, ModelSpec) else ():
+    variants = (spec, *spec.variants) if isinstance(spec, ModelSpec) else ()
+    for file in (file for variant in variants for file in variant.files):
         for source in file.sources:
             if isinstance(source, HttpSource) and not source.url.startswith("https://"):
                 yield f"files: {file.name}: {source.url} is not https"
@@ -88,6 +90,24 @@ def _declared_ends(spec: Spec, registry: Registry) -> Iterator[str]:
     """A model says what goes in and what comes out."""
     if isinstance(spec, ModelSpec) and not (spec.inputs and spec.outputs):
         yield "inputs and outputs are not both declared"
+
+
+def _known_network(spec: Spec, registry: Registry) -> Iterator[str]:
+    """A network is one of ours, takes these arguments, and has these inputs and outputs."""
+    if isinstance(spec, CompositeSpec) or spec.network is None:
+        return
+    try:
+        network = networks.find(spec.network.name)
+        outputs = network.output_names(**spec.network.arguments)
+    except (UnknownModelError, NetworkError) as error:
+        yield f"network: {error.problem}"
+        return
+    for variant in (spec, *spec.variants):
+        if [each.name for each in variant.outputs] != list(outputs):
+            yield f"outputs: those of {variant.full_name} are not {', '.join(outputs)}"
+        # Of its own sizes a variant has as many as it likes.
+        if [replace(each, shape=()) for each in variant.inputs] != [replace(network.input, shape=())]:
+            yield f"inputs: those of {variant.full_name} are not {network.name}'s, sizes apart"
 
 
 Rule = Callable[[Spec, Registry], Iterator[str]]
@@ -101,4 +121,5 @@ RULES: dict[str, Rule] = {
     "sentences": _sentences,
     "safe-sources": _safe_sources,
     "declared-ends": _declared_ends,
+    "known-network": _known_network,
 }

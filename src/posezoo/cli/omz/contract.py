@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +100,7 @@ def select(registry: Registry, patterns: Sequence[str] | None) -> Selection:
         ContractError: a pattern matches no name.
     """
     for pattern in patterns or ():
-        if not any(fnmatchcase(name, pattern) for name in registry.entries):
+        if not registry.knows(pattern):
             hint = nearest(pattern, registry.entries) or "--print_all names them all"
             raise ContractError(f'No matching models: "{_printable(pattern)}"', hint=hint)
     selection = registry.select(patterns)
@@ -149,11 +148,19 @@ def published(spec: ModelSpec) -> frozenset[str]:
     return folders.intersection(PRECISIONS) or frozenset(PRECISIONS)  # files in no such folder go with all
 
 
-def failed(names: Sequence[str], *, text: bool = True) -> int:
-    """The exit code after a run, and in text the list of those that failed, on the standard output."""
+def failed(names: Sequence[str], *, skipped: Sequence[str] = (), text: bool = True) -> int:
+    """The exit code after a run, and in text the list of those that failed, on the standard output.
+
+    Args:
+        names: of the models that failed.
+        skipped: of those among all that nothing pins.
+        text: whether to list them.
+    """
+    if skipped and text:
+        print("SKIPPED (no pin):", *skipped, sep="\n", flush=True)
     if names and text:
         print("FAILED:", *names, sep="\n", flush=True)
-    return 1 if names else 0
+    return 1 if names or skipped else 0
 
 
 def positive(text: str) -> int:
@@ -192,6 +199,17 @@ def _add_selection(parser: argparse.ArgumentParser, verb: str) -> None:
         metavar="DIR",
         help="a folder of model.yml files, ours or Open Model Zoo's, in place of posezoo's own; "
         "may be given several times",
+    )
+
+
+def add_lock(parser: argparse.ArgumentParser) -> None:
+    """Where it stands what files without a pin must hold."""
+    parser.add_argument(
+        "--lock",
+        type=Path,
+        metavar="FILE",
+        help="what files without a pin held at their first download (default: posezoo.lock beside the "
+        "posezoo.cfg in use, else in the working folder)",
     )
 
 

@@ -26,6 +26,7 @@ DIFFERENCES = {
     "--output_dir": "a card (README.md) and provenance.json lie beside an IR, which was checked against its "
     "original; one that is up to date is left alone",
     "--precisions": "FP32 and FP16 come out of one reading of the model, not of one process each",
+    "--lock": "new",
     "--python": "is accepted and not needed: no other Python is started, and nothing downloaded is run",
     "--mo": "is accepted and not needed: Model Optimizer left OpenVINO with 2025.0; this process converts",
     "--add_mo_arg": "what changes inputs or outputs is carried out (--input_shape, --layout, --mean_values, "
@@ -84,6 +85,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         help="an argument of Model Optimizer for every model, as --add_mo_arg=--mean_values=[127,127,127]; "
         "may be given several times",
     )
+    contract.add_lock(parser)
     parser.add_argument("--dry_run", action="store_true", help="print what would be done; touch nothing")
     parser.add_argument("--no_card", action="store_true", help="draw no README.md beside the IR")
     parser.add_argument(
@@ -105,7 +107,7 @@ def _jobs(text: str) -> int:
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
-    settings = resolve(contract.settings_of(args))
+    settings = resolve(contract.settings_of(args, lock=args.lock))
     registry = open_registry(settings.models_dir)
     if args.print_all:
         contract.print_all(registry)
@@ -147,10 +149,10 @@ class _Task:
         wanted = [precision for precision in (Precision.FP16, Precision.FP32) if precision in self._asked]
         try:
             if spec.is_ir:
-                lines.section(f"Skipping {spec.name} (no conversions defined)\n")
+                lines.section(f"Skipping {spec.full_name} (no conversions defined)\n")
             elif not wanted:
                 lines.section(
-                    f"Skipping {spec.name} (no conversion makes {' or '.join(sorted(self._asked))})\n"
+                    f"Skipping {spec.full_name} (no conversion makes {' or '.join(sorted(self._asked))})\n"
                 )
             elif self._args.dry_run:
                 self._plan(with_arguments(spec, self._args.add_mo_arg), wanted, lines)
@@ -163,16 +165,16 @@ class _Task:
         except PosezooError as error:
             lines.fail(error)
             paper.out()
-            return spec.name, paper, False
-        return spec.name, paper, True
+            return spec.full_name, paper, False
+        return spec.full_name, paper, True
 
     def _plan(self, spec: ModelSpec, wanted: Sequence[Precision], lines: Lines) -> None:
         plan = self._zoo.plan_conversion(spec, wanted)
         for step in plan.steps:
             if step.is_done:
-                lines.section(f"(DRY RUN) Keeping {spec.name} ({step.precision}): it is up to date\n")
+                lines.section(f"(DRY RUN) Keeping {spec.full_name} ({step.precision}): it is up to date\n")
             else:
-                lines.section(f"(DRY RUN) Converting {spec.name} to IR ({step.precision})")
+                lines.section(f"(DRY RUN) Converting {spec.full_name} to IR ({step.precision})")
                 lines.say(f"since {step.reason}: {step.xml}\n")
         if plan.obstacle is not None:
             lines.warn(plan.obstacle)

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli.omz import contract
-from posezoo.errors import PosezooError
+from posezoo.cli.options import TRUST
+from posezoo.errors import NoPinError, PosezooError
 from posezoo.registry import open_registry
 from posezoo.settings import Settings, resolve
 
 if TYPE_CHECKING:
     from posezoo.cli.omz.crew import Check
     from posezoo.cli.omz.reports import Paper
-    from posezoo.fetch.means import Means
     from posezoo.spec.model import ModelSpec
+    from posezoo.zoo import Zoo
 
 #: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
 DIFFERENCES = {
@@ -37,6 +38,9 @@ DIFFERENCES = {
     "--progress_format": "every end carries a reason where it was not successful; file events are told for "
     "files that are here already, beside model_file_up_to_date or model_file_retrieved",
     "--jobs": "the lines of one model stay together",
+    "--lock": "new",
+    "--trust_on_first_use": "new: without it a model whose publisher states no checksum is not fetched; with "
+    "--all such models are listed below `SKIPPED (no pin):`, exit code 1",
     "--precisions": "a model without any of them is skipped, as in 2024.6",
 }
 
@@ -71,6 +75,8 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|URL",
         help="a folder or an address laid out like the cache, asked first; may be given several times",
     )
+    contract.add_lock(parser)
+    parser.add_argument("--trust_on_first_use", action="store_true", help=TRUST)
     parser.add_argument(
         "--num_attempts",
         type=contract.positive,
@@ -94,7 +100,9 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
     output_dir = args.output_dir or Path.cwd()
     mirrors = tuple(args.mirror) if args.mirror else None
-    said = contract.settings_of(args, cache_dir=args.cache_dir, attempts=args.num_attempts, mirror=mirrors)
+    said = contract.settings_of(
+        args, cache_dir=args.cache_dir, attempts=args.num_attempts, mirror=mirrors, lock=args.lock
+    )
     settings = resolve(said)
     registry = open_registry(settings.models_dir)
     if args.print_all:
@@ -102,22 +110,23 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         return 0
     selection = contract.select(registry, contract.patterns_of(args, command))
     # Open Model Zoo writes to no folder that nobody named.
-    means = _means(settings, cached=said["cache_dir"].origin != "default")
-    task = _Task(output_dir, means, contract.precisions_of(args), args.progress_format, args.jobs > 1)
+    zoo = _zoo(settings, args.trust_on_first_use, cached=said["cache_dir"].origin != "default")
+    task = _Task(output_dir, zoo, contract.precisions_of(args), args.progress_format, args.jobs > 1)
     from posezoo.cli.omz.crew import in_order
 
-    failed = contract.names_of_problems(selection)
-    for name, paper, successful in in_order(task, selection.models, args.jobs):
+    failed, skipped = contract.names_of_problems(selection), list[str]()
+    for name, paper, error in in_order(task, selection.models, args.jobs):
         paper.release()
-        failed += [] if successful else [name]
-    return contract.failed(failed, text=args.progress_format == "text")
+        if error is not None:
+            (skipped if args.all and isinstance(error, NoPinError) else failed).append(name)
+    return contract.failed(failed, skipped=skipped, text=args.progress_format == "text")
 
 
-def _means(settings: Settings, *, cached: bool) -> Means:
+def _zoo(settings: Settings, trust_on_first_use: bool, *, cached: bool) -> Zoo:
     from posezoo.zoo import open_zoo
 
-    means = open_zoo(settings).means
-    return means if cached else replace(means, cache_dir=None)
+    zoo = open_zoo(settings, trust_on_first_use=trust_on_first_use)
+    return zoo if cached else replace(zoo, means=replace(zoo.means, cache_dir=None))
 
 
 def _words(precisions: frozenset[str]) -> str:
@@ -128,14 +137,15 @@ class _Task:
     """One model, downloaded and told about."""
 
     def __init__(
-        self, output_dir: Path, means: Means, precisions: frozenset[str], style: str, held: bool
+        self, output_dir: Path, zoo: Zoo, precisions: frozenset[str], style: str, held: bool
     ) -> None:
         from posezoo.layout import Layout
 
         self._layout = Layout(download_dir=output_dir, output_dir=output_dir)
-        self._means, self._precisions, self._style, self._held = means, precisions, style, held
+        self._means, self._lock = zoo.means, zoo.lock
+        self._precisions, self._style, self._held = precisions, style, held
 
-    def __call__(self, spec: ModelSpec, check: Check) -> tuple[str, Paper, bool]:
+    def __call__(self, spec: ModelSpec, check: Check) -> tuple[str, Paper, PosezooError | None]:
         from posezoo.cli.omz.reports import JsonLines, Lines, Paper, checked
         from posezoo.fetch.download import download
 
@@ -145,14 +155,14 @@ class _Task:
             listener = JsonLines(paper, spec)
         else:
             listener = Lines(paper, self._layout.downloads(spec), self._means.cache_dir)
-            listener.group(f"Downloading {spec.name}")
+            listener.group(f"Downloading {spec.full_name}")
         if self._precisions.isdisjoint(contract.published(spec)):
             if isinstance(listener, Lines):
-                listener.section(f"Skipping {spec.name} (there is none in {_words(self._precisions)})\n")
-            return spec.name, paper, True
+                listener.section(f"Skipping {spec.full_name} (there is none in {_words(self._precisions)})\n")
+            return spec.full_name, paper, None
         try:
             download(
-                spec,
+                self._lock.pinned(spec),
                 self._layout,
                 self._means,
                 precisions=self._precisions,
@@ -160,8 +170,8 @@ class _Task:
             )
         except PosezooError as error:
             listener.fail(error)
-            return spec.name, paper, False
-        return spec.name, paper, True
+            return spec.full_name, paper, error
+        return spec.full_name, paper, None
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.omz import contract
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 #: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
 DIFFERENCES = {
     "--all": "the keys of 2021.4 and of the newest together, and more: files with size_bytes, checksums and "
-    "sources, and of each input mean, scale and reverse_input_channels",
+    "sources, of each input mean, scale and reverse_input_channels, and as published accuracy, gflops and "
+    "mparams; a size_bytes or checksum that nobody states is null",
     "--name": "a composite's name gives its parts, as in 2021.4; so model_stages is empty",
     "--models_dir": "new: Open Model Zoo knows its own folder alone",
     "--print_all": "parts of composites, as in 2021.4 (the newest prints composites)",
@@ -53,7 +55,7 @@ def facts(spec: ModelSpec) -> dict[str, Any]:
     """One model under Open Model Zoo's keys, then what it does not tell."""
     config = spec.path.with_name("accuracy-check.yml")
     return {
-        "name": spec.name,
+        "name": spec.full_name,
         "composite_model_name": spec.composite or None,
         "description": spec.description,
         "framework": spec.framework.value,
@@ -70,7 +72,9 @@ def facts(spec: ModelSpec) -> dict[str, Any]:
             {
                 "name": file.name,
                 "size_bytes": file.size,
-                "checksum": {"$type": file.checksum.algorithm, "value": file.checksum.value},
+                "checksum": {"$type": file.checksum.algorithm, "value": file.checksum.value}
+                if file.checksum is not None
+                else None,
                 "sources": [str(source) for source in file.sources],
             }
             for file in spec.files
@@ -79,6 +83,9 @@ def facts(spec: ModelSpec) -> dict[str, Any]:
             {"name": each.name, "shape": list(each.shape), "layout": each.layout} for each in spec.outputs
         ],
         "license": spec.license.spdx or None,
+        "accuracy": [asdict(each) for each in spec.published.accuracy],
+        "gflops": spec.published.gflops,
+        "mparams": spec.published.mparams,
     }
 
 

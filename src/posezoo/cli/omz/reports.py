@@ -126,14 +126,15 @@ class Lines:
                 )
 
     def _progress(self, size: int) -> None:
-        percent = 100 * size // self._size if self._size else 100
+        percent = 100 * size // self._size if self._size else 0  # of a size that nobody states
         terminal = sys.stdout.isatty()
         if not terminal and percent < self._logged + _LOGGED_PERCENT:
             return
         self._logged = percent
         seconds = time.monotonic() - self._begun
         speed = f"{size / 1024 / seconds:.0f}" if seconds else "?"
-        line = f"... {percent}%, {size // 1024} KB, {speed} KB/s, {seconds:.0f} seconds passed"
+        share = f"{percent}%" if self._size else "?%"
+        line = f"... {share}, {size // 1024} KB, {speed} KB/s, {seconds:.0f} seconds passed"
         self._paper.out(line, end="\r" if terminal and percent < 100 else "\n")
 
 
@@ -148,7 +149,7 @@ class JsonLines:
 
     def __init__(self, paper: Paper, spec: ModelSpec) -> None:
         self._paper = paper
-        self._sizes = {file.name: file.size for file in spec.files}
+        self._sizes = {file.name: file.size or 0 for file in spec.files}
         self._failed: events.ModelFileDownloadEnd | None = None
 
     def fail(self, error: PosezooError) -> None:

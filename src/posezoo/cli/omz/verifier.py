@@ -12,7 +12,7 @@ from posezoo.registry import open_registry
 from posezoo.settings import resolve
 
 #: Open Model Zoo has no such command.
-DIFFERENCES = dict.fromkeys(("--output_dir", "--download_dir", "--metadata", "--format"), "new")
+DIFFERENCES = dict.fromkeys(("--output_dir", "--download_dir", "--lock", "--metadata", "--format"), "new")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,15 +45,18 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metadata", action="store_true", help="check the model.yml files instead; needs no weights"
     )
+    contract.add_lock(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to answer")
 
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     from posezoo.cli import verify
     from posezoo.layout import Layout
+    from posezoo.lock import Lock
 
     args = command.parse_args(argv)
-    registry = open_registry(resolve(contract.settings_of(args)).models_dir)
+    settings = resolve(contract.settings_of(args, lock=args.lock))
+    registry = open_registry(settings.models_dir)
     if args.print_all:
         contract.print_all(registry)
         return 0
@@ -64,7 +67,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     selection = contract.select(registry, contract.patterns_of(args, command))
     output_dir = args.output_dir or Path.cwd()
     layout = Layout(download_dir=args.download_dir or output_dir, output_dir=output_dir)
-    return verify.answer_artifacts(selection, layout, args.format)
+    return verify.answer_artifacts(selection, layout, Lock(settings.lock), args.format)
 
 
 if __name__ == "__main__":

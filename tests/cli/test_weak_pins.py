@@ -1,0 +1,114 @@
+"""Files without a pin, on the command lines: refused, skipped among all, taken when told to, held to it then."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.zoo import declared_file, model_yml, write_model
+
+
+@pytest.fixture
+def zoo(tmp_path: Path) -> Path:
+    """A registry with a model that is pinned and one that is not, and a folder to work in."""
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"weights")
+    good = declared_file(weights, name="net.tflite")
+    loose = {**good, "size": "unknown", "max_size": 100, "checksum": "unknown"}
+    write_model(tmp_path / "models", "able", model_yml(files=[good]))
+    write_model(tmp_path / "models", "loose", model_yml(files=[loose], license_note="Unclear terms."))
+    return tmp_path
+
+
+def run(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    flags = ["--models_dir", str(zoo / "models"), "-o", str(zoo / "out"), "--lock", str(zoo / "x.lock")]
+    return posezoo(*arguments, *flags)
+
+
+def downloader(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    flags = ["--models_dir", str(zoo / "models"), "-o", str(zoo / "out"), "--lock", str(zoo / "x.lock")]
+    command = [sys.executable, "-m", "posezoo.cli.omz.downloader", *arguments, *flags]
+    return subprocess.run(command, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60)
+
+
+def test_a_model_without_a_pin_is_refused_with_the_way_on(zoo):
+    ended = run(zoo, "download", "loose")
+    assert ended.returncode == 1
+    assert "error: net.tflite: no pin" in ended.stderr
+    assert "hint: --trust_on_first_use" in ended.stderr
+    planned = run(zoo, "download", "loose", "--dry_run")
+    assert "would not download net.tflite: it has no pin" in planned.stdout
+
+
+def test_among_all_it_is_skipped_and_the_rest_is_done(zoo):
+    ended = run(zoo, "download", "--all")
+    assert ended.returncode == 1
+    assert "SKIPPED (no pin): loose" in ended.stderr
+    assert "error:" not in ended.stderr
+    assert "FAILED" not in ended.stderr
+    assert ended.stdout == f"{zoo}/out/public/able/net.tflite\n"
+
+
+def test_the_first_use_is_recorded_and_held_to(zoo):
+    first = run(zoo, "download", "loose", "--trust_on_first_use")
+    assert first.returncode == 0, first.stderr
+    assert first.stderr.index("licence: Unclear terms.") < first.stderr.index("trusted on first use")
+    entry = json.loads((zoo / "x.lock").read_text())
+    assert (entry["model"], entry["file"], entry["size"], entry["origin"]) == (
+        "loose",
+        "net.tflite",
+        7,
+        "first_use",
+    )
+    assert run(zoo, "download", "--all").returncode == 0
+    checked = run(zoo, "verify", "loose")
+    assert "of the first download, weak" in checked.stdout
+    (zoo / "out" / "public" / "loose" / "net.tflite").unlink()
+    (zoo / "weights").write_bytes(b"other!!")
+    changed = posezoo(
+        "download", "loose", "--models_dir", str(zoo / "models"), "-o", str(zoo / "out"),
+        "--lock", str(zoo / "x.lock"), "--cache_dir", str(zoo / "empty"), "--trust_on_first_use",
+    )  # fmt: skip
+    assert changed.returncode == 1
+    assert "posezoo.lock has SHA-384" in changed.stderr
+
+
+def test_verify_says_that_nothing_pins_a_file(zoo):
+    folder = zoo / "out" / "public" / "loose"
+    folder.mkdir(parents=True)
+    (folder / "net.tflite").write_bytes(b"weights")
+    ended = run(zoo, "verify", "loose")
+    assert ended.returncode == 1
+    assert ended.stdout.startswith("unknown  loose: net.tflite")
+
+
+def test_open_model_zoos_downloader_does_the_same(zoo):
+    ended = downloader(zoo, "--all")
+    assert ended.returncode == 1
+    assert ended.stdout.endswith("SKIPPED (no pin):\nloose\n")
+    assert (zoo / "out" / "public" / "able" / "net.tflite").is_file()
+    named = downloader(zoo, "--name", "loose")
+    assert named.stdout.endswith("FAILED:\nloose\n")
+    trusted = downloader(zoo, "--all", "--trust_on_first_use")
+    assert trusted.returncode == 0, trusted.stderr
+    assert (zoo / "x.lock").is_file()
+
+
+def test_the_lock_lies_beside_the_settings_in_use_else_here(zoo, monkeypatch):
+    from posezoo.settings import read_settings
+
+    environ = {"HOME": str(zoo / "home")}
+    monkeypatch.chdir(zoo)
+    assert read_settings({}, environ)["lock"].value == Path("posezoo.lock")
+    config = zoo / "home" / ".config" / "posezoo" / "posezoo.cfg"
+    config.parent.mkdir(parents=True)
+    config.write_text("[posezoo]\n")
+    if sys.platform == "linux":
+        assert read_settings({}, environ)["lock"].value == config.with_name("posezoo.lock")
+    assert read_settings({"lock": "mine.lock"}, environ)["lock"].value == Path("mine.lock")

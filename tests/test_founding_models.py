@@ -1,0 +1,153 @@
+"""The models that the zoo was founded for are declared as their publishers state them, row by row."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from posezoo.networks import NETWORKS
+from posezoo.registry import builtin_root, copyright_line, open_registry
+from posezoo.spec.model import GoogleDriveSource, ModelSpec
+
+REGISTRY = open_registry()
+
+
+def model(name: str) -> ModelSpec:
+    spec = REGISTRY.find(name)
+    assert isinstance(spec, ModelSpec)
+    return spec
+
+
+def facts(shared: Path, name: str) -> Any:
+    return json.loads((shared / "facts" / name).read_text("utf-8"))
+
+
+def founding() -> list[ModelSpec]:
+    specs = [spec for spec in REGISTRY.select(None).models if spec.network is not None]
+    return [variant for spec in specs for variant in (spec, *spec.variants)]
+
+
+def percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 4)
+
+
+def test_every_row_of_gluoncvs_page_is_a_variant_with_its_figures(shared):
+    rows = facts(shared, "gluoncv_pose.json")["models"]
+    assert len(rows) == 16
+    for row in rows:
+        spec = model(f"{row['model']}@{row['hashtag']}")
+        assert spec.inputs[0].shape == (1, 3, *row["input_size_hw"])
+        assert spec.outputs[0].shape == (1, 17, *(side // 4 for side in row["input_size_hw"]))
+        plain, flipped = spec.published.accuracy
+        for said, key, flip in ((plain, "ap", False), (flipped, "ap_flip", True)):
+            found = {"AP": said.value, "AP50": said.ap50, "AP75": said.ap75}
+            assert {name: percent(value) for name, value in found.items()} == row[key]
+            assert (said.metric, said.flip) == ("AP", flip)
+        assert spec.training.command == (row["training_command"] or "")
+        assert spec.training.log == (row["training_log"] or "")
+        (file,) = spec.files
+        assert [str(source) for source in file.sources] == [row["zip_url"]]
+        assert spec.checkpoint == row["params_file"]
+        is_default = row["hashtag_is_model_store_default"]
+        assert file.contains[row["params_file"]].value == (
+            row["model_store_sha1"] if is_default else row["hashtag"]
+        )
+        assert (spec.is_default, file.is_pinned, file.is_weak) == (is_default, is_default, True)
+
+
+def test_the_stores_default_is_the_default_even_where_the_page_names_another(shared):
+    for row in facts(shared, "gluoncv_pose.json")["models"]:
+        spec = model(row["model"])
+        assert spec.tag == row["model_store_short"]
+        (digest,) = spec.files[0].contains.values()
+        assert digest.value == row["model_store_sha1"]
+    assert model("mobile_pose_mobilenetv3_small").published.accuracy == ()  # the page's AP is the tag's
+
+
+def test_every_row_of_open_model_zoo_is_declared(shared):
+    for name, row in facts(shared, "omz_pose_models.json").items():
+        spec = model(name)
+        assert (spec.family, spec.framework) == (row["subdirectory"], row["framework"])
+        promised = [(f["name"], f["size"], f["checksum"]) for f in row["files"]]
+        assert [(f.name, f.size, f.checksum and f.checksum.value) for f in spec.files] == promised
+        for file, said in zip(spec.files, row["files"], strict=True):
+            own = said.get("original_source")
+            last = [GoogleDriveSource(own["id"])] if isinstance(own, dict) else [own] if own else []
+            assert [str(source) for source in file.sources] == [said["source"], *map(str, last)]
+        for port, said in zip(spec.inputs, row.get("input_info", []), strict=False):
+            assert (port.name, list(port.shape), port.layout) == (said["name"], said["shape"], said["layout"])
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    return tuple(map(float, text.partition("[")[2].rstrip("]").split(",")))
+
+
+FROM_OPEN_MODEL_ZOO = (
+    "higher-hrnet-w32-human-pose-estimation", "single-human-pose-estimation-0001", "human-pose-estimation-3d-0001",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FROM_OPEN_MODEL_ZOO)
+def test_preprocessing_outputs_and_figures_are_open_model_zoos(shared, name):
+    row, spec = facts(shared, "omz_pose_models.json")[name], model(name)
+    arguments = dict(text.split("=", 1) for text in row["model_optimizer_args"] if "=" in text)
+    (port,) = spec.inputs
+    assert (port.mean, port.scale) == (
+        numbers(arguments["--mean_values"]),
+        numbers(arguments["--scale_values"]),
+    )
+    assert port.reverse_input_channels == ("--reverse_input_channels" in row["model_optimizer_args"])
+    assert {each.name for each in spec.outputs} == set(arguments["--output"].split(","))
+    card = {key.lower(): text.rstrip("%") for key, text in row["card"].items()}
+    assert (spec.published.gflops, spec.published.mparams) == (float(card["gflops"]), float(card["mparams"]))
+    (accuracy,) = spec.published.accuracy
+    figure = next(float(text) for key, text in card.items() if key.startswith(("ap", "average", "mpjpe")))
+    assert (accuracy.value if accuracy.metric == "MPJPE" else percent(accuracy.value)) == figure
+
+
+def test_lightweight_openpose_is_declared_as_its_authors_published_it():
+    spec = model("lightweight-openpose-mobilenet-v1")
+    (port,) = spec.inputs
+    assert (port.name, port.shape, port.mean, port.scale) == (
+        "data",
+        (1, 3, 256, 456),
+        (128.0,) * 3,
+        (256.0,) * 3,
+    )
+    assert [(each.name, each.shape) for each in spec.outputs] == [
+        ("stage_1_output_1_heatmaps", (1, 19, 32, 57)), ("stage_1_output_0_pafs", (1, 38, 32, 57)),
+    ]  # fmt: skip
+    assert not spec.files[0].is_pinned
+    assert spec.published.accuracy[0].value == 0.40
+
+
+def test_a_known_difference_has_its_reason():
+    assert (
+        "5 of them: 40.557 MParams" in model("single-human-pose-estimation-0001").published.known_difference
+    )
+
+
+def test_every_network_has_its_model_and_every_model_its_terms():
+    assert {spec.network.name for spec in founding() if spec.network} == set(NETWORKS)
+    for spec in founding():
+        assert copyright_line(spec)
+        assert spec.files[0].cap > 0
+    assert copyright_line(model("higher-hrnet-w32-human-pose-estimation")) == "Copyright (c) 2019 HRNet"
+
+
+def test_alpha_poses_terms_are_unclear_and_said_to_be():
+    spec = model("alpha_pose_resnet101_v1b_coco")
+    assert spec.license.spdx == "LicenseRef-unclear"
+    assert "non-commercial" in spec.license_note
+    assert (spec.training.command, spec.training.log) == ("", "")
+    assert "None" not in (builtin_root() / "public" / spec.name / "README.md").read_text("utf-8")
+
+
+def test_a_cap_leaves_room_for_the_whole_checkpoint(shared):
+    for spec in founding():
+        if spec.tag:
+            keys = facts(shared, f"keys/gluon_{spec.name}.json")
+            assert keys["params_file_bytes"] < spec.files[0].cap < 1.3 * keys["params_file_bytes"]

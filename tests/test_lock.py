@@ -1,0 +1,84 @@
+"""What files without a pin held at their first download is their pin from then on."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+
+import pytest
+
+from fakes.files import declared, model
+from posezoo.errors import DigestError, PosezooError
+from posezoo.lock import Lock
+from posezoo.spec.model import Digest, SourceFile
+
+LOOSE = SourceFile("net.pth", None, None, (), max_size=100)
+PINNED = declared("other.bin", b"other")
+SPEC = model(LOOSE, PINNED)
+ONE, TWO = Digest("sha384", "1" * 96), Digest("sha384", "2" * 96)
+NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
+
+
+def test_what_is_recorded_is_the_pin_of_that_file_alone(tmp_path):
+    lock = Lock(tmp_path / "posezoo.lock", now=lambda: NOON)
+    assert lock.pinned(SPEC) == SPEC
+    lock.record(SPEC, LOOSE, 5, ONE)
+    for again in (lock, Lock(tmp_path / "posezoo.lock")):
+        loose, pinned = again.pinned(SPEC).files
+        assert (loose.size, loose.checksum, loose.first_use, loose.is_weak) == (5, ONE, True, True)
+        assert pinned is PINNED
+
+
+def test_an_entry_is_one_line_and_lines_are_sorted(tmp_path):
+    lock = Lock(tmp_path / "posezoo.lock", now=lambda: NOON)
+    lock.record(SPEC, LOOSE, 5, ONE)
+    lock.record(model(LOOSE, name="able"), LOOSE, 6, TWO)
+    lines = [json.loads(line) for line in (tmp_path / "posezoo.lock").read_text().splitlines()]
+    assert [line["model"] for line in lines] == ["able", "pose"]
+    assert lines[1] == {
+        "model": "pose", "file": "net.pth", "size": 5, "sha384": "1" * 96,
+        "origin": "first_use", "first_seen": "2026-11-20T12:00:00+00:00",
+    }  # fmt: skip
+
+
+def test_two_runs_on_one_lock_keep_each_others_entries(tmp_path):
+    first, second = (Lock(tmp_path / "posezoo.lock") for _ in range(2))
+    assert first.pinned(SPEC) == second.pinned(SPEC) == SPEC  # both have read it
+    first.record(SPEC, LOOSE, 5, ONE)
+    second.record(model(LOOSE, name="able"), LOOSE, 6, TWO)
+    assert Lock(tmp_path / "posezoo.lock").pinned(SPEC).files[0].checksum == ONE
+
+
+def test_other_bytes_at_a_second_first_use_are_refused(tmp_path):
+    Lock(tmp_path / "posezoo.lock").record(SPEC, LOOSE, 5, ONE)
+    with pytest.raises(DigestError, match=r"SHA-384 222222222222…, .*posezoo.lock has 111111111111…"):
+        Lock(tmp_path / "posezoo.lock").record(SPEC, LOOSE, 5, TWO)
+
+
+GOOD = {"model": "pose", "file": "net.pth", "size": 5, "sha384": "1" * 96, "origin": "x", "first_seen": "y"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (["{"], ":1: is no entry"),
+        (["[]"], ":1: is no entry"),
+        (["", json.dumps({**GOOD, "size": "5"})], ":2: is no entry"),
+        ([json.dumps({**GOOD, "sha384": "0"})], ":1: is no entry"),
+        ([json.dumps({**GOOD, "file": "a\x1b[2J"})], ":1: is no entry"),
+        ([json.dumps({**GOOD, "more": 1})], ":1: is no entry"),
+        (["<<<<<<< ours"], ":1: is no entry"),
+        ([json.dumps(GOOD), json.dumps({**GOOD, "size": 6})], ":2: says otherwise of pose: net.pth"),
+    ],
+)
+def test_a_line_that_is_no_entry_is_named(tmp_path, lines, problem):
+    (tmp_path / "posezoo.lock").write_text("\n".join(lines))
+    with pytest.raises(PosezooError, match="lock") as caught:
+        Lock(tmp_path / "posezoo.lock").pinned(SPEC)
+    assert caught.value.problem.endswith(problem)
+
+
+def test_a_lock_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "posezoo.lock").mkdir()
+    with pytest.raises(PosezooError, match="lock: cannot be read"):
+        Lock(tmp_path / "posezoo.lock").pinned(SPEC)
