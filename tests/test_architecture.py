@@ -25,17 +25,20 @@ ROOMS: dict[str, set[str]] = {
     "pose": SPEC | {"files"},
     "checkpoints": SPEC,
     "networks": SPEC,
+    "pretrained": SPEC | {"checkpoints", "networks"},
     "inference": GROUND | {"openvino_runtime"},
     "estimator": SPEC | {"pose", "inference", "images"},
     # stages: siblings, they never import each other
     "fetch": SPEC | {"files", "layout"},
-    "convert": SPEC | {"files", "layout", "openvino_runtime", "provenance"},
+    "convert": SPEC
+    | {"files", "layout", "openvino_runtime", "provenance"}
+    | {"checkpoints", "networks", "pretrained"},
     "card": SPEC | {"files", "layout", "registry", "pose", "provenance"},
     "verify": SPEC | {"files", "layout", "registry", "pose", "provenance", "fetch", "convert", "card"},
     "doctor": GROUND | {"settings", "inference"},
     # the top: what puts the stages together
     "zoo": SPEC | {"settings", "registry", "layout", "fetch", "convert", "card", "estimator", "files"},
-    "api": SPEC | {"settings", "zoo", "estimator"},
+    "api": SPEC | {"settings", "zoo", "estimator", "networks", "pretrained"},
 }
 TOP = {"cli", "__init__", "__main__"}
 

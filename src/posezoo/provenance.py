@@ -22,7 +22,7 @@ CONVERSION_FORMAT = 1
 #: The two files of an IR.
 SUFFIXES = (".xml", ".bin")
 
-_TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime")
+_TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ def key_of(spec: ModelSpec, decoder: Decoder | None) -> dict[str, Any]:
         "decoder": None if decoder is None else {"name": decoder.name, "options": dict(decoder.options)},
         "skeleton": spec.skeleton,
     }
+    if spec.network is not None:
+        arguments["network"] = {"name": spec.network.name, "arguments": dict(spec.network.arguments)}
     key = {
         "conversion_format": CONVERSION_FORMAT,
         "openvino": package_version("openvino"),

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from posezoo.pose.openpose import LIMBS
 
 from posezoo.pose.keypoints import SKELETONS
-from posezoo.pose.openpose import LIMBS
 
 #: Width and height of the input, and its stride, for each family of maps.
 OPENPOSE_SIZE, OPENPOSE_STRIDE, OPENPOSE_SIGMA = (456, 256), 8, 7.0

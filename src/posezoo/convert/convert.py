@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from posezoo import files
 from posezoo.convert import original
 from posezoo.convert.plan import PRECISIONS, Plan, Step, is_up_to_date, plan, require, steps_of
 from posezoo.convert.working_folder import remove_abandoned
@@ -41,6 +42,7 @@ def convert(
     self_check: bool = True,
     force: bool = False,
     decoder: Decoder | None = None,
+    keep_onnx: bool = False,
     listener: Listener = ignore,
 ) -> Converted:
     """The IR of a downloaded model; those that are up to date are left alone.
@@ -55,15 +57,20 @@ def convert(
         self_check: prove that the IR compute what the original computes, and publish nothing else.
         force: convert again what is up to date.
         decoder: what the IR name as their decoder, where it is declared by a composite; else the model's own.
+        keep_onnx: also write the ONNX that a checkpoint becomes on the way: ``<name>.onnx`` in its folder.
         listener: is told what happens.
 
     Raises:
         ConversionError: the original is not there, is not what was promised, or cannot be converted.
         SelfCheckError: an IR does not compute what the original computes.
+        CheckpointError: a checkpoint cannot be read, or does not fit its network.
+        NetworkError: a checkpoint's network cannot be built as declared.
         OutputError: an IR cannot be written.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
     decoder = decoder or spec.decoder
+    if keep_onnx:
+        require_network(spec)
     if spec.is_ir:
         listener(ModelConversionSkipped(spec.name, "published as IR"))
         return Converted(spec, _published(spec, layout, precisions))
@@ -74,12 +81,45 @@ def convert(
     if due := tuple(step.precision for step in steps if not step.is_done):
         listener(ModelConversionBegin(spec.name, due))
         try:
-            _make(spec, layout, due, self_check, decoder, listener)
+            _make(spec, layout, due, self_check, decoder, keep_onnx, listener)
         except PosezooError as error:
             listener(ModelConversionEnd(spec.name, False, error.problem))
             raise
         listener(ModelConversionEnd(spec.name, True))
+    elif keep_onnx:
+        export_onnx(spec, layout)
     return Converted(spec, {step.precision: step.xml for step in steps})
+
+
+def export_onnx(spec: ModelSpec, layout: Layout) -> Path:
+    """The ONNX that a downloaded checkpoint becomes, written as ``<name>.onnx`` into the model's folder.
+
+    Raises:
+        ConversionError: it is no checkpoint of a network of ours, not there, or not what was promised.
+        CheckpointError: it cannot be read, or does not fit its network.
+        NetworkError: its network cannot be built as declared.
+        OutputError: the ONNX cannot be written.
+        MissingPackageError: torch is not installed.
+    """
+    require_network(spec)
+    content = original.opened(spec, original.verified(spec, layout))
+    assert isinstance(content, bytes)
+    path = layout.onnx(spec)
+    files.write_whole(path, content)
+    return path
+
+
+def require_network(spec: ModelSpec) -> None:
+    """Make sure that a model is a network of ours, which can be exported as we like.
+
+    Raises:
+        ConversionError: it is published as a finished graph.
+    """
+    if spec.network is None:
+        raise ConversionError(
+            f"{spec.name}: is published as {spec.framework}, and no network of ours",
+            hint="posezoo list --framework pytorch names those that are",
+        )
 
 
 def _published(spec: ModelSpec, layout: Layout, precisions: Collection[Precision]) -> dict[Precision, Path]:
@@ -98,6 +138,7 @@ def _make(
     precisions: Collection[Precision],
     self_check: bool,
     decoder: Decoder | None,
+    keep_onnx: bool,
     listener: Listener,
 ) -> None:
     original.reader_of(spec)
@@ -106,6 +147,8 @@ def _make(
     from posezoo.convert import ir, preprocess
     from posezoo.convert.publish import publish
 
-    network = preprocess.bake(original.read(spec, path), spec)
+    network = preprocess.bake(
+        original.read(spec, path, keep_onnx=layout.onnx(spec) if keep_onnx else None), spec
+    )
     ir.finish(network, spec, decoder)
     publish(network, spec, layout, precisions, self_check=self_check, decoder=decoder, listener=listener)

@@ -15,6 +15,7 @@ from posezoo.errors import ConversionError
 from posezoo.layout import Layout
 from posezoo.spec.model import Decoder, Digest, ModelSpec, Precision
 
+#: Whether a file holds the promised bytes.
 IsGood = Callable[[Path, int, Digest], bool]
 
 #: What a conversion makes; other precisions come from quantization.
@@ -172,4 +173,3 @@ def _obstacle(spec: ModelSpec, layout: Layout) -> ConversionError | None:
     except ConversionError as error:
         return error
     return None
-

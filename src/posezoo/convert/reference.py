@@ -135,7 +135,7 @@ def preprocessed(picture: Array, port: Input) -> Array:
 def _open_runtime(spec: ModelSpec, path: Path) -> Runtime:
     sizes = {port.name: _closed(port.shape, port.layout) for port in spec.inputs if port.shape}
     open_independent = INDEPENDENT.get(spec.framework)
-    independent = open_independent(path, sizes) if open_independent else None
+    independent = open_independent(spec, path, sizes) if open_independent else None
     # Inner tensors, where one is declared as output, are shown by none but OpenVINO.
     if independent is None or not {port.name for port in spec.outputs} <= set(independent.outputs):
         return _OpenVINO(spec, path, sizes)
@@ -250,7 +250,7 @@ def run_compiled(compiled: Any, feed: Mapping[str, Array]) -> dict[str, Array]:
     return {name: results[port].copy() for port in compiled.outputs for name in port.names}
 
 
-def _open_litert(path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
+def _open_litert(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
     try:
         module = importlib.import_module("ai_edge_litert.interpreter")
     except (ImportError, OSError):  # not installed, or without the system library that it needs
@@ -258,7 +258,7 @@ def _open_litert(path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
     return _LiteRT(module, path, sizes)
 
 
-def _open_onnx_runtime(path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
+def _open_onnx_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
     try:
         module = importlib.import_module("onnxruntime")
     except (ImportError, OSError):
@@ -269,8 +269,15 @@ def _open_onnx_runtime(path: Path, sizes: Mapping[str, Shape]) -> Runtime | None
         return None
 
 
+def _open_pytorch(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Runtime:
+    from posezoo.convert.pytorch import Original
+
+    return Original(spec, path, sizes)
+
+
 #: Runtimes other than OpenVINO by framework; each is None where it is not installed.
-INDEPENDENT: dict[Framework, Callable[[Path, Mapping[str, Shape]], Runtime | None]] = {
+INDEPENDENT: dict[Framework, Callable[[ModelSpec, Path, Mapping[str, Shape]], Runtime | None]] = {
     Framework.ONNX: _open_onnx_runtime,
+    Framework.PYTORCH: _open_pytorch,
     Framework.TFLITE: _open_litert,
 }
