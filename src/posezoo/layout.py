@@ -15,10 +15,17 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, RegexReplace
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Two roots: published files go below ``download_dir``, IR below ``output_dir``; often the same."""
+    """Two roots: published files go below ``download_dir``, IR below ``output_dir``; often the same.
+
+    Attributes:
+        download_dir: what published files lie below.
+        output_dir: what IR lie below.
+        checkpoint: where the one file of a model lies that has weights of the user's own.
+    """
 
     download_dir: Path
     output_dir: Path
+    checkpoint: Path | None = None
 
     def downloads(self, spec: ModelSpec) -> Path:
         """The folder of a model's published files."""
@@ -30,6 +37,8 @@ class Layout:
 
     def published(self, spec: ModelSpec, name: str) -> Path:
         """A file of this name as it was published: a text that is changed afterwards keeps it as .orig."""
+        if self.checkpoint is not None:
+            return self.checkpoint
         rewritten = any(isinstance(step, RegexReplace) and step.file == name for step in spec.postprocessing)
         return self.downloads(spec) / (f"{name}.orig" if rewritten else name)
 

@@ -55,13 +55,20 @@ class Checkpoint:
         return module
 
 
-def read(path: Path, network: str, declared: Mapping[str, Value] | None = None) -> Checkpoint:
+def read(
+    path: Path,
+    network: str,
+    declared: Mapping[str, Value] | None = None,
+    *,
+    assumed: Mapping[str, Value] | None = None,
+) -> Checkpoint:
     """A checkpoint for one of our networks.
 
     Args:
         path: a .pth, .safetensors or .params file; its tensors may have torch's names or GluonCV's.
         network: a name of ``networks.NETWORKS``.
         declared: arguments of the network that are certain, whatever the keys tell.
+        assumed: arguments that hold where the keys tell nothing.
 
     Raises:
         UnknownModelError: there is no such network.
@@ -75,8 +82,14 @@ def read(path: Path, network: str, declared: Mapping[str, Value] | None = None) 
     arrays = checkpoints.read(path)
     with _named(path):
         tensors = torch_names(arrays)
-        told = found.arguments_from({key: array.shape for key, array in tensors.items()})
-    return Checkpoint(path, found, found.chosen(**told | dict(declared or {})), tensors)
+        shapes = {key: array.shape for key, array in tensors.items()}
+        told = found.arguments_from(shapes)
+    silent = {
+        name: value
+        for name, value in (assumed or {}).items()
+        if name not in told or found.arguments[name].found(shapes) is None
+    }
+    return Checkpoint(path, found, found.chosen(**told | silent | dict(declared or {})), tensors)
 
 
 @contextmanager

@@ -69,17 +69,19 @@ def draw_card(
         layout: where its IR lie, of which the card tells too; where None it is the registry's own card,
             which links to the licence and to the cards around it.
     """
+    # Weights of the user's own come from nowhere: no command would bring them.
+    published = all(file.sources for part in parts for file in part.files)
     paragraphs = [
         *([NOTE] if layout is None else []),
         f"# {escaped(model.name)}",
         *_use_case(model, parts, linked=layout is None),
-        *_example(model, parts),
+        *(_example(model, parts) if published else ()),
         *_specification(model, parts),
         *(paragraph for part in parts for paragraph in _ports(part, alone=len(parts) == 1)),
         *_keypoints(model.skeleton),
         *_files(parts),
         *(_converted(parts, layout) if layout is not None else ()),
-        *_commands(model, parts),
+        *(_commands(model, parts) if published else ()),
         *_legal(model, parts, linked=layout is None),
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from posezoo import files
 from posezoo.convert import original
+from posezoo.convert.own_weights import refuse_to_replace, required_network
 from posezoo.convert.plan import PRECISIONS, Plan, Step, is_up_to_date, plan, require, steps_of
 from posezoo.convert.working_folder import remove_abandoned
 from posezoo.errors import ConversionError, PosezooError
@@ -61,7 +62,8 @@ def convert(
         listener: is told what happens.
 
     Raises:
-        ConversionError: the original is not there, is not what was promised, or cannot be converted.
+        ConversionError: the original is not there, is not what was promised, or cannot be converted; or
+            weights of the user's own would replace others.
         SelfCheckError: an IR does not compute what the original computes.
         CheckpointError: a checkpoint cannot be read, or does not fit its network.
         NetworkError: a checkpoint's network cannot be built as declared.
@@ -70,10 +72,12 @@ def convert(
     """
     decoder = decoder or spec.decoder
     if keep_onnx:
-        require_network(spec)
+        required_network(spec)
     if spec.is_ir:
         listener(ModelConversionSkipped(spec.name, "published as IR"))
         return Converted(spec, _published(spec, layout, precisions))
+    if layout.checkpoint is not None and not force:
+        refuse_to_replace(spec, layout)
     steps = steps_of(spec, layout, precisions, self_check=self_check, force=force, decoder=decoder)
     remove_abandoned(layout.model(spec))
     if done := tuple(step.precision for step in steps if step.is_done):
@@ -101,25 +105,12 @@ def export_onnx(spec: ModelSpec, layout: Layout) -> Path:
         OutputError: the ONNX cannot be written.
         MissingPackageError: torch is not installed.
     """
-    require_network(spec)
+    required_network(spec)
     content = original.opened(spec, original.verified(spec, layout))
     assert isinstance(content, bytes)
     path = layout.onnx(spec)
     files.write_whole(path, content)
     return path
-
-
-def require_network(spec: ModelSpec) -> None:
-    """Make sure that a model is a network of ours, which can be exported as we like.
-
-    Raises:
-        ConversionError: it is published as a finished graph.
-    """
-    if spec.network is None:
-        raise ConversionError(
-            f"{spec.name}: is published as {spec.framework}, and no network of ours",
-            hint="posezoo list --framework pytorch names those that are",
-        )
 
 
 def _published(spec: ModelSpec, layout: Layout, precisions: Collection[Precision]) -> dict[Precision, Path]:
