@@ -25,13 +25,14 @@ ROOMS: dict[str, set[str]] = {
     "pose": SPEC | {"files"},
     "checkpoints": SPEC,
     "networks": SPEC,
+    "complexity": GROUND | {"openvino_runtime"},
     "pretrained": SPEC | {"checkpoints", "networks"},
     "inference": GROUND | {"openvino_runtime"},
     "estimator": SPEC | {"pose", "inference", "images"},
     # stages: siblings, they never import each other
     "fetch": SPEC | {"files", "layout"},
     "convert": SPEC
-    | {"files", "layout", "openvino_runtime", "provenance"}
+    | {"files", "layout", "openvino_runtime", "provenance", "complexity"}
     | {"checkpoints", "networks", "pretrained"},
     "card": SPEC | {"files", "layout", "registry", "pose", "provenance"},
     "verify": SPEC | {"files", "layout", "registry", "pose", "provenance", "fetch", "convert", "card"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 
@@ -51,6 +52,22 @@ def test_a_network_and_a_checkpoint_are_enough(converted):
     card = (place / "README.md").read_text("utf-8")
     assert "posezoo download" not in card
     assert "PyTorch" in card
+    (mparams,) = re.findall(r"\| 0\.\d+ \| (\d\.\d+) \|", card)
+    assert float(mparams) == pytest.approx(numbers_of_the_network() / 1e6, rel=1e-3)
+
+
+def numbers_of_the_network():
+    """Weights and biases; of a normalization, which disappears in the convolution before it, the bias."""
+    from posezoo import networks
+
+    state = networks.build(NETWORK).state_dict()
+    means = {key.removesuffix("running_mean") for key in state if key.endswith("running_mean")}
+    folded = {
+        f"{each}{word}"
+        for each in means
+        for word in ("weight", "running_mean", "running_var", "num_batches_tracked")
+    }
+    return sum(tensor.numel() for key, tensor in state.items() if key not in folded)
 
 
 def test_the_ir_of_other_weights_is_replaced_only_when_told_to(converted, other):

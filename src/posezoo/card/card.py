@@ -210,6 +210,7 @@ def _files(parts: Sequence[ModelSpec]) -> Iterator[str]:
 
 def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
     files: list[tuple[str, ...]] = []
+    costs: dict[str, tuple[str, ...]] = {}
     checks: list[tuple[str, ...]] = []
     openvino: set[str] = set()
     for part in parts:
@@ -221,6 +222,9 @@ def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
             whose = (part.name, precision.value)
             for suffix, content in record.contents.items():
                 files.append((*whose, suffix, f"{content.size:,}", code(content.digest.value)))
+            if record.complexity:
+                gflops, mparams = record.complexity["gflops"], record.complexity["mparams"]
+                costs[part.name] = (part.name, f"{gflops:.4g}", f"{mparams:.4g}")
             for check in record.checks:
                 figures = (f"{check.difference:.1e}", f"{check.tolerance:g}")
                 checks.append((*whose, check.output, *figures, check.reference))
@@ -228,6 +232,10 @@ def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
         yield "## Converted Files"
         yield f"Made by OpenVINO {escaped(', '.join(sorted(openvino)))}; the same bytes at every run."
         yield table(("Model", "Precision", "File", "Bytes", "SHA-384"), files)
+    if costs:
+        yield "## Complexity"
+        yield "Counted on the IR, as Open Model Zoo's cards do; the same in every precision."
+        yield table(("Model", "GFLOPs", "MParams"), list(costs.values()))
     if checks:
         yield "## Self-Check"
         yield "How far each output is from the original's, as a share of its largest value."

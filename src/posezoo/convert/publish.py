@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from posezoo import files, provenance
+from posezoo.complexity import complexity_of
 from posezoo.convert import ir, original
 from posezoo.convert.preprocess import completed
 from posezoo.convert.reference import Reference, compute_reference
@@ -62,10 +64,11 @@ def publish(
         )
         written = {each: ir.write(network, folder / each / f"{spec.name}.xml", each) for each in precisions}
         checked = _prove(named, reference.result(), written, pool, listener) if reference else {}
+        found = complexity_of(network)
         for precision, xml in written.items():
             contents = {path.name: _content_of(path) for path in _pair(xml)}
             figures = checked[precision].figures() if precision in checked else None
-            record = provenance.compose(spec, decoder, contents, figures)
+            record = provenance.compose(spec, decoder, contents, figures, asdict(found) if found else None)
             files.write_whole(xml.with_name("provenance.json"), record)
             _put_in_place(xml, layout.ir(spec, precision), contents)
     return {precision: layout.ir(spec, precision) for precision in precisions}
