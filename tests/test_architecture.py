@@ -26,11 +26,15 @@ ROOMS: dict[str, set[str]] = {
     "pose": SPEC | {"files"},
     "checkpoints": SPEC,
     "networks": SPEC,
+    "complexity": GROUND | {"openvino_runtime"},
+    "pretrained": SPEC | {"checkpoints", "networks"},
     "inference": GROUND | {"openvino_runtime"},
     "estimator": SPEC | {"pose", "inference", "images"},
     # stages: siblings, they never import each other
     "fetch": SPEC | {"files", "layout"},
-    "convert": SPEC | {"files", "layout", "openvino_runtime", "provenance"},
+    "convert": SPEC
+    | {"files", "layout", "openvino_runtime", "provenance", "complexity"}
+    | {"checkpoints", "networks", "pretrained"},
     "card": SPEC | {"files", "layout", "registry", "pose", "provenance"},
     "verify": SPEC
     | {"files", "layout", "registry", "pose", "provenance", "fetch", "convert", "card", "networks"},
@@ -38,7 +42,7 @@ ROOMS: dict[str, set[str]] = {
     # the top: what puts the stages together
     "zoo": SPEC
     | {"settings", "registry", "layout", "fetch", "convert", "card", "estimator", "files", "lock"},
-    "api": SPEC | {"settings", "registry", "zoo", "estimator"},
+    "api": SPEC | {"settings", "registry", "zoo", "estimator", "networks", "pretrained"},
 }
 TOP = {"cli", "__init__", "__main__"}
 

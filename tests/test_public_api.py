@@ -9,13 +9,14 @@ import pytest
 
 import posezoo
 from conftest import by_digest
+from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.images import read
 
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
 
 
 def test_the_public_names_are_these():
-    assert posezoo.__all__ == ["Pose", "PosezooError", "decode", "draw", "get", "load", "version"]
+    assert posezoo.__all__ == ["Pose", "PosezooError", "decode", "draw", "get", "load", "network", "version"]
     for name in posezoo.__all__:
         assert getattr(posezoo, name).__doc__
     with pytest.raises(AttributeError, match="has no attribute 'nope'"):
@@ -54,3 +55,38 @@ def test_what_cannot_be_meant_is_answered_with_a_hint():
         posezoo.get("blazepose-full", precision="FP64")
     with pytest.raises(posezoo.PosezooError, match="unknown setting 'outputdir'"):
         posezoo.get("blazepose-full", outputdir="x")
+
+
+def test_network_gives_a_module_with_the_weights_of_a_file_or_without_any(shared):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    name = "mobile_pose_mobilenetv3_small"
+    file = shared / "data" / "checkpoints" / f"{name}.params"
+    trained, initial = posezoo.network(name, pretrained=file), posezoo.network(name, pretrained=False)
+    assert list(trained.state_dict()) == list(initial.state_dict())
+    image = torch.rand(1, 3, 256, 192)
+    with torch.no_grad():
+        assert trained(image).shape == (1, 17, 64, 48)
+        assert not torch.allclose(trained(image), initial(image))
+    with pytest.raises(posezoo.PosezooError, match="does not fit the network"):
+        posezoo.network("mobile_pose_mobilenetv2_1.0", pretrained=str(file))
+    with pytest.raises(posezoo.PosezooError, match="blazepose-full is a composite"):
+        posezoo.network("blazepose-full")
+
+
+def test_network_brings_the_zoo_s_weights_where_a_model_has_them(shared, tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    name = "mobile_pose_mobilenetv3_small"
+    file = shared / "data" / "checkpoints" / f"{name}.params"
+    zoo = {"models_dir": (tmp_path / "models",), "output_dir": tmp_path / "out"}
+    (tmp_path / "models").mkdir()
+    with pytest.raises(posezoo.PosezooError, match="is a network, and no model has weights for it"):
+        posezoo.network(name, **zoo)
+    network = {"network": {"name": name}, "checkpoint": file.name}
+    write_model(
+        tmp_path / "models", "small", model_yml(framework="pytorch", files=[declared_file(file)], **network)
+    )
+    ours, theirs = posezoo.network("small", **zoo), posezoo.network(name, **zoo)
+    own = posezoo.network(name, pretrained=file)
+    for key, tensor in own.state_dict().items():
+        assert torch.equal(ours.state_dict()[key], tensor)
+        assert torch.equal(theirs.state_dict()[key], tensor)

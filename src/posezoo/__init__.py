@@ -5,6 +5,7 @@ import posezoo
 irs = posezoo.get("blazepose-full", precision="FP16")      # part name -> .xml
 model = posezoo.load("blazepose-full", precision="FP16", device="CPU")
 poses = model(image)                                        # uint8 BGR in, list[Pose] out
+net = posezoo.network("higher_hrnet", pretrained="mine.pth")  # a PyTorch module, with weights of one's own
 poses = posezoo.decode("openpose", outputs, (456, 256))     # outputs of any runtime in, list[Pose] out
 """
 
@@ -14,14 +15,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from posezoo.api import get, load
+    from posezoo.api import get, load, network
     from posezoo.errors import PosezooError
     from posezoo.pose.decoders import decode
     from posezoo.pose.drawing import draw
     from posezoo.pose.keypoints import Pose
     from posezoo.versions import version
 
-__all__ = ["Pose", "PosezooError", "decode", "draw", "get", "load", "version"]
+__all__ = ["Pose", "PosezooError", "decode", "draw", "get", "load", "network", "version"]
 
 _HOMES = {
     "Pose": "posezoo.pose.keypoints",
@@ -30,6 +31,7 @@ _HOMES = {
     "draw": "posezoo.pose.drawing",
     "get": "posezoo.api",
     "load": "posezoo.api",
+    "network": "posezoo.api",
     "version": "posezoo.versions",
 }
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import PosezooError, SettingsError, nearest
+from posezoo.errors import PosezooError, SettingsError, UnknownModelError, nearest, require
 from posezoo.events import Listener, ignore
+from posezoo.networks import NETWORKS, build
 from posezoo.registry import TAG_MARK
 from posezoo.settings import KINDS, read_settings, resolve
-from posezoo.spec.model import Precision
+from posezoo.spec.model import CompositeSpec, ModelSpec, NetworkChoice, Precision
 from posezoo.zoo import Zoo, open_zoo
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from posezoo.estimator import Estimator
 
 
@@ -83,6 +87,72 @@ def load(
     zoo = _open(flags, trust_on_first_use)
     model = zoo.registry.find(_full(name, tag))
     return zoo.compile(model, zoo.irs(model, _precision(precision), listener=listener))
+
+
+def network(
+    name: str,
+    pretrained: bool | str | os.PathLike[str] = True,
+    *,
+    trust_on_first_use: bool = False,
+    listener: Listener = ignore,
+    **settings: Any,
+) -> nn.Module:
+    """One of our networks as a PyTorch module, in eval mode, on the CPU, in float32.
+
+    It takes float32 (N, 3, H, W): an image of 0..255 in the colour order, less the mean and over the scale,
+    that ``posezoo.networks.NETWORKS`` states (the IR do that themselves). It returns what its class
+    documents: a tensor, or a tuple of them in the order of the IR's outputs.
+
+    Args:
+        name: of a network, or of a model of the zoo that is one.
+        pretrained: True for the zoo's weights, fetched where they are not there; False for PyTorch's initial
+            ones; else a .pth, .safetensors or .params file whose keys fit: how many stages, channels and
+            keypoints the network has is then told by the keys.
+        trust_on_first_use: take weights that have no pin as they come, and pin them from then on.
+        listener: told what happens; see ``posezoo.events``.
+        settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
+
+    Raises:
+        UnknownModelError: there is no such network, or no model of the zoo with its weights.
+        FetchError: the weights are to be had nowhere.
+        CheckpointError: the file cannot be read, or does not fit the network.
+        MissingPackageError: torch is not installed.
+    """
+    require("torch", extra="torch")
+    from posezoo.pretrained import read
+
+    zoo = _open(settings, trust_on_first_use)
+    if pretrained is True:
+        spec = _model_with(zoo, name)
+        choice = zoo.network_of(spec)
+        path = zoo.checkpoint(spec, listener=listener)
+        return read(path, choice.name, choice.arguments).load()
+    choice = NetworkChoice(name) if name in NETWORKS else zoo.network_of(_model_with(zoo, name))
+    if pretrained is False:
+        return build(choice.name, **choice.arguments)
+    return read(Path(pretrained), choice.name, assumed=choice.arguments).load()
+
+
+def _model_with(zoo: Zoo, name: str) -> ModelSpec:
+    """The model of that name, else the only one whose network is called so."""
+    if name in NETWORKS and name not in zoo.registry.entries:
+        models = [
+            model
+            for model in zoo.registry.select().models
+            if model.network is not None and model.network.name == name
+        ]
+        if len(models) != 1:
+            names = ", ".join(model.name for model in models)
+            those = "several models have" if models else "no model has"
+            raise UnknownModelError(
+                f"{name} is a network, and {those} weights for it",
+                hint=f"name one of {names}" if models else "pretrained=FILE takes weights of your own",
+            )
+        return models[0]
+    model = zoo.registry.find(name)
+    if isinstance(model, CompositeSpec):
+        raise UnknownModelError(f"{name} is a composite", hint=f"name {' or '.join(model.stages)}")
+    return model
 
 
 def _full(name: str, tag: str) -> str:

@@ -15,10 +15,17 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, RegexReplace
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Two roots: published files go below ``download_dir``, IR below ``output_dir``; often the same."""
+    """Two roots: published files go below ``download_dir``, IR below ``output_dir``; often the same.
+
+    Attributes:
+        download_dir: what published files lie below.
+        output_dir: what IR lie below.
+        checkpoint: where the one file of a model lies that has weights of the user's own.
+    """
 
     download_dir: Path
     output_dir: Path
+    checkpoint: Path | None = None
 
     def downloads(self, spec: ModelSpec) -> Path:
         """The folder of a model's published files."""
@@ -30,6 +37,8 @@ class Layout:
 
     def published(self, spec: ModelSpec, name: str) -> Path:
         """A file of this name as it was published: a text that is changed afterwards keeps it as .orig."""
+        if self.checkpoint is not None:
+            return self.checkpoint
         rewritten = any(isinstance(step, RegexReplace) and step.file == name for step in spec.postprocessing)
         return self.downloads(spec) / (f"{name}.orig" if rewritten else name)
 
@@ -46,6 +55,10 @@ class Layout:
         """The .xml of an IR, its .bin beside it; a model that is published as IR keeps its files' place."""
         folder = self.downloads(spec) if spec.is_ir else self.model(spec)
         return folder / precision / f"{spec.name}.xml"
+
+    def onnx(self, spec: ModelSpec) -> Path:
+        """The ONNX that a checkpoint becomes on its way to IR, where it is kept."""
+        return self.model(spec) / f"{spec.name}.onnx"
 
     def provenance(self, spec: ModelSpec, precision: Precision) -> Path:
         """The record of what an IR was made from, with what, and when."""

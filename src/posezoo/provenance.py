@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ CONVERSION_FORMAT = 1
 #: The two files of an IR.
 SUFFIXES = (".xml", ".bin")
 
-_TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime")
+_TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,14 @@ class Provenance:
         key: what the IR was made from, as ``key_of`` gives it.
         contents: what the two files hold, by suffix: ``.xml`` and ``.bin``.
         checks: what was proven; empty where the self-check was left out.
+        complexity: what one inference takes, as ``gflops`` and ``mparams``; empty where sizes are open, or
+            nobody counted.
     """
 
     key: Mapping[str, object]
     contents: Mapping[str, Content]
     checks: tuple[Check, ...]
+    complexity: Mapping[str, float] = field(default_factory=dict)
 
 
 def key_of(spec: ModelSpec, decoder: Decoder | None) -> dict[str, Any]:
@@ -68,6 +71,8 @@ def key_of(spec: ModelSpec, decoder: Decoder | None) -> dict[str, Any]:
         "decoder": None if decoder is None else {"name": decoder.name, "options": dict(decoder.options)},
         "skeleton": spec.skeleton,
     }
+    if spec.network is not None:
+        arguments["network"] = {"name": spec.network.name, "arguments": dict(spec.network.arguments)}
     key = {
         "conversion_format": CONVERSION_FORMAT,
         "openvino": package_version("openvino"),
@@ -97,7 +102,11 @@ def read(path: Path) -> Provenance | None:
             for name, entry in record["files"].items()
         }
         complete = set(contents) == set(SUFFIXES)
-        return Provenance(dict(record["key"]), contents, _checks(record["self_check"])) if complete else None
+        if not complete:
+            return None
+        found = record.get("complexity")
+        costs = {name: float(found[name]) for name in ("gflops", "mparams")} if found else {}
+        return Provenance(dict(record["key"]), contents, _checks(record["self_check"]), costs)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
@@ -112,7 +121,11 @@ def _checks(figures: Any) -> tuple[Check, ...]:
 
 
 def compose(
-    spec: ModelSpec, decoder: Decoder | None, files: Mapping[str, Content], self_check: object | None
+    spec: ModelSpec,
+    decoder: Decoder | None,
+    files: Mapping[str, Content],
+    self_check: object | None,
+    complexity: object | None = None,
 ) -> bytes:
     """A record as JSON.
 
@@ -121,6 +134,7 @@ def compose(
         decoder: what is written into the IR as its decoder.
         files: what the .xml and the .bin hold, by name.
         self_check: the self-check's figures, in JSON's types; None where there was no check.
+        complexity: ``gflops`` and ``mparams``; None where sizes are open.
     """
     record = {
         "model": spec.name,
@@ -134,5 +148,6 @@ def compose(
             for name, content in files.items()
         },
         "self_check": self_check,
+        "complexity": complexity,
     }
     return json.dumps(record, indent=2).encode() + b"\n"

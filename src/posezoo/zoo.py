@@ -7,7 +7,7 @@ and its estimator. Each step does nothing where its result is there already.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from posezoo.layout import Layout
 from posezoo.lock import Lock
 from posezoo.registry import Registry, open_registry
 from posezoo.settings import Settings
-from posezoo.spec.model import CompositeSpec, Decoder, ModelSpec, Precision
+from posezoo.spec.model import CompositeSpec, Decoder, ModelSpec, NetworkChoice, Precision
 
 if TYPE_CHECKING:
     from posezoo.convert.plan import Plan
@@ -81,9 +81,10 @@ class Zoo:
         precisions: Collection[Precision],
         *,
         force: bool = False,
+        keep_onnx: bool = False,
         listener: Listener = ignore,
     ) -> Mapping[Precision, Path]:
-        """A model's IR (.xml by precision), from files that are there.
+        """A model's IR (.xml by precision), from files that are there; ``keep_onnx`` as ``convert`` has it.
 
         Raises:
             ConversionError: the files are not there, or no IR can be made of them.
@@ -97,9 +98,63 @@ class Zoo:
             precisions=precisions,
             force=force,
             decoder=decoder,
+            keep_onnx=keep_onnx,
             listener=listener,
         )
         return converted.irs
+
+    def export_onnx(self, spec: ModelSpec) -> Path:
+        """The ONNX that a checkpoint of a network of ours becomes, from files that are there.
+
+        Raises:
+            ConversionError: the files are not there, or the model is no network of ours.
+        """
+        from posezoo.convert.convert import export_onnx
+
+        return export_onnx(spec, self.layout)
+
+    def with_weights(self, checkpoint: Path, model: ModelSpec | str, name: str = "") -> tuple[Zoo, ModelSpec]:
+        """The zoo that knows where weights of the user's own lie, and the model that they make.
+
+        Args:
+            checkpoint: the file.
+            model: a model that is a network of ours, or the name of such a network.
+            name: what the new model is called; as the model or network where empty.
+
+        Raises:
+            PosezooError: the checkpoint cannot be read or does not go with the network.
+        """
+        from posezoo.convert.own_weights import of_model, of_network
+
+        spec = (
+            of_network(model, checkpoint, name)
+            if isinstance(model, str)
+            else of_model(model, checkpoint, name)
+        )
+        return replace(self, layout=replace(self.layout, checkpoint=checkpoint)), spec
+
+    def network_of(self, spec: ModelSpec) -> NetworkChoice:
+        """Which network of ours a model is.
+
+        Raises:
+            ConversionError: it is none.
+        """
+        from posezoo.convert.own_weights import required_network
+
+        return required_network(spec)
+
+    def checkpoint(self, spec: ModelSpec, *, listener: Listener = ignore) -> Path:
+        """The checkpoint of a network of ours, fetched where it is not there, and verified.
+
+        Raises:
+            FetchError: it is to be had nowhere.
+            ConversionError: the model is no network of ours.
+        """
+        from posezoo.convert.original import verified
+
+        self.network_of(spec)
+        self.download(spec, listener=listener)
+        return verified(spec, self.layout)
 
     def get(
         self, spec: ModelSpec, precisions: Collection[Precision], *, listener: Listener = ignore

@@ -424,7 +424,7 @@ def test_failures_are_told_and_raised_in_one_line(tmp_path):
     assert events[-1] == ModelConversionEnd("tiny-pose", False, failure.value.problem)
 
 
-@pytest.mark.parametrize("framework", [Framework.CAFFE, Framework.PYTORCH])
+@pytest.mark.parametrize("framework", [Framework.CAFFE, Framework.MXNET])
 def test_frameworks_that_cannot_be_converted_yet_are_named(tmp_path, framework):
     spec, layout = tiny(tmp_path, framework=framework)
     with pytest.raises(ConversionError, match=f"of the framework {framework} cannot be converted yet"):

@@ -91,6 +91,27 @@ REFERENCES = {
 }
 
 
+def noise(shape):
+    """Grids of 1, 4, 16 and 64 pixels added: unlike white noise it survives the way down."""
+    batch, channels, height, width = shape
+    total = torch.zeros(shape)
+    for cell in (1, 4, 16, 64):
+        grid = torch.randn(batch, channels, -(-height // cell), -(-width // cell))
+        total += grid.repeat_interleave(cell, 2).repeat_interleave(cell, 3)[:, :, :height, :width]
+    return total / 2
+
+
+def awake(name):
+    """A network whose batch normalizations hold the statistics of some image: else the signal dies in it."""
+    network = networks.build(name)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        network.train()(noise((1, 3, *networks.NETWORKS[name].input.shape[2:])))
+    return network.eval()
+
+
 class Published:
     """What was published of the networks, below the folder of facts."""
 

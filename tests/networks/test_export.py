@@ -8,8 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from networks.published import outputs_of, torch
-from posezoo import networks
+from networks.published import awake, noise, outputs_of, torch
 from posezoo.networks import NETWORKS
 from posezoo.openvino_runtime import openvino
 
@@ -20,27 +19,6 @@ LARGE = tuple(name for name in NETWORKS if name not in SMALL)
 #: max |a - b| / max |a|. Each convolution adds its rounding: a hundred of them, on weights that nobody trained,
 #: come to 4e-4 between float32 and float64 in torch alone, and so do the 3D head's with what stands before it.
 TOLERANCE = {name: 1e-3 for name in NETWORKS if "101" in name or "152" in name or name == "human_pose_3d"}
-
-
-def noise(shape):
-    """Grids of 1, 4, 16 and 64 pixels added: unlike white noise it survives the way down."""
-    batch, channels, height, width = shape
-    total = torch.zeros(shape)
-    for cell in (1, 4, 16, 64):
-        grid = torch.randn(batch, channels, -(-height // cell), -(-width // cell))
-        total += grid.repeat_interleave(cell, 2).repeat_interleave(cell, 3)[:, :, :height, :width]
-    return total / 2
-
-
-def awake(name):
-    """A network whose batch normalizations hold the statistics of some image: else the signal dies in it."""
-    network = networks.build(name)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        network.train()(noise((1, 3, *NETWORKS[name].input.shape[2:])))
-    return network.eval()
 
 
 def exported(network, name, *, dynamic):

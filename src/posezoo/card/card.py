@@ -79,11 +79,13 @@ def draw_card(
         layout: where its IR lie, of which the card tells too; where None it is the registry's own card,
             which links to the licence and to the cards around it.
     """
+    # Weights of the user's own come from nowhere: no command would bring them.
+    published = all(file.sources for part in parts for file in part.files)
     paragraphs = [
         *([NOTE] if layout is None else []),
         f"# {escaped(model.full_name)}",
         *_use_case(model, parts, linked=layout is None),
-        *_example(model, parts),
+        *(_example(model, parts) if published else ()),
         *_specification(model, parts),
         *(paragraph for part in parts for paragraph in _ports(part, alone=len(parts) == 1)),
         *_keypoints(model.skeleton),
@@ -91,7 +93,7 @@ def draw_card(
         *_variants(parts),
         *_files(parts),
         *(_converted(parts, layout) if layout is not None else ()),
-        *_commands(model, parts),
+        *(_commands(model, parts) if published else ()),
         *_legal(model, parts, linked=layout is None),
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
@@ -300,6 +302,7 @@ def _algorithm(digest: Digest) -> str:
 
 def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
     files: list[tuple[str, ...]] = []
+    costs: dict[str, tuple[str, ...]] = {}
     checks: list[tuple[str, ...]] = []
     openvino: set[str] = set()
     for part in parts:
@@ -311,6 +314,9 @@ def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
             whose = (part.full_name, precision.value)
             for suffix, content in record.contents.items():
                 files.append((*whose, suffix, f"{content.size:,}", code(content.digest.value)))
+            if record.complexity:
+                gflops, mparams = record.complexity["gflops"], record.complexity["mparams"]
+                costs[part.name] = (part.name, f"{gflops:.4g}", f"{mparams:.4g}")
             for check in record.checks:
                 figures = (f"{check.difference:.1e}", f"{check.tolerance:g}")
                 checks.append((*whose, check.output, *figures, check.reference))
@@ -318,6 +324,10 @@ def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
         yield "## Converted Files"
         yield f"Made by OpenVINO {escaped(', '.join(sorted(openvino)))}; the same bytes at every run."
         yield table(("Model", "Precision", "File", "Bytes", "SHA-384"), files)
+    if costs:
+        yield "## Complexity"
+        yield "Counted on the IR, as Open Model Zoo's cards do; the same in every precision."
+        yield table(("Model", "GFLOPs", "MParams"), list(costs.values()))
     if checks:
         yield "## Self-Check"
         yield "How far each output is from the original's, as a share of its largest value."

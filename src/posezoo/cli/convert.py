@@ -13,6 +13,7 @@ from posezoo.cli.plans import in_words
 from posezoo.events import Listener
 
 if TYPE_CHECKING:
+    from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec, Precision
     from posezoo.zoo import Zoo
 
@@ -20,6 +21,7 @@ EXAMPLES = """
 posezoo convert blazepose-full
 posezoo convert --all --precisions FP16 --download_dir models --output_dir ir
 posezoo convert blazepose-full --dry_run
+posezoo convert --network higher_hrnet --checkpoint mine.pth --model_name mine
 """
 
 
@@ -27,11 +29,20 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     """The verb's flags."""
     parser = options.add_verb(verbs, "convert", "convert downloaded models to OpenVINO IR", EXAMPLES)
     options.add_models(parser)
+    options.add_own_weights(parser)
+    parser.add_argument(
+        "--network",
+        metavar="NETWORK",
+        help="with --checkpoint, in place of a model: the network of ours that the weights are for",
+    )
     options.add_download_dir(parser, "the output folder")
     options.add_output_dir(parser)
     options.add_lock(parser)
     options.add_precisions(parser)
-    parser.add_argument("--force", action="store_true", help="convert again what is up to date")
+    parser.add_argument("--onnx_only", action="store_true", help="write the ONNX of a network of ours, no IR")
+    parser.add_argument(
+        "--force", action="store_true", help="convert again what is up to date, or was made of other weights"
+    )
     options.add_registry(parser)
     options.add_dry_run(parser)
     options.add_output(parser)
@@ -40,17 +51,29 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 def run(args: argparse.Namespace) -> int:
     """Convert, and print the paths of the IR."""
+    _refuse_odd_flags(args)
     from posezoo.zoo import open_zoo
 
     zoo = open_zoo(options.settings_of(args), download_dir=args.download_dir)
+    selection = None
+    if args.checkpoint is not None:
+        zoo, selection = _with_weights(args, zoo)
 
     def make(spec: ModelSpec, listener: Listener) -> Mapping[Precision, Path]:
-        return zoo.convert(spec, args.precisions, force=args.force, listener=listener)
+        return zoo.convert(
+            _sized(spec, args),
+            args.precisions,
+            force=args.force,
+            keep_onnx=args.keep_onnx,
+            listener=listener,
+        )
 
     def plan(spec: ModelSpec) -> Sequence[str]:
-        return in_words(conversion=zoo.plan_conversion(spec, args.precisions, force=args.force))
+        return in_words(conversion=zoo.plan_conversion(_sized(spec, args), args.precisions, force=args.force))
 
-    return make_irs(args, zoo, make, plan)
+    if args.onnx_only:
+        return _export(args, zoo, selection)
+    return make_irs(args, zoo, make, plan, selection)
 
 
 def make_irs(
@@ -58,6 +81,7 @@ def make_irs(
     zoo: Zoo,
     make: Callable[[ModelSpec, Listener], Mapping[Precision, Path]],
     plan: Callable[[ModelSpec], Sequence[str]],
+    selection: Selection | None = None,
 ) -> int:
     """Make the IR and the card of each selected model, or show the plan; print the paths of the IR."""
 
@@ -68,12 +92,50 @@ def make_irs(
         zoo.write_card(spec)
         return {"irs": {precision.value: str(path) for precision, path in irs.items()}}
 
-    patterns = options.patterns_of(args)
     with Console(quiet=args.quiet) as console:
-        selection = jobs.select(zoo.registry, patterns, console)
+        selection = selection or jobs.select(zoo.registry, options.patterns_of(args), console)
         report = jobs.for_each(selection, work, console, skip_unpinned=args.all)
         if not args.dry_run and not report.failures:
             for composite in selection.composites:
                 zoo.write_card(composite)
     report.print(args.format)
     return report.exit_code
+
+
+def _export(args: argparse.Namespace, zoo: Zoo, selection: Selection | None) -> int:
+    def work(spec: ModelSpec) -> dict[str, object]:
+        if args.dry_run:
+            return {"plan": [f"would write {zoo.layout.onnx(spec)}"]}
+        return {"files": [str(zoo.export_onnx(_sized(spec, args)))]}
+
+    with Console(quiet=args.quiet) as console:
+        selection = selection or jobs.select(zoo.registry, options.patterns_of(args), console)
+        report = jobs.for_each(selection, work, console)
+    report.print(args.format)
+    return report.exit_code
+
+
+def _sized(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:
+    if not args.dynamic:
+        return spec
+    from posezoo.convert.own_weights import freed
+
+    return freed(spec)
+
+
+def _refuse_odd_flags(args: argparse.Namespace) -> None:
+    """Wrong usage ends with 2."""
+    if args.checkpoint is None:
+        for flag in ("network", "model_name"):
+            if getattr(args, flag) is not None:
+                args.parser.error(f"--{flag} goes with --checkpoint")
+    elif args.all or len(args.models) != (args.network is None):
+        args.parser.error("--checkpoint goes with one model, or with --network and no model")
+
+
+def _with_weights(args: argparse.Namespace, zoo: Zoo) -> tuple[Zoo, Selection]:
+    from posezoo.registry import Selection
+
+    model = args.network or options.one_model(zoo.registry, args.models[0])
+    zoo, spec = zoo.with_weights(args.checkpoint, model, args.model_name or "")
+    return zoo, Selection((spec,), (), ())

@@ -6,10 +6,14 @@ import argparse
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from posezoo.errors import PosezooError
 from posezoo.settings import INFERENCE_PRECISIONS, KINDS, Settings, read_settings, resolve
-from posezoo.spec.model import Precision
+from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+
+if TYPE_CHECKING:
+    from posezoo.registry import Registry
 
 TRUST = "take what comes for a file whose publisher states no checksum; the lock holds it from then on"
 
@@ -51,6 +55,42 @@ def add_models(parser: argparse.ArgumentParser) -> None:
         "variant, NAME@* all of them",
     )
     parser.add_argument("--all", action="store_true", help="every model of the zoo")
+
+
+def add_own_weights(parser: argparse.ArgumentParser) -> None:
+    """Another checkpoint than the published one, and what else only networks of ours can do."""
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="weights of your own for a network of ours: a .pth, .safetensors or .params whose keys fit",
+    )
+    parser.add_argument(
+        "--model_name",
+        metavar="M",
+        help="with --checkpoint: what the IR are called (default: as the model or network)",
+    )
+    parser.add_argument(
+        "--dynamic", action="store_true", help="leave height and width of a network of ours open"
+    )
+    parser.add_argument(
+        "--keep_onnx", action="store_true", help="also write the ONNX that a checkpoint becomes on the way"
+    )
+
+
+def one_model(registry: Registry, name: str) -> ModelSpec:
+    """The model of this name, which is no composite.
+
+    Raises:
+        PosezooError: there is none, or it is a composite.
+    """
+    model = registry.find(name)
+    if isinstance(model, CompositeSpec):
+        raise PosezooError(
+            f"{name}: is a composite, and a checkpoint goes with one of its parts",
+            hint=f"name {' or '.join(model.stages)}",
+        )
+    return model
 
 
 def add_registry(parser: argparse.ArgumentParser) -> None:

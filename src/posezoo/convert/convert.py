@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from posezoo import files
 from posezoo.convert import original
+from posezoo.convert.own_weights import refuse_to_replace, required_network
 from posezoo.convert.plan import PRECISIONS, Plan, Step, is_up_to_date, plan, require, steps_of
 from posezoo.convert.working_folder import remove_abandoned
 from posezoo.errors import ConversionError, PosezooError
@@ -43,6 +45,7 @@ def convert(
     self_check: bool = True,
     force: bool = False,
     decoder: Decoder | None = None,
+    keep_onnx: bool = False,
     listener: Listener = ignore,
 ) -> Converted:
     """The IR of a downloaded model; those that are up to date are left alone.
@@ -57,18 +60,26 @@ def convert(
         self_check: prove that the IR compute what the original computes, and publish nothing else.
         force: convert again what is up to date.
         decoder: what the IR name as their decoder, where it is declared by a composite; else the model's own.
+        keep_onnx: also write the ONNX that a checkpoint becomes on the way: ``<name>.onnx`` in its folder.
         listener: is told what happens.
 
     Raises:
-        ConversionError: the original is not there, is not what was promised, or cannot be converted.
+        ConversionError: the original is not there, is not what was promised, or cannot be converted; or
+            weights of the user's own would replace others.
         SelfCheckError: an IR does not compute what the original computes.
+        CheckpointError: a checkpoint cannot be read, or does not fit its network.
+        NetworkError: a checkpoint's network cannot be built as declared.
         OutputError: an IR cannot be written.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
     decoder = decoder or spec.decoder
+    if keep_onnx:
+        required_network(spec)
     if spec.is_ir:
         listener(ModelConversionSkipped(spec.full_name, "published as IR"))
         return Converted(spec, _published(spec, layout, precisions))
+    if layout.checkpoint is not None and not force:
+        refuse_to_replace(spec, layout)
     steps = steps_of(spec, layout, precisions, self_check=self_check, force=force, decoder=decoder)
     remove_abandoned(layout.model(spec))
     if done := tuple(step.precision for step in steps if step.is_done):
@@ -76,12 +87,32 @@ def convert(
     if due := tuple(step.precision for step in steps if not step.is_done):
         listener(ModelConversionBegin(spec.full_name, due))
         try:
-            _make(spec, layout, due, self_check, decoder, listener)
+            _make(spec, layout, due, self_check, decoder, keep_onnx, listener)
         except PosezooError as error:
             listener(ModelConversionEnd(spec.full_name, False, error.problem))
             raise
         listener(ModelConversionEnd(spec.full_name, True))
+    elif keep_onnx:
+        export_onnx(spec, layout)
     return Converted(spec, {step.precision: step.xml for step in steps})
+
+
+def export_onnx(spec: ModelSpec, layout: Layout) -> Path:
+    """The ONNX that a downloaded checkpoint becomes, written as ``<name>.onnx`` into the model's folder.
+
+    Raises:
+        ConversionError: it is no checkpoint of a network of ours, not there, or not what was promised.
+        CheckpointError: it cannot be read, or does not fit its network.
+        NetworkError: its network cannot be built as declared.
+        OutputError: the ONNX cannot be written.
+        MissingPackageError: torch is not installed.
+    """
+    required_network(spec)
+    content = original.opened(spec, original.verified(spec, layout))
+    assert isinstance(content, bytes)
+    path = layout.onnx(spec)
+    files.write_whole(path, content)
+    return path
 
 
 def _published(spec: ModelSpec, layout: Layout, precisions: Collection[Precision]) -> dict[Precision, Path]:
@@ -100,6 +131,7 @@ def _make(
     precisions: Collection[Precision],
     self_check: bool,
     decoder: Decoder | None,
+    keep_onnx: bool,
     listener: Listener,
 ) -> None:
     original.reader_of(spec)
@@ -116,7 +148,8 @@ def _make(
         # Reading keeps one core busy: the original is run beside it, where its inputs are known by now.
         is_known = all(port.name and port.layout for port in spec.inputs)
         reference = pool.submit(compute_reference, spec, path) if self_check and is_known else None
-        network = preprocess.bake(original.read(spec, path), spec)
+        onnx = layout.onnx(spec) if keep_onnx else None
+        network = preprocess.bake(original.read(spec, path, keep_onnx=onnx), spec)
         ir.finish(network, spec, decoder)
         publish(
             network,

@@ -30,6 +30,15 @@ _TO_TENSORS: Mapping[str, Mapping[int, str]] = {
 _DEEPEST = 100
 
 
+def is_checkpoint(path: Path) -> bool:
+    """It begins like a checkpoint: PyTorch's, of both forms, MXNet's or safetensors."""
+    from posezoo.checkpoints.reader import READERS
+
+    with open(path, "rb") as stream:
+        head = stream.read(512)
+    return any(reader.recognises(head) for reader in READERS)
+
+
 def is_tflite(path: Path) -> bool:
     """A FlatBuffers file has its identifier behind the first offset (schema.fbs: file_identifier "TFL3")."""
     with open(path, "rb") as stream:

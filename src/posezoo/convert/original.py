@@ -6,6 +6,7 @@ framework writes never gets there. Nor does one that would have it open files th
 
 from __future__ import annotations
 
+import io
 import posixpath
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -38,15 +39,24 @@ class Reader:
         kind: what such a file is called.
         recognises: whether a file is built like one.
         refers_to: the further files that whoever reads it will open, relative to its folder.
+        opened: what OpenVINO is given: the file itself, or ONNX made of it.
     """
 
     kind: str
     recognises: Callable[[Path], bool]
     refers_to: Callable[[Path], Collection[str]] = lambda path: ()
+    opened: Callable[[ModelSpec, Path], Path | bytes] = lambda spec, path: path
+
+
+def _exported(spec: ModelSpec, path: Path) -> bytes:
+    from posezoo.convert import pytorch
+
+    return pytorch.export(spec, path)
 
 
 #: The frameworks whose files can be converted.
 READERS: dict[Framework, Reader] = {
+    Framework.PYTORCH: Reader("a checkpoint", formats.is_checkpoint, opened=_exported),
     Framework.ONNX: Reader("an ONNX model", formats.is_onnx, formats.external_files),
     Framework.TF: Reader("a frozen TensorFlow graph", formats.is_frozen_graph),
     Framework.TFLITE: Reader("a TFLite model", formats.is_tflite),
@@ -71,6 +81,11 @@ def reader_of(spec: ModelSpec) -> Reader:
         raise ConversionError(
             f"{spec.full_name}: models of the framework {spec.framework} cannot be converted yet",
             hint=f"these can: {known}; dldt needs no conversion",
+        )
+    if spec.framework is Framework.PYTORCH and spec.network is None:
+        raise ConversionError(
+            f"{spec.name}: its model.yml names no network of ours, whose weights its checkpoint would be",
+            hint="the network that comes with it is a program, which posezoo does not run",
         )
     for ending, form in _NOT_YET.items():
         if spec.framework is Framework.TF and _name_of(spec).endswith(ending):
@@ -119,7 +134,7 @@ def path_of(spec: ModelSpec, layout: Layout) -> Path:
             f"{spec.full_name}: cannot be converted yet: {shown(name)} is none of its published files",
             hint="it would be made by code that comes with the model, which posezoo does not run",
         )
-    return layout.downloads(spec) / name
+    return layout.checkpoint or layout.downloads(spec) / name
 
 
 def _name_of(spec: ModelSpec) -> str:
@@ -145,8 +160,13 @@ def _verify(spec: ModelSpec, layout: Layout, promised: SourceFile) -> None:
         raise ConversionError(f"{path}: holds other bytes than {record} promises", hint=hint)
 
 
-def read(spec: ModelSpec, path: Path) -> Any:
+def read(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) -> Any:
     """The network of a verified file.
+
+    Args:
+        spec: the model.
+        path: its file.
+        keep_onnx: where to write the ONNX that is made on the way, where one is.
 
     Returns:
         An ``openvino.Model``.
@@ -154,7 +174,29 @@ def read(spec: ModelSpec, path: Path) -> Any:
     Raises:
         ConversionError: the file is not of the declared framework, refers to files that the model does
             not have, or OpenVINO cannot read it.
-        MissingPackageError: OpenVINO is not installed, or too old.
+        CheckpointError: a checkpoint cannot be read, or does not fit its network.
+        NetworkError: the network cannot be built as declared.
+        OutputError: the ONNX cannot be written.
+        MissingPackageError: OpenVINO is not installed, or too old; or torch is not, for a checkpoint.
+    """
+    source = opened(spec, path)
+    if isinstance(source, bytes) and keep_onnx is not None:
+        files.write_whole(keep_onnx, source)
+    convert_model = openvino().convert_model
+    try:  # OpenVINO's frontends raise classes of their own, straight below Exception.
+        # Not the bare frontend: this one also simplifies (a detector has 855 operations instead of 937).
+        return convert_model(io.BytesIO(source) if isinstance(source, bytes) else source)
+    except Exception as error:
+        raise ConversionError(f"{path}: OpenVINO cannot read it: {reason_of(error)}") from error
+
+
+def opened(spec: ModelSpec, path: Path) -> Path | bytes:
+    """What OpenVINO is given of a verified file: the file itself, or the ONNX that is made of a checkpoint.
+
+    Raises:
+        ConversionError: the file is not of the declared framework, or refers to files that the model does
+            not have.
+        PosezooError: no ONNX can be made of a checkpoint; see ``pytorch.export``.
     """
     reader = reader_of(spec)
     if not reader.recognises(path):
@@ -163,12 +205,7 @@ def read(spec: ModelSpec, path: Path) -> Any:
             hint="check the framework and the files in model.yml",
         )
     _refuse_strangers(spec, path, reader.refers_to(path))
-    convert_model = openvino().convert_model
-    try:  # OpenVINO's frontends raise classes of their own, straight below Exception.
-        # Not the bare frontend: this one also simplifies (a detector has 855 operations instead of 937).
-        return convert_model(path)
-    except Exception as error:
-        raise ConversionError(f"{path}: OpenVINO cannot read it: {reason_of(error)}") from error
+    return reader.opened(spec, path)
 
 
 def _refuse_strangers(spec: ModelSpec, path: Path, locations: Collection[str]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo import files, provenance
-from posezoo.convert import original
+from posezoo.convert import original, own_weights
 from posezoo.errors import ConversionError
 from posezoo.layout import Layout
 from posezoo.spec.model import Decoder, Digest, ModelSpec, Precision
@@ -78,10 +78,13 @@ def plan(
     Touches nothing, not even a stamp. Imports neither OpenVINO nor numpy.
 
     Raises:
-        ConversionError: a precision was asked for that no conversion makes.
+        ConversionError: a precision was asked for that no conversion makes, or weights of the user's own
+            would replace others.
     """
     if spec.is_ir:
         return Plan(spec, ())
+    if layout.checkpoint is not None and not force:
+        own_weights.refuse_to_replace(spec, layout)
     steps = steps_of(
         spec, layout, precisions, self_check=self_check, force=force, decoder=decoder, is_good=files.holds
     )

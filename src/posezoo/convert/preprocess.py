@@ -17,7 +17,12 @@ from posezoo.openvino_runtime import openvino, reason_of
 from posezoo.spec.model import Framework, Input, ModelSpec, Output
 
 # How an image lies in a framework's tensors by custom: what Model Optimizer supposes, too.
-_CUSTOMARY = {Framework.ONNX: "NCHW", Framework.TF: "NHWC", Framework.TFLITE: "NHWC"}
+_CUSTOMARY = {
+    Framework.ONNX: "NCHW",
+    Framework.PYTORCH: "NCHW",
+    Framework.TF: "NHWC",
+    Framework.TFLITE: "NHWC",
+}
 
 
 def bake(network: Any, spec: ModelSpec) -> Any:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from posezoo import files, provenance
+from posezoo.complexity import complexity_of
 from posezoo.convert import ir, original
 from posezoo.convert.preprocess import completed
 from posezoo.convert.reference import Reference, compute_reference
@@ -64,9 +65,11 @@ def publish(
             reference = pool.submit(compute_reference, named, original.path_of(spec, layout))
         written = {each: _write(network, named, folder, each, pool, self_check) for each in precisions}
         checked = _prove(named, reference.result(), written, listener) if reference else {}
+        found = complexity_of(network)
+        complexity = asdict(found) if found else None
         for precision, each in written.items():
             figures = checked[precision].figures() if precision in checked else None
-            record = provenance.compose(spec, decoder, each.contents.result(), figures)
+            record = provenance.compose(spec, decoder, each.contents.result(), figures, complexity)
             files.write_whole(each.xml.with_name("provenance.json"), record)
             _put_in_place(each.xml, layout.ir(spec, precision), each.contents.result())
     return {precision: layout.ir(spec, precision) for precision in precisions}

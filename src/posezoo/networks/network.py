@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from posezoo.errors import NetworkError, nearest, require
-from posezoo.spec.model import Input
+from posezoo.spec.model import Input, SelfCheck
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,6 +55,7 @@ class Network:
         size_multiple: the image's height and width are multiples of this, in pixels; 1: any size will do.
         arguments: what a caller may choose, and ``arguments_from`` finds.
         fixed: what the name decides.
+        self_check: how closely an IR must follow the network, where the default does not fit.
         numbers_checked: whether its outputs were held against those of the published code; of the others the
             keys, shapes and blocks are the published ones, and no number was there to compare.
     """
@@ -66,6 +67,7 @@ class Network:
     size_multiple: int = 1
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     fixed: Mapping[str, Value] = field(default_factory=dict)
+    self_check: SelfCheck = field(default_factory=SelfCheck)
     numbers_checked: bool = False
 
     def build(self, **arguments: Value) -> nn.Module:

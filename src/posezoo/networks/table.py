@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from posezoo.networks.network import Argument, Network, count_of, has, outputs_of
-from posezoo.spec.model import ColorOrder, Input
+from posezoo.spec.model import ColorOrder, Input, SelfCheck
 
 # ImageNet's mean and deviation, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225), times 255.
 _MEAN = (123.675, 116.28, 103.53)
@@ -73,6 +73,11 @@ _ALL = (
             "width": Argument(32, range(8, 65), outputs_of("transition1.0.0.weight")),
             "keypoints": _keypoints("final_layers.1.weight"),
         },
+        # 20 of 1.1 million values change their sign where IR and PyTorch differ by 6e-5.
+        self_check=SelfCheck(
+            measure="median",
+            reason="of two neighbours a rounding apart either may be the peak, and the other is negated",
+        ),
         numbers_checked=True,
     ),
     Network(

@@ -17,8 +17,8 @@ _CLASSES: tuple[type[Any], ...] = (
     model.Accuracy, model.Decoder, model.Digest, model.FileSource, model.GoogleDriveSource, model.HttpSource,
     model.Input, model.Published, model.Training,
     model.License, model.ModelSpec, model.NetworkChoice, model.Origin, model.Output,
-    model.PythonPackageSource, model.RegexReplace, model.SelfCheck, model.SourceFile,
-    model.UnpackArchive, model.Wheel,
+    model.PythonPackageSource, model.RegexReplace, model.SelfCheck, model.SourceFile, model.UnpackArchive,
+    model.Wheel,
 )  # fmt: skip
 _WORDS: tuple[type[Enum], ...] = (model.ColorOrder, model.Family, model.Framework)
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo.cli import options
 from posezoo.cli.omz import contract
 from posezoo.errors import PosezooError
 from posezoo.registry import open_registry
@@ -18,6 +19,7 @@ from posezoo.settings import resolve
 if TYPE_CHECKING:
     from posezoo.cli.omz.crew import Check
     from posezoo.cli.omz.reports import Lines, Paper
+    from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec, Precision
     from posezoo.zoo import Zoo
 
@@ -35,6 +37,11 @@ DIFFERENCES = {
     "before (the newest one crashes)",
     "--jobs": "threads of one process; the lines of one model stay together",
     "--no_card": "new",
+    "--checkpoint": "new: weights of your own in place of the published ones",
+    "--model_name": "new: goes with --checkpoint",
+    "--force": "new",
+    "--dynamic": "new: an input of any height and width, for networks of ours",
+    "--keep_onnx": "new: Open Model Zoo always left the ONNX beside the IR",
     "--models_dir": "new: Open Model Zoo knows its own folder alone",
     "--print_all": "parts of composites, as in 2021.4 (the newest prints composites)",
 }
@@ -91,6 +98,10 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-j", "--jobs", type=_jobs, default=1, metavar="N|auto", help="how many models to convert at once"
     )
+    options.add_own_weights(parser)
+    parser.add_argument(
+        "--force", action="store_true", help="convert again what is up to date, or was made of other weights"
+    )
     # As these were written in old scripts.
     parser.add_argument("--add-mo-arg", dest="add_mo_arg", action="append", help=argparse.SUPPRESS)
     parser.add_argument("--dry-run", dest="dry_run", action="store_true", help=argparse.SUPPRESS)
@@ -123,6 +134,10 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     download_dir = args.download_dir or Path.cwd()
     settings = replace(settings, output_dir=args.output_dir or download_dir)
     zoo = open_zoo(settings, download_dir=download_dir)
+    if args.checkpoint is not None:
+        zoo, selection = _with_weights(command, args, zoo, selection)
+    elif args.model_name is not None:
+        command.error("--model_name goes with --checkpoint")
     jobs = 1 if args.dry_run else args.jobs
     failed = contract.names_of_problems(selection)
     for name, paper, successful in in_order(_Task(zoo, args, asked, jobs > 1), selection.models, jobs):
@@ -132,6 +147,15 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         for composite in selection.composites:
             zoo.write_card(composite)
     return contract.failed(failed)
+
+
+def _with_weights(
+    command: argparse.ArgumentParser, args: argparse.Namespace, zoo: Zoo, selection: Selection
+) -> tuple[Zoo, Selection]:
+    if len(selection.models) != 1:
+        command.error("--checkpoint goes with --name of one model")
+    zoo, spec = zoo.with_weights(args.checkpoint, selection.models[0], args.model_name or "")
+    return zoo, replace(selection, models=(spec,), composites=())
 
 
 class _Task:
@@ -155,10 +179,15 @@ class _Task:
                     f"Skipping {spec.full_name} (no conversion makes {' or '.join(sorted(self._asked))})\n"
                 )
             elif self._args.dry_run:
-                self._plan(with_arguments(spec, self._args.add_mo_arg), wanted, lines)
+                self._plan(self._asked_for(spec), wanted, lines)
             else:
-                spec = with_arguments(spec, self._args.add_mo_arg)
-                self._zoo.convert(spec, wanted, listener=checked(lines, check))
+                self._zoo.convert(
+                    self._asked_for(spec),
+                    wanted,
+                    force=self._args.force,
+                    keep_onnx=self._args.keep_onnx,
+                    listener=checked(lines, check),
+                )
                 if not self._args.no_card:
                     self._zoo.write_card(spec)
                 paper.out()
@@ -168,8 +197,16 @@ class _Task:
             return spec.full_name, paper, False
         return spec.full_name, paper, True
 
+    def _asked_for(self, spec: ModelSpec) -> ModelSpec:
+        spec = with_arguments(spec, self._args.add_mo_arg)
+        if not self._args.dynamic:
+            return spec
+        from posezoo.convert.own_weights import freed
+
+        return freed(spec)
+
     def _plan(self, spec: ModelSpec, wanted: Sequence[Precision], lines: Lines) -> None:
-        plan = self._zoo.plan_conversion(spec, wanted)
+        plan = self._zoo.plan_conversion(spec, wanted, force=self._args.force)
         for step in plan.steps:
             if step.is_done:
                 lines.section(f"(DRY RUN) Keeping {spec.full_name} ({step.precision}): it is up to date\n")

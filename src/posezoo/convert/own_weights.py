@@ -1,0 +1,174 @@
+"""Weights of the user's own: a network of ours, or a model of the zoo, with another checkpoint.
+
+They become a model like any other, with one file, so that planning, proving and publishing know nothing
+of it. The file has no name in the model: the same weights give the same IR, whatever they are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from posezoo import files, pretrained, provenance
+from posezoo.errors import ConversionError, PosezooError
+from posezoo.layout import Layout
+from posezoo.networks import Network, find
+from posezoo.spec.model import (
+    Family,
+    Framework,
+    License,
+    ModelSpec,
+    NetworkChoice,
+    Output,
+    Precision,
+    SourceFile,
+)
+from posezoo.spec.names import why_not_a_model_name
+
+# What these arguments change is what the outputs mean: a decoder or skeleton fits no longer.
+_MEANINGS = ("keypoints", "heatmaps", "pafs")
+
+
+def of_network(network: str, checkpoint: Path, name: str = "") -> ModelSpec:
+    """A checkpoint of one of our networks as a model: the network's input, preprocessing and outputs.
+
+    Args:
+        network: a name of ``networks.NETWORKS``; how many stages, channels and keypoints it has is told by
+            the checkpoint's keys.
+        checkpoint: a .pth, .safetensors or .params file.
+        name: of the model; the network's where empty.
+
+    Raises:
+        UnknownModelError: there is no such network.
+        CheckpointError: the file cannot be read.
+        NetworkError: the network cannot be built as the keys tell.
+        PosezooError: no model can have this name.
+    """
+    known = find(network)
+    found = pretrained.read(checkpoint, network)
+    return ModelSpec(
+        name=_allowed(name or network),
+        family=Family.PUBLIC,
+        path=checkpoint,
+        description=f"The network {network} with weights of one's own.",
+        task="human_pose_estimation",
+        framework=Framework.PYTORCH,
+        license=License(),
+        files=(_file(checkpoint),),
+        inputs=(known.input,),
+        outputs=tuple(Output(each, ()) for each in known.output_names(**found.arguments)),
+        self_check=known.self_check,
+        network=NetworkChoice(network, found.arguments),
+        checkpoint=_NAME,
+    )
+
+
+def of_model(model: ModelSpec, checkpoint: Path, name: str = "") -> ModelSpec:
+    """A model of the zoo with another checkpoint, whose keys may tell of other stages or keypoints.
+
+    Args:
+        model: a network of ours.
+        checkpoint: a .pth, .safetensors or .params file.
+        name: of the new model; the model's where empty.
+
+    Raises:
+        ConversionError: the model is no network of ours.
+        CheckpointError: the file cannot be read.
+        NetworkError: the network cannot be built as the keys tell.
+        PosezooError: no model can have this name.
+    """
+    choice = required_network(model)
+    found = pretrained.read(checkpoint, choice.name, assumed=choice.arguments)
+    published = found.network.chosen(**choice.arguments)
+    changed = {each for each, value in found.arguments.items() if published[each] != value}
+    same_meaning = not changed & set(_MEANINGS)
+    return replace(
+        model,
+        name=_allowed(name or model.name),
+        composite="" if name else model.composite,
+        license=License(),
+        files=(_file(checkpoint),),
+        postprocessing=(),
+        outputs=_outputs(model, found.network, found.arguments) if changed else model.outputs,
+        decoder=model.decoder if same_meaning else None,
+        skeleton=model.skeleton if same_meaning else "",
+        network=NetworkChoice(choice.name, found.arguments),
+        checkpoint=_NAME,
+    )
+
+
+def freed(model: ModelSpec) -> ModelSpec:
+    """The model with an input of any height and width.
+
+    Raises:
+        ConversionError: it is no network of ours, and has the size that it was published with.
+    """
+    usual = find(required_network(model).name).input
+    return replace(
+        model,
+        inputs=tuple(replace(port, shape=_any_size(port.shape)) for port in model.inputs or (usual,)),
+        outputs=tuple(replace(port, shape=_any_size(port.shape)) for port in model.outputs),
+    )
+
+
+def required_network(model: ModelSpec) -> NetworkChoice:
+    """Which network of ours a model is.
+
+    Raises:
+        ConversionError: it is none, but published as a finished graph.
+    """
+    if model.network is None:
+        raise ConversionError(
+            f"{model.name}: is published as {model.framework}, and no network of ours",
+            hint="posezoo list --framework pytorch names those that are",
+        )
+    return model.network
+
+
+def refuse_to_replace(model: ModelSpec, layout: Layout) -> None:
+    """Make sure that no IR of another checkpoint lies where those of this one would go.
+
+    Raises:
+        ConversionError: one does.
+    """
+    ours = set(provenance.digests_of(model).values())
+    for precision in Precision:
+        xml = layout.ir(model, precision)
+        if xml.is_file() and ours != _digests(provenance.read(layout.provenance(model, precision))):
+            raise ConversionError(
+                f"{xml}: is the IR of another checkpoint",
+                hint="--model_name gives yours a name of its own; --force replaces what is there",
+            )
+
+
+_NAME = "checkpoint"
+
+
+def _file(checkpoint: Path) -> SourceFile:
+    return SourceFile(_NAME, checkpoint.stat().st_size, files.digest_of(checkpoint), ())
+
+
+def _allowed(name: str) -> str:
+    if why := why_not_a_model_name(name):
+        raise PosezooError(f"no model can be called {name!r}: {why}", hint="--model_name M names it")
+    return name
+
+
+def _outputs(model: ModelSpec, network: Network, arguments: Mapping[str, Any]) -> tuple[Output, ...]:
+    """Under the names that the network gives them now, and in whatever shape the keys decide."""
+    names = network.output_names(**arguments)
+    if len(names) != len(model.outputs):
+        return tuple(Output(name, ()) for name in names)
+    return tuple(replace(port, name=name, shape=()) for name, port in zip(names, model.outputs, strict=True))
+
+
+def _any_size(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Our networks' tensors lie as NCHW."""
+    return (*shape[:2], *(-1 for _ in shape[2:]))
+
+
+def _digests(record: provenance.Provenance | None) -> set[Any]:
+    sources = record.key.get("sources") if record is not None else None
+    return set(sources.values()) if isinstance(sources, dict) else set()

@@ -1,0 +1,101 @@
+"""A network of ours with the weights of a checkpoint: whatever form these have, checked key by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo import networks
+from posezoo.errors import CheckpointError, NetworkError, require
+from posezoo.networks import Network, Value
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint's tensors under the keys of one of our networks; PyTorch is not needed to have one.
+
+    Attributes:
+        path: the file.
+        network: whose weights they are said to be.
+        arguments: what the network is to be built with, complete: as the keys and shapes tell, but for
+            what was declared.
+        tensors: numpy arrays by key, most of them views of the file.
+    """
+
+    path: Path
+    network: Network
+    arguments: Mapping[str, Value]
+    tensors: Mapping[str, Any]
+
+    def load(self) -> nn.Module:
+        """The network in eval mode with these weights, copied and in float32: the file may change afterwards.
+
+        Raises:
+            CheckpointError: tensors are missing, unexpected or of another shape.
+            MissingPackageError: torch is not installed.
+        """
+        from posezoo import checkpoints
+
+        torch = require("torch", extra="torch")
+        with torch.device("meta"):  # no memory, and no time for weights that are replaced at once
+            module = self.network.build(**self.arguments)
+        wanted: dict[str, Any] = module.state_dict()
+        with _named(self.path):
+            arrays = checkpoints.fit(self.tensors, networks.shapes_of(module))
+        state = {
+            key: torch.tensor(array, dtype=wanted[key].dtype, device="cpu") for key, array in arrays.items()
+        }
+        module.load_state_dict(state, assign=True)
+        return module
+
+
+def read(
+    path: Path,
+    network: str,
+    declared: Mapping[str, Value] | None = None,
+    *,
+    assumed: Mapping[str, Value] | None = None,
+) -> Checkpoint:
+    """A checkpoint for one of our networks.
+
+    Args:
+        path: a .pth, .safetensors or .params file; its tensors may have torch's names or GluonCV's.
+        network: a name of ``networks.NETWORKS``.
+        declared: arguments of the network that are certain, whatever the keys tell.
+        assumed: arguments that hold where the keys tell nothing.
+
+    Raises:
+        UnknownModelError: there is no such network.
+        CheckpointError: the file cannot be read.
+        NetworkError: the network cannot be built as declared, or as the keys tell.
+    """
+    from posezoo import checkpoints
+    from posezoo.networks.gluon import torch_names
+
+    found = networks.find(network)
+    arrays = checkpoints.read(path)
+    with _named(path):
+        tensors = torch_names(arrays)
+        shapes = {key: array.shape for key, array in tensors.items()}
+        told = found.arguments_from(shapes)
+    silent = {
+        name: value
+        for name, value in (assumed or {}).items()
+        if name not in told or found.arguments[name].found(shapes) is None
+    }
+    return Checkpoint(path, found, found.chosen(**told | silent | dict(declared or {})), tensors)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors of those who see the tensors alone begin with the file that they came from."""
+    try:
+        yield
+    except (CheckpointError, NetworkError) as error:
+        raise type(error)(f"{path}: {error.problem}", hint=error.hint) from error

@@ -1,0 +1,183 @@
+"""Weights of one's own, from the last step of a training to IR, as their owner converts them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import subprocess
+import sys
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.zoo import declared_file, model_yml, write_model
+
+pytest.importorskip("torch", reason="needs torch")
+
+NETWORK = "mobile_pose_mobilenetv3_small"
+FP32 = ("--precisions", "FP32", "-q")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(shared):
+    return shared / "data" / "checkpoints" / f"{NETWORK}.params"
+
+
+@pytest.fixture(scope="module")
+def converted(checkpoint, tmp_path_factory):
+    """A folder with the IR of a checkpoint under the network's name, and what was said."""
+    folder = tmp_path_factory.mktemp("own")
+    return folder, posezoo(
+        "convert", "--network", NETWORK, "--checkpoint", checkpoint, "-o", folder, "--keep_onnx", *FP32
+    )
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another checkpoint of the same network."""
+    import torch
+
+    from posezoo import networks
+
+    torch.save(networks.build(NETWORK).state_dict(), tmp_path / "other.pth")
+    return tmp_path / "other.pth"
+
+
+def test_a_network_and_a_checkpoint_are_enough(converted):
+    folder, ended = converted
+    place = folder / "public" / NETWORK
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{place}/FP32/{NETWORK}.xml\n", "")
+    assert sorted(path.name for path in place.iterdir()) == ["FP32", "README.md", f"{NETWORK}.onnx"]
+    card = (place / "README.md").read_text("utf-8")
+    assert "posezoo download" not in card
+    assert "PyTorch" in card
+    (mparams,) = re.findall(r"\| 0\.\d+ \| (\d\.\d+) \|", card)
+    assert float(mparams) == pytest.approx(numbers_of_the_network() / 1e6, rel=1e-3)
+
+
+def numbers_of_the_network():
+    """Weights and biases; of a normalization, which disappears in the convolution before it, the bias."""
+    from posezoo import networks
+
+    state = networks.build(NETWORK).state_dict()
+    means = {key.removesuffix("running_mean") for key in state if key.endswith("running_mean")}
+    folded = {
+        f"{each}{word}"
+        for each in means
+        for word in ("weight", "running_mean", "running_var", "num_batches_tracked")
+    }
+    return sum(tensor.numel() for key, tensor in state.items() if key not in folded)
+
+
+def test_the_ir_of_other_weights_is_replaced_only_when_told_to(converted, other):
+    folder, _ = converted
+    ours = ("convert", "--network", NETWORK, "--checkpoint", other, "-o", folder, *FP32)
+    refused = posezoo(*ours)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"{NETWORK}.xml: is the IR of another checkpoint" in refused.stderr
+    assert "--model_name" in refused.stderr
+    planned = posezoo(*ours, "--model_name", "mine", "--dry_run")
+    assert (
+        planned.stdout
+        == f"mine: would convert to FP32, since there is none yet: {folder}/public/mine/FP32/mine.xml\n"
+    )
+    planned = posezoo(*ours, "--force", "--dry_run")
+    assert "would convert to FP32, since asked to" in planned.stdout
+
+
+def test_onnx_alone_needs_no_openvino_s_files(checkpoint, tmp_path):
+    ended = posezoo(
+        "convert", "--network", NETWORK, "--checkpoint", checkpoint, "--onnx_only", "--model_name", "mine", "-o", tmp_path
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (0, f"{tmp_path}/public/mine/mine.onnx\n")
+    assert [path.name for path in (tmp_path / "public" / "mine").iterdir()] == ["mine.onnx"]
+
+
+@pytest.fixture
+def zoo(tmp_path, checkpoint):
+    """A registry with one model, whose published file is the checkpoint; it was not downloaded."""
+    write_model(
+        tmp_path / "models",
+        "small",
+        model_yml(
+            framework="pytorch",
+            files=[declared_file(checkpoint)],
+            network={"name": NETWORK},
+            checkpoint=checkpoint.name,
+            inputs=[
+                {
+                    "name": "data",
+                    "shape": [1, 3, 256, 192],
+                    "layout": "NCHW",
+                    "color": "RGB",
+                    "reverse_input_channels": True,
+                    "mean": [123.675, 116.28, 103.53],
+                    "scale": [58.395, 57.12, 57.375],
+                }
+            ],
+            outputs=[{"name": "heatmaps", "shape": [1, 17, 64, 48]}],
+        ),
+    )
+    return tmp_path / "models"
+
+
+def test_a_model_of_the_zoo_takes_other_weights_in_both_commands(zoo, checkpoint, tmp_path):
+    said = ("--models_dir", zoo, "-o", tmp_path / "ir", "--checkpoint", checkpoint, "--dry_run")
+    planned = posezoo("convert", "small", *said, "--precisions", "FP32")
+    assert planned.stdout.endswith(f"{tmp_path}/ir/public/small/FP32/small.xml\n")
+    code = "import sys; from posezoo.cli.omz.converter import main; sys.exit(main())"
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "--name", "small", *map(str, said), "--precisions", "FP32"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert f"{tmp_path}/ir/public/small/FP32/small.xml" in ended.stdout
+
+
+def test_a_script_of_open_model_zoo_s_converts_them(zoo, checkpoint, tmp_path):
+    code = "import sys; from posezoo.cli.omz.converter import main; sys.exit(main())"
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "--name=small", f"--models_dir={zoo}", f"-o={tmp_path}/ir", "--precisions=FP16",
+         f"--checkpoint={checkpoint}", "--dynamic"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (tmp_path / "ir" / "public" / "small" / "FP16" / "small.bin").is_file()
+
+
+class _Bomb:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_hostile_checkpoint_is_one_line_and_nothing_runs(tmp_path, protocol):
+    bomb = tmp_path / "bomb.pth"
+    bomb.write_bytes(pickle.dumps({"state_dict": _Bomb(tmp_path / "ran")}, protocol=protocol))
+    ended = posezoo("convert", "--network", NETWORK, "--checkpoint", bomb, "-o", tmp_path / "ir")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"error: {bomb}: ")
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--network", NETWORK), "--network goes with --checkpoint"),
+        (("small", "--model_name", "mine"), "--model_name goes with --checkpoint"),
+        (("small", "--network", NETWORK, "--checkpoint", "x.pth"), "and no model"),
+        (("--checkpoint", "x.pth"), "goes with one model"),
+        (("--all", "--checkpoint", "x.pth"), "goes with one model"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_wrong_usage(args, said):
+    ended = posezoo("convert", *args)
+    assert ended.returncode == 2
+    assert said in ended.stderr

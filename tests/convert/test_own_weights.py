@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fakes.checkpoints import params
+from posezoo.convert.own_weights import freed, of_model, of_network, refuse_to_replace
+from posezoo.errors import CheckpointError, ConversionError, PosezooError, UnknownModelError
+from posezoo.layout import Layout
+from posezoo.networks import NETWORKS
+from posezoo.spec.model import (
+    Decoder,
+    Family,
+    Framework,
+    License,
+    ModelSpec,
+    NetworkChoice,
+    Output,
+    Precision,
+)
+
+
+def keys(tmp_path, *, stages=1, heatmaps=19, name="net.params"):
+    """A checkpoint with the few keys that tell Lightweight OpenPose's arguments."""
+    shapes = {
+        "initial_stage.heatmaps.1.0.weight": (heatmaps, 2, 1, 1),
+        "initial_stage.pafs.1.0.weight": (38, 2, 1, 1),
+        **{f"refinement_stages.{stage}.x.weight": (1, 1) for stage in range(stages)},
+    }
+    path = tmp_path / name
+    path.write_bytes(params({key: np.zeros(shape, np.float32) for key, shape in shapes.items()}))
+    return path
+
+
+PUBLISHED = ModelSpec(
+    name="openpose",
+    family=Family.PUBLIC,
+    path=None,
+    description="A network.",
+    task="human_pose_estimation",
+    framework=Framework.PYTORCH,
+    license=License("MIT"),
+    files=(),
+    inputs=(NETWORKS["lightweight_openpose"].input,),
+    outputs=(
+        Output("stage_1_output_1_heatmaps", (1, 19, 32, 57), "NCHW", "heatmaps"),
+        Output("stage_1_output_0_pafs", (1, 38, 32, 57), "NCHW", "pafs"),
+    ),
+    decoder=Decoder("openpose"),
+    skeleton="openpose-18",
+    network=NetworkChoice("lightweight_openpose", {"refinement_stages": 1}),
+    checkpoint="checkpoint_iter_370000.pth",
+)
+
+
+def test_a_network_s_checkpoint_becomes_a_model_with_the_network_s_ends(tmp_path):
+    model = of_network("lightweight_openpose", keys(tmp_path, stages=3))
+    assert (model.name, model.subdirectory) == ("lightweight_openpose", "public/lightweight_openpose")
+    assert model.inputs == (NETWORKS["lightweight_openpose"].input,)
+    assert [port.name for port in model.outputs] == ["stage_3_output_1_heatmaps", "stage_3_output_0_pafs"]
+    assert model.network.arguments["refinement_stages"] == 3
+
+
+def test_the_same_weights_are_the_same_model_whatever_their_file_is_called(tmp_path):
+    one, other = keys(tmp_path), keys(tmp_path, name="epoch=1: best.pth")
+    assert of_network("lightweight_openpose", one).files == of_network("lightweight_openpose", other).files
+
+
+def test_weights_of_the_published_form_keep_all_that_the_model_says_but_its_licence(tmp_path):
+    model = of_model(PUBLISHED, keys(tmp_path))
+    assert model.outputs == PUBLISHED.outputs
+    assert (model.decoder, model.skeleton) == (PUBLISHED.decoder, "openpose-18")
+    assert model.license == License()
+
+
+def test_other_stages_have_other_names_and_the_same_meaning(tmp_path):
+    model = of_model(PUBLISHED, keys(tmp_path, stages=2))
+    assert [(port.name, port.role, port.shape) for port in model.outputs] == [
+        ("stage_2_output_1_heatmaps", "heatmaps", ()),
+        ("stage_2_output_0_pafs", "pafs", ()),
+    ]
+    assert model.decoder == PUBLISHED.decoder
+
+
+def test_other_keypoints_have_neither_the_decoder_nor_the_skeleton(tmp_path):
+    model = of_model(PUBLISHED, keys(tmp_path, heatmaps=15))
+    assert (model.decoder, model.skeleton) == (None, "")
+
+
+def test_a_part_with_a_name_of_its_own_leaves_its_composite(tmp_path):
+    part = replace(PUBLISHED, composite="whole")
+    assert of_model(part, keys(tmp_path)).subdirectory == "public/whole/openpose"
+    assert of_model(part, keys(tmp_path), "mine").subdirectory == "public/mine"
+
+
+def test_any_size_is_open_in_height_and_width_alone():
+    model = freed(PUBLISHED)
+    assert model.inputs[0].shape == (1, 3, -1, -1)
+    assert [port.shape for port in model.outputs] == [(1, 19, -1, -1), (1, 38, -1, -1)]
+
+
+def test_what_cannot_be_meant_is_one_line(tmp_path):
+    with pytest.raises(UnknownModelError) as unknown:
+        of_network("lightweight_openpos", keys(tmp_path))
+    assert unknown.value.hint == "did you mean lightweight_openpose?"
+    with pytest.raises(PosezooError, match=r"no model can be called '\.\./mine'"):
+        of_network("lightweight_openpose", keys(tmp_path), "../mine")
+    with pytest.raises(CheckpointError, match=r"nowhere\.pth: is not there"):
+        of_network("lightweight_openpose", tmp_path / "nowhere.pth")
+    with pytest.raises(ConversionError, match="openpose: is published as pytorch, and no network of ours"):
+        of_model(replace(PUBLISHED, network=None), keys(tmp_path))
+
+
+def test_an_ir_without_a_record_of_these_weights_is_not_replaced(tmp_path):
+    model = of_network("lightweight_openpose", keys(tmp_path))
+    layout = Layout(tmp_path, tmp_path)
+    refuse_to_replace(model, layout)
+    xml = layout.ir(model, Precision.FP16)
+    xml.parent.mkdir(parents=True)
+    xml.touch()
+    with pytest.raises(ConversionError, match=r"\.xml: is the IR of another checkpoint") as refused:
+        refuse_to_replace(model, layout)
+    assert "--model_name" in refused.value.hint

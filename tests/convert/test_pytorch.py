@@ -1,0 +1,201 @@
+"""A checkpoint of one of our networks to ONNX and IR, by way of a PyTorch that has a process of its own."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posezoo import provenance
+from posezoo.convert.convert import convert, export_onnx, is_up_to_date, plan
+from posezoo.errors import CheckpointError, ConversionError, NetworkError, SelfCheckError
+from posezoo.files import digest_of
+from posezoo.layout import Layout
+from posezoo.networks import find
+from posezoo.openvino_runtime import openvino
+from posezoo.spec.model import (
+    Family,
+    Framework,
+    License,
+    ModelSpec,
+    NetworkChoice,
+    Output,
+    Precision,
+    SourceFile,
+)
+
+pytest.importorskip("torch", reason="needs torch")
+
+FP32, FP16 = Precision.FP32, Precision.FP16
+SMALL = "mobile_pose_mobilenetv3_small"
+
+
+def declared(checkpoint, network=SMALL, **arguments):
+    """A model of the zoo whose one file is this checkpoint, and where that lies."""
+    known = find(network)
+    file = SourceFile(checkpoint.name, checkpoint.stat().st_size, digest_of(checkpoint), ())
+    spec = ModelSpec(
+        name="net",
+        family=Family.PUBLIC,
+        path=checkpoint.parent / "model.yml",
+        description="A network.",
+        task="human_pose_estimation",
+        framework=Framework.PYTORCH,
+        license=License("Apache-2.0"),
+        files=(file,),
+        inputs=(known.input,),
+        outputs=tuple(Output(name, ()) for name in known.output_names()),
+        network=NetworkChoice(network, arguments),
+        checkpoint=checkpoint.name,
+    )
+    root = checkpoint.parent / "zoo"
+    layout = Layout(root, root)
+    published = layout.file(spec, file)
+    published.parent.mkdir(parents=True, exist_ok=True)
+    published.write_bytes(checkpoint.read_bytes())
+    return spec, layout
+
+
+@pytest.fixture(scope="module")
+def params(shared, tmp_path_factory):
+    """A checkpoint as MXNet itself wrote it."""
+    path = tmp_path_factory.mktemp("checkpoint") / f"{SMALL}.params"
+    path.write_bytes((shared / "data" / "checkpoints" / path.name).read_bytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(params):
+    """The model, its places and its IR, converted once."""
+    spec, layout = declared(params)
+    return spec, layout, convert(spec, layout, keep_onnx=True).irs
+
+
+def test_an_ir_computes_what_pytorch_computes_of_the_checkpoint(made):
+    spec, layout, irs = made
+    assert set(irs) == {FP32, FP16}
+    (check,) = provenance.read(layout.provenance(spec, FP32)).checks
+    assert (check.output, check.reference[:8]) == ("heatmaps", "PyTorch ")
+    assert 0 < check.difference <= 3e-4
+
+
+def test_the_ir_takes_the_image_as_it_is_and_gives_the_network_s_outputs(made):
+    ov = openvino()
+    network = ov.Core().read_model(made[2][FP32])
+    assert [port.any_name for port in network.inputs] == ["data"]
+    assert [(port.any_name, list(port.shape)) for port in network.outputs] == [("heatmaps", [1, 17, 64, 48])]
+    assert network.get_rt_info(["posezoo", "color"]).astype(str) == "BGR"
+
+
+def test_the_same_checkpoint_gives_the_same_bytes(made, tmp_path):
+    spec, layout, irs = made
+    again = convert(spec, replace(layout, output_dir=tmp_path), keep_onnx=True, self_check=False).irs
+    for precision, xml in irs.items():
+        for suffix in (".xml", ".bin"):
+            assert xml.with_suffix(suffix).read_bytes() == again[precision].with_suffix(suffix).read_bytes()
+    assert (tmp_path / "public" / "net" / "net.onnx").read_bytes() == layout.onnx(spec).read_bytes()
+
+
+def test_what_is_up_to_date_is_left_alone_until_the_network_s_arguments_change(made):
+    spec, layout, _ = made
+    assert is_up_to_date(spec, layout, FP32)
+    other = replace(spec, network=NetworkChoice(SMALL, {"keypoints": 17}))
+    assert [step.reason for step in plan(other, layout).steps] == [
+        "model.yml describes it otherwise now",
+        "model.yml describes it otherwise now",
+    ]
+
+
+def test_onnx_alone_is_written_where_it_is_asked_for(made, tmp_path):
+    spec, layout, _ = made
+    onnx = export_onnx(spec, replace(layout, output_dir=tmp_path))
+    assert [path.name for path in (tmp_path / "public" / "net").iterdir()] == ["net.onnx"]
+    assert onnx.read_bytes() == layout.onnx(spec).read_bytes()
+
+
+def test_sizes_that_are_left_open_stay_open(params, tmp_path):
+    spec, layout = declared(params)
+    spec = replace(spec, inputs=(replace(spec.inputs[0], shape=(1, 3, -1, -1)),))
+    irs = convert(spec, replace(layout, output_dir=tmp_path), precisions={FP32}).irs
+    compiled = openvino().Core().compile_model(irs[FP32], "CPU")
+    assert str(compiled.input(0).partial_shape) == "[1,3,?,?]"
+    (heatmaps,) = compiled(np.zeros((1, 3, 96, 160), np.float32)).values()
+    assert heatmaps.shape == (1, 17, 24, 40)
+
+
+def test_a_checkpoint_of_another_network_is_refused_key_by_key(params, tmp_path):
+    spec, layout = declared(params, network="mobile_pose_mobilenetv2_1.0")
+    with pytest.raises(
+        CheckpointError, match=r"\.params: does not fit the network: \d+ missing: "
+    ) as refused:
+        convert(spec, replace(layout, output_dir=tmp_path))
+    assert "another network" in refused.value.hint
+    assert not list(tmp_path.rglob("*.xml"))
+
+
+def test_arguments_that_no_network_has_are_refused(params):
+    spec, layout = declared(params, depth=3)
+    with pytest.raises(NetworkError, match="has no argument depth"):
+        convert(spec, layout, force=True)
+
+
+class _Bomb:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
+
+
+def test_a_checkpoint_that_would_run_a_command_is_refused_and_nothing_runs(tmp_path):
+    marker, checkpoint = tmp_path / "ran", tmp_path / "net.pth"
+    checkpoint.write_bytes(pickle.dumps({"state_dict": _Bomb(marker)}, protocol=2))
+    spec, layout = declared(checkpoint)
+    with pytest.raises((CheckpointError, ConversionError), match=r"net\.pth: "):
+        convert(spec, layout)
+    assert not marker.exists()
+
+
+def test_an_image_of_another_kind_is_refused_before_pytorch_starts(params):
+    spec, layout = declared(params)
+    spec = replace(spec, inputs=(replace(spec.inputs[0], shape=(1, 1, 256, 192)),))
+    with pytest.raises(
+        ConversionError, match=r"its input is \[1, 1, 256, 192\], the network takes \[N, 3, H, W\]"
+    ):
+        convert(spec, layout)
+
+
+def test_weights_that_are_no_numbers_are_found_by_the_self_check(tmp_path):
+    from posezoo import networks
+
+    torch = pytest.importorskip("torch", reason="needs torch")
+    state = networks.build(SMALL).state_dict()
+    next(iter(state.values())).fill_(float("nan"))
+    checkpoint = tmp_path / "net.pth"
+    torch.save(state, checkpoint)
+    spec, layout = declared(checkpoint)
+    with pytest.raises(SelfCheckError, match="the original itself computes inf or nan in heatmaps"):
+        convert(spec, layout, precisions={FP32})
+
+
+def test_a_pytorch_process_that_dies_or_cannot_start_is_one_line(params, monkeypatch):
+    spec, layout = declared(params)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ConversionError, match="PyTorch's process ended with 1") as died:
+        export_onnx(spec, layout)
+    assert "memory" in died.value.hint
+    monkeypatch.setattr(sys, "executable", str(params.parent / "nowhere"))
+    with pytest.raises(ConversionError, match="no process could be started"):
+        export_onnx(spec, layout)
+
+
+def test_a_graph_that_is_finished_has_no_onnx_of_ours(params):
+    spec, layout = declared(params)
+    with pytest.raises(ConversionError, match="is published as onnx, and no network of ours"):
+        convert(replace(spec, framework=Framework.ONNX, network=None), layout, keep_onnx=True)
+    with pytest.raises(ConversionError, match="names no network of ours"):
+        convert(replace(spec, network=None, checkpoint=""), layout, force=True)
