@@ -205,7 +205,7 @@ class Convention:
 #: Each name is a paper's or a project's:
 #: argmax: single-human-pose-estimation-0001 in Open Model Zoo; quarter: B. Xiao et al., Simple Baselines,
 #: 2018, arXiv:1804.06208, and HRNet (``get_final_preds``, and in_vis_thre 0.2 of its evaluation); dark, udp:
-#: see there; gluoncv: GluonCV's demo (``heatmap_to_coord``: boxes are cut out without regard to their aspect);
+#: see there; gluoncv: GluonCV's demo (``heatmap_to_coord``: boxes cut out without regard to their aspect);
 #: gluoncv_validation: its ``get_final_preds``; alphapose: AlphaPose's ``heatmap_to_coord_simple``.
 CONVENTIONS: dict[str, Convention] = {
     "argmax": Convention(_stay, min_score=0.2),

@@ -238,11 +238,13 @@ def people(keypoints: Floats, scores: NDArray[Any], skeleton: str, size: tuple[i
         size: width and height of the image, in pixels.
     """
     places, missing = keypoints[:, :, :2], keypoints[:, :, 2:] <= 0
-    low = np.where(missing, np.inf, places).min(axis=1).clip(0, size).tolist()
-    high = np.where(missing, -np.inf, places).max(axis=1).clip(0, size).tolist()
+    corner = np.array(size, np.float32)
+    low = np.where(missing, corner, places).min(axis=1)
+    high = np.where(missing, np.float32(0), places).max(axis=1)
+    boxes = np.concatenate([np.maximum(low, 0), np.minimum(high, corner)], axis=1).tolist()
     return [
-        Pose(keypoints[place], skeleton, score, (*low[place], *high[place]))
-        for place, score in enumerate(scores.tolist())
+        Pose(keypoints[place], skeleton, score, (x0, y0, x1, y1))
+        for place, (score, (x0, y0, x1, y1)) in enumerate(zip(scores.tolist(), boxes, strict=True))
     ]
 
 

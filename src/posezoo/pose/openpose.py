@@ -4,8 +4,11 @@ Z. Cao et al., Realtime Multi-Person 2D Pose Estimation using Part Affinity Fiel
 thresholds from D. Osokin, Lightweight OpenPose, 2018, arXiv:1811.12004. What differs from both, and why:
 
 - peaks are placed between the cells, so that maps need no upsampling;
-- joints of a limb are matched exactly instead of the best pair first, and of matchings that fit the field
-  equally well the one with the more even limbs wins: two people in line would swap halves otherwise.
+- joints of a limb are matched exactly instead of the best pair first, and where the field leaves a choice,
+  people keep limbs of their own size: two in line, or one before the other, would swap halves otherwise.
+
+What no field can tell stays untold: two limbs of a kind that run over each other in opposite directions
+cancel, and a joint whose neighbours are all hidden hangs on nobody.
 """
 
 from __future__ import annotations
@@ -50,12 +53,17 @@ ENOUGH = 9
 
 #: The cell of the networks that this was made for, in input pixels: distances below are counted in it.
 CELL = 8.0
-# What a limb loses for its length squared, in cells: enough to choose between matchings that fit equally
-# well (on drawn maps noise moves the mean of ten samples by 0.003), too little to outweigh the field.
-_UNEVENNESS = 0.002
+# What decides where pairs exclude each other, beside how well the field fits. The values lie in the middle of
+# where drawn groups of every kind come back (tests/pose/test_bars.py); noise moves a fit by 0.003.
+# For each cell of length: of two matchings the one that leaves less of the field unexplained.
 _EXPLAINED = 0.1
+# Against the squared logarithm of how many times taller one end's person is than the other's.
 _UNLIKE = 0.5
+# The same of how many times longer or shorter the limb is than such people's are.
 _UNUSUAL = 0.3
+# Instead, where nothing is known of either: against the length squared, in cells. Two people in line have
+# the same sum of lengths either way, and the even halves are right.
+_UNEVENNESS = 0.002
 
 # How long each limb is, as a share of the body's height: R. Drillis and R. Contini, "Body segment
 # parameters", 1966 (in D. Winter, "Biomechanics and Motor Control of Human Movement", 2009, figure 4.1).
@@ -126,7 +134,8 @@ def decode(heatmaps: Floats, pafs: Floats, size: Size, options: OpenPoseOptions)
         joints, threshold=options.min_keypoint_score, radius=nms_radius(cell), limit=options.max_peaks
     )
     x, y = between_cells(joints, found) if options.subpixel else (found.columns, found.rows)
-    points = np.stack([x, y, found.scores], axis=1, dtype=np.float32)
+    points: Floats = np.empty((len(found), 3), np.float32)
+    points[:, 0], points[:, 1], points[:, 2] = x, y, found.scores
     candidates = _candidates(points, found, pafs, options.min_affinity)
     groups = [
         members
@@ -178,25 +187,33 @@ def _assembled(
     count = len(points)
     start_keys = candidates.limbs * count + candidates.starts
     end_keys = candidates.limbs * count + candidates.ends
-    alone = np.bincount(start_keys)[start_keys] + np.bincount(end_keys)[end_keys] == 2
+    alone = np.bincount(start_keys).take(start_keys) + np.bincount(end_keys).take(end_keys) == 2
     groups = _Groups(points[:, 2].tolist(), kinds)
     groups.join(candidates[alone])
     waiting = np.flatnonzero(~alone)
-    for is_last in (False, True):
-        if not len(waiting):
-            break
-        pairs, places, waiting = candidates[waiting], waiting, waiting[:0]
-        heights = groups.heights(count)
-        known = _known(pairs, heights)
-        if not (is_last or known.all()):
-            pairs, places, waiting = pairs[known], places[known], places[~known]
-        worth = _worth(pairs, heights, cell)
-        if len(worth) > _MANY_TO_SETTLE:
-            best = np.sort(np.argpartition(-worth, _MANY_TO_SETTLE)[:_MANY_TO_SETTLE])
-            places, worth = places[best], worth[best]
-        settled = _settled(start_keys[places].tolist(), end_keys[places].tolist(), worth.tolist())
-        groups.join(candidates[places[np.sort(np.array(settled, np.int64))]])
+    if not len(waiting):
+        return groups.people()
+    heights = groups.heights(count)
+    known = _known(candidates[waiting], heights)
+    for places in (waiting[known], waiting[~known]):
+        if len(places):
+            pairs = candidates[places]
+            worth = _worth(pairs, heights, cell)
+            if len(worth) > _MANY_TO_SETTLE:
+                best = np.sort(np.argpartition(-worth, _MANY_TO_SETTLE)[:_MANY_TO_SETTLE])
+                places, worth = places[best], worth[best]
+            settled = _settled(start_keys[places].tolist(), end_keys[places].tolist(), worth.tolist())
+            joined = candidates[places[np.sort(np.array(settled, np.int64))]]
+            groups.join(joined)
+            _pass_on(heights, joined)
     return groups.people()
+
+
+def _pass_on(heights: Floats, joined: _Candidates) -> None:
+    """Give the height of one end of each limb to the other, where that one has none yet."""
+    one, other = heights[joined.starts], heights[joined.ends]
+    heights[joined.starts] = np.where(np.isnan(one), other, one)
+    heights[joined.ends] = np.where(np.isnan(other), one, other)
 
 
 def _known(pairs: _Candidates, heights: Floats) -> NDArray[Any]:
@@ -230,14 +247,15 @@ def _candidates(points: Floats, found: Peaks, pafs: Floats, min_affinity: float)
     """The pairs that nine of ten samples of the field speak for."""
     counts = np.bincount(found.maps, minlength=JOINTS)
     # In parts that stay in the processor's cache: one part, unless there are hundreds of people.
-    parts = np.cumsum(counts[_STARTS] * counts[_ENDS]) // _PAIRS_AT_ONCE
+    totals = np.cumsum(counts[_STARTS] * counts[_ENDS])
     with np.errstate(invalid="ignore"):  # infinities times zero: no number, and it speaks for nothing
+        if totals[-1] <= _PAIRS_AT_ONCE:
+            return _chosen(_pairs(points, counts, _ALL_LIMBS, pafs.shape), pafs, min_affinity)
+        parts = totals // _PAIRS_AT_ONCE
         chosen = [
             _chosen(_pairs(points, counts, np.flatnonzero(parts == part), pafs.shape), pafs, min_affinity)
             for part in dict.fromkeys(parts.tolist())
         ]
-    if len(chosen) == 1:
-        return chosen[0]
     return _Candidates(
         *(
             np.concatenate([getattr(each, name) for each in chosen])
@@ -247,6 +265,7 @@ def _candidates(points: Floats, found: Peaks, pafs: Floats, min_affinity: float)
 
 
 _PAIRS_AT_ONCE = 20_000
+_ALL_LIMBS = np.arange(len(LIMBS))
 
 
 def _chosen(pairs: _Pairs, pafs: Floats, min_affinity: float) -> _Candidates:
@@ -259,9 +278,9 @@ def _chosen(pairs: _Pairs, pafs: Floats, min_affinity: float) -> _Candidates:
         pairs, failed = pairs[left], failed[left]
     along = pairs.along(pafs, _SHARES_OF_LIMB[:, None])
     agreeing = (along > min_affinity) & (along < np.inf)
-    count = agreeing.sum(axis=0)
+    count = agreeing.sum(axis=0, dtype=np.float32)
     kept = np.flatnonzero(count >= ENOUGH)
-    scores = np.where(agreeing, along, 0).sum(axis=0)[kept] / count[kept].astype(np.float32)
+    scores = np.where(agreeing[:, kept], along[:, kept], 0).sum(axis=0) / count[kept]
     return _Candidates(pairs.limbs[kept], pairs.starts[kept], pairs.ends[kept], scores, pairs.lengths[kept])
 
 
@@ -288,19 +307,20 @@ class _Pairs:
 
     def __getitem__(self, which: NDArray[Any]) -> _Pairs:
         return _Pairs(
-            *(self.limbs[which], self.starts[which], self.ends[which], self.channels[which]),
-            *(self.x[which], self.y[which], self.dx[which], self.dy[which], self.lengths[which]),
+            *(self.limbs.take(which), self.starts.take(which), self.ends.take(which)),
+            *(self.channels.take(which), self.x.take(which), self.y.take(which)),
+            *(self.dx.take(which), self.dy.take(which), self.lengths.take(which)),
         )
 
     def along(self, pafs: Floats, share: Any) -> Floats:
         """(..., N) the field in the direction of each pair, at a share of its way."""
         height, width = pafs.shape[1:]
         # Half up, not half to even: points are seldom between two cells, and truncation is quick.
-        columns = (self.x + share * self.dx + _HALF).astype(np.int32)
-        rows = (self.y + share * self.dy + _HALF).astype(np.int32)
-        place = self.channels + rows * width + columns
+        columns = (share * self.dx + (self.x + _HALF)).astype(np.int32)
+        rows = (share * self.dy + (self.y + _HALF)).astype(np.int32)
+        place = rows * np.int32(width) + columns + self.channels
         flat = pafs.reshape(-1)
-        along: Floats = flat[place] * self.dx + flat[place + height * width] * self.dy
+        along: Floats = flat.take(place) * self.dx + flat[height * width :].take(place) * self.dy
         along /= self.lengths + np.float32(1e-6)
         return along
 
@@ -325,7 +345,9 @@ def _pairs(points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tup
         shape: of the field.
     """
     _, height, width = shape
-    x, y = points[:, 0].clip(0, width - 1), points[:, 1].clip(0, height - 1)
+    # Between the cells may be beyond the border.
+    x = np.minimum(np.maximum(points[:, 0], 0), np.float32(width - 1))
+    y = np.minimum(np.maximum(points[:, 1], 0), np.float32(height - 1))
     first = np.cumsum(counts) - counts
     # A row for each first peak of a limb, then a pair for each second one.
     joints = _STARTS[limbs]
@@ -337,8 +359,8 @@ def _pairs(points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tup
     sizes = counts[_ENDS][row_limbs]
     ends = np.repeat((first[_ENDS][row_limbs] - np.cumsum(sizes) + sizes).astype(np.int32), sizes)
     ends += np.arange(len(ends), dtype=np.int32)
-    start_x, start_y = np.repeat(x[row_starts], sizes), np.repeat(y[row_starts], sizes)
-    dx, dy = x[ends] - start_x, y[ends] - start_y
+    start_x, start_y = x.take(row_starts).repeat(sizes), y.take(row_starts).repeat(sizes)
+    dx, dy = x.take(ends) - start_x, y.take(ends) - start_y
     return _Pairs(
         limbs=np.repeat(row_limbs, sizes),
         starts=np.repeat(row_starts.astype(np.int32), sizes),
@@ -506,12 +528,12 @@ def _poses(
     groups: list[list[int]], points: Floats, found: Peaks, stride: tuple[float, float], size: Size
 ) -> list[Pose]:
     keypoints: Floats = np.zeros((len(groups), JOINTS, 3), np.float32)
-    if groups:
-        members = np.concatenate(groups)
-        owners = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-        taken = points[members]
-        taken[:, :2] = (taken[:, :2] + np.float32(0.5)) * np.array(stride, np.float32)
-        keypoints[owners, found.maps[members]] = taken
-    scores = keypoints[:, :, 2].mean(axis=1).clip(0, 1)
+    members = np.array([peak for group in groups for peak in group], np.int64)
+    owners = [number for number, group in enumerate(groups) for _ in group]
+    placed = points[members]
+    placed[:, :2] += _HALF
+    placed[:, :2] *= np.array(stride, np.float32)
+    keypoints[np.array(owners, np.int64), found.maps[members]] = placed
+    scores = np.minimum(keypoints[:, :, 2].sum(axis=1) / np.float32(JOINTS), 1)
     order = np.argsort(-scores, kind="stable")
     return people(keypoints[order], scores[order], SKELETON, size)

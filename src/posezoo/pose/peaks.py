@@ -16,6 +16,7 @@ from posezoo.errors import require
 from posezoo.pose.keypoints import Floats
 
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 # Below any score that counts, and small enough to have a logarithm.
 _TINY = np.float32(1e-6)
@@ -116,13 +117,16 @@ def _padded(maps: Floats, radius: int) -> Floats:
     return padded
 
 
+_THREE_BY_THREE = np.ones((3, 3), np.uint8)
+
+
 def _maxima(padded: Floats, threshold: float, radius: int) -> Ints:
     """Flat indices of the maxima: first of 3 x 3 cells, which leaves few, then of the whole square."""
     cv2 = require("cv2", extra="run")
     pitch = padded.shape[2]
     surface = padded.reshape(-1, pitch)
-    highest = cv2.dilate(surface, np.ones((3, 3), np.uint8))
-    found: Ints = np.flatnonzero((surface == highest) & (surface > threshold))
+    highest = cv2.dilate(surface, _THREE_BY_THREE)
+    found: Ints = ((surface == highest) & (surface > threshold)).reshape(-1).nonzero()[0]
     earlier, later = _around(pitch, radius)
     flat = surface.reshape(-1)
     if radius > 1:
@@ -144,27 +148,29 @@ def between_cells(maps: Floats, found: Peaks) -> tuple[Floats, Floats]:
     flat = maps.reshape(-1)
     here = (found.maps * height + found.rows) * width + found.columns
     # What lies beyond the border is any other cell here, and replaced below.
-    around = (here + np.array([[-1], [1], [-width], [width], [0]])) % len(flat)
-    logs = _log(flat[around])
-    left, right, above, below = logs[:4] - logs[4]
-    if (found.columns % max(width - 1, 1) == 0).any() or (found.rows % max(height - 1, 1) == 0).any():
-        _complete(found, width, height, left, right, above, below)
-    return found.columns + _summit(left, right), found.rows + _summit(above, below)
+    around = (here + np.array([[-1], [-width], [1], [width], [0]])) % len(flat)
+    logs = _log(flat.take(around))
+    before, after = logs[:2] - logs[4], logs[2:4] - logs[4]
+    cells, last = np.array([found.columns, found.rows]), np.array([[width - 1], [height - 1]])
+    if (cells % np.maximum(last, 1) == 0).any():
+        _complete(cells == 0, cells == last, before, after)
+    x, y = cells + _summit(before, after)
+    return x, y
 
 
-def _complete(
-    found: Peaks, width: int, height: int, left: Floats, right: Floats, above: Floats, below: Floats
-) -> None:
-    """Replace neighbours beyond the border by what makes the parabola as narrow as the other axis'."""
-    at_left, at_right = found.columns == 0, found.columns == width - 1
-    at_top, at_bottom = found.rows == 0, found.rows == height - 1
-    flat_x, flat_y = at_left | at_right, at_top | at_bottom
-    across, down = left + right, above + below
-    bend_x, bend_y = np.where(flat_x, down, across), np.where(flat_y, across, down)
-    left[at_left] = (bend_x - right)[at_left]
-    right[at_right] = (bend_x - left)[at_right]
-    above[at_top] = (bend_y - below)[at_top]
-    below[at_bottom] = (bend_y - above)[at_bottom]
+def _complete(at_start: Flags, at_end: Flags, before: Floats, after: Floats) -> None:
+    """Replace neighbours beyond the border by what makes the parabola as narrow as the other axis'.
+
+    Args:
+        at_start: (2, N), by axis: whether the cell before is missing.
+        at_end: (2, N): whether the cell after is missing.
+        before: (2, N) how much higher the neighbours are, changed in place.
+        after: the same.
+    """
+    bends = before + after
+    bends = np.where(at_start | at_end, bends[::-1], bends)
+    before[at_start] = (bends - after)[at_start]
+    after[at_end] = (bends - before)[at_end]
 
 
 def _log(values: Floats) -> Floats:
