@@ -329,3 +329,34 @@ def test_names_are_printed_without_anything_heavy(name):
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert ended.stderr == "\n"
+
+
+def test_two_models_are_converted_at_once_as_one_after_the_other(mirror, tmp_path):
+    names = ("pose-detection-mediapipe", "pose-landmark-full-mediapipe")
+    environ = {"POSEZOO_MIRROR": str(mirror)}
+    fetched = tool("downloader", "--name", "blazepose-full", "-o", "dl", cwd=tmp_path, **environ)
+    assert fetched.returncode == 0, fetched.stderr
+    made = {}
+    for jobs in ("1", "2", "auto"):
+        args = ("--name", ",".join(names), "-d", "dl", "-o", f"ir-{jobs}", "-j", jobs)
+        ended = tool("converter", *args, cwd=tmp_path)
+        assert ended.returncode == 0, ended.stderr
+        made[jobs] = {
+            str(path.relative_to(tmp_path / f"ir-{jobs}")): path.read_bytes()
+            for path in (tmp_path / f"ir-{jobs}").rglob("*")
+            if path.suffix in (".xml", ".bin")
+        }
+    assert len(made["1"]) == 8
+    assert made["1"] == made["2"] == made["auto"]
+
+
+def test_a_model_that_was_fetched_in_one_precision_verifies(mirror, tmp_path):
+    args = ("--name", "person-detection-retail-0013", "-o", tmp_path)
+    fetched = tool("downloader", *args, "--precisions", "FP16", cwd=tmp_path, POSEZOO_MIRROR=str(mirror))
+    assert fetched.returncode == 0, fetched.stderr
+    assert tool("verifier", *args, cwd=tmp_path).returncode == 0
+    (xml,) = tmp_path.rglob("*.xml")
+    xml.write_bytes(bytes(xml.stat().st_size))
+    ended = tool("verifier", *args, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert f"downloader.py --name person-detection-retail-0013 -o {tmp_path} mends the first" in ended.stdout

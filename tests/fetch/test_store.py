@@ -149,7 +149,7 @@ def test_the_password_of_a_mirror_is_never_shown(server, fetch):
 
 
 def test_offline_a_mirror_without_the_file_is_named(fetch, tmp_path):
-    with pytest.raises(FetchError, match=f"net.tflite: {tmp_path}: is not there"):
+    with pytest.raises(FetchError, match=f"net.tflite: {tmp_path}: does not hold it"):
         fetch(declared("net.tflite", WEIGHTS), mirrors=(str(tmp_path),))
 
 

@@ -136,7 +136,7 @@ def test_when_all_fail_each_is_named_with_its_reason(server, fetch, tmp_path):
         file = declared("net.tflite", WEIGHTS, moved, changed)
         fetch(file, cache=tmp_path / "cache", mirrors=(str(mirror),))
     problem = caught.value.problem
-    assert problem.startswith(f"net.tflite: no source gave it: {mirror}: is not there; {moved}: HTTP 404")
+    assert problem.startswith(f"net.tflite: no source gave it: {mirror}: does not hold it; {moved}: HTTP 404")
     assert f"{changed}: gives bytes of SHA-384" in problem
     assert "cache" not in problem
     assert "\n" not in problem

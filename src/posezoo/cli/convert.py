@@ -95,8 +95,9 @@ def make_irs(
     with Console(quiet=args.quiet) as console:
         selection = selection or jobs.select(zoo.registry, options.patterns_of(args), console)
         report = jobs.for_each(selection, work, console, skip_unpinned=args.all)
-        if not args.dry_run and not report.failures:
-            for composite in selection.composites:
+        failed = {failure["name"] for failure in report.failures}
+        for composite in () if args.dry_run else selection.composites:
+            if not failed & set(composite.stages):
                 zoo.write_card(composite)
     report.print(args.format)
     return report.exit_code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,8 +57,23 @@ def _check_artifacts(args: argparse.Namespace) -> int:
     return answer_artifacts(selection, zoo.layout, zoo.lock, args.format)
 
 
-def answer_artifacts(selection: Selection, layout: Layout, lock: Lock, style: str) -> int:
-    """Check the files and IR of the models, print what was found, and return the exit code."""
+def answer_artifacts(
+    selection: Selection,
+    layout: Layout,
+    lock: Lock,
+    style: str,
+    *,
+    cure: Callable[[Checked, Layout], str] | None = None,
+) -> int:
+    """Check the files and IR of the models, print what was found, and return the exit code.
+
+    Args:
+        selection: the models.
+        layout: where their artifacts lie.
+        lock: the pins of first use.
+        style: ``text`` or ``json``.
+        cure: names the command that brings an artifact back; posezoo's own where None.
+    """
     from posezoo.verify.artifacts import check_artifacts
 
     checked = [each for spec in selection.models for each in check_artifacts(lock.pinned(spec), layout)]
@@ -70,7 +86,7 @@ def answer_artifacts(selection: Selection, layout: Layout, lock: Lock, style: st
             print(f"{each.state:8} {each.model}: {each.artifact} ({told})")
     bad = [each for each in checked if each.state != "good"]
     if bad and style == "text":
-        print(f"{len(bad)} of {len(checked)} are not good; {_cure(bad[0], layout)} mends the first")
+        print(f"{len(bad)} of {len(checked)} are not good; {(cure or _cure)(bad[0], layout)} mends the first")
     return 1 if bad or selection.problems else 0
 
 

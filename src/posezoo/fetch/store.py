@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 from posezoo.errors import SourceError, without_password
 from posezoo.fetch.errand import Errand
+from posezoo.fetch.faults import MissingError
 from posezoo.fetch.origins import Kind, Origin, open_path, open_url
 from posezoo.spec.model import Digest, SourceFile
 
@@ -92,6 +93,8 @@ def _open_folder(root: Path, path: Path) -> Iterator[Iterator[bytes]]:
         raise SourceError(f"cannot be read: {error.strerror or error}") from error
     if not there:  # a mistyped mirror would otherwise be one that never holds anything
         raise SourceError("is neither a folder nor an http(s) address")
+    if not os.path.exists(path):
+        raise MissingError("does not hold it")
     with open_path(path) as pieces:
         yield pieces
 

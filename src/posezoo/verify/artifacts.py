@@ -27,9 +27,10 @@ class Checked:
 def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
     """Every published file of a model against model.yml, and every IR against its provenance.json.
 
-    An IR that was not made is no finding; a published file that is not there is ``missing``.
+    An IR that was not made is no finding; a published file that is not there is ``missing``. Of a model that
+    is published as IR, precisions of which nothing is here were not asked for, if another is here.
     """
-    for file in spec.files:
+    for file in _asked_for(spec, layout):
         path = layout.file(spec, file)
         expected = f"{file.pin}, weak" if file.is_pinned and file.is_weak else file.pin
         yield Checked(spec.full_name, file.name, path, _state_of_file(path, file), False, expected)
@@ -47,6 +48,18 @@ def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
                 yield Checked(spec.full_name, artifact, path, state, True, str(content.digest))
             elif path.exists():
                 yield Checked(spec.full_name, artifact, path, "unknown", True)
+
+
+def _asked_for(spec: ModelSpec, layout: Layout) -> tuple[SourceFile, ...]:
+    """The published files that somebody wanted, as far as that can be seen from what is here."""
+    if not spec.is_ir:
+        return spec.files
+    here = {_folder(file) for file in spec.files if layout.file(spec, file).exists()}
+    return tuple(file for file in spec.files if not here or _folder(file) in here)
+
+
+def _folder(file: SourceFile) -> str:
+    return file.name.partition("/")[0]
 
 
 def _state_of_file(path: Path, file: SourceFile) -> str:

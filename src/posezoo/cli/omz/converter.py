@@ -143,9 +143,10 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     for name, paper, successful in in_order(_Task(zoo, args, asked, jobs > 1), selection.models, jobs):
         paper.release()
         failed += [] if successful else [name]
-    if not (args.dry_run or args.no_card or failed):
+    if not (args.dry_run or args.no_card):
         for composite in selection.composites:
-            zoo.write_card(composite)
+            if not set(composite.stages) & set(failed):
+                zoo.write_card(composite)
     return contract.failed(failed)
 
 

@@ -6,10 +6,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posezoo.cli.omz import contract
 from posezoo.registry import open_registry
 from posezoo.settings import resolve
+
+if TYPE_CHECKING:
+    from posezoo.layout import Layout
+    from posezoo.verify.artifacts import Checked
 
 #: Open Model Zoo has no such command.
 DIFFERENCES = dict.fromkeys(("--output_dir", "--download_dir", "--lock", "--metadata", "--format"), "new")
@@ -67,7 +72,14 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     selection = contract.select(registry, contract.patterns_of(args, command))
     output_dir = args.output_dir or Path.cwd()
     layout = Layout(download_dir=args.download_dir or output_dir, output_dir=output_dir)
-    return verify.answer_artifacts(selection, layout, Lock(settings.lock), args.format)
+    return verify.answer_artifacts(selection, layout, Lock(settings.lock), args.format, cure=_cure)
+
+
+def _cure(bad: Checked, layout: Layout) -> str:
+    """The drop-in that brings an artifact back, in the folders that were looked at."""
+    if not bad.converted:
+        return f"downloader.py --name {bad.model} -o {layout.download_dir}"
+    return f"converter.py --name {bad.model} -d {layout.download_dir} -o {layout.output_dir}"
 
 
 if __name__ == "__main__":
