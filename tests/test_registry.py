@@ -259,3 +259,9 @@ def test_where_nothing_can_be_remembered_everything_is_read(large, tmp_path):
 def test_a_small_registry_leaves_nothing_behind(root, tmp_path):
     descriptions(root, tmp_path / "memory")
     assert not (tmp_path / "memory").exists()
+
+
+def test_an_empty_pattern_matches_nothing(root):
+    with pytest.raises(UnknownModelError, match="no model is called ''"):
+        Registry([root]).select([""])
+    assert not Registry([root]).knows("")

@@ -187,7 +187,7 @@ class Registry:
         self, pattern: str | None, problems: dict[str, SpecError]
     ) -> Iterator[ModelSpec | CompositeSpec]:
         """What a pattern matches; what is wrong with files that cannot be read goes to ``problems``."""
-        names, at, tags = (pattern or "*").partition(TAG_MARK)
+        names, at, tags = ("*" if pattern is None else pattern).partition(TAG_MARK)
         found = False
         for entry in self._matching(names) if pattern is not None else self.entries.values():
             try:
