@@ -55,6 +55,14 @@ def digest_of(path: Path, algorithm: str = "sha384") -> Digest:
     return Digest(algorithm, hasher.hexdigest())
 
 
+def has_size(path: Path, size: int | None) -> bool:
+    """Whether a regular file is there and has this many bytes; any number where it is None."""
+    try:
+        return path.is_file() and size in (None, path.stat().st_size)
+    except OSError:
+        return False
+
+
 def is_good(path: Path, size: int | None, digest: Digest, *, rehash: bool = False) -> bool:
     """Whether a regular file holds the promised bytes; hashed at most once while it does not change.
 
@@ -64,9 +72,9 @@ def is_good(path: Path, size: int | None, digest: Digest, *, rehash: bool = Fals
         digest: the promised digest.
         rehash: read the bytes even where a stamp vouches for them.
     """
+    if not has_size(path, size):
+        return False
     try:
-        if not path.is_file() or size not in (None, path.stat().st_size):
-            return False
         if not rehash and _read_stamp(path) == _stamp_of(path, digest):
             return True
         if digest_of(path, digest.algorithm) != digest:
@@ -84,8 +92,7 @@ def is_good(path: Path, size: int | None, digest: Digest, *, rehash: bool = Fals
 def holds(path: Path, size: int | None, digest: Digest) -> bool:
     """Whether a regular file holds the promised bytes: all of them are read, and no stamp is left."""
     try:
-        right_size = path.is_file() and size in (None, path.stat().st_size)
-        return right_size and digest_of(path, digest.algorithm) == digest
+        return has_size(path, size) and digest_of(path, digest.algorithm) == digest
     except OSError:
         return False
 
@@ -105,11 +112,7 @@ def holds_file(path: Path, file: SourceFile) -> bool:
 
 
 def _holds_by_members(path: Path, file: SourceFile) -> bool:
-    try:
-        right_size = path.is_file() and file.size in (None, path.stat().st_size)
-    except OSError:
-        return False
-    return right_size and file.is_pinned and not why_not_containing(path, file)
+    return has_size(path, file.size) and file.is_pinned and not why_not_containing(path, file)
 
 
 def why_not_containing(path: Path, file: SourceFile) -> str:

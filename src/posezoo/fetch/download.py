@@ -17,7 +17,7 @@ from posezoo.fetch.origins import Origin
 from posezoo.fetch.postprocess import postprocess
 from posezoo.fetch.sources import origins_of
 from posezoo.fetch.transfer import no_pin, transfer
-from posezoo.files import holds_file
+from posezoo.files import has_size, holds_file
 from posezoo.layout import Layout
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
 
@@ -149,16 +149,9 @@ def _planned(file: SourceFile, target: Path, origins: tuple[Origin, ...]) -> Pla
         return PlannedFile(file, target, Place.HERE, ())
     asked: list[str] = []
     for origin in origins:
-        if origin.path is not None and not _has_size(origin.path, file.size):
+        if origin.path is not None and not has_size(origin.path, file.size):
             continue
         asked.append(origin.name)
         if origin.path is not None:
             return PlannedFile(file, target, Place(origin.kind.value), tuple(asked))
     return PlannedFile(file, target, Place.SOURCE, tuple(asked))
-
-
-def _has_size(path: Path, size: int | None) -> bool:
-    try:
-        return path.is_file() and size in (None, path.stat().st_size)
-    except OSError:
-        return False

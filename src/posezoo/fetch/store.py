@@ -21,6 +21,7 @@ from posezoo.errors import SourceError, without_password
 from posezoo.fetch.errand import Errand
 from posezoo.fetch.faults import MissingError
 from posezoo.fetch.origins import Kind, Origin, open_path, open_url
+from posezoo.files import has_size
 from posezoo.spec.model import Digest, SourceFile
 
 
@@ -53,7 +54,7 @@ def keep(path: Path, file: SourceFile, errand: Errand, *, replace: bool) -> None
         return
     try:
         kept = errand.cache_dir / entry(file.checksum)
-        if replace or not kept.is_file() or kept.stat().st_size != path.stat().st_size:
+        if replace or not has_size(kept, path.stat().st_size):
             _copy_in(path, errand.cache_dir, file.checksum)
     except OSError as error:
         errand.warn(f"{errand.cache_dir}: the cache cannot be written: {error.strerror or error}")
