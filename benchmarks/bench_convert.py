@@ -21,6 +21,7 @@ from pathlib import Path
 from harness import machine, record, spread
 
 from networks import NETWORKS
+from posezoo import files
 
 ROUNDS = 5
 MO = Path(__file__).resolve().parents[1] / "build" / "mo-env" / "bin" / "mo"
@@ -76,7 +77,7 @@ def seconds(commands: Sequence[Sequence[str]], home: Path) -> float:
 
 
 def prepare(name: str, folder: Path) -> Path:
-    """A registry and a download folder with one model; its original's path."""
+    """A registry and a download folder with one model, as the downloader leaves it; its original's path."""
     drawing, content = NETWORKS[name]()
     original = folder / "downloads" / "public" / name / f"{name}.onnx"
     original.parent.mkdir(parents=True)
@@ -96,6 +97,7 @@ def prepare(name: str, folder: Path) -> Path:
             ),
         )
     )
+    files.stamp(original, files.digest_of(original))
     return original
 
 

@@ -104,6 +104,14 @@ def is_good_file(path: Path, file: SourceFile, *, rehash: bool = False) -> bool:
     return _holds_by_members(path, file)
 
 
+def is_vouched_for(path: Path, file: SourceFile) -> bool:
+    """Whether a published file was hashed and found good, and nobody has touched it since."""
+    try:
+        return file.checksum is not None and _read_stamp(path) == _stamp_of(path, file.checksum)
+    except OSError:
+        return False
+
+
 def holds_file(path: Path, file: SourceFile) -> bool:
     """``holds`` for a published file by whatever pins it; one that nothing pins never does."""
     if file.checksum is not None:

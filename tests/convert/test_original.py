@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import onnx
 import pytest
 
 from fakes.network import downloaded, network, source_file, spec_of
+from posezoo import files
+from posezoo.convert import original
 from posezoo.convert.convert import convert
 from posezoo.errors import ConversionError
-from posezoo.spec.model import Framework
+from posezoo.spec.model import Framework, Precision
 
 
 def zip_of(content):
@@ -145,3 +148,32 @@ def test_a_model_without_files_is_refused(tmp_path):
     spec = spec_of(network(), tmp_path, files=())
     with pytest.raises(ConversionError, match="names no file"):
         convert(spec, downloaded(spec_of(network(), tmp_path), network(), Path(tmp_path)))
+
+
+@pytest.mark.parametrize("place", ["the last byte", "the magic"])
+def test_bytes_that_changed_behind_a_stamp_are_never_published(tmp_path, place):
+    """The file is read while it is hashed once more, since it was good when it came."""
+    spec = spec_of(network(), tmp_path)
+    layout = downloaded(spec, network(), tmp_path)
+    file = layout.file(spec, spec.files[0])
+    files.stamp(file, spec.files[0].checksum)
+    good, status = file.read_bytes(), file.stat()
+    changed = good[:-1] + bytes([good[-1] ^ 1]) if place == "the last byte" else b"\0" * 8 + good[8:]
+    file.write_bytes(changed)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # as a failing disk would leave it
+    assert files.is_vouched_for(file, spec.files[0])
+    with pytest.raises(ConversionError, match=r"holds other bytes than model\.yml promises"):
+        convert(spec, layout)
+    assert not list(tmp_path.rglob("*.xml"))
+
+
+def test_openvino_without_its_private_transformations_makes_the_same_ir(tmp_path, monkeypatch):
+    made = []
+    for without in (False, True):
+        if without:
+            monkeypatch.setattr(original, "_simplifications", lambda: getattr(original, "no such thing"))
+        spec = spec_of(network(), tmp_path)
+        layout = downloaded(spec, network(), tmp_path / str(without))
+        xml = convert(spec, layout, self_check=False).irs[Precision.FP32]
+        made.append((xml.read_bytes(), xml.with_suffix(".bin").read_bytes()))
+    assert made[0] == made[1]

@@ -141,16 +141,25 @@ def _make(
         # Only here: whoever asks what is up to date does not wait for them.
         from posezoo.convert import ir, preprocess
         from posezoo.convert.publish import publish
-        from posezoo.convert.reference import compute_reference
+        from posezoo.convert.reference import compute_reference, import_runtime
 
         openvino()
-        path = verified.result()
+        if self_check:
+            import_runtime(spec.framework)
+        # What was good when it came may be read while it is hashed once more; anything else may be made to
+        # harm whoever reads it.
+        if keep_onnx or not original.is_vouched_for(spec, layout):
+            verified.result()
+        path = original.path_of(spec, layout)
         # Reading keeps one core busy: the original is run beside it, where its inputs are known by now.
         is_known = all(port.name and port.layout for port in spec.inputs)
         reference = pool.submit(compute_reference, spec, path) if self_check and is_known else None
         onnx = layout.onnx(spec) if keep_onnx else None
-        network = preprocess.bake(original.read(spec, path, keep_onnx=onnx), spec)
-        ir.finish(network, spec, decoder)
+        try:
+            network = preprocess.bake(original.read(spec, path, keep_onnx=onnx), spec)
+            ir.finish(network, spec, decoder)
+        finally:
+            verified.result()  # nothing is made of other bytes, and where reading failed, this says why
         publish(
             network,
             spec,

@@ -63,10 +63,10 @@ def publish(
         # Most of these steps keep one core busy, for seconds where the network is large.
         if self_check and reference is None:
             reference = pool.submit(compute_reference, named, original.path_of(spec, layout))
-        written = {each: _write(network, named, folder, each, pool, self_check) for each in precisions}
-        checked = _prove(named, reference.result(), written, listener) if reference else {}
+        written = {each: _write(network, named, folder, each, pool, reference) for each in precisions}
         found = complexity_of(network)
         complexity = asdict(found) if found else None
+        checked = _proven(named, written, listener)
         for precision, each in written.items():
             figures = checked[precision].figures() if precision in checked else None
             record = provenance.compose(spec, decoder, each.contents.result(), figures, complexity)
@@ -81,7 +81,7 @@ class _Written:
 
     xml: Path
     contents: Future[dict[str, Content]]
-    compiled: Future[Any] | None
+    checked: Future[SelfChecked] | None
 
 
 def _write(
@@ -90,25 +90,31 @@ def _write(
     folder: Path,
     precision: Precision,
     pool: ThreadPoolExecutor,
-    self_check: bool,
+    reference: Future[Reference] | None,
 ) -> _Written:
     xml = ir.write(network, folder / precision / f"{spec.name}.xml", precision)
-    compiled = pool.submit(load, spec, xml, precision) if self_check else None
-    return _Written(xml, pool.submit(_contents_of, xml), compiled)
+    checked = pool.submit(_check, spec, xml, precision, reference) if reference else None
+    return _Written(xml, pool.submit(_contents_of, xml), checked)
 
 
-def _prove(
-    spec: ModelSpec, reference: Reference, written: Mapping[Precision, _Written], listener: Listener
+def _check(spec: ModelSpec, xml: Path, precision: Precision, reference: Future[Reference]) -> SelfChecked:
+    compiled = load(spec, xml, precision)
+    return check(spec, reference.result(), compiled, precision)
+
+
+def _proven(
+    spec: ModelSpec, written: Mapping[Precision, _Written], listener: Listener
 ) -> dict[Precision, SelfChecked]:
     checked = {}
     for precision, each in written.items():
-        assert each.compiled is not None
-        checked[precision] = check(spec, reference, each.compiled.result(), precision)
-        worst = checked[precision].worst
-        found = ModelSelfChecked(
-            spec.full_name, precision, worst.difference, worst.tolerance, reference.runtime
-        )
-        listener(found)
+        if each.checked is not None:
+            found = checked[precision] = each.checked.result()
+            worst = found.worst
+            listener(
+                ModelSelfChecked(
+                    spec.full_name, precision, worst.difference, worst.tolerance, found.reference
+                )
+            )
     return checked
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from posezoo.convert import original
 from posezoo.convert.cut import cut, find_input
 from posezoo.convert.drawing import draw
-from posezoo.convert.ir import unmapped
+from posezoo.convert.ir import movable
 from posezoo.errors import SelfCheckError
 from posezoo.openvino_runtime import openvino, reason_of
 from posezoo.spec.model import Framework, Input, ModelSpec
@@ -30,8 +30,9 @@ Signature = tuple[Shape, np.dtype[Any]]
 #: One picture per seed goes through both networks.
 SEEDS = (1, 2)
 
-#: Numerical comparisons need it in words: CPUs with AMX or AVX512-BF16 run f32 networks in bf16.
-EXACT = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
+#: Numerical comparisons need f32 in words: CPUs with AMX or AVX512-BF16 run f32 networks in bf16. The threads
+#: of two networks that are checked at a time would be pinned to the same core, and wait for each other.
+EXACT = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1", "ENABLE_CPU_PINNING": "NO"}
 
 # Sizes that a network leaves open: one image, of a side that all strides divide.
 _OPEN_SIZES = {"N": 1, "H": 128, "W": 128}
@@ -223,7 +224,7 @@ class _OpenVINO:
         }
         network.reshape({name: ov.PartialShape(list(shape)) for name, shape in shapes.items()})
         network = cut(network, [port.name for port in spec.outputs], spec.name)
-        self._compiled = unmapped(ov).compile_model(network, "CPU", EXACT)
+        self._compiled = movable(ov).compile_model(network, "CPU", EXACT)
         self.inputs: Mapping[str, Signature] = {
             name: (shapes[name], port.element_type.to_dtype())
             for name, port in zip(names, network.inputs, strict=True)
@@ -240,18 +241,28 @@ def run_compiled(compiled: Any, feed: Mapping[str, Array]) -> dict[str, Array]:
     return {name: results[port].copy() for port in compiled.outputs for name in port.names}
 
 
-def _open_litert(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
+_MODULES = {Framework.ONNX: "onnxruntime", Framework.TFLITE: "ai_edge_litert.interpreter"}
+
+
+def import_runtime(framework: Framework) -> Any:
+    """The module of the independent runtime; None where it is not installed, or where there is none.
+
+    It takes a tenth of a second: whoever waits for something else anyhow can have it done meanwhile.
+    """
     try:
-        module = importlib.import_module("ai_edge_litert.interpreter")
-    except (ImportError, OSError):  # not installed, or without the system library that it needs
+        return importlib.import_module(_MODULES[framework]) if framework in _MODULES else None
+    except (ImportError, OSError):  # OSError: without a system library that it needs
         return None
-    return _LiteRT(module, path, sizes)
+
+
+def _open_litert(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
+    module = import_runtime(Framework.TFLITE)
+    return _LiteRT(module, path, sizes) if module else None
 
 
 def _open_onnx_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
-    try:
-        module = importlib.import_module("onnxruntime")
-    except (ImportError, OSError):
+    module = import_runtime(Framework.ONNX)
+    if module is None:
         return None
     try:
         return _OnnxRuntime(module, path, sizes)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posezoo.convert.ir import unmapped
+from posezoo.convert.ir import movable
 from posezoo.convert.reference import EXACT, Reference, run_compiled
 from posezoo.errors import SelfCheckError
 from posezoo.openvino_runtime import openvino, reason_of
@@ -66,7 +66,7 @@ def load(spec: ModelSpec, xml: Path, precision: Precision) -> Any:
         SelfCheckError: it cannot be run.
     """
     try:
-        return unmapped(openvino()).compile_model(xml, "CPU", EXACT)
+        return movable(openvino()).compile_model(xml, "CPU", EXACT)
     except RuntimeError as error:
         raise _failure_of(spec, precision)(f"cannot be run: {reason_of(error)}") from error
 
