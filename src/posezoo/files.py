@@ -33,6 +33,8 @@ _HINTS = {
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 
+_LARGE = 16 << 20
+
 #: The most that is ever hashed of an archive's member, in bytes.
 MAX_MEMBER = 4 << 30
 
@@ -43,15 +45,17 @@ _UMASK_LOCK = threading.Lock()
 
 
 def digest_of(path: Path, algorithm: str = "sha384") -> Digest:
-    """The digest of a file's bytes, read in pieces of 1 MiB.
+    """The digest of a file's bytes.
 
     Raises:
         OSError: it cannot be read.
     """
     hasher = hashlib.new(algorithm)
-    with open(path, "rb") as stream:
-        while piece := stream.read(CHUNK):
-            hasher.update(piece)
+    # In large pieces: between two of them a thread waits for Python's lock, which others hold for long.
+    piece = memoryview(bytearray(min(_LARGE, max(1, path.stat().st_size))))
+    with open(path, "rb", buffering=0) as stream:
+        while length := stream.readinto(piece):
+            hasher.update(piece[:length])
     return Digest(algorithm, hasher.hexdigest())
 
 
