@@ -72,6 +72,12 @@ class Selection:
     composites: tuple[CompositeSpec, ...] = ()
     problems: tuple[SpecError, ...] = ()
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about the files of these models and composites, and was left out."""
+        specs: tuple[ModelSpec | CompositeSpec, ...] = (*self.composites, *self.models)
+        return tuple(warning for spec in specs for warning in spec.warnings)
+
 
 Known = ModelSpec | CompositeSpec | SpecError
 State = tuple[int, ...]  # of a file: size, inode, and times of change

@@ -15,7 +15,7 @@ import termios
 import pytest
 
 from fakes.command import posezoo
-from fakes.zoo import model_yml, write_composite, write_model
+from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.cli import info
 from posezoo.cli import list as listing
 from posezoo.cli import main as command_line
@@ -162,6 +162,17 @@ def test_a_file_that_cannot_be_read_is_told_whatever_is_asked_for(zoo):
     assert ended.returncode == 1
     assert "bad/model.yml" in ended.stderr
     assert ended.stdout.splitlines()[1].startswith("alpha")
+
+
+def test_an_unknown_key_of_a_foreign_zoo_is_one_warning_and_the_model_is_shown(zoo):
+    write_model(zoo / "models", "foreign", omz_yml(descripton="x"))
+    ended = run(zoo, "list", "foreign")
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines()[1].startswith("foreign ")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("warning: ")
+    assert "foreign/model.yml:" in line
+    assert "descripton: unknown key, left out; did you mean description?" in line
 
 
 def test_info_tells_all_that_is_declared(zoo):

@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from fakes.command import posezoo
-from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
 
 
 @pytest.fixture
@@ -120,6 +120,14 @@ def test_a_planted_mistake_in_a_registry_is_found(zoo, changes, rule):
     assert [(found["model"], found["rule"]) for found in json.loads(ended.stdout)["findings"]] == [
         ("planted", rule)
     ]
+
+
+def test_an_unknown_key_is_found_in_a_foreign_form_too(zoo):
+    write_model(zoo / "models", "planted", omz_yml(descripton="x"))
+    assert (
+        "descripton: unknown key, left out; did you mean description? [known-keys]"
+        in run(zoo, "verify", "--metadata").stdout
+    )
 
 
 def test_a_stage_without_a_folder_and_a_folder_without_a_stage_are_found(zoo):

@@ -145,7 +145,6 @@ STRUCTURAL: dict[str, Bad] = {
     "mean in words": ours("inputs[0].mean[0]", "a number", inputs=[{**INPUT, "mean": ["x", 1, 2]}]),
     "reversal in words": ours("inputs[0].reverse_input_channels", "true or false", inputs=[{**INPUT, "reverse_input_channels": "maybe"}]),
     "input without a name": theirs("input_info[0]", "name is missing", input_info=[{"shape": [1]}]),
-    "unknown key of input_info": theirs("input_info[0].mean", "unknown key", input_info=[{"name": "x", "mean": [1]}]),
     "both forms of inputs": theirs("input_info", "given beside inputs", inputs=[INPUT]),
     "outputs beside arguments": theirs("input_info", "given beside outputs", outputs=[{"name": "x", "shape": [1]}]),
     "inputs beside arguments": theirs("model_optimizer_args", "given beside inputs", input_info=None, inputs=[INPUT]),
@@ -203,6 +202,7 @@ STRUCTURAL: dict[str, Bad] = {
 }  # fmt: skip
 
 MEANING: dict[str, Bad] = {
+    "too many unknown keys": theirs("input_info[0].x16", "unknown key", input_info=[{"name": "x"} | {f"x{number}": 1 for number in range(17)}]),
     "one name twice": ours("files[1].name", "is there already", files=[FILE, FILE]),
     "twins of case": ours("files[1].name", "where case is ignored", files=[FILE, {**FILE, "name": "NET.tflite"}]),
     "twins of Unicode": ours("files[0].name", "composed form", files=[{**FILE, "name": "cafe\u0301"}]),

@@ -84,6 +84,9 @@ def _start(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]
         "PATH": os.pathsep.join((str(MO_ENV / "bin"), os.environ["PATH"])),
         "HOME": str(folder.parent / "home"),
         "CI": "true",
+        "PYTHONPATH": os.environ.get(
+            "PYTHONPATH", ""
+        ),  # the posezoo that is tested, where it is not installed
     }
     return subprocess.run(
         command, cwd=folder, env=environ, capture_output=True, text=True, timeout=180, check=False

@@ -109,6 +109,7 @@ ROWS = (
     Row("downloader", "--name lost,one,wrong,long,short", says="FAILED:"),
     Row("downloader", "--name zipped", {"files": "archive stays"}),
     Row("downloader", "--name patched"),
+    Row("downloader", "--name misspelt"),
     Row("downloader", "--name unpatchable", {"failed": "no traceback"}),
     Row("downloader", "--all", {"files": "archive stays", "failed": "no traceback", "models": "no traceback"}),
     # precisions
@@ -212,7 +213,7 @@ ROWS = (
     Row("converter", "--name pair --precisions FP32", {"failed": "composites"}, says="FAILED:"),
     # what is described
     Row("info_dumper", "--name one"),
-    Row("info_dumper", "--name one,ir-net,patched,zipped"),
+    Row("info_dumper", "--name one,ir-net,patched,zipped,misspelt"),
     Row("info_dumper", "--name pair", {"info": "composites", "models": "composites"}),
     Row("info_dumper", "--name pair-first,pair-second"),
     Row("info_dumper", "--list {list}", files={"models.lst": "two\none"}),

@@ -71,6 +71,9 @@ def small_zoo(root: Path, server: Server) -> None:
     zoo.add("long", {**longer, "size": 100})
     good = zoo.file("two-sources.onnx", b"two sources")
     zoo.add("two-sources", {**good, "original_source": zoo.file("other", b"never asked")["source"]})
+    zoo.add(
+        "misspelt", {**zoo.file("misspelt.onnx", b"misspelt"), "oroginal_source": "https://models.invalid/x"}
+    )
     archive = zoo.file("net.zip", zipped())
     unpack = {"$type": "unpack_archive", "file": "net.zip", "format": "zip"}
     zoo.add("zipped", archive, postprocessing=[unpack])

@@ -244,6 +244,37 @@ def test_what_is_written_into_the_ir_keeps_its_types(tmp_path):
     }  # fmt: skip
 
 
+def test_an_unknown_key_of_open_model_zoos_form_is_left_out_with_a_warning(tmp_path):
+    file = {"name": "net.onnx", "size": 3, "checksum": "0" * 96, "source": "https://models.invalid/net.onnx"}
+    spec = omz_spec_of(
+        tmp_path,
+        files=[{**file, "oroginal_source": DRIVE}],
+        input_info=[{"name": "image", "shape": [1, 3, 4, 6], "mean": [1, 2, 3]}],
+    )
+    assert spec.files[0].sources == (HttpSource("https://models.invalid/net.onnx"),)
+    assert spec.inputs[0].mean == ()
+    assert {warning.removeprefix(str(spec.path)) for warning in spec.warnings} == {
+        ":8:3: files[0].oroginal_source: unknown key, left out; did you mean original_source?",
+        ":18:3: input_info[0].mean: unknown key, left out; known: name, shape, layout",
+    }
+
+
+@pytest.mark.parametrize(
+    "ours", [{"decoder": {"name": "openpose"}}, {"license": {"spdx": "MIT", "text": "x.txt"}}]
+)
+def test_an_unknown_key_beside_one_of_ours_is_a_mistake(tmp_path, ours):
+    with pytest.raises(SpecError, match="descripton: unknown key"):
+        omz_spec_of(tmp_path, descripton="x", **ours)
+
+
+def test_an_unknown_key_of_a_foreign_composite_is_left_out_with_a_warning(tmp_path):
+    path = tmp_path / "composite-model.yml"
+    path.write_text("task_type: detection\nstages_ordr: [a]\nstages_order: [b, a]\n")
+    spec = read_composite(path, family=Family.PUBLIC, name="ab")
+    assert spec.stages == ("b", "a")
+    assert spec.warnings == (f"{path}:2:1: stages_ordr: unknown key, left out; did you mean stages_order?",)
+
+
 def test_yaml_1_1s_yes_is_read_where_open_model_zoo_writes_it(tmp_path):
     text = as_yaml(omz_yml()) + "quantizable: yes\nquantized: INT8\n"
     spec = read_as_net(write_model(tmp_path / "models", "net", text))

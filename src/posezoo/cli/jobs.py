@@ -43,7 +43,7 @@ class Report:
 
 
 def select(registry: Registry, patterns: Sequence[str] | None, console: Console) -> Selection:
-    """The selected models; files that cannot be read are told at once, those beside in one line.
+    """The selected models; what is wrong with their files is told at once, with others' in one line.
 
     Raises:
         UnknownModelError: a pattern matches no name.
@@ -51,6 +51,8 @@ def select(registry: Registry, patterns: Sequence[str] | None, console: Console)
     selection = registry.select(patterns)
     for problem in selection.problems:
         console.fail(problem)
+    for warning in selection.warnings:
+        console.warn(warning)
     told = {problem.problem for problem in selection.problems}
     beside = [problem for problem in registry.problems() if problem.problem not in told]
     if beside:

@@ -342,6 +342,7 @@ class ModelSpec:
         tag: which of the published variants this is; empty where there is only one without a tag.
         is_default: whether this variant is the one that is meant where no tag is said.
         variants: of the default variant, all the others in their order.
+        warnings: what is odd about the file and was left out, each with its place, in one line.
     """
 
     name: str
@@ -376,6 +377,7 @@ class ModelSpec:
     tag: str = ""
     is_default: bool = True
     variants: tuple[ModelSpec, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:
@@ -432,6 +434,7 @@ class CompositeSpec:
     skeleton: str = ""
     framework: Framework | None = None  # Open Model Zoo's newest state says it once more
     license: License = License()
+    warnings: tuple[str, ...] = ()  # as a model's
 
     @property
     def full_name(self) -> str:

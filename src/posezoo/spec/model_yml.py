@@ -50,6 +50,11 @@ EXCLUSIVE = (
     ("inputs", "input_info"), ("inputs", "model_optimizer_args"),
     ("outputs", "input_info"), ("outputs", "model_optimizer_args"),
 )  # fmt: skip
+#: Keys that Open Model Zoo has not: a file with one of them is in our form.
+OURS = (
+    "origin", "revision", "network", "checkpoint", "inputs", "outputs", "decoder", "skeleton", "self_check",
+    "published", "training", "license_note", "variants", "stages",
+)  # fmt: skip
 #: Ours, and all of Open Model Zoo's two generations.
 TASKS = (
     "human_pose_estimation", "human_pose_estimation_3d", "detection",
@@ -72,18 +77,32 @@ TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 def read_model(path: Path, *, family: Family, name: str, composite: str = "") -> ModelSpec:
     """The model that a model.yml declares; its name and family are those of its folders.
 
+    An unknown key is a mistake in our form. In Open Model Zoo's, whose own tools do not look at what they do
+    not know, it is left out, and the model has a warning.
+
     Raises:
         SpecError: the first thing in the file that cannot be meant, with its place.
     """
-    top = read(path).fields(MODEL_KEYS)
+    node = read(path)
+    left_out = _left_out(node)
+    top = node.fields(MODEL_KEYS)
     tagged = top.get("variants")
     if tagged is None:
-        return _read_variant(top, path, family, name, composite)
+        model = _read_variant(top, path, family, name, composite)
+        return replace(model, warnings=tuple(left_out)) if left_out else model
     default, *others = (
         replace(_read_variant(fields, path, family, name, composite), tag=tag, is_default=not index)
         for index, (tag, fields) in enumerate(_variants(top, tagged).items())
     )
     return replace(default, variants=tuple(others))
+
+
+def _left_out(node: Node) -> list[str]:
+    """Where the unknown keys will be told of a file in Open Model Zoo's form; in ours they are errors."""
+    keys = node.value if isinstance(node.value, dict) else {}
+    terms = keys.get("license")
+    ours = any(key in keys for key in OURS) or (terms is not None and not terms.is_text())
+    return [] if ours else node.tolerate_strangers()
 
 
 def _variants(top: Fields, node: Node) -> dict[str, Fields]:
@@ -150,12 +169,13 @@ def read_composite(path: Path, *, family: Family, name: str) -> CompositeSpec:
     """The composite that a composite-model.yml declares.
 
     Where it names no stages, as in Open Model Zoo 2021.4, they are the folders below with a model.yml, in
-    alphabetical order.
+    alphabetical order. An unknown key is what it is in a model.yml.
 
     Raises:
         SpecError: the first thing in the file that cannot be meant, with its place.
     """
     node = read(path)
+    left_out = _left_out(node)
     top = node.fields(COMPOSITE_KEYS)
     ours, theirs = top.get("stages"), top.get("stages_order")
     if ours is not None and theirs is not None:
@@ -177,6 +197,7 @@ def read_composite(path: Path, *, family: Family, name: str) -> CompositeSpec:
         skeleton=word(top.get("skeleton")),
         framework=Framework(framework.word(Framework)) if framework is not None else None,
         license=_license(terms) if terms is not None else License(),
+        warnings=tuple(left_out),
     )
 
 

@@ -25,6 +25,8 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
 MAX_EVENTS = 20_000
 MAX_KEY_LENGTH = 200
+#: The most unknown keys that are warned of and left out, where they are; one more is an error.
+MAX_STRANGERS = 16
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "false": False, "False": False}
@@ -44,7 +46,7 @@ _NUMBER = re.compile(r"[-+]?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3
 class Node:
     """One value of a YAML file and the place where it stands (lines and columns count from 1)."""
 
-    __slots__ = ("column", "file", "key", "key_node", "line", "parent", "value")
+    __slots__ = ("column", "file", "key", "key_node", "line", "parent", "strangers", "value")
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Node:
         self.file, self.line, self.column = file, line, column
         self.parent, self.key, self.key_node = parent, key, key_node
         self.value: str | list[Node] | dict[str, Node] | None = value
+        self.strangers: list[str] | None = None
 
     @property
     def field(self) -> str:
@@ -71,6 +74,15 @@ class Node:
     def error(self, problem: str, *, hint: str = "") -> SpecError:
         """The error that something is wrong with this value."""
         return SpecError(self.file, self.line, self.column, self.field, problem, hint=hint)
+
+    def tolerate_strangers(self) -> list[str]:
+        """From now on no unknown key below here is an error, up to a number of them.
+
+        Returns:
+            What will have been left out, each with its place: the list grows as values are asked for.
+        """
+        self.strangers = []
+        return self.strangers
 
     def text(self) -> str:
         """This value as text.
@@ -141,19 +153,36 @@ class Node:
         return self.value
 
     def fields(self, known: Collection[str] | None = None) -> Fields:
-        """This value as a mapping whose keys are all known; any keys where ``known`` is None."""
+        """This value as a mapping whose keys are all known; any keys where ``known`` is None.
+
+        Raises:
+            SpecError: it is no mapping, or has an unknown key where strangers are not tolerated.
+        """
         if not isinstance(self.value, dict):
             raise self._unexpected("a mapping")
         if known is not None:
             for key, node in self.value.items():
                 if key not in known:
-                    hint = nearest(key, known) or f"known: {', '.join(known)}"
-                    raise (node.key_node or node).error("unknown key", hint=hint)
+                    self._meet_stranger(key, node.key_node or node, known)
         return Fields(self, self.value)
 
     def is_text(self) -> bool:
         """Whether this is neither a list nor a mapping."""
         return isinstance(self.value, str)
+
+    def _meet_stranger(self, key: str, node: Node, known: Collection[str]) -> None:
+        hint = nearest(key, known) or f"known: {', '.join(known)}"
+        error = node.error("unknown key", hint=hint)
+        left_out = self._tolerated()
+        if left_out is None or len(left_out) == MAX_STRANGERS:
+            raise error
+        left_out.append(f"{error.problem}, left out; {hint}")
+
+    def _tolerated(self) -> list[str] | None:
+        node: Node | None = self
+        while node is not None and node.strangers is None:
+            node = node.parent
+        return node.strangers if node is not None else None
 
     def _finite(self, text: str) -> float:
         number = float(text)

@@ -71,6 +71,11 @@ def _parts(spec: Spec, registry: Registry) -> Iterator[str]:
         yield f"stages: {name} is " + ("not listed" if name in inside else "no folder of this composite")
 
 
+def _known_keys(spec: Spec, registry: Registry) -> Iterator[str]:
+    """Every key is known, in Open Model Zoo's form too."""
+    yield from spec.warnings
+
+
 def _sentences(spec: Spec, registry: Registry) -> Iterator[str]:
     """A description is a sentence: cards show it as it is."""
     if not spec.description.endswith("."):
@@ -118,6 +123,7 @@ RULES: dict[str, Rule] = {
     "known-decoder": _known_decoder,
     "known-skeleton": _known_skeleton,
     "parts": _parts,
+    "known-keys": _known_keys,
     "sentences": _sentences,
     "safe-sources": _safe_sources,
     "declared-ends": _declared_ends,

@@ -94,7 +94,7 @@ def patterns_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> li
 
 
 def select(registry: Registry, patterns: Sequence[str] | None) -> Selection:
-    """The models that the patterns match; what cannot be read is told at once, others in a line.
+    """The models that the patterns match; what is wrong with their files is told at once, others' in a line.
 
     Raises:
         ContractError: a pattern matches no name.
@@ -106,6 +106,8 @@ def select(registry: Registry, patterns: Sequence[str] | None) -> Selection:
     selection = registry.select(patterns)
     for problem in selection.problems:
         tell(problem)
+    for warning in selection.warnings:
+        warn(warning)
     told = {problem.problem for problem in selection.problems}
     beside = [problem for problem in registry.problems() if problem.problem not in told]
     if beside:
