@@ -156,12 +156,26 @@ def test_that_nothing_matches_is_an_answer_and_is_said(zoo):
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
-def test_a_file_that_cannot_be_read_is_told_whatever_is_asked_for(zoo):
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        (["list", "--framework", "onnx"], 0),
+        (["info", "--framework", "onnx"], 0),
+        (["list", "alpha"], 0),
+        (["list"], 1),
+        (["list", "alpha", "bad"], 1),
+        (["list", "*a*", "--framework", "onnx"], 1),
+        (["info", "--all", "--framework", "onnx"], 1),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_an_error_where_it_is_asked_for_and_else_a_line(zoo, asked, code):
     write_model(zoo / "models", "bad", "files: [")
-    ended = run(zoo, "list", "--framework", "onnx")
-    assert ended.returncode == 1
-    assert "bad/model.yml" in ended.stderr
-    assert ended.stdout.splitlines()[1].startswith("alpha")
+    ended = run(zoo, *asked)
+    assert ended.returncode == code
+    (told,) = [line for line in ended.stderr.splitlines() if not line.startswith("  hint:")]
+    assert told.startswith("error: " if code else "warning: left out: ")
+    assert "bad/model.yml:2:1" in told
+    assert "alpha" in ended.stdout
 
 
 def test_an_unknown_key_of_a_foreign_zoo_is_one_warning_and_the_model_is_shown(zoo):

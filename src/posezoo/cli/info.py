@@ -81,11 +81,11 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.settings import user_folder
 
     filters = filters_of(args)
-    names_none = bool(filters.said) and not args.all and not args.models
-    patterns = None if names_none else options.patterns_of(args)
+    by_filters = bool(filters.said) and not args.all and not args.models
+    patterns = None if by_filters else options.patterns_of(args)
     registry = open_registry(options.settings_of(args).models_dir, memory=user_folder("cache") / "registry")
     with Console(quiet=args.quiet) as console:
-        selection = jobs.select(registry, patterns, console)
+        selection = jobs.select(registry, patterns, console, filtered=by_filters)
         facts = [_facts(row) for row in admitted(selection, filters, console)]
     if args.format == "json":
         print(json.dumps(facts, indent=2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,13 +42,24 @@ class Report:
                 print(path)
 
 
-def select(registry: Registry, patterns: Sequence[str] | None, console: Console) -> Selection:
+def select(
+    registry: Registry, patterns: Sequence[str] | None, console: Console, *, filtered: bool = False
+) -> Selection:
     """The selected models; what is wrong with their files is told at once, with others' in one line.
+
+    Args:
+        registry: where they are declared.
+        patterns: names and globs; None for all.
+        console: whom to tell.
+        filtered: whether filters alone say what is asked for: a file that cannot be read passes none, and is
+            one of the others.
 
     Raises:
         UnknownModelError: a pattern matches no name.
     """
     selection = registry.select(patterns)
+    if filtered:
+        selection = replace(selection, problems=())
     for problem in selection.problems:
         console.fail(problem)
     for warning in selection.warnings:

@@ -13,7 +13,8 @@ With ``--format json`` a list of objects, each composite above its parts::
     description  str
 
 Nothing that matches the filters is an answer too: an empty list or table, a line on the standard
-error, exit code 0.
+error, exit code 0. A file that cannot be read is an error, exit code 1, where models are named or nothing
+narrows the list; beside filters alone it is a line of warning.
 """
 
 from __future__ import annotations
@@ -60,8 +61,10 @@ def run(args: argparse.Namespace) -> int:
 
     registry = open_registry(options.settings_of(args).models_dir, memory=user_folder("cache") / "registry")
     with Console(quiet=args.quiet) as console:
-        selection = jobs.select(registry, args.models or None, console)
-        rows = admitted(selection, filters_of(args), console)
+        filters = filters_of(args)
+        by_filters = bool(filters.said) and not args.models
+        selection = jobs.select(registry, args.models or None, console, filtered=by_filters)
+        rows = admitted(selection, filters, console)
     if args.format == "json":
         print(json.dumps([row.facts() for row in rows], indent=2))
     else:
