@@ -122,6 +122,28 @@ def test_filters_narrow_what_is_shown_and_go_together(names, verb, filters, admi
     assert names(verb, *filters) == admitted
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("pose", {"human-pose-net", "blaze", "two-pose_nets"}),
+        ("ose", set()),
+        ("human-pose", {"human-pose-net"}),
+        ("-pose", {"human-pose-net", "two-pose_nets"}),
+        ("nets", {"two-pose_nets"}),
+        ("net", {"human-pose-net", "two-pose_nets"}),
+        ("BLAZEPOSE", {"blaze"}),
+        (".", {"human-pose-net", "blaze", "two-pose_nets"}),
+    ],
+)
+def test_a_search_matches_from_where_words_begin(tmp_path, capsys, words, found):
+    for name, text in (("human-pose-net", "A."), ("blaze", "BlazePose, whose."), ("two-pose_nets", "B.")):
+        write_model(tmp_path / "models", name, declared("net.onnx", description=text))
+    command_line.main(
+        ["list", f"--search={words}", "--models_dir", str(tmp_path / "models"), "--format", "json"]
+    )
+    assert {row["name"] for row in json.loads(capsys.readouterr().out)} == found
+
+
 def test_filters_narrow_what_is_named(names):
     assert names("list", "whole", "beta", "--task", "detection") == ["beta", "second"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -79,19 +80,25 @@ class Filters:
     frameworks: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
     licenses: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()  # or their beginnings
     said: str = ""  # as it was typed
 
     def admit(self, each: Listed) -> bool:
         """Whether a row is asked for; a composite is judged by its own words and its parts' files."""
-        text = f"{each.model.full_name} {each.model.description}".casefold()
+        text = f"{each.model.full_name} {each.model.description}"
         return (
             (not self.tasks or each.model.task in self.tasks)
             and _meet(self.frameworks, each.frameworks)
             and _meet(self.precisions, precisions(each.parts))
             and _meet(self.licenses, each.licenses)
-            and all(word in text for word in self.words)
+            and all(_begins_in(text, word) for word in self.words)
         )
+
+
+def _begins_in(text: str, word: str) -> bool:
+    """Whether a word of the text begins like this; inside of BlazePose and human_pose Pose begins, too."""
+    start = r"(?:(?<![^\W_])|(?<=[a-z])(?=[A-Z]))" if word[0].isalnum() else ""
+    return re.search(f"{start}(?i:{re.escape(word)})", text) is not None
 
 
 def _meet(patterns: tuple[str, ...], values: list[Any]) -> bool:
@@ -138,7 +145,9 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
         "--license", action="append", metavar="GLOB", help="SPDX identifier or a glob, such as 'BSD-*'"
     )
     filters.add_argument(
-        "--search", metavar="TEXT", help="every word in the name or description, in any case of letters"
+        "--search",
+        metavar="TEXT",
+        help="words or beginnings of words, all in the name or description, in any case of letters",
     )
 
 
@@ -153,6 +162,6 @@ def filters_of(args: argparse.Namespace) -> Filters:
         frameworks=tuple(args.framework or ()),
         precisions=tuple(args.precision or ()),
         licenses=tuple(args.license or ()),
-        words=tuple((args.search or "").casefold().split()),
+        words=tuple((args.search or "").split()),
         said=" ".join(said),
     )
