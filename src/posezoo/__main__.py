@@ -1,5 +1,26 @@
-"""python -m posezoo: the command line."""
+"""python -m posezoo, and every other way in: the command line, where ^C is answered from the first moment.
 
-from posezoo.cli.main import main
+Nothing but what is needed for that is imported here.
+"""
 
-raise SystemExit(main())
+from __future__ import annotations
+
+import signal
+from importlib import import_module
+
+
+def main(module: str = "posezoo.cli.main") -> int:
+    """Run a module's ``main`` and return its exit code.
+
+    While the module is imported there is nothing to clean up: ^C ends the process as it ends any other, by
+    its signal, and not with a traceback from the middle of an import. From then on ``cli.door`` answers.
+    """
+    # Where it is ignored (nohup, a shell's background), it stays so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    code: int = import_module(module).main()
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

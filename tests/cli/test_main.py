@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -134,3 +135,39 @@ def test_a_signal_ends_a_download_at_once_without_a_traceback(tmp_path, number, 
     assert child.returncode == code
     assert "Traceback" not in shown
     assert not (tmp_path / "out" / "public" / "net" / "net.tflite").exists()
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "posezoo", "list"],
+        *([f"tools/downloader/{name}.py", "--print_all"] for name in ("downloader", "converter", "info_dumper", "verifier")),
+    ],
+    ids=lambda command: command[-2],
+)  # fmt: skip
+def test_an_interrupt_while_it_is_still_starting_ends_it_without_a_word(tmp_path, command):
+    # In place of Python's own: an import that takes longer than anybody waits.
+    (tmp_path / "argparse.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))}
+    child = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts,
+    )  # fmt: skip
+    assert child.stdout.readline() == "importing\n"
+    child.send_signal(signal.SIGINT)
+    _, shown = child.communicate(timeout=10)
+    assert shown == ""
+    assert child.returncode == -signal.SIGINT  # a shell says 130
+
+
+def test_an_interrupt_that_is_ignored_stays_ignored():
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from posezoo.__main__ import main; from posezoo.cli import main as command_line\n"
+        "command_line.main = lambda: signal.raise_signal(signal.SIGINT) or 7\n"
+        "sys.exit(main())"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 7

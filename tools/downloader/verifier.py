@@ -7,7 +7,7 @@ from pathlib import Path
 if find_spec("posezoo") is None:
     sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
 
-from posezoo.cli.omz.verifier import main
+from posezoo.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("posezoo.cli.omz.verifier"))

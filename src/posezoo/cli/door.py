@@ -32,17 +32,17 @@ def through(work: Callable[[], int], *, tell: Callable[[PosezooError], None] | N
         with contextlib.suppress(AttributeError, ValueError):
             # A terminal that cannot show a character gets its escape, not a traceback.
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    with _signals_raise():
-        try:
+    try:
+        with _signals_raise():
             return _run(work, tell or tell_in_words)
-        except Ended as ended:
-            return ended.code
-        except KeyboardInterrupt:
-            return 130
-        except BrokenPipeError:
-            # `posezoo list | head -1`: nobody reads on, and Python must not try to flush at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+    except Ended as ended:
+        return ended.code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # `posezoo list | head -1`: nobody reads on, and Python must not try to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 class Ended(BaseException):
@@ -106,7 +106,10 @@ def _signals_raise() -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         raise Ended(128 + number)
 
-    before = {}
+    before: dict[str, signal._HANDLER] = {}
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # so it is left by __main__
+        with contextlib.suppress(ValueError):
+            before["SIGINT"] = signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("SIGTERM", "SIGHUP"):  # SIGHUP is not everywhere
         if hasattr(signal, name):
             with contextlib.suppress(ValueError):  # not in the main thread

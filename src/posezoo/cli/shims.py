@@ -67,7 +67,7 @@ def script(module: str) -> str:
     """
     source = Path(__file__).resolve().parents[2]  # what holds the package posezoo: installed, or a checkout
     code = f"import sys; sys.path[:1] = []; sys.path.append({str(source)!r}); "
-    code += f"from {module} import main; sys.exit(main())"
+    code += f"from posezoo.__main__ import main; sys.exit(main({module!r}))"
     return f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(code)} "$@"\n'
 
 
