@@ -46,8 +46,6 @@ LONGEST_ASKED_PAUSE_S = 30.0
 # Ten lines a second are enough for any eye and any log.
 _PROGRESS_EVERY_S = 0.1
 
-_HINT = "check the network and any proxy, or name a folder that holds a copy: --mirror DIR"
-
 Failures = list[tuple[Origin, FetchError]]
 
 
@@ -219,11 +217,18 @@ def _failure(file: SourceFile, failures: Failures) -> FetchError:
     """One error for all; a cache that simply does not hold the file is no news."""
     told = [(o, e) for o, e in failures if not (o.kind is Kind.CACHE and isinstance(e, MissingError))]
     if not told:
-        return SourceError(f"{file.name}: no source to ask", hint=_HINT)
+        return SourceError(f"{file.name}: no source to ask", hint=_hint(file))
     reasons = "; ".join(f"{origin.name}: {error.problem}" for origin, error in told)
-    hint = next((error.hint for _, error in told if error.hint), _HINT)
+    hint = next((error.hint for _, error in told if error.hint), _hint(file))
     if len(told) > 1:
         return FetchError(f"{file.name}: no source gave it: {reasons}", hint=hint)
     kind = type(told[0][1])
     known = kind if kind in (SizeError, DigestError, ArchiveError) else SourceError
     return known(f"{file.name}: {reasons}", hint=hint)
+
+
+def _hint(file: SourceFile) -> str:
+    network = "check the network and any proxy"
+    if file.checksum is None:  # a mirror is asked by the digest of the file itself
+        return network
+    return f"{network}, or name a folder that holds a copy: --mirror DIR"
