@@ -40,9 +40,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     options.add_lock(parser)
     options.add_precisions(parser)
     parser.add_argument("--onnx_only", action="store_true", help="write the ONNX of a network of ours, no IR")
-    parser.add_argument(
-        "--force", action="store_true", help="convert again what is up to date, or was made of other weights"
-    )
+    options.add_force(parser)
     options.add_registry(parser)
     options.add_dry_run(parser)
     options.add_output(parser)

@@ -15,8 +15,6 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 if TYPE_CHECKING:
     from posezoo.registry import Registry
 
-TRUST = "take what comes for a file whose publisher states no checksum; the lock holds it from then on"
-
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Help with its examples left as they are, and room for long flags."""
@@ -110,15 +108,11 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     add_sources(parser)
 
 
-def add_output_dir(parser: argparse.ArgumentParser) -> None:
-    """Where files go to."""
-    parser.add_argument(
-        "-o",
-        "--output_dir",
-        type=Path,
-        metavar="DIR",
-        help=f"{KINDS['output_dir'].help} (default: your cache folder)",
-    )
+def add_output_dir(
+    parser: argparse.ArgumentParser, what: str = KINDS["output_dir"].help, default: str = "your cache folder"
+) -> None:
+    """Where files go to, or lie."""
+    parser.add_argument("-o", "--output_dir", type=Path, metavar="DIR", help=f"{what} (default: {default})")
 
 
 def add_download_dir(parser: argparse.ArgumentParser, default: str) -> None:
@@ -129,6 +123,13 @@ def add_download_dir(parser: argparse.ArgumentParser, default: str) -> None:
         type=Path,
         metavar="DIR",
         help=f"where the published files lie (default: {default})",
+    )
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Do it again."""
+    parser.add_argument(
+        "--force", action="store_true", help="convert again what is up to date, or was made of other weights"
     )
 
 
@@ -165,7 +166,11 @@ def add_lock(parser: argparse.ArgumentParser) -> None:
 def add_trust(parser: argparse.ArgumentParser) -> None:
     """Whether a source may be taken at its word, once."""
     add_lock(parser)
-    parser.add_argument("--trust_on_first_use", action="store_true", help=TRUST)
+    parser.add_argument(
+        "--trust_on_first_use",
+        action="store_true",
+        help="take what comes for a file whose publisher states no checksum; the lock holds it from then on",
+    )
 
 
 def add_precisions(parser: argparse.ArgumentParser) -> None:

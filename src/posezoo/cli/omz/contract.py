@@ -204,17 +204,6 @@ def _add_selection(parser: argparse.ArgumentParser, verb: str) -> None:
     )
 
 
-def add_lock(parser: argparse.ArgumentParser) -> None:
-    """Where it stands what files without a pin must hold."""
-    parser.add_argument(
-        "--lock",
-        type=Path,
-        metavar="FILE",
-        help="what files without a pin held at their first download (default: posezoo.lock beside the "
-        "posezoo.cfg in use, else in the working folder)",
-    )
-
-
 def _listed(path: Path) -> list[str]:
     """The first word of each line, as a shell would read it."""
     import shlex

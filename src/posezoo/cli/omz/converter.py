@@ -63,20 +63,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-d",
-        "--download_dir",
-        type=Path,
-        metavar="DIR",
-        help="where the downloaded files lie (default: the working folder)",
-    )
-    parser.add_argument(
-        "-o",
-        "--output_dir",
-        type=Path,
-        metavar="DIR",
-        help="where the IR go (default: the folder of the downloaded files)",
-    )
+    options.add_download_dir(parser, "the working folder")
+    options.add_output_dir(parser, "where the IR go", "the folder of the published files")
     parser.add_argument(
         "--precisions",
         metavar="PREC[,PREC...]",
@@ -92,16 +80,14 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         help="an argument of Model Optimizer for every model, as --add_mo_arg=--mean_values=[127,127,127]; "
         "may be given several times",
     )
-    contract.add_lock(parser)
+    options.add_lock(parser)
     parser.add_argument("--dry_run", action="store_true", help="print what would be done; touch nothing")
     parser.add_argument("--no_card", action="store_true", help="draw no README.md beside the IR")
     parser.add_argument(
         "-j", "--jobs", type=_jobs, default=1, metavar="N|auto", help="how many models to convert at once"
     )
     options.add_own_weights(parser)
-    parser.add_argument(
-        "--force", action="store_true", help="convert again what is up to date, or was made of other weights"
-    )
+    options.add_force(parser)
     # As these were written in old scripts.
     parser.add_argument("--add-mo-arg", dest="add_mo_arg", action="append", help=argparse.SUPPRESS)
     parser.add_argument("--dry-run", dest="dry_run", action="store_true", help=argparse.SUPPRESS)

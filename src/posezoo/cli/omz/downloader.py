@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo.cli import options
 from posezoo.cli.omz import contract
-from posezoo.cli.options import TRUST
 from posezoo.errors import NoPinError, PosezooError
 from posezoo.registry import open_registry
 from posezoo.settings import Settings, resolve
@@ -63,9 +63,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="PREC[,PREC...]",
         help=f"of models published as IR, only these: {', '.join(contract.PRECISIONS)}",
     )
-    parser.add_argument(
-        "-o", "--output_dir", type=Path, metavar="DIR", help="where files go (default: the working folder)"
-    )
+    options.add_output_dir(parser, "where files go", "the working folder")
     parser.add_argument(
         "--cache_dir", type=Path, metavar="DIR", help="keep a copy of each file by its digest"
     )
@@ -75,8 +73,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|URL",
         help="a folder or an address laid out like the cache, asked first; may be given several times",
     )
-    contract.add_lock(parser)
-    parser.add_argument("--trust_on_first_use", action="store_true", help=TRUST)
+    options.add_trust(parser)
     parser.add_argument(
         "--num_attempts",
         type=contract.positive,

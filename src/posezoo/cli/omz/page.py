@@ -41,7 +41,8 @@ EVENTS = """\
 ## Lines and events
 
 Headings of models and steps, `FAILED:` and the names below it go to the standard output; errors, each with
-its reason, and warnings to the standard error, as `########## Error:` and `########## Warning:`.
+its reason, and warnings to the standard error, as `########## Error:` and `########## Warning:`. A key that
+Open Model Zoo's form of model.yml has not is such a warning; its own tools say nothing.
 
 With `--progress_format json` the standard output holds one object a line, `$type` first:
 `model_download_begin` {model, num_files}, `model_download_end` {model, successful, reason},

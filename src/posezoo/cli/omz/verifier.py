@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo.cli import options
 from posezoo.cli.omz import contract
 from posezoo.registry import open_registry
 from posezoo.settings import resolve
@@ -33,24 +34,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-o",
-        "--output_dir",
-        type=Path,
-        metavar="DIR",
-        help="where files and IR lie (default: the working folder)",
-    )
-    parser.add_argument(
-        "-d",
-        "--download_dir",
-        type=Path,
-        metavar="DIR",
-        help="where the downloaded files lie (default: the output folder)",
-    )
+    options.add_output_dir(parser, "where files and IR lie", "the working folder")
+    options.add_download_dir(parser, "the output folder")
     parser.add_argument(
         "--metadata", action="store_true", help="check the model.yml files instead; needs no weights"
     )
-    contract.add_lock(parser)
+    options.add_lock(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to answer")
 
 
