@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import datetime, timezone
 
 import pytest
@@ -82,3 +84,33 @@ def test_a_lock_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "posezoo.lock").mkdir()
     with pytest.raises(PosezooError, match="lock: cannot be read"):
         Lock(tmp_path / "posezoo.lock").pinned(SPEC)
+
+
+RECORD = """
+import sys, time
+from pathlib import Path
+from posezoo.lock import Lock
+from posezoo.spec.model import Digest, Family, Framework, License, ModelSpec, SourceFile
+folder, who = Path(sys.argv[1]), sys.argv[2]
+lock = Lock(folder / "posezoo.lock")
+files = tuple(SourceFile(f"{number}.pth", None, None, (), max_size=9) for number in range(10))
+spec = ModelSpec(f"net-{who}", Family.PUBLIC, folder / "model.yml", "", "", Framework.ONNX, License(), files)
+print("ready", flush=True)
+while not (folder / "go").exists():
+    time.sleep(0.001)
+for file in files:
+    lock.record(spec, file, 5, Digest("sha384", "1" * 96))
+"""
+
+
+def test_runs_that_write_in_the_same_instant_lose_no_entry(tmp_path):
+    runs = [
+        subprocess.Popen([sys.executable, "-c", RECORD, tmp_path, str(who)], stdout=subprocess.PIPE)
+        for who in range(4)
+    ]
+    for run in runs:
+        assert run.stdout.readline() == b"ready\n"
+    (tmp_path / "go").touch()
+    assert [run.communicate(timeout=60) and run.returncode for run in runs] == [0] * 4
+    assert len((tmp_path / "posezoo.lock").read_text().splitlines()) == 40
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["go", "posezoo.lock"]

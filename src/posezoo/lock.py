@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from posezoo.errors import DigestError, PosezooError
-from posezoo.files import write_whole
+from posezoo.files import cannot_write, write_whole
+from posezoo.guard import in_turn
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 
 NAME = "posezoo.lock"
@@ -70,12 +72,12 @@ class Lock:
 
         Raises:
             DigestError: there is an entry already, and it says something else.
-            OutputError: the lock cannot be written.
+            OutputError: the lock cannot be written, or another run keeps it locked.
             PosezooError: it cannot be read.
         """
         seen = self._now().isoformat(timespec="seconds")
         entry = Entry(_key(spec), file.name, size, digest.value, FIRST_USE, seen)
-        with self._alone:
+        with self._alone, self._turn():
             entries = _read(self.path)  # again: another run may have written since
             known = entries.setdefault((entry.model, entry.file), entry)
             if known.sha384 != entry.sha384:
@@ -86,6 +88,15 @@ class Lock:
             lines = [json.dumps(asdict(each)) for _, each in sorted(entries.items())]
             write_whole(self.path, "".join(f"{line}\n" for line in lines).encode())
             self._entries = entries
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with in_turn(self.path):
+                yield
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
 
     def _pinned(self, spec: ModelSpec, file: SourceFile) -> SourceFile:
         if self._entries is None:
