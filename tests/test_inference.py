@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from posezoo.errors import InferenceError
-from posezoo.inference import Network
+from posezoo.inference import Network, Runtime
 from posezoo.openvino_runtime import openvino
 
 pytest.importorskip("openvino")
@@ -141,30 +141,30 @@ def test_a_damaged_ir_is_refused_in_one_line(small_ir, tmp_path, capfd, suffix, 
 @pytest.mark.parametrize("device", ["XPU", "cpu", "", "CPU,GPU"])
 def test_an_unknown_device_lists_those_that_there_are(small_ir, device):
     with pytest.raises(InferenceError, match=rf"no device '{device}' here: there is .*CPU"):
-        Network(small_ir[0], device)
+        Network(small_ir[0], Runtime(device))
 
 
 def test_a_device_that_differs_by_case_is_suggested(small_ir):
     with pytest.raises(InferenceError) as caught:
-        Network(small_ir[0], "cpu")
+        Network(small_ir[0], Runtime("cpu"))
     assert caught.value.hint == "did you mean CPU?"
 
 
 @pytest.mark.parametrize("device", ["CPU", "AUTO", "HETERO:CPU"])
 def test_the_device_that_runs_it_is_told(small_ir, device):
-    assert "CPU" in Network(small_ir[0], device).device
+    assert "CPU" in Network(small_ir[0], Runtime(device)).device
 
 
 @pytest.mark.parametrize("device", ["HETERO:XPU", "CPU.7"])
 def test_a_device_that_does_not_take_it_is_an_error_of_one_line(small_ir, device):
     with pytest.raises(InferenceError, match=r"small\.xml: cannot be compiled for") as caught:
-        Network(small_ir[0], device)
+        Network(small_ir[0], Runtime(device))
     assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_precision_is_refused(small_ir):
     with pytest.raises(InferenceError, match=r"Wrong value fp7 .* Supported values: .*f32"):
-        Network(small_ir[0], inference_precision="fp7")
+        Network(small_ir[0], Runtime(inference_precision="fp7"))
 
 
 def bf16_or_skip() -> None:
@@ -176,7 +176,7 @@ def bf16_or_skip() -> None:
 def test_f32_is_really_f32(small_ir, image, device):
     """bf16 keeps 8 bits: it would be off by a thousandth and more."""
     xml, weights = small_ir
-    network = Network(xml, device)
+    network = Network(xml, Runtime(device))
     assert network.executed_precision == "f32"
     exact = image.astype(np.float64) @ weights.T.astype(np.float64)
     assert np.abs(network({"image": image})["sums"] - exact).max() < 1e-5 * np.abs(exact).max()
@@ -186,7 +186,7 @@ def test_f32_is_really_f32(small_ir, image, device):
 def test_bf16_is_told_and_is_really_bf16(small_ir, image, device):
     bf16_or_skip()
     xml, weights = small_ir
-    network = Network(xml, device, "bf16")
+    network = Network(xml, Runtime(device, "bf16"))
     assert network.executed_precision == "bf16"
     exact = image.astype(np.float64) @ weights.T.astype(np.float64)
     assert np.abs(network({"image": image})["sums"] - exact).max() > 1e-4 * np.abs(exact).max()
@@ -194,13 +194,13 @@ def test_bf16_is_told_and_is_really_bf16(small_ir, image, device):
 
 def test_the_default_is_the_devices_own_choice(small_ir):
     bf16_or_skip()
-    assert Network(small_ir[0], inference_precision="default").executed_precision == "bf16"
+    assert Network(small_ir[0], Runtime(inference_precision="default")).executed_precision == "bf16"
 
 
 def test_a_cache_is_filled_and_used(small_ir, tmp_path, image):
-    first = Network(small_ir[0], cache_dir=tmp_path / "cache")
+    first = Network(small_ir[0], Runtime(cache_dir=tmp_path / "cache"))
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.blob")}
-    again = Network(small_ir[0], cache_dir=tmp_path / "cache")
+    again = Network(small_ir[0], Runtime(cache_dir=tmp_path / "cache"))
     assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.blob")} != {}
     assert np.array_equal(first({"image": image})["sums"], again({"image": image})["sums"])
     assert again.executed_precision == "f32"
@@ -209,5 +209,5 @@ def test_a_cache_is_filled_and_used(small_ir, tmp_path, image):
 def test_a_cache_that_cannot_be_is_an_error_of_one_line(small_ir, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(InferenceError, match="cannot be compiled for CPU") as caught:
-        Network(small_ir[0], cache_dir=tmp_path / "file" / "cache")
+        Network(small_ir[0], Runtime(cache_dir=tmp_path / "file" / "cache"))
     assert "\n" not in str(caught.value)

@@ -15,6 +15,7 @@ PosezooError
 │   └── SelfCheckError       the IR does not compute what the original computes
 ├── CheckpointError          weights could not be read, or do not fit the network
 ├── InferenceError           a model could not be read, compiled or run
+│   └── DecoderError         the outputs of a network are not those that a decoder needs
 ├── ImageError               a picture could not be read or is not one
 ├── OutputError              a result could not be written
 └── MissingPackageError      an optional package is not installed
@@ -138,6 +139,21 @@ class CheckpointError(PosezooError):
 
 class InferenceError(PosezooError):
     """A model could not be read, compiled or run."""
+
+
+class DecoderError(InferenceError):
+    """The outputs of a network are not those that a decoder needs.
+
+    Args:
+        problem: what it needs, and what there is.
+        decoder: the one that was meant; empty where none was.
+        fitting: the one that the outputs look like; empty where none is known.
+        hint: what to do next.
+    """
+
+    def __init__(self, problem: str, *, decoder: str = "", fitting: str = "", hint: str = "") -> None:
+        super().__init__(problem, hint=hint)
+        self.decoder, self.fitting = decoder, fitting
 
 
 class ImageError(PosezooError):

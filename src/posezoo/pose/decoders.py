@@ -1,6 +1,6 @@
 """Which ways there are from a network's outputs to poses, and what each one needs.
 
-A new decoder is a line of ``DECODERS``, and one of ``estimator.PIPELINES`` that runs it.
+A new decoder is a line of ``DECODERS``, and one of ``estimator.loading.PIPELINES`` that runs it.
 """
 
 from __future__ import annotations
@@ -70,8 +70,18 @@ def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **o
         InferenceError: there is no such decoder or option, or the outputs are another network's.
         MissingPackageError: OpenCV is not installed.
     """
-    needs = needs_of(Decoder(decoder))
     chosen = options_of(Decoder(decoder, options))
+    return decode_with(decoder, outputs, input_size, chosen)
+
+
+def decode_with(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, chosen: Any) -> list[Pose]:
+    """The same as ``decode``, with options that ``options_of`` made.
+
+    Raises:
+        InferenceError: there is no such decoder, or the outputs are another network's.
+        MissingPackageError: OpenCV is not installed.
+    """
+    needs = needs_of(Decoder(decoder))
     if len(input_size) != 2 or not all(side > 0 for side in input_size):
         raise InferenceError(f"input_size: expected width and height above 0, got {tuple(input_size)}")
     given = {role: np.asarray(output) for role, output in outputs.items()}

@@ -1,12 +1,13 @@
 """How an image is fitted into a network's input, and how points find their way back.
 
 A view is a window onto the image: a matrix from image pixels to input pixels, and the input's size.
-What lies outside the image is black. Coordinates are continuous, as ``pose.keypoints`` says.
+What lies outside the image is black or grey. Coordinates are continuous, as ``pose.keypoints`` says.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import require
-from posezoo.pose.keypoints import Floats
+from posezoo.pose.keypoints import Floats, Pose, people
 
 Image = NDArray[np.uint8]
 Size = tuple[int, int]
@@ -45,8 +46,10 @@ class View:
         """Points (..., 2) in input pixels, in image pixels."""
         return _moved(points, _inverse(self.matrix))
 
-    def take(self, image: Image) -> Image:
-        """The part of an (H, W, 3) image that the view shows, as (height, width, 3), black where it has none.
+    def take(self, image: Image, padding: int = 0) -> Image:
+        """The part of an (H, W, 3) image that the view shows, as (height, width, 3).
+
+        Where the image has none, all channels are ``padding``, 0..255: black, unless it is said.
 
         Where more than four image pixels lie between two input pixels, the part in sight is averaged
         down first: a linear warp alone would skip most of a large photo. It is left at least twice
@@ -56,7 +59,7 @@ class View:
         cv2 = require("cv2", extra="run")
         left, top, right, bottom = self._in_sight(image)
         if left >= right or top >= bottom:
-            return np.zeros((self.size[1], self.size[0], image.shape[2]), np.uint8)
+            return np.full((self.size[1], self.size[0], image.shape[2]), padding, np.uint8)
         part = image[top:bottom, left:right]
         shrink = max(1, int(0.5 / self.scale))
         if shrink > 1:
@@ -64,7 +67,9 @@ class View:
             part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
         stretch_x, stretch_y = (right - left) / part.shape[1], (bottom - top) / part.shape[0]
         matrix = self.matrix @ _square([[stretch_x, 0, left], [0, stretch_y, top]])
-        taken: Image = cv2.warpAffine(part, _for_opencv(matrix), self.size, flags=cv2.INTER_LINEAR)
+        taken: Image = cv2.warpAffine(
+            part, _for_opencv(matrix), self.size, flags=cv2.INTER_LINEAR, borderValue=(padding,) * 4
+        )
         return taken
 
     def _in_sight(self, image: Image) -> tuple[int, int, int, int]:
@@ -92,6 +97,22 @@ def letterbox(image: Size, size: Size) -> View:
 def whole(size: Size) -> View:
     """The input itself as the image: coordinates stay what they are."""
     return View(np.eye(2, 3), size)
+
+
+def in_image(poses: Sequence[Pose], view: View, image: Size) -> list[Pose]:
+    """Poses in the input's pixels, in those of the image; keypoints that were not found stay 0.
+
+    Args:
+        poses: of one skeleton.
+        view: what the network saw.
+        image: width and height of the image, in pixels.
+    """
+    if not poses:
+        return []
+    keypoints = np.stack([pose.keypoints for pose in poses])
+    found = keypoints[:, :, 2:] > 0
+    keypoints[:, :, :2] = np.where(found, view.to_image(keypoints[:, :, :2]), 0)
+    return people(keypoints, np.array([pose.score for pose in poses]), poses[0].skeleton, image)
 
 
 def turned_square(center: tuple[float, float], side: float, angle: float, size: Size) -> View:

@@ -1,0 +1,51 @@
+"""A model that finds poses in images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from posezoo.estimator.pipeline import Pipeline, follow
+from posezoo.images import as_bgr
+from posezoo.pose.keypoints import Pose
+from posezoo.spec.model import CompositeSpec, ModelSpec
+
+
+class Estimator:
+    """A model that finds poses in images; made by ``load``.
+
+    Attributes:
+        model: what it was made of; of an IR alone, what the IR says of itself.
+        decoder: how outputs become poses: a name of ``pose.decoders.DECODERS``.
+        device: where it runs, as OpenVINO names it.
+        executed_precision: the arithmetic that it really runs in: f32, bf16, ...
+        requests: how many images may be in the works at once.
+        streams: how many inferences the device really runs side by side; 0 where it does not say.
+        input_size: width and height in pixels of what the (first) network sees; None where it varies.
+    """
+
+    def __init__(self, model: ModelSpec | CompositeSpec, decoder: str, pipeline: Pipeline) -> None:
+        networks = pipeline.networks
+        self.model, self.decoder = model, decoder
+        self.device = _joined(network.device for network in networks)
+        self.executed_precision = _joined(network.executed_precision for network in networks)
+        self.requests = networks[0].requests
+        self.streams = networks[0].streams
+        self.input_size = pipeline.input_size
+        self._pipeline = pipeline
+
+    def __call__(self, image: object, color: str = "BGR") -> list[Pose]:
+        """The people in an image, surest first; an empty list where there is none.
+
+        Args:
+            image: uint8 of shape (H, W, 3), (H, W) or (H, W, 4), any size.
+            color: the order of its channels, BGR (as ``images.read`` and OpenCV give it) or RGB.
+
+        Raises:
+            ImageError: it is no such image.
+            InferenceError: the device fails.
+        """
+        return follow(self._pipeline(as_bgr(image, color)))
+
+
+def _joined(words: Iterable[str]) -> str:
+    return ",".join(dict.fromkeys(words))

@@ -1,0 +1,192 @@
+"""From a model and its IR to an estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from posezoo.errors import InferenceError
+from posezoo.estimator.blazepose import BlazePose
+from posezoo.estimator.estimator import Estimator
+from posezoo.estimator.pipeline import Pipeline
+from posezoo.estimator.recognition import described
+from posezoo.estimator.setup import Setup
+from posezoo.estimator.whole_image import WholeImage
+from posezoo.inference import Preprocessing, Runtime
+from posezoo.pose.decoders import DECODERS, Option, options_of
+from posezoo.pose.letterbox import Size
+from posezoo.spec.model import ColorOrder, CompositeSpec, Decoder, ModelSpec
+
+#: What runs the networks of a decoder.
+PIPELINES: dict[str, Callable[[Setup], Pipeline]] = {
+    "associative_embedding": WholeImage,
+    "blazepose": BlazePose,
+    "movenet": WholeImage,
+    "openpose": WholeImage,
+}
+
+
+def load(
+    model: ModelSpec | CompositeSpec,
+    irs: Mapping[str, Path],
+    *,
+    device: str = "CPU",
+    inference_precision: str = "f32",
+    cache_dir: Path | None = None,
+    requests: int = 1,
+    streams: str = "",
+    threads: int = 0,
+    hint: str = "",
+    target_size: int | None = None,
+    aspect: Size | None = None,
+    layout: str = "",
+    reverse_input_channels: bool | None = None,
+    mean: Sequence[float] | None = None,
+    scale: Sequence[float] | None = None,
+    **options: Option,
+) -> Estimator:
+    """Make a model ready to use.
+
+    Args:
+        model: what is to be run; its decoder says how.
+        irs: the .xml of the model by its name; of a composite, of each stage by the stage's name.
+        device: where to run, as OpenVINO names it.
+        inference_precision: the arithmetic to ask for: f32, bf16, f16 or default.
+        cache_dir: where OpenVINO may keep compiled networks for the next start.
+        requests: how many images may be in the works at once; 0: as many as the device does best with.
+        streams: how many of them really run side by side; see ``inference.Runtime``, as for all of these.
+        threads: of the CPU; 0: its cores.
+        hint: LATENCY, THROUGHPUT or NONE; empty: LATENCY for one request, else THROUGHPUT.
+        target_size: how large images are seen: the height in pixels for openpose, the shorter side for
+            associative_embedding; None: as the IR's own input.
+        aspect: width and height of the images to come, for which the input is made once, if it can be; None:
+            the IR's own, or each image's where the IR takes any.
+        layout: of the network's input, NCHW or NHWC, where the IR's own word and shape are not to be trusted.
+        reverse_input_channels: whether red and blue change places in BGR images; None: as the model says.
+        mean: taken off in the graph, beside what the IR does itself: one for each channel, or one for all.
+        scale: divides, then.
+        options: of the decoder, over those that the model declares.
+
+    Raises:
+        InferenceError: the model has no decoder or an unknown one, an option cannot be meant, or an IR
+            is missing, damaged or another network's.
+        MissingPackageError: OpenVINO is not installed.
+    """
+    runtime = Runtime(device, inference_precision, cache_dir, requests, streams, threads, hint)
+    said = _overridden(_declared(model), layout, reverse_input_channels, mean, scale)
+    return _load(model, irs, runtime, said, target_size, aspect, options)
+
+
+def load_ir(
+    xml: Path,
+    decoder: str | None = None,
+    *,
+    device: str = "CPU",
+    inference_precision: str = "f32",
+    cache_dir: Path | None = None,
+    requests: int = 1,
+    streams: str = "",
+    threads: int = 0,
+    hint: str = "",
+    target_size: int | None = None,
+    aspect: Size | None = None,
+    layout: str = "",
+    reverse_input_channels: bool | None = None,
+    mean: Sequence[float] | None = None,
+    scale: Sequence[float] | None = None,
+    **options: Option,
+) -> Estimator:
+    """Make an IR ready to use that no model.yml describes.
+
+    Args:
+        xml: of the IR.
+        decoder: a name of ``pose.decoders.DECODERS``; None: what the IR says of itself, as our converter and
+            Open Model Zoo write it, else what its outputs look like.
+        device: as for ``load``, and all the others, too; the preprocessing over what the IR says of itself.
+
+    Raises:
+        DecoderError: the outputs are for no known decoder, or not for this one; it tells which one they fit.
+        InferenceError: as for ``load``.
+        MissingPackageError: OpenVINO is not installed.
+    """
+    runtime = Runtime(device, inference_precision, cache_dir, requests, streams, threads, hint)
+    model, own = described(xml, decoder)
+    said = _overridden(own, layout, reverse_input_channels, mean, scale)
+    return _load(model, {model.name: xml}, runtime, said, target_size, aspect, options)
+
+
+def _load(
+    model: ModelSpec | CompositeSpec,
+    irs: Mapping[str, Path],
+    runtime: Runtime,
+    preprocessing: Preprocessing,
+    target_size: int | None,
+    aspect: Size | None,
+    options: Mapping[str, Option],
+) -> Estimator:
+    decoder = _decoder_of(model)
+    chosen = options_of(decoder, options)
+    if decoder.name not in PIPELINES:
+        raise InferenceError(
+            f"{model.name}: decoder {decoder.name} takes outputs, but nothing here runs its network yet",
+            hint="run the network yourself and hand its outputs to posezoo.decode",
+        )
+    if (target_size is not None and target_size < 1) or (aspect is not None and min(aspect) < 1):
+        raise InferenceError(f"expected a target size and an aspect above 0, got {target_size} and {aspect}")
+    setup = Setup(
+        model, _paths(model, irs), decoder.name, chosen, runtime, preprocessing, target_size, aspect
+    )
+    return Estimator(model, decoder.name, PIPELINES[decoder.name](setup))
+
+
+def _decoder_of(model: ModelSpec | CompositeSpec) -> Decoder:
+    if model.decoder is not None:
+        return model.decoder
+    if isinstance(model, ModelSpec) and model.composite:
+        raise InferenceError(
+            f"{model.name} finds no poses alone: it is a part of {model.composite}",
+            hint=f"run {model.composite}",
+        )
+    raise InferenceError(f"{model.name} declares no decoder, so nobody knows how its outputs become poses")
+
+
+def _paths(model: ModelSpec | CompositeSpec, irs: Mapping[str, Path]) -> tuple[Path, ...]:
+    names = model.stages if isinstance(model, CompositeSpec) else (model.name,)
+    decoder = _decoder_of(model).name
+    needed = len(DECODERS[decoder].networks)
+    if len(names) != needed:
+        raise InferenceError(f"{model.name}: decoder {decoder} needs {needed} networks, not {len(names)}")
+    for name in names:
+        if name not in irs:
+            raise InferenceError(
+                f"{model.name}: no IR of {name} was given", hint=f"posezoo convert {model.name}"
+            )
+    return tuple(irs[name] for name in names)
+
+
+def _declared(model: ModelSpec | CompositeSpec) -> Preprocessing:
+    """What the IR of a model of the zoo leaves to be done: it holds mean and scale already."""
+    if isinstance(model, CompositeSpec) or not model.inputs:
+        return Preprocessing()
+    picture = model.inputs[0]
+    return Preprocessing(layout=picture.layout, reverse_input_channels=picture.ir_color is ColorOrder.RGB)
+
+
+def _overridden(
+    preprocessing: Preprocessing,
+    layout: str,
+    reverse_input_channels: bool | None,
+    mean: Sequence[float] | None,
+    scale: Sequence[float] | None,
+) -> Preprocessing:
+    if layout not in ("", "NCHW", "NHWC"):
+        raise InferenceError(f"layout: expected NCHW or NHWC, got {layout!r}")
+    if reverse_input_channels is not None:
+        preprocessing = replace(preprocessing, reverse_input_channels=reverse_input_channels)
+    return replace(
+        preprocessing,
+        layout=layout or preprocessing.layout,
+        mean=preprocessing.mean if mean is None else tuple(mean),
+        scale=preprocessing.scale if scale is None else tuple(scale),
+    )

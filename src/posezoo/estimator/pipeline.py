@@ -1,0 +1,64 @@
+"""The steps from an image to its poses, as a generator that asks for inferences.
+
+A pipeline itself never waits for a device: it yields what it wants to know, and whoever follows it decides
+whether to infer now, elsewhere, or for several images at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from posezoo.inference import Array, Network, Outputs
+from posezoo.pose.keypoints import Pose
+from posezoo.pose.letterbox import Image, Size
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Ask:
+    """What a pipeline wants to know: the outputs of one of its networks for arrays by input name."""
+
+    network: Network
+    inputs: Mapping[str, Array]
+
+
+#: Asks, is sent the outputs by name, and returns the poses. What it is sent is the network's own memory:
+#: to be read only, and only until the next ask or the return.
+Steps = Generator[Ask, Outputs, list[Pose]]
+
+
+class Pipeline(Protocol):
+    """How the networks of a model find poses; safe to call from several threads."""
+
+    @property
+    def networks(self) -> Sequence[Network]:
+        """All that it asks, the first one first."""
+        ...
+
+    @property
+    def input_size(self) -> Size | None:
+        """Width and height in pixels of what the first network takes; None where it varies."""
+        ...
+
+    def __call__(self, image: Image) -> Steps:
+        """The steps from an (H, W, 3) uint8 BGR image to its poses, surest first."""
+        ...
+
+
+def follow(steps: Steps) -> list[Pose]:
+    """Carry out the steps, one inference after the other.
+
+    Raises:
+        InferenceError: a device fails.
+    """
+    try:
+        ask = next(steps)
+    except StopIteration as done:
+        return list(done.value)
+    while True:
+        with ask.network.answer(ask.inputs) as outputs:
+            try:
+                ask = steps.send(outputs)
+            except StopIteration as done:
+                return list(done.value)

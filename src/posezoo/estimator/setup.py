@@ -1,0 +1,88 @@
+"""What a pipeline is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from posezoo.errors import InferenceError
+from posezoo.inference import Graph, Network, Preprocessing, Runtime
+from posezoo.pose.letterbox import Size
+from posezoo.spec.model import CompositeSpec, ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a pipeline is made of: a model, its IR, and all that was said about how to run them.
+
+    Attributes:
+        model: what is to be run.
+        irs: the .xml of each of its networks, in the order they run in.
+        decoder: a name of ``pose.decoders.DECODERS``.
+        options: the decoder's: an instance of its ``options``.
+        runtime: where and how the networks run.
+        preprocessing: what the IR do not do themselves.
+        target_size: the side that decides how large images are seen, in pixels; None: the IR's own.
+        aspect: width and height of the images to come; None: any.
+    """
+
+    model: ModelSpec | CompositeSpec
+    irs: tuple[Path, ...]
+    decoder: str
+    options: Any
+    runtime: Runtime
+    preprocessing: Preprocessing
+    target_size: int | None = None
+    aspect: Size | None = None
+
+    def refuse_target_size(self) -> None:
+        """Say that these networks have one size.
+
+        Raises:
+            InferenceError: another one was asked for.
+        """
+        if self.target_size is not None:
+            raise InferenceError(
+                f"{self.model.full_name}: its input has one size, {self.target_size} cannot be had",
+                hint="leave out the target size",
+            )
+
+
+def only_input(graph: Graph) -> str:
+    """The input that takes pictures.
+
+    Raises:
+        InferenceError: there is not exactly one.
+    """
+    names = list(graph.inputs)
+    if len(names) != 1:
+        raise InferenceError(f"{graph.path}: takes {', '.join(names) or 'nothing'}, not one picture")
+    return names[0]
+
+
+def layout_of(graph: Graph, preprocessing: Preprocessing) -> str:
+    """Where the channels are of the input that takes pictures: NCHW or NHWC.
+
+    Raises:
+        InferenceError: nothing tells, or it cannot be so.
+    """
+    name = only_input(graph)
+    layout = preprocessing.layout or graph.layout(name)
+    if len(graph.inputs[name]) != 4 or layout not in ("NCHW", "NHWC"):
+        raise InferenceError(
+            f"{graph.path}: its input {name} takes no pictures: neither NCHW nor NHWC fits",
+            hint="say the layout, if you know it",
+        )
+    return layout
+
+
+def picture_network(graph: Graph, setup: Setup) -> Network:
+    """A network that takes one picture as it is, uint8 (1, height, width, 3), BGR.
+
+    Raises:
+        InferenceError: the IR takes none, or the device refuses it.
+    """
+    layout_of(graph, setup.preprocessing)
+    graph.take_pictures(only_input(graph), setup.preprocessing)
+    return Network(graph, setup.runtime)

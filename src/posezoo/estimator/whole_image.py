@@ -1,0 +1,96 @@
+"""One network that looks at the whole image: OpenPose, associative embedding, MoveNet."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from posezoo.errors import InferenceError
+from posezoo.estimator.pipeline import Ask, Steps
+from posezoo.estimator.recognition import roles_of
+from posezoo.estimator.setup import Setup, layout_of, only_input, picture_network
+from posezoo.inference import Graph
+from posezoo.pose.decoders import decode_with
+from posezoo.pose.letterbox import Image, Size, in_image, letterbox
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How images are fitted to the input of a network.
+
+    Attributes:
+        stride: the sides of the input are multiples of it; 0: the network has one size.
+        usual: the target size where the IR takes any.
+        by_height: whether the target size is the height, else the shorter side.
+        padding: the value of all channels beside the image, 0..255.
+    """
+
+    stride: int = 0
+    usual: int = 0
+    by_height: bool = True
+    padding: int = 0
+
+    def target(self, size: Size) -> int:
+        """The target size that an input of this size has."""
+        return size[1] if self.by_height else min(size)
+
+    def size(self, target: int, aspect: Size) -> Size:
+        """Width and height of the input for images of an aspect, rounded up as Open Model Zoo's demo does."""
+        scale = target / self.target(aspect)
+        width, height = (math.ceil(round(side * scale) / self.stride) * self.stride for side in aspect)
+        return max(width, self.stride), max(height, self.stride)
+
+
+#: OpenPose's height is that of its evaluation, associative embedding's side HigherHRNet's; their training
+#: padded with 128 (Lightweight OpenPose's ``transformations.py``) and with black (HigherHRNet's warp).
+FITS = {
+    "openpose": Fit(stride=8, usual=368, padding=128),
+    "associative_embedding": Fit(stride=32, usual=512, by_height=False),
+    "movenet": Fit(),
+}
+
+
+class WholeImage:
+    """The steps of a network that looks at the whole image, letterboxed."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._decoder, self._options = setup.decoder, setup.options
+        self._fit = FITS[setup.decoder]
+        graph = Graph(setup.irs[0])
+        roles = roles_of(setup.model, setup.decoder, graph)
+        graph.keep(list(roles.values()))
+        self.input_size = self._sized(graph, setup)
+        self._target = setup.target_size or self._fit.usual
+        network = picture_network(graph, setup)
+        self._network, self._roles = network, roles
+        self.networks = (network,)
+        (self._input,) = network.inputs
+
+    def __call__(self, image: Image) -> Steps:
+        """The steps for one image."""
+        seen: Size = image.shape[1::-1]
+        size = self.input_size or self._fit.size(self._target, seen)
+        view = letterbox(seen, size)
+        outputs = yield Ask(self._network, {self._input: view.take(image, self._fit.padding)[None]})
+        maps = {role: outputs[name] for role, name in self._roles.items()}
+        return in_image(decode_with(self._decoder, maps, size, self._options), view, seen)
+
+    def _sized(self, graph: Graph, setup: Setup) -> Size | None:
+        """Give the input its size, and tell it; None where each image has its own."""
+        name, layout = only_input(graph), layout_of(graph, setup.preprocessing)
+        own = graph.picture_size(name, layout)
+        if not self._fit.stride:
+            setup.refuse_target_size()
+        varies = -1 in own
+        aspect = setup.aspect or (None if varies else own)
+        if not self._fit.stride or (setup.target_size is None and setup.aspect is None) or aspect is None:
+            return None if varies else own
+        target = setup.target_size or (self._fit.usual if varies else self._fit.target(own))
+        size = self._fit.size(target, aspect)
+        try:
+            graph.resize(name, layout, size)
+        except InferenceError:
+            if setup.target_size is not None or varies:
+                raise
+            return own  # the aspect is a wish only: the letterbox does the rest
+        return size

@@ -1,0 +1,195 @@
+"""An IR that was read: what it says of itself, and how it is fitted to its use before it is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from posezoo.errors import InferenceError, nearest
+from posezoo.openvino_runtime import openvino, reason_of
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """What is done in the graph to the pictures that an input takes.
+
+    Attributes:
+        layout: of the network's own input, NCHW or NHWC; empty: what the IR says, else what its shape tells.
+        reverse_input_channels: whether red and blue change places, before all else.
+        mean: is taken off, one for each channel of the network or one for all; empty: none.
+        scale: divides, then; empty: none.
+    """
+
+    layout: str = ""
+    reverse_input_channels: bool = False
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+
+
+class Graph:
+    """An IR as it lies on disk, to be changed before it is compiled.
+
+    Attributes:
+        path: of the .xml; its .bin lies beside it.
+
+    Raises:
+        InferenceError: the IR is missing or damaged.
+        MissingPackageError: OpenVINO is not installed.
+    """
+
+    def __init__(self, xml: Path) -> None:
+        self.path = xml
+        self.core = openvino(extra="run").Core()
+        self.model = _read(self.core, xml)
+
+    @property
+    def inputs(self) -> dict[str, Shape]:
+        """The shape by input name, -1 where any size will do."""
+        return shapes_of(self.model.inputs)
+
+    @property
+    def outputs(self) -> dict[str, Shape]:
+        """The same for the outputs; one that has several names goes by each of them."""
+        return {name: shape_of(port) for port in self.model.outputs for name in _names(port)}
+
+    def said(self, *path: str) -> str:
+        """What the IR says of itself at a path of its rt_info; empty where it says nothing there."""
+        keys = list(path)
+        return str(self.model.get_rt_info(keys).astype(str)) if self.model.has_rt_info(keys) else ""
+
+    def layout(self, name: str) -> str:
+        """Where the channels of an input for pictures are: NCHW or NHWC; empty where nothing tells."""
+        parameter = self._input(name).get_node()
+        said = str(parameter.layout).strip("[]").replace(",", "")
+        if said in _LAYOUTS:
+            return said
+        shape = self.inputs[name]
+        fitting = [each for each in _LAYOUTS if len(shape) == 4 and shape[each.index("C")] in (1, 3)]
+        return fitting[0] if fitting else ""
+
+    def picture_size(self, name: str, layout: str) -> tuple[int, int]:
+        """Width and height of an input for pictures, -1 where any will do."""
+        shape = self.inputs[name]
+        return shape[layout.index("W")], shape[layout.index("H")]
+
+    def keep(self, outputs: Collection[str]) -> None:
+        """Only these outputs, in this order; what leads to the others alone is not computed.
+
+        Raises:
+            InferenceError: there is no such output.
+        """
+        known = {name: port for port in self.model.outputs for name in port.names}
+        for name in outputs:
+            if name not in known:
+                raise InferenceError(
+                    f"{self.path}: no output {name}: it has {', '.join(sorted(known))}",
+                    hint=nearest(name, known),
+                )
+        ov = openvino(extra="run")
+        results = [known[name].node for name in outputs]
+        kept = ov.Model(results, self.model.get_parameters(), self.model.get_name())
+        self.model = kept
+
+    def resize(self, name: str, layout: str, size: tuple[int, int]) -> None:
+        """Make an input take pictures of another size.
+
+        Args:
+            name: of the input.
+            layout: NCHW or NHWC.
+            size: width and height, in pixels.
+
+        Raises:
+            InferenceError: the network goes with its own size alone.
+        """
+        if self.picture_size(name, layout) == size:
+            return
+        shape = list(self.inputs[name])
+        shape[layout.index("W")], shape[layout.index("H")] = size
+        try:
+            self.model.reshape({name: shape})
+        except RuntimeError as error:
+            raise InferenceError(
+                f"{self.path}: cannot be reshaped to {size[0]}x{size[1]}: {reason_of(error)}",
+                hint="it goes with its own size only",
+            ) from error
+
+    def take_pictures(self, name: str, preprocessing: Preprocessing) -> None:
+        """Make an input take pictures as they are: uint8 (1, height, width, 3); the rest is in the graph.
+
+        Raises:
+            InferenceError: the input is none for pictures, or the preprocessing does not go with it.
+        """
+        ov = openvino(extra="run")
+        prepared = ov.preprocess.PrePostProcessor(self.model)
+        image = prepared.input(name)
+        image.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+        image.model().set_layout(ov.Layout(preprocessing.layout or self.layout(name)))
+        steps = image.preprocess()
+        if preprocessing.reverse_input_channels:
+            steps.reverse_channels()
+        if preprocessing.mean or preprocessing.scale:
+            steps.convert_element_type(ov.Type.f32)
+        if preprocessing.mean:
+            steps.mean(_one_or_all(preprocessing.mean))
+        if preprocessing.scale:
+            steps.scale(_one_or_all(preprocessing.scale))
+        try:
+            self.model = prepared.build()
+        except RuntimeError as error:
+            raise InferenceError(
+                f"{self.path}: its input {name} cannot take pictures so: {reason_of(error)}"
+            ) from error
+
+    def _input(self, name: str) -> Any:
+        for port in self.model.inputs:
+            if name in _names(port):
+                return port
+        raise InferenceError(
+            f"{self.path}: no input {name}: it has {', '.join(self.inputs)}", hint=nearest(name, self.inputs)
+        )
+
+
+_LAYOUTS = ("NCHW", "NHWC")
+
+
+def _one_or_all(values: tuple[float, ...]) -> Any:
+    return values[0] if len(values) == 1 else list(values)
+
+
+def _read(core: Any, xml: Path) -> Any:
+    for file in (xml, xml.with_suffix(".bin")):
+        if not file.is_file():
+            raise InferenceError(f"{file}: no such file", hint="posezoo convert makes it")
+    with open(xml, "rb") as stream:
+        if b"<net" not in stream.read(1024):  # else OpenVINO tries all its other readers, loudly
+            raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert makes one")
+    try:
+        return core.read_model(xml)
+    except RuntimeError as error:
+        raise InferenceError(
+            f"{xml}: cannot be read as an IR: {reason_of(error)}", hint="convert the model again"
+        ) from error
+
+
+def _names(port: Any) -> list[str]:
+    """A port without a name goes by its node's: IR of old have such outputs."""
+    return sorted(port.names) or [port.node.get_friendly_name()]
+
+
+def shapes_of(ports: Any) -> dict[str, Shape]:
+    """The shape by the port's name, -1 where any size will do."""
+    return {port.any_name: shape_of(port) for port in ports}
+
+
+def shape_of(port: Any) -> Shape:
+    """The shape of a port, -1 where any size will do."""
+    return tuple(-1 if side.is_dynamic else side.get_length() for side in port.partial_shape)
+
+
+def shape_text(shape: Shape) -> str:
+    """A shape as people write it: 1x3x256x456, with ? for any size."""
+    return "x".join("?" if side == -1 else str(side) for side in shape)

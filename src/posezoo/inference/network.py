@@ -1,0 +1,165 @@
+"""One network on OpenVINO: compiled, and run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from queue import LifoQueue
+from typing import Any
+
+from numpy.typing import NDArray
+
+from posezoo.errors import InferenceError, nearest
+from posezoo.inference.devices import check_device
+from posezoo.inference.graph import Graph, Shape, shape_text, shapes_of
+from posezoo.inference.runtime import Runtime
+from posezoo.openvino_runtime import reason_of
+
+Array = NDArray[Any]
+Outputs = Mapping[str, Array]
+
+_ARITHMETIC = ("f32", "bf16", "f16", "i8", "u8")
+_HEAVY_LAYERS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
+
+
+class Network:
+    """A compiled IR: arrays by input name in, arrays by output name out.
+
+    It may be called from several threads: as many inferences as there are requests run at once, the others
+    wait for one another.
+
+    Args:
+        ir: the .xml, whose .bin lies beside it; or a graph that was read and fitted to its use.
+        runtime: where and how it runs.
+        outputs: the only ones that are needed; what leads to the others alone is not computed.
+
+    Attributes:
+        path: of the .xml.
+        inputs: shape by input name, -1 where any size will do.
+        outputs: the same for the outputs.
+        device: the devices that it really runs on, with commas between.
+        executed_precision: the arithmetic that it really runs in, which is not the one that was
+            asked for where the device lacks that.
+        requests: how many inferences may run at once.
+        streams: how many of them the device really runs side by side; 0 where it does not say.
+
+    Raises:
+        InferenceError: the IR is missing or damaged, there is no such device, precision or output,
+            or the device refuses the network.
+        MissingPackageError: OpenVINO is not installed.
+    """
+
+    def __init__(
+        self,
+        ir: Path | Graph,
+        runtime: Runtime | None = None,
+        *,
+        outputs: Collection[str] | None = None,
+    ) -> None:
+        runtime = runtime or Runtime()
+        check_device(runtime.device)
+        graph = ir if isinstance(ir, Graph) else Graph(ir)
+        if outputs is not None:
+            graph.keep(outputs)
+        compiled = _compile(graph, runtime)
+        self.path = graph.path
+        self.inputs = shapes_of(compiled.inputs)
+        self.outputs = shapes_of(compiled.outputs)
+        self.device = ",".join(compiled.get_property("EXECUTION_DEVICES"))
+        self.executed_precision = _executed_precision(compiled)
+        self.requests = runtime.requests or _property(compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1)
+        self.streams = _property(compiled, "NUM_STREAMS", 0)
+        self._idle: LifoQueue[Any] = LifoQueue()
+        for _ in range(self.requests):
+            self._idle.put(compiled.create_infer_request())
+
+    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """All outputs by name, for arrays by input name.
+
+        Raises:
+            InferenceError: an input is missing, unknown or of another shape, or the device fails.
+        """
+        with self.answer(inputs) as outputs:
+            return {name: array.copy() for name, array in outputs.items()}
+
+    @contextmanager
+    def answer(self, inputs: Mapping[str, Array]) -> Iterator[Outputs]:
+        """All outputs by name in the network's own memory: good until the block ends, and not to be written.
+
+        Raises:
+            InferenceError: an input is missing, unknown or of another shape, or the device fails.
+        """
+        self._check(inputs)
+        request = self._idle.get()
+        try:
+            yield self._infer(request, inputs)
+        finally:
+            self._idle.put(request)
+
+    def _infer(self, request: Any, inputs: Mapping[str, Array]) -> Outputs:
+        # Not by openvino.AsyncInferQueue: of an inference that fails it tells nobody (2026.4.1).
+        try:
+            request.start_async(dict(inputs), share_inputs=True)
+            request.wait()
+            return {name: request.get_output_tensor(place).data for place, name in enumerate(self.outputs)}
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise InferenceError(f"{self.path}: {self.device} failed: {reason_of(error)}") from error
+
+    def _check(self, inputs: Mapping[str, Array]) -> None:
+        for name in inputs.keys() - self.inputs.keys():
+            raise InferenceError(
+                f"{self.path}: no input {name}: it has {', '.join(self.inputs)}",
+                hint=nearest(name, self.inputs),
+            )
+        for name, shape in self.inputs.items():
+            if name not in inputs:
+                raise InferenceError(f"{self.path}: input {name} is missing")
+            if not _fits(inputs[name].shape, shape):
+                expected, given = shape_text(shape), shape_text(inputs[name].shape)
+                raise InferenceError(f"{self.path}: input {name}: expected the shape {expected}, got {given}")
+
+
+def _compile(graph: Graph, runtime: Runtime) -> Any:
+    try:
+        return graph.core.compile_model(graph.model, runtime.device, runtime.config())
+    except RuntimeError as error:
+        raise InferenceError(
+            f"{graph.path}: cannot be compiled for {runtime.device}: {reason_of(error)}"
+        ) from error
+
+
+def _executed_precision(compiled: Any) -> str:
+    """What most of the heavy layers compute in, by the end of their kernels' names: brgconv_avx512_1x1_f32.
+
+    Neither the type that a layer reports (f16 where only its weights are stored so) nor the hint
+    (AUTO and HETERO do not hand it on) tells that.
+    """
+    infos = [layer.get_rt_info() for layer in compiled.get_runtime_model().get_ops()]
+    kernels = [str(info["primitiveType"].value) for info in infos if _is_heavy(info)]
+    found = Counter(kernel.rsplit("_", 1)[-1] for kernel in kernels)
+    known = [arithmetic for arithmetic, _ in found.most_common() if arithmetic in _ARITHMETIC]
+    if known:
+        return known[0]
+    try:
+        return str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
+    except RuntimeError:
+        return "unknown"
+
+
+def _is_heavy(info: Any) -> bool:
+    return "primitiveType" in info and str(info["layerType"].value) in _HEAVY_LAYERS
+
+
+def _property(compiled: Any, name: str, otherwise: int) -> int:
+    try:
+        return int(compiled.get_property(name))
+    except (RuntimeError, TypeError):
+        return otherwise
+
+
+def _fits(shape: Shape, expected: Shape) -> bool:
+    return len(shape) == len(expected) and all(
+        want in (-1, side) for side, want in zip(shape, expected, strict=True)
+    )
