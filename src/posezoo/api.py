@@ -53,7 +53,7 @@ def get(
 
 
 def load(
-    name: str,
+    name: str | os.PathLike[str],
     precision: str = "FP16",
     device: str | None = None,
     *,
@@ -66,8 +66,9 @@ def load(
     """A model, ready to use: image in, poses out; downloaded and converted where it is not there yet.
 
     Args:
-        name: a model or composite of the zoo that has a decoder.
-        precision: of the IR: ``FP32`` or ``FP16``.
+        name: a model or composite of the zoo that has a decoder; or the .xml of an IR, which itself or whose
+            outputs tell what it is.
+        precision: of the IR of a model of the zoo: ``FP32`` or ``FP16``, or one that it is published in.
         device: of OpenVINO; where None, the setting's, which is CPU by default.
         inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); where None, the
             setting's, which is f32 by default.
@@ -85,6 +86,8 @@ def load(
     """
     flags = {**settings, "device": device, "inference_precision": inference_precision}
     zoo = _open(flags, trust_on_first_use)
+    if not isinstance(name, str) or name.endswith(".xml"):
+        return zoo.compile_ir(Path(name))
     model = zoo.registry.find(_full(name, tag))
     return zoo.compile(model, zoo.irs(model, _precision(precision), listener=listener))
 

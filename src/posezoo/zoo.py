@@ -210,6 +210,17 @@ class Zoo:
         settings = self.settings
         return load(model, irs, device=settings.device, inference_precision=settings.inference_precision)
 
+    def compile_ir(self, xml: Path) -> Estimator:
+        """An IR that no model.yml describes, compiled on the device that the settings name.
+
+        Raises:
+            InferenceError: it cannot be read or compiled, or nobody knows what its outputs are.
+        """
+        from posezoo.estimator import load_ir
+
+        settings = self.settings
+        return load_ir(xml, device=settings.device, inference_precision=settings.inference_precision)
+
     def write_card(self, model: Model) -> Path:
         """Draw a model's card beside its IR; left alone where it says the same already.
 
