@@ -1,0 +1,144 @@
+"""The founding models as their publishers serve them: generated weights, in the published files' layout.
+
+The model.yml beside them is the shipped one, letter for letter, but for what the other weights and the
+other server change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fakes.checkpoints import params
+from fakes.server import Server
+from fakes.weights import torch
+from posezoo.registry import license_text
+from posezoo.spec.model import HttpSource, ModelSpec, SourceFile, UnpackArchive
+
+
+def serve(spec: ModelSpec, checkpoint: bytes, server: Server, root: Path) -> None:
+    """Publish a checkpoint as a model's, and put the model, re-pinned to it, into the registry ``root``.
+
+    May be called again for another variant of the same model.
+    """
+    (file,) = spec.files
+    body = packed(spec, checkpoint)
+    path = root / spec.family / spec.name / "model.yml"
+    if not path.exists():
+        path.parent.mkdir(parents=True)
+        shutil.copy(spec.path, path)
+        shutil.copytree(license_text(spec).parent, root.parent / "licenses", dirs_exist_ok=True)
+    text = path.read_text("utf-8")
+    for old, new in _changes(file, checkpoint, body, server):
+        assert text.count(old) == 1, f"{spec.name}: {old}"
+        text = text.replace(old, new)
+    path.write_text(text, "utf-8")
+
+
+def _changes(file: SourceFile, checkpoint: bytes, body: bytes, server: Server) -> Iterator[tuple[str, str]]:
+    """What the model.yml says of a file, and what it has to say of the served one."""
+    if file.size is not None:
+        yield f"size: {file.size}\n", f"size: {len(body)}\n"
+    if file.checksum is not None:
+        yield file.checksum.value, hashlib.new(file.checksum.algorithm, body).hexdigest()
+    for promised in file.contains.values():
+        yield f"value: {promised.value}}}", f"value: {_sha1(checkpoint)[: len(promised.value)]}}}"
+    for source in file.sources:
+        if isinstance(source, HttpSource):
+            yield source.url, server.serve(urlsplit(source.url).path.lstrip("/"), body)
+
+
+def _sha1(content: bytes) -> str:
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+
+def packed(spec: ModelSpec, checkpoint: bytes) -> bytes:
+    """The published file: the checkpoint, or the archive that the model's steps unpack it from."""
+    if not spec.postprocessing:
+        return checkpoint
+    (step,) = spec.postprocessing
+    assert isinstance(step, UnpackArchive)
+    return {"zip": _zip, "gztar": _tar_gz}[step.format](spec.checkpoint, checkpoint)
+
+
+def _zip(name: str, content: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:  # stored: random numbers cannot be packed
+        archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def _tar_gz(name: str, content: bytes) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=0) as archive:
+        for folder in reversed(Path(name).parents[:-1]):
+            entry = tarfile.TarInfo(folder.as_posix())
+            entry.type = tarfile.DIRTYPE
+            archive.addfile(entry)
+        entry = tarfile.TarInfo(name)
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def checkpoint_of(name: str, network) -> bytes:
+    """A network's weights, written as those of a model are published."""
+    return _FORMS.get(name, as_params)(network)
+
+
+def as_pth(network) -> bytes:
+    """A plain state dict."""
+    return _saved(network.state_dict(), zipped=True)
+
+
+def as_legacy_pth(network) -> bytes:
+    """A plain state dict in the form before PyTorch 1.6."""
+    return _saved(network.state_dict(), zipped=False)
+
+
+def as_training_leaves_it(network) -> bytes:
+    """The state of a training on several devices, before PyTorch 1.6."""
+    state = {f"module.{key}": tensor for key, tensor in network.state_dict().items()}
+    optimizer = {"state": {}, "param_groups": [{"lr": 4e-5, "params": list(range(len(state)))}]}
+    wrapped = {"state_dict": state, "optimizer": optimizer, "iter": 370000, "current_epoch": 280}
+    return _saved(wrapped, zipped=False)
+
+
+def as_params(network) -> bytes:
+    """MXNet's file, under GluonCV's names."""
+    return params({name: tensor.numpy() for name, tensor in gluon_names(network).items()})
+
+
+def gluon_names(network) -> dict[str, object]:
+    """The tensors of a network of GluonCV's by the names that they have there."""
+    state = network.state_dict()
+    norms = {key.removesuffix(".running_mean") for key in state if key.endswith(".running_mean")}
+    names = {}
+    for key, tensor in state.items():
+        parent, _, word = key.rpartition(".")
+        if word != "num_batches_tracked":
+            names[f"{parent}.{_GLUON_WORDS.get(word, word)}" if parent in norms else key] = tensor
+    return names
+
+
+def _saved(content: object, *, zipped: bool) -> bytes:
+    stream = io.BytesIO()
+    torch.save(content, stream, _use_new_zipfile_serialization=zipped)
+    return stream.getvalue()
+
+
+_GLUON_WORDS = {"weight": "gamma", "bias": "beta"}
+
+#: GluonCV's are all .params.
+_FORMS: dict[str, Callable[[object], bytes]] = {
+    "higher-hrnet-w32-human-pose-estimation": as_legacy_pth,
+    "single-human-pose-estimation-0001": as_pth,
+    "lightweight-openpose-mobilenet-v1": as_training_leaves_it,
+    "human-pose-estimation-3d-0001": as_pth,
+}
