@@ -57,14 +57,21 @@ class Zoo:
         return downloaded.files
 
     def fetch(
-        self, spec: ModelSpec, precisions: Collection[Precision], *, listener: Listener = ignore
+        self,
+        spec: ModelSpec,
+        precisions: Collection[Precision],
+        *,
+        force: bool = False,
+        listener: Listener = ignore,
     ) -> None:
-        """The files that ``convert`` needs; none where the IR are up to date already.
+        """The files that ``convert`` with the same arguments needs; none where the IR are up to date already.
 
         Raises:
             FetchError: a file is to be had nowhere.
-            ConversionError: no conversion makes these precisions, or none is published in them.
+            ConversionError: no conversion makes these precisions, none is published in them, or an IR of the
+                user's own weights would be replaced.
         """
+        from posezoo.convert.own_weights import refuse_to_replace
         from posezoo.convert.plan import is_up_to_date, require
 
         require(spec, precisions)
@@ -72,7 +79,10 @@ class Zoo:
         decoder = self._decoder_of(spec)
         if spec.is_ir:
             self.download(spec, precisions=precisions, listener=listener)
-        elif not all(is_up_to_date(spec, self.layout, each, decoder=decoder) for each in precisions):
+            return
+        if not force:
+            refuse_to_replace(spec, self.layout)
+        if force or not all(is_up_to_date(spec, self.layout, each, decoder=decoder) for each in precisions):
             self.download(spec, listener=listener)
 
     def convert(
@@ -157,16 +167,22 @@ class Zoo:
         return verified(spec, self.layout)
 
     def get(
-        self, spec: ModelSpec, precisions: Collection[Precision], *, listener: Listener = ignore
+        self,
+        spec: ModelSpec,
+        precisions: Collection[Precision],
+        *,
+        force: bool = False,
+        listener: Listener = ignore,
     ) -> Mapping[Precision, Path]:
-        """A model's IR (.xml by precision), fetched and converted where they are not there.
+        """A model's IR (.xml by precision), fetched and converted where it is not there, or by force.
 
         Raises:
             FetchError: a file is to be had nowhere.
-            ConversionError: no IR can be made of the files, or none is published in these precisions.
+            ConversionError: no IR can be made of the files, or none is published in these precisions; or an
+                IR of the user's own weights would be replaced.
         """
-        self.fetch(spec, precisions, listener=listener)
-        return self.convert(spec, precisions, listener=listener)
+        self.fetch(spec, precisions, force=force, listener=listener)
+        return self.convert(spec, precisions, force=force, listener=listener)
 
     def plan_download(
         self, spec: ModelSpec, precisions: Collection[Precision] | None = None

@@ -86,6 +86,21 @@ def test_the_ir_of_other_weights_is_replaced_only_when_told_to(converted, other)
     assert "would convert to FP32, since asked to" in planned.stdout
 
 
+@pytest.mark.parametrize("verb", ["get", "convert"])
+def test_the_zoo_s_own_weights_do_not_replace_them_unasked_either(converted, verb):
+    folder, _ = converted
+    xml = folder / "public" / NETWORK / "FP32" / f"{NETWORK}.xml"
+    before = xml.read_bytes()
+    for dry in ((), ("--dry_run",)):
+        refused = posezoo(verb, NETWORK, "-o", folder, *FP32, *dry)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert f"error: {xml}: is the IR of another checkpoint\n" in refused.stderr
+        assert "--model_name gives yours a name of its own; --force replaces" in refused.stderr
+    assert xml.read_bytes() == before
+    forced = posezoo(verb, NETWORK, "-o", folder, *FP32, "--force", "--dry_run")
+    assert f"{NETWORK}: would convert to FP32, since asked to: {xml}" in forced.stdout
+
+
 def test_onnx_alone_needs_no_openvino_s_files(checkpoint, tmp_path):
     ended = posezoo(
         "convert", "--network", NETWORK, "--checkpoint", checkpoint, "--onnx_only", "--model_name", "mine", "-o", tmp_path

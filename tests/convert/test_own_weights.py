@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from posezoo.layout import Layout
 from posezoo.networks import NETWORKS
 from posezoo.spec.model import (
     Decoder,
+    Digest,
     Family,
     Framework,
     License,
@@ -19,6 +21,7 @@ from posezoo.spec.model import (
     NetworkChoice,
     Output,
     Precision,
+    SourceFile,
 )
 
 
@@ -115,7 +118,7 @@ def test_what_cannot_be_meant_is_one_line(tmp_path):
 
 def test_an_ir_without_a_record_of_these_weights_is_not_replaced(tmp_path):
     model = of_network("lightweight_openpose", keys(tmp_path))
-    layout = Layout(tmp_path, tmp_path)
+    layout = Layout(tmp_path, tmp_path, checkpoint=tmp_path / "net.params")
     refuse_to_replace(model, layout)
     xml = layout.ir(model, Precision.FP16)
     xml.parent.mkdir(parents=True)
@@ -123,3 +126,29 @@ def test_an_ir_without_a_record_of_these_weights_is_not_replaced(tmp_path):
     with pytest.raises(ConversionError, match=r"\.xml: is the IR of another checkpoint") as refused:
         refuse_to_replace(model, layout)
     assert "--model_name" in refused.value.hint
+
+
+def recorded(layout, model, sources):
+    """An IR that was made of these files, as far as its record tells."""
+    xml = layout.ir(model, Precision.FP32)
+    xml.parent.mkdir(parents=True, exist_ok=True)
+    xml.touch()
+    files = {name: {"size": 0, "sha384": ""} for name in (xml.name, f"{xml.stem}.bin")}
+    record = {"key": {"sources": sources}, "files": files, "self_check": None}
+    layout.provenance(model, Precision.FP32).write_text(json.dumps(record))
+
+
+def test_published_weights_replace_older_ones_of_theirs_but_none_of_the_user_s_own(tmp_path):
+    layout = Layout(tmp_path, tmp_path)
+    recorded(layout, PUBLISHED, {"checkpoint_iter_360000.pth": "sha384:00"})
+    refuse_to_replace(PUBLISHED, layout)
+    recorded(layout, PUBLISHED, {"checkpoint": "sha384:00"})
+    with pytest.raises(ConversionError, match=r"\.xml: is the IR of another checkpoint"):
+        refuse_to_replace(PUBLISHED, layout)
+
+
+def test_published_weights_may_take_the_place_of_the_same_weights_from_a_file_of_the_user_s(tmp_path):
+    layout = Layout(tmp_path, tmp_path)
+    file = SourceFile("net.pth", 3, Digest("sha384", "00"), ())
+    recorded(layout, PUBLISHED, {"checkpoint": "sha384:00"})
+    refuse_to_replace(replace(PUBLISHED, files=(file,)), layout)

@@ -29,6 +29,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     options.add_places(parser)
     options.add_trust(parser)
     options.add_precisions(parser)
+    options.add_force(parser)
     options.add_registry(parser)
     options.add_dry_run(parser)
     options.add_output(parser)
@@ -42,10 +43,10 @@ def run(args: argparse.Namespace) -> int:
     zoo = open_zoo(options.settings_of(args), trust_on_first_use=args.trust_on_first_use)
 
     def make(spec: ModelSpec, listener: Listener) -> Mapping[Precision, Path]:
-        return zoo.get(spec, args.precisions, listener=listener)
+        return zoo.get(spec, args.precisions, force=args.force, listener=listener)
 
     def plan(spec: ModelSpec) -> Sequence[str]:
         files = zoo.plan_download(spec, args.precisions if spec.is_ir else None)
-        return in_words(files, zoo.plan_conversion(spec, args.precisions))
+        return in_words(files, zoo.plan_conversion(spec, args.precisions, force=args.force))
 
     return make_irs(args, zoo, make, plan)

@@ -76,6 +76,13 @@ def add_own_weights(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Whether an IR that is there may be replaced, whatever it was made of."""
+    parser.add_argument(
+        "--force", action="store_true", help="convert again what is up to date, or was made of other weights"
+    )
+
+
 def one_model(registry: Registry, name: str) -> ModelSpec:
     """The model of this name, which is no composite.
 

@@ -58,14 +58,14 @@ def convert(
         layout: where its files lie and its IR will lie.
         precisions: FP32, FP16 or both; of a model published as IR, those that are wanted of it.
         self_check: prove that the IR compute what the original computes, and publish nothing else.
-        force: convert again what is up to date.
+        force: convert again what is up to date, or was made of other weights.
         decoder: what the IR name as their decoder, where it is declared by a composite; else the model's own.
         keep_onnx: also write the ONNX that a checkpoint becomes on the way: ``<name>.onnx`` in its folder.
         listener: is told what happens.
 
     Raises:
         ConversionError: the original is not there, is not what was promised, or cannot be converted; or
-            weights of the user's own would replace others.
+            an IR of other weights would be replaced (``own_weights.refuse_to_replace``).
         SelfCheckError: an IR does not compute what the original computes.
         CheckpointError: a checkpoint cannot be read, or does not fit its network.
         NetworkError: a checkpoint's network cannot be built as declared.
@@ -78,7 +78,7 @@ def convert(
     if spec.is_ir:
         listener(ModelConversionSkipped(spec.full_name, "published as IR"))
         return Converted(spec, _published(spec, layout, precisions))
-    if layout.checkpoint is not None and not force:
+    if not force:
         refuse_to_replace(spec, layout)
     steps = steps_of(spec, layout, precisions, self_check=self_check, force=force, decoder=decoder)
     remove_abandoned(layout.model(spec))

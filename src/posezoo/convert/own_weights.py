@@ -128,15 +128,22 @@ def required_network(model: ModelSpec) -> NetworkChoice:
 
 
 def refuse_to_replace(model: ModelSpec, layout: Layout) -> None:
-    """Make sure that no IR of another checkpoint lies where those of this one would go.
+    """Make sure that nobody's own weights are lost unasked.
+
+    Weights of the user's own replace no IR of others; the published ones replace theirs, older or newer,
+    but none that was made of the user's own.
 
     Raises:
-        ConversionError: one does.
+        ConversionError: such an IR lies where this one would go.
     """
     ours = set(provenance.digests_of(model).values())
     for precision in Precision:
         xml = layout.ir(model, precision)
-        if xml.is_file() and ours != _digests(provenance.read(layout.provenance(model, precision))):
+        if not xml.is_file():
+            continue
+        theirs = _sources(provenance.read(layout.provenance(model, precision)))
+        is_kept = layout.checkpoint is not None or set(theirs) == {_NAME}
+        if is_kept and set(theirs.values()) != ours:
             raise ConversionError(
                 f"{xml}: is the IR of another checkpoint",
                 hint="--model_name gives yours a name of its own; --force replaces what is there",
@@ -169,6 +176,7 @@ def _any_size(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*shape[:2], *(-1 for _ in shape[2:]))
 
 
-def _digests(record: provenance.Provenance | None) -> set[Any]:
+def _sources(record: provenance.Provenance | None) -> dict[str, Any]:
+    """The digests of what an IR was made from, by name."""
     sources = record.key.get("sources") if record is not None else None
-    return set(sources.values()) if isinstance(sources, dict) else set()
+    return sources if isinstance(sources, dict) else {}

@@ -78,12 +78,12 @@ def plan(
     Touches nothing, not even a stamp. Imports neither OpenVINO nor numpy.
 
     Raises:
-        ConversionError: a precision was asked for that no conversion makes, or weights of the user's own
-            would replace others.
+        ConversionError: a precision was asked for that no conversion makes, or an IR of other weights would
+            be replaced (``own_weights.refuse_to_replace``).
     """
     if spec.is_ir:
         return Plan(spec, ())
-    if layout.checkpoint is not None and not force:
+    if not force:
         own_weights.refuse_to_replace(spec, layout)
     steps = steps_of(
         spec, layout, precisions, self_check=self_check, force=force, decoder=decoder, is_good=files.holds
