@@ -28,6 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "checkpoints": SPEC,
     "networks": SPEC,
     "complexity": GROUND | {"openvino_runtime"},
+    "measured": SPEC | {"files"},
     "pretrained": SPEC | {"checkpoints", "networks"},
     "inference": GROUND | {"openvino_runtime"},
     "estimator": SPEC | {"pose", "inference", "images"},
@@ -36,13 +37,15 @@ ROOMS: dict[str, set[str]] = {
     "convert": SPEC
     | {"files", "layout", "openvino_runtime", "provenance", "complexity"}
     | {"checkpoints", "networks", "pretrained"},
-    "card": SPEC | {"files", "layout", "registry", "pose", "provenance"},
+    "card": SPEC | {"files", "layout", "registry", "pose", "provenance", "measured"},
     "verify": SPEC
-    | {"files", "layout", "registry", "pose", "provenance", "fetch", "convert", "card", "networks"},
+    | {"files", "layout", "registry", "pose", "provenance", "measured"}
+    | {"fetch", "convert", "card", "networks"},
     "doctor": GROUND | {"settings", "inference"},
     # the top: what puts the stages together
     "zoo": SPEC
-    | {"settings", "registry", "layout", "fetch", "convert", "card", "estimator", "files", "lock"},
+    | {"settings", "registry", "layout", "fetch", "convert", "card", "estimator", "files", "lock"}
+    | {"complexity", "measured", "openvino_runtime"},
     "api": SPEC | {"settings", "registry", "zoo", "estimator", "networks", "pretrained"},
 }
 TOP = {"cli", "__init__", "__main__"}

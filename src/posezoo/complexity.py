@@ -8,7 +8,7 @@ resizes values. Parameters are the numbers that such operations hold, in whateve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -30,14 +30,21 @@ class Complexity:
     mparams: float
 
 
-def read_complexity(xml: Path) -> Complexity | None:
+def read_complexity(xml: Path, shapes: Mapping[str, Collection[int]] | None = None) -> Complexity | None:
     """The complexity of an IR on disk; see ``complexity_of``.
+
+    Args:
+        xml: the IR, its .bin beside it.
+        shapes: of inputs by name, where the IR leaves sizes open, or others are meant than its own.
 
     Raises:
         MissingPackageError: OpenVINO is not installed, or too old.
-        RuntimeError: there is no IR.
+        RuntimeError: there is no IR, or an input cannot have such a shape.
     """
-    return complexity_of(openvino().Core().read_model(xml))
+    network = openvino().Core().read_model(xml)
+    if shapes:
+        network.reshape({name: list(shape) for name, shape in shapes.items()})
+    return complexity_of(network)
 
 
 def complexity_of(network: Any) -> Complexity | None:

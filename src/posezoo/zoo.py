@@ -7,23 +7,25 @@ and its estimator. Each step does nothing where its result is there already.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.errors import SpecError, UnknownModelError
+from posezoo.errors import ConversionError, OutputError, SpecError, UnknownModelError
 from posezoo.events import Listener, ignore
 from posezoo.fetch.means import Means
 from posezoo.layout import Layout
 from posezoo.lock import Lock
 from posezoo.registry import Registry, open_registry
 from posezoo.settings import Settings
-from posezoo.spec.model import CompositeSpec, Decoder, ModelSpec, NetworkChoice, Precision
+from posezoo.spec.model import CompositeSpec, Decoder, Input, ModelSpec, NetworkChoice, Precision
+from posezoo.versions import package_version
 
 if TYPE_CHECKING:
     from posezoo.convert.plan import Plan
     from posezoo.estimator import Estimator
     from posezoo.fetch.download import PlannedFile
+    from posezoo.measured import Measurement
 
 Model = ModelSpec | CompositeSpec
 
@@ -92,9 +94,10 @@ class Zoo:
         *,
         force: bool = False,
         keep_onnx: bool = False,
+        self_check: bool = True,
         listener: Listener = ignore,
     ) -> Mapping[Precision, Path]:
-        """A model's IR (.xml by precision), from files that are there; ``keep_onnx`` as ``convert`` has it.
+        """A model's IR (.xml by precision), from files that are there; arguments as ``convert`` has them.
 
         Raises:
             ConversionError: the files are not there, or no IR can be made of them.
@@ -109,6 +112,7 @@ class Zoo:
             force=force,
             decoder=decoder,
             keep_onnx=keep_onnx,
+            self_check=self_check,
             listener=listener,
         )
         return converted.irs
@@ -201,6 +205,101 @@ class Zoo:
         pinned, decoder = self.lock.pinned(spec), self._decoder_of(spec)
         return plan(pinned, self.layout, precisions, force=force, decoder=decoder)
 
+    def count(self, spec: ModelSpec, size: tuple[int, int] | None = None) -> tuple[Measurement, ...]:
+        """GFLOPs and MParams of each IR of a model that is there.
+
+        Args:
+            spec: the model.
+            size: height and width of the image, where the IR leaves them open.
+
+        Raises:
+            ConversionError: none is there, one is not what model.yml describes, or its sizes are open.
+            MissingPackageError: OpenVINO is not installed, or too old.
+        """
+        from posezoo.complexity import read_complexity
+        from posezoo.measured import Measurement
+        from posezoo.openvino_runtime import reason_of
+
+        found = []
+        shapes = {port.name: _sized(port, size) for port in spec.inputs if -1 in port.shape} if size else {}
+        settings = {"height": size[0], "width": size[1]} if size and shapes else {}
+        for precision in spec.precisions:
+            xml = self.layout.ir(spec, precision)
+            if not xml.is_file():
+                continue
+            self._require_described(spec, precision)
+            try:
+                cost = read_complexity(xml, shapes)
+            except RuntimeError as error:
+                raise ConversionError(f"{xml}: cannot be counted: {reason_of(error)}") from error
+            if cost is None:
+                hint = "say at which height and width: --size H,W"
+                raise ConversionError(f"{xml}: its sizes are open: no one number is right", hint=hint)
+            tools = {"openvino": package_version("openvino")}
+            found.append(
+                Measurement("complexity", precision, asdict(cost), spec.tag, settings=settings, tools=tools)
+            )
+        if not found:
+            folder = self.layout.ir(spec, Precision.FP32).parents[1]
+            raise ConversionError(f"{folder}: no IR is there", hint=f"posezoo get {spec.full_name}")
+        return tuple(found)
+
+    def _require_described(self, spec: ModelSpec, precision: Precision) -> None:
+        """Make sure that an IR is the one that model.yml describes, whole and unchanged."""
+        from posezoo.convert.plan import why_stale
+        from posezoo.files import is_good, is_good_file
+
+        spec = self.lock.pinned(spec)
+        if spec.is_ir:
+            files = [file for file in spec.files if file.name.startswith(f"{precision}/")]
+            is_whole = all(is_good_file(self.layout.file(spec, file), file) for file in files)
+            why = "" if is_whole else "it is not the file that was published"
+        else:
+            why = why_stale(spec, self.layout, precision, False, self._decoder_of(spec), is_good)
+        if why:
+            xml = self.layout.ir(spec, precision)
+            raise ConversionError(
+                f"{xml}: not counted, since {why}", hint=f"posezoo get {spec.full_name} makes it anew"
+            )
+
+    def count_generated(self, spec: ModelSpec, folder: Path) -> tuple[Measurement, ...]:
+        """GFLOPs and MParams of a network of ours whose weights are not to be had, with generated ones.
+
+        Args:
+            spec: the model.
+            folder: an empty one, for a checkpoint and the IR.
+
+        Raises:
+            ConversionError: the model is no network of ours.
+            MissingPackageError: torch or OpenVINO is not installed.
+        """
+        from posezoo.convert.own_weights import generate
+
+        checkpoint = folder / "generated.pth"
+        generate(self.network_of(spec), checkpoint)
+        layout = Layout(folder, folder)
+        zoo, generated = replace(self, layout=layout).with_weights(checkpoint, spec)
+        zoo.convert(generated, spec.precisions, self_check=False)
+        return tuple(replace(each, weights="generated") for each in zoo.count(generated))
+
+    def record(self, spec: ModelSpec, found: Collection[Measurement]) -> Path:
+        """Take measurements into the measured.yml beside a model's model.yml.
+
+        Raises:
+            OutputError: it cannot be written, or the registry is an installed one.
+            SpecError: the measured.yml that is there says something that cannot be meant.
+        """
+        from posezoo import measured
+
+        if spec.path.is_relative_to(Path(__file__).resolve().parent):
+            raise OutputError(
+                f"{spec.path.parent}: is installed: what is measured is recorded in a checkout",
+                hint="--models_dir names another registry",
+            )
+        path = spec.path.with_name(measured.NAME)
+        measured.record(path, found)
+        return path
+
     def irs(self, model: Model, precision: Precision, *, listener: Listener = ignore) -> dict[str, Path]:
         """The .xml of each part of a model by its name; fetched and converted where needed.
 
@@ -256,6 +355,15 @@ class Zoo:
             return self.registry.find(spec.composite).decoder
         except (SpecError, UnknownModelError):  # told where the composite itself is asked for
             return None
+
+
+def _sized(port: Input, size: tuple[int, int]) -> tuple[int, ...]:
+    """An input's shape with height and width in place of what is open."""
+    sides = dict(zip("HW", size, strict=True))
+    return tuple(
+        sides.get(axis, side) if side < 0 else side
+        for axis, side in zip(port.layout or "?" * len(port.shape), port.shape, strict=True)
+    )
 
 
 def open_zoo(

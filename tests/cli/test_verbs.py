@@ -130,6 +130,24 @@ def test_an_unknown_key_is_found_in_a_foreign_form_too(zoo):
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "complexity: [{precision: FP32, figures: {gflop: 1}}]",
+            "model.yml: measured.yml:1:42: complexity[0].figures.gflop",
+        ),
+        ("complexity: [{tag: x1, precision: FP32, figures: {gflops: 1}}]", "no variant has the tag 'x1'"),
+    ],
+)
+def test_measured_figures_that_cannot_be_meant_are_found(zoo, text, said):
+    (zoo / "models" / "public" / "a" / "measured.yml").write_text(text)
+    ended = run(zoo, "verify", "--metadata")
+    assert ended.returncode == 1
+    assert said in ended.stdout
+    assert ended.stdout.count("[measured]") == 1
+
+
 def test_a_stage_without_a_folder_and_a_folder_without_a_stage_are_found(zoo):
     write_composite(zoo / "models", "whole", ["first", "third"])
     ended = run(zoo, "verify", "--metadata")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from posezoo import provenance
+from posezoo.card.figures import COSTS, compact, counted, counted_in_words, measured_sections
 from posezoo.card.markdown import Markdown, block, code, escaped, link, local_link, table
 from posezoo.card.words import frameworks, megabytes, precisions, size_bytes, task_in_words
 from posezoo.files import write_whole
@@ -86,10 +87,11 @@ def draw_card(
         f"# {escaped(model.full_name)}",
         *_use_case(model, parts, linked=layout is None),
         *(_example(model, parts) if published else ()),
-        *_specification(model, parts),
+        *_specification(model, parts, is_registry_s=layout is None),
         *(paragraph for part in parts for paragraph in _ports(part, alone=len(parts) == 1)),
         *_keypoints(model.skeleton),
         *(paragraph for part in parts for paragraph in _accuracy(part)),
+        *(measured_sections(parts) if published else ()),
         *_variants(parts),
         *_files(parts),
         *(_converted(parts, layout) if layout is not None else ()),
@@ -131,31 +133,35 @@ def _usual(parts: Sequence[ModelSpec]) -> Precision | None:
     return Precision.FP16 if Precision.FP16 in available else next(iter(available), None)
 
 
-def _specification(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec]) -> Iterator[str]:
+def _specification(
+    model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec], *, is_registry_s: bool
+) -> Iterator[str]:
     size = size_bytes(parts)
     rows = [
         ("Type", task_in_words(model.task)),
         ("Source framework", ", ".join(frameworks(parts))),
         ("IR precisions", ", ".join(precisions(parts))),
         ("Published files", "size unknown" if size is None else f"{megabytes(size)} ({size:,} bytes)"),
-        *(row for part in parts for row in _published(part, alone=len(parts) == 1)),
+        *(row for part in parts for row in _costs(part, alone=len(parts) == 1, recorded=is_registry_s)),
     ]
     yield "## Specification"
     yield table(("Metric", "Value"), [row for row in rows if row[1]])
 
 
-def _published(part: ModelSpec, *, alone: bool) -> Iterator[tuple[str, str]]:
+def _costs(part: ModelSpec, *, alone: bool, recorded: bool) -> Iterator[tuple[str, str]]:
+    """GFLOPs and MParams, as published and as counted here; a card beside an IR tells that IR's own."""
     whose = "" if alone else f" of {part.full_name}"
+    counts = dict(counted_in_words(part)) if recorded else {}
     for metric, value in (("GFLOPs", part.published.gflops), ("MParams", part.published.mparams)):
-        if value is not None:
-            yield f"{metric}{whose}, as published", f"{value:.6g}"
+        yield f"{metric}{whose}, as published", "" if value is None else f"{value:.6g}"
+        yield f"{metric}{whose}, counted on the IR", counts.get(metric, "")
 
 
 def _accuracy(part: ModelSpec) -> Iterator[str]:
     """What its publisher says of it, with the page's own percentages."""
     if part.published.accuracy:
         yield f"## Accuracy of {escaped(part.full_name)}"
-        yield _compact(
+        yield compact(
             ("Metric", "Value", "AP50", "AP75", "Flip", "Dataset", "Protocol"),
             [_accuracy_row(each) for each in part.published.accuracy],
         )
@@ -188,11 +194,23 @@ def _variants(parts: Sequence[ModelSpec]) -> Iterator[str]:
         rows = []
         for each in part.variants:
             sizes = "; ".join(_shape(port)[1] for port in each.inputs)
-            rows += [
-                (code(each.full_name), sizes, *_accuracy_row(row)) for row in each.published.accuracy
-            ] or [(code(each.full_name), sizes, *("",) * 7)]
-        headers = ("Variant", "Input", "Metric", "Value", "AP50", "AP75", "Flip", "Dataset", "Protocol")
-        yield _compact(headers, rows)
+            start = (code(each.full_name), sizes, *counted(each))
+            rows += [(*start, *_accuracy_row(row)) for row in each.published.accuracy] or [
+                (*start, *("",) * 7)
+            ]
+        headers = (
+            "Variant",
+            "Input",
+            *COSTS.values(),
+            "Metric",
+            "Value",
+            "AP50",
+            "AP75",
+            "Flip",
+            "Dataset",
+            "Protocol",
+        )
+        yield compact(headers, rows)
         for each in part.variants:
             yield from _training(each, f" of {code(each.tag)}")
         yield _file_table([file for each in part.variants for file in each.files])
@@ -208,7 +226,7 @@ def _ports(part: ModelSpec, *, alone: bool) -> Iterator[str]:
         if not part.is_ir:
             yield "The original's and the converted model's are the same."
         rows = [(*_shape(each), _content(each)) for each in part.outputs]
-        yield _compact(("Name", "Shape", "Layout", "Content"), rows)
+        yield compact(("Name", "Shape", "Layout", "Content"), rows)
     letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
     if known := [f"{code(letter)} {meaning}" for letter, meaning in LEGEND.items() if letter in letters]:
         yield f"Layout: {', '.join(known)}."
@@ -219,20 +237,14 @@ def _both_inputs(part: ModelSpec) -> Iterator[str]:
     yield _original_inputs(part)
     yield "### Converted Model"
     rows = [(*_shape(each), _ir_color(each), _values(each)) for each in part.inputs]
-    yield _compact(("Name", "Shape", "Layout", "Colour order", "Values"), rows)
+    yield compact(("Name", "Shape", "Layout", "Colour order", "Values"), rows)
 
 
 def _original_inputs(part: ModelSpec) -> Markdown:
     rows = [
         (*_shape(each), each.color or "", _numbers(each.mean), _numbers(each.scale)) for each in part.inputs
     ]
-    return _compact(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
-
-
-def _compact(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Markdown:
-    """A table without the columns that nothing stands in."""
-    kept = [index for index in range(len(headers)) if any(row[index] for row in rows)]
-    return table([headers[index] for index in kept], [[row[index] for index in kept] for row in rows])
+    return compact(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
 
 
 def _shape(port: Input | Output) -> tuple[str, str, str]:

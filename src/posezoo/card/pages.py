@@ -7,13 +7,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from posezoo.card.card import NAME, NOTE, draw_card
+from posezoo.card.figures import counted
 from posezoo.card.markdown import Markdown, local_link, table
 from posezoo.card.words import frameworks, megabytes, size_bytes, task_in_words
 from posezoo.registry import Registry, license_text
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
 INDEX = "index.md"
-HEADERS = ("Model", "Task", "Framework", "Size", "Licence", "GFLOPs", "MParams", "AP")
+HEADERS = (
+    "Model", "Task", "Framework", "Size", "Licence",
+    "GFLOPs", "GFLOPs counted", "MParams", "MParams counted", "AP",
+)  # fmt: skip
+LEGEND = """\
+GFLOPs, MParams and AP are the published ones; *counted* is what we counted on our IR, by the rule of Open
+Model Zoo's cards."""
 
 
 def draw_pages(root: Path) -> dict[str, str]:
@@ -28,7 +35,7 @@ def draw_pages(root: Path) -> dict[str, str]:
         page = f"{model.subdirectory}/{NAME}"
         pages[page] = draw_card(model, parts)
         rows.append(_row(model, parts, page, root))
-    pages[INDEX] = f"{NOTE}\n\n# Models\n\n{table(HEADERS, rows)}\n"
+    pages[INDEX] = f"{NOTE}\n\n# Models\n\n{table(HEADERS, rows)}\n\n{LEGEND}\n"
     return pages
 
 
@@ -59,13 +66,17 @@ def _row(
 
 
 def _figures(model: ModelSpec | CompositeSpec) -> tuple[str, ...]:
-    """GFLOPs, MParams and the first AP, as published; empty where nothing is said."""
+    """GFLOPs and MParams, published and counted, and the first published AP; empty where nothing is said."""
     if isinstance(model, CompositeSpec):
-        return "", "", ""
-    said = model.published
-    numbers = ("" if value is None else f"{value:.6g}" for value in (said.gflops, said.mparams))
+        return ("",) * 5
+    said, (gflops, mparams) = model.published, counted(model)
     first = next((each for each in said.accuracy if each.metric == "AP"), None)
-    return *numbers, "" if first is None else f"{first.value:.4g}"
+    ap = "" if first is None else f"{first.value:.4g}"
+    return _digits(said.gflops), gflops, _digits(said.mparams), mparams, ap
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
 
 
 def _licenses(parts: Sequence[ModelSpec], root: Path) -> Markdown:

@@ -16,7 +16,19 @@ from posezoo.cli.options import HelpFormatter
 from posezoo.errors import PosezooError
 
 #: In the order of a model's life; each is a module with ``add_parser(verbs)`` and ``run(args) -> int``.
-VERBS = ("list", "info", "download", "convert", "get", "run", "verify", "doctor", "completion", "shims")
+VERBS = (
+    "list",
+    "info",
+    "download",
+    "convert",
+    "get",
+    "run",
+    "verify",
+    "record",
+    "doctor",
+    "completion",
+    "shims",
+)
 
 DESCRIPTION = """\
 A human-pose model zoo for OpenVINO: fetch, verify, convert and run its models.

@@ -6,15 +6,16 @@ of it. The file has no name in the model: the same weights give the same IR, wha
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from posezoo import files, pretrained, provenance
-from posezoo.errors import ConversionError, PosezooError
+from posezoo.errors import ConversionError, PosezooError, require
 from posezoo.layout import Layout
-from posezoo.networks import Network, find
+from posezoo.networks import Network, build, find
 from posezoo.spec.model import (
     Family,
     Framework,
@@ -97,6 +98,33 @@ def of_model(model: ModelSpec, checkpoint: Path, name: str = "") -> ModelSpec:
         network=NetworkChoice(choice.name, found.arguments),
         checkpoint=_NAME,
     )
+
+
+def generate(choice: NetworkChoice, path: Path) -> None:
+    """Write a checkpoint of weights that nobody trained, for what does not depend on them.
+
+    Args:
+        choice: the network, with its arguments.
+        path: where; a file as torch.save writes it.
+
+    Raises:
+        UnknownModelError: there is no such network.
+        NetworkError: it cannot be built so.
+        OutputError: the file cannot be written.
+        MissingPackageError: torch is not installed.
+    """
+    torch = require("torch", extra="torch")
+    with torch.device("meta"):
+        shapes = build(choice.name, **choice.arguments).state_dict()
+    # From 0.5 to 1.5, so that no variance is 0, and no two constants are one. Initial ones would not do: a
+    # sum with a bias of 0 is left out, and not counted.
+    dice = torch.Generator().manual_seed(0)
+    weights = {
+        key: (torch.rand(each.shape, generator=dice) + 0.5).to(each.dtype) for key, each in shapes.items()
+    }
+    content = io.BytesIO()
+    torch.save(weights, content)
+    files.write_whole(path, content.getvalue())
 
 
 def freed(model: ModelSpec) -> ModelSpec:

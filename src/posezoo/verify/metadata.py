@@ -5,11 +5,13 @@ What a single file may say is checked as it is read; here is what only the whole
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from posezoo import networks
 from posezoo.errors import NetworkError, SpecError, UnknownModelError
+from posezoo.measured import NAME, read_measured
 from posezoo.pose.decoders import DECODERS
 from posezoo.pose.keypoints import SKELETONS
 from posezoo.registry import Registry, copyright_line, license_text
@@ -115,6 +117,19 @@ def _known_network(spec: Spec, registry: Registry) -> Iterator[str]:
             yield f"inputs: those of {variant.full_name} are not {network.name}'s, sizes apart"
 
 
+def _measured(spec: Spec, registry: Registry) -> Iterator[str]:
+    """What was measured can be read, and is of variants that there are."""
+    if isinstance(spec, CompositeSpec):
+        return
+    try:
+        tags = {each.tag for each in read_measured(spec.path.with_name(NAME))}
+    except SpecError as error:
+        yield error.problem.removeprefix(f"{spec.path.parent}{os.sep}")
+        return
+    for tag in sorted(tags - {variant.tag for variant in (spec, *spec.variants)}):
+        yield f"{NAME}: no variant has the tag {tag!r}"
+
+
 Rule = Callable[[Spec, Registry], Iterator[str]]
 
 #: By id; a third kind of mistake is one more function and one more line.
@@ -128,4 +143,5 @@ RULES: dict[str, Rule] = {
     "safe-sources": _safe_sources,
     "declared-ends": _declared_ends,
     "known-network": _known_network,
+    "measured": _measured,
 }

@@ -1,0 +1,89 @@
+"""Measured figures on a page: what was counted beside what is published, accuracy and speed by machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from posezoo.card.markdown import Markdown, table
+from posezoo.measured import KINDS, WEIGHTS, Measurement, Scalar, measured_of
+from posezoo.spec.model import ModelSpec
+
+#: What a section of each kind is called; complexity stands in the specification.
+TITLES = {"accuracy": "Measured Accuracy", "speed": "Performance"}
+
+COSTS = {"gflops": "GFLOPs", "mparams": "MParams"}
+
+
+def counted(spec: ModelSpec) -> tuple[str, str]:
+    """GFLOPs and MParams of a model's first IR; empty where nobody counted."""
+    first = next((each for each in measured_of(spec) if each.kind == "complexity"), None)
+    if first is None:
+        return "", ""
+    return _number(first, "gflops"), _number(first, "mparams")
+
+
+def counted_in_words(spec: ModelSpec) -> Iterator[tuple[str, str]]:
+    """GFLOPs and MParams by their names, with the precisions and weights that they were counted on."""
+    found = [each for each in measured_of(spec) if each.kind == "complexity"]
+    for name, title in COSTS.items():
+        precisions: dict[tuple[str, str], list[str]] = {}
+        for each in found:
+            precisions.setdefault((_number(each, name), _how(each)), []).append(each.precision)
+        words = [
+            f"{value} ({'; '.join(filter(None, (', '.join(those), how)))})"
+            for (value, how), those in precisions.items()
+        ]
+        yield title, "; ".join(words)
+
+
+def measured_sections(parts: Sequence[ModelSpec]) -> Iterator[str]:
+    """A section for each kind of measurement that there is: a heading and a table."""
+    rows = [(part, each) for part in parts for each in measured_of(part)]
+    for kind, title in TITLES.items():
+        if of_kind := [(part, each) for part, each in rows if each.kind == kind]:
+            yield f"## {title}"
+            yield _table(kind, of_kind, alone=len(parts) == 1)
+
+
+def _table(kind: str, rows: Sequence[tuple[ModelSpec, Measurement]], *, alone: bool) -> Markdown:
+    figures = [name for name in KINDS[kind].figures if any(name in each.figures for _, each in rows)]
+    headers = [
+        "Model",
+        "Precision",
+        "Machine",
+        *(name.replace("_", " ") for name in figures),
+        "Settings",
+        "Date",
+    ]
+    cells = [
+        (
+            "" if alone else part.full_name,
+            each.precision.value,
+            each.machine,
+            *(_number(each, name) for name in figures),
+            "; ".join(filter(None, (_how(each), _pairs(each.tools)))),
+            each.date,
+        )
+        for part, each in rows
+    ]
+    return compact(headers, cells)
+
+
+def compact(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Markdown:
+    """A table without the columns that nothing stands in."""
+    kept = [index for index in range(len(headers)) if any(row[index] for row in rows)]
+    return table([headers[index] for index in kept], [[row[index] for index in kept] for row in rows])
+
+
+def _how(each: Measurement) -> str:
+    """With which settings, and on which weights where these are not the published ones."""
+    weights = "" if each.weights == WEIGHTS[0] else f"{each.weights} weights"
+    return "; ".join(filter(None, (_pairs(each.settings), weights)))
+
+
+def _pairs(values: Mapping[str, Scalar]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items())
+
+
+def _number(each: Measurement, name: str) -> str:
+    return f"{each.figures[name]:.6g}" if name in each.figures else ""

@@ -1,0 +1,148 @@
+"""posezoo record: what was measured, into the measured.yml beside a model's model.yml.
+
+For those who keep a registry: in a checkout, or a folder of models of their own. Nothing else writes there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.cli import jobs, options
+from posezoo.cli.console import Console
+from posezoo.errors import ConversionError, PosezooError
+
+if TYPE_CHECKING:
+    from posezoo.measured import Measurement
+    from posezoo.registry import Selection
+    from posezoo.settings import Settings
+    from posezoo.spec.model import ModelSpec
+    from posezoo.zoo import Zoo
+
+EXAMPLES = """
+posezoo record blazepose-full
+posezoo record --generated 'simple_pose_*' 'simple_pose_*@*'
+posezoo record speed.json accuracy.json
+"""
+
+#: How a file with figures is told from a model.
+SUFFIX = ".json"
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = options.add_verb(
+        verbs, "record", "write what was measured into a checkout's measured.yml files", EXAMPLES
+    )
+    parser.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL|FILE",
+        help="a model: GFLOPs and MParams of its IR are counted; a .json file: the figures in it are taken",
+    )
+    parser.add_argument(
+        "--generated",
+        action="store_true",
+        help="count networks of ours on generated weights: for models whose own are not to be had",
+    )
+    parser.add_argument(
+        "--size",
+        type=_size,
+        metavar="H,W",
+        help="the image's height and width to count an IR at that leaves them open",
+    )
+    options.add_download_dir(parser, "the output folder")
+    options.add_output_dir(parser)
+    options.add_lock(parser)
+    options.add_registry(parser)
+    options.add_output(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Record, and print the paths of the measured.yml that hold it."""
+    if args.generated and args.size:
+        args.parser.error("--size goes with IR that are there, --generated makes its own")
+    from posezoo.zoo import open_zoo
+
+    zoo = open_zoo(options.settings_of(args), download_dir=args.download_dir)
+    files = [Path(each) for each in args.models if each.endswith(SUFFIX)]
+    patterns = [each for each in args.models if not each.endswith(SUFFIX)]
+
+    def count(spec: ModelSpec) -> dict[str, Any]:
+        console.say(f"counting {spec.full_name}")
+        return {"files": [str(zoo.record(spec, _counted(args, zoo.settings, spec)))]}
+
+    with Console(quiet=args.quiet) as console:
+        figures = [each for file in files for each in _figures(zoo, file)]  # all good, or none is taken
+        selection = jobs.select(zoo.registry, patterns, console) if patterns else _none()
+        report = jobs.for_each(selection, count, console)
+        for spec, found in figures:
+            path = zoo.record(spec, [found])
+            report.answers.append({"name": spec.full_name, "files": [str(path)]})
+    report.print(args.format)
+    return report.exit_code
+
+
+def _size(text: str) -> tuple[int, int]:
+    """An argparse type: height and width, in pixels."""
+    found = re.fullmatch(r"([1-9]\d{0,4})[,x]([1-9]\d{0,4})", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected height and width such as 368,432, got {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def _none() -> Selection:
+    from posezoo.registry import Selection
+
+    return Selection(())
+
+
+def _figures(zoo: Zoo, file: Path) -> Iterator[tuple[ModelSpec, Measurement]]:
+    """The measurements in a file, each with its model."""
+    from dataclasses import replace
+
+    from posezoo.measured import read_figures
+
+    for name, found in read_figures(file):
+        try:
+            spec = options.one_model(zoo.registry, name)
+        except PosezooError as error:
+            raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
+        yield spec, replace(found, tag=spec.tag)
+
+
+def _counted(args: argparse.Namespace, settings: Settings, spec: ModelSpec) -> Sequence[Measurement]:
+    """Counted by a process of its own, which gives back the memory that a large network takes."""
+    # Not forked: OpenVINO and PyTorch have threads. On ^C it ends at once, without a word.
+    pool = ProcessPoolExecutor(1, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL))
+    with pool:
+        try:
+            asked = (args.download_dir, spec, args.size, args.generated)
+            return pool.submit(_count, settings, *asked).result()
+        except BrokenExecutor as error:
+            hint = "is there memory enough?"
+            raise ConversionError(f"{spec.full_name}: its process ended early", hint=hint) from error
+
+
+def _count(
+    settings: Settings,
+    download_dir: Path | None,
+    spec: ModelSpec,
+    size: tuple[int, int] | None,
+    generated: bool,
+) -> Sequence[Measurement]:
+    from posezoo.zoo import open_zoo
+
+    zoo = open_zoo(settings, download_dir=download_dir)
+    if not generated:
+        return zoo.count(spec, size)
+    with tempfile.TemporaryDirectory() as folder:
+        return zoo.count_generated(spec, Path(folder))
