@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,10 @@ import pytest
 import posezoo
 from conftest import by_digest
 from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.convert.own_weights import generate
+from posezoo.events import ModelConversionUpToDate, ModelSelfChecked
 from posezoo.images import read
+from posezoo.spec.model import NetworkChoice
 
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
 
@@ -55,6 +59,46 @@ def test_what_cannot_be_meant_is_answered_with_a_hint():
         posezoo.get("blazepose-full", precision="FP64")
     with pytest.raises(posezoo.PosezooError, match="unknown setting 'outputdir'"):
         posezoo.get("blazepose-full", outputdir="x")
+
+
+def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared, tmp_path):
+    pytest.importorskip("torch", reason="needs torch")
+    name = "mobile_pose_mobilenetv3_small"
+    file = shared / "data" / "checkpoints" / f"{name}.params"
+    mine = tmp_path / "mine.params"
+    shutil.copy(file, mine)
+    out = tmp_path / "out"
+    events = []
+    irs = posezoo.get(name, "FP32", checkpoint=mine, output_dir=out, listener=events.append)
+    assert irs == {name: out / "public" / name / "FP32" / f"{name}.xml"}
+    assert any(isinstance(each, ModelSelfChecked) for each in events)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.params", "out"]
+
+    events.clear()
+    assert posezoo.get(name, "FP32", checkpoint=str(file), output_dir=out, listener=events.append) == irs
+    assert [type(each) for each in events] == [ModelConversionUpToDate]  # the same weights by another name
+
+    with pytest.raises(posezoo.PosezooError, match=r"\.xml: is the IR of another checkpoint"):
+        posezoo.get(name, "FP32", output_dir=out)
+    other = tmp_path / "other.pth"
+    generate(NetworkChoice(name), other)
+    with pytest.raises(posezoo.PosezooError, match="is the IR of another checkpoint") as refused:
+        posezoo.load(name, "FP32", checkpoint=other, output_dir=out)
+    assert "--model_name" in refused.value.hint
+
+
+def test_what_cannot_be_meant_of_one_s_own_weights_is_one_line(tmp_path):
+    for name, flags, said in (
+        ("higher_hrnet", {"checkpoint": "nowhere.pth"}, "nowhere.pth: is not there"),
+        ("blazepose-full", {"checkpoint": "mine.pth"}, "blazepose-full is a composite"),
+        ("movenet-singlepose-lightning-int8", {"checkpoint": "mine.pth"}, "no network of ours"),
+        ("higher_hrnet", {"model_name": "mine"}, "model_name='mine' goes with checkpoint"),
+        ("higher_hrnet", {}, "no model is called 'higher_hrnet'"),
+    ):
+        for call in (posezoo.get, posezoo.load):
+            with pytest.raises(posezoo.PosezooError, match=said):
+                call(name, output_dir=tmp_path, **flags)
+    assert not list(tmp_path.iterdir())
 
 
 def test_network_gives_a_module_with_the_weights_of_a_file_or_without_any(shared):

@@ -12,7 +12,7 @@ from posezoo.networks import NETWORKS, build
 from posezoo.registry import TAG_MARK
 from posezoo.settings import KINDS, read_settings, resolve
 from posezoo.spec.model import CompositeSpec, ModelSpec, NetworkChoice, Precision
-from posezoo.zoo import Zoo, open_zoo
+from posezoo.zoo import Model, Zoo, open_zoo
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,6 +25,9 @@ def get(
     precision: str = "FP16",
     *,
     tag: str = "",
+    checkpoint: str | os.PathLike[str] | None = None,
+    model_name: str = "",
+    force: bool = False,
     trust_on_first_use: bool = False,
     listener: Listener = ignore,
     **settings: Any,
@@ -32,9 +35,14 @@ def get(
     """A model's IR, downloaded, verified and converted where it is not there yet.
 
     Args:
-        name: a model or composite of the zoo.
+        name: a model or composite of the zoo; with ``checkpoint``, a model that is a network of ours, or such
+            a network.
         precision: ``FP32`` or ``FP16``.
         tag: one of the model's variants; empty for the default. ``name@tag`` as the name says the same.
+        checkpoint: weights of your own in place of the published ones: a .pth, .safetensors or .params file
+            whose keys fit; they also tell how many stages, channels and keypoints there are.
+        model_name: with ``checkpoint``, what the IR and their folder are called; as ``name`` where empty.
+        force: convert again what is up to date, and replace IR that were made of other weights.
         trust_on_first_use: take what comes for a file whose publisher states no checksum, and remember it in
             posezoo.lock (the setting ``lock``).
         listener: told what happens; see ``posezoo.events``.
@@ -46,10 +54,12 @@ def get(
     Raises:
         UnknownModelError: there is no such model.
         FetchError: a file is to be had nowhere.
-        ConversionError: the IR cannot be made, or does not compute what the original computes.
+        ConversionError: the IR cannot be made, does not compute what the original computes, or would replace
+            one that was made of other weights.
+        CheckpointError: the checkpoint cannot be read, or does not fit the network.
     """
-    zoo = _open(settings, trust_on_first_use)
-    return zoo.irs(zoo.registry.find(_full(name, tag)), _precision(precision), listener=listener)
+    zoo, model = _chosen(_open(settings, trust_on_first_use), _full(name, tag), checkpoint, model_name)
+    return zoo.irs(model, _precision(precision), force=force, listener=listener)
 
 
 def load(
@@ -58,6 +68,9 @@ def load(
     device: str | None = None,
     *,
     tag: str = "",
+    checkpoint: str | os.PathLike[str] | None = None,
+    model_name: str = "",
+    force: bool = False,
     trust_on_first_use: bool = False,
     inference_precision: str | None = None,
     listener: Listener = ignore,
@@ -73,6 +86,7 @@ def load(
         inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); where None, the
             setting's, which is f32 by default.
         tag: one of the model's variants; empty for the default.
+        checkpoint: weights of your own, as for ``get``, and so ``model_name`` and ``force``.
         trust_on_first_use: as for ``get``.
         listener: told what happens; see ``posezoo.events``.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
@@ -88,8 +102,8 @@ def load(
     zoo = _open(flags, trust_on_first_use)
     if not isinstance(name, str) or name.endswith(".xml"):
         return zoo.compile_ir(Path(name))
-    model = zoo.registry.find(_full(name, tag))
-    return zoo.compile(model, zoo.irs(model, _precision(precision), listener=listener))
+    zoo, model = _chosen(zoo, _full(name, tag), checkpoint, model_name)
+    return zoo.compile(model, zoo.irs(model, _precision(precision), force=force, listener=listener))
 
 
 def network(
@@ -136,6 +150,26 @@ def network(
     return read(Path(pretrained), choice.name, assumed=choice.arguments).load()
 
 
+def _chosen(
+    zoo: Zoo, name: str, checkpoint: str | os.PathLike[str] | None, model_name: str
+) -> tuple[Zoo, Model]:
+    """The model of that name, or the one that weights of the user's own make, in a zoo that has these."""
+    if checkpoint is not None:
+        is_network = name in NETWORKS and name not in zoo.registry.entries
+        return zoo.with_weights(Path(checkpoint), name if is_network else _single(zoo, name), model_name)
+    if model_name:
+        raise PosezooError(f"model_name={model_name!r} goes with checkpoint", hint="leave it out")
+    return zoo, zoo.registry.find(name)
+
+
+def _single(zoo: Zoo, name: str) -> ModelSpec:
+    """The model of that name, which is no composite."""
+    model = zoo.registry.find(name)
+    if isinstance(model, CompositeSpec):
+        raise UnknownModelError(f"{name} is a composite", hint=f"name {' or '.join(model.stages)}")
+    return model
+
+
 def _model_with(zoo: Zoo, name: str) -> ModelSpec:
     """The model of that name, else the only one whose network is called so."""
     if name in NETWORKS and name not in zoo.registry.entries:
@@ -152,10 +186,7 @@ def _model_with(zoo: Zoo, name: str) -> ModelSpec:
                 hint=f"name one of {names}" if models else "pretrained=FILE takes weights of your own",
             )
         return models[0]
-    model = zoo.registry.find(name)
-    if isinstance(model, CompositeSpec):
-        raise UnknownModelError(f"{name} is a composite", hint=f"name {' or '.join(model.stages)}")
-    return model
+    return _single(zoo, name)
 
 
 def _full(name: str, tag: str) -> str:

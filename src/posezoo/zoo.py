@@ -185,7 +185,8 @@ class Zoo:
             ConversionError: no IR can be made of the files, or none is published in these precisions; or an
                 IR of the user's own weights would be replaced.
         """
-        self.fetch(spec, precisions, force=force, listener=listener)
+        if self.layout.checkpoint is None:  # weights of the user's own are here already
+            self.fetch(spec, precisions, force=force, listener=listener)
         return self.convert(spec, precisions, force=force, listener=listener)
 
     def plan_download(
@@ -300,15 +301,20 @@ class Zoo:
         measured.record(path, found)
         return path
 
-    def irs(self, model: Model, precision: Precision, *, listener: Listener = ignore) -> dict[str, Path]:
-        """The .xml of each part of a model by its name; fetched and converted where needed.
+    def irs(
+        self, model: Model, precision: Precision, *, force: bool = False, listener: Listener = ignore
+    ) -> dict[str, Path]:
+        """The .xml of each part of a model by its name; fetched and converted where needed, or by force.
 
         Raises:
             FetchError: a file is to be had nowhere.
             ConversionError: an IR cannot be made, or was not published in this precision.
         """
         parts = self.registry.parts(model)
-        return {part.name: self.get(part, (precision,), listener=listener)[precision] for part in parts}
+        return {
+            part.name: self.get(part, (precision,), force=force, listener=listener)[precision]
+            for part in parts
+        }
 
     def compile(self, model: Model, irs: Mapping[str, Path]) -> Estimator:
         """A model or composite, compiled on the device that the settings name: image in, poses out.

@@ -133,13 +133,6 @@ def add_download_dir(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
-def add_force(parser: argparse.ArgumentParser) -> None:
-    """Do it again."""
-    parser.add_argument(
-        "--force", action="store_true", help="convert again what is up to date, or was made of other weights"
-    )
-
-
 def add_dry_run(parser: argparse.ArgumentParser) -> None:
     """Look before you leap."""
     parser.add_argument(
