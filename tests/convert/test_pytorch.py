@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+from configparser import ConfigParser
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from posezoo import provenance
 from posezoo.convert.convert import convert, export_onnx, is_up_to_date, plan
-from posezoo.errors import CheckpointError, ConversionError, NetworkError, SelfCheckError
+from posezoo.errors import CheckpointError, ConversionError, MissingPackageError, NetworkError, SelfCheckError
 from posezoo.files import digest_of
 from posezoo.layout import Layout
 from posezoo.networks import find
@@ -191,6 +193,23 @@ def test_a_pytorch_process_that_dies_or_cannot_start_is_one_line(params, monkeyp
     monkeypatch.setattr(sys, "executable", str(params.parent / "nowhere"))
     with pytest.raises(ConversionError, match="no process could be started"):
         export_onnx(spec, layout)
+
+
+def test_onnx_which_the_exporter_needs_comes_with_the_torch_extra(params, tmp_path, monkeypatch):
+    configuration = ConfigParser(interpolation=None)
+    configuration.read(Path(__file__).resolve().parents[2] / "setup.cfg", encoding="utf-8")
+    assert "\nonnx>=" in configuration["options.extras_require"]["torch"]
+    # All that is installed here but onnx.
+    for entry in map(Path, sys.path):
+        if (entry / "torch").is_dir():
+            for each in entry.iterdir():
+                if not each.name.startswith("onnx"):
+                    (tmp_path / each.name).symlink_to(each)
+            monkeypatch.setattr(sys, "path", [str(tmp_path) if Path(e) == entry else e for e in sys.path])
+    spec, layout = declared(params)
+    with pytest.raises(MissingPackageError, match=r"^onnx is not installed") as refused:
+        export_onnx(spec, layout)
+    assert "[torch]" in refused.value.hint
 
 
 def test_a_graph_that_is_finished_has_no_onnx_of_ours(params):

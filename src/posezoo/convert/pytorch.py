@@ -52,7 +52,7 @@ def export(spec: ModelSpec, path: Path) -> bytes:
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
         NetworkError: the network cannot be built as declared.
         ConversionError: it cannot be exported.
-        MissingPackageError: torch is not installed.
+        MissingPackageError: torch, or onnx that its exporter needs, is not installed.
     """
     return _ask(spec, path, "export", list(_input_shape(spec)))
 
@@ -97,8 +97,9 @@ def _input_shape(spec: ModelSpec) -> tuple[int, ...]:
 
 
 def _ask(spec: ModelSpec, path: Path, task: str, shape: list[int], image: bytes = b"") -> bytes:
-    if not package_version("torch"):
-        raise MissingPackageError("torch", extra="torch")
+    for package in ("torch", "onnx") if task == "export" else ("torch",):
+        if not package_version(package):
+            raise MissingPackageError(package, extra="torch")
     name, arguments = _choice(spec)
     job = {
         "task": task,
