@@ -66,7 +66,8 @@ def key_of(spec: ModelSpec, decoder: Decoder | None) -> dict[str, Any]:
     arguments = {
         "model": spec.name,
         "framework": spec.framework,
-        "inputs": [asdict(port) for port in spec.inputs],
+        # What might be left open is in the shape, where it was.
+        "inputs": [_without(asdict(port), "dynamic") for port in spec.inputs],
         "outputs": [{"name": port.name, "shape": port.shape, "layout": port.layout} for port in spec.outputs],
         "decoder": None if decoder is None else {"name": decoder.name, "options": dict(decoder.options)},
         "skeleton": spec.skeleton,
@@ -80,6 +81,10 @@ def key_of(spec: ModelSpec, decoder: Decoder | None) -> dict[str, Any]:
         "arguments": arguments,
     }
     return dict(json.loads(json.dumps(key)))
+
+
+def _without(facts: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in facts.items() if key != name}
 
 
 def digests_of(spec: ModelSpec) -> dict[str, str]:

@@ -11,6 +11,7 @@ from posezoo.convert.own_weights import freed, of_model, of_network, refuse_to_r
 from posezoo.errors import CheckpointError, ConversionError, PosezooError, UnknownModelError
 from posezoo.layout import Layout
 from posezoo.networks import NETWORKS
+from posezoo.provenance import key_of
 from posezoo.spec.model import (
     Decoder,
     Digest,
@@ -102,6 +103,15 @@ def test_any_size_is_open_in_height_and_width_alone():
     model = freed(PUBLISHED)
     assert model.inputs[0].shape == (1, 3, -1, -1)
     assert [port.shape for port in model.outputs] == [(1, 19, -1, -1), (1, 38, -1, -1)]
+
+
+def test_a_model_says_which_sizes_may_be_open():
+    wide = replace(PUBLISHED, inputs=(replace(PUBLISHED.inputs[0], dynamic=("W",)),))
+    model = freed(wide)
+    assert model.inputs[0].shape == (1, 3, 256, -1)
+    assert [port.shape for port in model.outputs] == [(1, 19, 32, -1), (1, 38, 32, -1)]
+    # What may be open is no reason to convert again: what is open is.
+    assert key_of(wide, None) == key_of(PUBLISHED, None) != key_of(model, None)
 
 
 def test_what_cannot_be_meant_is_one_line(tmp_path):

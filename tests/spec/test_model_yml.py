@@ -45,12 +45,15 @@ def omz_spec_of(tmp_path: Path, **changes: object) -> ModelSpec:
 def test_every_value_arrives_typed(tmp_path):
     spec = spec_of(
         tmp_path,
-        inputs=[{**INPUT, "mean": [1, 2, 3], "scale": [4, 5, 6], "reverse_input_channels": True}],
+        inputs=[
+            {**INPUT, "mean": [1, 2, 3], "scale": [4, 5, 6], "reverse_input_channels": True, "dynamic": ["H"]}
+        ],
         decoder={"name": "blazepose", "max_people": 3},
     )
     assert spec.files[0].checksum == Digest("sha384", "0" * 96)
     assert spec.inputs[0].mean == (1.0, 2.0, 3.0)
     assert spec.inputs[0].ir_color is ColorOrder.BGR
+    assert spec.inputs[0].dynamic == ("H",)
     assert spec.decoder is not None
     assert dict(spec.decoder.options) == {"max_people": 3}
     assert spec.subdirectory == "public/net"

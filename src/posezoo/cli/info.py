@@ -17,7 +17,8 @@ and of a model, not of a composite::
                                  max_size (the cap of an unknown size), contains (member: sha1:digits), pin
                                  (strong, weak or none), sources (list of str)
     inputs        list           name, shape (-1: any size), layout, color, ir_color (BGR, RGB or null), mean,
-                                 scale (one for each channel), reverse_input_channels
+                                 scale (one for each channel), reverse_input_channels, dynamic (letters of
+                                 the layout that may be left open)
     outputs       list           name, shape, layout, role, note
     published     object         accuracy (list: metric, value, dataset, protocol, flip, ap50, ap75), gflops,
                                  mparams, known_difference; null or empty where not said
@@ -166,6 +167,7 @@ def _input_facts(each: Input) -> dict[str, Any]:
         "mean": list(each.mean),
         "scale": list(each.scale),
         "reverse_input_channels": each.reverse_input_channels,
+        "dynamic": list(each.dynamic),
     }
 
 

@@ -69,7 +69,9 @@ def add_own_weights(parser: argparse.ArgumentParser) -> None:
         help="with --checkpoint: what the IR are called (default: as the model or network)",
     )
     parser.add_argument(
-        "--dynamic", action="store_true", help="leave height and width of a network of ours open"
+        "--dynamic",
+        action="store_true",
+        help="leave the sizes open that model.yml says, else height and width: for networks of ours",
     )
     parser.add_argument(
         "--keep_onnx", action="store_true", help="also write the ONNX that a checkpoint becomes on the way"

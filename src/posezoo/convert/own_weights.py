@@ -128,16 +128,17 @@ def generate(choice: NetworkChoice, path: Path) -> None:
 
 
 def freed(model: ModelSpec) -> ModelSpec:
-    """The model with an input of any height and width.
+    """The model with an input of any size in the dimensions that it declares; else of any height and width.
 
     Raises:
         ConversionError: it is no network of ours, and has the size that it was published with.
     """
-    usual = find(required_network(model).name).input
+    inputs = model.inputs or (find(required_network(model).name).input,)
+    letters = {letter for port in inputs for letter in port.dynamic} or {"H", "W"}
     return replace(
         model,
-        inputs=tuple(replace(port, shape=_any_size(port.shape)) for port in model.inputs or (usual,)),
-        outputs=tuple(replace(port, shape=_any_size(port.shape)) for port in model.outputs),
+        inputs=tuple(replace(port, shape=_opened(port.shape, letters)) for port in inputs),
+        outputs=tuple(replace(port, shape=_opened(port.shape, letters)) for port in model.outputs),
     )
 
 
@@ -199,9 +200,9 @@ def _outputs(model: ModelSpec, network: Network, arguments: Mapping[str, Any]) -
     return tuple(replace(port, name=name, shape=()) for name, port in zip(names, model.outputs, strict=True))
 
 
-def _any_size(shape: tuple[int, ...]) -> tuple[int, ...]:
+def _opened(shape: tuple[int, ...], letters: set[str]) -> tuple[int, ...]:
     """Our networks' tensors lie as NCHW."""
-    return (*shape[:2], *(-1 for _ in shape[2:]))
+    return tuple(-1 if letter in letters else size for letter, size in zip("NCHW", shape, strict=False))
 
 
 def _sources(record: provenance.Provenance | None) -> dict[str, Any]:

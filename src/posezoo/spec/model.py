@@ -199,7 +199,8 @@ class Input:
     one for all where the number of channels was not declared; ``scale`` divides, and both are empty where
     the network takes its input as it is. With ``reverse_input_channels`` the IR takes the other colour
     order than ``color``, the one that the network was trained on; Open Model Zoo states no ``color``, so
-    that there only the reversal is known.
+    that there only the reversal is known. ``dynamic`` are the dimensions, by their letters, whose sizes may
+    be left open at the conversion; empty where nothing is said of that.
     """
 
     name: str  # empty where none was declared: then the network's own order counts
@@ -209,6 +210,7 @@ class Input:
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
     reverse_input_channels: bool = False
+    dynamic: tuple[str, ...] = ()
 
     @property
     def ir_color(self) -> ColorOrder | None:

@@ -8,7 +8,7 @@ from posezoo.spec.model import ColorOrder, Input, Output
 from posezoo.spec.reader import Node, shown
 from posezoo.spec.values import line, listed, refuse_twins, word
 
-INPUT_KEYS = ("name", "shape", "layout", "color", "mean", "scale", "reverse_input_channels")
+INPUT_KEYS = ("name", "shape", "layout", "color", "mean", "scale", "reverse_input_channels", "dynamic")
 OUTPUT_KEYS = ("name", "shape", "layout", "role", "note")
 INPUT_INFO_KEYS = ("name", "shape", "layout")
 LAYOUT = re.compile(r"[A-Z?]+")
@@ -52,6 +52,7 @@ def _input(node: Node) -> Input:
         mean=_per_channel(fields.get("mean"), channels),
         scale=_per_channel(fields.get("scale"), channels),
         reverse_input_channels=reverse.boolean() if reverse is not None else False,
+        dynamic=_dynamic(fields.get("dynamic"), layout),
     )
     if (scale := fields.get("scale")) is not None and 0.0 in parsed.scale:
         raise scale.error("a scale of 0 divides by nothing")
@@ -86,6 +87,15 @@ def _layout(node: Node | None, shape: tuple[int, ...]) -> str:
     if shape and len(text) != len(shape):
         raise node.error(f"{text} names {len(text)} dimensions, the shape has {len(shape)}")
     return text
+
+
+def _dynamic(node: Node | None, layout: str) -> tuple[str, ...]:
+    """Letters of the layout."""
+    if node is not None and not layout:
+        raise node.error("needs a layout, whose letters it names")
+    letters = listed(node, lambda each: each.word(layout.replace("?", "")))
+    refuse_twins(node, list(letters))
+    return letters
 
 
 def why_no_layout(text: str) -> str:

@@ -154,6 +154,8 @@ _INPUT: Schema = {
     "mean": _NUMBERS,
     "scale": _NUMBERS,
     "reverse_input_channels": {"type": "boolean"},
+    "dynamic": _list({"type": "string", "pattern": "^[A-Z]$"}, at_most=ports.MAX_DIMENSIONS)
+    | {"uniqueItems": True, "description": "Dimensions of the layout that --dynamic leaves open."},
 }
 _OUTPUT: Schema = {**_PORT, "role": _ref("word"), "note": _ref("text")}
 _SIZE = _integer(0, published.MAX_SIZE, "Bytes: also the most that is ever read.")
