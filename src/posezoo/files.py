@@ -50,7 +50,8 @@ def digest_of(path: Path, algorithm: str = "sha384") -> Digest:
     Raises:
         OSError: it cannot be read.
     """
-    hasher = hashlib.new(algorithm)
+    # What a publisher states may be SHA-1, which FIPS systems keep for such uses only.
+    hasher = hashlib.new(algorithm, usedforsecurity=False)
     # In large pieces: between two of them a thread waits for Python's lock, which others hold for long.
     piece = memoryview(bytearray(min(_LARGE, max(1, path.stat().st_size))))
     with open(path, "rb", buffering=0) as stream:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -12,8 +14,9 @@ from fakes.network import downloaded, network, source_file, spec_of
 from posezoo import files
 from posezoo.convert import original
 from posezoo.convert.convert import convert
+from posezoo.convert.original import verified
 from posezoo.errors import ConversionError
-from posezoo.spec.model import Framework, Precision
+from posezoo.spec.model import Digest, Framework, NetworkChoice, Precision
 
 
 def zip_of(content):
@@ -177,3 +180,28 @@ def test_openvino_without_its_private_transformations_makes_the_same_ir(tmp_path
         xml = convert(spec, layout, self_check=False).irs[Precision.FP32]
         made.append((xml.read_bytes(), xml.with_suffix(".bin").read_bytes()))
     assert made[0] == made[1]
+
+
+WEIGHTS = b"weights, or so"
+SHA1 = hashlib.sha1(WEIGHTS).hexdigest()
+
+
+@pytest.mark.parametrize("digits", [SHA1, SHA1[:8]])
+def test_an_unpacked_checkpoint_that_changed_since_is_refused(tmp_path, digits):
+    """Though the archive that it came from is as it was: the self-check would hold damage against itself."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("net.params", WEIGHTS)
+    pinned = source_file("weights/net.zip", stream.getvalue(), tmp_path)
+    file = replace(pinned, contains={"net.params": Digest("sha1", digits)})
+    network = NetworkChoice("mobile_pose_mobilenetv3_small", {})
+    spec = spec_of(b"", tmp_path, framework=Framework.PYTORCH, files=(file,))
+    spec = replace(spec, network=network, checkpoint="weights/net.params")
+    layout = downloaded(spec, stream.getvalue(), tmp_path)
+    unpacked = layout.downloads(spec) / "weights" / "net.params"
+    unpacked.write_bytes(WEIGHTS)
+    assert verified(spec, layout) == unpacked
+    unpacked.write_bytes(WEIGHTS[::-1])
+    with pytest.raises(ConversionError, match=r"net\.params: is not what weights/net\.zip holds$") as failure:
+        verified(spec, layout)
+    assert failure.value.hint == f"remove it; posezoo download {spec.name} unpacks it again"

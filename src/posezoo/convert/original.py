@@ -124,6 +124,7 @@ def verified(spec: ModelSpec, layout: Layout) -> Path:
         _verify(spec, layout, promised)
     if not path.is_file():  # where a published archive was not unpacked
         raise ConversionError(f"{path}: is not there", hint=f"posezoo download {spec.full_name}")
+    _verify_unpacked(spec, path)
     return path
 
 
@@ -176,6 +177,20 @@ def _verify(spec: ModelSpec, layout: Layout, promised: SourceFile) -> None:
     if not files.holds_file(path, promised):
         record = "posezoo.lock" if promised.first_use else "model.yml"
         raise ConversionError(f"{path}: holds other bytes than {record} promises", hint=hint)
+
+
+def _verify_unpacked(spec: ModelSpec, path: Path) -> None:
+    """Hold what was unpacked from an archive against what its publisher states of it."""
+    for archive in spec.files:
+        for member, promised in archive.contains.items():
+            if posixpath.join(posixpath.dirname(archive.name), member) != _name_of(spec):
+                continue
+            # Of a tag only the first digits are known: enough to see damage.
+            if not files.digest_of(path, promised.algorithm).value.startswith(promised.value):
+                raise ConversionError(
+                    f"{path}: is not what {archive.name} holds",
+                    hint=f"remove it; posezoo download {spec.full_name} unpacks it again",
+                )
 
 
 def read(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) -> Any:
