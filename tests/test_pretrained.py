@@ -3,6 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fakes.checkpoints import params
+from fakes.founding import gluon_names
+from fakes.weights import conditioned
 from posezoo import networks, pretrained
 from posezoo.errors import CheckpointError, NetworkError
 
@@ -46,3 +49,44 @@ def test_what_was_declared_is_certain(checkpoint):
         found.load()
     with pytest.raises(NetworkError, match="refinement_stages is 99"):
         pretrained.read(checkpoint, NAME, {"refinement_stages": 99})
+
+
+SMALL = "mobile_pose_mobilenetv3_small"
+
+
+def numbered(network):
+    """The tensors of a network as the files of old have them: each kind of parameter counted by itself."""
+    counts: dict[str, int] = {}
+    found = {}
+    for name, tensor in gluon_names(network).items():
+        word = name.rpartition(".")[2]
+        counts[word] = counts.get(word, -1) + 1
+        found[f"mobilepose2_block{counts[word]}_{word}"] = tensor.numpy()
+    return found
+
+
+def statistics_last(arrays):
+    """As ``Module.save_checkpoint`` writes them."""
+    parts = [{n: a for n, a in arrays.items() if ("running" in n) is last} for last in (False, True)]
+    return {f"arg:{n}": a for n, a in parts[0].items()} | {f"aux:{n}": a for n, a in parts[1].items()}
+
+
+@pytest.mark.parametrize("order", [dict, statistics_last])
+def test_names_without_dots_are_understood_by_their_order(tmp_path, order):
+    network = conditioned(SMALL)
+    (tmp_path / "net.params").write_bytes(params(order(numbered(network))))
+    loaded = pretrained.read(tmp_path / "net.params", SMALL).load().state_dict()
+    for key, tensor in network.state_dict().items():
+        assert key.endswith("num_batches_tracked") or torch.equal(loaded[key], tensor)
+
+
+def test_another_networks_names_without_dots_are_said_not_to_fit(tmp_path):
+    (tmp_path / "net.params").write_bytes(params(numbered(networks.build("simple_pose_resnet18_v1b"))))
+    with pytest.raises(
+        CheckpointError, match=r"does not fit the network: \d+ missing: features\.0\.0\.weight"
+    ):
+        pretrained.read(tmp_path / "net.params", SMALL).load()
+    shuffled = dict(reversed(numbered(networks.build(SMALL)).items()))
+    (tmp_path / "net.params").write_bytes(params(shuffled))
+    with pytest.raises(CheckpointError, match=r"does not fit the network: \d+ of another shape"):
+        pretrained.read(tmp_path / "net.params", SMALL).load()

@@ -25,7 +25,8 @@ class Checkpoint:
         network: whose weights they are said to be.
         arguments: what the network is to be built with, complete: as the keys and shapes tell, but for
             what was declared.
-        tensors: numpy arrays by key, most of them views of the file.
+        tensors: numpy arrays by key, most of them views of the file; of an old .params file by names without
+            dots, which ``load`` knows the keys of.
     """
 
     path: Path
@@ -41,13 +42,14 @@ class Checkpoint:
             MissingPackageError: torch is not installed.
         """
         from posezoo import checkpoints
+        from posezoo.networks.gluon import keyed
 
         torch = require("torch", extra="torch")
         with torch.device("meta"):  # no memory, and no time for weights that are replaced at once
             module = self.network.build(**self.arguments)
         wanted: dict[str, Any] = module.state_dict()
         with _named(self.path):
-            arrays = checkpoints.fit(self.tensors, networks.shapes_of(module))
+            arrays = checkpoints.fit(keyed(self.tensors, wanted), networks.shapes_of(module))
         state = {
             key: torch.tensor(array, dtype=wanted[key].dtype, device="cpu") for key, array in arrays.items()
         }
