@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 import yaml
 
@@ -22,6 +23,8 @@ from fakes.founding import checkpoint_of, serve
 from fakes.server import Server
 from fakes.weights import conditioned, torch
 from posezoo import provenance
+from posezoo.convert.drawing import draw
+from posezoo.convert.reference import EXACT, preprocessed
 from posezoo.layout import Layout
 from posezoo.openvino_runtime import openvino
 from posezoo.registry import open_registry
@@ -95,17 +98,17 @@ def computes_what_pytorch_does(spec: ModelSpec, out: Path, precision: Precision,
     layout = Layout(out, out)
     record = provenance.read(layout.provenance(spec, precision))
     assert record is not None
-    for check in record.checks:
-        assert check.reference.startswith("PyTorch ")
-        assert 0 < check.difference <= bar, (spec.full_name, precision, check)
+    assert all(check.reference.startswith("PyTorch ") for check in record.checks)
+    assert 0 < max(check.difference for check in record.checks) <= bar, record.checks
     network = openvino().Core().read_model(layout.ir(spec, precision))
     ports = [(port.any_name, tuple(port.shape)) for port in (*network.inputs, *network.outputs)]
     assert ports == [(port.name, port.shape) for port in (*spec.inputs, *spec.outputs)]
 
 
-def generated(spec: ModelSpec) -> bytes:
+def generated(spec: ModelSpec) -> Any:
+    """A network of the model's, with weights that nobody trained."""
     assert spec.network is not None
-    return checkpoint_of(spec.name, conditioned(spec.network.name))
+    return conditioned(spec.network.name)
 
 
 @pytest.mark.parametrize(
@@ -116,13 +119,29 @@ def generated(spec: ModelSpec) -> bytes:
     ],
 )
 def test_a_founding_model_becomes_ir(place: Place, spec: ModelSpec) -> None:
-    becomes_ir(place, spec, generated(spec))
+    network = generated(spec)
+    becomes_ir(place, spec, checkpoint_of(spec.name, network))
+    if spec.self_check.measure == "median":  # which sees nothing of peaks among zeros
+        marks_the_same_peaks(network, spec, Layout(place.out, place.out).ir(spec, Precision.FP32))
+
+
+def marks_the_same_peaks(network: Any, spec: ModelSpec, xml: Path) -> None:
+    """The IR computes what PyTorch does everywhere, but for signs where two neighbours are a rounding apart."""
+    (port,) = spec.inputs
+    picture = draw("photo", port.shape, port.layout, 3)
+    found = openvino().Core().compile_model(xml, "CPU", EXACT)(picture)
+    with torch.no_grad():
+        outputs = network(torch.from_numpy(preprocessed(picture, port)))
+    for name, wanted in zip(("heatmaps", "embeddings"), map(torch.Tensor.numpy, outputs), strict=True):
+        difference = np.abs(np.abs(found[name]) - np.abs(wanted)).max() / np.abs(wanted).max()
+        assert 0 < difference <= BARS[Precision.FP32]
+        assert np.count_nonzero((found[name] < 0) != (wanted < 0)) <= 1e-4 * wanted.size
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", [pytest.param(spec, id=spec.full_name) for spec in TAGS])
 def test_a_tag_becomes_ir_of_its_own_size(place: Place, spec: ModelSpec) -> None:
-    becomes_ir(place, spec, generated(spec))
+    becomes_ir(place, spec, checkpoint_of(spec.name, generated(spec)))
 
 
 @pytest.mark.slow
