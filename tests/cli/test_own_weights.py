@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 import re
 import subprocess
 import sys
@@ -161,25 +159,6 @@ def test_a_script_of_open_model_zoo_s_converts_them(zoo, checkpoint, tmp_path):
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (0, "")
     assert (tmp_path / "ir" / "public" / "small" / "FP16" / "small.bin").is_file()
-
-
-class _Bomb:
-    def __init__(self, marker):
-        self.marker = marker
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.marker}",)
-
-
-@pytest.mark.parametrize("protocol", [2, 4])
-def test_a_hostile_checkpoint_is_one_line_and_nothing_runs(tmp_path, protocol):
-    bomb = tmp_path / "bomb.pth"
-    bomb.write_bytes(pickle.dumps({"state_dict": _Bomb(tmp_path / "ran")}, protocol=protocol))
-    ended = posezoo("convert", "--network", NETWORK, "--checkpoint", bomb, "-o", tmp_path / "ir")
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith(f"error: {bomb}: ")
-    assert "Traceback" not in ended.stderr
-    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(

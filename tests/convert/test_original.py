@@ -7,14 +7,12 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-import onnx
 import pytest
 
-from fakes.network import downloaded, network, source_file, spec_of
+from fakes.network import downloaded, network, source_file, spec_of, with_weights_beside
 from posezoo import files
 from posezoo.convert import original
 from posezoo.convert.convert import convert
-from posezoo.convert.original import verified
 from posezoo.errors import ConversionError
 from posezoo.spec.model import Digest, Framework, NetworkChoice, Precision
 
@@ -75,18 +73,6 @@ def test_a_truncated_protobuf_is_refused_before_openvino_sees_it(tmp_path, kind)
         spec = spec_of(content, tmp_path)
         with pytest.raises(ConversionError, match=f"tiny.{kind}: not .*, but something else$"):
             convert(spec, downloaded(spec, content, tmp_path))
-
-
-def with_weights_beside(location):
-    """The ONNX network whose second kernel lies in another file, and what that file holds."""
-    model = onnx.load_from_string(network("onnx"))
-    weights = next(each for each in model.graph.initializer if each.name == "kernel1")
-    content = weights.raw_data
-    weights.ClearField("raw_data")
-    weights.data_location = onnx.TensorProto.EXTERNAL
-    for key, value in (("location", location), ("offset", "0"), ("length", str(len(content)))):
-        weights.external_data.add(key=key, value=value)
-    return model.SerializeToString(), content
 
 
 def test_weights_in_a_further_file_of_the_model_are_read(tmp_path):
@@ -200,8 +186,8 @@ def test_an_unpacked_checkpoint_that_changed_since_is_refused(tmp_path, digits):
     layout = downloaded(spec, stream.getvalue(), tmp_path)
     unpacked = layout.downloads(spec) / "weights" / "net.params"
     unpacked.write_bytes(WEIGHTS)
-    assert verified(spec, layout) == unpacked
+    assert original.verified(spec, layout) == unpacked
     unpacked.write_bytes(WEIGHTS[::-1])
     with pytest.raises(ConversionError, match=r"net\.params: is not what weights/net\.zip holds$") as failure:
-        verified(spec, layout)
+        original.verified(spec, layout)
     assert failure.value.hint == f"remove it; posezoo download {spec.name} unpacks it again"

@@ -168,6 +168,20 @@ def _away_from_zero(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return rng.choice([-1.0, 1.0], shape) * rng.uniform(1, 2, shape)
 
 
+def with_weights_beside(location: str) -> tuple[bytes, bytes]:
+    """The ONNX network whose second kernel lies in another file, and what that file holds."""
+    import onnx
+
+    model = onnx.load_from_string(network("onnx"))
+    weights = next(each for each in model.graph.initializer if each.name == "kernel1")
+    content = weights.raw_data
+    weights.ClearField("raw_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", "0"), ("length", str(len(content)))):
+        weights.external_data.add(key=key, value=value)
+    return model.SerializeToString(), content
+
+
 def spec_of(content: bytes, folder: Path, **changes: object) -> ModelSpec:
     """The model.yml, as read, of a network that lies in ``folder``; any field may be changed."""
     kind = {b"\x08": "onnx", b"\x0a": "pb"}.get(content[:1], "tflite")

@@ -1,0 +1,208 @@
+"""Checkpoints that were made to harm, as the commands meet them: one line, nothing runs, nothing is left."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes.checkpoints import (
+    entry,
+    params,
+    params_head,
+    params_of,
+    program,
+    row,
+    safetensors,
+    storage,
+    tensor,
+    torch_legacy,
+    torch_zip,
+)
+from fakes.founding import serve
+from fakes.network import with_weights_beside
+from fakes.server import Server
+from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.registry import open_registry
+from posezoo.spec.model import ModelSpec
+
+torch = pytest.importorskip("torch", reason="needs torch")
+pytest.importorskip("resource", reason="needs POSIX's measure of a process")
+
+ROOT = Path(__file__).resolve().parents[2]
+NETWORK = "mobile_pose_mobilenetv3_small"
+POSEZOO = (sys.executable, "-m", "posezoo")
+CONVERTER = (sys.executable, str(ROOT / "tools" / "downloader" / "converter.py"))
+DOWNLOADER = (sys.executable, str(ROOT / "tools" / "downloader" / "downloader.py"))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What came of a command, children included: CPU seconds of all, MiB of the largest."""
+
+    code: int
+    stdout: str
+    stderr: str
+    cpu_s: float
+    peak_mib: float
+
+
+# A process of its own, small: what the system says of its children holds no less than it had itself.
+_MEASURE = """
+import json, resource, subprocess, sys
+ended = subprocess.run(sys.argv[1:], capture_output=True, text=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+peak_mib = used.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+print(json.dumps([ended.returncode, ended.stdout, ended.stderr, used.ru_utime + used.ru_stime, peak_mib]))
+"""
+
+
+def measured(*command: object) -> Ended:
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _MEASURE, *map(str, command)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+    return Ended(*json.loads(ended.stdout))
+
+
+class Command:
+    """Runs when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.line = f'echo ran > "{folder / "ran"}"'
+
+    def __reduce__(self) -> object:
+        return os.system, (self.line,)
+
+
+def saved(value: object, *, zipped: bool = True) -> bytes:
+    stream = io.BytesIO()
+    torch.save(value, stream, _use_new_zipfile_serialization=zipped)
+    return stream.getvalue()
+
+
+WEIGHTS = {"a": torch.ones(1000)}
+TWO = np.ones(2, np.float32)
+HOSTILE: dict[str, tuple[Callable[[Path], bytes], str]] = {
+    "a command, zip": (lambda folder: saved({"a": Command(folder)}), "asks for 'posix.system'"),
+    "a command, legacy": (
+        lambda folder: saved({"a": Command(folder)}, zipped=False),
+        "asks for 'posix.system'",
+    ),
+    "a whole module, zip": (lambda _: saved(torch.nn.ReLU()), "asks for 'torch.nn.modules.activation.ReLU'"),
+    "a whole module, legacy": (lambda _: saved(torch.nn.ReLU(), zipped=False), "torch.nn.modules.activation"),
+    "cut short, zip": (lambda _: saved(WEIGHTS)[:-1000], "a zip archive without its end"),
+    "cut short, legacy": (lambda _: saved(WEIGHTS, zipped=False)[:-1000], "reach beyond the file's"),
+    "cut short, params": (lambda _: params({"a": TWO})[:70], "reach beyond the file's"),
+    "cut short, safetensors": (
+        lambda _: safetensors({"a": entry("F32", [2], 0, 8)}, bytes(4)),
+        "file",
+    ),
+    "sizes beyond the file": (
+        lambda _: torch_zip(program({"a": tensor(storage("0", 1 << 60), (2,), (1,))}), {"0": row(1, 2)}),
+        "said to have 4611686018427387904 bytes, and has 8",
+    ),
+    "negative sizes": (
+        lambda _: torch_legacy(program({"a": tensor(storage("0", 2, "torch.FloatStorage", None), (-2,), (1,))}),
+                               {"0": row(1, 2)}),
+        "is -2",
+    ),
+    "negative sizes, params": (lambda _: params_of([params_head((-2, 2))], ["a"]), "is -2"),
+    "sizes of 2^60": (lambda _: params_of([params_head((1 << 60,))], ["a"]), "1152921504606846976"),
+    "a header of 2^60": (lambda _: safetensors({}, length=1 << 60), "1152921504606846976"),
+    "a billion arrays": (lambda _: params_of([], [], count=10**9), "said to hold 1000000000 arrays"),
+    "overlapping offsets": (
+        lambda _: safetensors({"a": entry("F32", [2], 0, 8), "b": entry("F32", [2], 4, 12)}, bytes(12)),
+        "overlap",
+    ),
+}  # fmt: skip
+
+
+def is_one_line(stderr: str, path: Path) -> bool:
+    """A problem that names the file, and perhaps a hint."""
+    first, *hints = stderr.splitlines()
+    return (
+        first.startswith(f"error: {path}: ") and len(hints) <= 1 and all("hint: " in each for each in hints)
+    )
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_weights_that_were_made_to_harm_are_refused(tmp_path: Path, kind: str) -> None:
+    make, problem = HOSTILE[kind]
+    path = tmp_path / "net.pth"
+    path.write_bytes(make(tmp_path))
+    ended = measured(
+        *POSEZOO, "convert", "--network", NETWORK, "--checkpoint", path, "-o", tmp_path / "out", "-q"
+    )
+    assert (ended.code, ended.stdout) == (1, "")
+    assert is_one_line(ended.stderr, path) and problem in ended.stderr, ended.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["net.pth"]
+    assert ended.cpu_s < 1 and ended.peak_mib < 200
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+@pytest.mark.parametrize("kind", ["a command, zip", "a whole module, legacy", "sizes beyond the file"])
+def test_so_is_what_a_publisher_serves(tmp_path: Path, server: Server, kind: str) -> None:
+    """Its digest is right: the registry itself was taken in."""
+    make, problem = HOSTILE[kind]
+    spec = open_registry().find("higher-hrnet-w32-human-pose-estimation")
+    assert isinstance(spec, ModelSpec)
+    serve(spec, make(tmp_path), server, tmp_path / "models")
+    which = ("--name", spec.name, "--models_dir", tmp_path / "models")
+    assert measured(*DOWNLOADER, *which, "-o", tmp_path / "out").code == 0
+    before = sorted((tmp_path / "out").rglob("*"))
+    ended = measured(*CONVERTER, *which, "-d", tmp_path / "out")
+    assert ended.code == 1 and ended.stdout.endswith(f"FAILED:\n{spec.name}\n")
+    path = tmp_path / "out" / spec.subdirectory / spec.checkpoint
+    assert f"{path}: " in ended.stderr and problem in ended.stderr, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.cpu_s < 1 and ended.peak_mib < 200
+    assert sorted((tmp_path / "out").rglob("*")) == before
+    assert not (tmp_path / "ran").exists()
+
+
+def test_onnx_whose_weights_lie_elsewhere_is_refused(tmp_path: Path) -> None:
+    content, weights = with_weights_beside("../../../secret")
+    (tmp_path / "secret").write_bytes(weights)
+    origin = tmp_path / "net.onnx"
+    origin.write_bytes(content)
+    write_model(
+        tmp_path / "models",
+        "net",
+        model_yml(
+            framework="onnx",
+            files=[declared_file(origin)],
+            inputs=[{"name": "image", "shape": [1, 3, 4, 6], "layout": "NCHW", "color": "RGB"}],
+            outputs=None,
+        ),
+    )
+    which = ("--name", "net", "--models_dir", tmp_path / "models")
+    assert measured(*DOWNLOADER, *which, "-o", tmp_path / "out").code == 0
+    ended = measured(*CONVERTER, *which, "-d", tmp_path / "out")
+    assert ended.code == 1 and ended.stdout.endswith("FAILED:\nnet\n")
+    assert "net.onnx: keeps weights in '../../../secret', which is none of the model's files" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not list((tmp_path / "out").rglob("*.xml"))
+
+
+def test_the_commands_in_these_pickles_do_run_where_they_are_trusted(tmp_path: Path) -> None:
+    """Else nothing of this would prove anything."""
+    torch.load(io.BytesIO(HOSTILE["a command, zip"][0](tmp_path)), weights_only=False)
+    assert (tmp_path / "ran").exists()
