@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -111,3 +114,33 @@ def test_fields_are_walked_and_not_copied():
 def test_what_is_no_message_is_refused(content):
     with pytest.raises(Malformed):
         list(fields(content, 0, len(content)))
+
+
+# One thread stands in the middle of the room's __init__ while the other asks.
+TWO_AT_ONCE = """
+import importlib.abc, sys, threading, time
+from pathlib import Path
+from posezoo.convert import formats
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "posezoo.checkpoints.fitting":
+            entered.set()
+            time.sleep(0.3)
+
+entered = threading.Event()
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=__import__, args=("posezoo.checkpoints",))
+thread.start()
+entered.wait()
+print(formats.is_checkpoint(Path(sys.argv[1])))
+thread.join()
+"""
+
+
+def test_two_threads_may_need_the_readers_at_the_same_moment(tmp_path):
+    (tmp_path / "net.pth").write_bytes(b"PK\x03\x04")
+    ended = subprocess.run(
+        [sys.executable, "-c", TWO_AT_ONCE, str(tmp_path / "net.pth")], capture_output=True, text=True
+    )
+    assert (ended.stdout, ended.stderr) == ("True\n", "")

@@ -1,6 +1,6 @@
 """Weights in, tensors out: published and home-made checkpoints, read without running a line of them."""
 
 from posezoo.checkpoints.fitting import fit
-from posezoo.checkpoints.reader import read
+from posezoo.checkpoints.reader import read, recognises
 
-__all__ = ["fit", "read"]
+__all__ = ["fit", "read", "recognises"]

@@ -72,6 +72,11 @@ def read(path: Path) -> dict[str, Array]:
         raise CheckpointError(f"{path}: {error}", hint=error.hint) from error
 
 
+def recognises(head: bytes) -> bool:
+    """Whether a file that begins with these bytes (512 or all) is built like a checkpoint of a known form."""
+    return any(reader.recognises(head) for reader in READERS)
+
+
 def _reader_of(file: Mapped) -> Reader:
     head = file.head(512)
     for reader in READERS:
