@@ -121,7 +121,7 @@ def generated(spec: ModelSpec) -> Any:
 def test_a_founding_model_becomes_ir(place: Place, spec: ModelSpec) -> None:
     network = generated(spec)
     becomes_ir(place, spec, checkpoint_of(spec.name, network))
-    if spec.self_check.measure == "median":  # which sees nothing of peaks among zeros
+    if spec.self_check.measure != "max":
         marks_the_same_peaks(network, spec, Layout(place.out, place.out).ir(spec, Precision.FP32))
 
 

@@ -277,6 +277,17 @@ def test_the_median_overlooks_what_the_largest_difference_sees():
     assert difference_of(np.zeros(3), np.zeros(3)) == 0
 
 
+def test_the_99th_percentile_overlooks_a_few_and_sees_faults_among_zeros():
+    theirs = np.zeros(10_000)
+    theirs[:200] = 1.0
+    few, many = theirs.copy(), theirs.copy()
+    few[:50] *= -1
+    many[:200] *= -1
+    assert difference_of(theirs, few, "p99") == 0
+    assert difference_of(theirs, many, "p99") == 2
+    assert difference_of(theirs, many, "median") == 0
+
+
 def test_a_declared_median_is_measured(tmp_path):
     spec, layout = tiny(tmp_path, self_check=SelfCheck(measure="median"))
     wrong = preprocess.bake(read(spec, layout), with_image(spec, reverse_input_channels=False))

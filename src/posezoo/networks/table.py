@@ -73,9 +73,10 @@ _ALL = (
             "width": Argument(32, range(8, 65), outputs_of("transition1.0.0.weight")),
             "keypoints": _keypoints("final_layers.1.weight"),
         },
-        # 20 of 1.1 million values change their sign where IR and PyTorch differ by 6e-5.
+        # 20 of 1.1 million values change their sign where IR and PyTorch differ by 6e-5. More than half of
+        # them are 0, so that the median would see no fault at all.
         self_check=SelfCheck(
-            measure="median",
+            measure="p99",
             reason="of two neighbours a rounding apart either may be the peak, and the other is negated",
         ),
         numbers_checked=True,

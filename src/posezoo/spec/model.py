@@ -307,7 +307,8 @@ class SelfCheck:
     """How closely the IR must follow the original, where the default does not fit.
 
     Attributes:
-        measure: ``max`` or ``median`` of abs(a - b), over the largest abs(a) of the output.
+        measure: ``max``, ``p99`` (the 99th percentile) or ``median`` of abs(a - b), over the largest abs(a)
+            of the output.
         inputs: ``noise`` (seeded, blocky noise) or ``photo`` (a drawn scene with a photo's statistics).
         tolerance: the bound by output name; ``*`` stands for every other output.
         reason: why the default does not fit.

@@ -67,7 +67,7 @@ TASKS = (
     "token_recognition",
 )  # fmt: skip
 QUANTIZED = ("INT8",)
-MEASURES = ("max", "median")
+MEASURES = ("max", "p99", "median")
 CHECK_INPUTS = ("noise", "photo")
 MAX_REVISION = 1_000_000
 #: Part of a folder's name, after an @.
