@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from posezoo import images
-from posezoo.errors import InferenceError
+from posezoo.errors import ImageError, InferenceError
 from posezoo.estimator import load, load_ir
 from posezoo.estimator.whole_image import FITS
 from posezoo.pose.keypoints import SKELETONS, Pose
@@ -153,3 +153,29 @@ def test_an_ir_alone_says_what_it_is(parts, estimators, photos, name):
     photo = photos[0][0]
     same = zip(alone(photo), estimators[name](photo), strict=True)
     assert all(np.array_equal(one.keypoints, other.keypoints) for one, other in same)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_stream_and_a_batch_find_what_a_call_finds(parts, estimators, photos, name):
+    spec, irs = parts[name]
+    several = load(spec, irs, requests=3)
+    assert several.requests == 3
+    numbered = [(place, photo) for place, (photo, _) in enumerate(photos[:6])]
+    streamed = list(several.stream(numbered, lambda item: item[1]))
+    assert [item[0] for item, _ in streamed] == list(range(6))
+    batch = several.batch([photo for _, photo in numbered])
+    for (_, photo), (_, poses), together in zip(numbered, streamed, batch, strict=True):
+        alone = estimators[name](photo)
+        assert len(alone) == len(poses) == len(together)
+        for one, other, third in zip(alone, poses, together, strict=True):
+            assert np.allclose(one.keypoints, other.keypoints, atol=0.1)
+            assert np.array_equal(other.keypoints, third.keypoints)
+
+
+def test_a_frame_that_is_none_does_not_end_the_stream(estimators, photos):
+    frames = [photos[0][0], np.zeros((0, 0, 3), np.uint8), photos[0][0]]
+    with estimators[OPENPOSE].stream(frames) as stream:
+        next(stream)
+        with pytest.raises(ImageError, match="without pixels"):
+            next(stream)
+        assert next(stream)[1]

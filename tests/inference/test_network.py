@@ -109,6 +109,56 @@ def test_inputs_that_do_not_fit_are_refused(small_ir, inputs, problem):
         Network(small_ir[0])(inputs)
 
 
+@pytest.fixture
+def choosy_ir(tmp_path):
+    """numbers (?) -> pairs (2, 3), which fails as it runs unless there are six of them."""
+    ov = openvino()
+    from openvino import opset13 as ops
+
+    numbers = ops.parameter([-1], np.float32, name="numbers")
+    numbers.output(0).set_names({"numbers"})
+    pairs = ops.relu(ops.reshape(numbers, np.array([2, 3]), False))
+    pairs.output(0).set_names({"pairs"})
+    ov.save_model(ov.Model([pairs], [numbers], "choosy"), tmp_path / "choosy.xml")
+    return tmp_path / "choosy.xml"
+
+
+def test_an_inference_that_fails_is_told_and_the_next_one_is_right(choosy_ir):
+    network = Network(choosy_ir, Runtime(requests=2))
+    for _ in range(3):  # more often than there are requests: each is given back
+        with pytest.raises(InferenceError, match=r"choosy\.xml: CPU failed: .*") as caught:
+            network({"numbers": np.zeros(5, np.float32)})
+        assert "\n" not in str(caught.value)
+        assert network({"numbers": np.arange(6, dtype=np.float32)})["pairs"][1].tolist() == [3, 4, 5]
+
+
+def test_several_requests_run_at_once_and_each_gets_its_own_answer(small_ir):
+    network, wrong = Network(small_ir[0], Runtime(requests=3)), []
+
+    def ask(value):
+        for _ in range(20):
+            with network.answer({"image": np.full((1, 8, 8, 3), value, np.float32)}) as outputs:
+                wrong.extend([] if (outputs["double"] == 2 * value).all() else [value])
+
+    threads = [threading.Thread(target=ask, args=(value,)) for value in range(1, 6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == [] and network.requests == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "streams"), [({"streams": "2"}, 2), ({"streams": "CPU:1"}, 1), ({"hint": "LATENCY"}, 1)]
+)
+def test_the_streams_are_those_that_were_asked_for(small_ir, said, streams):
+    assert Network(small_ir[0], Runtime(requests=4, **said)).streams == streams
+
+
+def test_no_number_of_requests_is_the_devices_own(small_ir):
+    assert Network(small_ir[0], Runtime(requests=0)).requests >= 1
+
+
 @pytest.mark.parametrize("suffix", [".xml", ".bin"])
 def test_a_missing_half_is_named(small_ir, tmp_path, suffix):
     xml = copied(small_ir[0], tmp_path)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from posezoo.estimator.pipeline import Pipeline, follow
+from posezoo.estimator.pipeline import Pipeline, follow, follow_together
+from posezoo.estimator.stream import Item, Stream
 from posezoo.images import as_bgr
 from posezoo.pose.keypoints import Pose
 from posezoo.spec.model import CompositeSpec, ModelSpec
@@ -45,6 +46,37 @@ class Estimator:
             InferenceError: the device fails.
         """
         return follow(self._pipeline(as_bgr(image, color)))
+
+    def batch(self, images: Iterable[object], color: str = "BGR") -> list[list[Pose]]:
+        """The people in each of several images, in one inference where the network takes batches.
+
+        Args:
+            images: each as for a call.
+            color: the order of their channels.
+
+        Raises:
+            ImageError: one is no such image.
+            InferenceError: the device fails.
+        """
+        if any(network.takes_batches for network in self._pipeline.networks):
+            return follow_together([self._pipeline(as_bgr(image, color)) for image in images])
+        with self.stream(images, lambda image: as_bgr(image, color)) as stream:
+            return [poses for _, poses in stream]
+
+    def stream(
+        self, items: Iterable[Item], image: Callable[[Item], object] = lambda item: item
+    ) -> Stream[Item, list[Pose]]:
+        """Items with the people in their images, in order; ``requests`` of them are in the works at once.
+
+        The next item is taken when a slot is free and the caller asks for more. What an item fails with is
+        raised at its place, and the next one can be had by asking again. Left early, the stream is to be
+        closed (it is a context manager, too): nothing runs any more when ``close`` returns.
+
+        Args:
+            items: anything; read in the caller's thread.
+            image: from an item to its image, as for a call and BGR; called in other threads.
+        """
+        return Stream(items, lambda item: self(image(item)), self.requests)
 
 
 def _joined(words: Iterable[str]) -> str:

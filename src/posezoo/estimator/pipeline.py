@@ -10,6 +10,8 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from posezoo.inference import Array, Network, Outputs
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, Size
@@ -44,6 +46,41 @@ class Pipeline(Protocol):
     def __call__(self, image: Image) -> Steps:
         """The steps from an (H, W, 3) uint8 BGR image to its poses, surest first."""
         ...
+
+
+def follow_together(many: Sequence[Steps]) -> list[list[Pose]]:
+    """Carry out several pipelines side by side: what they ask of one network is one inference, if it can be.
+
+    Raises:
+        InferenceError: a device fails.
+    """
+    results: dict[int, list[Pose]] = {}
+    asks: dict[int, Ask] = {}
+
+    def go_on(place: int, outputs: Outputs | None) -> None:
+        try:
+            steps = many[place]
+            asks[place] = next(steps) if outputs is None else steps.send(outputs)
+        except StopIteration as done:
+            results[place] = done.value
+
+    for place in range(len(many)):
+        go_on(place, None)
+    while asks:
+        first = next(iter(asks.values()))
+        places = [place for place, ask in asks.items() if _go_together(ask, first)]
+        asked = [asks.pop(place) for place in (places if first.network.takes_batches else places[:1])]
+        inputs = {name: np.concatenate([ask.inputs[name] for ask in asked]) for name in first.inputs}
+        with first.network.answer(inputs) as outputs:
+            for row, place in enumerate(places[: len(asked)]):
+                go_on(place, {name: output[row : row + 1] for name, output in outputs.items()})
+    return [results[place] for place in range(len(many))]
+
+
+def _go_together(one: Ask, other: Ask) -> bool:
+    return one.network is other.network and all(
+        one.inputs[name].shape == array.shape for name, array in other.inputs.items()
+    )
 
 
 def follow(steps: Steps) -> list[Pose]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from posezoo.errors import DecoderError, InferenceError
 from posezoo.inference import Graph, Preprocessing, Shape
-from posezoo.pose.decoders import DECODERS
+from posezoo.pose.decoders import DECODERS, needs_of
 from posezoo.spec.model import (
     CompositeSpec,
     Decoder,
@@ -56,7 +56,7 @@ _RULES: dict[str, tuple[dict[str, _Rule], ...]] = {
         },
         {"heatmaps": _is_heatmaps, "embeddings": _is_embeddings},
     ),
-    "movenet": ({"keypoints": lambda name, shape: shape == (1, 1, 17, 3)},),
+    "movenet": ({"keypoints": lambda name, shape: shape[1:] == (1, 17, 3)},),
     "heatmap": ({"heatmaps": _is_heatmaps},),
 }
 
@@ -146,6 +146,8 @@ def described(xml: Path, decoder: str | None = None) -> tuple[ModelSpec, Preproc
         DecoderError: nobody knows which decoder they are for, or it needs others.
         InferenceError: the IR is missing or damaged.
     """
+    if decoder is not None:
+        needs_of(Decoder(decoder))
     graph = Graph(xml)
     chosen = _decoder(graph, decoder)
     roles = roles_of(_spec(graph, None, {}), chosen.name, graph)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.errors import InferenceError
-from posezoo.inference import Graph, Network, Preprocessing, Runtime
+from posezoo.inference import Graph, Network, Preprocessing, Runtime, shape_text
 from posezoo.pose.letterbox import Size
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
@@ -68,11 +68,13 @@ def layout_of(graph: Graph, preprocessing: Preprocessing) -> str:
         InferenceError: nothing tells, or it cannot be so.
     """
     name = only_input(graph)
+    shape = graph.inputs[name]
     layout = preprocessing.layout or graph.layout(name)
-    if len(graph.inputs[name]) != 4 or layout not in ("NCHW", "NHWC"):
+    if not layout or len(shape) != 4 or shape[layout.index("C")] not in (3, -1):
         raise InferenceError(
-            f"{graph.path}: its input {name} takes no pictures: neither NCHW nor NHWC fits",
-            hint="say the layout, if you know it",
+            f"{graph.path}: its input {name}, {shape_text(shape)}, takes no pictures of three colours"
+            + (f" as {layout}" if layout else ""),
+            hint="say the layout, NCHW or NHWC, if you know it",
         )
     return layout
 

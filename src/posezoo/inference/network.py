@@ -75,6 +75,11 @@ class Network:
         for _ in range(self.requests):
             self._idle.put(compiled.create_infer_request())
 
+    @property
+    def takes_batches(self) -> bool:
+        """Whether inputs and outputs hold any number of images."""
+        return all(shape[:1] == (-1,) for shape in (*self.inputs.values(), *self.outputs.values()))
+
     def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs by name, for arrays by input name.
 
@@ -137,7 +142,7 @@ def _executed_precision(compiled: Any) -> str:
     (AUTO and HETERO do not hand it on) tells that.
     """
     infos = [layer.get_rt_info() for layer in compiled.get_runtime_model().get_ops()]
-    kernels = [str(info["primitiveType"].value) for info in infos if _is_heavy(info)]
+    kernels = [str(info["primitiveType"].value).lower() for info in infos if _is_heavy(info)]
     found = Counter(kernel.rsplit("_", 1)[-1] for kernel in kernels)
     known = [arithmetic for arithmetic, _ in found.most_common() if arithmetic in _ARITHMETIC]
     if known:

@@ -1,0 +1,78 @@
+"""Item after item, several of which are in the works at once, in their order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Stream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
+    """Items with what became of them, in their order.
+
+    The next item is taken when a slot is free and the caller asks for more, never earlier. What an item fails
+    with is raised at its place; the one after it can be had by asking again.
+
+    Args:
+        items: read in the caller's thread.
+        work: from an item to its result; called in other threads, several at once.
+        slots: how many items are in the works or wait to be handed over.
+    """
+
+    def __init__(self, items: Iterable[Item], work: Callable[[Item], Result], slots: int) -> None:
+        self._items: Iterator[Item] | None = iter(items)
+        self._work, self._slots = work, slots
+        self._waiting: deque[Future[tuple[Item, Result]]] = deque()
+        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="posezoo")
+
+    def __next__(self) -> tuple[Item, Result]:
+        """The next item and its result.
+
+        Raises:
+            PosezooError: whatever the item, or the reading of it, failed with.
+        """
+        while self._items is not None and len(self._waiting) < self._slots:
+            self._take()
+        if not self._waiting:
+            self.close()
+            raise StopIteration
+        return self._waiting.popleft().result()
+
+    def _take(self) -> None:
+        assert self._items is not None
+        try:
+            item = next(self._items)
+        except StopIteration:
+            self._items = None
+        except Exception as error:  # noqa: BLE001 raised again at its place, which is the last
+            self._items = None
+            failed: Future[tuple[Item, Result]] = Future()
+            failed.set_exception(error)
+            self._waiting.append(failed)
+        else:
+            self._waiting.append(self._pool.submit(lambda: (item, self._work(item))))
+
+    def close(self) -> None:
+        """Take no more items, and wait until nothing runs any more."""
+        self._items = None
+        self._waiting.clear()
+        self._pool.shutdown(cancel_futures=True)
+
+    def __enter__(self) -> Stream[Item, Result]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        """Of a loop that was left early: what has begun comes to its end, and nothing else begins."""
+        pool: ThreadPoolExecutor | None = getattr(self, "_pool", None)
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
