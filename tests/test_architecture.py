@@ -30,7 +30,7 @@ ROOMS: dict[str, set[str]] = {
     "complexity": GROUND | {"openvino_runtime"},
     "measured": SPEC | {"files"},
     "pretrained": SPEC | {"checkpoints", "networks"},
-    "inference": GROUND | {"openvino_runtime"},
+    "inference": SPEC | {"openvino_runtime", "files"},
     "estimator": SPEC | {"pose", "inference", "images"},
     # stages: siblings, they never import each other
     "fetch": SPEC | {"files", "layout"},

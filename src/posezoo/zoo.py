@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import ConversionError, OutputError, SpecError, UnknownModelError
+from posezoo.errors import ConversionError, OutputError, SettingsError, SpecError, UnknownModelError
 from posezoo.events import Listener, ignore
 from posezoo.fetch.means import Means
 from posezoo.layout import Layout
 from posezoo.lock import Lock
 from posezoo.registry import Registry, open_registry
-from posezoo.settings import Settings
+from posezoo.settings import Settings, user_folder
 from posezoo.spec.model import CompositeSpec, Decoder, Input, ModelSpec, NetworkChoice, Precision
 from posezoo.versions import package_version
 
@@ -328,8 +328,7 @@ class Zoo:
         """
         from posezoo.estimator import load
 
-        settings = self.settings
-        return load(model, irs, device=settings.device, inference_precision=settings.inference_precision)
+        return load(model, irs, **self._runtime())
 
     def compile_ir(self, xml: Path) -> Estimator:
         """An IR that no model.yml describes, compiled on the device that the settings name.
@@ -339,8 +338,16 @@ class Zoo:
         """
         from posezoo.estimator import load_ir
 
+        return load_ir(xml, **self._runtime())
+
+    def _runtime(self) -> Any:
+        """What the settings say of where and how to run, and the cache of the CPU."""
         settings = self.settings
-        return load_ir(xml, device=settings.device, inference_precision=settings.inference_precision)
+        return {
+            "device": settings.device,
+            "inference_precision": settings.inference_precision,
+            "cache_dir": compile_cache() if settings.device == "CPU" else None,
+        }
 
     def write_card(self, model: Model) -> Path:
         """Draw a model's card beside its IR; left alone where it says the same already.
@@ -370,6 +377,14 @@ def _sized(port: Input, size: tuple[int, int]) -> tuple[int, ...]:
         sides.get(axis, side) if side < 0 else side
         for axis, side in zip(port.layout or "?" * len(port.shape), port.shape, strict=True)
     )
+
+
+def compile_cache() -> Path | None:
+    """Where compiled networks are kept for the next start; None for a user without a home folder."""
+    try:
+        return user_folder("cache") / "compiled"
+    except SettingsError:
+        return None
 
 
 def open_zoo(

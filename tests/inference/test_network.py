@@ -245,19 +245,3 @@ def test_bf16_is_told_and_is_really_bf16(small_ir, image, device):
 def test_the_default_is_the_devices_own_choice(small_ir):
     bf16_or_skip()
     assert Network(small_ir[0], Runtime(inference_precision="default")).executed_precision == "bf16"
-
-
-def test_a_cache_is_filled_and_used(small_ir, tmp_path, image):
-    first = Network(small_ir[0], Runtime(cache_dir=tmp_path / "cache"))
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.blob")}
-    again = Network(small_ir[0], Runtime(cache_dir=tmp_path / "cache"))
-    assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.blob")} != {}
-    assert np.array_equal(first({"image": image})["sums"], again({"image": image})["sums"])
-    assert again.executed_precision == "f32"
-
-
-def test_a_cache_that_cannot_be_is_an_error_of_one_line(small_ir, tmp_path):
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(InferenceError, match="cannot be compiled for CPU") as caught:
-        Network(small_ir[0], Runtime(cache_dir=tmp_path / "file" / "cache"))
-    assert "\n" not in str(caught.value)

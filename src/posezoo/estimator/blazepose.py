@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from pathlib import Path
 
 from posezoo.errors import InferenceError
 from posezoo.estimator.pipeline import Ask, Steps
@@ -24,7 +23,7 @@ class BlazePose:
         setup.refuse_target_size()
         self._options: BlazePoseOptions = setup.options
         self._detector, self._landmarks = (
-            picture_network(_graph(setup.irs[place], outputs), setup)
+            picture_network(_fitting(setup.graph(place), outputs), setup)
             for place, outputs in enumerate(DECODERS["blazepose"].networks)
         )
         self.networks = (self._detector, self._landmarks)
@@ -59,8 +58,7 @@ class BlazePose:
         return blazepose.pose(outputs["Identity"], presence, square, image.shape[1::-1])
 
 
-def _graph(xml: Path, outputs: tuple[Output, ...]) -> Graph:
-    graph = Graph(xml)
+def _fitting(graph: Graph, outputs: tuple[Output, ...]) -> Graph:
     graph.keep([output.name for output in outputs])
     for output in outputs:
         found = graph.outputs[output.name]

@@ -13,7 +13,7 @@ from posezoo.estimator.pipeline import Pipeline
 from posezoo.estimator.recognition import described
 from posezoo.estimator.setup import Setup
 from posezoo.estimator.whole_image import WholeImage
-from posezoo.inference import Preprocessing, Runtime
+from posezoo.inference import Graph, Preprocessing, Runtime
 from posezoo.pose.decoders import DECODERS, Option, options_of
 from posezoo.pose.letterbox import Size
 from posezoo.spec.model import ColorOrder, CompositeSpec, Decoder, ModelSpec
@@ -53,7 +53,7 @@ def load(
         irs: the .xml of the model by its name; of a composite, of each stage by the stage's name.
         device: where to run, as OpenVINO names it.
         inference_precision: the arithmetic to ask for: f32, bf16, f16 or default.
-        cache_dir: where OpenVINO may keep compiled networks for the next start.
+        cache_dir: where compiled networks may be kept for the next start.
         requests: how many images may be in the works at once; 0: as many as the device does best with.
         streams: how many of them really run side by side; see ``inference.Runtime``, as for all of these.
         threads: of the CPU; 0: its cores.
@@ -111,9 +111,10 @@ def load_ir(
         MissingPackageError: OpenVINO is not installed.
     """
     runtime = Runtime(device, inference_precision, cache_dir, requests, streams, threads, hint)
-    model, own = described(xml, decoder)
+    graph = Graph(xml)
+    model, own = described(graph, decoder)
     said = _overridden(own, layout, reverse_input_channels, mean, scale)
-    return _load(model, {model.name: xml}, runtime, said, target_size, aspect, options)
+    return _load(model, {model.name: xml}, runtime, said, target_size, aspect, options, (graph,))
 
 
 def _load(
@@ -124,6 +125,7 @@ def _load(
     target_size: int | None,
     aspect: Size | None,
     options: Mapping[str, Option],
+    graphs: tuple[Graph, ...] = (),
 ) -> Estimator:
     decoder = _decoder_of(model)
     chosen = options_of(decoder, options)
@@ -135,7 +137,7 @@ def _load(
     if (target_size is not None and target_size < 1) or (aspect is not None and min(aspect) < 1):
         raise InferenceError(f"expected a target size and an aspect above 0, got {target_size} and {aspect}")
     setup = Setup(
-        model, _paths(model, irs), decoder.name, chosen, runtime, preprocessing, target_size, aspect
+        model, _paths(model, irs), decoder.name, chosen, runtime, preprocessing, target_size, aspect, graphs
     )
     return Estimator(model, decoder.name, PIPELINES[decoder.name](setup))
 

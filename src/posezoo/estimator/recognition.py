@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from posezoo.errors import DecoderError, InferenceError
@@ -135,20 +134,19 @@ def _channels(shape: Shape) -> int:
     return next((side for side in (shape[1:2] + shape[3:4]) if side in known), shape[1] if shape[1:] else 0)
 
 
-def described(xml: Path, decoder: str | None = None) -> tuple[ModelSpec, Preprocessing]:
+def described(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Preprocessing]:
     """What an IR is, as a model.yml would declare it, and what it leaves to be done to its pictures.
 
     Args:
-        xml: of the IR.
+        graph: the IR.
         decoder: which decoder its outputs are for; None: as the IR says, else as they look.
 
     Raises:
         DecoderError: nobody knows which decoder they are for, or it needs others.
-        InferenceError: the IR is missing or damaged.
+        InferenceError: there is no such decoder.
     """
     if decoder is not None:
         needs_of(Decoder(decoder))
-    graph = Graph(xml)
     chosen = _decoder(graph, decoder)
     roles = roles_of(_spec(graph, None, {}), chosen.name, graph)
     spec = _spec(graph, chosen, {name: role for role, name in roles.items()})

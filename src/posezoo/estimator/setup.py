@@ -25,6 +25,7 @@ class Setup:
         preprocessing: what the IR do not do themselves.
         target_size: the side that decides how large images are seen, in pixels; None: the IR's own.
         aspect: width and height of the images to come; None: any.
+        graphs: the IR, where they were read already.
     """
 
     model: ModelSpec | CompositeSpec
@@ -35,6 +36,15 @@ class Setup:
     preprocessing: Preprocessing
     target_size: int | None = None
     aspect: Size | None = None
+    graphs: tuple[Graph, ...] = ()
+
+    def graph(self, place: int = 0) -> Graph:
+        """One of the IR, read.
+
+        Raises:
+            InferenceError: it is missing or damaged.
+        """
+        return self.graphs[place] if self.graphs else Graph(self.irs[place])
 
     def refuse_target_size(self) -> None:
         """Say that these networks have one size.

@@ -56,7 +56,7 @@ class WholeImage:
     def __init__(self, setup: Setup) -> None:
         self._decoder, self._options = setup.decoder, setup.options
         self._fit = FITS[setup.decoder]
-        graph = Graph(setup.irs[0])
+        graph = setup.graph()
         roles = roles_of(setup.model, setup.decoder, graph)
         graph.keep(list(roles.values()))
         self.input_size = self._sized(graph, setup)

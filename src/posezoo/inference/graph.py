@@ -35,6 +35,9 @@ class Graph:
 
     Attributes:
         path: of the .xml; its .bin lies beside it.
+        model: the ``openvino.Model``.
+        core: the ``openvino.Core`` that read it.
+        changes: what was done to it since, in words that differ where the result does.
 
     Raises:
         InferenceError: the IR is missing or damaged.
@@ -45,6 +48,12 @@ class Graph:
         self.path = xml
         self.core = openvino(extra="run").Core()
         self.model = _read(self.core, xml)
+        self.changes: list[str] = []
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The .xml and the .bin."""
+        return self.path, self.path.with_suffix(".bin")
 
     @property
     def inputs(self) -> dict[str, Shape]:
@@ -93,6 +102,7 @@ class Graph:
         results = [known[name].node for name in outputs]
         kept = ov.Model(results, self.model.get_parameters(), self.model.get_name())
         self.model = kept
+        self.changes.append(f"keep {list(outputs)}")
 
     def resize(self, name: str, layout: str, size: tuple[int, int]) -> None:
         """Make an input take pictures of another size.
@@ -111,6 +121,7 @@ class Graph:
         shape[layout.index("W")], shape[layout.index("H")] = size
         try:
             self.model.reshape({name: shape})
+            self.changes.append(f"resize {name} {shape}")
         except RuntimeError as error:
             raise InferenceError(
                 f"{self.path}: cannot be reshaped to {size[0]}x{size[1]}: {reason_of(error)}",
@@ -125,6 +136,7 @@ class Graph:
         """
         ov = openvino(extra="run")
         prepared = ov.preprocess.PrePostProcessor(self.model)
+        self.changes.append(f"take pictures {name} {preprocessing}")
         image = prepared.input(name)
         image.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
         image.model().set_layout(ov.Layout(preprocessing.layout or self.layout(name)))

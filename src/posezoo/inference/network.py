@@ -12,6 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError, nearest
+from posezoo.inference import cache
 from posezoo.inference.devices import check_device
 from posezoo.inference.graph import Graph, Shape, shape_text, shapes_of
 from posezoo.inference.runtime import Runtime
@@ -63,7 +64,7 @@ class Network:
         graph = ir if isinstance(ir, Graph) else Graph(ir)
         if outputs is not None:
             graph.keep(outputs)
-        compiled = _compile(graph, runtime)
+        compiled = _compiled(graph, runtime)
         self.path = graph.path
         self.inputs = shapes_of(compiled.inputs)
         self.outputs = shapes_of(compiled.outputs)
@@ -71,6 +72,7 @@ class Network:
         self.executed_precision = _executed_precision(compiled)
         self.requests = runtime.requests or _property(compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1)
         self.streams = _property(compiled, "NUM_STREAMS", 0)
+        self._compiled = compiled  # and with it the file that it may be mapped from
         self._idle: LifoQueue[Any] = LifoQueue()
         for _ in range(self.requests):
             self._idle.put(compiled.create_infer_request())
@@ -126,9 +128,24 @@ class Network:
                 raise InferenceError(f"{self.path}: input {name}: expected the shape {expected}, got {given}")
 
 
-def _compile(graph: Graph, runtime: Runtime) -> Any:
+def _compiled(graph: Graph, runtime: Runtime) -> Any:
+    """Compiled now, or taken from the cache."""
+    config = runtime.config()
+    if runtime.cache_dir is None or runtime.device != "CPU":
+        return _compile(graph, runtime, config)
+    place = cache.place_of(graph, config, runtime.cache_dir)
+    if place is None:
+        return _compile(graph, runtime, config)
+    compiled = cache.kept(graph.core, place, config)
+    if compiled is None:
+        compiled = _compile(graph, runtime, config)
+        cache.keep(compiled, place)
+    return compiled
+
+
+def _compile(graph: Graph, runtime: Runtime, config: dict[str, Any]) -> Any:
     try:
-        return graph.core.compile_model(graph.model, runtime.device, runtime.config())
+        return graph.core.compile_model(graph.model, runtime.device, config)
     except RuntimeError as error:
         raise InferenceError(
             f"{graph.path}: cannot be compiled for {runtime.device}: {reason_of(error)}"

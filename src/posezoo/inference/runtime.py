@@ -19,7 +19,8 @@ class Runtime:
         inference_precision: the arithmetic to ask for: f32, bf16, f16, or ``default`` for the device's own
             choice. That is bf16 on CPUs with AVX512-BF16 or AMX, and moves BlazePose's keypoints by a median
             of 5 px of 512.
-        cache_dir: where OpenVINO may keep compiled networks for the next start.
+        cache_dir: where compiled networks may be kept for the next start: of the CPU by us, of other devices
+            by OpenVINO.
         requests: how many inferences may run at once; 0: as many as the device does best with.
         streams: how many of them really run side by side: a number, AUTO, or one for each device as
             ``CPU:4,GPU:2``; empty: the device's choice by the hint.
@@ -54,7 +55,7 @@ class Runtime:
             config["PERFORMANCE_HINT"] = hint
         if self.inference_precision != "default":
             config["INFERENCE_PRECISION_HINT"] = self.inference_precision
-        if self.cache_dir is not None:
+        if self.cache_dir is not None and self.device != "CPU":
             config["CACHE_DIR"] = str(self.cache_dir)
         if self.threads:
             config.update(_for_devices(self.device, {"CPU": {"INFERENCE_NUM_THREADS": str(self.threads)}}))
