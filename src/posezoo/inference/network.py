@@ -71,7 +71,7 @@ class Network:
         self.device = ",".join(compiled.get_property("EXECUTION_DEVICES"))
         self.executed_precision = _executed_precision(compiled)
         self.requests = runtime.requests or _property(compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1)
-        self.streams = _property(compiled, "NUM_STREAMS", 0)
+        self.streams = _streams(compiled)
         self._compiled = compiled  # and with it the file that it may be mapped from
         self._idle: LifoQueue[Any] = LifoQueue()
         for _ in range(self.requests):
@@ -172,6 +172,15 @@ def _executed_precision(compiled: Any) -> str:
 
 def _is_heavy(info: Any) -> bool:
     return "primitiveType" in info and str(info["layerType"].value) in _HEAVY_LAYERS
+
+
+def _streams(compiled: Any) -> int:
+    """Of a device that hands the work on, those of all that it hands it to."""
+    try:
+        behind = compiled.get_property("DEVICE_PROPERTIES").values()
+    except (RuntimeError, AttributeError):
+        return _property(compiled, "NUM_STREAMS", 0)
+    return sum(int(each.get("NUM_STREAMS", 0)) for each in behind)
 
 
 def _property(compiled: Any, name: str, otherwise: int) -> int:

@@ -57,17 +57,22 @@ class Runtime:
             config["INFERENCE_PRECISION_HINT"] = self.inference_precision
         if self.cache_dir is not None and self.device != "CPU":
             config["CACHE_DIR"] = str(self.cache_dir)
-        if self.threads:
-            config.update(_for_devices(self.device, {"CPU": {"INFERENCE_NUM_THREADS": str(self.threads)}}))
-        if self.streams:
-            config.update(_for_devices(self.device, self._streams()))
+        config.update(_as_taken(self.device, self._by_device()))
         return config
 
-    def _streams(self) -> dict[str, dict[str, str]]:
-        """OpenVINO's property by device."""
-        return {device: {"NUM_STREAMS": number} for device, number in self._numbers().items()}
+    def _by_device(self) -> dict[str, dict[str, str]]:
+        """The properties that each real device has of its own."""
+        properties: dict[str, dict[str, str]] = {}
+        if self.threads and "CPU" in _real_devices(self.device):
+            properties["CPU"] = {"INFERENCE_NUM_THREADS": str(self.threads)}
+        for device, number in self._streams().items():
+            properties.setdefault(device, {})["NUM_STREAMS"] = number
+        return properties
 
-    def _numbers(self) -> dict[str, str]:
+    def _streams(self) -> dict[str, str]:
+        """Their number by device."""
+        if not self.streams:
+            return {}
         if _is_number(self.streams):
             return dict.fromkeys(_real_devices(self.device), self.streams)
         numbers: dict[str, str] = {}
@@ -97,8 +102,8 @@ def _real_devices(device: str) -> list[str]:
     return [each.split("(")[0].lstrip("-") for each in others.split(",") if each] or ["CPU"]
 
 
-def _for_devices(device: str, properties: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """Properties by device, as the device that is to be compiled for takes them."""
+def _as_taken(device: str, properties: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """Properties by real device, in the form that the device takes which is compiled for."""
     if device.split(":")[0] in VIRTUAL_DEVICES:
         return {f"DEVICE_PROPERTIES_{name}": each for name, each in properties.items()}
     return {key: value for name, each in properties.items() if name == device for key, value in each.items()}
