@@ -15,19 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError, nearest, require
+from posezoo.pose import crops
+from posezoo.pose.crops import Cropping
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, people
 from posezoo.pose.letterbox import Size
+from posezoo.pose.top_down import TopDownOptions
 
 SKELETON = "coco-17"
 JOINTS = 17
 
 
 @dataclass(frozen=True, slots=True)
-class HeatmapOptions:
-    """What may be said about the decoding.
+class HeatmapOptions(TopDownOptions):
+    """What may be said about the decoding, beside ``TopDownOptions``.
 
     Attributes:
-        convention: whose way, a name of ``CONVENTIONS``.
+        convention: whose way to cut people out and to read their maps, a name of ``CONVENTIONS``.
         blur: the width in cells of the Gaussian that ``dark`` and ``udp`` smooth with, odd: 11 for sigma 2,
             3 for inputs of 128x96.
         box_score: of the box that the person was cut out by, 0..1; the pose's score is multiplied by it.
@@ -40,6 +43,7 @@ class HeatmapOptions:
     shift_flipped: bool = True
 
     def __post_init__(self) -> None:
+        TopDownOptions.__post_init__(self)
         if self.convention not in CONVENTIONS:
             raise InferenceError(
                 f"decoder option convention: no {self.convention}: there is {', '.join(CONVENTIONS)}",
@@ -189,17 +193,19 @@ def _aligned(size: Size, cells: Size) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """How a published decoder goes from the highest cell to a pixel.
+    """How published code cuts people out, and goes from the highest cell to a pixel.
 
     Attributes:
         refine: from (17, H, W) maps, (17, 2) cells x, y and the width of the blur to what is added, in cells.
         grid: from the sizes of input and map to the pixels in a cell.
         min_score: a pose's score is the mean of the keypoints' above.
+        crop: from a box to what the network is shown.
     """
 
     refine: Callable[[Floats, NDArray[Any], int], Floats]
     grid: Callable[[Size, Size], Floats] = _corner
     min_score: float = 0.0
+    crop: Cropping = crops.fitted
 
 
 #: Each name is a paper's or a project's:
@@ -211,8 +217,8 @@ CONVENTIONS: dict[str, Convention] = {
     "argmax": Convention(_stay, min_score=0.2),
     "quarter": Convention(_quarter, min_score=0.2),
     "dark": Convention(_dark, min_score=0.2),
-    "udp": Convention(_udp, _aligned, min_score=0.2),
-    "gluoncv": Convention(_stay),
+    "udp": Convention(_udp, _aligned, min_score=0.2, crop=crops.aligned),
+    "gluoncv": Convention(_stay, crop=crops.stretched),
     "gluoncv_validation": Convention(_quarter),
-    "alphapose": Convention(_quarter),
+    "alphapose": Convention(_quarter, crop=crops.blanked),
 }

@@ -248,18 +248,22 @@ def people(keypoints: Floats, scores: NDArray[Any], skeleton: str, size: tuple[i
     ]
 
 
-def similarity(one: Pose, other: Pose) -> float:
+def similarity(one: Pose, other: Pose, area: float | None = None) -> float:
     """How much two poses are the same person, 0..1: COCO's object keypoint similarity.
 
-    All of COCO's 17 keypoints take part, whatever their scores; the size of the person is that of
-    the larger of the two.
+    All of COCO's 17 keypoints take part, whatever their scores.
+
+    Args:
+        one, other: in the pixels of the same image.
+        area: of the person, in pixels; where None, that of the larger of the two, by the keypoints.
 
     Raises:
         PosezooError: the skeleton lacks some of COCO's keypoints.
     """
     first, second = one.coco_keypoints()[:, :2], other.coco_keypoints()[:, :2]
-    # 0.53: the usual share of a person's box that the person fills, where there is no mask to count.
-    area = 0.53 * max(float(np.ptp(points, axis=0).prod()) for points in (first, second))
+    if area is None:
+        # 0.53: the usual share of a person's box that the person fills, where there is no mask to count.
+        area = 0.53 * max(float(np.ptp(points, axis=0).prod()) for points in (first, second))
     squared = ((first - second) ** 2).sum(axis=1)
     spread = 2 * np.array(SKELETONS["coco-17"].sigmas, np.float32)
     return float(np.exp(-squared / (2 * max(area, 1.0) * spread**2)).mean())

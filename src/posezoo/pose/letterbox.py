@@ -1,7 +1,7 @@
 """How an image is fitted into a network's input, and how points find their way back.
 
 A view is a window onto the image: a matrix from image pixels to input pixels, and the input's size.
-What lies outside the image is black or grey. Coordinates are continuous, as ``pose.keypoints`` says.
+What lies outside the image is black, or as asked. Coordinates are continuous, as ``pose.keypoints`` says.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class View:
     """What a network sees of an image.
 
     Attributes:
-        matrix: (2, 3) float64, from image pixels to input pixels: a turn, one scale, and a shift.
+        matrix: (2, 3) float64, from image pixels to input pixels: a scale for each axis, a turn, and a shift.
         size: width and height of the input, in pixels.
     """
 
@@ -34,9 +34,10 @@ class View:
     size: Size
 
     @property
-    def scale(self) -> float:
-        """Input pixels in one image pixel."""
-        return math.hypot(self.matrix[0, 0], self.matrix[1, 0])
+    def scales(self) -> tuple[float, float]:
+        """Input pixels in one image pixel, across the image and down it."""
+        across, down = self.matrix[:, 0], self.matrix[:, 1]
+        return math.hypot(*across), math.hypot(*down)
 
     def to_input(self, points: NDArray[Any]) -> Floats:
         """Points (..., 2) in image pixels, in input pixels."""
@@ -46,10 +47,10 @@ class View:
         """Points (..., 2) in input pixels, in image pixels."""
         return _moved(points, _inverse(self.matrix))
 
-    def take(self, image: Image, padding: int = 0) -> Image:
+    def take(self, image: Image, padding: float | tuple[float, float, float] = 0) -> Image:
         """The part of an (H, W, 3) image that the view shows, as (height, width, 3).
 
-        Where the image has none, all channels are ``padding``, 0..255: black, unless it is said.
+        Where the image has none, it is ``padding``, for all channels or each, 0..255: black, unless it is said.
 
         Where more than four image pixels lie between two input pixels, the part in sight is averaged
         down first: a linear warp alone would skip most of a large photo. It is left at least twice
@@ -59,16 +60,21 @@ class View:
         cv2 = require("cv2", extra="run")
         left, top, right, bottom = self._in_sight(image)
         if left >= right or top >= bottom:
-            return np.full((self.size[1], self.size[0], image.shape[2]), padding, np.uint8)
+            empty: Image = np.full((self.size[1], self.size[0], 3), np.rint(padding), np.uint8)
+            return empty
         part = image[top:bottom, left:right]
-        shrink = max(1, int(0.5 / self.scale))
-        if shrink > 1:
-            size = max(1, part.shape[1] // shrink), max(1, part.shape[0] // shrink)
+        shrink = [max(1, int(0.5 / scale)) for scale in self.scales]
+        if max(shrink) > 1:
+            size = max(1, part.shape[1] // shrink[0]), max(1, part.shape[0] // shrink[1])
             part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
         stretch_x, stretch_y = (right - left) / part.shape[1], (bottom - top) / part.shape[0]
         matrix = self.matrix @ _square([[stretch_x, 0, left], [0, stretch_y, top]])
         taken: Image = cv2.warpAffine(
-            part, _for_opencv(matrix), self.size, flags=cv2.INTER_LINEAR, borderValue=(padding,) * 4
+            part,
+            _for_opencv(matrix),
+            self.size,
+            flags=cv2.INTER_LINEAR,
+            borderValue=np.broadcast_to(padding, 3).tolist(),
         )
         return taken
 
@@ -76,7 +82,7 @@ class View:
         """left, top, right, bottom of the part that the view reaches, and a margin to interpolate with."""
         width, height = self.size
         corners = self.to_image(np.array([[0, 0], [width, 0], [0, height], [width, height]]))
-        margin = 2 / self.scale
+        margin = 2 / min(self.scales)
         low = np.floor(corners.min(axis=0) - margin).clip(0, image.shape[1::-1])
         high = np.ceil(corners.max(axis=0) + margin).clip(0, image.shape[1::-1])
         return int(low[0]), int(low[1]), int(high[0]), int(high[1])
@@ -92,6 +98,16 @@ def letterbox(image: Size, size: Size) -> View:
     scale = min(size[0] / image[0], size[1] / image[1])
     left, top = (size[0] - scale * image[0]) / 2, (size[1] - scale * image[1]) / 2
     return View(np.array([[scale, 0, left], [0, scale, top]]), size)
+
+
+def stretched(image: Size, size: Size) -> View:
+    """The whole image over the whole input, whatever that does to its aspect.
+
+    Args:
+        image: width and height of the image, in pixels.
+        size: width and height of the input, in pixels.
+    """
+    return View(np.array([[size[0] / image[0], 0, 0], [0, size[1] / image[1], 0]]), size)
 
 
 def whole(size: Size) -> View:

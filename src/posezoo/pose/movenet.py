@@ -12,13 +12,14 @@ import numpy as np
 
 from posezoo.pose.keypoints import Floats, Pose, people
 from posezoo.pose.letterbox import Size
+from posezoo.pose.top_down import TopDownOptions
 
 SKELETON = "coco-17"
 
 
 @dataclass(frozen=True, slots=True)
-class MovenetOptions:
-    """There is nothing to be said."""
+class MovenetOptions(TopDownOptions):
+    """There is nothing to be said beside ``TopDownOptions``, which count where a detector looks first."""
 
 
 def decode(keypoints: Floats, size: Size, options: MovenetOptions) -> list[Pose]:
@@ -27,7 +28,7 @@ def decode(keypoints: Floats, size: Size, options: MovenetOptions) -> list[Pose]
     Args:
         keypoints: (1, 17, 3) float32: y and x as shares of the input's height and width, and a score, 0..1.
         size: width and height of the input, in pixels.
-        options: none.
+        options: none of them changes this.
     """
     if not np.isfinite(keypoints).all():
         return []

@@ -13,14 +13,15 @@ import numpy as np
 from posezoo.errors import InferenceError
 from posezoo.pose.keypoints import Floats, Pose, people
 from posezoo.pose.letterbox import Size
+from posezoo.pose.top_down import TopDownOptions
 
 SKELETON = "coco-17"
 JOINTS = 17
 
 
 @dataclass(frozen=True, slots=True)
-class SimccOptions:
-    """What may be said about the decoding.
+class SimccOptions(TopDownOptions):
+    """What may be said about the decoding, beside ``TopDownOptions``.
 
     Attributes:
         split: bins in a pixel.
@@ -29,6 +30,7 @@ class SimccOptions:
     split: float = 2.0
 
     def __post_init__(self) -> None:
+        TopDownOptions.__post_init__(self)
         if not 0 < self.split <= 100:
             raise InferenceError(f"decoder option split: expected above 0 to 100, got {self.split}")
 

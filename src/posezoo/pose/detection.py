@@ -1,0 +1,117 @@
+"""Where people are: boxes from what a detector of the SSD family puts out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from posezoo.errors import InferenceError
+from posezoo.pose.keypoints import Floats
+from posezoo.pose.letterbox import Size
+
+#: The label of a person where a detector knows nothing else: person-detection-retail-0013's.
+PERSON = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Somebody's place in an image: left, top, right and bottom in its pixels, and how sure that is, 0..1."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    score: float = 1.0
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """x and y of its middle, in image pixels."""
+        return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
+
+    @property
+    def width(self) -> float:
+        """In image pixels."""
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> float:
+        """In image pixels."""
+        return self.y1 - self.y0
+
+    def within(self, size: Size) -> Box:
+        """The part of it that lies in an image of this width and height."""
+        width, height = size
+        x0, x1 = (min(max(x, 0.0), float(width)) for x in (self.x0, self.x1))
+        y0, y1 = (min(max(y, 0.0), float(height)) for y in (self.y0, self.y1))
+        return Box(x0, y0, x1, y1, self.score)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain Python values: ``score`` and ``box`` (x0, y0, x1, y1)."""
+        return {"score": self.score, "box": [self.x0, self.y0, self.x1, self.y1]}
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionOptions:
+    """What may be said about the detector's answers.
+
+    Attributes:
+        min_box_score: boxes count from here on, 0..1. GluonCV's demo and Open Model Zoo's cards say 0.5.
+    """
+
+    min_box_score: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_box_score <= 1:
+            raise InferenceError(f"decoder option min_box_score: expected 0 to 1, got {self.min_box_score}")
+
+
+def decode(detections: Floats, size: Size, options: DetectionOptions) -> list[Box]:
+    """The people in an image, surest first, inside it.
+
+    Args:
+        detections: (1, 1, N, 7): for each box the image's index, the label, the confidence, and x0, y0,
+            x1, y1 as shares of the image's sides. An index below zero ends the list: what stands after it
+            is left over from before (SSD's DetectionOutput).
+        size: width and height of the image, in pixels.
+        options: see there.
+    """
+    rows = detections.reshape(-1, 7)
+    ends = np.flatnonzero(rows[:, 0] < 0)
+    rows = rows[: ends[0]] if len(ends) else rows
+    sure = np.isfinite(rows).all(axis=1) & (rows[:, 1] == PERSON) & (rows[:, 2] >= options.min_box_score)
+    rows = rows[sure]
+    rows = rows[np.argsort(-rows[:, 2], kind="stable")].astype(float)
+    rows[:, 3:] *= [*size, *size]
+    boxes = [
+        Box(x0, y0, x1, y1, min(score, 1.0)).within(size) for _, _, score, x0, y0, x1, y1 in rows.tolist()
+    ]
+    return [box for box in boxes if box.width > 0 and box.height > 0]
+
+
+def by_hand(boxes: Iterable[Sequence[float] | Box]) -> list[Box]:
+    """Boxes that somebody drew: (x0, y0, x1, y1), or with a score behind.
+
+    Raises:
+        InferenceError: one has other than four or five numbers, or no size.
+    """
+    return [box if isinstance(box, Box) else _by_hand(box) for box in boxes]
+
+
+def _by_hand(sides: Sequence[float]) -> Box:
+    try:
+        numbers = [float(side) for side in sides]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) not in (4, 5) or not np.isfinite(numbers).all():
+        raise InferenceError(f"a box is x0, y0, x1, y1 in pixels, and a score if there is one, not {sides!r}")
+    box = Box(*numbers)
+    if not (box.width > 0 and box.height > 0):
+        raise InferenceError(
+            f"a box has no size: {tuple(numbers)}", hint="x0, y0 is its left top corner, x1, y1 the other one"
+        )
+    if not 0 <= box.score <= 1:
+        raise InferenceError(f"the score of a box is 0 to 1, not {box.score:g}")
+    return box

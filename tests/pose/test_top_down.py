@@ -1,0 +1,48 @@
+"""Of poses that show the same person, the surest one stays."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from posezoo.errors import InferenceError
+from posezoo.pose.keypoints import SKELETONS, Pose
+from posezoo.pose.top_down import TopDownOptions, distinct
+
+
+def pose(x: float, score: float) -> Pose:
+    keypoints = np.ones((17, 3), np.float32)
+    keypoints[:, 0] = np.arange(17) * 10 + x
+    return Pose(keypoints, "coco-17", score, (0, 0, 200, 200))
+
+
+def test_of_two_alike_the_surer_one_stays_and_the_surest_comes_first():
+    kept = distinct([pose(0, 0.5), pose(1, 0.9), pose(150, 0.95)], [4e4] * 3, max_similarity=0.9)
+    assert [each.score for each in kept] == [0.95, 0.9]
+
+
+def test_how_alike_two_are_is_measured_by_what_they_were_seen_in():
+    """HRNet's: exp(-d^2 / (2 (2 sigma)^2 area)), the mean over the keypoints, the mean of both areas."""
+    areas, apart = (1e4, 3e4), 12.0
+    sigmas = SKELETONS["coco-17"].sigmas
+    alike = sum(math.exp(-(apart**2) / (2 * (2 * sigma) ** 2 * 2e4)) for sigma in sigmas) / 17
+    both = [pose(0, 0.9), pose(apart, 0.8)]
+    assert len(distinct(both, areas, max_similarity=alike + 1e-4)) == 2
+    assert len(distinct(both, areas, max_similarity=alike - 1e-4)) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"min_box_score": -1.0},
+        {"padding": 0.01},
+        {"padding": -2.0},
+        {"max_people": 0},
+        {"max_similarity": 2.0},
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(wrong):
+    with pytest.raises(InferenceError, match=f"decoder option {next(iter(wrong))}: expected"):
+        TopDownOptions(**wrong)
