@@ -277,10 +277,22 @@ def openpose_maps(
     people: Group, seed: int, *, upsampled: int = 1, noise: float = NOISE
 ) -> tuple[np.ndarray, np.ndarray]:
     """(1, 19, H, W) heatmaps, merged by maximum, and (1, 38, H, W) PAFs one cell thick, averaged."""
+    return openpose_drawn(*openpose_joints(people), people.size, seed, upsampled=upsampled, noise=noise)
+
+
+def openpose_drawn(
+    joints: np.ndarray,
+    there: np.ndarray,
+    size: tuple[int, int],
+    seed: int,
+    *,
+    upsampled: int = 1,
+    noise: float = NOISE,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same of (N, 18, 2) joints, of which (N, 18) are there."""
     rng = np.random.default_rng([seed, 19])
     stride = OPENPOSE_STRIDE / upsampled
-    joints, there = openpose_joints(people)
-    shape = (round(people.size[1] / stride), round(people.size[0] / stride))
+    shape = (round(size[1] / stride), round(size[0] / stride))
     heatmaps = np.zeros((19, *shape), np.float32)
     heatmaps[:18] = _gaussians(joints, there, shape, stride, OPENPOSE_SIGMA)
     heatmaps[18] = 1 - heatmaps[:18].max(axis=0)

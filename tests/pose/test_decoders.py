@@ -68,6 +68,11 @@ NOBODY = {
     "associative_embedding": {"heatmaps": zeros(1, 17, 32, 32), "embeddings": zeros(1, 17, 32, 32)},
     "heatmap": {"heatmaps": zeros(1, 17, 16, 16)},
     "simcc": {"simcc_x": zeros(1, 17, 128), "simcc_y": zeros(1, 17, 128)},
+    "lifting_3d": {
+        "coordinates": zeros(1, 57, 8, 8),
+        "heatmaps": zeros(1, 19, 8, 8),
+        "pafs": zeros(1, 38, 8, 8),
+    },
     "movenet": {"keypoints": np.full((1, 1, 17, 3), np.nan, np.float32)},
 }
 

@@ -13,12 +13,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from posezoo.errors import InferenceError, nearest
-from posezoo.pose import associative_embedding, blazepose, heatmap, movenet, open_model_zoo, openpose, simcc
+from posezoo.pose import (
+    associative_embedding,
+    blazepose,
+    heatmap,
+    lifting,
+    movenet,
+    open_model_zoo,
+    openpose,
+    simcc,
+)
 from posezoo.pose.associative_embedding import AssociativeEmbeddingOptions
 from posezoo.pose.blazepose import BlazePoseOptions
 from posezoo.pose.heatmap import HeatmapOptions
 from posezoo.pose.keypoints import Floats, Pose
 from posezoo.pose.letterbox import Size, whole
+from posezoo.pose.lifting import LiftingOptions
 from posezoo.pose.movenet import MovenetOptions
 from posezoo.pose.openpose import OpenPoseOptions
 from posezoo.pose.simcc import SimccOptions
@@ -57,7 +67,8 @@ def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **o
     channels, first or last; associative_embedding ``heatmaps`` and ``embeddings`` (1, 17, H, W), and
     ``nms_heatmaps`` where there are some; heatmap ``heatmaps`` (1, 17, H, W), and ``flipped_heatmaps``
     where the mirrored image was seen, too; simcc ``simcc_x`` and ``simcc_y`` (1, 17, bins); movenet
-    ``keypoints`` (1, 1, 17, 3); blazepose ``landmarks`` (1, 195) and ``presence`` (1, 1).
+    ``keypoints`` (1, 1, 17, 3); blazepose ``landmarks`` (1, 195) and ``presence`` (1, 1). lifting_3d takes
+    what openpose takes, as two outputs, and ``coordinates`` (1, 57, H, W), and returns ``Pose3D``.
 
     Args:
         decoder: a name of ``DECODERS``.
@@ -198,6 +209,10 @@ def _movenet(maps: Maps, size: Size, options: MovenetOptions) -> list[Pose]:
     return movenet.decode(maps["keypoints"], size, options)
 
 
+def _lifting(maps: Maps, size: Size, options: LiftingOptions) -> list[Pose]:
+    return lifting.decode(maps["coordinates"], maps["heatmaps"], maps["pafs"], whole(size), size, options)
+
+
 def _blazepose(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
     presence = float(maps["presence"].item())
     if not presence >= options.min_presence:
@@ -230,6 +245,17 @@ DECODERS: dict[str, DecoderNeeds] = {
         options=OpenPoseOptions,
         decode=_openpose,
         also=_apart,
+    ),
+    "lifting_3d": DecoderNeeds(
+        networks=(
+            (
+                Output("", (1, 57, -1, -1), role="coordinates"),
+                Output("", (1, _HEATMAPS, -1, -1), role="heatmaps"),
+                Output("", (1, _PAFS, -1, -1), role="pafs"),
+            ),
+        ),
+        options=LiftingOptions,
+        decode=_lifting,
     ),
     "associative_embedding": DecoderNeeds(
         networks=((Output("", _COCO_MAPS, role="heatmaps"), Output("", _COCO_MAPS, role="embeddings")),),

@@ -213,6 +213,33 @@ class Pose:
         }
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Pose3D(Pose):
+    """One person, in image pixels and in space.
+
+    Space is the camera's: x to the right, y down, z away from it, in cm.
+
+    Attributes:
+        root_relative: (K, 3) float32: where each keypoint lies from the neck, in sight or not.
+        translation: (3,) float32: where the neck lies from the camera.
+    """
+
+    root_relative: Floats
+    translation: Floats
+
+    @property
+    def camera(self) -> Floats:
+        """(K, 3) float32: where each keypoint lies from the camera, in cm."""
+        return self.root_relative + self.translation
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``Pose``; each keypoint also has ``x_cm``, ``y_cm`` and ``z_cm`` from the camera."""
+        result = Pose.to_json(self)
+        for keypoint, (x, y, z) in zip(result["keypoints"], self.camera.tolist(), strict=True):
+            keypoint.update(x_cm=x, y_cm=y, z_cm=z)
+        return result
+
+
 def box_of(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
     """The box around the keypoints that count, or around all found where none does, inside the image.
 

@@ -79,11 +79,10 @@ _LOG_SHARES = np.log(_SHARES)
 
 
 @dataclass(frozen=True, slots=True)
-class OpenPoseOptions:
-    """What may be said about the decoding.
+class GroupingOptions:
+    """What may be said about finding keypoints and joining them.
 
     Attributes:
-        compatible: return what Open Model Zoo's decoder does, in its order and with its scores.
         min_keypoint_score: heatmaps count above, 0..1.
         min_affinity: the field counts above, where it points along a limb, 0..1.
         min_keypoints: people with fewer are left out.
@@ -94,7 +93,6 @@ class OpenPoseOptions:
         subpixel: place keypoints between the cells.
     """
 
-    compatible: bool = False
     min_keypoint_score: float = 0.1
     min_affinity: float = 0.05
     min_keypoints: int = 3
@@ -116,14 +114,25 @@ class OpenPoseOptions:
                 raise InferenceError(f"decoder option {name}: expected 1 or more, got {getattr(self, name)}")
 
 
-def decode(heatmaps: Floats, pafs: Floats, size: Size, options: OpenPoseOptions) -> list[Pose]:
+@dataclass(frozen=True, slots=True)
+class OpenPoseOptions(GroupingOptions):
+    """What may be said about the decoding, beside ``GroupingOptions``.
+
+    Attributes:
+        compatible: return what Open Model Zoo's decoder does, in its order and with its scores.
+    """
+
+    compatible: bool = False
+
+
+def decode(heatmaps: Floats, pafs: Floats, size: Size, options: GroupingOptions) -> list[Pose]:
     """The people in the maps, surest first, in input pixels; a pose's score is the mean of all 18 keypoints'.
 
     Args:
         heatmaps: (19, H, W) float32: of the 18 keypoints, about 0..1, and of the background.
         pafs: (38, H, W) float32: x and y of each limb's direction, -1..1.
         size: width and height of the input, in pixels.
-        options: see there; ``compatible`` is another decoder's affair.
+        options: see there.
     """
     if options.upsample > 1:
         heatmaps, pafs = upsampled(heatmaps[:JOINTS], options.upsample), upsampled(pafs, options.upsample)
