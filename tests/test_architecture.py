@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
     "doctor": GROUND | {"settings", "inference"},
     # the top: what puts the stages together
     "zoo": SPEC
-    | {"settings", "registry", "layout", "fetch", "convert", "card", "estimator", "files", "lock"}
+    | {"settings", "registry", "layout", "fetch", "convert", "card", "pose", "estimator", "files", "lock"}
     | {"complexity", "measured", "openvino_runtime"},
     "api": SPEC | {"settings", "registry", "zoo", "estimator", "networks", "pretrained"},
 }

@@ -73,6 +73,7 @@ def load(
     force: bool = False,
     trust_on_first_use: bool = False,
     inference_precision: str | None = None,
+    detector: str | None = "usual",
     listener: Listener = ignore,
     **settings: Any,
 ) -> Estimator:
@@ -88,6 +89,9 @@ def load(
         tag: one of the model's variants; empty for the default.
         checkpoint: weights of your own, as for ``get``, and so ``model_name`` and ``force``.
         trust_on_first_use: as for ``get``.
+        detector: who finds people for a model that sees one at a time: a model of the zoo; None for nobody
+            (the whole image is one person, unless boxes are given); ``usual`` for what the setting says, by
+            default person-detection-retail-0013, and nobody for MoveNet.
         listener: told what happens; see ``posezoo.events``.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
 
@@ -99,11 +103,14 @@ def load(
         PosezooError: it cannot be had, converted or compiled.
     """
     flags = {**settings, "device": device, "inference_precision": inference_precision}
+    if detector != "usual":
+        flags["detector"] = detector or "none"
     zoo = _open(flags, trust_on_first_use)
     if not isinstance(name, str) or name.endswith(".xml"):
-        return zoo.compile_ir(Path(name))
+        return zoo.compile_ir(Path(name), listener=listener)
     zoo, model = _chosen(zoo, _full(name, tag), checkpoint, model_name)
-    return zoo.compile(model, zoo.irs(model, _precision(precision), force=force, listener=listener))
+    irs = zoo.irs(model, _precision(precision), force=force, listener=listener)
+    return zoo.compile(model, {**zoo.detector_irs(model, listener=listener), **irs})
 
 
 def network(

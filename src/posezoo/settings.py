@@ -28,6 +28,7 @@ class Settings:
     mirror: tuple[str, ...]  # folders or addresses laid out like a cache, asked first
     models_dir: tuple[Path, ...]  # registries; empty: the one that comes with posezoo
     device: str  # of OpenVINO
+    detector: str  # the model that finds people for models that see one at a time; "usual" or "none"
     inference_precision: str  # f32, f16, bf16, or default: the device's own choice
     attempts: int  # at a source that fails for a moment
     timeout_s: float  # without a byte
@@ -263,6 +264,11 @@ KINDS: dict[str, _Kind] = {
     ),
     "models_dir": _Kind(_folders, lambda environ: (), "registries; default: the one that comes with posezoo"),
     "device": _Kind(_text, lambda environ: "CPU", "the OpenVINO device that models run on"),
+    "detector": _Kind(
+        _text,
+        lambda environ: "usual",
+        "who finds people for models that see one at a time: a model, none, or usual",
+    ),
     "inference_precision": _Kind(
         _inference_precision, lambda environ: "f32", f"arithmetic: {', '.join(INFERENCE_PRECISIONS)}"
     ),

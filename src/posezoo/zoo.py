@@ -11,7 +11,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import ConversionError, OutputError, SettingsError, SpecError, UnknownModelError
+from posezoo.errors import (
+    ConversionError,
+    InferenceError,
+    OutputError,
+    SettingsError,
+    SpecError,
+    UnknownModelError,
+)
 from posezoo.events import Listener, ignore
 from posezoo.fetch.means import Means
 from posezoo.layout import Layout
@@ -28,6 +35,9 @@ if TYPE_CHECKING:
     from posezoo.measured import Measurement
 
 Model = ModelSpec | CompositeSpec
+
+#: Who finds people for models that see one at a time, unless the settings name another.
+USUAL_DETECTOR = "person-detection-retail-0013"
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,29 +326,74 @@ class Zoo:
             for part in parts
         }
 
+    def detector_for(self, decoder: str) -> Model | None:
+        """Who finds the people for a model of this decoder, as the settings say; None where nobody has to.
+
+        Raises:
+            UnknownModelError: there is no such model.
+            InferenceError: it sees one person at a time itself.
+        """
+        from posezoo.pose.decoders import DECODERS
+
+        named = self.settings.detector
+        taken = DECODERS[decoder].detector if decoder in DECODERS else ""
+        if not taken or named == "none" or (named == "usual" and taken != "usual"):
+            return None
+        name = USUAL_DETECTOR if named == "usual" else named
+        try:
+            detector = self.registry.find(name)
+        except UnknownModelError as error:
+            hint = error.hint or "name another detector, or none"
+            raise UnknownModelError(f"who finds the people? {error.problem}", hint=hint) from error
+        if detector.decoder is not None and DECODERS[detector.decoder.name].detector:
+            raise InferenceError(
+                f"{name} is no detector: it sees one person at a time itself", hint=f"say {USUAL_DETECTOR}"
+            )
+        return detector
+
+    def detector_irs(self, model: Model, *, listener: Listener = ignore) -> dict[str, Path]:
+        """The FP16 .xml of each part of a model's detector by its name; none where it has no detector.
+
+        Raises:
+            FetchError: a file is to be had nowhere.
+            ConversionError: an IR cannot be made, or was not published in FP16.
+        """
+        detector = self.detector_for(model.decoder.name) if model.decoder else None
+        return self.irs(detector, Precision.FP16, listener=listener) if detector else {}
+
     def compile(self, model: Model, irs: Mapping[str, Path]) -> Estimator:
         """A model or composite, compiled on the device that the settings name: image in, poses out.
 
         Args:
             model: what to compile.
-            irs: the .xml of each of its parts by name.
+            irs: the .xml of each of its parts by name, and of those of its detector.
 
         Raises:
             InferenceError: an IR cannot be read or compiled, or the model has no decoder.
         """
         from posezoo.estimator import load
 
-        return load(model, irs, **self._runtime())
+        estimator = load(model, irs, **self._runtime())
+        detector = self.detector_for(estimator.decoder)
+        return estimator.with_detector(self.compile(detector, irs)) if detector else estimator
 
-    def compile_ir(self, xml: Path) -> Estimator:
+    def compile_ir(self, xml: Path, *, listener: Listener = ignore) -> Estimator:
         """An IR that no model.yml describes, compiled on the device that the settings name.
+
+        Its detector, if it takes one, is fetched where it is not there yet.
 
         Raises:
             InferenceError: it cannot be read or compiled, or nobody knows what its outputs are.
+            FetchError: a file of the detector is to be had nowhere.
         """
         from posezoo.estimator import load_ir
 
-        return load_ir(xml, **self._runtime())
+        estimator = load_ir(xml, **self._runtime())
+        detector = self.detector_for(estimator.decoder)
+        if detector is None:
+            return estimator
+        irs = self.irs(detector, Precision.FP16, listener=listener)
+        return estimator.with_detector(self.compile(detector, irs))
 
     def _runtime(self) -> Any:
         """What the settings say of where and how to run, and the cache of the CPU."""

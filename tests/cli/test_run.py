@@ -151,3 +151,39 @@ def test_killed_at_any_moment_nothing_wrong_lies_under_a_final_name(mirror, tmp_
     assert checked.returncode == 0, checked.stdout
     poses = json.loads((tmp_path / "out" / "poses.json").read_text())
     assert np.isfinite(np.array([each["poses"][0]["score"] for each in poses["images"]])).all()
+
+
+def skier(shared: Path) -> Path:
+    return shared / "data" / "photos" / "000000000785.jpg"
+
+
+def test_a_detector_alone_draws_boxes(mirror, shared, tmp_path):
+    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    ran = posezoo(
+        "run", "person-detection-retail-0013", "-i", skier(shared), "-o", tmp_path / "out", **environ
+    )
+    assert ran.returncode == 0, ran.stderr
+    (answer,) = json.loads((tmp_path / "out" / "poses.json").read_text())["images"]
+    (person,) = answer["poses"]
+    assert person["skeleton"] == "box" and person["keypoints"] == [] and person["score"] > 0.9
+    changed = (cv2.imread(answer["picture"]) != cv2.imread(answer["image"])).any(axis=2)
+    x0, y0, x1, _ = (int(side) for side in person["box"])
+    assert changed[y0 - 1 : y0 + 2, x0:x1].mean() > 0.9
+
+
+def test_a_detector_shows_movenet_the_people(mirror, shared, tmp_path):
+    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    ran = posezoo(
+        *("run", "movenet-singlepose-lightning-int8", "--detector", "person-detection-retail-0013"),
+        *("-i", skier(shared), "-o", tmp_path / "out"),
+        **environ,
+    )
+    assert ran.returncode == 0, ran.stderr
+    (answer,) = json.loads((tmp_path / "out" / "poses.json").read_text())["images"]
+    assert len(answer["poses"]) == 1 and answer["poses"][0]["skeleton"] == "coco-17"
+    wrong = posezoo(
+        *("run", "movenet-singlepose-lightning-int8", "--detector", "person-detecton-retail-0013"),
+        *("-i", skier(shared), "-o", tmp_path / "out"),
+        **environ,
+    )
+    assert wrong.returncode == 1 and "person-detection-retail-0013" in wrong.stderr

@@ -277,8 +277,5 @@ def test_an_option_that_is_none_is_refused_before_anything_is_read():
         load(BLAZEPOSE, {}, min_presense=0.5)
 
 
-def test_a_decoder_that_nothing_runs_yet_is_answered_before_anything_is_read(model):
-    assert PIPELINES.keys() <= DECODERS.keys()
-    with pytest.raises(InferenceError, match="decoder simcc takes outputs") as caught:
-        load(replace(model, decoder=Decoder("simcc")), {})
-    assert "posezoo.decode" in caught.value.hint
+def test_every_decoder_has_networks_that_run():
+    assert PIPELINES.keys() == DECODERS.keys()

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
-from posezoo import images
+from fakes.people import likeness
 from posezoo.errors import ImageError, InferenceError
 from posezoo.estimator import load, load_ir
 from posezoo.estimator.whole_image import FITS
-from posezoo.pose.keypoints import SKELETONS, Pose
-from posezoo.settings import read_settings, resolve
+from posezoo.pose.keypoints import Pose
 from posezoo.spec.model import Precision
-from posezoo.zoo import open_zoo
 
 pytest.importorskip("cv2")
 
@@ -28,13 +24,6 @@ MODELS = {OPENPOSE: ("FP16-INT8", 22), TF_POSE: ("FP32", 12), MOVENET: ("FP32", 
 
 
 @pytest.fixture(scope="session")
-def zoo(mirror, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("zoo")
-    flags = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),), "attempts": 1}
-    return open_zoo(resolve(read_settings(flags)))
-
-
-@pytest.fixture(scope="session")
 def parts(zoo):
     """Each model, and its IR by name."""
     found = {name: zoo.registry.find(name) for name in MODELS}
@@ -44,34 +33,6 @@ def parts(zoo):
 @pytest.fixture(scope="session")
 def estimators(parts):
     return {name: load(spec, irs) for name, (spec, irs) in parts.items()}
-
-
-@pytest.fixture(scope="session")
-def photos(shared):
-    """Real photos, and the people in each that COCO's annotators marked with five keypoints and more."""
-    folder = shared / "data" / "photos"
-    known = json.loads((folder / "person_keypoints.json").read_text())
-    return [
-        (
-            images.read(folder / image["file_name"]),
-            [
-                each
-                for each in known["annotations"]
-                if each["image_id"] == image["id"] and each["num_keypoints"] >= 5
-            ],
-        )
-        for image in known["images"]
-    ]
-
-
-def likeness(pose: Pose, person) -> float:
-    """COCO's object keypoint similarity."""
-    truth = np.reshape(person["keypoints"], (17, 3)).astype(float)
-    seen = truth[:, 2] > 0
-    mine = pose.coco_keypoints()
-    squared = np.where(mine[:, 2] > 0, ((mine[:, :2] - truth[:, :2]) ** 2).sum(axis=1), np.inf)
-    spread = 2 * np.array(SKELETONS["coco-17"].sigmas)
-    return float(np.exp(-squared / (2 * person["area"] * spread**2))[seen].mean())
 
 
 @pytest.mark.parametrize("name", MODELS)

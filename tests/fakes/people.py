@@ -1,10 +1,13 @@
-"""Known people, drawn as the numbers that BlazePose's networks would put out for them."""
+"""Known people, drawn as the numbers that BlazePose's networks would put out for them, and how alike poses are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from posezoo.pose.keypoints import SKELETONS, Pose
 
 
 @dataclass(frozen=True)
@@ -56,3 +59,13 @@ def standing_person(x: float, y: float, height: float) -> np.ndarray:
     side[11:23:2], side[12:23:2] = left, left * (-1, 1)
     side[23::2], side[24::2] = legs, legs * (-1, 1)
     return np.array([x, y]) + height * side
+
+
+def likeness(pose: Pose, person: dict[str, Any]) -> float:
+    """COCO's object keypoint similarity of a pose and a person as COCO's annotations have them."""
+    truth = np.reshape(person["keypoints"], (17, 3)).astype(float)
+    seen = truth[:, 2] > 0
+    mine = pose.coco_keypoints()
+    squared = np.where(mine[:, 2] > 0, ((mine[:, :2] - truth[:, :2]) ** 2).sum(axis=1), np.inf)
+    spread = 2 * np.array(SKELETONS["coco-17"].sigmas)
+    return float(np.exp(-squared / (2 * person["area"] * spread**2))[seen].mean())

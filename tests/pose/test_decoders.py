@@ -68,6 +68,7 @@ NOBODY = {
     "associative_embedding": {"heatmaps": zeros(1, 17, 32, 32), "embeddings": zeros(1, 17, 32, 32)},
     "heatmap": {"heatmaps": zeros(1, 17, 16, 16)},
     "simcc": {"simcc_x": zeros(1, 17, 128), "simcc_y": zeros(1, 17, 128)},
+    "detection": {"detections": zeros(1, 1, 200, 7)},
     "lifting_3d": {
         "coordinates": zeros(1, 57, 8, 8),
         "heatmaps": zeros(1, 19, 8, 8),

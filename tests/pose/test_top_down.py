@@ -36,7 +36,6 @@ def test_how_alike_two_are_is_measured_by_what_they_were_seen_in():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"min_box_score": -1.0},
         {"padding": 0.01},
         {"padding": -2.0},
         {"max_people": 0},

@@ -372,8 +372,16 @@ def _python(model: ModelSpec | CompositeSpec, precision: Precision) -> Sequence[
         "",
         f'model = posezoo.load({wanted}, device="CPU")',
         'for pose in model(cv2.imread("photo.jpg")):',
-        "    print(pose.score, pose.keypoints)  # x and y in pixels of the image, score",
+        f"    print(pose.score, {_TELLING.get(model.decoder.name, _KEYPOINTS)}",
     )
+
+
+_KEYPOINTS = "pose.keypoints)  # x and y in pixels of the image, score"
+# What a pose of these decoders tells instead.
+_TELLING = {
+    "detection": "pose.box)  # left, top, right, bottom in pixels of the image",
+    "lifting_3d": "pose.camera)  # x to the right, y down, z away from the camera, in cm",
+}
 
 
 def _legal(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec], *, linked: bool) -> Iterator[str]:

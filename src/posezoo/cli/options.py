@@ -186,6 +186,16 @@ def add_precisions(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_detector(parser: argparse.ArgumentParser) -> None:
+    """Who finds people for models that see one at a time."""
+    parser.add_argument(
+        "--detector",
+        metavar="MODEL",
+        help="who finds people for a model that sees one at a time (default: person-detection-retail-0013; "
+        "for MoveNet nobody); none: the whole image is one person",
+    )
+
+
 def add_inference(parser: argparse.ArgumentParser) -> None:
     """What models run on, and in what arithmetic."""
     parser.add_argument(

@@ -82,6 +82,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         metavar="S",
         help="draw keypoints from this score on (default: 0.5)",
     )
+    options.add_detector(parser)
     options.add_inference(parser)
     options.add_sources(parser)
     options.add_trust(parser)
@@ -119,6 +120,8 @@ def run(args: argparse.Namespace) -> int:
         model = _find(zoo, args.model)
         # What would stop us at the end is better said before anything is fetched.
         _check_packages_and_device(settings.device)
+        if model.decoder is not None:
+            zoo.detector_for(model.decoder.name)
         images = expand(args.input, console.warn) if args.input else _samples(zoo, stages, console)
         estimator, card = _prepare(zoo, model, args.precision, stages, console)
         answers, failed = _run_on(images, estimator, results, args.min_score, stages, console)
@@ -175,6 +178,8 @@ def _prepare(
             zoo.fetch(part, precisions, listener=console)
         with stages.timed("convert and self-check"):
             irs[part.name] = zoo.convert(part, precisions, listener=console)[precision]
+    with stages.timed(DOWNLOAD):
+        irs = {**zoo.detector_irs(model, listener=console), **irs}
     card = zoo.write_card(model)
     with stages.timed("compile"):
         estimator = zoo.compile(model, irs)

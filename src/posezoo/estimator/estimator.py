@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from posezoo.errors import InferenceError
 from posezoo.estimator.pipeline import Pipeline, follow, follow_together
 from posezoo.estimator.stream import Item, Stream
+from posezoo.estimator.top_down import TopDown
 from posezoo.images import as_bgr
+from posezoo.pose.detection import Box, by_hand
 from posezoo.pose.keypoints import Pose
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
@@ -34,18 +37,40 @@ class Estimator:
         self.input_size = pipeline.input_size
         self._pipeline = pipeline
 
-    def __call__(self, image: object, color: str = "BGR") -> list[Pose]:
+    def __call__(
+        self, image: object, color: str = "BGR", boxes: Iterable[Sequence[float] | Box] | None = None
+    ) -> list[Pose]:
         """The people in an image, surest first; an empty list where there is none.
 
         Args:
             image: uint8 of shape (H, W, 3), (H, W) or (H, W, 4), any size.
             color: the order of its channels, BGR (as ``images.read`` and OpenCV give it) or RGB.
+            boxes: where people are, for a model that is shown one person at a time: x0, y0, x1, y1 in image
+                pixels each, and a score where there is one; None: wherever they are found.
 
         Raises:
             ImageError: it is no such image.
-            InferenceError: the device fails.
+            InferenceError: the device fails, a box is none, or the model finds people itself.
         """
-        return follow(self._pipeline(as_bgr(image, color)))
+        picture = as_bgr(image, color)
+        if boxes is None:
+            return follow(self._pipeline(picture))
+        return follow(self._one_at_a_time().at(picture, by_hand(boxes)))
+
+    def with_detector(self, detector: Estimator) -> Estimator:
+        """The same model, shown those whom another one finds, box by box.
+
+        Raises:
+            InferenceError: this model is not shown one person at a time.
+        """
+        return Estimator(self.model, self.decoder, self._one_at_a_time().after(detector._pipeline))
+
+    def _one_at_a_time(self) -> TopDown:
+        if not isinstance(self._pipeline, TopDown):
+            raise InferenceError(
+                f"{self.model.full_name} finds people itself: it takes neither boxes nor a detector"
+            )
+        return self._pipeline
 
     def batch(self, images: Iterable[object], color: str = "BGR") -> list[list[Pose]]:
         """The people in each of several images, in one inference where the network takes batches.

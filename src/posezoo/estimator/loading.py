@@ -8,10 +8,13 @@ from pathlib import Path
 
 from posezoo.errors import InferenceError
 from posezoo.estimator.blazepose import BlazePose
+from posezoo.estimator.detection import Detection
 from posezoo.estimator.estimator import Estimator
+from posezoo.estimator.lifting import Lifting
 from posezoo.estimator.pipeline import Pipeline
 from posezoo.estimator.recognition import described
 from posezoo.estimator.setup import Setup
+from posezoo.estimator.top_down import TopDown
 from posezoo.estimator.whole_image import WholeImage
 from posezoo.inference import Graph, Preprocessing, Runtime
 from posezoo.pose.decoders import DECODERS, Option, options_of
@@ -22,8 +25,12 @@ from posezoo.spec.model import ColorOrder, CompositeSpec, Decoder, ModelSpec
 PIPELINES: dict[str, Callable[[Setup], Pipeline]] = {
     "associative_embedding": WholeImage,
     "blazepose": BlazePose,
-    "movenet": WholeImage,
+    "detection": Detection,
+    "heatmap": TopDown,
+    "lifting_3d": Lifting,
+    "movenet": TopDown,
     "openpose": WholeImage,
+    "simcc": TopDown,
 }
 
 
@@ -129,11 +136,6 @@ def _load(
 ) -> Estimator:
     decoder = _decoder_of(model)
     chosen = options_of(decoder, options)
-    if decoder.name not in PIPELINES:
-        raise InferenceError(
-            f"{model.name}: decoder {decoder.name} takes outputs, but nothing here runs its network yet",
-            hint="run the network yourself and hand its outputs to posezoo.decode",
-        )
     if (target_size is not None and target_size < 1) or (aspect is not None and min(aspect) < 1):
         raise InferenceError(f"expected a target size and an aspect above 0, got {target_size} and {aspect}")
     setup = Setup(

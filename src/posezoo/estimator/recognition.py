@@ -41,8 +41,14 @@ def _is_heatmaps(name: str, shape: Shape) -> bool:
     return shape[1:2] == (17,) and len(shape) == 4 and not _is_embeddings(name, shape)
 
 
+def _is_simcc(axis: str) -> _Rule:
+    """17 rows of bins, of one axis by the output's name."""
+    return lambda name, shape: len(shape) == 3 and shape[1] == 17 and name.lower().endswith(axis)
+
+
 #: What tells the outputs that a decoder needs, by role; the first decoder that finds all of its own is meant.
 _RULES: dict[str, tuple[dict[str, _Rule], ...]] = {
+    "lifting_3d": ({"coordinates": _maps(57), "heatmaps": _maps(19), "pafs": _maps(38)},),
     "openpose": (
         {"heatmaps": _maps(19), "pafs": _maps(38)},
         {"heatmaps_and_pafs": _maps(57)},
@@ -57,6 +63,8 @@ _RULES: dict[str, tuple[dict[str, _Rule], ...]] = {
     ),
     "movenet": ({"keypoints": lambda name, shape: shape[1:] == (1, 17, 3)},),
     "heatmap": ({"heatmaps": _is_heatmaps},),
+    "simcc": ({"simcc_x": _is_simcc("x"), "simcc_y": _is_simcc("y")},),
+    "detection": ({"detections": lambda name, shape: len(shape) == 4 and shape[3] == 7},),
 }
 
 #: What a decoder needs, in words.
@@ -65,6 +73,9 @@ _NEEDS = {
     "associative_embedding": "17 heatmaps and 17 embeddings",
     "movenet": "17 keypoints",
     "heatmap": "17 heatmaps",
+    "simcc": "17 rows of bins each for x and y",
+    "lifting_3d": "57 location maps, 19 heatmaps and 38 PAFs",
+    "detection": "boxes of 7 numbers",
 }
 
 

@@ -89,6 +89,22 @@ def layout_of(graph: Graph, preprocessing: Preprocessing) -> str:
     return layout
 
 
+def own_size(graph: Graph, setup: Setup) -> Size:
+    """Width and height of an input that has one size.
+
+    Raises:
+        InferenceError: it takes any, or another one was asked for.
+    """
+    setup.refuse_target_size()
+    size = graph.picture_size(only_input(graph), layout_of(graph, setup.preprocessing))
+    if -1 in size:
+        raise InferenceError(
+            f"{graph.path}: takes pictures of any size, so nobody knows how large a person is to be",
+            hint="convert it without --dynamic",
+        )
+    return size
+
+
 def picture_network(graph: Graph, setup: Setup) -> Network:
     """A network that takes one picture as it is, uint8 (1, height, width, 3), BGR.
 

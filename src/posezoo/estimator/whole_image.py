@@ -1,4 +1,4 @@
-"""One network that looks at the whole image: OpenPose, associative embedding, MoveNet."""
+"""One network that looks at the whole image: OpenPose, associative embedding."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from posezoo.errors import InferenceError
 from posezoo.estimator.pipeline import Ask, Steps
 from posezoo.estimator.recognition import roles_of
 from posezoo.estimator.setup import Setup, layout_of, only_input, picture_network
-from posezoo.inference import Graph
+from posezoo.inference import Graph, Outputs
 from posezoo.pose.decoders import decode_with
-from posezoo.pose.letterbox import Image, Size, in_image, letterbox
+from posezoo.pose.keypoints import Pose
+from posezoo.pose.letterbox import Image, Size, View, in_image, letterbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +20,14 @@ class Fit:
     """How images are fitted to the input of a network.
 
     Attributes:
-        stride: the sides of the input are multiples of it; 0: the network has one size.
+        stride: the sides of the input are multiples of it.
         usual: the target size where the IR takes any.
         by_height: whether the target size is the height, else the shorter side.
         padding: the value of all channels beside the image, 0..255.
     """
 
-    stride: int = 0
-    usual: int = 0
+    stride: int
+    usual: int
     by_height: bool = True
     padding: int = 0
 
@@ -46,7 +47,8 @@ class Fit:
 FITS = {
     "openpose": Fit(stride=8, usual=368, padding=128),
     "associative_embedding": Fit(stride=32, usual=512, by_height=False),
-    "movenet": Fit(),
+    # Its demo cuts the image to a multiple of the stride; grey is zero to the network.
+    "lifting_3d": Fit(stride=8, usual=256, padding=128),
 }
 
 
@@ -73,17 +75,19 @@ class WholeImage:
         view = letterbox(seen, size)
         outputs = yield Ask(self._network, {self._input: view.take(image, self._fit.padding)[None]})
         maps = {role: outputs[name] for role, name in self._roles.items()}
-        return in_image(decode_with(self._decoder, maps, size, self._options), view, seen)
+        return self._poses(maps, view, seen)
+
+    def _poses(self, maps: Outputs, view: View, image: Size) -> list[Pose]:
+        """From outputs by role to poses in pixels of the image, whose size is given."""
+        return in_image(decode_with(self._decoder, maps, view.size, self._options), view, image)
 
     def _sized(self, graph: Graph, setup: Setup) -> Size | None:
         """Give the input its size, and tell it; None where each image has its own."""
         name, layout = only_input(graph), layout_of(graph, setup.preprocessing)
         own = graph.picture_size(name, layout)
-        if not self._fit.stride:
-            setup.refuse_target_size()
         varies = -1 in own
         aspect = setup.aspect or (None if varies else own)
-        if not self._fit.stride or (setup.target_size is None and setup.aspect is None) or aspect is None:
+        if (setup.target_size is None and setup.aspect is None) or aspect is None:
             return None if varies else own
         target = setup.target_size or (self._fit.usual if varies else self._fit.target(own))
         size = self._fit.size(target, aspect)

@@ -16,6 +16,7 @@ from posezoo.errors import InferenceError, nearest
 from posezoo.pose import (
     associative_embedding,
     blazepose,
+    detection,
     heatmap,
     lifting,
     movenet,
@@ -25,6 +26,7 @@ from posezoo.pose import (
 )
 from posezoo.pose.associative_embedding import AssociativeEmbeddingOptions
 from posezoo.pose.blazepose import BlazePoseOptions
+from posezoo.pose.detection import DetectionOptions
 from posezoo.pose.heatmap import HeatmapOptions
 from posezoo.pose.keypoints import Floats, Pose
 from posezoo.pose.letterbox import Size, whole
@@ -50,6 +52,9 @@ class DecoderNeeds:
         decode: from outputs by role, the size of the input and the options to poses in its pixels; of
             several networks, the last one's outputs.
         optional: outputs of the last network that need not be there.
+        detector: whether a detector may look at images first (``possible``), or does unless it is told not to
+            (``usual``); empty: never.
+        whole_is_center: whole numbers among the coordinates are centres of pixels, not their corners.
         also: another form of the outputs, turned into this one; None leaves them.
     """
 
@@ -57,6 +62,8 @@ class DecoderNeeds:
     options: type[Any]
     decode: Callable[[Maps, Size, Any], list[Pose]]
     optional: tuple[Output, ...] = ()
+    detector: str = ""
+    whole_is_center: bool = False
     also: Callable[[Maps], Maps] | None = None
 
 
@@ -68,7 +75,8 @@ def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **o
     ``nms_heatmaps`` where there are some; heatmap ``heatmaps`` (1, 17, H, W), and ``flipped_heatmaps``
     where the mirrored image was seen, too; simcc ``simcc_x`` and ``simcc_y`` (1, 17, bins); movenet
     ``keypoints`` (1, 1, 17, 3); blazepose ``landmarks`` (1, 195) and ``presence`` (1, 1). lifting_3d takes
-    what openpose takes, as two outputs, and ``coordinates`` (1, 57, H, W), and returns ``Pose3D``.
+    what openpose takes, as two outputs, and ``coordinates`` (1, 57, H, W), and returns ``Pose3D``; detection
+    ``detections`` (1, 1, N, 7), and returns poses without keypoints.
 
     Args:
         decoder: a name of ``DECODERS``.
@@ -213,6 +221,10 @@ def _lifting(maps: Maps, size: Size, options: LiftingOptions) -> list[Pose]:
     return lifting.decode(maps["coordinates"], maps["heatmaps"], maps["pafs"], whole(size), size, options)
 
 
+def _detection(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
+    return [box.as_pose() for box in detection.decode(maps["detections"], size, options)]
+
+
 def _blazepose(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
     presence = float(maps["presence"].item())
     if not presence >= options.min_presence:
@@ -268,16 +280,26 @@ DECODERS: dict[str, DecoderNeeds] = {
         options=HeatmapOptions,
         decode=_heatmap,
         optional=(Output("", _COCO_MAPS, role="flipped_heatmaps"),),
+        detector="usual",
+        whole_is_center=True,
     ),
     "simcc": DecoderNeeds(
         networks=((Output("", (1, 17, -1), role="simcc_x"), Output("", (1, 17, -1), role="simcc_y")),),
         options=SimccOptions,
         decode=_simcc,
+        detector="usual",
+        whole_is_center=True,
     ),
     "movenet": DecoderNeeds(
         networks=((Output("", (1, 1, 17, 3), role="keypoints"),),),
         options=MovenetOptions,
         decode=_movenet,
+        detector="possible",
+    ),
+    "detection": DecoderNeeds(
+        networks=((Output("", (1, 1, -1, 7), role="detections"),),),
+        options=DetectionOptions,
+        decode=_detection,
     ),
 }
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from posezoo.errors import InferenceError
-from posezoo.pose.keypoints import Floats
+from posezoo.pose.keypoints import Floats, Pose
 from posezoo.pose.letterbox import Size
+
+SKELETON = "box"
 
 #: The label of a person where a detector knows nothing else: person-detection-retail-0013's.
 PERSON = 1
@@ -48,9 +49,10 @@ class Box:
         y0, y1 = (min(max(y, 0.0), float(height)) for y in (self.y0, self.y1))
         return Box(x0, y0, x1, y1, self.score)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain Python values: ``score`` and ``box`` (x0, y0, x1, y1)."""
-        return {"score": self.score, "box": [self.x0, self.y0, self.x1, self.y1]}
+    def as_pose(self) -> Pose:
+        """Somebody of whom nothing else is known: a pose without keypoints."""
+        nothing: Floats = np.zeros((0, 3), np.float32)
+        return Pose(nothing, SKELETON, self.score, (self.x0, self.y0, self.x1, self.y1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def decode(detections: Floats, size: Size, options: DetectionOptions) -> list[Bo
     """The people in an image, surest first, inside it.
 
     Args:
-        detections: (1, 1, N, 7): for each box the image's index, the label, the confidence, and x0, y0,
+        detections: (..., N, 7): for each box the image's index, the label, the confidence, and x0, y0,
             x1, y1 as shares of the image's sides. An index below zero ends the list: what stands after it
             is left over from before (SSD's DetectionOutput).
         size: width and height of the image, in pixels.

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from posezoo.errors import require
 from posezoo.pose.keypoints import MIN_SCORE, SKELETONS, Color, Pose
@@ -14,10 +15,11 @@ from posezoo.pose.letterbox import Image
 # OpenCV takes coordinates in 1/16 pixels, so that limbs do not jump from frame to frame.
 _SHIFT = 4
 _OUTLINE: Color = (32, 32, 32)
+_BOX: Color = (120, 220, 60)
 
 
 def draw(image: Image, poses: Iterable[Pose], *, min_score: float = MIN_SCORE) -> Image:
-    """A copy of an (H, W, 3) uint8 BGR image with limbs and joints drawn in.
+    """A copy of an (H, W, 3) uint8 BGR image with limbs and joints drawn in; boxes of poses without any.
 
     Args:
         image: left as it is.
@@ -37,6 +39,9 @@ def _draw(canvas: Image, pose: Pose, min_score: float) -> None:
     cv2 = require("cv2", extra="run")
     skeleton = SKELETONS[pose.skeleton]
     width = _line_width(canvas, pose)
+    if not skeleton.keypoints:
+        _draw_box(canvas, pose, width)
+        return
     seen = (pose.keypoints[:, 2] >= min_score) & np.isfinite(pose.keypoints).all(axis=1)
     points = _in_opencv(pose, canvas)
     limbs = [limb for limb in skeleton.limbs if seen[list(limb)].all()]
@@ -51,6 +56,14 @@ def _draw(canvas: Image, pose: Pose, min_score: float) -> None:
             cv2.circle(canvas, points[joint], radius, color, cv2.FILLED, cv2.LINE_AA, _SHIFT)
 
 
+def _draw_box(canvas: Image, pose: Pose, width: int) -> None:
+    cv2 = require("cv2", extra="run")
+    corners = np.reshape(pose.box, (2, 2)).clip(0, canvas.shape[1::-1])
+    first, last = _sixteenths(corners)
+    for color, edge in ((_OUTLINE, max(1, width // 3)), (_BOX, 0)):
+        cv2.rectangle(canvas, first, last, color, width + 2 * edge, cv2.LINE_AA, _SHIFT)
+
+
 def _line_width(canvas: Image, pose: Pose) -> int:
     """In pixels: by the picture, since it is looked at as a whole, but thin on people who are small in it."""
     x0, y0, x1, y1 = pose.box
@@ -63,8 +76,11 @@ def _line_width(canvas: Image, pose: Pose) -> int:
 def _in_opencv(pose: Pose, canvas: Image) -> list[tuple[int, int]]:
     """Points in 1/16 pixels from the centre of the first; what lies far outside is moved nearer."""
     reach = 4 * max(canvas.shape[:2])
-    points = np.nan_to_num(pose.keypoints[:, :2]).clip(-reach, reach) - 0.5
-    return [(x, y) for x, y in np.rint(points * (1 << _SHIFT)).astype(int).tolist()]
+    return _sixteenths(np.nan_to_num(pose.keypoints[:, :2]).clip(-reach, reach))
+
+
+def _sixteenths(points: NDArray[Any]) -> list[tuple[int, int]]:
+    return [(x, y) for x, y in np.rint((points - 0.5) * (1 << _SHIFT)).astype(int).tolist()]
 
 
 def _between(one: Color, other: Color) -> tuple[Any, ...]:

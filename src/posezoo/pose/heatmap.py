@@ -34,12 +34,15 @@ class HeatmapOptions(TopDownOptions):
         blur: the width in cells of the Gaussian that ``dark`` and ``udp`` smooth with, odd: 11 for sigma 2,
             3 for inputs of 128x96.
         box_score: of the box that the person was cut out by, 0..1; the pose's score is multiplied by it.
+        flip: show the network the mirrored person, too, and average both (an estimator does; ``decode`` takes
+            ``flipped_heatmaps``).
         shift_flipped: move the mirrored image's maps one cell to the right before they are averaged.
     """
 
     convention: str = "dark"
     blur: int = 11
     box_score: float = 1.0
+    flip: bool = False
     shift_flipped: bool = True
 
     def __post_init__(self) -> None:
@@ -200,12 +203,14 @@ class Convention:
         grid: from the sizes of input and map to the pixels in a cell.
         min_score: a pose's score is the mean of the keypoints' above.
         crop: from a box to what the network is shown.
+        blank_is_mean: what a crop does not show is zero to the network; else it is black.
     """
 
     refine: Callable[[Floats, NDArray[Any], int], Floats]
     grid: Callable[[Size, Size], Floats] = _corner
     min_score: float = 0.0
     crop: Cropping = crops.fitted
+    blank_is_mean: bool = False
 
 
 #: Each name is a paper's or a project's:
@@ -220,5 +225,5 @@ CONVENTIONS: dict[str, Convention] = {
     "udp": Convention(_udp, _aligned, min_score=0.2, crop=crops.aligned),
     "gluoncv": Convention(_stay, crop=crops.stretched),
     "gluoncv_validation": Convention(_quarter),
-    "alphapose": Convention(_quarter, crop=crops.blanked),
+    "alphapose": Convention(_quarter, crop=crops.blanked, blank_is_mean=True),
 }

@@ -145,8 +145,11 @@ _PANOPTIC_19 = _skeleton(
     "pelvis-left_hip-left_knee-left_ankle pelvis-right_hip-right_knee-right_ankle",
 )
 
+# Of people of whom a detector tells the place alone.
+_BOX = _skeleton("box", "", "")
+
 SKELETONS: dict[str, Skeleton] = {
-    skeleton.name: skeleton for skeleton in (_COCO_17, _OPENPOSE_18, _PANOPTIC_19, _BLAZEPOSE_33)
+    skeleton.name: skeleton for skeleton in (_COCO_17, _OPENPOSE_18, _PANOPTIC_19, _BLAZEPOSE_33, _BOX)
 }
 
 

@@ -50,7 +50,7 @@ class View:
     def take(self, image: Image, padding: float | tuple[float, float, float] = 0) -> Image:
         """The part of an (H, W, 3) image that the view shows, as (height, width, 3).
 
-        Where the image has none, it is ``padding``, for all channels or each, 0..255: black, unless it is said.
+        Where the image has none, it is ``padding``, 0..255, for all channels or each: black, unless said.
 
         Where more than four image pixels lie between two input pixels, the part in sight is averaged
         down first: a linear warp alone would skip most of a large photo. It is left at least twice

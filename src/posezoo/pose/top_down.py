@@ -14,21 +14,18 @@ class TopDownOptions:
     """What may be said of a network that is shown one person at a time, beside how its outputs are read.
 
     Attributes:
-        min_box_score: the detector's boxes are looked at from here on, 0..1 (0.5: GluonCV's demo).
         padding: how many times as large as the box the crop is; 0 for what the network was trained on.
         max_people: how many boxes are looked at, the surest first.
         max_similarity: poses more alike than this (object keypoint similarity) are one, 0..1 (0.9: HRNet's).
     """
 
-    min_box_score: float = 0.5
     padding: float = 0.0
     max_people: int = 100
     max_similarity: float = 0.9
 
     def __post_init__(self) -> None:
-        for name in ("min_box_score", "max_similarity"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InferenceError(f"decoder option {name}: expected 0 to 1, got {getattr(self, name)}")
+        if not 0 <= self.max_similarity <= 1:
+            raise InferenceError(f"decoder option max_similarity: expected 0 to 1, got {self.max_similarity}")
         if not (self.padding == 0 or 0.1 <= self.padding <= 10):
             raise InferenceError(f"decoder option padding: expected 0, or 0.1 to 10, got {self.padding}")
         if self.max_people < 1:

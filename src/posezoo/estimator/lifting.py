@@ -1,0 +1,18 @@
+"""People in space: one network that looks at the whole image, and the camera."""
+
+from __future__ import annotations
+
+from posezoo.estimator.whole_image import WholeImage
+from posezoo.inference import Outputs
+from posezoo.pose import lifting
+from posezoo.pose.keypoints import Pose
+from posezoo.pose.letterbox import Size, View
+
+
+class Lifting(WholeImage):
+    """The steps of human-pose-estimation-3d-0001."""
+
+    def _poses(self, maps: Outputs, view: View, image: Size) -> list[Pose]:
+        """In pixels of the image from the start: the camera looks at its middle, not at the input's."""
+        locations, heatmaps, pafs = (maps[role][0] for role in ("coordinates", "heatmaps", "pafs"))
+        return lifting.decode(locations, heatmaps, pafs, view, image, self._options)

@@ -1,0 +1,112 @@
+"""Top-down: a detector looks at the whole image, the model at every person it found."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
+
+from posezoo.estimator.pipeline import Ask, Pipeline, Steps
+from posezoo.estimator.recognition import roles_of
+from posezoo.estimator.setup import Setup, own_size, picture_network
+from posezoo.inference import Array, Graph, Network, Outputs
+from posezoo.pose import crops
+from posezoo.pose.crops import Color, Crop, Cropping
+from posezoo.pose.decoders import DECODERS, decode_with
+from posezoo.pose.detection import Box
+from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
+from posezoo.pose.keypoints import Pose
+from posezoo.pose.letterbox import Image, Size, in_image
+from posezoo.pose.top_down import TopDownOptions, distinct
+from posezoo.spec.model import ColorOrder, ModelSpec
+
+_BLACK: Color = (0, 0, 0)
+
+
+class TopDown:
+    """The steps of a network that is shown one person at a time."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._decoder = setup.decoder
+        self._options: TopDownOptions = setup.options
+        self._crop, self._blank = _cropping(setup)
+        graph = Graph(setup.irs[0])
+        self._roles = roles_of(setup.model, setup.decoder, graph)
+        graph.keep(list(self._roles.values()))
+        self._size = own_size(graph, setup)
+        self._network = picture_network(graph, setup)
+        (self._input,) = self._network.inputs
+        self._detector: Pipeline | None = None
+        self.networks: tuple[Network, ...] = (self._network,)
+        self.input_size: Size | None = self._size
+
+    def after(self, detector: Pipeline) -> TopDown:
+        """The same network, shown the people whose boxes another pipeline finds first."""
+        both = copy(self)
+        both._detector = detector
+        both.networks = (*detector.networks, self._network)
+        both.input_size = detector.input_size
+        return both
+
+    def __call__(self, image: Image) -> Steps:
+        """The steps for one image; without a detector it is all of one person."""
+        if self._detector is None:
+            everything = Box(0, 0, image.shape[1], image.shape[0])
+            return (yield from self._seen(image, [everything], padding=1))
+        found = yield from self._detector(image)
+        return (yield from self.at(image, [Box(*pose.box, pose.score) for pose in found]))
+
+    def at(self, image: Image, boxes: Sequence[Box]) -> Steps:
+        """The steps for the people in these boxes of an image, the surest of them."""
+        surest = sorted(boxes, key=lambda box: -box.score)[: self._options.max_people]
+        return (yield from self._seen(image, surest, self._options.padding))
+
+    def _seen(self, image: Image, boxes: Sequence[Box], padding: float) -> Steps:
+        size: Size = image.shape[1::-1]
+        poses, areas = [], []
+        for box in boxes:
+            if not (box.width > 0 and box.height > 0):
+                continue
+            crop = self._crop(box, size, self._size, padding)
+            for pose in (yield from self._look(crop, image)):
+                poses.append(replace(pose, score=pose.score * box.score))
+                areas.append(crop.area)
+        return distinct(poses, areas, max_similarity=self._options.max_similarity)
+
+    def _look(self, crop: Crop, image: Image) -> Generator[Ask, Outputs, list[Pose]]:
+        """The one pose in a crop, in image pixels, or none."""
+        picture = crop.take(image, self._blank)
+        maps = yield from self._ask(picture)
+        if isinstance(self._options, HeatmapOptions) and self._options.flip:
+            maps = {role: each.copy() for role, each in maps.items()}  # ours only until the next ask
+            mirrored = yield from self._ask(np.ascontiguousarray(picture[:, ::-1]))
+            maps["flipped_heatmaps"] = mirrored["heatmaps"]
+        poses = decode_with(self._decoder, maps, self._size, self._options)
+        if DECODERS[self._decoder].whole_is_center:
+            for pose in poses:
+                pose.keypoints[pose.keypoints[:, 2] > 0, :2] += 0.5
+        return in_image(poses, crop.view, image.shape[1::-1])
+
+    def _ask(self, picture: Image) -> Generator[Ask, Outputs, dict[str, Array]]:
+        outputs = yield Ask(self._network, {self._input: picture[None]})
+        return {role: outputs[name] for role, name in self._roles.items()}
+
+
+def _cropping(setup: Setup) -> tuple[Cropping, Color]:
+    """How people are cut out, and what is put where a crop shows nothing, BGR."""
+    if not isinstance(setup.options, HeatmapOptions):
+        return crops.fitted, _BLACK
+    convention = CONVENTIONS[setup.options.convention]
+    return convention.crop, _mean(setup) if convention.blank_is_mean else _BLACK
+
+
+def _mean(setup: Setup) -> Color:
+    """What becomes zero in the network, BGR."""
+    mean, is_rgb = setup.preprocessing.mean, setup.preprocessing.reverse_input_channels
+    if not mean and isinstance(setup.model, ModelSpec) and setup.model.inputs:
+        declared = setup.model.inputs[0]
+        mean, is_rgb = declared.mean, declared.color is ColorOrder.RGB
+    first, second, third = mean * 3 if len(mean) == 1 else mean or _BLACK
+    return (third, second, first) if is_rgb else (first, second, third)

@@ -1,0 +1,98 @@
+"""Models that see one person at a time come with who finds the people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import posezoo
+from fakes.dots import dots_network
+from posezoo import images
+from posezoo.errors import InferenceError, UnknownModelError
+from posezoo.settings import read_settings, resolve
+from posezoo.spec.model import Decoder, Family, Framework, License, ModelSpec
+from posezoo.zoo import Zoo, open_zoo
+
+pytest.importorskip("cv2")
+
+DETECTOR, MOVENET = "person-detection-retail-0013", "movenet-singlepose-lightning-int8"
+DETECTOR_SIZE, DOTS_SIZE = (544, 320), (192, 256)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("zoo")
+
+
+@pytest.fixture
+def zoo(mirror, folder) -> Zoo:
+    flags = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),), "attempts": 1}
+    return open_zoo(resolve(read_settings(flags)))
+
+
+@pytest.fixture
+def one_at_a_time(folder) -> tuple[ModelSpec, dict[str, Path]]:
+    spec = ModelSpec(
+        name="dots",
+        family=Family.PUBLIC,
+        path=folder / "model.yml",
+        description="",
+        task="human_pose_estimation",
+        framework=Framework.DLDT,
+        license=License(),
+        files=(),
+        inputs=(),
+        outputs=(),
+        decoder=Decoder("heatmap"),
+    )
+    return spec, {"dots": dots_network(folder)}
+
+
+def asked(zoo: Zoo, detector: str) -> Zoo:
+    return replace(zoo, settings=replace(zoo.settings, detector=detector))
+
+
+def test_a_detector_looks_first_unless_nobody_is_to(zoo, one_at_a_time):
+    spec, irs = one_at_a_time
+    estimator = zoo.compile(spec, {**zoo.detector_irs(spec), **irs})
+    assert estimator.input_size == DETECTOR_SIZE
+    alone = asked(zoo, "none")
+    assert alone.detector_irs(spec) == {}
+    assert alone.compile(spec, irs).input_size == DOTS_SIZE
+
+
+def test_an_ir_alone_has_its_detector_fetched(zoo, one_at_a_time):
+    (xml,) = one_at_a_time[1].values()
+    assert zoo.compile_ir(xml).input_size == DETECTOR_SIZE
+
+
+def test_who_sees_everybody_has_no_detector(zoo):
+    for name in ("blazepose-full", "human-pose-estimation-0001", DETECTOR):
+        assert asked(zoo, DETECTOR).detector_irs(zoo.registry.find(name)) == {}
+
+
+def test_a_detector_that_is_not_there_is_named(zoo, one_at_a_time):
+    with pytest.raises(UnknownModelError, match=r"who finds the people\? .*retail-0014") as caught:
+        asked(zoo, "person-detection-retail-0014").detector_irs(one_at_a_time[0])
+    assert DETECTOR in caught.value.hint
+
+
+def test_who_sees_one_person_at_a_time_is_no_detector(zoo, one_at_a_time):
+    with pytest.raises(InferenceError, match=f"{MOVENET} is no detector"):
+        asked(zoo, MOVENET).detector_irs(one_at_a_time[0])
+
+
+def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
+    where = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
+    photo = images.read(shared / "data" / "photos" / "000000000785.jpg")
+    usual, named, none = (
+        posezoo.load(MOVENET, **where, **said) for said in ({}, {"detector": DETECTOR}, {"detector": None})
+    )
+    assert usual.input_size == none.input_size == (192, 192) and named.input_size == DETECTOR_SIZE
+    assert len(usual(photo)) == 1
+    (skier,) = named(photo)
+    assert skier.score > 0.4
+    (by_hand,) = none(photo, boxes=[skier.box])
+    assert by_hand.score > 0.4
