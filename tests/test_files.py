@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +76,58 @@ def test_a_whole_file_replaces_the_old_one_with_the_users_mode(file):
     assert file.read_bytes() == b"new"
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert [path.name for path in file.parent.iterdir()] == ["net.bin"]
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """What reaches the disk, and what gets its name, in this order."""
+    seen = []
+    flush, rename = os.fsync, os.replace
+
+    def fsync(handle):
+        seen.append(("flushed", Path(f"/proc/self/fd/{handle}").readlink().name))
+        flush(handle)
+
+    def replace(old, new):
+        seen.append(("renamed", Path(old).name, Path(new).name))
+        rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    return seen
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="asks /proc which file a descriptor is of")
+def test_bytes_reach_the_disk_before_their_name_and_then_the_name(tmp_path, steps):
+    write_whole(tmp_path / "new", b"new")
+    (flushed, part), (renamed, old, new), folder = steps
+    assert (flushed, renamed, old, new) == ("flushed", "renamed", part, "new")
+    assert folder == ("flushed", tmp_path.name)
+
+
+def test_what_is_only_remembered_waits_for_no_disk(file, steps):
+    assert is_good(file, len(CONTENT), GOOD)
+    assert [step[0] for step in steps] == ["renamed"]
+
+
+def test_a_disk_that_fails_at_the_last_moment_leaves_the_old_file(file, monkeypatch):
+    def fail(handle):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutputError, match=r"net\.bin: cannot be written: Input/output error"):
+        write_whole(file, b"new")
+    assert file.read_bytes() == CONTENT
+    assert [path.name for path in file.parent.iterdir()] == ["net.bin"]
+
+
+def test_a_file_system_that_knows_no_flush_is_no_obstacle(file, monkeypatch):
+    def refuse(handle):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    write_whole(file, b"new")
+    assert file.read_bytes() == b"new"
 
 
 def test_what_cannot_be_written_leaves_the_old_file_and_no_orphan(tmp_path):

@@ -1,4 +1,4 @@
-"""Files on disk: known by their digest, written whole or not at all.
+"""Files on disk: known by their digest, written whole or not at all, whoever or whatever ends us meanwhile.
 
 A stamp remembers that a file was hashed and found good: its size, time of change and inode at that
 moment, kept beside it in ``.posezoo/``. While these hold, nobody hashes the file again.
@@ -167,13 +167,18 @@ def stamp(path: Path, digest: Digest) -> None:
     Where the stamp cannot be written (a read-only folder), the file is simply hashed again next time.
     """
     try:
-        write_whole(_stamp_path(path), json.dumps(_stamp_of(path, digest)).encode())
+        write_whole(_stamp_path(path), json.dumps(_stamp_of(path, digest)).encode(), lasting=False)
     except (OSError, OutputError):
         return
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, lasting: bool = True) -> None:
     """Write a file so that its name holds the old bytes or all of the new ones, whenever we are killed.
+
+    Args:
+        path: its name; folders on the way to it are made.
+        content: its bytes.
+        lasting: whether that holds for a loss of power too; not worth the wait for what is only remembered.
 
     Raises:
         OutputError: it cannot be written; what was there before is untouched.
@@ -185,13 +190,50 @@ def write_whole(path: Path, content: bytes) -> None:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
         os.chmod(part, 0o666 & ~_umask())  # mkstemp's 0600 would lock out the user's group for ever
-        os.replace(part, path)
+        if lasting:
+            publish(Path(part), path)
+        else:
+            os.replace(part, path)
         part = None
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         if part is not None:
             Path(part).unlink(missing_ok=True)
+
+
+def publish(part: Path, path: Path) -> None:
+    """Give a written file its final name, and wait until neither its bytes nor its name can be lost any more.
+
+    The bytes go first: a name that comes to the disk before them would be that of an empty file. Measured on
+    a virtual SSD with ext4: 0.5 ms a file and 0.35 ms a megabyte.
+
+    Raises:
+        OSError: it cannot be renamed, or its bytes cannot be written after all.
+    """
+    to_disk(part)
+    os.replace(part, path)
+    to_disk(path.parent)
+
+
+def to_disk(path: Path) -> None:
+    """Wait until the bytes of a file, or the names in a folder, would outlive a loss of power.
+
+    As far as the system can tell: Windows knows this of files alone, some file systems of none.
+
+    Raises:
+        OSError: the disk is full, or fails.
+    """
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+            raise
+    finally:
+        os.close(handle)
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:

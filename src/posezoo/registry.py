@@ -261,7 +261,7 @@ class Registry:
         memories = {path: (state, specs[path]) for path, state in states.items() if _is_settled(state)}
         content = stored.dumps((_reader_state(), memories)).encode()
         with suppress(OutputError):  # a cache folder that cannot be written costs time, nothing else
-            write_whole(_memory_file(self._memory, self.roots), content)
+            write_whole(_memory_file(self._memory, self.roots), content, lasting=False)
 
     def _matching(self, pattern: str) -> list[Entry]:
         if pattern in self.entries:

@@ -1,8 +1,9 @@
 """IR written aside, proven, and only then put in their place.
 
 A pair of files cannot be replaced in one step. So the old .xml goes first and the new one comes last:
-whenever the machine stops, there is the old pair, the new pair, or no .xml; never a mixture. The record
-comes after the pair; where the two disagree, the next conversion makes the IR again.
+whenever the machine stops, there is the old pair, the new pair, or no .xml; never a mixture, and never a
+name without its bytes. The record comes after the pair; where the two disagree, the next conversion makes
+the IR again.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ def publish(
         for precision, each in written.items():
             figures = checked[precision].figures() if precision in checked else None
             record = provenance.compose(spec, decoder, each.contents.result(), figures, complexity)
-            files.write_whole(each.xml.with_name("provenance.json"), record)
-            _put_in_place(each.xml, layout.ir(spec, precision), each.contents.result())
+            files.write_whole(each.xml.with_name("provenance.json"), record, lasting=False)
+            _put_in_place(each, layout.ir(spec, precision))
     return {precision: layout.ir(spec, precision) for precision in precisions}
 
 
@@ -81,6 +82,7 @@ class _Written:
 
     xml: Path
     contents: Future[dict[str, Content]]
+    on_disk: Future[None]  # both files
     checked: Future[SelfChecked] | None
 
 
@@ -94,7 +96,8 @@ def _write(
 ) -> _Written:
     xml = ir.write(network, folder / precision / f"{spec.name}.xml", precision)
     checked = pool.submit(_check, spec, xml, precision, reference) if reference else None
-    return _Written(xml, pool.submit(_contents_of, xml), checked)
+    # To wait for a disk costs no core: it goes on beside the proof.
+    return _Written(xml, pool.submit(_contents_of, xml), pool.submit(_to_disk, xml), checked)
 
 
 def _check(spec: ModelSpec, xml: Path, precision: Precision, reference: Future[Reference]) -> SelfChecked:
@@ -126,9 +129,16 @@ def _contents_of(xml: Path) -> dict[str, Content]:
     return {path.name: Content(path.stat().st_size, files.digest_of(path)) for path in _pair(xml)}
 
 
-def _put_in_place(new: Path, xml: Path, contents: Mapping[str, Content]) -> None:
+def _to_disk(xml: Path) -> None:
+    for path in _pair(xml):
+        files.to_disk(path)
+
+
+def _put_in_place(written: _Written, xml: Path) -> None:
     """Move a written pair and its record to where they belong; a pair with the same bytes stays."""
+    new, contents = written.xml, written.contents.result()
     try:
+        written.on_disk.result()
         xml.parent.mkdir(parents=True, exist_ok=True)
         if not all(_is_the_same(path, contents[path.name]) for path in _pair(xml)):
             xml.unlink(missing_ok=True)
@@ -136,7 +146,8 @@ def _put_in_place(new: Path, xml: Path, contents: Mapping[str, Content]) -> None
             os.replace(new, xml)
             for path in _pair(xml):
                 files.stamp(path, contents[path.name].digest)
-        os.replace(new.with_name("provenance.json"), xml.with_name("provenance.json"))
+        # Renames come to the disk in their order, where the file system has a journal; this waits for all.
+        files.publish(new.with_name("provenance.json"), xml.with_name("provenance.json"))
     except OSError as error:
         raise OutputError(
             f"{xml}: cannot be put in place: {error.strerror or error}",

@@ -67,7 +67,9 @@ def _write(stream: IO[bytes], target: Path, left: int, archive: Path) -> int:
             if size > left:
                 raise ArchiveError(f"{archive.name}: holds more than {MAX_BYTES >> 30} GiB")
             part.write(piece)
-        part.publish()
+        # 20,000 of them would take half a minute; what is lost is not what the record saw, and is unpacked
+        # again.
+        part.publish(lasting=False)
     return size
 
 

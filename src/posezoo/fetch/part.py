@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from posezoo.files import cannot_write
+from posezoo.files import cannot_write, publish
 
 # Where the system has them: never through a symbolic link, never with line ends translated.
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -49,14 +49,20 @@ class Part:
             while rest:
                 rest = rest[os.write(self._handle, rest) :]
 
-    def publish(self) -> None:
+    def publish(self, *, lasting: bool = True) -> None:
         """Give it the target's name; a symbolic link of that name is replaced, not followed.
+
+        Args:
+            lasting: whether to wait until no loss of power can take it any more.
 
         Raises:
             OutputError: it cannot be renamed; what was there before is untouched.
         """
         with _writing(self._target):
-            os.replace(self._path, self._target)
+            if lasting:
+                publish(self._path, self._target)
+            else:
+                os.replace(self._path, self._target)
         self._published = True
 
     def close(self) -> None:

@@ -125,7 +125,8 @@ class _Record:
         """Remember; where that cannot be written, the work is simply done again next time."""
         seen = {os.path.relpath(path, self._folder): _fingerprint(path) for path in files}
         try:
-            write_whole(self._path, json.dumps({"recipe": self._recipe, "files": seen}).encode())
+            content = json.dumps({"recipe": self._recipe, "files": seen}).encode()
+            write_whole(self._path, content, lasting=False)
         except OutputError:
             return
 

@@ -21,7 +21,7 @@ from posezoo.errors import SourceError, without_password
 from posezoo.fetch.errand import Errand
 from posezoo.fetch.faults import MissingError
 from posezoo.fetch.origins import Kind, Origin, open_path, open_url
-from posezoo.files import has_size
+from posezoo.files import has_size, publish
 from posezoo.spec.model import Digest, SourceFile
 
 
@@ -70,7 +70,7 @@ def _copy_in(path: Path, root: Path, digest: Digest) -> None:
     try:
         shutil.copyfile(path, copy)
         shutil.copymode(path, copy)  # mkstemp's 0600 would hide the entry from others who share the cache
-        os.replace(copy, target)
+        publish(Path(copy), target)
     except BaseException:
         with suppress(OSError):
             Path(copy).unlink()
