@@ -12,7 +12,8 @@ from fakes import crowds
 from posezoo import decode
 from posezoo.errors import InferenceError
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.openpose import LIMBS, OpenPoseOptions, upsampled
+from posezoo.pose.limbs import LIMBS
+from posezoo.pose.openpose import OpenPoseOptions, upsampled
 
 pytest.importorskip("cv2")
 

@@ -18,7 +18,8 @@ from posezoo.pose.associative_embedding import JOINT_ORDER, AssociativeEmbedding
 from posezoo.pose.associative_embedding import JOINTS as COCO_JOINTS
 from posezoo.pose.keypoints import Floats, Pose, people
 from posezoo.pose.letterbox import Size
-from posezoo.pose.openpose import CELL, ENOUGH, JOINTS, LIMBS, SAMPLES, OpenPoseOptions, nms_radius, upsampled
+from posezoo.pose.limbs import ENOUGH, JOINTS, LIMBS, SAMPLES
+from posezoo.pose.openpose import CELL, OpenPoseOptions, nms_radius, upsampled
 from posezoo.pose.peaks import Peaks, highest
 
 SKELETON = "coco-17"

@@ -1,0 +1,189 @@
+"""OpenPose's limbs, and which pairs of keypoints the part affinity field speaks for.
+
+Of every two peaks that a limb might join, ten points between them are looked up in the limb's field: nine
+have to point along it (Z. Cao et al., arXiv:1611.08050, section 2.3; the share is D. Osokin's,
+arXiv:1811.12004).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.pose.keypoints import Floats
+from posezoo.pose.peaks import Peaks
+
+JOINTS = 18
+
+#: Each limb's joints, and the first of its two channels among the 38 of the field: OpenPose's COCO model
+#: (mapIdx in poseParameters), in the order in which people are put together. The last two, shoulder to
+#: ear, are never drawn; they hold together a person whose nose is hidden.
+LIMBS = (
+    *(((1, 2), 12), ((1, 5), 20), ((2, 3), 14), ((3, 4), 16), ((5, 6), 22), ((6, 7), 24)),
+    *(((1, 8), 0), ((8, 9), 2), ((9, 10), 4), ((1, 11), 6), ((11, 12), 8), ((12, 13), 10)),
+    *(
+        ((1, 0), 28),
+        ((0, 14), 30),
+        ((14, 16), 34),
+        ((0, 15), 32),
+        ((15, 17), 36),
+        ((2, 16), 18),
+        ((5, 17), 26),
+    ),
+)
+_STARTS, _ENDS = np.array([joints for joints, _ in LIMBS]).T
+_CHANNELS = np.array([channel for _, channel in LIMBS])
+
+#: Points at which a limb is held against the field, and how many of them have to agree.
+SAMPLES = 10
+ENOUGH = 9
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Candidates:
+    """N pairs of peaks that may be limbs: the limb (an index of ``LIMBS``), two peaks, how well it fits."""
+
+    limbs: NDArray[Any]
+    starts: NDArray[Any]
+    ends: NDArray[Any]
+    scores: Floats
+    lengths: Floats  # in cells
+
+    def __getitem__(self, which: NDArray[Any]) -> Candidates:
+        return Candidates(
+            *(each[which] for each in (self.limbs, self.starts, self.ends, self.scores, self.lengths))
+        )
+
+
+def candidates(points: Floats, found: Peaks, pafs: Floats, min_affinity: float) -> Candidates:
+    """The pairs that nine of ten samples of the field speak for."""
+    counts = np.bincount(found.maps, minlength=JOINTS)
+    # In parts that stay in the processor's cache: one part, unless there are hundreds of people.
+    totals = np.cumsum(counts[_STARTS] * counts[_ENDS])
+    with np.errstate(invalid="ignore"):  # infinities times zero: no number, and it speaks for nothing
+        if totals[-1] <= _PAIRS_AT_ONCE:
+            return _chosen(_pairs(points, counts, _ALL_LIMBS, pafs.shape), pafs, min_affinity)
+        parts = totals // _PAIRS_AT_ONCE
+        chosen = [
+            _chosen(_pairs(points, counts, np.flatnonzero(parts == part), pafs.shape), pafs, min_affinity)
+            for part in dict.fromkeys(parts.tolist())
+        ]
+    return Candidates(
+        *(
+            np.concatenate([getattr(each, name) for each in chosen])
+            for name in ("limbs", "starts", "ends", "scores", "lengths")
+        )
+    )
+
+
+_PAIRS_AT_ONCE = 20_000
+_ALL_LIMBS = np.arange(len(LIMBS))
+
+
+def _chosen(pairs: _Pairs, pafs: Floats, min_affinity: float) -> Candidates:
+    failed: Any = 0
+    for samples in _LOOKS:
+        if len(pairs.limbs) < _MANY_TO_LOOK_AT:
+            break
+        failed = failed + pairs.against(pafs, samples, min_affinity)
+        left = np.flatnonzero(failed < 2)  # indices: quicker than a mask
+        pairs, failed = pairs[left], failed[left]
+    along = pairs.along(pafs, _SHARES_OF_LIMB[:, None])
+    agreeing = (along > min_affinity) & (along < np.inf)
+    count = agreeing.sum(axis=0, dtype=np.float32)
+    kept = np.flatnonzero(count >= ENOUGH)
+    scores = np.where(agreeing[:, kept], along[:, kept], 0).sum(axis=0) / count[kept]
+    return Candidates(pairs.limbs[kept], pairs.starts[kept], pairs.ends[kept], scores, pairs.lengths[kept])
+
+
+_SHARES_OF_LIMB = np.arange(SAMPLES, dtype=np.float32) / np.float32(SAMPLES - 1)
+# With two samples against it a pair cannot reach nine of ten. Of many pairs most end at the first look; the
+# others are for maps of noise, and a few pairs are quicker looked at in full.
+_LOOKS = ((3, 6), (1, 8), (0, 2), (4, 9))
+_MANY_TO_LOOK_AT = 1000
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Pairs:
+    """N pairs of peaks that a limb may join: whose, where they begin, where they lead to, in cells."""
+
+    limbs: NDArray[Any]
+    starts: NDArray[Any]
+    ends: NDArray[Any]
+    channels: NDArray[Any]  # the flat index of the limb's field
+    x: Floats
+    y: Floats
+    dx: Floats
+    dy: Floats
+    lengths: Floats
+
+    def __getitem__(self, which: NDArray[Any]) -> _Pairs:
+        return _Pairs(
+            *(self.limbs.take(which), self.starts.take(which), self.ends.take(which)),
+            *(self.channels.take(which), self.x.take(which), self.y.take(which)),
+            *(self.dx.take(which), self.dy.take(which), self.lengths.take(which)),
+        )
+
+    def along(self, pafs: Floats, share: Any) -> Floats:
+        """(..., N) the field in the direction of each pair, at a share of its way."""
+        height, width = pafs.shape[1:]
+        # Half up, not half to even: points are seldom between two cells, and truncation is quick.
+        columns = (share * self.dx + (self.x + _HALF)).astype(np.int32)
+        rows = (share * self.dy + (self.y + _HALF)).astype(np.int32)
+        place = rows * np.int32(width) + columns + self.channels
+        flat = pafs.reshape(-1)
+        along: Floats = flat.take(place) * self.dx + flat[height * width :].take(place) * self.dy
+        along /= self.lengths + np.float32(1e-6)
+        return along
+
+    def against(self, pafs: Floats, samples: tuple[int, int], min_affinity: float) -> NDArray[Any]:
+        """(N,) how many of two samples do not speak for the pair."""
+        one, other = (self.along(pafs, _SHARES_OF_LIMB[sample]) for sample in samples)
+        # Not <=: what is no number speaks for nothing.
+        failed: NDArray[Any] = 2 - (one > min_affinity).view(np.int8) - (other > min_affinity).view(np.int8)
+        return failed
+
+
+_HALF = np.float32(0.5)
+
+
+def _pairs(points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tuple[int, ...]) -> _Pairs:
+    """All pairs of peaks that a limb may join, limb by limb.
+
+    Args:
+        points: (N, 3) x, y in cells and score, joint by joint.
+        counts: (18,) how many peaks there are of each joint.
+        limbs: which of ``LIMBS``.
+        shape: of the field.
+    """
+    _, height, width = shape
+    # Between the cells may be beyond the border.
+    x = np.minimum(np.maximum(points[:, 0], 0), np.float32(width - 1))
+    y = np.minimum(np.maximum(points[:, 1], 0), np.float32(height - 1))
+    first = np.cumsum(counts) - counts
+    # A row for each first peak of a limb, then a pair for each second one.
+    joints = _STARTS[limbs]
+    row_counts = counts[joints]
+    row_limbs = np.repeat(limbs.astype(np.int32), row_counts)
+    row_starts = np.arange(len(row_limbs)) + np.repeat(
+        first[joints] - np.cumsum(row_counts) + row_counts, row_counts
+    )
+    sizes = counts[_ENDS][row_limbs]
+    ends = np.repeat((first[_ENDS][row_limbs] - np.cumsum(sizes) + sizes).astype(np.int32), sizes)
+    ends += np.arange(len(ends), dtype=np.int32)
+    start_x, start_y = x.take(row_starts).repeat(sizes), y.take(row_starts).repeat(sizes)
+    dx, dy = x.take(ends) - start_x, y.take(ends) - start_y
+    return _Pairs(
+        limbs=np.repeat(row_limbs, sizes),
+        starts=np.repeat(row_starts.astype(np.int32), sizes),
+        ends=ends,
+        channels=np.repeat((_CHANNELS[row_limbs] * (height * width)).astype(np.int32), sizes),
+        x=start_x,
+        y=start_y,
+        dx=dx,
+        dy=dy,
+        lengths=np.sqrt(dx * dx + dy * dy),
+    )
