@@ -85,11 +85,15 @@ _ALL_LIMBS = np.arange(len(LIMBS))
 
 def _chosen(pairs: _Pairs, pafs: Floats, min_affinity: float) -> Candidates:
     failed: Any = 0
-    for samples in _LOOKS:
+    for samples, most in _LOOKS:
         if len(pairs.limbs) < _MANY_TO_LOOK_AT:
             break
-        failed = failed + pairs.against(pafs, samples, min_affinity)
+        one, other = (pairs.along(pafs, _SHARES_OF_LIMB[sample]) for sample in samples)
+        # Not <=: what is no number speaks for nothing.
+        failed = failed + (2 - (one > min_affinity).view(np.int8) - (other > min_affinity).view(np.int8))
         left = np.flatnonzero(failed < 2)  # indices: quicker than a mask
+        if len(left) > most:
+            left = np.sort(left.take(np.argpartition(-(one + other).take(left), most)[:most]))
         pairs, failed = pairs[left], failed[left]
     along = pairs.along(pafs, _SHARES_OF_LIMB[:, None])
     agreeing = (along > min_affinity) & (along < np.inf)
@@ -100,9 +104,11 @@ def _chosen(pairs: _Pairs, pafs: Floats, min_affinity: float) -> Candidates:
 
 
 _SHARES_OF_LIMB = np.arange(SAMPLES, dtype=np.float32) / np.float32(SAMPLES - 1)
-# With two samples against it a pair cannot reach nine of ten. Of many pairs most end at the first look; the
-# others are for maps of noise, and a few pairs are quicker looked at in full.
-_LOOKS = ((3, 6), (1, 8), (0, 2), (4, 9))
+# Two samples to look at, and the most pairs that go on. With two samples against it a pair cannot reach nine of
+# ten. Of many pairs most end at the first look; the others are for maps of noise, and a few pairs are quicker
+# looked at in full. A hundred people shoulder to shoulder leave 9500, 4100, 2900 and 2100 of 20,000 pairs; only a
+# field that points everywhere along leaves more.
+_LOOKS = (((3, 6), 20_000), ((1, 8), 5000), ((0, 2), 4000), ((4, 9), 3000))
 _MANY_TO_LOOK_AT = 1000
 
 
@@ -138,13 +144,6 @@ class _Pairs:
         along: Floats = flat.take(place) * self.dx + flat[height * width :].take(place) * self.dy
         along /= self.lengths + np.float32(1e-6)
         return along
-
-    def against(self, pafs: Floats, samples: tuple[int, int], min_affinity: float) -> NDArray[Any]:
-        """(N,) how many of two samples do not speak for the pair."""
-        one, other = (self.along(pafs, _SHARES_OF_LIMB[sample]) for sample in samples)
-        # Not <=: what is no number speaks for nothing.
-        failed: NDArray[Any] = 2 - (one > min_affinity).view(np.int8) - (other > min_affinity).view(np.int8)
-        return failed
 
 
 _HALF = np.float32(0.5)

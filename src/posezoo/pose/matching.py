@@ -92,7 +92,10 @@ def _components(starts: list[int], ends: list[int]) -> list[list[int]]:
         one = component_of.setdefault(("start", start), [])
         other = component_of.setdefault(("end", end), one)
         if other is not one:
+            if len(one) < len(other):  # or long chains would be copied again and again
+                one, other = other, one
             one += other
+            component_of["start", start] = component_of["end", end] = one
             component_of.update({("start", starts[each]): one for each in other})
             component_of.update({("end", ends[each]): one for each in other})
         one.append(place)
