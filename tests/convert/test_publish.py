@@ -87,27 +87,6 @@ def test_killed_at_any_moment_there_is_the_old_pair_the_new_pair_or_none_and_the
     assert moment > 8
 
 
-def test_no_file_of_a_pair_gets_its_name_before_its_bytes_are_on_the_disk(tmp_path, monkeypatch):
-    spec, layout = tiny(tmp_path)
-    flushed, renamed = set(), []
-    flush, rename = os.fsync, os.replace
-
-    def fsync(handle):
-        flush(handle)
-        flushed.add(os.fstat(handle).st_ino)
-
-    def replace(old, new):
-        renamed.append((Path(new).name, Path(old).stat().st_ino in flushed))
-        rename(old, new)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(os, "replace", replace)
-    xml = convert(spec, layout, precisions=[FP16]).irs[FP16]
-    named = {name: was_flushed for name, was_flushed in renamed if not name.endswith(".stamp")}
-    assert named == {xml.name: True, xml.with_suffix(".bin").name: True, "provenance.json": True}
-    assert xml.parent.stat().st_ino in flushed
-
-
 def test_the_files_can_be_read_by_whoever_the_umask_admits(tmp_path):
     spec, layout = tiny(tmp_path)
     mask = os.umask(0o027)

@@ -1,9 +1,10 @@
 """IR written aside, proven, and only then put in their place.
 
 A pair of files cannot be replaced in one step. So the old .xml goes first and the new one comes last:
-whenever the machine stops, there is the old pair, the new pair, or no .xml; never a mixture, and never a
-name without its bytes. The record comes after the pair; where the two disagree, the next conversion makes
-the IR again.
+whenever the process stops, there is the old pair, the new pair, or no .xml; never a mixture. The record
+comes after the pair; where the two disagree, the next conversion makes the IR again. Nobody waits for the
+disk: what a loss of power takes of an IR, its size and digest tell, and the original, which was waited for,
+makes it again.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def publish(
             figures = checked[precision].figures() if precision in checked else None
             record = provenance.compose(spec, decoder, each.contents.result(), figures, complexity)
             files.write_whole(each.xml.with_name("provenance.json"), record, lasting=False)
-            _put_in_place(each, layout.ir(spec, precision))
+            _put_in_place(each.xml, layout.ir(spec, precision), each.contents.result())
     return {precision: layout.ir(spec, precision) for precision in precisions}
 
 
@@ -82,7 +83,6 @@ class _Written:
 
     xml: Path
     contents: Future[dict[str, Content]]
-    on_disk: Future[None]  # both files
     checked: Future[SelfChecked] | None
 
 
@@ -96,8 +96,7 @@ def _write(
 ) -> _Written:
     xml = ir.write(network, folder / precision / f"{spec.name}.xml", precision)
     checked = pool.submit(_check, spec, xml, precision, reference) if reference else None
-    # To wait for a disk costs no core: it goes on beside the proof.
-    return _Written(xml, pool.submit(_contents_of, xml), pool.submit(_to_disk, xml), checked)
+    return _Written(xml, pool.submit(_contents_of, xml), checked)
 
 
 def _check(spec: ModelSpec, xml: Path, precision: Precision, reference: Future[Reference]) -> SelfChecked:
@@ -129,16 +128,9 @@ def _contents_of(xml: Path) -> dict[str, Content]:
     return {path.name: Content(path.stat().st_size, files.digest_of(path)) for path in _pair(xml)}
 
 
-def _to_disk(xml: Path) -> None:
-    for path in _pair(xml):
-        files.to_disk(path)
-
-
-def _put_in_place(written: _Written, xml: Path) -> None:
+def _put_in_place(new: Path, xml: Path, contents: Mapping[str, Content]) -> None:
     """Move a written pair and its record to where they belong; a pair with the same bytes stays."""
-    new, contents = written.xml, written.contents.result()
     try:
-        written.on_disk.result()
         xml.parent.mkdir(parents=True, exist_ok=True)
         if not all(_is_the_same(path, contents[path.name]) for path in _pair(xml)):
             xml.unlink(missing_ok=True)
@@ -146,8 +138,7 @@ def _put_in_place(written: _Written, xml: Path) -> None:
             os.replace(new, xml)
             for path in _pair(xml):
                 files.stamp(path, contents[path.name].digest)
-        # Renames come to the disk in their order, where the file system has a journal; this waits for all.
-        files.publish(new.with_name("provenance.json"), xml.with_name("provenance.json"))
+        os.replace(new.with_name("provenance.json"), xml.with_name("provenance.json"))
     except OSError as error:
         raise OutputError(
             f"{xml}: cannot be put in place: {error.strerror or error}",
