@@ -20,7 +20,17 @@ ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832a
 
 
 def test_the_public_names_are_these():
-    assert posezoo.__all__ == ["Pose", "PosezooError", "decode", "draw", "get", "load", "network", "version"]
+    assert posezoo.__all__ == [
+        "Pose",
+        "Pose3D",
+        "PosezooError",
+        "decode",
+        "draw",
+        "get",
+        "load",
+        "network",
+        "version",
+    ]
     for name in posezoo.__all__:
         assert getattr(posezoo, name).__doc__
     with pytest.raises(AttributeError, match="has no attribute 'nope'"):

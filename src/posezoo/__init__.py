@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from posezoo.errors import PosezooError
     from posezoo.pose.decoders import decode
     from posezoo.pose.drawing import draw
-    from posezoo.pose.keypoints import Pose
+    from posezoo.pose.keypoints import Pose, Pose3D
     from posezoo.versions import version
 
-__all__ = ["Pose", "PosezooError", "decode", "draw", "get", "load", "network", "version"]
+__all__ = ["Pose", "Pose3D", "PosezooError", "decode", "draw", "get", "load", "network", "version"]
 
 _HOMES = {
     "Pose": "posezoo.pose.keypoints",
+    "Pose3D": "posezoo.pose.keypoints",
     "PosezooError": "posezoo.errors",
     "decode": "posezoo.pose.decoders",
     "draw": "posezoo.pose.drawing",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from posezoo.estimator.pipeline import Ask, Steps
 from posezoo.estimator.recognition import roles_of
 from posezoo.estimator.setup import Setup, own_size, picture_network
-from posezoo.inference import Graph
 from posezoo.pose.decoders import decode_with
 from posezoo.pose.letterbox import Image, Size, stretched
 
@@ -15,7 +14,7 @@ class Detection:
 
     def __init__(self, setup: Setup) -> None:
         self._options = setup.options
-        graph = Graph(setup.irs[0])
+        graph = setup.graph(0)
         self._roles = roles_of(setup.model, setup.decoder, graph)
         graph.keep(list(self._roles.values()))
         self._size = own_size(graph, setup)

@@ -11,7 +11,7 @@ import numpy as np
 from posezoo.estimator.pipeline import Ask, Pipeline, Steps
 from posezoo.estimator.recognition import roles_of
 from posezoo.estimator.setup import Setup, own_size, picture_network
-from posezoo.inference import Array, Graph, Network, Outputs
+from posezoo.inference import Array, Network, Outputs
 from posezoo.pose import crops
 from posezoo.pose.crops import Color, Crop, Cropping
 from posezoo.pose.decoders import DECODERS, decode_with
@@ -32,7 +32,7 @@ class TopDown:
         self._decoder = setup.decoder
         self._options: TopDownOptions = setup.options
         self._crop, self._blank = _cropping(setup)
-        graph = Graph(setup.irs[0])
+        graph = setup.graph(0)
         self._roles = roles_of(setup.model, setup.decoder, graph)
         graph.keep(list(self._roles.values()))
         self._size = own_size(graph, setup)
