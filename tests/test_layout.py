@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fakes.zoo import model_yml, write_model
 from posezoo.layout import Layout
 from posezoo.registry import Registry
@@ -18,3 +20,14 @@ def test_variants_lie_beside_each_other_and_their_ir_have_the_models_name(tmp_pa
         assert isinstance(spec, ModelSpec)
         assert layout.file(spec, spec.files[0]) == tmp_path / "down" / "public" / folder / "net.tflite"
         assert layout.ir(spec, Precision.FP16) == tmp_path / "out" / "public" / folder / "FP16" / "net.xml"
+
+
+def test_a_checkpoint_of_the_user_s_own_is_the_file_of_its_own_model_alone(tmp_path):
+    write_model(tmp_path / "models", "net", model_yml())
+    published = Registry([tmp_path / "models"]).find("net")
+    assert isinstance(published, ModelSpec)
+    own = replace(published, files=(replace(published.files[0], sources=()),))
+    layout = Layout(tmp_path, tmp_path, checkpoint=tmp_path / "mine.pth")
+    assert layout.file(own, own.files[0]) == layout.own(own) == tmp_path / "mine.pth"
+    assert layout.file(published, published.files[0]) == tmp_path / "public" / "net" / "net.tflite"
+    assert layout.own(published) is None

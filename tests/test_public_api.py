@@ -10,11 +10,14 @@ import pytest
 
 import posezoo
 from conftest import by_digest
+from fakes.checkpoints import params
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.convert.own_weights import generate
 from posezoo.events import ModelConversionUpToDate, ModelSelfChecked
 from posezoo.images import read
+from posezoo.settings import read_settings, resolve
 from posezoo.spec.model import NetworkChoice
+from posezoo.zoo import open_zoo
 
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
 
@@ -97,6 +100,38 @@ def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared,
     assert "--model_name" in refused.value.hint
 
 
+def test_what_is_fetched_beside_weights_of_one_s_own_never_lands_on_them(tmp_path):
+    other = tmp_path / "other.tflite"
+    other.write_bytes(b"another model's file")
+    mine = tmp_path / "mine.params"
+    mine.write_bytes(params({"x": np.zeros(3, np.float32)}))
+    write_model(tmp_path / "models", "other", model_yml(files=[declared_file(other)]))
+    flags = {"models_dir": (tmp_path / "models",), "output_dir": tmp_path / "out"}
+    zoo = open_zoo(resolve(read_settings(flags)))
+    before = mine.read_bytes()
+    with_weights, _ = zoo.with_weights(mine, "lightweight_openpose")
+    (file,) = with_weights.download(zoo.registry.find("other"))
+    assert file == tmp_path / "out" / "public" / "other" / "other.tflite"
+    assert mine.read_bytes() == before
+    assert not (tmp_path / ".posezoo").exists()
+
+
+@pytest.mark.slow
+def test_weights_of_one_s_own_are_ready_to_use_by_the_model_s_name_and_by_the_network_s(tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    from networks.published import awake
+
+    torch.manual_seed(0)
+    torch.save(awake("lightweight_openpose").state_dict(), tmp_path / "mine.pth")
+    image = np.random.default_rng(0).integers(0, 256, (120, 200, 3), np.uint8)
+    found = []
+    for name in ("lightweight-openpose-mobilenet-v1", "lightweight_openpose"):
+        model = posezoo.load(name, "FP32", checkpoint=tmp_path / "mine.pth", output_dir=tmp_path / "out")
+        assert (tmp_path / "out" / "public" / name / "FP32" / f"{name}.xml").is_file()
+        found.append([pose.to_json() for pose in model(image)])
+    assert found[0] == found[1]
+
+
 def test_what_cannot_be_meant_of_one_s_own_weights_is_one_line(tmp_path):
     for name, flags, said in (
         ("higher_hrnet", {"checkpoint": "nowhere.pth"}, "nowhere.pth: is not there"),
@@ -104,6 +139,7 @@ def test_what_cannot_be_meant_of_one_s_own_weights_is_one_line(tmp_path):
         ("movenet-singlepose-lightning-int8", {"checkpoint": "mine.pth"}, "no network of ours"),
         ("higher_hrnet", {"model_name": "mine"}, "model_name='mine' goes with checkpoint"),
         ("higher_hrnet", {}, "no model is called 'higher_hrnet'"),
+        ("net.xml", {"checkpoint": "mine.pth"}, "net.xml: is an IR already|no model is called 'net.xml'"),
     ):
         for call in (posezoo.get, posezoo.load):
             with pytest.raises(posezoo.PosezooError, match=said):

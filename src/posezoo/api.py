@@ -87,7 +87,8 @@ def load(
         inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); where None, the
             setting's, which is f32 by default.
         tag: one of the model's variants; empty for the default.
-        checkpoint: weights of your own, as for ``get``, and so ``model_name`` and ``force``.
+        checkpoint: weights of your own, as for ``get``, and so ``model_name`` and ``force``; of a network's
+            alone the outputs tell how they become poses.
         trust_on_first_use: as for ``get``.
         detector: who finds people for a model that sees one at a time: a model of the zoo; None for nobody
             (the whole image is one person, unless boxes are given); ``usual`` for what the setting says, by
@@ -107,9 +108,13 @@ def load(
         flags["detector"] = detector or "none"
     zoo = _open(flags, trust_on_first_use)
     if not isinstance(name, str) or name.endswith(".xml"):
+        if checkpoint is not None or model_name or tag or force:
+            raise PosezooError(f"{name}: is an IR already", hint="checkpoint, tag and force go with a name")
         return zoo.compile_ir(Path(name), listener=listener)
     zoo, model = _chosen(zoo, _full(name, tag), checkpoint, model_name)
     irs = zoo.irs(model, _precision(precision), force=force, listener=listener)
+    if checkpoint is not None and model.decoder is None:  # a network alone: its outputs tell what it is
+        return zoo.compile_ir(irs[model.name], listener=listener)
     return zoo.compile(model, {**zoo.detector_irs(model, listener=listener), **irs})
 
 

@@ -20,7 +20,7 @@ class Layout:
     Attributes:
         download_dir: what published files lie below.
         output_dir: what IR lie below.
-        checkpoint: where the one file of a model lies that has weights of the user's own.
+        checkpoint: where the one file of a model lies that has weights of the user's own; of no other model.
     """
 
     download_dir: Path
@@ -37,10 +37,18 @@ class Layout:
 
     def published(self, spec: ModelSpec, name: str) -> Path:
         """A file of this name as it was published: a text that is changed afterwards keeps it as .orig."""
-        if self.checkpoint is not None:
-            return self.checkpoint
+        if (own := self.own(spec)) is not None:
+            return own
         rewritten = any(isinstance(step, RegexReplace) and step.file == name for step in spec.postprocessing)
         return self.downloads(spec) / (f"{name}.orig" if rewritten else name)
+
+    def own(self, spec: ModelSpec) -> Path | None:
+        """The user's own checkpoint, where it is this model's file: one that comes from nowhere.
+
+        Whatever else is asked for beside it, such as a detector, must never be written in its place.
+        """
+        is_own = bool(spec.files) and not any(file.sources for file in spec.files)
+        return self.checkpoint if is_own else None
 
     @property
     def samples(self) -> Path:

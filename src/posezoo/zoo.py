@@ -195,7 +195,7 @@ class Zoo:
             ConversionError: no IR can be made of the files, or none is published in these precisions; or an
                 IR of the user's own weights would be replaced.
         """
-        if self.layout.checkpoint is None:  # weights of the user's own are here already
+        if self.layout.own(spec) is None:  # weights of the user's own are here already
             self.fetch(spec, precisions, force=force, listener=listener)
         return self.convert(spec, precisions, force=force, listener=listener)
 

@@ -153,7 +153,7 @@ def path_of(spec: ModelSpec, layout: Layout) -> Path:
             f"{spec.full_name}: cannot be converted yet: {shown(name)} is none of its published files",
             hint="it would be made by code that comes with the model, which posezoo does not run",
         )
-    return layout.checkpoint or layout.downloads(spec) / name
+    return layout.own(spec) or layout.downloads(spec) / name
 
 
 def _name_of(spec: ModelSpec) -> str:

@@ -171,7 +171,7 @@ def refuse_to_replace(model: ModelSpec, layout: Layout) -> None:
         if not xml.is_file():
             continue
         theirs = _sources(provenance.read(layout.provenance(model, precision)))
-        is_kept = layout.checkpoint is not None or set(theirs) == {_NAME}
+        is_kept = layout.own(model) is not None or set(theirs) == {_NAME}
         if is_kept and set(theirs.values()) != ours:
             raise ConversionError(
                 f"{xml}: is the IR of another checkpoint",
