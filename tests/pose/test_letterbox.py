@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from posezoo.pose.letterbox import View, letterbox, turned_square
+from posezoo.pose.letterbox import View, letterbox, resized, turned_square
 
 cv2 = pytest.importorskip("cv2")
 
@@ -101,3 +101,25 @@ def test_a_view_beside_the_image_is_black(centre):
 def test_a_view_over_the_edge_is_black_outside():
     taken = turned_square((0, 240), 200, 0, (256, 256)).take(np.full((480, 640, 3), 90, np.uint8))
     assert not taken[:, :126].any() and (taken[:, 130:] == 90).all()
+
+
+@pytest.mark.parametrize(
+    "size", [(1280, 720), (455, 256), (640, 480), (100, 1000), (1, 1), (5000, 3), (3, 5000)]
+)
+def test_a_resized_image_lies_where_its_view_says(size):
+    """A white square's corner, found again by its brightness in the input."""
+    image = np.full((size[1], size[0], 3), 200, np.uint8)
+    view, seen = resized(image, (456, 256), padding=7)
+    assert seen.shape == (256, 456, 3) and set(np.unique(seen)) <= {7, 200}
+    rows, columns = np.nonzero(seen[..., 0] == 200)
+    corners = view.to_input(np.array([[0, 0], size], float))
+    assert corners[0] == pytest.approx((columns.min(), rows.min()), abs=1e-3)
+    assert corners[1] == pytest.approx((columns.max() + 1, rows.max() + 1), abs=1e-3)
+    assert view.to_image(corners) == pytest.approx(np.array([[0, 0], size]), abs=1e-2)
+
+
+def test_a_resized_image_and_a_warped_one_are_the_same_picture():
+    photo = cv2.GaussianBlur(np.random.default_rng(3).integers(0, 255, (720, 1280, 3), np.uint8), (0, 0), 9)
+    photo = cv2.normalize(photo, None, 0, 255, cv2.NORM_MINMAX)
+    view, seen = resized(photo, (456, 256))
+    assert np.abs(seen.astype(int) - view.take(photo)).max() <= 6

@@ -12,7 +12,7 @@ from posezoo.estimator.setup import Setup, layout_of, only_input, picture_networ
 from posezoo.inference import Graph, Outputs
 from posezoo.pose.decoders import decode_with
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import Image, Size, View, in_image, letterbox
+from posezoo.pose.letterbox import Image, Size, View, in_image, resized
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ class WholeImage:
         """The steps for one image."""
         seen: Size = image.shape[1::-1]
         size = self.input_size or self._fit.size(self._target, seen)
-        view = letterbox(seen, size)
-        outputs = yield Ask(self._network, {self._input: view.take(image, self._fit.padding)[None]})
+        view, picture = resized(image, size, self._fit.padding)
+        outputs = yield Ask(self._network, {self._input: picture[None]})
         maps = {role: outputs[name] for role, name in self._roles.items()}
         return self._poses(maps, view, seen)
 

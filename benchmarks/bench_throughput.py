@@ -1,0 +1,198 @@
+"""How much of OpenVINO's own speed is left when frames of 720p go in and pictures with poses come out.
+
+Beside ``Estimator.stream``, in turns: the bare asynchronous loop of OpenVINO (AsyncInferQueue) on the same IR,
+with the same streams, requests and precision hint, fed with the IR's own input and asked for nothing. A ratio
+is the bare loop's time a frame over ours, wall and CPU; a case's is the median over the rounds' own. Two
+networks of about 15 GFLOPs: human-pose-estimation-0001 in FP16-INT8, and Lightweight OpenPose in FP32 with
+weights of a fixed seed. Neither sees the people who are drawn: after each inference, which is carried out and
+waited for, maps of a drawn crowd of 5 or 20 take the place of its outputs. Ends with 1 where a bar is missed.
+
+    python benchmarks/bench_throughput.py [ROUNDS [FRAMES]]
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import repeat
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from harness import machine, record, spread
+
+import posezoo
+from posezoo.estimator import Estimator, load_ir
+from posezoo.inference import Network, Outputs
+from posezoo.openvino_runtime import openvino
+from posezoo.pose.drawing import draw
+
+ROOT = Path(__file__).resolve().parents[1]
+
+ROUNDS, FRAMES = 10, 60
+REQUESTS = 4
+HEIGHT, WIDTH = 720, 1280
+MIN_SCORE = 0.1  # draw all that is found
+
+#: Each case: people, whether they are drawn, whether one after the other; the least ratio of wall and of CPU
+#: time in FP32, and in INT8.
+BARS: dict[str, tuple[int, bool, bool, tuple[float, float], tuple[float, float]]] = {
+    "5 people, drawn": (5, True, False, (0.88, 0.93), (0.84, 0.87)),
+    "20 people, drawn": (20, True, False, (0.80, 0), (0.74, 0)),
+    "5 people": (5, False, False, (0.92, 0), (0.88, 0)),
+    "5 people, drawn, synchronous": (5, True, True, (0, 0), (0, 0)),
+}
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """What a frame took."""
+
+    wall: float
+    cpu: float
+
+
+def timed(work: Callable[[], None], frames: int) -> Seconds:
+    """The mean of a frame."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return Seconds((time.perf_counter() - wall) / frames, (time.process_time() - cpu) / frames)
+
+
+class Bare:
+    """OpenVINO's own loop."""
+
+    def __init__(self, xml: Path) -> None:
+        ov = openvino()
+        config = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+        compiled = ov.Core().compile_model(xml, "CPU", config)
+        self.streams = int(compiled.get_property("NUM_STREAMS"))
+        self._queue = ov.AsyncInferQueue(compiled, REQUESTS)
+        self._input = np.random.default_rng(1).uniform(0, 255, compiled.input(0).shape).astype(np.float32)
+
+    def run(self, frames: int) -> None:
+        """As many inferences."""
+        for _ in range(frames):
+            self._queue.start_async({0: self._input}, share_inputs=True)
+        self._queue.wait_all()
+
+
+def loaded(xml: Path, requests: int, outputs: Mapping[str, Any], people: int) -> Estimator:
+    """Ours, whose network answers with the drawn maps once it has answered itself."""
+    estimator = load_ir(xml, requests=requests)
+    network: Network = estimator._pipeline.networks[0]
+    answer = network.answer
+
+    @contextmanager
+    def drawn(inputs: Mapping[str, Any]) -> Iterator[Outputs]:
+        with answer(inputs):
+            yield outputs
+
+    network.answer = drawn  # type: ignore[method-assign]
+    found = len(estimator(np.zeros((HEIGHT, WIDTH, 3), np.uint8)))
+    if abs(found - people) > people // 10:
+        raise SystemExit(f"{xml}: {found} people found in maps of {people}")
+    return estimator
+
+
+def maps(xml: Path, people: int) -> dict[str, Any]:
+    """Drawn maps by the names of the IR's outputs."""
+    crowds = import_module("fakes.crowds")
+    group = crowds.group("crowd", 1, crowds.OPENPOSE_SIZE, people)
+    by_channels = {each.shape[1]: each for each in crowds.openpose_maps(group, 1)}
+    outputs = openvino().Core().read_model(xml).outputs
+    return {port.any_name: by_channels[port.partial_shape[1].get_length()] for port in outputs}
+
+
+def ours(estimator: Estimator, frame: Any, frames: int, *, drawn: bool, synchronous: bool) -> None:
+    """As many frames."""
+    images = repeat(frame, frames)
+    answers = ((image, estimator(image)) for image in images) if synchronous else estimator.stream(images)
+    for image, poses in answers:
+        if drawn:
+            draw(image, poses, min_score=MIN_SCORE)
+
+
+def generated(folder: Path) -> Path:
+    """Lightweight OpenPose in FP32, with weights of a fixed seed."""
+    import torch
+
+    ov = openvino()
+    torch.manual_seed(15)
+    network = posezoo.network("lightweight_openpose", pretrained=False)
+    model = ov.convert_model(network, example_input=torch.zeros(1, 3, 256, 456), input=[1, 3, 256, 456])
+    for port, name in zip(model.outputs, ("heatmaps", "pafs"), strict=False):
+        port.set_names({name})
+    xml = folder / "lightweight-openpose.xml"
+    ov.save_model(model, xml, compress_to_fp16=False)
+    return xml
+
+
+def measured(xml: Path, rounds: int, frames: int) -> tuple[list[Seconds], dict[str, list[Seconds]]]:
+    """The bare loop's times and each case's, by rounds."""
+    frame = np.random.default_rng(2).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+    bare = Bare(xml)
+    estimators = {
+        (people, synchronous): loaded(xml, 1 if synchronous else REQUESTS, maps(xml, people), people)
+        for people, _, synchronous, _, _ in BARS.values()
+    }
+    streams = {estimator.streams for (_, synchronous), estimator in estimators.items() if not synchronous}
+    if streams != {bare.streams}:
+        raise SystemExit(f"{xml}: {streams} streams of ours, {bare.streams} of the bare loop")
+    bares: list[Seconds] = []
+    cases: dict[str, list[Seconds]] = {case: [] for case in BARS}
+    for number in range(rounds + 1):  # the first one warms up
+        each = timed(lambda: bare.run(frames), frames)
+        bares += [each] if number else []
+        for case, (people, drawn, synchronous, _, _) in BARS.items():
+            estimator = estimators[people, synchronous]
+
+            def work(
+                estimator: Estimator = estimator, drawn: bool = drawn, synchronous: bool = synchronous
+            ) -> None:
+                ours(estimator, frame, frames, drawn=drawn, synchronous=synchronous)
+
+            each = timed(work, frames)
+            cases[case] += [each] if number else []
+    return bares, cases
+
+
+def main(rounds: int = ROUNDS, frames: int = FRAMES) -> int:
+    """Run both networks, and hold the medians of the ratios against the bars."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    print(machine())
+    figures: dict[str, Any] = {}
+    missed = []
+    with tempfile.TemporaryDirectory() as folder:
+        (int8,) = posezoo.get("human-pose-estimation-0001", "FP16-INT8").values()
+        for place, (name, xml) in enumerate({"FP32": generated(Path(folder)), "INT8": int8}.items()):
+            bares, cases = measured(xml, rounds, frames)
+            print(f"{name}: bare {1e3 * median(each.wall for each in bares):.1f} ms a frame")
+            for case, times in cases.items():
+                wall = spread([bare.wall / own.wall for bare, own in zip(bares, times, strict=True)])
+                cpu = spread([bare.cpu / own.cpu for bare, own in zip(bares, times, strict=True)])
+                ms = 1e3 * median(each.wall for each in times)
+                print(
+                    f"  {case:30} {ms:6.1f} ms, ratio of wall {wall['median']:.3f} "
+                    f"({wall['min']:.2f}-{wall['max']:.2f}), of CPU {cpu['median']:.3f}"
+                )
+                figures[f"{name}, {case}"] = {"ms": ms, "wall": wall, "cpu": cpu}
+                for what, found, least in zip(
+                    ("wall", "CPU"), (wall["median"], cpu["median"]), BARS[case][3 + place], strict=True
+                ):
+                    if found < least:
+                        missed.append(f"{name}, {case}: {found:.3f} of {least} in {what} time")
+    record("bench_throughput", {"rounds": rounds, "frames": frames, "cases": figures, "missed": missed})
+    for line in missed:
+        print(f"missed: {line}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*(int(argument) for argument in sys.argv[1:])))
