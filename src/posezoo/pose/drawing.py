@@ -48,13 +48,13 @@ def _draw(canvas: Image, pose: Pose, min_score: float) -> None:
     limbs = [place for place, (a, b) in enumerate(skeleton.limbs) if there[a] and there[b]]
     joints = [joint for joint, is_seen in enumerate(there) if is_seen]
     # The outline of everything first, so that no limb is cut by one; its own edge need not be smooth, which
-    # takes a third of the time.
+    # takes a third of the time. A smooth line is half a pixel wider on each side.
     edge = max(1, width // 3)
     for limb in limbs:
         a, b = skeleton.limbs[limb]
-        cv2.line(canvas, points[a], points[b], _OUTLINE, width + 2 * edge, cv2.LINE_8, _SHIFT)
+        cv2.line(canvas, points[a], points[b], _OUTLINE, width + 2 * edge + 2, cv2.LINE_8, _SHIFT)
     for joint in joints:
-        radius = (width + edge) << _SHIFT
+        radius = (2 * (width + edge) + 1) << _SHIFT - 1
         cv2.circle(canvas, points[joint], radius, _OUTLINE, cv2.FILLED, cv2.LINE_8, _SHIFT)
     colors = _limb_colors(pose.skeleton)
     for limb in limbs:
