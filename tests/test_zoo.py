@@ -11,8 +11,9 @@ import posezoo
 from fakes.dots import dots_network
 from posezoo import images
 from posezoo.errors import InferenceError, UnknownModelError
+from posezoo.layout import Layout
 from posezoo.settings import read_settings, resolve
-from posezoo.spec.model import Decoder, Family, Framework, License, ModelSpec
+from posezoo.spec.model import Decoder, Family, Framework, License, ModelSpec, Precision
 from posezoo.zoo import Zoo, open_zoo
 
 pytest.importorskip("cv2")
@@ -96,3 +97,18 @@ def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
     assert skier.score > 0.4
     (by_hand,) = none(photo, boxes=[skier.box])
     assert by_hand.score > 0.4
+
+
+def test_a_detector_is_never_fetched_over_weights_of_the_users_own(zoo, one_at_a_time, tmp_path):
+    """The zoo that knows of such weights knows one file of one model; all others lie where they always do."""
+    mine = tmp_path / "mine.pth"
+    mine.write_bytes(b"weights that took a week")
+    spec, irs = one_at_a_time
+    fresh = Layout(tmp_path / "zoo", tmp_path / "zoo", mine)
+    with_mine = replace(zoo, layout=fresh)
+    assert with_mine.compile(spec, {**with_mine.detector_irs(spec), **irs}).input_size == DETECTOR_SIZE
+    (xml,) = irs.values()
+    assert with_mine.compile_ir(xml).input_size == DETECTOR_SIZE
+    with_mine.download(with_mine.registry.find(DETECTOR), precisions=(Precision.FP16,))
+    assert mine.read_bytes() == b"weights that took a week"
+    assert sorted(tmp_path.iterdir()) == [mine, tmp_path / "zoo"]
