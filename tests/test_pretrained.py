@@ -8,6 +8,7 @@ from fakes.founding import gluon_names
 from fakes.weights import conditioned
 from posezoo import networks, pretrained
 from posezoo.errors import CheckpointError, NetworkError
+from posezoo.networks.gluon import keyed
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
@@ -90,3 +91,15 @@ def test_another_networks_names_without_dots_are_said_not_to_fit(tmp_path):
     (tmp_path / "net.params").write_bytes(params(shuffled))
     with pytest.raises(CheckpointError, match=r"does not fit the network: \d+ of another shape"):
         pretrained.read(tmp_path / "net.params", SMALL).load()
+
+
+def test_names_without_dots_that_somebody_sorted_are_refused(tmp_path):
+    """The 36 blocks of a layer have one shape: block 10 would be taken for block 2."""
+    name = "simple_pose_resnet152_v1b"
+    with torch.device("meta"):
+        shapes = networks.shapes_of(networks.find(name).build())
+    tensors = {key: np.broadcast_to(np.float32(0), shape) for key, shape in shapes.items() if len(shape) == 4}
+    sequence = {f"net0_conv{number}_weight": array for number, array in enumerate(tensors.values())}
+    assert list(keyed(sequence, tensors)) == list(tensors)
+    with pytest.raises(NetworkError, match="sorted by the alphabet"):
+        keyed(dict(sorted(sequence.items())), tensors)

@@ -66,6 +66,9 @@ def keyed(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T]:
 
     Returns:
         The tensors by key; unchanged where a name has dots, or there are not as many as keys of some word.
+
+    Raises:
+        NetworkError: somebody has sorted them.
     """
     matches = {name: _FLAT.fullmatch(name) for name in tensors}
     given = _by_word((name, match[1]) for name, match in matches.items() if match and "." not in name)
@@ -73,11 +76,27 @@ def keyed(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T]:
     counts = [{word: len(each) for word, each in table.items()} for table in (given, wanted)]
     if counts[0] != counts[1] or sum(counts[0].values()) != len(tensors):
         return dict(tensors)
+    _refuse_sorted(list(tensors))
     return {
         key: tensors[name]
         for word, names in given.items()
         for key, name in zip(wanted[word], names, strict=True)
     }
+
+
+def _refuse_sorted(names: list[str]) -> None:
+    """In the alphabet 10 stands before 2, and the blocks of a layer have one shape: no check would see it."""
+    if names == sorted(names) != sorted(names, key=_numerically):
+        raise NetworkError(
+            "its parameters are sorted by the alphabet, and their names do not tell where they belong",
+            hint="write it anew with save_parameters",
+        )
+
+
+def _numerically(name: str) -> list[tuple[str, int, str]]:
+    """A name as what to sort by, with its numbers as numbers."""
+    parts = re.findall("([^0-9]*)([0-9]*)", name)
+    return [(word, len(digits), digits) for word, digits in parts]
 
 
 def _gluon_words(keys: list[str]) -> Iterator[tuple[str, str]]:
