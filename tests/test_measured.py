@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
 
-from posezoo.errors import SpecError
+import posezoo
+from posezoo.errors import OutputError, SpecError
 from posezoo.measured import NOTE, Measurement, as_yaml, read_figures, read_measured, record
 from posezoo.registry import open_registry
+from posezoo.settings import read_settings, resolve
 from posezoo.spec.model import ModelSpec, Precision
+from posezoo.zoo import open_zoo
 
 FP32, FP16, INT8 = Precision
 
@@ -110,6 +115,15 @@ def test_a_broken_file_is_never_written_over(tmp_path):
     with pytest.raises(SpecError):
         record(path, [COUNTED])
     assert path.read_text() == "speed: ["
+
+
+def test_an_installed_registry_is_left_as_it_is(tmp_path):
+    zoo = open_zoo(resolve(read_settings({"output_dir": tmp_path})))
+    spec = zoo.registry.find("human-pose-estimation-0005")
+    place = Path(posezoo.__file__).parent / "models" / "intel" / spec.name
+    with pytest.raises(OutputError, match="is installed: what is measured is recorded in a checkout"):
+        zoo.record(replace(spec, path=place / "model.yml"), [COUNTED])
+    assert not place.exists()
 
 
 REGISTRY = open_registry()
