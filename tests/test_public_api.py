@@ -64,6 +64,33 @@ def test_load_gives_a_callable_from_image_to_poses(blazepose, mirror):
     assert len(pose.to_coco()["keypoints"]) == 51
 
 
+def test_load_sees_images_as_large_and_as_many_at_once_as_it_is_asked(mirror, tmp_path):
+    where = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
+    model = posezoo.load(
+        "human-pose-estimation-0001", "FP16-INT8", requests=2, target_size=128, aspect=(640, 480), **where
+    )
+    assert (model.input_size, model.requests) == ((176, 128), 2)
+    assert model.executed_precision == "i8"
+    xml = next(tmp_path.rglob("human-pose-estimation-0001.xml"))
+    alone = posezoo.load(xml, requests=3, aspect=(480, 640), **where)
+    assert (alone.input_size, alone.requests, alone.decoder) == ((192, 256), 3, "openpose")
+
+
+def test_load_hands_requests_to_the_detector_too_but_not_the_size(mirror, tmp_path):
+    where = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
+    model = posezoo.load(
+        "movenet-singlepose-lightning-int8",
+        "FP32",
+        detector="person-detection-retail-0013",
+        requests=2,
+        aspect=(640, 480),
+        **where,
+    )
+    assert model.requests == 2
+    images = [np.zeros((480, 640, 3), np.uint8)] * 4
+    assert [poses for _, poses in model.stream(images)] == [[], [], [], []]
+
+
 def test_what_cannot_be_meant_is_answered_with_a_hint():
     with pytest.raises(posezoo.PosezooError) as caught:
         posezoo.get("blazepose-ful")

@@ -74,6 +74,11 @@ def load(
     trust_on_first_use: bool = False,
     inference_precision: str | None = None,
     detector: str | None = "usual",
+    requests: int = 1,
+    streams: str = "",
+    threads: int = 0,
+    target_size: int | None = None,
+    aspect: tuple[int, int] | None = None,
     listener: Listener = ignore,
     **settings: Any,
 ) -> Estimator:
@@ -93,6 +98,14 @@ def load(
         detector: who finds people for a model that sees one at a time: a model of the zoo; None for nobody
             (the whole image is one person, unless boxes are given); ``usual`` for what the setting says, by
             default person-detection-retail-0013, and nobody for MoveNet.
+        requests: how many images ``stream`` has in the works at once; 0: as many as the device does best
+            with.
+        streams: how many inferences really run side by side, ``4`` or ``CPU:4,GPU:2``; empty: the device's
+            choice.
+        threads: of the CPU; 0: its cores.
+        target_size: how large images are seen: the height in pixels for OpenPose-like networks, the shorter
+            side for those with associative embeddings; None: as the IR's own input.
+        aspect: width and height of the images to come, for which the input is made once, if it can be.
         listener: told what happens; see ``posezoo.events``.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
 
@@ -107,15 +120,17 @@ def load(
     if detector != "usual":
         flags["detector"] = detector or "none"
     zoo = _open(flags, trust_on_first_use)
+    how: dict[str, Any] = {"requests": requests, "streams": streams, "threads": threads}
+    how.update(target_size=target_size, aspect=aspect)
     if not isinstance(name, str) or name.endswith(".xml"):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(f"{name}: is an IR already", hint="checkpoint, tag and force go with a name")
-        return zoo.compile_ir(Path(name), listener=listener)
+        return zoo.compile_ir(Path(name), listener=listener, **how)
     zoo, model = _chosen(zoo, _full(name, tag), checkpoint, model_name)
     irs = zoo.irs(model, _precision(precision), force=force, listener=listener)
     if checkpoint is not None and model.decoder is None:  # a network alone: its outputs tell what it is
-        return zoo.compile_ir(irs[model.name], listener=listener)
-    return zoo.compile(model, {**zoo.detector_irs(model, listener=listener), **irs})
+        return zoo.compile_ir(irs[model.name], listener=listener, **how)
+    return zoo.compile(model, {**zoo.detector_irs(model, listener=listener), **irs}, **how)
 
 
 def network(

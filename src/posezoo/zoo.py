@@ -361,26 +361,29 @@ class Zoo:
         detector = self.detector_for(model.decoder.name) if model.decoder else None
         return self.irs(detector, Precision.FP16, listener=listener) if detector else {}
 
-    def compile(self, model: Model, irs: Mapping[str, Path]) -> Estimator:
+    def compile(self, model: Model, irs: Mapping[str, Path], **how: Any) -> Estimator:
         """A model or composite, compiled on the device that the settings name: image in, poses out.
 
         Args:
             model: what to compile.
             irs: the .xml of each of its parts by name, and of those of its detector.
+            how: what else ``estimator.load`` takes, over the settings.
 
         Raises:
             InferenceError: an IR cannot be read or compiled, or the model has no decoder.
         """
         from posezoo.estimator import load
 
-        estimator = load(model, irs, **self._runtime())
+        estimator = load(model, irs, **{**self._runtime(), **how})
         detector = self.detector_for(estimator.decoder)
-        return estimator.with_detector(self.compile(detector, irs)) if detector else estimator
+        if detector is None:
+            return estimator
+        return estimator.with_detector(self.compile(detector, irs, **_where_and_when(how)))
 
-    def compile_ir(self, xml: Path, *, listener: Listener = ignore) -> Estimator:
+    def compile_ir(self, xml: Path, *, listener: Listener = ignore, **how: Any) -> Estimator:
         """An IR that no model.yml describes, compiled on the device that the settings name.
 
-        Its detector, if it takes one, is fetched where it is not there yet.
+        Its detector, if it takes one, is fetched where it is not there yet; ``how`` as for ``compile``.
 
         Raises:
             InferenceError: it cannot be read or compiled, or nobody knows what its outputs are.
@@ -388,12 +391,12 @@ class Zoo:
         """
         from posezoo.estimator import load_ir
 
-        estimator = load_ir(xml, **self._runtime())
+        estimator = load_ir(xml, **{**self._runtime(), **how})
         detector = self.detector_for(estimator.decoder)
         if detector is None:
             return estimator
         irs = self.irs(detector, Precision.FP16, listener=listener)
-        return estimator.with_detector(self.compile(detector, irs))
+        return estimator.with_detector(self.compile(detector, irs, **_where_and_when(how)))
 
     def _runtime(self) -> Any:
         """What the settings say of where and how to run, and the cache of the CPU."""
@@ -432,6 +435,12 @@ def _sized(port: Input, size: tuple[int, int]) -> tuple[int, ...]:
         sides.get(axis, side) if side < 0 else side
         for axis, side in zip(port.layout or "?" * len(port.shape), port.shape, strict=True)
     )
+
+
+def _where_and_when(how: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model's detector shares with it: how it runs, not how large it sees."""
+    shared = ("device", "inference_precision", "cache_dir", "requests", "streams", "threads", "hint")
+    return {name: value for name, value in how.items() if name in shared}
 
 
 def compile_cache() -> Path | None:

@@ -104,10 +104,10 @@ def _chosen(pairs: _Pairs, pafs: Floats, min_affinity: float) -> Candidates:
 
 
 _SHARES_OF_LIMB = np.arange(SAMPLES, dtype=np.float32) / np.float32(SAMPLES - 1)
-# Two samples to look at, and the most pairs that go on. With two samples against it a pair cannot reach nine of
-# ten. Of many pairs most end at the first look; the others are for maps of noise, and a few pairs are quicker
-# looked at in full. A hundred people shoulder to shoulder leave 9500, 4100, 2900 and 2100 of 20,000 pairs; only a
-# field that points everywhere along leaves more.
+# Two samples to look at, and the most pairs that go on. With two samples against it a pair cannot reach nine
+# of ten. Of many pairs most end at the first look; the others are for maps of noise, and a few pairs are
+# quicker looked at in full. A hundred people shoulder to shoulder leave 9500, 4100, 2900 and 2100 of 20,000
+# pairs; only a field that points everywhere along leaves more.
 _LOOKS = (((3, 6), 20_000), ((1, 8), 5000), ((0, 2), 4000), ((4, 9), 3000))
 _MANY_TO_LOOK_AT = 1000
 
