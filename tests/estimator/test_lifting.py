@@ -51,12 +51,12 @@ def test_an_image_of_the_networks_aspect_is_all_it_sees(estimator):
 
 
 def test_an_image_of_another_aspect_has_its_own_camera(xml):
-    """640 x 480 lies in the middle of 448 x 256 at 8/15: the known camera's focal length is 15/8 as long there."""
+    """560 x 512 lies in the middle of 448 x 256 at a half: the known camera's focal length is twice as long there."""
     model = open_registry().find("human-pose-estimation-3d-0001")
-    told = load(model, {model.name: xml}, focal_length=space.FOCAL_LENGTH * 15 / 8)
-    poses = told(np.zeros((480, 640, 3), np.uint8))
+    told = load(model, {model.name: xml}, focal_length=2 * space.FOCAL_LENGTH)
+    poses = told(np.zeros((512, 560, 3), np.uint8))
     assert errors_cm(poses).mean() < 0.6
-    seen = sorted((PEOPLE.seen[:, space.NECK] - np.array(space.SIZE) / 2) * 15 / 8 + (320, 240), key=tuple)
+    seen = sorted((PEOPLE.seen[:, space.NECK] - np.array(space.SIZE) / 2) * 2 + (280, 256), key=tuple)
     found = sorted((pose.keypoints[space.NECK, :2] for pose in poses), key=tuple)
     assert np.allclose(found, seen, atol=1)
 
