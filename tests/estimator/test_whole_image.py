@@ -100,6 +100,13 @@ def test_the_embeddings_target_is_the_shorter_side_in_steps_of_32():
     assert fit.size(500, (640, 640)) == (512, 512)
 
 
+@pytest.mark.parametrize("size", [(5000, 1), (1, 5000), (70000, 2)])
+def test_a_strip_of_pixels_does_not_fill_the_memory(estimators, size):
+    for fit in FITS.values():
+        assert max(fit.size(100, size)) <= 416
+    assert estimators[TF_POSE](np.zeros((size[1], size[0], 3), np.uint8)) == []
+
+
 def test_a_network_of_one_size_refuses_another(parts):
     spec, irs = parts[MOVENET]
     with pytest.raises(InferenceError, match=r"movenet.*: its input has one size, 256 cannot be had"):

@@ -36,11 +36,19 @@ class Fit:
         return size[1] if self.by_height else min(size)
 
     def size(self, target: int, aspect: Size) -> Size:
-        """Width and height of the input for images of an aspect, rounded up as Open Model Zoo's demo does."""
-        scale = target / self.target(aspect)
-        width, height = (math.ceil(round(side * scale) / self.stride) * self.stride for side in aspect)
-        return max(width, self.stride), max(height, self.stride)
+        """Width and height of the input for images of an aspect, rounded up as Open Model Zoo's demo does.
 
+        Neither is more than four times the target: a strip of pixels would fill the memory.
+        """
+        scale = target / self.target(aspect)
+        width, height = (min(round(side * scale), _LONGEST * target) for side in aspect)
+        return self._rounded(width), self._rounded(height)
+
+    def _rounded(self, side: int) -> int:
+        return max(1, math.ceil(side / self.stride)) * self.stride
+
+
+_LONGEST = 4
 
 #: OpenPose's height is that of its evaluation, associative embedding's side HigherHRNet's; their training
 #: padded with 128 (Lightweight OpenPose's ``transformations.py``) and with black (HigherHRNet's warp).
