@@ -204,15 +204,17 @@ def _together(rng: np.random.Generator, size: tuple[int, int], one: np.ndarray, 
 
 
 def _edge(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
-    """Somebody's outermost joint lies within 4 px of the frame; nobody's box touches another's."""
+    """Somebody's outermost joint lies within 4 px of the frame, in a corner on two sides; boxes do not touch."""
     taken: list[np.ndarray] = []
     for _ in range(TRIES):
-        one = _anywhere(rng, size, person(rng, rng.uniform(70, size[1] * 0.9)))
-        axis, far = int(rng.integers(2)), rng.uniform(0.5, 4)
-        if rng.random() < 0.5:
-            one[:, axis] += far - one[:, axis].min()
-        else:
-            one[:, axis] += size[axis] - far - one[:, axis].max()
+        one = _anywhere(rng, size, person(rng, rng.uniform(SMALLEST, size[1] * 0.95)))
+        sides = (0, 1) if rng.random() < 0.3 else (int(rng.integers(2)),)
+        for axis in sides:
+            far = rng.uniform(0.1, 4)
+            if rng.random() < 0.5:
+                one[:, axis] += far - one[:, axis].min()
+            else:
+                one[:, axis] += size[axis] - far - one[:, axis].max()
         if _is_alone(one, taken):
             yield [(one, _ALL)]
 
@@ -227,12 +229,39 @@ def _truncated(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> 
 
 
 def _missing(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
-    """Joints are dropped, but most of what is left still hangs together by limbs, else no field could tell."""
+    """Up to four joints of ten are dropped.
+
+    Left out is what no field could tell: somebody of whom most hangs on nothing that is there, and limbs of
+    two people that run over each other in opposite directions, which cancel (``crossing`` has those).
+    """
+    taken: list[People] = []
     for _ in range(TRIES):
         one = _anywhere(rng, size, person(rng, rng.uniform(*_heights(size, wanted))))
-        seen = rng.random(17) > 0.15
-        if _hanging_on_the_neck(seen) >= 0.6 * seen.sum():
-            yield [(one, seen)]
+        seen = rng.random(17) > rng.uniform(0.05, 0.4)
+        if _hanging_on_the_neck(seen) >= 0.6 * seen.sum() and not _cancels(one, taken):
+            taken.append([(one, seen)])
+            yield taken[-1]
+
+
+def _cancels(one: np.ndarray, taken: list[People]) -> bool:
+    """Whether a limb runs over the same limb of somebody else, within two cells and against it."""
+    starts, ends = _limb_ends(one)
+    points = starts + (ends - starts) * np.linspace(0, 1, 9)[:, None, None]
+    for [(other, _)] in taken:
+        from_, to = _limb_ends(other)
+        others = from_ + (to - from_) * np.linspace(0, 1, 9)[:, None, None]
+        near = np.linalg.norm(points[:, None] - others, axis=-1).min(axis=(0, 1)) < 2 * OPENPOSE_STRIDE
+        lengths = np.linalg.norm(ends - starts, axis=1) * np.linalg.norm(to - from_, axis=1)
+        if (near & (((ends - starts) * (to - from_)).sum(axis=1) < -0.5 * lengths)).any():
+            return True
+    return False
+
+
+def _limb_ends(one: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(19, 2) where each limb starts, and where it ends."""
+    joints = np.insert(one[_OPENPOSE_FROM_COCO], 1, one[_SHOULDERS].mean(axis=0), axis=0)
+    starts, ends = np.array([pair for pair, _ in LIMBS]).T
+    return joints[starts], joints[ends]
 
 
 def _hanging_on_the_neck(seen: np.ndarray) -> int:
@@ -267,7 +296,7 @@ KINDS: dict[str, tuple[int, int, Callable[[np.random.Generator, tuple[int, int],
     "crowd": (8, 30, _crowd),
     "missing": (1, 12, _missing),
     "sizes": (1, 12, _sizes),
-    "edge": (1, 6, _edge),
+    "edge": (1, 10, _edge),
     "half bodies": (1, 12, _half_bodies),
     "twins": (2, 8, _twins),
 }

@@ -97,6 +97,19 @@ def test_two_hundred_groups_come_back(decode, kind):
     hold(decode, kind, SEEDS)
 
 
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [
+        ("truncated", 2364),  # shoulders that cross wipe each other out of the field, and cut off two arms
+        ("crossing", 1137),  # a limb was taken that would have been too long for its body
+        ("crossing", 1190),
+        ("crowd", 1089),
+    ],
+)
+def test_groups_that_were_mixed_up_once_come_back(kind, seed):
+    hold(openpose, kind, range(seed, seed + 1))
+
+
 def test_groups_are_what_they_are_called():
     """Two people of a kind are drawn differently from seed to seed, and keep their distance."""
     for kind in crowds.KINDS:

@@ -6,13 +6,14 @@ candidate is worth what the field says of it, less for a limb that is unusual fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.pose.keypoints import Floats
-from posezoo.pose.limbs import LIMBS, Candidates
+from posezoo.pose.limbs import LIMBS, NECK, Candidates
 from posezoo.pose.matching import MANY_TO_SETTLE, settled
 
 # What decides where pairs exclude each other, beside how well the field fits. The values lie in the middle of
@@ -21,11 +22,20 @@ from posezoo.pose.matching import MANY_TO_SETTLE, settled
 _EXPLAINED = 0.1
 # Against the squared logarithm of how many times taller one end's person is than the other's.
 _UNLIKE = 0.5
-# The same of how many times longer or shorter the limb is than such people's are.
+# The same of how many times shorter the limb is than such people's are.
 _UNUSUAL = 0.3
+# Where it is longer: it may look shorter than it is, towards us or away, but hardly longer.
+_TOO_LONG = 1.2
 # Instead, where nothing is known of either: against the length squared, in cells. Two people in line have
 # the same sum of lengths either way, and the even halves are right.
 _UNEVENNESS = 0.002
+
+# So many joints without a neck may be a part of somebody; fewer hang on too little to tell whose they are. In
+# noise there are many of them, and nothing to be told.
+_A_PART = 3
+_MANY_PARTS = 10
+# From this logarithm on, a limb of which there is but a trace is no limb.
+_FAR_FROM_USUAL = 0.5
 
 # How long each limb is, as a share of the body's height: R. Drillis and R. Contini, "Body segment
 # parameters", 1966 (in D. Winter, "Biomechanics and Motor Control of Human Movement", 2009, figure 4.1).
@@ -40,37 +50,75 @@ _SHARES = np.array(
 _LOG_SHARES = np.log(_SHARES)
 
 
+LookAgain = Callable[[list[int], list[int], list[int]], Candidates]
+
+
 def assembled(
-    points: Floats, kinds: list[int], candidates: Candidates, cell: float
+    points: Floats, kinds: list[int], candidates: Candidates, cell: float, look_again: LookAgain
 ) -> list[tuple[list[int], float]]:
     """The peaks of each person, and the sum of their scores and their limbs'.
 
-    Limbs that nobody disputes are joined first; they tell how large people are, which helps to settle
-    the others. Those between joints of which nothing is known yet wait for what the rest tells.
+    Args:
+        points: (N, 3) x, y in cells of the map, and the score, of each peak.
+        kinds: of each peak, which joint it is.
+        candidates: pairs of peaks that may be limbs.
+        cell: of the map, in cells of 8 px.
+        look_again: those of some limbs, starts and ends of which the field has a trace at least.
     """
-    count = len(points)
-    start_keys = candidates.limbs * count + candidates.starts
-    end_keys = candidates.limbs * count + candidates.ends
-    alone = np.bincount(start_keys).take(start_keys) + np.bincount(end_keys).take(end_keys) == 2
     groups = _Groups(points[:, 2].tolist(), kinds)
+    alone = _undisputed(candidates, len(points))
     groups.join(candidates[alone])
-    waiting = np.flatnonzero(~alone)
-    if not len(waiting):
-        return groups.people()
-    heights = groups.heights(count)
-    known = _known(candidates[waiting], heights)
-    for places in (waiting[known], waiting[~known]):
-        if len(places):
-            pairs = candidates[places]
-            worth = _worth(pairs, heights, cell)
-            if len(worth) > MANY_TO_SETTLE:
-                kept = np.sort(np.argpartition(-worth, MANY_TO_SETTLE)[:MANY_TO_SETTLE])
-                places, worth = places[kept], worth[kept]
-            best = settled(start_keys[places].tolist(), end_keys[places].tolist(), worth.tolist())
-            joined = candidates[places[np.sort(np.array(best, np.int64))]]
-            groups.join(joined)
-            _pass_on(heights, joined)
+    if not alone.all():
+        _join_disputed(groups, candidates[~alone], cell)
+    _reunite(groups, cell, look_again)
     return groups.people()
+
+
+def _undisputed(pairs: Candidates, count: int) -> NDArray[Any]:
+    """(N,) whether no other pair of the same limb shares an end."""
+    starts, ends = pairs.limbs * count + pairs.starts, pairs.limbs * count + pairs.ends
+    undisputed: NDArray[Any] = np.bincount(starts).take(starts) + np.bincount(ends).take(ends) == 2
+    return undisputed
+
+
+def _join_disputed(groups: _Groups, pairs: Candidates, cell: float) -> None:
+    """From those whose height is known outwards: each limb that is settled tells it to the next one."""
+    heights = groups.heights()
+    while len(pairs.limbs):
+        ripe = _known(pairs, heights)
+        if not ripe.any():
+            ripe[:] = True
+        joined = _best(pairs[ripe], heights, cell)
+        groups.join(joined)
+        _pass_on(heights, joined)
+        pairs = pairs[~ripe]
+
+
+def _best(pairs: Candidates, heights: Floats, cell: float) -> Candidates:
+    """Those that are worth most together."""
+    worth = _worth(pairs, heights, cell)
+    if len(worth) > MANY_TO_SETTLE:
+        kept = np.sort(np.argpartition(-worth, MANY_TO_SETTLE)[:MANY_TO_SETTLE])
+        pairs, worth = pairs[kept], worth[kept]
+    first = pairs.limbs * len(heights)  # a start or an end of another limb is another one
+    best = settled((first + pairs.starts).tolist(), (first + pairs.ends).tolist(), worth.tolist())
+    return pairs[np.sort(np.array(best, np.int64))]
+
+
+def _reunite(groups: _Groups, cell: float, look_again: LookAgain) -> None:
+    """Give the parts of bodies that hang on no neck to people who lack them.
+
+    Two limbs of a kind that cross in opposite directions wipe each other out of the field where they meet,
+    and leave a trace at their ends.
+    """
+    loose = groups.loose_ends()
+    if not loose:
+        return
+    traces = look_again(*(list(each) for each in zip(*loose, strict=True)))
+    heights = groups.heights()
+    expected = _SHARES[traces.limbs] * np.sqrt(heights[traces.starts] * heights[traces.ends])
+    fits = np.abs(np.log(np.maximum(traces.lengths, 0.1) / expected)) < _FAR_FROM_USUAL
+    groups.join(_best(traces[fits], heights, cell))
 
 
 def _pass_on(heights: Floats, joined: Candidates) -> None:
@@ -102,7 +150,7 @@ def _worth(pairs: Candidates, heights: Floats, cell: float) -> Floats:
     # fmax takes the number where the other is none.
     agreed = np.where(np.isnan(unlike), np.fmax(one, other), (one + other) / 2)
     unusual = np.log(np.maximum(pairs.lengths, 0.1)) - _LOG_SHARES[pairs.limbs] - agreed
-    penalty = np.fmax(_UNLIKE * unlike**2, 0) + _UNUSUAL * unusual**2
+    penalty = np.fmax(_UNLIKE * unlike**2, 0) + np.where(unusual > 0, _TOO_LONG, _UNUSUAL) * unusual**2
     worth -= np.where(np.isnan(agreed), _UNEVENNESS * length**2, penalty)
     return worth
 
@@ -143,8 +191,25 @@ class _Groups:
                     group_of[lone] = group
                     totals[id(group)] += scores[lone] + score
 
-    def heights(self, count: int) -> Floats:
-        """(count,) the height of each peak's person by the limbs that were joined, in cells; or NaN."""
+    def loose_ends(self) -> list[tuple[int, int, int]]:
+        """The pairs, as limb, start and end, that would join parts without a neck to people who lack them."""
+        groups = list({id(group): group for group in self._group_of.values()}.values())
+        parts = [group for group in groups if NECK not in group and len(group) >= _A_PART]
+        if not 0 < len(parts) <= _MANY_PARTS:
+            return []
+        return [
+            (limb, both[start], both[end])
+            for part in parts
+            for other in groups
+            if NECK in other and other.keys().isdisjoint(part)
+            for both in ({**part, **other},)
+            for limb, ((start, end), _) in enumerate(LIMBS)
+            if start in both and end in both and (start in part) != (end in part)
+        ]
+
+    def heights(self) -> Floats:
+        """(N,) the height of each peak's person by the limbs that were joined, in cells; or NaN."""
+        count = len(self._scores)
         owner = np.full(count, count)  # nobody's number
         groups = list({id(group): group for group in self._group_of.values()}.values())
         members = [peak for group in groups for peak in group.values()]

@@ -5,10 +5,11 @@ thresholds from D. Osokin, Lightweight OpenPose, 2018, arXiv:1811.12004. What di
 
 - peaks are placed between the cells, so that maps need no upsampling;
 - joints of a limb are matched exactly instead of the best pair first, and where the field leaves a choice,
-  people keep limbs of their own size: two in line, or one before the other, would swap halves otherwise.
+  people keep limbs of their own size: two in line, or one before the other, would swap halves otherwise;
+- what a crossing limb cut off a body goes back to it by the trace that is left.
 
-What no field can tell stays untold: two limbs of a kind that run over each other in opposite directions
-cancel, and a joint whose neighbours are all hidden hangs on nobody.
+What no field can tell stays untold: where two limbs of a kind run along each other in opposite directions and
+cancel, their ends may be mixed up, and a joint whose neighbours are all hidden hangs on nobody.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from posezoo.errors import InferenceError, require
 from posezoo.pose.grouping import assembled
 from posezoo.pose.keypoints import Floats, Pose, people
 from posezoo.pose.letterbox import Size
-from posezoo.pose.limbs import JOINTS, candidates
+from posezoo.pose.limbs import JOINTS, Candidates, candidates, weak_candidates
 from posezoo.pose.peaks import Peaks, between_cells, peaks
 
 SKELETON = "openpose-18"
@@ -98,9 +99,13 @@ def decode(heatmaps: Floats, pafs: Floats, size: Size, options: GroupingOptions)
     points: Floats = np.empty((len(found), 3), np.float32)
     points[:, 0], points[:, 1], points[:, 2] = x, y, found.scores
     limbs = candidates(points, found, pafs, options.min_affinity)
+
+    def look_again(limbs: list[int], starts: list[int], ends: list[int]) -> Candidates:
+        return weak_candidates(points, limbs, starts, ends, pafs, options.min_affinity)
+
     groups = [
         members
-        for members, score in assembled(points, found.maps.tolist(), limbs, cell)
+        for members, score in assembled(points, found.maps.tolist(), limbs, cell, look_again)
         if len(members) >= options.min_keypoints and score / len(members) >= options.min_score
     ]
     return _poses(groups, points, found, (size[0] / width, size[1] / height), size)
