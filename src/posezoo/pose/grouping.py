@@ -55,8 +55,10 @@ LookAgain = Callable[[list[int], list[int], list[int]], Candidates]
 
 def assembled(
     points: Floats, kinds: list[int], candidates: Candidates, cell: float, look_again: LookAgain
-) -> list[tuple[list[int], float]]:
-    """The peaks of each person, and the sum of their scores and their limbs'.
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """(N,) the number of each peak's person; (G + 1,) the sum of each person's scores and its limbs'.
+
+    Peaks that nothing was joined to belong to nobody, who is the last.
 
     Args:
         points: (N, 3) x, y in cells of the map, and the score, of each peak.
@@ -65,7 +67,7 @@ def assembled(
         cell: of the map, in cells of 8 px.
         look_again: those of some limbs, starts and ends of which the field has a trace at least.
     """
-    groups = _Groups(points[:, 2].tolist(), kinds)
+    groups = _Groups(points[:, 2], kinds)
     alone = _undisputed(candidates, len(points))
     groups.join(candidates[alone])
     if not alone.all():
@@ -145,7 +147,8 @@ def _worth(pairs: Candidates, heights: Floats, cell: float) -> Floats:
     """
     length = pairs.lengths * np.float32(cell)
     worth: Floats = 1 + pairs.scores * (1 + _EXPLAINED * length)
-    one, other = np.log(heights[pairs.starts]), np.log(heights[pairs.ends])
+    logs = np.log(heights)
+    one, other = logs[pairs.starts], logs[pairs.ends]
     unlike = one - other
     # fmax takes the number where the other is none.
     agreed = np.where(np.isnan(unlike), np.fmax(one, other), (one + other) / 2)
@@ -158,38 +161,28 @@ def _worth(pairs: Candidates, heights: Floats, cell: float) -> Floats:
 class _Groups:
     """People in the making: which peaks belong together."""
 
-    def __init__(self, scores: list[float], kinds: list[int]) -> None:
+    def __init__(self, scores: Floats, kinds: list[int]) -> None:
         self._scores, self._kinds = scores, kinds
         self._group_of: dict[int, dict[int, int]] = {}  # by peak: the peak of each kind
-        self._totals: dict[int, float] = {}  # by the group's id
         self._joined: list[Candidates] = []
 
     def join(self, limbs: Candidates) -> None:
         """Join what the limbs' ends belong to, unless somebody would get a second joint of a kind."""
         self._joined.append(limbs)
-        group_of, totals, scores, kinds = self._group_of, self._totals, self._scores, self._kinds
-        for start, end, score in zip(
-            limbs.starts.tolist(), limbs.ends.tolist(), limbs.scores.tolist(), strict=True
-        ):
+        group_of, kinds = self._group_of, self._kinds
+        for start, end in zip(limbs.starts.tolist(), limbs.ends.tolist(), strict=True):
             one, other = group_of.get(start), group_of.get(end)
             if one is None and other is None:
-                group = {kinds[start]: start, kinds[end]: end}
-                group_of[start] = group_of[end] = group
-                totals[id(group)] = scores[start] + scores[end] + score
-            elif one is not None and other is not None:
-                if one is other:
-                    totals[id(one)] += score
-                elif one.keys().isdisjoint(other):
-                    one.update(other)
-                    totals[id(one)] += totals.pop(id(other)) + score
-                    for peak in other.values():
-                        group_of[peak] = one
-            else:
+                group_of[start] = group_of[end] = {kinds[start]: start, kinds[end]: end}
+            elif one is None or other is None:
                 group, lone = (one, end) if one is not None else (other or {}, start)
                 if kinds[lone] not in group:
                     group[kinds[lone]] = lone
                     group_of[lone] = group
-                    totals[id(group)] += scores[lone] + score
+            elif one is not other and one.keys().isdisjoint(other):
+                one.update(other)
+                for peak in other.values():
+                    group_of[peak] = one
 
     def loose_ends(self) -> list[tuple[int, int, int]]:
         """The pairs, as limb, start and end, that would join parts without a neck to people who lack them."""
@@ -209,22 +202,35 @@ class _Groups:
 
     def heights(self) -> Floats:
         """(N,) the height of each peak's person by the limbs that were joined, in cells; or NaN."""
-        count = len(self._scores)
-        owner = np.full(count, count)  # nobody's number
-        groups = list({id(group): group for group in self._group_of.values()}.values())
-        members = [peak for group in groups for peak in group.values()]
-        owner[members] = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+        owners, count = self._owners()
         lengths, shares = np.zeros((2, count + 1))
         for limbs in self._joined:
-            whose = owner[limbs.starts]
+            whose = owners[limbs.starts]
             lengths += np.bincount(whose, limbs.lengths, minlength=count + 1)
             shares += np.bincount(whose, _SHARES[limbs.limbs], minlength=count + 1)
         lengths[count] = np.nan
         # Not zero, of which there is no logarithm: joints may fall together.
-        heights: Floats = np.maximum(lengths / np.maximum(shares, 1e-6), 1e-3).astype(np.float32)[owner]
+        heights: Floats = np.maximum(lengths / np.maximum(shares, 1e-6), 1e-3).astype(np.float32)[owners]
         return heights
 
-    def people(self) -> list[tuple[list[int], float]]:
-        """The peaks of each, and the sum of their scores and their limbs'."""
-        groups = {id(group): group for group in self._group_of.values()}
-        return [(list(group.values()), self._totals[key]) for key, group in groups.items()]
+    def people(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """(N,) the number of each peak's person; (G + 1,) the sum of their scores and their limbs'.
+
+        The last one is nobody, to whom all other peaks belong.
+        """
+        owners, count = self._owners()
+        totals = np.bincount(owners, self._scores, minlength=count + 1)
+        for limbs in self._joined:
+            whose = owners[limbs.starts]
+            # A limb that did not join two people, or not this joint to them, counts for nobody.
+            inside = whose == owners[limbs.ends]
+            totals += np.bincount(whose, inside * limbs.scores, minlength=count + 1)
+        return owners, totals
+
+    def _owners(self) -> tuple[NDArray[Any], int]:
+        """(N,) the number of each peak's person, and how many there are; the number after is nobody's."""
+        numbers: dict[int, int] = {}
+        owned = [numbers.setdefault(id(group), len(numbers)) for group in self._group_of.values()]
+        owners = np.full(len(self._scores), len(numbers))
+        owners[list(self._group_of)] = owned
+        return owners, len(numbers)

@@ -65,7 +65,7 @@ def candidates(points: Floats, found: Peaks, pafs: Floats, min_affinity: float) 
     """The pairs that nine of ten samples of the field speak for."""
     counts = np.bincount(found.maps, minlength=JOINTS)
     # In parts that stay in the processor's cache: one part, unless there are hundreds of people.
-    totals = np.cumsum(counts[_STARTS] * counts[_ENDS])
+    totals = (counts[_STARTS] * counts[_ENDS]).cumsum()
     with np.errstate(invalid="ignore"):  # infinities times zero: no number, and it speaks for nothing
         if totals[-1] <= _PAIRS_AT_ONCE:
             return _chosen(_pairs(points, counts, _ALL_LIMBS, pafs.shape), pafs, min_affinity)
@@ -197,24 +197,24 @@ def _pairs(points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tup
     # Between the cells may be beyond the border.
     x = np.minimum(np.maximum(points[:, 0], 0), np.float32(width - 1))
     y = np.minimum(np.maximum(points[:, 1], 0), np.float32(height - 1))
-    first = np.cumsum(counts) - counts
+    first = counts.cumsum() - counts
     # A row for each first peak of a limb, then a pair for each second one.
     joints = _STARTS[limbs]
     row_counts = counts[joints]
-    row_limbs = np.repeat(limbs.astype(np.int32), row_counts)
-    row_starts = np.arange(len(row_limbs)) + np.repeat(
-        first[joints] - np.cumsum(row_counts) + row_counts, row_counts
-    )
+    # Methods: numpy's functions of these names take as long again to find them.
+    row_limbs = limbs.astype(np.int32).repeat(row_counts)
+    row_starts = (first[joints] - row_counts.cumsum() + row_counts).repeat(row_counts)
+    row_starts += np.arange(len(row_limbs))
     sizes = counts[_ENDS][row_limbs]
-    ends = np.repeat((first[_ENDS][row_limbs] - np.cumsum(sizes) + sizes).astype(np.int32), sizes)
+    ends = (first[_ENDS][row_limbs] - sizes.cumsum() + sizes).astype(np.int32).repeat(sizes)
     ends += np.arange(len(ends), dtype=np.int32)
     start_x, start_y = x.take(row_starts).repeat(sizes), y.take(row_starts).repeat(sizes)
     dx, dy = x.take(ends) - start_x, y.take(ends) - start_y
     return _Pairs(
-        limbs=np.repeat(row_limbs, sizes),
-        starts=np.repeat(row_starts.astype(np.int32), sizes),
+        limbs=row_limbs.repeat(sizes),
+        starts=row_starts.astype(np.int32).repeat(sizes),
         ends=ends,
-        channels=np.repeat((_CHANNELS[row_limbs] * (height * width)).astype(np.int32), sizes),
+        channels=(_CHANNELS[row_limbs] * (height * width)).astype(np.int32).repeat(sizes),
         x=start_x,
         y=start_y,
         dx=dx,

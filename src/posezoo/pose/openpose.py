@@ -15,8 +15,10 @@ cancel, their ends may be mixed up, and a joint whose neighbours are all hidden 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError, require
 from posezoo.pose.grouping import assembled
@@ -103,12 +105,11 @@ def decode(heatmaps: Floats, pafs: Floats, size: Size, options: GroupingOptions)
     def look_again(limbs: list[int], starts: list[int], ends: list[int]) -> Candidates:
         return weak_candidates(points, limbs, starts, ends, pafs, options.min_affinity)
 
-    groups = [
-        members
-        for members, score in assembled(points, found.maps.tolist(), limbs, cell, look_again)
-        if len(members) >= options.min_keypoints and score / len(members) >= options.min_score
-    ]
-    return _poses(groups, points, found, (size[0] / width, size[1] / height), size)
+    owners, totals = assembled(points, found.maps.tolist(), limbs, cell, look_again)
+    counts = np.bincount(owners, minlength=len(totals))
+    counting = (counts >= options.min_keypoints) & (totals >= options.min_score * counts)
+    counting[-1] = False  # nobody
+    return _poses(owners, counting, points, found, (size[0] / width, size[1] / height), size)
 
 
 def upsampled(maps: Floats, factor: int) -> Floats:
@@ -127,15 +128,20 @@ def nms_radius(cell: float) -> int:
 
 
 def _poses(
-    groups: list[list[int]], points: Floats, found: Peaks, stride: tuple[float, float], size: Size
+    owners: NDArray[Any],
+    counting: NDArray[Any],
+    points: Floats,
+    found: Peaks,
+    stride: tuple[float, float],
+    size: Size,
 ) -> list[Pose]:
-    keypoints: Floats = np.zeros((len(groups), JOINTS, 3), np.float32)
-    members = np.array([peak for group in groups for peak in group], np.int64)
-    owners = [number for number, group in enumerate(groups) for _ in group]
+    members = np.flatnonzero(counting[owners])
+    numbers = counting.cumsum() - 1
+    keypoints: Floats = np.zeros((numbers[-1] + 1, JOINTS, 3), np.float32)
     placed = points[members]
     placed[:, :2] += np.float32(0.5)
     placed[:, :2] *= np.array(stride, np.float32)
-    keypoints[np.array(owners, np.int64), found.maps[members]] = placed
+    keypoints[numbers[owners[members]], found.maps[members]] = placed
     scores = np.minimum(keypoints[:, :, 2].sum(axis=1) / np.float32(JOINTS), 1)
     order = np.argsort(-scores, kind="stable")
     return people(keypoints[order], scores[order], SKELETON, size)
