@@ -101,6 +101,11 @@ def test_two_hundred_groups_come_back(decode, kind):
     ("kind", "seed"),
     [
         ("truncated", 2364),  # shoulders that cross wipe each other out of the field, and cut off two arms
+        (
+            "half bodies",
+            1088,
+        ),  # forearms along each other in opposite directions, of which only the ends are left
+        ("half bodies", 1588),
         ("crossing", 1137),  # a limb was taken that would have been too long for its body
         ("crossing", 1190),
         ("crowd", 1089),

@@ -7,6 +7,7 @@ candidate is worth what the field says of it, less for a limb that is unusual fo
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,11 @@ _UNEVENNESS = 0.002
 # noise there are many of them, and nothing to be told.
 _A_PART = 3
 _MANY_PARTS = 10
+# Up to this score, length (in cells of 8 px) and share of the usual length, a forearm or shin may be a
+# mixture of two people's.
+_MIXED = 0.7
+_SHORT = 2.5
+_STUNTED = 0.6
 # From this logarithm on, a limb of which there is but a trace is no limb.
 _FAR_FROM_USUAL = 0.5
 
@@ -48,6 +54,8 @@ _SHARES = np.array(
     np.float32,
 )
 _LOG_SHARES = np.log(_SHARES)
+#: The limbs on whose ends nothing hangs: forearms and shins.
+_LAST = frozenset({3, 5, 8, 11})
 
 
 LookAgain = Callable[[list[int], list[int], list[int]], Candidates]
@@ -73,6 +81,7 @@ def assembled(
     if not alone.all():
         _join_disputed(groups, candidates[~alone], cell)
     _reunite(groups, cell, look_again)
+    _uncross(groups, cell, look_again)
     return groups.people()
 
 
@@ -121,6 +130,24 @@ def _reunite(groups: _Groups, cell: float, look_again: LookAgain) -> None:
     expected = _SHARES[traces.limbs] * np.sqrt(heights[traces.starts] * heights[traces.ends])
     fits = np.abs(np.log(np.maximum(traces.lengths, 0.1) / expected)) < _FAR_FROM_USUAL
     groups.join(_best(traces[fits], heights, cell))
+
+
+def _uncross(groups: _Groups, cell: float, look_again: LookAgain) -> None:
+    """Exchange the ends of two forearms, or shins, that lie along each other in opposite directions.
+
+    They wipe each other out of the field but for their ends, which look like two short limbs, each from one's
+    elbow to the other's wrist.
+    """
+    stubs = groups.short_ends(_SHORT / cell)
+    if not 2 <= len(stubs) <= _MANY_PARTS:
+        return
+    heights = groups.heights()
+    for (limb, start, end, length), (another, begin, to, span) in combinations(stubs, 2):
+        usual = _SHARES[limb] * heights[[start, begin]]
+        if limb == another and length < _STUNTED * usual[0] and span < _STUNTED * usual[1]:
+            traces = look_again([limb, limb], [start, begin], [to, end])
+            if len(traces.limbs) == 2 and (np.abs(np.log(traces.lengths / usual)) < _FAR_FROM_USUAL).all():
+                groups.exchange(end, to, traces)
 
 
 def _pass_on(heights: Floats, joined: Candidates) -> None:
@@ -183,6 +210,25 @@ class _Groups:
                 one.update(other)
                 for peak in other.values():
                     group_of[peak] = one
+
+    def short_ends(self, longest: float) -> list[tuple[int, int, int, float]]:
+        """Joined forearms and shins, faint and up to a length in cells: the limb, start, end, and length."""
+        found = []
+        for limbs in self._joined:
+            for place in ((limbs.scores < _MIXED) & (limbs.lengths < longest)).nonzero()[0].tolist():
+                limb, start, end = int(limbs.limbs[place]), int(limbs.starts[place]), int(limbs.ends[place])
+                group = self._group_of.get(start)
+                if limb in _LAST and group is not None and group is self._group_of.get(end):
+                    found.append((limb, start, end, float(limbs.lengths[place])))
+        return found
+
+    def exchange(self, one: int, other: int, limbs: Candidates) -> None:
+        """Give two people each other's joint of a kind, which hangs on the limbs given from now on."""
+        kind = self._kinds[one]
+        first, second = self._group_of[one], self._group_of[other]
+        first[kind], second[kind] = other, one
+        self._group_of[other], self._group_of[one] = first, second
+        self._joined.append(limbs)
 
     def loose_ends(self) -> list[tuple[int, int, int]]:
         """The pairs, as limb, start and end, that would join parts without a neck to people who lack them."""

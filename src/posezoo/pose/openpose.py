@@ -6,10 +6,11 @@ thresholds from D. Osokin, Lightweight OpenPose, 2018, arXiv:1811.12004. What di
 - peaks are placed between the cells, so that maps need no upsampling;
 - joints of a limb are matched exactly instead of the best pair first, and where the field leaves a choice,
   people keep limbs of their own size: two in line, or one before the other, would swap halves otherwise;
-- what a crossing limb cut off a body goes back to it by the trace that is left.
+- what a crossing limb cut off a body goes back to it by the trace that is left, and two forearms that wiped
+  each other out get their own ends back.
 
-What no field can tell stays untold: where two limbs of a kind run along each other in opposite directions and
-cancel, their ends may be mixed up, and a joint whose neighbours are all hidden hangs on nobody.
+What no field can tell stays untold: other limbs of a kind that run along each other in opposite directions
+cancel, and a joint whose neighbours are all hidden hangs on nobody.
 """
 
 from __future__ import annotations
