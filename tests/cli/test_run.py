@@ -187,3 +187,18 @@ def test_a_detector_shows_movenet_the_people(mirror, shared, tmp_path):
         **environ,
     )
     assert wrong.returncode == 1 and "person-detection-retail-0013" in wrong.stderr
+
+
+def test_a_picture_shows_what_the_models_own_decoder_calls_seen(mirror, shared, tmp_path):
+    """MoveNet is seldom surer of a keypoint than 0.5, and mostly right from 0.2 on."""
+    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    run = ("run", "movenet-singlepose-lightning-int8", "-i", skier(shared))
+    drawn = {}
+    for min_score in ((), ("--min_score", "0.2"), ("--min_score", "0.5")):
+        ran = posezoo(*run, "-o", tmp_path / "out", *min_score, **environ)
+        assert ran.returncode == 0, ran.stderr
+        drawn[min_score] = cv2.imread(str(tmp_path / "out" / "000000000785_poses.jpg"))
+    own, low, high = drawn.values()
+    assert (own == low).all()
+    photo = cv2.imread(str(skier(shared)))
+    assert np.abs(own - photo.astype(float)).sum() > 2 * np.abs(high - photo.astype(float)).sum()

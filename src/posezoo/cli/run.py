@@ -78,9 +78,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "--min_score",
         type=_score,
-        default=0.5,
         metavar="S",
-        help="draw keypoints from this score on (default: 0.5)",
+        help="draw keypoints from this score on (default: what the model's decoder calls seen, 0.1 to 0.5)",
     )
     options.add_detector(parser)
     options.add_inference(parser)
@@ -190,13 +189,14 @@ def _run_on(
     images: list[Path],
     estimator: Estimator,
     results: Path,
-    min_score: float,
+    min_score: float | None,
     stages: Stages,
     console: Console,
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     from posezoo import images as pictures
     from posezoo.pose.drawing import draw
 
+    seen_from = estimator.seen_from if min_score is None else min_score
     answers: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     names = Names(results, images)
@@ -208,7 +208,7 @@ def _run_on(
                 poses = estimator(image)
             target = names.of(path)
             with stages.timed("draw and write"):
-                pictures.write(target, draw(image, poses, min_score=min_score))
+                pictures.write(target, draw(image, poses, min_score=seen_from))
         except (ImageError, OutputError) as error:
             console.fail(error)
             failed.append({"image": str(path), "reason": error.problem})

@@ -9,6 +9,7 @@ from posezoo.estimator.pipeline import Pipeline, follow, follow_together
 from posezoo.estimator.stream import Item, Stream
 from posezoo.estimator.top_down import TopDown
 from posezoo.images import as_bgr
+from posezoo.pose.decoders import DECODERS
 from posezoo.pose.detection import Box, by_hand
 from posezoo.pose.keypoints import Pose
 from posezoo.spec.model import CompositeSpec, ModelSpec
@@ -25,6 +26,7 @@ class Estimator:
         requests: how many images may be in the works at once.
         streams: how many inferences the device really runs side by side; 0 where it does not say.
         input_size: width and height in pixels of what the (first) network sees; None where it varies.
+        seen_from: keypoints of a lower score are guesses, which pictures had better leave out.
     """
 
     def __init__(self, model: ModelSpec | CompositeSpec, decoder: str, pipeline: Pipeline) -> None:
@@ -35,6 +37,7 @@ class Estimator:
         self.requests = networks[0].requests
         self.streams = networks[0].streams
         self.input_size = pipeline.input_size
+        self.seen_from = DECODERS[decoder].seen_from
         self._pipeline = pipeline
 
     def __call__(

@@ -28,7 +28,7 @@ from posezoo.pose.associative_embedding import AssociativeEmbeddingOptions
 from posezoo.pose.blazepose import BlazePoseOptions
 from posezoo.pose.detection import DetectionOptions
 from posezoo.pose.heatmap import HeatmapOptions
-from posezoo.pose.keypoints import Floats, Pose
+from posezoo.pose.keypoints import MIN_SCORE, Floats, Pose
 from posezoo.pose.letterbox import Size, whole
 from posezoo.pose.lifting import LiftingOptions
 from posezoo.pose.movenet import MovenetOptions
@@ -56,6 +56,7 @@ class DecoderNeeds:
             (``usual``); empty: never.
         whole_is_center: whole numbers among the coordinates are centres of pixels, not their corners.
         also: another form of the outputs, turned into this one; None leaves them.
+        seen_from: keypoints of a lower score are guesses, which pictures leave out.
     """
 
     networks: tuple[tuple[Output, ...], ...]
@@ -65,6 +66,7 @@ class DecoderNeeds:
     detector: str = ""
     whole_is_center: bool = False
     also: Callable[[Maps], Maps] | None = None
+    seen_from: float = MIN_SCORE
 
 
 def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **options: Option) -> list[Pose]:
@@ -235,6 +237,10 @@ def _blazepose(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
 
 _COCO_MAPS = (1, 17, -1, -1)
 
+# A peak that its decoder took is one: their own threshold. A maximum there always is; 0.2 is what counts in
+# SimpleBaseline (``IN_VIS_THRE``).
+_PEAK, _MAXIMUM = 0.1, 0.2
+
 DECODERS: dict[str, DecoderNeeds] = {
     "blazepose": DecoderNeeds(
         networks=(
@@ -257,6 +263,7 @@ DECODERS: dict[str, DecoderNeeds] = {
         options=OpenPoseOptions,
         decode=_openpose,
         also=_apart,
+        seen_from=_PEAK,
     ),
     "lifting_3d": DecoderNeeds(
         networks=(
@@ -268,12 +275,14 @@ DECODERS: dict[str, DecoderNeeds] = {
         ),
         options=LiftingOptions,
         decode=_lifting,
+        seen_from=_PEAK,
     ),
     "associative_embedding": DecoderNeeds(
         networks=((Output("", _COCO_MAPS, role="heatmaps"), Output("", _COCO_MAPS, role="embeddings")),),
         options=AssociativeEmbeddingOptions,
         decode=_associative_embedding,
         optional=(Output("", _COCO_MAPS, role="nms_heatmaps"),),
+        seen_from=_PEAK,
     ),
     "heatmap": DecoderNeeds(
         networks=((Output("", _COCO_MAPS, role="heatmaps"),),),
@@ -282,6 +291,7 @@ DECODERS: dict[str, DecoderNeeds] = {
         optional=(Output("", _COCO_MAPS, role="flipped_heatmaps"),),
         detector="usual",
         whole_is_center=True,
+        seen_from=_MAXIMUM,
     ),
     "simcc": DecoderNeeds(
         networks=((Output("", (1, 17, -1), role="simcc_x"), Output("", (1, 17, -1), role="simcc_y")),),
@@ -289,12 +299,14 @@ DECODERS: dict[str, DecoderNeeds] = {
         decode=_simcc,
         detector="usual",
         whole_is_center=True,
+        seen_from=_MAXIMUM,
     ),
     "movenet": DecoderNeeds(
         networks=((Output("", (1, 1, 17, 3), role="keypoints"),),),
         options=MovenetOptions,
         decode=_movenet,
         detector="possible",
+        seen_from=_MAXIMUM,
     ),
     "detection": DecoderNeeds(
         networks=((Output("", (1, 1, -1, 7), role="detections"),),),
