@@ -46,6 +46,7 @@ ROOMS: dict[str, set[str]] = {
     "zoo": SPEC
     | {"settings", "registry", "layout", "fetch", "convert", "card", "pose", "estimator", "files", "lock"}
     | {"complexity", "measured", "openvino_runtime"},
+    "demo": SPEC | {"files", "settings", "images", "pose", "pretrained", "estimator", "zoo"},
     "api": SPEC | {"settings", "registry", "zoo", "estimator", "networks", "pretrained"},
 }
 TOP = {"cli", "__init__", "__main__"}

@@ -15,7 +15,8 @@ PosezooError
 │   └── SelfCheckError       the IR does not compute what the original computes
 ├── CheckpointError          weights could not be read, or do not fit the network
 ├── InferenceError           a model could not be read, compiled or run
-│   └── DecoderError         the outputs of a network are not those that a decoder needs
+│   ├── DecoderError         the outputs of a network are not those that a decoder needs
+│   └── TargetSizeError      a network does not go with the size that was asked for
 ├── ImageError               a picture could not be read or is not one
 ├── OutputError              a result could not be written
 └── MissingPackageError      an optional package is not installed
@@ -154,6 +155,10 @@ class DecoderError(InferenceError):
     def __init__(self, problem: str, *, decoder: str = "", fitting: str = "", hint: str = "") -> None:
         super().__init__(problem, hint=hint)
         self.decoder, self.fitting = decoder, fitting
+
+
+class TargetSizeError(InferenceError):
+    """A network does not go with the size that was asked for."""
 
 
 class ImageError(PosezooError):

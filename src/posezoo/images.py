@@ -20,6 +20,9 @@ from posezoo.files import write_whole
 
 Image = NDArray[np.uint8]
 
+#: What files are taken for pictures where a folder is searched.
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
 # 256 Mi: more than the largest sensors of telephones (200 million); 768 MiB once unpacked.
 MAX_PIXELS = 1 << 28
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,6 +92,30 @@ def read(
         if name not in told or found.arguments[name].found(shapes) is None
     }
     return Checkpoint(path, found, found.chosen(**told | silent | dict(declared or {})), tensors)
+
+
+def networks_of(path: Path) -> tuple[str, ...]:
+    """The names of our networks whose keys and shapes are exactly those of a checkpoint.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+        MissingPackageError: torch is not installed, which builds the networks to compare with.
+    """
+    from posezoo import checkpoints
+    from posezoo.checkpoints.fitting import compare
+    from posezoo.networks.gluon import torch_names
+
+    torch = require("torch", extra="torch")
+    arrays = checkpoints.read(path)
+    fitting = []
+    for name, network in networks.NETWORKS.items():
+        with suppress(CheckpointError, NetworkError), torch.device("meta"):
+            tensors = torch_names(arrays)
+            told = network.arguments_from({key: array.shape for key, array in tensors.items()})
+            wanted = networks.shapes_of(network.build(**network.chosen(**told)))
+            if not compare(tensors, wanted):
+                fitting.append(name)
+    return tuple(fitting)
 
 
 @contextmanager

@@ -10,9 +10,6 @@ from pathlib import Path
 
 from posezoo.errors import ImageError
 
-#: What a folder is searched for; a file that is named is read whatever it is called.
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-
 _MADE_BY_US = re.compile(r".*_poses(_\d+)?")
 
 
@@ -24,6 +21,8 @@ def expand(named: Sequence[str], warn: Callable[[str], None]) -> list[Path]:
     Raises:
         ImageError: there is no image at all.
     """
+    from posezoo.images import SUFFIXES
+
     images: list[Path] = []
     for text in named:
         found = _images_of(text)
@@ -37,6 +36,8 @@ def expand(named: Sequence[str], warn: Callable[[str], None]) -> list[Path]:
 
 
 def _images_of(text: str) -> list[Path]:
+    from posezoo.images import SUFFIXES
+
     path = Path(text)
     if os.path.isdir(path):
         return _wanted([each for each in path.iterdir() if each.suffix.lower() in SUFFIXES])

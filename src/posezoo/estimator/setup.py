@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import InferenceError
+from posezoo.errors import InferenceError, TargetSizeError
 from posezoo.inference import Graph, Network, Preprocessing, Runtime, shape_text
 from posezoo.pose.letterbox import Size
 from posezoo.spec.model import CompositeSpec, ModelSpec
@@ -50,10 +50,10 @@ class Setup:
         """Say that these networks have one size.
 
         Raises:
-            InferenceError: another one was asked for.
+            TargetSizeError: another one was asked for.
         """
         if self.target_size is not None:
-            raise InferenceError(
+            raise TargetSizeError(
                 f"{self.model.full_name}: its input has one size, {self.target_size} cannot be had",
                 hint="leave out the target size",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from posezoo.errors import InferenceError
+from posezoo.errors import InferenceError, TargetSizeError
 from posezoo.estimator.pipeline import Ask, Steps
 from posezoo.estimator.recognition import roles_of
 from posezoo.estimator.setup import Setup, layout_of, only_input, picture_network
@@ -101,8 +101,10 @@ class WholeImage:
         size = self._fit.size(target, aspect)
         try:
             graph.resize(name, layout, size)
-        except InferenceError:
-            if setup.target_size is not None or varies:
+        except InferenceError as error:
+            if setup.target_size is not None:
+                raise TargetSizeError(error.problem, hint="leave out the target size") from error
+            if varies:
                 raise
             return own  # the aspect is a wish only: the letterbox does the rest
         return size

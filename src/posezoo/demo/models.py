@@ -1,0 +1,146 @@
+"""Which model the user means: a name of the zoo, an IR, or a checkpoint that a network of the zoo reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from posezoo.errors import CheckpointError, DecoderError, TargetSizeError, UnknownModelError
+from posezoo.events import Listener, ignore
+from posezoo.files import digest_of
+from posezoo.settings import user_folder
+from posezoo.spec.model import Precision
+
+if TYPE_CHECKING:
+    from posezoo.estimator import Estimator
+    from posezoo.zoo import Zoo
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What a word of ``-at`` stands for.
+
+    Attributes:
+        decoder: a name of ``pose.decoders.DECODERS``; empty: the model's own.
+        options: of the decoder.
+    """
+
+    decoder: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: By the words that Open Model Zoo's demo takes, and ours.
+ARCHITECTURES: dict[str, Architecture] = {
+    "ae": Architecture("associative_embedding", {"delta": 0.0}),
+    "higherhrnet": Architecture("associative_embedding", {"delta": 0.5}),
+    "openpose": Architecture("openpose"),
+    "topdown": Architecture("heatmap"),
+    "blazepose": Architecture("blazepose"),
+    "auto": Architecture(),
+}
+
+
+class Opener(Protocol):
+    """Makes a model ready to use."""
+
+    def __call__(self, **how: Any) -> Estimator:
+        """The model, on the zoo's device; ``how`` is what else ``estimator.load`` takes.
+
+        Raises:
+            InferenceError: it cannot be run so.
+        """
+        ...
+
+
+def find_model(
+    text: str, zoo: Zoo, precision: Precision, architecture: str = "auto", *, listener: Listener = ignore
+) -> Opener:
+    """The model that is meant, fetched and converted where that is still to be done.
+
+    Args:
+        text: a model's name, the path of an .xml, or of a checkpoint.
+        zoo: where names are looked up.
+        precision: of the IR of a model of the zoo.
+        architecture: a word of ``ARCHITECTURES``.
+        listener: told what happens.
+
+    Raises:
+        UnknownModelError: there is neither such a model nor such a file.
+        DecoderError: the model is of another architecture.
+        PosezooError: it cannot be fetched or converted, or the checkpoint is no network's.
+    """
+    wanted = ARCHITECTURES[architecture]
+    if text.lower().endswith(".xml"):
+        return _of_ir(Path(text), zoo, wanted, listener)
+    if os.path.isfile(text):
+        return _of_ir(_converted(Path(text), zoo, listener), zoo, wanted, listener)
+    return _of_zoo(text, zoo, precision, wanted, listener)
+
+
+def _of_ir(xml: Path, zoo: Zoo, wanted: Architecture, listener: Listener) -> Opener:
+    decoder = wanted.decoder or None
+    return _advised(partial(zoo.compile_ir, xml, listener=listener, decoder=decoder, **wanted.options))
+
+
+def _of_zoo(name: str, zoo: Zoo, precision: Precision, wanted: Architecture, listener: Listener) -> Opener:
+    try:
+        model = zoo.registry.find(name)
+    except UnknownModelError as error:
+        if os.sep in name or "." in name:
+            raise UnknownModelError(f"{name}: no such file, and no model of the zoo") from error
+        raise
+    own = model.decoder.name if model.decoder is not None else ""
+    if wanted.decoder and own and wanted.decoder != own:
+        raise DecoderError(
+            f"{name} is decoded by {own}, not by {wanted.decoder}", hint=f"try -at {architecture_of(own)}"
+        )
+    irs = {**zoo.irs(model, precision, listener=listener), **zoo.detector_irs(model, listener=listener)}
+    return _advised(partial(zoo.compile, model, irs, **wanted.options))
+
+
+def _converted(checkpoint: Path, zoo: Zoo, listener: Listener) -> Path:
+    """The IR of a checkpoint; made once for the same bytes, in the user's cache folder."""
+    from posezoo import pretrained
+
+    fitting = pretrained.networks_of(checkpoint)
+    if len(fitting) != 1:
+        which = (
+            f"several networks of the zoo read it: {', '.join(fitting)}"
+            if fitting
+            else ("no network of the zoo reads it: keys or shapes are others")
+        )
+        hint = (
+            "posezoo convert --network NETWORK --checkpoint FILE tells what differs, and makes an .xml for -m"
+        )
+        raise CheckpointError(f"{checkpoint}: {which}", hint=hint)
+    zoo, spec = zoo.with_weights(checkpoint, fitting[0])
+    folder = user_folder("cache") / "checkpoints" / digest_of(checkpoint).value[:16]
+    zoo = replace(zoo, layout=replace(zoo.layout, output_dir=folder))
+    return zoo.convert(spec, (Precision.FP16,), listener=listener)[Precision.FP16]
+
+
+def architecture_of(decoder: str) -> str:
+    """The word of ``-at`` for a decoder: the first that stands for it, else auto."""
+    return next((word for word, each in ARCHITECTURES.items() if each.decoder == decoder), "auto")
+
+
+def _advised(opener: Opener) -> Opener:
+    """The same, but what does not fit is told by the demo's options."""
+
+    def open_model(**how: Any) -> Estimator:
+        try:
+            return opener(**how)
+        except DecoderError as error:
+            hint = f"try -at {architecture_of(error.fitting)}" if error.fitting else error.hint
+            raise DecoderError(
+                error.problem, decoder=error.decoder, fitting=error.fitting, hint=hint
+            ) from error
+        except TargetSizeError as error:
+            problem = f"--tsize {how['target_size']}: {error.problem}"
+            raise TargetSizeError(problem, hint="leave out --tsize") from error
+
+    return open_model

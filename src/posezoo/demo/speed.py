@@ -1,0 +1,89 @@
+"""How fast frames go through: of each mode, now and over all, and of each step."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+# What is shown on a frame is the mean over so long: it can be read, and still follows.
+_NOW_S = 1.0
+
+
+@dataclass(slots=True)
+class Speed:
+    """Frames a second, and latency: from before a frame is read to after it is shown or written.
+
+    Attributes:
+        frames: how many are done.
+        latency_s: of all of them together.
+        running_s: how long the mode ran, from when it was switched on to its last frame.
+    """
+
+    frames: int = 0
+    latency_s: float = 0.0
+    running_s: float = 0.0
+    _since: float = 0.0
+    _recent: deque[tuple[float, float]] = field(default_factory=deque)
+
+    def begin(self, now: float) -> None:
+        """The mode is switched on; frames count from here."""
+        self._since = now
+        self._recent.clear()
+
+    def done(self, begun: float, now: float) -> None:
+        """A frame whose reading begun then is done now; both in seconds of one clock."""
+        self.frames += 1
+        self.latency_s += now - begun
+        self.running_s += now - self._since
+        self._since = now
+        self._recent.append((now, now - begun))
+        while self._recent[0][0] < now - _NOW_S and len(self._recent) > 2:
+            self._recent.popleft()
+
+    @property
+    def fps(self) -> float:
+        """Frames a second, over all; 0 where there are none."""
+        return self.frames / self.running_s if self.running_s else 0.0
+
+    @property
+    def latency_ms(self) -> float:
+        """The mean over all; 0 where there are no frames."""
+        return 1e3 * self.latency_s / self.frames if self.frames else 0.0
+
+    def now(self) -> tuple[float, float] | None:
+        """Frames a second and latency in ms over about the last second; None before two are done."""
+        if len(self._recent) < 2:
+            return None
+        span = self._recent[-1][0] - self._recent[0][0]
+        latency = sum(each for _, each in self._recent) / len(self._recent)
+        return (len(self._recent) - 1) / span if span else 0.0, 1e3 * latency
+
+
+@dataclass(slots=True)
+class Steps:
+    """How long each step of a frame took, in seconds and in order.
+
+    Steps of several frames run at once, so their times may add up to more than the run took.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def add(self, name: str, seconds: float) -> None:
+        """A step took so long, once more."""
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add the time of a block to a step."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(name, time.perf_counter() - begun)
+
+    def milliseconds_each(self, frames: int) -> dict[str, float]:
+        """The mean of each step over so many frames, in ms."""
+        return {name: 1e3 * seconds / max(1, frames) for name, seconds in self.seconds.items()}

@@ -1,0 +1,269 @@
+"""The loop: every frame once and in order, whatever the mode, the keys and the writers do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes.finder import Finder
+from posezoo.demo.monitors import Monitors
+from posezoo.demo.outputs import Output
+from posezoo.demo.painting import label, paint
+from posezoo.demo.player import Mode, Player, Style
+from posezoo.demo.reports import lines, raw_line, report
+from posezoo.demo.sources import Frame, Source
+from posezoo.errors import ImageError
+from posezoo.pose.keypoints import Pose
+
+BLANK = np.full((240, 320, 3), 90, np.uint8)
+
+
+def pose(score: float = 0.9, keypoint_score: float = 0.9) -> Pose:
+    """Somebody in the middle of the picture."""
+    places = np.linspace((140, 60), (180, 180), 17, dtype=np.float32)
+    keypoints = np.concatenate([places, np.full((17, 1), keypoint_score, np.float32)], axis=1)
+    return Pose(keypoints, "coco-17", score, (140, 60, 180, 180))
+
+
+class Frames(Source):
+    """A camera that takes so long for each frame."""
+
+    def __init__(self, frames: int, seconds: float = 0.0, pictures: bool = False) -> None:
+        self.name, self.size = "fake", (320, 240)
+        self.pictures = [Path("a.png")] if pictures else []
+        self._frames, self._seconds = frames, seconds
+        self.is_closed = False
+
+    def frames(self) -> Iterator[Frame]:
+        try:
+            for index in range(self._frames):
+                begun = time.perf_counter()
+                time.sleep(self._seconds)
+                yield Frame(index, self.name, BLANK, begun)
+        finally:
+            self.is_closed = True
+
+
+class Keyboard:
+    """A screen whose user presses keys at certain pictures."""
+
+    def __init__(self, keys: dict[int, str] | None = None, waits: str = "") -> None:
+        self.keys, self.waits = keys or {}, list(waits)
+        self.pictures: list[np.ndarray] = []
+        self.is_open = True
+
+    def show(self, picture: np.ndarray) -> str:
+        self.pictures.append(picture)
+        return self.keys.get(len(self.pictures) - 1, "")
+
+    def wait(self) -> str:
+        return self.waits.pop(0)
+
+
+class Kept(Output):
+    """Keeps the numbers of what it is given."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.numbers: list[int] = []
+        self.seconds = seconds
+
+    def write(self, frame: Frame, picture: np.ndarray) -> None:
+        time.sleep(self.seconds)
+        self.numbers.append(frame.index)
+
+
+def player(source: Source, *finders: Finder, **others) -> tuple[Player, list[Mode]]:
+    names = ("User specified", "Min latency")
+    modes = [Mode(name, lambda each=each: each) for name, each in zip(names, finders, strict=False)]
+    style = others.pop("style", Style())
+    monitors = others.pop("monitors", Monitors())
+    return Player(source, modes, style=style, monitors=monitors, **others), modes
+
+
+def test_every_frame_is_found_shown_and_written_once_in_order():
+    found, screen, kept = [], Keyboard(), Kept()
+    playing, _ = player(
+        Frames(20),
+        Finder(requests=4, poses=[pose()]),
+        screen=screen,
+        outputs=[kept],
+        found=lambda frame, poses: found.append((frame.index, len(poses))),
+    )
+    playing.play()
+    assert found == [(index, 1) for index in range(20)]
+    assert kept.numbers == list(range(20))
+    assert len(screen.pictures) == playing.frames == 20
+    assert (screen.pictures[0] != BLANK).any()
+
+
+def test_latency_runs_from_before_a_frame_is_read_to_after_it_is_written():
+    playing, (mode,) = player(Frames(5, seconds=0.03), Finder(seconds=0.02), outputs=[Kept(seconds=0.04)])
+    playing.play()
+    assert 90 <= mode.speed.latency_ms < 200
+    assert 5 <= mode.speed.fps < 1 / 0.09
+    each = playing.steps.milliseconds_each(playing.frames)
+    assert each["read"] >= 30
+    assert each["find poses"] >= 20
+    assert each["write"] >= 40
+
+
+def test_tab_lets_what_is_in_flight_finish_and_goes_on_in_the_other_mode():
+    many, one, kept = Finder(requests=4), Finder(requests=1), Kept()
+    playing, (first, second) = player(Frames(30), many, one, screen=Keyboard({9: "\t"}), outputs=[kept])
+    playing.play()
+    assert kept.numbers == list(range(30))
+    assert many.taken == list(range(13))  # ten are done when Tab comes, three more in flight
+    assert one.taken == list(range(13, 30))
+    assert (many.most_in_flight, one.most_in_flight) == (4, 1)
+    assert (first.speed.frames, second.speed.frames) == (13, 17)
+
+
+def test_tab_again_goes_back_and_a_mode_is_opened_once():
+    opened = []
+
+    def opens(name: str) -> Finder:
+        opened.append(name)
+        return Finder()
+
+    modes = [Mode(name, lambda name=name: opens(name)) for name in ("one", "two")]
+    keys = Keyboard({2: "\t", 5: "\t", 8: "\t"})
+    playing = Player(Frames(12), modes, style=Style(), monitors=Monitors(), screen=keys)
+    playing.play()
+    assert [mode.speed.frames for mode in modes] == [6, 6]
+    assert opened == ["one", "two"]
+
+
+def test_what_nobody_switches_on_is_never_opened():
+    modes = [Mode("one", Finder), Mode("two", lambda: pytest.fail("opened"))]
+    Player(Frames(3), modes, style=Style(), monitors=Monitors()).play()
+
+
+@pytest.mark.parametrize("key", ["q", "\x1b"])
+def test_q_and_escape_end_it_with_what_is_in_flight_done(key):
+    kept, source = Kept(), Frames(1000)
+    playing, _ = player(source, Finder(requests=3), screen=Keyboard({5: key}), outputs=[kept])
+    playing.play()
+    assert kept.numbers == list(range(8))
+    assert source.is_closed
+
+
+def test_closing_the_window_ends_it():
+    class Closed(Keyboard):
+        def show(self, picture):
+            self.is_open = len(self.pictures) < 4
+            return super().show(picture)
+
+    playing, _ = player(Frames(1000), Finder(), screen=Closed())
+    playing.play()
+    assert playing.frames == 5
+
+
+def test_a_failure_lets_go_of_the_source():
+    class Failing(Finder):
+        def stream(self, items, image):
+            next(items)
+            raise ImageError("no such thing")
+            yield
+
+    source = Frames(10)
+    playing, _ = player(source, Failing())
+    with pytest.raises(ImageError):
+        playing.play()
+    assert source.is_closed
+
+
+def test_monitor_keys_show_and_hide():
+    screen = Keyboard({0: "c", 4: "c"})
+    playing, _ = player(Frames(8), Finder(), screen=screen)
+    playing.play()
+    corner = [bool((picture[-3:, :40] != 90).any()) for picture in screen.pictures]
+    assert corner == [False, True, True, True, True, False, False, False]
+
+
+def test_a_picture_stays_until_a_key_and_monitors_come_at_once():
+    screen = Keyboard(waits="cmx" + "q")
+    playing, _ = player(Frames(5, pictures=True), Finder(), screen=screen)
+    playing.play()
+    assert playing.frames == 2  # x: the next one, q: the end
+    corners = [int((picture[-40:, :40] != 90).any(axis=2).sum()) for picture in screen.pictures]
+    assert corners[0] == 0 < corners[1] < corners[2] == corners[3]
+
+
+@pytest.mark.parametrize("requests", [1, 3, 10])
+def test_every_picture_waits_for_its_key_however_many_are_in_flight(requests):
+    screen = Keyboard(waits="xxxxx")
+    playing, _ = player(Frames(5, pictures=True), Finder(requests), screen=screen)
+    playing.play()
+    assert (playing.frames, screen.waits) == (5, [])
+
+
+def test_waiting_for_a_key_does_not_slow_the_model_down():
+    class Slow(Keyboard):
+        def wait(self):
+            time.sleep(0.1)
+            return "x"
+
+    playing, (mode,) = player(Frames(5, pictures=True), Finder(requests=3), screen=Slow())
+    playing.play()
+    assert mode.speed.fps > 20
+    assert mode.speed.latency_ms < 50
+
+
+def test_what_is_below_the_threshold_does_not_count():
+    found = []
+    finder = Finder(poses=[pose(0.5), pose(0.3)])
+    playing, _ = player(
+        Frames(1), finder, style=Style(min_score=0.4), found=lambda frame, poses: found.extend(poses)
+    )
+    playing.play()
+    assert [each.score for each in found] == [0.5]
+    painted = [paint(BLANK, [pose(0.9, score)], min_score=0.4) for score in (0.39, 0.41)]
+    assert [(each != BLANK).any() for each in painted] == [False, True]
+
+
+def test_pictures_fit_the_size_asked_for_and_poses_with_them():
+    small = paint(BLANK, [pose()], min_score=0.1, within=(160, 1000))
+    assert small.shape == (120, 160, 3)
+    rows, columns = np.nonzero((small != 90).any(axis=2))
+    assert columns.min() >= 70 - 6 and columns.max() <= 90 + 6
+    assert rows.min() >= 30 - 6 and rows.max() <= 90 + 6
+    assert paint(BLANK, [], min_score=0.1, within=(4000, 4000)).shape == BLANK.shape
+
+
+def test_speeds_are_written_on_the_frame():
+    screen = Keyboard()
+    playing, _ = player(Frames(4), Finder(seconds=0.01), screen=screen)
+    playing.play()
+    expected = BLANK.copy()
+    label(expected, ["User specified"])
+    assert (screen.pictures[0] == expected).all()
+    assert (screen.pictures[3] != expected)[20:60, :150].any()
+
+
+def test_a_raw_line_is_the_score_then_x_y_and_score_of_each_keypoint():
+    words = raw_line(person_of_three()).split()
+    assert words == ["0.75", "1.0", "2.0", "0.50", "3.5", "4.0", "0.25", "0.0", "0.0", "0.00"]
+
+
+def person_of_three() -> Pose:
+    return Pose(np.array([[1, 2, 0.5], [3.5, 4, 0.25], [0, 0, 0]], np.float32), "coco-17", 0.75, (1, 2, 4, 4))
+
+
+def test_the_end_tells_both_modes_every_step_and_what_was_dropped():
+    kept = Kept()
+    kept.path, kept.written, kept.dropped = "out.avi", 7, 3
+    playing, modes = player(Frames(10), Finder(), Finder(), screen=Keyboard({3: "\t"}), outputs=[kept])
+    playing.play()
+    told = report(playing, modes, [kept], Monitors(), [ImageError("b.png: is empty")])
+    assert told["frames"] == 10
+    assert [mode["frames"] for mode in told["modes"].values()] == [4, 6]
+    assert all(mode["fps"] > 0 and mode["latency_ms"] > 0 for mode in told["modes"].values())
+    assert list(told["steps_ms"]) == ["read", "find poses", "draw", "show", "write"]
+    assert told["failed"] == ["b.png: is empty"]
+    text = "\n".join(lines(told))
+    for words in ("User specified", "Min latency", "find poses", "out.avi: 7 written, 3 dropped"):
+        assert words in text

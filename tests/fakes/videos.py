@@ -1,0 +1,54 @@
+"""Small videos and MJPEG streams whose every frame tells its number by its brightness."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+SIZE = (64, 48)
+STEP = 8  # of brightness from frame to frame: 31 frames at most
+
+
+def frame(number: int) -> np.ndarray:
+    return np.full((SIZE[1], SIZE[0], 3), number * STEP, np.uint8)
+
+
+def number_of(image: np.ndarray) -> int:
+    """Which frame it is, after whatever a codec did to it."""
+    return round(float(image.mean()) / STEP)
+
+
+def write_video(path: Path, frames: int = 20, codec: str = "MJPG", fps: float = 25) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*codec), fps, SIZE)
+    assert writer.isOpened()
+    for number in range(frames):
+        writer.write(frame(number))
+    writer.release()
+    return path
+
+
+def read_video(path: Path) -> list[np.ndarray]:
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    images = []
+    while True:
+        done, image = capture.read()
+        if not done:
+            return images
+        images.append(image)
+
+
+def mjpeg(frames: int = 20) -> bytes:
+    """The body that a network camera sends."""
+    parts = []
+    for number in range(frames):
+        data = cv2.imencode(".jpg", frame(number))[1].tobytes()
+        parts.append(
+            b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n" % (len(data), data)
+        )
+    return b"".join(parts)
+
+
+#: What such a camera says before the body.
+MJPEG = {"Content-Type": "multipart/x-mixed-replace; boundary=frame"}
