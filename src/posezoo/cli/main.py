@@ -23,6 +23,7 @@ VERBS = (
     "convert",
     "get",
     "run",
+    "demo",
     "verify",
     "record",
     "doctor",

@@ -270,3 +270,18 @@ def ir_precision(text: str) -> Precision:
     if text not in list(Precision):
         raise argparse.ArgumentTypeError(f"expected one of {', '.join(Precision)}, got {text!r}")
     return Precision(text)
+
+
+def score(text: str) -> float:
+    """An argparse type: from which score on something counts.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no number from 0 to 1.
+    """
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}") from error
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
+    return number

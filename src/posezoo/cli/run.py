@@ -77,7 +77,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     parser.add_argument(
         "--min_score",
-        type=_score,
+        type=options.score,
         metavar="S",
         help="draw keypoints from this score on (default: what the model's decoder calls seen, 0.1 to 0.5)",
     )
@@ -240,13 +240,3 @@ def _print_summary(summary: dict[str, Any], results: Path) -> None:
     )
     for name, seconds in summary["seconds"].items():
         print(f"{seconds:9.2f} s  {name}")
-
-
-def _score(text: str) -> float:
-    try:
-        score = float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}") from error
-    if not 0 <= score <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
-    return score
