@@ -7,7 +7,7 @@ PIN    ?= -c constraints.txt
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all check zoo cards docs mo-env bench resolve peer-env clean
+.PHONY: help quickstart test test-all check zoo cards docs mo-env demo-env bench resolve peer-env clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,14 @@ build/mo-env/.installed:
 	@touch $@
 
 mo-env: build/mo-env/.installed  ## an environment with openvino-dev 2024.6, which tests and benchmarks compare with
+
+# The headless OpenCV of the other environments has no windows, and the two cannot lie side by side.
+build/demo-env/.installed: setup.cfg constraints.txt
+	$(PYTHON) -m venv build/demo-env
+	build/demo-env/bin/python -m pip --disable-pip-version-check --quiet install $(PIN) --editable '.[window]'
+	@touch $@
+
+demo-env: build/demo-env/.installed  ## an environment whose OpenCV has windows, which tests of the demo look through
 
 # openvino.runtime, which that package imports, ended with OpenVINO 2025.
 build/model-api-env/.installed: constraints.txt

@@ -1,0 +1,205 @@
+"""The window: what is seen on a screen, and what keys do; on one that nobody sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from conftest import ROOT, by_digest
+from fakes.desktop import Desktop, until
+from fakes.scaling_irs import write_ir
+from posezoo.demo.painting import label
+
+PYTHON = ROOT / "build" / "demo-env" / "bin" / "python"
+CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
+TITLE = "posezoo demo"
+GREY = 90
+
+pytestmark = [
+    pytest.mark.skipif(not PYTHON.is_file(), reason="needs an OpenCV with windows: make demo-env"),
+    pytest.mark.skipif(
+        not shutil.which("Xvfb") or not shutil.which("xdotool"), reason="needs Xvfb and xdotool"
+    ),
+]
+
+
+@pytest.fixture
+def desktop(tmp_path) -> Iterator[Desktop]:
+    (tmp_path / "screen").mkdir()
+    with Desktop(tmp_path / "screen") as desktop:
+        yield desktop
+
+
+class Running:
+    """The demo in a process of its own, with an OpenCV that has windows."""
+
+    def __init__(self, desktop: Desktop, folder: Path, source: Path, *args: object) -> None:
+        network = write_ir(folder / "tiny.xml", {"heatmaps": 19, "pafs": 38})
+        model = () if "-m" in args else ("-m", network)
+        command = [PYTHON, "-m", "posezoo", "demo", *model, "-i", source, "--format", "json", *args]
+        self.desktop = desktop
+        self._child = subprocess.Popen(
+            list(map(str, command)),
+            env={**desktop.environ, "PYTHONPATH": str(ROOT / "src")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Running:
+        self.until(lambda: self.desktop.shows(TITLE))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._child.poll() is None:
+            self._child.kill()
+            self._child.communicate()
+
+    def until(self, holds: Callable[[], object]) -> None:
+        """Wait until something holds, unless the demo ends before."""
+        until(lambda: self._child.poll() is not None or holds())
+        assert self._child.poll() is None, self._child.communicate()
+
+    def end(self) -> dict[str, object]:
+        """Its report, once it has ended."""
+        out, err = self._child.communicate(timeout=30)
+        assert self._child.returncode == 0, err
+        assert "qt" not in err.lower()
+        return json.loads(out)
+
+
+@pytest.fixture
+def video(tmp_path) -> Path:
+    """Grey, so that all that is seen was drawn in."""
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (640, 480))
+    for _ in range(10):
+        writer.write(np.full((480, 640, 3), GREY, np.uint8))
+    writer.release()
+    return tmp_path / "v.avi"
+
+
+def mode_on(desktop: Desktop) -> str:
+    """Which mode's name stands in the upper left corner."""
+    seen = desktop.picture()[:20, :240].astype(int)
+    for name in ("User specified", "Min latency"):
+        expected = np.full((480, 640, 3), GREY, np.uint8)
+        label(expected, [name])
+        if np.abs(seen - expected[:20, :240]).max() < 12:
+            return name
+    return ""
+
+
+def corner(desktop: Desktop) -> int:
+    """How much is drawn into the lower left corner of the frame."""
+    return int((np.abs(desktop.picture()[360:480, :150].astype(int) - GREY) > 12).any(axis=2).sum())
+
+
+def test_tab_goes_from_mode_to_mode_and_q_ends_with_the_speeds_of_both(desktop, tmp_path, video):
+    with Running(desktop, tmp_path, video, "--loop", "-nireq", "3") as running:
+        running.until(lambda: mode_on(desktop) == "User specified")
+        desktop.press("Tab", TITLE)
+        running.until(lambda: mode_on(desktop) == "Min latency")
+        desktop.press("Tab", TITLE)
+        running.until(lambda: mode_on(desktop) == "User specified")
+        desktop.press("q", TITLE)
+        told = running.end()
+    assert told["requests"] == 3
+    for mode in told["modes"].values():
+        assert mode["frames"] > 0 and mode["fps"] > 0 and mode["latency_ms"] > 0
+    assert list(told["steps_ms"]) == ["read", "find poses", "draw", "show", "write"]
+
+
+@pytest.mark.parametrize("key", ["c", "d", "m", "h"])
+def test_a_monitors_key_shows_and_hides_it(desktop, tmp_path, video, key):
+    with Running(desktop, tmp_path, video, "--loop") as running:
+        running.until(lambda: mode_on(desktop) != "" and corner(desktop) == 0)
+        desktop.press(key, TITLE)
+        running.until(lambda: corner(desktop) > 500)
+        desktop.press(key, TITLE)
+        running.until(lambda: corner(desktop) == 0)
+        desktop.press("Escape", TITLE)
+        running.end()
+
+
+def test_capital_letters_do_the_same(desktop, tmp_path, video):
+    with Running(desktop, tmp_path, video, "--loop", "-u", "c") as running:
+        running.until(lambda: corner(desktop) > 500)
+        desktop.press("C", TITLE)
+        running.until(lambda: corner(desktop) == 0)
+        desktop.press("Q", TITLE)
+        running.end()
+
+
+def test_a_photo_stays_with_its_person_until_a_key_is_pressed(
+    desktop, tmp_path, mirror, blazepose, monkeypatch
+):
+    monkeypatch.setitem(desktop.environ, "POSEZOO_OUTPUT_DIR", str(blazepose.output_dir))
+    photo = tmp_path / "camera.png"
+    shutil.copy(by_digest(mirror, CAMERA), photo)
+    with Running(desktop, tmp_path, photo, "-m", "blazepose-full", "-o", tmp_path / "out.png") as running:
+        running.until(lambda: (tmp_path / "out.png").exists())
+        drawn = cv2.imread(str(tmp_path / "out.png"))
+        running.until(lambda: (desktop.picture()[:512, :512] == drawn).mean() > 0.99)
+        desktop.press("x", TITLE)
+        assert running.end()["frames"] == 1
+    assert (drawn != cv2.imread(str(photo))).any(axis=2).mean() > 0.01
+
+
+def test_a_window_that_was_closed_is_known_to_be_so_and_nobody_waits_for_its_keys(desktop):
+    """xdotool cannot click on a cross that no window manager draws: OpenCV closes it in the user's stead."""
+    code = (
+        "import cv2, numpy as np\n"
+        "from posezoo.demo.window import Window\n"
+        "with Window('posezoo demo') as window:\n"
+        "    window.show(np.zeros((100, 100, 3), np.uint8))\n"
+        "    print(window.is_open)\n"
+        "    cv2.destroyWindow('posezoo demo')\n"
+        "    print(repr(window.wait()), window.is_open)"
+    )
+    environ = {**desktop.environ, "PYTHONPATH": str(ROOT / "src")}
+    ended = subprocess.run([PYTHON, "-c", code], env=environ, capture_output=True, text=True, timeout=30)
+    assert ended.stdout.split() == ["True", "''", "False"], ended.stderr
+
+
+def refused(tmp_path: Path, video: Path, python: str, **environ: str) -> str:
+    network = write_ir(tmp_path / "tiny.xml", {"heatmaps": 19, "pafs": 38})
+    plain = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}
+    ended = subprocess.run(
+        [python, "-m", "posezoo", "demo", "-m", network, "-i", video],
+        env={**plain, "PYTHONPATH": str(ROOT / "src"), **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    return ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({}, r"there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set"),
+        ({"DISPLAY": ":4711"}, r"the display :4711 cannot be opened"),
+    ],
+)
+def test_a_display_that_is_not_there_is_told_with_the_way_without(tmp_path, video, environ, said):
+    error, hint = refused(tmp_path, video, str(PYTHON), **environ).splitlines()
+    assert re.fullmatch(f"error: {said}", error)
+    assert hint == "  hint: say -no_show to go without a window"
+
+
+def test_an_opencv_without_windows_is_told_with_the_extra_that_brings_them(tmp_path, video):
+    error, hint = refused(tmp_path, video, sys.executable, DISPLAY=":0").splitlines()
+    assert error == "error: this OpenCV comes without windows (opencv-python-headless)"
+    assert "install the extra [window]" in hint
