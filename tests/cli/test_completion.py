@@ -188,7 +188,7 @@ def test_names_answer_while_a_finger_is_on_tab(tmp_path):
         begun = spent()
         assert posezoo("completion", "--names", "--models_dir", tmp_path / "models").returncode == 0
         seconds.append(spent() - begun)
-    assert min(seconds) < 0.1
+    assert min(seconds) < 0.25  # 0.09 on a quiet machine; to read all 300 files takes longer
 
 
 @pytest.mark.parametrize(
