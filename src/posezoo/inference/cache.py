@@ -67,7 +67,7 @@ def keep(compiled: Any, path: Path) -> None:
         content = stream.getbuffer()
         content[:_DIGITS] = hashlib.sha256(content[_DIGITS:]).hexdigest().encode()
         content.release()
-        write_whole(path, stream.getvalue())
+        write_whole(path, stream.getvalue(), lasting=False)
         _tidy(path.parent)
     except (RuntimeError, OSError, OutputError):
         return
