@@ -127,15 +127,16 @@ class Zoo:
         )
         return converted.irs
 
-    def export_onnx(self, spec: ModelSpec) -> Path:
+    def export_onnx(self, spec: ModelSpec, *, force: bool = False) -> Path:
         """The ONNX that a checkpoint of a network of ours becomes, from files that are there.
 
         Raises:
-            ConversionError: the files are not there, or the model is no network of ours.
+            ConversionError: the files are not there, the model is no network of ours, or the ONNX of another
+                checkpoint would be replaced without force.
         """
         from posezoo.convert.convert import export_onnx
 
-        return export_onnx(spec, self.layout)
+        return export_onnx(self.lock.pinned(spec), self.layout, force=force)
 
     def with_weights(self, checkpoint: Path, model: ModelSpec | str, name: str = "") -> tuple[Zoo, ModelSpec]:
         """The zoo that knows where weights of the user's own lie, and the model that they make.
@@ -178,7 +179,7 @@ class Zoo:
 
         self.network_of(spec)
         self.download(spec, listener=listener)
-        return verified(spec, self.layout)
+        return verified(self.lock.pinned(spec), self.layout)  # pinned only now, where it was trusted
 
     def get(
         self,

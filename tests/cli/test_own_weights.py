@@ -159,6 +159,9 @@ def test_a_script_of_open_model_zoo_s_converts_them(zoo, checkpoint, tmp_path):
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (0, "")
     assert (tmp_path / "ir" / "public" / "small" / "FP16" / "small.bin").is_file()
+    card = (tmp_path / "ir" / "public" / "small" / "README.md").read_text("utf-8")
+    assert "| `data` | 1, 3, any, any | NCHW |" in card
+    assert "256, 192" not in card
 
 
 @pytest.mark.parametrize(
@@ -175,3 +178,31 @@ def test_flags_that_do_not_go_together_are_wrong_usage(args, said):
     ended = posezoo("convert", *args)
     assert ended.returncode == 2
     assert said in ended.stderr
+
+
+def test_onnx_of_other_weights_is_replaced_only_when_told_to(converted, checkpoint, other, tmp_path):
+    ours = ("convert", "--network", NETWORK, "--onnx_only")
+    beside_their_ir = posezoo(*ours, "--checkpoint", other, "-o", converted[0])
+    assert beside_their_ir.returncode == 1
+    assert f"{NETWORK}.xml: is the IR of another checkpoint" in beside_their_ir.stderr
+    here = ("-o", tmp_path)
+    first = posezoo(*ours, "--checkpoint", checkpoint, *here)
+    onnx = tmp_path / "public" / NETWORK / f"{NETWORK}.onnx"
+    before = onnx.read_bytes()
+    assert posezoo(*ours, "--checkpoint", checkpoint, *here).stdout == first.stdout
+    refused = posezoo(*ours, "--checkpoint", other, *here)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"error: {onnx}: is another ONNX\n  hint: --model_name" in refused.stderr
+    assert onnx.read_bytes() == before
+    assert posezoo(*ours, "--checkpoint", other, *here, "--force").stdout == first.stdout
+    assert onnx.read_bytes() != before
+
+
+def test_a_dry_run_of_onnx_alone_says_what_cannot_be(zoo, tmp_path):
+    planned = posezoo("convert", "small", "--models_dir", zoo, "-o", tmp_path, "--onnx_only", "--dry_run")
+    would, but = planned.stdout.splitlines()
+    assert would == f"small: would write {tmp_path}/public/small/small.onnx"
+    assert but.startswith("small: but cannot: ") and but.endswith(f"{NETWORK}.params: is not there")
+    refused = posezoo("convert", "blazepose-full", "-o", tmp_path, "--onnx_only", "--dry_run")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "pose-detection-mediapipe: is published as tflite, and no network of ours" in refused.stderr

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+import posezoo as posezoo_api
 from fakes.command import posezoo
 from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.convert.own_weights import generate
+from posezoo.spec.model import NetworkChoice
 
 
 @pytest.fixture
@@ -112,3 +115,20 @@ def test_the_lock_lies_beside_the_settings_in_use_else_here(zoo, monkeypatch):
     if sys.platform == "linux":
         assert read_settings({}, environ)["lock"].value == config.with_name("posezoo.lock")
     assert read_settings({"lock": "mine.lock"}, environ)["lock"].value == Path("mine.lock")
+
+
+def test_what_was_trusted_is_good_for_onnx_and_pytorch_too(tmp_path, monkeypatch):
+    pytest.importorskip("torch", reason="needs torch")
+    network, weights = NetworkChoice("mobile_pose_mobilenetv3_small"), tmp_path / "weights.pth"
+    generate(network, weights)
+    loose = {**declared_file(weights), "size": "unknown", "max_size": 20_000_000, "checksum": "unknown"}
+    ends = {"inputs": None, "outputs": [{"name": "heatmaps", "shape": [1, 17, 64, 48]}]}
+    said = {"framework": "pytorch", "network": {"name": network.name}, "checkpoint": weights.name, **ends}
+    write_model(tmp_path / "models", "loose", model_yml(files=[loose], **said))
+    monkeypatch.chdir(tmp_path)
+    where = {"models_dir": ["models"], "output_dir": "out"}
+    assert posezoo_api.network("loose", trust_on_first_use=True, **where).state_dict()
+    assert posezoo_api.network("loose", **where).state_dict()
+    (tmp_path / "posezoo.lock").rename(tmp_path / "x.lock")
+    ended = run(tmp_path, "convert", "loose", "--onnx_only")
+    assert (ended.returncode, ended.stdout) == (0, f"{tmp_path}/out/public/loose/loose.onnx\n"), ended.stderr

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
     def make(spec: ModelSpec, listener: Listener) -> Mapping[Precision, Path]:
         return zoo.convert(
-            _sized(spec, args),
+            spec,
             args.precisions,
             force=args.force,
             keep_onnx=args.keep_onnx,
@@ -67,11 +67,11 @@ def run(args: argparse.Namespace) -> int:
         )
 
     def plan(spec: ModelSpec) -> Sequence[str]:
-        return in_words(conversion=zoo.plan_conversion(_sized(spec, args), args.precisions, force=args.force))
+        return in_words(conversion=zoo.plan_conversion(spec, args.precisions, force=args.force))
 
     if args.onnx_only:
         return _export(args, zoo, selection)
-    return make_irs(args, zoo, make, plan, selection)
+    return make_irs(args, zoo, make, plan, selection, lambda spec: _sized(spec, args))
 
 
 def make_irs(
@@ -80,10 +80,12 @@ def make_irs(
     make: Callable[[ModelSpec, Listener], Mapping[Precision, Path]],
     plan: Callable[[ModelSpec], Sequence[str]],
     selection: Selection | None = None,
+    sized: Callable[[ModelSpec], ModelSpec] = lambda spec: spec,
 ) -> int:
     """Make the IR and the card of each selected model, or show the plan; print the paths of the IR."""
 
     def work(spec: ModelSpec) -> dict[str, object]:
+        spec = sized(spec)
         if args.dry_run:
             return {"plan": plan(spec)}
         irs = make(spec, console)
@@ -103,15 +105,23 @@ def make_irs(
 
 def _export(args: argparse.Namespace, zoo: Zoo, selection: Selection | None) -> int:
     def work(spec: ModelSpec) -> dict[str, object]:
+        sized = _sized(spec, args)
         if args.dry_run:
-            return {"plan": [f"would write {zoo.layout.onnx(spec)}"]}
-        return {"files": [str(zoo.export_onnx(_sized(spec, args)))]}
+            return {"plan": _export_in_words(zoo, sized, force=args.force)}
+        return {"files": [str(zoo.export_onnx(sized, force=args.force))]}
 
     with Console(quiet=args.quiet) as console:
         selection = selection or jobs.select(zoo.registry, options.patterns_of(args), console)
         report = jobs.for_each(selection, work, console)
     report.print(args.format)
     return report.exit_code
+
+
+def _export_in_words(zoo: Zoo, spec: ModelSpec, *, force: bool) -> Sequence[str]:
+    zoo.network_of(spec)
+    obstacle = zoo.plan_conversion(spec, spec.precisions, force=force).obstacle
+    lines = [f"would write {zoo.layout.onnx(spec)}"]
+    return lines if obstacle is None else [*lines, f"but cannot: {obstacle.problem}"]
 
 
 def _sized(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from posezoo import files
 from posezoo.convert import original
-from posezoo.convert.own_weights import refuse_to_replace, required_network
+from posezoo.convert.own_weights import KEEP_OR_REPLACE, refuse_to_replace, required_network
 from posezoo.convert.plan import PRECISIONS, Plan, Step, is_up_to_date, plan, require, steps_of
 from posezoo.convert.working_folder import remove_abandoned
 from posezoo.errors import ConversionError, PosezooError
@@ -93,24 +93,35 @@ def convert(
             raise
         listener(ModelConversionEnd(spec.full_name, True))
     elif keep_onnx:
-        export_onnx(spec, layout)
+        export_onnx(spec, layout, force=True)
     return Converted(spec, {step.precision: step.xml for step in steps})
 
 
-def export_onnx(spec: ModelSpec, layout: Layout) -> Path:
+def export_onnx(spec: ModelSpec, layout: Layout, *, force: bool = False) -> Path:
     """The ONNX that a downloaded checkpoint becomes, written as ``<name>.onnx`` into the model's folder.
 
+    Args:
+        spec: the model.
+        layout: where its files lie and the ONNX will lie.
+        force: replace an ONNX that is there, or lay it beside the IR of other weights.
+
     Raises:
-        ConversionError: it is no checkpoint of a network of ours, not there, or not what was promised.
+        ConversionError: it is no checkpoint of a network of ours, not there, or not what was promised; or
+            the folder holds another ONNX, or the IR of other weights (``own_weights.refuse_to_replace``).
         CheckpointError: it cannot be read, or does not fit its network.
         NetworkError: its network cannot be built as declared.
         OutputError: the ONNX cannot be written.
         MissingPackageError: torch is not installed.
     """
     required_network(spec)
+    if not force:
+        refuse_to_replace(spec, layout)
     content = original.opened(spec, original.verified(spec, layout))
     assert isinstance(content, bytes)
     path = layout.onnx(spec)
+    # Nothing beside it says what it was made of: it may be that of a training that nobody can repeat.
+    if not force and path.is_file() and path.read_bytes() != content:
+        raise ConversionError(f"{path}: is another ONNX", hint=KEEP_OR_REPLACE)
     files.write_whole(path, content)
     return path
 

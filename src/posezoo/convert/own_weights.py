@@ -24,12 +24,17 @@ from posezoo.spec.model import (
     NetworkChoice,
     Output,
     Precision,
+    Published,
     SourceFile,
+    Training,
 )
 from posezoo.spec.names import why_not_a_model_name
 
 # What these arguments change is what the outputs mean: a decoder or skeleton fits no longer.
 _MEANINGS = ("keypoints", "heatmaps", "pafs")
+
+#: What next, where weights of other training lie in the way.
+KEEP_OR_REPLACE = "--model_name gives yours a name of its own; --force replaces what is there"
 
 
 def of_network(network: str, checkpoint: Path, name: str = "") -> ModelSpec:
@@ -87,9 +92,12 @@ def of_model(model: ModelSpec, checkpoint: Path, name: str = "") -> ModelSpec:
     same_meaning = not changed & set(_MEANINGS)
     return replace(
         model,
-        name=_allowed(name or model.name),
-        composite="" if name else model.composite,
+        **_identity(model, name),
         license=License(),
+        license_note="",
+        published=Published(),
+        training=Training(),
+        variants=(),
         files=(_file(checkpoint),),
         postprocessing=(),
         outputs=_outputs(model, found.network, found.arguments) if changed else model.outputs,
@@ -131,9 +139,10 @@ def freed(model: ModelSpec) -> ModelSpec:
     """The model with an input of any size in the dimensions that it declares; else of any height and width.
 
     Raises:
-        ConversionError: it is no network of ours, and has the size that it was published with.
+        ConversionError: it is no network of ours: a finished graph has the sizes that it was published with.
     """
-    inputs = model.inputs or (find(required_network(model).name).input,)
+    network = required_network(model)
+    inputs = model.inputs or (find(network.name).input,)
     letters = {letter for port in inputs for letter in port.dynamic} or {"H", "W"}
     return replace(
         model,
@@ -175,7 +184,7 @@ def refuse_to_replace(model: ModelSpec, layout: Layout) -> None:
         if is_kept and set(theirs.values()) != ours:
             raise ConversionError(
                 f"{xml}: is the IR of another checkpoint",
-                hint="--model_name gives yours a name of its own; --force replaces what is there",
+                hint=KEEP_OR_REPLACE,
             )
 
 
@@ -190,6 +199,13 @@ def _allowed(name: str) -> str:
     if why := why_not_a_model_name(name):
         raise PosezooError(f"no model can be called {name!r}: {why}", hint="--model_name M names it")
     return name
+
+
+def _identity(model: ModelSpec, name: str) -> dict[str, Any]:
+    """A name of its own belongs to no composite, and to no variant."""
+    if not name:
+        return {}
+    return {"name": _allowed(name), "composite": "", "tag": "", "is_default": True}
 
 
 def _outputs(model: ModelSpec, network: Network, arguments: Mapping[str, Any]) -> tuple[Output, ...]:
