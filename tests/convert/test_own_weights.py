@@ -13,6 +13,7 @@ from posezoo.layout import Layout
 from posezoo.networks import NETWORKS
 from posezoo.provenance import key_of
 from posezoo.spec.model import (
+    Accuracy,
     Decoder,
     Digest,
     Family,
@@ -22,7 +23,9 @@ from posezoo.spec.model import (
     NetworkChoice,
     Output,
     Precision,
+    Published,
     SourceFile,
+    Training,
 )
 
 
@@ -77,6 +80,30 @@ def test_weights_of_the_published_form_keep_all_that_the_model_says_but_its_lice
     assert model.outputs == PUBLISHED.outputs
     assert (model.decoder, model.skeleton) == (PUBLISHED.decoder, "openpose-18")
     assert model.license == License()
+
+
+def test_what_their_publisher_says_of_other_weights_is_not_said_of_these(tmp_path):
+    other = replace(PUBLISHED, tag="bbbbbbbb")
+    said = replace(
+        PUBLISHED,
+        license_note="Unclear.",
+        published=Published((Accuracy("AP", 0.4),), gflops=30.0, known_difference="Of other weights."),
+        training=Training("https://x.invalid/train.sh"),
+        tag="aaaaaaaa",
+        is_default=False,
+        variants=(other,),
+    )
+    model = of_model(said, keys(tmp_path))
+    assert (model.license_note, model.published, model.training) == ("", Published(), Training())
+    assert (model.variants, model.subdirectory) == ((), "public/openpose@aaaaaaaa")
+    named = of_model(said, keys(tmp_path), "mine")
+    assert (named.full_name, named.tag, named.subdirectory) == ("mine", "", "public/mine")
+
+
+def test_a_finished_graph_keeps_the_sizes_that_it_was_published_with():
+    graph = replace(PUBLISHED, framework=Framework.TFLITE, network=None)
+    with pytest.raises(ConversionError, match="openpose: is published as tflite, and no network of ours"):
+        freed(graph)
 
 
 def test_other_stages_have_other_names_and_the_same_meaning(tmp_path):

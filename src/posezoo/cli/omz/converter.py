@@ -168,8 +168,9 @@ class _Task:
             elif self._args.dry_run:
                 self._plan(self._asked_for(spec), wanted, lines)
             else:
+                spec = self._asked_for(spec)
                 self._zoo.convert(
-                    self._asked_for(spec),
+                    spec,
                     wanted,
                     force=self._args.force,
                     keep_onnx=self._args.keep_onnx,
