@@ -265,3 +265,14 @@ def test_an_empty_pattern_matches_nothing(root):
     with pytest.raises(UnknownModelError, match="no model is called ''"):
         Registry([root]).select([""])
     assert not Registry([root]).knows("")
+
+
+def test_where_no_model_lies_it_is_said_where_one_would(root, tmp_path):
+    for wrong, meant in ((tmp_path, root), (root / "public", root)):
+        assert Registry([wrong]).emptiness.endswith(f"as public/NAME/model.yml; did you mean {meant}?")
+    nothing = tmp_path / "new" / "zoo"
+    nothing.mkdir(parents=True)
+    with pytest.raises(UnknownModelError) as caught:
+        Registry([nothing]).find("pose-a")
+    assert caught.value.hint == f"no model lies below {nothing}, as public/NAME/model.yml"
+    assert Registry([nothing, root]).emptiness == ""

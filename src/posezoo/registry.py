@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from posezoo.errors import OutputError, PosezooError, SpecError, UnknownModelError, nearest
@@ -119,6 +120,17 @@ class Registry:
         """The names of all models, parts of composites among them, without the composites' own."""
         models = (entry.name for entry in self.entries.values() if not entry.is_composite)
         return [name for name in models if not why_not_a_model_name(name)]
+
+    @property
+    def emptiness(self) -> str:
+        """Where models were looked for, and should lie, where there is none at all; else empty."""
+        if self.entries:
+            return ""
+        # Open Model Zoo's models lie below models/, and each of its families below that.
+        near = (each for root in self.roots for each in (root / "models", root.parent) if _holds_models(each))
+        meant = "".join(f"; did you mean {each}?" for each in islice(near, 1))
+        roots = ", ".join(map(str, self.roots))
+        return f"no model lies below {roots}, as public/NAME/model.yml{meant}"
 
     def problems(self) -> tuple[SpecError, ...]:
         """Everything that is wrong with any file of the registry."""
@@ -278,7 +290,7 @@ class Registry:
         return entry
 
     def _unknown(self, name: str) -> UnknownModelError:
-        hint = nearest(name, self.entries) or "posezoo list shows them all"
+        hint = self.emptiness or nearest(name, self.entries) or "posezoo list shows them all"
         return UnknownModelError(f"no model is called {_shown(name)}", hint=hint)
 
 
@@ -363,6 +375,13 @@ def _scan(root: Path) -> Iterator[Entry]:
                         yield Entry(part.name, family, model, composite=folder.name)
             elif (model := folder / "model.yml").is_file():
                 yield Entry(folder.name, family, model)
+
+
+def _holds_models(root: Path) -> bool:
+    try:
+        return any(True for _ in _scan(root))
+    except PosezooError:
+        return False
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -58,6 +58,8 @@ def select(
         UnknownModelError: a pattern matches no name.
     """
     selection = registry.select(patterns)
+    if registry.emptiness:
+        console.warn(registry.emptiness)
     if filtered:
         selection = replace(selection, problems=())
     for problem in selection.problems:

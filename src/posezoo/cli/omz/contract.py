@@ -73,8 +73,14 @@ def settings_of(args: argparse.Namespace, **flags: object) -> dict[str, Setting]
 
 def print_all(registry: Registry) -> None:
     """The names of all models: parts of composites, not the composites; no file is read for it."""
+    _warn_of_emptiness(registry)
     for name in registry.names():
         print(name)
+
+
+def _warn_of_emptiness(registry: Registry) -> None:
+    if registry.emptiness:
+        warn(registry.emptiness)
 
 
 def patterns_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[str] | None:
@@ -101,8 +107,10 @@ def select(registry: Registry, patterns: Sequence[str] | None) -> Selection:
     """
     for pattern in patterns or ():
         if not registry.knows(pattern):
-            hint = nearest(pattern, registry.entries) or "--print_all names them all"
+            near = nearest(pattern, registry.entries)
+            hint = registry.emptiness or near or "--print_all names them all"
             raise ContractError(f'No matching models: "{_printable(pattern)}"', hint=hint)
+    _warn_of_emptiness(registry)
     selection = registry.select(patterns)
     for problem in selection.problems:
         tell(problem)
