@@ -84,3 +84,14 @@ def test_a_key_that_moves_the_cursor_is_shown_escaped():
     with pytest.raises(CheckpointError) as failure:
         checkpoints.fit({"\x1b[2J\n": np.ones(1)}, {})
     assert failure.value.problem.isprintable()
+
+
+def test_what_a_trainer_put_before_all_keys_is_named():
+    wrapped = {f"model.net.{key}": value for key, value in tensors().items()} | {"loss.weight": np.ones(1)}
+    with pytest.raises(CheckpointError) as failure:
+        checkpoints.fit(wrapped, WANTED)
+    assert failure.value.hint == "all of them are there, but begin with model.net.: save them without it"
+    del wrapped["model.net.conv1.bias"]
+    with pytest.raises(CheckpointError) as failure:
+        checkpoints.fit(wrapped, WANTED)
+    assert "another form" in failure.value.hint

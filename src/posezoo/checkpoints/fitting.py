@@ -57,10 +57,7 @@ def fit(tensors: Mapping[str, Array], wanted: Shapes) -> dict[str, Array]:
             nearest known key, the first 20 of each kind; :func:`compare` gives every one.
     """
     if differences := compare(tensors, wanted):
-        raise CheckpointError(
-            _said(differences, tensors, wanted),
-            hint="it belongs to another network, or to another form of it (width, number of stages)",
-        )
+        raise CheckpointError(_said(differences, tensors, wanted), hint=_hint(tensors, wanted))
     return {
         key: tensors[key] if key in tensors else np.zeros(shape, np.int64) for key, shape in wanted.items()
     }
@@ -77,6 +74,16 @@ def compare(tensors: Mapping[str, Array], wanted: Shapes) -> Differences:
             if key in wanted and array.shape != tuple(wanted[key])
         ),
     )
+
+
+def _hint(tensors: Iterable[str], wanted: Iterable[str]) -> str:
+    """What is likely wrong; often a trainer keeps the network inside a module of its own, and it would fit."""
+    keys, needed = set(tensors), [key for key in wanted if not _is_counter(key)]
+    for key in sorted(keys):
+        prefix = key.removesuffix(needed[0]) if needed and key.endswith(f".{needed[0]}") else ""
+        if prefix and all(f"{prefix}{each}" in keys for each in needed):
+            return f"all of them are there, but begin with {cut(prefix)}: save them without it"
+    return "it belongs to another network, or to another form of it (width, number of stages)"
 
 
 def _is_counter(key: str) -> bool:
