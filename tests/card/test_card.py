@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from posezoo.card.card import draw_card, write_card
 from posezoo.cli.main import parser
 from posezoo.layout import Layout
 from posezoo.registry import Registry, open_registry
+from posezoo.spec.model import Digest
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
@@ -170,6 +172,17 @@ def test_each_command_of_each_card_of_ours_is_understood():
             assert words[0] == "posezoo"
             args = parser().parse_args(words[1:])
             assert name in ([args.model] if hasattr(args, "model") else args.models)
+
+
+def test_the_commands_of_a_model_without_a_pin_say_what_they_take(tmp_path):
+    spec = open_registry().find("lightweight-openpose-mobilenet-v1")
+    card = draw_card(spec, [spec])
+    for verb in (f"run {spec.name} --input photo.jpg", f"download {spec.name}"):
+        assert f"posezoo {verb} --trust_on_first_use\n" in card
+    assert 'precision="FP16", trust_on_first_use=True, device="CPU"' in card
+    (file,) = spec.files
+    pinned = replace(spec, files=(replace(file, size=1, checksum=Digest("sha384", "0" * 96)),))
+    assert "trust_on_first_use" not in draw_card(pinned, [pinned])
 
 
 def test_the_python_of_a_card_runs_as_pasted(blazepose, mirror, tmp_path, monkeypatch, capsys):

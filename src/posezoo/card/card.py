@@ -120,11 +120,18 @@ def _neighbour(folder: str, name: str, *, linked: bool) -> Markdown:
 def _example(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec]) -> Iterator[str]:
     if precision := _usual(parts):
         ready_to_run = f"posezoo run {model.full_name} --input photo.jpg"
+        command = ready_to_run if model.decoder else f"posezoo get {model.full_name} --precisions {precision}"
         yield "## Example"
-        yield block(
-            "sh",
-            [ready_to_run if model.decoder else f"posezoo get {model.full_name} --precisions {precision}"],
-        )
+        yield block("sh", [_trusting(command, parts)])
+
+
+def _trusting(command: str, parts: Sequence[ModelSpec]) -> str:
+    """The command as it has to be said where nothing pins a file."""
+    return command if _is_pinned(parts) else f"{command} --trust_on_first_use"
+
+
+def _is_pinned(parts: Sequence[ModelSpec]) -> bool:
+    return all(file.is_pinned for part in parts for file in part.files)
 
 
 def _usual(parts: Sequence[ModelSpec]) -> Precision | None:
@@ -279,8 +286,7 @@ def _keypoints(skeleton: str) -> Iterator[str]:
 def _files(parts: Sequence[ModelSpec]) -> Iterator[str]:
     yield "## Files"
     yield _file_table([file for part in parts for file in part.files])
-    every = [part for each in parts for part in (each, *each.variants)]
-    if any(not file.is_pinned for part in every for file in part.files):
+    if not _is_pinned([part for each in parts for part in (each, *each.variants)]):
         yield (
             "A file without a pin is downloaded only with `--trust_on_first_use`; `posezoo.lock` holds it "
             "from then on."
@@ -349,17 +355,17 @@ def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
 def _commands(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec]) -> Iterator[str]:
     to_convert = any(part.precisions and not part.is_ir for part in parts)
     yield "## Download and Convert" if to_convert else "## Download"
-    commands = [f"posezoo download {model.full_name}"]
+    commands = [_trusting(f"posezoo download {model.full_name}", parts)]
     if to_convert:
         commands.append(f"posezoo convert {model.full_name}")
     yield block("sh", commands)
     if precision := _usual(parts):
         yield "## From Python"
-        yield block("python", _python(model, precision))
+        yield block("python", _python(model, precision, _is_pinned(parts)))
 
 
-def _python(model: ModelSpec | CompositeSpec, precision: Precision) -> Sequence[str]:
-    wanted = f'"{model.full_name}", precision="{precision}"'
+def _python(model: ModelSpec | CompositeSpec, precision: Precision, is_pinned: bool) -> Sequence[str]:
+    wanted = f'"{model.full_name}", precision="{precision}"{"" if is_pinned else ", trust_on_first_use=True"}'
     if model.decoder is None:
         return (
             "import posezoo",
