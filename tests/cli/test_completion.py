@@ -129,6 +129,8 @@ CASES = [
     ("posezoo list --framework tfl", ["list", "--framework", "tflite"]),
     ("posezoo run --precision FP3", ["run", "--precision", "FP32"]),
     ("posezoo completion fi", ["completion", "fish"]),
+    ("posezoo convert --network higher", ["convert", "--network", "higher_hrnet"]),
+    ("posezoo record blaze", ["record", "blaze-one"]),
     ("posezoo list --models_dir my\\ zoo mi", ["list", "--models_dir", "my zoo", "mine"]),
     ("posezoo list --models_dir=my\\ zoo mi", ["list", "--models_dir=my zoo", "mine"]),
     ("posezoo list --format=js", ["list", "--format=json"]),

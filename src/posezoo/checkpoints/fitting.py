@@ -77,7 +77,7 @@ def compare(tensors: Mapping[str, Array], wanted: Shapes) -> Differences:
 
 
 def _hint(tensors: Iterable[str], wanted: Iterable[str]) -> str:
-    """What is likely wrong; often a trainer keeps the network inside a module of its own, and it would fit."""
+    """What is likely wrong: often a trainer keeps the network in a module of its own, and it would fit."""
     keys, needed = set(tensors), [key for key in wanted if not _is_counter(key)]
     for key in sorted(keys):
         prefix = key.removesuffix(needed[0]) if needed and key.endswith(f".{needed[0]}") else ""

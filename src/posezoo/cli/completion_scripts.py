@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from posezoo.networks import NETWORKS
 from posezoo.spec.model import Precision
 
 
@@ -32,10 +33,11 @@ KINDS = {
     "IMAGE": Kind.FILE,
     "DIR|URL": Kind.FILE,
     "MODEL": Kind.MODELS,
+    "MODEL|FILE": Kind.MODELS,
 }
 
 #: What is offered where a parser checks its value with a function of its own.
-KNOWN = {"precision": tuple(Precision), "P[,P]": tuple(Precision)}
+KNOWN = {"precision": tuple(Precision), "P[,P]": tuple(Precision), "NETWORK": tuple(NETWORKS)}
 
 
 @dataclass(frozen=True, slots=True)
