@@ -217,3 +217,20 @@ def test_the_card_beside_an_ir_tells_what_was_made_and_is_left_alone_where_nothi
     assert not re.search(r"\]\(", card)
     before = path.stat().st_mtime_ns
     assert write_card(model, registry.parts(model), layout).stat().st_mtime_ns == before
+
+
+def test_a_page_that_is_none_of_ours_stays(tmp_path):
+    root = tmp_path / "models"
+    write_model(root, "pose", model_yml())
+    spec = Registry([root]).find("pose")
+    layout = Layout(root, root)  # converted where it is declared, as in a checkout or Open Model Zoo's folder
+    page = root / "public" / "pose" / "README.md"
+    for theirs in (draw_card(spec, [spec]), "# The zoo's own page\n", ""):
+        page.write_text(theirs, "utf-8")
+        assert write_card(spec, [spec], layout) == page
+        assert page.read_text("utf-8") == theirs
+    page.unlink()
+    write_card(spec, [spec], layout)
+    changed = replace(spec, description="Another one.")
+    write_card(changed, [changed], layout)
+    assert "Another one." in page.read_text("utf-8")

@@ -37,6 +37,9 @@ NAME = "README.md"
 #: What the first line of every page of a registry says.
 NOTE = "<!-- drawn by `make cards` from model.yml: change it there -->"
 
+#: What the first line of a card beside IR says; any other README.md is somebody's.
+OURS = "<!-- drawn by posezoo beside the IR, and anew at each conversion -->"
+
 LEGEND = {
     "N": "batch",
     "C": "channels",
@@ -51,20 +54,24 @@ LEGEND = {
 def write_card(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec], layout: Layout) -> Path:
     """Draw the card below the model's folder; left alone where it says the same already.
 
+    A README.md that is no such card is left alone too: where models are converted in the folder that declares
+    them, it is their registry's page; else somebody wrote it, or it was published with the model.
+
     Args:
         model: whose card it is.
         parts: the parts of a composite; a model itself, alone.
         layout: where its IR lie.
 
     Returns:
-        The path of the card.
+        The path of the README.md.
 
     Raises:
         OutputError: it cannot be written.
     """
     path = layout.model(model) / NAME
     content = draw_card(model, parts, layout).encode()
-    if not path.is_file() or path.read_bytes() != content:
+    there = path.read_bytes() if path.is_file() else None
+    if there is None or (there != content and there.startswith(OURS.encode())):
         write_whole(path, content)
     return path
 
@@ -83,7 +90,7 @@ def draw_card(
     # Weights of the user's own come from nowhere: no command would bring them.
     published = all(file.sources for part in parts for file in part.files)
     paragraphs = [
-        *([NOTE] if layout is None else []),
+        NOTE if layout is None else OURS,
         f"# {escaped(model.full_name)}",
         *_use_case(model, parts, linked=layout is None),
         *(_example(model, parts) if published else ()),
