@@ -24,6 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "openvino_runtime": GROUND,
     "provenance": SPEC | {"files", "openvino_runtime"},
     "images": GROUND | {"files"},
+    "coco": {"errors"},
     "pose": SPEC | {"files"},
     "checkpoints": SPEC,
     "networks": SPEC,
@@ -41,6 +42,7 @@ ROOMS: dict[str, set[str]] = {
     "verify": SPEC
     | {"files", "layout", "registry", "pose", "provenance", "measured"}
     | {"fetch", "convert", "card", "networks"},
+    "evaluation": SPEC | {"coco", "images", "pose", "files", "guard", "events"},
     "doctor": GROUND | {"settings", "inference"},
     # the top: what puts the stages together
     "zoo": SPEC

@@ -18,6 +18,8 @@ PosezooError
 │   ├── DecoderError         the outputs of a network are not those that a decoder needs
 │   └── TargetSizeError      a network does not go with the size that was asked for
 ├── ImageError               a picture could not be read or is not one
+├── DatasetError             images and their annotations could not be read, or do not go together
+├── EvaluationError          nothing was measured, or not what was asked
 ├── OutputError              a result could not be written
 └── MissingPackageError      an optional package is not installed
 """
@@ -163,6 +165,17 @@ class TargetSizeError(InferenceError):
 
 class ImageError(PosezooError):
     """A picture could not be read, or is not one."""
+
+
+class DatasetError(PosezooError):
+    """Images and their annotations could not be read, or do not go together; names are strangers'."""
+
+    def __init__(self, problem: str, *, hint: str = "") -> None:
+        super().__init__(_printable(problem), hint=hint)
+
+
+class EvaluationError(PosezooError):
+    """Nothing was measured, or not what was asked."""
 
 
 class OutputError(PosezooError):

@@ -167,3 +167,12 @@ class ModelConversionSkipped(Event):
 
     model: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEvaluationProgress(Event):
+    """A model has seen so many of the images that it is measured on."""
+
+    model: str
+    images: int
+    total: int

@@ -90,6 +90,11 @@ def _skeleton(name: str, keypoints: str, limbs: str) -> Skeleton:
     )
 
 
+def sigma_of(keypoint: str) -> float | None:
+    """COCO's spread of human annotators for a keypoint, as a share of the person's size; None: unknown."""
+    return _SIGMAS.get(keypoint.split("_")[-1])
+
+
 def _mirrored(keypoint: str) -> str:
     return keypoint.replace("left", "right")
 

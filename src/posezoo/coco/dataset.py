@@ -1,0 +1,121 @@
+"""What a data set in COCO's format is: pictures, and who is to be seen in each.
+
+Coordinates are the file's: pixels from the image's left top corner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: x0, y0, x1, y1 in image pixels, and how sure it is, 0..1.
+Box = tuple[float, float, float, float, float]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Person:
+    """Somebody in a picture, as an annotator saw them.
+
+    Attributes:
+        id: of the annotation.
+        keypoints: (K, 3) float64: x, y in pixels, and 0 where it is not labelled, 1 hidden, 2 in sight;
+            K is 0 in a set of boxes alone.
+        bbox: left, top, width and height in pixels.
+        area: of the person's outline, in pixels.
+        is_crowd: a crowd that nobody took apart: what is found there is neither right nor wrong.
+        num_keypoints: how many are labelled.
+    """
+
+    id: int
+    keypoints: NDArray[np.float64]
+    bbox: tuple[float, float, float, float]
+    area: float
+    is_crowd: bool
+    num_keypoints: int
+
+    @property
+    def box(self) -> Box:
+        """Its box by corners, sure."""
+        left, top, width, height = self.bbox
+        return left, top, left + width, top + height, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class License:
+    """On what terms a picture may be used."""
+
+    name: str
+    url: str = ""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Picture:
+    """An image of a set.
+
+    Attributes:
+        id: COCO's number of it.
+        path: where it lies, or should.
+        file_name: as the annotations have it.
+        size: width and height in pixels; None where the annotations do not say.
+        people: all who are annotated in it.
+        license: its terms; None where the annotations do not say.
+    """
+
+    id: int
+    path: Path
+    file_name: str
+    size: tuple[int, int] | None
+    people: tuple[Person, ...]
+    license: License | None = None
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """Of those whom a model that is shown one person at a time is shown: labelled people, no crowds."""
+        return tuple(each.box for each in self.people if each.num_keypoints and not each.is_crowd)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Dataset:
+    """Pictures, and what is known of the people in them.
+
+    Attributes:
+        name: of the annotations' file, without its ending.
+        annotations: that file.
+        folder: where the images lie.
+        keypoints: their names, in the order of ``Person.keypoints``; empty in a set of boxes alone.
+        pictures: in the file's order.
+    """
+
+    name: str
+    annotations: Path
+    folder: Path
+    keypoints: tuple[str, ...]
+    pictures: tuple[Picture, ...]
+
+    def first(self, count: int) -> Dataset:
+        """The set of the first pictures alone."""
+        return replace(self, pictures=self.pictures[:count])
+
+    def without(self, ids: Collection[int]) -> Dataset:
+        """The set without the pictures of these numbers."""
+        return replace(self, pictures=tuple(each for each in self.pictures if each.id not in ids))
+
+    def missing(self) -> tuple[Picture, ...]:
+        """The pictures whose files are not there."""
+        return tuple(each for each in self.pictures if not each.path.is_file())
+
+    def boxes(self) -> Mapping[int, Sequence[Box]]:
+        """By the picture's number, the annotated boxes of those whose keypoints are labelled."""
+        return {each.id: each.boxes for each in self.pictures}
+
+    def count(self, *, keypoints: bool = True) -> int:
+        """How many people figures are of: no crowds, and, for keypoints, nobody without any labelled."""
+        return sum(
+            not person.is_crowd and (person.num_keypoints > 0 or not keypoints)
+            for picture in self.pictures
+            for person in picture.people
+        )

@@ -1,0 +1,7 @@
+"""How well a model finds people, in COCO's figures."""
+
+from __future__ import annotations
+
+from posezoo.evaluation.evaluate import Accuracy, evaluate
+
+__all__ = ["Accuracy", "evaluate"]

@@ -1,0 +1,129 @@
+"""How well a model finds people: one call from a model and a data set to COCO's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from posezoo.coco import Dataset
+from posezoo.coco.dataset import Box
+from posezoo.errors import EvaluationError, require
+from posezoo.evaluation import tables
+from posezoo.evaluation.found import Found
+from posezoo.evaluation.intervals import ENOUGH_PEOPLE, Interval, intervals
+from posezoo.evaluation.kept import kept
+from posezoo.evaluation.matching import match
+from posezoo.evaluation.prediction import Predictor, listed, predict, require_readable
+from posezoo.evaluation.scoring import score
+from posezoo.events import Listener, ignore
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Accuracy:
+    """How well a model did on a data set.
+
+    Attributes:
+        figures: COCO's, 0..1, by name: ``scoring.KEYPOINT_FIGURES``, or of boxes ``scoring.BOX_FIGURES``;
+            without those that nobody in the set decides.
+        intervals: in which 95 of 100 such sets would have them, by name; none where the set is large enough.
+        people: how many there were to find.
+        dataset: what it was measured on, without the pictures that could not be read.
+        unreadable: why, by the name of each such picture.
+        found: who was found, by the picture's number.
+        kept: in how many pictures an earlier run had found them.
+        pictures: a row for each.
+        keypoints: a row for each; none of boxes.
+    """
+
+    figures: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    people: int
+    dataset: Dataset
+    unreadable: Mapping[str, str]
+    found: Mapping[int, Found]
+    kept: int
+    pictures: tuple[tables.PictureTally, ...]
+    keypoints: tuple[tables.KeypointTally, ...]
+
+    def results(self) -> list[dict[str, Any]]:
+        """All who were found, as COCO's files of results have them."""
+        return [
+            result
+            for picture in self.dataset.pictures
+            for result in self.found[picture.id].results(picture.id)
+        ]
+
+
+def evaluate(
+    predictor: Predictor,
+    dataset: Dataset,
+    *,
+    of_boxes: bool = False,
+    boxes: Mapping[int, Sequence[Box]] | None = None,
+    skip_unreadable: bool = False,
+    keep: Path | None = None,
+    heading: Mapping[str, Any] | None = None,
+    name: str = "",
+    listener: Listener = ignore,
+) -> Accuracy:
+    """Show a model every picture of a set, and hold who it finds against who is there.
+
+    Args:
+        predictor: an estimator, or any callable with an image in, (H, W, 3) uint8 BGR, and poses out.
+        dataset: the pictures and the truth.
+        of_boxes: hold boxes against boxes, as for detectors, not keypoints against keypoints.
+        boxes: by the picture's number, where people are, for a model that is shown one person at a time: it
+            is called with ``boxes=`` them, and not at all where there are none. ``dataset.boxes()`` are the
+            truth's.
+        skip_unreadable: leave pictures out that are missing or cannot be read; ``unreadable`` says which.
+        keep: a file that keeps who was found, so that the next run asks only for the rest.
+        heading: what who is found depends on besides the pictures: under another heading, what is kept is not
+            taken.
+        name: of the model, for the listener.
+        listener: told of every picture.
+
+    Raises:
+        EvaluationError: pictures are missing or cannot be read, nobody is there to be found, or the model's
+            skeleton does not match the annotations.
+        OutputError: the file cannot be written.
+        MissingPackageError: faster-coco-eval is not installed.
+        PosezooError: the model fails.
+    """
+    require("faster_coco_eval", extra="evaluate")  # said before hours of work, not after
+    if not dataset.count(keypoints=not of_boxes):
+        what = "who is no crowd" if of_boxes else "whose keypoints are labelled"
+        raise EvaluationError(f"{dataset.annotations}: there is nobody to measure on: no person {what}")
+    if not skip_unreadable:
+        require_readable(dataset)
+    names = () if of_boxes else dataset.keypoints
+    file = kept(keep, {"keypoints": list(names), **(heading or {})}, len(names)) if keep else nullcontext()
+    with file as store:
+        seen = predict(predictor, dataset, names=names, boxes=boxes, kept=store, name=name, listener=listener)
+    if seen.unreadable and not skip_unreadable:
+        first = next(iter(seen.unreadable.values()))
+        raise EvaluationError(
+            f"{len(seen.unreadable)} of {len(dataset.pictures)} images cannot be used: "
+            f"{listed(list(seen.unreadable))} ({first})",
+            hint="mend them and run again, or leave them out of the count: --skip_unreadable",
+        )
+    rest = dataset.without(
+        {picture.id for picture in dataset.pictures if picture.file_name in seen.unreadable}
+    )
+    figures = score(rest, seen.found, boxes=of_boxes)
+    matched = tuple(match(rest, seen.found, boxes=of_boxes))
+    people = rest.count(keypoints=not of_boxes)
+    between = intervals(matched) if people < ENOUGH_PEOPLE else {}
+    return Accuracy(
+        figures=figures,
+        intervals={name: interval for name, interval in between.items() if name in figures},
+        people=people,
+        dataset=rest,
+        unreadable=seen.unreadable,
+        found=seen.found,
+        kept=seen.kept,
+        pictures=tables.by_picture(matched),
+        keypoints=() if of_boxes else tables.by_keypoint(rest, seen.found, matched),
+    )

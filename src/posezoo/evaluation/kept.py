@@ -1,0 +1,92 @@
+"""Who was found, kept picture by picture in a file: a run that was ended goes on where it stopped.
+
+A line of JSON for each picture, below one that says what everything depends on: under another heading,
+nothing is taken from the file. A line that was cut short counts for nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from posezoo.coco import Picture
+from posezoo.evaluation.found import Found, from_json
+from posezoo.files import cannot_write, write_whole
+from posezoo.guard import in_turn
+
+
+class Kept:
+    """The file's pictures; opened by ``kept``."""
+
+    def __init__(self, path: Path, known: Mapping[int, tuple[list[int], Found]]) -> None:
+        self._path, self._known = path, known
+
+    def get(self, picture: Picture) -> Found | None:
+        """Who was found in a picture; None where nobody looked, or its file is another now."""
+        print_, found = self._known.get(picture.id, ([], None))
+        return found if found is not None and print_ == _print_of(picture) else None
+
+    def add(self, picture: Picture, found: Found) -> None:
+        """Keep who was found in a picture.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        line = {"id": picture.id, "file": _print_of(picture), **found.to_json()}
+        try:
+            with open(self._path, "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
+
+
+@contextmanager
+def kept(path: Path, heading: Mapping[str, Any], joints: int) -> Iterator[Kept]:
+    """A file of pictures that are done; one run at a time.
+
+    Args:
+        path: the file; made where it is not there.
+        heading: all that who is found depends on, as JSON has it.
+        joints: how many keypoints somebody has.
+
+    Raises:
+        OutputError: it cannot be written, or another run works with it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with in_turn(path, wait_s=0.5):
+            known = _read(path, heading, joints)
+            lines = [heading, *({"id": i, "file": f, **each.to_json()} for i, (f, each) in known.items())]
+            write_whole(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
+            yield Kept(path, known)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def _read(path: Path, heading: Mapping[str, Any], joints: int) -> dict[int, tuple[list[int], Found]]:
+    try:
+        first, *lines = path.read_text("utf-8").splitlines()
+        if json.loads(first) != json.loads(json.dumps(heading)):
+            return {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    known = {}
+    for line in lines:
+        try:
+            content = json.loads(line)
+            known[int(content["id"])] = (list(content["file"]), from_json(content, joints))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue  # cut short where the run before was killed
+    return known
+
+
+def _print_of(picture: Picture) -> list[int]:
+    """What tells that a file is still the same: its size and when it was changed."""
+    try:
+        status = picture.path.stat()
+    except OSError:
+        return []
+    return [status.st_size, status.st_mtime_ns]

@@ -1,0 +1,151 @@
+"""Who was found to be whom, picture by picture, by COCO's rules: for tables and intervals.
+
+What pycocotools' ``computeOks`` and ``evaluateImg`` do for people of any size, written anew. The figures
+themselves are ``scoring``'s; the tests hold the AP that follows from these matches against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.coco import Dataset, Person, Picture
+from posezoo.evaluation.found import Floats, Found
+from posezoo.evaluation.scoring import sigmas
+
+#: Keypoints count up to so many detections a picture, boxes up to this many (pycocotools' ``maxDets``).
+MOST_PEOPLE, MOST_BOXES = 20, 100
+
+#: COCO's ten thresholds of similarity or overlap.
+THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Matched:
+    """Who was found to be whom in one picture.
+
+    Attributes:
+        picture: the truth.
+        order: (N,): of those who were found, the surest first and no more than count: their places in Found.
+        scores: (N,): theirs.
+        similarities: (N, P): of each of them to each person of the picture.
+        whom: (T, N): the person that each is at each threshold; -1: nobody.
+        ignored: (P,): who counts neither as found nor as missed.
+    """
+
+    picture: Picture
+    order: NDArray[np.int64]
+    scores: Floats
+    similarities: Floats
+    whom: NDArray[np.int64]
+    ignored: NDArray[np.bool_]
+
+
+def match(
+    dataset: Dataset,
+    found: Mapping[int, Found],
+    *,
+    boxes: bool = False,
+    thresholds: Sequence[float] = THRESHOLDS,
+) -> Iterator[Matched]:
+    """Every picture of a set, with who was found to be whom in it.
+
+    Raises:
+        EvaluationError: nobody knows how far annotators spread in a keypoint of the set.
+    """
+    spread = np.zeros(0) if boxes else 2 * np.array(sigmas(dataset.keypoints))
+    joints = 0 if boxes else len(dataset.keypoints)
+    nobody = Found(np.zeros((0, joints, 3)), np.zeros(0), np.zeros((0, 4)))
+    for picture in dataset.pictures:
+        each = found.get(picture.id, nobody)
+        order = np.argsort(-each.scores, kind="stable")[: MOST_BOXES if boxes else MOST_PEOPLE]
+        ignored = np.array(
+            [person.is_crowd or not (boxes or person.num_keypoints) for person in picture.people], bool
+        )
+        similarities = np.zeros((len(order), len(picture.people)))
+        for column, person in enumerate(picture.people):
+            similarities[:, column] = (
+                overlap(each.boxes[order], person)
+                if boxes
+                else similarity(each.keypoints[order], person, spread)
+            )
+        crowds = [person.is_crowd for person in picture.people]
+        whom = np.array([_assigned(similarities, ignored, crowds, threshold) for threshold in thresholds])
+        whom = whom.reshape(len(thresholds), len(order)).astype(np.int64)
+        yield Matched(picture, order, each.scores[order], similarities, whom, ignored)
+
+
+def similarity(keypoints: Floats, person: Person, spread: Floats) -> Floats:
+    """(N,): COCO's object keypoint similarity of (N, K, 3) keypoints to a person.
+
+    To somebody without labelled keypoints: by how far each lies outside of their box, doubled on each side.
+
+    Args:
+        keypoints: in image pixels.
+        person: the truth.
+        spread: (K,): twice the sigmas.
+    """
+    labelled = person.keypoints[:, 2] > 0
+    each = keypoint_similarity(keypoints, person, spread)
+    mean: Floats = (each[:, labelled] if labelled.any() else each).mean(axis=1)
+    return mean
+
+
+def keypoint_similarity(keypoints: Floats, person: Person, spread: Floats) -> Floats:
+    """(N, K): the same for each keypoint by itself."""
+    if (person.keypoints[:, 2] > 0).any():
+        apart = keypoints[:, :, :2] - person.keypoints[:, :2]
+    else:
+        left, top, width, height = person.bbox
+        low, high = np.array([left - width, top - height]), np.array([left + 2 * width, top + 2 * height])
+        apart = np.maximum(low - keypoints[:, :, :2], 0) + np.maximum(keypoints[:, :, :2] - high, 0)
+    squared = (apart**2).sum(axis=2)
+    similarity: Floats = np.exp(-squared / (2 * spread**2 * (person.area + np.spacing(1))))
+    return similarity
+
+
+def overlap(boxes: Floats, person: Person) -> Floats:
+    """(N,): intersection over union of (N, 4) boxes with a person's; with a crowd's, over their own area."""
+    left, top, width, height = person.bbox
+    across = np.minimum(boxes[:, 0] + boxes[:, 2], left + width) - np.maximum(boxes[:, 0], left)
+    down = np.minimum(boxes[:, 1] + boxes[:, 3], top + height) - np.maximum(boxes[:, 1], top)
+    shared = np.maximum(across, 0) * np.maximum(down, 0)
+    own = boxes[:, 2] * boxes[:, 3]
+    whole = own if person.is_crowd else own + width * height - shared
+    shares: Floats = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+    return shares
+
+
+def _assigned(
+    similarities: Floats, ignored: NDArray[np.bool_], crowds: Sequence[bool], threshold: float
+) -> list[int]:
+    """The person that each is, the surest first; those who count are taken before those who do not."""
+    taken: set[int] = set()
+    people = np.argsort(ignored, kind="stable").tolist()
+    whom = []
+    for row in similarities.tolist():
+        best, least = -1, min(threshold, 1 - 1e-10)
+        for person in people:
+            if person in taken and not crowds[person]:
+                continue
+            if best >= 0 and not ignored[best] and ignored[person]:
+                break
+            if row[person] >= least:
+                best, least = person, row[person]
+        if best >= 0:
+            taken.add(best)
+        whom.append(best)
+    return whom
+
+
+def is_true(each: Matched) -> tuple[Any, Any]:
+    """(T, N) whether each is somebody who counts, and whether it counts at all."""
+    nobody = each.whom < 0
+    if not len(each.ignored):
+        return ~nobody, nobody | True
+    ignored = each.ignored[each.whom] & ~nobody
+    return ~nobody & ~ignored, ~ignored

@@ -1,0 +1,125 @@
+"""A model on every picture of a set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from posezoo import images
+from posezoo.coco import Dataset, Picture
+from posezoo.coco.dataset import Box
+from posezoo.errors import EvaluationError, ImageError
+from posezoo.evaluation.found import Found, translator
+from posezoo.evaluation.kept import Kept
+from posezoo.events import Listener, ModelEvaluationProgress, ignore
+from posezoo.pose.keypoints import Pose
+
+#: An image, (H, W, 3) uint8 BGR, in, poses out; with ``boxes=`` where boxes are given. An estimator is one.
+Predictor = Callable[..., Sequence[Pose]]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Predicted:
+    """Who was found.
+
+    Attributes:
+        found: by the picture's number.
+        unreadable: why, by the name of each picture that could not be read or has not the annotated size.
+        kept: how many were found by an earlier run.
+    """
+
+    found: Mapping[int, Found]
+    unreadable: Mapping[str, str]
+    kept: int = 0
+
+
+def predict(
+    predictor: Predictor,
+    dataset: Dataset,
+    *,
+    names: Sequence[str],
+    boxes: Mapping[int, Sequence[Box]] | None = None,
+    kept: Kept | None = None,
+    name: str = "",
+    listener: Listener = ignore,
+) -> Predicted:
+    """Show a model every picture of a set.
+
+    Args:
+        predictor: the model.
+        dataset: the pictures.
+        names: of the keypoints that count; empty where boxes alone do.
+        boxes: by the picture's number, where people are, for a model that is shown one person at a time.
+        kept: what an earlier run found, and where to keep what this one does.
+        name: of the model, for the listener.
+        listener: told of every picture.
+
+    Raises:
+        EvaluationError: the model's skeleton does not match the names.
+        PosezooError: the model fails.
+    """
+    translate = translator(names)
+    found: dict[int, Found] = {}
+    unreadable: dict[str, str] = {}
+    known = 0
+    for count, picture in enumerate(dataset.pictures, 1):
+        before = kept.get(picture) if kept else None
+        if before is not None:
+            found[picture.id], known = before, known + 1
+        else:
+            try:
+                seen = translate(_look(predictor, picture, boxes))
+            except ImageError as error:
+                unreadable[picture.file_name] = error.problem
+            else:
+                found[picture.id] = seen
+                if kept:
+                    kept.add(picture, seen)
+        listener(ModelEvaluationProgress(name, count, len(dataset.pictures)))
+    return Predicted(found, unreadable, known)
+
+
+def _look(
+    predictor: Predictor, picture: Picture, boxes: Mapping[int, Sequence[Box]] | None
+) -> Sequence[Pose]:
+    image = read(picture)
+    if boxes is None:
+        return predictor(image)
+    here = boxes.get(picture.id, ())
+    return predictor(image, boxes=here) if here else ()
+
+
+def read(picture: Picture) -> Any:
+    """The image, (H, W, 3) uint8 BGR.
+
+    Raises:
+        ImageError: it cannot be read, or has not the size that the annotations say.
+    """
+    image = images.read(picture.path)
+    size = image.shape[1], image.shape[0]
+    if picture.size is not None and size != picture.size:
+        raise ImageError(
+            f"{picture.path}: is {size[0]}x{size[1]}, the annotations say {picture.size[0]}x{picture.size[1]}"
+        )
+    return image
+
+
+def require_readable(dataset: Dataset) -> None:
+    """Make sure that there is a file for every picture.
+
+    Raises:
+        EvaluationError: some are missing; it counts them and names the first.
+    """
+    missing = [picture.file_name for picture in dataset.missing()]
+    if missing:
+        raise EvaluationError(
+            f"{dataset.folder}: {len(missing)} of {len(dataset.pictures)} images are missing: "
+            f"{listed(missing)}",
+            hint="posezoo dataset info lists all; --skip_unreadable measures without them, and says so",
+        )
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first names, and whether there are more."""
+    return ", ".join(names[:most]) + (f", and {len(names) - most} more" if len(names) > most else "")
