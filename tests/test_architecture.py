@@ -42,7 +42,7 @@ ROOMS: dict[str, set[str]] = {
     "verify": SPEC
     | {"files", "layout", "registry", "pose", "provenance", "measured"}
     | {"fetch", "convert", "card", "networks"},
-    "evaluation": SPEC | {"coco", "images", "pose", "files", "guard", "events"},
+    "evaluation": SPEC | {"coco", "images", "pose", "estimator", "files", "guard", "measured"},
     "doctor": GROUND | {"settings", "inference"},
     # the top: what puts the stages together
     "zoo": SPEC

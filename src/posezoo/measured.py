@@ -45,8 +45,8 @@ _COCO = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 KINDS: Mapping[str, Kind] = {
     # 10^9 operations for one inference at the declared size; 10^6 weights.
     "complexity": Kind({"gflops": 1e9, "mparams": 1e9}, any_weights=True),
-    # COCO's ten figures, as shares; the mean error of 3D joints.
-    "accuracy": Kind({**dict.fromkeys(_COCO, 1.0), "MPJPE_mm": 1e4}),
+    # COCO's ten figures, as shares, and two more of boxes; the mean error of 3D joints.
+    "accuracy": Kind({**dict.fromkeys((*_COCO, "APs", "ARs"), 1.0), "MPJPE_mm": 1e4}),
     "speed": Kind(
         dict.fromkeys(
             (
@@ -145,6 +145,25 @@ def read_figures(path: Path) -> tuple[tuple[str, Measurement], ...]:
         model, kind = fields["model"].text(), fields["kind"].word(KINDS)
         found.append((model, _measurement(each, kind, ("model", "kind"))))
     return tuple(found)
+
+
+def as_figures(model: str, each: Measurement) -> dict[str, object]:
+    """A measurement as ``read_figures`` takes it: plain values, for a tool's file of JSON.
+
+    Args:
+        model: its name, ``name@tag`` for a variant.
+        each: what was measured of it.
+    """
+    values: dict[str, object] = {
+        "machine": each.machine,
+        "settings": dict(each.settings),
+        "weights": each.weights,
+        "figures": _rounded(each),
+        "tools": dict(each.tools),
+        "date": each.date,
+    }
+    said = {key: value for key, value in values.items() if value not in ("", {})}
+    return {"model": model, "kind": each.kind, "precision": each.precision.value, **said}
 
 
 def record(path: Path, found: Iterable[Measurement]) -> bool:

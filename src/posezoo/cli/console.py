@@ -61,6 +61,8 @@ class Console:
                     f"{event.model}: {event.precision} self-check passed: off by {event.difference:.1e}, "
                     f"{event.tolerance:.0e} allowed, against {event.reference}"
                 )
+            case events.ModelEvaluationProgress():
+                self._count_images(event)
             case events.ModelConversionSkipped(model=model, reason=reason):
                 self.say(f"Skipping {model} ({reason})")
 
@@ -112,6 +114,28 @@ class Console:
         if event.successful:
             seconds = time.perf_counter() - self._begun
             self.say(f"{event.model}: {event.model_file}: downloaded and verified in {seconds:.1f} s")
+
+    def _count_images(self, event: events.ModelEvaluationProgress) -> None:
+        """A bar on a terminal; in a log a line at every tenth part."""
+        done, total = event.images, event.total
+        if not self._quiet and self._stream.isatty():
+            if self._bar is None:
+                from tqdm import tqdm
+
+                self._bar = tqdm(
+                    desc=event.model,
+                    total=total,
+                    initial=done - 1,
+                    unit="image",
+                    leave=False,
+                    file=self._stream,
+                    dynamic_ncols=True,
+                )
+            self._bar.update(done - self._bar.n)
+        elif done * 10 // total > (done - 1) * 10 // total:
+            self.say(f"{event.model}: {done} of {total} images")
+        if done == total:
+            self._close_bar()
 
     def _close_bar(self) -> None:
         if self._bar is not None:

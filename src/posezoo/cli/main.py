@@ -24,6 +24,7 @@ VERBS = (
     "get",
     "run",
     "demo",
+    "evaluate",
     "verify",
     "record",
     "doctor",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from posezoo.coco.dataset import Dataset, License, Person, Picture
+from posezoo.coco.boxes import read_boxes
+from posezoo.coco.dataset import Box, Dataset, License, Person, Picture
 from posezoo.coco.reader import read
 
-__all__ = ["Dataset", "License", "Person", "Picture", "read"]
+__all__ = ["Box", "Dataset", "License", "Person", "Picture", "read", "read_boxes"]

@@ -75,7 +75,11 @@ class Picture:
     @property
     def boxes(self) -> tuple[Box, ...]:
         """Of those whom a model that is shown one person at a time is shown: labelled people, no crowds."""
-        return tuple(each.box for each in self.people if each.num_keypoints and not each.is_crowd)
+        return tuple(
+            each.box
+            for each in self.people
+            if each.num_keypoints and not each.is_crowd and min(each.bbox[2:]) > 0
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -66,6 +66,7 @@ def evaluate(
     skip_unreadable: bool = False,
     keep: Path | None = None,
     heading: Mapping[str, Any] | None = None,
+    at_once: int = 1,
     name: str = "",
     listener: Listener = ignore,
 ) -> Accuracy:
@@ -82,6 +83,7 @@ def evaluate(
         keep: a file that keeps who was found, so that the next run asks only for the rest.
         heading: what who is found depends on besides the pictures: under another heading, what is kept is not
             taken.
+        at_once: how many pictures are in the works at once, such as an estimator's ``requests``.
         name: of the model, for the listener.
         listener: told of every picture.
 
@@ -101,7 +103,16 @@ def evaluate(
     names = () if of_boxes else dataset.keypoints
     file = kept(keep, {"keypoints": list(names), **(heading or {})}, len(names)) if keep else nullcontext()
     with file as store:
-        seen = predict(predictor, dataset, names=names, boxes=boxes, kept=store, name=name, listener=listener)
+        seen = predict(
+            predictor,
+            dataset,
+            names=names,
+            boxes=boxes,
+            kept=store,
+            at_once=at_once,
+            name=name,
+            listener=listener,
+        )
     if seen.unreadable and not skip_unreadable:
         first = next(iter(seen.unreadable.values()))
         raise EvaluationError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,7 @@ class Found:
     def to_json(self) -> dict[str, Any]:
         """Plain Python values that ``from_json`` takes back, to the last bit."""
         return {
-            "keypoints": self.keypoints.reshape(len(self), -1).tolist(),
+            "keypoints": _flat(self.keypoints).tolist(),
             "scores": self.scores.tolist(),
             "boxes": self.boxes.tolist(),
         }
@@ -47,8 +48,13 @@ class Found:
             {"image_id": image, "category_id": category, "score": score} for score in self.scores.tolist()
         ]
         key, values = ("keypoints", self.keypoints) if self.keypoints.shape[1] else ("bbox", self.boxes)
-        rows = values.reshape(len(self), -1).tolist()
+        rows = _flat(values).tolist()
         return [{**each, key: row} for each, row in zip(about, rows, strict=True)]
+
+
+def _flat(values: Floats) -> Floats:
+    """A row for each person, also where there is nobody."""
+    return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
 def from_json(content: Mapping[str, Any], joints: int) -> Found:

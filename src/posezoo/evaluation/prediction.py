@@ -10,6 +10,7 @@ from posezoo import images
 from posezoo.coco import Dataset, Picture
 from posezoo.coco.dataset import Box
 from posezoo.errors import EvaluationError, ImageError
+from posezoo.estimator.stream import Stream
 from posezoo.evaluation.found import Found, translator
 from posezoo.evaluation.kept import Kept
 from posezoo.events import Listener, ModelEvaluationProgress, ignore
@@ -41,6 +42,7 @@ def predict(
     names: Sequence[str],
     boxes: Mapping[int, Sequence[Box]] | None = None,
     kept: Kept | None = None,
+    at_once: int = 1,
     name: str = "",
     listener: Listener = ignore,
 ) -> Predicted:
@@ -52,6 +54,7 @@ def predict(
         names: of the keypoints that count; empty where boxes alone do.
         boxes: by the picture's number, where people are, for a model that is shown one person at a time.
         kept: what an earlier run found, and where to keep what this one does.
+        at_once: how many pictures are in the works at once; the model is called in other threads.
         name: of the model, for the listener.
         listener: told of every picture.
 
@@ -60,23 +63,26 @@ def predict(
         PosezooError: the model fails.
     """
     translate = translator(names)
-    found: dict[int, Found] = {}
-    unreadable: dict[str, str] = {}
-    known = 0
-    for count, picture in enumerate(dataset.pictures, 1):
-        before = kept.get(picture) if kept else None
-        if before is not None:
-            found[picture.id], known = before, known + 1
-        else:
-            try:
-                seen = translate(_look(predictor, picture, boxes))
-            except ImageError as error:
-                unreadable[picture.file_name] = error.problem
+    before = {picture.id: kept.get(picture) for picture in dataset.pictures} if kept else {}
+    found = {number: each for number, each in before.items() if each is not None}
+    known, unreadable = len(found), dict[str, str]()
+
+    def look(picture: Picture) -> Found | ImageError:
+        try:
+            return translate(_look(predictor, picture, boxes))
+        except ImageError as error:
+            return error
+
+    rest = [picture for picture in dataset.pictures if picture.id not in found]
+    with Stream(rest, look, at_once) as stream:
+        for count, (picture, seen) in enumerate(stream, known + 1):
+            if isinstance(seen, ImageError):
+                unreadable[picture.file_name] = seen.problem
             else:
                 found[picture.id] = seen
                 if kept:
                     kept.add(picture, seen)
-        listener(ModelEvaluationProgress(name, count, len(dataset.pictures)))
+            listener(ModelEvaluationProgress(name, count, len(dataset.pictures)))
     return Predicted(found, unreadable, known)
 
 

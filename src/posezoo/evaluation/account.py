@@ -1,0 +1,131 @@
+"""What a figure depends on: for the record, for kept predictions, and beside what a publisher says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from posezoo.estimator import Estimator
+from posezoo.evaluation.evaluate import Accuracy
+from posezoo.files import digest_of
+from posezoo.measured import Measurement, Scalar
+from posezoo.spec.model import Accuracy as Claim
+from posezoo.spec.model import Precision, Published
+from posezoo.versions import package_version
+
+#: How many images COCO's val2017 has.
+VAL2017_IMAGES = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How a model was shown the pictures.
+
+    Attributes:
+        estimator: the model.
+        precision: of its IR.
+        target_size: as it was asked for, in pixels; None: the IR's own.
+        flip: whether it saw every picture mirrored, too, and both answers were averaged.
+        scales: the sizes at which it saw each, relative to the usual one.
+        options: of the decoder, over those that the model declares.
+        people_from: who said where people are, for a model that is shown one at a time; empty for others.
+    """
+
+    estimator: Estimator
+    precision: Precision
+    target_size: int | None = None
+    flip: bool = False
+    scales: tuple[float, ...] = (1.0,)
+    people_from: str = ""
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def settings(self) -> dict[str, Scalar]:
+        """The same in words and numbers, as a record has them; what is usual is left out."""
+        size = self.estimator.input_size
+        said: dict[str, Scalar] = {
+            "input": f"{size[0]}x{size[1]}" if size else "varies",
+            "target_size": self.target_size or 0,
+            "flip": self.flip,
+            "scales": "" if self.scales == (1.0,) else " ".join(f"{each:g}" for each in self.scales),
+            "people_from": self.people_from,
+            "arithmetic": self.estimator.executed_precision,
+            **self.options,
+        }
+        return {key: value for key, value in said.items() if value not in ("", 0, False)}
+
+
+def heading(means: Means, irs: Iterable[Path], *others: Path) -> dict[str, Any]:
+    """All that decides who is found in a picture, so that kept predictions are those of the same model.
+
+    Args:
+        means: how it is shown them.
+        irs: the .xml of all its networks.
+        others: further files that decide it: a file of boxes.
+    """
+    files = [file for xml in irs for file in (xml, xml.with_suffix(".bin"))]
+    return {
+        "files": sorted(digest_of(file).value for file in (*files, *others)),
+        "settings": means.settings(),
+        "device": means.estimator.device,
+        "options": _options(means.estimator),
+        "tools": tools("openvino", "posezoo"),
+    }
+
+
+def _options(estimator: Estimator) -> str:
+    decoder = estimator.model.decoder
+    return f"{estimator.decoder} {dict(sorted(decoder.options.items())) if decoder is not None else ''}"
+
+
+def tools(*packages: str) -> dict[str, str]:
+    """Versions by package."""
+    return {name: package_version(name) for name in packages if package_version(name)}
+
+
+def measurement(means: Means, accuracy: Accuracy, tag: str = "", *, of_boxes: bool = False) -> Measurement:
+    """An accuracy as ``posezoo record`` takes it."""
+    return Measurement(
+        "accuracy",
+        means.precision,
+        accuracy.figures,
+        tag,
+        settings={
+            "dataset": accuracy.dataset.name,
+            "images": len(accuracy.dataset.pictures),
+            "people": accuracy.people,
+            **({"of": "boxes"} if of_boxes else {}),
+            **means.settings(),
+        },
+        tools=tools("openvino", "faster-coco-eval"),
+        date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+    )
+
+
+def differences(claim: Claim, published: Published, means: Means, accuracy: Accuracy) -> Iterator[str]:
+    """Why a measured figure need not be the published one, a reason each."""
+    images = len(accuracy.dataset.pictures)
+    whole = "val2017" in accuracy.dataset.name and images == VAL2017_IMAGES
+    if not whole:
+        there = claim.dataset or "another set"
+        yield f"measured on {images} images of {accuracy.dataset.name}, published for {there}"
+    if claim.flip != means.flip:
+        yield f"{'published' if claim.flip else 'measured'} with the mirrored image averaged in"
+    if means.scales != (1.0,):
+        yield f"measured at {len(means.scales)} scales"
+    if means.people_from:
+        yield f"people are cut out by {means.people_from}; published with a detector of their own"
+    if means.precision not in (Precision.FP32, Precision.FP16):
+        yield f"measured on the {means.precision} IR"
+    if means.estimator.executed_precision in ("bf16", "f16"):
+        yield f"run in {means.estimator.executed_precision}"
+    if published.known_difference:
+        yield published.known_difference
+
+
+def how(claim: Claim) -> str:
+    """How a published figure was measured, as far as its publisher says."""
+    flip = "mirrored image averaged in" if claim.flip else ""
+    return "; ".join(filter(None, (claim.dataset, claim.protocol, flip)))
