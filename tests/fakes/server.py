@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -38,6 +38,7 @@ class Answer:
     header_drip_s: float = 0.0  # before each byte of an endless header
     body_drip_s: float = 0.0  # before each byte of the body
     early_hints: bool = False  # a 103 before the answer
+    ranges: bool = False  # gives the rest of the body where a part is asked for
     asked: int = 0
 
 
@@ -99,7 +100,12 @@ class _Handler(BaseHTTPRequestHandler):
             answer.asked += 1
             turn = answer.asked
         if answer.times is not None and turn > answer.times:
-            answer = Answer(answer.body)
+            answer = Answer(answer.body, ranges=answer.ranges)
+        start = self.headers.get("Range", "").removeprefix("bytes=").rstrip("-")
+        if answer.ranges and start and turn > len(answer.status):
+            whole, answer = answer.body, replace(answer, body=answer.body[int(start) :], status=[206] * 99)
+            told = {"Content-Range": f"bytes {start}-{len(whole) - 1}/{len(whole)}"}
+            answer = replace(answer, headers={**answer.headers, **told})
         self._answer(answer, turn)
 
     def _answer(self, answer: Answer, turn: int) -> None:

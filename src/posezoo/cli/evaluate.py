@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import options
 from posezoo.cli.console import Console
-from posezoo.errors import DatasetError, EvaluationError, require
+from posezoo.cli.dataset import add_dataset, read_dataset, refuse_odd_dataset
+from posezoo.errors import EvaluationError, require
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
@@ -45,15 +46,18 @@ posezoo evaluate my/network.xml --annotations people.json --images photos --form
 #: How a file is told from a model's name.
 SUFFIX = ".xml"
 
-#: How COCO's archives of 2017 unfold below a folder.
-ANNOTATIONS, IMAGES = Path("annotations/person_keypoints_val2017.json"), Path("val2017")
-
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
     parser = options.add_verb(verbs, "evaluate", "measure how well a model finds people", EXAMPLES)
     parser.add_argument("model", metavar="MODEL|XML", help="a model's name, or the .xml of an IR")
-    _add_dataset(parser)
+    add_dataset(parser)
+    parser.add_argument("--limit", type=_positive, metavar="N", help="the first N images alone")
+    parser.add_argument(
+        "--skip_unreadable",
+        action="store_true",
+        help="measure without the images that are missing or cannot be read, and say which",
+    )
     _add_looks(parser)
     parser.add_argument(
         "--worst", type=_count, default=0, metavar="N", help="draw the N images that it does worst on"
@@ -101,26 +105,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     options.add_registry(parser)
     options.add_output(parser)
     return parser
-
-
-def _add_dataset(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--annotations", type=Path, metavar="FILE", help="people's keypoints in COCO's format, as JSON"
-    )
-    parser.add_argument("--images", type=Path, metavar="DIR", help="the folder of the images in it")
-    parser.add_argument(
-        "--coco_home",
-        type=Path,
-        metavar="DIR",
-        help="in place of both: a folder with annotations/person_keypoints_val2017.json and val2017 "
-        "(default: where posezoo dataset get puts it)",
-    )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="the first N images alone")
-    parser.add_argument(
-        "--skip_unreadable",
-        action="store_true",
-        help="measure without the images that are missing or cannot be read, and say which",
-    )
 
 
 def _add_looks(parser: argparse.ArgumentParser) -> None:
@@ -178,10 +162,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _refuse_odd_flags(args: argparse.Namespace) -> None:
     """Wrong usage ends with 2."""
-    if (args.annotations is None) != (args.images is None):
-        args.parser.error("--annotations and --images go together")
-    if args.annotations is not None and args.coco_home is not None:
-        args.parser.error("either --annotations and --images, or --coco_home")
+    refuse_odd_dataset(args)
     if args.boxes and args.detector:
         args.parser.error("either --boxes or --detector")
     if args.model_name is not None and args.checkpoint is None:
@@ -191,20 +172,9 @@ def _refuse_odd_flags(args: argparse.Namespace) -> None:
 
 
 def _dataset(args: argparse.Namespace, *, keypoints: bool) -> Dataset:
-    from posezoo import coco
-    from posezoo.cli.dataset import home_of
     from posezoo.evaluation.prediction import require_readable
 
-    annotations, images = args.annotations, args.images
-    if annotations is None:
-        home = args.coco_home or home_of("coco-val2017")
-        annotations, images = home / ANNOTATIONS, home / IMAGES
-        if not annotations.is_file():
-            raise DatasetError(
-                f"{annotations}: there is no such file",
-                hint="name --annotations and --images, or --coco_home; or posezoo dataset get coco-val2017",
-            )
-    dataset = coco.read(annotations, images, keypoints=keypoints)
+    dataset = read_dataset(args, keypoints=keypoints)
     dataset = dataset.first(args.limit) if args.limit else dataset
     if not args.skip_unreadable:  # said before a model is fetched, not after
         require_readable(dataset)

@@ -25,6 +25,7 @@ VERBS = (
     "run",
     "demo",
     "evaluate",
+    "dataset",
     "verify",
     "record",
     "doctor",

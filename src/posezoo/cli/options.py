@@ -151,6 +151,11 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|URL",
         help="a folder or an address laid out like the cache, asked first; may be given several times",
     )
+    add_patience(parser)
+
+
+def add_patience(parser: argparse.ArgumentParser) -> None:
+    """How long a server is waited for."""
     parser.add_argument("--attempts", type=_setting("attempts"), metavar="N", help=KINDS["attempts"].help)
     parser.add_argument("--timeout_s", type=_setting("timeout_s"), metavar="S", help=KINDS["timeout_s"].help)
 

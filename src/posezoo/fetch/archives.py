@@ -26,13 +26,13 @@ MAX_BYTES = 4 << 30
 _MAX_READ = 64 << 20
 
 
-def unpack(archive: Path, format: str, place: Callable[[str], Path]) -> list[Path]:
+def unpack(archive: Path, format: str, place: Callable[[str], Path | None]) -> list[Path]:
     """Write each member of an archive to its place, whole or not at all.
 
     Args:
         archive: the file.
         format: ``zip``, ``tar`` or ``gztar``.
-        place: where a member goes, by its name with / between folders.
+        place: where a member goes, by its name with / between folders; None leaves it out.
 
     Returns:
         The files that were written.
@@ -52,6 +52,8 @@ def unpack(archive: Path, format: str, place: Callable[[str], Path]) -> list[Pat
             if len(written) == MAX_MEMBERS:
                 raise ArchiveError(f"{archive.name}: holds more than {MAX_MEMBERS} files")
             target = place(name)
+            if target is None:
+                continue
             left -= _write(stream, target, left, archive)
             written[folded(name)] = target
     return list(written.values())

@@ -11,8 +11,9 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from http import HTTPStatus
 from itertools import chain
 from typing import Any
@@ -80,14 +81,55 @@ def opened(
         yield chain((first,), pieces)
 
 
-def _answer(session: requests.Session, url: str, timeout_s: float) -> requests.Response:
+@contextmanager
+def opened_from(
+    session: requests.Session, url: str, file: SourceFile, timeout_s: float, start: int
+) -> Iterator[tuple[int, Iterator[bytes]]]:
+    """The pieces of what lies behind an address from a byte on, and the byte that they really begin at.
+
+    That is 0 where the server gives the whole file only.
+
+    Args:
+        session: from ``new_session``.
+        url: the http or https address.
+        file: what is promised, with its size.
+        timeout_s: as for ``opened``, and so are the errors.
+        start: how many bytes are here already, fewer than the file has.
+    """
+    asked = {"Range": f"bytes={start}-"} if start else {}
+    with closing(_answer(session, url, timeout_s, asked)) as response:
+        begins = _begin(response, start)
+        rest = replace(file, size=(file.size or 0) - begins)
+        pieces = _unpacked(_received(response, rest, timeout_s), response)
+        first = next(pieces, b"")
+        if not begins:
+            _refuse_page(first)
+        _refuse_length(response, rest)
+        yield begins, chain((first,), pieces)
+
+
+def _begin(response: requests.Response, start: int) -> int:
+    """Where an answer begins that was asked for from a byte on (RFC 9110, 14.4)."""
+    if response.status_code != HTTPStatus.PARTIAL_CONTENT:
+        _refuse_status(response)
+        return 0
+    if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+        raise SourceError(f"gives another part of the file than the one from byte {start} on")
+    return start
+
+
+def _answer(
+    session: requests.Session, url: str, timeout_s: float, headers: Mapping[str, str] | None = None
+) -> requests.Response:
     """The final answer; redirects are followed here, since requests reads their bodies to the end."""
     for _ in range(1 + _MOST_REDIRECTS):
         scheme = url.partition(":")[0].lower()
         if scheme not in ("http", "https"):
             raise SourceError(f"leads to {scheme[:16]!r}, which is neither http nor https")
         with _translated(timeout_s):
-            response = session.get(url, stream=True, allow_redirects=False, timeout=timeout_s)
+            response = session.get(
+                url, stream=True, allow_redirects=False, timeout=timeout_s, headers=headers
+            )
         target = session.get_redirect_target(response)
         if target is None:
             return response

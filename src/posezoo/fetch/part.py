@@ -26,17 +26,27 @@ class Part:
     def __init__(self, path: Path, target: Path, handle: int) -> None:
         self._path, self._target, self._handle = path, target, handle
         self._published = False
+        self._kept = False
+
+    @property
+    def size(self) -> int:
+        """How many bytes it holds."""
+        return os.fstat(self._handle).st_size
+
+    def keep(self) -> None:
+        """Leave it where it lies if it is not published: the next run goes on with it."""
+        self._kept = True
 
     @property
     def path(self) -> Path:
         """Where its bytes lie until it is published."""
         return self._path
 
-    def restart(self) -> None:
-        """Empty it, whatever an earlier attempt or an earlier run left in it."""
+    def restart(self, size: int = 0) -> None:
+        """Go on behind so many of its bytes; with 0, empty what an earlier attempt or run left in it."""
         with _writing(self._target):
-            os.lseek(self._handle, 0, os.SEEK_SET)
-            os.ftruncate(self._handle, 0)
+            os.lseek(self._handle, size, os.SEEK_SET)
+            os.ftruncate(self._handle, size)
 
     def write(self, piece: bytes) -> None:
         """Append a piece.
@@ -66,8 +76,8 @@ class Part:
         self._published = True
 
     def close(self) -> None:
-        """Let go of the lock; a part that was not published is removed before that."""
-        if not self._published:
+        """Let go of the lock; a part that was neither published nor is to be kept is removed before that."""
+        if not self._published and not self._kept:
             with suppress(OSError):
                 self._path.unlink()
         os.close(self._handle)

@@ -153,7 +153,7 @@ def _ask(
             if attempt >= allowed:
                 tries = f" ({attempt} attempts)" if attempt > 1 else ""
                 raise SourceError(f"{error.problem}{tries}", hint=error.hint, temporary=True) from error
-            pause_s = _pause(attempt, error.wait_s)
+            pause_s = pause(attempt, error.wait_s)
             errand.warn(
                 f"{file.name}: {origin.name}: {error.problem}; "
                 f"attempt {attempt + 1} of {allowed} in {pause_s:.1f} s"
@@ -161,7 +161,8 @@ def _ask(
             errand.sleep(pause_s)
 
 
-def _pause(attempt: int, asked_s: float | None) -> float:
+def pause(attempt: int, asked_s: float | None) -> float:
+    """How long to wait before an attempt after this one, in seconds; as a server asks, within reason."""
     if asked_s is not None:
         return min(asked_s, LONGEST_ASKED_PAUSE_S)
     longest = min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)

@@ -1,0 +1,161 @@
+"""Data sets to measure models on: fetched on request alone, on terms that were shown, never shipped by us."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from posezoo.errors import ArchiveError
+from posezoo.events import Listener, ignore
+from posezoo.fetch.archives import unpack
+from posezoo.fetch.errand import Errand, Sleep
+from posezoo.fetch.means import Means
+from posezoo.fetch.resume import transfer_large
+from posezoo.files import STAMPS, has_size, write_whole
+from posezoo.spec.model import Digest, HttpSource, SourceFile
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A zip of a data set, and which of its members are unpacked.
+
+    Attributes:
+        file: what is promised of it.
+        members: how the names of the wanted ones begin.
+    """
+
+    file: SourceFile
+    members: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedDataset:
+    """A data set that somebody publishes.
+
+    Attributes:
+        archives: what is fetched.
+        terms: on what terms, a line each.
+    """
+
+    archives: tuple[Archive, ...]
+    terms: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """How many bytes are fetched."""
+        return sum(archive.file.size or 0 for archive in self.archives)
+
+
+def _coco(name: str, size: int, sha256: str, members: str) -> Archive:
+    # The bucket answers by https; the project's own name has no certificate of its own.
+    hosts = ("https://s3.amazonaws.com/images.cocodataset.org", "http://images.cocodataset.org")
+    file = SourceFile(
+        name.split("/")[-1],
+        size,
+        Digest("sha256", sha256),
+        tuple(HttpSource(f"{host}/{name}") for host in hosts),
+    )
+    return Archive(file, members)
+
+
+#: COCO publishes no checksums: these are what several projects that hold the archives state alike.
+DATASETS: Mapping[str, PublishedDataset] = MappingProxyType(
+    {
+        "coco-val2017": PublishedDataset(
+            archives=(
+                _coco(
+                    "annotations/annotations_trainval2017.zip",
+                    252907541,
+                    "113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268",
+                    "annotations/person_keypoints_val2017.json",
+                ),
+                _coco(
+                    "zips/val2017.zip",
+                    815585330,
+                    "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
+                    "val2017/",
+                ),
+            ),
+            terms=(
+                "COCO val2017: 5000 photos from Flickr, annotated by the COCO Consortium.",
+                "Annotations: Creative Commons Attribution 4.0.",
+                "Photos: their copyright is not the consortium's. Each has the licence that the annotations",
+                "name for it, some of which allow no commercial use or no changes; Flickr's terms hold.",
+                "In full: https://cocodataset.org/#termsofuse",
+            ),
+        ),
+    }
+)
+
+
+def download_dataset(
+    dataset: PublishedDataset,
+    folder: Path,
+    means: Means,
+    listener: Listener = ignore,
+    *,
+    name: str = "",
+    sleep: Sleep = time.sleep,
+) -> tuple[Path, ...]:
+    """Bring a data set into a folder; what is there stays, what broke off is gone on with.
+
+    An archive is removed once it is unpacked; a record of what it held tells that it need not come again.
+
+    Args:
+        dataset: what to fetch.
+        folder: where its archives unfold.
+        means: how patient to be; caches and mirrors are for models.
+        listener: whom to tell.
+        name: that events carry.
+        sleep: how to wait, in seconds.
+
+    Raises:
+        FetchError: an archive did not come, or is not the promised one.
+        ArchiveError: it cannot be unpacked.
+        OutputError: something cannot be written.
+    """
+    files: list[Path] = []
+    with Errand(name, means, listener, base=folder, sleep=sleep) as errand:
+        for archive in dataset.archives:
+            path = folder / archive.file.name
+            if (there := _unpacked(archive, folder)) is None:
+                transfer_large(archive.file, path, errand)
+                there = _unpack(archive, path, folder)
+            with suppress(OSError):
+                path.unlink()
+            files += there
+    return tuple(files)
+
+
+def _record(archive: Archive, folder: Path) -> Path:
+    return folder / STAMPS / f"{archive.file.name}.unpacked.json"
+
+
+def _unpacked(archive: Archive, folder: Path) -> list[Path] | None:
+    """The files that an earlier run unpacked; None where one is gone, or has another size."""
+    try:
+        sizes = json.loads(_record(archive, folder).read_bytes())
+        if sizes.pop("archive") != str(archive.file.checksum):
+            return None
+        files = {folder / name: int(size) for name, size in sizes.items()}
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        return None
+    return list(files) if all(has_size(path, size) for path, size in files.items()) else None
+
+
+def _unpack(archive: Archive, path: Path, folder: Path) -> list[Path]:
+    def place(member: str) -> Path | None:
+        return folder / member if member.startswith(archive.members) else None
+
+    files = unpack(path, "zip", place)
+    if not files:
+        raise ArchiveError(f"{path.name}: holds nothing below {archive.members}")
+    sizes = {file.relative_to(folder).as_posix(): file.stat().st_size for file in files}
+    content = {"archive": str(archive.file.checksum), **sizes}
+    write_whole(_record(archive, folder), json.dumps(content).encode())
+    return files

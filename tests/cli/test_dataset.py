@@ -1,0 +1,66 @@
+"""posezoo dataset: what is in a set, and that nothing is fetched before its terms are accepted."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from fakes.coco import annotations, person, written
+from fakes.command import posezoo
+
+SEEN = np.column_stack([np.arange(17), np.arange(17) + 100, np.full(17, 2)])
+
+
+def test_info_counts_people_and_keypoints_and_tells_the_licences(shared):
+    photos = shared / "data" / "photos"
+    told = posezoo(
+        "dataset",
+        "info",
+        "--annotations",
+        photos / "person_keypoints.json",
+        "--images",
+        photos,
+        "--format",
+        "json",
+    )
+    assert told.returncode == 0, told.stderr
+    said = json.loads(told.stdout)
+    assert (said["pictures"], said["people"], said["without_keypoints"], said["crowds"]) == (17, 44, 42, 3)
+    assert said["missing"] == []
+    assert sum(each["pictures"] for each in said["licenses"]) == 17
+    assert {each["name"] for each in said["licenses"]} == {
+        "Attribution License",
+        "Attribution-ShareAlike License",
+    }
+    assert said["labelled"]["nose"] == 24
+
+
+def test_info_lists_every_missing_image_and_ends_with_1(tmp_path):
+    path = written(tmp_path, annotations(3, [person(1, 1, SEEN)]))
+    (tmp_path / "000000000002.jpg").touch()
+    told = posezoo("dataset", "info", "--annotations", path, "--images", tmp_path)
+    assert told.returncode == 1
+    assert told.stdout.splitlines()[-2:] == ["missing: 000000000001.jpg", "missing: 000000000003.jpg"]
+    assert "Attribution License: 3 images" in told.stdout
+
+
+def test_nothing_is_fetched_before_the_terms_are_accepted(tmp_path):
+    told = posezoo("dataset", "get", "coco-val2017", "-o", tmp_path / "coco")
+    assert told.returncode == 1
+    assert "Creative Commons Attribution 4.0" in told.stderr
+    assert "1068 MB are fetched only on these terms" in told.stderr
+    assert "--accept_terms" in told.stderr
+    assert not (tmp_path / "coco").exists()
+
+
+def test_an_unknown_set_is_said_with_the_nearest_name():
+    told = posezoo("dataset", "get", "coco-val2071")
+    assert told.returncode == 1
+    assert "did you mean coco-val2017?" in told.stderr
+
+
+@pytest.mark.parametrize("args", [("get",), ("info", "coco-val2017"), ("put",), ("info", "--images", "a")])
+def test_flags_that_do_not_go_together_are_wrong_usage(args):
+    assert posezoo("dataset", *args).returncode == 2
