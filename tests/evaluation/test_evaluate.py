@@ -143,8 +143,10 @@ def test_a_run_that_was_ended_goes_on_where_it_stopped_with_the_same_figures(dat
     second = Oracle(wrong=(2,))
     accuracy = evaluate(second, dataset, keep=keep, heading={"model": "a"})
     assert ([number for number, _ in second.asked], accuracy.kept) == ([3, 4], 2)
+    third = evaluate(Oracle(), dataset, keep=keep, heading={"model": "a"})
+    assert third.kept == 4
     whole = evaluate(Oracle(wrong=(2,)), dataset)
-    assert accuracy.figures == whole.figures
+    assert accuracy.figures == third.figures == whole.figures
     assert accuracy.results() == whole.results()
 
 

@@ -7,8 +7,9 @@ nothing is taken from the file. A line that was cut short counts for nothing.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,28 +60,37 @@ def kept(path: Path, heading: Mapping[str, Any], joints: int) -> Iterator[Kept]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with in_turn(path, wait_s=0.5):
             known = _read(path, heading, joints)
-            lines = [heading, *({"id": i, "file": f, **each.to_json()} for i, (f, each) in known.items())]
-            write_whole(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
-            yield Kept(path, known)
+            if known is None:
+                write_whole(path, (json.dumps(heading) + "\n").encode())
+            else:
+                _end_line(path)
+            yield Kept(path, known or {})
     except OSError as error:
         raise cannot_write(path, error) from error
 
 
-def _read(path: Path, heading: Mapping[str, Any], joints: int) -> dict[int, tuple[list[int], Found]]:
-    try:
-        first, *lines = path.read_text("utf-8").splitlines()
-        if json.loads(first) != json.loads(json.dumps(heading)):
-            return {}
-    except (OSError, ValueError, RecursionError):
-        return {}
+def _read(path: Path, heading: Mapping[str, Any], joints: int) -> dict[int, tuple[list[int], Found]] | None:
+    """What stands below this heading; None where another one stands there, or none."""
     known = {}
-    for line in lines:
-        try:
-            content = json.loads(line)
-            known[int(content["id"])] = (list(content["file"]), from_json(content, joints))
-        except (ValueError, KeyError, TypeError, RecursionError):
-            continue  # cut short where the run before was killed
+    try:
+        with open(path, "rb") as stream:
+            if json.loads(stream.readline()) != json.loads(json.dumps(heading)):
+                return None
+            for line in stream:
+                with suppress(ValueError, KeyError, TypeError, RecursionError):
+                    content = json.loads(line)
+                    known[int(content["id"])] = (list(content["file"]), from_json(content, joints))
+    except (OSError, ValueError, RecursionError):
+        return None
     return known
+
+
+def _end_line(path: Path) -> None:
+    """Let the next line begin as one where the run before was killed within its last."""
+    with open(path, "rb+") as stream:
+        stream.seek(-1, os.SEEK_END)
+        if stream.read(1) != b"\n":
+            stream.write(b"\n")
 
 
 def _print_of(picture: Picture) -> list[int]:

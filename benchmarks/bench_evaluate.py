@@ -1,0 +1,137 @@
+"""What COCO's ten figures cost: ours, against pycocotools, from files on disk to figures.
+
+5000 images with 11,000 people and 100,000 detections, made up with crowds, people without keypoints and ties.
+Ours reads the annotations and the predictions that a run keeps; pycocotools the annotations and a file of
+results. Every figure is of a whole process, started in turn; imports are left out of the CPU time. Ends with
+1 where a bar is missed or a figure is not pycocotools'.
+
+    python benchmarks/bench_evaluate.py
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from bench_download_memory import peak_mib
+from harness import machine, record, spread
+
+ROUNDS = 5
+IMAGES, PEOPLE, DETECTIONS = 5000, 11_000, 100_000
+CPU_BAR = 0.6  # of pycocotools' in the same round
+MEMORY_BAR_MIB = 600.0
+
+HEADING = {"made": "up"}
+
+
+def prepare(folder: Path) -> None:
+    """Annotations, results as COCO's tools take them, and the same as a run of ours keeps them."""
+    import numpy as np
+
+    from posezoo import coco
+    from posezoo.evaluation.found import Found
+    from posezoo.evaluation.kept import kept
+
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    made = import_module("fakes.coco")
+    truth, results = made.crowded(IMAGES, people=PEOPLE, found=DETECTIONS)
+    (folder / "annotations.json").write_text(json.dumps(truth))
+    (folder / "results.json").write_text(json.dumps(results))
+    by_image: dict[int, list[dict[str, Any]]] = {}
+    for each in results:
+        by_image.setdefault(each["image_id"], []).append(each)
+    dataset = coco.read(folder / "annotations.json", folder)
+    with kept(folder / "kept.jsonl", HEADING, 17) as store:
+        for picture in dataset.pictures:
+            here = by_image.get(picture.id, [])
+            points = np.array([each["keypoints"] for each in here]).reshape(len(here), 17, 3)
+            scores = np.array([each["score"] for each in here])
+            store.add(picture, Found(points, scores, np.zeros((len(here), 4))))
+
+
+def ours(folder: Path) -> Callable[[], list[float]]:
+    """posezoo: what is kept, scored."""
+    import faster_coco_eval  # noqa: F401
+
+    from posezoo import coco
+    from posezoo.evaluation.kept import kept
+    from posezoo.evaluation.scoring import score
+
+    def work() -> list[float]:
+        dataset = coco.read(folder / "annotations.json", folder)
+        with kept(folder / "kept.jsonl", HEADING, 17) as store:
+            found = {picture.id: store.get(picture) for picture in dataset.pictures}
+        figures = score(dataset, {image: each for image, each in found.items() if each is not None})
+        return list(figures.values())
+
+    return work
+
+
+def pycocotools(folder: Path) -> Callable[[], list[float]]:
+    """COCO's own tools, as their demo calls them."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    def work() -> list[float]:
+        with contextlib.redirect_stdout(io.StringIO()):
+            truth = COCO(str(folder / "annotations.json"))
+            evaluation = COCOeval(truth, truth.loadRes(str(folder / "results.json")), "keypoints")
+            evaluation.evaluate()
+            evaluation.accumulate()
+            evaluation.summarize()
+        return [float(each) for each in evaluation.stats]
+
+    return work
+
+
+WAYS = {"posezoo": ours, "pycocotools": pycocotools}
+
+
+def run_round(way: str, folder: Path) -> None:
+    """One round: prints its CPU seconds, its peak RSS in MiB, and the figures."""
+    work = WAYS[way](folder)
+    begun = time.process_time()
+    figures = work()
+    print(json.dumps([time.process_time() - begun, peak_mib(), figures]))
+
+
+def main() -> int:
+    """Make the data once, then run both in turn."""
+    if len(sys.argv) > 1:
+        run_round(sys.argv[1], Path(sys.argv[2]))
+        return 0
+    rounds: dict[str, list[Any]] = {way: [] for way in WAYS}
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(Path(folder))
+        for _ in range(ROUNDS):
+            for way, found in rounds.items():
+                command = [sys.executable, __file__, way, folder]
+                said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+                found.append(json.loads(said))
+    same = all(figures == rounds["pycocotools"][0][2] for found in rounds.values() for *_, figures in found)
+    ratio = spread([a[0] / b[0] for a, b in zip(rounds["posezoo"], rounds["pycocotools"], strict=True)])
+    peak = max(each[1] for each in rounds["posezoo"])
+    results: dict[str, object] = {"images": IMAGES, "people": PEOPLE, "detections": DETECTIONS}
+    for way, found in rounds.items():
+        cpu, memory = spread([each[0] for each in found]), spread([each[1] for each in found])
+        results[way] = {"cpu_s": cpu, "peak_rss_mib": memory}
+        seconds = " / ".join(f"{cpu[name]:.2f}" for name in ("min", "median", "max"))
+        print(f"{way:12} {seconds} CPU s, {memory['max']:.0f} MiB")
+    print(machine())
+    print(f"figures {'are' if same else 'ARE NOT'} those of pycocotools")
+    print(f"bars: {ratio['median']:.2f} of {CPU_BAR} of its CPU time, {peak:.0f} of {MEMORY_BAR_MIB:.0f} MiB")
+    record("bench_evaluate", {**results, "cpu_ratio": ratio, "same_figures": same})
+    return 0 if same and ratio["median"] <= CPU_BAR and peak <= MEMORY_BAR_MIB else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
