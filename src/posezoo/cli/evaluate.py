@@ -122,6 +122,13 @@ def _add_looks(parser: argparse.ArgumentParser) -> None:
         "--flip", action="store_true", help="show the mirrored image, too, and average both answers"
     )
     parser.add_argument(
+        "--scales",
+        type=_scales,
+        default=(1.0,),
+        metavar="S[,S]",
+        help="show images at these sizes, 1 among them, and average the answers (0.5,1,1.5,2)",
+    )
+    parser.add_argument(
         "--boxes",
         metavar="truth|FILE",
         help="for a model that sees one person at a time, where people are: as annotated, or a detector's "
@@ -199,13 +206,16 @@ def _load(
 ) -> tuple[Means, list[Path]]:
     from posezoo.evaluation.account import Means
 
-    how: dict[str, Any] = {"requests": args.requests, "target_size": args.height or args.short_side}
+    how: dict[str, Any] = {
+        "requests": args.requests,
+        "target_size": args.height or args.short_side,
+        "flip": args.flip,
+        "scales": args.scales,
+    }
     decoder_options: dict[str, Any] = {}
     decoder = model.decoder.name if model is not None and model.decoder is not None else ""
     if decoder == "detection":
         decoder_options["min_box_score"] = 0.0  # AP asks for all, however unsure
-    if args.flip:
-        decoder_options["flip"] = True
     if model is None:
         xml = Path(args.model)
         estimator = zoo.compile_ir(xml, listener=console, **how, **decoder_options)
@@ -224,7 +234,9 @@ def _load(
         precision=args.precision,
         target_size=args.height or args.short_side,
         flip=args.flip,
+        scales=args.scales,
         people_from=people_from,
+        options=decoder_options,
     )
     return means, list(irs.values())
 
@@ -284,6 +296,19 @@ def _boxes(
     if args.boxes == "truth":
         return dataset.boxes(), [dataset.annotations]
     return read_boxes(Path(args.boxes)), [Path(args.boxes)]
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    """An argparse type: numbers above 0, 1 among them."""
+    try:
+        scales = tuple(sorted({float(each) for each in text.split(",")}))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected numbers such as 0.5,1,1.5,2, got {text!r}") from error
+    if 1.0 not in scales or not scales[0] > 0 or not scales[-1] <= 8:
+        raise argparse.ArgumentTypeError(
+            f"expected numbers above 0, at most 8, and 1 among them, got {text!r}"
+        )
+    return scales
 
 
 def _positive(text: str) -> int:

@@ -14,6 +14,7 @@ from posezoo.estimator.lifting import Lifting
 from posezoo.estimator.pipeline import Pipeline
 from posezoo.estimator.recognition import described
 from posezoo.estimator.setup import Setup
+from posezoo.estimator.several_looks import SeveralLooks
 from posezoo.estimator.top_down import TopDown
 from posezoo.estimator.whole_image import WholeImage
 from posezoo.inference import Graph, Preprocessing, Runtime
@@ -51,6 +52,8 @@ def load(
     reverse_input_channels: bool | None = None,
     mean: Sequence[float] | None = None,
     scale: Sequence[float] | None = None,
+    flip: bool = False,
+    scales: Sequence[float] = (1.0,),
     **options: Option,
 ) -> Estimator:
     """Make a model ready to use.
@@ -73,6 +76,10 @@ def load(
         reverse_input_channels: whether red and blue change places in BGR images; None: as the model says.
         mean: taken off in the graph, beside what the IR does itself: one for each channel, or one for all.
         scale: divides, then.
+        flip: look at the mirrored image, too, and average both answers: of openpose, associative_embedding
+            and heatmap.
+        scales: at which to look at each image, relative to the usual one, and average the answers: of
+            openpose and associative_embedding.
         options: of the decoder, over those that the model declares.
 
     Raises:
@@ -82,7 +89,7 @@ def load(
     """
     runtime = Runtime(device, inference_precision, cache_dir, requests, streams, threads, hint)
     said = _overridden(_declared(model), layout, reverse_input_channels, mean, scale)
-    return _load(model, irs, runtime, said, target_size, aspect, options)
+    return _load(model, irs, runtime, said, target_size, aspect, options, flip, tuple(scales))
 
 
 def load_ir(
@@ -102,6 +109,8 @@ def load_ir(
     reverse_input_channels: bool | None = None,
     mean: Sequence[float] | None = None,
     scale: Sequence[float] | None = None,
+    flip: bool = False,
+    scales: Sequence[float] = (1.0,),
     **options: Option,
 ) -> Estimator:
     """Make an IR ready to use that no model.yml describes.
@@ -121,7 +130,8 @@ def load_ir(
     graph = Graph(xml)
     model, own = described(graph, decoder)
     said = _overridden(own, layout, reverse_input_channels, mean, scale)
-    return _load(model, {model.name: xml}, runtime, said, target_size, aspect, options, (graph,))
+    irs = {model.name: xml}
+    return _load(model, irs, runtime, said, target_size, aspect, options, flip, tuple(scales), (graph,))
 
 
 def _load(
@@ -132,16 +142,31 @@ def _load(
     target_size: int | None,
     aspect: Size | None,
     options: Mapping[str, Option],
+    flip: bool,
+    scales: tuple[float, ...],
     graphs: tuple[Graph, ...] = (),
 ) -> Estimator:
     decoder = _decoder_of(model)
+    if flip and decoder.name == "heatmap":  # its own affair: each person is mirrored, not the image
+        options, flip = {**options, "flip": True}, False
     chosen = options_of(decoder, options)
     if (target_size is not None and target_size < 1) or (aspect is not None and min(aspect) < 1):
         raise InferenceError(f"expected a target size and an aspect above 0, got {target_size} and {aspect}")
     setup = Setup(
-        model, _paths(model, irs), decoder.name, chosen, runtime, preprocessing, target_size, aspect, graphs
+        model,
+        _paths(model, irs),
+        decoder.name,
+        chosen,
+        runtime,
+        preprocessing,
+        target_size,
+        aspect,
+        graphs,
+        flip,
+        scales,
     )
-    return Estimator(model, decoder.name, PIPELINES[decoder.name](setup))
+    pipeline = SeveralLooks if setup.looks_again else PIPELINES[decoder.name]
+    return Estimator(model, decoder.name, pipeline(setup))
 
 
 def _decoder_of(model: ModelSpec | CompositeSpec) -> Decoder:

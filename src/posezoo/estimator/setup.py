@@ -26,6 +26,8 @@ class Setup:
         target_size: the side that decides how large images are seen, in pixels; None: the IR's own.
         aspect: width and height of the images to come; None: any.
         graphs: the IR, where they were read already.
+        flip: look at the mirrored image, too, and average both answers.
+        scales: at which to look at each image, relative to the usual one, and average the answers.
     """
 
     model: ModelSpec | CompositeSpec
@@ -37,6 +39,13 @@ class Setup:
     target_size: int | None = None
     aspect: Size | None = None
     graphs: tuple[Graph, ...] = ()
+    flip: bool = False
+    scales: tuple[float, ...] = (1.0,)
+
+    @property
+    def looks_again(self) -> bool:
+        """Whether an image is looked at more than once."""
+        return self.flip or self.scales != (1.0,)
 
     def graph(self, place: int = 0) -> Graph:
         """One of the IR, read.

@@ -9,7 +9,7 @@ from posezoo.errors import InferenceError, TargetSizeError
 from posezoo.estimator.pipeline import Ask, Steps
 from posezoo.estimator.recognition import roles_of
 from posezoo.estimator.setup import Setup, layout_of, only_input, picture_network
-from posezoo.inference import Graph, Outputs
+from posezoo.inference import Graph, Network, Outputs
 from posezoo.pose.decoders import decode_with
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, Size, View, in_image, resized
@@ -73,7 +73,7 @@ class WholeImage:
         self._target = setup.target_size or self._fit.usual
         network = picture_network(graph, setup)
         self._network, self._roles = network, roles
-        self.networks = (network,)
+        self.networks: tuple[Network, ...] = (network,)
         (self._input,) = network.inputs
 
     def __call__(self, image: Image) -> Steps:

@@ -276,12 +276,12 @@ def merged(passes: Sequence[Pass], size: Size) -> tuple[Floats, Floats]:
     usual = [each for each in passes if each.scale == 1 or len(scales) == 1]
     if not usual:
         raise InferenceError("merging passes: none is of scale 1, whose tags count")
-    tags = [_resized(_upright(each.tags, each.mirrored), size) for each in usual]
+    tags = [resized(_upright(each.tags, each.mirrored), size) for each in usual]
     return _mean(means), np.stack(tags, axis=3)
 
 
 def _at_once(each: Pass, size: Size) -> Floats:
-    return _mean([_resized(_upright(stage, each.mirrored), size) for stage in each.heatmaps])
+    return _mean([resized(_upright(stage, each.mirrored), size) for stage in each.heatmaps])
 
 
 def _upright(maps: Floats, mirrored: bool) -> Floats:
@@ -294,7 +294,8 @@ def _upright(maps: Floats, mirrored: bool) -> Floats:
     return maps[order][:, :, ::-1]
 
 
-def _resized(maps: Floats, size: Size) -> Floats:
+def resized(maps: Floats, size: Size) -> Floats:
+    """(N, H, W): maps (N, h, w) of another size, W and H, between the cells linear."""
     if maps.shape[:0:-1] == size:
         return maps
     cv2 = require("cv2", extra="run")
