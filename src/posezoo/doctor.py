@@ -25,6 +25,7 @@ PACKAGES = (
     ("openvino", "conversion and inference", "convert", "2025.2", ""),
     ("opencv-python-headless", "reading and drawing pictures", "run", "4.8", "5"),
     ("opencv-python", "pictures and windows", "window", "4.8", "5"),
+    ("faster-coco-eval", "COCO's figures", "evaluate", "1.6", ""),
     ("ai-edge-litert", "independent self-check of TFLite models", "proof", "2.1", ""),
 )
 OPENCV = (

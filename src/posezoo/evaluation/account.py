@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from posezoo import estimator, pose
 from posezoo.estimator import Estimator
 from posezoo.evaluation.evaluate import Accuracy
 from posezoo.files import digest_of
@@ -72,7 +74,17 @@ def heading(means: Means, irs: Iterable[Path], *others: Path) -> dict[str, Any]:
         "device": means.estimator.device,
         "options": _options(means.estimator),
         "tools": tools("openvino", "posezoo"),
+        "code": _code(),
     }
+
+
+def _code() -> str:
+    """A digest of what turns pictures into poses: in a checkout it changes while the version does not."""
+    hasher = hashlib.sha256()
+    for package in (estimator, pose):
+        for path in sorted(Path(str(package.__file__)).parent.glob("*.py")):
+            hasher.update(path.read_bytes())
+    return hasher.hexdigest()
 
 
 def _options(estimator: Estimator) -> str:
