@@ -18,6 +18,8 @@ from fakes.command import heed_interrupts
 from fakes.network import network
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from posezoo.cli.omz.converter import with_arguments
+from posezoo.registry import open_registry
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools" / "downloader"
@@ -261,6 +263,14 @@ def test_further_arguments_of_model_optimizer_are_carried_out(convertible):
     refused = run("converter", convertible, "--name", "net", "--add_mo_arg=--nonsense")
     assert refused.returncode == 1
     assert "--add_mo_arg=--nonsense: posezoo does not carry this out" in refused.stderr
+
+
+def test_another_size_leaves_no_declared_output_to_disagree_with():
+    spec = open_registry().find("mobile_pose_mobilenetv3_small")
+    smaller = with_arguments(spec, ["--input_shape=[1,3,128,96]"])
+    assert [port.shape for port in smaller.inputs] == [(1, 3, 128, 96)]
+    assert [(port.name, port.shape) for port in smaller.outputs] == [("heatmaps", ())]
+    assert with_arguments(spec, ["--input_shape=[1,3,256,192]"]) == spec
 
 
 def test_a_framework_that_is_not_converted_yet_fails_alone(convertible):

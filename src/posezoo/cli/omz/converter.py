@@ -226,7 +226,10 @@ def with_arguments(spec: ModelSpec, arguments: Sequence[str]) -> ModelSpec:
                 f"--add_mo_arg={text}: posezoo does not carry this out", hint=f"it does: {flags}"
             )
     said = read_arguments(parse(json.dumps(wanted).encode(), "--add_mo_arg"), spec.inputs)
-    return replace(spec, inputs=said.inputs, outputs=said.outputs or spec.outputs)
+    outputs = said.outputs or spec.outputs
+    if [port.shape for port in said.inputs] != [port.shape for port in spec.inputs]:
+        outputs = tuple(replace(port, shape=()) for port in outputs)  # what they are now, nobody declared
+    return replace(spec, inputs=said.inputs, outputs=outputs)
 
 
 if __name__ == "__main__":
