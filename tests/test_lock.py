@@ -114,3 +114,11 @@ def test_runs_that_write_in_the_same_instant_lose_no_entry(tmp_path):
     assert [run.communicate(timeout=60) and run.returncode for run in runs] == [0] * 4
     assert len((tmp_path / "posezoo.lock").read_text().splitlines()) == 40
     assert sorted(path.name for path in tmp_path.iterdir()) == ["go", "posezoo.lock"]
+
+
+def test_a_lock_that_is_a_link_stays_one(tmp_path):
+    shared, link = tmp_path / "all" / "posezoo.lock", tmp_path / "posezoo.lock"
+    link.symlink_to(shared)
+    Lock(link).record(SPEC, LOOSE, 5, ONE)
+    assert link.is_symlink()
+    assert Lock(shared).pinned(SPEC).files[0].checksum == ONE

@@ -52,7 +52,8 @@ class Lock:
     """
 
     def __init__(self, path: Path, *, now: Callable[[], datetime] = _now) -> None:
-        self.path = path
+        # A link is followed: projects that share a lock by links go on sharing it when one of them writes.
+        self.path = path.resolve() if path.is_symlink() else path
         self._now = now
         self._entries: dict[tuple[str, str], Entry] | None = None
         self._alone = threading.Lock()
