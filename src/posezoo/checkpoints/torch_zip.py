@@ -45,7 +45,10 @@ def read(file: Mapped) -> dict[str, Array]:
         raise Unreadable("was written on a machine with the other order of bytes")
     start, size = places[_PICKLE]
     if size > LONGEST_HEADER:
-        raise Unreadable(f"its pickle has {size} bytes")
+        raise Unreadable(
+            f"its pickle has {size} bytes, where tensors have none",
+            hint="save the weights as tensors, net.state_dict(), or as .safetensors",
+        )
     storages = Storages()
     pickles = Pickles(file.bytes(start, size, _PICKLE), VOCABULARY, storages.refer)
     state = state_of(pickles.next())

@@ -93,9 +93,14 @@ def answer_artifacts(
 def _cure(bad: Checked, layout: Layout) -> str:
     """The command that brings an artifact back, in the folders that were looked at."""
     if not bad.converted:
-        return f"posezoo download {bad.model} -o {layout.download_dir}"
+        return f"posezoo download {bad.model} -o {layout.download_dir}{trust(bad)}"
     apart = f" -d {layout.download_dir}" if layout.download_dir != layout.output_dir else ""
     return f"posezoo convert {bad.model}{apart} -o {layout.output_dir}"
+
+
+def trust(bad: Checked) -> str:
+    """What a download must be told besides, of a file that nothing pins."""
+    return " --trust_on_first_use" if bad.state == "unknown" else ""
 
 
 def _check_metadata(args: argparse.Namespace) -> int:

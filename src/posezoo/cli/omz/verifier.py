@@ -66,8 +66,10 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
 
 def _cure(bad: Checked, layout: Layout) -> str:
     """The drop-in that brings an artifact back, in the folders that were looked at."""
+    from posezoo.cli.verify import trust
+
     if not bad.converted:
-        return f"downloader.py --name {bad.model} -o {layout.download_dir}"
+        return f"downloader.py --name {bad.model} -o {layout.download_dir}{trust(bad)}"
     return f"converter.py --name {bad.model} -d {layout.download_dir} -o {layout.output_dir}"
 
 
