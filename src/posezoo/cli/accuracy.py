@@ -162,8 +162,12 @@ def _figures(report: Report) -> Iterator[str]:
     accuracy = report.accuracy
     claim = next((claim for claim, _ in report.claims()), None)
     said = {"AP": claim.value, "AP50": claim.ap50, "AP75": claim.ap75} if claim is not None else {}
+    for each in report.published.accuracy:
+        if each.metric == "MPJPE":
+            said["MPJPE_mm"] = each.value
     rows = [("", "measured", "95 % interval", "published")]
-    for name in BOX_FIGURES if report.of_boxes else KEYPOINT_FIGURES:
+    names = BOX_FIGURES if report.of_boxes else KEYPOINT_FIGURES
+    for name in (*names, *(name for name in accuracy.figures if name not in names)):
         if name not in accuracy.figures:
             rows.append((name, "nobody", "", ""))
             continue

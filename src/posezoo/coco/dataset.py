@@ -6,7 +6,7 @@ Coordinates are the file's: pixels from the image's left top corner.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,8 @@ class Person:
         area: of the person's outline, in pixels.
         is_crowd: a crowd that nobody took apart: what is found there is neither right nor wrong.
         num_keypoints: how many are labelled.
+        space: (K, 4) float64: x, y, z in mm and 0 where nothing is known of it, of each keypoint; no rows
+            where the set knows nothing of space.
     """
 
     id: int
@@ -36,6 +38,7 @@ class Person:
     area: float
     is_crowd: bool
     num_keypoints: int
+    space: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
 
     @property
     def box(self) -> Box:

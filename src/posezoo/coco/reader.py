@@ -1,6 +1,7 @@
 """From a file of annotations in COCO's format to a data set, with every claim checked.
 
-The format: https://cocodataset.org/#format-data.
+The format: https://cocodataset.org/#format-data. An annotation may have ``keypoints_3d``, which is ours: for
+each keypoint x, y, z in mm from the camera and 1, or 0 where nothing is known.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from posezoo.coco.dataset import Dataset, License, Person, Picture
 from posezoo.errors import DatasetError
@@ -130,7 +132,14 @@ class _Reader:
         if crowd not in (0, 1):
             raise self._error(f"{where}.iscrowd: expected 0 or 1, got {crowd!r}")
         left, top, width, height = bbox
-        return Person(each["id"], keypoints, (left, top, width, height), area, bool(crowd), labelled)
+        box, space = (left, top, width, height), self._space(each, where, joints)
+        return Person(each["id"], keypoints, box, area, bool(crowd), labelled, space)
+
+    def _space(self, each: Mapping[str, Any], where: str, joints: int) -> NDArray[np.float64]:
+        if "keypoints_3d" not in each:
+            return np.zeros((0, 4))
+        numbers = self._numbers(each["keypoints_3d"], 4 * joints, f"{where}.keypoints_3d")
+        return np.array(numbers, np.float64).reshape(joints, 4)
 
     def pictures(self, folder: Path, people: Mapping[int, Sequence[Person]]) -> tuple[Picture, ...]:
         """All images, with who is in them."""

@@ -12,7 +12,7 @@ from posezoo.estimator.setup import Setup
 from posezoo.estimator.whole_image import WholeImage
 from posezoo.inference import Array, Network
 from posezoo.pose.decoders import DECODERS
-from posezoo.pose.letterbox import Image, Size, View, letterbox
+from posezoo.pose.letterbox import Image, Size, View, resized
 from posezoo.pose.passes import MERGERS, Look
 
 
@@ -40,12 +40,12 @@ class SeveralLooks(WholeImage):
         """The steps for one image."""
         seen: Size = image.shape[1::-1]
         size = self.input_size or self._fit.size(self._target, seen)
-        usual = letterbox(seen, size)
+        usual, first = resized(image, size, self._fit.padding)
         looks = []
         for scale in self._scales:
             network = self._others.get(scale, self)
             view = _stretched(usual, network.input_size or self._scaled(size, scale))
-            picture = view.take(image, self._fit.padding)
+            picture = first if scale == 1 else view.take(image, self._fit.padding)
             for mirrored in (False, True) if self._flip else (False,):
                 shown = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
                 outputs = yield Ask(network._network, {network._input: shown[None]})

@@ -18,6 +18,7 @@ from posezoo.evaluation.kept import kept
 from posezoo.evaluation.matching import match
 from posezoo.evaluation.prediction import Predictor, listed, predict, require_readable
 from posezoo.evaluation.scoring import score
+from posezoo.evaluation.space import mpjpe
 from posezoo.events import Listener, ignore
 
 
@@ -27,7 +28,7 @@ class Accuracy:
 
     Attributes:
         figures: COCO's, 0..1, by name: ``scoring.KEYPOINT_FIGURES``, or of boxes ``scoring.BOX_FIGURES``;
-            without those that nobody in the set decides.
+            without those that nobody in the set decides; and MPJPE_mm of people in space.
         intervals: in which 95 of 100 such sets would have them, by name; none where the set is large enough.
         people: how many there were to find.
         dataset: what it was measured on, without the pictures that could not be read.
@@ -125,6 +126,9 @@ def evaluate(
     )
     figures = score(rest, seen.found, boxes=of_boxes)
     matched = tuple(match(rest, seen.found, boxes=of_boxes))
+    error_mm = None if of_boxes else mpjpe(rest, seen.found, matched)
+    if error_mm is not None:
+        figures["MPJPE_mm"] = error_mm
     people = rest.count(keypoints=not of_boxes)
     between = intervals(matched) if people < ENOUGH_PEOPLE else {}
     return Accuracy(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import EvaluationError
-from posezoo.pose.keypoints import SKELETONS, Pose
+from posezoo.pose.keypoints import SKELETONS, Pose, Pose3D
 
 Floats = NDArray[np.float64]
 
@@ -25,11 +25,14 @@ class Found:
             their order; all three are 0 where one was not found. K is 0 where boxes alone count.
         scores: (N,): of the people.
         boxes: (N, 4): left, top, width and height in image pixels.
+        space: (N, K, 3): x, y and z of the keypoints in mm, from the camera; K is 0 where the model knows
+            nothing of space.
     """
 
     keypoints: Floats
     scores: Floats
     boxes: Floats
+    space: Floats = field(default_factory=lambda: np.zeros((0, 0, 3)))
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -40,6 +43,7 @@ class Found:
             "keypoints": _flat(self.keypoints).tolist(),
             "scores": self.scores.tolist(),
             "boxes": self.boxes.tolist(),
+            **({"space": _flat(self.space).tolist()} if self.space.size else {}),
         }
 
     def results(self, image: int, category: int = 1) -> list[dict[str, Any]]:
@@ -68,6 +72,7 @@ def from_json(content: Mapping[str, Any], joints: int) -> Found:
         np.array(content["keypoints"], np.float64).reshape(count, joints, 3),
         np.array(content["scores"], np.float64).reshape(count),
         np.array(content["boxes"], np.float64).reshape(count, 4),
+        np.array(content.get("space", []), np.float64).reshape(count, joints if "space" in content else 0, 3),
     )
 
 
@@ -85,14 +90,18 @@ def translator(names: Sequence[str]) -> Callable[[Sequence[Pose]], Found]:
     def translate(poses: Sequence[Pose]) -> Found:
         points: Floats = np.zeros((len(poses), len(names), 3))
         boxes: Floats = np.zeros((len(poses), 4))
+        in_space = any(isinstance(pose, Pose3D) for pose in poses)
+        space: Floats = np.zeros((len(poses), len(names) if in_space else 0, 3))
         for row, pose in enumerate(poses):
             if names and pose.skeleton not in places:
                 places[pose.skeleton] = indices(pose.skeleton, names)
             if names:
                 points[row] = pose.keypoints[places[pose.skeleton]]
+            if names and isinstance(pose, Pose3D):
+                space[row] = 10 * pose.camera[places[pose.skeleton]]  # from cm
             x0, y0, x1, y1 = pose.box
             boxes[row] = x0, y0, x1 - x0, y1 - y0
-        return Found(points, np.array([float(pose.score) for pose in poses]), boxes)
+        return Found(points, np.array([float(pose.score) for pose in poses]), boxes, space)
 
     return translate
 
