@@ -114,6 +114,38 @@ def test_a_model_that_finds_people_itself_takes_no_boxes(evaluate):
     assert "finds people itself" in told.stderr
 
 
+@pytest.mark.slow
+def test_weights_of_ones_own_are_shown_the_annotated_boxes_mirrored_too_or_a_detectors(evaluate, tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    from fakes.weights import conditioned
+
+    network, checkpoint = "mobile_pose_mobilenetv3_small", tmp_path / "mine.pth"
+    torch.save(conditioned(network).state_dict(), checkpoint)
+    own = ("--checkpoint", checkpoint, "--model_name", "mine", "--precision", "FP16")
+    args = (*own, "--limit", 2, "--format", "json")
+    first = evaluate(*args, "--boxes", "truth", "--flip", model=network)
+    assert first.returncode == 0, first.stderr
+    said = json.loads(first.stdout)
+    assert (said["model"], said["settings"]["people_from"]) == ("mine", "the annotated boxes")
+    assert said["settings"]["flip"]
+    # Whoever is annotated with keypoints is looked at, and found somewhere.
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert len(results) == said["people"]
+    assert said["published"] == []  # what the publisher says is of other weights
+    flat = json.loads(evaluate(*args, "--boxes", "truth", model=network).stdout)
+    assert flat["kept"] == 0
+
+    boxes = [
+        {"image_id": each["id"], "category_id": 1, "bbox": [10, 10, 200, 300], "score": 0.5}
+        for each in said["pictures"]
+    ]
+    path = written(tmp_path, boxes, "boxes.json")
+    assert evaluate(*args, "--boxes", path, model=network).returncode == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert len(results) == 2
+    assert max(each["score"] for each in results) <= 0.5
+
+
 def made(tmp_path: Path, **changes) -> tuple[object, ...]:
     points = np.column_stack([200 + np.arange(17), 100 + 9 * np.arange(17), np.full(17, 2)])
     content = {**annotations(3, [person(1, 1, points)]), **changes}

@@ -60,6 +60,27 @@ def test_all_ten_figures_are_those_of_pycocotools_on_500_images_with_all_that_is
     assert score(coco.read(path, tmp_path), founds(results)) == pycocotools_says(path, results)
 
 
+def test_they_are_on_the_real_photos(shared):
+    photos = shared / "data" / "photos"
+    path = photos / "person_keypoints.json"
+    dataset, random = coco.read(path, photos), np.random.default_rng(4)
+    results = [
+        {
+            "image_id": picture.id,
+            "category_id": 1,
+            "keypoints": (person.keypoints + random.normal(0, (spread, spread, 0), (17, 3))).ravel().tolist(),
+            "score": float(random.uniform()),
+        }
+        for picture in dataset.pictures
+        for person in picture.people
+        for spread in (2, 8)
+        if person.num_keypoints
+    ]
+    figures = score(dataset, founds(results))
+    assert figures == pycocotools_says(path, results)
+    assert 0.2 < figures["AP"] < 0.9
+
+
 def test_boxes_are_judged_as_pycocotools_judges_them(tmp_path):
     truth, results = crowded(200, people=500, found=4000)
     random = np.random.default_rng(3)

@@ -231,7 +231,7 @@ def _load(
         people_from = detector.name
     means = Means(
         estimator=estimator,
-        precision=args.precision,
+        precision=_precision(args),
         target_size=args.height or args.short_side,
         flip=args.flip,
         scales=args.scales,
@@ -239,6 +239,12 @@ def _load(
         options=decoder_options,
     )
     return means, list(irs.values())
+
+
+def _precision(args: argparse.Namespace) -> Precision:
+    """Of the IR: an .xml lies in a folder of that name, as converters leave it."""
+    folder = Path(args.model).resolve().parent.name if args.model.endswith(SUFFIX) else ""
+    return Precision(folder) if folder in list(Precision) else args.precision
 
 
 def _refuse_other_side(args: argparse.Namespace, estimator: Estimator) -> None:
@@ -260,7 +266,7 @@ def _evaluate(
 
     estimator = means.estimator
     name = estimator.model.full_name
-    folder = args.results_dir or user_folder("cache") / "evaluations" / name / args.precision.value
+    folder = args.results_dir or user_folder("cache") / "evaluations" / name / means.precision.value
     boxes, others = _boxes(args, dataset)
     heading = account.heading(means, irs, *others)
     key = hashlib.sha256(json.dumps(heading, sort_keys=True).encode()).hexdigest()[:12]
