@@ -83,6 +83,18 @@ def test_results_are_those_that_cocos_tools_take(dataset):
     assert len(results[0]["keypoints"]) == 51
 
 
+def test_a_keypoint_that_is_nowhere_is_one_that_was_not_found(dataset):
+    def dizzy(image):
+        (pose,) = Oracle()(image)
+        pose.keypoints[:5] = np.nan
+        return [pose]
+
+    accuracy = evaluate(dizzy, dataset)
+    assert 0 < accuracy.figures["AP"] < 1
+    assert json.loads(json.dumps(accuracy.results(), allow_nan=False))[0]["keypoints"][:3] == [0, 0, 0]
+    assert accuracy.keypoints[0].found == 0
+
+
 def test_boxes_are_handed_over_and_a_picture_without_any_is_not_looked_at(dataset):
     oracle = Oracle()
     boxes = {**dataset.boxes(), 2: ()}

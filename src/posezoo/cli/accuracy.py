@@ -96,6 +96,8 @@ class Report:
             self.files["worst"] = str(folder / "worst")
 
     def _draw_worst(self, folder: Path, count: int) -> None:
+        for old in folder.glob("[0-9][0-9]*_*.jpg"):  # of an earlier run, which may have drawn more
+            old.unlink(missing_ok=True)
         for place, tally in enumerate(tables.worst(self.accuracy.pictures, count), 1):
             name = f"{place:02}_{Path(tally.picture.file_name).stem}.jpg"
             images.write(folder / name, self._side_by_side(tally))

@@ -99,6 +99,8 @@ def translator(names: Sequence[str]) -> Callable[[Sequence[Pose]], Found]:
                 points[row] = pose.keypoints[places[pose.skeleton]]
             if names and isinstance(pose, Pose3D):
                 space[row] = 10 * pose.camera[places[pose.skeleton]]  # from cm
+            # What is no place is not found: to COCO's tools it would be like everybody.
+            points[row][~np.isfinite(points[row]).all(axis=1)] = 0
             x0, y0, x1, y1 = pose.box
             boxes[row] = x0, y0, x1 - x0, y1 - y0
         return Found(points, np.array([float(pose.score) for pose in poses]), boxes, space)
