@@ -21,6 +21,14 @@ EMBEDDINGS = {"heatmaps": (1, 17, 32, 48), "embeddings": (1, 17, 32, 48)}
     ("outputs", "decoder", "roles"),
     [
         (OPENPOSE, "openpose", {"L2": "heatmaps", "L1": "pafs"}),
+        ({"L1": (1, 38, 32, 38), "L2": (1, 19, 32, 38)}, "openpose", {"L2": "heatmaps", "L1": "pafs"}),
+        ({"L1": (1, 32, 19, 38), "L2": (1, 32, 19, 19)}, "openpose", {"L2": "heatmaps", "L1": "pafs"}),
+        (
+            {"xyz": (1, 57, 32, 57), "heat": (1, 19, 32, 57), "pafs": (1, 38, 32, 57)},
+            "lifting_3d",
+            {"xyz": "coordinates", "heat": "heatmaps", "pafs": "pafs"},
+        ),
+        ({"both": (1, 19, 12, 57)}, "openpose", {"both": "heatmaps_and_pafs"}),
         ({"both": (1, 57, 8, 12)}, "openpose", {"both": "heatmaps_and_pafs"}),
         ({"both": (1, 8, 12, 57)}, "openpose", {"both": "heatmaps_and_pafs"}),
         (EMBEDDINGS, "associative_embedding", {"heatmaps": "heatmaps", "embeddings": "embeddings"}),

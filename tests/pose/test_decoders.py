@@ -112,6 +112,15 @@ def test_maps_with_turned_signs_stay_as_they_were(compatible):
             "such maps are for associative_embedding, or heatmap",
         ),
         (
+            "openpose",
+            {"heatmaps": zeros(1, 17, 32, 57), "pafs": zeros(1, 17, 32, 57)},
+            "given are 1,17,32,57 and 1,17,32,57",
+            "such maps are for associative_embedding, or heatmap",
+        ),
+        ("openpose", {"heatmaps": zeros(1, 19, 8, 8, 2), "pafs": zeros(1, 38, 8, 8)}, "1,19,8,8,2", ""),
+        ("heatmap", {"heatmaps": zeros(1, 17, 8, 8, 2)}, "given are 1,17,8,8,2", ""),
+        ("heatmap", {"heatmaps": [[1.0], [2.0, 3.0]]}, "heatmaps are no array", ""),
+        (
             "associative_embedding",
             {"heatmaps": zeros(1, 19, 8, 8), "embeddings": zeros(1, 38, 8, 8)},
             "given are 1,19,8,8 and 1,38,8,8",
@@ -150,7 +159,7 @@ def test_outputs_of_another_network_are_refused(name, outputs, problem, hint):
     assert caught.value.hint == hint
 
 
-@pytest.mark.parametrize("size", [(0, 64), (64, -1), (64,), (64, 64, 3)])
+@pytest.mark.parametrize("size", [(0, 64), (64, -1), (64,), (64, 64, 3), 64, ("64", "64"), None])
 def test_an_input_has_a_width_and_a_height(size):
     with pytest.raises(InferenceError, match="input_size: expected width and height above 0"):
         decode("heatmap", NOBODY["heatmap"], size)

@@ -170,3 +170,20 @@ def test_nobody_is_nobody():
     )
     outputs = {"heatmaps": flat(), "embeddings": flat()}
     assert decode("associative_embedding", outputs, (64, 64), compatible=True) == []
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
+def test_maps_that_are_no_numbers_in_places_leave_the_rest(poison):
+    heatmaps, pafs = openpose_case()
+    heatmaps[0, 9, 2:5, 3] = pafs[0, 5, 9:12, 7] = poison
+    heatmaps[0, 3, 10, 22] = poison  # beside the elbow, whose place its neighbours tell
+    (pose,) = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, (512, 512), compatible=True)
+    assert np.isfinite(pose.keypoints).all() and (pose.keypoints[:, 2] > 0).sum() >= 3
+    heat, tags = flat(), flat()
+    heat[0, :9, 4, 4] = 1.0
+    tags[0, :, 1, 1] = poison
+    (pose,) = decode(
+        "associative_embedding", {"heatmaps": heat, "embeddings": tags}, (64, 64), compatible=True
+    )
+    assert np.isfinite(pose.keypoints).all() and (pose.keypoints[:, 2] > 0).sum() == 9

@@ -27,9 +27,14 @@ from posezoo.spec.model import (
 _Rule = Callable[[str, Shape], bool]
 
 
-def _maps(*channels: int) -> _Rule:
+def _maps(channels: int) -> _Rule:
     """Maps of so many channels, first or last."""
-    return lambda name, shape: len(shape) == 4 and (shape[1] in channels or shape[3] in channels)
+    return lambda name, shape: len(shape) == 4 and _channels(shape) == channels
+
+
+def _is_both(name: str, shape: Shape) -> bool:
+    """OpenPose's heatmaps and PAFs in one output, whose sides may be 17, 19 or 38 cells."""
+    return len(shape) == 4 and 57 in (shape[1], shape[3])
 
 
 def _is_embeddings(name: str, shape: Shape) -> bool:
@@ -51,7 +56,7 @@ _RULES: dict[str, tuple[dict[str, _Rule], ...]] = {
     "lifting_3d": ({"coordinates": _maps(57), "heatmaps": _maps(19), "pafs": _maps(38)},),
     "openpose": (
         {"heatmaps": _maps(19), "pafs": _maps(38)},
-        {"heatmaps_and_pafs": _maps(57)},
+        {"heatmaps_and_pafs": _is_both},
     ),
     "associative_embedding": (
         {
@@ -141,6 +146,7 @@ def misfit(decoder: str, graph: Graph) -> DecoderError:
 
 
 def _channels(shape: Shape) -> int:
+    """How many there are, as far as that can be told: a side of a map may look like a number of channels."""
     known = (17, 19, 38, 57)
     return next((side for side in (shape[1:2] + shape[3:4]) if side in known), shape[1] if shape[1:] else 0)
 

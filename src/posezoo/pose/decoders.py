@@ -103,12 +103,29 @@ def decode_with(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size
         MissingPackageError: OpenCV is not installed.
     """
     needs = needs_of(Decoder(decoder))
-    if len(input_size) != 2 or not all(side > 0 for side in input_size):
-        raise InferenceError(f"input_size: expected width and height above 0, got {tuple(input_size)}")
-    given = {role: np.asarray(output) for role, output in outputs.items()}
+    size = _size(input_size)
+    given = {role: _array(decoder, role, output) for role, output in outputs.items()}
     if needs.also is not None:
         given = dict(needs.also(given))
-    return needs.decode(_checked(decoder, needs, given), (input_size[0], input_size[1]), chosen)
+    return needs.decode(_checked(decoder, needs, given), size, chosen)
+
+
+def _size(input_size: Size) -> Size:
+    try:
+        width, height = input_size
+        fits = width > 0 and height > 0
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise InferenceError(f"input_size: expected width and height above 0, got {input_size!r}")
+    return width, height
+
+
+def _array(decoder: str, role: str, output: ArrayLike) -> Any:
+    try:
+        return np.asarray(output)
+    except ValueError as error:  # lists whose rows differ in length
+        raise InferenceError(f"{decoder}: {role} are no array: {error}") from error
 
 
 def _checked(decoder: str, needs: DecoderNeeds, given: Mapping[str, Any]) -> Maps:
@@ -124,13 +141,13 @@ def _checked(decoder: str, needs: DecoderNeeds, given: Mapping[str, Any]) -> Map
     found = {
         output.role: given[output.role] for output in (*required, *needs.optional) if output.role in given
     }
-    if not all(_fits(found[output.role].shape, output.shape) for output in required):
+    if not all(_fits(found[output.role].shape, output) for output in required):
         shapes = " and ".join(_shape(each.shape) for each in found.values())
         raise InferenceError(
             f"{decoder} needs {_listed(required)}; given are {shapes}", hint=_other(decoder, found)
         )
     for output in needs.optional:
-        if output.role in found and not _fits(found[output.role].shape, output.shape):
+        if output.role in found and not _fits(found[output.role].shape, output):
             raise InferenceError(
                 f"{decoder}: {output.role} are {_shape(found[output.role].shape)}, not {_shape(output.shape)}"
             )
@@ -140,11 +157,11 @@ def _checked(decoder: str, needs: DecoderNeeds, given: Mapping[str, Any]) -> Map
     return {role: np.ascontiguousarray(each[0], np.float32) for role, each in found.items()}
 
 
-def _fits(shape: tuple[int, ...], pattern: tuple[int, ...]) -> bool:
-    if len(shape) == len(pattern) + 1 and len(pattern) == 4:
-        shape = shape[:4]  # embeddings may have several tags a cell
-    return len(shape) == len(pattern) and all(
-        have == want or (want == -1 and have > 0) for have, want in zip(shape, pattern, strict=True)
+def _fits(shape: tuple[int, ...], output: Output) -> bool:
+    if output.role == "embeddings" and len(shape) == 5:
+        shape = shape[:4]  # they may have several tags a cell
+    return len(shape) == len(output.shape) and all(
+        have == want or (want == -1 and have > 0) for have, want in zip(shape, output.shape, strict=True)
     )
 
 
@@ -177,19 +194,19 @@ def _apart(outputs: Maps) -> Maps:
 
     Two outputs with their channels last are turned, too.
     """
-    turned = {role: _channels_first(each) for role, each in outputs.items()}
-    for each in turned.values():
-        if each.ndim == 4 and each.shape[1] == _BOTH:
-            return {"heatmaps": each[:, :_HEATMAPS], "pafs": each[:, _HEATMAPS:]}
-    return turned
+    if len(outputs) == 1:  # of two, a side of 57 cells is no number of channels
+        (both,) = (_channels_first(each, _BOTH) for each in outputs.values())
+        if both.shape[1:2] == (_BOTH,) and both.ndim == 4:
+            return {"heatmaps": both[:, :_HEATMAPS], "pafs": both[:, _HEATMAPS:]}
+    channels = {"heatmaps": _HEATMAPS, "pafs": _PAFS}
+    return {role: _channels_first(each, channels.get(role, 0)) for role, each in outputs.items()}
 
 
 _HEATMAPS, _PAFS, _BOTH = 19, 38, 57
 
 
-def _channels_first(maps: Any) -> Any:
-    counts = (_HEATMAPS, _PAFS, _BOTH)
-    if maps.ndim == 4 and maps.shape[1] not in counts and maps.shape[3] in counts:
+def _channels_first(maps: Any, channels: int) -> Any:
+    if maps.ndim == 4 and maps.shape[1] != channels == maps.shape[3]:
         return maps.transpose(0, 3, 1, 2)
     return maps
 

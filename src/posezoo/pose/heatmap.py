@@ -140,7 +140,7 @@ def _dark(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     moved: Floats = np.zeros(cells.shape, np.float32)
     for joint, (x, y) in enumerate(cells.tolist()):
         top = float(heatmaps[joint, y, x])
-        if not (1 < x < width - 2 and 1 < y < height - 2 and top > 0):
+        if not (1 < x < width - 2 and 1 < y < height - 2 and 0 < top < np.inf):
             continue
         smooth = cv2.GaussianBlur(heatmaps[joint], (blur, blur), 0, borderType=cv2.BORDER_CONSTANT)
         near = smooth[y - 2 : y + 3, x - 2 : x + 3] * (top / smooth.max())

@@ -24,6 +24,9 @@ from posezoo.pose.peaks import Peaks, highest
 
 SKELETON = "coco-17"
 
+# The distance of what is no number, in tags: farther than any.
+_FAR = 1e6
+
 # Where OpenPose's keypoints stand among COCO's; the neck has no place there.
 _TO_COCO = (0, -1, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 
@@ -40,6 +43,7 @@ def openpose(heatmaps: Floats, pafs: Floats, size: Size, options: OpenPoseOption
         size: width and height of the input, in pixels.
         options: of OpenPose's own decoder.
     """
+    heatmaps, pafs = (np.nan_to_num(maps, posinf=0, neginf=0) for maps in (heatmaps, pafs))
     if options.upsample > 1:
         heatmaps, pafs = upsampled(heatmaps, options.upsample), upsampled(pafs, options.upsample)
     stride = size[1] / heatmaps.shape[1]
@@ -239,7 +243,8 @@ def _refine(keypoints: Floats, mean: Floats, heat: Floats, tags: Floats) -> None
     """Put every missing joint where the rounded distance of tags less the heat is least, if there is heat."""
     for joint in np.flatnonzero(keypoints[:, 2] <= 0).tolist():
         # Truncated after adding a half, as the decoder rounds.
-        cost = (np.abs(tags[joint, :, :, 0] - mean[0]) + np.float32(0.5)).astype(np.int32).astype(np.float32)
+        distances = np.nan_to_num(np.abs(tags[joint, :, :, 0] - mean[0]), nan=_FAR, posinf=_FAR)
+        cost = (distances + np.float32(0.5)).astype(np.int32).astype(np.float32)
         cost -= heat[joint]
         y, x = np.divmod(int(cost.argmin()), cost.shape[1])
         if heat[joint, y, x] > 0:
