@@ -125,6 +125,8 @@ def test_channels_change_places_where_it_is_said(tmp_path):
     ("said", "problem"),
     [
         ({"mean": [1, 2]}, "its input image cannot take pictures so"),
+        ({"scale": [1, 0, 1]}, "cannot be normalised by mean \\(\\) and scale \\(1, 0, 1\\)"),
+        ({"mean": [float("nan")]}, "cannot be normalised by mean \\(nan,\\)"),
         ({"layout": "NCWH"}, "layout: expected NCHW or NHWC"),
         ({"layout": "NHWC"}, "its input image, 1x3x64x96, takes no pictures of three colours as NHWC"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 from pathlib import Path
 
@@ -245,3 +246,31 @@ def test_bf16_is_told_and_is_really_bf16(small_ir, image, device):
 def test_the_default_is_the_devices_own_choice(small_ir):
     bf16_or_skip()
     assert Network(small_ir[0], Runtime(inference_precision="default")).executed_precision == "bf16"
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="this system forks no processes"
+)
+def test_a_forked_process_is_told_to_load_its_own(small_ir, image):
+    """It would wait for ever for threads that stayed behind."""
+    xml, _ = small_ir
+    network = Network(xml)
+    network({"image": image})
+    fork = multiprocessing.get_context("fork")
+    mine, theirs = fork.Pipe()
+
+    def run() -> None:
+        try:
+            network({"image": image})
+            theirs.send("it ran")
+        except InferenceError as error:
+            theirs.send(error.problem)
+
+    child = fork.Process(target=run)
+    child.start()
+    try:
+        assert mine.poll(20), "the child hangs"
+        assert "was made ready in another process" in mine.recv()
+    finally:
+        child.kill()
+        child.join()

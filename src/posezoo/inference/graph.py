@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +23,22 @@ class Preprocessing:
         reverse_input_channels: whether red and blue change places, before all else.
         mean: is taken off, one for each channel of the network or one for all; empty: none.
         scale: divides, then; empty: none.
+
+    Raises:
+        InferenceError: a mean is no number, or a scale none to divide by.
     """
 
     layout: str = ""
     reverse_input_channels: bool = False
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(number) for number in (*self.mean, *self.scale)) or 0 in self.scale:
+            raise InferenceError(
+                f"pictures cannot be normalised by mean {self.mean} and scale {self.scale}",
+                hint="a scale divides: it is not 0, but 1 where nothing is to change",
+            )
 
 
 class Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ class Network:
     """A compiled IR: arrays by input name in, arrays by output name out.
 
     It may be called from several threads: as many inferences as there are requests run at once, the others
-    wait for one another.
+    wait for one another. A process that was forked off compiles its own.
 
     Args:
         ir: the .xml, whose .bin lies beside it; or a graph that was read and fitted to its use.
@@ -72,6 +73,7 @@ class Network:
         self.executed_precision = _executed_precision(compiled)
         self.requests = runtime.requests or _property(compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1)
         self.streams = _streams(compiled)
+        self._process = os.getpid()
         self._compiled = compiled  # and with it the file that it may be mapped from
         self._idle: LifoQueue[Any] = LifoQueue()
         for _ in range(self.requests):
@@ -96,9 +98,11 @@ class Network:
         """All outputs by name in the network's own memory: good until the block ends, and not to be written.
 
         Raises:
-            InferenceError: an input is missing, unknown or of another shape, or the device fails.
+            InferenceError: an input is missing, unknown or of another shape, the device fails, or this is a
+                fork of the process that made the network.
         """
         self._check(inputs)
+        self._check_process()
         request = self._idle.get()
         try:
             yield self._infer(request, inputs)
@@ -113,6 +117,14 @@ class Network:
             return {name: request.get_output_tensor(place).data for place, name in enumerate(self.outputs)}
         except (RuntimeError, TypeError, ValueError) as error:
             raise InferenceError(f"{self.path}: {self.device} failed: {reason_of(error)}") from error
+
+    def _check_process(self) -> None:
+        # A fork takes no threads along: OpenVINO would wait for its own for ever (2026.4.1).
+        if os.getpid() != self._process:
+            raise InferenceError(
+                f"{self.path}: was made ready in another process, and a fork cannot run it",
+                hint="load the model in the new process, or start that with multiprocessing's spawn",
+            )
 
     def _check(self, inputs: Mapping[str, Array]) -> None:
         for name in inputs.keys() - self.inputs.keys():
