@@ -39,6 +39,9 @@ class Answer:
     body_drip_s: float = 0.0  # before each byte of the body
     early_hints: bool = False  # a 103 before the answer
     ranges: bool = False  # gives the rest of the body where a part is asked for
+    etag: str = ""  # says which version it is, gives the rest, and heeds If-Range
+    content_range: str = ""  # said in place of the right one
+    ignores_if_range: bool = False
     asked: int = 0
 
 
@@ -100,12 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer.asked += 1
             turn = answer.asked
         if answer.times is not None and turn > answer.times:
-            answer = Answer(answer.body, ranges=answer.ranges)
-        start = self.headers.get("Range", "").removeprefix("bytes=").rstrip("-")
-        if answer.ranges and start and turn > len(answer.status):
-            whole, answer = answer.body, replace(answer, body=answer.body[int(start) :], status=[206] * 99)
-            told = {"Content-Range": f"bytes {start}-{len(whole) - 1}/{len(whole)}"}
-            answer = replace(answer, headers={**answer.headers, **told})
+            answer = Answer(answer.body, etag=answer.etag, ranges=answer.ranges)
         self._answer(answer, turn)
 
     def _answer(self, answer: Answer, turn: int) -> None:
@@ -120,11 +118,38 @@ class _Handler(BaseHTTPRequestHandler):
             return
         status = answer.status[turn - 1] if turn <= len(answer.status) else 200
         body = _spoiled(answer)
+        start = self._wanted_from(answer) if status == 200 else 0
+        if start >= len(body) > 0:
+            status, body = 416, b""
+        elif start:
+            status = 206
+            answer = replace(
+                answer,
+                headers={
+                    **answer.headers,
+                    "Content-Range": answer.content_range or f"bytes {start}-{len(body) - 1}/{len(body)}",
+                },
+            )
+            body = body[start:]
         self._send_headers(answer, status, len(body))
         self._send_body(answer, body)
 
+    def _wanted_from(self, answer: Answer) -> int:
+        """Where the bytes begin that are asked for."""
+        said = self.headers.get("Range", "")
+        known = self.headers.get("If-Range", answer.etag)
+        if (
+            not (answer.etag or answer.ranges)
+            or not said
+            or (known != answer.etag and not answer.ignores_if_range)
+        ):
+            return 0
+        return int(said.removeprefix("bytes=").partition("-")[0])
+
     def _send_headers(self, answer: Answer, status: int, length: int) -> None:
         self.send_response(status)
+        if answer.etag:
+            self.send_header("ETag", answer.etag)
         for name, value in answer.headers.items():
             self.send_header(name, value)
         if answer.chunked:

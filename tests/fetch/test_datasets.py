@@ -102,7 +102,7 @@ def test_a_broken_connection_is_gone_on_with_where_it_broke(server, get):
     assert asked == [None, "bytes=30000-", "bytes=60000-"]
     sizes = [event.size for event in get.told if isinstance(event, ModelFileDownloadProgress)]
     assert sizes == sorted(sizes)
-    assert "going on behind 30000 bytes" in get.warnings
+    assert f"after 30000 of {len(PHOTOS)} bytes" in get.warnings
 
 
 def test_the_next_run_goes_on_with_what_the_last_one_left(server, get):
@@ -111,7 +111,7 @@ def test_the_next_run_goes_on_with_what_the_last_one_left(server, get):
     with pytest.raises(SourceError) as error:
         get(wanted, attempts=1)
     assert "goes on behind the 30000 bytes" in error.value.hint
-    get(wanted)
+    get(wanted, attempts=5)
     assert server.requests[2].headers["Range"] == "bytes=30000-"
     assert (get.folder / "val" / "1.jpg").read_bytes() == NOISE
 
@@ -139,12 +139,6 @@ def test_other_bytes_than_promised_are_not_unpacked_and_do_not_come_back(server,
     get(wanted)
     assert server.requests[-1].headers["Range"] is None
     assert (get.folder / "val" / "1.jpg").read_bytes() == NOISE
-
-
-def test_a_part_of_the_file_that_nobody_asked_for_is_refused(server, get):
-    url = server.serve("val.zip", PHOTOS, cut_at=30_000, status=[200, 206])
-    with pytest.raises(SourceError, match="another part of the file"):
-        get(dataset(("val.zip", PHOTOS, "val/", [url])))
 
 
 def test_an_archive_without_what_is_wanted_is_said(server, get):

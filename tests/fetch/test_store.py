@@ -7,7 +7,7 @@ import pytest
 
 from fakes.files import declared, put
 from fakes.server import Server
-from posezoo.errors import FetchError, SourceError, without_password
+from posezoo.errors import FetchError, SourceError, without_secrets
 from posezoo.events import ModelFileDownloadBegin, ModelFileRetrieved, Warned
 from posezoo.fetch.store import entry
 from posezoo.spec.model import Digest
@@ -160,7 +160,14 @@ def test_offline_a_mirror_without_the_file_is_named(fetch, tmp_path):
         ("https://a:b@c@host/x@y", "https://host/x@y"),
         ("https://host/x@y", "https://host/x@y"),
         ("/a@b/c", "/a@b/c"),
+        (
+            "https://host/x?part=1&X-Amz-Signature=ab&Expires=9",
+            "https://host/x?part=1&X-Amz-Signature=***&Expires=9",
+        ),
+        ("https://host/x?sv=1&sig=a%2Fb", "https://host/x?sv=1&sig=***"),
+        ("Authorization: Bearer abc", "Authorization: ***"),
+        ("https://host/x?keypoints=17", "https://host/x?keypoints=17"),
     ],
 )
-def test_only_the_password_goes(url, shown):
-    assert without_password(url) == shown
+def test_only_the_secrets_go(url, shown):
+    assert without_secrets(url) == shown

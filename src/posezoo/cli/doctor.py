@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from posezoo.cli import options
-from posezoo.errors import without_password
+from posezoo.errors import without_secrets
 
 EXAMPLES = """
 posezoo doctor
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
     diagnosis = examine(*survey_settings())
     if args.format == "json":
-        print(without_password(json.dumps(asdict(diagnosis), indent=2, default=str)))
+        print(without_secrets(json.dumps(asdict(diagnosis), indent=2, default=str)))
         return 1 if diagnosis.problems else 0
     print(f"posezoo {diagnosis.posezoo}, Python {diagnosis.python}, {diagnosis.system}")
     print("\npackages")
@@ -55,4 +55,4 @@ def run(args: argparse.Namespace) -> int:
 def _shown(value: Any) -> str:
     """A value in words; a mirror's password is nobody's business."""
     values = value if isinstance(value, tuple) else (value,)
-    return ", ".join(without_password(str(each)) for each in values) or "-"
+    return ", ".join(without_secrets(str(each)) for each in values) or "-"

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from posezoo.errors import PosezooError, without_password
+from posezoo.errors import PosezooError, without_secrets
 
 
 def through(work: Callable[[], int], *, tell: Callable[[PosezooError], None] | None = None) -> int:
@@ -93,7 +93,7 @@ def _report_bug() -> int:
     with tempfile.NamedTemporaryFile(
         "w", prefix="posezoo-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
-        log.write(without_password(f"posezoo {' '.join(sys.argv[1:])}\n\n{trace}"))
+        log.write(without_secrets(f"posezoo {' '.join(sys.argv[1:])}\n\n{trace}"))
     say(f"error: a bug in posezoo: {trace.strip().splitlines()[-1]}")
     say(f"  hint: what happened is written to {log.name}: please report it")
     return 3

@@ -18,7 +18,7 @@ from typing import Any
 
 from posezoo import images
 from posezoo.demo.video_io import silent_opencv
-from posezoo.errors import ImageError, PosezooError, require, without_password
+from posezoo.errors import ImageError, PosezooError, require, without_secrets
 from posezoo.images import MAX_PIXELS, SUFFIXES, Image
 
 Tell = Callable[[PosezooError], None]
@@ -192,7 +192,7 @@ class Capture(Source):
     """
 
     def __init__(self, what: str | int, name: str, *, is_live: bool, rounds: int | None, tell: Tell) -> None:
-        self.name = without_password(name)
+        self.name = without_secrets(name)
         self._what, self._is_live, self._rounds, self._tell = what, is_live, rounds, tell
         cv2 = require("cv2", extra="run")
         self._capture = self._opened()

@@ -15,7 +15,8 @@ from posezoo.events import Listener, ignore
 from posezoo.fetch.archives import unpack
 from posezoo.fetch.errand import Errand, Sleep
 from posezoo.fetch.means import Means
-from posezoo.fetch.resume import transfer_large
+from posezoo.fetch.sources import origins_of
+from posezoo.fetch.transfer import transfer
 from posezoo.files import STAMPS, has_size, write_whole
 from posezoo.spec.model import Digest, HttpSource, SourceFile
 
@@ -124,7 +125,7 @@ def download_dataset(
         for archive in dataset.archives:
             path = folder / archive.file.name
             if (there := _unpacked(archive, folder)) is None:
-                transfer_large(archive.file, path, errand)
+                transfer(archive.file, path, origins_of(archive.file, errand), errand)
                 there = _unpack(archive, path, folder)
             with suppress(OSError):
                 path.unlink()

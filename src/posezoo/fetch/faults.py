@@ -24,3 +24,7 @@ class TemporaryError(SourceError):
 
 class MissingError(SourceError):
     """The source is there, and does not hold the file."""
+
+
+class StaleError(SourceError):
+    """What an earlier attempt or run left of a file does not go with what comes now."""

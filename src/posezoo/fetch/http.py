@@ -13,7 +13,6 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
 from http import HTTPStatus
 from itertools import chain
 from typing import Any
@@ -27,7 +26,10 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 from posezoo.errors import SizeError, SourceError
-from posezoo.fetch.faults import MissingError, TemporaryError
+from posezoo.fetch.faults import MissingError, StaleError, TemporaryError
+from posezoo.fetch.means import Means
+from posezoo.fetch.origins import Body
+from posezoo.fetch.part import Held
 from posezoo.spec.model import SourceFile
 from posezoo.versions import version
 
@@ -55,71 +57,62 @@ def new_session() -> requests.Session:
 
 
 @contextmanager
-def opened(
-    session: requests.Session, url: str, file: SourceFile, timeout_s: float
-) -> Iterator[Iterator[bytes]]:
-    """The pieces of what lies behind an address.
+def opened(session: requests.Session, url: str, file: SourceFile, means: Means, held: Held) -> Iterator[Body]:
+    """What lies behind an address, or the rest of it.
 
     Args:
         session: from ``new_session``.
         url: the http or https address.
         file: what is promised; an answer that announces another size is refused before its body.
-        timeout_s: for connecting, for the whole of the headers, and for each silence in the body.
+        means: how much patience there is: for connecting, for the whole of the headers, for each silence.
+        held: the bytes of the file that need not come again.
 
     Raises:
         MissingError: the server does not hold it (404, 410).
+        StaleError: the server holds something else than what the held bytes are the beginning of.
         TemporaryError: asking again may help; the pieces raise it too.
         SourceError: asking again does not help.
         SizeError: another size is announced.
     """
-    with closing(_answer(session, url, timeout_s)) as response:
-        _refuse_status(response)
-        pieces = _unpacked(_received(response, file, timeout_s), response)
+    timeout_s = means.timeout_s
+    with closing(_answer(session, url, timeout_s, _wanted(held))) as response:
+        _refuse_status(response, held)
+        start = _start(response, file, held)
+        pieces = _unpacked(_received(response, file, start, timeout_s), response)
         first = next(pieces, b"")
-        _refuse_page(first)
-        _refuse_length(response, file)
-        yield chain((first,), pieces)
-
-
-@contextmanager
-def opened_from(
-    session: requests.Session, url: str, file: SourceFile, timeout_s: float, start: int
-) -> Iterator[tuple[int, Iterator[bytes]]]:
-    """The pieces of what lies behind an address from a byte on, and the byte that they really begin at.
-
-    That is 0 where the server gives the whole file only.
-
-    Args:
-        session: from ``new_session``.
-        url: the http or https address.
-        file: what is promised, with its size.
-        timeout_s: as for ``opened``, and so are the errors.
-        start: how many bytes are here already, fewer than the file has.
-    """
-    asked = {"Range": f"bytes={start}-"} if start else {}
-    with closing(_answer(session, url, timeout_s, asked)) as response:
-        begins = _begin(response, start)
-        rest = replace(file, size=(file.size or 0) - begins)
-        pieces = _unpacked(_received(response, rest, timeout_s), response)
-        first = next(pieces, b"")
-        if not begins:
+        if not start:
             _refuse_page(first)
-        _refuse_length(response, rest)
-        yield begins, chain((first,), pieces)
+        _refuse_length(response, file, start)
+        yield Body(chain((first,), pieces), start, _strong_etag(response), _encoding(response) == "identity")
 
 
-def _begin(response: requests.Response, start: int) -> int:
-    """Where an answer begins that was asked for from a byte on (RFC 9110, 14.4)."""
-    if response.status_code != HTTPStatus.PARTIAL_CONTENT:
-        _refuse_status(response)
+def _wanted(held: Held) -> dict[str, str]:
+    """Headers that ask for the rest of a file if it still is the same (RFC 9110, 13.1.5 and 14.2)."""
+    if not held.size:
+        return {}
+    return {"Range": f"bytes={held.size}-", **({"If-Range": held.etag} if held.etag else {})}
+
+
+def _start(response: requests.Response, file: SourceFile, held: Held) -> int:
+    """Where the answer begins: a server that knows no ranges, or has another file now, gives all of it."""
+    if response.status_code == HTTPStatus.OK:
         return 0
-    if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-        raise SourceError(f"gives another part of the file than the one from byte {start} on")
-    return start
+    given = response.headers.get("Content-Range", "")
+    expected = f"bytes {held.size}-{(file.size or 0) - 1}/"
+    if given not in (f"{expected}{file.size}", f"{expected}*") or _encoding(response) != "identity":
+        raise StaleError(f"gives {given or 'no range'!r} in place of the rest from byte {held.size} on")
+    if held.etag and _strong_etag(response) not in ("", held.etag):
+        raise StaleError("has another version of the file by now")
+    return held.size
+
+
+def _strong_etag(response: requests.Response) -> str:
+    etag = response.headers.get("ETag", "")
+    return etag if etag.startswith('"') and etag.isascii() and etag.isprintable() and len(etag) < 256 else ""
 
 
 def _answer(
-    session: requests.Session, url: str, timeout_s: float, headers: Mapping[str, str] | None = None
+    session: requests.Session, url: str, timeout_s: float, headers: Mapping[str, str]
 ) -> requests.Response:
     """The final answer; redirects are followed here, since requests reads their bodies to the end."""
     for _ in range(1 + _MOST_REDIRECTS):
@@ -128,7 +121,7 @@ def _answer(
             raise SourceError(f"leads to {scheme[:16]!r}, which is neither http nor https")
         with _translated(timeout_s):
             response = session.get(
-                url, stream=True, allow_redirects=False, timeout=timeout_s, headers=headers
+                url, stream=True, allow_redirects=False, timeout=timeout_s, headers=dict(headers)
             )
         target = session.get_redirect_target(response)
         if target is None:
@@ -141,10 +134,12 @@ def _answer(
     raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
 
 
-def _refuse_status(response: requests.Response) -> None:
+def _refuse_status(response: requests.Response, held: Held) -> None:
     status = response.status_code
-    if status == HTTPStatus.OK:
+    if status == HTTPStatus.OK or (held.size and status == HTTPStatus.PARTIAL_CONTENT):
         return
+    if held.size and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        raise StaleError(f"has no rest from byte {held.size} on")
     try:
         problem = f"HTTP {status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -169,9 +164,13 @@ def _refuse_page(first: bytes) -> None:
         )
 
 
-def _refuse_length(response: requests.Response, file: SourceFile) -> None:
+def _refuse_length(response: requests.Response, file: SourceFile, start: int) -> None:
     announced = response.headers.get("Content-Length", "")
     plain = _encoding(response) == "identity" and announced.isascii() and announced.isdecimal()
+    if plain and start:
+        if file.size is not None and int(announced) != file.size - start:
+            raise StaleError(f"announces {int(announced)} bytes for the rest from byte {start} on")
+        return
     if plain and file.size is not None and int(announced) != file.size:
         raise SizeError(f"announces {int(announced)} bytes, {file.size} are declared")
     if plain and int(announced) > file.cap:
@@ -180,9 +179,9 @@ def _refuse_length(response: requests.Response, file: SourceFile) -> None:
         raise SourceError("does not say how long the file is, so that nobody could tell if it broke off")
 
 
-def _received(response: requests.Response, file: SourceFile, timeout_s: float) -> Iterator[bytes]:
+def _received(response: requests.Response, file: SourceFile, start: int, timeout_s: float) -> Iterator[bytes]:
     """What arrives, as it arrives; a silence ends in a timeout, a drip in an error of its own."""
-    size, recent, since = 0, 0, time.monotonic()
+    size, recent, since = start, 0, time.monotonic()
     while True:
         with _translated(timeout_s, f" after {size} of {file.size or 'unknown'} bytes"):
             piece = response.raw.read1(_PIECE, decode_content=False)

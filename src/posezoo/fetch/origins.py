@@ -12,10 +12,30 @@ from typing import BinaryIO
 from posezoo.errors import SourceError
 from posezoo.fetch.errand import Errand
 from posezoo.fetch.faults import MissingError
+from posezoo.fetch.part import Held
 from posezoo.files import CHUNK
 from posezoo.spec.model import SourceFile
 
-Pieces = AbstractContextManager[Iterator[bytes]]
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What an origin gives.
+
+    Attributes:
+        pieces: the bytes, one after the other.
+        start: how many bytes of the file come before them.
+        etag: what the origin calls the whole file: a strong entity tag, or nothing.
+        is_resumable: whether the origin could be asked for the rest alone, if they break off.
+    """
+
+    pieces: Iterator[bytes]
+    start: int = 0
+    etag: str = ""
+    is_resumable: bool = False
+
+
+#: Starts to read; what of the file is held already may be left out.
+Opener = Callable[[Held], AbstractContextManager[Body]]
 
 
 class Kind(Enum):
@@ -33,26 +53,27 @@ class Origin:
     Attributes:
         name: the place as the user knows it.
         kind: what sort of place it is.
-        open: starts to read; raises FetchError where the place does not answer with the file.
+        open: starts to read, and is told what is held already; raises FetchError where the place does not
+            answer with the file.
         path: where the bytes lie, if that is on a disk.
     """
 
     name: str
     kind: Kind
-    open: Callable[[], Pieces]
+    open: Opener
     path: Path | None = None
 
 
 @contextmanager
-def open_path(path: Path) -> Iterator[Iterator[bytes]]:
-    """Read a regular file in pieces of 1 MiB.
+def open_path(path: Path, held: Held) -> Iterator[Body]:
+    """Read a regular file in pieces of 1 MiB, always from its beginning.
 
     Raises:
         MissingError: there is none.
         SourceError: it cannot be read, or is no regular file; the pieces raise it too.
     """
     with _stream(path) as stream:
-        yield _pieces(stream)
+        yield Body(_pieces(stream))
 
 
 def _stream(path: Path) -> BinaryIO:
@@ -78,9 +99,9 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
 
 
 @contextmanager
-def open_url(url: str, file: SourceFile, errand: Errand) -> Iterator[Iterator[bytes]]:
+def open_url(url: str, file: SourceFile, errand: Errand, held: Held) -> Iterator[Body]:
     """Read what lies behind an http(s) address; raises as ``http.opened`` does."""
     from posezoo.fetch import http
 
-    with http.opened(errand.session(), url, file, errand.means.timeout_s) as pieces:
-        yield pieces
+    with http.opened(errand.session(), url, file, errand.means, held) as body:
+        yield body

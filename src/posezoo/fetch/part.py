@@ -1,23 +1,52 @@
 """The file beside a target that bytes go to until they are known to be right.
 
 It is locked while somebody writes, so two processes fetch a file once. The rename is the last step:
-a file that has its name was verified.
+a file that has its name was verified. A part that was cut short stays for the next run, and a record of
+what it is the beginning of beside it in ``.posezoo/``.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from posezoo.files import cannot_write, publish
+from posezoo.errors import OutputError
+from posezoo.files import CHUNK, STAMPS, cannot_write, publish, write_whole
+from posezoo.spec.model import SourceFile
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 # Where the system has them: never through a symbolic link, never with line ends translated.
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The beginning of a file, as an earlier attempt or run left it.
+
+    Attributes:
+        size: how many bytes of it are here.
+        source: who gave them.
+        etag: what the source called the whole of it: a strong entity tag (RFC 9110, 8.8.3), or nothing.
+    """
+
+    size: int = 0
+    source: str = ""
+    etag: str = ""
+
+
+#: No byte of it.
+NOTHING = Held()
 
 
 class Part:
@@ -26,27 +55,59 @@ class Part:
     def __init__(self, path: Path, target: Path, handle: int) -> None:
         self._path, self._target, self._handle = path, target, handle
         self._published = False
-        self._kept = False
-
-    @property
-    def size(self) -> int:
-        """How many bytes it holds."""
-        return os.fstat(self._handle).st_size
-
-    def keep(self) -> None:
-        """Leave it where it lies if it is not published: the next run goes on with it."""
-        self._kept = True
+        # A name that nobody else would look for holds nothing for the next run.
+        self._record = _record_of(target) if path == _part_of(target) else None
 
     @property
     def path(self) -> Path:
         """Where its bytes lie until it is published."""
         return self._path
 
-    def restart(self, size: int = 0) -> None:
-        """Go on behind so many of its bytes; with 0, empty what an earlier attempt or run left in it."""
+    def held(self, file: SourceFile) -> Held:
+        """What it holds of a file; what is the beginning of something else is dropped."""
+        record = _read(self._record) if self._record is not None else {}
+        size = os.fstat(self._handle).st_size
+        known = file.checksum is not None and record.get(file.checksum.algorithm) == file.checksum.value
+        if known and file.size is not None and 0 < size <= file.size:
+            return Held(size, record.get("source", ""), record.get("etag", ""))
+        self.restart()
+        return NOTHING
+
+    def begin(self, file: SourceFile, start: Held, *, resumable: bool) -> _Hash:
+        """Make it ready for the bytes that follow; what it holds beyond the start is dropped.
+
+        Args:
+            file: what it will be.
+            start: how much of what it holds is the beginning, and who gives the rest.
+            resumable: whether another run could go on where this one ends.
+
+        Returns:
+            The digest of its bytes so far.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        if start.size == 0:
+            self.restart()
+        if resumable and self._record is not None and file.checksum is not None and file.size is not None:
+            said = {file.checksum.algorithm: file.checksum.value, "source": start.source, "etag": start.etag}
+            with suppress(OutputError):  # without a record the next run simply starts anew
+                write_whole(self._record, json.dumps(said).encode(), lasting=False)
+        hasher = hashlib.new(file.checksum.algorithm if file.checksum is not None else "sha384")
         with _writing(self._target):
-            os.lseek(self._handle, size, os.SEEK_SET)
-            os.ftruncate(self._handle, size)
+            os.lseek(self._handle, 0, os.SEEK_SET)
+            for at in range(0, start.size, CHUNK):
+                hasher.update(os.read(self._handle, min(CHUNK, start.size - at)))
+            os.ftruncate(self._handle, start.size)
+            os.lseek(self._handle, start.size, os.SEEK_SET)
+        return hasher
+
+    def restart(self) -> None:
+        """Empty it, whatever an earlier attempt or an earlier run left in it."""
+        self._forget()
+        with _writing(self._target):
+            os.lseek(self._handle, 0, os.SEEK_SET)
+            os.ftruncate(self._handle, 0)
 
     def write(self, piece: bytes) -> None:
         """Append a piece.
@@ -74,13 +135,21 @@ class Part:
             else:
                 os.replace(self._path, self._target)
         self._published = True
+        self._forget()
 
     def close(self) -> None:
-        """Let go of the lock; a part that was neither published nor is to be kept is removed before that."""
-        if not self._published and not self._kept:
+        """Let go of the lock; a part that nobody could go on with is removed before that."""
+        is_kept = self._record is not None and self._record.exists() and os.fstat(self._handle).st_size > 0
+        if not self._published and not is_kept:
+            self._forget()
             with suppress(OSError):
                 self._path.unlink()
         os.close(self._handle)
+
+    def _forget(self) -> None:
+        if self._record is not None:
+            with suppress(OSError):
+                self._record.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -106,8 +175,32 @@ def claim(target: Path, waiting: Callable[[], None]) -> Iterator[Part]:
         part.close()
 
 
+def discard(target: Path) -> None:
+    """Remove what a run left of a file that has come by another way since."""
+    for path in (_part_of(target), _record_of(target)):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
+
+
+def _record_of(target: Path) -> Path:
+    return target.parent / STAMPS / f"{target.name}.part"
+
+
+def _read(record: Path) -> dict[str, str]:
+    try:
+        said = json.loads(record.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    is_ours = isinstance(said, dict) and all(isinstance(value, str) for value in said.values())
+    return said if is_ours else {}
+
+
 def _open_locked(target: Path, waiting: Callable[[], None]) -> tuple[Path, int]:
-    path = target.with_name(f".{target.name}.part")
+    path = _part_of(target)
     while True:
         if path.is_symlink():
             path.unlink()

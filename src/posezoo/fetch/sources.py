@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from posezoo.errors import without_password
+from posezoo.errors import without_secrets
 from posezoo.fetch.errand import Errand
-from posezoo.fetch.origins import Kind, Origin, Pieces, open_path, open_url
+from posezoo.fetch.origins import Body, Kind, Origin, open_path, open_url
+from posezoo.fetch.part import Held
 from posezoo.fetch.store import stored_origins
 from posezoo.fetch.wheels import open_member
 from posezoo.spec.model import FileSource, GoogleDriveSource, HttpSource, PythonPackageSource, SourceFile
 
-#: Starts to read a source: a context manager of its pieces, which raises FetchError where it cannot.
-Opener = Callable[[Any, SourceFile, Errand], Pieces]
+#: Starts to read a source: a context manager of its body, which raises FetchError where it cannot.
+SourceOpener = Callable[[Any, SourceFile, Errand, Held], AbstractContextManager[Body]]
 
 
-def _open_http(source: HttpSource, file: SourceFile, errand: Errand) -> Pieces:
-    return open_url(source.url, file, errand)
+def _open_http(
+    source: HttpSource, file: SourceFile, errand: Errand, held: Held
+) -> AbstractContextManager[Body]:
+    return open_url(source.url, file, errand, held)
 
 
-def _open_file(source: FileSource, file: SourceFile, errand: Errand) -> Pieces:
-    return open_path(errand.base / source.path)
+def _open_file(
+    source: FileSource, file: SourceFile, errand: Errand, held: Held
+) -> AbstractContextManager[Body]:
+    return open_path(errand.base / source.path, held)
 
 
-def _open_google_drive(source: GoogleDriveSource, file: SourceFile, errand: Errand) -> Pieces:
+def _open_google_drive(
+    source: GoogleDriveSource, file: SourceFile, errand: Errand, held: Held
+) -> AbstractContextManager[Body]:
     # Where large files end up once somebody has confirmed that nobody looked for viruses in them.
     url = f"https://drive.usercontent.google.com/download?id={source.id}&export=download&confirm=t"
-    return open_url(url, file, errand)
+    return open_url(url, file, errand, held)
 
 
-SOURCES: dict[type, Opener] = {
+SOURCES: dict[type, SourceOpener] = {
     HttpSource: _open_http,
     GoogleDriveSource: _open_google_drive,
     FileSource: _open_file,
@@ -43,7 +51,7 @@ def origins_of(file: SourceFile, errand: Errand) -> tuple[Origin, ...]:
     """All places to ask for a file, in their order: the cache, the mirrors, its sources."""
     sources = (
         Origin(
-            without_password(str(source)), Kind.SOURCE, partial(SOURCES[type(source)], source, file, errand)
+            without_secrets(str(source)), Kind.SOURCE, partial(SOURCES[type(source)], source, file, errand)
         )
         for source in file.sources
     )

@@ -17,10 +17,11 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
-from posezoo.errors import SourceError, without_password
+from posezoo.errors import SourceError, without_secrets
 from posezoo.fetch.errand import Errand
 from posezoo.fetch.faults import MissingError
-from posezoo.fetch.origins import Kind, Origin, open_path, open_url
+from posezoo.fetch.origins import Body, Kind, Origin, open_path, open_url
+from posezoo.fetch.part import Held
 from posezoo.files import has_size, publish
 from posezoo.spec.model import Digest, SourceFile
 
@@ -80,14 +81,14 @@ def _copy_in(path: Path, root: Path, digest: Digest) -> None:
 def _mirror(address: str, file: SourceFile, digest: Digest, errand: Errand) -> Origin:
     if address.lower().startswith(("http://", "https://")):
         url = f"{address.rstrip('/')}/{entry(digest)}"
-        return Origin(without_password(address), Kind.MIRROR, partial(open_url, url, file, errand))
+        return Origin(without_secrets(address), Kind.MIRROR, partial(open_url, url, file, errand))
     root = _path_of(address)
     path = root / entry(digest)
     return Origin(address, Kind.MIRROR, partial(_open_folder, root, path), path)
 
 
 @contextmanager
-def _open_folder(root: Path, path: Path) -> Iterator[Iterator[bytes]]:
+def _open_folder(root: Path, path: Path, held: Held) -> Iterator[Body]:
     try:
         there = root.is_dir()
     except OSError as error:
@@ -96,8 +97,8 @@ def _open_folder(root: Path, path: Path) -> Iterator[Iterator[bytes]]:
         raise SourceError("is neither a folder nor an http(s) address")
     if not os.path.exists(path):
         raise MissingError("does not hold it")
-    with open_path(path) as pieces:
-        yield pieces
+    with open_path(path, held) as body:
+        yield body
 
 
 def _path_of(address: str) -> Path:

@@ -6,19 +6,21 @@ last step, so a wrong byte never has a final name, and a good file is never lost
 
 from __future__ import annotations
 
-import hashlib
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posezoo.errors import (
     ArchiveError,
     DigestError,
     FetchError,
     NoPinError,
+    OutputError,
     PosezooError,
     SizeError,
     SourceError,
@@ -31,9 +33,9 @@ from posezoo.events import (
     ModelFileUpToDate,
 )
 from posezoo.fetch.errand import Errand
-from posezoo.fetch.faults import MissingError, TemporaryError
-from posezoo.fetch.origins import Kind, Origin
-from posezoo.fetch.part import Part, claim
+from posezoo.fetch.faults import MissingError, StaleError, TemporaryError
+from posezoo.fetch.origins import Body, Kind, Origin
+from posezoo.fetch.part import NOTHING, Held, Part, claim, discard
 from posezoo.fetch.store import keep
 from posezoo.files import digest_of, is_good_file, stamp, why_not_containing
 from posezoo.spec.model import Digest, SourceFile
@@ -45,6 +47,9 @@ LONGEST_ASKED_PAUSE_S = 30.0
 
 # Ten lines a second are enough for any eye and any log.
 _PROGRESS_EVERY_S = 0.1
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 Failures = list[tuple[Origin, FetchError]]
 
@@ -67,6 +72,7 @@ def transfer(file: SourceFile, target: Path, origins: Iterable[Origin], errand: 
     if not file.is_pinned and errand.first_use is None:
         raise no_pin([file])
     if _is_here(file, target, errand):
+        discard(target)
         keep(target, file, errand, replace=False)
         return
     with claim(target, lambda: errand.warn(f"{file.name}: waiting for another run that fetches it")) as part:
@@ -121,7 +127,7 @@ def _first_good(file: SourceFile, origins: tuple[Origin, ...], part: Part, erran
                 errand.warn(f"{file.name}: {origin.name}: {error.problem}")
         else:
             return origin
-    raise _failure(file, failures)
+    raise _failure(file, failures, part.held(file).size)
 
 
 def _download(file: SourceFile, origin: Origin, part: Part, errand: Errand) -> None:
@@ -145,15 +151,14 @@ def _ask(
     """Fill the part from one origin, asked again where that may help."""
     for attempt in count(1):
         try:
-            with origin.open() as pieces:
-                _fill(part, pieces, file, progress)
+            _attempt(file, origin, part, errand, progress)
             return
         except TemporaryError as error:
             allowed = min(errand.means.attempts, error.at_most or errand.means.attempts)
             if attempt >= allowed:
                 tries = f" ({attempt} attempts)" if attempt > 1 else ""
                 raise SourceError(f"{error.problem}{tries}", hint=error.hint, temporary=True) from error
-            pause_s = pause(attempt, error.wait_s)
+            pause_s = _pause(attempt, error.wait_s)
             errand.warn(
                 f"{file.name}: {origin.name}: {error.problem}; "
                 f"attempt {attempt + 1} of {allowed} in {pause_s:.1f} s"
@@ -161,21 +166,58 @@ def _ask(
             errand.sleep(pause_s)
 
 
-def pause(attempt: int, asked_s: float | None) -> float:
-    """How long to wait before an attempt after this one, in seconds; as a server asks, within reason."""
+def _attempt(
+    file: SourceFile, origin: Origin, part: Part, errand: Errand, progress: Callable[[int], None]
+) -> None:
+    """Ask once: for the rest of what an earlier attempt or run left; where that does not fit, for all."""
+    held = part.held(file)
+    if held.size:
+        try:
+            _fetch(file, origin, held, part, progress)
+            return
+        except StaleError as error:
+            errand.warn(f"{file.name}: {origin.name}: {error.problem}; starting anew")
+            part.restart()
+    _fetch(file, origin, NOTHING, part, progress)
+
+
+def _fetch(file: SourceFile, origin: Origin, held: Held, part: Part, progress: Callable[[int], None]) -> None:
+    """Fill the part with what comes; bytes that prove wrong are not kept for another run."""
+    with _rest(file, origin, held) as body:
+        hasher = part.begin(file, Held(body.start, origin.name, body.etag), resumable=body.is_resumable)
+        try:
+            _fill(part, body, file, hasher, progress)
+        except (SizeError, DigestError) as error:
+            part.restart()
+            if not body.start:
+                raise
+            raise StaleError(
+                f"what was here of it and what came after do not fit: {error.problem}"
+            ) from error
+        except OutputError:
+            part.restart()  # gives back what a full disk lacks
+            raise
+
+
+def _rest(file: SourceFile, origin: Origin, held: Held) -> AbstractContextManager[Body]:
+    """What is missing of a file; a part that holds all of it asks nobody."""
+    if held.size and held.size == file.size:
+        return nullcontext(Body(iter(()), held.size, held.etag, is_resumable=True))
+    # Another source may name the same bytes otherwise; whether they are the same, their digest tells.
+    return origin.open(held if held.source == origin.name else replace(held, etag=""))
+
+
+def _pause(attempt: int, asked_s: float | None) -> float:
     if asked_s is not None:
         return min(asked_s, LONGEST_ASKED_PAUSE_S)
     longest = min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)
     return longest * random.uniform(0.5, 1.0)  # so that many clients do not come back at one moment
 
 
-def _fill(part: Part, pieces: Iterator[bytes], file: SourceFile, progress: Callable[[int], None]) -> None:
-    """Write the pieces, never more than the declared size; the one place where a part begins."""
-    part.restart()
-    promised = file.checksum
-    hasher = hashlib.new(promised.algorithm if promised is not None else "sha384")
-    size = 0
-    for piece in pieces:
+def _fill(part: Part, body: Body, file: SourceFile, hasher: _Hash, progress: Callable[[int], None]) -> None:
+    """Write the pieces, never more than the declared size."""
+    promised, size = file.checksum, body.start
+    for piece in body.pieces:
         size += len(piece)
         if size > file.cap:
             allowed = "expected" if file.size is None else "declared"
@@ -214,13 +256,15 @@ def _unheard(size: int) -> None:
     pass
 
 
-def _failure(file: SourceFile, failures: Failures) -> FetchError:
+def _failure(file: SourceFile, failures: Failures, held: int) -> FetchError:
     """One error for all; a cache that simply does not hold the file is no news."""
     told = [(o, e) for o, e in failures if not (o.kind is Kind.CACHE and isinstance(e, MissingError))]
     if not told:
         return SourceError(f"{file.name}: no source to ask", hint=_hint(file))
     reasons = "; ".join(f"{origin.name}: {error.problem}" for origin, error in told)
     hint = next((error.hint for _, error in told if error.hint), _hint(file))
+    if held:
+        hint = f"the same command goes on behind the {held} bytes that are here"
     if len(told) > 1:
         return FetchError(f"{file.name}: no source gave it: {reasons}", hint=hint)
     kind = type(told[0][1])

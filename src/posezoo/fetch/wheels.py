@@ -22,7 +22,8 @@ from pathlib import Path
 
 from posezoo.errors import ArchiveError, OutputError, SizeError, SourceError
 from posezoo.fetch.errand import Errand
-from posezoo.fetch.origins import Kind, Origin, open_path
+from posezoo.fetch.origins import Body, Kind, Origin, open_path
+from posezoo.fetch.part import NOTHING, Held
 from posezoo.fetch.store import stored_origins
 from posezoo.fetch.transfer import transfer
 from posezoo.files import CHUNK
@@ -40,7 +41,7 @@ _HINT = "see which index pip uses with: python -m pip config list; or name a cop
 
 
 @contextmanager
-def open_member(source: PythonPackageSource, file: SourceFile, errand: Errand) -> Iterator[Iterator[bytes]]:
+def open_member(source: PythonPackageSource, file: SourceFile, errand: Errand, held: Held) -> Iterator[Body]:
     """The pieces of a wheel's member.
 
     The wheel comes from the cache or a mirror by its SHA-256, else from pip's index; then it is kept
@@ -57,7 +58,7 @@ def open_member(source: PythonPackageSource, file: SourceFile, errand: Errand) -
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise ArchiveError(f"{source.wheel.name} is not a wheel: {error}") from error
     with archive:
-        yield _pieces(archive, _member(archive, source, file), source)
+        yield Body(_pieces(archive, _member(archive, source, file), source))
 
 
 def pip_arguments(wheel_name: str) -> tuple[str, ...]:
@@ -97,8 +98,8 @@ def _fetch_wheel(source: PythonPackageSource, errand: Errand) -> Path:
 
 @contextmanager
 def _open_download(
-    source: PythonPackageSource, arguments: tuple[str, ...], scratch: Path
-) -> Iterator[Iterator[bytes]]:
+    source: PythonPackageSource, arguments: tuple[str, ...], scratch: Path, held: Held
+) -> Iterator[Body]:
     """The pieces of the wheel that pip brings, not checked by us yet."""
     requirement = f"{source.package}=={source.version} --hash=sha256:{source.wheel.sha256.lower()}"
     if not _REQUIREMENT.fullmatch(requirement):
@@ -113,8 +114,8 @@ def _open_download(
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise SourceError(f"pip brought {len(wheels)} wheels, one was asked for", hint=_HINT)
-    with open_path(wheels[0]) as pieces:
-        yield pieces
+    with open_path(wheels[0], NOTHING) as body:
+        yield body
 
 
 def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) -> None:

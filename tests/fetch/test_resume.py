@@ -1,0 +1,188 @@
+"""A file that broke off goes on where it stopped, in this run or the next, and never becomes another file."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from fakes.files import declared
+from fakes.running import start_child, wait_until
+from posezoo.errors import DigestError, SourceError
+from posezoo.events import ModelFileDownloadProgress
+
+WEIGHTS = bytes(range(256)) * 16
+ETAG = '"v1"'
+
+
+def ranges(server) -> list[str | None]:
+    return [request.headers["Range"] for request in server.requests]
+
+
+def broken_off(server, fetch, *, at: int = 3000, etag: str = ETAG):
+    """A file of which a former run got the first bytes; its server has mended since."""
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, cut_at=at, etag=etag))
+    with pytest.raises(SourceError):
+        fetch(file, attempts=1)
+    server.serve("net.tflite", WEIGHTS, etag=etag)
+    server.requests.clear()
+    return file
+
+
+def test_a_cut_connection_goes_on_where_it_stopped(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, cut_at=1000, times=1, etag=ETAG)
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    assert ranges(server) == [None, "bytes=1000-"]
+    assert server.requests[1].headers["If-Range"] == ETAG
+    assert fetch.told(ModelFileDownloadProgress)[-1].size == 4096
+
+
+def test_the_next_run_goes_on_and_leaves_nothing_behind(server, fetch):
+    file = broken_off(server, fetch)
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert ranges(server) == ["bytes=3000-"]
+    assert fetch.left() == ["net.tflite"]
+    assert [path.name for path in (fetch.folder / ".posezoo").iterdir()] == ["net.tflite.stamp"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_was_ended_by_a_signal_is_gone_on_with(server, fetch, number):
+    body = bytes(range(256)) * 16384  # 4 MiB
+    at = len(body) * 9 // 10
+    file = declared("net.tflite", body, server.serve("net.tflite", body, hang_at=at, times=1, etag=ETAG))
+    child = start_child(file, fetch.folder)
+    part = fetch.folder / ".net.tflite.part"
+    wait_until(lambda: part.exists() and part.stat().st_size == at)
+    child.send_signal(number)
+    child.communicate(timeout=20)
+    assert fetch(file).read_bytes() == body
+    assert ranges(server) == [None, f"bytes={at}-"]
+    assert fetch.left() == ["net.tflite"]
+
+
+def test_a_server_that_knows_no_ranges_gives_all_of_it_again(server, fetch):
+    file = broken_off(server, fetch, etag="")
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert ranges(server) == ["bytes=3000-"]
+    assert server.requests[0].headers["If-Range"] is None
+
+
+def test_a_weak_etag_promises_nothing(server, fetch):
+    file = broken_off(server, fetch, etag='W/"v1"')
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert server.requests[0].headers["If-Range"] is None
+
+
+def test_a_file_that_changed_in_between_is_not_glued_together(server, fetch):
+    file = broken_off(server, fetch)
+    server.serve("net.tflite", bytes(4096), etag='"v2"')
+    with pytest.raises(DigestError):
+        fetch(file)
+    assert ranges(server) == ["bytes=3000-"]
+    assert fetch.left() == []
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"etag": '"v2"', "ignores_if_range": True},
+        {"etag": ETAG, "content_range": "bytes 2999-4095/4096"},
+        {"etag": ETAG, "content_range": "bytes 3000-4095/4097"},
+        {"etag": ETAG, "content_range": "bytes 3000-3999/4096"},
+        {"etag": ETAG, "content_range": "nonsense"},
+        {"etag": ETAG, "status": [416]},
+        {"etag": ETAG, "status": [206]},
+        {"etag": ETAG, "length": 1097, "times": 1},
+    ],
+    ids=["other-version", "one-before", "longer-file", "shorter", "nonsense", "416", "bare-206", "length"],
+)
+def test_a_rest_that_does_not_fit_costs_one_more_request(server, fetch, faults):
+    file = broken_off(server, fetch)
+    server.serve("net.tflite", WEIGHTS, **faults)
+    assert fetch(file, attempts=1).read_bytes() == WEIGHTS
+    assert ranges(server) == ["bytes=3000-", None]
+    assert "starting anew" in fetch.warnings
+
+
+def test_a_wrong_byte_in_the_rest_costs_one_more_download(server, fetch):
+    file = broken_off(server, fetch)
+    server.serve("net.tflite", WEIGHTS, wrong_byte=3500, times=1, etag=ETAG)
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert ranges(server) == ["bytes=3000-", None]
+
+
+def test_a_packed_rest_is_none(server, fetch):
+    file = broken_off(server, fetch)
+    said = {"Content-Encoding": "gzip", "Content-Range": "bytes 3000-4095/4096"}
+    server.serve("net.tflite", WEIGHTS, status=[206], headers=said, times=1)
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert ranges(server) == ["bytes=3000-", None]
+
+
+def test_another_source_gives_the_rest(server, fetch):
+    url = server.serve("one", WEIGHTS, cut_at=3000, etag=ETAG)
+    file = declared("net.tflite", WEIGHTS, url, server.serve("two", WEIGHTS, etag='"its own"'))
+    assert fetch(file, attempts=1).read_bytes() == WEIGHTS
+    assert ranges(server) == [None, "bytes=3000-"]
+    assert server.requests[1].headers["If-Range"] is None
+
+
+@pytest.mark.parametrize(
+    ("left", "asked"),
+    [
+        (WEIGHTS, []),
+        (WEIGHTS[:4095], ["bytes=4095-"]),
+        (WEIGHTS + b"!", [None]),
+        (bytes(4096), [None]),
+        (bytes(3000), ["bytes=3000-", None]),
+        (b"", [None]),
+    ],
+    ids=["whole", "short", "long", "wrong", "short and wrong", "empty"],
+)
+def test_whatever_a_former_run_left_the_file_is_right(server, fetch, left, asked):
+    file = broken_off(server, fetch)
+    (fetch.folder / ".net.tflite.part").write_bytes(left)
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert ranges(server) == asked
+    assert fetch.left() == ["net.tflite"]
+
+
+def test_a_part_of_another_file_is_dropped(server, fetch):
+    broken_off(server, fetch)
+    newer = WEIGHTS[::-1]
+    assert fetch(declared("net.tflite", newer, server.serve("newer", newer, etag=ETAG))).read_bytes() == newer
+    assert ranges(server) == [None]
+
+
+@pytest.mark.parametrize("record", [b"", b"[]", b'{"sha384": 3}', b"\xff", b"[" * 100_000])
+def test_a_record_that_says_nothing_costs_a_download(server, fetch, record):
+    file = broken_off(server, fetch)
+    (fetch.folder / ".posezoo" / "net.tflite.part").write_bytes(record)
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert ranges(server) == [None]
+
+
+def test_the_record_holds_no_secret(server, fetch):
+    url = server.url("net.tflite?X-Amz-Signature=0123abcd").replace("http://", "http://ann:secret@")
+    server.serve("net.tflite?X-Amz-Signature=0123abcd", WEIGHTS, cut_at=1000)
+    with pytest.raises(SourceError):
+        fetch(declared("net.tflite", WEIGHTS, url), attempts=1)
+    record = (fetch.folder / ".posezoo" / "net.tflite.part").read_text()
+    assert "secret" not in record
+    assert "0123abcd" not in record
+    assert json.loads(record)["source"].startswith("http://localhost")
+
+
+def test_what_is_left_of_a_file_that_came_otherwise_is_removed(server, fetch):
+    file = broken_off(server, fetch)
+    (fetch.folder / "net.tflite").write_bytes(WEIGHTS)
+    fetch(file)
+    assert server.requests == []
+    assert fetch.left() == ["net.tflite"]
+
+
+def test_a_wrong_file_leaves_no_part(server, fetch):
+    with pytest.raises(DigestError):
+        fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS, wrong_byte=1, etag=ETAG)))
+    assert fetch.left() == []
