@@ -80,9 +80,10 @@ class Zoo:
 
         Raises:
             FetchError: a file is to be had nowhere.
-            ConversionError: no conversion makes these precisions, none is published in them, or an IR of the
-                user's own weights would be replaced.
+            ConversionError: no conversion of ours makes an IR of the model, or one in these precisions, none
+                is published in them, or an IR of the user's own weights would be replaced.
         """
+        from posezoo.convert.original import reader_of
         from posezoo.convert.own_weights import refuse_to_replace
         from posezoo.convert.plan import is_up_to_date, require
 
@@ -92,6 +93,7 @@ class Zoo:
         if spec.is_ir:
             self.download(spec, precisions=precisions, listener=listener)
             return
+        reader_of(spec)  # nobody waits for files of which nothing can be made
         if not force:
             refuse_to_replace(spec, self.layout)
         if force or not all(is_up_to_date(spec, self.layout, each, decoder=decoder) for each in precisions):

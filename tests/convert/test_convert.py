@@ -409,8 +409,10 @@ def test_a_precision_that_is_not_published_is_refused(tmp_path):
 
 
 def test_arguments_that_cannot_be_carried_out_are_named(tmp_path):
-    spec, layout = tiny(tmp_path, mo_args=(("--freeze_placeholder_with_value", "training->False"),))
-    with pytest.raises(ConversionError, match="needs --freeze_placeholder_with_value, which cannot be carr"):
+    spec, layout = tiny(tmp_path, mo_args=(("--batch", "2"), ("--silent", ""), ("--batch", "3")))
+    with pytest.raises(
+        ConversionError, match=r"argument of its model\.yml is not carried out here: --batch, --s"
+    ):
         convert(spec, layout)
 
 
@@ -424,10 +426,12 @@ def test_failures_are_told_and_raised_in_one_line(tmp_path):
     assert events[-1] == ModelConversionEnd("tiny-pose", False, failure.value.problem)
 
 
-@pytest.mark.parametrize("framework", [Framework.CAFFE, Framework.MXNET])
-def test_frameworks_that_cannot_be_converted_yet_are_named(tmp_path, framework):
+@pytest.mark.parametrize(
+    ("framework", "route"), [(Framework.CAFFE, "mo"), (Framework.MXNET, "removed-from-mo-2024")]
+)
+def test_frameworks_that_are_not_converted_are_named_with_who_does_it(tmp_path, framework, route):
     spec, layout = tiny(tmp_path, framework=framework)
-    with pytest.raises(ConversionError, match=f"of the framework {framework} cannot be converted yet"):
+    with pytest.raises(ConversionError, match=rf"is not converted here \({route}, {framework}\): "):
         convert(spec, layout)
 
 

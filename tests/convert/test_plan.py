@@ -68,7 +68,7 @@ def test_a_plan_says_what_stands_in_the_way(tmp_path):
     assert obstacle.problem == f"{original}: has 3 bytes, model.yml promises {len(network())}"
     original.unlink()
     assert str(plan(spec, layout).obstacle) == f"{original}: is not there"
-    assert "framework caffe" in str(plan(replace(spec, framework=Framework.CAFFE), layout).obstacle)
+    assert "(mo, caffe)" in str(plan(replace(spec, framework=Framework.CAFFE), layout).obstacle)
 
 
 def test_the_original_is_not_missed_where_everything_is_up_to_date(tmp_path):
@@ -104,7 +104,7 @@ def test_other_forms_of_tensorflow_are_named(tmp_path):
 
 def test_a_network_that_upstreams_code_would_make_is_refused(tmp_path):
     spec, layout = tiny(tmp_path, input_model="$conv_dir/net.onnx")
-    assert "'$conv_dir/net.onnx' is none of its published files" in str(plan(spec, layout).obstacle)
+    assert "(upstream-code, made-by-upstream): code of its authors' makes" in str(plan(spec, layout).obstacle)
 
 
 def test_a_network_that_was_not_unpacked_is_missed(tmp_path):

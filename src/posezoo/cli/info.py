@@ -24,6 +24,10 @@ and of a model, not of a composite::
                                  mparams, known_difference; null or empty where not said
     training      object         command, log: addresses, or empty
     license_note  str | null     what is said of the terms before a download
+    route         str            by what it becomes IR: ir (published as such), convert, network (a network of
+                                 ours), or what posezoo does not do: mo (a Model Optimizer of 2024),
+                                 upstream-code, removed-from-mo-2024
+    reason        str | null     why posezoo does not convert it, in one word
     network       object | null  name and arguments of ours, whose weights the checkpoint holds
     checkpoint    str | null     the file that holds them, in an archive or not
     revision      int            counts up when the files change
@@ -55,6 +59,7 @@ from posezoo.cli.list import admitted
 from posezoo.cli.listing import Listed, add_filters, filters_of
 from posezoo.cli.text import harmless
 from posezoo.spec.model import ModelSpec
+from posezoo.spec.routes import way_of
 
 if TYPE_CHECKING:
     from posezoo.spec.model import CompositeSpec, Input, Output
@@ -111,6 +116,7 @@ def _place_facts(spec: ModelSpec | CompositeSpec) -> dict[str, Any]:
 
 
 def _model_facts(spec: ModelSpec) -> dict[str, Any]:
+    way = way_of(spec)
     return {
         **_license_facts(spec),
         "origin": {"repository": spec.origin.repository, "paper": spec.origin.paper},
@@ -128,6 +134,8 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
         ],
         "inputs": [_input_facts(each) for each in spec.inputs],
         "outputs": [_output_facts(each) for each in spec.outputs],
+        "route": way.route.value,
+        "reason": way.reason or None,
         "network": asdict(spec.network) if spec.network is not None else None,
         "checkpoint": spec.checkpoint or None,
         "published": _plain(asdict(spec.published)),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from posezoo.spec.routes import in_words as why_closed
+from posezoo.spec.routes import way_of
+
 if TYPE_CHECKING:
     from posezoo.convert.plan import Plan
     from posezoo.fetch.download import PlannedFile
@@ -22,6 +25,8 @@ def in_words(files: Sequence[PlannedFile] = (), conversion: Plan | None = None) 
         return lines
     if conversion.spec.is_ir:
         return [*lines, "is published as IR: nothing to convert"]
+    if why := why_closed(conversion.spec, way_of(conversion.spec)):
+        return [why]
     for step in conversion.steps:
         if step.is_done:
             lines.append(f"{step.precision} is up to date: {step.xml}")

@@ -22,6 +22,7 @@ from posezoo.openvino_runtime import openvino, reason_of
 from posezoo.spec.model import Framework, ModelSpec, SourceFile
 from posezoo.spec.names import why_not_a_file_name
 from posezoo.spec.reader import shown
+from posezoo.spec.routes import in_words, way_of
 
 # What people are likely to have at hand instead, to name it in the refusal.
 _KINDS = {
@@ -75,7 +76,6 @@ FRONTENDS = {
 _NOT_YET = {
     "saved_model.pb": "a TensorFlow SavedModel",
     ".meta": "a TensorFlow MetaGraph",
-    ".pbtxt": "a TensorFlow graph in text form",
 }
 
 
@@ -83,30 +83,16 @@ def reader_of(spec: ModelSpec) -> Reader:
     """The reader for a model's file.
 
     Raises:
-        ConversionError: there is none for its framework, or not for this form of it.
+        ConversionError: its route is none of ours (``spec.routes``).
     """
-    if spec.framework not in READERS:
-        known = ", ".join(READERS)
-        raise ConversionError(
-            f"{spec.full_name}: models of the framework {spec.framework} cannot be converted yet",
-            hint=f"these can: {known}; dldt needs no conversion",
-        )
-    if spec.framework is Framework.PYTORCH and spec.network is None:
-        raise ConversionError(
-            f"{spec.name}: its model.yml names no network of ours, whose weights its checkpoint would be",
-            hint="the network that comes with it is a program, which posezoo does not run",
-        )
+    way = way_of(spec)
+    if not way.is_open:
+        raise ConversionError(f"{spec.full_name}: {in_words(spec, way)}", hint=way.hint)
     for ending, form in _NOT_YET.items():
         if spec.framework is Framework.TF and _name_of(spec).endswith(ending):
             raise ConversionError(
                 f"{spec.full_name}: {form} cannot be converted yet", hint="a frozen graph (.pb) can"
             )
-    if spec.mo_args:
-        flags = ", ".join(dict.fromkeys(flag for flag, _ in spec.mo_args))
-        raise ConversionError(
-            f"{spec.full_name}: its conversion needs {flags}, which cannot be carried out yet",
-            hint="an IR made without would be another network",
-        )
     return READERS[spec.framework]
 
 

@@ -30,6 +30,8 @@ TYPED = {
     "--output": "",
     "--input_model": "-m",
 }
+#: Flags that are kept, and that a conversion of ours carries out.
+CARRIED_OUT: frozenset[str] = frozenset()
 #: Flags that name the file to convert where --input_model does not; they are kept, too.
 OTHER_ORIGINALS = ("--saved_model_dir", "--input_meta_graph", "--input_meta")
 #: The downloaded files, what upstream's scripts make of them, the model.yml's folder, Model Optimizer's.
@@ -369,3 +371,8 @@ def _bracketed(given: _Said) -> Iterator[tuple[str, str]]:
 def _outside_brackets(text: str) -> list[str]:
     """A text, split at the commas that no bracket encloses."""
     return re.split(r",(?![^\[(]*[\])])", text)
+
+
+def is_carried_out(flag: str) -> bool:
+    """Whether our own conversion does what a flag of Model Optimizer asks for."""
+    return flag in TYPED or flag in CARRIED_OUT

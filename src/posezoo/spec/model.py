@@ -47,6 +47,17 @@ class Precision(_Word):
     FP16_INT8 = "FP16-INT8"
 
 
+class Route(_Word):
+    """By what a model becomes IR."""
+
+    IR = "ir"  # it is published as such
+    CONVERT = "convert"  # OpenVINO reads its file
+    NETWORK = "network"  # a network of ours takes its weights
+    MO = "mo"  # a Model Optimizer of OpenVINO 2024 or older
+    UPSTREAM_CODE = "upstream-code"  # a program that comes with it
+    REMOVED = "removed-from-mo-2024"  # only a Model Optimizer older than that
+
+
 class ColorOrder(_Word):
     """The order of the channels of an image."""
 
