@@ -17,7 +17,9 @@ def imported(code: str) -> set[str]:
     return set(ended.stderr.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("args", [["--help"], ["--version"], ["list"], ["info", "--all"], ["get", "--help"]])
+@pytest.mark.parametrize(
+    "args", [["--help"], ["--version"], ["list"], ["info", "--all"], ["plan", "--all"], ["get", "--help"]]
+)
 def test_these_commands_import_nothing_heavy(args):
     run = f"from posezoo.cli.main import main\ntry: main({args!r})\nexcept SystemExit: pass"
     assert imported(run) == set()

@@ -7,7 +7,7 @@ and its estimator. Each step does nothing where its result is there already.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +25,12 @@ from posezoo.layout import Layout
 from posezoo.lock import Lock
 from posezoo.registry import Registry, open_registry
 from posezoo.settings import Settings, user_folder
-from posezoo.spec.model import CompositeSpec, Decoder, Input, ModelSpec, NetworkChoice, Precision
+from posezoo.spec.model import CompositeSpec, Decoder, Input, ModelSpec, NetworkChoice, Precision, Route
+from posezoo.spec.routes import Way, way_of
 from posezoo.versions import package_version
 
 if TYPE_CHECKING:
-    from posezoo.convert.plan import Plan
+    from posezoo.convert.plan import Plan, Step
     from posezoo.estimator import Estimator
     from posezoo.fetch.download import PlannedFile
     from posezoo.measured import Measurement
@@ -38,6 +39,35 @@ Model = ModelSpec | CompositeSpec
 
 #: Who finds people for models that see one at a time, unless the settings name another.
 USUAL_DETECTOR = "person-detection-retail-0013"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlan:
+    """What ``Zoo.get`` would do for one model.
+
+    Attributes:
+        spec: the model, with what posezoo.lock pins.
+        way: by which route it becomes IR, or why by none that is open.
+        files: what would be done about each file that is needed; none where no IR has to be made.
+        steps: one an IR that a conversion makes.
+        irs: the .xml that would be there afterwards, by precision.
+    """
+
+    spec: ModelSpec
+    way: Way
+    files: tuple[PlannedFile, ...] = ()
+    steps: tuple[Step, ...] = ()
+    irs: Mapping[Precision, Path] = field(default_factory=dict)
+
+    @property
+    def fetched(self) -> tuple[PlannedFile, ...]:
+        """The files that are not here yet."""
+        return tuple(file for file in self.files if file.asked or file.is_refused)
+
+    @property
+    def fetch_bytes(self) -> int:
+        """How many bytes come with them; the most that is read of a file whose size nobody states."""
+        return sum(each.file.cap for each in self.fetched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +248,40 @@ class Zoo:
 
         pinned, decoder = self.lock.pinned(spec), self._decoder_of(spec)
         return plan(pinned, self.layout, precisions, force=force, decoder=decoder)
+
+    def plan(self, spec: ModelSpec, precisions: Collection[Precision], *, force: bool = False) -> ModelPlan:
+        """What ``get`` would do; touches nothing and asks no server.
+
+        Raises:
+            ConversionError: no conversion makes one of the precisions, or an IR of the user's own weights
+                would be replaced.
+        """
+        from posezoo.convert.own_weights import refuse_to_replace
+        from posezoo.convert.plan import steps_of
+        from posezoo.files import is_known_good
+
+        spec, way = self.lock.pinned(spec), way_of(spec)
+        if not way.is_open:
+            return ModelPlan(spec, way)
+        if spec.is_ir:
+            published = [each for each in precisions if each in spec.precisions]
+            if not published:
+                return ModelPlan(spec, _not_published(spec, precisions))
+            irs = {each: self.layout.ir(spec, each) for each in published}
+            return ModelPlan(spec, way, self.plan_download(spec, precisions), irs=irs)
+        if not force:
+            refuse_to_replace(spec, self.layout)
+        steps = steps_of(
+            spec,
+            self.layout,
+            precisions,
+            self_check=True,
+            force=force,
+            decoder=self._decoder_of(spec),
+            is_good=is_known_good,
+        )
+        files = () if all(step.is_done for step in steps) else self.plan_download(spec)
+        return ModelPlan(spec, way, files, steps, {step.precision: step.xml for step in steps})
 
     def count(self, spec: ModelSpec, size: tuple[int, int] | None = None) -> tuple[Measurement, ...]:
         """GFLOPs and MParams of each IR of a model that is there.
@@ -429,6 +493,11 @@ class Zoo:
             return self.registry.find(spec.composite).decoder
         except (SpecError, UnknownModelError):  # told where the composite itself is asked for
             return None
+
+
+def _not_published(spec: ModelSpec, precisions: Collection[Precision]) -> Way:
+    hint = f"--precisions {','.join(spec.precisions)}" if spec.precisions else ""
+    return Way(Route.IR, "precision", f"it is not published as {' or '.join(precisions)}", hint)
 
 
 def _sized(port: Input, size: tuple[int, int]) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from posezoo.errors import PosezooError
 VERBS = (
     "list",
     "info",
+    "plan",
     "download",
     "convert",
     "get",

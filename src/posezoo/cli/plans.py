@@ -20,7 +20,7 @@ def in_words(files: Sequence[PlannedFile] = (), conversion: Plan | None = None) 
         files: what a download would do; a missing original that it fetches is no obstacle to a conversion.
         conversion: what a conversion would do.
     """
-    lines = [_file_line(file) for file in files]
+    lines = [file_line(file) for file in files]
     if conversion is None:
         return lines
     if conversion.spec.is_ir:
@@ -37,7 +37,8 @@ def in_words(files: Sequence[PlannedFile] = (), conversion: Plan | None = None) 
     return lines
 
 
-def _file_line(planned: PlannedFile) -> str:
+def file_line(planned: PlannedFile) -> str:
+    """What would be done about one file."""
     file = planned.file
     if planned.is_refused:
         return f"would not download {file.name}: it has no pin; --trust_on_first_use takes what comes"

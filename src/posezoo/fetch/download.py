@@ -17,7 +17,7 @@ from posezoo.fetch.origins import Origin
 from posezoo.fetch.postprocess import postprocess
 from posezoo.fetch.sources import origins_of
 from posezoo.fetch.transfer import no_pin, transfer
-from posezoo.files import has_size, holds_file
+from posezoo.files import has_size, holds_file, is_vouched_for
 from posezoo.layout import Layout
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
 
@@ -121,7 +121,10 @@ def download(
 def plan(
     spec: ModelSpec, layout: Layout, means: Means, precisions: Collection[str] | None = None
 ) -> tuple[PlannedFile, ...]:
-    """What ``download`` would do; nothing is written and no server asked. Files that are here are hashed."""
+    """What ``download`` would do; nothing is written and no server asked.
+
+    Files that are here are hashed, unless they were found good before and not touched since.
+    """
     errand = Errand(spec.full_name, means, ignore, base=spec.path.parent)
     return tuple(
         PlannedFile(file, layout.file(spec, file), Place.SOURCE, (), is_refused=True)
@@ -145,7 +148,7 @@ def _precision_folder(file: SourceFile) -> str | None:
 
 
 def _planned(file: SourceFile, target: Path, origins: tuple[Origin, ...]) -> PlannedFile:
-    if holds_file(target, file):
+    if is_vouched_for(target, file) or holds_file(target, file):
         return PlannedFile(file, target, Place.HERE, ())
     asked: list[str] = []
     for origin in origins:

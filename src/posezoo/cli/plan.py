@@ -1,0 +1,171 @@
+"""posezoo plan: what posezoo get would fetch, convert and write, or why not.
+
+No file or folder is touched, and no server asked. With ``--format json`` an object with ``models``, a list
+of objects, and ``failed``, as every verb has it::
+
+    name         str
+    composite    str | null    the composite that it is a part of
+    framework    str           of the published files
+    route        str           ir, convert, network; or mo, upstream-code, removed-from-mo-2024 (posezoo info)
+    reason       str | null    why it does not become IR here, in one word
+    why          str | null    the same in a sentence
+    hint         str | null    what to do instead
+    files        list          what is needed: name, size (bytes; null: unknown), max_size (the
+                               cap of an unknown size), place (here, cache, mirror or source), from (who
+                               would be asked, in this order), pinned (false: refused until
+                               --trust_on_first_use), path
+    fetch_bytes  int           of the files that are not here; a cap where a size is unknown
+    arguments    object        inputs (name, shape, layout, and the steps before the network in their order:
+                               reverse_channels, mean, scale), outputs (names; empty: the network's own),
+                               network (name and arguments of ours)
+    irs          list          precision, path, since (why it has to be made; null: it is there, or published)
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from posezoo.cli import jobs, options
+from posezoo.cli.console import Console
+from posezoo.cli.plans import file_line
+from posezoo.cli.text import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from posezoo.fetch.download import PlannedFile
+    from posezoo.spec.model import Input, ModelSpec
+    from posezoo.zoo import ModelPlan
+
+EXAMPLES = """
+posezoo plan blazepose-full
+posezoo plan --all --format json
+posezoo plan --all --models_dir open_model_zoo/models --precisions FP16
+"""
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = options.add_verb(
+        verbs, "plan", "show what would be fetched, converted and written, or why not", EXAMPLES
+    )
+    options.add_models(parser)
+    options.add_places(parser)
+    options.add_trust(parser)
+    options.add_precisions(parser)
+    options.add_force(parser)
+    options.add_registry(parser)
+    options.add_output(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one block a model, and what it all comes to; or JSON."""
+    from posezoo.zoo import open_zoo
+
+    patterns = options.patterns_of(args)
+    zoo = open_zoo(options.settings_of(args), trust_on_first_use=args.trust_on_first_use)
+    plans: list[ModelPlan] = []
+
+    def work(spec: ModelSpec) -> dict[str, Any]:
+        plans.append(zoo.plan(spec, args.precisions, force=args.force))
+        return _facts(plans[-1]) if args.format == "json" else {}
+
+    with Console(quiet=args.quiet) as console:
+        report = jobs.for_each(jobs.select(zoo.registry, patterns, console), work, console)
+    if args.format == "json":
+        report.print("json")
+    else:
+        for plan in plans:
+            print("\n".join(map(harmless, _block(plan))))
+        print(_sum(plans))
+    return report.exit_code
+
+
+def _facts(plan: ModelPlan) -> dict[str, Any]:
+    spec = plan.spec
+    since = {step.precision: step.reason or None for step in plan.steps}
+    return {
+        "composite": spec.composite or None,
+        "framework": spec.framework.value,
+        "route": plan.way.route.value,
+        "reason": plan.way.reason or None,
+        "why": plan.way.why or None,
+        "hint": plan.way.hint or None,
+        "files": [_file_facts(each) for each in plan.files],
+        "fetch_bytes": plan.fetch_bytes,
+        "arguments": {
+            "inputs": [
+                {"name": each.name, "shape": list(each.shape), "layout": each.layout, **_steps(each)}
+                for each in spec.inputs
+            ],
+            "outputs": [each.name for each in spec.outputs],
+            "network": asdict(spec.network) if spec.network is not None else None,
+        },
+        "irs": [
+            {"precision": precision.value, "path": str(xml), "since": since.get(precision)}
+            for precision, xml in plan.irs.items()
+        ],
+    }
+
+
+def _file_facts(planned: PlannedFile) -> dict[str, Any]:
+    return {
+        "name": planned.file.name,
+        "size": planned.file.size,
+        "max_size": planned.file.max_size or None,
+        "place": planned.place.value,
+        "from": list(planned.asked),
+        "pinned": not planned.is_refused,
+        "path": str(planned.target),
+    }
+
+
+def _steps(port: Input) -> dict[str, Any]:
+    """What is done to an input before the network, as OpenVINO's PrePostProcessor calls it, in this order."""
+    return {
+        "reverse_channels": port.reverse_input_channels,
+        "mean": list(port.mean),
+        "scale": list(port.scale),
+    }
+
+
+def _block(plan: ModelPlan) -> list[str]:
+    spec, way = plan.spec, plan.way
+    head = f"{spec.full_name} ({spec.framework}): {way.route}"
+    if not way.is_open:
+        return [f"{head}, {way.reason}: {way.why}", *([f"  hint: {way.hint}"] if way.hint else [])]
+    lines = [head, *(f"  {file_line(each)}" for each in plan.files)]
+    if not spec.is_ir:
+        lines += [f"  input {_in_words(each)}" for each in spec.inputs]
+        lines += [f"  outputs {', '.join(each.name for each in spec.outputs)}"] if spec.outputs else []
+    for step in plan.steps:
+        lines.append(
+            f"  {step.precision} is up to date: {step.xml}"
+            if step.is_done
+            else f"  would write {step.precision}, since {step.reason}: {step.xml}"
+        )
+    return lines
+
+
+def _in_words(port: Input) -> str:
+    steps = ["reverse_channels"] if port.reverse_input_channels else []
+    steps += [
+        f"{name} {' '.join(f'{value:g}' for value in values)}"
+        for name, values in (("mean", port.mean), ("scale", port.scale))
+        if values
+    ]
+    shape = f"[{','.join(map(str, port.shape))}]" if port.shape else ""
+    facts = " ".join(filter(None, (port.name or "of the network", shape, port.layout)))
+    return f"{facts}: {', '.join(steps)}" if steps else facts
+
+
+def _sum(plans: Sequence[ModelPlan]) -> str:
+    routes = Counter(plan.way.route.value for plan in plans)
+    counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
+    size, fetched = sum(plan.fetch_bytes for plan in plans), sum(len(plan.fetched) for plan in plans)
+    models = f"{len(plans)} model{'' if len(plans) == 1 else 's'}"
+    return f"{models} ({counts}): {fetched} files to fetch, {size:,} bytes"
