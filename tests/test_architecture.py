@@ -39,6 +39,9 @@ ROOMS: dict[str, set[str]] = {
     | {"files", "layout", "openvino_runtime", "provenance", "complexity"}
     | {"checkpoints", "networks", "pretrained"},
     "card": SPEC | {"files", "layout", "registry", "pose", "provenance", "measured"},
+    "quantize": SPEC
+    | {"files", "layout", "openvino_runtime", "provenance", "images", "pose", "inference", "estimator"}
+    | {"convert"},
     "verify": SPEC
     | {"files", "layout", "registry", "pose", "provenance", "measured"}
     | {"fetch", "convert", "card", "networks"},
@@ -46,7 +49,8 @@ ROOMS: dict[str, set[str]] = {
     "doctor": GROUND | {"settings", "inference"},
     # the top: what puts the stages together
     "zoo": SPEC
-    | {"settings", "registry", "layout", "fetch", "convert", "card", "pose", "estimator", "files", "lock"}
+    | {"settings", "registry", "layout", "fetch", "convert", "quantize", "card", "pose"}
+    | {"estimator", "files", "lock"}
     | {"complexity", "measured", "openvino_runtime"},
     "demo": SPEC | {"files", "settings", "images", "pose", "pretrained", "estimator", "zoo"},
     "api": SPEC | {"settings", "registry", "zoo", "estimator", "networks", "pretrained"},

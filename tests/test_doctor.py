@@ -89,3 +89,17 @@ def test_a_mirrors_password_is_not_shown(tmp_path):
         shown = doctor("--format", style, POSEZOO_MIRROR="https://ann:s3cret@models.invalid/m").stdout
         assert "https://models.invalid/m" in shown
         assert "s3cret" not in shown
+
+
+def test_an_nncf_that_does_not_go_with_this_openvino_is_found(tmp_path):
+    install(tmp_path, "nncf", "3.4.0")
+    install(tmp_path, "openvino", "2025.4.1")
+    found = problems(doctor("--format", "json", site=tmp_path))
+    pair = "nncf: version 3.4.0 needs OpenVINO 2026.4 or newer, here is 2025.4.1: models cannot be quantized"
+    assert "[quantize]" in found[pair]
+
+
+def test_an_nncf_that_was_not_tested_is_found(tmp_path):
+    install(tmp_path, "nncf", "3.5.0")
+    found = problems(doctor("--format", "json", site=tmp_path))
+    assert any("version 3.5.0 was not tested, 3.4.0 was" in message for message in found)

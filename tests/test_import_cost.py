@@ -18,7 +18,11 @@ def imported(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "args", [["--help"], ["--version"], ["list"], ["info", "--all"], ["plan", "--all"], ["get", "--help"]]
+    "args",
+    [
+        *(["--help"], ["--version"], ["list"], ["info", "--all"], ["plan", "--all"]),
+        *(["get", "--help"], ["quantize", "--help"]),
+    ],
 )
 def test_these_commands_import_nothing_heavy(args):
     run = f"from posezoo.cli.main import main\ntry: main({args!r})\nexcept SystemExit: pass"

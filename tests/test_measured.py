@@ -17,7 +17,7 @@ from posezoo.settings import read_settings, resolve
 from posezoo.spec.model import ModelSpec, Precision
 from posezoo.zoo import open_zoo
 
-FP32, FP16, INT8 = Precision
+FP32, FP16, INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
 
 COUNTED = Measurement("complexity", FP32, {"gflops": 92.8364, "mparams": 28.618}, weights="generated")
 FAST = Measurement(

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from posezoo.errors import PosezooError, SettingsError, how_to_install
 from posezoo.settings import Setting
-from posezoo.versions import numbers, package_version, version
+from posezoo.versions import nncf_misfit, numbers, package_version, version
 
 #: Distribution, what it is for, the extra that brings it ("" where every installation has it), and the
-#: versions that fit: from the first, below the second.
+#: versions that fit: from the first, below the second; no first where another package decides.
 PACKAGES = (
     ("numpy", "arrays", "", "1.24", ""),
     ("pyyaml", "reading model.yml", "", "6", ""),
@@ -27,6 +27,7 @@ PACKAGES = (
     ("opencv-python", "pictures and windows", "window", "4.8", "5"),
     ("faster-coco-eval", "COCO's figures", "evaluate", "1.6", ""),
     ("ai-edge-litert", "independent self-check of TFLite models", "proof", "2.1", ""),
+    ("nncf", "quantization to INT8", "quantize", "", ""),
 )
 OPENCV = (
     "opencv-python-headless",
@@ -78,6 +79,7 @@ def examine(settings: dict[str, Setting], complaints: Sequence[SettingsError] = 
     problems = (
         *(Problem(each.problem, each.hint or "set it otherwise, or not at all") for each in complaints),
         *_package_problems(),
+        *_nncf_problems(),
         *_opencv_problems(),
         *_pip_problems(),
         *device_problems,
@@ -102,6 +104,8 @@ def _package_problems() -> Iterator[Problem]:
         if not found:
             if not extra:
                 yield Problem(f"{name} is not installed: {purpose}", f'pip install "{wanted}"')
+        elif not lowest:
+            continue  # it is one of a pair
         elif numbers(found) < numbers(lowest) or (below and numbers(found) >= numbers(below)):
             yield Problem(f"{name} {found} does not fit: {wanted} does", f'pip install "{wanted}"')
     if not package_version("openvino"):
@@ -118,6 +122,11 @@ def _opencv_problems() -> Iterator[Problem]:
         )
     elif not found:
         yield Problem("no OpenCV: models can be converted, not run on pictures", how_to_install("run"))
+
+
+def _nncf_problems() -> Iterator[Problem]:
+    if why := nncf_misfit():
+        yield Problem(f"nncf: {why}: models cannot be quantized", how_to_install("quantize"))
 
 
 def _pip_problems() -> Iterator[Problem]:

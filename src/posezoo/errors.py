@@ -12,7 +12,8 @@ PosezooError
 │   └── ArchiveError         a wheel or archive that does not hold what it should
 ├── NetworkError             a network of ours cannot be built as asked
 ├── ConversionError          the original could not be made into an IR
-│   └── SelfCheckError       the IR does not compute what the original computes
+│   ├── SelfCheckError       the IR does not compute what the original computes
+│   └── QuantizationError    no INT8 IR can be made, or what it finds lies too far from FP32's
 ├── CheckpointError          weights could not be read, or do not fit the network
 ├── InferenceError           a model could not be read, compiled or run
 │   ├── DecoderError         the outputs of a network are not those that a decoder needs
@@ -131,6 +132,10 @@ class ConversionError(PosezooError):
 
 class SelfCheckError(ConversionError):
     """The IR does not compute what the original computes."""
+
+
+class QuantizationError(ConversionError):
+    """No INT8 IR can be made, or what it finds lies too far from what FP32 finds."""
 
 
 class CheckpointError(PosezooError):

@@ -154,6 +154,74 @@ class ModelConversionEnd(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelQuantizationBegin(Event):
+    """A model is about to be quantized: calibrated on some photos, measured on others."""
+
+    model: str
+    precisions: tuple[str, ...]
+    calibration_photos: int
+    measured_photos: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCalibrationProgress(Event):
+    """So many of the samples that activations are measured on have been through the network."""
+
+    model: str
+    samples: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShiftMeasured(Event):
+    """How far what INT8 finds lies from what FP32 finds, in photos that were not calibrated on.
+
+    ``shift_p50_px`` and ``shift_p90_px`` are in pixels of the network's input, over the keypoints or corners
+    of all people that both found; ``agreement`` is the share that both found of all that either did.
+    """
+
+    model: str
+    precision: str
+    shift_p50_px: float
+    shift_p90_px: float
+    max_shift_px: float
+    found_fp32: int
+    found_int8: int
+    agreement: float
+    min_agreement: float
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNoise:
+    """What quantization does to one layer's output, as a share of the FP32 output's root mean square.
+
+    ``own`` is what the layer adds where its inputs are FP32's; ``total`` what has come together there.
+    """
+
+    layer: str
+    type: str
+    own: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLayersCompared(Event):
+    """Where quantization does harm: the layers of a model in the order they run in."""
+
+    model: str
+    layers: tuple[LayerNoise, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelQuantizationEnd(Event):
+    """The INT8 IR of a model are published, or not."""
+
+    model: str
+    successful: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelConversionUpToDate(Event):
     """The IR were here already, made from the same bytes by the same means."""
 

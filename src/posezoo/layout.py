@@ -64,10 +64,14 @@ class Layout:
         folder = self.downloads(spec) if spec.is_ir else self.model(spec)
         return folder / precision / f"{spec.name}.xml"
 
+    def made(self, spec: ModelSpec, precision: Precision) -> Path:
+        """The .xml of an IR that was made here: where ``ir`` has it, unless the publisher made that one."""
+        return self.model(spec) / precision / f"{spec.name}.xml"
+
     def onnx(self, spec: ModelSpec) -> Path:
         """The ONNX that a checkpoint becomes on its way to IR, where it is kept."""
         return self.model(spec) / f"{spec.name}.onnx"
 
     def provenance(self, spec: ModelSpec, precision: Precision) -> Path:
-        """The record of what an IR was made from, with what, and when."""
-        return self.ir(spec, precision).with_name("provenance.json")
+        """The record of what an IR was made from, with what, and when; only of one that was made here."""
+        return self.made(spec, precision).with_name("provenance.json")

@@ -22,7 +22,19 @@ CONVERSION_FORMAT = 1
 #: The two files of an IR.
 SUFFIXES = (".xml", ".bin")
 
-_TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch")
+#: What a record says of an INT8 IR: how many photos taught it and how many it was measured on, how far points
+#: moved there, and how many people were found.
+SHIFT = (
+    "calibration_photos",
+    "measured_photos",
+    "shift_p50_px",
+    "shift_p90_px",
+    "found_fp32",
+    "found_int8",
+    "agreement",
+)
+
+_TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch", "nncf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +65,19 @@ class Provenance:
         checks: what was proven; empty where the self-check was left out.
         complexity: what one inference takes, as ``gflops`` and ``mparams``; empty where sizes are open, or
             nobody counted.
+        shift: of an INT8 IR, how far what it finds lies from what FP32 finds, as ``quantize`` measured it.
     """
 
     key: Mapping[str, object]
     contents: Mapping[str, Content]
     checks: tuple[Check, ...]
     complexity: Mapping[str, float] = field(default_factory=dict)
+    shift: Mapping[str, float] = field(default_factory=dict)
 
 
-def key_of(spec: ModelSpec, decoder: Decoder | None) -> dict[str, Any]:
+def key_of(
+    spec: ModelSpec, decoder: Decoder | None, quantization: Mapping[str, object] | None = None
+) -> dict[str, Any]:
     """Everything that decides the bytes of an IR: equal keys, equal IR. In JSON's types."""
     arguments = {
         "model": spec.name,
@@ -80,6 +96,8 @@ def key_of(spec: ModelSpec, decoder: Decoder | None) -> dict[str, Any]:
         "sources": digests_of(spec),
         "arguments": arguments,
     }
+    if quantization is not None:
+        key["quantization"] = quantization
     return dict(json.loads(json.dumps(key)))
 
 
@@ -111,7 +129,9 @@ def read(path: Path) -> Provenance | None:
             return None
         found = record.get("complexity")
         costs = {name: float(found[name]) for name in ("gflops", "mparams")} if found else {}
-        return Provenance(dict(record["key"]), contents, _checks(record["self_check"]), costs)
+        found = record.get("shift")
+        shift = {name: float(found[name]) for name in SHIFT} if found else {}
+        return Provenance(dict(record["key"]), contents, _checks(record["self_check"]), costs, shift)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
@@ -131,6 +151,8 @@ def compose(
     files: Mapping[str, Content],
     self_check: object | None,
     complexity: object | None = None,
+    quantization: Mapping[str, object] | None = None,
+    shift: Mapping[str, object] | None = None,
 ) -> bytes:
     """A record as JSON.
 
@@ -140,12 +162,14 @@ def compose(
         files: what the .xml and the .bin hold, by name.
         self_check: the self-check's figures, in JSON's types; None where there was no check.
         complexity: ``gflops`` and ``mparams``; None where sizes are open.
+        quantization: what else decides the bytes of an INT8 IR; None for any other.
+        shift: how far what an INT8 IR finds lies from what FP32 finds.
     """
     record = {
         "model": spec.name,
         "posezoo": version(),
         "converted_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "key": key_of(spec, decoder),
+        "key": key_of(spec, decoder, quantization),
         "origins": {file.name: [str(source) for source in file.sources] for file in spec.files},
         "tools": {"python": platform.python_version(), **{tool: package_version(tool) for tool in _TOOLS}},
         "files": {
@@ -154,5 +178,6 @@ def compose(
         },
         "self_check": self_check,
         "complexity": complexity,
+        **({} if shift is None else {"shift": shift}),
     }
     return json.dumps(record, indent=2).encode() + b"\n"

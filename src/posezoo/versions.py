@@ -34,3 +34,17 @@ def package_version(name: str) -> str:
         return installed_version(name)
     except PackageNotFoundError:
         return ""
+
+
+#: What was tested together. NNCF 3.4 dies on OpenVINO 2025.4 for want of ``ov.Type.u2``.
+NNCF, NNCF_NEEDS_OPENVINO = "3.4.0", "2026.4"
+
+
+def nncf_misfit() -> str:
+    """Why the installed NNCF and OpenVINO do not go together; empty where they do, or there is no NNCF."""
+    found, openvino = package_version("nncf"), package_version("openvino")
+    if found and numbers(found) != numbers(NNCF):
+        return f"version {found} was not tested, {NNCF} was"
+    if found and openvino and numbers(openvino) < numbers(NNCF_NEEDS_OPENVINO):
+        return f"version {found} needs OpenVINO {NNCF_NEEDS_OPENVINO} or newer, here is {openvino}"
+    return ""

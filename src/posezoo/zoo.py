@@ -15,6 +15,7 @@ from posezoo.errors import (
     ConversionError,
     InferenceError,
     OutputError,
+    QuantizationError,
     SettingsError,
     SpecError,
     UnknownModelError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from posezoo.estimator import Estimator
     from posezoo.fetch.download import PlannedFile
     from posezoo.measured import Measurement
+    from posezoo.quantize import QuantizationStep, Quantized, Subject
 
 Model = ModelSpec | CompositeSpec
 
@@ -322,7 +324,97 @@ class Zoo:
             raise ConversionError(f"{folder}: no IR is there", hint=f"posezoo get {spec.full_name}")
         return tuple(found)
 
-    def _require_described(self, spec: ModelSpec, precision: Precision) -> None:
+    def quantize(
+        self,
+        spec: ModelSpec,
+        dataset_dir: Path,
+        precisions: Collection[Precision],
+        *,
+        output_dir: Path | None = None,
+        target_device: str = "ANY",
+        force: bool = False,
+        compare: bool = False,
+        listener: Listener = ignore,
+    ) -> Quantized:
+        """A model's INT8 IR, from its FP32 IR that is there; arguments as ``quantize`` has them.
+
+        Args:
+            spec: the model.
+            dataset_dir: photos with people.
+            precisions: FP16-INT8, FP32-INT8 or both.
+            output_dir: where the INT8 IR go; None: beside the FP32 IR.
+            target_device: what it shall run on.
+            force: quantize again what is up to date.
+            compare: tell what quantization does to each layer.
+            listener: told what happens.
+
+        Raises:
+            QuantizationError: the FP32 IR is not there, the photos do not do, or INT8 finds something else.
+        """
+        from posezoo.quantize import quantize
+
+        return quantize(
+            self._subject(spec),
+            self._beside(output_dir),
+            dataset_dir,
+            precisions=precisions,
+            target_device=target_device,
+            force=force,
+            compare=compare,
+            listener=listener,
+        )
+
+    def plan_quantization(
+        self,
+        spec: ModelSpec,
+        dataset_dir: Path,
+        precisions: Collection[Precision],
+        *,
+        output_dir: Path | None = None,
+        target_device: str = "ANY",
+        force: bool = False,
+    ) -> tuple[QuantizationStep, ...]:
+        """What ``quantize`` would do; touches nothing.
+
+        Raises:
+            QuantizationError: as ``quantize`` does, before it begins.
+        """
+        from posezoo.quantize import plan
+
+        subject, layout = self._subject(spec), self._beside(output_dir)
+        return plan(subject, layout, dataset_dir, precisions, target_device, force=force)
+
+    def why_not_quantized(self, spec: ModelSpec) -> str:
+        """Why a model cannot be quantized, whatever is there; empty where it can."""
+        from posezoo.quantize.subject import why_not
+
+        return why_not(spec, self._whole(spec))
+
+    def _whole(self, spec: ModelSpec) -> Model:
+        """The composite that a model is a part of; the model itself where it is none."""
+        return self.registry.find(spec.composite) if spec.composite else spec
+
+    def _beside(self, output_dir: Path | None) -> Layout:
+        return self.layout if output_dir is None else replace(self.layout, output_dir=output_dir)
+
+    def _subject(self, spec: ModelSpec) -> Subject:
+        """What is to be quantized, with the FP32 IR of each network that its pipeline runs."""
+        from posezoo.quantize import Subject, refuse
+
+        spec = self.lock.pinned(spec)
+        model = self._whole(spec)
+        refuse(spec, model)
+        parts = self.registry.parts(model) if spec.composite else (spec,)
+        for part in parts:
+            if not (xml := self.layout.ir(part, Precision.FP32)).is_file():
+                made_by = "posezoo download" if part.is_ir else "posezoo convert"
+                raise QuantizationError(
+                    f"{xml}: not there: INT8 is made from the FP32 IR", hint=f"{made_by} {part.full_name}"
+                )
+            self._require_described(part, Precision.FP32, "quantized")
+        return Subject(spec, model, {part.name: self.layout.ir(part, Precision.FP32) for part in parts})
+
+    def _require_described(self, spec: ModelSpec, precision: Precision, done: str = "counted") -> None:
         """Make sure that an IR is the one that model.yml describes, whole and unchanged."""
         from posezoo.convert.plan import why_stale
         from posezoo.files import is_good, is_good_file
@@ -337,7 +429,7 @@ class Zoo:
         if why:
             xml = self.layout.ir(spec, precision)
             raise ConversionError(
-                f"{xml}: not counted, since {why}", hint=f"posezoo get {spec.full_name} makes it anew"
+                f"{xml}: not {done}, since {why}", hint=f"posezoo get {spec.full_name} makes it anew"
             )
 
     def count_generated(self, spec: ModelSpec, folder: Path) -> tuple[Measurement, ...]:
@@ -474,8 +566,12 @@ class Zoo:
             "cache_dir": compile_cache() if settings.device == "CPU" else None,
         }
 
-    def write_card(self, model: Model) -> Path:
+    def write_card(self, model: Model, output_dir: Path | None = None) -> Path:
         """Draw a model's card beside its IR; left alone where it says the same already.
+
+        Args:
+            model: whose card it is.
+            output_dir: where its IR lie, where that is not the zoo's own output folder.
 
         Raises:
             OutputError: it cannot be written.
@@ -483,7 +579,7 @@ class Zoo:
         from posezoo.card.card import write_card
 
         parts = [self.lock.pinned(part) for part in self.registry.parts(model)]
-        return write_card(model, parts, self.layout)
+        return write_card(model, parts, self._beside(output_dir))
 
     def _decoder_of(self, spec: ModelSpec) -> Decoder | None:
         """What an IR names as its decoder: the model's own, else that of the composite that it belongs to."""

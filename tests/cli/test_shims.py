@@ -9,7 +9,7 @@ import pytest
 
 from fakes.command import posezoo
 
-COMMANDS = ["omz_converter", "omz_downloader", "omz_info_dumper"]
+COMMANDS = ["omz_converter", "omz_downloader", "omz_info_dumper", "omz_quantizer"]
 
 
 def test_the_commands_are_ours_under_their_old_names(tmp_path):

@@ -20,10 +20,12 @@ from posezoo.spec.model import (
     Framework,
     GoogleDriveSource,
     HttpSource,
+    InFloat,
     License,
     ModelSpec,
     NetworkChoice,
     PythonPackageSource,
+    Quantization,
     RegexReplace,
     UnpackArchive,
 )
@@ -57,6 +59,28 @@ def test_every_value_arrives_typed(tmp_path):
     assert spec.decoder is not None
     assert dict(spec.decoder.options) == {"max_people": 3}
     assert spec.subdirectory == "public/net"
+
+
+def test_what_quantization_leaves_in_floating_point_is_said_with_its_reason(tmp_path):
+    settings = {
+        "preset": "mixed",
+        "max_shift_px": 8,
+        "in_float": [
+            {"types": ["MVN"], "reason": "one image's statistics"},
+            {"layers": ["head/*"], "reason": "x"},
+        ],
+    }
+    spec = spec_of(tmp_path, quantization=settings)
+    assert spec.quantization == Quantization(
+        preset="mixed",
+        max_shift_px=8.0,
+        in_float=(
+            InFloat("one image's statistics", types=("MVN",)),
+            InFloat("x", layers=("head/*",)),
+        ),
+    )
+    assert spec_of(tmp_path).quantization is None
+    assert spec_of(tmp_path, quantization={}).quantization == Quantization()
 
 
 def test_a_file_may_have_several_sources_of_every_kind(tmp_path):

@@ -6,7 +6,7 @@ Nothing in it changes from run to run, so that an equal card is left alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -329,11 +329,12 @@ def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
     files: list[tuple[str, ...]] = []
     costs: dict[str, tuple[str, ...]] = {}
     checks: list[tuple[str, ...]] = []
+    shifts: list[tuple[str, ...]] = []
     openvino: set[str] = set()
     for part in parts:
         for precision in Precision:
             record = provenance.read(layout.provenance(part, precision))
-            if record is None or part.is_ir:
+            if record is None:
                 continue
             openvino.add(str(record.key.get("openvino")))
             whose = (part.full_name, precision.value)
@@ -342,6 +343,8 @@ def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
             if record.complexity:
                 gflops, mparams = record.complexity["gflops"], record.complexity["mparams"]
                 costs[part.name] = (part.name, f"{gflops:.4g}", f"{mparams:.4g}")
+            if shift := record.shift:
+                shifts.append((*whose, *_shift_row(shift)))
             for check in record.checks:
                 figures = (f"{check.difference:.1e}", f"{check.tolerance:g}")
                 checks.append((*whose, check.output, *figures, check.reference))
@@ -357,6 +360,33 @@ def _converted(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
         yield "## Self-Check"
         yield "How far each output is from the original's, as a share of its largest value."
         yield table(("Model", "Precision", "Output", "Difference", "Allowed", "Original run by"), checks)
+    if shifts:
+        yield "## Quantization"
+        yield (
+            "How far what INT8 finds lies from what FP32 finds, in pixels of the network's input, on photos "
+            "that it was not calibrated on; agreement is the share that both found of all that either did."
+        )
+        yield table(
+            (
+                "Model",
+                "Precision",
+                "Median",
+                "90 %",
+                "People FP32",
+                "INT8",
+                "Agreement",
+                "Photos",
+                "Calibrated on",
+            ),
+            shifts,
+        )
+
+
+def _shift_row(shift: Mapping[str, float]) -> tuple[str, ...]:
+    people = (f"{shift[name]:.0f}" for name in ("found_fp32", "found_int8"))
+    photos = (f"{shift[name]:.0f}" for name in ("measured_photos", "calibration_photos"))
+    moved = (f"{shift[name]:.2f}" for name in ("shift_p50_px", "shift_p90_px"))
+    return *moved, *people, f"{shift['agreement']:.0%}", *photos
 
 
 def _commands(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec]) -> Iterator[str]:

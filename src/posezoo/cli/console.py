@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from posezoo import events
+from posezoo.cli.quantization import shift_in_words, worst_layers
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
@@ -63,6 +64,18 @@ class Console:
                 )
             case events.ModelEvaluationProgress():
                 self._count_images(event)
+            case events.ModelQuantizationBegin():
+                self.say(
+                    f"{event.model}: quantizing to {', '.join(event.precisions)}: calibrating on "
+                    f"{event.calibration_photos} photos, measuring on {event.measured_photos} others"
+                )
+            case events.ModelCalibrationProgress():
+                self._calibrated(event)
+            case events.ModelShiftMeasured():
+                self.say(f"{event.model}: {shift_in_words(event)}")
+            case events.ModelLayersCompared():
+                for line in worst_layers(event.layers):
+                    self.say(line)
             case events.ModelConversionSkipped(model=model, reason=reason):
                 self.say(f"Skipping {model} ({reason})")
 
@@ -104,6 +117,22 @@ class Console:
                 file=self._stream,
                 dynamic_ncols=True,
             )
+
+    def _calibrated(self, event: events.ModelCalibrationProgress) -> None:
+        if event.samples == 1 and not self._quiet and self._stream.isatty():
+            from tqdm import tqdm
+
+            self._close_bar()
+            self._bar = tqdm(
+                desc=f"{event.model}: calibrating",
+                total=event.of,
+                leave=False,
+                file=self._stream,
+                dynamic_ncols=True,
+            )
+        self._advance(event.samples)
+        if event.samples == event.of:
+            self._close_bar()
 
     def _advance(self, size: int) -> None:
         if self._bar is not None:

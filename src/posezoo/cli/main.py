@@ -23,6 +23,7 @@ VERBS = (
     "download",
     "convert",
     "get",
+    "quantize",
     "run",
     "demo",
     "evaluate",

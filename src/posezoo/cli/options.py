@@ -184,7 +184,7 @@ def add_precisions(parser: argparse.ArgumentParser) -> None:
     """Which IR."""
     parser.add_argument(
         "--precisions",
-        type=_precisions,
+        type=precisions,
         metavar="P[,P]",
         default=(Precision.FP32, Precision.FP16),
         help="FP32, FP16, or what else a model is published in (default: FP32,FP16)",
@@ -222,13 +222,18 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="tell only warnings and errors")
 
 
-def settings_of(args: argparse.Namespace) -> Settings:
+def settings_of(args: argparse.Namespace, **others: Any) -> Settings:
     """The settings in force: flag > POSEZOO_* > posezoo.cfg > default.
+
+    Args:
+        args: what was given.
+        others: settings whose flags are called otherwise; None where they were not given.
 
     Raises:
         SettingsError: a value cannot be used.
     """
-    return resolve(read_settings(flags_of(args)))
+    flags = {**flags_of(args), **others}
+    return resolve(read_settings({name: value for name, value in flags.items() if value is not None}))
 
 
 def flags_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -258,7 +263,12 @@ def _setting(name: str) -> Any:
     return parse
 
 
-def _precisions(text: str) -> tuple[Precision, ...]:
+def precisions(text: str) -> tuple[Precision, ...]:
+    """An argparse type: precisions of IR, with commas between.
+
+    Raises:
+        argparse.ArgumentTypeError: there is no such precision.
+    """
     words = [word.strip() for word in text.split(",") if word.strip()]
     wrong = [word for word in words if word not in list(Precision)]
     if wrong or not words:

@@ -22,6 +22,7 @@ posezoo shims ./bin && PATH=$PWD/bin:$PATH omz_downloader --print_all
 COMMANDS = {
     "omz_downloader": "posezoo.cli.omz.downloader",
     "omz_converter": "posezoo.cli.omz.converter",
+    "omz_quantizer": "posezoo.cli.omz.quantizer",
     "omz_info_dumper": "posezoo.cli.omz.info_dumper",
 }
 

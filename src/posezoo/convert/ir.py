@@ -101,7 +101,7 @@ def write(network: Any, xml: Path, precision: Precision) -> Path:
     Args:
         network: an ``openvino.Model``.
         xml: where; its folder is made.
-        precision: FP32 keeps the network's weights as they are, FP16 stores them in half the bytes.
+        precision: FP16 stores weights in half the bytes, any other keeps them as they are.
 
     Raises:
         OutputError: it cannot be written whole.

@@ -10,7 +10,7 @@ makes it again.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,6 +75,22 @@ def publish(
             files.write_whole(each.xml.with_name("provenance.json"), record, lasting=False)
             _put_in_place(each.xml, layout.ir(spec, precision), each.contents.result())
     return {precision: layout.ir(spec, precision) for precision in precisions}
+
+
+def put_in_place(new: Path, xml: Path, compose: Callable[[Mapping[str, Content]], bytes]) -> None:
+    """Publish an IR that was written and proven elsewhere.
+
+    Args:
+        new: the .xml in a working folder on the target's file system, its .bin beside it.
+        xml: where it belongs.
+        compose: from what the two files hold, by name, to the record beside them.
+
+    Raises:
+        OutputError: it cannot be put there; the IR that was there is whole, or has no .xml.
+    """
+    contents = _contents_of(new)
+    files.write_whole(new.with_name("provenance.json"), compose(contents))
+    _put_in_place(new, xml, contents)
 
 
 @dataclass(frozen=True, slots=True)

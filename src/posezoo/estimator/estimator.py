@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from posezoo.errors import InferenceError
-from posezoo.estimator.pipeline import Pipeline, follow, follow_together
+from posezoo.estimator.pipeline import Pipeline, asked_of, follow, follow_together
 from posezoo.estimator.stream import Item, Stream
 from posezoo.estimator.top_down import TopDown
 from posezoo.images import as_bgr
+from posezoo.inference import Array
 from posezoo.pose.decoders import DECODERS
 from posezoo.pose.detection import Box, by_hand
 from posezoo.pose.keypoints import Pose
@@ -105,6 +106,22 @@ class Estimator:
             image: from an item to its image, as for a call and BGR; called in other threads.
         """
         return Stream(items, lambda item: self(image(item)), self.requests)
+
+    def asks(self, image: object, place: int = 0) -> list[Mapping[str, Array]]:
+        """What one of the networks is asked about an image: what calibrates it, say.
+
+        Args:
+            image: as for a call, BGR.
+            place: of the network among those of the model, in the order they run in.
+
+        Returns:
+            Arrays by input name, once for each time that it is asked: uint8 (1, height, width, 3), BGR.
+
+        Raises:
+            ImageError: it is no such image.
+            InferenceError: the device fails.
+        """
+        return asked_of(self._pipeline.networks[place], self._pipeline, as_bgr(image))
 
 
 def _joined(words: Iterable[str]) -> str:

@@ -83,6 +83,28 @@ def _go_together(one: Ask, other: Ask) -> bool:
     )
 
 
+def asked_of(network: Network, pipeline: Pipeline, image: Image) -> list[Mapping[str, Array]]:
+    """What a pipeline asks one of its networks about an image: arrays by input name, once for each ask.
+
+    Raises:
+        InferenceError: a device fails.
+    """
+    steps, asked = pipeline(image), []
+    ask = next(steps, None)
+    while ask is not None:
+        if ask.network is network:
+            asked.append(ask.inputs)
+            if len(pipeline.networks) == 1:  # it looks once: its own answer tells nothing more
+                steps.close()
+                break
+        with ask.network.answer(ask.inputs) as outputs:
+            try:
+                ask = steps.send(outputs)
+            except StopIteration:
+                break
+    return asked
+
+
 def follow(steps: Steps) -> list[Pose]:
     """Carry out the steps, one inference after the other.
 

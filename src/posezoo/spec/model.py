@@ -44,7 +44,8 @@ class Precision(_Word):
 
     FP32 = "FP32"
     FP16 = "FP16"
-    FP16_INT8 = "FP16-INT8"
+    FP16_INT8 = "FP16-INT8"  # what is left in floating point, in FP16
+    FP32_INT8 = "FP32-INT8"
 
 
 class Route(_Word):
@@ -331,6 +332,37 @@ class SelfCheck:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class InFloat:
+    """Layers that a quantization leaves in floating point; both are given in the FP32 IR's own words."""
+
+    reason: str
+    layers: tuple[str, ...] = ()  # globs of their names
+    types: tuple[str, ...] = ()  # OpenVINO's: Convolution, GroupConvolution, MVN, ...
+
+
+@dataclass(frozen=True, slots=True)
+class Quantization:
+    """How a model's weights and activations become INT8, and how far its answers may move.
+
+    Attributes:
+        preset: ``performance`` (activations symmetric) or ``mixed`` (asymmetric where they have both signs).
+        subset_size: the most samples that activations are measured on.
+        model_type: ``transformer``, or empty.
+        max_shift_px: how far a keypoint or a box's corner may move in the median, in pixels of the
+            network's input.
+        min_agreement: of all people that either network finds, the least share that both must find, 0..1.
+        in_float: what is left in floating point, and why.
+    """
+
+    preset: str = "performance"
+    subset_size: int = 300
+    model_type: str = ""
+    max_shift_px: float = 2.0
+    min_agreement: float = 0.75
+    in_float: tuple[InFloat, ...] = ()
+
+
 #: A nested value of model.yml that nobody here looks into.
 Plain = str | int | float | bool | tuple["Plain", ...] | Mapping[str, "Plain"]
 
@@ -347,6 +379,7 @@ class ModelSpec:
         has_pre_convert: whether a pre-convert.py lies beside the model.yml; named, never run.
         model_info: what Open Model Zoo writes into the IR for those who run it: nested plain values.
         quantizable: whether Open Model Zoo quantized it.
+        quantization: how it is quantized here; None where nobody found settings of its own.
         quantized: what its weights are quantized to; empty where they are not.
         input_model: the file to convert, as Open Model Zoo's arguments name it ($dl_dir/net.pb).
         network: which of our networks the checkpoint's weights are for; None where none is needed.
@@ -381,6 +414,7 @@ class ModelSpec:
     has_pre_convert: bool = False
     model_info: Mapping[str, Plain] = field(default_factory=dict)
     quantizable: bool = False
+    quantization: Quantization | None = None
     quantized: str = ""
     input_model: str = ""
     network: NetworkChoice | None = None

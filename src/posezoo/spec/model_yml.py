@@ -30,6 +30,7 @@ from posezoo.spec.model import (
 from posezoo.spec.names import folded, why_not_a_model_name
 from posezoo.spec.ports import read_input_info, read_inputs, read_outputs
 from posezoo.spec.published import file_name, read_files, read_step, web_address
+from posezoo.spec.quantization import read_quantization
 from posezoo.spec.reader import Fields, Node, read, shown
 from posezoo.spec.values import line, listed, refuse_twins, word
 
@@ -39,6 +40,7 @@ MODEL_KEYS = (
     "inputs", "outputs", "decoder", "skeleton", "self_check",
     "published", "training", "license_note", "variants",
     "input_info", "model_optimizer_args", "conversion_to_onnx_args", "model_info", "quantizable", "quantized",
+    "quantization",
 )  # fmt: skip
 #: What differs from variant to variant; all else is said once for all of them.
 VARIANT_KEYS = ("files", "checkpoint", "inputs", "outputs", "published", "training")
@@ -53,7 +55,7 @@ EXCLUSIVE = (
 #: Keys that Open Model Zoo has not: a file with one of them is in our form.
 OURS = (
     "origin", "revision", "network", "checkpoint", "inputs", "outputs", "decoder", "skeleton", "self_check",
-    "published", "training", "license_note", "variants", "stages",
+    "published", "training", "license_note", "variants", "stages", "quantization",
 )  # fmt: skip
 #: Ours, and all of Open Model Zoo's two generations.
 TASKS = (
@@ -156,6 +158,7 @@ def _read_variant(top: Fields, path: Path, family: Family, name: str, composite:
         model_info=_model_info(top.get("model_info")),
         quantizable=quantizable.boolean(older=True) if quantizable is not None else False,
         quantized=quantized.word(QUANTIZED) if quantized is not None else "",
+        quantization=read_quantization(top.get("quantization")),
         input_model=arguments.input_model,
         network=network,
         published=read_published(top.get("published")),

@@ -11,7 +11,17 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from posezoo.spec import arguments, figures, model_yml, names, patterns, ports, published, values
+from posezoo.spec import (
+    arguments,
+    figures,
+    model_yml,
+    names,
+    patterns,
+    ports,
+    published,
+    quantization,
+    values,
+)
 from posezoo.spec.model import ColorOrder, Framework
 from posezoo.spec.reader import UNPRINTABLE
 
@@ -48,6 +58,7 @@ def schema() -> Schema:
         "model_info": {"type": "object", "additionalProperties": _ref("plain")},
         "quantizable": {"enum": [True, False, "yes", "no", "Yes", "No"]},
         "quantized": _one_of(model_yml.QUANTIZED),
+        "quantization": _ref("quantization", "How it becomes INT8."),
     }
     found = _mapping(properties, ("description", "task_type", "framework", "license"))
     somewhere = {"anyOf": [{"required": ["files"]}, {"required": ["variants"]}]}
@@ -332,6 +343,25 @@ _DEFS: dict[str, Schema] = {
             _mapping({"spdx": _ref("word"), "text": _ref("file_name")}, ("spdx", "text")),
         ]
     },
+    "quantization": _mapping(
+        {
+            "preset": _one_of(quantization.PRESETS),
+            "subset_size": _integer(1, quantization.MAX_SAMPLES, "The most samples to calibrate on."),
+            "model_type": _one_of(quantization.MODEL_TYPES),
+            "max_shift_px": _figure(quantization.MAX_SHIFT_PX),
+            "min_agreement": _figure(1),
+            "in_float": _list(_ref("in_float"), note="What stays in floating point, and why."),
+        }
+    ),
+    "in_float": _mapping(
+        {
+            "layers": _list(_ref("text"), note="Globs of names in the FP32 IR."),
+            "types": _list(_whole(quantization.OPERATION), note="OpenVINO's operations."),
+            "reason": _ref("text"),
+        },
+        ("reason",),
+    )
+    | {"anyOf": [{"required": [key], "properties": {key: {"minItems": 1}}} for key in ("layers", "types")]},
     "self_check": _mapping(
         {
             "measure": _one_of(model_yml.MEASURES),

@@ -15,7 +15,7 @@ from posezoo.spec import model
 
 _CLASSES: tuple[type[Any], ...] = (
     model.Accuracy, model.Decoder, model.Digest, model.FileSource, model.GoogleDriveSource, model.HttpSource,
-    model.Input, model.Published, model.Training,
+    model.InFloat, model.Input, model.Published, model.Quantization, model.Training,
     model.License, model.ModelSpec, model.NetworkChoice, model.Origin, model.Output,
     model.PythonPackageSource, model.RegexReplace, model.SelfCheck, model.SourceFile, model.UnpackArchive,
     model.Wheel,

@@ -34,10 +34,8 @@ def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
         path = layout.file(spec, file)
         expected = f"{file.pin}, weak" if file.is_pinned and file.is_weak else file.pin
         yield Checked(spec.full_name, file.name, path, _state_of_file(path, file), False, expected)
-    if spec.is_ir:
-        return
     for precision in Precision:
-        xml = layout.ir(spec, precision)
+        xml = layout.made(spec, precision)
         record = provenance.read(layout.provenance(spec, precision))
         for suffix in provenance.SUFFIXES:
             path = xml.with_suffix(suffix)
@@ -46,7 +44,7 @@ def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
                 content = record.contents[suffix]
                 state = _state(path, content.size, content.digest)
                 yield Checked(spec.full_name, artifact, path, state, True, str(content.digest))
-            elif path.exists():
+            elif path.exists() and not spec.is_ir:  # else it may be the published one
                 yield Checked(spec.full_name, artifact, path, "unknown", True)
 
 

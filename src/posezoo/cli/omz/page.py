@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Iterator
 from types import ModuleType
 
-from posezoo.cli.omz import converter, downloader, info_dumper, verifier
+from posezoo.cli.omz import converter, downloader, info_dumper, quantizer, verifier
 
-TOOLS: tuple[ModuleType, ...] = (downloader, converter, info_dumper, verifier)
+TOOLS: tuple[ModuleType, ...] = (downloader, converter, quantizer, info_dumper, verifier)
 
 INTRODUCTION = """\
 # Open Model Zoo's commands, over posezoo
@@ -16,12 +16,13 @@ INTRODUCTION = """\
 `downloader.py --name X` and `converter.py --name X` work as they did, on current OpenVINO: over posezoo's
 own models, or with `--models_dir` over any folder of Open Model Zoo. They run from a bare checkout
 (`python tools/downloader/downloader.py`) and from an installed posezoo; `posezoo shims DIR` writes them as
-`omz_downloader`, `omz_converter` and `omz_info_dumper`.
+`omz_downloader`, `omz_converter`, `omz_quantizer` and `omz_info_dumper`.
 
 ```sh
 python tools/downloader/downloader.py --print_all
 python tools/downloader/downloader.py --name blazepose-full --output_dir models
 python tools/downloader/converter.py --name blazepose-full --download_dir models
+python tools/downloader/quantizer.py --name blazepose-full --model_dir models --dataset_dir photos
 python tools/downloader/info_dumper.py --name 'pose-*'
 python tools/downloader/verifier.py --name blazepose-full --output_dir models
 ```

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from posezoo import events
 from posezoo.cli.omz.contract import ALARM, GROUP, SECTION
+from posezoo.cli.quantization import shift_in_words, worst_layers
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
@@ -124,6 +125,24 @@ class Lines:
                     f"{event.precision} self-check passed: off by {event.difference:.1e}, "
                     f"{event.tolerance:.0e} allowed, against {event.reference}"
                 )
+
+            case events.ModelQuantizationBegin(model=model, precisions=precisions):
+                for precision in precisions:
+                    self.section(f"Quantizing {model} from FP32 to {precision}")
+                self._logged = 0
+            case events.ModelCalibrationProgress(samples=samples, of=of):
+                self._calibrated(samples, of)
+            case events.ModelShiftMeasured():
+                self._paper.out(shift_in_words(event))
+            case events.ModelLayersCompared(layers=layers):
+                for line in worst_layers(layers):
+                    self._paper.out(line)
+
+    def _calibrated(self, samples: int, of: int) -> None:
+        percent = 100 * samples // of
+        if percent >= self._logged + _LOGGED_PERCENT:
+            self._logged = percent
+            self._paper.out(f"... {percent}%, {samples} of {of} samples")
 
     def _progress(self, size: int) -> None:
         percent = 100 * size // self._size if self._size else 0  # of a size that nobody states

@@ -1,0 +1,128 @@
+"""quantizer.py, omz_quantizer: FP32 IR to INT8, by Open Model Zoo's flags and lines."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli.omz import contract
+from posezoo.cli.quantize import add_quantization, planned, require_photos
+from posezoo.errors import PosezooError
+from posezoo.registry import open_registry
+from posezoo.settings import resolve
+from posezoo.spec.model import Precision
+
+if TYPE_CHECKING:
+    from posezoo.cli.omz.reports import Lines
+    from posezoo.spec.model import ModelSpec
+    from posezoo.zoo import Zoo
+
+#: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
+DIFFERENCES = {
+    "--name": "of 2021.4, the last release that had this command; it quantized no pose model",
+    "--models_dir": "new: Open Model Zoo knows its own folder alone",
+    "--model_dir": "FP16-INT8 is made from the FP32 IR, too: the FP16 one need not be there",
+    "--dataset_dir": "any folder of photos, not a data set with annotations: one in three is kept apart, and "
+    "an IR whose keypoints or boxes lie too far from FP32's on these is not published",
+    "--output_dir": "a card (README.md) and provenance.json lie beside an IR; one that is up to date is left "
+    "alone",
+    "--target_device": "NNCF's words; 2021.4 had CPU, GPU, VPU and others",
+    "--dry_run": "prints the plan that a real run carries out",
+    "--python": "is accepted and not needed: no other Python is started",
+    "--pot": "is accepted and not needed: the Post-training Optimization Toolkit left OpenVINO with 2024.0; "
+    "NNCF, which followed it, works in this process",
+    "--force": "new",
+    "--print_all": "parts of composites, as in 2021.4 (the newest prints composites)",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return contract.run(lambda: _run(parser(), argv))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's flags."""
+    return contract.command("quantizer.py", "Quantize converted models to INT8.", "quantize", _add_flags)
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    add_quantization(parser, "the working folder")
+    parser.add_argument(
+        "--precisions",
+        metavar="PREC[,PREC...]",
+        help="quantize to these only; FP16-INT8 and FP32-INT8 are what a quantization makes",
+    )
+    parser.add_argument("-p", "--python", metavar="PYTHON", help="not needed: no other Python is started")
+    parser.add_argument("--pot", metavar="POT", help="not needed: NNCF works in this process")
+    parser.add_argument("--dry_run", action="store_true", help="print what would be done; touch nothing")
+    parser.add_argument("--dry-run", dest="dry_run", action="store_true", help=argparse.SUPPRESS)
+
+
+def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    args = command.parse_args(argv)
+    settings = resolve(contract.settings_of(args))
+    registry = open_registry(settings.models_dir)
+    if args.print_all:
+        contract.print_all(registry)
+        return 0
+    require_photos(command, args)
+    selection = contract.select(registry, contract.patterns_of(args, command))
+    asked = contract.precisions_of(args)
+    for flag in ("python", "pot"):
+        if getattr(args, flag) is not None:
+            contract.warn(f"--{flag} {DIFFERENCES[f'--{flag}']}")
+    from posezoo.cli.omz.reports import Lines, Paper
+    from posezoo.zoo import open_zoo
+
+    model_dir = args.model_dir or Path.cwd()
+    zoo = open_zoo(replace(settings, output_dir=model_dir), download_dir=model_dir)
+    failed = contract.names_of_problems(selection)
+    for spec in selection.models:
+        lines = Lines(Paper(), zoo.layout.downloads(spec))
+        try:
+            _quantize(zoo, spec, args, asked, lines)
+        except PosezooError as error:
+            lines.fail(error)
+            lines.say("")
+            failed.append(spec.full_name)
+    return contract.failed(failed)
+
+
+def _quantize(
+    zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, asked: frozenset[str], lines: Lines
+) -> None:
+    wanted = tuple(each for each in (Precision.FP16_INT8, Precision.FP32_INT8) if each in asked)
+    if why := zoo.why_not_quantized(spec):
+        reason = why.removeprefix("quantization not supported: ")
+        lines.section(f"Skipping {spec.full_name} (quantization not supported)")
+        lines.say(f"{reason}\n")
+    elif not wanted:
+        lines.section(f"Skipping {spec.full_name} (no quantization makes {' or '.join(sorted(asked))})\n")
+    elif args.dry_run:
+        for step in planned(zoo, spec, args, wanted):
+            if step.is_done:
+                lines.section(f"(DRY RUN) Keeping {spec.full_name} ({step.precision}): it is up to date\n")
+            else:
+                lines.section(f"(DRY RUN) Quantizing {spec.full_name} from FP32 to {step.precision}")
+                lines.say(f"since {step.reason}: {step.xml}\n")
+    else:
+        zoo.quantize(
+            spec,
+            args.dataset_dir,
+            wanted,
+            output_dir=args.output_dir,
+            target_device=args.target_device,
+            force=args.force,
+            listener=lines,
+        )
+        zoo.write_card(spec, args.output_dir)
+        lines.say("")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

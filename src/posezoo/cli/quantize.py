@@ -1,0 +1,146 @@
+"""posezoo quantize: FP32 IR to INT8, held against FP32 on photos."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.cli import jobs, options
+from posezoo.cli.console import Console
+from posezoo.spec.model import Precision
+from posezoo.spec.quantization import TARGET_DEVICES
+
+if TYPE_CHECKING:
+    from posezoo.quantize import QuantizationStep
+    from posezoo.spec.model import ModelSpec
+    from posezoo.zoo import Zoo
+
+EXAMPLES = """
+posezoo quantize person-detection-retail-0013 --dataset_dir photos --output_dir int8
+posezoo quantize blazepose-full --dataset_dir photos --precisions FP16-INT8,FP32-INT8
+posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir photos --layers
+posezoo quantize --all --dataset_dir photos --dry_run
+"""
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = options.add_verb(
+        verbs, "quantize", "make INT8 IR of FP32 IR, and measure what it costs", EXAMPLES
+    )
+    options.add_models(parser)
+    add_quantization(parser, "your cache folder")
+    parser.add_argument(
+        "--precisions",
+        type=options.precisions,
+        metavar="P[,P]",
+        default=(Precision.FP16_INT8,),
+        help="FP16-INT8, FP32-INT8: how what stays in floating point is stored (default: FP16-INT8)",
+    )
+    parser.add_argument(
+        "--layers", action="store_true", help="show which layers are harmed most, even where all is well"
+    )
+    options.add_lock(parser)
+    options.add_registry(parser)
+    options.add_dry_run(parser)
+    options.add_output(parser)
+    return parser
+
+
+def add_quantization(parser: argparse.ArgumentParser, model_dir: str) -> None:
+    """What Open Model Zoo's quantizer takes, too."""
+    parser.add_argument(
+        "--model_dir", type=Path, metavar="DIR", help=f"where the FP32 IR lie (default: {model_dir})"
+    )
+    parser.add_argument(
+        "--dataset_dir",
+        type=Path,
+        metavar="DIR",
+        help="photos with people: two in three calibrate, the others tell how far INT8 moves what is found",
+    )
+    options.add_output_dir(parser, "where the INT8 IR go", "beside the FP32 IR")
+    parser.add_argument(
+        "--target_device",
+        choices=TARGET_DEVICES,
+        default="ANY",
+        help="what the INT8 IR shall run on (default: ANY)",
+    )
+    parser.add_argument("--force", action="store_true", help="quantize again what is up to date")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Quantize, and print the paths of the IR."""
+    require_photos(args.parser, args)
+    from dataclasses import replace
+
+    from posezoo.zoo import open_zoo
+
+    settings = options.settings_of(args, output_dir=args.model_dir)
+    zoo = open_zoo(settings)
+
+    def work(spec: ModelSpec) -> dict[str, Any]:
+        if args.dry_run:
+            return {"plan": list(in_words(planned(zoo, spec, args, args.precisions)))}
+        quantized = zoo.quantize(
+            spec,
+            args.dataset_dir,
+            args.precisions,
+            output_dir=args.output_dir,
+            target_device=args.target_device,
+            force=args.force,
+            compare=args.layers,
+            listener=console,
+        )
+        zoo.write_card(spec, args.output_dir)
+        answer: dict[str, Any] = {"irs": {each.value: str(path) for each, path in quantized.irs.items()}}
+        if quantized.shifts:
+            answer["shifts"] = {each.value: shift.figures() for each, shift in quantized.shifts.items()}
+        return answer
+
+    with Console(quiet=args.quiet) as console:
+        selection = jobs.select(zoo.registry, options.patterns_of(args), console)
+        if args.all:
+            selection = replace(selection, models=tuple(_quantizable(zoo, selection.models, console)))
+        report = jobs.for_each(selection, work, console)
+    report.print(args.format)
+    return report.exit_code
+
+
+def require_photos(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Wrong usage ends with 2."""
+    if args.dataset_dir is None:
+        parser.error("the following arguments are required: --dataset_dir")
+
+
+def planned(
+    zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, precisions: tuple[Precision, ...]
+) -> tuple[QuantizationStep, ...]:
+    """What a real run with the same flags carries out."""
+    return zoo.plan_quantization(
+        spec,
+        args.dataset_dir,
+        precisions,
+        output_dir=args.output_dir,
+        target_device=args.target_device,
+        force=args.force,
+    )
+
+
+def in_words(steps: tuple[QuantizationStep, ...]) -> Iterator[str]:
+    """One line for each IR."""
+    for step in steps:
+        if step.is_done:
+            yield f"{step.precision} is up to date: {step.xml}"
+        else:
+            yield f"would quantize to {step.precision}, since {step.reason}: {step.xml}"
+
+
+def _quantizable(zoo: Zoo, models: tuple[ModelSpec, ...], console: Console) -> Iterator[ModelSpec]:
+    """Where all are asked for, those that nothing can be done with are told in a line."""
+    for spec in models:
+        if why := zoo.why_not_quantized(spec):
+            console.say(f"Skipping {spec.full_name} ({why})")
+        else:
+            yield spec

@@ -1,0 +1,10 @@
+"""INT8 IR from FP32 IR: calibrated on photos, held against FP32 on others, published only within bounds."""
+
+from __future__ import annotations
+
+from posezoo.quantize.plan import PRECISIONS, plan
+from posezoo.quantize.plan import Step as QuantizationStep
+from posezoo.quantize.quantize import Quantized, quantize
+from posezoo.quantize.subject import Subject, refuse, why_not
+
+__all__ = ["PRECISIONS", "QuantizationStep", "Quantized", "Subject", "plan", "quantize", "refuse", "why_not"]

@@ -1,0 +1,125 @@
+"""A network's weights and activations to INT8, by NNCF: quietly, and the same every time.
+
+Method: post-training quantization with activations' ranges from calibration samples and fast bias
+correction (Kozlov et al., "Neural Network Compression Framework for fast model inference", 2020,
+arXiv:2002.08679).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from types import ModuleType
+from typing import Any
+
+from posezoo.errors import MissingPackageError, QuantizationError, require
+from posezoo.inference import Array
+from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.quantize.samples import Sample
+from posezoo.spec.model import InFloat, Quantization
+from posezoo.versions import nncf_misfit
+
+#: Told with every sample: how many of them have been through the network, and how many there are.
+Progress = Callable[[int, int], None]
+
+
+def compress(
+    network: Any,
+    samples: Sequence[Sample],
+    settings: Quantization,
+    *,
+    target_device: str = "ANY",
+    progress: Progress = lambda done, of: None,
+) -> Any:
+    """The same network with INT8 weights and activations.
+
+    Args:
+        network: an ``openvino.Model`` in FP32; it is changed.
+        samples: what activations are measured on, in this order.
+        settings: how.
+        target_device: what it shall run on, one of ``spec.quantization.TARGET_DEVICES``.
+        progress: is told of each sample.
+
+    Returns:
+        An ``openvino.Model``.
+
+    Raises:
+        QuantizationError: the settings name layers that the network has not, or NNCF fails.
+        MissingPackageError: NNCF is not installed, or does not go with this OpenVINO.
+    """
+    in_float = names_in_float(network, settings.in_float)
+    nncf = import_nncf()
+
+    def shown(numbered: tuple[int, Sample]) -> Mapping[str, Array]:
+        number, sample = numbered
+        progress(number, len(samples))
+        return sample.inputs()
+
+    with _quiet(nncf):
+        try:
+            return nncf.quantize(
+                network,
+                nncf.Dataset(list(enumerate(samples, 1)), shown),
+                preset=nncf.QuantizationPreset(settings.preset),
+                target_device=nncf.TargetDevice(target_device),
+                subset_size=len(samples),
+                model_type=nncf.ModelType(settings.model_type) if settings.model_type else None,
+                ignored_scope=nncf.IgnoredScope(names=in_float, validate=False),
+            )
+        except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
+            raise QuantizationError(f"NNCF cannot quantize it: {reason_of(error)}") from error
+
+
+def names_in_float(network: Any, kept: Sequence[InFloat]) -> list[str]:
+    """The names of the operations that stay in floating point.
+
+    Raises:
+        QuantizationError: nothing is meant by one of the names or types.
+    """
+    operations = {
+        operation.get_friendly_name(): operation.get_type_name()
+        for operation in network.get_ordered_ops()
+        if operation.get_type_name() not in ("Constant", "Parameter", "Result")
+    }
+    names: dict[str, None] = {}
+    for each in kept:
+        for pattern in each.layers:
+            names |= _meant(f"layers: {pattern}", [name for name in operations if fnmatchcase(name, pattern)])
+        for kind in each.types:
+            names |= _meant(f"types: {kind}", [name for name, own in operations.items() if own == kind])
+    return list(names)
+
+
+def _meant(said: str, names: list[str]) -> dict[str, None]:
+    if not names:
+        raise QuantizationError(
+            f"quantization.in_float: {said}: the FP32 IR has none",
+            hint="names and types are those of the .xml: <layer name= type=>",
+        )
+    return dict.fromkeys(names)
+
+
+def import_nncf() -> ModuleType:
+    """The ``nncf`` package, its telemetry off; takes seconds.
+
+    Raises:
+        MissingPackageError: it is not installed, does not load, or does not go with this OpenVINO.
+    """
+    openvino(extra="quantize")  # without its telemetry, which is NNCF's, too
+    if why := nncf_misfit():
+        raise MissingPackageError("nncf", extra="quantize", why=why)
+    return require("nncf", extra="quantize")
+
+
+@contextmanager
+def _quiet(nncf: ModuleType) -> Iterator[None]:
+    """Nothing of NNCF's own bars and log lines, which go to the standard output."""
+    console, logger = require("rich", extra="quantize").get_console(), logging.getLogger(nncf.__name__)
+    before = console.quiet, logger.disabled
+    console.quiet = logger.disabled = True
+    try:
+        yield
+    finally:
+        console.quiet, logger.disabled = before

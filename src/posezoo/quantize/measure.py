@@ -1,0 +1,98 @@
+"""An INT8 IR held against FP32: both are shown the same, and what they find is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from posezoo.errors import QuantizationError
+from posezoo.events import ModelShiftMeasured
+from posezoo.inference import Network
+from posezoo.quantize.readings import Reader, Reading
+from posezoo.quantize.samples import Sample
+from posezoo.quantize.shift import Shift, shift_between
+from posezoo.quantize.subject import Subject
+from posezoo.spec.model import Precision
+
+
+def measure(
+    subject: Subject, int8: Path, samples: Sequence[Sample], fp32: Sequence[Reading], read: Reader
+) -> Shift:
+    """How far what an INT8 IR finds lies from what FP32 found.
+
+    Raises:
+        QuantizationError: it takes or puts out something else than the FP32 IR, or FP32 found nobody.
+        InferenceError: it is missing or damaged.
+    """
+    found = readings(int8, samples, read, like=Network(subject.xml))
+    shift = shift_between(zip(fp32, found, strict=True))
+    if not shift.found_fp32:
+        raise QuantizationError(
+            f"{subject.spec.full_name}: FP32 finds nobody in the {len(samples)} pictures to measure on",
+            hint="photos with people are needed",
+        )
+    return shift
+
+
+def readings(
+    xml: Path, samples: Sequence[Sample], read: Reader, *, like: Network | None = None
+) -> list[Reading]:
+    """What a network finds in each sample, in f32 where it is not INT8.
+
+    Raises:
+        QuantizationError: it is not the same network as ``like``: other inputs or outputs.
+        InferenceError: the IR is missing or damaged.
+    """
+    network = Network(xml)
+    if like is not None and not _is_like(network, like):
+        raise QuantizationError(
+            f"{xml}: is another network than {like.path}: it takes {', '.join(network.inputs)} and puts out "
+            f"{', '.join(network.outputs)}"
+        )
+    found = []
+    for sample in samples:
+        with network.answer(sample.inputs()) as outputs:
+            found.append(read(outputs, sample.size))
+    return found
+
+
+def _is_like(network: Network, other: Network) -> bool:
+    """Whether both take and put out arrays of the same names and as many axes: a quantization opens sizes."""
+    ports = ((network.inputs, other.inputs), (network.outputs, other.outputs))
+    return all(
+        {name: len(shape) for name, shape in own.items()}
+        == {name: len(shape) for name, shape in theirs.items()}
+        for own, theirs in ports
+    )
+
+
+def told(subject: Subject, precision: Precision, shift: Shift) -> ModelShiftMeasured:
+    """A shift and its bounds as an event."""
+    return ModelShiftMeasured(
+        subject.spec.full_name,
+        precision,
+        shift.shift_p50_px,
+        shift.shift_p90_px,
+        subject.settings.max_shift_px,
+        shift.found_fp32,
+        shift.found_int8,
+        shift.agreement,
+        subject.settings.min_agreement,
+    )
+
+
+def why_not_published(subject: Subject, precision: Precision, shift: Shift) -> str:
+    """In what an INT8 IR is too far from FP32; empty where it is within the model's bounds."""
+    settings, name = subject.settings, f"{subject.spec.full_name}: {precision}"
+    if shift.agreement < settings.min_agreement:
+        return (
+            f"{name} finds {shift.found_int8} people where FP32 finds {shift.found_fp32}, "
+            f"{shift.found_both} of them the same: "
+            f"{shift.agreement:.0%} agreement, {settings.min_agreement:.0%} is needed"
+        )
+    if shift.shift_p50_px > settings.max_shift_px:
+        return (
+            f"{name} moves points by {shift.shift_p50_px:.1f} px in the median, "
+            f"{settings.max_shift_px:g} px of the network's input are allowed"
+        )
+    return ""

@@ -1,0 +1,211 @@
+"""An FP32 IR into INT8: calibrated on photos, held against FP32 on others, published only within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from posezoo import provenance
+from posezoo.convert import ir
+from posezoo.convert.publish import put_in_place
+from posezoo.convert.working_folder import remove_abandoned, working_folder
+from posezoo.errors import InferenceError, PosezooError, QuantizationError
+from posezoo.events import (
+    Listener,
+    ModelCalibrationProgress,
+    ModelConversionUpToDate,
+    ModelLayersCompared,
+    ModelQuantizationBegin,
+    ModelQuantizationEnd,
+    ignore,
+)
+from posezoo.layout import Layout
+from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.quantize.compression import compress
+from posezoo.quantize.layers import compare_layers
+from posezoo.quantize.measure import measure, readings, told, why_not_published
+from posezoo.quantize.plan import Step, key_of, steps_of
+from posezoo.quantize.readings import Reader, Reading, reader_of
+from posezoo.quantize.samples import Photos, Samples, choose, gather
+from posezoo.quantize.shift import Shift
+from posezoo.quantize.subject import Subject, refuse
+from posezoo.spec.model import Precision
+
+#: On so many inputs layers are compared: what does harm shows on the first.
+COMPARED = 2
+
+_HINT = (
+    "nothing was published; quantization.in_float in model.yml keeps what does most harm in floating point"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """A model in INT8: the .xml by precision, and what was measured of those that were made now."""
+
+    irs: Mapping[Precision, Path]
+    shifts: Mapping[Precision, Shift]
+
+
+def quantize(
+    subject: Subject,
+    layout: Layout,
+    dataset_dir: Path,
+    *,
+    precisions: Collection[Precision] = (Precision.FP16_INT8,),
+    target_device: str = "ANY",
+    force: bool = False,
+    compare: bool = False,
+    listener: Listener = ignore,
+) -> Quantized:
+    """The INT8 IR of a model whose FP32 IR is there; those that are up to date are left alone.
+
+    The same FP32 IR, photos and settings give the same bytes, on however many threads. When something fails,
+    the IR that were there before are still there.
+
+    Args:
+        subject: what to quantize.
+        layout: where the INT8 IR will lie.
+        dataset_dir: photos with people; one in three is kept apart from calibration, to measure on.
+        precisions: FP16-INT8, FP32-INT8 or both: how what stays in floating point is stored.
+        target_device: what it shall run on: one of ``spec.quantization.TARGET_DEVICES``.
+        force: quantize again what is up to date.
+        compare: tell what quantization does to each layer, even where nothing is wrong.
+        listener: is told what happens.
+
+    Raises:
+        QuantizationError: the model cannot be quantized, the photos do not do, or what INT8 finds lies
+            farther from what FP32 finds than the model's settings allow.
+        InferenceError: the FP32 IR is damaged or another network's.
+        OutputError: an IR cannot be written.
+        MissingPackageError: NNCF, OpenVINO or OpenCV is not installed, or they do not go together.
+    """
+    name, spec = subject.spec.full_name, subject.spec
+    refuse(spec, subject.model)
+    photos = choose(dataset_dir, subject.settings.subset_size)
+    steps = steps_of(subject, layout, photos, precisions, target_device, force=force)
+    if done := tuple(step.precision for step in steps if step.is_done):
+        listener(ModelConversionUpToDate(name, done))
+    shifts: Mapping[Precision, Shift] = {}
+    if due := tuple(step for step in steps if not step.is_done):
+        remove_abandoned(layout.model(spec))
+        numbers = len(photos.calibration), len(photos.measured)
+        listener(ModelQuantizationBegin(name, tuple(step.precision for step in due), *numbers))
+        try:
+            shifts = _make(subject, layout, due, photos, target_device, compare, listener)
+        except PosezooError as error:
+            listener(ModelQuantizationEnd(name, False, error.problem))
+            raise
+        listener(ModelQuantizationEnd(name, True))
+    return Quantized({step.precision: step.xml for step in steps}, shifts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What all IR of one quantization share."""
+
+    subject: Subject
+    samples: Samples
+    read: Reader
+    fp32: Sequence[Reading]  # what FP32 finds in the samples to measure on
+    target_device: str
+    compare: bool
+    listener: Listener
+
+
+def _make(
+    subject: Subject,
+    layout: Layout,
+    steps: Sequence[Step],
+    photos: Photos,
+    target_device: str,
+    compare: bool,
+    listener: Listener,
+) -> dict[Precision, Shift]:
+    samples, read = gather(subject, photos, listener=listener), reader_of(subject)
+    fp32 = readings(subject.xml, samples.measured, read)
+    job = _Job(subject, samples, read, fp32, target_device, compare, listener)
+    key = key_of(subject, photos, target_device)["quantization"]
+    with working_folder(layout.model(subject.spec)) as folder:
+        # Nothing is replaced unless all of them are good.
+        made = {step: _quantized(job, step, folder / step.precision) for step in steps}
+        for step, (xml, shift) in made.items():
+            put_in_place(xml, step.xml, partial(_record, job, key, shift))
+    return {step.precision: shift for step, (_, shift) in made.items()}
+
+
+def _quantized(job: _Job, step: Step, folder: Path) -> tuple[Path, Shift]:
+    """An IR in a working folder, and how far it is from FP32.
+
+    Raises:
+        QuantizationError: too far.
+    """
+    subject, name = job.subject, job.subject.spec.full_name
+    network = compress(
+        _stored(_fp32(subject), step.precision, folder),
+        job.samples.calibration,
+        subject.settings,
+        target_device=job.target_device,
+        progress=lambda done, of: job.listener(ModelCalibrationProgress(name, done, of)),
+    )
+    as_compressed = network.clone()  # with the layers' names in the FP32 IR
+    ir.finish(network, subject.spec, subject.decoder)
+    xml = ir.write(network, folder / step.xml.name, step.precision)
+    shift = measure(subject, xml, job.samples.measured, job.fp32, job.read)
+    job.listener(told(subject, step.precision, shift))
+    problem = why_not_published(subject, step.precision, shift)
+    if problem or job.compare:
+        layers = compare_layers(_fp32(subject), as_compressed, job.samples.measured[:COMPARED])
+        job.listener(ModelLayersCompared(name, layers))
+    if problem:
+        raise QuantizationError(problem, hint=_HINT)
+    return xml, shift
+
+
+def _stored(network: Any, precision: Precision, folder: Path) -> Any:
+    """The network with its weights as the precision stores those that stay in floating point.
+
+    Before it is quantized: OpenVINO halves no weights where some are INT8 already.
+    """
+    if precision is not Precision.FP16_INT8:
+        return network
+    half = ir.write(network, folder / "half.xml", Precision.FP16)
+    return ir.movable(openvino(extra="quantize")).read_model(half)
+
+
+def _fp32(subject: Subject) -> Any:
+    """The FP32 IR, read.
+
+    Raises:
+        InferenceError: it is damaged, or not what model.yml describes.
+    """
+    try:
+        network = ir.movable(openvino(extra="quantize")).read_model(subject.xml)
+    except RuntimeError as error:
+        raise InferenceError(
+            f"{subject.xml}: cannot be read as an IR: {reason_of(error)}", hint="convert the model again"
+        ) from error
+    declared = {port.name for port in subject.spec.inputs}
+    if not declared <= {name for port in network.inputs for name in port.names}:
+        raise InferenceError(
+            f"{subject.xml}: is not {subject.spec.full_name}: it has no input {', '.join(sorted(declared))}",
+            hint=f"posezoo convert {subject.spec.full_name}",
+        )
+    return network
+
+
+def _record(
+    job: _Job, key: Mapping[str, object], shift: Shift, contents: Mapping[str, provenance.Content]
+) -> bytes:
+    samples, subject = job.samples, job.subject
+    proof = {
+        "calibration_photos": samples.calibration_photos,
+        "calibration_samples": len(samples.calibration),
+        "measured_photos": samples.measured_photos,
+        "measured_samples": len(samples.measured),
+        **shift.figures(),
+    }
+    return provenance.compose(subject.spec, subject.decoder, contents, None, quantization=key, shift=proof)

@@ -1,0 +1,117 @@
+"""What a network's outputs say, as points in the pixels of its input: keypoints, or the corners of boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.estimator.recognition import roles_of
+from posezoo.inference import Graph, Outputs
+from posezoo.pose import blazepose
+from posezoo.pose.decoders import DECODERS, decode_with, options_of
+from posezoo.pose.keypoints import Pose
+from posezoo.quantize.subject import DETECTIONS, Subject
+
+#: A box of an SSD counts from this confidence on.
+MIN_CONFIDENCE = 0.5
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Reading:
+    """What a network found in one input.
+
+    Attributes:
+        points: (people, points, 2) float32: x, y in pixels of the input.
+        found: (people, points) bool: which of them it found.
+    """
+
+    points: NDArray[np.float32]
+    found: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+#: From outputs by name, and width and height of the input.
+Reader = Callable[[Outputs, Size], Reading]
+
+
+def reader_of(subject: Subject) -> Reader:
+    """How the outputs of a network are read.
+
+    Raises:
+        DecoderError: the FP32 IR has other outputs than the model's decoder needs.
+        InferenceError: the model's decoder has not the options that it declares.
+    """
+    if subject.is_detector:
+        return _boxes_reader(subject)
+    assert subject.decoder is not None  # subject.refuse saw to it
+    networks = DECODERS[subject.decoder.name].networks
+    if subject.place < len(networks) - 1:
+        return _faces_reader(subject)
+    return _poses_reader(subject)
+
+
+def _poses_reader(subject: Subject) -> Reader:
+    decoder = subject.decoder
+    assert decoder is not None
+    options = options_of(decoder)
+    roles = _roles(subject, decoder.name)
+
+    def read(outputs: Outputs, size: Size) -> Reading:
+        maps = {role: outputs[name] for role, name in roles.items()}
+        return _of_poses(decode_with(decoder.name, maps, size, options))
+
+    return read
+
+
+def _roles(subject: Subject, decoder: str) -> Mapping[str, str]:
+    """The outputs' names by role; those of a composite's parts the decoder itself names."""
+    named = {output.role: output.name for output in DECODERS[decoder].networks[-1] if output.name}
+    return named or roles_of(subject.spec, decoder, Graph(subject.xml))
+
+
+def _faces_reader(subject: Subject) -> Reader:
+    """BlazePose's detector: four keypoints of each person, which decide where the next network looks."""
+    assert subject.decoder is not None
+    options = options_of(subject.decoder)
+
+    def read(outputs: Outputs, size: Size) -> Reading:
+        found = blazepose.detections(
+            outputs["Identity"],
+            outputs["Identity_1"],
+            min_score=options.min_detection_score,
+            max_overlap=options.max_overlap,
+            weighted=options.weighted,
+        )
+        points = found.keypoints[: options.max_people].astype(np.float32)
+        return Reading(points, np.ones(points.shape[:2], bool))
+
+    return read
+
+
+def _boxes_reader(subject: Subject) -> Reader:
+    """An SSD's people: two corners of each box."""
+    (name,) = (output.name for output in subject.spec.outputs if output.role == DETECTIONS)
+
+    def read(outputs: Outputs, size: Size) -> Reading:
+        rows = outputs[name].reshape(-1, 7)
+        ended = np.flatnonzero(rows[:, 0] < 0)  # the image's index: -1 ends the list
+        rows = rows[: ended[0]] if len(ended) else rows
+        rows = rows[(rows[:, 2] >= MIN_CONFIDENCE) & np.isfinite(rows).all(axis=1)]
+        points = (rows[:, 3:7].reshape(-1, 2, 2) * np.array(size)).astype(np.float32)
+        return Reading(points, np.ones(points.shape[:2], bool))
+
+    return read
+
+
+def _of_poses(poses: Sequence[Pose]) -> Reading:
+    if not poses:
+        return Reading(np.empty((0, 0, 2), np.float32), np.empty((0, 0), bool))
+    keypoints = np.stack([pose.keypoints for pose in poses])
+    return Reading(keypoints[:, :, :2], keypoints[:, :, 2] > 0)

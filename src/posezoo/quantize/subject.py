@@ -1,0 +1,77 @@
+"""What is to be quantized: one network, the model whose pipeline asks it, and how its outputs are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from posezoo.errors import QuantizationError
+from posezoo.pose.decoders import DECODERS
+from posezoo.spec.model import CompositeSpec, Decoder, Framework, ModelSpec, Quantization
+
+#: The role of an SSD's output: boxes as shares of the input's sides.
+DETECTIONS = "detections"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One network to be quantized.
+
+    Attributes:
+        spec: the model that it is.
+        model: whose pipeline asks it: the model itself, or the composite that it is a part of.
+        irs: the FP32 .xml of each network of that pipeline by its model's name.
+    """
+
+    spec: ModelSpec
+    model: ModelSpec | CompositeSpec
+    irs: Mapping[str, Path]
+
+    @property
+    def xml(self) -> Path:
+        """The FP32 IR."""
+        return self.irs[self.spec.name]
+
+    @property
+    def place(self) -> int:
+        """Where the network stands in the pipeline, from 0."""
+        return self.model.stages.index(self.spec.name) if isinstance(self.model, CompositeSpec) else 0
+
+    @property
+    def is_detector(self) -> bool:
+        """Whether it puts out boxes, as SSDs do."""
+        return any(output.role == DETECTIONS for output in self.spec.outputs)
+
+    @property
+    def decoder(self) -> Decoder | None:
+        """How the pipeline's outputs become poses."""
+        return self.model.decoder
+
+    @property
+    def settings(self) -> Quantization:
+        """How it is quantized."""
+        return self.spec.quantization or Quantization()
+
+
+def why_not(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> str:
+    """Why a model cannot be quantized here; empty where it can."""
+    if spec.quantized:
+        return "its weights are quantized already"
+    if spec.framework in (Framework.CAFFE, Framework.CAFFE2, Framework.MXNET):
+        return f"no conversion reads {spec.framework}"
+    if any(output.role == DETECTIONS for output in spec.outputs):
+        return ""
+    if model.decoder is None or model.decoder.name not in DECODERS:
+        return "quantization not supported: nobody knows how its outputs become poses or boxes"
+    return ""
+
+
+def refuse(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> None:
+    """Make sure that a model can be quantized.
+
+    Raises:
+        QuantizationError: it cannot.
+    """
+    if why := why_not(spec, model):
+        raise QuantizationError(f"{spec.full_name}: is not quantized: {why}")
