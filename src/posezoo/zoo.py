@@ -412,7 +412,21 @@ class Zoo:
                     f"{xml}: not there: INT8 is made from the FP32 IR", hint=f"{made_by} {part.full_name}"
                 )
             self._require_described(part, Precision.FP32, "quantized")
-        return Subject(spec, model, {part.name: self.layout.ir(part, Precision.FP32) for part in parts})
+        irs = {part.name: self.layout.ir(part, Precision.FP32) for part in parts}
+        return Subject(spec, model, irs, self._detector_at_hand(model))
+
+    def _detector_at_hand(self, model: Model) -> tuple[Model, Mapping[str, Path]] | None:
+        """Who finds people for a model that sees one at a time, with its IR, which must be there."""
+        detector = self.detector_for(model.decoder.name) if model.decoder else None
+        if detector is None:
+            return None
+        irs = {part.name: self.layout.ir(part, Precision.FP16) for part in self.registry.parts(detector)}
+        if missing := [str(xml) for xml in irs.values() if not xml.is_file()]:
+            raise QuantizationError(
+                f"{missing[0]}: not there: {detector.name} finds the people that {model.full_name} sees",
+                hint=f"posezoo get {detector.name}",
+            )
+        return detector, irs
 
     def _require_described(self, spec: ModelSpec, precision: Precision, done: str = "counted") -> None:
         """Make sure that an IR is the one that model.yml describes, whole and unchanged."""

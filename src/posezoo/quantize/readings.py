@@ -13,10 +13,7 @@ from posezoo.inference import Graph, Outputs
 from posezoo.pose import blazepose
 from posezoo.pose.decoders import DECODERS, decode_with, options_of
 from posezoo.pose.keypoints import Pose
-from posezoo.quantize.subject import DETECTIONS, Subject
-
-#: A box of an SSD counts from this confidence on.
-MIN_CONFIDENCE = 0.5
+from posezoo.quantize.subject import Subject
 
 Size = tuple[int, int]
 
@@ -48,13 +45,8 @@ def reader_of(subject: Subject) -> Reader:
         DecoderError: the FP32 IR has other outputs than the model's decoder needs.
         InferenceError: the model's decoder has not the options that it declares.
     """
-    if subject.is_detector:
-        return _boxes_reader(subject)
     assert subject.decoder is not None  # subject.refuse saw to it
-    networks = DECODERS[subject.decoder.name].networks
-    if subject.place < len(networks) - 1:
-        return _faces_reader(subject)
-    return _poses_reader(subject)
+    return _poses_reader(subject) if subject.place == -1 else _faces_reader(subject)
 
 
 def _poses_reader(subject: Subject) -> Reader:
@@ -95,23 +87,11 @@ def _faces_reader(subject: Subject) -> Reader:
     return read
 
 
-def _boxes_reader(subject: Subject) -> Reader:
-    """An SSD's people: two corners of each box."""
-    (name,) = (output.name for output in subject.spec.outputs if output.role == DETECTIONS)
-
-    def read(outputs: Outputs, size: Size) -> Reading:
-        rows = outputs[name].reshape(-1, 7)
-        ended = np.flatnonzero(rows[:, 0] < 0)  # the image's index: -1 ends the list
-        rows = rows[: ended[0]] if len(ended) else rows
-        rows = rows[(rows[:, 2] >= MIN_CONFIDENCE) & np.isfinite(rows).all(axis=1)]
-        points = (rows[:, 3:7].reshape(-1, 2, 2) * np.array(size)).astype(np.float32)
-        return Reading(points, np.ones(points.shape[:2], bool))
-
-    return read
-
-
 def _of_poses(poses: Sequence[Pose]) -> Reading:
     if not poses:
         return Reading(np.empty((0, 0, 2), np.float32), np.empty((0, 0), bool))
     keypoints = np.stack([pose.keypoints for pose in poses])
+    if not keypoints.shape[1]:  # a detector's: all that is known of them is their boxes
+        corners = np.array([pose.box for pose in poses], np.float32).reshape(-1, 2, 2)
+        return Reading(corners, np.ones(corners.shape[:2], bool))
     return Reading(keypoints[:, :, :2], keypoints[:, :, 2] > 0)

@@ -18,8 +18,8 @@ from posezoo import files, images
 from posezoo.errors import ImageError, QuantizationError
 from posezoo.estimator import load
 from posezoo.events import Listener, Warned, ignore
-from posezoo.inference import Array, Graph
-from posezoo.pose.letterbox import Image, View
+from posezoo.inference import Array
+from posezoo.pose.letterbox import Image
 from posezoo.quantize.subject import Subject
 from posezoo.spec.model import ColorOrder, Input
 
@@ -184,17 +184,9 @@ def asker(subject: Subject) -> Asker:
             hint="declare inputs in its model.yml",
         )
     port = subject.spec.inputs[0]
-    if subject.is_detector:
-        width, height = Graph(subject.xml).picture_size(port.name, port.layout)
-        return lambda image: [Sample(_stretched(image, (width, height)), port)]
     estimator = load(subject.model, subject.irs)
+    if subject.detector is not None:
+        estimator = estimator.with_detector(load(*subject.detector))
     return lambda image: [
         Sample(picture, port) for asked in estimator.asks(image, subject.place) for picture in asked.values()
     ]
-
-
-def _stretched(image: Image, size: tuple[int, int]) -> Image:
-    """The whole image over the whole input, as SSD detectors were trained."""
-    width, height = image.shape[1], image.shape[0]
-    matrix = np.array([[size[0] / width, 0, 0], [0, size[1] / height, 0]])
-    return View(matrix, size).take(image)[None]

@@ -10,9 +10,6 @@ from posezoo.errors import QuantizationError
 from posezoo.pose.decoders import DECODERS
 from posezoo.spec.model import CompositeSpec, Decoder, Framework, ModelSpec, Quantization
 
-#: The role of an SSD's output: boxes as shares of the input's sides.
-DETECTIONS = "detections"
-
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -22,11 +19,14 @@ class Subject:
         spec: the model that it is.
         model: whose pipeline asks it: the model itself, or the composite that it is a part of.
         irs: the FP32 .xml of each network of that pipeline by its model's name.
+        detector: who finds people for a network that sees one at a time, with the .xml of its networks; None
+            where it needs nobody, or each photo shows one person.
     """
 
     spec: ModelSpec
     model: ModelSpec | CompositeSpec
     irs: Mapping[str, Path]
+    detector: tuple[ModelSpec | CompositeSpec, Mapping[str, Path]] | None = None
 
     @property
     def xml(self) -> Path:
@@ -35,13 +35,9 @@ class Subject:
 
     @property
     def place(self) -> int:
-        """Where the network stands in the pipeline, from 0."""
-        return self.model.stages.index(self.spec.name) if isinstance(self.model, CompositeSpec) else 0
-
-    @property
-    def is_detector(self) -> bool:
-        """Whether it puts out boxes, as SSDs do."""
-        return any(output.role == DETECTIONS for output in self.spec.outputs)
+        """Where the network stands in the pipeline, from its end: -1 is the last one."""
+        stages = self.model.stages if isinstance(self.model, CompositeSpec) else (self.spec.name,)
+        return stages.index(self.spec.name) - len(stages)
 
     @property
     def decoder(self) -> Decoder | None:
@@ -60,8 +56,6 @@ def why_not(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> str:
         return "its weights are quantized already"
     if spec.framework in (Framework.CAFFE, Framework.CAFFE2, Framework.MXNET):
         return f"no conversion reads {spec.framework}"
-    if any(output.role == DETECTIONS for output in spec.outputs):
-        return ""
     if model.decoder is None or model.decoder.name not in DECODERS:
         return "quantization not supported: nobody knows how its outputs become poses or boxes"
     return ""
