@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from posezoo.fetch.download import PlannedFile
     from posezoo.measured import Measurement
     from posezoo.quantize import QuantizationStep, Quantized, Subject
+    from posezoo.quantize.shift import Shift
 
 Model = ModelSpec | CompositeSpec
 
@@ -363,6 +364,35 @@ class Zoo:
             compare=compare,
             listener=listener,
         )
+
+    def hold_against_fp32(
+        self,
+        spec: ModelSpec,
+        dataset_dir: Path,
+        precision: Precision,
+        *,
+        output_dir: Path | None = None,
+        listener: Listener = ignore,
+    ) -> tuple[Path, Shift]:
+        """An INT8 IR that is there, and how far what it finds lies from what FP32 finds.
+
+        Ours where one was made, else the publisher's.
+
+        Raises:
+            QuantizationError: none is there, or it lies farther than the model's settings allow.
+        """
+        from posezoo.quantize import hold_against_fp32
+
+        layout = self._beside(output_dir)
+        places = dict.fromkeys((layout.made(spec, precision), layout.ir(spec, precision)))
+        xml = next((place for place in places if place.is_file()), None)
+        if xml is None:
+            raise QuantizationError(
+                f"{', '.join(map(str, places))}: not there",
+                hint=f"posezoo quantize {spec.full_name} makes one",
+            )
+        subject = self._subject(spec)
+        return xml, hold_against_fp32(subject, xml, precision, dataset_dir, listener=listener)
 
     def plan_quantization(
         self,

@@ -21,6 +21,7 @@ EXAMPLES = """
 posezoo quantize person-detection-retail-0013 --dataset_dir photos --output_dir int8
 posezoo quantize blazepose-full --dataset_dir photos --precisions FP16-INT8,FP32-INT8
 posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir photos --layers
+posezoo quantize person-detection-retail-0013 --dataset_dir photos --measure_only
 posezoo quantize --all --dataset_dir photos --dry_run
 """
 
@@ -41,6 +42,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     parser.add_argument(
         "--layers", action="store_true", help="show which layers are harmed most, even where all is well"
+    )
+    parser.add_argument(
+        "--measure_only",
+        action="store_true",
+        help="make nothing: hold the INT8 IR that are there, ours or their publisher's, against FP32",
     )
     options.add_lock(parser)
     options.add_registry(parser)
@@ -83,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
     def work(spec: ModelSpec) -> dict[str, Any]:
         if args.dry_run:
             return {"plan": list(in_words(planned(zoo, spec, args, args.precisions)))}
+        if args.measure_only:
+            return _held(zoo, spec, args, console)
         quantized = zoo.quantize(
             spec,
             args.dataset_dir,
@@ -106,6 +114,20 @@ def run(args: argparse.Namespace) -> int:
         report = jobs.for_each(selection, work, console)
     report.print(args.format)
     return report.exit_code
+
+
+def _held(zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """The answer of --measure_only."""
+    found = {
+        each.value: zoo.hold_against_fp32(
+            spec, args.dataset_dir, each, output_dir=args.output_dir, listener=console
+        )
+        for each in args.precisions
+    }
+    return {
+        "irs": {precision: str(xml) for precision, (xml, _) in found.items()},
+        "shifts": {precision: shift.figures() for precision, (_, shift) in found.items()},
+    }
 
 
 def require_photos(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from posezoo.quantize.plan import PRECISIONS, plan
 from posezoo.quantize.plan import Step as QuantizationStep
-from posezoo.quantize.quantize import Quantized, quantize
+from posezoo.quantize.quantize import Quantized, hold_against_fp32, quantize
 from posezoo.quantize.subject import Subject, refuse, why_not
 
-__all__ = ["PRECISIONS", "QuantizationStep", "Quantized", "Subject", "plan", "quantize", "refuse", "why_not"]
+__all__ = [
+    "PRECISIONS",
+    "QuantizationStep",
+    "Quantized",
+    "Subject",
+    "hold_against_fp32",
+    "plan",
+    "quantize",
+    "refuse",
+    "why_not",
+]

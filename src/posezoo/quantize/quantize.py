@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,32 @@ def quantize(
             raise
         listener(ModelQuantizationEnd(name, True))
     return Quantized({step.precision: step.xml for step in steps}, shifts)
+
+
+def hold_against_fp32(
+    subject: Subject, xml: Path, precision: Precision, dataset_dir: Path, *, listener: Listener = ignore
+) -> Shift:
+    """How far what an INT8 IR finds lies from what FP32 finds, whoever made it.
+
+    Args:
+        subject: the model, with its FP32 IR.
+        xml: the INT8 IR.
+        precision: what it is called.
+        dataset_dir: photos with people; the same of them are measured on as by ``quantize``.
+        listener: is told the shift.
+
+    Raises:
+        QuantizationError: it lies farther than the model's settings allow, is another network, or the photos
+            do not do.
+        InferenceError: an IR is missing or damaged.
+    """
+    photos, read = choose(dataset_dir, subject.settings.subset_size), reader_of(subject)
+    samples = gather(subject, replace(photos, calibration=photos.calibration[:1]), listener=listener)
+    shift = measure(subject, xml, samples.measured, readings(subject.xml, samples.measured, read), read)
+    listener(told(subject, precision, shift))
+    if problem := why_not_published(subject, precision, shift):
+        raise QuantizationError(f"{xml}: {problem}", hint="posezoo quantize makes another one")
+    return shift
 
 
 @dataclass(frozen=True, slots=True)
