@@ -91,7 +91,7 @@ def declared_file(path: Path) -> str:
 
 def cpu_s_of(folder: Path, number: int) -> float:
     """CPU seconds of one process, its children's included."""
-    command = [sys.executable, "-m", "posezoo", "quantize", "net", "--quiet"]
+    command: list[object] = [sys.executable, "-m", "posezoo", "quantize", "net", "--quiet"]
     command += ["--models_dir", folder / "registry", "--model_dir", folder / "models"]
     command += ["--dataset_dir", folder / "photos", "--output_dir", folder / f"int8-{number}"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -389,7 +389,7 @@ class Zoo:
         if xml is None:
             raise QuantizationError(
                 f"{', '.join(map(str, places))}: not there",
-                hint=f"posezoo quantize {spec.full_name} makes one",
+                hint=f"posezoo quantize {spec.full_name}",
             )
         subject = self._subject(spec)
         return xml, hold_against_fp32(subject, xml, precision, dataset_dir, listener=listener)
