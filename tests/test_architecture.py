@@ -33,6 +33,7 @@ ROOMS: dict[str, set[str]] = {
     "pretrained": SPEC | {"checkpoints", "networks"},
     "inference": SPEC | {"openvino_runtime", "files"},
     "estimator": SPEC | {"pose", "inference", "images"},
+    "benchmarking": SPEC | {"measured", "inference", "estimator", "images", "pose"},
     # stages: siblings, they never import each other
     "fetch": SPEC | {"files", "layout"},
     "convert": SPEC

@@ -244,3 +244,21 @@ class ModelEvaluationProgress(Event):
     model: str
     images: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkBegin(Event):
+    """Something is about to be loaded in a process of its own, and its speed to be measured."""
+
+    name: str
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkProgress(Event):
+    """A round has been measured; rounds count from 1."""
+
+    name: str
+    round: int
+    rounds: int
+    throughput_fps: float

@@ -51,11 +51,14 @@ KINDS: Mapping[str, Kind] = {
         dict.fromkeys(
             (
                 "throughput_fps",
+                "throughput_min_fps",
+                "throughput_max_fps",
                 "latency_p50_ms",
                 "latency_p90_ms",
                 "latency_p99_ms",
                 "compile_s",
                 "memory_mib",
+                "rounds",
             ),
             1e9,
         ),

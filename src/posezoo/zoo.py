@@ -487,14 +487,34 @@ class Zoo:
             ConversionError: the model is no network of ours.
             MissingPackageError: torch or OpenVINO is not installed.
         """
+        zoo, generated = self.convert_generated(spec, folder, spec.precisions)
+        return tuple(replace(each, weights="generated") for each in zoo.count(generated))
+
+    def convert_generated(
+        self, spec: ModelSpec, folder: Path, precisions: Collection[Precision]
+    ) -> tuple[Zoo, ModelSpec]:
+        """A network of ours with generated weights as IR, for what does not depend on their values.
+
+        Args:
+            spec: the model.
+            folder: an empty one, for a checkpoint and the IR.
+            precisions: of the IR.
+
+        Returns:
+            The zoo whose layout says where the IR lie, and the model that they are of.
+
+        Raises:
+            ConversionError: the model is no network of ours.
+            MissingPackageError: torch or OpenVINO is not installed.
+        """
         from posezoo.convert.own_weights import generate
 
         checkpoint = folder / "generated.pth"
         generate(self.network_of(spec), checkpoint)
         layout = Layout(folder, folder)
         zoo, generated = replace(self, layout=layout).with_weights(checkpoint, spec)
-        zoo.convert(generated, spec.precisions, self_check=False)
-        return tuple(replace(each, weights="generated") for each in zoo.count(generated))
+        zoo.convert(generated, precisions, self_check=False)
+        return zoo, generated
 
     def record(self, spec: ModelSpec, found: Collection[Measurement]) -> Path:
         """Take measurements into the measured.yml beside a model's model.yml.

@@ -78,6 +78,11 @@ class Console:
                     self.say(line)
             case events.ModelConversionSkipped(model=model, reason=reason):
                 self.say(f"Skipping {model} ({reason})")
+            case events.BenchmarkBegin(name=name, rounds=rounds):
+                self.say(f"measuring {name}, {rounds} rounds")
+            case events.BenchmarkProgress() if self._stream.isatty():
+                fps = f"{event.throughput_fps:.4g} images a second"
+                self.say(f"  round {event.round} of {event.rounds}: {fps}")
 
     def say(self, line: str) -> None:
         """One line of what goes on."""

@@ -28,6 +28,7 @@ VERBS = (
     "demo",
     "evaluate",
     "dataset",
+    "benchmark",
     "verify",
     "record",
     "doctor",

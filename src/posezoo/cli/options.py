@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -300,3 +301,11 @@ def score(text: str) -> float:
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
     return number
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """An argparse type: height and width, in pixels."""
+    found = re.fullmatch(r"([1-9]\d{0,4})[,x]([1-9]\d{0,4})", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected height and width such as 368,432, got {text!r}")
+    return int(found[1]), int(found[2])

@@ -6,18 +6,15 @@ For those who keep a registry: in a checkout, or a folder of models of their own
 from __future__ import annotations
 
 import argparse
-import re
-import signal
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import jobs, options
+from posezoo.cli.child import in_a_child
 from posezoo.cli.console import Console
-from posezoo.errors import ConversionError, PosezooError
+from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
     from posezoo.measured import Measurement
@@ -54,7 +51,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     parser.add_argument(
         "--size",
-        type=_size,
+        type=options.picture_size,
         metavar="H,W",
         help="the image's height and width to count an IR at that leaves them open",
     )
@@ -91,14 +88,6 @@ def run(args: argparse.Namespace) -> int:
     return report.exit_code
 
 
-def _size(text: str) -> tuple[int, int]:
-    """An argparse type: height and width, in pixels."""
-    found = re.fullmatch(r"([1-9]\d{0,4})[,x]([1-9]\d{0,4})", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"expected height and width such as 368,432, got {text!r}")
-    return int(found[1]), int(found[2])
-
-
 def _none() -> Selection:
     from posezoo.registry import Selection
 
@@ -121,15 +110,7 @@ def _figures(zoo: Zoo, file: Path) -> Iterator[tuple[ModelSpec, Measurement]]:
 
 def _counted(args: argparse.Namespace, settings: Settings, spec: ModelSpec) -> Sequence[Measurement]:
     """Counted by a process of its own, which gives back the memory that a large network takes."""
-    # Not forked: OpenVINO and PyTorch have threads. On ^C it ends at once, without a word.
-    pool = ProcessPoolExecutor(1, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL))
-    with pool:
-        try:
-            asked = (args.download_dir, spec, args.size, args.generated)
-            return pool.submit(_count, settings, *asked).result()
-        except BrokenExecutor as error:
-            hint = "is there memory enough?"
-            raise ConversionError(f"{spec.full_name}: its process ended early", hint=hint) from error
+    return in_a_child(_count, settings, args.download_dir, spec, args.size, args.generated, of=spec.full_name)
 
 
 def _count(

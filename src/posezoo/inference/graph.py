@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,11 @@ class Graph:
         """The same for the outputs; one that has several names goes by each of them."""
         return {name: shape_of(port) for port in self.model.outputs for name in _names(port)}
 
+    @property
+    def types(self) -> dict[str, Any]:
+        """The numpy type of what each input takes, by its name."""
+        return {port.any_name: port.get_element_type().to_dtype() for port in self.model.inputs}
+
     def said(self, *path: str) -> str:
         """What the IR says of itself at a path of its rt_info; empty where it says nothing there."""
         keys = list(path)
@@ -139,6 +145,64 @@ class Graph:
                 hint="it goes with its own size only",
             ) from error
 
+    def close_sizes(self, size: tuple[int, int] | None) -> bool:
+        """Give inputs for pictures that leave height or width open one size.
+
+        Args:
+            size: height and width, in pixels; None: nothing may be open.
+
+        Returns:
+            Whether any was open.
+
+        Raises:
+            InferenceError: a size is open and none was given, or the network refuses this one.
+        """
+        is_open = {name: shape for name, shape in self.inputs.items() if -1 in shape[1:]}
+        for name, shape in is_open.items():
+            layout = self.layout(name)
+            if size is None or not layout:
+                raise InferenceError(
+                    f"{self.path}: its input {name}, {shape_text(shape)}, leaves sizes open",
+                    hint="say at which height and width: --size H,W" if layout else "",
+                )
+            self.resize(name, layout, (size[1], size[0]))
+        return bool(is_open)
+
+    def set_batch(self, batch: int) -> None:
+        """Make every inference take as many pictures at once.
+
+        Args:
+            batch: the first side of every input.
+
+        Raises:
+            InferenceError: the network refuses, or would compute no more than before.
+        """
+        if all(shape[:1] == (batch,) for shape in self.inputs.values()):
+            return
+        own = max((shape[0] for shape in self.inputs.values() if shape), default=1)
+        self._reshape_batch(max(own, 1))
+        before = self.outputs
+        self._reshape_batch(batch)
+        for name, shape in self.outputs.items():
+            # Where a graph holds its batch as a constant, reshaping may pass and the pictures be mixed up.
+            is_known = -1 not in (*shape, *before[name])
+            if is_known and prod(shape) * max(own, 1) != prod(before[name]) * batch:
+                raise InferenceError(
+                    f"{self.path}: refuses a batch of {batch}: its output {name} would be "
+                    f"{shape_text(shape)}, and is {shape_text(before[name])} for a batch of {max(own, 1)}",
+                    hint=_OWN_BATCH,
+                )
+
+    def _reshape_batch(self, batch: int) -> None:
+        shapes = {name: [batch, *shape[1:]] for name, shape in self.inputs.items() if shape}
+        try:
+            self.model.reshape(shapes)
+        except RuntimeError as error:
+            raise InferenceError(
+                f"{self.path}: refuses a batch of {batch}: {reason_of(error)}", hint=_OWN_BATCH
+            ) from error
+        self.changes.append(f"batch {batch}")
+
     def take_pictures(self, name: str, preprocessing: Preprocessing) -> None:
         """Make an input take pictures as they are: uint8 (1, height, width, 3); the rest is in the graph.
 
@@ -177,6 +241,7 @@ class Graph:
 
 
 _LAYOUTS = ("NCHW", "NHWC")
+_OWN_BATCH = "its graph holds the batch: it goes with its own only"
 
 
 def _one_or_all(values: tuple[float, ...]) -> Any:

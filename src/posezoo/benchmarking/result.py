@@ -1,0 +1,134 @@
+"""What came out of several rounds: medians and their spread, and the measurement that measured.yml takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from statistics import median
+
+import numpy as np
+
+from posezoo.benchmarking.loop import Round
+from posezoo.benchmarking.machine import machine
+from posezoo.benchmarking.subjects import Case, NetworkAlone, Ready
+from posezoo.measured import Measurement, Scalar
+from posezoo.spec.model import Precision
+from posezoo.versions import package_version
+
+_PERCENTILES = (50, 90, 99)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The least, the median and the greatest of what rounds gave."""
+
+    least: float
+    median: float
+    greatest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one case gave, so far.
+
+    Attributes:
+        case: what was measured.
+        ready: what it became where it ran; its ``work`` is gone.
+        rounds: in their order, the warm-up not among them; one at least.
+    """
+
+    case: Case
+    ready: Ready
+    rounds: tuple[Round, ...]
+
+    @property
+    def throughput_fps(self) -> Spread:
+        """Pictures a second, over the rounds."""
+        found = [each.throughput_fps for each in self.rounds]
+        return Spread(min(found), median(found), max(found))
+
+    @property
+    def latency_ms(self) -> tuple[float, float, float]:
+        """p50, p90 and p99 over the inferences of all rounds; of a batch, of all its pictures together."""
+        every = np.concatenate([each.latencies_ms for each in self.rounds])
+        p50, p90, p99 = (float(each) for each in np.percentile(every, _PERCENTILES))
+        return p50, p90, p99
+
+    @property
+    def memory_mib(self) -> float | None:
+        """The most memory that its process held; None where nobody tells."""
+        return self.rounds[-1].memory_mib
+
+    @property
+    def batch(self) -> int:
+        """How many pictures an inference took."""
+        return self.ready.images
+
+    @property
+    def machine(self) -> str:
+        """Where it was measured, in one line."""
+        return machine(self.ready.hardware)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """By the names that measured.yml has for them."""
+        throughput, (p50, p90, p99) = self.throughput_fps, self.latency_ms
+        figures = {
+            "throughput_fps": throughput.median,
+            "throughput_min_fps": throughput.least,
+            "throughput_max_fps": throughput.greatest,
+            "latency_p50_ms": p50,
+            "latency_p90_ms": p90,
+            "latency_p99_ms": p99,
+            "compile_s": self.ready.compile_s,
+            "rounds": len(self.rounds),
+        }
+        return figures if self.memory_mib is None else {**figures, "memory_mib": self.memory_mib}
+
+    @property
+    def settings(self) -> dict[str, Scalar]:
+        """What its figures depend on besides the model and the machine."""
+        runtime, ready = self.case.runtime, self.ready
+        hint: str = runtime.config().get("PERFORMANCE_HINT", "NONE")
+        return {
+            "device": ready.device,
+            "inference_precision": runtime.inference_precision,
+            "executed_precision": ready.executed_precision,
+            "requests": ready.requests,
+            "streams": ready.streams,
+            "hint": hint,
+            **({"threads": runtime.threads} if runtime.threads else {}),
+            **ready.settings,
+        }
+
+
+def measurement_of(result: Result, day: date) -> Measurement:
+    """A result as ``posezoo record`` takes it.
+
+    Args:
+        result: of a model of the zoo; of an IR whose precision nobody knows it is taken for FP32.
+        day: when it was measured.
+    """
+    case = result.case
+    return Measurement(
+        kind="speed",
+        precision=case.precision or Precision.FP32,
+        figures=result.figures,
+        machine=result.machine,
+        settings=result.settings,
+        weights=case.weights,
+        tools={name: package_version(name) for name in ("openvino", "posezoo") if package_version(name)},
+        date=day.isoformat(),
+    )
+
+
+def best_batch(results: Sequence[Result]) -> Result | None:
+    """The result with the most pictures a second among those of several batches; None where there is one.
+
+    Args:
+        results: of one model, that differ in the batch alone.
+    """
+    if len({each.batch for each in results if isinstance(each.case.subject, NetworkAlone)}) < 2:
+        return None
+    return max(results, key=lambda each: each.throughput_fps.median)

@@ -1,0 +1,228 @@
+"""From names and flags to what ``posezoo benchmark`` measures: each model is made when it is its turn."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.benchmarking import Case, NetworkAlone, WholePipeline
+from posezoo.benchmarking.crowd import write_crowd
+from posezoo.cli import jobs, options
+from posezoo.cli.child import in_a_child
+from posezoo.cli.console import Console
+from posezoo.cli.plans import in_words
+from posezoo.errors import ConversionError, InferenceError, PosezooError, require
+from posezoo.inference import Graph, Runtime, check_device
+from posezoo.settings import Settings
+from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+from posezoo.zoo import Model, open_zoo
+
+if TYPE_CHECKING:
+    from posezoo.estimator import Estimator
+
+XML = ".xml"
+
+
+class Cases:
+    """What the flags ask for.
+
+    Args:
+        args: the flags.
+        console: whom to tell.
+        folder: an empty one, for what is made on the way.
+        failures: what cannot be measured is put there: name, reason, hint.
+    """
+
+    def __init__(
+        self, args: argparse.Namespace, console: Console, folder: Path, failures: list[dict[str, str]]
+    ) -> None:
+        self._args, self._console, self._folder = args, console, folder
+        self._settings = options.settings_of(args)
+        self._zoo = open_zoo(self._settings, trust_on_first_use=args.trust_on_first_use)
+        self.failures = failures
+
+    def check(self) -> None:
+        """What would stop us at the end is better said before anything is fetched.
+
+        Raises:
+            InferenceError: there is no such device.
+            MissingPackageError: a package is not installed.
+        """
+        check_device(self._settings.device)
+        if self._args.pipeline:
+            require("cv2", extra="run")
+
+    def groups(self) -> Iterator[Sequence[Case]]:
+        """The cases of each model, in each precision: they differ in batch and requests alone."""
+        for xml in self._xmls:
+            yield from self._tried(xml.stem, lambda xml=xml: self._of_ir(xml))
+        for model in self._models():
+            yield from self._tried(model.full_name, lambda model=model: self._of_model(model))
+
+    def plans(self) -> Iterator[dict[str, Any]]:
+        """What would be done for each model: its name, and a line for each step."""
+        for xml in self._xmls:
+            yield {"name": str(xml), "plan": list(self._in_words(None))}
+        for model in self._models():
+            for precision in self._precisions(model):
+                steps = [line for part in self._parts(model) for line in self._preparation(part, precision)]
+                yield {"name": model.full_name, "plan": [*steps, *self._in_words(precision)]}
+
+    @property
+    def _xmls(self) -> list[Path]:
+        return [Path(each) for each in self._args.models if each.endswith(XML)]
+
+    def _models(self) -> Sequence[Model]:
+        """What is named: parts of composites alone, or, for the whole pipeline, composites themselves."""
+        patterns = [each for each in self._args.models if not each.endswith(XML)]
+        if not patterns and not self._args.all:
+            return ()
+        selection = jobs.select(self._zoo.registry, None if self._args.all else patterns, self._console)
+        for problem in selection.problems:
+            self._fail(Path(problem.file).parent.name, problem)
+        if not self._args.pipeline:
+            return selection.models
+        inside = {each.name for each in selection.composites}
+        return [*selection.composites, *(each for each in selection.models if each.composite not in inside)]
+
+    def _parts(self, model: Model) -> Sequence[ModelSpec]:
+        return self._zoo.registry.parts(model)
+
+    def _precisions(self, model: Model) -> Sequence[Precision]:
+        wanted: Sequence[Precision] = self._args.precisions
+        return [each for each in wanted if all(each in part.precisions for part in self._parts(model))]
+
+    def _of_model(self, model: Model) -> Iterator[Sequence[Case]]:
+        precisions = self._precisions(model)
+        if not precisions:
+            asked = ", ".join(self._args.precisions)
+            raise ConversionError(
+                f"{model.full_name}: is not to be had in {asked}", hint="--precisions names others"
+            )
+        for precision in precisions:
+            if isinstance(model, CompositeSpec) or self._args.pipeline:
+                cases = self._pipeline(model, precision)
+            else:
+                cases = self._alone_of(model, precision)
+            yield from self._tried(model.full_name, lambda cases=cases: [[*cases]])
+
+    def _of_ir(self, xml: Path) -> Iterator[Sequence[Case]]:
+        name = xml.parent.name
+        precision = Precision(name) if name in list(Precision) else None
+        if self._args.pipeline:
+            yield [*self._pipeline_of_ir(xml, precision)]
+        else:
+            yield [*self._alone(xml.stem, precision, xml, "published", of_zoo=False)]
+
+    def _alone_of(self, spec: ModelSpec, precision: Precision) -> Iterator[Case]:
+        is_here = self._zoo.layout.ir(spec, precision).is_file()
+        if not self._args.generated or spec.network is None or is_here:
+            xml = self._zoo.get(spec, (precision,), listener=self._console)[precision]
+            yield from self._alone(spec.full_name, precision, xml, "published")
+            return
+        self._console.say(f"generating weights for {spec.full_name}")
+        folder = self._folder / spec.full_name / precision
+        folder.mkdir(parents=True)
+        xml = in_a_child(_generate, self._settings, spec, folder, precision, of=spec.full_name)
+        yield from self._alone(spec.full_name, precision, xml, "generated")
+
+    def _alone(
+        self, name: str, precision: Precision | None, xml: Path, weights: str, *, of_zoo: bool = True
+    ) -> Iterator[Case]:
+        for runtime in self._runtimes():
+            for batch in self._args.batch:
+                subject = NetworkAlone(xml, batch, self._args.size)
+                yield Case(name, precision, subject, runtime, weights, is_recordable=of_zoo)
+
+    def _pipeline(self, model: Model, precision: Precision) -> Iterator[Case]:
+        if model.decoder is None:
+            hint = (
+                "" if isinstance(model, CompositeSpec) or not model.composite else f"name {model.composite}"
+            )
+            raise InferenceError(f"{model.full_name}: finds no poses alone: it has no decoder", hint=hint)
+        own = self._zoo.irs(model, precision, listener=self._console)
+        irs = {**self._zoo.detector_irs(model, listener=self._console), **own}
+        is_recordable = not isinstance(model, CompositeSpec)
+        for runtime in self._runtimes():
+            subject = WholePipeline(self._picture(), partial(_compiled, self._settings, model, irs))
+            yield Case(model.full_name, precision, subject, runtime, is_recordable=is_recordable)
+
+    def _pipeline_of_ir(self, xml: Path, precision: Precision | None) -> Iterator[Case]:
+        from posezoo.estimator.recognition import described
+
+        model, _ = described(Graph(xml), None)
+        self._zoo.detector_irs(model, listener=self._console)  # fetched now, not while time is taken
+        for runtime in self._runtimes():
+            subject = WholePipeline(self._picture(), partial(_compiled, self._settings, xml, {}))
+            yield Case(xml.stem, precision, subject, runtime, is_recordable=False)
+
+    def _runtimes(self) -> Iterator[Runtime]:
+        args, settings = self._args, self._settings
+        for requests in args.requests:
+            yield Runtime(
+                device=settings.device,
+                inference_precision=settings.inference_precision,
+                requests=requests,
+                streams=args.streams,
+                threads=args.threads,
+                hint=args.hint,
+            )
+
+    def _picture(self) -> Path:
+        if self._args.input:
+            named: Path = self._args.input
+            return named
+        crowd = self._folder / "four-people.jpg"
+        if not crowd.is_file():
+            from posezoo.fetch.samples import download_samples
+
+            zoo = self._zoo
+            write_crowd(download_samples(zoo.layout.samples, zoo.means, listener=self._console), crowd)
+        return crowd
+
+    def _preparation(self, spec: ModelSpec, precision: Precision) -> list[str]:
+        is_here = self._zoo.layout.ir(spec, precision).is_file()
+        if self._args.generated and spec.network is not None and not is_here:
+            return [f"would convert to {precision} with generated weights"]
+        files = self._zoo.plan_download(spec, (precision,) if spec.is_ir else None)
+        return in_words(files, self._zoo.plan_conversion(spec, (precision,)))
+
+    def _in_words(self, precision: Precision | None) -> Iterator[str]:
+        args = self._args
+        for runtime in self._runtimes():
+            for batch in args.batch:
+                what = "the whole pipeline" if args.pipeline else f"batch {batch}"
+                of = f"{precision}, {what}" if precision else what
+                how = f"requests {runtime.requests} on {runtime.device}"
+                yield f"would measure {of}, {how}: {args.rounds} rounds of {args.seconds:g} s"
+
+    def _tried(self, name: str, groups: Any) -> Iterator[Sequence[Case]]:
+        """One model's failure does not stop the others."""
+        try:
+            yield from groups()
+        except PosezooError as error:
+            self._console.fail(error)
+            self._fail(name, error)
+
+    def _fail(self, name: str, error: PosezooError) -> None:
+        self.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
+
+
+def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
+    """In a process of its own: the .xml with generated weights."""
+    zoo, generated = open_zoo(settings).convert_generated(spec, folder, (precision,))
+    return zoo.layout.ir(generated, precision)
+
+
+def _compiled(
+    settings: Settings, model: Model | Path, irs: Mapping[str, Path], runtime: Runtime
+) -> Estimator:
+    """In a process of its own: a model and its detector as ``posezoo run`` has them, compiled anew."""
+    how = {name: getattr(runtime, name) for name in ("requests", "streams", "threads", "hint")}
+    zoo = open_zoo(settings)
+    if isinstance(model, Path):
+        return zoo.compile_ir(model, cache_dir=None, **how)
+    return zoo.compile(model, irs, cache_dir=None, **how)
