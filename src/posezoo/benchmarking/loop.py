@@ -34,7 +34,7 @@ def timed(work: Callable[[], None], at_once: int, seconds: float) -> tuple[float
     Returns:
         Pieces of work a second, and the milliseconds that each took. Each thread's own rate is counted up to
         its own last end, and the rates are added: what the others wait at the end for the slowest costs
-        nothing, however few pieces fit into the round. So throughput times mean latency is ``at_once``.
+        nothing, however few pieces fit into the round. So throughput times mean latency is about ``at_once``.
     """
     deadline = time.perf_counter() + seconds
     if at_once == 1:

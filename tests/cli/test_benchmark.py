@@ -1,0 +1,253 @@
+"""posezoo benchmark, from flags to figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from fakes.command import heed_interrupts, posezoo
+from fakes.irs import write_ir
+from fakes.network import network
+from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from posezoo.measured import read_measured
+from posezoo.registry import builtin_root
+from posezoo.spec.model import Precision
+
+pytest.importorskip("openvino", reason="needs openvino")
+
+SHORT = ("--seconds", "0.02")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A registry with a small model, to be had from a folder."""
+    original = tmp_path / "small.onnx"
+    original.write_bytes(network("onnx"))
+    ends = [{"name": name, "shape": [1, 2, 12, 20]} for name in ("heatmaps", "pafs")]
+    image = {"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}
+    content = model_yml(framework="onnx", files=[declared_file(original)], inputs=[image], outputs=ends)
+    write_model(tmp_path / "models", "small", content)
+    return tmp_path
+
+
+def benchmark(checkout, *args):
+    places = ("--models_dir", checkout / "models", "-o", checkout / "out", "--cache_dir", checkout / "cache")
+    return posezoo("benchmark", *args, *places, *SHORT)
+
+
+def test_a_model_of_the_zoo_is_fetched_converted_measured_and_recorded(checkout):
+    speed = checkout / "speed.json"
+    ended = benchmark(checkout, "small", "--requests", "1,2", "--output", speed, "--format", "json")
+    assert (ended.returncode, "Traceback" in ended.stderr) == (0, False)
+    assert "measuring small (FP16, batch 1, 2 requests), 5 rounds" in ended.stderr
+    answer = json.loads(ended.stdout)
+    assert answer["measurements"] == json.loads(speed.read_text())
+    assert (answer["failed"], answer["interrupted"], answer["comparisons"]) == ([], False, [])
+    recorded = posezoo("record", speed, "--models_dir", checkout / "models")
+    path = checkout / "models" / "public" / "small" / "measured.yml"
+    assert (recorded.returncode, set(recorded.stdout.split())) == (0, {str(path)})
+    one, two = read_measured(path)
+    assert (one.settings["requests"], two.settings["requests"]) == (1, 2)
+    for each, said in zip((one, two), answer["measurements"], strict=True):
+        assert dict(each.figures) == said["figures"]
+        assert each.precision is Precision.FP16
+        assert each.figures["throughput_min_fps"] <= each.figures["throughput_fps"]
+        assert each.figures["latency_p50_ms"] <= each.figures["latency_p99_ms"]
+
+
+def test_of_several_batches_the_best_is_named(checkout):
+    ended = benchmark(checkout, "small", "--batch", "1,8", "-q")
+    assert ended.returncode == 0
+    header, *rows = ended.stdout.splitlines()
+    assert header.split()[:2] == ["IMAGES/S", "SPREAD"]
+    cells = [row.split() for row in rows[:2]]
+    assert [each[7] for each in cells] == ["1", "8"]
+    best = max(cells, key=lambda each: float(each[0]))
+    plural = "" if best[8] == "1" else "s"
+    said = f"best batch of small (FP16), {best[8]} request{plural}: {best[7]}, {best[0]} images a second"
+    assert rows[2] == said
+    assert rows[3].startswith("on ")
+
+
+def test_what_is_compared_runs_in_turns(checkout):
+    ended = benchmark(checkout, "--compare", "small", "--precisions", "FP32,FP16", "--requests", "1", "-q")
+    assert ended.returncode == 0
+    assert "small (FP16), batch 1, 1 request: " in ended.stdout
+    assert " times as fast as small (FP32), batch 1, 1 request (" in ended.stdout
+    assert "5 pairs of rounds)" in ended.stdout
+    alone = benchmark(checkout, "--compare", "small", "-q")
+    assert (alone.returncode, alone.stdout) == (1, "")
+    assert "there is nothing to compare" in alone.stderr
+
+
+def test_an_ir_of_one_s_own_is_measured_but_not_recorded(checkout):
+    xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
+    ended = benchmark(checkout, xml, "--batch", "2", "--output", checkout / "speed.json")
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines()[1].endswith("mine")
+    assert "speed.json: not written: there is nothing to record" in ended.stderr
+    assert not (checkout / "speed.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("nothing.xml",), "nothing.xml: no such file"),
+        (("small", "--device", "NPU"), "error: no device 'NPU' here: there is CPU"),
+        (("small", "--precisions", "FP16-INT8"), "small: is not to be had in FP16-INT8"),
+        (("small", "--streams", "many"), "streams: expected a number, AUTO"),
+        (("--pipeline", "small"), "small: finds no poses alone: it has no decoder"),
+        (("smal",), "no model is called 'smal'\n  hint: did you mean small?"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_line_and_a_hint(checkout, args, said):
+    ended = benchmark(checkout, *args)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_one_failure_does_not_stop_the_others(checkout):
+    small = write_ir(checkout / "good.xml", {"heatmaps": (1, 2, 8, 12)})
+    ended = benchmark(checkout, checkout / "missing.xml", small, "--format", "json", "-q")
+    answer = json.loads(ended.stdout)
+    assert ended.returncode == 1
+    assert [each["model"] for each in answer["measurements"]] == ["good"]
+    assert [each["name"] for each in answer["failed"]] == ["missing"]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("x", "--batch", "65"), "expected a number from 1 to 64, got '65'"),
+        (("x", "--batch", "0"), "expected a number from 1 to 64"),
+        (("x", "--rounds", "4"), "expected a number from 5 to 1000"),
+        (("x", "--seconds", "nan"), "expected a number from 0.01 to 600"),
+        (("x", "--input", "me.jpg"), "--input goes with --pipeline"),
+        (("--pipeline", "x", "--batch", "2"), "--batch goes with networks alone"),
+        (("--pipeline", "x", "--generated"), "--generated goes with networks alone"),
+        (("x", "--output", "speed.txt"), "expected a name that ends with .json"),
+        ((), "name a model, or say --all"),
+    ],
+)
+def test_flags_that_cannot_be_meant_are_wrong_usage(args, said):
+    ended = posezoo("benchmark", *args)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+
+
+def test_a_dry_run_touches_nothing(checkout):
+    before = sorted(checkout.rglob("*"))
+    ended = benchmark(checkout, "small", "--batch", "1,2", "--dry_run")
+    assert ended.returncode == 0
+    assert "small: would convert to FP16" in ended.stdout
+    plan = "small: would measure FP16, batch 2, requests 0 on CPU: 5 rounds of 0.02 s"
+    assert plan in ended.stdout.splitlines()
+    assert sorted(checkout.rglob("*")) == before
+
+
+def read_until(terminal, said):
+    """What a terminal shows until something is said there; until its end where that is nothing."""
+    shown = ""
+    while not said or said not in shown:
+        try:
+            more = os.read(terminal, 4096).decode()
+        except OSError:  # Linux says so at the end
+            more = ""
+        if not more:
+            assert not said, shown
+            break
+        shown += more
+    return shown
+
+
+def test_an_interrupt_shows_what_is_known_so_far(checkout):
+    xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
+    command = [sys.executable, "-m", "posezoo", "benchmark", str(xml), str(xml), "--rounds", "1000"]
+    terminal, end = pty.openpty()  # where rounds are told as they come
+    child = subprocess.Popen(
+        [*command, "--seconds", "0.05", "--format", "json"],
+        stdout=subprocess.PIPE,
+        stderr=end,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_interrupts,
+    )
+    os.close(end)
+    told = read_until(terminal, "round 2 of 1000")
+    os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to the processes that measure too
+    told += read_until(terminal, "")
+    os.close(terminal)
+    shown, _ = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert "Traceback" not in told
+    assert "interrupted: this is what is known so far" in told
+    answer = json.loads(shown)
+    assert answer["interrupted"]
+    (found,) = answer["measurements"]
+    assert 2 <= found["figures"]["rounds"] < 1000
+
+
+def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
+    people = cv2.imread(str(shared / "data" / "photos" / "000000000785.jpg"))
+    cv2.imwrite(str(tmp_path / "crowd.jpg"), np.hstack([people, people]))
+    ended = posezoo(
+        *("benchmark", "--pipeline", "blazepose-full", "--input", tmp_path / "crowd.jpg", *SHORT),
+        *(
+            "-o",
+            blazepose.output_dir,
+            "--requests",
+            "1",
+            "--output",
+            tmp_path / "speed.json",
+            "--format",
+            "json",
+        ),
+    )
+    assert ended.returncode == 0, ended.stderr
+    (found,) = json.loads(ended.stdout)["measurements"]
+    assert found["settings"]["pipeline"] == "read, found, drawn"
+    assert found["settings"]["picture"] == f"{2 * people.shape[1]}x{people.shape[0]}"
+    assert found["settings"]["people"] == 2
+    assert "holds no figures of composites" in ended.stderr
+
+
+def test_a_pipeline_without_a_picture_of_one_s_own_takes_the_sample_photos(blazepose, mirror):
+    ended = posezoo(
+        *("benchmark", "--pipeline", "blazepose-full", *SHORT, "-o", blazepose.output_dir),
+        *("--requests", "1", "--mirror", mirror, "-q"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "whole pipeline: 1024x1024, people: " in ended.stdout
+
+
+def test_a_network_whose_weights_are_not_to_be_had_is_measured_on_generated_ones(checkout):
+    pytest.importorskip("torch", reason="needs torch")
+    name = "mobile_pose_mobilenetv3_small"
+    folder = checkout / "models" / "public" / name
+    folder.mkdir()
+    shutil.copy(builtin_root() / "public" / name / "model.yml", folder)
+    ended = benchmark(checkout, name, "--generated", "--output", checkout / "speed.json", "-q")
+    assert ended.returncode == 0, ended.stderr
+    assert f"{name} (generated weights)" in ended.stdout
+    assert posezoo("record", checkout / "speed.json", "--models_dir", checkout / "models").returncode == 0
+    (found,) = read_measured(folder / "measured.yml")
+    assert (found.weights, found.kind) == ("generated", "speed")
+
+
+def test_a_part_is_measured_alone_and_a_composite_part_by_part(checkout):
+    write_composite(checkout / "models", "whole", ["part"])
+    source = (checkout / "models" / "public" / "small" / "model.yml").read_text()
+    write_model(checkout / "models", "whole/part", source)
+    ended = benchmark(checkout, "whole", "-q")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[1].endswith("part")
