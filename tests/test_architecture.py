@@ -34,6 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "inference": SPEC | {"openvino_runtime", "files"},
     "estimator": SPEC | {"pose", "inference", "images"},
     "benchmarking": SPEC | {"measured", "inference", "estimator", "images", "pose"},
+    "comparison": SPEC | {"measured", "layout"},
     # stages: siblings, they never import each other
     "fetch": SPEC | {"files", "layout"},
     "convert": SPEC

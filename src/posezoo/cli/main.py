@@ -29,6 +29,7 @@ VERBS = (
     "evaluate",
     "dataset",
     "benchmark",
+    "compare",
     "verify",
     "record",
     "doctor",

@@ -1,0 +1,241 @@
+"""posezoo compare: models side by side, as a table and as a picture.
+
+With ``--format json`` an object::
+
+    models        list   a row for each model and precision: model, precision, license, and of AP (a share),
+                         throughput_fps, latency_p50_ms, size_bytes, gflops and mparams each null where nobody
+                         knows, else {number, origin, how}; origin is measured, measured on generated weights,
+                         or declared
+    speed_way     str    machine and settings of the speeds: all of one machine, measured in one way
+    accuracy_way  str    settings of the measured AP; declared ones tell their own
+
+CSV has the same columns, and one for the origin of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.cli import jobs, options
+from posezoo.cli.console import Console
+from posezoo.cli.text import aligned, fitted, terminal_width
+from posezoo.errors import PosezooError, require
+from posezoo.spec.model import Precision
+
+if TYPE_CHECKING:
+    from posezoo.comparison import Comparison, Figures, Row
+    from posezoo.zoo import Zoo
+
+EXAMPLES = """
+posezoo compare human-pose-estimation-0001 'simple_pose_*'
+posezoo compare --all --figures speed.json --picture zoo.svg
+posezoo compare human-pose-estimation-0001 --precisions FP16,FP16-INT8 --format markdown
+"""
+
+PICTURES = (".svg", ".png")
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    summary = "models side by side: AP, speed, size, GFLOPs, MParams and licence, as measured or declared"
+    parser = options.add_verb(verbs, "compare", summary, EXAMPLES)
+    options.add_models(parser)
+    parser.add_argument(
+        "--precisions",
+        type=options.precisions,
+        metavar="P[,P]",
+        default=(Precision.FP16,),
+        help="of the IR: a row for each that a model is to be had in (default: FP16)",
+    )
+    parser.add_argument(
+        "--figures",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="a .json file of posezoo benchmark --output, in place of what measured.yml says of its kind; "
+        "may be given several times",
+    )
+    parser.add_argument(
+        "--machine", default="", metavar="TEXT", help="speeds of machines with these words in their line"
+    )
+    parser.add_argument(
+        "--setting",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="speeds measured so, such as hint=LATENCY or batch=8 (default: the way most of them were)",
+    )
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="also draw it: a name that ends with .svg or .png"
+    )
+    options.add_output_dir(parser, "where IR lie, whose size is told")
+    options.add_registry(parser)
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "csv", "markdown"),
+        default="text",
+        help="how to answer on the standard output",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="tell only warnings and errors")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table, and draw the picture."""
+    patterns = options.patterns_of(args)
+    if args.picture and args.picture.suffix not in PICTURES:
+        args.parser.error(f"--picture: expected a name that ends with .svg or .png, got {args.picture}")
+    from posezoo.comparison import compare
+    from posezoo.zoo import open_zoo
+
+    zoo = open_zoo(options.settings_of(args))
+    with Console(quiet=args.quiet) as console:
+        if args.picture and args.picture.suffix == ".png":
+            require("cv2", extra="run")
+        figures = _figures(args, zoo)
+        selection = jobs.select(zoo.registry, patterns, console)
+        found = compare(selection.models, args.precisions, zoo.layout, figures)
+        if not found.rows:
+            asked = ", ".join(args.precisions)
+            raise PosezooError(
+                f"none of these models is to be had in {asked}", hint="--precisions names others"
+            )
+        if (args.setting or args.machine) and not found.speed_way:
+            console.warn("no speed was measured so")
+        if args.picture:
+            _draw(found, args.picture)
+            console.say(f"drawn: {args.picture}")
+    _PRINT[args.format](found)
+    return 1 if selection.problems else 0
+
+
+def _figures(args: argparse.Namespace, zoo: Zoo) -> Figures:
+    from posezoo.comparison import Figures
+    from posezoo.measured import read_figures
+
+    own = []
+    for file in args.figures:
+        if not file.is_file():
+            raise PosezooError(f"{file}: no such file", hint="posezoo benchmark --output FILE writes one")
+        for name, found in read_figures(file):
+            try:
+                own.append((options.one_model(zoo.registry, name).full_name, found))
+            except PosezooError as error:
+                raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
+    return Figures(tuple(own), args.machine, dict(args.setting))
+
+
+def _draw(found: Comparison, path: Path) -> None:
+    from posezoo.comparison.chart import as_image, as_svg, draw_chart
+
+    chart = draw_chart(found)
+    if path.suffix == ".svg":
+        from posezoo.files import write_whole
+
+        write_whole(path, as_svg(chart).encode())
+    else:
+        from posezoo.images import write
+
+        write(path, as_image(chart))
+
+
+def _print_text(found: Comparison) -> None:
+    width = terminal_width()
+    for line in aligned(_table(found), right=frozenset(range(2, 2 + _count()))):
+        print(fitted(line, width))
+    for line in _notes(found):
+        print(line)
+
+
+def _print_markdown(found: Comparison) -> None:
+    from posezoo.card.markdown import escaped, table
+
+    headers, *rows = _table(found)
+    print(table(headers, rows))
+    if notes := [*_notes(found)]:
+        print("\n" + "\n".join(f"{escaped(note)}  " for note in notes).rstrip())
+
+
+def _print_json(found: Comparison) -> None:
+    answer = {
+        "models": [_facts(row) for row in found.rows],
+        "speed_way": found.speed_way,
+        "accuracy_way": found.accuracy_way,
+    }
+    print(json.dumps(answer, indent=2))
+
+
+def _print_csv(found: Comparison) -> None:
+    from posezoo.comparison import COLUMNS
+
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(
+        ["model", "precision", *(each for key in COLUMNS for each in (key, f"{key}_origin")), "license"]
+    )
+    for row in found.rows:
+        values = (row.values[key] for key in COLUMNS)
+        cells = (
+            cell for value in values for cell in ((value.number, str(value.origin)) if value else ("", ""))
+        )
+        writer.writerow([row.model, row.precision.value, *cells, row.license])
+    print(stream.getvalue(), end="")
+
+
+_PRINT = {"text": _print_text, "json": _print_json, "csv": _print_csv, "markdown": _print_markdown}
+
+#: What a figure is followed by that nobody measured on the published weights here.
+_MARKS = {"measured": "", "measured on generated weights": " g", "declared": " d"}
+
+
+def _table(found: Comparison) -> list[tuple[str, ...]]:
+    from posezoo.comparison import COLUMNS
+
+    headers = ("MODEL", "PRECISION", *(column.title for column in COLUMNS.values()), "LICENCE")
+    return [headers, *(_cells(row) for row in found.rows)]
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    from posezoo.comparison import COLUMNS
+
+    figures = (
+        f"{column.in_words(value.number)}{_MARKS[value.origin.value]}" if (value := row.values[key]) else ""
+        for key, column in COLUMNS.items()
+    )
+    return row.model, row.precision.value, *figures, row.license
+
+
+def _notes(found: Comparison) -> list[str]:
+    from posezoo.comparison.chart import ways_in_words
+
+    there = {value.origin.value for row in found.rows for value in row.values.values() if value}
+    marks = [f"{mark.strip()}: {origin}" for origin, mark in _MARKS.items() if mark and origin in there]
+    return [*marks, *ways_in_words(found)]
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    values = {
+        key: {"number": value.number, "origin": value.origin.value, "how": value.how} if value else None
+        for key, value in row.values.items()
+    }
+    return {"model": row.model, "precision": row.precision.value, "license": row.license, **values}
+
+
+def _count() -> int:
+    from posezoo.comparison import COLUMNS
+
+    return len(COLUMNS)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals or not value:
+        raise argparse.ArgumentTypeError(f"expected a setting such as batch=8, got {text!r}")
+    return name, value

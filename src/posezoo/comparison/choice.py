@@ -1,0 +1,65 @@
+"""Which of many measurements may stand side by side: those of one machine, made in one way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import TypeVar
+
+from posezoo.measured import Measurement
+
+Subject = TypeVar("Subject", bound=Hashable)
+
+#: What is found on the way, or follows from the model: it may differ between figures that are compared.
+_OWN = frozenset({"requests", "streams", "executed_precision", "people", "height", "width"})
+
+
+def way_of(each: Measurement) -> str:
+    """Machine and settings that figures must have in common to be compared, in one line."""
+    common = {name: value for name, value in sorted(each.settings.items()) if name not in _OWN}
+    said = [
+        f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in common.items()
+    ]
+    return "; ".join(filter(None, [each.machine, ", ".join(said)]))
+
+
+def most_common_way(
+    found: Mapping[Subject, Sequence[Measurement]], figure: str
+) -> tuple[str, dict[Subject, Measurement]]:
+    """The way in which most subjects were measured, and what came out for each of them.
+
+    Args:
+        found: all measurements of one kind, by what they are of.
+        figure: its name; of two ways that are equally common the one with the larger sum of it is taken, and
+            of two measurements of a subject the larger one.
+
+    Returns:
+        The way in one line, empty where nothing was measured; and one measurement for each subject that was
+        measured so.
+    """
+    ways: dict[str, dict[Subject, Measurement]] = {}
+    for subject, several in found.items():
+        for each in several:
+            if figure not in each.figures:
+                continue
+            way = ways.setdefault(way_of(each), {})
+            if subject not in way or each.figures[figure] > way[subject].figures[figure]:
+                way[subject] = each
+    if not ways:
+        return "", {}
+
+    def commonness(way: str) -> tuple[int, float]:
+        return len(ways[way]), sum(each.figures[figure] for each in ways[way].values())
+
+    chosen = max(ways, key=commonness)
+    return chosen, ways[chosen]
+
+
+def fitting(found: Collection[Measurement], machine: str, settings: Mapping[str, str]) -> list[Measurement]:
+    """Those of a machine whose line holds some words, with some settings; all where nothing is asked."""
+    return [
+        each
+        for each in found
+        if machine.casefold() in each.machine.casefold()
+        and all(str(each.settings.get(name)) == value for name, value in settings.items())
+    ]

@@ -1,0 +1,122 @@
+"""posezoo compare, in each of its forms."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.zoo import model_yml, write_model
+
+SPEED = {
+    "kind": "speed",
+    "precision": "FP16",
+    "machine": "A processor, 2 cores",
+    "settings": {"device": "CPU"},
+    "figures": {"throughput_fps": 31.5, "latency_p50_ms": 30},
+}
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """Two models, and figures of the second."""
+    published = {"accuracy": [{"metric": "AP", "value": 0.402, "dataset": "val2017"}], "gflops": 15.4}
+    write_model(tmp_path / "models", "light", model_yml(published=published))
+    write_model(tmp_path / "models", "other", model_yml())
+    rows = [{"model": "other", "weights": "generated", **SPEED}]
+    (tmp_path / "speed.json").write_text(json.dumps(rows))
+    return tmp_path
+
+
+def compare(checkout, *args):
+    places = ("--models_dir", checkout / "models", "-o", checkout / "out")
+    return posezoo("compare", *args, *places)
+
+
+def test_the_table_tells_what_is_known_and_where_it_is_from(checkout):
+    ended = compare(checkout, "light", "other", "--figures", checkout / "speed.json")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    header, light, other, *notes = ended.stdout.splitlines()
+    assert header.split() == [
+        *("MODEL", "PRECISION", "AP", "IMAGES/S", "P50", "MS", "MB", "GFLOPS", "MPARAMS", "LICENCE")
+    ]
+    assert light.split() == ["light", "FP16", "40.2", "d", "15.4", "d", "Apache-2.0"]
+    assert other.split() == ["other", "FP16", "31.5", "g", "30", "g", "Apache-2.0"]
+    assert notes == [
+        "g: measured on generated weights",
+        "d: declared",
+        "speed: A processor, 2 cores; device CPU",
+    ]
+
+
+def test_json_and_csv_leave_empty_what_nobody_knows(checkout):
+    args = ("--all", "--figures", checkout / "speed.json")
+    answer = json.loads(compare(checkout, *args, "--format", "json").stdout)
+    light, other = answer["models"]
+    assert light["AP"] == {"number": 0.402, "origin": "declared", "how": "val2017"}
+    assert light["throughput_fps"] is None
+    assert other["throughput_fps"]["origin"] == "measured on generated weights"
+    assert answer["speed_way"] == "A processor, 2 cores; device CPU"
+    first, second = csv.DictReader(io.StringIO(compare(checkout, *args, "--format", "csv").stdout))
+    assert (first["AP"], first["AP_origin"], first["throughput_fps"]) == ("0.402", "declared", "")
+    assert (second["throughput_fps"], second["license"]) == ("31.5", "Apache-2.0")
+
+
+def test_markdown_is_a_table(checkout):
+    lines = compare(checkout, "light", "--format", "markdown").stdout.splitlines()
+    assert lines[0].startswith("| MODEL | PRECISION | AP |")
+    assert lines[2].startswith("| light | FP16 | 40.2 d |")
+    assert lines[-1] == "d: declared"
+
+
+@pytest.mark.parametrize(("name", "start"), [("zoo.svg", b"<svg "), ("zoo.png", b"\x89PNG")])
+def test_the_picture_is_what_its_name_says(checkout, name, start):
+    ended = compare(checkout, "--all", "--picture", checkout / name)
+    assert (ended.returncode, ended.stderr) == (0, f"drawn: {checkout / name}\n")
+    assert (checkout / name).read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("lihgt",), "no model is called 'lihgt'\n  hint: did you mean light?"),
+        (("light", "--precisions", "FP16-INT8"), "none of these models is to be had in FP16-INT8"),
+        (("light", "--figures", "nothing.json"), "nothing.json: no such file"),
+        (("light", "--figures", "models/public/light/model.yml"), "model.yml:1:1: "),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(checkout, args, said):
+    args = [checkout / each if str(each).endswith((".json", ".yml")) else each for each in args]
+    ended = compare(checkout, *args)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_figures_of_a_model_that_is_not_declared_are_told(checkout):
+    (checkout / "speed.json").write_text(json.dumps({"model": "lights", **SPEED}))
+    ended = compare(checkout, "light", "--figures", checkout / "speed.json")
+    assert ended.returncode == 1
+    assert "speed.json: no model is called 'lights'" in ended.stderr
+
+
+def test_a_machine_that_nothing_was_measured_on_is_told(checkout):
+    ended = compare(checkout, "other", "--figures", checkout / "speed.json", "--machine", "abacus")
+    assert (ended.returncode, ended.stderr) == (0, "warning: no speed was measured so\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("light", "--picture", "zoo.gif"), "expected a name that ends with .svg or .png"),
+        (("light", "--setting", "batch"), "expected a setting such as batch=8"),
+        ((), "name a model, or say --all"),
+    ],
+)
+def test_flags_that_cannot_be_meant_are_wrong_usage(args, said):
+    ended = posezoo("compare", *args)
+    assert ended.returncode == 2
+    assert said in ended.stderr
