@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import jobs, options
-from posezoo.cli.child import in_a_child
 from posezoo.cli.console import Console
 from posezoo.errors import PosezooError
 
@@ -110,6 +109,8 @@ def _figures(zoo: Zoo, file: Path) -> Iterator[tuple[ModelSpec, Measurement]]:
 
 def _counted(args: argparse.Namespace, settings: Settings, spec: ModelSpec) -> Sequence[Measurement]:
     """Counted by a process of its own, which gives back the memory that a large network takes."""
+    from posezoo.cli.child import in_a_child
+
     return in_a_child(_count, settings, args.download_dir, spec, args.size, args.generated, of=spec.full_name)
 
 
