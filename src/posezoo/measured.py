@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from posezoo.files import write_whole
-from posezoo.spec.model import ModelSpec, Precision
+from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 from posezoo.spec.model_yml import TAG
 from posezoo.spec.reader import Node, read
 from posezoo.spec.values import line, matching
@@ -110,13 +110,14 @@ class Measurement:
 _ORDER = tuple(Precision)
 
 
-def measured_of(spec: ModelSpec) -> tuple[Measurement, ...]:
-    """What was measured of a model, this variant of it; nothing where there is no measured.yml.
+def measured_of(spec: ModelSpec | CompositeSpec) -> tuple[Measurement, ...]:
+    """What was measured of a composite, or of a model, this variant of it; nothing without a measured.yml.
 
     Raises:
         SpecError: the file says something that cannot be meant.
     """
-    return tuple(each for each in read_measured(spec.path.with_name(NAME)) if each.tag == spec.tag)
+    tag = spec.tag if isinstance(spec, ModelSpec) else ""
+    return tuple(each for each in read_measured(spec.path.with_name(NAME)) if each.tag == tag)
 
 
 def read_measured(path: Path) -> tuple[Measurement, ...]:

@@ -516,8 +516,8 @@ class Zoo:
         zoo.convert(generated, precisions, self_check=False)
         return zoo, generated
 
-    def record(self, spec: ModelSpec, found: Collection[Measurement]) -> Path:
-        """Take measurements into the measured.yml beside a model's model.yml.
+    def record(self, spec: Model, found: Collection[Measurement]) -> Path:
+        """Take measurements into the measured.yml beside a model's model.yml, or a composite's.
 
         Raises:
             OutputError: it cannot be written, or the registry is an installed one.

@@ -218,7 +218,10 @@ def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
     assert found["settings"]["pipeline"] == "read, found, drawn"
     assert found["settings"]["picture"] == f"{2 * people.shape[1]}x{people.shape[0]}"
     assert found["settings"]["people"] == 2
-    assert "holds no figures of composites" in ended.stderr
+    registry = tmp_path / "registry" / "models" / "public"
+    shutil.copytree(builtin_root() / "public" / "blazepose-full", registry / "blazepose-full")
+    recorded = posezoo("record", tmp_path / "speed.json", "--models_dir", registry.parent)
+    assert recorded.stdout == f"{registry / 'blazepose-full' / 'measured.yml'}\n"
 
 
 def test_a_pipeline_without_a_picture_of_one_s_own_takes_the_sample_photos(blazepose, mirror):
@@ -227,7 +230,7 @@ def test_a_pipeline_without_a_picture_of_one_s_own_takes_the_sample_photos(blaze
         *("--requests", "1", "--mirror", mirror, "-q"),
     )
     assert ended.returncode == 0, ended.stderr
-    assert "whole pipeline: 1024x1024, people: " in ended.stdout
+    assert "whole pipeline: 1600x512, people: 2)" in ended.stdout
 
 
 def test_a_network_whose_weights_are_not_to_be_had_is_measured_on_generated_ones(checkout):

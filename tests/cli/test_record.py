@@ -10,6 +10,7 @@ import pytest
 from fakes.command import posezoo
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from posezoo.card.pages import draw_pages
 from posezoo.measured import read_measured
 from posezoo.registry import builtin_root
 from posezoo.spec.model import Precision
@@ -56,11 +57,25 @@ def test_figures_of_a_file_go_beside_each_model_s_model_yml(checkout):
         assert (found.machine, found.figures) == (SPEED["machine"], {"throughput_fps": 31.5})
 
 
+def test_figures_of_a_composite_go_beside_its_composite_model_yml(checkout):
+    (checkout / "speed.json").write_text(json.dumps({"model": "whole", **SPEED}))
+    ended = record(checkout, checkout / "speed.json")
+    place = checkout / "models" / "public" / "whole" / "measured.yml"
+    assert (ended.returncode, ended.stdout) == (0, f"{place}\n")
+    assert [each.kind for each in read_measured(place)] == ["speed"]
+    card = draw_pages(checkout / "models")["public/whole/README.md"]
+    assert "## Performance" in card
+    assert "| whole | FP16 | A processor, 2 cores | 31.5 | device CPU |" in card
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"model": "alon"}, "speed.json: no model is called 'alon'\n  hint: did you mean alone?"),
-        ({"model": "whole"}, "speed.json: whole: is a composite"),
+        (
+            {"model": "whole", "kind": "complexity", "figures": {"gflops": 1}},
+            "speed.json: whole: is a composite, whose parts are counted\n  hint: name part",
+        ),
         ({"kind": "weight"}, "speed.json:1:29: [0].kind: expected one of complexity"),
         ({"figures": {}}, "figures: is empty"),
     ],

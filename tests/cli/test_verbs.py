@@ -135,13 +135,14 @@ def test_an_unknown_key_is_found_in_a_foreign_form_too(zoo):
     [
         (
             "complexity: [{precision: FP32, figures: {gflop: 1}}]",
-            "model.yml: measured.yml:1:42: complexity[0].figures.gflop",
+            "measured.yml:1:42: complexity[0].figures.gflop",
         ),
         ("complexity: [{tag: x1, precision: FP32, figures: {gflops: 1}}]", "no variant has the tag 'x1'"),
     ],
 )
-def test_measured_figures_that_cannot_be_meant_are_found(zoo, text, said):
-    (zoo / "models" / "public" / "a" / "measured.yml").write_text(text)
+@pytest.mark.parametrize("name", ["a", "whole"])
+def test_measured_figures_that_cannot_be_meant_are_found(zoo, name, text, said):
+    (zoo / "models" / "public" / name / "measured.yml").write_text(text)
     ended = run(zoo, "verify", "--metadata")
     assert ended.returncode == 1
     assert said in ended.stdout

@@ -93,6 +93,7 @@ class Result:
         hint: str = runtime.config().get("PERFORMANCE_HINT", "NONE")
         return {
             "device": ready.device,
+            **({"device_asked": runtime.device} if runtime.device != ready.device else {}),
             "inference_precision": runtime.inference_precision,
             "executed_precision": ready.executed_precision,
             "requests": ready.requests,

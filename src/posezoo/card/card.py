@@ -98,7 +98,7 @@ def draw_card(
         *(paragraph for part in parts for paragraph in _ports(part, alone=len(parts) == 1)),
         *_keypoints(model.skeleton),
         *(paragraph for part in parts for paragraph in _accuracy(part)),
-        *(measured_sections(parts) if published else ()),
+        *(measured_sections(_all(model, parts)) if published else ()),
         *_variants(parts),
         *_files(parts),
         *(_converted(parts, layout) if layout is not None else ()),
@@ -106,6 +106,11 @@ def draw_card(
         *_legal(model, parts, linked=layout is None),
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
+
+
+def _all(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec]) -> list[ModelSpec | CompositeSpec]:
+    """A composite and its parts; of a model, itself."""
+    return [model, *parts] if isinstance(model, CompositeSpec) else [model]
 
 
 def _use_case(model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec], *, linked: bool) -> Iterator[str]:

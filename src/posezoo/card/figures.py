@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from posezoo.card.markdown import Markdown, table
 from posezoo.measured import KINDS, WEIGHTS, Measurement, Scalar, measured_of
-from posezoo.spec.model import ModelSpec
+from posezoo.spec.model import CompositeSpec, ModelSpec
 
 #: What a section of each kind is called; complexity stands in the specification.
 TITLES = {"accuracy": "Measured Accuracy", "speed": "Performance"}
@@ -36,16 +36,18 @@ def counted_in_words(spec: ModelSpec) -> Iterator[tuple[str, str]]:
         yield title, "; ".join(words)
 
 
-def measured_sections(parts: Sequence[ModelSpec]) -> Iterator[str]:
+def measured_sections(models: Sequence[ModelSpec | CompositeSpec]) -> Iterator[str]:
     """A section for each kind of measurement that there is: a heading and a table."""
-    rows = [(part, each) for part in parts for each in measured_of(part)]
+    rows = [(model, each) for model in models for each in measured_of(model)]
     for kind, title in TITLES.items():
         if of_kind := [(part, each) for part, each in rows if each.kind == kind]:
             yield f"## {title}"
-            yield _table(kind, of_kind, alone=len(parts) == 1)
+            yield _table(kind, of_kind, alone=len(models) == 1)
 
 
-def _table(kind: str, rows: Sequence[tuple[ModelSpec, Measurement]], *, alone: bool) -> Markdown:
+def _table(
+    kind: str, rows: Sequence[tuple[ModelSpec | CompositeSpec, Measurement]], *, alone: bool
+) -> Markdown:
     figures = [name for name in KINDS[kind].figures if any(name in each.figures for _, each in rows)]
     headers = [
         "Model",

@@ -245,9 +245,7 @@ def _write(args: argparse.Namespace, known: Known, today: date, console: Console
     whole = [each for each in known.done if len(each.rounds) == args.rounds]
     fitting = [each for each in whole if each.case.is_recordable]
     if len(fitting) < len(whole):
-        console.warn(
-            f"{args.output}: holds no figures of composites, nor of IR that the zoo does not declare"
-        )
+        console.warn(f"{args.output}: holds no figures of IR that the zoo does not declare")
     if not fitting:
         console.warn(f"{args.output}: not written: there is nothing to record")
         return

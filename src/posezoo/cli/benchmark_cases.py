@@ -145,10 +145,9 @@ class Cases:
             raise InferenceError(f"{model.full_name}: finds no poses alone: it has no decoder", hint=hint)
         own = self._zoo.irs(model, precision, listener=self._console)
         irs = {**self._zoo.detector_irs(model, listener=self._console), **own}
-        is_recordable = not isinstance(model, CompositeSpec)
         for runtime in self._runtimes():
             subject = WholePipeline(self._picture(), partial(_compiled, self._settings, model, irs))
-            yield Case(model.full_name, precision, subject, runtime, is_recordable=is_recordable)
+            yield Case(model.full_name, precision, subject, runtime)
 
     def _pipeline_of_ir(self, xml: Path, precision: Precision | None) -> Iterator[Case]:
         from posezoo.estimator.recognition import described

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from posezoo.registry import Selection
     from posezoo.settings import Settings
     from posezoo.spec.model import ModelSpec
-    from posezoo.zoo import Zoo
+    from posezoo.zoo import Model, Zoo
 
 EXAMPLES = """
 posezoo record blazepose-full
@@ -93,18 +93,22 @@ def _none() -> Selection:
     return Selection(())
 
 
-def _figures(zoo: Zoo, file: Path) -> Iterator[tuple[ModelSpec, Measurement]]:
+def _figures(zoo: Zoo, file: Path) -> Iterator[tuple[Model, Measurement]]:
     """The measurements in a file, each with its model."""
     from dataclasses import replace
 
     from posezoo.measured import read_figures
+    from posezoo.spec.model import ModelSpec
 
     for name, found in read_figures(file):
         try:
-            spec = options.one_model(zoo.registry, name)
+            spec = zoo.registry.find(name)
         except PosezooError as error:
             raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
-        yield spec, replace(found, tag=spec.tag)
+        if found.kind == "complexity" and not isinstance(spec, ModelSpec):
+            hint = f"name {' or '.join(spec.stages)}"
+            raise PosezooError(f"{file}: {name}: is a composite, whose parts are counted", hint=hint)
+        yield spec, replace(found, tag=spec.tag if isinstance(spec, ModelSpec) else "")
 
 
 def _counted(args: argparse.Namespace, settings: Settings, spec: ModelSpec) -> Sequence[Measurement]:

@@ -120,14 +120,13 @@ def _known_network(spec: Spec, registry: Registry) -> Iterator[str]:
 
 def _measured(spec: Spec, registry: Registry) -> Iterator[str]:
     """What was measured can be read, and is of variants that there are."""
-    if isinstance(spec, CompositeSpec):
-        return
     try:
         tags = {each.tag for each in read_measured(spec.path.with_name(NAME))}
     except SpecError as error:
         yield error.problem.removeprefix(f"{spec.path.parent}{os.sep}")
         return
-    for tag in sorted(tags - {variant.tag for variant in (spec, *spec.variants)}):
+    known = {variant.tag for variant in (spec, *spec.variants)} if isinstance(spec, ModelSpec) else {""}
+    for tag in sorted(tags - known):
         yield f"{NAME}: no variant has the tag {tag!r}"
 
 
