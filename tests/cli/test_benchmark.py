@@ -9,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -133,6 +135,7 @@ def test_one_failure_does_not_stop_the_others(checkout):
         (("x", "--rounds", "4"), "expected a number from 5 to 1000"),
         (("x", "--seconds", "nan"), "expected a number from 0.01 to 600"),
         (("x", "--input", "me.jpg"), "--input goes with --pipeline"),
+        (("x", "--detector", "none"), "--detector goes with --pipeline"),
         (("--pipeline", "x", "--batch", "2"), "--batch goes with networks alone"),
         (("--pipeline", "x", "--generated"), "--generated goes with networks alone"),
         (("x", "--output", "speed.txt"), "expected a name that ends with .json"),
@@ -254,3 +257,39 @@ def test_a_part_is_measured_alone_and_a_composite_part_by_part(checkout):
     ended = benchmark(checkout, "whole", "-q")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines()[1].endswith("part")
+
+
+def test_nothing_goes_on_measuring_when_the_command_is_killed(checkout):
+    xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
+    command = [
+        sys.executable,
+        "-m",
+        "posezoo",
+        "benchmark",
+        str(xml),
+        "--rounds",
+        "1000",
+        "--seconds",
+        "0.05",
+    ]
+    terminal, end = pty.openpty()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=end, text=True)
+    os.close(end)
+    read_until(terminal, "round 1 of 1000")
+    measuring = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+    assert measuring
+    child.kill()
+    child.wait()
+    os.close(terminal)
+    deadline = time.monotonic() + 20
+    while any(is_running(each) for each in measuring):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_running(process):
+    """Whether a process is there, and not only as a name that nobody has asked after."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -186,6 +186,8 @@ def _refuse_what_does_not_go_together(args: argparse.Namespace) -> None:
     options.patterns_of(args)
     if args.input and not args.pipeline:
         args.parser.error("--input goes with --pipeline: a network alone is fed with noise")
+    if args.detector and not args.pipeline:
+        args.parser.error("--detector goes with --pipeline: a network alone finds nobody")
     for flag, is_said in (
         ("--batch", args.batch != (1,)),
         ("--generated", args.generated),
