@@ -91,6 +91,18 @@ def test_what_is_compared_runs_in_turns(checkout):
     assert "there is nothing to compare" in alone.stderr
 
 
+def test_an_ir_that_was_made_by_quantizing_is_measured_where_it_lies(checkout):
+    folder = checkout / "out" / "public" / "small" / "FP16-INT8"
+    folder.mkdir(parents=True)
+    write_ir(folder / "small.xml", {"heatmaps": (1, 2, 8, 12)})
+    ended = benchmark(checkout, "small", "--precisions", "FP16-INT8", "--output", checkout / "speed.json")
+    assert ended.returncode == 0, ended.stderr
+    (found,) = json.loads((checkout / "speed.json").read_text())
+    assert (found["model"], found["precision"]) == ("small", "FP16-INT8")
+    planned = benchmark(checkout, "small", "--precisions", "FP16-INT8", "--dry_run").stdout
+    assert planned == "small: would measure FP16-INT8, batch 1, requests 0 on CPU: 5 rounds of 0.02 s\n"
+
+
 def test_an_ir_of_one_s_own_is_measured_but_not_recorded(checkout):
     xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
     ended = benchmark(checkout, xml, "--batch", "2", "--output", checkout / "speed.json")

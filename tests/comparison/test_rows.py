@@ -128,3 +128,15 @@ def test_the_size_of_an_ir_is_that_on_disk(zoo, tmp_path):
     assert column(zoo(one=()), "size_bytes") == [None]
     (folder / "one.bin").write_bytes(b"123")
     assert column(zoo(one=()), "size_bytes") == [8]
+
+
+def test_what_was_quantized_here_has_a_row(zoo, tmp_path):
+    both = (Precision.FP16, Precision.FP16_INT8)
+    assert [row.precision for row in zoo(precisions=both, one=()).rows] == [Precision.FP16]
+    folder = tmp_path / "public" / "one" / "FP16-INT8"
+    folder.mkdir(parents=True)
+    for suffix in ("xml", "bin"):
+        (folder / f"one.{suffix}").write_bytes(b"1234")
+    found = zoo(precisions=both, one=())
+    assert [row.precision for row in found.rows] == list(both)
+    assert column(found, "size_bytes") == [None, 8]

@@ -92,8 +92,15 @@ class Cases:
         return self._zoo.registry.parts(model)
 
     def _precisions(self, model: Model) -> Sequence[Precision]:
+        """Those of the wanted ones that it is to be had in, or that somebody made of it: by quantizing it."""
         wanted: Sequence[Precision] = self._args.precisions
-        return [each for each in wanted if all(each in part.precisions for part in self._parts(model))]
+        parts = self._parts(model)
+        return [each for each in wanted if all(self._is_to_be_had(part, each) for part in parts)]
+
+    def _is_to_be_had(self, spec: ModelSpec, precision: Precision) -> bool:
+        if precision in spec.precisions:
+            return True
+        return not self._args.pipeline and self._zoo.layout.ir(spec, precision).is_file()
 
     def _of_model(self, model: Model) -> Iterator[Sequence[Case]]:
         precisions = self._precisions(model)
@@ -118,16 +125,19 @@ class Cases:
             yield [*self._alone(xml.stem, precision, xml, "published", of_zoo=False)]
 
     def _alone_of(self, spec: ModelSpec, precision: Precision) -> Iterator[Case]:
-        is_here = self._zoo.layout.ir(spec, precision).is_file()
-        if not self._args.generated or spec.network is None or is_here:
-            xml = self._zoo.get(spec, (precision,), listener=self._console)[precision]
-            yield from self._alone(spec.full_name, precision, xml, "published")
-            return
+        xml, weights = self._zoo.layout.ir(spec, precision), "published"
+        if precision in spec.precisions:
+            if self._args.generated and spec.network is not None and not xml.is_file():
+                xml, weights = self._generated(spec, precision), "generated"
+            else:
+                xml = self._zoo.get(spec, (precision,), listener=self._console)[precision]
+        yield from self._alone(spec.full_name, precision, xml, weights)
+
+    def _generated(self, spec: ModelSpec, precision: Precision) -> Path:
         self._console.say(f"generating weights for {spec.full_name}")
         folder = self._folder / spec.full_name / precision
         folder.mkdir(parents=True)
-        xml = in_a_child(_generate, self._settings, spec, folder, precision, of=spec.full_name)
-        yield from self._alone(spec.full_name, precision, xml, "generated")
+        return in_a_child(_generate, self._settings, spec, folder, precision, of=spec.full_name)
 
     def _alone(
         self, name: str, precision: Precision | None, xml: Path, weights: str, *, of_zoo: bool = True
@@ -186,6 +196,8 @@ class Cases:
         is_here = self._zoo.layout.ir(spec, precision).is_file()
         if self._args.generated and spec.network is not None and not is_here:
             return [f"would convert to {precision} with generated weights"]
+        if precision not in spec.precisions:
+            return []
         files = self._zoo.plan_download(spec, (precision,) if spec.is_ir else None)
         return in_words(files, self._zoo.plan_conversion(spec, (precision,)))
 

@@ -124,7 +124,7 @@ def compare(
     """Put models side by side.
 
     Args:
-        specs: the models; each has a row for each of the precisions that it is to be had in.
+        specs: the models; each has a row for each precision that it is to be had in, or was quantized to.
         precisions: the wanted ones.
         layout: where IR lie, whose size is told.
         figures: what the user measured, and which figures are wanted.
@@ -132,7 +132,12 @@ def compare(
     Raises:
         SpecError: a measured.yml says something that cannot be meant.
     """
-    subjects = [(spec, each) for spec in specs for each in precisions if each in spec.precisions]
+    subjects = [
+        (spec, each)
+        for spec in specs
+        for each in precisions
+        if each in spec.precisions or layout.ir(spec, each).is_file()
+    ]
 
     def chosen(kind: str, figure: str) -> tuple[str, dict[Subject, Measurement]]:
         return most_common_way(
