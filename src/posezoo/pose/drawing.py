@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -51,19 +51,34 @@ def _draw(canvas: Image, pose: Pose, min_score: float) -> None:
     # The outline of everything first, so that no limb is cut by one; its own edge need not be smooth, which
     # takes a third of the time. A smooth line is half a pixel wider on each side.
     edge = max(1, width // 3)
-    for limb in limbs:
-        a, b = skeleton.limbs[limb]
-        cv2.line(canvas, points[a], points[b], _OUTLINE, width + 2 * edge + 2, cv2.LINE_8, _SHIFT)
+    outer, inner = _bars(points, _pairs(pose.skeleton)[limbs], (width + 2 * edge + 2, width))
+    for bar in outer:
+        cv2.fillConvexPoly(canvas, bar, _OUTLINE, cv2.LINE_8, _SHIFT)
     for joint in joints:
         radius = (2 * (width + edge) + 1) << _SHIFT - 1
         cv2.circle(canvas, points[joint], radius, _OUTLINE, cv2.FILLED, cv2.LINE_8, _SHIFT)
     colors = _limb_colors(pose.skeleton)
-    for limb in limbs:
-        a, b = skeleton.limbs[limb]
-        cv2.line(canvas, points[a], points[b], colors[limb], width, cv2.LINE_AA, _SHIFT)
+    for limb, bar in zip(limbs, inner, strict=True):
+        cv2.fillConvexPoly(canvas, bar, colors[limb], cv2.LINE_AA, _SHIFT)
     for joint in joints:
         color = skeleton.colors[joint]
         cv2.circle(canvas, points[joint], width << _SHIFT, color, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+
+
+def _bars(
+    points: Sequence[tuple[int, int]], pairs: NDArray[Any], widths: tuple[int, int]
+) -> NDArray[np.int32]:
+    """(2, L, 4, 2): limbs as rectangles of either width in pixels, in 1/16 pixels.
+
+    Without the round ends of OpenCV's lines, which the joints cover: they take a third of a line's time.
+    """
+    starts, ends = np.array(points, np.float32)[pairs.T]
+    along = ends - starts
+    length = np.maximum(np.sqrt((along * along).sum(axis=1, keepdims=True)), 1)
+    across = along[:, ::-1] * np.array([-1, 1], np.float32) / length
+    sides = across * np.array(widths, np.float32)[:, None, None] * ((1 << _SHIFT) / 2)
+    corners = np.stack([starts + sides, ends + sides, ends - sides, starts - sides], axis=2)
+    return np.rint(corners).astype(np.int32)
 
 
 def _draw_box(canvas: Image, pose: Pose, width: int) -> None:
@@ -91,6 +106,12 @@ def _in_opencv(pose: Pose, canvas: Image) -> list[tuple[int, int]]:
 
 def _sixteenths(points: NDArray[Any]) -> list[tuple[int, int]]:
     return [(x, y) for x, y in np.rint((points - 0.5) * (1 << _SHIFT)).astype(int).tolist()]
+
+
+@cache
+def _pairs(skeleton: str) -> NDArray[Any]:
+    """(L, 2): the joints of each limb."""
+    return np.array(SKELETONS[skeleton].limbs)
 
 
 @cache
