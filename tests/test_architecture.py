@@ -8,11 +8,12 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "posezoo"
 
 #: What each room may use. The picture is drawn in docs/architecture.md.
-GROUND = {"errors", "events", "versions"}
+GROUND = {"errors", "events", "headers", "versions"}
 SPEC = GROUND | {"spec"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "events": set(),
+    "headers": set(),
     "versions": set(),
     "spec": {"errors"},
     "files": SPEC,

@@ -27,7 +27,7 @@ def test_a_flag_beats_the_environment_beats_the_file_beats_the_default(tmp_path)
         "POSEZOO_MIRROR",
     )
     assert (found["attempts"].value, found["attempts"].origin) == (7, str(tmp_path / "posezoo.cfg"))
-    assert found["timeout_s"].origin == "default"
+    assert found["stall_timeout"].origin == "default"
 
 
 def test_the_users_own_file_serves_where_the_working_folder_has_none(tmp_path):
@@ -45,7 +45,7 @@ def test_the_users_own_file_serves_where_the_working_folder_has_none(tmp_path):
         ("[posezo]\n", "unknown section [posezo]", "settings stand below [posezoo]"),
         ("device = GPU\n", "cannot be read", ""),
         ("[posezoo]\nattempts = many\n", "attempts: expected a whole number from 1 to 100, got 'many'", ""),
-        ("[posezoo]\ntimeout_s = -1\n", "more than 0", ""),
+        ("[posezoo]\nstall_timeout = -1\n", "more than 0", ""),
         ("[posezoo]\ninference_precision = f8\n", "expected one of f32", ""),
         ("\xff", "cannot be read", ""),
     ],

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.errors import SettingsError, nearest
+from posezoo.headers import Header, parse_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,11 @@ class Settings:
     detector: str  # the model that finds people for models that see one at a time; "usual" or "none"
     inference_precision: str  # f32, f16, bf16, or default: the device's own choice
     attempts: int  # at a source that fails for a moment
-    timeout_s: float  # without a byte
+    stall_timeout: float  # seconds without a byte
+    header: tuple[Header, ...]  # sent to single hosts
+    ca_bundle: Path | None  # who may vouch for servers
+    allow_http: bool  # also for files that no digest pins
+    allow_private_redirects: bool  # from public names
     lock: Path  # posezoo.lock: what files without a pin held at their first download
 
 
@@ -200,6 +205,24 @@ def _file(value: object) -> Path:
     return _folder(value)
 
 
+def _existing_file(value: object) -> Path:
+    path = _file(value)
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file")
+    return path
+
+
+def _headers(value: object) -> tuple[Header, ...]:
+    return tuple(parse_header(str(each)) for each in _several(value, "\n"))
+
+
+def _switch(value: object) -> bool:
+    word = str(value).lower()
+    if word not in ("yes", "true", "on", "1", "no", "false", "off", "0"):
+        raise ValueError(f"expected yes or no, got {value!r}")
+    return word in ("yes", "true", "on", "1")
+
+
 def _folders(value: object) -> tuple[Path, ...]:
     return tuple(_folder(each) for each in _several(value, os.pathsep))
 
@@ -273,8 +296,18 @@ KINDS: dict[str, _Kind] = {
         _inference_precision, lambda environ: "f32", f"arithmetic: {', '.join(INFERENCE_PRECISIONS)}"
     ),
     "attempts": _Kind(_attempts, lambda environ: 5, "tries at a source that fails for a moment"),
-    "timeout_s": _Kind(
+    "stall_timeout": _Kind(
         _seconds, lambda environ: 30.0, "seconds without a byte until a source counts as gone"
+    ),
+    "header": _Kind(
+        _headers, lambda environ: (), "sent to HOST alone: who may fetch its files, mostly (HOST=NAME: VALUE)"
+    ),
+    "ca_bundle": _Kind(
+        _existing_file, lambda environ: None, "certificates of who may vouch for servers, as PEM"
+    ),
+    "allow_http": _Kind(_switch, lambda environ: False, "take files without a checksum over plain http too"),
+    "allow_private_redirects": _Kind(
+        _switch, lambda environ: False, "follow redirects from public names to addresses of this network"
     ),
     "lock": _Kind(
         _file,

@@ -21,7 +21,7 @@ from posezoo.errors import (
     UnknownModelError,
 )
 from posezoo.events import Listener, ignore
-from posezoo.fetch.means import Means
+from posezoo.fetch.means import FirstUse, Means
 from posezoo.layout import Layout
 from posezoo.lock import Lock
 from posezoo.registry import Registry, open_registry
@@ -699,11 +699,20 @@ def open_zoo(
         settings=settings,
         registry=open_registry(settings.models_dir),
         layout=Layout(download_dir=download_dir or settings.output_dir, output_dir=settings.output_dir),
-        means=Means(
-            cache_dir=settings.cache_dir,
-            mirrors=settings.mirror,
-            attempts=settings.attempts,
-            timeout_s=settings.timeout_s,
-            first_use=lock.record if trust_on_first_use else None,
-        ),
+        means=means_of(settings, lock.record if trust_on_first_use else None),
+    )
+
+
+def means_of(settings: Settings, first_use: FirstUse | None = None) -> Means:
+    """How files may be fetched, as the settings say."""
+    return Means(
+        cache_dir=settings.cache_dir,
+        mirrors=settings.mirror,
+        attempts=settings.attempts,
+        timeout_s=settings.stall_timeout,
+        first_use=first_use,
+        headers=settings.header,
+        ca_bundle=settings.ca_bundle,
+        allow_http=settings.allow_http,
+        allow_private_redirects=settings.allow_private_redirects,
     )

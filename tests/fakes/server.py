@@ -37,6 +37,9 @@ class Answer:
     silence_s: float = 0.0  # before the answer
     header_drip_s: float = 0.0  # before each byte of an endless header
     body_drip_s: float = 0.0  # before each byte of the body
+    drip_bytes: int = 1  # so many at a time
+    drips_from: int = 0  # what comes before comes at once
+    chunk_size_drip_s: float = 0.0  # before each digit of an endless size of the first chunk
     early_hints: bool = False  # a 103 before the answer
     ranges: bool = False  # gives the rest of the body where a part is asked for
     etag: str = ""  # says which version it is, gives the rest, and heeds If-Range
@@ -106,6 +109,9 @@ class _Handler(BaseHTTPRequestHandler):
             answer = Answer(answer.body, etag=answer.etag, ranges=answer.ranges)
         self._answer(answer, turn)
 
+    def do_CONNECT(self) -> None:
+        self.do_GET()
+
     def _answer(self, answer: Answer, turn: int) -> None:
         stopping = self.server.owner.stopping
         stopping.wait(answer.silence_s)
@@ -152,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("ETag", answer.etag)
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        if answer.chunked:
+        if answer.chunked or answer.chunk_size_drip_s:
             self.send_header("Transfer-Encoding", "chunked")
         elif not answer.without_length:
             self.send_header("Content-Length", str(length if answer.length is None else answer.length))
@@ -161,13 +167,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_body(self, answer: Answer, body: bytes) -> None:
         stopping = self.server.owner.stopping
         stop = min((at for at in (answer.cut_at, answer.hang_at) if at is not None), default=len(body))
-        if answer.body_drip_s:
+        if answer.chunk_size_drip_s:
+            while not stopping.wait(answer.chunk_size_drip_s):
+                self.wfile.write(b"0")
+        elif answer.body_drip_s:
             if answer.chunked:
                 self.wfile.write(b"%x\r\n" % len(body))
-            for at in range(stop):
+            self.wfile.write(body[: answer.drips_from])
+            for at in range(answer.drips_from, stop, answer.drip_bytes):
                 if stopping.wait(answer.body_drip_s):
                     break
-                self.wfile.write(body[at : at + 1])
+                self.wfile.write(body[at : at + answer.drip_bytes])
         elif answer.chunked:
             half = stop // 2
             for piece in (body[:half], body[half:stop]):

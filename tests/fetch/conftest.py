@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,8 +33,9 @@ class Fetch:
         mirrors: tuple[str, ...] = (),
         attempts: int = 5,
         timeout_s: float = 5.0,
+        **more: Any,
     ) -> Path:
-        means = Means(cache, mirrors, attempts, timeout_s)
+        means = Means(cache, mirrors, attempts, timeout_s, **more)
         target = self.folder / file.name
         with Errand("pose", means, self.events.append, base=self.folder, sleep=self.naps.append) as errand:
             transfer(file, target, origins_of(file, errand), errand)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import ssl
 import time
 import tracemalloc
 import zlib
+from email.utils import formatdate
 
 import pytest
 
@@ -13,7 +15,9 @@ from fakes.server import PAGE, Answer, Server
 from posezoo.errors import DigestError, FetchError, SizeError, SourceError
 from posezoo.fetch.download import download
 from posezoo.fetch.means import Means
+from posezoo.headers import Header
 from posezoo.layout import Layout
+from posezoo.spec.model import Digest, HttpSource, SourceFile
 from posezoo.versions import version
 
 WEIGHTS = bytes(range(256)) * 16
@@ -64,14 +68,22 @@ def test_pauses_grow_and_vary_but_stay_below_8_s(server, fetch):
     assert len(set(fetch.naps)) == 8
 
 
-@pytest.mark.parametrize(("asked", "nap"), [("3", 3.0), ("0", 0.0), ("3600", 30.0)])
-def test_the_pause_that_a_server_asks_for_is_kept_up_to_30_s(server, fetch, asked, nap):
+@pytest.mark.parametrize(("asked", "nap"), [("3", 3.0), ("0", 0.0), ("3600", 7.0), ("9" * 9, 7.0)])
+def test_the_pause_that_a_server_asks_for_is_kept_as_long_as_it_may_be_silent(server, fetch, asked, nap):
     url = server.serve("net.tflite", WEIGHTS, status=[429], headers={"Retry-After": asked})
-    fetch(declared("net.tflite", WEIGHTS, url))
+    fetch(declared("net.tflite", WEIGHTS, url), timeout_s=7.0)
     assert fetch.naps == [nap]
 
 
-@pytest.mark.parametrize("asked", ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "soon", "1e9"])
+@pytest.mark.parametrize(("in_s", "least", "most"), [(5, 3.0, 5.0), (9000, 7.0, 7.0), (-9000, 0.0, 0.0)])
+def test_a_pause_may_be_asked_for_until_a_date(server, fetch, in_s, least, most):
+    asked = formatdate(time.time() + in_s, usegmt=True)
+    url = server.serve("net.tflite", WEIGHTS, status=[503], headers={"Retry-After": asked})
+    fetch(declared("net.tflite", WEIGHTS, url), timeout_s=7.0)
+    assert least <= fetch.naps[0] <= most
+
+
+@pytest.mark.parametrize("asked", ["Wed, 99 Foo 2026 07:28:00 GMT", "-1", "soon", "1e9", "9" * 400])
 def test_another_wish_for_a_pause_leaves_ours(server, fetch, asked):
     url = server.serve("net.tflite", WEIGHTS, status=[503], headers={"Retry-After": asked})
     fetch(declared("net.tflite", WEIGHTS, url))
@@ -215,6 +227,45 @@ def test_a_body_that_drips_is_given_up(server, fetch, chunked):
     assert time.monotonic() - started < 2
 
 
+def test_a_chunk_whose_size_drips_is_given_up(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, chunk_size_drip_s=0.02)
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"no answer within 0\.3 s|gave only \d+ bytes"):
+        fetch(declared("net.tflite", WEIGHTS, url), attempts=1, timeout_s=0.3)
+    assert time.monotonic() - started < 2
+
+
+def test_a_drip_after_a_good_beginning_is_given_up(server, fetch):
+    weights = WEIGHTS * 64
+    url = server.serve("net.tflite", weights, body_drip_s=0.02, drips_from=200_000)
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"gave only \d+ bytes"):
+        fetch(declared("net.tflite", weights, url), attempts=1, timeout_s=0.4)
+    assert time.monotonic() - started < 2
+
+
+def test_100_kb_a_second_are_fast_enough(server, fetch):
+    weights = WEIGHTS * 32
+    url = server.serve("net.tflite", weights, body_drip_s=0.01, drip_bytes=1000)
+    assert fetch(declared("net.tflite", weights, url), attempts=1, timeout_s=0.4).read_bytes() == weights
+
+
+def test_a_handshake_that_never_comes_is_given_up(fetch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://localhost:{silent.getsockname()[1]}/net.tflite"
+        started = time.monotonic()
+        with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
+            fetch(declared("net.tflite", WEIGHTS, url), attempts=1, timeout_s=0.3)
+        assert time.monotonic() - started < 2
+
+
+def test_always_silent_servers_are_asked_four_times_at_most(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, silence_s=3.0))
+    with pytest.raises(SourceError, match=r"\(4 attempts\)"):
+        fetch(file, timeout_s=0.1, attempts=9)
+    assert server.asked("net.tflite") == 4
+
+
 def test_redirects_are_followed(server, fetch):
     url = server.serve("final", WEIGHTS)
     for hop in range(10):
@@ -230,8 +281,32 @@ def test_a_relative_redirect_is_followed(server, fetch):
 
 def test_redirects_in_a_circle_end(server, fetch):
     url = server.serve("here", b"", status=[301] * 99, headers={"Location": "/here"})
-    with pytest.raises(SourceError, match="redirects more than 10 times"):
+    with pytest.raises(SourceError, match=f"redirects in a circle: {url} -> {url}"):
         fetch(declared("net.tflite", WEIGHTS, url))
+    assert server.asked("here") == 1
+
+
+def test_a_circle_that_a_cookie_opens_is_followed(server, fetch):
+    said = {"Location": "/here", "Set-Cookie": "seen=1"}
+    url = server.serve("here", WEIGHTS, status=[302], headers=said)
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    assert server.requests[1].headers["Cookie"] == "seen=1"
+
+
+def test_redirects_without_end_end(server, fetch):
+    for hop in range(12):
+        url = f"/{hop + 1}"
+        server.serve(str(hop), b"", status=[302] * 9, headers={"Location": url})
+    with pytest.raises(SourceError, match="redirects more than 10 times"):
+        fetch(declared("net.tflite", WEIGHTS, server.url("0")))
+    assert len(server.requests) == 11
+
+
+def test_slow_redirects_are_given_up_together(server, fetch):
+    for hop in range(9):
+        server.serve(str(hop), b"", status=[302] * 9, headers={"Location": f"/{hop + 1}"}, silence_s=0.3)
+    with pytest.raises(SourceError, match=r"redirects for more than 0\.5 s"):
+        fetch(declared("net.tflite", WEIGHTS, server.url("0")), timeout_s=0.5, attempts=1)
 
 
 @pytest.mark.parametrize("target", ["file:///etc/hostname", "ftp://localhost/net.tflite", "gopher://x"])
@@ -273,6 +348,36 @@ def test_a_proxy_that_is_not_there_is_named(fetch, monkeypatch):
         fetch(declared("net.tflite", WEIGHTS, "http://127.0.0.2/net.tflite"))
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_a_password_is_asked_once(server, fetch, monkeypatch, scheme):
+    monkeypatch.setenv(f"{scheme}_proxy", server.url())
+    target = f"{scheme}://models.invalid/net.tflite"
+    server.answers[target] = server.answers["models.invalid:443"] = Answer(PAGE, status=[407] * 9)
+    with pytest.raises(SourceError, match="407 Proxy Authentication Required") as caught:
+        fetch(declared("net.tflite", WEIGHTS, target))
+    assert len(server.requests) == 1
+    assert "USER:PASSWORD" in caught.value.hint
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_answers_with_a_page_is_no_server(server, fetch, monkeypatch, scheme):
+    monkeypatch.setenv(f"{scheme}_proxy", server.url())
+    target = f"{scheme}://models.invalid/net.tflite"
+    server.answers[target] = server.answers["models.invalid:443"] = Answer(PAGE)
+    with pytest.raises(SourceError, match=r"a web page \(HTML\)|TLS failed|no connection"):
+        fetch(declared("net.tflite", WEIGHTS, target), attempts=1)
+    assert fetch.left() == []
+
+
+def test_a_proxy_whose_tunnel_drips_is_given_up(server, fetch, monkeypatch):
+    monkeypatch.setenv("https_proxy", server.url())
+    server.answers["models.invalid:443"] = Answer(b"", header_drip_s=0.05)
+    started = time.monotonic()
+    with pytest.raises(SourceError):
+        fetch(declared("net.tflite", WEIGHTS, "https://models.invalid/n"), attempts=1, timeout_s=0.3)
+    assert time.monotonic() - started < 2
+
+
 def test_the_users_proxy_is_used(server, fetch, monkeypatch):
     monkeypatch.setenv("http_proxy", server.url())
     server.answers["http://models.invalid/net.tflite"] = Answer(WEIGHTS, early_hints=True)
@@ -280,10 +385,47 @@ def test_the_users_proxy_is_used(server, fetch, monkeypatch):
     assert fetch(file).read_bytes() == WEIGHTS
 
 
-@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-def test_a_body_packed_unasked_is_unpacked(server, fetch, encoding, pack):
-    url = server.serve("net.tflite", pack(WEIGHTS), headers={"Content-Encoding": encoding})
+def bare(body: bytes) -> bytes:
+    """Deflate without zlib's header."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
+
+
+def in_two(body: bytes) -> bytes:
+    return gzip.compress(body[:1000]) + gzip.compress(body[1000:])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("gzip", in_two),
+        ("gzip", lambda body: gzip.compress(body) + bytes(512)),
+        ("deflate", zlib.compress),
+        ("deflate", bare),
+    ],
+    ids=["gzip", "x-gzip", "two members", "padded", "deflate", "bare deflate"],
+)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_packed_unasked_is_unpacked(server, fetch, encoding, pack, chunked):
+    url = server.serve("net", pack(WEIGHTS), headers={"Content-Encoding": encoding}, chunked=chunked)
     assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("pack", [lambda body: body, gzip.compress], ids=["as it is", "packed again"])
+def test_a_packed_file_that_is_called_packed_stays_packed(server, fetch, chunked, pack):
+    body = gzip.compress(WEIGHTS)
+    url = server.serve("n", pack(body), headers={"Content-Encoding": "gzip"}, chunked=chunked)
+    assert fetch(declared("net.tar.gz", body, url)).read_bytes() == body
+
+
+def test_a_packed_body_that_unpacks_to_nothing_for_ever_ends(server, fetch):
+    said = {"Content-Encoding": "gzip"}
+    url = server.serve("n", gzip.compress(b"") * 5000, headers=said, without_length=True, endless=True)
+    with pytest.raises(SizeError, match="more than the expected 4096 bytes"):
+        fetch(declared("net.tflite", WEIGHTS, url))
 
 
 def test_a_packed_body_is_unpacked_no_further_than_declared(server, fetch):
@@ -299,7 +441,7 @@ def test_a_packed_body_is_unpacked_no_further_than_declared(server, fetch):
 
 
 def test_a_packed_body_that_is_none_is_refused(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS, headers={"Content-Encoding": "gzip"})
+    url = server.serve("net.tflite", WEIGHTS + b"!", headers={"Content-Encoding": "gzip"})
     with pytest.raises(SourceError, match="packs the file as gzip, badly"):
         fetch(declared("net.tflite", WEIGHTS, url))
 
@@ -384,3 +526,64 @@ def test_a_redirect_from_https_to_http_is_refused(authority, server, fetch, monk
     with pytest.raises(SourceError, match="from https to http"):
         fetch(declared("net.tflite", WEIGHTS, url))
     assert server.requests == []
+
+
+def test_a_header_is_not_carried_to_where_its_host_redirects(server, fetch):
+    with Server() as other:
+        url = other.serve("net.tflite", WEIGHTS)
+        start = server.serve("start", b"", status=[302], headers={"Location": url})
+        host = start.split("/")[2]
+        fetch(
+            declared("net.tflite", WEIGHTS, start), headers=(Header(host, "Authorization", "Bearer secret"),)
+        )
+        assert server.requests[0].headers["Authorization"] == "Bearer secret"
+        assert other.requests[0].headers["Authorization"] is None
+
+
+def test_netrc_speaks_for_its_machine_and_a_header_before_it(server, fetch, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine localhost login ann password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    url = server.serve("net.tflite", WEIGHTS)
+    moved = server.serve(
+        "moved", b"", status=[302], headers={"Location": url.replace("localhost", "127.0.0.1")}
+    )
+    fetch(declared("net.tflite", WEIGHTS, moved))
+    assert server.requests[0].headers["Authorization"].startswith("Basic ")
+    assert server.requests[1].headers["Authorization"] is None
+    header = Header(url.split("/")[2], "authorization", "Bearer other")
+    fetch(declared("again.tflite", WEIGHTS, url), headers=(header,))
+    assert server.requests[2].headers["Authorization"] == "Bearer other"
+
+
+def test_an_authority_is_named_by_the_means_before_the_environment(authority, fetch, monkeypatch):
+    server, bundle = authority
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle) + ".gone")
+    url = server.serve("net.tflite", WEIGHTS)
+    assert fetch(declared("net.tflite", WEIGHTS, url), ca_bundle=bundle).read_bytes() == WEIGHTS
+
+
+def test_an_authority_is_named_as_openssl_names_it(authority, fetch, monkeypatch):
+    server, bundle = authority
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    url = server.serve("net.tflite", WEIGHTS)
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+
+
+def test_a_bundle_that_is_none_is_named(authority, fetch, tmp_path):
+    server, _ = authority
+    (tmp_path / "nonsense.pem").write_text("nonsense")
+    url = server.serve("net.tflite", WEIGHTS)
+    with pytest.raises(SourceError):
+        fetch(declared("net.tflite", WEIGHTS, url), ca_bundle=tmp_path / "nonsense.pem")
+    assert fetch.naps == []
+
+
+def test_plain_http_from_elsewhere_is_refused_before_a_request(fetch):
+    weak = SourceFile("n.zip", 4, None, (HttpSource("http://models.invalid/n.zip"),), contains=MEMBER)
+    with pytest.raises(SourceError, match=r"models\.invalid/n\.zip: is plain http"):
+        fetch(weak)
+
+
+MEMBER = {"net": Digest("sha1", "0" * 40)}

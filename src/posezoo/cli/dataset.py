@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _get(args: argparse.Namespace) -> int:
     from posezoo.fetch.datasets import DATASETS, download_dataset
-    from posezoo.fetch.means import Means
+    from posezoo.zoo import means_of
 
     if args.name not in DATASETS:
         raise DatasetError(
@@ -131,7 +132,7 @@ def _get(args: argparse.Namespace) -> int:
                 f"{args.name}: {dataset.size / 1e6:.0f} MB are fetched only on these terms",
                 hint=f"posezoo dataset get {args.name} --accept_terms",
             )
-        means = Means(cache_dir=None, attempts=settings.attempts, timeout_s=settings.timeout_s)
+        means = replace(means_of(settings), cache_dir=None, mirrors=())
         files = download_dataset(dataset, folder, means, console, name=args.name)
     answer = {"name": args.name, "folder": str(folder), "files": len(files)}
     print(json.dumps(answer, indent=2) if args.format == "json" else folder)

@@ -55,4 +55,4 @@ def run(args: argparse.Namespace) -> int:
 def _shown(value: Any) -> str:
     """A value in words; a mirror's password is nobody's business."""
     values = value if isinstance(value, tuple) else (value,)
-    return ", ".join(without_secrets(str(each)) for each in values) or "-"
+    return ", ".join(without_secrets(str(each)) for each in values if each is not None) or "-"

@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from posezoo.errors import PosezooError, without_secrets
@@ -93,10 +93,19 @@ def _report_bug() -> int:
     with tempfile.NamedTemporaryFile(
         "w", prefix="posezoo-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
-        log.write(without_secrets(f"posezoo {' '.join(sys.argv[1:])}\n\n{trace}"))
+        log.write(without_secrets(f"posezoo {' '.join(_shown(sys.argv[1:]))}\n\n{trace}"))
     say(f"error: a bug in posezoo: {trace.strip().splitlines()[-1]}")
     say(f"  hint: what happened is written to {log.name}: please report it")
     return 3
+
+
+def _shown(arguments: Sequence[str]) -> Iterator[str]:
+    """A command line without what --header says."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        if before == "--header":
+            yield "***"
+        else:
+            yield "--header=***" if argument.startswith("--header=") else argument
 
 
 @contextlib.contextmanager

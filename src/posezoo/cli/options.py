@@ -157,8 +157,30 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
 
 def add_patience(parser: argparse.ArgumentParser) -> None:
     """How long a server is waited for."""
-    parser.add_argument("--attempts", type=_setting("attempts"), metavar="N", help=KINDS["attempts"].help)
-    parser.add_argument("--timeout_s", type=_setting("timeout_s"), metavar="S", help=KINDS["timeout_s"].help)
+    parser.add_argument(
+        "--attempts", "--num_attempts", type=_setting("attempts"), metavar="N", help=KINDS["attempts"].help
+    )
+    add_network(parser)
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """How servers are talked to."""
+    parser.add_argument(
+        "--stall_timeout",
+        type=_setting("stall_timeout"),
+        metavar="SECONDS",
+        help=f"{KINDS['stall_timeout'].help} (default: 30)",
+    )
+    parser.add_argument(
+        "--header",
+        action="append",
+        metavar="HOST=NAME: VALUE",
+        help=f"{KINDS['header'].help.removesuffix(' (HOST=NAME: VALUE)')}; may be given several times; "
+        "POSEZOO_HEADER keeps it out of the list of processes",
+    )
+    parser.add_argument("--ca_bundle", type=Path, metavar="FILE", help=KINDS["ca_bundle"].help)
+    for name in ("allow_http", "allow_private_redirects"):
+        parser.add_argument(f"--{name}", action="store_true", default=None, help=KINDS[name].help)
 
 
 def add_lock(parser: argparse.ArgumentParser) -> None:

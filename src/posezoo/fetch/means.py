@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from posezoo.headers import Header
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 
 #: The file of the model, its size in bytes and its SHA-384.
@@ -24,6 +25,11 @@ class Means:
         first_use: told what a file without a pin held, and where that is remembered from then on; None
             where no source may be trusted so far.
         timeout_s: how long a server may take to accept a connection, to answer, and to go on answering.
+        headers: what is sent to single hosts.
+        ca_bundle: who may vouch for servers (PEM); None for what REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or
+            SSL_CERT_FILE name, else the usual authorities.
+        allow_http: take files that no SHA-256 or SHA-384 pins over plain http too.
+        allow_private_redirects: follow a redirect from a public name to an address of this network.
     """
 
     cache_dir: Path | None
@@ -31,3 +37,7 @@ class Means:
     attempts: int = 5
     timeout_s: float = 30.0
     first_use: FirstUse | None = None
+    headers: tuple[Header, ...] = ()
+    ca_bundle: Path | None = None
+    allow_http: bool = False
+    allow_private_redirects: bool = False

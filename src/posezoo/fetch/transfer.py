@@ -43,7 +43,6 @@ from posezoo.spec.model import Digest, SourceFile
 # The first pause and the longest; a pause that the server asks for may be longer than ours.
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 8.0
-LONGEST_ASKED_PAUSE_S = 30.0
 
 # Ten lines a second are enough for any eye and any log.
 _PROGRESS_EVERY_S = 0.1
@@ -158,7 +157,7 @@ def _ask(
             if attempt >= allowed:
                 tries = f" ({attempt} attempts)" if attempt > 1 else ""
                 raise SourceError(f"{error.problem}{tries}", hint=error.hint, temporary=True) from error
-            pause_s = _pause(attempt, error.wait_s)
+            pause_s = _pause(attempt, error.wait_s, errand.means.timeout_s)
             errand.warn(
                 f"{file.name}: {origin.name}: {error.problem}; "
                 f"attempt {attempt + 1} of {allowed} in {pause_s:.1f} s"
@@ -207,9 +206,10 @@ def _rest(file: SourceFile, origin: Origin, held: Held) -> AbstractContextManage
     return origin.open(held if held.source == origin.name else replace(held, etag=""))
 
 
-def _pause(attempt: int, asked_s: float | None) -> float:
+def _pause(attempt: int, asked_s: float | None, patience_s: float) -> float:
+    """Seconds before the next attempt; a server is granted no longer pause than it may be silent."""
     if asked_s is not None:
-        return min(asked_s, LONGEST_ASKED_PAUSE_S)
+        return min(asked_s, patience_s)
     longest = min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)
     return longest * random.uniform(0.5, 1.0)  # so that many clients do not come back at one moment
 

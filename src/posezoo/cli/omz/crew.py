@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 Check = Callable[[], None]
 
 # How long the workers have to clean up after ^C; one that waits for a server is left behind.
-_LAST_SECONDS = 1.0
+_LAST_SECONDS = 0.2
 
 
 class Stopped(BaseException):

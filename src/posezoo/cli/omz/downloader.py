@@ -35,6 +35,11 @@ DIFFERENCES = {
     "--mirror": "new",
     "--num_attempts": "5 in place of 1: a source that fails for a moment is asked again after 0.5 to 8 s "
     "(10 s there); a 404 is not asked again",
+    "--stall_timeout": "new: there a server that goes silent, or gives a byte now and then, is waited for",
+    "--header": "new: `~/.netrc` works too, as there",
+    "--ca_bundle": "new; REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE work too",
+    "--allow_http": "new: there plain http is good enough for everything",
+    "--allow_private_redirects": "new: there every redirect is followed",
     "--progress_format": "every end carries a reason where it was not successful; file events are told for "
     "files that are here already, beside model_file_up_to_date or model_file_retrieved",
     "--jobs": "the lines of one model stay together",
@@ -80,6 +85,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how often to ask a source that fails for a moment (default: 5)",
     )
+    options.add_network(parser)
     parser.add_argument(
         "--progress_format", choices=("text", "json"), default="text", help="how to tell what happens"
     )
@@ -98,7 +104,16 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     output_dir = args.output_dir or Path.cwd()
     mirrors = tuple(args.mirror) if args.mirror else None
     said = contract.settings_of(
-        args, cache_dir=args.cache_dir, attempts=args.num_attempts, mirror=mirrors, lock=args.lock
+        args,
+        cache_dir=args.cache_dir,
+        attempts=args.num_attempts,
+        mirror=mirrors,
+        lock=args.lock,
+        stall_timeout=args.stall_timeout,
+        header=tuple(args.header) if args.header else None,
+        ca_bundle=args.ca_bundle,
+        allow_http=args.allow_http,
+        allow_private_redirects=args.allow_private_redirects,
     )
     settings = resolve(said)
     registry = open_registry(settings.models_dir)

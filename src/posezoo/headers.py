@@ -1,0 +1,53 @@
+"""Lines that are sent with each request to one host, and whose values are never shown."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+_FORM = re.compile(r"(?P<host>[\w.-]+(?::\d{1,5})?|\[[\da-fA-F:.]+\](?::\d{1,5})?)=(?P<line>.+)", re.ASCII)
+_LINE = re.compile(r"(?P<name>[!#$%&'*+.^_`|~\w-]+):\s*(?P<value>[ -~]*[!-~])", re.ASCII)  # RFC 9110, 5.1
+_PORTS = {"https": 443, "http": 80}
+
+
+class Header:
+    """A line for one host: a secret, mostly.
+
+    Args:
+        host: ``example.org``, or ``example.org:8443`` for another port than that of https or http.
+        name: ``Authorization``, say.
+        value: what is sent, and never shown.
+    """
+
+    __slots__ = ("host", "name", "value")
+
+    def __init__(self, host: str, name: str, value: str) -> None:
+        self.host, self.name, self.value = host, name, value
+
+    def __repr__(self) -> str:
+        return f"{self.host}={self.name}: ***"
+
+    def goes_to(self, url: str) -> bool:
+        """Whether an address is on its host, at its port."""
+        try:
+            address, own = urlsplit(url), urlsplit(f"//{self.host}")
+            usual = _PORTS.get(address.scheme)
+            return own.hostname == address.hostname and (own.port or usual) == (address.port or usual)
+        except ValueError:
+            return False
+
+
+def parse_header(text: str) -> Header:
+    """``HOST=NAME: VALUE``, as users write it.
+
+    >>> parse_header("example.org=Authorization: Bearer 1234")
+    example.org=Authorization: ***
+
+    Raises:
+        ValueError: it has another form; the message does not repeat it.
+    """
+    form = _FORM.fullmatch(text.strip())
+    line = _LINE.fullmatch(form["line"].strip()) if form else None
+    if form is None or line is None:
+        raise ValueError("expected HOST=NAME: VALUE, such as example.org=Authorization: Bearer ...")
+    return Header(form["host"], line["name"], line["value"])

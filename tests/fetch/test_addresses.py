@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import pytest
+
+from fakes.files import declared
+from posezoo.errors import SourceError
+from posezoo.fetch.addresses import refuse_address, refuse_redirect
+from posezoo.fetch.means import Means
+from posezoo.headers import Header
+from posezoo.spec.model import Digest, SourceFile
+
+PINNED = declared("net.tflite", b"net")
+BY_MEMBER = SourceFile("net.zip", 3, None, (), contains={"net": Digest("sha1", "0" * 40)})
+PRIVATE = (
+    "localhost",
+    "LOCALHOST.",
+    "a.localhost",
+    "127.0.0.1",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+    "0177.0.0.1",
+    "10.0.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "0.0.0.0",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[fe80::1%25eth0]",
+    "[fd00::1]",
+)
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+@pytest.mark.parametrize("sender", ["example.org", "8.8.8.8"])
+def test_a_public_name_leads_to_no_private_address_unless_that_is_allowed(host, sender):
+    url, target = f"https://{sender}/net", f"https://ann:secret@{host}/net"
+    with pytest.raises(SourceError, match="of this machine or network") as caught:
+        refuse_redirect(url, target, Means(None), by_proxy=False)
+    assert "--allow_private_redirects" in caught.value.hint
+    assert "secret" not in caught.value.problem
+    refuse_redirect(url, target, Means(None, allow_private_redirects=True), by_proxy=False)
+    refuse_redirect(url, target, Means(None), by_proxy=True)
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_a_private_address_leads_where_it_likes(host):
+    for target in ("127.0.0.1", "8.8.8.8", "example.org"):
+        refuse_redirect(f"http://{host}/net", f"http://{target}/net", Means(None), by_proxy=False)
+
+
+@pytest.mark.parametrize(
+    "host", ["example.org", "8.8.8.8", "[2606:4700::1]", "10.example.org", "abc", "fade.de"]
+)
+def test_a_public_name_leads_to_other_public_names(host):
+    refuse_redirect("https://cdn.example.org/net", f"https://{host}/net", Means(None), by_proxy=False)
+
+
+def test_nothing_leads_from_https_to_http_whatever_is_allowed():
+    means = Means(None, allow_http=True, allow_private_redirects=True)
+    with pytest.raises(SourceError, match="from https to http"):
+        refuse_redirect("https://example.org/", "HTTP://example.org/", means, by_proxy=True)
+
+
+def test_plain_http_is_for_files_with_a_digest_and_for_this_machine():
+    refuse_address("http://example.org/net", PINNED, Means(None))
+    refuse_address("http://127.0.0.1:8000/net", BY_MEMBER, Means(None))
+    refuse_address("https://example.org/net", BY_MEMBER, Means(None))
+    refuse_address("http://example.org/net", BY_MEMBER, Means(None, allow_http=True))
+    for host in ("example.org", "10.0.0.1", "localhost.example.org"):
+        with pytest.raises(SourceError, match="is plain http") as caught:
+            refuse_address(f"http://{host}/net", BY_MEMBER, Means(None))
+        assert "--allow_http" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("host", "url", "goes"),
+    [
+        ("example.org", "https://example.org/net", True),
+        ("Example.org", "https://example.ORG:443/net", True),
+        ("example.org:8443", "https://example.org:8443/net", True),
+        ("example.org", "https://example.org:8443/net", False),
+        ("example.org:8443", "https://example.org/net", False),
+        ("example.org", "https://cdn.example.org/net", False),
+        ("example.org", "https://example.org.evil.net/net", False),
+        ("example.org", "https://example.org@evil.net/net", False),
+        ("[::1]:80", "http://[::1]/net", True),
+    ],
+)
+def test_a_header_goes_to_its_host_alone(host, url, goes):
+    assert Header(host, "Authorization", "Bearer x").goes_to(url) is goes
+
+
+def test_a_header_never_shows_its_value():
+    header = Header("example.org", "X-Key", "opensesame")
+    assert "opensesame" not in f"{header} {header!r} {Means(None, headers=(header,))!r}"
