@@ -192,6 +192,17 @@ class ModelShiftMeasured(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelAccuracyHeld(Event):
+    """COCO's AP before and after quantization, 0..1, on photos that were not calibrated on."""
+
+    model: str
+    precision: str
+    ap_fp32: float
+    ap_int8: float
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
 class LayerNoise:
     """What quantization does to one layer's output, as a share of the FP32 output's root mean square.
 

@@ -335,6 +335,8 @@ class Zoo:
         target_device: str = "ANY",
         force: bool = False,
         compare: bool = False,
+        annotations: Path | None = None,
+        max_drop: float | None = None,
         listener: Listener = ignore,
     ) -> Quantized:
         """A model's INT8 IR, from its FP32 IR that is there; arguments as ``quantize`` has them.
@@ -347,6 +349,8 @@ class Zoo:
             target_device: what it shall run on.
             force: quantize again what is up to date.
             compare: tell what quantization does to each layer.
+            annotations: of people in the photos: AP before and after is told, too.
+            max_drop: by how much AP may drop, 0..1.
             listener: told what happens.
 
         Raises:
@@ -362,6 +366,8 @@ class Zoo:
             target_device=target_device,
             force=force,
             compare=compare,
+            annotations=annotations,
+            max_drop=max_drop,
             listener=listener,
         )
 
@@ -403,6 +409,7 @@ class Zoo:
         output_dir: Path | None = None,
         target_device: str = "ANY",
         force: bool = False,
+        max_drop: float | None = None,
     ) -> tuple[QuantizationStep, ...]:
         """What ``quantize`` would do; touches nothing.
 
@@ -412,7 +419,7 @@ class Zoo:
         from posezoo.quantize import plan
 
         subject, layout = self._subject(spec), self._beside(output_dir)
-        return plan(subject, layout, dataset_dir, precisions, target_device, force=force)
+        return plan(subject, layout, dataset_dir, precisions, target_device, force=force, max_drop=max_drop)
 
     def why_not_quantized(self, spec: ModelSpec) -> str:
         """Why a model cannot be quantized, whatever is there; empty where it can."""

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from posezoo import events
-from posezoo.cli.quantization import shift_in_words, worst_layers
+from posezoo.cli.quantization import accuracy_in_words, shift_in_words, worst_layers
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class Console:
                 self._calibrated(event)
             case events.ModelShiftMeasured():
                 self.say(f"{event.model}: {shift_in_words(event)}")
+            case events.ModelAccuracyHeld():
+                self.say(f"{event.model}: {accuracy_in_words(event)}")
             case events.ModelLayersCompared():
                 for line in worst_layers(event.layers):
                     self.say(line)

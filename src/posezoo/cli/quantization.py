@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from posezoo.events import LayerNoise, ModelShiftMeasured
+from posezoo.events import LayerNoise, ModelAccuracyHeld, ModelShiftMeasured
 
 #: So many of the layers that quantization harms most are shown.
 WORST = 12
@@ -17,6 +17,14 @@ def shift_in_words(event: ModelShiftMeasured) -> str:
         f"({event.max_shift_px:g} allowed), nine of ten by less than {event.shift_p90_px:.2f}; it finds "
         f"{event.found_int8} people, FP32 {event.found_fp32}: {event.agreement:.0%} agreement "
         f"({event.min_agreement:.0%} needed)"
+    )
+
+
+def accuracy_in_words(event: ModelAccuracyHeld) -> str:
+    """AP before and after, in one line."""
+    return (
+        f"{event.precision} has AP {event.ap_int8:.3f}, FP32 {event.ap_fp32:.3f}, "
+        f"on the {event.people} people in photos kept apart"
     )
 
 

@@ -41,6 +41,19 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         help="FP16-INT8, FP32-INT8: how what stays in floating point is stored (default: FP16-INT8)",
     )
     parser.add_argument(
+        "--annotations",
+        type=Path,
+        metavar="FILE",
+        help="of people in the photos, in COCO's format: tell AP before and after, of those kept apart",
+    )
+    parser.add_argument(
+        "--max_drop",
+        type=_share,
+        metavar="D",
+        help="with --annotations: by how much AP may drop, as 0.01; layers go back to floating point until "
+        "it drops no more",
+    )
+    parser.add_argument(
         "--layers", action="store_true", help="show which layers are harmed most, even where all is well"
     )
     parser.add_argument(
@@ -79,6 +92,8 @@ def add_quantization(parser: argparse.ArgumentParser, model_dir: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Quantize, and print the paths of the IR."""
     require_photos(args.parser, args)
+    if args.max_drop is not None and args.annotations is None:
+        args.parser.error("--max_drop goes with --annotations")
     from dataclasses import replace
 
     from posezoo.zoo import open_zoo
@@ -99,6 +114,8 @@ def run(args: argparse.Namespace) -> int:
             target_device=args.target_device,
             force=args.force,
             compare=args.layers,
+            annotations=args.annotations,
+            max_drop=args.max_drop,
             listener=console,
         )
         zoo.write_card(spec, args.output_dir)
@@ -114,6 +131,17 @@ def run(args: argparse.Namespace) -> int:
         report = jobs.for_each(selection, work, console)
     report.print(args.format)
     return report.exit_code
+
+
+def _share(text: str) -> float:
+    """An argparse type: a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
+    return value
 
 
 def _held(zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -147,6 +175,7 @@ def planned(
         output_dir=args.output_dir,
         target_device=args.target_device,
         force=args.force,
+        max_drop=getattr(args, "max_drop", None),  # Open Model Zoo's command has no such flag
     )
 
 

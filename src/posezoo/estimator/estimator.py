@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from posezoo.errors import InferenceError
-from posezoo.estimator.pipeline import Pipeline, asked_of, follow, follow_together
+from posezoo.estimator.pipeline import Answer, Pipeline, asked_of, follow, follow_together, follow_with
 from posezoo.estimator.stream import Item, Stream
 from posezoo.estimator.top_down import TopDown
 from posezoo.images import as_bgr
@@ -106,6 +106,16 @@ class Estimator:
             image: from an item to its image, as for a call and BGR; called in other threads.
         """
         return Stream(items, lambda item: self(image(item)), self.requests)
+
+    def answered(self, answer: Answer, place: int = -1) -> Callable[[object], list[Pose]]:
+        """The same model, for one of whose networks somebody else answers: another precision of it, say.
+
+        Args:
+            answer: from what the network would be asked, uint8 (1, height, width, 3), BGR, to its outputs.
+            place: of the network among those of the model, in the order they run in.
+        """
+        network = self._pipeline.networks[place]
+        return lambda image: follow_with(self._pipeline(as_bgr(image)), network, answer)
 
     def asks(self, image: object, place: int = 0) -> list[Mapping[str, Array]]:
         """What one of the networks is asked about an image: what calibrates it, say.

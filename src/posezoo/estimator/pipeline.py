@@ -6,7 +6,7 @@ whether to infer now, elsewhere, or for several images at once.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -103,6 +103,28 @@ def asked_of(network: Network, pipeline: Pipeline, image: Image) -> list[Mapping
             except StopIteration:
                 break
     return asked
+
+
+#: From arrays by input name to outputs by name: what stands in for a network.
+Answer = Callable[[Mapping[str, Array]], Outputs]
+
+
+def follow_with(steps: Steps, network: Network, answer: Answer) -> list[Pose]:
+    """Carry out the steps; one of the networks is not asked, since somebody else answers for it.
+
+    Raises:
+        InferenceError: a device fails.
+    """
+    try:
+        ask = next(steps)
+        while True:
+            if ask.network is network:
+                ask = steps.send(answer(ask.inputs))
+            else:
+                with ask.network.answer(ask.inputs) as outputs:
+                    ask = steps.send(outputs)
+    except StopIteration as done:
+        return list(done.value)
 
 
 def follow(steps: Steps) -> list[Pose]:

@@ -8,11 +8,11 @@ arXiv:2002.08679).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import MissingPackageError, QuantizationError, require
 from posezoo.inference import Array
@@ -20,6 +20,9 @@ from posezoo.openvino_runtime import openvino, reason_of
 from posezoo.quantize.samples import Sample
 from posezoo.spec.model import InFloat, Quantization
 from posezoo.versions import nncf_misfit
+
+if TYPE_CHECKING:
+    from posezoo.quantize.accuracy import Judge
 
 #: Told with every sample: how many of them have been through the network, and how many there are.
 Progress = Callable[[int, int], None]
@@ -32,6 +35,7 @@ def compress(
     *,
     target_device: str = "ANY",
     progress: Progress = lambda done, of: None,
+    judge: Judge | None = None,
 ) -> Any:
     """The same network with INT8 weights and activations.
 
@@ -41,6 +45,7 @@ def compress(
         settings: how.
         target_device: what it shall run on, one of ``spec.quantization.TARGET_DEVICES``.
         progress: is told of each sample.
+        judge: where it says how far AP may drop, layers go back to floating point until it drops no more.
 
     Returns:
         An ``openvino.Model``.
@@ -57,19 +62,37 @@ def compress(
         progress(number, len(samples))
         return sample.inputs()
 
+    how = {
+        "preset": nncf.QuantizationPreset(settings.preset),
+        "target_device": nncf.TargetDevice(target_device),
+        "subset_size": len(samples),
+        "model_type": nncf.ModelType(settings.model_type) if settings.model_type else None,
+        "ignored_scope": nncf.IgnoredScope(names=in_float, validate=False),
+    }
+    calibration = nncf.Dataset(list(enumerate(samples, 1)), shown)
     with _quiet(nncf):
         try:
-            return nncf.quantize(
-                network,
-                nncf.Dataset(list(enumerate(samples, 1)), shown),
-                preset=nncf.QuantizationPreset(settings.preset),
-                target_device=nncf.TargetDevice(target_device),
-                subset_size=len(samples),
-                model_type=nncf.ModelType(settings.model_type) if settings.model_type else None,
-                ignored_scope=nncf.IgnoredScope(names=in_float, validate=False),
-            )
+            if judge is None or judge.max_drop is None:
+                return nncf.quantize(network, calibration, **how)
+            return _controlled(nncf, network, calibration, judge, how)
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
             raise QuantizationError(f"NNCF cannot quantize it: {reason_of(error)}") from error
+
+
+def _controlled(
+    nncf: ModuleType, network: Any, calibration: Any, judge: Judge, how: Mapping[str, Any]
+) -> Any:
+    """Quantized as far as AP allows, by NNCF's accuracy control."""
+
+    def validate(compiled: Any, numbers: Iterable[int]) -> tuple[float, None]:
+        wanted = set(numbers)
+        others = {picture.id for picture in judge.dataset.pictures if picture.id not in wanted}
+        return judge.ap(compiled, judge.dataset.without(others)), None
+
+    pictures = nncf.Dataset([picture.id for picture in judge.dataset.pictures])
+    return nncf.quantize_with_accuracy_control(
+        network, calibration, pictures, validate, max_drop=judge.max_drop, **how
+    )
 
 
 def names_in_float(network: Any, kept: Sequence[InFloat]) -> list[str]:

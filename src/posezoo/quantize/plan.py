@@ -56,6 +56,7 @@ def plan(
     target_device: str = "ANY",
     *,
     force: bool = False,
+    max_drop: float | None = None,
 ) -> tuple[Step, ...]:
     """What ``quantize`` would do with the same arguments; touches nothing and imports no NNCF.
 
@@ -63,7 +64,7 @@ def plan(
         QuantizationError: the photos do not do, or as ``steps_of``.
     """
     photos = choose(dataset_dir, subject.settings.subset_size)
-    return steps_of(subject, layout, photos, precisions, target_device, force=force)
+    return steps_of(subject, layout, photos, precisions, target_device, force=force, max_drop=max_drop)
 
 
 def steps_of(
@@ -74,6 +75,7 @@ def steps_of(
     target_device: str,
     *,
     force: bool = False,
+    max_drop: float | None = None,
 ) -> tuple[Step, ...]:
     """One step for each precision; touches nothing.
 
@@ -81,7 +83,7 @@ def steps_of(
         QuantizationError: a precision is none of ``PRECISIONS``, or the place is that of an IR that the
             model's publisher made.
     """
-    key = key_of(subject, photos, target_device)
+    key = key_of(subject, photos, target_device, max_drop)
     steps = []
     for precision in dict.fromkeys(precisions):
         if precision not in PRECISIONS:
@@ -93,12 +95,15 @@ def steps_of(
     return tuple(steps)
 
 
-def key_of(subject: Subject, photos: Photos, target_device: str) -> dict[str, Any]:
+def key_of(
+    subject: Subject, photos: Photos, target_device: str, max_drop: float | None = None
+) -> dict[str, Any]:
     """Everything that decides the bytes of an INT8 IR, in JSON's types."""
     quantization = {
         "settings": asdict(subject.settings),
         "target_device": target_device,
         "photos": photos.digest,
+        "max_drop": max_drop,
         "fp32": [files.digest_of(subject.xml.with_suffix(suffix)).value for suffix in provenance.SUFFIXES],
         "nncf": package_version("nncf"),
     }

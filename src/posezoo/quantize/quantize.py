@@ -15,6 +15,7 @@ from posezoo.convert.working_folder import remove_abandoned, working_folder
 from posezoo.errors import InferenceError, PosezooError, QuantizationError
 from posezoo.events import (
     Listener,
+    ModelAccuracyHeld,
     ModelCalibrationProgress,
     ModelConversionUpToDate,
     ModelLayersCompared,
@@ -24,6 +25,7 @@ from posezoo.events import (
 )
 from posezoo.layout import Layout
 from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.quantize.accuracy import Judge, judge
 from posezoo.quantize.compression import compress
 from posezoo.quantize.layers import compare_layers
 from posezoo.quantize.measure import measure, readings, told, why_not_published
@@ -59,6 +61,8 @@ def quantize(
     target_device: str = "ANY",
     force: bool = False,
     compare: bool = False,
+    annotations: Path | None = None,
+    max_drop: float | None = None,
     listener: Listener = ignore,
 ) -> Quantized:
     """The INT8 IR of a model whose FP32 IR is there; those that are up to date are left alone.
@@ -74,6 +78,9 @@ def quantize(
         target_device: what it shall run on: one of ``spec.quantization.TARGET_DEVICES``.
         force: quantize again what is up to date.
         compare: tell what quantization does to each layer, even where nothing is wrong.
+        annotations: of people in the photos, in COCO's format: AP before and after is told, too, of those
+            photos that are kept apart.
+        max_drop: by how much AP may drop, 0..1; layers go back to floating point until it drops no more.
         listener: is told what happens.
 
     Raises:
@@ -86,7 +93,7 @@ def quantize(
     name, spec = subject.spec.full_name, subject.spec
     refuse(spec, subject.model)
     photos = choose(dataset_dir, subject.settings.subset_size)
-    steps = steps_of(subject, layout, photos, precisions, target_device, force=force)
+    steps = steps_of(subject, layout, photos, precisions, target_device, force=force, max_drop=max_drop)
     if done := tuple(step.precision for step in steps if step.is_done):
         listener(ModelConversionUpToDate(name, done))
     shifts: Mapping[Precision, Shift] = {}
@@ -95,7 +102,8 @@ def quantize(
         numbers = len(photos.calibration), len(photos.measured)
         listener(ModelQuantizationBegin(name, tuple(step.precision for step in due), *numbers))
         try:
-            shifts = _make(subject, layout, due, photos, target_device, compare, listener)
+            referee = _judge(subject, annotations, dataset_dir, photos, max_drop)
+            shifts = _make(subject, layout, due, photos, target_device, compare, referee, listener)
         except PosezooError as error:
             listener(ModelQuantizationEnd(name, False, error.problem))
             raise
@@ -139,7 +147,18 @@ class _Job:
     fp32: Sequence[Reading]  # what FP32 finds in the samples to measure on
     target_device: str
     compare: bool
+    judge: Judge | None
     listener: Listener
+
+
+def _judge(
+    subject: Subject, annotations: Path | None, folder: Path, photos: Photos, max_drop: float | None
+) -> Judge | None:
+    if annotations is None:
+        if max_drop is not None:
+            raise QuantizationError("max_drop needs annotations of the photos", hint="--annotations FILE")
+        return None
+    return judge(subject, annotations, folder, photos, max_drop)
 
 
 def _make(
@@ -149,12 +168,14 @@ def _make(
     photos: Photos,
     target_device: str,
     compare: bool,
+    referee: Judge | None,
     listener: Listener,
 ) -> dict[Precision, Shift]:
     samples, read = gather(subject, photos, listener=listener), reader_of(subject)
     fp32 = readings(subject.xml, samples.measured, read)
-    job = _Job(subject, samples, read, fp32, target_device, compare, listener)
-    key = key_of(subject, photos, target_device)["quantization"]
+    job = _Job(subject, samples, read, fp32, target_device, compare, referee, listener)
+    max_drop = referee.max_drop if referee is not None else None
+    key = key_of(subject, photos, target_device, max_drop)["quantization"]
     with working_folder(layout.model(subject.spec)) as folder:
         # Nothing is replaced unless all of them are good.
         made = {step: _quantized(job, step, folder / step.precision) for step in steps}
@@ -176,19 +197,32 @@ def _quantized(job: _Job, step: Step, folder: Path) -> tuple[Path, Shift]:
         subject.settings,
         target_device=job.target_device,
         progress=lambda done, of: job.listener(ModelCalibrationProgress(name, done, of)),
+        judge=job.judge,
     )
     as_compressed = network.clone()  # with the layers' names in the FP32 IR
     ir.finish(network, subject.spec, subject.decoder)
     xml = ir.write(network, folder / step.xml.name, step.precision)
     shift = measure(subject, xml, job.samples.measured, job.fp32, job.read)
     job.listener(told(subject, step.precision, shift))
-    problem = why_not_published(subject, step.precision, shift)
+    problem = why_not_published(subject, step.precision, shift) or _why_worse(job, step.precision, xml)
     if problem or job.compare:
         layers = compare_layers(_fp32(subject), as_compressed, job.samples.measured[:COMPARED])
         job.listener(ModelLayersCompared(name, layers))
     if problem:
         raise QuantizationError(problem, hint=_HINT)
     return xml, shift
+
+
+def _why_worse(job: _Job, precision: Precision, xml: Path) -> str:
+    """Tell AP before and after, where photos are annotated; why that will not do, else nothing."""
+    if job.judge is None:
+        return ""
+    before, after = job.judge.ap_of(job.subject.xml), job.judge.ap_of(xml)
+    name, most = job.subject.spec.full_name, job.judge.max_drop
+    job.listener(ModelAccuracyHeld(name, precision, before, after, job.judge.people()))
+    if most is None or before - after <= most:
+        return ""
+    return f"{name}: {precision} drops AP from {before:.3f} to {after:.3f}, by {most:g} it may"
 
 
 def _stored(network: Any, precision: Precision, folder: Path) -> Any:

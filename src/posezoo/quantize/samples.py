@@ -10,13 +10,14 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posezoo import files, images
 from posezoo.errors import ImageError, QuantizationError
-from posezoo.estimator import load
+from posezoo.estimator import Estimator, load
 from posezoo.events import Listener, Warned, ignore
 from posezoo.inference import Array
 from posezoo.pose.letterbox import Image
@@ -172,6 +173,16 @@ def _readable(paths: Sequence[Path], listener: Listener) -> Iterator[Image]:
             listener(Warned(f"left out: {error.problem}"))
 
 
+def estimator_of(subject: Subject, **options: Any) -> Estimator:
+    """The model in FP32, with who finds people for it; options are the decoder's.
+
+    Raises:
+        InferenceError: an FP32 IR cannot be run, or nothing here runs the model's pipeline.
+    """
+    estimator = load(subject.model, subject.irs, **options)
+    return estimator if subject.detector is None else estimator.with_detector(load(*subject.detector))
+
+
 def asker(subject: Subject) -> Asker:
     """What says how a network is shown a photo.
 
@@ -184,9 +195,7 @@ def asker(subject: Subject) -> Asker:
             hint="declare inputs in its model.yml",
         )
     port = subject.spec.inputs[0]
-    estimator = load(subject.model, subject.irs)
-    if subject.detector is not None:
-        estimator = estimator.with_detector(load(*subject.detector))
+    estimator = estimator_of(subject)
     return lambda image: [
         Sample(picture, port) for asked in estimator.asks(image, subject.place) for picture in asked.values()
     ]
