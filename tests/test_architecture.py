@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
     "card": SPEC | {"files", "layout", "registry", "pose", "provenance", "measured"},
     "quantize": SPEC
     | {"files", "layout", "openvino_runtime", "provenance", "images", "pose", "inference", "estimator"}
-    | {"convert", "coco", "evaluation"},
+    | {"convert", "coco", "evaluation", "measured"},
     "verify": SPEC
     | {"files", "layout", "registry", "pose", "provenance", "measured"}
     | {"fetch", "convert", "card", "networks"},

@@ -47,6 +47,17 @@ KINDS: Mapping[str, Kind] = {
     "complexity": Kind({"gflops": 1e9, "mparams": 1e9}, any_weights=True),
     # COCO's ten figures, as shares, and two more of boxes; the mean error of 3D joints.
     "accuracy": Kind({**dict.fromkeys((*_COCO, "APs", "ARs"), 1.0), "MPJPE_mm": 1e4}),
+    # How far INT8 lies from FP32, in pixels of the input, and how many people either found.
+    "quantization": Kind(
+        {
+            "shift_p50_px": 1e4,
+            "shift_p90_px": 1e4,
+            "found_fp32": 1e6,
+            "found_int8": 1e6,
+            "agreement": 1.0,
+            "bin_share": 1.0,
+        }
+    ),
     "speed": Kind(
         dict.fromkeys(
             (

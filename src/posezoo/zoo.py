@@ -371,6 +371,12 @@ class Zoo:
             listener=listener,
         )
 
+    def shift_measurements(self, spec: ModelSpec, quantized: Quantized) -> list[dict[str, Any]]:
+        """What ``quantize`` measured, in the form of a file that ``posezoo record`` takes."""
+        from posezoo.quantize import measurements
+
+        return measurements(self._subject(spec), quantized)
+
     def hold_against_fp32(
         self,
         spec: ModelSpec,

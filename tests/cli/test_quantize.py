@@ -67,6 +67,16 @@ def test_beside_the_fp32_ir_unless_another_folder_is_named(place):
     assert ended.stderr == ""
 
 
+def test_a_report_can_be_recorded(place, tmp_path):
+    file = tmp_path / "shift.json"
+    assert posezoo("quantize", "seeker", *place.flags, "--report", file).returncode == 0
+    ended = posezoo("record", file, "--models_dir", place.root / "registry")
+    assert ended.returncode == 0, ended.stderr
+    (recorded,) = (place.root / "registry").rglob("measured.yml")
+    assert "quantization:\n  - precision: FP16-INT8\n" in recorded.read_text()
+    assert "agreement: 1.0" in recorded.read_text()
+
+
 def test_a_dry_run_says_what_would_be_done(place):
     ended = posezoo("quantize", "seeker", *place.flags, "--dry_run")
     xml = place.xml(place.root / "models")

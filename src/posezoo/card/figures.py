@@ -9,7 +9,7 @@ from posezoo.measured import KINDS, WEIGHTS, Measurement, Scalar, measured_of
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
 #: What a section of each kind is called; complexity stands in the specification.
-TITLES = {"accuracy": "Measured Accuracy", "speed": "Performance"}
+TITLES = {"accuracy": "Measured Accuracy", "quantization": "Quantization to INT8", "speed": "Performance"}
 
 COSTS = {"gflops": "GFLOPs", "mparams": "MParams"}
 

@@ -54,6 +54,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         "it drops no more",
     )
     parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="write what was measured as JSON, for posezoo record"
+    )
+    parser.add_argument(
         "--layers", action="store_true", help="show which layers are harmed most, even where all is well"
     )
     parser.add_argument(
@@ -94,12 +97,16 @@ def run(args: argparse.Namespace) -> int:
     require_photos(args.parser, args)
     if args.max_drop is not None and args.annotations is None:
         args.parser.error("--max_drop goes with --annotations")
+    import json
     from dataclasses import replace
 
+    from posezoo.files import write_whole
     from posezoo.zoo import open_zoo
 
     settings = options.settings_of(args, output_dir=args.model_dir)
     zoo = open_zoo(settings)
+
+    found: list[dict[str, Any]] = []
 
     def work(spec: ModelSpec) -> dict[str, Any]:
         if args.dry_run:
@@ -120,6 +127,7 @@ def run(args: argparse.Namespace) -> int:
         )
         zoo.write_card(spec, args.output_dir)
         answer: dict[str, Any] = {"irs": {each.value: str(path) for each, path in quantized.irs.items()}}
+        found.extend(zoo.shift_measurements(spec, quantized))
         if quantized.shifts:
             answer["shifts"] = {each.value: shift.figures() for each, shift in quantized.shifts.items()}
         return answer
@@ -129,6 +137,8 @@ def run(args: argparse.Namespace) -> int:
         if args.all:
             selection = replace(selection, models=tuple(_quantizable(zoo, selection.models, console)))
         report = jobs.for_each(selection, work, console)
+    if args.report is not None and not args.dry_run:
+        write_whole(args.report, json.dumps(found, indent=2).encode() + b"\n")
     report.print(args.format)
     return report.exit_code
 

@@ -46,10 +46,19 @@ _HINT = (
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """A model in INT8: the .xml by precision, and what was measured of those that were made now."""
+    """A model in INT8.
+
+    Attributes:
+        irs: the .xml by precision.
+        shifts: how far from FP32, of those that were made now.
+        calibration_photos: how many photos were to be calibrated on.
+        measured_photos: how many were kept apart to measure on.
+    """
 
     irs: Mapping[Precision, Path]
     shifts: Mapping[Precision, Shift]
+    calibration_photos: int
+    measured_photos: int
 
 
 def quantize(
@@ -97,9 +106,9 @@ def quantize(
     if done := tuple(step.precision for step in steps if step.is_done):
         listener(ModelConversionUpToDate(name, done))
     shifts: Mapping[Precision, Shift] = {}
+    numbers = len(photos.calibration), len(photos.measured)
     if due := tuple(step for step in steps if not step.is_done):
         remove_abandoned(layout.model(spec))
-        numbers = len(photos.calibration), len(photos.measured)
         listener(ModelQuantizationBegin(name, tuple(step.precision for step in due), *numbers))
         try:
             referee = _judge(subject, annotations, dataset_dir, photos, max_drop)
@@ -108,7 +117,7 @@ def quantize(
             listener(ModelQuantizationEnd(name, False, error.problem))
             raise
         listener(ModelQuantizationEnd(name, True))
-    return Quantized({step.precision: step.xml for step in steps}, shifts)
+    return Quantized({step.precision: step.xml for step in steps}, shifts, *numbers)
 
 
 def hold_against_fp32(
