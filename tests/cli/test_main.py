@@ -38,7 +38,7 @@ def test_the_version_is_the_packages():
         (("fly",), "invalid choice: 'fly'"),
         (("get",), "name a model, or say --all"),
         (("get", "x", "--all"), "either name models or say --all"),
-        (("get", "x", "--precisions", "FP8"), "expected some of FP32, FP16, FP16-INT8, got 'FP8'"),
+        (("get", "x", "--precisions", "FP8"), "expected some of FP32, FP16, FP16-INT8, FP32-INT8, got 'FP8'"),
         (("get", "x", "--attempts", "0"), "expected a whole number from 1 to 100"),
         (("run", "--min_score", "2"), "expected a number from 0 to 1"),
         (("verify", "--metadata", "x"), "name no models"),

@@ -18,7 +18,7 @@ from posezoo.settings import read_settings, resolve
 from posezoo.spec.model import Precision
 from posezoo.zoo import open_zoo
 
-FP32, FP16, FP16_INT8 = Precision
+FP32, FP16, FP16_INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
 
 
 @pytest.fixture(scope="module")

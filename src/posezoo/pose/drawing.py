@@ -78,7 +78,8 @@ def _bars(
     across = along[:, ::-1] * np.array([-1, 1], np.float32) / length
     sides = across * np.array(widths, np.float32)[:, None, None] * ((1 << _SHIFT) / 2)
     corners = np.stack([starts + sides, ends + sides, ends - sides, starts - sides], axis=2)
-    return np.rint(corners).astype(np.int32)
+    rounded: NDArray[np.int32] = np.rint(corners).astype(np.int32)
+    return rounded
 
 
 def _draw_box(canvas: Image, pose: Pose, width: int) -> None:
