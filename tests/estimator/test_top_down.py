@@ -196,6 +196,12 @@ def test_boxes_that_are_none_are_refused(dots):
         dots()(np.zeros((480, 640, 3), np.uint8), boxes=[(5, 5, 5, 9)])
 
 
+def test_a_box_beside_the_image_holds_nobody(dots):
+    image = np.tile(COLORS[5].astype(np.uint8), (480, 640, 1))
+    assert dots(convention="gluoncv")(image, boxes=[(0, 0, 640, 480)])
+    assert dots(convention="gluoncv")(image, boxes=[(700, 10, 800, 200), (10, -90, 90, 0)]) == []
+
+
 def test_a_network_of_one_size_refuses_another(dots):
     with pytest.raises(InferenceError, match="its input has one size, 320 cannot be had"):
         dots(target_size=320)

@@ -159,6 +159,17 @@ def test_outputs_of_another_network_are_refused(name, outputs, problem, hint):
     assert caught.value.hint == hint
 
 
+@pytest.mark.parametrize("height", [17, 19, 38])
+def test_maps_in_one_output_may_be_as_high_as_a_number_of_channels(height):
+    """tf-pose's, 8 times that many pixels high."""
+    both = np.random.default_rng(height).uniform(-1, 1, (1, 57, height, 29)).astype(np.float32)
+    size = (8 * 29, 8 * height)
+    first = decode("openpose", {"heatmaps": both[:, :19], "pafs": both[:, 19:]}, size)
+    last = decode("openpose", {"heatmaps_and_pafs": both.transpose(0, 2, 3, 1)}, size)
+    assert len(first) > 3
+    assert [pose.keypoints.tolist() for pose in last] == [pose.keypoints.tolist() for pose in first]
+
+
 @pytest.mark.parametrize("size", [(0, 64), (64, -1), (64,), (64, 64, 3), 64, ("64", "64"), None])
 def test_an_input_has_a_width_and_a_height(size):
     with pytest.raises(InferenceError, match="input_size: expected width and height above 0"):

@@ -67,7 +67,8 @@ class TopDown:
         size: Size = image.shape[1::-1]
         poses, areas = [], []
         for box in boxes:
-            if not (box.width > 0 and box.height > 0):
+            seen = box.within(size)
+            if not (seen.width > 0 and seen.height > 0):
                 continue
             crop = self._crop(box, size, self._size, padding)
             for pose in (yield from self._look(crop, image)):
