@@ -120,6 +120,8 @@ class Zoo:
         from posezoo.convert.own_weights import refuse_to_replace
         from posezoo.convert.plan import is_up_to_date, require
 
+        if _are_made_by_quantize(spec, precisions):
+            return
         require(spec, precisions)
         spec = self.lock.pinned(spec)
         decoder = self._decoder_of(spec)
@@ -149,6 +151,8 @@ class Zoo:
         """
         from posezoo.convert.convert import convert
 
+        if _are_made_by_quantize(spec, precisions):
+            return self._quantized(spec, precisions)
         decoder = self._decoder_of(spec)
         converted = convert(
             self.lock.pinned(spec),
@@ -427,6 +431,17 @@ class Zoo:
         subject, layout = self._subject(spec), self._beside(output_dir)
         return plan(subject, layout, dataset_dir, precisions, target_device, force=force, max_drop=max_drop)
 
+    def _quantized(self, spec: ModelSpec, precisions: Collection[Precision]) -> Mapping[Precision, Path]:
+        """The INT8 IR that were made of a model, which only ``quantize`` makes: it needs photos."""
+        irs = {precision: self.layout.made(spec, precision) for precision in precisions}
+        for precision, xml in irs.items():
+            if not xml.is_file():
+                raise QuantizationError(
+                    f"{xml}: not there: no conversion makes {precision}",
+                    hint=f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS",
+                )
+        return irs
+
     def why_not_quantized(self, spec: ModelSpec) -> str:
         """Why a model cannot be quantized, whatever is there; empty where it can."""
         from posezoo.quantize.subject import why_not
@@ -671,6 +686,12 @@ class Zoo:
 def _not_published(spec: ModelSpec, precisions: Collection[Precision]) -> Way:
     hint = f"--precisions {','.join(spec.precisions)}" if spec.precisions else ""
     return Way(Route.IR, "precision", f"it is not published as {' or '.join(precisions)}", hint)
+
+
+def _are_made_by_quantize(spec: ModelSpec, precisions: Collection[Precision]) -> bool:
+    """Whether all are INT8, of a model that is not published as IR."""
+    int8 = {Precision.FP16_INT8, Precision.FP32_INT8}
+    return not spec.is_ir and bool(precisions) and int8.issuperset(precisions)
 
 
 def _sized(port: Input, size: tuple[int, int]) -> tuple[int, ...]:

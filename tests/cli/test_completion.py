@@ -127,7 +127,7 @@ CASES = [
     ("posezoo info oth", ["info", "other"]),
     ("posezoo list --format js", ["list", "--format", "json"]),
     ("posezoo list --framework tfl", ["list", "--framework", "tflite"]),
-    ("posezoo run --precision FP3", ["run", "--precision", "FP32"]),
+    ("posezoo run --precision FP32-", ["run", "--precision", "FP32-INT8"]),
     ("posezoo completion fi", ["completion", "fish"]),
     ("posezoo convert --network higher", ["convert", "--network", "higher_hrnet"]),
     ("posezoo record blaze", ["record", "blaze-one"]),

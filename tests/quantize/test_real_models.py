@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from posezoo import images
 from posezoo.errors import QuantizationError
 from posezoo.events import ModelLayersCompared
 from posezoo.inference import Network
@@ -104,3 +105,14 @@ def test_a_mixed_setting_holds_the_bound(zoo, photos, tmp_path, name, share):
     assert made.shifts[INT8].shift_p50_px <= spec.quantization.max_shift_px
     assert made.shifts[INT8].agreement >= 0.75
     assert size_of(made.irs[INT8]) <= share * size_of(zoo.layout.ir(spec, FP32))
+
+
+def test_what_was_quantized_is_had_by_its_precision(zoo, photos):
+    spec = zoo.registry.find("tf-pose-mobilenet-v2-small")
+    with pytest.raises(QuantizationError, match="not there: no conversion makes FP16-INT8"):
+        zoo.get(spec, (INT8,))
+    zoo.get(spec, (FP32,))
+    zoo.quantize(spec, photos, (INT8,))
+    estimator = zoo.compile(spec, zoo.irs(spec, INT8))
+    (photo, *_) = sorted(photos.glob("*.jpg"))
+    assert estimator(images.read(photo))

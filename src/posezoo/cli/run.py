@@ -73,7 +73,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         "--precision",
         type=options.ir_precision,
         default=Precision.FP16,
-        help="FP32 or FP16 IR, or FP16-INT8 of a model that is published so (default: FP16)",
+        help="FP32 or FP16 IR, or FP16-INT8 of a model that is published so or was quantized (default: FP16)",
     )
     parser.add_argument(
         "--min_score",
