@@ -249,7 +249,8 @@ def to_disk(path: Path) -> None:
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """What the system said, in our words, with what to do about it."""
     named = str(error.filename or path)
-    where = path if named.endswith(".part") else named  # nobody knows our parts by name
+    # Nobody knows our parts by name, unless one is a folder that has to be moved away.
+    where = path if named.endswith(".part") and error.errno != errno.EISDIR else named
     problem = f"{where}: cannot be written: {error.strerror or error}"
     return OutputError(problem, hint=_HINTS.get(error.errno or 0, ""))
 

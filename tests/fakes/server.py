@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import struct
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -41,6 +43,8 @@ class Answer:
     drips_from: int = 0  # what comes before comes at once
     chunk_size_drip_s: float = 0.0  # before each digit of an endless size of the first chunk
     early_hints: bool = False  # a 103 before the answer
+    informational: Sequence[int] = ()  # before the answer too
+    resets: bool = False  # the connection, in place of an answer
     ranges: bool = False  # gives the rest of the body where a part is asked for
     etag: str = ""  # says which version it is, gives the rest, and heeds If-Range
     content_range: str = ""  # said in place of the right one
@@ -117,6 +121,12 @@ class _Handler(BaseHTTPRequestHandler):
         stopping.wait(answer.silence_s)
         if answer.early_hints:
             self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
+        for status in answer.informational:
+            self.wfile.write(b"HTTP/1.1 %d Wait\r\n\r\n" % status)
+        if answer.resets:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            return
         if answer.header_drip_s:
             self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
             while not stopping.wait(answer.header_drip_s):

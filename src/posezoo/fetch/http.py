@@ -287,7 +287,7 @@ class _Watch:
         finally:
             self._reading = False
         if self._expired:
-            problem = f"gave only {self._recent} bytes in {self._timeout_s:g} s"
+            problem = f"gave only {self._recent} bytes in {self._timeout_s:g} s{when}"
             silence = f"no answer within {self._timeout_s:g} s{when}"
             raise TemporaryError(problem if self._recent else silence, at_most=_ATTEMPTS_AT_SILENCE)
         self._received += len(piece)
