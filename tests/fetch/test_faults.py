@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ import pytest
 
 import posezoo
 from fakes.command import heed_interrupts
-from fakes.server import PAGE, Server
+from fakes.server import PAGE, Answer, Server
 from fakes.zoo import model_yml, write_model
 from posezoo.errors import FetchError, PosezooError
 
@@ -267,7 +268,8 @@ def test_what_is_in_the_way_is_replaced_or_named(zoo, server, prepare, says):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
 )
 @pytest.mark.parametrize("jobs", [1, 4])
 def test_a_signal_ends_it_at_once_and_the_next_run_goes_on(zoo, server, number, code, jobs):
@@ -338,3 +340,56 @@ def test_a_terminal_of_ascii_alone_is_no_obstacle(zoo, server):
     assert "HTTP 403" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert target.read_bytes() == OLD
+
+
+def by_proxy(server: Server) -> dict[str, str]:
+    """Public names are asked for by way of our server; this machine is not."""
+    return {"http_proxy": server.url(), "no_proxy": "127.0.0.1,localhost"}
+
+
+def test_a_public_name_leads_to_this_machine_only_where_that_is_allowed(zoo, server):
+    target = server.serve("net", WEIGHTS).replace("localhost", "127.0.0.1")
+    public = "http://models.example/net"
+    server.answers[public] = Answer(b"", status=[302] * 9, headers={"Location": target})
+    path = declare(zoo, public)
+    refused = download(zoo, **by_proxy(server))
+    assert "redirects to 127.0.0.1, which is an address of this machine or network" in refused.stderr
+    assert (refused.returncode, server.asked("net"), path.read_bytes()) == (1, 0, OLD)
+    followed = download(zoo, "--allow_private_redirects", **by_proxy(server))
+    assert (followed.returncode, path.read_bytes()) == (0, WEIGHTS)
+
+
+def test_plain_http_needs_a_digest_or_the_users_word(zoo, server):
+    public = "http://models.example/net"
+    server.answers[public] = Answer(WEIGHTS)
+    file = {
+        "name": "FP16/net.xml",
+        "size": "unknown",
+        "max_size": 1 << 20,
+        "checksum": "unknown",
+        "source": public,
+    }
+    write_model(zoo / "models", "net", model_yml(files=[file], framework="dldt"))
+    trusting = ("--trust_on_first_use", "--lock", zoo / "posezoo.lock")
+    refused = download(zoo, *trusting, **by_proxy(server))
+    assert "is plain http" in refused.stderr
+    assert "--allow_http" in refused.stderr
+    assert (refused.returncode, server.requests) == (1, [])
+    taken = download(zoo, *trusting, "--allow_http", **by_proxy(server))
+    assert taken.returncode == 0, taken.stderr
+    assert (zoo / "public" / "net" / "FP16" / "net.xml").read_bytes() == WEIGHTS
+
+
+def test_a_private_authority_is_named_by_a_flag(zoo, tmp_path):
+    trustme = pytest.importorskip("trustme")
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with Server(context) as secure:
+        target = declare(zoo, secure.serve("net", WEIGHTS))
+        refused = download(zoo)
+        assert "TLS failed" in refused.stderr
+        assert "--ca_bundle FILE" in refused.stderr
+        assert (refused.returncode, target.read_bytes()) == (1, OLD)
+        assert download(zoo, "--ca_bundle", tmp_path / "ca.pem").returncode == 0
+    assert target.read_bytes() == WEIGHTS
