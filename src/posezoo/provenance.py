@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from posezoo.spec.model import Decoder, Digest, ModelSpec
+from posezoo.spec.model import Decoder, Digest, Input, ModelSpec
 from posezoo.versions import package_version, version
 
 #: Counts up whenever our own conversion writes other bytes from the same input.
@@ -79,17 +79,18 @@ def key_of(
     spec: ModelSpec, decoder: Decoder | None, quantization: Mapping[str, object] | None = None
 ) -> dict[str, Any]:
     """Everything that decides the bytes of an IR: equal keys, equal IR. In JSON's types."""
-    arguments = {
+    arguments: dict[str, Any] = {
         "model": spec.name,
         "framework": spec.framework,
-        # What might be left open is in the shape, where it was.
-        "inputs": [_without(asdict(port), "dynamic") for port in spec.inputs],
+        "inputs": [_facts_of(port) for port in spec.inputs],
         "outputs": [{"name": port.name, "shape": port.shape, "layout": port.layout} for port in spec.outputs],
         "decoder": None if decoder is None else {"name": decoder.name, "options": dict(decoder.options)},
         "skeleton": spec.skeleton,
     }
     if spec.network is not None:
         arguments["network"] = {"name": spec.network.name, "arguments": dict(spec.network.arguments)}
+    if spec.mo_args:
+        arguments["mo_args"] = spec.mo_args
     key = {
         "conversion_format": CONVERSION_FORMAT,
         "openvino": package_version("openvino"),
@@ -101,8 +102,11 @@ def key_of(
     return dict(json.loads(json.dumps(key)))
 
 
-def _without(facts: dict[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in facts.items() if key != name}
+def _facts_of(port: Input) -> dict[str, Any]:
+    """What is declared of an input and shows in the IR."""
+    # What might be left open, or was asked for, is in the shape.
+    left_out = {"dynamic", "reshaped", *([] if port.to_layout else ["to_layout"])}
+    return {key: value for key, value in asdict(port).items() if key not in left_out}
 
 
 def digests_of(spec: ModelSpec) -> dict[str, str]:

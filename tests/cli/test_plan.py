@@ -73,6 +73,7 @@ def test_a_plan_names_files_bytes_places_arguments_and_irs(zoo):
             "reverse_channels": True,
             "mean": [1, 2, 3],
             "scale": [255, 255, 255],
+            "ir_layout": "NCHW",
         }
     ]
     assert net["arguments"]["outputs"] == ["pafs", "heatmaps"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from convert.test_convert import tiny
-from fakes.network import network, source_file
+from fakes.network import network
 from posezoo.convert.convert import convert, plan
 from posezoo.errors import ConversionError
 from posezoo.spec.model import Decoder, Framework, Precision
@@ -87,19 +87,6 @@ def test_a_precision_that_no_conversion_makes_is_refused(tmp_path):
     spec, layout = tiny(tmp_path)
     with pytest.raises(ConversionError, match="no conversion makes FP16-INT8"):
         plan(spec, layout, [Precision.FP16_INT8])
-
-
-def test_other_forms_of_tensorflow_are_named(tmp_path):
-    for name, form in (
-        ("saved_model.pb", "a TensorFlow SavedModel"),
-        ("net.ckpt.meta", "a TensorFlow MetaGraph"),
-    ):
-        files = (source_file(f"model/{name}", b"", tmp_path),)
-        spec, layout = tiny(tmp_path, framework=Framework.TF, files=files)
-        obstacle = plan(spec, layout).obstacle
-        assert str(obstacle) == f"tiny-pose: {form} cannot be converted yet"
-        assert obstacle is not None
-        assert obstacle.hint == "a frozen graph (.pb) can"
 
 
 def test_a_network_that_upstreams_code_would_make_is_refused(tmp_path):

@@ -283,3 +283,17 @@ class _Writer:
         builder = flatbuffers.Builder(1 << 16)
         builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
+
+
+def saved_model() -> tuple[bytes, bytes]:
+    """The frozen graph as a SavedModel (saved_model.pb) and as a MetaGraph, field by field as their .proto say."""
+
+    def port(name: str, channels: int) -> bytes:
+        info = _field(1, f"{name}:0".encode()) + _field(2, 1) + _shape((1, HEIGHT, WIDTH, channels), number=3)
+        return _field(1, name.encode()) + _field(2, info)
+
+    signature = _field(1, port("image", 3)) + b"".join(_field(2, port(name, 2)) for name in OUTPUTS)
+    signature += _field(3, b"tensorflow/serving/predict")
+    served = _field(1, b"serving_default") + _field(2, signature)
+    meta = _field(1, _field(4, b"serve")) + _field(2, network("pb")) + _field(5, served)
+    return _field(1, 1) + _field(2, meta), meta

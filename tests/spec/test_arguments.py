@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from fakes.zoo import as_yaml
+from posezoo.errors import SpecError
+from posezoo.spec import carried_out
 from posezoo.spec.arguments import Arguments, read_arguments, write_arguments
-from posezoo.spec.model import Input, Output
+from posezoo.spec.model import Input, Output, Precision
 from posezoo.spec.reader import parse
 
 IMAGE = Input("image", (1, 3, 4, 6), "NCHW")
@@ -71,11 +75,14 @@ def test_channels_are_reversed_where_there_are_three():
 
 def test_inputs_of_the_older_generation_are_named_by_the_arguments():
     inputs = read("--input=a,b", "--input_shape=[1,16,19,26],(1, 2048)", inputs=()).inputs
-    assert inputs == (Input("a", (1, 16, 19, 26), ""), Input("b", (1, 2048), ""))
+    assert inputs == (
+        Input("a", (1, 16, 19, 26), "", reshaped=True),
+        Input("b", (1, 2048), "", reshaped=True),
+    )
 
 
 def test_inputs_without_a_name_are_counted_by_their_shapes():
-    assert read("--input_shape=[1,4,8,8]", inputs=()).inputs == (Input("", (1, 4, 8, 8), ""),)
+    assert read("--input_shape=[1,4,8,8]", inputs=()).inputs == (Input("", (1, 4, 8, 8), "", reshaped=True),)
     (image,) = read("--mean_values=[1,2,3]", inputs=()).inputs
     assert image == Input("", (), "", mean=(1.0, 2.0, 3.0))
 
@@ -96,10 +103,47 @@ def test_layouts_are_read_in_the_forms_of_mo(text):
     assert arguments.kept == ()
 
 
-def test_another_layout_for_the_ir_is_kept_for_the_conversion():
-    arguments = read("--layout=image(nhwc->nchw)", inputs=(Input("image", (1, 4, 6, 3), ""),))
-    assert arguments.inputs == (Input("image", (1, 4, 6, 3), "NHWC"),)
-    assert arguments.kept == (("--layout", "image(nhwc->nchw)"),)
+def test_another_layout_for_the_ir_is_told_from_the_networks():
+    (image,) = read("--layout=image(nhwc->nchw)", inputs=(Input("image", (1, 4, 6, 3), ""),)).inputs
+    assert (image.layout, image.ir_layout, image.shape) == ("NHWC", "NCHW", (1, 4, 6, 3))
+
+
+def test_an_input_that_is_frozen_is_none_any_more():
+    read_once = read("--input=image,training", "--freeze_placeholder_with_value=training->False", inputs=())
+    assert [each.name for each in read_once.inputs] == ["image"]
+    assert carried_out.frozen(read_once.kept) == {"training": False}
+
+
+def test_frozen_values_are_read_in_the_forms_of_mo():
+    kept = (("--freeze_placeholder_with_value", "a->True, b:0->[1 2.5],c->-3,d->[4, 5]"),)
+    assert carried_out.frozen(kept) == {"a": True, "b:0": (1.0, 2.5), "c": -3.0, "d": (4.0, 5.0)}
+
+
+@pytest.mark.parametrize(
+    ("argument", "problem"),
+    [
+        ("--freeze_placeholder_with_value", "expected name->value"),
+        ("--freeze_placeholder_with_value=a", "expected name->value"),
+        ("--freeze_placeholder_with_value=a->import os", "expected name->value"),
+        ("--freeze_placeholder_with_value=a->[1 x]", "expected name->value"),
+        ("--freeze_placeholder_with_value=a->1,", "expected name->value"),
+        ("--data_type=INT8", "expected FP16, half, FP32 or float, got 'INT8'"),
+        ("--compress_to_fp16=maybe", "takes no value, or True or False"),
+        ("--static_shape=3", "takes no value, or True or False"),
+        ("--saved_model_dir", "expected a folder"),
+        ("--layout=image(nchw->nhw)", "does not have the letters of NCHW"),
+    ],
+)
+def test_values_that_cannot_be_meant_are_told_where_they_stand(argument, problem):
+    with pytest.raises(SpecError, match=rf"^model\.yml:1:3: .*{re.escape(problem)}"):
+        read(argument)
+
+
+def test_the_last_word_about_the_precision_counts():
+    assert carried_out.precision(()) is None
+    assert carried_out.precision((("--data_type", "half"),)) is Precision.FP16
+    kept = (("--compress_to_fp16", ""), ("--compress_to_fp16", "False"))
+    assert carried_out.precision(kept) is Precision.FP32
 
 
 def test_layouts_of_several_inputs_are_told_apart():

@@ -16,9 +16,9 @@ and of a model, not of a composite::
     files         list           name, size (bytes; null: unknown), sha384 or sha256 where it is known,
                                  max_size (the cap of an unknown size), contains (member: sha1:digits), pin
                                  (strong, weak or none), sources (list of str)
-    inputs        list           name, shape (-1: any size), layout, color, ir_color (BGR, RGB or null), mean,
-                                 scale (one for each channel), reverse_input_channels, dynamic (letters of
-                                 the layout that may be left open)
+    inputs        list           name, shape (-1: any size), layout, ir_layout, color, ir_color (BGR, RGB
+                                 or null), mean, scale (one for each channel), reverse_input_channels,
+                                 dynamic (letters of the layout that may be left open)
     outputs       list           name, shape, layout, role, note
     published     object         accuracy (list: metric, value, dataset, protocol, flip, ap50, ap75), gflops,
                                  mparams, known_difference; null or empty where not said
@@ -170,6 +170,7 @@ def _input_facts(each: Input) -> dict[str, Any]:
         "name": each.name,
         "shape": list(each.shape),
         "layout": each.layout,
+        "ir_layout": each.ir_layout,
         "color": each.color.value if each.color else None,
         "ir_color": each.ir_color.value if each.ir_color else None,
         "mean": list(each.mean),

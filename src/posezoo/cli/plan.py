@@ -16,8 +16,10 @@ of objects, and ``failed``, as every verb has it::
                                --trust_on_first_use), path
     fetch_bytes  int           of the files that are not here; a cap where a size is unknown
     arguments    object        inputs (name, shape, layout, and the steps before the network in their order:
-                               reverse_channels, mean, scale), outputs (names; empty: the network's own),
-                               network (name and arguments of ours)
+                               reverse_channels, mean, scale; ir_layout is the IR's), outputs (names; empty:
+                               the network's own), frozen (inputs that become constants), static_shape
+                               (whether what depends on sizes alone is folded), network (name and arguments
+                               of ours)
     irs          list          precision, path, since (why it has to be made; null: it is there, or published)
 """
 
@@ -32,6 +34,7 @@ from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
 from posezoo.cli.plans import file_line
 from posezoo.cli.text import harmless
+from posezoo.spec import carried_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,6 +106,8 @@ def _facts(plan: ModelPlan) -> dict[str, Any]:
                 for each in spec.inputs
             ],
             "outputs": [each.name for each in spec.outputs],
+            "frozen": dict(carried_out.frozen(spec.mo_args)),
+            "static_shape": carried_out.is_static(spec.mo_args),
             "network": asdict(spec.network) if spec.network is not None else None,
         },
         "irs": [
@@ -130,6 +135,7 @@ def _steps(port: Input) -> dict[str, Any]:
         "reverse_channels": port.reverse_input_channels,
         "mean": list(port.mean),
         "scale": list(port.scale),
+        "ir_layout": port.ir_layout,
     }
 
 
@@ -141,6 +147,9 @@ def _block(plan: ModelPlan) -> list[str]:
     lines = [head, *(f"  {file_line(each)}" for each in plan.files)]
     if not spec.is_ir:
         lines += [f"  input {_in_words(each)}" for each in spec.inputs]
+        lines += [
+            f"  input {name} frozen to {value}" for name, value in carried_out.frozen(spec.mo_args).items()
+        ]
         lines += [f"  outputs {', '.join(each.name for each in spec.outputs)}"] if spec.outputs else []
     for step in plan.steps:
         lines.append(
@@ -158,6 +167,7 @@ def _in_words(port: Input) -> str:
         for name, values in (("mean", port.mean), ("scale", port.scale))
         if values
     ]
+    steps += [f"from {port.to_layout}"] if port.to_layout else []
     shape = f"[{','.join(map(str, port.shape))}]" if port.shape else ""
     facts = " ".join(filter(None, (port.name or "of the network", shape, port.layout)))
     return f"{facts}: {', '.join(steps)}" if steps else facts

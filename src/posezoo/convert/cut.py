@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from posezoo.openvino_runtime import openvino
@@ -17,11 +17,27 @@ def find_input(network: Any, name: str) -> Any | None:
 
 
 def find_output(network: Any, name: str) -> Any | None:
-    """The tensor of that name, an ``openvino.Output``: one of the network's outputs, else one inside it."""
+    """The tensor of that name, an ``openvino.Output``: one of the network's outputs, else one inside it.
+
+    ``operation:1`` is the second output of an operation, as for Model Optimizer.
+    """
     port = _named((result.input_value(0) for result in network.get_results()), name)
-    if port is not None:
-        return port
-    return _named((port for operation in network.get_ordered_ops() for port in operation.outputs()), name)
+    if port is None:
+        port = _named(_ports_inside(network), name)
+    operation, _, number = name.rpartition(":")
+    if port is None and operation and number.isdecimal():
+        port = next((each for each in _ports_inside(network) if _is_output(each, operation, number)), None)
+        if port is not None:
+            port.add_names({name})
+    return port
+
+
+def _ports_inside(network: Any) -> Iterator[Any]:
+    return (port for operation in network.get_ordered_ops() for port in operation.outputs())
+
+
+def _is_output(port: Any, operation: str, number: str) -> bool:
+    return bool(port.get_node().get_friendly_name() == operation and port.get_index() == int(number))
 
 
 def cut(network: Any, names: Sequence[str], title: str) -> Any:

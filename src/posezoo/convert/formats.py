@@ -13,6 +13,12 @@ _ONNX_MODEL = {1: VARINT, 5: VARINT} | dict.fromkeys((2, 3, 4, 6, 7, 8, 14, 20, 
 # GraphDef of tensorflow/core/framework/graph.proto; its nodes are field 1.
 _TF_GRAPH = {1: LENGTH, 2: LENGTH, 3: VARINT, 4: LENGTH, 5: LENGTH}
 
+# MetaGraphDef of tensorflow/core/protobuf/meta_graph.proto; its graph is field 2.
+_TF_META_GRAPH = dict.fromkeys(range(1, 8), LENGTH)
+
+# SavedModel of tensorflow/core/protobuf/saved_model.proto; its networks are field 2.
+_TF_SAVED_MODEL = {1: VARINT, 2: LENGTH}
+
 #: By message of onnx.proto, the fields that lead on to tensors, and to what.
 _TO_TENSORS: Mapping[str, Mapping[int, str]] = {
     "Model": {7: "Graph", 20: "Training", 25: "Function"},
@@ -63,6 +69,16 @@ def is_frozen_graph(path: Path) -> bool:
         except Malformed:
             return False
     return named and _is_built_like(path, _TF_GRAPH, needed=1)
+
+
+def is_meta_graph(path: Path) -> bool:
+    """A whole TensorFlow MetaGraphDef with a graph in it."""
+    return not is_frozen_graph(path) and _is_built_like(path, _TF_META_GRAPH, needed=2)
+
+
+def is_saved_model(path: Path) -> bool:
+    """A whole TensorFlow SavedModel with a network in it."""
+    return _is_built_like(path, _TF_SAVED_MODEL, needed=2)
 
 
 def external_files(path: Path) -> frozenset[str]:

@@ -78,7 +78,7 @@ def description(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
         "scale": _each(_numbers(port.scale) for port in inputs),
         "reverse_input_channels": _each(str(port.reverse_input_channels).lower() for port in inputs),
         "color": _each(str(port.ir_color or "") for port in inputs),
-        "layout": _each(port.layout for port in inputs),
+        "layout": _each(port.ir_layout for port in inputs),
         "decoder": decoder.name if decoder else "",
         "decoder_options": json.dumps(dict(decoder.options), sort_keys=True) if decoder else "",
         "skeleton": spec.skeleton,

@@ -50,6 +50,10 @@ class Reader:
     opened: Callable[[ModelSpec, Path], Path | bytes] = lambda spec, path: path
 
 
+def _folder(spec: ModelSpec, path: Path) -> Path:
+    return path.parent  # what a SavedModel's variables lie in, too
+
+
 def _exported(spec: ModelSpec, path: Path) -> bytes:
     from posezoo.convert import pytorch
 
@@ -72,10 +76,11 @@ FRONTENDS = {
     Framework.TFLITE: "tflite",
 }
 
-# TensorFlow's other ways to keep a network, by how their files' names end.
-_NOT_YET = {
-    "saved_model.pb": "a TensorFlow SavedModel",
-    ".meta": "a TensorFlow MetaGraph",
+_SAVED_MODEL = "saved_model.pb"
+#: TensorFlow's other ways to keep a network, by how their files' names end.
+TENSORFLOW = {
+    _SAVED_MODEL: Reader("a TensorFlow SavedModel", formats.is_saved_model, opened=_folder),
+    ".meta": Reader("a TensorFlow MetaGraph", formats.is_meta_graph),
 }
 
 
@@ -88,11 +93,9 @@ def reader_of(spec: ModelSpec) -> Reader:
     way = way_of(spec)
     if not way.is_open:
         raise ConversionError(f"{spec.full_name}: {in_words(spec, way)}", hint=way.hint)
-    for ending, form in _NOT_YET.items():
-        if spec.framework is Framework.TF and _name_of(spec).endswith(ending):
-            raise ConversionError(
-                f"{spec.full_name}: {form} cannot be converted yet", hint="a frozen graph (.pb) can"
-            )
+    if spec.framework is Framework.TF:
+        forms = (reader for ending, reader in TENSORFLOW.items() if _name_of(spec).endswith(ending))
+        return next(forms, READERS[Framework.TF])
     return READERS[spec.framework]
 
 
@@ -144,7 +147,10 @@ def path_of(spec: ModelSpec, layout: Layout) -> Path:
 
 def _name_of(spec: ModelSpec) -> str:
     original = spec.original if spec.files else ""
-    return original if isinstance(original, str) else original.name
+    name = original if isinstance(original, str) else original.name
+    if any(flag == "--saved_model_dir" for flag, _ in spec.mo_args):
+        return posixpath.join("" if name == "$dl_dir" else name, _SAVED_MODEL)
+    return name
 
 
 def _verify(spec: ModelSpec, layout: Layout, promised: SourceFile) -> None:
@@ -271,5 +277,6 @@ def _kind_of(path: Path) -> str:
     if not head:
         return "empty"
     kinds = (kind for magic, kind in _KINDS.items() if head.startswith(magic))
-    others = (reader.kind for reader in READERS.values() if reader.recognises(path))
+    readers = (*READERS.values(), *TENSORFLOW.values())
+    others = (reader.kind for reader in readers if reader.recognises(path))
     return next(kinds, next(others, "something else"))

@@ -13,6 +13,7 @@ from posezoo import files, provenance
 from posezoo.convert import original, own_weights
 from posezoo.errors import ConversionError
 from posezoo.layout import Layout
+from posezoo.spec import carried_out
 from posezoo.spec.model import Decoder, Digest, ModelSpec, Precision
 
 #: Whether a file holds the promised bytes.
@@ -127,7 +128,12 @@ def require(spec: ModelSpec, precisions: Collection[Precision]) -> None:
                 hint=f"--precisions {','.join(spec.precisions)}" if spec.precisions else "",
             )
         return
+    only = carried_out.precision(spec.mo_args)
     for precision in precisions:
+        if only not in (None, precision):
+            raise ConversionError(
+                f"{spec.full_name}: its arguments ask for {only} alone", hint=f"--precisions {only}"
+            )
         if precision not in PRECISIONS:
             hint = f"it makes {' and '.join(PRECISIONS)}"
             raise ConversionError(f"{spec.full_name}: no conversion makes {precision}", hint=hint)

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from posezoo.convert.carve import carve
 from posezoo.convert.cut import cut, find_input, find_output
 from posezoo.errors import ConversionError
 from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.spec import carried_out
 from posezoo.spec.model import Framework, Input, ModelSpec, Output
 
 # How an image lies in a framework's tensors by custom: what Model Optimizer supposes, too.
@@ -39,6 +41,7 @@ def bake(network: Any, spec: ModelSpec) -> Any:
     Raises:
         ConversionError: the declared inputs or outputs are not the network's, or do not go with it.
     """
+    network = carve(network, spec)
     spec = completed(spec, network)
     _hold("input", spec, spec.inputs, network, find_input)
     _require_all_inputs(spec, network)
@@ -46,6 +49,8 @@ def bake(network: Any, spec: ModelSpec) -> Any:
         _fix_sizes(network, spec.inputs)
         _hold("output", spec, spec.outputs, network, find_output)
         network = cut(network, [port.name for port in spec.outputs], spec.name)
+        if carried_out.is_static(spec.mo_args):
+            _compute_sizes(network, spec)
         network = _prepend_preprocessing(network, spec.inputs)
         _lay_out(network, spec.outputs)
     except RuntimeError as error:
@@ -96,11 +101,16 @@ def _hold(
                 f"{spec.full_name}: the network has no {kind} named {port.name}", hint=f"its {kind}s: {known}"
             )
         shape = found.partial_shape
-        if not _fits(port.shape, shape):
+        if not _is_asked_for(port) and not _fits(port.shape, shape):
             raise ConversionError(
                 f"{spec.full_name}: {kind} {port.name} is {_words(shape)}, model.yml says {list(port.shape)}",
                 hint="correct the shape in model.yml",
             )
+
+
+def _is_asked_for(port: Input | Output) -> bool:
+    """Whether the network takes the shape, rather than has it."""
+    return isinstance(port, Input) and port.reshaped
 
 
 def _names(ports: Iterable[Any]) -> list[str]:
@@ -133,10 +143,24 @@ def _require_all_inputs(spec: ModelSpec, network: Any) -> None:
 
 
 def _fix_sizes(network: Any, inputs: Sequence[Input]) -> None:
-    if any(network.input(port.name).partial_shape.is_dynamic for port in inputs):
+    if any(port.reshaped or network.input(port.name).partial_shape.is_dynamic for port in inputs):
         network.reshape(
             {port.name: openvino().PartialShape(list(port.shape)) for port in inputs if port.shape}
         )
+
+
+def _compute_sizes(network: Any, spec: ModelSpec) -> None:
+    """Fold what depends on sizes alone (ShapeOf and what is computed of it) into constants."""
+    from openvino.passes import ConstantFolding, Manager
+
+    if any(port.partial_shape.is_dynamic for port in network.inputs):
+        raise ConversionError(
+            f"{spec.full_name}: --static_shape needs a size for every dimension of its inputs",
+            hint="give them with --input_shape",
+        )
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(network)
 
 
 def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
@@ -146,7 +170,8 @@ def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
         port = preparation.input(declared.name)
         if declared.layout:
             # Said twice in words: without it OpenVINO guesses the channels from the shape.
-            port.tensor().set_layout(ov.Layout(declared.layout))
+            # Where the IR takes another layout, OpenVINO turns it after these steps.
+            port.tensor().set_layout(ov.Layout(declared.ir_layout))
             port.model().set_layout(ov.Layout(declared.layout))
         steps = port.preprocess()
         if declared.reverse_input_channels:

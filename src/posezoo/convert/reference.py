@@ -15,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from posezoo.convert import original
+from posezoo.convert.carve import carve, frozen_array
 from posezoo.convert.cut import cut, find_input
 from posezoo.convert.drawing import draw
 from posezoo.convert.ir import movable
 from posezoo.errors import SelfCheckError
 from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.spec import carried_out
 from posezoo.spec.model import Framework, Input, ModelSpec
 from posezoo.versions import package_version
 
@@ -102,16 +104,26 @@ def _case(spec: ModelSpec, runtime: Runtime, seed: int) -> Case:
     declared = {port.name: port for port in spec.inputs}
     feed, prepared = {}, {}
     # Several inputs get different pictures, so that two of them cannot be taken for each other.
+    frozen = carried_out.frozen(spec.mo_args)
     for number, (name, (shape, dtype)) in enumerate(runtime.inputs.items()):
+        if name in frozen:
+            prepared[name] = frozen_array(frozen[name], shape, dtype)
+            continue
         port = declared.get(name) or Input(name, shape, "")
         picture = draw(spec.self_check.inputs, shape, port.layout, seed + 1000 * number).astype(dtype)
-        feed[name] = picture
+        feed[name] = _turned(picture, port)
         prepared[name] = preprocessed(picture, port).astype(dtype)
     return Case(seed, feed, runtime.run(prepared))
 
 
+def _turned(picture: Array, port: Input) -> Array:
+    """A picture in the network's layout as the IR takes it."""
+    axes = [port.layout.index(letter) for letter in port.ir_layout]
+    return np.ascontiguousarray(picture.transpose(axes)) if port.to_layout else picture
+
+
 def preprocessed(picture: Array, port: Input) -> Array:
-    """What the original takes, from what the IR takes: reversed, minus mean, over scale."""
+    """What the original takes, from a picture in its layout: reversed, minus mean, over scale."""
     channel = port.layout.find("C")
     if port.reverse_input_channels:
         picture = np.flip(picture, channel)
@@ -128,9 +140,14 @@ def _open_runtime(spec: ModelSpec, path: Path) -> Runtime:
     open_independent = INDEPENDENT.get(spec.framework)
     independent = open_independent(spec, path, sizes) if open_independent else None
     # Inner tensors, where one is declared as output, are shown by none but OpenVINO.
-    if independent is None or not {port.name for port in spec.outputs} <= set(independent.outputs):
+    if independent is None or not _shows_all(independent, spec):
         return _OpenVINO(spec, path, sizes)
     return independent
+
+
+def _shows_all(runtime: Runtime, spec: ModelSpec) -> bool:
+    named = {port.name for port in spec.inputs} | set(carried_out.frozen(spec.mo_args))
+    return named <= set(runtime.inputs) and {port.name for port in spec.outputs} <= set(runtime.outputs)
 
 
 def _sizes_of(shape: Any) -> Shape:
@@ -190,6 +207,10 @@ class _OnnxRuntime:
             for port in self._session.get_inputs()
         }
         self.outputs: Collection[str] = [port.name for port in self._session.get_outputs()]
+        #: It takes no other sizes than the file says, even where --input_shape asks for them.
+        self.takes_these_sizes = all(
+            _may_be(port.shape, self.inputs[port.name][0]) for port in self._session.get_inputs()
+        )
 
     def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
         try:
@@ -204,6 +225,13 @@ _ONNX_TYPES = {
 }  # fmt: skip
 
 
+def _may_be(said: Sequence[object], shape: Shape) -> bool:
+    """Whether sizes that a file says, some by a name, may be these."""
+    return len(said) == len(shape) and all(
+        not isinstance(size, int) or size == actual for size, actual in zip(said, shape, strict=True)
+    )
+
+
 def _onnx_shape(port: Any) -> Shape:
     """Open sizes have a name there, or nothing, in place of a number."""
     return _closed([size if isinstance(size, int) else -1 for size in port.shape], "")
@@ -215,7 +243,7 @@ class _OpenVINO:
     def __init__(self, spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> None:
         self.name = f"OpenVINO {package_version('openvino')}, reading the original"
         ov = openvino()
-        network = original.read(spec, path)
+        network = carve(original.read(spec, path), spec)
         declared = {port.name for port in spec.inputs if find_input(network, port.name)}
         names = [next(iter(port.names & declared), port.any_name) for port in network.inputs]
         shapes = {
@@ -265,7 +293,8 @@ def _open_onnx_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) 
     if module is None:
         return None
     try:
-        return _OnnxRuntime(module, path, sizes)
+        runtime = _OnnxRuntime(module, path, sizes)
+        return runtime if runtime.takes_these_sizes else None
     except Exception:  # noqa: BLE001 one of its many: it does not know an operation that OpenVINO has read
         return None
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
+from posezoo.spec import carried_out
 from posezoo.spec.model import Input, ModelSpec, Output
 from posezoo.spec.names import why_not_a_file_name
 from posezoo.spec.ports import MAX_DIMENSION, MAX_DIMENSIONS, why_no_layout
@@ -30,8 +31,6 @@ TYPED = {
     "--output": "",
     "--input_model": "-m",
 }
-#: Flags that are kept, and that a conversion of ours carries out.
-CARRIED_OUT: frozenset[str] = frozenset()
 #: Flags that name the file to convert where --input_model does not; they are kept, too.
 OTHER_ORIGINALS = ("--saved_model_dir", "--input_meta_graph", "--input_meta")
 #: The downloaded files, what upstream's scripts make of them, the model.yml's folder, Model Optimizer's.
@@ -86,12 +85,13 @@ def read_arguments(node: Node | None, inputs: tuple[Input, ...]) -> Arguments:
             raise item.error(f"{flag} is there already")
         said[flag] = _Said(item, value)
     inputs = _reversed(_divided(_shaped(_named(inputs, said), said), said), said)
-    inputs, target = _laid_out(inputs, said)
+    frozen = carried_out.frozen(kept)
+    inputs = _checked(_laid_out(inputs, said), said)
     return Arguments(
-        inputs=_checked(inputs, said),
+        inputs=tuple(each for each in inputs if each.name not in frozen),
         outputs=_outputs(said.get("--output")),
         input_model=said["--input_model"].text if "--input_model" in said else next(iter(originals), ""),
-        kept=(*kept, *target),
+        kept=tuple(kept),
     )
 
 
@@ -101,12 +101,16 @@ def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
     Names that no input has are left out, and so is what was kept.
     """
     names = [each.name for each in spec.inputs if each.name]
-    shapes = [_list_of(each.shape) for each in spec.inputs if each.shape]
+    shapes = [_list_of(each.shape) for each in spec.inputs if each.reshaped]
     found = {
         "--input_model": "" if _names_another_original(spec) else spec.input_model,
         "--input": ",".join(names),
         "--input_shape": ",".join(shapes) if len(shapes) == len(spec.inputs) else "",
-        "--layout": ",".join(f"{each.name}({each.layout})" for each in spec.inputs if each.layout),
+        "--layout": ",".join(
+            f"{each.name}({each.layout}{f'->{each.to_layout}' if each.to_layout else ''})"
+            for each in spec.inputs
+            if each.layout
+        ),
         "--mean_values": ",".join(f"{each.name}{_list_of(each.mean)}" for each in spec.inputs if each.mean),
         "--scale_values": ",".join(
             f"{each.name}{_list_of(each.scale)}" for each in spec.inputs if each.scale
@@ -149,6 +153,8 @@ def _split(node: Node) -> tuple[str, str]:
     flag = _SHORT.get(flag, flag)
     if flag in TYPED and not value and flag != "--reverse_input_channels":
         raise node.error(f"{flag} needs a value")
+    if why := carried_out.why_not(flag, value):
+        raise node.error(f"{flag}: {why}, got {shown(value)}")
     for variable in _VARIABLE.findall(value):
         if variable not in VARIABLES:
             raise node.error(f"no such variable: {variable}", hint=f"known: {', '.join(VARIABLES)}")
@@ -198,7 +204,9 @@ def _shaped(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, .
     shapes = [_shape(given, text) for name, text in _bracketed(given)]
     if len(shapes) != len(inputs):
         raise given.node.error(f"gives {len(shapes)} shapes for {len(inputs)} inputs")
-    return tuple(replace(each, shape=shape) for each, shape in zip(inputs, shapes, strict=True))
+    return tuple(
+        replace(each, shape=shape, reshaped=True) for each, shape in zip(inputs, shapes, strict=True)
+    )
 
 
 def _shape(given: _Said, text: str) -> tuple[int, ...]:
@@ -210,31 +218,36 @@ def _shape(given: _Said, text: str) -> tuple[int, ...]:
     return tuple(map(int, sizes))
 
 
-def _laid_out(
-    inputs: tuple[Input, ...], said: dict[str, _Said]
-) -> tuple[tuple[Input, ...], tuple[tuple[str, str], ...]]:
-    """The inputs with their layouts, and the flag itself where it also asks for another layout of the IR."""
+def _laid_out(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, ...]:
+    """The inputs with their layouts, the network's and the IR's."""
     given = said.get("--layout")
     if given is None:
-        return inputs, ()
-    layouts: list[tuple[str, str]] = []
-    changes = False
+        return inputs
+    layouts: list[tuple[str, tuple[str, str]]] = []
     for part in _outside_brackets(given.text):
         match = _LAYOUT.fullmatch(part.strip())
         name, wanted = (match[1] or "", match[2] or match[3] or "") if match else ("", "")
         source, arrow, target = wanted.partition("->")
-        letters = re.sub(r"[\s,]", "", source).strip("[]").upper()
-        changes = changes or (bool(arrow) and target.strip().upper() != letters)
-        if why := why_no_layout(letters):
+        letters, turned = _letters(source), _letters(target) if arrow else ""
+        if why := why_no_layout(letters) or (arrow and why_no_layout(turned)):
             raise given.node.error(why)
-        layouts.append((name.strip(), letters))
-    inputs = _applied(given, inputs, layouts, lambda each, layout: replace(each, layout=layout))
+        if arrow and sorted(turned) != sorted(letters):
+            raise given.node.error(f"{shown(turned)} does not have the letters of {letters}")
+        layouts.append((name.strip(), (letters, turned if turned != letters else "")))
+    inputs = _applied(
+        given, inputs, layouts, lambda each, both: replace(each, layout=both[0], to_layout=both[1])
+    )
     for each in inputs:
         if each.shape and each.layout and len(each.shape) != len(each.layout):
             raise given.node.error(
                 f"{each.layout} names {len(each.layout)} dimensions, the shape has {len(each.shape)}"
             )
-    return inputs, (("--layout", given.text),) if changes else ()
+    return inputs
+
+
+def _letters(text: str) -> str:
+    """A layout in one of the forms of mo: nchw, [n,c,h,w]."""
+    return re.sub(r"[\s,]", "", text).strip("[]").upper()
 
 
 def _divided(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, ...]:
@@ -375,4 +388,4 @@ def _outside_brackets(text: str) -> list[str]:
 
 def is_carried_out(flag: str) -> bool:
     """Whether our own conversion does what a flag of Model Optimizer asks for."""
-    return flag in TYPED or flag in CARRIED_OUT
+    return flag in TYPED or flag in carried_out.CARRIED_OUT

@@ -212,7 +212,9 @@ class Input:
     the network takes its input as it is. With ``reverse_input_channels`` the IR takes the other colour
     order than ``color``, the one that the network was trained on; Open Model Zoo states no ``color``, so
     that there only the reversal is known. ``dynamic`` are the dimensions, by their letters, whose sizes may
-    be left open at the conversion; empty where nothing is said of that.
+    be left open at the conversion; empty where nothing is said of that. With ``reshaped`` the network is
+    given the shape, whatever its file says (Model Optimizer's ``--input_shape``). The IR takes the layout
+    ``to_layout`` where that is not empty (``--layout=nhwc->nchw``); ``shape`` goes with ``layout``.
     """
 
     name: str  # empty where none was declared: then the network's own order counts
@@ -223,6 +225,13 @@ class Input:
     scale: tuple[float, ...] = ()
     reverse_input_channels: bool = False
     dynamic: tuple[str, ...] = ()
+    reshaped: bool = False
+    to_layout: str = ""
+
+    @property
+    def ir_layout(self) -> str:
+        """The layout that the converted model takes."""
+        return self.to_layout or self.layout
 
     @property
     def ir_color(self) -> ColorOrder | None:

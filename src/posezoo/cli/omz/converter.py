@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,10 @@ DIFFERENCES = {
     "--lock": "new",
     "--python": "is accepted and not needed: no other Python is started, and nothing downloaded is run",
     "--mo": "is accepted and not needed: Model Optimizer left OpenVINO with 2025.0; this process converts",
-    "--add_mo_arg": "what changes inputs or outputs is carried out (--input_shape, --layout, --mean_values, "
-    "--scale_values, --scale, --reverse_input_channels, --output); any other is an error, not ignored",
+    "--add_mo_arg": "what changes the network is carried out (--input, --input_shape, --layout, "
+    "--mean_values, --scale_values, --scale, --reverse_input_channels, --output, "
+    "--freeze_placeholder_with_value, --static_shape); --data_type and --compress_to_fp16 must agree with "
+    "--precisions; any other is an error, not ignored",
     "--dry_run": "prints the plan that a real run carries out, and works on a model that was not converted "
     "before (the newest one crashes)",
     "--jobs": "threads of one process; the lines of one model stay together",
@@ -216,20 +219,25 @@ def with_arguments(spec: ModelSpec, arguments: Sequence[str]) -> ModelSpec:
         return spec
     import json
 
-    from posezoo.spec.arguments import TYPED, read_arguments
+    from posezoo.spec.arguments import OTHER_ORIGINALS, TYPED, read_arguments
+    from posezoo.spec.carried_out import CARRIED_OUT
     from posezoo.spec.reader import parse
 
-    flags = ", ".join(sorted(TYPED.keys() - {"--input_model"}))
+    # Which file is converted says model.yml.
+    known = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {"--input_model", "-m", *OTHER_ORIGINALS}
     for text in wanted:
-        if text.partition("=")[0] not in TYPED or text.startswith("--input_model"):
+        flag = text.partition("=")[0]
+        if flag not in known:
+            nearest = get_close_matches(flag, known, n=1)
             raise PosezooError(
-                f"--add_mo_arg={text}: posezoo does not carry this out", hint=f"it does: {flags}"
+                f"--add_mo_arg={text}: posezoo does not carry this out",
+                hint=f"did you mean {nearest[0]}?" if nearest else f"it does: {', '.join(sorted(known))}",
             )
     said = read_arguments(parse(json.dumps(wanted).encode(), "--add_mo_arg"), spec.inputs)
     outputs = said.outputs or spec.outputs
     if [port.shape for port in said.inputs] != [port.shape for port in spec.inputs]:
         outputs = tuple(replace(port, shape=()) for port in outputs)  # what they are now, nobody declared
-    return replace(spec, inputs=said.inputs, outputs=outputs)
+    return replace(spec, inputs=said.inputs, outputs=outputs, mo_args=(*spec.mo_args, *said.kept))
 
 
 if __name__ == "__main__":

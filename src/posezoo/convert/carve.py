@@ -1,0 +1,136 @@
+"""A network between the inputs that are asked for: some are frozen to a value, some lie inside of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from posezoo.convert.cut import cut, find_input, find_output
+from posezoo.errors import ConversionError
+from posezoo.openvino_runtime import openvino
+from posezoo.spec import carried_out
+from posezoo.spec.carried_out import Value
+from posezoo.spec.model import Input, ModelSpec
+
+
+def carve(network: Any, spec: ModelSpec) -> Any:
+    """The network that takes what a model declares, before its sizes are set and its outputs chosen.
+
+    Args:
+        network: an ``openvino.Model`` as read; it must not be used any more.
+        spec: the model.
+
+    Raises:
+        ConversionError: there is no input to be frozen of that name, or a value does not fit it.
+    """
+    frozen = carried_out.frozen(spec.mo_args)
+    inner = [port for port in spec.inputs if port.name and find_input(network, port.name) is None]
+    if not frozen and not inner:
+        return network
+    names = [port.name for port in spec.outputs]
+    if all(find_output(network, name) for name in names):  # else who checks the outputs says so
+        network = cut(network, names, spec.name)
+    _freeze(network, frozen, spec)
+    beginnings = _begin_at(network, inner)
+    ov = openvino()
+    results = network.get_results()
+    used = _parameters_of(results)
+    kept = [each for each in network.get_parameters() if each.get_name() in used]
+    return ov.Model(results, [*kept, *beginnings], network.get_friendly_name())
+
+
+def frozen_array(value: Value, shape: Sequence[int] | None, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The constant that an input is frozen to.
+
+    Args:
+        value: as the argument says it.
+        shape: of the input, with -1 where any size will do; None where nothing is known of it.
+        dtype: of the input.
+
+    Raises:
+        ValueError: the value does not fit the shape.
+    """
+    array = np.asarray(value, dtype)
+    if shape is None or (-1 in shape and len(shape) == array.ndim):
+        return array
+    return np.ascontiguousarray(np.broadcast_to(array, [1 if size < 0 else size for size in shape]))
+
+
+def _freeze(network: Any, frozen: Mapping[str, Value], spec: ModelSpec) -> None:
+    ov = openvino()
+    for name, value in frozen.items():
+        port = find_input(network, name)
+        if port is None:
+            known = ", ".join("=".join(sorted(each.names)) for each in network.inputs)
+            raise ConversionError(
+                f"{spec.full_name}: the network has no input named {name} that could be frozen",
+                hint=f"its inputs: {known}",
+            )
+        try:
+            array = frozen_array(value, _shape_of(port), port.element_type.to_dtype())
+        except ValueError as error:
+            raise ConversionError(
+                f"{spec.full_name}: {name} is {port.partial_shape}, and cannot be frozen to {value}"
+            ) from error
+        constant = ov.op.Constant(array)
+        constant.set_friendly_name(name)
+        for target in port.get_target_inputs():
+            target.replace_source_output(constant.output(0))
+
+
+def _shape_of(port: Any) -> tuple[int, ...] | None:
+    shape = port.partial_shape
+    if shape.rank.is_dynamic:
+        return None
+    return tuple(-1 if size.is_dynamic else size.get_length() for size in shape)
+
+
+def _begin_at(network: Any, inner: Sequence[Input]) -> list[Any]:
+    """New parameters in place of inner tensors; a name that nothing has is left to who checks the inputs."""
+    ov = openvino()
+    parameters = []
+    for declared in inner:
+        targets = _targets_of(network, declared.name)
+        if not targets:
+            continue
+        shape = ov.PartialShape(list(declared.shape)) if declared.shape else targets[0].get_partial_shape()
+        parameter = ov.op.Parameter(targets[0].get_element_type(), shape)
+        parameter.set_friendly_name(declared.name)
+        for target in targets:
+            target.replace_source_output(parameter.output(0))
+        parameter.output(0).set_names({declared.name})
+        parameters.append(parameter)
+    return parameters
+
+
+def _targets_of(network: Any, name: str) -> list[Any]:
+    """What takes a tensor: all that do, by its name; or one input of an operation, by ``0:operation``."""
+    port = find_output(network, name)
+    if port is not None:
+        return list(port.get_target_inputs())
+    number, _, operation = name.partition(":")
+    if not number.isdecimal():
+        return []
+    by_name = {each.get_friendly_name(): each for each in network.get_ordered_ops()}
+    # OpenVINO reads ONNX's convolution with biases as two operations, of which the second has its name.
+    found = by_name.get(f"{operation}/WithoutBiases", by_name.get(operation))
+    return [found.input(int(number))] if found and int(number) < found.get_input_size() else []
+
+
+def _parameters_of(results: Sequence[Any]) -> set[str]:
+    """The parameters that some result depends on, by the names that OpenVINO gives to each node."""
+    found, seen = set[str](), set[str]()
+    waiting = list(results)
+    while waiting:
+        node = waiting.pop()
+        name = node.get_name()
+        if name in seen:
+            continue
+        seen.add(name)
+        if node.get_type_name() == "Parameter":
+            found.add(name)
+        waiting += [each.get_source_output().get_node() for each in node.inputs()]
+    return found
