@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from fakes.network import HEIGHT, WIDTH, downloaded, network, saved_model, source_file, spec_of
+from posezoo.convert.carve import frozen_array
 from posezoo.convert.convert import convert, plan
 from posezoo.errors import ConversionError, SpecError
 from posezoo.openvino_runtime import openvino
@@ -93,7 +94,12 @@ def test_the_self_check_of_a_frozen_network_is_by_another_runtime(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "problem"),
-    [("trainin->True", "no input named trainin"), ("which->[1 2 3]", "cannot be frozen to")],
+    [
+        ("trainin->True", "no input named trainin"),
+        ("which->[1 2 3]", "cannot be frozen to"),
+        ("which->1.5", "cannot be frozen to"),
+        ("training->2", "cannot be frozen to"),
+    ],
 )
 def test_what_cannot_be_frozen_is_told_in_one_line(tmp_path, value, problem):
     spec, layout = model(gated(), tmp_path, f"--freeze_placeholder_with_value={value}")
@@ -176,6 +182,19 @@ def test_an_unknown_beginning_is_refused_with_the_known_inputs(tmp_path):
     with pytest.raises(ConversionError, match="no input named 9:heatmaps") as refused:
         convert(spec, layout)
     assert refused.value.hint == "its inputs: image"
+
+
+def test_a_beginning_in_a_shape_that_does_not_fit_is_told_in_one_line(tmp_path):
+    arguments = ("--input=features", "--input_shape=[1,9,12,20]", "--output=heatmaps")
+    spec, layout = model(network("onnx"), tmp_path, *arguments)
+    with pytest.raises(ConversionError, match="does not go with the inputs that are asked for") as refused:
+        convert(spec, layout)
+    assert "\n" not in refused.value.problem
+
+
+def test_a_constant_that_would_fill_the_memory_is_not_made():
+    with pytest.raises(ValueError, match="1"):
+        frozen_array(1.0, (1 << 20, 1 << 20), np.dtype(np.float32))
 
 
 def sized():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy.typing as npt
 
 from posezoo.convert.cut import cut, find_input, find_output
 from posezoo.errors import ConversionError
-from posezoo.openvino_runtime import openvino
+from posezoo.openvino_runtime import openvino, reason_of
 from posezoo.spec import carried_out
 from posezoo.spec.carried_out import Value
 from posezoo.spec.model import Input, ModelSpec
+
+#: More values than any flag or length that is frozen has.
+MAX_SIZE = 1 << 24
 
 
 def carve(network: Any, spec: ModelSpec) -> Any:
@@ -24,12 +28,24 @@ def carve(network: Any, spec: ModelSpec) -> Any:
         spec: the model.
 
     Raises:
-        ConversionError: there is no input to be frozen of that name, or a value does not fit it.
+        ConversionError: there is no input to be frozen of that name, a value does not fit it, or the network
+            cannot begin where it is asked to.
     """
     frozen = carried_out.frozen(spec.mo_args)
     inner = [port for port in spec.inputs if port.name and find_input(network, port.name) is None]
     if not frozen and not inner:
         return network
+    try:
+        return _carved(network, spec, frozen, inner)
+    except RuntimeError as error:
+        raise ConversionError(
+            f"{spec.full_name}: the network does not go with the inputs that are asked for: "
+            f"{reason_of(error)}",
+            hint="check --input, --input_shape and --freeze_placeholder_with_value in model.yml",
+        ) from error
+
+
+def _carved(network: Any, spec: ModelSpec, frozen: Mapping[str, Value], inner: Sequence[Input]) -> Any:
     names = [port.name for port in spec.outputs]
     if all(find_output(network, name) for name in names):  # else who checks the outputs says so
         network = cut(network, names, spec.name)
@@ -39,7 +55,9 @@ def carve(network: Any, spec: ModelSpec) -> Any:
     results = network.get_results()
     used = _parameters_of(results)
     kept = [each for each in network.get_parameters() if each.get_name() in used]
-    return ov.Model(results, [*kept, *beginnings], network.get_friendly_name())
+    carved = ov.Model(results, [*kept, *beginnings], network.get_friendly_name())
+    carved.validate_nodes_and_infer_types()  # else a shape that does not fit would show when it is written
+    return carved
 
 
 def frozen_array(value: Value, shape: Sequence[int] | None, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -51,12 +69,19 @@ def frozen_array(value: Value, shape: Sequence[int] | None, dtype: np.dtype[Any]
         dtype: of the input.
 
     Raises:
-        ValueError: the value does not fit the shape.
+        ValueError: the value does not fit the shape or the type, or the constant would be huge.
     """
-    array = np.asarray(value, dtype)
+    said = np.asarray(value, np.float64)
+    with np.errstate(all="ignore"):
+        array = said.astype(dtype)
+    if dtype.kind in "biu" and not np.array_equal(array.astype(np.float64), said):
+        raise ValueError(value)
     if shape is None or (-1 in shape and len(shape) == array.ndim):
         return array
-    return np.ascontiguousarray(np.broadcast_to(array, [1 if size < 0 else size for size in shape]))
+    sizes = [1 if size < 0 else size for size in shape]
+    if math.prod(sizes) > MAX_SIZE:
+        raise ValueError(value)
+    return np.ascontiguousarray(np.broadcast_to(array, sizes))
 
 
 def _freeze(network: Any, frozen: Mapping[str, Value], spec: ModelSpec) -> None:
