@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from convert.test_carve import FP32, converted, gated, image, infer, model, sized
 from fakes.network import network
@@ -39,11 +40,44 @@ CASES = {
     "an inner output": ("onnx", ["--input=image", "--output=features"]),
     "outputs in another order": ("onnx", ["--input=image", "--output=pafs,heatmaps"]),
     "a port of an operation": ("onnx", ["--input=image", "--output=features:0"]),
+    "a line as Lightweight OpenPose's authors write it": (
+        "onnx",
+        [
+            "--input=image",
+            "--mean_values=image[128.0,128.0,128.0]",
+            "--scale_values=image[256]",
+            "--output=pafs,heatmaps",
+        ],
+    ),
+    "several inputs of several layouts": (
+        "joined",
+        [
+            "--input=photo,mask",
+            "--layout=photo(nchw->nhwc),mask(nchw)",
+            "--mean_values=photo[1,2,3],mask[7]",
+            "--scale_values=photo[4,5,6]",
+            "--reverse_input_channels",
+        ],
+    ),
     "a frozen flag": ("gated", ["--freeze_placeholder_with_value=training->True,which->[0]"]),
     "a frozen list": ("gated", ["--freeze_placeholder_with_value=which->[2],training->False"]),
     "static sizes": ("sized", ["--input=x", "--input_shape=[1,2,3,4]", "--static_shape"]),
 }
-WRITERS = {"gated": gated, "sized": sized}
+
+
+def joined():
+    """Three channels of a photo and one of a mask beside each other."""
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, channels, 4, 6))
+        for name, channels in (("photo", 3), ("mask", 1), ("both", 4))
+    ]
+    nodes = [helper.make_node("Concat", ["photo", "mask"], ["both"], axis=1)]
+    graph = helper.make_graph(nodes, "joined", ports[:2], ports[2:])
+    opsets = [helper.make_opsetid("", 13)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
+
+
+WRITERS = {"gated": gated, "sized": sized, "joined": joined}
 
 
 @pytest.mark.parametrize("case", CASES)
