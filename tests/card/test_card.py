@@ -133,6 +133,20 @@ def test_an_input_that_is_only_known_to_be_reversed_says_so(tmp_path):
     assert "| `data` | 1, 3, 8, 8 | NCHW | reversed |" in drawn(tmp_path / "models", "net")
 
 
+def test_an_input_whose_layout_is_turned_stands_in_both_layouts(tmp_path):
+    content = model_yml(
+        framework="onnx",
+        inputs=None,
+        outputs=None,
+        input_info=[{"name": "data", "shape": [1, 3, 8, 9]}],
+        model_optimizer_args=["--input_model=$dl_dir/net.tflite", "--layout=data(nchw->nhwc)"],
+    )
+    write_model(tmp_path / "models", "net", content)
+    card = drawn(tmp_path / "models", "net")
+    assert "| `data` | 1, 3, 8, 9 | NCHW |" in card
+    assert "| `data` | 1, 8, 9, 3 | NHWC |" in card
+
+
 def test_a_hostile_model_yml_gets_no_markup_onto_the_page(tmp_path):
     evil = "](x) <img src=x onerror=alert(1)> | `rm` **b** # h\n\n# Heading\n\n<script>."
     files = [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -255,7 +256,7 @@ def _both_inputs(part: ModelSpec) -> Iterator[str]:
     yield "### Original Model"
     yield _original_inputs(part)
     yield "### Converted Model"
-    rows = [(*_shape(each), _ir_color(each), _values(each)) for each in part.inputs]
+    rows = [(*_shape(_as_in_the_ir(each)), _ir_color(each), _values(each)) for each in part.inputs]
     yield compact(("Name", "Shape", "Layout", "Colour order", "Values"), rows)
 
 
@@ -264,6 +265,10 @@ def _original_inputs(part: ModelSpec) -> Markdown:
         (*_shape(each), each.color or "", _numbers(each.mean), _numbers(each.scale)) for each in part.inputs
     ]
     return compact(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
+
+
+def _as_in_the_ir(port: Input) -> Input:
+    return replace(port, shape=port.ir_shape, layout=port.ir_layout)
 
 
 def _shape(port: Input | Output) -> tuple[str, str, str]:

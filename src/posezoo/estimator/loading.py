@@ -199,7 +199,7 @@ def _declared(model: ModelSpec | CompositeSpec) -> Preprocessing:
     if isinstance(model, CompositeSpec) or not model.inputs:
         return Preprocessing()
     picture = model.inputs[0]
-    return Preprocessing(layout=picture.layout, reverse_input_channels=picture.ir_color is ColorOrder.RGB)
+    return Preprocessing(layout=picture.ir_layout, reverse_input_channels=picture.ir_color is ColorOrder.RGB)
 
 
 def _overridden(

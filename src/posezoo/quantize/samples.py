@@ -65,7 +65,7 @@ class Sample:
         """The same by the IR's input: float32, in its own layout and colour order."""
         reverse = self.port.ir_color is ColorOrder.RGB
         picture = self.picture[..., ::-1] if reverse else self.picture
-        if self.port.layout == "NCHW":
+        if self.port.ir_layout == "NCHW":
             picture = picture.transpose(0, 3, 1, 2)
         return {self.port.name: np.ascontiguousarray(picture, np.float32)}
 

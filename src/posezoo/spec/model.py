@@ -234,6 +234,13 @@ class Input:
         return self.to_layout or self.layout
 
     @property
+    def ir_shape(self) -> tuple[int, ...]:
+        """The shape that the converted model takes."""
+        if not (self.to_layout and self.shape):
+            return self.shape
+        return tuple(self.shape[self.layout.index(letter)] for letter in self.to_layout)
+
+    @property
     def ir_color(self) -> ColorOrder | None:
         """The colour order that the converted model takes."""
         if self.color is None or not self.reverse_input_channels:
