@@ -139,6 +139,23 @@ def test_in_text_a_model_is_a_block_and_the_sum_stands_at_the_end(zoo):
     assert lines[-1].startswith("3 models (1 convert, 1 mo, 1 ir): 2 files to fetch, ")
 
 
+def test_what_is_frozen_and_turned_is_told(zoo):
+    arguments = [
+        "--input_model=$dl_dir/net.onnx",
+        "--input_shape=[1,3,4,6]",
+        "--layout=image(nchw->nhwc)",
+        "--freeze_placeholder_with_value=training->False,lengths->[16 2.5]",
+    ]
+    write_model(zoo / "models", "more", omz_yml(model_optimizer_args=arguments))
+    lines = run(zoo, "plan", "more", "-o", zoo / "out").stdout.splitlines()
+    assert "  input image [1,3,4,6] NCHW: from NHWC" in lines
+    assert "  input training frozen to False" in lines
+    assert "  input lengths frozen to [16 2.5]" in lines
+    facts = planned(zoo, "more")["more"]["arguments"]
+    assert facts["frozen"] == {"training": False, "lengths": [16, 2.5]}
+    assert facts["inputs"][0]["ir_layout"] == "NHWC"
+
+
 def test_every_key_is_documented(zoo):
     documented = re.findall(r"^    (\w+)  ", str(plan.__doc__), re.MULTILINE)
     assert sorted(documented) == sorted(planned(zoo, "net")["net"])

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from posezoo.fetch.download import PlannedFile
+    from posezoo.spec.carried_out import Value
     from posezoo.spec.model import Input, ModelSpec
     from posezoo.zoo import ModelPlan
 
@@ -148,7 +149,8 @@ def _block(plan: ModelPlan) -> list[str]:
     if not spec.is_ir:
         lines += [f"  input {_in_words(each)}" for each in spec.inputs]
         lines += [
-            f"  input {name} frozen to {value}" for name, value in carried_out.frozen(spec.mo_args).items()
+            f"  input {name} frozen to {_value(value)}"
+            for name, value in carried_out.frozen(spec.mo_args).items()
         ]
         lines += [f"  outputs {', '.join(each.name for each in spec.outputs)}"] if spec.outputs else []
     for step in plan.steps:
@@ -171,6 +173,12 @@ def _in_words(port: Input) -> str:
     shape = f"[{','.join(map(str, port.shape))}]" if port.shape else ""
     facts = " ".join(filter(None, (port.name or "of the network", shape, port.layout)))
     return f"{facts}: {', '.join(steps)}" if steps else facts
+
+
+def _value(value: Value) -> str:
+    if isinstance(value, tuple):
+        return f"[{' '.join(map(_value, value))}]"
+    return str(value) if isinstance(value, bool) else f"{value:g}"
 
 
 def _sum(plans: Sequence[ModelPlan]) -> str:
