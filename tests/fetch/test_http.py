@@ -511,6 +511,16 @@ def test_headers_that_drip_over_tls_are_given_up(authority, fetch, monkeypatch):
         fetch(file, attempts=1, timeout_s=0.3)
 
 
+@pytest.mark.parametrize("faults", [{"body_drip_s": 0.02}, {"chunk_size_drip_s": 0.02}, {"hang_at": 9}])
+def test_a_body_that_drips_over_tls_is_given_up_and_fetched_again(authority, fetch, faults):
+    server, bundle = authority
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, **faults, times=1))
+    started = time.monotonic()
+    assert fetch(file, timeout_s=0.4, ca_bundle=bundle).read_bytes() == WEIGHTS
+    assert time.monotonic() - started < 3
+    assert server.asked("net.tflite") == 2
+
+
 def test_a_bundle_that_is_not_there_is_named(authority, fetch, monkeypatch):
     server, bundle = authority
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle) + ".gone")

@@ -209,7 +209,7 @@ def _asked_pause(response: requests.Response) -> float | None:
         return float(asked)
     try:
         return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, OSError):
         return None
 
 
@@ -280,7 +280,7 @@ class _Watch:
         try:
             with _translated(self._timeout_s, when):
                 piece: bytes = self._response.raw.read1(_PIECE, decode_content=False)
-        except TemporaryError:
+        except (SourceError, AttributeError):  # AttributeError: ssl forgets its object on a shutdown
             if not self._expired:
                 raise
             piece = b""

@@ -139,7 +139,9 @@ class Part:
 
     def close(self) -> None:
         """Let go of the lock; a part that nobody could go on with is removed before that."""
-        is_kept = self._record is not None and self._record.exists() and os.fstat(self._handle).st_size > 0
+        is_kept = (
+            self._record is not None and os.path.exists(self._record) and os.fstat(self._handle).st_size > 0
+        )
         if not self._published and not is_kept:
             self._forget()
             with suppress(OSError):
