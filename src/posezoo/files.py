@@ -250,7 +250,7 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
     """What the system said, in our words, with what to do about it."""
     named = str(error.filename or path)
     # Nobody knows our parts by name, unless one is a folder that has to be moved away.
-    where = path if named.endswith(".part") and error.errno != errno.EISDIR else named
+    where = path if named.endswith(".part") and not os.path.isdir(named) else named
     problem = f"{where}: cannot be written: {error.strerror or error}"
     return OutputError(problem, hint=_HINTS.get(error.errno or 0, ""))
 
