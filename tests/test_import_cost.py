@@ -37,3 +37,14 @@ def test_an_up_to_date_model_is_found_so_without_anything_heavy(tmp_path, blazep
     folder = blazepose.output_dir
     args = ["get", "blazepose-full", "--output_dir", str(folder), "--quiet"]
     assert imported(f"from posezoo.cli.main import main\nassert main({args!r}) == 0") <= {"numpy"}
+
+
+def test_a_verb_is_had_without_the_modules_of_the_others():
+    code = """
+from posezoo.cli.main import main
+try: main(["list", "--help"])
+except SystemExit: pass
+assert "posezoo.cli.list" in sys.modules
+assert not {"posezoo.cli.demo", "posezoo.cli.benchmark", "posezoo.cli.run"} & sys.modules.keys()
+"""
+    assert imported(code) == set()

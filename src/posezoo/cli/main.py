@@ -46,8 +46,8 @@ A human-pose model zoo for OpenVINO: fetch, verify, convert and run its models.
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+def parser(verbs_wanted: Sequence[str] = VERBS) -> argparse.ArgumentParser:
+    """The parser of the whole command line, or of some of its verbs."""
     top = argparse.ArgumentParser(
         prog="posezoo",
         description=DESCRIPTION,
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     verbs = top.add_subparsers(metavar="VERB", required=True, title="verbs")
-    for name in VERBS:
+    for name in verbs_wanted:
         module = import_module(f"posezoo.cli.{name}")
         verb = module.add_parser(verbs)
         verb.set_defaults(run=module.run, parser=verb)
@@ -66,10 +66,12 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
 
+    words = sys.argv[1:] if argv is None else argv
     args = argparse.Namespace()
 
     def work() -> int:
-        parser().parse_args(argv, args)
+        # Nobody who has named a verb waits for the modules of all the others.
+        parser(words[:1] if words and words[0] in VERBS else VERBS).parse_args(words, args)
         code: int = args.run(args)
         return code
 
