@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -33,6 +33,18 @@ SHIFT = (
     "found_int8",
     "agreement",
 )
+
+#: Tells whether a file has so many bytes, of this digest.
+IsGood = Callable[[Path, int, Digest], bool]
+
+# What it means that a part of the key is another one.
+_CHANGES = {
+    "conversion_format": "it was made by another posezoo",
+    "openvino": "it was made by another OpenVINO",
+    "sources": "it was made from another file",
+    "arguments": "model.yml describes it otherwise now",
+    "quantization": "it was made of other photos, settings, FP32 IR or NNCF",
+}
 
 _TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch", "nncf")
 
@@ -138,6 +150,33 @@ def read(path: Path) -> Provenance | None:
         return Provenance(dict(record["key"]), contents, _checks(record["self_check"]), costs, shift)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def why_stale(
+    xml: Path, key_now: Callable[[], Mapping[str, object]], is_good: IsGood, *, is_checked: bool = False
+) -> str:
+    """Why an IR has to be made; empty where it is there, whole, and has a record that says so.
+
+    Args:
+        xml: where it lies, its record beside it.
+        key_now: what it would be made from now; asked only where something is there.
+        is_good: decides whether a file holds what the record says.
+        is_checked: whether it must have been proven, too.
+    """
+    if not xml.is_file():
+        return "there is none yet"
+    record = read(xml.with_name("provenance.json"))
+    if record is None:
+        return "there is no record of how it was made"
+    for name, value in key_now().items():
+        if record.key.get(name) != value:
+            return _CHANGES[name]
+    for suffix, content in record.contents.items():
+        if not is_good(xml.with_suffix(suffix), content.size, content.digest):
+            return f"its {suffix} is not the file that was published"
+    if is_checked and not record.checks:
+        return "it was not self-checked"
+    return ""
 
 
 def _checks(figures: Any) -> tuple[Check, ...]:

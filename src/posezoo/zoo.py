@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from posezoo.estimator import Estimator
     from posezoo.fetch.download import PlannedFile
     from posezoo.measured import Measurement
-    from posezoo.quantize import QuantizationStep, Quantized, Subject
+    from posezoo.quantize import Quantized, Subject
     from posezoo.quantize.shift import Shift
 
 Model = ModelSpec | CompositeSpec
@@ -420,7 +420,7 @@ class Zoo:
         target_device: str = "ANY",
         force: bool = False,
         max_drop: float | None = None,
-    ) -> tuple[QuantizationStep, ...]:
+    ) -> tuple[Step, ...]:
         """What ``quantize`` would do; touches nothing.
 
         Raises:

@@ -13,7 +13,7 @@ from posezoo.spec.model import Precision
 from posezoo.spec.quantization import TARGET_DEVICES
 
 if TYPE_CHECKING:
-    from posezoo.quantize import QuantizationStep
+    from posezoo.convert.plan import Step
     from posezoo.spec.model import ModelSpec
     from posezoo.zoo import Zoo
 
@@ -176,7 +176,7 @@ def require_photos(parser: argparse.ArgumentParser, args: argparse.Namespace) ->
 
 def planned(
     zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, precisions: tuple[Precision, ...]
-) -> tuple[QuantizationStep, ...]:
+) -> tuple[Step, ...]:
     """What a real run with the same flags carries out."""
     return zoo.plan_quantization(
         spec,
@@ -189,7 +189,7 @@ def planned(
     )
 
 
-def in_words(steps: tuple[QuantizationStep, ...]) -> Iterator[str]:
+def in_words(steps: tuple[Step, ...]) -> Iterator[str]:
     """One line for each IR."""
     for step in steps:
         if step.is_done:

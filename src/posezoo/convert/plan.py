@@ -5,7 +5,7 @@ A real run carries out the same steps that a dry run prints.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,21 +13,12 @@ from posezoo import files, provenance
 from posezoo.convert import original, own_weights
 from posezoo.errors import ConversionError
 from posezoo.layout import Layout
+from posezoo.provenance import IsGood
 from posezoo.spec import carried_out
-from posezoo.spec.model import Decoder, Digest, ModelSpec, Precision
-
-#: Whether a file holds the promised bytes.
-IsGood = Callable[[Path, int, Digest], bool]
+from posezoo.spec.model import Decoder, ModelSpec, Precision
 
 #: What a conversion makes; other precisions come from quantization.
 PRECISIONS = (Precision.FP32, Precision.FP16)
-
-_CHANGES = {
-    "conversion_format": "it was made by another posezoo",
-    "openvino": "it was made by another OpenVINO",
-    "sources": "it was made from another file",
-    "arguments": "model.yml describes it otherwise now",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,21 +149,12 @@ def why_stale(
     is_good: IsGood,
 ) -> str:
     """Why an IR has to be made; empty where it is up to date."""
-    xml = layout.ir(spec, precision)
-    if not xml.is_file():
-        return "there is none yet"
-    record = provenance.read(layout.provenance(spec, precision))
-    if record is None:
-        return "there is no record of how it was made"
-    for name, value in provenance.key_of(spec, decoder or spec.decoder).items():
-        if record.key.get(name) != value:
-            return _CHANGES[name]
-    for suffix, content in record.contents.items():
-        if not is_good(xml.with_suffix(suffix), content.size, content.digest):
-            return f"its {suffix} is not the file that was published"
-    if self_check and not record.checks:
-        return "it was not self-checked"
-    return ""
+    return provenance.why_stale(
+        layout.ir(spec, precision),
+        lambda: provenance.key_of(spec, decoder or spec.decoder),
+        is_good,
+        is_checked=self_check,
+    )
 
 
 def _obstacle(spec: ModelSpec, layout: Layout) -> ConversionError | None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from posezoo.quantize.plan import PRECISIONS, plan
-from posezoo.quantize.plan import Step as QuantizationStep
 from posezoo.quantize.quantize import Quantized, hold_against_fp32, quantize
 from posezoo.quantize.report import measurements
 from posezoo.quantize.subject import Subject, refuse, why_not
 
 __all__ = [
     "PRECISIONS",
-    "QuantizationStep",
     "Quantized",
     "Subject",
     "hold_against_fp32",

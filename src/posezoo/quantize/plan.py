@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from posezoo import files, provenance
+from posezoo.convert.plan import Step
 from posezoo.errors import QuantizationError
 from posezoo.layout import Layout
 from posezoo.quantize.samples import Photos, choose
@@ -18,34 +18,6 @@ from posezoo.versions import package_version
 
 #: What a quantization makes; they differ in how what stays in floating point is stored.
 PRECISIONS = (Precision.FP16_INT8, Precision.FP32_INT8)
-
-_CHANGES = {
-    "conversion_format": "it was made by another posezoo",
-    "openvino": "it was made by another OpenVINO",
-    "sources": "it was made from another file",
-    "arguments": "model.yml describes it otherwise now",
-    "quantization": "it was made of other photos, settings, FP32 IR or NNCF",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One INT8 IR that was asked for.
-
-    Attributes:
-        precision: of what is left in floating point, and INT8.
-        xml: where the IR lies, or will lie.
-        reason: why it has to be made; empty where it is up to date.
-    """
-
-    precision: Precision
-    xml: Path
-    reason: str
-
-    @property
-    def is_done(self) -> bool:
-        """Whether there is nothing to do."""
-        return not self.reason
 
 
 def plan(
@@ -91,7 +63,8 @@ def steps_of(
             raise QuantizationError(f"{subject.spec.full_name}: no quantization makes {precision}", hint=hint)
         xml = layout.made(subject.spec, precision)
         _refuse_to_replace(subject, layout, xml, precision)
-        steps.append(Step(precision, xml, "asked to" if force else _why_stale(xml, key)))
+        reason = "asked to" if force else provenance.why_stale(xml, lambda: key, files.holds)
+        steps.append(Step(precision, xml, reason))
     return tuple(steps)
 
 
@@ -107,8 +80,7 @@ def key_of(
         "fp32": [files.digest_of(subject.xml.with_suffix(suffix)).value for suffix in provenance.SUFFIXES],
         "nncf": package_version("nncf"),
     }
-    key = provenance.key_of(subject.spec, subject.decoder, quantization)
-    return dict(json.loads(json.dumps(key)))
+    return provenance.key_of(subject.spec, subject.decoder, quantization)
 
 
 def _refuse_to_replace(subject: Subject, layout: Layout, xml: Path, precision: Precision) -> None:
@@ -118,19 +90,3 @@ def _refuse_to_replace(subject: Subject, layout: Layout, xml: Path, precision: P
             f"{xml}: is the place of its publisher's own {precision}",
             hint="--output_dir names another folder",
         )
-
-
-def _why_stale(xml: Path, key: dict[str, Any]) -> str:
-    """Why an IR has to be made; empty where it is up to date."""
-    if not xml.is_file():
-        return "there is none yet"
-    record = provenance.read(xml.with_name("provenance.json"))
-    if record is None:
-        return "there is no record of how it was made"
-    for name, value in key.items():
-        if record.key.get(name) != value:
-            return _CHANGES[name]
-    for suffix, content in record.contents.items():
-        if not files.holds(xml.with_suffix(suffix), content.size, content.digest):
-            return f"its {suffix} is not the file that was published"
-    return ""

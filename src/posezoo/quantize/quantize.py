@@ -10,6 +10,7 @@ from typing import Any
 
 from posezoo import provenance
 from posezoo.convert import ir
+from posezoo.convert.plan import Step
 from posezoo.convert.publish import put_in_place
 from posezoo.convert.working_folder import remove_abandoned, working_folder
 from posezoo.errors import InferenceError, PosezooError, QuantizationError
@@ -29,7 +30,7 @@ from posezoo.quantize.accuracy import Judge, judge
 from posezoo.quantize.compression import compress
 from posezoo.quantize.layers import compare_layers
 from posezoo.quantize.measure import measure, readings, told, why_not_published
-from posezoo.quantize.plan import Step, key_of, steps_of
+from posezoo.quantize.plan import key_of, steps_of
 from posezoo.quantize.readings import Reader, Reading, reader_of
 from posezoo.quantize.samples import Photos, Samples, choose, gather
 from posezoo.quantize.shift import Shift
