@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from posezoo.errors import InferenceError
 from posezoo.estimator.blazepose import BlazePose
@@ -54,6 +55,8 @@ def load(
     scale: Sequence[float] | None = None,
     flip: bool = False,
     scales: Sequence[float] = (1.0,),
+    own: Preprocessing | None = None,
+    graphs: Sequence[Graph] = (),
     **options: Option,
 ) -> Estimator:
     """Make a model ready to use.
@@ -80,6 +83,8 @@ def load(
             and heatmap.
         scales: at which to look at each image, relative to the usual one, and average the answers: of
             openpose and associative_embedding.
+        own: what the IR leave to be done to pictures, unless it is said here; None: as the model declares.
+        graphs: the IR in the order they run in, where they have been read already.
         options: of the decoder, over those that the model declares.
 
     Raises:
@@ -87,86 +92,47 @@ def load(
             is missing, damaged or another network's.
         MissingPackageError: OpenVINO is not installed.
     """
-    runtime = Runtime(device, inference_precision, cache_dir, requests, streams, threads, hint)
-    said = _overridden(_declared(model), layout, reverse_input_channels, mean, scale)
-    return _load(model, irs, runtime, said, target_size, aspect, options, flip, tuple(scales))
-
-
-def load_ir(
-    xml: Path,
-    decoder: str | None = None,
-    *,
-    device: str = "CPU",
-    inference_precision: str = "f32",
-    cache_dir: Path | None = None,
-    requests: int = 1,
-    streams: str = "",
-    threads: int = 0,
-    hint: str = "",
-    target_size: int | None = None,
-    aspect: Size | None = None,
-    layout: str = "",
-    reverse_input_channels: bool | None = None,
-    mean: Sequence[float] | None = None,
-    scale: Sequence[float] | None = None,
-    flip: bool = False,
-    scales: Sequence[float] = (1.0,),
-    **options: Option,
-) -> Estimator:
-    """Make an IR ready to use that no model.yml describes.
-
-    Args:
-        xml: of the IR.
-        decoder: a name of ``pose.decoders.DECODERS``; None: what the IR says of itself, as our converter and
-            Open Model Zoo write it, else what its outputs look like.
-        device: as for ``load``, and all the others, too; the preprocessing over what the IR says of itself.
-
-    Raises:
-        DecoderError: the outputs are for no known decoder, or not for this one; it tells which one they fit.
-        InferenceError: as for ``load``.
-        MissingPackageError: OpenVINO is not installed.
-    """
-    runtime = Runtime(device, inference_precision, cache_dir, requests, streams, threads, hint)
-    graph = Graph(xml)
-    model, own = described(graph, decoder)
-    said = _overridden(own, layout, reverse_input_channels, mean, scale)
-    irs = {model.name: xml}
-    return _load(model, irs, runtime, said, target_size, aspect, options, flip, tuple(scales), (graph,))
-
-
-def _load(
-    model: ModelSpec | CompositeSpec,
-    irs: Mapping[str, Path],
-    runtime: Runtime,
-    preprocessing: Preprocessing,
-    target_size: int | None,
-    aspect: Size | None,
-    options: Mapping[str, Option],
-    flip: bool,
-    scales: tuple[float, ...],
-    graphs: tuple[Graph, ...] = (),
-) -> Estimator:
     decoder = _decoder_of(model)
     if flip and decoder.name == "heatmap":  # its own affair: each person is mirrored, not the image
         options, flip = {**options, "flip": True}, False
     chosen = options_of(decoder, options)
     if (target_size is not None and target_size < 1) or (aspect is not None and min(aspect) < 1):
         raise InferenceError(f"expected a target size and an aspect above 0, got {target_size} and {aspect}")
+    own = _declared(model) if own is None else own
     setup = Setup(
         model,
         _paths(model, irs),
         decoder.name,
         chosen,
-        runtime,
-        preprocessing,
+        Runtime(device, inference_precision, cache_dir, requests, streams, threads, hint),
+        _overridden(own, layout, reverse_input_channels, mean, scale),
         target_size,
         aspect,
-        graphs,
+        tuple(graphs),
         flip,
-        scales,
+        tuple(scales),
     )
     pipeline = SeveralLooks if setup.looks_again else PIPELINES[decoder.name]
     return Estimator(model, decoder.name, pipeline(setup))
+
+
+def load_ir(xml: Path, decoder: str | None = None, **how: Any) -> Estimator:
+    """Make an IR ready to use that no model.yml describes.
+
+    Args:
+        xml: of the IR.
+        decoder: a name of ``pose.decoders.DECODERS``; None: what the IR says of itself, as our converter and
+            Open Model Zoo write it, else what its outputs look like.
+        how: whatever ``load`` takes; the preprocessing goes over what the IR says of itself.
+
+    Raises:
+        DecoderError: the outputs are for no known decoder, or not for this one; it tells which one they fit.
+        InferenceError: as for ``load``.
+        MissingPackageError: OpenVINO is not installed.
+    """
+    graph = Graph(xml)
+    model, own = described(graph, decoder)
+    return load(model, {model.name: xml}, own=own, graphs=(graph,), **how)
 
 
 def _decoder_of(model: ModelSpec | CompositeSpec) -> Decoder:
