@@ -62,32 +62,15 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "--worst", type=_count, default=0, metavar="N", help="draw the N images that it does worst on"
     )
-    parser.add_argument(
-        "-o",
-        "--output_dir",
-        dest="results_dir",
-        type=Path,
-        metavar="DIR",
-        help="where figures, results and pictures go, and what is found is kept for the next run "
-        "(default: evaluations/MODEL/PRECISION in your cache folder)",
+    options.add_results(
+        parser,
+        "where figures, results and pictures go, and what is found is kept for the next run",
+        "evaluations/MODEL/PRECISION",
     )
     parser.add_argument(
         "--fresh", action="store_true", help="look at every image again, whatever an earlier run found"
     )
-    parser.add_argument(
-        "-d",
-        "--download_dir",
-        dest="output_dir",
-        type=Path,
-        metavar="DIR",
-        help="where the model's files and IR lie, or go (default: your cache folder)",
-    )
-    parser.add_argument(
-        "--precision",
-        type=options.ir_precision,
-        default=Precision.FP16,
-        help="FP32 or FP16 IR, or FP16-INT8 of a model that is published so (default: FP16)",
-    )
+    options.add_ir_precision(parser)
     parser.add_argument(
         "--checkpoint",
         type=Path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +133,36 @@ def add_download_dir(parser: argparse.ArgumentParser, default: str) -> None:
         type=Path,
         metavar="DIR",
         help=f"where the published files lie (default: {default})",
+    )
+
+
+def add_results(parser: argparse.ArgumentParser, what: str, default: str) -> None:
+    """Where results go; the model is no result there, so its files and IR have the other flag."""
+    parser.add_argument(
+        "-o",
+        "--output_dir",
+        dest="results_dir",
+        type=Path,
+        metavar="DIR",
+        help=f"{what} (default: {default} in your cache folder)",
+    )
+    parser.add_argument(
+        "-d",
+        "--download_dir",
+        dest="output_dir",
+        type=Path,
+        metavar="DIR",
+        help="where the model's files and IR lie, or go (default: your cache folder)",
+    )
+
+
+def add_ir_precision(parser: argparse.ArgumentParser) -> None:
+    """Which IR of a model is used."""
+    parser.add_argument(
+        "--precision",
+        type=ir_precision,
+        default=Precision.FP16,
+        help="FP32 or FP16 IR, or FP16-INT8 of a model that is published so or was quantized (default: FP16)",
     )
 
 
@@ -310,8 +340,20 @@ def ir_precision(text: str) -> Precision:
     return Precision(text)
 
 
-def score(text: str) -> float:
-    """An argparse type: from which score on something counts.
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """An argparse type: a whole number within bounds."""
+
+    def parse(text: str) -> int:
+        number = int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+        if number is None or not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, got {text!r}")
+        return number
+
+    return parse
+
+
+def share(text: str) -> float:
+    """An argparse type: a score, or a part of something.
 
     Raises:
         argparse.ArgumentTypeError: it is no number from 0 to 1.

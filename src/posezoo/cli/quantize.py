@@ -48,7 +48,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     parser.add_argument(
         "--max_drop",
-        type=_share,
+        type=options.share,
         metavar="D",
         help="with --annotations: by how much AP may drop, as 0.01; layers go back to floating point until "
         "it drops no more",
@@ -141,17 +141,6 @@ def run(args: argparse.Namespace) -> int:
         write_whole(args.report, json.dumps(found, indent=2).encode() + b"\n")
     report.print(args.format)
     return report.exit_code
-
-
-def _share(text: str) -> float:
-    """An argparse type: a number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
-    return value
 
 
 def _held(zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, console: Console) -> dict[str, Any]:

@@ -53,31 +53,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         metavar="IMAGE",
         help="images, folders or globs (default: two public-domain sample photos)",
     )
-    parser.add_argument(
-        "-o",
-        "--output_dir",
-        dest="results_dir",
-        type=Path,
-        metavar="DIR",
-        help="where pictures and poses.json go (default: results/MODEL in your cache folder)",
-    )
-    parser.add_argument(
-        "-d",
-        "--download_dir",
-        dest="output_dir",
-        type=Path,
-        metavar="DIR",
-        help="where the model's files and IR lie, or go (default: your cache folder)",
-    )
-    parser.add_argument(
-        "--precision",
-        type=options.ir_precision,
-        default=Precision.FP16,
-        help="FP32 or FP16 IR, or FP16-INT8 of a model that is published so or was quantized (default: FP16)",
-    )
+    options.add_results(parser, "where pictures and poses.json go", "results/MODEL")
+    options.add_ir_precision(parser)
     parser.add_argument(
         "--min_score",
-        type=options.score,
+        type=options.share,
         metavar="S",
         help="draw keypoints from this score on (default: what the model's decoder calls seen, 0.1 to 0.5)",
     )
