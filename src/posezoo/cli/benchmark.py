@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -118,13 +119,13 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         "(default: 0)",
     )
     parser.add_argument("--streams", default="", metavar="N", help="how many of them really run side by side")
-    parser.add_argument("--threads", type=options.whole(0, 4096), default=0, metavar="N", help="of the CPU")
+    parser.add_argument("--threads", type=_number(0, 4096), default=0, metavar="N", help="of the CPU")
     parser.add_argument(
         "--hint", default="", choices=("LATENCY", "THROUGHPUT", "NONE"), help="what the device aims at"
     )
     parser.add_argument(
         "--rounds",
-        type=options.whole(5, 1000),
+        type=_number(5, 1000),
         default=5,
         metavar="N",
         help="5 or more, after one that warms up (default: 5)",
@@ -261,9 +262,20 @@ def _print_plan(cases: Cases, style: str) -> int:
     return report.exit_code
 
 
+def _number(least: int, most: int) -> Callable[[str], int]:
+    """An argparse type: a whole number within bounds."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,9}", text) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"expected a number from {least} to {most}, got {text!r}")
+        return int(text)
+
+    return parse
+
+
 def _numbers(least: int, most: int) -> Callable[[str], tuple[int, ...]]:
-    """An argparse type: whole numbers within bounds, with commas between, each once."""
-    number = options.whole(least, most)
+    """An argparse type: the same with commas between, each once."""
+    number = _number(least, most)
 
     def parse(text: str) -> tuple[int, ...]:
         return tuple(dict.fromkeys(number(word) for word in text.split(",")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from posezoo.cli import options
@@ -68,7 +69,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--tsize",
-        type=options.whole(1, 8192),
+        type=_whole(1, 8192),
         metavar="PIXELS",
         help="how large pictures are seen: the height for openpose, the shorter side for ae and higherhrnet "
         "(default: as the IR's own input)",
@@ -100,7 +101,7 @@ def _add_inference(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-nireq",
         "--num_infer_requests",
-        type=options.whole(0, 1024),
+        type=_whole(0, 1024),
         default=0,
         metavar="N",
         help="frames in the works at once (default: 0, as many as the device does best with)",
@@ -115,7 +116,7 @@ def _add_inference(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-nthreads",
         "--num_threads",
-        type=options.whole(0, 4096),
+        type=_whole(0, 4096),
         default=0,
         metavar="N",
         help="of the CPU (default: 0, its cores)",
@@ -127,7 +128,7 @@ def _add_pictures(group: argparse._ArgumentGroup) -> None:
         "-loop",
         "--loop",
         nargs="?",
-        type=options.whole(1, 1 << 30),
+        type=_whole(1, 1 << 30),
         const=0,
         default=1,
         metavar="N",
@@ -143,7 +144,7 @@ def _add_pictures(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-limit",
         "--output_limit",
-        type=options.whole(0, 1 << 30),
+        type=_whole(0, 1 << 30),
         default=LIMIT,
         metavar="N",
         help=f"frames to write at most; 0 for all (default: {LIMIT})",
@@ -211,6 +212,18 @@ FOREIGN = {
     "mean": "--mean_values",
     "scale": "--scale_values",
 }
+
+
+def _whole(lowest: int, highest: int) -> Callable[[str], int]:
+    def whole(text: str) -> int:
+        number = int(text) if text.isascii() and text.lstrip("-").isdecimal() else None
+        if number is None or not lowest <= number <= highest:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number from {lowest} to {highest}, got {text!r}"
+            )
+        return number
+
+    return whole
 
 
 def _device(text: str) -> str:

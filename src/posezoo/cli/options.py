@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -338,18 +338,6 @@ def ir_precision(text: str) -> Precision:
     if text not in list(Precision):
         raise argparse.ArgumentTypeError(f"expected one of {', '.join(Precision)}, got {text!r}")
     return Precision(text)
-
-
-def whole(least: int, most: int) -> Callable[[str], int]:
-    """An argparse type: a whole number within bounds."""
-
-    def parse(text: str) -> int:
-        number = int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
-        if number is None or not least <= number <= most:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, got {text!r}")
-        return number
-
-    return parse
 
 
 def share(text: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,26 +36,31 @@ def plan(
         QuantizationError: the photos do not do, or as ``steps_of``.
     """
     photos = choose(dataset_dir, subject.settings.subset_size)
-    return steps_of(subject, layout, photos, precisions, target_device, force=force, max_drop=max_drop)
+    key = key_of(subject, photos, target_device, max_drop)
+    return steps_of(subject, layout, key, precisions, force=force)
 
 
 def steps_of(
     subject: Subject,
     layout: Layout,
-    photos: Photos,
+    key: Mapping[str, object],
     precisions: Collection[Precision],
-    target_device: str,
     *,
     force: bool = False,
-    max_drop: float | None = None,
 ) -> tuple[Step, ...]:
     """One step for each precision; touches nothing.
+
+    Args:
+        subject: what to quantize.
+        layout: where the INT8 IR lie, or will lie.
+        key: what they would be made from now, as ``key_of`` gives it.
+        precisions: of what is left in floating point, and INT8.
+        force: make again what is up to date.
 
     Raises:
         QuantizationError: a precision is none of ``PRECISIONS``, or the place is that of an IR that the
             model's publisher made.
     """
-    key = key_of(subject, photos, target_device, max_drop)
     steps = []
     for precision in dict.fromkeys(precisions):
         if precision not in PRECISIONS:

@@ -103,7 +103,8 @@ def quantize(
     name, spec = subject.spec.full_name, subject.spec
     refuse(spec, subject.model)
     photos = choose(dataset_dir, subject.settings.subset_size)
-    steps = steps_of(subject, layout, photos, precisions, target_device, force=force, max_drop=max_drop)
+    key = key_of(subject, photos, target_device, max_drop)
+    steps = steps_of(subject, layout, key, precisions, force=force)
     if done := tuple(step.precision for step in steps if step.is_done):
         listener(ModelConversionUpToDate(name, done))
     shifts: Mapping[Precision, Shift] = {}
@@ -113,7 +114,9 @@ def quantize(
         listener(ModelQuantizationBegin(name, tuple(step.precision for step in due), *numbers))
         try:
             referee = _judge(subject, annotations, dataset_dir, photos, max_drop)
-            shifts = _make(subject, layout, due, photos, target_device, compare, referee, listener)
+            shifts = _make(
+                subject, layout, due, photos, target_device, compare, referee, key["quantization"], listener
+            )
         except PosezooError as error:
             listener(ModelQuantizationEnd(name, False, error.problem))
             raise
@@ -179,13 +182,12 @@ def _make(
     target_device: str,
     compare: bool,
     referee: Judge | None,
+    key: Mapping[str, object],
     listener: Listener,
 ) -> dict[Precision, Shift]:
     samples, read = gather(subject, photos, listener=listener), reader_of(subject)
     fp32 = readings(subject.xml, samples.measured, read)
     job = _Job(subject, samples, read, fp32, target_device, compare, referee, listener)
-    max_drop = referee.max_drop if referee is not None else None
-    key = key_of(subject, photos, target_device, max_drop)["quantization"]
     with working_folder(layout.model(subject.spec)) as folder:
         # Nothing is replaced unless all of them are good.
         made = {step: _quantized(job, step, folder / step.precision) for step in steps}
