@@ -63,9 +63,11 @@ def measure(
         for number in range(1, plan.rounds + 1):
             for worker, known in zip(workers, rounds, strict=True):
                 known.append(worker.run(plan.seconds))
-                found = known[-1].throughput_fps
-                listener(BenchmarkProgress(worker.case.label, number, plan.rounds, found))
             yield tuple(
                 Result(worker.case, worker.ready, tuple(known))
                 for worker, known in zip(workers, rounds, strict=True)
             )
+            # Only now, so that whoever is told of a round and presses ^C finds it in what is known.
+            for worker, known in zip(workers, rounds, strict=True):
+                found = known[-1].throughput_fps
+                listener(BenchmarkProgress(worker.case.label, number, plan.rounds, found))
