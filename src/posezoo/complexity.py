@@ -52,12 +52,7 @@ def complexity_of(network: Any) -> Complexity | None:
 
     Operations that the rule has no number for count nothing: those of our zoo that do compute are all known.
     """
-    constant = _constants(network)
-    operations = [
-        operation
-        for operation in network.get_ordered_ops()
-        if operation.get_friendly_name() not in constant and operation.get_type_name() not in _ENDS
-    ]
+    operations, constant = _told_apart(network)
     if any(port.get_partial_shape().is_dynamic for each in operations for port in each.outputs()):
         return None
     flops = sum(_flops(operation) for operation in operations)
@@ -69,24 +64,35 @@ def complexity_of(network: Any) -> Complexity | None:
 _ENDS = ("Parameter", "Result")
 
 
-def _constants(network: Any) -> set[str]:
-    """The operations that the image does not reach: weights, and how they are unpacked (FP16, INT8)."""
+def _told_apart(network: Any) -> tuple[list[Any], set[str]]:
+    """The operations that the image reaches, and the names of the others: weights, and what unpacks them."""
+    computing: list[Any] = []
     constant: set[str] = set()
     for operation in network.get_ordered_ops():
-        sources = [port.get_source_output().get_node() for port in operation.inputs()]
-        if operation.get_type_name() == "Constant" or (
-            sources and all(source.get_friendly_name() in constant for source in sources)
+        kind, sources = operation.get_type_name(), operation.input_values()
+        if kind == "Constant" or (
+            sources and all(source.get_node().get_friendly_name() in constant for source in sources)
         ):
             constant.add(operation.get_friendly_name())
-    return constant
+        elif kind not in _ENDS:
+            computing.append(operation)
+    return computing, constant
 
 
 def _flops(operation: Any) -> float:
     kind = operation.get_type_name()
-    values: int = sum(prod(list(port.shape)) for port in operation.outputs())
     if kind in _PER_VALUE:
-        return _PER_VALUE[kind] * values
-    return _BY_WINDOW[kind](operation) * values if kind in _BY_WINDOW else 0
+        return _PER_VALUE[kind] * _values(operation)
+    return _BY_WINDOW[kind](operation) * _values(operation) if kind in _BY_WINDOW else 0
+
+
+def _values(operation: Any) -> int:
+    return sum(_size(port) for port in operation.outputs())
+
+
+def _size(port: Any) -> int:
+    # By its bytes: a list of a shape's sizes takes ten times as long, and a network has thousands of ports.
+    return int(port.get_tensor().size // port.get_element_type().size)
 
 
 #: Operations for each value that comes out.
@@ -165,7 +171,7 @@ def _weights(operation: Any, constant: set[str]) -> Iterator[tuple[str, int]]:
         while node.get_type_name() != "Constant" and node.get_input_size():
             node = node.input_value(0).get_node()  # from the unpacked values to the stored ones
         if node.get_element_type().is_real() or node.get_element_type().get_type_name() in _SMALL:
-            yield node.get_friendly_name(), prod(list(source.shape))
+            yield node.get_friendly_name(), _size(source)
 
 
 # What quantized weights are stored in; other integers are sizes and places.
