@@ -54,16 +54,18 @@ inputs:
 outputs: [{outputs}]
 """
 
-# What the command does, which has no flag for leaving out the self-check.
-CONVERT = """
+CONVERTER = Path(__file__).resolve().parents[1] / "tools" / "downloader" / "converter.py"
+
+# The command has no flag for leaving out the self-check.
+UNCHECKED = """
 import sys
 from pathlib import Path
 from posezoo.convert.convert import convert
 from posezoo.layout import Layout
 from posezoo.registry import open_registry
-registry, downloads, output, self_check = sys.argv[1:5]
-spec = open_registry([Path(registry)]).find(sys.argv[5])
-convert(spec, Layout(Path(downloads), Path(output)), self_check=self_check == "yes")
+registry, downloads, output, name = sys.argv[1:]
+spec = open_registry([Path(registry)]).find(name)
+convert(spec, Layout(Path(downloads), Path(output)), self_check=False)
 """
 
 
@@ -101,10 +103,17 @@ def prepare(name: str, folder: Path) -> Path:
     return original
 
 
-def ours(name: str, folder: Path, self_check: str) -> list[list[str]]:
-    """Our one process."""
+def ours(name: str, folder: Path) -> list[list[str]]:
+    """Our one process, as users start it."""
+    models, downloads, output = (str(folder / each) for each in ("models", "downloads", "ours"))
+    flags = ["--models_dir", models, "--download_dir", downloads, "--output_dir", output, "--name", name]
+    return [[sys.executable, str(CONVERTER), *flags]]
+
+
+def unchecked(name: str, folder: Path) -> list[list[str]]:
+    """The same by the library, without its self-check."""
     places = [str(folder / each) for each in ("models", "downloads", "ours")]
-    return [[sys.executable, "-c", CONVERT, *places, self_check, name]]
+    return [[sys.executable, "-c", UNCHECKED, *places, name]]
 
 
 def theirs(name: str, folder: Path, original: Path) -> list[list[str]]:
@@ -128,8 +137,8 @@ def rounds_of(name: str, folder: Path) -> list[dict[str, float]]:
     original = prepare(name, folder)
     contestants = {
         "mo, twice": theirs(name, folder, original),
-        "posezoo, no self-check": ours(name, folder, "no"),
-        "posezoo": ours(name, folder, "yes"),
+        "posezoo, no self-check": unchecked(name, folder),
+        "posezoo": ours(name, folder),
     }
     rounds = []
     for _ in range(ROUNDS + 1):

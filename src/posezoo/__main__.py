@@ -5,6 +5,7 @@ Nothing but what is needed for that is imported here.
 
 from __future__ import annotations
 
+import os
 import signal
 from importlib import import_module
 
@@ -15,6 +16,8 @@ def main(module: str = "posezoo.cli.main") -> int:
     While the module is imported there is nothing to clean up: ^C ends the process as it ends any other, by
     its signal, and not with a traceback from the middle of an import. From then on ``cli.door`` answers.
     """
+    # No command multiplies large matrices, but numpy's import would start a thread for each core to do so.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Where it is ignored (nohup, a shell's background), it stays so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
