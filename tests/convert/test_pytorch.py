@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import sys
+import warnings
 from configparser import ConfigParser
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +15,13 @@ import numpy as np
 import pytest
 
 from posezoo import provenance
+from posezoo.convert import pytorch
 from posezoo.convert.convert import convert, export_onnx, is_up_to_date, plan
+from posezoo.convert.own_weights import of_network
 from posezoo.errors import CheckpointError, ConversionError, MissingPackageError, NetworkError, SelfCheckError
 from posezoo.files import digest_of
 from posezoo.layout import Layout
-from posezoo.networks import find
+from posezoo.networks import NETWORKS, build, find
 from posezoo.openvino_runtime import openvino
 from posezoo.spec.model import (
     Family,
@@ -34,6 +38,7 @@ pytest.importorskip("torch", reason="needs torch")
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 SMALL = "mobile_pose_mobilenetv3_small"
+QUICK = (SMALL, "lightweight_openpose")
 
 
 def declared(checkpoint, network=SMALL, **arguments):
@@ -100,6 +105,35 @@ def test_the_same_checkpoint_gives_the_same_bytes(made, tmp_path):
         for suffix in (".xml", ".bin"):
             assert xml.with_suffix(suffix).read_bytes() == again[precision].with_suffix(suffix).read_bytes()
     assert (tmp_path / "public" / "net" / "net.onnx").read_bytes() == layout.onnx(spec).read_bytes()
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["its size", "any size"])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in NETWORKS]
+)
+def test_the_onnx_is_the_one_that_pytorch_alone_would_write(name, is_open, tmp_path):
+    torch = pytest.importorskip("torch")
+    known, module = NETWORKS[name], build(name)
+    torch.save(module.state_dict(), tmp_path / "net.pth")
+    batch, channels, *size = known.input.shape
+    shape = (-1, channels, -1, -1) if is_open else (batch, channels, *size)
+    spec = of_network(name, tmp_path / "net.pth")
+    spec = replace(spec, inputs=(replace(spec.inputs[0], shape=shape),))
+    file, outputs = io.BytesIO(), list(known.output_names())
+    axes = {key: {0: "batch", 2: "height", 3: "width"} for key in (known.input.name, *outputs)}
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the exporter is deprecated, and says so
+        torch.onnx.export(
+            module,
+            (torch.zeros(known.input.shape),),
+            file,
+            dynamo=False,
+            opset_version=13,
+            input_names=[known.input.name],
+            output_names=outputs,
+            dynamic_axes=axes if is_open else None,
+        )
+    assert pytorch.export(spec, tmp_path / "net.pth") == file.getvalue()
 
 
 def test_what_is_up_to_date_is_left_alone_until_the_network_s_arguments_change(made):

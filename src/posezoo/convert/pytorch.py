@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
@@ -33,6 +34,9 @@ sys.path[:] = json.loads(sys.argv[1])
 from posezoo.convert.pytorch_child import main
 sys.exit(main())
 """
+
+# It computes with one thread; those that libraries start while they are imported would only wait.
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 # The failures that a child may answer with; whatever else it is, it is told as a ConversionError.
 _KINDS = ("CheckpointError", "NetworkError", "UnknownModelError")
@@ -114,6 +118,7 @@ def _ask(spec: ModelSpec, path: Path, task: str, shape: list[int], image: bytes 
             [sys.executable, "-I", "-c", _START, json.dumps(places)],
             input=json.dumps(job).encode() + b"\n" + image,
             capture_output=True,
+            env={**os.environ, **_ONE_THREAD},
         )
     except OSError as error:
         raise ConversionError(f"{spec.name}: no process could be started: {error}") from error
