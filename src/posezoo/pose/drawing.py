@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from posezoo.pose.letterbox import Image
 
 # OpenCV takes coordinates in 1/16 pixels, so that limbs do not jump from frame to frame.
 _SHIFT = 4
+_HALF = 1 << _SHIFT - 1
 _OUTLINE: Color = (32, 32, 32)
 _BOX: Color = (120, 220, 60)
 
@@ -31,61 +33,72 @@ def draw(image: Image, poses: Iterable[Pose], *, min_score: float = MIN_SCORE) -
         MissingPackageError: OpenCV is not installed.
     """
     canvas: Image = image.copy()
-    for pose in poses:
-        _draw(canvas, pose, min_score)
+    for skeleton, group in groupby(poses, key=lambda pose: pose.skeleton):
+        if SKELETONS[skeleton].keypoints:
+            _draw_people(canvas, skeleton, list(group), min_score)
+        else:
+            for pose in group:
+                _draw_box(canvas, pose)
     return canvas
 
 
-def _draw(canvas: Image, pose: Pose, min_score: float) -> None:
+def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score: float) -> None:
+    """People of one skeleton, one over the other; what numpy does, it does for all of them at once."""
     cv2 = require("cv2", extra="run")
-    skeleton = SKELETONS[pose.skeleton]
-    width = _line_width(canvas, pose)
-    if not skeleton.keypoints:
-        _draw_box(canvas, pose, width)
-        return
-    seen = (pose.keypoints[:, 2] >= min_score) & np.isfinite(pose.keypoints).all(axis=1)
-    points = _in_opencv(pose, canvas)
-    there = seen.tolist()
-    limbs = [place for place, (a, b) in enumerate(skeleton.limbs) if there[a] and there[b]]
-    joints = [joint for joint, is_seen in enumerate(there) if is_seen]
+    keypoints = np.stack([pose.keypoints for pose in poses])
+    seen = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=2)
+    points = _in_opencv(keypoints, canvas)
+    widths = [_line_width(canvas, pose) for pose in poses]
     # The outline of everything first, so that no limb is cut by one; its own edge need not be smooth, which
     # takes a third of the time. A smooth line is half a pixel wider on each side.
-    edge = max(1, width // 3)
-    outer, inner = _bars(points, _pairs(pose.skeleton)[limbs], (width + 2 * edge + 2, width))
-    for bar in outer:
-        cv2.fillConvexPoly(canvas, bar, _OUTLINE, cv2.LINE_8, _SHIFT)
-    for joint in joints:
-        radius = (2 * (width + edge) + 1) << _SHIFT - 1
-        cv2.circle(canvas, points[joint], radius, _OUTLINE, cv2.FILLED, cv2.LINE_8, _SHIFT)
-    colors = _limb_colors(pose.skeleton)
-    for limb, bar in zip(limbs, inner, strict=True):
-        cv2.fillConvexPoly(canvas, bar, colors[limb], cv2.LINE_AA, _SHIFT)
-    for joint in joints:
-        color = skeleton.colors[joint]
-        cv2.circle(canvas, points[joint], width << _SHIFT, color, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+    edges = [max(1, width // 3) for width in widths]
+    outer = [width + 2 * edge + 2 for width, edge in zip(widths, edges, strict=True)]
+    bars = _bars(points, _pairs(skeleton), np.array([outer, widths]))
+    colors, limb_colors = SKELETONS[skeleton].colors, _limb_colors(skeleton)
+    are_limbs = np.all(seen[:, _pairs(skeleton)], axis=2)
+    for person, (width, edge) in enumerate(zip(widths, edges, strict=True)):
+        limbs = np.flatnonzero(are_limbs[person]).tolist()
+        outlines, fillings = bars[:, person]
+        joints = [
+            (joint, x, y) for joint, (x, y) in enumerate(points[person].tolist()) if seen[person, joint]
+        ]
+        for limb in limbs:
+            cv2.fillConvexPoly(canvas, outlines[limb], _OUTLINE, cv2.LINE_8, _SHIFT)
+        for _, x, y in joints:
+            cv2.circle(
+                canvas, (x + _HALF >> _SHIFT, y + _HALF >> _SHIFT), width + edge + 1, _OUTLINE, cv2.FILLED
+            )
+        for limb in limbs:
+            cv2.fillConvexPoly(canvas, fillings[limb], limb_colors[limb], cv2.LINE_AA, _SHIFT)
+        for joint, x, y in joints:
+            cv2.circle(canvas, (x, y), width << _SHIFT, colors[joint], cv2.FILLED, cv2.LINE_AA, _SHIFT)
 
 
-def _bars(
-    points: Sequence[tuple[int, int]], pairs: NDArray[Any], widths: tuple[int, int]
-) -> NDArray[np.int32]:
-    """(2, L, 4, 2): limbs as rectangles of either width in pixels, in 1/16 pixels.
+def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> NDArray[np.int32]:
+    """(2, P, L, 4, 2): limbs as rectangles of either width, in 1/16 pixels.
 
     Without the round ends of OpenCV's lines, which the joints cover: they take a third of a line's time.
+
+    Args:
+        points: (P, K, 2) in 1/16 pixels.
+        pairs: (L, 2) joints of each limb.
+        widths: (2, P) in pixels.
     """
-    starts, ends = np.array(points, np.float32)[pairs.T]
+    starts, ends = points[:, pairs].astype(np.float32).transpose(2, 0, 1, 3)
     along = ends - starts
-    length = np.maximum(np.sqrt((along * along).sum(axis=1, keepdims=True)), 1)
-    across = along[:, ::-1] * np.array([-1, 1], np.float32) / length
-    sides = across * np.array(widths, np.float32)[:, None, None] * ((1 << _SHIFT) / 2)
-    corners = np.stack([starts + sides, ends + sides, ends - sides, starts - sides], axis=2)
+    length = np.maximum(np.sqrt((along * along).sum(axis=2, keepdims=True)), 1)
+    across = along[..., ::-1] * np.array([-1, 1], np.float32) / length
+    sides = across * widths[..., None, None].astype(np.float32) * _HALF
+    corners = np.stack([starts + sides, ends + sides, ends - sides, starts - sides], axis=3)
     rounded: NDArray[np.int32] = np.rint(corners).astype(np.int32)
     return rounded
 
 
-def _draw_box(canvas: Image, pose: Pose, width: int) -> None:
+def _draw_box(canvas: Image, pose: Pose) -> None:
     cv2 = require("cv2", extra="run")
+    width = _line_width(canvas, pose)
     corners = np.reshape(pose.box, (2, 2)).clip(0, canvas.shape[1::-1])
-    first, last = _sixteenths(corners)
+    first, last = _sixteenths(corners).tolist()
     for color, edge in ((_OUTLINE, max(1, width // 3)), (_BOX, 0)):
         cv2.rectangle(canvas, first, last, color, width + 2 * edge, cv2.LINE_AA, _SHIFT)
 
@@ -99,14 +112,14 @@ def _line_width(canvas: Image, pose: Pose) -> int:
     return max(1, round(min(by_picture, by_person)))
 
 
-def _in_opencv(pose: Pose, canvas: Image) -> list[tuple[int, int]]:
+def _in_opencv(keypoints: NDArray[Any], canvas: Image) -> NDArray[Any]:
     """Points in 1/16 pixels from the centre of the first; what lies far outside is moved nearer."""
     reach = 4 * max(canvas.shape[:2])
-    return _sixteenths(np.nan_to_num(pose.keypoints[:, :2]).clip(-reach, reach))
+    return _sixteenths(np.nan_to_num(keypoints[..., :2]).clip(-reach, reach))
 
 
-def _sixteenths(points: NDArray[Any]) -> list[tuple[int, int]]:
-    return [(x, y) for x, y in np.rint((points - 0.5) * (1 << _SHIFT)).astype(int).tolist()]
+def _sixteenths(points: NDArray[Any]) -> NDArray[Any]:
+    return np.rint((points - 0.5) * (1 << _SHIFT)).astype(int)
 
 
 @cache
