@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from posezoo.spec.model import Framework, ModelSpec, Precision
+from posezoo.spec.model import Accuracy, Framework, ModelSpec, Precision
 
 FRAMEWORKS = {
     Framework.CAFFE: "Caffe",
@@ -42,3 +42,9 @@ def task_in_words(task: str) -> str:
 def megabytes(size: int | None) -> str:
     """A size in bytes, as people read it: ``9.4 MB``."""
     return "unknown" if size is None else f"{size / 1e6:.1f} MB"
+
+
+def how(claim: Accuracy) -> str:
+    """How an accuracy was had, as far as its publisher says: ``single scale, flip``."""
+    flip = "flip" if claim.flip and "flip" not in claim.protocol else ""
+    return ", ".join(filter(None, (claim.protocol, flip)))
