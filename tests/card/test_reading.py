@@ -1,0 +1,176 @@
+"""A card is read: its sections, tables, links and figures, whoever wrote it and however large it is."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from posezoo.card.card import draw_card
+from posezoo.card.inline import Link, key_of, plain
+from posezoo.card.markdown import escaped, table
+from posezoo.card.reading import MAX_CELLS, MAX_CHARACTERS, MAX_SECTIONS, read_card
+from posezoo.registry import open_registry
+
+CARD = """\
+---
+license: mit
+---
+<!-- a note
+## no heading
+-->
+# some-model
+
+## Use Case and High-Level Description
+
+See [its paper](https://papers.invalid/abs/1_(2)) and ![a picture](./assets/a.png "seen").
+
+## Specification
+
+| Metric            | Value    |
+|-------------------|----------|
+| GFlops            | 15.435   |
+| MParams           | 4,099.5  |
+| Source framework  | Caffe\\* |
+
+## Accuracy
+
+| Metric                 | Original model | Converted model |
+| ---------------------- | -------------: | --------------- |
+| Average Precision (AP) | 64.64%         | `64.6`%         |
+
+## Inputs
+
+### Original mode:
+
+Image, name - `data`.
+
+```sh
+# no heading
+| no | table |
+|----|-------|
+```
+
+### Converted model
+
+Setext
+======
+| a \\| b | c
+--- | ---
+1 |
+2 | 3 | 4
+
+[text]: <../LICENSE>
+"""
+
+
+@pytest.fixture(scope="module")
+def card():
+    return read_card(CARD)
+
+
+def test_sections_are_told_with_their_lines_and_what_they_stand_in(card):
+    assert card.title == "some-model"
+    assert card.front_matter == "license: mit"
+    assert [(each.line, each.path) for each in card.sections[2:]] == [
+        (9, ("Use Case and High-Level Description",)),
+        (13, ("Specification",)),
+        (21, ("Accuracy",)),
+        (27, ("Inputs",)),
+        (29, ("Inputs", "Original mode:")),
+        (39, ("Inputs", "Converted model")),
+        (41, ("Setext",)),
+    ]
+    assert card.sections[6].code == ((33, "sh", "# no heading\n| no | table |\n|----|-------|"),)
+
+
+def test_a_section_is_found_by_its_title_however_that_is_spelt(card):
+    assert card.find("Input", "Original model") is card.sections[6]
+    assert card.find("output") is None
+    assert card.below(card.sections[5]) == card.sections[5:8]
+    assert key_of("Use-case and High-level description") == key_of("Use Case and High-Level Description")
+
+
+def test_a_table_has_its_rows_with_their_lines_and_as_many_cells_as_headers(card):
+    last = card.tables[-1]
+    assert last.headers == ("a | b", "c")
+    assert [(row.line, row.cells) for row in last.rows] == [(45, ("1", "")), (46, ("2", "3"))]
+    assert card.tables[0].column("value", "amount") == 1
+
+
+def test_links_and_images_are_told_with_their_places(card):
+    assert card.links == (
+        Link(11, 5, "its paper", "https://papers.invalid/abs/1_(2)"),
+        Link(11, 55, "a picture", "./assets/a.png", is_image=True),
+        Link(48, 1, "text", "../LICENSE"),
+    )
+
+
+def test_a_bare_address_an_html_link_and_one_in_brackets_are_links_and_none_in_code_is():
+    text = '<img src="a.png"> <https://a.invalid/x> https://b.invalid/y).\n```\nhttps://c.invalid\n```\n'
+    assert [each.target for each in read_card(text).links] == [
+        "a.png",
+        "https://a.invalid/x",
+        "https://b.invalid/y",
+    ]
+
+
+def test_figures_have_one_name_however_a_card_spells_them(card):
+    assert [(each.line, each.metric, each.value, each.unit, each.column) for each in card.figures] == [
+        (17, "GFLOPs", 15.435, "", "Value"),
+        (18, "MParams", 4099.5, "", "Value"),
+        (25, "AP", 64.64, "%", "Original model"),
+        (25, "AP", 64.6, "%", "Converted model"),
+    ]
+    assert card.figure("AP", "converted model").value == 64.6
+    assert card.figure("MPJPE") is None
+
+
+@pytest.mark.parametrize("text", ["a | b", "<b>&amp;</b>", "_x_ *y* `z`", "[t](u)", "a\\|b", "mean_values"])
+def test_what_our_cards_escape_is_read_as_it_was(text):
+    assert plain(escaped(text)) == text
+    (read,) = read_card(table([text], [[text]])).tables
+    assert (read.headers, read.rows[0].cells) == ((text,), (text,))
+
+
+def test_every_card_of_ours_is_read_with_its_figures():
+    registry = open_registry()
+    for entry in registry.entries.values():
+        model = entry.read()
+        card = read_card(draw_card(model, registry.parts(model)))
+        assert card.find("Specification").tables[0].headers == ("Metric", "Value")
+        assert not card.cut
+
+
+def test_open_model_zoo_s_cards_are_read(shared):
+    pages = sorted((shared / "data" / "omz-2021.4" / "models").rglob("*/README.md"))
+    cards = {page.parent.name: read_card(page.read_text("utf-8")) for page in pages}
+    assert len(cards) > 250
+    with_figures = [name for name, card in cards.items() if card.figure("MParams")]
+    assert len(with_figures) > 0.9 * len(cards)
+    assert all(card.find("Legal information") for card in cards.values())
+    founding = cards["higher-hrnet-w32-human-pose-estimation"]
+    assert founding.figure("AP", "Converted model").value == 64.64
+    assert "Channel order is `BGR`" in founding.find("Input", "Converted model").text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("x| y " * 2_000_000, "[a](b) | c\n" * 900_000, "[a](" * 2_500_000, "<!--" * 2_500_000),
+        *("[" * 10_000_000, "]( " * 3_000_000, "_a" * 5_000_000, "# " * 5_000_000, "#\n" * 5_000_000),
+        *("```\n" * 2_500_000, "---\n" * 2_500_000, "href=" * 2_000_000, "<a" * 5_000_000),
+        "|Metric|b|\n|-|-|\n" + "|a<" * 1_000_000,
+        "|" + "a|" * 1_000_000 + "\n|" + "-|" * 1_000_000 + "\n",
+        "|Metric|b|\n|-|-|\n" + "|`a`|1,000|\n" * 500_000,
+    ],
+    ids=range(16),
+)
+def test_ten_megabytes_and_a_million_cells_end_in_bounded_time_and_memory(text):
+    start = time.perf_counter()
+    card = read_card(text)
+    cells = sum(len(row.cells) for each in card.tables for row in each.rows)
+    assert len(card.figures) + cells <= 2 * MAX_CELLS
+    assert len(card.sections) <= MAX_SECTIONS + 1
+    assert len(text) <= MAX_CHARACTERS or card.cut.startswith("only its first 2,097,152 characters were read")
+    assert time.perf_counter() - start < 5  # about 0.5 s on an idle machine
