@@ -93,6 +93,8 @@ def test_list_as_json_is_for_programs(zoo):
         "precisions": ["FP32", "FP16"],
         "license": "Apache-2.0",
         "size_bytes": 10_000_000,
+        "revision": 1,
+        "deprecated": None,
         "description": "Two small models in a row.",
     }
     assert (rows[1]["name"], rows[1]["composite"], rows[1]["parts"]) == ("second", "whole", [])

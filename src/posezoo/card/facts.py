@@ -17,7 +17,7 @@ The keys are stable: new ones may come, none goes or changes its meaning while `
     origin        list          of each part: repository, paper; addresses, or empty
     citation      list of str   BibTeX
     revision      int           counts up when the files change
-    deprecated    object|null   since (revision), use (a model's name, or empty)
+    deprecated    object|null   since (a date or a version), use (a model's name, or empty)
     decoder       object|null   name and options
     skeleton      object|null   name, keypoints (names in their order), limbs (pairs of their indices)
     precisions    list of str   published or convertible; a composite's: those of all its parts
@@ -27,11 +27,13 @@ The keys are stable: new ones may come, none goes or changes its meaning while `
                                 sources
     inputs        list          model, name, original and converted (each shape (-1: any), layout, color,
                                 mean, scale)
-    outputs       list          model, name, original and converted (each shape, layout), role, note
+    outputs       list          model, name, original and converted (each shape, layout), role, note,
+                                original_note (what the original has there)
     accuracy      list          as published: model, metric, value (a share; MPJPE: mm), unit, ap50, ap75,
                                 dataset, protocol, flip, how (in words: scale, flip, protocol)
     complexity    list          model, and of gflops and mparams: published (or null), counted (or null)
     known_difference  str       why a published figure is not what the published weights have
+    limits        list of str   what the model cannot do, a sentence or two each
     measured      list          what posezoo measured: model, kind (accuracy, complexity, quantization,
                                 speed), precision, machine, settings, weights, figures, tools, date
     training      object        command, log: addresses, or empty
@@ -102,7 +104,9 @@ def card_facts(
         ),
         "citation": [],
         "revision": own.revision if own else 1,
-        "deprecated": None,
+        "deprecated": {"since": model.deprecated.since, "use": model.deprecated.use}
+        if model.deprecated
+        else None,
         "decoder": {"name": model.decoder.name, "options": dict(model.decoder.options)}
         if model.decoder
         else None,
@@ -196,6 +200,7 @@ def _output(part: ModelSpec, port: Output) -> Facts:
         "converted": dict(shape),
         "role": port.role,
         "note": port.note,
+        "original_note": port.original or port.note,
     }
 
 

@@ -19,18 +19,19 @@ and of a model, not of a composite::
     inputs        list           name, shape (-1: any size), layout, ir_layout, color, ir_color (BGR, RGB
                                  or null), mean, scale (one for each channel), reverse_input_channels,
                                  dynamic (letters of the layout that may be left open)
-    outputs       list           name, shape, layout, role, note
+    outputs       list           name, shape, layout, role, note, original (what the original has there, where
+                                 that is not the same)
     published     object         accuracy (list: metric, value, dataset, protocol, flip, ap50, ap75), gflops,
                                  mparams, known_difference; null or empty where not said
     training      object         command, log: addresses, or empty
     license_note  str | null     what is said of the terms before a download
+    limits        str | null     what it cannot do
     route         str            by what it becomes IR: ir (published as such), convert, network (a network of
                                  ours), or what posezoo does not do: mo (a Model Optimizer of 2024),
                                  upstream-code, removed-from-mo-2024
     reason        str | null     why posezoo does not convert it, in one word
     network       object | null  name and arguments of ours, whose weights the checkpoint holds
     checkpoint    str | null     the file that holds them, in an archive or not
-    revision      int            counts up when the files change
     tag           str | null     which of the published variants this is
     variants      list of str    of the default variant, the full names of the others
 
@@ -141,7 +142,7 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
         "published": _plain(asdict(spec.published)),
         "training": asdict(spec.training),
         "license_note": spec.license_note or None,
-        "revision": spec.revision,
+        "limits": spec.limits or None,
         "tag": spec.tag or None,
         "variants": [variant.full_name for variant in spec.variants],
         "postprocessing": [{"step": type(step).__name__, **asdict(step)} for step in spec.postprocessing],
@@ -187,6 +188,7 @@ def _output_facts(each: Output) -> dict[str, Any]:
         "layout": each.layout,
         "role": each.role,
         "note": each.note,
+        "original": each.original,
     }
 
 

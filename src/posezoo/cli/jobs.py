@@ -89,6 +89,9 @@ def for_each(
     for problem in selection.problems:
         name = Path(problem.file).parent.name
         report.failures.append({"name": name, "reason": problem.problem, "hint": problem.hint})
+    for composite in selection.composites:
+        if composite.deprecated is not None:  # of models, the download tells
+            console.warn(f"{composite.name}: {composite.deprecated}")
     for spec in selection.models:
         try:
             report.answers.append({"name": spec.full_name, **work(spec)})

@@ -10,6 +10,8 @@ With ``--format json`` a list of objects, each composite above its parts::
     precisions   list of str   published, or else convertible; a composite's: those of all its parts
     license      str           SPDX identifier, or an address; a composite's as for framework
     size_bytes   int | null    of the published files together; null where a publisher does not say
+    revision     int           counts up when the files change; a composite's is 1
+    deprecated   object | null since (a date or a version), use (the model to take instead, or empty)
     description  str
 
 Nothing that matches the filters is an answer too: an empty list or table, a line on the standard
@@ -85,6 +87,14 @@ def admitted(selection: Selection, filters: Filters, console: Console) -> list[L
     return kept
 
 
+def _described(row: Listed) -> str:
+    """The description, after what must not be missed: newer files, or that there is a better model."""
+    facts = row.facts()
+    said = [f"revision {facts['revision']}" if facts["revision"] > 1 else "", str(row.model.deprecated or "")]
+    note = ", ".join(filter(None, said))
+    return f"[{note}] {row.model.description}" if note else row.model.description
+
+
 def _table(rows: Sequence[Listed]) -> list[str]:
     shown = {row.model.full_name for row in rows}
     cells = [HEADERS]
@@ -97,7 +107,7 @@ def _table(rows: Sequence[Listed]) -> list[str]:
                 facts["framework"],
                 megabytes(facts["size_bytes"]),
                 facts["license"],
-                row.model.description,
+                _described(row),
             )
         )
     return aligned(cells, right=frozenset({HEADERS.index("SIZE")}))

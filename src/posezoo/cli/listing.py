@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from posezoo.card.words import precisions, size_bytes
-from posezoo.spec.model import CompositeSpec, Framework, ModelSpec, Precision
+from posezoo.spec.model import CompositeSpec, Deprecated, Framework, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.registry import Selection
@@ -49,8 +49,14 @@ class Listed:
             "precisions": [each.value for each in precisions(self.parts)],
             "license": " ".join(self.licenses),
             "size_bytes": size_bytes(self.parts),
+            "revision": self.model.revision if isinstance(self.model, ModelSpec) else 1,
+            "deprecated": _plain(self.model.deprecated),
             "description": self.model.description,
         }
+
+
+def _plain(deprecated: Deprecated | None) -> dict[str, str] | None:
+    return None if deprecated is None else {"since": deprecated.since, "use": deprecated.use}
 
 
 def listed(selection: Selection) -> list[Listed]:

@@ -95,6 +95,7 @@ def of_model(model: ModelSpec, checkpoint: Path, name: str = "") -> ModelSpec:
         **_identity(model, name),
         license=License(),
         license_note="",
+        deprecated=None,
         published=Published(),
         training=Training(),
         variants=(),

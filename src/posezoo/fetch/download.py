@@ -99,6 +99,8 @@ def download(
     if (loose := [file for file in files if not file.is_pinned]) and means.first_use is None:
         raise no_pin(loose)
     targets = tuple(layout.file(spec, file) for file in files)
+    if spec.deprecated is not None:
+        listener(Warned(f"{spec.full_name}: {spec.deprecated}"))
     if spec.license_note and not all(target.exists() for target in targets):
         listener(Warned(f"{spec.full_name}: licence: {spec.license_note}"))
     first_use = partial(means.first_use, spec) if means.first_use is not None else None

@@ -257,6 +257,7 @@ class Output:
     layout: str = ""
     role: str = ""
     note: str = ""
+    original: str = ""  # what the original has in its place, where that is not the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +295,23 @@ class Origin:
 
     repository: str = ""
     paper: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecated:
+    """That a model had better not be taken any more.
+
+    Attributes:
+        since: a date or a version, as people write it.
+        use: the name of the model to take in its place; empty where there is none.
+    """
+
+    since: str
+    use: str = ""
+
+    def __str__(self) -> str:
+        instead = f"; use {self.use}" if self.use else ""
+        return f"deprecated since {self.since}{instead}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,6 +420,8 @@ class ModelSpec:
         checkpoint: the file that holds the weights: a published file's name, or a path that unpacking an
             archive leaves; empty without a network.
         license_note: what is said of the terms before anything is downloaded; empty where they are plain.
+        limits: what the model cannot do, in a sentence or two, beside what follows from its decoder.
+        deprecated: since when it had better not be taken; None where it may be.
         tag: which of the published variants this is; empty where there is only one without a tag.
         is_default: whether this variant is the one that is meant where no tag is said.
         variants: of the default variant, all the others in their order.
@@ -438,6 +458,8 @@ class ModelSpec:
     published: Published = Published()
     training: Training = Training()
     license_note: str = ""
+    limits: str = ""
+    deprecated: Deprecated | None = None
     tag: str = ""
     is_default: bool = True
     variants: tuple[ModelSpec, ...] = ()
@@ -498,6 +520,8 @@ class CompositeSpec:
     skeleton: str = ""
     framework: Framework | None = None  # Open Model Zoo's newest state says it once more
     license: License = License()
+    limits: str = ""
+    deprecated: Deprecated | None = None
     warnings: tuple[str, ...] = ()  # as a model's
 
     @property

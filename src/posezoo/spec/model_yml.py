@@ -15,6 +15,7 @@ from posezoo.spec.figures import read_published, read_training
 from posezoo.spec.model import (
     CompositeSpec,
     Decoder,
+    Deprecated,
     Family,
     Framework,
     License,
@@ -38,7 +39,7 @@ MODEL_KEYS = (
     "description", "task_type", "framework", "license", "origin", "revision",
     "files", "postprocessing", "network", "checkpoint",
     "inputs", "outputs", "decoder", "skeleton", "self_check",
-    "published", "training", "license_note", "variants",
+    "published", "training", "license_note", "limits", "deprecated", "variants",
     "input_info", "model_optimizer_args", "conversion_to_onnx_args", "model_info", "quantizable", "quantized",
     "quantization",
 )  # fmt: skip
@@ -46,6 +47,7 @@ MODEL_KEYS = (
 VARIANT_KEYS = ("files", "checkpoint", "inputs", "outputs", "published", "training")
 COMPOSITE_KEYS = (
     "description", "task_type", "framework", "license", "stages", "stages_order", "decoder", "skeleton",
+    "limits", "deprecated",
 )  # fmt: skip
 #: Of each pair only one may be given: what goes in and out is said in our form, or in Open Model Zoo's.
 EXCLUSIVE = (
@@ -55,7 +57,7 @@ EXCLUSIVE = (
 #: Keys that Open Model Zoo has not: a file with one of them is in our form.
 OURS = (
     "origin", "revision", "network", "checkpoint", "inputs", "outputs", "decoder", "skeleton", "self_check",
-    "published", "training", "license_note", "variants", "stages", "quantization",
+    "published", "training", "license_note", "limits", "deprecated", "variants", "stages", "quantization",
 )  # fmt: skip
 #: Ours, and all of Open Model Zoo's two generations.
 TASKS = (
@@ -132,7 +134,7 @@ def _read_variant(top: Fields, path: Path, family: Family, name: str, composite:
     network = _network(top.get("network"))
     if network is None and (stranger := top.get("checkpoint")) is not None:
         raise stranger.error("is given without the network that its weights are for")
-    note = top.get("license_note")
+    note, limits = top.get("license_note"), top.get("limits")
     quantizable, quantized = top.get("quantizable"), top.get("quantized")
     return ModelSpec(
         name=name,
@@ -164,6 +166,8 @@ def _read_variant(top: Fields, path: Path, family: Family, name: str, composite:
         published=read_published(top.get("published")),
         training=read_training(top.get("training")),
         license_note=line(note) if note is not None else "",
+        limits=line(limits) if limits is not None else "",
+        deprecated=_deprecated(top.get("deprecated"), name),
         checkpoint=_checkpoint(top, files, steps) if network is not None else "",
     )
 
@@ -189,6 +193,7 @@ def read_composite(path: Path, *, family: Family, name: str) -> CompositeSpec:
     if not stages:
         raise (listing or node).error("is empty: a composite needs its parts, in the order they run in")
     description, framework, terms = top.get("description"), top.get("framework"), top.get("license")
+    limits = top.get("limits")
     return CompositeSpec(
         name=name,
         family=family,
@@ -200,6 +205,8 @@ def read_composite(path: Path, *, family: Family, name: str) -> CompositeSpec:
         skeleton=word(top.get("skeleton")),
         framework=Framework(framework.word(Framework)) if framework is not None else None,
         license=_license(terms) if terms is not None else License(),
+        limits=line(limits) if limits is not None else "",
+        deprecated=_deprecated(top.get("deprecated"), name),
         warnings=tuple(left_out),
     )
 
@@ -233,6 +240,16 @@ def _folders_below(path: Path) -> tuple[str, ...]:
 
 def _revision(node: Node | None) -> int:
     return node.integer(minimum=1, maximum=MAX_REVISION) if node is not None else 1
+
+
+def _deprecated(node: Node | None, name: str) -> Deprecated | None:
+    if node is None:
+        return None
+    fields = node.fields(("since", "use"))
+    use = fields.get("use")
+    if use is not None and _stage(use) == name:
+        raise use.error("is the model itself: name the one to take in its place, or none")
+    return Deprecated(since=word(fields["since"]), use=_stage(use) if use is not None else "")
 
 
 def _network(node: Node | None) -> NetworkChoice | None:

@@ -9,7 +9,7 @@ from posezoo.spec.reader import Node, shown
 from posezoo.spec.values import line, listed, refuse_twins, word
 
 INPUT_KEYS = ("name", "shape", "layout", "color", "mean", "scale", "reverse_input_channels", "dynamic")
-OUTPUT_KEYS = ("name", "shape", "layout", "role", "note")
+OUTPUT_KEYS = ("name", "shape", "layout", "role", "note", "original")
 INPUT_INFO_KEYS = ("name", "shape", "layout")
 LAYOUT = re.compile(r"[A-Z?]+")
 MAX_DIMENSIONS = 8
@@ -122,11 +122,12 @@ def _per_channel(node: Node | None, channels: int) -> tuple[float, ...]:
 def _output(node: Node) -> Output:
     fields = node.fields(OUTPUT_KEYS)
     shape = _shape(fields["shape"])
-    note = fields.get("note")
+    note, original = fields.get("note"), fields.get("original")
     return Output(
         name=fields["name"].text(),
         shape=shape,
         layout=_layout(fields.get("layout"), shape),
         role=word(fields.get("role")),
         note=line(note) if note is not None else "",
+        original=line(original) if original is not None else "",
     )

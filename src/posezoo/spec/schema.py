@@ -51,6 +51,8 @@ def schema() -> Schema:
         "published": _ref("published", "What the publisher says of it."),
         "training": _ref("training"),
         "license_note": _ref("text", "Shown before a download."),
+        "limits": _ref("text", "What it cannot do."),
+        "deprecated": _ref("deprecated"),
         "variants": _ref("variants", "By tag, the default first: what differs from what is said once."),
         "input_info": _list(_ref("input_info"), note="Open Model Zoo's inputs."),
         "model_optimizer_args": _list(_ref("argument"), note="Open Model Zoo's preprocessing and outputs."),
@@ -83,10 +85,22 @@ def composite_schema() -> Schema:
         "stages_order": _list(_ref("model_name"), at_least=1, note="Open Model Zoo's word for stages."),
         "decoder": _ref("decoder"),
         "skeleton": _ref("word"),
+        "limits": _ref("text"),
+        "deprecated": _ref("deprecated"),
     }
     both: Schema = {"not": {"required": ["stages", "stages_order"]}}
     found = {**_mapping(properties, ("task_type",)), **both}
-    used = ("text", "license", "web_address", "file_name", "model_name", "decoder", "word", "scalar")
+    used = (
+        "text",
+        "license",
+        "web_address",
+        "file_name",
+        "model_name",
+        "decoder",
+        "word",
+        "scalar",
+        "deprecated",
+    )
     return {
         "$schema": DIALECT,
         "title": "composite-model.yml of posezoo",
@@ -168,7 +182,12 @@ _INPUT: Schema = {
     "dynamic": _list({"type": "string", "pattern": "^[A-Z]$"}, at_most=ports.MAX_DIMENSIONS)
     | {"uniqueItems": True, "description": "Dimensions of the layout that --dynamic leaves open."},
 }
-_OUTPUT: Schema = {**_PORT, "role": _ref("word"), "note": _ref("text")}
+_OUTPUT: Schema = {
+    **_PORT,
+    "role": _ref("word"),
+    "note": _ref("text"),
+    "original": _ref("text", "What the original has in its place, where that is not the same."),
+}
 _SIZE = _integer(0, published.MAX_SIZE, "Bytes: also the most that is ever read.")
 
 _SOURCES: dict[str, Schema] = {
@@ -307,6 +326,13 @@ _DEFS: dict[str, Schema] = {
             "AP75": _figure(figures.METRICS["AP"]),
         },
         ("metric", "value"),
+    ),
+    "deprecated": _mapping(
+        {
+            "since": _ref("word", "A date or a version."),
+            "use": _ref("model_name", "What to take in its place."),
+        },
+        ("since",),
     ),
     "training": _mapping({"command": _ref("web_address"), "log": _ref("web_address")}),
     # Of a variant's input or output only what differs must be said.

@@ -14,8 +14,9 @@ from typing import Any
 from posezoo.spec import model
 
 _CLASSES: tuple[type[Any], ...] = (
-    model.Accuracy, model.Decoder, model.Digest, model.FileSource, model.GoogleDriveSource, model.HttpSource,
-    model.InFloat, model.Input, model.Published, model.Quantization, model.Training,
+    model.Accuracy, model.Decoder, model.Deprecated, model.Digest, model.FileSource,
+    model.GoogleDriveSource, model.HttpSource, model.InFloat, model.Input, model.Published,
+    model.Quantization, model.Training,
     model.License, model.ModelSpec, model.NetworkChoice, model.Origin, model.Output,
     model.PythonPackageSource, model.RegexReplace, model.SelfCheck, model.SourceFile, model.UnpackArchive,
     model.Wheel,

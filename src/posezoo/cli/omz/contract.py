@@ -116,6 +116,9 @@ def select(registry: Registry, patterns: Sequence[str] | None) -> Selection:
         tell(problem)
     for warning in selection.warnings:
         warn(warning)
+    for composite in selection.composites:
+        if composite.deprecated is not None:  # of models, the download tells
+            warn(f"{composite.name}: {composite.deprecated}")
     told = {problem.problem for problem in selection.problems}
     beside = [problem for problem in registry.problems() if problem.problem not in told]
     if beside:

@@ -1,0 +1,67 @@
+"""A model that had better not be taken any more says so, wherever it is shown or fetched."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.zoo import declared_file, model_yml, write_composite, write_model
+
+SAID = "deprecated since 2026-01-31; use new"
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"weights")
+    files = [declared_file(weights, name="net.tflite")]
+    old = {"since": "2026-01-31", "use": "new"}
+    write_model(tmp_path / "models", "old", model_yml(files=files, deprecated=old, revision=3))
+    write_model(tmp_path / "models", "new", model_yml(files=files))
+    write_composite(tmp_path / "models", "whole", ["part"], deprecated={"since": "0.2.0"})
+    write_model(tmp_path / "models", "whole/part", model_yml(files=files))
+    return tmp_path
+
+
+def run(zoo, *args):
+    return posezoo(*args, "--models_dir", zoo / "models", cwd=zoo)
+
+
+def test_list_and_info_say_so(zoo):
+    listed = run(zoo, "list").stdout
+    assert f"[revision 3, {SAID}] A small model." in listed
+    assert "[deprecated since 0.2.0] Two small models in a row." in listed
+    (old,) = json.loads(run(zoo, "info", "old", "--format", "json").stdout)
+    assert (old["revision"], old["deprecated"]) == (3, {"since": "2026-01-31", "use": "new"})
+    assert "deprecated: since 2026-01-31, use new" in run(zoo, "info", "old").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("old", f"old: {SAID}"), ("whole", "whole: deprecated since 0.2.0")]
+)
+def test_a_download_says_so_and_goes_on(zoo, name, said):
+    ended = run(zoo, "download", name, "-o", zoo / "out")
+    assert (ended.returncode, ended.stderr.count(said)) == (0, 1)
+    script = [
+        sys.executable,
+        "-m",
+        "posezoo.cli.omz.downloader",
+        "--name",
+        name,
+        "--models_dir",
+        zoo / "models",
+    ]
+    ended = subprocess.run(script, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60)
+    assert (ended.returncode, ended.stderr.count(f"########## Warning: {said}")) == (0, 1)
+
+
+def test_a_model_that_is_said_to_replace_itself_is_refused(zoo):
+    write_model(zoo / "models", "loop", model_yml(deprecated={"since": "0.2.0", "use": "loop"}))
+    ended = run(zoo, "info", "loop")
+    assert ended.returncode == 1
+    assert "deprecated.use: is the model itself" in ended.stderr
