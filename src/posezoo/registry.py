@@ -404,10 +404,14 @@ def builtin_root() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "models"
 
 
+def root_of(spec: ModelSpec | CompositeSpec) -> Path:
+    """The root of the registry that a model or composite lies in."""
+    return spec.path.parents[3 if isinstance(spec, ModelSpec) and spec.composite else 2]
+
+
 def license_text(spec: ModelSpec) -> Path:
     """The licence text that a model names: in licenses/, beside the root of its registry."""
-    root = spec.path.parents[3 if spec.composite else 2]
-    return root.parent / "licenses" / spec.license.text
+    return root_of(spec).parent / "licenses" / spec.license.text
 
 
 def copyright_line(spec: ModelSpec) -> str:

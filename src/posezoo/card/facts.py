@@ -48,6 +48,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from posezoo.card.papers import bibtex, papers_of
 from posezoo.card.words import how, precisions, size_bytes
 from posezoo.measured import Measurement, as_figures, measured_of
 from posezoo.registry import copyright_line
@@ -102,7 +103,7 @@ def card_facts(
         "origin": _distinct(
             {"repository": part.origin.repository, "paper": part.origin.paper} for part in parts
         ),
-        "citation": [],
+        "citation": [bibtex(paper) for paper in papers_of(parts)],
         "revision": own.revision if own else 1,
         "deprecated": {"since": model.deprecated.since, "use": model.deprecated.use}
         if model.deprecated

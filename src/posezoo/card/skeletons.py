@@ -1,0 +1,98 @@
+"""A skeleton as a picture: somebody who faces us, each keypoint with its number in the network's output."""
+
+from __future__ import annotations
+
+from xml.sax.saxutils import escape
+
+from posezoo.pose.keypoints import Color, Skeleton
+
+#: Where the keypoints of all skeletons stand: across from the middle to the person's left, and down.
+_MIDDLE = {"nose": 42, "neck": 92, "pelvis": 204}
+#: The head is large, since BlazePose finds eleven keypoints in it.
+_SIDE = {
+    "eye_inner": (12, 22),
+    "eye": (28, 18),
+    "eye_outer": (44, 22),
+    "ear": (58, 40),
+    "mouth": (16, 64),
+    "shoulder": (58, 98),
+    "elbow": (78, 150),
+    "wrist": (88, 200),
+    "pinky": (106, 226),
+    "index": (88, 236),
+    "thumb": (68, 222),
+    "hip": (34, 204),
+    "knee": (38, 274),
+    "ankle": (40, 344),
+    "heel": (26, 364),
+    "foot_index": (64, 370),
+}
+_CENTER, _WIDTH, _HEIGHT, _LIST = 120, 420, 392, 252
+_ROWS = 19  # of the list beside the figure; more keypoints take a second column
+
+
+def draw_skeleton(skeleton: Skeleton) -> str:
+    """The picture as SVG: limbs, numbered keypoints in the colours of drawn poses, and the list of names.
+
+    It has no script, no link and no font of its own, and can be read on light and on dark pages.
+    """
+    places = [place_of(name) for name in skeleton.keypoints]
+    columns = -(-len(places) // _ROWS)
+    width = _WIDTH + (columns - 1) * 140
+    names = ", ".join(f"{index} {name}" for index, name in enumerate(skeleton.keypoints))
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {_HEIGHT}" width="{width}" '
+            f'height="{_HEIGHT}" role="img" font-family="sans-serif" font-size="11">',
+            f"<title>{escape(skeleton.name)}: {escape(names)}</title>",
+            f'<rect width="{width}" height="{_HEIGHT}" rx="8" fill="#fff"/>',
+            '<g stroke-width="4" stroke-linecap="round" opacity=".55">',
+            *(_limb(places[a], places[b], skeleton.colors[b]) for a, b in skeleton.limbs),
+            '</g><g font-size="8" text-anchor="middle">',
+            *(_joint(index, place, skeleton.colors[index]) for index, place in enumerate(places)),
+            "</g><g>",
+            *(_name(index, name, skeleton.colors[index]) for index, name in enumerate(skeleton.keypoints)),
+            "</g></svg>\n",
+        ]
+    )
+
+
+def place_of(keypoint: str) -> tuple[int, int]:
+    """Where a keypoint stands in the picture, in its pixels.
+
+    Raises:
+        KeyError: no skeleton of ours has such a keypoint.
+    """
+    if keypoint in _MIDDLE:
+        return _CENTER, _MIDDLE[keypoint]
+    sides = [side for side in ("left", "right") if side in keypoint.split("_")]
+    across, down = _SIDE["_".join(word for word in keypoint.split("_") if word not in sides)]
+    # The person faces us: their left is on our right.
+    return _CENTER + (across if sides == ["left"] else -across), down
+
+
+def _limb(start: tuple[int, int], end: tuple[int, int], color: Color) -> str:
+    ends = f'x1="{start[0]}" y1="{start[1]}" x2="{end[0]}" y2="{end[1]}"'
+    return f'<line {ends} stroke="{_hex(color)}"/>'
+
+
+def _joint(index: int, place: tuple[int, int], color: Color) -> str:
+    x, y = place
+    return (
+        f'<circle cx="{x}" cy="{y}" r="7" fill="{_hex(color)}" stroke="#fff"/>'
+        f'<text x="{x}" y="{y + 3}">{index}</text>'
+    )
+
+
+def _name(index: int, name: str, color: Color) -> str:
+    column, row = divmod(index, _ROWS)
+    x, y = _LIST + column * 140, 24 + row * 19
+    return (
+        f'<circle cx="{x}" cy="{y - 4}" r="4" fill="{_hex(color)}"/>'
+        f'<text x="{x + 10}" y="{y}">{index} {escape(name)}</text>'
+    )
+
+
+def _hex(color: Color) -> str:
+    blue, green, red = color
+    return f"#{red:02x}{green:02x}{blue:02x}"
