@@ -21,9 +21,9 @@ ROOMS: dict[str, set[str]] = {
     "settings": GROUND,
     "layout": SPEC,
     "registry": SPEC | {"files"},
-    "lock": SPEC | {"files", "guard"},
     "openvino_runtime": GROUND,
     "provenance": SPEC | {"files", "openvino_runtime"},
+    "lock": SPEC | {"files", "guard", "layout", "provenance", "registry"},
     "images": GROUND | {"files"},
     "coco": {"errors"},
     "pose": SPEC | {"files"},
@@ -54,7 +54,7 @@ ROOMS: dict[str, set[str]] = {
     "zoo": SPEC
     | {"settings", "registry", "layout", "fetch", "convert", "quantize", "card", "pose"}
     | {"estimator", "files", "lock"}
-    | {"complexity", "measured", "openvino_runtime"},
+    | {"complexity", "measured", "openvino_runtime", "provenance"},
     "demo": SPEC | {"files", "settings", "images", "pose", "pretrained", "estimator", "zoo"},
     "api": SPEC | {"settings", "registry", "zoo", "estimator", "networks", "pretrained"},
 }

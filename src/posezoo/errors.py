@@ -4,11 +4,13 @@ PosezooError
 ├── SettingsError            a flag, POSEZOO_* variable or posezoo.cfg holds a value that cannot be used
 ├── SpecError                a model.yml says something that cannot be meant (file:line:column)
 ├── UnknownModelError        no model of that name
+├── LockError                it is not what posezoo.lock has, or who vouches for that is not known
 ├── FetchError               a file did not arrive
 │   ├── SourceError          a source did not answer, or not with the file
 │   ├── SizeError            more or fewer bytes than declared
 │   ├── DigestError          other bytes than declared
 │   ├── NoPinError           nothing says what the bytes must be
+│   ├── LicenseError         its terms are none of those that are allowed here
 │   └── ArchiveError         a wheel or archive that does not hold what it should
 ├── NetworkError             a network of ours cannot be built as asked
 ├── ConversionError          the original could not be made into an IR
@@ -88,6 +90,10 @@ class UnknownModelError(PosezooError):
     """No model matches; the hint names the nearest one."""
 
 
+class LockError(PosezooError):
+    """Something is not what posezoo.lock has, or the lock is not what somebody signed."""
+
+
 class FetchError(PosezooError):
     """A file of a model did not arrive."""
 
@@ -116,6 +122,10 @@ class DigestError(FetchError):
 
 class NoPinError(FetchError):
     """Nothing says what the bytes of a file must be, and nobody said to trust the source."""
+
+
+class LicenseError(FetchError):
+    """A model's terms are none of those that the setting allow_licenses names; nobody was asked."""
 
 
 class ArchiveError(FetchError):

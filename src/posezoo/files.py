@@ -199,7 +199,7 @@ def write_whole(path: Path, content: bytes, *, lasting: bool = True) -> None:
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".part")
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
-        os.chmod(part, 0o666 & ~_umask())  # mkstemp's 0600 would lock out the user's group for ever
+        os.chmod(part, 0o666 & ~umask())  # mkstemp's 0600 would lock out the user's group for ever
         if lasting:
             publish(Path(part), path)
         else:
@@ -255,7 +255,8 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
     return OutputError(problem, hint=_HINTS.get(error.errno or 0, ""))
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The mode bits that the user gives to nobody."""
     with _UMASK_LOCK:  # or two threads could each take the other's for the user's, and leave it so
         mask = os.umask(0o022)  # the only portable way to read it is to set it
         os.umask(mask)

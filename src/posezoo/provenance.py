@@ -125,9 +125,11 @@ def digests_of(spec: ModelSpec) -> dict[str, str]:
     """The digests of a model's published files, or of what pins them, by name, as ``algorithm:hex``."""
     found = {}
     for file in spec.files:
-        if file.checksum is not None:
+        # What a lock knows besides must not make another IR.
+        if file.checksum is not None and not file.by_lock:
             found[file.name] = f"{file.checksum.algorithm}:{file.checksum.value}"
-        for member, digest in file.contains.items() if file.checksum is None else ():
+            continue
+        for member, digest in file.contains.items():
             found[f"{file.name}/{member}"] = f"{digest.algorithm}:{digest.value}"
     return found
 

@@ -37,7 +37,9 @@ class Settings:
     ca_bundle: Path | None  # who may vouch for servers
     allow_http: bool  # also for files that no digest pins
     allow_private_redirects: bool  # from public names
-    lock: Path  # posezoo.lock: what files without a pin held at their first download
+    lock: Path  # posezoo.lock: what was agreed to, and what files without a pin held at their first download
+    locked: bool  # take nothing that the lock does not have
+    allow_licenses: tuple[str, ...]  # SPDX identifiers or globs; empty: any
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,13 @@ def _mirrors(value: object) -> tuple[str, ...]:
     return tuple(str(each) if "://" in str(each) else str(_folder(each)) for each in _several(value, ","))
 
 
+def _words(value: object) -> tuple[str, ...]:
+    words = tuple(str(each) for each in _several(value, ","))
+    if not all(words) or not words:
+        raise ValueError(f"expected words with commas between, got {value!r}")
+    return words
+
+
 def _several(value: object, separator: str) -> list[object]:
     """The items of a list, or the parts of a text."""
     if isinstance(value, (list, tuple)):
@@ -312,6 +321,14 @@ KINDS: dict[str, _Kind] = {
     "lock": _Kind(
         _file,
         lambda environ: (config_file(environ) or Path("posezoo.cfg")).with_name("posezoo.lock"),
-        "what files without a pin held at their first download",
+        "what was agreed to, and what files without a pin held at their first download",
+    ),
+    "locked": _Kind(
+        _switch, lambda environ: False, "take no model, file or IR but those that posezoo.lock has"
+    ),
+    "allow_licenses": _Kind(
+        _words,
+        lambda environ: (),
+        "terms that models may come under: SPDX identifiers or globs, with commas; default: any",
     ),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,8 +163,10 @@ class Zoo:
             decoder=decoder,
             keep_onnx=keep_onnx,
             self_check=self_check,
+            accept=partial(self.lock.require_ir, spec),
             listener=listener,
         )
+        self._require_locked(spec, converted.irs, self.layout)
         return converted.irs
 
     def export_onnx(self, spec: ModelSpec, *, force: bool = False) -> Path:
@@ -362,7 +365,7 @@ class Zoo:
         """
         from posezoo.quantize import quantize
 
-        return quantize(
+        quantized = quantize(
             self._subject(spec),
             self._beside(output_dir),
             dataset_dir,
@@ -372,8 +375,21 @@ class Zoo:
             compare=compare,
             annotations=annotations,
             max_drop=max_drop,
+            accept=partial(self.lock.require_ir, spec),
             listener=listener,
         )
+        self._require_locked(spec, quantized.irs, self._beside(output_dir))
+        return quantized
+
+    def _require_locked(self, spec: ModelSpec, irs: Collection[Precision], layout: Layout) -> None:
+        """Refuse IR that were there already, and that a strict lock does not have."""
+        if not self.lock.is_strict:
+            return
+        from posezoo import provenance
+
+        for precision in irs:
+            if record := provenance.read(layout.provenance(spec, precision)):
+                self.lock.require_ir(spec, precision, record.contents)
 
     def shift_measurements(self, spec: ModelSpec, quantized: Quantized) -> list[dict[str, Any]]:
         """What ``quantize`` measured, in the form of a file that ``posezoo record`` takes."""
@@ -440,6 +456,7 @@ class Zoo:
                     f"{xml}: not there: no conversion makes {precision}",
                     hint=f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS",
                 )
+        self._require_locked(spec, irs, self.layout)
         return irs
 
     def why_not_quantized(self, spec: ModelSpec) -> str:
@@ -727,11 +744,12 @@ def open_zoo(
         download_dir: where published files lie; below the output folder where None.
         trust_on_first_use: take what comes for a file that nothing pins, and remember it in the lock.
     """
-    lock = Lock(settings.lock)
+    lock, registry = Lock(settings.lock, strict=settings.locked), open_registry(settings.models_dir)
+    lock.require_registry(registry)
     return Zoo(
         lock=lock,
         settings=settings,
-        registry=open_registry(settings.models_dir),
+        registry=registry,
         layout=Layout(download_dir=download_dir or settings.output_dir, output_dir=settings.output_dir),
         means=means_of(settings, lock.record if trust_on_first_use else None),
     )

@@ -321,7 +321,7 @@ def _file_table(files: Sequence[SourceFile]) -> Markdown:
 
 def _pin(file: SourceFile) -> Markdown:
     """What a file's bytes are held against."""
-    if file.checksum is not None:
+    if file.checksum is not None and not file.by_lock:
         pin = f"{_algorithm(file.checksum)} {code(file.checksum.value)}"
         return Markdown(f"{pin}, of the first download (weak)" if file.first_use else pin)
     members = ", ".join(

@@ -31,6 +31,7 @@ VERBS = (
     "benchmark",
     "compare",
     "verify",
+    "lock",
     "record",
     "doctor",
     "completion",

@@ -214,7 +214,13 @@ def add_network(parser: argparse.ArgumentParser) -> None:
 
 
 def add_lock(parser: argparse.ArgumentParser) -> None:
-    """Where it stands what files without a pin must hold."""
+    """Where it stands what was agreed to, and whether anything else is refused."""
+    add_lock_file(parser)
+    parser.add_argument("--locked", action="store_true", default=None, help=KINDS["locked"].help)
+
+
+def add_lock_file(parser: argparse.ArgumentParser) -> None:
+    """Where it stands what was agreed to."""
     parser.add_argument(
         "--lock",
         type=Path,

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posezoo import files
 from posezoo.convert import original
@@ -25,6 +26,9 @@ from posezoo.layout import Layout
 from posezoo.openvino_runtime import openvino
 from posezoo.provenance import CONVERSION_FORMAT
 from posezoo.spec.model import Decoder, ModelSpec, Precision
+
+if TYPE_CHECKING:
+    from posezoo.convert.publish import Accept
 
 __all__ = ["CONVERSION_FORMAT", "PRECISIONS", "Converted", "Plan", "Step", "convert", "is_up_to_date", "plan"]
 
@@ -46,6 +50,7 @@ def convert(
     force: bool = False,
     decoder: Decoder | None = None,
     keep_onnx: bool = False,
+    accept: Accept | None = None,
     listener: Listener = ignore,
 ) -> Converted:
     """The IR of a downloaded model; those that are up to date are left alone.
@@ -61,6 +66,7 @@ def convert(
         force: convert again what is up to date, or was made of other weights.
         decoder: what the IR name as their decoder, where it is declared by a composite; else the model's own.
         keep_onnx: also write the ONNX that a checkpoint becomes on the way: ``<name>.onnx`` in its folder.
+        accept: may refuse an IR that was proven, by its bytes, before it is put in place.
         listener: is told what happens.
 
     Raises:
@@ -87,7 +93,7 @@ def convert(
     if due := tuple(step.precision for step in steps if not step.is_done):
         listener(ModelConversionBegin(spec.full_name, due))
         try:
-            _make(spec, layout, due, self_check, decoder, keep_onnx, listener)
+            _make(spec, layout, due, self_check, decoder, keep_onnx, accept, listener)
         except PosezooError as error:
             listener(ModelConversionEnd(spec.full_name, False, error.problem))
             raise
@@ -143,6 +149,7 @@ def _make(
     self_check: bool,
     decoder: Decoder | None,
     keep_onnx: bool,
+    accept: Accept | None,
     listener: Listener,
 ) -> None:
     original.reader_of(spec)
@@ -151,7 +158,7 @@ def _make(
         verified = pool.submit(original.verified, spec, layout)
         # Only here: whoever asks what is up to date does not wait for them.
         from posezoo.convert import ir, preprocess
-        from posezoo.convert.publish import publish
+        from posezoo.convert.publish import publish, take_any
         from posezoo.convert.reference import compute_reference, import_runtime
 
         openvino()
@@ -179,5 +186,6 @@ def _make(
             self_check=self_check,
             reference=reference,
             decoder=decoder,
+            accept=accept or take_any,
             listener=listener,
         )

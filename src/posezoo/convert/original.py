@@ -167,7 +167,7 @@ def _verify(spec: ModelSpec, layout: Layout, promised: SourceFile) -> None:
     if promised.size not in (None, size):
         raise ConversionError(f"{path}: has {size} bytes, model.yml promises {promised.size}", hint=hint)
     if not files.holds_file(path, promised):
-        record = "posezoo.lock" if promised.first_use else "model.yml"
+        record = "posezoo.lock" if promised.first_use or promised.by_lock else "model.yml"
         raise ConversionError(f"{path}: holds other bytes than {record} promises", hint=hint)
 
 

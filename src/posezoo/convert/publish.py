@@ -29,6 +29,13 @@ from posezoo.layout import Layout
 from posezoo.provenance import Content
 from posezoo.spec.model import Decoder, ModelSpec, Precision
 
+#: Told a precision and what the IR's files hold, by suffix, before it is put in place; raises to refuse it.
+Accept = Callable[[Precision, Mapping[str, Content]], None]
+
+
+def take_any(precision: Precision, contents: Mapping[str, Content]) -> None:
+    """An ``Accept`` that refuses none."""
+
 
 def publish(
     network: Any,
@@ -39,6 +46,7 @@ def publish(
     self_check: bool = True,
     reference: Future[Reference] | None = None,
     decoder: Decoder | None = None,
+    accept: Accept = take_any,
     listener: Listener = ignore,
 ) -> dict[Precision, Path]:
     """Write, prove and put in place the IR of a network; nothing is replaced unless all of them are proven.
@@ -51,6 +59,7 @@ def publish(
         self_check: whether to prove them.
         reference: what the original computes, if somebody has asked for it already.
         decoder: what the record names as decoder.
+        accept: may refuse an IR that was proven.
         listener: is told of each IR that was proven.
 
     Returns:
@@ -70,6 +79,8 @@ def publish(
         complexity = asdict(found) if found else None
         checked = _proven(named, written, listener)
         for precision, each in written.items():
+            accept(precision, by_suffix(each.contents.result()))
+        for precision, each in written.items():
             figures = checked[precision].figures() if precision in checked else None
             record = provenance.compose(spec, decoder, each.contents.result(), figures, complexity)
             files.write_whole(each.xml.with_name("provenance.json"), record, lasting=False)
@@ -88,7 +99,7 @@ def put_in_place(new: Path, xml: Path, compose: Callable[[Mapping[str, Content]]
     Raises:
         OutputError: it cannot be put there; the IR that was there is whole, or has no .xml.
     """
-    contents = _contents_of(new)
+    contents = contents_of(new)
     files.write_whole(new.with_name("provenance.json"), compose(contents))
     _put_in_place(new, xml, contents)
 
@@ -112,7 +123,7 @@ def _write(
 ) -> _Written:
     xml = ir.write(network, folder / precision / f"{spec.name}.xml", precision)
     checked = pool.submit(_check, spec, xml, precision, reference) if reference else None
-    return _Written(xml, pool.submit(_contents_of, xml), checked)
+    return _Written(xml, pool.submit(contents_of, xml), checked)
 
 
 def _check(spec: ModelSpec, xml: Path, precision: Precision, reference: Future[Reference]) -> SelfChecked:
@@ -140,7 +151,8 @@ def _pair(xml: Path) -> tuple[Path, Path]:
     return xml, xml.with_suffix(".bin")
 
 
-def _contents_of(xml: Path) -> dict[str, Content]:
+def contents_of(xml: Path) -> dict[str, Content]:
+    """What the two files of an IR hold, by name."""
     return {path.name: Content(path.stat().st_size, files.digest_of(path)) for path in _pair(xml)}
 
 
@@ -160,6 +172,11 @@ def _put_in_place(new: Path, xml: Path, contents: Mapping[str, Content]) -> None
             f"{xml}: cannot be put in place: {error.strerror or error}",
             hint="look at the folder's permissions",
         ) from error
+
+
+def by_suffix(contents: Mapping[str, Content]) -> dict[str, Content]:
+    """What the files of an IR hold, by suffix in place of name."""
+    return {Path(name).suffix: content for name, content in contents.items()}
 
 
 def _is_the_same(path: Path, content: Content) -> bool:

@@ -228,8 +228,9 @@ def _fill(part: Part, body: Body, file: SourceFile, hasher: _Hash, progress: Cal
     if file.size is not None and size < file.size:
         raise SizeError(f"gives {size} bytes, {file.size} are declared")
     if promised is not None and (actual := Digest(promised.algorithm, hasher.hexdigest())) != promised:
-        pin = "posezoo.lock has" if file.first_use else "declared is"
-        record = "posezoo.lock" if file.first_use else "model.yml"
+        is_locked = file.first_use or file.by_lock
+        pin = "posezoo.lock has" if is_locked else "declared is"
+        record = "posezoo.lock" if is_locked else "model.yml"
         raise DigestError(
             f"gives bytes of {actual}, {pin} {promised}",
             hint=f"the file changed there, or was damaged on its way: check it, then update {record}",

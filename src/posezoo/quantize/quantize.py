@@ -11,7 +11,7 @@ from typing import Any
 from posezoo import provenance
 from posezoo.convert import ir
 from posezoo.convert.plan import Step
-from posezoo.convert.publish import put_in_place
+from posezoo.convert.publish import Accept, by_suffix, contents_of, put_in_place, take_any
 from posezoo.convert.working_folder import remove_abandoned, working_folder
 from posezoo.errors import InferenceError, PosezooError, QuantizationError
 from posezoo.events import (
@@ -73,6 +73,7 @@ def quantize(
     compare: bool = False,
     annotations: Path | None = None,
     max_drop: float | None = None,
+    accept: Accept = take_any,
     listener: Listener = ignore,
 ) -> Quantized:
     """The INT8 IR of a model whose FP32 IR is there; those that are up to date are left alone.
@@ -91,6 +92,7 @@ def quantize(
         annotations: of people in the photos, in COCO's format: AP before and after is told, too, of those
             photos that are kept apart.
         max_drop: by how much AP may drop, 0..1; layers go back to floating point until it drops no more.
+        accept: may refuse an IR by its bytes, before it is put in place.
         listener: is told what happens.
 
     Raises:
@@ -115,7 +117,16 @@ def quantize(
         try:
             referee = _judge(subject, annotations, dataset_dir, photos, max_drop)
             shifts = _make(
-                subject, layout, due, photos, target_device, compare, referee, key["quantization"], listener
+                subject,
+                layout,
+                due,
+                photos,
+                target_device,
+                compare,
+                referee,
+                key["quantization"],
+                accept,
+                listener,
             )
         except PosezooError as error:
             listener(ModelQuantizationEnd(name, False, error.problem))
@@ -183,6 +194,7 @@ def _make(
     compare: bool,
     referee: Judge | None,
     key: Mapping[str, object],
+    accept: Accept,
     listener: Listener,
 ) -> dict[Precision, Shift]:
     samples, read = gather(subject, photos, listener=listener), reader_of(subject)
@@ -191,6 +203,8 @@ def _make(
     with working_folder(layout.model(subject.spec)) as folder:
         # Nothing is replaced unless all of them are good.
         made = {step: _quantized(job, step, folder / step.precision) for step in steps}
+        for step, (xml, _) in made.items():
+            accept(step.precision, by_suffix(contents_of(xml)))
         for step, (xml, shift) in made.items():
             put_in_place(xml, step.xml, partial(_record, job, key, shift))
     return {step.precision: shift for step, (_, shift) in made.items()}

@@ -144,6 +144,7 @@ class SourceFile:
     #: SHA-1 of what an archive holds, by member; of fewer than 40 digits only the first ones are known.
     contains: Mapping[str, Digest] = field(default_factory=dict)
     first_use: bool = False  # whether size and checksum are those of the first download, not declared
+    by_lock: bool = False  # whether they are posezoo.lock's, of a file that `contains` alone pins
 
     @property
     def cap(self) -> int:
@@ -164,6 +165,8 @@ class SourceFile:
     def pin(self) -> str:
         """What its bytes are held against, in words."""
         if self.checksum is not None:
+            if self.by_lock:
+                return f"{self.checksum} of posezoo.lock"
             return f"{self.checksum} of the first download" if self.first_use else str(self.checksum)
         if self.is_pinned:
             return ", ".join(f"{digest} of {member}" for member, digest in self.contains.items())

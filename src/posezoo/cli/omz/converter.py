@@ -30,6 +30,7 @@ DIFFERENCES = {
     "original; one that is up to date is left alone",
     "--precisions": "FP32 and FP16 come out of one reading of the model, not of one process each",
     "--lock": "new",
+    "--locked": "new",
     "--python": "is accepted and not needed: no other Python is started, and nothing downloaded is run",
     "--mo": "is accepted and not needed: Model Optimizer left OpenVINO with 2025.0; this process converts",
     "--add_mo_arg": "what changes the network is carried out (--input, --input_shape, --layout, "
@@ -107,7 +108,7 @@ def _jobs(text: str) -> int:
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
-    settings = resolve(contract.settings_of(args, lock=args.lock))
+    settings = resolve(contract.settings_of(args, lock=args.lock, locked=args.locked))
     registry = open_registry(settings.models_dir)
     if args.print_all:
         contract.print_all(registry)

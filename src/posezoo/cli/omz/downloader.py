@@ -44,6 +44,7 @@ DIFFERENCES = {
     "files that are here already, beside model_file_up_to_date or model_file_retrieved",
     "--jobs": "the lines of one model stay together",
     "--lock": "new",
+    "--locked": "new",
     "--trust_on_first_use": "new: without it a model whose publisher states no checksum is not fetched; with "
     "--all such models are listed below `SKIPPED (no pin):`, exit code 1",
     "--precisions": "a model without any of them is skipped, as in 2024.6",
@@ -109,6 +110,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         attempts=args.num_attempts,
         mirror=mirrors,
         lock=args.lock,
+        locked=args.locked,
         stall_timeout=args.stall_timeout,
         header=tuple(args.header) if args.header else None,
         ca_bundle=args.ca_bundle,

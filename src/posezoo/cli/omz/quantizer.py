@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo.cli import options
 from posezoo.cli.omz import contract
 from posezoo.cli.quantize import add_quantization, planned, require_photos
 from posezoo.errors import PosezooError
@@ -36,6 +37,8 @@ DIFFERENCES = {
     "--pot": "is accepted and not needed: the Post-training Optimization Toolkit left OpenVINO with 2024.0; "
     "NNCF, which followed it, works in this process",
     "--force": "new",
+    "--lock": "new",
+    "--locked": "new",
     "--print_all": "parts of composites, as in 2021.4 (the newest prints composites)",
 }
 
@@ -52,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_quantization(parser, "the working folder")
+    options.add_lock(parser)
     parser.add_argument(
         "--precisions",
         metavar="PREC[,PREC...]",
@@ -65,7 +69,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
-    settings = resolve(contract.settings_of(args))
+    settings = resolve(contract.settings_of(args, lock=args.lock, locked=args.locked))
     registry = open_registry(settings.models_dir)
     if args.print_all:
         contract.print_all(registry)

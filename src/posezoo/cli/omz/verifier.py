@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from posezoo.verify.artifacts import Checked
 
 #: Open Model Zoo has no such command.
-DIFFERENCES = dict.fromkeys(("--output_dir", "--download_dir", "--lock", "--metadata", "--format"), "new")
+DIFFERENCES = dict.fromkeys(
+    ("--output_dir", "--download_dir", "--lock", "--locked", "--metadata", "--format"), "new"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +51,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     from posezoo.lock import Lock
 
     args = command.parse_args(argv)
-    settings = resolve(contract.settings_of(args, lock=args.lock))
+    settings = resolve(contract.settings_of(args, lock=args.lock, locked=args.locked))
     registry = open_registry(settings.models_dir)
     if args.print_all:
         contract.print_all(registry)
@@ -61,7 +63,9 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     selection = contract.select(registry, contract.patterns_of(args, command))
     output_dir = args.output_dir or Path.cwd()
     layout = Layout(download_dir=args.download_dir or output_dir, output_dir=output_dir)
-    return verify.answer_artifacts(selection, layout, Lock(settings.lock), args.format, cure=_cure)
+    return verify.answer_artifacts(
+        selection, layout, Lock(settings.lock, strict=settings.locked), args.format, cure=_cure
+    )
 
 
 def _cure(bad: Checked, layout: Layout) -> str:

@@ -1,0 +1,99 @@
+"""How a lock takes in a newer state of a model: what changes, what stays, and what it never goes back to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from posezoo.errors import LockError
+from posezoo.lock.entries import COMPOSITE_YML, FIRST_USE, MADE, MODEL_YML, Entries, Entry
+
+_DECLARATIONS = (MODEL_YML, COMPOSITE_YML)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of a lock that comes, goes, or says something else."""
+
+    model: str
+    file: str
+    change: str  # added, changed or removed
+    was: str = ""  # SHA-384
+    now: str = ""  # SHA-384
+
+    def __str__(self) -> str:
+        digests = " -> ".join(each[:12] + "…" for each in (self.was, self.now) if each)
+        return f"{self.change:8} {self.model}: {self.file} (SHA-384 {digests})"
+
+
+def why_older(known: Entry, found: Entry) -> str:
+    """Why a registry's file is older than the one in the lock; empty where nothing says so."""
+    if found.revision < known.revision:
+        return f"revision {found.revision}, the lock's is {known.revision}"
+    if found.sha384 in known.before:
+        return "it was replaced before the lock's came"
+    return ""
+
+
+def merged(
+    entries: Entries, found: Collection[Entry], loose: Collection[str] = (), *, may_go_back: bool = False
+) -> Entries:
+    """The entries with what was found of one model, and of the composite that it is a part of.
+
+    Args:
+        entries: what the lock says now.
+        found: the model's files as they are here.
+        loose: files of the model that nothing pins, and that nothing is known of here.
+        may_go_back: whether an older model.yml than the lock's is taken.
+
+    What is the same keeps its line. What is not here keeps its line too while nothing says that it is
+    another now: an IR of the same model.yml, a file of the first use.
+
+    Raises:
+        LockError: a model.yml is older than the lock's.
+    """
+    taken = {entry.key: _taken(entries.get(entry.key), entry, may_go_back) for entry in found}
+    of_model = {entry.model for entry in found if entry.file == MODEL_YML}
+    same = {
+        entry.model
+        for entry in found
+        if entry.file == MODEL_YML and entry.key in entries and entries[entry.key].says_the_same(entry)
+    }
+    stays = {
+        key: entry
+        for key, entry in entries.items()
+        if entry.model not in of_model
+        or (entry.origin == FIRST_USE and entry.file in loose)
+        or (entry.model in same and (entry.origin == MADE or entry.file in loose))
+    }
+    return {**stays, **taken}
+
+
+def changes(before: Entries, after: Entries) -> list[Change]:
+    """What differs, in the order of the lock's lines."""
+    found = []
+    for key in sorted({*before, *after}):
+        was, now = before.get(key), after.get(key)
+        if was is not None and now is not None and was.says_the_same(now) and was.revision == now.revision:
+            continue
+        change = "added" if was is None else "removed" if now is None else "changed"
+        digests = (was.sha384 if was else "", now.sha384 if now else "")
+        found.append(Change(key[0], key[1], change, *digests))
+    return found
+
+
+def _taken(known: Entry | None, found: Entry, may_go_back: bool) -> Entry:
+    if known is None:
+        return found
+    if found.file not in _DECLARATIONS:
+        return known if known.says_the_same(found) else found
+    if known.says_the_same(found) and known.revision == found.revision:
+        return known
+    why = why_older(known, found)
+    if why and not may_go_back:
+        raise LockError(
+            f"{found.model}: {found.file} is older than the lock's: {why}",
+            hint="bring the newer registry, or say --allow_rollback",
+        )
+    before = () if why else (*(each for each in known.before if each != found.sha384), known.sha384)
+    return replace(found, before=before)

@@ -1,0 +1,116 @@
+"""The lines of a posezoo.lock.
+
+One entry a line, in JSON, sorted: so that two branches that each add one merge like any text::
+
+    {"model": "net@ccd24037", "file": "net.zip", "size": 5, "sha384": "...", "origin": "first_use", ...}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from posezoo.errors import PosezooError
+from posezoo.spec.model import ModelSpec
+
+NAME = "posezoo.lock"
+MODEL_YML = "model.yml"
+COMPOSITE_YML = "composite-model.yml"
+
+#: Where an entry comes from: a registry's own file, a published file, one whose source was trusted at its
+#: first download, an IR that was made here.
+REGISTRY, PUBLISHED, FIRST_USE, MADE = "registry", "published", "first_use", "made"
+
+_SHA384 = re.compile("[0-9a-f]{96}")
+
+#: Model, file, and whether it was made here: a publisher's IR may have the same name.
+Key = tuple[str, str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one file held."""
+
+    model: str  # name@tag where there are tags, the default's too: which one is the default may change
+    file: str  # as model.yml names it; an IR's as FP16/net.xml
+    size: int  # bytes
+    sha384: str
+    origin: str  # who said so: REGISTRY, PUBLISHED, FIRST_USE or MADE
+    first_seen: str  # ISO 8601, UTC
+    revision: int = 0  # of a model.yml: as it counts itself
+    before: tuple[str, ...] = ()  # of a model.yml: the SHA-384 of those that were here before it
+
+    @property
+    def key(self) -> Key:
+        """What it is about: there is one entry of each."""
+        return self.model, self.file, self.origin == MADE
+
+    def says_the_same(self, other: Entry) -> bool:
+        """Whether the other one stands for the same bytes."""
+        return (self.key, self.size, self.sha384) == (other.key, other.size, other.sha384)
+
+
+Entries = dict[Key, Entry]
+
+
+def model_key(spec: ModelSpec) -> str:
+    """What a model is called in a lock."""
+    return f"{spec.name}@{spec.tag}" if spec.tag else spec.name
+
+
+def text_of(entries: Iterable[Entry]) -> bytes:
+    """The file's bytes."""
+    lines = []
+    for entry in sorted(entries, key=lambda each: each.key):
+        said = asdict(entry)
+        if not entry.revision:
+            del said["revision"]
+        if not entry.before:
+            del said["before"]
+        lines.append(json.dumps(said) + "\n")
+    return "".join(lines).encode()
+
+
+def read_entries(path: Path) -> Entries:
+    """The entries of a posezoo.lock; none where there is none.
+
+    Raises:
+        PosezooError: it cannot be read, or a line is none that we write.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise PosezooError(f"{path}: cannot be read: {why}", hint="check --lock") from error
+    entries: Entries = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        entry = _entry(line)
+        if entry is None or entries.setdefault(entry.key, entry) != entry:
+            problem = "is no entry" if entry is None else f"says otherwise of {entry.model}: {entry.file}"
+            raise PosezooError(
+                f"{path}:{number}: {problem}", hint="restore the line from version control, or remove it"
+            )
+    return entries
+
+
+def _entry(line: str) -> Entry | None:
+    try:
+        found: Any = json.loads(line)
+        entry = Entry(**{**found, "before": tuple(found.get("before", ()))})
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
+    texts = (entry.model, entry.file, entry.sha384, entry.origin, entry.first_seen, *entry.before)
+    numbers = (entry.size, entry.revision)
+    are_right = all(isinstance(text, str) and text.isprintable() for text in texts) and all(
+        type(number) is int and number >= 0 for number in numbers
+    )
+    are_digests = are_right and all(_SHA384.fullmatch(each) for each in (entry.sha384, *entry.before))
+    return entry if are_digests else None
