@@ -77,7 +77,7 @@ class Errand:
     def session(self) -> requests.Session:
         """The connections, opened with the first request: a file that is here already costs no import."""
         if self._session is None:
-            from posezoo.fetch.http import new_session
+            from posezoo.fetch.connections import new_session
 
             self._session = self._opened.enter_context(new_session())
         return self._session

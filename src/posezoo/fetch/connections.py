@@ -1,0 +1,175 @@
+"""Connections to servers that misbehave: kept open between files, given up where they drip.
+
+requests does the talking. Added to it: informational answers are skipped, and a handshake or headers that
+come byte by byte are given up in time.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
+
+from posezoo.errors import SourceError, without_secrets
+from posezoo.fetch.faults import TemporaryError
+from posezoo.versions import version
+
+# Where nobody answers at all, more attempts only make an offline run long.
+ATTEMPTS_WITHOUT_ANSWER = 3
+
+# A server that keeps us waiting once costs a whole timeout each time.
+ATTEMPTS_AT_SILENCE = 4
+
+HINTS = {
+    HTTPStatus.UNAUTHORIZED: "who may fetch it is said by --header HOST='Authorization: ...', or a ~/.netrc",
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "say who you are in the proxy's address: "
+    "https_proxy=http://USER:PASSWORD@HOST:PORT",
+}
+
+TEMPORARY_STATUS = {408, 425, 429, *range(500, 600)}
+
+
+def new_session() -> requests.Session:
+    """Connections that are kept open between files; proxies and CA bundles are the user's."""
+    session = requests.Session()
+    session.headers.update({"User-Agent": f"posezoo/{version()}", "Accept-Encoding": "identity"})
+    session.mount("http://", _Adapter())
+    session.mount("https://", _Adapter())
+    return session
+
+
+@contextmanager
+def translated(timeout_s: float, when: str = "") -> Iterator[None]:
+    """What requests and urllib3 raise, in our words; ``when`` says how far the body had come."""
+    try:
+        yield
+    except requests.exceptions.SSLError as error:
+        raise SourceError(
+            f"TLS failed: {_innermost(error)}",
+            hint="a private certificate authority is named with --ca_bundle FILE or REQUESTS_CA_BUNDLE",
+        ) from error
+    except requests.exceptions.ProxyError as error:
+        problem = f"the proxy does not let us through: {_innermost(error)}"
+        refused = re.search(r"Tunnel connection failed: (\d{3})", problem)
+        if refused and 400 <= (status := int(refused[1])) < 500 and status not in TEMPORARY_STATUS:
+            raise SourceError(problem, hint=HINTS.get(status, "")) from error  # type: ignore[call-overload]
+        raise TemporaryError(problem, at_most=ATTEMPTS_WITHOUT_ANSWER) from error
+    except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+        connecting = isinstance(error, requests.ConnectTimeout)
+        raise TemporaryError(
+            f"no answer within {timeout_s:g} s{when}",
+            at_most=ATTEMPTS_WITHOUT_ANSWER if connecting else ATTEMPTS_AT_SILENCE,
+        ) from error
+    except requests.ConnectionError as error:
+        nobody = isinstance(
+            getattr(error.args[0] if error.args else None, "reason", None), NewConnectionError
+        )
+        problem = f"no connection: {_innermost(error)}"
+        raise TemporaryError(problem, at_most=ATTEMPTS_WITHOUT_ANSWER if nobody else None) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise TemporaryError(f"the connection broke{when}: {_innermost(error)}") from error
+    except (OSError, ValueError) as error:  # requests' own family is an OSError; bad addresses are both
+        raise SourceError(f"cannot be asked: {without_secrets(str(error))}") from error
+
+
+def _innermost(error: BaseException) -> str:
+    """What the system said, below the layers that passed it on."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """Skips every informational answer: http.client skips a 100, and takes a 103 for the last word."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 102 <= status <= 199:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+
+class _Connection(HTTPConnection):
+    response_class = _FinalResponse
+
+    def connect(self) -> None:
+        with _deadline(self):
+            super().connect()
+
+    def getresponse(self) -> Any:
+        with _deadline(self):
+            return super().getresponse()
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _FinalResponse
+
+    def connect(self) -> None:
+        with _deadline(self):
+            super().connect()
+
+    def getresponse(self) -> Any:
+        with _deadline(self):
+            return super().getresponse()
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class _Adapter(HTTPAdapter):
+    """Makes requests use our connections, with and without a proxy."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+_POOLS = {"http": _Pool, "https": _SecurePool}
+
+
+@contextmanager
+def _deadline(connection: HTTPConnection | HTTPSConnection) -> Iterator[None]:
+    """Shut a socket down at a time, from beside: a socket's own timeout begins anew with every byte."""
+    expired = threading.Event()
+    sock: Any = connection.sock
+
+    def expire() -> None:
+        expired.set()
+        with suppress(OSError, TypeError):  # TypeError: no socket yet, or TLS within TLS, which is none
+            socket.socket.shutdown(sock or connection.sock, socket.SHUT_RDWR)
+
+    timer = threading.Timer(connection.timeout or threading.TIMEOUT_MAX, expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException):
+        if not expired.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if expired.is_set():
+        raise TimeoutError("the connection or the headers did not come about in time")
