@@ -103,6 +103,8 @@ def key_of(
         arguments["network"] = {"name": spec.network.name, "arguments": dict(spec.network.arguments)}
     if spec.mo_args:
         arguments["mo_args"] = spec.mo_args
+    if spec.model_info:
+        arguments["model_info"] = spec.model_info
     key = {
         "conversion_format": CONVERSION_FORMAT,
         "openvino": package_version("openvino"),
@@ -117,8 +119,12 @@ def key_of(
 def _facts_of(port: Input) -> dict[str, Any]:
     """What is declared of an input and shows in the IR."""
     # What might be left open, or was asked for, is in the shape.
-    left_out = {"dynamic", "reshaped", *([] if port.to_layout else ["to_layout"])}
+    left_out = {"dynamic", "reshaped"} | {each for each in _NEWER if not getattr(port, each)}
     return {key: value for key, value in asdict(port).items() if key not in left_out}
+
+
+# They are in the key where they are said, so that IR of before stay as good as they were.
+_NEWER = ("to_layout", "element_type", "resize")
 
 
 def digests_of(spec: ModelSpec) -> dict[str, str]:

@@ -26,7 +26,7 @@ from fakes.network import (
     source_file,
     spec_of,
 )
-from posezoo.convert.convert import PRECISIONS, convert, is_up_to_date
+from posezoo.convert.convert import PRECISIONS, convert, is_up_to_date, plan
 from posezoo.errors import ConversionError
 from posezoo.events import (
     Event,
@@ -458,3 +458,15 @@ print(json.dumps([name for name, module in sys.modules.items() if "telemetry" in
     assert imported == []
     assert noise == ""
     assert list(home.iterdir()) == []
+
+
+def test_model_info_is_written_into_the_ir_as_open_model_zoo_does(tmp_path):
+    content = network("onnx")
+    info = {"model_type": "SSD", "confidence_threshold": 0.5, "labels": ("a", "b"), "anchors": (12.0, 16.5)}
+    spec = spec_of(content, tmp_path, model_info=info)
+    layout = downloaded(spec, content, tmp_path)
+    ir = openvino().Core().read_model(convert(spec, layout).irs[Precision.FP32])
+    said = {name: ir.get_rt_info(["model_info", name]).value for name in info}
+    assert said == {"model_type": "SSD", "confidence_threshold": "0.5", "labels": "a b", "anchors": "12 16.5"}
+    changed = replace(spec, model_info={**info, "model_type": "YOLO"})
+    assert {step.reason for step in plan(changed, layout).steps} == {"model.yml describes it otherwise now"}

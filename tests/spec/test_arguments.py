@@ -221,3 +221,47 @@ def test_arguments_are_written_as_they_are_read():
         input_model=read_once.input_model,
     )
     assert write_arguments(spec) == arguments
+
+
+def test_an_input_may_be_given_with_its_shape_and_its_type():
+    read_now = read("--input=image[1,3,8,?]{u8},0:mask{float16}", inputs=())
+    assert read_now.inputs == (
+        Input("image", (1, 3, 8, -1), "", reshaped=True, element_type="u8"),
+        Input("0:mask", (), "", element_type="f16"),
+    )
+
+
+def test_an_input_may_be_given_with_the_value_that_it_is_frozen_to():
+    read_now = read("--input=image,which[2]{i32}->[1 2],training->False", inputs=())
+    assert [each.name for each in read_now.inputs] == ["image"]
+    assert carried_out.frozen(read_now.kept) == {"which": (1.0, 2.0), "training": False}
+
+
+def test_types_of_inputs_are_written_as_they_are_read(tmp_path):
+    from fakes.network import network, spec_of
+
+    inputs = read("--input=image{u8}", "--layout=image(nchw->nhwc)").inputs
+    spec = spec_of(network("onnx"), tmp_path, inputs=inputs)
+    assert read(*write_arguments(spec)).inputs == inputs
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("image{u9}", "expected a type such as"),
+        ("image[1,3", "expected names of inputs"),
+        ("image->", "expected names of inputs"),
+        ("image->import os", "expected names of inputs"),
+        ("image->x", "expected name->value"),
+        ("image[1..8,3]", "expected sizes"),
+    ],
+)
+def test_a_form_of_an_input_that_cannot_be_meant_is_refused_with_its_place(text, problem):
+    with pytest.raises(SpecError, match=problem) as refused:
+        read(f"--input={text}", inputs=())
+    assert str(refused.value).startswith("model.yml:1:3: ")
+
+
+def test_shapes_are_given_in_one_place():
+    with pytest.raises(SpecError, match="gives shapes that --input gives, too"):
+        read("--input=image[1,3,8,8]", "--input_shape=[1,3,8,8]", inputs=())

@@ -22,6 +22,7 @@ posezoo convert blazepose-full
 posezoo convert --all --precisions FP16 --download_dir models --output_dir ir
 posezoo convert blazepose-full --dry_run
 posezoo convert --network higher_hrnet --checkpoint mine.pth --model_name mine
+posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --output_dir frames
 """
 
 
@@ -40,6 +41,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     options.add_lock(parser)
     options.add_precisions(parser)
     parser.add_argument("--onnx_only", action="store_true", help="write the ONNX of a network of ours, no IR")
+    options.add_frames(parser)
     options.add_force(parser)
     options.add_registry(parser)
     options.add_dry_run(parser)
@@ -125,6 +127,7 @@ def _export_in_words(zoo: Zoo, spec: ModelSpec, *, force: bool) -> Sequence[str]
 
 
 def _sized(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:
+    spec = options.taking_frames(spec, args)
     if not args.dynamic:
         return spec
     from posezoo.convert.own_weights import freed

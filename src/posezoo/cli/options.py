@@ -86,6 +86,36 @@ def add_force(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_frames(parser: argparse.ArgumentParser) -> None:
+    """What the IR takes, where a camera's frames go in as they are."""
+    parser.add_argument(
+        "--input_type",
+        choices=("u8", "f16", "f32"),
+        help="what the IR takes pictures in; u8: the bytes of a camera's frame, BGR",
+    )
+    parser.add_argument("--input_layout", choices=("NCHW", "NHWC"), help="how the IR takes pictures")
+    parser.add_argument(
+        "--resize",
+        action="store_true",
+        help="the IR takes pictures of any height and width, and resizes them",
+    )
+
+
+def taking_frames(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:
+    """The model, as the flags of ``add_frames`` change it.
+
+    Raises:
+        ConversionError: they do not go with it.
+    """
+    if not (args.input_type or args.input_layout or args.resize):
+        return spec
+    from posezoo.convert.frames import taking_frames
+
+    return taking_frames(
+        spec, element_type=args.input_type or "", layout=args.input_layout or "", resize=args.resize
+    )
+
+
 def one_model(registry: Registry, name: str) -> ModelSpec:
     """The model of this name, which is no composite.
 

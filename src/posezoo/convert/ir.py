@@ -6,13 +6,14 @@ import json
 import os
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from posezoo.errors import OutputError
 from posezoo.openvino_runtime import openvino, reason_of
 from posezoo.provenance import CONVERSION_FORMAT, digests_of
-from posezoo.spec.model import Decoder, ModelSpec, Precision
+from posezoo.spec.model import Decoder, Input, ModelSpec, Plain, Precision
 
 #: Our part of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
 SECTION = "posezoo"
@@ -32,6 +33,21 @@ def finish(network: Any, spec: ModelSpec, decoder: Decoder | None) -> None:
     give_canonical_names(network)
     for name, value in description(spec, decoder).items():
         network.set_rt_info(value, [SECTION, name])
+    if spec.model_info:
+        _describe(network, ["model_info"], spec.model_info)
+
+
+def _describe(network: Any, place: list[str], value: Plain) -> None:
+    """As Open Model Zoo writes its model_info: a list's items stand apart by blanks."""
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            _describe(network, [*place, name], each)
+    elif isinstance(value, tuple):
+        alike = all(type(each) is type(value[0]) for each in value)
+        are_plain = alike and isinstance(value[0] if value else "", (str, int, float))
+        network.set_rt_info(list(value) if are_plain else [str(each) for each in value], place)
+    else:
+        network.set_rt_info(str(value) if isinstance(value, bool) else value, place)
 
 
 def give_canonical_names(network: Any) -> None:
@@ -79,11 +95,18 @@ def description(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
         "reverse_input_channels": _each(str(port.reverse_input_channels).lower() for port in inputs),
         "color": _each(str(port.ir_color or "") for port in inputs),
         "layout": _each(port.ir_layout for port in inputs),
+        "input_type": _each(port.element_type for port in inputs),
+        "resize": _each(_size(port) for port in inputs),
         "decoder": decoder.name if decoder else "",
         "decoder_options": json.dumps(dict(decoder.options), sort_keys=True) if decoder else "",
         "skeleton": spec.skeleton,
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _size(port: Input) -> str:
+    """Height and width that the IR itself brings pictures to; empty where it does not."""
+    return " ".join(str(port.shape[port.layout.index(side)]) for side in "HW") if port.resize else ""
 
 
 def _each(values: Any) -> str:

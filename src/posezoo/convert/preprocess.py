@@ -18,8 +18,8 @@ from posezoo.openvino_runtime import openvino, reason_of
 from posezoo.spec import carried_out
 from posezoo.spec.model import Framework, Input, ModelSpec, Output
 
-# How an image lies in a framework's tensors by custom: what Model Optimizer supposes, too.
-_CUSTOMARY = {
+#: How an image lies in a framework's tensors by custom: what Model Optimizer supposes, too.
+CUSTOMARY = {
     Framework.ONNX: "NCHW",
     Framework.PYTORCH: "NCHW",
     Framework.TF: "NHWC",
@@ -81,7 +81,7 @@ def completed(spec: ModelSpec, network: Any) -> ModelSpec:
 def _completed(port: Input, found: Any, framework: Framework) -> Input:
     prepared = port.mean or port.scale or port.reverse_input_channels
     is_image = found.partial_shape.rank.is_static and len(found.partial_shape) == 4
-    guessed = _CUSTOMARY.get(framework, "") if prepared and is_image else ""
+    guessed = CUSTOMARY.get(framework, "") if prepared and is_image else ""
     return replace(port, name=port.name or found.any_name, layout=port.layout or guessed)
 
 
@@ -168,12 +168,20 @@ def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
     preparation = ov.preprocess.PrePostProcessor(network)
     for declared in inputs:
         port = preparation.input(declared.name)
+        if declared.element_type:
+            port.tensor().set_element_type(_type(declared.element_type))
+        if declared.resize:
+            port.tensor().set_spatial_dynamic_shape()
         if declared.layout:
             # Said twice in words: without it OpenVINO guesses the channels from the shape.
             # Where the IR takes another layout, OpenVINO turns it after these steps.
             port.tensor().set_layout(ov.Layout(declared.ir_layout))
             port.model().set_layout(ov.Layout(declared.layout))
         steps = port.preprocess()
+        if declared.element_type:
+            steps.convert_element_type(network.input(declared.name).element_type)
+        if declared.resize:
+            steps.resize(ov.preprocess.ResizeAlgorithm.RESIZE_LINEAR)
         if declared.reverse_input_channels:
             steps.reverse_channels()
         if declared.mean:
@@ -181,6 +189,10 @@ def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
         if declared.scale:
             steps.scale(_one_or_each(declared.scale))
     return preparation.build()
+
+
+def _type(name: str) -> Any:
+    return getattr(openvino().Type, name)
 
 
 def _one_or_each(values: Sequence[float]) -> float | list[float]:

@@ -110,10 +110,43 @@ def _case(spec: ModelSpec, runtime: Runtime, seed: int) -> Case:
             prepared[name] = frozen_array(frozen[name], shape, dtype)
             continue
         port = declared.get(name) or Input(name, shape, "")
-        picture = draw(spec.self_check.inputs, shape, port.layout, seed + 1000 * number).astype(dtype)
+        drawn = draw(spec.self_check.inputs, _seen(port, shape), port.layout, seed + 1000 * number)
+        picture = drawn.astype(_taken(port, dtype))
         feed[name] = _turned(picture, port)
-        prepared[name] = preprocessed(picture, port).astype(dtype)
+        if port.resize:
+            picture = resized(picture.astype(np.float32), port.layout, shape)
+        prepared[name] = preprocessed(picture.astype(dtype), port).astype(dtype)
     return Case(seed, feed, runtime.run(prepared))
+
+
+def _taken(port: Input, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type that the IR takes."""
+    if not port.element_type:
+        return dtype
+    taken: np.dtype[Any] = getattr(openvino().Type, port.element_type).to_dtype()
+    return np.dtype(taken)
+
+
+def _seen(port: Input, shape: Shape) -> Shape:
+    """The shape of what the IR is given: one that it resizes is higher and narrower than the network's."""
+    changes = {"H": (3, 2), "W": (2, 3)} if port.resize else {}
+    axes = port.layout or "?" * len(shape)
+    return tuple(
+        side * changes[axis][0] // changes[axis][1] + 1 if axis in changes else side
+        for axis, side in zip(axes, shape, strict=True)
+    )
+
+
+def resized(picture: Array, layout: str, shape: Shape) -> Array:
+    """A picture of another height and width: linear between the centres of pixels, its edges going on."""
+    for axis in (layout.index("H"), layout.index("W")):
+        before, after = picture.shape[axis], shape[axis]
+        place = np.clip((np.arange(after, dtype=np.float64) + 0.5) * before / after - 0.5, 0, before - 1)
+        low = np.floor(place).astype(int)
+        high = np.minimum(low + 1, before - 1)
+        share = (place - low).reshape([-1 if each == axis else 1 for each in range(picture.ndim)])
+        picture = np.take(picture, low, axis) * (1 - share) + np.take(picture, high, axis) * share
+    return picture.astype(np.float32)
 
 
 def _turned(picture: Array, port: Input) -> Array:

@@ -14,6 +14,7 @@ from posezoo.errors import DecoderError, InferenceError
 from posezoo.inference import Graph, Preprocessing, Shape
 from posezoo.pose.decoders import DECODERS, needs_of
 from posezoo.spec.model import (
+    ColorOrder,
     CompositeSpec,
     Decoder,
     Family,
@@ -233,7 +234,9 @@ def _spec(graph: Graph, decoder: Decoder | None, roles: Mapping[str, str]) -> Mo
 
 def _preprocessing(graph: Graph) -> Preprocessing:
     """What Open Model Zoo's ``model_info`` asks for, unless the IR does it itself; ours does."""
-    if graph.said("posezoo", "model") or graph.said("model_info", "embedded_processing") == "True":
+    if graph.said("posezoo", "model"):
+        return Preprocessing(reverse_input_channels=graph.said("posezoo", "color") == ColorOrder.RGB)
+    if graph.said("model_info", "embedded_processing") == "True":
         return Preprocessing()
     return Preprocessing(
         reverse_input_channels=graph.said("model_info", "reverse_input_channels").lower() in ("true", "yes"),

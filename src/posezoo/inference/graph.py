@@ -61,6 +61,27 @@ class Graph:
         self.core = openvino(extra="run").Core()
         self.model = _read(self.core, xml)
         self.changes: list[str] = []
+        self._resizes: frozenset[str] = frozenset()
+        self._fix_resizing()
+
+    def _fix_resizing(self) -> None:
+        """Take away an IR's own resizing (``posezoo convert --resize``).
+
+        Pictures come in the network's size then: our letterbox keeps their proportions, a resize in the graph
+        does not.
+        """
+        ports = zip(self.model.inputs, self.said("posezoo", "resize").split("; "), strict=False)
+        sides = {port.any_name: tuple(map(int, text.split())) for port, text in ports if text.strip()}
+        if not sides:
+            return
+        shapes = {}
+        for name, (height, width) in sides.items():
+            layout = self.layout(name)
+            shapes[name] = list(self.inputs[name])
+            shapes[name][layout.index("H")], shapes[name][layout.index("W")] = height, width
+        self.model.reshape(shapes)
+        self.changes.append(f"own size {sides}")
+        self._resizes = frozenset(sides)
 
     @property
     def files(self) -> tuple[Path, Path]:
@@ -134,6 +155,11 @@ class Graph:
         """
         if self.picture_size(name, layout) == size:
             return
+        if name in self._resizes:
+            raise InferenceError(
+                f"{self.path}: brings pictures to the size of its network itself",
+                hint="leave out the size, or convert it without --resize",
+            )
         shape = list(self.inputs[name])
         shape[layout.index("W")], shape[layout.index("H")] = size
         try:

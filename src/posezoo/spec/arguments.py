@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 from posezoo.spec import carried_out
+from posezoo.spec.input_forms import Form, read_form
 from posezoo.spec.model import Input, ModelSpec, Output
 from posezoo.spec.names import why_not_a_file_name
 from posezoo.spec.ports import MAX_DIMENSION, MAX_DIMENSIONS, why_no_layout
@@ -84,7 +85,11 @@ def read_arguments(node: Node | None, inputs: tuple[Input, ...]) -> Arguments:
         if flag in said:
             raise item.error(f"{flag} is there already")
         said[flag] = _Said(item, value)
-    inputs = _reversed(_divided(_shaped(_named(inputs, said), said), said), said)
+    forms = _forms(said.get("--input"))
+    kept += [
+        ("--freeze_placeholder_with_value", f"{each.name}->{each.value}") for each in forms if each.value
+    ]
+    inputs = _reversed(_divided(_shaped(_named(inputs, said, forms), said, forms), said), said)
     frozen = carried_out.frozen(kept)
     inputs = _checked(_laid_out(inputs, said), said)
     return Arguments(
@@ -100,7 +105,7 @@ def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
 
     Names that no input has are left out, and so is what was kept.
     """
-    names = [each.name for each in spec.inputs if each.name]
+    names = [f"{each.name}{_braces(each.element_type)}" for each in spec.inputs if each.name]
     shapes = [_list_of(each.shape) for each in spec.inputs if each.reshaped]
     found = {
         "--input_model": "" if _names_another_original(spec) else spec.input_model,
@@ -123,6 +128,10 @@ def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
         *(("--reverse_input_channels",) if reverse else ()),
         *(f"{flag}={value}" if value else flag for flag, value in spec.mo_args),
     )
+
+
+def _braces(element_type: str) -> str:
+    return f"{{{element_type}}}" if element_type else ""
 
 
 def _names_another_original(spec: ModelSpec) -> bool:
@@ -166,13 +175,32 @@ def _split(node: Node) -> tuple[str, str]:
     return flag, value
 
 
-def _named(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, ...]:
+def _forms(given: _Said | None) -> tuple[Form, ...]:
+    """What --input says of each input."""
+    if given is None:
+        return ()
+    forms = tuple(_form(given, part) for part in _outside_brackets(given.text))
+    _refuse_twins(given, [each.name for each in forms])
+    return forms
+
+
+def _form(given: _Said, text: str) -> Form:
+    try:
+        form = read_form(text)
+    except ValueError as error:
+        raise given.node.error(f"{error}, got {shown(text)}") from error
+    flag = "--freeze_placeholder_with_value"
+    if form.value and (why := carried_out.why_not(flag, f"{form.name}->{form.value}")):
+        raise given.node.error(f"{flag}: {why}, got {shown(text)}")
+    return form
+
+
+def _named(inputs: tuple[Input, ...], said: dict[str, _Said], forms: tuple[Form, ...]) -> tuple[Input, ...]:
     """The inputs that --input names; without it, those that are known or that other flags name."""
     by_name = {each.name: each for each in inputs}
-    if (given := said.get("--input")) is not None:
-        names = [_input_name(given, part) for part in _outside_brackets(given.text)]
-        _refuse_twins(given, names)
-        return tuple(by_name.get(name, Input(name, (), "")) for name in names)
+    if forms:
+        known = ((by_name.get(form.name, Input(form.name, (), "")), form) for form in forms)
+        return tuple(replace(each, element_type=form.element_type) for each, form in known)
     if inputs:
         return inputs
     named = [
@@ -189,28 +217,29 @@ def _named(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, ..
     return (Input("", (), ""),) * (unnamed or bool(others))
 
 
-def _input_name(given: _Said, text: str) -> str:
-    name = text.strip()
-    # name[1,3,224,224], name{f32}, name->value: forms of mo that no model of Open Model Zoo uses.
-    if not re.fullmatch(r"[^\s\[\](){}>$]+", name):
-        raise given.node.error(f"expected names of inputs, got {shown(text)}")
-    return name
-
-
-def _shaped(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, ...]:
-    given = said.get("--input_shape")
-    if given is None:
+def _shaped(inputs: tuple[Input, ...], said: dict[str, _Said], forms: tuple[Form, ...]) -> tuple[Input, ...]:
+    given, inline = said.get("--input_shape"), any(form.shape is not None for form in forms)
+    if given is None and not inline:
         return inputs
-    shapes = [_shape(given, text) for name, text in _bracketed(given)]
-    if len(shapes) != len(inputs):
-        raise given.node.error(f"gives {len(shapes)} shapes for {len(inputs)} inputs")
-    return tuple(
-        replace(each, shape=shape, reshaped=True) for each, shape in zip(inputs, shapes, strict=True)
-    )
+    if given is None:
+        texts = [form.shape for form in forms]
+        given = said["--input"]
+    else:
+        if inline:
+            raise given.node.error("gives shapes that --input gives, too")
+        texts = [text for _, text in _bracketed(given)]
+    if len(texts) != len(inputs):
+        raise given.node.error(f"gives {len(texts)} shapes for {len(inputs)} inputs")
+    shaped = []
+    for each, text in zip(inputs, texts, strict=True):
+        asked = () if text is None else (_shape(given, text),)
+        shaped.append(replace(each, shape=asked[0], reshaped=True) if asked else each)
+    return tuple(shaped)
 
 
 def _shape(given: _Said, text: str) -> tuple[int, ...]:
-    sizes = [part.strip() for part in text.split(",")]
+    # Old scripts separate sizes by blanks, and write ? where any will do.
+    sizes = ["-1" if part == "?" else part for part in re.split(r"\s*,\s*|\s+", text.strip())]
     if not all(re.fullmatch(r"-1|[1-9][0-9]{0,8}", size) for size in sizes):
         raise given.node.error(f"expected sizes of at least 1, or -1 where any will do, got {shown(text)}")
     if len(sizes) > MAX_DIMENSIONS or max(map(int, sizes)) > MAX_DIMENSION:

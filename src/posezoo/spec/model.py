@@ -206,6 +206,9 @@ class UnpackArchive:
 Step = RegexReplace | UnpackArchive
 
 
+_ANY_SIDES = {"H": -1, "W": -1}
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """An input of a model.
@@ -217,7 +220,9 @@ class Input:
     that there only the reversal is known. ``dynamic`` are the dimensions, by their letters, whose sizes may
     be left open at the conversion; empty where nothing is said of that. With ``reshaped`` the network is
     given the shape, whatever its file says (Model Optimizer's ``--input_shape``). The IR takes the layout
-    ``to_layout`` where that is not empty (``--layout=nhwc->nchw``); ``shape`` goes with ``layout``.
+    ``to_layout`` where that is not empty (``--layout=nhwc->nchw``); ``shape`` goes with ``layout``. It takes
+    ``element_type`` where that is not empty, by OpenVINO's name of it (u8), and with ``resize`` pictures of
+    any height and width, which it brings to the network's own.
     """
 
     name: str  # empty where none was declared: then the network's own order counts
@@ -230,6 +235,8 @@ class Input:
     dynamic: tuple[str, ...] = ()
     reshaped: bool = False
     to_layout: str = ""
+    element_type: str = ""
+    resize: bool = False
 
     @property
     def ir_layout(self) -> str:
@@ -239,9 +246,10 @@ class Input:
     @property
     def ir_shape(self) -> tuple[int, ...]:
         """The shape that the converted model takes."""
-        if not (self.to_layout and self.shape):
+        sizes = dict(zip(self.layout, self.shape, strict=False)) | (_ANY_SIDES if self.resize else {})
+        if not (self.shape and self.layout and (self.to_layout or self.resize)):
             return self.shape
-        return tuple(self.shape[self.layout.index(letter)] for letter in self.to_layout)
+        return tuple(sizes[letter] for letter in self.ir_layout)
 
     @property
     def ir_color(self) -> ColorOrder | None:

@@ -46,6 +46,9 @@ DIFFERENCES = {
     "--force": "new",
     "--dynamic": "new: an input of any height and width, for networks of ours",
     "--keep_onnx": "new: Open Model Zoo always left the ONNX beside the IR",
+    "--input_type": "new: bytes of a camera's frame may go into the IR as they are",
+    "--input_layout": "new",
+    "--resize": "new",
     "--models_dir": "new: Open Model Zoo knows its own folder alone",
     "--print_all": "parts of composites, as in 2021.4 (the newest prints composites)",
 }
@@ -91,6 +94,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         "-j", "--jobs", type=_jobs, default=1, metavar="N|auto", help="how many models to convert at once"
     )
     options.add_own_weights(parser)
+    options.add_frames(parser)
     options.add_force(parser)
     # As these were written in old scripts.
     parser.add_argument("--add-mo-arg", dest="add_mo_arg", action="append", help=argparse.SUPPRESS)
@@ -190,7 +194,7 @@ class _Task:
         return spec.full_name, paper, True
 
     def _asked_for(self, spec: ModelSpec) -> ModelSpec:
-        spec = with_arguments(spec, self._args.add_mo_arg)
+        spec = options.taking_frames(with_arguments(spec, self._args.add_mo_arg), self._args)
         if not self._args.dynamic:
             return spec
         from posezoo.convert.own_weights import freed
