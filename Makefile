@@ -42,13 +42,17 @@ cards: $(VENV)/.installed-run  ## redraw the card of each model, and models/inde
 docs: $(VENV)/.installed-run  ## redraw all that is drawn: cards, docs/cli.md
 	$(BIN)/python docs/draw.py
 
-# Open Model Zoo's own commands, to hold ours against them; Python 3.13 has no wheel of this OpenVINO.
-build/mo-env/.installed:
+# Open Model Zoo's own commands and Model Optimizer, to hold ours against them, and for --mo. 355 MB; with
+# MO_EXTRAS=caffe,tensorflow2 (2.2 GB) it reads TensorFlow, too.
+MO_EXTRAS ?= caffe
+build/mo-env/.installed-%:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' || \
+	  { echo "Python 3.13 is too new for OpenVINO 2024.6: make mo-env PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv build/mo-env
-	build/mo-env/bin/python -m pip --disable-pip-version-check --quiet install openvino-dev==2024.6.0
+	build/mo-env/bin/python -m pip --disable-pip-version-check --quiet install 'openvino-dev[$*]==2024.6.0'
 	@touch $@
 
-mo-env: build/mo-env/.installed  ## an environment with openvino-dev 2024.6, which tests and benchmarks compare with
+mo-env: build/mo-env/.installed-$(MO_EXTRAS)  ## an environment with openvino-dev 2024.6: for --mo, and to compare with
 
 # The headless OpenCV of the other environments has no windows, and the two cannot lie side by side.
 build/demo-env/.installed: setup.cfg constraints.txt
@@ -68,7 +72,7 @@ build/model-api-env/.installed: constraints.txt
 
 peer-env: build/model-api-env/.installed  ## an environment with openvino-model-api, whose decoders benchmarks compare with
 
-bench: $(VENV)/.installed-test build/mo-env/.installed build/model-api-env/.installed  ## measure against peers and limits; appends to benchmarks/results/
+bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/model-api-env/.installed  ## measure against peers and limits; appends to benchmarks/results/
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 # Models that cannot be fetched are told and left out; each of the others takes about ten seconds.

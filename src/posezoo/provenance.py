@@ -43,6 +43,7 @@ _CHANGES = {
     "openvino": "it was made by another OpenVINO",
     "sources": "it was made from another file",
     "arguments": "model.yml describes it otherwise now",
+    "model_optimizer": "it was made by another Model Optimizer",
     "quantization": "it was made of other photos, settings, FP32 IR or NNCF",
 }
 
@@ -88,7 +89,10 @@ class Provenance:
 
 
 def key_of(
-    spec: ModelSpec, decoder: Decoder | None, quantization: Mapping[str, object] | None = None
+    spec: ModelSpec,
+    decoder: Decoder | None,
+    quantization: Mapping[str, object] | None = None,
+    model_optimizer: str = "",
 ) -> dict[str, Any]:
     """Everything that decides the bytes of an IR: equal keys, equal IR. In JSON's types."""
     arguments: dict[str, Any] = {
@@ -113,6 +117,8 @@ def key_of(
     }
     if quantization is not None:
         key["quantization"] = quantization
+    if model_optimizer:
+        key["model_optimizer"] = model_optimizer
     return dict(json.loads(json.dumps(key)))
 
 
@@ -204,6 +210,7 @@ def compose(
     complexity: object | None = None,
     quantization: Mapping[str, object] | None = None,
     shift: Mapping[str, object] | None = None,
+    model_optimizer: str = "",
 ) -> bytes:
     """A record as JSON.
 
@@ -215,12 +222,13 @@ def compose(
         complexity: ``gflops`` and ``mparams``; None where sizes are open.
         quantization: what else decides the bytes of an INT8 IR; None for any other.
         shift: how far what an INT8 IR finds lies from what FP32 finds.
+        model_optimizer: the version of the Model Optimizer that made it; empty where we did.
     """
     record = {
         "model": spec.name,
         "posezoo": version(),
         "converted_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "key": key_of(spec, decoder, quantization),
+        "key": key_of(spec, decoder, quantization, model_optimizer),
         "origins": {file.name: [str(source) for source in file.sources] for file in spec.files},
         "tools": {"python": platform.python_version(), **{tool: package_version(tool) for tool in _TOOLS}},
         "files": {

@@ -37,6 +37,7 @@ class Settings:
     ca_bundle: Path | None  # who may vouch for servers
     allow_http: bool  # also for files that no digest pins
     allow_private_redirects: bool  # from public names
+    mo: Path | None  # a Model Optimizer, for what only it converts
     lock: Path  # posezoo.lock: what was agreed to, and what files without a pin held at their first download
     locked: bool  # take nothing that the lock does not have
     allow_licenses: tuple[str, ...]  # SPDX identifiers or globs; empty: any
@@ -317,6 +318,11 @@ KINDS: dict[str, _Kind] = {
     "allow_http": _Kind(_switch, lambda environ: False, "take files without a checksum over plain http too"),
     "allow_private_redirects": _Kind(
         _switch, lambda environ: False, "follow redirects from public names to addresses of this network"
+    ),
+    "mo": _Kind(
+        _file,
+        lambda environ: None,
+        "a Model Optimizer of openvino-dev 2024.6, for what only it converts: its mo, or its environment",
     ),
     "lock": _Kind(
         _file,

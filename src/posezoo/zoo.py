@@ -28,10 +28,11 @@ from posezoo.lock import Lock
 from posezoo.registry import Registry, open_registry
 from posezoo.settings import Settings, user_folder
 from posezoo.spec.model import CompositeSpec, Decoder, Input, ModelSpec, NetworkChoice, Precision, Route
-from posezoo.spec.routes import Way, way_of
+from posezoo.spec.routes import Way, in_words, opened, way_of
 from posezoo.versions import package_version
 
 if TYPE_CHECKING:
+    from posezoo.convert.model_optimizer import ModelOptimizer
     from posezoo.convert.plan import Plan, Step
     from posezoo.estimator import Estimator
     from posezoo.fetch.download import PlannedFile
@@ -83,6 +84,28 @@ class Zoo:
     layout: Layout
     means: Means
     lock: Lock
+    mo_python: Path | None = None  # what starts the Model Optimizer, where it is not the Python beside it
+
+    def way(self, spec: ModelSpec) -> Way:
+        """By which route a model becomes IR here, or why by none: a Model Optimizer may be at hand."""
+        way = way_of(spec)
+        return opened(way) if way.route is Route.MO and self.has_mo else way
+
+    @property
+    def has_mo(self) -> bool:
+        """Whether a Model Optimizer was named."""
+        return self.settings.mo is not None or self.mo_python is not None
+
+    def _model_optimizer(self) -> ModelOptimizer:
+        from posezoo.convert.model_optimizer import find
+
+        return find(self.settings.mo, self.mo_python)
+
+    def _require_way(self, spec: ModelSpec) -> Way:
+        way = self.way(spec)
+        if not way.is_open:
+            raise ConversionError(f"{spec.full_name}: {in_words(spec, way)}", hint=way.hint)
+        return way
 
     def download(
         self,
@@ -117,7 +140,6 @@ class Zoo:
             ConversionError: no conversion of ours makes an IR of the model, or one in these precisions, none
                 is published in them, or an IR of the user's own weights would be replaced.
         """
-        from posezoo.convert.original import reader_of
         from posezoo.convert.own_weights import refuse_to_replace
         from posezoo.convert.plan import is_up_to_date, require
 
@@ -129,7 +151,7 @@ class Zoo:
         if spec.is_ir:
             self.download(spec, precisions=precisions, listener=listener)
             return
-        reader_of(spec)  # nobody waits for files of which nothing can be made
+        self._require_way(spec)  # nobody waits for files of which nothing can be made
         if not force:
             refuse_to_replace(spec, self.layout)
         if force or not all(is_up_to_date(spec, self.layout, each, decoder=decoder) for each in precisions):
@@ -155,6 +177,13 @@ class Zoo:
         if _are_made_by_quantize(spec, precisions):
             return self._quantized(spec, precisions)
         decoder = self._decoder_of(spec)
+        if self._require_way(spec).route is Route.MO:
+            from posezoo.convert import by_model_optimizer
+
+            mo, spec = self._model_optimizer(), self.lock.pinned(spec)
+            return by_model_optimizer.convert(
+                spec, self.layout, mo, precisions, force=force, decoder=decoder, listener=listener
+            )
         converted = convert(
             self.lock.pinned(spec),
             self.layout,
@@ -257,6 +286,12 @@ class Zoo:
         from posezoo.convert.plan import plan
 
         pinned, decoder = self.lock.pinned(spec), self._decoder_of(spec)
+        way = self.way(spec)
+        if way.is_open and way.route is Route.MO:
+            from posezoo.convert import by_model_optimizer
+
+            mo = self._model_optimizer()
+            return by_model_optimizer.plan(pinned, self.layout, mo, precisions, force=force, decoder=decoder)
         return plan(pinned, self.layout, precisions, force=force, decoder=decoder)
 
     def plan(self, spec: ModelSpec, precisions: Collection[Precision], *, force: bool = False) -> ModelPlan:
@@ -270,7 +305,7 @@ class Zoo:
         from posezoo.convert.plan import steps_of
         from posezoo.files import is_known_good
 
-        spec, way = self.lock.pinned(spec), way_of(spec)
+        spec, way = self.lock.pinned(spec), self.way(spec)
         if not way.is_open:
             return ModelPlan(spec, way)
         if spec.is_ir:
@@ -281,6 +316,10 @@ class Zoo:
             return ModelPlan(spec, way, self.plan_download(spec, precisions), irs=irs)
         if not force:
             refuse_to_replace(spec, self.layout)
+        if way.route is Route.MO:
+            steps = self.plan_conversion(spec, precisions, force=force).steps
+            files = () if all(step.is_done for step in steps) else self.plan_download(spec)
+            return ModelPlan(spec, way, files, steps, {step.precision: step.xml for step in steps})
         steps = steps_of(
             spec,
             self.layout,
@@ -735,7 +774,11 @@ def compile_cache() -> Path | None:
 
 
 def open_zoo(
-    settings: Settings, *, download_dir: Path | None = None, trust_on_first_use: bool = False
+    settings: Settings,
+    *,
+    download_dir: Path | None = None,
+    trust_on_first_use: bool = False,
+    mo_python: Path | None = None,
 ) -> Zoo:
     """The zoo that the settings name.
 
@@ -743,6 +786,7 @@ def open_zoo(
         settings: what the user set.
         download_dir: where published files lie; below the output folder where None.
         trust_on_first_use: take what comes for a file that nothing pins, and remember it in the lock.
+        mo_python: what starts the Model Optimizer, where it is not the Python beside it.
     """
     lock, registry = Lock(settings.lock, strict=settings.locked), open_registry(settings.models_dir)
     lock.require_registry(registry)
@@ -752,6 +796,7 @@ def open_zoo(
         registry=registry,
         layout=Layout(download_dir=download_dir or settings.output_dir, output_dir=settings.output_dir),
         means=means_of(settings, lock.record if trust_on_first_use else None),
+        mo_python=mo_python,
     )
 
 

@@ -40,6 +40,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     options.add_output_dir(parser)
     options.add_lock(parser)
     options.add_precisions(parser)
+    options.add_mo(parser)
     parser.add_argument("--onnx_only", action="store_true", help="write the ONNX of a network of ours, no IR")
     options.add_frames(parser)
     options.add_force(parser)

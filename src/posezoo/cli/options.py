@@ -269,6 +269,11 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_mo(parser: argparse.ArgumentParser) -> None:
+    """Who converts what OpenVINO of today does not read."""
+    parser.add_argument("--mo", type=Path, metavar="PATH", help=KINDS["mo"].help)
+
+
 def add_precisions(parser: argparse.ArgumentParser) -> None:
     """Which IR."""
     parser.add_argument(

@@ -60,6 +60,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     options.add_places(parser)
     options.add_trust(parser)
     options.add_precisions(parser)
+    options.add_mo(parser)
     options.add_force(parser)
     options.add_registry(parser)
     options.add_output(parser)

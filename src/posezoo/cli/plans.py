@@ -25,13 +25,14 @@ def in_words(files: Sequence[PlannedFile] = (), conversion: Plan | None = None) 
         return lines
     if conversion.spec.is_ir:
         return [*lines, "is published as IR: nothing to convert"]
-    if why := why_closed(conversion.spec, way_of(conversion.spec)):
+    if not conversion.by and (why := why_closed(conversion.spec, way_of(conversion.spec))):
         return [why]
+    by = f" by {conversion.by}" if conversion.by else ""
     for step in conversion.steps:
         if step.is_done:
             lines.append(f"{step.precision} is up to date: {step.xml}")
         else:
-            lines.append(f"would convert to {step.precision}, since {step.reason}: {step.xml}")
+            lines.append(f"would convert to {step.precision}{by}, since {step.reason}: {step.xml}")
     if conversion.obstacle is not None and not files:
         lines.append(f"but cannot: {conversion.obstacle.problem}")
     return lines

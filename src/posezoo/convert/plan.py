@@ -49,11 +49,13 @@ class Plan:
         spec: the model.
         steps: one per precision, in the order they were asked for; none for a model published as IR.
         obstacle: why the steps that are not done cannot be carried out now; None where they can.
+        by: who makes the IR, in words; empty where posezoo does.
     """
 
     spec: ModelSpec
     steps: tuple[Step, ...]
     obstacle: ConversionError | None = None
+    by: str = ""
 
 
 def plan(

@@ -35,7 +35,7 @@ class Way:
         return not self.reason
 
 
-_MO = "a Model Optimizer of OpenVINO 2024.6 or older makes it"
+_MO = "a Model Optimizer of OpenVINO 2024.6 makes it: --mo PATH, or POSEZOO_MO"
 _AUTHORS = "posezoo runs no downloaded code: make the file with its authors' tools, and declare that one"
 _REMOVED = "look for the same model as ONNX"
 
@@ -113,6 +113,11 @@ RULES: tuple[Rule, ...] = (
 def way_of(spec: ModelSpec) -> Way:
     """How a model becomes IR; it needs no file of it."""
     return next((way for applies, way in RULES if applies(spec)), Way(Route.CONVERT))
+
+
+def opened(way: Way) -> Way:
+    """The same route, where what it needs is at hand."""
+    return Way(way.route)
 
 
 def in_words(spec: ModelSpec, way: Way) -> str:

@@ -31,12 +31,14 @@ DIFFERENCES = {
     "--precisions": "FP32 and FP16 come out of one reading of the model, not of one process each",
     "--lock": "new",
     "--locked": "new",
-    "--python": "is accepted and not needed: no other Python is started, and nothing downloaded is run",
-    "--mo": "is accepted and not needed: Model Optimizer left OpenVINO with 2025.0; this process converts",
+    "--python": "is started for Model Optimizer alone, where --mo lies beside no Python of its own, or is not "
+    "said",
+    "--mo": "serves what OpenVINO of today does not read (`posezoo info` says which); all else this process "
+    "converts itself, since Model Optimizer left OpenVINO with 2025.0. Also an environment's folder; POSEZOO_MO",
     "--add_mo_arg": "what changes the network is carried out (--input, --input_shape, --layout, "
     "--mean_values, --scale_values, --scale, --reverse_input_channels, --output, "
     "--freeze_placeholder_with_value, --static_shape); --data_type and --compress_to_fp16 must agree with "
-    "--precisions; any other is an error, not ignored",
+    "--precisions; any other goes to --mo, and is an error without one, not ignored",
     "--dry_run": "prints the plan that a real run carries out, and works on a model that was not converted "
     "before (the newest one crashes)",
     "--jobs": "threads of one process; the lines of one model stay together",
@@ -77,8 +79,15 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="PREC[,PREC...]",
         help="convert to these only; FP16 and FP32 are what a conversion makes",
     )
-    parser.add_argument("-p", "--python", metavar="PYTHON", help="not needed: no other Python is started")
-    parser.add_argument("--mo", metavar="MO.PY", help="not needed: Model Optimizer is not started")
+    parser.add_argument(
+        "-p", "--python", type=Path, metavar="PYTHON", help="starts Model Optimizer, or has one itself"
+    )
+    parser.add_argument(
+        "--mo",
+        type=Path,
+        metavar="MO.PY",
+        help="a Model Optimizer of openvino-dev 2024.6, for what only it converts",
+    )
     parser.add_argument(
         "--add_mo_arg",
         metavar="ARG",
@@ -112,22 +121,19 @@ def _jobs(text: str) -> int:
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
-    settings = resolve(contract.settings_of(args, lock=args.lock, locked=args.locked))
+    settings = resolve(contract.settings_of(args, lock=args.lock, locked=args.locked, mo=args.mo))
     registry = open_registry(settings.models_dir)
     if args.print_all:
         contract.print_all(registry)
         return 0
     selection = contract.select(registry, contract.patterns_of(args, command))
     asked = contract.precisions_of(args)
-    for flag in ("python", "mo"):
-        if getattr(args, flag) is not None:
-            contract.warn(f"--{flag} {DIFFERENCES[f'--{flag}']}")
     from posezoo.cli.omz.crew import in_order
     from posezoo.zoo import open_zoo
 
     download_dir = args.download_dir or Path.cwd()
     settings = replace(settings, output_dir=args.output_dir or download_dir)
-    zoo = open_zoo(settings, download_dir=download_dir)
+    zoo = open_zoo(settings, download_dir=download_dir, mo_python=args.python)
     if args.checkpoint is not None:
         zoo, selection = _with_weights(command, args, zoo, selection)
     elif args.model_name is not None:
@@ -193,8 +199,11 @@ class _Task:
             return spec.full_name, paper, False
         return spec.full_name, paper, True
 
+    def _with_arguments(self, spec: ModelSpec) -> ModelSpec:
+        return with_arguments(spec, self._args.add_mo_arg, has_mo=self._zoo.has_mo)
+
     def _asked_for(self, spec: ModelSpec) -> ModelSpec:
-        spec = options.taking_frames(with_arguments(spec, self._args.add_mo_arg), self._args)
+        spec = options.taking_frames(self._with_arguments(spec), self._args)
         if not self._args.dynamic:
             return spec
         from posezoo.convert.own_weights import freed
@@ -213,11 +222,16 @@ class _Task:
             lines.warn(plan.obstacle)
 
 
-def with_arguments(spec: ModelSpec, arguments: Sequence[str]) -> ModelSpec:
+def with_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = False) -> ModelSpec:
     """The model with what further arguments of Model Optimizer say of its inputs and outputs.
 
+    Args:
+        spec: the model.
+        arguments: as --add_mo_arg gives them.
+        has_mo: whether a Model Optimizer is at hand, which then converts what has arguments unknown here.
+
     Raises:
-        PosezooError: an argument is none, does not go with the model, or is not carried out by posezoo.
+        PosezooError: an argument is none, does not go with the model, or nobody carries it out.
     """
     wanted = [text for text in arguments if text.partition("=")[0] not in _IDLE]
     if not wanted:
@@ -232,7 +246,7 @@ def with_arguments(spec: ModelSpec, arguments: Sequence[str]) -> ModelSpec:
     known = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {"--input_model", "-m", *OTHER_ORIGINALS}
     for text in wanted:
         flag = text.partition("=")[0]
-        if flag not in known:
+        if flag not in known and not (has_mo and flag.startswith("-")):
             nearest = get_close_matches(flag, known, n=1)
             raise PosezooError(
                 f"--add_mo_arg={text}: posezoo does not carry this out",

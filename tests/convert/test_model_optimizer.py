@@ -1,0 +1,226 @@
+"""--mo: a real Model Optimizer as a child process, for what OpenVINO of today does not read."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes.caffe import caffe_model
+from fakes.network import HEIGHT, WIDTH, network
+from fakes.zoo import declared_file, omz_yml, write_model
+from posezoo.convert.model_optimizer import ModelOptimizer, arguments, find
+from posezoo.errors import ConversionError
+from posezoo.layout import Layout
+from posezoo.openvino_runtime import openvino
+from posezoo.registry import open_registry
+from posezoo.spec.model import Precision
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = ROOT / "build" / "mo-env"
+needs_mo = pytest.mark.skipif(not (ENVIRONMENT / "bin" / "mo").is_file(), reason="needs make mo-env")
+
+ARGUMENTS = [
+    "--input_model=$dl_dir/net.onnx",
+    "--mean_values=image[1,2,3]",
+    "--output=pafs",
+    "--log_level=ERROR",  # no part in our own conversion, so that Model Optimizer is asked
+]
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """A downloaded ONNX network whose model.yml has an argument that posezoo does not carry out."""
+    downloads = tmp_path / "downloads" / "public" / "net"
+    downloads.mkdir(parents=True)
+    (downloads / "net.onnx").write_bytes(network("onnx"))
+    declared = declared_file(downloads / "net.onnx")
+    content = omz_yml(
+        files=[{**declared, "source": "https://models.invalid/net.onnx"}],
+        input_info=[{"name": "image", "shape": [1, 3, HEIGHT, WIDTH], "layout": "NCHW"}],
+        model_optimizer_args=ARGUMENTS,
+        model_info={"model_type": "X"},
+    )
+    write_model(tmp_path / "models", "net", content)
+    return tmp_path
+
+
+def converter(zoo, *args, **environ):
+    return subprocess.run(
+        [
+            sys.executable,
+            ROOT / "tools" / "downloader" / "converter.py",
+            *("--models_dir", zoo / "models", "-d", zoo / "downloads", "-o", zoo / "out"),
+            *("--name", "net", *map(str, args)),
+        ],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def irs(zoo):
+    return sorted(path.relative_to(zoo / "out").as_posix() for path in (zoo / "out").rglob("*.xml"))
+
+
+def test_without_one_the_reason_and_the_flag_are_told(zoo):
+    ended = converter(zoo)
+    assert ended.returncode == 1
+    assert "(mo, argument)" in ended.stderr
+    assert "--mo PATH, or POSEZOO_MO" in ended.stderr
+
+
+@needs_mo
+def test_it_is_found_by_its_path_and_makes_both_precisions_where_ours_would_lie(zoo):
+    ended = converter(zoo, "--mo", ENVIRONMENT / "bin" / "mo")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert irs(zoo) == ["public/net/FP16/net.xml", "public/net/FP32/net.xml"]
+    ir = openvino().Core().read_model(zoo / "out/public/net/FP32/net.xml")
+    assert [port.any_name for port in ir.outputs] == ["pafs"]
+    assert ir.get_rt_info(["model_info", "model_type"]).value == "X"
+    assert ir.get_rt_info(["posezoo", "model"]).value == "net"
+    sizes = {p.parent.name: p.stat().st_size for p in (zoo / "out").rglob("*.bin")}
+    assert sizes["FP16"] < sizes["FP32"]
+    record = json.loads((zoo / "out/public/net/FP32/provenance.json").read_text())
+    assert record["key"]["model_optimizer"].startswith("2024.6")
+    assert str(zoo) not in (zoo / "out/public/net/FP32/net.xml").read_text()
+    again = converter(zoo, "--mo", ENVIRONMENT / "bin" / "mo")
+    assert again.stdout.count("it is up to date") == 2
+
+
+@needs_mo
+@pytest.mark.parametrize("how", ["environment", "setting", "python"])
+def test_it_is_found_by_its_environment_a_setting_and_its_python(zoo, how):
+    python = ENVIRONMENT / "bin" / "python"
+    given, environ = {
+        "environment": (("--mo", ENVIRONMENT), {}),
+        "setting": ((), {"POSEZOO_MO": str(ENVIRONMENT)}),
+        "python": (("--python", python), {}),
+    }[how]
+    ended = converter(zoo, *given, "--precisions", "FP32", **environ)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert irs(zoo) == ["public/net/FP32/net.xml"]
+
+
+@needs_mo
+def test_a_dry_run_says_who_would_convert_and_touches_nothing(zoo):
+    ended = converter(zoo, "--mo", ENVIRONMENT, "--dry_run")
+    assert ended.returncode == 0
+    assert ended.stdout.count("(DRY RUN) Converting net to IR") == 2
+    assert not (zoo / "out").exists()
+
+
+@needs_mo
+def test_what_it_does_not_know_fails_in_its_own_words_and_the_earlier_ir_stays(zoo):
+    converter(zoo, "--mo", ENVIRONMENT)
+    before = (zoo / "out/public/net/FP32/net.xml").read_bytes()
+    ended = converter(zoo, "--mo", ENVIRONMENT, "--add_mo_arg=--no_such_flag=1")
+    assert ended.returncode == 1
+    assert "Model Optimizer 2024.6" in ended.stderr
+    assert "no_such_flag" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert (zoo / "out/public/net/FP32/net.xml").read_bytes() == before
+
+
+@needs_mo
+def test_nothing_is_written_into_the_home_folder(zoo):
+    assert converter(zoo, "--mo", ENVIRONMENT, "--precisions", "FP32").returncode == 0
+    assert list(Path(os.environ["HOME"]).rglob("*telemetry*")) == []
+
+
+@needs_mo
+def test_a_caffe_network_becomes_ir(tmp_path):
+    downloads = tmp_path / "downloads" / "public" / "net"
+    downloads.mkdir(parents=True)
+    kernel = np.random.default_rng(0).normal(size=(2, 3, 1, 1)).astype(np.float32)
+    prototxt, weights = caffe_model(kernel)
+    (downloads / "net.prototxt").write_text(prototxt)
+    (downloads / "net.caffemodel").write_bytes(weights)
+    files = [
+        {**declared_file(downloads / name), "source": f"https://models.invalid/{name}"}
+        for name in ("net.prototxt", "net.caffemodel")
+    ]
+    content = omz_yml(
+        framework="caffe",
+        files=files,
+        input_info=[{"name": "data", "shape": [1, 3, 4, 6], "layout": "NCHW"}],
+        model_optimizer_args=[
+            "--input_model=$dl_dir/net.caffemodel",
+            "--input_proto=$dl_dir/net.prototxt",
+            "--output=conv",
+        ],
+    )
+    write_model(tmp_path / "models", "net", content)
+    ended = converter(tmp_path, "--mo", ENVIRONMENT, "--precisions", "FP32")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    ir = (
+        openvino()
+        .Core()
+        .compile_model(tmp_path / "out/public/net/FP32/net.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    )
+    image = np.random.default_rng(1).normal(size=(1, 3, 4, 6)).astype(np.float32)
+    expected = np.einsum("oi,nihw->nohw", kernel[:, :, 0, 0], image)
+    assert np.abs(ir([image])[0] - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_it_is_called_as_open_model_zoos_converter_calls_it(zoo):
+    spec = open_registry([zoo / "models"]).find("net")
+    mo = ModelOptimizer(("mo",), Path("/mo/openvino/tools/mo"), "2024.6.0")
+    layout = Layout(zoo / "downloads", zoo / "out")
+    given = arguments(spec, layout, Path("/d/net.onnx"), mo, Precision.FP16, Path("/out/FP16"))
+    assert given == (
+        "--framework=onnx",
+        "--output_dir=/out/FP16",
+        "--model_name=net",
+        "--input_model=/d/net.onnx",
+        "--input=image",
+        f"--input_shape=[1,3,{HEIGHT},{WIDTH}]",
+        "--layout=image(NCHW)",
+        "--mean_values=image[1.0,2.0,3.0]",
+        "--output=pafs",
+        "--log_level=ERROR",
+        "--compress_to_fp16=True",
+    )
+
+
+def script(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def test_a_python_that_is_too_new_is_told_with_the_one_that_will_do(tmp_path):
+    python = script(tmp_path / "python3.13", """echo '["", "", [3, 13]]'""")
+    with pytest.raises(ConversionError, match="has no Model Optimizer") as refused:
+        find(None, python)
+    assert "Python 3.13 is too new for it" in refused.value.hint
+    assert "make mo-env PYTHON=python3.12" in refused.value.hint
+
+
+def test_our_own_environment_has_none_and_says_which_openvino_it_has():
+    with pytest.raises(ConversionError, match=r"has no Model Optimizer: its OpenVINO is 20"):
+        find(Path(sys.executable).parent / "python")
+
+
+@pytest.mark.parametrize("named", ["nowhere/mo", "empty", "text"])
+def test_what_is_no_model_optimizer_is_told_in_one_line(tmp_path, named):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(ConversionError) as refused:
+        find(tmp_path / named)
+    assert "\n" not in refused.value.problem
+    assert str(tmp_path) in refused.value.problem
+
+
+def test_a_python_that_answers_nonsense_is_none(tmp_path):
+    with pytest.raises(ConversionError, match="is no Python that can be started"):
+        find(script(tmp_path / "bin" / "python", "echo hello"))
