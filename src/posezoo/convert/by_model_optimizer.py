@@ -1,7 +1,7 @@
 """Published files to IR by a real Model Optimizer, once a precision; described and recorded as ours are.
 
-Nothing is self-checked: no runtime here reads what only Model Optimizer does. Its output is read once, so that
-it is an IR that can be loaded, and written by the OpenVINO of today, without the paths that it notes.
+Nothing is self-checked: no runtime here reads what only Model Optimizer does. Its output is read once, so
+that it is an IR that can be loaded, and written by the OpenVINO of today, without the paths that it notes.
 """
 
 from __future__ import annotations
