@@ -36,6 +36,8 @@ def test_the_version_is_the_packages():
     [
         ((), "the following arguments are required: VERB"),
         (("fly",), "invalid choice: 'fly'"),
+        (("convrt",), "did you mean convert?"),
+        (("convert", "x", "--precison", "FP16"), "arguments: --precison FP16; did you mean --precisions?"),
         (("get",), "name a model, or say --all"),
         (("get", "x", "--all"), "either name models or say --all"),
         (("get", "x", "--precisions", "FP8"), "expected some of FP32, FP16, FP16-INT8, FP32-INT8, got 'FP8'"),

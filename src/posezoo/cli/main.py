@@ -10,10 +10,11 @@ import json
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from posezoo.cli import door
 from posezoo.cli.options import HelpFormatter
-from posezoo.errors import PosezooError
+from posezoo.errors import PosezooError, nearest
 
 #: In the order of a model's life; each is a module with ``add_parser(verbs)`` and ``run(args) -> int``.
 VERBS = (
@@ -72,7 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         # Nobody who has named a verb waits for the modules of all the others.
-        parser(words[:1] if words and words[0] in VERBS else VERBS).parse_args(words, args)
+        top = parser(words[:1] if words and words[0] in VERBS else VERBS)
+        if words and (near := nearest(words[0], VERBS)) and words[0] not in VERBS:
+            top.error(f"argument VERB: invalid choice: '{words[0]}': {near}")
+        _, unknown = top.parse_known_args(words, args)
+        if unknown:
+            _refuse(args.parser, unknown)
         code: int = args.run(args)
         return code
 
@@ -82,6 +88,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(json.dumps({"error": {"problem": error.problem, "hint": error.hint}}, indent=2))
 
     return door.through(work, tell=tell)
+
+
+def _refuse(verb: argparse.ArgumentParser, unknown: Sequence[str]) -> NoReturn:
+    """End with the verb's usage, and with the flags that are nearest to those that it does not know."""
+    known = [flag for action in verb._actions for flag in action.option_strings]
+    hints = [nearest(word.partition("=")[0], known) for word in unknown if word.startswith("-")]
+    verb.error("; ".join((f"unrecognized arguments: {' '.join(unknown)}", *filter(None, hints))))
 
 
 class _Version(argparse.Action):
