@@ -10,6 +10,7 @@ posezoo.cfg is the working folder's, else the user's config folder's::
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Settings:
     ca_bundle: Path | None  # who may vouch for servers
     allow_http: bool  # also for files that no digest pins
     allow_private_redirects: bool  # from public names
+    jobs: int  # files that come at once
+    connections: int  # by which a large file comes
     mo: Path | None  # a Model Optimizer, for what only it converts
     lock: Path  # posezoo.lock: what was agreed to, and what files without a pin held at their first download
     locked: bool  # take nothing that the lock does not have
@@ -258,10 +261,17 @@ def _text(value: object) -> str:
     return value
 
 
-def _attempts(value: object) -> int:
-    if isinstance(value, bool) or not str(value).isdecimal() or not 1 <= int(str(value)) <= 100:
-        raise ValueError(f"expected a whole number from 1 to 100, got {value!r}")
-    return int(str(value))
+def _up_to(most: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        if (
+            isinstance(value, bool)
+            or not re.fullmatch("0*[1-9][0-9]{0,4}", str(value))
+            or int(str(value)) > most
+        ):
+            raise ValueError(f"expected a whole number from 1 to {most}, got {value!r}")
+        return int(str(value))
+
+    return parse
 
 
 def _seconds(value: object) -> float:
@@ -282,6 +292,9 @@ def _inference_precision(value: object) -> str:
 
 #: ``default`` leaves the choice to the device: bf16 on many CPUs, which moves keypoints by some pixels.
 INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
+
+#: Files at once; more would only take more memory.
+MOST_JOBS = 64
 
 KINDS: dict[str, _Kind] = {
     "output_dir": _Kind(
@@ -305,7 +318,7 @@ KINDS: dict[str, _Kind] = {
     "inference_precision": _Kind(
         _inference_precision, lambda environ: "f32", f"arithmetic: {', '.join(INFERENCE_PRECISIONS)}"
     ),
-    "attempts": _Kind(_attempts, lambda environ: 5, "tries at a source that fails for a moment"),
+    "attempts": _Kind(_up_to(100), lambda environ: 5, "tries at a source that fails for a moment"),
     "stall_timeout": _Kind(
         _seconds, lambda environ: 30.0, "seconds without a byte until a source counts as gone"
     ),
@@ -318,6 +331,12 @@ KINDS: dict[str, _Kind] = {
     "allow_http": _Kind(_switch, lambda environ: False, "take files without a checksum over plain http too"),
     "allow_private_redirects": _Kind(
         _switch, lambda environ: False, "follow redirects from public names to addresses of this network"
+    ),
+    "jobs": _Kind(_up_to(MOST_JOBS), lambda environ: 1, "how many files are fetched at once"),
+    "connections": _Kind(
+        _up_to(16),
+        lambda environ: 1,
+        "how many connections a large file comes by, where its server gives parts",
     ),
     "mo": _Kind(
         _file,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from posezoo.convert.model_optimizer import ModelOptimizer
     from posezoo.convert.plan import Plan, Step
     from posezoo.estimator import Estimator
+    from posezoo.fetch.carrier import Carrier
     from posezoo.fetch.download import PlannedFile
     from posezoo.measured import Measurement
     from posezoo.quantize import Quantized, Subject
@@ -113,8 +114,11 @@ class Zoo:
         *,
         precisions: Collection[Precision] | None = None,
         listener: Listener = ignore,
+        carrier: Carrier | None = None,
     ) -> tuple[Path, ...]:
         """A model's published files, verified; with precisions, without the files of others.
+
+        Downloads that run beside one another share a carrier.
 
         Raises:
             FetchError: one of them is to be had nowhere.
@@ -122,7 +126,9 @@ class Zoo:
         from posezoo.fetch.download import download
 
         spec = self.lock.pinned(spec)
-        downloaded = download(spec, self.layout, self.means, precisions=precisions, listener=listener)
+        downloaded = download(
+            spec, self.layout, self.means, precisions=precisions, listener=listener, carrier=carrier
+        )
         return downloaded.files
 
     def fetch(
@@ -812,4 +818,6 @@ def means_of(settings: Settings, first_use: FirstUse | None = None) -> Means:
         ca_bundle=settings.ca_bundle,
         allow_http=settings.allow_http,
         allow_private_redirects=settings.allow_private_redirects,
+        jobs=settings.jobs,
+        connections=settings.connections,
     )

@@ -40,6 +40,7 @@ class Answer:
     header_drip_s: float = 0.0  # before each byte of an endless header
     body_drip_s: float = 0.0  # before each byte of the body
     drip_bytes: int = 1  # so many at a time
+    bytes_per_s: int = 0  # of each connection; 0: as fast as it goes
     drips_from: int = 0  # what comes before comes at once
     chunk_size_drip_s: float = 0.0  # before each digit of an endless size of the first chunk
     early_hints: bool = False  # a 103 before the answer
@@ -57,6 +58,9 @@ class Server:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
+        self.most_at_once: int | None = None  # requests; one more is answered 429
+        self.at_once = 0
+        self.peak = 0  # of at_once
         self.stopping = threading.Event()
         self.answers: dict[str, Answer] = {}
         self.lock = threading.Lock()
@@ -105,6 +109,21 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         owner = self.server.owner
         with owner.lock:
+            owner.at_once += 1
+            owner.peak = max(owner.peak, owner.at_once)
+            too_many = owner.most_at_once is not None and owner.at_once > owner.most_at_once
+        try:
+            if too_many:
+                owner.stopping.wait(0.02)  # as long as others take
+                self._answer(Answer(b"", status=[429] * 9), 1)
+            else:
+                self._get(owner)
+        finally:
+            with owner.lock:
+                owner.at_once -= 1
+
+    def _get(self, owner: Server) -> None:
+        with owner.lock:
             owner.requests.append(Request(self.path, self.headers, self.client_address[1]))
             answer = owner.answers.get(self.path) or Answer(PAGE, status=[404] * 99)
             answer.asked += 1
@@ -134,24 +153,24 @@ class _Handler(BaseHTTPRequestHandler):
             return
         status = answer.status[turn - 1] if turn <= len(answer.status) else 200
         body = _spoiled(answer)
-        start = self._wanted_from(answer) if status == 200 else 0
+        start, stop = self._wanted(answer, len(body)) if status == 200 else (0, None)
         if start >= len(body) > 0:
             status, body = 416, b""
-        elif start:
-            status = 206
+        elif start or stop is not None:
+            status, stop = 206, stop or len(body)
             answer = replace(
                 answer,
                 headers={
                     **answer.headers,
-                    "Content-Range": answer.content_range or f"bytes {start}-{len(body) - 1}/{len(body)}",
+                    "Content-Range": answer.content_range or f"bytes {start}-{stop - 1}/{len(body)}",
                 },
             )
-            body = body[start:]
+            body = body[start:stop]
         self._send_headers(answer, status, len(body))
         self._send_body(answer, body)
 
-    def _wanted_from(self, answer: Answer) -> int:
-        """Where the bytes begin that are asked for."""
+    def _wanted(self, answer: Answer, size: int) -> tuple[int, int | None]:
+        """Where the bytes begin that are asked for, and where they end before the file does."""
         said = self.headers.get("Range", "")
         known = self.headers.get("If-Range", answer.etag)
         if (
@@ -159,8 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
             or not said
             or (known != answer.etag and not answer.ignores_if_range)
         ):
-            return 0
-        return int(said.removeprefix("bytes=").partition("-")[0])
+            return 0, None
+        first, _, last = said.removeprefix("bytes=").partition("-")
+        return int(first), min(int(last) + 1, size) if last else None
 
     def _send_headers(self, answer: Answer, status: int, length: int) -> None:
         self.send_response(status)
@@ -177,7 +197,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_body(self, answer: Answer, body: bytes) -> None:
         stopping = self.server.owner.stopping
         stop = min((at for at in (answer.cut_at, answer.hang_at) if at is not None), default=len(body))
-        if answer.chunk_size_drip_s:
+        if answer.bytes_per_s:
+            for at in range(0, stop, piece := max(1, answer.bytes_per_s // 50)):
+                self.wfile.write(body[at : min(at + piece, stop)])
+                stopping.wait(0.02)
+        elif answer.chunk_size_drip_s:
             while not stopping.wait(answer.chunk_size_drip_s):
                 self.wfile.write(b"0")
         elif answer.body_drip_s:

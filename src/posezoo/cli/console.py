@@ -7,6 +7,7 @@ piped on.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 class Console:
     """A listener that writes to a stream; a context manager, so that no bar is left standing.
 
+    Several files may come at once, and threads may tell: each file has a bar of its own.
+
     Args:
         stream: where to write; the standard error where None.
         quiet: tell only warnings and errors.
@@ -31,8 +34,9 @@ class Console:
         self._stream = stream if stream is not None else sys.stderr
         self._quiet = quiet
         self._bar: tqdm[NoReturn] | None = None
-        self._begun = time.perf_counter()
+        self._files: dict[tuple[str, str], _Coming] = {}
         self._told: set[str] = set()
+        self._alone = threading.RLock()
 
     def __enter__(self) -> Console:
         return self
@@ -41,16 +45,22 @@ class Console:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._close_bar()
+        for coming in self._files.values():
+            coming.close()
 
     def __call__(self, event: events.Event) -> None:
         """Draw one event."""
+        with self._alone:
+            self._draw(event)
+
+    def _draw(self, event: events.Event) -> None:
         match event:
             case events.Warned(message=message):
                 self.warn(message)
             case events.ModelFileDownloadBegin():
                 self._begin_file(event)
-            case events.ModelFileDownloadProgress(size=size):
-                self._advance(size)
+            case events.ModelFileDownloadProgress(model=model, model_file=file, size=size):
+                self._files[model, file].advance(size)
             case events.ModelFileDownloadEnd():
                 self._end_file(event)
             case events.ModelFileRetrieved(model=model, model_file=file, origin=origin):
@@ -93,29 +103,32 @@ class Console:
 
     def warn(self, message: str) -> None:
         """One line of what is odd; the same line is said once."""
-        if message not in self._told:
-            self._told.add(message)
-            self._write(f"warning: {message}")
+        with self._alone:
+            if message not in self._told:
+                self._told.add(message)
+                self._write(f"warning: {message}")
 
     def fail(self, error: PosezooError) -> None:
         """One line of what failed, one of what to do next."""
-        self._write(f"error: {error.problem}")
-        if error.hint:
-            self._write(f"  hint: {error.hint}")
+        with self._alone:
+            self._write(f"error: {error.problem}")
+            if error.hint:
+                self._write(f"  hint: {error.hint}")
 
     def _write(self, line: str) -> None:
-        if self._bar is not None:
-            self._bar.write(line, file=self._stream)
+        bars = [self._bar, *(coming.bar for coming in self._files.values())]
+        if bar := next((bar for bar in bars if bar is not None), None):
+            bar.write(line, file=self._stream)
         else:
             print(line, file=self._stream, flush=True)
 
     def _begin_file(self, event: events.ModelFileDownloadBegin) -> None:
-        self._begun = time.perf_counter()
+        coming = self._files[event.model, event.model_file] = _Coming()
         if not self._quiet and self._stream.isatty():
             from tqdm import tqdm
 
             self._close_bar()
-            self._bar = tqdm(
+            coming.bar = tqdm(
                 desc=event.model_file,
                 total=event.size or None,
                 unit="B",
@@ -146,9 +159,10 @@ class Console:
             self._bar.update(size - self._bar.n)
 
     def _end_file(self, event: events.ModelFileDownloadEnd) -> None:
-        self._close_bar()
+        coming = self._files.pop((event.model, event.model_file))
+        coming.close()
         if event.successful:
-            seconds = time.perf_counter() - self._begun
+            seconds = time.perf_counter() - coming.begun
             self.say(f"{event.model}: {event.model_file}: downloaded and verified in {seconds:.1f} s")
 
     def _count_images(self, event: events.ModelEvaluationProgress) -> None:
@@ -177,3 +191,22 @@ class Console:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+class _Coming:
+    """A file on its way."""
+
+    def __init__(self) -> None:
+        self.begun = time.perf_counter()
+        self.bar: tqdm[NoReturn] | None = None
+
+    def advance(self, size: int) -> None:
+        """So much of it is here."""
+        if self.bar is not None:
+            self.bar.update(size - self.bar.n)
+
+    def close(self) -> None:
+        """Take its bar away."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None

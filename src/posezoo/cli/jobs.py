@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posezoo.crew import Check, in_order
 from posezoo.errors import NoPinError, PosezooError
 
 if TYPE_CHECKING:
@@ -85,6 +87,18 @@ def for_each(
 
     With ``skip_unpinned``, as where all models were asked for, those that have no pin are told in one line.
     """
+    return for_each_at_once(selection, lambda spec, _: work(spec), console, skip_unpinned=skip_unpinned)
+
+
+def for_each_at_once(
+    selection: Selection,
+    work: Callable[[ModelSpec, Check], dict[str, Any]],
+    console: Console,
+    *,
+    skip_unpinned: bool = False,
+    at_once: int = 1,
+) -> Report:
+    """``for_each``, several models at once; the work asks now and then whether the run is being ended."""
     report, skipped = Report(), list[str]()
     for problem in selection.problems:
         name = Path(problem.file).parent.name
@@ -92,24 +106,30 @@ def for_each(
     for composite in selection.composites:
         if composite.deprecated is not None:  # of models, the download tells
             console.warn(f"{composite.name}: {composite.deprecated}")
-    for spec in selection.models:
-        try:
-            report.answers.append({"name": spec.full_name, **work(spec)})
-        except NoPinError as error:
-            if not skip_unpinned:
-                console.fail(error)
-            skipped += [spec.full_name] if skip_unpinned else []
-            report.failures.append({"name": spec.full_name, "reason": error.problem, "hint": error.hint})
-        except PosezooError as error:
-            console.fail(error)
-            report.failures.append({"name": spec.full_name, "reason": error.problem, "hint": error.hint})
-        except OSError as error:  # what no room below translated: a folder that we may not look into
-            reason = f"{error.filename or spec.full_name}: {error.strerror or error}"
-            console.fail(PosezooError(reason))
-            report.failures.append({"name": spec.full_name, "reason": reason, "hint": ""})
+    outcomes = in_order(partial(_outcome, work), selection.models, at_once)
+    for spec, outcome in zip(selection.models, outcomes, strict=True):
+        if not isinstance(outcome, PosezooError):
+            report.answers.append({"name": spec.full_name, **outcome})
+            continue
+        if skip_unpinned and isinstance(outcome, NoPinError):
+            skipped.append(spec.full_name)
+        else:
+            console.fail(outcome)
+        report.failures.append({"name": spec.full_name, "reason": outcome.problem, "hint": outcome.hint})
     failed = [failure["name"] for failure in report.failures if failure["name"] not in skipped]
     if skipped:
         console.warn("SKIPPED (no pin): " + ", ".join(skipped))
     if failed and len(selection.models) + len(selection.problems) > 1:
         console.warn("FAILED: " + ", ".join(failed))
     return report
+
+
+def _outcome(
+    work: Callable[[ModelSpec, Check], dict[str, Any]], spec: ModelSpec, check: Check
+) -> dict[str, Any] | PosezooError:
+    try:
+        return work(spec, check)
+    except PosezooError as error:
+        return error
+    except OSError as error:  # what no room below translated: a folder that we may not look into
+        return PosezooError(f"{error.filename or spec.full_name}: {error.strerror or error}")

@@ -243,6 +243,23 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", action="store_true", default=None, help=KINDS[name].help)
 
 
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """How many files are fetched at once."""
+    parser.add_argument(
+        "-j", "--jobs", type=_setting("jobs"), metavar="N", help=f"{KINDS['jobs'].help} (default: 1)"
+    )
+
+
+def add_connections(parser: argparse.ArgumentParser) -> None:
+    """By how many connections one file comes."""
+    parser.add_argument(
+        "--connections",
+        type=_setting("connections"),
+        metavar="N",
+        help=f"{KINDS['connections'].help} (default: 1)",
+    )
+
+
 def add_lock(parser: argparse.ArgumentParser) -> None:
     """Where it stands what was agreed to, and whether anything else is refused."""
     add_lock_file(parser)

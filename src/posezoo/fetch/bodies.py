@@ -85,17 +85,19 @@ class Watch:
                 return
 
 
-def received(response: requests.Response, file: SourceFile, start: int, watch: Watch) -> Iterator[bytes]:
-    """What arrives, as it arrives."""
-    size = start
+def received(
+    response: requests.Response, file: SourceFile, start: int, stop: int | None, watch: Watch
+) -> Iterator[bytes]:
+    """What arrives, as it arrives: of all of a file, or of what lies between two places in it."""
+    size, cap, end = start, file.cap if stop is None else stop, file.size if stop is None else stop
     while piece := watch.read(f" after {size} of {file.size or 'unknown'} bytes"):
         size += len(piece)
         # What is packed may unpack to nothing, for ever.
-        if size > file.cap + file.cap // 100 + _PACKING_BYTES:
-            raise SizeError(f"gives more than the expected {file.cap} bytes")
+        if size > cap + cap // 100 + _PACKING_BYTES or (stop is not None and size > stop):
+            raise SizeError(f"gives more than the expected {cap} bytes")
         yield piece
-    if file.size is not None and size < file.size and not has_an_end(response):
-        raise TemporaryError(f"the connection broke after {size} of {file.size} bytes")
+    if end is not None and size < end and (stop is not None or not has_an_end(response)):
+        raise TemporaryError(f"the connection broke after {size} of {end} bytes")
 
 
 def unpacked(pieces: Iterator[bytes], response: requests.Response, file: SourceFile) -> Iterator[bytes]:

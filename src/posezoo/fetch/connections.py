@@ -41,12 +41,16 @@ HINTS = {
 TEMPORARY_STATUS = {408, 425, 429, *range(500, 600)}
 
 
-def new_session() -> requests.Session:
-    """Connections that are kept open between files; proxies and CA bundles are the user's."""
+def new_session(at_once: int = 1) -> requests.Session:
+    """Connections that are kept open between files; proxies and CA bundles are the user's.
+
+    Args:
+        at_once: how many of them to one host are kept.
+    """
     session = requests.Session()
     session.headers.update({"User-Agent": f"posezoo/{version()}", "Accept-Encoding": "identity"})
-    session.mount("http://", _Adapter())
-    session.mount("https://", _Adapter())
+    session.mount("http://", _Adapter(pool_maxsize=at_once))
+    session.mount("https://", _Adapter(pool_maxsize=at_once))
     return session
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from posezoo.errors import PosezooError
 from posezoo.events import Listener, ModelDownloadBegin, ModelDownloadEnd, Warned, ignore
+from posezoo.fetch.carrier import Carrier
 from posezoo.fetch.errand import Errand, Sleep
 from posezoo.fetch.means import Means
 from posezoo.fetch.origins import Origin
@@ -77,6 +79,7 @@ def download(
     precisions: Collection[str] | None = None,
     listener: Listener = ignore,
     sleep: Sleep = time.sleep,
+    carrier: Carrier | None = None,
 ) -> Downloaded:
     """Bring the published files of a model to their places, and unpack them; good ones that are there stay.
 
@@ -88,6 +91,7 @@ def download(
             Open Model Zoo among them); None for all files.
         listener: whom to tell what happens.
         sleep: how to wait between attempts, in seconds.
+        carrier: what it shares with downloads that run beside it; one of its own where None.
 
     Raises:
         FetchError: a file did not come from anywhere; its problem names every place and reason.
@@ -106,11 +110,20 @@ def download(
     first_use = partial(means.first_use, spec) if means.first_use is not None else None
     listener(ModelDownloadBegin(spec.full_name, len(files)))
     try:
-        with Errand(
-            spec.full_name, means, listener, base=spec.path.parent, sleep=sleep, first_use=first_use
-        ) as errand:
-            for file, target in zip(files, targets, strict=True):
-                transfer(file, target, origins_of(file, errand), errand)
+        with (
+            Carrier(means.jobs, means.connections) if carrier is None else nullcontext(carrier) as together,
+            Errand(
+                spec.full_name,
+                means,
+                listener,
+                base=spec.path.parent,
+                sleep=sleep,
+                first_use=first_use,
+                carrier=together,
+            ) as errand,
+        ):
+            places = tuple(zip(files, targets, strict=True))
+            together.each(lambda place: transfer(*place, origins_of(place[0], errand), errand), places)
     except PosezooError as error:
         listener(ModelDownloadEnd(spec.full_name, False, error.problem))
         raise

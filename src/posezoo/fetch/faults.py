@@ -22,6 +22,15 @@ class TemporaryError(SourceError):
         self.wait_s, self.at_most = wait_s, at_most
 
 
+class CrowdedError(TemporaryError):
+    """The source answers too many at once (429), or too often.
+
+    ``others`` is how many requests of ours it had to do with beside this one, if any: fewer may be fine.
+    """
+
+    others = 0
+
+
 class MissingError(SourceError):
     """The source is there, and does not hold the file."""
 

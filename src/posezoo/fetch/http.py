@@ -22,7 +22,7 @@ from posezoo.errors import SizeError, SourceError, without_secrets
 from posezoo.fetch.addresses import refuse_address, refuse_redirect
 from posezoo.fetch.bodies import Watch, encoding, has_an_end, received, unpacked
 from posezoo.fetch.connections import ATTEMPTS_WITHOUT_ANSWER, HINTS, TEMPORARY_STATUS, translated
-from posezoo.fetch.faults import MissingError, StaleError, TemporaryError
+from posezoo.fetch.faults import CrowdedError, MissingError, StaleError, TemporaryError
 from posezoo.fetch.means import Means
 from posezoo.fetch.origins import Body
 from posezoo.fetch.part import Held
@@ -32,8 +32,10 @@ _MOST_REDIRECTS = 10
 
 
 @contextmanager
-def opened(session: requests.Session, url: str, file: SourceFile, means: Means, held: Held) -> Iterator[Body]:
-    """What lies behind an address, or the rest of it.
+def opened(
+    session: requests.Session, url: str, file: SourceFile, means: Means, held: Held, last: int | None = None
+) -> Iterator[Body]:
+    """What lies behind an address, or a part of it.
 
     Args:
         session: from ``connections.new_session``.
@@ -41,46 +43,58 @@ def opened(session: requests.Session, url: str, file: SourceFile, means: Means, 
         file: what is promised; an answer that announces another size is refused before its body.
         means: how much patience there is: for connecting, for the whole of the headers, for each silence.
         held: the bytes of the file that need not come again.
+        last: the last byte that is wanted, counted from 0; None for all that follow. A server that knows no
+            ranges gives all of them.
 
     Raises:
         MissingError: the server does not hold it (404, 410).
         StaleError: the server holds something else than what the held bytes are the beginning of.
+        CrowdedError: the server is asked too much at once, or too often.
         TemporaryError: asking again may help; the pieces raise it too.
         SourceError: asking again does not help.
         SizeError: another size is announced.
     """
     with (
-        closing(_answer(session, url, file, means, _wanted(held))) as response,
+        closing(_answer(session, url, file, means, _wanted(held, last))) as response,
         Watch(response, means.timeout_s) as watch,
     ):
-        _refuse_status(response, held)
-        start = _start(response, file, held)
-        pieces = unpacked(received(response, file, start, watch), response, file)
+        _refuse_status(response, held, last)
+        start, stop = _extent(response, file, held, last)
+        pieces = unpacked(received(response, file, start, stop, watch), response, file)
         first = next(pieces, b"")
         if not start:
             _refuse_page(first)
-        _refuse_length(response, file, start)
-        yield Body(chain((first,), pieces), start, _strong_etag(response), encoding(response) == "identity")
+        _refuse_length(response, file, start, stop)
+        yield Body(
+            chain((first,), pieces), start, _strong_etag(response), encoding(response) == "identity", stop
+        )
 
 
-def _wanted(held: Held) -> dict[str, str]:
-    """Headers that ask for the rest of a file if it still is the same (RFC 9110, 13.1.5 and 14.2)."""
-    if not held.size:
+def _wanted(held: Held, last: int | None) -> dict[str, str]:
+    """Headers that ask for a part of a file if it still is the same (RFC 9110, 13.1.5 and 14.2)."""
+    if not held.size and last is None:
         return {}
-    return {"Range": f"bytes={held.size}-", **({"If-Range": held.etag} if held.etag else {})}
+    asked = {"Range": f"bytes={held.size}-{'' if last is None else last}"}
+    return {**asked, **({"If-Range": held.etag} if held.etag else {})}
 
 
-def _start(response: requests.Response, file: SourceFile, held: Held) -> int:
-    """Where the answer begins: a server that knows no ranges, or has another file now, gives all of it."""
+def _extent(
+    response: requests.Response, file: SourceFile, held: Held, last: int | None
+) -> tuple[int, int | None]:
+    """Where the answer begins, and where it stops before the file does.
+
+    A server that knows no ranges, or has another file now, gives all of it.
+    """
     if response.status_code == HTTPStatus.OK:
-        return 0
+        return 0, None
     given = response.headers.get("Content-Range", "")
-    expected = f"bytes {held.size}-{(file.size or 0) - 1}/"
+    stop = (file.size or 0) if last is None else last + 1
+    expected = f"bytes {held.size}-{stop - 1}/"
     if given not in (f"{expected}{file.size}", f"{expected}*") or encoding(response) != "identity":
-        raise StaleError(f"gives {given or 'no range'!r} in place of the rest from byte {held.size} on")
+        raise StaleError(f"gives {given or 'no range'!r} in place of what follows byte {held.size}")
     if held.etag and _strong_etag(response) not in ("", held.etag):
         raise StaleError("has another version of the file by now")
-    return held.size
+    return held.size, None if last is None else stop
 
 
 def _strong_etag(response: requests.Response) -> str:
@@ -141,16 +155,18 @@ def _authorities(means: Means) -> str | None:
     return os.environ.get("SSL_CERT_FILE") or None
 
 
-def _refuse_status(response: requests.Response, held: Held) -> None:
-    status = response.status_code
-    if status == HTTPStatus.OK or (held.size and status == HTTPStatus.PARTIAL_CONTENT):
+def _refuse_status(response: requests.Response, held: Held, last: int | None) -> None:
+    status, is_part = response.status_code, held.size > 0 or last is not None
+    if status == HTTPStatus.OK or (is_part and status == HTTPStatus.PARTIAL_CONTENT):
         return
-    if held.size and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+    if is_part and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         raise StaleError(f"has no rest from byte {held.size} on")
     try:
         problem = f"HTTP {status} {HTTPStatus(status).phrase}"
     except ValueError:
         problem = f"HTTP {status}"
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise CrowdedError(problem, wait_s=_asked_pause(response))
     if status in TEMPORARY_STATUS:
         raise TemporaryError(problem, wait_s=_asked_pause(response))
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
@@ -177,11 +193,12 @@ def _refuse_page(first: bytes) -> None:
         )
 
 
-def _refuse_length(response: requests.Response, file: SourceFile, start: int) -> None:
+def _refuse_length(response: requests.Response, file: SourceFile, start: int, stop: int | None) -> None:
     announced = response.headers.get("Content-Length", "")
     plain = encoding(response) == "identity" and announced.isascii() and announced.isdecimal()
-    if plain and start:
-        if file.size is not None and int(announced) != file.size - start:
+    if start or stop is not None:
+        end = file.size if stop is None else stop
+        if plain and end is not None and int(announced) != end - start:
             raise StaleError(f"announces {int(announced)} bytes for the rest from byte {start} on")
         return
     if plain and file.size is not None and int(announced) != file.size:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from posezoo.errors import SourceError
 from posezoo.fetch.errand import Errand
-from posezoo.fetch.faults import MissingError
+from posezoo.fetch.faults import MissingError, StaleError
 from posezoo.fetch.part import Held
 from posezoo.files import CHUNK
 from posezoo.spec.model import SourceFile
@@ -26,12 +27,14 @@ class Body:
         start: how many bytes of the file come before them.
         etag: what the origin calls the whole file: a strong entity tag, or nothing.
         is_resumable: whether the origin could be asked for the rest alone, if they break off.
+        stop: how many bytes of the file there are with them; None for all.
     """
 
     pieces: Iterator[bytes]
     start: int = 0
     etag: str = ""
     is_resumable: bool = False
+    stop: int | None = None
 
 
 #: Starts to read; what of the file is held already may be left out.
@@ -100,8 +103,19 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
 
 @contextmanager
 def open_url(url: str, file: SourceFile, errand: Errand, held: Held) -> Iterator[Body]:
-    """Read what lies behind an http(s) address; raises as ``http.opened`` does."""
-    from posezoo.fetch import http
+    """Read what lies behind an http(s) address when its host takes it; raises as ``http.opened`` does."""
+    from posezoo.fetch import http, ranges
 
-    with http.opened(errand.session(), url, file, errand.means, held) as body:
-        yield body
+    means, gate = errand.means, errand.carrier.gate(url)
+    ask = partial(http.opened, errand.carrier.session(), url, file, means)
+    with gate.passed():
+        if means.connections == 1 or gate.is_narrow or not ranges.has_parts(file, held):
+            with ask(held) as body:
+                yield body
+            return
+        try:
+            with ranges.opened_in_parts(ask, file, held, means.connections) as body:
+                yield body
+        except StaleError:
+            gate.is_narrow = True  # a host whose parts do not fit is asked for the whole next time
+            raise

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,7 @@ from posezoo.events import (
     ModelFileUpToDate,
 )
 from posezoo.fetch.errand import Errand
-from posezoo.fetch.faults import MissingError, StaleError, TemporaryError
+from posezoo.fetch.faults import CrowdedError, MissingError, StaleError, TemporaryError
 from posezoo.fetch.origins import Body, Kind, Origin
 from posezoo.fetch.part import NOTHING, Held, Part, claim, discard
 from posezoo.fetch.store import keep
@@ -148,36 +147,45 @@ def _ask(
     file: SourceFile, origin: Origin, part: Part, errand: Errand, progress: Callable[[int], None]
 ) -> None:
     """Fill the part from one origin, asked again where that may help."""
-    for attempt in count(1):
+    attempt = 1
+    while True:
         try:
             _attempt(file, origin, part, errand, progress)
             return
+        except CrowdedError as error:
+            if not error.others:
+                attempt = _once_more(file, origin, attempt, error, errand)
+                continue
+            errand.warn(f"{file.name}: {origin.name}: {error.problem}; at most {error.others} at once now")
+            errand.sleep(_pause(1, error.wait_s, errand.means.timeout_s))
         except TemporaryError as error:
-            allowed = min(errand.means.attempts, error.at_most or errand.means.attempts)
-            if attempt >= allowed:
-                tries = f" ({attempt} attempts)" if attempt > 1 else ""
-                raise SourceError(f"{error.problem}{tries}", hint=error.hint, temporary=True) from error
-            pause_s = _pause(attempt, error.wait_s, errand.means.timeout_s)
-            errand.warn(
-                f"{file.name}: {origin.name}: {error.problem}; "
-                f"attempt {attempt + 1} of {allowed} in {pause_s:.1f} s"
-            )
-            errand.sleep(pause_s)
+            attempt = _once_more(file, origin, attempt, error, errand)
+
+
+def _once_more(file: SourceFile, origin: Origin, attempt: int, error: TemporaryError, errand: Errand) -> int:
+    """Wait before the next attempt, and return its number; raises a SourceError where there is to be none."""
+    allowed = min(errand.means.attempts, error.at_most or errand.means.attempts)
+    if attempt >= allowed:
+        tries = f" ({attempt} attempts)" if attempt > 1 else ""
+        raise SourceError(f"{error.problem}{tries}", hint=error.hint, temporary=True) from error
+    pause_s = _pause(attempt, error.wait_s, errand.means.timeout_s)
+    errand.warn(
+        f"{file.name}: {origin.name}: {error.problem}; attempt {attempt + 1} of {allowed} in {pause_s:.1f} s"
+    )
+    errand.sleep(pause_s)
+    return attempt + 1
 
 
 def _attempt(
     file: SourceFile, origin: Origin, part: Part, errand: Errand, progress: Callable[[int], None]
 ) -> None:
     """Ask once: for the rest of what an earlier attempt or run left; where that does not fit, for all."""
-    held = part.held(file)
-    if held.size:
-        try:
-            _fetch(file, origin, held, part, progress)
-            return
-        except StaleError as error:
-            errand.warn(f"{file.name}: {origin.name}: {error.problem}; starting anew")
-            part.restart()
-    _fetch(file, origin, NOTHING, part, progress)
+    try:
+        _fetch(file, origin, part.held(file), part, progress)
+    except StaleError as error:
+        errand.warn(f"{file.name}: {origin.name}: {error.problem}; starting anew")
+        part.restart()
+        _fetch(file, origin, NOTHING, part, progress)
 
 
 def _fetch(file: SourceFile, origin: Origin, held: Held, part: Part, progress: Callable[[int], None]) -> None:

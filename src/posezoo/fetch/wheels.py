@@ -91,8 +91,7 @@ def _fetch_wheel(source: PythonPackageSource, errand: Errand) -> Path:
     arguments = pip_arguments(wheel.name)  # also keeps the name within the scratch folder
     index = Origin("pip", Kind.SOURCE, partial(_open_download, source, arguments, errand.scratch()))
     target = errand.scratch() / wheel.name
-    with errand.quietly():
-        transfer(wheel, target, (*stored_origins(wheel, errand), index), errand)
+    transfer(wheel, target, (*stored_origins(wheel, errand), index), errand.quiet())
     return target
 
 

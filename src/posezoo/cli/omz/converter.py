@@ -18,8 +18,8 @@ from posezoo.registry import open_registry
 from posezoo.settings import resolve
 
 if TYPE_CHECKING:
-    from posezoo.cli.omz.crew import Check
     from posezoo.cli.omz.reports import Lines, Paper
+    from posezoo.crew import Check
     from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec, Precision
     from posezoo.zoo import Zoo
@@ -129,7 +129,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         return 0
     selection = contract.select(registry, contract.patterns_of(args, command))
     asked = contract.precisions_of(args)
-    from posezoo.cli.omz.crew import in_order
+    from posezoo.crew import in_order
     from posezoo.zoo import open_zoo
 
     download_dir = args.download_dir or Path.cwd()
@@ -167,7 +167,8 @@ class _Task:
         self._zoo, self._args, self._asked, self._held = zoo, args, asked, held
 
     def __call__(self, spec: ModelSpec, check: Check) -> tuple[str, Paper, bool]:
-        from posezoo.cli.omz.reports import Lines, Paper, checked
+        from posezoo.cli.omz.reports import Lines, Paper
+        from posezoo.crew import checked
         from posezoo.spec.model import Precision
 
         paper = Paper(held=self._held)

@@ -13,11 +13,12 @@ from posezoo.cli import options
 from posezoo.cli.omz import contract
 from posezoo.errors import NoPinError, PosezooError
 from posezoo.registry import open_registry
-from posezoo.settings import Settings, resolve
+from posezoo.settings import MOST_JOBS, Settings, resolve
 
 if TYPE_CHECKING:
-    from posezoo.cli.omz.crew import Check
     from posezoo.cli.omz.reports import Paper
+    from posezoo.crew import Check
+    from posezoo.fetch.carrier import Carrier
     from posezoo.spec.model import ModelSpec
     from posezoo.zoo import Zoo
 
@@ -42,7 +43,8 @@ DIFFERENCES = {
     "--allow_private_redirects": "new: there every redirect is followed",
     "--progress_format": "every end carries a reason where it was not successful; file events are told for "
     "files that are here already, beside model_file_up_to_date or model_file_retrieved",
-    "--jobs": "the lines of one model stay together",
+    "--jobs": "so many files at once, of one model too (models there); the lines of one model stay together",
+    "--connections": "new",
     "--lock": "new",
     "--locked": "new",
     "--trust_on_first_use": "new: without it a model whose publisher states no checksum is not fetched; with "
@@ -95,9 +97,9 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=contract.positive,
         metavar="N",
-        default=1,
-        help="how many models to download at once (default: 1)",
+        help="how many files to download at once, of one model or several (default: 1)",
     )
+    options.add_connections(parser)
 
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
@@ -116,6 +118,8 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         ca_bundle=args.ca_bundle,
         allow_http=args.allow_http,
         allow_private_redirects=args.allow_private_redirects,
+        jobs=min(args.jobs, MOST_JOBS) if args.jobs else None,
+        connections=args.connections,
     )
     settings = resolve(said)
     registry = open_registry(settings.models_dir)
@@ -125,14 +129,17 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     selection = contract.select(registry, contract.patterns_of(args, command))
     # Open Model Zoo writes to no folder that nobody named.
     zoo = _zoo(settings, args.trust_on_first_use, cached=said["cache_dir"].origin != "default")
-    task = _Task(output_dir, zoo, contract.precisions_of(args), args.progress_format, args.jobs > 1)
-    from posezoo.cli.omz.crew import in_order
+    from posezoo.crew import in_order
+    from posezoo.fetch.carrier import Carrier
 
     failed, skipped = contract.names_of_problems(selection), list[str]()
-    for name, paper, error in in_order(task, selection.models, args.jobs):
-        paper.release()
-        if error is not None:
-            (skipped if args.all and isinstance(error, NoPinError) else failed).append(name)
+    held = min(settings.jobs, len(selection.models)) > 1
+    with Carrier(settings.jobs, settings.connections) as carrier:
+        task = _Task(output_dir, zoo, contract.precisions_of(args), args.progress_format, held, carrier)
+        for name, paper, error in in_order(task, selection.models, settings.jobs):
+            paper.release()
+            if error is not None:
+                (skipped if args.all and isinstance(error, NoPinError) else failed).append(name)
     return contract.failed(failed, skipped=skipped, text=args.progress_format == "text")
 
 
@@ -151,16 +158,24 @@ class _Task:
     """One model, downloaded and told about."""
 
     def __init__(
-        self, output_dir: Path, zoo: Zoo, precisions: frozenset[str], style: str, held: bool
+        self,
+        output_dir: Path,
+        zoo: Zoo,
+        precisions: frozenset[str],
+        style: str,
+        held: bool,
+        carrier: Carrier,
     ) -> None:
         from posezoo.layout import Layout
 
         self._layout = Layout(download_dir=output_dir, output_dir=output_dir)
         self._means, self._lock = zoo.means, zoo.lock
         self._precisions, self._style, self._held = precisions, style, held
+        self._carrier = carrier
 
     def __call__(self, spec: ModelSpec, check: Check) -> tuple[str, Paper, PosezooError | None]:
-        from posezoo.cli.omz.reports import JsonLines, Lines, Paper, checked
+        from posezoo.cli.omz.reports import JsonLines, Lines, Paper
+        from posezoo.crew import checked
         from posezoo.fetch.download import download
 
         paper = Paper(held=self._held)
@@ -181,6 +196,7 @@ class _Task:
                 self._means,
                 precisions=self._precisions,
                 listener=checked(listener, check),
+                carrier=self._carrier,
             )
         except PosezooError as error:
             listener.fail(error)

@@ -7,7 +7,6 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,11 +37,11 @@ class Paper:
         """A line for the standard error."""
         self._write(True, text + "\n")
 
-    def release(self) -> None:
-        """Write what was held back."""
+    def release(self, onto: Paper | None = None) -> None:
+        """Write what was held back, itself or onto another one."""
         held, self._held = self._held or [], None
         for to_err, text in held:
-            self._write(to_err, text)
+            (onto or self)._write(to_err, text)
 
     def _write(self, to_err: bool, text: str) -> None:
         if self._held is not None:
@@ -64,8 +63,8 @@ class Lines:
 
     def __init__(self, paper: Paper, folder: Path, cache_dir: Path | None = None) -> None:
         self._paper, self._folder, self._cache_dir = paper, folder, cache_dir
-        self._size = 0
-        self._begun = time.monotonic()
+        self._coming: dict[str, _Coming] = {}
+        self._later: list[Paper] = []
         self._logged = 0
 
     def group(self, heading: str) -> None:
@@ -96,12 +95,18 @@ class Lines:
             case events.Warned(message=message):
                 self._paper.err(f"{ALARM} Warning: {message}")
             case events.ModelFileDownloadBegin(model_file=file, size=size):
-                self.section(f"Downloading {self._folder / file}")
-                self._size, self._begun, self._logged = size, time.monotonic(), 0
-            case events.ModelFileDownloadProgress(size=size):
-                self._progress(size)
-            case events.ModelFileDownloadEnd():
-                self._paper.out()
+                # The first one's lines come as they are, those of files beside it when it has ended.
+                paper = Paper(held=True) if self._coming else self._paper
+                paper.out(f"{SECTION} Downloading {self._folder / file}")
+                self._coming[file] = _Coming(paper, size)
+            case events.ModelFileDownloadProgress(model_file=file, size=size):
+                self._coming[file].progress(size)
+            case events.ModelFileDownloadEnd(model_file=file):
+                coming = self._coming.pop(file)
+                coming.paper.out()
+                self._later.append(coming.paper)
+                if not any(other.paper is self._paper for other in self._coming.values()):
+                    self._release()
             case events.ModelFileRetrieved(model_file=file, origin=origin):
                 cached = self._cache_dir is not None and Path(origin).is_relative_to(self._cache_dir)
                 self.section(f"Retrieving {self._folder / file} from {'the cache' if cached else origin}")
@@ -138,13 +143,28 @@ class Lines:
                 for line in worst_layers(layers):
                     self._paper.out(line)
 
+    def _release(self) -> None:
+        for paper in self._later:
+            if paper is not self._paper:
+                paper.release(self._paper)
+        self._later.clear()
+
     def _calibrated(self, samples: int, of: int) -> None:
         percent = 100 * samples // of
         if percent >= self._logged + _LOGGED_PERCENT:
             self._logged = percent
             self._paper.out(f"... {percent}%, {samples} of {of} samples")
 
-    def _progress(self, size: int) -> None:
+
+class _Coming:
+    """A file on its way."""
+
+    def __init__(self, paper: Paper, size: int) -> None:
+        self.paper = paper
+        self._size, self._begun, self._logged = size, time.monotonic(), 0
+
+    def progress(self, size: int) -> None:
+        """So much of it is here."""
         percent = 100 * size // self._size if self._size else 0  # of a size that nobody states
         terminal = sys.stdout.isatty()
         if not terminal and percent < self._logged + _LOGGED_PERCENT:
@@ -154,7 +174,7 @@ class Lines:
         speed = f"{size / 1024 / seconds:.0f}" if seconds else "?"
         share = f"{percent}%" if self._size else "?%"
         line = f"... {share}, {size // 1024} KB, {speed} KB/s, {seconds:.0f} seconds passed"
-        self._paper.out(line, end="\r" if terminal and percent < 100 else "\n")
+        self.paper.out(line, end="\r" if terminal and percent < 100 else "\n")
 
 
 class JsonLines:
@@ -169,7 +189,7 @@ class JsonLines:
     def __init__(self, paper: Paper, spec: ModelSpec) -> None:
         self._paper = paper
         self._sizes = {file.name: file.size or 0 for file in spec.files}
-        self._failed: events.ModelFileDownloadEnd | None = None
+        self._failed: dict[str, events.ModelFileDownloadEnd] = {}
 
     def fail(self, error: PosezooError) -> None:
         """Why a model failed."""
@@ -185,13 +205,14 @@ class JsonLines:
             self._write(event)
             self._write(events.ModelFileDownloadEnd(event.model, event.model_file, True))
         elif isinstance(event, events.ModelFileDownloadEnd) and not event.successful:
-            self._failed = event
-        elif isinstance(event, events.ModelFileDownloadBegin) and self._failed is not None:
-            self._failed = None
+            self._failed[event.model_file] = event
+        elif isinstance(event, events.ModelFileDownloadBegin) and event.model_file in self._failed:
+            del self._failed[event.model_file]
         else:
-            if self._failed is not None:
-                self._write(self._failed)
-                self._failed = None
+            if isinstance(event, events.ModelDownloadEnd):  # now nobody else is asked
+                for failed in self._failed.values():
+                    self._write(failed)
+                self._failed.clear()
             self._write(event)
 
     def _write(self, event: events.Event) -> None:
@@ -204,16 +225,6 @@ class JsonLines:
 def type_of(event: events.Event) -> str:
     """An event's name in JSON: its class, in snake case."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
-
-
-def checked(listener: Callable[[events.Event], None], check: Callable[[], None]) -> events.Listener:
-    """The listener, which first asks whether the run is being ended."""
-
-    def listen(event: events.Event) -> None:
-        check()
-        listener(event)
-
-    return listen
 
 
 def _fail(paper: Paper, error: PosezooError) -> None:

@@ -1,0 +1,117 @@
+"""Several things at once, by threads that never keep the process alive; answers come in the items' order."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+from posezoo.events import Event, Listener
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Called by the work now and then; raises where the run is being ended.
+Check = Callable[[], None]
+
+# How long the workers have to clean up after ^C; one that waits for a server is left behind.
+_LAST_SECONDS = 0.2
+
+
+class Stopped(BaseException):
+    """The run is being ended: no handler of ours may take this for a failure."""
+
+
+def in_order(work: Callable[[Item, Check], Result], items: Sequence[Item], jobs: int) -> Iterator[Result]:
+    """What the work gives for each item, in the items' order, by so many threads at once.
+
+    An exception of the work is raised here, when its turn comes. When the caller is interrupted the
+    workers stop at their next check; they never keep the process alive.
+    """
+    if jobs == 1 or len(items) < 2:
+        for item in items:
+            yield work(item, lambda: None)
+        return
+    crew = Crew(min(jobs, len(items)))
+    try:
+        for task in [crew.begin(partial(work, item, crew.check)) for item in items]:
+            yield task.result()
+    finally:
+        crew.dismiss()
+
+
+def checked(listener: Listener, check: Check) -> Listener:
+    """The listener, which first asks whether the run is being ended."""
+
+    def listen(event: Event) -> None:
+        check()
+        listener(event)
+
+    return listen
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    error: BaseException
+
+
+class Task(Generic[Result]):
+    """Something that a crew was told to do."""
+
+    def __init__(self, work: Callable[[], Result]) -> None:
+        self._work = work
+        self._answer: queue.SimpleQueue[Result | _Raised] = queue.SimpleQueue()
+
+    def do(self) -> None:
+        """For the thread whose turn it is."""
+        try:
+            self._answer.put(self._work())
+        except BaseException as error:  # noqa: BLE001 raised again by whoever asks for the result
+            self._answer.put(_Raised(error))
+
+    def result(self) -> Result:
+        """Wait for it, once; raises what the work raised."""
+        answer = self._answer.get()
+        if isinstance(answer, _Raised):
+            raise answer.error
+        return answer
+
+
+class Crew:
+    """So many threads that take what there is to do, first come, first served."""
+
+    def __init__(self, size: int) -> None:
+        self._ended = threading.Event()
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        # Daemons: one that waits for a silent server must not hold up the end of the process.
+        self._threads = [threading.Thread(target=self._labour, daemon=True) for _ in range(size)]
+        for thread in self._threads:
+            thread.start()
+
+    def begin(self, work: Callable[[], Result]) -> Task[Result]:
+        """Have something done as soon as a thread is free."""
+        task = Task(work)
+        self._tasks.put(task.do)
+        return task
+
+    def check(self) -> None:
+        """Raise where the run is being ended."""
+        if self._ended.is_set():
+            raise Stopped
+
+    def dismiss(self) -> None:
+        """Tell the workers to stop, and give them a moment to clean up."""
+        self._ended.set()
+        for _ in self._threads:
+            self._tasks.put(None)
+        until = time.monotonic() + _LAST_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def _labour(self) -> None:
+        while (do := self._tasks.get()) is not None and not self._ended.is_set():
+            do()

@@ -1,0 +1,136 @@
+"""What downloads that run at once share: workers, connections, and how much of them a host takes."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from posezoo.crew import Crew
+from posezoo.errors import PosezooError
+from posezoo.fetch.faults import CrowdedError
+
+if TYPE_CHECKING:
+    import requests
+
+Item = TypeVar("Item")
+
+
+class Gate:
+    """How many requests at once a host takes: all that come, until it answers that these are too many.
+
+    ``is_narrow`` says that one file is better asked for by one connection.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Condition()
+        self._inside, self._most = 0, math.inf
+        self.is_narrow = False
+
+    @contextmanager
+    def passed(self) -> Iterator[None]:
+        """Wait for one's turn; a CrowdedError on the way back narrows the gate, and says to what."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._inside < self._most)
+            self._inside += 1
+        crowded: CrowdedError | None = None
+        try:
+            yield
+        except CrowdedError as error:
+            crowded = error
+            raise
+        finally:
+            with self._turn:
+                self._inside -= 1
+                if crowded is not None:
+                    self.is_narrow, crowded.others = True, self._inside
+                    if self._inside:  # else it is the host's own trouble
+                        self._most = min(self._most, self._inside)
+                self._turn.notify_all()
+
+
+class Carrier:
+    """A context manager that closes the connections and dismisses the workers.
+
+    Args:
+        jobs: how many files come at once.
+        connections: how many connections one file may take.
+    """
+
+    def __init__(self, jobs: int = 1, connections: int = 1) -> None:
+        self._jobs, self._connections = jobs, connections
+        self._opened = ExitStack()
+        self._alone = threading.Lock()
+        self._session: requests.Session | None = None
+        self._crew: Crew | None = None
+        self._gates: dict[str, Gate] = {}
+
+    def __enter__(self) -> Carrier:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def session(self) -> requests.Session:
+        """The connections, opened with the first request: a file that is here already costs no import."""
+        with self._alone:
+            if self._session is None:
+                from posezoo.fetch.connections import new_session
+
+                self._session = self._opened.enter_context(new_session(self._jobs * self._connections))
+            return self._session
+
+    def gate(self, url: str) -> Gate:
+        """The gate of an address's host."""
+        with self._alone:
+            return self._gates.setdefault(_host(url), Gate())
+
+    def each(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
+        """Do the work for each item, several at once; what has begun when one fails is finished.
+
+        Raises:
+            PosezooError: that of the first item that failed.
+        """
+        if self._jobs == 1:
+            for item in items:
+                work(item)
+            return
+        has_failed = threading.Event()
+
+        def unless_failed(item: Item) -> None:
+            if has_failed.is_set():
+                return
+            try:
+                work(item)
+            except PosezooError:
+                has_failed.set()
+                raise
+
+        crew, failures = self._workers(), list[PosezooError]()
+        for task in [crew.begin(partial(unless_failed, item)) for item in items]:
+            try:
+                task.result()
+            except PosezooError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def check(self) -> None:
+        """Raise where the run is being ended."""
+        if self._crew is not None:
+            self._crew.check()
+
+    def _workers(self) -> Crew:
+        with self._alone:
+            if self._crew is None:
+                self._crew = Crew(self._jobs)
+                self._opened.callback(self._crew.dismiss)
+            return self._crew
+
+
+def _host(url: str) -> str:
+    """Host and port, also of what is no address at all: that is told where it is asked."""
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2].lower()
