@@ -176,10 +176,27 @@ def stamp(path: Path, digest: Digest) -> None:
 
     Where the stamp cannot be written (a read-only folder), the file is simply hashed again next time.
     """
+    with suppress(OSError):
+        remember(_stamp_path(path), json.dumps(_stamp_of(path, digest)).encode())
+
+
+def remember(path: Path, content: bytes) -> None:
+    """Write what can be found out again, if it can be written at all.
+
+    By way of one neighbour that the next one who writes there finds again: what a killed run leaves does
+    not pile up. Two who write at once may spoil it, which whoever reads it must notice.
+    """
+    part = path.with_name(f".{path.name}.part")
     try:
-        write_whole(_stamp_path(path), json.dumps(_stamp_of(path, digest)).encode(), lasting=False)
-    except (OSError, OutputError):
-        return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.replace(part, path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, content: bytes, *, lasting: bool = True) -> None:

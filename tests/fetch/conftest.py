@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,3 +67,31 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def fetch(tmp_path: Path) -> Fetch:
     return Fetch(tmp_path / "files")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB."""
+    where = tmp_path / "disk"
+    where.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(where)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("cannot mount a tmpfs here")
+    yield where
+    subprocess.run(["umount", str(where)], check=True)
+
+
+@pytest.fixture
+def btrfs(tmp_path: Path) -> Iterator[Path]:
+    """A disk whose files can share their bytes."""
+    where, image = tmp_path / "btrfs", tmp_path / "image"
+    where.mkdir()
+    with open(image, "wb") as stream:
+        stream.truncate(120 << 20)
+    made = shutil.which("mkfs.btrfs") and os.geteuid() == 0
+    for command in (["mkfs.btrfs", "-q", str(image)], ["mount", "-o", "loop", str(image), str(where)]):
+        made = made and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    if not made:
+        pytest.skip("cannot mount a btrfs here")
+    yield where
+    subprocess.run(["umount", str(where)], check=True)

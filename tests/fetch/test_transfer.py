@@ -290,18 +290,6 @@ def test_without_locks_parts_have_names_of_their_own(server, fetch, monkeypatch)
     assert fetch.left() == ["net.tflite"]
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """A disk of 64 KiB."""
-    where = tmp_path / "disk"
-    where.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(where)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("cannot mount a tmpfs here")
-    yield where
-    subprocess.run(["umount", str(where)], check=True)
-
-
 def test_a_full_disk_is_named_and_asks_no_further_source(server, fetch, disk):
     weights = WEIGHTS * 64
     (disk / "net.tflite").write_bytes(b"of last year")

@@ -18,6 +18,7 @@ from posezoo.fetch.means import Means
 from posezoo.fetch.origins import Origin
 from posezoo.fetch.postprocess import postprocess
 from posezoo.fetch.sources import origins_of
+from posezoo.fetch.store import sweep
 from posezoo.fetch.transfer import no_pin, transfer
 from posezoo.files import has_size, holds_file, is_vouched_for
 from posezoo.layout import Layout
@@ -123,6 +124,8 @@ def download(
             ) as errand,
         ):
             places = tuple(zip(files, targets, strict=True))
+            if errand.cache_dir is not None:
+                sweep(errand.cache_dir)
             together.each(lambda place: transfer(*place, origins_of(place[0], errand), errand), places)
     except PosezooError as error:
         listener(ModelDownloadEnd(spec.full_name, False, error.problem))

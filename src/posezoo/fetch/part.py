@@ -19,15 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.errors import OutputError
-from posezoo.files import CHUNK, STAMPS, cannot_write, publish, write_whole
+from posezoo.errors import DigestError
+from posezoo.fetch.locks import FLAGS, open_locked
+from posezoo.fetch.sharing import clone, link
+from posezoo.files import CHUNK, STAMPS, cannot_write, digest_of, has_size, publish, remember
 from posezoo.spec.model import SourceFile
 
 if TYPE_CHECKING:
     from hashlib import _Hash
-
-# Where the system has them: never through a symbolic link, never with line ends translated.
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,7 @@ class Part:
     def __init__(self, path: Path, target: Path, handle: int) -> None:
         self._path, self._target, self._handle = path, target, handle
         self._published = False
+        self._linked: Path | None = None
         # A name that nobody else would look for holds nothing for the next run.
         self._record = _record_of(target) if path == _part_of(target) else None
 
@@ -91,8 +91,7 @@ class Part:
             self.restart()
         if resumable and self._record is not None and file.checksum is not None and file.size is not None:
             said = {file.checksum.algorithm: file.checksum.value, "source": start.source, "etag": start.etag}
-            with suppress(OutputError):  # without a record the next run simply starts anew
-                write_whole(self._record, json.dumps(said).encode(), lasting=False)
+            remember(self._record, json.dumps(said).encode())  # without it the next run simply starts anew
         hasher = hashlib.new(file.checksum.algorithm if file.checksum is not None else "sha384")
         with _writing(self._target):
             os.lseek(self._handle, 0, os.SEEK_SET)
@@ -120,6 +119,27 @@ class Part:
             while rest:
                 rest = rest[os.write(self._handle, rest) :]
 
+    def share(self, path: Path, file: SourceFile) -> bool:
+        """Hold the bytes of another file without copying them; False where the file system cannot.
+
+        Raises:
+            DigestError: they are not the promised ones.
+            OSError: the file cannot be read.
+        """
+        mine, promised = _link_of(self._target), file.checksum
+        if promised is None or not has_size(path, file.size):
+            return False
+        with open(path, "rb") as source:
+            cloned = clone(source.fileno(), self._handle)
+        if not cloned and not link(path, mine, mode=stat.S_IMODE(os.fstat(self._handle).st_mode)):
+            return False
+        if (actual := digest_of(self._path if cloned else mine, promised.algorithm)) != promised:
+            mine.unlink(missing_ok=True)
+            self.restart()
+            raise DigestError(f"gives bytes of {actual}, expected are {promised}")
+        self._linked = None if cloned else mine
+        return True
+
     def publish(self, *, lasting: bool = True) -> None:
         """Give it the target's name; a symbolic link of that name is replaced, not followed.
 
@@ -129,12 +149,16 @@ class Part:
         Raises:
             OutputError: it cannot be renamed; what was there before is untouched.
         """
+        path = self._linked or self._path
         with _writing(self._target):
             if lasting:
-                publish(self._path, self._target)
+                publish(path, self._target)
             else:
-                os.replace(self._path, self._target)
-        self._published = True
+                os.replace(path, self._target)
+        if self._linked is not None:
+            with suppress(OSError):
+                self._linked.unlink(missing_ok=True)  # two names of one file are not renamed to each other
+        self._published = path is self._path
         self._forget()
 
     def close(self) -> None:
@@ -169,8 +193,10 @@ def claim(target: Path, waiting: Callable[[], None]) -> Iterator[Part]:
         if target.is_dir() and not target.is_symlink():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
         target.parent.mkdir(parents=True, exist_ok=True)
-        path, handle = _open_locked(target, waiting)
+        path, handle = _open(target, waiting)
     part = Part(path, target, handle)
+    with suppress(OSError):
+        _link_of(target).unlink(missing_ok=True)
     try:
         yield part
     finally:
@@ -179,13 +205,18 @@ def claim(target: Path, waiting: Callable[[], None]) -> Iterator[Part]:
 
 def discard(target: Path) -> None:
     """Remove what a run left of a file that has come by another way since."""
-    for path in (_part_of(target), _record_of(target)):
+    for path in (_part_of(target), _link_of(target), _record_of(target)):
         with suppress(OSError):
             path.unlink(missing_ok=True)
 
 
 def _part_of(target: Path) -> Path:
     return target.with_name(f".{target.name}.part")
+
+
+def _link_of(target: Path) -> Path:
+    """A second name of a cache's entry, on its way to the target; only who holds the part makes it."""
+    return target.with_name(f".{target.name}.link")
 
 
 def _record_of(target: Path) -> Path:
@@ -201,58 +232,13 @@ def _read(record: Path) -> dict[str, str]:
     return said if is_ours else {}
 
 
-def _open_locked(target: Path, waiting: Callable[[], None]) -> tuple[Path, int]:
+def _open(target: Path, waiting: Callable[[], None]) -> tuple[Path, int]:
     path = _part_of(target)
-    while True:
-        if path.is_symlink():
-            path.unlink()
-        handle = os.open(path, _FLAGS, 0o666)
-        try:
-            locked = _lock(handle, waiting)
-            if locked and _is_ours(path, handle):
-                return path, handle
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)
-        if not locked:
-            path.unlink(missing_ok=True)
-            path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-            return path, os.open(path, _FLAGS | os.O_EXCL, 0o666)
-
-
-def _lock(handle: int, waiting: Callable[[], None]) -> bool:
-    """Whether the lock is ours; False where the system or the file system knows no locks."""
-    try:
-        import fcntl
-    except ImportError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        waiting()
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError:
-        return False
-    return True
-
-
-def _is_ours(path: Path, handle: int) -> bool:
-    """Whether the name still belongs to the file that we opened, and to no other file's name.
-
-    Whoever held the lock before has renamed or removed it. A hard link or something that is no regular
-    file would carry our bytes elsewhere: the name is freed and the next round makes a file of its own.
-    """
-    status = os.fstat(handle)
-    try:
-        if not os.path.samestat(os.lstat(path), status):
-            return False
-    except FileNotFoundError:
-        return False
-    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
-        return True
-    path.unlink()
-    return False
+    handle = open_locked(path, waiting)
+    if handle is not None:
+        return path, handle
+    path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    return path, os.open(path, FLAGS | os.O_EXCL, 0o666)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import FetchError, OutputError, PosezooError
+from posezoo.errors import FetchError, PosezooError
 from posezoo.events import (
     Listener,
     ModelFilePostprocessing,
@@ -21,7 +21,7 @@ from posezoo.events import (
     ModelPostprocessingEnd,
     ignore,
 )
-from posezoo.files import STAMPS, write_whole
+from posezoo.files import STAMPS, remember, write_whole
 from posezoo.layout import Layout
 from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
 
@@ -124,11 +124,7 @@ class _Record:
     def write(self, files: Iterable[Path]) -> None:
         """Remember; where that cannot be written, the work is simply done again next time."""
         seen = {os.path.relpath(path, self._folder): _fingerprint(path) for path in files}
-        try:
-            content = json.dumps({"recipe": self._recipe, "files": seen}).encode()
-            write_whole(self._path, content, lasting=False)
-        except OutputError:
-            return
+        remember(self._path, json.dumps({"recipe": self._recipe, "files": seen}).encode())
 
 
 def _fingerprint(path: Path) -> list[int]:

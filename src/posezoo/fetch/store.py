@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -20,10 +19,15 @@ from urllib.parse import unquote
 from posezoo.errors import SourceError, without_secrets
 from posezoo.fetch.errand import Errand
 from posezoo.fetch.faults import MissingError
+from posezoo.fetch.locks import open_locked
 from posezoo.fetch.origins import Body, Kind, Origin, open_path, open_url
 from posezoo.fetch.part import Held
+from posezoo.fetch.sharing import clone, link
 from posezoo.files import has_size, publish
 from posezoo.spec.model import Digest, SourceFile
+
+_LOCK = ".lock"
+_OURS = re.compile(r"[0-9a-f]{64,96}\.(new|lock)")
 
 
 def entry(digest: Digest) -> str:
@@ -42,40 +46,108 @@ def stored_origins(file: SourceFile, errand: Errand) -> tuple[Origin, ...]:
     return Origin(str(path), Kind.CACHE, partial(open_path, path), path), *mirrors
 
 
+@contextmanager
+def alone_with(file: SourceFile, errand: Errand) -> Iterator[None]:
+    """Keep others who use the same cache from fetching a file meanwhile: they find it there afterwards.
+
+    Where the cache cannot be written, or knows no locks, nobody is kept.
+    """
+    handle, lock = None, None
+    if errand.cache_dir is not None and file.checksum is not None:
+        lock = _staged(errand.cache_dir, file.checksum).with_suffix(_LOCK)
+
+        def waiting() -> None:
+            errand.warn(f"{file.name}: waiting for another run that fetches it into the cache")
+
+        with suppress(OSError):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            handle = open_locked(lock, waiting)
+    try:
+        yield
+    finally:
+        if handle is not None and lock is not None:
+            with suppress(OSError):
+                lock.unlink()
+            os.close(handle)
+
+
 def keep(path: Path, file: SourceFile, errand: Errand, *, replace: bool) -> None:
-    """Copy a verified file into the cache; one that cannot be written is given up for this call.
+    """Take a verified file into the cache; one that cannot be written is given up for this call.
+
+    The caller is ``alone_with`` the file.
 
     Args:
         path: the file.
         file: what it is.
         errand: whose cache.
-        replace: copy it even where the cache has an entry of this name and size, since that is damaged.
+        replace: take it even where the cache has an entry of this name and size, since that is damaged.
     """
-    if errand.cache_dir is None or file.checksum is None:
+    if errand.cache_dir is None or file.checksum is None or (not replace and is_kept(file, errand)):
         return
     try:
-        kept = errand.cache_dir / entry(file.checksum)
-        if replace or not has_size(kept, path.stat().st_size):
-            _copy_in(path, errand.cache_dir, file.checksum)
+        _take_in(path, errand.cache_dir, file.checksum)
     except OSError as error:
         errand.warn(f"{errand.cache_dir}: the cache cannot be written: {error.strerror or error}")
         errand.cache_dir = None
 
 
-def _copy_in(path: Path, root: Path, digest: Digest) -> None:
-    staging, target = root / "1" / "staging", root / entry(digest)
-    staging.mkdir(parents=True, exist_ok=True)
+def is_kept(file: SourceFile, errand: Errand) -> bool:
+    """Whether the cache seems to hold a file, or is asked for none."""
+    if errand.cache_dir is None or file.checksum is None:
+        return True
+    return has_size(errand.cache_dir / entry(file.checksum), file.size)
+
+
+def sweep(root: Path) -> list[Path]:
+    """Remove what killed runs left on its way into a cache; what is on its way now stays.
+
+    Returns:
+        What was removed.
+    """
+    swept: list[Path] = []
+    with suppress(OSError):
+        for path in sorted((root / "1" / "staging").iterdir()):
+            if not _OURS.fullmatch(path.name):
+                continue
+            lock = path.with_suffix(_LOCK)
+            with suppress(OSError):
+                handle = open_locked(lock, _refuse_to_wait)
+                swept += [each for each in {path, lock} if each.exists()]
+                for each in (path, lock):
+                    each.unlink(missing_ok=True)
+                if handle is not None:
+                    os.close(handle)
+    return swept
+
+
+def _refuse_to_wait() -> None:
+    raise BlockingIOError
+
+
+def _staged(root: Path, digest: Digest) -> Path:
+    return root / "1" / "staging" / f"{digest.value}.new"
+
+
+def _take_in(path: Path, root: Path, digest: Digest) -> None:
+    staged, target = _staged(root, digest), root / entry(digest)
+    staged.parent.mkdir(parents=True, exist_ok=True)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, copy = tempfile.mkstemp(dir=staging)
-    os.close(handle)
     try:
-        shutil.copyfile(path, copy)
-        shutil.copymode(path, copy)  # mkstemp's 0600 would hide the entry from others who share the cache
-        publish(Path(copy), target)
-    except BaseException:
+        staged.unlink(missing_ok=True)
+        if not _cloned(path, staged) and not link(path, staged):
+            shutil.copyfile(path, staged)
+        publish(staged, target)
+    finally:
         with suppress(OSError):
-            Path(copy).unlink()
-        raise
+            staged.unlink(missing_ok=True)  # two names of one file are not renamed to each other
+
+
+def _cloned(path: Path, staged: Path) -> bool:
+    with open(path, "rb") as source, open(staged, "xb") as copy:
+        done = clone(source.fileno(), copy.fileno())
+    if not done:
+        staged.unlink()
+    return done
 
 
 def _mirror(address: str, file: SourceFile, digest: Digest, errand: Errand) -> Origin:

@@ -35,7 +35,7 @@ from posezoo.fetch.errand import Errand
 from posezoo.fetch.faults import CrowdedError, MissingError, StaleError, TemporaryError
 from posezoo.fetch.origins import Body, Kind, Origin
 from posezoo.fetch.part import NOTHING, Held, Part, claim, discard
-from posezoo.fetch.store import keep
+from posezoo.fetch.store import alone_with, is_kept, keep
 from posezoo.files import digest_of, is_good_file, stamp, why_not_containing
 from posezoo.spec.model import Digest, SourceFile
 
@@ -71,18 +71,22 @@ def transfer(file: SourceFile, target: Path, origins: Iterable[Origin], errand: 
         raise no_pin([file])
     if _is_here(file, target, errand):
         discard(target)
-        keep(target, file, errand, replace=False)
+        if not is_kept(file, errand):
+            with alone_with(file, errand):
+                keep(target, file, errand, replace=False)
         return
     with claim(target, lambda: errand.warn(f"{file.name}: waiting for another run that fetches it")) as part:
         if _is_here(file, target, errand):  # by the run that we waited for
             return
-        origin = _first_good(file, tuple(origins), part, errand)
-        file = _pinned(file, part, errand)  # before it has its name: a file that nobody vouches for gets none
-        part.publish()
-    if file.checksum is not None:
-        stamp(target, file.checksum)
-    if origin.kind is not Kind.CACHE:
-        keep(target, file, errand, replace=True)
+        with alone_with(file, errand):
+            origin = _first_good(file, tuple(origins), part, errand)
+            # Before it has its name: a file that nobody vouches for gets none.
+            file = _pinned(file, part, errand)
+            part.publish()
+            if file.checksum is not None:
+                stamp(target, file.checksum)
+            if origin.kind is not Kind.CACHE:
+                keep(target, file, errand, replace=True)
 
 
 def _is_here(file: SourceFile, target: Path, errand: Errand) -> bool:
@@ -139,8 +143,19 @@ def _download(file: SourceFile, origin: Origin, part: Part, errand: Errand) -> N
 
 
 def _retrieve(file: SourceFile, origin: Origin, part: Part, errand: Errand) -> None:
-    _ask(file, origin, part, errand, _unheard)
+    if not _is_shared(file, origin, part):
+        _ask(file, origin, part, errand, _unheard)
     errand.tell(ModelFileRetrieved(errand.model, file.name, origin.name))
+
+
+def _is_shared(file: SourceFile, origin: Origin, part: Part) -> bool:
+    """Whether the part holds the cache's own bytes now; a mirror is somebody else's."""
+    if origin.kind is not Kind.CACHE or origin.path is None:
+        return False
+    try:
+        return part.share(origin.path, file)
+    except OSError:  # told where it is read
+        return False
 
 
 def _ask(

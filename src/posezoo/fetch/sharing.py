@@ -1,0 +1,41 @@
+"""Bytes that lie on a disk once and have two names: by a reflink, else a hard link, where there are such."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+# _IOW(0x94, 9, int) of linux/fs.h: btrfs, XFS, bcachefs, overlays of them.
+_FICLONE = 0x40049409
+
+
+def clone(source: int, target: int) -> bool:
+    """Let an open file share the bytes of another until either changes; False where that cannot be."""
+    try:
+        import fcntl
+
+        fcntl.ioctl(target, _FICLONE, source)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def link(source: Path, target: Path, *, mode: int | None = None) -> bool:
+    """Give a regular file of ours a second name; False where that cannot be, or is not wise.
+
+    Args:
+        source: the file.
+        target: its second name, which is free.
+        mode: the permissions that it must have, where that matters: both names have the same.
+    """
+    try:
+        status = os.lstat(source)
+        if not stat.S_ISREG(status.st_mode) or (mode is not None and stat.S_IMODE(status.st_mode) != mode):
+            return False
+        if hasattr(os, "geteuid") and status.st_uid != os.geteuid():  # its owner could change it any time
+            return False
+        os.link(source, target)
+    except (OSError, NotImplementedError, AttributeError):
+        return False
+    return True
