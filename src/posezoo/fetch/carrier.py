@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+# So many requests that went well let one more at once through a gate that was narrowed.
+_GOOD_ONES = 32
+
 
 class Gate:
     """How many requests at once a host takes: all that come, until it answers that these are too many.
@@ -28,6 +31,8 @@ class Gate:
     def __init__(self) -> None:
         self._turn = threading.Condition()
         self._inside, self._most = 0, math.inf
+        self._narrowed = 0  # so often
+        self._busiest, self._good = 0, 0  # since then: most inside at once, and how many went well
         self.is_narrow = False
 
     @contextmanager
@@ -36,6 +41,8 @@ class Gate:
         with self._turn:
             self._turn.wait_for(lambda: self._inside < self._most)
             self._inside += 1
+            self._busiest = max(self._busiest, self._inside)
+            before = self._narrowed
         crowded: CrowdedError | None = None
         try:
             yield
@@ -45,11 +52,27 @@ class Gate:
         finally:
             with self._turn:
                 self._inside -= 1
-                if crowded is not None:
-                    self.is_narrow, crowded.others = True, self._inside
-                    if self._inside:  # else it is the host's own trouble
-                        self._most = min(self._most, self._inside)
+                if crowded is None:
+                    self._widen()
+                else:
+                    crowded.now_at_once = self._narrow(before)
                 self._turn.notify_all()
+
+    def _narrow(self, before: int) -> int | None:
+        """Half as many from now on; None where one alone was too much: that is the host's own trouble."""
+        self.is_narrow = True
+        if before == self._narrowed:  # else what was too much has been told by another one
+            if self._busiest == 1:
+                return None
+            self._most, self._narrowed = self._busiest // 2, self._narrowed + 1
+            self._busiest, self._good = self._inside, 0
+        return int(self._most)
+
+    def _widen(self) -> None:
+        """One more at once after some that went well: a host may have had more to do for a moment."""
+        self._good += 1
+        if self._good == _GOOD_ONES:
+            self._most, self._good = self._most + 1, 0
 
 
 class Carrier:

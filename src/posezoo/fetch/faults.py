@@ -23,12 +23,12 @@ class TemporaryError(SourceError):
 
 
 class CrowdedError(TemporaryError):
-    """The source answers too many at once (429), or too often.
+    """The source is asked too much at once (429), or too often.
 
-    ``others`` is how many requests of ours it had to do with beside this one, if any: fewer may be fine.
+    ``now_at_once`` says how many requests are let through to it from now on; None where there was one alone.
     """
 
-    others = 0
+    now_at_once: int | None = None
 
 
 class MissingError(SourceError):

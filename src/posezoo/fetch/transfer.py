@@ -168,10 +168,11 @@ def _ask(
             _attempt(file, origin, part, errand, progress)
             return
         except CrowdedError as error:
-            if not error.others:
+            if error.now_at_once is None:
                 attempt = _once_more(file, origin, attempt, error, errand)
                 continue
-            errand.warn(f"{file.name}: {origin.name}: {error.problem}; at most {error.others} at once now")
+            fewer = f"at most {error.now_at_once} at once now"
+            errand.warn(f"{file.name}: {origin.name}: {error.problem}; {fewer}")
             errand.sleep(_pause(1, error.wait_s, errand.means.timeout_s))
         except TemporaryError as error:
             attempt = _once_more(file, origin, attempt, error, errand)
