@@ -110,10 +110,12 @@ def draw(folder: str) -> dict[str, str]:
 
 
 def orphans(pages: Collection[str]) -> list[str]:
-    """Cards that were drawn of models that are gone."""
-    from posezoo.card.card import NOTE
+    """Cards and their facts that were drawn of models that are gone, and pictures that nobody shows."""
+    from posezoo.card.card import FACTS, NOTE, PICTURES, is_drawn
 
-    found = (path for path in (ROOT / "models").rglob("*.md") if path.read_text("utf-8").startswith(NOTE))
+    models = ROOT / "models"
+    found = [path for path in models.rglob("*.md") if is_drawn(path, NOTE)]
+    found += [*models.rglob(FACTS), *(models / PICTURES).glob("*.svg")]
     names = (path.relative_to(ROOT).as_posix() for path in found)
     return sorted(name for name in names if name not in pages)
 
@@ -133,11 +135,12 @@ def main() -> int:
             print(f"stale: {name}; `{verb}` redraws it", file=sys.stderr)
         return 1 if stale or gone else 0
     for name in stale:
+        (ROOT / name).parent.mkdir(exist_ok=True)
         (ROOT / name).write_bytes(pages[name].encode())
         print(f"drew {name}")
     for name in gone:
         (ROOT / name).unlink()
-        print(f"removed {name}, the card of a model that is gone")
+        print(f"removed {name}, drawn of a model that is gone")
     return 0
 
 

@@ -8,11 +8,13 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import cv2
 import pytest
 
 from conftest import by_digest
+from posezoo.card.reading import read_card
 from posezoo.cli.main import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,10 +104,10 @@ def test_the_readme_names_make_verbs_that_exist():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_leads_somewhere(page):
-    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if not re.match(r"[a-z]+:|#", target):
-            assert (page.parent / target.partition("#")[0]).exists(), f"{page}: {target}"
+    for link in read_card(page.read_text("utf-8")).links:
+        if not re.match(r"[a-z]+:|#", link.target):
+            target = page.parent / unquote(link.target.partition("#")[0])
+            assert target.exists(), f"{page}:{link.line}: {link.target}"
 
 
 def test_every_verb_is_on_the_page_of_the_command_line():

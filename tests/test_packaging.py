@@ -59,7 +59,7 @@ def test_the_wheel_holds_every_module_model_and_licence_and_nothing_else(built, 
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
         wheel.extractall(tmp_path)
     modules = {f"posezoo/{name}" for name in files_of("src/posezoo") if name.endswith((".py", "py.typed"))}
-    models = {f"posezoo/models/{name}" for name in files_of("models") if name.endswith((".yml", ".md"))}
+    models = {f"posezoo/models/{name}" for name in files_of("models") if not name.startswith(".")}
     licenses = {f"posezoo/licenses/{name}" for name in files_of("licenses")}
     assert names == modules | models | licenses
     where, holder = find(tmp_path, cwd=tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -9,16 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+from markdown_it import MarkdownIt
 
 from conftest import by_digest
-from fakes.zoo import model_yml, write_composite, write_model
-from posezoo.card.card import draw_card, write_card
+from fakes.zoo import as_yaml, model_yml, write_composite, write_model
+from posezoo.card.card import NOTE, draw_card, write_card
+from posezoo.card.pages import draw_pages
+from posezoo.card.reading import read_card
 from posezoo.cli.main import parser
+from posezoo.cli.omz import converter, downloader
 from posezoo.layout import Layout
 from posezoo.registry import Registry, open_registry
 from posezoo.spec.model import Digest
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden"
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 
 
@@ -82,7 +88,7 @@ def test_a_composites_card_tells_of_its_parts_and_links_to_theirs(tmp_path):
     write_model(root, "whole/second", model_yml(description="Looks around."))
     card = drawn(root, "whole")
     assert "1. [second](second/README.md): Looks around.\n2. [first](first/README.md): Looks closely." in card
-    assert "## Inputs of first" in card
+    assert "\n## first model specification\n\n### Input\n\n#### Original Model\n" in card
     assert "(../../../licenses/Apache-2.0-Tests.txt)" in card
     part = drawn(root, "whole/first".rpartition("/")[2])
     assert "It is a part of [whole](../README.md)." in part
@@ -147,28 +153,81 @@ def test_an_input_whose_layout_is_turned_stands_in_both_layouts(tmp_path):
     assert "| `data` | 1, 8, 9, 3 | NHWC |" in card
 
 
-def test_a_hostile_model_yml_gets_no_markup_onto_the_page(tmp_path):
-    evil = "](x) <img src=x onerror=alert(1)> | `rm` **b** # h\n\n# Heading\n\n<script>."
+def everything_hostile(root):
+    """A model whose every free text is a trick, with papers, figures and a licence of the same kind."""
+    evil = TRICKS
+    address = "https://terms.invalid/><b>|[x](y)"
     files = [
         {"name": "a`b&c;d.tflite", "size": 3, "checksum": "0" * 96, "source": "https://models.invalid/<b>"}
     ]
+    accuracy = [{"metric": "AP", "value": 0.5, "AP50": 0.6, "dataset": f"COCO {evil}", "protocol": evil}]
     content = model_yml(
         description=evil,
         files=files,
-        license="https://terms.invalid/><b>|[x](y)",
-        inputs=[{"name": evil, "shape": [1, 4, 6, 3], "layout": "NHWC"}],
-        outputs=[{"name": "`|`", "shape": [1, 5], "note": evil}],
+        origin={"repository": address, "paper": "https://papers.invalid/1"},
+        inputs=[{"name": evil, "shape": [1, 4, 6, 3], "layout": "NHWC", "mean": [1, 2, 3]}],
+        outputs=[{"name": "`|`", "shape": [1, 5], "note": evil, "original": evil}],
+        published={"accuracy": accuracy, "known_difference": evil},
+        training={"command": address, "log": "https://terms.invalid/`x`"},
+        license={"spdx": "MIT", "text": "MIT-evil.txt"},
+        license_note=evil,
+        limits=evil,
+        deprecated={"since": "1.0", "use": "other"},
+        decoder={"name": "heatmap", "convention": "argmax"},
+        skeleton="coco-17",
     )
-    write_model(tmp_path / "models", "net", content)
-    card = drawn(tmp_path / "models", "net")
-    text = re.sub(
-        r"```.*?```|(?<!\\)`[^`\n]*`|<https?://[^<>\s]+>|<!-- drawn .* -->", "", card, flags=re.DOTALL
+    write_model(root, "net", content)
+    (root.parent / "licenses" / "MIT-evil.txt").write_text(f"Copyright 2026 {evil}\n\n```\n{evil}\n````\n")
+    paper = {"key": "doe", "title": evil, "authors": [evil], "year": 2020}
+    (root / "papers.yml").write_text(as_yaml({"https://papers.invalid/1": paper}), "utf-8")
+    machine = json.dumps(" ".join(evil.split()))
+    (root / "public" / "net" / "measured.yml").write_text(
+        f"speed:\n  - {{precision: FP16, machine: {machine}, settings: {{device: {machine}}}, "
+        "figures: {throughput_fps: 1}}\n"
     )
-    assert not re.search(r"<\w|<!|(?<!\\)\]\((?!\.\./\.\./\.\./licenses/)", text)
-    assert not re.search(r"(?<!\\)[`*]", text)
-    assert [line for line in card.splitlines() if line.startswith("# ")] == ["# net"]
-    for table in re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE):
-        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
+
+
+TRICKS = (
+    "](x) <img src=x onerror=alert(1)> | `rm` **b** # h\n\n# Heading\n\n<script>alert(1)</script> "
+    "[a](javascript:alert(1)) ![b](x) https://bare.invalid www.bare.invalid <https://auto.invalid> ``` ~~~ "
+    "&lt;u&gt; \\` \\<i> --> <!-- ]]> {{ x }} $m$ [^1] [r]: https://r.invalid :smile: @name #1."
+)
+
+
+def test_a_hostile_model_yml_gets_no_markup_onto_the_page(tmp_path):
+    root = tmp_path / "models"
+    everything_hostile(root)
+    pages = [text for name, text in draw_pages(root).items() if name.endswith(".md")]
+    pages.append(drawn(root, "net", Layout(tmp_path / "out", tmp_path / "out")))
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    for page in pages:
+        # As a reader sees it who knows front matter, and as one who takes it for text.
+        for text in (page, page.partition("\n---\n")[2] or page):
+            tokens = list(flat(reader.parse(text)))
+            kinds = [token.type for token in tokens if token.content != NOTE_OF_THE_INDEX]
+            assert not {"html_inline", "html_block", "s_open"} & set(kinds)
+            # The index says *counted*, the card of an old model that it is.
+            assert [kinds.count(kind) for kind in ("em_open", "strong_open")] in ([1, 0], [0, 1])
+            targets = {token.attrs["href"] for token in tokens if token.type == "link_open"}
+            assert not [each for each in targets if not each.startswith(ALLOWED)], targets
+            assert {token.attrs["src"] for token in tokens if token.type == "image"} <= SEEN
+        for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
+            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
+    headings = [each.title for each in read_card(pages[0]).sections]
+    assert "Heading" not in headings
+    assert "Legal Information" in headings
+
+
+#: Where links of a drawn page may lead, and the pictures that it may show.
+ALLOWED = ("../", "public/", "https://papers.invalid/1", "https://terms.invalid/", "https://models.invalid/")
+SEEN = {"../../skeletons/coco-17.svg", "coco-17.svg"}
+NOTE_OF_THE_INDEX = f"<!-- {NOTE} -->\n"
+
+
+def flat(tokens):
+    for token in tokens:
+        yield token
+        yield from flat(token.children or ())
 
 
 def fenced(card, language):
@@ -177,15 +236,21 @@ def fenced(card, language):
 
 def test_each_command_of_each_card_of_ours_is_understood():
     registry = open_registry()
+    tools = {"downloader": downloader.parser(), "converter": converter.parser()}
     for name, entry in registry.entries.items():
         model = entry.read()
         lines = "".join(fenced(draw_card(model, registry.parts(model)), "sh")).splitlines()
         assert any(line.startswith(f"posezoo download {name}") for line in lines)
         for line in lines:
-            words = shlex.split(line)
-            assert words[0] == "posezoo"
-            args = parser().parse_args(words[1:])
-            assert name in ([args.model] if hasattr(args, "model") else args.models)
+            command, *words = shlex.split(line)
+            if command == "python":
+                script = Path(words.pop(0))
+                assert (ROOT / script).is_file()
+                assert tools[script.stem].parse_args(words).name == name
+            else:
+                assert command == "posezoo"
+                args = parser().parse_args(words)
+                assert name in ([args.model] if hasattr(args, "model") else args.models)
 
 
 def test_the_commands_of_a_model_without_a_pin_say_what_they_take(tmp_path):
@@ -228,9 +293,12 @@ def test_the_card_beside_an_ir_tells_what_was_made_and_is_left_alone_where_nothi
     )
     assert "| pose-detection-mediapipe | FP16 | Identity |" in section(card, "Self-Check")
     # It lies far from the licences and, perhaps, alone.
-    assert not re.search(r"\]\(", card)
-    before = path.stat().st_mtime_ns
-    assert write_card(model, registry.parts(model), layout).stat().st_mtime_ns == before
+    assert re.findall(r"\]\(([^)]+)\)", card) == ["blazepose-33.svg"]
+    assert json.loads(path.with_name("card.json").read_text("utf-8"))["name"] == "blazepose-full"
+    beside = [path, path.with_name("card.json"), path.with_name("blazepose-33.svg")]
+    before = [each.stat().st_mtime_ns for each in beside]
+    write_card(model, registry.parts(model), layout)
+    assert [each.stat().st_mtime_ns for each in beside] == before
 
 
 def test_a_page_that_is_none_of_ours_stays(tmp_path):
@@ -243,6 +311,7 @@ def test_a_page_that_is_none_of_ours_stays(tmp_path):
         page.write_text(theirs, "utf-8")
         assert write_card(spec, [spec], layout) == page
         assert page.read_text("utf-8") == theirs
+        assert not page.with_name("card.json").exists()
     page.unlink()
     write_card(spec, [spec], layout)
     changed = replace(spec, description="Another one.")

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo.card.facts import APPROACHES, card_facts
+from posezoo.card.facts import card_facts
+from posezoo.card.words import APPROACHES
 from posezoo.pose.decoders import DECODERS
 from posezoo.registry import Registry, open_registry
 

@@ -13,6 +13,7 @@ import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo.card.pages import draw_pages
+from posezoo.card.reading import read_card
 from posezoo.errors import SpecError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,9 +42,13 @@ def test_every_model_and_composite_has_a_page_and_the_index_names_them_all(check
     assert sorted(pages) == [
         "index.md",
         "public/alone/README.md",
+        "public/alone/card.json",
         "public/whole/README.md",
+        "public/whole/card.json",
         "public/whole/first/README.md",
+        "public/whole/first/card.json",
         "public/whole/second/README.md",
+        "public/whole/second/card.json",
     ]
     rows = pages["index.md"].splitlines()[-7:-3]
     assert [re.findall(r"\[([^]]+)\]", row)[0] for row in rows] == ["alone", "whole", "second", "first"]
@@ -66,9 +71,12 @@ def test_a_stale_page_is_named_with_the_command_that_mends_it(checkout):
     ended = draw(checkout, "models", "--check")
     assert (ended.returncode, ended.stderr) == (
         1,
-        "stale: models/public/alone/README.md; `make cards` redraws it\n",
+        "stale: models/public/alone/README.md; `make cards` redraws it\n"
+        "stale: models/public/alone/card.json; `make cards` redraws it\n",
     )
-    assert draw(checkout, "models").stdout == "drew models/public/alone/README.md\n"
+    assert draw(checkout, "models").stdout == (
+        "drew models/public/alone/README.md\ndrew models/public/alone/card.json\n"
+    )
     assert draw(checkout, "models", "--check").returncode == 0
 
 
@@ -79,6 +87,7 @@ def test_the_card_of_a_model_that_is_gone_goes_too_but_no_page_of_a_person(check
     assert "stale: models/public/alone/README.md" in draw(checkout, "models", "--check").stderr
     assert draw(checkout, "models").returncode == 0
     assert not (checkout / "models" / "public" / "alone" / "README.md").exists()
+    assert not (checkout / "models" / "public" / "alone" / "card.json").exists()
     assert (checkout / "models" / "public" / "whole" / "notes.md").exists()
 
 
@@ -88,7 +97,8 @@ def test_our_own_pages_are_fresh_and_their_links_lead_somewhere():
     for name, text in pages.items():
         page = ROOT / "models" / name
         assert page.read_bytes() == text.encode(), f"{page} is stale: make cards"
-        for target in re.findall(r"\]\(([^)]+)\)", text):
-            assert (page.parent / unquote(target)).is_file(), f"{name}: {target}"
-            links += 1
+        for link in read_card(text).links if name.endswith(".md") else ():
+            if not link.target.startswith("https://"):
+                assert (page.parent / unquote(link.target)).is_file(), f"{name}:{link.line}: {link.target}"
+                links += 1
     assert links > 2 * len(pages)

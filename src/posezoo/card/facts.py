@@ -48,24 +48,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from posezoo.card.legal import limits_of
 from posezoo.card.papers import bibtex, papers_of
-from posezoo.card.words import how, precisions, size_bytes
+from posezoo.card.words import APPROACHES, how, precisions, size_bytes
 from posezoo.measured import Measurement, as_figures, measured_of
 from posezoo.registry import copyright_line
 from posezoo.spec.model import Accuracy, CompositeSpec, Digest, Input, ModelSpec, Output, SourceFile
 
 FORMAT = 1
-
-#: How the decoders that find poses look at an image; what only finds boxes has none.
-APPROACHES = {
-    "associative_embedding": "bottom-up",
-    "blazepose": "top-down",
-    "heatmap": "top-down",
-    "lifting_3d": "bottom-up",
-    "movenet": "top-down",
-    "openpose": "bottom-up",
-    "simcc": "top-down",
-}
 
 Facts = dict[str, Any]
 Measured = Callable[[ModelSpec | CompositeSpec], Sequence[Measurement]]
@@ -121,6 +111,7 @@ def card_facts(
         "complexity": [_complexity(part, measured) for part in parts],
         "known_difference": " ".join(filter(None, (part.published.known_difference for part in parts))),
         "measured": [as_figures(each.full_name, found) for each in everyone for found in measured(each)],
+        "limits": limits_of(model, parts),
         "training": {"command": own.training.command, "log": own.training.log}
         if own
         else {"command": "", "log": ""},

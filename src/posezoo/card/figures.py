@@ -9,7 +9,28 @@ from posezoo.measured import KINDS, WEIGHTS, Measurement, Scalar, measured_of
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
 #: What a section of each kind is called; complexity stands in the specification.
-TITLES = {"accuracy": "Measured Accuracy", "quantization": "Quantization to INT8", "speed": "Performance"}
+TITLES = {
+    "accuracy": "Measured Accuracy",
+    "quantization": "INT8, Before and After",
+    "speed": "Performance",
+}
+
+#: Figures whose names are not plain words with a unit.
+_WORDS = {
+    "shift_p50_px": "Median shift (px)",
+    "shift_p90_px": "90 % shift less (px)",
+    "found_fp32": "People found before",
+    "found_int8": "People found after",
+    "agreement": "Found by both",
+    "bin_share": "Size of the .bin",
+}
+
+#: What a section of a kind begins with.
+_LEGEND = {
+    "quantization": "What INT8 finds beside what FP32 finds, on photos that it was not calibrated on: how "
+    "far keypoints or boxes move in pixels of the network's input, and the share of all people whom both "
+    "find. The size is a share of the FP32 IR's.",
+}
 
 COSTS = {"gflops": "GFLOPs", "mparams": "MParams"}
 
@@ -42,6 +63,7 @@ def measured_sections(models: Sequence[ModelSpec | CompositeSpec]) -> Iterator[s
     for kind, title in TITLES.items():
         if of_kind := [(part, each) for part, each in rows if each.kind == kind]:
             yield f"## {title}"
+            yield _LEGEND.get(kind, "")
             yield _table(kind, of_kind, alone=len(models) == 1)
 
 
@@ -53,7 +75,7 @@ def _table(
         "Model",
         "Precision",
         "Machine",
-        *(name.replace("_", " ") for name in figures),
+        *(_WORDS.get(name, name.replace("_", " ")) for name in figures),
         "Settings",
         "Date",
     ]

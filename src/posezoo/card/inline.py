@@ -17,7 +17,9 @@ _LINK = re.compile(
     r"|(?<![\w(<\"'])(?P<bare>https?://[^\s<>()\[\]\"'`|]{1,2000})",
     re.IGNORECASE,
 )
-_DEFINITION = re.compile(r" {0,3}\[(?P<text>[^\[\]\n]{1,500})\]:[ \t]*<?(?P<target>[^\s<>]{1,2000})>?.*")
+_DEFINITION = re.compile(
+    r" {0,3}\[(?!\^)(?P<text>[^\[\]\n]{1,500})\]:[ \t]*<?(?P<target>[^\s<>]{1,2000})>?.*"
+)
 _MARKUP = re.compile(
     r"!?\[([^\[\]]{0,500})\]\([^()\s]{0,2000}(?:[ \t][^()]{0,500})?\)"  # a link is its text
     r"|\\([!-/:-@\[-`{-~])"  # an escaped character is itself
@@ -58,7 +60,7 @@ def plain(text: str) -> str:
 def key_of(title: str) -> str:
     """What titles are compared by: Open Model Zoo's cards spell one title in several ways."""
     key = " ".join(plain(title).casefold().split()).rstrip(":. ")
-    return _ALIASES.get(key, key)
+    return "download a model" if key.startswith("download a model") else _ALIASES.get(key, key)
 
 
 def links_in(line: str, number: int) -> Iterator[Link]:

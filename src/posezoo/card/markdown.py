@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
+_PLAIN = re.compile(r"https?://[\w.~:/?#@!$&'()*+,;=%-]+", re.ASCII)
+
 
 class Markdown(str):
     """Text that is Markdown already; every other text is escaped before it is drawn."""
@@ -25,7 +27,7 @@ def escaped(text: str) -> Markdown:
     """
     if isinstance(text, Markdown):
         return text
-    text = re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", _one_line(text))
+    text = re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", one_line(text))
     # GitHub makes links of bare addresses, and takes what we escape in them as their own.
     text = re.sub(r":(?=//)|(?<=www)\.", r"\\\g<0>", text, flags=re.IGNORECASE)
     # What opens a list, a heading or a rule does so only where a line begins.
@@ -35,19 +37,36 @@ def escaped(text: str) -> Markdown:
 
 def code(text: str) -> Markdown:
     """A text in the letters of code; escaped instead where code, in a table, cannot hold it."""
-    line = _one_line(text)
+    line = one_line(text)
     return escaped(text) if not line or set(line) & set("`\\|") else Markdown(f"`{line}`")
 
 
 def link(address: str) -> Markdown:
     """A link to a web page; escaped text where it is no http(s) address without tricks."""
-    plain = re.fullmatch(r"https?://[\w.~:/?#@!$&'()*+,;=%-]+", address, re.ASCII)
-    return Markdown(f"<{address}>") if plain else escaped(address)
+    return Markdown(f"<{address}>") if is_plain(address) else escaped(address)
+
+
+def link_to(address: str, text: str = "") -> Markdown:
+    """A text that links to a web page; ``link`` where there is no text, or no address without tricks."""
+    if not text or not is_plain(address):
+        return link(address)
+    target = f"<{address}>" if set(address) & set("()") else address
+    return Markdown(f"[{escaped(text)}]({target})")
+
+
+def is_plain(address: str) -> bool:
+    """Whether an address is an http(s) address that Markdown takes for nothing else."""
+    return _PLAIN.fullmatch(address) is not None
 
 
 def local_link(path: str, text: str) -> Markdown:
     """A link to a file beside the page, by a relative path with / between its parts."""
     return Markdown(f"[{escaped(text)}]({quote(path)})")
+
+
+def picture(path: str, text: str) -> Markdown:
+    """A picture beside the page, by a relative path with / between its parts."""
+    return Markdown(f"![{escaped(text)}]({quote(path)})")
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markdown:
@@ -57,8 +76,10 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markdown:
 
 
 def block(language: str, lines: Iterable[str]) -> Markdown:
-    """Lines of code that can be copied."""
-    return Markdown("\n".join([f"```{language}", *lines, "```"]))
+    """Lines of code that can be copied; no line of them ends the block."""
+    text = "\n".join(lines)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return Markdown(f"{fence}{language}\n{text}\n{fence}")
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -70,6 +91,7 @@ def _escaped_start(found: re.Match[str]) -> str:
     return f"{start}\\" if start.isdigit() else f"\\{start}"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A text in one line of visible characters; others are shown as they are escaped in Python."""
     visible = (each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(text.split()))
     return "".join(visible)

@@ -1,4 +1,4 @@
-"""Every page of a registry: a card for each model and composite, and the index of them all."""
+"""Every page of a registry: a card for each model and composite, its facts, and the index of them all."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from posezoo.card.card import NAME, NOTE, draw_card
+from posezoo.card.card import FACTS, NAME, NOTE, PICTURES, draw_card, draw_facts
 from posezoo.card.figures import counted
+from posezoo.card.gluoncv import gluoncv_tables
 from posezoo.card.markdown import Markdown, local_link, table
-from posezoo.card.words import frameworks, megabytes, size_bytes, task_in_words
+from posezoo.card.skeletons import draw_skeleton
+from posezoo.card.words import Model, frameworks, megabytes, percent, size_bytes, task_in_words
+from posezoo.pose.keypoints import SKELETONS
 from posezoo.registry import Registry, license_text
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
@@ -30,16 +33,20 @@ def draw_pages(root: Path) -> dict[str, str]:
         SpecError: a file of the registry declares something that cannot be meant.
     """
     registry = Registry([root])
-    pages, rows = {}, []
+    pages, rows, models = {}, [], []
     for model, parts in _in_order(registry):
         page = f"{model.subdirectory}/{NAME}"
         pages[page] = draw_card(model, parts)
+        pages[f"{model.subdirectory}/{FACTS}"] = draw_facts(model, parts)
         rows.append(_row(model, parts, page, root))
-    pages[INDEX] = f"{NOTE}\n\n# Models\n\n{table(HEADERS, rows)}\n\n{LEGEND}\n"
+        models.append(model)
+    pages |= {f"{PICTURES}/{name}.svg": draw_skeleton(SKELETONS[name]) for name in _skeletons(models)}
+    tables = "".join(f"\n{paragraph}\n" for paragraph in gluoncv_tables(models, root))
+    pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models\n\n{table(HEADERS, rows)}\n\n{LEGEND}\n{tables}"
     return pages
 
 
-def _in_order(registry: Registry) -> Iterator[tuple[ModelSpec | CompositeSpec, Sequence[ModelSpec]]]:
+def _in_order(registry: Registry) -> Iterator[tuple[Model, Sequence[ModelSpec]]]:
     """Alphabetical, the parts of a composite below it in the order they run in."""
     for entry in registry.entries.values():
         if entry.composite:
@@ -51,10 +58,15 @@ def _in_order(registry: Registry) -> Iterator[tuple[ModelSpec | CompositeSpec, S
             yield from ((part, (part,)) for part in parts)
 
 
-def _row(
-    model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec], page: str, root: Path
-) -> tuple[str, ...]:
+def _skeletons(models: Sequence[Model]) -> list[str]:
+    """The skeletons that some models have and that can be drawn."""
+    return sorted({model.skeleton for model in models if model.skeleton in SKELETONS})
+
+
+def _row(model: Model, parts: Sequence[ModelSpec], page: str, root: Path) -> tuple[str, ...]:
     name = local_link(page, model.name)
+    if model.deprecated is not None:
+        name = Markdown(f"{name} (deprecated)")
     return (
         Markdown(f"↳ {name}") if isinstance(model, ModelSpec) and model.composite else name,
         task_in_words(model.task),
@@ -65,13 +77,13 @@ def _row(
     )
 
 
-def _figures(model: ModelSpec | CompositeSpec) -> tuple[str, ...]:
+def _figures(model: Model) -> tuple[str, ...]:
     """GFLOPs and MParams, published and counted, and the first published AP; empty where nothing is said."""
     if isinstance(model, CompositeSpec):
         return ("",) * 5
     said, (gflops, mparams) = model.published, counted(model)
     first = next((each for each in said.accuracy if each.metric == "AP"), None)
-    ap = "" if first is None else f"{first.value:.4g}"
+    ap = "" if first is None else percent(first.value)
     return _digits(said.gflops), gflops, _digits(said.mparams), mparams, ap
 
 

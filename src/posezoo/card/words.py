@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from posezoo.spec.model import Accuracy, Framework, ModelSpec, Precision
+from posezoo.spec.model import Accuracy, CompositeSpec, Framework, ModelSpec, Precision
+
+Model = ModelSpec | CompositeSpec
 
 FRAMEWORKS = {
     Framework.CAFFE: "Caffe",
@@ -15,6 +17,17 @@ FRAMEWORKS = {
     Framework.PYTORCH: "PyTorch",
     Framework.TF: "TensorFlow",
     Framework.TFLITE: "TensorFlow Lite",
+}
+
+#: How the decoders that find poses look at an image; what only finds boxes has none.
+APPROACHES = {
+    "associative_embedding": "bottom-up",
+    "blazepose": "top-down",
+    "heatmap": "top-down",
+    "lifting_3d": "bottom-up",
+    "movenet": "top-down",
+    "openpose": "bottom-up",
+    "simcc": "top-down",
 }
 
 
@@ -42,6 +55,11 @@ def task_in_words(task: str) -> str:
 def megabytes(size: int | None) -> str:
     """A size in bytes, as people read it: ``9.4 MB``."""
     return "unknown" if size is None else f"{size / 1e6:.1f} MB"
+
+
+def percent(share: float) -> str:
+    """A share between 0 and 1, as Open Model Zoo's cards write it: ``64.64%``, ``66.3%``."""
+    return f"{share * 100:.6g}%"
 
 
 def how(claim: Accuracy) -> str:

@@ -1,0 +1,100 @@
+"""How well a model does, on its card: as published of the original, as measured of the converted model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from posezoo.card.figures import COSTS, compact, counted
+from posezoo.card.markdown import code, escaped
+from posezoo.card.ports import shape_of
+from posezoo.card.words import how, percent
+from posezoo.measured import Measurement, measured_of
+from posezoo.spec.model import Accuracy, ModelSpec
+
+#: Open Model Zoo's names of the metrics.
+METRICS = {"AP": "Average Precision (AP)", "MPJPE": "MPJPE (mm)"}
+
+HEADERS = ("Model", "Metric", "Original model", "Converted model", "Dataset", "Protocol")
+
+
+def specified(part: ModelSpec) -> tuple[str, str] | None:
+    """The first accuracy that is published of a model, as a row of its specification."""
+    if not part.published.accuracy:
+        return None
+    first = part.published.accuracy[0]
+    said = ", ".join(filter(None, (first.dataset, how(first))))
+    return METRICS[first.metric], f"{_value(first)} ({said})" if said else _value(first)
+
+
+def accuracy(parts: Sequence[ModelSpec]) -> Iterator[str]:
+    """The section Accuracy: a table of what is published and what was measured of it, and what is wrong."""
+    rows = [row for part in parts for row in _rows(part, "" if len(parts) == 1 else part.name)]
+    if not rows:
+        return
+    yield "## Accuracy"
+    # Of what is published as IR there is no other original.
+    headers = (
+        [("Value" if each == "Original model" else each) for each in HEADERS] if _are_ir(parts) else HEADERS
+    )
+    yield compact(headers, rows)
+    for part in parts:
+        if part.published.known_difference:
+            yield f"Known difference: {escaped(part.published.known_difference)}"
+
+
+def variants(parts: Sequence[ModelSpec]) -> Iterator[str]:
+    """The section Variants: what else the publisher offers under this name."""
+    for part in parts:
+        if not part.variants:
+            continue
+        yield "## Variants"
+        yield f"{code(part.full_name)} is {code(f'{part.name}@{part.tag}')}; besides there is:"
+        rows = []
+        for each in part.variants:
+            start = (code(each.full_name), "; ".join(map(shape_of, each.inputs)), *counted(each))
+            rows += [(*start, *row[1:]) for row in _rows(each, "")] or [(*start, *("",) * 5)]
+        yield compact(("Variant", "Input", *COSTS.values(), *HEADERS[1:]), rows)
+
+
+def _are_ir(parts: Sequence[ModelSpec]) -> bool:
+    return all(part.is_ir for part in parts)
+
+
+def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
+    measured = [each for each in measured_of(part) if each.kind == "accuracy"]
+    for claim in part.published.accuracy:
+        where = (claim.dataset, how(claim))
+        figures = (
+            (METRICS[claim.metric], _NAMES[claim.metric], claim.value),
+            ("AP50", "AP50", claim.ap50),
+            ("AP75", "AP75", claim.ap75),
+        )
+        for metric, key, value in figures:
+            if value is not None:
+                there = "" if part.is_ir else _converted(claim, key, measured)
+                yield name, metric, _shown(value, claim.metric), there, *where
+
+
+#: What measured.yml calls the metrics.
+_NAMES = {"AP": "AP", "MPJPE": "MPJPE_mm"}
+
+
+def _converted(claim: Accuracy, figure: str, measured: Sequence[Measurement]) -> str:
+    """What was measured on the same set in the same way, by precision and the number of images."""
+    found = []
+    for each in measured:
+        alike = (
+            each.settings.get("dataset") == claim.dataset and bool(each.settings.get("flip")) == claim.flip
+        )
+        if alike and figure in each.figures:
+            images = f", {each.settings['images']} images" if "images" in each.settings else ""
+            found.append(f"{_shown(each.figures[figure], claim.metric)} ({each.precision}{images})")
+    return "; ".join(found) or "not measured"
+
+
+def _value(claim: Accuracy) -> str:
+    return _shown(claim.value, claim.metric)
+
+
+def _shown(value: float, metric: str) -> str:
+    return f"{value:g}" if metric == "MPJPE" else percent(value)

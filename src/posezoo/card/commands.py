@@ -1,0 +1,101 @@
+"""What to type, on a card: lines that work as they are pasted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from posezoo.card.markdown import block
+from posezoo.card.words import APPROACHES, Model, precisions
+from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+
+PHOTO = "photo.jpg"
+
+
+def example(model: Model, parts: Sequence[ModelSpec]) -> Iterator[str]:
+    """The section Example: the shortest way to see what the model does."""
+    if precision := usual(parts):
+        yield "## Example"
+        if model.decoder is None:
+            yield block("sh", [_trusting(f"posezoo get {model.full_name} --precisions {precision}", parts)])
+            return
+        run = f"posezoo run {model.full_name}"
+        yield "On two sample photos, and on one of your own:"
+        yield block("sh", [_trusting(run, parts), _trusting(f"{run} --input {PHOTO}", parts)])
+
+
+def commands(model: Model, parts: Sequence[ModelSpec]) -> Iterator[str]:
+    """The sections that tell how to download, convert, quantize and use a model."""
+    name, available = model.full_name, precisions(parts)
+    to_convert = any(part.precisions and not part.is_ir for part in parts)
+    to_quantize = Precision.FP32 in available and _can_be_quantized(model, parts)
+    yield f"## Download a Model{' and Convert it into OpenVINO IR Format' if to_convert else ''}"
+    lines = [_trusting(f"posezoo download {name}", parts)]
+    lines += [f"posezoo convert {name}"] if to_convert else []
+    yield block("sh", lines)
+    yield "Or, as with Open Model Zoo's tools, from a checkout:"
+    lines = [_trusting(f"python tools/downloader/downloader.py --name {name}", parts)]
+    lines += [f"python tools/downloader/converter.py --name {name}"] if to_convert else []
+    yield block("sh", lines)
+    if to_quantize:
+        yield "To INT8, with photos of people in the folder `photos`:"
+        yield block("sh", [f"posezoo quantize {name} --dataset_dir photos"])
+    if precision := usual(parts):
+        yield "## Use from Python"
+        yield block("python", _python(model, precision, _is_pinned(parts)))
+        if model.decoder is not None and model.decoder.name in APPROACHES:
+            yield from _demo(model)
+
+
+def usual(parts: Sequence[ModelSpec]) -> Precision | None:
+    """The precision that examples take: the one that posezoo run takes by default, where it is there."""
+    available = precisions(parts)
+    return Precision.FP16 if Precision.FP16 in available else next(iter(available), None)
+
+
+def _can_be_quantized(model: Model, parts: Sequence[ModelSpec]) -> bool:
+    """Whether posezoo quantize has anything to do here; what is published as INT8 needs it no more."""
+    if model.decoder is None or Precision.FP16_INT8 in precisions(parts):
+        return False
+    return not any(part.quantized for part in parts)
+
+
+def _demo(model: Model) -> Iterator[str]:
+    yield "## Demo usage"
+    yield "On a camera, or on a picture and without a window; `posezoo demo --help` tells of more:"
+    start = f"posezoo demo -m {model.full_name}"
+    yield block("sh", [f"{start} -i 0", f"{start} -i {PHOTO} -no_show -o found.jpg"])
+
+
+def _trusting(command: str, parts: Sequence[ModelSpec]) -> str:
+    """The command as it has to be said where nothing pins a file."""
+    return command if _is_pinned(parts) else f"{command} --trust_on_first_use"
+
+
+def _is_pinned(parts: Sequence[ModelSpec]) -> bool:
+    return all(file.is_pinned for part in parts for file in part.files)
+
+
+def _python(model: ModelSpec | CompositeSpec, precision: Precision, is_pinned: bool) -> Sequence[str]:
+    wanted = f'"{model.full_name}", precision="{precision}"{"" if is_pinned else ", trust_on_first_use=True"}'
+    if model.decoder is None:
+        return (
+            "import posezoo",
+            "",
+            f"irs = posezoo.get({wanted})  # the path of each .xml by its model's name",
+        )
+    return (
+        "import cv2",
+        "import posezoo",
+        "",
+        f'model = posezoo.load({wanted}, device="CPU")',
+        f'for pose in model(cv2.imread("{PHOTO}")):',
+        f"    print(pose.score, {_TELLING.get(model.decoder.name, _KEYPOINTS)}",
+    )
+
+
+_KEYPOINTS = "pose.keypoints)  # x and y in pixels of the image, score"
+# What a pose of these decoders tells instead.
+_TELLING = {
+    "detection": "pose.box)  # left, top, right, bottom in pixels of the image",
+    "lifting_3d": "pose.camera)  # x to the right, y down, z away from the camera, in cm",
+}

@@ -1,0 +1,126 @@
+"""Inputs and outputs on a card: of the original, and of the converted model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from posezoo.card.figures import compact
+from posezoo.card.markdown import Markdown, block, code, escaped
+from posezoo.spec.model import Input, ModelSpec, Output
+
+LEGEND = {
+    "N": "batch",
+    "C": "channels",
+    "D": "depth",
+    "H": "height",
+    "W": "width",
+    "T": "time",
+    "?": "unnamed",
+}
+
+
+def ports(part: ModelSpec, level: str = "##") -> Iterator[str]:
+    """The sections Input and Output, each with the subsections Original Model and Converted Model.
+
+    Args:
+        part: the model whose they are.
+        level: of the sections: ``##``, deeper inside a composite's card.
+    """
+    if part.inputs:
+        yield f"{level} Input"
+        yield from [_original_inputs(part)] if part.is_ir else _both_inputs(part, level)
+    if part.outputs:
+        yield f"{level} Output"
+        yield from [_outputs(part.outputs)] if part.is_ir else _both_outputs(part, level)
+    letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
+    if known := [f"{code(letter)} {meaning}" for letter, meaning in LEGEND.items() if letter in letters]:
+        yield f"Layout: {', '.join(known)}."
+
+
+def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
+    yield f"{level}# Original Model"
+    yield _original_inputs(part)
+    yield f"{level}# Converted Model"
+    rows = [(*_shape(_as_in_the_ir(each)), _ir_color(each), _values(each)) for each in part.inputs]
+    yield compact(("Name", "Shape", "Layout", "Colour order", "Values"), rows)
+    for each in part.inputs:
+        if each.dynamic:
+            letters = " and ".join(map(code, each.dynamic))
+            yield f"With {code('--dynamic')}, {letters} of {code(each.name)} may be of any size."
+    if words := model_optimizer_words(part):
+        yield "In Model Optimizer's words:"
+        yield block("text", [" ".join(words)])
+
+
+def model_optimizer_words(part: ModelSpec) -> list[str]:
+    """What Model Optimizer was told to make such an IR, for those who know its arguments; in one order."""
+    named = [each for each in part.inputs if each.name]
+    means = ",".join(f"{each.name}[{_numbers(each.mean, ',')}]" for each in named if each.mean)
+    scales = ",".join(f"{each.name}[{_numbers(each.scale, ',')}]" for each in named if each.scale)
+    reverse = any(each.reverse_input_channels for each in part.inputs)
+    if not (means or scales or reverse):
+        return []
+    words = [f"--input={','.join(each.name for each in named)}"]
+    words += [f"--mean_values={means}"] if means else []
+    words += [f"--scale_values={scales}"] if scales else []
+    words += ["--reverse_input_channels"] if reverse else []
+    outputs = ",".join(each.name for each in part.outputs if each.name)
+    return [_one_word(word) for word in (*words, *([f"--output={outputs}"] if outputs else []))]
+
+
+def _one_word(text: str) -> str:
+    return "".join(each if each.isprintable() and not each.isspace() else "_" for each in text)
+
+
+def _both_outputs(part: ModelSpec, level: str) -> Iterator[str]:
+    yield f"{level}# Original Model"
+    if any(each.original for each in part.outputs):
+        yield _outputs([replace(each, note=each.original or each.note) for each in part.outputs])
+    else:
+        yield "The same as the converted model's."
+    yield f"{level}# Converted Model"
+    yield _outputs(part.outputs)
+
+
+def _outputs(found: Sequence[Output]) -> Markdown:
+    return compact(
+        ("Name", "Shape", "Layout", "Content"), [(*_shape(each), _content(each)) for each in found]
+    )
+
+
+def _original_inputs(part: ModelSpec) -> Markdown:
+    rows = [
+        (*_shape(each), each.color or "", _numbers(each.mean), _numbers(each.scale)) for each in part.inputs
+    ]
+    return compact(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
+
+
+def _as_in_the_ir(port: Input) -> Input:
+    return replace(port, shape=port.ir_shape, layout=port.ir_layout)
+
+
+def shape_of(port: Input | Output) -> str:
+    """Its sizes, as people write them: ``1, 3, any, 456``."""
+    return ", ".join("any" if size == -1 else str(size) for size in port.shape)
+
+
+def _shape(port: Input | Output) -> tuple[str, str, str]:
+    return code(port.name), shape_of(port), port.layout
+
+
+def _numbers(values: Sequence[float], between: str = ", ") -> str:
+    return between.join(f"{value:g}" for value in values)
+
+
+def _values(port: Input) -> str:
+    return "0 to 255: mean and scale are inside" if port.mean or port.scale else "as the original takes them"
+
+
+def _ir_color(port: Input) -> str:
+    # Open Model Zoo states the reversal alone, not what is reversed.
+    return port.ir_color or ("reversed" if port.reverse_input_channels else "")
+
+
+def _content(port: Output) -> str:
+    return escaped(": ".join(filter(None, (port.role.replace("_", " "), port.note))))
