@@ -33,17 +33,27 @@ def draw_pages(root: Path) -> dict[str, str]:
         SpecError: a file of the registry declares something that cannot be meant.
     """
     registry = Registry([root])
-    pages, rows, models = {}, [], []
+    pages: dict[str, str] = {}
+    rows, models = [], []
     for model, parts in _in_order(registry):
-        page = f"{model.subdirectory}/{NAME}"
-        pages[page] = draw_card(model, parts)
-        pages[f"{model.subdirectory}/{FACTS}"] = draw_facts(model, parts)
-        rows.append(_row(model, parts, page, root))
+        pages |= draw_model(model, parts)
+        rows.append(_row(model, parts, f"{model.subdirectory}/{NAME}", root))
         models.append(model)
-    pages |= {f"{PICTURES}/{name}.svg": draw_skeleton(SKELETONS[name]) for name in _skeletons(models)}
     tables = "".join(f"\n{paragraph}\n" for paragraph in gluoncv_tables(models, root))
     pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models\n\n{table(HEADERS, rows)}\n\n{LEGEND}\n{tables}"
     return pages
+
+
+def draw_model(model: Model, parts: Sequence[ModelSpec]) -> dict[str, str]:
+    """A model's own pages and the picture that they show: text by path below the registry's root."""
+    pages = {
+        f"{model.subdirectory}/{NAME}": draw_card(model, parts),
+        f"{model.subdirectory}/{FACTS}": draw_facts(model, parts),
+    }
+    skeleton = SKELETONS.get(model.skeleton)
+    if skeleton is None or not skeleton.keypoints:
+        return pages
+    return pages | {f"{PICTURES}/{skeleton.name}.svg": draw_skeleton(skeleton)}
 
 
 def _in_order(registry: Registry) -> Iterator[tuple[Model, Sequence[ModelSpec]]]:
@@ -56,11 +66,6 @@ def _in_order(registry: Registry) -> Iterator[tuple[Model, Sequence[ModelSpec]]]
         yield model, parts
         if isinstance(model, CompositeSpec):
             yield from ((part, (part,)) for part in parts)
-
-
-def _skeletons(models: Sequence[Model]) -> list[str]:
-    """The skeletons that some models have and that can be drawn."""
-    return sorted({model.skeleton for model in models if model.skeleton in SKELETONS})
 
 
 def _row(model: Model, parts: Sequence[ModelSpec], page: str, root: Path) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ VERBS = (
     "verify",
     "lock",
     "record",
+    "card",
     "doctor",
     "completion",
     "shims",

@@ -1,0 +1,142 @@
+"""posezoo card: the pages of models, printed, or drawn into a folder or a registry.
+
+With ``--format json`` a list of objects, what card.json holds of each model: see ``posezoo.card.facts``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import jobs, options
+from posezoo.cli.console import Console
+from posezoo.cli.listing import Listed, listed
+from posezoo.cli.text import harmless
+
+if TYPE_CHECKING:
+    from posezoo.registry import Registry
+
+EXAMPLES = """
+posezoo card blazepose-full
+posezoo card 'simple_pose_*' --format json
+posezoo card blazepose-full --output_dir pages
+posezoo card my-pose --models_dir my_zoo/models --in_place
+posezoo card --all --models_dir my_zoo/models --in_place --check
+"""
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = options.add_verb(verbs, "card", "draw the cards of models", EXAMPLES)
+    options.add_models(parser)
+    places = parser.add_mutually_exclusive_group()
+    places.add_argument(
+        "-o",
+        "--output_dir",
+        type=Path,
+        metavar="DIR",
+        help="write README.md, card.json and the skeleton's picture to DIR/<public|intel>/<name>; such a "
+        "card tells of the IR that lie there (default: print the card)",
+    )
+    places.add_argument(
+        "--in_place",
+        action="store_true",
+        help="write them beside the model.yml, for those who keep a registry; with --all index.md too",
+    )
+    parser.add_argument("--check", action="store_true", help="with --in_place: only say what is stale")
+    options.add_registry(parser)
+    options.add_output(parser)
+    parser.set_defaults(parser=parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print or draw; 1 where a file cannot be read, is stale (``--check``), or is somebody else's."""
+    from posezoo.registry import open_registry
+
+    if args.check and not args.in_place:
+        args.parser.error("--check goes with --in_place")
+    patterns = options.patterns_of(args)
+    registry = open_registry(options.settings_of(args).models_dir)
+    with Console(quiet=args.quiet) as console:
+        selection = jobs.select(registry, patterns, console)
+        rows = listed(selection)
+        done = True
+        if args.in_place:
+            done = _in_place(_pages(registry, rows, whole=args.all), console, check=args.check)
+        elif args.output_dir is not None:
+            _into(args.output_dir, rows, console)
+        else:
+            _print(rows, args.format)
+    return 0 if done and not selection.problems else 1
+
+
+def _print(rows: Sequence[Listed], style: str) -> None:
+    """Each card; of a composite that is asked for its own, which tells of its parts."""
+    from posezoo.card.card import draw_card
+    from posezoo.card.facts import card_facts
+
+    composites = {row.model.full_name for row in rows if row.model.full_name != row.composite}
+    tops = [row for row in rows if row.composite not in composites]
+    if style == "json":
+        print(json.dumps([card_facts(row.model, row.parts) for row in tops], indent=1))
+        return
+    for row in tops:
+        print("\n".join(map(harmless, draw_card(row.model, row.parts).splitlines())))
+
+
+def _into(folder: Path, rows: Sequence[Listed], console: Console) -> None:
+    from posezoo.card.card import write_card
+    from posezoo.layout import Layout
+
+    for row in rows:
+        console.say(f"{write_card(row.model, row.parts, Layout(folder, folder))}")
+
+
+def _pages(
+    registry: Registry, rows: Sequence[Listed], *, whole: bool
+) -> Iterator[tuple[Path, Mapping[str, str]]]:
+    """The pages of each root by their paths below it: of some models, or of all and their index."""
+    from posezoo.card.pages import draw_model, draw_pages
+    from posezoo.registry import root_of
+
+    if whole:
+        yield from ((root, draw_pages(root)) for root in registry.roots)
+    else:
+        yield from ((root_of(row.model), draw_model(row.model, row.parts)) for row in rows)
+
+
+def _in_place(found: Iterator[tuple[Path, Mapping[str, str]]], console: Console, *, check: bool) -> bool:
+    """Draw what is stale, or tell it; whether nothing was stale and nothing in the way."""
+    from posezoo.files import write_whole
+
+    good = True
+    for root, pages in found:
+        for path in _others(root, pages):
+            console.warn(f"{path}: somebody wrote this page, and posezoo did not: its model is left alone")
+            pages = {name: text for name, text in pages.items() if (root / name).parent != path.parent}
+            good = False
+        stale = {root / name: text.encode() for name, text in pages.items() if _is_stale(root / name, text)}
+        for path, content in stale.items():
+            if check:
+                console.warn(f"{path}: stale: posezoo card --in_place draws it")
+                good = False
+            else:
+                write_whole(path, content)
+                console.say(f"drew {path}")
+    return good
+
+
+def _others(root: Path, pages: Mapping[str, str]) -> list[Path]:
+    """The pages that are there and that posezoo did not draw."""
+    from posezoo.card.card import NOTE, is_drawn
+
+    paths = (root / name for name in pages if name.endswith(".md"))
+    return [path for path in paths if path.exists() and not is_drawn(path, NOTE)]
+
+
+def _is_stale(path: Path, text: str) -> bool:
+    return not path.is_file() or path.read_bytes() != text.encode()

@@ -1,0 +1,105 @@
+"""posezoo card: the page of a model, printed, written beside IR, or drawn where the model is declared."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.zoo import model_yml, write_composite, write_model
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    root = tmp_path / "models"
+    write_model(
+        root, "alone", model_yml(skeleton="coco-17", decoder={"name": "heatmap", "convention": "argmax"})
+    )
+    write_composite(root, "whole", ["part"])
+    write_model(root, "whole/part", model_yml())
+    return tmp_path
+
+
+def run(zoo, *args):
+    return posezoo("card", *args, "--models_dir", zoo / "models", cwd=zoo)
+
+
+def test_a_card_is_printed_and_touches_nothing(zoo):
+    ended = run(zoo, "alone")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.count("\n# alone\n") == 1
+    assert not (zoo / "models" / "public" / "alone" / "README.md").exists()
+
+
+def test_a_composite_is_one_page_and_each_of_several_models_its_own(zoo):
+    assert run(zoo, "whole").stdout.count("\n## Legal Information\n") == 1
+    assert [each["name"] for each in json.loads(run(zoo, "--all", "--format", "json").stdout)] == [
+        "alone",
+        "whole",
+    ]
+    assert [each["name"] for each in json.loads(run(zoo, "part", "--format", "json").stdout)] == ["part"]
+
+
+def test_cards_are_written_to_a_folder_with_their_facts_and_pictures(zoo):
+    assert run(zoo, "--all", "-o", "out").returncode == 0
+    written = sorted(str(path.relative_to(zoo / "out")) for path in (zoo / "out").rglob("*.*"))
+    assert written == [
+        "public/alone/README.md",
+        "public/alone/card.json",
+        "public/alone/coco-17.svg",
+        "public/whole/README.md",
+        "public/whole/card.json",
+        "public/whole/part/README.md",
+        "public/whole/part/card.json",
+    ]
+
+
+def test_whoever_keeps_a_registry_draws_in_place_and_is_told_what_is_stale(zoo):
+    assert run(zoo, "--all", "--in_place", "--check").returncode == 1
+    assert run(zoo, "--all", "--in_place").returncode == 0
+    assert (zoo / "models" / "index.md").is_file()
+    assert (zoo / "models" / "skeletons" / "coco-17.svg").is_file()
+    checked = run(zoo, "--all", "--in_place", "--check")
+    assert (checked.returncode, checked.stderr) == (0, "")
+    write_model(zoo / "models", "whole/part", model_yml(description="Another."))
+    checked = run(zoo, "part", "--in_place", "--check")
+    assert checked.returncode == 1
+    assert "part/README.md: stale: posezoo card --in_place draws it" in checked.stderr
+    assert run(zoo, "part", "--in_place").returncode == 0
+    assert run(zoo, "part", "--in_place", "--check").returncode == 0
+
+
+def test_a_page_that_somebody_wrote_stays_as_it_is(zoo):
+    folder = zoo / "models" / "public" / "alone"
+    (folder / "README.md").write_text("# Mine\n")
+    ended = run(zoo, "--all", "--in_place")
+    assert ended.returncode == 1
+    assert "alone/README.md: somebody wrote this page" in ended.stderr
+    assert (folder / "README.md").read_text() == "# Mine\n"
+    assert not (folder / "card.json").exists()
+    assert (zoo / "models" / "public" / "whole" / "card.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "told"),
+    [
+        (["nobody"], 1, "no model is called 'nobody'"),
+        (["alone", "--check"], 2, "--check goes with --in_place"),
+        (["alone", "--in_place", "-o", "out"], 2, "not allowed with"),
+        (["alone", "-o", "file"], 1, "file"),
+        ([], 2, "MODEL"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line(zoo, args, code, told):
+    (zoo / "file").write_text("")
+    ended = run(zoo, *args)
+    assert ended.returncode == code
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_open_model_zoo_s_models_have_cards_too(shared, tmp_path):
+    ended = posezoo("card", "--all", "--models_dir", shared / "data" / "omz-2021.4" / "models", cwd=tmp_path)
+    assert ended.returncode == 0
+    assert ended.stdout.count("\n## Specification\n") > 250
