@@ -151,6 +151,23 @@ def test_filters_narrow_what_is_named(names):
 
 
 @pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://raw.githubusercontent.com/owner/project/main/LICENSE", "owner/project"),
+        ("https://github.com/owner/project/blob/main/LICENSE", "owner/project"),
+        ("https://terms.invalid/a/long/way/to/the/terms.html", "terms.invalid"),
+    ],
+)
+def test_an_address_in_place_of_a_licence_is_shown_as_whose_it_is(tmp_path, capsys, address, shown):
+    write_model(tmp_path / "models", "net", declared("net.onnx", license=address))
+    command_line.main(["list", "--models_dir", str(tmp_path / "models")])
+    header, row = capsys.readouterr().out.splitlines()
+    assert row[header.index("LICENCE") : header.index("DESCRIPTION")].strip() == shown
+    command_line.main(["info", "net", "--models_dir", str(tmp_path / "models")])
+    assert address in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     ("filters", "known"),
     [
         (["--task", "flying"], "human_pose_estimation_3d"),

@@ -95,6 +95,17 @@ def _described(row: Listed) -> str:
     return f"[{note}] {row.model.description}" if note else row.model.description
 
 
+def _license(said: str) -> str:
+    """An identifier as it is; of an address, which Open Model Zoo gives instead, whose licence it is."""
+    if "://" not in said:
+        return said
+    host, *path = said.partition("://")[2].split("/")
+    return "/".join(path[:2]) if host in _CODE_HOSTS else host
+
+
+_CODE_HOSTS = ("github.com", "raw.githubusercontent.com")
+
+
 def _table(rows: Sequence[Listed]) -> list[str]:
     shown = {row.model.full_name for row in rows}
     cells = [HEADERS]
@@ -106,7 +117,7 @@ def _table(rows: Sequence[Listed]) -> list[str]:
                 row.model.task,
                 facts["framework"],
                 megabytes(facts["size_bytes"]),
-                facts["license"],
+                " ".join(map(_license, row.licenses)),
                 _described(row),
             )
         )
