@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
+from posezoo.cli.figures import add_figures, own_figures
 from posezoo.cli.text import aligned, fitted, terminal_width
 from posezoo.errors import PosezooError, require
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from posezoo.comparison import Comparison, Figures, Row
-    from posezoo.zoo import Zoo
+    from posezoo.comparison import Comparison, Row
 
 EXAMPLES = """
 posezoo compare human-pose-estimation-0001 'simple_pose_*'
@@ -52,26 +52,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         default=(Precision.FP16,),
         help="of the IR: a row for each that a model is to be had in (default: FP16)",
     )
-    parser.add_argument(
-        "--figures",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help="a .json file of posezoo benchmark --output, in place of what measured.yml says of its kind; "
-        "may be given several times",
-    )
-    parser.add_argument(
-        "--machine", default="", metavar="TEXT", help="speeds of machines with these words in their line"
-    )
-    parser.add_argument(
-        "--setting",
-        type=_setting,
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="speeds measured so, such as hint=LATENCY or batch=8 (default: the way most of them were)",
-    )
+    add_figures(parser)
     parser.add_argument(
         "--picture", type=Path, metavar="FILE", help="also draw it: a name that ends with .svg or .png"
     )
@@ -99,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console:
         if args.picture and args.picture.suffix == ".png":
             require("cv2", extra="run")
-        figures = _figures(args, zoo)
+        figures = own_figures(args, zoo.registry)
         selection = jobs.select(zoo.registry, patterns, console)
         found = compare(selection.models, args.precisions, zoo.layout, figures)
         if not found.rows:
@@ -114,22 +95,6 @@ def run(args: argparse.Namespace) -> int:
             console.say(f"drawn: {args.picture}")
     _PRINT[args.format](found)
     return 1 if selection.problems else 0
-
-
-def _figures(args: argparse.Namespace, zoo: Zoo) -> Figures:
-    from posezoo.comparison import Figures
-    from posezoo.measured import read_figures
-
-    own = []
-    for file in args.figures:
-        if not file.is_file():
-            raise PosezooError(f"{file}: no such file", hint="posezoo benchmark --output FILE writes one")
-        for name, found in read_figures(file):
-            try:
-                own.append((options.one_model(zoo.registry, name).full_name, found))
-            except PosezooError as error:
-                raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
-    return Figures(tuple(own), args.machine, dict(args.setting))
 
 
 def _draw(found: Comparison, path: Path) -> None:
@@ -232,10 +197,3 @@ def _count() -> int:
     from posezoo.comparison import COLUMNS
 
     return len(COLUMNS)
-
-
-def _setting(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals or not value:
-        raise argparse.ArgumentTypeError(f"expected a setting such as batch=8, got {text!r}")
-    return name, value
