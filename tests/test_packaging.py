@@ -59,6 +59,10 @@ def test_the_wheel_holds_every_module_model_and_licence_and_nothing_else(built, 
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
         wheel.extractall(tmp_path)
     modules = {f"posezoo/{name}" for name in files_of("src/posezoo") if name.endswith((".py", "py.typed"))}
+    parts = ("templates/", "assets/")
+    modules |= {
+        f"posezoo/gallery/{name}" for name in files_of("src/posezoo/gallery") if name.startswith(parts)
+    }
     models = {f"posezoo/models/{name}" for name in files_of("models") if not name.startswith(".")}
     licenses = {f"posezoo/licenses/{name}" for name in files_of("licenses")}
     assert names == modules | models | licenses

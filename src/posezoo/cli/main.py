@@ -31,6 +31,7 @@ VERBS = (
     "dataset",
     "benchmark",
     "compare",
+    "gallery",
     "verify",
     "lock",
     "record",

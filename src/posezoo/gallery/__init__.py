@@ -1,0 +1,1 @@
+"""A registry as a static site: an index with a chart, and a page for each model."""

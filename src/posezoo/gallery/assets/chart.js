@@ -1,0 +1,202 @@
+// The chart: a mark for each row that has both figures, the Pareto front, whiskers, a legend and a hover card.
+
+const SHAPES = 8;
+const COLORS_THERE = 8;
+const MOST_GROUPS = 14;
+const OTHERS = "others";
+
+/** The outline of a group's mark around 0, 0: as large as a circle of that radius, about. */
+function outline(shape, r) {
+  const polygon = (corners, turn, size) =>
+    Array.from({ length: corners }, (_, i) => {
+      const angle = turn + (2 * Math.PI * i) / corners;
+      return `${(size * Math.cos(angle)).toFixed(2)},${(size * Math.sin(angle)).toFixed(2)}`;
+    });
+  const closed = (points) => `M${points.join("L")}Z`;
+  const up = -Math.PI / 2;
+  switch (shape) {
+    case 0: return `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0Z`;
+    case 1: return closed(polygon(4, Math.PI / 4, r * 1.25));
+    case 2: return closed(polygon(3, up, r * 1.4));
+    case 3: return closed(polygon(4, up, r * 1.3));
+    case 4: return closed(polygon(3, -up, r * 1.4));
+    case 5: return closed(polygon(6, up, r * 1.12));
+    case 6: return closed(polygon(5, up, r * 1.18));
+    default: {
+      const [outer, inner] = [polygon(5, up, r * 1.5), polygon(5, up + Math.PI / 5, r * 0.72)];
+      return closed(outer.flatMap((point, i) => [point, inner[i]]));
+    }
+  }
+}
+
+/** The shape of a group: groups of one colour, which comes again after eight, differ in their shapes. */
+function shapeOf(number) {
+  return (number + Math.floor(number / COLORS_THERE)) % SHAPES;
+}
+
+/** The groups of the legend by name, each with its number: the largest of all models, then the others. */
+function groupsOf() {
+  const sizes = new Map();
+  for (const model of data.models) {
+    const group = model.facts[state.color] || "not said";
+    sizes.set(group, (sizes.get(group) || 0) + 1);
+  }
+  const names = [...sizes].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0], "en")).map(([name]) => name);
+  const kept = names.length > MOST_GROUPS ? [...names.slice(0, MOST_GROUPS - 1), OTHERS] : names;
+  return new Map(kept.map((name, number) => [name, number]));
+}
+
+/** The rows that have both figures, as points of the chart. */
+function pointsOf(rows, groups, width) {
+  const bubbles = rows.map((row) => (axes[state.bubble] ? shown(row, state.bubble) || 0 : 0));
+  const largest = Math.max(...bubbles, 0);
+  const room = Math.min(1, 0.35 + width / 1100);
+  return rows
+    .map((row, i) => {
+      const name = row.model.facts[state.color] || "not said";
+      const group = groups.has(name) ? name : OTHERS;
+      const r = room * (largest ? 4.5 + 11 * Math.sqrt(bubbles[i] / largest) : 6);
+      return { row, group, r, x: shown(row, state.x), y: shown(row, state.y) };
+    })
+    .filter((point) => point.x !== undefined && point.y !== undefined)
+    .filter((point) => !(isLog("x") && point.x <= 0) && !(isLog("y") && point.y <= 0));
+}
+
+let current = ""; // the key of the mark that the keyboard stands on
+
+function drawChart(rows) {
+  const box = document.getElementById("chart");
+  const width = Math.max(300, box.clientWidth || 800);
+  const groups = groupsOf();
+  const all = pointsOf(rows, groups, width);
+  drawLegend(groups, all);
+  const points = all.filter((point) => !state.hide.includes(point.group));
+  const hadFocus = box.contains(document.activeElement);
+  hideCard();
+  const height = Math.round(Math.min(Math.max(width * 0.58, 320), 560));
+  document.getElementById("chart-none").hidden = points.length > 0;
+  document.getElementById("chart-count").textContent =
+    `${points.length} of ${rows.length} ${rows.length === 1 ? "model" : "models"} shown` +
+    (all.length < rows.length ? `; ${rows.length - all.length} without both figures are in the table alone` : "");
+  if (!points.length) return box.replaceChildren();
+  const area = { left: 46, right: width - 14, top: 26, bottom: height - 42 };
+  const ys = points.flatMap((point) => [point.y, publishedBeside(point.row, state.y) ?? point.y]);
+  const xs = points.flatMap((point) => [point.x, publishedBeside(point.row, state.x) ?? point.x]);
+  const x = scaleOf(xs, isLog("x"), area.left + 14, area.right - 14);
+  const y = scaleOf(ys, isLog("y"), area.bottom - 10, area.top + 10);
+  for (const point of points) Object.assign(point, { px: x.place(point.x), py: y.place(point.y) });
+  const front = paretoFront(points, state.x, state.y);
+  const ordered = [...points].sort((a, b) => a.px - b.px || a.py - b.py);
+  if (!ordered.some((point) => point.row.key === current)) current = ordered[0].row.key;
+  const drawn = svg(
+    "svg",
+    { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-labelledby": "chart-title", "aria-describedby": "chart-keys" },
+    ...gridOf(x, y, area, width),
+    state.front === "on" ? frontOf(front, area) : undefined,
+    // Large bubbles lie below small ones, so that none hides another.
+    ...[...points].sort((a, b) => b.r - a.r).map((point) => markOf(point, groups, ordered, x, y)),
+    ...(state.front === "on" ? namesOf(front, points, area) : []),
+  );
+  box.replaceChildren(drawn);
+  if (hadFocus) focusMark(current);
+}
+
+function gridOf(x, y, area, width) {
+  const label = (key) => `${axes[key].title}, ${axes[key].unit}`;
+  const better = (key) => (axes[key].more ? "more is better" : "less is better");
+  const crowded = x.ticks.length > (area.right - area.left) / 44;
+  return [
+    ...y.ticks.flatMap((tick) => [
+      svg("line", { class: "grid", x1: area.left, x2: area.right, y1: y.place(tick), y2: y.place(tick) }),
+      svg("text", { class: "tick", x: area.left - 8, y: y.place(tick) + 4, "text-anchor": "end" }, tickInWords(tick)),
+    ]),
+    ...x.ticks.flatMap((tick, i) => [
+      svg("line", { class: "grid", x1: x.place(tick), x2: x.place(tick), y1: area.top, y2: area.bottom }),
+      crowded && i % 2 ? undefined
+        : svg("text", { class: "tick", x: x.place(tick), y: area.bottom + 17, "text-anchor": "middle" }, tickInWords(tick)),
+    ]),
+    svg("line", { class: "axis", x1: area.left, x2: area.right, y1: area.bottom, y2: area.bottom }),
+    svg("line", { class: "axis", x1: area.left, x2: area.left, y1: area.top, y2: area.bottom }),
+    svg("text", { class: "label", x: area.left - 38, y: 14 }, `${label(state.y)}  ${axes[state.y].more ? "↑" : "↓"} ${better(state.y)}`),
+    svg("text", { class: "label", x: width - 14, y: area.bottom + 36, "text-anchor": "end" },
+      `${label(state.x)}  ${axes[state.x].more ? "→" : "←"} ${better(state.x)}`),
+  ].filter(Boolean);
+}
+
+function tickInWords(tick) {
+  return tick >= 10000 ? `${tick / 1000}k` : String(tick);
+}
+
+/** Steps through the front: what nobody offers lies beyond them. */
+function frontOf(front, area) {
+  const steps = front.slice(1).map((point) => `H${point.px}V${point.py}`).join("");
+  const [first, last] = [front[0], front[front.length - 1]];
+  const down = axes[state.y].more ? area.bottom : area.top;
+  const aside = axes[state.x].more ? area.left : area.right;
+  return svg("path", { class: "front", d: `M${first.px},${down}V${first.py}${steps}H${aside}` },
+    svg("title", {}, `Pareto front of ${front.length} models, ${first.row.model.name} to ${last.row.model.name}`));
+}
+
+function markOf(point, groups, ordered, x, y) {
+  const { row } = point;
+  const number = groups.get(point.group);
+  const isSaid = row.figures[state.x][1] === "d" || row.figures[state.y][1] === "d";
+  const label = `${row.key}: ${phrase(row, state.y)}; ${phrase(row, state.x)}; ${point.group}`;
+  const [saidX, saidY] = [publishedBeside(row, state.x), publishedBeside(row, state.y)];
+  return svg(
+    "a",
+    {
+      class: `mark c${number % COLORS_THERE}${isSaid ? " said" : ""}${state.compare.includes(row.model.name) ? " chosen" : ""}`,
+      href: row.model.page,
+      tabindex: row.key === current ? "0" : "-1",
+      "data-key": row.key,
+      "aria-label": label,
+      onpointerenter: () => showCard(point),
+      onpointerleave: () => hideCard(),
+      onfocus: () => showCard(point),
+      onblur: () => hideCard(),
+      onkeydown: (event) => walk(event, point, ordered),
+    },
+    saidY !== undefined ? whisker(point.px, point.py, point.px, y.place(saidY)) : undefined,
+    saidX !== undefined ? whisker(point.px, point.py, x.place(saidX), point.py) : undefined,
+    svg("path", { class: "shape", transform: `translate(${point.px.toFixed(1)},${point.py.toFixed(1)})`, d: outline(shapeOf(number), point.r) }),
+  );
+}
+
+/** From the measured accuracy to the published one, which ends in a bar. */
+function whisker(x, y, toX, toY) {
+  const bar = x === toX ? `M${x - 4},${toY}h8` : `M${toX},${y - 4}v8`;
+  return svg("path", { class: "whisker", d: `M${x},${y}L${toX},${toY}${bar}` });
+}
+
+/** The names of models on the front, where there is room for them. */
+function namesOf(front, points, area) {
+  const around = (x1, y1, x2, y2, r) => ({ left: Math.min(x1, x2) - r, right: Math.max(x1, x2) + r, top: Math.min(y1, y2) - r, bottom: Math.max(y1, y2) + r });
+  const taken = points.map(({ px, py, r }) => around(px, py, px, py, r));
+  front.forEach((point, i) => {
+    const next = front[i + 1];
+    taken.push(around(point.px, point.py, next ? next.px : axes[state.x].more ? area.left : area.right, point.py, 1));
+    if (next) taken.push(around(next.px, point.py, next.px, next.py, 1));
+  });
+  const named = [];
+  for (const point of front) {
+    const name = point.row.model.name.length > 26 ? `${point.row.model.name.slice(0, 25)}…` : point.row.model.name;
+    const length = name.length * 6.1;
+    const place = [
+      { x: point.px + point.r + 5, y: point.py + 4 },
+      { x: point.px - length / 2, y: point.py - point.r - 6 },
+      { x: point.px - point.r - 5 - length, y: point.py + 4 },
+      { x: point.px - length / 2, y: point.py + point.r + 14 },
+      { x: point.px - length, y: point.py - point.r - 6 },
+      { x: point.px + 4, y: point.py + point.r + 14 },
+    ].find((each) => {
+      const box = { left: each.x, right: each.x + length, top: each.y - 10, bottom: each.y + 3 };
+      const inside = box.left > area.left && box.right < area.right && box.top > area.top - 4 && box.bottom < area.bottom;
+      return inside && !taken.some((other) => box.left < other.right && box.right > other.left && box.top < other.bottom && box.bottom > other.top);
+    });
+    if (!place) continue;
+    taken.push({ left: place.x, right: place.x + length, top: place.y - 10, bottom: place.y + 3 });
+    named.push(svg("text", { class: "name", x: place.x, y: place.y, "aria-hidden": "true" }, name));
+  }
+  return named;
+}

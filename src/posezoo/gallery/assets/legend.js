@@ -1,0 +1,84 @@
+// Beside the chart: the legend, whose entries hide groups, the hover card, and the keys that walk through marks.
+
+function drawLegend(groups, points) {
+  const there = new Set(points.map((point) => point.group));
+  const focused = document.activeElement && document.activeElement.dataset.group;
+  const entries = [...groups].filter(([name]) => there.has(name)).map(([name, number]) => {
+    const hidden = state.hide.includes(name);
+    return make(
+      "button",
+      {
+        type: "button",
+        class: `entry c${number % COLORS_THERE}`,
+        "aria-pressed": String(!hidden),
+        title: hidden ? "show again" : "hide in the chart; with Shift: show it alone",
+        "data-group": name,
+        onclick: (event) => {
+          if (!event.shiftKey) return change({ hide: toggled(state.hide, name) });
+          const others = [...there].filter((each) => each !== name);
+          const isAlone = others.every((each) => state.hide.includes(each)) && !hidden;
+          change({ hide: isAlone ? [] : others });
+        },
+      },
+      svg("svg", { width: 18, height: 18, viewBox: "-9 -9 18 18", "aria-hidden": "true" },
+        svg("path", { class: "shape", d: outline(shapeOf(number), 6) })),
+      make("span", {}, name),
+    );
+  });
+  const legend = document.getElementById("legend");
+  legend.replaceChildren(...entries);
+  if (focused) [...legend.children].find((each) => each.dataset.group === focused)?.focus();
+}
+
+/** Walk from mark to mark, left to right, by the arrow keys; c takes a model into the comparison. */
+function walk(event, point, ordered) {
+  const at = ordered.indexOf(point);
+  const steps = { ArrowRight: at + 1, ArrowUp: at + 1, ArrowLeft: at - 1, ArrowDown: at - 1, Home: 0, End: ordered.length - 1 };
+  if (event.key in steps) {
+    event.preventDefault();
+    current = ordered[Math.min(Math.max(steps[event.key], 0), ordered.length - 1)].row.key;
+    focusMark(current);
+  } else if (event.key === "c") {
+    event.preventDefault();
+    choose(point.row.model.name);
+  } else if (event.key === "Escape") {
+    hideCard();
+  }
+}
+
+function focusMark(key) {
+  for (const mark of document.querySelectorAll("#chart .mark")) {
+    const isIt = mark.dataset.key === key;
+    mark.setAttribute("tabindex", isIt ? "0" : "-1");
+    if (isIt) mark.focus();
+  }
+}
+
+/** What is known of a mark's model, beside it; screen readers have the mark's label. */
+function showCard(point) {
+  const card = document.getElementById("card");
+  const { row } = point;
+  const lines = Object.keys(axes).filter((key) => row.figures[key]).map((key) => {
+    const said = publishedBeside(row, key);
+    const origin = ORIGINS[row.figures[key][1]] + (said === undefined ? "" : `; published ${inWords(said, key)}`);
+    return make("tr", { class: key === state.x || key === state.y ? "axis" : "" },
+      make("th", {}, axes[key].title), make("td", {}, `${inWords(shown(row, key), key)} ${axes[key].unit}`), make("td", {}, make("small", {}, origin)));
+  });
+  const facts = [row.precision, (row.model.facts.input || "").replace("x", " × "), row.model.facts.framework, row.model.facts.license];
+  card.replaceChildren(
+    make("strong", {}, row.model.name),
+    make("p", {}, facts.filter(Boolean).join(" · ")),
+    make("table", {}, make("tbody", {}, ...lines)),
+    make("p", { class: "keys" }, "Click or Enter: its page · c: compare"),
+  );
+  card.hidden = false;
+  const box = document.getElementById("chart");
+  const beside = point.px + point.r + 12;
+  const left = beside + card.offsetWidth > box.clientWidth ? point.px - point.r - 12 - card.offsetWidth : beside;
+  card.style.left = `${Math.max(0, Math.min(left, box.clientWidth - card.offsetWidth))}px`;
+  card.style.top = `${Math.max(0, Math.min(point.py - 30, box.clientHeight - card.offsetHeight + 40))}px`;
+}
+
+function hideCard() {
+  document.getElementById("card").hidden = true;
+}

@@ -1,0 +1,68 @@
+// Everything is drawn anew from the state, whatever changed it.
+
+let drawnBefore = "";
+
+function draw() {
+  drawFilters();
+  const rows = rowsOf(passing(), state.precision).filter(withinRanges);
+  drawControls();
+  drawChart(rows);
+  drawTable(rows);
+  drawTray();
+  drawCompare();
+  const count = `${rows.length} of ${rowsOf(data.models, state.precision).length}`;
+  document.getElementById("count").textContent = `${count} ${state.precision.length ? "model IRs" : "models"}`;
+  if (drawnBefore && drawnBefore !== count) tell(`${count} models`);
+  drawnBefore = count;
+}
+
+function drawControls() {
+  for (const end of ["x", "y"]) {
+    document.getElementById(end).value = state[end];
+    document.getElementById(`${end}-log`).checked = isLog(end);
+  }
+  document.getElementById("bubble").value = axes[state.bubble] ? state.bubble : "none";
+  document.getElementById("color").value = state.color;
+  document.getElementById("front").checked = state.front === "on";
+  document.getElementById("chart-title").textContent = `${axes[state.y].title} versus ${axes[state.x].title.toLowerCase()}`;
+  document.getElementById("ways").hidden = ![state.x, state.y].some((key) => counts[key] && ["AP", "throughput_fps", "latency_p50_ms"].includes(key)) || !data.ways;
+}
+
+function listenToControls() {
+  const options = known.filter((key) => counts[key]);
+  for (const end of ["x", "y", "bubble"]) {
+    const box = document.getElementById(end);
+    if (end === "bubble") box.append(make("option", { value: "none" }, "all alike"));
+    box.append(...options.filter((key) => end !== "bubble" || !axes[key].accuracy).map((key) => make("option", { value: key }, `${axes[key].title} (${axes[key].unit})`)));
+    box.addEventListener("change", () => change({ [end]: box.value, scale: end === "bubble" ? state.scale : state.scale.replace(end, "") }));
+  }
+  for (const end of ["x", "y"]) {
+    document.getElementById(`${end}-log`).addEventListener("change", () => {
+      const turned = new Set(state.scale);
+      if (!turned.delete(end)) turned.add(end);
+      change({ scale: [...turned].sort().join("") });
+    });
+  }
+  const color = document.getElementById("color");
+  color.append(...Object.entries(COLORS).map(([value, title]) => make("option", { value }, title)));
+  color.addEventListener("change", () => change({ color: color.value, hide: [] }));
+  document.getElementById("front").addEventListener("change", (event) => change({ front: event.target.checked ? "on" : "off" }));
+}
+
+function begin() {
+  listenToFilters();
+  listenToControls();
+  listenToCompare();
+  // On a narrow screen the models come first, and the filters when they are asked for.
+  if (matchMedia("(max-width: 900px)").matches) document.getElementById("more").open = false;
+  addEventListener("popstate", () => { state = read(); draw(); });
+  let width = 0;
+  new ResizeObserver(([entry]) => {
+    // A chart that is drawn anew changes its box's height: only another width is news.
+    if (Math.round(entry.contentRect.width) === width) return;
+    width = Math.round(entry.contentRect.width);
+    if (data.models.length) draw();
+  }).observe(document.getElementById("chart"));
+}
+
+if (data.models.length) begin();

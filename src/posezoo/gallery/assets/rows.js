@@ -1,0 +1,85 @@
+// Models as the registry has them become rows: one for each model in each precision that is looked at.
+
+const ORIGINS = { m: "measured", g: "measured on generated weights", d: "as published" };
+const PREFERRED = ["FP16", "FP32", "FP16-INT8", "FP32-INT8"];
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const axes = Object.assign(Object.create(null), data.axes);
+for (const model of data.models) {
+  model.text = [model.name, model.description, ...Object.values(model.facts), ...model.precisions].join(" ").toLowerCase();
+}
+const byName = new Map(data.models.map((model) => [model.name, model]));
+
+/** The rows of all models: of those in the precisions that are asked for, else of each in its usual one. */
+function rowsOf(models, precisions) {
+  return models.flatMap((model) => {
+    const there = Object.keys(model.figures);
+    if (precisions.length) {
+      return precisions.filter((each) => model.precisions.includes(each)).map((each) => rowOf(model, each));
+    }
+    return [rowOf(model, PREFERRED.find((each) => there.includes(each)) || "")];
+  });
+}
+
+function rowOf(model, precision) {
+  return {
+    model,
+    precision,
+    key: precision ? `${model.name} ${precision}` : model.name,
+    figures: { ...floating(model, precision), ...model.figures[precision] },
+  };
+}
+
+/** What is published is said of the weights in floating point, of no quantized IR. */
+function floating(model, precision) {
+  const said = { ...model.published };
+  if (precision.includes("INT8")) {
+    for (const key of Object.keys(said)) if (axes[key].accuracy) delete said[key];
+  }
+  return said;
+}
+
+/** The number of a row's figure as people see it, in its axis's unit; undefined where nobody knows it. */
+function shown(row, key) {
+  const figure = row.figures[key];
+  return figure && figure[0] * axes[key].factor;
+}
+
+/** A shown number with as many digits as tell something. */
+function inWords(number, key) {
+  if (number === undefined) return "";
+  const axis = axes[key];
+  if (axis.accuracy) return number.toFixed(1);
+  if (number >= 1000) return Math.round(number).toLocaleString("en");
+  return String(Number(number.toPrecision(number < 1 ? 2 : 3)));
+}
+
+/** A figure in one phrase: number, unit, origin. */
+function phrase(row, key) {
+  const figure = row.figures[key];
+  return `${axes[key].title} ${inWords(shown(row, key), key)} ${axes[key].unit}, ${ORIGINS[figure[1]]}`;
+}
+
+/** Whether one number of an axis is better than another. */
+function isBetter(one, other, key) {
+  return axes[key].more ? one > other : one < other;
+}
+
+/** The published accuracy beside a measured one, as a shown number; undefined where either is not known. */
+function publishedBeside(row, key) {
+  const measured = row.figures[key];
+  const said = row.model.published[key];
+  return axes[key].accuracy && measured && said && measured[1] !== "d" ? said[0] * axes[key].factor : undefined;
+}
+
+/** Those points {x, y} that no other is better than in one figure and at least as good in the other. */
+function paretoFront(points, xKey, yKey) {
+  const sorted = [...points].sort(
+    (a, b) => (a.x === b.x ? (isBetter(a.y, b.y, yKey) ? -1 : 1) : isBetter(a.x, b.x, xKey) ? -1 : 1),
+  );
+  const front = [];
+  for (const point of sorted) {
+    if (!front.length || isBetter(point.y, front[front.length - 1].y, yKey)) front.push(point);
+  }
+  return front;
+}

@@ -1,0 +1,87 @@
+// What is looked at, and its twin in the address, so that a link shows the same again.
+
+const FACETS = [
+  ["task", "Task"],
+  ["family", "Family"],
+  ["approach", "Sees people"],
+  ["precision", "Precision"],
+  ["framework", "Framework"],
+  ["license", "Licence"],
+  ["input", "Input, height x width"],
+  ["collection", "Collection"],
+];
+const RANGES = ["accuracy", "gflops"];
+const COLORS = { family: "family", task: "task", framework: "framework", approach: "how people are seen" };
+const MOST_COMPARED = 4;
+
+const known = Object.keys(axes);
+const countOf = (key) => rowsOf(data.models, []).filter((row) => shown(row, key) !== undefined).length;
+const counts = Object.fromEntries(known.map((key) => [key, countOf(key)]));
+const most = (keys) => keys.reduce((best, key) => (counts[key] > (counts[best] || 0) ? key : best), keys[0] || "");
+
+const DEFAULTS = {
+  q: "",
+  x: counts.throughput_fps > 1 ? "throughput_fps" : counts.gflops ? "gflops" : most(known.filter((key) => !axes[key].accuracy)),
+  y: counts.AP ? "AP" : most(known.filter((key) => axes[key].accuracy)) || most(known),
+  scale: "",
+  bubble: counts.mparams ? "mparams" : "",
+  color: data.families > 14 ? "task" : "family",
+  front: "on",
+  sort: "",
+  view: "",
+};
+const LISTS = [...FACETS.map(([key]) => key), "hide", "compare"];
+
+let state = read();
+
+/** The state that the address tells; whatever it says wrongly is as if it were not said. */
+function read() {
+  const said = new URLSearchParams(location.hash.slice(1));
+  const found = { ...DEFAULTS };
+  for (const key of Object.keys(DEFAULTS)) if (said.has(key)) found[key] = said.get(key);
+  for (const key of LISTS) found[key] = [...new Set(said.getAll(key))];
+  for (const key of RANGES) {
+    for (const end of ["min", "max"]) {
+      const number = parseFloat(said.get(`${key}_${end}`));
+      found[`${key}_${end}`] = Number.isFinite(number) ? number : undefined;
+    }
+  }
+  for (const key of ["x", "y"]) if (!axes[found[key]]) found[key] = DEFAULTS[key];
+  if (found.bubble !== "none" && !axes[found.bubble]) found.bubble = DEFAULTS.bubble;
+  if (!Object.hasOwn(COLORS, found.color)) found.color = DEFAULTS.color;
+  if (!axes[found.sort.replace(/^-/, "")] && !["name", "-name", "task", "-task"].includes(found.sort)) found.sort = "";
+  found.compare = found.compare.filter((name) => byName.has(name)).slice(0, MOST_COMPARED);
+  found.precision = found.precision.filter((each) => PREFERRED.includes(each));
+  return found;
+}
+
+/** The address of a state: only what differs from the beginning. */
+function address(of) {
+  const said = new URLSearchParams();
+  for (const [key, value] of Object.entries(of)) {
+    if (Array.isArray(value)) value.forEach((each) => said.append(key, each));
+    else if (value !== undefined && value !== DEFAULTS[key]) said.set(key, value);
+  }
+  return said.toString();
+}
+
+/** Change the state, its address, and what is drawn; ``step`` leaves a step to go back to. */
+function change(changes, { step = false } = {}) {
+  state = { ...state, ...changes };
+  const hash = `#${address(state)}`;
+  if (hash !== (location.hash || "#")) {
+    if (step) history.pushState(null, "", hash);
+    else history.replaceState(null, "", hash);
+  }
+  draw();
+}
+
+/** A list with a value more, or without it. */
+function toggled(list, value) {
+  return list.includes(value) ? list.filter((each) => each !== value) : [...list, value];
+}
+
+/** Whether an axis is drawn logarithmically: as suits its figure, unless the other was asked for. */
+function isLog(end) {
+  return axes[state[end]].log !== state.scale.includes(end);
+}

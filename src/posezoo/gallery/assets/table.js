@@ -1,0 +1,83 @@
+// The table of all rows that pass, sorted by any column.
+
+const WORD_COLUMNS = [["name", "Model"], ["task", "Task"]];
+
+/** The figures of the table: one accuracy, and whatever else is known of any model. */
+function figureColumns() {
+  const others = known.filter((key) => !axes[key].accuracy);
+  return axes[accuracyKey()] ? [accuracyKey(), ...others] : others;
+}
+
+function drawTable(rows) {
+  const columns = figureColumns();
+  const key = sortKey();
+  const sorted = [...rows].sort(inSortOrder(key.replace(/^-/, ""), key.startsWith("-") ? -1 : 1));
+  const { sort: focused, name: picked } = document.activeElement ? document.activeElement.dataset : {};
+  document.getElementById("head").replaceChildren(
+    make("th", { scope: "col", class: "pick" }, make("span", { class: "unseen" }, "Compare")),
+    ...WORD_COLUMNS.map(([name, title]) => heading(name, title, "", key)),
+    ...columns.map((name) => heading(name, axes[name].title, axes[name].unit, key)),
+    make("th", { scope: "col" }, "Input"),
+    make("th", { scope: "col" }, "Licence"),
+  );
+  document.getElementById("rows").replaceChildren(...sorted.map((row) => lineOf(row, columns)));
+  document.getElementById("none").hidden = rows.length > 0;
+  if (picked) document.querySelector(`#rows [data-name="${CSS.escape(picked)}"]`)?.focus();
+  if (focused) document.querySelector(`#head [data-sort="${CSS.escape(focused)}"]`)?.focus();
+}
+
+/** What is sorted by: what was asked for, else the accuracy that most is known of, best first. */
+function sortKey() {
+  return state.sort || (axes[accuracyKey()] ? `-${accuracyKey()}` : "name");
+}
+
+function heading(name, title, unit, key) {
+  const way = key === name ? "ascending" : key === `-${name}` ? "descending" : undefined;
+  // Of figures the best come first at the first click, of words those from A.
+  const first = axes[name] && axes[name].more ? `-${name}` : name;
+  const second = first === name ? `-${name}` : name;
+  return make(
+    "th",
+    { scope: "col", "aria-sort": way, class: axes[name] ? "number" : name },
+    make("button", { type: "button", "data-sort": name, onclick: () => change({ sort: key === first ? second : first }) },
+      title, unit ? make("small", {}, unit) : "", make("i", { "aria-hidden": "true" }, way ? (way === "ascending" ? "▲" : "▼") : "")),
+  );
+}
+
+function inSortOrder(name, way) {
+  const value = name === "name" ? (row) => row.key : name === "task" ? (row) => row.model.facts.task : (row) => shown(row, name);
+  return (a, b) => {
+    const [one, other] = [value(a), value(b)];
+    if (one === other) return a.key.localeCompare(b.key, "en");
+    // What nobody knows stands below, whichever way is sorted.
+    if (one === undefined || other === undefined) return one === undefined ? 1 : -1;
+    return way * (typeof one === "string" ? one.localeCompare(other, "en") : one - other);
+  };
+}
+
+function lineOf(row, columns) {
+  const { model } = row;
+  const chosen = state.compare.includes(model.name);
+  return make(
+    "tr",
+    { class: chosen ? "chosen" : "" },
+    make("td", { class: "pick" }, make("input", {
+      type: "checkbox", checked: chosen, "aria-label": `compare ${model.name}`, "data-name": model.name,
+      onchange: () => choose(model.name),
+    })),
+    make("th", { scope: "row" }, make("a", { href: model.page, title: model.description }, model.name),
+      row.precision && state.precision.length ? make("small", {}, row.precision) : ""),
+    make("td", { class: "task" }, model.facts.task),
+    ...columns.map((key) => numberCell(row, key)),
+    make("td", { class: "number" }, (model.facts.input || "").replace("x", " × ")),
+    make("td", { class: "license", title: model.facts.license }, model.facts.license),
+  );
+}
+
+function numberCell(row, key) {
+  const figure = row.figures[key];
+  if (!figure) return make("td", { class: "number" });
+  const title = [ORIGINS[figure[1]], figure[2]].filter(Boolean).join(": ");
+  return make("td", { class: `number o${figure[1]}`, title }, inWords(shown(row, key), key),
+    figure[1] === "m" ? "" : make("sup", { "aria-label": ORIGINS[figure[1]] }, figure[1] === "d" ? "p" : "g"));
+}

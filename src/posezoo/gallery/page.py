@@ -1,0 +1,159 @@
+"""A model's page: everything that its card tells, as HTML without a script."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from posezoo.comparison import Origin, Value
+from posezoo.gallery.rows import Axis, Entry, Rows
+from posezoo.gallery.skeleton import points_of
+from posezoo.gallery.templates import draw
+from posezoo.spec.model import CompositeSpec
+
+#: What the line of published figures is called.
+PUBLISHED = "as published"
+
+_MARKS = {Origin.MEASURED: "", Origin.GENERATED: " g", Origin.DECLARED: " p"}
+_NOTES = {Origin.GENERATED: "g: measured on generated weights", Origin.DECLARED: "p: as published"}
+
+
+def draw_page(entry: Entry, rows: Rows, pages: Collection[str]) -> bytes:
+    """A model's page as HTML.
+
+    Args:
+        entry: whose page it is.
+        rows: all entries, whose axes and ways of measuring the page tells.
+        pages: the names of all models that have a page.
+
+    Raises:
+        MissingPackageError: Jinja2 is not installed.
+    """
+    known = entry.known
+    return draw(
+        "model.html",
+        ["base", "model"],
+        title=entry.name,
+        entry=entry,
+        known=known,
+        tags=[tag for tag in (*entry.facts.values(), *(each.value for each in entry.precisions)) if tag],
+        parts=_parts(entry, pages),
+        figures=_figures(entry, rows),
+        accuracy=[_accuracy_row(each) for each in known["accuracy"]],
+        card_rows=[(each.label, each.column, f"{each.value:g} {each.unit}") for each in entry.from_card],
+        ports=[_ports(known, name) for name in _models_of(known)],
+        skeleton=_skeleton(known["skeleton"]),
+        commands=_commands(entry),
+        files=[_file_row(each) for each in known["files"]],
+    )
+
+
+def _parts(entry: Entry, pages: Collection[str]) -> list[dict[str, str]]:
+    if not isinstance(entry.model, CompositeSpec):
+        return []
+    return [
+        {
+            "name": part.name,
+            "page": f"{part.name}.html" if part.name in pages else "",
+            "description": part.description,
+        }
+        for part in entry.parts
+    ]
+
+
+def _figures(entry: Entry, rows: Rows) -> dict[str, Any]:
+    """A line for what is published and one for each precision, with the columns that anything is known of."""
+    lines: dict[str, Mapping[str, Value]] = {PUBLISHED: entry.published} if entry.published else {}
+    for precision, figures in entry.figures.items():
+        own = {key: value for key, value in figures.items() if value != entry.published.get(key)}
+        lines |= {precision.value: own} if own else {}
+    keys = [key for key in rows.axes if any(key in values for values in lines.values())]
+    there = {value.origin for values in lines.values() for value in values.values()}
+    notes = [_NOTES[origin] for origin in _NOTES if origin in there]
+    if "throughput_fps" in keys:
+        notes.append(f"speed: {rows.speed_way}")
+    if any("AP" in values for name, values in lines.items() if name != PUBLISHED) and rows.accuracy_way:
+        notes.append(f"AP measured with: {rows.accuracy_way}")
+    return {
+        "headers": ["", *(f"{rows.axes[key].title}, {rows.axes[key].unit}" for key in keys)],
+        "rows": [
+            (name, *(_number(values.get(key), rows.axes[key]) for key in keys))
+            for name, values in lines.items()
+        ],
+        "note": "; ".join(notes),
+    }
+
+
+def _number(value: Value | None, axis: Axis) -> str:
+    digits = 5 if axis.factor >= 1 else 3
+    return "" if value is None else f"{value.number * axis.factor:.{digits}g}{_MARKS[value.origin]}"
+
+
+def _accuracy_row(each: Mapping[str, Any]) -> tuple[str, ...]:
+    value = f"{each['value']:g} mm" if each["unit"] == "mm" else _percent(each["value"])
+    return each["metric"], value, _percent(each["ap50"]), _percent(each["ap75"]), each["dataset"], each["how"]
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.4g} %"
+
+
+def _models_of(known: Mapping[str, Any]) -> list[str]:
+    """The full names of those that have inputs or outputs, in the order they run in."""
+    return list(dict.fromkeys(each["model"] for each in (*known["inputs"], *known["outputs"])))
+
+
+def _ports(known: Mapping[str, Any], name: str) -> dict[str, Any]:
+    inputs = [each for each in known["inputs"] if each["model"] == name]
+    outputs = [each for each in known["outputs"] if each["model"] == name]
+    return {
+        "name": name,
+        "inputs": [row for each in inputs for row in _input_rows(each)],
+        "outputs": [(each["name"], *_shape(each["original"]), _content(each)) for each in outputs],
+    }
+
+
+def _input_rows(each: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Of the original and of the converted model; in one line where these are the same."""
+    original, converted = each["original"], each["converted"]
+    of = ("original", "converted") if original != converted else ("both",)
+    for whose, port in zip(of, (original, converted), strict=False):
+        numbers = (", ".join(f"{value:g}" for value in port[name]) for name in ("mean", "scale"))
+        yield each["name"], whose, *_shape(port), port["color"] or "", *numbers
+
+
+def _shape(port: Mapping[str, Any]) -> tuple[str, str]:
+    return ", ".join("any" if size == -1 else str(size) for size in port["shape"]), port["layout"]
+
+
+def _content(each: Mapping[str, Any]) -> str:
+    return ": ".join(filter(None, (each["role"].replace("_", " "), each["note"])))
+
+
+def _skeleton(known: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if known is None:
+        return None
+    points = points_of(known["keypoints"])
+    return {
+        "name": known["name"],
+        "names": [name.replace("_", " ") for name in known["keypoints"]],
+        "points": points,
+        "limbs": [(*points[a][:2], *points[b][:2]) for a, b in known["limbs"]] if points else [],
+    }
+
+
+def _commands(entry: Entry) -> Sequence[str]:
+    """What works as pasted, where the registry is posezoo's own."""
+    if not entry.known["precisions"]:
+        return ()
+    trusted = "" if all(each["pin"] != "none" for each in entry.known["files"]) else " --trust_on_first_use"
+    runs = [f"posezoo run {entry.name} --input photo.jpg{trusted}"] if entry.model.decoder else []
+    return [f"posezoo get {entry.name}{trusted}", *runs]
+
+
+def _file_row(each: Mapping[str, Any]) -> tuple[str, str, str]:
+    known, cap = each["size"], each["max_size"]
+    size = f"{known:,}" if known is not None else f"at most {cap:,}" if cap else ""
+    digests = [each["checksum"]] if each["checksum"] else each["contains"].values()
+    pins = ", ".join(f"{digest['algorithm']} {digest['value']}" for digest in digests)
+    return each["name"], size, pins or "none"

@@ -1,0 +1,86 @@
+"""What is said of a model by whoever published it: model.yml's figures, else those of its own card.
+
+Open Model Zoo's model.yml has no figures: its cards tell them in tables, in many spellings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from posezoo.card.card import NAME, NOTE
+from posezoo.card.parsed import Figure
+from posezoo.card.reading import MAX_CHARACTERS, read_card
+from posezoo.comparison import Origin, Value
+from posezoo.spec.model import CompositeSpec, ModelSpec
+
+#: Where a card's figures stand.
+SECTIONS = ("specification", "accuracy")
+
+_COSTS = {"GFLOPs": "gflops", "MParams": "mparams", "GOps": "gflops"}
+
+#: What is one accuracy, however a card spells it, beside what the reader of cards knows.
+_ACCURACIES = (
+    ("AP", re.compile(r"\bm?AP\b|average precision|coco_(orig_)?precision", re.IGNORECASE)),
+    ("Top 1", re.compile(r"\btop.?1\b", re.IGNORECASE)),
+    ("mIoU", re.compile(r"\bmean.?iou\b|\bmiou\b", re.IGNORECASE)),
+    ("F1", re.compile(r"\bF1\b")),
+)
+
+
+def published_figures(model: ModelSpec | CompositeSpec, from_card: tuple[Figure, ...]) -> dict[str, Value]:
+    """Its published figures by name: ``AP`` and other accuracies as shares, ``gflops``, ``mparams``.
+
+    Args:
+        model: of a composite nothing is said.
+        from_card: what its own card says, for where model.yml says nothing.
+    """
+    if isinstance(model, CompositeSpec):
+        return {}
+    said = model.published
+    found: dict[str, Value] = {}
+    for each in said.accuracy:
+        if each.metric != "MPJPE":
+            how = ", ".join(filter(None, (each.dataset, each.protocol, "flip" if each.flip else "")))
+            found.setdefault(each.metric, Value(each.value, Origin.DECLARED, how))
+    for key, number in (("gflops", said.gflops), ("mparams", said.mparams)):
+        if number is not None:
+            found[key] = Value(number, Origin.DECLARED)
+    return found or dict(_first_of_each(from_card))
+
+
+def figures_of_card(model: ModelSpec | CompositeSpec) -> tuple[Figure, ...]:
+    """The figures that a hand-written card tells, in its order; a card that we drew tells none of its own."""
+    path = model.path.with_name(NAME)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            text = stream.read(MAX_CHARACTERS)
+    except OSError:
+        return ()
+    if text.startswith(NOTE):
+        return ()
+    return tuple(each for each in read_card(text).figures if _stands_in(each.section))
+
+
+def _stands_in(section: tuple[str, ...]) -> bool:
+    return bool(section) and section[0].casefold().startswith(SECTIONS)
+
+
+def _first_of_each(figures: tuple[Figure, ...]) -> Iterator[tuple[str, Value]]:
+    seen: set[str] = set()
+    for figure in figures:
+        name = _COSTS.get(figure.metric) or _accuracy_of(figure.label)
+        value = figure.value if name in _COSTS.values() else _share(figure)
+        if name and name not in seen and value > 0:
+            seen.add(name)
+            yield name, Value(value, Origin.DECLARED, figure.label if name == "AP" else "")
+
+
+def _accuracy_of(label: str) -> str:
+    return next((name for name, spelt in _ACCURACIES if spelt.search(label)), "")
+
+
+def _share(figure: Figure) -> float:
+    """A percentage or a share as a share; 0 where it is neither."""
+    value = figure.value / 100 if figure.unit == "%" or figure.value > 1 else figure.value
+    return value if value <= 1 else 0

@@ -1,0 +1,111 @@
+"""Pages from templates: everything in them is escaped, and nothing but their own script and style may run.
+
+Each page holds its style and script itself and says, by their hashes, that no other may run: a page can be
+opened from a folder, and asks nothing of any server.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from posezoo.errors import require
+
+_HERE = Path(__file__).parent
+
+#: The parts of the index's script, in their order.
+SCRIPTS = (
+    *("elements", "rows", "state", "filters", "scales", "chart"),
+    *("legend", "table", "compare", "main"),
+)
+
+
+def draw(template: str, styles: Sequence[str], script: str = "", **values: Any) -> bytes:
+    """A page as bytes of UTF-8.
+
+    Args:
+        template: its name in templates/.
+        styles: names in assets/, one after the other.
+        script: what runs in it.
+        values: what the template names.
+
+    Raises:
+        MissingPackageError: Jinja2 is not installed.
+    """
+    environment = _environment()
+    safe = require("markupsafe", extra="gallery").Markup
+    style = smaller("\n".join(asset(f"{name}.css") for name in styles))
+    return str(
+        environment.get_template(template).render(
+            style=safe(style), script=safe(script), policy=policy(style, script), **values
+        )
+    ).encode()
+
+
+@cache
+def _environment() -> Any:
+    jinja2 = require("jinja2", extra="gallery")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests["web_address"] = is_web_address
+    environment.filters["plain"] = plain
+    return environment
+
+
+def asset(name: str) -> str:
+    """A file of assets/."""
+    return (_HERE / "assets" / name).read_text("utf-8")
+
+
+def index_script() -> str:
+    """All parts of the index's script as one, in a scope of its own."""
+    parts = "\n".join(asset(f"{name}.js") for name in SCRIPTS)
+    return smaller(f'(() => {{\n"use strict";\n{parts}\n}})();\n')
+
+
+def smaller(text: str) -> str:
+    """A style or script of ours without its indentation and the comments that have lines of their own."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith(("//", "/*", "*/")))
+
+
+def policy(style: str, script: str) -> str:
+    """What the browser is told that the page needs: no request, no other script."""
+    runs = f"'{_hash(script)}'" if script else "'none'"
+    return (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src {runs}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def as_json(values: Mapping[str, Any]) -> Any:
+    """JSON that can stand inside a script element, whatever strangers wrote into it."""
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return require("markupsafe", extra="gallery").Markup(text)
+
+
+def plain(text: str) -> str:
+    """A stranger's text in one line, with its invisible characters shown as escapes."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(text.split()))
+
+
+def is_web_address(text: str) -> bool:
+    """Whether a text is an http(s) address without tricks, which a page may link to."""
+    return bool(re.fullmatch(r"https?://[\w.-]+(:\d+)?([/?#][\w.~:/?#@!$&'()*+,;=%\[\]-]*)?", text, re.ASCII))

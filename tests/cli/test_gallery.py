@@ -1,0 +1,147 @@
+"""posezoo gallery, as its users run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fakes.command import heed_interrupts, posezoo
+from fakes.zoo import model_yml, write_model
+
+pytest.importorskip("jinja2", reason="needs jinja2")
+
+SPEED = {
+    "model": "other",
+    "kind": "speed",
+    "precision": "FP16",
+    "machine": "A processor, 2 cores",
+    "figures": {"throughput_fps": 31.5, "latency_p50_ms": 30},
+}
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """Two models."""
+    published = {"accuracy": [{"metric": "AP", "value": 0.402}], "gflops": 15.4}
+    write_model(tmp_path / "models", "light", model_yml(published=published))
+    write_model(tmp_path / "models", "other", model_yml())
+    return tmp_path
+
+
+def gallery(checkout, *args):
+    return posezoo("gallery", *args, "--models_dir", checkout / "models", cwd=checkout)
+
+
+def pages(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.html"))
+
+
+def test_a_site_is_written_and_its_index_named(checkout):
+    ended = gallery(checkout, "--output", "site/")
+    assert (ended.returncode, ended.stdout) == (0, "site/index.html\n")
+    assert ended.stderr == "site: 3 pages: 3 written, 0 unchanged, 0 removed\n"
+    assert pages(checkout / "site") == ["index.html", "models/light.html", "models/other.html"]
+
+
+def test_a_model_that_is_gone_is_gone_from_the_site_and_others_files_stay(checkout):
+    gallery(checkout)
+    (checkout / "site" / "robots.txt").write_text("mine")
+    ended = gallery(checkout, "light")
+    assert ended.stderr == "site: 2 pages: 1 written, 1 unchanged, 1 removed\n"
+    assert pages(checkout / "site") == ["index.html", "models/light.html"]
+    assert (checkout / "site" / "robots.txt").read_text() == "mine"
+
+
+def test_json_tells_what_was_done_and_a_dry_run_what_would_be(checkout):
+    planned = json.loads(gallery(checkout, "--dry_run", "--format", "json").stdout)
+    assert not (checkout / "site").exists()
+    done = json.loads(gallery(checkout, "--format", "json").stdout)
+    assert planned == done
+    assert done["models"] == 2
+    assert done["written"] == ["models/light.html", "models/other.html", "index.html"]
+    assert done["bytes"] == sum((checkout / "site" / name).stat().st_size for name in done["written"])
+
+
+def test_figures_of_ones_own_are_shown(checkout):
+    (checkout / "speed.json").write_text(json.dumps([SPEED]))
+    assert gallery(checkout, "--figures", "speed.json", "--title", "Ours & <theirs>").returncode == 0
+    index = (checkout / "site" / "index.html").read_text()
+    assert '"throughput_fps":[31.5,"m"]' in index
+    assert "Speed: A processor, 2 cores" in index
+    assert "<h1>Ours &amp; &lt;theirs&gt;</h1>" in index
+
+
+def test_a_folder_of_something_else_is_refused(checkout):
+    ended = gallery(checkout, "--output", ".")
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        "error: .: holds something else than a gallery",
+        "  hint: choose another folder, or say --force: it writes its own files and leaves all others",
+    ]
+    assert gallery(checkout, "--output", ".", "--force").returncode == 0
+    assert (checkout / "models" / "public" / "light" / "model.yml").is_file()
+
+
+def test_a_file_that_cannot_be_read_is_told_and_the_others_are_shown(checkout):
+    write_model(checkout / "models", "broken", "files: [")
+    ended = gallery(checkout)
+    assert ended.returncode == 1
+    assert "broken/model.yml:2:1: not YAML" in ended.stderr
+    assert pages(checkout / "site") == ["index.html", "models/light.html", "models/other.html"]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("lihgt",), "error: no model is called 'lihgt'\n  hint: did you mean light?\n"),
+        (
+            ("--figures", "no.json"),
+            "error: no.json: no such file\n  hint: posezoo benchmark --output FILE writes one\n",
+        ),
+    ],
+)
+def test_what_is_not_there_is_told_in_one_line(checkout, args, said):
+    ended = gallery(checkout, *args)
+    assert (ended.returncode, ended.stderr) == (1, said)
+    assert not (checkout / "site").exists()
+
+
+def test_a_registry_without_models_is_told(tmp_path):
+    (tmp_path / "models").mkdir()
+    ended = gallery(tmp_path)
+    assert ended.returncode == 1
+    assert "error: there is no model to show" in ended.stderr
+
+
+def test_a_site_is_drawn_without_a_network_stack_or_any_runtime(checkout):
+    code = (
+        "import sys\nfrom posezoo.cli.main import main\n"
+        f"assert main(['gallery', '--quiet', '--models_dir', {str(checkout / 'models')!r}]) == 0\n"
+        "assert not {'requests', 'openvino', 'cv2', 'torch'} & sys.modules.keys()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
+def test_an_interrupted_run_leaves_whole_pages_and_the_next_one_completes_them(checkout):
+    for number in range(150):
+        write_model(checkout / "models", f"net-{number}", model_yml())
+    command = [sys.executable, "-m", "posezoo", "gallery", "--models_dir", str(checkout / "models")]
+    child = subprocess.Popen(command, cwd=checkout, preexec_fn=heed_interrupts, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while len(pages(checkout / "site")) < 5 and time.monotonic() < end:
+        time.sleep(0.001)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(timeout=60) in (130, 0)
+    assert all(path.read_bytes().endswith(b"</html>") for path in (checkout / "site").rglob("*.html"))
+    assert gallery(checkout).returncode == 0
+    assert len(pages(checkout / "site")) == 153

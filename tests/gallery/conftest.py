@@ -1,0 +1,33 @@
+"""A browser, and a site to look at with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.browser import Browser
+from fakes.sites import pose_zoo, written_site
+
+pytest.importorskip("jinja2", reason="needs jinja2")
+
+
+@pytest.fixture(scope="session")
+def _browser(tmp_path_factory):
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def browser(_browser):
+    """A wide, light window on an empty page; what a test leaves in the console is that test's failure."""
+    _browser.emulate()
+    yield _browser
+    complaints = _browser.complaints()
+    _browser.driver.get("about:blank")
+    assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> str:
+    """The address of a small zoo's index, opened from its folder."""
+    return written_site(tmp_path_factory.mktemp("site"), pose_zoo(tmp_path_factory.mktemp("zoo")))

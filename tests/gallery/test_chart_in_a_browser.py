@@ -1,0 +1,190 @@
+"""The chart: which marks it draws, what mouse and keyboard do with them, and how it looks anywhere."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+ARROW_RIGHT, ARROW_LEFT, END = "\ue014", "\ue012", "\ue010"
+
+
+def marks(browser) -> list[str]:
+    return browser.run('return [...document.querySelectorAll(".mark")].map(each => each.dataset.key).sort()')
+
+
+def label(browser, key: str) -> str:
+    return browser.run(
+        'return [...document.querySelectorAll(".mark")].find(e => e.dataset.key === arguments[0]).getAttribute("aria-label")',
+        key,
+    )
+
+
+def test_a_model_with_both_figures_has_a_mark_that_says_them(browser, site):
+    browser.open(site)
+    assert browser.texts("#chart-title") == ["AP versus throughput"]
+    assert marks(browser) == ["heavy_pose_a FP16", "light_pose_a FP16", "light_pose_b FP16"]
+    assert browser.texts("#chart-count") == [
+        "3 of 8 models shown; 5 without both figures are in the table alone"
+    ]
+    assert label(browser, "heavy_pose_a FP16") == (
+        "heavy_pose_a FP16: AP 71.0 %, measured; Throughput 8 images/s, measured; heavy_pose"
+    )
+    assert "AP 60.0 %, as published" in label(browser, "light_pose_b FP16")
+
+
+def test_the_way_of_measuring_is_stated(browser, site):
+    browser.open(site)
+    assert browser.texts("#ways") == [
+        "Speed: A processor, 2 cores, Linux; batch 1, device CPU; AP measured with: data set val2017"
+    ]
+
+
+def test_axes_are_chosen_and_the_front_follows(browser, site):
+    browser.open(site)
+    browser.choose("#x", "gflops")
+    assert len(marks(browser)) == 4
+    title = browser.run('return document.querySelector(".front title").textContent')
+    assert title == "Pareto front of 3 models, light_pose_a to heavy_pose_a"
+    browser.choose("#y", "mparams")
+    title = browser.run('return document.querySelector(".front title").textContent')
+    assert title == "Pareto front of 1 models, light_pose_a to light_pose_a"
+    browser.click("#front")
+    assert browser.run('return document.querySelector(".front")') is None
+
+
+def test_a_logarithmic_axis_puts_equal_factors_at_equal_distances(browser, site):
+    places = """
+        return ["light_pose_a", "light_pose_b", "heavy_pose_a", "heavy_pose_b"].map((name) => {
+          const box = [...document.querySelectorAll(".mark")].find((e) => e.dataset.key.startsWith(name)).getBoundingClientRect();
+          return box.x + box.width / 2;
+        })"""
+    browser.open(f"{site}#x=gflops&bubble=none")
+    one, two, twenty, forty = browser.run(places)
+    assert abs((two - one) - (forty - twenty)) < 1
+    browser.click("#x-log")
+    one, two, twenty, forty = browser.run(places)
+    assert abs((forty - twenty) - 20 * (two - one)) < 8
+
+
+def test_a_bubbles_area_follows_its_figure(browser, site):
+    widths = 'return [...document.querySelectorAll(".mark[data-key^=light] .shape")].map(e => e.getBBox().width).sort((a, b) => a - b)'
+    browser.open(f"{site}#x=gflops&bubble=mparams")
+    small, large = browser.run(widths)
+    assert large > small
+    browser.choose("#bubble", "none")
+    small, large = browser.run(widths)
+    assert large == small
+
+
+def test_a_whisker_leads_from_the_measured_accuracy_to_the_published_one(browser, site):
+    browser.open(site)
+    with_whiskers = (
+        'return [...document.querySelectorAll(".mark:has(.whisker)")].map(e => e.dataset.key).sort()'
+    )
+    assert browser.run(with_whiskers) == ["heavy_pose_a FP16", "light_pose_a FP16"]
+
+
+def test_a_click_on_the_legend_hides_a_family_with_shift_all_others(browser, site):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open(site)
+    browser.click('#legend [data-group="heavy_pose"]')
+    assert marks(browser) == ["light_pose_a FP16", "light_pose_b FP16"]
+    browser.click('#legend [data-group="heavy_pose"]')
+    assert len(marks(browser)) == 3
+    entry = browser.one('#legend [data-group="heavy_pose"]')
+    ActionChains(browser.driver).key_down(Keys.SHIFT).click(entry).key_up(Keys.SHIFT).perform()
+    browser.settle()
+    assert marks(browser) == ["heavy_pose_a FP16"]
+
+
+def test_the_hover_card_tells_a_models_figures(browser, site):
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    browser.open(site)
+    ActionChains(browser.driver).move_to_element(
+        browser.one('.mark[data-key="heavy_pose_a FP16"] .shape')
+    ).perform()
+    browser.settle()
+    (card,) = browser.texts("#card")
+    assert card.replace("\n\n", "\n").startswith("heavy_pose_a\nFP16 · 4 × 6 · ONNX · Apache-2.0\n")
+    assert "AP\t71.0 %\tmeasured; published 70.0" in card
+    assert "Weights\t30 million\tmeasured" in card
+
+
+def test_a_click_on_a_mark_opens_the_models_page(browser, site):
+    browser.open(site)
+    browser.click('.mark[data-key="light_pose_b FP16"] .shape')
+    browser.wait(lambda: browser.address.endswith("/models/light_pose_b.html"), "the page opens")
+    assert browser.texts("h1") == ["light_pose_b"]
+
+
+def test_the_keyboard_walks_from_mark_to_mark_and_opens_one(browser, site):
+    browser.open(site)
+    focusable = browser.run(
+        'return [...document.querySelectorAll(".mark")].filter(e => e.tabIndex === 0).length'
+    )
+    assert focusable == 1
+    browser.run("document.querySelector(\".mark[tabindex='0']\").focus()")
+    current = "return document.activeElement.dataset.key"
+    assert browser.run(current) == "heavy_pose_a FP16"
+    browser.press(ARROW_RIGHT)
+    assert browser.run(current) == "light_pose_b FP16"
+    assert browser.one("#card").is_displayed()
+    browser.press(END)
+    assert browser.run(current) == "light_pose_a FP16"
+    browser.press("c")
+    assert "compare=light_pose_a" in unquote(browser.address)
+    assert browser.run(current) == "light_pose_a FP16"
+    browser.press(ARROW_LEFT)
+    browser.press("\n")
+    browser.wait(lambda: browser.address.endswith("/models/light_pose_b.html"), "Enter opens the page")
+
+
+def test_where_no_model_has_both_figures_the_chart_says_so(browser, site):
+    browser.open(f"{site}#task=Detection")
+    assert marks(browser) == []
+    assert browser.texts("#chart-none") == [
+        "Nothing here has both figures: choose other axes, or fewer filters."
+    ]
+
+
+def test_the_page_fits_a_narrow_screen_and_follows_the_preferred_colours(browser, site):
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    browser.open(site)
+    light = browser.run(ground)
+    for scheme in ("light", "dark"):
+        browser.emulate(width=400, height=800, scheme=scheme)
+        browser.open(site)
+        assert browser.run("return document.documentElement.scrollWidth") <= 400
+        assert browser.run('return document.querySelector("#chart svg").getBoundingClientRect().right') <= 400
+    assert browser.run(ground) != light
+
+
+def test_what_is_read_stands_out_from_its_ground_in_light_and_dark(browser, site):
+    contrast = """
+        const light = (color) => {
+          const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3).map((c) => c / 255)
+            .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+          return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+        };
+        const paper = light(getComputedStyle(document.querySelector(".panel")).backgroundColor);
+        const ratio = (each) => {
+          const style = getComputedStyle(each);
+          const own = light(each instanceof SVGElement ? style.fill : style.color);
+          return (Math.max(own, paper) + 0.05) / (Math.min(own, paper) + 0.05);
+        };
+        return [...document.querySelectorAll("#chart text, .entry span, td, th, p, small, label, summary, a")]
+          .filter((each) => each.checkVisibility() && !each.closest("dialog, .mark, .choices .none")).filter((each) => ratio(each) < 4.5).map((each) => `${each.outerHTML.slice(0, 80)} ${ratio(each)}`)"""
+    for scheme in ("light", "dark"):
+        browser.emulate(scheme=scheme)
+        browser.open(site)
+        assert browser.run(contrast) == [], scheme
+
+
+def test_on_paper_the_filters_are_left_out(browser, site):
+    browser.open(site)
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    browser.settle()
+    assert not browser.one("#filters").is_displayed()
+    assert browser.one("#chart svg").is_displayed()

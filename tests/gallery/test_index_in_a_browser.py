@@ -1,0 +1,188 @@
+"""The index as its users find it: search, filters, the table, the comparison, and addresses that keep them."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.browser import Browser
+
+ALL = [
+    "a-detector",
+    "first-part",
+    "heavy_pose_a",
+    "heavy_pose_b",
+    "light_pose_a",
+    "light_pose_b",
+    "pair",
+    "second-part",
+]
+
+
+def names(browser: Browser) -> list[str]:
+    return browser.texts("#rows th a")
+
+
+def check(browser: Browser, facet: str, value: str) -> None:
+    browser.run("document.getElementById(`facet-${arguments[0]}`).open = true", facet)
+    browser.click(f'#facet-{facet} input[data-value="{facet}:{value}"]')
+
+
+def test_all_models_are_listed_the_most_accurate_first(browser, site):
+    browser.open(site)
+    assert names(browser)[:4] == ["heavy_pose_a", "heavy_pose_b", "light_pose_b", "light_pose_a"]
+    assert sorted(names(browser)) == ALL
+    assert browser.texts("#count") == ["8 of 8 models"]
+
+
+def test_a_search_leaves_the_models_that_hold_all_its_words(browser, site):
+    browser.open(site)
+    browser.type("#q", "pose tensorflow")
+    assert sorted(names(browser)) == ["first-part", "light_pose_a", "light_pose_b", "pair", "second-part"]
+    browser.type("#q", " nothing")
+    assert names(browser) == []
+    assert browser.texts("#none") == ["No model passes these filters."]
+
+
+@pytest.mark.parametrize(
+    ("facet", "value", "left"),
+    [
+        ("task", "Detection", ["a-detector"]),
+        ("family", "heavy_pose", ["heavy_pose_a", "heavy_pose_b"]),
+        ("approach", "top-down", ["light_pose_a", "light_pose_b"]),
+        ("approach", "bottom-up", ["heavy_pose_a", "heavy_pose_b"]),
+        ("framework", "ONNX", ["a-detector", "heavy_pose_a", "heavy_pose_b"]),
+        ("license", "https://example.org/terms", ["a-detector"]),
+        ("collection", "intel", ["a-detector"]),
+    ],
+)
+def test_a_filter_leaves_the_models_of_its_value(browser, site, facet, value, left):
+    browser.open(site)
+    check(browser, facet, value)
+    assert sorted(names(browser)) == left
+    browser.click("#reset")
+    assert sorted(names(browser)) == ALL
+
+
+def test_two_values_of_a_filter_widen_two_filters_narrow(browser, site):
+    browser.open(site)
+    check(browser, "family", "heavy_pose")
+    check(browser, "family", "light_pose")
+    assert len(names(browser)) == 4
+    check(browser, "approach", "top-down")
+    assert sorted(names(browser)) == ["light_pose_a", "light_pose_b"]
+
+
+def test_a_precision_shows_a_row_for_each_model_that_is_to_be_had_in_it(browser, site):
+    browser.open(site)
+    check(browser, "precision", "FP32")
+    check(browser, "precision", "FP16")
+    assert len(names(browser)) == 2 * len(ALL)
+    assert set(browser.texts("#rows th small")) == {"FP16", "FP32"}
+
+
+def test_ranges_leave_models_whose_figures_lie_between(browser, site):
+    browser.open(site)
+    browser.type("#accuracy_min", "60")
+    assert sorted(names(browser)) == ["heavy_pose_a", "heavy_pose_b", "light_pose_b"]
+    browser.type("#gflops_max", "20")
+    assert sorted(names(browser)) == ["heavy_pose_a", "light_pose_b"]
+
+
+def test_a_heading_sorts_by_its_column_and_what_nobody_knows_stays_below(browser, site):
+    browser.open(site)
+    browser.click('#head [data-sort="gflops"]')
+    assert names(browser)[:4] == ["light_pose_a", "light_pose_b", "heavy_pose_a", "heavy_pose_b"]
+    browser.click('#head [data-sort="gflops"]')
+    assert names(browser)[:4] == ["heavy_pose_b", "heavy_pose_a", "light_pose_b", "light_pose_a"]
+    sorted_by = browser.run('return document.querySelector("#head [aria-sort]").innerText')
+    assert sorted_by.startswith("Operations")
+    browser.click('#head [data-sort="name"]')
+    assert names(browser) == ALL
+
+
+def test_a_figure_says_whether_it_was_measured_or_published(browser, site):
+    browser.open(site)
+    cells = browser.run(
+        'return Object.fromEntries([...document.querySelectorAll("#rows tr")].map('
+        '(row) => [row.querySelector("th").innerText, row.querySelector(".number").innerText]))'
+    )
+    assert cells["heavy_pose_a"] == "71.0"
+    assert cells["heavy_pose_b"] == "65.0p"
+
+
+def test_models_are_compared_side_by_side_at_most_four(browser, site):
+    browser.open(site)
+    assert not browser.one("#tray").is_displayed()
+    for name in ("heavy_pose_a", "light_pose_a", "light_pose_b", "a-detector", "first-part"):
+        browser.click(f'#rows input[data-name="{name}"]')
+    assert browser.texts("#tray-note") == ["At most 4 models."]
+    browser.click("#open-compare")
+    assert browser.texts("#compared thead a") == [
+        "heavy_pose_a",
+        "light_pose_a",
+        "light_pose_b",
+        "a-detector",
+    ]
+    assert browser.texts("#compared .best span")[:5] == ["71.0best", "90best", "11.1best", "1best", "2best"]
+    browser.press("\ue00c")
+    browser.wait(lambda: not browser.one("#compare").is_displayed(), "Escape closes the comparison")
+    browser.click("#clear-compare")
+    assert not browser.one("#tray").is_displayed()
+
+
+def test_an_address_brings_back_everything_that_was_chosen(browser, site):
+    browser.open(site)
+    browser.type("#q", "pose")
+    check(browser, "approach", "top-down")
+    browser.type("#accuracy_min", "10")
+    browser.click('#head [data-sort="name"]')
+    browser.choose("#x", "mparams")
+    browser.click("#x-log")
+    browser.click("#front")
+    browser.choose("#color", "framework")
+    browser.click('#legend [data-group="TensorFlow Lite"]')
+    address = browser.address
+    browser.open(address)
+    assert names(browser) == ["light_pose_a", "light_pose_b"]
+    assert browser.run(
+        'return ["q", "accuracy_min", "x", "color"].map(id => document.getElementById(id).value)'
+    ) == [*("pose", "10", "mparams", "framework")]
+    assert browser.run('return ["x-log", "front"].map(id => document.getElementById(id).checked)') == [
+        False,
+        False,
+    ]
+    assert browser.one('#legend [data-group="TensorFlow Lite"]').get_attribute("aria-pressed") == "false"
+    browser.open(f"{site}#view=compare&compare=pair&compare=light_pose_a")
+    assert browser.texts("#compared thead a") == ["pair", "light_pose_a"]
+
+
+def test_going_back_closes_the_comparison(browser, site):
+    browser.open(f"{site}#compare=pair&compare=light_pose_a")
+    browser.click("#open-compare")
+    assert "view=compare" in browser.address
+    browser.driver.back()
+    browser.wait(lambda: not browser.one("#compare").is_displayed(), "back closes the comparison")
+    assert "view" not in browser.address
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "x=nothing&y=__proto__",
+        "sort=<b>&color=constructor&bubble=1",
+        "compare=none&compare=%FF",
+        "accuracy_min=x&task=%00",
+        "%%%",
+    ],
+)
+def test_an_address_that_says_nonsense_shows_what_can_be_meant_of_it(browser, site, nonsense):
+    browser.open(f"{site}#{nonsense}")
+    assert browser.texts("#chart-title") == ["AP versus throughput"]
+
+
+def test_the_focus_stays_where_it_was_when_a_choice_draws_everything_anew(browser, site):
+    browser.open(site)
+    for selector in ('#head [data-sort="gflops"]', '#rows input[data-name="pair"]', "#facet-approach input"):
+        browser.run("document.querySelector(arguments[0]).focus()", selector)
+        browser.press(" ")
+        assert browser.run("return document.activeElement.matches(arguments[0])", selector), selector
