@@ -43,7 +43,7 @@ ROOMS: dict[str, set[str]] = {
     | {"files", "layout", "openvino_runtime", "provenance", "complexity"}
     | {"checkpoints", "networks", "pretrained"},
     "card": SPEC | {"files", "layout", "registry", "pose", "provenance", "measured"},
-    "gallery": SPEC | {"files", "layout", "measured", "comparison", "card"},
+    "gallery": SPEC | {"files", "layout", "registry", "measured", "comparison", "card"},
     "quantize": SPEC
     | {"files", "layout", "openvino_runtime", "provenance", "images", "pose", "inference", "estimator"}
     | {"convert", "coco", "evaluation", "measured"},

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from fakes.browser import Browser
+from fakes.sites import written_site
+from fakes.zoo import model_yml, omz_yml, write_model
+
+CONTROLS = ("button", "checkbox", "combobox", "link", "searchbox", "spinbutton", "textbox")
 
 ALL = [
     "a-detector",
@@ -104,7 +110,7 @@ def test_a_figure_says_whether_it_was_measured_or_published(browser, site):
     browser.open(site)
     cells = browser.run(
         'return Object.fromEntries([...document.querySelectorAll("#rows tr")].map('
-        '(row) => [row.querySelector("th").innerText, row.querySelector(".number").innerText]))'
+        '(row) => [row.querySelector("th a").innerText, row.querySelector(".number").innerText]))'
     )
     assert cells["heavy_pose_a"] == "71.0"
     assert cells["heavy_pose_b"] == "65.0p"
@@ -186,3 +192,58 @@ def test_the_focus_stays_where_it_was_when_a_choice_draws_everything_anew(browse
         browser.run("document.querySelector(arguments[0]).focus()", selector)
         browser.press(" ")
         assert browser.run("return document.activeElement.matches(arguments[0])", selector), selector
+
+
+def test_the_accuracy_of_the_chart_is_one_that_the_models_left_have(browser, tmp_path):
+    top1 = "## Accuracy\n\n| Metric | Value |\n| - | - |\n| Top 1 | 75% |\n\n## Specification\n\n"
+    costs = "| Metric | Value |\n| - | - |\n| GFlops | 3 |\n"
+    for name, task, card in (
+        (
+            "finder",
+            "detection",
+            "## Specification\n\n| Metric | Value |\n| - | - |\n| AP | 50% |\n| GFlops | 2 |\n",
+        ),
+        ("namer", "classification", top1 + costs),
+    ):
+        path = write_model(tmp_path / "models", name, omz_yml(task_type=task))
+        path.with_name("README.md").write_text(card)
+    browser.open(written_site(tmp_path / "site", tmp_path / "models"))
+    assert browser.texts("#chart-title") == ["AP versus operations"]
+    check(browser, "task", "Classification")
+    assert browser.texts("#chart-title") == ["Top 1 versus operations"]
+    assert browser.texts("#accuracy-title") == ["Top 1, %"]
+
+
+def test_a_registry_of_which_nothing_is_known_shows_its_models(browser, tmp_path):
+    file = {**model_yml()["files"][0], "size": "unknown", "max_size": 9}
+    write_model(tmp_path / "models", "net", model_yml(files=[file]))
+    browser.open(written_site(tmp_path / "site", tmp_path / "models"))
+    assert names(browser) == ["net"]
+    assert not browser.one("#charted").is_displayed()
+
+
+def test_every_control_has_a_name_that_a_screen_reader_says(browser, site):
+    browser.open(f"{site}#compare=pair&compare=light_pose_a")
+    browser.run('document.querySelectorAll("details").forEach((each) => (each.open = true))')
+    browser.click("#open-compare")
+    nameless = []
+    for _ in range(2):
+        nodes = browser.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+        controls = [node for node in nodes if not node["ignored"] and node["role"]["value"] in CONTROLS]
+        assert controls
+        nameless += [node for node in controls if not node.get("name", {}).get("value")]
+        browser.press("\ue00c")  # behind the dialog, all the rest
+        browser.settle()
+    assert nameless == []
+
+
+def test_headings_and_ids_are_in_order(browser, site):
+    for page in (site, site.replace("index.html", "models/light_pose_a.html")):
+        browser.open(page)
+        levels = browser.run(
+            'return [...document.querySelectorAll("h1, h2, h3")].map((each) => Number(each.tagName[1]))'
+        )
+        assert levels[0] == 1 and levels.count(1) == 1
+        assert all(after - before <= 1 for before, after in pairwise(levels))
+        ids = browser.run('return [...document.querySelectorAll("[id]")].map((each) => each.id)')
+        assert len(ids) == len(set(ids))

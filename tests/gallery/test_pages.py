@@ -62,12 +62,18 @@ def test_a_models_page_tells_what_its_card_tells(tmp_path):
     shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     for said in (
         *("light_pose_a", "A small model.", "Apache-2.0", "Copyright 2026 The tests", "TensorFlow Lite"),
-        *("net.tflite", "0" * 96, "1, 4, 6, 3", "left shoulder", "posezoo run light_pose_a", MACHINE),
+        *("net.tflite", "0" * 96, "1, 4, 6, 3", "left shoulder", MACHINE),
     ):
         assert said in shown
     assert "AP 50 % COCO val2017" in shown
     assert shown.count("49") and "90" in shown
     assert page.count("<circle") == 17
+
+
+def test_a_page_of_our_own_zoo_has_commands_that_no_foreign_one_has(tmp_path):
+    page = "models/blazepose-full.html"
+    assert b"posezoo run blazepose-full --input photo.jpg" in draw_pages(gathered(builtin_root()))[page]
+    assert not any(b"posezoo run" in page for page in draw_pages(gathered(pose_zoo(tmp_path))).values())
 
 
 def test_a_composites_page_leads_to_its_parts(tmp_path):

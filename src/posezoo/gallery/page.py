@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from posezoo.card.parsed import Figure
 from posezoo.comparison import Origin, Value
 from posezoo.gallery.rows import Axis, Entry, Rows
 from posezoo.gallery.skeleton import points_of
 from posezoo.gallery.templates import draw
+from posezoo.registry import builtin_root
 from posezoo.spec.model import CompositeSpec
 
 #: What the line of published figures is called.
@@ -36,16 +38,27 @@ def draw_page(entry: Entry, rows: Rows, pages: Collection[str]) -> bytes:
         title=entry.name,
         entry=entry,
         known=known,
-        tags=[tag for tag in (*entry.facts.values(), *(each.value for each in entry.precisions)) if tag],
+        tags=_tags(entry),
         parts=_parts(entry, pages),
         figures=_figures(entry, rows),
         accuracy=[_accuracy_row(each) for each in known["accuracy"]],
-        card_rows=[(each.label, each.column, f"{each.value:g} {each.unit}") for each in entry.from_card],
+        card_rows=[_card_row(each) for each in entry.from_card],
         ports=[_ports(known, name) for name in _models_of(known)],
         skeleton=_skeleton(known["skeleton"]),
         commands=_commands(entry),
         files=[_file_row(each) for each in known["files"]],
     )
+
+
+def _tags(entry: Entry) -> list[str]:
+    """What it is in few words; a licence that is an address stands below."""
+    words = [*entry.facts.values(), *(each.value for each in entry.precisions)]
+    return [word for word in words if word and "://" not in word]
+
+
+def _card_row(figure: Figure) -> tuple[str, str]:
+    of = "" if figure.column.casefold() == "value" else f", {figure.column}"
+    return f"{figure.label}{of}", f"{figure.value:g} {figure.unit}"
 
 
 def _parts(entry: Entry, pages: Collection[str]) -> list[dict[str, str]]:
@@ -68,7 +81,7 @@ def _figures(entry: Entry, rows: Rows) -> dict[str, Any]:
         own = {key: value for key, value in figures.items() if value != entry.published.get(key)}
         lines |= {precision.value: own} if own else {}
     keys = [key for key in rows.axes if any(key in values for values in lines.values())]
-    there = {value.origin for values in lines.values() for value in values.values()}
+    there = {value.origin for name in lines if name != PUBLISHED for value in lines[name].values()}
     notes = [_NOTES[origin] for origin in _NOTES if origin in there]
     if "throughput_fps" in keys:
         notes.append(f"speed: {rows.speed_way}")
@@ -77,16 +90,18 @@ def _figures(entry: Entry, rows: Rows) -> dict[str, Any]:
     return {
         "headers": ["", *(f"{rows.axes[key].title}, {rows.axes[key].unit}" for key in keys)],
         "rows": [
-            (name, *(_number(values.get(key), rows.axes[key]) for key in keys))
+            (name, *(_number(values.get(key), rows.axes[key], marked=name != PUBLISHED) for key in keys))
             for name, values in lines.items()
         ],
         "note": "; ".join(notes),
     }
 
 
-def _number(value: Value | None, axis: Axis) -> str:
+def _number(value: Value | None, axis: Axis, *, marked: bool) -> str:
+    if value is None:
+        return ""
     digits = 5 if axis.factor >= 1 else 3
-    return "" if value is None else f"{value.number * axis.factor:.{digits}g}{_MARKS[value.origin]}"
+    return f"{value.number * axis.factor:.{digits}g}{_MARKS[value.origin] if marked else ''}"
 
 
 def _accuracy_row(each: Mapping[str, Any]) -> tuple[str, ...]:
@@ -143,8 +158,8 @@ def _skeleton(known: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _commands(entry: Entry) -> Sequence[str]:
-    """What works as pasted, where the registry is posezoo's own."""
-    if not entry.known["precisions"]:
+    """What works as pasted: of models that posezoo comes with, since others' registries lie anywhere."""
+    if not entry.known["precisions"] or not entry.model.path.is_relative_to(builtin_root()):
         return ()
     trusted = "" if all(each["pin"] != "none" for each in entry.known["files"]) else " --trust_on_first_use"
     runs = [f"posezoo run {entry.name} --input photo.jpg{trusted}"] if entry.model.decoder else []

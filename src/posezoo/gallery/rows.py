@@ -48,7 +48,7 @@ class Axis:
 AXES: Mapping[str, Axis] = {
     "AP": Axis("AP", "%", factor=100, more=True, log=False, is_accuracy=True),
     "throughput_fps": Axis("Throughput", "images/s", more=True),
-    "latency_p50_ms": Axis("Latency, median", "ms"),
+    "latency_p50_ms": Axis("Latency", "ms, median"),
     "gflops": Axis("Operations", "GFLOPs"),
     "mparams": Axis("Weights", "million"),
     "size_bytes": Axis("IR size", "MB", factor=1e-6),

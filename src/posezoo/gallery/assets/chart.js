@@ -56,7 +56,7 @@ function pointsOf(rows, groups, width) {
       const name = row.model.facts[state.color] || "not said";
       const group = groups.has(name) ? name : OTHERS;
       const r = room * (largest ? 4.5 + 11 * Math.sqrt(bubbles[i] / largest) : 6);
-      return { row, group, r, x: shown(row, state.x), y: shown(row, state.y) };
+      return { row, group, r, x: shown(row, ends.x), y: shown(row, ends.y) };
     })
     .filter((point) => point.x !== undefined && point.y !== undefined)
     .filter((point) => !(isLog("x") && point.x <= 0) && !(isLog("y") && point.y <= 0));
@@ -80,12 +80,12 @@ function drawChart(rows) {
     (all.length < rows.length ? `; ${rows.length - all.length} without both figures are in the table alone` : "");
   if (!points.length) return box.replaceChildren();
   const area = { left: 46, right: width - 14, top: 26, bottom: height - 42 };
-  const ys = points.flatMap((point) => [point.y, publishedBeside(point.row, state.y) ?? point.y]);
-  const xs = points.flatMap((point) => [point.x, publishedBeside(point.row, state.x) ?? point.x]);
+  const ys = points.flatMap((point) => [point.y, publishedBeside(point.row, ends.y) ?? point.y]);
+  const xs = points.flatMap((point) => [point.x, publishedBeside(point.row, ends.x) ?? point.x]);
   const x = scaleOf(xs, isLog("x"), area.left + 14, area.right - 14);
   const y = scaleOf(ys, isLog("y"), area.bottom - 10, area.top + 10);
   for (const point of points) Object.assign(point, { px: x.place(point.x), py: y.place(point.y) });
-  const front = paretoFront(points, state.x, state.y);
+  const front = paretoFront(points, ends.x, ends.y);
   const ordered = [...points].sort((a, b) => a.px - b.px || a.py - b.py);
   if (!ordered.some((point) => point.row.key === current)) current = ordered[0].row.key;
   const drawn = svg(
@@ -117,9 +117,9 @@ function gridOf(x, y, area, width) {
     ]),
     svg("line", { class: "axis", x1: area.left, x2: area.right, y1: area.bottom, y2: area.bottom }),
     svg("line", { class: "axis", x1: area.left, x2: area.left, y1: area.top, y2: area.bottom }),
-    svg("text", { class: "label", x: area.left - 38, y: 14 }, `${label(state.y)}  ${axes[state.y].more ? "↑" : "↓"} ${better(state.y)}`),
+    svg("text", { class: "label", x: area.left - 38, y: 14 }, `${label(ends.y)}  ${axes[ends.y].more ? "↑" : "↓"} ${better(ends.y)}`),
     svg("text", { class: "label", x: width - 14, y: area.bottom + 36, "text-anchor": "end" },
-      `${label(state.x)}  ${axes[state.x].more ? "→" : "←"} ${better(state.x)}`),
+      `${label(ends.x)}  ${axes[ends.x].more ? "→" : "←"} ${better(ends.x)}`),
   ].filter(Boolean);
 }
 
@@ -131,8 +131,8 @@ function tickInWords(tick) {
 function frontOf(front, area) {
   const steps = front.slice(1).map((point) => `H${point.px}V${point.py}`).join("");
   const [first, last] = [front[0], front[front.length - 1]];
-  const down = axes[state.y].more ? area.bottom : area.top;
-  const aside = axes[state.x].more ? area.left : area.right;
+  const down = axes[ends.y].more ? area.bottom : area.top;
+  const aside = axes[ends.x].more ? area.left : area.right;
   return svg("path", { class: "front", d: `M${first.px},${down}V${first.py}${steps}H${aside}` },
     svg("title", {}, `Pareto front of ${front.length} models, ${first.row.model.name} to ${last.row.model.name}`));
 }
@@ -140,9 +140,9 @@ function frontOf(front, area) {
 function markOf(point, groups, ordered, x, y) {
   const { row } = point;
   const number = groups.get(point.group);
-  const isSaid = row.figures[state.x][1] === "d" || row.figures[state.y][1] === "d";
-  const label = `${row.key}: ${phrase(row, state.y)}; ${phrase(row, state.x)}; ${point.group}`;
-  const [saidX, saidY] = [publishedBeside(row, state.x), publishedBeside(row, state.y)];
+  const isSaid = row.figures[ends.x][1] === "d" || row.figures[ends.y][1] === "d";
+  const label = `${row.key}: ${phrase(row, ends.y)}; ${phrase(row, ends.x)}; ${point.group}`;
+  const [saidX, saidY] = [publishedBeside(row, ends.x), publishedBeside(row, ends.y)];
   return svg(
     "a",
     {
@@ -153,7 +153,11 @@ function markOf(point, groups, ordered, x, y) {
       "aria-label": label,
       onpointerenter: () => showCard(point),
       onpointerleave: () => hideCard(),
-      onfocus: () => showCard(point),
+      onfocus: () => {
+        current = row.key;
+        showCard(point);
+      },
+      onclick: (event) => tap(event, point),
       onblur: () => hideCard(),
       onkeydown: (event) => walk(event, point, ordered),
     },
@@ -175,7 +179,7 @@ function namesOf(front, points, area) {
   const taken = points.map(({ px, py, r }) => around(px, py, px, py, r));
   front.forEach((point, i) => {
     const next = front[i + 1];
-    taken.push(around(point.px, point.py, next ? next.px : axes[state.x].more ? area.left : area.right, point.py, 1));
+    taken.push(around(point.px, point.py, next ? next.px : axes[ends.x].more ? area.left : area.right, point.py, 1));
     if (next) taken.push(around(next.px, point.py, next.px, next.py, 1));
   });
   const named = [];

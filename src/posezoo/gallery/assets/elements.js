@@ -20,6 +20,11 @@ function filled(element, attributes, children) {
   return element;
 }
 
+/** An address without what all have in common; any other text as it is. */
+function briefly(text) {
+  return text.replace(/^https?:\/\/(www\.|raw\.)?(github(usercontent)?\.com\/)?(?=.)/, "");
+}
+
 /** What people read of a moment's change, without looking: told politely by screen readers. */
 function tell(text) {
   document.getElementById("told").textContent = text;

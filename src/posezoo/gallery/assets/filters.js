@@ -24,16 +24,17 @@ function passing(except = "") {
 function withinRanges(row) {
   return RANGES.every((range) => {
     const key = range === "accuracy" ? accuracyKey() : range;
+    if (!axes[key]) return true;
     const [from, to] = [state[`${range}_min`], state[`${range}_max`]];
     if (from === undefined && to === undefined) return true;
-    const number = axes[key] && shown(row, key);
+    const number = shown(row, key);
     return number !== undefined && !(number < from) && !(number > to);
   });
 }
 
 /** The accuracy that the table shows: the chart's, where it shows one. */
 function accuracyKey() {
-  return [state.y, state.x, DEFAULTS.y].find((key) => axes[key] && axes[key].accuracy) || "AP";
+  return [ends.y, ends.x, ...known].find((key) => axes[key]?.accuracy);
 }
 
 /** Draw the facets anew, with how many models each value would leave. */
@@ -48,8 +49,10 @@ function drawFilters() {
       if (document.activeElement !== box) box.value = value === undefined ? "" : value;
     }
   }
-  const axis = axes[accuracyKey()];
-  document.getElementById("accuracy-title").textContent = axis ? `${axis.title}, ${axis.unit}` : "AP, %";
+  for (const [range, key] of [["accuracy", accuracyKey()], ["gflops", "gflops"]]) {
+    document.getElementById(`${range}-range`).hidden = !axes[key];
+    if (axes[key]) document.getElementById(`${range}-title`).textContent = `${axes[key].title}, ${axes[key].unit}`;
+  }
   document.getElementById("reset").hidden = !isNarrowed();
 }
 
@@ -72,17 +75,18 @@ function drawFacet(facet, title) {
   const wanted = state[facet];
   const focused = document.activeElement && document.activeElement.dataset.value;
   const summary = make("summary", {}, title, wanted.length ? make("span", { class: "badge" }, String(wanted.length)) : "");
-  const choices = [...all].sort(inOrder(facet)).map(([value, count]) =>
+  const left = [...all].filter(([value, count]) => count || wanted.includes(value));
+  const choices = left.sort(inOrder(facet)).map(([value, count]) =>
     make(
       "label",
-      { class: count ? "" : "none" },
+      {},
       make("input", {
         type: "checkbox",
         checked: wanted.includes(value),
         "data-value": `${facet}:${value}`,
         onchange: () => change({ [facet]: toggled(state[facet], value) }),
       }),
-      make("span", { title: value }, value),
+      make("span", { title: value }, briefly(value)),
       make("small", {}, String(count)),
     ),
   );

@@ -1,5 +1,7 @@
 // Beside the chart: the legend, whose entries hide groups, the hover card, and the keys that walk through marks.
 
+let tapped = ""; // the key of the mark that a finger touched last
+
 function drawLegend(groups, points) {
   const there = new Set(points.map((point) => point.group));
   const focused = document.activeElement && document.activeElement.dataset.group;
@@ -22,7 +24,7 @@ function drawLegend(groups, points) {
       },
       svg("svg", { width: 18, height: 18, viewBox: "-9 -9 18 18", "aria-hidden": "true" },
         svg("path", { class: "shape", d: outline(shapeOf(number), 6) })),
-      make("span", {}, name),
+      make("span", { title: name }, briefly(name)),
     );
   });
   const legend = document.getElementById("legend");
@@ -61,7 +63,7 @@ function showCard(point) {
   const lines = Object.keys(axes).filter((key) => row.figures[key]).map((key) => {
     const said = publishedBeside(row, key);
     const origin = ORIGINS[row.figures[key][1]] + (said === undefined ? "" : `; published ${inWords(said, key)}`);
-    return make("tr", { class: key === state.x || key === state.y ? "axis" : "" },
+    return make("tr", { class: key === ends.x || key === ends.y ? "axis" : "" },
       make("th", {}, axes[key].title), make("td", {}, `${inWords(shown(row, key), key)} ${axes[key].unit}`), make("td", {}, make("small", {}, origin)));
   });
   const facts = [row.precision, (row.model.facts.input || "").replace("x", " × "), row.model.facts.framework, row.model.facts.license];
@@ -77,6 +79,14 @@ function showCard(point) {
   const left = beside + card.offsetWidth > box.clientWidth ? point.px - point.r - 12 - card.offsetWidth : beside;
   card.style.left = `${Math.max(0, Math.min(left, box.clientWidth - card.offsetWidth))}px`;
   card.style.top = `${Math.max(0, Math.min(point.py - 30, box.clientHeight - card.offsetHeight + 40))}px`;
+}
+
+/** A finger cannot hover: its first tap on a mark shows the card, its next one opens the page. */
+function tap(event, point) {
+  if (event.pointerType !== "touch" || tapped === point.row.key) return;
+  event.preventDefault();
+  tapped = point.row.key;
+  showCard(point);
 }
 
 function hideCard() {

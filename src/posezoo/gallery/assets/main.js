@@ -1,12 +1,19 @@
 // Everything is drawn anew from the state, whatever changed it.
 
+const MEASURED = ["AP", "throughput_fps", "latency_p50_ms"]; // in one way, which the chart states
+
 let drawnBefore = "";
 
 function draw() {
+  const found = rowsOf(passing(), state.precision);
+  ends = axesFor(found.length ? found : rowsOf(data.models, []));
+  const rows = found.filter(withinRanges);
   drawFilters();
-  const rows = rowsOf(passing(), state.precision).filter(withinRanges);
-  drawControls();
-  drawChart(rows);
+  document.getElementById("charted").hidden = !known.length;
+  if (known.length) {
+    drawControls();
+    drawChart(rows);
+  }
   drawTable(rows);
   drawTray();
   drawCompare();
@@ -18,22 +25,21 @@ function draw() {
 
 function drawControls() {
   for (const end of ["x", "y"]) {
-    document.getElementById(end).value = state[end];
+    document.getElementById(end).value = ends[end];
     document.getElementById(`${end}-log`).checked = isLog(end);
   }
   document.getElementById("bubble").value = axes[state.bubble] ? state.bubble : "none";
   document.getElementById("color").value = state.color;
   document.getElementById("front").checked = state.front === "on";
-  document.getElementById("chart-title").textContent = `${axes[state.y].title} versus ${axes[state.x].title.toLowerCase()}`;
-  document.getElementById("ways").hidden = ![state.x, state.y].some((key) => counts[key] && ["AP", "throughput_fps", "latency_p50_ms"].includes(key)) || !data.ways;
+  document.getElementById("chart-title").textContent = `${axes[ends.y].title} versus ${axes[ends.x].title.toLowerCase()}`;
+  document.getElementById("ways").hidden = !data.ways || ![ends.x, ends.y].some((key) => MEASURED.includes(key));
 }
 
 function listenToControls() {
-  const options = known.filter((key) => counts[key]);
   for (const end of ["x", "y", "bubble"]) {
     const box = document.getElementById(end);
     if (end === "bubble") box.append(make("option", { value: "none" }, "all alike"));
-    box.append(...options.filter((key) => end !== "bubble" || !axes[key].accuracy).map((key) => make("option", { value: key }, `${axes[key].title} (${axes[key].unit})`)));
+    box.append(...known.filter((key) => end !== "bubble" || !axes[key].accuracy).map((key) => make("option", { value: key }, `${axes[key].title} (${axes[key].unit})`)));
     box.addEventListener("change", () => change({ [end]: box.value, scale: end === "bubble" ? state.scale : state.scale.replace(end, "") }));
   }
   for (const end of ["x", "y"]) {

@@ -15,16 +15,13 @@ const COLORS = { family: "family", task: "task", framework: "framework", approac
 const MOST_COMPARED = 4;
 
 const known = Object.keys(axes);
-const countOf = (key) => rowsOf(data.models, []).filter((row) => shown(row, key) !== undefined).length;
-const counts = Object.fromEntries(known.map((key) => [key, countOf(key)]));
-const most = (keys) => keys.reduce((best, key) => (counts[key] > (counts[best] || 0) ? key : best), keys[0] || "");
 
 const DEFAULTS = {
   q: "",
-  x: counts.throughput_fps > 1 ? "throughput_fps" : counts.gflops ? "gflops" : most(known.filter((key) => !axes[key].accuracy)),
-  y: counts.AP ? "AP" : most(known.filter((key) => axes[key].accuracy)) || most(known),
+  x: "",
+  y: "",
   scale: "",
-  bubble: counts.mparams ? "mparams" : "",
+  bubble: axes.mparams ? "mparams" : "none",
   color: data.families > 14 ? "task" : "family",
   front: "on",
   sort: "",
@@ -33,6 +30,7 @@ const DEFAULTS = {
 const LISTS = [...FACETS.map(([key]) => key), "hide", "compare"];
 
 let state = read();
+let ends = axesFor(rowsOf(data.models, []));
 
 /** The state that the address tells; whatever it says wrongly is as if it were not said. */
 function read() {
@@ -81,7 +79,20 @@ function toggled(list, value) {
   return list.includes(value) ? list.filter((each) => each !== value) : [...list, value];
 }
 
+/** What the chart's axes show: what was asked for, else what tells most of these rows. */
+function axesFor(rows) {
+  const count = (key) => rows.filter((row) => row.figures[key]).length;
+  const most = (keys) => keys.reduce((best, key) => (count(key) > count(best) ? key : best), keys[0]);
+  const costs = known.filter((key) => !axes[key].accuracy);
+  const accuracies = known.filter((key) => axes[key].accuracy);
+  // Speed tells most, unless few were measured.
+  const isFast = axes.throughput_fps && 2 * count("throughput_fps") >= Math.max(count("gflops"), 1);
+  const x = isFast ? "throughput_fps" : count("gflops") ? "gflops" : most(costs);
+  const y = count("AP") ? "AP" : most(accuracies.length ? accuracies : costs);
+  return { x: state.x || x || y, y: state.y || y };
+}
+
 /** Whether an axis is drawn logarithmically: as suits its figure, unless the other was asked for. */
 function isLog(end) {
-  return axes[state[end]].log !== state.scale.includes(end);
+  return axes[ends[end]].log !== state.scale.includes(end);
 }

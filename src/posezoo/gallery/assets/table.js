@@ -1,22 +1,21 @@
 // The table of all rows that pass, sorted by any column.
 
-const WORD_COLUMNS = [["name", "Model"], ["task", "Task"]];
-
-/** The figures of the table: one accuracy, and whatever else is known of any model. */
-function figureColumns() {
-  const others = known.filter((key) => !axes[key].accuracy);
-  return axes[accuracyKey()] ? [accuracyKey(), ...others] : others;
+/** The figures of the table: one accuracy, and whatever else is known of any of its rows. */
+function figureColumns(rows) {
+  const accuracy = accuracyKey();
+  const others = known.filter((key) => !axes[key].accuracy && rows.some((row) => row.figures[key]));
+  return axes[accuracy] ? [accuracy, ...others] : others;
 }
 
 function drawTable(rows) {
-  const columns = figureColumns();
+  const columns = figureColumns(rows);
   const key = sortKey();
   const sorted = [...rows].sort(inSortOrder(key.replace(/^-/, ""), key.startsWith("-") ? -1 : 1));
   const { sort: focused, name: picked } = document.activeElement ? document.activeElement.dataset : {};
   document.getElementById("head").replaceChildren(
     make("th", { scope: "col", class: "pick" }, make("span", { class: "unseen" }, "Compare")),
-    ...WORD_COLUMNS.map(([name, title]) => heading(name, title, "", key)),
-    ...columns.map((name) => heading(name, axes[name].title, axes[name].unit, key)),
+    heading(key, "words", sorter("name", "Model", "", key), sorter("task", "Task", "", key)),
+    ...columns.map((name) => heading(key, "number", sorter(name, axes[name].title, axes[name].unit, key))),
     make("th", { scope: "col" }, "Input"),
     make("th", { scope: "col" }, "Licence"),
   );
@@ -31,16 +30,22 @@ function sortKey() {
   return state.sort || (axes[accuracyKey()] ? `-${accuracyKey()}` : "name");
 }
 
-function heading(name, title, unit, key) {
-  const way = key === name ? "ascending" : key === `-${name}` ? "descending" : undefined;
+/** A column's heading, and by which of its buttons the table is sorted. */
+function heading(key, kind, ...buttons) {
+  const isSorted = buttons.some((button) => button.dataset.sort === key.replace(/^-/, ""));
+  const way = isSorted ? (key.startsWith("-") ? "descending" : "ascending") : undefined;
+  return make("th", { scope: "col", "aria-sort": way, class: kind }, ...buttons);
+}
+
+function sorter(name, title, unit, key) {
   // Of figures the best come first at the first click, of words those from A.
   const first = axes[name] && axes[name].more ? `-${name}` : name;
   const second = first === name ? `-${name}` : name;
+  const arrow = key === name ? "▲" : key === `-${name}` ? "▼" : "";
   return make(
-    "th",
-    { scope: "col", "aria-sort": way, class: axes[name] ? "number" : name },
-    make("button", { type: "button", "data-sort": name, onclick: () => change({ sort: key === first ? second : first }) },
-      title, unit ? make("small", {}, unit) : "", make("i", { "aria-hidden": "true" }, way ? (way === "ascending" ? "▲" : "▼") : "")),
+    "button",
+    { type: "button", "data-sort": name, onclick: () => change({ sort: key === first ? second : first }) },
+    title, arrow ? make("i", { "aria-hidden": "true" }, arrow) : "", unit ? make("small", {}, unit) : "",
   );
 }
 
@@ -66,11 +71,11 @@ function lineOf(row, columns) {
       onchange: () => choose(model.name),
     })),
     make("th", { scope: "row" }, make("a", { href: model.page, title: model.description }, model.name),
-      row.precision && state.precision.length ? make("small", {}, row.precision) : ""),
-    make("td", { class: "task" }, model.facts.task),
+      row.precision && state.precision.length ? make("small", {}, row.precision) : "",
+      make("div", {}, model.facts.task)),
     ...columns.map((key) => numberCell(row, key)),
     make("td", { class: "number" }, (model.facts.input || "").replace("x", " × ")),
-    make("td", { class: "license", title: model.facts.license }, model.facts.license),
+    make("td", { class: "license", title: model.facts.license }, briefly(model.facts.license || "")),
   );
 }
 
