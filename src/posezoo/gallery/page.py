@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from posezoo.card.commands import commands, example
+from posezoo.card.inline import plain as shown_text
 from posezoo.card.parsed import Figure
+from posezoo.card.skeletons import place_of
 from posezoo.comparison import Origin, Value
 from posezoo.gallery.rows import Axis, Entry, Rows
-from posezoo.gallery.skeleton import points_of
 from posezoo.gallery.templates import draw
 from posezoo.registry import builtin_root
 from posezoo.spec.model import CompositeSpec
@@ -148,22 +150,36 @@ def _content(each: Mapping[str, Any]) -> str:
 def _skeleton(known: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if known is None:
         return None
-    points = points_of(known["keypoints"])
+    names = known["keypoints"]
+    points = [(*place_of(name), _side(name), number) for number, name in enumerate(names)]
     return {
         "name": known["name"],
-        "names": [name.replace("_", " ") for name in known["keypoints"]],
+        "names": [name.replace("_", " ") for name in names],
         "points": points,
-        "limbs": [(*points[a][:2], *points[b][:2]) for a, b in known["limbs"]] if points else [],
+        "limbs": [(*points[a][:2], *points[b][:2]) for a, b in known["limbs"]],
     }
 
 
-def _commands(entry: Entry) -> Sequence[str]:
-    """What works as pasted: of models that posezoo comes with, since others' registries lie anywhere."""
-    if not entry.known["precisions"] or not entry.model.path.is_relative_to(builtin_root()):
-        return ()
-    trusted = "" if all(each["pin"] != "none" for each in entry.known["files"]) else " --trust_on_first_use"
-    runs = [f"posezoo run {entry.name} --input photo.jpg{trusted}"] if entry.model.decoder else []
-    return [f"posezoo get {entry.name}{trusted}", *runs]
+def _side(keypoint: str) -> str:
+    return next((side for side in ("left", "right") if side in keypoint.split("_")), "middle")
+
+
+def _commands(entry: Entry) -> list[tuple[str, str]]:
+    """Headings, words and blocks of the card's commands: of models that posezoo comes with.
+
+    Others' registries lie anywhere, so that no command would work as pasted.
+    """
+    if not entry.model.path.is_relative_to(builtin_root()):
+        return []
+    return [_told(each) for each in (*example(entry.model, entry.parts), *commands(entry.model, entry.parts))]
+
+
+def _told(markdown: str) -> tuple[str, str]:
+    if markdown.startswith("## "):
+        return "heading", markdown[3:]
+    if markdown.startswith("```"):
+        return "block", "\n".join(markdown.splitlines()[1:-1])
+    return "words", shown_text(markdown)
 
 
 def _file_row(each: Mapping[str, Any]) -> tuple[str, str, str]:

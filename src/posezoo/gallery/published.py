@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from posezoo.card.card import NAME, NOTE
+from posezoo.card.card import NAME, NOTE, is_drawn
 from posezoo.card.parsed import Figure
 from posezoo.card.reading import MAX_CHARACTERS, read_card
 from posezoo.comparison import Origin, Value
@@ -52,12 +52,12 @@ def published_figures(model: ModelSpec | CompositeSpec, from_card: tuple[Figure,
 def figures_of_card(model: ModelSpec | CompositeSpec) -> tuple[Figure, ...]:
     """The figures that a hand-written card tells, in its order; a card that we drew tells none of its own."""
     path = model.path.with_name(NAME)
+    if is_drawn(path, NOTE):
+        return ()
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             text = stream.read(MAX_CHARACTERS)
     except OSError:
-        return ()
-    if text.startswith(NOTE):
         return ()
     return tuple(each for each in read_card(text).figures if _stands_in(each.section))
 
