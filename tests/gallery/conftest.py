@@ -7,8 +7,6 @@ import pytest
 from fakes.browser import Browser
 from fakes.sites import pose_zoo, written_site
 
-pytest.importorskip("jinja2", reason="needs jinja2")
-
 
 @pytest.fixture(scope="session")
 def _browser(tmp_path_factory):

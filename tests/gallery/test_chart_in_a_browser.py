@@ -23,7 +23,7 @@ def test_a_model_with_both_figures_has_a_mark_that_says_them(browser, site):
     assert browser.texts("#chart-title") == ["AP versus throughput"]
     assert marks(browser) == ["heavy_pose_a FP16", "light_pose_a FP16", "light_pose_b FP16"]
     assert browser.texts("#chart-count") == [
-        "3 of 8 models shown; 5 without both figures are in the table alone"
+        "3 of 8 models shown, as FP16; 5 without both figures are in the table alone"
     ]
     assert label(browser, "heavy_pose_a FP16") == (
         "heavy_pose_a FP16: AP 71.0 %, measured; Throughput 8 images/s, measured; heavy_pose"
@@ -110,6 +110,25 @@ def test_the_hover_card_tells_a_models_figures(browser, site):
     assert card.replace("\n\n", "\n").startswith("heavy_pose_a\nFP16 · 4 × 6 · ONNX · Apache-2.0\n")
     assert "AP\t71.0 %\tmeasured; published 70.0" in card
     assert "Weights\t30 million\tmeasured" in card
+
+
+def test_a_finger_sees_the_card_first_and_opens_the_page_by_a_second_tap(browser, site):
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+    from selenium.webdriver.common.actions.pointer_input import PointerInput
+
+    def tap():
+        mark = browser.one('.mark[data-key="light_pose_b FP16"] .shape')
+        actions = ActionBuilder(browser.driver, mouse=PointerInput("touch", "finger"))
+        actions.pointer_action.move_to(mark).pointer_down().pointer_up()
+        actions.perform()
+        browser.settle()
+
+    browser.open(site)
+    tap()
+    assert browser.address == site
+    assert browser.texts("#card strong") == ["light_pose_b"]
+    tap()
+    browser.wait(lambda: browser.address.endswith("/models/light_pose_b.html"), "the page opens")
 
 
 def test_a_click_on_a_mark_opens_the_models_page(browser, site):

@@ -75,9 +75,7 @@ function drawChart(rows) {
   hideCard();
   const height = Math.round(Math.min(Math.max(width * 0.58, 320), 560));
   document.getElementById("chart-none").hidden = points.length > 0;
-  document.getElementById("chart-count").textContent =
-    `${points.length} of ${rows.length} ${rows.length === 1 ? "model" : "models"} shown` +
-    (all.length < rows.length ? `; ${rows.length - all.length} without both figures are in the table alone` : "");
+  document.getElementById("chart-count").textContent = countsInWords(rows, all, points);
   if (!points.length) return box.replaceChildren();
   const area = { left: 46, right: width - 14, top: 26, bottom: height - 42 };
   const ys = points.flatMap((point) => [point.y, publishedBeside(point.row, ends.y) ?? point.y]);
@@ -99,6 +97,15 @@ function drawChart(rows) {
   );
   box.replaceChildren(drawn);
   if (hadFocus) focusMark(current);
+}
+
+/** How many models are shown, in which precisions of their IR, and how many are not. */
+function countsInWords(rows, all, points) {
+  const precisions = PREFERRED.filter((each) => points.some((point) => point.row.precision === each));
+  const where = precisions.length ? `, as ${precisions.join(" and ")}` : "";
+  const left = rows.length - all.length;
+  const others = left ? `; ${left} without both figures ${left === 1 ? "is" : "are"} in the table alone` : "";
+  return `${points.length} of ${rows.length} ${rows.length === 1 ? "model" : "models"} shown${where}${others}`;
 }
 
 function gridOf(x, y, area, width) {
