@@ -29,6 +29,7 @@ VERBS = (
     "demo",
     "evaluate",
     "dataset",
+    "cache",
     "benchmark",
     "compare",
     "gallery",

@@ -1,0 +1,130 @@
+"""posezoo cache: what is there is listed, what is damaged named, and only what is of no use goes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.zoo import declared_file, model_yml, write_model
+
+BODIES = {"one": b"1" * 2_000_000, "two": b"2" * 3000}
+STRANGER = b"of another zoo"
+
+
+@pytest.fixture
+def places(tmp_path) -> tuple[str, ...]:
+    """A zoo of two models whose files are in the cache, and a file of no model there."""
+    for name, body in BODIES.items():
+        (tmp_path / f"{name}.tflite").write_bytes(body)
+        write_model(tmp_path / "models", name, model_yml(files=[declared_file(tmp_path / f"{name}.tflite")]))
+    places = ("--models_dir", str(tmp_path / "models"), "--cache_dir", str(tmp_path / "cache"))
+    assert posezoo("download", "--all", *places, "-o", tmp_path / "out").returncode == 0
+    stranger = kept(tmp_path, STRANGER)
+    stranger.parent.mkdir(exist_ok=True)
+    stranger.write_bytes(STRANGER)
+    return places
+
+
+def kept(tmp_path: Path, body: bytes) -> Path:
+    digits = hashlib.sha384(body).hexdigest()
+    return tmp_path / "cache" / "1" / digits[:2] / digits[2:]
+
+
+def left(tmp_path: Path) -> set[Path]:
+    return {path for path in (tmp_path / "cache").rglob("*") if path.is_file()}
+
+
+def test_list_tells_size_date_and_whose_file_it_is(places):
+    told = posezoo("cache", "list", *places)
+    assert told.returncode == 0, told.stderr
+    first, *_, last = told.stdout.splitlines()
+    assert "2.0 MB" in first
+    assert first.endswith("one: one.tflite")
+    assert "no model's" in told.stdout
+    assert last.endswith("/cache: 3 files, 2.0 MB")
+
+
+def test_list_as_json(places):
+    said = json.loads(posezoo("cache", "list", *places, "--format", "json").stdout)
+    assert [each["files"] for each in said["entries"]] == [["one: one.tflite"], ["two: two.tflite"], []]
+    assert said["entries"][0]["digest"] == hashlib.sha384(BODIES["one"]).hexdigest()
+    assert said["bytes"] == sum(map(len, BODIES.values())) + len(STRANGER)
+
+
+def test_a_cache_that_is_not_there_is_empty(tmp_path):
+    told = posezoo("cache", "list", "--cache_dir", tmp_path / "none")
+    assert (told.returncode, told.stdout) == (0, f"{tmp_path}/none: 0 files\n")
+    assert not (tmp_path / "none").exists()
+
+
+def test_verify_names_what_is_damaged(places, tmp_path):
+    assert posezoo("cache", "verify", *places).returncode == 0
+    kept(tmp_path, BODIES["two"]).write_bytes(b"3" * 3000)
+    told = posezoo("cache", "verify", *places)
+    assert told.returncode == 1
+    assert "two: two.tflite" in told.stdout
+    assert "1 of 3 files are damaged" in told.stdout
+    assert "prune --damaged" in told.stderr
+
+
+def test_prune_takes_what_no_model_names_and_what_killed_runs_left(places, tmp_path):
+    half = tmp_path / "cache" / "1" / "staging" / ("a" * 96 + ".new")
+    half.write_bytes(b"half")
+    told = posezoo("cache", "prune", *places, "--dry_run")
+    assert "1 of 3 files would go" in told.stdout
+    assert {kept(tmp_path, STRANGER), half} <= left(tmp_path)
+    told = posezoo("cache", "prune", *places)
+    assert "1 of 3 files are gone" in told.stdout
+    assert left(tmp_path) == {kept(tmp_path, body) for body in BODIES.values()}
+    assert not kept(tmp_path, STRANGER).parent.exists()
+
+
+def test_prune_takes_what_is_old_or_damaged_or_everything_where_that_is_asked(places, tmp_path):
+    old = time.time() - 91 * 86400
+    os.utime(kept(tmp_path, BODIES["one"]), (old, old))
+    posezoo("cache", "prune", *places, "--older_than", 90)
+    assert left(tmp_path) == {kept(tmp_path, BODIES["two"])}
+    kept(tmp_path, BODIES["two"]).write_bytes(b"")
+    posezoo("cache", "prune", *places, "--damaged")
+    assert left(tmp_path) == set()
+    posezoo("download", "--all", *places, "-o", tmp_path / "out")
+    assert left(tmp_path) != set()
+    posezoo("cache", "prune", *places, "--everything")
+    assert left(tmp_path) == set()
+    assert (tmp_path / "out" / "public" / "two" / "two.tflite").exists()
+
+
+def test_what_is_no_entry_is_left_alone(places, tmp_path):
+    strange = tmp_path / "cache" / "1" / "ab" / "notes.txt"
+    strange.parent.mkdir(exist_ok=True)
+    strange.write_text("mine")
+    posezoo("cache", "prune", "--everything", *places)
+    assert strange.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("list", "--dry_run"), "go with prune"),
+        (("prune", "--older_than", "soon"), "expected days, got 'soon'"),
+        (("empty",), "invalid choice"),
+    ],
+)
+def test_wrong_usage_ends_with_2(words, says):
+    told = posezoo("cache", *words)
+    assert told.returncode == 2
+    assert says in told.stderr
+
+
+def test_a_cache_that_cannot_be_read_is_one_line(tmp_path):
+    (tmp_path / "cache").write_bytes(b"")
+    told = posezoo("cache", "list", "--cache_dir", tmp_path / "cache")
+    assert told.returncode == 1
+    assert "cannot be read: Not a directory" in told.stderr
+    assert "Traceback" not in told.stderr
