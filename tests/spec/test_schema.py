@@ -40,7 +40,7 @@ def test_a_mistake_of_structure_is_seen_by_the_schema_too(bad):
         model_yml(files=None, network={"name": "x"}, variants={"a": {"files": [FILE], "checkpoint": "net.tflite"}, "b1": {"files": [FILE], "checkpoint": "net.tflite", "inputs": [{"shape": [1, 2, 3, 3]}]}}),
         model_yml(files=[{**FILE, "size": "unknown", "max_size": 9, "checksum": "unknown"}], license_note="Unclear."),
         model_yml(files=[{"name": "a.zip", "size": 9, "source": "https://x.invalid/a", "contains": {"a": {"$type": "sha1", "value": "0" * 40}, "b": {"$type": "sha1", "value": "0" * 8}}}]),
-        model_yml(published={"accuracy": [{"metric": "AP", "value": 0.5, "AP50": 0.6, "AP75": 1, "flip": True, "dataset": "x", "protocol": "y"}, {"metric": "MPJPE", "value": 100.45}], "gflops": 1, "mparams": 0.5, "known_difference": "x"}, training={"command": "https://x.invalid/a", "log": "https://x.invalid/b"}),
+        model_yml(published={"accuracy": [{"metric": "AP", "value": 0.5, "AP50": 0.6, "AP75": 1, "converted": 0.4, "flip": True, "dataset": "x", "protocol": "y"}, {"metric": "MPJPE", "value": 100.45}], "gflops": 1, "mparams": 0.5, "known_difference": "x"}, training={"command": "https://x.invalid/a", "log": "https://x.invalid/b"}),
         model_yml(deprecated={"since": "2026-01-31", "use": "other"}, limits="x", outputs=[{"name": "x", "shape": [1], "original": "y"}]),
         model_yml(network={"name": "x", "width": 32, "deep": True, "mode": "bilinear"}, checkpoint="net.tflite"),
         model_yml(quantization={"preset": "mixed", "subset_size": 10, "model_type": "transformer", "max_shift_px": 8, "min_agreement": 0.5, "in_float": [{"types": ["MVN"], "reason": "x"}, {"layers": ["a/*"], "reason": "y"}]}),

@@ -80,8 +80,9 @@ _NAMES = {"AP": "AP", "MPJPE": "MPJPE_mm"}
 
 
 def _converted(claim: Accuracy, figure: str, measured: Sequence[Measurement]) -> str:
-    """What was measured on the same set in the same way, by precision and the number of images."""
-    found = []
+    """What its publisher says of it, and what was measured on the same set in the same way, by precision."""
+    published = claim.converted if figure == _NAMES[claim.metric] else None
+    found = [] if published is None else [f"{_shown(published, claim.metric)} (published)"]
     for each in measured:
         alike = (
             each.settings.get("dataset") == claim.dataset and bool(each.settings.get("flip")) == claim.flip

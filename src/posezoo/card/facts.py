@@ -30,7 +30,8 @@ The keys are stable: new ones may come, none goes or changes its meaning while `
     outputs       list          model, name, original and converted (each shape, layout), role, note,
                                 original_note (what the original has there)
     accuracy      list          as published: model, metric, value (a share; MPJPE: mm), unit, ap50, ap75,
-                                dataset, protocol, flip, how (in words: scale, flip, protocol)
+                                converted (value of the publisher's own IR, or null), dataset, protocol,
+                                flip, how (in words: scale, flip, protocol)
     complexity    list          model, and of gflops and mparams: published (or null), counted (or null)
     known_difference  str       why a published figure is not what the published weights have
     limits        list of str   what the model cannot do, a sentence or two each
@@ -204,6 +205,7 @@ def _accuracy(part: ModelSpec, each: Accuracy) -> Facts:
         "unit": "mm" if each.metric == "MPJPE" else "share",
         "ap50": each.ap50,
         "ap75": each.ap75,
+        "converted": each.converted,
         "dataset": each.dataset,
         "protocol": each.protocol,
         "flip": each.flip,

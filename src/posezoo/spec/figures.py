@@ -9,7 +9,7 @@ from posezoo.spec.values import line, listed
 
 #: By metric, the largest value that can be meant: a share, or millimetres.
 METRICS = {"AP": 1.0, "MPJPE": 10_000.0}
-ACCURACY_KEYS = ("metric", "value", "dataset", "protocol", "flip", "AP50", "AP75")
+ACCURACY_KEYS = ("metric", "value", "dataset", "protocol", "flip", "AP50", "AP75", "converted")
 PUBLISHED_KEYS = ("accuracy", "gflops", "mparams", "known_difference")
 TRAINING_KEYS = ("command", "log")
 MAX_FIGURE = 1e9
@@ -49,6 +49,7 @@ def _accuracy(node: Node) -> Accuracy:
         flip=flip.boolean() if flip is not None else False,
         ap50=_figure(fields.get("AP50"), METRICS["AP"]),
         ap75=_figure(fields.get("AP75"), METRICS["AP"]),
+        converted=_figure(fields.get("converted"), METRICS[metric]),
     )
 
 

@@ -336,6 +336,7 @@ class Accuracy:
     flip: bool = False  # whether the mirrored image was asked too, and both answers averaged
     ap50: float | None = None  # AP at an object keypoint similarity of 0.50
     ap75: float | None = None  # and of 0.75
+    converted: float | None = None  # the metric of the model that the publisher converted to IR
 
 
 @dataclass(frozen=True, slots=True)

@@ -324,6 +324,7 @@ _DEFS: dict[str, Schema] = {
             "flip": {"type": "boolean"},
             "AP50": _figure(figures.METRICS["AP"]),
             "AP75": _figure(figures.METRICS["AP"]),
+            "converted": _figure(max(figures.METRICS.values())),
         },
         ("metric", "value"),
     ),
