@@ -11,7 +11,7 @@ import pytest
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo import registry as registry_room
 from posezoo.errors import PosezooError, SpecError, UnknownModelError
-from posezoo.registry import Registry
+from posezoo.registry import Registry, copyright_line
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
 
@@ -276,3 +276,24 @@ def test_where_no_model_lies_it_is_said_where_one_would(root, tmp_path):
         Registry([nothing]).find("pose-a")
     assert caught.value.hint == f"no model lies below {nothing}, as public/NAME/model.yml"
     assert Registry([nothing, root]).emptiness == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "holder"),
+    [
+        ("Copyright (c) 2019 HRNet", True),
+        ("Copyright The Gluon CV Toolkit Contributors", True),
+        ("Copyright (c) 2020, Jane Doe. All rights reserved.", True),
+        ("Copyright <YEAR> <COPYRIGHT HOLDER>", False),
+        ("Copyright [yyyy] [name of copyright owner]", False),
+        ("Copyright (c) {{ year }} {{ organization }}", False),
+        ("Copyright (c) 2019-2024", False),
+        ("Copyright (c) 2019. All rights reserved", False),
+        ("MIT License", False),
+        ("", False),
+    ],
+)
+def test_a_licence_text_names_its_holder_in_its_first_line(tmp_path, line, holder):
+    write_model(tmp_path / "models", "net", model_yml(license={"spdx": "MIT", "text": "MIT-X.txt"}))
+    (tmp_path / "licenses" / "MIT-X.txt").write_text(f"{line}\n\nMIT License\n")
+    assert copyright_line(Registry([tmp_path / "models"]).find("net")) == (line if holder else "")

@@ -9,6 +9,7 @@ other models go on working. What was read of a large registry can be remembered,
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -421,7 +422,21 @@ def copyright_line(spec: ModelSpec) -> str:
             first = text.readline(1000).strip()
     except (OSError, UnicodeDecodeError):
         return ""
-    return first if first.startswith("Copyright ") else ""
+    return first if _names_a_holder(first) else ""
+
+
+#: What a template leaves for the holder to fill in: ``<year>``, ``[name of copyright owner]``.
+_BLANK = re.compile(
+    r"[<\[{][^<>\[\]{}]*(?:year|yyyy|name|owner|holder|author)[^<>\[\]{}]*[>\]}]", re.IGNORECASE
+)
+
+
+def _names_a_holder(line: str) -> bool:
+    """Whether a line says Copyright and whose: years alone, and a template that nobody filled in, do not."""
+    if not line.startswith("Copyright ") or _BLANK.search(line):
+        return False
+    rest = line.removeprefix("Copyright ").replace("(c)", "").replace("(C)", "")
+    return any(each.isalpha() for each in rest.replace("All rights reserved", ""))
 
 
 def open_registry(roots: Sequence[Path] = (), *, memory: Path | None = None) -> Registry:

@@ -109,3 +109,28 @@ def test_a_broken_measured_yml_is_told_with_its_place(root):
     measure(root, "complexity: [{precision: FP32}]")
     with pytest.raises(SpecError, match=r"measured\.yml:1:14: complexity\[0\]: the key figures is missing"):
         card(root)
+
+
+def test_what_was_measured_in_the_same_way_stands_beside_what_is_published(root):
+    alike = {"metric": "AP", "value": 0.65, "dataset": "COCO val2017", "protocol": "single scale, no flip"}
+    flipped = {**alike, "value": 0.66, "protocol": "single scale", "flip": True, "converted": 0.655}
+    write_model(root, "net", model_yml(published={"accuracy": [alike, flipped]}))
+    measure(root, GOOD.replace("settings: {", "settings: {images: 100, "))
+    rows = [line for line in card(root).splitlines() if line.startswith("| Average Precision (AP) | 6")]
+    assert rows == [
+        "| Average Precision (AP) | 65% (COCO val2017, single scale, no flip) |",
+        "| Average Precision (AP) | 65% | 64.64% (FP16, 100 images) | COCO val2017 | single scale, no flip |",
+        "| Average Precision (AP) | 66% | 65.5% (published) | COCO val2017 | single scale, flip |",
+    ]
+
+
+def test_int8_is_told_before_and_after(root):
+    measure(root, INT8)
+    assert "## INT8, Before and After\n\nWhat INT8 finds" in card(root)
+    assert "| FP16-INT8 | 0.4 | 44 | 47 |" in card(root)
+
+
+INT8 = (
+    "quantization:\n  - {precision: FP16-INT8, figures: {shift_p50_px: 0.4, found_fp32: 44, found_int8: 47}, "
+    "settings: {photos: 5}}\n"
+)

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from fakes.zoo import model_yml, write_composite, write_model
+from fakes.zoo import as_yaml, model_yml, write_composite, write_model
 from posezoo.card.pages import draw_pages
 from posezoo.card.reading import read_card
 from posezoo.errors import SpecError
@@ -102,3 +102,53 @@ def test_our_own_pages_are_fresh_and_their_links_lead_somewhere():
                 assert (page.parent / unquote(link.target)).is_file(), f"{name}:{link.line}: {link.target}"
                 links += 1
     assert links > 2 * len(pages)
+
+
+def test_gluoncv_s_models_stand_in_gluoncv_s_tables_with_empty_cells_where_nothing_is_known(tmp_path):
+    root = tmp_path / "models"
+    gluoncv = {"repository": "https://github.com/dmlc/gluon-cv", "paper": "https://p.invalid/2"}
+    claim = {"metric": "AP", "value": 0.663, "AP50": 0.892, "AP75": 0.734}
+    image = {"name": "data", "shape": [1, 3, 256, 192], "layout": "NCHW"}
+    files = model_yml()["files"]
+    variants = {
+        "aaaa": {"files": files, "published": {"accuracy": [claim, {**claim, "value": 0.684, "flip": True}]}},
+        "bbbb": {"files": files, "published": {"accuracy": [claim]}, "inputs": [{"shape": [1, 3, 128, 96]}]},
+        "cccc": {"files": files},
+    }
+    model = model_yml(files=None, origin=gluoncv, inputs=[image], variants=variants)
+    for name in ("simple_pose_resnet50_v1b", "simple_pose_resnet101_v1b", "mobile_pose_x"):
+        write_model(root, name, model)
+    write_model(root, "simple_pose_of_mine", model_yml())
+    paper = {"key": "doe", "title": "On _Poses_", "authors": ["Jane Doe"], "year": 2020}
+    unread = {**paper, "title": "Unread"}
+    (root / "papers.yml").write_text(as_yaml({"https://p.invalid/1": unread, "https://p.invalid/2": paper}))
+    index = draw_pages(root)["index.md"].partition("\n## GluonCV's models\n")[2]
+    tables = read_card(index).tables
+    assert [[row.cells[0] for row in table.rows] for table in tables] == [
+        [
+            "simple_pose_resnet50_v1b [^1]",
+            "simple_pose_resnet50_v1b (128x96) [^1]",
+            "simple_pose_resnet101_v1b [^1]",
+            "simple_pose_resnet101_v1b (128x96) [^1]",
+        ],
+        ["mobile_pose_x [^1]", "mobile_pose_x (128x96) [^1]"],
+    ]
+    assert [row.cells[1:] for row in tables[1].rows] == [
+        ("66.3/89.2/73.4", "68.4/89.2/73.4", "aaaa", "", ""),
+        ("66.3/89.2/73.4", "", "bbbb", "", ""),
+    ]
+    assert index.endswith("\n[^1]: Jane Doe: On \\_Poses\\_. 2020. <https://p.invalid/2>\n")
+
+
+def test_a_zoo_without_gluoncv_s_models_has_no_such_tables(checkout):
+    assert "GluonCV" not in draw_pages(checkout / "models")["index.md"]
+
+
+def test_a_model_that_had_better_not_be_taken_says_so_on_its_card_and_in_the_index(checkout):
+    write_model(
+        checkout / "models", "alone", model_yml(deprecated={"since": "1.0", "use": "whole"}, revision=2)
+    )
+    pages = draw_pages(checkout / "models")
+    assert "\n> **This model is deprecated since 1.0; use whole.**\n" in pages["public/alone/README.md"]
+    assert "| Revision | 2 |" in pages["public/alone/README.md"]
+    assert "[alone](public/alone/README.md) (deprecated) |" in pages["index.md"]

@@ -8,7 +8,7 @@ import pytest
 
 from posezoo.card.card import draw_card
 from posezoo.card.inline import Link, key_of, plain
-from posezoo.card.markdown import escaped, table
+from posezoo.card.markdown import escaped, local_link, table
 from posezoo.card.reading import MAX_CELLS, MAX_CHARACTERS, MAX_SECTIONS, read_card
 from posezoo.registry import open_registry
 
@@ -129,8 +129,10 @@ def test_figures_have_one_name_however_a_card_spells_them(card):
 @pytest.mark.parametrize("text", ["a | b", "<b>&amp;</b>", "_x_ *y* `z`", "[t](u)", "a\\|b", "mean_values"])
 def test_what_our_cards_escape_is_read_as_it_was(text):
     assert plain(escaped(text)) == text
-    (read,) = read_card(table([text], [[text]])).tables
-    assert (read.headers, read.rows[0].cells) == ((text,), (text,))
+    (read,) = read_card(table([text], [[text], [local_link("x", text)]])).tables
+    assert (read.headers, read.rows[0].cells, read.rows[1].cells) == ((text,), (text,), (text,))
+    (link,) = read_card(local_link("a b.txt", text)).links
+    assert (link.text, link.target) == (text, "a%20b.txt")
 
 
 def test_every_card_of_ours_is_read_with_its_figures():
@@ -158,13 +160,14 @@ def test_open_model_zoo_s_cards_are_read(shared):
     "text",
     [
         *("x| y " * 2_000_000, "[a](b) | c\n" * 900_000, "[a](" * 2_500_000, "<!--" * 2_500_000),
+        *("[\\" * 5_000_000, "|Metric|b|\n|-|-|\n|" + "[\\]" * 500_000 + "|1|"),
         *("[" * 10_000_000, "]( " * 3_000_000, "_a" * 5_000_000, "# " * 5_000_000, "#\n" * 5_000_000),
         *("```\n" * 2_500_000, "---\n" * 2_500_000, "href=" * 2_000_000, "<a" * 5_000_000),
         "|Metric|b|\n|-|-|\n" + "|a<" * 1_000_000,
         "|" + "a|" * 1_000_000 + "\n|" + "-|" * 1_000_000 + "\n",
         "|Metric|b|\n|-|-|\n" + "|`a`|1,000|\n" * 500_000,
     ],
-    ids=range(16),
+    ids=range(18),
 )
 def test_ten_megabytes_and_a_million_cells_end_in_bounded_time_and_memory(text):
     start = time.perf_counter()

@@ -153,7 +153,8 @@ def _file(part: ModelSpec, file: SourceFile) -> Facts:
         "name": file.name,
         "size": file.size,
         "max_size": file.max_size or None,
-        "checksum": _digest(file.checksum) if file.checksum is not None else None,
+        # What a user's lock knows of a file is no fact of the model.
+        "checksum": _digest(file.checksum) if file.checksum is not None and not file.by_lock else None,
         "contains": {member: _digest(digest) for member, digest in file.contains.items()},
         "pin": ("weak" if file.is_weak else "strong") if file.is_pinned else "none",
         "sources": [str(source) for source in file.sources],

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _LINK = re.compile(
-    r"(?P<image>!?)\[(?P<text>[^\[\]\n]{0,500})\]"
+    r"(?P<image>!?)\[(?P<text>(?:[^\[\]\\\n]|\\.){0,500})\]"
     r"\([ \t]*(?:<(?P<pointed>[^<>\n]{0,2000})>"
     r"|(?P<plain>[^()\s]{0,2000}(?:\([^()\s]{0,200}\)[^()\s]{0,200}){0,3}))"
     r"(?:[ \t]+(?:\"[^\"\n]{0,500}\"|'[^'\n]{0,500}'))?[ \t]*\)"
@@ -21,7 +21,7 @@ _DEFINITION = re.compile(
     r" {0,3}\[(?!\^)(?P<text>[^\[\]\n]{1,500})\]:[ \t]*<?(?P<target>[^\s<>]{1,2000})>?.*"
 )
 _MARKUP = re.compile(
-    r"!?\[([^\[\]]{0,500})\]\([^()\s]{0,2000}(?:[ \t][^()]{0,500})?\)"  # a link is its text
+    r"!?\[((?:[^\[\]\\]|\\.){0,500})\]\([^()\s]{0,2000}(?:[ \t][^()]{0,500})?\)"  # a link is its text
     r"|\\([!-/:-@\[-`{-~])"  # an escaped character is itself
     r"|</?[A-Za-z][^<>]{0,200}>"  # a tag is nothing
     r"|[`*]+|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)"
@@ -53,8 +53,12 @@ def plain(text: str) -> str:
     if not set(text) & set("\\`*_[<&"):
         return text.strip()
     # A character reference may stand for what would be markup.
-    shown = _MARKUP.sub(lambda found: found.group(1) or found.group(2) or "", text)
-    return html.unescape(shown).strip()
+    return html.unescape(_MARKUP.sub(_shown, text)).strip()
+
+
+def _shown(found: re.Match[str]) -> str:
+    link, character = found.groups()
+    return _MARKUP.sub(_shown, link) if link else character or ""
 
 
 def key_of(title: str) -> str:
