@@ -294,7 +294,12 @@ def test_the_card_beside_an_ir_tells_what_was_made_and_is_left_alone_where_nothi
     assert "| pose-detection-mediapipe | FP16 | Identity |" in section(card, "Self-Check")
     # It lies far from the licences and, perhaps, alone.
     assert re.findall(r"\]\(([^)]+)\)", card) == ["blazepose-33.svg"]
-    assert json.loads(path.with_name("card.json").read_text("utf-8"))["name"] == "blazepose-full"
+    facts = json.loads(path.with_name("card.json").read_text("utf-8"))
+    assert [(each["model"], each["precision"]) for each in facts["made"]] == [
+        (part, precision) for part in model.stages for precision in ("FP32", "FP16")
+    ]
+    assert facts["made"][0]["checks"][0]["output"] == "Identity"
+    assert facts["made"][0]["files"][0]["checksum"]["value"] in card
     beside = [path, path.with_name("card.json"), path.with_name("blazepose-33.svg")]
     before = [each.stat().st_mtime_ns for each in beside]
     write_card(model, registry.parts(model), layout)

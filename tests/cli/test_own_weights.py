@@ -46,7 +46,10 @@ def test_a_network_and_a_checkpoint_are_enough(converted):
     folder, ended = converted
     place = folder / "public" / NETWORK
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{place}/FP32/{NETWORK}.xml\n", "")
-    assert sorted(path.name for path in place.iterdir()) == ["FP32", "README.md", f"{NETWORK}.onnx"]
+    assert sorted(path.name for path in place.iterdir()) == [
+        *("FP32", "README.md", "card.json"),
+        f"{NETWORK}.onnx",
+    ]
     card = (place / "README.md").read_text("utf-8")
     assert "posezoo download" not in card
     assert "PyTorch" in card

@@ -47,6 +47,16 @@ def _algorithm(digest: Digest) -> str:
     return digest.algorithm.upper().replace("SHA", "SHA-")
 
 
+def records(
+    parts: Sequence[ModelSpec], layout: Layout
+) -> Iterator[tuple[ModelSpec, Precision, provenance.Provenance]]:
+    """The records of the IR of some models that lie here, each with its model and precision."""
+    for part in parts:
+        for precision in Precision:
+            if (record := provenance.read(layout.provenance(part, precision))) is not None:
+                yield part, precision, record
+
+
 def made_files(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
     """What lies beside the card: the IR with their digests, their complexity, and how they were proven."""
     files: list[tuple[str, ...]] = []
@@ -54,23 +64,19 @@ def made_files(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
     checks: list[tuple[str, ...]] = []
     shifts: list[tuple[str, ...]] = []
     openvino: set[str] = set()
-    for part in parts:
-        for precision in Precision:
-            record = provenance.read(layout.provenance(part, precision))
-            if record is None:
-                continue
-            openvino.add(str(record.key.get("openvino")))
-            whose = (part.full_name, precision.value)
-            for suffix, content in record.contents.items():
-                files.append((*whose, suffix, f"{content.size:,}", code(content.digest.value)))
-            if record.complexity:
-                gflops, mparams = record.complexity["gflops"], record.complexity["mparams"]
-                costs[part.name] = (part.name, f"{gflops:.4g}", f"{mparams:.4g}")
-            if shift := record.shift:
-                shifts.append((*whose, *_shift_row(shift)))
-            for check in record.checks:
-                figures = (f"{check.difference:.1e}", f"{check.tolerance:g}")
-                checks.append((*whose, check.output, *figures, check.reference))
+    for part, precision, record in records(parts, layout):
+        openvino.add(str(record.key.get("openvino")))
+        whose = (part.full_name, precision.value)
+        for suffix, content in record.contents.items():
+            files.append((*whose, suffix, f"{content.size:,}", code(content.digest.value)))
+        if record.complexity:
+            gflops, mparams = record.complexity["gflops"], record.complexity["mparams"]
+            costs[part.name] = (part.name, f"{gflops:.4g}", f"{mparams:.4g}")
+        if shift := record.shift:
+            shifts.append((*whose, *_shift_row(shift)))
+        for check in record.checks:
+            figures = (f"{check.difference:.1e}", f"{check.tolerance:g}")
+            checks.append((*whose, check.output, *figures, check.reference))
     if files:
         yield "## Converted Files"
         yield f"Made by OpenVINO {escaped(', '.join(sorted(openvino)))}; the same bytes at every run."

@@ -72,16 +72,16 @@ def write_card(model: Model, parts: Sequence[ModelSpec], layout: Layout) -> Path
 
 def draw_beside(model: Model, parts: Sequence[ModelSpec], layout: Layout) -> dict[str, str]:
     """What stands beside a model's IR, by file name: its facts, the picture of its skeleton, its card."""
-    files = {FACTS: draw_facts(model, parts)}
+    files = {FACTS: draw_facts(model, parts, layout)}
     if model.skeleton in SKELETONS and SKELETONS[model.skeleton].keypoints:
         files[f"{model.skeleton}.svg"] = draw_skeleton(SKELETONS[model.skeleton])
     # The card is last: where it is, the others are.
     return {**files, NAME: draw_card(model, parts, layout)}
 
 
-def draw_facts(model: Model, parts: Sequence[ModelSpec]) -> str:
-    """The text of the card.json."""
-    return json.dumps(card_facts(model, parts), indent=1, ensure_ascii=False) + "\n"
+def draw_facts(model: Model, parts: Sequence[ModelSpec], layout: Layout | None = None) -> str:
+    """The text of the card.json; with a layout of one beside IR."""
+    return json.dumps(card_facts(model, parts, layout=layout), indent=1, ensure_ascii=False) + "\n"
 
 
 def is_drawn(path: Path, note: str) -> bool:

@@ -38,6 +38,10 @@ The keys are stable: new ones may come, none goes or changes its meaning while `
     measured      list          what posezoo measured: model, kind (accuracy, complexity, quantization,
                                 speed), precision, machine, settings, weights, figures, tools, date
     training      object        command, log: addresses, or empty
+    made          list          of the IR that lie beside the card; empty in a registry: model, precision,
+                                openvino (its version), files (suffix, size, checksum), gflops and mparams (or
+                                null), checks (output, difference, tolerance, reference), shift (what INT8
+                                moves, or null)
     variants      list          of the default variant: the facts of the others
 
 In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measured`` the key ``model`` is the
@@ -49,12 +53,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from posezoo.card.artifacts import records
 from posezoo.card.legal import limits_of
 from posezoo.card.papers import bibtex, papers_of
 from posezoo.card.words import APPROACHES, how, precisions, size_bytes
+from posezoo.layout import Layout
 from posezoo.measured import Measurement, as_figures, measured_of
+from posezoo.provenance import Provenance
 from posezoo.registry import copyright_line
-from posezoo.spec.model import Accuracy, CompositeSpec, Digest, Input, ModelSpec, Output, SourceFile
+from posezoo.spec.model import (
+    Accuracy,
+    CompositeSpec,
+    Digest,
+    Input,
+    ModelSpec,
+    Output,
+    Precision,
+    SourceFile,
+)
 
 FORMAT = 1
 
@@ -64,7 +80,10 @@ Value = TypeVar("Value")
 
 
 def card_facts(
-    model: ModelSpec | CompositeSpec, parts: Sequence[ModelSpec], measured: Measured = measured_of
+    model: ModelSpec | CompositeSpec,
+    parts: Sequence[ModelSpec],
+    measured: Measured = measured_of,
+    layout: Layout | None = None,
 ) -> Facts:
     """The facts of a model, in JSON's types; see the module for the keys.
 
@@ -72,6 +91,7 @@ def card_facts(
         model: whose facts they are.
         parts: the parts of a composite; a model itself, alone.
         measured: what was measured of a model or composite.
+        layout: where its IR lie, of which the facts tell too; None: of none.
 
     Raises:
         SpecError: a measured.yml says something that cannot be meant.
@@ -116,6 +136,7 @@ def card_facts(
         "training": {"command": own.training.command, "log": own.training.log}
         if own
         else {"command": "", "log": ""},
+        "made": [_made(*each) for each in records(parts, layout)] if layout is not None else [],
         "variants": [card_facts(each, (each,), measured) for each in own.variants] if own else [],
     }
 
@@ -211,6 +232,31 @@ def _accuracy(part: ModelSpec, each: Accuracy) -> Facts:
         "protocol": each.protocol,
         "flip": each.flip,
         "how": how(each),
+    }
+
+
+def _made(part: ModelSpec, precision: Precision, record: Provenance) -> Facts:
+    costs = record.complexity or {}
+    return {
+        "model": part.full_name,
+        "precision": precision.value,
+        "openvino": str(record.key.get("openvino")),
+        "files": [
+            {"suffix": suffix, "size": content.size, "checksum": _digest(content.digest)}
+            for suffix, content in record.contents.items()
+        ],
+        "gflops": costs.get("gflops"),
+        "mparams": costs.get("mparams"),
+        "checks": [
+            {
+                "output": check.output,
+                "difference": check.difference,
+                "tolerance": check.tolerance,
+                "reference": check.reference,
+            }
+            for check in record.checks
+        ],
+        "shift": dict(record.shift) if record.shift else None,
     }
 
 

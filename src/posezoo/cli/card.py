@@ -65,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         selection = jobs.select(registry, patterns, console)
         rows = listed(selection)
         done = True
+        if args.in_place and args.all and selection.problems:
+            return 1  # no index of some of the models
         if args.in_place:
             done = _in_place(_pages(registry, rows, whole=args.all), console, check=args.check)
         elif args.output_dir is not None:

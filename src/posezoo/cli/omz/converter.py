@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 #: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
 DIFFERENCES = {
-    "--output_dir": "a card (README.md) and provenance.json lie beside an IR, which was checked against its "
-    "original; one that is up to date is left alone",
+    "--output_dir": "a card (README.md, card.json) and provenance.json lie beside an IR, which was checked "
+    "against its original; one that is up to date is left alone",
     "--precisions": "FP32 and FP16 come out of one reading of the model, not of one process each",
     "--lock": "new",
     "--locked": "new",
@@ -99,7 +99,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     )
     options.add_lock(parser)
     parser.add_argument("--dry_run", action="store_true", help="print what would be done; touch nothing")
-    parser.add_argument("--no_card", action="store_true", help="draw no README.md beside the IR")
+    parser.add_argument("--no_card", action="store_true", help="draw no card beside the IR")
     parser.add_argument(
         "-j", "--jobs", type=_jobs, default=1, metavar="N|auto", help="how many models to convert at once"
     )

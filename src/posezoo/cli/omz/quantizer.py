@@ -29,8 +29,8 @@ DIFFERENCES = {
     "--model_dir": "FP16-INT8 is made from the FP32 IR, too: the FP16 one need not be there",
     "--dataset_dir": "any folder of photos, not a data set with annotations: one in three is kept apart, and "
     "an IR whose keypoints or boxes lie too far from FP32's on these is not published",
-    "--output_dir": "a card (README.md) and provenance.json lie beside an IR; one that is up to date is left "
-    "alone",
+    "--output_dir": "a card (README.md, card.json) and provenance.json lie beside an IR; one that is up to "
+    "date is left alone",
     "--target_device": "NNCF's words; 2021.4 had CPU, GPU, VPU and others",
     "--dry_run": "prints the plan that a real run carries out",
     "--python": "is accepted and not needed: no other Python is started",
