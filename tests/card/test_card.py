@@ -322,3 +322,12 @@ def test_a_page_that_is_none_of_ours_stays(tmp_path):
     changed = replace(spec, description="Another one.")
     write_card(changed, [changed], layout)
     assert "Another one." in page.read_text("utf-8")
+
+
+def test_a_picture_of_what_a_model_finds_is_shown_with_its_photos_credited(tmp_path):
+    write_model(tmp_path / "models", "net", model_yml())
+    assert "example.jpg" not in drawn(tmp_path / "models", "net")
+    (tmp_path / "models" / "public" / "net" / "example.jpg").write_bytes(b"")
+    example = section(drawn(tmp_path / "models", "net"), "Example")
+    assert "![what net finds in two photos](example.jpg)\n\n*Photos: an astronaut's portrait (NASA" in example
+    assert "example.jpg" not in drawn(tmp_path / "models", "net", Layout(tmp_path, tmp_path))

@@ -115,7 +115,7 @@ def draw_card(model: Model, parts: Sequence[ModelSpec], layout: Layout | None = 
         front_matter(model, parts, NOTE if in_registry else OURS),
         f"# {escaped(model.full_name)}",
         *_use_case(model, parts, linked=in_registry),
-        *(example(model, parts) if published else ()),
+        *(example(model, parts, linked=in_registry) if published else ()),
         *_specification(model, parts, is_registry_s=in_registry),
         *accuracy(parts),
         *(measured_sections(_all(model, parts)) if published else ()),

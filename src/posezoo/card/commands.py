@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from posezoo.card.markdown import block
+from posezoo.card.markdown import block, picture
 from posezoo.card.words import APPROACHES, Model, precisions
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 PHOTO = "photo.jpg"
 
+#: Beside a model.yml, what the model finds in the sample photos, as posezoo run draws it.
+PICTURE = "example.jpg"
+CREDIT = (
+    "*Photos: an astronaut's portrait (NASA, public domain) and a photographer (CC0), both out of the Python "
+    "package scikit-image.*"
+)
 
-def example(model: Model, parts: Sequence[ModelSpec]) -> Iterator[str]:
-    """The section Example: the shortest way to see what the model does."""
+
+def example(model: Model, parts: Sequence[ModelSpec], *, linked: bool) -> Iterator[str]:
+    """The section Example: what the model finds in a picture, and the shortest way to see that oneself.
+
+    Args:
+        model: whose card it is.
+        parts: the parts of a composite; a model itself, alone.
+        linked: whether the card lies in the registry, beside the picture, if there is one.
+    """
     if precision := usual(parts):
         yield "## Example"
+        if linked and model.path.with_name(PICTURE).is_file():
+            yield picture(PICTURE, f"what {model.full_name} finds in two photos")
+            yield CREDIT
         if model.decoder is None:
             yield block("sh", [_trusting(f"posezoo get {model.full_name} --precisions {precision}", parts)])
             return
