@@ -73,9 +73,12 @@ class Task(Generic[Result]):
         except BaseException as error:  # noqa: BLE001 raised again by whoever asks for the result
             self._answer.put(_Raised(error))
 
-    def result(self) -> Result:
-        """Wait for it, once; raises what the work raised."""
-        answer = self._answer.get()
+    def result(self, timeout_s: float | None = None) -> Result:
+        """Wait for it, once; raises what the work raised, or TimeoutError where it takes too long."""
+        try:
+            answer = self._answer.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError from None
         if isinstance(answer, _Raised):
             raise answer.error
         return answer

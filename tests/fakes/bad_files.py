@@ -21,6 +21,7 @@ class Bad(NamedTuple):
 
 FILE = {"name": "net.tflite", "size": 3, "checksum": "0" * 96, "source": "https://models.invalid/net.tflite"}
 INPUT = {"name": "input", "shape": [1, 4, 6, 3], "layout": "NHWC", "color": "RGB"}
+HUB = {"$type": "huggingface", "repository": "pose-lab/vit", "file": "net.onnx", "revision": "0" * 40}
 WHEEL = {
     "$type": "python_package",
     "package": "mediapipe",
@@ -129,6 +130,10 @@ STRUCTURAL: dict[str, Bad] = {
     "source without a kind": file(".source", "$type is missing", source={"url": "https://x/y"}),
     "drive without an id": file(".source", "id is missing", source={"$type": "google_drive"}),
     "drive with an address": file(".source.id", "the id of a file", source={"$type": "google_drive", "id": "../x?y=z"}),
+    "hub without a commit": file(".source.revision", "a commit of 40 hex digits", source={**HUB, "revision": "main"}),
+    "hub with a path": file(".source.repository", "a repository such as", source={**HUB, "repository": "a/b/c"}),
+    "hub with a way out": file(".source.file", "..", source={**HUB, "file": "../x"}),
+    "a store without a file": file(".source", "http(s) or file", source="s3://bucket/"),
     "unknown key of a source": file(".source.md5", "unknown key", source={"$type": "http", "url": "https://x/y", "md5": "0"}),
     "package that is a flag": file(".source.package", "a package name", source={**WHEEL, "package": "-rf"}),
     "version that is a flag": file(".source.version", "expected letters", source={**WHEEL, "version": "--pre"}),

@@ -20,6 +20,7 @@ from posezoo.spec.model import (
     Framework,
     GoogleDriveSource,
     HttpSource,
+    HuggingFaceSource,
     InFloat,
     License,
     ModelSpec,
@@ -27,6 +28,7 @@ from posezoo.spec.model import (
     PythonPackageSource,
     Quantization,
     RegexReplace,
+    StorageSource,
     UnpackArchive,
 )
 from posezoo.spec.model_yml import read_composite, read_model
@@ -134,6 +136,22 @@ def test_the_publishers_own_source_is_tried_last(tmp_path):
 def test_sources_of_the_older_generation_may_lie_on_google_drive_alone(tmp_path):
     file = {"name": "net.onnx", "size": 3, "sha256": "0" * 64, "source": DRIVE}
     assert omz_spec_of(tmp_path, files=[file]).files[0].sources == (GoogleDriveSource(DRIVE["id"]),)
+
+
+def test_a_source_may_be_a_repository_at_a_commit_or_a_store(tmp_path):
+    hub = {
+        "$type": "huggingface",
+        "repository": "pose-lab/vit",
+        "file": "onnx/net.onnx",
+        "revision": "0" * 40,
+    }
+    sources = [hub, "s3://models/net.onnx", "sftp://me@host/net.onnx"]
+    file = {"name": "net.onnx", "size": 3, "sha256": "0" * 64, "source": sources}
+    assert omz_spec_of(tmp_path, files=[file]).files[0].sources == (
+        HuggingFaceSource("pose-lab/vit", "onnx/net.onnx", "0" * 40),
+        StorageSource("s3://models/net.onnx"),
+        StorageSource("sftp://me@host/net.onnx"),
+    )
 
 
 def test_an_input_may_be_known_by_its_layout_or_its_shape_alone(tmp_path):

@@ -43,8 +43,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "what",
         choices=("list", "verify", "prune"),
-        help="list what is there; verify: read all of it, name what is damaged; prune: remove what no model of "
-        "the zoo names, and what killed runs left",
+        help="list what is there; verify: read all of it, name what is damaged; prune: remove what no model "
+        "of the zoo names, and what killed runs left",
     )
     parser.add_argument(
         "--damaged", action="store_true", help="with prune: also what is damaged; all of it is read"

@@ -37,3 +37,15 @@ class MissingError(SourceError):
 
 class StaleError(SourceError):
     """What an earlier attempt or run left of a file does not go with what comes now."""
+
+
+class PageError(SourceError):
+    """A web page came in place of the file.
+
+    Args:
+        page: its beginning.
+    """
+
+    def __init__(self, page: str) -> None:
+        super().__init__("gives a web page (HTML) in place of the file", hint="open the address in a browser")
+        self.page = page

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from itertools import chain
@@ -18,17 +18,20 @@ from urllib.parse import urljoin
 import requests
 from requests.utils import get_environ_proxies, select_proxy
 
-from posezoo.errors import SizeError, SourceError, without_secrets
+from posezoo.errors import FetchError, SizeError, SourceError, without_secrets
 from posezoo.fetch.addresses import refuse_address, refuse_redirect
 from posezoo.fetch.bodies import Watch, encoding, has_an_end, received, unpacked
 from posezoo.fetch.connections import ATTEMPTS_WITHOUT_ANSWER, HINTS, TEMPORARY_STATUS, translated
-from posezoo.fetch.faults import CrowdedError, MissingError, StaleError, TemporaryError
+from posezoo.fetch.faults import CrowdedError, MissingError, PageError, StaleError, TemporaryError
 from posezoo.fetch.means import Means
 from posezoo.fetch.origins import Body
 from posezoo.fetch.part import Held
 from posezoo.spec.model import SourceFile
 
 _MOST_REDIRECTS = 10
+
+# What is read of a page that comes in place of a file.
+_PAGE_BYTES = 1 << 16
 
 
 @contextmanager
@@ -62,8 +65,8 @@ def opened(
         start, stop = _extent(response, file, held, last)
         pieces = unpacked(received(response, file, start, stop, watch), response, file)
         first = next(pieces, b"")
-        if not start:
-            _refuse_page(first)
+        if not start and _is_page(first):
+            raise PageError(_beginning(first, pieces))
         _refuse_length(response, file, start, stop)
         yield Body(
             chain((first,), pieces), start, _strong_etag(response), encoding(response) == "identity", stop
@@ -185,12 +188,18 @@ def _asked_pause(response: requests.Response) -> float | None:
         return None
 
 
-def _refuse_page(first: bytes) -> None:
+def _is_page(first: bytes) -> bool:
     """Quotas, logins and "really download?" come as a web page with a good status."""
-    if first[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith((b"<!doctype html", b"<html")):
-        raise SourceError(
-            "gives a web page (HTML) in place of the file", hint="open the address in a browser"
-        )
+    return first[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith((b"<!doctype html", b"<html"))
+
+
+def _beginning(first: bytes, pieces: Iterator[bytes]) -> str:
+    """As much of a page as says what it is about; nobody knows how much of it comes."""
+    gathered = bytearray(first)
+    with suppress(FetchError):
+        while len(gathered) < _PAGE_BYTES and (piece := next(pieces, b"")):
+            gathered += piece
+    return gathered[:_PAGE_BYTES].decode("utf-8", "replace")
 
 
 def _refuse_length(response: requests.Response, file: SourceFile, start: int, stop: int | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from posezoo.fetch.errand import Errand
 from posezoo.fetch.faults import MissingError, StaleError
 from posezoo.fetch.part import Held
 from posezoo.files import CHUNK
+from posezoo.headers import Header
 from posezoo.spec.model import SourceFile
 
 
@@ -102,11 +103,17 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
 
 
 @contextmanager
-def open_url(url: str, file: SourceFile, errand: Errand, held: Held) -> Iterator[Body]:
-    """Read what lies behind an http(s) address when its host takes it; raises as ``http.opened`` does."""
+def open_url(
+    url: str, file: SourceFile, errand: Errand, held: Held, *, headers: tuple[Header, ...] = ()
+) -> Iterator[Body]:
+    """Read what lies behind an http(s) address when its host takes it; raises as ``http.opened`` does.
+
+    ``headers`` are sent besides the user's, which count before them.
+    """
     from posezoo.fetch import http, ranges
 
     means, gate = errand.means, errand.carrier.gate(url)
+    means = replace(means, headers=(*headers, *means.headers)) if headers else means
     ask = partial(http.opened, errand.carrier.session(), url, file, means)
     with gate.passed():
         if means.connections == 1 or gate.is_narrow or not ranges.has_parts(file, held):

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from posezoo.errors import without_secrets
 from posezoo.fetch.errand import Errand
+from posezoo.fetch.google_drive import open_shared
+from posezoo.fetch.hugging_face import local_copy, open_repository
 from posezoo.fetch.origins import Body, Kind, Origin, open_path, open_url
 from posezoo.fetch.part import Held
+from posezoo.fetch.storage import open_stored
 from posezoo.fetch.store import stored_origins
 from posezoo.fetch.wheels import open_member
-from posezoo.spec.model import FileSource, GoogleDriveSource, HttpSource, PythonPackageSource, SourceFile
+from posezoo.spec.model import (
+    FileSource,
+    GoogleDriveSource,
+    HttpSource,
+    HuggingFaceSource,
+    PythonPackageSource,
+    Source,
+    SourceFile,
+    StorageSource,
+)
 
 #: Starts to read a source: a context manager of its body, which raises FetchError where it cannot.
 SourceOpener = Callable[[Any, SourceFile, Errand, Held], AbstractContextManager[Body]]
@@ -31,17 +44,11 @@ def _open_file(
     return open_path(errand.base / source.path, held)
 
 
-def _open_google_drive(
-    source: GoogleDriveSource, file: SourceFile, errand: Errand, held: Held
-) -> AbstractContextManager[Body]:
-    # Where large files end up once somebody has confirmed that nobody looked for viruses in them.
-    url = f"https://drive.usercontent.google.com/download?id={source.id}&export=download&confirm=t"
-    return open_url(url, file, errand, held)
-
-
 SOURCES: dict[type, SourceOpener] = {
     HttpSource: _open_http,
-    GoogleDriveSource: _open_google_drive,
+    GoogleDriveSource: open_shared,
+    HuggingFaceSource: open_repository,
+    StorageSource: open_stored,
     FileSource: _open_file,
     PythonPackageSource: open_member,
 }
@@ -49,10 +56,12 @@ SOURCES: dict[type, SourceOpener] = {
 
 def origins_of(file: SourceFile, errand: Errand) -> tuple[Origin, ...]:
     """All places to ask for a file, in their order: the cache, the mirrors, its sources."""
-    sources = (
-        Origin(
-            without_secrets(str(source)), Kind.SOURCE, partial(SOURCES[type(source)], source, file, errand)
-        )
-        for source in file.sources
-    )
+    sources = chain.from_iterable(_origins(source, file, errand) for source in file.sources)
     return (*stored_origins(file, errand), *sources)
+
+
+def _origins(source: Source, file: SourceFile, errand: Errand) -> Iterator[Origin]:
+    if isinstance(source, HuggingFaceSource) and (copy := local_copy(source)) is not None:
+        yield copy
+    opener = partial(SOURCES[type(source)], source, file, errand)
+    yield Origin(without_secrets(str(source)), Kind.SOURCE, opener)

@@ -98,6 +98,28 @@ class GoogleDriveSource:
 
 
 @dataclass(frozen=True, slots=True)
+class HuggingFaceSource:
+    """A file of a model repository on the Hugging Face Hub, at one commit."""
+
+    repository: str  # usyd-community/vitpose-base
+    file: str  # relative, with / between folders
+    revision: str  # the commit, 40 hex digits: branches and tags move
+
+    def __str__(self) -> str:
+        return f"https://huggingface.co/{self.repository}/blob/{self.revision}/{self.file}"
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSource:
+    """A file in a store that is asked in its own protocol: s3, gs, az or sftp."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+
+@dataclass(frozen=True, slots=True)
 class FileSource:
     """A file on this machine or a mounted share; a relative path starts at the model.yml's folder."""
 
@@ -129,7 +151,7 @@ class PythonPackageSource:
         return f"{self.member} of the Python package {self.package} {self.version}"
 
 
-Source = HttpSource | GoogleDriveSource | FileSource | PythonPackageSource
+Source = HttpSource | GoogleDriveSource | HuggingFaceSource | StorageSource | FileSource | PythonPackageSource
 
 
 @dataclass(frozen=True, slots=True)

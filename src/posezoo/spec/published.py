@@ -13,11 +13,13 @@ from posezoo.spec.model import (
     FileSource,
     GoogleDriveSource,
     HttpSource,
+    HuggingFaceSource,
     PythonPackageSource,
     RegexReplace,
     Source,
     SourceFile,
     Step,
+    StorageSource,
     UnpackArchive,
     Wheel,
 )
@@ -41,6 +43,11 @@ WHEEL = re.compile(r"[A-Za-z0-9_.]+(-[A-Za-z0-9_.!+]+){4,5}\.whl")
 _PLAIN_REPLACEMENT = re.compile(r"(?:[^\\]|\\g<0>|\\n)*")
 #: What nearly all addresses look like; the others are taken apart.
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/+=&?%~-]*")
+#: Stores that are asked in their own protocol.
+STORES = ("s3", "gs", "az", "sftp")
+#: user/name; a few old ones have no user.
+REPOSITORY = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,95}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 DRIVE_ID = re.compile(r"[A-Za-z0-9_-]{10,100}")
 
 
@@ -166,13 +173,22 @@ def _google_drive_source(node: Node) -> Source:
     )
 
 
+def _hugging_face_source(node: Node) -> Source:
+    fields = node.fields(("$type", "repository", "file", "revision"))
+    return HuggingFaceSource(
+        repository=matching(fields["repository"], REPOSITORY, "a repository such as user/name"),
+        file=file_name(fields["file"]),
+        revision=matching(fields["revision"], COMMIT, "a commit of 40 hex digits, since branches move"),
+    )
+
+
 def _file_source(node: Node) -> Source:
     """Any path of this machine will do, since the digest decides."""
     return FileSource(Path(line(node.fields(("$type", "path"))["path"])))
 
 
 def url(node: Node) -> Source:
-    """An http, https or file address."""
+    """An address: http, https, file, or of a store."""
     text = node.text()
     if _PLAIN_URL.fullmatch(text):
         return HttpSource(text)
@@ -185,8 +201,11 @@ def url(node: Node) -> Source:
         raise node.error(f"an address holds no blanks: {shown(text)}")
     if address.scheme == "file":
         return FileSource(Path(unquote(address.path)))
+    if address.scheme in STORES and host and address.path.strip("/"):
+        return StorageSource(text)
     if address.scheme not in ("http", "https") or not host:
-        raise node.error(f"expected an http(s) or file address, got {shown(text)}")
+        others = ", ".join(f"{store}://" for store in STORES)
+        raise node.error(f"expected an http(s) or file address, or one at {others}; got {shown(text)}")
     return HttpSource(text)
 
 
@@ -219,6 +238,7 @@ def _python_package_source(node: Node) -> Source:
 SOURCES: dict[str, Callable[[Node], Source]] = {
     "http": _http_source,
     "google_drive": _google_drive_source,
+    "huggingface": _hugging_face_source,
     "file": _file_source,
     "python_package": _python_package_source,
 }

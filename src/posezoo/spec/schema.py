@@ -193,6 +193,12 @@ _SIZE = _integer(0, published.MAX_SIZE, "Bytes: also the most that is ever read.
 _SOURCES: dict[str, Schema] = {
     "http": _tagged("http", url=_ref("address")),
     "google_drive": _tagged("google_drive", id=_whole(published.DRIVE_ID, numbers=True)),
+    "huggingface": _tagged(
+        "huggingface",
+        repository=_whole(published.REPOSITORY, numbers=True),
+        file=_ref("file_name"),
+        revision=_whole(published.COMMIT, numbers=True),
+    ),
     "file": _tagged("file", path=_ref("text")),
     "python_package": _tagged(
         "python_package",
@@ -248,7 +254,16 @@ _DEFS: dict[str, Schema] = {
     },
     "file_name": _file_name(),
     "web_address": {"type": "string", "pattern": r"^[hH][tT][tT][pP][sS]?://[^\s/?#:@]\S*$"},
-    "address": {"anyOf": [_ref("web_address"), {"type": "string", "pattern": r"^[fF][iI][lL][eE]:\S*$"}]},
+    "address": {
+        "anyOf": [
+            _ref("web_address"),
+            {"type": "string", "pattern": r"^[fF][iI][lL][eE]:\S*$"},
+            {
+                "type": "string",
+                "pattern": rf"^(?:{'|'.join(published.STORES)})://[^\s/?#:@]\S*/\S*[^\s/]\S*$",
+            },
+        ]
+    },
     "checksum": {
         "anyOf": [
             _hex(published.HEX_LENGTH["sha384"]),

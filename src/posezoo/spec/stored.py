@@ -15,8 +15,8 @@ from posezoo.spec import model
 
 _CLASSES: tuple[type[Any], ...] = (
     model.Accuracy, model.Decoder, model.Deprecated, model.Digest, model.FileSource,
-    model.GoogleDriveSource, model.HttpSource, model.InFloat, model.Input, model.Published,
-    model.Quantization, model.Training,
+    model.GoogleDriveSource, model.HttpSource, model.HuggingFaceSource, model.InFloat, model.Input,
+    model.Published, model.Quantization, model.StorageSource, model.Training,
     model.License, model.ModelSpec, model.NetworkChoice, model.Origin, model.Output,
     model.PythonPackageSource, model.RegexReplace, model.SelfCheck, model.SourceFile, model.UnpackArchive,
     model.Wheel,

@@ -1,0 +1,126 @@
+"""Files of stores that are asked in their own protocol, by fsspec: here by file systems that stand in for them."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+import pytest
+
+from fakes.files import declared
+from posezoo.errors import DigestError, SourceError
+from posezoo.spec.model import StorageSource
+
+fsspec = pytest.importorskip("fsspec", reason="needs fsspec")
+WEIGHTS = bytes(range(256)) * 16384  # 4 MiB
+URL = "s3://models/pose/net.onnx"
+
+
+@pytest.fixture
+def bucket():
+    """A store in memory that answers for s3."""
+    from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
+
+    class Slow(MemoryFile):
+        def read(self, size: int = -1) -> bytes:
+            store.reads.append(self.tell())
+            if self.tell() >= store.hangs_at:
+                time.sleep(store.hangs_s)
+            if self.tell() >= store.breaks_at:
+                store.breaks_at = 1 << 60
+                raise ConnectionError("reset by peer: key=AKIA&secret_access_key=hush")
+            return super().read(size)
+
+    class Store(MemoryFileSystem):
+        protocol = "s3"
+        store: ClassVar[dict[str, MemoryFile]] = {}
+        pseudo_dirs: ClassVar[list[str]] = [""]
+        cachable = False
+
+        @classmethod
+        def _strip_protocol(cls, path):
+            return "/" + path.removeprefix("s3://").strip("/")
+
+        def open(self, path, mode="rb", **more):
+            if mode != "rb":
+                return super().open(path, mode, **more)
+            if store.refuses:
+                raise PermissionError("Forbidden")
+            return Slow(self, path, super().open(path, mode).getvalue())
+
+    class Told:
+        hangs_at = breaks_at = 1 << 60
+        hangs_s = 0.0
+        refuses = False
+
+    store = Told()
+    store.reads = []
+    fsspec.register_implementation("s3", Store, clobber=True)
+    Store().pipe("/models/pose/net.onnx", WEIGHTS)
+    yield store
+    fsspec.register_implementation("s3", "s3fs.S3FileSystem", clobber=True)
+
+
+@pytest.fixture
+def file():
+    return declared("net.onnx", WEIGHTS, StorageSource(URL))
+
+
+def test_a_file_of_a_store_comes(bucket, file, fetch):
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert fetch.left() == ["net.onnx"]
+
+
+def test_what_breaks_off_is_gone_on_with_where_it_stopped(bucket, file, fetch):
+    bucket.breaks_at = 3 << 20
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert min(bucket.reads[bucket.reads.index(3 << 20) + 1 :]) == 3 << 20
+    assert "cannot be read: reset by peer" in fetch.warnings
+    assert "hush" not in fetch.warnings
+
+
+def test_a_store_that_falls_silent_is_given_up(bucket, file, fetch):
+    bucket.hangs_at, bucket.hangs_s = 1 << 20, 2.0
+    begun = time.monotonic()
+    with pytest.raises(SourceError, match=r"no answer within 0\.2 s after 1048576 bytes"):
+        fetch(file, timeout_s=0.2, attempts=2)
+    assert time.monotonic() - begun < 2.0
+
+
+def test_a_file_that_is_not_there_is_named(bucket, fetch):
+    with pytest.raises(SourceError, match=r"s3://models/none\.onnx: does not hold it"):
+        fetch(declared("net.onnx", WEIGHTS, StorageSource("s3://models/none.onnx")))
+
+
+def test_a_store_that_does_not_let_us_in_is_asked_once(bucket, file, fetch):
+    bucket.refuses = True
+    with pytest.raises(SourceError, match="does not let us in") as caught:
+        fetch(file)
+    assert "credentials" in caught.value.hint
+    assert fetch.naps == []
+
+
+def test_other_bytes_and_sizes_are_refused(bucket, fetch):
+    with pytest.raises(DigestError):
+        fetch(declared("net.onnx", bytes(len(WEIGHTS)), StorageSource(URL)))
+    with pytest.raises(Exception, match="announces 4194304 bytes, 3 are declared"):
+        fetch(declared("net.onnx", b"abc", StorageSource(URL)))
+    assert fetch.left() == []
+
+
+@pytest.mark.parametrize("url", ["gs://models/n.onnx", "az://models/n.onnx", "sftp://host/n.onnx"])
+def test_what_is_not_installed_is_named_with_its_extra_and_the_next_source_asked(
+    server, fetch, url, monkeypatch
+):
+    import fsspec.registry
+
+    def missing(protocol: str) -> type:
+        raise ImportError(f"Install something to access {protocol}")
+
+    monkeypatch.setattr(fsspec.core, "get_filesystem_class", missing)
+    file = declared("net.onnx", WEIGHTS, StorageSource(url), server.serve("net", WEIGHTS))
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert "is not installed" in fetch.warnings
+    with pytest.raises(SourceError) as caught:
+        fetch(declared("other.onnx", WEIGHTS, StorageSource(url)))
+    assert "[storage]" in caught.value.hint
