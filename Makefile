@@ -7,7 +7,7 @@ PIN    ?= -c constraints.txt
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all check zoo cards docs mo-env demo-env bench measure resolve peer-env clean
+.PHONY: help quickstart test test-all check zoo cards docs mo-env demo-env bench measure resolve peer-env soak clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -86,6 +86,10 @@ resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels on every P
 	for version in 3.10 3.11 3.12 3.13; do \
 	  $(PIP) install --dry-run --ignore-installed --only-binary=:all: --target build/resolve/none \
 	    --python-version $$version "$$(ls build/resolve/*.whl)[all,test]" || exit 1; done
+
+soak: $(VENV)/.installed-test  ## break downloads for long: kill -9 at 200 moments, every fault twice (15 minutes)
+	for turn in 1 2; do $(BIN)/python -m pytest -q tests/fetch/test_faults.py || exit 1; done
+	SOAK_MOMENTS=200 $(BIN)/python -m pytest -q tests/fetch/test_kills.py
 
 clean:  ## remove what the verbs made
 	rm -rf $(VENV) build dist quickstart .pytest_cache .mypy_cache .ruff_cache
