@@ -12,10 +12,11 @@ from fakes.files import declared, model
 from posezoo.errors import FetchError
 from posezoo.events import (
     ModelFilePostprocessing,
+    ModelFileUpToDate,
     ModelPostprocessingBegin,
     ModelPostprocessingEnd,
 )
-from posezoo.fetch.download import download
+from posezoo.fetch.download import Place, download, plan
 from posezoo.fetch.means import Means
 from posezoo.layout import Layout
 from posezoo.spec.model import FileSource, ModelSpec, RegexReplace, UnpackArchive
@@ -151,3 +152,33 @@ def test_the_steps_of_files_that_were_left_out_are_left_out(tmp_path, fetch):
     steps = tuple(RegexReplace(file.name, "wget", "nothing") for file in files)
     told = fetch(replace(model(*files), postprocessing=steps), precisions={"FP16"})
     assert done(told) == [("replace_text", "FP16/a.py")]
+
+
+def test_an_archive_that_was_removed_after_it_was_unpacked_is_not_fetched_again(spec, fetch, tmp_path):
+    fetch(spec)
+    folder = tmp_path / "out" / "public" / "pose"
+    (folder / "sub" / "net.zip").unlink()
+    told = fetch(spec)
+    assert done(told) == []
+    assert [event.model_file for event in told if isinstance(event, ModelFileUpToDate)] == [
+        "sub/net.zip",
+        "run.py",
+    ]
+    assert not (folder / "sub" / "net.zip").exists()
+    (planned, _) = plan(spec, Layout(tmp_path / "out", tmp_path / "out"), Means(None))
+    assert planned.place is Place.HERE
+
+
+def test_a_removed_archive_comes_again_where_what_it_held_is_gone_or_it_is_another_one(spec, fetch, tmp_path):
+    fetch(spec)
+    folder = tmp_path / "out" / "public" / "pose"
+    (folder / "sub" / "net.zip").unlink()
+    (folder / "sub" / "net.pb").unlink()
+    assert ("unpack", "sub/net.zip") in done(fetch(spec))
+    assert (folder / "sub" / "net.pb").read_bytes() == b"graph"
+    (folder / "sub" / "net.zip").unlink()
+    other = zipped(net_pb=b"a newer graph", code__util_py=SCRIPT)
+    (tmp_path / "newer").write_bytes(other)
+    newer = declared("sub/net.zip", other, FileSource(tmp_path / "newer"))
+    fetch(replace(spec, files=(newer, spec.files[1])))
+    assert (folder / "sub" / "net.pb").read_bytes() == b"a newer graph"

@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from posezoo.errors import PosezooError
-from posezoo.events import Listener, ModelDownloadBegin, ModelDownloadEnd, Warned, ignore
+from posezoo.events import Listener, ModelDownloadBegin, ModelDownloadEnd, ModelFileUpToDate, Warned, ignore
 from posezoo.fetch.carrier import Carrier
 from posezoo.fetch.errand import Errand, Sleep
 from posezoo.fetch.means import Means
 from posezoo.fetch.origins import Origin
-from posezoo.fetch.postprocess import postprocess
+from posezoo.fetch.postprocess import is_unpacked, postprocess
 from posezoo.fetch.sources import origins_of
 from posezoo.fetch.store import sweep
 from posezoo.fetch.transfer import no_pin, transfer
@@ -123,7 +123,12 @@ def download(
                 carrier=together,
             ) as errand,
         ):
-            places = tuple(zip(files, targets, strict=True))
+            places = []
+            for file, target in zip(files, targets, strict=True):
+                if is_unpacked(spec, layout, file):
+                    errand.tell(ModelFileUpToDate(spec.full_name, file.name))
+                else:
+                    places.append((file, target))
             if errand.cache_dir is not None:
                 sweep(errand.cache_dir)
             together.each(lambda place: transfer(*place, origins_of(place[0], errand), errand), places)
@@ -147,7 +152,7 @@ def plan(
     return tuple(
         PlannedFile(file, layout.file(spec, file), Place.SOURCE, (), is_refused=True)
         if not file.is_pinned and means.first_use is None
-        else _planned(file, layout.file(spec, file), origins_of(file, errand))
+        else _planned(spec, file, layout, origins_of(file, errand))
         for file in _selected(spec, precisions)
     )
 
@@ -165,8 +170,9 @@ def _precision_folder(file: SourceFile) -> str | None:
     return first if slash and first in _PRECISION_FOLDERS else None
 
 
-def _planned(file: SourceFile, target: Path, origins: tuple[Origin, ...]) -> PlannedFile:
-    if is_vouched_for(target, file) or holds_file(target, file):
+def _planned(spec: ModelSpec, file: SourceFile, layout: Layout, origins: tuple[Origin, ...]) -> PlannedFile:
+    target = layout.file(spec, file)
+    if is_vouched_for(target, file) or holds_file(target, file) or is_unpacked(spec, layout, file):
         return PlannedFile(file, target, Place.HERE, ())
     asked: list[str] = []
     for origin in origins:
