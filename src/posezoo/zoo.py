@@ -108,6 +108,10 @@ class Zoo:
             raise ConversionError(f"{spec.full_name}: {in_words(spec, way)}", hint=way.hint)
         return way
 
+    def verifying(self, verify: bool) -> Zoo:
+        """The zoo whose downloads read what is here again, or not."""
+        return replace(self, means=replace(self.means, verify=verify))
+
     def download(
         self,
         spec: ModelSpec,

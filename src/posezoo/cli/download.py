@@ -24,6 +24,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     options.add_models(parser)
     options.add_places(parser)
+    options.add_verify(parser)
     options.add_jobs(parser)
     options.add_connections(parser)
     options.add_trust(parser)
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.zoo import open_zoo
 
     patterns, settings = options.patterns_of(args), options.settings_of(args)
-    zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use)
+    zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use).verifying(args.verify)
 
     with Console(quiet=args.quiet) as console, Carrier(settings.jobs, settings.connections) as carrier:
 

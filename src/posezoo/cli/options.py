@@ -243,6 +243,15 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", action="store_true", default=None, help=KINDS[name].help)
 
 
+def add_verify(parser: argparse.ArgumentParser) -> None:
+    """Whether what was found good before is read again."""
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="read and hash the files that are here, also those that were found good before",
+    )
+
+
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """How many files are fetched at once."""
     parser.add_argument(

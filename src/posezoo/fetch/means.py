@@ -30,6 +30,7 @@ class Means:
             SSL_CERT_FILE name, else the usual authorities.
         allow_http: take files that no SHA-256 or SHA-384 pins over plain http too.
         allow_private_redirects: follow a redirect from a public name to an address of this network.
+        verify: read files that are here and hash them, also those that were found good before.
         jobs: how many files come at once.
         connections: by how many connections a large file comes.
     """
@@ -43,5 +44,6 @@ class Means:
     ca_bundle: Path | None = None
     allow_http: bool = False
     allow_private_redirects: bool = False
+    verify: bool = False
     jobs: int = 1
     connections: int = 1

@@ -90,7 +90,7 @@ def transfer(file: SourceFile, target: Path, origins: Iterable[Origin], errand: 
 
 
 def _is_here(file: SourceFile, target: Path, errand: Errand) -> bool:
-    if not is_good_file(target, file):
+    if not is_good_file(target, file, rehash=errand.means.verify):
         return False
     errand.tell(ModelFileUpToDate(errand.model, file.name))
     return True

@@ -45,6 +45,7 @@ DIFFERENCES = {
     "files that are here already, beside model_file_up_to_date or model_file_retrieved",
     "--jobs": "so many files at once, of one model too (models there); the lines of one model stay together",
     "--connections": "new",
+    "--verify": "new: there a file that is here is hashed every time",
     "--lock": "new",
     "--locked": "new",
     "--trust_on_first_use": "new: without it a model whose publisher states no checksum is not fetched; with "
@@ -81,6 +82,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|URL",
         help="a folder or an address laid out like the cache, asked first; may be given several times",
     )
+    options.add_verify(parser)
     options.add_trust(parser)
     parser.add_argument(
         "--num_attempts",
@@ -128,7 +130,8 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         return 0
     selection = contract.select(registry, contract.patterns_of(args, command))
     # Open Model Zoo writes to no folder that nobody named.
-    zoo = _zoo(settings, args.trust_on_first_use, cached=said["cache_dir"].origin != "default")
+    cached = said["cache_dir"].origin != "default"
+    zoo = _zoo(settings, args.trust_on_first_use, cached=cached, verify=args.verify)
     from posezoo.crew import in_order
     from posezoo.fetch.carrier import Carrier
 
@@ -143,10 +146,10 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     return contract.failed(failed, skipped=skipped, text=args.progress_format == "text")
 
 
-def _zoo(settings: Settings, trust_on_first_use: bool, *, cached: bool) -> Zoo:
+def _zoo(settings: Settings, trust_on_first_use: bool, *, cached: bool, verify: bool) -> Zoo:
     from posezoo.zoo import open_zoo
 
-    zoo = open_zoo(settings, trust_on_first_use=trust_on_first_use)
+    zoo = open_zoo(settings, trust_on_first_use=trust_on_first_use).verifying(verify)
     return zoo if cached else replace(zoo, means=replace(zoo.means, cache_dir=None))
 
 
