@@ -7,7 +7,8 @@ PIN    ?= -c constraints.txt
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all check zoo cards docs mo-env demo-env bench measure resolve peer-env soak clean
+.PHONY: help quickstart test test-all test-mo check zoo cards docs mo-env demo-env bench measure resolve \
+        peer-env soak clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,10 +23,13 @@ quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photo
 	$(BIN)/posezoo run --output_dir quickstart
 
 test: $(VENV)/.installed-test  ## run the tests (at most 5 minutes)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not mo"
 
 test-all: $(VENV)/.installed-test  ## run the tests and whatever is slower
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not mo"
+
+test-mo: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## hold conversions against Model Optimizer
+	$(BIN)/python -m pytest -m mo tests
 
 check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, mypy --strict for every Python, stale drawn files
 	$(BIN)/ruff check

@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from fakes.graphs import pair, words
 from fakes.network import HEIGHT, WIDTH, downloaded, network, saved_model, source_file, spec_of
 from posezoo.convert.carve import frozen_array
 from posezoo.convert.convert import convert, plan
@@ -31,8 +32,8 @@ def model(content, folder, *arguments, inputs=(), **changes):
     return spec, downloaded(spec, content, folder)
 
 
-def converted(spec, layout, precision=FP32):
-    return openvino().Core().read_model(convert(spec, layout, precisions=[precision]).irs[precision])
+def converted(spec, layout, precision=FP32, **how):
+    return openvino().Core().read_model(convert(spec, layout, precisions=[precision], **how).irs[precision])
 
 
 def infer(ir, *arrays):
@@ -282,3 +283,31 @@ def test_another_file_under_their_names_is_told_for_what_it_is(tmp_path):
 def test_layouts_of_different_letters_are_refused_where_they_stand(tmp_path):
     with pytest.raises(SpecError, match="does not have the letters of NCHW"):
         model(network("onnx"), tmp_path, "--layout=nchw->nhw", inputs=(Input("image", NETWORKS_SHAPE, ""),))
+
+
+def test_a_tflite_network_may_end_at_an_inner_tensor(tmp_path):
+    """Its name is one that OpenVINO forgets while it reads."""
+    ir = converted(*model(network("tflite"), tmp_path, "--input=image", "--output=features"))
+    assert [port.any_name for port in ir.outputs] == ["features"]
+    x = image((1, HEIGHT, WIDTH, 3))
+    shown = onnx.load_from_string(network("onnx"))
+    shown.graph.output.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, None))
+    turned = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    expected = by_onnx_runtime(shown.SerializeToString(), ["features"], image=turned)["features"]
+    assert close(infer(ir, x)["features"].transpose(0, 3, 1, 2), expected)
+
+
+def test_what_is_said_of_all_inputs_holds_for_each(tmp_path):
+    content = pair()
+    ir = converted(*model(content, tmp_path, "--scale=2", "--reverse_input_channels"))
+    left, right = image((1, 3, 4, 6), 1), image((1, 3, 4, 6), 2)
+    turned = {
+        name: np.ascontiguousarray(each[:, ::-1] / 2) for name, each in (("left", left), ("right", right))
+    }
+    assert close(infer(ir, left, right)["more"], by_onnx_runtime(content, ["more"], **turned)["more"])
+
+
+def test_whole_numbers_that_choose_rows_of_a_table_are_checked_with_such_that_are_there(tmp_path):
+    spec, layout = model(words(), tmp_path)
+    convert(spec, layout)
+    assert "ONNX Runtime" in layout.provenance(spec, FP32).read_text()

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from fakes.caffe import caffe_model
+from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.convert.model_optimizer import ModelOptimizer, arguments, find
@@ -23,8 +24,7 @@ from posezoo.registry import open_registry
 from posezoo.spec.model import Precision
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = ROOT / "build" / "mo-env"
-needs_mo = pytest.mark.skipif(not (ENVIRONMENT / "bin" / "mo").is_file(), reason="needs make mo-env")
+
 
 ARGUMENTS = [
     "--input_model=$dl_dir/net.onnx",

@@ -237,6 +237,26 @@ def test_an_input_may_be_given_with_the_value_that_it_is_frozen_to():
     assert carried_out.frozen(read_now.kept) == {"which": (1.0, 2.0), "training": False}
 
 
+def test_a_value_may_be_the_next_item_as_people_type_it():
+    apart = read(
+        "--input",
+        "image",
+        "--mean_values",
+        "image[1,2,3]",
+        "-s",
+        "2",
+        "--reverse_input_channels",
+        "-m",
+        "n.onnx",
+    )
+    together = read(
+        "--input=image", "--mean_values=image[1,2,3]", "-s=2", "--reverse_input_channels", "-m=n.onnx"
+    )
+    assert apart == together
+    with pytest.raises(SpecError, match="--input needs a value"):
+        read("--input", "--reverse_input_channels")
+
+
 def test_types_of_inputs_are_written_as_they_are_read(tmp_path):
     from fakes.network import network, spec_of
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import posixpath
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -208,12 +208,12 @@ def read(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) -> Any:
     if isinstance(source, bytes) and keep_onnx is not None:
         files.write_whole(keep_onnx, source)
     try:  # OpenVINO's frontends raise classes of their own, straight below Exception.
-        return _read(FRONTENDS[spec.framework], source)
+        return _read(FRONTENDS[spec.framework], source, [port.name for port in spec.outputs])
     except Exception as error:
         raise ConversionError(f"{path}: OpenVINO cannot read it: {reason_of(error)}") from error
 
 
-def _read(framework: str, source: Path | bytes) -> Any:
+def _read(framework: str, source: Path | bytes, outputs: Sequence[str] = ()) -> Any:
     """What ``openvino.convert_model`` gives, byte for byte, in half its time and without its guesses."""
     ov = openvino()
     given = io.BytesIO(source) if isinstance(source, bytes) else source
@@ -225,10 +225,22 @@ def _read(framework: str, source: Path | bytes) -> Any:
     ):  # they are OpenVINO's own affair; where it has moved them, it still finds them
         return ov.convert_model(given)
     frontend = ov.frontend.FrontEndManager().load_by_framework(framework)
-    network = frontend.convert(frontend.load(given))
+    loaded = frontend.load(given)
+    if framework == "tflite":
+        _end_at(loaded, outputs)
+    network = frontend.convert(loaded)
     for simplify in simplifications:
         simplify(network)
     return network
+
+
+def _end_at(loaded: Any, outputs: Sequence[str]) -> None:
+    """Let a network end at inner tensors, whose names this frontend forgets where it turns them."""
+    known = {name for place in loaded.get_outputs() for name in place.get_names()}
+    places = [loaded.get_place_by_tensor_name(name) for name in outputs]
+    if known.issuperset(outputs) or not all(places):
+        return
+    loaded.override_all_outputs(places)
 
 
 def _simplifications() -> tuple[Callable[[Any], object], ...]:

@@ -66,16 +66,26 @@ def completed(spec: ModelSpec, network: Any) -> ModelSpec:
     """The model with what Open Model Zoo leaves unsaid of its inputs, and its network says.
 
     Inputs without a name are the network's in their order; a colour image without a layout lies as is the
-    custom of its framework.
+    custom of its framework. One without name, shape and layout stands for all of the network's.
     """
+    inputs = spec.inputs
+    if len(inputs) == 1 < len(network.inputs) and not (inputs[0].name or inputs[0].shape or inputs[0].layout):
+        inputs = tuple(_like(inputs[0], found) for found in network.inputs)
     return replace(
         spec,
         inputs=tuple(
             _completed(port, found, spec.framework)
-            for port, found in zip(spec.inputs, network.inputs, strict=False)
+            for port, found in zip(inputs, network.inputs, strict=False)
         )
-        + spec.inputs[len(network.inputs) :],
+        + inputs[len(network.inputs) :],
     )
+
+
+def _like(port: Input, found: Any) -> Input:
+    """What was said of all inputs, of one: channels are reversed where there are three."""
+    sizes = [size.get_length() for size in found.partial_shape if size.is_static]
+    has_three = len(found.partial_shape) == 4 and 3 in sizes
+    return replace(port, reverse_input_channels=port.reverse_input_channels and has_three)
 
 
 def _completed(port: Input, found: Any, framework: Framework) -> Input:

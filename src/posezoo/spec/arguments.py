@@ -37,6 +37,13 @@ OTHER_ORIGINALS = ("--saved_model_dir", "--input_meta_graph", "--input_meta")
 #: The downloaded files, what upstream's scripts make of them, the model.yml's folder, Model Optimizer's.
 VARIABLES = ("$dl_dir", "$conv_dir", "$config_dir", "$mo_dir", "$mo_ext_dir")
 
+# Whose value may stand apart, as people type it; all that are known but the switches.
+_TAKES_A_VALUE = {*TYPED, *carried_out.CARRIED_OUT} - {
+    "--reverse_input_channels",
+    "--static_shape",
+    "--compress_to_fp16",
+    "--disable_nhwc_to_nchw",
+} | {"--input_proto", "--transformations_config", "--tensorflow_object_detection_api_pipeline_config"}
 _SHORT = {short: flag for flag, short in TYPED.items() if short}
 FLAG = "--?[A-Za-z][A-Za-z0-9_-]*"
 _ARGUMENT = re.compile(rf"({FLAG})(?:=(.*))?", re.DOTALL)
@@ -76,8 +83,7 @@ def read_arguments(node: Node | None, inputs: tuple[Input, ...]) -> Arguments:
     said: dict[str, _Said] = {}
     kept: list[tuple[str, str]] = []
     originals: list[str] = []
-    for item in node.items():
-        flag, value = _split(item)
+    for item, flag, value in _flags(node):
         if flag not in TYPED:
             kept.append((flag, value))
             originals += [value] if flag in OTHER_ORIGINALS else []
@@ -157,8 +163,26 @@ def _argument(node: Node) -> tuple[str, str, str]:
     return text, match[1], (match[2] or "").strip()
 
 
-def _split(node: Node) -> tuple[str, str]:
-    _, flag, value = _argument(node)
+def _flags(node: Node) -> Iterator[tuple[Node, str, str]]:
+    """Each flag of a list with its value, which may be the next item: --input, data."""
+    items = list(node.items())
+    while items:
+        item = items.pop(0)
+        _, flag, value = _argument(item)
+        takes_more = flag in _TAKES_A_VALUE or _SHORT.get(flag, flag) in _TAKES_A_VALUE
+        if (
+            takes_more
+            and "=" not in item.text()
+            and items
+            and not _ARGUMENT.fullmatch(items[0].text().strip())
+        ):
+            value = items.pop(0).text().strip()
+            if len(value) > MAX_LENGTH:
+                raise item.error(f"is longer than {MAX_LENGTH} characters")
+        yield (item, *_checked_flag(item, flag, value))
+
+
+def _checked_flag(node: Node, flag: str, value: str) -> tuple[str, str]:
     flag = _SHORT.get(flag, flag)
     if flag in TYPED and not value and flag != "--reverse_input_channels":
         raise node.error(f"{flag} needs a value")

@@ -31,11 +31,9 @@ DIFFERENCES = {
     "--precisions": "FP32 and FP16 come out of one reading of the model, not of one process each",
     "--lock": "new",
     "--locked": "new",
-    "--python": "is started for Model Optimizer alone, where --mo lies beside no Python of its own, or is "
-    "not said",
+    "--python": "starts Model Optimizer alone, where --mo lies beside no Python of its own or is not said",
     "--mo": "serves what OpenVINO of today does not read (`posezoo info` says which); all else this process "
-    "converts itself, since Model Optimizer left OpenVINO with 2025.0. Also an environment's folder; "
-    "POSEZOO_MO",
+    "converts itself. May be an environment's folder, too; POSEZOO_MO says it once for all",
     "--add_mo_arg": "what changes the network is carried out (--input, --input_shape, --layout, "
     "--mean_values, --scale_values, --scale, --reverse_input_channels, --output, "
     "--freeze_placeholder_with_value, --static_shape); --data_type and --compress_to_fp16 must agree with "

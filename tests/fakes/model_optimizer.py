@@ -1,0 +1,69 @@
+"""The real Model Optimizer, asked once for each file and arguments: what it made is kept outside of the clone.
+
+A run takes it seconds, of which there are dozens, and it always makes the same; the folder may be removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from posezoo.settings import user_folder
+
+ENVIRONMENT = Path(__file__).resolve().parents[2] / "build" / "mo-env"
+MO = ENVIRONMENT / "bin" / "mo"
+
+# Asked for now: tests have a home folder of their own.
+KEPT = Path(os.environ.get("POSEZOO_MO_RUNS") or user_folder("cache") / "mo-runs")
+
+
+def needs_mo(test: Callable[..., Any]) -> Callable[..., Any]:
+    """Run by make test-mo, where make mo-env has made its environment."""
+    return pytest.mark.mo(pytest.mark.skipif(not MO.is_file(), reason="needs make mo-env")(test))
+
+
+def by_model_optimizer(source: Path, arguments: Sequence[str]) -> Path:
+    """The .xml that Model Optimizer makes of a file, kept from an earlier run where there was one."""
+    said = [_version(), hashlib.sha256(source.read_bytes()).hexdigest(), source.suffix, *arguments]
+    folder = KEPT / hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    if not (folder / "net.xml").is_file():
+        KEPT.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=KEPT) as made:
+            _run(source, arguments, Path(made))
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(made, folder)
+    return folder / "net.xml"
+
+
+def _version() -> str:
+    return next((str(each.name) for each in ENVIRONMENT.glob("lib/*/site-packages/openvino_dev-*")), "")
+
+
+def _run(source: Path, arguments: Sequence[str], folder: Path) -> None:
+    home = folder / "home"
+    (home / "intel").mkdir(parents=True)
+    (home / "intel" / "openvino_telemetry").write_text("0")
+    ended = subprocess.run(
+        [MO, f"--input_model={source}", *arguments, f"--output_dir={folder}", "--model_name=net"],
+        env={**os.environ, "HOME": str(home), "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    shutil.rmtree(home)
+    if ended.returncode:
+        raise ModelOptimizerError(ended.stderr[-2000:] or ended.stdout[-2000:])
+
+
+class ModelOptimizerError(Exception):
+    """Model Optimizer refuses."""
