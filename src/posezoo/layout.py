@@ -20,12 +20,14 @@ class Layout:
     Attributes:
         download_dir: what published files lie below.
         output_dir: what IR lie below.
+        conversions: where what a model's own code made lies ($conv_dir); None where none was run.
         checkpoint: where the one file of a model lies that has weights of the user's own; of no other model.
     """
 
     download_dir: Path
     output_dir: Path
     checkpoint: Path | None = None
+    conversions: Path | None = None
 
     def downloads(self, spec: ModelSpec) -> Path:
         """The folder of a model's published files."""

@@ -27,7 +27,16 @@ from posezoo.layout import Layout
 from posezoo.lock import Lock
 from posezoo.registry import Registry, open_registry
 from posezoo.settings import Settings, user_folder
-from posezoo.spec.model import CompositeSpec, Decoder, Input, ModelSpec, NetworkChoice, Precision, Route
+from posezoo.spec.model import (
+    CompositeSpec,
+    Decoder,
+    Framework,
+    Input,
+    ModelSpec,
+    NetworkChoice,
+    Precision,
+    Route,
+)
 from posezoo.spec.routes import Way, in_words, opened, way_of
 from posezoo.versions import package_version
 
@@ -86,11 +95,40 @@ class Zoo:
     means: Means
     lock: Lock
     mo_python: Path | None = None  # what starts the Model Optimizer, where it is not the Python beside it
+    allow_upstream_code: bool = False  # whether code that comes with a model may be run
 
     def way(self, spec: ModelSpec) -> Way:
         """By which route a model becomes IR here, or why by none: a Model Optimizer may be at hand."""
         way = way_of(spec)
+        if way.route is Route.UPSTREAM_CODE and self.allow_upstream_code:
+            rest = self.way(self._after_upstream(spec))
+            return opened(way) if rest.is_open else rest
         return opened(way) if way.route is Route.MO and self.has_mo else way
+
+    def with_our_network(self, spec: ModelSpec) -> ModelSpec:
+        """A foreign zoo's PyTorch model with the network of ours that takes its weights; else as it is.
+
+        It is known by the name of a model of our own registry, and by a file of weights of the same size.
+        """
+        if spec.framework is not Framework.PYTORCH or spec.network is not None:
+            return spec
+        registry = open_registry()
+        entry = registry.find(spec.name) if spec.name in registry.entries else None
+        if not isinstance(entry, ModelSpec) or entry.network is None:
+            return spec
+        is_packed = entry.checkpoint not in {file.name for file in entry.files}
+        sizes = {file.size for file in entry.files if is_packed or file.name == entry.checkpoint}
+        names = [file.name for file in spec.files if file.size is not None and file.size in sizes]
+        if len(names) != 1 or is_packed != bool(spec.postprocessing):
+            return spec
+        taken = {name: getattr(entry, name) for name in ("network", "self_check", "decoder", "skeleton")}
+        return replace(spec, **taken, checkpoint=entry.checkpoint if is_packed else names[0])
+
+    def _after_upstream(self, spec: ModelSpec) -> ModelSpec:
+        """What is left to be converted once a model's code has run."""
+        from posezoo.convert.upstream import after
+
+        return after(spec)
 
     @property
     def has_mo(self) -> bool:
@@ -155,16 +193,18 @@ class Zoo:
 
         if _are_made_by_quantize(spec, precisions):
             return
+        spec = self.with_our_network(spec)
         require(spec, precisions)
         spec = self.lock.pinned(spec)
         decoder = self._decoder_of(spec)
         if spec.is_ir:
             self.download(spec, precisions=precisions, listener=listener)
             return
-        self._require_way(spec)  # nobody waits for files of which nothing can be made
+        way = self._require_way(spec)  # nobody waits for files of which nothing can be made
         if not force:
             refuse_to_replace(spec, self.layout)
-        if force or not all(is_up_to_date(spec, self.layout, each, decoder=decoder) for each in precisions):
+        made = self._after_upstream(spec) if way.route is Route.UPSTREAM_CODE else spec
+        if force or not all(is_up_to_date(made, self.layout, each, decoder=decoder) for each in precisions):
             self.download(spec, listener=listener)
 
     def convert(
@@ -182,28 +222,40 @@ class Zoo:
         Raises:
             ConversionError: the files are not there, or no IR can be made of them.
         """
-        from posezoo.convert.convert import convert
-
         if _are_made_by_quantize(spec, precisions):
             return self._quantized(spec, precisions)
-        decoder = self._decoder_of(spec)
-        if self._require_way(spec).route is Route.MO:
+        spec = self.with_our_network(spec)
+        way, pinned, decoder = self._require_way(spec), self.lock.pinned(spec), self._decoder_of(spec)
+        how: dict[str, Any] = {"force": force, "decoder": decoder, "listener": listener}
+        if way.route is Route.MO:
             from posezoo.convert import by_model_optimizer
 
-            mo, spec = self._model_optimizer(), self.lock.pinned(spec)
-            return by_model_optimizer.convert(
-                spec, self.layout, mo, precisions, force=force, decoder=decoder, listener=listener
-            )
+            mo = self._model_optimizer()
+            irs = by_model_optimizer.convert(pinned, self.layout, mo, precisions, **how)
+            self._require_locked(spec, irs, self.layout)
+            return irs
+        if way.route is Route.UPSTREAM_CODE:
+            from posezoo.convert import upstream
+
+            rest = upstream.after(spec)
+            if not force and all(
+                step.is_done for step in self.plan_conversion(rest, precisions, force=force).steps
+            ):
+                return self.convert(rest, precisions, listener=listener)
+            with upstream.made(pinned, self.layout, listener=listener) as layout:
+                return replace(self, layout=layout).convert(
+                    rest, precisions, force=force, self_check=self_check, listener=listener
+                )
+        from posezoo.convert.convert import convert
+
         converted = convert(
-            self.lock.pinned(spec),
+            pinned,
             self.layout,
             precisions=precisions,
-            force=force,
-            decoder=decoder,
             keep_onnx=keep_onnx,
             self_check=self_check,
             accept=partial(self.lock.require_ir, spec),
-            listener=listener,
+            **how,
         )
         self._require_locked(spec, converted.irs, self.layout)
         return converted.irs
@@ -295,8 +347,12 @@ class Zoo:
         """What ``convert`` would do; touches nothing."""
         from posezoo.convert.plan import plan
 
+        spec = self.with_our_network(spec)
         pinned, decoder = self.lock.pinned(spec), self._decoder_of(spec)
         way = self.way(spec)
+        if way.is_open and way.route is Route.UPSTREAM_CODE:
+            rest = self.plan_conversion(self._after_upstream(spec), precisions, force=force)
+            return replace(rest, obstacle=None, by="code that comes with the model")
         if way.is_open and way.route is Route.MO:
             from posezoo.convert import by_model_optimizer
 
@@ -315,7 +371,8 @@ class Zoo:
         from posezoo.convert.plan import steps_of
         from posezoo.files import is_known_good
 
-        spec, way = self.lock.pinned(spec), self.way(spec)
+        spec = self.with_our_network(self.lock.pinned(spec))
+        way = self.way(spec)
         if not way.is_open:
             return ModelPlan(spec, way)
         if spec.is_ir:
@@ -326,7 +383,7 @@ class Zoo:
             return ModelPlan(spec, way, self.plan_download(spec, precisions), irs=irs)
         if not force:
             refuse_to_replace(spec, self.layout)
-        if way.route is Route.MO:
+        if way.route in (Route.MO, Route.UPSTREAM_CODE):
             steps = self.plan_conversion(spec, precisions, force=force).steps
             files = () if all(step.is_done for step in steps) else self.plan_download(spec)
             return ModelPlan(spec, way, files, steps, {step.precision: step.xml for step in steps})
@@ -789,6 +846,7 @@ def open_zoo(
     download_dir: Path | None = None,
     trust_on_first_use: bool = False,
     mo_python: Path | None = None,
+    allow_upstream_code: bool = False,
 ) -> Zoo:
     """The zoo that the settings name.
 
@@ -797,6 +855,7 @@ def open_zoo(
         download_dir: where published files lie; below the output folder where None.
         trust_on_first_use: take what comes for a file that nothing pins, and remember it in the lock.
         mo_python: what starts the Model Optimizer, where it is not the Python beside it.
+        allow_upstream_code: whether code that comes with a model may be run, shut in.
     """
     lock, registry = Lock(settings.lock, strict=settings.locked), open_registry(settings.models_dir)
     lock.require_registry(registry)
@@ -807,6 +866,7 @@ def open_zoo(
         layout=Layout(download_dir=download_dir or settings.output_dir, output_dir=settings.output_dir),
         means=means_of(settings, lock.record if trust_on_first_use else None),
         mo_python=mo_python,
+        allow_upstream_code=allow_upstream_code,
     )
 
 

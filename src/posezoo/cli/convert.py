@@ -41,6 +41,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     options.add_lock(parser)
     options.add_precisions(parser)
     options.add_mo(parser)
+    options.add_upstream_code(parser)
     parser.add_argument("--onnx_only", action="store_true", help="write the ONNX of a network of ours, no IR")
     options.add_frames(parser)
     options.add_force(parser)
@@ -55,7 +56,11 @@ def run(args: argparse.Namespace) -> int:
     _refuse_odd_flags(args)
     from posezoo.zoo import open_zoo
 
-    zoo = open_zoo(options.settings_of(args), download_dir=args.download_dir)
+    zoo = open_zoo(
+        options.settings_of(args),
+        download_dir=args.download_dir,
+        allow_upstream_code=args.allow_upstream_code,
+    )
     selection = None
     if args.checkpoint is not None:
         zoo, selection = _with_weights(args, zoo)

@@ -30,6 +30,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     options.add_trust(parser)
     options.add_precisions(parser)
     options.add_mo(parser)
+    options.add_upstream_code(parser)
     options.add_force(parser)
     options.add_registry(parser)
     options.add_dry_run(parser)
@@ -41,7 +42,11 @@ def run(args: argparse.Namespace) -> int:
     """Download and convert, and print the paths of the IR."""
     from posezoo.zoo import open_zoo
 
-    zoo = open_zoo(options.settings_of(args), trust_on_first_use=args.trust_on_first_use)
+    zoo = open_zoo(
+        options.settings_of(args),
+        trust_on_first_use=args.trust_on_first_use,
+        allow_upstream_code=args.allow_upstream_code,
+    )
 
     def make(spec: ModelSpec, listener: Listener) -> Mapping[Precision, Path]:
         return zoo.get(spec, args.precisions, force=args.force, listener=listener)

@@ -300,6 +300,16 @@ def add_mo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mo", type=Path, metavar="PATH", help=KINDS["mo"].help)
 
 
+def add_upstream_code(parser: argparse.ArgumentParser) -> None:
+    """Consent, which no setting gives."""
+    parser.add_argument(
+        "--allow_upstream_code",
+        action="store_true",
+        help="run code that comes with a model where only that makes the file to convert: in a process that "
+        "is shut in, as far as the system can; it is told before it runs",
+    )
+
+
 def add_precisions(parser: argparse.ArgumentParser) -> None:
     """Which IR."""
     parser.add_argument(

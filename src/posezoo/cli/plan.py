@@ -61,6 +61,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     options.add_trust(parser)
     options.add_precisions(parser)
     options.add_mo(parser)
+    options.add_upstream_code(parser)
     options.add_force(parser)
     options.add_registry(parser)
     options.add_output(parser)
@@ -72,7 +73,11 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.zoo import open_zoo
 
     patterns = options.patterns_of(args)
-    zoo = open_zoo(options.settings_of(args), trust_on_first_use=args.trust_on_first_use)
+    zoo = open_zoo(
+        options.settings_of(args),
+        trust_on_first_use=args.trust_on_first_use,
+        allow_upstream_code=args.allow_upstream_code,
+    )
     plans: list[ModelPlan] = []
 
     def work(spec: ModelSpec) -> dict[str, Any]:

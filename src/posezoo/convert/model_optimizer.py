@@ -172,7 +172,7 @@ def arguments(
         "$mo_ext_dir": mo.extensions,
         "$mo_dir": mo.folder,
         "$dl_dir": layout.downloads(spec),
-        "$conv_dir": layout.model(spec),
+        "$conv_dir": layout.conversions or layout.model(spec),
         "$config_dir": spec.path.parent,
     }
     # Model Optimizer's own readers, unlike OpenVINO's of today, need every size.

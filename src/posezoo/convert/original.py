@@ -76,6 +76,8 @@ FRONTENDS = {
     Framework.TFLITE: "tflite",
 }
 
+#: What upstream's code made, once it has run: a path in the layout's ``conversions``.
+MADE = "$made_dir"
 _SAVED_MODEL = "saved_model.pb"
 #: TensorFlow's other ways to keep a network, by how their files' names end.
 TENSORFLOW = {
@@ -137,6 +139,8 @@ def path_of(spec: ModelSpec, layout: Layout) -> Path:
             f"{spec.full_name}: its model.yml names no file", hint="add the original to its files"
         )
     name = _name_of(spec)
+    if layout.conversions is not None and name.startswith(f"{MADE}/"):
+        return layout.conversions / name.removeprefix(f"{MADE}/")
     if name.startswith("$") or why_not_a_file_name(name):  # $conv_dir/net.onnx
         raise ConversionError(
             f"{spec.full_name}: cannot be converted yet: {shown(name)} is none of its published files",

@@ -36,7 +36,10 @@ class Way:
 
 
 _MO = "a Model Optimizer of OpenVINO 2024.6 makes it: --mo PATH, or POSEZOO_MO"
-_AUTHORS = "posezoo runs no downloaded code: make the file with its authors' tools, and declare that one"
+_AUTHORS = (
+    "posezoo runs no downloaded code unasked: --allow_upstream_code runs it shut in; or make the file with "
+    "its authors' tools, and declare that one"
+)
 _REMOVED = "look for the same model as ONNX"
 
 Rule = tuple[Callable[[ModelSpec], bool], Way]

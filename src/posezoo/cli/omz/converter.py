@@ -47,6 +47,8 @@ DIFFERENCES = {
     "--force": "new",
     "--dynamic": "new: an input of any height and width, for networks of ours",
     "--keep_onnx": "new: Open Model Zoo always left the ONNX beside the IR",
+    "--allow_upstream_code": "new: Open Model Zoo always runs the code that comes with a model, with all "
+    "rights of the user; here it is run with this flag alone, shut in",
     "--input_type": "new: bytes of a camera's frame may go into the IR as they are",
     "--input_layout": "new",
     "--resize": "new",
@@ -95,6 +97,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         help="an argument of Model Optimizer for every model, as --add_mo_arg=--mean_values=[127,127,127]; "
         "may be given several times",
     )
+    options.add_upstream_code(parser)
     options.add_lock(parser)
     parser.add_argument("--dry_run", action="store_true", help="print what would be done; touch nothing")
     parser.add_argument("--no_card", action="store_true", help="draw no card beside the IR")
@@ -132,7 +135,12 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
 
     download_dir = args.download_dir or Path.cwd()
     settings = replace(settings, output_dir=args.output_dir or download_dir)
-    zoo = open_zoo(settings, download_dir=download_dir, mo_python=args.python)
+    zoo = open_zoo(
+        settings,
+        download_dir=download_dir,
+        mo_python=args.python,
+        allow_upstream_code=args.allow_upstream_code,
+    )
     if args.checkpoint is not None:
         zoo, selection = _with_weights(command, args, zoo, selection)
     elif args.model_name is not None:
