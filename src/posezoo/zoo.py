@@ -66,6 +66,7 @@ class ModelPlan:
         files: what would be done about each file that is needed; none where no IR has to be made.
         steps: one an IR that a conversion makes.
         irs: the .xml that would be there afterwards, by precision.
+        runs: code that comes with the model and would be run, in words.
     """
 
     spec: ModelSpec
@@ -73,6 +74,7 @@ class ModelPlan:
     files: tuple[PlannedFile, ...] = ()
     steps: tuple[Step, ...] = ()
     irs: Mapping[Precision, Path] = field(default_factory=dict)
+    runs: tuple[str, ...] = ()
 
     @property
     def fetched(self) -> tuple[PlannedFile, ...]:
@@ -100,7 +102,8 @@ class Zoo:
     def way(self, spec: ModelSpec) -> Way:
         """By which route a model becomes IR here, or why by none: a Model Optimizer may be at hand."""
         way = way_of(spec)
-        if way.route is Route.UPSTREAM_CODE and self.allow_upstream_code:
+        comes_with_code = spec.has_pre_convert or bool(spec.upstream_export)
+        if way.route is Route.UPSTREAM_CODE and self.allow_upstream_code and comes_with_code:
             rest = self.way(self._after_upstream(spec))
             return opened(way) if rest.is_open else rest
         return opened(way) if way.route is Route.MO and self.has_mo else way
@@ -123,6 +126,11 @@ class Zoo:
             return spec
         taken = {name: getattr(entry, name) for name in ("network", "self_check", "decoder", "skeleton")}
         return replace(spec, **taken, checkpoint=entry.checkpoint if is_packed else names[0])
+
+    def _code_of(self, spec: ModelSpec) -> tuple[str, ...]:
+        from posezoo.convert.upstream import what_runs
+
+        return what_runs(spec)
 
     def _after_upstream(self, spec: ModelSpec) -> ModelSpec:
         """What is left to be converted once a model's code has run."""
@@ -385,8 +393,11 @@ class Zoo:
             refuse_to_replace(spec, self.layout)
         if way.route in (Route.MO, Route.UPSTREAM_CODE):
             steps = self.plan_conversion(spec, precisions, force=force).steps
-            files = () if all(step.is_done for step in steps) else self.plan_download(spec)
-            return ModelPlan(spec, way, files, steps, {step.precision: step.xml for step in steps})
+            due = not all(step.is_done for step in steps)
+            files = self.plan_download(spec) if due else ()
+            runs = self._code_of(spec) if due and way.route is Route.UPSTREAM_CODE else ()
+            irs = {step.precision: step.xml for step in steps}
+            return ModelPlan(spec, way, files, steps, irs, runs)
         steps = steps_of(
             spec,
             self.layout,

@@ -172,3 +172,29 @@ def test_all_of_open_model_zoo_is_planned_in_a_second(shared, tmp_path):
     assert len(json.loads(ended.stdout)["models"]) >= 264
     assert min(seconds) < 1
     assert not (tmp_path / "out").exists()
+
+
+def test_consent_and_a_model_optimizer_open_routes_that_are_closed_without(zoo):
+    path = write_model(
+        zoo / "models",
+        "coded",
+        omz_yml(model_optimizer_args=["--input_model=$conv_dir/net.onnx"], input_info=None),
+    )
+    path.with_name("pre-convert.py").write_text("")
+    closed = planned(zoo, "coded")["coded"]
+    assert (closed["route"], closed["reason"], closed["runs"]) == ("upstream-code", "pre-convert", [])
+    opened = planned(zoo, "coded", "--allow_upstream_code")["coded"]
+    assert (opened["route"], opened["reason"]) == ("upstream-code", None)
+    assert opened["runs"] == [f"{zoo}/models/public/coded/pre-convert.py"]
+    assert [each["precision"] for each in opened["irs"]] == ["FP32", "FP16"]
+    text = run(zoo, "plan", "coded", "--allow_upstream_code").stdout
+    assert f"would run {zoo}/models/public/coded/pre-convert.py" in text
+
+
+def test_a_network_of_ours_takes_the_weights_of_a_foreign_zoo(shared, tmp_path):
+    names = ["higher-hrnet-w32-human-pose-estimation", "human-pose-estimation-3d-0001"]
+    names.append("single-human-pose-estimation-0001")
+    models = shared / "data" / "omz-2021.4" / "models"
+    ended = posezoo("plan", *names, "--models_dir", models, "-o", tmp_path, "--format", "json", cwd=tmp_path)
+    found = {each["name"]: each["route"] for each in json.loads(ended.stdout)["models"]}
+    assert found == dict.fromkeys(names, "network")

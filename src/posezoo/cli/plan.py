@@ -10,6 +10,7 @@ of objects, and ``failed``, as every verb has it::
     reason       str | null    why it does not become IR here, in one word
     why          str | null    the same in a sentence
     hint         str | null    what to do instead
+    runs         list          code that comes with it and would be run (--allow_upstream_code), in words
     files        list          what is needed: name, size (bytes; null: unknown), max_size (the
                                cap of an unknown size), place (here, cache, mirror or source), from (who
                                would be asked, in this order), pinned (false: refused until
@@ -105,6 +106,7 @@ def _facts(plan: ModelPlan) -> dict[str, Any]:
         "reason": plan.way.reason or None,
         "why": plan.way.why or None,
         "hint": plan.way.hint or None,
+        "runs": list(plan.runs),
         "files": [_file_facts(each) for each in plan.files],
         "fetch_bytes": plan.fetch_bytes,
         "arguments": {
@@ -152,6 +154,7 @@ def _block(plan: ModelPlan) -> list[str]:
     if not way.is_open:
         return [f"{head}, {way.reason}: {way.why}", *([f"  hint: {way.hint}"] if way.hint else [])]
     lines = [head, *(f"  {file_line(each)}" for each in plan.files)]
+    lines += [f"  would run {each}" for each in plan.runs]
     if not spec.is_ir:
         lines += [f"  input {_in_words(each)}" for each in spec.inputs]
         lines += [

@@ -74,7 +74,7 @@ def announcement(spec: ModelSpec) -> tuple[str, ...]:
     Raises:
         ConversionError: what model.yml says of it cannot be carried out.
     """
-    lines = [f"{spec.full_name}: runs code that comes with the model: {each}" for each in _what_runs(spec)]
+    lines = [f"{spec.full_name}: runs code that comes with the model: {each}" for each in what_runs(spec)]
     open_ways = _open_ways()
     kept = [name for name in upstream_child.MEASURES if name not in open_ways]
     lines.append(
@@ -127,7 +127,12 @@ def _verify(spec: ModelSpec, layout: Layout) -> None:
         verified(published, layout)
 
 
-def _what_runs(spec: ModelSpec) -> list[str]:
+def what_runs(spec: ModelSpec) -> tuple[str, ...]:
+    """The code that comes with a model and makes the file to convert, in words.
+
+    Raises:
+        ConversionError: there is none, or what model.yml says of it cannot be carried out.
+    """
     found = [str(_script(spec))] if spec.has_pre_convert else []
     if spec.upstream_export:
         asked = _asked(spec)
@@ -139,7 +144,7 @@ def _what_runs(spec: ModelSpec) -> list[str]:
             f"{spec.full_name}: nothing in its folder says how {spec.input_model} is made",
             hint="make it with its authors' tools",
         )
-    return found
+    return tuple(found)
 
 
 def _script(spec: ModelSpec) -> Path:
