@@ -43,7 +43,9 @@ def test_the_version_is_the_packages():
         (("get", "x", "--precisions", "FP8"), "expected some of FP32, FP16, FP16-INT8, FP32-INT8, got 'FP8'"),
         (("get", "x", "--attempts", "0"), "expected a whole number from 1 to 100"),
         (("run", "--min_score", "2"), "expected a number from 0 to 1"),
-        (("verify", "--metadata", "x"), "name no models"),
+        (("verify", "--metadata", "x", "--all"), "either name models or say --all"),
+        (("verify", "--all", "--baseline", "x.json"), "--baseline goes with --metadata"),
+        (("verify", "--all", "--format", "sarif"), "--format sarif goes with --metadata"),
     ],
 )
 def test_wrong_flags_end_with_2_and_say_which(args, problem):

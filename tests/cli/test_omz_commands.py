@@ -332,7 +332,7 @@ def test_the_verifier_reads_every_byte(zoo):
     bad = run("verifier", zoo, "--name", "a,b", "-o", "out")
     assert bad.returncode == 1
     assert bad.stdout.startswith("changed  a: a.tflite")
-    assert run("verifier", zoo, "--metadata", "--name", "a").returncode == 2
+    assert "1 models and composites" in run("verifier", zoo, "--metadata", "--name", "a").stdout
     assert "6 models and composites" in run("verifier", zoo, "--metadata").stdout
     assert run("verifier", zoo).returncode == 2
 

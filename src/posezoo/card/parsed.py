@@ -79,6 +79,7 @@ class Section:
         path: the titles of what it stands in, the outer one first, and its own; without the card's title.
         text: as it is written, code and tables too.
         code: of each fenced block the line of its fence, its language, and its text.
+        first: the line that the text begins on.
     """
 
     line: int
@@ -88,6 +89,17 @@ class Section:
     text: str
     tables: tuple[Table, ...]
     code: tuple[tuple[int, str, str], ...]
+    first: int = 1
+
+    @property
+    def prose(self) -> Iterator[tuple[int, str]]:
+        """The lines that are no code, each with its number."""
+        fences = {line: line + text.count("\n") + 2 for line, _, text in self.code}
+        end = 0
+        for number, line in enumerate(self.text.split("\n"), self.first):
+            end = fences.get(number, end)
+            if number > end:
+                yield number, line
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class _Draft:
     def done(self, lines: Sequence[str], end: int) -> Section:
         text = "\n".join(lines[self.first : end])
         tables, code = tuple(self.tables), tuple(self.code)
-        return Section(self.line, self.level, self.path, self.title, text, tables, code)
+        return Section(self.line, self.level, self.path, self.title, text, tables, code, self.first + 1)
 
 
 def _sections(

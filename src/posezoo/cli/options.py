@@ -344,10 +344,10 @@ def add_inference(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
+def add_output(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text", "json")) -> None:
     """How the answer is written."""
     parser.add_argument(
-        "--format", choices=("text", "json"), default="text", help="how to answer on the standard output"
+        "--format", choices=formats, default="text", help="how to answer on the standard output"
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="tell only warnings and errors")
 

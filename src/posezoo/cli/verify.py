@@ -1,4 +1,4 @@
-"""posezoo verify: files and IR on disk against what was declared and made; or the registry itself."""
+"""posezoo verify: files and IR on disk against what was declared and made; or a registry in itself."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ import argparse
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cli import jobs, options
+from posezoo.cli import jobs, metadata, options
 from posezoo.cli.console import Console
 
 if TYPE_CHECKING:
     from posezoo.layout import Layout
     from posezoo.lock import Lock
-    from posezoo.registry import Registry, Selection
+    from posezoo.registry import Selection
     from posezoo.verify.artifacts import Checked
 
 EXAMPLES = """
 posezoo verify blazepose-full
 posezoo verify --all --output_dir models --format json
 posezoo verify --metadata
+posezoo verify --metadata --models_dir open_model_zoo/models --format sarif
+posezoo verify --metadata --changed_since main --baseline known.json
+posezoo verify --explain unusual-constant
 """
 
 
@@ -31,20 +33,18 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         verbs, "verify", "check size and SHA-384 of downloaded files and converted IR", EXAMPLES
     )
     options.add_models(parser)
-    parser.add_argument(
-        "--metadata", action="store_true", help="check the registry's own files instead; needs no weights"
-    )
+    metadata.add_flags(parser)
     options.add_download_dir(parser, "the output folder")
     options.add_output_dir(parser)
     options.add_lock(parser)
     options.add_registry(parser)
-    options.add_output(parser)
+    options.add_output(parser, formats=metadata.FORMATS)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what was found; 1 where anything is not as it should be."""
-    return _check_metadata(args) if args.metadata else _check_artifacts(args)
+    return _check_metadata(args) if metadata.wants_metadata(args) else _check_artifacts(args)
 
 
 def _check_artifacts(args: argparse.Namespace) -> int:
@@ -106,27 +106,7 @@ def trust(bad: Checked) -> str:
 def _check_metadata(args: argparse.Namespace) -> int:
     from posezoo.registry import open_registry
 
-    if args.models or args.all:
-        args.parser.error("--metadata checks the whole registry: name no models")
-    return answer_metadata(open_registry(options.settings_of(args).models_dir), args.format)
-
-
-def answer_metadata(registry: Registry, style: str) -> int:
-    """Check a registry against itself, print what was found, and return the exit code."""
-    from posezoo.verify.metadata import RULES, check_registry
-
-    findings = list(check_registry(registry))
-    if style == "json":
-        print(json.dumps({"findings": [asdict(each) for each in findings]}, indent=2))
-    else:
-        for each in findings:
-            where = "" if each.message.startswith(each.file) else f"{_short(each.file)}: "
-            print(f"{where}{each.message} [{each.rule}]")
-        print(f"{len(registry.entries)} models and composites, {len(RULES)} rules, {len(findings)} findings")
-    return 1 if findings else 0
-
-
-def _short(file: str) -> str:
-    """A path below the working folder as it is typed there."""
-    path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+    if args.all and args.models:
+        args.parser.error("either name models or say --all")
+    registry = open_registry(options.settings_of(args).models_dir)
+    return metadata.answer(args, registry, args.models or None)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cli import options
+from posezoo.cli import metadata, options
 from posezoo.cli.omz import contract
 from posezoo.registry import open_registry
 from posezoo.settings import resolve
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 #: Open Model Zoo has no such command.
 DIFFERENCES = dict.fromkeys(
-    ("--output_dir", "--download_dir", "--lock", "--locked", "--metadata", "--format"), "new"
-)
+    (
+        "--output_dir", "--download_dir", "--lock", "--locked", "--format",
+        "--metadata", "--explain", "--changed_since", "--baseline", "--write_baseline", "--artifacts",
+    ),
+    "new",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,11 +42,9 @@ def parser() -> argparse.ArgumentParser:
 def _add_flags(parser: argparse.ArgumentParser) -> None:
     options.add_output_dir(parser, "where files and IR lie", "the working folder")
     options.add_download_dir(parser, "the output folder")
-    parser.add_argument(
-        "--metadata", action="store_true", help="check the model.yml files instead; needs no weights"
-    )
+    metadata.add_flags(parser)
     options.add_lock(parser)
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to answer")
+    parser.add_argument("--format", choices=metadata.FORMATS, default="text", help="how to answer")
 
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
@@ -56,10 +58,10 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     if args.print_all:
         contract.print_all(registry)
         return 0
-    if args.metadata:
-        if args.all or args.name is not None or args.list is not None:
-            command.error("--metadata checks every model.yml: select none")
-        return verify.answer_metadata(registry, args.format)
+    args.parser = command
+    if metadata.wants_metadata(args):
+        chosen = args.name is not None or args.list is not None
+        return metadata.answer(args, registry, contract.patterns_of(args, command) if chosen else None)
     selection = contract.select(registry, contract.patterns_of(args, command))
     output_dir = args.output_dir or Path.cwd()
     layout = Layout(download_dir=args.download_dir or output_dir, output_dir=output_dir)

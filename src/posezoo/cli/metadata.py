@@ -1,0 +1,149 @@
+"""posezoo verify --metadata, and verifier.py's: which rules, which models, which form of answer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.errors import SettingsError, nearest
+
+if TYPE_CHECKING:
+    from posezoo.registry import Registry
+    from posezoo.verify.finding import Finding
+
+FORMATS = ("text", "json", "sarif", "github")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the check of metadata."""
+    parser.add_argument(
+        "--metadata",
+        action="store_true",
+        help="check what model.yml, cards, accuracy-check.yml and index pages say against each other; "
+        "needs no weights and no network",
+    )
+    parser.add_argument(
+        "--explain", metavar="RULE", help="with --metadata: what a rule demands, why, and an example; or all"
+    )
+    parser.add_argument(
+        "--changed_since",
+        "--changed-since",
+        metavar="REV",
+        help="with --metadata: only the models of whose folders something differs from a Git revision",
+    )
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="with --metadata: findings that are known and are no news",
+    )
+    parser.add_argument(
+        "--write_baseline",
+        type=Path,
+        metavar="FILE",
+        help="with --metadata: write the findings as known ones",
+    )
+    parser.add_argument(
+        "--artifacts",
+        type=Path,
+        metavar="DIR",
+        help="with --metadata: also count shapes, names, GFLOPs and MParams on the files and IR below DIR",
+    )
+
+
+def wants_metadata(args: argparse.Namespace) -> bool:
+    """Whether metadata is to be checked; its flags mean nothing without."""
+    others = ("explain", "changed_since", "baseline", "write_baseline", "artifacts")
+    if not args.metadata and (said := [name for name in others if getattr(args, name) is not None]):
+        if said == ["explain"]:
+            return True
+        args.parser.error(f"--{said[0]} goes with --metadata")
+    if not args.metadata and args.format not in ("text", "json"):
+        args.parser.error(f"--format {args.format} goes with --metadata")
+    return bool(args.metadata)
+
+
+def answer(args: argparse.Namespace, registry: Registry, patterns: Sequence[str] | None) -> int:
+    """Check the models that the patterns match, all where None; print the findings; return the exit code."""
+    from posezoo.verify.metadata import check_registry
+
+    if args.explain is not None:
+        return _explain(args.explain)
+    names = _names(registry, patterns)
+    if args.changed_since is not None:
+        from posezoo.verify.changes import changed_since
+
+        changed = changed_since(registry, args.changed_since)
+        names = changed if names is None else names & changed
+    known: frozenset[tuple[str, ...]] = frozenset()
+    if args.baseline is not None:
+        from posezoo.verify.baseline import key_of, read_baseline
+
+        known = read_baseline(args.baseline)
+    alone = patterns is not None and args.changed_since is None
+    findings = list(check_registry(registry, names, alone=alone))
+    if args.write_baseline is not None:
+        from posezoo.verify.baseline import write_baseline
+
+        write_baseline(args.write_baseline, findings, registry.roots)
+    if known:
+        findings = [each for each in findings if key_of(each, registry.roots) not in known]
+    _print(findings, args.format, len(registry.entries) if names is None else len(names))
+    return int(any(each.severity == "error" for each in findings))
+
+
+def _names(registry: Registry, patterns: Sequence[str] | None) -> frozenset[str] | None:
+    """The models and composites that the patterns match, composites with their parts."""
+    from fnmatch import fnmatchcase
+
+    if patterns is None:
+        return None
+    names: set[str] = set()
+    for pattern in patterns:
+        found = {name for name in registry.entries if name == pattern or fnmatchcase(name, pattern)}
+        if not found:
+            registry.select([pattern])  # says that there is none, and which is near
+        names |= found
+    parts = {entry.name for entry in registry.entries.values() if entry.composite in names}
+    return frozenset(names | parts)
+
+
+def _print(findings: Sequence[Finding], style: str, count: int) -> None:
+    from posezoo.verify import reports
+    from posezoo.verify.rules import RULES
+
+    if style == "json":
+        print(json.dumps(reports.as_rows(findings), indent=2))
+    elif style == "sarif":
+        from posezoo.versions import version
+
+        print(json.dumps(reports.as_sarif(findings, RULES.values(), version()), indent=2))
+    else:
+        lines = reports.as_annotations(findings) if style == "github" else map(_line, findings)
+        for line in lines:
+            print(line)
+        counts = Counter(str(each.severity) for each in findings)
+        of_them = ", ".join(f"{number} {kind}s" for kind, number in sorted(counts.items()))
+        told = f": {of_them}" if findings else ""
+        print(f"{count} models and composites, {len(RULES)} rules, {len(findings)} findings{told}")
+
+
+def _line(each: Finding) -> str:
+    from posezoo.verify.reports import shown
+
+    return f"{shown(each.file)}:{each.line}:{each.column}: {each.severity}: {each.message} [{each.rule}]"
+
+
+def _explain(name: str) -> int:
+    from posezoo.verify.rules import RULES
+
+    if name != "all" and name not in RULES:
+        known = nearest(name, RULES) or f"the rules: {', '.join(RULES)}"
+        raise SettingsError(f"no rule is called {name!a}", hint=known)
+    for rule in RULES.values() if name == "all" else (RULES[name],):
+        print(f"{rule.id} ({rule.severity})\n  {rule.explanation}\n  Example: {rule.example}")
+    return 0

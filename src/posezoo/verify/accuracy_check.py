@@ -1,0 +1,113 @@
+"""accuracy-check.yml of Open Model Zoo: how each form of a model is run, and what is done to its pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from posezoo.spec.reader import Node
+from posezoo.verify.claims import Numbers
+from posezoo.verify.texts import numbers
+
+#: Frameworks whose entries run the converted model.
+CONVERTED = ("dlsdk", "openvino", "g-api")
+_TURNS = ("bgr_to_rgb", "rgb_to_bgr")
+#: Readers of pictures, and the order of colours that each hands on.
+_READERS = {"": "BGR", "opencv_imread": "BGR", "pillow_imread": "RGB"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of preprocessing."""
+
+    type: str
+    node: Node
+    mean: Numbers | None  # None where there is none, or one that is no list of numbers
+    std: Numbers | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A model as one framework runs it on one data set."""
+
+    name: str
+    node: Node
+    is_converted: bool
+    launcher: Node
+    reader: str
+    dataset: Node
+    steps: tuple[Step, ...]
+
+    @property
+    def turns(self) -> tuple[Step, ...]:
+        """The steps that turn the channels around."""
+        return tuple(step for step in self.steps if step.type in _TURNS)
+
+    @property
+    def color(self) -> str:
+        """The colour order that the network is given; empty where that is not clear."""
+        order = _READERS.get(self.reader, "")
+        if any("gray" in step.type or "yuv" in step.type for step in self.steps):
+            return ""
+        for step in self.turns:
+            before, after = step.type.upper().split("_TO_")
+            if order != before:
+                return ""
+            order = after
+        return order
+
+
+def runs_of(tree: Node | None) -> Iterator[Run]:
+    """Every run that accuracy-check.yml describes; modules of their own (``evaluations``) are left alone."""
+    for entry in _list(tree, "models"):
+        launchers = _list(entry, "launchers")
+        frameworks = {_text(each, "framework") for each in launchers}
+        kinds = {framework in CONVERTED for framework in frameworks}
+        if not launchers or len(kinds) != 1 or "" in frameworks:
+            continue
+        for dataset in _list(entry, "datasets"):
+            reader = _get(dataset, "reader")
+            yield Run(
+                name=_text(entry, "name"),
+                node=entry,
+                is_converted=kinds == {True},
+                launcher=launchers[0],
+                reader=_text(dataset, "reader") if reader is None or reader.is_text() else "?",
+                dataset=dataset,
+                steps=tuple(_step(each) for each in _list(dataset, "preprocessing")),
+            )
+
+
+def _step(node: Node) -> Step:
+    return Step(_text(node, "type"), node, _values(_get(node, "mean")), _values(_get(node, "std")))
+
+
+def _values(node: Node | None) -> Numbers | None:
+    if node is None:
+        return None
+    if isinstance(node.value, list):
+        texts = [each.value if isinstance(each.value, str) else "?" for each in node.value]
+    elif isinstance(node.value, str):
+        texts = node.value.strip("()[] ").split(",")
+    else:
+        return None
+    if not all(
+        isinstance(each, str) and re.fullmatch(r"\s*-?[0-9.]+(e-?[0-9]+)?\s*", each) for each in texts
+    ):
+        return None
+    return tuple(value for each in texts for value, _ in numbers(str(each))[:1])
+
+
+def _get(node: Node | None, key: str) -> Node | None:
+    return node.value.get(key) if node is not None and isinstance(node.value, dict) else None
+
+
+def _list(node: Node | None, key: str) -> list[Node]:
+    found = _get(node, key)
+    return found.value if found is not None and isinstance(found.value, list) else []
+
+
+def _text(node: Node | None, key: str) -> str:
+    found = _get(node, key)
+    return found.value if found is not None and isinstance(found.value, str) else ""

@@ -1,0 +1,10 @@
+"""The rules, one module a family: each has a table of its own, and here they are one."""
+
+from __future__ import annotations
+
+from posezoo.verify.finding import Rule
+from posezoo.verify.rules import figures, house, licences, links, ports, preprocessing, sources, texts
+
+_FAMILIES = (sources, house, ports, preprocessing, figures, licences, links, texts)
+
+RULES: dict[str, Rule] = {rule.id: rule for family in _FAMILIES for rule in family.RULES}

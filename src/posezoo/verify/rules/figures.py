@@ -1,0 +1,289 @@
+"""GFLOPs, MParams and accuracy: the card against the index, the sizes of files, and other cards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from posezoo.verify.claims import Said
+from posezoo.verify.finding import Found, Place, Rule, Severity
+from posezoo.verify.texts import is_rounded, numbers
+from posezoo.verify.view import ModelView
+
+TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
+#: Files that hold a network's weights; of the archives nobody knows what else they hold.
+PLAIN = (".bin", ".caffemodel", ".onnx", ".pb", ".pth", ".pt", ".params", ".h5", ".safetensors", ".tflite")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+#: Weights compress to no less than this share of themselves.
+COMPRESSED = 0.85
+#: A network that uses weights in several places may count them in each.
+SHARED = 0.7
+#: Recurrent layers' weights were not always counted.
+UNCOUNTED = 3.0
+#: A figure that differs by no more than this share of it was measured again, or rounded another way.
+NEARLY = 2e-3
+#: The same of a figure of accuracy.
+NEARLY_ACCURATE = 5e-4
+MIB = 2**20 / 1e6
+
+
+def _index_figures(view: ModelView) -> Iterator[Found]:
+    yield from _held_against_index(view, nearly=False)
+
+
+def _index_digits(view: ModelView) -> Iterator[Found]:
+    yield from _held_against_index(view, nearly=True)
+
+
+def _held_against_index(view: ModelView, *, nearly: bool) -> Iterator[Found]:
+    """GFLOPs and MParams that differ on the card and in the index: by little, or by more."""
+    for row in view.index_rows:
+        for kind, title in TITLES.items():
+            told, listed = view.claims.figures.get(kind), row.cells.get(kind)
+            if told is None or listed is None:
+                continue
+            own, other = numbers(told.value), numbers(listed.value)
+            if len(own) != 1 or not other or _is_among(own[0], other, "~" in listed.value):
+                continue
+            if nearly is not any(abs(each[0] - own[0][0]) <= NEARLY * own[0][0] for each in other):
+                continue
+            yield Found(
+                view.on_card(told),
+                f"the card's {title} are {told.value}, the index says {listed.value} ({row.file}:{row.line})",
+                f"figures.{kind}",
+                told.value,
+                listed.value,
+            )
+
+
+def _is_among(own: tuple[float, int], others: list[tuple[float, int]], is_range: bool) -> bool:
+    if is_range and len(others) == 2:
+        low, high = sorted(value for value, _ in others)
+        if low <= own[0] <= high:
+            return True
+    return any(is_rounded(own, other) for other in others)
+
+
+def _index_accuracy(view: ModelView) -> Iterator[Found]:
+    yield from _accuracy_against_index(view, nearly=False)
+
+
+def _index_accuracy_digits(view: ModelView) -> Iterator[Found]:
+    yield from _accuracy_against_index(view, nearly=True)
+
+
+def _accuracy_against_index(view: ModelView, *, nearly: bool) -> Iterator[Found]:
+    """Figures of accuracy in the index that the card does not tell: nearly the same, or not at all."""
+    told = [(said.value, len(said.text.partition(".")[2])) for said in view.claims.accuracy]
+    for row in view.index_rows:
+        listed = row.cells.get("accuracy")
+        if listed is None or not told:
+            continue
+        missing = [each for each in numbers(listed.value) if not any(is_rounded(each, own) for own in told)]
+        near = all(
+            any(abs(each[0] - own[0]) <= NEARLY_ACCURATE * each[0] for own in told) for each in missing
+        )
+        if missing and near is nearly:
+            yield Found(
+                Place(row.file, row.line),
+                f"the index says an accuracy of {listed.value}; the card tells "
+                f"{', '.join(dict.fromkeys(said.text for said in view.claims.accuracy)) or 'none'}",
+                "accuracy",
+                listed.value,
+                ", ".join(dict.fromkeys(said.text for said in view.claims.accuracy)),
+            )
+
+
+def _is_told_to_differ(view: ModelView) -> bool:
+    """Whether model.yml says that a published figure is not what the weights have, and why."""
+    return view.spec is not None and bool(view.spec.published.known_difference)
+
+
+def _is_near(value: float, told: list[tuple[float, int]]) -> bool:
+    return any(abs(value - own) <= NEARLY_ACCURATE * value for own, _ in told)
+
+
+def _figure(view: ModelView, kind: str) -> tuple[Said[str], float] | None:
+    said = view.claims.figures.get(kind)
+    found = numbers(said.value) if said is not None else []
+    return (said, found[0][0]) if said is not None and len(found) == 1 and found[0][0] > 0 else None
+
+
+def _weights(view: ModelView) -> tuple[float, bool, bool] | None:
+    """Millions of parameters that the files may hold, whether exactly so many, and whether they are an IR's.
+
+    None where the files do not tell.
+    """
+    spec = view.spec
+    if spec is None:
+        return None
+    sizes = {file.name: file.size or 0 for file in spec.files}
+    if spec.is_ir:
+        for folder, width in (("FP32/", 4), ("FP16/", 2)):
+            size = sum(
+                size for name, size in sizes.items() if name.startswith(folder) and name.endswith(".bin")
+            )
+            if size:
+                return size / width / 1e6, True, True
+        return None
+    plain = [size for name, size in sizes.items() if name.endswith(PLAIN)]
+    packed = [size for name, size in sizes.items() if name.endswith(ARCHIVES)]
+    if not (plain or packed) or any(file.size is None for file in spec.files):
+        return None
+    return sum(plain) / 4e6 + sum(packed) / COMPRESSED / 4e6, not packed and len(plain) == 1, False
+
+
+def _size(view: ModelView) -> Iterator[Found]:
+    """So many parameters fit into the files: four bytes each."""
+    mparams, weights = _figure(view, "mparams"), _weights(view)
+    if mparams is None or weights is None or _is_told_to_differ(view):
+        return
+    (said, value), (held, exact, is_ir) = mparams, weights
+    digits = numbers(said.value)[0][1]
+    if exact and 10**-digits < 0.005 * value and abs(held / value / MIB - 1) < 0.0015:
+        why = f"{value:g} Mi of 4 bytes each; in millions that is {held:.4g}"
+    elif held / value < SHARED:
+        why = f"at 4 bytes each the files hold {held:.4g} million at most"
+    elif is_ir and held / value > UNCOUNTED:
+        why = f"at 4 bytes each the files hold {held:.4g} million"
+    else:
+        return
+    yield Found(
+        view.on_card(said),
+        f"the card's MParams are {said.value}: {why}",
+        "figures.mparams",
+        said.value,
+        f"{held:.4g}",
+    )
+
+
+def _copied(view: ModelView) -> Iterator[Found]:
+    """No two networks of quite different sizes have the same GFLOPs and MParams."""
+    own, weights = _both(view), _weights(view)
+    if own is None or weights is None:
+        return
+    for name in view.zoo.by_figures.get(own, ()):
+        other = view.zoo.models[name]
+        held = _weights(other)
+        if name == view.name or held is None or held[1] != weights[1]:
+            continue
+        if not 1 / 1.5 < held[0] / weights[0] < 1.5 and _misfit(view) > _misfit(other):
+            said = view.claims.figures["mparams"]
+            yield Found(
+                view.on_card(said),
+                f"the card has the GFLOPs and MParams of {name}, whose files are "
+                f"{'smaller' if held[0] < weights[0] else 'larger'} by a factor of "
+                f"{max(held[0] / weights[0], weights[0] / held[0]):.1f}",
+                "figures",
+                f"{own[0]} / {own[1]}",
+            )
+            return
+
+
+def _both(view: ModelView) -> tuple[str, str] | None:
+    figures = view.claims.figures
+    return (figures["gflops"].value, figures["mparams"].value) if TITLES.keys() <= figures.keys() else None
+
+
+def _misfit(view: ModelView) -> float:
+    """By what factor a card's MParams are not those of its files."""
+    mparams, weights = _figure(view, "mparams"), _weights(view)
+    if mparams is None or weights is None:
+        return 1.0
+    return max(mparams[1] / weights[0], weights[0] / mparams[1])
+
+
+def _swapped(view: ModelView) -> Iterator[Found]:
+    """Where two models' files fit each other's figures and not their own, the figures changed places."""
+    mparams, weights = _figure(view, "mparams"), _weights(view)
+    if mparams is None or weights is None or not weights[1] or _misfit(view) < 1.1:
+        return
+    for other in view.zoo.models.values():
+        theirs, held = _figure(other, "mparams"), _weights(other)
+        if other is view or theirs is None or held is None or not held[1] or _misfit(other) < 1.1:
+            continue
+        if abs(theirs[1] / weights[0] - 1) < 0.01 and abs(mparams[1] / held[0] - 1) < 0.01:
+            yield Found(
+                view.on_card(mparams[0]),
+                f"the card's MParams are {mparams[0].value}, which fit the files of {other.name}; its card's "
+                f"{theirs[0].value} fit the files here",
+                "figures.mparams",
+                mparams[0].value,
+                theirs[0].value,
+            )
+            return
+
+
+def _missing(view: ModelView) -> Iterator[Found]:
+    """A card tells GFLOPs and MParams."""
+    spec = view.spec
+    if spec is None or view.card is None or not view.claims.titles:
+        return
+    for kind, title in TITLES.items():
+        said = view.claims.figures.get(kind)
+        if said is None or not numbers(said.value):
+            yield Found(
+                Place(str(view.card_path), said.line if said else 1),
+                f"the card tells no {title}",
+                f"figures.{kind}",
+                said.value if said else "",
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "index-figures",
+        Severity.ERROR,
+        "GFLOPs and MParams are the same on the card and in the index.",
+        "GFLOPs 0.037 on the card, 0.0758 in the index",
+        _index_figures,
+    ),
+    Rule(
+        "index-figures-digits",
+        Severity.WARNING,
+        "GFLOPs and MParams are the same on the card and in the index, to the digits that both have.",
+        "GFLOPs 0.786 on the card, 0.785 in the index",
+        _index_digits,
+    ),
+    Rule(
+        "index-accuracy",
+        Severity.ERROR,
+        "Every figure of accuracy in the index is one that the card tells.",
+        "69.04% on the card, 96.04% in the index",
+        _index_accuracy,
+    ),
+    Rule(
+        "index-accuracy-digits",
+        Severity.WARNING,
+        "Every figure of accuracy in the index is one of the card's, to the digits that both have.",
+        "78.15% on the card, 78.17% in the index",
+        _index_accuracy_digits,
+    ),
+    Rule(
+        "mparams-size",
+        Severity.ERROR,
+        "So many parameters are in the files: four bytes each in FP32, in millions and not in MiB.",
+        "MParams 48.3, and FP32/net.bin of 202,580,400 bytes: 50.6 million",
+        _size,
+    ),
+    Rule(
+        "copied-figures",
+        Severity.ERROR,
+        "No two networks of quite different sizes have the same GFLOPs and MParams.",
+        "a card with the figures of the card that it was copied from",
+        _copied,
+    ),
+    Rule(
+        "swapped-figures",
+        Severity.ERROR,
+        "Each card's MParams fit its own files, not each other's.",
+        "two cards whose figures changed places",
+        _swapped,
+    ),
+    Rule(
+        "missing-figures",
+        Severity.WARNING,
+        "A card tells GFLOPs and MParams.",
+        "a specification without GFLOPs",
+        _missing,
+    ),
+)

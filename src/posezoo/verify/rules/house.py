@@ -1,0 +1,158 @@
+"""What holds of models in our own form: licence texts, decoders, skeletons, networks, what was measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+from posezoo import networks
+from posezoo.errors import NetworkError, SpecError, UnknownModelError
+from posezoo.measured import NAME, read_measured
+from posezoo.pose.decoders import DECODERS
+from posezoo.pose.keypoints import SKELETONS
+from posezoo.registry import copyright_line, license_text
+from posezoo.spec.model import CompositeSpec, ModelSpec
+from posezoo.spec.model_yml import OURS
+from posezoo.verify.finding import Found, Place, Rule, Severity
+from posezoo.verify.view import ModelView
+
+
+def _known(view: ModelView) -> ModelSpec | CompositeSpec | None:
+    return None if isinstance(view.known, SpecError) else view.known
+
+
+def _license_text(view: ModelView) -> Iterator[Found]:
+    spec = view.spec
+    if spec is not None and spec.license.text and not copyright_line(spec):
+        path = license_text(spec)
+        why = "does not open with a line 'Copyright ... holder'" if path.is_file() else "is not there"
+        yield Found(
+            view.at("license", "text"), f"license.text: {path} {why}", "license.text", spec.license.text
+        )
+
+
+def _decoder(view: ModelView) -> Iterator[Found]:
+    spec = _known(view)
+    if spec is not None and spec.decoder is not None and spec.decoder.name not in DECODERS:
+        name, known = spec.decoder.name, ", ".join(DECODERS)
+        message = f"decoder.name: no decoder is called {name}; known: {known}"
+        yield Found(view.at("decoder", "name"), message, "decoder.name", name, known)
+
+
+def _skeleton(view: ModelView) -> Iterator[Found]:
+    spec = _known(view)
+    if spec is not None and spec.skeleton and spec.skeleton not in SKELETONS:
+        known = ", ".join(SKELETONS)
+        message = f"skeleton: no skeleton is called {spec.skeleton}; known: {known}"
+        yield Found(view.at("skeleton"), message, "skeleton", spec.skeleton, known)
+
+
+def _sentences(view: ModelView) -> Iterator[Found]:
+    spec = _known(view)
+    if spec is not None and _is_ours(view) and not spec.description.endswith("."):
+        message = "description: does not end with a full stop"
+        yield Found(view.at("description"), message, "description", spec.description[-20:])
+
+
+def _declared_ends(view: ModelView) -> Iterator[Found]:
+    spec = view.spec
+    if spec is not None and _is_ours(view) and not (spec.inputs and spec.outputs):
+        yield Found(view.at(), "inputs and outputs are not both declared", "inputs")
+
+
+def _network(view: ModelView) -> Iterator[Found]:
+    spec = view.spec
+    if spec is None or spec.network is None:
+        return
+    try:
+        network = networks.find(spec.network.name)
+        outputs = network.output_names(**spec.network.arguments)
+    except (UnknownModelError, NetworkError) as error:
+        yield Found(view.at("network"), f"network: {error.problem}", "network", spec.network.name)
+        return
+    for variant in view.variants:
+        if [each.name for each in variant.outputs] != list(outputs):
+            told = ", ".join(each.name for each in variant.outputs)
+            message = f"outputs: those of {variant.full_name} are not {', '.join(outputs)}"
+            yield Found(view.at("outputs"), message, "outputs", told, ", ".join(outputs))
+        # Of its own sizes a variant has as many as it likes.
+        ends = [replace(each, shape=(), dynamic=()) for each in variant.inputs]
+        if ends != [replace(network.input, shape=())]:
+            message = f"inputs: those of {variant.full_name} are not {network.name}'s, sizes apart"
+            yield Found(view.at("inputs"), message, "inputs", variant.full_name, network.name)
+
+
+def _measured(view: ModelView) -> Iterator[Found]:
+    spec = _known(view)
+    if spec is None:
+        return
+    path = spec.path.with_name(NAME)
+    try:
+        tags = {each.tag for each in read_measured(path)}
+    except SpecError as error:
+        message = error.problem.removeprefix(f"{spec.path.parent}{os.sep}")
+        yield Found(Place(error.file, error.line, error.column), message, error.field)
+        return
+    known = {variant.tag for variant in view.variants} or {""}
+    for tag in sorted(tags - known):
+        yield Found(Place(str(path)), f"{NAME}: no variant has the tag {tag!r}", "tag", tag)
+
+
+def _is_ours(view: ModelView) -> bool:
+    """Whether model.yml is in our form: it has a key that Open Model Zoo's have not."""
+    license = view.node("license")
+    return any(view.node(key) is not None for key in OURS) or (license is not None and not license.is_text())
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "license-text",
+        Severity.ERROR,
+        "A licence text is there and opens with its holder's line: MIT and BSD demand it.",
+        "license: {spdx: MIT, text: MIT.txt} without licenses/MIT.txt",
+        _license_text,
+    ),
+    Rule(
+        "known-decoder",
+        Severity.ERROR,
+        "A decoder is one of posezoo's.",
+        "decoder: {name: opnepose}",
+        _decoder,
+    ),
+    Rule(
+        "known-skeleton",
+        Severity.ERROR,
+        "A skeleton is one of posezoo's.",
+        "skeleton: coco-71",
+        _skeleton,
+    ),
+    Rule(
+        "sentences",
+        Severity.ERROR,
+        "A description ends with a full stop: cards show it as it is.",
+        "description: A small model",
+        _sentences,
+    ),
+    Rule(
+        "declared-ends",
+        Severity.ERROR,
+        "A model in our form says what goes in and what comes out.",
+        "a model.yml without outputs",
+        _declared_ends,
+    ),
+    Rule(
+        "known-network",
+        Severity.ERROR,
+        "A network is one of ours, takes these arguments, and has these inputs and outputs.",
+        "network: {name: higher_hrnet, width: 9000}",
+        _network,
+    ),
+    Rule(
+        "measured",
+        Severity.ERROR,
+        "measured.yml can be read, and is of variants that there are.",
+        "tag: x1 in measured.yml, and no variant x1",
+        _measured,
+    ),
+)

@@ -1,0 +1,283 @@
+"""Names, shapes and layouts of what goes in and comes out: model.yml against the card, and each in itself."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from posezoo.spec.model import Input
+from posezoo.verify.claims import Ends, Port, Said, Shape
+from posezoo.verify.finding import Found, Rule, Severity
+from posezoo.verify.view import ModelView
+
+ORIGINAL = ("original", "", "preamble")
+CONVERTED = ("converted", "")
+#: Letters that mean the same in cards and in layouts.
+_LETTERS = {"B": "N", "CH": "C", "CN": "C"}
+#: x:0, 0:x, x/sink_port_0, x/placeholder_port_0, x/placeholder_out_port_0
+_PORT = re.compile(r"^[0-9]{1,3}:|:[0-9]{1,3}$|/(?:sink|placeholder|placeholder_out)_port_[0-9]{1,3}$")
+#: How many channels an image has.
+_IMAGE_CHANNELS = (1, 3)
+
+
+def _input_names(view: ModelView) -> Iterator[Found]:
+    """The card calls the inputs of the original as model.yml does."""
+    spec = view.spec
+    declared = [each.name for each in spec.inputs if each.name] if spec is not None else []
+    yield from _names(view, "input", declared)
+
+
+def _output_names(view: ModelView) -> Iterator[Found]:
+    spec = view.spec
+    declared = [each.name for each in spec.outputs if each.name] if spec is not None else []
+    yield from _names(view, "output", declared)
+
+
+def _names(view: ModelView, kind: str, declared: list[str]) -> Iterator[Found]:
+    told = [
+        port.name
+        for ends in view.claims.of(kind, "original", "converted", "")
+        for port in ends.ports
+        if port.name is not None
+    ]
+    names = {_base(said.value) for said in told}
+    missing = [name for name in declared if _base(name) not in names]
+    if kind == "output" and _are_renamed(view):
+        missing = [name for name in missing if get_close_matches(_base(name), names, cutoff=0.9)]
+    if not declared or not told or not missing:
+        return
+    strangers = [said for said in told if _base(said.value) not in {_base(name) for name in declared}]
+    said = strangers[0] if strangers else told[0]
+    yield Found(
+        view.on_card(said),
+        f"the card tells of no {kind} {', '.join(missing)}, which model.yml names; it tells of "
+        f"{', '.join(dict.fromkeys(each.value for each in told))}",
+        f"{kind}.name",
+        said.value,
+        ", ".join(missing),
+    )
+
+
+def _are_renamed(view: ModelView) -> bool:
+    """Whether the card knows of other outputs than the original's: a converter may give them new names."""
+    sides = [
+        {
+            _base(port.name.value)
+            for ends in view.claims.of("output", side)
+            for port in ends.ports
+            if port.name
+        }
+        for side in ("original", "converted")
+    ]
+    return all(sides) and sides[0] != sides[1]
+
+
+def _base(name: str) -> str:
+    """A tensor's name without the number of the node's port, however that is written."""
+    return _PORT.sub("", name.strip("\"'"))
+
+
+def _shapes(view: ModelView) -> Iterator[Found]:
+    spec = view.spec
+    for declared in spec.inputs if spec is not None else ():
+        if not declared.shape:
+            continue
+        for side in ("original", "", "preamble", "converted"):
+            for ends in view.claims.of("input", side):
+                port = _port_of(declared, ends, len(spec.inputs) if spec else 0)
+                if port is None or port.shape is None:
+                    continue
+                if not _is_shape(
+                    declared.shape, port.shape.value, turned=side in ("converted", "preamble", "")
+                ):
+                    yield Found(
+                        view.on_card(port.shape),
+                        f"the card gives {declared.name or 'the input'} of the {side or 'model'} the shape "
+                        f"{_text(port.shape.value)}, model.yml {_text(declared.shape)}",
+                        "input.shape",
+                        _text(port.shape.value),
+                        _text(declared.shape),
+                    )
+
+
+def _port_of(declared: Input, ends: Ends, count: int) -> Port | None:
+    named = [each for each in ends.ports if each.name is not None and each.name.value == declared.name]
+    if named:
+        return named[0]
+    return ends.ports[0] if len(ends.ports) == 1 and count == 1 else None
+
+
+def _is_shape(declared: tuple[int, ...], told: Shape, *, turned: bool) -> bool:
+    if len(declared) == len(told) + 1 and declared[0] in (1, -1):
+        declared = declared[1:]  # of one picture
+    if len(declared) != len(told):
+        return False
+    orders = [tuple(range(len(declared)))]
+    if turned and len(declared) > 2:
+        # Converters put the channels behind the batch, or leave them where they were.
+        last = len(declared) - 1
+        orders += [(0, last, *range(1, last)), (0, *range(2, last + 1), 1)]
+    return any(_fits([declared[index] for index in order], told) for order in orders)
+
+
+def _fits(sizes: list[int], told: Shape) -> bool:
+    return all(
+        size == -1 or isinstance(each, str) or each in (size, -1)
+        for size, each in zip(sizes, told, strict=True)
+    )
+
+
+def _text(shape: Shape | tuple[int, ...]) -> str:
+    return ", ".join(map(str, shape))
+
+
+def _sides(view: ModelView) -> Iterator[Found]:
+    """The original and the converted model take the same sizes, if in another order."""
+    for kind in ("input", "output"):
+        originals, converted = (_by_name(view.claims.of(kind, side)) for side in ("original", "converted"))
+        for name, shape in converted.items():
+            other = originals.get(name)
+            if other is None or (kind == "output" and len(other.value) != len(shape.value)):
+                continue
+            sizes = [sorted(each for each in said.value if isinstance(each, int)) for said in (other, shape)]
+            if (
+                len(sizes[0]) == len(other.value)
+                and len(sizes[1]) == len(shape.value)
+                and sizes[0] != sizes[1]
+            ):
+                yield Found(
+                    view.on_card(shape),
+                    f"the card gives {name} the shape {_text(shape.value)} in the converted model and "
+                    f"{_text(other.value)} in the original",
+                    f"{kind}.shape",
+                    _text(shape.value),
+                    _text(other.value),
+                )
+
+
+def _by_name(ends: Iterable[Ends]) -> dict[str, Said[Shape]]:
+    """The shapes of what has a name of its own."""
+    named = [(port.name.value, port.shape) for each in ends for port in each.ports if port.name]
+    counts = Counter(name for name, _ in named)
+    return {name: shape for name, shape in named if shape is not None and counts[name] == 1}
+
+
+def _formats(view: ModelView) -> Iterator[Found]:
+    """A format has as many letters as the shape has sizes, and the channels where it says."""
+    for ends in view.claims.ends:
+        for port in ends.ports:
+            if port.shape is None or port.format is None or not _is_format(port.format.value):
+                continue
+            why = _why_not_laid_out(port.shape.value, port.format.value, ends.kind)
+            if why:
+                yield Found(
+                    view.on_card(port.format),
+                    f"the card's format {_text(port.format.value)} does not go with the shape "
+                    f"{_text(port.shape.value)}: {why}",
+                    f"{ends.kind}.format",
+                    _text(port.format.value),
+                    _text(port.shape.value),
+                )
+
+
+def _is_format(letters: Shape) -> bool:
+    """Whether each is a letter or a size, and not a coordinate's name."""
+    return all(isinstance(each, int) or len(each) == 1 for each in letters)
+
+
+def _why_not_laid_out(shape: Shape, letters: Shape, kind: str) -> str:
+    if len(shape) != len(letters):
+        return f"{len(letters)} dimensions, and {len(shape)}"
+    for size, letter in zip(shape, letters, strict=True):
+        if isinstance(letter, int) and isinstance(size, int) and size != letter:
+            return f"{letter} is not {size}"
+    if kind == "input" and {"C", "H", "W"} <= set(letters):
+        channels = shape[letters.index("C")]
+        others = [size for size, letter in zip(shape, letters, strict=True) if letter in ("H", "W")]
+        if isinstance(channels, int) and channels > 4 and any(size in _IMAGE_CHANNELS for size in others):
+            return f"C would be {channels}"
+    return ""
+
+
+def _layouts(view: ModelView) -> Iterator[Found]:
+    """The layout that model.yml declares goes with its shape, and with the card's format."""
+    spec = view.spec
+    for index, declared in enumerate(spec.inputs if spec is not None else ()):
+        if not declared.layout:
+            continue
+        where = (
+            view.at("input_info", index, "layout")
+            if view.node("input_info")
+            else view.at("inputs", index, "layout")
+        )
+        if declared.shape and (why := _why_not_laid_out(declared.shape, tuple(declared.layout), "input")):
+            yield Found(
+                where,
+                f"the layout {declared.layout} does not go with the shape {_text(declared.shape)}: {why}",
+                "layout",
+                declared.layout,
+                _text(declared.shape),
+            )
+            continue
+        for ends in view.claims.of("input", "original", "converted", ""):
+            port = _port_of(declared, ends, len(spec.inputs) if spec else 0)
+            if port is None or port.format is None or ends.side == "original":
+                continue
+            letters = "".join(_LETTERS.get(str(each), str(each)) for each in port.format.value)
+            known = sorted(letters) == sorted(declared.layout)
+            if known and letters not in (declared.layout, declared.ir_layout):
+                yield Found(
+                    view.on_card(port.format),
+                    f"the card's format is {letters}, model.yml's layout {declared.layout}",
+                    "input.format",
+                    letters,
+                    declared.layout,
+                )
+
+
+RULES = (
+    Rule(
+        "input-name",
+        Severity.ERROR,
+        "The card calls the inputs as the converter is told to: a user asks for them by name.",
+        "name - `prob` among the inputs, --input=data",
+        _input_names,
+    ),
+    Rule(
+        "output-name",
+        Severity.ERROR,
+        "The card calls the outputs as the converter is told to: a user asks for them by name.",
+        "name - `prob` on the card, --output=softmax",
+        _output_names,
+    ),
+    Rule(
+        "input-shape",
+        Severity.ERROR,
+        "The card gives an input the shape that the converter gives it, its channels before or behind.",
+        "shape - `1, 3, 300, 300` on the card, --input_shape=[1,3,224,224]",
+        _shapes,
+    ),
+    Rule(
+        "card-shapes",
+        Severity.ERROR,
+        "On a card, original and converted model have inputs and outputs of the same sizes.",
+        "`1, 3, 224, 224` for the original, `1, 3, 256, 256` for the converted model",
+        _sides,
+    ),
+    Rule(
+        "format",
+        Severity.ERROR,
+        "A card's format has a letter for each size, and the channels where the shape has them.",
+        "shape `1, 224, 224, 3`, format `B, C, H, W`",
+        _formats,
+    ),
+    Rule(
+        "layout",
+        Severity.ERROR,
+        "model.yml's layout goes with its shape, and with the format that the card gives.",
+        "layout: NCHW, shape: [1, 224, 224, 3]",
+        _layouts,
+    ),
+)

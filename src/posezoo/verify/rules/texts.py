@@ -1,0 +1,186 @@
+"""Descriptions, sections, placeholders and titles: what a card says in words."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from posezoo.spec.reader import Node
+from posezoo.verify.finding import Found, Place, Rule, Severity
+from posezoo.verify.view import ModelView
+
+_PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|TBD|TBA|XXX+|CHANGEME|PLACEHOLDER)\b|\?\?\?")
+_LOOSE = re.compile(r"\b(?:lorem ipsum|to be (?:done|defined|determined|added))\b", re.IGNORECASE)
+#: What a card tells, each by the beginning of a heading.
+SECTIONS = {
+    "a description": ("use case", "use-case", "description"),
+    "a specification": ("specification", "composite model specification"),
+    "its inputs": ("input",),
+    "its outputs": ("output",),
+    "legal information": ("legal",),
+}
+#: As many words of two descriptions are the same where one is an old copy of the other.
+COPY = 0.8
+#: From this share on of a folder's models with the card's description, the others should have theirs.
+CUSTOM = 0.6
+
+
+def _placeholders(view: ModelView) -> Iterator[Found]:
+    """Nothing is left to be filled in."""
+    for section in view.card.sections if view.card is not None and view.has_own_card else ():
+        for number, line in section.prose:
+            if match := _PLACEHOLDER.search(line) or _LOOSE.search(line):
+                place = Place(str(view.card_path), number, match.start() + 1)
+                yield Found(place, f"the card still says {match[0]}", "card", match[0])
+    for node in _leaves(view.declared):
+        if match := _PLACEHOLDER.search(str(node.value)):
+            place = Place(node.file, node.line, node.column)
+            yield Found(place, f"{node.field} still says {match[0]}", node.field, match[0])
+
+
+def _leaves(node: Node | None) -> Iterator[Node]:
+    waiting = [node] if node is not None else []
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each.value, str):
+            yield each
+        elif each.value is not None:
+            waiting += each.value if isinstance(each.value, list) else each.value.values()
+
+
+def _sections(view: ModelView) -> Iterator[Found]:
+    """A card has the sections that its readers look for."""
+    if view.card is None or not view.has_own_card:
+        return
+    titles = [section.title.lower() for section in view.card.sections if section.level]
+    for what, beginnings in SECTIONS.items():
+        if not any(title.startswith(beginnings) or beginnings[0] in title for title in titles):
+            yield Found(Place(str(view.card_path)), f"the card has no section with {what}", "card", "", what)
+
+
+def _no_card(view: ModelView) -> Iterator[Found]:
+    """A model has a card, its own or its composite's."""
+    if view.card is None and view.zoo.has_cards:
+        yield Found(
+            Place(str(view.entry.path)), f"there is no {view.card_path.name} that tells of it", "card"
+        )
+
+
+def _title(view: ModelView) -> Iterator[Found]:
+    """A card is headed by the model's name."""
+    if view.card is None or not view.has_own_card:
+        return
+    for section in view.card.sections:
+        if section.level == 1:
+            if _simple(view.name) not in _simple(section.title):
+                place = Place(str(view.card_path), section.line)
+                yield Found(place, f"the card is headed {section.title}", "title", section.title, view.name)
+            return
+
+
+def _simple(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def _descriptions(view: ModelView) -> Iterator[Found]:
+    """model.yml describes the model as the card does, where it took its words from there."""
+    spec, told = view.spec, view.claims.description
+    if spec is None or told is None or not view.has_own_card:
+        return
+    one, other = words(spec.description), words(told.value)
+    if one == other:
+        return
+    near = alike(one, other)
+    custom = view.zoo.shares_descriptions.get(view.entry.path.parent.parent, 0.0) >= CUSTOM
+    if near < COPY and not custom:
+        return
+    if not custom and not one - other:
+        return  # the card says it, and more
+    mine, theirs = list((one - other).elements()), list((other - one).elements())
+    yield Found(
+        view.at("description"),
+        "model.yml and the card describe it in other words: "
+        f"{' '.join(mine[:8]) or 'nothing'} here, {' '.join(theirs[:8]) or 'nothing'} in "
+        f"{view.card_path.name}:{told.line}",
+        "description",
+        " ".join(mine[:20]),
+        " ".join(theirs[:20]),
+    )
+
+
+def _described_as_another(view: ModelView) -> Iterator[Found]:
+    """A description is not that of another model."""
+    spec = view.spec
+    if spec is None or not view.has_own_card:
+        return
+    own = words(spec.description)
+    if sum(own.values()) < 8:
+        return
+    for other in view.zoo.by_description.get(frozenset(own.items()), ()):
+        if (
+            other != view.name
+            and _simple(other) in _simple(spec.description)
+            and (_simple(view.name) not in _simple(spec.description))
+        ):
+            yield Found(
+                view.at("description"), f"this is the description of {other}", "description", other, view.name
+            )
+
+
+def words(text: str) -> Counter[str]:
+    """The words of a text without Markdown, each with how often it is there."""
+    text = re.sub(r"!?\[([^\[\]]{0,300})\]\(([^()\s]{0,300})\)", r"\1 \2", text)
+    text = re.sub(r"[`\"\\*<>_]", "", text)
+    return Counter(re.findall(r"[a-z0-9][a-z0-9./:_-]*[a-z0-9]|[a-z0-9]", text.lower()))
+
+
+def alike(one: Counter[str], other: Counter[str]) -> float:
+    """How many words of the longer text are in the shorter one too, 0 to 1."""
+    return sum((one & other).values()) / max(1, sum(one.values()), sum(other.values()))
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "placeholder",
+        Severity.ERROR,
+        "Nothing is left to be filled in.",
+        "Mean values - TODO",
+        _placeholders,
+    ),
+    Rule(
+        "missing-section",
+        Severity.WARNING,
+        "A card describes the model, specifies it, tells its inputs and outputs, and its terms.",
+        "a card without ## Legal Information",
+        _sections,
+    ),
+    Rule(
+        "no-card",
+        Severity.WARNING,
+        "Where models have cards, each has one, its own or its composite's.",
+        "a folder with a model.yml and no README.md",
+        _no_card,
+    ),
+    Rule(
+        "title",
+        Severity.WARNING,
+        "A card is headed by the model's name.",
+        "# resnet-50 in resnet-101/README.md",
+        _title,
+    ),
+    Rule(
+        "description-differs",
+        Severity.ERROR,
+        "model.yml describes the model in the card's words, where models of its folder do.",
+        "an old address in model.yml that the card has no more",
+        _descriptions,
+    ),
+    Rule(
+        "description-of-another",
+        Severity.ERROR,
+        "A description is not that of another model.",
+        "description: of resnet-101, the words of resnet-50's card",
+        _described_as_another,
+    ),
+)

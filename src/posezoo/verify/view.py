@@ -1,0 +1,302 @@
+"""All that a registry says of one model, side by side: model.yml, card, accuracy-check.yml, index row.
+
+Everything is read when a rule first asks for it, once, and within bounds; what cannot be read is None.
+"""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from posezoo.card.reading import Card, read_card
+from posezoo.errors import SpecError
+from posezoo.registry import Entry, Registry
+from posezoo.spec import reader
+from posezoo.spec.model import CompositeSpec, Digest, ModelSpec
+from posezoo.spec.reader import Node
+from posezoo.verify.claims import Claims, Said, read_claims, sections_of_part
+from posezoo.verify.finding import Place
+from posezoo.verify.index import NAME as INDEX
+from posezoo.verify.index import IndexRow, read_index
+from posezoo.verify.texts import read_text
+
+CARD = "README.md"
+ACCURACY_CHECK = "accuracy-check.yml"
+#: So many models show whether pictures and scripts were copied with them.
+SAMPLED = 20
+
+
+class RegistryView:
+    """A registry as its validator sees it; where ``only`` is given, as if it had no other models."""
+
+    def __init__(self, registry: Registry, only: Collection[str] | None = None) -> None:
+        self.registry = registry
+        self._only = only
+        self._exists: dict[str, bool] = {}
+
+    @cached_property
+    def models(self) -> Mapping[str, ModelView]:
+        """Every model and composite by name."""
+        only = self.registry.entries if self._only is None else self._only
+        composites = {self.registry.entries[name].composite for name in only}
+        return {
+            name: ModelView(entry, self)
+            for name, entry in self.registry.entries.items()
+            if name in only or name in composites
+        }
+
+    @cached_property
+    def index(self) -> Mapping[str, tuple[IndexRow, ...]]:
+        """The rows of the roots' index pages, by model."""
+        rows: dict[str, tuple[IndexRow, ...]] = {}
+        for root in self.registry.roots:
+            for path in (root / INDEX, root / "public" / INDEX, root / "intel" / INDEX):
+                for row in read_index(path, self.registry.entries.keys()):
+                    rows[row.model] = (*rows.get(row.model, ()), row)
+        return rows
+
+    @cached_property
+    def by_figures(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """The models whose cards tell the same GFLOPs and MParams."""
+        found: dict[tuple[str, str], tuple[str, ...]] = {}
+        for name, view in self.models.items():
+            figures = view.claims.figures
+            if "gflops" in figures and "mparams" in figures:
+                key = (figures["gflops"].value, figures["mparams"].value)
+                found[key] = (*found.get(key, ()), name)
+        return found
+
+    @cached_property
+    def shares_descriptions(self) -> Mapping[Path, float]:
+        """By folder of models, the share of them whose description is the card's, word by word."""
+        from posezoo.verify.rules.texts import words
+
+        found: dict[Path, list[bool]] = {}
+        for view in self.models.values():
+            told = view.claims.description
+            if view.spec is not None and told is not None and view.has_own_card:
+                same = words(view.spec.description) == words(told.value)
+                found.setdefault(view.folder.parent, []).append(same)
+        return {folder: sum(same) / len(same) for folder, same in found.items()}
+
+    @cached_property
+    def by_description(self) -> Mapping[frozenset[tuple[str, int]], tuple[str, ...]]:
+        """The models whose cards describe them with these words."""
+        from posezoo.verify.rules.texts import words
+
+        found: dict[frozenset[tuple[str, int]], tuple[str, ...]] = {}
+        for name, view in self.models.items():
+            if view.has_own_card and (told := view.claims.description) is not None:
+                key = frozenset(words(told.value).items())
+                found[key] = (*found.get(key, ()), name)
+        return found
+
+    @cached_property
+    def by_source(self) -> Mapping[str, tuple[str, int | None, Digest | None]]:
+        """The first model that has a file from a source, with the file's size and checksum."""
+        found: dict[str, tuple[str, int | None, Digest | None]] = {}
+        for name, view in self.models.items():
+            for variant in view.variants:
+                for file in variant.files:
+                    for source in file.sources:
+                        found.setdefault(str(source), (name, file.size, file.checksum))
+        return found
+
+    def root_of(self, path: Path) -> Path:
+        """The root of the registry that a path is in."""
+        return next(root for root in self.registry.roots if path.is_relative_to(root))
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file or folder; asked once."""
+        if path not in self._exists:
+            try:
+                self._exists[path] = os.path.exists(path)
+            except ValueError:
+                self._exists[path] = False
+        return self._exists[path]
+
+    @cached_property
+    def targets(self) -> Mapping[str, Mapping[str, int]]:
+        """Where the relative links of all cards lead, by kind, each with how often."""
+        from posezoo.verify.rules.links import all_targets
+
+        return all_targets(self)
+
+    def is_elsewhere(self, kind: str) -> bool:
+        """Whether files of a kind were left behind when the registry was copied."""
+        return kind in ("outside", "beside") or (kind == "files" and self.is_partial)
+
+    @cached_property
+    def has_cards(self) -> bool:
+        """Whether half of the models have a card, so that the others should have one."""
+        return sum(view.card is not None for view in self.models.values()) * 2 > len(self.models)
+
+    @cached_property
+    def is_partial(self) -> bool:
+        """Whether nothing but what is checked here was copied of many models: no pictures, no scripts."""
+        folders = {entry.path.parent for entry in self.registry.entries.values()}
+        files = (path for folder in sorted(folders)[:SAMPLED] for path in folder.iterdir() if path.suffix)
+        return len(folders) >= SAMPLED and all(path.suffix in (".md", ".yml") for path in files)
+
+    @cached_property
+    def names_by_composite(self) -> Mapping[str, tuple[str, ...]]:
+        """The parts of each composite."""
+        parts: dict[str, tuple[str, ...]] = {}
+        for entry in self.registry.entries.values():
+            if entry.composite:
+                parts[entry.composite] = (*parts.get(entry.composite, ()), entry.name)
+        return parts
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a converter: its flag, its value, and where it stands."""
+
+    flag: str
+    value: str
+    node: Node
+
+
+class ModelView:
+    """One model or composite: what each of its files says."""
+
+    def __init__(self, entry: Entry, zoo: RegistryView) -> None:
+        self.entry, self.zoo = entry, zoo
+        self.name = entry.name
+        self.folder = entry.path.parent
+
+    @cached_property
+    def known(self) -> ModelSpec | CompositeSpec | SpecError:
+        """What model.yml declares, or why it cannot be read."""
+        try:
+            return self.entry.read()
+        except SpecError as error:
+            return error
+
+    @property
+    def spec(self) -> ModelSpec | None:
+        """The model; None of a composite, and of a model.yml that cannot be read."""
+        return self.known if isinstance(self.known, ModelSpec) else None
+
+    @property
+    def variants(self) -> tuple[ModelSpec, ...]:
+        """The model with all its variants; nothing of a composite."""
+        return (self.spec, *self.spec.variants) if self.spec is not None else ()
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the variants; nothing where there is only one without a tag."""
+        return tuple(variant.tag for variant in self.variants if variant.tag)
+
+    @cached_property
+    def declared(self) -> Node | None:
+        """model.yml as it stands, or None."""
+        return _tree(self.entry.path)
+
+    def node(self, *keys: str | int) -> Node | None:
+        """The value below these keys of model.yml, or None."""
+        return below(self.declared, *keys)
+
+    def at(self, *keys: str | int) -> Place:
+        """Where the value of these keys stands in model.yml; where the file begins, if there is none."""
+        return place(self.node(*keys), self.entry.path)
+
+    @cached_property
+    def arguments(self) -> tuple[Argument, ...]:
+        """The arguments for Open Model Zoo's converter."""
+        return tuple(_arguments(self.node("model_optimizer_args")))
+
+    @cached_property
+    def export_arguments(self) -> tuple[Argument, ...]:
+        """The arguments for upstream's export to ONNX."""
+        return tuple(_arguments(self.node("conversion_to_onnx_args")))
+
+    def argument(self, flag: str) -> Argument | None:
+        """The argument of this flag, or None."""
+        return next((each for each in self.arguments if each.flag == flag), None)
+
+    @property
+    def card_path(self) -> Path:
+        """Of the card that tells of it: its own, or its composite's."""
+        own = self.folder / CARD
+        return own if not self.entry.composite or own.is_file() else self.folder.parent / CARD
+
+    @cached_property
+    def has_own_card(self) -> bool:
+        """Whether the card tells of nothing else."""
+        return self.card_path.parent == self.folder
+
+    @cached_property
+    def card(self) -> Card | None:
+        """The card, or None."""
+        if not self.has_own_card:
+            whole = self.zoo.models.get(self.entry.composite)
+            return whole.card if whole is not None else None
+        text = read_text(self.card_path)
+        return read_card(text) if text is not None else None
+
+    @cached_property
+    def claims(self) -> Claims:
+        """What the card says of this very model."""
+        if self.card is None:
+            return Claims()
+        if self.has_own_card and self.entry.is_composite:
+            parts = self.zoo.names_by_composite.get(self.name, ())
+            own = [sections_of_part(self.card, part, parts) for part in parts]
+            taken = {id(section) for sections in own for section in sections}
+            return read_claims(section for section in self.card.sections if id(section) not in taken)
+        if self.has_own_card:
+            return read_claims(self.card.sections)
+        parts = self.zoo.names_by_composite.get(self.entry.composite, ())
+        return read_claims(sections_of_part(self.card, self.name, parts))
+
+    def on_card(self, said: Said[Any] | int) -> Place:
+        """Where the card says something."""
+        if isinstance(said, int):
+            return Place(str(self.card_path), said)
+        return Place(str(self.card_path), said.line, said.column)
+
+    @cached_property
+    def accuracy_check(self) -> Node | None:
+        """accuracy-check.yml, or None."""
+        return _tree(self.folder / ACCURACY_CHECK)
+
+    @property
+    def index_rows(self) -> tuple[IndexRow, ...]:
+        """The rows of index pages that are of this model."""
+        return self.zoo.index.get(self.name, ())
+
+
+def place(node: Node | None, path: Path) -> Place:
+    """Where a value stands."""
+    return Place(str(path)) if node is None else Place(node.file, node.line, node.column)
+
+
+def below(node: Node | None, *keys: str | int) -> Node | None:
+    """The value below these keys, or None."""
+    for key in keys:
+        if node is None:
+            return None
+        if isinstance(key, int):
+            node = node.value[key] if isinstance(node.value, list) and key < len(node.value) else None
+        else:
+            node = node.value.get(key) if isinstance(node.value, dict) else None
+    return node
+
+
+def _tree(path: Path) -> Node | None:
+    try:
+        return reader.read(path) if path.is_file() else None
+    except SpecError:
+        return None
+
+
+def _arguments(node: Node | None) -> Iterator[Argument]:
+    for item in node.value if node is not None and isinstance(node.value, list) else ():
+        if isinstance(item.value, str):
+            flag, _, value = item.value.strip().partition("=")
+            yield Argument(flag, value.strip(), item)
