@@ -103,13 +103,15 @@ models:
     launchers:
       - framework: onnx_runtime
         model: {name}.onnx
-        adapter: human_pose_estimation
+        adapter:
+          type: human_pose_estimation
     datasets:
       - name: ms_coco_keypoints
         preprocessing:
           - type: bgr_to_rgb
           - type: resize
-            size: 224
+            dst_height: 224
+            dst_width: 288
           - type: normalization
             mean: (123.675, 116.28, 103.53)
             std: (58.395, 57.12, 57.375)
@@ -117,12 +119,14 @@ models:
   - name: {name}
     launchers:
       - framework: dlsdk
-        adapter: human_pose_estimation
+        adapter:
+          type: human_pose_estimation
     datasets:
       - name: ms_coco_keypoints
         preprocessing:
           - type: resize
-            size: 224
+            dst_height: 224
+            dst_width: 288
 """
 
 INDEX = """\

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from posezoo.verify.finding import Rule
-from posezoo.verify.rules import figures, house, licences, links, ports, preprocessing, sources, texts
+from posezoo.verify.rules import (
+    evaluation,
+    figures,
+    house,
+    licences,
+    links,
+    ports,
+    preprocessing,
+    sources,
+    texts,
+)
 
-_FAMILIES = (sources, house, ports, preprocessing, figures, licences, links, texts)
+_FAMILIES = (sources, house, ports, preprocessing, evaluation, figures, licences, links, texts)
 
 RULES: dict[str, Rule] = {rule.id: rule for family in _FAMILIES for rule in family.RULES}

@@ -42,13 +42,13 @@ def _names(view: ModelView, kind: str, declared: list[str]) -> Iterator[Found]:
         for port in ends.ports
         if port.name is not None
     ]
-    names = {_base(said.value) for said in told}
-    missing = [name for name in declared if _base(name) not in names]
+    names = {base_name(said.value) for said in told}
+    missing = [name for name in declared if base_name(name) not in names]
     if kind == "output" and _are_renamed(view):
-        missing = [name for name in missing if get_close_matches(_base(name), names, cutoff=0.9)]
+        missing = [name for name in missing if get_close_matches(base_name(name), names, cutoff=0.9)]
     if not declared or not told or not missing:
         return
-    strangers = [said for said in told if _base(said.value) not in {_base(name) for name in declared}]
+    strangers = [said for said in told if base_name(said.value) not in {base_name(name) for name in declared}]
     said = strangers[0] if strangers else told[0]
     yield Found(
         view.on_card(said),
@@ -64,7 +64,7 @@ def _are_renamed(view: ModelView) -> bool:
     """Whether the card knows of other outputs than the original's: a converter may give them new names."""
     sides = [
         {
-            _base(port.name.value)
+            base_name(port.name.value)
             for ends in view.claims.of("output", side)
             for port in ends.ports
             if port.name
@@ -74,9 +74,9 @@ def _are_renamed(view: ModelView) -> bool:
     return all(sides) and sides[0] != sides[1]
 
 
-def _base(name: str) -> str:
+def base_name(name: str) -> str:
     """A tensor's name without the number of the node's port, however that is written."""
-    return _PORT.sub("", name.strip("\"'"))
+    return _PORT.sub("", name.replace("\\", "").strip("\"'"))
 
 
 def _shapes(view: ModelView) -> Iterator[Found]:

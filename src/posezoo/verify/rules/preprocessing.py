@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.spec.reader import Node
-from posezoo.verify.accuracy_check import runs_of
 from posezoo.verify.claims import Numbers
 from posezoo.verify.finding import Found, Place, Rule, Severity
-from posezoo.verify.view import ModelView, place
+from posezoo.verify.view import ModelView
 
 #: What networks are trained with: means and divisors of ImageNet's channels, in 0..255, and their like.
 CONSTANTS = (
@@ -31,21 +29,21 @@ def _scale(view: ModelView) -> Iterator[Found]:
 def _held(view: ModelView, kind: str) -> Iterator[Found]:
     """What the card says that the original needs is what the converter puts in."""
     for ends in view.claims.of("input", "original", "", "preamble"):
-        declared = _declared(view, kind)
+        wanted = declared(view, kind)
         for said in ends.means if kind == "mean" else ends.scales:
-            if declared is None or _same(said.value, declared) or _is_factor(said.value):
+            if wanted is None or same(said.value, wanted) or _is_factor(said.value):
                 continue
             yield Found(
                 view.on_card(said),
-                f"the card's {kind} is {_text(said.value)}, model.yml's "
-                f"{_text(declared) if declared else 'none'}{_why(said.value, declared)}",
+                f"the card's {kind} is {as_text(said.value)}, model.yml's "
+                f"{as_text(wanted) if wanted else 'none'}{_why(said.value, wanted)}",
                 f"input.{kind}",
-                _text(said.value),
-                _text(declared),
+                as_text(said.value),
+                as_text(wanted),
             )
 
 
-def _declared(view: ModelView, kind: str) -> Numbers | None:
+def declared(view: ModelView, kind: str) -> Numbers | None:
     """What model.yml says of the only input that has any; None where that is not clear."""
     spec = view.spec
     if spec is None or not spec.inputs or spec.is_ir:
@@ -60,20 +58,21 @@ def _untold(view: ModelView) -> Iterator[Found]:
     """What the converter puts in is told on the card, where the original's input is described."""
     for ends in view.claims.of("input", "original"):
         for kind, told in (("mean", ends.means), ("scale", ends.scales)):
-            declared = _declared(view, kind)
-            if declared and not told and ends.ports and set(declared) not in ({0.0}, {1.0}):
+            wanted = declared(view, kind)
+            if wanted and not told and ends.ports and set(wanted) not in ({0.0}, {1.0}):
                 if any(each.means if kind == "mean" else each.scales for each in view.claims.ends):
                     continue
                 yield Found(
                     Place(str(view.card_path), ends.line),
-                    f"the card tells no {kind} of the original, model.yml has {_text(declared)}",
+                    f"the card tells no {kind} of the original, model.yml has {as_text(wanted)}",
                     f"input.{kind}",
                     "",
-                    _text(declared),
+                    as_text(wanted),
                 )
 
 
-def _same(one: Numbers, other: Numbers) -> bool:
+def same(one: Numbers, other: Numbers) -> bool:
+    """Whether two lists say the same, one value for all channels or one for each; rounding apart."""
     if not one or not other:
         return one == other
     length = max(len(one), len(other))
@@ -84,12 +83,13 @@ def _same(one: Numbers, other: Numbers) -> bool:
 
 
 def _why(one: Numbers, other: Numbers) -> str:
-    if other and _same(one[::-1], other):
+    if other and same(one[::-1], other):
         return ": in the other order"
     return ""
 
 
-def _text(values: Numbers) -> str:
+def as_text(values: Numbers) -> str:
+    """Numbers as they are told."""
     return ", ".join(f"{each:.7g}" for each in values)
 
 
@@ -115,61 +115,6 @@ def _reversal(view: ModelView) -> Iterator[Found]:
         )
 
 
-def _evaluated_color(view: ModelView) -> Iterator[Found]:
-    """accuracy-check.yml gives the network the colour order that the card says it takes."""
-    for run in runs_of(view.accuracy_check):
-        sides = ("converted", "") if run.is_converted else ("original",)
-        told = [said for ends in view.claims.of("input", *sides) for said in ends.colors]
-        if len({said.value for said in told}) == 1 and run.color and run.color != told[0].value:
-            at = run.turns[-1].node if run.turns else run.dataset
-            yield Found(
-                place(at, view.folder),
-                f"accuracy-check.yml gives pictures in {run.color} to the "
-                f"{'converted' if run.is_converted else 'original'} model, the card says {told[0].value}",
-                "preprocessing",
-                run.color,
-                told[0].value,
-            )
-
-
-def _evaluated_values(view: ModelView) -> Iterator[Found]:
-    """accuracy-check.yml normalizes for the original as the converter does, for the IR not at all."""
-    spec = view.spec
-    if spec is None or spec.is_ir:
-        return
-    for run in runs_of(view.accuracy_check):
-        normal = [step for step in run.steps if step.type == "normalization"]
-        for kind in ("mean", "scale"):
-            declared = _declared(view, kind)
-            told = [step.mean if kind == "mean" else step.std for step in normal]
-            if (
-                declared is None
-                or len(normal) > 1
-                or (told and told[0] is None and _has(normal[0].node, kind))
-            ):
-                continue
-            values = (told[0] if told else None) or ()
-            if run.is_converted:
-                if values and declared:
-                    yield Found(
-                        place(normal[0].node, view.folder),
-                        f"accuracy-check.yml applies the {kind} {_text(values)} for the converted model, "
-                        f"which has {_text(declared)} inside",
-                        f"preprocessing.{kind}", _text(values), "",
-                    )  # fmt: skip
-            elif (values or declared) and not _same(values, declared):
-                yield Found(
-                    place(normal[0].node if normal else run.dataset, view.folder),
-                    f"accuracy-check.yml's {kind} for the original is {_text(values) or 'none'}, model.yml's "
-                    f"{_text(declared) or 'none'}",
-                    f"preprocessing.{kind}", _text(values), _text(declared),
-                )  # fmt: skip
-
-
-def _has(node: Node, kind: str) -> bool:
-    return isinstance(node.value, dict) and ("mean" if kind == "mean" else "std") in node.value
-
-
 def _constants(view: ModelView) -> Iterator[Found]:
     """Means and scales are those that networks are trained with, to the digit."""
     spec = view.spec
@@ -191,10 +136,10 @@ def _constants(view: ModelView) -> Iterator[Found]:
         if meant := _meant(values):
             yield Found(
                 where,
-                f"{what} {_text(values)} is not the usual {_text(meant)}",
+                f"{what} {as_text(values)} is not the usual {as_text(meant)}",
                 what.split()[-1],
-                _text(values),
-                _text(meant),
+                as_text(values),
+                as_text(meant),
             )
 
 
@@ -224,22 +169,22 @@ def _factor(view: ModelView) -> Iterator[Found]:
         if _is_factor(each.scale):
             yield Found(
                 view.at("inputs", index, "scale"),
-                f"a scale of {_text(each.scale)} divides, so that it makes the input larger; "
-                f"{_text(_inverse(each.scale))} is its inverse",
+                f"a scale of {as_text(each.scale)} divides, so that it makes the input larger; "
+                f"{as_text(_inverse(each.scale))} is its inverse",
                 "scale",
-                _text(each.scale),
-                _text(_inverse(each.scale)),
+                as_text(each.scale),
+                as_text(_inverse(each.scale)),
             )
     for ends in view.claims.of("input", "original", "", "preamble", "converted"):
         for said in ends.scales:
             if _is_factor(said.value):
                 yield Found(
                     view.on_card(said),
-                    f"the card's scale {_text(said.value)} divides, so that it makes the input larger; "
-                    f"a divisor of {_text(_inverse(said.value))} is meant",
+                    f"the card's scale {as_text(said.value)} divides, so that it makes the input larger; "
+                    f"a divisor of {as_text(_inverse(said.value))} is meant",
                     "input.scale",
-                    _text(said.value),
-                    _text(_inverse(said.value)),
+                    as_text(said.value),
+                    as_text(_inverse(said.value)),
                 )
 
 
@@ -271,21 +216,6 @@ RULES: tuple[Rule, ...] = (
         "The converter turns the channels around where the two colour orders differ, and nowhere else.",
         "RGB for the original, BGR for the converted model, no --reverse_input_channels",
         _reversal,
-    ),
-    Rule(
-        "evaluated-color",
-        Severity.ERROR,
-        "accuracy-check.yml gives the network the colour order that the card says it takes.",
-        "Channel order is `RGB`, and no bgr_to_rgb in the preprocessing",
-        _evaluated_color,
-    ),
-    Rule(
-        "evaluated-values",
-        Severity.ERROR,
-        "accuracy-check.yml normalizes for the original as the converter does, and not once more "
-        "for the converted model.",
-        "std: 57.12 in accuracy-check.yml, --scale_values=data[58.395]",
-        _evaluated_values,
     ),
     Rule(
         "unusual-constant",

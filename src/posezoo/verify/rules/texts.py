@@ -6,6 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from posezoo.card.inline import plain
+from posezoo.spec.model import Framework
+from posezoo.spec.model_yml import TASKS
 from posezoo.spec.reader import Node
 from posezoo.verify.finding import Found, Place, Rule, Severity
 from posezoo.verify.view import ModelView
@@ -19,6 +22,14 @@ SECTIONS = {
     "its inputs": ("input",),
     "its outputs": ("output",),
     "legal information": ("legal",),
+}
+#: What cards call the frameworks; ONNX and IR are made with any.
+FRAMEWORKS = {
+    Framework.CAFFE: ("caffe",),
+    Framework.CAFFE2: ("caffe2",),
+    Framework.MXNET: ("mxnet",),
+    Framework.PYTORCH: ("pytorch",),
+    Framework.TF: ("tensorflow", "keras", "tensorflowjs"),
 }
 #: As many words of two descriptions are the same where one is an old copy of the other.
 COPY = 0.8
@@ -128,6 +139,34 @@ def _described_as_another(view: ModelView) -> Iterator[Found]:
             )
 
 
+def _framework(view: ModelView) -> Iterator[Found]:
+    """The card's source framework is the one that model.yml converts from, or what an ONNX was made with."""
+    spec, said = view.spec, view.claims.figures.get("framework")
+    if spec is None or said is None or spec.framework not in FRAMEWORKS:
+        return
+    told, known = _simple(said.value), FRAMEWORKS[spec.framework]
+    if told in {name for names in FRAMEWORKS.values() for name in names} and told not in known:
+        yield Found(
+            view.on_card(said),
+            f"the card's source framework is {plain(said.value)}, model.yml's {spec.framework}",
+            "framework",
+            plain(said.value),
+            spec.framework,
+        )
+
+
+def _type(view: ModelView) -> Iterator[Found]:
+    """The card's type is model.yml's task, in other words at most."""
+    spec, said = view.spec, view.claims.figures.get("type")
+    if spec is None or said is None:
+        return
+    told, task = set(words(said.value)), set(spec.task.split("_"))
+    others = [other for other in TASKS if told == set(other.split("_"))]
+    if others and not told & task:
+        message = f"the card's type is {plain(said.value)}, model.yml's task_type {spec.task}"
+        yield Found(view.on_card(said), message, "task_type", plain(said.value), spec.task)
+
+
 def words(text: str) -> Counter[str]:
     """The words of a text without Markdown, each with how often it is there."""
     text = re.sub(r"!?\[([^\[\]]{0,300})\]\(([^()\s]{0,300})\)", r"\1 \2", text)
@@ -182,5 +221,19 @@ RULES: tuple[Rule, ...] = (
         "A description is not that of another model.",
         "description: of resnet-101, the words of resnet-50's card",
         _described_as_another,
+    ),
+    Rule(
+        "framework",
+        Severity.ERROR,
+        "The card's source framework is the one that model.yml converts from.",
+        "Source framework: Caffe on the card, framework: tf",
+        _framework,
+    ),
+    Rule(
+        "type",
+        Severity.ERROR,
+        "The card's type is model.yml's task, in other words at most.",
+        "Type: Classification on the card, task_type: detection",
+        _type,
     ),
 )

@@ -1,0 +1,223 @@
+"""accuracy-check.yml against model.yml and the card: what a network is given, and what is asked of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from posezoo.spec.reader import Node
+from posezoo.verify.accuracy_check import Run, runs_of
+from posezoo.verify.claims import Port
+from posezoo.verify.finding import Found, Rule, Severity
+from posezoo.verify.rules.ports import base_name
+from posezoo.verify.rules.preprocessing import as_text, declared, same
+from posezoo.verify.view import ModelView, below, place
+
+#: What is said of an output's name where the key ends so, and what is no name.
+_OUTPUT_KEYS = re.compile(r"_out(?:put)?$")
+_NO_NAMES = ("raw_output",)
+#: Steps after which a picture's size cannot be told from their arguments alone.
+_RESIZING = ("resize", "crop")
+
+
+def _evaluated_color(view: ModelView) -> Iterator[Found]:
+    """accuracy-check.yml gives the network the colour order that the card says it takes."""
+    for run in runs_of(view.accuracy_check):
+        sides = ("converted", "") if run.is_converted else ("original",)
+        told = [said for ends in view.claims.of("input", *sides) for said in ends.colors]
+        if len({said.value for said in told}) == 1 and run.color and run.color != told[0].value:
+            at = run.turns[-1].node if run.turns else run.dataset
+            yield Found(
+                place(at, view.folder),
+                f"accuracy-check.yml gives pictures in {run.color} to the "
+                f"{'converted' if run.is_converted else 'original'} model, the card says {told[0].value}",
+                "preprocessing",
+                run.color,
+                told[0].value,
+            )
+
+
+def _evaluated_values(view: ModelView) -> Iterator[Found]:
+    """accuracy-check.yml normalizes for the original as the converter does, for the IR not at all."""
+    spec = view.spec
+    if spec is None or spec.is_ir:
+        return
+    for run in runs_of(view.accuracy_check):
+        normal = [step for step in run.steps if step.type == "normalization"]
+        for kind in ("mean", "scale"):
+            wanted = declared(view, kind)
+            told = [step.mean if kind == "mean" else step.std for step in normal]
+            if wanted is None or len(normal) > 1 or (told and told[0] is None and _has(normal[0].node, kind)):
+                continue
+            values = (told[0] if told else None) or ()
+            if run.is_converted:
+                if values and wanted:
+                    yield Found(
+                        place(normal[0].node, view.folder),
+                        f"accuracy-check.yml applies the {kind} {as_text(values)} for the converted model, "
+                        f"which has {as_text(wanted)} inside",
+                        f"preprocessing.{kind}", as_text(values), "",
+                    )  # fmt: skip
+            elif (values or wanted) and not same(values, wanted):
+                yield Found(
+                    place(normal[0].node if normal else run.dataset, view.folder),
+                    f"accuracy-check.yml's {kind} for the original is {as_text(values) or 'none'}, "
+                    f"model.yml's {as_text(wanted) or 'none'}",
+                    f"preprocessing.{kind}", as_text(values), as_text(wanted),
+                )  # fmt: skip
+
+
+def _has(node: Node, kind: str) -> bool:
+    return isinstance(node.value, dict) and ("mean" if kind == "mean" else "std") in node.value
+
+
+def _evaluated_names(view: ModelView) -> Iterator[Found]:
+    """accuracy-check.yml calls inputs and outputs of the converted model as the card does."""
+    for run in runs_of(view.accuracy_check):
+        if not run.is_converted:
+            continue
+        for kind, asked in (("input", _inputs(run)), ("output", _outputs(run))):
+            ports = [port for ends in view.claims.of(kind, "converted", "") for port in ends.ports]
+            told = [base_name(port.name.value) for port in ports if port.name is not None]
+            if not told or len(told) < len(ports):
+                continue
+            for node in asked:
+                name = base_name(str(node.value))
+                if not any(name == each or ("*" in each and fnmatchcase(name, each)) for each in told):
+                    yield Found(
+                        place(node, view.folder),
+                        f"accuracy-check.yml names the {kind} {name}; the card tells of {', '.join(told)}",
+                        node.field,
+                        name,
+                        ", ".join(told),
+                    )
+
+
+def _inputs(run: Run) -> list[Node]:
+    listed = below(run.launcher, "inputs")
+    items = listed.value if listed is not None and isinstance(listed.value, list) else []
+    found = (below(each, "name") for each in items)
+    return [each for each in found if each is not None and isinstance(each.value, str)]
+
+
+def _outputs(run: Run) -> list[Node]:
+    adapter = below(run.launcher, "adapter")
+    fields = adapter.value if adapter is not None and isinstance(adapter.value, dict) else {}
+    return [
+        node
+        for key, node in fields.items()
+        if _OUTPUT_KEYS.search(key) and key not in _NO_NAMES and isinstance(node.value, str)
+    ]
+
+
+def _evaluated_size(view: ModelView) -> Iterator[Found]:
+    """accuracy-check.yml gives the network pictures of the size that the card says it takes."""
+    for run in runs_of(view.accuracy_check):
+        ports = [port for ends in view.claims.of("input", *_sides(run)) for port in ends.ports]
+        given, wanted = _given_size(run), _size(ports[0]) if len(ports) == 1 else None
+        if given is not None and wanted is not None and given[1:] != wanted:
+            yield Found(
+                place(given[0], view.folder),
+                f"accuracy-check.yml gives pictures of {given[1]}x{given[2]} (height x width), the card says "
+                f"{wanted[0]}x{wanted[1]}",
+                "preprocessing.size",
+                f"{given[1]}x{given[2]}",
+                f"{wanted[0]}x{wanted[1]}",
+            )
+
+
+def _sides(run: Run) -> tuple[str, str]:
+    return ("converted" if run.is_converted else "original"), ""
+
+
+def _given_size(run: Run) -> tuple[Node, int, int] | None:
+    """The step that says the size of what the network is given, height and width; None where none does."""
+    found: tuple[Node, int, int] | None = None
+    for step in run.steps:
+        if step.type not in _RESIZING:
+            # What else changes a picture's size does so by what it is shown.
+            found = (
+                None if step.type.startswith(("pad", "pyramid", "crop", "resize", "auto", "warp")) else found
+            )
+            continue
+        side, width, height = (_number(step.node, key) for key in ("size", "dst_width", "dst_height"))
+        if step.type == "resize" and below(step.node, "aspect_ratio_scale") is not None:
+            found = None
+        elif side is not None:
+            found = (step.node, side, side)
+        elif width is not None and height is not None:
+            found = (step.node, height, width)
+        else:
+            found = None
+    return found
+
+
+def _number(node: Node, key: str) -> int | None:
+    found = below(node, key)
+    text = found.value if found is not None else None
+    return int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,6}", text) else None
+
+
+def _size(port: Port) -> tuple[int, int] | None:
+    if port.shape is None or port.format is None or len(port.shape.value) != len(port.format.value):
+        return None
+    sizes = dict(zip(port.format.value, port.shape.value, strict=True))
+    height, width = sizes.get("H"), sizes.get("W")
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def _evaluated_model(view: ModelView) -> Iterator[Found]:
+    """accuracy-check.yml evaluates this model, and not the one that it was copied from."""
+    names = view.zoo.registry.entries
+    for run in runs_of(view.accuracy_check):
+        base = max((name for name in names if run.name.startswith(name)), key=len, default="")
+        if base and base != view.name and not run.name.startswith(view.name):
+            at = below(run.node, "name")
+            yield Found(
+                place(at, view.folder),
+                f"accuracy-check.yml calls it {run.name}, which is another model of this registry",
+                "models.name",
+                run.name,
+                view.name,
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "evaluated-color",
+        Severity.ERROR,
+        "accuracy-check.yml gives the network the colour order that the card says it takes.",
+        "Channel order is `RGB`, and no bgr_to_rgb in the preprocessing",
+        _evaluated_color,
+    ),
+    Rule(
+        "evaluated-values",
+        Severity.ERROR,
+        "accuracy-check.yml normalizes for the original as the converter does, and not once more "
+        "for the converted model.",
+        "std: 57.12 in accuracy-check.yml, --scale_values=data[58.395]",
+        _evaluated_values,
+    ),
+    Rule(
+        "evaluated-names",
+        Severity.ERROR,
+        "accuracy-check.yml calls inputs and outputs of the converted model as the card does.",
+        "heatmaps_out: maps, and name - `heatmaps` on the card",
+        _evaluated_names,
+    ),
+    Rule(
+        "evaluated-size",
+        Severity.ERROR,
+        "accuracy-check.yml gives the network pictures of the size that the card says it takes.",
+        "size: 256 in the preprocessing, shape - `1, 3, 224, 224` on the card",
+        _evaluated_size,
+    ),
+    Rule(
+        "evaluated-model",
+        Severity.ERROR,
+        "accuracy-check.yml evaluates this model, and not the one that it was copied from.",
+        "name: resnet-50 in resnet-101/accuracy-check.yml",
+        _evaluated_model,
+    ),
+)
