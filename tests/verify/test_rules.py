@@ -19,6 +19,7 @@ DETECTOR = "intel/detector-0001"
 #: Of each rule: a file, what stands there, and what is planted in its place.
 PLANTED = [
     ("readable", f"{A}/model.yml", "framework: pytorch", "framework: pytroch"),
+    ("too-large", f"{A}/README.md", "trained for tests.", "trained for tests. " + "word " * 500_000),
     ("known-keys", f"{A}/model.yml", "framework:", "licens: x\nframework:"),
     ("safe-sources", f"{A}/model.yml", "source: https://", "source: http://"),
     ("dead-path", f"{A}/model.yml", "--weights=$dl_dir/pose-a.pth", "--weights=$dl_dir/pose_a.pth"),

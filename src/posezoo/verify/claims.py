@@ -91,7 +91,8 @@ _JOINT = r"\s*(?:[-–—:=]|is|of|are)?\s*"
 _NAME = re.compile(rf"\bname[sd]?{_JOINT}`([^`\n]{{1,200}})`|\bnamed\s+`([^`\n]{{1,200}})`", re.IGNORECASE)
 _ANOTHER = re.compile(r"\s*(?:,|and|, and)\s*`([^`\n]{1,200})`(?!\s+shape)")
 _BARE_NAME = re.compile(
-    r"\s*(?:[0-9]{1,3}[.)]|[-*+])\s+(?:The\s+)?`([^`\n]{1,200})`\s+(?:is\s+a\s+blob\s+)?(?:of|with)(?:\s+the)?\s+shape"
+    r"\s*(?:[0-9]{1,3}[.)]|[-*+])\s+(?:The\s+)?`([^`\n]{1,200})`\s+(?:is\s+a\s+blob\s+)?"
+    r"(?:of|with)(?:\s+the)?\s+shape"
 )
 _SHAPE = re.compile(
     rf"\bshapes?{_JOINT}[`\[]([^`\]]{{1,120}})[`\]]"
@@ -117,6 +118,7 @@ _SCALE = re.compile(
     rf"|\bdivided?\b[^\[\]0-9`|]{{0,60}}{_VALUES}",
     re.IGNORECASE,
 )
+_BLANKS = re.compile(r"\s{9,}")
 _BULLET = re.compile(r"\s*(?:[0-9]{1,3}[.)]|[-*+])\s")
 _KIND = re.compile(r"(input|output)s?\b", re.IGNORECASE)
 _FIGURES = {
@@ -344,6 +346,8 @@ def _blocks(section: Section) -> Iterator[_Block]:
 
 
 def _joined(lines: list[tuple[int, str]]) -> _Block:
+    # Of a run of thousands of blanks a pattern would try each: a few will do.
+    lines = [(number, _BLANKS.sub("   ", line)) for number, line in lines]
     starts, position = [], 0
     for _, text in lines:
         starts.append(position)

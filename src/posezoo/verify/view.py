@@ -195,7 +195,8 @@ class ModelView:
     @cached_property
     def declared(self) -> Node | None:
         """model.yml as it stands, or None."""
-        return _tree(self.entry.path)
+        tree = _tree(self.entry.path)
+        return tree if isinstance(tree, Node) else None
 
     def node(self, *keys: str | int) -> Node | None:
         """The value below these keys of model.yml, or None."""
@@ -261,9 +262,18 @@ class ModelView:
         return Place(str(self.card_path), said.line, said.column)
 
     @cached_property
+    def _accuracy_check(self) -> Node | SpecError | None:
+        return _tree(self.folder / ACCURACY_CHECK)
+
+    @property
     def accuracy_check(self) -> Node | None:
         """accuracy-check.yml, or None."""
-        return _tree(self.folder / ACCURACY_CHECK)
+        return self._accuracy_check if isinstance(self._accuracy_check, Node) else None
+
+    @property
+    def accuracy_error(self) -> SpecError | None:
+        """Why accuracy-check.yml cannot be read, or None."""
+        return self._accuracy_check if isinstance(self._accuracy_check, SpecError) else None
 
     @property
     def index_rows(self) -> tuple[IndexRow, ...]:
@@ -288,11 +298,11 @@ def below(node: Node | None, *keys: str | int) -> Node | None:
     return node
 
 
-def _tree(path: Path) -> Node | None:
+def _tree(path: Path) -> Node | SpecError | None:
     try:
         return reader.read(path) if path.is_file() else None
-    except SpecError:
-        return None
+    except SpecError as error:
+        return error
 
 
 def _arguments(node: Node | None) -> Iterator[Argument]:

@@ -37,11 +37,19 @@ _PRECISION = re.compile(r"(?:^|/)(FP(?:32|16)(?:-INT(?:8|1))?)/")
 
 
 def _readable(view: ModelView) -> Iterator[Found]:
-    """model.yml can be read."""
-    if isinstance(error := view.known, SpecError):
+    """model.yml and accuracy-check.yml can be read."""
+    for error in (view.known, view.accuracy_error):
+        if not isinstance(error, SpecError):
+            continue
         problem = error.problem.removeprefix(f"{error.file}:{error.line}:{error.column}: ")
         hint = f"; {error.hint}" if error.hint else ""
         yield Found(Place(error.file, error.line, error.column), f"{problem}{hint}", error.field)
+
+
+def _too_large(view: ModelView) -> Iterator[Found]:
+    """A card is no longer than can be read."""
+    if view.card is not None and view.has_own_card and view.card.cut:
+        yield Found(Place(str(view.card_path)), f"the card is too large: {view.card.cut}", "card")
 
 
 def _unknown_keys(view: ModelView) -> Iterator[Found]:
@@ -278,9 +286,16 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "readable",
         Severity.ERROR,
-        "model.yml can be read: what its keys hold has the right type and can be meant.",
+        "model.yml and accuracy-check.yml can be read: what keys hold has the right type and can be meant.",
         "framework: caffee",
         _readable,
+    ),
+    Rule(
+        "too-large",
+        Severity.ERROR,
+        "A card is no longer than can be read: what lies beyond is not checked.",
+        "a README.md of ten megabytes",
+        _too_large,
     ),
     Rule(
         "known-keys",

@@ -1,0 +1,126 @@
+"""What strangers wrote to do harm ends in bounded time and memory, with a finding."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fakes.omz_zoo import write_omz_zoo
+
+#: Far more than a registry of this size takes, far less than a quadratic reader of these files would.
+BOUND_S = 20
+BOUND_KB = 400 * 1024
+
+HOSTILE = {
+    "ten megabytes of words": "name - `data`, shape - `1, 3, 224, 288` mean values " * 200_000,
+    "a table of a million cells": "| a | b |\n|---|---|\n" + ("| 1 | 2 " * 1000 + "|\n") * 500,
+    "one row of a million cells": "| a |\n|---|\n" + "|1" * 1_000_000,
+    "one line of brackets": "## Input\n\n" + "[" * 2_000_000,
+    "one line of backticks": "## Input\n\nname - " + "`" * 2_000_000,
+    "mean values for ever": "## Input\n\n" + "mean values " * 150_000,
+    "blanks before a word": "## Input\n\n" + " " * 500_000 + "shape" + " " * 500_000 + "- `1, 2`",
+    "blanks after a word": "## Input\n\nshape" + " " * 2_000_000 + "x",
+    "commas and letters": "## Input\n\nshape - `" + "1, a" * 500_000 + "`",
+    "a hundred thousand headings": "## Input\n" * 100_000,
+    "a hundred thousand links": "[a](../b/README.md) " * 100_000,
+    "hashes": "#" * 2_000_000 + " x",
+    "dashes that are no rule": "| a |\n" + "-" * 2_000_000 + "x",
+    "TODO for ever": "TODO\n" * 300_000,
+}
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    return write_omz_zoo(tmp_path / "models")
+
+
+def verify(zoo) -> tuple[float, int, list[dict[str, str]]]:
+    """Seconds, kilobytes at most, and the findings."""
+    begun = time.monotonic()
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "posezoo",
+            "verify",
+            "--metadata",
+            "--models_dir",
+            str(zoo),
+            "--format",
+            "json",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in ended.stderr, ended.stderr
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return time.monotonic() - begun, peak, json.loads(ended.stdout)["findings"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_card_ends_in_time_with_a_finding(zoo, name):
+    card = zoo / "public" / "pose-a" / "README.md"
+    card.write_text(f"# pose-a\n\n{HOSTILE[name]}\n", "utf-8")
+    seconds, kilobytes, findings = verify(zoo)
+    assert any(each["model"] == "pose-a" for each in findings)
+    assert seconds < BOUND_S
+    assert kilobytes < BOUND_KB
+
+
+@pytest.mark.parametrize("file", ["accuracy-check.yml", "model.yml"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
+        "[" * 100_000,
+        "x: " + "y" * 3_000_000,
+        "models: [{name: pose-b, launchers: 1, datasets: {}}]\n",
+        "\x1b[2J: \u202e\n",
+        "models:\n" + "  - name: pose-b\n" * 9_000,
+        "{description: [], task_type: {}, files: 7, framework: ~, license: 1}",
+    ],
+)
+def test_a_hostile_yaml_ends_in_time_and_other_models_are_checked(zoo, file, text):
+    (zoo / "public" / "pose-a" / file).write_text(text, "utf-8")
+    card = zoo / "public" / "pose-b" / "README.md"
+    card.write_text(card.read_text().replace("TODO", "").replace("28.6180", "82.6180"), "utf-8")
+    seconds, kilobytes, findings = verify(zoo)
+    assert any(each["model"] == "pose-b" for each in findings)
+    assert all("\x1b" not in each["message"] for each in findings)
+    assert seconds < BOUND_S
+    assert kilobytes < BOUND_KB
+
+
+def test_a_card_that_is_cut_and_a_yaml_bomb_are_named(zoo):
+    folder = zoo / "public" / "pose-a"
+    (folder / "README.md").write_text("# pose-a\n" + "word " * 2_000_000, "utf-8")
+    (folder / "accuracy-check.yml").write_text("a: &a [x]\nmodels: *a\n", "utf-8")
+    found = {each["rule"]: each["message"] for each in verify(zoo)[2] if each["model"] == "pose-a"}
+    assert found["too-large"].startswith("the card is too large: only its first 2,097,152 characters")
+    assert "anchor" in found["readable"] or "alias" in found["readable"]
+
+
+def test_a_hostile_index_ends_in_time(zoo):
+    (zoo / "public" / "index.md").write_text("| GFlops |\n|---|\n" + "| <br> " * 300_000 + "|\n", "utf-8")
+    seconds, kilobytes, _ = verify(zoo)
+    assert seconds < BOUND_S
+    assert kilobytes < BOUND_KB
+
+
+def test_files_that_are_folders_links_or_no_text_are_left_alone(zoo):
+    folder = zoo / "public" / "pose-a"
+    (folder / "README.md").unlink()
+    (folder / "README.md").mkdir()
+    (folder / "accuracy-check.yml").write_bytes(b"\xff\xfe\x00models")
+    (zoo / "public" / "index.md").unlink()
+    (zoo / "public" / "index.md").symlink_to("/dev/zero")
+    seconds, kilobytes, _ = verify(zoo)
+    assert seconds < BOUND_S
+    assert kilobytes < BOUND_KB
