@@ -171,7 +171,8 @@ def _commands(entry: Entry) -> list[tuple[str, str]]:
     """
     if not entry.model.path.is_relative_to(builtin_root()):
         return []
-    return [_told(each) for each in (*example(entry.model, entry.parts), *commands(entry.model, entry.parts))]
+    model, parts = entry.model, entry.parts
+    return [_told(each) for each in (*example(model, parts, linked=False), *commands(model, parts))]
 
 
 def _told(markdown: str) -> tuple[str, str]:
