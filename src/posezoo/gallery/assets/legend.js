@@ -74,11 +74,19 @@ function showCard(point) {
     make("p", { class: "keys" }, "Click or Enter: its page · c: compare"),
   );
   card.hidden = false;
-  const box = document.getElementById("chart");
-  const beside = point.px + point.r + 12;
-  const left = beside + card.offsetWidth > box.clientWidth ? point.px - point.r - 12 - card.offsetWidth : beside;
-  card.style.left = `${Math.max(0, Math.min(left, box.clientWidth - card.offsetWidth))}px`;
-  card.style.top = `${Math.max(0, Math.min(point.py - 30, box.clientHeight - card.offsetHeight + 40))}px`;
+  const { left, top } = besides(point, card, document.getElementById("chart"));
+  card.style.left = `${left}px`;
+  card.style.top = `${top}px`;
+}
+
+/** Where a card hides no part of its mark: to the right, to the left or, where the chart is narrow, below. */
+function besides(point, card, box) {
+  const [right, room] = [point.px + point.r + 12, box.clientWidth - card.offsetWidth];
+  const left = point.px - point.r - 12 - card.offsetWidth;
+  const top = Math.max(0, Math.min(point.py - 30, box.clientHeight - card.offsetHeight + 40));
+  if (right <= room) return { left: right, top };
+  if (left >= 0) return { left, top };
+  return { left: Math.max(0, room / 2), top: point.py + point.r + 14 };
 }
 
 /** A finger cannot hover: its first tap on a mark shows the card, its next one opens the page. */

@@ -16,7 +16,7 @@ function drawTable(rows) {
     make("th", { scope: "col", class: "pick" }, make("span", { class: "unseen" }, "Compare")),
     heading(key, "words", sorter("name", "Model", "", key), sorter("task", "Task", "", key)),
     ...columns.map((name) => heading(key, "number", sorter(name, axes[name].title, axes[name].unit, key))),
-    make("th", { scope: "col" }, "Input"),
+    make("th", { scope: "col", class: "number" }, "Input"),
     make("th", { scope: "col" }, "Licence"),
   );
   document.getElementById("rows").replaceChildren(...sorted.map((row) => lineOf(row, columns)));
