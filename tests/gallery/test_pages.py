@@ -67,7 +67,11 @@ def test_a_models_page_tells_what_its_card_tells(tmp_path):
     ):
         assert said in shown
     assert "AP 50 % COCO val2017" in shown
-    assert shown.count("49") and "90" in shown
+    assert "AP measured with: data set val2017" in shown
+    assert (
+        "speed FP16 throughput fps 90, latency p50 ms 11.1111 A processor, 2 cores, Linux; batch 1, device CPU"
+        in shown
+    )
     assert page.count("<circle") == 17
 
 
@@ -86,6 +90,8 @@ def test_a_page_of_our_own_zoo_has_commands_that_no_foreign_one_has(tmp_path):
 def test_a_composites_page_leads_to_its_parts(tmp_path):
     page = draw_pages(gathered(pose_zoo(tmp_path)))["models/pair.html"].decode()
     assert '<a href="first-part.html">first-part</a>: The first-part.' in page
+    part = draw_pages(gathered(tmp_path / "models"))["models/first-part.html"].decode()
+    assert 'A part of <a href="pair.html">pair</a>.' in part
 
 
 def test_every_link_between_pages_leads_to_one(tmp_path):

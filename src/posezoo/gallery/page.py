@@ -1,4 +1,4 @@
-"""A model's page: everything that its card tells, as HTML without a script."""
+"""A model's page: what its card tells, as HTML without a script."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from posezoo.card.skeletons import place_of
 from posezoo.comparison import Origin, Value
 from posezoo.gallery.rows import Axis, Entry, Rows
 from posezoo.gallery.templates import draw
+from posezoo.measured import WEIGHTS
 from posezoo.registry import builtin_root
 from posezoo.spec.model import CompositeSpec
 
@@ -42,8 +43,10 @@ def draw_page(entry: Entry, rows: Rows, pages: Collection[str]) -> bytes:
         known=known,
         tags=_tags(entry),
         parts=_parts(entry, pages),
+        near=_near(known, pages),
         figures=_figures(entry, rows),
         accuracy=[_accuracy_row(each) for each in known["accuracy"]],
+        measured=[_measured_row(each) for each in known["measured"] if each["kind"] != "complexity"],
         card_rows=[_card_row(each) for each in entry.from_card],
         ports=[_ports(known, name) for name in _models_of(known)],
         skeleton=_skeleton(known["skeleton"]),
@@ -74,6 +77,13 @@ def _parts(entry: Entry, pages: Collection[str]) -> list[dict[str, str]]:
         }
         for part in entry.parts
     ]
+
+
+def _near(known: Mapping[str, Any], pages: Collection[str]) -> list[tuple[str, str, str]]:
+    """What a model belongs together with: in which way, its name and its page."""
+    found = [("A part of", known["composite"])] if known["composite"] else []
+    found += [("There is also", each["name"]) for each in known["variants"]]
+    return [(how, name, f"{name}.html".replace("@", "%40")) for how, name in found if name in pages]
 
 
 def _figures(entry: Entry, rows: Rows) -> dict[str, Any]:
@@ -109,6 +119,14 @@ def _number(value: Value | None, axis: Axis, *, marked: bool) -> str:
 def _accuracy_row(each: Mapping[str, Any]) -> tuple[str, ...]:
     value = f"{each['value']:g} mm" if each["unit"] == "mm" else _percent(each["value"])
     return each["metric"], value, _percent(each["ap50"]), _percent(each["ap75"]), each["dataset"], each["how"]
+
+
+def _measured_row(each: Mapping[str, Any]) -> tuple[str, ...]:
+    figures = ", ".join(f"{name.replace('_', ' ')} {value:.6g}" for name, value in each["figures"].items())
+    settings = (f"{name} {value}" for name, value in each.get("settings", {}).items())
+    weights = f"{each['weights']} weights" if each.get("weights", WEIGHTS[0]) != WEIGHTS[0] else ""
+    how = "; ".join(filter(None, (each.get("machine", ""), ", ".join(settings), weights)))
+    return each["kind"], each["precision"], figures, how, each.get("date", "")
 
 
 def _percent(share: float | None) -> str:

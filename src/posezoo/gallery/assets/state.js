@@ -66,12 +66,12 @@ function address(of) {
 /** Change the state, its address, and what is drawn; ``step`` leaves a step to go back to. */
 function change(changes, { step = false } = {}) {
   state = { ...state, ...changes };
+  draw(); // first: some browsers refuse many addresses in a short time
   const hash = `#${address(state)}`;
   if (hash !== (location.hash || "#")) {
     if (step) history.pushState(null, "", hash);
     else history.replaceState(null, "", hash);
   }
-  draw();
 }
 
 /** A list with a value more, or without it. */
