@@ -149,3 +149,9 @@ def test_an_address_with_tricks_is_text(address):
 
 def test_what_is_left_out_of_a_script_are_lines_of_comment_alone():
     assert smaller('  // why\n  let a = "// text"; // kept\n\n/** what */\n') == 'let a = "// text"; // kept'
+
+
+def test_a_table_leaves_out_columns_that_nothing_stands_in(tmp_path):
+    page = draw_pages(gathered(pose_zoo(tmp_path)))["models/heavy_pose_b.html"].decode()
+    accuracy = page[page.index("Accuracy, as published") :].partition("</section>")[0]
+    assert re.findall(r'<th scope="col"[^>]*>([^<]*)', accuracy) == ["Metric", "Value", "Data set"]

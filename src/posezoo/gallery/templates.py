@@ -60,6 +60,7 @@ def _environment() -> Any:
     )
     environment.tests["web_address"] = is_web_address
     environment.filters["plain"] = plain
+    environment.filters["filled_columns"] = filled_columns
     return environment
 
 
@@ -104,6 +105,12 @@ def as_json(values: Mapping[str, Any]) -> Any:
 def plain(text: str) -> str:
     """A stranger's text in one line, with its invisible characters shown as escapes."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(text.split()))
+
+
+def filled_columns(rows: Sequence[Sequence[str]]) -> list[int]:
+    """The columns of a table that anything stands in; the first one always."""
+    width = len(rows[0]) if rows else 0
+    return [place for place in range(width) if place == 0 or any(row[place] for row in rows)]
 
 
 def is_web_address(text: str) -> bool:

@@ -7,7 +7,7 @@ const FACETS = [
   ["precision", "Precision"],
   ["framework", "Framework"],
   ["license", "Licence"],
-  ["input", "Input, height x width"],
+  ["input", "Input, H × W"],
   ["collection", "Collection"],
 ];
 const RANGES = ["accuracy", "gflops"];
