@@ -81,6 +81,42 @@ def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, mirror):
     assert (desk / "poses" / "photo_poses.jpg").is_file()
 
 
+def on_card(name: str) -> list[str]:
+    """The commands of a card of ours, but for the one that needs a camera."""
+    lines = "".join(blocks(ROOT / "models" / "public" / name / "README.md", "sh")).splitlines()
+    return [line for line in lines if not line.endswith("-i 0")]
+
+
+def run_in_turn(lines: list[str], desk: Path, mirror: Path, timeout_s: int) -> None:
+    for line in lines:
+        ended = subprocess.run(
+            line,
+            shell=True,
+            cwd=desk,
+            env=environ_of(desk, mirror),
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+        )
+        assert ended.returncode == 0, f"{line}: {ended.stdout}{ended.stderr}"
+
+
+@pytest.mark.slow
+def test_the_commands_of_a_card_run_as_pasted(desk, mirror):
+    lines = on_card("blazepose-full")
+    assert len(lines) == 8
+    run_in_turn([line for line in lines if "quantize" not in line], desk, mirror, 120)
+    assert (desk / "found.jpg").is_file()
+
+
+@pytest.mark.slow
+def test_a_card_s_way_to_int8_runs_as_pasted(desk, mirror, shared):
+    pytest.importorskip("nncf")
+    (desk / "photos").symlink_to(shared / "data" / "photos")
+    lines = on_card("tf-pose-mobilenet-v2-small")
+    run_in_turn([line for line in lines if line.startswith("posezoo")], desk, mirror, 600)
+
+
 def test_the_python_of_the_readme_runs_as_pasted(desk, mirror):
     (code,) = blocks(ROOT / "README.md", "python")
     ended = subprocess.run(

@@ -329,5 +329,8 @@ def test_a_picture_of_what_a_model_finds_is_shown_with_its_photos_credited(tmp_p
     assert "example.jpg" not in drawn(tmp_path / "models", "net")
     (tmp_path / "models" / "public" / "net" / "example.jpg").write_bytes(b"")
     example = section(drawn(tmp_path / "models", "net"), "Example")
-    assert "![what net finds in two photos](example.jpg)\n\n*Photos: an astronaut's portrait (NASA" in example
+    assert (
+        "![what net finds in two photos](example.jpg)\n\n*Photos: an astronaut's portrait (Eileen Collins, by NASA"
+        in example
+    )
     assert "example.jpg" not in drawn(tmp_path / "models", "net", Layout(tmp_path, tmp_path))

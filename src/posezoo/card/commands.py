@@ -13,8 +13,8 @@ PHOTO = "photo.jpg"
 #: Beside a model.yml, what the model finds in the sample photos, as posezoo run draws it.
 PICTURE = "example.jpg"
 CREDIT = (
-    "*Photos: an astronaut's portrait (NASA, public domain) and a photographer (CC0), both out of the Python "
-    "package scikit-image.*"
+    "*Photos: an astronaut's portrait (Eileen Collins, by NASA, public domain) and a man behind a camera (by "
+    "Lav Varshney, CC0), both out of the Python package scikit-image.*"
 )
 
 

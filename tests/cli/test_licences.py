@@ -1,0 +1,29 @@
+"""A licence that asks for its holder's name is refused without one, wherever a registry is checked."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.zoo import model_yml, write_model
+
+
+@pytest.mark.parametrize("spdx", ["MIT", "BSD-3-Clause"])
+@pytest.mark.parametrize(
+    ("first", "found"),
+    [
+        ("Copyright (c) 2019 HRNet", []),
+        ("Copyright <YEAR> <COPYRIGHT HOLDER>", ["license-text"]),
+        ("MIT License", ["license-text"]),
+    ],
+)
+def test_a_text_without_a_holder_is_refused(tmp_path, spdx, first, found):
+    write_model(tmp_path / "models", "net", model_yml(license={"spdx": spdx, "text": "X.txt"}))
+    (tmp_path / "licenses" / "X.txt").write_text(f"{first}\n\nPermission is hereby granted\n")
+    ended = posezoo(
+        "verify", "--metadata", "--models_dir", tmp_path / "models", "--format", "json", cwd=tmp_path
+    )
+    assert ended.returncode == len(found)
+    assert [each["rule"] for each in json.loads(ended.stdout)["findings"]] == found
