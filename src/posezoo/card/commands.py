@@ -18,7 +18,7 @@ CREDIT = (
 )
 
 
-def example(model: Model, parts: Sequence[ModelSpec], *, linked: bool) -> Iterator[str]:
+def example(model: Model, parts: Sequence[ModelSpec], *, linked: bool = False) -> Iterator[str]:
     """The section Example: what the model finds in a picture, and the shortest way to see that oneself.
 
     Args:
