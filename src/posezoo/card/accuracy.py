@@ -29,9 +29,10 @@ def specified(part: ModelSpec) -> tuple[str, str] | None:
 def accuracy(parts: Sequence[ModelSpec]) -> Iterator[str]:
     """The section Accuracy: a table of what is published and what was measured of it, and what is wrong."""
     rows = [row for part in parts for row in _rows(part, "" if len(parts) == 1 else part.name)]
-    if not rows:
-        return
     yield "## Accuracy"
+    if not rows:
+        yield "No published figure is declared."
+        return
     # Of what is published as IR there is no other original.
     headers = (
         [("Value" if each == "Original model" else each) for each in HEADERS] if _are_ir(parts) else HEADERS

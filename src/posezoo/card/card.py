@@ -13,7 +13,7 @@ from pathlib import Path
 
 from posezoo.card.accuracy import accuracy, specified, variants
 from posezoo.card.artifacts import made_files, published_files
-from posezoo.card.commands import commands, example
+from posezoo.card.commands import commands, example, speed
 from posezoo.card.facts import card_facts
 from posezoo.card.figures import counted_in_words, measured_sections
 from posezoo.card.front_matter import front_matter
@@ -24,6 +24,7 @@ from posezoo.card.skeletons import draw_skeleton
 from posezoo.card.words import Model, frameworks, megabytes, precisions, size_bytes, task_in_words
 from posezoo.files import write_whole
 from posezoo.layout import Layout
+from posezoo.measured import measured_of
 from posezoo.pose.keypoints import SKELETONS
 from posezoo.registry import root_of
 from posezoo.spec.model import CompositeSpec, ModelSpec
@@ -117,8 +118,9 @@ def draw_card(model: Model, parts: Sequence[ModelSpec], layout: Layout | None = 
         *_use_case(model, parts, linked=in_registry),
         *(example(model, parts, linked=in_registry) if published else ()),
         *_specification(model, parts, is_registry_s=in_registry),
-        *accuracy(parts),
+        *(accuracy(parts) if published else ()),
         *(measured_sections(_all(model, parts)) if published else ()),
+        *(speed(model, parts) if published and not _is_timed(_all(model, parts)) else ()),
         *_ports(parts),
         *_keypoints(model, linked=in_registry),
         *(commands(model, parts) if published else ()),
@@ -130,6 +132,10 @@ def draw_card(model: Model, parts: Sequence[ModelSpec], layout: Layout | None = 
         *legal(model, parts, linked=in_registry),
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
+
+
+def _is_timed(models: Sequence[Model]) -> bool:
+    return any(each.kind == "speed" for model in models for each in measured_of(model))
 
 
 def _all(model: Model, parts: Sequence[ModelSpec]) -> list[Model]:

@@ -9,6 +9,8 @@ from posezoo.card.words import APPROACHES, Model, precisions
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 PHOTO = "photo.jpg"
+#: Height and width that networks of any size are measured at, by `make measure` too.
+SIZE = "368,432"
 
 #: Beside a model.yml, what the model finds in the sample photos, as posezoo run draws it.
 PICTURE = "example.jpg"
@@ -60,6 +62,16 @@ def commands(model: Model, parts: Sequence[ModelSpec]) -> Iterator[str]:
         yield block("python", _python(model, precision, _is_pinned(parts)))
         if model.decoder is not None and model.decoder.name in APPROACHES:
             yield from _demo(model)
+
+
+def speed(model: Model, parts: Sequence[ModelSpec]) -> Iterator[str]:
+    """The section Performance of a model whose speed nobody measured: how to measure it."""
+    if usual(parts):
+        yield "## Performance"
+        yield "Not recorded of any machine yet; of yours:"
+        is_open = any(-1 in port.shape for part in parts for port in part.inputs)
+        command = f"posezoo benchmark {model.full_name}{f' --size {SIZE}' if is_open else ''}"
+        yield block("sh", [_trusting(command, parts)])
 
 
 def usual(parts: Sequence[ModelSpec]) -> Precision | None:
