@@ -167,6 +167,7 @@ def test_a_model_without_a_card_is_found_where_others_have_one(capsys, zoo):
         ({"skeleton": "coco-71"}, "known-skeleton"),
         ({"license": {"spdx": "MIT", "text": "nowhere.txt"}}, "license-text"),
         ({"description": "No full stop"}, "sentences"),
+        ({"deprecated": {"since": "0.2.0", "use": "gone"}}, "deprecated-use"),
         ({"outputs": None}, "declared-ends"),
         ({"network": {"name": "higher_hrnet", "width": 9000}, "checkpoint": "net.tflite"}, "known-network"),
         ({"inputs": [{"name": "input", "shape": [1, 48, 64, 3], "layout": "NCHW"}]}, "layout"),
@@ -185,6 +186,23 @@ def test_a_stage_without_a_folder_and_measures_of_no_variant_are_found(capsys, t
     )
     code, findings = check(capsys, tmp_path / "models")
     assert (code, sorted(str(each["rule"]) for each in findings)) == (1, ["measured", "parts"])
+
+
+@pytest.mark.parametrize(
+    ("papers", "told"),
+    [
+        ("https://papers.invalid/2: {key: x, title: x, authors: [x], year: 2020}", "does not tell of"),
+        ("https://papers.invalid/1: {key: x, title: x, authors: [x], year: 20200}", "year: "),
+    ],
+)
+def test_a_paper_that_cannot_be_cited_is_found(capsys, tmp_path, papers, told):
+    origin = {"paper": "https://papers.invalid/1"}
+    write_model(tmp_path / "models", "planted", model_yml(origin=origin))
+    assert check(capsys, tmp_path / "models") == (0, [])
+    (tmp_path / "models" / "papers.yml").write_text(papers)
+    code, (found,) = check(capsys, tmp_path / "models")
+    assert (code, found["rule"]) == (1, "papers")
+    assert told in found["message"]
 
 
 def test_every_rule_is_planted_somewhere_and_explains_itself():

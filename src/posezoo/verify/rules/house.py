@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from posezoo import networks
+from posezoo.card import papers
 from posezoo.errors import NetworkError, SpecError, UnknownModelError
 from posezoo.measured import NAME, read_measured
 from posezoo.pose.decoders import DECODERS
 from posezoo.pose.keypoints import SKELETONS
-from posezoo.registry import copyright_line, license_text
+from posezoo.registry import copyright_line, license_text, root_of
 from posezoo.spec.model import CompositeSpec, ModelSpec
 from posezoo.spec.model_yml import OURS
 from posezoo.verify.finding import Found, Place, Rule, Severity
@@ -99,6 +100,29 @@ def _measured(view: ModelView) -> Iterator[Found]:
         yield Found(Place(str(path)), f"{NAME}: no variant has the tag {tag!r}", "tag", tag)
 
 
+def _deprecated(view: ModelView) -> Iterator[Found]:
+    spec = _known(view)
+    use = spec.deprecated.use if spec is not None and spec.deprecated is not None else ""
+    if use and use not in view.zoo.registry.entries:
+        message = f"deprecated.use: no model is called {use}"
+        yield Found(view.at("deprecated", "use"), message, "deprecated.use", use)
+
+
+def _papers(view: ModelView) -> Iterator[Found]:
+    spec = view.spec
+    if spec is None or not spec.origin.paper:
+        return
+    path = root_of(spec) / papers.NAME
+    try:
+        told = papers.read_papers(path)
+    except SpecError as error:
+        yield Found(Place(error.file, error.line, error.column), error.problem, error.field)
+        return
+    if told and spec.origin.paper not in told:
+        message = f"origin.paper: {path.name} does not tell of {spec.origin.paper}: the card cannot cite it"
+        yield Found(view.at("origin", "paper"), message, "origin.paper", spec.origin.paper)
+
+
 def _is_ours(view: ModelView) -> bool:
     """Whether model.yml is in our form: it has a key that Open Model Zoo's have not."""
     license = view.node("license")
@@ -154,5 +178,19 @@ RULES: tuple[Rule, ...] = (
         "measured.yml can be read, and is of variants that there are.",
         "tag: x1 in measured.yml, and no variant x1",
         _measured,
+    ),
+    Rule(
+        "deprecated-use",
+        Severity.ERROR,
+        "The model to take in place of a deprecated one is there.",
+        "deprecated: {since: 0.2.0, use: gone}",
+        _deprecated,
+    ),
+    Rule(
+        "papers",
+        Severity.ERROR,
+        "papers.yml, where a registry has one, can be read and tells of the papers that models name.",
+        "origin: {paper: https://papers.invalid/1} without that address in papers.yml",
+        _papers,
     ),
 )
