@@ -127,6 +127,9 @@ models:
           - type: resize
             dst_height: 224
             dst_width: 288
+        metrics:
+          - type: coco_precision
+            reference: {reference}
 """
 
 INDEX = """\
@@ -205,7 +208,7 @@ def write_omz_zoo(root: Path) -> Path:
     for name, project, gflops, mparams, accuracy, size, digit in facts:
         values = {
             "name": name, "project": project, "gflops": gflops, "mparams": mparams, "accuracy": accuracy,
-            "size": size, "digit": digit, "zeros": "0" * 95,
+            "reference": f"{float(accuracy) / 100:.4f}", "size": size, "digit": digit, "zeros": "0" * 95,
         }  # fmt: skip
         folder = root / "public" / name
         folder.mkdir(parents=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from posezoo.spec.reader import Node
@@ -45,6 +45,28 @@ class Run:
         return tuple(step for step in self.steps if step.type in _TURNS)
 
     @property
+    def normalization(self) -> tuple[Numbers, Numbers] | None:
+        """The mean that is subtracted and the divisor that follows, all steps together; empty where none is.
+
+        None where a step names them in another way.
+        """
+        mean: Numbers = ()
+        scale: Numbers = ()
+        for step in self.steps:
+            if step.type != "normalization":
+                continue
+            if any(
+                _get(step.node, key) is not None and not said
+                for key, said in (("mean", step.mean), ("std", step.std))
+            ):
+                return None
+            if step.mean:  # ((x - m1) / s1 - m2) / s2 is (x - m1 - m2 * s1) / (s1 * s2)
+                mean = _each(lambda m, s, more: m + s * more, mean or (0.0,), scale or (1.0,), step.mean)
+            if step.std:
+                scale = _each(lambda s, more, _: s * more, scale or (1.0,), step.std, (1.0,))
+        return mean, scale
+
+    @property
     def color(self) -> str:
         """The colour order that the network is given; empty where that is not clear."""
         order = _READERS.get(self.reader, "")
@@ -56,6 +78,13 @@ class Run:
                 return ""
             order = after
         return order
+
+
+def _each(combine: Callable[[float, float, float], float], *lists: Numbers) -> Numbers:
+    """What three lists make, one value for each channel; a single value stands for all."""
+    length = max(map(len, lists))
+    one, two, three = (values * length if len(values) == 1 else values for values in lists)
+    return tuple(combine(*values) for values in zip(one, two, three, strict=False))
 
 
 def runs_of(tree: Node | None) -> Iterator[Run]:

@@ -71,6 +71,7 @@ class Claims:
         description: the text below the first heading that has one.
         licenses: the links of the legal section.
         titles: the headings, in lower case.
+        labels: what heads the rows of all tables, in lower case.
     """
 
     ends: tuple[Ends, ...] = ()
@@ -79,6 +80,7 @@ class Claims:
     description: Said[str] | None = None
     licenses: tuple[Link, ...] = ()
     titles: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
     def of(self, kind: str, *sides: str) -> tuple[Ends, ...]:
         """What is said of inputs or outputs, on any of these sides."""
@@ -154,6 +156,9 @@ def read_claims(sections: Iterable[Section]) -> Claims:
             for link in links_in(line, number)
         ),
         titles=tuple(section.title.lower() for section in sections if section.level),
+        labels=tuple(
+            row.cells[0].lower() for section in sections for table in section.tables for row in table.rows
+        ),
     )
 
 

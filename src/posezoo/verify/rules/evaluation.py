@@ -12,8 +12,31 @@ from posezoo.verify.claims import Port
 from posezoo.verify.finding import Found, Rule, Severity
 from posezoo.verify.rules.ports import base_name
 from posezoo.verify.rules.preprocessing import as_text, declared, same
+from posezoo.verify.texts import is_misspelt, numbers
 from posezoo.verify.view import ModelView, below, place
 
+#: What the accuracy checker reads, as far as Open Model Zoo's models say it often.
+KEYS = (
+    "models", "evaluations", "name", "launchers", "datasets", "framework", "device", "model", "weights",
+    "adapter", "module", "inputs", "output_names", "type", "value", "shape", "layout", "precision", "reader",
+    "annotation", "annotation_conversion", "data_source", "preprocessing", "postprocessing", "metrics",
+    "size", "dst_width", "dst_height", "aspect_ratio", "aspect_ratio_scale", "use_pillow", "interpolation",
+    "mean", "std", "central_fraction", "pad_type", "pad_value", "stride", "apply_to", "presenter", "top_k", "threshold",
+    "overlap", "reference", "min_confidence", "height_range", "width_range", "area_range", "is_empty",
+    "remove_filtered", "max_detections", "ignore_difficult", "include_boundaries", "integral", "label_map",
+    "num_classes", "classes", "mode", "median", "module_config", "subsample_size", "shuffle",
+)  # fmt: skip
+STEPS = (
+    "resize", "crop", "normalization", "bgr_to_rgb", "rgb_to_bgr", "bgr_to_gray", "rgb_to_gray", "bgr_to_lab",
+    "bgr_to_yuv", "rgb_to_yuv", "auto_resize", "padding", "resize_prediction_boxes", "filter", "clip_boxes",
+    "nms", "coco_precision", "accuracy", "mean_iou", "map", "recall", "f1-score",
+)  # fmt: skip
+#: A share and a percentage, metres and millimetres, are one figure.
+UNITS = tuple(10.0**power for power in range(-3, 4))
+#: What is measured twice is the same but for this share of it.
+NEAR = 5e-3
+#: What lies below these is for each adapter and module to say.
+OWN = ("reference", "adapter", "module_config", "annotation_conversion", "label_map")
 #: What is said of an output's name where the key ends so, and what is no name.
 _OUTPUT_KEYS = re.compile(r"_out(?:put)?$")
 _NO_NAMES = ("raw_output",)
@@ -44,32 +67,53 @@ def _evaluated_values(view: ModelView) -> Iterator[Found]:
     if spec is None or spec.is_ir:
         return
     for run in runs_of(view.accuracy_check):
-        normal = [step for step in run.steps if step.type == "normalization"]
-        for kind in ("mean", "scale"):
+        if run.normalization is None:
+            continue
+        steps = [step.node for step in run.steps if step.type == "normalization"]
+        at = place(steps[0] if steps else run.dataset, view.folder)
+        for kind, values in zip(("mean", "scale"), run.normalization, strict=True):
             wanted = declared(view, kind)
-            told = [step.mean if kind == "mean" else step.std for step in normal]
-            if wanted is None or len(normal) > 1 or (told and told[0] is None and _has(normal[0].node, kind)):
+            if wanted is None:
                 continue
-            values = (told[0] if told else None) or ()
-            if run.is_converted:
-                if values and wanted:
-                    yield Found(
-                        place(normal[0].node, view.folder),
-                        f"accuracy-check.yml applies the {kind} {as_text(values)} for the converted model, "
-                        f"which has {as_text(wanted)} inside",
-                        f"preprocessing.{kind}", as_text(values), "",
-                    )  # fmt: skip
-            elif (values or wanted) and not same(values, wanted):
-                yield Found(
-                    place(normal[0].node if normal else run.dataset, view.folder),
-                    f"accuracy-check.yml's {kind} for the original is {as_text(values) or 'none'}, "
-                    f"model.yml's {as_text(wanted) or 'none'}",
-                    f"preprocessing.{kind}", as_text(values), as_text(wanted),
-                )  # fmt: skip
+            if run.is_converted and values and wanted:
+                told = f"for the converted model, which has {as_text(wanted)} inside"
+            elif not run.is_converted and (values or wanted) and not same(values, wanted):
+                told = f"for the original, model.yml's is {as_text(wanted) or 'none'}"
+            else:
+                continue
+            message = f"accuracy-check.yml's {kind} is {as_text(values) or 'none'} {told}"
+            yield Found(at, message, f"preprocessing.{kind}", as_text(values), as_text(wanted))
 
 
-def _has(node: Node, kind: str) -> bool:
-    return isinstance(node.value, dict) and ("mean" if kind == "mean" else "std") in node.value
+def _evaluated_keys(view: ModelView) -> Iterator[Found]:
+    """Every key and step of accuracy-check.yml is one that is read."""
+    for node in _mappings(view.accuracy_check):
+        for key, value in node.items():
+            if meant := _meant(key, KEYS):
+                at = place(value.key_node or value, view.folder)
+                yield Found(at, f"{value.field}: {meant} is meant", value.field, key, meant)
+        kind = node.get("type")
+        if kind is not None and isinstance(kind.value, str) and (meant := _meant(kind.value, STEPS)):
+            at = place(kind, view.folder)
+            yield Found(at, f"{kind.field}: {kind.value}: {meant} is meant", kind.field, kind.value, meant)
+
+
+def _meant(word: str, known: tuple[str, ...]) -> str:
+    """The word that another is a misspelling of; one and several of a thing are two words."""
+    if word in known or f"{word}s" in known or word.removesuffix("s") in known:
+        return ""
+    return next((each for each in known if len(each) > 4 and is_misspelt(word, each)), "")
+
+
+def _mappings(node: Node | None) -> Iterator[dict[str, Node]]:
+    waiting = [node] if node is not None else []
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each.value, dict):
+            yield each.value
+            waiting += (value for key, value in each.value.items() if key not in OWN)
+        elif isinstance(each.value, list):
+            waiting += each.value
 
 
 def _evaluated_names(view: ModelView) -> Iterator[Found]:
@@ -167,6 +211,28 @@ def _size(port: Port) -> tuple[int, int] | None:
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
+def _reference(view: ModelView) -> Iterator[Found]:
+    """What accuracy-check.yml expects of the converted model is what the card says of it, in whatever unit."""
+    told = [said.value for said in view.claims.accuracy if said.value]
+    for run in runs_of(view.accuracy_check):
+        metrics = below(run.dataset, "metrics")
+        for metric in metrics.value if metrics is not None and isinstance(metrics.value, list) else ():
+            node = below(metric, "reference")
+            found = numbers(node.value) if node is not None and isinstance(node.value, str) else []
+            if not run.is_converted or len(found) != 1 or not found[0][0] or not told:
+                continue
+            wanted = found[0][0]
+            if not any(abs(value / (wanted * unit) - 1) < NEAR for value in told for unit in UNITS):
+                texts = ", ".join(dict.fromkeys(said.text for said in view.claims.accuracy))
+                yield Found(
+                    place(node, view.folder),
+                    f"accuracy-check.yml expects {wanted:g}, the card tells {texts}",
+                    "metrics.reference",
+                    f"{wanted:g}",
+                    texts,
+                )
+
+
 def _evaluated_model(view: ModelView) -> Iterator[Found]:
     """accuracy-check.yml evaluates this model, and not the one that it was copied from."""
     names = view.zoo.registry.entries
@@ -200,6 +266,13 @@ RULES: tuple[Rule, ...] = (
         _evaluated_values,
     ),
     Rule(
+        "evaluated-keys",
+        Severity.ERROR,
+        "Every key and step of accuracy-check.yml is one that is read: a misspelt one is left out.",
+        "preprocesing: [...]",
+        _evaluated_keys,
+    ),
+    Rule(
         "evaluated-names",
         Severity.ERROR,
         "accuracy-check.yml calls inputs and outputs of the converted model as the card does.",
@@ -212,6 +285,13 @@ RULES: tuple[Rule, ...] = (
         "accuracy-check.yml gives the network pictures of the size that the card says it takes.",
         "size: 256 in the preprocessing, shape - `1, 3, 224, 224` on the card",
         _evaluated_size,
+    ),
+    Rule(
+        "reference",
+        Severity.ERROR,
+        "What accuracy-check.yml expects of the converted model is what its card says of it.",
+        "reference: 0.8111, and Top 1 of 80.11% on the card",
+        _reference,
     ),
     Rule(
         "evaluated-model",

@@ -214,19 +214,18 @@ def _swapped(view: ModelView) -> Iterator[Found]:
 
 
 def _missing(view: ModelView) -> Iterator[Found]:
-    """A card tells GFLOPs and MParams."""
+    """A card tells GFLOPs and MParams, or operations of another kind."""
     spec = view.spec
     if spec is None or view.card is None or not view.claims.titles:
         return
     for kind, title in TITLES.items():
         said = view.claims.figures.get(kind)
-        if said is None or not numbers(said.value):
-            yield Found(
-                Place(str(view.card_path), said.line if said else 1),
-                f"the card tells no {title}",
-                f"figures.{kind}",
-                said.value if said else "",
-            )
+        if said is not None and numbers(said.value):
+            continue
+        labels = [label for label in view.claims.labels if "ops" in label]
+        if said is not None or kind != "gflops" or not labels:
+            place = Place(str(view.card_path), said.line if said else 1)
+            yield Found(place, f"the card tells no {title}", f"figures.{kind}", said.value if said else "")
 
 
 RULES: tuple[Rule, ...] = (
@@ -281,7 +280,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "missing-figures",
-        Severity.WARNING,
+        Severity.ERROR,
         "A card tells GFLOPs and MParams.",
         "a specification without GFLOPs",
         _missing,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from posezoo.spec.model import Input
+from posezoo.spec.model import Framework, Input
 from posezoo.verify.claims import Ends, Port, Said, Shape
 from posezoo.verify.finding import Found, Rule, Severity
 from posezoo.verify.view import ModelView
@@ -18,8 +18,8 @@ CONVERTED = ("converted", "")
 _LETTERS = {"B": "N", "CH": "C", "CN": "C"}
 #: x:0, 0:x, x/sink_port_0, x/placeholder_port_0, x/placeholder_out_port_0
 _PORT = re.compile(r"^[0-9]{1,3}:|:[0-9]{1,3}$|/(?:sink|placeholder|placeholder_out)_port_[0-9]{1,3}$")
-#: How many channels an image has.
-_IMAGE_CHANNELS = (1, 3)
+#: How many channels a picture has, where it has several.
+_IMAGE_CHANNELS = (3,)
 
 
 def _input_names(view: ModelView) -> Iterator[Found]:
@@ -36,42 +36,55 @@ def _output_names(view: ModelView) -> Iterator[Found]:
 
 
 def _names(view: ModelView, kind: str, declared: list[str]) -> Iterator[Found]:
-    told = [
-        port.name
-        for ends in view.claims.of(kind, "original", "converted", "")
-        for port in ends.ports
-        if port.name is not None
-    ]
-    names = {base_name(said.value) for said in told}
-    missing = [name for name in declared if base_name(name) not in names]
-    if kind == "output" and _are_renamed(view):
-        missing = [name for name in missing if get_close_matches(base_name(name), names, cutoff=0.9)]
-    if not declared or not told or not missing:
-        return
-    strangers = [said for said in told if base_name(said.value) not in {base_name(name) for name in declared}]
-    said = strangers[0] if strangers else told[0]
-    yield Found(
-        view.on_card(said),
-        f"the card tells of no {kind} {', '.join(missing)}, which model.yml names; it tells of "
-        f"{', '.join(dict.fromkeys(each.value for each in told))}",
-        f"{kind}.name",
-        said.value,
-        ", ".join(missing),
-    )
-
-
-def _are_renamed(view: ModelView) -> bool:
-    """Whether the card knows of other outputs than the original's: a converter may give them new names."""
     sides = [
+        [port.name for ends in view.claims.of(kind, side) for port in ends.ports if port.name is not None]
+        for side in ("original", "converted", "")
+    ]
+    wanted = {base_name(name) for name in declared}
+    told = [said for side in sides for said in side]
+    alike = not _are_renamed(view, kind)
+    for side in filter(None, sides) if alike else [told]:
+        names = {base_name(said.value) for said in side}
+        missing = [name for name in declared if base_name(name) not in names]
+        if not alike and kind == "output":
+            missing = [name for name in missing if get_close_matches(base_name(name), names, cutoff=0.9)]
+        if not missing or not side:
+            continue
+        said = next((said for said in side if base_name(said.value) not in wanted), side[0])
+        yield Found(
+            view.on_card(said),
+            f"the card tells of no {kind} {', '.join(missing)}, which model.yml names; it tells of "
+            f"{', '.join(dict.fromkeys(each.value for each in side))}",
+            f"{kind}.name",
+            said.value,
+            ", ".join(missing),
+        )
+        return
+
+
+def _are_renamed(view: ModelView, kind: str) -> bool:
+    """Whether the converter may give other names than the original's, and the card knows of both.
+
+    It does so where it replaces parts of a network, and where it cuts one off inside.
+    """
+    return (
+        view.argument("--transformations_config") is not None
+        or (view.spec is not None and view.spec.framework is Framework.TF)
+        or any(":" in name for each in view.arguments if each.flag == f"--{kind}" for name in [each.value])
+    ) and _differ(view, kind)
+
+
+def _differ(view: ModelView, kind: str) -> bool:
+    original, converted = (
         {
             base_name(port.name.value)
-            for ends in view.claims.of("output", side)
+            for ends in view.claims.of(kind, side)
             for port in ends.ports
-            if port.name
+            if port.name is not None
         }
         for side in ("original", "converted")
-    ]
-    return all(sides) and sides[0] != sides[1]
+    )
+    return bool(original and converted) and original != converted
 
 
 def base_name(name: str) -> str:

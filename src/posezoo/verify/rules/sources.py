@@ -243,7 +243,7 @@ def _ir_sizes(view: ModelView) -> Iterator[Found]:
         half = sizes.get(name.replace("FP32/", "FP16/", 1)) if name.startswith("FP32/") else None
         if half is None or not name.endswith(".bin") or half[1] is None or large is None:
             continue
-        if not 1.5 < large / half[1] < 2.05:
+        if not 1.1 < large / half[1] < 2.05:
             yield Found(
                 view.at("files", half[0], "size"),
                 f"the FP16 weights have {half[1]} bytes, the FP32 weights {large}: not twice as many",

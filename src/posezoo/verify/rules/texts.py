@@ -189,7 +189,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "missing-section",
-        Severity.WARNING,
+        Severity.ERROR,
         "A card describes the model, specifies it, tells its inputs and outputs, and its terms.",
         "a card without ## Legal Information",
         _sections,
@@ -203,7 +203,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "title",
-        Severity.WARNING,
+        Severity.ERROR,
         "A card is headed by the model's name.",
         "# resnet-50 in resnet-101/README.md",
         _title,

@@ -1,0 +1,168 @@
+"""The answers of posezoo verify --metadata: text, JSON, SARIF, annotations; baselines, changes, explanations."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.omz_zoo import write_omz_zoo
+from posezoo.cli.main import main
+
+KEYS = {"rule", "severity", "model", "file", "line", "field", "found", "expected", "message"}
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """A registry with one mistake, in a Git repository that does not know of it."""
+    root = write_omz_zoo(tmp_path / "models")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "in order"]):
+        git(tmp_path, *words)
+    plant(root)
+    return root
+
+
+def git(folder, *words):
+    names = ["-c", "user.name=t", "-c", "user.email=t@t.invalid", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", *names, "-C", str(folder), *words], check=True, capture_output=True)
+
+
+def plant(root, name="pose-a"):
+    card = root / "public" / name / "README.md"
+    card.write_text(card.read_text().replace("Channel order is `BGR`", "Channel order is `RGB`"), "utf-8")
+
+
+def run(zoo, *words):
+    return posezoo("verify", "--metadata", "--models_dir", zoo, *words, cwd=zoo.parent)
+
+
+def test_text_says_where_to_look_and_what_to_think_of_it(zoo):
+    ended = run(zoo)
+    assert ended.returncode == 1
+    first, *_ = ended.stdout.splitlines()
+    assert first.startswith(
+        "models/public/pose-a/README.md:46:19: error: the card says RGB for the original and RGB"
+    )
+    assert first.endswith("[reversal]")
+    assert "findings: " in ended.stdout.splitlines()[-1]
+
+
+def test_json_has_the_keys_that_scripts_rely_on(zoo):
+    findings = json.loads(run(zoo, "--format", "json").stdout)["findings"]
+    assert findings
+    assert all(set(each) == KEYS for each in findings)
+    reversal = next(each for each in findings if each["rule"] == "reversal")
+    assert (reversal["severity"], reversal["model"], reversal["line"]) == ("error", "pose-a", 46)
+    assert (reversal["field"], reversal["expected"]) == ("input.color", "reversed")
+
+
+def test_sarif_names_each_rule_and_each_place(zoo):
+    log = json.loads(run(zoo, "--format", "sarif").stdout)
+    assert log["version"] == "2.1.0"
+    (once,) = log["runs"]
+    rules = once["tool"]["driver"]["rules"]
+    for result in once["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        location = result["locations"][0]["physicalLocation"]
+        assert location["artifactLocation"]["uri"].startswith("models/public/pose-a/")
+        assert location["region"]["startLine"] >= 1
+        assert result["level"] in ("error", "warning", "note")
+
+
+def test_annotations_escape_what_would_end_them(zoo, capsys):
+    card = zoo / "public" / "pose-b" / "README.md"
+    card.write_text(card.read_text().replace("[123.675, 116.28, 103.53]", "[1%,\x07::error::2, 3]"), "utf-8")
+    main(["verify", "--metadata", "--models_dir", str(zoo), "--format", "github"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("::")]
+    assert all(line.startswith(("::error file=", "::warning file=", "::notice file=")) for line in lines)
+    assert any(",title=reversal::pose-a: " in line for line in lines)
+    assert "\x07" not in "".join(lines)
+
+
+def test_what_a_baseline_knows_is_no_news_wherever_it_has_moved(zoo):
+    known = zoo.parent / "known.json"
+    assert run(zoo, "--write_baseline", known).returncode == 1
+    assert run(zoo, "--baseline", known).returncode == 0
+    card = zoo / "public" / "pose-a" / "README.md"
+    card.write_text("<!-- one more line -->\n" + card.read_text(), "utf-8")
+    moved = zoo.rename(zoo.parent / "moved")
+    assert run(moved, "--baseline", known).returncode == 0
+    plant(moved, "pose-b")
+    ended = run(moved, "--baseline", known, "--format", "json")
+    assert ended.returncode == 1
+    assert {each["model"] for each in json.loads(ended.stdout)["findings"]} == {"pose-b"}
+
+
+def test_a_baseline_that_is_none_is_named(zoo):
+    (zoo.parent / "no.json").write_text("[1]")
+    for file, why in (("no.json", "is no baseline"), ("gone.json", "cannot be read: No such file")):
+        ended = run(zoo, "--baseline", zoo.parent / file)
+        assert ended.returncode == 1
+        assert why in ended.stderr
+        assert "--write_baseline" in ended.stderr
+
+
+def test_only_models_that_a_change_touches_are_checked(zoo):
+    plant(zoo, "pose-b")
+    git(zoo.parent, "add", "models/public/pose-b")
+    git(zoo.parent, "commit", "-qm", "a mistake in b")
+    whole = run(zoo, "--changed-since", "HEAD~1", "--format", "json")
+    assert {each["model"] for each in json.loads(whole.stdout)["findings"]} == {"pose-a", "pose-b"}
+    later = run(zoo, "--changed_since", "HEAD", "--format", "json")
+    assert {each["model"] for each in json.loads(later.stdout)["findings"]} == {"pose-a"}
+    git(zoo.parent, "checkout", "-q", "--", ".")
+    assert "0 models and composites" in run(zoo, "--changed_since", "HEAD").stdout
+
+
+def test_a_changed_index_touches_its_models_and_a_new_folder_itself(zoo):
+    git(zoo.parent, "checkout", "-q", "--", ".")
+    index = zoo / "public" / "index.md"
+    index.write_text(index.read_text().replace("60.125", "16.125"), "utf-8")
+    ended = run(zoo, "--changed_since", "HEAD", "--format", "json")
+    assert [each["rule"] for each in json.loads(ended.stdout)["findings"]] == ["index-figures"]
+    git(zoo.parent, "checkout", "-q", "--", ".")
+    (zoo / "public" / "pose-a").rename(zoo / "public" / "pose-new")
+    assert "1 models and composites" in run(zoo, "--changed_since", "HEAD").stdout
+
+
+@pytest.mark.parametrize("revision", ["nowhere", "--output=x", "HEAD:models"])
+def test_a_revision_that_is_none_is_named(zoo, revision):
+    ended = run(zoo, f"--changed_since={revision}")
+    assert ended.returncode == 1
+    assert "--changed_since" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_no_repository_is_named(tmp_path):
+    root = write_omz_zoo(tmp_path / "models")
+    ended = posezoo(
+        "verify", "--metadata", "--models_dir", root, "--changed_since", "main", GIT_CEILING_DIRECTORIES="/"
+    )
+    assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
+    assert "not a git repository" in ended.stderr
+
+
+def test_one_model_is_checked_alone(zoo):
+    assert run(zoo, "pose-b").returncode == 0
+    ended = run(zoo, "pose-*", "--format", "json")
+    assert {each["model"] for each in json.loads(ended.stdout)["findings"]} == {"pose-a"}
+    unknown = run(zoo, "pose-c")
+    assert unknown.returncode == 1
+    assert "no model is called 'pose-c'" in unknown.stderr or "did you mean" in unknown.stderr
+
+
+def test_a_rule_explains_itself_and_an_unknown_one_is_guessed():
+    ended = posezoo("verify", "--explain", "reversal")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("reversal (error)\n  The converter turns the channels around")
+    assert "Example: " in ended.stdout
+    assert "did you mean reversal?" in posezoo("verify", "--explain", "reversel").stderr
+    assert posezoo("verify", "--explain", "all").stdout.count("Example: ") >= 50
+
+
+def test_known_findings_are_written_whole_or_not_at_all(zoo):
+    ended = run(zoo, "--write_baseline", zoo.parent / "none" / "known.json")
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
