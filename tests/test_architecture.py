@@ -49,7 +49,7 @@ ROOMS: dict[str, set[str]] = {
     | {"convert", "coco", "evaluation", "measured"},
     "verify": SPEC
     | {"files", "layout", "registry", "pose", "provenance", "measured"}
-    | {"fetch", "convert", "card", "networks"},
+    | {"fetch", "convert", "card", "networks", "complexity", "openvino_runtime"},
     "evaluation": SPEC | {"coco", "images", "pose", "estimator", "files", "guard", "measured"},
     "doctor": GROUND | {"settings", "inference"},
     # the top: what puts the stages together

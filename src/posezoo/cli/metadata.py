@@ -13,7 +13,7 @@ from posezoo.errors import SettingsError, nearest
 
 if TYPE_CHECKING:
     from posezoo.registry import Registry
-    from posezoo.verify.finding import Finding
+    from posezoo.verify.finding import Demand, Finding
 
 FORMATS = ("text", "json", "sarif", "github")
 
@@ -86,6 +86,10 @@ def answer(args: argparse.Namespace, registry: Registry, patterns: Sequence[str]
         known = read_baseline(args.baseline)
     alone = patterns is not None and args.changed_since is None
     findings = list(check_registry(registry, names, alone=alone))
+    if args.artifacts is not None:
+        from posezoo.verify.recount import check_artifacts_of
+
+        findings += check_artifacts_of(registry, names, args.artifacts)
     if args.write_baseline is not None:
         from posezoo.verify.baseline import write_baseline
 
@@ -121,7 +125,7 @@ def _print(findings: Sequence[Finding], style: str, count: int) -> None:
     elif style == "sarif":
         from posezoo.versions import version
 
-        print(json.dumps(reports.as_sarif(findings, RULES.values(), version()), indent=2))
+        print(json.dumps(reports.as_sarif(findings, _demands().values(), version()), indent=2))
     else:
         lines = reports.as_annotations(findings) if style == "github" else map(_line, findings)
         for line in lines:
@@ -139,11 +143,18 @@ def _line(each: Finding) -> str:
 
 
 def _explain(name: str) -> int:
-    from posezoo.verify.rules import RULES
-
-    if name != "all" and name not in RULES:
-        known = nearest(name, RULES) or f"the rules: {', '.join(RULES)}"
+    demands = _demands()
+    if name != "all" and name not in demands:
+        known = nearest(name, demands) or f"the rules: {', '.join(demands)}"
         raise SettingsError(f"no rule is called {name!a}", hint=known)
-    for rule in RULES.values() if name == "all" else (RULES[name],):
+    for rule in demands.values() if name == "all" else (demands[name],):
         print(f"{rule.id} ({rule.severity})\n  {rule.explanation}\n  Example: {rule.example}")
     return 0
+
+
+def _demands() -> dict[str, Demand]:
+    """All that is demanded, of metadata and of artifacts."""
+    from posezoo.verify.recount import ARTIFACT_RULES
+    from posezoo.verify.rules import RULES
+
+    return {**RULES, **ARTIFACT_RULES}

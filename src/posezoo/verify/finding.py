@@ -46,19 +46,28 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Demand:
     """Something that must hold of every model.
 
     Attributes:
         explanation: what must hold, and why it matters.
-        example: a mistake that the rule finds.
-        find: what is wrong with a model.
+        example: a mistake against it.
     """
 
     id: str
     severity: Severity
     explanation: str
     example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Demand):
+    """A demand, and what finds where it is not met.
+
+    Attributes:
+        find: what is wrong with a model.
+    """
+
     find: Callable[[ModelView], Iterator[Found]]
 
 
@@ -81,3 +90,19 @@ class Finding:
         """As ``--format json`` tells it."""
         keys = ("rule", "severity", "model", "file", "line", "field", "found", "expected", "message")
         return {key: getattr(self, key) for key in keys}
+
+
+#: The most characters of a stranger's text that a finding repeats.
+LONGEST = 300
+
+
+def finding_of(rule: str, severity: Severity, model: str, found: Found) -> Finding:
+    """What a rule has seen, as it is told: in single lines that are safe on a terminal."""
+    place = found.place
+    texts = [_harmless(text) for text in (found.field, found.found, found.expected, found.message)]
+    return Finding(rule, severity, model, place.file, place.line, place.column, *texts)
+
+
+def _harmless(text: str) -> str:
+    short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in short)

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from posezoo.registry import Registry
-from posezoo.verify.finding import Finding, Found, Rule
+from posezoo.verify.finding import Finding, finding_of
 from posezoo.verify.rules import RULES
 from posezoo.verify.view import RegistryView
 
-#: The most characters of a stranger's text that a finding repeats.
-LONGEST = 300
 #: The most findings of one rule in one model: a hostile card has no more of them than can be read.
 MOST = 50
 
@@ -36,16 +34,4 @@ def check_registry(
                 for count, found in enumerate(rule.find(view)):
                     if count == MOST:
                         break
-                    yield _finding(rule, name, found)
-
-
-def _finding(rule: Rule, model: str, found: Found) -> Finding:
-    place = found.place
-    texts = [_harmless(text) for text in (found.field, found.found, found.expected, found.message)]
-    return Finding(rule.id, rule.severity, model, place.file, place.line, place.column, *texts)
-
-
-def _harmless(text: str) -> str:
-    """A text in one line that is safe on a terminal, and no longer than can be read."""
-    short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in short)
+                    yield finding_of(rule.id, rule.severity, name, found)

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
-from posezoo.verify.finding import Finding, Rule
+from posezoo.verify.finding import Demand, Finding
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -17,7 +17,7 @@ def as_rows(findings: Iterable[Finding]) -> dict[str, object]:
     return {"findings": [each.as_row() for each in findings]}
 
 
-def as_sarif(findings: Sequence[Finding], rules: Iterable[Rule], version: str) -> dict[str, object]:
+def as_sarif(findings: Sequence[Finding], rules: Iterable[Demand], version: str) -> dict[str, object]:
     """A log in the Static Analysis Results Interchange Format, version 2.1.0 (OASIS).
 
     Files below the working folder are told relative to it, as those who show such logs in code expect.
@@ -29,7 +29,7 @@ def as_sarif(findings: Sequence[Finding], rules: Iterable[Rule], version: str) -
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
 
 
-def _rule(rule: Rule) -> dict[str, object]:
+def _rule(rule: Demand) -> dict[str, object]:
     return {
         "id": rule.id,
         "shortDescription": {"text": rule.explanation.partition(": ")[0]},

@@ -21,10 +21,10 @@ KEYS = (
     "adapter", "module", "inputs", "output_names", "type", "value", "shape", "layout", "precision", "reader",
     "annotation", "annotation_conversion", "data_source", "preprocessing", "postprocessing", "metrics",
     "size", "dst_width", "dst_height", "aspect_ratio", "aspect_ratio_scale", "use_pillow", "interpolation",
-    "mean", "std", "central_fraction", "pad_type", "pad_value", "stride", "apply_to", "presenter", "top_k", "threshold",
-    "overlap", "reference", "min_confidence", "height_range", "width_range", "area_range", "is_empty",
-    "remove_filtered", "max_detections", "ignore_difficult", "include_boundaries", "integral", "label_map",
-    "num_classes", "classes", "mode", "median", "module_config", "subsample_size", "shuffle",
+    "mean", "std", "central_fraction", "pad_type", "pad_value", "stride", "apply_to", "presenter", "top_k",
+    "threshold", "overlap", "reference", "min_confidence", "height_range", "width_range", "area_range",
+    "is_empty", "remove_filtered", "max_detections", "ignore_difficult", "include_boundaries", "integral",
+    "label_map", "num_classes", "classes", "mode", "median", "module_config", "subsample_size", "shuffle",
 )  # fmt: skip
 STEPS = (
     "resize", "crop", "normalization", "bgr_to_rgb", "rgb_to_bgr", "bgr_to_gray", "rgb_to_gray", "bgr_to_lab",
@@ -212,25 +212,32 @@ def _size(port: Port) -> tuple[int, int] | None:
 
 
 def _reference(view: ModelView) -> Iterator[Found]:
-    """What accuracy-check.yml expects of the converted model is what the card says of it, in whatever unit."""
-    told = [said.value for said in view.claims.accuracy if said.value]
+    """What accuracy-check.yml expects of the converted model is what the card says of it, in any unit.
+
+    A card may tell of fewer metrics, so that what it does not tell is held against nothing.
+    """
+    told = [said for said in view.claims.accuracy if said.value and "." in said.text]
     for run in runs_of(view.accuracy_check):
-        metrics = below(run.dataset, "metrics")
-        for metric in metrics.value if metrics is not None and isinstance(metrics.value, list) else ():
-            node = below(metric, "reference")
-            found = numbers(node.value) if node is not None and isinstance(node.value, str) else []
-            if not run.is_converted or len(found) != 1 or not found[0][0] or not told:
-                continue
-            wanted = found[0][0]
-            if not any(abs(value / (wanted * unit) - 1) < NEAR for value in told for unit in UNITS):
-                texts = ", ".join(dict.fromkeys(said.text for said in view.claims.accuracy))
-                yield Found(
-                    place(node, view.folder),
-                    f"accuracy-check.yml expects {wanted:g}, the card tells {texts}",
-                    "metrics.reference",
-                    f"{wanted:g}",
-                    texts,
-                )
+        wanted = [] if not run.is_converted else [(node, value) for node, value in _references(run) if value]
+        others = [said for said in told if not any(_is_one(said.value, value) for _, value in wanted)]
+        missing = [(node, value) for node, value in wanted if not any(_is_one(s.value, value) for s in told)]
+        for node, value in missing[: len(others)]:
+            texts = ", ".join(dict.fromkeys(said.text for said in others))
+            message = f"accuracy-check.yml expects {value:g}, the card tells {texts}"
+            yield Found(place(node, view.folder), message, "metrics.reference", f"{value:g}", texts)
+
+
+def _references(run: Run) -> Iterator[tuple[Node, float]]:
+    metrics = below(run.dataset, "metrics")
+    for metric in metrics.value if metrics is not None and isinstance(metrics.value, list) else ():
+        node = below(metric, "reference")
+        found = numbers(node.value) if node is not None and isinstance(node.value, str) else []
+        if node is not None and len(found) == 1:
+            yield node, found[0][0]
+
+
+def _is_one(value: float, other: float) -> bool:
+    return any(abs(value / (other * unit) - 1) < NEAR for unit in UNITS)
 
 
 def _evaluated_model(view: ModelView) -> Iterator[Found]:
