@@ -12,7 +12,7 @@ import pytest
 
 from fakes.files import declared, model, put
 from fakes.running import wait_until
-from posezoo.errors import OutputError
+from posezoo.errors import OutputError, SourceError
 from posezoo.events import ModelFileRetrieved, ModelFileUpToDate
 from posezoo.fetch.download import download
 from posezoo.fetch.means import Means
@@ -208,3 +208,14 @@ def test_what_is_on_its_way_now_is_not_swept(server, tmp_path):
     assert sweep(tmp_path / "cache") == []
     assert len(list((tmp_path / "cache" / "1" / "staging").iterdir())) == 1
     thread.join()
+
+
+def test_what_a_killed_run_left_whole_is_taken_into_the_cache(server, fetch, tmp_path):
+    file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, cut_at=60_000, etag='"v"'))
+    with pytest.raises(SourceError):
+        fetch(file, attempts=1)
+    (fetch.folder / ".net.tflite.part").write_bytes(WEIGHTS)
+    server.requests.clear()
+    assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
+    assert server.requests == []
+    assert kept(tmp_path / "cache", file).read_bytes() == WEIGHTS

@@ -85,8 +85,8 @@ def transfer(file: SourceFile, target: Path, origins: Iterable[Origin], errand: 
             part.publish()
             if file.checksum is not None:
                 stamp(target, file.checksum)
-            if origin.kind is not Kind.CACHE:
-                keep(target, file, errand, replace=True)
+            # A part that a killed run left whole asks nobody, not even the cache that comes first.
+            keep(target, file, errand, replace=origin.kind is not Kind.CACHE)
 
 
 def _is_here(file: SourceFile, target: Path, errand: Errand) -> bool:
