@@ -62,6 +62,7 @@ PLANTED = [
     ("evaluated-keys", f"{A}/accuracy-check.yml", "preprocessing:", "preprocesing:"),
     ("evaluated-keys", f"{A}/accuracy-check.yml", "bgr_to_rgb", "bgr_to_rbg"),
     ("reference", f"{A}/accuracy-check.yml", "reference: 0.6904", "reference: 0.6409"),
+    ("evaluated-file", f"{A}/accuracy-check.yml", "model: pose-a.onnx", "model: pose_a.onnx"),
     ("evaluated-size", f"{DETECTOR}/accuracy-check.yml", "dst_width: 544", "dst_width: 540"),
     ("evaluated-size", f"{DETECTOR}/README.md", "`1, 3, 320, 544`", "`1, 3, 544, 320`"),
     ("evaluated-model", f"{A}/accuracy-check.yml", "- name: pose-a", "- name: pose-b"),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from posezoo.spec.model import UnpackArchive
 from posezoo.spec.reader import Node
 from posezoo.verify.accuracy_check import Run, runs_of
 from posezoo.verify.claims import Port
@@ -240,6 +241,26 @@ def _is_one(value: float, other: float) -> bool:
     return any(abs(value / (other * unit) - 1) < NEAR for unit in UNITS)
 
 
+def _evaluated_files(view: ModelView) -> Iterator[Found]:
+    """accuracy-check.yml evaluates a file of the model, or the one that its export writes."""
+    spec = view.spec
+    if spec is None or any(isinstance(step, UnpackArchive) for step in spec.postprocessing):
+        return  # nobody knows what an archive holds
+    arguments = (*view.arguments, *view.export_arguments)
+    there = {file.name for file in spec.files}
+    there |= {each.value for each in arguments if each.flag in ("--output-file", "--input_model")}
+    names = {each.rpartition("/")[2] for each in there}
+    for run in runs_of(view.accuracy_check):
+        for key in () if run.is_converted else ("model", "weights"):
+            node = below(run.launcher, key)
+            name = node.value.rpartition("/")[2] if node is not None and isinstance(node.value, str) else ""
+            if name and name not in names:
+                message = (
+                    f"accuracy-check.yml evaluates {name}; the model's files are {', '.join(sorted(names))}"
+                )
+                yield Found(place(node, view.folder), message, f"launchers.{key}", name)
+
+
 def _evaluated_model(view: ModelView) -> Iterator[Found]:
     """accuracy-check.yml evaluates this model, and not the one that it was copied from."""
     names = view.zoo.registry.entries
@@ -299,6 +320,13 @@ RULES: tuple[Rule, ...] = (
         "What accuracy-check.yml expects of the converted model is what its card says of it.",
         "reference: 0.8111, and Top 1 of 80.11% on the card",
         _reference,
+    ),
+    Rule(
+        "evaluated-file",
+        Severity.ERROR,
+        "accuracy-check.yml evaluates a file of the model, or the one that its export writes.",
+        "model: resnet.onnx, and --output-file=$conv_dir/resnet-18.onnx",
+        _evaluated_files,
     ),
     Rule(
         "evaluated-model",

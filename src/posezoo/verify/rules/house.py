@@ -6,12 +6,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 
-from posezoo import networks
 from posezoo.card import papers
 from posezoo.errors import NetworkError, SpecError, UnknownModelError
 from posezoo.measured import NAME, read_measured
-from posezoo.pose.decoders import DECODERS
-from posezoo.pose.keypoints import SKELETONS
 from posezoo.registry import copyright_line, license_text, root_of
 from posezoo.spec.model import CompositeSpec, ModelSpec
 from posezoo.spec.model_yml import OURS
@@ -35,7 +32,11 @@ def _license_text(view: ModelView) -> Iterator[Found]:
 
 def _decoder(view: ModelView) -> Iterator[Found]:
     spec = _known(view)
-    if spec is not None and spec.decoder is not None and spec.decoder.name not in DECODERS:
+    if spec is None or spec.decoder is None:
+        return
+    from posezoo.pose.decoders import DECODERS  # with NumPy, which most registries need not wait for
+
+    if spec.decoder.name not in DECODERS:
         name, known = spec.decoder.name, ", ".join(DECODERS)
         message = f"decoder.name: no decoder is called {name}; known: {known}"
         yield Found(view.at("decoder", "name"), message, "decoder.name", name, known)
@@ -43,7 +44,11 @@ def _decoder(view: ModelView) -> Iterator[Found]:
 
 def _skeleton(view: ModelView) -> Iterator[Found]:
     spec = _known(view)
-    if spec is not None and spec.skeleton and spec.skeleton not in SKELETONS:
+    if spec is None or not spec.skeleton:
+        return
+    from posezoo.pose.keypoints import SKELETONS
+
+    if spec.skeleton not in SKELETONS:
         known = ", ".join(SKELETONS)
         message = f"skeleton: no skeleton is called {spec.skeleton}; known: {known}"
         yield Found(view.at("skeleton"), message, "skeleton", spec.skeleton, known)
@@ -66,6 +71,8 @@ def _network(view: ModelView) -> Iterator[Found]:
     spec = view.spec
     if spec is None or spec.network is None:
         return
+    from posezoo import networks
+
     try:
         network = networks.find(spec.network.name)
         outputs = network.output_names(**spec.network.arguments)
