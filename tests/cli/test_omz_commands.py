@@ -306,7 +306,7 @@ def test_a_framework_that_is_not_converted_yet_fails_alone(convertible):
     ended = run("converter", convertible, "--all", "--precisions", "FP16", "-j", "2")
     assert ended.returncode == 1
     assert ended.stdout.endswith("FAILED:\nlater\n")
-    assert len(ended.stderr.splitlines()) <= 2
+    assert len(ended.stderr.splitlines()) <= 3  # the error, its hint, and once more in the summary
     assert (convertible / "public" / "net" / "FP16" / "net.xml").is_file()
 
 

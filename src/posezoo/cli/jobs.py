@@ -120,7 +120,9 @@ def for_each_at_once(
     if skipped:
         console.warn("SKIPPED (no pin): " + ", ".join(skipped))
     if failed and len(selection.models) + len(selection.problems) > 1:
-        console.warn("FAILED: " + ", ".join(failed))
+        reasons = {failure["name"]: failure["reason"] for failure in report.failures}
+        for name in failed:
+            console.warn(f"FAILED: {name}: {reasons[name]}")
     return report
 
 

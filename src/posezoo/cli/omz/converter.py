@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from posezoo.cli import options
+from posezoo.cli import door, options
 from posezoo.cli.omz import contract
 from posezoo.errors import PosezooError
 from posezoo.registry import open_registry
 from posezoo.settings import resolve
 
 if TYPE_CHECKING:
-    from posezoo.cli.omz.reports import Lines, Paper
+    from posezoo.cli.omz.reports import ConversionLines, Lines, Paper
     from posezoo.crew import Check
     from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec, Precision
@@ -40,7 +41,8 @@ DIFFERENCES = {
     "--precisions; any other goes to --mo, and is an error without one, not ignored",
     "--dry_run": "prints the plan that a real run carries out, and works on a model that was not converted "
     "before (the newest one crashes)",
-    "--jobs": "threads of one process; the lines of one model stay together",
+    "--jobs": "processes, each for one model after the other; the lines of one model stay together",
+    "--progress_format": "new here: events as JSON, one a line; the last one names each failure and why",
     "--no_card": "new",
     "--checkpoint": "new: weights of your own in place of the published ones",
     "--model_name": "new: goes with --checkpoint",
@@ -104,6 +106,12 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-j", "--jobs", type=_jobs, default=1, metavar="N|auto", help="how many models to convert at once"
     )
+    parser.add_argument(
+        "--progress_format",
+        choices=("text", "json"),
+        default="text",
+        help="lines for people, or events as JSON, one a line",
+    )
     options.add_own_weights(parser)
     options.add_frames(parser)
     options.add_force(parser)
@@ -130,7 +138,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         return 0
     selection = contract.select(registry, contract.patterns_of(args, command))
     asked = contract.precisions_of(args)
-    from posezoo.crew import in_order
+    from posezoo.cli.omz.workers import in_processes
     from posezoo.zoo import open_zoo
 
     download_dir = args.download_dir or Path.cwd()
@@ -146,15 +154,31 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     elif args.model_name is not None:
         command.error("--model_name goes with --checkpoint")
     jobs = 1 if args.dry_run else args.jobs
-    failed = contract.names_of_problems(selection)
-    for name, paper, successful in in_order(_Task(zoo, args, asked, jobs > 1), selection.models, jobs):
+    reasons = dict(zip(contract.names_of_problems(selection), selection.problems, strict=True))
+    failed: dict[str, PosezooError] = {**reasons}
+    task = _Task(zoo, args, asked, jobs > 1)
+    for name, paper, error in in_processes(task, selection.models, jobs, task.lost):
         paper.release()
-        failed += [] if successful else [name]
+        if error is not None:
+            failed[name] = error
     if not (args.dry_run or args.no_card):
         for composite in selection.composites:
-            if not set(composite.stages) & set(failed):
+            if not failed.keys() & set(composite.stages):
                 zoo.write_card(composite)
-    return contract.failed(failed)
+    return _summed_up(failed, [spec.full_name for spec in selection.models], args.progress_format)
+
+
+def _summed_up(failed: Mapping[str, PosezooError], names: Sequence[str], style: str) -> int:
+    """Which models failed, and of several why, once more; the exit code."""
+    if style == "json":
+        facts = [{"name": name, "reason": each.problem, "hint": each.hint} for name, each in failed.items()]
+        done = [name for name in names if name not in failed]
+        print(json.dumps({"$type": "conversion_end", "converted": done, "failed": facts}), flush=True)
+    code = contract.failed(list(failed), text=style == "text")
+    if style == "text" and len(names) > 1:
+        for name, error in failed.items():
+            door.say(f"{contract.ALARM} Failed: {name}: {error.problem}")
+    return code
 
 
 def _with_weights(
@@ -172,13 +196,41 @@ class _Task:
     def __init__(self, zoo: Zoo, args: argparse.Namespace, asked: frozenset[str], held: bool) -> None:
         self._zoo, self._args, self._asked, self._held = zoo, args, asked, held
 
-    def __call__(self, spec: ModelSpec, check: Check) -> tuple[str, Paper, bool]:
-        from posezoo.cli.omz.reports import Lines, Paper
+    def __getstate__(self) -> dict[str, Any]:
+        """What a process of its own opens the same zoo by."""
+        zoo = self._zoo
+        flags = {"mo_python": zoo.mo_python, "allow_upstream_code": zoo.allow_upstream_code}
+        how = {"download_dir": zoo.layout.download_dir, **flags}
+        return {"args": self._args, "asked": self._asked, "held": self._held, "zoo": (zoo.settings, how)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from posezoo.zoo import open_zoo
+
+        settings, how = state["zoo"]
+        self.__init__(open_zoo(settings, **how), state["args"], state["asked"], state["held"])  # type: ignore[misc]
+
+    def lost(self, spec: ModelSpec, error: PosezooError) -> tuple[str, Paper, PosezooError | None]:
+        """What is told of a model whose process ended early."""
+        from posezoo.cli.omz.reports import Paper
+
+        paper = Paper(held=self._held)
+        self._listener(spec, paper).fail(error)
+        return spec.full_name, paper, error
+
+    def _listener(self, spec: ModelSpec, paper: Paper) -> Lines | ConversionLines:
+        from posezoo.cli.omz.reports import ConversionLines, Lines
+
+        if self._args.progress_format == "json":
+            return ConversionLines(paper, spec)
+        return Lines(paper, self._zoo.layout.downloads(spec))
+
+    def __call__(self, spec: ModelSpec, check: Check) -> tuple[str, Paper, PosezooError | None]:
+        from posezoo.cli.omz.reports import Paper
         from posezoo.crew import checked
         from posezoo.spec.model import Precision
 
         paper = Paper(held=self._held)
-        lines = Lines(paper, self._zoo.layout.downloads(spec))
+        lines = self._listener(spec, paper)
         wanted = [precision for precision in (Precision.FP16, Precision.FP32) if precision in self._asked]
         try:
             if spec.is_ir:
@@ -200,12 +252,14 @@ class _Task:
                 )
                 if not self._args.no_card:
                     self._zoo.write_card(spec)
-                paper.out()
+                if self._args.progress_format == "text":
+                    paper.out()
         except PosezooError as error:
             lines.fail(error)
-            paper.out()
-            return spec.full_name, paper, False
-        return spec.full_name, paper, True
+            if self._args.progress_format == "text":
+                paper.out()
+            return spec.full_name, paper, error
+        return spec.full_name, paper, None
 
     def _with_arguments(self, spec: ModelSpec) -> ModelSpec:
         return with_arguments(spec, self._args.add_mo_arg, has_mo=self._zoo.has_mo)
@@ -218,7 +272,7 @@ class _Task:
 
         return freed(spec)
 
-    def _plan(self, spec: ModelSpec, wanted: Sequence[Precision], lines: Lines) -> None:
+    def _plan(self, spec: ModelSpec, wanted: Sequence[Precision], lines: Lines | ConversionLines) -> None:
         plan = self._zoo.plan_conversion(spec, wanted, force=self._args.force)
         for step in plan.steps:
             if step.is_done:
@@ -244,8 +298,6 @@ def with_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = 
     wanted = [text for text in arguments if text.partition("=")[0] not in _IDLE]
     if not wanted:
         return spec
-    import json
-
     from posezoo.spec.arguments import OTHER_ORIGINALS, TYPED, read_arguments
     from posezoo.spec.carried_out import CARRIED_OUT
     from posezoo.spec.reader import parse
@@ -254,7 +306,9 @@ def with_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = 
     known = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {"--input_model", "-m", *OTHER_ORIGINALS}
     for text in wanted:
         flag = text.partition("=")[0]
-        if flag not in known and not (has_mo and flag.startswith("-")):
+        if not flag.startswith("-"):
+            continue  # the value of the one before, as in --add_mo_arg=--input --add_mo_arg=data
+        if flag not in known and not has_mo:
             nearest = get_close_matches(flag, known, n=1)
             raise PosezooError(
                 f"--add_mo_arg={text}: posezoo does not carry this out",

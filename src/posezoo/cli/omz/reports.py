@@ -216,10 +216,33 @@ class JsonLines:
             self._write(event)
 
     def _write(self, event: events.Event) -> None:
-        line = json.dumps({"$type": type_of(event), **asdict(event)})
+        self._out(json.dumps({"$type": type_of(event), **asdict(event)}))
+
+    def _out(self, line: str) -> None:
         with self._one_at_a_time:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
+
+
+class ConversionLines(JsonLines):
+    """The same for a conversion, where what is said in a line of text is a field ``line``."""
+
+    def __init__(self, paper: Paper, spec: ModelSpec) -> None:
+        super().__init__(paper, spec)
+        self._model = spec.full_name
+
+    def section(self, heading: str) -> None:
+        """What comes is about one step."""
+        self.say(heading)
+
+    def say(self, line: str) -> None:
+        """What belongs to a step."""
+        text = {"$type": "model_conversion_line", "model": self._model, "line": line.strip()}
+        self._out(json.dumps(text))
+
+    def warn(self, error: PosezooError) -> None:
+        """What would stand in the way."""
+        self._paper.err(f"{ALARM} Warning: {error.problem}")
 
 
 def type_of(event: events.Event) -> str:

@@ -1,0 +1,135 @@
+"""converter.py --jobs: models in processes of their own; one that fails or dies stops no other."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fakes.command import heed_interrupts
+from fakes.items import children_of, work
+from fakes.network import network
+from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.cli.omz.workers import in_processes
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def lost(item, error):
+    return f"{item}: {error.problem}", 0
+
+
+def test_results_come_in_the_items_order_from_processes_that_serve_on():
+    items = ["slow", *map(str, range(6))]
+    answers = list(in_processes(work, items, 2, lost))
+    assert [name for name, _ in answers] == items
+    processes = {process for _, process in answers}
+    assert os.getpid() not in processes
+    assert 1 <= len(processes) <= 2
+
+
+def test_a_process_that_dies_takes_one_item_with_it():
+    answers = [name for name, _ in in_processes(work, ["a", "die", "b", "die", "c"], 2, lost)]
+    assert answers == ["a", "die: its process ended early", "b", "die: its process ended early", "c"]
+
+
+def test_what_the_work_raises_is_raised_here():
+    with pytest.raises(ValueError, match="raise"):
+        list(in_processes(work, ["a", "raise"], 2, lost))
+
+
+def test_one_job_needs_no_process():
+    assert {process for _, process in in_processes(work, ["a", "b"], 1, lost)} == {os.getpid()}
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """Two models that convert, and one whose file is another's."""
+    for name in ("first", "broken", "second"):
+        source = tmp_path / "public" / name / "net.onnx"
+        source.parent.mkdir(parents=True)
+        source.write_bytes(network("onnx"))
+        declared = {**declared_file(source), "source": "https://models.invalid/net.onnx"}
+        ends = {"inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}], "outputs": None}
+        write_model(tmp_path / "models", name, model_yml(framework="onnx", files=[declared], **ends))
+        if name == "broken":
+            source.write_bytes(b"broken")
+    return tmp_path
+
+
+def command(zoo, *args):
+    tool = ROOT / "tools" / "downloader" / "converter.py"
+    return [
+        sys.executable,
+        tool,
+        "--all",
+        "--models_dir",
+        zoo / "models",
+        "-d",
+        zoo,
+        "-o",
+        zoo / "out",
+        *args,
+    ]
+
+
+def converter(zoo, *args):
+    return subprocess.run(command(zoo, *args), capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2", "auto"])
+def test_one_models_failure_stops_no_other_and_the_summary_says_why(zoo, jobs):
+    ended = converter(zoo, "--jobs", jobs)
+    assert ended.returncode == 1
+    assert ended.stdout.endswith("FAILED:\nbroken\n")
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("########## Failed: broken: ")
+    assert "has 6 bytes, model.yml promises" in last
+    made = {path.relative_to(zoo / "out").as_posix() for path in (zoo / "out").rglob("*.xml")}
+    assert made == {
+        f"public/{name}/{half}/{name}.xml" for name in ("first", "second") for half in ("FP16", "FP32")
+    }
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_in_json_each_line_is_an_event_and_the_last_one_names_each_failure_with_its_reason(zoo, jobs):
+    ended = converter(zoo, "--jobs", jobs, "--progress_format", "json")
+    told = [json.loads(line) for line in ended.stdout.splitlines()]
+    ends = {each["model"]: each["successful"] for each in told if each["$type"] == "model_conversion_end"}
+    assert ends == {"first": True, "second": True, "broken": False}
+    assert told[-1]["$type"] == "conversion_end"
+    assert told[-1]["converted"] == ["first", "second"]
+    (failure,) = told[-1]["failed"]
+    assert failure["name"] == "broken"
+    assert "has 6 bytes, model.yml promises" in failure["reason"]
+    assert failure["hint"] == "posezoo download broken"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_all_processes_at_once(zoo, number, code):
+    process = subprocess.Popen(
+        command(zoo, "--jobs", "2"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=heed_interrupts,
+    )
+    until = time.monotonic() + 20
+    while len(children := children_of(process.pid)) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert len(children) >= 2
+    process.send_signal(number)
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == code
+    assert b"Traceback" not in said
+    for _ in range(100):
+        if not any(Path(f"/proc/{child}").exists() for child in children):
+            break
+        time.sleep(0.05)
+    else:
+        raise AssertionError(f"still there: {children}")
