@@ -7,7 +7,7 @@ PIN    ?= -c constraints.txt
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-mo check zoo cards docs mo-env demo-env bench measure resolve \
+.PHONY: help quickstart test test-all test-mo check zoo cards docs mo-env demo-env fetch-env bench measure resolve \
         peer-env soak clean
 
 help:  ## list the verbs
@@ -76,7 +76,15 @@ build/model-api-env/.installed: constraints.txt
 
 peer-env: build/model-api-env/.installed  ## an environment with openvino-model-api, whose decoders benchmarks compare with
 
-bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/model-api-env/.installed  ## measure against peers and limits; appends to benchmarks/results/
+# Other downloaders, for figures in the same run.
+build/fetch-env/.installed:
+	$(PYTHON) -m venv build/fetch-env
+	build/fetch-env/bin/python -m pip --disable-pip-version-check --quiet install huggingface_hub==2.4.0 pooch==1.9.0
+	@touch $@
+
+fetch-env: build/fetch-env/.installed  ## an environment with huggingface_hub and pooch, which benchmarks compare with
+
+bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/model-api-env/.installed build/fetch-env/.installed  ## measure against peers and limits; appends to benchmarks/results/
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 # Models that cannot be fetched are told and left out; each of the others takes about ten seconds.

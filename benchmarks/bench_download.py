@@ -1,0 +1,164 @@
+"""512 MiB from a local server to a verified file: ours beside five peers and the least that requests can do.
+
+Each round is a process of its own, in turn with the others: wall time, CPU time and peak memory.
+omz_downloader needs ``make mo-env``, huggingface_hub and pooch ``make fetch-env``, curl and aria2c the
+system; who is not here is named and left out. huggingface_hub checks the size alone; curl's file is hashed
+by sha384sum. Ends with 1 where a bar is missed.
+
+    python benchmarks/bench_download.py
+    python benchmarks/bench_download.py --mib 16 --rounds 1     # does it run at all?
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from downloads import DOWNLOADER, ROOT, Run, server, sha384_of, timed, write_model
+from harness import machine, record, spread
+
+MO_PYTHON = ROOT / "build" / "mo-env" / "bin" / "python"
+PEER_PYTHON = ROOT / "build" / "fetch-env" / "bin" / "python"
+
+TIMES_CPU_OF_BARE = 1.25
+LIMIT_MIB = 60.0
+OURS, OMZ, BARE = "posezoo", "omz_downloader", "bare requests + SHA-384"
+
+_BARE = """
+import hashlib, sys, requests
+url, path, sha384 = sys.argv[1:]
+hasher = hashlib.sha384()
+with requests.get(url, stream=True, timeout=30) as response, open(path, "wb") as file:
+    for piece in response.iter_content(1 << 20):
+        file.write(piece)
+        hasher.update(piece)
+assert hasher.hexdigest() == sha384
+"""
+_OMZ = """
+import sys
+from pathlib import Path
+from omz_tools import _common
+_common.MODEL_ROOT = Path(sys.argv.pop(1))
+from omz_tools.omz_downloader import main
+sys.exit(main())
+"""
+_HUB = """
+import os, sys
+os.environ["HF_HUB_DISABLE_XET"] = os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+from huggingface_hub import hf_hub_download
+url, name, folder = sys.argv[1:]
+hf_hub_download("pose/big", name, revision="0" * 40, endpoint=url, local_dir=folder)
+"""
+_POOCH = """
+import sys, pooch
+url, folder, sha384 = sys.argv[1:]
+pooch.retrieve(url, "sha384:" + sha384, fname="weights.bin", path=folder)
+"""
+
+
+def commands(
+    url: str, name: str, size: int, sha384: str, models: Path
+) -> dict[str, Callable[[Path], list[object]]]:
+    """How each of those that are here is started for a folder, by name."""
+    address = f"{url}/{name}"
+    found: dict[str, Callable[[Path], list[object]]] = {
+        OURS: lambda folder: [
+            sys.executable,
+            DOWNLOADER,
+            "--name",
+            "big",
+            "--models_dir",
+            models,
+            "-o",
+            folder,
+        ],
+        BARE: lambda folder: [sys.executable, "-c", _BARE, address, folder / "weights.bin", sha384],
+    }
+    if MO_PYTHON.exists():
+        found[OMZ] = lambda folder: [MO_PYTHON, "-c", _OMZ, models, "--name", "big", "-o", folder]
+    if PEER_PYTHON.exists():
+        found["huggingface_hub"] = lambda folder: [PEER_PYTHON, "-c", _HUB, url, name, folder]
+        found["pooch"] = lambda folder: [PEER_PYTHON, "-c", _POOCH, address, folder, sha384]
+    if shutil.which("curl"):
+        line = f'curl -sf -o "$0/w" {address} && echo "{sha384}  $0/w" | sha384sum -c --status'
+        found["curl"] = lambda folder: ["sh", "-c", line, folder]
+    if shutil.which("aria2c"):
+        check = f"--checksum=sha-384={sha384}"
+        found["aria2c"] = lambda folder: ["aria2c", "-q", "-x1", check, "-d", folder, "-o", "w", address]
+    return found
+
+
+def main() -> int:
+    """Measure, print, record."""
+    parser = argparse.ArgumentParser(description="512 MiB, ours beside peers")
+    parser.add_argument("--mib", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    size = args.mib << 20
+    name, sha384 = f"big-{size}.bin", sha384_of("big", size)
+    with server() as url, tempfile.TemporaryDirectory() as scratch:
+        models = Path(scratch) / "models"
+        write_model(models, "big", [("weights.bin", size, sha384, f"{url}/{name}")])
+        ways = commands(url, name, size, sha384, models)
+        runs: dict[str, list[Run]] = {way: [] for way in ways}
+        for _ in range(args.rounds):
+            for way, command in ways.items():  # in turn, so that all meet the same machine
+                with tempfile.TemporaryDirectory(dir=scratch) as folder:
+                    run = timed(command(Path(folder)))
+                    found = max((path.stat().st_size for path in Path(folder).rglob("*")), default=0)
+                    assert (run.code, found) == (0, size), f"{way} ends with {run.code}, {found} bytes"
+                    runs[way].append(run)
+    figures: dict[str, object] = {"size_bytes": size, "rounds": args.rounds}
+    for way, each in runs.items():
+        columns = {
+            "seconds": [run.seconds for run in each],
+            "cpu_s": [run.cpu_s for run in each],
+            "peak_mib": [run.peak_mib for run in each],
+        }
+        figures[way] = {
+            column: spread([round(value, 3) for value in values]) for column, values in columns.items()
+        }
+        told = (f"{column} {min(values):.2f} to {max(values):.2f}" for column, values in columns.items())
+        print(f"{way:26} {', '.join(told)}")
+    for missing in sorted({OMZ, "huggingface_hub", "pooch", "curl", "aria2c"} - set(runs)):
+        print(f"{missing}: not here")
+    print(", ".join(f"{key} {value}" for key, value in machine().items()))
+    if size == 512 << 20:
+        record("bench_download", figures)
+    return int(not all([_faster(runs), _as_thrifty(runs), _as_small(runs)]))
+
+
+def _median(runs: list[Run], column: str) -> float:
+    return spread([getattr(run, column) for run in runs])["median"]
+
+
+def _faster(runs: dict[str, list[Run]]) -> bool:
+    if OMZ not in runs:
+        return True
+    ours, theirs = _median(runs[OURS], "seconds"), _median(runs[OMZ], "seconds")
+    return _told(f"{ours:.2f} s, omz_downloader {theirs:.2f} s", ours <= theirs)
+
+
+def _as_thrifty(runs: dict[str, list[Run]]) -> bool:
+    times = _median(runs[OURS], "cpu_s") / _median(runs[BARE], "cpu_s")
+    return _told(
+        f"{times:.2f} times the CPU time of {BARE}, bar {TIMES_CPU_OF_BARE}", times <= TIMES_CPU_OF_BARE
+    )
+
+
+def _as_small(runs: dict[str, list[Run]]) -> bool:
+    peak = max(run.peak_mib for run in runs[OURS])
+    return _told(f"{peak:.1f} MiB, limit {LIMIT_MIB:.0f} MiB", peak <= LIMIT_MIB)
+
+
+def _told(line: str, kept: bool) -> bool:
+    print(f"{line}: {'kept' if kept else 'MISSED'}")
+    return kept
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""What the benchmarks of downloads share: a server, models of its files, processes that are timed.
+
+A name says what is served: ``SEED-SIZE.bin`` is so many bytes, the seed and zeros; ``bomb-SIZE.bin`` is so
+many zeros packed by gzip, which nobody asked for; ``endless-0.bin`` never ends, and ``told-0.bin`` says how
+many bytes of it were sent. In the query, ``latency_ms`` is a pause before each answer, ``rate`` bytes a
+second of each connection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.connection import Connection
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+ROOT = Path(__file__).resolve().parents[1]
+DOWNLOADER = ROOT / "tools" / "downloader" / "downloader.py"
+ZEROS = bytes(1 << 20)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a process took."""
+
+    seconds: float
+    cpu_s: float
+    peak_mib: float
+    code: int
+
+
+def timed(
+    command: Sequence[object], *, cwd: Path | None = None, interrupt_after_s: float | None = None
+) -> Run:
+    """Run a process to its end, or until it has heeded ^C: then the seconds are those from that on."""
+    begun = time.perf_counter()
+    child = subprocess.Popen(
+        [str(word) for word in command],
+        cwd=cwd,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "NO_PROXY": "127.0.0.1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+    )
+    if interrupt_after_s is not None:
+        time.sleep(interrupt_after_s)
+        begun = time.perf_counter()
+        child.send_signal(signal.SIGINT)
+    _, status, used = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - begun
+    child.returncode = os.waitstatus_to_exitcode(status)
+    # Of Linux in KiB, and never less than what this process, which forked it, had then: some 20 MiB.
+    return Run(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, child.returncode)
+
+
+def body_of(seed: str, size: int) -> Iterator[bytes]:
+    """The bytes of a file, in pieces."""
+    head = seed.encode()[:size]
+    yield head
+    left = size - len(head)
+    while left:
+        yield ZEROS[:left] if left < len(ZEROS) else ZEROS
+        left -= min(left, len(ZEROS))
+
+
+def sha384_of(seed: str, size: int) -> str:
+    """What a file hashes to."""
+    hasher = hashlib.sha384()
+    for piece in body_of(seed, size):
+        hasher.update(piece)
+    return hasher.hexdigest()
+
+
+def write_model(root: Path, name: str, files: Sequence[tuple[str, int, str, str]]) -> None:
+    """A model.yml that Open Model Zoo's tools read too: name, size, SHA-384 and address of each file."""
+    lines = ["description: Bytes.", "task_type: human_pose_estimation", "files:"]
+    for file, size, sha384, url in files:
+        lines += [f"  - name: {file}", f"    size: {size}", f"    checksum: '{sha384}'", f"    source: {url}"]
+    lines += ["input_info:", "  - name: x", "    shape: [1, 3, 4, 4]", "    layout: NCHW", "framework: onnx"]
+    lines += ["model_optimizer_args:", f"  - --input_model=$dl_dir/{files[0][0]}"]
+    lines += ["license: https://127.0.0.1/license"]
+    folder = root / "public" / name
+    folder.mkdir(parents=True)
+    (folder / "model.yml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The address of a server that runs meanwhile."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(sender,), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{receiver.recv()}"
+    finally:
+        process.terminate()
+
+
+def _serve(ready: Connection) -> None:
+    http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    http.daemon_threads = True
+    ready.send(http.server_address[1])
+    http.serve_forever()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    endless = 0  # bytes of the last body without end
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        address = urlsplit(self.path)
+        asked = {name: float(values[0]) for name, values in parse_qs(address.query).items()}
+        time.sleep(asked.get("latency_ms", 0.0) / 1000)
+        seed, _, size = address.path.rsplit("/", 1)[-1].removesuffix(".bin").rpartition("-")
+        self._answer(seed, int(size), asked.get("rate", 0.0))
+
+    def _answer(self, seed: str, size: int, rate: float) -> None:
+        first, last = self._range(size)
+        self.send_response(206 if "Range" in self.headers else 200)
+        if "Range" in self.headers:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+        # As the Hugging Face Hub says it.
+        self.send_header("ETag", f'"{seed}"')
+        self.send_header("X-Repo-Commit", "0" * 40)
+        if seed == "bomb":
+            packer = zlib.compressobj(wbits=31)
+            packed = b"".join(map(packer.compress, body_of("", size))) + packer.flush()
+            self.send_header("Content-Encoding", "gzip")
+            self._send([packed], len(packed), 0.0)
+        elif seed == "endless":
+            self.close_connection = True
+            # What waits in between was not taken by anybody.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+            self.end_headers()
+            _Handler.endless = 0
+            while True:
+                self.wfile.write(ZEROS[: 1 << 14])
+                _Handler.endless += 1 << 14
+        elif seed == "told":
+            told = str(_Handler.endless).encode()
+            self._send([told], len(told), 0.0)
+        elif first:
+            self._send(body_of("", last + 1 - first), last + 1 - first, rate)
+        else:
+            self._send(body_of(seed, last + 1), last + 1, rate)
+
+    def _range(self, size: int) -> tuple[int, int]:
+        first, _, last = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        return int(first), min(int(last), size - 1) if last else size - 1
+
+    def _send(self, pieces: Iterator[bytes] | list[bytes], length: int, rate: float) -> None:
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        begun, sent = time.monotonic(), 0
+        for piece in pieces:
+            step = 1 << 17 if rate else len(piece) or 1
+            for at in range(0, len(piece), step):
+                self.wfile.write(piece[at : at + step])
+                sent += step
+                if rate:
+                    time.sleep(max(0.0, begun + sent / rate - time.monotonic()))
+
+    def handle(self) -> None:
+        """A client that hangs up is what some of them are about."""
+        try:
+            super().handle()
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
