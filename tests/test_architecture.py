@@ -32,13 +32,14 @@ ROOMS: dict[str, set[str]] = {
     "networks": SPEC,
     "complexity": GROUND | {"openvino_runtime"},
     "measured": SPEC | {"files"},
+    "notice": SPEC | {"layout", "registry"},
     "pretrained": SPEC | {"checkpoints", "networks"},
     "inference": SPEC | {"openvino_runtime", "files"},
     "estimator": SPEC | {"pose", "inference", "images"},
     "benchmarking": SPEC | {"measured", "inference", "estimator", "images", "pose"},
     "comparison": SPEC | {"measured", "layout"},
     # stages: siblings, they never import each other
-    "fetch": SPEC | {"files", "layout", "crew"},
+    "fetch": SPEC | {"files", "layout", "guard", "crew"},
     "convert": SPEC
     | {"files", "layout", "openvino_runtime", "provenance", "complexity"}
     | {"checkpoints", "networks", "pretrained"},

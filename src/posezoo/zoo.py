@@ -895,4 +895,5 @@ def means_of(settings: Settings, first_use: FirstUse | None = None) -> Means:
         allow_private_redirects=settings.allow_private_redirects,
         jobs=settings.jobs,
         connections=settings.connections,
+        allow_licenses=settings.allow_licenses,
     )

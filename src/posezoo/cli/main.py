@@ -35,6 +35,7 @@ VERBS = (
     "gallery",
     "verify",
     "lock",
+    "licenses",
     "record",
     "card",
     "doctor",

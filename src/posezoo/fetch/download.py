@@ -12,6 +12,7 @@ from pathlib import Path
 
 from posezoo.errors import PosezooError
 from posezoo.events import Listener, ModelDownloadBegin, ModelDownloadEnd, ModelFileUpToDate, Warned, ignore
+from posezoo.fetch.arrivals import NAME, record
 from posezoo.fetch.carrier import Carrier
 from posezoo.fetch.errand import Errand, Sleep
 from posezoo.fetch.means import Means
@@ -19,6 +20,7 @@ from posezoo.fetch.origins import Origin
 from posezoo.fetch.postprocess import is_unpacked, postprocess
 from posezoo.fetch.sources import origins_of
 from posezoo.fetch.store import sweep
+from posezoo.fetch.terms import refuse_terms
 from posezoo.fetch.transfer import no_pin, transfer
 from posezoo.files import has_size, holds_file, is_vouched_for
 from posezoo.layout import Layout
@@ -99,7 +101,9 @@ def download(
         NoPinError: nothing says what the bytes of a file must be; nothing was fetched.
         ArchiveError: an archive cannot be unpacked.
         OutputError: a file cannot be written.
+        LicenseError: the means do not allow its terms; nobody was asked.
     """
+    refuse_terms(spec, means.allow_licenses)
     files = _selected(spec, precisions)
     if (loose := [file for file in files if not file.is_pinned]) and means.first_use is None:
         raise no_pin(loose)
@@ -131,7 +135,10 @@ def download(
                     places.append((file, target))
             if errand.cache_dir is not None:
                 sweep(errand.cache_dir)
-            together.each(lambda place: transfer(*place, origins_of(place[0], errand), errand), places)
+            try:
+                together.each(lambda place: transfer(*place, origins_of(place[0], errand), errand), places)
+            finally:
+                _record(layout.downloads(spec), spec, errand)
     except PosezooError as error:
         listener(ModelDownloadEnd(spec.full_name, False, error.problem))
         raise
@@ -147,7 +154,11 @@ def plan(
     """What ``download`` would do; nothing is written and no server asked.
 
     Files that are here are hashed, unless they were found good before and not touched since.
+
+    Raises:
+        LicenseError: the means do not allow its terms.
     """
+    refuse_terms(spec, means.allow_licenses)
     errand = Errand(spec.full_name, means, ignore, base=spec.path.parent)
     return tuple(
         PlannedFile(file, layout.file(spec, file), Place.SOURCE, (), is_refused=True)
@@ -155,6 +166,13 @@ def plan(
         else _planned(spec, file, layout, origins_of(file, errand))
         for file in _selected(spec, precisions)
     )
+
+
+def _record(folder: Path, spec: ModelSpec, errand: Errand) -> None:
+    try:
+        record(folder, spec, errand.arrived)
+    except (OSError, PosezooError) as error:  # the files are good, whoever gave them
+        errand.warn(f"{folder / NAME}: cannot be written: {error}")
 
 
 def _selected(spec: ModelSpec, precisions: Collection[str] | None) -> tuple[SourceFile, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from posezoo.errors import OutputError
 from posezoo.events import Event, Listener, Warned
+from posezoo.fetch.arrivals import Arrival
 from posezoo.fetch.carrier import Carrier
 from posezoo.fetch.means import Means
 from posezoo.spec.model import Digest, SourceFile
@@ -46,6 +47,7 @@ class Errand:
         self.first_use = first_use
         self.model, self.means, self.base, self.sleep = model, means, base, sleep
         self.cache_dir = means.cache_dir  # None from the moment that it proves not to be writable
+        self.arrived: list[Arrival] = []
         self._listener = listener
         self._opened = ExitStack()
         self._alone = threading.RLock()  # several files may come at once, and listeners need not know

@@ -68,9 +68,8 @@ def opened(
         if not start and _is_page(first):
             raise PageError(_beginning(first, pieces))
         _refuse_length(response, file, start, stop)
-        yield Body(
-            chain((first,), pieces), start, _strong_etag(response), encoding(response) == "identity", stop
-        )
+        is_resumable = encoding(response) == "identity"
+        yield Body(chain((first,), pieces), start, _strong_etag(response), is_resumable, stop, response.url)
 
 
 def _wanted(held: Held, last: int | None) -> dict[str, str]:

@@ -29,6 +29,7 @@ class Body:
         etag: what the origin calls the whole file: a strong entity tag, or nothing.
         is_resumable: whether the origin could be asked for the rest alone, if they break off.
         stop: how many bytes of the file there are with them; None for all.
+        url: the address that they come from in the end, if from one.
     """
 
     pieces: Iterator[bytes]
@@ -36,6 +37,7 @@ class Body:
     etag: str = ""
     is_resumable: bool = False
     stop: int | None = None
+    url: str = ""
 
 
 #: Starts to read; what of the file is held already may be left out.

@@ -53,6 +53,7 @@ class Part:
 
     def __init__(self, path: Path, target: Path, handle: int) -> None:
         self._path, self._target, self._handle = path, target, handle
+        self.came_from = ""  # the address that gave its last bytes
         self._published = False
         self._linked: Path | None = None
         # A name that nobody else would look for holds nothing for the next run.

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from posezoo.events import (
     ModelFileRetrieved,
     ModelFileUpToDate,
 )
+from posezoo.fetch.arrivals import Arrival, shown
 from posezoo.fetch.errand import Errand
 from posezoo.fetch.faults import CrowdedError, MissingError, StaleError, TemporaryError
 from posezoo.fetch.origins import Body, Kind, Origin
@@ -83,10 +85,25 @@ def transfer(file: SourceFile, target: Path, origins: Iterable[Origin], errand: 
             # Before it has its name: a file that nobody vouches for gets none.
             file = _pinned(file, part, errand)
             part.publish()
+            errand.arrived.append(_arrival(file, target, origin, part))
             if file.checksum is not None:
                 stamp(target, file.checksum)
             # A part that a killed run left whole asks nobody, not even the cache that comes first.
             keep(target, file, errand, replace=origin.kind is not Kind.CACHE)
+
+
+def _arrival(file: SourceFile, target: Path, origin: Origin, part: Part) -> Arrival:
+    final = shown(part.came_from) if part.came_from else ""
+    return Arrival(
+        file.name,
+        target,
+        origin.name,
+        "" if final == origin.name else final,
+        origin.kind.value,
+        target.stat().st_size,
+        file.checksum or digest_of(target),
+        datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
 
 
 def _is_here(file: SourceFile, target: Path, errand: Errand) -> bool:
@@ -210,6 +227,7 @@ def _fetch(file: SourceFile, origin: Origin, held: Held, part: Part, progress: C
         hasher = part.begin(file, Held(body.start, origin.name, body.etag), resumable=body.is_resumable)
         try:
             _fill(part, body, file, hasher, progress)
+            part.came_from = body.url
         except (SizeError, DigestError) as error:
             part.restart()
             if not body.start:

@@ -1,0 +1,83 @@
+"""posezoo licenses: the terms of what was fetched, with their holders and texts: a NOTICE.
+
+``posezoo licenses --format json``::
+
+    models   list  name, spdx, url, holder, text (a path, or null), note, converted (whether an IR is here)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.cli import jobs, options
+from posezoo.cli.console import Console
+
+if TYPE_CHECKING:
+    from posezoo.notice import Terms
+
+EXAMPLES = """
+posezoo licenses
+posezoo licenses blazepose-full --format json
+posezoo licenses --download_dir models --output models/NOTICE
+"""
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = options.add_verb(
+        verbs, "licenses", "write the NOTICE of what was fetched: terms, holders, texts", EXAMPLES
+    )
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help="names or globs (default: all that a file or IR is here of)",
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the NOTICE there")
+    options.add_download_dir(parser, "the output folder")
+    options.add_output_dir(parser, "where files and IR lie")
+    options.add_registry(parser)
+    options.add_output(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the NOTICE, or write it."""
+    from posezoo.files import write_whole
+    from posezoo.notice import every_variant, notice, terms_of
+    from posezoo.zoo import open_zoo
+
+    zoo = open_zoo(options.settings_of(args, locked=False), download_dir=args.download_dir)
+    with Console(quiet=args.quiet) as console:
+        selection = jobs.select(zoo.registry, args.models or None, console)
+        specs = selection.models if args.models else every_variant(zoo.registry)
+        terms = terms_of(specs, zoo.layout)
+        if not terms:
+            console.warn(f"no file of these models is below {zoo.layout.download_dir}")
+        for each in terms:
+            if not each.holder:
+                console.warn(f"{each.spec.full_name}: no licence text with its holder is at hand")
+    text = notice(terms)
+    if args.output is not None:
+        write_whole(args.output, text.encode())
+    if args.format == "json":
+        print(json.dumps({"models": [_row(each) for each in terms]}, indent=2))
+    else:
+        print(text if args.output is None else args.output, end="" if args.output is None else "\n")
+    return 1 if selection.problems else 0
+
+
+def _row(each: Terms) -> dict[str, Any]:
+    spec = each.spec
+    return {
+        "name": spec.full_name,
+        "spdx": spec.license.spdx or None,
+        "url": spec.license.url or None,
+        "holder": each.holder or None,
+        "text": str(each.text) if each.text else None,
+        "note": spec.license_note or None,
+        "converted": each.is_converted,
+    }

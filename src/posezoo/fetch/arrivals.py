@@ -1,0 +1,98 @@
+"""Where each published file of a model came from: provenance.json in the model's folder.
+
+``files`` in it has, by name: url and final_url (after redirects; null where nobody redirects), kind (source,
+mirror or cache), size in bytes, its digest, and fetched_at (ISO 8601, UTC). No secret is written: no user's
+name, no query of a final address.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from posezoo.files import write_whole
+from posezoo.guard import in_turn
+from posezoo.spec.model import Digest, ModelSpec
+
+NAME = "provenance.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A file that has come to its place.
+
+    Attributes:
+        file: its name in model.yml.
+        target: its place.
+        url: who gave it, as it may be shown.
+        final_url: where that led to; empty where it led nowhere else.
+        kind: source, mirror or cache.
+        size: in bytes.
+        digest: of its bytes.
+        time: ISO 8601, UTC.
+    """
+
+    file: str
+    target: Path
+    url: str
+    final_url: str
+    kind: str
+    size: int
+    digest: Digest
+    time: str
+
+
+def shown(url: str) -> str:
+    """An address without what may let others in: a user, a query, a fragment.
+
+    >>> shown("https://ann:secret@example.org/a/net.pth?X-Amz-Signature=12ab#top")
+    'https://example.org/a/net.pth'
+    """
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def record(folder: Path, spec: ModelSpec, arrivals: Sequence[Arrival]) -> None:
+    """Write where files of a model came from; what is known of its other files stays.
+
+    Args:
+        folder: the model's.
+        spec: the model.
+        arrivals: what came; another file than one of the model's leaves no trace.
+
+    Raises:
+        OutputError: it cannot be written, or another run keeps it locked.
+        OSError: the folder cannot be written to.
+    """
+    names = {file.name for file in spec.files}
+    came = [each for each in arrivals if each.file in names and each.target.is_relative_to(folder)]
+    path = folder / NAME
+    if not came or NAME in names:  # a publisher's file of this name is the publisher's
+        return
+    with in_turn(path):
+        known = {name: said for name, said in _files_in(path).items() if name in names}
+        content = {"model": spec.full_name, "files": {**known, **{each.file: _said(each) for each in came}}}
+        write_whole(path, json.dumps(content, indent=2).encode() + b"\n", lasting=False)
+
+
+def _said(arrival: Arrival) -> dict[str, object]:
+    return {
+        "url": arrival.url,
+        "final_url": arrival.final_url or None,
+        "kind": arrival.kind,
+        "size": arrival.size,
+        arrival.digest.algorithm: arrival.digest.value,
+        "fetched_at": arrival.time,
+    }
+
+
+def _files_in(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())["files"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
