@@ -21,6 +21,8 @@ ROOMS: dict[str, set[str]] = {
     "guard": {"errors"},
     "settings": GROUND,
     "layout": SPEC,
+    "working_folder": {"errors"},
+    "unpacked": SPEC | {"files", "layout"},
     "registry": SPEC | {"files"},
     "openvino_runtime": GROUND,
     "provenance": SPEC | {"files", "openvino_runtime"},
@@ -39,18 +41,20 @@ ROOMS: dict[str, set[str]] = {
     "benchmarking": SPEC | {"measured", "inference", "estimator", "images", "pose"},
     "comparison": SPEC | {"measured", "layout"},
     # stages: siblings, they never import each other
-    "fetch": SPEC | {"files", "layout", "guard", "crew"},
+    "fetch": SPEC | {"files", "layout", "guard", "crew", "unpacked", "working_folder"},
     "convert": SPEC
     | {"files", "layout", "openvino_runtime", "provenance", "complexity"}
+    | {"unpacked", "working_folder"}
     | {"checkpoints", "networks", "pretrained"},
     "card": SPEC | {"files", "layout", "registry", "pose", "provenance", "measured"},
     "gallery": SPEC | {"files", "layout", "registry", "measured", "comparison", "card"},
     "quantize": SPEC
     | {"files", "layout", "openvino_runtime", "provenance", "images", "pose", "inference", "estimator"}
-    | {"convert", "coco", "evaluation", "measured"},
+    | {"convert", "coco", "evaluation", "measured", "working_folder"},
     "verify": SPEC
     | {"files", "layout", "registry", "pose", "provenance", "measured"}
-    | {"fetch", "convert", "card", "networks", "complexity", "openvino_runtime"},
+    | {"fetch", "convert", "card", "networks", "complexity", "openvino_runtime"}
+    | {"unpacked", "working_folder"},
     "evaluation": SPEC | {"coco", "images", "pose", "estimator", "files", "guard", "measured"},
     "doctor": GROUND | {"settings", "inference"},
     # the top: what puts the stages together

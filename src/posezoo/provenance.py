@@ -135,15 +135,12 @@ _NEWER = ("to_layout", "element_type", "resize")
 
 def digests_of(spec: ModelSpec) -> dict[str, str]:
     """The digests of a model's published files, or of what pins them, by name, as ``algorithm:hex``."""
-    found = {}
-    for file in spec.files:
-        # What a lock knows besides must not make another IR.
-        if file.checksum is not None and not file.by_lock:
-            found[file.name] = f"{file.checksum.algorithm}:{file.checksum.value}"
-            continue
-        for member, digest in file.contains.items():
-            found[f"{file.name}/{member}"] = f"{digest.algorithm}:{digest.value}"
-    return found
+    # What a lock knows besides must not make another IR.
+    return {
+        name: f"{digest.algorithm}:{digest.value}"
+        for file in spec.files
+        for name, digest in file.declared.items()
+    }
 
 
 def read(path: Path) -> Provenance | None:

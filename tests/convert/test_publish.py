@@ -14,11 +14,11 @@ import pytest
 import posezoo
 from convert.test_convert import in_a_child, tiny
 from posezoo.convert.convert import convert, is_up_to_date
-from posezoo.convert.working_folder import PREFIX
 from posezoo.errors import OutputError
 from posezoo.layout import Layout
 from posezoo.openvino_runtime import openvino
 from posezoo.spec.model import Precision
+from posezoo.working_folder import PREFIX
 
 FP16 = Precision.FP16
 

@@ -106,7 +106,7 @@ def test_a_bomb_is_given_up_when_it_is_too_much(tmp_path, monkeypatch):
     archive = zip_of(tmp_path / "x.zip", ("zeros", bytes(2 << 20)))
     with pytest.raises(ArchiveError, match="holds more than"):
         unpack(archive, "zip", lambda name: tmp_path / "out" / name)
-    assert list((tmp_path / "out").iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
     monkeypatch.setattr(archives, "MAX_MEMBERS", 3)
     many = zip_of(tmp_path / "y.zip", *((str(number), b"") for number in range(4)))
     with pytest.raises(ArchiveError, match="more than 3 files"):
@@ -149,7 +149,7 @@ def test_a_damaged_member_has_no_final_name(tmp_path):
     archive.write_bytes(content)
     with pytest.raises(ArchiveError, match="cannot be unpacked"):
         unpack(archive, "zip", lambda name: tmp_path / "out" / name)
-    assert list((tmp_path / "out").iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
 
 
 def test_a_disk_that_cannot_be_written_is_no_fault_of_the_archive(tmp_path):
@@ -157,3 +157,45 @@ def test_a_disk_that_cannot_be_written_is_no_fault_of_the_archive(tmp_path):
     (tmp_path / "a").write_bytes(b"a file where a folder is needed")
     with pytest.raises(OutputError, match="cannot be written"):
         unpack(archive, "zip", tmp_path.joinpath)
+
+
+def test_members_before_a_refused_one_are_not_there_either(tmp_path):
+    archive = tar_of(tmp_path / "x.tgz", ("a.pb", b"a"), ("net/b.pb", b"b"), ("../evil", b"c"))
+    with pytest.raises(ArchiveError, match="the member"):
+        unpack(archive, "gztar", lambda name: tmp_path / "out" / name)
+    assert list(tmp_path.iterdir()) == [archive]
+
+
+@pytest.mark.parametrize("names", [("net", "net/a.pb"), ("Net/a.pb", "net"), ("a/b/c", "a/B")])
+@pytest.mark.parametrize("format", ["zip", "gztar"])
+def test_a_file_where_another_member_needs_a_folder_is_refused(tmp_path, names, format):
+    archive = (zip_of if format == "zip" else tar_of)(tmp_path / "x", *((name, b"x") for name in names))
+    with pytest.raises(ArchiveError, match="twice"):
+        unpack(archive, format, lambda name: tmp_path / "out" / name)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_in_the_way_of_one_member_keeps_all_of_them_back(tmp_path):
+    archive = zip_of(tmp_path / "x.zip", ("a.pb", b"new"), ("b.pb", b"new"))
+    (tmp_path / "b.pb").mkdir()
+    (tmp_path / "a.pb").write_bytes(b"old")
+    with pytest.raises(OutputError, match=r"b\.pb: cannot be written: Is a directory"):
+        unpack(archive, "zip", tmp_path.joinpath)
+    assert (tmp_path / "a.pb").read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pb", "b.pb", "x.zip"]
+
+
+def test_members_get_the_users_mode_whatever_the_archive_says(tmp_path):
+    member = tarfile.TarInfo("tool")
+    member.mode = 0o6777
+    unpack(tar_of(tmp_path / "x.tgz", (member, b"x")), "gztar", tmp_path.joinpath)
+    assert stat.S_IMODE((tmp_path / "tool").stat().st_mode) & 0o7111 == 0
+
+
+def test_a_link_in_a_members_place_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "elsewhere").write_bytes(b"theirs")
+    (tmp_path / "net.pb").symlink_to(tmp_path / "elsewhere")
+    unpack(zip_of(tmp_path / "x.zip", ("net.pb", b"ours")), "zip", tmp_path.joinpath)
+    assert (tmp_path / "elsewhere").read_bytes() == b"theirs"
+    assert (tmp_path / "net.pb").read_bytes() == b"ours"
+    assert not (tmp_path / "net.pb").is_symlink()

@@ -89,7 +89,7 @@ def test_what_was_published_stays_and_is_verified(spec, fetch, tmp_path):
     fetch(spec)
     layout = Layout(tmp_path / "out", tmp_path / "out")
     assert (layout.downloads(spec) / "run.py.orig").read_bytes() == SCRIPT
-    assert [each.state for each in check_artifacts(spec, layout)] == ["good", "good"]
+    assert {each.state for each in check_artifacts(spec, layout)} == {"good"}
 
 
 def test_a_second_run_has_nothing_to_do_even_without_a_source(spec, fetch, tmp_path):
@@ -110,6 +110,55 @@ def test_what_was_made_is_made_again_where_it_is_gone_or_changed(spec, fetch, tm
     damage(path)
     assert done(fetch(spec))
     assert path.read_bytes() == good
+
+
+def test_after_the_archive_is_deleted_a_run_does_nothing(spec, fetch, tmp_path):
+    fetch(spec)
+    folder = tmp_path / "out" / "public" / "pose"
+    (folder / "sub" / "net.zip").unlink()
+    (tmp_path / "sub-net.zip").unlink()  # nor could anybody bring it
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    told = fetch(spec)
+    assert done(told) == []
+    assert ModelFileUpToDate("pose", "sub/net.zip") in told
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    layout = Layout(tmp_path / "out", tmp_path / "out")
+    planned = plan(spec, layout, Means(cache_dir=None))
+    assert [each.place for each in planned] == [Place.HERE, Place.HERE]
+    assert {each.state for each in check_artifacts(spec, layout)} == {"good"}
+
+
+def test_a_deleted_archive_comes_again_where_what_it_held_is_not_all_here(spec, fetch, tmp_path):
+    fetch(spec)
+    folder = tmp_path / "out" / "public" / "pose"
+    (folder / "sub" / "net.zip").unlink()
+    (folder / "sub" / "net.pb").write_bytes(b"other")
+    assert ("unpack", "sub/net.zip") in done(fetch(spec))
+    assert (folder / "sub" / "net.pb").read_bytes() == b"graph"
+    assert (folder / "sub" / "net.zip").read_bytes() == ARCHIVE
+
+
+def test_a_kill_between_unpacking_and_deleting_is_mended_by_the_next_run(spec, fetch, tmp_path):
+    fetch(spec)
+    folder = tmp_path / "out" / "public" / "pose"
+    # What a kill leaves: what was unpacked, without the record of it, and a folder that was worked in.
+    (folder / "sub" / ".posezoo" / "net.zip.made").unlink()
+    (folder / "sub" / ".posezoo-killed").mkdir()
+    fetch(spec)
+    assert not (folder / "sub" / ".posezoo-killed").exists()
+    (folder / "sub" / "net.zip").unlink()
+    assert done(fetch(spec)) == []
+    assert {each.name for each in (folder / "sub").iterdir()} == {".posezoo", "code", "net.pb"}
+
+
+def test_an_archive_that_was_deleted_is_wanted_again_when_another_one_is_declared(spec, fetch, tmp_path):
+    fetch(spec)
+    (tmp_path / "out" / "public" / "pose" / "sub" / "net.zip").unlink()
+    other = zipped(net_pb=b"another graph", code__util_py=SCRIPT)
+    (tmp_path / "other.zip").write_bytes(other)
+    file = declared("sub/net.zip", other, FileSource(tmp_path / "other.zip"))
+    fetch(replace(spec, files=(file, spec.files[1])))
+    assert (tmp_path / "out" / "public" / "pose" / "sub" / "net.pb").read_bytes() == b"another graph"
 
 
 def test_another_recipe_is_carried_out_anew_from_the_published_bytes(spec, fetch, tmp_path):

@@ -119,7 +119,7 @@ def test_what_moves_too_far_is_refused_with_the_layer_at_fault_and_the_old_ir_st
     (compared,) = bench.of(ModelLayersCompared)
     assert max(compared.layers, key=lambda layer: layer.own).layer == "head"
     assert bench.pair == before
-    assert not list(bench.output_dir.rglob(".convert-*"))
+    assert not list(bench.output_dir.rglob(".posezoo-*"))
 
 
 def test_what_does_harm_can_stay_in_floating_point(bench):
@@ -237,14 +237,14 @@ def test_a_kill_leaves_the_old_ir_and_the_next_run_cleans_up(bench):
     with child:
         assert child.stderr is not None
         folder = bench.xml.parents[1]
-        while child.poll() is None and not list(folder.glob(".convert-*/FP16-INT8")):
+        while child.poll() is None and not list(folder.glob(".posezoo-*/FP16-INT8")):
             pass
         child.send_signal(signal.SIGKILL)
     assert child.returncode == -signal.SIGKILL
     assert bench.pair == before
     bench.quantize()
     assert bench.pair != before
-    assert not list(folder.glob(".convert-*"))
+    assert not list(folder.glob(".posezoo-*"))
 
 
 def test_a_changed_int8_ir_is_found_by_verify_and_made_again(bench):

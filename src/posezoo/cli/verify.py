@@ -30,7 +30,7 @@ posezoo verify --explain unusual-constant
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
     parser = options.add_verb(
-        verbs, "verify", "check size and SHA-384 of downloaded files and converted IR", EXAMPLES
+        verbs, "verify", "check downloaded files and IR: what changed, is missing, or extra", EXAMPLES
     )
     options.add_models(parser)
     metadata.add_flags(parser)
@@ -74,9 +74,10 @@ def answer_artifacts(
         style: ``text`` or ``json``.
         cure: names the command that brings an artifact back; posezoo's own where None.
     """
-    from posezoo.verify.artifacts import check_artifacts
+    from posezoo.verify.artifacts import check_artifacts, check_composite
 
     checked = [each for spec in selection.models for each in check_artifacts(lock.pinned(spec), layout)]
+    checked += (each for composite in selection.composites for each in check_composite(composite, layout))
     if style == "json":
         rows = [asdict(each) for each in checked]
         print(json.dumps({"artifacts": rows}, indent=2, default=str))
@@ -86,8 +87,16 @@ def answer_artifacts(
             print(f"{each.state:8} {each.model}: {each.artifact} ({told})")
     bad = [each for each in checked if each.state != "good"]
     if bad and style == "text":
-        print(f"{len(bad)} of {len(checked)} are not good; {(cure or _cure)(bad[0], layout)} mends the first")
+        mend = _mend(bad[0], layout, cure or _cure)
+        print(f"{len(bad)} of {len(checked)} are not good; {mend} mends the first")
     return 1 if bad or selection.problems else 0
+
+
+def _mend(bad: Checked, layout: Layout, cure: Callable[[Checked, Layout], str]) -> str:
+    """What mends an artifact: nothing that we fetch or make takes away what is not ours."""
+    if bad.state in ("extra", "symlinked", "special"):
+        return f"moving {bad.path} away"
+    return cure(bad, layout)
 
 
 def _cure(bad: Checked, layout: Layout) -> str:

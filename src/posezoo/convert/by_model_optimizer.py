@@ -18,7 +18,6 @@ from posezoo.convert.model_optimizer import ModelOptimizer, arguments, run
 from posezoo.convert.own_weights import refuse_to_replace
 from posezoo.convert.plan import Plan, Step, require
 from posezoo.convert.publish import put_in_place
-from posezoo.convert.working_folder import remove_abandoned, working_folder
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.events import (
     Listener,
@@ -31,6 +30,7 @@ from posezoo.layout import Layout
 from posezoo.openvino_runtime import openvino, reason_of
 from posezoo.provenance import IsGood
 from posezoo.spec.model import Decoder, ModelSpec, Precision
+from posezoo.working_folder import remove_abandoned, working_folder
 
 
 def plan(

@@ -12,7 +12,6 @@ from posezoo import files
 from posezoo.convert import original
 from posezoo.convert.own_weights import KEEP_OR_REPLACE, refuse_to_replace, required_network
 from posezoo.convert.plan import PRECISIONS, Plan, Step, is_up_to_date, plan, require, steps_of
-from posezoo.convert.working_folder import remove_abandoned
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.events import (
     Listener,
@@ -26,6 +25,7 @@ from posezoo.layout import Layout
 from posezoo.openvino_runtime import openvino
 from posezoo.provenance import CONVERSION_FORMAT
 from posezoo.spec.model import Decoder, ModelSpec, Precision
+from posezoo.working_folder import remove_abandoned
 
 if TYPE_CHECKING:
     from posezoo.convert.publish import Accept

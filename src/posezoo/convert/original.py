@@ -23,6 +23,7 @@ from posezoo.spec.model import Framework, ModelSpec, SourceFile
 from posezoo.spec.names import why_not_a_file_name
 from posezoo.spec.reader import shown
 from posezoo.spec.routes import in_words, way_of
+from posezoo.unpacked import is_unpacked
 
 # What people are likely to have at hand instead, to name it in the refusal.
 _KINDS = {
@@ -112,7 +113,8 @@ def verified(spec: ModelSpec, layout: Layout) -> Path:
     """
     path = path_of(spec, layout)
     for promised in spec.files:
-        _verify(spec, layout, promised)
+        if not is_unpacked(promised, spec, layout, rehash=True):
+            _verify(spec, layout, promised)
     if not path.is_file():  # where a published archive was not unpacked
         raise ConversionError(f"{path}: is not there", hint=f"posezoo download {spec.full_name}")
     _verify_unpacked(spec, path)

@@ -22,12 +22,12 @@ from posezoo.convert import ir, original
 from posezoo.convert.preprocess import completed
 from posezoo.convert.reference import Reference, compute_reference
 from posezoo.convert.self_check import SelfChecked, check, load
-from posezoo.convert.working_folder import working_folder
 from posezoo.errors import OutputError
 from posezoo.events import Listener, ModelSelfChecked, ignore
 from posezoo.layout import Layout
 from posezoo.provenance import Content
 from posezoo.spec.model import Decoder, ModelSpec, Precision
+from posezoo.working_folder import working_folder
 
 #: Told a precision and what the IR's files hold, by suffix, before it is put in place; raises to refuse it.
 Accept = Callable[[Precision, Mapping[str, Content]], None]

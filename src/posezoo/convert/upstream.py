@@ -25,12 +25,12 @@ from typing import IO, Any
 
 from posezoo.convert import upstream_child
 from posezoo.convert.original import MADE, verified
-from posezoo.convert.working_folder import working_folder
 from posezoo.errors import ConversionError
 from posezoo.events import Listener, Warned, ignore
 from posezoo.layout import Layout
 from posezoo.spec.model import Framework, ModelSpec
 from posezoo.spec.reader import shown
+from posezoo.working_folder import working_folder
 
 #: How long such code may take, and how much data it may hold, or write into one file.
 LIMIT_S = 1800.0

@@ -5,19 +5,21 @@ Python's own ``shutil.unpack_archive`` follows links and ``..`` and knows no end
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from posezoo.errors import ArchiveError, PosezooError
-from posezoo.fetch.part import claim
-from posezoo.files import CHUNK, STAMPS
+from posezoo.files import CHUNK, STAMPS, cannot_write
 from posezoo.spec.names import folded, why_not_a_file_name
+from posezoo.working_folder import PREFIX, remove_abandoned, working_folder
 
 # The largest archives of Open Model Zoo hold some 1.5 GB, the fullest (source code) some 2000 files.
 MAX_MEMBERS = 20_000
@@ -27,7 +29,7 @@ _MAX_READ = 64 << 20
 
 
 def unpack(archive: Path, format: str, place: Callable[[str], Path | None]) -> list[Path]:
-    """Write each member of an archive to its place, whole or not at all.
+    """Write each member of an archive to its place: all of them, or none where one is refused.
 
     Args:
         archive: the file.
@@ -42,37 +44,80 @@ def unpack(archive: Path, format: str, place: Callable[[str], Path | None]) -> l
             than 20,000 members or more than 4 GiB.
         OutputError: a member cannot be written.
     """
-    written: dict[str, Path] = {}
+    remove_abandoned(archive.parent)
+    with working_folder(archive.parent) as folder:
+        with _translated(archive):
+            targets = _unpack_aside(archive, format, place, folder)
+        _put_in_place(folder, targets)
+    return targets
+
+
+def _unpack_aside(
+    archive: Path, format: str, place: Callable[[str], Path | None], folder: Path
+) -> list[Path]:
+    """Write the members into a working folder, named by their numbers; the place of each."""
+    names: set[str] = set()
+    folders: set[str] = set()
+    targets: list[Path] = []
     left = MAX_BYTES
-    with _translated(archive):
-        for said, stream in _MEMBERS[format](archive):
-            name = _safe(said, archive)
-            if folded(name) in written:
-                raise ArchiveError(f"{archive.name}: holds {name} twice, at least where case is ignored")
-            if len(written) == MAX_MEMBERS:
-                raise ArchiveError(f"{archive.name}: holds more than {MAX_MEMBERS} files")
-            target = place(name)
-            if target is None:
-                continue
-            left -= _write(stream, target, left, archive)
-            written[folded(name)] = target
-    return list(written.values())
+    for said, stream in _MEMBERS[format](archive):
+        name = _safe(said, archive)
+        key = folded(name)
+        above = {key[:at] for at, letter in enumerate(key) if letter == "/"}
+        if key in names or key in folders or above & names:
+            raise ArchiveError(f"{archive.name}: holds {name} twice, at least where case is ignored")
+        if len(names) == MAX_MEMBERS:
+            raise ArchiveError(f"{archive.name}: holds more than {MAX_MEMBERS} files")
+        names.add(key)
+        folders |= above
+        target = place(name)
+        if target is not None:
+            left -= _write(stream, folder / str(len(targets)), target, left, archive)
+            targets.append(target)
+    return targets
 
 
-def _write(stream: IO[bytes], target: Path, left: int, archive: Path) -> int:
+def _write(stream: IO[bytes], part: Path, target: Path, left: int, archive: Path) -> int:
     """How many bytes a member had; counted, since what its header says may be a lie."""
     size = 0
-    with claim(target, lambda: None) as part:
-        part.restart()
-        while piece := stream.read(CHUNK):
+    with _writing(target), open(part, "xb") as written:
+        while piece := _read(stream, archive):
             size += len(piece)
             if size > left:
                 raise ArchiveError(f"{archive.name}: holds more than {MAX_BYTES >> 30} GiB")
-            part.write(piece)
-        # 20,000 of them would take half a minute; what is lost is not what the record saw, and is unpacked
-        # again.
-        part.publish(lasting=False)
+            written.write(piece)
     return size
+
+
+def _read(stream: IO[bytes], archive: Path) -> bytes:
+    """A piece of a member; what goes wrong with it is the archive's fault, not the disk's."""
+    with _translated(archive):
+        return stream.read(CHUNK)
+
+
+def _put_in_place(folder: Path, targets: Sequence[Path]) -> None:
+    """Give the members their names, unless one cannot have its own.
+
+    Nobody waits for the disk: what a loss of power takes is not what the record saw, and is unpacked again.
+    """
+    for target in targets:
+        with _writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir() and not target.is_symlink():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    for number, target in enumerate(targets):
+        with _writing(target):
+            os.replace(folder / str(number), target)
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and Path(error.filename).parent.name.startswith(PREFIX):
+            error.filename = None  # nobody knows our working folder
+        raise cannot_write(target, error) from error
 
 
 def _safe(said: str, archive: Path) -> str:

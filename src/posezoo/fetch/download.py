@@ -17,7 +17,7 @@ from posezoo.fetch.carrier import Carrier
 from posezoo.fetch.errand import Errand, Sleep
 from posezoo.fetch.means import Means
 from posezoo.fetch.origins import Origin
-from posezoo.fetch.postprocess import is_unpacked, postprocess
+from posezoo.fetch.postprocess import postprocess
 from posezoo.fetch.sources import origins_of
 from posezoo.fetch.store import sweep
 from posezoo.fetch.terms import refuse_terms
@@ -25,6 +25,7 @@ from posezoo.fetch.transfer import no_pin, transfer
 from posezoo.files import has_size, holds_file, is_vouched_for
 from posezoo.layout import Layout
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
+from posezoo.unpacked import is_unpacked
 
 # The first folders that Open Model Zoo's --precisions chooses among; we convert to fewer.
 _PRECISION_FOLDERS = frozenset({*Precision, "FP16-INT1", "FP32-INT1", "FP32-INT8"})
@@ -129,7 +130,7 @@ def download(
         ):
             places = []
             for file, target in zip(files, targets, strict=True):
-                if is_unpacked(spec, layout, file):
+                if is_unpacked(file, spec, layout):
                     errand.tell(ModelFileUpToDate(spec.full_name, file.name))
                 else:
                     places.append((file, target))
@@ -190,7 +191,7 @@ def _precision_folder(file: SourceFile) -> str | None:
 
 def _planned(spec: ModelSpec, file: SourceFile, layout: Layout, origins: tuple[Origin, ...]) -> PlannedFile:
     target = layout.file(spec, file)
-    if is_vouched_for(target, file) or holds_file(target, file) or is_unpacked(spec, layout, file):
+    if is_vouched_for(target, file) or holds_file(target, file) or is_unpacked(file, spec, layout):
         return PlannedFile(file, target, Place.HERE, ())
     asked: list[str] = []
     for origin in origins:

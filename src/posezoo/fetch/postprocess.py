@@ -2,16 +2,13 @@
 
 What was published stays: an archive beside what it held, a text as ``<file>.orig`` beside the changed
 one. So the bytes that model.yml promises can be checked at any time, and a second run has nothing to
-fetch. A record in ``.posezoo/`` remembers what was made from what; while it holds, nothing is redone.
+fetch. ``unpacked`` remembers what was made from what; while that holds, nothing is redone.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
 
 from posezoo.errors import FetchError, PosezooError
 from posezoo.events import (
@@ -21,9 +18,10 @@ from posezoo.events import (
     ModelPostprocessingEnd,
     ignore,
 )
-from posezoo.files import STAMPS, remember, write_whole
+from posezoo.files import write_whole
 from posezoo.layout import Layout
-from posezoo.spec.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
+from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
+from posezoo.unpacked import record_of_archive, record_of_text
 
 
 def postprocess(
@@ -65,38 +63,13 @@ def _by_file(steps: Iterable[RegexReplace]) -> Iterable[tuple[str, list[RegexRep
     return found.items()
 
 
-def is_unpacked(spec: ModelSpec, layout: Layout, file: SourceFile) -> bool:
-    """Whether an archive that is gone was unpacked before, and all that it held is here: it need not come."""
-    steps = [
-        step for step in spec.postprocessing if isinstance(step, UnpackArchive) and step.file == file.name
-    ]
-    return (
-        bool(steps)
-        and not os.path.lexists(layout.file(spec, file))
-        and all(_unpacking(step, spec, layout).holds() for step in steps)
-    )
-
-
-def _unpacking(step: UnpackArchive, spec: ModelSpec, layout: Layout) -> _Record:
-    # The places depend on which texts are replaced: another model.yml unpacks again.
-    rewritten = sorted(each.file for each in spec.postprocessing if isinstance(each, RegexReplace))
-    pins = [_pin(file) for file in spec.files if file.name == step.file]
-    recipe: dict[str, object] = {"unpack": step.format, "rewritten": rewritten, "archive": pins}
-    return _Record(layout.downloads(spec) / step.file, recipe, may_be_gone=True)
-
-
-def _pin(file: SourceFile) -> list[str]:
-    contained = (f"{member} {digest.value}" for member, digest in file.contains.items())
-    return [file.checksum.value] if file.checksum is not None else sorted(contained)
-
-
 def _unpack(step: UnpackArchive, spec: ModelSpec, layout: Layout, listener: Listener) -> None:
     """Unpack an archive into its own folder; a text that is to be changed keeps its bytes as .orig."""
     from posezoo.fetch.archives import unpack
 
     archive = layout.downloads(spec) / step.file
     above = step.file.rpartition("/")[0]
-    record = _unpacking(step, spec, layout)
+    record = record_of_archive(step, spec, layout)
     if record.holds():
         return
     listener(ModelFilePostprocessing(spec.full_name, step.file, "unpack"))
@@ -118,49 +91,9 @@ def _replace(
     from posezoo.fetch.texts import replaced
 
     published, target = layout.published(spec, file), layout.downloads(spec) / file
-    record = _Record(target, {"replace": [[each.pattern, each.replacement, each.count] for each in steps]})
+    record = record_of_text(file, steps, spec, layout)
     if record.holds():
         return
     listener(ModelFilePostprocessing(spec.full_name, file, "replace_text"))
     write_whole(target, replaced(file, published, steps).encode())
     record.write([published, target])
-
-
-class _Record:
-    """What was made by which recipe: the size, time of change and inode of each file that took part.
-
-    Args:
-        subject: what was unpacked or changed.
-        recipe: how.
-        may_be_gone: whether the subject may have been removed since.
-    """
-
-    def __init__(self, subject: Path, recipe: dict[str, object], *, may_be_gone: bool = False) -> None:
-        self._subject, self._folder = subject, subject.parent
-        self._path = self._folder / STAMPS / f"{subject.name}.made"
-        self._recipe, self._may_be_gone = recipe, may_be_gone
-
-    def holds(self) -> bool:
-        """Whether the same recipe was carried out and no file has changed since."""
-        try:
-            found: Any = json.loads(self._path.read_bytes())
-            return bool(found["recipe"] == self._recipe) and all(
-                self._is_as_seen(self._folder / name, seen) for name, seen in found["files"].items()
-            )
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            return False
-
-    def _is_as_seen(self, path: Path, seen: object) -> bool:
-        if self._may_be_gone and path == self._subject and not os.path.lexists(path):
-            return True
-        return _fingerprint(path) == seen
-
-    def write(self, files: Iterable[Path]) -> None:
-        """Remember; where that cannot be written, the work is simply done again next time."""
-        seen = {os.path.relpath(path, self._folder): _fingerprint(path) for path in files}
-        remember(self._path, json.dumps({"recipe": self._recipe, "files": seen}).encode())
-
-
-def _fingerprint(path: Path) -> list[int]:
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns, status.st_ino]

@@ -12,7 +12,6 @@ from posezoo import provenance
 from posezoo.convert import ir
 from posezoo.convert.plan import Step
 from posezoo.convert.publish import Accept, by_suffix, contents_of, put_in_place, take_any
-from posezoo.convert.working_folder import remove_abandoned, working_folder
 from posezoo.errors import InferenceError, PosezooError, QuantizationError
 from posezoo.events import (
     Listener,
@@ -36,6 +35,7 @@ from posezoo.quantize.samples import Photos, Samples, choose, gather
 from posezoo.quantize.shift import Shift
 from posezoo.quantize.subject import Subject, refuse
 from posezoo.spec.model import Precision
+from posezoo.working_folder import remove_abandoned, working_folder
 
 #: On so many inputs layers are compared: what does harm shows on the first.
 COMPARED = 2

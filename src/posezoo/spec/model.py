@@ -174,6 +174,13 @@ class SourceFile:
         return self.max_size if self.size is None else self.size
 
     @property
+    def declared(self) -> Mapping[str, Digest]:
+        """What its publisher states of it, or of what it contains, by name; a lock does not change that."""
+        if self.checksum is not None and not self.by_lock:
+            return {self.name: self.checksum}
+        return {f"{self.name}/{member}": digest for member, digest in self.contains.items()}
+
+    @property
     def is_pinned(self) -> bool:
         """Whether anything says what its bytes must be: a checksum, or full ones of what it contains."""
         return self.checksum is not None or _are_full(self.contains)

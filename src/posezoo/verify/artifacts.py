@@ -9,12 +9,19 @@ from pathlib import Path
 from posezoo import provenance
 from posezoo.files import is_good, is_good_file
 from posezoo.layout import Layout
-from posezoo.spec.model import Digest, ModelSpec, Precision, SourceFile
+from posezoo.spec.model import CompositeSpec, Digest, ModelSpec, Precision, SourceFile, UnpackArchive
+from posezoo.unpacked import is_unpacked, record_of_archive
+from posezoo.verify.strays import kind_of, strays, strays_of_composite
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One artifact and its state: ``good``, ``missing``, ``changed``, or ``unknown`` (no record, no pin)."""
+    """One artifact and its state.
+
+    The state is ``good``, ``missing``, ``changed``, ``unknown`` (no record, no pin), ``extra`` (nobody
+    declared or made it), ``symlinked`` (a link, whether a file should be there or nothing) or ``special``
+    (a folder in a file's place, a pipe, a socket or a device).
+    """
 
     model: str
     artifact: str
@@ -27,13 +34,16 @@ class Checked:
 def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
     """Every published file of a model against model.yml, and every IR against its provenance.json.
 
-    An IR that was not made is no finding; a published file that is not there is ``missing``. Of a model that
-    is published as IR, precisions of which nothing is here were not asked for, if another is here.
+    An IR that was not made is no finding; a published file that is not there is ``missing``, but for an
+    archive that was removed since all that it held is here. Of a model that is published as IR, precisions of
+    which nothing is here were not asked for, if another is here. Then what else lies in the model's folders.
     """
     for file in _asked_for(spec, layout):
         path = layout.file(spec, file)
         expected = f"{file.pin}, weak" if file.is_pinned and file.is_weak else file.pin
-        yield Checked(spec.full_name, file.name, path, _state_of_file(path, file), False, expected)
+        if not is_unpacked(file, spec, layout, rehash=True):
+            yield Checked(spec.full_name, file.name, path, _state_of_file(path, file), False, expected)
+    yield from _check_unpacked(spec, layout)
     for precision in Precision:
         xml = layout.made(spec, precision)
         record = provenance.read(layout.provenance(spec, precision))
@@ -46,6 +56,15 @@ def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
                 yield Checked(spec.full_name, artifact, path, state, True, str(content.digest))
             elif path.exists() and not spec.is_ir:  # else it may be the published one
                 yield Checked(spec.full_name, artifact, path, "unknown", True)
+    for path, state in strays(spec, layout):
+        root = layout.model(spec) if path.is_relative_to(layout.model(spec)) else layout.downloads(spec)
+        yield Checked(spec.full_name, path.relative_to(root).as_posix(), path, state, False)
+
+
+def check_composite(composite: CompositeSpec, layout: Layout) -> Iterator[Checked]:
+    """What lies beside the parts of a composite, and is neither a part nor ours."""
+    for path, state in strays_of_composite(composite, layout):
+        yield Checked(composite.name, path.name, path, state, False)
 
 
 def _asked_for(spec: ModelSpec, layout: Layout) -> tuple[SourceFile, ...]:
@@ -60,7 +79,21 @@ def _folder(file: SourceFile) -> str:
     return file.name.partition("/")[0]
 
 
+def _check_unpacked(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
+    """What was unpacked, against what it was then."""
+    for step in spec.postprocessing:
+        if not isinstance(step, UnpackArchive):
+            continue
+        for path, sha384 in record_of_archive(step, spec, layout).made().items():
+            digest = Digest("sha384", sha384)
+            artifact = path.relative_to(layout.downloads(spec)).as_posix()
+            state = _state(path, None, digest)
+            yield Checked(spec.full_name, artifact, path, state, False, f"{digest}, of {step.file}")
+
+
 def _state_of_file(path: Path, file: SourceFile) -> str:
+    if kind := kind_of(path):
+        return kind
     if not path.exists():
         return "missing"
     if not file.is_pinned:
@@ -68,7 +101,9 @@ def _state_of_file(path: Path, file: SourceFile) -> str:
     return "good" if is_good_file(path, file, rehash=True) else "changed"
 
 
-def _state(path: Path, size: int, digest: Digest) -> str:
+def _state(path: Path, size: int | None, digest: Digest) -> str:
+    if kind := kind_of(path):
+        return kind
     if not path.exists():
         return "missing"
     return "good" if is_good(path, size, digest, rehash=True) else "changed"

@@ -38,6 +38,27 @@ ended by ^C, SIGTERM, SIGHUP.
 with the reason of each difference.
 """
 
+OURS = """\
+## What is ours in a model's folder
+
+`verifier.py` and `posezoo verify` tell files that are `changed`, `missing`, `unknown` (nothing says what it
+must hold), `extra` (nobody declared or made it), `symlinked`, or `special` (a pipe, a socket, a device, or a
+folder in a file's place). Ours, and never extra, are beside a model's files and IR:
+
+| name | what it is |
+| --- | --- |
+| `provenance.json` | where each file came from; beside an IR: from what and how it was made |
+| `README.md`, `card.json` | the model's card |
+| `.posezoo/` | which files were hashed and found good, what was unpacked, how far a part has come |
+| `.NAME.part` | the beginning of the file NAME, for the next run to go on with |
+| `.posezoo-*/` | a folder that is worked in; the next run removes one that was left behind |
+| `NAME.orig` | a published text as it came, beside the one that model.yml has changed |
+| `NAME.onnx` | what `--keep_onnx` asked for |
+| `model.yml`, `composite-model.yml`, `measured.yml` | a registry's, where that is the output folder too |
+
+An archive may be removed once it is unpacked: what it held stands for it.
+"""
+
 EVENTS = """\
 ## Lines and events
 
@@ -58,7 +79,7 @@ model_file, size}, `model_file_download_end` {model, model_file, successful, rea
 def draw() -> str:
     """The page, as Markdown."""
     note = "<!-- drawn by `make docs` from src/posezoo/cli/omz: change it there -->\n"
-    return "\n".join((note + INTRODUCTION, *(_section(tool) for tool in TOOLS), EVENTS))
+    return "\n".join((note + INTRODUCTION, *(_section(tool) for tool in TOOLS), OURS, EVENTS))
 
 
 def _section(tool: ModuleType) -> str:

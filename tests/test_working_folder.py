@@ -9,15 +9,15 @@ import pytest
 
 from convert.test_convert import tiny
 from posezoo.convert.convert import convert
-from posezoo.convert.working_folder import ABANDONED_AFTER_S, PREFIX, working_folder
 from posezoo.errors import OutputError
+from posezoo.working_folder import ABANDONED_AFTER_S, PREFIX, working_folder
 
 pytest.importorskip("fcntl", reason="needs folders that can be locked")
 
 WORK_UNTIL_TOLD = """
 import sys
 from pathlib import Path
-from posezoo.convert.working_folder import working_folder
+from posezoo.working_folder import working_folder
 with working_folder(Path(sys.argv[1])) as folder:
     (folder / "half.xml").write_text("half")
     print(folder, flush=True)

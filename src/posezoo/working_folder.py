@@ -17,7 +17,7 @@ from pathlib import Path
 from posezoo.errors import OutputError
 
 #: How such folders begin.
-PREFIX = ".convert-"
+PREFIX = ".posezoo-"
 
 # Where folders cannot be locked (Windows, some network shares), one of this age has no owner any more.
 ABANDONED_AFTER_S = 3600.0

@@ -1,0 +1,108 @@
+"""What lies in a model's folders and was neither declared nor made there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from posezoo.files import STAMPS
+from posezoo.layout import Layout
+from posezoo.provenance import SUFFIXES
+from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, RegexReplace, UnpackArchive
+from posezoo.unpacked import record_of_archive
+from posezoo.working_folder import PREFIX
+
+#: What posezoo itself writes beside a model's files and IR, and a registry beside its model.yml. Ours, too,
+#: are the folder ``.posezoo/``, folders that are worked in, and the parts of files that are on their way.
+OURS = frozenset(
+    {"provenance.json", "README.md", "card.json", "model.yml", "composite-model.yml", "measured.yml"}
+)
+
+
+def kind_of(path: Path) -> str:
+    """``symlinked`` or ``special`` for what is no regular file; empty for one, and where nothing is."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return ""
+    if stat.S_ISLNK(mode):
+        return "symlinked"
+    return "" if stat.S_ISREG(mode) else "special"
+
+
+def strays(spec: ModelSpec, layout: Layout) -> Iterator[tuple[Path, str]]:
+    """What else is there of a model, with its state: ``extra``, ``symlinked`` or ``special``.
+
+    A folder that nobody needs is told as one. No link is followed.
+    """
+    known = _known(spec, layout)
+    needed = {above for path in known for above in path.parents}
+    for folder in dict.fromkeys((layout.downloads(spec), layout.model(spec))):
+        yield from _strays_below(folder, known, needed)
+
+
+def strays_of_composite(composite: CompositeSpec, layout: Layout) -> Iterator[tuple[Path, str]]:
+    """What lies beside the parts of a composite."""
+    for folder in dict.fromkeys((layout.download_dir, layout.output_dir)):
+        root = folder / composite.subdirectory
+        for path in _entries(root):
+            is_part = path.name in composite.stages or path.name.partition("@")[0] in composite.stages
+            if not (_is_ours(path) or (is_part and path.is_dir() and not path.is_symlink())):
+                yield path, _state_of(path)
+
+
+def _known(spec: ModelSpec, layout: Layout) -> set[Path]:
+    """Where everything lies that may be there of a model."""
+    known = {layout.file(spec, file) for file in spec.files}
+    known |= {layout.downloads(spec) / file.name for file in spec.files}
+    known.add(layout.onnx(spec))
+    for step in spec.postprocessing:
+        if isinstance(step, UnpackArchive):
+            known |= record_of_archive(step, spec, layout).made().keys()
+        elif isinstance(step, RegexReplace):
+            known |= {layout.downloads(spec) / step.file, layout.published(spec, step.file)}
+    for precision in Precision:
+        xml = layout.made(spec, precision)
+        known |= {xml.with_suffix(suffix) for suffix in SUFFIXES} | {layout.provenance(spec, precision)}
+    return known
+
+
+def _strays_below(folder: Path, known: set[Path], needed: set[Path]) -> Iterator[tuple[Path, str]]:
+    for path in _entries(folder):
+        if path in known:
+            continue  # its own check tells what is wrong with it
+        if path in needed and path.is_dir() and not path.is_symlink():
+            yield from _strays_below(path, known, needed)
+        elif not _is_ours(path) and not _is_part_of(path, known):
+            yield path, _state_of(path)
+
+
+def _state_of(path: Path) -> str:
+    is_folder = path.is_dir() and not path.is_symlink()
+    return "extra" if is_folder else kind_of(path) or "extra"
+
+
+def _is_ours(path: Path) -> bool:
+    mode = os.lstat(path).st_mode
+    if stat.S_ISDIR(mode):
+        return path.name == STAMPS or path.name.startswith(PREFIX)
+    return stat.S_ISREG(mode) and path.name in OURS
+
+
+def _is_part_of(path: Path, known: set[Path]) -> bool:
+    """Whether it is what came so far of a file, for the next run to go on with."""
+    return (
+        not kind_of(path)
+        and path.name.startswith(".")
+        and path.name.endswith(".part")
+        and any(path.name.startswith(f".{each.name}.") and path.parent == each.parent for each in known)
+    )
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
