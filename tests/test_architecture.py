@@ -55,6 +55,7 @@ ROOMS: dict[str, set[str]] = {
     | {"files", "layout", "registry", "pose", "provenance", "measured"}
     | {"fetch", "convert", "card", "networks", "complexity", "openvino_runtime"}
     | {"unpacked", "working_folder"},
+    "mirror": SPEC | {"files", "layout", "registry", "lock", "notice", "fetch", "verify"},
     "evaluation": SPEC | {"coco", "images", "pose", "estimator", "files", "guard", "measured"},
     "doctor": GROUND | {"settings", "inference"},
     # the top: what puts the stages together

@@ -36,6 +36,7 @@ VERBS = (
     "verify",
     "lock",
     "licenses",
+    "mirror",
     "record",
     "card",
     "doctor",

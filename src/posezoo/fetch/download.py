@@ -164,7 +164,9 @@ def plan(
     return tuple(
         PlannedFile(file, layout.file(spec, file), Place.SOURCE, (), is_refused=True)
         if not file.is_pinned and means.first_use is None
-        else _planned(spec, file, layout, origins_of(file, errand))
+        else PlannedFile(file, layout.file(spec, file), Place.HERE, ())
+        if is_unpacked(file, spec, layout)
+        else planned(file, layout.file(spec, file), origins_of(file, errand))
         for file in _selected(spec, precisions)
     )
 
@@ -189,9 +191,9 @@ def _precision_folder(file: SourceFile) -> str | None:
     return first if slash and first in _PRECISION_FOLDERS else None
 
 
-def _planned(spec: ModelSpec, file: SourceFile, layout: Layout, origins: tuple[Origin, ...]) -> PlannedFile:
-    target = layout.file(spec, file)
-    if is_vouched_for(target, file) or holds_file(target, file) or is_unpacked(file, spec, layout):
+def planned(file: SourceFile, target: Path, origins: tuple[Origin, ...]) -> PlannedFile:
+    """What would be done about one file that may be fetched."""
+    if is_vouched_for(target, file) or holds_file(target, file):
         return PlannedFile(file, target, Place.HERE, ())
     asked: list[str] = []
     for origin in origins:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from posezoo import provenance
 from posezoo.files import digest_of, is_good, is_good_file
@@ -39,12 +40,8 @@ def survey(spec: ModelSpec, layout: Layout, now: str) -> Surveyed:
     Raises:
         LockError: a model.yml cannot be read.
     """
-    key = model_key(spec)
-    entries = [declaration(key, spec.path, MODEL_YML, spec.revision, now)]
-    if spec.composite:
-        above = spec.path.parents[1] / COMPOSITE_YML
-        entries.append(declaration(spec.composite, above, COMPOSITE_YML, 0, now))
-    published = {file.name: _published(spec, file, layout, now) for file in spec.files}
+    entries = list(declarations(spec, now))
+    published = {file.name: published_entry(spec, file, layout.file(spec, file), now) for file in spec.files}
     entries += (entry for entry in published.values() if entry is not None)
     odd: list[str] = []
     for precision in Precision:
@@ -54,9 +51,22 @@ def survey(spec: ModelSpec, layout: Layout, now: str) -> Surveyed:
     )
 
 
-def _published(spec: ModelSpec, file: SourceFile, layout: Layout, now: str) -> Entry | None:
+def declarations(spec: ModelSpec, now: str) -> Iterator[Entry]:
+    """A model's model.yml, and the composite-model.yml above it.
+
+    Raises:
+        LockError: one cannot be read.
+    """
+    yield declaration(model_key(spec), spec.path, MODEL_YML, spec.revision, now)
+    if spec.composite:
+        above = spec.path.parents[1] / COMPOSITE_YML
+        yield declaration(spec.composite, above, COMPOSITE_YML, 0, now)
+
+
+def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> Entry | None:
+    """A published file as it is declared, else as it lies at a path; None where it is not good there."""
     origin = FIRST_USE if file.first_use else PUBLISHED
-    digest, size, path = file.checksum, file.size, layout.file(spec, file)
+    digest, size = file.checksum, file.size
     if digest is None or digest.algorithm != "sha384" or size is None:
         if not is_good_file(path, file):
             return None

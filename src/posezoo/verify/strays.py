@@ -40,7 +40,7 @@ def strays(spec: ModelSpec, layout: Layout) -> Iterator[tuple[Path, str]]:
     known = _known(spec, layout)
     needed = {above for path in known for above in path.parents}
     for folder in dict.fromkeys((layout.downloads(spec), layout.model(spec))):
-        yield from _strays_below(folder, known, needed)
+        yield from strays_below(folder, known, needed)
 
 
 def strays_of_composite(composite: CompositeSpec, layout: Layout) -> Iterator[tuple[Path, str]]:
@@ -69,14 +69,26 @@ def _known(spec: ModelSpec, layout: Layout) -> set[Path]:
     return known
 
 
-def _strays_below(folder: Path, known: set[Path], needed: set[Path]) -> Iterator[tuple[Path, str]]:
+def strays_below(folder: Path, known: set[Path], needed: set[Path]) -> Iterator[tuple[Path, str]]:
+    """What lies below a folder, with its state.
+
+    Args:
+        folder: it need not be there.
+        known: the files that may be there.
+        needed: the folders above them.
+    """
     for path in _entries(folder):
         if path in known:
             continue  # its own check tells what is wrong with it
         if path in needed and path.is_dir() and not path.is_symlink():
-            yield from _strays_below(path, known, needed)
-        elif not _is_ours(path) and not _is_part_of(path, known):
+            yield from strays_below(path, known, needed)
+        elif not _is_ours(path) and not _is_part_of(path, known) and not _is_empty(path):
             yield path, _state_of(path)
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether it is a folder in which nothing lies that is not ours: what a failed download leaves."""
+    return path.is_dir() and not path.is_symlink() and not any(strays_below(path, set(), set()))
 
 
 def _state_of(path: Path) -> str:

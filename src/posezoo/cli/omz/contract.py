@@ -96,7 +96,7 @@ def patterns_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> li
         parser.error('one of "--print_all", "--all", "--name" or "--list" must be specified')
     if args.all:
         return None
-    return args.name.split(",") if args.list is None else _listed(args.list)
+    return args.name.split(",") if args.list is None else listed(args.list)
 
 
 def select(registry: Registry, patterns: Sequence[str] | None) -> Selection:
@@ -215,8 +215,12 @@ def _add_selection(parser: argparse.ArgumentParser, verb: str) -> None:
     )
 
 
-def _listed(path: Path) -> list[str]:
-    """The first word of each line, as a shell would read it."""
+def listed(path: Path) -> list[str]:
+    """The first word of each line, as a shell would read it.
+
+    Raises:
+        PosezooError: the file cannot be read.
+    """
     import shlex
 
     try:

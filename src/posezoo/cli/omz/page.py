@@ -41,9 +41,9 @@ with the reason of each difference.
 OURS = """\
 ## What is ours in a model's folder
 
-`verifier.py` and `posezoo verify` tell files that are `changed`, `missing`, `unknown` (nothing says what it
-must hold), `extra` (nobody declared or made it), `symlinked`, or `special` (a pipe, a socket, a device, or a
-folder in a file's place). Ours, and never extra, are beside a model's files and IR:
+`verifier.py` and `posezoo verify` tell files that are `changed`, `missing`, `unknown` (nothing says what they
+must hold), `extra` (nobody declared or made them), `symlinked`, or `special` (a pipe, a socket, a device, or
+a folder in a file's place). Ours, and never extra, are beside a model's files and IR:
 
 | name | what it is |
 | --- | --- |

@@ -1,0 +1,158 @@
+"""posezoo mirror: a folder for machines without a network: filled here, checked anywhere.
+
+``posezoo mirror create --format json``: ``models`` (name, files) and ``failed`` (name, reason, hint).
+``posezoo mirror check --format json``: ``files``: model, file, path, state (good, missing, changed, extra,
+symlinked, special).
+
+Exit code 1 where a model could not be brought, or a file is not good.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import jobs, options
+from posezoo.cli.console import Console
+from posezoo.errors import FetchError, UnknownModelError
+
+if TYPE_CHECKING:
+    from posezoo.mirror import Mirror
+    from posezoo.registry import Selection
+    from posezoo.spec.model import ModelSpec
+    from posezoo.zoo import Zoo
+
+EXAMPLES = """
+posezoo mirror create /mnt/mirror --name 'blazepose-*' --samples
+posezoo mirror create /mnt/mirror --list models.lst --dry_run
+posezoo mirror create /mnt/mirror --all
+posezoo mirror check /mnt/mirror
+posezoo get blazepose-full --mirror /mnt/mirror --models_dir /mnt/mirror/models
+"""
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = options.add_verb(
+        verbs, "mirror", "fill a folder for machines without a network, or check one", EXAMPLES
+    )
+    parser.add_argument("what", choices=("create", "check"), help="what to do with it")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the mirror")
+    options.add_models(parser)
+    parser.add_argument(
+        "--name", metavar="PAT[,PAT...]", help="the models whose names match, as MODEL, with commas between"
+    )
+    parser.add_argument(
+        "--list",
+        type=Path,
+        metavar="FILE.LST",
+        help="the models that a file names, one a line; # begins a comment",
+    )
+    parser.add_argument(
+        "--samples", action="store_true", help="also the two sample photos that posezoo run takes"
+    )
+    options.add_sources(parser)
+    options.add_trust(parser)
+    options.add_registry(parser)
+    options.add_dry_run(parser)
+    options.add_output(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fill it, or check it."""
+    from posezoo.mirror import Mirror
+
+    mirror = Mirror(args.folder)
+    return _check(args, mirror) if args.what == "check" else _create(args, mirror)
+
+
+def _patterns(args: argparse.Namespace) -> Sequence[str] | None:
+    """The names and globs that select models; None for all."""
+    from posezoo.cli.omz.contract import listed
+
+    named = args.name.split(",") if args.name is not None else []
+    said = [*args.models, *named, *(listed(args.list) if args.list is not None else ())]
+    if args.all and said:
+        args.parser.error("either name models or say --all")
+    if not args.all and not said:
+        if args.list is not None:
+            args.parser.error(f"{args.list} names no model")
+        args.parser.error("name models, as by --name or --list, or say --all (posezoo list shows them)")
+    return None if args.all else said
+
+
+def _create(args: argparse.Namespace, mirror: Mirror) -> int:
+    from posezoo.zoo import open_zoo
+
+    patterns = _patterns(args)
+    zoo = open_zoo(options.settings_of(args), trust_on_first_use=args.trust_on_first_use)
+
+    def work(spec: ModelSpec) -> dict[str, object]:
+        if args.dry_run:
+            from posezoo.cli.plans import file_line
+
+            return {"plan": [file_line(each) for each in mirror.plan(zoo.lock.pinned(spec), zoo.means)]}
+        return {"files": [str(path) for path in mirror.fill(spec, zoo.means, zoo.lock, console)]}
+
+    with Console(quiet=args.quiet) as console:
+        selection = _with_company(zoo, jobs.select(zoo.registry, patterns, console), console)
+        report = jobs.for_each(selection, work, console, skip_unpinned=args.all)
+        if args.samples and not args.dry_run:
+            try:
+                paths = mirror.add_samples(zoo.means, console)
+                report.answers.append({"name": "samples", "files": [str(path) for path in paths]})
+            except FetchError as error:
+                console.fail(error)
+                report.failures.append({"name": "samples", "reason": error.problem, "hint": error.hint})
+        if not args.dry_run and mirror.lock().entries:
+            mirror.write_notice()
+    report.print(args.format)
+    return report.exit_code
+
+
+def _with_company(zoo: Zoo, selection: Selection, console: Console) -> Selection:
+    """The models with those that they do not work without: the other parts of a composite, and a detector."""
+    models: dict[str, ModelSpec] = {}
+    for spec in selection.models:
+        whole = zoo.registry.find(spec.composite) if spec.composite else spec
+        parts = [spec, *(zoo.registry.parts(whole) if spec.composite else ())]
+        if whole.decoder is not None:
+            try:
+                detector = zoo.detector_for(whole.decoder.name)
+                parts += zoo.registry.parts(detector) if detector is not None else ()
+            except UnknownModelError as error:
+                console.warn(f"{error.problem}; it is left out")
+        for part in parts:
+            models.setdefault(part.full_name, part)
+    return replace(selection, models=tuple(models.values()))
+
+
+def _check(args: argparse.Namespace, mirror: Mirror) -> int:
+    from posezoo.cli.omz.contract import listed
+    from posezoo.registry import open_registry
+
+    said = [*args.models, *(args.name.split(",") if args.name is not None else ())]
+    said += listed(args.list) if args.list is not None else []
+    mirror.specs()  # is it one at all?
+    names: list[str] = []
+    if said:
+        with Console(quiet=args.quiet) as console:
+            selection = jobs.select(open_registry([mirror.models]), said, console)
+        names = [spec.full_name for spec in selection.models] + [each.name for each in selection.composites]
+    found = list(mirror.check(names))
+    bad = [each for each in found if each.state != "good"]
+    if args.format == "json":
+        print(json.dumps({"files": [asdict(each) for each in found]}, indent=2, default=str))
+    else:
+        for each in bad:
+            print(f"{each.state:9} {each.model + ': ' if each.model else ''}{each.file} ({each.path})")
+        if bad:
+            print(f"{len(bad)} of {len(found)} are not good; posezoo mirror create brings what is missing")
+        else:
+            print(f"{mirror.root}: all {len(found)} files are good")
+    return 1 if bad else 0
