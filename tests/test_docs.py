@@ -117,6 +117,14 @@ def test_a_card_s_way_to_int8_runs_as_pasted(desk, mirror, shared):
     run_in_turn([line for line in lines if line.startswith("posezoo")], desk, mirror, 600)
 
 
+@pytest.mark.slow
+def test_the_commands_of_the_operators_page_run_as_pasted_and_in_their_order(desk, mirror):
+    pytest.importorskip("model_signing", reason="needs model-signing")
+    run_in_turn(list(commands(ROOT / "docs" / "operators.md")), desk, mirror, 120)
+    assert (desk / "results" / "poses.json").is_file()
+    assert (desk / "mirror" / "posezoo.lock.sig").is_file()
+
+
 def test_the_python_of_the_readme_runs_as_pasted(desk, mirror):
     (code,) = blocks(ROOT / "README.md", "python")
     ended = subprocess.run(

@@ -21,6 +21,7 @@ from fakes.command import heed_interrupts, posezoo
 from fakes.network import network
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from posezoo.fetch.samples import SAMPLES
 
 
 @pytest.fixture
@@ -250,6 +251,14 @@ def test_check_tells_what_is_changed_missing_extra_linked_and_special(zoo):
     assert "special   pipe (m/pipe)\n" in ended.stdout
     run(zoo, "mirror", "create", "m", "--all")
     assert set(check(zoo)) == {"/1/00", "/pipe", "first/first.tflite"}
+
+
+def test_sample_photos_are_checked_by_what_posezoo_knows_of_them(zoo):
+    run(zoo, "mirror", "create", "m", "a")
+    astronaut = SAMPLES[0].checksum.value
+    (zoo / "m" / "1" / astronaut[:2]).mkdir(exist_ok=True)
+    (zoo / "m" / "1" / astronaut[:2] / astronaut[2:]).write_bytes(b"no astronaut")
+    assert check(zoo) == {"samples/astronaut.png": "changed"}
 
 
 def test_a_model_that_fails_fails_alone(zoo):

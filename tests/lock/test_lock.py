@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
@@ -83,8 +85,9 @@ def test_a_line_that_is_no_entry_is_named(tmp_path, lines, problem):
     assert caught.value.problem.endswith(problem)
 
 
-def test_a_lock_that_cannot_be_read_is_named(tmp_path):
-    (tmp_path / "posezoo.lock").mkdir()
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_a_lock_that_cannot_be_read_is_named(tmp_path, make):
+    make(tmp_path / "posezoo.lock")
     with pytest.raises(PosezooError, match="lock: cannot be read"):
         Lock(tmp_path / "posezoo.lock").pinned(SPEC)
 

@@ -152,7 +152,7 @@ def _check(args: argparse.Namespace, mirror: Mirror) -> int:
         for each in bad:
             print(f"{each.state:9} {each.model + ': ' if each.model else ''}{each.file} ({each.path})")
         if bad:
-            print(f"{len(bad)} of {len(found)} are not good; posezoo mirror create brings what is missing")
+            print(f"{len(bad)} of {len(found)} are not good; posezoo mirror create brings them again")
         else:
             print(f"{mirror.root}: all {len(found)} files are good")
     return 1 if bad else 0

@@ -81,6 +81,8 @@ def read_entries(path: Path) -> Entries:
     Raises:
         PosezooError: it cannot be read, or a line is none that we write.
     """
+    if path.exists() and not path.is_file():  # a pipe would keep us waiting for ever
+        raise PosezooError(f"{path}: cannot be read: it is no file", hint="check --lock")
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:

@@ -95,7 +95,8 @@ def _of_key(path: Path, read: Callable[[], Any], kind: str) -> Any:
     try:
         return read()
     except Exception as error:  # cryptography has a dozen kinds
+        why = " ".join(str(error).split()).partition(". ")[0][:120]
         raise LockError(
-            f"{path}: is no {kind} key that we can use: {' '.join(str(error).split())[:120]}",
+            f"{path}: is no {kind} key that we can use: {why}",
             hint=f"an elliptic-curve {kind} key as PEM, without a password",
         ) from error
