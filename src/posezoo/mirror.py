@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -21,6 +21,7 @@ from pathlib import Path
 from posezoo import files, registry
 from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import Listener, ignore
+from posezoo.fetch.carrier import Carrier
 from posezoo.fetch.download import Place, PlannedFile, planned
 from posezoo.fetch.errand import Errand
 from posezoo.fetch.means import Means
@@ -86,7 +87,14 @@ class Mirror:
         errand = Errand(spec.full_name, means, ignore, base=spec.path.parent)
         return tuple(self._planned(file, means, errand) for file in spec.files)
 
-    def fill(self, spec: ModelSpec, means: Means, agreed: Lock, listener: Listener = ignore) -> list[Path]:
+    def fill(
+        self,
+        spec: ModelSpec,
+        means: Means,
+        agreed: Lock,
+        listener: Listener = ignore,
+        carrier: Carrier | None = None,
+    ) -> list[Path]:
         """Bring a model's files, its model.yml and terms, and its lines of the lock; good ones stay.
 
         Args:
@@ -94,6 +102,7 @@ class Mirror:
             means: cache, mirrors and patience.
             agreed: the lock of whoever fills it: pins of first use, and IR, are taken over.
             listener: told what happens.
+            carrier: what it shares with others that run beside it; one of its own where None.
 
         Returns:
             Where the published files lie.
@@ -110,8 +119,23 @@ class Mirror:
         if (loose := [file for file in spec.files if not file.is_pinned]) and means.first_use is None:
             raise no_pin(loose)
         first_use = partial(means.first_use, spec) if means.first_use is not None else None
-        with Errand(spec.full_name, means, listener, base=spec.path.parent, first_use=first_use) as errand:
-            paths = {file.name: self._bring(file, errand) for file in spec.files}
+        paths: dict[str, Path] = {}
+        with (
+            Carrier(means.jobs, means.connections) if carrier is None else nullcontext(carrier) as together,
+            Errand(
+                spec.full_name,
+                means,
+                listener,
+                base=spec.path.parent,
+                first_use=first_use,
+                carrier=together,
+            ) as errand,
+        ):
+
+            def bring(file: SourceFile) -> None:
+                paths[file.name] = self._bring(file, errand)
+
+            together.each(bring, spec.files)
         self._copy_declarations(spec)
         spec = agreed.pinned(spec)  # with what was trusted just now
         lock = self.lock()
@@ -119,7 +143,7 @@ class Mirror:
         found = [*declarations(spec, lock.now), *(each for each in published if each is not None)]
         found += _made(spec, agreed)
         lock.change(lambda entries: merged(entries, found))
-        return list(paths.values())
+        return [paths[file.name] for file in spec.files]
 
     def add_samples(self, means: Means, listener: Listener = ignore) -> list[Path]:
         """Bring the sample photos, too.

@@ -234,7 +234,8 @@ class Zoo:
             return self._quantized(spec, precisions)
         spec = self.with_our_network(spec)
         way, pinned, decoder = self._require_way(spec), self.lock.pinned(spec), self._decoder_of(spec)
-        how: dict[str, Any] = {"force": force, "decoder": decoder, "listener": listener}
+        accept = partial(self.lock.require_ir, spec)
+        how: dict[str, Any] = {"force": force, "decoder": decoder, "accept": accept, "listener": listener}
         if way.route is Route.MO:
             from posezoo.convert import by_model_optimizer
 
@@ -262,7 +263,6 @@ class Zoo:
             precisions=precisions,
             keep_onnx=keep_onnx,
             self_check=self_check,
-            accept=partial(self.lock.require_ir, spec),
             **how,
         )
         self._require_locked(spec, converted.irs, self.layout)

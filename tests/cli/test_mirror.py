@@ -261,6 +261,17 @@ def test_sample_photos_are_checked_by_what_posezoo_knows_of_them(zoo):
     assert check(zoo) == {"samples/astronaut.png": "changed"}
 
 
+def test_many_models_come_at_once_and_lose_no_line_of_the_lock(zoo):
+    for number in range(20):
+        write_model(
+            zoo / "models", f"n{number}", model_yml(files=[declared_file(zoo / "origin" / "a.tflite")])
+        )
+    made = run(zoo, "mirror", "create", "m", "--all", "-j", "8")
+    assert made.returncode == 0, made.stderr
+    assert check(zoo) == {}
+    assert len((zoo / "m" / "posezoo.lock").read_text().splitlines()) == 24 * 2 + 1
+
+
 def test_a_model_that_fails_fails_alone(zoo):
     (zoo / "origin" / "a.tflite").unlink()
     ended = run(zoo, "mirror", "create", "m", "--all", "--format", "json")

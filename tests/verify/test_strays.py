@@ -107,7 +107,15 @@ def test_what_stands_in_a_files_place_is_told_by_its_kind(zoo, put, state):
 
 def test_cards_records_and_parts_are_ours(zoo):
     folder = zoo / "out" / "public" / "a"
-    for name in ("README.md", "card.json", "provenance.json", "sub/.a.tflite.part", ".posezoo/whatever"):
+    for name in (
+        "README.md",
+        "card.json",
+        "provenance.json",
+        "sub/.a.tflite.part",
+        ".posezoo/whatever",
+        ".provenance.json.part",
+        ".provenance.json.guard",
+    ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("x")
     (folder / ".posezoo-worked-in").mkdir()
@@ -120,8 +128,10 @@ def test_what_a_conversion_leaves_is_all_ours(tmp_path):
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
     ends = {"inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}], "outputs": None}
     file = declared_file(tmp_path / "net.onnx")
-    write_model(tmp_path / "models", "net", model_yml(framework="onnx", files=[file], **ends))
+    whole = model_yml(framework="onnx", files=[file], skeleton="coco-17", **ends)
+    write_model(tmp_path / "models", "net", whole)
     assert run(tmp_path, "get", "net").returncode == 0
+    assert (tmp_path / "out" / "public" / "net" / "coco-17.svg").is_file()
     assert states(tmp_path) == {}
     assert run(tmp_path, "convert", "net", "-d", tmp_path / "out", "-o", tmp_path / "irs").returncode == 0
     xml = tmp_path / "out" / "public" / "net" / "FP16" / "net.xml"

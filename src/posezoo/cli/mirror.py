@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
+from posezoo.cli.plans import file_line
+from posezoo.crew import Check, checked
 from posezoo.errors import FetchError, UnknownModelError
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         "--samples", action="store_true", help="also the two sample photos that posezoo run takes"
     )
     options.add_sources(parser)
+    options.add_jobs(parser)
+    options.add_connections(parser)
     options.add_trust(parser)
     options.add_registry(parser)
     options.add_dry_run(parser)
@@ -87,21 +91,23 @@ def _patterns(args: argparse.Namespace) -> Sequence[str] | None:
 
 
 def _create(args: argparse.Namespace, mirror: Mirror) -> int:
+    from posezoo.fetch.carrier import Carrier
     from posezoo.zoo import open_zoo
 
-    patterns = _patterns(args)
-    zoo = open_zoo(options.settings_of(args), trust_on_first_use=args.trust_on_first_use)
+    patterns, settings = _patterns(args), options.settings_of(args)
+    zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use)
+    at_once = 1 if args.dry_run else settings.jobs
 
-    def work(spec: ModelSpec) -> dict[str, object]:
-        if args.dry_run:
-            from posezoo.cli.plans import file_line
+    with Console(quiet=args.quiet) as console, Carrier(settings.jobs, settings.connections) as carrier:
 
-            return {"plan": [file_line(each) for each in mirror.plan(zoo.lock.pinned(spec), zoo.means)]}
-        return {"files": [str(path) for path in mirror.fill(spec, zoo.means, zoo.lock, console)]}
+        def work(spec: ModelSpec, check: Check) -> dict[str, object]:
+            if args.dry_run:
+                return {"plan": [file_line(each) for each in mirror.plan(zoo.lock.pinned(spec), zoo.means)]}
+            paths = mirror.fill(spec, zoo.means, zoo.lock, checked(console, check), carrier)
+            return {"files": [str(path) for path in paths]}
 
-    with Console(quiet=args.quiet) as console:
         selection = _with_company(zoo, jobs.select(zoo.registry, patterns, console), console)
-        report = jobs.for_each(selection, work, console, skip_unpinned=args.all)
+        report = jobs.for_each_at_once(selection, work, console, skip_unpinned=args.all, at_once=at_once)
         if args.samples and not args.dry_run:
             try:
                 paths = mirror.add_samples(zoo.means, console)

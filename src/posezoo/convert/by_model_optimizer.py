@@ -17,7 +17,7 @@ from posezoo.convert import ir, original
 from posezoo.convert.model_optimizer import ModelOptimizer, arguments, run
 from posezoo.convert.own_weights import refuse_to_replace
 from posezoo.convert.plan import Plan, Step, require
-from posezoo.convert.publish import put_in_place
+from posezoo.convert.publish import Accept, by_suffix, contents_of, put_in_place, take_any
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.events import (
     Listener,
@@ -66,6 +66,7 @@ def convert(
     *,
     force: bool = False,
     decoder: Decoder | None = None,
+    accept: Accept = take_any,
     listener: Listener = ignore,
 ) -> Mapping[Precision, Path]:
     """The IR of a downloaded model (.xml by precision); those that are up to date are left alone.
@@ -77,6 +78,7 @@ def convert(
         precisions: FP32, FP16 or both.
         force: convert again what is up to date.
         decoder: what the IR name as their decoder, where it is declared by a composite.
+        accept: may refuse an IR by its bytes, before it is put in place.
         listener: is told what happens.
 
     Raises:
@@ -95,7 +97,7 @@ def convert(
             source = original.verified(spec, layout)
             with working_folder(layout.model(spec)) as folder:
                 for step in due:
-                    _make(spec, layout, mo, step, source, folder / step.precision, decoder)
+                    _make(spec, layout, mo, step, source, folder / step.precision, decoder, accept)
         except PosezooError as error:
             listener(ModelConversionEnd(spec.full_name, False, error.problem))
             raise
@@ -135,11 +137,13 @@ def _make(
     source: Path,
     folder: Path,
     decoder: Decoder | None,
+    accept: Accept,
 ) -> None:
     run(mo, arguments(spec, layout, source, mo, step.precision, folder), spec)
     network = _read(spec, folder / f"{spec.name}.xml")
     ir.finish(network, spec, decoder or spec.decoder)
     xml = ir.write(network, folder / "described" / f"{spec.name}.xml", step.precision)
+    accept(step.precision, by_suffix(contents_of(xml)))
     found = complexity_of(network)
     put_in_place(
         xml,

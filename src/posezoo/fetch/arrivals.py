@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from posezoo.files import write_whole
+from posezoo.errors import OutputError
+from posezoo.files import remember
 from posezoo.guard import in_turn
 from posezoo.spec.model import Digest, ModelSpec
 
@@ -76,7 +77,9 @@ def record(folder: Path, spec: ModelSpec, arrivals: Sequence[Arrival]) -> None:
     with in_turn(path):
         known = {name: said for name, said in _files_in(path).items() if name in names}
         content = {"model": spec.full_name, "files": {**known, **{each.file: _said(each) for each in came}}}
-        write_whole(path, json.dumps(content, indent=2).encode() + b"\n", lasting=False)
+        remember(path, json.dumps(content, indent=2).encode() + b"\n")
+    if not path.is_file():
+        raise OutputError("something else stands in its place, or the folder cannot be written to")
 
 
 def _said(arrival: Arrival) -> dict[str, object]:

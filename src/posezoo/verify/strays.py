@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from posezoo.fetch.arrivals import NAME
 from posezoo.files import STAMPS
 from posezoo.layout import Layout
 from posezoo.provenance import SUFFIXES
@@ -49,15 +50,21 @@ def strays_of_composite(composite: CompositeSpec, layout: Layout) -> Iterator[tu
         root = folder / composite.subdirectory
         for path in _entries(root):
             is_part = path.name in composite.stages or path.name.partition("@")[0] in composite.stages
-            if not (_is_ours(path) or (is_part and path.is_dir() and not path.is_symlink())):
+            is_folder_of_part = is_part and path.is_dir() and not path.is_symlink()
+            if not (_is_ours(path) or is_folder_of_part or path.name in _pictures(composite)):
                 yield path, _state_of(path)
+
+
+def _pictures(model: ModelSpec | CompositeSpec) -> set[str]:
+    """What a card shows."""
+    return {f"{model.skeleton}.svg"} if model.skeleton else set()
 
 
 def _known(spec: ModelSpec, layout: Layout) -> set[Path]:
     """Where everything lies that may be there of a model."""
     known = {layout.file(spec, file) for file in spec.files}
     known |= {layout.downloads(spec) / file.name for file in spec.files}
-    known.add(layout.onnx(spec))
+    known |= {layout.onnx(spec), *(layout.model(spec) / name for name in _pictures(spec))}
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive):
             known |= record_of_archive(step, spec, layout).made().keys()
@@ -100,7 +107,8 @@ def _is_ours(path: Path) -> bool:
     mode = os.lstat(path).st_mode
     if stat.S_ISDIR(mode):
         return path.name == STAMPS or path.name.startswith(PREFIX)
-    return stat.S_ISREG(mode) and path.name in OURS
+    left_behind = {f".{NAME}.guard", f".{NAME}.part"}  # by whoever was killed while writing it
+    return stat.S_ISREG(mode) and path.name in OURS | left_behind
 
 
 def _is_part_of(path: Path, known: set[Path]) -> bool:
