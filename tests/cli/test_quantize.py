@@ -157,3 +157,23 @@ def test_a_missing_fp32_ir_fails_that_model_alone(place):
 def test_print_all_wins(place):
     ended = quantizer("--print_all", "--models_dir", place.root / "registry")
     assert ended.stdout == "seeker\n"
+
+
+@pytest.mark.parametrize("way", ["verb", "script"])
+def test_an_int8_ir_that_the_lock_does_not_have_is_not_put_in_place(place, way):
+    lock = ["--lock", place.root / "posezoo.lock"]
+    registry = ["--models_dir", place.root / "registry"]
+    locked = posezoo("lock", "seeker", *registry, "-o", place.root / "models", *lock)
+    assert locked.returncode == 0, locked.stderr
+    flags = [*place.flags, *lock, "--locked"]
+    if way == "verb":
+        ended = posezoo("quantize", "seeker", *flags)
+    else:
+        ended = quantizer("--name", "seeker", *flags)
+    assert ended.returncode == 1
+    assert "seeker: FP16-INT8/seeker.xml is not in" in ended.stderr
+    assert not place.xml(place.root / "models").exists()
+    assert posezoo("quantize", "seeker", *place.flags).returncode == 0
+    posezoo("lock", "seeker", *registry, "-o", place.root / "models", *lock)
+    again = posezoo("quantize", "seeker", *flags, "--force")
+    assert again.returncode == 0, again.stderr
