@@ -143,6 +143,8 @@ def _sized(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:
 
 def _refuse_odd_flags(args: argparse.Namespace) -> None:
     """Wrong usage ends with 2."""
+    if args.dynamic and args.resize:
+        args.parser.error("--dynamic leaves the size open, --resize brings pictures to one: say one of them")
     if args.checkpoint is None:
         for flag in ("network", "model_name"):
             if getattr(args, flag) is not None:

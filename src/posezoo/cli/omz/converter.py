@@ -131,6 +131,8 @@ def _jobs(text: str) -> int:
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
+    if why := _contradiction(args):
+        command.error(why)
     settings = resolve(contract.settings_of(args, lock=args.lock, locked=args.locked, mo=args.mo))
     registry = open_registry(settings.models_dir)
     if args.print_all:
@@ -166,6 +168,22 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
             if not failed.keys() & set(composite.stages):
                 zoo.write_card(composite)
     return _summed_up(failed, [spec.full_name for spec in selection.models], args.progress_format)
+
+
+def _contradiction(args: argparse.Namespace) -> str:
+    """What flags say against each other, whatever the model; empty where they do not."""
+    flags = [text.partition("=")[0] for text in args.add_mo_arg if text.startswith("-")]
+    flags = [{"-s": "--scale", "-m": "--input_model"}.get(flag, flag) for flag in flags]
+    twice = next((flag for flag in flags if flags.count(flag) > 1), "")
+    if twice:
+        return f"--add_mo_arg={twice} is given twice"
+    if {"--scale", "--scale_values"} <= set(flags):
+        return "--add_mo_arg=--scale and --add_mo_arg=--scale_values exclude each other"
+    if args.dynamic and args.resize:
+        return "--dynamic leaves the size open, --resize brings pictures to one: say one of them"
+    if args.input_layout and "--layout" in flags:
+        return "--input_layout and --add_mo_arg=--layout exclude each other"
+    return ""
 
 
 def _summed_up(failed: Mapping[str, PosezooError], names: Sequence[str], style: str) -> int:

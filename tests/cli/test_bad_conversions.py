@@ -1,0 +1,152 @@
+"""What goes wrong with a conversion is one clear line with a hint; the earlier IR is there, and loadable."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes.network import network
+from fakes.zoo import declared_file, omz_yml, write_model
+from posezoo.openvino_runtime import openvino
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A downloaded network with its IR; each test breaks something of a copy's model.yml or flags."""
+    folder = tmp_path_factory.mktemp("zoo")
+    write(folder)
+    assert converter(folder).returncode == 0
+    return folder
+
+
+def write(folder: Path, *arguments: str, content: bytes | None = None, **changes: object) -> Path:
+    """The model.yml with further arguments, and its file; with ``content``, one that model.yml promises."""
+    source = folder / "public" / "net" / "net.onnx"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_bytes(network("onnx") if content is None else content)
+    declared = {**declared_file(source), "source": "https://models.invalid/net.onnx"}
+    said = {
+        "files": [declared],
+        "input_info": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+        "model_optimizer_args": ["--input_model=$dl_dir/net.onnx", *arguments],
+        **changes,
+    }
+    write_model(folder / "models", "net", omz_yml(**said))
+    return source
+
+
+def converter(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    tool = ROOT / "tools" / "downloader" / "converter.py"
+    places = ("--models_dir", folder / "models", "-d", folder, "-o", folder / "out")
+    return subprocess.run(
+        [sys.executable, tool, "--name", "net", "--precisions", "FP32", *places, *args],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def missing(folder):
+    write(folder, "--output=pafs").unlink()  # else the IR is up to date, and no original is needed
+
+
+def truncated(folder):
+    source = write(folder, "--output=pafs")
+    source.write_bytes(source.read_bytes()[:-10])
+
+
+def tflite_by_that_name(folder):
+    write(folder, content=network("tflite"))
+
+
+def truncated_where_nobody_promised_more(folder):
+    write(folder, content=network("onnx")[:-10])
+
+
+def asking(*arguments, **changes):
+    return lambda folder: write(folder, *arguments, **changes)
+
+
+BAD = {
+    "missing": (missing, "is not there", "posezoo download net"),
+    "truncated": (truncated, "model.yml promises", "posezoo download net"),
+    "of another kind": (tflite_by_that_name, "not an ONNX model, but a TFLite model", "check the framework"),
+    "cut by its publisher": (
+        truncated_where_nobody_promised_more,
+        "not an ONNX model",
+        "check the framework",
+    ),
+    "a wrong input": (
+        asking("--input=imgae", input_info=None),
+        "the network has no input named imgae",
+        "its inputs: image",
+    ),
+    "a wrong output": (
+        asking("--output=heatmap"),
+        "the network has no output named heatmap",
+        "its outputs: heatmaps, pafs",
+    ),
+    "a wrong frozen input": (
+        asking("--freeze_placeholder_with_value=training->True"),
+        "the network has no input named training that could be frozen",
+        "its inputs: image",
+    ),
+    "a shape that does not fit": (
+        asking("--input=image", "--input_shape=[1,5,12,20]", input_info=None),
+        "do not go with the network",
+        "check layout, mean and scale",
+    ),
+    "a declared shape that is not the network's": (
+        asking(input_info=[{"name": "image", "shape": [1, 3, 12, 24], "layout": "NCHW"}]),
+        "input image is [1, 3, 12, 20], model.yml says [1, 3, 12, 24]",
+        "correct the shape",
+    ),
+    "values for other channels": (
+        asking("--mean_values=image[1,2]"),
+        "model.yml:",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_it_is_one_line_with_a_hint_and_the_earlier_ir_stays(made, what):
+    spoil, problem, hint = BAD[what]
+    xml = made / "out/public/net/FP32/net.xml"
+    before = xml.read_bytes(), xml.with_suffix(".bin").read_bytes()
+    spoil(made)
+    ended = converter(made)
+    assert ended.returncode == 1
+    lines = ended.stderr.splitlines()
+    assert problem in lines[0]
+    assert "Traceback" not in ended.stderr
+    assert len(lines) <= 2
+    assert hint in ended.stderr
+    assert (xml.read_bytes(), xml.with_suffix(".bin").read_bytes()) == before
+    assert openvino().Core().compile_model(xml, "CPU")
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--add_mo_arg=--scale=2", "--add_mo_arg=--scale_values=[1,2,3]"], "exclude each other"),
+        (["--add_mo_arg=-s=2", "--add_mo_arg=--scale=3"], "--add_mo_arg=--scale is given twice"),
+        (["--dynamic", "--resize"], "say one of them"),
+        (["--input_layout", "NHWC", "--add_mo_arg=--layout=nchw"], "exclude each other"),
+        (["--jobs", "none"], "must be a positive integer"),
+        (["--input_type", "u9"], "invalid choice"),
+        (["--model_name", "x"], "--model_name goes with --checkpoint"),
+        (["--all"], "at most one of"),
+    ],
+)
+def test_flags_that_contradict_each_other_are_wrong_usage(made, flags, problem):
+    ended = converter(made, *flags)
+    assert ended.returncode == 2
+    assert problem in ended.stderr
+    assert "Traceback" not in ended.stderr
