@@ -39,8 +39,8 @@ and what only Open Model Zoo's files declare, empty elsewhere::
 
     postprocessing   list        what is done to the downloaded files: step, file, and its arguments
     mo_args          list        [flag, value]: Model Optimizer's arguments that are kept as they are
-    upstream_export  list        arguments of upstream's own export; named, never run
-    has_pre_convert  bool        whether a pre-convert.py lies beside; named, never run
+    upstream_export  list        arguments of upstream's own export (--allow_upstream_code)
+    has_pre_convert  bool        whether a pre-convert.py lies beside (--allow_upstream_code)
     model_info       object      what is written into the IR for those who run it
     quantizable      bool        whether Open Model Zoo quantized it
     quantized        str         what its weights are quantized to

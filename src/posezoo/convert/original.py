@@ -146,7 +146,7 @@ def path_of(spec: ModelSpec, layout: Layout) -> Path:
     if name.startswith("$") or why_not_a_file_name(name):  # $conv_dir/net.onnx
         raise ConversionError(
             f"{spec.full_name}: cannot be converted yet: {shown(name)} is none of its published files",
-            hint="it would be made by code that comes with the model, which posezoo does not run",
+            hint="it would be made by code that comes with the model: --allow_upstream_code",
         )
     return layout.own(spec) or layout.downloads(spec) / name
 

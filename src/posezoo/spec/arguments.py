@@ -149,7 +149,7 @@ def _list_of(values: Sequence[float]) -> str:
 
 
 def read_export_arguments(node: Node | None) -> tuple[str, ...]:
-    """``conversion_to_onnx_args``, as text: they are named, never run."""
+    """``conversion_to_onnx_args``, as text: what they name is run with consent alone."""
     return tuple(_argument(item)[0].strip() for item in node.items()) if node is not None else ()
 
 

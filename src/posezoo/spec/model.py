@@ -450,8 +450,8 @@ class ModelSpec:
         postprocessing: what is done to the downloaded files, in this order.
         mo_args: arguments for Open Model Zoo's Model Optimizer that have no typed place here, as (flag,
             value) in their order: those that are carried out at the conversion, and unknown ones.
-        upstream_export: arguments for the script that made an ONNX file of the model; named, never run.
-        has_pre_convert: whether a pre-convert.py lies beside the model.yml; named, never run.
+        upstream_export: arguments for the script that made an ONNX file of the model; run with consent alone.
+        has_pre_convert: whether a pre-convert.py lies beside the model.yml; run with consent alone.
         model_info: what Open Model Zoo writes into the IR for those who run it: nested plain values.
         quantizable: whether Open Model Zoo quantized it.
         quantization: how it is quantized here; None where nobody found settings of its own.
@@ -517,7 +517,7 @@ class ModelSpec:
 
         Of a model of ours for PyTorch it is the checkpoint. A path below the model's folder is left there by
         unpacking an archive; a path that starts with ``$conv_dir/`` is made by upstream's own code
-        (``upstream_export``, pre-convert.py), never by ours.
+        (``upstream_export``, pre-convert.py), with consent alone.
         """
         path = self.checkpoint or self.input_model.removeprefix("$dl_dir/")
         if not path:

@@ -56,7 +56,7 @@ def schema() -> Schema:
         "variants": _ref("variants", "By tag, the default first: what differs from what is said once."),
         "input_info": _list(_ref("input_info"), note="Open Model Zoo's inputs."),
         "model_optimizer_args": _list(_ref("argument"), note="Open Model Zoo's preprocessing and outputs."),
-        "conversion_to_onnx_args": _list(_ref("argument"), note="Named, never run."),
+        "conversion_to_onnx_args": _list(_ref("argument"), note="Run with --allow_upstream_code alone."),
         "model_info": {"type": "object", "additionalProperties": _ref("plain")},
         "quantizable": {"enum": [True, False, "yes", "no", "Yes", "No"]},
         "quantized": _one_of(model_yml.QUANTIZED),

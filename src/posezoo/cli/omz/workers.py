@@ -10,12 +10,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from posezoo.crew import Check, in_order
 from posezoo.errors import ConversionError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -81,6 +82,9 @@ class _Processes(Generic[Item, Result]):
 
 class _Worker:
     def __init__(self, work: Callable[..., Any]) -> None:
+        # Only here: whoever has nothing to do does not wait for it.
+        from multiprocessing import get_context
+
         # Not forked: OpenVINO has threads. A daemon: it ends with this process.
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()

@@ -1,0 +1,158 @@
+"""Many models through converter.py: two at once, and none of 264 that is due; and the memory that one takes.
+
+The small models are one network of a few layers under many names, in both precisions with their self-checks
+and cards. Memory is that of the largest of a conversion's processes, against Model Optimizer's for one
+precision, the same file and arguments. Every figure is of whole processes, started in turn. Ends with 1 where
+a bar is missed.
+
+    make mo-env && python benchmarks/bench_convert_many.py [--small]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench_convert import MO, MODEL_YML, in_words, ours, prepare, seconds, theirs
+from harness import machine, record, spread
+
+from networks import Drawing
+from posezoo import files
+
+ROUNDS = 5
+MODELS, ALL = 20, 264
+#: How many times as fast two at once have to be, how long nothing may take, and how much of mo's memory.
+BARS = {"jobs": 1.5, "nothing_s": 1.0, "memory": 1.1}
+CONVERTER = Path(__file__).resolve().parents[1] / "tools" / "downloader" / "converter.py"
+
+# A small process of its own: the system tells of the largest of its children.
+PEAK = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def small() -> bytes:
+    """Twelve layers at 64 x 64: 2 MB of weights."""
+    drawing = Drawing(3)
+    x = drawing.conv("image", 3, 64, stride=2)
+    for _ in range(5):
+        x = drawing.basic(x, 64)
+    end = drawing.conv(x, 64, 17, 1, relu=False)
+    return drawing.finish((1, 3, 64, 64), {end: (1, 17, 32, 32)})
+
+
+def write_zoo(folder: Path, count: int) -> None:
+    """A registry of as many models, downloaded."""
+    content = small()
+    (end,) = _outputs(content)
+    for number in range(count):
+        name = f"small-{number:03}"
+        original = folder / "public" / name / f"{name}.onnx"
+        original.parent.mkdir(parents=True)
+        original.write_bytes(content)
+        model = folder / "models" / "public" / name / "model.yml"
+        model.parent.mkdir(parents=True)
+        model.write_text(
+            MODEL_YML.format(
+                name=name,
+                size=len(content),
+                digest=hashlib.sha384(content).hexdigest(),
+                shape=[1, 3, 64, 64],
+                mean=[1, 2, 3],
+                scale=[4, 5, 6],
+                outputs=f'{{name: "{end}", shape: [1, 17, 32, 32]}}',
+            )
+        )
+        files.stamp(original, files.digest_of(original))
+
+
+def _outputs(content: bytes) -> list[str]:
+    import onnx
+
+    return [each.name for each in onnx.load_from_string(content).graph.output]
+
+
+def convert_all(folder: Path, *flags: str) -> list[str]:
+    """The command."""
+    places = ["--models_dir", str(folder / "models"), "-d", str(folder), "-o", str(folder / "out")]
+    return [sys.executable, str(CONVERTER), "--all", *places, *flags]
+
+
+def race(folder: Path, count: int, rounds: int) -> list[float]:
+    """How many times as fast two at once are, round by round."""
+    write_zoo(folder, count)
+    ratios = []
+    for _ in range(rounds + 1):
+        taken = {}
+        for jobs in ("1", "2"):
+            shutil.rmtree(folder / "out", ignore_errors=True)
+            taken[jobs] = seconds([convert_all(folder, "--jobs", jobs)], folder)
+        ratios.append(taken["1"] / taken["2"])
+        print(f"  {count} models: {taken['1']:.2f} s one by one, {taken['2']:.2f} s two at once")
+    return ratios[1:]
+
+
+def nothing(folder: Path, count: int, rounds: int) -> list[float]:
+    """Seconds of a run that finds everything up to date."""
+    write_zoo(folder, count)
+    seconds([convert_all(folder, "--jobs", "auto")], folder)
+    return [seconds([convert_all(folder)], folder) for _ in range(rounds + 1)][1:]
+
+
+def peak_mib(command: Sequence[str], home: Path) -> float:
+    """Of a command and all that it starts, the memory of the largest process."""
+    environment = {**os.environ, "HOME": str(home)}
+    ended = subprocess.run(
+        [sys.executable, "-c", PEAK, *command], env=environment, capture_output=True, text=True, check=True
+    )
+    return int(ended.stdout) / 1024
+
+
+def memory(folder: Path, name: str) -> dict[str, float]:
+    """Peak MiB of each contestant."""
+    original = prepare(name, folder)
+    found = {"mo": peak_mib(theirs(name, folder, original)[0], folder)}
+    for self_check in ("no", "yes"):
+        shutil.rmtree(folder / "ours", ignore_errors=True)
+        title = "posezoo" if self_check == "yes" else "posezoo, no self-check"
+        found[title] = peak_mib(ours(name, folder, self_check)[0], folder)
+    return found
+
+
+def main() -> int:
+    """Measure, print and record."""
+    if not MO.is_file():
+        print(f"{MO}: not there: make mo-env", file=sys.stderr)
+        return 1
+    tiny = "--small" in sys.argv  # to see whether this script works
+    count, every, rounds = (4, 10, 1) if tiny else (MODELS, ALL, ROUNDS)
+    print(machine())
+    with tempfile.TemporaryDirectory() as folder:
+        ratio = spread(race(Path(folder), count, rounds))
+    print(f"{count} small models, two at once: {in_words(ratio)} x as fast, bar {BARS['jobs']} x")
+    with tempfile.TemporaryDirectory() as folder:
+        taken = spread(nothing(Path(folder), every, rounds))
+    print(f"nothing to do over {every} models: {in_words(taken)} s, bar {BARS['nothing_s']} s")
+    with tempfile.TemporaryDirectory() as folder:
+        peaks = memory(Path(folder), "resnet50-sized" if tiny else "hrnet-sized")
+    share = peaks["posezoo, no self-check"] / peaks["mo"]
+    told = ", ".join(f"{name} {size:.0f} MiB" for name, size in peaks.items())
+    print(f"peak memory: {told}: {share:.2f} of mo's, bar {BARS['memory']}")
+    if not tiny:
+        figures = {"models": count, "times as fast": ratio, "nothing_s": taken, "peak_mib": peaks}
+        record("bench_convert_many", figures)
+    return int(
+        ratio["median"] < BARS["jobs"] or taken["median"] > BARS["nothing_s"] or share > BARS["memory"]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
