@@ -46,6 +46,7 @@ ROOMS: dict[str, set[str]] = {
     | {"files", "layout", "openvino_runtime", "provenance", "complexity"}
     | {"unpacked", "working_folder"}
     | {"checkpoints", "networks", "pretrained"},
+    "draft": SPEC | {"files", "layout", "fetch", "openvino_runtime"},
     "card": SPEC | {"files", "layout", "registry", "pose", "provenance", "measured"},
     "gallery": SPEC | {"files", "layout", "registry", "measured", "comparison", "card"},
     "quantize": SPEC

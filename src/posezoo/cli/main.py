@@ -37,6 +37,7 @@ VERBS = (
     "lock",
     "licenses",
     "mirror",
+    "new",
     "record",
     "card",
     "doctor",

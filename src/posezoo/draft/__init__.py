@@ -1,0 +1,1 @@
+"""A model.yml, drafted from a model's published files."""
