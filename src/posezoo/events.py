@@ -32,10 +32,11 @@ class Warned(Event):
 
 @dataclass(frozen=True, slots=True)
 class ModelDownloadBegin(Event):
-    """The files of a model are about to be fetched."""
+    """The files of a model are about to be fetched; ``revision`` counts up when they change."""
 
     model: str
     num_files: int
+    revision: int = 1
 
 
 @dataclass(frozen=True, slots=True)

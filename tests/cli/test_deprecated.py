@@ -60,6 +60,30 @@ def test_a_download_says_so_and_goes_on(zoo, name, said):
     assert (ended.returncode, ended.stderr.count(f"########## Warning: {said}")) == (0, 1)
 
 
+def test_a_download_says_which_revision_it_is_where_that_is_not_the_first(zoo):
+    said = {name: run(zoo, "download", name, "-o", zoo / "out").stderr for name in ("old", "new")}
+    assert "old: revision 3 of its files\n" in said["old"]
+    assert "revision" not in said["new"]
+    script = [
+        sys.executable,
+        "-m",
+        "posezoo.cli.omz.downloader",
+        "--models_dir",
+        zoo / "models",
+        "--name",
+        "*",
+    ]
+    ended = subprocess.run(script, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60)
+    heading = "################|| Downloading old ||################\n\nRevision 3 of its files\n"
+    assert (heading in ended.stdout, ended.stdout.count("Revision")) == (True, 1)
+    json_lines = [*script, "--progress_format", "json"]
+    ended = subprocess.run(json_lines, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60)
+    begins = [
+        line for line in map(json.loads, ended.stdout.splitlines()) if line["$type"] == "model_download_begin"
+    ]
+    assert [line.get("revision") for line in begins if line["model"] in ("new", "old")] == [None, 3]
+
+
 def test_a_model_that_is_said_to_replace_itself_is_refused(zoo):
     write_model(zoo / "models", "loop", model_yml(deprecated={"since": "0.2.0", "use": "loop"}))
     ended = run(zoo, "info", "loop")

@@ -32,12 +32,11 @@ def accuracy(parts: Sequence[ModelSpec]) -> Iterator[str]:
     yield "## Accuracy"
     if not rows:
         yield "No published figure is declared."
-        return
     # Of what is published as IR there is no other original.
     headers = (
         [("Value" if each == "Original model" else each) for each in HEADERS] if _are_ir(parts) else HEADERS
     )
-    yield compact(headers, rows)
+    yield compact(headers, rows) if rows else ""
     for part in parts:
         if part.published.known_difference:
             yield f"Known difference: {escaped(part.published.known_difference)}"

@@ -57,6 +57,8 @@ class Console:
         match event:
             case events.Warned(message=message):
                 self.warn(message)
+            case events.ModelDownloadBegin(model=model, revision=revision) if revision > 1:
+                self.say(f"{model}: revision {revision} of its files")
             case events.ModelFileDownloadBegin():
                 self._begin_file(event)
             case events.ModelFileDownloadProgress(model=model, model_file=file, size=size):

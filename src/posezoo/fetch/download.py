@@ -114,7 +114,7 @@ def download(
     if spec.license_note and not all(target.exists() for target in targets):
         listener(Warned(f"{spec.full_name}: licence: {spec.license_note}"))
     first_use = partial(means.first_use, spec) if means.first_use is not None else None
-    listener(ModelDownloadBegin(spec.full_name, len(files)))
+    listener(ModelDownloadBegin(spec.full_name, len(files), spec.revision))
     try:
         with (
             Carrier(means.jobs, means.connections) if carrier is None else nullcontext(carrier) as together,

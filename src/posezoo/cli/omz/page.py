@@ -67,7 +67,8 @@ its reason, and warnings to the standard error, as `########## Error:` and `####
 Open Model Zoo's form of model.yml has not is such a warning; its own tools say nothing.
 
 With `--progress_format json` the standard output holds one object a line, `$type` first:
-`model_download_begin` {model, num_files}, `model_download_end` {model, successful, reason},
+`model_download_begin` {model, num_files; revision, where it is not the first}, `model_download_end` {model,
+successful, reason},
 `model_file_download_begin` {model, model_file, size, source}, `model_file_download_progress` {model,
 model_file, size}, `model_file_download_end` {model, model_file, successful, reason},
 `model_postprocessing_begin` {model}, `model_postprocessing_end` {model, successful, reason}; and ours:

@@ -94,6 +94,8 @@ class Lines:
         match event:
             case events.Warned(message=message):
                 self._paper.err(f"{ALARM} Warning: {message}")
+            case events.ModelDownloadBegin(revision=revision) if revision > 1:
+                self._paper.out(f"Revision {revision} of its files\n")
             case events.ModelFileDownloadBegin(model_file=file, size=size):
                 # The first one's lines come as they are, those of files beside it when it has ended.
                 paper = Paper(held=True) if self._coming else self._paper
@@ -216,7 +218,10 @@ class JsonLines:
             self._write(event)
 
     def _write(self, event: events.Event) -> None:
-        self._out(json.dumps({"$type": type_of(event), **asdict(event)}))
+        fields = asdict(event)
+        if fields.get("revision") == 1:  # as in Open Model Zoo, which has no revisions
+            del fields["revision"]
+        self._out(json.dumps({"$type": type_of(event), **fields}))
 
     def _out(self, line: str) -> None:
         with self._one_at_a_time:
