@@ -51,6 +51,38 @@ def omz_page() -> str:
     return draw()
 
 
+def rules_page() -> str:
+    """What `posezoo verify --metadata` demands."""
+    from posezoo.card.markdown import code, table
+    from posezoo.verify.recount import ARTIFACT_RULES
+    from posezoo.verify.rules import RULES
+
+    columns = ["Rule", "Severity", "What must hold", "A mistake that it finds"]
+    metadata, artifacts = (
+        table(
+            columns, [(code(each.id), str(each.severity), each.explanation, each.example) for each in rules]
+        )
+        for rules in (RULES.values(), ARTIFACT_RULES.values())
+    )
+    return RULES_PAGE.format(metadata=metadata, artifacts=artifacts)
+
+
+RULES_PAGE = """\
+<!-- drawn by `make docs` from the code: change it there -->
+# What `posezoo verify --metadata` demands
+
+model.yml, cards, accuracy-check.yml, index pages and the sizes of files are held against each other, in our form and
+in Open Model Zoo's. Only an error fails a check; a warning is a difference that may be meant. A published figure that
+is known to be wrong is declared, with the reason: `published: {{known_difference: ...}}`.
+
+{metadata}
+
+With `--artifacts DIR`, what lies there is counted anew:
+
+{artifacts}
+"""
+
+
 def accuracy_page() -> str:
     """What is published of each model's accuracy, and the command that measures it again."""
     from posezoo.card.markdown import code, table
@@ -92,6 +124,7 @@ Nobody has run these commands on all of val2017 yet with this zoo: no figure her
 """
 
 PAGES: dict[str, Callable[[], str]] = {
+    "docs/rules.md": rules_page,
     "docs/cli.md": cli_page,
     "tools/downloader/README.md": omz_page,
     "docs/accuracy.md": accuracy_page,

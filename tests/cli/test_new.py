@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from fakes.command import posezoo
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.server import Server
 from fakes.zoo import model_yml, write_model
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -61,33 +64,45 @@ def test_size_digest_inputs_and_outputs_come_from_the_file(zoo, server, kind):
 
 
 def test_five_minutes_from_an_address_to_an_ir(zoo, server):
-    """CONTRIBUTING's list: new, fill in, verify, get."""
+    """CONTRIBUTING's commands as they stand there, and what is filled in between them."""
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    draft, verify, get, record, docs = page.split("```sh\n")[1].split("```")[0].splitlines()
+    assert docs == "make docs"
     address = server.serve("my-pose.onnx", network("onnx"))
-    begun = new(zoo, "my-pose", "--from", address, "--license", "MIT")
+    begun = as_written(zoo, draft.replace("https://host/my-pose.onnx", address))
+    assert begun.returncode == 0, begun.stderr
     assert "left to fill in:" in begun.stdout
-    unfinished = posezoo(
-        "verify", "--metadata", "my-pose", "--models_dir", zoo / "models", "--format", "json"
-    )
+    unfinished = as_written(zoo, f"{verify} --format json")
     left = {each["rule"] for each in json.loads(unfinished.stdout)["findings"]}
     assert left == {"placeholder", "license-text", "safe-sources"}
 
     path = model_of(zoo)
     text = path.read_text()
-    text = text.replace(
-        "TODO: what it does, in a sentence or two; cards show it as it is.", "Finds two keypoints."
-    )
+    todo = "TODO: what it does, in a sentence or two; cards show it as it is."
+    text = text.replace(todo, "Finds two keypoints.")
     for key in ("color", "reverse_input_channels", "mean", "scale"):
         text = text.replace(f"# {key}:", f"{key}:")
     path.write_text(text)
     (zoo / "licenses" / "MIT-my-pose.txt").write_text("Copyright (c) 2026 Me\n\nPermission is granted.\n")
-    finished = posezoo("verify", "--metadata", "my-pose", "--models_dir", zoo / "models", "--format", "json")
+    finished = as_written(zoo, f"{verify} --format json")
     findings = json.loads(finished.stdout)["findings"]
     assert [each["rule"] for each in findings] == ["safe-sources"]  # this test's server has no certificate
 
-    got = run(zoo, "get", "my-pose")
+    got = as_written(zoo, get)
     assert got.returncode == 0, got.stderr
     assert Path(got.stdout.split()[0]).is_file()
     assert server.asked("my-pose.onnx") == 1  # what was fetched to describe it is not fetched again
+    assert as_written(zoo, record).returncode == 0
+    assert "gflops" in path.with_name("measured.yml").read_text()
+
+
+def as_written(zoo, line):
+    """A command of a page, in a checkout whose registry is this one."""
+    places = {"MODELS_DIR": zoo / "models", "OUTPUT_DIR": zoo / "out", "CACHE_DIR": zoo / "cache"}
+    environ = {f"POSEZOO_{name}": str(value) for name, value in places.items()}
+    command, *words = shlex.split(line)
+    assert command == "posezoo"
+    return posezoo(*words, cwd=zoo, **environ)
 
 
 def test_an_ir_of_two_files_lies_in_the_folder_of_its_precision(zoo, server):
