@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench_convert import MO, MODEL_YML, in_words, ours, prepare, seconds, theirs
+from bench_convert import MO, MODEL_YML, in_words, ours, prepare, seconds, theirs, unchecked
 from harness import machine, record, spread
 
 from networks import Drawing
@@ -120,10 +120,9 @@ def memory(folder: Path, name: str) -> dict[str, float]:
     """Peak MiB of each contestant."""
     original = prepare(name, folder)
     found = {"mo": peak_mib(theirs(name, folder, original)[0], folder)}
-    for self_check in ("no", "yes"):
+    for title, contestant in {"posezoo, no self-check": unchecked, "posezoo": ours}.items():
         shutil.rmtree(folder / "ours", ignore_errors=True)
-        title = "posezoo" if self_check == "yes" else "posezoo, no self-check"
-        found[title] = peak_mib(ours(name, folder, self_check)[0], folder)
+        found[title] = peak_mib(contestant(name, folder)[0], folder)
     return found
 
 
