@@ -71,9 +71,10 @@ RULES_PAGE = """\
 <!-- drawn by `make docs` from the code: change it there -->
 # What `posezoo verify --metadata` demands
 
-model.yml, cards, accuracy-check.yml, index pages and the sizes of files are held against each other, in our form
-and in Open Model Zoo's. Only an error fails a check; a warning is a difference that may be meant. A published
-figure that is known to be wrong is declared, with the reason: `published: {{known_difference: ...}}`.
+model.yml, cards, accuracy-check.yml, index pages and the sizes of files are held against each other, in our
+form and in Open Model Zoo's. Only an error fails a check; a warning is a difference that may be meant. A
+published figure that is known to be wrong is declared, with its reason:
+`published: {{known_difference: ...}}`.
 
 {metadata}
 

@@ -174,13 +174,81 @@ def test_a_model_without_a_card_is_found_where_others_have_one(capsys, zoo):
         ({"deprecated": {"since": "0.2.0", "use": "gone"}}, "deprecated-use"),
         ({"outputs": None}, "declared-ends"),
         ({"network": {"name": "higher_hrnet", "width": 9000}, "checkpoint": "net.tflite"}, "known-network"),
+        ({"license": {"spdx": "MIT", "text": "Apache-2.0-Real.txt"}}, "license-kind"),
         ({"inputs": [{"name": "input", "shape": [1, 48, 64, 3], "layout": "NCHW"}]}, "layout"),
     ],
 )
 def test_what_is_planted_in_our_own_form_is_found(capsys, tmp_path, changes, rule):
     write_model(tmp_path / "models", "planted", model_yml(**changes))
+    terms = "Copyright 2026 The tests\n\n    Apache License\n    Version 2.0, January 2004\n"
+    (tmp_path / "licenses" / "Apache-2.0-Real.txt").write_text(terms)
     code, findings = check(capsys, tmp_path / "models")
     assert (code, [each["rule"] for each in findings]) == (1, [rule])
+
+
+OURS_CARD = """\
+# planted
+
+## Use Case and High-Level Description
+
+A small model.
+
+## Specification
+
+| Metric | Value |
+| --- | --- |
+| GFLOPs | 5.9206 |
+| MParams | 8.1506 |
+
+## Accuracy
+
+| Metric | Value |
+| --- | --- |
+| AP | 64.64% |
+
+## Input
+
+| Name | Shape | Layout | Colour order |
+| --- | --- | --- | --- |
+| `input` | 1, 4, 6, 3 | NHWC | RGB |
+
+## Output
+
+| Name | Shape |
+| --- | --- |
+| `output` | 1, 5 |
+
+## Legal Information
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("| GFLOPs | 5.9206 |", "| GFLOPs | 9.9 |", "published-figures"),
+        ("64.64%", "46.46%", "published-accuracy"),
+        ("| `output` | 1, 5 |", "| `output` | 1, 6 |", "output-shape"),
+        ("1, 4, 6, 3", "1, 6, 4, 3", "input-shape"),
+    ],
+)
+def test_our_form_is_held_against_its_card(capsys, tmp_path, old, new, rule):
+    published = {"accuracy": [{"metric": "AP", "value": 0.6464}], "gflops": 5.9206, "mparams": 8.1506}
+    files = [
+        {"name": "n.tflite", "size": 33_000_000, "checksum": "0" * 96, "source": "https://a.invalid/n.tflite"}
+    ]
+    path = write_model(tmp_path / "models", "planted", model_yml(files=files, published=published))
+    path.with_name("README.md").write_text(OURS_CARD)
+    assert check(capsys, tmp_path / "models") == (0, [])
+    path.with_name("README.md").write_text(OURS_CARD.replace(old, new))
+    code, findings = check(capsys, tmp_path / "models")
+    assert (code, [each["rule"] for each in findings]) == (1, [rule])
+    path.with_name("README.md").write_text(OURS_CARD)
+    measured = "complexity: [{precision: FP32, figures: {gflops: 4.1, mparams: 8.15}}]"
+    path.with_name("measured.yml").write_text(measured)
+    assert [each["rule"] for each in check(capsys, tmp_path / "models")[1]] == ["published-figures"]
+    reason = {**published, "known_difference": "the weights were made smaller"}
+    write_model(tmp_path / "models", "planted", model_yml(files=files, published=reason))
+    assert check(capsys, tmp_path / "models") == (0, [])
 
 
 def test_a_stage_without_a_folder_and_measures_of_no_variant_are_found(capsys, tmp_path):

@@ -66,7 +66,8 @@ class Claims:
     """All that a card says of one model.
 
     Attributes:
-        figures: by ``gflops``, ``mparams``, ``type`` and ``framework``, what the specification's table says.
+        figures: by ``gflops``, ``mparams``, ``type`` and ``framework``, what the specification's table says;
+            by ``published gflops`` and ``published mparams``, what it does not say was counted.
         accuracy: the numbers of the tables that tell how well the model does.
         description: the text below the first heading that has one.
         licenses: the links of the legal section.
@@ -128,6 +129,8 @@ _FIGURES = {
     "mparams": re.compile(r"m ?params(?:,.{0,60})?", re.IGNORECASE),
     "type": re.compile(r"type", re.IGNORECASE),
     "framework": re.compile(r"source framework", re.IGNORECASE),
+    "published gflops": re.compile(r"g(?:fl)?ops(?:, as published)?", re.IGNORECASE),
+    "published mparams": re.compile(r"m ?params(?:, as published)?", re.IGNORECASE),
 }
 #: Of the words that head a section of figures.
 _ACCURACY = re.compile(r"accuracy|validation|performance|quality|specification", re.IGNORECASE)

@@ -18,7 +18,7 @@ _TARGET = re.compile(r"\]\(([^()\s]{1,300})\)")
 _COLUMNS = {
     "gflops": re.compile(r"(?:complexity \()?g(?:fl)?ops\)?", re.IGNORECASE),
     "mparams": re.compile(r"m ?params|size \(mp\)", re.IGNORECASE),
-    "accuracy": re.compile(r"accuracy", re.IGNORECASE),
+    "accuracy": re.compile(r"accuracy|ap", re.IGNORECASE),
     "framework": re.compile(r"implementation", re.IGNORECASE),
 }
 

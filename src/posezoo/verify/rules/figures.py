@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from posezoo.errors import SpecError
+from posezoo.measured import measured_of
+from posezoo.spec.model import Precision
 from posezoo.verify.claims import Said
 from posezoo.verify.finding import Found, Place, Rule, Severity
 from posezoo.verify.texts import is_rounded, numbers
@@ -21,6 +24,8 @@ SHARED = 0.7
 UNCOUNTED = 3.0
 #: A figure that differs by no more than this share of it was measured again, or rounded another way.
 NEARLY = 2e-3
+#: Publishers count by rules that differ a little from ours.
+COUNTED = 0.02
 #: The same of a figure of accuracy.
 NEARLY_ACCURATE = 5e-4
 MIB = 2**20 / 1e6
@@ -213,6 +218,51 @@ def _swapped(view: ModelView) -> Iterator[Found]:
             return
 
 
+def _published(view: ModelView) -> Iterator[Found]:
+    """What model.yml says was published is what the card says, and about what was counted."""
+    spec = view.spec
+    for kind, title in TITLES.items() if spec is not None else ():
+        value = getattr(spec.published, kind) if spec is not None else None
+        said = view.claims.figures.get(f"published {kind}")
+        found = numbers(said.value) if said is not None else []
+        if value and said is not None and len(found) == 1 and abs(found[0][0] - value) > _step(found[0]):
+            message = f"model.yml publishes {value:g} {title}, the card tells {said.value}"
+            yield Found(view.at("published", kind), message, f"published.{kind}", f"{value:g}", said.value)
+        counted = _counted(view, kind)
+        if value and counted and not _is_told_to_differ(view) and abs(counted / value - 1) > COUNTED:
+            message = f"model.yml publishes {value:g} {title}, and {counted:g} were counted"
+            yield Found(
+                view.at("published", kind), message, f"published.{kind}", f"{value:g}", f"{counted:g}"
+            )
+
+
+def _step(number: tuple[float, int]) -> float:
+    return float(0.6 * 10.0 ** -number[1])
+
+
+def _counted(view: ModelView, kind: str) -> float | None:
+    """What measured.yml says was counted on the FP32 IR."""
+    try:
+        measured = measured_of(view.spec) if view.spec is not None else ()
+    except SpecError:
+        return None
+    found = (each for each in measured if each.kind == "complexity" and each.precision is Precision.FP32)
+    value = next((each.figures.get(kind) for each in found if not each.settings), None)
+    return float(value) if value else None
+
+
+def _published_accuracy(view: ModelView) -> Iterator[Found]:
+    """What model.yml says was published of a model's accuracy stands on its card."""
+    told = [said.value for said in view.claims.accuracy]
+    for index, each in enumerate(view.spec.published.accuracy if view.spec is not None and told else ()):
+        units = (1.0, 100.0) if each.metric == "AP" else (1.0, 0.1)
+        if not any(abs(value - each.value * unit) <= 0.06 for value in told for unit in units):
+            texts = ", ".join(dict.fromkeys(said.text for said in view.claims.accuracy))
+            message = f"model.yml publishes {each.metric} {each.value:g}, the card tells {texts}"
+            at = view.at("published", "accuracy", index, "value")
+            yield Found(at, message, f"published.accuracy[{index}].value", f"{each.value:g}", texts)
+
+
 def _missing(view: ModelView) -> Iterator[Found]:
     """A card tells GFLOPs and MParams, or operations of another kind."""
     spec = view.spec
@@ -277,6 +327,20 @@ RULES: tuple[Rule, ...] = (
         "Each card's MParams fit its own files, not each other's.",
         "two cards whose figures changed places",
         _swapped,
+    ),
+    Rule(
+        "published-figures",
+        Severity.ERROR,
+        "GFLOPs and MParams that model.yml publishes are the card's, and about what was counted.",
+        "gflops: 9.9, and GFLOPs 5.9206 on the card",
+        _published,
+    ),
+    Rule(
+        "published-accuracy",
+        Severity.ERROR,
+        "What model.yml publishes of a model's accuracy stands on its card.",
+        "value: 0.6464, and 46.46% on the card",
+        _published_accuracy,
     ),
     Rule(
         "missing-figures",

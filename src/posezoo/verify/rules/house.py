@@ -13,7 +13,16 @@ from posezoo.registry import copyright_line, license_text, root_of
 from posezoo.spec.model import CompositeSpec, ModelSpec
 from posezoo.spec.model_yml import OURS
 from posezoo.verify.finding import Found, Place, Rule, Severity
+from posezoo.verify.texts import read_text
 from posezoo.verify.view import ModelView
+
+#: What only the text of a licence says.
+PHRASES = {
+    "Apache-2.0": "Apache License Version 2.0",
+    "MIT": "Permission is hereby granted, free of charge, to any person obtaining a copy",
+    "BSD-2-Clause": "Redistribution and use in source and binary forms, with or without modification",
+    "BSD-3-Clause": "Redistribution and use in source and binary forms, with or without modification",
+}
 
 
 def _known(view: ModelView) -> ModelSpec | CompositeSpec | None:
@@ -28,6 +37,19 @@ def _license_text(view: ModelView) -> Iterator[Found]:
         yield Found(
             view.at("license", "text"), f"license.text: {path} {why}", "license.text", spec.license.text
         )
+
+
+def _license_kind(view: ModelView) -> Iterator[Found]:
+    """The licence text is that of the licence that is named."""
+    spec = view.spec
+    if spec is None or spec.license.spdx not in PHRASES:
+        return
+    text = read_text(license_text(spec)) or "" if spec.license.text else ""
+    others = {name for name, phrase in PHRASES.items() if phrase in " ".join(text.split())}
+    if others and not any(PHRASES[name] == PHRASES[spec.license.spdx] for name in others):
+        told = " or ".join(sorted(others))
+        message = f"license: {spec.license.text} is the text of {told}, not of {spec.license.spdx}"
+        yield Found(view.at("license", "text"), message, "license.text", told, spec.license.spdx)
 
 
 def _decoder(view: ModelView) -> Iterator[Found]:
@@ -143,6 +165,13 @@ RULES: tuple[Rule, ...] = (
         "A licence text is there and opens with its holder's line: MIT and BSD demand it.",
         "license: {spdx: MIT, text: MIT.txt} without licenses/MIT.txt",
         _license_text,
+    ),
+    Rule(
+        "license-kind",
+        Severity.ERROR,
+        "The licence text is that of the licence that is named.",
+        "license: {spdx: MIT, text: Apache-2.0-Intel.txt}",
+        _license_kind,
     ),
     Rule(
         "known-decoder",

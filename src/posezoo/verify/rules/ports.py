@@ -115,6 +115,21 @@ def _shapes(view: ModelView) -> Iterator[Found]:
                     )
 
 
+def _output_shapes(view: ModelView) -> Iterator[Found]:
+    """The card gives an output the shape that model.yml declares."""
+    spec = view.spec
+    declared = {each.name: each.shape for each in spec.outputs if each.shape} if spec is not None else {}
+    for ends in view.claims.of("output", "converted", ""):
+        for port in ends.ports:
+            shape = declared.get(base_name(port.name.value)) if port.name is not None else None
+            if shape and port.shape is not None and not _is_shape(shape, port.shape.value, turned=False):
+                one, two = _text(port.shape.value), _text(shape)
+                message = (
+                    f"the card gives {port.name.value if port.name else ''} the shape {one}, model.yml {two}"
+                )
+                yield Found(view.on_card(port.shape), message, "output.shape", one, two)
+
+
 def _port_of(declared: Input, ends: Ends, count: int) -> Port | None:
     named = [each for each in ends.ports if each.name is not None and each.name.value == declared.name]
     if named:
@@ -271,6 +286,13 @@ RULES = (
         "The card gives an input the shape that the converter gives it, its channels before or behind.",
         "shape - `1, 3, 300, 300` on the card, --input_shape=[1,3,224,224]",
         _shapes,
+    ),
+    Rule(
+        "output-shape",
+        Severity.ERROR,
+        "The card gives an output the shape that model.yml declares.",
+        "shape: [1, 17, 64, 48], and `1, 17, 48, 64` on the card",
+        _output_shapes,
     ),
     Rule(
         "card-shapes",
