@@ -166,3 +166,18 @@ def test_known_findings_are_written_whole_or_not_at_all(zoo):
     ended = run(zoo, "--write_baseline", zoo.parent / "none" / "known.json")
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
+
+
+def test_a_folder_without_models_is_no_registry_in_order(zoo, tmp_path):
+    (tmp_path / "empty").mkdir()
+    ended = run(tmp_path / "empty")
+    assert ended.returncode == 1
+    assert "no model lies below" in ended.stderr
+    near = run(zoo.parent)
+    assert near.returncode == 1
+    assert f"did you mean {zoo}?" in near.stderr
+
+
+def test_a_folder_of_artifacts_that_is_not_there_is_named(zoo):
+    ended = run(zoo, "--artifacts", zoo / "nowhere")
+    assert (ended.returncode, "no such folder" in ended.stderr) == (1, True)

@@ -73,6 +73,10 @@ def answer(args: argparse.Namespace, registry: Registry, patterns: Sequence[str]
 
     if args.explain is not None:
         return _explain(args.explain)
+    if registry.emptiness:  # a folder named by mistake must not pass for one in order
+        raise SettingsError(registry.emptiness, hint="check --models_dir")
+    if args.artifacts is not None and not args.artifacts.is_dir():
+        raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
     names = _names(registry, patterns)
     if args.changed_since is not None:
         from posezoo.verify.changes import changed_since
