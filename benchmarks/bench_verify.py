@@ -1,0 +1,69 @@
+"""How long posezoo verify --metadata takes over a registry of hundreds of models, and over one of them.
+
+Each figure is a whole process. Beside them: PyYAML's C loader reading the same files, which is the least that
+any checker of them would do. Ends with 1 where the best run misses its bar.
+
+    python benchmarks/bench_verify.py [FOLDER [MODEL]]
+
+FOLDER is Open Model Zoo's models/, with its cards; without one, that of openvino-dev (`make mo-env`),
+which has none.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from harness import machine, record, spread
+
+MO_ENV = Path(__file__).resolve().parents[1] / "build" / "mo-env"
+ROUNDS = 7
+ALL_BAR_S = 3.0
+ONE_BAR_S = 0.3
+BAR_MIB = 250
+
+LOAD = (
+    "import pathlib, sys, yaml\n"
+    "for path in pathlib.Path(sys.argv[1]).rglob('*.yml'): yaml.load(path.read_text(), yaml.CSafeLoader)"
+)
+
+
+def seconds(command: list[str]) -> float:
+    """The wall time of one run; findings make it end with 1."""
+    begun = time.perf_counter()
+    ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    assert ended.returncode in (0, 1), command
+    return time.perf_counter() - begun
+
+
+def main() -> int:
+    """Time everything in turn."""
+    there = sorted(MO_ENV.glob("lib/python*/site-packages/omz_tools/models"))
+    folder, *names = sys.argv[1:] or map(str, there[:1])
+    name = names[0] if names else min(path.parent.name for path in Path(folder).rglob("model.yml"))
+    verify = [sys.executable, "-m", "posezoo", "verify", "--metadata", "--models_dir", folder]
+    commands = {
+        "all models": verify,
+        f"one model ({name})": [*verify, name],
+        "PyYAML loads the same": [sys.executable, "-c", LOAD, folder],
+    }
+    rounds = [{each: seconds(command) for each, command in commands.items()} for _ in range(ROUNDS)]
+    figures = {each: spread([found[each] for found in rounds]) for each in commands}
+    peak_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(machine())
+    for each, found in figures.items():
+        print(
+            f"{each:28} best {found['min']:.3f} s, median {found['median']:.3f} s, worst {found['max']:.3f} s"
+        )
+    print(f"{peak_mib:.0f} MiB at most")
+    record("bench_verify", {"rounds": ROUNDS, "seconds": figures, "peak_mib": peak_mib})
+    every, one, _ = (found["min"] for found in figures.values())
+    print(f"bars: all {every:.2f} of {ALL_BAR_S} s, one {one:.2f} of {ONE_BAR_S} s, {BAR_MIB} MiB")
+    return int(every > ALL_BAR_S or one > ONE_BAR_S or peak_mib > BAR_MIB)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
