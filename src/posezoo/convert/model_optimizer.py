@@ -10,9 +10,11 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -208,9 +210,7 @@ def run(mo: ModelOptimizer, given: tuple[str, ...], spec: ModelSpec) -> None:
         consent.parent.mkdir()
         consent.write_text("0")
         try:
-            ended = subprocess.run(
-                command, env=_environment(home), capture_output=True, text=True, errors="replace", check=False
-            )
+            ended = _ended(command, _environment(home))
         except OSError as error:
             raise ConversionError(f"{command[0]}: cannot be started: {error.strerror or error}") from error
     if ended.returncode:
@@ -222,6 +222,27 @@ def run(mo: ModelOptimizer, given: tuple[str, ...], spec: ModelSpec) -> None:
             if lacks
             else f"its command line was: {shlex.join(command)}",
         )
+
+
+def _ended(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """A process that came to its end; where we are interrupted, those that it began end with it."""
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        said, errors = process.communicate()
+    except BaseException:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, said, errors)
 
 
 # What of openvino-dev brings a framework's packages.

@@ -197,11 +197,17 @@ def _asked(spec: ModelSpec) -> dict[str, list[str]]:
     return asked
 
 
+def _printable(text: str) -> str:
+    """What a stranger's code printed, without what could move a terminal's cursor."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
 def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: Limits) -> None:
     job = {
         **job,
         "writes": [job["results"], str(home)],
         "memory_bytes": limits.memory_bytes,
+        "seconds": limits.seconds,
         "only_tell": False,
     }
     code, said, timed_out = _child(job, home, limits.seconds)
@@ -215,7 +221,7 @@ def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: Limits) -> No
         last = [line for line in lines if _RAISED.match(line)][-1:] or lines[-1:] or ["without a word"]
         how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
         raise ConversionError(
-            f"{spec.full_name}: its code {how}: {shown(last[0][:300])}",
+            f"{spec.full_name}: its code {how}: {_printable(last[0][:300])}",
             hint="it may need packages that are not installed, or what it is kept from",
         )
 
@@ -224,7 +230,7 @@ def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: Limits) -> No
 def _open_ways() -> tuple[str, ...]:
     """What this system cannot keep such code from: asked of a process that runs none."""
     with tempfile.TemporaryDirectory(prefix="posezoo-") as home:
-        job = {"reads": [], "writes": [home], "memory_bytes": MEMORY_BYTES, "only_tell": True}
+        job = {"reads": [], "writes": [home], "memory_bytes": MEMORY_BYTES, "seconds": 60, "only_tell": True}
         found: list[str] = []
         code, _, _ = _child(job, Path(home), 60, found)
     return tuple(json.loads(found[0])) if not code and found else tuple(upstream_child.MEASURES)

@@ -50,7 +50,7 @@ def main() -> int:
     job = json.loads(sys.stdin.readline())
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what that code prints is no answer
-    shut = shut_in(job["reads"], job["writes"], job["memory_bytes"])
+    shut = shut_in(job["reads"], job["writes"], job["memory_bytes"], job["seconds"])
     answer.write(json.dumps([name for name in MEASURES if name not in shut]) + "\n")
     answer.close()
     if not job["only_tell"]:
@@ -58,19 +58,20 @@ def main() -> int:
     return 0
 
 
-def shut_in(reads: Sequence[str], writes: Sequence[str], memory_bytes: int) -> set[str]:
+def shut_in(reads: Sequence[str], writes: Sequence[str], memory_bytes: int, seconds: float) -> set[str]:
     """Give up all that the job does not need, for good, as far as the system allows it.
 
     Args:
         reads: files and folders that may be read, beside what Python itself and its packages need.
         writes: folders that may be written to.
-        memory_bytes: the most data that may be held.
+        memory_bytes: the most data that may be held, or written into one file.
+        seconds: how long all processors may work for it, should nobody be left to end it.
 
     Returns:
         The names of those ``MEASURES`` that hold.
     """
     held = set()
-    if _limited(memory_bytes):
+    if _limited(memory_bytes, seconds):
         held.add("memory")
     if sys.platform != "linux":
         return held
@@ -106,12 +107,14 @@ def _unshared(libc: ctypes.CDLL) -> bool:
     return True
 
 
-def _limited(memory_bytes: int) -> bool:
+def _limited(memory_bytes: int, seconds: float) -> bool:
     try:
         import resource
     except ImportError:
         return False
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    worked = int(seconds * (os.cpu_count() or 1)) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (worked, worked))
     for limit in (resource.RLIMIT_DATA, resource.RLIMIT_AS, resource.RLIMIT_FSIZE):
         # Libraries map far more than they touch.
         allowed = memory_bytes * (4 if limit == resource.RLIMIT_AS else 1)
