@@ -125,3 +125,13 @@ def test_a_variant_has_a_record_of_its_own(server, tmp_path):
 
 def test_what_is_shown_of_an_address_is_its_place_alone():
     assert shown("https://ann:x@host:8443/a/b?sig=1#top") == "https://host:8443/a/b"
+
+
+def test_what_a_killed_run_left_beside_it_is_removed(server, tmp_path):
+    spec, layout = model(declared("net.pth", BODY, server.serve("net.pth", BODY))), Layout(tmp_path, tmp_path)
+    download(spec, layout, Means(None))
+    for end in ("part", "guard"):
+        (layout.downloads(spec) / f".{NAME}.{end}").touch()
+    download(spec, layout, Means(None))
+    left = {path.name for path in layout.downloads(spec).iterdir()}
+    assert left == {"net.pth", NAME, ".posezoo"}

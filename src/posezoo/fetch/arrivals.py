@@ -72,7 +72,10 @@ def record(folder: Path, spec: ModelSpec, arrivals: Sequence[Arrival]) -> None:
     names = {file.name for file in spec.files}
     came = [each for each in arrivals if each.file in names and each.target.is_relative_to(folder)]
     path = folder / NAME
-    if not came or NAME in names:  # a publisher's file of this name is the publisher's
+    if NAME in names:  # a publisher's file of this name is the publisher's
+        return
+    if not came:
+        _clear_beside(path)
         return
     with in_turn(path):
         known = {name: said for name, said in _files_in(path).items() if name in names}
@@ -80,6 +83,14 @@ def record(folder: Path, spec: ModelSpec, arrivals: Sequence[Arrival]) -> None:
         remember(path, json.dumps(content, indent=2).encode() + b"\n")
     if not path.is_file():
         raise OutputError("something else stands in its place, or the folder cannot be written to")
+
+
+def _clear_beside(path: Path) -> None:
+    """Remove what a killed run left beside it on its way."""
+    part, guard = (path.with_name(f".{path.name}.{end}") for end in ("part", "guard"))
+    if part.exists() or guard.exists():
+        with in_turn(path):  # which removes the guard
+            part.unlink(missing_ok=True)
 
 
 def _said(arrival: Arrival) -> dict[str, object]:
