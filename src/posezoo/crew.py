@@ -18,8 +18,9 @@ Result = TypeVar("Result")
 #: Called by the work now and then; raises where the run is being ended.
 Check = Callable[[], None]
 
-# How long the workers have to clean up after ^C; one that waits for a server is left behind.
-_LAST_SECONDS = 0.2
+# How long the workers have to clean up after ^C; one that waits for a server is left behind. Those of models
+# and those of their files have it one after the other, and all is to be over in half a second.
+_LAST_SECONDS = 0.1
 
 
 class Stopped(BaseException):

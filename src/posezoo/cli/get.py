@@ -27,6 +27,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser = options.add_verb(verbs, "get", "download models and convert them to OpenVINO IR", EXAMPLES)
     options.add_models(parser)
     options.add_places(parser)
+    options.add_jobs(parser)
+    options.add_connections(parser)
     options.add_trust(parser)
     options.add_precisions(parser)
     options.add_mo(parser)
