@@ -28,6 +28,7 @@ PACKAGES = (
     ("faster-coco-eval", "COCO's figures", "evaluate", "1.6", ""),
     ("ai-edge-litert", "independent self-check of TFLite models", "proof", "2.1", ""),
     ("nncf", "quantization to INT8", "quantize", "", ""),
+    ("model-signing", "signing a posezoo.lock", "sign", "1.1", ""),
 )
 OPENCV = (
     "opencv-python-headless",

@@ -231,6 +231,20 @@ def test_an_ir_is_locked_and_another_one_is_never_put_in_its_place(convertible):
     assert (folder / "FP16" / "net.xml").stat().st_ino == before
 
 
+def test_verify_holds_what_is_here_against_the_lock_too(convertible):
+    run(convertible, "lock", "net")
+    assert run(convertible, "verify", "net", "--locked").returncode == 0
+    run(convertible, "convert", "net", "--precisions", "FP16")
+    assert run(convertible, "verify", "net").returncode == 0
+    refused = run(convertible, "verify", "net", "--locked")
+    assert refused.returncode == 1
+    assert "refused  net: FP16/net.xml is not in posezoo.lock" in refused.stdout
+    (convertible / "posezoo.lock").unlink()
+    script = tool(convertible, "verifier", "--name", "net", "-o", "out", "--locked", "--format", "json")
+    assert script.returncode == 1
+    assert "net: model.yml is not in posezoo.lock" in json.loads(script.stdout)["refused"][0]["problem"]
+
+
 def test_an_ir_that_was_tampered_with_is_not_locked(convertible):
     run(convertible, "convert", "net", "--precisions", "FP16")
     (convertible / "out" / "public" / "net" / "FP16" / "net.bin").write_bytes(b"other")

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import jobs, metadata, options
 from posezoo.cli.console import Console
+from posezoo.errors import LockError
 
 if TYPE_CHECKING:
     from posezoo.layout import Layout
     from posezoo.lock import Lock
     from posezoo.registry import Selection
+    from posezoo.spec.model import ModelSpec
     from posezoo.verify.artifacts import Checked
 
 EXAMPLES = """
@@ -70,18 +72,28 @@ def answer_artifacts(
     Args:
         selection: the models.
         layout: where their artifacts lie.
-        lock: the pins of first use.
+        lock: the pins of first use; a strict one refuses what it does not have.
         style: ``text`` or ``json``.
         cure: names the command that brings an artifact back; posezoo's own where None.
     """
     from posezoo.verify.artifacts import check_artifacts, check_composite
 
-    checked = [each for spec in selection.models for each in check_artifacts(lock.pinned(spec), layout)]
+    checked: list[Checked] = []
+    refused: list[LockError] = []
+    for spec in selection.models:
+        try:
+            checked += check_artifacts(lock.pinned(spec), layout)
+            _require_irs(spec, layout, lock)
+        except LockError as error:
+            refused.append(error)
     checked += (each for composite in selection.composites for each in check_composite(composite, layout))
     if style == "json":
         rows = [asdict(each) for each in checked]
-        print(json.dumps({"artifacts": rows}, indent=2, default=str))
+        reasons = [{"problem": refusal.problem, "hint": refusal.hint} for refusal in refused]
+        print(json.dumps({"artifacts": rows, "refused": reasons}, indent=2, default=str))
     else:
+        for refusal in refused:
+            print(f"refused  {refusal.problem}")
         for each in checked:
             told = each.expected if each.state == "good" else str(each.path)
             print(f"{each.state:8} {each.model}: {each.artifact} ({told})")
@@ -89,7 +101,21 @@ def answer_artifacts(
     if bad and style == "text":
         mend = _mend(bad[0], layout, cure or _cure)
         print(f"{len(bad)} of {len(checked)} are not good; {mend} mends the first")
-    return 1 if bad or selection.problems else 0
+    return 1 if bad or refused or selection.problems else 0
+
+
+def _require_irs(spec: ModelSpec, layout: Layout, lock: Lock) -> None:
+    """Hold the IR that are here against a strict lock.
+
+    Raises:
+        LockError: one is not the lock's.
+    """
+    from posezoo import provenance
+    from posezoo.spec.model import Precision
+
+    for precision in Precision if lock.is_strict else ():
+        if record := provenance.read(layout.provenance(spec, precision)):
+            lock.require_ir(spec, precision, record.contents)
 
 
 def _mend(bad: Checked, layout: Layout, cure: Callable[[Checked, Layout], str]) -> str:
