@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from dataclasses import replace
 
@@ -159,6 +160,20 @@ def test_an_archive_that_was_deleted_is_wanted_again_when_another_one_is_declare
     file = declared("sub/net.zip", other, FileSource(tmp_path / "other.zip"))
     fetch(replace(spec, files=(file, spec.files[1])))
     assert (tmp_path / "out" / "public" / "pose" / "sub" / "net.pb").read_bytes() == b"another graph"
+
+
+@pytest.mark.parametrize("name", ["sub/net.pb", "run.py"])
+def test_damage_that_no_stamp_notices_is_mended_where_everything_is_read_again(spec, fetch, tmp_path, name):
+    fetch(spec)
+    path = tmp_path / "out" / "public" / "pose" / name
+    good, before = path.read_bytes(), path.stat()
+    with open(path, "r+b") as file:
+        file.write(bytes(len(good)))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert done(fetch(spec)) == []
+    layout = Layout(tmp_path / "out", tmp_path / "out")
+    download(spec, layout, Means(cache_dir=None, verify=True))
+    assert path.read_bytes() == good
 
 
 def test_another_recipe_is_carried_out_anew_from_the_published_bytes(spec, fetch, tmp_path):

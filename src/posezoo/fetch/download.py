@@ -130,7 +130,7 @@ def download(
         ):
             places = []
             for file, target in zip(files, targets, strict=True):
-                if is_unpacked(file, spec, layout):
+                if is_unpacked(file, spec, layout, rehash=means.verify):
                     errand.tell(ModelFileUpToDate(spec.full_name, file.name))
                 else:
                     places.append((file, target))
@@ -145,7 +145,7 @@ def download(
         raise
     listener(ModelDownloadEnd(spec.full_name, True))
     left_out = {file.name for file in spec.files} - {file.name for file in files}
-    postprocess(spec, layout, left_out=left_out, listener=listener)
+    postprocess(spec, layout, left_out=left_out, rehash=means.verify, listener=listener)
     return Downloaded(spec, targets)
 
 
@@ -165,7 +165,7 @@ def plan(
         PlannedFile(file, layout.file(spec, file), Place.SOURCE, (), is_refused=True)
         if not file.is_pinned and means.first_use is None
         else PlannedFile(file, layout.file(spec, file), Place.HERE, ())
-        if is_unpacked(file, spec, layout)
+        if is_unpacked(file, spec, layout, rehash=means.verify)
         else planned(file, layout.file(spec, file), origins_of(file, errand))
         for file in _selected(spec, precisions)
     )

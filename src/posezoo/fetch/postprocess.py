@@ -25,7 +25,12 @@ from posezoo.unpacked import record_of_archive, record_of_text
 
 
 def postprocess(
-    spec: ModelSpec, layout: Layout, *, left_out: Collection[str] = (), listener: Listener = ignore
+    spec: ModelSpec,
+    layout: Layout,
+    *,
+    left_out: Collection[str] = (),
+    rehash: bool = False,
+    listener: Listener = ignore,
 ) -> None:
     """Carry out the steps of a model whose files are here, but for those that were carried out before.
 
@@ -33,6 +38,7 @@ def postprocess(
         spec: the model.
         layout: where its files lie.
         left_out: the names of files that were not downloaded; their steps are left out too.
+        rehash: read the bytes of what was made before, and do not believe what the folder says of them.
         listener: whom to tell what happens.
 
     Raises:
@@ -47,9 +53,9 @@ def postprocess(
     try:
         for step in steps:
             if isinstance(step, UnpackArchive):
-                _unpack(step, spec, layout, listener)
+                _unpack(step, spec, layout, rehash, listener)
         for file, replacements in _by_file(step for step in steps if isinstance(step, RegexReplace)):
-            _replace(file, replacements, spec, layout, listener)
+            _replace(file, replacements, spec, layout, rehash, listener)
     except PosezooError as error:
         listener(ModelPostprocessingEnd(spec.full_name, False, error.problem))
         raise
@@ -63,14 +69,14 @@ def _by_file(steps: Iterable[RegexReplace]) -> Iterable[tuple[str, list[RegexRep
     return found.items()
 
 
-def _unpack(step: UnpackArchive, spec: ModelSpec, layout: Layout, listener: Listener) -> None:
+def _unpack(step: UnpackArchive, spec: ModelSpec, layout: Layout, rehash: bool, listener: Listener) -> None:
     """Unpack an archive into its own folder; a text that is to be changed keeps its bytes as .orig."""
     from posezoo.fetch.archives import unpack
 
     archive = layout.downloads(spec) / step.file
     above = step.file.rpartition("/")[0]
     record = record_of_archive(step, spec, layout)
-    if record.holds():
+    if record.holds(rehash=rehash):
         return
     listener(ModelFilePostprocessing(spec.full_name, step.file, "unpack"))
     promised = {layout.file(spec, file) for file in spec.files}
@@ -85,14 +91,19 @@ def _unpack(step: UnpackArchive, spec: ModelSpec, layout: Layout, listener: List
 
 
 def _replace(
-    file: str, steps: list[RegexReplace], spec: ModelSpec, layout: Layout, listener: Listener
+    file: str,
+    steps: list[RegexReplace],
+    spec: ModelSpec,
+    layout: Layout,
+    rehash: bool,
+    listener: Listener,
 ) -> None:
     """Write the changed text beside the published one."""
     from posezoo.fetch.texts import replaced
 
     published, target = layout.published(spec, file), layout.downloads(spec) / file
     record = record_of_text(file, steps, spec, layout)
-    if record.holds():
+    if record.holds(rehash=rehash):
         return
     listener(ModelFilePostprocessing(spec.full_name, file, "replace_text"))
     write_whole(target, replaced(file, published, steps).encode())
