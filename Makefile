@@ -22,14 +22,17 @@ $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photos: pictures in quickstart/
 	$(BIN)/posezoo run --output_dir quickstart
 
+# One process a core; a file's tests stay together, which share what takes long to make.
+PYTEST  = $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
 test: $(VENV)/.installed-test  ## run the tests (at most 5 minutes)
-	$(BIN)/python -m pytest -m "not slow and not mo"
+	$(PYTEST) -m "not slow and not mo"
 
 test-all: $(VENV)/.installed-test  ## run the tests and whatever is slower
-	$(BIN)/python -m pytest -m "not mo"
+	$(PYTEST) -m "not mo"
 
 test-mo: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## hold conversions against Model Optimizer
-	$(BIN)/python -m pytest -m mo tests
+	$(PYTEST) -m mo tests
 
 check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, mypy --strict for every Python, stale drawn files
 	$(BIN)/ruff check
