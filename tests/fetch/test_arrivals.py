@@ -135,3 +135,30 @@ def test_what_a_killed_run_left_beside_it_is_removed(server, tmp_path):
     download(spec, layout, Means(None))
     left = {path.name for path in layout.downloads(spec).iterdir()}
     assert left == {"net.pth", NAME, ".posezoo"}
+
+
+def test_what_came_before_a_run_was_killed_is_recorded_by_the_next_one(server, tmp_path):
+    spec, layout = model(declared("net.pth", BODY, server.serve("net.pth", BODY))), Layout(tmp_path, tmp_path)
+    download(spec, layout, Means(None))
+    before = record(layout, spec)
+    folder = layout.downloads(spec)
+    # What a kill between the file's name and the record leaves.
+    (folder / ".posezoo" / "net.pth.came").write_text(json.dumps(before["files"]["net.pth"]))
+    (folder / NAME).unlink()
+    (folder / f".{NAME}.part").write_text("half")
+    (folder / f".{NAME}.guard").touch()
+    download(spec, layout, Means(None))
+    assert record(layout, spec) == before
+    assert {path.name for path in folder.iterdir()} == {"net.pth", NAME, ".posezoo"}
+    assert [path.name for path in (folder / ".posezoo").iterdir()] == ["net.pth.stamp"]
+
+
+def test_a_note_of_a_file_that_did_not_come_is_not_recorded(server, tmp_path):
+    spec, layout = model(declared("net.pth", BODY, server.url("nowhere"))), Layout(tmp_path, tmp_path)
+    folder = layout.downloads(spec)
+    (folder / ".posezoo").mkdir(parents=True)
+    (folder / ".posezoo" / "net.pth.came").write_text('{"url": "x"}')
+    (folder / "net.pth").write_bytes(b"an older file")
+    with pytest.raises(FetchError):
+        download(spec, layout, Means(None))
+    assert not (folder / NAME).exists()

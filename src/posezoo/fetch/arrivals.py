@@ -15,16 +15,16 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from posezoo.errors import OutputError
-from posezoo.files import remember
+from posezoo.files import STAMPS, is_vouched_for, remember
 from posezoo.guard import in_turn
-from posezoo.spec.model import Digest, ModelSpec
+from posezoo.spec.model import Digest, ModelSpec, SourceFile
 
 NAME = "provenance.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A file that has come to its place.
+    """A file that comes to its place.
 
     Attributes:
         file: its name in model.yml.
@@ -57,32 +57,59 @@ def shown(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def record(folder: Path, spec: ModelSpec, arrivals: Sequence[Arrival]) -> None:
-    """Write where files of a model came from; what is known of its other files stays.
+def note(arrival: Arrival) -> None:
+    """Remember that a file is about to get its name: whoever is killed before ``record`` leaves the note."""
+    remember(_note_of(arrival.target), json.dumps(_said(arrival)).encode())
+
+
+def record(folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]]) -> None:
+    """Write where files of a model came from, by the notes of this run and of those that were killed.
+
+    What is known of its other files stays.
 
     Args:
         folder: the model's.
         spec: the model.
-        arrivals: what came; another file than one of the model's leaves no trace.
+        places: each file, and where it lies.
 
     Raises:
         OutputError: it cannot be written, or another run keeps it locked.
         OSError: the folder cannot be written to.
     """
-    names = {file.name for file in spec.files}
-    came = [each for each in arrivals if each.file in names and each.target.is_relative_to(folder)]
-    path = folder / NAME
+    names, path = {file.name for file in spec.files}, folder / NAME
     if NAME in names:  # a publisher's file of this name is the publisher's
         return
-    if not came:
+    if not any(_note_of(target).exists() for _, target in places):
         _clear_beside(path)
         return
     with in_turn(path):
+        notes = {file.name: _note_of(target) for file, target in places if _has_come(file, target)}
+        came = {name: said for name, each in notes.items() if (said := _read(each))}
+        if not came:
+            return
         known = {name: said for name, said in _files_in(path).items() if name in names}
-        content = {"model": spec.full_name, "files": {**known, **{each.file: _said(each) for each in came}}}
-        remember(path, json.dumps(content, indent=2).encode() + b"\n")
-    if not path.is_file():
-        raise OutputError("something else stands in its place, or the folder cannot be written to")
+        remember(path, json.dumps({"model": spec.full_name, "files": {**known, **came}}, indent=2).encode())
+        if not path.is_file():
+            raise OutputError("something else stands in its place, or the folder cannot be written to")
+        for each in notes.values():
+            each.unlink(missing_ok=True)
+
+
+def _note_of(target: Path) -> Path:
+    return target.parent / STAMPS / f"{target.name}.came"
+
+
+def _has_come(file: SourceFile, target: Path) -> bool:
+    """Whether a file has its name by now: a note is written before that."""
+    return target.is_file() and (file.checksum is None or is_vouched_for(target, file))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _clear_beside(path: Path) -> None:
@@ -105,8 +132,5 @@ def _said(arrival: Arrival) -> dict[str, object]:
 
 
 def _files_in(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())["files"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return {}
+    found = _read(path).get("files")
     return found if isinstance(found, dict) else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import Enum
@@ -126,6 +126,7 @@ def download(
                 sleep=sleep,
                 first_use=first_use,
                 carrier=together,
+                is_noting=True,
             ) as errand,
         ):
             places = []
@@ -139,7 +140,7 @@ def download(
             try:
                 together.each(lambda place: transfer(*place, origins_of(place[0], errand), errand), places)
             finally:
-                _record(layout.downloads(spec), spec, errand)
+                _record(layout.downloads(spec), spec, tuple(zip(files, targets, strict=True)), errand)
     except PosezooError as error:
         listener(ModelDownloadEnd(spec.full_name, False, error.problem))
         raise
@@ -171,9 +172,9 @@ def plan(
     )
 
 
-def _record(folder: Path, spec: ModelSpec, errand: Errand) -> None:
+def _record(folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]], errand: Errand) -> None:
     try:
-        record(folder, spec, errand.arrived)
+        record(folder, spec, places)
     except (OSError, PosezooError) as error:  # the files are good, whoever gave them
         errand.warn(f"{folder / NAME}: cannot be written: {error}")
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from posezoo.errors import OutputError
 from posezoo.events import Event, Listener, Warned
-from posezoo.fetch.arrivals import Arrival
 from posezoo.fetch.carrier import Carrier
 from posezoo.fetch.means import Means
 from posezoo.spec.model import Digest, SourceFile
@@ -31,6 +30,7 @@ class Errand:
         sleep: how to wait, in seconds.
         first_use: told what a file without a pin held.
         carrier: what it shares with other calls; one of its own where None.
+        is_noting: whether it is noted where each file came from, for ``arrivals.record``.
     """
 
     def __init__(
@@ -43,11 +43,12 @@ class Errand:
         sleep: Sleep = time.sleep,
         first_use: Callable[[SourceFile, int, Digest], None] | None = None,
         carrier: Carrier | None = None,
+        is_noting: bool = False,
     ) -> None:
         self.first_use = first_use
         self.model, self.means, self.base, self.sleep = model, means, base, sleep
         self.cache_dir = means.cache_dir  # None from the moment that it proves not to be writable
-        self.arrived: list[Arrival] = []
+        self.is_noting = is_noting
         self._listener = listener
         self._opened = ExitStack()
         self._alone = threading.RLock()  # several files may come at once, and listeners need not know

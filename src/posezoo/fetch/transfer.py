@@ -32,7 +32,7 @@ from posezoo.events import (
     ModelFileRetrieved,
     ModelFileUpToDate,
 )
-from posezoo.fetch.arrivals import Arrival, shown
+from posezoo.fetch.arrivals import Arrival, note, shown
 from posezoo.fetch.errand import Errand
 from posezoo.fetch.faults import CrowdedError, MissingError, StaleError, TemporaryError
 from posezoo.fetch.origins import Body, Kind, Origin
@@ -84,8 +84,9 @@ def transfer(file: SourceFile, target: Path, origins: Iterable[Origin], errand: 
             origin = _first_good(file, tuple(origins), part, errand)
             # Before it has its name: a file that nobody vouches for gets none.
             file = _pinned(file, part, errand)
+            if errand.is_noting:
+                note(_arrival(file, target, origin, part))
             part.publish()
-            errand.arrived.append(_arrival(file, target, origin, part))
             if file.checksum is not None:
                 stamp(target, file.checksum)
             # A part that a killed run left whole asks nobody, not even the cache that comes first.
@@ -100,8 +101,8 @@ def _arrival(file: SourceFile, target: Path, origin: Origin, part: Part) -> Arri
         origin.name,
         "" if final == origin.name else final,
         origin.kind.value,
-        target.stat().st_size,
-        file.checksum or digest_of(target),
+        part.path.stat().st_size,
+        file.checksum or digest_of(part.path),
         datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
 
