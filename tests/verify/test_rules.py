@@ -132,6 +132,24 @@ def test_what_is_planted_is_found(capsys, zoo, rule, file, old, new):
         assert each["message"]
 
 
+def test_what_may_be_meant_is_no_finding(capsys, zoo):
+    card = zoo / A / "README.md"
+    text = card.read_text()
+    for old, new in (
+        ("`1, 3, 224, 288`", "`1, 3, 112, 144` for thumbnails and `1, 3, 224, 288` for pictures"),
+        ("name - `heatmaps`", "name - `heat*`"),
+        ("name - `data`", "name - `data:0`"),
+    ):
+        card.write_text(text.replace(old, new), "utf-8")
+        assert check(capsys, zoo) == (0, []), new
+    card.write_text(text, "utf-8")
+    plant(zoo, f"{A}/model.yml", "project-a/v1/pose-a.pth", "project-b/v1/pose-b.pth")
+    plant(zoo, f"{A}/model.yml", "size: 132665000", "size: 114477000")
+    plant(zoo, f"{A}/model.yml", "checksum: a", "sha256: a")
+    plant(zoo, f"{A}/model.yml", "0" * 95, "0" * 63)
+    assert "same-source" not in {each["rule"] for each in check(capsys, zoo)[1]}
+
+
 def test_figures_that_changed_places_are_found_on_both_cards(capsys, zoo):
     for name, own, other in (("pose-a", "33.165", "28.6180"), ("pose-b", "28.6180", "33.165")):
         plant(zoo, f"public/{name}/README.md", own, other)

@@ -98,7 +98,7 @@ _BARE_NAME = re.compile(
     r"(?:of|with)(?:\s+the)?\s+shape"
 )
 _SHAPE = re.compile(
-    rf"\bshapes?{_JOINT}[`\[]([^`\]]{{1,120}})[`\]]"
+    rf"\bshapes?{_JOINT}[`\[]([^`\]]{{1,120}})[`\]](?!\s+for\b)"  # `1, 384` for one use, `1, 32` for another
     r"|`([^`]{1,120})`\s+shape|\bimage\s+of\s+`([^`]{1,120})`",
     re.IGNORECASE,
 )

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
 from posezoo.spec.model import Framework, Input
 from posezoo.verify.claims import Ends, Port, Said, Shape
@@ -45,7 +46,7 @@ def _names(view: ModelView, kind: str, declared: list[str]) -> Iterator[Found]:
     alike = not _are_renamed(view, kind)
     for side in filter(None, sides) if alike else [told]:
         names = {base_name(said.value) for said in side}
-        missing = [name for name in declared if base_name(name) not in names]
+        missing = [name for name in declared if not _is_told(base_name(name), names)]
         if not alike and kind == "output":
             missing = [name for name in missing if get_close_matches(base_name(name), names, cutoff=0.9)]
         if not missing or not side:
@@ -60,6 +61,11 @@ def _names(view: ModelView, kind: str, declared: list[str]) -> Iterator[Found]:
             ", ".join(missing),
         )
         return
+
+
+def _is_told(name: str, names: set[str]) -> bool:
+    """Whether a name is among others, of which one may stand for many: state_*."""
+    return name in names or any("*" in each and fnmatchcase(name, each) for each in names)
 
 
 def _are_renamed(view: ModelView, kind: str) -> bool:

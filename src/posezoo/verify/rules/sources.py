@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from posezoo.errors import SpecError
 from posezoo.spec.arguments import OTHER_ORIGINALS, TYPED
 from posezoo.spec.carried_out import CARRIED_OUT
-from posezoo.spec.model import CompositeSpec, HttpSource, UnpackArchive
+from posezoo.spec.model import CompositeSpec, Digest, HttpSource, UnpackArchive
 from posezoo.verify.finding import Found, Place, Rule, Severity
 from posezoo.verify.texts import is_misspelt
 from posezoo.verify.view import Argument, ModelView, below, place
@@ -221,7 +221,7 @@ def _same_bytes(view: ModelView) -> Iterator[Found]:
                 other = view.zoo.by_source.get(str(source))
                 if other is None or other[0] == view.name:
                     continue
-                same = (other[1], other[2]) == (file.size, file.checksum)
+                same = other[1] == file.size and _may_be_one(other[2], file.checksum)
                 if not same and file.size is not None and other[1] is not None:
                     yield Found(
                         view.at("files", index),
@@ -231,6 +231,11 @@ def _same_bytes(view: ModelView) -> Iterator[Found]:
                         f"{file.size} {file.checksum}",
                         f"{other[1]} {other[2]}",
                     )
+
+
+def _may_be_one(one: Digest | None, other: Digest | None) -> bool:
+    """Whether two checksums may be of the same bytes: those of two algorithms cannot be compared."""
+    return one is None or other is None or one.algorithm != other.algorithm or one == other
 
 
 def _ir_sizes(view: ModelView) -> Iterator[Found]:
