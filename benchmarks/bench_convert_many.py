@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench_convert import MO, MODEL_YML, in_words, ours, prepare, seconds, theirs, unchecked
+from bench_convert import CONVERTER, MO, MODEL_YML, in_words, ours, prepare, seconds, theirs, unchecked
 from harness import machine, record, spread
 
 from networks import Drawing
@@ -29,7 +29,6 @@ ROUNDS = 5
 MODELS, ALL = 20, 264
 #: How many times as fast two at once have to be, how long nothing may take, and how much of mo's memory.
 BARS = {"jobs": 1.5, "nothing_s": 1.0, "memory": 1.1}
-CONVERTER = Path(__file__).resolve().parents[1] / "tools" / "downloader" / "converter.py"
 
 # A small process of its own: the system tells of the largest of its children.
 PEAK = """
@@ -120,9 +119,9 @@ def memory(folder: Path, name: str) -> dict[str, float]:
     """Peak MiB of each contestant."""
     original = prepare(name, folder)
     found = {"mo": peak_mib(theirs(name, folder, original)[0], folder)}
-    for title, contestant in {"posezoo, no self-check": unchecked, "posezoo": ours}.items():
+    for title, commands in (("posezoo, no self-check", unchecked), ("posezoo", ours)):
         shutil.rmtree(folder / "ours", ignore_errors=True)
-        found[title] = peak_mib(contestant(name, folder)[0], folder)
+        found[title] = peak_mib(commands(name, folder)[0], folder)
     return found
 
 

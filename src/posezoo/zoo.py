@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +115,7 @@ class Zoo:
         """
         if spec.framework is not Framework.PYTORCH or spec.network is not None:
             return spec
-        registry = open_registry()
+        registry = _own_registry()
         entry = registry.find(spec.name) if spec.name in registry.entries else None
         if not isinstance(entry, ModelSpec) or entry.network is None:
             return spec
@@ -815,6 +815,12 @@ class Zoo:
             return self.registry.find(spec.composite).decoder
         except (SpecError, UnknownModelError):  # told where the composite itself is asked for
             return None
+
+
+@cache
+def _own_registry() -> Registry:
+    """The one that comes with posezoo, read once."""
+    return open_registry()
 
 
 def _not_published(spec: ModelSpec, precisions: Collection[Precision]) -> Way:

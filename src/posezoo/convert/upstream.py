@@ -8,23 +8,18 @@ with it. What a system cannot keep it from is told before it runs.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from threading import Thread
-from typing import IO, Any
+from typing import Any
 
 from posezoo.convert import upstream_child
 from posezoo.convert.original import MADE, verified
+from posezoo.convert.upstream_process import MEMORY_BYTES, open_ways, run
 from posezoo.errors import ConversionError
 from posezoo.events import Listener, Warned, ignore
 from posezoo.layout import Layout
@@ -32,9 +27,8 @@ from posezoo.spec.model import Framework, ModelSpec
 from posezoo.spec.reader import shown
 from posezoo.working_folder import working_folder
 
-#: How long such code may take, and how much data it may hold, or write into one file.
+#: How long such code may take.
 LIMIT_S = 1800.0
-MEMORY_BYTES = 16 << 30
 
 #: What conversion_to_onnx_args may hold; Open Model Zoo's own program takes beginnings of them, too.
 FLAGS = (
@@ -75,15 +69,13 @@ def announcement(spec: ModelSpec) -> tuple[str, ...]:
         ConversionError: what model.yml says of it cannot be carried out.
     """
     lines = [f"{spec.full_name}: runs code that comes with the model: {each}" for each in what_runs(spec)]
-    open_ways = _open_ways()
-    kept = [name for name in upstream_child.MEASURES if name not in open_ways]
+    ways = open_ways()
+    kept = [name for name in upstream_child.MEASURES if name not in ways]
     lines.append(
         f"{spec.full_name}: that code is kept from: {', '.join(kept) or 'nothing'}; "
         f"it ends after {LIMIT_S / 60:.0f} minutes"
     )
-    lines += [
-        f"{spec.full_name}: on this system it can {upstream_child.MEASURES[name]}" for name in open_ways
-    ]
+    lines += [f"{spec.full_name}: on this system it can {upstream_child.MEASURES[name]}" for name in ways]
     return tuple(lines)
 
 
@@ -210,7 +202,7 @@ def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: Limits) -> No
         "seconds": limits.seconds,
         "only_tell": False,
     }
-    code, said, timed_out = _child(job, home, limits.seconds)
+    code, said, timed_out = run(job, home, limits.seconds)
     if timed_out:
         raise ConversionError(
             f"{spec.full_name}: its code was ended after {limits.seconds:g} s",
@@ -224,74 +216,6 @@ def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: Limits) -> No
             f"{spec.full_name}: its code {how}: {_printable(last[0][:300])}",
             hint="it may need packages that are not installed, or what it is kept from",
         )
-
-
-@cache
-def _open_ways() -> tuple[str, ...]:
-    """What this system cannot keep such code from: asked of a process that runs none."""
-    with tempfile.TemporaryDirectory(prefix="posezoo-") as home:
-        job = {"reads": [], "writes": [home], "memory_bytes": MEMORY_BYTES, "seconds": 60, "only_tell": True}
-        found: list[str] = []
-        code, _, _ = _child(job, Path(home), 60, found)
-    return tuple(json.loads(found[0])) if not code and found else tuple(upstream_child.MEASURES)
-
-
-def _child(
-    job: dict[str, Any], home: Path, seconds: float, answers: list[str] | None = None
-) -> tuple[int, str, bool]:
-    """Its exit code, the end of what it printed, and whether its time was up."""
-    process = subprocess.Popen(
-        # -I: neither the working folder nor the environment decides what is imported; -B: nothing is compiled
-        # into the folders that it reads.
-        [sys.executable, "-I", "-B", str(Path(upstream_child.__file__).absolute())],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=home,
-        env={"HOME": str(home), "TMPDIR": str(home), "USER": "nobody", "LANG": "C.UTF-8"},
-        start_new_session=True,
-    )
-    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-    tail = _Tail(process.stderr)
-    timed_out = False
-    try:
-        with suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(job).encode() + b"\n")
-            process.stdin.close()
-        answer = process.stdout.readline(4096).decode("utf-8", "replace")
-        if answers is not None and answer:
-            answers.append(answer)
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        timed_out = True
-    finally:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        said = tail.text()
-    return process.returncode, said, timed_out
-
-
-class _Tail:
-    """The last bytes of a stream, however many come."""
-
-    _KEPT = 8192
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream, self._kept = stream, b""
-        self._thread = Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        while chunk := self._stream.read1(65536):  # type: ignore[attr-defined]
-            self._kept = (self._kept + chunk)[-self._KEPT :]
-
-    def text(self) -> str:
-        """What it holds once the other side is gone."""
-        self._thread.join(1.0)
-        self._stream.close()
-        return self._kept.decode("utf-8", "replace")
 
 
 def _refuse_links(spec: ModelSpec, folder: Path) -> None:
