@@ -4,6 +4,8 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 # The versions that CI proved; `make test PIN=` takes the newest that setup.cfg allows.
 PIN    ?= -c constraints.txt
+# What else openvino-dev brings for Model Optimizer to read.
+MO_EXTRAS ?= caffe
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
@@ -51,7 +53,6 @@ docs: $(VENV)/.installed-run  ## redraw all that is drawn: cards, docs/cli.md
 
 # Open Model Zoo's own commands and Model Optimizer, to hold ours against them, and for --mo. 355 MB; with
 # MO_EXTRAS=caffe,tensorflow2 (2.2 GB) it reads TensorFlow, too.
-MO_EXTRAS ?= caffe
 build/mo-env/.installed-%:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' || \
 	  { echo "Python 3.13 is too new for OpenVINO 2024.6: make mo-env PYTHON=python3.12" >&2; exit 1; }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from fakes.command import posezoo
+from posezoo.api import load
 from posezoo.convert.convert import convert
+from posezoo.convert.frames import taking_frames
 from posezoo.errors import ConversionError, FetchError
 from posezoo.events import Event, ModelConversionSkipped, ModelSelfChecked
 from posezoo.images import read
@@ -178,3 +181,15 @@ def test_what_was_converted_is_up_to_date_the_second_time(zoo):
     events: list[Event] = []
     convert(spec, zoo.layout, precisions=[FP32], listener=events.append)
     assert [type(event).__name__ for event in events] == ["ModelConversionUpToDate"]
+
+
+def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp_path):
+    """posezoo.load gives it pictures in the network's size, so that its own resize squeezes nobody."""
+    spec = zoo.registry.find("movenet-singlepose-lightning-int8")
+    plain = zoo.get(spec, (FP32,))[FP32]
+    frames = taking_frames(spec, element_type="u8", layout="NHWC", resize=True)
+    ir = convert(frames, replace(zoo.layout, output_dir=tmp_path), precisions=(FP32,)).irs[FP32]
+    image = read(shared / "data/photos/000000000785.jpg")
+    expected, found = (load(xml)(image) for xml in (plain, ir))
+    assert len(found) == len(expected) == 1
+    assert np.abs(found[0].keypoints - expected[0].keypoints).max() < 0.1
