@@ -218,4 +218,5 @@ def test_what_a_killed_run_left_whole_is_taken_into_the_cache(server, fetch, tmp
     server.requests.clear()
     assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
     assert server.requests == []
+    assert fetch.told(ModelFileRetrieved) == []  # the cache did not give it
     assert kept(tmp_path / "cache", file).read_bytes() == WEIGHTS

@@ -9,10 +9,11 @@ import pytest
 
 from fakes.files import declared
 from posezoo.errors import DigestError, SourceError
-from posezoo.spec.model import StorageSource
+from posezoo.spec.model import Digest, SourceFile, StorageSource
 
 fsspec = pytest.importorskip("fsspec", reason="needs fsspec")
 WEIGHTS = bytes(range(256)) * 16384  # 4 MiB
+MEMBER = {"net": Digest("sha1", "0" * 40)}
 URL = "s3://models/pose/net.onnx"
 
 
@@ -106,6 +107,13 @@ def test_other_bytes_and_sizes_are_refused(bucket, fetch):
     with pytest.raises(Exception, match="announces 4194304 bytes, 3 are declared"):
         fetch(declared("net.onnx", b"abc", StorageSource(URL)))
     assert fetch.left() == []
+
+
+def test_sftp_needs_a_digest_or_the_users_word(fetch):
+    weak = SourceFile("n.zip", 4, None, (StorageSource("sftp://host/n.zip"),), contains=MEMBER)
+    with pytest.raises(SourceError, match="anybody may pose as the host") as caught:
+        fetch(weak)
+    assert "--allow_http" in caught.value.hint
 
 
 @pytest.mark.parametrize("url", ["gs://models/n.onnx", "az://models/n.onnx", "sftp://host/n.onnx"])

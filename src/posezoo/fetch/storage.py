@@ -40,6 +40,7 @@ def open_stored(source: StorageSource, file: SourceFile, errand: Errand, held: H
         SourceError: what speaks the store's protocol is not installed, or the store does not let us in.
         SizeError: the store says that it has another size.
     """
+    _refuse_stranger(source, file, errand)
     patience_s = errand.means.timeout_s
     crew = Crew(1)  # reading cannot be interrupted, but left behind
 
@@ -64,6 +65,16 @@ def open_stored(source: StorageSource, file: SourceFile, errand: Errand, held: H
             with suppress(FetchError):
                 timed(stream.close)
         crew.dismiss()
+
+
+def _refuse_stranger(source: StorageSource, file: SourceFile, errand: Errand) -> None:
+    """fsspec takes any host for the one that an sftp address names: a digest has to tell."""
+    is_sftp = source.url.lower().startswith("sftp:")
+    if is_sftp and file.checksum is None and not errand.means.allow_http:
+        raise SourceError(
+            "is sftp, by which anybody may pose as the host, and no SHA-256 or SHA-384 would tell",
+            hint="--allow_http takes it all the same",
+        )
 
 
 def _opened(url: str) -> Any:
