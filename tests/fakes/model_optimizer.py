@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,13 @@ def by_model_optimizer(source: Path, arguments: Sequence[str]) -> Path:
     folder = KEPT / hashlib.sha256(json.dumps(said).encode()).hexdigest()
     if not (folder / "net.xml").is_file():
         KEPT.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=KEPT) as made:
-            _run(source, arguments, Path(made))
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(made, folder)
+        made = Path(tempfile.mkdtemp(dir=KEPT))
+        try:
+            _run(source, arguments, made)
+            with suppress(OSError):  # another test has put the same there meanwhile
+                made.rename(folder)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
     return folder / "net.xml"
 
 
