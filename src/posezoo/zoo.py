@@ -21,7 +21,7 @@ from posezoo.errors import (
     SpecError,
     UnknownModelError,
 )
-from posezoo.events import Listener, ignore
+from posezoo.events import Listener, ModelConversionUpToDate, ignore
 from posezoo.fetch.means import FirstUse, Means
 from posezoo.layout import Layout
 from posezoo.lock import Lock
@@ -154,6 +154,13 @@ class Zoo:
             raise ConversionError(f"{spec.full_name}: {in_words(spec, way)}", hint=way.hint)
         return way
 
+    def _is_made(self, spec: ModelSpec, precisions: Collection[Precision]) -> bool:
+        """Whether IR are up to date that a Model Optimizer, or a model's own code, made at another time."""
+        from posezoo.convert.plan import is_up_to_date
+
+        made, decoder = self._after_upstream(self.lock.pinned(spec)), self._decoder_of(spec)
+        return all(is_up_to_date(made, self.layout, each, decoder=decoder) for each in precisions)
+
     def verifying(self, verify: bool) -> Zoo:
         """The zoo whose downloads read what is here again, or not."""
         return replace(self, means=replace(self.means, verify=verify))
@@ -208,6 +215,8 @@ class Zoo:
         if spec.is_ir:
             self.download(spec, precisions=precisions, listener=listener)
             return
+        if not (self.way(spec).is_open or force) and self._is_made(spec, precisions):
+            return
         way = self._require_way(spec)  # nobody waits for files of which nothing can be made
         if not force:
             refuse_to_replace(spec, self.layout)
@@ -233,6 +242,11 @@ class Zoo:
         if _are_made_by_quantize(spec, precisions):
             return self._quantized(spec, precisions)
         spec = self.with_our_network(spec)
+        if not (self.way(spec).is_open or force) and self._is_made(spec, precisions):
+            listener(ModelConversionUpToDate(spec.full_name, tuple(precisions)))
+            there = {each: self.layout.ir(spec, each) for each in precisions}
+            self._require_locked(spec, there, self.layout)
+            return there
         way, pinned, decoder = self._require_way(spec), self.lock.pinned(spec), self._decoder_of(spec)
         accept = partial(self.lock.require_ir, spec)
         how: dict[str, Any] = {"force": force, "decoder": decoder, "accept": accept, "listener": listener}

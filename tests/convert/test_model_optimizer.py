@@ -94,6 +94,9 @@ def test_it_is_found_by_its_path_and_makes_both_precisions_where_ours_would_lie(
     assert str(zoo) not in (zoo / "out/public/net/FP32/net.xml").read_text()
     again = converter(zoo, "--mo", ENVIRONMENT / "bin" / "mo")
     assert again.stdout.count("it is up to date") == 2
+    without = converter(zoo)
+    assert (without.returncode, without.stdout.count("it is up to date")) == (0, 2)
+    assert converter(zoo, "--force").returncode == 1
 
 
 @needs_mo

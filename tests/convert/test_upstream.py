@@ -107,6 +107,8 @@ def test_with_consent_it_is_told_and_run_and_its_file_is_converted(tmp_path):
     again = converter(tmp_path, "--allow_upstream_code", "--precisions", "FP32")
     assert "it is up to date" in again.stdout
     assert "runs code" not in again.stderr
+    without = converter(tmp_path, "--precisions", "FP32")
+    assert (without.returncode, "it is up to date" in without.stdout) == (0, True)
 
 
 def test_a_dry_run_runs_nothing(tmp_path):
