@@ -10,6 +10,7 @@ import time
 import pytest
 
 from fakes.omz_zoo import write_omz_zoo
+from posezoo.cli.main import main
 
 #: Far more than a registry of this size takes, far less than a quadratic reader of these files would.
 BOUND_S = 20
@@ -120,3 +121,24 @@ def test_files_that_are_folders_links_or_no_text_are_left_alone(zoo):
     seconds, kilobytes, _ = verify(zoo)
     assert seconds < BOUND_S
     assert kilobytes < BOUND_KB
+
+
+def test_names_of_folders_do_no_harm_on_a_terminal(zoo, capsys):
+    (zoo / "public" / "pose-a").rename(zoo / "public" / "a\x1b[2J\u202eb\n::error::c")
+    for style in ("text", "github", "json", "sarif"):
+        assert main(["verify", "--metadata", "--models_dir", str(zoo), "--format", style]) == 1
+        told = capsys.readouterr().out
+        assert "\x1b" not in told
+        assert "\u202e" not in told
+        assert "\n::error::c" not in told
+
+
+def test_a_pattern_that_would_blow_up_is_refused_at_once(zoo):
+    path = zoo / "public" / "pose-a" / "model.yml"
+    step = (
+        "postprocessing:\n  - {$type: regex_replace, file: pose-a.pth, pattern: '(a+)+$', replacement: b}\n"
+    )
+    path.write_text(path.read_text() + step, "utf-8")
+    seconds, _, findings = verify(zoo)
+    assert any(each["rule"] == "readable" and "the pattern" in each["message"] for each in findings)
+    assert seconds < BOUND_S

@@ -141,9 +141,11 @@ def _print(findings: Sequence[Finding], style: str, count: int) -> None:
 
 
 def _line(each: Finding) -> str:
+    from posezoo.verify.finding import harmless
     from posezoo.verify.reports import shown
 
-    return f"{shown(each.file)}:{each.line}:{each.column}: {each.severity}: {each.message} [{each.rule}]"
+    where = f"{harmless(shown(each.file))}:{each.line}:{each.column}"
+    return f"{where}: {each.severity}: {each.message} [{each.rule}]"
 
 
 def _explain(name: str) -> int:

@@ -99,10 +99,11 @@ LONGEST = 300
 def finding_of(rule: str, severity: Severity, model: str, found: Found) -> Finding:
     """What a rule has seen, as it is told: in single lines that are safe on a terminal."""
     place = found.place
-    texts = [_harmless(text) for text in (found.field, found.found, found.expected, found.message)]
-    return Finding(rule, severity, model, place.file, place.line, place.column, *texts)
+    texts = [harmless(text) for text in (found.field, found.found, found.expected, found.message)]
+    return Finding(rule, severity, harmless(model), place.file, place.line, place.column, *texts)
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """A text of strangers in one line that is safe on a terminal, and no longer than can be read."""
     short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in short)

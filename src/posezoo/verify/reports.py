@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
-from posezoo.verify.finding import Demand, Finding
+from posezoo.verify.finding import Demand, Finding, harmless
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -72,7 +72,7 @@ def as_annotations(findings: Iterable[Finding]) -> Iterator[str]:
     levels = {"note": "notice"}
     for each in findings:
         level = levels.get(each.severity, str(each.severity))
-        where = f"file={_property(shown(each.file))},line={each.line},col={each.column}"
+        where = f"file={_property(harmless(shown(each.file)))},line={each.line},col={each.column}"
         yield f"::{level} {where},title={_property(each.rule)}::{_data(f'{each.model}: {each.message}')}"
 
 
