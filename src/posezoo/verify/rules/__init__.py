@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from posezoo.verify.finding import Rule
 from posezoo.verify.rules import (
+    converter,
     evaluation,
     figures,
     house,
     licences,
     links,
+    overview,
     ports,
     preprocessing,
     sources,
     texts,
 )
 
-_FAMILIES = (sources, house, ports, preprocessing, evaluation, figures, licences, links, texts)
+_FAMILIES = (
+    sources, converter, house, ports, preprocessing, evaluation, figures, overview, licences, links, texts,
+)  # fmt: skip
 
 RULES: dict[str, Rule] = {rule.id: rule for family in _FAMILIES for rule in family.RULES}

@@ -1,4 +1,4 @@
-"""GFLOPs, MParams and accuracy: the card against the index, the sizes of files, and other cards."""
+"""GFLOPs, MParams and accuracy: the card against the sizes of files, other cards, and what is published."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from posezoo.measured import measured_of
 from posezoo.spec.model import Precision
 from posezoo.verify.claims import Said
 from posezoo.verify.finding import Found, Place, Rule, Severity
-from posezoo.verify.texts import is_rounded, numbers
+from posezoo.verify.texts import numbers
 from posezoo.verify.view import ModelView
 
 TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
@@ -22,89 +22,14 @@ COMPRESSED = 0.85
 SHARED = 0.7
 #: Recurrent layers' weights were not always counted.
 UNCOUNTED = 3.0
-#: A figure that differs by no more than this share of it was measured again, or rounded another way.
-NEARLY = 2e-3
 #: Publishers count by rules that differ a little from ours.
 COUNTED = 0.02
-#: The same of a figure of accuracy.
-NEARLY_ACCURATE = 5e-4
 MIB = 2**20 / 1e6
-
-
-def _index_figures(view: ModelView) -> Iterator[Found]:
-    yield from _held_against_index(view, nearly=False)
-
-
-def _index_digits(view: ModelView) -> Iterator[Found]:
-    yield from _held_against_index(view, nearly=True)
-
-
-def _held_against_index(view: ModelView, *, nearly: bool) -> Iterator[Found]:
-    """GFLOPs and MParams that differ on the card and in the index: by little, or by more."""
-    for row in view.index_rows:
-        for kind, title in TITLES.items():
-            told, listed = view.claims.figures.get(kind), row.cells.get(kind)
-            if told is None or listed is None:
-                continue
-            own, other = numbers(told.value), numbers(listed.value)
-            if len(own) != 1 or not other or _is_among(own[0], other, "~" in listed.value):
-                continue
-            if nearly is not any(abs(each[0] - own[0][0]) <= NEARLY * own[0][0] for each in other):
-                continue
-            yield Found(
-                view.on_card(told),
-                f"the card's {title} are {told.value}, the index says {listed.value} ({row.file}:{row.line})",
-                f"figures.{kind}",
-                told.value,
-                listed.value,
-            )
-
-
-def _is_among(own: tuple[float, int], others: list[tuple[float, int]], is_range: bool) -> bool:
-    if is_range and len(others) == 2:
-        low, high = sorted(value for value, _ in others)
-        if low <= own[0] <= high:
-            return True
-    return any(is_rounded(own, other) for other in others)
-
-
-def _index_accuracy(view: ModelView) -> Iterator[Found]:
-    yield from _accuracy_against_index(view, nearly=False)
-
-
-def _index_accuracy_digits(view: ModelView) -> Iterator[Found]:
-    yield from _accuracy_against_index(view, nearly=True)
-
-
-def _accuracy_against_index(view: ModelView, *, nearly: bool) -> Iterator[Found]:
-    """Figures of accuracy in the index that the card does not tell: nearly the same, or not at all."""
-    told = [(said.value, len(said.text.partition(".")[2])) for said in view.claims.accuracy]
-    for row in view.index_rows:
-        listed = row.cells.get("accuracy")
-        if listed is None or not told:
-            continue
-        missing = [each for each in numbers(listed.value) if not any(is_rounded(each, own) for own in told)]
-        near = all(
-            any(abs(each[0] - own[0]) <= NEARLY_ACCURATE * each[0] for own in told) for each in missing
-        )
-        if missing and near is nearly:
-            yield Found(
-                Place(row.file, row.line),
-                f"the index says an accuracy of {listed.value}; the card tells "
-                f"{', '.join(dict.fromkeys(said.text for said in view.claims.accuracy)) or 'none'}",
-                "accuracy",
-                listed.value,
-                ", ".join(dict.fromkeys(said.text for said in view.claims.accuracy)),
-            )
 
 
 def _is_told_to_differ(view: ModelView) -> bool:
     """Whether model.yml says that a published figure is not what the weights have, and why."""
     return view.spec is not None and bool(view.spec.published.known_difference)
-
-
-def _is_near(value: float, told: list[tuple[float, int]]) -> bool:
-    return any(abs(value - own) <= NEARLY_ACCURATE * value for own, _ in told)
 
 
 def _figure(view: ModelView, kind: str) -> tuple[Said[str], float] | None:
@@ -279,34 +204,6 @@ def _missing(view: ModelView) -> Iterator[Found]:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(
-        "index-figures",
-        Severity.ERROR,
-        "GFLOPs and MParams are the same on the card and in the index.",
-        "GFLOPs 0.037 on the card, 0.0758 in the index",
-        _index_figures,
-    ),
-    Rule(
-        "index-figures-digits",
-        Severity.WARNING,
-        "GFLOPs and MParams are the same on the card and in the index, to the digits that both have.",
-        "GFLOPs 0.786 on the card, 0.785 in the index",
-        _index_digits,
-    ),
-    Rule(
-        "index-accuracy",
-        Severity.ERROR,
-        "Every figure of accuracy in the index is one that the card tells.",
-        "69.04% on the card, 96.04% in the index",
-        _index_accuracy,
-    ),
-    Rule(
-        "index-accuracy-digits",
-        Severity.WARNING,
-        "Every figure of accuracy in the index is one of the card's, to the digits that both have.",
-        "78.15% on the card, 78.17% in the index",
-        _index_accuracy_digits,
-    ),
     Rule(
         "mparams-size",
         Severity.ERROR,

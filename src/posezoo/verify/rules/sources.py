@@ -1,4 +1,4 @@
-"""model.yml in itself: keys, flags, paths, addresses and sizes."""
+"""model.yml in itself: whether it can be read, its keys, addresses, sizes and parts."""
 
 from __future__ import annotations
 
@@ -6,32 +6,10 @@ import re
 from collections.abc import Iterator
 
 from posezoo.errors import SpecError
-from posezoo.spec.arguments import OTHER_ORIGINALS, TYPED
-from posezoo.spec.carried_out import CARRIED_OUT
-from posezoo.spec.model import CompositeSpec, Digest, HttpSource, UnpackArchive
+from posezoo.spec.model import CompositeSpec, Digest, HttpSource
 from posezoo.verify.finding import Found, Place, Rule, Severity
-from posezoo.verify.texts import is_misspelt
-from posezoo.verify.view import Argument, ModelView, below, place
+from posezoo.verify.view import ModelView, below, place
 
-#: Flags that Open Model Zoo's converter passes by itself.
-GENERATED = ("--data_type", "--framework", "--model_name", "--output_dir")
-#: Further flags of Model Optimizer (mo --help) and of Open Model Zoo's export to ONNX.
-CONVERTER = (
-    *TYPED, *OTHER_ORIGINALS, *CARRIED_OUT, *GENERATED, "--input_proto", "--transformations_config",
-    "--tensorflow_object_detection_api_pipeline_config", "--tensorflow_custom_operations_config_update",
-    "--tensorflow_use_custom_operations_config", "--disable_nhwc_to_nchw", "--input_checkpoint",
-    "--extensions",
-    "--source_layout", "--target_layout", "--input_symbol", "--nd_prefix_name", "--legacy_mxnet_model",
-    "--use_shape_information", "--tensorboard_logdir", "--disable_fusing", "--caffe_parser_path",
-    "--mean_file",
-    "--saved_model_tags", "--tensorflow_custom_layer_libraries", "--input_model_is_text", "--counts",
-)  # fmt: skip
-EXPORT = (
-    "--model-name", "--model-path", "--model-param", "--import-module", "--weights", "--input-names",
-    "--input-shapes", "--input-shape", "--output-names", "--output-file", "--inputs-dtype",
-    "--conversion-param",
-    "--opset_version", "--model-loader",
-)  # fmt: skip
 _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$", re.DOTALL)
 _PRECISION = re.compile(r"(?:^|/)(FP(?:32|16)(?:-INT(?:8|1))?)/")
 
@@ -88,129 +66,6 @@ def _source_place(view: ModelView, index: int, address: str) -> Place:
                 if each is not None and each.value == address:
                     return place(each, view.entry.path)
     return view.at("files", index)
-
-
-def _dead_paths(view: ModelView) -> Iterator[Found]:
-    """A file that an argument names is downloaded, made by the export, or lies beside the model.yml."""
-    spec = view.spec
-    if spec is None:
-        return
-    files = {file.name for file in spec.files}
-    folders = {name[: index + 1] for name in files for index in range(len(name)) if name[index] == "/"}
-    unpacked = any(isinstance(step, UnpackArchive) for step in spec.postprocessing)
-    exported = {each.value for each in view.export_arguments if each.flag == "--output-file"}
-    for each in (*view.arguments, *view.export_arguments):
-        for root, path in re.findall(r"\$(dl_dir|conv_dir)/([A-Za-z0-9_./ -]{1,300})", each.value):
-            path = path.rstrip("/")
-            if each.flag == "--output-file":
-                continue
-            if root == "dl_dir" and not unpacked and path not in files and f"{path}/" not in folders:
-                yield _dead(each, f"$dl_dir/{path}", "none of the files is called so")
-            elif (
-                root == "conv_dir"
-                and each.flag == "--input_model"
-                and exported
-                and f"$conv_dir/{path}" not in exported
-            ):
-                yield _dead(each, f"$conv_dir/{path}", f"the export writes {', '.join(sorted(exported))}")
-
-
-def _dead(argument: Argument, path: str, why: str) -> Found:
-    node = argument.node
-    return Found(
-        Place(node.file, node.line, node.column), f"{argument.flag} names {path}: {why}", node.field, path
-    )
-
-
-def _generated_flags(view: ModelView) -> Iterator[Found]:
-    """A flag that the converter passes by itself is not given once more."""
-    for each in view.arguments:
-        if each.flag in GENERATED:
-            yield Found(
-                place(each.node, view.entry.path),
-                f"{each.flag} is passed by the converter itself",
-                each.node.field,
-                str(each.node.value),
-            )
-
-
-def _misspelt_flags(view: ModelView) -> Iterator[Found]:
-    """A flag is one that the converter or the export knows."""
-    for arguments, known in ((view.arguments, CONVERTER), (view.export_arguments, EXPORT)):
-        for each in arguments:
-            if each.flag.startswith(("--", "-")) and not any(flag.startswith(each.flag) for flag in known):
-                meant = next((flag for flag in known if is_misspelt(each.flag, flag)), "")
-                if meant or each.flag.replace("-", "_") in known or each.flag.replace("_", "-") in known:
-                    meant = meant or next(
-                        f for f in known if f.replace("_", "-") == each.flag.replace("_", "-")
-                    )
-                    yield Found(
-                        place(each.node, view.entry.path),
-                        f"there is no flag {each.flag}: {meant} is meant",
-                        each.node.field,
-                        each.flag,
-                        meant,
-                    )
-
-
-def _is_nearly(flag: str, meant: str) -> bool:
-    return is_misspelt(flag, meant) or flag.replace("_", "-") == meant.replace("_", "-")
-
-
-def _dead_keys(view: ModelView) -> Iterator[Found]:
-    """A key that nothing will ever use is left out."""
-    spec = view.spec
-    if spec is None:
-        return
-    if spec.is_ir:
-        for key in ("model_optimizer_args", "conversion_to_onnx_args", "quantizable"):
-            if view.node(key) is not None:
-                yield Found(view.at(key), f"{key} is never used: the model is published as IR", key)
-    original = view.argument("--input_model") or view.argument("-m")
-    if view.export_arguments and original is not None and not original.value.startswith("$conv_dir"):
-        yield Found(
-            view.at("conversion_to_onnx_args"),
-            f"conversion_to_onnx_args is never used: {original.value} is converted",
-            "conversion_to_onnx_args",
-        )
-
-
-def _exported_ends(view: ModelView) -> Iterator[Found]:
-    """What the export to ONNX calls its inputs and outputs is what the converter asks for."""
-    for exported, asked in (("--input-names", "--input"), ("--output-names", "--output")):
-        one = next((each for each in view.export_arguments if each.flag == exported), None)
-        other = view.argument(asked)
-        if one is None or other is None:
-            continue
-        names = {name.strip() for name in one.value.split(",")}
-        wanted = [name.strip() for name in other.value.split(",")]
-        if missing := [name for name in wanted if name not in names]:
-            yield Found(
-                place(other.node, view.entry.path),
-                f"{asked} asks for {', '.join(missing)}, which the export calls {one.value}",
-                other.node.field,
-                other.value,
-                one.value,
-            )
-    shape = next(
-        (
-            each
-            for each in view.export_arguments
-            if "--input-shapes".startswith(each.flag) and len(each.flag) > 12
-        ),
-        None,
-    )
-    asked_shape = view.argument("--input_shape")
-    if shape is not None and asked_shape is not None:
-        one_sizes, other_sizes = (re.findall(r"-?[0-9]+", each.value) for each in (shape, asked_shape))
-        if one_sizes != other_sizes:
-            yield Found(
-                place(asked_shape.node, view.entry.path),
-                f"--input_shape is {asked_shape.value}, the export's {shape.flag} {shape.value}",
-                asked_shape.node.field,
-                asked_shape.value,
-                shape.value,
-            )
 
 
 def _same_bytes(view: ModelView) -> Iterator[Found]:
@@ -315,41 +170,6 @@ RULES: tuple[Rule, ...] = (
         "Files come over https: whoever sits on the way could change what comes over http.",
         "source: http://download.example.org/net.pb",
         _http_sources,
-    ),
-    Rule(
-        "dead-path",
-        Severity.ERROR,
-        "A file that an argument names is among the files, or is what the export writes.",
-        "--input_model=$dl_dir/net.onnx, and the only file is called model.onnx",
-        _dead_paths,
-    ),
-    Rule(
-        "generated-flag",
-        Severity.ERROR,
-        "A flag that the converter passes by itself is not given: twice, one of the two loses.",
-        "--model_name=my-model in model_optimizer_args",
-        _generated_flags,
-    ),
-    Rule(
-        "misspelt-flag",
-        Severity.ERROR,
-        "A flag is one that the converter or the export to ONNX knows.",
-        "--revers_input_channels",
-        _misspelt_flags,
-    ),
-    Rule(
-        "dead-key",
-        Severity.ERROR,
-        "A key that nothing will ever use is left out: it only misleads.",
-        "conversion_to_onnx_args, where --input_model names a downloaded file",
-        _dead_keys,
-    ),
-    Rule(
-        "export-mismatch",
-        Severity.ERROR,
-        "Names and shapes of the export to ONNX are those that the converter asks for.",
-        "--output-names=prob in one list, --output=softmax in the other",
-        _exported_ends,
     ),
     Rule(
         "same-source",
