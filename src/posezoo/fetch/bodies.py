@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from itertools import chain
 import requests
 
 from posezoo.errors import SizeError, SourceError
+from posezoo.fetch.alarms import ALARMS
 from posezoo.fetch.connections import ATTEMPTS_AT_SILENCE, translated
 from posezoo.fetch.faults import TemporaryError
 from posezoo.spec.model import SourceFile
@@ -39,14 +39,16 @@ class Watch:
     def __init__(self, response: requests.Response, timeout_s: float) -> None:
         self._response, self._timeout_s = response, timeout_s
         self._received, self._recent, self._reading = 0, 0, False
-        self._ended, self._expired = threading.Event(), False
+        self._seen: deque[int] = deque([0], maxlen=1 + self._LOOKS)
+        self._ended, self._expired = False, False
 
     def __enter__(self) -> Watch:
-        threading.Thread(target=self._look, daemon=True).start()
+        self._alarm = ALARMS.after(self._timeout_s / self._LOOKS, self._look)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
+        self._ended = True
+        self._alarm.cancel()
 
     def read(self, when: str) -> bytes:
         """The next piece; empty at the end.
@@ -72,17 +74,19 @@ class Watch:
         return piece
 
     def _look(self) -> None:
-        seen: deque[int] = deque([0], maxlen=1 + self._LOOKS)
-        while not self._ended.wait(self._timeout_s / self._LOOKS):
-            if not self._reading:  # who is slow is our disk
-                seen.clear()
-            seen.append(self._received)
-            self._recent = seen[-1] - seen[0]
-            if len(seen) > self._LOOKS and self._recent < _LEAST_BYTES_PER_S * self._timeout_s:
-                self._expired = True
-                with suppress(OSError, ValueError, RuntimeError):  # it has ended meanwhile
-                    self._response.raw.shutdown()
-                return
+        if self._ended:
+            return
+        seen = self._seen
+        if not self._reading:  # who is slow is our disk
+            seen.clear()
+        seen.append(self._received)
+        self._recent = seen[-1] - seen[0]
+        if len(seen) > self._LOOKS and self._recent < _LEAST_BYTES_PER_S * self._timeout_s:
+            self._expired = True
+            with suppress(OSError, ValueError, RuntimeError):  # it has ended meanwhile
+                self._response.raw.shutdown()
+            return
+        self._alarm = ALARMS.after(self._timeout_s / self._LOOKS, self._look)
 
 
 def received(

@@ -23,6 +23,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 from posezoo.errors import SourceError, without_secrets
+from posezoo.fetch.alarms import ALARMS
 from posezoo.fetch.faults import TemporaryError
 from posezoo.versions import version
 
@@ -165,15 +166,13 @@ def _deadline(connection: HTTPConnection | HTTPSConnection) -> Iterator[None]:
         with suppress(OSError, TypeError):  # TypeError: no socket yet, or TLS within TLS, which is none
             socket.socket.shutdown(sock or connection.sock, socket.SHUT_RDWR)
 
-    timer = threading.Timer(connection.timeout or threading.TIMEOUT_MAX, expire)
-    timer.daemon = True
-    timer.start()
+    alarm = ALARMS.after(connection.timeout or threading.TIMEOUT_MAX, expire)
     try:
         yield
     except (OSError, http.client.HTTPException):
         if not expired.is_set():
             raise
     finally:
-        timer.cancel()
+        alarm.cancel()
     if expired.is_set():
         raise TimeoutError("the connection or the headers did not come about in time")

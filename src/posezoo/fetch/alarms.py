@@ -1,0 +1,67 @@
+"""Calls at a later time, all by one thread: a thread for each request would cost more than the request."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+
+
+class Alarm:
+    """Something that is called at its time, unless it is cancelled before."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call: Callable[[], None] | None = call
+
+    def cancel(self) -> None:
+        """Forget it; one that rings at this very moment may still ring."""
+        self._call = None
+
+    def ring(self) -> None:
+        """Call it, once."""
+        call, self._call = self._call, None
+        if call is not None:
+            call()
+
+
+class Alarms:
+    """What is called must be quick, and raise nothing."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._due: list[tuple[float, int, Alarm]] = []
+        self._numbers = count()  # two may be due at one moment
+        self._thread: threading.Thread | None = None
+
+    def after(self, seconds: float, call: Callable[[], None]) -> Alarm:
+        """Have something called once after so many seconds."""
+        alarm = Alarm(call)
+        with self._changed:
+            entry = (time.monotonic() + seconds, next(self._numbers), alarm)
+            heapq.heappush(self._due, entry)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, daemon=True)
+                self._thread.start()
+            elif self._due[0] is entry:
+                self._changed.notify()
+        return alarm
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                while not self._due or (wait_s := self._due[0][0] - time.monotonic()) > 0:
+                    self._changed.wait(min(wait_s, threading.TIMEOUT_MAX) if self._due else None)
+                alarm = heapq.heappop(self._due)[2]
+            with suppress(Exception):  # or one that fails would silence all others
+                alarm.ring()
+
+
+#: Those of this process.
+ALARMS = Alarms()
+
+if hasattr(os, "register_at_fork"):  # a child that is forked has none of our threads
+    os.register_at_fork(after_in_child=ALARMS.__init__)  # type: ignore[misc]
