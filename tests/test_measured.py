@@ -15,7 +15,7 @@ from posezoo.measured import NOTE, Measurement, as_yaml, read_figures, read_meas
 from posezoo.registry import open_registry
 from posezoo.settings import read_settings, resolve
 from posezoo.spec.model import ModelSpec, Precision
-from posezoo.zoo import open_zoo
+from posezoo.zoo import figures, open_zoo
 
 FP32, FP16, INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
 
@@ -122,7 +122,7 @@ def test_an_installed_registry_is_left_as_it_is(tmp_path):
     spec = zoo.registry.find("human-pose-estimation-0005")
     place = Path(posezoo.__file__).parent / "models" / "intel" / spec.name
     with pytest.raises(OutputError, match="is installed: what is measured is recorded in a checkout"):
-        zoo.record(replace(spec, path=place / "model.yml"), [COUNTED])
+        figures.record(replace(spec, path=place / "model.yml"), [COUNTED])
     assert not place.exists()
 
 

@@ -14,7 +14,7 @@ from posezoo import events
 from posezoo.quantize import Quantized
 from posezoo.settings import read_settings, resolve
 from posezoo.spec.model import ModelSpec, Precision
-from posezoo.zoo import Zoo, open_zoo
+from posezoo.zoo import Zoo, open_zoo, quantizing
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Bench:
     def quantize(self, **changes: object) -> Quantized:
         self.told.clear()
         arguments = {"output_dir": self.output_dir, "listener": self.told.append, **changes}
-        return self.zoo.quantize(self.spec, self.photos, (Precision.FP16_INT8,), **arguments)  # type: ignore[arg-type]
+        return quantizing.quantize(self.zoo, self.spec, self.photos, (Precision.FP16_INT8,), **arguments)  # type: ignore[arg-type]
 
     def of(self, kind: type[events.Event]) -> list[events.Event]:
         return [event for event in self.told if isinstance(event, kind)]

@@ -27,6 +27,7 @@ from posezoo.events import (
 )
 from posezoo.inference import Network
 from posezoo.spec.model import Precision
+from posezoo.zoo import quantizing
 
 IN_FLOAT = [
     {"layers": ["hea?"], "reason": "loud channels drown the others before it"},
@@ -101,11 +102,11 @@ def test_an_up_to_date_ir_is_left_alone_until_a_photo_changes(bench):
 def test_a_plan_says_why_and_touches_nothing(bench):
     bench = bench()
     ask = (bench.spec, bench.photos, (Precision.FP16_INT8,))
-    (step,) = bench.zoo.plan_quantization(*ask, output_dir=bench.output_dir)
+    (step,) = quantizing.plan(bench.zoo, *ask, output_dir=bench.output_dir)
     assert (step.xml, step.reason) == (bench.xml, "there is none yet")
     assert not bench.output_dir.exists()
     bench.quantize()
-    assert bench.zoo.plan_quantization(*ask, output_dir=bench.output_dir)[0].is_done
+    assert quantizing.plan(bench.zoo, *ask, output_dir=bench.output_dir)[0].is_done
 
 
 def test_what_moves_too_far_is_refused_with_the_layer_at_fault_and_the_old_ir_stays(bench):
@@ -274,7 +275,7 @@ def test_fp32_int8_keeps_single_precision_where_it_stays_in_floating_point(bench
     kept = [{"layers": ["head"], "reason": "x"}]
     bench = bench(quantization={"in_float": kept})
     wanted = (Precision.FP16_INT8, Precision.FP32_INT8)
-    made = bench.zoo.quantize(bench.spec, bench.photos, wanted, output_dir=bench.output_dir)
+    made = quantizing.quantize(bench.zoo, bench.spec, bench.photos, wanted, output_dir=bench.output_dir)
     half, single = (made.irs[each].with_suffix(".bin").stat().st_size for each in wanted)
     assert single - half >= 2 * 17 * 8 - 64
 
@@ -282,4 +283,6 @@ def test_fp32_int8_keeps_single_precision_where_it_stays_in_floating_point(bench
 def test_no_other_precision_comes_of_it(bench):
     bench = bench()
     with pytest.raises(PosezooError, match="no quantization makes FP16"):
-        bench.zoo.quantize(bench.spec, bench.photos, (Precision.FP16,), output_dir=bench.output_dir)
+        quantizing.quantize(
+            bench.zoo, bench.spec, bench.photos, (Precision.FP16,), output_dir=bench.output_dir
+        )

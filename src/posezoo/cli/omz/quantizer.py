@@ -100,8 +100,10 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
 def _quantize(
     zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, asked: frozenset[str], lines: Lines
 ) -> None:
+    from posezoo.zoo import quantizing
+
     wanted = tuple(each for each in (Precision.FP16_INT8, Precision.FP32_INT8) if each in asked)
-    if why := zoo.why_not_quantized(spec):
+    if why := quantizing.why_not(zoo, spec):
         reason = why.removeprefix("quantization not supported: ")
         lines.section(f"Skipping {spec.full_name} (quantization not supported)")
         lines.say(f"{reason}\n")
@@ -115,7 +117,8 @@ def _quantize(
                 lines.section(f"(DRY RUN) Quantizing {spec.full_name} from FP32 to {step.precision}")
                 lines.say(f"since {step.reason}: {step.xml}\n")
     else:
-        zoo.quantize(
+        quantizing.quantize(
+            zoo,
             spec,
             args.dataset_dir,
             wanted,

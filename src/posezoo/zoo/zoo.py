@@ -1,13 +1,9 @@
-"""A zoo, ready to use: what the settings name, put together.
-
-What the command line and the Python API share: from a model's name to its files, its IR, its card
-and its estimator. Each step does nothing where its result is there already.
-"""
+"""From a model's name to its files, its IR, its card and its estimator; what is there already is not made."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 from posezoo.errors import (
     ConversionError,
     InferenceError,
-    OutputError,
-    QuantizationError,
     SettingsError,
     SpecError,
     UnknownModelError,
 )
 from posezoo.events import Listener, ModelConversionUpToDate, ignore
-from posezoo.fetch.means import FirstUse, Means
+from posezoo.fetch.means import Means
 from posezoo.layout import Layout
 from posezoo.lock import Lock
 from posezoo.registry import Registry, open_registry
@@ -31,60 +25,26 @@ from posezoo.spec.model import (
     CompositeSpec,
     Decoder,
     Framework,
-    Input,
     ModelSpec,
     NetworkChoice,
     Precision,
     Route,
 )
 from posezoo.spec.routes import Way, in_words, opened, way_of
-from posezoo.versions import package_version
+from posezoo.zoo import quantizing
+from posezoo.zoo.plans import ModelPlan, not_published
 
 if TYPE_CHECKING:
     from posezoo.convert.model_optimizer import ModelOptimizer
-    from posezoo.convert.plan import Plan, Step
+    from posezoo.convert.plan import Plan
     from posezoo.estimator import Estimator
     from posezoo.fetch.carrier import Carrier
     from posezoo.fetch.download import PlannedFile
-    from posezoo.measured import Measurement
-    from posezoo.quantize import Quantized, Subject
-    from posezoo.quantize.shift import Shift
 
 Model = ModelSpec | CompositeSpec
 
 #: Who finds people for models that see one at a time, unless the settings name another.
 USUAL_DETECTOR = "person-detection-retail-0013"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelPlan:
-    """What ``Zoo.get`` would do for one model.
-
-    Attributes:
-        spec: the model, with what posezoo.lock pins.
-        way: by which route it becomes IR, or why by none that is open.
-        files: what would be done about each file that is needed; none where no IR has to be made.
-        steps: one an IR that a conversion makes.
-        irs: the .xml that would be there afterwards, by precision.
-        runs: code that comes with the model and would be run, in words.
-    """
-
-    spec: ModelSpec
-    way: Way
-    files: tuple[PlannedFile, ...] = ()
-    steps: tuple[Step, ...] = ()
-    irs: Mapping[Precision, Path] = field(default_factory=dict)
-    runs: tuple[str, ...] = ()
-
-    @property
-    def fetched(self) -> tuple[PlannedFile, ...]:
-        """The files that are not here yet."""
-        return tuple(file for file in self.files if file.asked or file.is_refused)
-
-    @property
-    def fetch_bytes(self) -> int:
-        """How many bytes come with them; the most that is read of a file whose size nobody states."""
-        return sum(each.file.cap for each in self.fetched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +166,7 @@ class Zoo:
         from posezoo.convert.own_weights import refuse_to_replace
         from posezoo.convert.plan import is_up_to_date, require
 
-        if _are_made_by_quantize(spec, precisions):
+        if quantizing.is_meant(spec, precisions):
             return
         spec = self.with_our_network(spec)
         require(spec, precisions)
@@ -239,13 +199,13 @@ class Zoo:
         Raises:
             ConversionError: the files are not there, or no IR can be made of them.
         """
-        if _are_made_by_quantize(spec, precisions):
-            return self._quantized(spec, precisions)
+        if quantizing.is_meant(spec, precisions):
+            return quantizing.made(self, spec, precisions)
         spec = self.with_our_network(spec)
         if not (self.way(spec).is_open or force) and self._is_made(spec, precisions):
             listener(ModelConversionUpToDate(spec.full_name, tuple(precisions)))
             there = {each: self.layout.ir(spec, each) for each in precisions}
-            self._require_locked(spec, there, self.layout)
+            self.require_locked(spec, there, self.layout)
             return there
         way, pinned, decoder = self._require_way(spec), self.lock.pinned(spec), self._decoder_of(spec)
         accept = partial(self.lock.require_ir, spec)
@@ -255,7 +215,7 @@ class Zoo:
 
             mo = self._model_optimizer()
             irs = by_model_optimizer.convert(pinned, self.layout, mo, precisions, **how)
-            self._require_locked(spec, irs, self.layout)
+            self.require_locked(spec, irs, self.layout)
             return irs
         if way.route is Route.UPSTREAM_CODE:
             from posezoo.convert import upstream
@@ -279,7 +239,7 @@ class Zoo:
             self_check=self_check,
             **how,
         )
-        self._require_locked(spec, converted.irs, self.layout)
+        self.require_locked(spec, converted.irs, self.layout)
         return converted.irs
 
     def export_onnx(self, spec: ModelSpec, *, force: bool = False) -> Path:
@@ -400,7 +360,7 @@ class Zoo:
         if spec.is_ir:
             published = [each for each in precisions if each in spec.precisions]
             if not published:
-                return ModelPlan(spec, _not_published(spec, precisions))
+                return ModelPlan(spec, not_published(spec, precisions))
             irs = {each: self.layout.ir(spec, each) for each in published}
             return ModelPlan(spec, way, self.plan_download(spec, precisions), irs=irs)
         if not force:
@@ -424,95 +384,7 @@ class Zoo:
         files = () if all(step.is_done for step in steps) else self.plan_download(spec)
         return ModelPlan(spec, way, files, steps, {step.precision: step.xml for step in steps})
 
-    def count(self, spec: ModelSpec, size: tuple[int, int] | None = None) -> tuple[Measurement, ...]:
-        """GFLOPs and MParams of each IR of a model that is there.
-
-        Args:
-            spec: the model.
-            size: height and width of the image, where the IR leaves them open.
-
-        Raises:
-            ConversionError: none is there, one is not what model.yml describes, or its sizes are open.
-            MissingPackageError: OpenVINO is not installed, or too old.
-        """
-        from posezoo.complexity import read_complexity
-        from posezoo.measured import Measurement
-        from posezoo.openvino_runtime import reason_of
-
-        found = []
-        shapes = {port.name: _sized(port, size) for port in spec.inputs if -1 in port.shape} if size else {}
-        settings = {"height": size[0], "width": size[1]} if size and shapes else {}
-        for precision in spec.precisions:
-            xml = self.layout.ir(spec, precision)
-            if not xml.is_file():
-                continue
-            self._require_described(spec, precision)
-            try:
-                cost = read_complexity(xml, shapes)
-            except RuntimeError as error:
-                raise ConversionError(f"{xml}: cannot be counted: {reason_of(error)}") from error
-            if cost is None:
-                hint = "say at which height and width: --size H,W"
-                raise ConversionError(f"{xml}: its sizes are open: no one number is right", hint=hint)
-            tools = {"openvino": package_version("openvino")}
-            found.append(
-                Measurement("complexity", precision, asdict(cost), spec.tag, settings=settings, tools=tools)
-            )
-        if not found:
-            folder = self.layout.ir(spec, Precision.FP32).parents[1]
-            raise ConversionError(f"{folder}: no IR is there", hint=f"posezoo get {spec.full_name}")
-        return tuple(found)
-
-    def quantize(
-        self,
-        spec: ModelSpec,
-        dataset_dir: Path,
-        precisions: Collection[Precision],
-        *,
-        output_dir: Path | None = None,
-        target_device: str = "ANY",
-        force: bool = False,
-        compare: bool = False,
-        annotations: Path | None = None,
-        max_drop: float | None = None,
-        listener: Listener = ignore,
-    ) -> Quantized:
-        """A model's INT8 IR, from its FP32 IR that is there; arguments as ``quantize`` has them.
-
-        Args:
-            spec: the model.
-            dataset_dir: photos with people.
-            precisions: FP16-INT8, FP32-INT8 or both.
-            output_dir: where the INT8 IR go; None: beside the FP32 IR.
-            target_device: what it shall run on.
-            force: quantize again what is up to date.
-            compare: tell what quantization does to each layer.
-            annotations: of people in the photos: AP before and after is told, too.
-            max_drop: by how much AP may drop, 0..1.
-            listener: told what happens.
-
-        Raises:
-            QuantizationError: the FP32 IR is not there, the photos do not do, or INT8 finds something else.
-        """
-        from posezoo.quantize import quantize
-
-        quantized = quantize(
-            self._subject(spec),
-            self._beside(output_dir),
-            dataset_dir,
-            precisions=precisions,
-            target_device=target_device,
-            force=force,
-            compare=compare,
-            annotations=annotations,
-            max_drop=max_drop,
-            accept=partial(self.lock.require_ir, spec),
-            listener=listener,
-        )
-        self._require_locked(spec, quantized.irs, self._beside(output_dir))
-        return quantized
-
-    def _require_locked(self, spec: ModelSpec, irs: Collection[Precision], layout: Layout) -> None:
+    def require_locked(self, spec: ModelSpec, irs: Collection[Precision], layout: Layout) -> None:
         """Refuse IR that were there already, and that a strict lock does not have."""
         if not self.lock.is_strict:
             return
@@ -522,119 +394,7 @@ class Zoo:
             if record := provenance.read(layout.provenance(spec, precision)):
                 self.lock.require_ir(spec, precision, record.contents)
 
-    def shift_measurements(self, spec: ModelSpec, quantized: Quantized) -> list[dict[str, Any]]:
-        """What ``quantize`` measured, in the form of a file that ``posezoo record`` takes."""
-        from posezoo.quantize import measurements
-
-        return measurements(self._subject(spec), quantized)
-
-    def hold_against_fp32(
-        self,
-        spec: ModelSpec,
-        dataset_dir: Path,
-        precision: Precision,
-        *,
-        output_dir: Path | None = None,
-        listener: Listener = ignore,
-    ) -> tuple[Path, Shift]:
-        """An INT8 IR that is there, and how far what it finds lies from what FP32 finds.
-
-        Ours where one was made, else the publisher's.
-
-        Raises:
-            QuantizationError: none is there, or it lies farther than the model's settings allow.
-        """
-        from posezoo.quantize import hold_against_fp32
-
-        layout = self._beside(output_dir)
-        places = dict.fromkeys((layout.made(spec, precision), layout.ir(spec, precision)))
-        xml = next((place for place in places if place.is_file()), None)
-        if xml is None:
-            raise QuantizationError(
-                f"{', '.join(map(str, places))}: not there",
-                hint=f"posezoo quantize {spec.full_name}",
-            )
-        subject = self._subject(spec)
-        return xml, hold_against_fp32(subject, xml, precision, dataset_dir, listener=listener)
-
-    def plan_quantization(
-        self,
-        spec: ModelSpec,
-        dataset_dir: Path,
-        precisions: Collection[Precision],
-        *,
-        output_dir: Path | None = None,
-        target_device: str = "ANY",
-        force: bool = False,
-        max_drop: float | None = None,
-    ) -> tuple[Step, ...]:
-        """What ``quantize`` would do; touches nothing.
-
-        Raises:
-            QuantizationError: as ``quantize`` does, before it begins.
-        """
-        from posezoo.quantize import plan
-
-        subject, layout = self._subject(spec), self._beside(output_dir)
-        return plan(subject, layout, dataset_dir, precisions, target_device, force=force, max_drop=max_drop)
-
-    def _quantized(self, spec: ModelSpec, precisions: Collection[Precision]) -> Mapping[Precision, Path]:
-        """The INT8 IR that were made of a model, which only ``quantize`` makes: it needs photos."""
-        irs = {precision: self.layout.made(spec, precision) for precision in precisions}
-        for precision, xml in irs.items():
-            if not xml.is_file():
-                raise QuantizationError(
-                    f"{xml}: not there: no conversion makes {precision}",
-                    hint=f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS",
-                )
-        self._require_locked(spec, irs, self.layout)
-        return irs
-
-    def why_not_quantized(self, spec: ModelSpec) -> str:
-        """Why a model cannot be quantized, whatever is there; empty where it can."""
-        from posezoo.quantize.subject import why_not
-
-        return why_not(spec, self._whole(spec))
-
-    def _whole(self, spec: ModelSpec) -> Model:
-        """The composite that a model is a part of; the model itself where it is none."""
-        return self.registry.find(spec.composite) if spec.composite else spec
-
-    def _beside(self, output_dir: Path | None) -> Layout:
-        return self.layout if output_dir is None else replace(self.layout, output_dir=output_dir)
-
-    def _subject(self, spec: ModelSpec) -> Subject:
-        """What is to be quantized, with the FP32 IR of each network that its pipeline runs."""
-        from posezoo.quantize import Subject, refuse
-
-        spec = self.lock.pinned(spec)
-        model = self._whole(spec)
-        refuse(spec, model)
-        parts = self.registry.parts(model) if spec.composite else (spec,)
-        for part in parts:
-            if not (xml := self.layout.ir(part, Precision.FP32)).is_file():
-                made_by = "posezoo download" if part.is_ir else "posezoo convert"
-                raise QuantizationError(
-                    f"{xml}: not there: INT8 is made from the FP32 IR", hint=f"{made_by} {part.full_name}"
-                )
-            self._require_described(part, Precision.FP32, "quantized")
-        irs = {part.name: self.layout.ir(part, Precision.FP32) for part in parts}
-        return Subject(spec, model, irs, self._detector_at_hand(model))
-
-    def _detector_at_hand(self, model: Model) -> tuple[Model, Mapping[str, Path]] | None:
-        """Who finds people for a model that sees one at a time, with its IR, which must be there."""
-        detector = self.detector_for(model.decoder.name) if model.decoder else None
-        if detector is None:
-            return None
-        irs = {part.name: self.layout.ir(part, Precision.FP16) for part in self.registry.parts(detector)}
-        if missing := [str(xml) for xml in irs.values() if not xml.is_file()]:
-            raise QuantizationError(
-                f"{missing[0]}: not there: {detector.name} finds the people that {model.full_name} sees",
-                hint=f"posezoo get {detector.name}",
-            )
-        return detector, irs
-
-    def _require_described(self, spec: ModelSpec, precision: Precision, done: str = "counted") -> None:
+    def require_described(self, spec: ModelSpec, precision: Precision, done: str = "counted") -> None:
         """Make sure that an IR is the one that model.yml describes, whole and unchanged."""
         from posezoo.convert.plan import why_stale
         from posezoo.files import is_good, is_good_file
@@ -651,64 +411,6 @@ class Zoo:
             raise ConversionError(
                 f"{xml}: not {done}, since {why}", hint=f"posezoo get {spec.full_name} makes it anew"
             )
-
-    def count_generated(self, spec: ModelSpec, folder: Path) -> tuple[Measurement, ...]:
-        """GFLOPs and MParams of a network of ours whose weights are not to be had, with generated ones.
-
-        Args:
-            spec: the model.
-            folder: an empty one, for a checkpoint and the IR.
-
-        Raises:
-            ConversionError: the model is no network of ours.
-            MissingPackageError: torch or OpenVINO is not installed.
-        """
-        zoo, generated = self.convert_generated(spec, folder, spec.precisions)
-        return tuple(replace(each, weights="generated") for each in zoo.count(generated))
-
-    def convert_generated(
-        self, spec: ModelSpec, folder: Path, precisions: Collection[Precision]
-    ) -> tuple[Zoo, ModelSpec]:
-        """A network of ours with generated weights as IR, for what does not depend on their values.
-
-        Args:
-            spec: the model.
-            folder: an empty one, for a checkpoint and the IR.
-            precisions: of the IR.
-
-        Returns:
-            The zoo whose layout says where the IR lie, and the model that they are of.
-
-        Raises:
-            ConversionError: the model is no network of ours.
-            MissingPackageError: torch or OpenVINO is not installed.
-        """
-        from posezoo.convert.own_weights import generate
-
-        checkpoint = folder / "generated.pth"
-        generate(self.network_of(spec), checkpoint)
-        layout = Layout(folder, folder)
-        zoo, generated = replace(self, layout=layout).with_weights(checkpoint, spec)
-        zoo.convert(generated, precisions, self_check=False)
-        return zoo, generated
-
-    def record(self, spec: Model, found: Collection[Measurement]) -> Path:
-        """Take measurements into the measured.yml beside a model's model.yml, or a composite's.
-
-        Raises:
-            OutputError: it cannot be written, or the registry is an installed one.
-            SpecError: the measured.yml that is there says something that cannot be meant.
-        """
-        from posezoo import measured
-
-        if spec.path.is_relative_to(Path(__file__).resolve().parent):
-            raise OutputError(
-                f"{spec.path.parent}: is installed: what is measured is recorded in a checkout",
-                hint="--models_dir names another registry",
-            )
-        path = spec.path.with_name(measured.NAME)
-        measured.record(path, found)
-        return path
 
     def irs(
         self, model: Model, precision: Precision, *, force: bool = False, listener: Listener = ignore
@@ -819,7 +521,8 @@ class Zoo:
         from posezoo.card.card import write_card
 
         parts = [self.lock.pinned(part) for part in self.registry.parts(model)]
-        return write_card(model, parts, self._beside(output_dir))
+        layout = self.layout if output_dir is None else replace(self.layout, output_dir=output_dir)
+        return write_card(model, parts, layout)
 
     def _decoder_of(self, spec: ModelSpec) -> Decoder | None:
         """What an IR names as its decoder: the model's own, else that of the composite that it belongs to."""
@@ -837,26 +540,6 @@ def _own_registry() -> Registry:
     return open_registry()
 
 
-def _not_published(spec: ModelSpec, precisions: Collection[Precision]) -> Way:
-    hint = f"--precisions {','.join(spec.precisions)}" if spec.precisions else ""
-    return Way(Route.IR, "precision", f"it is not published as {' or '.join(precisions)}", hint)
-
-
-def _are_made_by_quantize(spec: ModelSpec, precisions: Collection[Precision]) -> bool:
-    """Whether all are INT8, of a model that is not published as IR."""
-    int8 = {Precision.FP16_INT8, Precision.FP32_INT8}
-    return not spec.is_ir and bool(precisions) and int8.issuperset(precisions)
-
-
-def _sized(port: Input, size: tuple[int, int]) -> tuple[int, ...]:
-    """An input's shape with height and width in place of what is open."""
-    sides = dict(zip("HW", size, strict=True))
-    return tuple(
-        sides.get(axis, side) if side < 0 else side
-        for axis, side in zip(port.layout or "?" * len(port.shape), port.shape, strict=True)
-    )
-
-
 def _where_and_when(how: Mapping[str, Any]) -> dict[str, Any]:
     """What a model's detector shares with it: how it runs, not how large it sees."""
     shared = ("device", "inference_precision", "cache_dir", "requests", "streams", "threads", "hint")
@@ -869,51 +552,3 @@ def compile_cache() -> Path | None:
         return user_folder("cache") / "compiled"
     except SettingsError:
         return None
-
-
-def open_zoo(
-    settings: Settings,
-    *,
-    download_dir: Path | None = None,
-    trust_on_first_use: bool = False,
-    mo_python: Path | None = None,
-    allow_upstream_code: bool = False,
-) -> Zoo:
-    """The zoo that the settings name.
-
-    Args:
-        settings: what the user set.
-        download_dir: where published files lie; below the output folder where None.
-        trust_on_first_use: take what comes for a file that nothing pins, and remember it in the lock.
-        mo_python: what starts the Model Optimizer, where it is not the Python beside it.
-        allow_upstream_code: whether code that comes with a model may be run, shut in.
-    """
-    lock, registry = Lock(settings.lock, strict=settings.locked), open_registry(settings.models_dir)
-    lock.require_registry(registry)
-    return Zoo(
-        lock=lock,
-        settings=settings,
-        registry=registry,
-        layout=Layout(download_dir=download_dir or settings.output_dir, output_dir=settings.output_dir),
-        means=means_of(settings, lock.record if trust_on_first_use else None),
-        mo_python=mo_python,
-        allow_upstream_code=allow_upstream_code,
-    )
-
-
-def means_of(settings: Settings, first_use: FirstUse | None = None) -> Means:
-    """How files may be fetched, as the settings say."""
-    return Means(
-        cache_dir=settings.cache_dir,
-        mirrors=settings.mirror,
-        attempts=settings.attempts,
-        timeout_s=settings.stall_timeout,
-        first_use=first_use,
-        headers=settings.header,
-        ca_bundle=settings.ca_bundle,
-        allow_http=settings.allow_http,
-        allow_private_redirects=settings.allow_private_redirects,
-        jobs=settings.jobs,
-        connections=settings.connections,
-        allow_licenses=settings.allow_licenses,
-    )

@@ -1,0 +1,11 @@
+"""A zoo, ready to use: what the settings name, put together.
+
+What the command line and the Python API share: from a model's name to its files, its IR, its card
+and its estimator. Each step does nothing where its result is there already.
+"""
+
+from posezoo.zoo.opening import means_of, open_zoo
+from posezoo.zoo.plans import ModelPlan
+from posezoo.zoo.zoo import USUAL_DETECTOR, Model, Zoo, compile_cache
+
+__all__ = ["USUAL_DETECTOR", "Model", "ModelPlan", "Zoo", "compile_cache", "means_of", "open_zoo"]

@@ -1,0 +1,60 @@
+"""A zoo from the settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from posezoo.fetch.means import FirstUse, Means
+from posezoo.layout import Layout
+from posezoo.lock import Lock
+from posezoo.registry import open_registry
+from posezoo.settings import Settings
+from posezoo.zoo.zoo import Zoo
+
+
+def open_zoo(
+    settings: Settings,
+    *,
+    download_dir: Path | None = None,
+    trust_on_first_use: bool = False,
+    mo_python: Path | None = None,
+    allow_upstream_code: bool = False,
+) -> Zoo:
+    """The zoo that the settings name.
+
+    Args:
+        settings: what the user set.
+        download_dir: where published files lie; below the output folder where None.
+        trust_on_first_use: take what comes for a file that nothing pins, and remember it in the lock.
+        mo_python: what starts the Model Optimizer, where it is not the Python beside it.
+        allow_upstream_code: whether code that comes with a model may be run, shut in.
+    """
+    lock, registry = Lock(settings.lock, strict=settings.locked), open_registry(settings.models_dir)
+    lock.require_registry(registry)
+    return Zoo(
+        lock=lock,
+        settings=settings,
+        registry=registry,
+        layout=Layout(download_dir=download_dir or settings.output_dir, output_dir=settings.output_dir),
+        means=means_of(settings, lock.record if trust_on_first_use else None),
+        mo_python=mo_python,
+        allow_upstream_code=allow_upstream_code,
+    )
+
+
+def means_of(settings: Settings, first_use: FirstUse | None = None) -> Means:
+    """How files may be fetched, as the settings say."""
+    return Means(
+        cache_dir=settings.cache_dir,
+        mirrors=settings.mirror,
+        attempts=settings.attempts,
+        timeout_s=settings.stall_timeout,
+        first_use=first_use,
+        headers=settings.header,
+        ca_bundle=settings.ca_bundle,
+        allow_http=settings.allow_http,
+        allow_private_redirects=settings.allow_private_redirects,
+        jobs=settings.jobs,
+        connections=settings.connections,
+        allow_licenses=settings.allow_licenses,
+    )
