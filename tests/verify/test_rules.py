@@ -132,6 +132,15 @@ def test_what_is_planted_is_found(capsys, zoo, rule, file, old, new):
         assert each["message"]
 
 
+def test_a_shape_that_only_the_export_is_told_is_held_against_the_card(capsys, zoo):
+    plant(zoo, f"{A}/model.yml", "  - --input_shape=[1,3,224,288]\n", "")
+    assert check(capsys, zoo) == (0, [])
+    plant(zoo, f"{A}/README.md", "`1, 3, 224, 288`", "`1, 3, 288, 224`")
+    code, findings = check(capsys, zoo)
+    assert code == 1
+    assert ("input-shape", "1, 3, 224, 288") in {(each["rule"], each["expected"]) for each in findings}
+
+
 def test_what_may_be_meant_is_no_finding(capsys, zoo):
     card = zoo / A / "README.md"
     text = card.read_text()

@@ -135,14 +135,7 @@ def _exported_ends(view: ModelView) -> Iterator[Found]:
                 other.value,
                 one.value,
             )
-    shape = next(
-        (
-            each
-            for each in view.export_arguments
-            if "--input-shapes".startswith(each.flag) and len(each.flag) > 12
-        ),
-        None,
-    )
+    shape = exported_shape(view)
     asked_shape = view.argument("--input_shape")
     if shape is not None and asked_shape is not None:
         one_sizes, other_sizes = (re.findall(r"-?[0-9]+", each.value) for each in (shape, asked_shape))
@@ -154,6 +147,14 @@ def _exported_ends(view: ModelView) -> Iterator[Found]:
                 asked_shape.value,
                 shape.value,
             )
+
+
+def exported_shape(view: ModelView) -> Argument | None:
+    """The argument that gives the export to ONNX its inputs' shapes, or None."""
+    whole = "--input-shapes"
+    return next(
+        (each for each in view.export_arguments if whole.startswith(each.flag) and len(each.flag) > 12), None
+    )
 
 
 RULES: tuple[Rule, ...] = (

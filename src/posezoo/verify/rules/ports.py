@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from posezoo.spec.model import Framework, Input
 from posezoo.verify.claims import Ends, Port, Said, Shape
 from posezoo.verify.finding import Found, Rule, Severity
+from posezoo.verify.rules.converter import exported_shape
 from posezoo.verify.view import ModelView
 
 ORIGINAL = ("original", "", "preamble")
@@ -101,6 +103,7 @@ def base_name(name: str) -> str:
 def _shapes(view: ModelView) -> Iterator[Found]:
     spec = view.spec
     for declared in spec.inputs if spec is not None else ():
+        declared = replace(declared, shape=declared.shape or _exported_shape(view))
         if not declared.shape:
             continue
         for side in ("original", "", "preamble", "converted"):
@@ -119,6 +122,14 @@ def _shapes(view: ModelView) -> Iterator[Found]:
                         _text(port.shape.value),
                         _text(declared.shape),
                     )
+
+
+def _exported_shape(view: ModelView) -> tuple[int, ...]:
+    """The shape of the only input of the export to ONNX, which a converter that is told no other keeps."""
+    shape = exported_shape(view)
+    if shape is None or shape.value.count("[") > 1 or view.argument("--input_shape") is not None:
+        return ()
+    return tuple(int(size) for size in re.findall(r"-?[0-9]{1,9}", shape.value))
 
 
 def _output_shapes(view: ModelView) -> Iterator[Found]:
