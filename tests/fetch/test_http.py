@@ -53,6 +53,14 @@ def test_a_status_that_stays_is_not_asked_again(server, fetch, status):
     assert fetch.left() == []
 
 
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_server_that_answered_is_no_matter_of_the_network(server, fetch, status):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status]))
+    with pytest.raises(SourceError) as caught:
+        fetch(file)
+    assert caught.value.hint == "check the address, or name a folder that holds a copy: --mirror DIR"
+
+
 @pytest.mark.parametrize("status", [204, 206, 299, 599])
 def test_a_status_without_the_whole_file_is_no_success(server, fetch, status):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status] * 9))

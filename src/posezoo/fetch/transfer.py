@@ -307,9 +307,9 @@ def _failure(file: SourceFile, failures: Failures, held: int) -> FetchError:
     """One error for all; a cache that simply does not hold the file is no news."""
     told = [(o, e) for o, e in failures if not (o.kind is Kind.CACHE and isinstance(e, MissingError))]
     if not told:
-        return SourceError(f"{file.name}: no source to ask", hint=_hint(file))
+        return SourceError(f"{file.name}: no source to ask", hint=_hint(file, told))
     reasons = "; ".join(f"{origin.name}: {error.problem}" for origin, error in told)
-    hint = next((error.hint for _, error in told if error.hint), _hint(file))
+    hint = next((error.hint for _, error in told if error.hint), _hint(file, told))
     if held:
         hint = f"the same command goes on behind the {held} bytes that are here"
     if len(told) > 1:
@@ -319,8 +319,9 @@ def _failure(file: SourceFile, failures: Failures, held: int) -> FetchError:
     return known(f"{file.name}: {reasons}", hint=hint)
 
 
-def _hint(file: SourceFile) -> str:
-    network = "check the network and any proxy"
+def _hint(file: SourceFile, told: Failures) -> str:
+    answered = bool(told) and all(isinstance(error, MissingError) for _, error in told)
+    first = "check the address" if answered else "check the network and any proxy"
     if file.checksum is None:  # a mirror is asked by the digest of the file itself
-        return network
-    return f"{network}, or name a folder that holds a copy: --mirror DIR"
+        return first
+    return f"{first}, or name a folder that holds a copy: --mirror DIR"
