@@ -253,6 +253,17 @@ def test_an_ir_that_was_tampered_with_is_not_locked(convertible):
     assert {each["file"] for each in entries(convertible)} == {"net.onnx", "model.yml"}
 
 
+def test_an_ir_that_was_tampered_with_after_it_was_locked_fails_a_check(convertible):
+    run(convertible, "convert", "net", "--precisions", "FP16")
+    run(convertible, "lock", "net")
+    assert run(convertible, "lock", "--check").returncode == 0
+    (convertible / "out" / "public" / "net" / "FP16" / "net.bin").write_bytes(b"other")
+    ended = run(convertible, "lock", "--check")
+    assert ended.returncode == 1
+    assert "net.bin: is not what its record says" in ended.stderr
+    assert ended.stdout == "posezoo.lock has all the rest already; 1 IR is not taken in\n"
+
+
 def test_a_lock_is_signed_and_its_signature_checked_in_one_command_each(zoo):
     pytest.importorskip("model_signing", reason="needs model-signing")
     subprocess.run(

@@ -6,7 +6,8 @@
     changes   list  model, file, change (added, changed, removed), was, now (SHA-384, or empty)
     failed    list  name, reason, hint
 
-Exit code 1 where a model could not be taken in, or with --check where anything differs.
+Exit code 1 where a model could not be taken in, or with --check where anything differs, an IR from
+what was made of it too.
 """
 
 from __future__ import annotations
@@ -75,19 +76,21 @@ def run(args: argparse.Namespace) -> int:
 
     zoo = open_zoo(settings, download_dir=args.download_dir)
     with Console(quiet=args.quiet) as console:
-        found, failures = _take_in(args, zoo, console)
+        found, odd, failures = _take_in(args, zoo, console)
     if args.format == "json":
         rows = [asdict(each) for each in found]
         print(json.dumps({"lock": str(zoo.lock.path), "changes": rows, "failed": failures}, indent=2))
     else:
         for each in found:
             print(each)
-        print(_sum(args, zoo, found))
-    return 1 if failures or (args.check and found) else 0
+        print(_sum(args, zoo, found, odd))
+    return 1 if failures or (args.check and (found or odd)) else 0
 
 
-def _sum(args: argparse.Namespace, zoo: Zoo, found: list[Change]) -> str:
+def _sum(args: argparse.Namespace, zoo: Zoo, found: list[Change], odd: int) -> str:
     path = zoo.lock.path
+    if odd and not found:
+        return f"{path} has all the rest already; {odd} IR {'are' if odd > 1 else 'is'} not taken in"
     if not found:
         return f"{path} has it all already"
     lines = f"{len(found)} line{'s' if len(found) > 1 else ''}"
@@ -98,8 +101,8 @@ def _sum(args: argparse.Namespace, zoo: Zoo, found: list[Change]) -> str:
 
 def _take_in(
     args: argparse.Namespace, zoo: Zoo, console: Console
-) -> tuple[list[Change], list[dict[str, str]]]:
-    """The lines that change, and the models that could not be looked at."""
+) -> tuple[list[Change], int, list[dict[str, str]]]:
+    """The lines that change, how many IR are not as they were made, and the models that nobody could read."""
     from posezoo.cli import jobs
     from posezoo.errors import LockError
     from posezoo.lock.agreement import changes, merged
@@ -147,7 +150,8 @@ def _take_in(
         take(zoo.lock.entries)
     else:
         zoo.lock.change(take)
-    return changes(was, becomes), report.failures
+    odd = sum(len(found.odd) for _, found in surveys)
+    return changes(was, becomes), odd, report.failures
 
 
 def _patterns(args: argparse.Namespace, zoo: Zoo) -> tuple[list[str] | None, list[str]]:
