@@ -251,6 +251,8 @@ def test_check_tells_what_is_changed_missing_extra_linked_and_special(zoo):
     assert "special   pipe (m/pipe)\n" in ended.stdout
     run(zoo, "mirror", "create", "m", "--all")
     assert set(check(zoo)) == {"/1/00", "/pipe", "first/first.tflite"}
+    left = posezoo("mirror", "check", "m", cwd=zoo).stdout.splitlines()[-1]
+    assert left.endswith(" are not good; take away by hand what is extra, symlinked or special")
 
 
 def test_sample_photos_are_checked_by_what_posezoo_knows_of_them(zoo):

@@ -23,7 +23,7 @@ from posezoo.crew import Check, checked
 from posezoo.errors import FetchError, UnknownModelError
 
 if TYPE_CHECKING:
-    from posezoo.mirror import Mirror
+    from posezoo.mirror import Found, Mirror
     from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
     from posezoo.zoo import Zoo
@@ -158,7 +158,15 @@ def _check(args: argparse.Namespace, mirror: Mirror) -> int:
         for each in bad:
             print(f"{each.state:9} {each.model + ': ' if each.model else ''}{each.file} ({each.path})")
         if bad:
-            print(f"{len(bad)} of {len(found)} are not good; posezoo mirror create brings them again")
+            print(f"{len(bad)} of {len(found)} are not good; {_next_step(bad)}")
         else:
             print(f"{mirror.root}: all {len(found)} files are good")
     return 1 if bad else 0
+
+
+def _next_step(bad: Sequence[Found]) -> str:
+    """What mends these; what does not belong there is its owner's to take away."""
+    mended = [each for each in bad if each.state in ("changed", "missing")]
+    again = "posezoo mirror create brings them again" if mended else ""
+    away = "take away by hand what is extra, symlinked or special" if len(mended) < len(bad) else ""
+    return "; ".join(filter(None, (again, away)))
