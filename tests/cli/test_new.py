@@ -207,6 +207,29 @@ def test_names_that_yaml_would_read_otherwise_are_read_back(zoo, server):
         assert yaml.safe_load(f"k: {scalar(text)}") == {"k": text}
 
 
+def test_a_registry_that_is_not_there_is_told_how_to_make(zoo):
+    ended = posezoo(
+        "new",
+        "my-pose",
+        "--from",
+        "https://a.invalid/a.onnx",
+        "--license",
+        "MIT",
+        "--models_dir",
+        "mine",
+        cwd=zoo,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == "error: mine: no such folder of models\n  hint: make it: mkdir -p mine\n"
+
+
+def test_a_file_of_this_machine_asks_for_an_address_that_others_have(zoo):
+    (zoo / "my-pose.onnx").write_bytes(network("onnx"))
+    ended = new(zoo, "my-pose", "--from", zoo / "my-pose.onnx", "--license", "MIT")
+    assert ended.returncode == 0
+    assert "  files: an address that others have, too: my-pose.onnx is on this machine\n" in ended.stdout
+
+
 def test_a_folder_that_cannot_be_written_is_named_before_anything_is_fetched(zoo, server):
     address = server.serve("net.onnx", network("onnx"))
     (zoo / "models" / "public" / "my-pose").write_text("a file in the place of the folder")

@@ -113,6 +113,8 @@ def _root(zoo: Zoo) -> Path:
     root, *others = zoo.registry.roots
     if others:
         raise SettingsError("--models_dir: a new model goes to one registry", hint="name one of them")
+    if not root.is_dir():
+        raise OutputError(f"{root}: no such folder of models", hint=f"make it: mkdir -p {root}")
     if not os.access(root, os.W_OK):
         raise OutputError(f"{root}: cannot be written", hint="name a registry of your own: --models_dir DIR")
     return root

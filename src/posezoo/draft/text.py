@@ -21,10 +21,17 @@ def draft(spec: ModelSpec) -> str:
 
 def left_to_fill_in(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
     """What a person has to say of a drafted model, one line each."""
+    here = [file.name for file in spec.files if isinstance(file.sources[0], FileSource)]
+    are = "are" if len(here) > 1 else "is"
     network = ("network and checkpoint: which of posezoo's networks the weights are for",)
     return (
         "description: what it does, in a sentence or two",
         "origin: where it comes from: repository and paper",
+        *(
+            (f"files: an address that others have, too: {', '.join(here)} {are} on this machine",)
+            if here
+            else ()
+        ),
         *(network if spec.framework is Framework.PYTORCH else ()),
         *(("inputs and outputs: they could not be read from the file",) if not spec.outputs else ()),
         "inputs: the colour order, and mean and scale, that the network was trained with",
