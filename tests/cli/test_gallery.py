@@ -77,6 +77,14 @@ def test_figures_of_ones_own_are_shown(checkout):
     assert "<h1>Ours &amp; &lt;theirs&gt;</h1>" in index
 
 
+@pytest.mark.parametrize("asked", [("--machine", "abacus"), ("--setting", "hnit=LATENCY")])
+def test_speeds_that_nobody_measured_so_are_told(checkout, asked):
+    (checkout / "speed.json").write_text(json.dumps([SPEED]))
+    ended = gallery(checkout, "--figures", "speed.json", *asked)
+    assert ended.returncode == 0
+    assert "warning: no speed was measured so\n" in ended.stderr
+
+
 def test_a_folder_of_something_else_is_refused(checkout):
     ended = gallery(checkout, "--output", ".")
     assert ended.returncode == 1

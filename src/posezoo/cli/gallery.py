@@ -68,7 +68,10 @@ def run(args: argparse.Namespace) -> int:
         models = _with_parts(zoo.registry, selection)
         if not models:
             raise PosezooError("there is no model to show", hint="posezoo list shows what there is")
-        pages = draw_pages(gather(models, zoo.layout, own), args.title or TITLE)
+        rows = gather(models, zoo.layout, own)
+        if (args.setting or args.machine) and not rows.speed_way:
+            console.warn("no speed was measured so")
+        pages = draw_pages(rows, args.title or TITLE)
         changes = (plan_site if args.dry_run else write_site)(args.output, pages, force=args.force)
         answer = {
             "output": str(args.output),
