@@ -87,6 +87,7 @@ PLANTED = [
     ("license-base", f"{DETECTOR}/README.md", "[*] Other", "[license](https://github.com/owner/other/LICENSE)"),
     ("dead-link", f"{A}/README.md", "trained for tests.", "trained for tests; see [B](../pose-c/README.md)."),
     ("dead-link", f"{A}/README.md", "trained for tests.", "trained for tests. ![](./assets/none.png)"),
+    ("dead-link", "public/index.md", "(./pose-a/README.md)", "(./pose-aa/README.md)"),
     ("placeholder", f"{A}/README.md", "[123.675, 116.28, 103.53]", "TODO"),
     ("placeholder", f"{A}/model.yml", "trained for tests.", "trained for tests, FIXME."),
     ("missing-section", f"{A}/README.md", "## Legal Information", "## Other"),

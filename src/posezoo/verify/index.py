@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from posezoo.card.inline import plain
+from posezoo.card.inline import Link, plain
 from posezoo.card.reading import Row, read_card
 from posezoo.verify.claims import Said
 from posezoo.verify.texts import read_text
@@ -51,6 +51,12 @@ def read_index(path: Path, names: Collection[str]) -> Iterator[IndexRow]:
             for number, model in enumerate(models):
                 if model:
                     yield IndexRow(str(path), row.line, model, _cells(row, kinds, number, len(models)))
+
+
+def index_links(path: Path) -> Iterator[Link]:
+    """The links of an index."""
+    text = read_text(path)
+    yield from read_card(text).links if text is not None else ()
 
 
 def _models(row: Row, names: Collection[str], composite: str) -> tuple[list[str], str]:

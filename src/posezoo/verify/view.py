@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from posezoo.card.inline import Link
 from posezoo.card.reading import Card, read_card
 from posezoo.errors import SpecError
 from posezoo.registry import Entry, Registry
@@ -21,7 +22,7 @@ from posezoo.spec.reader import Node
 from posezoo.verify.claims import Claims, Said, read_claims, sections_of_part
 from posezoo.verify.finding import Place
 from posezoo.verify.index import NAME as INDEX
-from posezoo.verify.index import IndexRow, read_index
+from posezoo.verify.index import IndexRow, index_links, read_index
 from posezoo.verify.texts import read_text
 
 CARD = "README.md"
@@ -53,11 +54,23 @@ class RegistryView:
     def index(self) -> Mapping[str, tuple[IndexRow, ...]]:
         """The rows of the roots' index pages, by model."""
         rows: dict[str, tuple[IndexRow, ...]] = {}
-        for root in self.registry.roots:
-            for path in (root / INDEX, root / "public" / INDEX, root / "intel" / INDEX):
-                for row in read_index(path, self.registry.entries.keys()):
-                    rows[row.model] = (*rows.get(row.model, ()), row)
+        for path in self._index_pages():
+            for row in read_index(path, self.registry.entries.keys()):
+                rows[row.model] = (*rows.get(row.model, ()), row)
         return rows
+
+    @cached_property
+    def index_links(self) -> Mapping[str, list[tuple[Path, Link]]]:
+        """The links of the roots' index pages, by their text, each with its page."""
+        links: dict[str, list[tuple[Path, Link]]] = {}
+        for path in self._index_pages():
+            for link in index_links(path):
+                links.setdefault(link.text, []).append((path, link))
+        return links
+
+    def _index_pages(self) -> Iterator[Path]:
+        for root in self.registry.roots:
+            yield from (root / INDEX, root / "public" / INDEX, root / "intel" / INDEX)
 
     @cached_property
     def by_figures(self) -> Mapping[tuple[str, str], tuple[str, ...]]:

@@ -18,9 +18,14 @@ COMMON = 5
 
 
 def _dead_links(view: ModelView) -> Iterator[Found]:
-    """Every relative link of a card leads to a file that is there, as far as its kind is here at all."""
+    """Every relative link of a card, and of an index by the model's name, leads to a file that is there.
+
+    As far as files of its kind are here at all.
+    """
     for target, place in _targets(view):
         yield from _checked(view.zoo, view.folder, target, place)
+    for page, link in view.zoo.index_links.get(view.name, ()) if view.card is not None else ():
+        yield from _checked(view.zoo, page.parent, link.target, Place(str(page), link.line, link.column))
 
 
 def _checked(zoo: RegistryView, folder: Path, target: str, place: Place) -> Iterator[Found]:
@@ -29,7 +34,7 @@ def _checked(zoo: RegistryView, folder: Path, target: str, place: Place) -> Iter
         return
     kind = kind_of(zoo, path)
     if zoo.is_elsewhere(kind):
-        counts = zoo.targets[kind]
+        counts = zoo.targets.get(kind, {})
         if counts.get(path, 0) < COMMON and (meant := _meant(path, counts)):
             yield Found(
                 place, f"{target} leads elsewhere than links like it: to {meant}", "link", target, meant
