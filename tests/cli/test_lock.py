@@ -264,6 +264,14 @@ def test_an_ir_that_was_tampered_with_after_it_was_locked_fails_a_check(converti
     assert ended.stdout == "posezoo.lock has all the rest already; 1 IR is not taken in\n"
 
 
+def test_a_lock_that_is_not_there_does_not_pass_a_check(zoo):
+    ended = run(zoo, "lock", "--check", "--lock", "other.lock")
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "error: other.lock: has no entry to check\n  hint: posezoo lock MODEL writes some\n"
+    )
+
+
 def test_a_lock_is_signed_and_its_signature_checked_in_one_command_each(zoo):
     pytest.importorskip("model_signing", reason="needs model-signing")
     subprocess.run(

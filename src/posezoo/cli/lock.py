@@ -155,9 +155,17 @@ def _take_in(
 
 
 def _patterns(args: argparse.Namespace, zoo: Zoo) -> tuple[list[str] | None, list[str]]:
-    """What selects models, where nothing is said those of the lock; and those of the lock that are gone."""
+    """What selects models, where nothing is said those of the lock; and those of the lock that are gone.
+
+    Raises:
+        LockError: a lock without entries is to be checked.
+    """
+    from posezoo.errors import LockError
+
     locked = sorted({entry.model for entry in zoo.lock.entries.values()})
     gone = [name for name in locked if not zoo.registry.knows(name)]
+    if args.check and not (args.models or args.all or locked):
+        raise LockError(f"{zoo.lock.path}: has no entry to check", hint="posezoo lock MODEL writes some")
     if args.models or args.all or not locked:
         said = options.patterns_of(args)
         return (None if said is None else list(said)), gone if args.all else []

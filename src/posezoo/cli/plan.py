@@ -195,4 +195,4 @@ def _sum(plans: Sequence[ModelPlan]) -> str:
     counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
     size, fetched = sum(plan.fetch_bytes for plan in plans), sum(len(plan.fetched) for plan in plans)
     models = f"{len(plans)} model{'' if len(plans) == 1 else 's'}"
-    return f"{models} ({counts}): {fetched} files to fetch, {size:,} bytes"
+    return f"{models}{f' ({counts})' if counts else ''}: {fetched} files to fetch, {size:,} bytes"
