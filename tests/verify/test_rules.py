@@ -13,6 +13,7 @@ from posezoo.cli.main import main
 from posezoo.verify.finding import Severity
 from posezoo.verify.rules import RULES
 
+ROOT = Path(__file__).resolve().parents[2]
 A, B = "public/pose-a", "public/pose-b"
 DETECTOR = "intel/detector-0001"
 
@@ -212,6 +213,17 @@ def test_what_is_planted_in_our_own_form_is_found(capsys, tmp_path, changes, rul
     (tmp_path / "licenses" / "Apache-2.0-Real.txt").write_text(terms)
     code, findings = check(capsys, tmp_path / "models")
     assert (code, [each["rule"] for each in findings]) == (1, [rule])
+
+
+def test_what_is_told_otherwise_than_the_network_has_it_is_named(capsys, tmp_path):
+    folder = tmp_path / "models" / "public" / "simple_pose_resnet18_v1b"
+    folder.mkdir(parents=True)
+    text = (ROOT / "models" / "public" / folder.name / "model.yml").read_text()
+    (folder / "model.yml").write_text(text.replace("58.395", "58.624").replace("color: RGB", "color: BGR"))
+    messages = [each["message"] for each in check(capsys, tmp_path / "models")[1]]
+    assert (
+        "inputs: not as the network simple_pose_resnet18_v1b has them: color, scale of simple_pose_resnet18_v1b"
+    ) in messages
 
 
 OURS_CARD = """\

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from posezoo.card import papers
 from posezoo.errors import NetworkError, SpecError, UnknownModelError
 from posezoo.measured import NAME, read_measured
 from posezoo.registry import copyright_line, license_text, root_of
-from posezoo.spec.model import CompositeSpec, ModelSpec
+from posezoo.spec.model import CompositeSpec, Input, ModelSpec
 from posezoo.spec.model_yml import OURS
 from posezoo.verify.finding import Found, Place, Rule, Severity
 from posezoo.verify.texts import read_text
@@ -108,9 +108,19 @@ def _network(view: ModelView) -> Iterator[Found]:
             yield Found(view.at("outputs"), message, "outputs", told, ", ".join(outputs))
         # Of its own sizes a variant has as many as it likes.
         ends = [replace(each, shape=(), dynamic=()) for each in variant.inputs]
-        if ends != [replace(network.input, shape=())]:
-            message = f"inputs: those of {variant.full_name} are not {network.name}'s, sizes apart"
+        known = replace(network.input, shape=())
+        if ends != [known]:
+            what = f"{_differences(ends, known)} of {variant.full_name}"
+            message = f"inputs: not as the network {network.name} has them: {what}"
             yield Found(view.at("inputs"), message, "inputs", variant.full_name, network.name)
+
+
+def _differences(ends: list[Input], known: Input) -> str:
+    """What of the one input of a network is told otherwise."""
+    if len(ends) != 1:
+        return "number"
+    names = (each.name for each in fields(known))
+    return ", ".join(name for name in names if getattr(ends[0], name) != getattr(known, name))
 
 
 def _measured(view: ModelView) -> Iterator[Found]:
