@@ -87,7 +87,10 @@ def test_a_model_published_as_ir_is_fetched_in_the_precision_asked_for_and_skipp
     irs, events = made(zoo, "human-pose-estimation-0001", FP16_INT8)
     assert list(irs) == [FP16_INT8]
     assert events[-1] == ModelConversionSkipped("human-pose-estimation-0001", "published as IR")
-    assert sorted(path.name for path in irs[FP16_INT8].parents[1].iterdir()) == ["FP16-INT8"]
+    assert sorted(path.name for path in irs[FP16_INT8].parents[1].iterdir()) == [
+        "FP16-INT8",
+        "provenance.json",
+    ]
 
     image = read(shared / "data/photos/000000000785.jpg")
     data = cv2.resize(image, (456, 256)).transpose(2, 0, 1)[None].astype(np.float32)

@@ -147,7 +147,8 @@ def _models(stdout: str, row: Row, facts: list[dict[str, Any]]) -> list[str]:
 
 def _files(folder: Path) -> dict[str, str]:
     """What lies in the folder, by path; not our own notes, nor an empty cache's folders."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and ".posezoo" not in path.parts)
+    ours = {".posezoo", "provenance.json"}
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and ours.isdisjoint(path.parts))
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found
     }

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from fakes.memory import WATCHED
 from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
 
@@ -32,16 +33,6 @@ HOSTILE = {
     "dashes that are no rule": "| a |\n" + "-" * 2_000_000 + "x",
     "TODO for ever": "TODO\n" * 300_000,
 }
-
-#: The command line, and then what it held at most, in KiB. What getrusage says would count its parent, too.
-WATCHED = """
-import sys
-from pathlib import Path
-from posezoo.__main__ import main
-code = main()
-print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0], file=sys.stderr)
-sys.exit(code)
-"""
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ DIFFERENCES = {
     "--all": "a model.yml that cannot be read fails alone: the other models are fetched, exit code 1",
     "--models_dir": "new: Open Model Zoo knows its own folder alone",
     "--output_dir": "a good file that is there is not fetched again, and never lost to a failed download; an "
-    "archive stays beside what it held, so that it can be verified",
+    "archive stays beside what it held, so that it can be verified; provenance.json tells where each file "
+    "came from",
     "--cache_dir": "the same layout; without it nothing is cached, as there",
     "--mirror": "new",
     "--num_attempts": "5 in place of 1: a source that fails for a moment is asked again after 0.5 to 8 s "
