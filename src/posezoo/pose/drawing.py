@@ -49,47 +49,41 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
     seen = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=2)
     points = _in_opencv(keypoints, canvas)
     widths = [_line_width(canvas, pose) for pose in poses]
-    # The outline of everything first, so that no limb is cut by one; its own edge need not be smooth, which
-    # takes a third of the time. A smooth line is half a pixel wider on each side.
-    edges = [max(1, width // 3) for width in widths]
-    outer = [width + 2 * edge + 2 for width, edge in zip(widths, edges, strict=True)]
-    bars = _bars(points, _pairs(skeleton), np.array([outer, widths]))
+    bars = _bars(points, _pairs(skeleton), np.array(widths))
     colors, limb_colors = SKELETONS[skeleton].colors, _limb_colors(skeleton)
     are_limbs = np.all(seen[:, _pairs(skeleton)], axis=2)
-    for person, (width, edge) in enumerate(zip(widths, edges, strict=True)):
-        limbs = np.flatnonzero(are_limbs[person]).tolist()
-        outlines, fillings = bars[:, person]
-        joints = [
-            (joint, x, y) for joint, (x, y) in enumerate(points[person].tolist()) if seen[person, joint]
-        ]
-        for limb in limbs:
-            cv2.fillConvexPoly(canvas, outlines[limb], _OUTLINE, cv2.LINE_8, _SHIFT)
-        for _, x, y in joints:
-            cv2.circle(
-                canvas, (x + _HALF >> _SHIFT, y + _HALF >> _SHIFT), width + edge + 1, _OUTLINE, cv2.FILLED
-            )
-        for limb in limbs:
-            cv2.fillConvexPoly(canvas, fillings[limb], limb_colors[limb], cv2.LINE_AA, _SHIFT)
-        for joint, x, y in joints:
-            cv2.circle(canvas, (x, y), width << _SHIFT, colors[joint], cv2.FILLED, cv2.LINE_AA, _SHIFT)
+    for person, width in enumerate(widths):
+        limbs, joints = np.flatnonzero(are_limbs[person]), np.flatnonzero(seen[person])
+        spots = points[person, joints]
+        # The outline of everything first, so that no limb is cut by one; its own edge need not be smooth,
+        # which takes a third of the time. A joint's is that of a line without length.
+        edge = max(1, width // 3)
+        lines = points[person, _pairs(skeleton)[limbs]]
+        dots = np.stack([spots, spots], axis=1)
+        cv2.polylines(canvas, lines, False, _OUTLINE, width + 2 * edge + 2, cv2.LINE_8, _SHIFT)
+        cv2.polylines(canvas, dots, False, _OUTLINE, 2 * (width + edge + 1), cv2.LINE_8, _SHIFT)
+        for limb in limbs.tolist():
+            cv2.fillConvexPoly(canvas, bars[person, limb], limb_colors[limb], cv2.LINE_AA, _SHIFT)
+        for joint, spot in zip(joints.tolist(), spots.tolist(), strict=True):
+            cv2.circle(canvas, spot, width << _SHIFT, colors[joint], cv2.FILLED, cv2.LINE_AA, _SHIFT)
 
 
 def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> NDArray[np.int32]:
-    """(2, P, L, 4, 2): limbs as rectangles of either width, in 1/16 pixels.
+    """(P, L, 4, 2): limbs as rectangles, in 1/16 pixels.
 
     Without the round ends of OpenCV's lines, which the joints cover: they take a third of a line's time.
 
     Args:
         points: (P, K, 2) in 1/16 pixels.
         pairs: (L, 2) joints of each limb.
-        widths: (2, P) in pixels.
+        widths: (P,) in pixels.
     """
     starts, ends = points[:, pairs].astype(np.float32).transpose(2, 0, 1, 3)
     along = ends - starts
     length = np.maximum(np.sqrt((along * along).sum(axis=2, keepdims=True)), 1)
     across = along[..., ::-1] * np.array([-1, 1], np.float32) / length
-    sides = across * widths[..., None, None].astype(np.float32) * _HALF
-    corners = np.stack([starts + sides, ends + sides, ends - sides, starts - sides], axis=3)
+    sides = across * widths[:, None, None].astype(np.float32) * _HALF
+    corners = np.stack([starts + sides, ends + sides, ends - sides, starts - sides], axis=2)
     rounded: NDArray[np.int32] = np.rint(corners).astype(np.int32)
     return rounded
 
@@ -119,7 +113,7 @@ def _in_opencv(keypoints: NDArray[Any], canvas: Image) -> NDArray[Any]:
 
 
 def _sixteenths(points: NDArray[Any]) -> NDArray[Any]:
-    return np.rint((points - 0.5) * (1 << _SHIFT)).astype(int)
+    return np.rint((points - 0.5) * (1 << _SHIFT)).astype(np.int32)
 
 
 @cache
