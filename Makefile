@@ -27,7 +27,7 @@ quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photo
 # One process a core; a file's tests stay together, which share what takes long to make.
 PYTEST  = $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-test: $(VENV)/.installed-test  ## run the tests (at most 5 minutes)
+test: $(VENV)/.installed-test  ## run the tests (at most 10 minutes)
 	$(PYTEST) -m "not slow and not mo"
 
 test-all: $(VENV)/.installed-test  ## run the tests and whatever is slower

@@ -55,6 +55,7 @@ def environ_of(desk: Path, mirror: Path) -> dict[str, str]:
     return {**os.environ, "PATH": path, "POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(desk / "cache")}
 
 
+@pytest.mark.slow
 def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, mirror):
     ours = [
         command

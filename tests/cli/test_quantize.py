@@ -159,6 +159,7 @@ def test_print_all_wins(place):
     assert ended.stdout == "seeker\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["verb", "script"])
 def test_an_int8_ir_that_the_lock_does_not_have_is_not_put_in_place(place, way):
     lock = ["--lock", place.root / "posezoo.lock"]

@@ -64,6 +64,7 @@ def die_at(root, moment):
     return code != 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
 def test_killed_at_any_moment_there_is_the_old_pair_the_new_pair_or_none_and_the_next_run_mends_it(tmp_path):
     spec, layout = tiny(tmp_path / "expected")
