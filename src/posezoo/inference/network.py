@@ -106,6 +106,10 @@ class Network:
         request = self._idle.get()
         try:
             yield self._infer(request, inputs)
+        except InferenceError:
+            # Now and then one that failed tells of it once more where the next inference is meant (2026.4.1).
+            request = self._compiled.create_infer_request()
+            raise
         finally:
             self._idle.put(request)
 
