@@ -9,7 +9,7 @@ MO_EXTRAS ?= caffe
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-mo check zoo cards docs mo-env demo-env fetch-env bench measure resolve \
+.PHONY: help quickstart test test-all test-again test-mo check zoo cards docs mo-env demo-env fetch-env bench measure resolve \
         peer-env soak clean
 
 help:  ## list the verbs
@@ -32,6 +32,9 @@ test: $(VENV)/.installed-test  ## run the tests (at most 10 minutes)
 
 test-all: $(VENV)/.installed-test  ## run the tests and whatever is slower
 	$(PYTEST) -m "not mo"
+
+test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one after the other
+	$(BIN)/python -m pytest -m "not mo" --last-failed --last-failed-no-failures none
 
 test-mo: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## hold conversions against Model Optimizer
 	$(PYTEST) -m mo tests
