@@ -20,7 +20,7 @@ from pathlib import Path
 
 from harness import machine, record, spread
 
-from networks import NETWORKS
+from networks import NETWORKS, Drawing
 from posezoo import files
 
 ROUNDS = 5
@@ -81,19 +81,32 @@ def seconds(commands: Sequence[Sequence[str]], home: Path) -> float:
 def prepare(name: str, folder: Path) -> Path:
     """A registry and a download folder with one model, as the downloader leaves it; its original's path."""
     drawing, content = NETWORKS[name]()
-    original = folder / "downloads" / "public" / name / f"{name}.onnx"
+    return declare(name, drawing, content, folder / "models", folder / "downloads", (MEAN, SCALE))
+
+
+def declare(
+    name: str,
+    drawing: Drawing,
+    content: bytes,
+    models: Path,
+    downloads: Path,
+    mean_and_scale: tuple[Sequence[float], Sequence[float]],
+) -> Path:
+    """Write a model's model.yml and its original, as the downloader leaves it; the original's path."""
+    original = downloads / "public" / name / f"{name}.onnx"
     original.parent.mkdir(parents=True)
     original.write_bytes(content)
-    model = folder / "models" / "public" / name / "model.yml"
+    model = models / "public" / name / "model.yml"
     model.parent.mkdir(parents=True)
+    mean, scale = map(list, mean_and_scale)
     model.write_text(
         MODEL_YML.format(
             name=name,
             size=len(content),
             digest=hashlib.sha384(content).hexdigest(),
             shape=list(drawing.shape),
-            mean=list(MEAN),
-            scale=list(SCALE),
+            mean=mean,
+            scale=scale,
             outputs=", ".join(
                 f'{{name: "{each}", shape: {list(shape)}}}' for each, shape in drawing.outputs.items()
             ),

@@ -10,7 +10,6 @@ a bar is missed.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -19,11 +18,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench_convert import CONVERTER, MO, MODEL_YML, in_words, ours, prepare, seconds, theirs, unchecked
+from bench_convert import CONVERTER, MO, declare, in_words, ours, prepare, seconds, theirs, unchecked
 from harness import machine, record, spread
 
 from networks import Drawing
-from posezoo import files
 
 ROUNDS = 5
 MODELS, ALL = 20, 264
@@ -38,45 +36,21 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
-def small() -> bytes:
+def small() -> tuple[Drawing, bytes]:
     """Twelve layers at 64 x 64: 2 MB of weights."""
     drawing = Drawing(3)
     x = drawing.conv("image", 3, 64, stride=2)
     for _ in range(5):
         x = drawing.basic(x, 64)
     end = drawing.conv(x, 64, 17, 1, relu=False)
-    return drawing.finish((1, 3, 64, 64), {end: (1, 17, 32, 32)})
+    return drawing, drawing.finish((1, 3, 64, 64), {end: (1, 17, 32, 32)})
 
 
 def write_zoo(folder: Path, count: int) -> None:
     """A registry of as many models, downloaded."""
-    content = small()
-    (end,) = _outputs(content)
+    drawing, content = small()
     for number in range(count):
-        name = f"small-{number:03}"
-        original = folder / "public" / name / f"{name}.onnx"
-        original.parent.mkdir(parents=True)
-        original.write_bytes(content)
-        model = folder / "models" / "public" / name / "model.yml"
-        model.parent.mkdir(parents=True)
-        model.write_text(
-            MODEL_YML.format(
-                name=name,
-                size=len(content),
-                digest=hashlib.sha384(content).hexdigest(),
-                shape=[1, 3, 64, 64],
-                mean=[1, 2, 3],
-                scale=[4, 5, 6],
-                outputs=f'{{name: "{end}", shape: [1, 17, 32, 32]}}',
-            )
-        )
-        files.stamp(original, files.digest_of(original))
-
-
-def _outputs(content: bytes) -> list[str]:
-    import onnx
-
-    return [each.name for each in onnx.load_from_string(content).graph.output]
+        declare(f"small-{number:03}", drawing, content, folder / "models", folder, ((1, 2, 3), (4, 5, 6)))
 
 
 def convert_all(folder: Path, *flags: str) -> list[str]:

@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def work() -> int:
         # Nobody who has named a verb waits for the modules of all the others.
         top = parser(words[:1] if words and words[0] in VERBS else VERBS)
-        if words and (near := nearest(words[0], VERBS)) and words[0] not in VERBS:
+        if words and words[0] not in VERBS and (near := nearest(words[0], VERBS)):
             top.error(f"argument VERB: invalid choice: '{words[0]}': {near}")
         _, unknown = top.parse_known_args(words, args)
         if unknown:

@@ -119,16 +119,8 @@ class _Connection(HTTPConnection):
             return super().getresponse()
 
 
-class _SecureConnection(HTTPSConnection):
-    response_class = _FinalResponse
-
-    def connect(self) -> None:
-        with _deadline(self):
-            super().connect()
-
-    def getresponse(self) -> Any:
-        with _deadline(self):
-            return super().getresponse()
+class _SecureConnection(_Connection, HTTPSConnection):
+    """The same over TLS: what it calls its super is urllib3's own HTTPSConnection."""
 
 
 class _Pool(HTTPConnectionPool):
