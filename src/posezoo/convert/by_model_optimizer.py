@@ -143,20 +143,18 @@ def _make(
     network = _read(spec, folder / f"{spec.name}.xml")
     ir.finish(network, spec, decoder or spec.decoder)
     xml = ir.write(network, folder / "described" / f"{spec.name}.xml", step.precision)
-    accept(step.precision, by_suffix(contents_of(xml)))
+    contents = contents_of(xml)
+    accept(step.precision, by_suffix(contents))
     found = complexity_of(network)
-    put_in_place(
-        xml,
-        step.xml,
-        lambda contents: provenance.compose(
-            spec,
-            decoder or spec.decoder,
-            contents,
-            None,
-            asdict(found) if found else None,
-            model_optimizer=mo.version,
-        ),
+    record = provenance.compose(
+        spec,
+        decoder or spec.decoder,
+        contents,
+        None,
+        asdict(found) if found else None,
+        model_optimizer=mo.version,
     )
+    put_in_place(xml, step.xml, contents, record)
 
 
 def _read(spec: ModelSpec, xml: Path) -> Any:

@@ -88,19 +88,19 @@ def publish(
     return {precision: layout.ir(spec, precision) for precision in precisions}
 
 
-def put_in_place(new: Path, xml: Path, compose: Callable[[Mapping[str, Content]], bytes]) -> None:
+def put_in_place(new: Path, xml: Path, contents: Mapping[str, Content], record: bytes) -> None:
     """Publish an IR that was written and proven elsewhere.
 
     Args:
         new: the .xml in a working folder on the target's file system, its .bin beside it.
         xml: where it belongs.
-        compose: from what the two files hold, by name, to the record beside them.
+        contents: what the two files hold, as ``contents_of`` says.
+        record: what provenance.json beside them will hold.
 
     Raises:
         OutputError: it cannot be put there; the IR that was there is whole, or has no .xml.
     """
-    contents = contents_of(new)
-    files.write_whole(new.with_name("provenance.json"), compose(contents))
+    files.write_whole(new.with_name("provenance.json"), record)
     _put_in_place(new, xml, contents)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -203,10 +202,12 @@ def _make(
     with working_folder(layout.model(subject.spec)) as folder:
         # Nothing is replaced unless all of them are good.
         made = {step: _quantized(job, step, folder / step.precision) for step in steps}
-        for step, (xml, _) in made.items():
-            accept(step.precision, by_suffix(contents_of(xml)))
+        contents = {step: contents_of(xml) for step, (xml, _) in made.items()}
+        for step, held in contents.items():
+            accept(step.precision, by_suffix(held))
         for step, (xml, shift) in made.items():
-            put_in_place(xml, step.xml, partial(_record, job, key, shift))
+            record = _record(job, key, shift, contents[step])
+            put_in_place(xml, step.xml, contents[step], record)
     return {step.precision: shift for step, (_, shift) in made.items()}
 
 
