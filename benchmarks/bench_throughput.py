@@ -116,7 +116,7 @@ def ours(estimator: Estimator, frame: Any, frames: int, *, drawn: bool, synchron
     answers = ((image, estimator(image)) for image in images) if synchronous else estimator.stream(images)
     for image, poses in answers:
         if drawn:
-            draw(image, poses, min_score=MIN_SCORE)
+            draw(image, poses, min_score=MIN_SCORE, in_place=True)  # as the demo does
 
 
 def generated(folder: Path) -> Path:

@@ -43,7 +43,7 @@ class Frames(Source):
             for index in range(self._frames):
                 begun = time.perf_counter()
                 time.sleep(self._seconds)
-                yield Frame(index, self.name, BLANK, begun)
+                yield Frame(index, self.name, BLANK.copy(), begun)
         finally:
             self.is_closed = True
 

@@ -24,6 +24,14 @@ def test_the_image_itself_stays_as_it_was():
     assert (image == 128).all() and (drawn != image).any()
 
 
+def test_in_place_the_image_itself_becomes_the_same_picture():
+    image = np.full((480, 640, 3), 128, np.uint8)
+    people = [person((640, 480), 320, 60, 380), person((640, 480), 400, 80, 300)]
+    copy = draw(image, people)
+    drawn = draw(image, people, in_place=True)
+    assert drawn is image and (drawn == copy).all()
+
+
 def test_every_joint_has_its_colour_at_its_place():
     pose = person((640, 480), 320, 60, 380)
     drawn = draw(np.zeros((480, 640, 3), np.uint8), [pose])

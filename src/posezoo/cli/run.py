@@ -188,7 +188,7 @@ def _run_on(
                 poses = estimator(image)
             target = names.of(path)
             with stages.timed("draw and write"):
-                pictures.write(target, draw(image, poses, min_score=seen_from))
+                pictures.write(target, draw(image, poses, min_score=seen_from, in_place=True))
         except (ImageError, OutputError) as error:
             console.fail(error)
             failed.append({"image": str(path), "reason": error.problem})

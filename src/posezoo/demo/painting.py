@@ -16,22 +16,30 @@ from posezoo.pose.keypoints import Pose
 _TEXT, _EDGE = (255, 255, 255), (0, 0, 0)
 
 
-def paint(image: Image, poses: Sequence[Pose], *, min_score: float, within: Size | None = None) -> Image:
-    """A copy of an image with poses drawn in, no larger than asked for.
+def paint(
+    image: Image,
+    poses: Sequence[Pose],
+    *,
+    min_score: float,
+    within: Size | None = None,
+    in_place: bool = False,
+) -> Image:
+    """An image with poses drawn in, no larger than asked for.
 
     Args:
-        image: (height, width, 3) uint8, BGR; left as it is.
+        image: (height, width, 3) uint8, BGR; left as it is, unless it is drawn into.
         poses: in its pixels.
         min_score: keypoints below are left out.
-        within: width and height that the copy is made smaller to, with its aspect kept; None leaves it.
+        within: width and height that the picture is made smaller to, with its aspect kept; None leaves it.
+        in_place: whether an image of the right size may be drawn into.
     """
     scale = _scale(image, within)
     if scale == 1:
-        return draw(image, poses, min_score=min_score)
+        return draw(image, poses, min_score=min_score, in_place=in_place)
     cv2 = require("cv2", extra="run")
     size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
     smaller = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return draw(smaller, [scaled(pose, scale) for pose in poses], min_score=min_score)
+    return draw(smaller, [scaled(pose, scale) for pose in poses], min_score=min_score, in_place=True)
 
 
 def _scale(image: Image, within: Size | None) -> float:

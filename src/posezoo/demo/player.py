@@ -187,7 +187,13 @@ class Player:
             self._heed(key)
 
     def _picture(self, frame: Frame, poses: Sequence[Pose]) -> Image:
-        picture = paint(frame.image, poses, min_score=self._style.min_score, within=self._style.within)
+        picture = paint(
+            frame.image,
+            poses,
+            min_score=self._style.min_score,
+            within=self._style.within,
+            in_place=not self._lingers,  # then the frame is drawn again
+        )
         lines = [self.mode.name]
         if (now := self.mode.speed.now()) is not None:
             lines += [f"FPS: {now[0]:.1f}", f"Latency: {now[1]:.1f} ms"]

@@ -41,7 +41,7 @@ class Frame:
     Attributes:
         index: its place in what was read, from 0.
         name: of the picture's file; of a video, camera or stream, its own.
-        image: (height, width, 3) uint8, BGR.
+        image: (height, width, 3) uint8, BGR; nobody else's, so that it may be drawn into.
         begun: ``time.perf_counter()`` before it was read.
     """
 

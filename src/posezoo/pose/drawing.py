@@ -21,18 +21,21 @@ _OUTLINE: Color = (32, 32, 32)
 _BOX: Color = (120, 220, 60)
 
 
-def draw(image: Image, poses: Iterable[Pose], *, min_score: float = MIN_SCORE) -> Image:
-    """A copy of an (H, W, 3) uint8 BGR image with limbs and joints drawn in; boxes of poses without any.
+def draw(
+    image: Image, poses: Iterable[Pose], *, min_score: float = MIN_SCORE, in_place: bool = False
+) -> Image:
+    """An (H, W, 3) uint8 BGR image with limbs and joints drawn in; boxes of poses without any.
 
     Args:
-        image: left as it is.
+        image: left as it is, unless it is drawn into.
         poses: in the pixels of the image.
         min_score: keypoints below are left out, and limbs that end in one.
+        in_place: draw into the image itself and return it: for frames that nobody needs any more.
 
     Raises:
         MissingPackageError: OpenCV is not installed.
     """
-    canvas: Image = image.copy()
+    canvas: Image = image if in_place else image.copy()
     for skeleton, group in groupby(poses, key=lambda pose: pose.skeleton):
         if SKELETONS[skeleton].keypoints:
             _draw_people(canvas, skeleton, list(group), min_score)
@@ -49,21 +52,20 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
     seen = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=2)
     points = _in_opencv(keypoints, canvas)
     widths = [_line_width(canvas, pose) for pose in poses]
-    bars = _bars(points, _pairs(skeleton), np.array(widths))
+    pairs = _pairs(skeleton)
+    lines, bars = points[:, pairs], _bars(points, pairs, np.array(widths))
     colors, limb_colors = SKELETONS[skeleton].colors, _limb_colors(skeleton)
-    are_limbs = np.all(seen[:, _pairs(skeleton)], axis=2)
+    are_limbs: NDArray[np.bool_] = np.asarray(seen[:, pairs].all(axis=2))
     for person, width in enumerate(widths):
-        limbs, joints = np.flatnonzero(are_limbs[person]), np.flatnonzero(seen[person])
-        spots = points[person, joints]
+        limbs, joints = are_limbs[person].nonzero()[0], seen[person].nonzero()[0]
+        spots = points[person][joints]
         # The outline of everything first, so that no limb is cut by one; its own edge need not be smooth,
-        # which takes a third of the time. A joint's is that of a line without length.
+        # which takes a third of the time. A joint's is that of a line from it to itself.
         edge = max(1, width // 3)
-        lines = points[person, _pairs(skeleton)[limbs]]
-        dots = np.stack([spots, spots], axis=1)
-        cv2.polylines(canvas, lines, False, _OUTLINE, width + 2 * edge + 2, cv2.LINE_8, _SHIFT)
-        cv2.polylines(canvas, dots, False, _OUTLINE, 2 * (width + edge + 1), cv2.LINE_8, _SHIFT)
-        for limb in limbs.tolist():
-            cv2.fillConvexPoly(canvas, bars[person, limb], limb_colors[limb], cv2.LINE_AA, _SHIFT)
+        cv2.polylines(canvas, lines[person][limbs], False, _OUTLINE, width + 2 * edge + 2, cv2.LINE_8, _SHIFT)
+        cv2.polylines(canvas, spots[:, None], True, _OUTLINE, 2 * (width + edge + 1), cv2.LINE_8, _SHIFT)
+        for limb, bar in zip(limbs.tolist(), bars[person][limbs], strict=True):
+            cv2.fillConvexPoly(canvas, bar, limb_colors[limb], cv2.LINE_AA, _SHIFT)
         for joint, spot in zip(joints.tolist(), spots.tolist(), strict=True):
             cv2.circle(canvas, spot, width << _SHIFT, colors[joint], cv2.FILLED, cv2.LINE_AA, _SHIFT)
 

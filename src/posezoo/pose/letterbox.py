@@ -186,8 +186,11 @@ def _moved(points: NDArray[Any], matrix: NDArray[np.float64]) -> Floats:
 
 
 def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    turn = np.linalg.inv(matrix[:, :2])
-    return np.column_stack([turn, -turn @ matrix[:, 2]])
+    # Written out: to ask LAPACK for two rows takes ten times as long.
+    (a, b, x), (c, d, y) = matrix.tolist()
+    rows = np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]])
+    inverse: NDArray[np.float64] = rows / (a * d - b * c)
+    return inverse
 
 
 def _square(matrix: list[list[float]]) -> NDArray[np.float64]:
