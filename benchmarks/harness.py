@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import platform
@@ -12,6 +13,11 @@ from importlib import metadata
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
+
+# As pip leaves an installed package, and the peers': else each start would compile what was edited last, and
+# where PYTHONDONTWRITEBYTECODE is set, each one after it too.
+for _folder in ("src", "tools"):
+    compileall.compile_dir(Path(__file__).parents[1] / _folder, quiet=1)
 
 _PACKAGES = ("posezoo", "numpy", "opencv-python-headless", "openvino", "requests", "urllib3")
 

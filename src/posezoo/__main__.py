@@ -5,6 +5,8 @@ Nothing but what is needed for that is imported here.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 from importlib import import_module
@@ -18,6 +20,9 @@ def main(module: str = "posezoo.cli.main") -> int:
     """
     # No command multiplies large matrices, but numpy's import would start a thread for each core to do so.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # At its end Python looks for circles among all objects, twice, before the system takes everything back
+    # anyhow: a tenth of a short command's time.
+    atexit.register(gc.freeze)
     # Where it is ignored (nohup, a shell's background), it stays so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posezoo import provenance
+from posezoo import provenance, versions
 from posezoo.convert import pytorch
 from posezoo.convert.convert import convert, export_onnx, is_up_to_date, plan
 from posezoo.convert.own_weights import of_network
@@ -240,6 +240,8 @@ def test_onnx_which_the_exporter_needs_comes_with_the_torch_extra(params, tmp_pa
                 if not each.name.startswith("onnx"):
                     (tmp_path / each.name).symlink_to(each)
             monkeypatch.setattr(sys, "path", [str(tmp_path) if Path(e) == entry else e for e in sys.path])
+    # A process remembers what it found first; this one is to look anew.
+    monkeypatch.setattr(pytorch, "package_version", versions.package_version.__wrapped__)
     spec, layout = declared(params)
     with pytest.raises(MissingPackageError, match=r"^onnx is not installed") as refused:
         export_onnx(spec, layout)

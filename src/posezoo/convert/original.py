@@ -16,6 +16,7 @@ from typing import Any
 
 from posezoo import files
 from posezoo.convert import formats
+from posezoo.convert.ir import movable
 from posezoo.errors import ConversionError
 from posezoo.layout import Layout
 from posezoo.openvino_runtime import openvino, reason_of
@@ -225,16 +226,18 @@ def _read(framework: str, source: Path | bytes, outputs: Sequence[str] = ()) -> 
     given = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         simplifications = _simplifications()
-    except (
-        ImportError,
-        AttributeError,
-    ):  # they are OpenVINO's own affair; where it has moved them, it still finds them
+    except (ImportError, AttributeError):
+        # They are OpenVINO's own affair; where it has moved them, it still finds them.
         return ov.convert_model(given)
-    frontend = ov.frontend.FrontEndManager().load_by_framework(framework)
-    loaded = frontend.load(given)
-    if framework == "tflite":
-        _end_at(loaded, outputs)
-    network = frontend.convert(loaded)
+    if framework == "onnx":
+        # The same network; but a frontend that is called from here holds Python's lock all the while.
+        network = movable(ov).read_model(given)
+    else:
+        frontend = ov.frontend.FrontEndManager().load_by_framework(framework)
+        loaded = frontend.load(given)
+        if framework == "tflite":
+            _end_at(loaded, outputs)
+        network = frontend.convert(loaded)
     for simplify in simplifications:
         simplify(network)
     return network
