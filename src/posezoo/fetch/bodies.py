@@ -16,8 +16,8 @@ from posezoo.fetch.connections import ATTEMPTS_AT_SILENCE, translated
 from posezoo.fetch.faults import TemporaryError
 from posezoo.spec.model import SourceFile
 
-# 256 KiB: from there on larger pieces save no more time.
-_PIECE = 1 << 18
+# 512 KiB: twice as much would save another 4 % of CPU time, and be lost where the process is killed.
+_PIECE = 1 << 19
 
 # Less than this over a whole timeout is no download: 100 MB would take more than a day.
 _LEAST_BYTES_PER_S = 1024
