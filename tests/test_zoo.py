@@ -14,7 +14,7 @@ from posezoo.errors import InferenceError, UnknownModelError
 from posezoo.layout import Layout
 from posezoo.settings import read_settings, resolve
 from posezoo.spec.model import Decoder, Family, Framework, License, ModelSpec, Precision
-from posezoo.zoo import Zoo, open_zoo
+from posezoo.zoo import Zoo, estimators, open_zoo
 
 pytest.importorskip("cv2")
 
@@ -57,32 +57,32 @@ def asked(zoo: Zoo, detector: str) -> Zoo:
 
 def test_a_detector_looks_first_unless_nobody_is_to(zoo, one_at_a_time):
     spec, irs = one_at_a_time
-    estimator = zoo.compile(spec, {**zoo.detector_irs(spec), **irs})
+    estimator = estimators.compiled(zoo, spec, {**estimators.detector_irs(zoo, spec), **irs})
     assert estimator.input_size == DETECTOR_SIZE
     alone = asked(zoo, "none")
-    assert alone.detector_irs(spec) == {}
-    assert alone.compile(spec, irs).input_size == DOTS_SIZE
+    assert estimators.detector_irs(alone, spec) == {}
+    assert estimators.compiled(alone, spec, irs).input_size == DOTS_SIZE
 
 
 def test_an_ir_alone_has_its_detector_fetched(zoo, one_at_a_time):
     (xml,) = one_at_a_time[1].values()
-    assert zoo.compile_ir(xml).input_size == DETECTOR_SIZE
+    assert estimators.compiled_ir(zoo, xml).input_size == DETECTOR_SIZE
 
 
 def test_who_sees_everybody_has_no_detector(zoo):
     for name in ("blazepose-full", "human-pose-estimation-0001", DETECTOR):
-        assert asked(zoo, DETECTOR).detector_irs(zoo.registry.find(name)) == {}
+        assert estimators.detector_irs(asked(zoo, DETECTOR), zoo.registry.find(name)) == {}
 
 
 def test_a_detector_that_is_not_there_is_named(zoo, one_at_a_time):
     with pytest.raises(UnknownModelError, match=r"who finds the people\? .*retail-0014") as caught:
-        asked(zoo, "person-detection-retail-0014").detector_irs(one_at_a_time[0])
+        estimators.detector_irs(asked(zoo, "person-detection-retail-0014"), one_at_a_time[0])
     assert DETECTOR in caught.value.hint
 
 
 def test_who_sees_one_person_at_a_time_is_no_detector(zoo, one_at_a_time):
     with pytest.raises(InferenceError, match=f"{MOVENET} is no detector"):
-        asked(zoo, MOVENET).detector_irs(one_at_a_time[0])
+        estimators.detector_irs(asked(zoo, MOVENET), one_at_a_time[0])
 
 
 def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
@@ -106,9 +106,10 @@ def test_a_detector_is_never_fetched_over_weights_of_the_users_own(zoo, one_at_a
     spec, irs = one_at_a_time
     fresh = Layout(tmp_path / "zoo", tmp_path / "zoo", mine)
     with_mine = replace(zoo, layout=fresh)
-    assert with_mine.compile(spec, {**with_mine.detector_irs(spec), **irs}).input_size == DETECTOR_SIZE
+    irs = {**estimators.detector_irs(with_mine, spec), **irs}
+    assert estimators.compiled(with_mine, spec, irs).input_size == DETECTOR_SIZE
     (xml,) = irs.values()
-    assert with_mine.compile_ir(xml).input_size == DETECTOR_SIZE
+    assert estimators.compiled_ir(with_mine, xml).input_size == DETECTOR_SIZE
     with_mine.download(with_mine.registry.find(DETECTOR), precisions=(Precision.FP16,))
     assert mine.read_bytes() == b"weights that took a week"
     assert sorted(tmp_path.iterdir()) == [mine, tmp_path / "zoo"]

@@ -12,7 +12,7 @@ from posezoo.networks import NETWORKS, build
 from posezoo.registry import TAG_MARK
 from posezoo.settings import KINDS, read_settings, resolve
 from posezoo.spec.model import CompositeSpec, ModelSpec, NetworkChoice, Precision
-from posezoo.zoo import Model, Zoo, open_zoo
+from posezoo.zoo import Model, Zoo, estimators, open_zoo
 
 if TYPE_CHECKING:
     from torch import nn
@@ -125,12 +125,13 @@ def load(
     if not isinstance(name, str) or name.endswith(".xml"):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(f"{name}: is an IR already", hint="checkpoint, tag and force go with a name")
-        return zoo.compile_ir(Path(name), listener=listener, **how)
+        return estimators.compiled_ir(zoo, Path(name), listener=listener, **how)
     zoo, model = _chosen(zoo, _full(name, tag), checkpoint, model_name)
     irs = zoo.irs(model, _precision(precision), force=force, listener=listener)
     if checkpoint is not None and model.decoder is None:  # a network alone: its outputs tell what it is
-        return zoo.compile_ir(irs[model.name], listener=listener, **how)
-    return zoo.compile(model, {**zoo.detector_irs(model, listener=listener), **irs}, **how)
+        return estimators.compiled_ir(zoo, irs[model.name], listener=listener, **how)
+    irs = {**estimators.detector_irs(zoo, model, listener=listener), **irs}
+    return estimators.compiled(zoo, model, irs, **how)
 
 
 def network(

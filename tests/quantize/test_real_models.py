@@ -15,7 +15,7 @@ from posezoo.events import ModelLayersCompared
 from posezoo.inference import Network
 from posezoo.settings import read_settings, resolve
 from posezoo.spec.model import Precision
-from posezoo.zoo import Zoo, open_zoo, quantizing
+from posezoo.zoo import Zoo, estimators, open_zoo, quantizing
 
 pytestmark = pytest.mark.slow
 FP32, FP16, INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
@@ -113,6 +113,6 @@ def test_what_was_quantized_is_had_by_its_precision(zoo, photos):
         zoo.get(spec, (INT8,))
     zoo.get(spec, (FP32,))
     quantizing.quantize(zoo, spec, photos, (INT8,))
-    estimator = zoo.compile(spec, zoo.irs(spec, INT8))
+    estimator = estimators.compiled(zoo, spec, zoo.irs(spec, INT8))
     (photo, *_) = sorted(photos.glob("*.jpg"))
     assert estimator(images.read(photo))

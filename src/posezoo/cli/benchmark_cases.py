@@ -18,7 +18,7 @@ from posezoo.errors import ConversionError, InferenceError, PosezooError, requir
 from posezoo.inference import Graph, Runtime, check_device
 from posezoo.settings import Settings
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
-from posezoo.zoo import Model, figures, open_zoo
+from posezoo.zoo import Model, estimators, figures, open_zoo
 
 if TYPE_CHECKING:
     from posezoo.estimator import Estimator
@@ -154,7 +154,7 @@ class Cases:
             )
             raise InferenceError(f"{model.full_name}: finds no poses alone: it has no decoder", hint=hint)
         own = self._zoo.irs(model, precision, listener=self._console)
-        irs = {**self._zoo.detector_irs(model, listener=self._console), **own}
+        irs = {**estimators.detector_irs(self._zoo, model, listener=self._console), **own}
         for runtime in self._runtimes():
             subject = WholePipeline(self._picture(), partial(_compiled, self._settings, model, irs))
             yield Case(model.full_name, precision, subject, runtime)
@@ -163,7 +163,8 @@ class Cases:
         from posezoo.estimator.recognition import described
 
         model, _ = described(Graph(xml), None)
-        self._zoo.detector_irs(model, listener=self._console)  # fetched now, not while time is taken
+        # Fetched now, not while time is taken.
+        estimators.detector_irs(self._zoo, model, listener=self._console)
         for runtime in self._runtimes():
             subject = WholePipeline(self._picture(), partial(_compiled, self._settings, xml, {}))
             yield Case(xml.stem, precision, subject, runtime, is_recordable=False)
@@ -235,5 +236,5 @@ def _compiled(
     how = {name: getattr(runtime, name) for name in ("requests", "streams", "threads", "hint")}
     zoo = open_zoo(settings)
     if isinstance(model, Path):
-        return zoo.compile_ir(model, cache_dir=None, **how)
-    return zoo.compile(model, irs, cache_dir=None, **how)
+        return estimators.compiled_ir(zoo, model, cache_dir=None, **how)
+    return estimators.compiled(zoo, model, irs, cache_dir=None, **how)

@@ -188,6 +188,7 @@ def _load(
     zoo: Zoo, model: Model | None, args: argparse.Namespace, console: Console
 ) -> tuple[Means, list[Path]]:
     from posezoo.evaluation.account import Means
+    from posezoo.zoo import estimators
 
     how: dict[str, Any] = {
         "requests": args.requests,
@@ -201,16 +202,16 @@ def _load(
         decoder_options["min_box_score"] = 0.0  # AP asks for all, however unsure
     if model is None:
         xml = Path(args.model)
-        estimator = zoo.compile_ir(xml, listener=console, **how, **decoder_options)
+        estimator = estimators.compiled_ir(zoo, xml, listener=console, **how, **decoder_options)
         irs = {xml.stem: xml}
     else:
         irs = zoo.irs(model, args.precision, force=args.force, listener=console)
-        detectors = zoo.detector_irs(model, listener=console)
-        estimator = zoo.compile(model, {**detectors, **irs}, **how, **decoder_options)
+        detectors = estimators.detector_irs(zoo, model, listener=console)
+        estimator = estimators.compiled(zoo, model, {**detectors, **irs}, **how, **decoder_options)
         irs = {**detectors, **irs}
     _refuse_other_side(args, estimator)
     people_from = {"truth": "the annotated boxes"}.get(args.boxes or "", args.boxes or "")
-    if not people_from and (detector := zoo.detector_for(estimator.decoder)) is not None:
+    if not people_from and (detector := estimators.detector_for(zoo, estimator.decoder)) is not None:
         people_from = detector.name
     means = Means(
         estimator=estimator,

@@ -123,13 +123,15 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
 
 def _with_company(zoo: Zoo, selection: Selection, console: Console) -> Selection:
     """The models with those that they do not work without: the other parts of a composite, and a detector."""
+    from posezoo.zoo.estimators import detector_for
+
     models: dict[str, ModelSpec] = {}
     for spec in selection.models:
         whole = zoo.registry.find(spec.composite) if spec.composite else spec
         parts = [spec, *(zoo.registry.parts(whole) if spec.composite else ())]
         if whole.decoder is not None:
             try:
-                detector = zoo.detector_for(whole.decoder.name)
+                detector = detector_for(zoo, whole.decoder.name)
                 parts += zoo.registry.parts(detector) if detector is not None else ()
             except UnknownModelError as error:
                 console.warn(f"{error.problem}; it is left out")

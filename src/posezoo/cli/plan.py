@@ -72,6 +72,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 def run(args: argparse.Namespace) -> int:
     """Print one block a model, and what it all comes to; or JSON."""
     from posezoo.zoo import open_zoo
+    from posezoo.zoo.plans import planned
 
     patterns = options.patterns_of(args)
     zoo = open_zoo(
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     plans: list[ModelPlan] = []
 
     def work(spec: ModelSpec) -> dict[str, Any]:
-        plans.append(zoo.plan(spec, args.precisions, force=args.force))
+        plans.append(planned(zoo, spec, args.precisions, force=args.force))
         return _facts(plans[-1]) if args.format == "json" else {}
 
     with Console(quiet=args.quiet) as console:

@@ -89,7 +89,7 @@ class Stages:
 def run(args: argparse.Namespace) -> int:
     """Fetch, convert and load what is not there yet; then every image: poses, a picture, a line."""
     from posezoo.settings import user_folder
-    from posezoo.zoo import open_zoo
+    from posezoo.zoo import estimators, open_zoo
 
     settings = options.settings_of(args)
     zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use)
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         # What would stop us at the end is better said before anything is fetched.
         _check_packages_and_device(settings.device)
         if model.decoder is not None:
-            zoo.detector_for(model.decoder.name)
+            estimators.detector_for(zoo, model.decoder.name)
         images = expand(args.input, console.warn) if args.input else _samples(zoo, stages, console)
         estimator, card = _prepare(zoo, model, args.precision, stages, console)
         answers, failed = _run_on(images, estimator, results, args.min_score, stages, console)
@@ -149,6 +149,8 @@ def _samples(zoo: Zoo, stages: Stages, console: Console) -> list[Path]:
 def _prepare(
     zoo: Zoo, model: Model, precision: Precision, stages: Stages, console: Console
 ) -> tuple[Estimator, Path]:
+    from posezoo.zoo import estimators
+
     both = (Precision.FP32, Precision.FP16)
     precisions = both if precision in both else (precision,)
     irs = {}
@@ -158,10 +160,10 @@ def _prepare(
         with stages.timed("convert and self-check"):
             irs[part.name] = zoo.convert(part, precisions, listener=console)[precision]
     with stages.timed(DOWNLOAD):
-        irs = {**zoo.detector_irs(model, listener=console), **irs}
+        irs = {**estimators.detector_irs(zoo, model, listener=console), **irs}
     card = zoo.write_card(model)
     with stages.timed("compile"):
-        estimator = zoo.compile(model, irs)
+        estimator = estimators.compiled(zoo, model, irs)
     return estimator, card
 
 

@@ -82,11 +82,15 @@ def find_model(
 
 
 def _of_ir(xml: Path, zoo: Zoo, wanted: Architecture, listener: Listener) -> Opener:
-    decoder = wanted.decoder or None
-    return _advised(partial(zoo.compile_ir, xml, listener=listener, decoder=decoder, **wanted.options))
+    from posezoo.zoo import estimators
+
+    how = {"listener": listener, "decoder": wanted.decoder or None, **wanted.options}
+    return _advised(partial(estimators.compiled_ir, zoo, xml, **how))
 
 
 def _of_zoo(name: str, zoo: Zoo, precision: Precision, wanted: Architecture, listener: Listener) -> Opener:
+    from posezoo.zoo import estimators
+
     try:
         model = zoo.registry.find(name)
     except UnknownModelError as error:
@@ -98,8 +102,9 @@ def _of_zoo(name: str, zoo: Zoo, precision: Precision, wanted: Architecture, lis
         raise DecoderError(
             f"{name} is decoded by {own}, not by {wanted.decoder}", hint=f"try -at {architecture_of(own)}"
         )
-    irs = {**zoo.irs(model, precision, listener=listener), **zoo.detector_irs(model, listener=listener)}
-    return _advised(partial(zoo.compile, model, irs, **wanted.options))
+    detectors = estimators.detector_irs(zoo, model, listener=listener)
+    irs = {**zoo.irs(model, precision, listener=listener), **detectors}
+    return _advised(partial(estimators.compiled, zoo, model, irs, **wanted.options))
 
 
 def _converted(checkpoint: Path, zoo: Zoo, listener: Listener) -> Path:

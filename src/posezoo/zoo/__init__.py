@@ -4,8 +4,9 @@ What the command line and the Python API share: from a model's name to its files
 and its estimator. Each step does nothing where its result is there already.
 """
 
+from posezoo.zoo.estimators import USUAL_DETECTOR, compile_cache
 from posezoo.zoo.opening import means_of, open_zoo
 from posezoo.zoo.plans import ModelPlan
-from posezoo.zoo.zoo import USUAL_DETECTOR, Model, Zoo, compile_cache
+from posezoo.zoo.zoo import Model, Zoo
 
 __all__ = ["USUAL_DETECTOR", "Model", "ModelPlan", "Zoo", "compile_cache", "means_of", "open_zoo"]

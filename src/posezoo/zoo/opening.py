@@ -9,6 +9,7 @@ from posezoo.layout import Layout
 from posezoo.lock import Lock
 from posezoo.registry import open_registry
 from posezoo.settings import Settings
+from posezoo.zoo.ways import Ways
 from posezoo.zoo.zoo import Zoo
 
 
@@ -37,8 +38,7 @@ def open_zoo(
         registry=registry,
         layout=Layout(download_dir=download_dir or settings.output_dir, output_dir=settings.output_dir),
         means=means_of(settings, lock.record if trust_on_first_use else None),
-        mo_python=mo_python,
-        allow_upstream_code=allow_upstream_code,
+        ways=Ways(settings.mo, mo_python, allow_upstream_code),
     )
 
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from posezoo.spec.model import ModelSpec, Precision, Route
 from posezoo.spec.routes import Way
+from posezoo.zoo.ways import with_our_network
 
 if TYPE_CHECKING:
     from posezoo.convert.plan import Step
     from posezoo.fetch.download import PlannedFile
+    from posezoo.zoo.zoo import Zoo
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,53 @@ class ModelPlan:
         return sum(each.file.cap for each in self.fetched)
 
 
-def not_published(spec: ModelSpec, precisions: Collection[Precision]) -> Way:
+def planned(
+    zoo: Zoo, spec: ModelSpec, precisions: Collection[Precision], *, force: bool = False
+) -> ModelPlan:
+    """What ``Zoo.get`` would do; touches nothing and asks no server.
+
+    Raises:
+        ConversionError: no conversion makes one of the precisions, or an IR of the user's own weights
+            would be replaced.
+    """
+    from posezoo.convert.own_weights import refuse_to_replace
+    from posezoo.convert.plan import steps_of
+    from posezoo.convert.upstream import what_runs
+    from posezoo.files import is_known_good
+
+    spec = with_our_network(zoo.lock.pinned(spec))
+    way = zoo.ways.of(spec)
+    if not way.is_open:
+        return ModelPlan(spec, way)
+    if spec.is_ir:
+        published = [each for each in precisions if each in spec.precisions]
+        if not published:
+            return ModelPlan(spec, _not_published(spec, precisions))
+        irs = {each: zoo.layout.ir(spec, each) for each in published}
+        return ModelPlan(spec, way, zoo.plan_download(spec, precisions), irs=irs)
+    if not force:
+        refuse_to_replace(spec, zoo.layout)
+    if way.route in (Route.MO, Route.UPSTREAM_CODE):
+        steps = zoo.plan_conversion(spec, precisions, force=force).steps
+        due = not all(step.is_done for step in steps)
+        files = zoo.plan_download(spec) if due else ()
+        runs = what_runs(spec) if due and way.route is Route.UPSTREAM_CODE else ()
+        irs = {step.precision: step.xml for step in steps}
+        return ModelPlan(spec, way, files, steps, irs, runs)
+    steps = steps_of(
+        spec,
+        zoo.layout,
+        precisions,
+        self_check=True,
+        force=force,
+        decoder=zoo.decoder_of(spec),
+        is_good=is_known_good,
+    )
+    files = () if all(step.is_done for step in steps) else zoo.plan_download(spec)
+    return ModelPlan(spec, way, files, steps, {step.precision: step.xml for step in steps})
+
+
+def _not_published(spec: ModelSpec, precisions: Collection[Precision]) -> Way:
     """The way of a model that is published as IR, in other precisions than these."""
     hint = f"--precisions {','.join(spec.precisions)}" if spec.precisions else ""
     return Way(Route.IR, "precision", f"it is not published as {' or '.join(precisions)}", hint)

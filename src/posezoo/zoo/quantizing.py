@@ -12,6 +12,7 @@ from posezoo.errors import QuantizationError
 from posezoo.events import Listener, ignore
 from posezoo.layout import Layout
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+from posezoo.zoo.estimators import detector_for
 
 if TYPE_CHECKING:
     from posezoo.convert.plan import Step
@@ -169,7 +170,7 @@ def _detector_at_hand(
     zoo: Zoo, model: ModelSpec | CompositeSpec
 ) -> tuple[ModelSpec | CompositeSpec, Mapping[str, Path]] | None:
     """Who finds people for a model that sees one at a time, with its IR, which must be there."""
-    detector = zoo.detector_for(model.decoder.name) if model.decoder else None
+    detector = detector_for(zoo, model.decoder.name) if model.decoder else None
     if detector is None:
         return None
     irs = {part.name: zoo.layout.ir(part, Precision.FP16) for part in zoo.registry.parts(detector)}

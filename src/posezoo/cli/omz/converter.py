@@ -217,7 +217,7 @@ class _Task:
     def __getstate__(self) -> dict[str, Any]:
         """What a process of its own opens the same zoo by."""
         zoo = self._zoo
-        flags = {"mo_python": zoo.mo_python, "allow_upstream_code": zoo.allow_upstream_code}
+        flags = {"mo_python": zoo.ways.mo_python, "allow_upstream_code": zoo.ways.allow_upstream_code}
         how = {"download_dir": zoo.layout.download_dir, **flags}
         return {"args": self._args, "asked": self._asked, "held": self._held, "zoo": (zoo.settings, how)}
 
@@ -280,7 +280,7 @@ class _Task:
         return spec.full_name, paper, None
 
     def _with_arguments(self, spec: ModelSpec) -> ModelSpec:
-        return with_arguments(spec, self._args.add_mo_arg, has_mo=self._zoo.has_mo)
+        return with_arguments(spec, self._args.add_mo_arg, has_mo=self._zoo.ways.has_mo)
 
     def _asked_for(self, spec: ModelSpec) -> ModelSpec:
         spec = options.taking_frames(self._with_arguments(spec), self._args)
