@@ -24,8 +24,10 @@ $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photos: pictures in quickstart/
 	$(BIN)/posezoo run --output_dir quickstart
 
-# One process a core; a file's tests stay together, which share what takes long to make.
-PYTEST  = $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+# Compiled once, as pip does with what it installs: the tests start commands by the thousand, each of which would
+# do so itself where PYTHONDONTWRITEBYTECODE is set. One process a core; a file's tests stay together, which share
+# what takes long to make.
+PYTEST  = $(BIN)/python -m compileall -q src tools demos && $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test: $(VENV)/.installed-test  ## run the tests (at most 10 minutes)
 	$(PYTEST) -m "not slow and not mo"
