@@ -55,10 +55,20 @@ def test_models_of_one_text_share_it_and_terms_without_a_text_are_told(zoo):
     ]
 
 
-def test_an_empty_folder_has_an_empty_notice_and_a_warning(zoo):
-    ended = run(zoo, "licenses")
-    assert ended.returncode == 0
-    assert "warning: no file of these models is below" in ended.stderr
+@pytest.mark.parametrize("named", [(), ("b",)])
+def test_where_nothing_was_fetched_no_notice_is_written(zoo, named):
+    ended = run(zoo, "licenses", *named, "--output", zoo / "NOTICE")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert f"error: {zoo / 'out'}: no file of " in ended.stderr
+    assert "hint: fetch them with posezoo download" in ended.stderr
+    assert not (zoo / "NOTICE").exists()
+
+
+def test_a_misspelt_model_is_told_once_and_has_no_notice(zoo):
+    ended = run(zoo, "licenses", "nope", "--output", zoo / "NOTICE")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.count("error: ") == 1
+    assert not (zoo / "NOTICE").exists()
 
 
 def test_terms_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scripts(zoo):

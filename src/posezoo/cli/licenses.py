@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
+from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
     from posezoo.notice import Terms
@@ -55,8 +56,14 @@ def run(args: argparse.Namespace) -> int:
         selection = jobs.select(zoo.registry, args.models or None, console)
         specs = selection.models if args.models else every_variant(zoo.registry)
         terms = terms_of(specs, zoo.layout)
+        if not terms and selection.problems:  # which have been told
+            return 1
         if not terms:
-            console.warn(f"no file of these models is below {zoo.layout.download_dir}")
+            whom = "these models" if args.models else "the registry's models"
+            raise PosezooError(
+                f"{zoo.layout.download_dir}: no file of {whom} was fetched there, so there is no NOTICE",
+                hint="fetch them with posezoo download, or name the folder where they are: --output_dir DIR",
+            )
         for each in terms:
             if not each.holder:
                 console.warn(f"{each.spec.full_name}: no licence text with its holder is at hand")
