@@ -158,6 +158,14 @@ def test_a_file_that_is_no_network_is_drafted_and_says_so(zoo, server):
         (("OLD-pose", "--from", "{net}", "--license", "MIT"), "old-pose is there already"),
         (("../x", "--from", "{net}", "--license", "MIT"), "is no model's name"),
         (("x", "--from", "{net}", "--license", "MIT License!"), "expected an SPDX identifier"),
+        (
+            ("x", "--from", "{net}", "--license", "apache2"),
+            "got 'apache2'\n  hint: did you mean Apache-2.0? ",
+        ),
+        (
+            ("x", "--from", "{net}", "--license", "Nonsense"),
+            "LicenseRef-NAME stands for terms that SPDX does not",
+        ),
         (("x", "--from", "{net}", "--license", "MIT", "--task", "flying"), "no task_type is 'flying'"),
         (
             ("x", "--from", "https://host.invalid/", "--license", "MIT"),

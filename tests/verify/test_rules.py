@@ -215,6 +215,17 @@ def test_what_is_planted_in_our_own_form_is_found(capsys, tmp_path, changes, rul
     assert (code, [each["rule"] for each in findings]) == (1, [rule])
 
 
+def test_terms_that_spdx_does_not_list_are_a_warning_that_names_the_nearest(capsys, tmp_path):
+    write_model(
+        tmp_path / "models",
+        "planted",
+        model_yml(license={"spdx": "apache2", "text": "Apache-2.0-Tests.txt"}),
+    )
+    code, (finding,) = check(capsys, tmp_path / "models")
+    assert (code, finding["rule"], finding["severity"]) == (0, "license-name", "warning")
+    assert "SPDX knows no apache2: did you mean Apache-2.0?" in finding["message"]
+
+
 def test_what_is_told_otherwise_than_the_network_has_it_is_named(capsys, tmp_path):
     folder = tmp_path / "models" / "public" / "simple_pose_resnet18_v1b"
     folder.mkdir(parents=True)

@@ -124,6 +124,7 @@ def _refuse(args: argparse.Namespace, zoo: Zoo) -> None:
     """What cannot be meant, before anything is fetched."""
     from posezoo.spec.model_yml import TASKS
     from posezoo.spec.names import folded, why_not_a_model_name
+    from posezoo.spec.spdx import is_license, nearest_license
     from posezoo.spec.values import WORD
 
     if why := why_not_a_model_name(args.name):
@@ -133,8 +134,11 @@ def _refuse(args: argparse.Namespace, zoo: Zoo) -> None:
         raise PosezooError(
             f"{known} is there already: {where}", hint="take another name, or change that file"
         )
-    if not WORD.fullmatch(args.license):
-        raise SettingsError(f"--license: expected an SPDX identifier such as MIT, got {args.license!a}")
+    if not (WORD.fullmatch(args.license) and is_license(args.license)):
+        raise SettingsError(
+            f"--license: expected an SPDX identifier such as MIT, got {args.license!a}",
+            hint=nearest_license(args.license),
+        )
     if args.task not in TASKS:
         raise SettingsError(f"--task: no task_type is {args.task!a}", hint=f"known: {', '.join(TASKS)}")
     if args.license_text is not None and not args.license_text.is_file():

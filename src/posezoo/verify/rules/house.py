@@ -12,6 +12,7 @@ from posezoo.measured import NAME, read_measured
 from posezoo.registry import copyright_line, license_text, root_of
 from posezoo.spec.model import CompositeSpec, Input, ModelSpec
 from posezoo.spec.model_yml import OURS
+from posezoo.spec.spdx import is_license, nearest_license
 from posezoo.verify.finding import Found, Place, Rule, Severity
 from posezoo.verify.texts import read_text
 from posezoo.verify.view import ModelView
@@ -37,6 +38,13 @@ def _license_text(view: ModelView) -> Iterator[Found]:
         yield Found(
             view.at("license", "text"), f"license.text: {path} {why}", "license.text", spec.license.text
         )
+
+
+def _license_name(view: ModelView) -> Iterator[Found]:
+    spec = view.spec
+    if spec is not None and spec.license.spdx and not is_license(name := spec.license.spdx):
+        message = f"license.spdx: SPDX knows no {name}: {nearest_license(name)}"
+        yield Found(view.at("license", "spdx"), message, "license.spdx", name)
 
 
 def _license_kind(view: ModelView) -> Iterator[Found]:
@@ -175,6 +183,13 @@ RULES: tuple[Rule, ...] = (
         "A licence text is there and opens with its holder's line: MIT and BSD demand it.",
         "license: {spdx: MIT, text: MIT.txt} without licenses/MIT.txt",
         _license_text,
+    ),
+    Rule(
+        "license-name",
+        Severity.WARNING,
+        "Terms are named as SPDX lists them, or as LicenseRef-NAME.",
+        "license: {spdx: Apache2, text: Apache-2.0-Intel.txt}",
+        _license_name,
     ),
     Rule(
         "license-kind",
