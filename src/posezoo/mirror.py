@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import Listener, ignore
 from posezoo.fetch.carrier import Carrier
 from posezoo.fetch.download import Place, PlannedFile, planned
-from posezoo.fetch.errand import Errand
+from posezoo.fetch.errand import Errand, errand_for
 from posezoo.fetch.means import Means
 from posezoo.fetch.samples import SAMPLES
 from posezoo.fetch.sources import origins_of
@@ -84,7 +83,7 @@ class Mirror:
         """
         refuse_terms(spec, means.allow_licenses)
         spec = self.lock().pinned(spec)
-        errand = Errand(spec.full_name, means, ignore, base=spec.path.parent)
+        errand = errand_for(spec, means)
         return tuple(self._planned(file, means, errand) for file in spec.files)
 
     def fill(
@@ -118,24 +117,13 @@ class Mirror:
         merged(self.lock().entries, list(declarations(spec, "")), [file.name for file in spec.files])
         if (loose := [file for file in spec.files if not file.is_pinned]) and means.first_use is None:
             raise no_pin(loose)
-        first_use = partial(means.first_use, spec) if means.first_use is not None else None
         paths: dict[str, Path] = {}
-        with (
-            Carrier(means.jobs, means.connections) if carrier is None else nullcontext(carrier) as together,
-            Errand(
-                spec.full_name,
-                means,
-                listener,
-                base=spec.path.parent,
-                first_use=first_use,
-                carrier=together,
-            ) as errand,
-        ):
+        with errand_for(spec, means, listener, carrier=carrier) as errand:
 
             def bring(file: SourceFile) -> None:
                 paths[file.name] = self._bring(file, errand)
 
-            together.each(bring, spec.files)
+            errand.carrier.each(bring, spec.files)
         self._copy_declarations(spec)
         spec = agreed.pinned(spec)  # with what was trusted just now
         lock = self.lock()

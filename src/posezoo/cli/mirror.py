@@ -58,9 +58,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         "--samples", action="store_true", help="also the two sample photos that posezoo run takes"
     )
     options.add_sources(parser)
-    options.add_jobs(parser)
-    options.add_connections(parser)
-    options.add_trust(parser)
+    options.add_fetching(parser)
     options.add_registry(parser)
     options.add_dry_run(parser)
     options.add_output(parser)

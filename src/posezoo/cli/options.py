@@ -252,11 +252,13 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_jobs(parser: argparse.ArgumentParser) -> None:
-    """How many files are fetched at once."""
+def add_fetching(parser: argparse.ArgumentParser) -> None:
+    """How many files are fetched at once, by how many connections, and who is trusted."""
     parser.add_argument(
         "-j", "--jobs", type=_setting("jobs"), metavar="N", help=f"{KINDS['jobs'].help} (default: 1)"
     )
+    add_connections(parser)
+    add_trust(parser)
 
 
 def add_connections(parser: argparse.ArgumentParser) -> None:

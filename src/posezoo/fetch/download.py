@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 from pathlib import Path
 
 from posezoo.errors import PosezooError
 from posezoo.events import Listener, ModelDownloadBegin, ModelDownloadEnd, ModelFileUpToDate, Warned, ignore
 from posezoo.fetch.arrivals import NAME, record
 from posezoo.fetch.carrier import Carrier
-from posezoo.fetch.errand import Errand, Sleep
+from posezoo.fetch.errand import Errand, Sleep, errand_for
 from posezoo.fetch.means import Means
 from posezoo.fetch.origins import Origin
 from posezoo.fetch.postprocess import postprocess
@@ -113,22 +111,9 @@ def download(
         listener(Warned(f"{spec.full_name}: {spec.deprecated}"))
     if spec.license_note and not all(target.exists() for target in targets):
         listener(Warned(f"{spec.full_name}: licence: {spec.license_note}"))
-    first_use = partial(means.first_use, spec) if means.first_use is not None else None
     listener(ModelDownloadBegin(spec.full_name, len(files), spec.revision))
     try:
-        with (
-            Carrier(means.jobs, means.connections) if carrier is None else nullcontext(carrier) as together,
-            Errand(
-                spec.full_name,
-                means,
-                listener,
-                base=spec.path.parent,
-                sleep=sleep,
-                first_use=first_use,
-                carrier=together,
-                is_noting=True,
-            ) as errand,
-        ):
+        with errand_for(spec, means, listener, sleep=sleep, carrier=carrier, is_noting=True) as errand:
             places = []
             for file, target in zip(files, targets, strict=True):
                 if is_unpacked(file, spec, layout, rehash=means.verify):
@@ -138,7 +123,9 @@ def download(
             if errand.cache_dir is not None:
                 sweep(errand.cache_dir)
             try:
-                together.each(lambda place: transfer(*place, origins_of(place[0], errand), errand), places)
+                errand.carrier.each(
+                    lambda place: transfer(*place, origins_of(place[0], errand), errand), places
+                )
             finally:
                 _record(layout.downloads(spec), spec, tuple(zip(files, targets, strict=True)), errand)
     except PosezooError as error:
@@ -161,7 +148,7 @@ def plan(
         LicenseError: the means do not allow its terms.
     """
     refuse_terms(spec, means.allow_licenses)
-    errand = Errand(spec.full_name, means, ignore, base=spec.path.parent)
+    errand = errand_for(spec, means)
     return tuple(
         PlannedFile(file, layout.file(spec, file), Place.SOURCE, (), is_refused=True)
         if not file.is_pinned and means.first_use is None

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from copy import copy
+from functools import partial
 from pathlib import Path
 
 from posezoo.errors import OutputError
-from posezoo.events import Event, Listener, Warned
+from posezoo.events import Event, Listener, Warned, ignore
 from posezoo.fetch.carrier import Carrier
 from posezoo.fetch.means import Means
-from posezoo.spec.model import Digest, SourceFile
+from posezoo.spec.model import Digest, ModelSpec, SourceFile
 
 Sleep = Callable[[float], None]
 
@@ -53,7 +54,9 @@ class Errand:
         self._opened = ExitStack()
         self._alone = threading.RLock()  # several files may come at once, and listeners need not know
         self._scratch: Path | None = None
-        self.carrier = self._opened.enter_context(Carrier()) if carrier is None else carrier
+        if carrier is None:
+            carrier = self._opened.enter_context(Carrier(means.jobs, means.connections))
+        self.carrier = carrier
 
     def __enter__(self) -> Errand:
         return self
@@ -87,6 +90,28 @@ class Errand:
             if self._scratch is None:
                 self._scratch = Path(self._opened.enter_context(_temporary_folder()))
             return self._scratch
+
+
+def errand_for(
+    spec: ModelSpec,
+    means: Means,
+    listener: Listener = ignore,
+    *,
+    sleep: Sleep = time.sleep,
+    carrier: Carrier | None = None,
+    is_noting: bool = False,
+) -> Errand:
+    """The errand that brings a model's files."""
+    return Errand(
+        spec.full_name,
+        means,
+        listener,
+        base=spec.path.parent,
+        sleep=sleep,
+        first_use=partial(means.first_use, spec) if means.first_use is not None else None,
+        carrier=carrier,
+        is_noting=is_noting,
+    )
 
 
 def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
