@@ -334,10 +334,17 @@ def test_what_is_no_mirror_and_what_nobody_named_is_told(zoo):
     assert run(zoo, "mirror", "create", "m", "--all", "--name", "a").returncode == 2
     assert run(zoo, "mirror", "create", "m", "--list", _list(zoo, "# none\n")).returncode == 2
     assert "no model is called 'x'" in run(zoo, "mirror", "create", "m", "x").stderr
-    (zoo / "file").write_text("x")
-    blocked = run(zoo, "mirror", "create", "file", "a")
-    assert blocked.returncode == 1
-    assert "Traceback" not in blocked.stderr
+
+
+def test_a_file_in_the_place_of_the_mirror_is_told_once(zoo):
+    (zoo / "m").write_text("x")
+    ended = run(zoo, "mirror", "create", zoo / "m", "a", "b")
+    assert ended.returncode == 1
+    assert (
+        ended.stderr
+        == f"error: {zoo}/m: is no folder\n  hint: name a folder; one that is not there is made\n"
+    )
+    assert (zoo / "m").read_text() == "x"
 
 
 def test_terms_that_are_not_allowed_are_not_mirrored(zoo):

@@ -20,7 +20,7 @@ from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
 from posezoo.cli.plans import file_line
 from posezoo.crew import Check, checked
-from posezoo.errors import FetchError, UnknownModelError
+from posezoo.errors import FetchError, OutputError, UnknownModelError
 
 if TYPE_CHECKING:
     from posezoo.mirror import Found, Mirror
@@ -93,6 +93,8 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
     from posezoo.zoo import open_zoo
 
     patterns, settings = _patterns(args), options.settings_of(args)
+    if args.folder.exists() and not args.folder.is_dir():
+        raise OutputError(f"{args.folder}: is no folder", hint="name a folder; one that is not there is made")
     zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use)
     at_once = 1 if args.dry_run else settings.jobs
 
