@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 
 import pytest
@@ -85,9 +86,18 @@ def test_verify_reads_every_byte_again(zoo):
     bad = run(zoo, "verify", "a", "b", "-o", zoo / "out")
     assert bad.returncode == 1
     assert [line.split()[0] for line in bad.stdout.splitlines()] == ["changed", "missing", "2"]
-    assert bad.stdout.endswith(f"posezoo download a -o {zoo}/out mends the first\n")
+    command = bad.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" mends the first")
+    assert command == f"posezoo download a -o {zoo}/out --models_dir {zoo}/models"
     run(zoo, "download", "a", "b", "-o", zoo / "out")
     assert run(zoo, "verify", "a", "b", "-o", zoo / "out").returncode == 0
+
+
+def test_the_command_that_mends_a_file_works_as_pasted(zoo):
+    out = zoo / "my models"
+    bad = run(zoo, "verify", "a", "-o", out)
+    command = bad.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" mends the first")
+    assert posezoo(*shlex.split(command)[1:], cwd=zoo).returncode == 0
+    assert run(zoo, "verify", "a", "-o", out).returncode == 0
 
 
 def test_our_registry_has_no_finding():

@@ -74,7 +74,7 @@ def test_the_first_use_is_recorded_and_held_to(zoo):
     assert "of the first download, weak" in checked.stdout
     forgotten = posezoo("verify", "loose", "--models_dir", str(zoo / "models"), "-o", str(zoo / "out"))
     assert forgotten.stdout.endswith(
-        f"posezoo download loose -o {zoo}/out --trust_on_first_use mends the first\n"
+        f"posezoo download loose -o {zoo}/out --trust_on_first_use --models_dir {zoo}/models mends the first\n"
     )
     (zoo / "out" / "public" / "loose" / "net.tflite").unlink()
     (zoo / "weights").write_bytes(b"other!!")

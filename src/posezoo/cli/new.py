@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,8 +102,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(path)
         print("\n".join(("left to fill in:", *(f"  {each}" for each in left))))
-        where = f" --models_dir {root}" if args.models_dir else ""
-        print(f"then: posezoo verify --metadata {args.name}{where}; posezoo get {args.name}{where}")
+        where = shlex.join([args.name, *options.registry_words(args)])
+        print(f"then: posezoo verify --metadata {where}; posezoo get {where}")
     return 0
 
 

@@ -368,6 +368,11 @@ def settings_of(args: argparse.Namespace, **others: Any) -> Settings:
     return resolve(read_settings({name: value for name, value in flags.items() if value is not None}))
 
 
+def registry_words(args: argparse.Namespace) -> list[str]:
+    """The flags that name the registry, as a command that is hinted at needs them again."""
+    return [word for folder in args.models_dir or () for word in ("--models_dir", str(folder))]
+
+
 def flags_of(args: argparse.Namespace) -> dict[str, Any]:
     """The settings that were given as flags."""
     said = {name: value for name, value in vars(args).items() if name in KINDS and value is not None}

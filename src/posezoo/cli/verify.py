@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,9 @@ def _check_artifacts(args: argparse.Namespace) -> int:
     zoo = open_zoo(options.settings_of(args), download_dir=args.download_dir)
     with Console(quiet=args.quiet) as console:
         selection = jobs.select(zoo.registry, patterns, console)
-    return answer_artifacts(selection, zoo.layout, zoo.lock, args.format)
+    return answer_artifacts(
+        selection, zoo.layout, zoo.lock, args.format, registry=options.registry_words(args)
+    )
 
 
 def answer_artifacts(
@@ -65,7 +68,8 @@ def answer_artifacts(
     lock: Lock,
     style: str,
     *,
-    cure: Callable[[Checked, Layout], str] | None = None,
+    cure: Callable[[Checked, Layout], list[str]] | None = None,
+    registry: Sequence[str] = (),
 ) -> int:
     """Check the files and IR of the models, print what was found, and return the exit code.
 
@@ -75,6 +79,7 @@ def answer_artifacts(
         lock: the pins of first use; a strict one refuses what it does not have.
         style: ``text`` or ``json``.
         cure: names the command that brings an artifact back; posezoo's own where None.
+        registry: the flags by which that command finds the models.
     """
     from posezoo.verify.artifacts import check_artifacts, check_composite
 
@@ -99,7 +104,7 @@ def answer_artifacts(
             print(f"{each.state:8} {each.model}: {each.artifact} ({told})")
     bad = [each for each in checked if each.state != "good"]
     if bad and style == "text":
-        mend = _mend(bad[0], layout, cure or _cure)
+        mend = _mend(bad[0], layout, cure or _cure, registry)
         print(f"{len(bad)} of {len(checked)} are not good; {mend} mends the first")
     return 1 if bad or refused or selection.problems else 0
 
@@ -118,24 +123,26 @@ def _require_irs(spec: ModelSpec, layout: Layout, lock: Lock) -> None:
             lock.require_ir(spec, precision, record.contents)
 
 
-def _mend(bad: Checked, layout: Layout, cure: Callable[[Checked, Layout], str]) -> str:
+def _mend(
+    bad: Checked, layout: Layout, cure: Callable[[Checked, Layout], list[str]], registry: Sequence[str]
+) -> str:
     """What mends an artifact: nothing that we fetch or make takes away what is not ours."""
     if bad.state in ("extra", "symlinked", "special"):
         return f"moving {bad.path} away"
-    return cure(bad, layout)
+    return shlex.join([*cure(bad, layout), *registry])
 
 
-def _cure(bad: Checked, layout: Layout) -> str:
+def _cure(bad: Checked, layout: Layout) -> list[str]:
     """The command that brings an artifact back, in the folders that were looked at."""
     if not bad.converted:
-        return f"posezoo download {bad.model} -o {layout.download_dir}{trust(bad)}"
-    apart = f" -d {layout.download_dir}" if layout.download_dir != layout.output_dir else ""
-    return f"posezoo convert {bad.model}{apart} -o {layout.output_dir}"
+        return ["posezoo", "download", bad.model, "-o", str(layout.download_dir), *trust(bad)]
+    apart = ["-d", str(layout.download_dir)] if layout.download_dir != layout.output_dir else []
+    return ["posezoo", "convert", bad.model, *apart, "-o", str(layout.output_dir)]
 
 
-def trust(bad: Checked) -> str:
+def trust(bad: Checked) -> list[str]:
     """What a download must be told besides, of a file that nothing pins."""
-    return " --trust_on_first_use" if bad.state == "unknown" else ""
+    return ["--trust_on_first_use"] if bad.state == "unknown" else []
 
 
 def _check_metadata(args: argparse.Namespace) -> int:

@@ -66,17 +66,23 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     output_dir = args.output_dir or Path.cwd()
     layout = Layout(download_dir=args.download_dir or output_dir, output_dir=output_dir)
     return verify.answer_artifacts(
-        selection, layout, Lock(settings.lock, strict=settings.locked), args.format, cure=_cure
+        selection,
+        layout,
+        Lock(settings.lock, strict=settings.locked),
+        args.format,
+        cure=_cure,
+        registry=options.registry_words(args),
     )
 
 
-def _cure(bad: Checked, layout: Layout) -> str:
+def _cure(bad: Checked, layout: Layout) -> list[str]:
     """The drop-in that brings an artifact back, in the folders that were looked at."""
     from posezoo.cli.verify import trust
 
     if not bad.converted:
-        return f"downloader.py --name {bad.model} -o {layout.download_dir}{trust(bad)}"
-    return f"converter.py --name {bad.model} -d {layout.download_dir} -o {layout.output_dir}"
+        return ["downloader.py", "--name", bad.model, "-o", str(layout.download_dir), *trust(bad)]
+    folders = ["-d", str(layout.download_dir), "-o", str(layout.output_dir)]
+    return ["converter.py", "--name", bad.model, *folders]
 
 
 if __name__ == "__main__":
