@@ -86,6 +86,22 @@ def test_a_full_standard_output_is_one_line_of_error():
     assert ended.stderr == "error: output: No space left on device\n"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a folder that somebody works in")
+def test_a_working_folder_that_was_removed_is_named(tmp_path):
+    (tmp_path / "gone").mkdir()
+    tool = Path(__file__).resolve().parents[2] / "tools" / "downloader" / "downloader.py"
+    ended = subprocess.run(
+        ["sh", "-c", 'rmdir ../gone; exec "$0" "$@"', sys.executable, str(tool), "--name", "blazepose-full"],
+        cwd=tmp_path / "gone",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == "error: the working folder: No such file or directory\n"
+
+
 def test_names_that_an_ascii_terminal_cannot_show_are_escaped(tmp_path):
     write_model(tmp_path / "models", "net", model_yml(description="Größe."))
     ended = posezoo(

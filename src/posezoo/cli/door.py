@@ -74,8 +74,9 @@ def _run(work: Callable[[], int], tell: Callable[[PosezooError], None]) -> int:
     except (BrokenPipeError, Ended):
         raise
     except OSError as error:
-        # What no room below translated: a full standard output, mostly.
-        say(f"error: {error.filename or 'output'}: {error.strerror or error}")
+        # What no room below translated: a full standard output, mostly; or a working folder that was removed.
+        unnamed = "the working folder" if isinstance(error, FileNotFoundError) else "output"
+        say(f"error: {error.filename or unnamed}: {error.strerror or error}")
         return 1
     except Exception:  # noqa: BLE001 the last door before a traceback
         return _report_bug()
