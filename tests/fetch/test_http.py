@@ -91,6 +91,13 @@ def test_a_pause_may_be_asked_for_until_a_date(server, fetch, in_s, least, most)
     assert least <= fetch.naps[0] <= most
 
 
+def test_a_server_that_wants_to_be_left_alone_for_long_is_quoted_in_the_hint(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, status=[429] * 9, headers={"Retry-After": "3600"})
+    with pytest.raises(SourceError) as refused:
+        fetch(declared("net.tflite", WEIGHTS, url), attempts=2, timeout_s=7.0)
+    assert "left alone for 3600 s: run the command again after that" in refused.value.hint
+
+
 @pytest.mark.parametrize("asked", ["Wed, 99 Foo 2026 07:28:00 GMT", "-1", "soon", "1e9", "9" * 400])
 def test_another_wish_for_a_pause_leaves_ours(server, fetch, asked):
     url = server.serve("net.tflite", WEIGHTS, status=[503], headers={"Retry-After": asked})

@@ -204,7 +204,8 @@ def _once_more(file: SourceFile, origin: Origin, attempt: int, error: TemporaryE
     allowed = min(errand.means.attempts, error.at_most or errand.means.attempts)
     if attempt >= allowed:
         tries = f" ({attempt} attempts)" if attempt > 1 else ""
-        raise SourceError(f"{error.problem}{tries}", hint=error.hint, temporary=True) from error
+        hint = error.hint or _wish(error, errand.means.timeout_s)
+        raise SourceError(f"{error.problem}{tries}", hint=hint, temporary=True) from error
     pause_s = _pause(attempt, error.wait_s, errand.means.timeout_s)
     errand.warn(
         f"{file.name}: {origin.name}: {error.problem}; attempt {attempt + 1} of {allowed} in {pause_s:.1f} s"
@@ -258,6 +259,13 @@ def _pause(attempt: int, asked_s: float | None, patience_s: float) -> float:
         return min(asked_s, patience_s)
     longest = min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)
     return longest * random.uniform(0.5, 1.0)  # so that many clients do not come back at one moment
+
+
+def _wish(error: TemporaryError, patience_s: float) -> str:
+    """The pause that a server asked for, where it is longer than we wait."""
+    if error.wait_s is None or error.wait_s <= patience_s:
+        return ""
+    return f"the server asks to be left alone for {error.wait_s:.0f} s: run the command again after that"
 
 
 def _fill(part: Part, body: Body, file: SourceFile, hasher: _Hash, progress: Callable[[int], None]) -> None:
