@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from fakes.caffe import caffe_model
+from fakes.command import posezoo
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, omz_yml, write_model
@@ -31,6 +32,16 @@ ARGUMENTS = [
     "--mean_values=image[1,2,3]",
     "--output=pafs",
     "--log_level=ERROR",  # no part in our own conversion, so that Model Optimizer is asked
+]
+
+IR_FILES = [
+    {
+        "name": f"FP16/published.{suffix}",
+        "size": 4,
+        "checksum": "0" * 96,
+        "source": f"https://models.invalid/{suffix}",
+    }
+    for suffix in ("xml", "bin")
 ]
 
 
@@ -76,6 +87,24 @@ def test_without_one_the_reason_and_the_flag_are_told(zoo):
     assert ended.returncode == 1
     assert "(mo, argument)" in ended.stderr
     assert "--mo PATH, or POSEZOO_MO" in ended.stderr
+
+
+@pytest.mark.parametrize("verb", ["convert", "get", "plan", "converter.py"])
+def test_a_flag_that_names_none_is_refused_also_where_no_model_needs_one(zoo, verb):
+    places = ("--models_dir", zoo / "models", "-o", zoo / "out")
+    write_model(zoo / "models", "published", omz_yml(files=IR_FILES, framework="dldt"))
+
+    def run(*flags, **environ):
+        if verb == "converter.py":
+            return converter(zoo, "--name", "published", "--dry_run", *flags, **environ)
+        dry = () if verb == "plan" else ("--dry_run",)
+        return posezoo(verb, "published", *dry, *places, *flags, **environ)
+
+    refused = run("--mo", zoo / "nope")
+    assert refused.returncode == 1
+    assert f"{zoo}/nope: there is no such file" in refused.stderr
+    assert refused.stdout == ""
+    assert run(POSEZOO_MO=str(zoo / "nope")).returncode == 0
 
 
 @needs_mo
@@ -131,6 +160,25 @@ def test_what_it_does_not_know_fails_in_its_own_words_and_the_earlier_ir_stays(z
     assert "no_such_flag" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert (zoo / "out/public/net/FP32/net.xml").read_bytes() == before
+
+
+@needs_mo
+def test_a_lock_takes_the_ir_that_it_has_and_no_other(zoo):
+    mo, lock = ("--mo", ENVIRONMENT, "--precisions", "FP32"), ("--lock", zoo / "posezoo.lock")
+    places = ("--models_dir", zoo / "models", "-d", zoo / "downloads", "-o", zoo / "out")
+    assert converter(zoo, *mo).returncode == 0
+    assert posezoo("lock", "net", *lock, *places).returncode == 0
+    again = converter(zoo, *mo, *lock, "--locked", "--force")
+    assert again.returncode == 0, again.stderr
+    before = (zoo / "out/public/net/FP32/net.xml").read_bytes()
+    other = converter(zoo, *mo, *lock, "--locked", "--add_mo_arg=--scale=2")
+    assert other.returncode == 1
+    assert "net: FP32/net.xml is SHA-384 " in other.stderr
+    assert (zoo / "out/public/net/FP32/net.xml").read_bytes() == before
+    assert converter(zoo, *mo, "--add_mo_arg=--scale=2").returncode == 0
+    there = converter(zoo, *mo, *lock, "--locked", "--add_mo_arg=--scale=2")
+    assert there.returncode == 1  # up to date, and still not the lock's
+    assert "is SHA-384 " in there.stderr
 
 
 @needs_mo

@@ -54,6 +54,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 def run(args: argparse.Namespace) -> int:
     """Convert, and print the paths of the IR."""
     _refuse_odd_flags(args)
+    options.require_mo(args)
     from posezoo.zoo import open_zoo
 
     zoo = open_zoo(

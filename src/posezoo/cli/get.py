@@ -40,6 +40,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 def run(args: argparse.Namespace) -> int:
     """Download and convert, and print the paths of the IR."""
+    options.require_mo(args)
     from posezoo.zoo import open_zoo
 
     zoo = open_zoo(

@@ -302,6 +302,21 @@ def add_mo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mo", type=Path, metavar="PATH", help=KINDS["mo"].help)
 
 
+def require_mo(args: argparse.Namespace) -> None:
+    """Make sure that what --mo names is a Model Optimizer, whether or not a selected model needs it.
+
+    A setting is looked at only where a model needs it: it is not said for these models.
+
+    Raises:
+        ConversionError: it is none.
+    """
+    if args.mo is None:
+        return
+    from posezoo.convert.model_optimizer import find
+
+    find(args.mo, getattr(args, "python", None))
+
+
 def add_upstream_code(parser: argparse.ArgumentParser) -> None:
     """Consent, which no setting gives."""
     parser.add_argument(

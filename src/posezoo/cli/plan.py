@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.zoo.plans import planned
 
     patterns = options.patterns_of(args)
+    options.require_mo(args)
     zoo = open_zoo(
         options.settings_of(args),
         trust_on_first_use=args.trust_on_first_use,

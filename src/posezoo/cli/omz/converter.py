@@ -140,6 +140,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         return 0
     selection = contract.select(registry, contract.patterns_of(args, command))
     asked = contract.precisions_of(args)
+    options.require_mo(args)
     from posezoo.cli.omz.workers import in_processes
     from posezoo.zoo import open_zoo
 
