@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes.command import posezoo
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.convert.upstream import Limits, announcement, made
@@ -109,6 +110,23 @@ def test_with_consent_it_is_told_and_run_and_its_file_is_converted(tmp_path):
     assert "runs code" not in again.stderr
     without = converter(tmp_path, "--precisions", "FP32")
     assert (without.returncode, "it is up to date" in without.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_a_lock_without_its_ir_is_asked_before_any_code_runs(tmp_path, force):
+    zoo_of(tmp_path)
+    lock = tmp_path / "posezoo.lock"
+    places = ("--models_dir", tmp_path / "models", "-d", tmp_path / "downloads", "-o", tmp_path / "out")
+    assert posezoo("lock", "net", "--lock", lock, *places).returncode == 0
+    ended = converter(tmp_path, "--allow_upstream_code", "--locked", "--lock", lock, *force)
+    assert ended.returncode == 1
+    assert "net: FP16/net.xml is not in " in ended.stderr
+    assert "runs code" not in ended.stderr
+    assert converter(tmp_path, "--allow_upstream_code").returncode == 0
+    assert posezoo("lock", "net", "--lock", lock, *places).returncode == 0
+    known = converter(tmp_path, "--allow_upstream_code", "--locked", "--lock", lock, "--force")
+    assert known.returncode == 0, known.stderr
+    assert "runs code" in known.stderr
 
 
 def test_a_dry_run_runs_nothing(tmp_path):

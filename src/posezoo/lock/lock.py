@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -103,6 +103,17 @@ class Lock:
                     f"{spec.full_name}: {file} is {content.digest}, {self.path} has {known.sha384[:12]}…",
                     hint="another OpenVINO or another setting makes another IR: use those it was locked with",
                 )
+
+    def require_known_irs(self, spec: ModelSpec, precisions: Collection[Precision]) -> None:
+        """Refuse to make IR of which a strict lock has none, whatever they would hold.
+
+        Raises:
+            LockError: there is one.
+        """
+        for precision in precisions if self.is_strict else ():
+            file = f"{precision}/{spec.name}.xml"
+            if (model_key(spec), file, True) not in self.entries:
+                raise self._unknown(spec, file)
 
     def require_registry(self, registry: Registry) -> None:
         """Refuse a registry that lacks models that a strict lock has: it is older, or another one.

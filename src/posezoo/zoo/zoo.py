@@ -149,6 +149,7 @@ class Zoo:
                 step.is_done for step in self.plan_conversion(rest, precisions, force=force).steps
             ):
                 return self.convert(rest, precisions, listener=listener)
+            self.lock.require_known_irs(spec, precisions)  # nobody's code runs for what is refused
             with upstream.made(pinned, self.layout, listener=listener) as layout:
                 return replace(self, layout=layout).convert(
                     rest, precisions, force=force, self_check=self_check, listener=listener
