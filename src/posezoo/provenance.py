@@ -163,6 +163,23 @@ def read(path: Path) -> Provenance | None:
         return None
 
 
+def frame_flags(record: Provenance, spec: ModelSpec) -> str:
+    """The flags by which an IR came to take pictures otherwise than model.yml says; each after a blank."""
+    arguments = record.key.get("arguments")
+    inputs = arguments.get("inputs") if isinstance(arguments, Mapping) else None
+    said: dict[str, None] = {}
+    for declared, made in zip(spec.inputs, inputs if isinstance(inputs, list) else (), strict=False):
+        if not isinstance(made, Mapping):
+            continue
+        if (element_type := made.get("element_type", "")) != declared.element_type:
+            said[f"--input_type {element_type}"] = None
+        if (layout := made.get("to_layout", "")) != declared.to_layout:
+            said[f"--input_layout {layout or declared.layout}"] = None
+        if made.get("resize") and not declared.resize:
+            said["--resize"] = None
+    return "".join(f" {flag}" for flag in said)
+
+
 def why_stale(
     xml: Path, key_now: Callable[[], Mapping[str, object]], is_good: IsGood, *, is_checked: bool = False
 ) -> str:

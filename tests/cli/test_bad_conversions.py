@@ -115,6 +115,22 @@ BAD = {
 }
 
 
+def test_a_damaged_ir_is_mended_by_the_flags_that_it_was_made_with(tmp_path):
+    write(tmp_path)
+    frames = ["--input_type", "u8", "--input_layout", "NHWC", "--resize"]
+    assert converter(tmp_path, *frames).returncode == 0
+    damaged = tmp_path / "out/public/net/FP32/net.bin"
+    damaged.write_bytes(b"x")
+    verify = [sys.executable, "-m", "posezoo", "verify", "net", "--models_dir", tmp_path / "models"]
+    folders = ["-d", str(tmp_path), "-o", str(tmp_path / "out")]
+    told = subprocess.run([*verify, *folders], capture_output=True, text=True, check=False).stdout
+    mends = told.splitlines()[-1].partition("; ")[2].removesuffix(" mends the first").split()
+    assert mends == ["posezoo", "convert", "net", *frames, *folders]
+    tool = [sys.executable, ROOT / "tools/downloader/verifier.py", "--name", "net", *verify[5:]]
+    told = subprocess.run([*tool, *folders], capture_output=True, text=True, check=False).stdout
+    assert " ".join(["converter.py --name net", *frames, *folders]) in told
+
+
 @pytest.mark.parametrize("what", BAD)
 def test_it_is_one_line_with_a_hint_and_the_earlier_ir_stays(made, what):
     spoil, problem, hint = BAD[what]

@@ -305,3 +305,18 @@ def test_a_lock_that_is_none_is_named_by_line(zoo):
         ended = run(zoo, *verb)
         assert ended.returncode == 1
         assert "error: posezoo.lock:1: is no entry" in ended.stderr
+
+
+def test_an_ir_of_another_file_is_told_with_the_command_that_makes_it_anew_as_it_was(convertible):
+    frames = ("--input_type", "u8", "--input_layout", "NHWC", "--resize")
+    assert run(convertible, "convert", "net", "--precisions", "FP16", *frames).returncode == 0
+    (convertible / "net.onnx").write_bytes(network("onnx") + b"\n")
+    declared = model_yml(
+        framework="onnx",
+        files=[declared_file(convertible / "net.onnx")],
+        inputs=[{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+        outputs=None,
+    )
+    write_model(convertible / "models", "net", declared)
+    told = run(convertible, "lock", "net").stderr
+    assert "posezoo convert net --input_type u8 --input_layout NHWC --resize makes it anew" in told

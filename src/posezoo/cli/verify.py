@@ -137,7 +137,7 @@ def _cure(bad: Checked, layout: Layout) -> list[str]:
     if not bad.converted:
         return ["posezoo", "download", bad.model, "-o", str(layout.download_dir), *trust(bad)]
     apart = ["-d", str(layout.download_dir)] if layout.download_dir != layout.output_dir else []
-    return ["posezoo", "convert", bad.model, *apart, "-o", str(layout.output_dir)]
+    return ["posezoo", "convert", bad.model, *bad.flags.split(), *apart, "-o", str(layout.output_dir)]
 
 
 def trust(bad: Checked) -> list[str]:

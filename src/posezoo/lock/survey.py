@@ -81,7 +81,8 @@ def _made(spec: ModelSpec, precision: Precision, layout: Layout, now: str, odd: 
         return
     xml = layout.made(spec, precision)
     if record.key.get("sources") != provenance.digests_of(spec):
-        odd.append(f"{xml}: was made from another file: posezoo convert {spec.full_name} makes it anew")
+        again = f"posezoo convert {spec.full_name}{provenance.frame_flags(record, spec)}"
+        odd.append(f"{xml}: was made from another file: {again} makes it anew")
         return
     found = []
     for suffix, content in record.contents.items():

@@ -29,6 +29,7 @@ class Checked:
     state: str
     converted: bool  # whether it was made here, or published
     expected: str = ""
+    flags: str = ""  # what its conversion was asked for besides
 
 
 def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
@@ -53,7 +54,8 @@ def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
             if record is not None:
                 content = record.contents[suffix]
                 state = _state(path, content.size, content.digest)
-                yield Checked(spec.full_name, artifact, path, state, True, str(content.digest))
+                flags = provenance.frame_flags(record, spec)
+                yield Checked(spec.full_name, artifact, path, state, True, str(content.digest), flags)
             elif path.exists() and not spec.is_ir:  # else it may be the published one
                 yield Checked(spec.full_name, artifact, path, "unknown", True)
     for path, state in strays(spec, layout):

@@ -82,7 +82,7 @@ def _cure(bad: Checked, layout: Layout) -> list[str]:
     if not bad.converted:
         return ["downloader.py", "--name", bad.model, "-o", str(layout.download_dir), *trust(bad)]
     folders = ["-d", str(layout.download_dir), "-o", str(layout.output_dir)]
-    return ["converter.py", "--name", bad.model, *folders]
+    return ["converter.py", "--name", bad.model, *bad.flags.split(), *folders]
 
 
 if __name__ == "__main__":
