@@ -196,3 +196,10 @@ def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp
     expected, found = (load(xml)(image) for xml in (plain, ir))
     assert len(found) == len(expected) == 1
     assert np.abs(found[0].keypoints - expected[0].keypoints).max() < 0.1
+
+
+def test_blazeposes_landmarks_take_a_cameras_frames_in_both_precisions(zoo, tmp_path):
+    spec = zoo.registry.find("pose-landmark-full-mediapipe")
+    zoo.download(spec)
+    frames = taking_frames(spec, element_type="u8", layout="NHWC", resize=True)
+    assert set(convert(frames, replace(zoo.layout, output_dir=tmp_path)).irs) == {FP32, FP16}
