@@ -187,11 +187,10 @@ def test_nothing_is_written_into_the_home_folder(zoo):
     assert list(Path(os.environ["HOME"]).rglob("*telemetry*")) == []
 
 
-@needs_mo
-def test_a_caffe_network_becomes_ir(tmp_path):
-    downloads = tmp_path / "downloads" / "public" / "net"
-    downloads.mkdir(parents=True)
-    kernel = np.random.default_rng(0).normal(size=(2, 3, 1, 1)).astype(np.float32)
+def caffe_zoo(folder, kernel, *arguments):
+    """A registry and downloads of a Caffe network with one convolution."""
+    downloads = folder / "downloads" / "public" / "net"
+    downloads.mkdir(parents=True, exist_ok=True)
     prototxt, weights = caffe_model(kernel)
     (downloads / "net.prototxt").write_text(prototxt)
     (downloads / "net.caffemodel").write_bytes(weights)
@@ -199,17 +198,20 @@ def test_a_caffe_network_becomes_ir(tmp_path):
         {**declared_file(downloads / name), "source": f"https://models.invalid/{name}"}
         for name in ("net.prototxt", "net.caffemodel")
     ]
+    own = ["--input_model=$dl_dir/net.caffemodel", "--input_proto=$dl_dir/net.prototxt"]
     content = omz_yml(
         framework="caffe",
         files=files,
         input_info=[{"name": "data", "shape": [1, 3, 4, 6], "layout": "NCHW"}],
-        model_optimizer_args=[
-            "--input_model=$dl_dir/net.caffemodel",
-            "--input_proto=$dl_dir/net.prototxt",
-            "--output=conv",
-        ],
+        model_optimizer_args=[*own, *arguments],
     )
-    write_model(tmp_path / "models", "net", content)
+    write_model(folder / "models", "net", content)
+
+
+@needs_mo
+def test_a_caffe_network_becomes_ir(tmp_path):
+    kernel = np.random.default_rng(0).normal(size=(2, 3, 1, 1)).astype(np.float32)
+    caffe_zoo(tmp_path, kernel, "--output=conv")
     ended = converter(tmp_path, "--mo", ENVIRONMENT, "--precisions", "FP32")
     assert (ended.returncode, ended.stderr) == (0, "")
     ir = (
@@ -275,3 +277,43 @@ def test_what_is_no_model_optimizer_is_told_in_one_line(tmp_path, named):
 def test_a_python_that_answers_nonsense_is_none(tmp_path):
     with pytest.raises(ConversionError, match="is no Python that can be started"):
         find(script(tmp_path / "bin" / "python", "echo hello"))
+
+
+HARM = [
+    "--extensions=$dl_dir/code",
+    "--ext=$dl_dir/code",
+    "--caffe_parser_path=$dl_dir/code",
+    "--output_dir={outside}",
+    "--output_d={outside}",
+    "-o={outside}",
+    "-n=../../../outside/net",
+    "--model_n=../../../outside/net",
+    "--tensorboard_logdir={outside}",
+]
+
+
+@needs_mo
+@pytest.mark.parametrize("argument", HARM)
+def test_a_model_yml_lets_it_run_no_code_and_write_nowhere_else(zoo, argument):
+    front = zoo / "downloads" / "public" / "net" / "code" / "front"
+    front.mkdir(parents=True)
+    for folder in (front.parent, front):
+        (folder / "__init__.py").write_text("")
+    for name in ("evil", "caffe_pb2"):
+        (front / f"{name}.py").write_text(f"open({str(zoo / 'it-ran')!r}, 'w')\n")
+    caffe_zoo(zoo, np.ones((2, 3, 1, 1), np.float32), argument.format(outside=zoo / "outside"))
+    for dry in ([], ["--dry_run"]):
+        ended = converter(zoo, "--mo", ENVIRONMENT, "--precisions", "FP32", *dry)
+        assert ended.returncode == 1
+        assert f"{argument.partition('=')[0]} is not handed on to Model Optimizer" in ended.stderr
+    assert not (zoo / "it-ran").exists()
+    assert not (zoo / "outside").exists()
+    assert not list(zoo.rglob("*.bin"))
+
+
+@pytest.mark.parametrize("argument", ["--input_model=net.onnx", "-m=net.onnx", "--output_dir=x", "-o=x"])
+def test_what_the_command_is_told_otherwise_is_not_ignored(zoo, argument):
+    ended = converter(zoo, f"--add_mo_arg={argument}", POSEZOO_MO=str(ENVIRONMENT))
+    assert ended.returncode == 1
+    assert f"--add_mo_arg={argument}: is not said so" in ended.stderr
+    assert "model.yml says which" in ended.stderr or "of converter.py itself" in ended.stderr

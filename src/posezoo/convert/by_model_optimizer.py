@@ -14,7 +14,7 @@ from typing import Any
 from posezoo import files, provenance
 from posezoo.complexity import complexity_of
 from posezoo.convert import ir, original
-from posezoo.convert.model_optimizer import ModelOptimizer, arguments, run
+from posezoo.convert.model_optimizer import ModelOptimizer, arguments, refuse_harm, run
 from posezoo.convert.own_weights import refuse_to_replace
 from posezoo.convert.plan import Plan, Step, require
 from posezoo.convert.publish import Accept, by_suffix, contents_of, put_in_place, take_any
@@ -46,7 +46,7 @@ def plan(
     """What ``convert`` would do with the same arguments; touches nothing.
 
     Raises:
-        ConversionError: a precision was asked for that no conversion makes.
+        ConversionError: a precision was asked for that no conversion makes, or an argument might do harm.
     """
     steps = _steps(spec, layout, mo, precisions, force, decoder, is_good)
     obstacle = None
@@ -115,6 +115,7 @@ def _steps(
     is_good: IsGood,
 ) -> tuple[Step, ...]:
     require(spec, precisions)
+    refuse_harm(spec)
 
     def key() -> Mapping[str, object]:
         return provenance.key_of(spec, decoder or spec.decoder, model_optimizer=mo.version)

@@ -27,6 +27,14 @@ from posezoo.spec.model import Framework, ModelSpec, Precision
 #: The newest Python that OpenVINO 2024.6, the last one with Model Optimizer, has wheels for.
 NEWEST_PYTHON = (3, 12)
 
+# What a model.yml, which a stranger may have written, must not tell it: which code it loads, and where it
+# writes. Its own program takes beginnings of these, and whatever is glued to a letter.
+_REFUSED = (
+    "--extensions", "--caffe_parser_path", "--tensorflow_custom_layer_libraries", "--output_dir",
+    "--model_name", "--tensorflow_custom_operations_config_update", "--tensorboard_logdir",
+)  # fmt: skip
+_REFUSED_LETTERS = ("-o", "-n", "-w", "-m")
+
 HINT = "make mo-env makes an environment with it; --mo build/mo-env/bin/mo"
 
 # Prints where Model Optimizer lies, which one it is, and who asks.
@@ -155,6 +163,29 @@ def _environment(home: str = "") -> dict[str, str]:
     """Ours, without what would lead another Python to our packages."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "POSEZOO_"))}
     return {**kept, "PYTHONNOUSERSITE": "1", **({"HOME": home} if home else {})}
+
+
+def refuse_harm(spec: ModelSpec) -> None:
+    """Make sure that a model's arguments let Model Optimizer run no code and write nowhere but where we say.
+
+    Raises:
+        ConversionError: one might.
+    """
+    for flag, _ in spec.mo_args:
+        if _may_harm(flag):
+            raise ConversionError(
+                f"{spec.full_name}: {flag} is not handed on to Model Optimizer: it can name code to run, or "
+                "another file",
+                hint="leave it out, or call Model Optimizer yourself, if you trust what it names",
+            )
+
+
+def _may_harm(flag: str) -> bool:
+    if flag == "--model_name":  # ours takes its place
+        return False
+    if flag.startswith("--"):
+        return any(name.startswith(flag) for name in _REFUSED)
+    return flag.startswith(_REFUSED_LETTERS)
 
 
 def arguments(

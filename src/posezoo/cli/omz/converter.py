@@ -61,6 +61,14 @@ DIFFERENCES = {
 # What Model Optimizer does with these has no part in the IR.
 _IDLE = ("--silent", "--log_level", "--progress", "--stream_output")
 
+# What converter.py is told otherwise than Model Optimizer.
+_SAID_ELSEWHERE = {
+    "--input_model": "model.yml says which file is converted",
+    "-m": "model.yml says which file is converted",
+    "--output_dir": "--output_dir of converter.py itself says where IR go",
+    "-o": "-o of converter.py itself says where IR go",
+}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
@@ -321,12 +329,13 @@ def with_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = 
     from posezoo.spec.carried_out import CARRIED_OUT
     from posezoo.spec.reader import parse
 
-    # Which file is converted says model.yml.
-    known = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {"--input_model", "-m", *OTHER_ORIGINALS}
+    known = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {*_SAID_ELSEWHERE, *OTHER_ORIGINALS}
     for text in wanted:
         flag = text.partition("=")[0]
         if not flag.startswith("-"):
             continue  # the value of the one before, as in --add_mo_arg=--input --add_mo_arg=data
+        if flag in _SAID_ELSEWHERE:
+            raise PosezooError(f"--add_mo_arg={text}: is not said so", hint=_SAID_ELSEWHERE[flag])
         if flag not in known and not has_mo:
             nearest = get_close_matches(flag, known, n=1)
             raise PosezooError(
