@@ -133,3 +133,34 @@ def test_a_signal_ends_all_processes_at_once(zoo, number, code):
         time.sleep(0.05)
     else:
         raise AssertionError(f"still there: {children}")
+
+
+def test_a_killed_process_fails_the_model_that_it_worked_on_by_name_and_no_other(zoo):
+    (zoo / "models" / "public" / "broken" / "model.yml").unlink()
+    process = subprocess.Popen(
+        command(zoo, "--jobs", "2"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 20
+    while not (begun := workers_of(process.pid)) and time.monotonic() < until:
+        time.sleep(0.01)
+    os.kill(begun[0], signal.SIGKILL)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    (lost,) = {"first", "second"} - {path.stem for path in (zoo / "out").rglob("*.xml")}
+    assert said.splitlines() == [
+        f"########## Error: {lost}: its process ended early",
+        "  hint: is there memory enough?",
+        f"########## Failed: {lost}: its process ended early",
+    ]
+
+
+def workers_of(pid):
+    """The children that work on models; another one of Python's own keeps track of what they share."""
+    return [
+        child for child in children_of(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+def test_the_summary_names_each_model_once(zoo):
+    ended = converter(zoo, "--precisions", "FP32", "--add_mo_arg=--data_type=FP16")
+    assert ended.stderr.splitlines()[-1] == "########## Failed: second: its arguments ask for FP16 alone"

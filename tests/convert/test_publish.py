@@ -13,7 +13,7 @@ import pytest
 
 import posezoo
 from convert.test_convert import in_a_child, tiny
-from posezoo.convert.convert import convert, is_up_to_date
+from posezoo.convert.convert import PRECISIONS, convert, is_up_to_date
 from posezoo.errors import OutputError
 from posezoo.layout import Layout
 from posezoo.openvino_runtime import openvino
@@ -86,6 +86,20 @@ def test_killed_at_any_moment_there_is_the_old_pair_the_new_pair_or_none_and_the
         assert not list(tmp_path.rglob(f"{PREFIX}*"))
     assert seen == {old, new, None}
     assert moment > 8
+
+
+def test_where_one_record_cannot_be_written_neither_precision_is_replaced(tmp_path):
+    spec, layout = tiny(tmp_path)
+    before = [pair_of(xml) for xml in convert(spec, layout).irs.values()]
+
+    def spoil(precision, _):
+        (folder,) = layout.model(spec).glob(f"{PREFIX}*")
+        if precision is FP16:  # the last of the two
+            (folder / precision / "provenance.json").mkdir()
+
+    with pytest.raises(OutputError, match="cannot be written"):
+        convert(changed(spec), layout, accept=spoil)
+    assert [pair_of(layout.ir(spec, precision)) for precision in PRECISIONS] == before
 
 
 def test_the_files_can_be_read_by_whoever_the_umask_admits(tmp_path):

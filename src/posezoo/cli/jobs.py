@@ -122,7 +122,8 @@ def for_each_at_once(
     if failed and len(selection.models) + len(selection.problems) > 1:
         reasons = {failure["name"]: failure["reason"] for failure in report.failures}
         for name in failed:
-            console.warn(f"FAILED: {name}: {reasons[name]}")
+            reason = reasons[name].removeprefix(f"{name}: ")
+            console.warn(f"FAILED: {name}: {reason}")
     return report
 
 

@@ -84,6 +84,7 @@ def publish(
             figures = checked[precision].figures() if precision in checked else None
             record = provenance.compose(spec, decoder, each.contents.result(), figures, complexity)
             files.write_whole(each.xml.with_name("provenance.json"), record, lasting=False)
+        for precision, each in written.items():  # all is written: a full disk stops none of these
             _put_in_place(each.xml, layout.ir(spec, precision), each.contents.result())
     return {precision: layout.ir(spec, precision) for precision in precisions}
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import door, options
 from posezoo.cli.omz import contract
-from posezoo.errors import PosezooError
+from posezoo.errors import ConversionError, PosezooError
 from posezoo.registry import open_registry
 from posezoo.settings import resolve
 
@@ -204,7 +204,8 @@ def _summed_up(failed: Mapping[str, PosezooError], names: Sequence[str], style: 
     code = contract.failed(list(failed), text=style == "text")
     if style == "text" and len(names) > 1:
         for name, error in failed.items():
-            door.say(f"{contract.ALARM} Failed: {name}: {error.problem}")
+            reason = error.problem.removeprefix(f"{name}: ")
+            door.say(f"{contract.ALARM} Failed: {name}: {reason}")
     return code
 
 
@@ -241,8 +242,9 @@ class _Task:
         from posezoo.cli.omz.reports import Paper
 
         paper = Paper(held=self._held)
-        self._listener(spec, paper).fail(error)
-        return spec.full_name, paper, error
+        named = ConversionError(f"{spec.full_name}: {error.problem}", hint=error.hint)
+        self._listener(spec, paper).fail(named)
+        return spec.full_name, paper, named
 
     def _listener(self, spec: ModelSpec, paper: Paper) -> Lines | ConversionLines:
         from posezoo.cli.omz.reports import ConversionLines, Lines
