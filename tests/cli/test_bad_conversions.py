@@ -149,6 +149,30 @@ def test_it_is_one_line_with_a_hint_and_the_earlier_ir_stays(made, what):
 
 
 @pytest.mark.parametrize(
+    "argument",
+    [
+        "foo",
+        "",
+        " ",
+        "--mean_values=",
+        "--input_shape=[1,3",
+        "--input=x" + "y" * 5000,
+        "--output=\x1b[31m",
+        "[0]: x",
+    ],
+)
+def test_an_argument_that_is_none_is_told_as_it_was_given(made, argument):
+    write(made)
+    ended = converter(made, "--add_mo_arg=--silent", f"--add_mo_arg={argument}", "--force")
+    assert ended.returncode == 1
+    told = ended.stderr.splitlines()[0]
+    assert told.startswith(f"########## Error: --add_mo_arg={argument}".partition("\x1b")[0])
+    assert "[0]: exp" not in told
+    assert "Traceback" not in ended.stderr
+    assert "\x1b" not in ended.stderr
+
+
+@pytest.mark.parametrize(
     ("flags", "problem"),
     [
         (["--add_mo_arg=--scale=2", "--add_mo_arg=--scale_values=[1,2,3]"], "exclude each other"),

@@ -259,7 +259,7 @@ def test_further_arguments_of_model_optimizer_are_carried_out(convertible):
     assert meant.stat().st_size > plain.stat().st_size
     wrong = run("converter", convertible, "--name", "net", "--add_mo_arg=--mean_values=[1,2]")
     assert (wrong.returncode, wrong.stdout) == (1, "\nFAILED:\nnet\n")
-    assert "gives 2 values for image" in wrong.stderr
+    assert "Error: --add_mo_arg=--mean_values=[1,2]: gives 2 values for image" in wrong.stderr
     refused = run("converter", convertible, "--name", "net", "--add_mo_arg=--nonsense")
     assert refused.returncode == 1
     assert "--add_mo_arg=--nonsense: posezoo does not carry this out" in refused.stderr

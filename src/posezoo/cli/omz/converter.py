@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import door, options
 from posezoo.cli.omz import contract
-from posezoo.errors import ConversionError, PosezooError
+from posezoo.cli.text import harmless
+from posezoo.errors import ConversionError, PosezooError, SpecError
 from posezoo.registry import open_registry
 from posezoo.settings import resolve
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from posezoo.cli.omz.reports import ConversionLines, Lines, Paper
     from posezoo.crew import Check
     from posezoo.registry import Selection
+    from posezoo.spec.arguments import Arguments
     from posezoo.spec.model import ModelSpec, Precision
     from posezoo.zoo import Zoo
 
@@ -327,9 +329,8 @@ def with_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = 
     wanted = [text for text in arguments if text.partition("=")[0] not in _IDLE]
     if not wanted:
         return spec
-    from posezoo.spec.arguments import OTHER_ORIGINALS, TYPED, read_arguments
+    from posezoo.spec.arguments import OTHER_ORIGINALS, TYPED
     from posezoo.spec.carried_out import CARRIED_OUT
-    from posezoo.spec.reader import parse
 
     known = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {*_SAID_ELSEWHERE, *OTHER_ORIGINALS}
     for text in wanted:
@@ -342,13 +343,32 @@ def with_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = 
             nearest = get_close_matches(flag, known, n=1)
             raise PosezooError(
                 f"--add_mo_arg={text}: posezoo does not carry this out",
-                hint=f"did you mean {nearest[0]}?" if nearest else f"it does: {', '.join(sorted(known))}",
+                hint=f"did you mean {nearest[0]}?"
+                if nearest
+                else f"it does: {', '.join(sorted(known))}; --mo PATH takes any other",
             )
-    said = read_arguments(parse(json.dumps(wanted).encode(), "--add_mo_arg"), spec.inputs)
+    said = _read(wanted, spec)
     outputs = said.outputs or spec.outputs
     if [port.shape for port in said.inputs] != [port.shape for port in spec.inputs]:
         outputs = tuple(replace(port, shape=()) for port in outputs)  # what they are now, nobody declared
     return replace(spec, inputs=said.inputs, outputs=outputs, mo_args=(*spec.mo_args, *said.kept))
+
+
+def _read(wanted: Sequence[str], spec: ModelSpec) -> Arguments:
+    """The meaning of further arguments; what is wrong with one is told of it, not of a place in a file."""
+    from posezoo.spec.arguments import read_arguments
+    from posezoo.spec.reader import parse
+
+    try:
+        return read_arguments(parse(json.dumps(wanted).encode(), "--add_mo_arg"), spec.inputs)
+    except SpecError as error:
+        number = error.field.strip("[]")
+        if not number.isdecimal():
+            raise
+        where = f"{error.file}:{error.line}:{error.column}: {error.field}: "
+        wrong = harmless(wanted[int(number)])
+        problem = f"--add_mo_arg={wrong}: {error.problem.removeprefix(where)}"
+        raise PosezooError(problem, hint=error.hint) from error
 
 
 if __name__ == "__main__":
