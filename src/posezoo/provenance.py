@@ -42,7 +42,7 @@ _CHANGES = {
     "conversion_format": "it was made by another posezoo",
     "openvino": "it was made by another OpenVINO",
     "sources": "it was made from another file",
-    "arguments": "model.yml describes it otherwise now",
+    "arguments": "model.yml or the flags say otherwise now",
     "model_optimizer": "it was made by another Model Optimizer",
     "quantization": "it was made of other photos, settings, FP32 IR or NNCF",
 }

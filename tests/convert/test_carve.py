@@ -114,7 +114,7 @@ def test_another_value_makes_another_ir_and_the_plan_knows(tmp_path):
     spec, layout = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->False,which->1")
     first = convert(spec, layout).irs[FP32].with_suffix(".bin").read_bytes()
     other, _ = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->True,which->1")
-    assert {step.reason for step in plan(other, layout).steps} == {"model.yml describes it otherwise now"}
+    assert {step.reason for step in plan(other, layout).steps} == {"model.yml or the flags say otherwise now"}
     assert convert(other, layout).irs[FP32].with_suffix(".bin").read_bytes() != first
 
 

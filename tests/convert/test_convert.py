@@ -469,4 +469,6 @@ def test_model_info_is_written_into_the_ir_as_open_model_zoo_does(tmp_path):
     said = {name: ir.get_rt_info(["model_info", name]).value for name in info}
     assert said == {"model_type": "SSD", "confidence_threshold": "0.5", "labels": "a b", "anchors": "12 16.5"}
     changed = replace(spec, model_info={**info, "model_type": "YOLO"})
-    assert {step.reason for step in plan(changed, layout).steps} == {"model.yml describes it otherwise now"}
+    assert {step.reason for step in plan(changed, layout).steps} == {
+        "model.yml or the flags say otherwise now"
+    }

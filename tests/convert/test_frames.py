@@ -79,7 +79,7 @@ def test_an_ir_that_takes_frames_is_another_than_one_that_does_not(tmp_path):
     _, spec, layout = made(tmp_path, "onnx", element_type="u8", layout="NHWC")
     assert all(step.is_done for step in plan(spec, layout).steps)
     plain = spec_of(network("onnx"), tmp_path)
-    assert {step.reason for step in plan(plain, layout).steps} == {"model.yml describes it otherwise now"}
+    assert {step.reason for step in plan(plain, layout).steps} == {"model.yml or the flags say otherwise now"}
 
 
 def test_who_runs_it_sees_the_networks_own_size_and_layout(tmp_path):

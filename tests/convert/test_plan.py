@@ -42,8 +42,8 @@ def test_a_plan_says_why_an_ir_is_stale(tmp_path):
     assert why() == "it was not self-checked"
     assert why(self_check=False) == ""
     assert why(self_check=False, force=True) == "asked to"
-    assert why(replace(spec, skeleton="coco-17")) == "model.yml describes it otherwise now"
-    assert why(decoder=Decoder("openpose")) == "model.yml describes it otherwise now"
+    assert why(replace(spec, skeleton="coco-17")) == "model.yml or the flags say otherwise now"
+    assert why(decoder=Decoder("openpose")) == "model.yml or the flags say otherwise now"
     other, _ = tiny(tmp_path / "other", content=network(seed=1))
     assert why(other) == "it was made from another file"
     record = layout.provenance(spec, FP16)

@@ -141,8 +141,8 @@ def test_what_is_up_to_date_is_left_alone_until_the_network_s_arguments_change(m
     assert is_up_to_date(spec, layout, FP32)
     other = replace(spec, network=NetworkChoice(SMALL, {"keypoints": 17}))
     assert [step.reason for step in plan(other, layout).steps] == [
-        "model.yml describes it otherwise now",
-        "model.yml describes it otherwise now",
+        "model.yml or the flags say otherwise now",
+        "model.yml or the flags say otherwise now",
     ]
 
 
