@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,25 @@ def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
     assert skier.score > 0.4
     (by_hand,) = none(photo, boxes=[skier.box])
     assert by_hand.score > 0.4
+
+
+def test_load_refuses_a_detector_for_who_finds_people_itself(mirror, folder, tmp_path):
+    finds_itself = "human-pose-estimation-0001 finds people itself: it takes neither boxes nor a detector"
+    where = {"output_dir": tmp_path, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
+    openpose = partial(posezoo.load, "human-pose-estimation-0001", "FP16-INT8", **where)
+    with pytest.raises(InferenceError, match=finds_itself):
+        openpose(detector=DETECTOR)
+    assert not list(tmp_path.iterdir())  # nothing was fetched for it
+    assert openpose(detector=None).input_size == openpose().input_size == (456, 256)
+    xml = next(tmp_path.rglob("human-pose-estimation-0001.xml"))
+    with pytest.raises(InferenceError, match=finds_itself):
+        posezoo.load(xml, detector=DETECTOR, **where)
+
+
+def test_a_detector_that_is_set_for_all_models_disturbs_none(mirror, folder, monkeypatch):
+    monkeypatch.setenv("POSEZOO_DETECTOR", DETECTOR)
+    where = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
+    assert posezoo.load("human-pose-estimation-0001", "FP16-INT8", **where).input_size == (456, 256)
 
 
 def test_a_detector_is_never_fetched_over_weights_of_the_users_own(zoo, one_at_a_time, tmp_path):

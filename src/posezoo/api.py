@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,7 @@ def load(
         ``Pose`` out.
 
     Raises:
-        PosezooError: it cannot be had, converted or compiled.
+        PosezooError: it cannot be had, converted or compiled, or finds people itself and is given a detector.
     """
     flags = {**settings, "device": device, "inference_precision": inference_precision}
     if detector != "usual":
@@ -125,13 +126,22 @@ def load(
     if not isinstance(name, str) or name.endswith(".xml"):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(f"{name}: is an IR already", hint="checkpoint, tag and force go with a name")
-        return estimators.compiled_ir(zoo, Path(name), listener=listener, **how)
+        return _of_ir(zoo, Path(name), detector, listener, how)
     zoo, model = _chosen(zoo, _full(name, tag), checkpoint, model_name)
+    estimators.require_use_for(detector, model)
     irs = zoo.irs(model, _precision(precision), force=force, listener=listener)
     if checkpoint is not None and model.decoder is None:  # a network alone: its outputs tell what it is
-        return estimators.compiled_ir(zoo, irs[model.name], listener=listener, **how)
+        return _of_ir(zoo, irs[model.name], detector, listener, how)
     irs = {**estimators.detector_irs(zoo, model, listener=listener), **irs}
     return estimators.compiled(zoo, model, irs, **how)
+
+
+def _of_ir(
+    zoo: Zoo, xml: Path, detector: str | None, listener: Listener, how: Mapping[str, Any]
+) -> Estimator:
+    estimator = estimators.compiled_ir(zoo, xml, listener=listener, **how)
+    estimators.require_use_for(detector, estimator.model, estimator.decoder)
+    return estimator
 
 
 def network(

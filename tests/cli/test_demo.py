@@ -495,6 +495,14 @@ def test_a_checkpoint_that_sees_one_person_at_a_time_is_given_a_detector(demo, r
     assert sum(line.count(" ") == 51 for line in ended.err.splitlines()) == 1
 
 
+def test_a_detector_for_who_finds_people_itself_is_refused(demo, real, tiny, video):
+    for model, name in (("blazepose-full", "blazepose-full"), (tiny, "tiny")):
+        ended = demo("-m", model, "-i", video, "--detector", "person-detection-retail-0013")
+        assert ended.code == 1
+        assert f"{name} finds people itself: it takes neither boxes nor a detector" in ended.err
+        assert "retrieved" not in ended.err
+
+
 def test_a_checkpoint_of_no_network_is_refused(demo, video, tmp_path):
     torch = pytest.importorskip("torch", reason="needs torch")
     torch.save({"weight": torch.zeros(3)}, tmp_path / "mine.pth")

@@ -189,6 +189,16 @@ def test_a_detector_shows_movenet_the_people(mirror, shared, tmp_path):
     assert wrong.returncode == 1 and "person-detection-retail-0013" in wrong.stderr
 
 
+def test_a_detector_for_who_finds_people_itself_is_refused(mirror, shared, tmp_path):
+    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    run = ("run", "blazepose-full", "-i", skier(shared), "-o", tmp_path / "out")
+    ran = posezoo(*run, "--detector", "person-detection-retail-0013", **environ)
+    assert ran.returncode == 1
+    assert "blazepose-full finds people itself: it takes neither boxes nor a detector" in ran.stderr
+    assert "retrieved" not in ran.stderr and not (tmp_path / "out").exists()
+    assert posezoo(*run, "--detector", "none", **environ).returncode == 0
+
+
 def test_a_picture_shows_what_the_models_own_decoder_calls_seen(mirror, shared, tmp_path):
     """MoveNet is seldom surer of a keypoint than 0.5, and mostly right from 0.2 on."""
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}

@@ -131,7 +131,12 @@ def _opener(args: argparse.Namespace, source: Source, console: Console) -> Calla
     settings = options.settings_of(args)
     check_device(settings.device)
     opener = find_model(
-        args.model, open_zoo(settings), args.precision, args.architecture_type, listener=console
+        args.model,
+        open_zoo(settings),
+        args.precision,
+        args.architecture_type,
+        detector=args.detector,
+        listener=console,
     )
     foreign = demo_options.foreign(args)
     if foreign:

@@ -99,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         model = _find(zoo, args.model)
         # What would stop us at the end is better said before anything is fetched.
         _check_packages_and_device(settings.device)
+        estimators.require_use_for(args.detector, model)
         if model.decoder is not None:
             estimators.detector_for(zoo, model.decoder.name)
         images = expand(args.input, console.warn) if args.input else _samples(zoo, stages, console)

@@ -57,7 +57,13 @@ class Opener(Protocol):
 
 
 def find_model(
-    text: str, zoo: Zoo, precision: Precision, architecture: str = "auto", *, listener: Listener = ignore
+    text: str,
+    zoo: Zoo,
+    precision: Precision,
+    architecture: str = "auto",
+    *,
+    detector: str | None = None,
+    listener: Listener = ignore,
 ) -> Opener:
     """The model that is meant, fetched and converted where that is still to be done.
 
@@ -66,29 +72,44 @@ def find_model(
         zoo: where names are looked up.
         precision: of the IR of a model of the zoo.
         architecture: a word of ``ARCHITECTURES``.
+        detector: who finds the people, where that was said for this model.
         listener: told what happens.
 
     Raises:
         UnknownModelError: there is neither such a model nor such a file.
         DecoderError: the model is of another architecture.
+        InferenceError: the model finds people itself, and is given a detector.
         PosezooError: it cannot be fetched or converted, or the checkpoint is no network's.
     """
     wanted = ARCHITECTURES[architecture]
     if text.lower().endswith(".xml"):
-        return _of_ir(Path(text), zoo, wanted, listener)
+        return _of_ir(Path(text), zoo, wanted, detector, listener)
     if os.path.isfile(text):
-        return _of_ir(_converted(Path(text), zoo, listener), zoo, wanted, listener)
-    return _of_zoo(text, zoo, precision, wanted, listener)
+        return _of_ir(_converted(Path(text), zoo, listener), zoo, wanted, detector, listener)
+    return _of_zoo(text, zoo, precision, wanted, detector, listener)
 
 
-def _of_ir(xml: Path, zoo: Zoo, wanted: Architecture, listener: Listener) -> Opener:
+def _of_ir(xml: Path, zoo: Zoo, wanted: Architecture, detector: str | None, listener: Listener) -> Opener:
     from posezoo.zoo import estimators
 
     how = {"listener": listener, "decoder": wanted.decoder or None, **wanted.options}
-    return _advised(partial(estimators.compiled_ir, zoo, xml, **how))
+
+    def opened(**more: Any) -> Estimator:
+        estimator = estimators.compiled_ir(zoo, xml, **how, **more)
+        estimators.require_use_for(detector, estimator.model, estimator.decoder)
+        return estimator
+
+    return _advised(opened)
 
 
-def _of_zoo(name: str, zoo: Zoo, precision: Precision, wanted: Architecture, listener: Listener) -> Opener:
+def _of_zoo(
+    name: str,
+    zoo: Zoo,
+    precision: Precision,
+    wanted: Architecture,
+    detector: str | None,
+    listener: Listener,
+) -> Opener:
     from posezoo.zoo import estimators
 
     try:
@@ -102,6 +123,7 @@ def _of_zoo(name: str, zoo: Zoo, precision: Precision, wanted: Architecture, lis
         raise DecoderError(
             f"{name} is decoded by {own}, not by {wanted.decoder}", hint=f"try -at {architecture_of(own)}"
         )
+    estimators.require_use_for(detector, model, wanted.decoder)
     detectors = estimators.detector_irs(zoo, model, listener=listener)
     irs = {**zoo.irs(model, precision, listener=listener), **detectors}
     return _advised(partial(estimators.compiled, zoo, model, irs, **wanted.options))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from posezoo.errors import InferenceError
 from posezoo.estimator.pipeline import Answer, Pipeline, asked_of, follow, follow_together, follow_with
 from posezoo.estimator.stream import Item, Stream
 from posezoo.estimator.top_down import TopDown
 from posezoo.images import as_bgr
 from posezoo.inference import Array
-from posezoo.pose.decoders import DECODERS
+from posezoo.pose.decoders import DECODERS, require_one_at_a_time
 from posezoo.pose.detection import Box, by_hand
 from posezoo.pose.keypoints import Pose
 from posezoo.spec.model import CompositeSpec, ModelSpec
@@ -70,10 +69,8 @@ class Estimator:
         return Estimator(self.model, self.decoder, self._one_at_a_time().after(detector._pipeline))
 
     def _one_at_a_time(self) -> TopDown:
-        if not isinstance(self._pipeline, TopDown):
-            raise InferenceError(
-                f"{self.model.full_name} finds people itself: it takes neither boxes nor a detector"
-            )
+        require_one_at_a_time(self.decoder, self.model.full_name)
+        assert isinstance(self._pipeline, TopDown)
         return self._pipeline
 
     def batch(self, images: Iterable[object], color: str = "BGR") -> list[list[Pose]]:

@@ -346,6 +346,20 @@ def needs_of(decoder: Decoder) -> DecoderNeeds:
     return DECODERS[decoder.name]
 
 
+def require_one_at_a_time(decoder: str, model: str) -> None:
+    """Make sure that a model is shown one person at a time, so that others may say where the people are.
+
+    Args:
+        decoder: its decoder's name; one that is unknown is told where the model is loaded.
+        model: its own.
+
+    Raises:
+        InferenceError: it finds people itself.
+    """
+    if decoder in DECODERS and not DECODERS[decoder].detector:
+        raise InferenceError(f"{model} finds people itself: it takes neither boxes nor a detector")
+
+
 def options_of(decoder: Decoder, overrides: Mapping[str, Option] | None = None) -> Any:
     """The decoder's options: its defaults, what the model declares, and what the caller says, in that order.
 

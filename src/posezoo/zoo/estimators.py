@@ -45,6 +45,24 @@ def detector_for(zoo: Zoo, decoder: str) -> Model | None:
     return detector
 
 
+def require_use_for(detector: str | None, model: Model, decoder: str = "") -> None:
+    """Make sure that a detector is not named for a model in vain: a setting for all models may be.
+
+    Args:
+        detector: as it was said; nothing, ``none`` and ``usual`` suit every model.
+        model: for which it was.
+        decoder: of the model; where empty, the one that it declares, if any.
+
+    Raises:
+        InferenceError: the model finds people itself.
+    """
+    from posezoo.pose.decoders import require_one_at_a_time
+
+    declared = model.decoder.name if model.decoder is not None else ""
+    if detector and detector not in ("none", "usual"):
+        require_one_at_a_time(decoder or declared, model.full_name)
+
+
 def detector_irs(zoo: Zoo, model: Model, *, listener: Listener = ignore) -> dict[str, Path]:
     """The FP16 .xml of each part of a model's detector by its name; none where it has no detector.
 
