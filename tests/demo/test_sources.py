@@ -77,6 +77,17 @@ def test_a_video_gives_every_frame_in_order_with_its_rate(tmp_path, told, name, 
     assert not told
 
 
+def test_grey_frames_as_infrared_cameras_give_them_have_three_channels_to_draw_into(tmp_path, told):
+    path, codec = tmp_path / "v.avi", cv2.VideoWriter_fourcc(*"MJPG")
+    writer = cv2.VideoWriter(str(path), cv2.CAP_OPENCV_MJPEG, codec, 25, SIZE, False)
+    writer.write(np.full(SIZE[::-1], 90, np.uint8))
+    writer.release()
+    source = open_source(str(path), tell=told.append)
+    source._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)  # type: ignore[attr-defined]
+    image = next(source.frames()).image
+    assert image.shape == (*SIZE[::-1], 3) and image.flags.writeable
+
+
 def test_a_network_camera_gives_frames_until_it_is_left(told):
     with Server() as server:
         address = server.serve("camera", mjpeg(8), headers=MJPEG, without_length=True, endless=True)
@@ -144,8 +155,9 @@ def test_a_video_that_is_cut_short_ends_with_a_word(tmp_path, told, name):
 @pytest.mark.parametrize("content", [b"", b"no video at all", bytes(1000)])
 def test_a_file_that_is_no_video_is_refused(tmp_path, told, content):
     (tmp_path / "v.mp4").write_bytes(content)
-    with pytest.raises(ImageError, match="is no picture and no video that FFmpeg can play"):
+    with pytest.raises(ImageError, match="is no picture and no video that FFmpeg can play") as caught:
         open_source(str(tmp_path / "v.mp4"), tell=told.append)
+    assert "copy or download it again" in caught.value.hint
 
 
 def test_what_cannot_be_read_is_told_once_and_left_out(tmp_path, told):

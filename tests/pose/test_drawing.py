@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fakes.people import standing_person
+from posezoo.errors import ImageError
 from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import SKELETONS, Pose, box_of
 
@@ -30,6 +31,35 @@ def test_in_place_the_image_itself_becomes_the_same_picture():
     copy = draw(image, people)
     drawn = draw(image, people, in_place=True)
     assert drawn is image and (drawn == copy).all()
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        pytest.param(lambda image: image[:, ::-1], id="mirrored"),
+        pytest.param(lambda image: image[..., ::-1], id="RGB for BGR"),
+        pytest.param(lambda image: np.dstack([image, image[..., :1]])[..., :3], id="without alpha"),
+        pytest.param(lambda image: np.broadcast_to(image[..., :1], image.shape), id="grey"),
+        pytest.param(lambda image: image[..., 0], id="one channel"),
+        pytest.param(lambda image: np.frombuffer(image.tobytes(), np.uint8).reshape(image.shape), id="bytes"),
+    ],
+)
+def test_what_cannot_be_drawn_into_is_told_and_a_copy_of_it_can(view):
+    image = view(np.zeros((480, 640, 3), np.uint8))
+    people = [person((640, 480), 320, 60, 380)]
+    for each in (people, []):
+        with pytest.raises(ImageError, match="cannot be drawn into") as caught:
+            draw(image, each, in_place=True)
+        assert "in_place" in caught.value.hint
+    assert (draw(image, people) != image).any()
+
+
+def test_a_part_of_a_picture_can_be_drawn_into():
+    whole = np.zeros((600, 800, 3), np.uint8)
+    draw(whole[60:540, 80:720], [person((640, 480), 320, 60, 380)], in_place=True)
+    assert whole[60:540, 80:720].any()
+    whole[60:540, 80:720] = 0
+    assert not whole.any()
 
 
 def test_every_joint_has_its_colour_at_its_place():

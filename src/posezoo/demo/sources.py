@@ -235,7 +235,10 @@ class Capture(Source):
             raise ImageError(
                 f"{self.name}: nothing there that plays", hint="look at it with a browser or ffplay"
             )
-        raise ImageError(f"{self.name}: is no picture and no video that FFmpeg can play")
+        raise ImageError(
+            f"{self.name}: is no picture and no video that FFmpeg can play",
+            hint="a video whose end is missing cannot be played either: copy or download it again",
+        )
 
     def frames(self) -> Generator[Frame, None, None]:
         """The frames in order, round by round; a round that is cut short is the last."""
@@ -257,7 +260,7 @@ class Capture(Source):
     def _next(self, places: Iterator[int]) -> Frame | None:
         begun = time.perf_counter()
         done, image = self._capture.read()
-        return Frame(next(places), self.name, image, begun) if done else None
+        return Frame(next(places), self.name, images.as_bgr(image), begun) if done else None
 
     def _is_cut(self, read: int) -> bool:
         if self._is_live:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import require
+from posezoo.errors import ImageError, require
 from posezoo.pose.keypoints import MIN_SCORE, SKELETONS, Color, Pose
 from posezoo.pose.letterbox import Image
 
@@ -33,8 +33,14 @@ def draw(
         in_place: draw into the image itself and return it: for frames that nobody needs any more.
 
     Raises:
+        ImageError: it cannot be drawn into: it is read-only, or a view of other bytes, mirrored ones say.
         MissingPackageError: OpenCV is not installed.
     """
+    if in_place and not _can_be_drawn_into(image):
+        raise ImageError(
+            "this frame cannot be drawn into: it is read-only, or its B, G, R do not lie side by side",
+            hint="leave in_place out, and a copy is drawn into",
+        )
     canvas: Image = image if in_place else image.copy()
     for skeleton, group in groupby(poses, key=lambda pose: pose.skeleton):
         if SKELETONS[skeleton].keypoints:
@@ -43,6 +49,11 @@ def draw(
             for pose in group:
                 _draw_box(canvas, pose)
     return canvas
+
+
+def _can_be_drawn_into(image: Image) -> bool:
+    """Whether OpenCV takes it as it is: a row may begin anywhere, but its pixels lie side by side."""
+    return image.flags.writeable and image.strides[1:] == (3, 1) and image.strides[0] > 0
 
 
 def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score: float) -> None:
