@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -227,6 +228,20 @@ def test_a_failure_before_the_first_item_leaves_what_was_there(tmp_path, items, 
         raise OutputError("something else")
     assert path.read_text() == expected
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_json_goes_into_a_pipe_and_no_device_is_replaced_by_a_file(tmp_path):
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as read:
+        with JsonFile(Path(f"/dev/fd/{writing}"), "frames") as file:
+            file.append(1)
+        os.close(writing)
+        assert json.load(read) == {"frames": [1]}
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="full: cannot be written: No space left"), JsonFile(full) as file:
+        file.append(1)
+    assert full.is_char_device() and [each.name for each in tmp_path.iterdir()] == ["full"]
 
 
 def test_a_coco_image_is_known_by_its_name_and_a_frame_by_its_number(tmp_path):

@@ -279,7 +279,7 @@ class JsonFile:
     """A JSON document whose list grows while a camera runs: on disk, not in memory.
 
     A context manager: it is moved to its place at the end, also where something failed on the way, but not
-    where that came before the first item.
+    where that came before the first item. A device or a pipe (/dev/stdout) is written into at once.
 
     Args:
         path: where it goes.
@@ -292,7 +292,8 @@ class JsonFile:
     def __init__(self, path: Path, key: str = "") -> None:
         self.path, self._key, self._count = path, key, 0
         self.rest: dict[str, object] = {}
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._is_file = not _is_stream(path)
+        self._part = path.with_name(f".{path.name}.{os.getpid()}.part") if self._is_file else path
         with self._told():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream: TextIO = open(self._part, "w", encoding="utf-8")  # noqa: SIM115
@@ -308,12 +309,13 @@ class JsonFile:
             with self._told(), self._stream:
                 more = "".join(f',\n"{name}": {json.dumps(value)}' for name, value in self.rest.items())
                 self._stream.write(f"\n]{more}}}\n" if self._key else "\n]\n")
-            if kind is None or self._count:
+            if self._is_file and (kind is None or self._count):
                 with self._told():
                     os.replace(self._part, self.path)
         finally:
-            with suppress(OSError):
-                self._part.unlink(missing_ok=True)
+            if self._is_file:
+                with suppress(OSError):
+                    self._part.unlink(missing_ok=True)
 
     def append(self, value: object) -> None:
         """One more item.
@@ -331,6 +333,13 @@ class JsonFile:
             yield
         except OSError as error:
             raise cannot_write(self.path, error) from error
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a name is a device's or a pipe's, or stands for what is open: no file may take its place."""
+    if path.parent in (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd")):
+        return path.exists()
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def frame_in_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:
