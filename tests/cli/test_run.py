@@ -101,6 +101,14 @@ def test_a_bad_photo_is_named_and_the_others_are_done(blazepose, camera, tmp_pat
     assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["camera_poses.png", "poses.json"]
 
 
+def test_of_a_photo_that_cannot_be_unpacked_one_line_is_said(blazepose, tmp_path):
+    cv2.imwrite(str(tmp_path / "deep.tiff"), np.zeros((8, 8, 3), np.float32))
+    ended = run(blazepose, "-i", tmp_path / "deep.tiff", "-o", tmp_path / "out")
+    assert ended.returncode == 1
+    (line,) = [line for line in ended.stderr.splitlines() if "blazepose-full" not in line]
+    assert line.startswith(f"error: {tmp_path}/deep.tiff: the picture is damaged, or of a sort")
+
+
 def test_a_photo_is_never_overwritten_by_its_own_picture(blazepose, camera, tmp_path):
     mine = camera.rename(tmp_path / "camera_poses.png")
     before = mine.read_bytes()

@@ -26,6 +26,8 @@ def through(work: Callable[[], int], *, tell: Callable[[PosezooError], None] | N
         work: the command; argparse's SystemExit passes.
         tell: how a failure is told; as ``error:`` and ``hint:`` where None.
     """
+    # Of a picture that cannot be unpacked OpenCV warns, too, in words of its own; read when it is loaded.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 `>&-`: nobody listens, and that is fine
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
