@@ -127,8 +127,8 @@ def test_a_detector_is_never_fetched_over_weights_of_the_users_own(zoo, one_at_a
     spec, irs = one_at_a_time
     fresh = Layout(tmp_path / "zoo", tmp_path / "zoo", mine)
     with_mine = replace(zoo, layout=fresh)
-    irs = {**estimators.detector_irs(with_mine, spec), **irs}
-    assert estimators.compiled(with_mine, spec, irs).input_size == DETECTOR_SIZE
+    both = {**estimators.detector_irs(with_mine, spec), **irs}
+    assert estimators.compiled(with_mine, spec, both).input_size == DETECTOR_SIZE
     (xml,) = irs.values()
     assert estimators.compiled_ir(with_mine, xml).input_size == DETECTOR_SIZE
     with_mine.download(with_mine.registry.find(DETECTOR), precisions=(Precision.FP16,))
