@@ -130,6 +130,19 @@ def test_a_file_system_that_knows_no_flush_is_no_obstacle(file, monkeypatch):
     assert file.read_bytes() == b"new"
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's devices")
+def test_what_is_open_already_is_written_into():
+    read, write = os.pipe()
+    write_whole(Path(f"/dev/fd/{write}"), b"text")
+    assert os.read(read, 99) == b"text"
+    with open("/dev/full", "wb") as full:
+        name = f"/dev/fd/{full.fileno()}"
+        with pytest.raises(OutputError, match=f"^{name}: cannot be written: No space left"):
+            write_whole(Path(name), CONTENT)
+    os.close(read)
+    os.close(write)
+
+
 def test_what_cannot_be_written_leaves_the_old_file_and_no_orphan(tmp_path):
     (tmp_path / "target").mkdir()
     (tmp_path / "target" / "inside").write_bytes(b"old")

@@ -203,7 +203,7 @@ def write_whole(path: Path, content: bytes, *, lasting: bool = True) -> None:
     """Write a file so that its name holds the old bytes or all of the new ones, whenever we are killed.
 
     Args:
-        path: its name; folders on the way to it are made.
+        path: its name; folders on the way to it are made. What lies in /dev is written into.
         content: its bytes.
         lasting: whether that holds for a loss of power too; not worth the wait for what is only remembered.
 
@@ -212,6 +212,9 @@ def write_whole(path: Path, content: bytes, *, lasting: bool = True) -> None:
     """
     part: str | None = None
     try:
+        if is_device(path):
+            path.write_bytes(content)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".part")
         with os.fdopen(handle, "wb") as stream:
@@ -227,6 +230,14 @@ def write_whole(path: Path, content: bytes, *, lasting: bool = True) -> None:
     finally:
         if part is not None:
             Path(part).unlink(missing_ok=True)
+
+
+def is_device(path: Path) -> bool:
+    """Whether a name is a device's, or stands for what is open, as /dev/stdout does: it is never replaced."""
+    return path.parent in _DEVICES and path.exists()
+
+
+_DEVICES = tuple(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
 
 
 def publish(part: Path, path: Path) -> None:

@@ -20,7 +20,7 @@ from posezoo import images
 from posezoo.demo.sources import Frame, Size, Source
 from posezoo.demo.video_io import silent_opencv
 from posezoo.errors import OutputError, require
-from posezoo.files import cannot_write
+from posezoo.files import cannot_write, is_device
 from posezoo.images import SUFFIXES, Image
 from posezoo.pose.keypoints import Pose
 
@@ -336,10 +336,8 @@ class JsonFile:
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether a name is a device's or a pipe's, or stands for what is open: no file may take its place."""
-    if path.parent in (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd")):
-        return path.exists()
-    return path.exists() and not path.is_file() and not path.is_dir()
+    """Whether a name is a device's or a pipe's: no file may take its place."""
+    return is_device(path) or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def frame_in_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:
