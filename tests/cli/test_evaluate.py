@@ -108,8 +108,13 @@ def test_the_side_that_a_decoder_does_not_go_by_is_refused(evaluate):
     assert "hint: say --height" in told.stderr
 
 
-def test_a_model_that_finds_people_itself_takes_no_boxes(evaluate):
-    told = evaluate("--boxes", "truth", "--limit", 1)
+@pytest.mark.parametrize(
+    "flags",
+    [("--boxes", "truth"), ("--detector", "person-detection-retail-0013")],
+    ids=lambda flags: flags[0],
+)
+def test_a_model_that_finds_people_itself_takes_neither_boxes_nor_a_detector(evaluate, flags):
+    told = evaluate(*flags, "--limit", 1)
     assert told.returncode == 1
     assert "finds people itself" in told.stderr
 

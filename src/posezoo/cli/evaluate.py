@@ -203,8 +203,10 @@ def _load(
     if model is None:
         xml = Path(args.model)
         estimator = estimators.compiled_ir(zoo, xml, listener=console, **how, **decoder_options)
+        estimators.require_use_for(args.detector, estimator.model, estimator.decoder)
         irs = {xml.stem: xml}
     else:
+        estimators.require_use_for(args.detector, model)
         irs = zoo.irs(model, args.precision, force=args.force, listener=console)
         detectors = estimators.detector_irs(zoo, model, listener=console)
         estimator = estimators.compiled(zoo, model, {**detectors, **irs}, **how, **decoder_options)
