@@ -123,12 +123,13 @@ def test_a_damaged_ir_is_mended_by_the_flags_that_it_was_made_with(tmp_path):
     damaged.write_bytes(b"x")
     verify = [sys.executable, "-m", "posezoo", "verify", "net", "--models_dir", tmp_path / "models"]
     folders = ["-d", str(tmp_path), "-o", str(tmp_path / "out")]
+    registry = ["--models_dir", str(tmp_path / "models")]
     told = subprocess.run([*verify, *folders], capture_output=True, text=True, check=False).stdout
     mends = told.splitlines()[-1].partition("; ")[2].removesuffix(" mends the first").split()
-    assert mends == ["posezoo", "convert", "net", *frames, *folders]
+    assert mends == ["posezoo", "convert", "net", *frames, *folders, *registry]
     tool = [sys.executable, ROOT / "tools/downloader/verifier.py", "--name", "net", *verify[5:]]
     told = subprocess.run([*tool, *folders], capture_output=True, text=True, check=False).stdout
-    assert " ".join(["converter.py --name net", *frames, *folders]) in told
+    assert " ".join(["converter.py --name net", *frames, *folders, *registry]) in told
 
 
 @pytest.mark.parametrize("what", BAD)
