@@ -59,7 +59,6 @@ def planned(
     """
     from posezoo.convert.own_weights import refuse_to_replace
     from posezoo.convert.plan import steps_of
-    from posezoo.convert.upstream import what_runs
     from posezoo.files import is_known_good
 
     spec = with_our_network(zoo.lock.pinned(spec))
@@ -78,7 +77,7 @@ def planned(
         steps = zoo.plan_conversion(spec, precisions, force=force).steps
         due = not all(step.is_done for step in steps)
         files = zoo.plan_download(spec) if due else ()
-        runs = what_runs(spec) if due and way.route is Route.UPSTREAM_CODE else ()
+        runs = _code_of(spec) if due and way.route is Route.UPSTREAM_CODE else ()
         irs = {step.precision: step.xml for step in steps}
         return ModelPlan(spec, way, files, steps, irs, runs)
     steps = steps_of(
@@ -92,6 +91,12 @@ def planned(
     )
     files = () if all(step.is_done for step in steps) else zoo.plan_download(spec)
     return ModelPlan(spec, way, files, steps, {step.precision: step.xml for step in steps})
+
+
+def _code_of(spec: ModelSpec) -> tuple[str, ...]:
+    from posezoo.convert.upstream import what_runs
+
+    return what_runs(spec)
 
 
 def _not_published(spec: ModelSpec, precisions: Collection[Precision]) -> Way:

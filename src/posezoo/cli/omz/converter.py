@@ -8,14 +8,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import door, options
 from posezoo.cli.omz import contract
 from posezoo.cli.text import harmless
-from posezoo.errors import ConversionError, PosezooError, SpecError
+from posezoo.errors import ConversionError, PosezooError, SpecError, nearest
 from posezoo.registry import open_registry
 from posezoo.settings import resolve
 
@@ -340,12 +339,10 @@ def with_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = 
         if flag in _SAID_ELSEWHERE:
             raise PosezooError(f"--add_mo_arg={text}: is not said so", hint=_SAID_ELSEWHERE[flag])
         if flag not in known and not has_mo:
-            nearest = get_close_matches(flag, known, n=1)
             raise PosezooError(
                 f"--add_mo_arg={text}: posezoo does not carry this out",
-                hint=f"did you mean {nearest[0]}?"
-                if nearest
-                else f"it does: {', '.join(sorted(known))}; --mo PATH takes any other",
+                hint=nearest(flag, known)
+                or f"it does: {', '.join(sorted(known))}; --mo PATH takes any other",
             )
     said = _read(wanted, spec)
     outputs = said.outputs or spec.outputs
