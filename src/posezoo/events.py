@@ -1,8 +1,8 @@
 """What happened, as frozen values, told to whoever listens.
 
-Stages tell, the command line draws: as text, as bars on a terminal, or as JSON lines whose
-``$type`` is the class name in snake case. The names of the download events and of their fields
-are Open Model Zoo's, since scripts read them; fields may be added, never removed.
+Stages tell, the command line draws: as text, as bars on a terminal, or as JSON lines. Each field
+is a key in JSON, and ``cli.omz.reports.EVENT_TYPES`` has the ``$type`` of each class. Those of the download
+events are Open Model Zoo's, since scripts read them; fields may be added, never removed or renamed.
 """
 
 from __future__ import annotations

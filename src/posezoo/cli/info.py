@@ -59,7 +59,7 @@ from posezoo.cli.console import Console
 from posezoo.cli.list import admitted
 from posezoo.cli.listing import Listed, add_filters, filters_of
 from posezoo.cli.text import harmless
-from posezoo.spec.model import ModelSpec
+from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
 from posezoo.spec.routes import way_of
 
 if TYPE_CHECKING:
@@ -70,6 +70,12 @@ posezoo info blazepose-full
 posezoo info pose-detection-mediapipe --format json
 posezoo info --all --framework tflite
 """
+
+#: What a step is called in JSON. Scripts read these names: they stay when a class is renamed.
+_STEP_NAMES: dict[type[RegexReplace | UnpackArchive], str] = {
+    RegexReplace: "RegexReplace",
+    UnpackArchive: "UnpackArchive",
+}
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -145,7 +151,7 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
         "limits": spec.limits or None,
         "tag": spec.tag or None,
         "variants": [variant.full_name for variant in spec.variants],
-        "postprocessing": [{"step": type(step).__name__, **asdict(step)} for step in spec.postprocessing],
+        "postprocessing": [{"step": _STEP_NAMES[type(step)], **asdict(step)} for step in spec.postprocessing],
         "mo_args": [list(pair) for pair in spec.mo_args],
         "upstream_export": list(spec.upstream_export),
         "has_pre_convert": spec.has_pre_convert,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import threading
 import time
@@ -21,6 +20,34 @@ if TYPE_CHECKING:
 
 # In a log, one line for each tenth of a file: Open Model Zoo wrote 2300 lines for one of 2.3 GB.
 _LOGGED_PERCENT = 10
+
+#: The ``$type`` of each event in JSON. Scripts read these names: they stay when a class is renamed.
+EVENT_TYPES: dict[type[events.Event], str] = {
+    events.ModelDownloadBegin: "model_download_begin",
+    events.ModelDownloadEnd: "model_download_end",
+    events.ModelFileDownloadBegin: "model_file_download_begin",
+    events.ModelFileDownloadProgress: "model_file_download_progress",
+    events.ModelFileDownloadEnd: "model_file_download_end",
+    events.ModelFileUpToDate: "model_file_up_to_date",
+    events.ModelFileRetrieved: "model_file_retrieved",
+    events.ModelPostprocessingBegin: "model_postprocessing_begin",
+    events.ModelFilePostprocessing: "model_file_postprocessing",
+    events.ModelPostprocessingEnd: "model_postprocessing_end",
+    events.ModelConversionBegin: "model_conversion_begin",
+    events.ModelSelfChecked: "model_self_checked",
+    events.ModelConversionEnd: "model_conversion_end",
+    events.ModelQuantizationBegin: "model_quantization_begin",
+    events.ModelCalibrationProgress: "model_calibration_progress",
+    events.ModelShiftMeasured: "model_shift_measured",
+    events.ModelAccuracyHeld: "model_accuracy_held",
+    events.ModelLayersCompared: "model_layers_compared",
+    events.ModelQuantizationEnd: "model_quantization_end",
+    events.ModelConversionUpToDate: "model_conversion_up_to_date",
+    events.ModelConversionSkipped: "model_conversion_skipped",
+    events.ModelEvaluationProgress: "model_evaluation_progress",
+    events.BenchmarkBegin: "benchmark_begin",
+    events.BenchmarkProgress: "benchmark_progress",
+}
 
 
 class Paper:
@@ -221,7 +248,7 @@ class JsonLines:
         fields = asdict(event)
         if fields.get("revision") == 1:  # as in Open Model Zoo, which has no revisions
             del fields["revision"]
-        self._out(json.dumps({"$type": type_of(event), **fields}))
+        self._out(json.dumps({"$type": EVENT_TYPES[type(event)], **fields}))
 
     def _out(self, line: str) -> None:
         with self._one_at_a_time:
@@ -248,11 +275,6 @@ class ConversionLines(JsonLines):
     def warn(self, error: PosezooError) -> None:
         """What would stand in the way."""
         self._paper.err(f"{ALARM} Warning: {error.problem}")
-
-
-def type_of(event: events.Event) -> str:
-    """An event's name in JSON: its class, in snake case."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
 
 
 def _fail(paper: Paper, error: PosezooError) -> None:
