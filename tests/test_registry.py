@@ -40,7 +40,7 @@ def test_patterns_keep_their_order_and_drop_duplicates(root):
 
 
 def test_patterns_mind_case(root):
-    with pytest.raises(UnknownModelError):
+    with pytest.raises(UnknownModelError, match="no model is called 'POSE-"):
         Registry([root]).select(["POSE-*"])
 
 

@@ -60,7 +60,7 @@ def test_every_model_and_composite_has_a_page_and_the_index_names_them_all(check
 
 def test_a_registry_with_a_mistake_is_not_drawn(checkout):
     write_model(checkout / "models", "bad", "files: [")
-    with pytest.raises(SpecError):
+    with pytest.raises(SpecError, match="bad"):
         draw_pages(checkout / "models")
 
 

@@ -157,7 +157,7 @@ def test_cut_anywhere_it_is_refused(save):
     content = path.read_bytes()
     for kept in [*range(1, len(content), 13), *range(len(content) - 130, len(content))]:
         path.write_bytes(content[:kept])
-        with pytest.raises(CheckpointError):
+        with pytest.raises(CheckpointError, match=f"{path.name}: "):
             checkpoints.read(path)
 
 

@@ -189,3 +189,6 @@ def test_published_weights_may_take_the_place_of_the_same_weights_from_a_file_of
     file = SourceFile("net.pth", 3, Digest("sha384", "00"), ())
     recorded(layout, PUBLISHED, {"checkpoint": "sha384:00"})
     refuse_to_replace(replace(PUBLISHED, files=(file,)), layout)
+    with pytest.raises(ConversionError, match="is the IR of another checkpoint"):
+        other = replace(file, checksum=Digest("sha384", "01"))
+        refuse_to_replace(replace(PUBLISHED, files=(other,)), layout)

@@ -319,6 +319,8 @@ def test_one_value_stands_for_all_channels(tmp_path):
     short = with_image(spec, mean=(120.0,), scale=(60.0,))
     publish_as(spec, layout, preprocess.bake(read(spec, layout), short))
     publish_as(short, layout, preprocess.bake(read(spec, layout), spec))
+    wrong = preprocess.bake(read(spec, layout), with_image(spec, mean=(110.0,)))
+    assert "differs from the original in" in refusal(short, layout, wrong)
 
 
 def test_operations_that_onnx_runtime_does_not_know_are_left_to_openvino(tmp_path):

@@ -48,6 +48,8 @@ def test_a_public_name_leads_to_no_private_address_unless_that_is_allowed(host, 
 def test_a_private_address_leads_where_it_likes(host):
     for target in ("127.0.0.1", "8.8.8.8", "example.org"):
         refuse_redirect(f"http://{host}/net", f"http://{target}/net", Means(None), by_proxy=False)
+    with pytest.raises(SourceError, match="of this machine or network"):
+        refuse_redirect("http://example.org/net", f"http://{host}/net", Means(None), by_proxy=False)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,8 @@ def test_a_private_address_leads_where_it_likes(host):
 )
 def test_a_public_name_leads_to_other_public_names(host):
     refuse_redirect("https://cdn.example.org/net", f"https://{host}/net", Means(None), by_proxy=False)
+    with pytest.raises(SourceError, match="of this machine or network"):
+        refuse_redirect(f"https://{host}/net", "https://127.0.0.1/net", Means(None), by_proxy=False)
 
 
 def test_nothing_leads_from_https_to_http_whatever_is_allowed():

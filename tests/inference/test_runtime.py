@@ -88,6 +88,8 @@ class Core:
 )
 def test_devices_other_than_the_cpu_are_let_through(device):
     check_device(device, Core())
+    with pytest.raises(InferenceError, match=f"no device 'X{device}' here"):
+        check_device(f"X{device}", Core())
 
 
 def test_a_device_that_is_not_here_is_named_with_those_that_are():

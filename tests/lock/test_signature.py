@@ -74,7 +74,7 @@ def test_a_signature_whose_bytes_were_changed_is_refused(lock, keys):
     text = path.read_text()
     at = text.rindex('"sig"') + 12
     path.write_text(text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :])
-    with pytest.raises(LockError):
+    with pytest.raises(LockError, match="is no signature of it"):
         require_signature(lock, keys[1])
 
 
