@@ -13,7 +13,8 @@ from posezoo.errors import SettingsError, nearest
 
 if TYPE_CHECKING:
     from posezoo.registry import Registry
-    from posezoo.verify.finding import Demand, Finding
+    from posezoo.verify.finding import Finding
+    from posezoo.verify.rule import Demand
 
 FORMATS = ("text", "json", "sarif", "github")
 

@@ -10,8 +10,9 @@ from urllib.parse import urlencode, urlsplit
 from posezoo.errors import SourceError
 from posezoo.fetch.errand import Errand
 from posezoo.fetch.faults import PageError
-from posezoo.fetch.origins import Body, open_url
+from posezoo.fetch.origins import Body
 from posezoo.fetch.part import Held
+from posezoo.fetch.ranges import open_url
 from posezoo.spec.model import GoogleDriveSource, SourceFile
 
 # Where large files end up once somebody has confirmed that nobody looked for viruses in them.

@@ -16,8 +16,9 @@ from urllib.parse import quote, urlsplit
 
 from posezoo.errors import SourceError
 from posezoo.fetch.errand import Errand
-from posezoo.fetch.origins import Body, Kind, Origin, open_path, open_url
+from posezoo.fetch.origins import Body, Kind, Origin, open_path
 from posezoo.fetch.part import Held
+from posezoo.fetch.ranges import open_url
 from posezoo.headers import Header
 from posezoo.spec.model import HuggingFaceSource, SourceFile
 

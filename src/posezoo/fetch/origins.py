@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from posezoo.errors import SourceError
-from posezoo.fetch.errand import Errand
-from posezoo.fetch.faults import MissingError, StaleError
+from posezoo.fetch.faults import MissingError
 from posezoo.fetch.part import Held
 from posezoo.files import CHUNK
-from posezoo.headers import Header
-from posezoo.spec.model import SourceFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,29 +98,3 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
         if not piece:
             return
         yield piece
-
-
-@contextmanager
-def open_url(
-    url: str, file: SourceFile, errand: Errand, held: Held, *, headers: tuple[Header, ...] = ()
-) -> Iterator[Body]:
-    """Read what lies behind an http(s) address when its host takes it; raises as ``http.opened`` does.
-
-    ``headers`` are sent besides the user's, which count before them.
-    """
-    from posezoo.fetch import http, ranges
-
-    means, gate = errand.means, errand.carrier.gate(url)
-    means = replace(means, headers=(*headers, *means.headers)) if headers else means
-    ask = partial(http.opened, errand.carrier.session(), url, file, means)
-    with gate.passed():
-        if means.connections == 1 or gate.is_narrow or not ranges.has_parts(file, held):
-            with ask(held) as body:
-                yield body
-            return
-        try:
-            with ranges.opened_in_parts(ask, file, held, means.connections) as body:
-                yield body
-        except StaleError:
-            gate.is_narrow = True  # a host whose parts do not fit is asked for the whole next time
-            raise

@@ -13,9 +13,11 @@ from functools import partial
 from itertools import chain, islice
 
 from posezoo.crew import Crew, Task
+from posezoo.fetch.errand import Errand
 from posezoo.fetch.faults import StaleError
 from posezoo.fetch.origins import Body
 from posezoo.fetch.part import Held
+from posezoo.headers import Header
 from posezoo.spec.model import SourceFile
 
 #: 4 MiB: at 10 MB/s a part takes eight times as long as a round trip of 50 ms.
@@ -23,6 +25,32 @@ PART_BYTES = 4 << 20
 
 #: Opens what follows the held bytes, up to a last one.
 Ask = Callable[[Held, int], AbstractContextManager[Body]]
+
+
+@contextmanager
+def open_url(
+    url: str, file: SourceFile, errand: Errand, held: Held, *, headers: tuple[Header, ...] = ()
+) -> Iterator[Body]:
+    """Read what lies behind an http(s) address when its host takes it; raises as ``http.opened`` does.
+
+    ``headers`` are sent besides the user's, which count before them.
+    """
+    from posezoo.fetch import http
+
+    means, gate = errand.means, errand.carrier.gate(url)
+    means = replace(means, headers=(*headers, *means.headers)) if headers else means
+    ask = partial(http.opened, errand.carrier.session(), url, file, means)
+    with gate.passed():
+        if means.connections == 1 or gate.is_narrow or not has_parts(file, held):
+            with ask(held) as body:
+                yield body
+            return
+        try:
+            with opened_in_parts(ask, file, held, means.connections) as body:
+                yield body
+        except StaleError:
+            gate.is_narrow = True  # a host whose parts do not fit is asked for the whole next time
+            raise
 
 
 def has_parts(file: SourceFile, held: Held) -> bool:

@@ -12,8 +12,9 @@ from posezoo.errors import without_secrets
 from posezoo.fetch.errand import Errand
 from posezoo.fetch.google_drive import open_shared
 from posezoo.fetch.hugging_face import local_copy, open_repository
-from posezoo.fetch.origins import Body, Kind, Origin, open_path, open_url
+from posezoo.fetch.origins import Body, Kind, Origin, open_path
 from posezoo.fetch.part import Held
+from posezoo.fetch.ranges import open_url
 from posezoo.fetch.storage import open_stored
 from posezoo.fetch.store import stored_origins
 from posezoo.fetch.wheels import open_member

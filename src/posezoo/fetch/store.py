@@ -20,8 +20,9 @@ from posezoo.errors import SourceError, without_secrets
 from posezoo.fetch.errand import Errand
 from posezoo.fetch.faults import MissingError
 from posezoo.fetch.locks import open_locked
-from posezoo.fetch.origins import Body, Kind, Origin, open_path, open_url
+from posezoo.fetch.origins import Body, Kind, Origin, open_path
 from posezoo.fetch.part import Held
+from posezoo.fetch.ranges import open_url
 from posezoo.fetch.sharing import clone, link
 from posezoo.files import has_size, publish
 from posezoo.spec.model import Digest, SourceFile

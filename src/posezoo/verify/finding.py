@@ -1,14 +1,9 @@
-"""What a rule is, and what it finds."""
+"""What a rule finds, and how it is reported."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from posezoo.verify.view import ModelView
 
 
 class Severity(str, Enum):
@@ -43,32 +38,6 @@ class Found:
     field: str = ""
     found: str = ""
     expected: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """Something that must hold of every model.
-
-    Attributes:
-        explanation: what must hold, and why it matters.
-        example: a mistake against it.
-    """
-
-    id: str
-    severity: Severity
-    explanation: str
-    example: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rule(Demand):
-    """A demand, and what finds where it is not met.
-
-    Attributes:
-        find: what is wrong with a model.
-    """
-
-    find: Callable[[ModelView], Iterator[Found]]
 
 
 @dataclass(frozen=True, slots=True)

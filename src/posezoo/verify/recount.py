@@ -18,7 +18,8 @@ from posezoo.openvino_runtime import openvino, reason_of
 from posezoo.registry import Registry
 from posezoo.spec.model import Input, ModelSpec, Output, Precision
 from posezoo.verify.artifacts import check_artifacts
-from posezoo.verify.finding import Demand, Finding, Found, Place, Severity, finding_of
+from posezoo.verify.finding import Finding, Found, Place, Severity, finding_of
+from posezoo.verify.rule import Demand
 from posezoo.verify.view import ModelView, RegistryView
 
 #: What must hold of artifacts.

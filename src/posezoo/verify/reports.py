@@ -7,7 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
-from posezoo.verify.finding import Demand, Finding, harmless
+from posezoo.verify.finding import Finding, harmless
+from posezoo.verify.rule import Demand
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from posezoo.card.reading import MAX_CHARACTERS
@@ -49,3 +50,10 @@ def is_misspelt(word: str, meant: str) -> bool:
     end = _shared(word[start:][::-1], meant[start:][::-1])
     one, other = word[start : len(word) - end], meant[start : len(meant) - end]
     return len(one) <= 2 and len(other) <= 2 and len(meant) >= 4 and start + end >= 3
+
+
+def words(text: str) -> Counter[str]:
+    """The words of a text without Markdown, each with how often it is there."""
+    text = re.sub(r"!?\[([^\[\]]{0,300})\]\(([^()\s]{0,300})\)", r"\1 \2", text)
+    text = re.sub(r"[`\"\\*<>_]", "", text)
+    return Counter(re.findall(r"[a-z0-9][a-z0-9./:_-]*[a-z0-9]|[a-z0-9]", text.lower()))

@@ -6,6 +6,7 @@ Everything is read when a rule first asks for it, once, and within bounds; what 
 from __future__ import annotations
 
 import os.path
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,12 +24,14 @@ from posezoo.verify.claims import Claims, Said, read_claims, sections_of_part
 from posezoo.verify.finding import Place
 from posezoo.verify.index import NAME as INDEX
 from posezoo.verify.index import IndexRow, index_links, read_index
-from posezoo.verify.texts import read_text
+from posezoo.verify.texts import read_text, words
 
 CARD = "README.md"
 ACCURACY_CHECK = "accuracy-check.yml"
 #: So many models show whether pictures and scripts were copied with them.
 SAMPLED = 20
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}:|//|#|@")
+_ROOTED = re.compile(r"<omz_dir>/([A-Za-z0-9_./-]{1,300})")
 
 
 class RegistryView:
@@ -86,8 +89,6 @@ class RegistryView:
     @cached_property
     def shares_descriptions(self) -> Mapping[Path, float]:
         """By folder of models, the share of them whose description is the card's, word by word."""
-        from posezoo.verify.rules.texts import words
-
         found: dict[Path, list[bool]] = {}
         for view in self.models.values():
             told = view.claims.description
@@ -99,8 +100,6 @@ class RegistryView:
     @cached_property
     def by_description(self) -> Mapping[frozenset[tuple[str, int]], tuple[str, ...]]:
         """The models whose cards describe them with these words."""
-        from posezoo.verify.rules.texts import words
-
         found: dict[frozenset[tuple[str, int]], tuple[str, ...]] = {}
         for name, view in self.models.items():
             if view.has_own_card and (told := view.claims.description) is not None:
@@ -135,9 +134,33 @@ class RegistryView:
     @cached_property
     def targets(self) -> Mapping[str, Mapping[str, int]]:
         """Where the relative links of all cards lead, by kind, each with how often."""
-        from posezoo.verify.rules.links import all_targets
+        found: dict[str, dict[str, int]] = {}
+        for view in self.models.values():
+            for target, _ in view.link_targets():
+                if (path := self.resolved(view.folder, target)) is not None:
+                    counts = found.setdefault(self.kind_of(path), {})
+                    counts[path] = counts.get(path, 0) + 1
+        return found
 
-        return all_targets(self)
+    def resolved(self, folder: Path, target: str) -> str | None:
+        """The path that a relative link leads to; None of any other."""
+        target = target.partition("#")[0].partition("?")[0]
+        if not target or _SCHEME.match(target) or "\x00" in target:
+            return None
+        if target.startswith("/"):
+            return os.path.normpath(f"{self.root_of(folder).parent}{target}")
+        return os.path.normpath(f"{folder}/{target}")
+
+    def kind_of(self, path: str) -> str:
+        """What files are copied together: the cards, all else beside them, or what lies beside the models."""
+        for root in self.registry.roots:
+            above = str(root.parent)
+            if path.startswith(f"{root}{os.sep}"):
+                return "cards" if path.endswith(".md") else "files"
+            if path.startswith(f"{above}{os.sep}"):
+                top = path[len(above) + 1 :].partition(os.sep)[0]
+                return top if self.exists(f"{above}/{top}") else "beside"
+        return "outside"
 
     def is_elsewhere(self, kind: str) -> bool:
         """Whether files of a kind were left behind when the registry was copied."""
@@ -273,6 +296,17 @@ class ModelView:
         if isinstance(said, int):
             return Place(str(self.card_path), said)
         return Place(str(self.card_path), said.line, said.column)
+
+    def link_targets(self) -> Iterator[tuple[str, Place]]:
+        """Every link of the model's own card, and every path that it names from the top of the checkout."""
+        if self.card is None or not self.has_own_card:
+            return
+        for link in self.card.links:
+            yield link.target, Place(str(self.card_path), link.line, link.column)
+        for section in self.card.sections:
+            for number, line in section.prose:
+                for match in _ROOTED.finditer(line) if "<omz_dir>/" in line else ():
+                    yield "/" + match[1].rstrip("."), Place(str(self.card_path), number, match.start() + 1)
 
     @cached_property
     def _accuracy_check(self) -> Node | SpecError | None:

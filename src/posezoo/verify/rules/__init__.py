@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from posezoo.verify.finding import Rule
+from posezoo.verify.rule import Rule
 from posezoo.verify.rules import (
     converter,
     evaluation,

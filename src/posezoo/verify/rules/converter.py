@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from posezoo.spec.arguments import OTHER_ORIGINALS, TYPED
 from posezoo.spec.carried_out import CARRIED_OUT
 from posezoo.spec.model import UnpackArchive
-from posezoo.verify.finding import Found, Place, Rule, Severity
+from posezoo.verify.finding import Found, Place, Severity
+from posezoo.verify.rule import Rule
 from posezoo.verify.texts import is_misspelt
 from posezoo.verify.view import Argument, ModelView, place
 

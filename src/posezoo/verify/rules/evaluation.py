@@ -10,7 +10,8 @@ from posezoo.spec.model import UnpackArchive
 from posezoo.spec.reader import Node
 from posezoo.verify.accuracy_check import Run, runs_of
 from posezoo.verify.claims import Port
-from posezoo.verify.finding import Found, Rule, Severity
+from posezoo.verify.finding import Found, Severity
+from posezoo.verify.rule import Rule
 from posezoo.verify.rules.ports import base_name
 from posezoo.verify.rules.preprocessing import as_text, declared, same
 from posezoo.verify.texts import is_misspelt, numbers

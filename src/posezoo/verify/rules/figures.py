@@ -8,7 +8,8 @@ from posezoo.errors import SpecError
 from posezoo.measured import measured_of
 from posezoo.spec.model import Precision
 from posezoo.verify.claims import Said
-from posezoo.verify.finding import Found, Place, Rule, Severity
+from posezoo.verify.finding import Found, Place, Severity
+from posezoo.verify.rule import Rule
 from posezoo.verify.texts import numbers
 from posezoo.verify.view import ModelView
 

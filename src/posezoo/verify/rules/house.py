@@ -13,7 +13,8 @@ from posezoo.registry import copyright_line, license_text, root_of
 from posezoo.spec.model import CompositeSpec, Input, ModelSpec
 from posezoo.spec.model_yml import OURS
 from posezoo.spec.spdx import is_license, nearest_license
-from posezoo.verify.finding import Found, Place, Rule, Severity
+from posezoo.verify.finding import Found, Place, Severity
+from posezoo.verify.rule import Rule
 from posezoo.verify.texts import read_text
 from posezoo.verify.view import ModelView
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from posezoo.spec.model import HttpSource
-from posezoo.verify.finding import Found, Rule, Severity
+from posezoo.verify.finding import Found, Severity
+from posezoo.verify.rule import Rule
 from posezoo.verify.view import ModelView
 
 _PROJECT = re.compile(

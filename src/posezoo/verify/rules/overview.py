@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.verify.finding import Found, Place, Rule, Severity
+from posezoo.verify.finding import Found, Place, Severity
+from posezoo.verify.rule import Rule
 from posezoo.verify.rules.figures import TITLES
 from posezoo.verify.texts import is_rounded, numbers
 from posezoo.verify.view import ModelView

@@ -11,7 +11,8 @@ from fnmatch import fnmatchcase
 
 from posezoo.spec.model import Framework, Input
 from posezoo.verify.claims import Ends, Port, Said, Shape
-from posezoo.verify.finding import Found, Rule, Severity
+from posezoo.verify.finding import Found, Severity
+from posezoo.verify.rule import Rule
 from posezoo.verify.rules.converter import exported_shape
 from posezoo.verify.view import ModelView
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posezoo.verify.claims import Numbers
-from posezoo.verify.finding import Found, Place, Rule, Severity
+from posezoo.verify.finding import Found, Place, Severity
+from posezoo.verify.rule import Rule
 from posezoo.verify.view import ModelView
 
 #: What networks are trained with: means and divisors of ImageNet's channels, in 0..255, and their like.

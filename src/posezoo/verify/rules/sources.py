@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from posezoo.errors import SpecError
 from posezoo.spec.model import CompositeSpec, Digest, HttpSource
-from posezoo.verify.finding import Found, Place, Rule, Severity
+from posezoo.verify.finding import Found, Place, Severity
+from posezoo.verify.rule import Rule
 from posezoo.verify.view import ModelView, below, place
 
 _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$", re.DOTALL)

@@ -10,7 +10,9 @@ from posezoo.card.inline import plain
 from posezoo.spec.model import Framework
 from posezoo.spec.model_yml import TASKS
 from posezoo.spec.reader import Node
-from posezoo.verify.finding import Found, Place, Rule, Severity
+from posezoo.verify.finding import Found, Place, Severity
+from posezoo.verify.rule import Rule
+from posezoo.verify.texts import words
 from posezoo.verify.view import ModelView
 
 _PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|TBD|TBA|XXX+|CHANGEME|PLACEHOLDER)\b|\?\?\?")
@@ -165,13 +167,6 @@ def _type(view: ModelView) -> Iterator[Found]:
     if others and not told & task:
         message = f"the card's type is {plain(said.value)}, model.yml's task_type {spec.task}"
         yield Found(view.on_card(said), message, "task_type", plain(said.value), spec.task)
-
-
-def words(text: str) -> Counter[str]:
-    """The words of a text without Markdown, each with how often it is there."""
-    text = re.sub(r"!?\[([^\[\]]{0,300})\]\(([^()\s]{0,300})\)", r"\1 \2", text)
-    text = re.sub(r"[`\"\\*<>_]", "", text)
-    return Counter(re.findall(r"[a-z0-9][a-z0-9./:_-]*[a-z0-9]|[a-z0-9]", text.lower()))
 
 
 def alike(one: Counter[str], other: Counter[str]) -> float:
