@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -11,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -101,3 +103,12 @@ def test_no_extra_brings_two_opencvs():
         assert len(brought) <= 1, name
         assert all("<5" in line for line in brought)
     assert "opencv-python-headless" in config["options.extras_require"]["all"]
+
+
+def test_the_tests_run_on_each_python_that_setup_cfg_names():
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    named = re.findall(r"Python :: (3\.\d+)", config["metadata"]["classifiers"])
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text())
+    jobs = workflow["jobs"]["tests"]["strategy"]["matrix"]["include"]
+    assert [job["python"] for job in jobs] == named
