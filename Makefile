@@ -9,7 +9,7 @@ MO_EXTRAS ?= caffe
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-again test-mo check zoo cards docs mo-env demo-env fetch-env bench measure resolve \
+.PHONY: help quickstart test test-all test-again test-mo coverage check zoo cards docs mo-env demo-env fetch-env bench measure resolve \
         peer-env soak clean
 
 help:  ## list the verbs
@@ -40,6 +40,14 @@ test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one
 
 test-mo: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## hold conversions against Model Optimizer
 	$(PYTEST) -m mo tests
+
+# A test may fail because measuring makes it slow; `make test` decides whether the tests pass.
+coverage: $(VENV)/.installed-test $(VENV)/.installed-check  ## measure how much of src the tests run: build/coverage/html
+	rm -rf build/coverage && mkdir -p build/coverage
+	-$(BIN)/coverage run -m pytest --numprocesses auto --dist loadfile -m "not slow and not mo"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage report --sort cover
 
 check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, mypy --strict for every Python, stale drawn files
 	$(BIN)/ruff check
