@@ -60,9 +60,7 @@ pooch.retrieve(url, "sha384:" + sha384, fname="weights.bin", path=folder)
 """
 
 
-def commands(
-    url: str, name: str, size: int, sha384: str, models: Path
-) -> dict[str, Callable[[Path], list[object]]]:
+def commands(url: str, name: str, sha384: str, models: Path) -> dict[str, Callable[[Path], list[object]]]:
     """How each of those that are here is started for a folder, by name."""
     address = f"{url}/{name}"
     found: dict[str, Callable[[Path], list[object]]] = {
@@ -103,7 +101,7 @@ def main() -> int:
     with server() as url, tempfile.TemporaryDirectory() as scratch:
         models = Path(scratch) / "models"
         write_model(models, "big", [("weights.bin", size, sha384, f"{url}/{name}")])
-        ways = commands(url, name, size, sha384, models)
+        ways = commands(url, name, sha384, models)
         runs: dict[str, list[Run]] = {way: [] for way in ways}
         for _ in range(args.rounds):
             for way, command in ways.items():  # in turn, so that all meet the same machine

@@ -8,7 +8,7 @@ import pytest
 from evaluation.test_scoring import founds
 from fakes.coco import annotations, crowded, person, written
 from posezoo import coco
-from posezoo.evaluation.intervals import figures_of, intervals
+from posezoo.evaluation.intervals import NAMES, _Every, intervals
 from posezoo.evaluation.matching import match
 from posezoo.evaluation.scoring import score
 from posezoo.evaluation.tables import by_keypoint, by_picture, worst
@@ -16,6 +16,12 @@ from posezoo.evaluation.tables import by_keypoint, by_picture, worst
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
 STANDING = np.column_stack([200 + np.arange(17), 100 + 9 * np.arange(17), np.full(17, 2)]).astype(float)
+
+
+def figures_of(matched):
+    """The figures that follow from who was found to be whom, with each picture counted once."""
+    every = _Every(list(matched))
+    return dict(zip(NAMES, every.figures(np.ones(every.count, np.int64)), strict=True))
 
 
 def test_the_figures_that_follow_are_those_of_cocos_tools(tmp_path):

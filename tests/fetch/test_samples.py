@@ -5,7 +5,7 @@ import pytest
 from posezoo.errors import FetchError
 from posezoo.events import Event, ModelFileUpToDate
 from posezoo.fetch.means import Means
-from posezoo.fetch.samples import CREDITS, SAMPLES, download_samples
+from posezoo.fetch.samples import SAMPLES, download_samples
 
 
 def test_both_photos_come_from_a_mirror(mirror, tmp_path):
@@ -29,7 +29,3 @@ def test_without_network_and_mirror_the_reason_is_named(tmp_path):
     with pytest.raises(FetchError, match=r"No matching distribution found for scikit-image==0.26.0"):
         download_samples(tmp_path / "samples", Means(None))
     assert list((tmp_path / "samples").iterdir()) == []
-
-
-def test_each_photo_has_its_credit():
-    assert sorted(CREDITS) == sorted(photo.name for photo in SAMPLES)

@@ -147,7 +147,6 @@ SHAPES = {
 def test_outputs_have_the_shapes_that_the_paper_says_at_any_size(name):
     network = NETWORKS[name]
     odd = (160, 96) if name == "higher_hrnet" else (131, 75)
-    assert network.size_multiple == (32 if name == "higher_hrnet" else 1)
     with torch.device("meta"):
         module = networks.build(name)
         for height, width in (network.input.shape[2:], odd):

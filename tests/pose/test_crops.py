@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fakes.views import to_input
 from posezoo.pose import crops
 from posezoo.pose.crops import Crop
 from posezoo.pose.detection import Box
@@ -33,7 +34,7 @@ def test_a_narrow_box_becomes_wider_and_a_wide_one_higher():
 
 def test_udp_reaches_from_the_middle_of_the_first_pixel_to_that_of_the_last():
     crop = crops.aligned(Box(300, 100, 320, 300), IMAGE, INPUT)
-    ends = crop.view.to_input(np.array([[310 - 93.75, 75], [310 + 93.75, 325]]))
+    ends = to_input(crop.view, np.array([[310 - 93.75, 75], [310 + 93.75, 325]]))
     assert np.allclose(ends, [[0.5, 0.5], [191.5, 255.5]], atol=1e-3)
 
 
@@ -93,4 +94,4 @@ def test_a_spot_of_the_image_is_seen_where_the_view_says(convention, seed):
     taken = crop.take(image)[..., 0].astype(float)
     y, x = np.mgrid[:256, :192] + 0.5
     found = np.array([(taken * x).sum(), (taken * y).sum()]) / taken.sum()
-    assert np.abs(found - crop.view.to_input(spot)).max() < 0.1
+    assert np.abs(found - to_input(crop.view, spot)).max() < 0.1

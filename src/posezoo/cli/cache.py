@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
-def _list(args: argparse.Namespace, root: Path, kept: Sequence[Kept], console: Console) -> int:
+def _list(args: argparse.Namespace, root: Path, kept: Sequence[Kept], _console: Console) -> int:
     _answer(args, root, kept, f"{len(kept)} files")
     return 0
 
@@ -105,7 +105,7 @@ def _verify(args: argparse.Namespace, root: Path, kept: Sequence[Kept], console:
     return 1 if damaged else 0
 
 
-def _prune(args: argparse.Namespace, root: Path, kept: Sequence[Kept], console: Console) -> int:
+def _prune(args: argparse.Namespace, root: Path, kept: Sequence[Kept], _console: Console) -> int:
     from posezoo.fetch.cache import remove
 
     since = time.time() - args.older_than * _DAY_S if args.older_than is not None else 0.0

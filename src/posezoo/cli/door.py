@@ -115,7 +115,7 @@ def _shown(arguments: Sequence[str]) -> Iterator[str]:
 def _signals_raise() -> Iterator[None]:
     """SIGTERM and SIGHUP unwind like ^C does, so that temporary files are cleaned up."""
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def end(number: int, _frame: FrameType | None) -> None:
         raise Ended(128 + number)
 
     before: dict[str, signal._HANDLER] = {}

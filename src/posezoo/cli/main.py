@@ -106,7 +106,7 @@ def _refuse(verb: argparse.ArgumentParser, unknown: Sequence[str]) -> NoReturn:
 class _Version(argparse.Action):
     """Look the version up only when it is asked for: importlib.metadata costs 30 ms."""
 
-    def __call__(self, parser: argparse.ArgumentParser, *args: object, **kwargs: object) -> None:
+    def __call__(self, parser: argparse.ArgumentParser, *_args: object, **_kwargs: object) -> None:
         from posezoo.versions import version
 
         print(f"posezoo {version()}")

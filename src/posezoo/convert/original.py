@@ -52,7 +52,7 @@ class Reader:
     opened: Callable[[ModelSpec, Path], Path | bytes] = lambda spec, path: path
 
 
-def _folder(spec: ModelSpec, path: Path) -> Path:
+def _folder(_spec: ModelSpec, path: Path) -> Path:
     return path.parent  # what a SavedModel's variables lie in, too
 
 

@@ -92,7 +92,7 @@ def of_model(model: ModelSpec, checkpoint: Path, name: str = "") -> ModelSpec:
     same_meaning = not changed & set(_MEANINGS)
     return replace(
         model,
-        **_identity(model, name),
+        **_identity(name),
         license=License(),
         license_note="",
         deprecated=None,
@@ -202,7 +202,7 @@ def _allowed(name: str) -> str:
     return name
 
 
-def _identity(model: ModelSpec, name: str) -> dict[str, Any]:
+def _identity(name: str) -> dict[str, Any]:
     """A name of its own belongs to no composite, and to no variant."""
     if not name:
         return {}

@@ -67,7 +67,7 @@ def _do(job: dict[str, Any], image: bytes) -> bytes:
         return _TASKS[job["task"]](checkpoint, module, job["shape"], image)
 
 
-def _export(checkpoint: Checkpoint, module: Any, shape: Sequence[int], image: bytes) -> bytes:
+def _export(checkpoint: Checkpoint, module: Any, shape: Sequence[int], _image: bytes) -> bytes:
     import torch
 
     network = checkpoint.network
@@ -112,14 +112,14 @@ def _convolutions_of_shape_alone() -> Iterator[None]:
 def _convolution_of_shape_alone(
     image: Any,
     weight: Any,
-    bias: Any,
+    _bias: Any,
     stride: Sequence[int],
     padding: Sequence[int],
     dilation: Sequence[int],
     transposed: bool,
     output_padding: Sequence[int],
     groups: int,
-    *how: bool,
+    *_how: bool,
 ) -> Any:
     # By way of numpy: a tensor's own sizes are tensors while the exporter looks on.
     batch, _, *sizes = image.detach().numpy().shape
@@ -138,7 +138,7 @@ def _convolution_of_shape_alone(
     return image.new_empty([batch, outer, *found])
 
 
-def _run(checkpoint: Checkpoint, module: Any, shape: Sequence[int], image: bytes) -> bytes:
+def _run(checkpoint: Checkpoint, module: Any, _shape: Sequence[int], image: bytes) -> bytes:
     import torch
 
     outputs = module(torch.from_numpy(np.load(io.BytesIO(image), allow_pickle=False)))

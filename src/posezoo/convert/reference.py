@@ -322,12 +322,12 @@ def import_runtime(framework: Framework) -> Any:
         return None
 
 
-def _open_litert(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
+def _open_litert(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
     module = import_runtime(Framework.TFLITE)
     return _LiteRT(module, path, sizes) if module else None
 
 
-def _open_onnx_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
+def _open_onnx_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
     module = import_runtime(Framework.ONNX)
     if module is None:
         return None

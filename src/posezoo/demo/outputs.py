@@ -112,7 +112,7 @@ class Picture(Output):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def write(self, frame: Frame, picture: Image) -> None:
+    def write(self, _frame: Frame, picture: Image) -> None:
         """Write the first; all others would be the same."""
         if not self.written:
             images.write(self.path, picture)
@@ -203,7 +203,7 @@ class Video(Output):
         except OSError as error:
             raise cannot_write(path, error) from error
 
-    def write(self, frame: Frame, picture: Image) -> None:
+    def write(self, _frame: Frame, picture: Image) -> None:
         """Hand a frame to the writer, or drop it where too many wait already."""
         if self._failure is not None:
             raise OutputError(f"{self.path}: writing failed: {self._failure}") from self._failure

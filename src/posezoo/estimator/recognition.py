@@ -33,7 +33,7 @@ def _maps(channels: int) -> _Rule:
     return lambda name, shape: len(shape) == 4 and _channels(shape) == channels
 
 
-def _is_both(name: str, shape: Shape) -> bool:
+def _is_both(_name: str, shape: Shape) -> bool:
     """OpenPose's heatmaps and PAFs in one output, whose sides may be 17, 19 or 38 cells."""
     return len(shape) == 4 and 57 in (shape[1], shape[3])
 

@@ -83,10 +83,3 @@ def _at_recalls(precision: Floats, recall: Floats) -> Floats:
     best = np.maximum.accumulate(precision[::-1])[::-1]
     places = np.searchsorted(recall, _RECALLS, side="left")
     return np.append(best, 0.0)[places]
-
-
-def figures_of(matched: Iterable[Matched]) -> Mapping[str, float]:
-    """The figures of ``NAMES`` of the set as it is; none where nobody counts."""
-    every = _Every(list(matched))
-    found = every.figures(np.ones(every.count, np.int64))
-    return dict(zip(NAMES, found, strict=True)) if found is not None else {}

@@ -50,7 +50,6 @@ def match(
     found: Mapping[int, Found],
     *,
     boxes: bool = False,
-    thresholds: Sequence[float] = THRESHOLDS,
 ) -> Iterator[Matched]:
     """Every picture of a set, with who was found to be whom in it.
 
@@ -74,8 +73,8 @@ def match(
                 else similarity(each.keypoints[order], person, spread)
             )
         crowds = [person.is_crowd for person in picture.people]
-        whom = np.array([_assigned(similarities, ignored, crowds, threshold) for threshold in thresholds])
-        whom = whom.reshape(len(thresholds), len(order)).astype(np.int64)
+        whom = np.array([_assigned(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS])
+        whom = whom.reshape(len(THRESHOLDS), len(order)).astype(np.int64)
         yield Matched(picture, order, each.scores[order], similarities, whom, ignored)
 
 

@@ -67,7 +67,7 @@ class Origin:
 
 
 @contextmanager
-def open_path(path: Path, held: Held) -> Iterator[Body]:
+def open_path(path: Path, _held: Held) -> Iterator[Body]:
     """Read a regular file in pieces of 1 MiB, always from its beginning.
 
     Raises:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from posezoo.events import Listener, ignore
 from posezoo.fetch.errand import Errand, Sleep
@@ -26,7 +24,9 @@ def _photo(name: str, size: int, sha384: str) -> SourceFile:
     return SourceFile(name, size, Digest("sha384", sha384), (source,))
 
 
-#: Both 512 x 512 pixels: a portrait in colour, and a man behind a camera in grey.
+#: Both 512 x 512 pixels: a portrait in colour, and a man behind a camera in grey. On the terms that
+#: scikit-image's ``skimage.data`` states: the portrait is of Eileen Collins, photo by NASA (Great Images in
+#: NASA), public domain; the other is a photo by Lav Varshney, CC0.
 SAMPLES: tuple[SourceFile, ...] = (
     _photo(
         "astronaut.png",
@@ -38,14 +38,6 @@ SAMPLES: tuple[SourceFile, ...] = (
         139512,
         "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04",
     ),
-)
-
-#: Whose photos they are, and on what terms (as scikit-image's ``skimage.data`` states it), by file name.
-CREDITS: Mapping[str, str] = MappingProxyType(
-    {
-        "astronaut.png": "Eileen Collins, photo by NASA (Great Images in NASA), public domain",
-        "camera.png": "photo by Lav Varshney, CC0",
-    }
 )
 
 

@@ -40,7 +40,7 @@ def _open_http(
 
 
 def _open_file(
-    source: FileSource, file: SourceFile, errand: Errand, held: Held
+    source: FileSource, _file: SourceFile, errand: Errand, held: Held
 ) -> AbstractContextManager[Body]:
     return open_path(errand.base / source.path, held)
 

@@ -41,7 +41,7 @@ _HINT = "see which index pip uses with: python -m pip config list; or name a cop
 
 
 @contextmanager
-def open_member(source: PythonPackageSource, file: SourceFile, errand: Errand, held: Held) -> Iterator[Body]:
+def open_member(source: PythonPackageSource, file: SourceFile, errand: Errand, _held: Held) -> Iterator[Body]:
     """The pieces of a wheel's member.
 
     The wheel comes from the cache or a mirror by its SHA-256, else from pip's index; then it is kept
@@ -97,7 +97,7 @@ def _fetch_wheel(source: PythonPackageSource, errand: Errand) -> Path:
 
 @contextmanager
 def _open_download(
-    source: PythonPackageSource, arguments: tuple[str, ...], scratch: Path, held: Held
+    source: PythonPackageSource, arguments: tuple[str, ...], scratch: Path, _held: Held
 ) -> Iterator[Body]:
     """The pieces of the wheel that pip brings, not checked by us yet."""
     requirement = f"{source.package}=={source.version} --hash=sha256:{source.wheel.sha256.lower()}"

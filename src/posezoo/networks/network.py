@@ -52,23 +52,18 @@ class Network:
         home: module of this room, and class.
         input: its name, default shape, colour order, mean and scale as the published weights expect them.
         outputs: names, in order; ``{refinement_stages}`` stands for that argument's value.
-        size_multiple: the image's height and width are multiples of this, in pixels; 1: any size will do.
         arguments: what a caller may choose, and ``arguments_from`` finds.
         fixed: what the name decides.
         self_check: how closely an IR must follow the network, where the default does not fit.
-        numbers_checked: whether its outputs were held against those of the published code; of the others the
-            keys, shapes and blocks are the published ones, and no number was there to compare.
     """
 
     name: str
     home: tuple[str, str]
     input: Input
     outputs: tuple[str, ...]
-    size_multiple: int = 1
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     fixed: Mapping[str, Value] = field(default_factory=dict)
     self_check: SelfCheck = field(default_factory=SelfCheck)
-    numbers_checked: bool = False
 
     def build(self, **arguments: Value) -> nn.Module:
         """The network, in eval mode, with torch's initial weights.

@@ -30,7 +30,6 @@ JOINTS = 17
 
 #: From the head over the trunk to the limbs: whose tags are surest comes first.
 JOINT_ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)
-_RANK = np.argsort(JOINT_ORDER)
 
 #: HigherHRNet's NMS takes 5 x 5 cells.
 NMS_RADIUS = 2

@@ -110,12 +110,12 @@ def upright(maps: Floats, *, shift: bool) -> Floats:
     return turned
 
 
-def _stay(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
+def _stay(_heatmaps: Floats, cells: NDArray[Any], _blur: int) -> Floats:
     """(17, 2): nothing is added to the cell."""
     return np.zeros(cells.shape, np.float32)
 
 
-def _quarter(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
+def _quarter(heatmaps: Floats, cells: NDArray[Any], _blur: int) -> Floats:
     """(17, 2): a quarter of a cell towards the higher neighbour, away from the border."""
     height, width = heatmaps.shape[1:]
     x, y = cells.T

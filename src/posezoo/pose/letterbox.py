@@ -39,10 +39,6 @@ class View:
         across, down = self.matrix[:, 0], self.matrix[:, 1]
         return math.hypot(*across), math.hypot(*down)
 
-    def to_input(self, points: NDArray[Any]) -> Floats:
-        """Points (..., 2) in image pixels, in input pixels."""
-        return _moved(points, self.matrix)
-
     def to_image(self, points: NDArray[Any]) -> Floats:
         """Points (..., 2) in input pixels, in image pixels."""
         return _moved(points, _inverse(self.matrix))

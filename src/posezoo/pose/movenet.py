@@ -22,13 +22,13 @@ class MovenetOptions(TopDownOptions):
     """There is nothing to be said beside ``TopDownOptions``, which count where a detector looks first."""
 
 
-def decode(keypoints: Floats, size: Size, options: MovenetOptions) -> list[Pose]:
+def decode(keypoints: Floats, size: Size, _options: MovenetOptions) -> list[Pose]:
     """The one person; nobody where the network put out what is no number. Its score is the keypoints' mean.
 
     Args:
         keypoints: (1, 17, 3) float32: y and x as shares of the input's height and width, and a score, 0..1.
         size: width and height of the input, in pixels.
-        options: none of them changes this.
+        _options: none of them changes this.
     """
     if not np.isfinite(keypoints).all():
         return []

@@ -73,7 +73,7 @@ def _faces_reader(subject: Subject) -> Reader:
     assert subject.decoder is not None
     options = options_of(subject.decoder)
 
-    def read(outputs: Outputs, size: Size) -> Reading:
+    def read(outputs: Outputs, _size: Size) -> Reading:
         found = blazepose.detections(
             outputs["Identity"],
             outputs["Identity_1"],

@@ -97,10 +97,6 @@ def _misspelt_flags(view: ModelView) -> Iterator[Found]:
                     )
 
 
-def _is_nearly(flag: str, meant: str) -> bool:
-    return is_misspelt(flag, meant) or flag.replace("_", "-") == meant.replace("_", "-")
-
-
 def _dead_keys(view: ModelView) -> Iterator[Found]:
     """A key that nothing will ever use is left out."""
     spec = view.spec

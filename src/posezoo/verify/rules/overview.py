@@ -83,10 +83,6 @@ def _accuracy_against_index(view: ModelView, *, nearly: bool) -> Iterator[Found]
             )
 
 
-def _is_near(value: float, told: list[tuple[float, int]]) -> bool:
-    return any(abs(value - own) <= NEARLY_ACCURATE * value for own, _ in told)
-
-
 RULES: tuple[Rule, ...] = (
     Rule(
         "index-figures",

@@ -16,8 +16,6 @@ from posezoo.verify.rule import Rule
 from posezoo.verify.rules.converter import exported_shape
 from posezoo.verify.view import ModelView
 
-ORIGINAL = ("original", "", "preamble")
-CONVERTED = ("converted", "")
 #: Letters that mean the same in cards and in layouts.
 _LETTERS = {"B": "N", "CH": "C", "CN": "C"}
 #: x:0, 0:x, x/sink_port_0, x/placeholder_port_0, x/placeholder_out_port_0

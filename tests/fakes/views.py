@@ -1,0 +1,16 @@
+"""The way of points into a view, of which the product needs the way back only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posezoo.pose.letterbox import View
+
+
+def to_input(view: View, points: NDArray[Any]) -> NDArray[np.float32]:
+    """Points (..., 2) in image pixels, in input pixels."""
+    moved = points @ view.matrix[:, :2].T + view.matrix[:, 2]
+    return moved.astype(np.float32)  # as precise as what a network puts out
