@@ -49,9 +49,10 @@ coverage: $(VENV)/.installed-test $(VENV)/.installed-check  ## measure how much 
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report --sort cover
 
-check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, mypy --strict for every Python, stale drawn files
+check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, unused code, mypy --strict for every Python, stale drawn files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/vulture
 	for version in 3.10 3.11 3.12 3.13; do $(BIN)/mypy --python-version $$version || exit 1; done
 	$(BIN)/python docs/draw.py --check
 
