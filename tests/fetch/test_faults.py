@@ -27,6 +27,7 @@ import pytest
 import posezoo
 from fakes.command import heed_interrupts
 from fakes.server import PAGE, Answer, Server
+from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
 from posezoo.errors import FetchError, PosezooError
 
@@ -46,7 +47,6 @@ class Fault:
         says: words of the error; empty where the right file comes all the same.
         asked: how many requests that takes; None where it does not matter.
         body: what is served in place of the file.
-        within_s: how long it may take; twice what it takes on a quiet machine, and more.
         api: whether it is tried through the Python API too.
     """
 
@@ -55,7 +55,6 @@ class Fault:
     says: str = ""
     asked: int | None = 1
     body: bytes = WEIGHTS
-    within_s: float = 10.0
     api: bool = False
 
 
@@ -155,7 +154,7 @@ def download(zoo: Path, *more: object, **environ: str) -> subprocess.CompletedPr
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_S,
         check=False,
     )
 
@@ -167,9 +166,7 @@ def left(target: Path) -> list[str]:
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_through_the_script(fault, zoo, server):
     target = declare(zoo, server.serve("net", fault.body, **fault.faults))
-    begun = time.monotonic()
     ended = download(zoo)
-    assert time.monotonic() - begun < fault.within_s
     assert "Traceback" not in ended.stderr
     assert ended.returncode == (1 if fault.says else 0), ended.stderr
     assert fault.says in ended.stderr
@@ -214,16 +211,6 @@ def test_nobody_listens(zoo):
     ended = download(zoo)
     assert (ended.returncode, target.read_bytes()) == (1, OLD)
     assert "no connection: Connection refused" in ended.stderr
-
-
-def test_a_permanent_answer_ends_within_a_second_of_waiting(zoo, server):
-    declare(zoo, server.serve("net", b"", status=[403] * 9))
-    begun = time.monotonic()
-    download(zoo, "--print_all")
-    start_up = time.monotonic() - begun
-    begun = time.monotonic()
-    assert download(zoo).returncode == 1
-    assert time.monotonic() - begun < start_up + 2.0
 
 
 def test_signed_addresses_and_headers_are_never_shown(zoo, server):
@@ -272,25 +259,30 @@ def test_what_is_in_the_way_is_replaced_or_named(zoo, server, prepare, says):
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
 )
 @pytest.mark.parametrize("jobs", [1, 4])
-def test_a_signal_ends_it_at_once_and_the_next_run_goes_on(zoo, server, number, code, jobs):
+def test_a_signal_ends_it_and_the_next_run_goes_on(zoo, server, number, code, jobs):
     target = declare(zoo, server.serve("net", WEIGHTS, hang_at=60_000, times=1, etag=ETAG))
     declared = (zoo / "models" / "public" / "net" / "model.yml").read_text()
     server.serve("other", WEIGHTS, hang_at=9)
     write_model(zoo / "models", "other", declared.replace(server.url("net"), server.url("other")))
-    more = ("--name", "net,other", "--jobs", jobs, "--stall_timeout", 30)
+    more = (
+        "--name",
+        "net,other",
+        "--jobs",
+        jobs,
+        "--stall_timeout",
+        600,
+    )  # so that what ends it is not the silence
     child = subprocess.Popen(
         command(zoo, *more), cwd=zoo, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
         preexec_fn=heed_interrupts,
     )  # fmt: skip
     part = target.with_name(".net.xml.part")
-    until = time.monotonic() + 30
+    until = time.monotonic() + HANG_S
     while not (part.exists() and part.stat().st_size == 60_000):
         assert child.poll() is None and time.monotonic() < until
         time.sleep(0.01)
-    begun = time.monotonic()
     child.send_signal(number)
-    _, shown = child.communicate(timeout=10)
-    assert time.monotonic() - begun < 1.0
+    _, shown = child.communicate(timeout=HANG_S)
     assert child.returncode == code
     assert "Traceback" not in shown
     assert target.read_bytes() == OLD
@@ -309,7 +301,7 @@ def test_a_run_that_was_stopped_for_a_while_goes_on(zoo, server):
     child.send_signal(signal.SIGSTOP)
     time.sleep(1.5)  # longer than a server may be silent
     child.send_signal(signal.SIGCONT)
-    assert child.wait(timeout=30) == 0
+    assert child.wait(timeout=HANG_S) == 0
     assert target.read_bytes() == WEIGHTS
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from fakes.files import declared, model
 from fakes.server import PAGE, Answer, Server
+from fakes.waiting import HANG_S
 from posezoo.errors import DigestError, FetchError, SizeError, SourceError
 from posezoo.fetch.download import download
 from posezoo.fetch.means import Means
@@ -83,7 +84,7 @@ def test_the_pause_that_a_server_asks_for_is_kept_as_long_as_it_may_be_silent(se
     assert fetch.naps == [nap]
 
 
-@pytest.mark.parametrize(("in_s", "least", "most"), [(5, 3.0, 5.0), (9000, 7.0, 7.0), (-9000, 0.0, 0.0)])
+@pytest.mark.parametrize(("in_s", "least", "most"), [(6, 1.0, 6.0), (9000, 7.0, 7.0), (-9000, 0.0, 0.0)])
 def test_a_pause_may_be_asked_for_until_a_date(server, fetch, in_s, least, most):
     asked = formatdate(time.time() + in_s, usegmt=True)
     url = server.serve("net.tflite", WEIGHTS, status=[503], headers={"Retry-After": asked})
@@ -215,7 +216,7 @@ def test_a_silent_server_is_given_up_and_asked_again(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, silence_s=3.0, times=1))
     started = time.monotonic()
     assert fetch(file, timeout_s=0.2).read_bytes() == WEIGHTS
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < HANG_S
     assert "no answer within 0.2 s" in fetch.warnings
 
 
@@ -224,7 +225,7 @@ def test_headers_that_drip_are_given_up(server, fetch):
     started = time.monotonic()
     with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
         fetch(file, attempts=1, timeout_s=0.3)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < HANG_S
 
 
 def test_a_body_that_stops_is_given_up_and_fetched_again(server, fetch):
@@ -239,7 +240,7 @@ def test_a_body_that_drips_is_given_up(server, fetch, chunked):
     started = time.monotonic()
     with pytest.raises(SourceError, match=r"gave only \d+ bytes"):
         fetch(declared("net.tflite", WEIGHTS, url), attempts=1, timeout_s=0.3)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < HANG_S
 
 
 def test_a_chunk_whose_size_drips_is_given_up(server, fetch):
@@ -247,7 +248,7 @@ def test_a_chunk_whose_size_drips_is_given_up(server, fetch):
     started = time.monotonic()
     with pytest.raises(SourceError, match=r"no answer within 0\.3 s|gave only \d+ bytes"):
         fetch(declared("net.tflite", WEIGHTS, url), attempts=1, timeout_s=0.3)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < HANG_S
 
 
 def test_a_drip_after_a_good_beginning_is_given_up(server, fetch):
@@ -256,7 +257,7 @@ def test_a_drip_after_a_good_beginning_is_given_up(server, fetch):
     started = time.monotonic()
     with pytest.raises(SourceError, match=r"gave only \d+ bytes"):
         fetch(declared("net.tflite", weights, url), attempts=1, timeout_s=0.4)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < HANG_S
 
 
 def test_100_kb_a_second_are_fast_enough(server, fetch):
@@ -271,7 +272,7 @@ def test_a_handshake_that_never_comes_is_given_up(fetch):
         started = time.monotonic()
         with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
             fetch(declared("net.tflite", WEIGHTS, url), attempts=1, timeout_s=0.3)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < HANG_S
 
 
 def test_always_silent_servers_are_asked_four_times_at_most(server, fetch):
@@ -390,7 +391,7 @@ def test_a_proxy_whose_tunnel_drips_is_given_up(server, fetch, monkeypatch):
     started = time.monotonic()
     with pytest.raises(SourceError):
         fetch(declared("net.tflite", WEIGHTS, "https://models.invalid/n"), attempts=1, timeout_s=0.3)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < HANG_S
 
 
 def test_the_users_proxy_is_used(server, fetch, monkeypatch):
@@ -532,7 +533,7 @@ def test_a_body_that_drips_over_tls_is_given_up_and_fetched_again(authority, fet
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, **faults, times=1))
     started = time.monotonic()
     assert fetch(file, timeout_s=0.4, ca_bundle=bundle).read_bytes() == WEIGHTS
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < HANG_S
     assert server.asked("net.tflite") == 2
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes.running import wait_until
 from fakes.server import Server
+from fakes.waiting import wait_until
 from fakes.zoo import model_yml, write_model
 
 DOWNLOADER = Path(__file__).resolve().parents[2] / "tools" / "downloader" / "downloader.py"
@@ -109,7 +109,7 @@ def test_kills_at_random_moments_leave_nothing_wrong_and_nothing_behind(place, p
     for moment in range(MOMENTS):
         asked = len(place.server.requests)
         runs = [place.start() for _ in range(processes)]
-        wait_until(lambda asked=asked, runs=runs: len(place.server.requests) > asked or over(runs), 60)
+        wait_until(lambda asked=asked, runs=runs: len(place.server.requests) > asked or over(runs))
         time.sleep(dice.uniform(0.0, 1.2))
         for run in dice.sample(runs, dice.randint(1, processes)):
             run.kill()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 
 import pytest
 
@@ -23,9 +22,7 @@ def ranges(server) -> list[str | None]:
 def test_a_slow_host_is_asked_for_parts_at_once(server, fetch):
     slow = {"bytes_per_s": 8 << 20, "etag": ETAG}
     file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, **slow))
-    begun = time.monotonic()
     assert fetch(file, connections=6).read_bytes() == WEIGHTS
-    assert time.monotonic() - begun < 2.0  # 2.5 s by one
     assert server.peak >= 4
     asked = sorted(ranges(server), key=lambda said: int(said[6:].split("-")[0]))
     assert asked[0] == f"bytes=0-{PART_BYTES - 1}"

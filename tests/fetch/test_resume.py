@@ -8,7 +8,8 @@ import signal
 import pytest
 
 from fakes.files import declared
-from fakes.running import start_child, wait_until
+from fakes.running import start_child
+from fakes.waiting import HANG_S, wait_until
 from posezoo.errors import DigestError, SourceError
 from posezoo.events import ModelFileDownloadProgress
 
@@ -55,7 +56,7 @@ def test_a_run_that_was_ended_by_a_signal_is_gone_on_with(server, fetch, number)
     part = fetch.folder / ".net.tflite.part"
     wait_until(lambda: part.exists() and part.stat().st_size == at)
     child.send_signal(number)
-    child.communicate(timeout=20)
+    child.communicate(timeout=HANG_S)
     assert fetch(file).read_bytes() == body
     assert ranges(server) == [None, f"bytes={at}-"]
     assert fetch.left() == ["net.tflite"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.files import declared, model, put
-from fakes.running import wait_until
+from fakes.waiting import wait_until
 from posezoo.errors import OutputError, SourceError
 from posezoo.events import ModelFileRetrieved, ModelFileUpToDate
 from posezoo.fetch.download import download

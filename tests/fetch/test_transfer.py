@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from fakes.files import declared, put
-from fakes.running import start_child, wait_until
+from fakes.running import start_child
+from fakes.waiting import HANG_S, wait_until
 from posezoo.errors import DigestError, FetchError, OutputError, SourceError
 from posezoo.events import (
     ModelFileDownloadBegin,
@@ -49,7 +50,7 @@ def test_a_good_file_is_left_alone_without_a_request(server, fetch):
 def test_a_good_file_costs_no_import_of_requests(server, tmp_path):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
     (tmp_path / "net.tflite").write_bytes(WEIGHTS)
-    said, _ = start_child(file, tmp_path).communicate(timeout=20)
+    said, _ = start_child(file, tmp_path).communicate(timeout=HANG_S)
     assert said.splitlines()[-1] == "False"
 
 
@@ -175,7 +176,7 @@ def test_a_killed_run_leaves_no_false_file_and_the_next_one_cleans_up(server, fe
     part = fetch.folder / ".net.tflite.part"
     wait_until(lambda: part.exists() and part.stat().st_size == 1000)
     child.send_signal(signal.SIGKILL)
-    child.communicate(timeout=20)
+    child.communicate(timeout=HANG_S)
     assert fetch.left() == [".net.tflite.part"]
     assert fetch(file).read_bytes() == WEIGHTS
     assert fetch.left() == ["net.tflite"]
@@ -199,7 +200,7 @@ def test_an_interrupted_run_leaves_what_it_has_to_the_next_one(server, fetch):
     part = fetch.folder / ".net.tflite.part"
     wait_until(lambda: part.exists() and part.stat().st_size == 1000)
     child.send_signal(signal.SIGINT)
-    child.communicate(timeout=20)
+    child.communicate(timeout=HANG_S)
     assert part.read_bytes() == WEIGHTS[:1000]
 
 
@@ -208,7 +209,7 @@ def test_two_processes_fetch_a_file_once(server, fetch):
     first = start_child(file, fetch.folder)
     wait_until(lambda: server.requests != [])
     second = start_child(file, fetch.folder)
-    said, also_said = (child.communicate(timeout=20)[0] for child in (first, second))
+    said, also_said = (child.communicate(timeout=HANG_S)[0] for child in (first, second))
     assert (first.returncode, second.returncode) == (0, 0)
     assert server.asked("net.tflite") == 1
     assert "ModelFileDownloadEnd" in said
@@ -225,8 +226,8 @@ def test_who_waited_goes_on_where_the_first_one_failed(server, fetch):
     assert second.stdout is not None
     assert "waiting for another run" in second.stdout.readline()
     first.kill()
-    first.communicate(timeout=20)
-    second.communicate(timeout=20)
+    first.communicate(timeout=HANG_S)
+    second.communicate(timeout=HANG_S)
     assert second.returncode == 0
     assert (fetch.folder / "net.tflite").read_bytes() == WEIGHTS
     assert fetch.left() == ["net.tflite"]

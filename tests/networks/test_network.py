@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -98,14 +97,12 @@ def test_a_foreign_checkpoint_leaves_the_defaults_for_the_comparison_of_keys():
     assert NETWORKS["lightweight_openpose"].arguments_from({})["refinement_stages"] == 1
 
 
-def test_a_checkpoint_that_asks_for_a_giant_is_refused_at_once():
+def test_a_checkpoint_that_asks_for_a_giant_is_refused_before_it_is_built():
     giant = {f"refinement_stages.{number}.weight": (1,) for number in range(100_000)}
-    started = time.monotonic()
     with pytest.raises(NetworkError, match="refinement_stages is 100000, expected 0 to 16"):
         NETWORKS["single_human_pose"].arguments_from(giant)
     with pytest.raises(NetworkError, match="width is 1152921504606846976, expected 8 to 64"):
         NETWORKS["higher_hrnet"].arguments_from({"transition1.0.0.weight": (1 << 60, 256, 3, 3)})
-    assert time.monotonic() - started < 1
 
 
 @pytest.mark.parametrize("name", ["mobile_pose_mobilenetv3_small", "lightweight_openpose"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fakes import crowds
+from fakes.waiting import HANG_S
 from posezoo import decode
 from posezoo.errors import InferenceError
 from posezoo.pose.keypoints import Pose
@@ -150,8 +151,8 @@ def crowded(rng: np.random.Generator, pafs: np.ndarray, most: int) -> dict[str, 
 
 @pytest.mark.parametrize("most", [100, 500])
 @pytest.mark.parametrize("field", ["none", "noise", "everywhere", "a way for each limb"])
-def test_hundreds_of_peaks_a_channel_end_soon(field, most):
-    """Bounded is meant, not quick: the bar of 20 ms is the benchmark's, on a quiet machine."""
+def test_hundreds_of_peaks_a_channel_come_to_an_end(field, most):
+    """Only a search without bound takes HANG_S; the bar in milliseconds is the benchmark's."""
     rng = np.random.default_rng(1)
     ways = rng.uniform(0, 2 * np.pi, 19)
     fields = {
@@ -163,9 +164,9 @@ def test_hundreds_of_peaks_a_channel_end_soon(field, most):
         "everywhere": np.ones((1, 38, 32, 57), np.float32),
     }
     maps = crowded(rng, fields[field], most)
-    begun = time.process_time()
+    begun = time.monotonic()
     decode("openpose", maps, SIZE, max_peaks=most)
-    assert time.process_time() - begun < 1
+    assert time.monotonic() - begun < HANG_S
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])

@@ -1,4 +1,4 @@
-"""Bad model.yml files, as users meet them: one line, at once, before any request; the others go on working."""
+"""Bad model.yml files, as users meet them: one line, before any request; the others go on working."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from fakes.bad_files import ALL
 from fakes.server import Server
+from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
 #: One of each family of mistakes.
@@ -19,13 +20,14 @@ REPRESENTATIVE = (
     "a duplicate key", "a tag that runs code", "a key that moves the cursor", "original outside",
 )  # fmt: skip
 
+MOST_MIB = 300  # generous: only a bomb that goes off takes this
+
 SCRIPT = """
-import sys, time
-begun = time.perf_counter()
+import sys
 from posezoo.cli.main import main
 code = main(sys.argv[1:])
 peak = next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))
-open('measured', 'w').write(f"{time.perf_counter() - begun} {peak}")
+open('measured', 'w').write(peak)
 sys.exit(code)
 """
 
@@ -33,7 +35,6 @@ sys.exit(code)
 class Run(NamedTuple):
     code: int
     errors: list[str]
-    seconds: float
     peak_mib: float
 
 
@@ -41,10 +42,10 @@ class Run(NamedTuple):
 def posezoo(tmp_path):
     def run(*args: object) -> Run:
         ended = subprocess.run(
-            [sys.executable, "-c", SCRIPT, *map(str, args)], cwd=tmp_path, capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", SCRIPT, *map(str, args)], cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S
         )  # fmt: skip
-        seconds, peak_kib = (tmp_path / "measured").read_text().split()
-        return Run(ended.returncode, ended.stderr.splitlines(), float(seconds), int(peak_kib) / 1024)
+        peak_kib = int((tmp_path / "measured").read_text())
+        return Run(ended.returncode, ended.stderr.splitlines(), peak_kib / 1024)
 
     return run
 
@@ -65,7 +66,7 @@ def root(tmp_path):
 
 
 @pytest.mark.parametrize("name", REPRESENTATIVE)
-def test_a_bad_file_is_one_line_at_once_in_a_small_process(name, root, posezoo):
+def test_a_bad_file_is_one_line_in_a_small_process(name, root, posezoo):
     write_model(root, "bad", ALL[name].content)
     ran = posezoo("list", "--models_dir", root)
     assert ran.code == 1
@@ -74,8 +75,7 @@ def test_a_bad_file_is_one_line_at_once_in_a_small_process(name, root, posezoo):
     assert lines[0].startswith(f"error: {root}/public/bad/model.yml:")
     assert ALL[name].problem in lines[0]
     assert all(line.isprintable() for line in ran.errors)
-    assert ran.seconds < 1
-    assert ran.peak_mib < 150
+    assert ran.peak_mib < MOST_MIB
 
 
 def test_the_bad_one_selected_fails_before_any_request(root, posezoo, server: Server):

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from fakes.waiting import HANG_S
 from posezoo.spec.patterns import MAX_REPETITIONS, why_unsafe
 
 
@@ -78,22 +79,17 @@ def test_many_optional_parts_are_refused():
     assert "repetitions" in why_unsafe("a?" * 30 + "a" * 30)
 
 
-def test_a_refused_pattern_does_explode_and_its_accepted_kin_does_not():
+def test_a_pattern_that_would_explode_is_refused_and_its_accepted_kin_ends():
     refused, accepted = "(?:a+)+b", "a+b"
     assert why_unsafe(refused)
     assert not why_unsafe(accepted)
-    assert _seconds(refused, 22) > 4 * _seconds(refused, 18)
-    assert _seconds(accepted, 2000) < 1
-
-
-def _seconds(pattern: str, length: int) -> float:
     begun = time.perf_counter()
-    assert re.match(pattern, "a" * length) is None
-    return time.perf_counter() - begun
+    assert re.match(accepted, "a" * 2000) is None
+    assert time.perf_counter() - begun < HANG_S
 
 
-def test_judging_takes_a_moment_whatever_the_pattern():
+def test_judging_ends_whatever_the_pattern():
     begun = time.perf_counter()
     for pattern in ("(" * 1000, "[" * 1000, "a{1" * 300, "(?:a" * 200 + ")" * 200, "\\" * 999, "a|" * 500):
         why_unsafe(pattern)
-    assert time.perf_counter() - begun < 1
+    assert time.perf_counter() - begun < HANG_S

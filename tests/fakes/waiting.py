@@ -1,0 +1,22 @@
+"""How long tests wait before they call it a hang. No test asserts a speed: figures live in benchmarks/."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+HANG_S = (
+    60  # generous: what takes a second on a quiet machine may take many on a busy one; only a hang takes this
+)
+
+
+def wait_until(holds: Callable[[], object], what: str = "it") -> None:
+    """Return as soon as ``holds`` is true.
+
+    Raises:
+        AssertionError: it did not become true within HANG_S.
+    """
+    end = time.monotonic() + HANG_S
+    while not holds():
+        assert time.monotonic() < end, f"{what} did not happen within {HANG_S} s"
+        time.sleep(0.01)
