@@ -1,4 +1,4 @@
-"""How long the command line takes to answer: its help, and a run that has nothing to do.
+"""How long the command line takes to answer: its help, names for TAB, and a run that has nothing to do.
 
 Each figure is a whole process, started in turn with its peers: Python doing nothing, pip's own help, and
 the least that a tool without our stamps would do for an up-to-date model, hashing its files. Ends with 1
@@ -20,6 +20,8 @@ from harness import machine, record, spread
 ROUNDS = 10
 HELP_BAR_S = 0.10
 GET_BAR_S = 0.30
+NAMES_BAR_S = 0.25
+MODELS = 300  # whose names are asked for; the command that answers TAB reads none of their files
 
 HASH = "import hashlib, sys\nfor name in sys.argv[1:]: hashlib.sha384(open(name, 'rb').read()).hexdigest()"
 
@@ -39,9 +41,15 @@ def main() -> int:
         subprocess.run(get, stdout=subprocess.DEVNULL, check=True)
         suffixes = (".tflite", ".xml", ".bin")
         files = [str(path) for path in Path(folder).rglob("*") if path.suffix in suffixes]
+        models = Path(folder) / "models"
+        for number in range(MODELS):
+            (models / "public" / f"model-{number}").mkdir(parents=True)
+            (models / "public" / f"model-{number}" / "model.yml").write_text("description: A model.\n")
+        names = f"posezoo completion --names, {MODELS} models"
         commands = {
             "posezoo --help": [posezoo, "--help"],
             "posezoo get, nothing to do": get,
+            names: [posezoo, "completion", "--names", "--models_dir", str(models)],
             "python -c pass": [sys.executable, "-c", "pass"],
             "pip --help": [sys.executable, "-m", "pip", "--help"],
             "hash the model's files": [sys.executable, "-c", HASH, *files],
@@ -59,8 +67,10 @@ def main() -> int:
     print(f"posezoo --help is {ratio['median']:.1f} x as fast as pip --help")
     record("bench_command_line", {"rounds": ROUNDS, "seconds": figures, "pip_help_over_posezoo_help": ratio})
     help_s, get_s = figures["posezoo --help"]["min"], figures["posezoo get, nothing to do"]["min"]
+    names_s = figures[names]["min"]
     print(f"bars: --help {help_s:.3f} of {HELP_BAR_S} s, get {get_s:.3f} of {GET_BAR_S} s")
-    return 1 if help_s > HELP_BAR_S or get_s > GET_BAR_S else 0
+    print(f"bars: completion --names {names_s:.3f} of {NAMES_BAR_S} s")
+    return int(help_s > HELP_BAR_S or get_s > GET_BAR_S or names_s > NAMES_BAR_S)
 
 
 if __name__ == "__main__":

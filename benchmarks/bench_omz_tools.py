@@ -1,4 +1,4 @@
-"""How long Open Model Zoo's own commands and ours take to name, list and describe its 264 models.
+"""How long Open Model Zoo's own commands and ours take to name, list, describe and plan its 264 models.
 
 Each figure is a whole process, started in turn with its peers, best of 20, over the folder of models that
 openvino-dev 2024.6 brings (`make mo-env`). Cold is the first run ever: nothing is remembered of the folder.
@@ -26,12 +26,14 @@ ROUNDS = 20
 
 PEER = "omz_downloader --print_all"
 PRINT_ALL = "downloader.py --print_all"
+PLAN = "posezoo plan --all --format json, warm"
 BARS_S = {
     PRINT_ALL: 0.10,
     "posezoo list, cold": 0.30,
     "posezoo list, warm": 0.15,
     "posezoo info --all --format json, cold": 0.30,
     "posezoo info --all --format json, warm": 0.30,
+    PLAN: 1.0,
 }
 TIMES_FASTER = 15
 
@@ -48,6 +50,7 @@ def commands(models: Path) -> dict[str, list[str]]:
         "posezoo list, warm": [posezoo, "list", *there],
         "posezoo info --all --format json, cold": info,
         "posezoo info --all --format json, warm": info,
+        PLAN: [posezoo, "plan", "--all", "--format", "json", *there],
     }
 
 
