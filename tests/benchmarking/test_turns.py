@@ -83,7 +83,7 @@ def test_a_larger_network_takes_more_memory(ir, tmp_path):
     ov.save_model(ov.Model([end], [image], "large"), tmp_path / "large.xml", compress_to_fp16=False)
     (small,) = last([case(ir)])
     (large,) = last([case(tmp_path / "large.xml")])
-    assert large.memory_mib - small.memory_mib > 100
+    assert large.memory_mib - small.memory_mib > 40  # the weights may be held in 16 bits
 
 
 def test_cases_take_turns_after_each_has_warmed_up(ir):

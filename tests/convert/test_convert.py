@@ -271,25 +271,21 @@ def test_what_is_up_to_date_is_left_alone_without_openvino_or_numpy(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     # Handed over as a pickle: what makes the fakes imports numpy.
     script = """
-import json, pickle, sys, time
+import json, pickle, sys
 spec, layout = pickle.load(open(sys.argv[1], "rb"))
 from posezoo.convert.convert import convert, is_up_to_date
 from posezoo.spec.model import Precision
-events, times = [], []
-for _ in range(5):
-    start = time.perf_counter()
-    assert is_up_to_date(spec, layout, Precision.FP16)
-    times.append(time.perf_counter() - start)
+events = []
+assert is_up_to_date(spec, layout, Precision.FP16)
 convert(spec, layout, listener=lambda event: events.append(type(event).__name__))
 heavy = [name for name in ("numpy", "openvino", "ai_edge_litert", "requests") if name in sys.modules]
-print(json.dumps([min(times), events, heavy]))
+print(json.dumps([events, heavy]))
 """
     pickled = tmp_path.parent / f"{tmp_path.name}.pickle"
     pickled.write_bytes(pickle.dumps((spec, layout)))
-    (fastest_s, events, heavy), _ = in_a_child(script, pickled)
+    (events, heavy), _ = in_a_child(script, pickled)
     assert events == ["ModelConversionUpToDate"]
     assert heavy == []
-    assert fastest_s < 0.020
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
