@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from fakes.waiting import HANG_S
 from posezoo.card.card import draw_card
 from posezoo.card.inline import Link, key_of, plain
 from posezoo.card.markdown import escaped, local_link, table
@@ -176,4 +177,4 @@ def test_ten_megabytes_and_a_million_cells_end_in_bounded_time_and_memory(text):
     assert len(card.figures) + cells <= 2 * MAX_CELLS
     assert len(card.sections) <= MAX_SECTIONS + 1
     assert len(text) <= MAX_CHARACTERS or card.cut.startswith("only its first 2,097,152 characters were read")
-    assert time.perf_counter() - start < 5  # about 0.5 s on an idle machine
+    assert time.perf_counter() - start < HANG_S

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -19,6 +18,7 @@ import pytest
 from fakes.command import heed_interrupts, posezoo
 from fakes.irs import write_ir
 from fakes.network import network
+from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 from posezoo.measured import read_measured
 from posezoo.registry import builtin_root
@@ -202,7 +202,7 @@ def test_an_interrupt_shows_what_is_known_so_far(checkout):
     os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to the processes that measure too
     told += read_until(terminal, "")
     os.close(terminal)
-    shown, _ = child.communicate(timeout=20)
+    shown, _ = child.communicate(timeout=HANG_S)
     assert child.returncode == 130
     assert "Traceback" not in told
     assert "interrupted: this is what is known so far" in told
@@ -293,10 +293,7 @@ def test_nothing_goes_on_measuring_when_the_command_is_killed(checkout):
     child.kill()
     child.wait()
     os.close(terminal)
-    deadline = time.monotonic() + 20
-    while any(is_running(each) for each in measuring):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not any(is_running(each) for each in measuring))
 
 
 def is_running(process):

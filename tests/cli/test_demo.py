@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +20,7 @@ from fakes.command import heed_interrupts
 from fakes.scaling_irs import write_ir
 from fakes.server import Server
 from fakes.videos import MJPEG, mjpeg, read_video, write_video
+from fakes.waiting import HANG_S, wait_until
 from posezoo.cli.demo import main
 
 SCRIPTS = ROOT / "demos" / "human_pose_estimation_demo" / "python"
@@ -222,12 +222,9 @@ def test_for_ever_lasts_until_it_is_interrupted_and_nothing_is_lost(tiny, video,
     running = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
     )
-    until = time.monotonic() + 30
-    while not list(tmp_path.glob(".k.json*")) or next(tmp_path.glob(".k.json*")).stat().st_size < 8192:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_until(lambda: any(each.stat().st_size >= 8192 for each in tmp_path.glob(".k.json*")))
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=30)
+    out, err = running.communicate(timeout=HANG_S)
     assert running.returncode == 130, err
     assert "Traceback" not in err
     told = json.loads((tmp_path / "k.json").read_text())

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from fakes.command import heed_interrupts, posezoo
+from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
 
 pytest.importorskip("jinja2", reason="needs jinja2")
@@ -145,11 +146,11 @@ def test_an_interrupted_run_leaves_whole_pages_and_the_next_one_completes_them(c
         write_model(checkout / "models", f"net-{number}", model_yml())
     command = [sys.executable, "-m", "posezoo", "gallery", "--models_dir", str(checkout / "models")]
     child = subprocess.Popen(command, cwd=checkout, preexec_fn=heed_interrupts, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 60
+    end = time.monotonic() + HANG_S
     while len(pages(checkout / "site")) < 5 and time.monotonic() < end:
         time.sleep(0.001)
     child.send_signal(signal.SIGINT)
-    assert child.wait(timeout=60) in (130, 0)
+    assert child.wait(timeout=HANG_S) in (130, 0)
     assert all(path.read_bytes().endswith(b"</html>") for path in (checkout / "site").rglob("*.html"))
     assert gallery(checkout).returncode == 0
     assert len(pages(checkout / "site")) == 153

@@ -30,6 +30,7 @@ from fakes.checkpoints import (
 from fakes.founding import serve
 from fakes.network import with_weights_beside
 from fakes.server import Server
+from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.registry import open_registry
 from posezoo.spec.model import ModelSpec
@@ -38,6 +39,7 @@ torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("resource", reason="needs POSIX's measure of a process")
 
 ROOT = Path(__file__).resolve().parents[2]
+MOST_MIB = 400  # generous: only a file that is believed takes this
 NETWORK = "mobile_pose_mobilenetv3_small"
 POSEZOO = (sys.executable, "-m", "posezoo")
 CONVERTER = (sys.executable, str(ROOT / "tools" / "downloader" / "converter.py"))
@@ -46,12 +48,11 @@ DOWNLOADER = (sys.executable, str(ROOT / "tools" / "downloader" / "downloader.py
 
 @dataclass(frozen=True)
 class Ended:
-    """What came of a command, children included: CPU seconds of all, MiB of the largest."""
+    """What came of a command, and the MiB of the largest process among its children."""
 
     code: int
     stdout: str
     stderr: str
-    cpu_s: float
     peak_mib: float
 
 
@@ -61,7 +62,7 @@ import json, resource, subprocess, sys
 ended = subprocess.run(sys.argv[1:], capture_output=True, text=True)
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 peak_mib = used.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-print(json.dumps([ended.returncode, ended.stdout, ended.stderr, used.ru_utime + used.ru_stime, peak_mib]))
+print(json.dumps([ended.returncode, ended.stdout, ended.stderr, peak_mib]))
 """
 
 
@@ -70,7 +71,7 @@ def measured(*command: object) -> Ended:
         [sys.executable, "-I", "-S", "-c", _MEASURE, *map(str, command)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_S,
         check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     )
@@ -149,7 +150,7 @@ def test_weights_that_were_made_to_harm_are_refused(tmp_path: Path, kind: str) -
     assert (ended.code, ended.stdout) == (1, "")
     assert is_one_line(ended.stderr, path) and problem in ended.stderr, ended.stderr
     assert [each.name for each in tmp_path.iterdir()] == ["net.pth"]
-    assert ended.cpu_s < 1 and ended.peak_mib < 200
+    assert ended.peak_mib < MOST_MIB
 
 
 @pytest.fixture
@@ -173,7 +174,7 @@ def test_so_is_what_a_publisher_serves(tmp_path: Path, server: Server, kind: str
     path = tmp_path / "out" / spec.subdirectory / spec.checkpoint
     assert f"{path}: " in ended.stderr and problem in ended.stderr, ended.stderr
     assert "Traceback" not in ended.stderr
-    assert ended.cpu_s < 1 and ended.peak_mib < 200
+    assert ended.peak_mib < MOST_MIB
     assert sorted((tmp_path / "out").rglob("*")) == before
     assert not (tmp_path / "ran").exists()
 

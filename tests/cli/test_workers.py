@@ -15,6 +15,7 @@ import pytest
 from fakes.command import heed_interrupts
 from fakes.items import children_of, work
 from fakes.network import network
+from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli.omz.workers import in_processes
 
@@ -112,27 +113,22 @@ def test_in_json_each_line_is_an_event_and_the_last_one_names_each_failure_with_
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_all_processes_at_once(zoo, number, code):
+def test_a_signal_ends_all_processes(zoo, number, code):
     process = subprocess.Popen(
         command(zoo, "--jobs", "2"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         preexec_fn=heed_interrupts,
     )
-    until = time.monotonic() + 20
-    while len(children := children_of(process.pid)) < 2 and time.monotonic() < until:
-        time.sleep(0.01)
-    assert len(children) >= 2
+    wait_until(lambda: len(children_of(process.pid)) >= 2)
+    children = children_of(process.pid)
     process.send_signal(number)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=HANG_S)
     assert process.returncode == code
     assert b"Traceback" not in said
-    for _ in range(100):
-        if not any(Path(f"/proc/{child}").exists() for child in children):
-            break
-        time.sleep(0.05)
-    else:
-        raise AssertionError(f"still there: {children}")
+    wait_until(
+        lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the end of the children"
+    )
 
 
 def test_a_killed_process_fails_the_model_that_it_worked_on_by_name_and_no_other(zoo):
@@ -140,11 +136,11 @@ def test_a_killed_process_fails_the_model_that_it_worked_on_by_name_and_no_other
     process = subprocess.Popen(
         command(zoo, "--jobs", "2"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    until = time.monotonic() + 20
+    until = time.monotonic() + HANG_S
     while not (begun := workers_of(process.pid)) and time.monotonic() < until:
         time.sleep(0.01)
     os.kill(begun[0], signal.SIGKILL)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=HANG_S)
     assert process.returncode == 1
     (lost,) = {"first", "second"} - {path.stem for path in (zoo / "out").rglob("*.xml")}
     assert said.splitlines() == [

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 
 from fakes.memory import WATCHED
 from fakes.omz_zoo import write_omz_zoo
+from fakes.waiting import HANG_S
 from posezoo.cli.main import main
 
-#: Far more than a registry of this size takes, far less than a quadratic reader of these files would.
-BOUND_S = 20
-BOUND_KB = 400 * 1024
+BOUND_KB = 400 * 1024  # generous: only a reader that copies what it reads over and over takes this
 
 HOSTILE = {
     "ten megabytes of words": "name - `data`, shape - `1, 3, 224, 288` mean values " * 200_000,
@@ -40,25 +38,22 @@ def zoo(tmp_path):
     return write_omz_zoo(tmp_path / "models")
 
 
-def verify(zoo) -> tuple[float, int, list[dict[str, str]]]:
-    """Seconds, kilobytes at most, and the findings."""
-    begun = time.monotonic()
+def verify(zoo) -> tuple[int, list[dict[str, str]]]:
+    """Kilobytes at most, and the findings; a reader that takes quadratic time does not end within HANG_S."""
     command = ["verify", "--metadata", "--models_dir", str(zoo), "--format", "json"]
     ended = subprocess.run(
-        [sys.executable, "-c", WATCHED, *command], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", WATCHED, *command], capture_output=True, text=True, timeout=HANG_S, check=False
     )
-    seconds = time.monotonic() - begun
     assert "Traceback" not in ended.stderr, ended.stderr
-    return seconds, int(ended.stderr.split()[-1]), json.loads(ended.stdout)["findings"]
+    return int(ended.stderr.split()[-1]), json.loads(ended.stdout)["findings"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_card_ends_in_time_with_a_finding(zoo, name):
     card = zoo / "public" / "pose-a" / "README.md"
     card.write_text(f"# pose-a\n\n{HOSTILE[name]}\n", "utf-8")
-    seconds, kilobytes, findings = verify(zoo)
+    kilobytes, findings = verify(zoo)
     assert any(each["model"] == "pose-a" for each in findings)
-    assert seconds < BOUND_S
     assert kilobytes < BOUND_KB
 
 
@@ -79,10 +74,9 @@ def test_a_hostile_yaml_ends_in_time_and_other_models_are_checked(zoo, file, tex
     (zoo / "public" / "pose-a" / file).write_text(text, "utf-8")
     card = zoo / "public" / "pose-b" / "README.md"
     card.write_text(card.read_text().replace("TODO", "").replace("28.6180", "82.6180"), "utf-8")
-    seconds, kilobytes, findings = verify(zoo)
+    kilobytes, findings = verify(zoo)
     assert any(each["model"] == "pose-b" for each in findings)
     assert all("\x1b" not in each["message"] for each in findings)
-    assert seconds < BOUND_S
     assert kilobytes < BOUND_KB
 
 
@@ -90,15 +84,14 @@ def test_a_card_that_is_cut_and_a_yaml_bomb_are_named(zoo):
     folder = zoo / "public" / "pose-a"
     (folder / "README.md").write_text("# pose-a\n" + "word " * 2_000_000, "utf-8")
     (folder / "accuracy-check.yml").write_text("a: &a [x]\nmodels: *a\n", "utf-8")
-    found = {each["rule"]: each["message"] for each in verify(zoo)[2] if each["model"] == "pose-a"}
+    found = {each["rule"]: each["message"] for each in verify(zoo)[1] if each["model"] == "pose-a"}
     assert found["too-large"].startswith("the card is too large: only its first 2,097,152 characters")
     assert "anchor" in found["readable"] or "alias" in found["readable"]
 
 
 def test_a_hostile_index_ends_in_time(zoo):
     (zoo / "public" / "index.md").write_text("| GFlops |\n|---|\n" + "| <br> " * 300_000 + "|\n", "utf-8")
-    seconds, kilobytes, _ = verify(zoo)
-    assert seconds < BOUND_S
+    kilobytes, _ = verify(zoo)
     assert kilobytes < BOUND_KB
 
 
@@ -109,8 +102,7 @@ def test_files_that_are_folders_links_or_no_text_are_left_alone(zoo):
     (folder / "accuracy-check.yml").write_bytes(b"\xff\xfe\x00models")
     (zoo / "public" / "index.md").unlink()
     (zoo / "public" / "index.md").symlink_to("/dev/zero")
-    seconds, kilobytes, _ = verify(zoo)
-    assert seconds < BOUND_S
+    kilobytes, _ = verify(zoo)
     assert kilobytes < BOUND_KB
 
 
@@ -124,12 +116,11 @@ def test_names_of_folders_do_no_harm_on_a_terminal(zoo, capsys):
         assert "\n::error::c" not in told
 
 
-def test_a_pattern_that_would_blow_up_is_refused_at_once(zoo):
+def test_a_pattern_that_would_blow_up_is_refused(zoo):
     path = zoo / "public" / "pose-a" / "model.yml"
     step = (
         "postprocessing:\n  - {$type: regex_replace, file: pose-a.pth, pattern: '(a+)+$', replacement: b}\n"
     )
     path.write_text(path.read_text() + step, "utf-8")
-    seconds, _, findings = verify(zoo)
+    _, findings = verify(zoo)
     assert any(each["rule"] == "readable" and "the pattern" in each["message"] for each in findings)
-    assert seconds < BOUND_S

@@ -1,9 +1,8 @@
-"""Open Model Zoo's release 2021.4 as it is: every finding was looked at, and is one; quickly and in little memory."""
+"""Open Model Zoo's release 2021.4 as it is: every finding was looked at, and is one."""
 
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from collections import Counter
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from fakes.memory import WATCHED
 from posezoo.registry import Registry
 from posezoo.verify.baseline import key_of
 from posezoo.verify.finding import Finding
@@ -39,28 +37,6 @@ def test_the_findings_are_those_that_were_looked_at(models):
     golden = GOLDEN.read_text("utf-8").splitlines()
     assert Counter(found) - Counter(golden) == Counter(), "new"
     assert Counter(golden) - Counter(found) == Counter(), "no longer found"
-
-
-def test_283_models_take_less_than_three_seconds_and_250_megabytes(models):
-    assert cheapest(models) < 3
-    command = [sys.executable, "-c", WATCHED, "verify", "--metadata", "--models_dir", str(models)]
-    ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-    assert int(ended.stderr.split()[-1]) < 250 * 1024
-
-
-def test_one_model_takes_less_than_three_tenths_of_a_second(models):
-    assert cheapest(models, "densenet-121") < 0.3
-
-
-def cheapest(models: Path, *words: str) -> float:
-    """Seconds of a processor, the least of some runs: what others do at the time does not count."""
-    seconds = []
-    for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        run(models, *words)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    return min(seconds)
 
 
 def run(models: Path, *words: str) -> str:
