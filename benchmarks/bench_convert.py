@@ -112,7 +112,7 @@ def declare(
             ),
         )
     )
-    files.stamp(original, files.digest_of(original))
+    files.write_stamp(original, files.compute_digest(original))
     return original
 
 

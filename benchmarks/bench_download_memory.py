@@ -43,16 +43,16 @@ def serve(ready: Connection) -> None:
 
 def ours(url: str, folder: Path, sha384: str) -> None:
     """posezoo: a part beside the target, hashed on its way, renamed when it is right."""
-    from posezoo.fetch.download import download
-    from posezoo.fetch.means import Means
-    from posezoo.layout import Layout
+    from posezoo.fetch.download import download_model
+    from posezoo.fetch.means import DownloadOptions
+    from posezoo.layout import ModelLayout
     from posezoo.spec.model import Digest, Family, Framework, HttpSource, License, ModelSpec, SourceFile
 
     file = SourceFile("weights.bin", SIZE, Digest("sha384", sha384), (HttpSource(url),))
     spec = ModelSpec(
         "big", Family.PUBLIC, folder / "model.yml", "", "", Framework.TFLITE, License("Apache-2.0"), (file,)
     )
-    (path,) = download(spec, Layout(folder, folder), Means(None)).files
+    (path,) = download_model(spec, ModelLayout(folder, folder), DownloadOptions(None)).files
     assert path.stat().st_size == SIZE
 
 

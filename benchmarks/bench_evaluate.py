@@ -38,8 +38,8 @@ def prepare(folder: Path) -> None:
     import numpy as np
 
     from posezoo import coco
-    from posezoo.evaluation.found import Found
-    from posezoo.evaluation.kept import kept
+    from posezoo.evaluation.found import ImagePredictions
+    from posezoo.evaluation.kept import open_prediction_cache
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     made = import_module("fakes.coco")
@@ -49,13 +49,13 @@ def prepare(folder: Path) -> None:
     by_image: dict[int, list[dict[str, Any]]] = {}
     for each in results:
         by_image.setdefault(each["image_id"], []).append(each)
-    dataset = coco.read(folder / "annotations.json", folder)
-    with kept(folder / "kept.jsonl", HEADING, 17) as store:
+    dataset = coco.read_coco_dataset(folder / "annotations.json", folder)
+    with open_prediction_cache(folder / "kept.jsonl", HEADING, 17) as store:
         for picture in dataset.pictures:
             here = by_image.get(picture.id, [])
             points = np.array([each["keypoints"] for each in here]).reshape(len(here), 17, 3)
             scores = np.array([each["score"] for each in here])
-            store.add(picture, Found(points, scores, np.zeros((len(here), 4))))
+            store.add(picture, ImagePredictions(points, scores, np.zeros((len(here), 4))))
 
 
 def ours(folder: Path) -> Callable[[], list[float]]:
@@ -63,14 +63,16 @@ def ours(folder: Path) -> Callable[[], list[float]]:
     import faster_coco_eval  # noqa: F401
 
     from posezoo import coco
-    from posezoo.evaluation.kept import kept
-    from posezoo.evaluation.scoring import score
+    from posezoo.evaluation.kept import open_prediction_cache
+    from posezoo.evaluation.scoring import compute_coco_metrics
 
     def work() -> list[float]:
-        dataset = coco.read(folder / "annotations.json", folder)
-        with kept(folder / "kept.jsonl", HEADING, 17) as store:
+        dataset = coco.read_coco_dataset(folder / "annotations.json", folder)
+        with open_prediction_cache(folder / "kept.jsonl", HEADING, 17) as store:
             found = {picture.id: store.get(picture) for picture in dataset.pictures}
-        figures = score(dataset, {image: each for image, each in found.items() if each is not None})
+        figures = compute_coco_metrics(
+            dataset, {image: each for image, each in found.items() if each is not None}
+        )
         return list(figures.values())
 
     return work

@@ -33,7 +33,7 @@ from harness import machine, record, spread
 import posezoo
 from networks import NETWORKS
 from posezoo.complexity import read_complexity
-from posezoo.inference import Network
+from posezoo.inference import CompiledNetwork
 
 ROUNDS = 3
 PHOTOS = 100
@@ -153,11 +153,14 @@ def int8_shares(folder: Path) -> list[float]:
     fp16 = folder / "FP16" / "net.xml"
     fp16.parent.mkdir()
     ov.save_model(ov.Core().read_model(fp32), fp16, compress_to_fp16=True)
-    half, int8 = Network(fp16), Network(folder / "int8-0" / "public" / "net" / "FP16-INT8" / "net.xml")
+    half, int8 = (
+        CompiledNetwork(fp16),
+        CompiledNetwork(folder / "int8-0" / "public" / "net" / "FP16-INT8" / "net.xml"),
+    )
     return [inference_cpu_s(int8) / inference_cpu_s(half) for _ in range(ROUNDS)]
 
 
-def inference_cpu_s(network: Network) -> float:
+def inference_cpu_s(network: CompiledNetwork) -> float:
     """CPU seconds of some inferences, after one that warms up."""
     ((name, shape),) = network.inputs.items()
     feed = {name: np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)}

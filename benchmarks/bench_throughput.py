@@ -29,8 +29,8 @@ from harness import machine, record, spread
 
 import posezoo
 from posezoo.estimator import Estimator, load_ir
-from posezoo.inference import Network, Outputs
-from posezoo.openvino_runtime import openvino
+from posezoo.inference import CompiledNetwork, Outputs
+from posezoo.openvino_runtime import import_openvino
 from posezoo.pose.drawing import draw
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,7 +69,7 @@ class Bare:
     """OpenVINO's own loop."""
 
     def __init__(self, xml: Path) -> None:
-        ov = openvino()
+        ov = import_openvino()
         config = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
         compiled = ov.Core().compile_model(xml, "CPU", config)
         self.streams = int(compiled.get_property("NUM_STREAMS"))
@@ -86,15 +86,15 @@ class Bare:
 def loaded(xml: Path, requests: int, outputs: Mapping[str, Any], people: int) -> Estimator:
     """Ours, whose network answers with the drawn maps once it has answered itself."""
     estimator = load_ir(xml, requests=requests)
-    network: Network = estimator._pipeline.networks[0]
-    answer = network.answer
+    network: CompiledNetwork = estimator._pipeline.networks[0]
+    answer = network.infer
 
     @contextmanager
     def drawn(inputs: Mapping[str, Any]) -> Iterator[Outputs]:
         with answer(inputs):
             yield outputs
 
-    network.answer = drawn  # type: ignore[method-assign]
+    network.infer = drawn  # type: ignore[method-assign]
     found = len(estimator(np.zeros((HEIGHT, WIDTH, 3), np.uint8)))
     if abs(found - people) > people // 10:
         raise SystemExit(f"{xml}: {found} people found in maps of {people}")
@@ -106,7 +106,7 @@ def maps(xml: Path, people: int) -> dict[str, Any]:
     crowds = import_module("fakes.crowds")
     group = crowds.group("crowd", 1, crowds.OPENPOSE_SIZE, people)
     by_channels = {each.shape[1]: each for each in crowds.openpose_maps(group, 1)}
-    outputs = openvino().Core().read_model(xml).outputs
+    outputs = import_openvino().Core().read_model(xml).outputs
     return {port.any_name: by_channels[port.partial_shape[1].get_length()] for port in outputs}
 
 
@@ -123,7 +123,7 @@ def generated(folder: Path) -> Path:
     """Lightweight OpenPose in FP32, with weights of a fixed seed."""
     import torch
 
-    ov = openvino()
+    ov = import_openvino()
     torch.manual_seed(15)
     network = posezoo.network("lightweight_openpose", pretrained=False)
     model = ov.convert_model(network, example_input=torch.zeros(1, 3, 256, 456), input=[1, 3, 256, 456])

@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 def cli_page() -> str:
     """Every verb's help, as the terminal shows it."""
     os.environ["COLUMNS"] = "100"
-    from posezoo.cli.main import VERBS, parser
+    from posezoo.cli.main import VERBS, create_parser
 
-    top = parser()
+    top = create_parser()
     verbs = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
     sections = [f"# The command line\n\n```text\n{top.format_help().rstrip()}\n```\n"]
     sections += [
@@ -32,9 +32,9 @@ def cli_page() -> str:
 
 def model_schema() -> str:
     """The JSON Schema of model.yml, for editors."""
-    from posezoo.spec.schema import schema
+    from posezoo.spec.schema import model_schema
 
-    return json.dumps(schema(), indent=2) + "\n"
+    return json.dumps(model_schema(), indent=2) + "\n"
 
 
 def composite_schema() -> str:
@@ -46,21 +46,22 @@ def composite_schema() -> str:
 
 def omz_page() -> str:
     """Every flag of Open Model Zoo's commands over ours, and what differs."""
-    from posezoo.cli.omz.page import draw
+    from posezoo.cli.omz.page import draw_readme
 
-    return draw()
+    return draw_readme()
 
 
 def rules_page() -> str:
     """What `posezoo verify --metadata` demands."""
-    from posezoo.card.markdown import code, table
+    from posezoo.card.markdown import format_code, format_table
     from posezoo.verify.recount import ARTIFACT_RULES
     from posezoo.verify.rules import RULES
 
     columns = ["Rule", "Severity", "What must hold", "A mistake that it finds"]
     metadata, artifacts = (
-        table(
-            columns, [(code(each.id), str(each.severity), each.explanation, each.example) for each in rules]
+        format_table(
+            columns,
+            [(format_code(each.id), str(each.severity), each.explanation, each.example) for each in rules],
         )
         for rules in (RULES.values(), ARTIFACT_RULES.values())
     )
@@ -86,20 +87,20 @@ With `--artifacts DIR`, what lies there is counted anew:
 
 def accuracy_page() -> str:
     """What is published of each model's accuracy, and the command that measures it again."""
-    from posezoo.card.markdown import code, table
-    from posezoo.evaluation.account import how
-    from posezoo.evaluation.commands import command
+    from posezoo.card.markdown import format_code, format_table
+    from posezoo.evaluation.account import describe_claim_protocol
+    from posezoo.evaluation.commands import rerun_command
     from posezoo.registry import open_registry
 
     registry = open_registry()
     models = {spec.full_name: spec for spec in (*registry.select().models, *registry.select(["*@*"]).models)}
     rows = [
-        (name, f"{claim.value:g}", how(claim), code(command(spec, claim)))
+        (name, f"{claim.value:g}", describe_claim_protocol(claim), format_code(rerun_command(spec, claim)))
         for name, spec in sorted(models.items())
         for claim in spec.published.accuracy
         if claim.metric == "AP"
     ]
-    return ACCURACY.format(table=table(["Model", "Published AP", "Measured on", "Command"], rows))
+    return ACCURACY.format(table=format_table(["Model", "Published AP", "Measured on", "Command"], rows))
 
 
 ACCURACY = """\
@@ -145,10 +146,10 @@ def draw(folder: str) -> dict[str, str]:
 
 def orphans(pages: Collection[str]) -> list[str]:
     """Cards and their facts that were drawn of models that are gone, and pictures that nobody shows."""
-    from posezoo.card.card import FACTS, NOTE, PICTURES, is_drawn
+    from posezoo.card.card import FACTS, NOTE, PICTURES, has_note
 
     models = ROOT / "models"
-    found = [path for path in models.rglob("*.md") if is_drawn(path, NOTE)]
+    found = [path for path in models.rglob("*.md") if has_note(path, NOTE)]
     found += [*models.rglob(FACTS), *(models / PICTURES).glob("*.svg")]
     names = (path.relative_to(ROOT).as_posix() for path in found)
     return sorted(name for name in names if name not in pages)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.layout import Layout
+from posezoo.layout import ModelLayout
 from posezoo.registry import open_registry
-from posezoo.settings import read_settings, resolve
+from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 from posezoo.zoo import open_zoo
 
@@ -72,23 +72,23 @@ def by_digest(mirror: Path, sha384: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def blazepose(mirror: Path, tmp_path_factory) -> Layout:
+def blazepose(mirror: Path, tmp_path_factory) -> ModelLayout:
     """Where the default model's files and IR lie, made once from the mirror; needs ../shared."""
     pytest.importorskip("openvino", reason="needs openvino")
     folder = tmp_path_factory.mktemp("blazepose")
     settings = read_settings({"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)})
-    zoo = open_zoo(resolve(settings))
+    zoo = open_zoo(to_settings(settings))
     for part in zoo.registry.parts(zoo.registry.find("blazepose-full")):
         zoo.get(part, (Precision.FP32, Precision.FP16))
     return zoo.layout
 
 
 @pytest.fixture(scope="session")
-def blazepose_irs(blazepose: Layout) -> dict[str, Path]:
+def blazepose_irs(blazepose: ModelLayout) -> dict[str, Path]:
     """The FP32 .xml of each part by its name."""
     registry = open_registry()
     parts = registry.parts(registry.find("blazepose-full"))
-    return {part.name: blazepose.ir(part, Precision.FP32) for part in parts}
+    return {part.name: blazepose.ir_path(part, Precision.FP32) for part in parts}
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -8,13 +8,13 @@ import warnings
 import numpy as np
 import pytest
 
-from posezoo.complexity import complexity_of, read_complexity
+from posezoo.complexity import compute_complexity, read_complexity
 
 pytest.importorskip("openvino", reason="needs openvino")
 
-from posezoo.openvino_runtime import openvino
+from posezoo.openvino_runtime import import_openvino
 
-ov = openvino()
+ov = import_openvino()
 ops = ov.opset13
 
 
@@ -23,7 +23,7 @@ def image(*shape):
 
 
 def counted(end, *starts):
-    found = complexity_of(ov.Model([end], list(starts)))
+    found = compute_complexity(ov.Model([end], list(starts)))
     return round(found.gflops * 1e9), round(found.mparams * 1e6)
 
 
@@ -69,7 +69,7 @@ def test_what_moves_values_costs_nothing_and_shared_weights_count_once():
 
 def test_an_open_size_has_no_number():
     x = image(1, 3, -1, 8)
-    assert complexity_of(ov.Model([ops.relu(x)], [x])) is None
+    assert compute_complexity(ov.Model([ops.relu(x)], [x])) is None
 
 
 def test_both_precisions_on_disk_count_the_same(tmp_path):
@@ -95,20 +95,20 @@ CARDS = {
 def test_a_card_s_figures_come_out(name):
     torch = pytest.importorskip("torch", reason="needs torch")
     from posezoo import networks
-    from posezoo.convert.preprocess import bake
+    from posezoo.convert.preprocess import apply_model_yml
     from posezoo.spec.model import Family, Framework, License, ModelSpec
 
     arguments, gflops, mparams = CARDS[name]
-    known = networks.find(name)
+    known = networks.find_network(name)
     file = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        module, size = networks.build(name, **arguments), (torch.zeros(known.input.shape),)
+        module, size = networks.build_network(name, **arguments), (torch.zeros(known.input.shape),)
         torch.onnx.export(module, size, file, dynamo=False, opset_version=13, input_names=[known.input.name])
     spec = ModelSpec(
         name, Family.PUBLIC, None, "A network.", "", Framework.ONNX, License(), (), inputs=(known.input,)
     )
     file.seek(0)
-    found = complexity_of(bake(ov.convert_model(file), spec))
+    found = compute_complexity(apply_model_yml(ov.convert_model(file), spec))
     assert found.gflops == pytest.approx(gflops, rel=1e-3)
     assert found.mparams == pytest.approx(mparams, rel=1e-3)

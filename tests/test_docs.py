@@ -14,7 +14,7 @@ import cv2
 import pytest
 
 from conftest import by_digest
-from posezoo.card.reading import read_card
+from posezoo.card.reading import parse_card
 from posezoo.cli.main import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -149,7 +149,7 @@ def test_the_readme_names_make_verbs_that_exist():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_leads_somewhere(page):
-    for link in read_card(page.read_text("utf-8")).links:
+    for link in parse_card(page.read_text("utf-8")).links:
         if not re.match(r"[a-z]+:|#", link.target):
             target = page.parent / unquote(link.target.partition("#")[0])
             assert target.exists(), f"{page}:{link.line}: {link.target}"

@@ -23,10 +23,10 @@ from fakes.founding import checkpoint_of, serve
 from fakes.server import Server
 from fakes.weights import conditioned, torch
 from posezoo import provenance
-from posezoo.convert.drawing import draw
-from posezoo.convert.reference import EXACT, preprocessed
-from posezoo.layout import Layout
-from posezoo.openvino_runtime import openvino
+from posezoo.convert.drawing import draw_test_image
+from posezoo.convert.reference import EXACT, preprocess
+from posezoo.layout import ModelLayout
+from posezoo.openvino_runtime import import_openvino
 from posezoo.registry import open_registry
 from posezoo.spec.model import ModelSpec, Precision
 
@@ -95,12 +95,12 @@ def becomes_ir(place: Place, spec: ModelSpec, checkpoint: bytes) -> None:
 
 def computes_what_pytorch_does(spec: ModelSpec, out: Path, precision: Precision, bar: float) -> None:
     """The IR has the declared form, and the record beside it says how near it is to the original."""
-    layout = Layout(out, out)
-    record = provenance.read(layout.provenance(spec, precision))
+    layout = ModelLayout(out, out)
+    record = provenance.read_provenance(layout.provenance_path(spec, precision))
     assert record is not None
     assert all(check.reference.startswith("PyTorch ") for check in record.checks)
     assert 0 < max(check.difference for check in record.checks) <= bar, record.checks
-    network = openvino().Core().read_model(layout.ir(spec, precision))
+    network = import_openvino().Core().read_model(layout.ir_path(spec, precision))
     ports = [(port.any_name, tuple(port.shape)) for port in (*network.inputs, *network.outputs)]
     assert ports == [(port.name, port.shape) for port in (*spec.inputs, *spec.outputs)]
 
@@ -122,16 +122,16 @@ def test_a_founding_model_becomes_ir(place: Place, spec: ModelSpec) -> None:
     network = generated(spec)
     becomes_ir(place, spec, checkpoint_of(spec.name, network))
     if spec.self_check.measure != "max":
-        marks_the_same_peaks(network, spec, Layout(place.out, place.out).ir(spec, Precision.FP32))
+        marks_the_same_peaks(network, spec, ModelLayout(place.out, place.out).ir_path(spec, Precision.FP32))
 
 
 def marks_the_same_peaks(network: Any, spec: ModelSpec, xml: Path) -> None:
     """The IR computes what PyTorch does everywhere, but for signs where two neighbours are a rounding apart."""
     (port,) = spec.inputs
-    picture = draw("photo", port.shape, port.layout, 3)
-    found = openvino().Core().compile_model(xml, "CPU", EXACT)(picture)
+    picture = draw_test_image("photo", port.shape, port.layout, 3)
+    found = import_openvino().Core().compile_model(xml, "CPU", EXACT)(picture)
     with torch.no_grad():
-        outputs = network(torch.from_numpy(preprocessed(picture, port)))
+        outputs = network(torch.from_numpy(preprocess(picture, port)))
     for name, wanted in zip(("heatmaps", "embeddings"), map(torch.Tensor.numpy, outputs), strict=True):
         difference = np.abs(np.abs(found[name]) - np.abs(wanted)).max() / np.abs(wanted).max()
         assert 0 < difference <= BARS[Precision.FP32]

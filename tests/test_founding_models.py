@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from posezoo.networks import NETWORKS
-from posezoo.registry import builtin_root, copyright_line, open_registry
+from posezoo.registry import builtin_models_dir, open_registry, read_copyright_line
 from posezoo.spec.model import GoogleDriveSource, ModelSpec
 
 REGISTRY = open_registry()
@@ -55,7 +55,7 @@ def test_every_row_of_gluoncvs_page_is_a_variant_with_its_figures(shared):
         assert file.contains[row["params_file"]].value == (
             row["model_store_sha1"] if is_default else row["hashtag"]
         )
-        assert (spec.is_default, file.is_pinned, file.is_weak) == (is_default, is_default, True)
+        assert (spec.is_default, file.is_pinned, file.is_weakly_pinned) == (is_default, is_default, True)
 
 
 def test_the_stores_default_is_the_default_even_where_the_page_names_another(shared):
@@ -133,9 +133,9 @@ def test_a_known_difference_has_its_reason():
 def test_every_network_has_its_model_and_every_model_its_terms():
     assert {spec.network.name for spec in founding() if spec.network} == set(NETWORKS)
     for spec in founding():
-        assert copyright_line(spec)
-        assert spec.files[0].cap > 0
-    assert copyright_line(model("higher-hrnet-w32-human-pose-estimation")) == "Copyright (c) 2019 HRNet"
+        assert read_copyright_line(spec)
+        assert spec.files[0].read_limit > 0
+    assert read_copyright_line(model("higher-hrnet-w32-human-pose-estimation")) == "Copyright (c) 2019 HRNet"
 
 
 def test_alpha_poses_terms_are_unclear_and_said_to_be():
@@ -143,11 +143,11 @@ def test_alpha_poses_terms_are_unclear_and_said_to_be():
     assert spec.license.spdx == "LicenseRef-unclear"
     assert "non-commercial" in spec.license_note
     assert (spec.training.command, spec.training.log) == ("", "")
-    assert "None" not in (builtin_root() / "public" / spec.name / "README.md").read_text("utf-8")
+    assert "None" not in (builtin_models_dir() / "public" / spec.name / "README.md").read_text("utf-8")
 
 
 def test_a_cap_leaves_room_for_the_whole_checkpoint(shared):
     for spec in founding():
         if spec.tag:
             keys = facts(shared, f"keys/gluon_{spec.name}.json")
-            assert keys["params_file_bytes"] < spec.files[0].cap < 1.3 * keys["params_file_bytes"]
+            assert keys["params_file_bytes"] < spec.files[0].read_limit < 1.3 * keys["params_file_bytes"]

@@ -9,7 +9,7 @@ import pytest
 
 from fakes.waiting import HANG_S
 from posezoo.errors import OutputError
-from posezoo.guard import in_turn
+from posezoo.guard import exclusive
 
 HOLD = """
 import sys, time
@@ -34,7 +34,7 @@ def holder(tmp_path):
 def test_a_turn_that_does_not_come_is_told(tmp_path, holder):
     with (
         pytest.raises(OutputError, match="file: another run keeps it locked") as caught,
-        in_turn(tmp_path / "file", wait_s=0.1),
+        exclusive(tmp_path / "file", wait_s=0.1),
     ):
         pass
     assert caught.value.hint
@@ -43,20 +43,20 @@ def test_a_turn_that_does_not_come_is_told(tmp_path, holder):
 def test_the_turn_of_a_process_that_was_killed_is_over(tmp_path, holder):
     holder.kill()
     holder.wait()
-    with in_turn(tmp_path / "file", wait_s=HANG_S):
+    with exclusive(tmp_path / "file", wait_s=HANG_S):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_here_is_not_touched(tmp_path):
     (tmp_path / "file").write_bytes(b"old")
-    with in_turn(tmp_path / "file"), pytest.raises(OutputError), in_turn(tmp_path / "file", wait_s=0.02):
+    with exclusive(tmp_path / "file"), pytest.raises(OutputError), exclusive(tmp_path / "file", wait_s=0.02):
         pass
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"old")]
 
 
 def test_a_link_in_its_place_leads_nowhere(tmp_path):
     (tmp_path / ".file.guard").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic"), in_turn(tmp_path / "file"):
+    with pytest.raises(OSError, match="symbolic"), exclusive(tmp_path / "file"):
         pass
     assert not (tmp_path / "elsewhere").exists()

@@ -49,8 +49,8 @@ def with_orientation(jpeg: bytes, orientation: int) -> bytes:
 
 @pytest.mark.parametrize("ending", FORMATS)
 def test_what_is_written_is_read(tmp_path, scene, ending):
-    images.write(tmp_path / f"scene{ending}", scene)
-    read = images.read(tmp_path / f"scene{ending}")
+    images.write_image(tmp_path / f"scene{ending}", scene)
+    read = images.read_image(tmp_path / f"scene{ending}")
     assert read.dtype == np.uint8 and read.shape == scene.shape
     tolerance = 12 if ending == ".jpg" else 0
     assert np.abs(read.astype(int) - scene).max() <= tolerance
@@ -62,7 +62,7 @@ def test_what_is_written_is_read(tmp_path, scene, ending):
 def test_grey_alpha_and_16_bits_become_8_bit_bgr(tmp_path, scene, ending, deep, channels):
     written = np.dstack([scene, scene[..., :1]])[..., :channels]
     cv2.imwrite(str(tmp_path / f"a{ending}"), written.astype(np.uint16) * 257 if deep else written)
-    read = images.read(tmp_path / f"a{ending}")
+    read = images.read_image(tmp_path / f"a{ending}")
     expected = np.repeat(scene[..., :1], 3, axis=2) if channels == 1 else scene
     assert read.dtype == np.uint8 and np.array_equal(read, expected)
 
@@ -85,7 +85,7 @@ def test_a_picture_is_turned_as_its_orientation_says(tmp_path, scene, orientatio
     sensor = np.ascontiguousarray(held(scene))
     jpeg = cv2.imencode(".jpg", sensor, [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()
     (tmp_path / "photo.jpg").write_bytes(with_orientation(jpeg, orientation))
-    read = images.read(tmp_path / "photo.jpg")
+    read = images.read_image(tmp_path / "photo.jpg")
     assert read.shape == scene.shape
     assert np.abs(read.astype(int) - scene).mean() < 3
 
@@ -96,7 +96,7 @@ def test_a_picture_cut_anywhere_is_refused(tmp_path, scene, ending):
     for size in sorted({*range(1, 40, 3), *np.linspace(40, len(whole) - 1, 40).astype(int)}):
         (tmp_path / "cut").write_bytes(whole[:size])
         with pytest.raises(ImageError, match=r"cut: "):
-            images.read(tmp_path / "cut")
+            images.read_image(tmp_path / "cut")
 
 
 def test_a_thumbnail_inside_does_not_pass_for_the_end(tmp_path, scene):
@@ -106,16 +106,16 @@ def test_a_thumbnail_inside_does_not_pass_for_the_end(tmp_path, scene):
     camera = whole[:2] + b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail + whole[2:]
     (tmp_path / "whole.jpg").write_bytes(camera)
     (tmp_path / "cut.jpg").write_bytes(camera[:-400])
-    assert images.read(tmp_path / "whole.jpg").shape == scene.shape
+    assert images.read_image(tmp_path / "whole.jpg").shape == scene.shape
     with pytest.raises(ImageError, match=r"cut\.jpg: the picture is cut short"):
-        images.read(tmp_path / "cut.jpg")
+        images.read_image(tmp_path / "cut.jpg")
 
 
 def test_what_follows_a_whole_picture_is_no_matter(tmp_path, scene):
     for ending in (".jpg", ".png"):
         path = tmp_path / f"padded{ending}"
         path.write_bytes(cv2.imencode(ending, scene)[1].tobytes() + b"\0" * 100)
-        assert images.read(path).shape == scene.shape
+        assert images.read_image(path).shape == scene.shape
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_file_that_is_no_good_picture_is_refused_in_one_line(tmp_path, content
     path = tmp_path / "photo.png"
     path.write_bytes(content)
     with pytest.raises(ImageError, match=problem) as caught:
-        images.read(path)
+        images.read_image(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
 
@@ -160,48 +160,48 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
         path = tmp_path / f"bomb.{ending}"
         path.write_bytes(content)
         with pytest.raises(ImageError, match="60000 x 60000 pixels are too many"):
-            images.read(path)
+            images.read_image(path)
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(ImageError, match=r"nothing\.png: cannot be read: No such file"):
-        images.read(tmp_path / "nothing.png")
+        images.read_image(tmp_path / "nothing.png")
     with pytest.raises(ImageError, match="is no file"):
-        images.read(tmp_path)
+        images.read_image(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["scene.gibberish", "scene"])
 def test_an_unknown_ending_is_refused(tmp_path, scene, name):
     with pytest.raises(ImageError, match="cannot be written as") as caught:
-        images.write(tmp_path / name, scene)
+        images.write_image(tmp_path / name, scene)
     assert ".jpg" in caught.value.hint and list(tmp_path.iterdir()) == []
 
 
 def test_a_picture_too_large_for_its_format_leaves_the_old_one(tmp_path, scene):
-    images.write(tmp_path / "scene.jpg", scene)
+    images.write_image(tmp_path / "scene.jpg", scene)
     with pytest.raises(ImageError, match=r"scene\.jpg"):
-        images.write(tmp_path / "scene.jpg", np.zeros((2, 70_000, 3), np.uint8))
-    assert images.read(tmp_path / "scene.jpg").shape == scene.shape
+        images.write_image(tmp_path / "scene.jpg", np.zeros((2, 70_000, 3), np.uint8))
+    assert images.read_image(tmp_path / "scene.jpg").shape == scene.shape
     assert [path.name for path in tmp_path.iterdir()] == ["scene.jpg"]
 
 
 def test_a_picture_that_cannot_be_put_there_is_an_output_error(tmp_path, scene):
     (tmp_path / "file").write_bytes(b"no folder")
     with pytest.raises(OutputError, match="cannot be written"):
-        images.write(tmp_path / "file" / "scene.png", scene)
+        images.write_image(tmp_path / "file" / "scene.png", scene)
 
 
 def test_a_frame_that_is_bgr_already_is_not_copied(scene):
-    assert np.shares_memory(images.as_bgr(scene), scene)
+    assert np.shares_memory(images.to_bgr(scene), scene)
 
 
 def test_frames_become_bgr(scene):
     grey, alpha = scene[..., 0], np.dstack([scene, scene[..., 0]])
-    assert np.array_equal(images.as_bgr(scene[..., ::-1], color="RGB"), scene)
-    assert np.array_equal(images.as_bgr(alpha), scene)
-    assert np.array_equal(images.as_bgr(alpha[..., [2, 1, 0, 3]], color="RGB"), scene)
+    assert np.array_equal(images.to_bgr(scene[..., ::-1], color="RGB"), scene)
+    assert np.array_equal(images.to_bgr(alpha), scene)
+    assert np.array_equal(images.to_bgr(alpha[..., [2, 1, 0, 3]], color="RGB"), scene)
     for frame in (grey, grey[..., None]):
-        assert np.array_equal(images.as_bgr(frame), np.repeat(grey[..., None], 3, axis=2))
+        assert np.array_equal(images.to_bgr(frame), np.repeat(grey[..., None], 3, axis=2))
 
 
 @pytest.mark.parametrize(
@@ -221,9 +221,9 @@ def test_frames_become_bgr(scene):
 )
 def test_what_is_no_frame_is_refused(frame, problem):
     with pytest.raises(ImageError, match=problem):
-        images.as_bgr(frame)
+        images.to_bgr(frame)
 
 
 def test_an_unknown_colour_order_is_refused(scene):
     with pytest.raises(ImageError, match="BGR or RGB, not 'GBR'"):
-        images.as_bgr(scene, color="GBR")
+        images.to_bgr(scene, color="GBR")

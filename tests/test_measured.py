@@ -11,9 +11,16 @@ import yaml
 
 import posezoo
 from posezoo.errors import OutputError, SpecError
-from posezoo.measured import NOTE, Measurement, as_yaml, read_figures, read_measured, record
+from posezoo.measured import (
+    NOTE,
+    Measurement,
+    format_measured_yml,
+    read_measured,
+    read_measurement_file,
+    update_measured_yml,
+)
 from posezoo.registry import open_registry
-from posezoo.settings import read_settings, resolve
+from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import ModelSpec, Precision
 from posezoo.zoo import figures, open_zoo
 
@@ -36,40 +43,40 @@ GOOD = Measurement(
 
 def test_what_is_written_is_read_back(tmp_path):
     path = tmp_path / "measured.yml"
-    assert record(path, [FAST, GOOD, COUNTED])
+    assert update_measured_yml(path, [FAST, GOOD, COUNTED])
     assert read_measured(path) == (COUNTED, GOOD, FAST)
 
 
 def test_the_order_of_recording_leaves_no_trace(tmp_path):
-    record(tmp_path / "one.yml", [FAST, GOOD, COUNTED])
+    update_measured_yml(tmp_path / "one.yml", [FAST, GOOD, COUNTED])
     for each in (COUNTED, FAST, GOOD):
-        record(tmp_path / "other.yml", [each])
+        update_measured_yml(tmp_path / "other.yml", [each])
     assert (tmp_path / "one.yml").read_bytes() == (tmp_path / "other.yml").read_bytes()
 
 
 def test_a_newer_answer_takes_the_place_of_the_older_one_and_of_no_other(tmp_path):
     path = tmp_path / "measured.yml"
-    record(path, [FAST])
+    update_measured_yml(path, [FAST])
     newer = Measurement("speed", FP16, {"throughput_fps": 40.0}, machine=FAST.machine, settings=FAST.settings)
     elsewhere = Measurement("speed", FP16, {"throughput_fps": 9.0}, machine="another", settings=FAST.settings)
-    assert record(path, [newer, elsewhere])
+    assert update_measured_yml(path, [newer, elsewhere])
     assert read_measured(path) == (newer, elsewhere)
-    assert not record(path, [newer])  # nothing new: the file is left alone
+    assert not update_measured_yml(path, [newer])  # nothing new: the file is left alone
 
 
 def test_other_readers_of_yaml_read_the_same(tmp_path):
     # What they could guess at is quoted: a version is no number, "off" no truth, a tag of digits no count.
-    found = yaml.safe_load(as_yaml([FAST, GOOD]))
+    found = yaml.safe_load(format_measured_yml([FAST, GOOD]))
     assert found["speed"][0]["settings"] == dict(FAST.settings)
     assert found["speed"][0]["tools"] == {"openvino": "2026.4.1"}
     assert found["speed"][0]["machine"] == FAST.machine
     assert found["accuracy"][0]["tag"] == "2f544338"
-    assert as_yaml([FAST]).startswith(f"{NOTE}\nspeed:\n  - precision: FP16\n    machine: ")
+    assert format_measured_yml([FAST]).startswith(f"{NOTE}\nspeed:\n  - precision: FP16\n    machine: ")
 
 
 def test_figures_keep_six_digits():
     long = Measurement("complexity", FP32, {"mparams": 28.61787512, "gflops": 92.83641234})
-    assert "figures: {gflops: 92.8364, mparams: 28.6179}" in as_yaml([long])
+    assert "figures: {gflops: 92.8364, mparams: 28.6179}" in format_measured_yml([long])
 
 
 @pytest.mark.parametrize(
@@ -103,26 +110,26 @@ def test_a_tool_s_file_names_its_models(tmp_path):
     row = {"kind": "speed", "precision": "FP16", "machine": "m", "figures": {"compile_s": 0.5}}
     path.write_text(json.dumps([{"model": "a", **row}, {"model": "b@tag", **row}], indent=2))
     found = Measurement("speed", FP16, {"compile_s": 0.5}, machine="m")
-    assert read_figures(path) == (("a", found), ("b@tag", found))
+    assert read_measurement_file(path) == (("a", found), ("b@tag", found))
     path.write_text(json.dumps({"model": "a", **row, "figures": {"compile_m": 1}}, indent=2))
     with pytest.raises(SpecError, match=r"speed\.json:7:5: figures\.compile_m: unknown key"):
-        read_figures(path)
+        read_measurement_file(path)
 
 
 def test_a_broken_file_is_never_written_over(tmp_path):
     path = tmp_path / "measured.yml"
     path.write_text("speed: [")
     with pytest.raises(SpecError):
-        record(path, [COUNTED])
+        update_measured_yml(path, [COUNTED])
     assert path.read_text() == "speed: ["
 
 
 def test_an_installed_registry_is_left_as_it_is(tmp_path):
-    zoo = open_zoo(resolve(read_settings({"output_dir": tmp_path})))
+    zoo = open_zoo(to_settings(read_settings({"output_dir": tmp_path})))
     spec = zoo.registry.find("human-pose-estimation-0005")
     place = Path(posezoo.__file__).parent / "models" / "intel" / spec.name
     with pytest.raises(OutputError, match="is installed: what is measured is recorded in a checkout"):
-        figures.record(replace(spec, path=place / "model.yml"), [COUNTED])
+        figures.record_measurements(replace(spec, path=place / "model.yml"), [COUNTED])
     assert not place.exists()
 
 

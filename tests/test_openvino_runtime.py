@@ -9,8 +9,8 @@ import pytest
 
 import posezoo
 from fakes.waiting import HANG_S
-from posezoo.errors import how_to_install
-from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.errors import install_command
+from posezoo.openvino_runtime import error_text, import_openvino
 
 IMPORT = """
 from posezoo.openvino_runtime import openvino
@@ -43,7 +43,7 @@ def test_an_openvino_that_converts_wrongly_is_refused(tmp_path, version):
     (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: openvino\nVersion: {version}\n")
     said = in_an_environment_with(tmp_path)
     assert f"version {version} is too old (2025.2 or newer" in said
-    assert said.endswith(f"| {how_to_install('convert')}")
+    assert said.endswith(f"| {install_command('convert')}")
 
 
 def test_an_openvino_that_does_not_load_is_told_in_one_line(tmp_path):
@@ -63,14 +63,14 @@ def test_its_telemetry_is_never_imported(tmp_path):
 
 def test_the_last_line_of_what_openvino_says_is_for_people():
     with pytest.raises(Exception, match="nowhere") as failure:
-        openvino().Core().read_model("/nowhere.xml")
-    assert "\n" not in reason_of(failure.value)
-    assert "nowhere.xml" in reason_of(failure.value)
+        import_openvino().Core().read_model("/nowhere.xml")
+    assert "\n" not in error_text(failure.value)
+    assert "nowhere.xml" in error_text(failure.value)
     assert (
-        reason_of(RuntimeError("Check 'x' failed at a.cpp:1:\n the file is empty.\n\n"))
+        error_text(RuntimeError("Check 'x' failed at a.cpp:1:\n the file is empty.\n\n"))
         == "the file is empty"
     )
-    assert reason_of(ValueError()) == "ValueError"
+    assert error_text(ValueError()) == "ValueError"
 
 
 THREADS = """

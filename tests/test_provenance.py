@@ -4,8 +4,8 @@ import pytest
 
 from convert.test_convert import tiny
 from posezoo import provenance
-from posezoo.convert.convert import convert
-from posezoo.files import digest_of
+from posezoo.convert.convert import convert_model
+from posezoo.files import compute_digest
 from posezoo.spec.model import Precision
 
 FP16 = Precision.FP16
@@ -13,13 +13,13 @@ FP16 = Precision.FP16
 
 def test_what_was_written_is_read_back(tmp_path):
     spec, layout = tiny(tmp_path)
-    xml = convert(spec, layout).irs[FP16]
-    record = provenance.read(layout.provenance(spec, FP16))
+    xml = convert_model(spec, layout).irs[FP16]
+    record = provenance.read_provenance(layout.provenance_path(spec, FP16))
     assert record is not None
-    assert record.key == provenance.key_of(spec, None)
+    assert record.key == provenance.conversion_key(spec, None)
     for suffix in (".xml", ".bin"):
         path = xml.with_suffix(suffix)
-        assert record.contents[suffix] == provenance.Content(path.stat().st_size, digest_of(path))
+        assert record.contents[suffix] == provenance.FileContent(path.stat().st_size, compute_digest(path))
     assert [check.output for check in record.checks] == ["heatmaps", "pafs"]
     assert all(0 < check.difference < check.tolerance == 2e-2 for check in record.checks)
     assert record.checks[0].reference.startswith("LiteRT ")
@@ -27,8 +27,8 @@ def test_what_was_written_is_read_back(tmp_path):
 
 def test_an_ir_that_was_not_checked_has_no_checks(tmp_path):
     spec, layout = tiny(tmp_path)
-    convert(spec, layout, precisions=[FP16], self_check=False)
-    record = provenance.read(layout.provenance(spec, FP16))
+    convert_model(spec, layout, precisions=[FP16], self_check=False)
+    record = provenance.read_provenance(layout.provenance_path(spec, FP16))
     assert record is not None
     assert record.checks == ()
 
@@ -49,6 +49,6 @@ def test_an_ir_that_was_not_checked_has_no_checks(tmp_path):
 )
 def test_a_record_that_cannot_be_understood_is_none(tmp_path, nonsense):
     path = tmp_path / "provenance.json"
-    assert provenance.read(path) is None
+    assert provenance.read_provenance(path) is None
     path.write_bytes(nonsense)
-    assert provenance.read(path) is None
+    assert provenance.read_provenance(path) is None

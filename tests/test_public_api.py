@@ -12,10 +12,10 @@ import posezoo
 from conftest import by_digest
 from fakes.checkpoints import params
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.convert.own_weights import generate
-from posezoo.events import ModelConversionUpToDate, ModelSelfChecked
-from posezoo.images import read
-from posezoo.settings import read_settings, resolve
+from posezoo.convert.own_weights import write_random_checkpoint
+from posezoo.events import ConversionUpToDate, SelfCheckPassed
+from posezoo.images import read_image
+from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import NetworkChoice
 from posezoo.zoo import open_zoo
 
@@ -51,7 +51,7 @@ def test_get_returns_the_ir_of_each_part_and_a_second_time_the_same(blazepose):
 
 def test_load_gives_a_callable_from_image_to_poses(blazepose, mirror):
     model = posezoo.load("blazepose-full", precision="FP16", device="CPU", output_dir=blazepose.output_dir)
-    image = read(by_digest(mirror, ASTRONAUT))
+    image = read_image(by_digest(mirror, ASTRONAUT))
     (pose,) = model(image)
     assert pose.keypoints.shape == (33, 3)
     assert pose.skeleton == "blazepose-33"
@@ -111,17 +111,17 @@ def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared,
     events = []
     irs = posezoo.get(name, "FP32", checkpoint=mine, output_dir=out, listener=events.append)
     assert irs == {name: out / "public" / name / "FP32" / f"{name}.xml"}
-    assert any(isinstance(each, ModelSelfChecked) for each in events)
+    assert any(isinstance(each, SelfCheckPassed) for each in events)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.params", "out"]
 
     events.clear()
     assert posezoo.get(name, "FP32", checkpoint=str(file), output_dir=out, listener=events.append) == irs
-    assert [type(each) for each in events] == [ModelConversionUpToDate]  # the same weights by another name
+    assert [type(each) for each in events] == [ConversionUpToDate]  # the same weights by another name
 
     with pytest.raises(posezoo.PosezooError, match=r"\.xml: is the IR of another checkpoint"):
         posezoo.get(name, "FP32", output_dir=out)
     other = tmp_path / "other.pth"
-    generate(NetworkChoice(name), other)
+    write_random_checkpoint(NetworkChoice(name), other)
     with pytest.raises(posezoo.PosezooError, match="is the IR of another checkpoint") as refused:
         posezoo.load(name, "FP32", checkpoint=other, output_dir=out)
     assert "--model_name" in refused.value.hint
@@ -134,9 +134,9 @@ def test_what_is_fetched_beside_weights_of_one_s_own_never_lands_on_them(tmp_pat
     mine.write_bytes(params({"x": np.zeros(3, np.float32)}))
     write_model(tmp_path / "models", "other", model_yml(files=[declared_file(other)]))
     flags = {"models_dir": (tmp_path / "models",), "output_dir": tmp_path / "out"}
-    zoo = open_zoo(resolve(read_settings(flags)))
+    zoo = open_zoo(to_settings(read_settings(flags)))
     before = mine.read_bytes()
-    with_weights, _ = zoo.with_weights(mine, "lightweight_openpose")
+    with_weights, _ = zoo.with_checkpoint(mine, "lightweight_openpose")
     (file,) = with_weights.download(zoo.registry.find("other"))
     assert file == tmp_path / "out" / "public" / "other" / "other.tflite"
     assert mine.read_bytes() == before

@@ -28,21 +28,21 @@ from posezoo.cli import door
 from posezoo.cli import main as command_line
 from posezoo.cli.omz import converter, downloader, info_dumper, quantizer, verifier
 from posezoo.cli.omz.reports import EVENT_TYPES
-from posezoo.convert.self_check import Difference, SelfChecked
+from posezoo.convert.self_check import OutputDifference, SelfCheckResult
 from posezoo.estimator import Estimator
-from posezoo.files import digest_of
-from posezoo.measured import KINDS, Measurement, as_yaml
+from posezoo.files import compute_digest
+from posezoo.measured import KINDS, Measurement, format_measured_yml
 from posezoo.networks import NETWORKS
 from posezoo.pose.decoders import DECODERS
-from posezoo.quantize.plan import key_of as int8_key_of
-from posezoo.quantize.samples import Photos
-from posezoo.quantize.subject import Subject
+from posezoo.quantize.plan import quantization_key as int8_key_of
+from posezoo.quantize.samples import PhotoSplit
+from posezoo.quantize.subject import QuantizationTarget
 from posezoo.registry import open_registry
-from posezoo.settings import read_settings, resolve
+from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Digest, Precision
 from posezoo.versions import package_version
 from posezoo.zoo import open_zoo
-from posezoo.zoo.ways import with_our_network
+from posezoo.zoo.ways import with_known_network
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "face"
@@ -113,7 +113,7 @@ def test_the_python_api_is_the_stored_one():
         "posezoo.load": posezoo.load,
         "posezoo.network": posezoo.network,
         "posezoo.version": posezoo.version,
-        "posezoo.coco.read": coco.read,
+        "posezoo.coco.read": coco.read_coco_dataset,
         "posezoo.evaluation.evaluate": evaluation.evaluate,
     }
     lines += [f"{name}{signature(function)}" for name, function in functions.items()]
@@ -164,7 +164,10 @@ def flags(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 def test_verbs_and_flags_are_the_stored_ones():
     tools = (downloader, converter, quantizer, info_dumper, verifier)
-    lines = [*flags(command_line.parser()), *(line for tool in tools for line in flags(tool.parser()))]
+    lines = [
+        *flags(command_line.create_parser()),
+        *(line for tool in tools for line in flags(tool.create_parser())),
+    ]
     compare("flags.txt", lines)
 
 
@@ -194,9 +197,9 @@ def test_exit_codes_are_the_documented_ones(monkeypatch, tmp_path):
     with pytest.raises(SystemExit) as ended:
         command_line.main(["list", "--no-such-flag"])
     assert ended.value.code == 2
-    assert door.through(lambda: fail(posezoo.PosezooError("a failure"))) == 1
-    assert door.through(lambda: fail(RuntimeError("a bug"))) == 3
-    assert door.through(lambda: fail(KeyboardInterrupt())) == 130
+    assert door.run_main(lambda: fail(posezoo.PosezooError("a failure"))) == 1
+    assert door.run_main(lambda: fail(RuntimeError("a bug"))) == 3
+    assert door.run_main(lambda: fail(KeyboardInterrupt())) == 130
 
 
 def test_settings_have_the_stored_names_and_are_read_from_file_and_environment(tmp_path):
@@ -212,7 +215,7 @@ def test_settings_have_the_stored_names_and_are_read_from_file_and_environment(t
     environ = {f"POSEZOO_{name.upper()}": value for name, value in values.items()}
     said = read_settings({}, {**environ, "HOME": str(tmp_path)}, tmp_path)
     assert {setting.origin for setting in said.values()} == set(environ)
-    assert repr(resolve(said)) == repr(resolve(configured))
+    assert repr(to_settings(said)) == repr(to_settings(configured))
 
 
 # --- keys of JSON
@@ -267,7 +270,7 @@ def test_every_event_has_the_stored_type_and_fields():
     kinds = {
         each for each in vars(events).values() if isinstance(each, type) and issubclass(each, events.Event)
     }
-    assert kinds - {*EVENT_TYPES} == {events.Event, events.Warned}, "each has its $type in EVENT_TYPES"
+    assert kinds - {*EVENT_TYPES} == {events.Event, events.WarningIssued}, "each has its $type in EVENT_TYPES"
     lines = [
         f"{name}: {', '.join(field.name for field in dataclasses.fields(kind))}"
         for kind, name in EVENT_TYPES.items()
@@ -303,7 +306,7 @@ def test_keys_of_files_that_are_written_are_the_stored_ones(tmp_path):
     for path in sorted((ROOT / "models").rglob("card.json")):
         card = json.loads(path.read_bytes())
         found |= keys({**card, "variants": []}, "card.json:")  # each is a card, too
-    found |= keys(yaml.safe_load(as_yaml(measurements())), "measured.yml:")
+    found |= keys(yaml.safe_load(format_measured_yml(measurements())), "measured.yml:")
     found |= {
         f"measured.yml: {kind}[].figures.{name}" for kind, each in KINDS.items() for name in each.figures
     }
@@ -335,12 +338,12 @@ def measurements() -> list[Measurement]:
 def record_of_an_ir() -> bytes:
     """provenance.json as it is written beside an INT8 IR, which has every key."""
     digest = Digest("sha384", "0" * 96)
-    contents = {name: provenance.Content(1, digest) for name in ("net.xml", "net.bin")}
-    checked = SelfChecked("LiteRT", "max", "noise", (0,), {"output": Difference(0.0, 0.1)})
+    contents = {name: provenance.FileContent(1, digest) for name in ("net.xml", "net.bin")}
+    checked = SelfCheckResult("LiteRT", "max", "noise", (0,), {"output": OutputDifference(0.0, 0.1)})
     spec = open_registry().find("pose-detection-mediapipe")
     shift = dict.fromkeys(provenance.SHIFT, 1.0)
     costs = {"gflops": 1.0, "mparams": 1.0}
-    return provenance.compose(spec, None, contents, checked.figures(), costs, shift=shift)
+    return provenance.format_provenance(spec, None, contents, checked.to_json(), costs, shift=shift)
 
 
 # --- what decides whether an IR has to be made anew
@@ -353,16 +356,19 @@ def mask_versions(key: dict[str, object]) -> dict[str, object]:
 def test_no_ir_of_a_built_in_model_has_to_be_converted_anew(capsys, tmp_path, monkeypatch):
     """IR whose records hold the stored keys are up to date: where a key changes, every user converts again."""
     monkeypatch.chdir(tmp_path)
-    zoo = open_zoo(resolve(read_settings({"output_dir": tmp_path})))
+    zoo = open_zoo(to_settings(read_settings({"output_dir": tmp_path})))
     models = [*zoo.registry.select().models, *zoo.registry.select(["*@*"]).models]
-    converted = {spec.full_name: with_our_network(spec) for spec in models if not spec.is_ir}
-    now = {name: provenance.key_of(spec, zoo.decoder_of(spec)) for name, spec in sorted(converted.items())}
+    converted = {spec.full_name: with_known_network(spec) for spec in models if not spec.is_ir}
+    now = {
+        name: provenance.conversion_key(spec, zoo.select_decoder(spec))
+        for name, spec in sorted(converted.items())
+    }
     compare("ir_keys.txt", [f"{name} {json.dumps(mask_versions(key))}" for name, key in now.items()])
 
     for line in (GOLDEN / "ir_keys.txt").read_text("utf-8").splitlines():
         name, _, key = line.partition(" ")
         for precision in (Precision.FP32, Precision.FP16):
-            write_ir(zoo.layout.ir(converted[name], precision), json.loads(key))
+            write_ir(zoo.layout.ir_path(converted[name], precision), json.loads(key))
     planned = answer(capsys, "plan", "--output_dir", str(tmp_path), *now)
     assert planned["failed"] == []
     reasons = {(model["name"], ir["since"]) for model in planned["models"] for ir in model["irs"]}
@@ -378,7 +384,7 @@ def write_ir(xml: Path, key: dict[str, object]) -> None:
     record["files"] = {}
     for path in (xml, xml.with_suffix(".bin")):
         path.write_bytes(b"some bytes")
-        record["files"][path.name] = {"size": 10, "sha384": digest_of(path).value}
+        record["files"][path.name] = {"size": 10, "sha384": compute_digest(path).value}
     xml.with_name("provenance.json").write_text(json.dumps(record), "utf-8")
 
 
@@ -389,7 +395,7 @@ def test_the_key_of_an_int8_ir_is_the_stored_one(tmp_path):
         xml = tmp_path / f"{name}.xml"
         xml.write_bytes(b"some bytes")
         xml.with_suffix(".bin").write_bytes(b"more bytes")
-        key = int8_key_of(Subject(spec, spec, {name: xml}), Photos((), (), "0" * 96), "CPU")
+        key = int8_key_of(QuantizationTarget(spec, spec, {name: xml}), PhotoSplit((), (), "0" * 96), "CPU")
         key["quantization"]["nncf"] = "VERSION"
         lines.append(f"{name} {json.dumps(mask_versions(key))}")
     compare("int8_keys.txt", lines)

@@ -11,7 +11,7 @@ import pytest
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo import registry as registry_room
 from posezoo.errors import PosezooError, SpecError, UnknownModelError
-from posezoo.registry import Registry, copyright_line
+from posezoo.registry import Registry, read_copyright_line
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
 
@@ -129,13 +129,13 @@ def test_an_unknown_tag_hints_at_those_that_there_are(tagged, name, hint):
         with pytest.raises(UnknownModelError) as caught:
             ask(name)
         assert hint in caught.value.hint
-    assert not tagged.knows(name)
+    assert not tagged.matches_any(name)
 
 
 def test_a_tag_of_a_model_that_cannot_be_read_is_its_problem(root):
     write_model(root, "broken", "files: [")
     registry = Registry([root])
-    assert registry.knows("broken@x")
+    assert registry.matches_any("broken@x")
     assert len(registry.select(["broken@x"]).problems) == 1
 
 
@@ -264,18 +264,18 @@ def test_a_small_registry_leaves_nothing_behind(root, tmp_path):
 def test_an_empty_pattern_matches_nothing(root):
     with pytest.raises(UnknownModelError, match="no model is called ''"):
         Registry([root]).select([""])
-    assert not Registry([root]).knows("")
+    assert not Registry([root]).matches_any("")
 
 
 def test_where_no_model_lies_it_is_said_where_one_would(root, tmp_path):
     for wrong, meant in ((tmp_path, root), (root / "public", root)):
-        assert Registry([wrong]).emptiness.endswith(f"as public/NAME/model.yml; did you mean {meant}?")
+        assert Registry([wrong]).empty_message.endswith(f"as public/NAME/model.yml; did you mean {meant}?")
     nothing = tmp_path / "new" / "zoo"
     nothing.mkdir(parents=True)
     with pytest.raises(UnknownModelError) as caught:
         Registry([nothing]).find("pose-a")
     assert caught.value.hint == f"no model lies below {nothing}, as public/NAME/model.yml"
-    assert Registry([nothing, root]).emptiness == ""
+    assert Registry([nothing, root]).empty_message == ""
 
 
 @pytest.mark.parametrize(
@@ -296,4 +296,4 @@ def test_where_no_model_lies_it_is_said_where_one_would(root, tmp_path):
 def test_a_licence_text_names_its_holder_in_its_first_line(tmp_path, line, holder):
     write_model(tmp_path / "models", "net", model_yml(license={"spdx": "MIT", "text": "MIT-X.txt"}))
     (tmp_path / "licenses" / "MIT-X.txt").write_text(f"{line}\n\nMIT License\n")
-    assert copyright_line(Registry([tmp_path / "models"]).find("net")) == (line if holder else "")
+    assert read_copyright_line(Registry([tmp_path / "models"]).find("net")) == (line if holder else "")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from posezoo.errors import SettingsError
-from posezoo.settings import read_settings, resolve, user_folder
+from posezoo.settings import read_settings, to_settings, user_folder
 
 
 def test_without_a_word_everything_goes_to_the_users_cache_folder(tmp_path):
-    settings = resolve(read_settings(environ={"HOME": "/home/ann"}, folder=tmp_path))
+    settings = to_settings(read_settings(environ={"HOME": "/home/ann"}, folder=tmp_path))
     assert settings.output_dir.is_relative_to("/home/ann")
     assert settings.inference_precision == "f32"
     assert settings.mirror == ()

@@ -9,7 +9,7 @@ import pytest
 import posezoo
 from fakes.network import HEIGHT, OUTPUT_SHAPE, OUTPUTS, WIDTH, network
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.errors import NoPinError, PosezooError, UnknownModelError
+from posezoo.errors import PosezooError, UnknownModelError, UnpinnedFileError
 
 LOOSE = {"size": "unknown", "max_size": 1_000_000, "checksum": "unknown"}
 
@@ -39,7 +39,7 @@ def test_a_tag_gets_its_own_folder_and_the_models_file_name(places):
 
 
 def test_a_file_without_a_pin_is_converted_once_its_first_use_is_recorded(places):
-    with pytest.raises(NoPinError, match="no pin: its publisher states no checksum"):
+    with pytest.raises(UnpinnedFileError, match="no pin: its publisher states no checksum"):
         posezoo.get("net", tag="two", **places)
     irs = posezoo.get("net", tag="two", trust_on_first_use=True, **places)
     assert irs == {"net": places["output_dir"] / "public" / "net@two" / "FP16" / "net.xml"}
@@ -51,7 +51,7 @@ def test_without_its_lock_an_ir_is_not_made_again(places):
     irs = posezoo.get("net", tag="two", trust_on_first_use=True, **places)
     places["lock"].unlink()
     irs["net"].unlink()
-    with pytest.raises(NoPinError, match="no pin: its publisher states no checksum"):
+    with pytest.raises(UnpinnedFileError, match="no pin: its publisher states no checksum"):
         posezoo.get("net", tag="two", **places)
 
 

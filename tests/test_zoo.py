@@ -12,8 +12,8 @@ import posezoo
 from fakes.dots import dots_network
 from posezoo import images
 from posezoo.errors import InferenceError, UnknownModelError
-from posezoo.layout import Layout
-from posezoo.settings import read_settings, resolve
+from posezoo.layout import ModelLayout
+from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Decoder, Family, Framework, License, ModelSpec, Precision
 from posezoo.zoo import Zoo, estimators, open_zoo
 
@@ -31,7 +31,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture
 def zoo(mirror, folder) -> Zoo:
     flags = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),), "attempts": 1}
-    return open_zoo(resolve(read_settings(flags)))
+    return open_zoo(to_settings(read_settings(flags)))
 
 
 @pytest.fixture
@@ -58,16 +58,16 @@ def asked(zoo: Zoo, detector: str) -> Zoo:
 
 def test_a_detector_looks_first_unless_nobody_is_to(zoo, one_at_a_time):
     spec, irs = one_at_a_time
-    estimator = estimators.compiled(zoo, spec, {**estimators.detector_irs(zoo, spec), **irs})
+    estimator = estimators.compile_estimator(zoo, spec, {**estimators.detector_irs(zoo, spec), **irs})
     assert estimator.input_size == DETECTOR_SIZE
     alone = asked(zoo, "none")
     assert estimators.detector_irs(alone, spec) == {}
-    assert estimators.compiled(alone, spec, irs).input_size == DOTS_SIZE
+    assert estimators.compile_estimator(alone, spec, irs).input_size == DOTS_SIZE
 
 
 def test_an_ir_alone_has_its_detector_fetched(zoo, one_at_a_time):
     (xml,) = one_at_a_time[1].values()
-    assert estimators.compiled_ir(zoo, xml).input_size == DETECTOR_SIZE
+    assert estimators.compile_ir_estimator(zoo, xml).input_size == DETECTOR_SIZE
 
 
 def test_who_sees_everybody_has_no_detector(zoo):
@@ -88,7 +88,7 @@ def test_who_sees_one_person_at_a_time_is_no_detector(zoo, one_at_a_time):
 
 def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
     where = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
-    photo = images.read(shared / "data" / "photos" / "000000000785.jpg")
+    photo = images.read_image(shared / "data" / "photos" / "000000000785.jpg")
     usual, named, none = (
         posezoo.load(MOVENET, **where, **said) for said in ({}, {"detector": DETECTOR}, {"detector": None})
     )
@@ -125,12 +125,12 @@ def test_a_detector_is_never_fetched_over_weights_of_the_users_own(zoo, one_at_a
     mine = tmp_path / "mine.pth"
     mine.write_bytes(b"weights that took a week")
     spec, irs = one_at_a_time
-    fresh = Layout(tmp_path / "zoo", tmp_path / "zoo", mine)
+    fresh = ModelLayout(tmp_path / "zoo", tmp_path / "zoo", mine)
     with_mine = replace(zoo, layout=fresh)
     both = {**estimators.detector_irs(with_mine, spec), **irs}
-    assert estimators.compiled(with_mine, spec, both).input_size == DETECTOR_SIZE
+    assert estimators.compile_estimator(with_mine, spec, both).input_size == DETECTOR_SIZE
     (xml,) = irs.values()
-    assert estimators.compiled_ir(with_mine, xml).input_size == DETECTOR_SIZE
+    assert estimators.compile_ir_estimator(with_mine, xml).input_size == DETECTOR_SIZE
     with_mine.download(with_mine.registry.find(DETECTOR), precisions=(Precision.FP16,))
     assert mine.read_bytes() == b"weights that took a week"
     assert sorted(tmp_path.iterdir()) == [mine, tmp_path / "zoo"]

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import PosezooError, SettingsError, UnknownModelError, nearest, require
-from posezoo.events import Listener, ignore
-from posezoo.networks import NETWORKS, build
+from posezoo.errors import PosezooError, SettingsError, UnknownModelError, import_optional, suggest
+from posezoo.events import Listener, ignore_event
+from posezoo.networks import NETWORKS, build_network
 from posezoo.registry import TAG_MARK
-from posezoo.settings import KINDS, read_settings, resolve
+from posezoo.settings import KINDS, read_settings, to_settings
 from posezoo.spec.model import CompositeSpec, ModelSpec, NetworkChoice, Precision
 from posezoo.zoo import Model, Zoo, estimators, open_zoo
 
@@ -30,7 +30,7 @@ def get(
     model_name: str = "",
     force: bool = False,
     trust_on_first_use: bool = False,
-    listener: Listener = ignore,
+    listener: Listener = ignore_event,
     **settings: Any,
 ) -> dict[str, Path]:
     """A model's IR, downloaded, verified and converted where it is not there yet.
@@ -60,7 +60,7 @@ def get(
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
     """
     zoo, model = _chosen(_open(settings, trust_on_first_use), _full(name, tag), checkpoint, model_name)
-    return zoo.irs(model, _precision(precision), force=force, listener=listener)
+    return zoo.get_irs(model, _precision(precision), force=force, listener=listener)
 
 
 def load(
@@ -80,7 +80,7 @@ def load(
     threads: int = 0,
     target_size: int | None = None,
     aspect: tuple[int, int] | None = None,
-    listener: Listener = ignore,
+    listener: Listener = ignore_event,
     **settings: Any,
 ) -> Estimator:
     """A model, ready to use: image in, poses out; downloaded and converted where it is not there yet.
@@ -128,19 +128,19 @@ def load(
             raise PosezooError(f"{name}: is an IR already", hint="checkpoint, tag and force go with a name")
         return _of_ir(zoo, Path(name), detector, listener, how)
     zoo, model = _chosen(zoo, _full(name, tag), checkpoint, model_name)
-    estimators.require_use_for(detector, model)
-    irs = zoo.irs(model, _precision(precision), force=force, listener=listener)
+    estimators.require_detector_used(detector, model)
+    irs = zoo.get_irs(model, _precision(precision), force=force, listener=listener)
     if checkpoint is not None and model.decoder is None:  # a network alone: its outputs tell what it is
         return _of_ir(zoo, irs[model.name], detector, listener, how)
     irs = {**estimators.detector_irs(zoo, model, listener=listener), **irs}
-    return estimators.compiled(zoo, model, irs, **how)
+    return estimators.compile_estimator(zoo, model, irs, **how)
 
 
 def _of_ir(
     zoo: Zoo, xml: Path, detector: str | None, listener: Listener, how: Mapping[str, Any]
 ) -> Estimator:
-    estimator = estimators.compiled_ir(zoo, xml, listener=listener, **how)
-    estimators.require_use_for(detector, estimator.model, estimator.decoder)
+    estimator = estimators.compile_ir_estimator(zoo, xml, listener=listener, **how)
+    estimators.require_detector_used(detector, estimator.model, estimator.decoder)
     return estimator
 
 
@@ -149,7 +149,7 @@ def network(
     pretrained: bool | str | os.PathLike[str] = True,
     *,
     trust_on_first_use: bool = False,
-    listener: Listener = ignore,
+    listener: Listener = ignore_event,
     **settings: Any,
 ) -> nn.Module:
     """One of our networks as a PyTorch module, in eval mode, on the CPU, in float32.
@@ -173,19 +173,19 @@ def network(
         CheckpointError: the file cannot be read, or does not fit the network.
         MissingPackageError: torch is not installed.
     """
-    require("torch", extra="torch")
-    from posezoo.pretrained import read
+    import_optional("torch", extra="torch")
+    from posezoo.pretrained import read_network_checkpoint
 
     zoo = _open(settings, trust_on_first_use)
     if pretrained is True:
         spec = _model_with(zoo, name)
-        choice = zoo.network_of(spec)
-        path = zoo.checkpoint(spec, listener=listener)
-        return read(path, choice.name, choice.arguments).load()
-    choice = NetworkChoice(name) if name in NETWORKS else zoo.network_of(_model_with(zoo, name))
+        choice = zoo.require_network(spec)
+        path = zoo.download_checkpoint(spec, listener=listener)
+        return read_network_checkpoint(path, choice.name, choice.arguments).load()
+    choice = NetworkChoice(name) if name in NETWORKS else zoo.require_network(_model_with(zoo, name))
     if pretrained is False:
-        return build(choice.name, **choice.arguments)
-    return read(Path(pretrained), choice.name, assumed=choice.arguments).load()
+        return build_network(choice.name, **choice.arguments)
+    return read_network_checkpoint(Path(pretrained), choice.name, assumed=choice.arguments).load()
 
 
 def _chosen(
@@ -194,7 +194,7 @@ def _chosen(
     """The model of that name, or the one that weights of the user's own make, in a zoo that has these."""
     if checkpoint is not None:
         is_network = name in NETWORKS and name not in zoo.registry.entries
-        return zoo.with_weights(Path(checkpoint), name if is_network else _single(zoo, name), model_name)
+        return zoo.with_checkpoint(Path(checkpoint), name if is_network else _single(zoo, name), model_name)
     if model_name:
         raise PosezooError(f"model_name={model_name!r} goes with checkpoint", hint="leave it out")
     return zoo, zoo.registry.find(name)
@@ -234,13 +234,13 @@ def _full(name: str, tag: str) -> str:
 def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Zoo:
     for name in flags:
         if name not in KINDS:
-            raise SettingsError(f"unknown setting {name!r}", hint=nearest(name, KINDS))
-    return open_zoo(resolve(read_settings(flags)), trust_on_first_use=trust_on_first_use)
+            raise SettingsError(f"unknown setting {name!r}", hint=suggest(name, KINDS))
+    return open_zoo(to_settings(read_settings(flags)), trust_on_first_use=trust_on_first_use)
 
 
 def _precision(text: str) -> Precision:
     try:
         return Precision(text)
     except ValueError as error:
-        hint = nearest(str(text).upper(), Precision) or f"use one of {', '.join(Precision)}"
+        hint = suggest(str(text).upper(), Precision) or f"use one of {', '.join(Precision)}"
         raise PosezooError(f"no precision is called {text!r}", hint=hint) from error

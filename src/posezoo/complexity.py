@@ -14,7 +14,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from posezoo.openvino_runtime import openvino
+from posezoo.openvino_runtime import import_openvino
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,18 @@ def read_complexity(xml: Path, shapes: Mapping[str, Collection[int]] | None = No
         MissingPackageError: OpenVINO is not installed, or too old.
         RuntimeError: there is no IR, or an input cannot have such a shape.
     """
-    network = openvino().Core().read_model(xml)
+    network = import_openvino().Core().read_model(xml)
     if shapes:
         network.reshape({name: list(shape) for name, shape in shapes.items()})
-    return complexity_of(network)
+    return compute_complexity(network)
 
 
-def complexity_of(network: Any) -> Complexity | None:
+def compute_complexity(network: Any) -> Complexity | None:
     """The complexity of an ``openvino.Model``; None where sizes are open, so that there is no one number.
 
     Operations that the rule has no number for count nothing: those of our zoo that do compute are all known.
     """
-    operations, constant = _told_apart(network)
+    operations, constant = _split_by_reachability(network)
     if any(port.get_partial_shape().is_dynamic for each in operations for port in each.outputs()):
         return None
     flops = sum(_flops(operation) for operation in operations)
@@ -64,7 +64,7 @@ def complexity_of(network: Any) -> Complexity | None:
 _ENDS = ("Parameter", "Result")
 
 
-def _told_apart(network: Any) -> tuple[list[Any], set[str]]:
+def _split_by_reachability(network: Any) -> tuple[list[Any], set[str]]:
     """The operations that the image reaches, and the names of the others: weights, and what unpacks them."""
     computing: list[Any] = []
     constant: set[str] = set()

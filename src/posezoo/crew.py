@@ -16,18 +16,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 #: Called by the work now and then; raises where the run is being ended.
-Check = Callable[[], None]
+CancelCheck = Callable[[], None]
 
 # How long the workers have to clean up after ^C; one that waits for a server is left behind. Those of models
 # and those of their files have it one after the other, and all is to be over in half a second.
 _LAST_SECONDS = 0.1
 
 
-class Stopped(BaseException):
+class Cancelled(BaseException):
     """The run is being ended: no handler of ours may take this for a failure."""
 
 
-def in_order(work: Callable[[Item, Check], Result], items: Sequence[Item], jobs: int) -> Iterator[Result]:
+def map_ordered(
+    work: Callable[[Item, CancelCheck], Result], items: Sequence[Item], jobs: int
+) -> Iterator[Result]:
     """What the work gives for each item, in the items' order, by so many threads at once.
 
     An exception of the work is raised here, when its turn comes. When the caller is interrupted the
@@ -37,15 +39,15 @@ def in_order(work: Callable[[Item, Check], Result], items: Sequence[Item], jobs:
         for item in items:
             yield work(item, lambda: None)
         return
-    crew = Crew(min(jobs, len(items)))
+    crew = ThreadPool(min(jobs, len(items)))
     try:
-        for task in [crew.begin(partial(work, item, crew.check)) for item in items]:
+        for task in [crew.submit(partial(work, item, crew.raise_if_cancelled)) for item in items]:
             yield task.result()
     finally:
-        crew.dismiss()
+        crew.shutdown()
 
 
-def checked(listener: Listener, check: Check) -> Listener:
+def cancellable(listener: Listener, check: CancelCheck) -> Listener:
     """The listener, which first asks whether the run is being ended."""
 
     def listen(event: Event) -> None:
@@ -56,23 +58,23 @@ def checked(listener: Listener, check: Check) -> Listener:
 
 
 @dataclass(frozen=True, slots=True)
-class _Raised:
+class _FailedResult:
     error: BaseException
 
 
-class Task(Generic[Result]):
+class Future(Generic[Result]):
     """Something that a crew was told to do."""
 
     def __init__(self, work: Callable[[], Result]) -> None:
         self._work = work
-        self._answer: queue.SimpleQueue[Result | _Raised] = queue.SimpleQueue()
+        self._answer: queue.SimpleQueue[Result | _FailedResult] = queue.SimpleQueue()
 
-    def do(self) -> None:
+    def run(self) -> None:
         """For the thread whose turn it is."""
         try:
             self._answer.put(self._work())
         except BaseException as error:  # noqa: BLE001 raised again by whoever asks for the result
-            self._answer.put(_Raised(error))
+            self._answer.put(_FailedResult(error))
 
     def result(self, timeout_s: float | None = None) -> Result:
         """Wait for it, once; raises what the work raised, or TimeoutError where it takes too long."""
@@ -80,34 +82,34 @@ class Task(Generic[Result]):
             answer = self._answer.get(timeout=timeout_s)
         except queue.Empty:
             raise TimeoutError from None
-        if isinstance(answer, _Raised):
+        if isinstance(answer, _FailedResult):
             raise answer.error
         return answer
 
 
-class Crew:
+class ThreadPool:
     """So many threads that take what there is to do, first come, first served."""
 
     def __init__(self, size: int) -> None:
         self._ended = threading.Event()
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         # Daemons: one that waits for a silent server must not hold up the end of the process.
-        self._threads = [threading.Thread(target=self._labour, daemon=True) for _ in range(size)]
+        self._threads = [threading.Thread(target=self._work_loop, daemon=True) for _ in range(size)]
         for thread in self._threads:
             thread.start()
 
-    def begin(self, work: Callable[[], Result]) -> Task[Result]:
+    def submit(self, work: Callable[[], Result]) -> Future[Result]:
         """Have something done as soon as a thread is free."""
-        task = Task(work)
-        self._tasks.put(task.do)
+        task = Future(work)
+        self._tasks.put(task.run)
         return task
 
-    def check(self) -> None:
+    def raise_if_cancelled(self) -> None:
         """Raise where the run is being ended."""
         if self._ended.is_set():
-            raise Stopped
+            raise Cancelled
 
-    def dismiss(self) -> None:
+    def shutdown(self) -> None:
         """Tell the workers to stop, and give them a moment to clean up."""
         self._ended.set()
         for _ in self._threads:
@@ -116,6 +118,6 @@ class Crew:
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
 
-    def _labour(self) -> None:
+    def _work_loop(self) -> None:
         while (do := self._tasks.get()) is not None and not self._ended.is_set():
             do()

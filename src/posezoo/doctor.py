@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from posezoo.errors import PosezooError, SettingsError, how_to_install
+from posezoo.errors import PosezooError, SettingsError, install_command
 from posezoo.settings import Setting
-from posezoo.versions import nncf_misfit, numbers, package_version, version
+from posezoo.versions import explain_nncf_mismatch, package_version, parse_version, version
 
 #: Distribution, what it is for, the extra that brings it ("" where every installation has it), and the
 #: versions that fit: from the first, below the second; no first where another package decides.
@@ -39,7 +39,7 @@ OPENCV = (
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
+class PackageStatus:
     """A package that posezoo can use; an empty version where it is not installed."""
 
     name: str
@@ -48,7 +48,7 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class DoctorIssue:
     """Something that does not work, and what mends it."""
 
     message: str
@@ -62,23 +62,23 @@ class Diagnosis:
     posezoo: str
     python: str
     system: str
-    packages: tuple[Package, ...]
+    packages: tuple[PackageStatus, ...]
     settings: tuple[Setting, ...]
     devices: dict[str, str]  # OpenVINO's devices by name, with the hardware's own
-    problems: tuple[Problem, ...]
+    problems: tuple[DoctorIssue, ...]
 
 
-def examine(settings: dict[str, Setting], complaints: Sequence[SettingsError] = ()) -> Diagnosis:
+def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] = ()) -> Diagnosis:
     """Look at this installation; nothing is changed and no server is asked.
 
     Args:
         settings: what is set, as far as it can be used.
         complaints: about what cannot.
     """
-    packages = tuple(Package(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES)
+    packages = tuple(PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES)
     devices, device_problems = _devices()
     problems = (
-        *(Problem(each.problem, each.hint or "set it otherwise, or not at all") for each in complaints),
+        *(DoctorIssue(each.problem, each.hint or "set it otherwise, or not at all") for each in complaints),
         *_package_problems(),
         *_nncf_problems(),
         *_opencv_problems(),
@@ -98,45 +98,49 @@ def examine(settings: dict[str, Setting], complaints: Sequence[SettingsError] = 
     )
 
 
-def _package_problems() -> Iterator[Problem]:
+def _package_problems() -> Iterator[DoctorIssue]:
     for name, purpose, extra, lowest, below in PACKAGES:
         found = package_version(name)
         wanted = f"{name}>={lowest}" + (f",<{below}" if below else "")
         if not found:
             if not extra:
-                yield Problem(f"{name} is not installed: {purpose}", f'pip install "{wanted}"')
+                yield DoctorIssue(f"{name} is not installed: {purpose}", f'pip install "{wanted}"')
         elif not lowest:
             continue  # it is one of a pair
-        elif numbers(found) < numbers(lowest) or (below and numbers(found) >= numbers(below)):
-            yield Problem(f"{name} {found} does not fit: {wanted} does", f'pip install "{wanted}"')
+        elif parse_version(found) < parse_version(lowest) or (
+            below and parse_version(found) >= parse_version(below)
+        ):
+            yield DoctorIssue(f"{name} {found} does not fit: {wanted} does", f'pip install "{wanted}"')
     if not package_version("openvino"):
-        yield Problem("no openvino: models can be downloaded, not converted or run", how_to_install("run"))
+        yield DoctorIssue(
+            "no openvino: models can be downloaded, not converted or run", install_command("run")
+        )
 
 
-def _opencv_problems() -> Iterator[Problem]:
+def _opencv_problems() -> Iterator[DoctorIssue]:
     found = [name for name in OPENCV if package_version(name)]
     if len(found) > 1:
-        yield Problem(
+        yield DoctorIssue(
             f"{' and '.join(found)} are both installed: they overwrite each other's files",
             f"pip uninstall {' '.join(found)}, then install one: posezoo[run] without windows, "
             "posezoo[window] with them",
         )
     elif not found:
-        yield Problem("no OpenCV: models can be converted, not run on pictures", how_to_install("run"))
+        yield DoctorIssue("no OpenCV: models can be converted, not run on pictures", install_command("run"))
 
 
-def _nncf_problems() -> Iterator[Problem]:
-    if why := nncf_misfit():
-        yield Problem(f"nncf: {why}: models cannot be quantized", how_to_install("quantize"))
+def _nncf_problems() -> Iterator[DoctorIssue]:
+    if why := explain_nncf_mismatch():
+        yield DoctorIssue(f"nncf: {why}: models cannot be quantized", install_command("quantize"))
 
 
-def _pip_problems() -> Iterator[Problem]:
+def _pip_problems() -> Iterator[DoctorIssue]:
     if find_spec("pip") is None:
-        yield Problem("no pip in this environment: files inside Python packages cannot be fetched",
+        yield DoctorIssue("no pip in this environment: files inside Python packages cannot be fetched",
                       "python -m ensurepip, or use --mirror")  # fmt: skip
 
 
-def _devices() -> tuple[dict[str, str], tuple[Problem, ...]]:
+def _devices() -> tuple[dict[str, str], tuple[DoctorIssue, ...]]:
     if not package_version("openvino"):
         return {}, ()
     from posezoo.inference import available_devices
@@ -144,36 +148,36 @@ def _devices() -> tuple[dict[str, str], tuple[Problem, ...]]:
     try:
         return available_devices(), ()
     except PosezooError as error:
-        return {}, (Problem(error.problem, error.hint),)
+        return {}, (DoctorIssue(error.problem, error.hint),)
 
 
-def _device_setting_problems(settings: dict[str, Setting], devices: dict[str, str]) -> Iterator[Problem]:
+def _device_setting_problems(settings: dict[str, Setting], devices: dict[str, str]) -> Iterator[DoctorIssue]:
     if not devices:
         return
-    from posezoo.inference import check_device
+    from posezoo.inference import require_device
 
     device = settings["device"]
     try:
-        check_device(device.value)
+        require_device(device.value)
     except PosezooError as error:
-        yield Problem(f"device ({device.origin}): {error.problem}", error.hint)
+        yield DoctorIssue(f"device ({device.origin}): {error.problem}", error.hint)
 
 
-def _folder_problems(settings: dict[str, Setting]) -> Iterator[Problem]:
+def _folder_problems(settings: dict[str, Setting]) -> Iterator[DoctorIssue]:
     for name in ("output_dir", "cache_dir"):
         setting = settings[name]
         folder, where = _nearest_existing(setting.value), f"{name} {setting.value} ({setting.origin})"
         otherwise = f"set POSEZOO_{name.upper()}, or {name} in posezoo.cfg"
         if not os.path.isdir(folder):
-            yield Problem(f"{where}: {folder} is no folder", otherwise)
+            yield DoctorIssue(f"{where}: {folder} is no folder", otherwise)
         elif not os.access(folder, os.W_OK):
-            yield Problem(f"{where}: {folder} cannot be written", otherwise)
+            yield DoctorIssue(f"{where}: {folder} cannot be written", otherwise)
         elif (free := shutil.disk_usage(folder).free) < 1 << 30:
-            yield Problem(f"{where}: only {free >> 20} MiB are free", f"make room, or {otherwise}")
+            yield DoctorIssue(f"{where}: only {free >> 20} MiB are free", f"make room, or {otherwise}")
     for place in settings["mirror"].value:
         if "://" not in place and not os.path.isdir(place):
             origin = settings["mirror"].origin
-            yield Problem(f"mirror {place} ({origin}) is no folder", "mount it, or drop it")
+            yield DoctorIssue(f"mirror {place} ({origin}) is no folder", "mount it, or drop it")
 
 
 def _nearest_existing(path: Path) -> Path:

@@ -94,11 +94,11 @@ class LockError(PosezooError):
     """Something is not what posezoo.lock has, or the lock is not what somebody signed."""
 
 
-class FetchError(PosezooError):
+class DownloadError(PosezooError):
     """A file of a model did not arrive."""
 
 
-class SourceError(FetchError):
+class SourceError(DownloadError):
     """A source did not answer, or not with the file.
 
     Args:
@@ -112,23 +112,23 @@ class SourceError(FetchError):
         self.temporary = temporary
 
 
-class SizeError(FetchError):
+class SizeError(DownloadError):
     """More or fewer bytes than declared."""
 
 
-class DigestError(FetchError):
+class DigestError(DownloadError):
     """Other bytes than declared."""
 
 
-class NoPinError(FetchError):
+class UnpinnedFileError(DownloadError):
     """Nothing says what the bytes of a file must be, and nobody said to trust the source."""
 
 
-class LicenseError(FetchError):
+class LicenseError(DownloadError):
     """A model's terms are none of those that the setting allow_licenses names; nobody was asked."""
 
 
-class ArchiveError(FetchError):
+class ArchiveError(DownloadError):
     """A wheel or archive that does not hold what it should."""
 
 
@@ -208,11 +208,11 @@ class MissingPackageError(PosezooError):
 
     def __init__(self, package: str, *, extra: str, why: str = "") -> None:
         problem = f"{package} is installed but does not load: {why}" if why else f"{package} is not installed"
-        super().__init__(problem, hint=how_to_install(extra))
+        super().__init__(problem, hint=install_command(extra))
         self.package, self.extra = package, extra
 
 
-def how_to_install(extra: str) -> str:
+def install_command(extra: str) -> str:
     """The command that brings an extra: from this checkout, where we run in one, else by our name."""
     checkout = Path(__file__).resolve().parents[2]
     if (checkout / "setup.cfg").is_file():
@@ -220,7 +220,7 @@ def how_to_install(extra: str) -> str:
     return f'pip install "posezoo[{extra}]"'
 
 
-def require(package: str, *, extra: str) -> ModuleType:
+def import_optional(package: str, *, extra: str) -> ModuleType:
     """Import an optional package, or say which extra brings it.
 
     Raises:
@@ -241,7 +241,7 @@ _SECRET_WORDS = "signature|credential|token|secret|password|api-?key|access-?key
 _SECRET = rf"[\w-]{{0,40}}(?:{_SECRET_WORDS})[\w-]{{0,40}}"
 
 
-def without_secrets(text: str) -> str:
+def redact_secrets(text: str) -> str:
     """Addresses and headers as they may be shown and logged.
 
     >>> without_secrets("https://reader:secret@example.org/models?X-Amz-Signature=12ab&part=1")
@@ -252,7 +252,7 @@ def without_secrets(text: str) -> str:
     return re.sub(rf"(?i)\b({_SECRET}|cookie)(\s*:\s*)[^\n\"']+", r"\1\2***", text)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def suggest(word: str, known: Iterable[str]) -> str:
     """A hint that names the known word nearest to a mistyped one; empty when none is near.
 
     >>> nearest("chekpoint", ["checkpoint", "files"])
@@ -260,3 +260,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """
     matches = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean {matches[0]}?" if matches else ""
+
+
+#: Names that these errors had before; they stay, since users catch them.
+FetchError = DownloadError
+NoPinError = UnpinnedFileError

@@ -19,19 +19,19 @@ class Event:
 Listener = Callable[[Event], None]
 
 
-def ignore(event: Event) -> None:
+def ignore_event(event: Event) -> None:
     """The listener that does not care."""
 
 
 @dataclass(frozen=True, slots=True)
-class Warned(Event):
+class WarningIssued(Event):
     """Something is odd, but work goes on."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
-class ModelDownloadBegin(Event):
+class DownloadStarted(Event):
     """The files of a model are about to be fetched; ``revision`` counts up when they change."""
 
     model: str
@@ -40,7 +40,7 @@ class ModelDownloadBegin(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelDownloadEnd(Event):
+class DownloadFinished(Event):
     """The files of a model are all here and verified, or not."""
 
     model: str
@@ -49,7 +49,7 @@ class ModelDownloadEnd(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFileDownloadBegin(Event):
+class FileDownloadStarted(Event):
     """A file is about to come from a source (never told for a file that is already here).
 
     ``size`` is in bytes; 0 where the publisher does not state it.
@@ -62,7 +62,7 @@ class ModelFileDownloadBegin(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFileDownloadProgress(Event):
+class FileDownloadProgress(Event):
     """So many bytes of a file have come."""
 
     model: str
@@ -71,7 +71,7 @@ class ModelFileDownloadProgress(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFileDownloadEnd(Event):
+class FileDownloadFinished(Event):
     """A file has come and is verified, or not."""
 
     model: str
@@ -81,7 +81,7 @@ class ModelFileDownloadEnd(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFileUpToDate(Event):
+class FileUpToDate(Event):
     """A good file was here already and was left alone."""
 
     model: str
@@ -89,7 +89,7 @@ class ModelFileUpToDate(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFileRetrieved(Event):
+class CachedFileUsed(Event):
     """A file came from the cache or from a mirror, by its digest."""
 
     model: str
@@ -98,14 +98,14 @@ class ModelFileRetrieved(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelPostprocessingBegin(Event):
+class PostprocessingStarted(Event):
     """The downloaded files of a model are about to be unpacked or changed, as its model.yml says."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFilePostprocessing(Event):
+class FilePostprocessingStarted(Event):
     """A file is about to be unpacked or changed: ``action`` is ``unpack`` or ``replace_text``."""
 
     model: str
@@ -114,7 +114,7 @@ class ModelFilePostprocessing(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelPostprocessingEnd(Event):
+class PostprocessingFinished(Event):
     """The files of a model are as its model.yml wants them, or not."""
 
     model: str
@@ -123,7 +123,7 @@ class ModelPostprocessingEnd(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelConversionBegin(Event):
+class ConversionStarted(Event):
     """A model is about to be converted."""
 
     model: str
@@ -131,7 +131,7 @@ class ModelConversionBegin(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSelfChecked(Event):
+class SelfCheckPassed(Event):
     """An IR computes what its original computes.
 
     ``difference`` is the largest of all outputs, as a share of that output's largest value;
@@ -146,7 +146,7 @@ class ModelSelfChecked(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelConversionEnd(Event):
+class ConversionFinished(Event):
     """The IR of a model are published, or not."""
 
     model: str
@@ -155,7 +155,7 @@ class ModelConversionEnd(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelQuantizationBegin(Event):
+class QuantizationStarted(Event):
     """A model is about to be quantized: calibrated on some photos, measured on others."""
 
     model: str
@@ -165,7 +165,7 @@ class ModelQuantizationBegin(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelCalibrationProgress(Event):
+class CalibrationProgress(Event):
     """So many of the samples that activations are measured on have been through the network."""
 
     model: str
@@ -174,7 +174,7 @@ class ModelCalibrationProgress(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelShiftMeasured(Event):
+class DisplacementMeasured(Event):
     """How far what INT8 finds lies from what FP32 finds, in photos that were not calibrated on.
 
     ``shift_p50_px`` and ``shift_p90_px`` are in pixels of the network's input, over the keypoints or corners
@@ -193,7 +193,7 @@ class ModelShiftMeasured(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelAccuracyHeld(Event):
+class AccuracyCompared(Event):
     """COCO's AP before and after quantization, 0..1, on photos that were not calibrated on."""
 
     model: str
@@ -217,7 +217,7 @@ class LayerNoise:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelLayersCompared(Event):
+class LayerNoiseMeasured(Event):
     """Where quantization does harm: the layers of a model in the order they run in."""
 
     model: str
@@ -225,7 +225,7 @@ class ModelLayersCompared(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelQuantizationEnd(Event):
+class QuantizationFinished(Event):
     """The INT8 IR of a model are published, or not."""
 
     model: str
@@ -234,7 +234,7 @@ class ModelQuantizationEnd(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelConversionUpToDate(Event):
+class ConversionUpToDate(Event):
     """The IR were here already, made from the same bytes by the same means."""
 
     model: str
@@ -242,7 +242,7 @@ class ModelConversionUpToDate(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelConversionSkipped(Event):
+class ConversionSkipped(Event):
     """Nothing to convert: the model is published as IR."""
 
     model: str
@@ -250,7 +250,7 @@ class ModelConversionSkipped(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelEvaluationProgress(Event):
+class EvaluationProgress(Event):
     """A model has seen so many of the images that it is measured on."""
 
     model: str
@@ -259,7 +259,7 @@ class ModelEvaluationProgress(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class BenchmarkBegin(Event):
+class BenchmarkStarted(Event):
     """Something is about to be loaded in a process of its own, and its speed to be measured."""
 
     name: str

@@ -44,7 +44,7 @@ STAMPS = ".posezoo"
 _UMASK_LOCK = threading.Lock()
 
 
-def digest_of(path: Path, algorithm: str = "sha384") -> Digest:
+def compute_digest(path: Path, algorithm: str = "sha384") -> Digest:
     """The digest of a file's bytes.
 
     Raises:
@@ -68,7 +68,7 @@ def has_size(path: Path, size: int | None) -> bool:
         return False
 
 
-def is_good(path: Path, size: int | None, digest: Digest, *, rehash: bool = False) -> bool:
+def is_verified(path: Path, size: int | None, digest: Digest, *, rehash: bool = False) -> bool:
     """Whether a regular file holds the promised bytes; hashed at most once while it does not change.
 
     Args:
@@ -82,7 +82,7 @@ def is_good(path: Path, size: int | None, digest: Digest, *, rehash: bool = Fals
     try:
         if not rehash and _read_stamp(path) == _stamp_of(path, digest):
             return True
-        if digest_of(path, digest.algorithm) != digest:
+        if compute_digest(path, digest.algorithm) != digest:
             # Bytes can change behind a stamp's back (a disk that decays, a clock set back): whoever read
             # them takes its word back.
             with suppress(OSError):
@@ -90,36 +90,36 @@ def is_good(path: Path, size: int | None, digest: Digest, *, rehash: bool = Fals
             return False
     except OSError:
         return False
-    stamp(path, digest)
+    write_stamp(path, digest)
     return True
 
 
-def holds(path: Path, size: int | None, digest: Digest) -> bool:
+def matches_digest(path: Path, size: int | None, digest: Digest) -> bool:
     """Whether a regular file holds the promised bytes: all of them are read, and no stamp is left."""
     try:
-        return has_size(path, size) and digest_of(path, digest.algorithm) == digest
+        return has_size(path, size) and compute_digest(path, digest.algorithm) == digest
     except OSError:
         return False
 
 
-def is_known_good(path: Path, size: int | None, digest: Digest) -> bool:
+def has_valid_stamp(path: Path, size: int | None, digest: Digest) -> bool:
     """What ``is_good`` would say, with nothing touched: a stamp is believed, none left or taken away."""
     try:
         if has_size(path, size) and _read_stamp(path) == _stamp_of(path, digest):
             return True
     except OSError:
         return False
-    return holds(path, size, digest)
+    return matches_digest(path, size, digest)
 
 
-def is_good_file(path: Path, file: SourceFile, *, rehash: bool = False) -> bool:
+def is_verified_file(path: Path, file: SourceFile, *, rehash: bool = False) -> bool:
     """``is_good`` for a published file by whatever pins it; one that nothing pins is never good."""
     if file.checksum is not None:
-        return is_good(path, file.size, file.checksum, rehash=rehash)
-    return _holds_by_members(path, file)
+        return is_verified(path, file.size, file.checksum, rehash=rehash)
+    return _matches_member_digests(path, file)
 
 
-def is_vouched_for(path: Path, file: SourceFile) -> bool:
+def has_valid_file_stamp(path: Path, file: SourceFile) -> bool:
     """Whether a published file was hashed and found good, and nobody has touched it since."""
     try:
         return file.checksum is not None and _read_stamp(path) == _stamp_of(path, file.checksum)
@@ -127,18 +127,18 @@ def is_vouched_for(path: Path, file: SourceFile) -> bool:
         return False
 
 
-def holds_file(path: Path, file: SourceFile) -> bool:
+def matches_file_pin(path: Path, file: SourceFile) -> bool:
     """``holds`` for a published file by whatever pins it; one that nothing pins never does."""
     if file.checksum is not None:
-        return holds(path, file.size, file.checksum)
-    return _holds_by_members(path, file)
+        return matches_digest(path, file.size, file.checksum)
+    return _matches_member_digests(path, file)
 
 
-def _holds_by_members(path: Path, file: SourceFile) -> bool:
-    return has_size(path, file.size) and file.is_pinned and not why_not_containing(path, file)
+def _matches_member_digests(path: Path, file: SourceFile) -> bool:
+    return has_size(path, file.size) and file.is_pinned and not explain_wrong_members(path, file)
 
 
-def why_not_containing(path: Path, file: SourceFile) -> str:
+def explain_wrong_members(path: Path, file: SourceFile) -> str:
     """Why a zip does not hold the members that are promised of it; empty where it does.
 
     A digest of which only the first digits are known is held against those.
@@ -171,16 +171,16 @@ def _digest_of_member(path: Path, member: str, algorithm: str) -> Digest:
     return Digest(algorithm, hasher.hexdigest())
 
 
-def stamp(path: Path, digest: Digest) -> None:
+def write_stamp(path: Path, digest: Digest) -> None:
     """Remember that these bytes were hashed and found to have this digest.
 
     Where the stamp cannot be written (a read-only folder), the file is simply hashed again next time.
     """
     with suppress(OSError):
-        remember(_stamp_path(path), json.dumps(_stamp_of(path, digest)).encode())
+        write_if_possible(_stamp_path(path), json.dumps(_stamp_of(path, digest)).encode())
 
 
-def remember(path: Path, content: bytes) -> None:
+def write_if_possible(path: Path, content: bytes) -> None:
     """Write what can be found out again, if it can be written at all.
 
     By way of one neighbour that the next one who writes there finds again: what a killed run leaves does
@@ -199,7 +199,7 @@ def remember(path: Path, content: bytes) -> None:
             part.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes, *, lasting: bool = True) -> None:
+def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> None:
     """Write a file so that its name holds the old bytes or all of the new ones, whenever we are killed.
 
     Args:
@@ -219,14 +219,14 @@ def write_whole(path: Path, content: bytes, *, lasting: bool = True) -> None:
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".part")
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
-        os.chmod(part, 0o666 & ~umask())  # mkstemp's 0600 would lock out the user's group for ever
+        os.chmod(part, 0o666 & ~read_umask())  # mkstemp's 0600 would lock out the user's group for ever
         if lasting:
-            publish(Path(part), path)
+            replace_atomically(Path(part), path)
         else:
             os.replace(part, path)
         part = None
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise write_error(path, error) from error
     finally:
         if part is not None:
             Path(part).unlink(missing_ok=True)
@@ -240,7 +240,7 @@ def is_device(path: Path) -> bool:
 _DEVICES = tuple(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
 
 
-def publish(part: Path, path: Path) -> None:
+def replace_atomically(part: Path, path: Path) -> None:
     """Give a written file its final name, and wait until neither its bytes nor its name can be lost any more.
 
     The bytes go first: a name that comes to the disk before them would be that of an empty file. Measured on
@@ -249,12 +249,12 @@ def publish(part: Path, path: Path) -> None:
     Raises:
         OSError: it cannot be renamed, or its bytes cannot be written after all.
     """
-    to_disk(part)
+    fsync(part)
     os.replace(part, path)
-    to_disk(path.parent)
+    fsync(path.parent)
 
 
-def to_disk(path: Path) -> None:
+def fsync(path: Path) -> None:
     """Wait until the bytes of a file, or the names in a folder, would outlive a loss of power.
 
     As far as the system can tell: Windows knows this of files alone, some file systems of none.
@@ -274,7 +274,7 @@ def to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def cannot_write(path: Path, error: OSError) -> OutputError:
+def write_error(path: Path, error: OSError) -> OutputError:
     """What the system said, in our words, with what to do about it."""
     named = str(error.filename or path)
     # Nobody knows our parts by name, unless one is a folder that has to be moved away.
@@ -283,7 +283,7 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
     return OutputError(problem, hint=_HINTS.get(error.errno or 0, ""))
 
 
-def umask() -> int:
+def read_umask() -> int:
     """The mode bits that the user gives to nobody."""
     with _UMASK_LOCK:  # or two threads could each take the other's for the user's, and leave it so
         mask = os.umask(0o022)  # the only portable way to read it is to set it

@@ -23,7 +23,7 @@ _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextmanager
-def in_turn(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
+def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
     """Keep all others who come this way from a file for as long as we read and replace it.
 
     A hidden neighbour of the file is locked, since the file itself is replaced, and removed again. Where the
@@ -42,12 +42,12 @@ def in_turn(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
     try:
         yield
     finally:
-        _let_go(neighbour, handle)
+        _unlock(neighbour, handle)
 
 
 def _locked(neighbour: Path, path: Path, deadline: float) -> int:
     while True:
-        handle = _opened(neighbour)
+        handle = _open_lock_file(neighbour)
         if handle is not None:
             try:
                 if _lock(handle) and _still_has_its_name(neighbour, handle):
@@ -61,7 +61,7 @@ def _locked(neighbour: Path, path: Path, deadline: float) -> int:
         time.sleep(_PAUSE_S)
 
 
-def _opened(neighbour: Path) -> int | None:
+def _open_lock_file(neighbour: Path) -> int | None:
     """None where it is just being removed: Windows refuses a name until its last holder closed it."""
     try:
         return os.open(neighbour, _FLAGS, 0o666)
@@ -89,7 +89,7 @@ if sys.platform == "win32":
             return False
         return True
 
-    def _let_go(neighbour: Path, handle: int) -> None:
+    def _unlock(neighbour: Path, handle: int) -> None:
         msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
         os.close(handle)
         with suppress(OSError):  # the next one has opened it already, and will remove it
@@ -107,7 +107,7 @@ else:
             return True
         return True
 
-    def _let_go(neighbour: Path, handle: int) -> None:
+    def _unlock(neighbour: Path, handle: int) -> None:
         with suppress(OSError):
             neighbour.unlink()
         os.close(handle)

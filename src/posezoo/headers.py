@@ -10,7 +10,7 @@ _LINE = re.compile(r"(?P<name>[!#$%&'*+.^_`|~\w-]+):\s*(?P<value>[ -~]*[!-~])", 
 _PORTS = {"https": 443, "http": 80}
 
 
-class Header:
+class HostHeader:
     """A line for one host: a secret, mostly.
 
     Args:
@@ -27,7 +27,7 @@ class Header:
     def __repr__(self) -> str:
         return f"{self.host}={self.name}: ***"
 
-    def goes_to(self, url: str) -> bool:
+    def applies_to(self, url: str) -> bool:
         """Whether an address is on its host, at its port."""
         try:
             address, own = urlsplit(url), urlsplit(f"//{self.host}")
@@ -37,7 +37,7 @@ class Header:
             return False
 
 
-def parse_header(text: str) -> Header:
+def parse_header(text: str) -> HostHeader:
     """``HOST=NAME: VALUE``, as users write it.
 
     >>> parse_header("example.org=Authorization: Bearer 1234")
@@ -50,4 +50,4 @@ def parse_header(text: str) -> Header:
     line = _LINE.fullmatch(form["line"].strip()) if form else None
     if form is None or line is None:
         raise ValueError("expected HOST=NAME: VALUE, such as example.org=Authorization: Bearer ...")
-    return Header(form["host"], line["name"], line["value"])
+    return HostHeader(form["host"], line["name"], line["value"])

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import ImageError, require
-from posezoo.files import write_whole
+from posezoo.errors import ImageError, import_optional
+from posezoo.files import write_atomically
 
 Image = NDArray[np.uint8]
 
@@ -31,7 +31,7 @@ MAX_BYTES = MAX_PIXELS * 4
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class ImageHeader:
     """What a picture's file says before it is unpacked: width and height in pixels, and whether it ends."""
 
     width: int
@@ -39,7 +39,7 @@ class Header:
     is_complete: bool
 
 
-def read(path: Path) -> Image:
+def read_image(path: Path) -> Image:
     """A picture as (height, width, 3) uint8, BGR.
 
     Grey becomes three equal channels, an alpha channel is left out, 16 bits become the upper 8, and
@@ -50,8 +50,8 @@ def read(path: Path) -> Image:
             more than ``MAX_PIXELS``.
         MissingPackageError: OpenCV is not installed.
     """
-    cv2 = require("cv2", extra="run")
-    data = _bytes_of(path)
+    cv2 = import_optional("cv2", extra="run")
+    data = _read_limited(path)
     header = _header_of(data, path)
     if header.width * header.height > MAX_PIXELS:
         raise ImageError(
@@ -69,7 +69,7 @@ def read(path: Path) -> Image:
     return image
 
 
-def write(path: Path, image: Image) -> None:
+def write_image(path: Path, image: Image) -> None:
     """Write a picture, (height, width, 3) uint8 BGR, in the format that the name's ending says.
 
     Raises:
@@ -77,7 +77,7 @@ def write(path: Path, image: Image) -> None:
         OutputError: the file cannot be written; what was there before is untouched.
         MissingPackageError: OpenCV is not installed.
     """
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     try:
         done, data = cv2.imencode(path.suffix, image)
     except cv2.error as error:
@@ -87,10 +87,10 @@ def write(path: Path, image: Image) -> None:
         ) from error
     if not done:
         raise ImageError(f"{path}: a picture of shape {image.shape} does not fit into {path.suffix}")
-    write_whole(path, data.tobytes())
+    write_atomically(path, data.tobytes())
 
 
-def as_bgr(frame: object, color: str = "BGR") -> Image:
+def to_bgr(frame: object, color: str = "BGR") -> Image:
     """A frame as (height, width, 3) uint8 BGR; no copy where it is that already.
 
     Args:
@@ -120,7 +120,7 @@ def as_bgr(frame: object, color: str = "BGR") -> Image:
     return np.ascontiguousarray(frame[..., :3] if color == "BGR" else frame[..., 2::-1])
 
 
-def _bytes_of(path: Path) -> bytes:
+def _read_limited(path: Path) -> bytes:
     try:
         status = path.stat()  # before opening: a pipe would wait for a writer, a device never ends
         if not stat.S_ISREG(status.st_mode):
@@ -135,17 +135,17 @@ def _bytes_of(path: Path) -> bytes:
     return data
 
 
-def _header_of(data: bytes, path: Path) -> Header:
+def _header_of(data: bytes, path: Path) -> ImageHeader:
     for is_kind, parse in _KINDS:
         if is_kind(data):
             try:
                 return parse(data)
             except (struct.error, IndexError, KeyError):
-                return Header(0, 0, is_complete=False)
+                return ImageHeader(0, 0, is_complete=False)
     raise ImageError(f"{path}: is no picture of a known kind", hint="JPEG, PNG, WebP, BMP and TIFF are read")
 
 
-def _png(data: bytes) -> Header:
+def _png(data: bytes) -> ImageHeader:
     """PNG: the first chunk is IHDR, the last IEND (RFC 2083)."""
     width, height = struct.unpack_from(">II", data, 16)
     place, kind = 8, b""
@@ -153,10 +153,10 @@ def _png(data: bytes) -> Header:
         (size,) = struct.unpack_from(">I", data, place)
         kind = data[place + 4 : place + 8]
         place += 12 + size
-    return Header(width, height, is_complete=kind == b"IEND" and place <= len(data))
+    return ImageHeader(width, height, is_complete=kind == b"IEND" and place <= len(data))
 
 
-def _jpeg(data: bytes) -> Header:
+def _jpeg(data: bytes) -> ImageHeader:
     """JPEG: segments up to the start of scan, one of them the frame; then coded data up to EOI (ITU T.81)."""
     width = height = 0
     place = 2
@@ -168,10 +168,10 @@ def _jpeg(data: bytes) -> Header:
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack_from(">HH", data, place + 5)
         place += 2 + struct.unpack_from(">H", data, place + 2)[0]
-    return Header(width, height, is_complete=data.find(b"\xff\xd9", place) > 0)
+    return ImageHeader(width, height, is_complete=data.find(b"\xff\xd9", place) > 0)
 
 
-def _webp(data: bytes) -> Header:
+def _webp(data: bytes) -> ImageHeader:
     """WebP: a RIFF container of known size (RFC 9649); its first chunk holds the size of the picture."""
     kind = data[12:16]
     if kind == b"VP8X":
@@ -183,20 +183,20 @@ def _webp(data: bytes) -> Header:
     else:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
     (size,) = struct.unpack_from("<I", data, 4)
-    return Header(width, height, is_complete=len(data) >= 8 + size)
+    return ImageHeader(width, height, is_complete=len(data) >= 8 + size)
 
 
-def _bmp(data: bytes) -> Header:
+def _bmp(data: bytes) -> ImageHeader:
     """BMP: width and height, which is negative where the top row comes first, 18 bytes in."""
     start, size = struct.unpack_from("<II", data, 10)
     width, height, _, depth = struct.unpack_from("<iiHH" if size > 12 else "<hhHH", data, 18)
     (compression,) = struct.unpack_from("<I", data, 30) if size > 12 else (0,)
     width, height = abs(width), abs(height)
     row = (width * depth + 31) // 32 * 4
-    return Header(width, height, is_complete=compression in (1, 2) or len(data) >= start + row * height)
+    return ImageHeader(width, height, is_complete=compression in (1, 2) or len(data) >= start + row * height)
 
 
-def _tiff(data: bytes) -> Header:
+def _tiff(data: bytes) -> ImageHeader:
     """TIFF 6.0: the first directory holds width (256) and height (257); OpenCV itself refuses cut files."""
     order = "<" if data[:2] == b"II" else ">"
     (directory,) = struct.unpack_from(order + "I", data, 4)
@@ -206,10 +206,10 @@ def _tiff(data: bytes) -> Header:
         tag, kind = struct.unpack_from(order + "HH", data, entry)
         if tag in (256, 257):
             (sides[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, entry + 8)
-    return Header(sides[256], sides[257], is_complete=True)
+    return ImageHeader(sides[256], sides[257], is_complete=True)
 
 
-_KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], Header]], ...] = (
+_KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], ImageHeader]], ...] = (
     (lambda data: data.startswith(b"\x89PNG\r\n\x1a\n"), _png),
     (lambda data: data.startswith(b"\xff\xd8\xff"), _jpeg),
     (lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP", _webp),

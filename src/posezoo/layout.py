@@ -14,7 +14,7 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, RegexReplace
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ModelLayout:
     """Two roots: published files go below ``download_dir``, IR below ``output_dir``; often the same.
 
     Attributes:
@@ -29,22 +29,22 @@ class Layout:
     checkpoint: Path | None = None
     conversions: Path | None = None
 
-    def downloads(self, spec: ModelSpec) -> Path:
+    def model_download_dir(self, spec: ModelSpec) -> Path:
         """The folder of a model's published files."""
         return self.download_dir / spec.subdirectory
 
-    def file(self, spec: ModelSpec, file: SourceFile) -> Path:
+    def file_path(self, spec: ModelSpec, file: SourceFile) -> Path:
         """One published file, with the bytes that were published."""
-        return self.published(spec, file.name)
+        return self.published_path(spec, file.name)
 
-    def published(self, spec: ModelSpec, name: str) -> Path:
+    def published_path(self, spec: ModelSpec, name: str) -> Path:
         """A file of this name as it was published: a text that is changed afterwards keeps it as .orig."""
-        if (own := self.own(spec)) is not None:
+        if (own := self.custom_checkpoint(spec)) is not None:
             return own
         rewritten = any(isinstance(step, RegexReplace) and step.file == name for step in spec.postprocessing)
-        return self.downloads(spec) / (f"{name}.orig" if rewritten else name)
+        return self.model_download_dir(spec) / (f"{name}.orig" if rewritten else name)
 
-    def own(self, spec: ModelSpec) -> Path | None:
+    def custom_checkpoint(self, spec: ModelSpec) -> Path | None:
         """The user's own checkpoint, where it is this model's file: one that comes from nowhere.
 
         Whatever else is asked for beside it, such as a detector, must never be written in its place.
@@ -53,27 +53,27 @@ class Layout:
         return self.checkpoint if is_own else None
 
     @property
-    def samples(self) -> Path:
+    def samples_dir(self) -> Path:
         """The folder of the sample photos."""
         return self.download_dir / "samples"
 
-    def model(self, spec: ModelSpec | CompositeSpec) -> Path:
+    def model_dir(self, spec: ModelSpec | CompositeSpec) -> Path:
         """The folder that a model's IR, and its card, lie below."""
         return self.output_dir / spec.subdirectory
 
-    def ir(self, spec: ModelSpec, precision: Precision) -> Path:
+    def ir_path(self, spec: ModelSpec, precision: Precision) -> Path:
         """The .xml of an IR, its .bin beside it; a model that is published as IR keeps its files' place."""
-        folder = self.downloads(spec) if spec.is_ir else self.model(spec)
+        folder = self.model_download_dir(spec) if spec.is_ir else self.model_dir(spec)
         return folder / precision / f"{spec.name}.xml"
 
-    def made(self, spec: ModelSpec, precision: Precision) -> Path:
+    def converted_ir_path(self, spec: ModelSpec, precision: Precision) -> Path:
         """The .xml of an IR that was made here: where ``ir`` has it, unless the publisher made that one."""
-        return self.model(spec) / precision / f"{spec.name}.xml"
+        return self.model_dir(spec) / precision / f"{spec.name}.xml"
 
-    def onnx(self, spec: ModelSpec) -> Path:
+    def onnx_path(self, spec: ModelSpec) -> Path:
         """The ONNX that a checkpoint becomes on its way to IR, where it is kept."""
-        return self.model(spec) / f"{spec.name}.onnx"
+        return self.model_dir(spec) / f"{spec.name}.onnx"
 
-    def provenance(self, spec: ModelSpec, precision: Precision) -> Path:
+    def provenance_path(self, spec: ModelSpec, precision: Precision) -> Path:
         """The record of what an IR was made from, with what, and when; only of one that was made here."""
-        return self.made(spec, precision).with_name("provenance.json")
+        return self.converted_ir_path(spec, precision).with_name("provenance.json")

@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from posezoo.files import write_whole
+from posezoo.files import write_atomically
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 from posezoo.spec.model_yml import TAG
-from posezoo.spec.reader import Node, read
-from posezoo.spec.values import line, matching
+from posezoo.spec.reader import YamlNode, read_yaml
+from posezoo.spec.values import read_line, read_matching
 
 NAME = "measured.yml"
 
@@ -26,7 +26,7 @@ Scalar = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class MeasurementKind:
     """A kind of measurement.
 
     Attributes:
@@ -42,13 +42,13 @@ class Kind:
 
 _COCO = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, MeasurementKind] = {
     # 10^9 operations for one inference at the declared size; 10^6 weights.
-    "complexity": Kind({"gflops": 1e9, "mparams": 1e9}, any_weights=True),
+    "complexity": MeasurementKind({"gflops": 1e9, "mparams": 1e9}, any_weights=True),
     # COCO's ten figures, as shares, and two more of boxes; the mean error of 3D joints.
-    "accuracy": Kind({**dict.fromkeys((*_COCO, "APs", "ARs"), 1.0), "MPJPE_mm": 1e4}),
+    "accuracy": MeasurementKind({**dict.fromkeys((*_COCO, "APs", "ARs"), 1.0), "MPJPE_mm": 1e4}),
     # How far INT8 lies from FP32, in pixels of the input, and how many people either found.
-    "quantization": Kind(
+    "quantization": MeasurementKind(
         {
             "shift_p50_px": 1e4,
             "shift_p90_px": 1e4,
@@ -58,7 +58,7 @@ KINDS: Mapping[str, Kind] = {
             "bin_share": 1.0,
         }
     ),
-    "speed": Kind(
+    "speed": MeasurementKind(
         dict.fromkeys(
             (
                 "throughput_fps",
@@ -112,7 +112,7 @@ class Measurement:
     date: str = ""
 
     @property
-    def question(self) -> tuple[int, str, int, str, str]:
+    def key(self) -> tuple[int, str, int, str, str]:
         """What it answers, which also is its place: kind, variant, precision, machine, settings."""
         settings = json.dumps(dict(self.settings), sort_keys=True)
         return list(KINDS).index(self.kind), self.tag, _ORDER.index(self.precision), self.machine, settings
@@ -121,7 +121,7 @@ class Measurement:
 _ORDER = tuple(Precision)
 
 
-def measured_of(spec: ModelSpec | CompositeSpec) -> tuple[Measurement, ...]:
+def load_measurements(spec: ModelSpec | CompositeSpec) -> tuple[Measurement, ...]:
     """What was measured of a composite, or of a model, this variant of it; nothing without a measured.yml.
 
     Raises:
@@ -139,11 +139,11 @@ def read_measured(path: Path) -> tuple[Measurement, ...]:
     """
     if not path.is_file():
         return ()
-    kinds = read(path).fields(KINDS)
-    return tuple(_measurement(node, kind) for kind, nodes in kinds for node in nodes.items())
+    kinds = read_yaml(path).as_mapping(KINDS)
+    return tuple(_measurement(node, kind) for kind, nodes in kinds for node in nodes.as_list())
 
 
-def read_figures(path: Path) -> tuple[tuple[str, Measurement], ...]:
+def read_measurement_file(path: Path) -> tuple[tuple[str, Measurement], ...]:
     """The measurements in a tool's file, each with the model's name (``name@tag`` for a variant).
 
     Args:
@@ -153,16 +153,16 @@ def read_figures(path: Path) -> tuple[tuple[str, Measurement], ...]:
     Raises:
         SpecError: the first thing in the file that cannot be meant, with its place.
     """
-    node = read(path)  # YAML's reader takes JSON, and tells where a mistake stands
+    node = read_yaml(path)  # YAML's reader takes JSON, and tells where a mistake stands
     found = []
-    for each in node.items() if isinstance(node.value, list) else (node,):
-        fields = each.fields(("model", "kind", *_KEYS[1:]))
-        model, kind = fields["model"].text(), fields["kind"].word(KINDS)
+    for each in node.as_list() if isinstance(node.value, list) else (node,):
+        fields = each.as_mapping(("model", "kind", *_KEYS[1:]))
+        model, kind = fields["model"].text(), fields["kind"].choice(KINDS)
         found.append((model, _measurement(each, kind, ("model", "kind"))))
     return tuple(found)
 
 
-def as_figures(model: str, each: Measurement) -> dict[str, object]:
+def measurement_to_json(model: str, each: Measurement) -> dict[str, object]:
     """A measurement as ``read_figures`` takes it: plain values, for a tool's file of JSON.
 
     Args:
@@ -181,7 +181,7 @@ def as_figures(model: str, each: Measurement) -> dict[str, object]:
     return {"model": model, "kind": each.kind, "precision": each.precision.value, **said}
 
 
-def record(path: Path, found: Iterable[Measurement]) -> bool:
+def update_measured_yml(path: Path, found: Iterable[Measurement]) -> bool:
     """Take measurements into a measured.yml: in the place of those that answered the same, else beside them.
 
     Returns:
@@ -191,15 +191,15 @@ def record(path: Path, found: Iterable[Measurement]) -> bool:
         SpecError: the file that is there says something that cannot be meant.
         OutputError: it cannot be written.
     """
-    answers = {each.question: each for each in (*read_measured(path), *found)}
-    content = as_yaml([answers[question] for question in sorted(answers)]).encode()
+    answers = {each.key: each for each in (*read_measured(path), *found)}
+    content = format_measured_yml([answers[question] for question in sorted(answers)]).encode()
     if path.is_file() and path.read_bytes() == content:
         return False
-    write_whole(path, content)
+    write_atomically(path, content)
     return True
 
 
-def as_yaml(measurements: Collection[Measurement]) -> str:
+def format_measured_yml(measurements: Collection[Measurement]) -> str:
     """The text of a measured.yml; the same measurements give the same text."""
     lines = [NOTE]
     for kind in KINDS:
@@ -220,7 +220,7 @@ def _item(each: Measurement) -> Iterator[str]:
         "tools": dict(sorted(each.tools.items())),
         "date": each.date,
     }
-    said = [f"{key}: {_written(value)}" for key, value in values.items() if value not in ("", {})]
+    said = [f"{key}: {_format_item(value)}" for key, value in values.items() if value not in ("", {})]
     yield from (f"{'    ' if index else '  - '}{text}" for index, text in enumerate(said))
 
 
@@ -230,9 +230,11 @@ def _rounded(each: Measurement) -> dict[str, float]:
     return {name: float(f"{each.figures[name]:.6g}") for name in known}
 
 
-def _written(value: Scalar | Mapping[str, Scalar]) -> str:
+def _format_item(value: Scalar | Mapping[str, Scalar]) -> str:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_written(key)}: {_written(each)}" for key, each in value.items()) + "}"
+        return (
+            "{" + ", ".join(f"{_format_item(key)}: {_format_item(each)}" for key, each in value.items()) + "}"
+        )
     if isinstance(value, str):
         # What other readers of YAML could take for anything else is quoted.
         is_plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{2,}", value) and value.lower() not in _GUESSED
@@ -243,37 +245,37 @@ def _written(value: Scalar | Mapping[str, Scalar]) -> str:
 _GUESSED = ("true", "false", "null", "yes", "off")
 
 
-def _measurement(node: Node, kind: str, besides: Collection[str] = ()) -> Measurement:
-    fields = node.fields((*_KEYS, *besides))
+def _measurement(node: YamlNode, kind: str, besides: Collection[str] = ()) -> Measurement:
+    fields = node.as_mapping((*_KEYS, *besides))
     of = KINDS[kind]
     weights, machine, tag, date = (fields.get(key) for key in ("weights", "machine", "tag", "date"))
-    if weights is not None and weights.word(WEIGHTS) == "generated" and not of.any_weights:
-        raise weights.error(f"{kind} depends on the weights: on generated ones it tells nothing")
+    if weights is not None and weights.choice(WEIGHTS) == "generated" and not of.any_weights:
+        raise weights.make_error(f"{kind} depends on the weights: on generated ones it tells nothing")
     if of.by_machine and machine is None:
-        raise node.error(f"{kind} is that of one machine: the key machine is missing")
+        raise node.make_error(f"{kind} is that of one machine: the key machine is missing")
     settings, tools = fields.get("settings"), fields.get("tools")
     return Measurement(
         kind=kind,
-        precision=Precision(fields["precision"].word(Precision)),
-        figures=dict(_figure(name, each, of) for name, each in _filled(fields["figures"], of.figures)),
-        tag=matching(tag, TAG, "a tag") if tag is not None else "",
-        machine=line(machine) if machine is not None else "",
-        settings={key: each.scalar() for key, each in settings.fields()} if settings is not None else {},
-        weights=weights.word(WEIGHTS) if weights is not None else WEIGHTS[0],
-        tools={key: line(each) for key, each in tools.fields()} if tools is not None else {},
-        date=matching(date, _DATE, "a date such as 2026-01-31") if date is not None else "",
+        precision=Precision(fields["precision"].choice(Precision)),
+        figures=dict(_figure(name, each, of) for name, each in _wrap_lines(fields["figures"], of.figures)),
+        tag=read_matching(tag, TAG, "a tag") if tag is not None else "",
+        machine=read_line(machine) if machine is not None else "",
+        settings={key: each.scalar() for key, each in settings.as_mapping()} if settings is not None else {},
+        weights=weights.choice(WEIGHTS) if weights is not None else WEIGHTS[0],
+        tools={key: read_line(each) for key, each in tools.as_mapping()} if tools is not None else {},
+        date=read_matching(date, _DATE, "a date such as 2026-01-31") if date is not None else "",
     )
 
 
-def _filled(node: Node, known: Collection[str]) -> Iterable[tuple[str, Node]]:
-    found = list(node.fields(known))
+def _wrap_lines(node: YamlNode, known: Collection[str]) -> Iterable[tuple[str, YamlNode]]:
+    found = list(node.as_mapping(known))
     if not found:
-        raise node.error("is empty: a measurement has at least one figure")
+        raise node.make_error("is empty: a measurement has at least one figure")
     return found
 
 
-def _figure(name: str, node: Node, kind: Kind) -> tuple[str, float]:
+def _figure(name: str, node: YamlNode, kind: MeasurementKind) -> tuple[str, float]:
     value = node.number()
     if not 0 <= value <= kind.figures[name]:
-        raise node.error(f"expected 0 to {kind.figures[name]:g}, got {value:g}")
+        raise node.make_error(f"expected 0 to {kind.figures[name]:g}, got {value:g}")
     return name, value

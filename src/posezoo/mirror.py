@@ -19,31 +19,31 @@ from pathlib import Path
 
 from posezoo import files, registry
 from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError
-from posezoo.events import Listener, ignore
-from posezoo.fetch.carrier import Carrier
-from posezoo.fetch.download import Place, PlannedFile, planned
-from posezoo.fetch.errand import Errand, errand_for
-from posezoo.fetch.means import Means
+from posezoo.events import Listener, ignore_event
+from posezoo.fetch.carrier import ConnectionPool
+from posezoo.fetch.download import FileOrigin, PlannedFile, plan_file
+from posezoo.fetch.errand import DownloadContext, create_context
+from posezoo.fetch.means import DownloadOptions
 from posezoo.fetch.samples import SAMPLES
-from posezoo.fetch.sources import origins_of
-from posezoo.fetch.store import entry
-from posezoo.fetch.terms import refuse_terms
-from posezoo.fetch.transfer import no_pin, transfer
-from posezoo.lock import NAME, Lock
-from posezoo.lock.agreement import merged
-from posezoo.lock.entries import COMPOSITE_YML, MADE, MODEL_YML, Entry, model_key
+from posezoo.fetch.sources import list_candidates
+from posezoo.fetch.store import entry_path
+from posezoo.fetch.terms import refuse_license
+from posezoo.fetch.transfer import download_file, unpinned_error
+from posezoo.lock import NAME, LockFile
+from posezoo.lock.agreement import merge_entries
+from posezoo.lock.entries import COMPOSITE_YML, MADE, MODEL_YML, LockEntry, model_key
 from posezoo.lock.signature import SUFFIX
-from posezoo.lock.survey import declarations, published_entry
-from posezoo.notice import Terms, notice
-from posezoo.registry import copyright_line, license_text, open_registry
+from posezoo.lock.survey import declaration_entries, published_entry
+from posezoo.notice import LicenseTerms, format_notice
+from posezoo.registry import license_path, open_registry, read_copyright_line
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
-from posezoo.verify.strays import kind_of, strays_below
+from posezoo.verify.strays import find_untracked_below, unusual_file_type
 
 NOTICE = "NOTICE"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MirroredFile:
     """A file of a mirror, and its state: good, missing, changed, extra, symlinked or special."""
 
     model: str
@@ -63,36 +63,36 @@ class Mirror:
     root: Path
 
     @property
-    def models(self) -> Path:
+    def models_dir(self) -> Path:
         """The registry in it."""
         return self.root / "models"
 
-    def lock(self, *, strict: bool = False) -> Lock:
+    def open_lock(self, *, strict: bool = False) -> LockFile:
         """The lock in it."""
-        return Lock(self.root / NAME, strict=strict)
+        return LockFile(self.root / NAME, strict=strict)
 
-    def place(self, digest: Digest) -> Path:
+    def store_path(self, digest: Digest) -> Path:
         """Where a file of this digest lies."""
-        return self.root / entry(digest)
+        return self.root / entry_path(digest)
 
-    def plan(self, spec: ModelSpec, means: Means) -> tuple[PlannedFile, ...]:
+    def plan(self, spec: ModelSpec, means: DownloadOptions) -> tuple[PlannedFile, ...]:
         """What ``fill`` would do about each file; nothing is written and no server asked.
 
         Raises:
             LicenseError: the means do not allow its terms.
         """
-        refuse_terms(spec, means.allow_licenses)
-        spec = self.lock().pinned(spec)
-        errand = errand_for(spec, means)
+        refuse_license(spec, means.allow_licenses)
+        spec = self.open_lock().with_pins(spec)
+        errand = create_context(spec, means)
         return tuple(self._planned(file, means, errand) for file in spec.files)
 
-    def fill(
+    def add_model(
         self,
         spec: ModelSpec,
-        means: Means,
-        agreed: Lock,
-        listener: Listener = ignore,
-        carrier: Carrier | None = None,
+        means: DownloadOptions,
+        agreed: LockFile,
+        listener: Listener = ignore_event,
+        carrier: ConnectionPool | None = None,
     ) -> list[Path]:
         """Bring a model's files, its model.yml and terms, and its lines of the lock; good ones stay.
 
@@ -111,36 +111,41 @@ class Mirror:
             LockError: the mirror has a newer model.yml.
             OutputError: something cannot be written.
         """
-        refuse_terms(spec, means.allow_licenses)
-        spec = self.lock().pinned(agreed.pinned(spec))
+        refuse_license(spec, means.allow_licenses)
+        spec = self.open_lock().with_pins(agreed.with_pins(spec))
         # A mirror that has a newer one is not filled with what an older one declares.
-        merged(self.lock().entries, list(declarations(spec, "")), [file.name for file in spec.files])
+        merge_entries(
+            self.open_lock().entries, list(declaration_entries(spec, "")), [file.name for file in spec.files]
+        )
         if (loose := [file for file in spec.files if not file.is_pinned]) and means.first_use is None:
-            raise no_pin(loose)
+            raise unpinned_error(loose)
         paths: dict[str, Path] = {}
-        with errand_for(spec, means, listener, carrier=carrier) as errand:
+        with create_context(spec, means, listener, carrier=carrier) as errand:
 
             def bring(file: SourceFile) -> None:
-                paths[file.name] = self._bring(file, errand)
+                paths[file.name] = self._store_file(file, errand)
 
-            errand.carrier.each(bring, spec.files)
+            errand.carrier.run_all(bring, spec.files)
         self._copy_declarations(spec)
-        spec = agreed.pinned(spec)  # with what was trusted just now
-        lock = self.lock()
-        published = (published_entry(spec, file, paths[file.name], lock.now) for file in spec.files)
-        found = [*declarations(spec, lock.now), *(each for each in published if each is not None)]
-        found += _made(spec, agreed)
-        lock.change(lambda entries: merged(entries, found))
+        spec = agreed.with_pins(spec)  # with what was trusted just now
+        lock = self.open_lock()
+        published = (published_entry(spec, file, paths[file.name], lock.timestamp) for file in spec.files)
+        found = [
+            *declaration_entries(spec, lock.timestamp),
+            *(each for each in published if each is not None),
+        ]
+        found += _locked_irs(spec, agreed)
+        lock.update(lambda entries: merge_entries(entries, found))
         return [paths[file.name] for file in spec.files]
 
-    def add_samples(self, means: Means, listener: Listener = ignore) -> list[Path]:
+    def add_samples(self, means: DownloadOptions, listener: Listener = ignore_event) -> list[Path]:
         """Bring the sample photos, too.
 
         Raises:
             FetchError: one is to be had nowhere.
         """
-        with Errand("samples", means, listener, base=self.root) as errand:
-            return [self._bring(photo, errand) for photo in SAMPLES]
+        with DownloadContext("samples", means, listener, base=self.root) as errand:
+            return [self._store_file(photo, errand) for photo in SAMPLES]
 
     def write_notice(self) -> Path:
         """Write whose the models in it are, and under what terms.
@@ -148,9 +153,9 @@ class Mirror:
         Raises:
             OutputError: it cannot be written.
         """
-        terms = [Terms(spec, holder := copyright_line(spec), license_text(spec) if holder else None, False)
+        terms = [LicenseTerms(spec, holder := read_copyright_line(spec), license_path(spec) if holder else None, False)
                  for spec in self.specs()]  # fmt: skip
-        files.write_whole(self.root / NOTICE, notice(terms).encode())
+        files.write_atomically(self.root / NOTICE, format_notice(terms).encode())
         return self.root / NOTICE
 
     def specs(self, names: Collection[str] = ()) -> tuple[ModelSpec, ...]:
@@ -163,10 +168,10 @@ class Mirror:
             raise LockError(
                 f"{self.root}: is no mirror: it has no {NAME}", hint="posezoo mirror create makes one"
             )
-        declared_in = open_registry([self.models])
+        declared_in = open_registry([self.models_dir])
         found = []
         for name in dict.fromkeys(
-            each.model for each in self.lock().entries.values() if each.file == MODEL_YML
+            each.model for each in self.open_lock().entries.values() if each.file == MODEL_YML
         ):
             if names and name not in names and name.partition("@")[0] not in names:
                 continue
@@ -175,58 +180,58 @@ class Mirror:
                 found += [spec] if isinstance(spec, ModelSpec) else []
         return tuple(found)
 
-    def check(self, names: Collection[str] = ()) -> Iterator[Found]:
+    def check(self, names: Collection[str] = ()) -> Iterator[MirroredFile]:
         """Every file that the mirror's lock names, read again; then, of the whole, what else is there.
 
         Raises:
             LockError: it is no mirror.
         """
-        lock, known = self.lock(), {self.root / each for each in (NAME, NAME + SUFFIX, NOTICE)}
+        lock, known = self.open_lock(), {self.root / each for each in (NAME, NAME + SUFFIX, NOTICE)}
         specs = {model_key(spec): spec for spec in self.specs(names)}
         places = {name: each.path for name, each in self._entries().items()}
         for line in lock.entries.values():
             wanted = _is_among(line.model, names)
             if line.file in (MODEL_YML, COMPOSITE_YML) and wanted:
                 name = line.model.partition("@")[0]
-                path = places.get(name, self.models / "public" / name / line.file)
+                path = places.get(name, self.models_dir / "public" / name / line.file)
                 known.add(path)
                 state = _state(path, line.size, Digest("sha384", line.sha384))
-                yield Found(line.model, line.file, path, state)
+                yield MirroredFile(line.model, line.file, path, state)
             elif line.origin != MADE and wanted:
                 path, digest = self._stored(line, specs.get(line.model))
                 known.add(path)
-                yield Found(line.model, line.file, path, _state(path, line.size, digest))
+                yield MirroredFile(line.model, line.file, path, _state(path, line.size, digest))
         if names:
             return
         for spec in specs.values():
             known |= {self.root / "licenses" / spec.license.text, spec.path.with_name("pre-convert.py")}
         for photo in SAMPLES:  # in no lock: posezoo itself says what they are
-            if photo.checksum is not None and (path := self.place(photo.checksum)).exists():
+            if photo.checksum is not None and (path := self.store_path(photo.checksum)).exists():
                 known.add(path)
-                yield Found("samples", photo.name, path, _state(path, photo.size or 0, photo.checksum))
+                yield MirroredFile("samples", photo.name, path, _state(path, photo.size or 0, photo.checksum))
         needed = {above for path in known for above in path.parents} | {self.root / "1" / "staging"}
-        for path, state in strays_below(self.root, known, needed):
-            yield Found("", path.relative_to(self.root).as_posix(), path, state)
+        for path, state in find_untracked_below(self.root, known, needed):
+            yield MirroredFile("", path.relative_to(self.root).as_posix(), path, state)
 
-    def _planned(self, file: SourceFile, means: Means, errand: Errand) -> PlannedFile:
-        target = self.place(file.checksum) if file.checksum is not None else self._staged(file)
+    def _planned(self, file: SourceFile, means: DownloadOptions, errand: DownloadContext) -> PlannedFile:
+        target = self.store_path(file.checksum) if file.checksum is not None else self._staged(file)
         if not file.is_pinned and means.first_use is None:
-            return PlannedFile(file, target, Place.SOURCE, (), is_refused=True)
-        return planned(file, target, origins_of(file, errand))
+            return PlannedFile(file, target, FileOrigin.SOURCE, (), is_unpinned=True)
+        return plan_file(file, target, list_candidates(file, errand))
 
-    def _bring(self, file: SourceFile, errand: Errand) -> Path:
+    def _store_file(self, file: SourceFile, errand: DownloadContext) -> Path:
         """A file in its place; one whose digest nobody knew goes there once it is known."""
         if file.checksum is not None:
-            transfer(file, self.place(file.checksum), origins_of(file, errand), errand)
-            return self.place(file.checksum)
+            download_file(file, self.store_path(file.checksum), list_candidates(file, errand), errand)
+            return self.store_path(file.checksum)
         staged = self._staged(file)
-        transfer(file, staged, origins_of(file, errand), errand)
-        target = self.place(files.digest_of(staged))
+        download_file(file, staged, list_candidates(file, errand), errand)
+        target = self.store_path(files.compute_digest(staged))
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(staged, target)
         except OSError as error:
-            raise files.cannot_write(target, error) from error
+            raise files.write_error(target, error) from error
         return target
 
     def _staged(self, file: SourceFile) -> Path:
@@ -234,51 +239,51 @@ class Mirror:
         return self.root / "1" / "staging" / sha256(said.encode(errors="surrogateescape")).hexdigest()[:32]
 
     def _copy_declarations(self, spec: ModelSpec) -> None:
-        folder = self.models / replace(spec, is_default=True).subdirectory
+        folder = self.models_dir / replace(spec, is_default=True).subdirectory
         copies = {folder / MODEL_YML: spec.path}
         if spec.composite:
             copies[folder.parent / COMPOSITE_YML] = spec.path.parents[1] / COMPOSITE_YML
         if spec.has_pre_convert:  # never run, but its being there says by which route the model goes
             copies[folder / "pre-convert.py"] = spec.path.with_name("pre-convert.py")
-        if copyright_line(spec):
-            copies[self.root / "licenses" / spec.license.text] = license_text(spec)
+        if read_copyright_line(spec):
+            copies[self.root / "licenses" / spec.license.text] = license_path(spec)
         for target, source in copies.items():
             try:
                 content = source.read_bytes()
             except OSError as error:
                 raise PosezooError(f"{source}: cannot be read: {error.strerror or error}") from error
             if not target.is_file() or target.is_symlink() or target.read_bytes() != content:
-                files.write_whole(target, content)
+                files.write_atomically(target, content)
 
-    def _entries(self) -> Mapping[str, registry.Entry]:
+    def _entries(self) -> Mapping[str, registry.RegistryEntry]:
         """What its registry declares, by name; nothing where that is gone."""
-        return open_registry([self.models]).entries if self.models.is_dir() else {}
+        return open_registry([self.models_dir]).entries if self.models_dir.is_dir() else {}
 
-    def _stored(self, line: Entry, spec: ModelSpec | None) -> tuple[Path, Digest]:
+    def _stored(self, line: LockEntry, spec: ModelSpec | None) -> tuple[Path, Digest]:
         """Where a published file of the lock lies, and its digest: the declared one names its place."""
         digest = Digest("sha384", line.sha384)
         for file in spec.files if spec is not None else ():
             if file.name == line.file and file.checksum is not None:
-                return self.place(file.checksum), digest
-        return self.place(digest), digest
+                return self.store_path(file.checksum), digest
+        return self.store_path(digest), digest
 
 
 def _is_among(model: str, names: Collection[str]) -> bool:
     return not names or model in names or model.partition("@")[0] in names
 
 
-def _made(spec: ModelSpec, agreed: Lock) -> list[Entry]:
+def _locked_irs(spec: ModelSpec, agreed: LockFile) -> list[LockEntry]:
     """The IR that whoever fills the mirror agreed to, with this very model.yml."""
     entries = agreed.entries
     known = entries.get((model_key(spec), MODEL_YML, False))
-    if known is None or not next(declarations(spec, "")).says_the_same(known):
+    if known is None or not next(declaration_entries(spec, "")).has_same_content(known):
         return []
     return [each for each in entries.values() if each.origin == MADE and each.model == model_key(spec)]
 
 
 def _state(path: Path, size: int, digest: Digest) -> str:
-    if kind := kind_of(path):
+    if kind := unusual_file_type(path):
         return kind
     if not path.exists():
         return "missing"
-    return "good" if files.is_good(path, size, digest, rehash=True) else "changed"
+    return "good" if files.is_verified(path, size, digest, rehash=True) else "changed"

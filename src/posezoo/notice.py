@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from posezoo.layout import Layout
-from posezoo.registry import Registry, copyright_line, license_text
+from posezoo.layout import ModelLayout
+from posezoo.registry import Registry, license_path, read_copyright_line
 from posezoo.spec.model import ModelSpec, Precision
 from posezoo.versions import version
 
@@ -19,7 +19,7 @@ _RULE = "=" * 79
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class LicenseTerms:
     """What a model that is here comes under.
 
     Attributes:
@@ -35,30 +35,30 @@ class Terms:
     is_converted: bool
 
 
-def every_variant(registry: Registry) -> tuple[ModelSpec, ...]:
+def all_variants(registry: Registry) -> tuple[ModelSpec, ...]:
     """All models of a registry, all their variants among them; a file that cannot be read is left out."""
     models = registry.select().models
     return tuple(variant for spec in models for variant in (spec, *spec.variants))
 
 
-def terms_of(specs: Iterable[ModelSpec], layout: Layout) -> tuple[Terms, ...]:
+def collect_license_terms(specs: Iterable[ModelSpec], layout: ModelLayout) -> tuple[LicenseTerms, ...]:
     """The terms of those models of which a file or an IR is here."""
     found = []
     for spec in specs:
-        is_converted = any(layout.provenance(spec, precision).is_file() for precision in Precision)
-        if is_converted or any(layout.file(spec, file).is_file() for file in spec.files):
-            holder = copyright_line(spec)
-            found.append(Terms(spec, holder, license_text(spec) if holder else None, is_converted))
+        is_converted = any(layout.provenance_path(spec, precision).is_file() for precision in Precision)
+        if is_converted or any(layout.file_path(spec, file).is_file() for file in spec.files):
+            holder = read_copyright_line(spec)
+            found.append(LicenseTerms(spec, holder, license_path(spec) if holder else None, is_converted))
     return tuple(found)
 
 
-def notice(terms: Iterable[Terms]) -> str:
+def format_notice(terms: Iterable[LicenseTerms]) -> str:
     """The NOTICE: for each licence text its models, where they came from, and the whole of the text.
 
     Raises:
         OSError: a text cannot be read.
     """
-    groups: dict[tuple[str, Path | None, str], list[Terms]] = {}
+    groups: dict[tuple[str, Path | None, str], list[LicenseTerms]] = {}
     for each in terms:
         given = each.spec.license
         key = (given.spdx, each.text, "" if each.text else given.url or given.text)
@@ -76,7 +76,7 @@ def notice(terms: Iterable[Terms]) -> str:
     return "\n".join(parts)
 
 
-def _lines(each: Terms) -> str:
+def _lines(each: LicenseTerms) -> str:
     spec = each.spec
     sources = dict.fromkeys(str(source) for file in spec.files for source in file.sources)
     lines = [f"- {spec.full_name}", *(f"  from {source}" for source in sources)]

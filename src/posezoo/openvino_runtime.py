@@ -7,8 +7,8 @@ import threading
 from types import ModuleType
 from typing import cast
 
-from posezoo.errors import MissingPackageError, require
-from posezoo.versions import numbers, package_version
+from posezoo.errors import MissingPackageError, import_optional
+from posezoo.versions import package_version, parse_version
 
 #: Older ones convert MoveNet wrongly, without a word.
 MINIMUM = (2025, 2)
@@ -17,7 +17,7 @@ MINIMUM = (2025, 2)
 _FIRST = threading.Lock()
 
 
-def openvino(*, extra: str = "convert") -> ModuleType:
+def import_openvino(*, extra: str = "convert") -> ModuleType:
     """The ``openvino`` package.
 
     Args:
@@ -27,7 +27,7 @@ def openvino(*, extra: str = "convert") -> ModuleType:
         MissingPackageError: it is not installed, does not load, or is older than 2025.2.
     """
     found = package_version("openvino")
-    if found and numbers(found) < MINIMUM:
+    if found and parse_version(found) < MINIMUM:
         oldest = ".".join(map(str, MINIMUM))
         why = f"version {found} is too old ({oldest} or newer converts every model rightly)"
         raise MissingPackageError("openvino", extra=extra, why=why)
@@ -37,12 +37,12 @@ def openvino(*, extra: str = "convert") -> ModuleType:
     # The first call fills a table in C++ under a lock and lets go of Python's own meanwhile: two threads that
     # infer for the first time at once would wait for each other for ever (7 of 20 processes in 2026.4.1).
     with _FIRST:
-        module = require("openvino", extra=extra)
+        module = import_optional("openvino", extra=extra)
         module.Type.f32.to_dtype()
     return module
 
 
-def reason_of(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """What OpenVINO says went wrong, in one line.
 
     Its messages begin with the failed check and a place in its own sources; the last line is for people.

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo import networks
-from posezoo.errors import CheckpointError, NetworkError, require
-from posezoo.networks import Network, Value
+from posezoo.errors import CheckpointError, NetworkError, import_optional
+from posezoo.networks import ArgumentValue, NetworkDefinition
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class NetworkCheckpoint:
     """A checkpoint's tensors under the keys of one of our networks; PyTorch is not needed to have one.
 
     Attributes:
@@ -30,8 +30,8 @@ class Checkpoint:
     """
 
     path: Path
-    network: Network
-    arguments: Mapping[str, Value]
+    network: NetworkDefinition
+    arguments: Mapping[str, ArgumentValue]
     tensors: Mapping[str, Any]
 
     def load(self) -> nn.Module:
@@ -42,14 +42,16 @@ class Checkpoint:
             MissingPackageError: torch is not installed.
         """
         from posezoo import checkpoints
-        from posezoo.networks.gluon import keyed
+        from posezoo.networks.gluon import rename_tensors
 
-        torch = require("torch", extra="torch")
+        torch = import_optional("torch", extra="torch")
         with torch.device("meta"):  # no memory, and no time for weights that are replaced at once
             module = self.network.build(**self.arguments)
         wanted: dict[str, Any] = module.state_dict()
-        with _named(self.path):
-            arrays = checkpoints.fit(keyed(self.tensors, wanted), networks.shapes_of(module))
+        with _prefix_errors(self.path):
+            arrays = checkpoints.match_tensors(
+                rename_tensors(self.tensors, wanted), networks.tensor_shapes(module)
+            )
         state = {
             key: torch.tensor(array, dtype=wanted[key].dtype, device="cpu") for key, array in arrays.items()
         }
@@ -57,13 +59,13 @@ class Checkpoint:
         return module
 
 
-def read(
+def read_network_checkpoint(
     path: Path,
     network: str,
-    declared: Mapping[str, Value] | None = None,
+    declared: Mapping[str, ArgumentValue] | None = None,
     *,
-    assumed: Mapping[str, Value] | None = None,
-) -> Checkpoint:
+    assumed: Mapping[str, ArgumentValue] | None = None,
+) -> NetworkCheckpoint:
     """A checkpoint for one of our networks.
 
     Args:
@@ -80,21 +82,23 @@ def read(
     from posezoo import checkpoints
     from posezoo.networks.gluon import torch_names
 
-    found = networks.find(network)
-    arrays = checkpoints.read(path)
-    with _named(path):
+    found = networks.find_network(network)
+    arrays = checkpoints.read_checkpoint(path)
+    with _prefix_errors(path):
         tensors = torch_names(arrays)
         shapes = {key: array.shape for key, array in tensors.items()}
-        told = found.arguments_from(shapes)
+        told = found.infer_arguments(shapes)
     silent = {
         name: value
         for name, value in (assumed or {}).items()
         if name not in told or found.arguments[name].found(shapes) is None
     }
-    return Checkpoint(path, found, found.chosen(**told | silent | dict(declared or {})), tensors)
+    return NetworkCheckpoint(
+        path, found, found.complete_arguments(**told | silent | dict(declared or {})), tensors
+    )
 
 
-def networks_of(path: Path) -> tuple[str, ...]:
+def matching_networks(path: Path) -> tuple[str, ...]:
     """The names of our networks whose keys and shapes are exactly those of a checkpoint.
 
     Raises:
@@ -102,24 +106,24 @@ def networks_of(path: Path) -> tuple[str, ...]:
         MissingPackageError: torch is not installed, which builds the networks to compare with.
     """
     from posezoo import checkpoints
-    from posezoo.checkpoints.fitting import compare
+    from posezoo.checkpoints.fitting import compare_keys
     from posezoo.networks.gluon import torch_names
 
-    torch = require("torch", extra="torch")
-    arrays = checkpoints.read(path)
+    torch = import_optional("torch", extra="torch")
+    arrays = checkpoints.read_checkpoint(path)
     fitting = []
     for name, network in networks.NETWORKS.items():
         with suppress(CheckpointError, NetworkError), torch.device("meta"):
             tensors = torch_names(arrays)
-            told = network.arguments_from({key: array.shape for key, array in tensors.items()})
-            wanted = networks.shapes_of(network.build(**network.chosen(**told)))
-            if not compare(tensors, wanted):
+            told = network.infer_arguments({key: array.shape for key, array in tensors.items()})
+            wanted = networks.tensor_shapes(network.build(**network.complete_arguments(**told)))
+            if not compare_keys(tensors, wanted):
                 fitting.append(name)
     return tuple(fitting)
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _prefix_errors(path: Path) -> Iterator[None]:
     """Errors of those who see the tensors alone begin with the file that they came from."""
     try:
         yield

@@ -51,7 +51,7 @@ _TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch", "nncf")
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class FileContent:
     """What a published file holds."""
 
     size: int  # bytes
@@ -59,7 +59,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class OutputCheck:
     """What the self-check found of one output; difference and tolerance as shares of its largest value."""
 
     output: str
@@ -82,13 +82,13 @@ class Provenance:
     """
 
     key: Mapping[str, object]
-    contents: Mapping[str, Content]
-    checks: tuple[Check, ...]
+    contents: Mapping[str, FileContent]
+    checks: tuple[OutputCheck, ...]
     complexity: Mapping[str, float] = field(default_factory=dict)
     shift: Mapping[str, float] = field(default_factory=dict)
 
 
-def key_of(
+def conversion_key(
     spec: ModelSpec,
     decoder: Decoder | None,
     quantization: Mapping[str, object] | None = None,
@@ -112,7 +112,7 @@ def key_of(
     key = {
         "conversion_format": CONVERSION_FORMAT,
         "openvino": package_version("openvino"),
-        "sources": digests_of(spec),
+        "sources": source_digests(spec),
         "arguments": arguments,
     }
     if quantization is not None:
@@ -133,22 +133,22 @@ def _facts_of(port: Input) -> dict[str, Any]:
 _NEWER = ("to_layout", "element_type", "resize")
 
 
-def digests_of(spec: ModelSpec) -> dict[str, str]:
+def source_digests(spec: ModelSpec) -> dict[str, str]:
     """The digests of a model's published files, or of what pins them, by name, as ``algorithm:hex``."""
     # What a lock knows besides must not make another IR.
     return {
         name: f"{digest.algorithm}:{digest.value}"
         for file in spec.files
-        for name, digest in file.declared.items()
+        for name, digest in file.declared_digests.items()
     }
 
 
-def read(path: Path) -> Provenance | None:
+def read_provenance(path: Path) -> Provenance | None:
     """The record in a file; None where there is none that can be understood."""
     try:
         record = json.loads(path.read_bytes())
         contents = {
-            Path(name).suffix: Content(int(entry["size"]), Digest("sha384", str(entry["sha384"])))
+            Path(name).suffix: FileContent(int(entry["size"]), Digest("sha384", str(entry["sha384"])))
             for name, entry in record["files"].items()
         }
         complete = set(contents) == set(SUFFIXES)
@@ -163,7 +163,7 @@ def read(path: Path) -> Provenance | None:
         return None
 
 
-def frame_flags(record: Provenance, spec: ModelSpec) -> str:
+def camera_input_flags(record: Provenance, spec: ModelSpec) -> str:
     """The flags by which an IR came to take pictures otherwise than model.yml says; each after a blank."""
     arguments = record.key.get("arguments")
     inputs = arguments.get("inputs") if isinstance(arguments, Mapping) else None
@@ -180,7 +180,7 @@ def frame_flags(record: Provenance, spec: ModelSpec) -> str:
     return "".join(f" {flag}" for flag in said)
 
 
-def why_stale(
+def explain_stale_record(
     xml: Path, key_now: Callable[[], Mapping[str, object]], is_good: IsGood, *, is_checked: bool = False
 ) -> str:
     """Why an IR has to be made; empty where it is there, whole, and has a record that says so.
@@ -193,7 +193,7 @@ def why_stale(
     """
     if not xml.is_file():
         return "there is none yet"
-    record = read(xml.with_name("provenance.json"))
+    record = read_provenance(xml.with_name("provenance.json"))
     if record is None:
         return "there is no record of how it was made"
     for name, value in key_now().items():
@@ -207,19 +207,19 @@ def why_stale(
     return ""
 
 
-def _checks(figures: Any) -> tuple[Check, ...]:
+def _checks(figures: Any) -> tuple[OutputCheck, ...]:
     if figures is None:
         return ()
     return tuple(
-        Check(name, float(found["difference"]), float(found["tolerance"]), str(figures["reference"]))
+        OutputCheck(name, float(found["difference"]), float(found["tolerance"]), str(figures["reference"]))
         for name, found in figures["outputs"].items()
     )
 
 
-def compose(
+def format_provenance(
     spec: ModelSpec,
     decoder: Decoder | None,
-    files: Mapping[str, Content],
+    files: Mapping[str, FileContent],
     self_check: object | None,
     complexity: object | None = None,
     quantization: Mapping[str, object] | None = None,
@@ -242,7 +242,7 @@ def compose(
         "model": spec.name,
         "posezoo": version(),
         "converted_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "key": key_of(spec, decoder, quantization, model_optimizer),
+        "key": conversion_key(spec, decoder, quantization, model_optimizer),
         "origins": {file.name: [str(source) for source in file.sources] for file in spec.files},
         "tools": {"python": platform.python_version(), **{tool: package_version(tool) for tool in _TOOLS}},
         "files": {

@@ -19,9 +19,9 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from posezoo.errors import OutputError, PosezooError, SpecError, UnknownModelError, nearest
+from posezoo.errors import OutputError, PosezooError, SpecError, UnknownModelError, suggest
 from posezoo.spec.model import CompositeSpec, Family, ModelSpec
-from posezoo.spec.names import folded, why_not_a_model_name
+from posezoo.spec.names import case_folded, explain_invalid_model_name
 
 #: A registry of fewer files is read faster than it is remembered.
 REMEMBERED_FROM = 50
@@ -32,7 +32,7 @@ RECENT_NS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RegistryEntry:
     """A model.yml or composite-model.yml that was found, not read."""
 
     name: str
@@ -55,7 +55,7 @@ class Entry:
         # The reader of YAML costs 20 ms: whoever knows the registry from before does not wait for it.
         from posezoo.spec.model_yml import read_composite, read_model
 
-        if why := why_not_a_model_name(self.name):
+        if why := explain_invalid_model_name(self.name):
             problem = f"the folder's name {_shown(self.name)} is no model's: {why}"
             raise SpecError(str(self.path), 1, 1, "", problem, hint="rename the folder")
         if self.twin is not None:
@@ -81,8 +81,8 @@ class Selection:
         return tuple(warning for spec in specs for warning in spec.warnings)
 
 
-Known = ModelSpec | CompositeSpec | SpecError
-State = tuple[int, ...]  # of a file: size, inode, and times of change
+ParsedModel = ModelSpec | CompositeSpec | SpecError
+StatFingerprint = tuple[int, ...]  # of a file: size, inode, and times of change
 
 
 class Registry:
@@ -98,11 +98,11 @@ class Registry:
     def __init__(self, roots: Sequence[Path], *, memory: Path | None = None) -> None:
         self.roots = tuple(roots)
         self._memory = memory
-        self._known: dict[Path, Known] = {}
-        self._states: dict[Path, State] = {}  # in which the files were before they were read
+        self._known: dict[Path, ParsedModel] = {}
+        self._states: dict[Path, StatFingerprint] = {}  # in which the files were before they were read
 
     @cached_property
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[str, RegistryEntry]:
         """Every model and composite by name, in alphabetical order; files are found, not read.
 
         Two files of one root that declare one name, or names that are one where case is ignored, are both
@@ -111,7 +111,7 @@ class Registry:
         Raises:
             PosezooError: a root is no folder, or cannot be read.
         """
-        found: dict[str, Entry] = {}
+        found: dict[str, RegistryEntry] = {}
         for root in self.roots:
             for entry in _without_twins(_scan(root)):
                 found.setdefault(entry.name, entry)
@@ -120,10 +120,10 @@ class Registry:
     def names(self) -> list[str]:
         """The names of all models, parts of composites among them, without the composites' own."""
         models = (entry.name for entry in self.entries.values() if not entry.is_composite)
-        return [name for name in models if not why_not_a_model_name(name)]
+        return [name for name in models if not explain_invalid_model_name(name)]
 
     @property
-    def emptiness(self) -> str:
+    def empty_message(self) -> str:
         """Where models were looked for, and should lie, where there is none at all; else empty."""
         if self.entries:
             return ""
@@ -191,10 +191,10 @@ class Registry:
                 for part in parts:
                     models.setdefault(part.full_name, part)
         if patterns is None:
-            self._remember()
+            self._update_cache()
         return Selection(tuple(models.values()), tuple(composites.values()), tuple(problems.values()))
 
-    def knows(self, pattern: str) -> bool:
+    def matches_any(self, pattern: str) -> bool:
         """Whether a pattern of ``select`` matches anything, if only a file that cannot be read."""
         problems: dict[str, SpecError] = {}
         try:
@@ -227,56 +227,56 @@ class Registry:
             return _unknown_tag(self._read(self.entries[names]), tags)
         return UnknownModelError(f"no model {_shown(names)} has a variant {_shown(tags)}")
 
-    def _read(self, entry: Entry) -> ModelSpec | CompositeSpec:
+    def _read(self, entry: RegistryEntry) -> ModelSpec | CompositeSpec:
         if entry.path not in self._known:
             if self._memory is not None:
-                self._states[entry.path] = _state_of(entry.path)
-            self._known[entry.path] = self._remembered(entry) or _told(entry)
+                self._states[entry.path] = _stat_fingerprint(entry.path)
+            self._known[entry.path] = self._cached_spec(entry) or _format_problem(entry)
         known = self._known[entry.path]
         if isinstance(known, SpecError):
             raise known
         return known
 
-    def _remembered(self, entry: Entry) -> ModelSpec | None:
-        if entry.twin is not None or not self._memories:
+    def _cached_spec(self, entry: RegistryEntry) -> ModelSpec | None:
+        if entry.twin is not None or not self._read_cache:
             return None
-        state, spec = self._memories.get(str(entry.path), ((), None))
+        state, spec = self._read_cache.get(str(entry.path), ((), None))
         return spec if state == self._states[entry.path] else None
 
     @cached_property
-    def _memories(self) -> dict[str, tuple[State, ModelSpec]]:
+    def _read_cache(self) -> dict[str, tuple[StatFingerprint, ModelSpec]]:
         """What was read before, by path, each with the state that its file was in."""
         if self._memory is None or len(self.entries) < REMEMBERED_FROM:
             return {}
         from posezoo.spec import stored
 
         try:
-            found = stored.loads(_memory_file(self._memory, self.roots).read_bytes())
+            found = stored.from_json_text(_memory_file(self._memory, self.roots).read_bytes())
             reader, memories = found
             specs = [spec for _, spec in memories.values()]
         except (OSError, ValueError, TypeError, AttributeError):
             return {}  # there is none, or it is not what we wrote
-        if reader != _reader_state() or not all(isinstance(spec, ModelSpec) for spec in specs):
+        if reader != _reader_fingerprint() or not all(isinstance(spec, ModelSpec) for spec in specs):
             return {}
         return dict(memories)
 
-    def _remember(self) -> None:
+    def _update_cache(self) -> None:
         if self._memory is None or len(self.entries) < REMEMBERED_FROM:
             return
         specs = {str(path): spec for path, spec in self._known.items() if isinstance(spec, ModelSpec)}
-        known = {path: spec for path, (_, spec) in self._memories.items()}
+        known = {path: spec for path, (_, spec) in self._read_cache.items()}
         if all(spec is known.get(path) for path, spec in specs.items()):
             return
-        from posezoo.files import write_whole
+        from posezoo.files import write_atomically
         from posezoo.spec import stored
 
         states = {path: self._states[Path(path)] for path in specs}
         memories = {path: (state, specs[path]) for path, state in states.items() if _is_settled(state)}
-        content = stored.dumps((_reader_state(), memories)).encode()
+        content = stored.to_json_text((_reader_fingerprint(), memories)).encode()
         with suppress(OutputError):  # a cache folder that cannot be written costs time, nothing else
-            write_whole(_memory_file(self._memory, self.roots), content, lasting=False)
+            write_atomically(_memory_file(self._memory, self.roots), content, lasting=False)
 
-    def _matching(self, pattern: str) -> list[Entry]:
+    def _matching(self, pattern: str) -> list[RegistryEntry]:
         if pattern in self.entries:
             return [self.entries[pattern]]
         matches = [entry for name, entry in self.entries.items() if fnmatchcase(name, pattern)]
@@ -284,14 +284,14 @@ class Registry:
             raise self._unknown(pattern)
         return matches
 
-    def _entry(self, name: str) -> Entry:
+    def _entry(self, name: str) -> RegistryEntry:
         entry = self.entries.get(name)
         if entry is None:
             raise self._unknown(name)
         return entry
 
     def _unknown(self, name: str) -> UnknownModelError:
-        hint = self.emptiness or nearest(name, self.entries) or "posezoo list shows them all"
+        hint = self.empty_message or suggest(name, self.entries) or "posezoo list shows them all"
         return UnknownModelError(f"no model is called {_shown(name)}", hint=hint)
 
 
@@ -309,7 +309,7 @@ def _tagged(spec: ModelSpec | CompositeSpec, tag: str) -> ModelSpec:
 
 def _unknown_tag(spec: ModelSpec | CompositeSpec, tag: str) -> UnknownModelError:
     tags = [variant.tag for variant in _variants_of(spec)]
-    hint = nearest(tag, tags) or (f"there is {', '.join(tags)}" if tags else "it has no variants")
+    hint = suggest(tag, tags) or (f"there is {', '.join(tags)}" if tags else "it has no variants")
     return UnknownModelError(f"{spec.name} has no variant {_shown(tag)}", hint=hint)
 
 
@@ -317,14 +317,14 @@ def _shown(name: str) -> str:
     return ascii(name if len(name) <= 60 else name[:57] + "...")
 
 
-def _told(entry: Entry) -> Known:
+def _format_problem(entry: RegistryEntry) -> ParsedModel:
     try:
         return entry.read()
     except SpecError as error:
         return error
 
 
-def _state_of(path: Path) -> State:
+def _stat_fingerprint(path: Path) -> StatFingerprint:
     """What differs when a model.yml, or what lies beside it, is another than before."""
     try:
         file, folder = path.stat(), path.parent.stat()
@@ -333,11 +333,11 @@ def _state_of(path: Path) -> State:
     return file.st_size, file.st_ino, file.st_mtime_ns, file.st_ctime_ns, folder.st_mtime_ns
 
 
-def _is_settled(state: State) -> bool:
+def _is_settled(state: StatFingerprint) -> bool:
     return bool(state) and time.time_ns() - max(state[2:]) > RECENT_NS
 
 
-def _reader_state() -> tuple[tuple[str, int, int], ...]:
+def _reader_fingerprint() -> tuple[tuple[str, int, int], ...]:
     """What differs when another posezoo reads: the files of its reader."""
     found = []
     for path in sorted((Path(__file__).parent / "spec").glob("*.py")):
@@ -353,29 +353,29 @@ def _memory_file(folder: Path, roots: Sequence[Path]) -> Path:
     return folder / f"{sha256(places.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
 
 
-def _without_twins(entries: Iterable[Entry]) -> Iterator[Entry]:
-    by_name: dict[str, Entry] = {}
+def _without_twins(entries: Iterable[RegistryEntry]) -> Iterator[RegistryEntry]:
+    by_name: dict[str, RegistryEntry] = {}
     for entry in entries:
-        twin = by_name.setdefault(folded(entry.name), entry)
+        twin = by_name.setdefault(case_folded(entry.name), entry)
         if twin is not entry:
-            by_name[folded(entry.name)] = replace(twin, twin=entry.path)
+            by_name[case_folded(entry.name)] = replace(twin, twin=entry.path)
             if entry.name != twin.name:
                 yield replace(entry, twin=twin.path)
     yield from by_name.values()
 
 
-def _scan(root: Path) -> Iterator[Entry]:
+def _scan(root: Path) -> Iterator[RegistryEntry]:
     if not root.is_dir():
         raise PosezooError(f"{root}: no such folder of models", hint="check --models_dir")
     for family in Family:
         for folder in _folders(root / family):
             if (composite := folder / "composite-model.yml").is_file():
-                yield Entry(folder.name, family, composite)
+                yield RegistryEntry(folder.name, family, composite)
                 for part in _folders(folder):
                     if (model := part / "model.yml").is_file():
-                        yield Entry(part.name, family, model, composite=folder.name)
+                        yield RegistryEntry(part.name, family, model, composite=folder.name)
             elif (model := folder / "model.yml").is_file():
-                yield Entry(folder.name, family, model)
+                yield RegistryEntry(folder.name, family, model)
 
 
 def _holds_models(root: Path) -> bool:
@@ -395,7 +395,7 @@ def _folders(folder: Path) -> list[Path]:
         raise PosezooError(f"{folder}: cannot be read: {error.strerror or error}") from error
 
 
-def builtin_root() -> Path:
+def builtin_models_dir() -> Path:
     """The registry that comes with posezoo: inside the installed package, else the checkout's models/.
 
     Found by path: importlib.resources fails in an editable install and in a bare checkout.
@@ -405,20 +405,20 @@ def builtin_root() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "models"
 
 
-def root_of(spec: ModelSpec | CompositeSpec) -> Path:
+def registry_root(spec: ModelSpec | CompositeSpec) -> Path:
     """The root of the registry that a model or composite lies in."""
     return spec.path.parents[3 if isinstance(spec, ModelSpec) and spec.composite else 2]
 
 
-def license_text(spec: ModelSpec) -> Path:
+def license_path(spec: ModelSpec) -> Path:
     """The licence text that a model names: in licenses/, beside the root of its registry."""
-    return root_of(spec).parent / "licenses" / spec.license.text
+    return registry_root(spec).parent / "licenses" / spec.license.text
 
 
-def copyright_line(spec: ModelSpec) -> str:
+def read_copyright_line(spec: ModelSpec) -> str:
     """The holder's line that opens a model's licence text; empty where there is none."""
     try:
-        with open(license_text(spec), encoding="utf-8") as text:
+        with open(license_path(spec), encoding="utf-8") as text:
             first = text.readline(1000).strip()
     except (OSError, UnicodeDecodeError):
         return ""
@@ -441,4 +441,4 @@ def _names_a_holder(line: str) -> bool:
 
 def open_registry(roots: Sequence[Path] = (), *, memory: Path | None = None) -> Registry:
     """The registry of these roots; the one that comes with posezoo where none is given."""
-    return Registry(roots or (builtin_root(),), memory=memory)
+    return Registry(roots or (builtin_models_dir(),), memory=memory)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import SettingsError, nearest
-from posezoo.headers import Header, parse_header
+from posezoo.errors import SettingsError, suggest
+from posezoo.headers import HostHeader, parse_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Settings:
     inference_precision: str  # f32, f16, bf16, or default: the device's own choice
     attempts: int  # at a source that fails for a moment
     stall_timeout: float  # seconds without a byte
-    header: tuple[Header, ...]  # sent to single hosts
+    header: tuple[HostHeader, ...]  # sent to single hosts
     ca_bundle: Path | None  # who may vouch for servers
     allow_http: bool  # also for files that no digest pins
     allow_private_redirects: bool  # from public names
@@ -56,7 +56,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class _SettingType:
     parse: Callable[[Any], Any]  # from text, or from a value of the right type; else ValueError
     default: Callable[[Mapping[str, str]], Any]
     help: str
@@ -79,16 +79,16 @@ def read_settings(
     """
     path = config_file(environ, folder)
     configured = _read_config(path) if path is not None else {}
-    said = _Said(flags or {}, environ, configured, str(path))
-    return {name: said.setting(name) for name in KINDS}
+    said = _RawSettings(flags or {}, environ, configured, str(path))
+    return {name: said.resolve(name) for name in KINDS}
 
 
-def survey_settings(
+def read_settings_leniently(
     environ: Mapping[str, str] = os.environ, folder: Path | None = None
 ) -> tuple[dict[str, Setting], list[SettingsError]]:
     """The settings as far as they can be used, and every complaint about the rest; raises nothing."""
     complaints = [
-        SettingsError(f"{name}: there is no such setting", hint=nearest(name, map(_variable, KINDS)))
+        SettingsError(f"{name}: there is no such setting", hint=suggest(name, map(_variable, KINDS)))
         for name in environ
         if name.startswith("POSEZOO_") and name not in map(_variable, KINDS)
     ]
@@ -98,10 +98,10 @@ def survey_settings(
         configured = _read_config(path) if path is not None else {}
     except SettingsError as error:
         complaints.append(error)
-    said, settings = _Said({}, environ, configured, str(path)), {}
+    said, settings = _RawSettings({}, environ, configured, str(path)), {}
     for name in KINDS:
         try:
-            settings[name] = said.setting(name)
+            settings[name] = said.resolve(name)
         except SettingsError as error:
             complaints.append(error)
             settings[name] = Setting(name, KINDS[name].default(environ), "default")
@@ -113,7 +113,7 @@ def _variable(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _RawSettings:
     """What was said, and where."""
 
     flags: Mapping[str, Any]
@@ -121,7 +121,7 @@ class _Said:
     configured: Mapping[str, str]
     config: str  # the path of posezoo.cfg
 
-    def setting(self, name: str) -> Setting:
+    def resolve(self, name: str) -> Setting:
         """The setting that counts.
 
         Raises:
@@ -138,7 +138,7 @@ class _Said:
         return Setting(name, kind.default(self.environ), "default")
 
 
-def resolve(settings: Mapping[str, Setting]) -> Settings:
+def to_settings(settings: Mapping[str, Setting]) -> Settings:
     """The values alone."""
     return Settings(**{name: setting.value for name, setting in settings.items()})
 
@@ -184,12 +184,12 @@ def _read_config(path: Path) -> dict[str, str]:
     for name in configured:
         if name not in KINDS:
             raise SettingsError(
-                f"{path}: unknown setting {name}", hint=nearest(name, KINDS) or "see posezoo doctor"
+                f"{path}: unknown setting {name}", hint=suggest(name, KINDS) or "see posezoo doctor"
             )
     return configured
 
 
-def _parse(kind: _Kind, value: Any, where: str) -> Any:
+def _parse(kind: _SettingType, value: Any, where: str) -> Any:
     try:
         return kind.parse(value.strip() if isinstance(value, str) else value)
     except ValueError as error:
@@ -218,8 +218,8 @@ def _existing_file(value: object) -> Path:
     return path
 
 
-def _headers(value: object) -> tuple[Header, ...]:
-    return tuple(parse_header(str(each)) for each in _several(value, "\n"))
+def _headers(value: object) -> tuple[HostHeader, ...]:
+    return tuple(parse_header(str(each)) for each in _split_list(value, "\n"))
 
 
 def _switch(value: object) -> bool:
@@ -230,21 +230,21 @@ def _switch(value: object) -> bool:
 
 
 def _folders(value: object) -> tuple[Path, ...]:
-    return tuple(_folder(each) for each in _several(value, os.pathsep))
+    return tuple(_folder(each) for each in _split_list(value, os.pathsep))
 
 
 def _mirrors(value: object) -> tuple[str, ...]:
-    return tuple(str(each) if "://" in str(each) else str(_folder(each)) for each in _several(value, ","))
+    return tuple(str(each) if "://" in str(each) else str(_folder(each)) for each in _split_list(value, ","))
 
 
-def _words(value: object) -> tuple[str, ...]:
-    words = tuple(str(each) for each in _several(value, ","))
+def _parse_license_globs(value: object) -> tuple[str, ...]:
+    words = tuple(str(each) for each in _split_list(value, ","))
     if not all(words) or not words:
         raise ValueError(f"expected words with commas between, got {value!r}")
     return words
 
 
-def _several(value: object, separator: str) -> list[object]:
+def _split_list(value: object, separator: str) -> list[object]:
     """The items of a list, or the parts of a text."""
     if isinstance(value, (list, tuple)):
         return list(value)
@@ -261,7 +261,7 @@ def _text(value: object) -> str:
     return value
 
 
-def _up_to(most: int) -> Callable[[object], int]:
+def _parse_integer(most: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
         if (
             isinstance(value, bool)
@@ -296,63 +296,69 @@ INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
 #: Files at once; more would only take more memory.
 MOST_JOBS = 64
 
-KINDS: dict[str, _Kind] = {
-    "output_dir": _Kind(
+KINDS: dict[str, _SettingType] = {
+    "output_dir": _SettingType(
         _folder, lambda environ: user_folder("cache", environ) / "models", "where files and IR of models go"
     ),
-    "cache_dir": _Kind(
+    "cache_dir": _SettingType(
         _folder,
         lambda environ: user_folder("cache", environ) / "files",
         "published files by digest, kept for good",
     ),
-    "mirror": _Kind(
+    "mirror": _SettingType(
         _mirrors, lambda environ: (), "folders or addresses laid out like the cache, asked first"
     ),
-    "models_dir": _Kind(_folders, lambda environ: (), "registries; default: the one that comes with posezoo"),
-    "device": _Kind(_text, lambda environ: "CPU", "the OpenVINO device that models run on"),
-    "detector": _Kind(
+    "models_dir": _SettingType(
+        _folders, lambda environ: (), "registries; default: the one that comes with posezoo"
+    ),
+    "device": _SettingType(_text, lambda environ: "CPU", "the OpenVINO device that models run on"),
+    "detector": _SettingType(
         _text,
         lambda environ: "usual",
         "who finds people for models that see one at a time: a model, none, or usual",
     ),
-    "inference_precision": _Kind(
+    "inference_precision": _SettingType(
         _inference_precision, lambda environ: "f32", f"arithmetic: {', '.join(INFERENCE_PRECISIONS)}"
     ),
-    "attempts": _Kind(_up_to(100), lambda environ: 5, "tries at a source that fails for a moment"),
-    "stall_timeout": _Kind(
+    "attempts": _SettingType(
+        _parse_integer(100), lambda environ: 5, "tries at a source that fails for a moment"
+    ),
+    "stall_timeout": _SettingType(
         _seconds, lambda environ: 30.0, "seconds without a byte until a source counts as gone"
     ),
-    "header": _Kind(
+    "header": _SettingType(
         _headers, lambda environ: (), "sent to HOST alone: who may fetch its files, mostly (HOST=NAME: VALUE)"
     ),
-    "ca_bundle": _Kind(
+    "ca_bundle": _SettingType(
         _existing_file, lambda environ: None, "certificates of who may vouch for servers, as PEM"
     ),
-    "allow_http": _Kind(_switch, lambda environ: False, "take files without a checksum over plain http too"),
-    "allow_private_redirects": _Kind(
+    "allow_http": _SettingType(
+        _switch, lambda environ: False, "take files without a checksum over plain http too"
+    ),
+    "allow_private_redirects": _SettingType(
         _switch, lambda environ: False, "follow redirects from public names to addresses of this network"
     ),
-    "jobs": _Kind(_up_to(MOST_JOBS), lambda environ: 1, "how many files are fetched at once"),
-    "connections": _Kind(
-        _up_to(16),
+    "jobs": _SettingType(_parse_integer(MOST_JOBS), lambda environ: 1, "how many files are fetched at once"),
+    "connections": _SettingType(
+        _parse_integer(16),
         lambda environ: 1,
         "how many connections a large file comes by, where its server gives parts",
     ),
-    "mo": _Kind(
+    "mo": _SettingType(
         _file,
         lambda environ: None,
         "a Model Optimizer of openvino-dev 2024.6, for what only it converts: its mo, or its environment",
     ),
-    "lock": _Kind(
+    "lock": _SettingType(
         _file,
         lambda environ: (config_file(environ) or Path("posezoo.cfg")).with_name("posezoo.lock"),
         "what was agreed to, and what files without a pin held at their first download",
     ),
-    "locked": _Kind(
+    "locked": _SettingType(
         _switch, lambda environ: False, "take no model, file or IR but those that posezoo.lock has"
     ),
-    "allow_licenses": _Kind(
-        _words,
+    "allow_licenses": _SettingType(
+        _parse_license_globs,
         lambda environ: (),
         "terms that models may come under: SPDX identifiers or globs, with commas; default: any",
     ),

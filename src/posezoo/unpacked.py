@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from posezoo.files import STAMPS, digest_of, remember
-from posezoo.layout import Layout
+from posezoo.files import STAMPS, compute_digest, write_if_possible
+from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 
 
-class Record:
+class PostprocessRecord:
     """What was made by which recipe: size, time of change, inode and SHA-384 of each file that took part.
 
     Args:
@@ -32,7 +32,7 @@ class Record:
         self._path = self._folder / STAMPS / f"{subject.name}.made"
         self._recipe = recipe
 
-    def holds(self, *, rehash: bool = False) -> bool:
+    def is_up_to_date(self, *, rehash: bool = False) -> bool:
         """Whether the same recipe was carried out and no file has changed since.
 
         Args:
@@ -41,7 +41,7 @@ class Record:
         try:
             found = self._read()
             return bool(found["recipe"] == self._recipe) and all(
-                (rehash and digest_of(path).value == found["sha384"][name])
+                (rehash and compute_digest(path).value == found["sha384"][name])
                 or (not rehash and _fingerprint(path) == seen)
                 for name, seen in found["files"].items()
                 if (path := self._folder / name) != self._subject or not self._is_removed()
@@ -49,7 +49,7 @@ class Record:
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return False
 
-    def made(self) -> dict[Path, str]:
+    def outputs(self) -> dict[Path, str]:
         """What was made, with its SHA-384; nothing where no record of this recipe is there."""
         try:
             found = self._read()
@@ -68,9 +68,9 @@ class Record:
         said = {
             "recipe": self._recipe,
             "files": {name: _fingerprint(path) for name, path in paths.items()},
-            "sha384": {name: digest_of(path).value for name, path in paths.items()},
+            "sha384": {name: compute_digest(path).value for name, path in paths.items()},
         }
-        remember(self._path, json.dumps(said).encode())
+        write_if_possible(self._path, json.dumps(said).encode())
 
     def _is_removed(self) -> bool:
         return self._removable and not os.path.lexists(self._subject)
@@ -79,29 +79,33 @@ class Record:
         return json.loads(self._path.read_bytes())
 
 
-def record_of_archive(step: UnpackArchive, spec: ModelSpec, layout: Layout) -> Record:
+def archive_record(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> PostprocessRecord:
     """The record of an archive of a model that was unpacked."""
     # The places depend on which texts are replaced: another model.yml unpacks again.
     rewritten = sorted(each.file for each in spec.postprocessing if isinstance(each, RegexReplace))
-    promised = {name: str(value.value) for file in spec.files for name, value in file.declared.items()}
+    promised = {
+        name: str(value.value) for file in spec.files for name, value in file.declared_digests.items()
+    }
     recipe = {"unpack": step.format, "rewritten": rewritten, "promised": promised}
-    return Record(layout.downloads(spec) / step.file, recipe, removable=True)
+    return PostprocessRecord(layout.model_download_dir(spec) / step.file, recipe, removable=True)
 
 
-def record_of_text(file: str, steps: Iterable[RegexReplace], spec: ModelSpec, layout: Layout) -> Record:
+def text_record(
+    file: str, steps: Iterable[RegexReplace], spec: ModelSpec, layout: ModelLayout
+) -> PostprocessRecord:
     """The record of a text of a model that was changed."""
     recipe = {"replace": [[each.pattern, each.replacement, each.count] for each in steps]}
-    return Record(layout.downloads(spec) / file, recipe)
+    return PostprocessRecord(layout.model_download_dir(spec) / file, recipe)
 
 
-def is_unpacked(file: SourceFile, spec: ModelSpec, layout: Layout, *, rehash: bool = False) -> bool:
+def is_unpacked(file: SourceFile, spec: ModelSpec, layout: ModelLayout, *, rehash: bool = False) -> bool:
     """Whether a file is an archive that was removed since everything in it is here."""
     steps = [
         each for each in spec.postprocessing if isinstance(each, UnpackArchive) and each.file == file.name
     ]
-    if not steps or os.path.lexists(layout.downloads(spec) / file.name):
+    if not steps or os.path.lexists(layout.model_download_dir(spec) / file.name):
         return False
-    return all(record_of_archive(step, spec, layout).holds(rehash=rehash) for step in steps)
+    return all(archive_record(step, spec, layout).is_up_to_date(rehash=rehash) for step in steps)
 
 
 def _fingerprint(path: Path) -> list[int]:

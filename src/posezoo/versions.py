@@ -21,7 +21,7 @@ def version() -> str:
         return parser.get("metadata", "version", fallback="unknown")
 
 
-def numbers(text: str) -> tuple[int, ...]:
+def parse_version(text: str) -> tuple[int, ...]:
     """The leading numbers of a version: enough to compare releases.
 
     >>> numbers("2026.4.1-dev")
@@ -46,11 +46,11 @@ def package_version(name: str) -> str:
 NNCF, NNCF_NEEDS_OPENVINO = "3.4.0", "2026.4"
 
 
-def nncf_misfit() -> str:
+def explain_nncf_mismatch() -> str:
     """Why the installed NNCF and OpenVINO do not go together; empty where they do, or there is no NNCF."""
     found, openvino = package_version("nncf"), package_version("openvino")
-    if found and numbers(found) != numbers(NNCF):
+    if found and parse_version(found) != parse_version(NNCF):
         return f"version {found} was not tested, {NNCF} was"
-    if found and openvino and numbers(openvino) < numbers(NNCF_NEEDS_OPENVINO):
+    if found and openvino and parse_version(openvino) < parse_version(NNCF_NEEDS_OPENVINO):
         return f"version {found} needs OpenVINO {NNCF_NEEDS_OPENVINO} or newer, here is {openvino}"
     return ""

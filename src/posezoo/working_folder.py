@@ -24,7 +24,7 @@ ABANDONED_AFTER_S = 3600.0
 
 
 @contextmanager
-def working_folder(parent: Path) -> Iterator[Path]:
+def staging_dir(parent: Path) -> Iterator[Path]:
     """An empty folder below ``parent``, which is made where it is missing; gone afterwards, whatever happens.
 
     Raises:
@@ -43,7 +43,7 @@ def working_folder(parent: Path) -> Iterator[Path]:
             os.close(lock)
 
 
-def remove_abandoned(parent: Path) -> None:
+def remove_stale_staging_dirs(parent: Path) -> None:
     """Remove the folders of conversions that were killed."""
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):

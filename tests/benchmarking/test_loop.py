@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from posezoo.benchmarking.loop import timed
+from posezoo.benchmarking.loop import run_timed
 
 
 def test_as_many_run_at_once_as_asked_and_no_more():
@@ -22,14 +22,14 @@ def test_as_many_run_at_once_as_asked_and_no_more():
         with lock:
             now -= 1
 
-    rate, latencies = timed(work, 3, 0.1)
+    rate, latencies = run_timed(work, 3, 0.1)
     assert most == 3
     assert all(each >= 5 for each in latencies)
     assert rate <= 3 / 0.005
 
 
 def test_work_that_takes_longer_than_the_round_is_done_once_by_each():
-    rate, latencies = timed(lambda: time.sleep(0.05), 2, 0.001)
+    rate, latencies = run_timed(lambda: time.sleep(0.05), 2, 0.001)
     assert len(latencies) == 2
     assert rate <= 2 / 0.05
 
@@ -43,7 +43,7 @@ def test_one_that_is_slow_at_the_end_costs_the_others_nothing():
         else:
             time.sleep(0.01)
 
-    rate, latencies = timed(work, 2, 0.1)
+    rate, latencies = run_timed(work, 2, 0.1)
     # By the clock of the slow one it would be len(latencies) / 0.4.
     assert rate > 2 * len(latencies) / 0.4
 
@@ -53,4 +53,4 @@ def test_what_the_work_raises_comes_out():
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        timed(work, 2, 0.01)
+        run_timed(work, 2, 0.01)

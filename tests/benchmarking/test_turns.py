@@ -10,25 +10,25 @@ import pytest
 
 from fakes.irs import write_ir
 from posezoo.benchmarking import (
-    Case,
-    NetworkAlone,
-    Plan,
-    Ready,
-    best_batch,
-    compared,
-    measure,
-    measurement_of,
+    BenchmarkCase,
+    BenchmarkSchedule,
+    LoadedWorkload,
+    NetworkWorkload,
+    compare_results,
+    create_speed_measurement,
+    run_rounds,
+    select_best_batch,
 )
-from posezoo.benchmarking.worker import Worker
+from posezoo.benchmarking.worker import BenchmarkProcess
 from posezoo.errors import InferenceError, PosezooError
-from posezoo.events import BenchmarkBegin, BenchmarkProgress
-from posezoo.inference import Runtime
-from posezoo.openvino_runtime import openvino
+from posezoo.events import BenchmarkProgress, BenchmarkStarted
+from posezoo.inference import RuntimeConfig
+from posezoo.openvino_runtime import import_openvino
 from posezoo.spec.model import Precision
 
 pytest.importorskip("openvino", reason="needs openvino")
 
-SHORT = Plan(rounds=5, seconds=0.02)
+SHORT = BenchmarkSchedule(rounds=5, seconds=0.02)
 
 
 @pytest.fixture(scope="session")
@@ -38,13 +38,15 @@ def ir(tmp_path_factory):
 
 
 def case(ir, *, batch=1, requests=1, device="CPU", **runtime):
-    subject = NetworkAlone(ir, batch)
-    return Case("small", Precision.FP32, subject, Runtime(device=device, requests=requests, **runtime))
+    subject = NetworkWorkload(ir, batch)
+    return BenchmarkCase(
+        "small", Precision.FP32, subject, RuntimeConfig(device=device, requests=requests, **runtime)
+    )
 
 
 def last(cases, **how):
     """What is known at the end."""
-    *_, results = measure(cases, SHORT, **how)
+    *_, results = run_rounds(cases, SHORT, **how)
     return results
 
 
@@ -73,7 +75,7 @@ def test_the_memory_is_that_of_a_fresh_process(ir):
 
 
 def test_a_larger_network_takes_more_memory(ir, tmp_path):
-    ov = openvino()
+    ov = import_openvino()
     from openvino import opset13 as ops
 
     image = ops.parameter([1, 4096], np.float32, name="image")
@@ -91,10 +93,10 @@ def test_cases_take_turns_after_each_has_warmed_up(ir):
     cases = [case(ir), case(ir, batch=2)]
     known = [
         tuple(len(each.rounds) for each in results)
-        for results in measure(cases, SHORT, listener=heard.append)
+        for results in run_rounds(cases, SHORT, listener=heard.append)
     ]
     assert known == [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]
-    assert [each.name for each in heard if isinstance(each, BenchmarkBegin)] == [
+    assert [each.name for each in heard if isinstance(each, BenchmarkStarted)] == [
         "small (FP32, batch 1, 1 request)",
         "small (FP32, batch 2, 1 request)",
     ]
@@ -112,19 +114,19 @@ def test_a_comparison_is_the_median_of_paired_ratios(ir):
     ratios = sorted(
         two.throughput_fps / one.throughput_fps for one, two in zip(base.rounds, other.rounds, strict=True)
     )
-    found = compared(base, other).ratio
+    found = compare_results(base, other).ratio
     assert (found.least, found.median, found.greatest) == (ratios[0], ratios[2], ratios[4])
-    assert best_batch([base, other]).batch == (
+    assert select_best_batch([base, other]).batch == (
         8 if other.throughput_fps.median > base.throughput_fps.median else 1
     )
-    assert best_batch([base]) is None
+    assert select_best_batch([base]) is None
 
 
 def test_a_measurement_tells_all_that_its_figures_depend_on(ir):
     from datetime import date
 
     (result,) = last([case(ir, requests=2, threads=1)])
-    found = measurement_of(result, date(2026, 11, 20))
+    found = create_speed_measurement(result, date(2026, 11, 20))
     assert found.settings == {
         "device": "CPU",
         "inference_precision": "f32",
@@ -167,7 +169,7 @@ def test_a_damaged_ir_is_told_by_the_parent(tmp_path, damage, said):
 
 
 def test_a_process_that_dies_is_told_with_its_exit_code(ir):
-    with Worker(case(ir)) as worker:
+    with BenchmarkProcess(case(ir)) as worker:
         os.kill(worker._process.pid, signal.SIGKILL)
         with pytest.raises(
             InferenceError, match=r"small .*: its process ended early \(exit code -9\)"
@@ -181,17 +183,17 @@ class Broken:
 
     how = "broken"
 
-    def load(self, runtime: Runtime) -> Ready:
+    def load(self, runtime: RuntimeConfig) -> LoadedWorkload:
         raise KeyError("heatmaps")
 
 
 def test_a_bug_in_the_child_is_a_bug_here():
     with pytest.raises(RuntimeError, match=r"small \(broken, 1 request\): KeyError: 'heatmaps'"):
-        last([Case("small", None, Broken(), Runtime())])
+        last([BenchmarkCase("small", None, Broken(), RuntimeConfig())])
 
 
 def test_no_process_outlives_a_measurement_that_is_left_early(ir):
-    turns = measure([case(ir), case(ir)], SHORT)
+    turns = run_rounds([case(ir), case(ir)], SHORT)
     next(turns)
     import multiprocessing
 
@@ -204,4 +206,4 @@ def test_no_process_outlives_a_measurement_that_is_left_early(ir):
 @pytest.mark.parametrize("plan", [{"rounds": 4}, {"seconds": 0}, {"seconds": 4000}])
 def test_too_little_to_tell_a_spread_is_refused(plan):
     with pytest.raises(PosezooError, match="expected 5 rounds or more"):
-        Plan(**plan)
+        BenchmarkSchedule(**plan)

@@ -16,10 +16,10 @@ from conftest import by_digest
 from fakes.zoo import as_yaml, model_yml, write_composite, write_model
 from posezoo.card.card import NOTE, draw_card, write_card
 from posezoo.card.pages import draw_pages
-from posezoo.card.reading import read_card
-from posezoo.cli.main import parser
+from posezoo.card.reading import parse_card
+from posezoo.cli.main import create_parser
 from posezoo.cli.omz import converter, downloader
-from posezoo.layout import Layout
+from posezoo.layout import ModelLayout
 from posezoo.registry import Registry, open_registry
 from posezoo.spec.model import Digest
 
@@ -198,7 +198,7 @@ def test_a_hostile_model_yml_gets_no_markup_onto_the_page(tmp_path):
     root = tmp_path / "models"
     everything_hostile(root)
     pages = [text for name, text in draw_pages(root).items() if name.endswith(".md")]
-    pages.append(drawn(root, "net", Layout(tmp_path / "out", tmp_path / "out")))
+    pages.append(drawn(root, "net", ModelLayout(tmp_path / "out", tmp_path / "out")))
     reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     for page in pages:
         # As a reader sees it who knows front matter, and as one who takes it for text.
@@ -213,7 +213,7 @@ def test_a_hostile_model_yml_gets_no_markup_onto_the_page(tmp_path):
             assert {token.attrs["src"] for token in tokens if token.type == "image"} <= SEEN
         for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
             assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
-    headings = [each.title for each in read_card(pages[0]).sections]
+    headings = [each.title for each in parse_card(pages[0]).sections]
     assert "Heading" not in headings
     assert "Legal Information" in headings
 
@@ -236,7 +236,7 @@ def fenced(card, language):
 
 def test_each_command_of_each_card_of_ours_is_understood():
     registry = open_registry()
-    tools = {"downloader": downloader.parser(), "converter": converter.parser()}
+    tools = {"downloader": downloader.create_parser(), "converter": converter.create_parser()}
     for name, entry in registry.entries.items():
         model = entry.read()
         lines = "".join(fenced(draw_card(model, registry.parts(model)), "sh")).splitlines()
@@ -249,7 +249,7 @@ def test_each_command_of_each_card_of_ours_is_understood():
                 assert tools[script.stem].parse_args(words).name == name
             else:
                 assert command == "posezoo"
-                args = parser().parse_args(words)
+                args = create_parser().parse_args(words)
                 assert name in ([args.model] if hasattr(args, "model") else args.models)
 
 
@@ -282,7 +282,7 @@ def test_the_card_beside_an_ir_tells_what_was_made_and_is_left_alone_where_nothi
     blazepose, tmp_path
 ):
     shutil.copytree(blazepose.output_dir, tmp_path / "out")
-    layout = Layout(tmp_path / "out", tmp_path / "out")
+    layout = ModelLayout(tmp_path / "out", tmp_path / "out")
     registry = open_registry()
     model = registry.find("blazepose-full")
     path = write_card(model, registry.parts(model), layout)
@@ -310,7 +310,9 @@ def test_a_page_that_is_none_of_ours_stays(tmp_path):
     root = tmp_path / "models"
     write_model(root, "pose", model_yml())
     spec = Registry([root]).find("pose")
-    layout = Layout(root, root)  # converted where it is declared, as in a checkout or Open Model Zoo's folder
+    layout = ModelLayout(
+        root, root
+    )  # converted where it is declared, as in a checkout or Open Model Zoo's folder
     page = root / "public" / "pose" / "README.md"
     for theirs in (draw_card(spec, [spec]), "# The zoo's own page\n", ""):
         page.write_text(theirs, "utf-8")
@@ -333,4 +335,4 @@ def test_a_picture_of_what_a_model_finds_is_shown_with_its_photos_credited(tmp_p
         "![what net finds in two photos](example.jpg)\n\n*Photos: an astronaut's portrait (Eileen Collins, by NASA"
         in example
     )
-    assert "example.jpg" not in drawn(tmp_path / "models", "net", Layout(tmp_path, tmp_path))
+    assert "example.jpg" not in drawn(tmp_path / "models", "net", ModelLayout(tmp_path, tmp_path))

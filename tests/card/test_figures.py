@@ -8,7 +8,7 @@ from fakes.zoo import model_yml, write_composite, write_model
 from posezoo.card.card import draw_card
 from posezoo.card.pages import draw_pages
 from posezoo.errors import SpecError
-from posezoo.layout import Layout
+from posezoo.layout import ModelLayout
 from posezoo.registry import Registry
 
 COUNTED = "complexity:\n  - {precision: FP32, figures: {gflops: 92.83, mparams: 28.618}}\n"
@@ -75,7 +75,7 @@ def test_accuracy_and_speed_have_sections_of_their_own_and_only_where_there_are_
 
 def test_a_card_beside_an_ir_leaves_the_counting_to_that_ir(root, tmp_path):
     measure(root, COUNTED + FAST)
-    text = card(root, layout=Layout(tmp_path, tmp_path))
+    text = card(root, layout=ModelLayout(tmp_path, tmp_path))
     assert "counted on the IR" not in text
     assert "## Performance" in text
 

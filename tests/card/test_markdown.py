@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.card.markdown import Markdown, code, escaped, link, local_link, table
+from posezoo.card.markdown import Markdown, escape, format_code, format_link, format_local_link, format_table
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ from posezoo.card.markdown import Markdown, code, escaped, link, local_link, tab
     ],
 )
 def test_a_text_is_escaped(text, drawn):
-    assert escaped(text) == drawn
+    assert escape(text) == drawn
 
 
 def test_markdown_is_not_escaped_twice():
-    assert escaped(escaped("a*b")) == r"a\*b"
-    assert isinstance(escaped("a"), Markdown)
+    assert escape(escape("a*b")) == r"a\*b"
+    assert isinstance(escape("a"), Markdown)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_markdown_is_not_escaped_twice():
     [("input_1", "`input_1`"), ("a`b", r"a\`b"), ("a|b", r"a\|b"), ("two\nlines", "`two lines`"), ("", "")],
 )
 def test_code_holds_what_code_can_hold(text, drawn):
-    assert code(text) == drawn
+    assert format_code(text) == drawn
 
 
 @pytest.mark.parametrize(
@@ -55,15 +55,15 @@ def test_code_holds_what_code_can_hold(text, drawn):
     ],
 )
 def test_only_a_plain_web_address_becomes_a_link(address, drawn):
-    assert link(address) == drawn
+    assert format_link(address) == drawn
 
 
 def test_a_link_to_a_file_is_quoted():
-    assert local_link("../a (b)/c#d.txt", "[x]") == r"[\[x\]](../a%20%28b%29/c%23d.txt)"
+    assert format_local_link("../a (b)/c#d.txt", "[x]") == r"[\[x\]](../a%20%28b%29/c%23d.txt)"
 
 
 def test_no_cell_leaves_its_column():
-    drawn = table(("A|B", "C"), [("a | b", code("x|y")), ("<td>", "")])
+    drawn = format_table(("A|B", "C"), [("a | b", format_code("x|y")), ("<td>", "")])
     assert drawn.splitlines() == [
         r"| A\|B | C |",
         "| --- | --- |",

@@ -13,7 +13,7 @@ import pytest
 
 from fakes.zoo import as_yaml, model_yml, write_composite, write_model
 from posezoo.card.pages import draw_pages
-from posezoo.card.reading import read_card
+from posezoo.card.reading import parse_card
 from posezoo.errors import SpecError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,7 +97,7 @@ def test_our_own_pages_are_fresh_and_their_links_lead_somewhere():
     for name, text in pages.items():
         page = ROOT / "models" / name
         assert page.read_bytes() == text.encode(), f"{page} is stale: make cards"
-        for link in read_card(text).links if name.endswith(".md") else ():
+        for link in parse_card(text).links if name.endswith(".md") else ():
             if not link.target.startswith("https://"):
                 assert (page.parent / unquote(link.target)).is_file(), f"{name}:{link.line}: {link.target}"
                 links += 1
@@ -123,7 +123,7 @@ def test_gluoncv_s_models_stand_in_gluoncv_s_tables_with_empty_cells_where_nothi
     unread = {**paper, "title": "Unread"}
     (root / "papers.yml").write_text(as_yaml({"https://p.invalid/1": unread, "https://p.invalid/2": paper}))
     index = draw_pages(root)["index.md"].partition("\n## GluonCV's models\n")[2]
-    tables = read_card(index).tables
+    tables = parse_card(index).tables
     assert [[row.cells[0] for row in table.rows] for table in tables] == [
         [
             "simple_pose_resnet50_v1b [^1]",

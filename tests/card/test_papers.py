@@ -7,9 +7,9 @@ import re
 import pytest
 
 from fakes.zoo import as_yaml, model_yml, write_model
-from posezoo.card.papers import NAME, bibtex, papers_of, read_papers, reference
+from posezoo.card.papers import NAME, collect_papers, format_bibtex, format_citation, read_papers
 from posezoo.errors import SpecError
-from posezoo.registry import Registry, builtin_root, open_registry
+from posezoo.registry import Registry, builtin_models_dir, open_registry
 
 PAPER = {"key": "doe2020", "title": "On Poses", "authors": ["Jane Doe", "Ann Roe"], "year": 2020}
 
@@ -24,18 +24,18 @@ def papers(tmp_path, content):
 def test_a_paper_is_cited_with_where_it_was_published(tmp_path):
     address = "https://arxiv.org/abs/1908.10357"
     (paper,) = papers(tmp_path, {address: {**PAPER, "booktitle": "Proceedings of Poses"}}).values()
-    assert bibtex(paper) == (
+    assert format_bibtex(paper) == (
         "@inproceedings{doe2020,\n  author = {Jane Doe and Ann Roe},\n  title = {{On Poses}},\n"
         "  booktitle = {Proceedings of Poses},\n  year = {2020},\n  eprint = {1908.10357},\n"
         "  archivePrefix = {arXiv},\n  url = {https://arxiv.org/abs/1908.10357},\n}"
     )
-    assert reference(paper) == "Jane Doe, Ann Roe: On Poses. Proceedings of Poses, 2020."
+    assert format_citation(paper) == "Jane Doe, Ann Roe: On Poses. Proceedings of Poses, 2020."
 
 
 def test_a_stranger_s_title_opens_and_ends_nothing_in_bibtex(tmp_path):
     title = "50 % {of} \\input{x}} all_poses & more"
     (paper,) = papers(tmp_path, {"https://p.invalid/a": {**PAPER, "title": title}}).values()
-    entry = bibtex(paper)
+    entry = format_bibtex(paper)
     assert "title = {{50 \\% of inputx all\\_poses \\& more}}," in entry
     assert entry.count("{") == entry.count("}")
 
@@ -58,11 +58,11 @@ def test_a_mistake_is_told_with_its_place(tmp_path, content, told):
 
 def test_a_registry_without_papers_cites_none(tmp_path):
     write_model(tmp_path / "models", "net", model_yml(origin={"paper": "https://p.invalid"}))
-    assert papers_of([Registry([tmp_path / "models"]).find("net")]) == ()
+    assert collect_papers([Registry([tmp_path / "models"]).find("net")]) == ()
 
 
 def test_every_paper_of_ours_is_told_of_and_every_one_told_of_is_named():
-    known = read_papers(builtin_root() / NAME)
+    known = read_papers(builtin_models_dir() / NAME)
     named = {model.origin.paper for model in open_registry().select().models} - {""}
     assert set(known) == named
     assert len({paper.key for paper in known.values()}) == len(known)

@@ -8,9 +8,9 @@ import pytest
 
 from fakes.waiting import HANG_S
 from posezoo.card.card import draw_card
-from posezoo.card.inline import Link, key_of, plain
-from posezoo.card.markdown import escaped, local_link, table
-from posezoo.card.reading import MAX_CELLS, MAX_CHARACTERS, MAX_SECTIONS, read_card
+from posezoo.card.inline import MarkdownLink, title_key, to_plain_text
+from posezoo.card.markdown import escape, format_local_link, format_table
+from posezoo.card.reading import MAX_CELLS, MAX_CHARACTERS, MAX_SECTIONS, parse_card
 from posezoo.registry import open_registry
 
 CARD = """\
@@ -67,7 +67,7 @@ Setext
 
 @pytest.fixture(scope="module")
 def card():
-    return read_card(CARD)
+    return parse_card(CARD)
 
 
 def test_sections_are_told_with_their_lines_and_what_they_stand_in(card):
@@ -88,8 +88,10 @@ def test_sections_are_told_with_their_lines_and_what_they_stand_in(card):
 def test_a_section_is_found_by_its_title_however_that_is_spelt(card):
     assert card.find("Input", "Original model") is card.sections[6]
     assert card.find("output") is None
-    assert card.below(card.sections[5]) == card.sections[5:8]
-    assert key_of("Use-case and High-level description") == key_of("Use Case and High-Level Description")
+    assert card.subsections(card.sections[5]) == card.sections[5:8]
+    assert title_key("Use-case and High-level description") == title_key(
+        "Use Case and High-Level Description"
+    )
 
 
 def test_a_table_has_its_rows_with_their_lines_and_as_many_cells_as_headers(card):
@@ -101,15 +103,15 @@ def test_a_table_has_its_rows_with_their_lines_and_as_many_cells_as_headers(card
 
 def test_links_and_images_are_told_with_their_places(card):
     assert card.links == (
-        Link(11, 5, "its paper", "https://papers.invalid/abs/1_(2)"),
-        Link(11, 55, "a picture", "./assets/a.png", is_image=True),
-        Link(48, 1, "text", "../LICENSE"),
+        MarkdownLink(11, 5, "its paper", "https://papers.invalid/abs/1_(2)"),
+        MarkdownLink(11, 55, "a picture", "./assets/a.png", is_image=True),
+        MarkdownLink(48, 1, "text", "../LICENSE"),
     )
 
 
 def test_a_bare_address_an_html_link_and_one_in_brackets_are_links_and_none_in_code_is():
     text = '<img src="a.png"> <https://a.invalid/x> https://b.invalid/y).\n```\nhttps://c.invalid\n```\n'
-    assert [each.target for each in read_card(text).links] == [
+    assert [each.target for each in parse_card(text).links] == [
         "a.png",
         "https://a.invalid/x",
         "https://b.invalid/y",
@@ -123,16 +125,16 @@ def test_figures_have_one_name_however_a_card_spells_them(card):
         (25, "AP", 64.64, "%", "Original model"),
         (25, "AP", 64.6, "%", "Converted model"),
     ]
-    assert card.figure("AP", "converted model").value == 64.6
-    assert card.figure("MPJPE") is None
+    assert card.find_metric("AP", "converted model").value == 64.6
+    assert card.find_metric("MPJPE") is None
 
 
 @pytest.mark.parametrize("text", ["a | b", "<b>&amp;</b>", "_x_ *y* `z`", "[t](u)", "a\\|b", "mean_values"])
 def test_what_our_cards_escape_is_read_as_it_was(text):
-    assert plain(escaped(text)) == text
-    (read,) = read_card(table([text], [[text], [local_link("x", text)]])).tables
+    assert to_plain_text(escape(text)) == text
+    (read,) = parse_card(format_table([text], [[text], [format_local_link("x", text)]])).tables
     assert (read.headers, read.rows[0].cells, read.rows[1].cells) == ((text,), (text,), (text,))
-    (link,) = read_card(local_link("a b.txt", text)).links
+    (link,) = parse_card(format_local_link("a b.txt", text)).links
     assert (link.text, link.target) == (text, "a%20b.txt")
 
 
@@ -140,20 +142,20 @@ def test_every_card_of_ours_is_read_with_its_figures():
     registry = open_registry()
     for entry in registry.entries.values():
         model = entry.read()
-        card = read_card(draw_card(model, registry.parts(model)))
+        card = parse_card(draw_card(model, registry.parts(model)))
         assert card.find("Specification").tables[0].headers == ("Metric", "Value")
-        assert not card.cut
+        assert not card.truncation_note
 
 
 def test_open_model_zoo_s_cards_are_read(shared):
     pages = sorted((shared / "data" / "omz-2021.4" / "models").rglob("*/README.md"))
-    cards = {page.parent.name: read_card(page.read_text("utf-8")) for page in pages}
+    cards = {page.parent.name: parse_card(page.read_text("utf-8")) for page in pages}
     assert len(cards) > 250
-    with_figures = [name for name, card in cards.items() if card.figure("MParams")]
+    with_figures = [name for name, card in cards.items() if card.find_metric("MParams")]
     assert len(with_figures) > 0.9 * len(cards)
     assert all(card.find("Legal information") for card in cards.values())
     founding = cards["higher-hrnet-w32-human-pose-estimation"]
-    assert founding.figure("AP", "Converted model").value == 64.64
+    assert founding.find_metric("AP", "Converted model").value == 64.64
     assert "Channel order is `BGR`" in founding.find("Input", "Converted model").text
 
 
@@ -172,9 +174,11 @@ def test_open_model_zoo_s_cards_are_read(shared):
 )
 def test_ten_megabytes_and_a_million_cells_end_in_bounded_time_and_memory(text):
     start = time.perf_counter()
-    card = read_card(text)
+    card = parse_card(text)
     cells = sum(len(row.cells) for each in card.tables for row in each.rows)
-    assert len(card.figures) + cells <= 2 * MAX_CELLS
+    assert len(card.metrics) + cells <= 2 * MAX_CELLS
     assert len(card.sections) <= MAX_SECTIONS + 1
-    assert len(text) <= MAX_CHARACTERS or card.cut.startswith("only its first 2,097,152 characters were read")
+    assert len(text) <= MAX_CHARACTERS or card.truncation_note.startswith(
+        "only its first 2,097,152 characters were read"
+    )
     assert time.perf_counter() - start < HANG_S

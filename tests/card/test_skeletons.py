@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from posezoo.card.skeletons import draw_skeleton, place_of
+from posezoo.card.skeletons import draw_skeleton, keypoint_position
 from posezoo.pose.keypoints import SKELETONS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -27,8 +27,12 @@ def test_every_keypoint_and_limb_is_drawn_once(name):
 
 
 def test_the_left_of_one_who_faces_us_is_on_our_right():
-    assert place_of("left_wrist")[0] > place_of("neck")[0] > place_of("right_wrist")[0]
-    assert place_of("mouth_left")[0] > place_of("mouth_right")[0]
+    assert (
+        keypoint_position("left_wrist")[0]
+        > keypoint_position("neck")[0]
+        > keypoint_position("right_wrist")[0]
+    )
+    assert keypoint_position("mouth_left")[0] > keypoint_position("mouth_right")[0]
 
 
 def test_the_picture_stays_in_its_frame():

@@ -39,7 +39,7 @@ def refusal(tmp_path, content, name="net.pth"):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(CheckpointError) as failure:
-        checkpoints.read(path)
+        checkpoints.read_checkpoint(path)
     problem = failure.value.problem
     assert problem.startswith(str(path)) and problem.isprintable() and len(problem) < 500
     return problem.removeprefix(f"{path}: ")
@@ -172,13 +172,13 @@ def test_the_writer_of_these_pickles_writes_a_right_one_too(tmp_path):
         )
     ):
         (tmp_path / str(number)).write_bytes(content)
-        assert checkpoints.read(tmp_path / str(number))["a"].tolist() == [1, 2]
+        assert checkpoints.read_checkpoint(tmp_path / str(number))["a"].tolist() == [1, 2]
 
 
 def test_a_storage_that_lay_on_a_gpu_is_read(tmp_path):
     code = program({"a": tensor(storage("0", 2, "torch.cuda.FloatStorage"), (2,), (1,))})
     (tmp_path / "net.pth").write_bytes(torch_zip(code, {"0": row(1, 2)}))
-    assert checkpoints.read(tmp_path / "net.pth")["a"].tolist() == [1, 2]
+    assert checkpoints.read_checkpoint(tmp_path / "net.pth")["a"].tolist() == [1, 2]
 
 
 def test_a_view_of_a_storage_as_old_pytorch_wrote_it_is_refused(tmp_path):
@@ -192,7 +192,7 @@ def test_a_checkpoint_of_python_2_is_read(tmp_path):
     ordered = Called("collections.OrderedDict", [["module.a", tensor(HERE, (2,), (1,))]])
     code = program({"state_dict": ordered}).replace(b"X\x08\0\0\0module.a", b"U\x08module.a")
     (tmp_path / "net.pth").write_bytes(torch_zip(code, {"0": row(1, 2)}))
-    assert checkpoints.read(tmp_path / "net.pth")["a"].tolist() == [1, 2]
+    assert checkpoints.read_checkpoint(tmp_path / "net.pth")["a"].tolist() == [1, 2]
 
 
 CODES = {
@@ -375,21 +375,21 @@ def test_what_is_no_checkpoint_is_called_what_it_is_whatever_its_name(tmp_path, 
 
 def test_the_name_of_a_file_does_not_matter(tmp_path):
     (tmp_path / "net.pth").write_bytes(safetensors({"a": entry("F32", [1], 0, 4)}, row(1)))
-    assert checkpoints.read(tmp_path / "net.pth")["a"].tolist() == [1]
+    assert checkpoints.read_checkpoint(tmp_path / "net.pth")["a"].tolist() == [1]
 
 
 def test_what_is_no_file_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"is not a file$"):
-        checkpoints.read(tmp_path)
+        checkpoints.read_checkpoint(tmp_path)
     with pytest.raises(CheckpointError, match=r"is not there$"):
-        checkpoints.read(tmp_path / "net.pth")
+        checkpoints.read_checkpoint(tmp_path / "net.pth")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "net.pth")
     with pytest.raises(CheckpointError, match=r"is not a file$"):
-        checkpoints.read(tmp_path / "net.pth")
+        checkpoints.read_checkpoint(tmp_path / "net.pth")
 
 
 def test_a_file_that_may_not_be_read_says_so(tmp_path):
@@ -399,7 +399,7 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path):
     if os.access(path, os.R_OK):
         path = tmp_path / ("x" * 300)  # root may read everything; no system has names this long
     with pytest.raises(CheckpointError, match=r"is not there|cannot be read: "):
-        checkpoints.read(path)
+        checkpoints.read_checkpoint(path)
 
 
 SHARED = storage("0", 1 << 20, "torch.BFloat16Storage")

@@ -20,7 +20,7 @@ WEIGHTS = {
 def read(tmp_path, content):
     path = tmp_path / "net.params"
     path.write_bytes(content)
-    return checkpoints.read(path)
+    return checkpoints.read_checkpoint(path)
 
 
 def same(found, wanted):
@@ -77,12 +77,12 @@ def test_what_mxnet_wrote_is_read_value_by_value(shared):
     wanted = fill.state_dict(
         {key: shape for key, shape, _ in keys}, facts / "reference" / "calib" / f"gluon_{model}.npz"
     )
-    same(checkpoints.read(shared / "data" / "checkpoints" / f"{model}.params"), wanted)
+    same(checkpoints.read_checkpoint(shared / "data" / "checkpoints" / f"{model}.params"), wanted)
 
 
 @pytest.mark.parametrize("form", [0, 1])
 def test_the_old_forms_that_mxnet_reads_are_read(shared, form):
-    found = checkpoints.read(shared / "facts" / "reference" / "gluon" / f"crafted_v{form}.params")
+    found = checkpoints.read_checkpoint(shared / "facts" / "reference" / "gluon" / f"crafted_v{form}.params")
     same(found, {"w": np.arange(6, dtype="f4").reshape(2, 3)})
 
 

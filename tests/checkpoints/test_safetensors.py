@@ -11,7 +11,7 @@ from posezoo.errors import CheckpointError
 def read(tmp_path, content):
     path = tmp_path / "net.safetensors"
     path.write_bytes(content)
-    return checkpoints.read(path)
+    return checkpoints.read_checkpoint(path)
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3, 5), (2, 3, 4, 1), (0, 3)])
@@ -21,7 +21,7 @@ def test_what_its_own_library_writes_is_read_value_by_value(tmp_path, shape):
     kinds = ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?"]
     written = {f"net.{kind}": np.asarray(rng.integers(0, 2, shape)).astype(kind) for kind in kinds}
     save_file(written, tmp_path / "net.safetensors", metadata={"made by": "a test"})
-    found = checkpoints.read(tmp_path / "net.safetensors")
+    found = checkpoints.read_checkpoint(tmp_path / "net.safetensors")
     assert set(found) == set(written)
     for name, array in written.items():
         np.testing.assert_array_equal(found[name], array, strict=True)
@@ -33,7 +33,7 @@ def test_bfloat16_becomes_the_float32_that_pytorch_makes_of_it(tmp_path):
     every = torch.arange(1 << 16, dtype=torch.int32).to(torch.uint16).view(torch.bfloat16)
     finite = every[every.isfinite()]
     save_file({"half": finite}, tmp_path / "net.safetensors")
-    found = checkpoints.read(tmp_path / "net.safetensors")["half"]
+    found = checkpoints.read_checkpoint(tmp_path / "net.safetensors")["half"]
     np.testing.assert_array_equal(found, finite.float().numpy(), strict=True)
 
 

@@ -42,13 +42,13 @@ def test_every_kind_and_shape_is_read_value_by_value(save, kind, shape):
     torch.manual_seed(len(shape))
     values = (torch.randn(2, *shape) * 50).to(getattr(torch, kind))
     written = {"0.weight": values[0].clone(), "1.weight": values[1].clone(), "half of both": values[1]}
-    same(checkpoints.read(save(written)), written)
+    same(checkpoints.read_checkpoint(save(written)), written)
 
 
 @pytest.mark.parametrize("kind", ["uint16", "uint32", "uint64"])
 def test_kinds_without_a_storage_class_are_read_too(save, kind):
     written = {"a": torch.arange(5).to(getattr(torch, kind)), "b": torch.ones(3)}
-    same(checkpoints.read(save(written)), written)
+    same(checkpoints.read_checkpoint(save(written)), written)
 
 
 def test_a_whole_network_with_shared_turned_and_cut_weights_is_read_as_torch_load_reads_it(save):
@@ -58,7 +58,7 @@ def test_a_whole_network_with_shared_turned_and_cut_weights_is_read_as_torch_loa
     net.register_buffer("cut", torch.arange(12.0)[3:9:2])
     net.register_parameter("tied", net[0].weight)
     path = save(net.state_dict())
-    same(checkpoints.read(path), torch.load(path, weights_only=True))
+    same(checkpoints.read_checkpoint(path), torch.load(path, weights_only=True))
 
 
 def test_parameters_are_their_tensors_and_what_is_no_tensor_is_left_out(save):
@@ -66,13 +66,13 @@ def test_parameters_are_their_tensors_and_what_is_no_tensor_is_left_out(save):
     marked = torch.nn.Parameter(torch.zeros(2))
     marked.origin = "a stranger"
     written = {"a": parameter, "b": marked, "epoch": 3, "extra": None}
-    same(checkpoints.read(save(written)), {"a": parameter, "b": marked})
+    same(checkpoints.read_checkpoint(save(written)), {"a": parameter, "b": marked})
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_every_protocol_of_pickle_is_understood(save, protocol):
     written = {f"layer{number}.weight": torch.ones(2) * number for number in range(300)}
-    same(checkpoints.read(save(written, pickle_protocol=protocol)), written)
+    same(checkpoints.read_checkpoint(save(written, pickle_protocol=protocol)), written)
 
 
 def test_training_checkpoints_give_their_weights_alone(save):
@@ -95,7 +95,7 @@ def test_training_checkpoints_give_their_weights_alone(save):
             "state_dict": net.state_dict(),
         }
     )
-    same(checkpoints.read(path), net.state_dict())
+    same(checkpoints.read_checkpoint(path), net.state_dict())
 
 
 WRAPPINGS = {
@@ -111,17 +111,17 @@ WRAPPINGS = {
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_weights_are_unwrapped(save, wrapping):
     state = OrderedDict([("b.module.weight", torch.ones(2)), ("a.bias", torch.zeros(1))])
-    same(checkpoints.read(save(WRAPPINGS[wrapping](state))), state)
+    same(checkpoints.read_checkpoint(save(WRAPPINGS[wrapping](state))), state)
 
 
 def test_two_names_that_differ_by_module_alone_are_refused(save):
     with pytest.raises(CheckpointError, match=r"holds 'a' twice, with and without module\."):
-        checkpoints.read(save({"a": torch.ones(1), "module.a": torch.ones(1)}))
+        checkpoints.read_checkpoint(save({"a": torch.ones(1), "module.a": torch.ones(1)}))
 
 
 def test_a_checkpoint_without_weights_says_what_it_has(save):
     with pytest.raises(CheckpointError, match=r"no tensors by name, but 'generator', 'epoch'$") as failure:
-        checkpoints.read(save({"generator": {"a": torch.ones(1)}, "epoch": 1}))
+        checkpoints.read_checkpoint(save({"generator": {"a": torch.ones(1)}, "epoch": 1}))
     assert "state_dict" in failure.value.hint
 
 
@@ -140,7 +140,7 @@ REFUSED = {
 def test_what_is_no_plain_weight_is_refused_by_its_name(save, kind):
     make, named = REFUSED[kind]
     with pytest.raises(CheckpointError, match=named) as failure:
-        checkpoints.read(save(make()))
+        checkpoints.read_checkpoint(save(make()))
     assert "weights_only" not in f"{failure.value.problem} {failure.value.hint}"
     assert "safe_globals" not in f"{failure.value.problem} {failure.value.hint}"
 
@@ -149,7 +149,7 @@ def test_what_is_no_plain_weight_is_refused_by_its_name(save, kind):
 def test_a_torchscript_archive_is_refused_as_a_program(tmp_path):
     torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2)).save(str(tmp_path / "net.pth"))
     with pytest.raises(CheckpointError, match="a TorchScript archive, a program"):
-        checkpoints.read(tmp_path / "net.pth")
+        checkpoints.read_checkpoint(tmp_path / "net.pth")
 
 
 def test_cut_anywhere_it_is_refused(save):
@@ -158,7 +158,7 @@ def test_cut_anywhere_it_is_refused(save):
     for kept in [*range(1, len(content), 13), *range(len(content) - 130, len(content))]:
         path.write_bytes(content[:kept])
         with pytest.raises(CheckpointError, match=f"{path.name}: "):
-            checkpoints.read(path)
+            checkpoints.read_checkpoint(path)
 
 
 def test_a_byte_changed_anywhere_gives_an_array_or_a_clear_error(save):
@@ -167,7 +167,7 @@ def test_a_byte_changed_anywhere_gives_an_array_or_a_clear_error(save):
     for at in range(0, len(content), 3):
         path.write_bytes(content[:at] + bytes([content[at] ^ 0x81]) + content[at + 1 :])
         try:
-            found = checkpoints.read(path)
+            found = checkpoints.read_checkpoint(path)
         except CheckpointError as error:
             assert error.problem.isprintable()
         else:
@@ -178,7 +178,7 @@ def test_numbers_are_views_of_the_file_which_stays_as_it_is(tmp_path):
     path = tmp_path / "net.pth"
     torch.save({"a": torch.ones(4)}, path)
     content = path.read_bytes()
-    found = checkpoints.read(path)["a"]
+    found = checkpoints.read_checkpoint(path)["a"]
     torch.from_numpy(found).zero_()
     assert not found.flags.owndata and not found.any()
     assert path.read_bytes() == content
@@ -193,4 +193,4 @@ def test_a_checkpoint_zipped_again_with_compression_is_refused(tmp_path):
         for name in stored.namelist():
             deflated.writestr(name, stored.read(name))
     with pytest.raises(CheckpointError, match="compressed or encrypted"):
-        checkpoints.read(tmp_path / "net.pth")
+        checkpoints.read_checkpoint(tmp_path / "net.pth")

@@ -10,7 +10,7 @@ import pytest
 
 from fakes.network import network
 from fakes.zoo import declared_file, omz_yml, write_model
-from posezoo.openvino_runtime import openvino
+from posezoo.openvino_runtime import import_openvino
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -146,7 +146,7 @@ def test_it_is_one_line_with_a_hint_and_the_earlier_ir_stays(made, what):
     assert len(lines) <= 2
     assert hint in ended.stderr
     assert (xml.read_bytes(), xml.with_suffix(".bin").read_bytes()) == before
-    assert openvino().Core().compile_model(xml, "CPU")
+    assert import_openvino().Core().compile_model(xml, "CPU")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 from posezoo.measured import read_measured
-from posezoo.registry import builtin_root
+from posezoo.registry import builtin_models_dir
 from posezoo.spec.model import Precision
 
 pytest.importorskip("openvino", reason="needs openvino")
@@ -234,7 +234,7 @@ def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
     assert found["settings"]["picture"] == f"{2 * people.shape[1]}x{people.shape[0]}"
     assert found["settings"]["people"] == 2
     registry = tmp_path / "registry" / "models" / "public"
-    shutil.copytree(builtin_root() / "public" / "blazepose-full", registry / "blazepose-full")
+    shutil.copytree(builtin_models_dir() / "public" / "blazepose-full", registry / "blazepose-full")
     recorded = posezoo("record", tmp_path / "speed.json", "--models_dir", registry.parent)
     assert recorded.stdout == f"{registry / 'blazepose-full' / 'measured.yml'}\n"
 
@@ -253,7 +253,7 @@ def test_a_network_whose_weights_are_not_to_be_had_is_measured_on_generated_ones
     name = "mobile_pose_mobilenetv3_small"
     folder = checkout / "models" / "public" / name
     folder.mkdir()
-    shutil.copy(builtin_root() / "public" / name / "model.yml", folder)
+    shutil.copy(builtin_models_dir() / "public" / name / "model.yml", folder)
     ended = benchmark(checkout, name, "--generated", "--output", checkout / "speed.json", "-q")
     assert ended.returncode == 0, ended.stderr
     assert f"{name} (generated weights)" in ended.stdout

@@ -17,7 +17,7 @@ from fakes.command import posezoo
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo.cli.completion import SHELLS
-from posezoo.cli.completion_scripts import SCRIPTS, commands
+from posezoo.cli.completion_scripts import SCRIPTS, list_verbs
 from posezoo.cli.main import VERBS
 
 #: How each shell starts without anybody's settings, a prompt that is seen in its echo, and where it sources.
@@ -48,7 +48,7 @@ def home(tmp_path):
     )
     shown.chmod(0o755)
     for shell in SHELLS:
-        (tmp_path / f"script.{shell}").write_text(SCRIPTS[shell](commands()))
+        (tmp_path / f"script.{shell}").write_text(SCRIPTS[shell](list_verbs()))
     return tmp_path
 
 
@@ -153,7 +153,7 @@ def test_fish_offers_how_a_line_goes_on(home, typed, words):
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_script_knows_every_verb_and_flag(shell):
-    script = SCRIPTS[shell](commands())
+    script = SCRIPTS[shell](list_verbs())
     for verb in VERBS:
         help_text = posezoo(verb, "--help").stdout
         assert verb in script

@@ -468,7 +468,7 @@ def test_a_checkpoint_that_a_network_reads_is_converted_once(demo, video, tmp_pa
     torch = pytest.importorskip("torch", reason="needs torch")
     from posezoo import networks
 
-    network = networks.build("lightweight_openpose", refinement_stages=0)
+    network = networks.build_network("lightweight_openpose", refinement_stages=0)
     torch.save(network.state_dict(), tmp_path / "mine.pth")
     first = demo("-m", tmp_path / "mine.pth", "-i", video, "--format", "json", "--tsize", "64")
     assert first.code == 0, first.err

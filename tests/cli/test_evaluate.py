@@ -12,7 +12,7 @@ import pytest
 from evaluation.test_scoring import pycocotools_says
 from fakes.coco import annotations, person, written
 from fakes.command import posezoo
-from posezoo.measured import read_figures
+from posezoo.measured import read_measurement_file
 from posezoo.registry import open_registry
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
@@ -55,7 +55,7 @@ def test_figures_results_tables_and_pictures_of_a_model_on_photos(evaluate, shar
     judged = pycocotools_says(written(tmp_path, content), results)
     assert {name: said[name] for name in judged} == judged
 
-    ((name, found),) = read_figures(tmp_path / "out" / "accuracy.json")
+    ((name, found),) = read_measurement_file(tmp_path / "out" / "accuracy.json")
     assert (name, found.kind, found.precision.value) == (MODEL, "accuracy", "FP16-INT8")
     assert found.figures["AP"] == pytest.approx(said["AP"], rel=1e-5)
     drawn = sorted((tmp_path / "out" / "worst").iterdir())

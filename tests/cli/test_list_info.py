@@ -20,7 +20,7 @@ from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.cli import info
 from posezoo.cli import list as listing
 from posezoo.cli import main as command_line
-from posezoo.cli.text import aligned, columns, fitted, harmless
+from posezoo.cli.text import align_columns, display_width, escape_control_characters, truncate_to_width
 
 LONG = (
     "A network whose description is longer than any terminal is wide, "
@@ -309,15 +309,15 @@ def test_a_strangers_description_cannot_steer_the_terminal(zoo):
 
 
 def test_text_is_measured_in_columns_of_a_terminal():
-    assert columns("pose") == 4
-    assert columns("姿勢") == 4
-    assert columns("é") == 1
-    assert fitted("姿勢姿勢姿勢", 9) == "姿勢姿..."
-    assert fitted("exactly 10", 10) == "exactly 10"
-    assert fitted("anything", None) == "anything"
-    assert fitted("anything", 2) == ".."
-    assert aligned([["姿勢", "1", "x"], ["pose", "10", ""]], right=frozenset({1})) == [
+    assert display_width("pose") == 4
+    assert display_width("姿勢") == 4
+    assert display_width("é") == 1
+    assert truncate_to_width("姿勢姿勢姿勢", 9) == "姿勢姿..."
+    assert truncate_to_width("exactly 10", 10) == "exactly 10"
+    assert truncate_to_width("anything", None) == "anything"
+    assert truncate_to_width("anything", 2) == ".."
+    assert align_columns([["姿勢", "1", "x"], ["pose", "10", ""]], right=frozenset({1})) == [
         "姿勢   1  x",
         "pose  10",
     ]
-    assert harmless("a\tb\u200b") == "a\\tb\\u200b"
+    assert escape_control_characters("a\tb\u200b") == "a\\tb\\u200b"

@@ -195,7 +195,7 @@ def test_a_dry_run_asks_nobody_and_writes_nothing(zoo, server):
 
 
 def test_names_that_yaml_would_read_otherwise_are_read_back(zoo, server):
-    from posezoo.draft.text import scalar
+    from posezoo.draft.text import format_scalar
 
     for text in (
         "a: b",
@@ -212,7 +212,7 @@ def test_names_that_yaml_would_read_otherwise_are_read_back(zoo, server):
         "x/y:0",
         "",
     ):
-        assert yaml.safe_load(f"k: {scalar(text)}") == {"k": text}
+        assert yaml.safe_load(f"k: {format_scalar(text)}") == {"k": text}
 
 
 def test_a_registry_that_is_not_there_is_told_how_to_make(zoo):

@@ -19,7 +19,7 @@ from fakes.network import network
 from fakes.server import Server
 from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
-from posezoo.cli.omz.converter import with_arguments
+from posezoo.cli.omz.converter import with_mo_arguments
 from posezoo.registry import open_registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -269,7 +269,7 @@ def test_further_arguments_of_model_optimizer_are_carried_out(convertible):
 
 
 def test_further_arguments_reshape_turn_and_cut_the_network(convertible):
-    from posezoo.openvino_runtime import openvino
+    from posezoo.openvino_runtime import import_openvino
 
     arguments = [
         "--input_shape=[1,3,18,24]",
@@ -282,7 +282,7 @@ def test_further_arguments_reshape_turn_and_cut_the_network(convertible):
     flags = [f"--add_mo_arg={each}" for each in arguments]
     ended = run("converter", convertible, "--name", "net", "--precisions", "FP16", "-o", "ir", *flags)
     assert (ended.returncode, ended.stderr) == (0, "")
-    ir = openvino().Core().read_model(convertible / "ir/public/net/FP16/net.xml")
+    ir = import_openvino().Core().read_model(convertible / "ir/public/net/FP16/net.xml")
     assert list(ir.input("image").shape) == [1, 18, 24, 3]
     assert [port.any_name for port in ir.outputs] == ["pafs"]
     other = run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "ir", *flags)
@@ -292,10 +292,10 @@ def test_further_arguments_reshape_turn_and_cut_the_network(convertible):
 
 def test_another_size_leaves_no_declared_output_to_disagree_with():
     spec = open_registry().find("mobile_pose_mobilenetv3_small")
-    smaller = with_arguments(spec, ["--input_shape=[1,3,128,96]"])
+    smaller = with_mo_arguments(spec, ["--input_shape=[1,3,128,96]"])
     assert [port.shape for port in smaller.inputs] == [(1, 3, 128, 96)]
     assert [(port.name, port.shape) for port in smaller.outputs] == [("heatmaps", ())]
-    same = with_arguments(spec, ["--input_shape=[1,3,256,192]"])
+    same = with_mo_arguments(spec, ["--input_shape=[1,3,256,192]"])
     assert [port.shape for port in same.inputs] == [port.shape for port in spec.inputs]
     assert same.outputs == spec.outputs
 

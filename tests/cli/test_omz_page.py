@@ -11,15 +11,17 @@ from posezoo.cli.omz import page
 
 @pytest.mark.parametrize("tool", page.TOOLS, ids=lambda tool: tool.__name__.rpartition(".")[2])
 def test_what_differs_is_told_of_flags_that_there_are(tool):
-    flags = {flag for action in tool.parser()._actions for flag in action.option_strings}
+    flags = {flag for action in tool.create_parser()._actions for flag in action.option_strings}
     assert set(tool.DIFFERENCES) <= flags
     for flag in flags - {"-h", "--help", "--add-mo-arg", "--dry-run"}:
-        assert flag in page.draw()
+        assert flag in page.draw_readme()
 
 
 def test_every_command_of_the_page_parses():
-    tools = {tool.parser().prog: tool.parser() for tool in page.TOOLS}
-    commands = [shlex.split(line) for line in page.draw().splitlines() if line.startswith("python tools/")]
+    tools = {tool.create_parser().prog: tool.create_parser() for tool in page.TOOLS}
+    commands = [
+        shlex.split(line) for line in page.draw_readme().splitlines() if line.startswith("python tools/")
+    ]
     assert {command[1].rpartition("/")[2] for command in commands} == set(tools)
     for command in commands:
         tools[command[1].rpartition("/")[2]].parse_args(command[2:])

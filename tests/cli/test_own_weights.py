@@ -38,7 +38,7 @@ def other(tmp_path):
 
     from posezoo import networks
 
-    torch.save(networks.build(NETWORK).state_dict(), tmp_path / "other.pth")
+    torch.save(networks.build_network(NETWORK).state_dict(), tmp_path / "other.pth")
     return tmp_path / "other.pth"
 
 
@@ -61,7 +61,7 @@ def numbers_of_the_network():
     """Weights and biases; of a normalization, which disappears in the convolution before it, the bias."""
     from posezoo import networks
 
-    state = networks.build(NETWORK).state_dict()
+    state = networks.build_network(NETWORK).state_dict()
     means = {key.removesuffix("running_mean") for key in state if key.endswith("running_mean")}
     folded = {
         f"{each}{word}"

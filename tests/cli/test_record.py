@@ -12,7 +12,7 @@ from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 from posezoo.card.pages import draw_pages
 from posezoo.measured import read_measured
-from posezoo.registry import builtin_root
+from posezoo.registry import builtin_models_dir
 from posezoo.spec.model import Precision
 
 SPEED = {
@@ -146,11 +146,11 @@ def test_a_network_s_figures_come_out_again_on_generated_weights(checkout):
     name = "mobile_pose_mobilenetv3_small"
     folder = checkout / "models" / "public" / name
     folder.mkdir()
-    shutil.copy(builtin_root() / "public" / name / "model.yml", folder)
+    shutil.copy(builtin_models_dir() / "public" / name / "model.yml", folder)
     assert record(checkout, "--generated", name, "-q").returncode == 0
-    committed = read_measured(builtin_root() / "public" / name / "measured.yml")
+    committed = read_measured(builtin_models_dir() / "public" / name / "measured.yml")
     found = read_measured(folder / "measured.yml")
-    mine = [each for each in committed if each.question in {row.question for row in found}]
+    mine = [each for each in committed if each.key in {row.key for row in found}]
     assert len(found) == 2
     assert [each.figures for each in found] == [each.figures for each in mine]
     assert {each.weights for each in found} == {"generated"}

@@ -13,7 +13,7 @@ import pytest
 import posezoo as posezoo_api
 from fakes.command import posezoo
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.convert.own_weights import generate
+from posezoo.convert.own_weights import write_random_checkpoint
 from posezoo.spec.model import NetworkChoice
 
 
@@ -124,7 +124,7 @@ def test_the_lock_lies_beside_the_settings_in_use_else_here(zoo, monkeypatch):
 def test_what_was_trusted_is_good_for_onnx_and_pytorch_too(tmp_path, monkeypatch):
     pytest.importorskip("torch", reason="needs torch")
     network, weights = NetworkChoice("mobile_pose_mobilenetv3_small"), tmp_path / "weights.pth"
-    generate(network, weights)
+    write_random_checkpoint(network, weights)
     loose = {**declared_file(weights), "size": "unknown", "max_size": 20_000_000, "checksum": "unknown"}
     ends = {"inputs": None, "outputs": [{"name": "heatmaps", "shape": [1, 17, 64, 48]}]}
     said = {"framework": "pytorch", "network": {"name": network.name}, "checkpoint": weights.name, **ends}

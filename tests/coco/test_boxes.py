@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fakes.coco import written
-from posezoo.coco import read_boxes
+from posezoo.coco import read_detector_boxes
 from posezoo.errors import DatasetError
 
 
@@ -15,7 +15,7 @@ def box(**changes):
 
 def test_people_come_by_image_with_their_corners(tmp_path):
     path = written(tmp_path, [box(), box(score=1.5, image_id=8), box(category_id=2), box(bbox=[1, 1, 0, 5])])
-    assert read_boxes(path) == {7: [(10, 20, 40, 60, 0.5)], 8: [(10, 20, 40, 60, 1)]}
+    assert read_detector_boxes(path) == {7: [(10, 20, 40, 60, 0.5)], 8: [(10, 20, 40, 60, 1)]}
 
 
 @pytest.mark.parametrize(
@@ -31,12 +31,12 @@ def test_people_come_by_image_with_their_corners(tmp_path):
 )
 def test_what_is_no_such_file_is_said(tmp_path, content, said):
     with pytest.raises(DatasetError, match=said):
-        read_boxes(written(tmp_path, content))
+        read_detector_boxes(written(tmp_path, content))
 
 
 def test_a_missing_file_and_one_that_is_no_json_are_said(tmp_path):
     with pytest.raises(DatasetError, match="cannot be read"):
-        read_boxes(tmp_path / "none.json")
+        read_detector_boxes(tmp_path / "none.json")
     (tmp_path / "cut.json").write_text("[{")
     with pytest.raises(DatasetError, match="is no JSON"):
-        read_boxes(tmp_path / "cut.json")
+        read_detector_boxes(tmp_path / "cut.json")

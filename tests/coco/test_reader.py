@@ -16,7 +16,7 @@ NOBODY = np.zeros((17, 3))
 
 
 def read(tmp_path, content, **kwargs):
-    return coco.read(written(tmp_path, content), tmp_path, **kwargs)
+    return coco.read_coco_dataset(written(tmp_path, content), tmp_path, **kwargs)
 
 
 def test_pictures_come_with_the_people_in_them_and_their_terms(tmp_path):
@@ -31,8 +31,8 @@ def test_pictures_come_with_the_people_in_them_and_their_terms(tmp_path):
     assert second.people[0].keypoints[3].tolist() == [3, 103, 2]
     assert dataset.keypoints == tuple(PERSON["keypoints"])
     # Of three people one is a crowd, and one has no keypoints: she counts as a box alone.
-    assert (dataset.count(), dataset.count(keypoints=False)) == (1, 2)
-    assert dataset.boxes() == {1: (), 2: ((10.0, 10.0, 90.0, 170.0, 1.0),)}
+    assert (dataset.person_count(), dataset.person_count(keypoints=False)) == (1, 2)
+    assert dataset.annotated_boxes() == {1: (), 2: ((10.0, 10.0, 90.0, 170.0, 1.0),)}
 
 
 def test_others_than_people_are_left_out(tmp_path):
@@ -102,19 +102,19 @@ def test_a_file_that_is_no_json_or_not_there_is_said_in_a_line(tmp_path):
     path = tmp_path / "cut.json"
     path.write_text(json.dumps(broken())[:100])
     with pytest.raises(DatasetError, match=r"cut.json: is no JSON"):
-        coco.read(path, tmp_path)
+        coco.read_coco_dataset(path, tmp_path)
     path.write_text("[" * 200_000)
     with pytest.raises(DatasetError, match=r"cut.json: is no JSON"):
-        coco.read(path, tmp_path)
+        coco.read_coco_dataset(path, tmp_path)
     with pytest.raises(DatasetError, match=r"none.json: cannot be read: No such file"):
-        coco.read(tmp_path / "none.json", tmp_path)
+        coco.read_coco_dataset(tmp_path / "none.json", tmp_path)
     with pytest.raises(DatasetError, match="cannot be read"):
-        coco.read(tmp_path, tmp_path)
+        coco.read_coco_dataset(tmp_path, tmp_path)
 
 
 def test_the_real_photos_are_read(shared):
     photos = shared / "data" / "photos"
-    dataset = coco.read(photos / "person_keypoints.json", photos)
+    dataset = coco.read_coco_dataset(photos / "person_keypoints.json", photos)
     assert (len(dataset.pictures), sum(len(each.people) for each in dataset.pictures)) == (17, 89)
-    assert dataset.missing() == ()
-    assert dataset.count() < 89
+    assert dataset.missing_images() == ()
+    assert dataset.person_count() < 89

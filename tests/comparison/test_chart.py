@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from posezoo.comparison import Comparison, Origin, Row, Value
-from posezoo.comparison.chart import as_image, as_svg, draw_chart
+from posezoo.comparison import ComparisonRow, MetricSource, ModelComparison, SourcedMetric
+from posezoo.comparison.chart import draw_chart, to_image, to_svg
 from posezoo.comparison.rows import COLUMNS
 from posezoo.spec.model import Precision
 
@@ -17,19 +17,19 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def row(name, *, license="MIT", **values):
-    return Row(name, Precision.FP16, license, {key: values.get(key) for key in COLUMNS})
+    return ComparisonRow(name, Precision.FP16, license, {key: values.get(key) for key in COLUMNS})
 
 
 @pytest.fixture
 def comparison():
-    fast = Value(40.0, Origin.MEASURED)
-    slow = Value(10.0, Origin.GENERATED)
+    fast = SourcedMetric(40.0, MetricSource.MEASURED)
+    slow = SourcedMetric(10.0, MetricSource.GENERATED)
     rows = (
-        row("fast", throughput_fps=fast, AP=Value(0.5, Origin.DECLARED)),
+        row("fast", throughput_fps=fast, AP=SourcedMetric(0.5, MetricSource.DECLARED)),
         row("slow", throughput_fps=slow),
         row("unknown"),
     )
-    return Comparison(rows, speed_way="A processor")
+    return ModelComparison(rows, speed_way="A processor")
 
 
 def bars(chart):
@@ -61,7 +61,7 @@ def test_the_legend_tells_what_is_there_and_the_way_of_measuring(comparison):
         "declared",
         "speed: A processor",
     ]
-    only = draw_chart(Comparison((row("one", AP=Value(0.5, Origin.DECLARED)),)))
+    only = draw_chart(ModelComparison((row("one", AP=SourcedMetric(0.5, MetricSource.DECLARED)),)))
     assert [each.text for each in only.words][-1] == "declared"
 
 
@@ -75,8 +75,8 @@ def test_no_two_lines_of_text_begin_at_one_place_and_all_lie_inside(comparison):
 
 def test_a_stranger_s_name_is_text_in_an_svg_and_nothing_else():
     evil = "<script>alert('&')</script>\x00\n"
-    chart = draw_chart(Comparison((row("one", license=evil),)))
-    root = ElementTree.fromstring(as_svg(chart))
+    chart = draw_chart(ModelComparison((row("one", license=evil),)))
+    root = ElementTree.fromstring(to_svg(chart))
     texts = [each.text for each in root.iter(f"{SVG}text")]
     assert "<script>alert('&')</script>??" in texts
     assert {each.tag for each in root.iter()} == {f"{SVG}svg", f"{SVG}rect", f"{SVG}text"}
@@ -85,7 +85,7 @@ def test_a_stranger_s_name_is_text_in_an_svg_and_nothing_else():
 def test_the_pixels_show_the_same_bars(comparison):
     pytest.importorskip("cv2")
     chart = draw_chart(comparison)
-    image = as_image(chart)
+    image = to_image(chart)
     assert image.shape == (chart.height, chart.width, 3)
     for bar in bars(chart):
         middle = image[round(bar.y + bar.height / 2), round(bar.x + bar.width / 2)]
@@ -94,5 +94,5 @@ def test_the_pixels_show_the_same_bars(comparison):
 
 
 def test_a_figure_of_zero_has_a_bar_that_can_be_seen():
-    (bar,) = bars(draw_chart(Comparison((row("one", AP=Value(0.0, Origin.MEASURED)),))))
+    (bar,) = bars(draw_chart(ModelComparison((row("one", AP=SourcedMetric(0.0, MetricSource.MEASURED)),))))
     assert bar.width == 1

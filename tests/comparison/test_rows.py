@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fakes.zoo import model_yml, write_model
-from posezoo.comparison import Figures, Origin, compare
-from posezoo.layout import Layout
-from posezoo.measured import Measurement, record
+from posezoo.comparison import MeasurementSelection, MetricSource, compare_models
+from posezoo.layout import ModelLayout
+from posezoo.measured import Measurement, update_measured_yml
 from posezoo.registry import open_registry
 from posezoo.spec.model import Precision
 
@@ -29,9 +29,11 @@ def zoo(tmp_path):
         for name, found in measured.items():
             path = write_model(tmp_path / "models", name, model_yml(**(changes or {})))
             if found:
-                record(path.with_name("measured.yml"), found)
+                update_measured_yml(path.with_name("measured.yml"), found)
         specs = [open_registry([tmp_path / "models"]).find(name) for name in measured]
-        return compare(specs, precisions, Layout(tmp_path, tmp_path), figures or Figures())
+        return compare_models(
+            specs, precisions, ModelLayout(tmp_path, tmp_path), figures or MeasurementSelection()
+        )
 
     return compared
 
@@ -68,16 +70,19 @@ def test_a_machine_and_settings_can_be_asked_for(zoo):
         "one": [speed(10), speed(7, hint="LATENCY"), speed(99, machine="Another")],
         "two": [speed(20)],
     }
-    assert column(zoo(figures=Figures(machine="another"), **measured), "throughput_fps") == [99, None]
-    asked = Figures(settings={"hint": "LATENCY"})
+    assert column(zoo(figures=MeasurementSelection(machine="another"), **measured), "throughput_fps") == [
+        99,
+        None,
+    ]
+    asked = MeasurementSelection(settings={"hint": "LATENCY"})
     assert column(zoo(figures=asked, **measured), "throughput_fps") == [7, None]
-    nothing = zoo(figures=Figures(settings={"batch": "64"}), **measured)
+    nothing = zoo(figures=MeasurementSelection(settings={"batch": "64"}), **measured)
     assert (column(nothing, "throughput_fps"), nothing.speed_way) == ([None, None], "")
 
 
 def test_figures_of_one_s_own_take_the_place_of_all_recorded_ones_of_their_kind(zoo):
     count = Measurement("complexity", Precision.FP16, {"gflops": 3, "mparams": 2}, weights="generated")
-    own = Figures([("two", speed(1))])
+    own = MeasurementSelection([("two", speed(1))])
     found = zoo(figures=own, one=[speed(10), count], two=[speed(20)])
     assert column(found, "throughput_fps") == [None, 1]
     assert column(found, "gflops") == [3, None]
@@ -86,8 +91,8 @@ def test_figures_of_one_s_own_take_the_place_of_all_recorded_ones_of_their_kind(
 def test_speed_on_generated_weights_is_marked_and_complexity_is_not(zoo):
     count = Measurement("complexity", Precision.FP16, {"gflops": 3, "mparams": 2}, weights="generated")
     (row,) = zoo(one=[speed(10, weights="generated"), count]).rows
-    assert row.values["throughput_fps"].origin is Origin.GENERATED
-    assert row.values["gflops"].origin is Origin.MEASURED
+    assert row.values["throughput_fps"].origin is MetricSource.GENERATED
+    assert row.values["gflops"].origin is MetricSource.MEASURED
 
 
 def test_what_was_measured_stands_before_what_is_declared(zoo):
@@ -97,10 +102,10 @@ def test_what_was_measured_stands_before_what_is_declared(zoo):
     }
     own = Measurement("accuracy", Precision.FP16, {"AP": 0.65}, settings={"dataset": "coco-val2017"})
     declared, measured = zoo(changes={"published": published}, one=(), two=[own]).rows
-    assert (declared.values["AP"].number, declared.values["AP"].origin) == (0.7, Origin.DECLARED)
-    assert declared.values["AP"].how == "val2017, flip"
-    assert (measured.values["AP"].number, measured.values["AP"].origin) == (0.65, Origin.MEASURED)
-    assert measured.values["gflops"].origin is Origin.DECLARED
+    assert (declared.values["AP"].number, declared.values["AP"].origin) == (0.7, MetricSource.DECLARED)
+    assert declared.values["AP"].conditions == "val2017, flip"
+    assert (measured.values["AP"].number, measured.values["AP"].origin) == (0.65, MetricSource.MEASURED)
+    assert measured.values["gflops"].origin is MetricSource.DECLARED
 
 
 def test_a_published_ap_is_of_no_quantized_ir(zoo):

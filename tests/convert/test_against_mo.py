@@ -15,9 +15,9 @@ from convert.test_carve import FP16, FP32, converted, gated, model, sized
 from fakes import graphs
 from fakes.model_optimizer import ModelOptimizerError, by_model_optimizer, needs_mo
 from fakes.network import network, spec_of
-from posezoo.convert.pytorch import export
-from posezoo.networks import build
-from posezoo.openvino_runtime import openvino
+from posezoo.convert.pytorch import export_to_onnx
+from posezoo.networks import build_network
+from posezoo.openvino_runtime import import_openvino
 from posezoo.spec.model import Framework, Input, NetworkChoice, Precision
 
 pytestmark = pytest.mark.mo
@@ -171,10 +171,10 @@ def test_the_line_of_lightweight_openposes_authors_word_for_word(tmp_path):
     torch = pytest.importorskip("torch", reason="needs torch")
     checkpoint, choice = tmp_path / "human-pose-estimation.pth", NetworkChoice("lightweight_openpose")
     torch.manual_seed(0)
-    torch.save(build(choice.name).state_dict(), checkpoint)
+    torch.save(build_network(choice.name).state_dict(), checkpoint)
     small = (Input("data", (1, 3, 64, 96), "NCHW"),)
     spec = spec_of(b"", tmp_path, framework=Framework.PYTORCH, network=choice, inputs=small)
-    ours = hold(export(spec, checkpoint), arguments, tmp_path, FP32, 1e-5)
+    ours = hold(export_to_onnx(spec, checkpoint), arguments, tmp_path, FP32, 1e-5)
     assert [port.any_name for port in ours.outputs] == ["stage_1_output_0_pafs", "stage_1_output_1_heatmaps"]
 
 
@@ -288,7 +288,7 @@ def both(content: bytes, arguments: list[str], folder: Path, precision: Precisio
     half = f"--compress_to_fp16={precision is FP16}"
     xml = by_model_optimizer(source, [*typed(arguments), half])
     ours = converted(*model(content, folder / "ours", *arguments), precision, **how)
-    return openvino().Core().read_model(xml), ours
+    return import_openvino().Core().read_model(xml), ours
 
 
 def typed(arguments: list[str]) -> list[str]:
@@ -308,7 +308,7 @@ def values(shape: tuple[int, ...], seed: int, dtype: np.dtype | type = np.float3
 
 
 def compiled(ir):
-    return openvino().Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return import_openvino().Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
 
 def infer(ir, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -10,13 +10,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fakes.graphs import pair, words
 from fakes.network import HEIGHT, WIDTH, downloaded, network, saved_model, source_file, spec_of
-from posezoo.convert.carve import frozen_array
-from posezoo.convert.convert import convert, plan
+from posezoo.convert.carve import to_frozen_array
+from posezoo.convert.convert import convert_model, plan_conversion
 from posezoo.errors import ConversionError, SpecError
-from posezoo.openvino_runtime import openvino
+from posezoo.openvino_runtime import import_openvino
 from posezoo.spec.arguments import read_arguments
 from posezoo.spec.model import Framework, Input, Precision
-from posezoo.spec.reader import parse
+from posezoo.spec.reader import parse_yaml
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 NETWORKS_SHAPE = (1, 3, HEIGHT, WIDTH)
@@ -26,18 +26,22 @@ def model(content, folder, *arguments, inputs=(), **changes):
     """A downloaded model whose model.yml has these arguments of Model Optimizer."""
     import json
 
-    said = read_arguments(parse(json.dumps(arguments).encode(), "model.yml"), inputs)
+    said = read_arguments(parse_yaml(json.dumps(arguments).encode(), "model.yml"), inputs)
     declared = {"inputs": said.inputs, "outputs": said.outputs, "mo_args": said.kept}
     spec = spec_of(content, folder, **declared, input_model=said.input_model, **changes)
     return spec, downloaded(spec, content, folder)
 
 
 def converted(spec, layout, precision=FP32, **how):
-    return openvino().Core().read_model(convert(spec, layout, precisions=[precision], **how).irs[precision])
+    return (
+        import_openvino()
+        .Core()
+        .read_model(convert_model(spec, layout, precisions=[precision], **how).irs[precision])
+    )
 
 
 def infer(ir, *arrays):
-    compiled = openvino().Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = import_openvino().Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     results = compiled(list(arrays))
     return {name: results[port] for port in compiled.outputs for name in port.names}
 
@@ -89,8 +93,8 @@ def test_a_frozen_input_is_a_constant_of_the_value_that_was_said(tmp_path, train
 
 def test_the_self_check_of_a_frozen_network_is_by_another_runtime(tmp_path):
     spec, layout = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->False,which->1")
-    convert(spec, layout)
-    assert "ONNX Runtime" in layout.provenance(spec, FP32).read_text()
+    convert_model(spec, layout)
+    assert "ONNX Runtime" in layout.provenance_path(spec, FP32).read_text()
 
 
 @pytest.mark.parametrize(
@@ -105,17 +109,19 @@ def test_the_self_check_of_a_frozen_network_is_by_another_runtime(tmp_path):
 def test_what_cannot_be_frozen_is_told_in_one_line(tmp_path, value, problem):
     spec, layout = model(gated(), tmp_path, f"--freeze_placeholder_with_value={value}")
     with pytest.raises(ConversionError, match=problem) as refused:
-        convert(spec, layout)
+        convert_model(spec, layout)
     assert "\n" not in refused.value.problem
-    assert not list(layout.model(spec).rglob("*.xml"))
+    assert not list(layout.model_dir(spec).rglob("*.xml"))
 
 
 def test_another_value_makes_another_ir_and_the_plan_knows(tmp_path):
     spec, layout = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->False,which->1")
-    first = convert(spec, layout).irs[FP32].with_suffix(".bin").read_bytes()
+    first = convert_model(spec, layout).irs[FP32].with_suffix(".bin").read_bytes()
     other, _ = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->True,which->1")
-    assert {step.reason for step in plan(other, layout).steps} == {"model.yml or the flags say otherwise now"}
-    assert convert(other, layout).irs[FP32].with_suffix(".bin").read_bytes() != first
+    assert {step.reason for step in plan_conversion(other, layout).steps} == {
+        "model.yml or the flags say otherwise now"
+    }
+    assert convert_model(other, layout).irs[FP32].with_suffix(".bin").read_bytes() != first
 
 
 @pytest.mark.parametrize("kind", ["onnx", "tflite", "pb"])
@@ -137,7 +143,7 @@ def test_an_input_shape_reshapes_the_network(tmp_path, kind):
 def test_a_shape_that_does_not_fit_is_told_in_one_line(tmp_path):
     spec, layout = model(network("onnx"), tmp_path, "--input=image", "--input_shape=[1,5,12,20]")
     with pytest.raises(ConversionError) as refused:
-        convert(spec, layout)
+        convert_model(spec, layout)
     assert "\n" not in refused.value.problem
     assert refused.value.hint
 
@@ -181,7 +187,7 @@ def test_a_network_may_begin_at_an_inner_tensor(tmp_path, name):
 def test_an_unknown_beginning_is_refused_with_the_known_inputs(tmp_path):
     spec, layout = model(network("onnx"), tmp_path, "--input=9:heatmaps")
     with pytest.raises(ConversionError, match="no input named 9:heatmaps") as refused:
-        convert(spec, layout)
+        convert_model(spec, layout)
     assert refused.value.hint == "its inputs: image"
 
 
@@ -189,13 +195,13 @@ def test_a_beginning_in_a_shape_that_does_not_fit_is_told_in_one_line(tmp_path):
     arguments = ("--input=features", "--input_shape=[1,9,12,20]", "--output=heatmaps")
     spec, layout = model(network("onnx"), tmp_path, *arguments)
     with pytest.raises(ConversionError, match="does not go with the inputs that are asked for") as refused:
-        convert(spec, layout)
+        convert_model(spec, layout)
     assert "\n" not in refused.value.problem
 
 
 def test_a_constant_that_would_fill_the_memory_is_not_made():
     with pytest.raises(ValueError, match="1"):
-        frozen_array(1.0, (1 << 20, 1 << 20), np.dtype(np.float32))
+        to_frozen_array(1.0, (1 << 20, 1 << 20), np.dtype(np.float32))
 
 
 def sized():
@@ -225,13 +231,13 @@ def test_a_static_shape_leaves_nothing_to_be_computed_from_sizes(tmp_path):
     assert np.array_equal(infer(static, x)["y"], by_onnx_runtime(content, ["y"], x=x)["y"])
     spec, layout = model(content, tmp_path / "b", "--static_shape")
     with pytest.raises(ConversionError, match="--static_shape needs a size for every dimension"):
-        convert(spec, layout)
+        convert_model(spec, layout)
 
 
 def test_what_has_no_part_in_an_ir_of_today_changes_nothing(tmp_path):
     content = network("pb")
     plain, idle = (
-        convert(*model(content, tmp_path / name, *arguments)).irs[FP32].with_suffix(".bin").read_bytes()
+        convert_model(*model(content, tmp_path / name, *arguments)).irs[FP32].with_suffix(".bin").read_bytes()
         for name, arguments in (("a", ()), ("b", ("--disable_nhwc_to_nchw", "--model_name=net")))
     )
     assert plain == idle
@@ -241,9 +247,9 @@ def test_what_has_no_part_in_an_ir_of_today_changes_nothing(tmp_path):
 def test_a_precision_that_the_arguments_name_is_the_only_one(tmp_path, argument):
     spec, layout = model(network("onnx"), tmp_path, argument)
     with pytest.raises(ConversionError, match="its arguments ask for FP16 alone") as refused:
-        convert(spec, layout)
+        convert_model(spec, layout)
     assert refused.value.hint == "--precisions FP16"
-    assert set(convert(spec, layout, precisions=[FP16]).irs) == {FP16}
+    assert set(convert_model(spec, layout, precisions=[FP16]).irs) == {FP16}
 
 
 def test_a_saved_model_and_a_meta_graph_are_read(tmp_path):
@@ -277,7 +283,7 @@ def test_another_file_under_their_names_is_told_for_what_it_is(tmp_path):
             content, folder, f"--input_model=$dl_dir/{name}", framework=Framework.TF, files=files
         )
         with pytest.raises(ConversionError, match=f"not a TensorFlow {kind}, but a frozen TensorFlow graph"):
-            convert(spec, layout)
+            convert_model(spec, layout)
 
 
 def test_layouts_of_different_letters_are_refused_where_they_stand(tmp_path):
@@ -309,5 +315,5 @@ def test_what_is_said_of_all_inputs_holds_for_each(tmp_path):
 
 def test_whole_numbers_that_choose_rows_of_a_table_are_checked_with_such_that_are_there(tmp_path):
     spec, layout = model(words(), tmp_path)
-    convert(spec, layout)
-    assert "ONNX Runtime" in layout.provenance(spec, FP32).read_text()
+    convert_model(spec, layout)
+    assert "ONNX Runtime" in layout.provenance_path(spec, FP32).read_text()

@@ -26,18 +26,18 @@ from fakes.network import (
     source_file,
     spec_of,
 )
-from posezoo.convert.convert import PRECISIONS, convert, is_up_to_date, plan
+from posezoo.convert.convert import PRECISIONS, convert_model, is_up_to_date, plan_conversion
 from posezoo.errors import ConversionError
 from posezoo.events import (
+    ConversionFinished,
+    ConversionSkipped,
+    ConversionStarted,
+    ConversionUpToDate,
     Event,
-    ModelConversionBegin,
-    ModelConversionEnd,
-    ModelConversionSkipped,
-    ModelConversionUpToDate,
-    ModelSelfChecked,
+    SelfCheckPassed,
 )
-from posezoo.layout import Layout
-from posezoo.openvino_runtime import openvino
+from posezoo.layout import ModelLayout
+from posezoo.openvino_runtime import import_openvino
 from posezoo.spec.model import ColorOrder, Decoder, Framework, Input, Output, Precision
 
 FP32, FP16 = Precision.FP32, Precision.FP16
@@ -69,7 +69,7 @@ def landmark(mirror, root):
 
 
 def infer(xml, feed):
-    ov = openvino()
+    ov = import_openvino()
     compiled = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     results = compiled(feed)
     return {min(port.names): results[port] for port in compiled.outputs}
@@ -101,34 +101,34 @@ def in_a_child(script, *arguments, **environment):
 def test_both_precisions_come_from_one_conversion_and_say_so(tmp_path, kind, runtime):
     spec, layout = tiny(tmp_path, kind=kind)
     events: list[Event] = []
-    converted = convert(spec, layout, listener=events.append)
-    assert converted.irs == {each: layout.ir(spec, each) for each in PRECISIONS}
+    converted = convert_model(spec, layout, listener=events.append)
+    assert converted.irs == {each: layout.ir_path(spec, each) for each in PRECISIONS}
     weights = {each: xml.with_suffix(".bin").stat().st_size for each, xml in converted.irs.items()}
     assert weights[FP16] < 0.75 * weights[FP32]
     assert [type(event) for event in events] == [
-        ModelConversionBegin,
-        ModelSelfChecked,
-        ModelSelfChecked,
-        ModelConversionEnd,
+        ConversionStarted,
+        SelfCheckPassed,
+        SelfCheckPassed,
+        ConversionFinished,
     ]
-    assert isinstance(events[1], ModelSelfChecked)
-    assert isinstance(events[2], ModelSelfChecked)
+    assert isinstance(events[1], SelfCheckPassed)
+    assert isinstance(events[2], SelfCheckPassed)
     assert events[1].reference.startswith(runtime)
     assert events[1].difference < 1e-5
     assert (events[1].tolerance, events[2].tolerance) == (1e-3, 2e-2)
-    assert events[3] == ModelConversionEnd("tiny-pose", True)
+    assert events[3] == ConversionFinished("tiny-pose", True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_ir_takes_the_image_as_it_is(tmp_path, kind):
     """An image in BGR 0..255 must give what the bare network gives for the prepared picture."""
     spec, layout = tiny(tmp_path, kind=kind)
-    xml = convert(spec, layout, precisions=[FP32]).irs[FP32]
+    xml = convert_model(spec, layout, precisions=[FP32]).irs[FP32]
     picture = np.random.default_rng(5).integers(0, 256, (1, HEIGHT, WIDTH, 3)).astype(np.float32)
     prepared = (picture[..., ::-1] - np.array(MEAN, np.float32)) / np.array(SCALE, np.float32)
     if kind == "onnx":
         picture, prepared = picture.transpose(0, 3, 1, 2), prepared.transpose(0, 3, 1, 2)
-    bare = infer(layout.file(spec, spec.files[0]), [np.ascontiguousarray(prepared)])
+    bare = infer(layout.file_path(spec, spec.files[0]), [np.ascontiguousarray(prepared)])
     baked = infer(xml, {"image": np.ascontiguousarray(picture)})
     assert [name.removesuffix(":0") for name in bare] == list(OUTPUTS)
     for theirs, mine in zip(bare.values(), baked.values(), strict=True):
@@ -139,21 +139,21 @@ def test_outputs_come_as_declared_a_part_of_them_or_in_another_order(tmp_path):
     spec, layout = tiny(
         tmp_path, outputs=tuple(Output(name, OUTPUT_SHAPE, "NHWC") for name in reversed(OUTPUTS))
     )
-    model = openvino().Core().read_model(convert(spec, layout).irs[FP16])
+    model = import_openvino().Core().read_model(convert_model(spec, layout).irs[FP16])
     assert [port.any_name for port in model.outputs] == ["pafs", "heatmaps"]
     assert [str(port.node.layout) for port in model.outputs] == ["[N,H,W,C]", "[N,H,W,C]"]
     assert str(model.input("image").node.layout) == "[N,H,W,C]"
 
     one = replace(spec, outputs=(Output("heatmaps", OUTPUT_SHAPE),))
-    model = openvino().Core().read_model(convert(one, layout).irs[FP16])
+    model = import_openvino().Core().read_model(convert_model(one, layout).irs[FP16])
     assert [port.any_name for port in model.outputs] == ["heatmaps"]
 
 
 def test_the_ir_describes_itself(tmp_path):
     spec, layout = tiny(tmp_path, skeleton="coco-17")
     decoder = Decoder("openpose", {"threshold": 0.1, "stride": 8})
-    xml = convert(spec, layout, decoder=decoder).irs[FP16]
-    model = openvino().Core().read_model(xml)
+    xml = convert_model(spec, layout, decoder=decoder).irs[FP16]
+    model = import_openvino().Core().read_model(xml)
     facts = {
         name: model.get_rt_info(["posezoo", name]).astype(str)
         for name in model.get_rt_info("posezoo").astype(dict)
@@ -179,8 +179,8 @@ def test_the_ir_describes_itself(tmp_path):
 
 def test_the_record_beside_the_ir_says_what_it_was_made_from_and_how_it_was_proven(tmp_path):
     spec, layout = tiny(tmp_path)
-    xml = convert(spec, layout).irs[FP16]
-    record = json.loads(layout.provenance(spec, FP16).read_text())
+    xml = convert_model(spec, layout).irs[FP16]
+    record = json.loads(layout.provenance_path(spec, FP16).read_text())
     for path in (xml, xml.with_suffix(".bin")):
         entry = record["files"][path.name]
         assert entry == {
@@ -199,7 +199,7 @@ def test_blazepose_computes_what_litert_computed_of_noise_and_a_photo(mirror, sh
         ("pose-detection", detector(mirror, tmp_path), lambda prepared: prepared * 127.5 + 127.5),
         ("pose-landmark-full", landmark(mirror, tmp_path), lambda prepared: prepared * 255),
     ):
-        irs = convert(spec, layout).irs
+        irs = convert_model(spec, layout).irs
         for picture in ("noise", "photo"):
             bgr = np.ascontiguousarray(back(stored[f"{part}/{picture}/input"])[..., ::-1]).astype(np.float32)
             for precision, tolerance in ((FP32, 1e-3), (FP16, 2e-2)):
@@ -239,11 +239,11 @@ def test_the_same_original_gives_the_same_bytes_in_any_process_order_folder_and_
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_process_gives_the_same_bytes_again(tmp_path, kind):
-    convert(*tiny(tmp_path / "a", kind=kind))
-    convert(*tiny(tmp_path / "b", kind=kind))
+    convert_model(*tiny(tmp_path / "a", kind=kind))
+    convert_model(*tiny(tmp_path / "b", kind=kind))
     spec, layout = tiny(tmp_path / "c", kind=kind)
-    convert(spec, layout)
-    convert(spec, layout, force=True)
+    convert_model(spec, layout)
+    convert_model(spec, layout, force=True)
     assert len(digests_below(tmp_path / "a")) == 4
     assert digests_below(tmp_path / "a") == digests_below(tmp_path / "b") == digests_below(tmp_path / "c")
 
@@ -267,7 +267,7 @@ print(json.dumps([digests_below(Path(sys.argv[1]) / str(n)) for n in range(4)]))
 
 def test_what_is_up_to_date_is_left_alone_without_openvino_or_numpy(tmp_path):
     spec, layout = tiny(tmp_path)
-    convert(spec, layout)
+    convert_model(spec, layout)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     # Handed over as a pickle: what makes the fakes imports numpy.
     script = """
@@ -305,74 +305,74 @@ print(json.dumps([events, heavy]))
 )
 def test_a_changed_argument_converts_again(tmp_path, changes):
     spec, layout = tiny(tmp_path)
-    old = convert(spec, layout).irs[FP16].read_bytes()
+    old = convert_model(spec, layout).irs[FP16].read_bytes()
     changed = replace(spec, **changes)
     assert not is_up_to_date(changed, layout, FP16)
-    assert convert(changed, layout).irs[FP16].read_bytes() != old
+    assert convert_model(changed, layout).irs[FP16].read_bytes() != old
     assert is_up_to_date(changed, layout, FP16)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_original_converts_again(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
-    old = convert(spec, layout).irs[FP32].with_suffix(".bin").read_bytes()
+    old = convert_model(spec, layout).irs[FP32].with_suffix(".bin").read_bytes()
     changed, layout = tiny(tmp_path, content=network(kind, seed=1))
     assert not is_up_to_date(changed, layout, FP32)
-    assert convert(changed, layout).irs[FP32].with_suffix(".bin").read_bytes() != old
+    assert convert_model(changed, layout).irs[FP32].with_suffix(".bin").read_bytes() != old
 
 
 @pytest.mark.parametrize("suffix", [".xml", ".bin"])
 def test_a_damaged_ir_is_mended(tmp_path, suffix):
     spec, layout = tiny(tmp_path)
-    damaged = convert(spec, layout).irs[FP16].with_suffix(suffix)
+    damaged = convert_model(spec, layout).irs[FP16].with_suffix(suffix)
     good = damaged.read_bytes()
     damaged.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     events: list[Event] = []
-    convert(spec, layout, listener=events.append)
+    convert_model(spec, layout, listener=events.append)
     assert damaged.read_bytes() == good
-    assert events[0] == ModelConversionUpToDate("tiny-pose", (FP32,))
-    assert events[1] == ModelConversionBegin("tiny-pose", (FP16,))
+    assert events[0] == ConversionUpToDate("tiny-pose", (FP32,))
+    assert events[1] == ConversionStarted("tiny-pose", (FP16,))
 
 
 def test_an_unreadable_record_converts_again(tmp_path):
     spec, layout = tiny(tmp_path)
-    convert(spec, layout)
-    layout.provenance(spec, FP16).write_bytes(b"[]")
+    convert_model(spec, layout)
+    layout.provenance_path(spec, FP16).write_bytes(b"[]")
     assert not is_up_to_date(spec, layout, FP16)
-    convert(spec, layout)
+    convert_model(spec, layout)
     assert is_up_to_date(spec, layout, FP16)
 
 
 def test_an_ir_that_was_not_proven_is_proven_when_that_is_asked_for(tmp_path):
     spec, layout = tiny(tmp_path)
     events: list[Event] = []
-    convert(spec, layout, self_check=False, precisions=[FP16], listener=events.append)
-    assert not any(isinstance(event, ModelSelfChecked) for event in events)
+    convert_model(spec, layout, self_check=False, precisions=[FP16], listener=events.append)
+    assert not any(isinstance(event, SelfCheckPassed) for event in events)
     assert is_up_to_date(spec, layout, FP16)
-    untouched = layout.ir(spec, FP16).stat().st_mtime_ns
-    convert(spec, layout, precisions=[FP16], listener=events.append)
-    assert isinstance(events[-2], ModelSelfChecked)
-    assert layout.ir(spec, FP16).stat().st_mtime_ns == untouched
+    untouched = layout.ir_path(spec, FP16).stat().st_mtime_ns
+    convert_model(spec, layout, precisions=[FP16], listener=events.append)
+    assert isinstance(events[-2], SelfCheckPassed)
+    assert layout.ir_path(spec, FP16).stat().st_mtime_ns == untouched
 
 
 def test_force_converts_again_and_leaves_equal_files_alone(tmp_path):
     spec, layout = tiny(tmp_path)
-    xml = convert(spec, layout).irs[FP16]
+    xml = convert_model(spec, layout).irs[FP16]
     inode = xml.stat().st_ino
     events: list[Event] = []
-    convert(spec, layout, force=True, listener=events.append)
-    assert events[0] == ModelConversionBegin("tiny-pose", (FP32, FP16))
+    convert_model(spec, layout, force=True, listener=events.append)
+    assert events[0] == ConversionStarted("tiny-pose", (FP32, FP16))
     assert xml.stat().st_ino == inode
 
 
 def test_force_mends_what_a_stamp_hides(tmp_path):
     spec, layout = tiny(tmp_path)
-    weights = convert(spec, layout).irs[FP16].with_suffix(".bin")
+    weights = convert_model(spec, layout).irs[FP16].with_suffix(".bin")
     good, status = weights.read_bytes(), weights.stat()
     weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))  # as a failing disk would leave it
     assert is_up_to_date(spec, layout, FP16)
-    convert(spec, layout, force=True)
+    convert_model(spec, layout, force=True)
     assert weights.read_bytes() == good
 
 
@@ -384,23 +384,23 @@ def test_a_model_published_as_ir_is_skipped(tmp_path):
         framework=Framework.DLDT,
         files=(source_file("FP16/tiny-pose.xml", content, tmp_path),),
     )
-    layout = Layout(tmp_path / "downloads", tmp_path / "irs")
+    layout = ModelLayout(tmp_path / "downloads", tmp_path / "irs")
     with pytest.raises(ConversionError, match=r": not there$") as missing:
-        convert(spec, layout)
+        convert_model(spec, layout)
     assert missing.value.hint == "posezoo download tiny-pose"
     xml = tmp_path / "downloads" / "public" / "tiny-pose" / "FP16" / "tiny-pose.xml"
     xml.parent.mkdir(parents=True)
     xml.write_bytes(content)
     events: list[Event] = []
-    assert convert(spec, layout, listener=events.append).irs == {FP16: xml}
-    assert events == [ModelConversionSkipped("tiny-pose", "published as IR")]
+    assert convert_model(spec, layout, listener=events.append).irs == {FP16: xml}
+    assert events == [ConversionSkipped("tiny-pose", "published as IR")]
 
 
 def test_a_precision_that_is_not_published_is_refused(tmp_path):
     files = (source_file("FP16/tiny-pose.xml", b"<net/>", tmp_path),)
     spec = spec_of(b"<net/>", tmp_path, framework=Framework.DLDT, files=files)
     with pytest.raises(ConversionError, match=r"tiny-pose: is not published as FP16-INT8$") as failure:
-        convert(spec, Layout(tmp_path, tmp_path), precisions=[Precision.FP16_INT8])
+        convert_model(spec, ModelLayout(tmp_path, tmp_path), precisions=[Precision.FP16_INT8])
     assert failure.value.hint == "--precisions FP16"
 
 
@@ -409,17 +409,17 @@ def test_arguments_that_cannot_be_carried_out_are_named(tmp_path):
     with pytest.raises(
         ConversionError, match=r"argument of its model\.yml is not carried out here: --batch, --s"
     ):
-        convert(spec, layout)
+        convert_model(spec, layout)
 
 
 def test_failures_are_told_and_raised_in_one_line(tmp_path):
     spec, layout = tiny(tmp_path)
-    layout.file(spec, spec.files[0]).unlink()
+    layout.file_path(spec, spec.files[0]).unlink()
     events: list[Event] = []
     with pytest.raises(ConversionError, match=r"tiny\.tflite: is not there$") as failure:
-        convert(spec, layout, listener=events.append)
+        convert_model(spec, layout, listener=events.append)
     assert failure.value.hint == "posezoo download tiny-pose"
-    assert events[-1] == ModelConversionEnd("tiny-pose", False, failure.value.problem)
+    assert events[-1] == ConversionFinished("tiny-pose", False, failure.value.problem)
 
 
 @pytest.mark.parametrize(
@@ -428,13 +428,13 @@ def test_failures_are_told_and_raised_in_one_line(tmp_path):
 def test_frameworks_that_are_not_converted_are_named_with_who_does_it(tmp_path, framework, route):
     spec, layout = tiny(tmp_path, framework=framework)
     with pytest.raises(ConversionError, match=rf"is not converted here \({route}, {framework}\): "):
-        convert(spec, layout)
+        convert_model(spec, layout)
 
 
 def test_only_fp32_and_fp16_are_made(tmp_path):
     spec, layout = tiny(tmp_path)
     with pytest.raises(ConversionError, match="no conversion makes FP16-INT8") as failure:
-        convert(spec, layout, precisions=[Precision.FP16_INT8])
+        convert_model(spec, layout, precisions=[Precision.FP16_INT8])
     assert failure.value.hint == "it makes FP32 and FP16"
 
 
@@ -461,10 +461,10 @@ def test_model_info_is_written_into_the_ir_as_open_model_zoo_does(tmp_path):
     info = {"model_type": "SSD", "confidence_threshold": 0.5, "labels": ("a", "b"), "anchors": (12.0, 16.5)}
     spec = spec_of(content, tmp_path, model_info=info)
     layout = downloaded(spec, content, tmp_path)
-    ir = openvino().Core().read_model(convert(spec, layout).irs[Precision.FP32])
+    ir = import_openvino().Core().read_model(convert_model(spec, layout).irs[Precision.FP32])
     said = {name: ir.get_rt_info(["model_info", name]).value for name in info}
     assert said == {"model_type": "SSD", "confidence_threshold": "0.5", "labels": "a b", "anchors": "12 16.5"}
     changed = replace(spec, model_info={**info, "model_type": "YOLO"})
-    assert {step.reason for step in plan(changed, layout).steps} == {
+    assert {step.reason for step in plan_conversion(changed, layout).steps} == {
         "model.yml or the flags say otherwise now"
     }

@@ -3,20 +3,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posezoo.convert.drawing import PICTURES, draw
+from posezoo.convert.drawing import PICTURES, draw_test_image
 
 SHAPE = (1, 96, 160, 3)
 
 
 @pytest.mark.parametrize("kind", PICTURES)
 def test_a_picture_is_the_same_every_time_and_another_for_another_seed(kind):
-    assert np.array_equal(draw(kind, SHAPE, "NHWC", 1), draw(kind, SHAPE, "NHWC", 1))
-    assert not np.array_equal(draw(kind, SHAPE, "NHWC", 1), draw(kind, SHAPE, "NHWC", 2))
+    assert np.array_equal(draw_test_image(kind, SHAPE, "NHWC", 1), draw_test_image(kind, SHAPE, "NHWC", 1))
+    assert not np.array_equal(
+        draw_test_image(kind, SHAPE, "NHWC", 1), draw_test_image(kind, SHAPE, "NHWC", 2)
+    )
 
 
 @pytest.mark.parametrize("kind", PICTURES)
 def test_a_picture_spans_0_to_255_and_nothing_in_it_is_symmetric(kind):
-    picture = draw(kind, SHAPE, "NHWC", 1)
+    picture = draw_test_image(kind, SHAPE, "NHWC", 1)
     assert picture.dtype == np.float32
     assert picture.shape == SHAPE
     assert 0 <= picture.min() < 30
@@ -28,15 +30,15 @@ def test_a_picture_spans_0_to_255_and_nothing_in_it_is_symmetric(kind):
 
 @pytest.mark.parametrize("kind", PICTURES)
 def test_the_layout_only_moves_the_axes(kind):
-    nhwc = draw(kind, (2, 96, 160, 3), "NHWC", 1)
-    nchw = draw(kind, (2, 3, 96, 160), "NCHW", 1)
+    nhwc = draw_test_image(kind, (2, 96, 160, 3), "NHWC", 1)
+    nchw = draw_test_image(kind, (2, 3, 96, 160), "NCHW", 1)
     assert np.array_equal(nchw, nhwc.transpose(0, 3, 1, 2))
     assert not np.array_equal(nhwc[0], nhwc[1])
-    assert draw(kind, (96, 160, 3), "HWC", 1).shape == (96, 160, 3)
+    assert draw_test_image(kind, (96, 160, 3), "HWC", 1).shape == (96, 160, 3)
 
 
 def test_what_is_no_image_is_plain_noise():
-    values = draw("photo", (4, 50), "NC", 1)
+    values = draw_test_image("photo", (4, 50), "NC", 1)
     assert values.shape == (4, 50)
     assert values.min() < 20
     assert values.max() > 235
@@ -46,7 +48,7 @@ def test_a_drawn_photo_has_the_spectrum_of_a_photo():
     """Power falls with frequency about as f**-2, in squares and grain more slowly."""
 
     def slope(kind):
-        picture = draw(kind, (1, 256, 256, 3), "NHWC", 1)[0].mean(axis=2)
+        picture = draw_test_image(kind, (1, 256, 256, 3), "NHWC", 1)[0].mean(axis=2)
         power = np.abs(np.fft.fft2(picture - picture.mean())) ** 2
         rows, columns = np.meshgrid(*[np.fft.fftfreq(256) * 256] * 2)
         radius = np.hypot(rows, columns)

@@ -10,7 +10,7 @@ from onnx import helper, numpy_helper
 
 from fakes.network import network
 from posezoo.convert import formats
-from posezoo.convert.protobuf import LENGTH, VARINT, Malformed, fields
+from posezoo.convert.protobuf import LENGTH, VARINT, ProtobufError, read_fields
 
 
 def outside(name, location):
@@ -55,13 +55,13 @@ def graph(nodes=(), **options):
 def test_tensors_in_other_files_are_found_wherever_onnx_may_have_them(tmp_path, model):
     path = tmp_path / "net.onnx"
     path.write_bytes(model.SerializeToString())
-    assert formats.external_files(path) == {"out.bin"}
+    assert formats.external_data_files(path) == {"out.bin"}
 
 
 def test_a_network_that_is_all_in_one_file_refers_to_none(tmp_path):
     path = tmp_path / "net.onnx"
     path.write_bytes(network("onnx"))
-    assert formats.external_files(path) == frozenset()
+    assert formats.external_data_files(path) == frozenset()
 
 
 def test_graphs_nested_beyond_what_parsers_take_are_no_network(tmp_path):
@@ -95,7 +95,7 @@ def test_noise_is_no_network(tmp_path):
 
 
 def test_fields_are_walked_and_not_copied():
-    assert list(fields(b"\x08\x96\x01\x12\x02hi", 0, 7)) == [(1, VARINT, 1, 3), (2, LENGTH, 5, 7)]
+    assert list(read_fields(b"\x08\x96\x01\x12\x02hi", 0, 7)) == [(1, VARINT, 1, 3), (2, LENGTH, 5, 7)]
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_fields_are_walked_and_not_copied():
     ],
 )
 def test_what_is_no_message_is_refused(content):
-    with pytest.raises(Malformed):
-        list(fields(content, 0, len(content)))
+    with pytest.raises(ProtobufError):
+        list(read_fields(content, 0, len(content)))
 
 
 # One thread stands in the middle of the room's __init__ while the other asks.

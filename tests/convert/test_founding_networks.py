@@ -12,10 +12,10 @@ from fakes.checkpoints import params
 from networks.published import REFERENCES, Published, awake
 from posezoo import provenance
 from posezoo.complexity import read_complexity
-from posezoo.convert.convert import convert
-from posezoo.convert.own_weights import freed, of_network
-from posezoo.layout import Layout
-from posezoo.openvino_runtime import openvino
+from posezoo.convert.convert import convert_model
+from posezoo.convert.own_weights import spec_for_network, with_dynamic_shape
+from posezoo.layout import ModelLayout
+from posezoo.openvino_runtime import import_openvino
 from posezoo.spec.model import Precision
 
 torch = pytest.importorskip("torch", reason="needs torch")
@@ -68,10 +68,10 @@ def as_params(published, reference, path):
 # FP16 is not held against PyTorch here: on weights that nobody trained, halving them moves outputs by 4 to 20 %.
 def worst_of(name, checkpoint, folder):
     """How far the FP32 IR is off at worst, after its own self-check; the same weights are in the FP16 one."""
-    spec, layout = of_network(name, checkpoint), Layout(folder, folder, checkpoint)
-    convert(spec, layout, precisions={FP32})
-    half = convert(spec, layout, precisions={FP16}, self_check=False).irs[FP16]
-    record = provenance.read(layout.provenance(spec, FP32))
+    spec, layout = spec_for_network(name, checkpoint), ModelLayout(folder, folder, checkpoint)
+    convert_model(spec, layout, precisions={FP32})
+    half = convert_model(spec, layout, precisions={FP16}, self_check=False).irs[FP16]
+    record = provenance.read_provenance(layout.provenance_path(spec, FP32))
     assert record.complexity["mparams"] == read_complexity(half).mparams
     return max(check.difference for check in record.checks)
 
@@ -99,20 +99,20 @@ def test_the_ir_of_an_mxnet_checkpoint_computes_what_pytorch_does(published, tmp
 
 def test_higher_hrnet_marks_the_same_peaks_at_its_own_size_and_at_any(published, tmp_path):
     checkpoint = as_pth(published.network(REFERENCES["higher_hrnet"]), tmp_path / "weights")
-    spec = of_network("higher_hrnet", checkpoint)
-    layout = Layout(tmp_path, tmp_path, checkpoint)
-    fixed = convert(spec, layout, precisions={FP32}).irs[FP32]
+    spec = spec_for_network("higher_hrnet", checkpoint)
+    layout = ModelLayout(tmp_path, tmp_path, checkpoint)
+    fixed = convert_model(spec, layout, precisions={FP32}).irs[FP32]
     found = read_complexity(fixed)
     assert found.gflops == pytest.approx(92.8364, rel=1e-3)
     assert found.mparams == pytest.approx(28.618, rel=1e-3)
 
-    ov = openvino()
+    ov = import_openvino()
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 512, 512)).astype(np.float32)
     wanted = ov.Core().compile_model(fixed, "CPU", exact)(image)
-    open_ir = convert(freed(spec), Layout(tmp_path, tmp_path / "open", checkpoint), precisions={FP32}).irs[
-        FP32
-    ]
+    open_ir = convert_model(
+        with_dynamic_shape(spec), ModelLayout(tmp_path, tmp_path / "open", checkpoint), precisions={FP32}
+    ).irs[FP32]
     compiled = ov.Core().compile_model(open_ir, "CPU", exact)
     assert str(compiled.input(0).partial_shape) == "[1,3,?,?]"
     ours = compiled(image)

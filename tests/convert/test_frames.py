@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from fakes.network import HEIGHT, WIDTH, downloaded, image_of, network, spec_of
-from posezoo.convert.convert import convert, plan
-from posezoo.convert.frames import taking_frames
-from posezoo.convert.reference import resized
+from posezoo.convert.convert import convert_model, plan_conversion
+from posezoo.convert.frames import with_camera_input
+from posezoo.convert.reference import resize
 from posezoo.errors import ConversionError, InferenceError
 from posezoo.inference import Graph
-from posezoo.openvino_runtime import openvino
+from posezoo.openvino_runtime import import_openvino
 from posezoo.spec.model import ColorOrder, Framework, Input, Precision
 
 FP32 = Precision.FP32
@@ -23,13 +23,13 @@ FP32 = Precision.FP32
 def made(tmp_path, kind, **how):
     """The IR of the tiny network, as read."""
     content = network(kind)
-    spec = taking_frames(spec_of(content, tmp_path), **how)
+    spec = with_camera_input(spec_of(content, tmp_path), **how)
     layout = downloaded(spec, content, tmp_path)
-    return openvino().Core().read_model(convert(spec, layout).irs[FP32]), spec, layout
+    return import_openvino().Core().read_model(convert_model(spec, layout).irs[FP32]), spec, layout
 
 
 def infer(ir, picture):
-    compiled = openvino().Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = import_openvino().Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return compiled([picture])[0]
 
 
@@ -57,7 +57,7 @@ def test_a_frame_of_any_size_is_resized_as_opencv_does_it(tmp_path):
     expected = infer(plain, np.ascontiguousarray(small.transpose(2, 0, 1))[None])
     assert str(ir.input(0).partial_shape) == "[1,?,?,3]"
     assert np.abs(infer(ir, picture) - expected).max() <= 1e-5 * np.abs(expected).max()
-    assert "ONNX Runtime" in layout.provenance(spec, FP32).read_text()
+    assert "ONNX Runtime" in layout.provenance_path(spec, FP32).read_text()
 
 
 def test_the_ir_says_what_it_takes(tmp_path):
@@ -71,22 +71,24 @@ def test_the_ir_says_what_it_takes(tmp_path):
 def test_an_rgb_network_that_reversed_nothing_takes_bgr_frames(tmp_path):
     content = network("onnx")
     rgb = replace(image_of(Framework.ONNX), reverse_input_channels=False)
-    (port,) = taking_frames(spec_of(content, tmp_path, inputs=(rgb,)), element_type="u8").inputs
+    (port,) = with_camera_input(spec_of(content, tmp_path, inputs=(rgb,)), element_type="u8").inputs
     assert port.ir_color is ColorOrder.BGR
 
 
 def test_an_ir_that_takes_frames_is_another_than_one_that_does_not(tmp_path):
     _, spec, layout = made(tmp_path, "onnx", element_type="u8", layout="NHWC")
-    assert all(step.is_done for step in plan(spec, layout).steps)
+    assert all(step.is_up_to_date for step in plan_conversion(spec, layout).steps)
     plain = spec_of(network("onnx"), tmp_path)
-    assert {step.reason for step in plan(plain, layout).steps} == {"model.yml or the flags say otherwise now"}
+    assert {step.reason for step in plan_conversion(plain, layout).steps} == {
+        "model.yml or the flags say otherwise now"
+    }
 
 
 def test_who_runs_it_sees_the_networks_own_size_and_layout(tmp_path):
     _, spec, layout = made(tmp_path, "onnx", element_type="u8", layout="NHWC", resize=True)
-    graph = Graph(layout.ir(spec, FP32))
+    graph = Graph(layout.ir_path(spec, FP32))
     assert graph.inputs == {"image": (1, HEIGHT, WIDTH, 3)}
-    assert graph.layout("image") == "NHWC"
+    assert graph.image_layout("image") == "NHWC"
     with pytest.raises(InferenceError, match="brings pictures to the size of its network itself"):
         graph.resize("image", "NHWC", (64, 64))
 
@@ -102,15 +104,15 @@ def test_who_runs_it_sees_the_networks_own_size_and_layout(tmp_path):
 )
 def test_what_is_no_picture_of_one_size_is_refused(tmp_path, port, problem):
     with pytest.raises(ConversionError, match=problem):
-        taking_frames(spec_of(network("onnx"), tmp_path, inputs=(port,)), resize=True)
+        with_camera_input(spec_of(network("onnx"), tmp_path, inputs=(port,)), resize=True)
 
 
 def test_what_is_published_as_ir_is_left_as_it_is(tmp_path):
     spec = spec_of(network("onnx"), tmp_path, framework=Framework.DLDT)
     with pytest.raises(ConversionError, match="is published as IR"):
-        taking_frames(spec, element_type="u8")
+        with_camera_input(spec, element_type="u8")
 
 
 def test_a_picture_is_resized_between_the_centres_of_pixels():
     picture = np.array([0, 10], np.float32).reshape(1, 1, 2, 1)
-    assert resized(picture, "NHWC", (1, 1, 4, 1)).ravel().tolist() == [0, 2.5, 7.5, 10]
+    assert resize(picture, "NHWC", (1, 1, 4, 1)).ravel().tolist() == [0, 2.5, 7.5, 10]

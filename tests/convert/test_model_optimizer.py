@@ -17,10 +17,10 @@ from fakes.command import posezoo
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, omz_yml, write_model
-from posezoo.convert.model_optimizer import ModelOptimizer, arguments, find
+from posezoo.convert.model_optimizer import ModelOptimizer, build_arguments, find_model_optimizer
 from posezoo.errors import ConversionError
-from posezoo.layout import Layout
-from posezoo.openvino_runtime import openvino
+from posezoo.layout import ModelLayout
+from posezoo.openvino_runtime import import_openvino
 from posezoo.registry import open_registry
 from posezoo.spec.model import Precision
 
@@ -112,7 +112,7 @@ def test_it_is_found_by_its_path_and_makes_both_precisions_where_ours_would_lie(
     ended = converter(zoo, "--mo", ENVIRONMENT / "bin" / "mo")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert irs(zoo) == ["public/net/FP16/net.xml", "public/net/FP32/net.xml"]
-    ir = openvino().Core().read_model(zoo / "out/public/net/FP32/net.xml")
+    ir = import_openvino().Core().read_model(zoo / "out/public/net/FP32/net.xml")
     assert [port.any_name for port in ir.outputs] == ["pafs"]
     assert ir.get_rt_info(["model_info", "model_type"]).value == "X"
     assert ir.get_rt_info(["posezoo", "model"]).value == "net"
@@ -215,7 +215,7 @@ def test_a_caffe_network_becomes_ir(tmp_path):
     ended = converter(tmp_path, "--mo", ENVIRONMENT, "--precisions", "FP32")
     assert (ended.returncode, ended.stderr) == (0, "")
     ir = (
-        openvino()
+        import_openvino()
         .Core()
         .compile_model(tmp_path / "out/public/net/FP32/net.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     )
@@ -227,8 +227,8 @@ def test_a_caffe_network_becomes_ir(tmp_path):
 def test_it_is_called_as_open_model_zoos_converter_calls_it(zoo):
     spec = open_registry([zoo / "models"]).find("net")
     mo = ModelOptimizer(("mo",), Path("/mo/openvino/tools/mo"), "2024.6.0")
-    layout = Layout(zoo / "downloads", zoo / "out")
-    given = arguments(spec, layout, Path("/d/net.onnx"), mo, Precision.FP16, Path("/out/FP16"))
+    layout = ModelLayout(zoo / "downloads", zoo / "out")
+    given = build_arguments(spec, layout, Path("/d/net.onnx"), mo, Precision.FP16, Path("/out/FP16"))
     assert given == (
         "--framework=onnx",
         "--output_dir=/out/FP16",
@@ -254,14 +254,14 @@ def script(path: Path, text: str) -> Path:
 def test_a_python_that_is_too_new_is_told_with_the_one_that_will_do(tmp_path):
     python = script(tmp_path / "python3.13", """echo '["", "", [3, 13]]'""")
     with pytest.raises(ConversionError, match="has no Model Optimizer") as refused:
-        find(None, python)
+        find_model_optimizer(None, python)
     assert "Python 3.13 is too new for it" in refused.value.hint
     assert "make mo-env PYTHON=python3.12" in refused.value.hint
 
 
 def test_our_own_environment_has_none_and_says_which_openvino_it_has():
     with pytest.raises(ConversionError, match=r"has no Model Optimizer: its OpenVINO is 20"):
-        find(Path(sys.executable).parent / "python")
+        find_model_optimizer(Path(sys.executable).parent / "python")
 
 
 @pytest.mark.parametrize("named", ["nowhere/mo", "empty", "text"])
@@ -269,14 +269,14 @@ def test_what_is_no_model_optimizer_is_told_in_one_line(tmp_path, named):
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").write_text("hello")
     with pytest.raises(ConversionError) as refused:
-        find(tmp_path / named)
+        find_model_optimizer(tmp_path / named)
     assert "\n" not in refused.value.problem
     assert str(tmp_path) in refused.value.problem
 
 
 def test_a_python_that_answers_nonsense_is_none(tmp_path):
     with pytest.raises(ConversionError, match="is no Python that can be started"):
-        find(script(tmp_path / "bin" / "python", "echo hello"))
+        find_model_optimizer(script(tmp_path / "bin" / "python", "echo hello"))
 
 
 HARM = [

@@ -12,7 +12,7 @@ import pytest
 from fakes.network import downloaded, network, source_file, spec_of, with_weights_beside
 from posezoo import files
 from posezoo.convert import original
-from posezoo.convert.convert import convert
+from posezoo.convert.convert import convert_model
 from posezoo.errors import ConversionError
 from posezoo.spec.model import Digest, Framework, NetworkChoice, Precision
 
@@ -52,9 +52,9 @@ def test_a_file_of_another_kind_is_refused_before_openvino_sees_it(tmp_path, fra
     spec = spec_of(content, tmp_path, framework=framework)
     layout = downloaded(spec, content, tmp_path)
     with pytest.raises(ConversionError, match=f": not {EXPECTED[framework]}, but {kind}$") as failure:
-        convert(spec, layout)
+        convert_model(spec, layout)
     assert "framework" in failure.value.hint
-    assert not list(layout.model(spec).rglob("*.xml"))
+    assert not list(layout.model_dir(spec).rglob("*.xml"))
 
 
 @pytest.mark.parametrize("kept", [8, 100, 1000])
@@ -62,7 +62,7 @@ def test_a_truncated_network_is_refused_in_one_line(tmp_path, kept):
     content = network()[:kept]
     spec = spec_of(content, tmp_path)
     with pytest.raises(ConversionError, match="OpenVINO cannot read it: ") as failure:
-        convert(spec, downloaded(spec, content, tmp_path))
+        convert_model(spec, downloaded(spec, content, tmp_path))
     assert "\n" not in failure.value.problem
 
 
@@ -72,7 +72,7 @@ def test_a_truncated_protobuf_is_refused_before_openvino_sees_it(tmp_path, kind)
         content = network(kind)[:kept]
         spec = spec_of(content, tmp_path)
         with pytest.raises(ConversionError, match=f"tiny.{kind}: not .*, but something else$"):
-            convert(spec, downloaded(spec, content, tmp_path))
+            convert_model(spec, downloaded(spec, content, tmp_path))
 
 
 def test_weights_in_a_further_file_of_the_model_are_read(tmp_path):
@@ -84,18 +84,18 @@ def test_weights_in_a_further_file_of_the_model_are_read(tmp_path):
     spec = spec_of(content, tmp_path, files=files)
     layout = downloaded(spec, content, tmp_path)
     with pytest.raises(ConversionError, match=r"data/weights.bin: is not there$"):
-        convert(spec, layout)
-    beside = layout.file(spec, files[1])
+        convert_model(spec, layout)
+    beside = layout.file_path(spec, files[1])
     beside.parent.mkdir()
     beside.write_bytes(bytes(len(weights)))
     with pytest.raises(
         ConversionError, match=r"data/weights.bin: holds other bytes than model\.yml promises$"
     ):
-        convert(spec, layout)
+        convert_model(spec, layout)
     beside.write_bytes(weights)
     whole = spec_of(network("onnx"), tmp_path, name="whole")
-    expected = convert(whole, downloaded(whole, network("onnx"), tmp_path)).irs
-    for precision, xml in convert(spec, layout).irs.items():
+    expected = convert_model(whole, downloaded(whole, network("onnx"), tmp_path)).irs
+    for precision, xml in convert_model(spec, layout).irs.items():
         assert xml.with_suffix(".bin").read_bytes() == expected[precision].with_suffix(".bin").read_bytes()
 
 
@@ -110,9 +110,9 @@ def test_weights_in_any_other_file_are_refused_before_openvino_sees_it(tmp_path,
     content, _ = with_weights_beside(location)
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
-    (layout.downloads(spec) / "weights.bin").write_bytes(bytes(1000))
+    (layout.model_download_dir(spec) / "weights.bin").write_bytes(bytes(1000))
     with pytest.raises(ConversionError, match=r"which is none of the model's files$") as failure:
-        convert(spec, layout)
+        convert_model(spec, layout)
     assert "tiny.onnx: keeps weights in " in failure.value.problem
     assert failure.value.problem.isprintable()
 
@@ -122,7 +122,7 @@ def test_a_file_that_was_not_wholly_downloaded_is_refused_by_its_size(tmp_path):
     layout = downloaded(spec, network()[:1000], tmp_path)
     size = len(network())
     with pytest.raises(ConversionError, match=f"has 1000 bytes, model.yml promises {size}") as failure:
-        convert(spec, layout)
+        convert_model(spec, layout)
     assert failure.value.hint == "posezoo download tiny-pose"
 
 
@@ -130,13 +130,13 @@ def test_a_file_with_other_bytes_is_refused_by_its_digest(tmp_path):
     spec = spec_of(network(), tmp_path)
     layout = downloaded(spec, network()[:-1] + b"?", tmp_path)
     with pytest.raises(ConversionError, match=r"holds other bytes than model\.yml promises$"):
-        convert(spec, layout)
+        convert_model(spec, layout)
 
 
 def test_a_model_without_files_is_refused(tmp_path):
     spec = spec_of(network(), tmp_path, files=())
     with pytest.raises(ConversionError, match="names no file"):
-        convert(spec, downloaded(spec_of(network(), tmp_path), network(), Path(tmp_path)))
+        convert_model(spec, downloaded(spec_of(network(), tmp_path), network(), Path(tmp_path)))
 
 
 @pytest.mark.parametrize("place", ["the last byte", "the magic"])
@@ -144,15 +144,15 @@ def test_bytes_that_changed_behind_a_stamp_are_never_published(tmp_path, place):
     """The file is read while it is hashed once more, since it was good when it came."""
     spec = spec_of(network(), tmp_path)
     layout = downloaded(spec, network(), tmp_path)
-    file = layout.file(spec, spec.files[0])
-    files.stamp(file, spec.files[0].checksum)
+    file = layout.file_path(spec, spec.files[0])
+    files.write_stamp(file, spec.files[0].checksum)
     good, status = file.read_bytes(), file.stat()
     changed = good[:-1] + bytes([good[-1] ^ 1]) if place == "the last byte" else b"\0" * 8 + good[8:]
     file.write_bytes(changed)
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # as a failing disk would leave it
-    assert files.is_vouched_for(file, spec.files[0])
+    assert files.has_valid_file_stamp(file, spec.files[0])
     with pytest.raises(ConversionError, match=r"holds other bytes than model\.yml promises"):
-        convert(spec, layout)
+        convert_model(spec, layout)
     assert not list(tmp_path.rglob("*.xml"))
 
 
@@ -163,7 +163,7 @@ def test_openvino_without_its_private_transformations_makes_the_same_ir(tmp_path
             monkeypatch.setattr(original, "_simplifications", lambda: getattr(original, "no such thing"))
         spec = spec_of(network(), tmp_path)
         layout = downloaded(spec, network(), tmp_path / str(without))
-        xml = convert(spec, layout, self_check=False).irs[Precision.FP32]
+        xml = convert_model(spec, layout, self_check=False).irs[Precision.FP32]
         made.append((xml.read_bytes(), xml.with_suffix(".bin").read_bytes()))
     assert made[0] == made[1]
 
@@ -184,10 +184,10 @@ def test_an_unpacked_checkpoint_that_changed_since_is_refused(tmp_path, digits):
     spec = spec_of(b"", tmp_path, framework=Framework.PYTORCH, files=(file,))
     spec = replace(spec, network=network, checkpoint="weights/net.params")
     layout = downloaded(spec, stream.getvalue(), tmp_path)
-    unpacked = layout.downloads(spec) / "weights" / "net.params"
+    unpacked = layout.model_download_dir(spec) / "weights" / "net.params"
     unpacked.write_bytes(WEIGHTS)
-    assert original.verified(spec, layout) == unpacked
+    assert original.verify_source_model(spec, layout) == unpacked
     unpacked.write_bytes(WEIGHTS[::-1])
     with pytest.raises(ConversionError, match=r"net\.params: is not what weights/net\.zip holds$") as failure:
-        original.verified(spec, layout)
+        original.verify_source_model(spec, layout)
     assert failure.value.hint == f"remove it; posezoo download {spec.name} unpacks it again"

@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 
 from fakes.checkpoints import params
-from posezoo.convert.own_weights import freed, of_model, of_network, refuse_to_replace
+from posezoo.convert.own_weights import (
+    refuse_to_replace,
+    spec_for_network,
+    spec_with_checkpoint,
+    with_dynamic_shape,
+)
 from posezoo.errors import CheckpointError, ConversionError, PosezooError, UnknownModelError
-from posezoo.layout import Layout
+from posezoo.layout import ModelLayout
 from posezoo.networks import NETWORKS
-from posezoo.provenance import key_of
+from posezoo.provenance import conversion_key
 from posezoo.spec.model import (
-    Accuracy,
     Decoder,
     Digest,
     Family,
@@ -23,7 +27,8 @@ from posezoo.spec.model import (
     NetworkChoice,
     Output,
     Precision,
-    Published,
+    PublishedAccuracy,
+    PublishedMetrics,
     SourceFile,
     Training,
 )
@@ -63,7 +68,7 @@ PUBLISHED = ModelSpec(
 
 
 def test_a_network_s_checkpoint_becomes_a_model_with_the_network_s_ends(tmp_path):
-    model = of_network("lightweight_openpose", keys(tmp_path, stages=3))
+    model = spec_for_network("lightweight_openpose", keys(tmp_path, stages=3))
     assert (model.name, model.subdirectory) == ("lightweight_openpose", "public/lightweight_openpose")
     assert model.inputs == (NETWORKS["lightweight_openpose"].input,)
     assert [port.name for port in model.outputs] == ["stage_3_output_1_heatmaps", "stage_3_output_0_pafs"]
@@ -72,11 +77,14 @@ def test_a_network_s_checkpoint_becomes_a_model_with_the_network_s_ends(tmp_path
 
 def test_the_same_weights_are_the_same_model_whatever_their_file_is_called(tmp_path):
     one, other = keys(tmp_path), keys(tmp_path, name="epoch=1: best.pth")
-    assert of_network("lightweight_openpose", one).files == of_network("lightweight_openpose", other).files
+    assert (
+        spec_for_network("lightweight_openpose", one).files
+        == spec_for_network("lightweight_openpose", other).files
+    )
 
 
 def test_weights_of_the_published_form_keep_all_that_the_model_says_but_its_licence(tmp_path):
-    model = of_model(PUBLISHED, keys(tmp_path))
+    model = spec_with_checkpoint(PUBLISHED, keys(tmp_path))
     assert model.outputs == PUBLISHED.outputs
     assert (model.decoder, model.skeleton) == (PUBLISHED.decoder, "openpose-18")
     assert model.license == License()
@@ -87,27 +95,29 @@ def test_what_their_publisher_says_of_other_weights_is_not_said_of_these(tmp_pat
     said = replace(
         PUBLISHED,
         license_note="Unclear.",
-        published=Published((Accuracy("AP", 0.4),), gflops=30.0, known_difference="Of other weights."),
+        published=PublishedMetrics(
+            (PublishedAccuracy("AP", 0.4),), gflops=30.0, known_difference="Of other weights."
+        ),
         training=Training("https://x.invalid/train.sh"),
         tag="aaaaaaaa",
         is_default=False,
         variants=(other,),
     )
-    model = of_model(said, keys(tmp_path))
-    assert (model.license_note, model.published, model.training) == ("", Published(), Training())
+    model = spec_with_checkpoint(said, keys(tmp_path))
+    assert (model.license_note, model.published, model.training) == ("", PublishedMetrics(), Training())
     assert (model.variants, model.subdirectory) == ((), "public/openpose@aaaaaaaa")
-    named = of_model(said, keys(tmp_path), "mine")
+    named = spec_with_checkpoint(said, keys(tmp_path), "mine")
     assert (named.full_name, named.tag, named.subdirectory) == ("mine", "", "public/mine")
 
 
 def test_a_finished_graph_keeps_the_sizes_that_it_was_published_with():
     graph = replace(PUBLISHED, framework=Framework.TFLITE, network=None)
     with pytest.raises(ConversionError, match="openpose: is published as tflite, and no network of ours"):
-        freed(graph)
+        with_dynamic_shape(graph)
 
 
 def test_other_stages_have_other_names_and_the_same_meaning(tmp_path):
-    model = of_model(PUBLISHED, keys(tmp_path, stages=2))
+    model = spec_with_checkpoint(PUBLISHED, keys(tmp_path, stages=2))
     assert [(port.name, port.role, port.shape) for port in model.outputs] == [
         ("stage_2_output_1_heatmaps", "heatmaps", ()),
         ("stage_2_output_0_pafs", "pafs", ()),
@@ -116,48 +126,48 @@ def test_other_stages_have_other_names_and_the_same_meaning(tmp_path):
 
 
 def test_other_keypoints_have_neither_the_decoder_nor_the_skeleton(tmp_path):
-    model = of_model(PUBLISHED, keys(tmp_path, heatmaps=15))
+    model = spec_with_checkpoint(PUBLISHED, keys(tmp_path, heatmaps=15))
     assert (model.decoder, model.skeleton) == (None, "")
 
 
 def test_a_part_with_a_name_of_its_own_leaves_its_composite(tmp_path):
     part = replace(PUBLISHED, composite="whole")
-    assert of_model(part, keys(tmp_path)).subdirectory == "public/whole/openpose"
-    assert of_model(part, keys(tmp_path), "mine").subdirectory == "public/mine"
+    assert spec_with_checkpoint(part, keys(tmp_path)).subdirectory == "public/whole/openpose"
+    assert spec_with_checkpoint(part, keys(tmp_path), "mine").subdirectory == "public/mine"
 
 
 def test_any_size_is_open_in_height_and_width_alone():
-    model = freed(PUBLISHED)
+    model = with_dynamic_shape(PUBLISHED)
     assert model.inputs[0].shape == (1, 3, -1, -1)
     assert [port.shape for port in model.outputs] == [(1, 19, -1, -1), (1, 38, -1, -1)]
 
 
 def test_a_model_says_which_sizes_may_be_open():
     wide = replace(PUBLISHED, inputs=(replace(PUBLISHED.inputs[0], dynamic=("W",)),))
-    model = freed(wide)
+    model = with_dynamic_shape(wide)
     assert model.inputs[0].shape == (1, 3, 256, -1)
     assert [port.shape for port in model.outputs] == [(1, 19, 32, -1), (1, 38, 32, -1)]
     # What may be open is no reason to convert again: what is open is.
-    assert key_of(wide, None) == key_of(PUBLISHED, None) != key_of(model, None)
+    assert conversion_key(wide, None) == conversion_key(PUBLISHED, None) != conversion_key(model, None)
 
 
 def test_what_cannot_be_meant_is_one_line(tmp_path):
     with pytest.raises(UnknownModelError) as unknown:
-        of_network("lightweight_openpos", keys(tmp_path))
+        spec_for_network("lightweight_openpos", keys(tmp_path))
     assert unknown.value.hint == "did you mean lightweight_openpose?"
     with pytest.raises(PosezooError, match=r"no model can be called '\.\./mine'"):
-        of_network("lightweight_openpose", keys(tmp_path), "../mine")
+        spec_for_network("lightweight_openpose", keys(tmp_path), "../mine")
     with pytest.raises(CheckpointError, match=r"nowhere\.pth: is not there"):
-        of_network("lightweight_openpose", tmp_path / "nowhere.pth")
+        spec_for_network("lightweight_openpose", tmp_path / "nowhere.pth")
     with pytest.raises(ConversionError, match="openpose: is published as pytorch, and no network of ours"):
-        of_model(replace(PUBLISHED, network=None), keys(tmp_path))
+        spec_with_checkpoint(replace(PUBLISHED, network=None), keys(tmp_path))
 
 
 def test_an_ir_without_a_record_of_these_weights_is_not_replaced(tmp_path):
-    model = of_network("lightweight_openpose", keys(tmp_path))
-    layout = Layout(tmp_path, tmp_path, checkpoint=tmp_path / "net.params")
+    model = spec_for_network("lightweight_openpose", keys(tmp_path))
+    layout = ModelLayout(tmp_path, tmp_path, checkpoint=tmp_path / "net.params")
     refuse_to_replace(model, layout)
-    xml = layout.ir(model, Precision.FP16)
+    xml = layout.ir_path(model, Precision.FP16)
     xml.parent.mkdir(parents=True)
     xml.touch()
     with pytest.raises(ConversionError, match=r"\.xml: is the IR of another checkpoint") as refused:
@@ -167,16 +177,16 @@ def test_an_ir_without_a_record_of_these_weights_is_not_replaced(tmp_path):
 
 def recorded(layout, model, sources):
     """An IR that was made of these files, as far as its record tells."""
-    xml = layout.ir(model, Precision.FP32)
+    xml = layout.ir_path(model, Precision.FP32)
     xml.parent.mkdir(parents=True, exist_ok=True)
     xml.touch()
     files = {name: {"size": 0, "sha384": ""} for name in (xml.name, f"{xml.stem}.bin")}
     record = {"key": {"sources": sources}, "files": files, "self_check": None}
-    layout.provenance(model, Precision.FP32).write_text(json.dumps(record))
+    layout.provenance_path(model, Precision.FP32).write_text(json.dumps(record))
 
 
 def test_published_weights_replace_older_ones_of_theirs_but_none_of_the_user_s_own(tmp_path):
-    layout = Layout(tmp_path, tmp_path)
+    layout = ModelLayout(tmp_path, tmp_path)
     recorded(layout, PUBLISHED, {"checkpoint_iter_360000.pth": "sha384:00"})
     refuse_to_replace(PUBLISHED, layout)
     recorded(layout, PUBLISHED, {"checkpoint": "sha384:00"})
@@ -185,7 +195,7 @@ def test_published_weights_replace_older_ones_of_theirs_but_none_of_the_user_s_o
 
 
 def test_published_weights_may_take_the_place_of_the_same_weights_from_a_file_of_the_user_s(tmp_path):
-    layout = Layout(tmp_path, tmp_path)
+    layout = ModelLayout(tmp_path, tmp_path)
     file = SourceFile("net.pth", 3, Digest("sha384", "00"), ())
     recorded(layout, PUBLISHED, {"checkpoint": "sha384:00"})
     refuse_to_replace(replace(PUBLISHED, files=(file,)), layout)

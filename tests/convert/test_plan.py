@@ -6,7 +6,7 @@ import pytest
 
 from convert.test_convert import tiny
 from fakes.network import network
-from posezoo.convert.convert import convert, plan
+from posezoo.convert.convert import convert_model, plan_conversion
 from posezoo.errors import ConversionError
 from posezoo.spec.model import Decoder, Framework, Precision
 
@@ -14,30 +14,32 @@ FP32, FP16 = Precision.FP32, Precision.FP16
 
 
 def steps(spec, layout, *arguments, **options):
-    return [(step.precision, step.reason) for step in plan(spec, layout, *arguments, **options).steps]
+    return [
+        (step.precision, step.reason) for step in plan_conversion(spec, layout, *arguments, **options).steps
+    ]
 
 
 def test_a_plan_says_what_would_be_converted_and_touches_nothing(tmp_path):
     spec, layout = tiny(tmp_path)
     before = sorted(tmp_path.rglob("*"))
     assert steps(spec, layout) == [(FP32, "there is none yet"), (FP16, "there is none yet")]
-    assert plan(spec, layout).obstacle is None
+    assert plan_conversion(spec, layout).obstacle is None
     assert sorted(tmp_path.rglob("*")) == before
-    convert(spec, layout, precisions=[FP32])
+    convert_model(spec, layout, precisions=[FP32])
     for stamp in tmp_path.rglob("*.stamp"):
         stamp.unlink()
     before = sorted(tmp_path.rglob("*"))
     assert steps(spec, layout, [FP16, FP32]) == [(FP16, "there is none yet"), (FP32, "")]
-    assert [step.is_done for step in plan(spec, layout).steps] == [True, False]
+    assert [step.is_up_to_date for step in plan_conversion(spec, layout).steps] == [True, False]
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_plan_says_why_an_ir_is_stale(tmp_path):
     spec, layout = tiny(tmp_path)
-    xml = convert(spec, layout, precisions=[FP16], self_check=False).irs[FP16]
+    xml = convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16]
 
     def why(spec=spec, **options):
-        return plan(spec, layout, [FP16], **options).steps[0].reason
+        return plan_conversion(spec, layout, [FP16], **options).steps[0].reason
 
     assert why() == "it was not self-checked"
     assert why(self_check=False) == ""
@@ -46,7 +48,7 @@ def test_a_plan_says_why_an_ir_is_stale(tmp_path):
     assert why(decoder=Decoder("openpose")) == "model.yml or the flags say otherwise now"
     other, _ = tiny(tmp_path / "other", content=network(seed=1))
     assert why(other) == "it was made from another file"
-    record = layout.provenance(spec, FP16)
+    record = layout.provenance_path(spec, FP16)
     good = record.read_text()
     record.write_text(good.replace('"openvino": "20', '"openvino": "19'))
     assert why() == "it was made by another OpenVINO"
@@ -61,39 +63,44 @@ def test_a_plan_says_why_an_ir_is_stale(tmp_path):
 
 def test_a_plan_says_what_stands_in_the_way(tmp_path):
     spec, layout = tiny(tmp_path)
-    original = layout.file(spec, spec.files[0])
+    original = layout.file_path(spec, spec.files[0])
     original.write_bytes(b"cut")
-    obstacle = plan(spec, layout).obstacle
+    obstacle = plan_conversion(spec, layout).obstacle
     assert obstacle is not None
     assert obstacle.problem == f"{original}: has 3 bytes, model.yml promises {len(network())}"
     original.unlink()
-    assert str(plan(spec, layout).obstacle) == f"{original}: is not there"
-    assert "(mo, caffe)" in str(plan(replace(spec, framework=Framework.CAFFE), layout).obstacle)
+    assert str(plan_conversion(spec, layout).obstacle) == f"{original}: is not there"
+    assert "(mo, caffe)" in str(plan_conversion(replace(spec, framework=Framework.CAFFE), layout).obstacle)
 
 
 def test_the_original_is_not_missed_where_everything_is_up_to_date(tmp_path):
     spec, layout = tiny(tmp_path)
-    convert(spec, layout)
-    layout.file(spec, spec.files[0]).unlink()
-    assert plan(spec, layout).obstacle is None
+    convert_model(spec, layout)
+    layout.file_path(spec, spec.files[0]).unlink()
+    assert plan_conversion(spec, layout).obstacle is None
 
 
 def test_a_model_published_as_ir_has_nothing_to_convert(tmp_path):
     spec, layout = tiny(tmp_path, framework=Framework.DLDT)
-    assert plan(spec, layout, [Precision.FP16_INT8]).steps == ()
+    assert plan_conversion(spec, layout, [Precision.FP16_INT8]).steps == ()
 
 
 def test_a_precision_that_no_conversion_makes_is_refused(tmp_path):
     spec, layout = tiny(tmp_path)
     with pytest.raises(ConversionError, match="no conversion makes FP16-INT8"):
-        plan(spec, layout, [Precision.FP16_INT8])
+        plan_conversion(spec, layout, [Precision.FP16_INT8])
 
 
 def test_a_network_that_upstreams_code_would_make_is_refused(tmp_path):
     spec, layout = tiny(tmp_path, input_model="$conv_dir/net.onnx")
-    assert "(upstream-code, made-by-upstream): code of its authors' makes" in str(plan(spec, layout).obstacle)
+    assert "(upstream-code, made-by-upstream): code of its authors' makes" in str(
+        plan_conversion(spec, layout).obstacle
+    )
 
 
 def test_a_network_that_was_not_unpacked_is_missed(tmp_path):
     spec, layout = tiny(tmp_path, input_model="$dl_dir/unpacked/net.tflite")
-    assert str(plan(spec, layout).obstacle) == f"{layout.downloads(spec)}/unpacked/net.tflite: is not there"
+    assert (
+        str(plan_conversion(spec, layout).obstacle)
+        == f"{layout.model_download_dir(spec)}/unpacked/net.tflite: is not there"
+    )

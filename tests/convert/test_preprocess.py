@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from fakes.network import HEIGHT, KINDS, MEAN, OUTPUT_SHAPE, SCALE, WIDTH, downloaded, network, spec_of
-from posezoo.convert.convert import convert
+from posezoo.convert.convert import convert_model
 from posezoo.errors import ConversionError
-from posezoo.openvino_runtime import openvino
+from posezoo.openvino_runtime import import_openvino
 from posezoo.spec.model import ColorOrder, Input, Output, Precision
 
 FP16 = Precision.FP16
@@ -19,9 +19,9 @@ def refusal(tmp_path, **changes):
     spec = spec_of(network(), tmp_path, **changes)
     layout = downloaded(spec, network(), tmp_path)
     with pytest.raises(ConversionError) as failure:
-        convert(spec, layout)
+        convert_model(spec, layout)
     assert "\n" not in failure.value.problem
-    assert not list(layout.model(spec).rglob("*.xml"))
+    assert not list(layout.model_dir(spec).rglob("*.xml"))
     return failure.value
 
 
@@ -43,16 +43,16 @@ def test_an_inner_tensor_is_an_output_where_that_is_declared(tmp_path):
     outputs = (Output("pafs", ()), Output("features", (1, 4, HEIGHT, WIDTH), "NCHW"))
     spec = spec_of(content, tmp_path, outputs=outputs)
     layout = downloaded(spec, content, tmp_path)
-    model = openvino().Core().read_model(convert(spec, layout).irs[FP16])
+    model = import_openvino().Core().read_model(convert_model(spec, layout).irs[FP16])
     assert [port.any_name for port in model.outputs] == ["pafs", "features"]
     assert str(model.output("features").node.layout) == "[N,C,H,W]"
-    assert "reading the original" in layout.provenance(spec, FP16).read_text()
+    assert "reading the original" in layout.provenance_path(spec, FP16).read_text()
 
 
 def test_an_inner_tensor_in_another_shape_is_refused(tmp_path):
     spec = spec_of(network("onnx"), tmp_path, outputs=(Output("features", (1, 5, HEIGHT, WIDTH)),))
     with pytest.raises(ConversionError, match=r"output features is \[1, 4, 12, 20\], model\.yml says"):
-        convert(spec, downloaded(spec, network("onnx"), tmp_path))
+        convert_model(spec, downloaded(spec, network("onnx"), tmp_path))
 
 
 def test_tensorflows_tensors_are_known_by_their_operation_too(tmp_path):
@@ -62,7 +62,7 @@ def test_tensorflows_tensors_are_known_by_their_operation_too(tmp_path):
         outputs = tuple(Output(f"{name}{suffix}", OUTPUT_SHAPE) for name in ("pafs", "heatmaps"))
         spec = spec_of(content, tmp_path, inputs=(image,), outputs=outputs)
         layout = downloaded(spec, content, tmp_path)
-        model = openvino().Core().read_model(convert(spec, layout).irs[FP16])
+        model = import_openvino().Core().read_model(convert_model(spec, layout).irs[FP16])
         assert f"image{suffix}" in model.input().names
         assert [f"pafs{suffix}" in port.names for port in model.outputs] == [True, False]
 
@@ -112,7 +112,7 @@ def test_an_open_size_takes_the_declared_one_or_stays_open(tmp_path, kind):
         image = replace(IMAGE, shape=laid_out(height, 3), layout=layout)
         spec = spec_of(content, tmp_path, inputs=(image,), outputs=outputs)
         layout = downloaded(spec, content, tmp_path)
-        model = openvino().Core().read_model(convert(spec, layout, precisions=[FP16]).irs[FP16])
+        model = import_openvino().Core().read_model(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
         assert str(model.input().partial_shape) == text(height, 3)
         # OpenVINO knows that there will be one row at least.
         assert str(model.output(0).partial_shape).replace("1..", "?") == text(height, 2)
@@ -122,13 +122,13 @@ def test_a_size_that_is_open_and_undeclared_is_proven_at_one_that_most_networks_
     content = network("onnx", open_sizes=True)
     spec = spec_of(content, tmp_path, inputs=(), outputs=())
     layout = downloaded(spec, content, tmp_path)
-    model = openvino().Core().read_model(convert(spec, layout).irs[FP16])
+    model = import_openvino().Core().read_model(convert_model(spec, layout).irs[FP16])
     assert str(model.input().partial_shape) == f"[1,3,?,{WIDTH}]"
 
 
 def test_a_model_that_declares_no_ports_keeps_the_network_as_it_is(tmp_path):
     spec = spec_of(network(), tmp_path, inputs=(), outputs=())
     layout = downloaded(spec, network(), tmp_path)
-    model = openvino().Core().read_model(convert(spec, layout, precisions=[FP16]).irs[FP16])
+    model = import_openvino().Core().read_model(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
     assert [port.any_name for port in model.outputs] == ["heatmaps", "pafs"]
     assert not [node for node in model.get_ops() if node.get_type_name() in ("Subtract", "Divide", "Gather")]

@@ -13,10 +13,10 @@ import pytest
 
 import posezoo
 from convert.test_convert import in_a_child, tiny
-from posezoo.convert.convert import PRECISIONS, convert, is_up_to_date
+from posezoo.convert.convert import PRECISIONS, convert_model, is_up_to_date
 from posezoo.errors import OutputError
-from posezoo.layout import Layout
-from posezoo.openvino_runtime import openvino
+from posezoo.layout import ModelLayout
+from posezoo.openvino_runtime import import_openvino
 from posezoo.spec.model import Precision
 from posezoo.working_folder import PREFIX
 
@@ -68,19 +68,19 @@ def die_at(root, moment):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
 def test_killed_at_any_moment_there_is_the_old_pair_the_new_pair_or_none_and_the_next_run_mends_it(tmp_path):
     spec, layout = tiny(tmp_path / "expected")
-    new = pair_of(convert(changed(spec), layout, precisions=[FP16]).irs[FP16])
+    new = pair_of(convert_model(changed(spec), layout, precisions=[FP16]).irs[FP16])
     seen, moment, killed = set(), 0, True
     while killed:
         moment += 1
         spec, layout = tiny(tmp_path / str(moment))
-        xml = convert(spec, layout, precisions=[FP16]).irs[FP16]
+        xml = convert_model(spec, layout, precisions=[FP16]).irs[FP16]
         old = pair_of(xml)
         killed = die_at(tmp_path / str(moment), moment)
 
         state = pair_of(xml) if xml.exists() else None
         assert state in (old, new, None)
         seen.add(state)
-        convert(changed(spec), layout, precisions=[FP16])
+        convert_model(changed(spec), layout, precisions=[FP16])
         assert pair_of(xml) == new
         assert is_up_to_date(changed(spec), layout, FP16)
         assert not list(tmp_path.rglob(f"{PREFIX}*"))
@@ -90,23 +90,23 @@ def test_killed_at_any_moment_there_is_the_old_pair_the_new_pair_or_none_and_the
 
 def test_where_one_record_cannot_be_written_neither_precision_is_replaced(tmp_path):
     spec, layout = tiny(tmp_path)
-    before = [pair_of(xml) for xml in convert(spec, layout).irs.values()]
+    before = [pair_of(xml) for xml in convert_model(spec, layout).irs.values()]
 
     def spoil(precision, _):
-        (folder,) = layout.model(spec).glob(f"{PREFIX}*")
+        (folder,) = layout.model_dir(spec).glob(f"{PREFIX}*")
         if precision is FP16:  # the last of the two
             (folder / precision / "provenance.json").mkdir()
 
     with pytest.raises(OutputError, match="cannot be written"):
-        convert(changed(spec), layout, accept=spoil)
-    assert [pair_of(layout.ir(spec, precision)) for precision in PRECISIONS] == before
+        convert_model(changed(spec), layout, accept=spoil)
+    assert [pair_of(layout.ir_path(spec, precision)) for precision in PRECISIONS] == before
 
 
 def test_the_files_can_be_read_by_whoever_the_umask_admits(tmp_path):
     spec, layout = tiny(tmp_path)
     mask = os.umask(0o027)
     try:
-        xml = convert(spec, layout).irs[FP16]
+        xml = convert_model(spec, layout).irs[FP16]
     finally:
         os.umask(mask)
     for path in (xml, xml.with_suffix(".bin"), xml.with_name("provenance.json")):
@@ -116,9 +116,9 @@ def test_the_files_can_be_read_by_whoever_the_umask_admits(tmp_path):
 def test_an_ir_in_use_stays_usable_while_it_is_replaced(tmp_path):
     """OpenVINO maps weights into memory: writing over them would kill the process that runs them."""
     spec, layout = tiny(tmp_path)
-    ov = openvino()
-    model = ov.Core().read_model(convert(spec, layout, precisions=[FP16]).irs[FP16])
-    convert(changed(spec), layout, precisions=[FP16])
+    ov = import_openvino()
+    model = ov.Core().read_model(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
+    convert_model(changed(spec), layout, precisions=[FP16])
     assert ov.Core().compile_model(model, "CPU") is not None
 
 
@@ -141,20 +141,20 @@ def small_disk(folder, size):
 def test_on_a_full_disk_the_earlier_ir_stays(tmp_path, free):
     spec, downloads = tiny(tmp_path / "downloads")
     with small_disk(tmp_path / "disk", "256k") as disk:
-        layout = Layout(downloads.download_dir, disk)
-        xml = convert(spec, layout, precisions=[FP16]).irs[FP16]
+        layout = ModelLayout(downloads.download_dir, disk)
+        xml = convert_model(spec, layout, precisions=[FP16]).irs[FP16]
         old = pair_of(xml)
         space = os.statvfs(disk)
         (disk / "ballast").write_bytes(bytes(space.f_bavail * space.f_frsize - free))
         with pytest.raises(OutputError) as failure:
-            convert(changed(spec), layout, precisions=[FP16])
+            convert_model(changed(spec), layout, precisions=[FP16])
         assert "\n" not in failure.value.problem
         assert pair_of(xml) == old
-        assert openvino().Core().read_model(xml) is not None
+        assert import_openvino().Core().read_model(xml) is not None
         assert is_up_to_date(spec, layout, FP16)
         assert not list(disk.rglob(f"{PREFIX}*"))
         (disk / "ballast").unlink()
-        assert pair_of(convert(changed(spec), layout, precisions=[FP16]).irs[FP16]) != old
+        assert pair_of(convert_model(changed(spec), layout, precisions=[FP16]).irs[FP16]) != old
 
 
 @pytest.mark.parametrize("limit", [100, 1000, 10000])
@@ -162,7 +162,7 @@ def test_a_file_that_ends_early_is_not_published(tmp_path, limit):
     """A limit on the size of files stops a write where a full disk would, here without a self-check behind it."""
     pytest.importorskip("resource")
     spec, layout = tiny(tmp_path)
-    old = pair_of(convert(spec, layout, precisions=[FP16]).irs[FP16])
+    old = pair_of(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
     script = """
 import json, resource, signal, sys
 from pathlib import Path
@@ -181,4 +181,4 @@ except OutputError as error:
 """
     problem, _ = in_a_child(script, tmp_path, limit)
     assert "cannot be written" in problem
-    assert pair_of(layout.ir(spec, FP16)) == old
+    assert pair_of(layout.ir_path(spec, FP16)) == old

@@ -16,13 +16,13 @@ import pytest
 
 from posezoo import provenance, versions
 from posezoo.convert import pytorch
-from posezoo.convert.convert import convert, export_onnx, is_up_to_date, plan
-from posezoo.convert.own_weights import of_network
+from posezoo.convert.convert import convert_model, export_onnx, is_up_to_date, plan_conversion
+from posezoo.convert.own_weights import spec_for_network
 from posezoo.errors import CheckpointError, ConversionError, MissingPackageError, NetworkError, SelfCheckError
-from posezoo.files import digest_of
-from posezoo.layout import Layout
-from posezoo.networks import NETWORKS, build, find
-from posezoo.openvino_runtime import openvino
+from posezoo.files import compute_digest
+from posezoo.layout import ModelLayout
+from posezoo.networks import NETWORKS, build_network, find_network
+from posezoo.openvino_runtime import import_openvino
 from posezoo.spec.model import (
     Family,
     Framework,
@@ -43,8 +43,8 @@ QUICK = (SMALL, "lightweight_openpose")
 
 def declared(checkpoint, network=SMALL, **arguments):
     """A model of the zoo whose one file is this checkpoint, and where that lies."""
-    known = find(network)
-    file = SourceFile(checkpoint.name, checkpoint.stat().st_size, digest_of(checkpoint), ())
+    known = find_network(network)
+    file = SourceFile(checkpoint.name, checkpoint.stat().st_size, compute_digest(checkpoint), ())
     spec = ModelSpec(
         name="net",
         family=Family.PUBLIC,
@@ -60,8 +60,8 @@ def declared(checkpoint, network=SMALL, **arguments):
         checkpoint=checkpoint.name,
     )
     root = checkpoint.parent / "zoo"
-    layout = Layout(root, root)
-    published = layout.file(spec, file)
+    layout = ModelLayout(root, root)
+    published = layout.file_path(spec, file)
     published.parent.mkdir(parents=True, exist_ok=True)
     published.write_bytes(checkpoint.read_bytes())
     return spec, layout
@@ -79,19 +79,19 @@ def params(shared, tmp_path_factory):
 def made(params):
     """The model, its places and its IR, converted once."""
     spec, layout = declared(params)
-    return spec, layout, convert(spec, layout, keep_onnx=True).irs
+    return spec, layout, convert_model(spec, layout, keep_onnx=True).irs
 
 
 def test_an_ir_computes_what_pytorch_computes_of_the_checkpoint(made):
     spec, layout, irs = made
     assert set(irs) == {FP32, FP16}
-    (check,) = provenance.read(layout.provenance(spec, FP32)).checks
+    (check,) = provenance.read_provenance(layout.provenance(spec, FP32)).checks
     assert (check.output, check.reference[:8]) == ("heatmaps", "PyTorch ")
     assert 0 < check.difference <= 3e-4
 
 
 def test_the_ir_takes_the_image_as_it_is_and_gives_the_network_s_outputs(made):
-    ov = openvino()
+    ov = import_openvino()
     network = ov.Core().read_model(made[2][FP32])
     assert [port.any_name for port in network.inputs] == ["data"]
     assert [(port.any_name, list(port.shape)) for port in network.outputs] == [("heatmaps", [1, 17, 64, 48])]
@@ -100,11 +100,11 @@ def test_the_ir_takes_the_image_as_it_is_and_gives_the_network_s_outputs(made):
 
 def test_the_same_checkpoint_gives_the_same_bytes(made, tmp_path):
     spec, layout, irs = made
-    again = convert(spec, replace(layout, output_dir=tmp_path), keep_onnx=True, self_check=False).irs
+    again = convert_model(spec, replace(layout, output_dir=tmp_path), keep_onnx=True, self_check=False).irs
     for precision, xml in irs.items():
         for suffix in (".xml", ".bin"):
             assert xml.with_suffix(suffix).read_bytes() == again[precision].with_suffix(suffix).read_bytes()
-    assert (tmp_path / "public" / "net" / "net.onnx").read_bytes() == layout.onnx(spec).read_bytes()
+    assert (tmp_path / "public" / "net" / "net.onnx").read_bytes() == layout.onnx_path(spec).read_bytes()
 
 
 @pytest.mark.parametrize("is_open", [False, True], ids=["its size", "any size"])
@@ -113,11 +113,11 @@ def test_the_same_checkpoint_gives_the_same_bytes(made, tmp_path):
 )
 def test_the_onnx_is_the_one_that_pytorch_alone_would_write(name, is_open, tmp_path):
     torch = pytest.importorskip("torch")
-    known, module = NETWORKS[name], build(name)
+    known, module = NETWORKS[name], build_network(name)
     torch.save(module.state_dict(), tmp_path / "net.pth")
     batch, channels, *size = known.input.shape
     shape = (-1, channels, -1, -1) if is_open else (batch, channels, *size)
-    spec = of_network(name, tmp_path / "net.pth")
+    spec = spec_for_network(name, tmp_path / "net.pth")
     spec = replace(spec, inputs=(replace(spec.inputs[0], shape=shape),))
     file, outputs = io.BytesIO(), list(known.output_names())
     axes = {key: {0: "batch", 2: "height", 3: "width"} for key in (known.input.name, *outputs)}
@@ -133,14 +133,14 @@ def test_the_onnx_is_the_one_that_pytorch_alone_would_write(name, is_open, tmp_p
             output_names=outputs,
             dynamic_axes=axes if is_open else None,
         )
-    assert pytorch.export(spec, tmp_path / "net.pth") == file.getvalue()
+    assert pytorch.export_to_onnx(spec, tmp_path / "net.pth") == file.getvalue()
 
 
 def test_what_is_up_to_date_is_left_alone_until_the_network_s_arguments_change(made):
     spec, layout, _ = made
     assert is_up_to_date(spec, layout, FP32)
     other = replace(spec, network=NetworkChoice(SMALL, {"keypoints": 17}))
-    assert [step.reason for step in plan(other, layout).steps] == [
+    assert [step.reason for step in plan_conversion(other, layout).steps] == [
         "model.yml or the flags say otherwise now",
         "model.yml or the flags say otherwise now",
     ]
@@ -150,14 +150,14 @@ def test_onnx_alone_is_written_where_it_is_asked_for(made, tmp_path):
     spec, layout, _ = made
     onnx = export_onnx(spec, replace(layout, output_dir=tmp_path))
     assert [path.name for path in (tmp_path / "public" / "net").iterdir()] == ["net.onnx"]
-    assert onnx.read_bytes() == layout.onnx(spec).read_bytes()
+    assert onnx.read_bytes() == layout.onnx_path(spec).read_bytes()
 
 
 def test_sizes_that_are_left_open_stay_open(params, tmp_path):
     spec, layout = declared(params)
     spec = replace(spec, inputs=(replace(spec.inputs[0], shape=(1, 3, -1, -1)),))
-    irs = convert(spec, replace(layout, output_dir=tmp_path), precisions={FP32}).irs
-    compiled = openvino().Core().compile_model(irs[FP32], "CPU")
+    irs = convert_model(spec, replace(layout, output_dir=tmp_path), precisions={FP32}).irs
+    compiled = import_openvino().Core().compile_model(irs[FP32], "CPU")
     assert str(compiled.input(0).partial_shape) == "[1,3,?,?]"
     (heatmaps,) = compiled(np.zeros((1, 3, 96, 160), np.float32)).values()
     assert heatmaps.shape == (1, 17, 24, 40)
@@ -168,7 +168,7 @@ def test_a_checkpoint_of_another_network_is_refused_key_by_key(params, tmp_path)
     with pytest.raises(
         CheckpointError, match=r"\.params: does not fit the network: \d+ missing: "
     ) as refused:
-        convert(spec, replace(layout, output_dir=tmp_path))
+        convert_model(spec, replace(layout, output_dir=tmp_path))
     assert "another network" in refused.value.hint
     assert not list(tmp_path.rglob("*.xml"))
 
@@ -176,7 +176,7 @@ def test_a_checkpoint_of_another_network_is_refused_key_by_key(params, tmp_path)
 def test_arguments_that_no_network_has_are_refused(params):
     spec, layout = declared(params, depth=3)
     with pytest.raises(NetworkError, match="has no argument depth"):
-        convert(spec, layout, force=True)
+        convert_model(spec, layout, force=True)
 
 
 class _Bomb:
@@ -192,7 +192,7 @@ def test_a_checkpoint_that_would_run_a_command_is_refused_and_nothing_runs(tmp_p
     checkpoint.write_bytes(pickle.dumps({"state_dict": _Bomb(marker)}, protocol=2))
     spec, layout = declared(checkpoint)
     with pytest.raises((CheckpointError, ConversionError), match=r"net\.pth: "):
-        convert(spec, layout)
+        convert_model(spec, layout)
     assert not marker.exists()
 
 
@@ -202,20 +202,20 @@ def test_an_image_of_another_kind_is_refused_before_pytorch_starts(params):
     with pytest.raises(
         ConversionError, match=r"its input is \[1, 1, 256, 192\], the network takes \[N, 3, H, W\]"
     ):
-        convert(spec, layout)
+        convert_model(spec, layout)
 
 
 def test_weights_that_are_no_numbers_are_found_by_the_self_check(tmp_path):
     from posezoo import networks
 
     torch = pytest.importorskip("torch", reason="needs torch")
-    state = networks.build(SMALL).state_dict()
+    state = networks.build_network(SMALL).state_dict()
     next(iter(state.values())).fill_(float("nan"))
     checkpoint = tmp_path / "net.pth"
     torch.save(state, checkpoint)
     spec, layout = declared(checkpoint)
     with pytest.raises(SelfCheckError, match="the original itself computes inf or nan in heatmaps"):
-        convert(spec, layout, precisions={FP32})
+        convert_model(spec, layout, precisions={FP32})
 
 
 def test_a_pytorch_process_that_dies_or_cannot_start_is_one_line(params, monkeypatch):
@@ -251,6 +251,6 @@ def test_onnx_which_the_exporter_needs_comes_with_the_torch_extra(params, tmp_pa
 def test_a_graph_that_is_finished_has_no_onnx_of_ours(params):
     spec, layout = declared(params)
     with pytest.raises(ConversionError, match="is published as onnx, and no network of ours"):
-        convert(replace(spec, framework=Framework.ONNX, network=None), layout, keep_onnx=True)
+        convert_model(replace(spec, framework=Framework.ONNX, network=None), layout, keep_onnx=True)
     with pytest.raises(ConversionError, match="names no network of ours"):
-        convert(replace(spec, network=None, checkpoint=""), layout, force=True)
+        convert_model(replace(spec, network=None, checkpoint=""), layout, force=True)

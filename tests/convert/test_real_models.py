@@ -11,13 +11,13 @@ import pytest
 
 from fakes.command import posezoo
 from posezoo.api import load
-from posezoo.convert.convert import convert
-from posezoo.convert.frames import taking_frames
-from posezoo.errors import ConversionError, FetchError
-from posezoo.events import Event, ModelConversionSkipped, ModelSelfChecked
-from posezoo.images import read
-from posezoo.inference import Network
-from posezoo.settings import read_settings, resolve
+from posezoo.convert.convert import convert_model
+from posezoo.convert.frames import with_camera_input
+from posezoo.errors import ConversionError, DownloadError
+from posezoo.events import ConversionSkipped, Event, SelfCheckPassed
+from posezoo.images import read_image
+from posezoo.inference import CompiledNetwork
+from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 from posezoo.zoo import open_zoo
 
@@ -29,7 +29,7 @@ def zoo(mirror, tmp_path_factory):
     """Our registry, with the mirror for all there is outside."""
     folder = tmp_path_factory.mktemp("zoo")
     flags = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),), "attempts": 1}
-    return open_zoo(resolve(read_settings(flags)))
+    return open_zoo(to_settings(read_settings(flags)))
 
 
 def made(zoo, name, *precisions):
@@ -45,7 +45,7 @@ def off_by(theirs, mine, measure=np.max):
 @pytest.mark.parametrize(("precision", "tolerance"), [(FP32, 1e-3), (FP16, 2e-2)])
 def test_tf_pose_computes_what_tensorflow_computed_of_noise_and_a_photo(zoo, shared, precision, tolerance):
     irs, _ = made(zoo, "tf-pose-mobilenet-v2-small", precision)
-    network = Network(irs[precision])
+    network = CompiledNetwork(irs[precision])
     assert network.inputs == {"image:0": (1, -1, -1, 3)}
     stored = np.load(shared / "facts/reference/runtimes/tf-pose-mobilenet-v2-small.tensorflow-2.21.npz")
     for picture in ("noise", "photo"):
@@ -55,7 +55,7 @@ def test_tf_pose_computes_what_tensorflow_computed_of_noise_and_a_photo(zoo, sha
 
 def test_tf_pose_takes_an_image_of_any_size(zoo):
     irs, _ = made(zoo, "tf-pose-mobilenet-v2-small", FP32)
-    network = Network(irs[FP32])
+    network = CompiledNetwork(irs[FP32])
     for height, width in ((64, 128), (184, 328)):
         outputs = network({"image:0": np.zeros((1, height, width, 3), np.float32)})
         assert outputs["Openpose/concat_stage7:0"].shape == (1, height // 8, width // 8, 57)
@@ -64,10 +64,8 @@ def test_tf_pose_takes_an_image_of_any_size(zoo):
 @pytest.mark.parametrize("precision", [FP32, FP16])
 def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shared, precision):
     irs, events = made(zoo, "movenet-singlepose-lightning-int8", precision)
-    assert all(
-        event.reference.startswith("LiteRT") for event in events if isinstance(event, ModelSelfChecked)
-    )
-    network = Network(irs[precision])
+    assert all(event.reference.startswith("LiteRT") for event in events if isinstance(event, SelfCheckPassed))
+    network = CompiledNetwork(irs[precision])
     stored = np.load(shared / "facts/reference/runtimes/movenet.litert-2.3.npz")
     medians, near = [], []
     for crop, theirs, true in zip(
@@ -86,15 +84,15 @@ def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shar
 def test_a_model_published_as_ir_is_fetched_in_the_precision_asked_for_and_skipped(zoo, shared):
     irs, events = made(zoo, "human-pose-estimation-0001", FP16_INT8)
     assert list(irs) == [FP16_INT8]
-    assert events[-1] == ModelConversionSkipped("human-pose-estimation-0001", "published as IR")
+    assert events[-1] == ConversionSkipped("human-pose-estimation-0001", "published as IR")
     assert sorted(path.name for path in irs[FP16_INT8].parents[1].iterdir()) == [
         "FP16-INT8",
         "provenance.json",
     ]
 
-    image = read(shared / "data/photos/000000000785.jpg")
+    image = read_image(shared / "data/photos/000000000785.jpg")
     data = cv2.resize(image, (456, 256)).transpose(2, 0, 1)[None].astype(np.float32)
-    heatmaps = Network(irs[FP16_INT8])({"data": data})["Mconv7_stage2_L2"]
+    heatmaps = CompiledNetwork(irs[FP16_INT8])({"data": data})["Mconv7_stage2_L2"]
     assert heatmaps.shape == (1, 19, 32, 57)
     assert heatmaps[0, 0].max() > 0.5  # a nose
 
@@ -118,8 +116,8 @@ def test_a_precision_that_was_never_published_is_refused_before_anything_is_fetc
     spec = zoo.registry.find("human-pose-estimation-0005")
     with pytest.raises(ConversionError, match="is not published as FP16-INT8"):
         zoo.get(spec, (FP16_INT8,))
-    assert not zoo.layout.downloads(spec).exists()
-    with pytest.raises(FetchError, match=r"FP16/human-pose-estimation-0005\.xml"):
+    assert not zoo.layout.model_download_dir(spec).exists()
+    with pytest.raises(DownloadError, match=r"FP16/human-pose-estimation-0005\.xml"):
         zoo.get(spec, (FP16,))
 
 
@@ -127,7 +125,7 @@ def test_a_precision_that_no_conversion_makes_is_refused_before_anything_is_fetc
     spec = zoo.registry.find("pose-detection-mediapipe")
     with pytest.raises(ConversionError, match="no conversion makes FP16-INT8"):
         zoo.get(spec, (FP16_INT8,))
-    assert not zoo.layout.downloads(spec).exists()
+    assert not zoo.layout.model_download_dir(spec).exists()
 
 
 def people_in(photos):
@@ -159,10 +157,10 @@ def overlap(box, other):
 @pytest.mark.parametrize("precision", [FP32, FP16])
 def test_the_detector_finds_the_large_people_in_17_photos(zoo, shared, precision):
     irs, _ = made(zoo, "person-detection-retail-0013", precision)
-    network = Network(irs[precision])
+    network = CompiledNetwork(irs[precision])
     total, hits, boxes = 0, 0, 0
     for path, people in people_in(shared / "data" / "photos"):
-        found = detections(network, read(path))
+        found = detections(network, read_image(path))
         total, boxes = total + len(people), boxes + len(found)
         hits += sum(any(overlap(person, box) > 0.5 for box in found) for person in people)
     assert total == 44
@@ -173,16 +171,16 @@ def test_the_detector_finds_the_large_people_in_17_photos(zoo, shared, precision
 def test_the_detectors_published_fp16_int8_runs_and_is_known_to_be_broken(zoo, shared):
     """1216 boxes in place of 69 on the photos: whoever mends it will want to know here."""
     irs, _ = made(zoo, "person-detection-retail-0013", FP16_INT8)
-    network = Network(irs[FP16_INT8])
+    network = CompiledNetwork(irs[FP16_INT8])
     photos = sorted((shared / "data" / "photos").glob("*.jpg"))[:3]
-    assert sum(len(detections(network, read(path))) for path in photos) > 100
+    assert sum(len(detections(network, read_image(path))) for path in photos) > 100
 
 
 def test_what_was_converted_is_up_to_date_the_second_time(zoo):
     made(zoo, "tf-pose-mobilenet-v2-small", FP32)
     spec = zoo.registry.find("tf-pose-mobilenet-v2-small")
     events: list[Event] = []
-    convert(spec, zoo.layout, precisions=[FP32], listener=events.append)
+    convert_model(spec, zoo.layout, precisions=[FP32], listener=events.append)
     assert [type(event).__name__ for event in events] == ["ModelConversionUpToDate"]
 
 
@@ -190,9 +188,9 @@ def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp
     """posezoo.load gives it pictures in the network's size, so that its own resize squeezes nobody."""
     spec = zoo.registry.find("movenet-singlepose-lightning-int8")
     plain = zoo.get(spec, (FP32,))[FP32]
-    frames = taking_frames(spec, element_type="u8", layout="NHWC", resize=True)
-    ir = convert(frames, replace(zoo.layout, output_dir=tmp_path), precisions=(FP32,)).irs[FP32]
-    image = read(shared / "data/photos/000000000785.jpg")
+    frames = with_camera_input(spec, element_type="u8", layout="NHWC", resize=True)
+    ir = convert_model(frames, replace(zoo.layout, output_dir=tmp_path), precisions=(FP32,)).irs[FP32]
+    image = read_image(shared / "data/photos/000000000785.jpg")
     expected, found = (load(xml)(image) for xml in (plain, ir))
     assert len(found) == len(expected) == 1
     assert np.abs(found[0].keypoints - expected[0].keypoints).max() < 0.1
@@ -201,5 +199,5 @@ def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp
 def test_blazeposes_landmarks_take_a_cameras_frames_in_both_precisions(zoo, tmp_path):
     spec = zoo.registry.find("pose-landmark-full-mediapipe")
     zoo.download(spec)
-    frames = taking_frames(spec, element_type="u8", layout="NHWC", resize=True)
-    assert set(convert(frames, replace(zoo.layout, output_dir=tmp_path)).irs) == {FP32, FP16}
+    frames = with_camera_input(spec, element_type="u8", layout="NHWC", resize=True)
+    assert set(convert_model(frames, replace(zoo.layout, output_dir=tmp_path)).irs) == {FP32, FP16}

@@ -12,13 +12,13 @@ import pytest
 from convert.test_convert import detector, tiny
 from fakes.network import HEIGHT, KINDS, MEAN, OUTPUTS, SCALE, WIDTH, downloaded, image_of, network, spec_of
 from posezoo.convert import ir, original, preprocess
-from posezoo.convert.publish import publish
+from posezoo.convert.publish import publish_irs
 from posezoo.convert.reference import compute_reference
-from posezoo.convert.self_check import difference_of
+from posezoo.convert.self_check import compute_difference
 from posezoo.errors import SelfCheckError
-from posezoo.events import Event, ModelSelfChecked
-from posezoo.openvino_runtime import openvino
-from posezoo.spec.model import Framework, Output, Precision, SelfCheck
+from posezoo.events import Event, SelfCheckPassed
+from posezoo.openvino_runtime import import_openvino
+from posezoo.spec.model import Framework, Output, Precision, SelfCheckSettings
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 
@@ -37,19 +37,19 @@ def with_image(spec, **changes):
 
 
 def read(spec, layout):
-    return original.read(spec, layout.file(spec, spec.files[0]))
+    return original.read_network(spec, layout.file(spec, spec.files[0]))
 
 
 def bare(spec, layout):
     """The network under its declared names, without any preprocessing."""
     unprepared = with_image(spec, mean=(), scale=(), reverse_input_channels=False)
-    return preprocess.bake(read(spec, layout), unprepared)
+    return preprocess.apply_model_yml(read(spec, layout), unprepared)
 
 
 def publish_as(spec, layout, network, precisions=(FP32,)):
     """Hand in a network as if it were what the spec declares."""
-    ir.finish(network, spec, None)
-    return publish(network, spec, layout, precisions)
+    ir.prepare_for_writing(network, spec, None)
+    return publish_irs(network, spec, layout, precisions)
 
 
 def refusal(spec, layout, network, precisions=(FP32,)):
@@ -65,7 +65,7 @@ def refusal(spec, layout, network, precisions=(FP32,)):
 
 def by_hand(spec, network, *steps):
     """Preprocessing in the given order: ("mean", values), ("scale", values), ("reverse_channels",)."""
-    ov = openvino()
+    ov = import_openvino()
     preparation = ov.preprocess.PrePostProcessor(network)
     preparation.input().tensor().set_layout(ov.Layout(spec.inputs[0].layout))
     preparation.input().model().set_layout(ov.Layout(spec.inputs[0].layout))
@@ -88,37 +88,37 @@ def floats_of(network):
 
 def replace_constant(node, values):
     """Put other numbers into a constant of an ``openvino.Model``."""
-    new = openvino().op.Constant(np.ascontiguousarray(values.astype(node.data.dtype)))
+    new = import_openvino().op.Constant(np.ascontiguousarray(values.astype(node.data.dtype)))
     for target in node.output(0).get_target_inputs():
         target.replace_source_output(new.output(0))
 
 
 def test_the_right_network_is_published(model):
     spec, layout = model
-    assert publish_as(spec, layout, preprocess.bake(read(spec, layout), spec))[FP32].is_file()
+    assert publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))[FP32].is_file()
 
 
 def test_mean_and_scale_swapped_is_caught(model):
     spec, layout = model
-    wrong = preprocess.bake(read(spec, layout), with_image(spec, mean=SCALE, scale=MEAN))
+    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, mean=SCALE, scale=MEAN))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
 def test_a_dropped_reversal_is_caught(model):
     spec, layout = model
-    wrong = preprocess.bake(read(spec, layout), with_image(spec, reverse_input_channels=False))
+    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, reverse_input_channels=False))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
 def test_a_doubled_reversal_is_caught(model):
     spec, layout = model
-    wrong = by_hand(spec, preprocess.bake(read(spec, layout), spec), ("reverse_channels",))
+    wrong = by_hand(spec, preprocess.apply_model_yml(read(spec, layout), spec), ("reverse_channels",))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
 def test_a_reversal_that_was_never_declared_is_caught(model):
     spec, layout = model
-    wrong = preprocess.bake(read(spec, layout), spec)
+    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
     assert "differs from the original in" in refusal(
         with_image(spec, reverse_input_channels=False), layout, wrong
     )
@@ -142,8 +142,8 @@ OTHER_LAYOUT = {"NHWC": "NCHW", "NCHW": "NHWC"}
 def test_an_ir_that_takes_nchw_for_nhwc_or_the_reverse_is_caught(model):
     spec, layout = model
     right = spec.inputs[0].layout
-    ov = openvino()
-    preparation = ov.preprocess.PrePostProcessor(preprocess.bake(read(spec, layout), spec))
+    ov = import_openvino()
+    preparation = ov.preprocess.PrePostProcessor(preprocess.apply_model_yml(read(spec, layout), spec))
     preparation.input().tensor().set_layout(ov.Layout(OTHER_LAYOUT[right]))
     preparation.input().model().set_layout(ov.Layout(right))
     assert "has the input" in refusal(spec, layout, preparation.build())
@@ -154,13 +154,13 @@ def test_rows_reversed_for_channels_are_caught(model):
     spec, layout = model
     spec = with_image(spec, mean=(), scale=())
     other = OTHER_LAYOUT[spec.inputs[0].layout]
-    wrong = preprocess.bake(read(spec, layout), with_image(spec, layout=other))
+    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, layout=other))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
 def test_swapped_outputs_are_caught(model):
     spec, layout = model
-    wrong = preprocess.bake(read(spec, layout), spec)
+    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
     names = [port.names for port in wrong.outputs]
     for port in wrong.outputs:
         port.set_names(set())
@@ -173,7 +173,9 @@ def test_swapped_outputs_are_caught(model):
 @pytest.mark.parametrize("kind", KINDS)
 def test_swapped_outputs_of_equal_shape_and_order_are_caught_by_their_values(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
-    network = preprocess.bake(read(spec, layout), replace(spec, outputs=tuple(reversed(spec.outputs))))
+    network = preprocess.apply_model_yml(
+        read(spec, layout), replace(spec, outputs=tuple(reversed(spec.outputs)))
+    )
     for port, name in zip(network.outputs, ("a", "b"), strict=True):
         port.set_names({name})
     for port, name in zip(network.outputs, OUTPUTS, strict=True):
@@ -185,7 +187,7 @@ def test_outputs_in_another_order_are_caught(model):
     spec, layout = model
     ports = read(spec, layout).outputs
     declared = tuple(Output(port.any_name, tuple(port.shape)) for port in reversed(ports))
-    wrong = preprocess.bake(read(spec, layout), spec)
+    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
     assert "has the outputs" in refusal(replace(spec, outputs=declared), layout, wrong)
 
 
@@ -198,7 +200,9 @@ def test_any_weight_tensor_of_a_small_network_one_percent_off_is_caught(tmp_path
         wrong = read(spec, layout)
         weights = floats_of(wrong)[number]
         replace_constant(weights, weights.data * 1.01)
-        assert "differs from the original in" in refusal(spec, layout, preprocess.bake(wrong, spec)), number
+        assert "differs from the original in" in refusal(
+            spec, layout, preprocess.apply_model_yml(wrong, spec)
+        ), number
 
 
 def test_weight_tensors_of_blazepose_one_percent_off_are_caught(mirror, tmp_path):
@@ -214,7 +218,9 @@ def test_weight_tensors_of_blazepose_one_percent_off_are_caught(mirror, tmp_path
         wrong = read(spec, layout)
         weights = floats_of(wrong)[number]
         replace_constant(weights, weights.data.astype(np.float32) * 1.01)
-        assert "differs from the original in" in refusal(spec, layout, preprocess.bake(wrong, spec)), number
+        assert "differs from the original in" in refusal(
+            spec, layout, preprocess.apply_model_yml(wrong, spec)
+        ), number
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -222,14 +228,14 @@ def test_a_weight_too_large_for_fp16_is_caught_and_fp32_is_not_published_either(
     content = network(kind, largest_weight=1e5)  # the largest number of FP16 is 65504
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
-    baked = preprocess.bake(read(spec, layout), spec)
+    baked = preprocess.apply_model_yml(read(spec, layout), spec)
     assert "the FP16 IR differs from the original in pafs" in refusal(spec, layout, baked, (FP32, FP16))
-    assert publish_as(spec, layout, preprocess.bake(read(spec, layout), spec))[FP32].is_file()
+    assert publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))[FP32].is_file()
 
 
 def test_an_infinite_weight_is_caught(model):
     spec, layout = model
-    wrong = preprocess.bake(read(spec, layout), spec)
+    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
     weights = floats_of(wrong)[-1]
     replace_constant(weights, np.full_like(weights.data, np.inf))
     assert "computes inf or nan in" in refusal(spec, layout, wrong)
@@ -240,29 +246,32 @@ def test_an_original_that_computes_nonsense_is_no_reference(tmp_path, kind):
     content = network(kind, largest_weight=float("inf"))
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
-    wrong = preprocess.bake(read(spec, layout), spec)
+    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
     assert "the original itself computes inf or nan in pafs" in refusal(spec, layout, wrong)
 
 
 def test_a_failed_check_leaves_the_earlier_ir_alone(tmp_path):
     spec, layout = tiny(tmp_path)
-    publish_as(spec, layout, preprocess.bake(read(spec, layout), spec), (FP32, FP16))
-    before = {path: path.read_bytes() for path in layout.model(spec).rglob("*") if path.is_file()}
+    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16))
+    before = {path: path.read_bytes() for path in layout.model_dir(spec).rglob("*") if path.is_file()}
     refusal(
-        spec, layout, preprocess.bake(read(spec, layout), with_image(spec, mean=(0.0,) * 3)), (FP32, FP16)
+        spec,
+        layout,
+        preprocess.apply_model_yml(read(spec, layout), with_image(spec, mean=(0.0,) * 3)),
+        (FP32, FP16),
     )
-    assert {path: path.read_bytes() for path in layout.model(spec).rglob("*") if path.is_file()} == before
+    assert {path: path.read_bytes() for path in layout.model_dir(spec).rglob("*") if path.is_file()} == before
 
 
 def test_a_declared_tolerance_holds_for_its_output_and_star_for_the_others(tmp_path):
     spec, layout = tiny(tmp_path)
     for tolerance in ({"pafs": 1e-9}, {"heatmaps": 1.0, "*": 1e-9}):
-        strict = replace(spec, self_check=SelfCheck(tolerance=tolerance, reason="a test"))
-        problem = refusal(strict, layout, preprocess.bake(read(spec, layout), spec), (FP16,))
+        strict = replace(spec, self_check=SelfCheckSettings(tolerance=tolerance, reason="a test"))
+        problem = refusal(strict, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP16,))
         assert "in pafs: pafs by" in problem
         assert "1e-09 is allowed" in problem
-    wide = replace(spec, self_check=SelfCheck(tolerance={"*": 1e9}))
-    wrong = preprocess.bake(read(spec, layout), with_image(spec, mean=(0.0,) * 3))
+    wide = replace(spec, self_check=SelfCheckSettings(tolerance={"*": 1e9}))
+    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, mean=(0.0,) * 3))
     assert publish_as(wide, layout, wrong)[FP32].is_file()
 
 
@@ -270,11 +279,11 @@ def test_the_median_overlooks_what_the_largest_difference_sees():
     theirs = np.arange(1.0, 102.0)
     mine = theirs.copy()
     mine[7] += 50
-    assert difference_of(theirs, mine, "max") == pytest.approx(50 / 101)
-    assert difference_of(theirs, mine, "median") == 0
-    assert difference_of(theirs, theirs + 5, "median") == pytest.approx(5 / 101)
-    assert difference_of(np.zeros(3), np.ones(3)) == np.inf
-    assert difference_of(np.zeros(3), np.zeros(3)) == 0
+    assert compute_difference(theirs, mine, "max") == pytest.approx(50 / 101)
+    assert compute_difference(theirs, mine, "median") == 0
+    assert compute_difference(theirs, theirs + 5, "median") == pytest.approx(5 / 101)
+    assert compute_difference(np.zeros(3), np.ones(3)) == np.inf
+    assert compute_difference(np.zeros(3), np.zeros(3)) == 0
 
 
 def test_the_99th_percentile_overlooks_a_few_and_sees_faults_among_zeros():
@@ -283,23 +292,23 @@ def test_the_99th_percentile_overlooks_a_few_and_sees_faults_among_zeros():
     few, many = theirs.copy(), theirs.copy()
     few[:50] *= -1
     many[:200] *= -1
-    assert difference_of(theirs, few, "p99") == 0
-    assert difference_of(theirs, many, "p99") == 2
-    assert difference_of(theirs, many, "median") == 0
+    assert compute_difference(theirs, few, "p99") == 0
+    assert compute_difference(theirs, many, "p99") == 2
+    assert compute_difference(theirs, many, "median") == 0
 
 
 def test_a_declared_median_is_measured(tmp_path):
-    spec, layout = tiny(tmp_path, self_check=SelfCheck(measure="median"))
-    wrong = preprocess.bake(read(spec, layout), with_image(spec, reverse_input_channels=False))
+    spec, layout = tiny(tmp_path, self_check=SelfCheckSettings(measure="median"))
+    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, reverse_input_channels=False))
     assert "(median, by LiteRT" in refusal(spec, layout, wrong)
 
 
 @pytest.mark.parametrize("inputs", ["noise", "photo"])
 def test_either_kind_of_picture_proves_a_network(model, inputs):
     spec, layout = model
-    spec = replace(spec, self_check=SelfCheck(inputs=inputs))
-    publish_as(spec, layout, preprocess.bake(read(spec, layout), spec))
-    wrong = preprocess.bake(read(spec, layout), with_image(spec, mean=(110.0, 120.0, 140.0)))
+    spec = replace(spec, self_check=SelfCheckSettings(inputs=inputs))
+    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))
+    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, mean=(110.0, 120.0, 140.0)))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
@@ -307,9 +316,9 @@ def test_an_input_that_is_declared_without_a_name_is_the_networks_first(tmp_path
     """As Open Model Zoo's --mean_values=[..] and --scale_values=[..] leave it, layout and all."""
     spec, layout = tiny(tmp_path, kind="onnx")
     unsaid = with_image(spec, name="", layout="", shape=(), color=None)
-    publish_as(spec, layout, preprocess.bake(read(spec, layout), unsaid))
-    publish_as(unsaid, layout, preprocess.bake(read(spec, layout), spec))
-    wrong = preprocess.bake(read(spec, layout), with_image(unsaid, mean=SCALE))
+    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), unsaid))
+    publish_as(unsaid, layout, preprocess.apply_model_yml(read(spec, layout), spec))
+    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(unsaid, mean=SCALE))
     assert "differs from the original in" in refusal(unsaid, layout, wrong)
 
 
@@ -317,9 +326,9 @@ def test_one_value_stands_for_all_channels(tmp_path):
     spec, layout = tiny(tmp_path, kind="onnx")
     spec = with_image(spec, mean=(120.0,) * 3, scale=(60.0,) * 3)
     short = with_image(spec, mean=(120.0,), scale=(60.0,))
-    publish_as(spec, layout, preprocess.bake(read(spec, layout), short))
-    publish_as(short, layout, preprocess.bake(read(spec, layout), spec))
-    wrong = preprocess.bake(read(spec, layout), with_image(spec, mean=(110.0,)))
+    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), short))
+    publish_as(short, layout, preprocess.apply_model_yml(read(spec, layout), spec))
+    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, mean=(110.0,)))
     assert "differs from the original in" in refusal(short, layout, wrong)
 
 
@@ -330,8 +339,8 @@ def test_operations_that_onnx_runtime_does_not_know_are_left_to_openvino(tmp_pat
     content = model.SerializeToString()
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
-    publish_as(spec, layout, preprocess.bake(read(spec, layout), spec))
-    assert "reading the original" in layout.provenance(spec, FP32).read_text()
+    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))
+    assert "reading the original" in layout.provenance_path(spec, FP32).read_text()
 
 
 @pytest.mark.parametrize(
@@ -342,14 +351,14 @@ def test_without_another_runtime_openvino_reads_the_original_and_says_so(
 ):
     monkeypatch.setitem(sys.modules, runtime, None)  # as where it is not installed
     spec, layout = tiny(tmp_path, kind=kind)
-    baked = preprocess.bake(read(spec, layout), spec)
-    ir.finish(baked, spec, None)
+    baked = preprocess.apply_model_yml(read(spec, layout), spec)
+    ir.prepare_for_writing(baked, spec, None)
     events: list[Event] = []
-    publish(baked, spec, layout, (FP16,), listener=events.append)
-    assert isinstance(events[0], ModelSelfChecked)
+    publish_irs(baked, spec, layout, (FP16,), listener=events.append)
+    assert isinstance(events[0], SelfCheckPassed)
     assert events[0].reference.startswith("OpenVINO ")
-    assert "reading the original" in layout.provenance(spec, FP16).read_text()
-    wrong = preprocess.bake(read(spec, layout), with_image(spec, reverse_input_channels=False))
+    assert "reading the original" in layout.provenance_path(spec, FP16).read_text()
+    wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, reverse_input_channels=False))
     assert "by OpenVINO" in refusal(spec, layout, wrong)
 
 
@@ -359,7 +368,7 @@ def test_two_different_pictures_go_through_both_whatever_their_size(tmp_path):
         image = replace(image_of(Framework.ONNX), shape=(1, 3, height, WIDTH))
         spec = spec_of(content, tmp_path, inputs=(image,), outputs=())
         layout = downloaded(spec, content, tmp_path)
-        one, other = compute_reference(spec, original.path_of(spec, layout)).cases
+        one, other = compute_reference(spec, original.source_model_path(spec, layout)).cases
         assert one.seed != other.seed
         for name, picture in one.feed.items():
             assert not np.array_equal(picture, other.feed[name])

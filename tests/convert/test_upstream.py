@@ -20,10 +20,10 @@ from fakes.command import posezoo
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, omz_yml, write_model
-from posezoo.convert.upstream import Limits, announcement, made
+from posezoo.convert.upstream import ProcessLimits, describe_run, run_upstream_code
 from posezoo.errors import ConversionError
-from posezoo.layout import Layout
-from posezoo.openvino_runtime import openvino
+from posezoo.layout import ModelLayout
+from posezoo.openvino_runtime import import_openvino
 from posezoo.registry import open_registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,8 +57,8 @@ def zoo_of(folder: Path, script: str = COPIES, **changes: object) -> Path:
 def run(folder: Path, script: str, seconds: float = 60, **how) -> Path:
     """Run such a script; the folder of its results, which is gone afterwards."""
     spec = open_registry([zoo_of(folder, script) / "models"]).find("net")
-    layout = Layout(folder / "downloads", folder / "out")
-    with made(spec, layout, limits=Limits(seconds, **how)) as there:
+    layout = ModelLayout(folder / "downloads", folder / "out")
+    with run_upstream_code(spec, layout, limits=ProcessLimits(seconds, **how)) as there:
         assert there.conversions is not None
         told = there.conversions / "told"
         return json.loads(told.read_text()) if told.is_file() else there.conversions
@@ -103,7 +103,7 @@ def test_with_consent_it_is_told_and_run_and_its_file_is_converted(tmp_path):
     assert "runs code that comes with the model" in ended.stderr
     assert "models/public/net/pre-convert.py" in ended.stderr
     assert "is kept from: " in ended.stderr
-    ir = openvino().Core().read_model(tmp_path / "out/public/net/FP32/net.xml")
+    ir = import_openvino().Core().read_model(tmp_path / "out/public/net/FP32/net.xml")
     assert [port.any_name for port in ir.outputs] == ["pafs"]
     assert "ONNX Runtime" in (tmp_path / "out/public/net/FP32/provenance.json").read_text()
     again = converter(tmp_path, "--allow_upstream_code", "--precisions", "FP32")
@@ -324,7 +324,7 @@ def test_a_changed_file_is_not_given_to_it(tmp_path):
     (tmp_path / "downloads/public/net/net.onnx").write_bytes(b"other")
     with (
         pytest.raises(ConversionError, match=r"model\.yml promises"),
-        made(spec, Layout(tmp_path / "downloads", tmp_path / "out")),
+        run_upstream_code(spec, ModelLayout(tmp_path / "downloads", tmp_path / "out")),
     ):
         pass
 
@@ -383,7 +383,7 @@ def test_a_pytorch_model_of_a_foreign_zoo_is_exported_and_converted(tmp_path):
     assert ended.returncode == 0, ended.stderr
     assert "'Net' of the module 'net_module' in $dl_dir" in ended.stderr
     ir = (
-        openvino()
+        import_openvino()
         .Core()
         .compile_model(tmp_path / "out/public/net/FP32/net.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     )
@@ -417,5 +417,5 @@ def test_weights_that_are_code_are_refused(tmp_path):
 def test_an_argument_that_nobody_knows_is_told_with_those_that_are(tmp_path):
     spec = open_registry([pytorch_zoo(tmp_path, [*EXPORT, "--evil=1"]) / "models"]).find("net")
     with pytest.raises(ConversionError, match="'--evil' is no argument that is known") as refused:
-        announcement(spec)
+        describe_run(spec)
     assert "--model-path" in refused.value.hint

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posezoo.demo.monitors import MONITORS, Monitors
+from posezoo.demo.monitors import MONITORS, UtilizationMonitor
 from posezoo.errors import PosezooError
 
 MEMINFO = """\
@@ -31,17 +31,17 @@ def proc(folder: Path, *cores: tuple[int, int]) -> Path:
 
 
 def test_cores_are_as_busy_as_their_ticks_since_the_sample_before(tmp_path):
-    monitors = Monitors("c", proc(tmp_path, (1000, 1000), (0, 2000)))
-    monitors.measure(0.0)
+    monitors = UtilizationMonitor("c", proc(tmp_path, (1000, 1000), (0, 2000)))
+    monitors.sample(0.0)
     proc(tmp_path, (1075, 1025), (10, 2090))
-    monitors.measure(1.0)
+    monitors.sample(1.0)
     assert monitors._history[-1].cores == (0.75, 0.1)
     assert monitors._history[-1].average == pytest.approx(0.425)
 
 
 def test_memory_is_what_programs_hold(tmp_path):
-    monitors = Monitors("m", proc(tmp_path, (1, 1)))
-    monitors.measure(0.0)
+    monitors = UtilizationMonitor("m", proc(tmp_path, (1, 1)))
+    monitors.sample(0.0)
     load = monitors._history[-1]
     assert (load.used_bytes, load.total_bytes) == (2_000_000 * 1024, 8_000_000 * 1024)
     assert (load.used_swap_bytes, load.total_swap_bytes) == (250_000 * 1024, 1_000_000 * 1024)
@@ -49,14 +49,14 @@ def test_memory_is_what_programs_hold(tmp_path):
 
 
 def test_the_machine_itself_is_read():
-    monitors = Monitors("cdmh")
-    monitors.measure(time.monotonic())
+    monitors = UtilizationMonitor("cdmh")
+    monitors.sample(time.monotonic())
     load = monitors._history[-1]
     assert 0 <= load.average <= 1
     assert 0 < load.used_bytes < load.total_bytes
 
 
-def drawn(monitors: Monitors, size: tuple[int, int] = (480, 640)) -> np.ndarray:
+def drawn(monitors: UtilizationMonitor, size: tuple[int, int] = (480, 640)) -> np.ndarray:
     canvas = np.full((*size, 3), 200, np.uint8)
     monitors.draw(canvas)
     return (canvas != 200).any(axis=2)
@@ -64,7 +64,7 @@ def drawn(monitors: Monitors, size: tuple[int, int] = (480, 640)) -> np.ndarray:
 
 @pytest.mark.parametrize("letter", sorted(MONITORS))
 def test_each_letter_shows_something_in_the_lower_left_corner_and_its_key_hides_it(tmp_path, letter):
-    monitors = Monitors(letter, proc(tmp_path, (5, 5), (5, 5)))
+    monitors = UtilizationMonitor(letter, proc(tmp_path, (5, 5), (5, 5)))
     changed = drawn(monitors)
     assert changed[-1, 0]
     assert not changed[:, 320:].any()
@@ -74,24 +74,24 @@ def test_each_letter_shows_something_in_the_lower_left_corner_and_its_key_hides_
 
 
 def test_each_core_has_its_bar(tmp_path):
-    few = drawn(Monitors("d", proc(tmp_path, (1, 1), (1, 1)))).any(axis=1).sum()
-    many = drawn(Monitors("d", proc(tmp_path, *[(1, 1)] * 8))).any(axis=1).sum()
+    few = drawn(UtilizationMonitor("d", proc(tmp_path, (1, 1), (1, 1)))).any(axis=1).sum()
+    many = drawn(UtilizationMonitor("d", proc(tmp_path, *[(1, 1)] * 8))).any(axis=1).sum()
     assert many == 4 * few
 
 
 def test_a_machine_with_more_cores_than_there_is_room_for_does_not_cover_the_picture_beyond_it(tmp_path):
-    changed = drawn(Monitors("cdm", proc(tmp_path, *[(1, 1)] * 500)))
+    changed = drawn(UtilizationMonitor("cdm", proc(tmp_path, *[(1, 1)] * 500)))
     assert not changed[:, 320:].any()
 
 
 def test_a_tiny_picture_is_left_alone(tmp_path):
-    assert not drawn(Monitors("cdmh", proc(tmp_path, (1, 1))), (10, 10)).any()
+    assert not drawn(UtilizationMonitor("cdmh", proc(tmp_path, (1, 1))), (10, 10)).any()
 
 
 def test_a_busier_core_has_a_longer_bar(tmp_path):
     def lit(busy: int) -> int:
         canvas = np.full((480, 640, 3), 200, np.uint8)
-        monitors = Monitors("c", proc(tmp_path, (5000, 0)))
+        monitors = UtilizationMonitor("c", proc(tmp_path, (5000, 0)))
         proc(tmp_path, (5000 + busy, 100 - busy))
         monitors.draw(canvas)
         return int((canvas == (90, 110, 50)).all(axis=2).sum())
@@ -100,19 +100,19 @@ def test_a_busier_core_has_a_longer_bar(tmp_path):
 
 
 def test_history_grows_by_a_sample_each_half_second(tmp_path):
-    monitors = Monitors("h", proc(tmp_path, (1, 1)))
+    monitors = UtilizationMonitor("h", proc(tmp_path, (1, 1)))
     for tenth in range(30):
-        monitors.measure(tenth / 10)
+        monitors.sample(tenth / 10)
     assert len(monitors._history) == 6
 
 
 def test_nothing_is_measured_while_nothing_is_shown(tmp_path):
-    monitors = Monitors("", proc(tmp_path, (1, 1)))
-    monitors.measure(0.0)
+    monitors = UtilizationMonitor("", proc(tmp_path, (1, 1)))
+    monitors.sample(0.0)
     assert monitors.summary() == {}
 
 
 def test_a_system_that_does_not_tell_says_so_and_its_keys_do_nothing(tmp_path):
     with pytest.raises(PosezooError, match="read from /proc, which this system lacks"):
-        Monitors("c", tmp_path)
-    assert not Monitors("", tmp_path).toggle("c")
+        UtilizationMonitor("c", tmp_path)
+    assert not UtilizationMonitor("", tmp_path).toggle("c")

@@ -16,19 +16,19 @@ from fakes.videos import SIZE, frame, number_of, read_video, write_video
 from fakes.waiting import HANG_S
 from posezoo.demo.outputs import (
     CODECS,
-    JsonFile,
-    Output,
-    PictureFolder,
-    Video,
+    FrameOutput,
+    ImageFolderOutput,
+    JsonListWriter,
+    VideoOutput,
     coco_image_id,
-    fitted,
     open_output,
+    pad_to_size,
 )
-from posezoo.demo.sources import Frame, Source, open_source
+from posezoo.demo.sources import Frame, FrameSource, open_source
 from posezoo.errors import OutputError
 
 
-def source_of(tmp_path: Path, *names: str) -> Source:
+def source_of(tmp_path: Path, *names: str) -> FrameSource:
     """A folder of pictures, or the only one of them."""
     (tmp_path / "in").mkdir(exist_ok=True)
     for number, name in enumerate(names):
@@ -37,7 +37,7 @@ def source_of(tmp_path: Path, *names: str) -> Source:
     return open_source(str(where), tell=print)
 
 
-def write_all(output: Output, source: Source) -> None:
+def write_all(output: FrameOutput, source: FrameSource) -> None:
     for each in source.frames():
         output.write(each, each.image)
     output.close()
@@ -89,7 +89,7 @@ def test_pictures_of_many_sizes_become_a_video_of_the_first_ones(tmp_path):
 
 
 def test_odd_sides_lose_a_line(tmp_path):
-    output = Video(tmp_path / "out.mp4", 25, 0)
+    output = VideoOutput(tmp_path / "out.mp4", 25, 0)
     picture = np.zeros((47, 63, 3), np.uint8)
     output.write(Frame(0, "", picture, 0), picture)
     output.close()
@@ -130,7 +130,7 @@ def test_a_slow_writer_holds_nobody_up_and_what_it_cannot_take_is_counted(tmp_pa
         encoders.append(SlowEncoder(path))
         return encoders[0]
 
-    output = Video(tmp_path / "out.avi", 25, 0, open_encoder=open_slow, waiting=4)
+    output = VideoOutput(tmp_path / "out.avi", 25, 0, open_encoder=open_slow, waiting=4)
     for number in range(20):
         output.write(Frame(number, "", frame(number), 0), frame(number))
         if number == 0:
@@ -149,7 +149,7 @@ def test_a_writer_that_fails_is_heard_of_and_what_stood_there_stays(tmp_path):
             raise OSError("the disk is on fire")
 
     (tmp_path / "out.avi").write_bytes(b"old")
-    output = Video(tmp_path / "out.avi", 25, 0, open_encoder=lambda path, fps, size: Broken(path))
+    output = VideoOutput(tmp_path / "out.avi", 25, 0, open_encoder=lambda path, fps, size: Broken(path))
     with pytest.raises(OutputError, match=r"out\.avi: writing failed: the disk is on fire"):
         for number in range(1000):
             output.write(Frame(number, "", frame(0), 0), frame(0))
@@ -168,7 +168,7 @@ def test_a_disk_that_is_full_is_told(tmp_path):
         def release(self):
             """Not a byte could be written."""
 
-    output = Video(tmp_path / "out.avi", 25, 0, open_encoder=lambda path, fps, size: Full(path))
+    output = VideoOutput(tmp_path / "out.avi", 25, 0, open_encoder=lambda path, fps, size: Full(path))
     output.write(Frame(0, "", frame(0), 0), frame(0))
     with pytest.raises(OutputError, match="nothing could be written"):
         output.close()
@@ -198,14 +198,17 @@ def test_the_input_is_never_written_over(tmp_path):
 def test_a_file_in_the_place_of_a_folder_is_told_before_the_first_frame(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        Video(tmp_path / "file" / "out.avi", 25, 0)
+        VideoOutput(tmp_path / "file" / "out.avi", 25, 0)
     with pytest.raises(OutputError, match="cannot be written"):
-        JsonFile(tmp_path / "file" / "out.json")
+        JsonListWriter(tmp_path / "file" / "out.json")
 
 
 @pytest.mark.parametrize("items", [0, 1, 3])
 def test_json_grows_on_disk_and_appears_when_it_is_whole(tmp_path, items):
-    with JsonFile(tmp_path / "list.json") as plain, JsonFile(tmp_path / "dict.json", "frames") as keyed:
+    with (
+        JsonListWriter(tmp_path / "list.json") as plain,
+        JsonListWriter(tmp_path / "dict.json", "frames") as keyed,
+    ):
         for number in range(items):
             plain.append({"number": number})
             keyed.append({"number": number})
@@ -221,7 +224,7 @@ def test_json_grows_on_disk_and_appears_when_it_is_whole(tmp_path, items):
 def test_a_failure_before_the_first_item_leaves_what_was_there(tmp_path, items, expected):
     path = tmp_path / "list.json"
     path.write_text("old")
-    with pytest.raises(OutputError), JsonFile(path) as file:
+    with pytest.raises(OutputError), JsonListWriter(path) as file:
         for _ in range(items):
             file.append(1)
         raise OutputError("something else")
@@ -232,13 +235,16 @@ def test_a_failure_before_the_first_item_leaves_what_was_there(tmp_path, items, 
 def test_json_goes_into_a_pipe_and_no_device_is_replaced_by_a_file(tmp_path):
     reading, writing = os.pipe()
     with os.fdopen(reading) as read:
-        with JsonFile(Path(f"/dev/fd/{writing}"), "frames") as file:
+        with JsonListWriter(Path(f"/dev/fd/{writing}"), "frames") as file:
             file.append(1)
         os.close(writing)
         assert json.load(read) == {"frames": [1]}
     full = tmp_path / "full"
     full.symlink_to("/dev/full")
-    with pytest.raises(OutputError, match="full: cannot be written: No space left"), JsonFile(full) as file:
+    with (
+        pytest.raises(OutputError, match="full: cannot be written: No space left"),
+        JsonListWriter(full) as file,
+    ):
         file.append(1)
     assert full.is_char_device() and [each.name for each in tmp_path.iterdir()] == ["full"]
 
@@ -252,12 +258,12 @@ def test_a_coco_image_is_known_by_its_name_and_a_frame_by_its_number(tmp_path):
 
 def test_a_picture_that_fits_is_itself():
     picture = frame(3)
-    assert fitted(picture, SIZE) is picture
+    assert pad_to_size(picture, SIZE) is picture
 
 
 def test_a_folder_takes_the_frames_of_a_video_by_number(tmp_path):
     source = open_source(str(write_video(tmp_path / "v.avi", 3)), tell=print)
-    write_all(PictureFolder(tmp_path / "out", source, 0), source)
+    write_all(ImageFolderOutput(tmp_path / "out", source, 0), source)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "000000.jpg",
         "000001.jpg",

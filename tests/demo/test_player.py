@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from fakes.finder import Finder
-from posezoo.demo.monitors import Monitors
-from posezoo.demo.outputs import Output
-from posezoo.demo.painting import label, paint
-from posezoo.demo.player import Mode, Player, Style
-from posezoo.demo.reports import lines, raw_line, report
-from posezoo.demo.sources import Frame, Source
+from posezoo.demo.monitors import UtilizationMonitor
+from posezoo.demo.outputs import FrameOutput
+from posezoo.demo.painting import draw_poses, draw_text
+from posezoo.demo.player import ExecutionMode, OverlayStyle, Player
+from posezoo.demo.reports import format_pose, format_summary, summarize_run
+from posezoo.demo.sources import Frame, FrameSource
 from posezoo.errors import ImageError
 from posezoo.pose.keypoints import Pose
 
@@ -29,7 +29,7 @@ def pose(score: float = 0.9, keypoint_score: float = 0.9) -> Pose:
     return Pose(keypoints, "coco-17", score, (140, 60, 180, 180))
 
 
-class Frames(Source):
+class Frames(FrameSource):
     """A camera that takes so long for each frame."""
 
     def __init__(self, frames: int, seconds: float = 0.0, pictures: bool = False) -> None:
@@ -64,7 +64,7 @@ class Keyboard:
         return self.waits.pop(0)
 
 
-class Kept(Output):
+class Kept(FrameOutput):
     """Keeps the numbers of what it is given."""
 
     def __init__(self, seconds: float = 0.0) -> None:
@@ -76,11 +76,11 @@ class Kept(Output):
         self.numbers.append(frame.index)
 
 
-def player(source: Source, *finders: Finder, **others) -> tuple[Player, list[Mode]]:
+def player(source: FrameSource, *finders: Finder, **others) -> tuple[Player, list[ExecutionMode]]:
     names = ("User specified", "Min latency")
-    modes = [Mode(name, lambda each=each: each) for name, each in zip(names, finders, strict=False)]
-    style = others.pop("style", Style())
-    monitors = others.pop("monitors", Monitors())
+    modes = [ExecutionMode(name, lambda each=each: each) for name, each in zip(names, finders, strict=False)]
+    style = others.pop("style", OverlayStyle())
+    monitors = others.pop("monitors", UtilizationMonitor())
     return Player(source, modes, style=style, monitors=monitors, **others), modes
 
 
@@ -105,7 +105,7 @@ def test_latency_runs_from_before_a_frame_is_read_to_after_it_is_written():
     playing.play()
     assert mode.speed.latency_ms >= 90
     assert 0 < mode.speed.fps < 1 / 0.09
-    each = playing.steps.milliseconds_each(playing.frames)
+    each = playing.steps.mean_ms(playing.frames)
     assert each["read"] >= 30
     assert each["find poses"] >= 20
     assert each["write"] >= 40
@@ -129,17 +129,17 @@ def test_tab_again_goes_back_and_a_mode_is_opened_once():
         opened.append(name)
         return Finder()
 
-    modes = [Mode(name, lambda name=name: opens(name)) for name in ("one", "two")]
+    modes = [ExecutionMode(name, lambda name=name: opens(name)) for name in ("one", "two")]
     keys = Keyboard({2: "\t", 5: "\t", 8: "\t"})
-    playing = Player(Frames(12), modes, style=Style(), monitors=Monitors(), screen=keys)
+    playing = Player(Frames(12), modes, style=OverlayStyle(), monitors=UtilizationMonitor(), screen=keys)
     playing.play()
     assert [mode.speed.frames for mode in modes] == [6, 6]
     assert opened == ["one", "two"]
 
 
 def test_what_nobody_switches_on_is_never_opened():
-    modes = [Mode("one", Finder), Mode("two", lambda: pytest.fail("opened"))]
-    Player(Frames(3), modes, style=Style(), monitors=Monitors()).play()
+    modes = [ExecutionMode("one", Finder), ExecutionMode("two", lambda: pytest.fail("opened"))]
+    Player(Frames(3), modes, style=OverlayStyle(), monitors=UtilizationMonitor()).play()
 
 
 @pytest.mark.parametrize("key", ["q", "\x1b"])
@@ -217,21 +217,21 @@ def test_what_is_below_the_threshold_does_not_count():
     found = []
     finder = Finder(poses=[pose(0.5), pose(0.3)])
     playing, _ = player(
-        Frames(1), finder, style=Style(min_score=0.4), found=lambda frame, poses: found.extend(poses)
+        Frames(1), finder, style=OverlayStyle(min_score=0.4), found=lambda frame, poses: found.extend(poses)
     )
     playing.play()
     assert [each.score for each in found] == [0.5]
-    painted = [paint(BLANK, [pose(0.9, score)], min_score=0.4) for score in (0.39, 0.41)]
+    painted = [draw_poses(BLANK, [pose(0.9, score)], min_score=0.4) for score in (0.39, 0.41)]
     assert [(each != BLANK).any() for each in painted] == [False, True]
 
 
 def test_pictures_fit_the_size_asked_for_and_poses_with_them():
-    small = paint(BLANK, [pose()], min_score=0.1, within=(160, 1000))
+    small = draw_poses(BLANK, [pose()], min_score=0.1, within=(160, 1000))
     assert small.shape == (120, 160, 3)
     rows, columns = np.nonzero((small != 90).any(axis=2))
     assert columns.min() >= 70 - 6 and columns.max() <= 90 + 6
     assert rows.min() >= 30 - 6 and rows.max() <= 90 + 6
-    assert paint(BLANK, [], min_score=0.1, within=(4000, 4000)).shape == BLANK.shape
+    assert draw_poses(BLANK, [], min_score=0.1, within=(4000, 4000)).shape == BLANK.shape
 
 
 def test_speeds_are_written_on_the_frame():
@@ -239,13 +239,13 @@ def test_speeds_are_written_on_the_frame():
     playing, _ = player(Frames(4), Finder(seconds=0.01), screen=screen)
     playing.play()
     expected = BLANK.copy()
-    label(expected, ["User specified"])
+    draw_text(expected, ["User specified"])
     assert (screen.pictures[0] == expected).all()
     assert (screen.pictures[3] != expected)[20:60, :150].any()
 
 
 def test_a_raw_line_is_the_score_then_x_y_and_score_of_each_keypoint():
-    words = raw_line(person_of_three()).split()
+    words = format_pose(person_of_three()).split()
     assert words == ["0.75", "1.0", "2.0", "0.50", "3.5", "4.0", "0.25", "0.0", "0.0", "0.00"]
 
 
@@ -258,12 +258,12 @@ def test_the_end_tells_both_modes_every_step_and_what_was_dropped():
     kept.path, kept.written, kept.dropped = "out.avi", 7, 3
     playing, modes = player(Frames(10), Finder(), Finder(), screen=Keyboard({3: "\t"}), outputs=[kept])
     playing.play()
-    told = report(playing, modes, [kept], Monitors(), [ImageError("b.png: is empty")])
+    told = summarize_run(playing, modes, [kept], UtilizationMonitor(), [ImageError("b.png: is empty")])
     assert told["frames"] == 10
     assert [mode["frames"] for mode in told["modes"].values()] == [4, 6]
     assert all(mode["fps"] > 0 and mode["latency_ms"] > 0 for mode in told["modes"].values())
     assert list(told["steps_ms"]) == ["read", "find poses", "draw", "show", "write"]
     assert told["failed"] == ["b.png: is empty"]
-    text = "\n".join(lines(told))
+    text = "\n".join(format_summary(told))
     for words in ("User specified", "Min latency", "find poses", "out.avi: 7 written, 3 dropped"):
         assert words in text

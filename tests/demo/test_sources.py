@@ -14,7 +14,7 @@ import pytest
 from fakes.server import Server
 from fakes.videos import MJPEG, SIZE, frame, mjpeg, number_of, write_video
 from fakes.waiting import HANG_S
-from posezoo.demo.sources import Source, open_source
+from posezoo.demo.sources import FrameSource, open_source
 from posezoo.errors import ImageError, PosezooError
 
 
@@ -23,7 +23,7 @@ def told() -> list[PosezooError]:
     return []
 
 
-def numbers(source: Source) -> list[int]:
+def numbers(source: FrameSource) -> list[int]:
     return [number_of(each.image) for each in source.frames()]
 
 

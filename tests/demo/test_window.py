@@ -19,7 +19,7 @@ from conftest import ROOT, by_digest
 from fakes.desktop import Desktop
 from fakes.scaling_irs import write_ir
 from fakes.waiting import HANG_S, wait_until
-from posezoo.demo.painting import label
+from posezoo.demo.painting import draw_text
 
 PYTHON = ROOT / "build" / "demo-env" / "bin" / "python"
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
@@ -94,7 +94,7 @@ def mode_on(desktop: Desktop) -> str:
     seen = desktop.picture()[:20, :240].astype(int)
     for name in ("User specified", "Min latency"):
         expected = np.full((480, 640, 3), GREY, np.uint8)
-        label(expected, [name])
+        draw_text(expected, [name])
         if np.abs(seen - expected[:20, :240]).max() < 12:
             return name
     return ""

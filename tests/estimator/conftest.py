@@ -7,7 +7,7 @@ import json
 import pytest
 
 from posezoo import images
-from posezoo.settings import read_settings, resolve
+from posezoo.settings import read_settings, to_settings
 from posezoo.zoo import open_zoo
 
 
@@ -15,7 +15,7 @@ from posezoo.zoo import open_zoo
 def zoo(mirror, tmp_path_factory):
     folder = tmp_path_factory.mktemp("zoo")
     flags = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),), "attempts": 1}
-    return open_zoo(resolve(read_settings(flags)))
+    return open_zoo(to_settings(read_settings(flags)))
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def photos(shared):
     known = json.loads((folder / "person_keypoints.json").read_text())
     return [
         (
-            images.read(folder / image["file_name"]),
+            images.read_image(folder / image["file_name"]),
             [
                 each
                 for each in known["annotations"]

@@ -15,9 +15,9 @@ import pytest
 
 from posezoo import images
 from posezoo.errors import ImageError, InferenceError
-from posezoo.estimator import PIPELINES, load
-from posezoo.inference import Network
-from posezoo.openvino_runtime import openvino
+from posezoo.estimator import PIPELINES, load_estimator
+from posezoo.inference import CompiledNetwork
+from posezoo.openvino_runtime import import_openvino
 from posezoo.pose import blazepose
 from posezoo.pose.decoders import DECODERS
 from posezoo.pose.keypoints import SKELETONS, Pose
@@ -64,12 +64,12 @@ SEEN = {
 @pytest.fixture(scope="session")
 def photos(mirror):
     found = {"astronaut": ASTRONAUT, "camera": CAMERA}
-    return {name: images.read(mirror / "1" / sha[:2] / sha[2:]) for name, sha in found.items()}
+    return {name: images.read_image(mirror / "1" / sha[:2] / sha[2:]) for name, sha in found.items()}
 
 
 @pytest.fixture(scope="session")
 def estimator(blazepose_irs):
-    return load(BLAZEPOSE, blazepose_irs)
+    return load_estimator(BLAZEPOSE, blazepose_irs)
 
 
 def place(pose: Pose, name: str) -> Any:
@@ -123,12 +123,12 @@ def test_the_same_person_is_found_in_every_form_of_the_photo(estimator, photos, 
     photo = photos["astronaut"]
     (reference,) = estimator(photo)
     rgba = np.dstack([photo[..., ::-1], np.full(photo.shape[:2], 7, np.uint8)])
-    images.write(tmp_path / "deep.png", photo.astype(np.uint16) * 257)
+    images.write_image(tmp_path / "deep.png", photo.astype(np.uint16) * 257)
     for same in (
         estimator(photo[..., ::-1], color="RGB"),
         estimator(rgba, color="RGB"),
         estimator(np.asfortranarray(photo)),
-        estimator(images.read(tmp_path / "deep.png")),
+        estimator(images.read_image(tmp_path / "deep.png")),
     ):
         assert np.array_equal(same[0].keypoints, reference.keypoints) and len(same) == 1
     (grey,) = estimator(cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY))
@@ -166,9 +166,9 @@ def test_a_bad_frame_is_an_image_error(estimator, frame):
 
 def test_the_networks_run_in_f32_unless_asked_otherwise(blazepose_irs, estimator, photos):
     assert (estimator.device, estimator.executed_precision, estimator.model) == ("CPU", "f32", BLAZEPOSE)
-    if "BF16" not in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if "BF16" not in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("needs a CPU that computes in bf16")
-    rough = load(BLAZEPOSE, blazepose_irs, inference_precision="bf16")
+    rough = load_estimator(BLAZEPOSE, blazepose_irs, inference_precision="bf16")
     assert rough.executed_precision == "bf16"
     (exact,), (moved_a_bit,) = estimator(photos["astronaut"]), rough(photos["astronaut"])
     assert 0.3 < moved(moved_a_bit, exact) < 40
@@ -178,10 +178,10 @@ def test_the_runtime_that_made_the_networks_sees_the_same(shared, blazepose_irs)
     """Outputs of LiteRT 2.3 for a photo, decoded, against those of the IR on the same pixels."""
     stored = np.load(shared / "facts/reference/runtimes/blazepose.litert-2.3.npz")
     normalised = stored["pose-detection/photo/input"]
-    ours = Network(blazepose_irs[DETECTOR])({"input_1": (normalised[..., ::-1] + 1) * 127.5})
+    ours = CompiledNetwork(blazepose_irs[DETECTOR])({"input_1": (normalised[..., ::-1] + 1) * 127.5})
     theirs = {name: stored[f"pose-detection/photo/{name}"] for name in ("Identity", "Identity_1")}
     (one,), (other,) = (
-        [blazepose.detections(out["Identity"], out["Identity_1"], min_score=0.4, max_overlap=0.3)]
+        [blazepose.decode_detections(out["Identity"], out["Identity_1"], min_score=0.4, max_overlap=0.3)]
         for out in (ours, theirs)
     )
     assert len(one) == len(other) == 1 and other.scores[0] == pytest.approx(0.8134, abs=1e-4)
@@ -190,7 +190,7 @@ def test_the_runtime_that_made_the_networks_sees_the_same(shared, blazepose_irs)
     )
 
     pixels = stored["pose-landmark-full/photo/input"][..., ::-1] * 255
-    seen = Network(blazepose_irs[LANDMARKS], outputs=["Identity", "Identity_1"])({"input_1": pixels})
+    seen = CompiledNetwork(blazepose_irs[LANDMARKS], outputs=["Identity", "Identity_1"])({"input_1": pixels})
     assert seen["Identity_1"] == pytest.approx(stored["pose-landmark-full/photo/Identity_1"], abs=1e-4)
     assert np.allclose(seen["Identity"], stored["pose-landmark-full/photo/Identity"], atol=0.05)
 
@@ -209,17 +209,20 @@ def test_the_runtime_that_made_the_networks_sees_the_same(shared, blazepose_irs)
 def test_every_option_does_something(blazepose_irs, photos, options, people):
     tiled = np.hstack([photos["astronaut"]] * 2)
     declared = replace(BLAZEPOSE, decoder=Decoder("blazepose", options))
-    for estimator in (load(declared, blazepose_irs), load(BLAZEPOSE, blazepose_irs, **options)):
+    for estimator in (
+        load_estimator(declared, blazepose_irs),
+        load_estimator(BLAZEPOSE, blazepose_irs, **options),
+    ):
         poses = estimator(tiled)
         assert len(poses) == people
     if options.get("weighted"):
-        assert moved(poses[0], load(BLAZEPOSE, blazepose_irs)(tiled)[0]) > 0
+        assert moved(poses[0], load_estimator(BLAZEPOSE, blazepose_irs)(tiled)[0]) > 0
 
 
 def test_one_face_guessed_often_is_looked_at_once_for_each_overlap_allowed(blazepose_irs, photos):
     """With nothing suppressed the same person comes once for every guess."""
     everything: dict[str, Any] = {"max_overlap": 1.0, "max_similarity": 1.0}
-    assert len(load(BLAZEPOSE, blazepose_irs, **everything)(photos["astronaut"])) > 1
+    assert len(load_estimator(BLAZEPOSE, blazepose_irs, **everything)(photos["astronaut"])) > 1
 
 
 @pytest.fixture
@@ -238,30 +241,30 @@ def model():
 
 def test_a_model_without_decoder_says_so(model):
     with pytest.raises(InferenceError, match="some-net declares no decoder"):
-        load(model, {})
+        load_estimator(model, {})
 
 
 def test_a_part_names_its_composite(model):
     with pytest.raises(
         InferenceError, match="finds no poses alone: it is a part of blazepose-full"
     ) as caught:
-        load(replace(model, composite="blazepose-full"), {})
+        load_estimator(replace(model, composite="blazepose-full"), {})
     assert "blazepose-full" in caught.value.hint
 
 
 def test_an_unknown_decoder_is_named(model):
     with pytest.raises(InferenceError, match="no decoder openpos: there is"):
-        load(replace(model, decoder=Decoder("openpos")), {})
+        load_estimator(replace(model, decoder=Decoder("openpos")), {})
 
 
 def test_a_decoder_for_two_networks_wants_two(model):
     with pytest.raises(InferenceError, match="decoder blazepose needs 2 networks, not 1"):
-        load(replace(model, decoder=Decoder("blazepose")), {"some-net": Path("some-net.xml")})
+        load_estimator(replace(model, decoder=Decoder("blazepose")), {"some-net": Path("some-net.xml")})
 
 
 def test_a_missing_part_is_named():
     with pytest.raises(InferenceError, match=f"no IR of {LANDMARKS} was given"):
-        load(BLAZEPOSE, {DETECTOR: Path("detector.xml")})
+        load_estimator(BLAZEPOSE, {DETECTOR: Path("detector.xml")})
 
 
 def test_swapped_parts_are_noticed(blazepose_irs):
@@ -269,12 +272,12 @@ def test_swapped_parts_are_noticed(blazepose_irs):
     with pytest.raises(
         InferenceError, match="is another network: its output Identity is 1x195, not 1x2254x12"
     ):
-        load(BLAZEPOSE, swapped)
+        load_estimator(BLAZEPOSE, swapped)
 
 
 def test_an_option_that_is_none_is_refused_before_anything_is_read():
     with pytest.raises(InferenceError, match="no option min_presense"):
-        load(BLAZEPOSE, {}, min_presense=0.5)
+        load_estimator(BLAZEPOSE, {}, min_presense=0.5)
 
 
 def test_every_decoder_has_networks_that_run():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posezoo.estimator import load, load_ir
+from posezoo.estimator import load_estimator, load_ir
 from posezoo.pose.drawing import draw
 from posezoo.spec.model import Precision
 
@@ -16,12 +16,12 @@ DETECTOR = "person-detection-retail-0013"
 
 @pytest.fixture(scope="session")
 def irs(zoo):
-    return {each: zoo.irs(zoo.registry.find(DETECTOR), Precision(each)) for each in ("FP32", "FP16")}
+    return {each: zoo.get_irs(zoo.registry.find(DETECTOR), Precision(each)) for each in ("FP32", "FP16")}
 
 
 @pytest.fixture(scope="session")
 def detector(zoo, irs):
-    return load(zoo.registry.find(DETECTOR), irs["FP16"])
+    return load_estimator(zoo.registry.find(DETECTOR), irs["FP16"])
 
 
 def overlap(box: tuple[float, ...], person) -> float:
@@ -58,13 +58,13 @@ def test_boxes_are_in_the_image_the_surest_first_and_know_no_keypoints(detector,
 
 def test_the_threshold_is_an_option(zoo, irs, photos):
     spec = zoo.registry.find(DETECTOR)
-    low, usual, high = (load(spec, irs["FP16"], min_box_score=least) for least in (0.3, 0.5, 0.9))
+    low, usual, high = (load_estimator(spec, irs["FP16"], min_box_score=least) for least in (0.3, 0.5, 0.9))
     crowd = max((photo for photo, _ in photos), key=lambda photo: len(usual(photo)))
     assert len(low(crowd)) > len(usual(crowd)) > len(high(crowd)) > 0
 
 
 def test_both_precisions_find_the_same(zoo, irs, detector, photos):
-    exact = load(zoo.registry.find(DETECTOR), irs["FP32"])
+    exact = load_estimator(zoo.registry.find(DETECTOR), irs["FP32"])
     for photo, _ in photos[:4]:
         both = [[each.box for each in one(photo) if each.score > 0.6] for one in (detector, exact)]
         assert np.allclose(*both, atol=2)

@@ -8,7 +8,7 @@ import pytest
 from fakes.irs import write_ir
 from posezoo.errors import DecoderError, InferenceError
 from posezoo.estimator import load_ir
-from posezoo.estimator.recognition import described
+from posezoo.estimator.recognition import describe_ir
 from posezoo.inference import Graph
 
 pytest.importorskip("cv2")
@@ -47,7 +47,7 @@ EMBEDDINGS = {"heatmaps": (1, 17, 32, 48), "embeddings": (1, 17, 32, 48)}
     ],
 )
 def test_the_outputs_tell_the_decoder(tmp_path, outputs, decoder, roles):
-    spec, _ = described(Graph(write_ir(tmp_path / "net.xml", outputs)))
+    spec, _ = describe_ir(Graph(write_ir(tmp_path / "net.xml", outputs)))
     assert spec.decoder.name == decoder
     assert {output.name: output.role for output in spec.outputs if output.role} == roles
 
@@ -65,7 +65,7 @@ def test_the_outputs_tell_the_decoder(tmp_path, outputs, decoder, roles):
     ],
 )
 def test_what_an_ir_says_of_itself_comes_first(tmp_path, info, decoder, options):
-    spec, _ = described(Graph(write_ir(tmp_path / "net.xml", OPENPOSE, info=info)))
+    spec, _ = describe_ir(Graph(write_ir(tmp_path / "net.xml", OPENPOSE, info=info)))
     assert spec.decoder.name == decoder and spec.decoder.options == options
 
 

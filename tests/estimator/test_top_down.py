@@ -15,7 +15,7 @@ import pytest
 from fakes.dots import COLORS, boxes_network, dots_network, dotted
 from fakes.people import likeness
 from posezoo.errors import InferenceError
-from posezoo.estimator import Estimator, load, load_ir
+from posezoo.estimator import Estimator, load_estimator, load_ir
 from posezoo.pose.detection import Box
 from posezoo.pose.heatmap import CONVENTIONS
 from posezoo.spec.model import Precision
@@ -210,13 +210,13 @@ def test_a_network_of_one_size_refuses_another(dots):
 @pytest.fixture(scope="session")
 def movenet(zoo) -> Estimator:
     spec = zoo.registry.find("movenet-singlepose-lightning-int8")
-    return load(spec, zoo.irs(spec, Precision.FP32))
+    return load_estimator(spec, zoo.get_irs(spec, Precision.FP32))
 
 
 @pytest.fixture(scope="session")
 def detector(zoo) -> Estimator:
     spec = zoo.registry.find("person-detection-retail-0013")
-    return load(spec, zoo.irs(spec, Precision.FP16))
+    return load_estimator(spec, zoo.get_irs(spec, Precision.FP16))
 
 
 def test_movenet_puts_nine_of_ten_keypoints_within_a_tenth_of_the_crop(movenet, photos, shared):

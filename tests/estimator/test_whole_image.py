@@ -7,7 +7,7 @@ import pytest
 
 from fakes.people import likeness
 from posezoo.errors import ImageError, InferenceError
-from posezoo.estimator import load, load_ir
+from posezoo.estimator import load_estimator, load_ir
 from posezoo.estimator.whole_image import FITS
 from posezoo.pose.keypoints import Pose
 from posezoo.spec.model import Precision
@@ -27,12 +27,12 @@ MODELS = {OPENPOSE: ("FP16-INT8", 22), TF_POSE: ("FP32", 12), MOVENET: ("FP32", 
 def parts(zoo):
     """Each model, and its IR by name."""
     found = {name: zoo.registry.find(name) for name in MODELS}
-    return {name: (spec, zoo.irs(spec, Precision(MODELS[name][0]))) for name, spec in found.items()}
+    return {name: (spec, zoo.get_irs(spec, Precision(MODELS[name][0]))) for name, spec in found.items()}
 
 
 @pytest.fixture(scope="session")
 def estimators(parts):
-    return {name: load(spec, irs) for name, (spec, irs) in parts.items()}
+    return {name: load_estimator(spec, irs) for name, (spec, irs) in parts.items()}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -89,28 +89,28 @@ def test_a_network_keeps_its_own_size_unless_asked(estimators):
 )
 def test_the_target_size_is_the_height_and_the_aspect_gives_the_width(parts, photos, name, asked, size):
     spec, irs = parts[name]
-    estimator = load(spec, irs, **asked)
+    estimator = load_estimator(spec, irs, **asked)
     assert estimator.input_size == size
     assert isinstance(estimator(photos[0][0]), list)
 
 
 def test_the_embeddings_target_is_the_shorter_side_in_steps_of_32():
     fit = FITS["associative_embedding"]
-    assert fit.size(512, (1280, 720)) == (928, 512) and fit.size(512, (720, 1280)) == (512, 928)
-    assert fit.size(500, (640, 640)) == (512, 512)
+    assert fit.input_size(512, (1280, 720)) == (928, 512) and fit.input_size(512, (720, 1280)) == (512, 928)
+    assert fit.input_size(500, (640, 640)) == (512, 512)
 
 
 @pytest.mark.parametrize("size", [(5000, 1), (1, 5000), (70000, 2)])
 def test_a_strip_of_pixels_does_not_fill_the_memory(estimators, size):
     for fit in FITS.values():
-        assert max(fit.size(100, size)) <= 416
+        assert max(fit.input_size(100, size)) <= 416
     assert estimators[TF_POSE](np.zeros((size[1], size[0], 3), np.uint8)) == []
 
 
 def test_a_network_of_one_size_refuses_another(parts):
     spec, irs = parts[MOVENET]
     with pytest.raises(InferenceError, match=r"movenet.*: its input has one size, 256 cannot be had"):
-        load(spec, irs, target_size=256)
+        load_estimator(spec, irs, target_size=256)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -126,7 +126,7 @@ def test_an_ir_alone_says_what_it_is(parts, estimators, photos, name):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_stream_and_a_batch_find_what_a_call_finds(parts, estimators, photos, name):
     spec, irs = parts[name]
-    several = load(spec, irs, requests=3)
+    several = load_estimator(spec, irs, requests=3)
     assert several.requests == 3
     numbered = [(place, photo) for place, (photo, _) in enumerate(photos[:6])]
     streamed = list(several.stream(numbered, lambda item: item[1]))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from posezoo.cli.main import parser
-from posezoo.evaluation.commands import command
+from posezoo.cli.main import create_parser
+from posezoo.evaluation.commands import rerun_command
 from posezoo.registry import open_registry
 
 
@@ -15,7 +15,7 @@ def test_each_command_is_understood_and_measures_as_its_publisher_did():
     claims = [(spec, claim) for spec in models for claim in spec.published.accuracy if claim.metric == "AP"]
     assert len(claims) > 30
     for spec, claim in claims:
-        args = parser().parse_args(shlex.split(command(spec, claim))[1:])
+        args = create_parser().parse_args(shlex.split(rerun_command(spec, claim))[1:])
         assert args.model == spec.full_name
         assert args.flip == claim.flip
         assert (args.boxes == "truth") == (spec.decoder.name == "heatmap")

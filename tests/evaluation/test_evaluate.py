@@ -29,7 +29,7 @@ def dataset(tmp_path):
     for number in range(1, 5):
         cv2.imwrite(str(tmp_path / f"{number:012}.jpg"), np.full((480, 640, 3), 40 * number, np.uint8))
     people = [person(n, n, moved(10 * n), area=9000) for n in range(1, 5)]
-    return coco.read(written(tmp_path, annotations(4, people)), tmp_path)
+    return coco.read_coco_dataset(written(tmp_path, annotations(4, people)), tmp_path)
 
 
 class Oracle:
@@ -73,11 +73,11 @@ def test_a_skeleton_that_lacks_an_annotated_keypoint_is_refused(tmp_path, datase
     content = json.loads(dataset.annotations.read_text())
     content["categories"][0]["keypoints"][0] = "tail"
     with pytest.raises(EvaluationError, match="coco-17 does not match the annotations: it has no tail"):
-        evaluate(Oracle(), coco.read(written(tmp_path, content), tmp_path))
+        evaluate(Oracle(), coco.read_coco_dataset(written(tmp_path, content), tmp_path))
 
 
 def test_results_are_those_that_cocos_tools_take(dataset):
-    results = evaluate(Oracle(), dataset.first(1)).results()
+    results = evaluate(Oracle(), dataset.first(1)).to_coco_results()
     assert [set(each) for each in results] == [{"image_id", "category_id", "keypoints", "score"}]
     assert results[0]["image_id"] == 1
     assert len(results[0]["keypoints"]) == 51
@@ -91,13 +91,17 @@ def test_a_keypoint_that_is_nowhere_is_one_that_was_not_found(dataset):
 
     accuracy = evaluate(dizzy, dataset)
     assert 0 < accuracy.figures["AP"] < 1
-    assert json.loads(json.dumps(accuracy.results(), allow_nan=False))[0]["keypoints"][:3] == [0, 0, 0]
+    assert json.loads(json.dumps(accuracy.to_coco_results(), allow_nan=False))[0]["keypoints"][:3] == [
+        0,
+        0,
+        0,
+    ]
     assert accuracy.keypoints[0].found == 0
 
 
 def test_boxes_are_handed_over_and_a_picture_without_any_is_not_looked_at(dataset):
     oracle = Oracle()
-    boxes = {**dataset.boxes(), 2: ()}
+    boxes = {**dataset.annotated_boxes(), 2: ()}
     accuracy = evaluate(oracle, dataset, boxes=boxes)
     assert [number for number, _ in oracle.asked] == [1, 3, 4]
     assert oracle.asked[0][1] == ((10.0, 10.0, 90.0, 170.0, 1.0),)
@@ -108,7 +112,7 @@ def test_a_detector_is_measured_by_its_boxes(dataset):
     accuracy = evaluate(Oracle(), dataset, of_boxes=True)
     assert set(accuracy.figures) >= {"AP", "AP50", "AR"}
     assert accuracy.keypoints == ()
-    assert set(accuracy.results()[0]) == {"image_id", "category_id", "bbox", "score"}
+    assert set(accuracy.to_coco_results()[0]) == {"image_id", "category_id", "bbox", "score"}
 
 
 def test_missing_images_are_counted_and_named_and_left_out_only_when_that_is_said(dataset):
@@ -159,7 +163,7 @@ def test_a_run_that_was_ended_goes_on_where_it_stopped_with_the_same_figures(dat
     assert third.kept == 4
     whole = evaluate(Oracle(wrong=(2,)), dataset)
     assert accuracy.figures == third.figures == whole.figures
-    assert accuracy.results() == whole.results()
+    assert accuracy.to_coco_results() == whole.to_coco_results()
 
 
 def test_what_another_model_found_and_pictures_that_changed_are_not_taken_from_before(dataset, tmp_path):
@@ -194,5 +198,5 @@ def test_a_set_with_nobody_to_find_is_refused_before_the_model_is_asked(tmp_path
     path = written(tmp_path, annotations(1, [person(1, 1, np.zeros((17, 3)))]))
     oracle = Oracle()
     with pytest.raises(EvaluationError, match="nobody to measure on"):
-        evaluate(oracle, coco.read(path, tmp_path))
+        evaluate(oracle, coco.read_coco_dataset(path, tmp_path))
     assert oracle.asked == []

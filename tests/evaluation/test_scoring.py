@@ -12,8 +12,8 @@ import pytest
 from fakes.coco import annotations, crowded, person, written
 from posezoo import coco
 from posezoo.errors import EvaluationError
-from posezoo.evaluation.found import Found
-from posezoo.evaluation.scoring import BOX_FIGURES, KEYPOINT_FIGURES, score
+from posezoo.evaluation.found import ImagePredictions
+from posezoo.evaluation.scoring import BOX_FIGURES, KEYPOINT_FIGURES, compute_coco_metrics
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
@@ -40,7 +40,7 @@ def founds(results):
     for each in results:
         by_image.setdefault(each["image_id"], []).append(each)
     return {
-        image: Found(
+        image: ImagePredictions(
             np.array([each.get("keypoints", []) for each in those]).reshape(len(those), -1, 3),
             np.array([each["score"] for each in those]),
             np.array([each.get("bbox", [0, 0, 0, 0]) for each in those], float),
@@ -57,13 +57,15 @@ def test_all_ten_figures_are_those_of_pycocotools_on_500_images_with_all_that_is
     assert any(each["iscrowd"] for each in truth["annotations"])
     assert any(not each["num_keypoints"] for each in truth["annotations"])
     assert len({each["score"] for each in results}) < len(results) / 10
-    assert score(coco.read(path, tmp_path), founds(results)) == pycocotools_says(path, results)
+    assert compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), founds(results)) == pycocotools_says(
+        path, results
+    )
 
 
 def test_they_are_on_the_real_photos(shared):
     photos = shared / "data" / "photos"
     path = photos / "person_keypoints.json"
-    dataset, random = coco.read(path, photos), np.random.default_rng(4)
+    dataset, random = coco.read_coco_dataset(path, photos), np.random.default_rng(4)
     results = [
         {
             "image_id": picture.id,
@@ -76,7 +78,7 @@ def test_they_are_on_the_real_photos(shared):
         for spread in (2, 8)
         if person.num_keypoints
     ]
-    figures = score(dataset, founds(results))
+    figures = compute_coco_metrics(dataset, founds(results))
     assert figures == pycocotools_says(path, results)
     assert 0.2 < figures["AP"] < 0.9
 
@@ -91,7 +93,7 @@ def test_boxes_are_judged_as_pycocotools_judges_them(tmp_path):
             {"image_id": true["image_id"], "category_id": 1, "bbox": box.tolist(), "score": each["score"]}
         )
     path = written(tmp_path, truth)
-    ours = score(coco.read(path, tmp_path), founds(boxes), boxes=True)
+    ours = compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), founds(boxes), boxes=True)
     assert ours == pycocotools_says(path, boxes, "bbox")
     assert 0.1 < ours["AP"] < 1
 
@@ -99,14 +101,14 @@ def test_boxes_are_judged_as_pycocotools_judges_them(tmp_path):
 def test_ids_that_start_at_0_do_not_count_as_nobody(tmp_path):
     points = np.column_stack([np.arange(17) * 4, np.arange(17) * 9, np.full(17, 2)])
     path = written(tmp_path, annotations(1, [person(0, 1, points)]))
-    found = {1: Found(points[None].astype(float), np.array([0.9]), np.zeros((1, 4)))}
-    assert score(coco.read(path, tmp_path), found)["AP"] == pytest.approx(1)
+    found = {1: ImagePredictions(points[None].astype(float), np.array([0.9]), np.zeros((1, 4)))}
+    assert compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), found)["AP"] == pytest.approx(1)
 
 
 def test_a_figure_that_nobody_decides_is_left_out(tmp_path):
     points = np.column_stack([np.arange(17) * 4, np.arange(17) * 9, np.full(17, 2)])
     path = written(tmp_path, annotations(1, [person(1, 1, points, area=5000)]))
-    figures = score(coco.read(path, tmp_path), {})
+    figures = compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), {})
     assert "APl" not in figures
     assert figures["APm"] == figures["AP"] == 0
 
@@ -114,11 +116,11 @@ def test_a_figure_that_nobody_decides_is_left_out(tmp_path):
 def test_where_nobody_is_to_be_found_there_are_no_figures(tmp_path):
     path = written(tmp_path, annotations(1, [person(1, 1, np.zeros((17, 3)))]))
     with pytest.raises(EvaluationError, match="nobody to measure on"):
-        score(coco.read(path, tmp_path), {})
+        compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), {})
 
 
 def test_keypoints_of_which_nobody_knows_the_spread_are_refused_by_name(tmp_path):
     content = annotations(1, [person(1, 1, np.full((17, 3), 2))])
     content["categories"] = [{**content["categories"][0], "keypoints": [f"tail_{i}" for i in range(17)]}]
     with pytest.raises(EvaluationError, match="tail_0, tail_1"):
-        score(coco.read(written(tmp_path, content), tmp_path), {})
+        compute_coco_metrics(coco.read_coco_dataset(written(tmp_path, content), tmp_path), {})

@@ -33,7 +33,7 @@ def dataset(tmp_path, space=SPACE_MM, known=None):
     content = annotations(1, [person])
     content["categories"] = [{"id": 1, "name": "person", "keypoints": list(NAMES)}]
     cv2.imwrite(str(tmp_path / "000000000001.jpg"), np.zeros((480, 640, 3), np.uint8))
-    return coco.read(written(tmp_path, content), tmp_path)
+    return coco.read_coco_dataset(written(tmp_path, content), tmp_path)
 
 
 def finds(space_mm):

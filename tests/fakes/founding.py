@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from fakes.checkpoints import params
 from fakes.server import Server
 from fakes.weights import torch
-from posezoo.registry import license_text
+from posezoo.registry import license_path
 from posezoo.spec.model import HttpSource, ModelSpec, SourceFile, UnpackArchive
 
 
@@ -33,7 +33,7 @@ def serve(spec: ModelSpec, checkpoint: bytes, server: Server, root: Path) -> Non
     if not path.exists():
         path.parent.mkdir(parents=True)
         shutil.copy(spec.path, path)
-        shutil.copytree(license_text(spec).parent, root.parent / "licenses", dirs_exist_ok=True)
+        shutil.copytree(license_path(spec).parent, root.parent / "licenses", dirs_exist_ok=True)
     text = path.read_text("utf-8")
     for old, new in _changes(file, checkpoint, body, server):
         assert text.count(old) == 1, f"{spec.name}: {old}"

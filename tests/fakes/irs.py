@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from posezoo.openvino_runtime import openvino
+from posezoo.openvino_runtime import import_openvino
 
 
 def write_ir(
@@ -22,7 +22,7 @@ def write_ir(
     With -1 as the first side of the image it takes batches: every output has as many rows, and the values
     are multiplied by their number. ``info`` is its rt_info, text by path.
     """
-    ov = openvino()
+    ov = import_openvino()
     from openvino import opset13 as ops
 
     parameter = ops.parameter(list(image), np.float32, name="image")

@@ -19,7 +19,7 @@ import onnx
 from ai_edge_litert import schema_py_generated as tflite
 from onnx import helper, numpy_helper
 
-from posezoo.layout import Layout
+from posezoo.layout import ModelLayout
 from posezoo.spec.model import (
     ColorOrder,
     Digest,
@@ -220,10 +220,10 @@ def source_file(name: str, content: bytes, folder: Path) -> SourceFile:
     return SourceFile(name, len(content), digest, (FileSource(folder / name),))
 
 
-def downloaded(spec: ModelSpec, content: bytes, root: Path) -> Layout:
+def downloaded(spec: ModelSpec, content: bytes, root: Path) -> ModelLayout:
     """A layout below ``root`` that holds the first file of a model, as a download leaves it."""
-    layout = Layout(root, root)
-    original = layout.file(spec, spec.files[0])
+    layout = ModelLayout(root, root)
+    original = layout.file_path(spec, spec.files[0])
     original.parent.mkdir(parents=True, exist_ok=True)
     original.write_bytes(content)
     return layout

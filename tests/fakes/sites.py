@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
-from posezoo.comparison import Figures
-from posezoo.gallery.pages import draw_pages
-from posezoo.gallery.rows import Rows, gather
+from posezoo.comparison import MeasurementSelection
+from posezoo.gallery.pages import draw_gallery_pages
+from posezoo.gallery.rows import GalleryData, collect_gallery_data
 from posezoo.gallery.site import write_site
-from posezoo.layout import Layout
-from posezoo.measured import Measurement, record
+from posezoo.layout import ModelLayout
+from posezoo.measured import Measurement, update_measured_yml
 from posezoo.registry import open_registry
 from posezoo.spec.model import Precision
 
@@ -50,7 +50,7 @@ def pose_zoo(root: Path) -> Path:
             "framework": "tflite" if is_light else "onnx",
         }
         path = write_model(models, name, model_yml(**changes))
-        record(path.with_name("measured.yml"), measurements(ap, *costs))
+        update_measured_yml(path.with_name("measured.yml"), measurements(ap, *costs))
     detector = omz_yml(task_type="detection", description="Finds boxes.", license="https://example.org/terms")
     write_model(models, "a-detector", detector, family="intel")
     for part in ("first-part", "second-part"):
@@ -59,17 +59,17 @@ def pose_zoo(root: Path) -> Path:
     return models
 
 
-def gathered(*roots: Path) -> Rows:
+def gathered(*roots: Path) -> GalleryData:
     """What the gallery knows of a registry."""
     registry = open_registry(roots)
     selection = registry.select()
     models = [(each, registry.parts(each)) for each in selection.composites]
     models += [(each, (each,)) for each in selection.models]
     nowhere = Path("/nonexistent")
-    return gather(models, Layout(nowhere, nowhere), Figures())
+    return collect_gallery_data(models, ModelLayout(nowhere, nowhere), MeasurementSelection())
 
 
 def written_site(folder: Path, *roots: Path) -> str:
     """A registry's site in a folder, as the address that its index is opened by."""
-    write_site(folder, draw_pages(gathered(*roots)))
+    write_site(folder, draw_gallery_pages(gathered(*roots)))
     return f"{folder.as_uri()}/index.html"

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.pose.letterbox import View
+from posezoo.pose.letterbox import ImageTransform
 
 
-def to_input(view: View, points: NDArray[Any]) -> NDArray[np.float32]:
+def to_input(view: ImageTransform, points: NDArray[Any]) -> NDArray[np.float32]:
     """Points (..., 2) in image pixels, in input pixels."""
     moved = points @ view.matrix[:, :2].T + view.matrix[:, 2]
     return moved.astype(np.float32)  # as precise as what a network puts out

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.convert.drawing import draw
-from posezoo.convert.reference import preprocessed
-from posezoo.networks import build, find
+from posezoo.convert.drawing import draw_test_image
+from posezoo.convert.reference import preprocess
+from posezoo.networks import build_network, find_network
 
 torch = pytest.importorskip("torch", reason="needs torch")
 nn = torch.nn
@@ -29,17 +29,17 @@ def conditioned(name: str, seed: int = 0):
     you need is a good init", arXiv:1511.06422); normalizations hold that pass's statistics.
     """
     torch.manual_seed(seed)
-    network = build(name)
+    network = build_network(name)
     hooks = [_drawn(layer) for layer in network.modules() if isinstance(layer, _LAYERS)]
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm2d):
             norm.momentum = 1.0
             nn.init.uniform_(norm.weight, 0.5, 1.0)
             nn.init.normal_(norm.bias, _OFFSET, 0.1)
-    port = find(name).input
-    picture = draw("noise", port.shape, port.layout, seed)  # the self-check's have other seeds
+    port = find_network(name).input
+    picture = draw_test_image("noise", port.shape, port.layout, seed)  # the self-check's have other seeds
     with torch.no_grad():
-        network.train()(torch.from_numpy(preprocessed(picture, port)))
+        network.train()(torch.from_numpy(preprocess(picture, port)))
     for hook in hooks:
         hook.remove()
     return network.eval()

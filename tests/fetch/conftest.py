@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from fakes.server import Server
-from posezoo.events import Event, Warned
-from posezoo.fetch.errand import Errand
-from posezoo.fetch.means import Means
-from posezoo.fetch.sources import origins_of
-from posezoo.fetch.transfer import transfer
+from posezoo.events import Event, WarningIssued
+from posezoo.fetch.errand import DownloadContext
+from posezoo.fetch.means import DownloadOptions
+from posezoo.fetch.sources import list_candidates
+from posezoo.fetch.transfer import download_file
 from posezoo.spec.model import SourceFile
 
 
@@ -38,10 +38,12 @@ class Fetch:
         timeout_s: float = 5.0,
         **more: Any,
     ) -> Path:
-        means = Means(cache, mirrors, attempts, timeout_s, **more)
+        means = DownloadOptions(cache, mirrors, attempts, timeout_s, **more)
         target = self.folder / file.name
-        with Errand("pose", means, self.events.append, base=self.folder, sleep=self.naps.append) as errand:
-            transfer(file, target, origins_of(file, errand), errand)
+        with DownloadContext(
+            "pose", means, self.events.append, base=self.folder, sleep=self.naps.append
+        ) as errand:
+            download_file(file, target, list_candidates(file, errand), errand)
         return target
 
     def told(self, kind: type[Event]) -> list[Event]:
@@ -49,7 +51,7 @@ class Fetch:
 
     @property
     def warnings(self) -> str:
-        return "\n".join(event.message for event in self.events if isinstance(event, Warned))
+        return "\n".join(event.message for event in self.events if isinstance(event, WarningIssued))
 
     def left(self) -> list[str]:
         """What lies in the folder, but for our stamps."""

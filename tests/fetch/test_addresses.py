@@ -4,9 +4,9 @@ import pytest
 
 from fakes.files import declared
 from posezoo.errors import SourceError
-from posezoo.fetch.addresses import refuse_address, refuse_redirect
-from posezoo.fetch.means import Means
-from posezoo.headers import Header
+from posezoo.fetch.addresses import refuse_unsafe_redirect, refuse_unsafe_url
+from posezoo.fetch.means import DownloadOptions
+from posezoo.headers import HostHeader
 from posezoo.spec.model import Digest, SourceFile
 
 PINNED = declared("net.tflite", b"net")
@@ -37,44 +37,52 @@ PRIVATE = (
 def test_a_public_name_leads_to_no_private_address_unless_that_is_allowed(host, sender):
     url, target = f"https://{sender}/net", f"https://ann:secret@{host}/net"
     with pytest.raises(SourceError, match="of this machine or network") as caught:
-        refuse_redirect(url, target, Means(None), by_proxy=False)
+        refuse_unsafe_redirect(url, target, DownloadOptions(None), by_proxy=False)
     assert "--allow_private_redirects" in caught.value.hint
     assert "secret" not in caught.value.problem
-    refuse_redirect(url, target, Means(None, allow_private_redirects=True), by_proxy=False)
-    refuse_redirect(url, target, Means(None), by_proxy=True)
+    refuse_unsafe_redirect(url, target, DownloadOptions(None, allow_private_redirects=True), by_proxy=False)
+    refuse_unsafe_redirect(url, target, DownloadOptions(None), by_proxy=True)
 
 
 @pytest.mark.parametrize("host", PRIVATE)
 def test_a_private_address_leads_where_it_likes(host):
     for target in ("127.0.0.1", "8.8.8.8", "example.org"):
-        refuse_redirect(f"http://{host}/net", f"http://{target}/net", Means(None), by_proxy=False)
+        refuse_unsafe_redirect(
+            f"http://{host}/net", f"http://{target}/net", DownloadOptions(None), by_proxy=False
+        )
     with pytest.raises(SourceError, match="of this machine or network"):
-        refuse_redirect("http://example.org/net", f"http://{host}/net", Means(None), by_proxy=False)
+        refuse_unsafe_redirect(
+            "http://example.org/net", f"http://{host}/net", DownloadOptions(None), by_proxy=False
+        )
 
 
 @pytest.mark.parametrize(
     "host", ["example.org", "8.8.8.8", "[2606:4700::1]", "10.example.org", "abc", "fade.de"]
 )
 def test_a_public_name_leads_to_other_public_names(host):
-    refuse_redirect("https://cdn.example.org/net", f"https://{host}/net", Means(None), by_proxy=False)
+    refuse_unsafe_redirect(
+        "https://cdn.example.org/net", f"https://{host}/net", DownloadOptions(None), by_proxy=False
+    )
     with pytest.raises(SourceError, match="of this machine or network"):
-        refuse_redirect(f"https://{host}/net", "https://127.0.0.1/net", Means(None), by_proxy=False)
+        refuse_unsafe_redirect(
+            f"https://{host}/net", "https://127.0.0.1/net", DownloadOptions(None), by_proxy=False
+        )
 
 
 def test_nothing_leads_from_https_to_http_whatever_is_allowed():
-    means = Means(None, allow_http=True, allow_private_redirects=True)
+    means = DownloadOptions(None, allow_http=True, allow_private_redirects=True)
     with pytest.raises(SourceError, match="from https to http"):
-        refuse_redirect("https://example.org/", "HTTP://example.org/", means, by_proxy=True)
+        refuse_unsafe_redirect("https://example.org/", "HTTP://example.org/", means, by_proxy=True)
 
 
 def test_plain_http_is_for_files_with_a_digest_and_for_this_machine():
-    refuse_address("http://example.org/net", PINNED, Means(None))
-    refuse_address("http://127.0.0.1:8000/net", BY_MEMBER, Means(None))
-    refuse_address("https://example.org/net", BY_MEMBER, Means(None))
-    refuse_address("http://example.org/net", BY_MEMBER, Means(None, allow_http=True))
+    refuse_unsafe_url("http://example.org/net", PINNED, DownloadOptions(None))
+    refuse_unsafe_url("http://127.0.0.1:8000/net", BY_MEMBER, DownloadOptions(None))
+    refuse_unsafe_url("https://example.org/net", BY_MEMBER, DownloadOptions(None))
+    refuse_unsafe_url("http://example.org/net", BY_MEMBER, DownloadOptions(None, allow_http=True))
     for host in ("example.org", "10.0.0.1", "localhost.example.org"):
         with pytest.raises(SourceError, match="is plain http") as caught:
-            refuse_address(f"http://{host}/net", BY_MEMBER, Means(None))
+            refuse_unsafe_url(f"http://{host}/net", BY_MEMBER, DownloadOptions(None))
         assert "--allow_http" in caught.value.hint
 
 
@@ -93,9 +101,9 @@ def test_plain_http_is_for_files_with_a_digest_and_for_this_machine():
     ],
 )
 def test_a_header_goes_to_its_host_alone(host, url, goes):
-    assert Header(host, "Authorization", "Bearer x").goes_to(url) is goes
+    assert HostHeader(host, "Authorization", "Bearer x").applies_to(url) is goes
 
 
 def test_a_header_never_shows_its_value():
-    header = Header("example.org", "X-Key", "opensesame")
-    assert "opensesame" not in f"{header} {header!r} {Means(None, headers=(header,))!r}"
+    header = HostHeader("example.org", "X-Key", "opensesame")
+    assert "opensesame" not in f"{header} {header!r} {DownloadOptions(None, headers=(header,))!r}"

@@ -11,31 +11,31 @@ import time
 import pytest
 
 from fakes.waiting import wait_until
-from posezoo.fetch.alarms import Alarms
+from posezoo.fetch.alarms import TimerThread
 
 
 def test_each_rings_in_time_whatever_the_order_they_were_set_in():
-    alarms, rung = Alarms(), list[tuple[str, float]]()
+    alarms, rung = TimerThread(), list[tuple[str, float]]()
     begun = time.monotonic()
     for name, seconds in (("late", 0.3), ("soon", 0.05), ("between", 0.15)):
-        alarms.after(seconds, lambda name=name: rung.append((name, time.monotonic() - begun)))
+        alarms.call_later(seconds, lambda name=name: rung.append((name, time.monotonic() - begun)))
     wait_until(lambda: len(rung) == 3)
     assert [name for name, _ in rung] == ["soon", "between", "late"]
     assert all(at >= least for (_, at), least in zip(rung, (0.05, 0.15, 0.3), strict=True))
 
 
 def test_a_cancelled_one_does_not_ring():
-    alarms, rung = Alarms(), list[str]()
-    alarms.after(0.3, lambda: rung.append("cancelled")).cancel()
-    alarms.after(0.4, lambda: rung.append("rung"))
+    alarms, rung = TimerThread(), list[str]()
+    alarms.call_later(0.3, lambda: rung.append("cancelled")).cancel()
+    alarms.call_later(0.4, lambda: rung.append("rung"))
     wait_until(lambda: rung != [])
     assert rung == ["rung"]
 
 
 def test_one_that_fails_silences_no_other():
-    alarms, rung = Alarms(), list[str]()
-    alarms.after(0.01, lambda: rung[9])
-    alarms.after(0.05, lambda: rung.append("rung"))
+    alarms, rung = TimerThread(), list[str]()
+    alarms.call_later(0.01, lambda: rung[9])
+    alarms.call_later(0.05, lambda: rung.append("rung"))
     wait_until(lambda: rung != [])
     assert rung == ["rung"]
 
@@ -61,7 +61,7 @@ print(rung, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 def test_a_thousand_take_one_thread():
-    alarms, before = Alarms(), threading.active_count()
+    alarms, before = TimerThread(), threading.active_count()
     for _ in range(1000):
-        alarms.after(60, lambda: None).cancel()
+        alarms.call_later(60, lambda: None).cancel()
     assert threading.active_count() <= before + 1

@@ -20,11 +20,11 @@ from fakes.files import declared, model
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
 from posezoo.errors import PosezooError, SourceError
-from posezoo.events import Event, ModelFileDownloadEnd
-from posezoo.fetch.carrier import Carrier
-from posezoo.fetch.download import download
-from posezoo.fetch.means import Means
-from posezoo.layout import Layout
+from posezoo.events import Event, FileDownloadFinished
+from posezoo.fetch.carrier import ConnectionPool
+from posezoo.fetch.download import download_model
+from posezoo.fetch.means import DownloadOptions
+from posezoo.layout import ModelLayout
 
 DOWNLOADER = Path(__file__).resolve().parents[2] / "tools" / "downloader" / "downloader.py"
 
@@ -63,10 +63,12 @@ def test_the_files_of_one_model_come_at_once(server, tmp_path):
         declared(name, body, server.serve(name, body, silence_s=0.6)) for name, body in bodies(16).items()
     ]
     told: list[Event] = []
-    found = download(model(*files), Layout(tmp_path, tmp_path), Means(None, jobs=8), listener=told.append)
+    found = download_model(
+        model(*files), ModelLayout(tmp_path, tmp_path), DownloadOptions(None, jobs=8), listener=told.append
+    )
     assert [path.read_bytes() for path in found.files] == list(bodies(16).values())
     assert server.peak == 8
-    assert sum(isinstance(event, ModelFileDownloadEnd) and event.successful for event in told) == 16
+    assert sum(isinstance(event, FileDownloadFinished) and event.successful for event in told) == 16
 
 
 def test_the_files_of_many_models_come_by_as_few_connections(server, tmp_path):
@@ -102,8 +104,11 @@ def test_a_host_that_takes_none_is_given_up(server, tmp_path):
     server.most_at_once = 0
     naps: list[float] = []
     with pytest.raises(SourceError, match=r"HTTP 429 Too Many Requests"):
-        download(
-            model(*files), Layout(tmp_path, tmp_path), Means(None, attempts=2, jobs=4), sleep=naps.append
+        download_model(
+            model(*files),
+            ModelLayout(tmp_path, tmp_path),
+            DownloadOptions(None, attempts=2, jobs=4),
+            sleep=naps.append,
         )
 
 
@@ -183,8 +188,8 @@ def test_what_has_begun_when_one_fails_is_finished():
         time.sleep(0.1)
         done.append(item)
 
-    with Carrier(jobs=2) as carrier, pytest.raises(PosezooError, match="no"):
-        carrier.each(work, range(100))
+    with ConnectionPool(jobs=2) as carrier, pytest.raises(PosezooError, match="no"):
+        carrier.run_all(work, range(100))
     assert len(done) <= 2
 
 
@@ -200,7 +205,9 @@ def test_listeners_are_told_one_event_at_a_time(server, tmp_path):
         time.sleep(0.001)
         inside.pop()
 
-    download(model(*files), Layout(tmp_path, tmp_path), Means(None, jobs=8), listener=listen)
+    download_model(
+        model(*files), ModelLayout(tmp_path, tmp_path), DownloadOptions(None, jobs=8), listener=listen
+    )
     assert overlaps == []
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from posezoo.errors import ArchiveError, DigestError, SourceError
-from posezoo.events import ModelFileDownloadProgress, Warned
-from posezoo.fetch.datasets import DATASETS, Archive, PublishedDataset, download_dataset
-from posezoo.fetch.means import Means
+from posezoo.events import FileDownloadProgress, WarningIssued
+from posezoo.fetch.datasets import DATASETS, DatasetArchive, PublishedDataset, download_dataset
+from posezoo.fetch.means import DownloadOptions
 from posezoo.spec.model import Digest, HttpSource, SourceFile
 
 NOISE = np.random.default_rng(1).bytes(50_000)
@@ -34,7 +34,7 @@ def dataset(*archives: tuple[str, bytes, str, list[str]]) -> PublishedDataset:
     """Of name, content, wanted members and addresses."""
     return PublishedDataset(
         tuple(
-            Archive(
+            DatasetArchive(
                 SourceFile(
                     name,
                     len(content),
@@ -54,12 +54,12 @@ class Get:
         self.folder, self.told = folder, []
 
     def __call__(self, dataset, attempts=3):
-        means = Means(None, attempts=attempts, timeout_s=5)
+        means = DownloadOptions(None, attempts=attempts, timeout_s=5)
         return download_dataset(dataset, self.folder, means, self.told.append, sleep=lambda s: None)
 
     @property
     def warnings(self):
-        return "\n".join(event.message for event in self.told if isinstance(event, Warned))
+        return "\n".join(event.message for event in self.told if isinstance(event, WarningIssued))
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_broken_connection_is_gone_on_with_where_it_broke(server, get):
     get(dataset(("val.zip", PHOTOS, "val/", [url])))
     asked = [request.headers["Range"] for request in server.requests]
     assert asked == [None, "bytes=30000-", "bytes=60000-"]
-    sizes = [event.size for event in get.told if isinstance(event, ModelFileDownloadProgress)]
+    sizes = [event.size for event in get.told if isinstance(event, FileDownloadProgress)]
     assert sizes == sorted(sizes)
     assert f"after 30000 of {len(PHOTOS)} bytes" in get.warnings
 
@@ -151,5 +151,5 @@ def test_every_data_set_that_we_name_is_pinned_and_states_its_terms():
         assert each.terms
         for archive in each.archives:
             assert archive.file.is_pinned
-            assert not archive.file.is_weak
+            assert not archive.file.is_weakly_pinned
             assert str(archive.file.sources[0]).startswith("https://")

@@ -7,11 +7,11 @@ import pytest
 
 from fakes.files import declared, model, put
 from fakes.server import Server
-from posezoo.errors import FetchError
-from posezoo.events import Event, ModelDownloadBegin, ModelDownloadEnd, ModelFileRetrieved
-from posezoo.fetch.download import Place, download, plan
-from posezoo.fetch.means import Means
-from posezoo.layout import Layout
+from posezoo.errors import DownloadError
+from posezoo.events import CachedFileUsed, DownloadFinished, DownloadStarted, Event
+from posezoo.fetch.download import FileOrigin, download_model, plan_download
+from posezoo.fetch.means import DownloadOptions
+from posezoo.layout import ModelLayout
 from posezoo.spec.model import Digest, FileSource, Precision, PythonPackageSource, SourceFile, Wheel
 
 WEIGHTS = bytes(range(256)) * 16
@@ -20,7 +20,9 @@ WEIGHTS = bytes(range(256)) * 16
 def test_files_go_where_the_layout_says_and_are_reported_in_their_order(server, tmp_path):
     url = server.serve("n", WEIGHTS)
     files = [declared("FP32/pose.xml", WEIGHTS, url), declared("FP16/pose.xml", WEIGHTS, url)]
-    downloaded = download(model(*files), Layout(tmp_path / "down", tmp_path / "out"), Means(None))
+    downloaded = download_model(
+        model(*files), ModelLayout(tmp_path / "down", tmp_path / "out"), DownloadOptions(None)
+    )
     folder = tmp_path / "down" / "public" / "pose"
     assert downloaded.files == (folder / "FP32" / "pose.xml", folder / "FP16" / "pose.xml")
     assert all(path.read_bytes() == WEIGHTS for path in downloaded.files)
@@ -40,30 +42,30 @@ def test_files_of_other_precisions_are_left_out(tmp_path, precisions, left):
     names = ("FP32/a", "FP16/a", "FP16-INT8/a", "FP32-INT1/a", "FP16.txt", "data/FP16/a")
     files = [declared(name, WEIGHTS, FileSource(tmp_path / "original")) for name in names]
     (tmp_path / "original").write_bytes(WEIGHTS)
-    spec, layout = model(*files), Layout(tmp_path, tmp_path)
+    spec, layout = model(*files), ModelLayout(tmp_path, tmp_path)
     events: list[Event] = []
-    download(spec, layout, Means(None), precisions=precisions, listener=events.append)
+    download_model(spec, layout, DownloadOptions(None), precisions=precisions, listener=events.append)
     folder = tmp_path / "public" / "pose"
     assert sorted(str(p.relative_to(folder)) for p in folder.rglob("*a") if p.is_file()) == sorted(
         name for name in left if name.endswith("a")
     )
-    assert events[0] == ModelDownloadBegin("pose", len(left))
-    assert [step.file.name for step in plan(spec, layout, Means(None), precisions)] == left
+    assert events[0] == DownloadStarted("pose", len(left))
+    assert [step.file.name for step in plan_download(spec, layout, DownloadOptions(None), precisions)] == left
 
 
 def test_the_end_tells_success(server, tmp_path):
     events: list[Event] = []
     spec = model(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)))
-    download(spec, Layout(tmp_path, tmp_path), Means(None), listener=events.append)
-    assert (events[0], events[-1]) == (ModelDownloadBegin("pose", 1), ModelDownloadEnd("pose", True))
+    download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None), listener=events.append)
+    assert (events[0], events[-1]) == (DownloadStarted("pose", 1), DownloadFinished("pose", True))
 
 
 def test_the_end_tells_failure_and_its_reason(server, tmp_path):
     events: list[Event] = []
     spec = model(declared("net.tflite", WEIGHTS, server.url("gone")))
-    with pytest.raises(FetchError) as caught:
-        download(spec, Layout(tmp_path, tmp_path), Means(None), listener=events.append)
-    assert events[-1] == ModelDownloadEnd("pose", False, caught.value.problem)
+    with pytest.raises(DownloadError) as caught:
+        download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None), listener=events.append)
+    assert events[-1] == DownloadFinished("pose", False, caught.value.problem)
 
 
 def test_the_first_file_that_fails_ends_it_and_good_files_stay(server, tmp_path):
@@ -73,8 +75,8 @@ def test_the_first_file_that_fails_ends_it_and_good_files_stay(server, tmp_path)
         declared("b.bin", WEIGHTS, server.url("gone")),
         declared("c.bin", WEIGHTS, after),
     )
-    with pytest.raises(FetchError, match=r"b\.bin"):
-        download(spec, Layout(tmp_path, tmp_path), Means(None))
+    with pytest.raises(DownloadError, match=r"b\.bin"):
+        download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
     assert (tmp_path / "public" / "pose" / "a.bin").read_bytes() == WEIGHTS
     assert server.asked("after") == 0
 
@@ -83,8 +85,8 @@ def test_a_broken_cache_is_told_once_for_all_files(server, tmp_path):
     (tmp_path / "cache").write_bytes(b"")
     files = [declared(name, WEIGHTS, server.serve("n", WEIGHTS)) for name in ("a.bin", "b.bin")]
     events: list[Event] = []
-    means = Means(tmp_path / "cache")
-    download(model(*files), Layout(tmp_path, tmp_path), means, listener=events.append)
+    means = DownloadOptions(tmp_path / "cache")
+    download_model(model(*files), ModelLayout(tmp_path, tmp_path), means, listener=events.append)
     assert sum("cache cannot be written" in str(event) for event in events) == 1
 
 
@@ -93,7 +95,7 @@ def test_a_file_source_starts_at_the_folder_of_the_model_yml(tmp_path):
     (tmp_path / "zoo" / "original").write_bytes(WEIGHTS)
     file = declared("net.tflite", WEIGHTS, FileSource(Path("original")))
     spec = model(file, path=tmp_path / "zoo" / "model.yml")
-    (target,) = download(spec, Layout(tmp_path, tmp_path), Means(None)).files
+    (target,) = download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None)).files
     assert target.read_bytes() == WEIGHTS
 
 
@@ -109,13 +111,13 @@ def test_a_plan_names_the_place_of_every_file(server, tmp_path):
     (folder / "0.bin").write_bytes(WEIGHTS + bytes([0]))
     kept = put(tmp_path / "cache", WEIGHTS + bytes([1]), cached)
     put(tmp_path / "mirror", WEIGHTS + bytes([2]), mirrored)
-    means = Means(tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror")))
-    steps = plan(model(here, cached, mirrored, sourced), Layout(tmp_path, tmp_path), means)
-    assert [(step.place, step.asked) for step in steps] == [
-        (Place.HERE, ()),
-        (Place.CACHE, (str(kept),)),
-        (Place.MIRROR, (server.url("mirror"), str(tmp_path / "mirror"))),
-        (Place.SOURCE, (server.url("mirror"), "https://models.invalid/3", "https://spare.invalid/3")),
+    means = DownloadOptions(tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror")))
+    steps = plan_download(model(here, cached, mirrored, sourced), ModelLayout(tmp_path, tmp_path), means)
+    assert [(step.origin, step.candidate_names) for step in steps] == [
+        (FileOrigin.HERE, ()),
+        (FileOrigin.CACHE, (str(kept),)),
+        (FileOrigin.MIRROR, (server.url("mirror"), str(tmp_path / "mirror"))),
+        (FileOrigin.SOURCE, (server.url("mirror"), "https://models.invalid/3", "https://spare.invalid/3")),
     ]
     assert str(steps[0]) == f"{folder / '0.bin'} is here already"
     assert str(steps[1]) == f"{folder / '1.bin'} <- {kept}"
@@ -129,7 +131,11 @@ def test_a_plan_touches_nothing(tmp_path):
     (folder / "net.tflite").write_bytes(WEIGHTS)
     put(tmp_path / "cache", WEIGHTS, file)
     before = sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
-    plan(model(file), Layout(tmp_path, tmp_path), Means(tmp_path / "cache", (str(tmp_path / "no mirror"),)))
+    plan_download(
+        model(file),
+        ModelLayout(tmp_path, tmp_path),
+        DownloadOptions(tmp_path / "cache", (str(tmp_path / "no mirror"),)),
+    )
     assert sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*")) == before
 
 
@@ -139,26 +145,28 @@ def test_a_plan_sees_that_a_file_is_damaged(tmp_path):
     target.parent.mkdir(parents=True)
     for damage in (bytes(4096), WEIGHTS[1:]):
         target.write_bytes(damage)
-        (step,) = plan(model(file), Layout(tmp_path, tmp_path), Means(None))
-        assert step.place is Place.SOURCE
+        (step,) = plan_download(model(file), ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
+        assert step.origin is FileOrigin.SOURCE
 
 
 def test_a_plan_passes_over_what_cannot_be_looked_at(tmp_path):
     file = declared("n" * 300, WEIGHTS, "https://models.invalid/n")
-    means = Means(Path("c" * 300), ("m" * 300,))
-    (step,) = plan(model(file), Layout(tmp_path, tmp_path), means)
-    assert step.asked == ("https://models.invalid/n",)
+    means = DownloadOptions(Path("c" * 300), ("m" * 300,))
+    (step,) = plan_download(model(file), ModelLayout(tmp_path, tmp_path), means)
+    assert step.candidate_names == ("https://models.invalid/n",)
 
 
 def test_a_plan_is_what_a_download_does(server, tmp_path):
     file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
-    spec, layout = model(file), Layout(tmp_path, tmp_path)
+    spec, layout = model(file), ModelLayout(tmp_path, tmp_path)
     put(tmp_path / "mirror", WEIGHTS, file)
-    means = Means(tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror")))
-    (step,) = plan(spec, layout, means)
+    means = DownloadOptions(tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror")))
+    (step,) = plan_download(spec, layout, means)
     events: list[Event] = []
-    download(spec, layout, means, listener=events.append)
-    assert [event.origin for event in events if isinstance(event, ModelFileRetrieved)] == [step.asked[-1]]
+    download_model(spec, layout, means, listener=events.append)
+    assert [event.origin for event in events if isinstance(event, CachedFileUsed)] == [
+        step.candidate_names[-1]
+    ]
 
 
 # Both parts of BlazePose, as its model.yml files declare them: out of a wheel that no test can reach.
@@ -189,7 +197,9 @@ def blazepose() -> Iterator[SourceFile]:
 
 
 def test_offline_a_mirror_is_enough(mirror, tmp_path):
-    downloaded = download(model(*blazepose()), Layout(tmp_path, tmp_path), Means(None, (str(mirror),)))
+    downloaded = download_model(
+        model(*blazepose()), ModelLayout(tmp_path, tmp_path), DownloadOptions(None, (str(mirror),))
+    )
     assert [path.stat().st_size for path in downloaded.files] == [2959046, 6440512]
 
 
@@ -199,6 +209,6 @@ def test_a_mirror_behind_an_address_is_enough(mirror, tmp_path):
             content = (mirror / "1" / sha384[:2] / sha384[2:]).read_bytes()
             assert len(content) == size
             server.serve(f"m/1/{sha384[:2]}/{sha384[2:]}", content)
-        means = Means(None, (server.url("m"),))
-        downloaded = download(model(*blazepose()), Layout(tmp_path, tmp_path), means)
+        means = DownloadOptions(None, (server.url("m"),))
+        downloaded = download_model(model(*blazepose()), ModelLayout(tmp_path, tmp_path), means)
     assert [path.stat().st_size for path in downloaded.files] == [2959046, 6440512]

@@ -29,7 +29,7 @@ from fakes.command import heed_interrupts
 from fakes.server import PAGE, Answer, Server
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
-from posezoo.errors import FetchError, PosezooError
+from posezoo.errors import DownloadError, PosezooError
 
 DOWNLOADER = Path(__file__).resolve().parents[2] / "tools" / "downloader" / "downloader.py"
 WEIGHTS = bytes(range(256)) * 256
@@ -182,7 +182,7 @@ def test_through_the_python_api(fault, zoo, server):
     failed = ""
     try:
         posezoo.get("net", stall_timeout=1, attempts=2, **places)
-    except FetchError as error:
+    except DownloadError as error:
         failed = error.problem
     except PosezooError:
         assert not fault.says  # what came is no IR, but it came

@@ -13,11 +13,11 @@ import pytest
 from fakes.files import declared, model
 from fakes.server import PAGE, Answer, Server
 from fakes.waiting import HANG_S
-from posezoo.errors import DigestError, FetchError, SizeError, SourceError
-from posezoo.fetch.download import download
-from posezoo.fetch.means import Means
-from posezoo.headers import Header
-from posezoo.layout import Layout
+from posezoo.errors import DigestError, DownloadError, SizeError, SourceError
+from posezoo.fetch.download import download_model
+from posezoo.fetch.means import DownloadOptions
+from posezoo.headers import HostHeader
+from posezoo.layout import ModelLayout
 from posezoo.spec.model import Digest, HttpSource, SourceFile
 from posezoo.versions import version
 
@@ -479,13 +479,13 @@ def test_one_connection_serves_several_files(server, tmp_path):
     files = tuple(declared(f"{n}.bin", WEIGHTS + bytes([n]), server.url(f"{n}.bin")) for n in range(3))
     for n in range(3):
         server.serve(f"{n}.bin", WEIGHTS + bytes([n]))
-    download(model(*files), Layout(tmp_path, tmp_path), Means(None))
+    download_model(model(*files), ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
     assert len({request.port for request in server.requests}) == 1
 
 
 def test_a_password_in_an_address_is_never_shown(server, fetch):
     url = server.url("net.tflite").replace("http://", "http://reader:secret@")
-    with pytest.raises(FetchError) as caught:
+    with pytest.raises(DownloadError) as caught:
         fetch(declared("net.tflite", WEIGHTS, url))
     assert "secret" not in str(caught.value) + repr(fetch.events)
     assert "reader" not in str(caught.value) + repr(fetch.events)
@@ -560,7 +560,8 @@ def test_a_header_is_not_carried_to_where_its_host_redirects(server, fetch):
         start = server.serve("start", b"", status=[302], headers={"Location": url})
         host = start.split("/")[2]
         fetch(
-            declared("net.tflite", WEIGHTS, start), headers=(Header(host, "Authorization", "Bearer secret"),)
+            declared("net.tflite", WEIGHTS, start),
+            headers=(HostHeader(host, "Authorization", "Bearer secret"),),
         )
         assert server.requests[0].headers["Authorization"] == "Bearer secret"
         assert other.requests[0].headers["Authorization"] is None
@@ -576,7 +577,7 @@ def test_netrc_speaks_for_its_machine_and_a_header_before_it(server, fetch, monk
     fetch(declared("net.tflite", WEIGHTS, moved))
     assert server.requests[0].headers["Authorization"].startswith("Basic ")
     assert server.requests[1].headers["Authorization"] is None
-    header = Header(url.split("/")[2], "authorization", "Bearer other")
+    header = HostHeader(url.split("/")[2], "authorization", "Bearer other")
     fetch(declared("again.tflite", WEIGHTS, url), headers=(header,))
     assert server.requests[2].headers["Authorization"] == "Bearer other"
 

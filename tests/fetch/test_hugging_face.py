@@ -6,8 +6,8 @@ import pytest
 
 from fakes.files import declared
 from posezoo.errors import SourceError
-from posezoo.events import ModelFileRetrieved
-from posezoo.headers import Header
+from posezoo.events import CachedFileUsed
+from posezoo.headers import HostHeader
 from posezoo.spec.model import HuggingFaceSource
 
 WEIGHTS = bytes(range(256)) * 16
@@ -46,7 +46,7 @@ def test_the_users_own_header_counts_before_the_token(hub, file, fetch, monkeypa
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     hub.serve(PATH, WEIGHTS)
     host = hub.url().split("/")[2]
-    fetch(file, headers=(Header(host, "Authorization", "Basic own"),))
+    fetch(file, headers=(HostHeader(host, "Authorization", "Basic own"),))
     assert hub.requests[0].headers["Authorization"] == "Basic own"
 
 
@@ -80,7 +80,7 @@ def test_what_its_library_keeps_here_is_used_first(hub, file, fetch, monkeypatch
     snapshot.symlink_to(blob)
     assert fetch(file).read_bytes() == WEIGHTS
     assert hub.requests == []
-    assert fetch.told(ModelFileRetrieved)[0].origin == str(snapshot)
+    assert fetch.told(CachedFileUsed)[0].origin == str(snapshot)
 
 
 def test_a_damaged_copy_costs_a_warning(hub, file, fetch, monkeypatch, tmp_path):

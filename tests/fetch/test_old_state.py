@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from fakes.files import declared, model
-from posezoo.events import Event, ModelFileUpToDate
-from posezoo.fetch.datasets import Archive, PublishedDataset, download_dataset
-from posezoo.fetch.download import download
-from posezoo.fetch.means import Means
-from posezoo.layout import Layout
-from posezoo.lock.entries import read_entries, text_of
-from posezoo.provenance import SHIFT, Check, read
+from posezoo.events import Event, FileUpToDate
+from posezoo.fetch.datasets import DatasetArchive, PublishedDataset, download_dataset
+from posezoo.fetch.download import download_model
+from posezoo.fetch.means import DownloadOptions
+from posezoo.layout import ModelLayout
+from posezoo.lock.entries import format_entries, read_entries
+from posezoo.provenance import SHIFT, OutputCheck, read_provenance
 from posezoo.spec.model import Digest, ModelSpec, SourceFile, UnpackArchive
 
 STATE = Path(__file__).resolve().parents[1] / "golden" / "state"
@@ -45,8 +45,10 @@ def leave(name: str, folder: Path, about: Path | None = None, source: str = "") 
 def up_to_date(spec: ModelSpec, root: Path) -> list[str]:
     """Download the model and return the names of the files that were kept."""
     told: list[Event] = []
-    download(spec, Layout(root, root), Means(cache_dir=None, attempts=1), listener=told.append)
-    return [event.model_file for event in told if isinstance(event, ModelFileUpToDate)]
+    download_model(
+        spec, ModelLayout(root, root), DownloadOptions(cache_dir=None, attempts=1), listener=told.append
+    )
+    return [event.model_file for event in told if isinstance(event, FileUpToDate)]
 
 
 def test_a_stamp_vouches_for_a_file(folder, tmp_path):
@@ -94,21 +96,21 @@ def test_an_unpacked_data_set_is_not_fetched_again(folder):
     photos[1].write_bytes(b"")
     leave("val.zip.unpacked.json", folder)
     archive = SourceFile("val.zip", 1000, Digest("sha256", "cd" * 32), ())
-    dataset = PublishedDataset((Archive(archive, "val/"),), ())
-    assert list(download_dataset(dataset, folder, Means(cache_dir=None, attempts=1))) == photos
+    dataset = PublishedDataset((DatasetArchive(archive, "val/"),), ())
+    assert list(download_dataset(dataset, folder, DownloadOptions(cache_dir=None, attempts=1))) == photos
 
 
 def test_a_lock_is_read_and_written_as_it_was():
     entries = read_entries(STATE / "posezoo.lock")
-    assert text_of(entries.values()) == (STATE / "posezoo.lock").read_bytes()
+    assert format_entries(entries.values()) == (STATE / "posezoo.lock").read_bytes()
     assert [each.origin for each in entries.values()] == ["made", "registry", "published", "first_use"]
 
 
 def test_the_record_beside_an_ir_is_read_whole():
-    record = read(STATE / "ir-provenance.json")
+    record = read_provenance(STATE / "ir-provenance.json")
     assert record is not None
     assert set(record.key) == {"conversion_format", "openvino", "sources", "arguments"}
     assert record.contents[".xml"].size == record.contents[".bin"].size == 1
-    assert record.checks == (Check("output", 0.0, 0.1, "LiteRT"),)
+    assert record.checks == (OutputCheck("output", 0.0, 0.1, "LiteRT"),)
     assert record.complexity == {"gflops": 1.0, "mparams": 1.0}
     assert record.shift == dict.fromkeys(SHIFT, 1.0)

@@ -10,16 +10,16 @@ from dataclasses import replace
 import pytest
 
 from fakes.files import declared, model
-from posezoo.errors import FetchError
+from posezoo.errors import DownloadError
 from posezoo.events import (
-    ModelFilePostprocessing,
-    ModelFileUpToDate,
-    ModelPostprocessingBegin,
-    ModelPostprocessingEnd,
+    FilePostprocessingStarted,
+    FileUpToDate,
+    PostprocessingFinished,
+    PostprocessingStarted,
 )
-from posezoo.fetch.download import Place, download, plan
-from posezoo.fetch.means import Means
-from posezoo.layout import Layout
+from posezoo.fetch.download import FileOrigin, download_model, plan_download
+from posezoo.fetch.means import DownloadOptions
+from posezoo.layout import ModelLayout
 from posezoo.spec.model import FileSource, ModelSpec, RegexReplace, UnpackArchive
 from posezoo.verify.artifacts import check_artifacts
 
@@ -60,15 +60,15 @@ def fetch(tmp_path):
 
     def fetch(spec: ModelSpec, **options: object) -> list[object]:
         told: list[object] = []
-        layout = Layout(tmp_path / "out", tmp_path / "out")
-        download(spec, layout, Means(cache_dir=None), listener=told.append, **options)
+        layout = ModelLayout(tmp_path / "out", tmp_path / "out")
+        download_model(spec, layout, DownloadOptions(cache_dir=None), listener=told.append, **options)
         return told
 
     return fetch
 
 
 def done(told: list[object]) -> list[tuple[str, str]]:
-    return [(each.action, each.model_file) for each in told if isinstance(each, ModelFilePostprocessing)]
+    return [(each.action, each.model_file) for each in told if isinstance(each, FilePostprocessingStarted)]
 
 
 def test_archives_are_unpacked_and_texts_replaced(spec, fetch, tmp_path):
@@ -77,8 +77,8 @@ def test_archives_are_unpacked_and_texts_replaced(spec, fetch, tmp_path):
     assert (folder / "sub" / "net.pb").read_bytes() == b"graph"
     assert (folder / "run.py").read_text() == "# import wget\nnet = 2\n"
     assert (folder / "sub" / "code" / "util.py").read_text() == "# import wget\nnet = 1\n"
-    assert told[-5] == ModelPostprocessingBegin("pose")
-    assert told[-1] == ModelPostprocessingEnd("pose", True)
+    assert told[-5] == PostprocessingStarted("pose")
+    assert told[-1] == PostprocessingFinished("pose", True)
     assert done(told) == [
         ("unpack", "sub/net.zip"),
         ("replace_text", "run.py"),
@@ -88,8 +88,8 @@ def test_archives_are_unpacked_and_texts_replaced(spec, fetch, tmp_path):
 
 def test_what_was_published_stays_and_is_verified(spec, fetch, tmp_path):
     fetch(spec)
-    layout = Layout(tmp_path / "out", tmp_path / "out")
-    assert (layout.downloads(spec) / "run.py.orig").read_bytes() == SCRIPT
+    layout = ModelLayout(tmp_path / "out", tmp_path / "out")
+    assert (layout.model_download_dir(spec) / "run.py.orig").read_bytes() == SCRIPT
     assert {each.state for each in check_artifacts(spec, layout)} == {"good"}
 
 
@@ -99,7 +99,7 @@ def test_a_second_run_has_nothing_to_do_even_without_a_source(spec, fetch, tmp_p
     (tmp_path / "sub-net.zip").unlink()
     told = fetch(spec)
     assert done(told) == []
-    assert told[-1] == ModelPostprocessingEnd("pose", True)
+    assert told[-1] == PostprocessingFinished("pose", True)
 
 
 @pytest.mark.parametrize("name", ["sub/net.pb", "run.py", "sub/code/util.py"])
@@ -121,11 +121,11 @@ def test_after_the_archive_is_deleted_a_run_does_nothing(spec, fetch, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     told = fetch(spec)
     assert done(told) == []
-    assert ModelFileUpToDate("pose", "sub/net.zip") in told
+    assert FileUpToDate("pose", "sub/net.zip") in told
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
-    layout = Layout(tmp_path / "out", tmp_path / "out")
-    planned = plan(spec, layout, Means(cache_dir=None))
-    assert [each.place for each in planned] == [Place.HERE, Place.HERE]
+    layout = ModelLayout(tmp_path / "out", tmp_path / "out")
+    planned = plan_download(spec, layout, DownloadOptions(cache_dir=None))
+    assert [each.origin for each in planned] == [FileOrigin.HERE, FileOrigin.HERE]
     assert {each.state for each in check_artifacts(spec, layout)} == {"good"}
 
 
@@ -171,8 +171,8 @@ def test_damage_that_no_stamp_notices_is_mended_where_everything_is_read_again(s
         file.write(bytes(len(good)))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert done(fetch(spec)) == []
-    layout = Layout(tmp_path / "out", tmp_path / "out")
-    download(spec, layout, Means(cache_dir=None, verify=True))
+    layout = ModelLayout(tmp_path / "out", tmp_path / "out")
+    download_model(spec, layout, DownloadOptions(cache_dir=None, verify=True))
     assert path.read_bytes() == good
 
 
@@ -184,14 +184,14 @@ def test_another_recipe_is_carried_out_anew_from_the_published_bytes(spec, fetch
 
 def test_a_failing_step_is_told_with_its_reason(spec, fetch, tmp_path):
     told: list[object] = []
-    layout = Layout(tmp_path / "out", tmp_path / "out")
+    layout = ModelLayout(tmp_path / "out", tmp_path / "out")
     wrong = replace(spec, postprocessing=(RegexReplace("run.py", "nowhere", ""),))
-    with pytest.raises(FetchError, match=r"run\.py: 'nowhere' was found 0 times"):
-        download(wrong, layout, Means(cache_dir=None), listener=told.append)
-    assert told[-1] == ModelPostprocessingEnd(
+    with pytest.raises(DownloadError, match=r"run\.py: 'nowhere' was found 0 times"):
+        download_model(wrong, layout, DownloadOptions(cache_dir=None), listener=told.append)
+    assert told[-1] == PostprocessingFinished(
         "pose", False, "run.py: 'nowhere' was found 0 times, expected at least 1"
     )
-    assert not (layout.downloads(wrong) / "run.py").exists()
+    assert not (layout.model_download_dir(wrong) / "run.py").exists()
 
 
 def test_a_member_never_takes_the_place_of_a_promised_file(tmp_path, fetch):
@@ -203,7 +203,7 @@ def test_a_member_never_takes_the_place_of_a_promised_file(tmp_path, fetch):
         for name, content in (("net.zip", body), ("run.py", SCRIPT))
     ]
     spec = replace(model(*files), postprocessing=(UnpackArchive("net.zip", "zip"),))
-    with pytest.raises(FetchError, match=r"holds run\.py, which model\.yml promises"):
+    with pytest.raises(DownloadError, match=r"holds run\.py, which model\.yml promises"):
         fetch(spec)
     assert (tmp_path / "out" / "public" / "pose" / "run.py").read_bytes() == SCRIPT
 
@@ -224,13 +224,13 @@ def test_an_archive_that_was_removed_after_it_was_unpacked_is_not_fetched_again(
     (folder / "sub" / "net.zip").unlink()
     told = fetch(spec)
     assert done(told) == []
-    assert [event.model_file for event in told if isinstance(event, ModelFileUpToDate)] == [
+    assert [event.model_file for event in told if isinstance(event, FileUpToDate)] == [
         "sub/net.zip",
         "run.py",
     ]
     assert not (folder / "sub" / "net.zip").exists()
-    (planned, _) = plan(spec, Layout(tmp_path / "out", tmp_path / "out"), Means(None))
-    assert planned.place is Place.HERE
+    (planned, _) = plan_download(spec, ModelLayout(tmp_path / "out", tmp_path / "out"), DownloadOptions(None))
+    assert planned.origin is FileOrigin.HERE
 
 
 def test_a_removed_archive_comes_again_where_what_it_held_is_gone_or_it_is_another_one(spec, fetch, tmp_path):

@@ -11,7 +11,7 @@ from fakes.files import declared
 from fakes.running import start_child
 from fakes.waiting import HANG_S, wait_until
 from posezoo.errors import DigestError, SourceError
-from posezoo.events import ModelFileDownloadProgress
+from posezoo.events import FileDownloadProgress
 
 WEIGHTS = bytes(range(256)) * 16
 ETAG = '"v1"'
@@ -36,7 +36,7 @@ def test_a_cut_connection_goes_on_where_it_stopped(server, fetch):
     assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
     assert ranges(server) == [None, "bytes=1000-"]
     assert server.requests[1].headers["If-Range"] == ETAG
-    assert fetch.told(ModelFileDownloadProgress)[-1].size == 4096
+    assert fetch.told(FileDownloadProgress)[-1].size == 4096
 
 
 def test_the_next_run_goes_on_and_leaves_nothing_behind(server, fetch):

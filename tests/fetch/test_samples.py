@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.errors import FetchError
-from posezoo.events import Event, ModelFileUpToDate
-from posezoo.fetch.means import Means
+from posezoo.errors import DownloadError
+from posezoo.events import Event, FileUpToDate
+from posezoo.fetch.means import DownloadOptions
 from posezoo.fetch.samples import SAMPLES, download_samples
 
 
 def test_both_photos_come_from_a_mirror(mirror, tmp_path):
-    photos = download_samples(tmp_path / "samples", Means(None, (str(mirror),)))
+    photos = download_samples(tmp_path / "samples", DownloadOptions(None, (str(mirror),)))
     assert [photo.name for photo in photos] == ["astronaut.png", "camera.png"]
     for photo in photos:
         content = photo.read_bytes()
@@ -21,11 +21,11 @@ def test_both_photos_come_from_a_mirror(mirror, tmp_path):
 def test_photos_that_are_here_stay(mirror, tmp_path):
     events: list[Event] = []
     for _ in range(2):
-        download_samples(tmp_path, Means(None, (str(mirror),)), events.append)
-    assert events[-2:] == [ModelFileUpToDate("samples", photo.name) for photo in SAMPLES]
+        download_samples(tmp_path, DownloadOptions(None, (str(mirror),)), events.append)
+    assert events[-2:] == [FileUpToDate("samples", photo.name) for photo in SAMPLES]
 
 
 def test_without_network_and_mirror_the_reason_is_named(tmp_path):
-    with pytest.raises(FetchError, match=r"No matching distribution found for scikit-image==0.26.0"):
-        download_samples(tmp_path / "samples", Means(None))
+    with pytest.raises(DownloadError, match=r"No matching distribution found for scikit-image==0.26.0"):
+        download_samples(tmp_path / "samples", DownloadOptions(None))
     assert list((tmp_path / "samples").iterdir()) == []

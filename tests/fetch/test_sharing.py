@@ -13,11 +13,11 @@ import pytest
 from fakes.files import declared, model, put
 from fakes.waiting import wait_until
 from posezoo.errors import OutputError, SourceError
-from posezoo.events import ModelFileRetrieved, ModelFileUpToDate
-from posezoo.fetch.download import download
-from posezoo.fetch.means import Means
-from posezoo.fetch.store import entry, sweep
-from posezoo.layout import Layout
+from posezoo.events import CachedFileUsed, FileUpToDate
+from posezoo.fetch.download import download_model
+from posezoo.fetch.means import DownloadOptions
+from posezoo.fetch.store import entry_path, remove_stale_staging
+from posezoo.layout import ModelLayout
 
 WEIGHTS = bytes(range(256)) * 256
 
@@ -35,7 +35,7 @@ def elsewhere(disk):
 
 
 def kept(cache: Path, file) -> Path:
-    return cache / entry(file.checksum)
+    return cache / entry_path(file.checksum)
 
 
 def test_the_cache_costs_no_second_copy(fetch, file, tmp_path):
@@ -167,16 +167,16 @@ def test_two_targets_and_one_cache_fetch_once(server, fetch, tmp_path):
     events: list[object] = []
     threads = []
     for name in ("a", "b", "c"):
-        layout = Layout(tmp_path / name, tmp_path / name)
+        layout = ModelLayout(tmp_path / name, tmp_path / name)
         how = {"listener": events.append}
-        args = (model(file), layout, Means(tmp_path / "cache"))
-        threads.append(threading.Thread(target=download, args=args, kwargs=how))
+        args = (model(file), layout, DownloadOptions(tmp_path / "cache"))
+        threads.append(threading.Thread(target=download_model, args=args, kwargs=how))
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert server.asked("net") == 1
-    assert sum(isinstance(event, ModelFileRetrieved) for event in events) == 2
+    assert sum(isinstance(event, CachedFileUsed) for event in events) == 2
     for name in ("a", "b", "c"):
         assert (tmp_path / name / "public" / "pose" / "net.tflite").read_bytes() == WEIGHTS
     assert list((tmp_path / "cache" / "1" / "staging").iterdir()) == []
@@ -185,7 +185,7 @@ def test_two_targets_and_one_cache_fetch_once(server, fetch, tmp_path):
 def test_a_file_that_is_here_is_taken_into_an_empty_cache(file, fetch, tmp_path):
     fetch(file)
     fetch(file, cache=tmp_path / "cache")
-    assert fetch.told(ModelFileUpToDate) != []
+    assert fetch.told(FileUpToDate) != []
     assert kept(tmp_path / "cache", file).read_bytes() == WEIGHTS
 
 
@@ -195,17 +195,19 @@ def test_what_a_killed_run_left_on_its_way_into_the_cache_is_swept(tmp_path):
     names = ["a" * 96 + ".new", "b" * 96 + ".lock", "tmpabc"]  # the last one is Open Model Zoo's
     for name in names:
         (staging / name).write_bytes(b"half")
-    assert sorted(path.name for path in sweep(tmp_path) if path.name in names) == sorted(names[:2])
+    assert sorted(path.name for path in remove_stale_staging(tmp_path) if path.name in names) == sorted(
+        names[:2]
+    )
     assert [path.name for path in staging.iterdir()] == ["tmpabc"]
 
 
 def test_what_is_on_its_way_now_is_not_swept(server, tmp_path):
     file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, silence_s=0.5))
-    args = (model(file), Layout(tmp_path, tmp_path), Means(tmp_path / "cache"))
-    thread = threading.Thread(target=download, args=args)
+    args = (model(file), ModelLayout(tmp_path, tmp_path), DownloadOptions(tmp_path / "cache"))
+    thread = threading.Thread(target=download_model, args=args)
     thread.start()
     wait_until(lambda: server.requests != [])
-    assert sweep(tmp_path / "cache") == []
+    assert remove_stale_staging(tmp_path / "cache") == []
     assert len(list((tmp_path / "cache" / "1" / "staging").iterdir())) == 1
     thread.join()
 
@@ -218,5 +220,5 @@ def test_what_a_killed_run_left_whole_is_taken_into_the_cache(server, fetch, tmp
     server.requests.clear()
     assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
     assert server.requests == []
-    assert fetch.told(ModelFileRetrieved) == []  # the cache did not give it
+    assert fetch.told(CachedFileUsed) == []  # the cache did not give it
     assert kept(tmp_path / "cache", file).read_bytes() == WEIGHTS

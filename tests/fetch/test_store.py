@@ -7,27 +7,27 @@ import pytest
 
 from fakes.files import declared, put
 from fakes.server import Server
-from posezoo.errors import FetchError, SourceError, without_secrets
-from posezoo.events import ModelFileDownloadBegin, ModelFileRetrieved, Warned
-from posezoo.fetch.store import entry
+from posezoo.errors import DownloadError, SourceError, redact_secrets
+from posezoo.events import CachedFileUsed, FileDownloadStarted, WarningIssued
+from posezoo.fetch.store import entry_path
 from posezoo.spec.model import Digest
 
 WEIGHTS = bytes(range(256)) * 16
 
 
 def origin_of(fetch: Any) -> str:
-    (retrieved,) = fetch.told(ModelFileRetrieved)
+    (retrieved,) = fetch.told(CachedFileUsed)
     return str(retrieved.origin)
 
 
 def test_entries_lie_where_open_model_zoo_looks_for_them():
-    assert entry(Digest("sha384", "ab" + "c" * 94)) == "1/ab/" + "c" * 94
+    assert entry_path(Digest("sha384", "ab" + "c" * 94)) == "1/ab/" + "c" * 94
 
 
 def test_what_came_from_a_source_is_put_into_the_cache(server, fetch, tmp_path):
     file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
     fetch(file, cache=tmp_path / "cache")
-    kept = tmp_path / "cache" / entry(file.checksum)
+    kept = tmp_path / "cache" / entry_path(file.checksum)
     assert kept.read_bytes() == WEIGHTS
     assert list((tmp_path / "cache" / "1" / "staging").iterdir()) == []
 
@@ -37,7 +37,7 @@ def test_the_second_time_it_comes_from_the_cache(server, fetch, tmp_path):
     fetch(file, cache=tmp_path / "cache").unlink()
     fetch(file, cache=tmp_path / "cache", mirrors=(server.url("mirror"),))
     assert len(server.requests) == 1
-    assert origin_of(fetch) == str(tmp_path / "cache" / entry(file.checksum))
+    assert origin_of(fetch) == str(tmp_path / "cache" / entry_path(file.checksum))
 
 
 def test_a_damaged_cache_entry_is_named_and_mended(server, fetch, tmp_path):
@@ -54,13 +54,15 @@ def test_a_cache_that_cannot_be_written_costs_one_warning(server, fetch, tmp_pat
     (tmp_path / "cache").write_bytes(b"a file")
     file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
     assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
-    (warning,) = [event.message for event in fetch.told(Warned) if "cache cannot be written" in event.message]
+    (warning,) = [
+        event.message for event in fetch.told(WarningIssued) if "cache cannot be written" in event.message
+    ]
     assert warning.startswith(str(tmp_path / "cache"))
 
 
 def test_a_cache_entry_that_is_a_folder_costs_a_warning(server, fetch, tmp_path):
     file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
-    (tmp_path / "cache" / entry(file.checksum)).mkdir(parents=True)
+    (tmp_path / "cache" / entry_path(file.checksum)).mkdir(parents=True)
     assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
     assert "is not a file" in fetch.warnings
     assert "cache cannot be written" in fetch.warnings
@@ -86,7 +88,7 @@ def test_a_cache_is_a_mirror(server, fetch, tmp_path):
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_a_mirror_may_be_an_address(server, fetch, slash):
     file = declared("net.tflite", WEIGHTS)
-    server.serve(f"models/{entry(file.checksum)}", WEIGHTS)
+    server.serve(f"models/{entry_path(file.checksum)}", WEIGHTS)
     fetch(file, mirrors=(server.url("models") + slash,))
     assert origin_of(fetch) == server.url("models") + slash
 
@@ -104,11 +106,11 @@ def test_mirrors_are_asked_before_sources_and_one_without_the_file_is_passed_ove
 def test_a_damaged_mirror_is_named_and_the_next_origin_asked(server, fetch, tmp_path):
     file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
     put(tmp_path / "mirror", bytes(4096), file)
-    server.serve(f"mirror/{entry(file.checksum)}", WEIGHTS, wrong_byte=5)
+    server.serve(f"mirror/{entry_path(file.checksum)}", WEIGHTS, wrong_byte=5)
     fetch(file, mirrors=(str(tmp_path / "mirror"), server.url("mirror")))
     assert f"net.tflite: {tmp_path / 'mirror'}: gives bytes of SHA-384" in fetch.warnings
     assert f"net.tflite: {server.url('mirror')}: gives bytes of SHA-384" in fetch.warnings
-    assert len(fetch.told(ModelFileDownloadBegin)) == 1
+    assert len(fetch.told(FileDownloadStarted)) == 1
 
 
 @pytest.mark.parametrize("address", ["/nowhere/at/all", "ftp://localhost/models", "mirror.example.org"])
@@ -134,14 +136,14 @@ def test_a_mirror_that_is_down_costs_a_warning(server, fetch):
 
 def test_a_web_page_is_no_mirror(server, fetch):
     file = declared("net.tflite", WEIGHTS)
-    server.serve(f"models/{entry(file.checksum)}", b"<html>Welcome</html>")
+    server.serve(f"models/{entry_path(file.checksum)}", b"<html>Welcome</html>")
     with pytest.raises(SourceError, match=r"a web page \(HTML\)"):
         fetch(file, mirrors=(server.url("models"),))
 
 
 def test_the_password_of_a_mirror_is_never_shown(server, fetch):
     file = declared("net.tflite", WEIGHTS)
-    server.serve(entry(file.checksum), WEIGHTS)
+    server.serve(entry_path(file.checksum), WEIGHTS)
     address = server.url().replace("http://", "http://reader:secret@")
     fetch(file, mirrors=(address,))
     assert origin_of(fetch) == server.url()
@@ -149,7 +151,7 @@ def test_the_password_of_a_mirror_is_never_shown(server, fetch):
 
 
 def test_offline_a_mirror_without_the_file_is_named(fetch, tmp_path):
-    with pytest.raises(FetchError, match=f"net.tflite: {tmp_path}: does not hold it"):
+    with pytest.raises(DownloadError, match=f"net.tflite: {tmp_path}: does not hold it"):
         fetch(declared("net.tflite", WEIGHTS), mirrors=(str(tmp_path),))
 
 
@@ -170,4 +172,4 @@ def test_offline_a_mirror_without_the_file_is_named(fetch, tmp_path):
     ],
 )
 def test_only_the_secrets_go(url, shown):
-    assert without_secrets(url) == shown
+    assert redact_secrets(url) == shown

@@ -9,10 +9,10 @@ import pytest
 from fakes.files import declared, model
 from fakes.server import Server
 from posezoo.errors import LicenseError
-from posezoo.fetch.download import download, plan
-from posezoo.fetch.means import Means
-from posezoo.fetch.terms import are_allowed
-from posezoo.layout import Layout
+from posezoo.fetch.download import download_model, plan_download
+from posezoo.fetch.means import DownloadOptions
+from posezoo.fetch.terms import is_license_allowed
+from posezoo.layout import ModelLayout
 from posezoo.spec.model import License
 
 
@@ -20,17 +20,17 @@ def test_other_terms_are_refused_before_any_request(tmp_path):
     with Server() as server:
         spec = model(declared("net.pth", b"x", server.serve("net.pth", b"x")))
         layout, strict = (
-            Layout(tmp_path / "out", tmp_path / "out"),
-            Means(None, allow_licenses=("MIT", "BSD-*")),
+            ModelLayout(tmp_path / "out", tmp_path / "out"),
+            DownloadOptions(None, allow_licenses=("MIT", "BSD-*")),
         )
-        for work in (download, plan):
+        for work in (download_model, plan_download):
             with pytest.raises(
                 LicenseError, match=r"pose: comes under Apache-2\.0, and allow_licenses takes only"
             ):
                 work(spec, layout, strict)
         assert server.requests == []
         assert not (tmp_path / "out").exists()
-        download(spec, layout, replace(strict, allow_licenses=("apache-2.0",)))
+        download_model(spec, layout, replace(strict, allow_licenses=("apache-2.0",)))
         assert server.asked("net.pth") == 1
 
 
@@ -52,4 +52,4 @@ def test_other_terms_are_refused_before_any_request(tmp_path):
     ],
 )
 def test_spdx_expressions_are_understood_as_far_as_models_have_them(terms, allowed, is_fine):
-    assert are_allowed(terms, allowed) is is_fine
+    assert is_license_allowed(terms, allowed) is is_fine

@@ -7,16 +7,16 @@ import time
 import pytest
 
 from fakes.waiting import HANG_S
-from posezoo.errors import FetchError
+from posezoo.errors import DownloadError
 from posezoo.fetch import texts
-from posezoo.fetch.texts import replaced
+from posezoo.fetch.texts import replace_text
 from posezoo.spec.model import RegexReplace
 
 
 def replace(tmp_path, text: str | bytes, *steps: tuple[object, ...]) -> str:
     path = tmp_path / "net.py.orig"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return replaced("net.py", path, [RegexReplace("net.py", *step) for step in steps])
+    return replace_text("net.py", path, [RegexReplace("net.py", *step) for step in steps])
 
 
 def test_replacements_follow_one_another(tmp_path):
@@ -39,7 +39,7 @@ def test_lines_end_with_a_newline_as_open_model_zoo_leaves_them(tmp_path):
     ],
 )
 def test_what_cannot_be_replaced_is_told(tmp_path, step, problem):
-    with pytest.raises(FetchError, match=r"^net\.py: ") as caught:
+    with pytest.raises(DownloadError, match=r"^net\.py: ") as caught:
         replace(tmp_path, "a a\n", step)
     assert problem in caught.value.problem
 
@@ -51,19 +51,19 @@ def test_only_as_many_are_replaced_as_are_asked_for(tmp_path):
 def test_a_pattern_that_takes_for_ever_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(texts, "TIMEOUT_S", 0.5)
     begun = time.monotonic()
-    with pytest.raises(FetchError, match=r"takes longer than 0\.5 s"):
+    with pytest.raises(DownloadError, match=r"takes longer than 0\.5 s"):
         replace(tmp_path, "a" * 50 + "!", ("(a+)+$", "b"))
     assert time.monotonic() - begun < HANG_S
 
 
 def test_a_text_does_not_grow_without_end(tmp_path, monkeypatch):
     monkeypatch.setattr(texts, "MAX_BYTES", 10_000)
-    with pytest.raises(FetchError, match="longer than 10000 characters"):
+    with pytest.raises(DownloadError, match="longer than 10000 characters"):
         replace(tmp_path, "a" * 1000, ("a", "b" * 100))
 
 
 def test_what_is_no_text_or_not_there_is_told(tmp_path):
-    with pytest.raises(FetchError, match="cannot be read as UTF-8"):
+    with pytest.raises(DownloadError, match="cannot be read as UTF-8"):
         replace(tmp_path, b"\xff\xfe", ("a", "b"))
-    with pytest.raises(FetchError, match="neither published nor in an archive"):
-        replaced("gone.py", tmp_path / "gone.py", [RegexReplace("gone.py", "a", "b")])
+    with pytest.raises(DownloadError, match="neither published nor in an archive"):
+        replace_text("gone.py", tmp_path / "gone.py", [RegexReplace("gone.py", "a", "b")])

@@ -12,13 +12,13 @@ import pytest
 from fakes.files import declared, put
 from fakes.running import start_child
 from fakes.waiting import HANG_S, wait_until
-from posezoo.errors import DigestError, FetchError, OutputError, SourceError
+from posezoo.errors import DigestError, DownloadError, OutputError, SourceError
 from posezoo.events import (
-    ModelFileDownloadBegin,
-    ModelFileDownloadEnd,
-    ModelFileDownloadProgress,
-    ModelFileRetrieved,
-    ModelFileUpToDate,
+    CachedFileUsed,
+    FileDownloadFinished,
+    FileDownloadProgress,
+    FileDownloadStarted,
+    FileUpToDate,
 )
 from posezoo.spec.model import FileSource
 
@@ -29,9 +29,9 @@ def test_what_happens_is_told_in_order(server, fetch):
     url = server.serve("net.tflite", WEIGHTS)
     fetch(declared("net.tflite", WEIGHTS, url))
     assert fetch.events == [
-        ModelFileDownloadBegin("pose", "net.tflite", 4096, url),
-        ModelFileDownloadProgress("pose", "net.tflite", 4096),
-        ModelFileDownloadEnd("pose", "net.tflite", True),
+        FileDownloadStarted("pose", "net.tflite", 4096, url),
+        FileDownloadProgress("pose", "net.tflite", 4096),
+        FileDownloadFinished("pose", "net.tflite", True),
     ]
 
 
@@ -42,7 +42,7 @@ def test_a_good_file_is_left_alone_without_a_request(server, fetch):
     target.write_bytes(WEIGHTS)
     before = target.stat()
     fetch(file)
-    assert fetch.events == [ModelFileUpToDate("pose", "net.tflite")]
+    assert fetch.events == [FileUpToDate("pose", "net.tflite")]
     assert server.requests == []
     assert (target.stat().st_mtime_ns, target.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
 
@@ -61,7 +61,7 @@ def test_a_fetched_file_is_not_hashed_again(server, fetch):
     target.write_bytes(bytes(4096))  # other bytes that look the same to the stamp: nobody reads them
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
     fetch(file)
-    assert fetch.events[-1] == ModelFileUpToDate("pose", "net.tflite")
+    assert fetch.events[-1] == FileUpToDate("pose", "net.tflite")
 
 
 def test_a_bad_file_is_replaced_by_a_good_one(server, fetch):
@@ -74,7 +74,7 @@ def test_a_bad_file_is_replaced_by_a_good_one(server, fetch):
 def test_an_old_file_survives_everything_that_goes_wrong(server, fetch, faults):
     fetch.folder.mkdir()
     (fetch.folder / "net.tflite").write_bytes(b"of last year")
-    with pytest.raises(FetchError):
+    with pytest.raises(DownloadError):
         fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS, **faults)), attempts=1)
     assert (fetch.folder / "net.tflite").read_bytes() == b"of last year"
 
@@ -87,7 +87,7 @@ def test_sources_are_asked_in_their_order(server, fetch):
     assert [request.path for request in server.requests] == ["/moved", "/changed", "/good"]
     assert f"net.tflite: {bad}: HTTP 404 Not Found" in fetch.warnings
     assert f"net.tflite: {wrong}: gives bytes of SHA-384" in fetch.warnings
-    assert [event.successful for event in fetch.told(ModelFileDownloadEnd)] == [False, False, True]
+    assert [event.successful for event in fetch.told(FileDownloadFinished)] == [False, False, True]
 
 
 def test_when_all_fail_each_is_named_with_its_reason(server, fetch, tmp_path):
@@ -95,7 +95,7 @@ def test_when_all_fail_each_is_named_with_its_reason(server, fetch, tmp_path):
     changed = server.serve("changed", WEIGHTS, wrong_byte=0)
     mirror = tmp_path / "mirror"
     mirror.mkdir()
-    with pytest.raises(FetchError) as caught:
+    with pytest.raises(DownloadError) as caught:
         file = declared("net.tflite", WEIGHTS, moved, changed)
         fetch(file, cache=tmp_path / "cache", mirrors=(str(mirror),))
     problem = caught.value.problem
@@ -165,7 +165,7 @@ def test_a_file_source_that_is_no_file_is_not_waited_for(fetch, tmp_path, make):
 
 def test_a_file_that_has_grown_is_refused(fetch, tmp_path):
     (tmp_path / "original.bin").write_bytes(WEIGHTS + b"!")
-    with pytest.raises(FetchError, match="more than the declared 4096 bytes"):
+    with pytest.raises(DownloadError, match="more than the declared 4096 bytes"):
         fetch(declared("net.tflite", WEIGHTS, FileSource(tmp_path / "original.bin")))
 
 
@@ -241,7 +241,7 @@ def test_many_threads_fetch_a_file_once(server, fetch):
     for thread in threads:
         thread.join()
     assert server.asked("net.tflite") == 1
-    assert len(fetch.told(ModelFileUpToDate)) == 7
+    assert len(fetch.told(FileUpToDate)) == 7
 
 
 def test_a_folder_in_the_way_is_named(server, fetch):
@@ -302,7 +302,7 @@ def test_a_full_disk_is_named_and_asks_no_further_source(server, fetch, disk):
     assert (disk / "net.tflite").read_bytes() == b"of last year"
     assert fetch.left() == ["net.tflite"]
     assert server.asked("two") == 0
-    assert fetch.events[-1] == ModelFileDownloadEnd("pose", "net.tflite", False, caught.value.problem)
+    assert fetch.events[-1] == FileDownloadFinished("pose", "net.tflite", False, caught.value.problem)
 
 
 def test_a_full_cache_costs_a_warning(server, fetch, disk):
@@ -326,13 +326,13 @@ def test_a_good_file_in_a_read_only_folder_is_good(server, fetch, disk):
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     fetch.folder = disk
     fetch(declared("net.tflite", WEIGHTS))
-    assert fetch.told(ModelFileUpToDate) != []
+    assert fetch.told(FileUpToDate) != []
 
 
 def test_progress_is_told_now_and_then_and_at_the_end(server, fetch):
     weights = WEIGHTS * 2048  # 8 MiB
     fetch(declared("net.tflite", weights, server.serve("n", weights)))
-    sizes = [event.size for event in fetch.told(ModelFileDownloadProgress)]
+    sizes = [event.size for event in fetch.told(FileDownloadProgress)]
     assert sizes[-1] == len(weights)
     assert sizes == sorted(sizes)
     assert len(sizes) < 20
@@ -342,4 +342,4 @@ def test_what_came_from_the_cache_is_not_told_as_download(fetch, tmp_path):
     file = declared("net.tflite", WEIGHTS)
     kept = put(tmp_path / "cache", WEIGHTS, file)
     fetch(file, cache=tmp_path / "cache")
-    assert fetch.events == [ModelFileRetrieved("pose", "net.tflite", str(kept))]
+    assert fetch.events == [CachedFileUsed("pose", "net.tflite", str(kept))]

@@ -10,13 +10,13 @@ from dataclasses import replace
 import pytest
 
 from fakes.files import model
-from posezoo.errors import DigestError, NoPinError, PosezooError, SizeError, SourceError
-from posezoo.events import Event, Warned
-from posezoo.fetch.download import download, plan
-from posezoo.fetch.means import Means
-from posezoo.files import holds_file, is_good_file
-from posezoo.layout import Layout
-from posezoo.lock import Lock
+from posezoo.errors import DigestError, PosezooError, SizeError, SourceError, UnpinnedFileError
+from posezoo.events import Event, WarningIssued
+from posezoo.fetch.download import download_model, plan_download
+from posezoo.fetch.means import DownloadOptions
+from posezoo.files import is_verified_file, matches_file_pin
+from posezoo.layout import ModelLayout
+from posezoo.lock import LockFile
 from posezoo.spec.model import Digest, HttpSource, SourceFile
 
 WEIGHTS = bytes(range(256)) * 16
@@ -43,33 +43,35 @@ def loose(url: str) -> SourceFile:
 
 @pytest.fixture
 def layout(tmp_path):
-    return Layout(tmp_path, tmp_path)
+    return ModelLayout(tmp_path, tmp_path)
 
 
 @pytest.fixture
 def lock(tmp_path):
-    return Lock(tmp_path / "posezoo.lock")
+    return LockFile(tmp_path / "posezoo.lock")
 
 
-def trusting(lock: Lock) -> Means:
-    return Means(None, first_use=lock.record)
+def trusting(lock: LockFile) -> DownloadOptions:
+    return DownloadOptions(None, first_use=lock.record_first_use)
 
 
 def test_no_mirror_is_named_since_those_are_asked_by_a_digest(server, layout):
     url = server.serve("n", b"", status=[404])
     with pytest.raises(SourceError, match="HTTP 404") as caught:
-        download(model(archive(url, SHA1)), layout, Means(None, mirrors=(str(layout.output_dir),)))
+        download_model(
+            model(archive(url, SHA1)), layout, DownloadOptions(None, mirrors=(str(layout.output_dir),))
+        )
     assert caught.value.hint == "check the address"
 
 
 def test_a_full_sha1_of_a_member_is_a_pin(server, layout):
     file = archive(server.serve("n", zipped(net=WEIGHTS)), SHA1)
-    (path,) = download(model(file), layout, Means(None)).files
-    assert holds_file(path, file)
+    (path,) = download_model(model(file), layout, DownloadOptions(None)).files
+    assert matches_file_pin(path, file)
     path.write_bytes(zipped(net=WEIGHTS[1:]))
-    assert not holds_file(path, file)
-    download(model(file), layout, Means(None))
-    assert holds_file(path, file)
+    assert not matches_file_pin(path, file)
+    download_model(model(file), layout, DownloadOptions(None))
+    assert matches_file_pin(path, file)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +87,8 @@ def test_a_full_sha1_of_a_member_is_a_pin(server, layout):
 def test_an_archive_of_something_else_gets_no_name(server, layout, lock, body, problem, digits):
     file = archive(server.serve("n", body), digits)
     with pytest.raises(DigestError, match=problem):
-        download(model(file), layout, trusting(lock))
-    assert not layout.file(model(file), file).exists()
+        download_model(model(file), layout, trusting(lock))
+    assert not layout.file_path(model(file), file).exists()
     assert not lock.path.exists()
 
 
@@ -95,11 +97,11 @@ def test_eight_digits_and_nothing_are_no_pin(server, layout):
         archive(server.serve("n", zipped(net=WEIGHTS)), SHA1[:8]),
         loose(server.serve("m", WEIGHTS)),
     ):
-        with pytest.raises(NoPinError) as caught:
-            download(model(file), layout, Means(None))
+        with pytest.raises(UnpinnedFileError) as caught:
+            download_model(model(file), layout, DownloadOptions(None))
         assert "--trust_on_first_use" in caught.value.hint
-        (step,) = plan(model(file), layout, Means(None))
-        assert step.is_refused
+        (step,) = plan_download(model(file), layout, DownloadOptions(None))
+        assert step.is_unpinned
     assert server.requests == []
 
 
@@ -107,58 +109,58 @@ def test_eight_digits_and_nothing_are_no_pin(server, layout):
 def test_what_lies_here_without_a_pin_is_never_good(tmp_path, file):
     path = tmp_path / file.name
     path.write_bytes(zipped(net=WEIGHTS))
-    assert not holds_file(path, file)
-    assert not is_good_file(path, file)
+    assert not matches_file_pin(path, file)
+    assert not is_verified_file(path, file)
 
 
 def test_the_first_use_is_the_pin_from_then_on(server, layout, lock, tmp_path):
     spec = model(loose(server.serve("n", WEIGHTS)))
     told: list[Event] = []
-    (path,) = download(spec, layout, trusting(lock), listener=told.append).files
-    assert any(isinstance(event, Warned) and "trusted on first use" in event.message for event in told)
+    (path,) = download_model(spec, layout, trusting(lock), listener=told.append).files
+    assert any(isinstance(event, WarningIssued) and "trusted on first use" in event.message for event in told)
     assert path.read_bytes() == WEIGHTS
     path.unlink()
     server.serve("n", WEIGHTS[::-1])
     with pytest.raises(DigestError, match="lock has"):  # though the source is trusted
-        download(lock.pinned(spec), layout, trusting(lock))
+        download_model(lock.pinned(spec), layout, trusting(lock))
     server.serve("n", WEIGHTS)
-    assert download(lock.pinned(spec), layout, Means(None)).files == (path,)
+    assert download_model(lock.pinned(spec), layout, DownloadOptions(None)).files == (path,)
 
 
 def test_a_file_that_cannot_be_remembered_gets_no_name(server, layout, tmp_path):
     (tmp_path / "file").touch()
-    lock = Lock(tmp_path / "file" / "posezoo.lock")
+    lock = LockFile(tmp_path / "file" / "posezoo.lock")
     spec = model(loose(server.serve("n", WEIGHTS)))
     with pytest.raises(PosezooError, match="file: cannot be written"):
-        download(spec, layout, trusting(lock))
-    assert not layout.file(spec, spec.files[0]).exists()
+        download_model(spec, layout, trusting(lock))
+    assert not layout.file_path(spec, spec.files[0]).exists()
 
 
 @pytest.mark.parametrize("faults", [{}, {"chunked": True}])
 def test_an_unknown_size_has_a_cap(server, layout, lock, faults):
     spec = model(loose(server.serve("n", bytes(10_001), **faults)))
     with pytest.raises(SizeError, match="10000"):
-        download(spec, layout, trusting(lock))
+        download_model(spec, layout, trusting(lock))
 
 
 def test_a_length_that_nobody_states_is_not_trusted(server, layout, lock):
     spec = model(loose(server.serve("n", WEIGHTS, without_length=True)))
     with pytest.raises(SourceError, match="does not say how long"):
-        download(spec, layout, trusting(lock))
+        download_model(spec, layout, trusting(lock))
 
 
 def test_a_cut_of_an_unknown_size_is_noticed(server, layout, lock):
     spec = model(loose(server.serve("n", WEIGHTS, cut_at=1000)))
     with pytest.raises(SourceError):
-        download(spec, layout, replace(trusting(lock), attempts=1))
+        download_model(spec, layout, replace(trusting(lock), attempts=1))
     assert not lock.path.exists()
 
 
 def test_a_license_note_is_told_before_the_download_alone(server, layout, lock):
     spec = replace(model(loose(server.serve("n", WEIGHTS))), license_note="Unclear.")
     told: list[Event] = []
-    download(spec, layout, trusting(lock), listener=told.append)
-    assert told[0] == Warned("pose: licence: Unclear.")
+    download_model(spec, layout, trusting(lock), listener=told.append)
+    assert told[0] == WarningIssued("pose: licence: Unclear.")
     told.clear()
-    download(lock.pinned(spec), layout, Means(None), listener=told.append)
-    assert not any(isinstance(event, Warned) for event in told)
+    download_model(lock.pinned(spec), layout, DownloadOptions(None), listener=told.append)
+    assert not any(isinstance(event, WarningIssued) for event in told)

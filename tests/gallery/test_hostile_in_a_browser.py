@@ -10,7 +10,7 @@ import pytest
 
 from fakes.sites import measurements, pose_zoo, written_site
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
-from posezoo.measured import Measurement, record
+from posezoo.measured import Measurement, update_measured_yml
 from posezoo.spec.model import Precision
 
 END = "\ue010"
@@ -57,7 +57,7 @@ def hostile_zoo(root):
     (root / "licenses" / "Apache-2.0-Tests.txt").write_text(f"Copyright 2026 {TRICK}\n")
     figures = {"throughput_fps": 9.0, "latency_p50_ms": 100.0}
     speed = Measurement("speed", Precision.FP16, figures, machine=TRICK, settings={TRICKS[0]: TRICK})
-    record(path.with_name("measured.yml"), [*measurements(0.4, 1.0, 2.0, None), speed])
+    update_measured_yml(path.with_name("measured.yml"), [*measurements(0.4, 1.0, 2.0, None), speed])
     path = write_model(
         models, "hostile-card", omz_yml(description=TRICK, license=ADDRESS, task_type="detection")
     )

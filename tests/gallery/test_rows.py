@@ -6,8 +6,8 @@ import pytest
 
 from fakes.sites import gathered, pose_zoo
 from fakes.zoo import model_yml, omz_yml, write_model
-from posezoo.comparison import Origin
-from posezoo.gallery.rows import family_of
+from posezoo.comparison import MetricSource
+from posezoo.gallery.rows import name_family
 from posezoo.spec.model import Precision
 
 CARD = """\
@@ -69,9 +69,9 @@ def test_a_variant_is_an_entry_of_its_own_with_its_own_figures(tmp_path):
 def test_a_measured_accuracy_stands_beside_the_published_one(tmp_path):
     heavy = by_name(gathered(pose_zoo(tmp_path)))["heavy_pose_a"]
     measured = heavy.figures[Precision.FP16]["AP"]
-    assert (measured.number, measured.origin) == (0.71, Origin.MEASURED)
-    assert (heavy.published["AP"].number, heavy.published["AP"].origin) == (0.70, Origin.DECLARED)
-    assert heavy.published["AP"].how == "COCO val2017"
+    assert (measured.number, measured.origin) == (0.71, MetricSource.MEASURED)
+    assert (heavy.published["AP"].number, heavy.published["AP"].origin) == (0.70, MetricSource.DECLARED)
+    assert heavy.published["AP"].conditions == "COCO val2017"
 
 
 def test_a_foreign_registrys_figures_are_those_of_its_cards(tmp_path):
@@ -121,4 +121,4 @@ def test_open_model_zoos_2021_models_are_told_with_the_figures_of_their_cards(sh
     ],
 )
 def test_a_family_is_what_the_names_of_one_design_have_in_common(name, family):
-    assert family_of(name) == family
+    assert name_family(name) == family

@@ -7,15 +7,15 @@ import pytest
 
 from fakes.irs import write_ir
 from posezoo.errors import InferenceError
-from posezoo.inference import Graph, Network
-from posezoo.openvino_runtime import openvino
+from posezoo.inference import CompiledNetwork, Graph
+from posezoo.openvino_runtime import import_openvino
 
 pytest.importorskip("openvino", reason="needs openvino")
 
 
 def fixed(xml, shape):
     """An IR that brings 1x3x4x4 into a shape by a constant, then sums its rows."""
-    ov = openvino()
+    ov = import_openvino()
     from openvino import opset13 as ops
 
     image = ops.parameter([1, 3, 4, 4], np.float32, name="image")
@@ -31,7 +31,7 @@ def fixed(xml, shape):
 def test_each_image_of_a_batch_gives_its_own_outputs(tmp_path, image):
     graph = Graph(write_ir(tmp_path / "net.xml", {"heatmaps": (1, 2, 8, 12)}, image=image))
     graph.set_batch(3)
-    network = Network(graph)
+    network = CompiledNetwork(graph)
     assert network.inputs == {"image": (3, 3, 64, 96)}
     pictures = np.ones((3, 3, 64, 96), np.float32) * np.array([0, 51, 102], np.float32)[:, None, None, None]
     found = network({"image": pictures})["heatmaps"]
@@ -63,9 +63,9 @@ def test_a_graph_that_holds_its_batch_refuses_another(tmp_path, shape, said):
 def test_open_sizes_are_closed_where_they_are_said(tmp_path):
     graph = Graph(write_ir(tmp_path / "net.xml", {"heatmaps": (1, 2, 8, 12)}, image=(1, 3, -1, -1)))
     with pytest.raises(InferenceError, match=r"its input image, 1x3x\?x\?, leaves sizes open") as told:
-        graph.close_sizes(None)
+        graph.fix_dynamic_sizes(None)
     assert "--size" in told.value.hint
-    assert graph.close_sizes((32, 48))
+    assert graph.fix_dynamic_sizes((32, 48))
     assert graph.inputs == {"image": (1, 3, 32, 48)}
-    assert not graph.close_sizes((1, 1))
-    assert graph.types == {"image": np.float32}
+    assert not graph.fix_dynamic_sizes((1, 1))
+    assert graph.input_types == {"image": np.float32}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fakes.irs import write_ir
-from posezoo.inference import Graph, Network, Preprocessing, Runtime, cache
+from posezoo.inference import CompiledNetwork, Graph, Preprocessing, RuntimeConfig, cache
 
 SHAPES = {"sums": (1, 17, 8, 12)}
 IMAGE = {"image": np.full((1, 3, 64, 96), 51, np.float32)}
@@ -22,14 +22,14 @@ def ir(tmp_path):
 
 
 def loaded(ir: Path, folder: Path, **said):
-    return Network(ir, Runtime(cache_dir=folder, **said))
+    return CompiledNetwork(ir, RuntimeConfig(cache_dir=folder, **said))
 
 
 def stamps(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.glob("*")}
 
 
-def answer(network: Network) -> float:
+def answer(network: CompiledNetwork) -> float:
     return float(network(IMAGE)["sums"].mean())
 
 
@@ -52,10 +52,10 @@ def test_what_is_kept_is_of_one_ir_one_use_and_one_runtime(ir, tmp_path):
     folder = tmp_path / "cache"
     loaded(ir, folder)
     loaded(ir, folder, requests=2, streams="2")
-    Network(ir, Runtime(cache_dir=folder), outputs=["sums"])
+    CompiledNetwork(ir, RuntimeConfig(cache_dir=folder), outputs=["sums"])
     graph = Graph(ir)
-    graph.take_pictures("image", Preprocessing(scale=(2.0,)))
-    halved = Network(graph, Runtime(cache_dir=folder))
+    graph.embed_preprocessing("image", Preprocessing(scale=(2.0,)))
+    halved = CompiledNetwork(graph, RuntimeConfig(cache_dir=folder))
     assert len(stamps(folder)) == 4
     pixels = {"image": np.full((1, 64, 96, 3), 51, np.uint8)}
     assert float(halved(pixels)["sums"].mean()) == pytest.approx(0.1)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from posezoo.errors import InferenceError
-from posezoo.inference import Network, Runtime
-from posezoo.openvino_runtime import openvino
+from posezoo.inference import CompiledNetwork, RuntimeConfig
+from posezoo.openvino_runtime import import_openvino
 
 pytest.importorskip("openvino")
 
@@ -19,7 +19,7 @@ pytest.importorskip("openvino")
 @pytest.fixture(scope="session")
 def small_ir(tmp_path_factory):
     """image (1, 8, 8, 3) -> sums (1, 8, 8, 4), a convolution, and double (1, 8, 8, 3), twice the input."""
-    ov = openvino()
+    ov = import_openvino()
     from openvino import opset13 as ops
 
     image = ops.parameter([1, 8, 8, 3], np.float32, name="image")
@@ -51,7 +51,7 @@ def copied(xml: Path, folder: Path) -> Path:
 
 def test_outputs_come_by_name(small_ir, image):
     xml, weights = small_ir
-    network = Network(xml)
+    network = CompiledNetwork(xml)
     assert network.inputs == {"image": (1, 8, 8, 3)}
     assert network.outputs == {"sums": (1, 8, 8, 4), "double": (1, 8, 8, 3)}
     outputs = network({"image": image})
@@ -60,28 +60,28 @@ def test_outputs_come_by_name(small_ir, image):
 
 
 def test_outputs_are_the_callers_own(small_ir, image):
-    network = Network(small_ir[0])
+    network = CompiledNetwork(small_ir[0])
     first = network({"image": image})["double"]
     network({"image": image * 0})
     assert np.allclose(first, 2 * image)
 
 
 def test_only_the_outputs_that_are_needed_are_computed(small_ir, image):
-    network = Network(small_ir[0], outputs=["double"])
+    network = CompiledNetwork(small_ir[0], outputs=["double"])
     outputs = network({"image": image})
     assert set(outputs) == {"double"} and np.allclose(outputs["double"], 2 * image)
     with pytest.raises(InferenceError, match="no output dubble: it has double, sums") as caught:
-        Network(small_ir[0], outputs=["dubble"])
+        CompiledNetwork(small_ir[0], outputs=["dubble"])
     assert caught.value.hint == "did you mean double?"
 
 
 def test_bytes_are_taken_for_numbers(small_ir, image):
-    outputs = Network(small_ir[0])({"image": image.astype(np.uint8)})
+    outputs = CompiledNetwork(small_ir[0])({"image": image.astype(np.uint8)})
     assert np.array_equal(outputs["double"], 2 * np.floor(image))
 
 
 def test_threads_do_not_get_one_anothers_results(small_ir):
-    network, wrong = Network(small_ir[0]), []
+    network, wrong = CompiledNetwork(small_ir[0]), []
 
     def ask(value):
         for _ in range(30):
@@ -107,13 +107,13 @@ def test_threads_do_not_get_one_anothers_results(small_ir):
 )
 def test_inputs_that_do_not_fit_are_refused(small_ir, inputs, problem):
     with pytest.raises(InferenceError, match=problem):
-        Network(small_ir[0])(inputs)
+        CompiledNetwork(small_ir[0])(inputs)
 
 
 @pytest.fixture
 def choosy_ir(tmp_path):
     """numbers (?) -> pairs (2, 3), which fails as it runs unless there are six of them."""
-    ov = openvino()
+    ov = import_openvino()
     from openvino import opset13 as ops
 
     numbers = ops.parameter([-1], np.float32, name="numbers")
@@ -125,7 +125,7 @@ def choosy_ir(tmp_path):
 
 
 def test_an_inference_that_fails_is_told_and_the_next_one_is_right(choosy_ir):
-    network = Network(choosy_ir, Runtime(requests=2))
+    network = CompiledNetwork(choosy_ir, RuntimeConfig(requests=2))
     for _ in range(3):  # more often than there are requests: each is given back
         with pytest.raises(InferenceError, match=r"choosy\.xml: CPU failed: .*") as caught:
             network({"numbers": np.zeros(5, np.float32)})
@@ -134,11 +134,11 @@ def test_an_inference_that_fails_is_told_and_the_next_one_is_right(choosy_ir):
 
 
 def test_several_requests_run_at_once_and_each_gets_its_own_answer(small_ir):
-    network, wrong = Network(small_ir[0], Runtime(requests=3)), []
+    network, wrong = CompiledNetwork(small_ir[0], RuntimeConfig(requests=3)), []
 
     def ask(value):
         for _ in range(20):
-            with network.answer({"image": np.full((1, 8, 8, 3), value, np.float32)}) as outputs:
+            with network.infer({"image": np.full((1, 8, 8, 3), value, np.float32)}) as outputs:
                 wrong.extend([] if (outputs["double"] == 2 * value).all() else [value])
 
     threads = [threading.Thread(target=ask, args=(value,)) for value in range(1, 6)]
@@ -153,11 +153,11 @@ def test_several_requests_run_at_once_and_each_gets_its_own_answer(small_ir):
     ("said", "streams"), [({"streams": "2"}, 2), ({"streams": "CPU:1"}, 1), ({"hint": "LATENCY"}, 1)]
 )
 def test_the_streams_are_those_that_were_asked_for(small_ir, said, streams):
-    assert Network(small_ir[0], Runtime(requests=4, **said)).streams == streams
+    assert CompiledNetwork(small_ir[0], RuntimeConfig(requests=4, **said)).streams == streams
 
 
 def test_no_number_of_requests_is_the_devices_own(small_ir):
-    assert Network(small_ir[0], Runtime(requests=0)).requests >= 1
+    assert CompiledNetwork(small_ir[0], RuntimeConfig(requests=0)).requests >= 1
 
 
 @pytest.mark.parametrize("suffix", [".xml", ".bin"])
@@ -165,7 +165,7 @@ def test_a_missing_half_is_named(small_ir, tmp_path, suffix):
     xml = copied(small_ir[0], tmp_path)
     xml.with_suffix(suffix).unlink()
     with pytest.raises(InferenceError, match=rf"small\{suffix}: no such file") as caught:
-        Network(xml)
+        CompiledNetwork(xml)
     assert "posezoo convert" in caught.value.hint
 
 
@@ -184,7 +184,7 @@ def test_a_damaged_ir_is_refused_in_one_line(small_ir, tmp_path, capfd, suffix, 
     path = copied(small_ir[0], tmp_path).with_suffix(suffix)
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(InferenceError, match=problem) as caught:
-        Network(path.with_suffix(".xml"))
+        CompiledNetwork(path.with_suffix(".xml"))
     assert "\n" not in str(caught.value) and "small.xml" in str(caught.value)
     assert capfd.readouterr() == ("", "")
 
@@ -192,34 +192,34 @@ def test_a_damaged_ir_is_refused_in_one_line(small_ir, tmp_path, capfd, suffix, 
 @pytest.mark.parametrize("device", ["XPU", "cpu", "", "CPU,GPU"])
 def test_an_unknown_device_lists_those_that_there_are(small_ir, device):
     with pytest.raises(InferenceError, match=rf"no device '{device}' here: there is .*CPU"):
-        Network(small_ir[0], Runtime(device))
+        CompiledNetwork(small_ir[0], RuntimeConfig(device))
 
 
 def test_a_device_that_differs_by_case_is_suggested(small_ir):
     with pytest.raises(InferenceError) as caught:
-        Network(small_ir[0], Runtime("cpu"))
+        CompiledNetwork(small_ir[0], RuntimeConfig("cpu"))
     assert caught.value.hint == "did you mean CPU?"
 
 
 @pytest.mark.parametrize("device", ["CPU", "AUTO", "HETERO:CPU"])
 def test_the_device_that_runs_it_is_told(small_ir, device):
-    assert "CPU" in Network(small_ir[0], Runtime(device)).device
+    assert "CPU" in CompiledNetwork(small_ir[0], RuntimeConfig(device)).device
 
 
 @pytest.mark.parametrize("device", ["HETERO:XPU", "CPU.7"])
 def test_a_device_that_does_not_take_it_is_an_error_of_one_line(small_ir, device):
     with pytest.raises(InferenceError, match=r"small\.xml: cannot be compiled for") as caught:
-        Network(small_ir[0], Runtime(device))
+        CompiledNetwork(small_ir[0], RuntimeConfig(device))
     assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_precision_is_refused(small_ir):
     with pytest.raises(InferenceError, match=r"Wrong value fp7 .* Supported values: .*f32"):
-        Network(small_ir[0], Runtime(inference_precision="fp7"))
+        CompiledNetwork(small_ir[0], RuntimeConfig(inference_precision="fp7"))
 
 
 def bf16_or_skip() -> None:
-    if "BF16" not in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if "BF16" not in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("needs a CPU that computes in bf16")
 
 
@@ -227,7 +227,7 @@ def bf16_or_skip() -> None:
 def test_f32_is_really_f32(small_ir, image, device):
     """bf16 keeps 8 bits: it would be off by a thousandth and more."""
     xml, weights = small_ir
-    network = Network(xml, Runtime(device))
+    network = CompiledNetwork(xml, RuntimeConfig(device))
     assert network.executed_precision == "f32"
     exact = image.astype(np.float64) @ weights.T.astype(np.float64)
     assert np.abs(network({"image": image})["sums"] - exact).max() < 1e-5 * np.abs(exact).max()
@@ -237,7 +237,7 @@ def test_f32_is_really_f32(small_ir, image, device):
 def test_bf16_is_told_and_is_really_bf16(small_ir, image, device):
     bf16_or_skip()
     xml, weights = small_ir
-    network = Network(xml, Runtime(device, "bf16"))
+    network = CompiledNetwork(xml, RuntimeConfig(device, "bf16"))
     assert network.executed_precision == "bf16"
     exact = image.astype(np.float64) @ weights.T.astype(np.float64)
     assert np.abs(network({"image": image})["sums"] - exact).max() > 1e-4 * np.abs(exact).max()
@@ -245,7 +245,10 @@ def test_bf16_is_told_and_is_really_bf16(small_ir, image, device):
 
 def test_the_default_is_the_devices_own_choice(small_ir):
     bf16_or_skip()
-    assert Network(small_ir[0], Runtime(inference_precision="default")).executed_precision == "bf16"
+    assert (
+        CompiledNetwork(small_ir[0], RuntimeConfig(inference_precision="default")).executed_precision
+        == "bf16"
+    )
 
 
 @pytest.mark.skipif(
@@ -254,7 +257,7 @@ def test_the_default_is_the_devices_own_choice(small_ir):
 def test_a_forked_process_is_told_to_load_its_own(small_ir, image):
     """It would wait for ever for threads that stayed behind."""
     xml, _ = small_ir
-    network = Network(xml)
+    network = CompiledNetwork(xml)
     network({"image": image})
     fork = multiprocessing.get_context("fork")
     mine, theirs = fork.Pipe()

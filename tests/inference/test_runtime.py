@@ -8,7 +8,7 @@ import pytest
 
 from fakes.irs import write_ir
 from posezoo.errors import InferenceError
-from posezoo.inference import Network, Runtime, check_device
+from posezoo.inference import CompiledNetwork, RuntimeConfig, require_device
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 LATENCY, THROUGHPUT = {"PERFORMANCE_HINT": "LATENCY"}, {"PERFORMANCE_HINT": "THROUGHPUT"}
@@ -17,22 +17,22 @@ LATENCY, THROUGHPUT = {"PERFORMANCE_HINT": "LATENCY"}, {"PERFORMANCE_HINT": "THR
 @pytest.mark.parametrize(
     ("runtime", "config"),
     [
-        (Runtime(), {**LATENCY, **F32}),
-        (Runtime(inference_precision="default"), LATENCY),
-        (Runtime(requests=4), {**THROUGHPUT, **F32}),
-        (Runtime(requests=0), {**THROUGHPUT, **F32}),
-        (Runtime(requests=4, hint="NONE"), F32),
+        (RuntimeConfig(), {**LATENCY, **F32}),
+        (RuntimeConfig(inference_precision="default"), LATENCY),
+        (RuntimeConfig(requests=4), {**THROUGHPUT, **F32}),
+        (RuntimeConfig(requests=0), {**THROUGHPUT, **F32}),
+        (RuntimeConfig(requests=4, hint="NONE"), F32),
         (
-            Runtime(streams="2", threads=3),
+            RuntimeConfig(streams="2", threads=3),
             {**LATENCY, **F32, "NUM_STREAMS": "2", "INFERENCE_NUM_THREADS": "3"},
         ),
-        (Runtime(streams="CPU:2,GPU:1"), {**LATENCY, **F32, "NUM_STREAMS": "2"}),
-        (Runtime("GPU", streams="2", threads=3), {**LATENCY, **F32, "NUM_STREAMS": "2"}),
-        (Runtime("GPU.1", streams="AUTO"), {**LATENCY, **F32, "NUM_STREAMS": "AUTO"}),
-        (Runtime("NPU", cache_dir=Path("kept")), {**LATENCY, **F32, "CACHE_DIR": "kept"}),
-        (Runtime(cache_dir=Path("kept")), {**LATENCY, **F32}),
+        (RuntimeConfig(streams="CPU:2,GPU:1"), {**LATENCY, **F32, "NUM_STREAMS": "2"}),
+        (RuntimeConfig("GPU", streams="2", threads=3), {**LATENCY, **F32, "NUM_STREAMS": "2"}),
+        (RuntimeConfig("GPU.1", streams="AUTO"), {**LATENCY, **F32, "NUM_STREAMS": "AUTO"}),
+        (RuntimeConfig("NPU", cache_dir=Path("kept")), {**LATENCY, **F32, "CACHE_DIR": "kept"}),
+        (RuntimeConfig(cache_dir=Path("kept")), {**LATENCY, **F32}),
         (
-            Runtime("HETERO:GPU,CPU", streams="2"),
+            RuntimeConfig("HETERO:GPU,CPU", streams="2"),
             {
                 **LATENCY,
                 **F32,
@@ -41,7 +41,7 @@ LATENCY, THROUGHPUT = {"PERFORMANCE_HINT": "LATENCY"}, {"PERFORMANCE_HINT": "THR
             },
         ),
         (
-            Runtime("MULTI:CPU(4),GPU(2)", streams="CPU:4,GPU:2", threads=8),
+            RuntimeConfig("MULTI:CPU(4),GPU(2)", streams="CPU:4,GPU:2", threads=8),
             {
                 **LATENCY,
                 **F32,
@@ -50,13 +50,13 @@ LATENCY, THROUGHPUT = {"PERFORMANCE_HINT": "LATENCY"}, {"PERFORMANCE_HINT": "THR
             },
         ),
         (
-            Runtime("AUTO:-GPU,CPU", streams="GPU.0:2"),
+            RuntimeConfig("AUTO:-GPU,CPU", streams="GPU.0:2"),
             {**LATENCY, **F32, "DEVICE_PROPERTIES_GPU.0": {"NUM_STREAMS": "2"}},
         ),
     ],
 )
 def test_each_device_gets_what_is_its_own(runtime, config):
-    assert runtime.config() == config
+    assert runtime.to_openvino_config() == config
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_each_device_gets_what_is_its_own(runtime, config):
 )
 def test_what_cannot_be_meant_is_refused(said, problem):
     with pytest.raises(InferenceError, match=problem):
-        Runtime(**said).config()
+        RuntimeConfig(**said).to_openvino_config()
 
 
 class Core:
@@ -87,14 +87,14 @@ class Core:
     ["GPU", "GPU.1", "NPU", "HETERO:GPU,CPU", "MULTI:GPU.0,GPU.1", "AUTO", "AUTO:NPU,CPU", "BATCH:GPU"],
 )
 def test_devices_other_than_the_cpu_are_let_through(device):
-    check_device(device, Core())
+    require_device(device, Core())
     with pytest.raises(InferenceError, match=f"no device 'X{device}' here"):
-        check_device(f"X{device}", Core())
+        require_device(f"X{device}", Core())
 
 
 def test_a_device_that_is_not_here_is_named_with_those_that_are():
     with pytest.raises(InferenceError, match=r"no device 'MYRIAD' here: there is CPU, GPU\.0, GPU\.1, NPU"):
-        check_device("MYRIAD", Core())
+        require_device("MYRIAD", Core())
 
 
 @pytest.mark.parametrize("device", ["CPU", "AUTO:CPU", "HETERO:CPU", "MULTI:CPU"])
@@ -102,4 +102,4 @@ def test_a_device_that_is_not_here_is_named_with_those_that_are():
 def test_a_device_that_hands_the_work_on_hands_on_what_was_asked(tmp_path, device, streams):
     pytest.importorskip("openvino")
     ir = write_ir(tmp_path / "net.xml", {"sums": (1, 17, 8, 12)})
-    assert Network(ir, Runtime(device, requests=2, streams=streams)).streams == 1
+    assert CompiledNetwork(ir, RuntimeConfig(device, requests=2, streams=streams)).streams == 1

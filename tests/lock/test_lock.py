@@ -13,7 +13,7 @@ import pytest
 
 from fakes.files import declared, model
 from posezoo.errors import DigestError, PosezooError
-from posezoo.lock import Lock
+from posezoo.lock import LockFile
 from posezoo.spec.model import Digest, SourceFile
 
 LOOSE = SourceFile("net.pth", None, None, (), max_size=100)
@@ -24,19 +24,19 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 
 
 def test_what_is_recorded_is_the_pin_of_that_file_alone(tmp_path):
-    lock = Lock(tmp_path / "posezoo.lock", now=lambda: NOON)
-    assert lock.pinned(SPEC) == SPEC
-    lock.record(SPEC, LOOSE, 5, ONE)
-    for again in (lock, Lock(tmp_path / "posezoo.lock")):
-        loose, pinned = again.pinned(SPEC).files
-        assert (loose.size, loose.checksum, loose.first_use, loose.is_weak) == (5, ONE, True, True)
+    lock = LockFile(tmp_path / "posezoo.lock", now=lambda: NOON)
+    assert lock.with_pins(SPEC) == SPEC
+    lock.record_first_use(SPEC, LOOSE, 5, ONE)
+    for again in (lock, LockFile(tmp_path / "posezoo.lock")):
+        loose, pinned = again.with_pins(SPEC).files
+        assert (loose.size, loose.checksum, loose.first_use, loose.is_weakly_pinned) == (5, ONE, True, True)
         assert pinned is PINNED
 
 
 def test_an_entry_is_one_line_and_lines_are_sorted(tmp_path):
-    lock = Lock(tmp_path / "posezoo.lock", now=lambda: NOON)
-    lock.record(SPEC, LOOSE, 5, ONE)
-    lock.record(model(LOOSE, name="able"), LOOSE, 6, TWO)
+    lock = LockFile(tmp_path / "posezoo.lock", now=lambda: NOON)
+    lock.record_first_use(SPEC, LOOSE, 5, ONE)
+    lock.record_first_use(model(LOOSE, name="able"), LOOSE, 6, TWO)
     lines = [json.loads(line) for line in (tmp_path / "posezoo.lock").read_text().splitlines()]
     assert [line["model"] for line in lines] == ["able", "pose"]
     assert lines[1] == {
@@ -46,17 +46,17 @@ def test_an_entry_is_one_line_and_lines_are_sorted(tmp_path):
 
 
 def test_two_runs_on_one_lock_keep_each_others_entries(tmp_path):
-    first, second = (Lock(tmp_path / "posezoo.lock") for _ in range(2))
-    assert first.pinned(SPEC) == second.pinned(SPEC) == SPEC  # both have read it
-    first.record(SPEC, LOOSE, 5, ONE)
-    second.record(model(LOOSE, name="able"), LOOSE, 6, TWO)
-    assert Lock(tmp_path / "posezoo.lock").pinned(SPEC).files[0].checksum == ONE
+    first, second = (LockFile(tmp_path / "posezoo.lock") for _ in range(2))
+    assert first.with_pins(SPEC) == second.with_pins(SPEC) == SPEC  # both have read it
+    first.record_first_use(SPEC, LOOSE, 5, ONE)
+    second.record_first_use(model(LOOSE, name="able"), LOOSE, 6, TWO)
+    assert LockFile(tmp_path / "posezoo.lock").with_pins(SPEC).files[0].checksum == ONE
 
 
 def test_other_bytes_at_a_second_first_use_are_refused(tmp_path):
-    Lock(tmp_path / "posezoo.lock").record(SPEC, LOOSE, 5, ONE)
+    LockFile(tmp_path / "posezoo.lock").record_first_use(SPEC, LOOSE, 5, ONE)
     with pytest.raises(DigestError, match=r"SHA-384 222222222222…, .*posezoo.lock has 111111111111…"):
-        Lock(tmp_path / "posezoo.lock").record(SPEC, LOOSE, 5, TWO)
+        LockFile(tmp_path / "posezoo.lock").record_first_use(SPEC, LOOSE, 5, TWO)
 
 
 GOOD = {"model": "pose", "file": "net.pth", "size": 5, "sha384": "1" * 96, "origin": "x", "first_seen": "y"}
@@ -81,7 +81,7 @@ GOOD = {"model": "pose", "file": "net.pth", "size": 5, "sha384": "1" * 96, "orig
 def test_a_line_that_is_no_entry_is_named(tmp_path, lines, problem):
     (tmp_path / "posezoo.lock").write_text("\n".join(lines))
     with pytest.raises(PosezooError, match="lock") as caught:
-        Lock(tmp_path / "posezoo.lock").pinned(SPEC)
+        LockFile(tmp_path / "posezoo.lock").with_pins(SPEC)
     assert caught.value.problem.endswith(problem)
 
 
@@ -89,7 +89,7 @@ def test_a_line_that_is_no_entry_is_named(tmp_path, lines, problem):
 def test_a_lock_that_cannot_be_read_is_named(tmp_path, make):
     make(tmp_path / "posezoo.lock")
     with pytest.raises(PosezooError, match="lock: cannot be read"):
-        Lock(tmp_path / "posezoo.lock").pinned(SPEC)
+        LockFile(tmp_path / "posezoo.lock").with_pins(SPEC)
 
 
 RECORD = """
@@ -125,6 +125,6 @@ def test_runs_that_write_in_the_same_instant_lose_no_entry(tmp_path):
 def test_a_lock_that_is_a_link_stays_one(tmp_path):
     shared, link = tmp_path / "all" / "posezoo.lock", tmp_path / "posezoo.lock"
     link.symlink_to(shared)
-    Lock(link).record(SPEC, LOOSE, 5, ONE)
+    LockFile(link).record_first_use(SPEC, LOOSE, 5, ONE)
     assert link.is_symlink()
-    assert Lock(shared).pinned(SPEC).files[0].checksum == ONE
+    assert LockFile(shared).with_pins(SPEC).files[0].checksum == ONE

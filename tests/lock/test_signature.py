@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from posezoo.errors import LockError
-from posezoo.lock.signature import require_signature, sign, signature_of
+from posezoo.lock.signature import require_signature, sign, signature_path
 
 pytest.importorskip("model_signing", reason="needs model-signing")
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -44,7 +44,7 @@ def lock(tmp_path) -> Path:
 
 def test_what_was_signed_is_known_by_the_public_key(lock, keys):
     private, public = keys
-    assert sign(lock, private) == signature_of(lock)
+    assert sign(lock, private) == signature_path(lock)
     require_signature(lock, public)
 
 
@@ -64,7 +64,7 @@ def test_anothers_signature_is_named_as_such(lock, keys, tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"junk", b"\xff\xfe", b"[" * 5000])
 def test_a_signature_that_is_none_is_named(lock, keys, content):
-    signature_of(lock).write_bytes(content)
+    signature_path(lock).write_bytes(content)
     with pytest.raises(LockError, match=r"posezoo.lock.sig is no signature of it"):
         require_signature(lock, keys[1])
 
@@ -99,5 +99,5 @@ def test_a_key_that_will_not_do_is_named_and_the_earlier_signature_stays(lock, k
             sign(lock, key)
     with pytest.raises(LockError, match="is no public key that we can use"):
         require_signature(lock, keys[0])
-    assert signature_of(lock).read_bytes() == before
+    assert signature_path(lock).read_bytes() == before
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]

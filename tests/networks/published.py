@@ -103,7 +103,7 @@ def noise(shape):
 
 def awake(name):
     """A network whose batch normalizations hold the statistics of some image: else the signal dies in it."""
-    network = networks.build(name)
+    network = networks.build_network(name)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0
@@ -129,7 +129,7 @@ class Published:
 
     def network(self, reference: Reference):
         """Our network with the weights that the reference's outputs were made with."""
-        network = networks.build(reference.network, **reference.arguments)
+        network = networks.build_network(reference.network, **reference.arguments)
         calibration = self.facts / "reference" / "calib" / f"{reference.calibration}.npz"
         if not reference.calibration.startswith("gluon_"):
             return self.fill.fill_torch(network, calibration)

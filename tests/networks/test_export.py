@@ -10,7 +10,7 @@ import pytest
 
 from networks.published import awake, noise, outputs_of, torch
 from posezoo.networks import NETWORKS
-from posezoo.openvino_runtime import openvino
+from posezoo.openvino_runtime import import_openvino
 
 nn = torch.nn
 
@@ -38,7 +38,7 @@ def exported(network, name, *, dynamic):
             output_names=list(outputs),
             dynamic_axes=dict.fromkeys((known.input.name, *outputs), any_size) if dynamic else None,
         )
-    core = openvino().Core()
+    core = import_openvino().Core()
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
     return core.compile_model(core.read_model(file.getvalue()), "CPU", settings)
 

@@ -26,23 +26,23 @@ def test_the_table_is_read_without_torch():
 def test_without_torch_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingPackageError) as caught:
-        networks.build("mobile_pose_mobilenetv3_small")
+        networks.build_network("mobile_pose_mobilenetv3_small")
     assert caught.value.problem == "torch is not installed"
     assert "[torch]" in caught.value.hint
 
 
 def test_a_network_comes_in_eval_mode():
     with torch.device("meta"):
-        assert not any(module.training for module in networks.build("lightweight_openpose").modules())
+        assert not any(module.training for module in networks.build_network("lightweight_openpose").modules())
 
 
 def test_an_unknown_network_is_refused_with_the_nearest_name():
     with pytest.raises(UnknownModelError) as caught:
-        networks.build("simple_pose_resnet18")
+        networks.build_network("simple_pose_resnet18")
     assert caught.value.problem == "no network simple_pose_resnet18"
     assert caught.value.hint == "did you mean simple_pose_resnet18_v1b?"
     with pytest.raises(UnknownModelError) as caught:
-        networks.find("zzz")
+        networks.find_network("zzz")
     assert "higher_hrnet" in caught.value.hint
 
 
@@ -60,12 +60,12 @@ def test_an_unknown_network_is_refused_with_the_nearest_name():
     ],
 )  # fmt: skip
 def test_an_argument_that_cannot_be_meant_is_refused(name, arguments, problem):
-    for ask in (networks.build, lambda name, **given: NETWORKS[name].output_names(**given)):
+    for ask in (networks.build_network, lambda name, **given: NETWORKS[name].output_names(**given)):
         with pytest.raises(NetworkError) as caught:
             ask(name, **arguments)
         assert caught.value.problem == problem
     with pytest.raises(NetworkError) as caught:
-        networks.build("higher_hrnet", widht=48)
+        networks.build_network("higher_hrnet", widht=48)
     assert caught.value.hint == "did you mean width?"
 
 
@@ -83,34 +83,34 @@ def test_an_argument_that_cannot_be_meant_is_refused(name, arguments, problem):
 )
 def test_a_checkpoint_of_another_form_says_so_itself(name, arguments):
     with torch.device("meta"):
-        network = networks.build(name, **arguments)
+        network = networks.build_network(name, **arguments)
         outputs = outputs_of(network, torch.empty(1, 3, 64, 96))
-    assert NETWORKS[name].arguments_from(networks.shapes_of(network)) == arguments
+    assert NETWORKS[name].infer_arguments(networks.tensor_shapes(network)) == arguments
     assert len(outputs) == len(NETWORKS[name].outputs)
 
 
 def test_a_foreign_checkpoint_leaves_the_defaults_for_the_comparison_of_keys():
     foreign = {"fc.weight": (1000, 512), "refinement_stages.0": (), "refinement_stages.last.weight": (3,)}
-    assert NETWORKS["higher_hrnet"].arguments_from(foreign) == {"width": 32, "keypoints": 17}
-    assert NETWORKS["lightweight_openpose"].arguments_from(foreign)["refinement_stages"] == 1
-    assert NETWORKS["higher_hrnet"].arguments_from({"transition1.0.0.weight": ()})["width"] == 32
-    assert NETWORKS["lightweight_openpose"].arguments_from({})["refinement_stages"] == 1
+    assert NETWORKS["higher_hrnet"].infer_arguments(foreign) == {"width": 32, "keypoints": 17}
+    assert NETWORKS["lightweight_openpose"].infer_arguments(foreign)["refinement_stages"] == 1
+    assert NETWORKS["higher_hrnet"].infer_arguments({"transition1.0.0.weight": ()})["width"] == 32
+    assert NETWORKS["lightweight_openpose"].infer_arguments({})["refinement_stages"] == 1
 
 
 def test_a_checkpoint_that_asks_for_a_giant_is_refused_before_it_is_built():
     giant = {f"refinement_stages.{number}.weight": (1,) for number in range(100_000)}
     with pytest.raises(NetworkError, match="refinement_stages is 100000, expected 0 to 16"):
-        NETWORKS["single_human_pose"].arguments_from(giant)
+        NETWORKS["single_human_pose"].infer_arguments(giant)
     with pytest.raises(NetworkError, match="width is 1152921504606846976, expected 8 to 64"):
-        NETWORKS["higher_hrnet"].arguments_from({"transition1.0.0.weight": (1 << 60, 256, 3, 3)})
+        NETWORKS["higher_hrnet"].infer_arguments({"transition1.0.0.weight": (1 << 60, 256, 3, 3)})
 
 
 @pytest.mark.parametrize("name", ["mobile_pose_mobilenetv3_small", "lightweight_openpose"])
 def test_a_network_built_without_memory_takes_the_tensors_of_a_checkpoint(name):
-    original = networks.build(name)
+    original = networks.build_network(name)
     tensors = {key: value for key, value in original.state_dict().items() if "num_batches" not in key}
     with torch.device("meta"):
-        network = networks.build(name)
+        network = networks.build_network(name)
     network.load_state_dict(dict(tensors), strict=True, assign=True)
     assert not any(tensor.is_meta for tensor in network.state_dict().values())
     key, tensor = next(iter(tensors.items()))
@@ -125,7 +125,7 @@ def test_a_network_built_without_memory_takes_the_tensors_of_a_checkpoint(name):
     ["lightweight_openpose", "human_pose_3d", "simple_pose_resnet18_v1b", "mobile_pose_mobilenetv2_1.0"],
 )
 def test_each_image_of_a_batch_is_seen_alone(name):
-    network = networks.build(name)
+    network = networks.build_network(name)
     images = torch.randn(2, 3, 101, 75)
     alone = [outputs_of(network, image[None]) for image in images]
     for together, *one_by_one in zip(outputs_of(network, images), *alone, strict=True):

@@ -106,7 +106,7 @@ def test_another_window_is_noticed(published, monkeypatch):
 def test_the_convertible_form_computes_the_same_with_upstream_s_zeros(published):
     reference = REFERENCES["human_pose_3d"]
     plain = published.network(reference)
-    convertible = networks.build("human_pose_3d", convertible=True)
+    convertible = networks.build_network("human_pose_3d", convertible=True)
     missing, unexpected = convertible.load_state_dict(plain.state_dict(), strict=False)
     assert missing == ["fake_conv_heatmaps.weight", "fake_conv_pafs.weight"]
     assert not unexpected

@@ -56,16 +56,16 @@ FOLDED = {
 def built_from(shapes, name):
     """The network that a checkpoint of these keys asks for, without memory for its weights."""
     with torch.device("meta"):
-        return networks.build(name, **NETWORKS[name].arguments_from(shapes))
+        return networks.build_network(name, **NETWORKS[name].infer_arguments(shapes))
 
 
 @pytest.mark.parametrize("file", FORMS)
 def test_keys_order_and_shapes_are_the_published_ones(file, published):
     name, arguments = FORMS[file]
     shapes = published.shapes(file)
-    assert NETWORKS[name].arguments_from(shapes) == arguments
+    assert NETWORKS[name].infer_arguments(shapes) == arguments
     network = built_from(shapes, name)
-    assert list(networks.shapes_of(network).items()) == list(shapes.items())
+    assert list(networks.tensor_shapes(network).items()) == list(shapes.items())
     assert sum(p.numel() for p in network.parameters()) == published.table(file)["parameters"]
 
 
@@ -75,7 +75,7 @@ def test_keys_order_and_shapes_are_gluoncv_s(name, published):
     # Torch counts batches, MXNet does not.
     ours = {
         key: shape
-        for key, shape in networks.shapes_of(built_from(shapes, name)).items()
+        for key, shape in networks.tensor_shapes(built_from(shapes, name)).items()
         if not key.endswith(".num_batches_tracked")
     }
     assert list(ours.items()) == list(shapes.items())
@@ -148,7 +148,7 @@ def test_outputs_have_the_shapes_that_the_paper_says_at_any_size(name):
     network = NETWORKS[name]
     odd = (160, 96) if name == "higher_hrnet" else (131, 75)
     with torch.device("meta"):
-        module = networks.build(name)
+        module = networks.build_network(name)
         for height, width in (network.input.shape[2:], odd):
             outputs = outputs_of(module, torch.empty(2, 3, height, width))
             assert [tuple(maps.shape) for maps in outputs] == SHAPES[name](height, width)
@@ -157,7 +157,7 @@ def test_outputs_have_the_shapes_that_the_paper_says_at_any_size(name):
 
 def test_higher_hrnet_takes_no_size_between_the_multiples():
     with torch.device("meta"), pytest.raises(NetworkError) as caught:
-        networks.build("higher_hrnet")(torch.empty(1, 3, 112, 96))
+        networks.build_network("higher_hrnet")(torch.empty(1, 3, 112, 96))
     assert caught.value.problem == "HRNet takes heights and widths that are multiples of 32, not 112 x 96"
     assert caught.value.hint == "pad the image"
 

@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from posezoo.pose.assignment import assign
+from posezoo.pose.assignment import solve_assignment
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -18,14 +18,14 @@ def test_no_other_choice_is_cheaper(seed):
     costs = (
         rng.integers(0, 4, (rows, columns)).astype(float) if seed % 2 else rng.normal(size=(rows, columns))
     )
-    chosen = assign(costs)
+    chosen = solve_assignment(costs)
     assert len(set(chosen)) == rows
     least = min(costs[range(rows), each].sum() for each in permutations(range(columns), rows))
     assert costs[range(rows), chosen].sum() == pytest.approx(least)
 
 
 def test_rows_that_want_the_same_column_share_the_loss():
-    assert assign(np.array([[1.0, 2, 9], [1, 8, 9], [2, 2, 9]])) == [1, 0, 2]
+    assert solve_assignment(np.array([[1.0, 2, 9], [1, 8, 9], [2, 2, 9]])) == [1, 0, 2]
 
 
 @pytest.mark.parametrize(
@@ -39,15 +39,15 @@ def test_rows_that_want_the_same_column_share_the_loss():
     ],
 )
 def test_equals_are_decided_as_scipy_does(costs, chosen):
-    assert assign(np.array(costs, float)) == chosen
+    assert solve_assignment(np.array(costs, float)) == chosen
 
 
 def test_no_rows_no_columns():
-    assert assign(np.empty((0, 3))) == []
+    assert solve_assignment(np.empty((0, 3))) == []
 
 
 def test_a_hundred_rows_end():
     costs = np.random.default_rng(1).random((100, 130))
-    chosen = assign(costs)
+    chosen = solve_assignment(costs)
     assert len(set(chosen)) == 100
     assert costs[range(100), chosen].sum() < 2  # the least of 130 random numbers is about 1/131

@@ -10,7 +10,11 @@ import pytest
 from fakes import crowds
 from posezoo import decode
 from posezoo.errors import InferenceError
-from posezoo.pose.associative_embedding import AssociativeEmbeddingOptions, Pass, merged
+from posezoo.pose.associative_embedding import (
+    AssociativeEmbeddingOptions,
+    EmbeddingMaps,
+    merge_augmented_maps,
+)
 from posezoo.pose.keypoints import SKELETONS, Pose
 
 pytest.importorskip("cv2")
@@ -125,14 +129,14 @@ def test_passes_of_a_mirrored_image_and_other_scales_are_merged():
     mirrored = heatmaps[order][:, :, ::-1], tags[order][:, :, ::-1] + 7
     low = heatmaps.reshape(17, 128, 2, 128, 2).mean(axis=(2, 4))
     passes = [
-        Pass([heatmaps, low], tags),
-        Pass([mirrored[0]], mirrored[1], mirrored=True),
-        Pass([low], tags[:, ::2, ::2], scale=0.5),
+        EmbeddingMaps([heatmaps, low], tags),
+        EmbeddingMaps([mirrored[0]], mirrored[1], mirrored=True),
+        EmbeddingMaps([low], tags[:, ::2, ::2], scale=0.5),
     ]
-    merged_heat, merged_tags = merged(passes, (256, 256))
+    merged_heat, merged_tags = merge_augmented_maps(passes, (256, 256))
     assert merged_heat.shape == (17, 256, 256) and merged_tags.shape == (17, 256, 256, 2)
     assert np.allclose(merged_tags[..., 0] + 7, merged_tags[..., 1])
-    alone, _ = merged(passes[1:2], (256, 256))
+    alone, _ = merge_augmented_maps(passes[1:2], (256, 256))
     assert np.allclose(alone, heatmaps)
     poses = found(merged_heat[None], merged_tags[None])
     assert len(poses) == 2 and errors(poses, people).mean() < 0.5
@@ -141,7 +145,9 @@ def test_passes_of_a_mirrored_image_and_other_scales_are_merged():
 def test_merging_needs_tags_of_the_usual_scale():
     maps = np.zeros((17, 8, 8), np.float32)
     with pytest.raises(InferenceError, match="none is of scale 1"):
-        merged([Pass([maps], maps, scale=0.5), Pass([maps], maps, scale=2)], (8, 8))
+        merge_augmented_maps(
+            [EmbeddingMaps([maps], maps, scale=0.5), EmbeddingMaps([maps], maps, scale=2)], (8, 8)
+        )
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])

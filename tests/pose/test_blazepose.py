@@ -12,28 +12,35 @@ from fakes.people import Face, detector_outputs, landmark_output, standing_perso
 from fakes.views import to_input
 from posezoo.errors import InferenceError
 from posezoo.pose import blazepose
-from posezoo.pose.blazepose import BlazePoseOptions, Detections, anchors, detections, region, suppressed
+from posezoo.pose.blazepose import (
+    BlazePoseOptions,
+    FaceDetections,
+    body_region,
+    decode_detections,
+    generate_anchors,
+    suppress_non_maxima,
+)
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import letterbox, turned_square
+from posezoo.pose.letterbox import letterbox_transform, rotated_square_transform
 
 
 def found(
     *faces: Face, min_score: float = 0.5, max_overlap: float = 0.3, weighted: bool = False
-) -> Detections:
-    return detections(
+) -> FaceDetections:
+    return decode_detections(
         *detector_outputs(*faces), min_score=min_score, max_overlap=max_overlap, weighted=weighted
     )
 
 
-def guesses(*rows: tuple[float, ...]) -> Detections:
+def guesses(*rows: tuple[float, ...]) -> FaceDetections:
     """Detections from (x0, y0, x1, y1, score)."""
     table = np.array(rows, np.float32).reshape(-1, 5)
     keypoints = np.repeat(table[:, None, :2], 4, axis=1)
-    return Detections(table[:, :4], keypoints, table[:, 4])
+    return FaceDetections(table[:, :4], keypoints, table[:, 4])
 
 
 def test_anchors_are_cell_centres_of_three_grids():
-    centres = anchors()
+    centres = generate_anchors()
     assert centres.shape == (2254, 2) and centres.dtype == np.float32
     for index in range(2254):
         start, stride, repeat = next(
@@ -62,7 +69,7 @@ def test_the_threshold_decides_who_counts(min_score, expected):
     boxes, logits = detector_outputs(*faces)
     logits[logits == -60] = -np.inf  # a threshold of zero asks for everybody else, too
     boxes[~np.isfinite(logits[..., 0])] = np.nan
-    got = detections(boxes, logits, min_score=min_score, max_overlap=0.3)
+    got = decode_detections(boxes, logits, min_score=min_score, max_overlap=0.3)
     assert len(got) == expected
 
 
@@ -73,23 +80,27 @@ def test_two_guesses_at_one_face_are_one():
 
 def test_faces_overlap_as_far_as_is_allowed():
     pair = guesses((0, 0, 10, 10, 0.9), (5, 0, 15, 10, 0.8))  # 50 of 150: a third
-    assert len(suppressed(pair, max_overlap=0.34)) == 2
-    assert len(suppressed(pair, max_overlap=0.33)) == 1
+    assert len(suppress_non_maxima(pair, max_overlap=0.34)) == 2
+    assert len(suppress_non_maxima(pair, max_overlap=0.33)) == 1
 
 
 def test_a_chain_of_faces_keeps_its_ends():
     """The middle one goes with the surest; what only the middle one touches stays."""
     chain = guesses((0, 0, 10, 10, 0.9), (4, 0, 14, 10, 0.8), (8, 0, 18, 10, 0.7))
-    assert np.allclose(suppressed(chain, max_overlap=0.3).boxes[:, 0], [0, 8])
+    assert np.allclose(suppress_non_maxima(chain, max_overlap=0.3).boxes[:, 0], [0, 8])
 
 
 def test_plain_suppression_takes_the_surest_as_it_is():
-    kept = suppressed(guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)), max_overlap=0.3, weighted=False)
+    kept = suppress_non_maxima(
+        guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)), max_overlap=0.3, weighted=False
+    )
     assert np.allclose(kept.boxes, [[0, 0, 10, 10]])
 
 
 def test_weighted_suppression_averages_by_score():
-    kept = suppressed(guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)), max_overlap=0.3, weighted=True)
+    kept = suppress_non_maxima(
+        guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)), max_overlap=0.3, weighted=True
+    )
     assert np.allclose(kept.boxes, [[0.5, 0, 10.5, 10]])
     assert np.allclose(kept.keypoints, [[[0.5, 0]] * 4])
     assert np.allclose(kept.scores, [0.9])
@@ -99,14 +110,14 @@ def test_faces_without_area_are_no_trouble():
     flat = guesses((5, 5, 5, 5, 0.9), (5, 5, 5, 5, 0.8), (9, 9, 3, 3, 0.7))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert len(suppressed(flat, max_overlap=0.3)) == 3
+        assert len(suppress_non_maxima(flat, max_overlap=0.3)) == 3
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_nobody_is_nobody(weighted):
     assert len(found(weighted=weighted)) == 0
-    assert len(suppressed(guesses(), max_overlap=0.3, weighted=weighted)) == 0
-    assert blazepose.regions(found(weighted=weighted), letterbox((640, 480), (224, 224))) == []
+    assert len(suppress_non_maxima(guesses(), max_overlap=0.3, weighted=weighted)) == 0
+    assert blazepose.body_regions(found(weighted=weighted), letterbox_transform((640, 480), (224, 224))) == []
 
 
 @pytest.mark.parametrize("poison", [math.nan, math.inf, -math.inf])
@@ -115,11 +126,11 @@ def test_numbers_that_are_none_are_left_out(poison):
         warnings.simplefilter("error")
         boxes, logits = detector_outputs(Face(40, 40), Face(150, 150))
         boxes[0, 2 * (28 * 5 + 5), 3] = poison
-        assert len(detections(boxes, logits, min_score=0.5, max_overlap=0.3)) == 1
+        assert len(decode_detections(boxes, logits, min_score=0.5, max_overlap=0.3)) == 1
         logits[:] = poison
-        assert len(detections(boxes, logits, min_score=0.999, max_overlap=0.3)) >= (poison == math.inf)
+        assert len(decode_detections(boxes, logits, min_score=0.999, max_overlap=0.3)) >= (poison == math.inf)
         boxes[:] = poison
-        assert len(detections(boxes, logits, min_score=0.5, max_overlap=0.3)) == 0
+        assert len(decode_detections(boxes, logits, min_score=0.5, max_overlap=0.3)) == 0
 
 
 @pytest.mark.parametrize("degrees", range(-180, 180, 15))
@@ -127,7 +138,7 @@ def test_the_region_turns_with_the_body(degrees):
     angle = math.radians(degrees)
     hip = np.array([300.0, 200.0])
     top = hip + 80 * np.array([math.sin(angle), -math.cos(angle)])
-    view = region(hip, top)
+    view = body_region(hip, top)
     assert view is not None
     assert np.allclose(to_input(view, hip), [128, 128], atol=1e-3)
     # 80 px of a square of 2 x 1.25 x 80 px, straight up: 0.4 of 256 above the middle.
@@ -136,12 +147,12 @@ def test_the_region_turns_with_the_body(degrees):
 
 @pytest.mark.parametrize("top", [(300, 200), (300.1, 200), (math.nan, 0), (math.inf, 0), (0, -math.inf)])
 def test_a_body_without_size_has_no_region(top):
-    assert region(np.array([300.0, 200.0]), np.array(top)) is None
+    assert body_region(np.array([300.0, 200.0]), np.array(top)) is None
 
 
 def test_regions_are_in_image_pixels():
-    view = letterbox((448, 224), (224, 224))  # two image pixels for one; 56 rows of black above
-    (square,) = blazepose.regions(found(Face(100, 90, hip=(100, 126), top=(100, 76))), view)
+    view = letterbox_transform((448, 224), (224, 224))  # two image pixels for one; 56 rows of black above
+    (square,) = blazepose.body_regions(found(Face(100, 90, hip=(100, 126), top=(100, 76))), view)
     corners = square.to_image(np.array([[0, 0], [256, 256]]))
     assert np.allclose(corners, [[200 - 125, 140 - 125], [200 + 125, 140 + 125]], atol=0.01)
 
@@ -151,10 +162,10 @@ def test_landmarks_come_back_to_image_pixels(seed):
     rng = np.random.default_rng(seed)
     person = standing_person(*rng.uniform(-50, 900, 2), rng.uniform(40, 3000))
     scores = rng.uniform(0.01, 0.99, 33)
-    view = turned_square(
+    view = rotated_square_transform(
         tuple(person[23:25].mean(axis=0)), rng.uniform(50, 4000), rng.uniform(-4, 4), (256, 256)
     )
-    keypoints = blazepose.landmarks(landmark_output(to_input(view, person), scores), view)
+    keypoints = blazepose.decode_landmarks(landmark_output(to_input(view, person), scores), view)
     assert keypoints.shape == (33, 3) and keypoints.dtype == np.float32
     assert np.allclose(keypoints[:, :2], person, atol=0.02)
     assert np.allclose(keypoints[:, 2], scores, atol=1e-5)
@@ -169,20 +180,22 @@ def test_the_sigmoid_knows_no_overflow():
 
 
 def test_a_pose_has_presence_for_score_and_a_box_inside_the_image():
-    view = turned_square((320, 240), 600, 0, (256, 256))
+    view = rotated_square_transform((320, 240), 600, 0, (256, 256))
     person = standing_person(320, -100, 700)
-    pose = blazepose.pose(landmark_output(to_input(view, person), np.full(33, 0.9)), 0.75, view, (640, 480))
+    pose = blazepose.decode_pose(
+        landmark_output(to_input(view, person), np.full(33, 0.9)), 0.75, view, (640, 480)
+    )
     assert pose is not None and pose.score == 0.75 and pose.skeleton == "blazepose-33"
     assert pose.box == pytest.approx((320 - 112, 0, 320 + 112, 480), abs=0.1)
 
 
 @pytest.mark.parametrize("poison", [math.nan, math.inf])
 def test_a_pose_of_no_numbers_is_no_pose(poison):
-    view = turned_square((320, 240), 600, 0, (256, 256))
+    view = rotated_square_transform((320, 240), 600, 0, (256, 256))
     raw = landmark_output(standing_person(128, 20, 200), np.full(33, 0.9))
-    assert blazepose.pose(raw, poison, view, (640, 480)) is None
+    assert blazepose.decode_pose(raw, poison, view, (640, 480)) is None
     raw[0, 20 * 5] = poison
-    assert blazepose.pose(raw, 0.9, view, (640, 480)) is None
+    assert blazepose.decode_pose(raw, 0.9, view, (640, 480)) is None
 
 
 def test_one_person_found_twice_is_one():
@@ -192,9 +205,13 @@ def test_one_person_found_twice_is_one():
         return Pose(keypoints, "blazepose-33", score, (0, 0, 1, 1))
 
     first, again, other = at(200, 0.8), at(206, 0.9), at(330, 0.7)
-    assert blazepose.distinct([first, again, other], max_similarity=0.3) == [first, other]
-    assert blazepose.distinct([first, again, other], max_similarity=1.0) == [first, again, other]
-    assert blazepose.distinct([], max_similarity=0.3) == []
+    assert blazepose.remove_duplicate_faces([first, again, other], max_similarity=0.3) == [first, other]
+    assert blazepose.remove_duplicate_faces([first, again, other], max_similarity=1.0) == [
+        first,
+        again,
+        other,
+    ]
+    assert blazepose.remove_duplicate_faces([], max_similarity=0.3) == []
 
 
 @pytest.mark.parametrize(

@@ -7,55 +7,55 @@ import pytest
 
 from fakes.views import to_input
 from posezoo.pose import crops
-from posezoo.pose.crops import Crop
+from posezoo.pose.crops import PersonCrop
 from posezoo.pose.detection import Box
 from posezoo.pose.heatmap import CONVENTIONS
 
 pytest.importorskip("cv2")
 
 IMAGE, INPUT = (640, 480), (192, 256)
-EVERY = [crops.fitted, crops.aligned, crops.stretched, crops.blanked]
+EVERY = [crops.crop_fit, crops.crop_align, crops.crop_stretch, crops.crop_blank]
 
 
-def corners(crop: Crop) -> list[float]:
+def corners(crop: PersonCrop) -> list[float]:
     """left, top, right, bottom of the crop, in image pixels."""
     return crop.view.to_image(np.array([[0, 0], crop.view.size])).ravel().tolist()
 
 
 def test_a_narrow_box_becomes_wider_and_a_wide_one_higher():
-    narrow = crops.fitted(Box(300, 100, 320, 300), IMAGE, INPUT)
+    narrow = crops.crop_fit(Box(300, 100, 320, 300), IMAGE, INPUT)
     assert corners(narrow) == pytest.approx([310 - 93.75, 75, 310 + 93.75, 325], abs=1e-3)
-    wide = crops.fitted(Box(200, 200, 440, 220), IMAGE, INPUT)
+    wide = crops.crop_fit(Box(200, 200, 440, 220), IMAGE, INPUT)
     assert corners(wide) == pytest.approx([170, 10, 470, 410], abs=1e-3)
-    square = crops.fitted(Box(300, 100, 320, 300), IMAGE, (192, 192))  # MoveNet's
+    square = crops.crop_fit(Box(300, 100, 320, 300), IMAGE, (192, 192))  # MoveNet's
     assert corners(square) == pytest.approx([185, 75, 435, 325], abs=1e-3)
     assert narrow.area == pytest.approx(187.5 * 250) and square.area == pytest.approx(250 * 250)
 
 
 def test_udp_reaches_from_the_middle_of_the_first_pixel_to_that_of_the_last():
-    crop = crops.aligned(Box(300, 100, 320, 300), IMAGE, INPUT)
+    crop = crops.crop_align(Box(300, 100, 320, 300), IMAGE, INPUT)
     ends = to_input(crop.view, np.array([[310 - 93.75, 75], [310 + 93.75, 325]]))
     assert np.allclose(ends, [[0.5, 0.5], [191.5, 255.5]], atol=1e-3)
 
 
 def test_gluoncv_stretches_the_larger_box_as_far_as_the_image_goes():
-    crop = crops.stretched(Box(20.4, 100, 120.4, 300), IMAGE, INPUT)  # 8 to 132.9, 75 to 325
+    crop = crops.crop_stretch(Box(20.4, 100, 120.4, 300), IMAGE, INPUT)  # 8 to 132.9, 75 to 325
     assert corners(crop) == pytest.approx([7, 75, 132, 325], abs=1e-3)
-    at_the_border = crops.stretched(Box(0, 400, 100, 480), IMAGE, INPUT)
+    at_the_border = crops.crop_stretch(Box(0, 400, 100, 480), IMAGE, INPUT)
     assert corners(at_the_border) == pytest.approx([0, 390, 112, 480], abs=1e-3)
 
 
 def test_alphapose_shows_the_box_and_nothing_beside_it():
     image = np.full((480, 640, 3), 200, np.uint8)
     image[100:300, 300:350] = 90
-    crop = crops.blanked(Box(300, 100, 350, 300), IMAGE, INPUT)  # 30 %: 292 to 357, 70 to 330
+    crop = crops.crop_blank(Box(300, 100, 350, 300), IMAGE, INPUT)  # 30 %: 292 to 357, 70 to 330
     assert crop.shown == (292, 70, 357, 330)
     assert corners(crop) == pytest.approx([324.5 - 97.5, 70, 324.5 + 97.5, 330], abs=1e-3)
-    taken = crop.take(image, (1, 2, 3))
+    taken = crop.extract(image, (1, 2, 3))
     across = taken[128].tolist()
     assert across[0] == across[60] == across[130] == across[191] == [1, 2, 3]
     assert across[68] == [200, 200, 200] and across[96] == [90, 90, 90]
-    assert crops.blanked(Box(300, 100, 410, 300), IMAGE, INPUT).shown == (289, 80, 421, 320)  # 20 %
+    assert crops.crop_blank(Box(300, 100, 410, 300), IMAGE, INPUT).shown == (289, 80, 421, 320)  # 20 %
 
 
 @pytest.mark.parametrize("cut", EVERY)
@@ -77,7 +77,7 @@ def test_a_larger_crop_shows_more(cut):
     ],
 )
 def test_every_box_has_a_picture(cut, box):
-    taken = cut(box, IMAGE, INPUT, 0).take(np.full((480, 640, 3), 90, np.uint8))
+    taken = cut(box, IMAGE, INPUT, 0).extract(np.full((480, 640, 3), 90, np.uint8))
     assert taken.shape == (256, 192, 3)
 
 
@@ -91,7 +91,7 @@ def test_a_spot_of_the_image_is_seen_where_the_view_says(convention, seed):
     image = np.zeros((480, 640, 3), np.uint8)
     image[:] = 255 * np.exp(-((x - spot[0]) ** 2 + (y - spot[1]) ** 2) / (2 * 4.0**2))[..., None]
     crop = CONVENTIONS[convention].crop(box, IMAGE, INPUT, 1.6)
-    taken = crop.take(image)[..., 0].astype(float)
+    taken = crop.extract(image)[..., 0].astype(float)
     y, x = np.mgrid[:256, :192] + 0.5
     found = np.array([(taken * x).sum(), (taken * y).sum()]) / taken.sum()
     assert np.abs(found - to_input(crop.view, spot)).max() < 0.1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posezoo.errors import InferenceError
-from posezoo.pose.detection import Box, DetectionOptions, by_hand, decode
+from posezoo.pose.detection import Box, DetectionOptions, decode_ssd, parse_boxes
 
 SIZE = (640, 480)
 
@@ -14,7 +14,7 @@ SIZE = (640, 480)
 def found(*rows: tuple[float, ...], min_box_score: float = 0.5) -> list[Box]:
     output = np.zeros((1, 1, 200, 7), np.float32)
     output[0, 0, : len(rows)] = rows
-    return decode(output, SIZE, DetectionOptions(min_box_score))
+    return decode_ssd(output, SIZE, DetectionOptions(min_box_score))
 
 
 def test_shares_of_the_sides_become_pixels_and_the_surest_comes_first():
@@ -55,8 +55,11 @@ def test_what_is_no_number_is_nobody(place, poison):
 
 
 def test_boxes_by_hand_may_have_a_score_and_reach_out_of_the_image():
-    assert by_hand([(1, 2, 3, 4), np.array([-5, 0, 9, 7, 0.25])]) == [Box(1, 2, 3, 4), Box(-5, 0, 9, 7, 0.25)]
-    assert by_hand([Box(0, 0, 1, 1)]) == [Box(0, 0, 1, 1)]
+    assert parse_boxes([(1, 2, 3, 4), np.array([-5, 0, 9, 7, 0.25])]) == [
+        Box(1, 2, 3, 4),
+        Box(-5, 0, 9, 7, 0.25),
+    ]
+    assert parse_boxes([Box(0, 0, 1, 1)]) == [Box(0, 0, 1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def test_boxes_by_hand_may_have_a_score_and_reach_out_of_the_image():
 )
 def test_what_is_no_box_is_refused(box, problem):
     with pytest.raises(InferenceError, match=problem):
-        by_hand([box])
+        parse_boxes([box])
 
 
 def test_a_threshold_that_cannot_be_meant_is_refused():

@@ -8,7 +8,7 @@ import pytest
 from fakes.people import standing_person
 from posezoo.errors import ImageError
 from posezoo.pose.drawing import draw
-from posezoo.pose.keypoints import SKELETONS, Pose, box_of
+from posezoo.pose.keypoints import SKELETONS, Pose, bounding_box
 
 pytest.importorskip("cv2")
 
@@ -16,7 +16,7 @@ pytest.importorskip("cv2")
 def person(size: tuple[int, int], x: float, y: float, height: float, score: float = 0.9) -> Pose:
     keypoints = np.full((33, 3), score, np.float32)
     keypoints[:, :2] = standing_person(x, y, height)
-    return Pose(keypoints, "blazepose-33", score, box_of(keypoints, size))
+    return Pose(keypoints, "blazepose-33", score, bounding_box(keypoints, size))
 
 
 def test_the_image_itself_stays_as_it_was():

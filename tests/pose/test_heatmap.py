@@ -9,7 +9,7 @@ import pytest
 
 from posezoo import decode
 from posezoo.errors import InferenceError
-from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions, upright
+from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions, unflip_heatmaps
 from posezoo.pose.keypoints import SKELETONS, Pose
 
 pytest.importorskip("cv2")
@@ -111,7 +111,7 @@ def test_a_mirrored_image_is_averaged_in():
 
 def test_turning_back_twice_is_nothing():
     maps = np.random.default_rng(0).random((17, 5, 6), np.float32)
-    assert np.array_equal(upright(upright(maps, shift=False), shift=False), maps)
+    assert np.array_equal(unflip_heatmaps(unflip_heatmaps(maps, shift=False), shift=False), maps)
 
 
 def test_scores_are_maxima_and_their_mean_above_the_threshold():

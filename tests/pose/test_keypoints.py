@@ -9,13 +9,13 @@ import pytest
 
 from fakes.people import standing_person
 from posezoo.errors import PosezooError
-from posezoo.pose.keypoints import SKELETONS, Pose, Skeleton, box_of, people, similarity
+from posezoo.pose.keypoints import SKELETONS, Pose, Skeleton, bounding_box, create_poses, pose_similarity
 
 
 def person(x: float = 200.0, y: float = 50.0, height: float = 300.0, score: float = 0.9) -> Pose:
     keypoints = np.full((33, 3), 0.75, np.float32)
     keypoints[:, :2] = standing_person(x, y, height)
-    return Pose(keypoints, "blazepose-33", score, box_of(keypoints, (640, 480)))
+    return Pose(keypoints, "blazepose-33", score, bounding_box(keypoints, (640, 480)))
 
 
 #: Those with keypoints; of people in boxes nothing else is known.
@@ -119,14 +119,14 @@ def test_a_skeleton_without_coco_keypoints_says_so(monkeypatch):
 
 def test_the_box_holds_the_keypoints_that_count_and_stays_inside_the_image():
     keypoints = np.array([[10, 20, 0.9], [30, 90, 0.8], [500, 500, 0.1]], np.float32)
-    assert box_of(keypoints, (640, 480)) == (10, 20, 30, 90)
-    assert box_of(keypoints, (25, 40)) == (10, 20, 25, 40)
+    assert bounding_box(keypoints, (640, 480)) == (10, 20, 30, 90)
+    assert bounding_box(keypoints, (25, 40)) == (10, 20, 25, 40)
     keypoints[:, 2] = 0.1
-    assert box_of(keypoints, (640, 480)) == (10, 20, 500, 480)
+    assert bounding_box(keypoints, (640, 480)) == (10, 20, 500, 480)
 
 
 def test_similarity_is_one_for_the_same_and_falls_with_the_distance():
-    steps = [similarity(person(), person(x=200 + moved)) for moved in (0, 5, 20, 60, 300)]
+    steps = [pose_similarity(person(), person(x=200 + moved)) for moved in (0, 5, 20, 60, 300)]
     assert steps[0] == 1 and steps[-1] < 1e-3
     assert steps == sorted(steps, reverse=True)
 
@@ -136,15 +136,15 @@ def test_similarity_is_cocos():
     width, height = 0.30 * 300, 0.90 * 300  # wrists are the widest, ankles the lowest
     variances = (2 * np.array(SKELETONS["coco-17"].sigmas)) ** 2
     expected = np.exp(-(moved**2) / (2 * 0.53 * width * height * variances)).mean()
-    assert similarity(person(), person(x=200 + moved)) == pytest.approx(expected, rel=1e-4)
+    assert pose_similarity(person(), person(x=200 + moved)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_keypoints_that_were_not_found_do_not_stretch_the_box():
     keypoints = np.array([[10, 20, 0.4], [30, 90, 0.3], [0, 0, 0]], np.float32)
-    assert box_of(keypoints, (640, 480)) == (10, 20, 30, 90)
-    (pose,) = people(keypoints[None], np.array([0.7]), "coco-17", (25, 480))
+    assert bounding_box(keypoints, (640, 480)) == (10, 20, 30, 90)
+    (pose,) = create_poses(keypoints[None], np.array([0.7]), "coco-17", (25, 480))
     assert pose.box == (10, 20, 25, 90) and pose.score == 0.7
 
 
 def test_nobody_is_an_empty_list():
-    assert people(np.empty((0, 17, 3), np.float32), np.empty(0), "coco-17", (640, 480)) == []
+    assert create_poses(np.empty((0, 17, 3), np.float32), np.empty(0), "coco-17", (640, 480)) == []

@@ -8,21 +8,26 @@ import numpy as np
 import pytest
 
 from fakes.views import to_input
-from posezoo.pose.letterbox import View, letterbox, resized, turned_square
+from posezoo.pose.letterbox import (
+    ImageTransform,
+    letterbox_image,
+    letterbox_transform,
+    rotated_square_transform,
+)
 
 cv2 = pytest.importorskip("cv2")
 
 
-def random_view(rng) -> View:
+def random_view(rng) -> ImageTransform:
     centre = tuple(rng.uniform(-500, 1500, 2))
-    return turned_square(centre, rng.uniform(5, 3000), rng.uniform(-7, 7), (256, 256))
+    return rotated_square_transform(centre, rng.uniform(5, 3000), rng.uniform(-7, 7), (256, 256))
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_points_come_back_to_where_they_were(seed):
     rng = np.random.default_rng(seed)
     points = rng.uniform(-2000, 4000, (50, 2))
-    for view in (random_view(rng), letterbox(tuple(rng.integers(1, 9000, 2)), (224, 192))):
+    for view in (random_view(rng), letterbox_transform(tuple(rng.integers(1, 9000, 2)), (224, 192))):
         there = to_input(view, points)
         assert there.dtype == np.float32
         assert np.allclose(view.to_image(there), points, atol=0.05)
@@ -32,7 +37,7 @@ def test_points_come_back_to_where_they_were(seed):
 def test_a_turned_square_keeps_its_shape(seed):
     rng = np.random.default_rng(100 + seed)
     centre, side, angle = tuple(rng.uniform(0, 900, 2)), rng.uniform(20, 900), rng.uniform(-4, 4)
-    view = turned_square(centre, side, angle, (256, 256))
+    view = rotated_square_transform(centre, side, angle, (256, 256))
     corners = view.to_image(np.array([[0, 0], [256, 0], [256, 256], [0, 256]]))
     assert np.allclose(corners.mean(axis=0), centre, atol=0.01)
     assert np.allclose(np.hypot(*(corners - np.roll(corners, 1, axis=0)).T), side, rtol=1e-4)
@@ -41,14 +46,14 @@ def test_a_turned_square_keeps_its_shape(seed):
 
 
 def test_a_wide_image_lies_in_the_middle():
-    view = letterbox((640, 320), (224, 224))
+    view = letterbox_transform((640, 320), (224, 224))
     assert np.allclose(
         to_input(view, np.array([[0, 0], [640, 320], [320, 160]])), [[0, 56], [224, 168], [112, 112]]
     )
 
 
 def test_the_letterbox_is_black_around_the_image():
-    taken = letterbox((640, 320), (224, 224)).take(np.full((320, 640, 3), 200, np.uint8))
+    taken = letterbox_transform((640, 320), (224, 224)).warp(np.full((320, 640, 3), 200, np.uint8))
     assert taken.shape == (224, 224, 3)
     assert (taken[:55] == 0).all() and (taken[169:] == 0).all() and (taken[57:167, 1:-1] == 200).all()
 
@@ -59,10 +64,12 @@ def test_the_picture_moves_as_the_points_do(seed):
     rng = np.random.default_rng(seed)
     image = np.zeros((480, 640, 3), np.uint8)
     spot = rng.uniform(150, 330, 2)
-    view = turned_square((spot[0] + 10, spot[1] - 20), rng.uniform(90, 900), rng.uniform(-4, 4), (256, 256))
+    view = rotated_square_transform(
+        (spot[0] + 10, spot[1] - 20), rng.uniform(90, 900), rng.uniform(-4, 4), (256, 256)
+    )
     y, x = np.mgrid[:480, :640] + 0.5
     image[:] = 255 * np.exp(-((x - spot[0]) ** 2 + (y - spot[1]) ** 2) / (2 * 5.0**2))[..., None]
-    taken = view.take(image)[..., 0].astype(float)
+    taken = view.warp(image)[..., 0].astype(float)
     y, x = np.mgrid[:256, :256] + 0.5
     found = np.array([(taken * x).sum(), (taken * y).sum()]) / taken.sum()
     assert np.abs(found - to_input(view, spot)).max() < 0.1
@@ -71,15 +78,15 @@ def test_the_picture_moves_as_the_points_do(seed):
 def test_a_large_image_is_averaged_not_sampled():
     stripes = np.zeros((4000, 6000, 3), np.uint8)
     stripes[:, ::2] = 255
-    taken = letterbox((6000, 4000), (224, 224)).take(stripes)[60:160, 5:-5]
+    taken = letterbox_transform((6000, 4000), (224, 224)).warp(stripes)[60:160, 5:-5]
     assert np.abs(taken.astype(int) - 127).max() <= 12  # of 255: 13 columns hold 6 or 7 bright ones
 
 
 def test_a_large_image_stays_in_its_place():
     image = np.zeros((3001, 5003, 3), np.uint8)
     image[1000:1500, 2000:3000] = 255
-    view = letterbox((5003, 3001), (224, 224))
-    taken = view.take(image)[..., 0].astype(float) / 255
+    view = letterbox_transform((5003, 3001), (224, 224))
+    taken = view.warp(image)[..., 0].astype(float) / 255
     y, x = np.mgrid[:224, :224] + 0.5
     centre = np.array([(taken * x).sum(), (taken * y).sum()]) / taken.sum()
     assert np.abs(centre - to_input(view, np.array([2500, 1250]))).max() < 0.1
@@ -88,19 +95,19 @@ def test_a_large_image_stays_in_its_place():
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (70000, 2), (3, 2)])
 def test_extreme_images_fit(size):
     width, height = size
-    taken = letterbox(size, (224, 224)).take(np.full((height, width, 3), 255, np.uint8))
+    taken = letterbox_transform(size, (224, 224)).warp(np.full((height, width, 3), 255, np.uint8))
     assert taken.shape == (224, 224, 3)
     assert taken.any() == (min(size) / max(size) > 0.01)  # thinner ones vanish between two pixels
 
 
 @pytest.mark.parametrize("centre", [(-5000.0, 0.0), (0.0, 1e7), (1e9, -1e9)])
 def test_a_view_beside_the_image_is_black(centre):
-    taken = turned_square(centre, 300, 0.3, (256, 256)).take(np.full((480, 640, 3), 255, np.uint8))
+    taken = rotated_square_transform(centre, 300, 0.3, (256, 256)).warp(np.full((480, 640, 3), 255, np.uint8))
     assert taken.shape == (256, 256, 3) and not taken.any()
 
 
 def test_a_view_over_the_edge_is_black_outside():
-    taken = turned_square((0, 240), 200, 0, (256, 256)).take(np.full((480, 640, 3), 90, np.uint8))
+    taken = rotated_square_transform((0, 240), 200, 0, (256, 256)).warp(np.full((480, 640, 3), 90, np.uint8))
     assert not taken[:, :126].any() and (taken[:, 130:] == 90).all()
 
 
@@ -110,7 +117,7 @@ def test_a_view_over_the_edge_is_black_outside():
 def test_a_resized_image_lies_where_its_view_says(size):
     """A white square's corner, found again by its brightness in the input."""
     image = np.full((size[1], size[0], 3), 200, np.uint8)
-    view, seen = resized(image, (456, 256), padding=7)
+    view, seen = letterbox_image(image, (456, 256), padding=7)
     assert seen.shape == (256, 456, 3) and set(np.unique(seen)) <= {7, 200}
     rows, columns = np.nonzero(seen[..., 0] == 200)
     corners = to_input(view, np.array([[0, 0], size], float))
@@ -122,5 +129,5 @@ def test_a_resized_image_lies_where_its_view_says(size):
 def test_a_resized_image_and_a_warped_one_are_the_same_picture():
     photo = cv2.GaussianBlur(np.random.default_rng(3).integers(0, 255, (720, 1280, 3), np.uint8), (0, 0), 9)
     photo = cv2.normalize(photo, None, 0, 255, cv2.NORM_MINMAX)
-    view, seen = resized(photo, (456, 256))
-    assert np.abs(seen.astype(int) - view.take(photo)).max() <= 6
+    view, seen = letterbox_image(photo, (456, 256))
+    assert np.abs(seen.astype(int) - view.warp(photo)).max() <= 6

@@ -12,7 +12,7 @@ from posezoo import decode
 from posezoo.errors import InferenceError
 from posezoo.pose import lifting
 from posezoo.pose.keypoints import Pose3D
-from posezoo.pose.letterbox import stretched
+from posezoo.pose.letterbox import stretch_transform
 from posezoo.pose.lifting import LiftingOptions
 
 pytest.importorskip("cv2")
@@ -94,7 +94,7 @@ def test_weak_perspective_is_the_published_arithmetic():
     p, k = joints[:, :2], seen
     ratio = (((p - p.mean(0)) ** 2).sum() / ((k - k.mean(0)) ** 2).sum()) ** 0.5
     expected = ratio * np.array([*k.mean(0), 500]) - [*p.mean(0), 0]
-    assert np.allclose(lifting.weak_perspective(joints, seen, 500), expected)
+    assert np.allclose(lifting.solve_weak_perspective(joints, seen, 500), expected)
 
 
 def test_the_camera_and_the_unit_can_be_said():
@@ -110,9 +110,9 @@ def test_an_image_of_another_size_has_its_people_at_the_same_place_in_space():
     people = space.scene(2)
     outputs = {role: each[0] for role, each in space.maps(people, 2, noise=0).items()}
     large = (2 * space.SIZE[0], 2 * space.SIZE[1])
-    poses = lifting.decode(
+    poses = lifting.decode_lifting(
         *(outputs[role] for role in ("coordinates", "heatmaps", "pafs")),
-        stretched(large, space.SIZE),
+        stretch_transform(large, space.SIZE),
         large,
         LiftingOptions(),
     )

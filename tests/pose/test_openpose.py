@@ -14,7 +14,7 @@ from posezoo import decode
 from posezoo.errors import InferenceError
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.limbs import LIMBS
-from posezoo.pose.openpose import OpenPoseOptions, upsampled
+from posezoo.pose.openpose import OpenPoseOptions, upsample
 
 pytest.importorskip("cv2")
 
@@ -73,7 +73,7 @@ def test_without_subpixel_keypoints_are_the_middles_of_cells():
 def test_upsampling_keeps_hills_in_place():
     maps = np.zeros((2, 10, 12), np.float32)
     maps[:, 4, 5] = 1
-    fine = upsampled(maps, 8)
+    fine = upsample(maps, 8)
     assert fine.shape == (2, 80, 96)
     row, column = np.unravel_index(fine[1].argmax(), fine[1].shape)
     assert abs((column + 0.5) / 8 - 5.5) < 0.1 and abs((row + 0.5) / 8 - 4.5) < 0.1

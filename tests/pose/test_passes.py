@@ -9,7 +9,7 @@ from fakes import crowds
 from fakes.crowds import Group, embedding_maps, group, openpose_maps
 from posezoo.pose.decoders import decode
 from posezoo.pose.keypoints import SKELETONS
-from posezoo.pose.passes import Look, embeddings, openpose
+from posezoo.pose.passes import AugmentedOutputs, merge_embeddings, merge_openpose
 
 pytest.importorskip("cv2")
 
@@ -44,7 +44,9 @@ def crowd() -> Group:
 
 def test_a_mirrored_image_turned_back_is_the_image(crowd):
     usual = maps_of(crowd)
-    merged = openpose([Look(usual), Look(maps_of(mirrored(crowd)), mirrored=True)])
+    merged = merge_openpose(
+        [AugmentedOutputs(usual), AugmentedOutputs(maps_of(mirrored(crowd)), mirrored=True)]
+    )
     for role, maps in usual.items():
         assert np.abs(merged[role] - maps).max() < 1e-5, role
     # Without turning back they would not be: the test would see a channel that is not changed.
@@ -53,7 +55,7 @@ def test_a_mirrored_image_turned_back_is_the_image(crowd):
 
 def test_passes_at_several_scales_lie_over_each_other(crowd):
     usual, fine = maps_of(crowd), maps_of(enlarged(crowd, 2))
-    merged = openpose([Look(usual), Look(fine, scale=2)])
+    merged = merge_openpose([AugmentedOutputs(usual), AugmentedOutputs(fine, scale=2)])
     assert merged["heatmaps"].shape == fine["heatmaps"].shape
     found = decode("openpose", merged, crowd.size)
     alone = decode("openpose", usual, crowd.size)
@@ -67,8 +69,11 @@ def test_passes_at_several_scales_lie_over_each_other(crowd):
 def test_embeddings_of_a_mirrored_image_are_a_second_tag(nms_in_graph):
     people = group("crowd", 5, crowds.EMBEDDINGS_SIZE, 4)
     usual = tags_of(people, nms_in_graph=nms_in_graph)
-    looks = [Look(usual), Look(tags_of(mirrored(people), nms_in_graph=nms_in_graph), mirrored=True)]
-    merged = embeddings(looks)
+    looks = [
+        AugmentedOutputs(usual),
+        AugmentedOutputs(tags_of(mirrored(people), nms_in_graph=nms_in_graph), mirrored=True),
+    ]
+    merged = merge_embeddings(looks)
     assert merged["embeddings"].shape == (*usual["embeddings"].shape, 2)
     assert np.allclose(merged["embeddings"][..., 0], merged["embeddings"][..., 1], atol=1e-5)
     found = decode("associative_embedding", merged, people.size)

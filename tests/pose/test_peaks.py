@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from posezoo.pose.peaks import Peaks, between_cells, peaks
+from posezoo.pose.peaks import Peaks, find_peaks, refine_subpixel
 
 pytest.importorskip("cv2")
 
@@ -19,7 +19,7 @@ def hill(x: float, y: float, sigma: float = 1.0, size: tuple[int, int] = (30, 20
 
 
 def found(*maps: np.ndarray, radius: int = 1, limit: int = 100, threshold: float = 0.1) -> Peaks:
-    return peaks(np.stack(maps), threshold=threshold, radius=radius, limit=limit, negated=True)
+    return find_peaks(np.stack(maps), threshold=threshold, radius=radius, limit=limit, negated=True)
 
 
 def places(all_found: Peaks) -> list[tuple[int, int, int]]:
@@ -65,7 +65,7 @@ def test_maps_whose_signs_were_turned_by_the_network_are_taken_as_they_are():
         turned[y, x] = raw[y, x]
     assert places(found(turned, radius=2)) == places(found(raw, radius=2)) == [(0, 29, 3), (0, 10, 10)]
     for one, other in zip(
-        between_cells(turned[None], found(turned)), between_cells(raw[None], found(raw)), strict=True
+        refine_subpixel(turned[None], found(turned)), refine_subpixel(raw[None], found(raw)), strict=True
     ):
         assert np.array_equal(one, other)
 
@@ -76,7 +76,7 @@ def test_the_top_of_a_gaussian_is_found_between_the_cells_also_at_the_border(see
     x, y = rng.uniform(-0.45, 29.45), rng.uniform(-0.45, 19.45)
     x, y = (x, y) if seed % 3 else (rng.uniform(-0.45, 0.45), y)
     one = hill(x, y, rng.uniform(0.8, 2.5))
-    (column,), (row,) = between_cells(one[None], found(one))
+    (column,), (row,) = refine_subpixel(one[None], found(one))
     assert (column, row) == pytest.approx((x, y), abs=2e-3)
 
 
@@ -87,7 +87,7 @@ def test_what_is_no_number_moves_nothing_out_of_its_cell(poison):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         at = found(one)
-        x, y = between_cells(one[None], at)
+        x, y = refine_subpixel(one[None], at)
     assert (np.abs(x - at.columns) <= 0.5).all() and (np.abs(y - at.rows) <= 0.5).all()
 
 
@@ -95,5 +95,5 @@ def test_what_is_no_number_moves_nothing_out_of_its_cell(poison):
 def test_maps_may_be_as_small_as_they_like(size):
     one = hill(0, 0, 1, size)
     at = found(one, radius=3)
-    x, y = between_cells(one[None], at)
+    x, y = refine_subpixel(one[None], at)
     assert places(at) == [(0, 0, 0)] and abs(x[0]) <= 0.5 and abs(y[0]) <= 0.5

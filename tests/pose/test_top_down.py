@@ -9,7 +9,7 @@ import pytest
 
 from posezoo.errors import InferenceError
 from posezoo.pose.keypoints import SKELETONS, Pose
-from posezoo.pose.top_down import TopDownOptions, distinct
+from posezoo.pose.top_down import TopDownOptions, suppress_by_oks
 
 
 def pose(x: float, score: float) -> Pose:
@@ -19,7 +19,7 @@ def pose(x: float, score: float) -> Pose:
 
 
 def test_of_two_alike_the_surer_one_stays_and_the_surest_comes_first():
-    kept = distinct([pose(0, 0.5), pose(1, 0.9), pose(150, 0.95)], [4e4] * 3, max_similarity=0.9)
+    kept = suppress_by_oks([pose(0, 0.5), pose(1, 0.9), pose(150, 0.95)], [4e4] * 3, max_similarity=0.9)
     assert [each.score for each in kept] == [0.95, 0.9]
 
 
@@ -29,8 +29,8 @@ def test_how_alike_two_are_is_measured_by_what_they_were_seen_in():
     sigmas = SKELETONS["coco-17"].sigmas
     alike = sum(math.exp(-(apart**2) / (2 * (2 * sigma) ** 2 * 2e4)) for sigma in sigmas) / 17
     both = [pose(0, 0.9), pose(apart, 0.8)]
-    assert len(distinct(both, areas, max_similarity=alike + 1e-4)) == 2
-    assert len(distinct(both, areas, max_similarity=alike - 1e-4)) == 1
+    assert len(suppress_by_oks(both, areas, max_similarity=alike + 1e-4)) == 2
+    assert len(suppress_by_oks(both, areas, max_similarity=alike - 1e-4)) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from fakes import seeker
 from fakes.zoo import write_model
 from posezoo import events
 from posezoo.quantize import Quantized
-from posezoo.settings import read_settings, resolve
+from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import ModelSpec, Precision
 from posezoo.zoo import Zoo, open_zoo, quantizing
 
@@ -33,7 +33,7 @@ class Bench:
 
     @property
     def fp32(self) -> Path:
-        return self.zoo.layout.ir(self.spec, Precision.FP32)
+        return self.zoo.layout.ir_path(self.spec, Precision.FP32)
 
     @property
     def pair(self) -> list[bytes]:
@@ -42,7 +42,9 @@ class Bench:
     def quantize(self, **changes: object) -> Quantized:
         self.told.clear()
         arguments = {"output_dir": self.output_dir, "listener": self.told.append, **changes}
-        return quantizing.quantize(self.zoo, self.spec, self.photos, (Precision.FP16_INT8,), **arguments)  # type: ignore[arg-type]
+        return quantizing.quantize_model(
+            self.zoo, self.spec, self.photos, (Precision.FP16_INT8,), **arguments
+        )  # type: ignore[arg-type]
 
     def of(self, kind: type[events.Event]) -> list[events.Event]:
         return [event for event in self.told if isinstance(event, kind)]
@@ -57,7 +59,7 @@ def bench(tmp_path) -> Callable[..., Bench]:
         ir = seeker.write_ir(home / "FP32", loud=loud)
         write_model(tmp_path / "registry", seeker.NAME, seeker.model_yml(ir, **changes))
         settings = read_settings({"models_dir": (tmp_path / "registry",), "output_dir": tmp_path / "models"})
-        zoo = open_zoo(resolve(settings))
+        zoo = open_zoo(to_settings(settings))
         photos = seeker.write_photos(tmp_path / "photos")
         return Bench(zoo, zoo.registry.find(seeker.NAME), photos, tmp_path / "int8")
 

@@ -12,8 +12,8 @@ import pytest
 from fakes import coco, seeker
 from posezoo import images
 from posezoo.errors import DatasetError, QuantizationError
-from posezoo.events import ModelAccuracyHeld
-from posezoo.inference import Network
+from posezoo.events import AccuracyCompared
+from posezoo.inference import CompiledNetwork
 
 
 @pytest.fixture(autouse=True)
@@ -23,9 +23,9 @@ def _evaluates():
 
 def truth_of(bench, name: str = "truth.json") -> Path:
     """What FP32 finds in each photo, as annotations: so its AP is 1."""
-    network, people, photos = Network(bench.fp32), [], sorted(bench.photos.iterdir())
+    network, people, photos = CompiledNetwork(bench.fp32), [], sorted(bench.photos.iterdir())
     for number, photo in enumerate(photos, 1):
-        keypoints = network({"image": images.read(photo)[None].astype(np.float32)})["keypoints"][0, 0]
+        keypoints = network({"image": images.read_image(photo)[None].astype(np.float32)})["keypoints"][0, 0]
         points = np.column_stack([keypoints[:, [1, 0]] * seeker.SIDE, np.full(17, 2)])
         low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
         people.append(coco.person(number, number, points, bbox=(*low, *(high - low)), area=1600.0))
@@ -38,7 +38,7 @@ def truth_of(bench, name: str = "truth.json") -> Path:
 def test_ap_before_and_after_is_that_of_photos_that_were_not_calibrated_on(bench):
     bench = bench()
     bench.quantize(annotations=truth_of(bench))
-    (held,) = bench.of(ModelAccuracyHeld)
+    (held,) = bench.of(AccuracyCompared)
     assert held.ap_fp32 == pytest.approx(1)
     assert 0.5 < held.ap_int8 <= 1
     assert held.people == 3
@@ -51,7 +51,7 @@ def test_what_drops_ap_too_far_goes_back_to_floating_point(bench):
     with pytest.raises(QuantizationError, match="finds 0 people"):
         bench.quantize(annotations=annotations)
     bench.quantize(annotations=annotations, max_drop=0.1)
-    (held,) = bench.of(ModelAccuracyHeld)
+    (held,) = bench.of(AccuracyCompared)
     assert held.ap_fp32 - held.ap_int8 <= 0.1
     assert (
         json.loads(bench.xml.with_name("provenance.json").read_text())["key"]["quantization"]["max_drop"]

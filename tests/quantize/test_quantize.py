@@ -17,15 +17,15 @@ from fakes import seeker
 from posezoo import images
 from posezoo.errors import ConversionError, ImageError, PosezooError, QuantizationError
 from posezoo.events import (
-    ModelCalibrationProgress,
-    ModelConversionUpToDate,
-    ModelLayersCompared,
-    ModelQuantizationBegin,
-    ModelQuantizationEnd,
-    ModelShiftMeasured,
-    Warned,
+    CalibrationProgress,
+    ConversionUpToDate,
+    DisplacementMeasured,
+    LayerNoiseMeasured,
+    QuantizationFinished,
+    QuantizationStarted,
+    WarningIssued,
 )
-from posezoo.inference import Network
+from posezoo.inference import CompiledNetwork
 from posezoo.spec.model import Precision
 from posezoo.zoo import quantizing
 
@@ -52,8 +52,8 @@ def test_the_shift_that_is_told_is_the_shift_of_the_ir_that_is_published(bench):
     (shift,) = bench.quantize().shifts.values()
     moved = []
     for photo in sorted(bench.photos.iterdir())[2::3]:
-        picture = {"image": images.read(photo)[None].astype(np.float32)}
-        fp32, int8 = (Network(xml)(picture)["keypoints"][0, 0] for xml in (bench.fp32, bench.xml))
+        picture = {"image": images.read_image(photo)[None].astype(np.float32)}
+        fp32, int8 = (CompiledNetwork(xml)(picture)["keypoints"][0, 0] for xml in (bench.fp32, bench.xml))
         moved.append(np.hypot(*(fp32 - int8)[:, :2].T) * seeker.SIDE)
     assert shift.shift_p50_px == pytest.approx(np.median(moved), rel=1e-3)
 
@@ -61,12 +61,12 @@ def test_the_shift_that_is_told_is_the_shift_of_the_ir_that_is_published(bench):
 def test_what_is_told(bench):
     bench = bench()
     bench.quantize()
-    assert bench.of(ModelQuantizationBegin) == [ModelQuantizationBegin("seeker", ("FP16-INT8",), 6, 3)]
-    assert [event.samples for event in bench.of(ModelCalibrationProgress)][-1] == 6
-    (measured,) = bench.of(ModelShiftMeasured)
+    assert bench.of(QuantizationStarted) == [QuantizationStarted("seeker", ("FP16-INT8",), 6, 3)]
+    assert [event.samples for event in bench.of(CalibrationProgress)][-1] == 6
+    (measured,) = bench.of(DisplacementMeasured)
     assert measured.max_shift_px == 2.0
-    assert bench.of(ModelQuantizationEnd) == [ModelQuantizationEnd("seeker", True)]
-    assert not bench.of(ModelLayersCompared)
+    assert bench.of(QuantizationFinished) == [QuantizationFinished("seeker", True)]
+    assert not bench.of(LayerNoiseMeasured)
 
 
 def test_nothing_is_printed(bench, capfd):
@@ -92,21 +92,21 @@ def test_an_up_to_date_ir_is_left_alone_until_a_photo_changes(bench):
     bench = bench()
     bench.quantize()
     bench.quantize()
-    assert bench.of(ModelConversionUpToDate) == [ModelConversionUpToDate("seeker", ("FP16-INT8",))]
-    assert not bench.of(ModelQuantizationBegin)
+    assert bench.of(ConversionUpToDate) == [ConversionUpToDate("seeker", ("FP16-INT8",))]
+    assert not bench.of(QuantizationStarted)
     seeker.write_photos(bench.photos, 1, seed=9)
     bench.quantize()
-    assert bench.of(ModelQuantizationEnd)
+    assert bench.of(QuantizationFinished)
 
 
 def test_a_plan_says_why_and_touches_nothing(bench):
     bench = bench()
     ask = (bench.spec, bench.photos, (Precision.FP16_INT8,))
-    (step,) = quantizing.plan(bench.zoo, *ask, output_dir=bench.output_dir)
+    (step,) = quantizing.plan_int8(bench.zoo, *ask, output_dir=bench.output_dir)
     assert (step.xml, step.reason) == (bench.xml, "there is none yet")
     assert not bench.output_dir.exists()
     bench.quantize()
-    assert quantizing.plan(bench.zoo, *ask, output_dir=bench.output_dir)[0].is_done
+    assert quantizing.plan_int8(bench.zoo, *ask, output_dir=bench.output_dir)[0].is_up_to_date
 
 
 def test_what_moves_too_far_is_refused_with_the_layer_at_fault_and_the_old_ir_stays(bench):
@@ -117,7 +117,7 @@ def test_what_moves_too_far_is_refused_with_the_layer_at_fault_and_the_old_ir_st
     with pytest.raises(QuantizationError, match="FP16-INT8 finds 0 people where FP32 finds 3") as refused:
         bench.quantize()
     assert "nothing was published" in refused.value.hint
-    (compared,) = bench.of(ModelLayersCompared)
+    (compared,) = bench.of(LayerNoiseMeasured)
     assert max(compared.layers, key=lambda layer: layer.own).layer == "head"
     assert bench.pair == before
     assert not list(bench.output_dir.rglob(".posezoo-*"))
@@ -127,7 +127,7 @@ def test_what_does_harm_can_stay_in_floating_point(bench):
     bench = bench(loud=True, quantization={"in_float": IN_FLOAT})
     (shift,) = bench.quantize(compare=True).shifts.values()
     assert shift.shift_p50_px < 0.5
-    (compared,) = bench.of(ModelLayersCompared)
+    (compared,) = bench.of(LayerNoiseMeasured)
     assert [layer.layer for layer in compared.layers] == ["stem", "head"]
 
 
@@ -187,13 +187,13 @@ def test_a_photo_that_cannot_be_read_is_told_and_left_out(bench):
     bench = bench()
     (bench.photos / "00.png").write_bytes(b"not a picture")
     (shift,) = bench.quantize().shifts.values()
-    (warned,) = bench.of(Warned)
+    (warned,) = bench.of(WarningIssued)
     assert "00.png" in warned.message
     record = json.loads(bench.xml.with_name("provenance.json").read_text())
     assert record["shift"]["calibration_photos"] == 5
     assert shift.found_fp32 == 3
     with pytest.raises(ImageError):
-        images.read(bench.photos / "00.png")
+        images.read_image(bench.photos / "00.png")
 
 
 def test_without_an_fp32_ir_it_says_how_to_get_one(bench):
@@ -260,7 +260,7 @@ def test_a_changed_int8_ir_is_found_by_verify_and_made_again(bench):
     states = {each.artifact: each.state for each in check_artifacts(bench.spec, layout)}
     assert states["FP16-INT8/seeker.bin"] == "changed"
     bench.quantize()
-    assert bench.of(ModelQuantizationEnd)
+    assert bench.of(QuantizationFinished)
 
 
 def test_its_card_tells_the_shift(bench):
@@ -275,7 +275,7 @@ def test_fp32_int8_keeps_single_precision_where_it_stays_in_floating_point(bench
     kept = [{"layers": ["head"], "reason": "x"}]
     bench = bench(quantization={"in_float": kept})
     wanted = (Precision.FP16_INT8, Precision.FP32_INT8)
-    made = quantizing.quantize(bench.zoo, bench.spec, bench.photos, wanted, output_dir=bench.output_dir)
+    made = quantizing.quantize_model(bench.zoo, bench.spec, bench.photos, wanted, output_dir=bench.output_dir)
     half, single = (made.irs[each].with_suffix(".bin").stat().st_size for each in wanted)
     assert single - half >= 2 * 17 * 8 - 64
 
@@ -283,6 +283,6 @@ def test_fp32_int8_keeps_single_precision_where_it_stays_in_floating_point(bench
 def test_no_other_precision_comes_of_it(bench):
     bench = bench()
     with pytest.raises(PosezooError, match="no quantization makes FP16"):
-        quantizing.quantize(
+        quantizing.quantize_model(
             bench.zoo, bench.spec, bench.photos, (Precision.FP16,), output_dir=bench.output_dir
         )

@@ -9,16 +9,16 @@ import pytest
 from fakes.zoo import as_yaml
 from posezoo.errors import SpecError
 from posezoo.spec import carried_out
-from posezoo.spec.arguments import Arguments, read_arguments, write_arguments
+from posezoo.spec.arguments import MoArguments, read_arguments, write_arguments
 from posezoo.spec.model import Input, Output, Precision
-from posezoo.spec.reader import parse
+from posezoo.spec.reader import parse_yaml
 
 IMAGE = Input("image", (1, 3, 4, 6), "NCHW")
 MASK = Input("mask", (1, 1, 4, 6), "NCHW")
 
 
-def read(*arguments: str, inputs: tuple[Input, ...] = (IMAGE,)) -> Arguments:
-    return read_arguments(parse(as_yaml(list(arguments)).encode(), "model.yml"), inputs)
+def read(*arguments: str, inputs: tuple[Input, ...] = (IMAGE,)) -> MoArguments:
+    return read_arguments(parse_yaml(as_yaml(list(arguments)).encode(), "model.yml"), inputs)
 
 
 @pytest.mark.parametrize(
@@ -112,12 +112,12 @@ def test_another_layout_for_the_ir_is_told_from_the_networks():
 def test_an_input_that_is_frozen_is_none_any_more():
     read_once = read("--input=image,training", "--freeze_placeholder_with_value=training->False", inputs=())
     assert [each.name for each in read_once.inputs] == ["image"]
-    assert carried_out.frozen(read_once.kept) == {"training": False}
+    assert carried_out.frozen_inputs(read_once.kept) == {"training": False}
 
 
 def test_frozen_values_are_read_in_the_forms_of_mo():
     kept = (("--freeze_placeholder_with_value", "a->True, b:0->[1 2.5],c->-3,d->[4, 5]"),)
-    assert carried_out.frozen(kept) == {"a": True, "b:0": (1.0, 2.5), "c": -3.0, "d": (4.0, 5.0)}
+    assert carried_out.frozen_inputs(kept) == {"a": True, "b:0": (1.0, 2.5), "c": -3.0, "d": (4.0, 5.0)}
 
 
 @pytest.mark.parametrize(
@@ -141,10 +141,10 @@ def test_values_that_cannot_be_meant_are_told_where_they_stand(argument, problem
 
 
 def test_the_last_word_about_the_precision_counts():
-    assert carried_out.precision(()) is None
-    assert carried_out.precision((("--data_type", "half"),)) is Precision.FP16
+    assert carried_out.requested_precision(()) is None
+    assert carried_out.requested_precision((("--data_type", "half"),)) is Precision.FP16
     kept = (("--compress_to_fp16", ""), ("--compress_to_fp16", "False"))
-    assert carried_out.precision(kept) is Precision.FP32
+    assert carried_out.requested_precision(kept) is Precision.FP32
 
 
 def test_layouts_of_several_inputs_are_told_apart():
@@ -234,7 +234,7 @@ def test_an_input_may_be_given_with_its_shape_and_its_type():
 def test_an_input_may_be_given_with_the_value_that_it_is_frozen_to():
     read_now = read("--input=image,which[2]{i32}->[1 2],training->False", inputs=())
     assert [each.name for each in read_now.inputs] == ["image"]
-    assert carried_out.frozen(read_now.kept) == {"which": (1.0, 2.0), "training": False}
+    assert carried_out.frozen_inputs(read_now.kept) == {"which": (1.0, 2.0), "training": False}
 
 
 def test_a_value_may_be_the_next_item_as_people_type_it():

@@ -13,21 +13,21 @@ from fakes.waiting import HANG_S
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_model
 from posezoo.errors import SpecError
 from posezoo.spec.model import (
-    Accuracy,
     ColorOrder,
     Digest,
     Family,
     FileSource,
+    FloatLayers,
     Framework,
     GoogleDriveSource,
     HttpSource,
     HuggingFaceSource,
-    InFloat,
     License,
     ModelSpec,
     NetworkChoice,
+    PublishedAccuracy,
     PythonPackageSource,
-    Quantization,
+    QuantizationSettings,
     RegexReplace,
     StorageSource,
     UnpackArchive,
@@ -74,16 +74,16 @@ def test_what_quantization_leaves_in_floating_point_is_said_with_its_reason(tmp_
         ],
     }
     spec = spec_of(tmp_path, quantization=settings)
-    assert spec.quantization == Quantization(
+    assert spec.quantization == QuantizationSettings(
         preset="mixed",
         max_shift_px=8.0,
         in_float=(
-            InFloat("one image's statistics", types=("MVN",)),
-            InFloat("x", layers=("head/*",)),
+            FloatLayers("one image's statistics", types=("MVN",)),
+            FloatLayers("x", layers=("head/*",)),
         ),
     )
     assert spec_of(tmp_path).quantization is None
-    assert spec_of(tmp_path, quantization={}).quantization == Quantization()
+    assert spec_of(tmp_path, quantization={}).quantization == QuantizationSettings()
 
 
 def test_a_file_may_have_several_sources_of_every_kind(tmp_path):
@@ -126,7 +126,7 @@ def test_open_model_zoos_form_is_read_into_the_same_values(tmp_path):
     assert spec.license == License(url="https://models.invalid/LICENSE")
     assert [(each.name, each.shape, each.layout) for each in spec.inputs] == [("image", (1, 3, 4, 6), "NCHW")]
     assert [each.name for each in spec.outputs] == ["heatmaps"]
-    assert spec.original is spec.files[0]
+    assert spec.source_model is spec.files[0]
 
 
 def test_the_publishers_own_source_is_tried_last(tmp_path):
@@ -189,14 +189,14 @@ def test_what_is_done_to_the_files_is_read_in_its_order(tmp_path):
         RegexReplace("sub/a.py", "dim: 12", "dim: 7", 1),
         RegexReplace("sub/a.py", "import cv2", ""),
     )
-    assert spec.original == "sub/a.pb"
+    assert spec.source_model == "sub/a.pb"
 
 
 def test_of_several_files_the_original_is_the_one_that_the_arguments_name(tmp_path):
     files = [{**FILE, "name": name} for name in ("net.prototxt", "net.caffemodel")]
     arguments = ["--input_proto=$dl_dir/net.prototxt", "--input_model=$dl_dir/net.caffemodel"]
     spec = omz_spec_of(tmp_path, files=files, model_optimizer_args=arguments, framework="caffe")
-    assert spec.original is spec.files[1]
+    assert spec.source_model is spec.files[1]
     assert spec.mo_args == (("--input_proto", "$dl_dir/net.prototxt"),)
 
 
@@ -204,7 +204,7 @@ def test_a_checkpoint_of_one_of_our_networks_is_the_original(tmp_path):
     network = {"name": "higher_hrnet", "width": 32, "deep": True, "mode": "nearest"}
     spec = spec_of(tmp_path, files=[FILE, {**FILE, "name": "w.pth"}], network=network, checkpoint="w.pth")
     assert spec.network == NetworkChoice("higher_hrnet", {"width": 32, "deep": True, "mode": "nearest"})
-    assert spec.original is spec.files[1]
+    assert spec.source_model is spec.files[1]
 
 
 def test_a_checkpoint_may_lie_in_an_archive_and_wins_over_what_upstreams_code_would_make(tmp_path):
@@ -216,7 +216,7 @@ def test_a_checkpoint_may_lie_in_an_archive_and_wins_over_what_upstreams_code_wo
         network={"name": "higher_hrnet"},
         checkpoint="sub/w.pth",
     )
-    assert spec.original == spec.checkpoint == "sub/w.pth"
+    assert spec.source_model == spec.checkpoint == "sub/w.pth"
 
 
 def test_a_variant_says_what_differs_and_the_first_is_the_default(tmp_path):
@@ -251,8 +251,8 @@ def member(digits: str) -> dict[str, object]:
 def test_a_file_is_pinned_by_what_is_known_of_it(tmp_path, changes, pinned, weak, pin):
     said = {**FILE, "name": "net.zip", "size": "unknown", "max_size": 9, **changes}
     (file,) = spec_of(tmp_path, files=[{k: v for k, v in said.items() if v is not None}]).files
-    assert (file.size, file.cap) == (None, 9)
-    assert (file.is_pinned, file.is_weak, file.pin) == (pinned, weak, pin)
+    assert (file.size, file.read_limit) == (None, 9)
+    assert (file.is_pinned, file.is_weakly_pinned, file.pin_text) == (pinned, weak, pin)
 
 
 def test_what_the_publisher_says_is_read_with_its_units(tmp_path):
@@ -262,8 +262,8 @@ def test_what_the_publisher_says_is_read_with_its_units(tmp_path):
     ]
     spec = spec_of(tmp_path, published={"accuracy": accuracy, "gflops": 18.998}, license_note="Un-\nclear.")
     assert spec.published.accuracy == (
-        Accuracy("AP", 0.663, flip=True, ap50=0.892),
-        Accuracy("MPJPE", 100.45),
+        PublishedAccuracy("AP", 0.663, flip=True, ap50=0.892),
+        PublishedAccuracy("MPJPE", 100.45),
     )
     assert (spec.published.gflops, spec.published.mparams) == (18.998, None)
     assert spec.license_note == "Un- clear."
@@ -279,7 +279,7 @@ def test_what_upstreams_code_would_make_is_named_and_never_run(tmp_path):
     )
     assert spec.has_pre_convert
     assert spec.upstream_export == tuple(export)
-    assert spec.original == "$conv_dir/net.onnx"
+    assert spec.source_model == "$conv_dir/net.onnx"
     assert not (tmp_path / "ran").exists()
 
 

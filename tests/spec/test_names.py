@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from posezoo.spec.names import folded, why_not_a_file_name, why_not_a_model_name
+from posezoo.spec.names import case_folded, explain_invalid_model_name, explain_unsafe_file_name
 
 
 @pytest.mark.parametrize(
     "name", ["net.bin", "ckpt/pose_higher_hrnet_w32_512.pth", "FP16-INT8/a.xml", "größe.txt", ".hidden"]
 )
 def test_ordinary_names_are_safe(name):
-    assert why_not_a_file_name(name) == ""
+    assert explain_unsafe_file_name(name) == ""
 
 
 @pytest.mark.parametrize(
@@ -39,19 +39,19 @@ def test_ordinary_names_are_safe(name):
     ],
 )
 def test_a_name_that_is_unsafe_somewhere_says_why(name, why):
-    assert why in why_not_a_file_name(name)
+    assert why in explain_unsafe_file_name(name)
 
 
 @pytest.mark.parametrize("name", ["blazepose-full", "mobile_pose_mobilenetv2_1.0", "a+b"])
 def test_model_names_of_the_field_are_accepted(name):
-    assert why_not_a_model_name(name) == ""
+    assert explain_invalid_model_name(name) == ""
 
 
 @pytest.mark.parametrize("name", ["-x", "a b", "ä", "a@b", "CON", "a/b", ""])
 def test_model_names_that_scripts_could_stumble_over_are_not(name):
-    assert why_not_a_model_name(name)
+    assert explain_invalid_model_name(name)
 
 
 def test_twins_of_case_and_of_unicode_fold_to_one():
-    assert folded("File.BIN") == folded("file.bin")
-    assert folded("caf\u00e9") == folded("cafe\u0301")
+    assert case_folded("File.BIN") == case_folded("file.bin")
+    assert case_folded("caf\u00e9") == case_folded("cafe\u0301")

@@ -12,7 +12,7 @@ from posezoo.spec import stored
 from posezoo.spec.arguments import read_arguments, write_arguments
 from posezoo.spec.model import Framework, ModelSpec, UnpackArchive
 from posezoo.spec.ports import read_input_info
-from posezoo.spec.reader import parse
+from posezoo.spec.reader import parse_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,14 +83,14 @@ def test_what_is_read_and_written_as_arguments_is_read_as_the_same(selection):
 
 
 def _node(content: object):
-    return parse(as_yaml(content).encode(), "written")
+    return parse_yaml(as_yaml(content).encode(), "written")
 
 
 def test_the_original_is_known_of_every_model_that_is_not_ir(selection):
     for spec in selection.models:
         if spec.is_ir:
             continue
-        original = spec.original
+        original = spec.source_model
         if isinstance(original, str):
             archived = any(isinstance(step, UnpackArchive) for step in spec.postprocessing)
             assert original.startswith("$conv_dir/") or archived, spec.name
@@ -99,7 +99,7 @@ def test_the_original_is_known_of_every_model_that_is_not_ir(selection):
 
 
 def test_every_spec_survives_being_stored(selection):
-    assert stored.loads(stored.dumps(selection.models)) == selection.models
+    assert stored.from_json_text(stored.to_json_text(selection.models)) == selection.models
 
 
 def the(name: str, selection: Selection) -> ModelSpec:
@@ -115,7 +115,7 @@ def test_a_model_of_each_generation_is_read_as_it_is_meant(generation, selection
     assert image.reverse_input_channels
     assert image.layout == {"2021.4": "", "2024.6": "NCHW"}[generation]
     assert [each.name for each in hrnet.outputs] == ["embeddings", "heatmaps"]
-    assert hrnet.original == "$conv_dir/higher-hrnet-w32-human-pose-estimation.onnx"
+    assert hrnet.source_model == "$conv_dir/higher-hrnet-w32-human-pose-estimation.onnx"
     assert hrnet.upstream_export
 
 

@@ -9,22 +9,22 @@ import pytest
 
 from fakes.waiting import HANG_S
 from posezoo.errors import SpecError
-from posezoo.spec.reader import MAX_BYTES, MAX_DEPTH, parse
+from posezoo.spec.reader import MAX_BYTES, MAX_DEPTH, parse_yaml
 
 
 def refused(content: bytes) -> SpecError:
     with pytest.raises(SpecError) as caught:
-        parse(content, "model.yml")
+        parse_yaml(content, "model.yml")
     assert "\n" not in caught.value.problem
     return caught.value
 
 
 def test_a_value_knows_its_line_column_and_the_way_to_it():
     size = (
-        parse(b"files:\n  - name: net.bin\n    size: 12x\n", "model.yml")
-        .fields()["files"]
-        .items()[0]
-        .fields()["size"]
+        parse_yaml(b"files:\n  - name: net.bin\n    size: 12x\n", "model.yml")
+        .as_mapping()["files"]
+        .as_list()[0]
+        .as_mapping()["size"]
     )
     with pytest.raises(
         SpecError, match=r"^model\.yml:3:11: files\[0\]\.size: expected a whole number, got '12x'$"
@@ -91,19 +91,19 @@ def test_a_hundred_thousand_levels_end_in_a_small_process():
 )
 def test_a_value_of_the_wrong_type_is_named_as_what_it_is(yaml, call, problem):
     with pytest.raises(SpecError) as caught:
-        call(parse(yaml.encode(), "m").fields()["v"])
+        call(parse_yaml(yaml.encode(), "m").as_mapping()["v"])
     assert problem in caught.value.problem
 
 
 def test_an_unknown_key_names_the_nearest_known_one():
     with pytest.raises(SpecError) as caught:
-        parse(b"chekpoint: x\n", "m").fields(["checkpoint", "files"])
+        parse_yaml(b"chekpoint: x\n", "m").as_mapping(["checkpoint", "files"])
     assert caught.value.hint == "did you mean checkpoint?"
     assert caught.value.problem == "m:1:1: chekpoint: unknown key"
 
 
 def test_numbers_are_read_as_numbers_and_versions_stay_text():
-    fields = parse(b"a: 127.5\nb: 1e-3\nc: 0.10\nd: '7'\ne: true\nf: 1.0.2\n", "m").fields()
+    fields = parse_yaml(b"a: 127.5\nb: 1e-3\nc: 0.10\nd: '7'\ne: true\nf: 1.0.2\n", "m").as_mapping()
     assert fields["a"].number() == 127.5
     assert fields["b"].number() == 1e-3
     assert fields["c"].text() == "0.10"

@@ -8,14 +8,14 @@ import pytest
 from fakes.network import network, spec_of
 from posezoo.registry import Registry, open_registry
 from posezoo.spec.model import Framework, NetworkChoice, Route
-from posezoo.spec.routes import RULES, in_words, way_of
+from posezoo.spec.routes import RULES, describe_obstacle, select_route
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "routes.txt"
 
 
 def way(tmp_path, **changes):
-    found = way_of(spec_of(network("pb"), tmp_path, **changes))
+    found = select_route(spec_of(network("pb"), tmp_path, **changes))
     return found.route, found.reason
 
 
@@ -47,7 +47,7 @@ def test_the_declared_facts_decide_the_route(tmp_path, changes, expected):
 
 def test_why_not_is_one_line_with_the_word_and_a_hint():
     for _, closed in RULES:
-        if not closed.is_open:
+        if not closed.is_available:
             assert closed.reason == closed.reason.lower().replace(" ", "-")
             assert closed.why, closed
             assert closed.hint, closed
@@ -55,14 +55,14 @@ def test_why_not_is_one_line_with_the_word_and_a_hint():
 
 def test_the_arguments_in_the_way_are_named_once(tmp_path):
     spec = spec_of(network("pb"), tmp_path, mo_args=(("--batch", "2"), ("--batch", "3")))
-    words = in_words(spec, way_of(spec))
+    words = describe_obstacle(spec, select_route(spec))
     assert words == (
         "is not converted here (mo, argument): an argument of its model.yml is not carried out here: --batch"
     )
 
 
 def counted(title: str, registry: Registry) -> str:
-    ways = [way_of(spec) for spec in registry.select(None).models]
+    ways = [select_route(spec) for spec in registry.select(None).models]
     counts = Counter((each.route.value, each.reason) for each in ways)
     rows = [f"{count:5}  {route:22}{reason}".rstrip() for (route, reason), count in sorted(counts.items())]
     return "\n".join([f"{title}: {len(ways)} models", *rows, ""])

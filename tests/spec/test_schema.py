@@ -8,18 +8,18 @@ from jsonschema import Draft202012Validator
 
 from fakes.bad_files import FILE, INPUT, STRUCTURAL, WHEEL
 from fakes.zoo import as_yaml, model_yml, omz_yml
-from posezoo.registry import builtin_root
+from posezoo.registry import builtin_models_dir
 from posezoo.spec.model_yml import COMPOSITE_KEYS, MODEL_KEYS
-from posezoo.spec.schema import composite_schema, schema
+from posezoo.spec.schema import composite_schema, model_schema
 
-MODEL = Draft202012Validator(schema())
+MODEL = Draft202012Validator(model_schema())
 COMPOSITE = Draft202012Validator(composite_schema())
 
 
 def test_both_are_schemas_and_know_every_key():
-    Draft202012Validator.check_schema(schema())
+    Draft202012Validator.check_schema(model_schema())
     Draft202012Validator.check_schema(composite_schema())
-    assert set(schema()["properties"]) == set(MODEL_KEYS)
+    assert set(model_schema()["properties"]) == set(MODEL_KEYS)
     assert set(composite_schema()["properties"]) == set(COMPOSITE_KEYS)
 
 
@@ -73,7 +73,7 @@ def test_a_bad_composite_is_seen(bad):
 
 
 def test_every_file_of_our_registry_and_of_open_model_zoo_is_right(shared):
-    roots = (builtin_root(), shared / "data" / "omz-2021.4" / "models")
+    roots = (builtin_models_dir(), shared / "data" / "omz-2021.4" / "models")
     files = [path for root in roots for path in sorted(root.rglob("*model.yml"))]
     assert len(files) > 294
     for path in files:

@@ -33,7 +33,7 @@ def test_every_kind_of_value_survives(tmp_path):
         for name, content in (("rich", rich), ("theirs", theirs))
     )
     specs = (replace(specs[0], variants=(replace(specs[0], tag="x", is_default=False),)), specs[1])
-    again = stored.loads(stored.dumps(specs))
+    again = stored.from_json_text(stored.to_json_text(specs))
     assert again == specs
     assert again[1].framework is Framework.ONNX
 
@@ -54,4 +54,4 @@ def test_every_kind_of_value_survives(tmp_path):
 )
 def test_anything_else_is_refused(text):
     with pytest.raises(ValueError):
-        stored.loads(text)
+        stored.from_json_text(text)

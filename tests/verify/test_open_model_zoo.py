@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from posezoo.registry import Registry
-from posezoo.verify.baseline import key_of
+from posezoo.verify.baseline import baseline_key
 from posezoo.verify.finding import Finding
 from posezoo.verify.metadata import check_registry
 
@@ -25,7 +25,7 @@ def models(shared):
 
 def rows(findings: list[Finding], root: Path) -> list[str]:
     """Findings as lines of the golden file."""
-    lines = [(each.severity, *key_of(each, [root])) for each in findings]
+    lines = [(each.severity, *baseline_key(each, [root])) for each in findings]
     return sorted("\t".join(map(str, line)) for line in lines)
 
 

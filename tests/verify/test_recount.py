@@ -10,11 +10,11 @@ from fakes.command import posezoo
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli.main import main
-from posezoo.openvino_runtime import openvino
+from posezoo.openvino_runtime import import_openvino
 from posezoo.registry import Registry
-from posezoo.settings import read_settings, resolve
+from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
-from posezoo.verify.recount import ARTIFACT_RULES, check_artifacts_of
+from posezoo.verify.recount import ARTIFACT_RULES, recompute_artifacts
 from posezoo.zoo import open_zoo
 
 NAME = "tiny-pose"
@@ -39,7 +39,7 @@ def zoo(tmp_path):
         "output_dir": tmp_path / "out",
         "cache_dir": tmp_path / "cache",
     }
-    made = open_zoo(resolve(read_settings(said)))
+    made = open_zoo(to_settings(read_settings(said)))
     made.get(made.registry.find(NAME), (Precision.FP32, Precision.FP16))
     return tmp_path
 
@@ -57,7 +57,7 @@ def change(folder, old, new):
 
 def found(folder):
     registry = Registry([folder / "models"])
-    return {each.rule for each in check_artifacts_of(registry, None, folder / "out")}
+    return {each.rule for each in recompute_artifacts(registry, None, folder / "out")}
 
 
 def test_what_is_declared_as_it_is_has_no_finding(zoo):
@@ -107,10 +107,10 @@ def test_weights_in_another_precision_are_found(tmp_path):
     result = ops.convolution(image, weights, [1, 1], [0, 0], [0, 0], [1, 1])
     image.output(0).set_names({"image"})
     result.output(0).set_names({"maps"})
-    model = openvino().Model([ops.result(result)], [image], "wide")
+    model = import_openvino().Model([ops.result(result)], [image], "wide")
     folder = tmp_path / "out" / "intel" / "wide" / "FP16"
     folder.mkdir(parents=True)
-    openvino().save_model(model, folder / "wide.xml", compress_to_fp16=False)
+    import_openvino().save_model(model, folder / "wide.xml", compress_to_fp16=False)
     files = [
         declared_file(folder / f"wide{suffix}", name=f"FP16/wide{suffix}") for suffix in (".xml", ".bin")
     ]

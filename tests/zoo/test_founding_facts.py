@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.card.reading import Card, read_card
+from posezoo.card.reading import ParsedCard, parse_card
 
 HERE = Path(__file__).resolve().parent
 MODELS = HERE.parents[1] / "models"
@@ -32,8 +32,8 @@ LEFT_OUT = {
 
 
 @cache
-def page(name: str) -> Card:
-    return read_card((MODELS / name).read_text("utf-8"))
+def page(name: str) -> ParsedCard:
+    return parse_card((MODELS / name).read_text("utf-8"))
 
 
 @pytest.mark.parametrize("row", FACTS, ids=[f"{row['source']}: {row['fact']}" for row in FACTS])

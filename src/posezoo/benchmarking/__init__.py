@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from posezoo.benchmarking.comparison import Comparison, compared
-from posezoo.benchmarking.loop import Round
-from posezoo.benchmarking.result import Result, Spread, best_batch, measurement_of
-from posezoo.benchmarking.subjects import Case, NetworkAlone, Ready, WholePipeline
-from posezoo.benchmarking.turns import MIN_ROUNDS, Plan, measure
+from posezoo.benchmarking.comparison import SpeedComparison, compare_results
+from posezoo.benchmarking.loop import BenchmarkRound
+from posezoo.benchmarking.result import (
+    BenchmarkResult,
+    MedianRange,
+    create_speed_measurement,
+    select_best_batch,
+)
+from posezoo.benchmarking.subjects import BenchmarkCase, LoadedWorkload, NetworkWorkload, PipelineWorkload
+from posezoo.benchmarking.turns import MIN_ROUNDS, BenchmarkSchedule, run_rounds
 
 __all__ = [
     "MIN_ROUNDS",
-    "Case",
-    "Comparison",
-    "NetworkAlone",
-    "Plan",
-    "Ready",
-    "Result",
-    "Round",
-    "Spread",
-    "WholePipeline",
-    "best_batch",
-    "compared",
-    "measure",
-    "measurement_of",
+    "BenchmarkCase",
+    "BenchmarkResult",
+    "BenchmarkRound",
+    "BenchmarkSchedule",
+    "LoadedWorkload",
+    "MedianRange",
+    "NetworkWorkload",
+    "PipelineWorkload",
+    "SpeedComparison",
+    "compare_results",
+    "create_speed_measurement",
+    "run_rounds",
+    "select_best_batch",
 ]

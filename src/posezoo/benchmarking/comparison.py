@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from posezoo.benchmarking.result import Result, Spread
+from posezoo.benchmarking.result import BenchmarkResult, MedianRange
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class SpeedComparison:
     """One result beside the one that it is held against.
 
     Attributes:
@@ -22,13 +22,13 @@ class Comparison:
             faster.
     """
 
-    base: Result
-    other: Result
-    ratio: Spread
+    base: BenchmarkResult
+    other: BenchmarkResult
+    ratio: MedianRange
 
 
-def compared(base: Result, other: Result) -> Comparison:
+def compare_results(base: BenchmarkResult, other: BenchmarkResult) -> SpeedComparison:
     """Hold one result against another that ran in turns with it; a round without its pair is left out."""
     pairs = zip(base.rounds, other.rounds, strict=False)
     ratios = [theirs.throughput_fps / ours.throughput_fps for ours, theirs in pairs]
-    return Comparison(base, other, Spread(min(ratios), median(ratios), max(ratios)))
+    return SpeedComparison(base, other, MedianRange(min(ratios), median(ratios), max(ratios)))

@@ -13,7 +13,7 @@ from posezoo import images
 _COLUMNS = 400
 
 
-def write_crowd(photos: Sequence[Path], path: Path) -> Path:
+def write_crowd_image(photos: Sequence[Path], path: Path) -> Path:
     """The left parts of two photos of one height, twice, in a row: 1600x512 of the sample photos.
 
     In a row people are as small as detectors expect them: person-detection-retail-0013 finds all four, and
@@ -27,6 +27,6 @@ def write_crowd(photos: Sequence[Path], path: Path) -> Path:
         ImageError: a photo cannot be read.
         OutputError: the picture cannot be written.
     """
-    one, other = (images.read(photo)[:, :_COLUMNS] for photo in photos)
-    images.write(path, np.hstack([one, other, one, other]))
+    one, other = (images.read_image(photo)[:, :_COLUMNS] for photo in photos)
+    images.write_image(path, np.hstack([one, other, one, other]))
     return path

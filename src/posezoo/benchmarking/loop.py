@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class BenchmarkRound:
     """What a round gave.
 
     Attributes:
@@ -23,7 +23,7 @@ class Round:
     memory_mib: float | None = None
 
 
-def timed(work: Callable[[], None], at_once: int, seconds: float) -> tuple[float, tuple[float, ...]]:
+def run_timed(work: Callable[[], None], at_once: int, seconds: float) -> tuple[float, tuple[float, ...]]:
     """Do a piece of work for a while.
 
     Args:

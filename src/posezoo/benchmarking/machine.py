@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def machine(hardware: Mapping[str, str]) -> str:
+def describe_machine(hardware: Mapping[str, str]) -> str:
     """Processor, cores that we may use, system, and other devices that took part, in one line.
 
     Args:

@@ -9,9 +9,9 @@ from statistics import median
 
 import numpy as np
 
-from posezoo.benchmarking.loop import Round
-from posezoo.benchmarking.machine import machine
-from posezoo.benchmarking.subjects import Case, NetworkAlone, Ready
+from posezoo.benchmarking.loop import BenchmarkRound
+from posezoo.benchmarking.machine import describe_machine
+from posezoo.benchmarking.subjects import BenchmarkCase, LoadedWorkload, NetworkWorkload
 from posezoo.measured import Measurement, Scalar
 from posezoo.spec.model import Precision
 from posezoo.versions import package_version
@@ -20,7 +20,7 @@ _PERCENTILES = (50, 90, 99)
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class MedianRange:
     """The least, the median and the greatest of what rounds gave."""
 
     least: float
@@ -29,7 +29,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class BenchmarkResult:
     """What one case gave, so far.
 
     Attributes:
@@ -38,15 +38,15 @@ class Result:
         rounds: in their order, the warm-up not among them; one at least.
     """
 
-    case: Case
-    ready: Ready
-    rounds: tuple[Round, ...]
+    case: BenchmarkCase
+    ready: LoadedWorkload
+    rounds: tuple[BenchmarkRound, ...]
 
     @property
-    def throughput_fps(self) -> Spread:
+    def throughput_fps(self) -> MedianRange:
         """Pictures a second, over the rounds."""
         found = [each.throughput_fps for each in self.rounds]
-        return Spread(min(found), median(found), max(found))
+        return MedianRange(min(found), median(found), max(found))
 
     @property
     def latency_ms(self) -> tuple[float, float, float]:
@@ -68,10 +68,10 @@ class Result:
     @property
     def machine(self) -> str:
         """Where it was measured, in one line."""
-        return machine(self.ready.hardware)
+        return describe_machine(self.ready.hardware)
 
     @property
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """By the names that measured.yml has for them."""
         throughput, (p50, p90, p99) = self.throughput_fps, self.latency_ms
         figures = {
@@ -90,7 +90,7 @@ class Result:
     def settings(self) -> dict[str, Scalar]:
         """What its figures depend on besides the model and the machine."""
         runtime, ready = self.case.runtime, self.ready
-        hint: str = runtime.config().get("PERFORMANCE_HINT", "NONE")
+        hint: str = runtime.to_openvino_config().get("PERFORMANCE_HINT", "NONE")
         return {
             "device": ready.device,
             **({"device_asked": runtime.device} if runtime.device != ready.device else {}),
@@ -104,7 +104,7 @@ class Result:
         }
 
 
-def measurement_of(result: Result, day: date) -> Measurement:
+def create_speed_measurement(result: BenchmarkResult, day: date) -> Measurement:
     """A result as ``posezoo record`` takes it.
 
     Args:
@@ -115,7 +115,7 @@ def measurement_of(result: Result, day: date) -> Measurement:
     return Measurement(
         kind="speed",
         precision=case.precision or Precision.FP32,
-        figures=result.figures,
+        figures=result.metrics,
         machine=result.machine,
         settings=result.settings,
         weights=case.weights,
@@ -124,12 +124,12 @@ def measurement_of(result: Result, day: date) -> Measurement:
     )
 
 
-def best_batch(results: Sequence[Result]) -> Result | None:
+def select_best_batch(results: Sequence[BenchmarkResult]) -> BenchmarkResult | None:
     """The result with the most pictures a second among those of several batches; None where there is one.
 
     Args:
         results: of one model, that differ in the batch alone.
     """
-    if len({each.batch for each in results if isinstance(each.case.subject, NetworkAlone)}) < 2:
+    if len({each.batch for each in results if isinstance(each.case.subject, NetworkWorkload)}) < 2:
         return None
     return max(results, key=lambda each: each.throughput_fps.median)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from posezoo.inference import Array, Graph, Network, Runtime, available_devices
+from posezoo.inference import Array, CompiledNetwork, Graph, RuntimeConfig, available_devices
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class LoadedWorkload:
     """A subject, loaded.
 
     Attributes:
@@ -50,15 +50,15 @@ class Ready:
     settings: Mapping[str, str | int]
 
 
-class Subject(Protocol):
+class Workload(Protocol):
     """Something whose speed can be measured."""
 
     @property
-    def how(self) -> str:
+    def description(self) -> str:
         """What of it is measured, in a few words."""
         ...
 
-    def load(self, runtime: Runtime) -> Ready:
+    def load(self, runtime: RuntimeConfig) -> LoadedWorkload:
         """Read, compile, and get ready to run.
 
         Raises:
@@ -68,7 +68,7 @@ class Subject(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class BenchmarkCase:
     """What one row of figures is of.
 
     Attributes:
@@ -82,8 +82,8 @@ class Case:
 
     model: str
     precision: Precision | None
-    subject: Subject
-    runtime: Runtime
+    subject: Workload
+    runtime: RuntimeConfig
     weights: str = "published"
     is_recordable: bool = True
 
@@ -93,11 +93,11 @@ class Case:
         asked = self.runtime.requests
         requests = "as many requests as it likes" if asked == 0 else f"{asked} request{'s' * (asked > 1)}"
         precision = [self.precision.value] if self.precision else []
-        return f"{self.model} ({', '.join([*precision, self.subject.how, requests])})"
+        return f"{self.model} ({', '.join([*precision, self.subject.description, requests])})"
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkAlone:
+class NetworkWorkload:
     """An IR as it lies on disk, fed with noise in its own input's form.
 
     Attributes:
@@ -111,11 +111,11 @@ class NetworkAlone:
     size: tuple[int, int] | None = None
 
     @property
-    def how(self) -> str:
+    def description(self) -> str:
         """What of it is measured, in a few words."""
         return f"batch {self.batch}"
 
-    def load(self, runtime: Runtime) -> Ready:
+    def load(self, runtime: RuntimeConfig) -> LoadedWorkload:
         """Read, reshape and compile.
 
         Raises:
@@ -124,19 +124,19 @@ class NetworkAlone:
         hardware = available_devices()  # and with it OpenVINO is imported, which is no part of compiling
         begun = time.perf_counter()
         graph = Graph(self.xml)
-        was_open = graph.close_sizes(self.size)
+        was_open = graph.fix_dynamic_sizes(self.size)
         graph.set_batch(self.batch)
-        types = graph.types
-        network = Network(graph, runtime)
+        types = graph.input_types
+        network = CompiledNetwork(graph, runtime)
         compile_s = time.perf_counter() - begun
         inputs = _noise(network, types)
 
         def work() -> None:
-            with network.answer(inputs):
+            with network.infer(inputs):
                 pass
 
         size = dict(zip(("height", "width"), self.size, strict=True)) if self.size and was_open else {}
-        return Ready(
+        return LoadedWorkload(
             work=work,
             images=self.batch,
             requests=network.requests,
@@ -150,7 +150,7 @@ class NetworkAlone:
 
 
 @dataclass(frozen=True, slots=True)
-class WholePipeline:
+class PipelineWorkload:
     """A model's whole way: a picture is read from its file, its people are found and drawn.
 
     Attributes:
@@ -161,35 +161,35 @@ class WholePipeline:
     """
 
     picture: Path
-    compile: Callable[[Runtime], Estimator]
+    compile: Callable[[RuntimeConfig], Estimator]
     min_score: float = 0.5
 
     @property
-    def how(self) -> str:
+    def description(self) -> str:
         """What of it is measured, in a few words."""
         return f"pipeline, {self.picture.name}"
 
-    def load(self, runtime: Runtime) -> Ready:
+    def load(self, runtime: RuntimeConfig) -> LoadedWorkload:
         """Read and compile all networks.
 
         Raises:
             InferenceError: an IR is missing or damaged, or the device refuses it.
             ImageError: the picture cannot be read.
         """
-        from posezoo.images import read
+        from posezoo.images import read_image
         from posezoo.pose.drawing import draw
 
         hardware = available_devices()
-        image = read(self.picture)
+        image = read_image(self.picture)
         begun = time.perf_counter()
         estimator = self.compile(runtime)
         compile_s = time.perf_counter() - begun
 
         def work() -> None:
-            picture = read(self.picture)
+            picture = read_image(self.picture)
             draw(picture, estimator(picture), min_score=self.min_score)
 
-        return Ready(
+        return LoadedWorkload(
             work=work,
             images=1,
             requests=estimator.requests,
@@ -206,7 +206,7 @@ class WholePipeline:
         )
 
 
-def _noise(network: Network, types: Mapping[str, Any]) -> dict[str, Array]:
+def _noise(network: CompiledNetwork, types: Mapping[str, Any]) -> dict[str, Array]:
     """Inputs by name: numbers from 0 to 255 in the input's own type, the same at each run."""
     dice = np.random.default_rng(_SEED)
     return {name: dice.integers(0, 256, shape).astype(types[name]) for name, shape in network.inputs.items()}

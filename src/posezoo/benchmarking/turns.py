@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from posezoo.benchmarking.loop import Round
-from posezoo.benchmarking.result import Result
-from posezoo.benchmarking.subjects import Case
-from posezoo.benchmarking.worker import Worker
+from posezoo.benchmarking.loop import BenchmarkRound
+from posezoo.benchmarking.result import BenchmarkResult
+from posezoo.benchmarking.subjects import BenchmarkCase
+from posezoo.benchmarking.worker import BenchmarkProcess
 from posezoo.errors import PosezooError
-from posezoo.events import BenchmarkBegin, BenchmarkProgress, Listener, ignore
+from posezoo.events import BenchmarkProgress, BenchmarkStarted, Listener, ignore_event
 
 #: Fewer say nothing of how far figures spread.
 MIN_ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BenchmarkSchedule:
     """How long to measure.
 
     Attributes:
@@ -37,9 +37,9 @@ class Plan:
             )
 
 
-def measure(
-    cases: Sequence[Case], plan: Plan, *, listener: Listener = ignore
-) -> Iterator[tuple[Result, ...]]:
+def run_rounds(
+    cases: Sequence[BenchmarkCase], plan: BenchmarkSchedule, *, listener: Listener = ignore_event
+) -> Iterator[tuple[BenchmarkResult, ...]]:
     """Measure cases in turns: a round of each, then the next round of each; or one case alone.
 
     Args:
@@ -55,16 +55,16 @@ def measure(
     with ExitStack() as stack:
         workers = []
         for case in cases:
-            listener(BenchmarkBegin(case.label, plan.rounds))
-            workers.append(stack.enter_context(Worker(case)))
+            listener(BenchmarkStarted(case.label, plan.rounds))
+            workers.append(stack.enter_context(BenchmarkProcess(case)))
         for worker in workers:
             worker.run(plan.seconds)
-        rounds: list[list[Round]] = [[] for _ in workers]
+        rounds: list[list[BenchmarkRound]] = [[] for _ in workers]
         for number in range(1, plan.rounds + 1):
             for worker, known in zip(workers, rounds, strict=True):
                 known.append(worker.run(plan.seconds))
             yield tuple(
-                Result(worker.case, worker.ready, tuple(known))
+                BenchmarkResult(worker.case, worker.ready, tuple(known))
                 for worker, known in zip(workers, rounds, strict=True)
             )
             # Only now, so that whoever is told of a round and presses ^C finds it in what is known.

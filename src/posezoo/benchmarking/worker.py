@@ -15,16 +15,16 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
-from posezoo.benchmarking.loop import Round, timed
+from posezoo.benchmarking.loop import BenchmarkRound, run_timed
 from posezoo.benchmarking.machine import peak_memory_mib
-from posezoo.benchmarking.subjects import Case, Ready
+from posezoo.benchmarking.subjects import BenchmarkCase, LoadedWorkload
 from posezoo.errors import InferenceError, PosezooError
 
 # A process that is asked to end has nothing to put in order.
 _PATIENCE_S = 5
 
 
-class Worker(AbstractContextManager["Worker"]):
+class BenchmarkProcess(AbstractContextManager["BenchmarkProcess"]):
     """A process that measures one case; a context manager, after which it is gone.
 
     Attributes:
@@ -35,7 +35,7 @@ class Worker(AbstractContextManager["Worker"]):
         PosezooError: the case cannot be loaded, or its process ended.
     """
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: BenchmarkCase) -> None:
         self.case = case
         # Not forked: OpenVINO has threads, and a fork would count our memory as its own.
         context = get_context("spawn")
@@ -45,12 +45,12 @@ class Worker(AbstractContextManager["Worker"]):
             self._process.start()
         theirs.close()
         try:
-            self.ready: Ready = self._answer()
+            self.ready: LoadedWorkload = self._answer()
         except BaseException:
             self._end()
             raise
 
-    def run(self, seconds: float) -> Round:
+    def run(self, seconds: float) -> BenchmarkRound:
         """One round.
 
         Raises:
@@ -60,7 +60,7 @@ class Worker(AbstractContextManager["Worker"]):
             self._connection.send(seconds)
         except OSError:
             raise self._ended() from None
-        found: Round = self._answer()
+        found: BenchmarkRound = self._answer()
         return found
 
     def _answer(self) -> Any:
@@ -94,14 +94,14 @@ class Worker(AbstractContextManager["Worker"]):
         self._process.close()
 
 
-def _serve(case: Case, connection: Connection) -> None:
+def _serve(case: BenchmarkCase, connection: Connection) -> None:
     """Load, then run a round for each number of seconds that comes, until the parent is gone."""
     try:
         ready = case.subject.load(case.runtime)
         connection.send(replace(ready, work=_gone))
         while True:
-            rate, latencies_ms = timed(ready.work, ready.requests, connection.recv())
-            connection.send(Round(rate * ready.images, latencies_ms, peak_memory_mib()))
+            rate, latencies_ms = run_timed(ready.work, ready.requests, connection.recv())
+            connection.send(BenchmarkRound(rate * ready.images, latencies_ms, peak_memory_mib()))
     except (EOFError, BrokenPipeError):
         return
     except PosezooError as error:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from posezoo.card.figures import COSTS, compact, counted
-from posezoo.card.markdown import code, escaped
-from posezoo.card.ports import shape_of
-from posezoo.card.words import how, percent
-from posezoo.measured import Measurement, measured_of
-from posezoo.spec.model import Accuracy, ModelSpec
+from posezoo.card.figures import COSTS, draw_compact_table, format_complexity
+from posezoo.card.markdown import escape, format_code
+from posezoo.card.ports import format_port_shape
+from posezoo.card.words import format_percent, format_protocol
+from posezoo.measured import Measurement, load_measurements
+from posezoo.spec.model import ModelSpec, PublishedAccuracy
 
 #: Open Model Zoo's names of the metrics.
 METRICS = {"AP": "Average Precision (AP)", "MPJPE": "MPJPE (mm)"}
@@ -17,16 +17,16 @@ METRICS = {"AP": "Average Precision (AP)", "MPJPE": "MPJPE (mm)"}
 HEADERS = ("Model", "Metric", "Original model", "Converted model", "Dataset", "Protocol")
 
 
-def specified(part: ModelSpec) -> tuple[str, str] | None:
+def specification_accuracy(part: ModelSpec) -> tuple[str, str] | None:
     """The first accuracy that is published of a model, as a row of its specification."""
     if not part.published.accuracy:
         return None
     first = part.published.accuracy[0]
-    said = ", ".join(filter(None, (first.dataset, how(first))))
+    said = ", ".join(filter(None, (first.dataset, format_protocol(first))))
     return METRICS[first.metric], f"{_value(first)} ({said})" if said else _value(first)
 
 
-def accuracy(parts: Sequence[ModelSpec]) -> Iterator[str]:
+def draw_accuracy_section(parts: Sequence[ModelSpec]) -> Iterator[str]:
     """The section Accuracy: a table of what is published and what was measured of it, and what is wrong."""
     rows = [row for part in parts for row in _rows(part, "" if len(parts) == 1 else part.name)]
     yield "## Accuracy"
@@ -36,24 +36,28 @@ def accuracy(parts: Sequence[ModelSpec]) -> Iterator[str]:
     headers = (
         [("Value" if each == "Original model" else each) for each in HEADERS] if _are_ir(parts) else HEADERS
     )
-    yield compact(headers, rows) if rows else ""
+    yield draw_compact_table(headers, rows) if rows else ""
     for part in parts:
         if part.published.known_difference:
-            yield f"Known difference: {escaped(part.published.known_difference)}"
+            yield f"Known difference: {escape(part.published.known_difference)}"
 
 
-def variants(parts: Sequence[ModelSpec]) -> Iterator[str]:
+def draw_variants_section(parts: Sequence[ModelSpec]) -> Iterator[str]:
     """The section Variants: what else the publisher offers under this name."""
     for part in parts:
         if not part.variants:
             continue
         yield "## Variants"
-        yield f"{code(part.full_name)} is {code(f'{part.name}@{part.tag}')}; besides there is:"
+        yield f"{format_code(part.full_name)} is {format_code(f'{part.name}@{part.tag}')}; besides there is:"
         rows = []
         for each in part.variants:
-            start = (code(each.full_name), "; ".join(map(shape_of, each.inputs)), *counted(each))
+            start = (
+                format_code(each.full_name),
+                "; ".join(map(format_port_shape, each.inputs)),
+                *format_complexity(each),
+            )
             rows += [(*start, *row[1:]) for row in _rows(each, "")] or [(*start, *("",) * 5)]
-        yield compact(("Variant", "Input", *COSTS.values(), *HEADERS[1:]), rows)
+        yield draw_compact_table(("Variant", "Input", *COSTS.values(), *HEADERS[1:]), rows)
 
 
 def _are_ir(parts: Sequence[ModelSpec]) -> bool:
@@ -61,9 +65,9 @@ def _are_ir(parts: Sequence[ModelSpec]) -> bool:
 
 
 def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
-    measured = [each for each in measured_of(part) if each.kind == "accuracy"]
+    measured = [each for each in load_measurements(part) if each.kind == "accuracy"]
     for claim in part.published.accuracy:
-        where = (claim.dataset, how(claim))
+        where = (claim.dataset, format_protocol(claim))
         figures = (
             (METRICS[claim.metric], _NAMES[claim.metric], claim.value),
             ("AP50", "AP50", claim.ap50),
@@ -71,7 +75,7 @@ def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
         )
         for metric, key, value in figures:
             if value is not None:
-                there = "" if part.is_ir else _converted(claim, key, measured)
+                there = "" if part.is_ir else _measured_cells(claim, key, measured)
                 yield name, metric, _shown(value, claim.metric), there, *where
 
 
@@ -79,7 +83,7 @@ def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
 _NAMES = {"AP": "AP", "MPJPE": "MPJPE_mm"}
 
 
-def _converted(claim: Accuracy, figure: str, measured: Sequence[Measurement]) -> str:
+def _measured_cells(claim: PublishedAccuracy, figure: str, measured: Sequence[Measurement]) -> str:
     """What its publisher says of it, and what was measured on the same set in the same way, by precision."""
     published = claim.converted if figure == _NAMES[claim.metric] else None
     found = [] if published is None else [f"{_shown(published, claim.metric)} (published)"]
@@ -93,9 +97,9 @@ def _converted(claim: Accuracy, figure: str, measured: Sequence[Measurement]) ->
     return "; ".join(found) or "not measured"
 
 
-def _value(claim: Accuracy) -> str:
+def _value(claim: PublishedAccuracy) -> str:
     return _shown(claim.value, claim.metric)
 
 
 def _shown(value: float, metric: str) -> str:
-    return f"{value:g}" if metric == "MPJPE" else percent(value)
+    return f"{value:g}" if metric == "MPJPE" else format_percent(value)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from posezoo import provenance
-from posezoo.card.figures import compact
-from posezoo.card.markdown import Markdown, code, escaped, link, table
-from posezoo.layout import Layout
+from posezoo.card.figures import draw_compact_table
+from posezoo.card.markdown import Markdown, escape, format_code, format_link, format_table
+from posezoo.layout import ModelLayout
 from posezoo.spec.model import Digest, ModelSpec, Precision, SourceFile
 
 
-def published_files(parts: Sequence[ModelSpec]) -> Iterator[str]:
+def draw_files_section(parts: Sequence[ModelSpec]) -> Iterator[str]:
     """The section Files: each with its size, its digest and where it comes from, those of variants too."""
     everyone = [model for part in parts for model in (part, *part.variants)]
     files = [(model, file) for model in everyone for file in model.files]
     yield "## Files"
     rows = [_file_row("" if len(everyone) == 1 else model.full_name, file) for model, file in files]
-    yield compact(("Model", "File", "Bytes", "Digest", "From"), rows)
+    yield draw_compact_table(("Model", "File", "Bytes", "Digest", "From"), rows)
     if not all(file.is_pinned for _, file in files):
         yield (
             "A file without a pin is downloaded only with `--trust_on_first_use`; `posezoo.lock` holds it "
@@ -26,18 +26,18 @@ def published_files(parts: Sequence[ModelSpec]) -> Iterator[str]:
 
 
 def _file_row(model: str, file: SourceFile) -> tuple[str, ...]:
-    sources = Markdown(", else ".join(link(str(source)) for source in file.sources))
-    size = f"unknown, at most {file.cap:,}" if file.size is None else f"{file.size:,}"
-    return code(model), code(file.name), size, _pin(file), sources
+    sources = Markdown(", else ".join(format_link(str(source)) for source in file.sources))
+    size = f"unknown, at most {file.read_limit:,}" if file.size is None else f"{file.size:,}"
+    return format_code(model), format_code(file.name), size, _pin(file), sources
 
 
 def _pin(file: SourceFile) -> Markdown:
     """What a file's bytes are held against."""
     if file.checksum is not None and not file.by_lock:
-        pin = f"{_algorithm(file.checksum)} {code(file.checksum.value)}"
+        pin = f"{_algorithm(file.checksum)} {format_code(file.checksum.value)}"
         return Markdown(f"{pin}, of the first download (weak)" if file.first_use else pin)
     members = ", ".join(
-        f"{_algorithm(digest)} {code(digest.value)} of {code(member)}"
+        f"{_algorithm(digest)} {format_code(digest.value)} of {format_code(member)}"
         for member, digest in file.contains.items()
     )
     return Markdown(f"{members} (weak)" if file.is_pinned else f"no pin; {members}".removesuffix("; "))
@@ -47,28 +47,28 @@ def _algorithm(digest: Digest) -> str:
     return digest.algorithm.upper().replace("SHA", "SHA-")
 
 
-def records(
-    parts: Sequence[ModelSpec], layout: Layout
+def read_ir_records(
+    parts: Sequence[ModelSpec], layout: ModelLayout
 ) -> Iterator[tuple[ModelSpec, Precision, provenance.Provenance]]:
     """The records of the IR of some models that lie here, each with its model and precision."""
     for part in parts:
         for precision in Precision:
-            if (record := provenance.read(layout.provenance(part, precision))) is not None:
+            if (record := provenance.read_provenance(layout.provenance_path(part, precision))) is not None:
                 yield part, precision, record
 
 
-def made_files(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
+def draw_ir_section(parts: Sequence[ModelSpec], layout: ModelLayout) -> Iterator[str]:
     """What lies beside the card: the IR with their digests, their complexity, and how they were proven."""
     files: list[tuple[str, ...]] = []
     costs: dict[str, tuple[str, ...]] = {}
     checks: list[tuple[str, ...]] = []
     shifts: list[tuple[str, ...]] = []
     openvino: set[str] = set()
-    for part, precision, record in records(parts, layout):
+    for part, precision, record in read_ir_records(parts, layout):
         openvino.add(str(record.key.get("openvino")))
         whose = (part.full_name, precision.value)
         for suffix, content in record.contents.items():
-            files.append((*whose, suffix, f"{content.size:,}", code(content.digest.value)))
+            files.append((*whose, suffix, f"{content.size:,}", format_code(content.digest.value)))
         if record.complexity:
             gflops, mparams = record.complexity["gflops"], record.complexity["mparams"]
             costs[part.name] = (part.name, f"{gflops:.4g}", f"{mparams:.4g}")
@@ -79,23 +79,25 @@ def made_files(parts: Sequence[ModelSpec], layout: Layout) -> Iterator[str]:
             checks.append((*whose, check.output, *figures, check.reference))
     if files:
         yield "## Converted Files"
-        yield f"Made by OpenVINO {escaped(', '.join(sorted(openvino)))}; the same bytes at every run."
-        yield table(("Model", "Precision", "File", "Bytes", "SHA-384"), files)
+        yield f"Made by OpenVINO {escape(', '.join(sorted(openvino)))}; the same bytes at every run."
+        yield format_table(("Model", "Precision", "File", "Bytes", "SHA-384"), files)
     if costs:
         yield "## Complexity"
         yield "Counted on the IR, as Open Model Zoo's cards do; the same in every precision."
-        yield table(("Model", "GFLOPs", "MParams"), list(costs.values()))
+        yield format_table(("Model", "GFLOPs", "MParams"), list(costs.values()))
     if checks:
         yield "## Self-Check"
         yield "How far each output is from the original's, as a share of its largest value."
-        yield table(("Model", "Precision", "Output", "Difference", "Allowed", "Original run by"), checks)
+        yield format_table(
+            ("Model", "Precision", "Output", "Difference", "Allowed", "Original run by"), checks
+        )
     if shifts:
         yield "## Quantization"
         yield (
             "How far what INT8 finds lies from what FP32 finds, in pixels of the network's input, on photos "
             "that it was not calibrated on; agreement is the share that both found of all that either did."
         )
-        yield table(
+        yield format_table(
             (
                 "Model",
                 "Precision",

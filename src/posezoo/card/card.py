@@ -11,22 +11,29 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from posezoo.card.accuracy import accuracy, specified, variants
-from posezoo.card.artifacts import made_files, published_files
-from posezoo.card.commands import commands, example, speed
-from posezoo.card.facts import card_facts
-from posezoo.card.figures import counted_in_words, measured_sections
-from posezoo.card.front_matter import front_matter
-from posezoo.card.legal import legal, limitations, training
-from posezoo.card.markdown import Markdown, code, escaped, local_link, picture, table
-from posezoo.card.ports import ports
+from posezoo.card.accuracy import draw_accuracy_section, draw_variants_section, specification_accuracy
+from posezoo.card.artifacts import draw_files_section, draw_ir_section
+from posezoo.card.commands import draw_example_section, draw_performance_hint, draw_usage_sections
+from posezoo.card.facts import collect_facts
+from posezoo.card.figures import describe_complexity, draw_measurement_sections
+from posezoo.card.front_matter import draw_front_matter
+from posezoo.card.legal import draw_legal_sections, draw_limitations_section, draw_training_section
+from posezoo.card.markdown import Markdown, escape, format_code, format_image, format_local_link, format_table
+from posezoo.card.ports import draw_ports_sections
 from posezoo.card.skeletons import draw_skeleton
-from posezoo.card.words import Model, frameworks, megabytes, precisions, size_bytes, task_in_words
-from posezoo.files import write_whole
-from posezoo.layout import Layout
-from posezoo.measured import measured_of
+from posezoo.card.words import (
+    Model,
+    common_precisions,
+    download_size,
+    format_megabytes,
+    framework_labels,
+    task_label,
+)
+from posezoo.files import write_atomically
+from posezoo.layout import ModelLayout
+from posezoo.measured import load_measurements
 from posezoo.pose.keypoints import SKELETONS
-from posezoo.registry import root_of
+from posezoo.registry import registry_root
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
 NAME = "README.md"
@@ -44,7 +51,7 @@ OURS = "drawn by posezoo beside the IR, and anew at each conversion"
 _HEAD = 200
 
 
-def write_card(model: Model, parts: Sequence[ModelSpec], layout: Layout) -> Path:
+def write_card(model: Model, parts: Sequence[ModelSpec], layout: ModelLayout) -> Path:
     """Draw the card below the model's folder, its facts and the picture of its skeleton beside it.
 
     What says the same already is left alone. A README.md that is no such card is left alone too: where models
@@ -62,16 +69,16 @@ def write_card(model: Model, parts: Sequence[ModelSpec], layout: Layout) -> Path
     Raises:
         OutputError: it cannot be written.
     """
-    path = layout.model(model) / NAME
-    if is_drawn(path, OURS) or not path.exists():
-        for name, content in draw_beside(model, parts, layout).items():
+    path = layout.model_dir(model) / NAME
+    if has_note(path, OURS) or not path.exists():
+        for name, content in draw_ir_files(model, parts, layout).items():
             target = path.with_name(name)
             if name in (NAME, FACTS) or not target.exists():
                 _write(target, content)
     return path
 
 
-def draw_beside(model: Model, parts: Sequence[ModelSpec], layout: Layout) -> dict[str, str]:
+def draw_ir_files(model: Model, parts: Sequence[ModelSpec], layout: ModelLayout) -> dict[str, str]:
     """What stands beside a model's IR, by file name: its facts, the picture of its skeleton, its card."""
     files = {FACTS: draw_facts(model, parts, layout)}
     if model.skeleton in SKELETONS and SKELETONS[model.skeleton].keypoints:
@@ -80,12 +87,12 @@ def draw_beside(model: Model, parts: Sequence[ModelSpec], layout: Layout) -> dic
     return {**files, NAME: draw_card(model, parts, layout)}
 
 
-def draw_facts(model: Model, parts: Sequence[ModelSpec], layout: Layout | None = None) -> str:
+def draw_facts(model: Model, parts: Sequence[ModelSpec], layout: ModelLayout | None = None) -> str:
     """The text of the card.json; with a layout of one beside IR."""
-    return json.dumps(card_facts(model, parts, layout=layout), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(collect_facts(model, parts, layout=layout), indent=1, ensure_ascii=False) + "\n"
 
 
-def is_drawn(path: Path, note: str) -> bool:
+def has_note(path: Path, note: str) -> bool:
     """Whether a file says of itself, by the note, who drew it."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -97,10 +104,10 @@ def is_drawn(path: Path, note: str) -> bool:
 def _write(path: Path, text: str) -> None:
     content = text.encode()
     if not path.is_file() or path.read_bytes() != content:
-        write_whole(path, content)
+        write_atomically(path, content)
 
 
-def draw_card(model: Model, parts: Sequence[ModelSpec], layout: Layout | None = None) -> str:
+def draw_card(model: Model, parts: Sequence[ModelSpec], layout: ModelLayout | None = None) -> str:
     """The card's text.
 
     Args:
@@ -113,29 +120,29 @@ def draw_card(model: Model, parts: Sequence[ModelSpec], layout: Layout | None = 
     published = all(file.sources for part in parts for file in part.files)
     in_registry = layout is None
     paragraphs = [
-        front_matter(model, parts, NOTE if in_registry else OURS),
-        f"# {escaped(model.full_name)}",
+        draw_front_matter(model, parts, NOTE if in_registry else OURS),
+        f"# {escape(model.full_name)}",
         *_use_case(model, parts, linked=in_registry),
-        *(example(model, parts, linked=in_registry) if published else ()),
+        *(draw_example_section(model, parts, linked=in_registry) if published else ()),
         *_specification(model, parts, is_registry_s=in_registry),
-        *(accuracy(parts) if published else ()),
-        *(measured_sections(_all(model, parts)) if published else ()),
-        *(speed(model, parts) if published and not _is_timed(_all(model, parts)) else ()),
+        *(draw_accuracy_section(parts) if published else ()),
+        *(draw_measurement_sections(_all(model, parts)) if published else ()),
+        *(draw_performance_hint(model, parts) if published and not _is_timed(_all(model, parts)) else ()),
         *_ports(parts),
         *_keypoints(model, linked=in_registry),
-        *(commands(model, parts) if published else ()),
-        *variants(parts),
-        *published_files(parts),
-        *(made_files(parts, layout) if layout is not None else ()),
-        *training(parts),
-        *limitations(model, parts),
-        *legal(model, parts, linked=in_registry),
+        *(draw_usage_sections(model, parts) if published else ()),
+        *draw_variants_section(parts),
+        *draw_files_section(parts),
+        *(draw_ir_section(parts, layout) if layout is not None else ()),
+        *draw_training_section(parts),
+        *draw_limitations_section(model, parts),
+        *draw_legal_sections(model, parts, linked=in_registry),
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
 
 
 def _is_timed(models: Sequence[Model]) -> bool:
-    return any(each.kind == "speed" for model in models for each in measured_of(model))
+    return any(each.kind == "speed" for model in models for each in load_measurements(model))
 
 
 def _all(model: Model, parts: Sequence[ModelSpec]) -> list[Model]:
@@ -145,42 +152,42 @@ def _all(model: Model, parts: Sequence[ModelSpec]) -> list[Model]:
 
 def _use_case(model: Model, parts: Sequence[ModelSpec], *, linked: bool) -> Iterator[str]:
     if model.deprecated is not None:
-        yield f"> **This model is {escaped(str(model.deprecated))}.**"
+        yield f"> **This model is {escape(str(model.deprecated))}.**"
     yield "## Use Case and High-Level Description"
-    yield escaped(model.description)
+    yield escape(model.description)
     if isinstance(model, CompositeSpec):
         yield "It runs its parts in this order:"
-        names = [_neighbour(part.name, part.name, linked=linked) for part in parts]
-        lines = (f"{name}: {escaped(part.description)}" for name, part in zip(names, parts, strict=True))
+        names = [_link_to_model(part.name, part.name, linked=linked) for part in parts]
+        lines = (f"{name}: {escape(part.description)}" for name, part in zip(names, parts, strict=True))
         yield "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
     elif model.composite:
-        yield f"It is a part of {_neighbour('..', model.composite, linked=linked)}."
+        yield f"It is a part of {_link_to_model('..', model.composite, linked=linked)}."
 
 
-def _neighbour(folder: str, name: str, *, linked: bool) -> Markdown:
-    return local_link(f"{folder}/{NAME}", name) if linked else code(name)
+def _link_to_model(folder: str, name: str, *, linked: bool) -> Markdown:
+    return format_local_link(f"{folder}/{NAME}", name) if linked else format_code(name)
 
 
 def _specification(model: Model, parts: Sequence[ModelSpec], *, is_registry_s: bool) -> Iterator[str]:
-    size = size_bytes(parts)
+    size = download_size(parts)
     alone = len(parts) == 1
     rows = [
-        ("Type", task_in_words(model.task)),
-        *(row for part in parts if (row := specified(part))),
-        *(row for part in parts for row in _costs(part, alone=alone, recorded=is_registry_s)),
-        ("Source framework", ", ".join(frameworks(parts))),
-        ("IR precisions", ", ".join(precisions(parts))),
-        ("Published files", "size unknown" if size is None else f"{megabytes(size)} ({size:,} bytes)"),
+        ("Type", task_label(model.task)),
+        *(row for part in parts if (row := specification_accuracy(part))),
+        *(row for part in parts for row in _complexity_rows(part, alone=alone, recorded=is_registry_s)),
+        ("Source framework", ", ".join(framework_labels(parts))),
+        ("IR precisions", ", ".join(common_precisions(parts))),
+        ("Published files", "size unknown" if size is None else f"{format_megabytes(size)} ({size:,} bytes)"),
         ("Revision", ", ".join(dict.fromkeys(str(part.revision) for part in parts))),
     ]
     yield "## Specification"
-    yield table(("Metric", "Value"), [row for row in rows if row[1]])
+    yield format_table(("Metric", "Value"), [row for row in rows if row[1]])
 
 
-def _costs(part: ModelSpec, *, alone: bool, recorded: bool) -> Iterator[tuple[str, str]]:
+def _complexity_rows(part: ModelSpec, *, alone: bool, recorded: bool) -> Iterator[tuple[str, str]]:
     """GFLOPs and MParams, as published and as counted here; a card beside an IR tells that IR's own."""
     whose = "" if alone else f" of {part.full_name}"
-    counts = dict(counted_in_words(part)) if recorded else {}
+    counts = dict(describe_complexity(part)) if recorded else {}
     for metric, value in (("GFLOPs", part.published.gflops), ("MParams", part.published.mparams)):
         yield f"{metric}{whose}", "" if value is None else f"{value:.6g}"
         yield f"{metric}{whose}, counted on the IR", counts.get(metric, "")
@@ -188,11 +195,11 @@ def _costs(part: ModelSpec, *, alone: bool, recorded: bool) -> Iterator[tuple[st
 
 def _ports(parts: Sequence[ModelSpec]) -> Iterator[str]:
     if len(parts) == 1:
-        yield from ports(parts[0])
+        yield from draw_ports_sections(parts[0])
         return
     for part in parts:
-        yield f"## {escaped(part.name)} model specification"
-        yield from ports(part, "###")
+        yield f"## {escape(part.name)} model specification"
+        yield from draw_ports_sections(part, "###")
 
 
 def _keypoints(model: Model, *, linked: bool) -> Iterator[str]:
@@ -201,7 +208,7 @@ def _keypoints(model: Model, *, linked: bool) -> Iterator[str]:
         return
     yield "## Keypoints"
     file = f"{skeleton.name}.svg"
-    path = os.path.relpath(root_of(model) / PICTURES / file, model.path.parent) if linked else file
-    yield picture(Path(path).as_posix(), f"the skeleton {skeleton.name}")
+    path = os.path.relpath(registry_root(model) / PICTURES / file, model.path.parent) if linked else file
+    yield format_image(Path(path).as_posix(), f"the skeleton {skeleton.name}")
     names = (f"{index} {name}" for index, name in enumerate(skeleton.keypoints))
-    yield f"Skeleton {code(skeleton.name)}: {', '.join(names)}."
+    yield f"Skeleton {format_code(skeleton.name)}: {', '.join(names)}."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from posezoo.card.markdown import block, picture
-from posezoo.card.words import APPROACHES, Model, precisions
+from posezoo.card.markdown import format_code_block, format_image
+from posezoo.card.words import APPROACHES, Model, common_precisions
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 PHOTO = "photo.jpg"
@@ -20,7 +20,7 @@ CREDIT = (
 )
 
 
-def example(model: Model, parts: Sequence[ModelSpec], *, linked: bool = False) -> Iterator[str]:
+def draw_example_section(model: Model, parts: Sequence[ModelSpec], *, linked: bool = False) -> Iterator[str]:
     """The section Example: what the model finds in a picture, and the shortest way to see that oneself.
 
     Args:
@@ -28,61 +28,63 @@ def example(model: Model, parts: Sequence[ModelSpec], *, linked: bool = False) -
         parts: the parts of a composite; a model itself, alone.
         linked: whether the card lies in the registry, beside the picture, if there is one.
     """
-    if precision := usual(parts):
+    if precision := default_precision(parts):
         yield "## Example"
         if linked and model.path.with_name(PICTURE).is_file():
-            yield picture(PICTURE, f"what {model.full_name} finds in two photos")
+            yield format_image(PICTURE, f"what {model.full_name} finds in two photos")
             yield CREDIT
         if model.decoder is None:
-            yield block("sh", [_trusting(f"posezoo get {model.full_name} --precisions {precision}", parts)])
+            yield format_code_block(
+                "sh", [_trusting(f"posezoo get {model.full_name} --precisions {precision}", parts)]
+            )
             return
         run = f"posezoo run {model.full_name}"
         yield "On two sample photos, and on one of your own:"
-        yield block("sh", [_trusting(run, parts), _trusting(f"{run} --input {PHOTO}", parts)])
+        yield format_code_block("sh", [_trusting(run, parts), _trusting(f"{run} --input {PHOTO}", parts)])
 
 
-def commands(model: Model, parts: Sequence[ModelSpec]) -> Iterator[str]:
+def draw_usage_sections(model: Model, parts: Sequence[ModelSpec]) -> Iterator[str]:
     """The sections that tell how to download, convert, quantize and use a model."""
-    name, available = model.full_name, precisions(parts)
+    name, available = model.full_name, common_precisions(parts)
     to_convert = any(part.precisions and not part.is_ir for part in parts)
     to_quantize = Precision.FP32 in available and _can_be_quantized(model, parts)
     yield f"## Download a Model{' and Convert it into OpenVINO IR Format' if to_convert else ''}"
     lines = [_trusting(f"posezoo download {name}", parts)]
     lines += [f"posezoo convert {name}"] if to_convert else []
-    yield block("sh", lines)
+    yield format_code_block("sh", lines)
     yield "Or, as with Open Model Zoo's tools, from a checkout:"
     lines = [_trusting(f"python tools/downloader/downloader.py --name {name}", parts)]
     lines += [f"python tools/downloader/converter.py --name {name}"] if to_convert else []
-    yield block("sh", lines)
+    yield format_code_block("sh", lines)
     if to_quantize:
         yield "To INT8, with photos of people in the folder `photos`:"
-        yield block("sh", [f"posezoo quantize {name} --dataset_dir photos"])
-    if precision := usual(parts):
+        yield format_code_block("sh", [f"posezoo quantize {name} --dataset_dir photos"])
+    if precision := default_precision(parts):
         yield "## Use from Python"
-        yield block("python", _python(model, precision, _is_pinned(parts)))
+        yield format_code_block("python", _python(model, precision, _is_pinned(parts)))
         if model.decoder is not None and model.decoder.name in APPROACHES:
             yield from _demo(model)
 
 
-def speed(model: Model, parts: Sequence[ModelSpec]) -> Iterator[str]:
+def draw_performance_hint(model: Model, parts: Sequence[ModelSpec]) -> Iterator[str]:
     """The section Performance of a model whose speed nobody measured: how to measure it."""
-    if usual(parts):
+    if default_precision(parts):
         yield "## Performance"
         yield "Not recorded of any machine yet; of yours:"
         is_open = any(-1 in port.shape for part in parts for port in part.inputs)
         command = f"posezoo benchmark {model.full_name}{f' --size {SIZE}' if is_open else ''}"
-        yield block("sh", [_trusting(command, parts)])
+        yield format_code_block("sh", [_trusting(command, parts)])
 
 
-def usual(parts: Sequence[ModelSpec]) -> Precision | None:
+def default_precision(parts: Sequence[ModelSpec]) -> Precision | None:
     """The precision that examples take: the one that posezoo run takes by default, where it is there."""
-    available = precisions(parts)
+    available = common_precisions(parts)
     return Precision.FP16 if Precision.FP16 in available else next(iter(available), None)
 
 
 def _can_be_quantized(model: Model, parts: Sequence[ModelSpec]) -> bool:
     """Whether posezoo quantize has anything to do here; what is published as INT8 needs it no more."""
-    if model.decoder is None or Precision.FP16_INT8 in precisions(parts):
+    if model.decoder is None or Precision.FP16_INT8 in common_precisions(parts):
         return False
     return not any(part.quantized for part in parts)
 
@@ -91,7 +93,7 @@ def _demo(model: Model) -> Iterator[str]:
     yield "## Demo usage"
     yield "On a camera, or on a picture and without a window; `posezoo demo --help` tells of more:"
     start = f"posezoo demo -m {model.full_name}"
-    yield block("sh", [f"{start} -i 0", f"{start} -i {PHOTO} -no_show -o found.jpg"])
+    yield format_code_block("sh", [f"{start} -i 0", f"{start} -i {PHOTO} -no_show -o found.jpg"])
 
 
 def _trusting(command: str, parts: Sequence[ModelSpec]) -> str:

@@ -53,22 +53,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from posezoo.card.artifacts import records
-from posezoo.card.legal import limits_of
-from posezoo.card.papers import bibtex, papers_of
-from posezoo.card.words import APPROACHES, how, precisions, size_bytes
-from posezoo.layout import Layout
-from posezoo.measured import Measurement, as_figures, measured_of
+from posezoo.card.artifacts import read_ir_records
+from posezoo.card.legal import list_limitations
+from posezoo.card.papers import collect_papers, format_bibtex
+from posezoo.card.words import APPROACHES, common_precisions, download_size, format_protocol
+from posezoo.layout import ModelLayout
+from posezoo.measured import Measurement, load_measurements, measurement_to_json
 from posezoo.provenance import Provenance
-from posezoo.registry import copyright_line
+from posezoo.registry import read_copyright_line
 from posezoo.spec.model import (
-    Accuracy,
     CompositeSpec,
     Digest,
     Input,
     ModelSpec,
     Output,
     Precision,
+    PublishedAccuracy,
     SourceFile,
 )
 
@@ -76,14 +76,14 @@ FORMAT = 1
 
 Facts = dict[str, Any]
 Measured = Callable[[ModelSpec | CompositeSpec], Sequence[Measurement]]
-Value = TypeVar("Value")
+FactT = TypeVar("FactT")
 
 
-def card_facts(
+def collect_facts(
     model: ModelSpec | CompositeSpec,
     parts: Sequence[ModelSpec],
-    measured: Measured = measured_of,
-    layout: Layout | None = None,
+    measured: Measured = load_measurements,
+    layout: ModelLayout | None = None,
 ) -> Facts:
     """The facts of a model, in JSON's types; see the module for the keys.
 
@@ -114,7 +114,7 @@ def card_facts(
         "origin": _distinct(
             {"repository": part.origin.repository, "paper": part.origin.paper} for part in parts
         ),
-        "citation": [bibtex(paper) for paper in papers_of(parts)],
+        "citation": [format_bibtex(paper) for paper in collect_papers(parts)],
         "revision": own.revision if own else 1,
         "deprecated": {"since": model.deprecated.since, "use": model.deprecated.use}
         if model.deprecated
@@ -123,26 +123,28 @@ def card_facts(
         if model.decoder
         else None,
         "skeleton": _skeleton(model.skeleton),
-        "precisions": [each.value for each in precisions(parts)],
-        "size_bytes": size_bytes(parts),
+        "precisions": [each.value for each in common_precisions(parts)],
+        "size_bytes": download_size(parts),
         "files": [_file(part, file) for part in parts for file in part.files],
         "inputs": [_input(part, port) for part in parts for port in part.inputs],
         "outputs": [_output(part, port) for part in parts for port in part.outputs],
         "accuracy": [_accuracy(part, each) for part in parts for each in part.published.accuracy],
         "complexity": [_complexity(part, measured) for part in parts],
         "known_difference": " ".join(filter(None, (part.published.known_difference for part in parts))),
-        "measured": [as_figures(each.full_name, found) for each in everyone for found in measured(each)],
-        "limits": limits_of(model, parts),
+        "measured": [
+            measurement_to_json(each.full_name, found) for each in everyone for found in measured(each)
+        ],
+        "limits": list_limitations(model, parts),
         "training": {"command": own.training.command, "log": own.training.log}
         if own
         else {"command": "", "log": ""},
-        "made": [_made(*each) for each in records(parts, layout)] if layout is not None else [],
-        "variants": [card_facts(each, (each,), measured) for each in own.variants] if own else [],
+        "made": [_made(*each) for each in read_ir_records(parts, layout)] if layout is not None else [],
+        "variants": [collect_facts(each, (each,), measured) for each in own.variants] if own else [],
     }
 
 
-def _distinct(values: Iterable[Value]) -> list[Value]:
-    found: list[Value] = []
+def _distinct(values: Iterable[FactT]) -> list[FactT]:
+    found: list[FactT] = []
     for value in values:
         if value not in found:
             found.append(value)
@@ -154,7 +156,7 @@ def _license(part: ModelSpec) -> Facts:
         "spdx": part.license.spdx,
         "url": part.license.url,
         "text": part.license.text,
-        "holder": copyright_line(part) if part.license.text else "",
+        "holder": read_copyright_line(part) if part.license.text else "",
         "note": part.license_note,
     }
 
@@ -177,7 +179,7 @@ def _file(part: ModelSpec, file: SourceFile) -> Facts:
         # What a user's lock knows of a file is no fact of the model.
         "checksum": _digest(file.checksum) if file.checksum is not None and not file.by_lock else None,
         "contains": {member: _digest(digest) for member, digest in file.contains.items()},
-        "pin": ("weak" if file.is_weak else "strong") if file.is_pinned else "none",
+        "pin": ("weak" if file.is_weakly_pinned else "strong") if file.is_pinned else "none",
         "sources": [str(source) for source in file.sources],
     }
 
@@ -219,7 +221,7 @@ def _output(part: ModelSpec, port: Output) -> Facts:
     }
 
 
-def _accuracy(part: ModelSpec, each: Accuracy) -> Facts:
+def _accuracy(part: ModelSpec, each: PublishedAccuracy) -> Facts:
     return {
         "model": part.full_name,
         "metric": each.metric,
@@ -231,7 +233,7 @@ def _accuracy(part: ModelSpec, each: Accuracy) -> Facts:
         "dataset": each.dataset,
         "protocol": each.protocol,
         "flip": each.flip,
-        "how": how(each),
+        "how": format_protocol(each),
     }
 
 

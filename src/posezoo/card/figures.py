@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from posezoo.card.markdown import Markdown, table
-from posezoo.measured import KINDS, WEIGHTS, Measurement, Scalar, measured_of
+from posezoo.card.markdown import Markdown, format_table
+from posezoo.measured import KINDS, WEIGHTS, Measurement, Scalar, load_measurements
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
 #: What a section of each kind is called; complexity stands in the specification.
@@ -35,17 +35,17 @@ _LEGEND = {
 COSTS = {"gflops": "GFLOPs", "mparams": "MParams"}
 
 
-def counted(spec: ModelSpec) -> tuple[str, str]:
+def format_complexity(spec: ModelSpec) -> tuple[str, str]:
     """GFLOPs and MParams of a model's first IR; empty where nobody counted."""
-    first = next((each for each in measured_of(spec) if each.kind == "complexity"), None)
+    first = next((each for each in load_measurements(spec) if each.kind == "complexity"), None)
     if first is None:
         return "", ""
     return _number(first, "gflops"), _number(first, "mparams")
 
 
-def counted_in_words(spec: ModelSpec) -> Iterator[tuple[str, str]]:
+def describe_complexity(spec: ModelSpec) -> Iterator[tuple[str, str]]:
     """GFLOPs and MParams by their names, with the precisions and weights that they were counted on."""
-    found = [each for each in measured_of(spec) if each.kind == "complexity"]
+    found = [each for each in load_measurements(spec) if each.kind == "complexity"]
     for name, title in COSTS.items():
         precisions: dict[tuple[str, str], list[str]] = {}
         for each in found:
@@ -57,9 +57,9 @@ def counted_in_words(spec: ModelSpec) -> Iterator[tuple[str, str]]:
         yield title, "; ".join(words)
 
 
-def measured_sections(models: Sequence[ModelSpec | CompositeSpec]) -> Iterator[str]:
+def draw_measurement_sections(models: Sequence[ModelSpec | CompositeSpec]) -> Iterator[str]:
     """A section for each kind of measurement that there is: a heading and a table."""
-    rows = [(model, each) for model in models for each in measured_of(model)]
+    rows = [(model, each) for model in models for each in load_measurements(model)]
     for kind, title in TITLES.items():
         if of_kind := [(part, each) for part, each in rows if each.kind == kind]:
             yield f"## {title}"
@@ -90,13 +90,13 @@ def _table(
         )
         for part, each in rows
     ]
-    return compact(headers, cells)
+    return draw_compact_table(headers, cells)
 
 
-def compact(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Markdown:
+def draw_compact_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Markdown:
     """A table without the columns that nothing stands in."""
     kept = [index for index in range(len(headers)) if any(row[index] for row in rows)]
-    return table([headers[index] for index in kept], [[row[index] for index in kept] for row in rows])
+    return format_table([headers[index] for index in kept], [[row[index] for index in kept] for row in rows])
 
 
 def _how(each: Measurement) -> str:

@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Sequence
 
-from posezoo.card.markdown import is_plain, one_line
-from posezoo.card.words import Model, how
+from posezoo.card.markdown import is_safe_url, one_line
+from posezoo.card.words import Model, format_protocol
 from posezoo.spec.model import ModelSpec, Precision
 
 #: Identifiers that hubs know by SPDX's name in small letters; any other licence is ``other`` to them.
@@ -15,7 +15,7 @@ _KNOWN = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "cc-by-4.0
 _PIPELINES = {"detection": "object-detection"}
 
 
-def front_matter(model: Model, parts: Sequence[ModelSpec], note: str) -> str:
+def draw_front_matter(model: Model, parts: Sequence[ModelSpec], note: str) -> str:
     """The lines from ``---`` to ``---``.
 
     Args:
@@ -37,7 +37,7 @@ def _license(parts: Sequence[ModelSpec]) -> list[str]:
     if len(licenses) == 1 and first.spdx.lower() in _KNOWN:
         return [f"license: {first.spdx.lower()}"]
     names = " and ".join(sorted({each.spdx or "see link" for each in licenses}))
-    link = next((each.url for each in licenses if is_plain(each.url)), "")
+    link = next((each.url for each in licenses if is_safe_url(each.url)), "")
     return [
         "license: other",
         f"license_name: {_quoted(names)}",
@@ -57,7 +57,7 @@ def _results(model: Model, parts: Sequence[ModelSpec]) -> list[str]:
     lines = ["model-index:", f"  - name: {_quoted(model.full_name)}", "    results:"]
     for claim in claims:
         value = claim.value if claim.metric == "MPJPE" else float(f"{claim.value * 100:.6g}")
-        name = ", ".join(filter(None, (claim.metric, how(claim))))
+        name = ", ".join(filter(None, (claim.metric, format_protocol(claim))))
         kind = "coco" if claim.dataset.startswith("COCO") else "other"
         lines += [
             "      - task: {type: keypoint-detection}",

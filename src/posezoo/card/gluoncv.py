@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from posezoo.card.markdown import Markdown, code, escaped, link_to, local_link, table
-from posezoo.card.papers import NAME, read_papers, reference
+from posezoo.card.markdown import (
+    Markdown,
+    escape,
+    format_code,
+    format_link_with_text,
+    format_local_link,
+    format_table,
+)
+from posezoo.card.papers import NAME, format_citation, read_papers
 from posezoo.card.words import Model
-from posezoo.spec.model import Accuracy, ModelSpec
+from posezoo.spec.model import ModelSpec, PublishedAccuracy
 
 REPOSITORY = "https://github.com/dmlc/gluon-cv"
 
@@ -32,7 +39,7 @@ and for its mirror image are averaged. Where no size is said, the input is 256x1
 default is had by its hashtag: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""
 
 
-def gluoncv_tables(models: Sequence[Model], root: Path) -> Iterator[str]:
+def draw_gluoncv_tables(models: Sequence[Model], root: Path) -> Iterator[str]:
     """The paragraphs of the three tables and their footnotes; nothing where there is no such model.
 
     Args:
@@ -59,9 +66,9 @@ def gluoncv_tables(models: Sequence[Model], root: Path) -> Iterator[str]:
     for title, rows in tables.items():
         if rows:
             yield f"### {title}"
-            yield table(HEADERS, [_row(each, notes) for each in rows])
+            yield format_table(HEADERS, [_row(each, notes) for each in rows])
     for paper in papers:
-        yield f"{notes[paper.address]}: {escaped(reference(paper))} {link_to(paper.address)}"
+        yield f"{notes[paper.address]}: {escape(format_citation(paper))} {format_link_with_text(paper.address)}"
 
 
 def _place(model: ModelSpec) -> tuple[int, str, bool]:
@@ -73,10 +80,13 @@ def _place(model: ModelSpec) -> tuple[int, str, bool]:
 def _row(model: ModelSpec, notes: dict[str, str]) -> tuple[str, ...]:
     page = f"{model.family}/{model.name}/README.md"
     note = notes.get(model.origin.paper, "")
-    name = " ".join(filter(None, (local_link(page, model.name), _size(model), note)))
+    name = " ".join(filter(None, (format_local_link(page, model.name), _size(model), note)))
     plain, flipped = (_aps(model, flip=flip) for flip in (False, True))
-    shell, log = (link_to(model.training.command, "shell script"), link_to(model.training.log, "log"))
-    return Markdown(name), plain, flipped, code(model.tag), shell, log
+    shell, log = (
+        format_link_with_text(model.training.command, "shell script"),
+        format_link_with_text(model.training.log, "log"),
+    )
+    return Markdown(name), plain, flipped, format_code(model.tag), shell, log
 
 
 def _size(model: ModelSpec) -> str:
@@ -93,6 +103,6 @@ def _aps(model: ModelSpec, *, flip: bool) -> str:
     return next(map(_per_cent, claims), "")
 
 
-def _per_cent(claim: Accuracy) -> str:
+def _per_cent(claim: PublishedAccuracy) -> str:
     values = (claim.value, claim.ap50, claim.ap75)
     return "/".join("" if value is None else f"{value * 100:.1f}" for value in values)

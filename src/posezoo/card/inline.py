@@ -38,7 +38,7 @@ _ALIASES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class MarkdownLink:
     """A link or an image; ``target`` is as it is written."""
 
     line: int
@@ -48,7 +48,7 @@ class Link:
     is_image: bool = False
 
 
-def plain(text: str) -> str:
+def to_plain_text(text: str) -> str:
     """What a reader sees of a line of Markdown."""
     if not set(text) & set("\\`*_[<&"):
         return text.strip()
@@ -61,20 +61,22 @@ def _shown(found: re.Match[str]) -> str:
     return _MARKUP.sub(_shown, link) if link else character or ""
 
 
-def key_of(title: str) -> str:
+def title_key(title: str) -> str:
     """What titles are compared by: Open Model Zoo's cards spell one title in several ways."""
-    key = " ".join(plain(title).casefold().split()).rstrip(":. ")
+    key = " ".join(to_plain_text(title).casefold().split()).rstrip(":. ")
     return "download a model" if key.startswith("download a model") else _ALIASES.get(key, key)
 
 
-def links_in(line: str, number: int) -> Iterator[Link]:
+def find_links(line: str, number: int) -> Iterator[MarkdownLink]:
     """The links and images of a line, whose number they are told with."""
     if not ("](" in line or "]:" in line or "://" in line or "=" in line):
         return
     if defined := _DEFINITION.fullmatch(line):
-        yield Link(number, 1, plain(defined["text"]), defined["target"])
+        yield MarkdownLink(number, 1, to_plain_text(defined["text"]), defined["target"])
         return
     for found in _LINK.finditer(line):
         bare = (found["bare"] or "").rstrip(".,;:!?*_")
         target = found["pointed"] or found["plain"] or found["auto"] or found["html"] or bare
-        yield Link(number, found.start() + 1, plain(found["text"] or ""), target, bool(found["image"]))
+        yield MarkdownLink(
+            number, found.start() + 1, to_plain_text(found["text"] or ""), target, bool(found["image"])
+        )

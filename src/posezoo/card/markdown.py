@@ -19,7 +19,7 @@ class Markdown(str):
     __slots__ = ()
 
 
-def escaped(text: str) -> Markdown:
+def escape(text: str) -> Markdown:
     """A text as Markdown that shows exactly that text; Markdown stays as it is.
 
     >>> escaped("a *bold* <b>claim</b>")
@@ -35,47 +35,47 @@ def escaped(text: str) -> Markdown:
     return Markdown(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
-def code(text: str) -> Markdown:
+def format_code(text: str) -> Markdown:
     """A text in the letters of code; escaped instead where code, in a table, cannot hold it."""
     line = one_line(text)
-    return escaped(text) if not line or set(line) & set("`\\|") else Markdown(f"`{line}`")
+    return escape(text) if not line or set(line) & set("`\\|") else Markdown(f"`{line}`")
 
 
-def link(address: str) -> Markdown:
+def format_link(address: str) -> Markdown:
     """A link to a web page; escaped text where it is no http(s) address without tricks."""
-    return Markdown(f"<{address}>") if is_plain(address) else escaped(address)
+    return Markdown(f"<{address}>") if is_safe_url(address) else escape(address)
 
 
-def link_to(address: str, text: str = "") -> Markdown:
+def format_link_with_text(address: str, text: str = "") -> Markdown:
     """A text that links to a web page; ``link`` where there is no text, or no address without tricks."""
-    if not text or not is_plain(address):
-        return link(address)
+    if not text or not is_safe_url(address):
+        return format_link(address)
     target = f"<{address}>" if set(address) & set("()") else address
-    return Markdown(f"[{escaped(text)}]({target})")
+    return Markdown(f"[{escape(text)}]({target})")
 
 
-def is_plain(address: str) -> bool:
+def is_safe_url(address: str) -> bool:
     """Whether an address is an http(s) address that Markdown takes for nothing else."""
     return _PLAIN.fullmatch(address) is not None
 
 
-def local_link(path: str, text: str) -> Markdown:
+def format_local_link(path: str, text: str) -> Markdown:
     """A link to a file beside the page, by a relative path with / between its parts."""
-    return Markdown(f"[{escaped(text)}]({quote(path)})")
+    return Markdown(f"[{escape(text)}]({quote(path)})")
 
 
-def picture(path: str, text: str) -> Markdown:
+def format_image(path: str, text: str) -> Markdown:
     """A picture beside the page, by a relative path with / between its parts."""
-    return Markdown(f"![{escaped(text)}]({quote(path)})")
+    return Markdown(f"![{escape(text)}]({quote(path)})")
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markdown:
+def format_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markdown:
     """A table; cells that are not Markdown are escaped."""
     lines = [_row(headers), "|" + " --- |" * len(headers), *map(_row, rows)]
     return Markdown("\n".join(lines))
 
 
-def block(language: str, lines: Iterable[str]) -> Markdown:
+def format_code_block(language: str, lines: Iterable[str]) -> Markdown:
     """Lines of code that can be copied; no line of them ends the block."""
     text = "\n".join(lines)
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
@@ -83,7 +83,7 @@ def block(language: str, lines: Iterable[str]) -> Markdown:
 
 
 def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(map(escaped, cells)) + " |"
+    return "| " + " | ".join(map(escape, cells)) + " |"
 
 
 def _escaped_start(found: re.Match[str]) -> str:

@@ -7,13 +7,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from posezoo.card.card import FACTS, NAME, NOTE, PICTURES, draw_card, draw_facts
-from posezoo.card.figures import counted
-from posezoo.card.gluoncv import gluoncv_tables
-from posezoo.card.markdown import Markdown, local_link, table
+from posezoo.card.figures import format_complexity
+from posezoo.card.gluoncv import draw_gluoncv_tables
+from posezoo.card.markdown import Markdown, format_local_link, format_table
 from posezoo.card.skeletons import draw_skeleton
-from posezoo.card.words import Model, frameworks, megabytes, percent, size_bytes, task_in_words
+from posezoo.card.words import (
+    Model,
+    download_size,
+    format_megabytes,
+    format_percent,
+    framework_labels,
+    task_label,
+)
 from posezoo.pose.keypoints import SKELETONS
-from posezoo.registry import Registry, license_text
+from posezoo.registry import Registry, license_path
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
 INDEX = "index.md"
@@ -39,8 +46,8 @@ def draw_pages(root: Path) -> dict[str, str]:
         pages |= draw_model(model, parts)
         rows.append(_row(model, parts, f"{model.subdirectory}/{NAME}", root))
         models.append(model)
-    tables = "".join(f"\n{paragraph}\n" for paragraph in gluoncv_tables(models, root))
-    pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models\n\n{table(HEADERS, rows)}\n\n{LEGEND}\n{tables}"
+    tables = "".join(f"\n{paragraph}\n" for paragraph in draw_gluoncv_tables(models, root))
+    pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models\n\n{format_table(HEADERS, rows)}\n\n{LEGEND}\n{tables}"
     return pages
 
 
@@ -69,14 +76,14 @@ def _in_order(registry: Registry) -> Iterator[tuple[Model, Sequence[ModelSpec]]]
 
 
 def _row(model: Model, parts: Sequence[ModelSpec], page: str, root: Path) -> tuple[str, ...]:
-    name = local_link(page, model.name)
+    name = format_local_link(page, model.name)
     if model.deprecated is not None:
         name = Markdown(f"{name} (deprecated)")
     return (
         Markdown(f"↳ {name}") if isinstance(model, ModelSpec) and model.composite else name,
-        task_in_words(model.task),
-        ", ".join(frameworks(parts)),
-        megabytes(size_bytes(parts)),
+        task_label(model.task),
+        ", ".join(framework_labels(parts)),
+        format_megabytes(download_size(parts)),
         _licenses(parts, root),
         *_figures(model),
     )
@@ -86,9 +93,9 @@ def _figures(model: Model) -> tuple[str, ...]:
     """GFLOPs and MParams, published and counted, and the first published AP; empty where nothing is said."""
     if isinstance(model, CompositeSpec):
         return ("",) * 5
-    said, (gflops, mparams) = model.published, counted(model)
+    said, (gflops, mparams) = model.published, format_complexity(model)
     first = next((each for each in said.accuracy if each.metric == "AP"), None)
-    ap = "" if first is None else percent(first.value)
+    ap = "" if first is None else format_percent(first.value)
     return _digits(said.gflops), gflops, _digits(said.mparams), mparams, ap
 
 
@@ -98,7 +105,7 @@ def _digits(value: float | None) -> str:
 
 def _licenses(parts: Sequence[ModelSpec], root: Path) -> Markdown:
     links = {
-        local_link(Path(os.path.relpath(license_text(part), root)).as_posix(), part.license.spdx)
+        format_local_link(Path(os.path.relpath(license_path(part), root)).as_posix(), part.license.spdx)
         if part.license.text
         else Markdown("")
         for part in parts

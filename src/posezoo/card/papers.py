@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from posezoo.registry import root_of
+from posezoo.registry import registry_root
 from posezoo.spec.model import ModelSpec
-from posezoo.spec.reader import Node, read
-from posezoo.spec.values import line, listed, matching
+from posezoo.spec.reader import YamlNode, read_yaml
+from posezoo.spec.values import read_line, read_list, read_matching
 
 NAME = "papers.yml"
 
@@ -42,26 +42,26 @@ def read_papers(path: Path) -> dict[str, Paper]:
     """
     if not path.is_file():
         return {}
-    return {address: _paper(address, node) for address, node in read(path).fields()}
+    return {address: _paper(address, node) for address, node in read_yaml(path).as_mapping()}
 
 
-def papers_of(parts: Iterable[ModelSpec]) -> tuple[Paper, ...]:
+def collect_papers(parts: Iterable[ModelSpec]) -> tuple[Paper, ...]:
     """The papers of some models of one registry, each once; those that nobody told of are left out."""
     models = tuple(parts)
-    known = read_papers(root_of(models[0]) / NAME) if models else {}
+    known = read_papers(registry_root(models[0]) / NAME) if models else {}
     addresses = dict.fromkeys(model.origin.paper for model in models)
     return tuple(known[address] for address in addresses if address in known)
 
 
-def bibtex(paper: Paper) -> str:
+def format_bibtex(paper: Paper) -> str:
     """The paper as an entry for BibTeX."""
     where = {"booktitle": paper.booktitle, "journal": paper.journal}
     kind = "inproceedings" if paper.booktitle else "article" if paper.journal else "misc"
     eprint = _ARXIV.fullmatch(paper.address)
     fields = {
-        "author": " and ".join(map(_tamed, paper.authors)),
-        "title": f"{{{_tamed(paper.title)}}}",
-        **{name: _tamed(text) for name, text in where.items()},
+        "author": " and ".join(map(_escape_bibtex, paper.authors)),
+        "title": f"{{{_escape_bibtex(paper.title)}}}",
+        **{name: _escape_bibtex(text) for name, text in where.items()},
         "year": str(paper.year),
         "eprint": eprint.group(1) if eprint else "",
         "archivePrefix": "arXiv" if eprint else "",
@@ -71,35 +71,35 @@ def bibtex(paper: Paper) -> str:
     return "\n".join([f"@{kind}{{{paper.key},", *lines, "}"])
 
 
-def reference(paper: Paper) -> str:
+def format_citation(paper: Paper) -> str:
     """The paper as a line of a list of references."""
     where = paper.booktitle or paper.journal
     return f"{', '.join(paper.authors)}: {paper.title}. {f'{where}, ' if where else ''}{paper.year}."
 
 
-def _paper(address: str, node: Node) -> Paper:
-    fields = node.fields(_KEYS)
+def _paper(address: str, node: YamlNode) -> Paper:
+    fields = node.as_mapping(_KEYS)
     where = {name: fields.get(name) for name in ("booktitle", "journal")}
-    authors = listed(fields["authors"], line)
+    authors = read_list(fields["authors"], read_line)
     if not authors:
-        raise fields["authors"].error("is empty: a paper has at least one author")
+        raise fields["authors"].make_error("is empty: a paper has at least one author")
     return Paper(
         address=_address(address, node),
-        key=matching(fields["key"], _KEY, "a key of BibTeX: letters, digits, and : _ - after the first"),
-        title=line(fields["title"]),
+        key=read_matching(fields["key"], _KEY, "a key of BibTeX: letters, digits, and : _ - after the first"),
+        title=read_line(fields["title"]),
         authors=authors,
         year=fields["year"].integer(minimum=_FIRST_YEAR, maximum=_LAST_YEAR),
-        **{name: line(said) for name, said in where.items() if said is not None},
+        **{name: read_line(said) for name, said in where.items() if said is not None},
     )
 
 
-def _address(text: str, node: Node) -> str:
+def _address(text: str, node: YamlNode) -> str:
     if not re.fullmatch(r"https?://[^\s{}]+", text):
-        raise node.error("the key of a paper is its address, http(s)://...")
+        raise node.make_error("the key of a paper is its address, http(s)://...")
     return text
 
 
-def _tamed(text: str) -> str:
+def _escape_bibtex(text: str) -> str:
     """A text that BibTeX shows as it is: nothing in it opens or ends anything."""
     text = re.sub(r"[{}\\]", "", text)
     return re.sub(r"([&%$#_])", r"\\\1", text)

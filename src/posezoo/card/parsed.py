@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from posezoo.card.inline import Link, key_of, plain
+from posezoo.card.inline import MarkdownLink, title_key, to_plain_text
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,3})?[ \t]*(%|mm\b|ms\b)?")
 
@@ -21,7 +21,7 @@ _METRICS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """A row of a table; ``cells`` are plain text, ``raw`` is as it is written."""
 
     line: int
@@ -30,16 +30,16 @@ class Row:
     @property
     def cells(self) -> tuple[str, ...]:
         """What a reader sees in each cell."""
-        return tuple(map(plain, self.raw))
+        return tuple(map(to_plain_text, self.raw))
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CardTable:
     """A table; each row has as many cells as there are headers."""
 
     line: int  # of its headers
     headers: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
 
     def column(self, *names: str) -> int | None:
         """The place of the first header that is one of the names, whatever the case of its letters."""
@@ -48,7 +48,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class CardMetric:
     """A number that a table states.
 
     Attributes:
@@ -70,7 +70,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class CardSection:
     """What stands below one heading, up to the next; the first one may have none.
 
     Attributes:
@@ -87,12 +87,12 @@ class Section:
     path: tuple[str, ...]
     title: str
     text: str
-    tables: tuple[Table, ...]
+    tables: tuple[CardTable, ...]
     code: tuple[tuple[int, str, str], ...]
     first: int = 1
 
     @property
-    def prose(self) -> Iterator[tuple[int, str]]:
+    def prose_lines(self) -> Iterator[tuple[int, str]]:
         """The lines that are no code, each with its number."""
         fences = {line: line + text.count("\n") + 2 for line, _, text in self.code}
         end = 0
@@ -103,24 +103,24 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Card:
+class ParsedCard:
     """A card, read; ``cut`` says what was too much to be read, and is empty where all was."""
 
     title: str
     front_matter: str
-    sections: tuple[Section, ...]
-    links: tuple[Link, ...]
-    cut: str = ""
+    sections: tuple[CardSection, ...]
+    links: tuple[MarkdownLink, ...]
+    truncation_note: str = ""
 
-    def find(self, *path: str) -> Section | None:
+    def find(self, *path: str) -> CardSection | None:
         """The first section whose titles end like this: ``find("Input", "Original model")``."""
-        wanted = tuple(map(key_of, path))
+        wanted = tuple(map(title_key, path))
         for section in self.sections:
-            if wanted and tuple(map(key_of, section.path))[-len(wanted) :] == wanted:
+            if wanted and tuple(map(title_key, section.path))[-len(wanted) :] == wanted:
                 return section
         return None
 
-    def below(self, section: Section) -> tuple[Section, ...]:
+    def subsections(self, section: CardSection) -> tuple[CardSection, ...]:
         """A section and those inside it."""
         start = self.sections.index(section) + 1
         others = range(start, len(self.sections))
@@ -128,28 +128,30 @@ class Card:
         return self.sections[start - 1 : end]
 
     @property
-    def tables(self) -> tuple[Table, ...]:
+    def tables(self) -> tuple[CardTable, ...]:
         """All tables, in their order."""
         return tuple(table for section in self.sections for table in section.tables)
 
     @cached_property
-    def figures(self) -> tuple[Figure, ...]:
+    def metrics(self) -> tuple[CardMetric, ...]:
         """Every number in a table whose first column names metrics."""
         return tuple(
             figure
             for section in self.sections
             for table in section.tables
-            if key_of(table.headers[0]) in ("metric", "metrics")
+            if title_key(table.headers[0]) in ("metric", "metrics")
             for figure in _figures(table, section.path)
         )
 
-    def figure(self, metric: str, column: str = "") -> Figure | None:
+    def find_metric(self, metric: str, column: str = "") -> CardMetric | None:
         """The first figure of a metric; with ``column``, of that column."""
-        found = (each for each in self.figures if each.metric == metric)
-        return next((each for each in found if not column or key_of(each.column) == key_of(column)), None)
+        found = (each for each in self.metrics if each.metric == metric)
+        return next(
+            (each for each in found if not column or title_key(each.column) == title_key(column)), None
+        )
 
 
-def _figures(table: Table, section: tuple[str, ...]) -> Iterator[Figure]:
+def _figures(table: CardTable, section: tuple[str, ...]) -> Iterator[CardMetric]:
     for row in table.rows:
         label, *cells = row.cells
         for header, cell in zip(table.headers[1:], cells, strict=True):
@@ -157,4 +159,4 @@ def _figures(table: Table, section: tuple[str, ...]) -> Iterator[Figure]:
                 text = found.group().removesuffix(found.group(1) or "").strip()
                 value = float(text.replace(",", ""))
                 metric = next((name for name, spelt in _METRICS if spelt.search(label)), label)
-                yield Figure(row.line, metric, value, found.group(1) or "", label, header, section)
+                yield CardMetric(row.line, metric, value, found.group(1) or "", label, header, section)

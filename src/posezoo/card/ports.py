@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from posezoo.card.figures import compact
-from posezoo.card.markdown import Markdown, block, code, escaped
+from posezoo.card.figures import draw_compact_table
+from posezoo.card.markdown import Markdown, escape, format_code, format_code_block
 from posezoo.spec.model import Input, ModelSpec, Output
 
 LEGEND = {
@@ -20,7 +20,7 @@ LEGEND = {
 }
 
 
-def ports(part: ModelSpec, level: str = "##") -> Iterator[str]:
+def draw_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
     """The sections Input and Output, each with the subsections Original Model and Converted Model.
 
     Args:
@@ -34,7 +34,9 @@ def ports(part: ModelSpec, level: str = "##") -> Iterator[str]:
         yield f"{level} Output"
         yield from [_outputs(part.outputs)] if part.is_ir else _both_outputs(part, level)
     letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
-    if known := [f"{code(letter)} {meaning}" for letter, meaning in LEGEND.items() if letter in letters]:
+    if known := [
+        f"{format_code(letter)} {meaning}" for letter, meaning in LEGEND.items() if letter in letters
+    ]:
         yield f"Layout: {', '.join(known)}."
 
 
@@ -43,17 +45,17 @@ def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
     yield _original_inputs(part)
     yield f"{level}# Converted Model"
     rows = [(*_shape(_as_in_the_ir(each)), _ir_color(each), _values(each)) for each in part.inputs]
-    yield compact(("Name", "Shape", "Layout", "Colour order", "Values"), rows)
+    yield draw_compact_table(("Name", "Shape", "Layout", "Colour order", "Values"), rows)
     for each in part.inputs:
         if each.dynamic:
-            letters = " and ".join(map(code, each.dynamic))
-            yield f"With {code('--dynamic')}, {letters} of {code(each.name)} may be of any size."
-    if words := model_optimizer_words(part):
+            letters = " and ".join(map(format_code, each.dynamic))
+            yield f"With {format_code('--dynamic')}, {letters} of {format_code(each.name)} may be of any size."
+    if words := model_optimizer_arguments(part):
         yield "In Model Optimizer's words:"
-        yield block("text", [" ".join(words)])
+        yield format_code_block("text", [" ".join(words)])
 
 
-def model_optimizer_words(part: ModelSpec) -> list[str]:
+def model_optimizer_arguments(part: ModelSpec) -> list[str]:
     """What Model Optimizer was told to make such an IR, for those who know its arguments; in one order."""
     named = [each for each in part.inputs if each.name]
     means = ",".join(f"{each.name}[{_numbers(each.mean, ',')}]" for each in named if each.mean)
@@ -84,7 +86,7 @@ def _both_outputs(part: ModelSpec, level: str) -> Iterator[str]:
 
 
 def _outputs(found: Sequence[Output]) -> Markdown:
-    return compact(
+    return draw_compact_table(
         ("Name", "Shape", "Layout", "Content"), [(*_shape(each), _content(each)) for each in found]
     )
 
@@ -93,20 +95,20 @@ def _original_inputs(part: ModelSpec) -> Markdown:
     rows = [
         (*_shape(each), each.color or "", _numbers(each.mean), _numbers(each.scale)) for each in part.inputs
     ]
-    return compact(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
+    return draw_compact_table(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
 
 
 def _as_in_the_ir(port: Input) -> Input:
     return replace(port, shape=port.ir_shape, layout=port.ir_layout)
 
 
-def shape_of(port: Input | Output) -> str:
+def format_port_shape(port: Input | Output) -> str:
     """Its sizes, as people write them: ``1, 3, any, 456``."""
     return ", ".join("any" if size == -1 else str(size) for size in port.shape)
 
 
 def _shape(port: Input | Output) -> tuple[str, str, str]:
-    return code(port.name), shape_of(port), port.layout
+    return format_code(port.name), format_port_shape(port), port.layout
 
 
 def _numbers(values: Sequence[float], between: str = ", ") -> str:
@@ -123,4 +125,4 @@ def _ir_color(port: Input) -> str:
 
 
 def _content(port: Output) -> str:
-    return escaped(": ".join(filter(None, (port.role.replace("_", " "), port.note))))
+    return escape(": ".join(filter(None, (port.role.replace("_", " "), port.note))))

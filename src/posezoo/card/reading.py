@@ -11,10 +11,10 @@ import re
 from collections.abc import Sequence
 from itertools import chain, islice
 
-from posezoo.card.inline import links_in, plain
-from posezoo.card.parsed import Card, Row, Section, Table
+from posezoo.card.inline import find_links, to_plain_text
+from posezoo.card.parsed import CardSection, CardTable, ParsedCard, TableRow
 
-__all__ = ["Card", "Row", "Section", "Table", "read_card"]
+__all__ = ["CardSection", "CardTable", "ParsedCard", "TableRow", "parse_card"]
 
 #: Open Model Zoo's largest card has 32,000 characters.
 MAX_CHARACTERS = 2 << 20
@@ -30,18 +30,18 @@ _DELIMITER = re.compile(r":?-+:?")
 _BAR = re.compile(r"(?<!\\)\|")
 
 
-def read_card(text: str) -> Card:
+def parse_card(text: str) -> ParsedCard:
     """The parts of a card; any text is one. See ``Card.cut`` for what is too large."""
     cuts = [f"only its first {MAX_CHARACTERS:,} characters were read"] if len(text) > MAX_CHARACTERS else []
     lines = text[:MAX_CHARACTERS].removeprefix("\ufeff").splitlines()
     front, start = _front_matter(lines)
     sections, prose = _sections(lines, start, cuts)
     title = next((each.title for each in sections if each.level == 1), "")
-    found = chain.from_iterable(links_in(line, number) for number, line in prose)
+    found = chain.from_iterable(find_links(line, number) for number, line in prose)
     links = tuple(islice(found, MAX_LINKS))
     if len(links) == MAX_LINKS:
         cuts.append(f"only its first {MAX_LINKS:,} links were read")
-    return Card(title, front, tuple(sections), links, "; ".join(dict.fromkeys(cuts)))
+    return ParsedCard(title, front, tuple(sections), links, "; ".join(dict.fromkeys(cuts)))
 
 
 def _front_matter(lines: Sequence[str]) -> tuple[str, int]:
@@ -53,27 +53,27 @@ def _front_matter(lines: Sequence[str]) -> tuple[str, int]:
     return "", 0
 
 
-class _Draft:
+class _SectionBuilder:
     """A section while its lines are read."""
 
     def __init__(self, line: int, level: int, title: str, path: tuple[str, ...], first: int) -> None:
         self.line, self.level, self.title, self.path, self.first = line, level, title, path, first
-        self.tables: list[Table] = []
+        self.tables: list[CardTable] = []
         self.code: list[tuple[int, str, str]] = []
 
-    def done(self, lines: Sequence[str], end: int) -> Section:
+    def build(self, lines: Sequence[str], end: int) -> CardSection:
         text = "\n".join(lines[self.first : end])
         tables, code = tuple(self.tables), tuple(self.code)
-        return Section(self.line, self.level, self.path, self.title, text, tables, code, self.first + 1)
+        return CardSection(self.line, self.level, self.path, self.title, text, tables, code, self.first + 1)
 
 
 def _sections(
     lines: Sequence[str], start: int, cuts: list[str]
-) -> tuple[list[Section], list[tuple[int, str]]]:
+) -> tuple[list[CardSection], list[tuple[int, str]]]:
     """The sections, and the lines that are neither code nor comment, each with its number."""
-    found: list[Section] = []
+    found: list[CardSection] = []
     prose: list[tuple[int, str]] = []
-    draft = _Draft(1, 0, "", (), start)
+    draft = _SectionBuilder(1, 0, "", (), start)
     above: list[tuple[int, str]] = []  # the headings that are open, without the card's title
     place, cells = start, MAX_CELLS
     while place < len(lines):
@@ -87,13 +87,13 @@ def _sections(
         elif heading := _heading(lines, place) if len(found) < MAX_SECTIONS else None:
             level, title, length = heading
             prose.append((place + 1, line))
-            found.append(draft.done(lines, place))
+            found.append(draft.build(lines, place))
             while above and above[-1][0] >= level:
                 above.pop()
             if level > 1 or any(section.level == 1 for section in found):
                 above.append((level, title))
             path = tuple(each for _, each in above)
-            draft = _Draft(place + 1, level, title, path, place + length)
+            draft = _SectionBuilder(place + 1, level, title, path, place + length)
             place += length
             if len(found) == MAX_SECTIONS:
                 cuts.append(f"only its first {MAX_SECTIONS:,} headings were read")
@@ -108,7 +108,7 @@ def _sections(
         else:
             prose.append((place + 1, line))
             place += 1
-    found.append(draft.done(lines, len(lines)))
+    found.append(draft.build(lines, len(lines)))
     return [each for each in found if each.level or each.text.strip()], prose
 
 
@@ -116,11 +116,11 @@ def _heading(lines: Sequence[str], place: int) -> tuple[int, str, int] | None:
     """Level, title and number of lines of a heading; None where none starts here."""
     line = lines[place]
     if found := _HEADING.fullmatch(line):
-        return len(found.group(1)), plain(found.group(2) or ""), 1
+        return len(found.group(1)), to_plain_text(found.group(2) or ""), 1
     following = lines[place + 1] if place + 1 < len(lines) else ""
     is_text = line.strip() and not line.startswith((" " * 4, "\t", ">", "- ", "* ", "+ ", "|"))
     if is_text and (found := _UNDERLINE.fullmatch(following)) and not _UNDERLINE.fullmatch(line):
-        return 1 if "=" in found.group(1) else 2, plain(line), 2
+        return 1 if "=" in found.group(1) else 2, to_plain_text(line), 2
     return None
 
 
@@ -145,17 +145,17 @@ def _opens_table(lines: Sequence[str], place: int) -> bool:
     return all(map(_DELIMITER.fullmatch, delimiters)) and len(_cells(lines[place])) == len(delimiters)
 
 
-def _table(lines: Sequence[str], place: int, cells: int) -> tuple[Table, int]:
+def _table(lines: Sequence[str], place: int, cells: int) -> tuple[CardTable, int]:
     """The table that opens here, of at most so many cells, and the line after it."""
-    headers = tuple(map(plain, _cells(lines[place])))
+    headers = tuple(map(to_plain_text, _cells(lines[place])))
     width, end = len(headers), place + 2
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     while end < len(lines) and lines[end].strip() and not _ends_table(lines[end]):
         if (len(rows) + 2) * width <= cells:
             found = _cells(lines[end])[:width]
-            rows.append(Row(end + 1, tuple(found + [""] * (width - len(found)))))
+            rows.append(TableRow(end + 1, tuple(found + [""] * (width - len(found)))))
         end += 1
-    return Table(place + 1, headers, tuple(rows)), end
+    return CardTable(place + 1, headers, tuple(rows)), end
 
 
 def _ends_table(line: str) -> bool:

@@ -36,7 +36,7 @@ def draw_skeleton(skeleton: Skeleton) -> str:
 
     It has no script, no link and no font of its own, and can be read on light and on dark pages.
     """
-    places = [place_of(name) for name in skeleton.keypoints]
+    places = [keypoint_position(name) for name in skeleton.keypoints]
     columns = -(-len(places) // _ROWS)
     width = _WIDTH + (columns - 1) * 140
     names = ", ".join(f"{index} {name}" for index, name in enumerate(skeleton.keypoints))
@@ -57,7 +57,7 @@ def draw_skeleton(skeleton: Skeleton) -> str:
     )
 
 
-def place_of(keypoint: str) -> tuple[int, int]:
+def keypoint_position(keypoint: str) -> tuple[int, int]:
     """Where a keypoint stands in the picture, in its pixels.
 
     Raises:

@@ -9,8 +9,8 @@ from heapq import nlargest
 
 import numpy as np
 
-from posezoo.checkpoints.mapped import Array, cut
-from posezoo.errors import CheckpointError, nearest
+from posezoo.checkpoints.mapped import Array, truncate
+from posezoo.errors import CheckpointError, suggest
 
 #: A count of training steps, which no inference needs and PyTorch before 0.4.1 and MXNet do not have.
 _COUNTER = "num_batches_tracked"
@@ -25,7 +25,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Differences:
+class CheckpointMismatch:
     """What keeps a checkpoint from fitting a network.
 
     Attributes:
@@ -42,7 +42,7 @@ class Differences:
         return bool(self.missing or self.unexpected or self.reshaped)
 
 
-def fit(tensors: Mapping[str, Array], wanted: Shapes) -> dict[str, Array]:
+def match_tensors(tensors: Mapping[str, Array], wanted: Shapes) -> dict[str, Array]:
     """The tensors in the order of a network's keys, none more and none less.
 
     Args:
@@ -56,16 +56,16 @@ def fit(tensors: Mapping[str, Array], wanted: Shapes) -> dict[str, Array]:
         CheckpointError: keys are missing or unexpected, or have other shapes. All are named with the
             nearest known key, the first 20 of each kind; :func:`compare` gives every one.
     """
-    if differences := compare(tensors, wanted):
-        raise CheckpointError(_said(differences, tensors, wanted), hint=_hint(tensors, wanted))
+    if differences := compare_keys(tensors, wanted):
+        raise CheckpointError(_format_keys(differences, tensors, wanted), hint=_hint(tensors, wanted))
     return {
         key: tensors[key] if key in tensors else np.zeros(shape, np.int64) for key, shape in wanted.items()
     }
 
 
-def compare(tensors: Mapping[str, Array], wanted: Shapes) -> Differences:
+def compare_keys(tensors: Mapping[str, Array], wanted: Shapes) -> CheckpointMismatch:
     """What differs between a checkpoint and a network; nothing where it fits."""
-    return Differences(
+    return CheckpointMismatch(
         tuple(key for key in wanted if key not in tensors and not _is_counter(key)),
         tuple(key for key in tensors if key not in wanted),
         tuple(
@@ -82,7 +82,7 @@ def _hint(tensors: Iterable[str], wanted: Iterable[str]) -> str:
     for key in sorted(keys):
         prefix = key.removesuffix(needed[0]) if needed and key.endswith(f".{needed[0]}") else ""
         if prefix and all(f"{prefix}{each}" in keys for each in needed):
-            return f"all of them are there, but begin with {cut(prefix)}: save them without it"
+            return f"all of them are there, but begin with {truncate(prefix)}: save them without it"
     return "it belongs to another network, or to another form of it (width, number of stages)"
 
 
@@ -90,18 +90,18 @@ def _is_counter(key: str) -> bool:
     return key.rpartition(".")[2] == _COUNTER
 
 
-def _said(differences: Differences, tensors: Mapping[str, Array], wanted: Shapes) -> str:
+def _format_keys(differences: CheckpointMismatch, tensors: Mapping[str, Array], wanted: Shapes) -> str:
     # A key that was renamed is missing under one name and unexpected under the other.
     there, known = differences.unexpected or tensors, differences.missing or wanted
     parts = (
-        _listed("missing", [_Near(key, there) for key in differences.missing]),
-        _listed("unexpected", [_Near(key, known) for key in differences.unexpected]),
-        _listed("of another shape", [_Reshaped(*each) for each in differences.reshaped]),
+        _listed("missing", [_UnmatchedKey(key, there) for key in differences.missing]),
+        _listed("unexpected", [_UnmatchedKey(key, known) for key in differences.unexpected]),
+        _listed("of another shape", [_ShapeMismatch(*each) for each in differences.reshaped]),
     )
     return f"does not fit the network: {'; '.join(filter(None, parts))}"
 
 
-def _listed(what: str, faults: Sequence[_Near | _Reshaped]) -> str:
+def _listed(what: str, faults: Sequence[_UnmatchedKey | _ShapeMismatch]) -> str:
     """How many there are, and the first of them; a fault is worded only when it is shown."""
     if not faults:
         return ""
@@ -111,30 +111,30 @@ def _listed(what: str, faults: Sequence[_Near | _Reshaped]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Near:
+class _UnmatchedKey:
     key: str
     known: Iterable[str]
 
     def __str__(self) -> str:
         words = _words(self.key)
         likely = nlargest(_MOST_COMPARED, self.known, key=lambda each: len(words & _words(each)))
-        hint = nearest(self.key, likely)
-        return f"{cut(self.key)} ({hint})" if hint else cut(self.key)
+        hint = suggest(self.key, likely)
+        return f"{truncate(self.key)} ({hint})" if hint else truncate(self.key)
 
 
 @dataclass(frozen=True, slots=True)
-class _Reshaped:
+class _ShapeMismatch:
     key: str
     shape: tuple[int, ...]
     wanted: tuple[int, ...]
 
     def __str__(self) -> str:
-        return f"{cut(self.key)} ({_drawn(self.shape)}, not {_drawn(self.wanted)})"
+        return f"{truncate(self.key)} ({_format_shape(self.shape)}, not {_format_shape(self.wanted)})"
 
 
 def _words(key: str) -> set[str]:
     return set(re.split(r"[._]", key))
 
 
-def _drawn(shape: tuple[int, ...]) -> str:
+def _format_shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "a single number"

@@ -34,7 +34,7 @@ BOOL, BFLOAT16 = "bool", "bf16"
 _STORED = {BOOL: "u1", BFLOAT16: "<u2"}
 
 
-class Unreadable(ValueError):
+class CheckpointFormatError(ValueError):
     """The bytes are no checkpoint; says what is wrong in one line, and what to do next."""
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
@@ -42,7 +42,7 @@ class Unreadable(ValueError):
         self.hint = hint
 
 
-class Mapped:
+class MappedFile:
     """The bytes of a file that is not empty.
 
     Args:
@@ -58,14 +58,14 @@ class Mapped:
         with open(path, "rb") as stream:
             self.size = stream.seek(0, 2)
             if self.size == 0:
-                raise Unreadable("is empty")
+                raise CheckpointFormatError("is empty")
             self._bytes = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
 
-    def head(self, most: int) -> bytes:
+    def first_bytes(self, most: int) -> bytes:
         """The first bytes, as many as there are."""
         return self._bytes[:most]
 
-    def bytes(self, start: int, size: int, what: str) -> bytes:
+    def read_bytes(self, start: int, size: int, what: str) -> bytes:
         """A piece of the file, copied; ``what`` it is stands in the complaint.
 
         Raises:
@@ -74,7 +74,7 @@ class Mapped:
         self._check(start, size, what)
         return self._bytes[start : start + size]
 
-    def numbers(self, start: int, count: int, kind: str, what: str) -> Array:
+    def read_array(self, start: int, count: int, kind: str, what: str) -> Array:
         """``count`` numbers in a row, shape (count,).
 
         A view of the file; a copy where they do not lie aligned, and where they are of a kind that NumPy
@@ -102,16 +102,16 @@ class Mapped:
 
     def _check(self, start: int, size: int, what: str) -> None:
         if start < 0 or size < 0 or start + size > self.size:
-            raise Unreadable(
-                f"{what}: {shortly(size)} bytes at byte {shortly(start)} reach beyond the file's {self.size}",
+            raise CheckpointFormatError(
+                f"{what}: {shorten(size)} bytes at byte {shorten(start)} reach beyond the file's {self.size}",
                 hint="the file was cut short, or its header lies; fetch it again",
             )
 
 
-class Cursor:
+class FileCursor:
     """Reads a mapped file from front to back."""
 
-    def __init__(self, file: Mapped, at: int = 0) -> None:
+    def __init__(self, file: MappedFile, at: int = 0) -> None:
         self.file, self.at = file, at
 
     def unpack(self, form: str, what: str) -> tuple[int, ...]:
@@ -121,81 +121,83 @@ class Cursor:
             Unreadable: the file ends before.
         """
         size = struct.calcsize(form)
-        values = struct.unpack(form, self.file.bytes(self.at, size, what))
+        values = struct.unpack(form, self.file.read_bytes(self.at, size, what))
         self.at += size
         return values
 
-    def text(self, size: int, what: str) -> str:
+    def read_text(self, size: int, what: str) -> str:
         """The next ``size`` bytes as UTF-8.
 
         Raises:
             Unreadable: the file ends before, or they are not UTF-8.
         """
         if size > LONGEST_HEADER:
-            raise Unreadable(f"{what} is said to have {size} bytes")
-        content = self.file.bytes(self.at, size, what)
+            raise CheckpointFormatError(f"{what} is said to have {size} bytes")
+        content = self.file.read_bytes(self.at, size, what)
         self.at += size
         try:
             return content.decode("utf-8")
         except UnicodeDecodeError:
-            raise Unreadable(f"{what} is not UTF-8: {content[:60]!r}") from None
+            raise CheckpointFormatError(f"{what} is not UTF-8: {content[:60]!r}") from None
 
-    def numbers(self, count: int, kind: str, what: str) -> Array:
+    def read_array(self, count: int, kind: str, what: str) -> Array:
         """The next ``count`` numbers."""
-        found = self.file.numbers(self.at, count, kind, what)
-        self.at += count * size_of(kind)
+        found = self.file.read_array(self.at, count, kind, what)
+        self.at += count * dtype_size(kind)
         return found
 
-    def finish(self) -> None:
+    def require_end(self) -> None:
         """Nothing may follow.
 
         Raises:
             Unreadable: something does.
         """
         if self.at != self.file.size:
-            raise Unreadable(f"ends at byte {self.at}, and {self.file.size - self.at} more bytes follow")
+            raise CheckpointFormatError(
+                f"ends at byte {self.at}, and {self.file.size - self.at} more bytes follow"
+            )
 
 
-def size_of(kind: str) -> int:
+def dtype_size(kind: str) -> int:
     """How many bytes a number takes in the file."""
     return np.dtype(_STORED.get(kind, kind)).itemsize
 
 
-def count_of(shape: Sequence[object], what: str) -> int:
+def element_count(shape: Sequence[object], what: str) -> int:
     """How many numbers a tensor of this shape has.
 
     Raises:
         Unreadable: it is no shape.
     """
     if len(shape) > MOST_DIMENSIONS:
-        raise Unreadable(f"{what} is said to have {len(shape)} dimensions")
-    sizes = [whole(size, f"a size of {what}") for size in shape]
+        raise CheckpointFormatError(f"{what} is said to have {len(shape)} dimensions")
+    sizes = [require_size(size, f"a size of {what}") for size in shape]
     # NumPy multiplies the others even where one is 0.
     if math.prod(filter(None, sizes)) >= 1 << 56:
-        raise Unreadable(f"{what} is said to have the shape {cut('x'.join(map(str, sizes)))}")
+        raise CheckpointFormatError(f"{what} is said to have the shape {truncate('x'.join(map(str, sizes)))}")
     return math.prod(sizes)
 
 
-def whole(value: object, what: str) -> int:
+def require_size(value: object, what: str) -> int:
     """A count or size as files can have it: an integer from 0 to 2^63 - 1.
 
     Raises:
         Unreadable: it is something else.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
-        raise Unreadable(f"{what} is {shortly(value)}")
+        raise CheckpointFormatError(f"{what} is {shorten(value)}")
     return value
 
 
-def shortly(value: object) -> str:
+def shorten(value: object) -> str:
     """A stranger's value in a message: never long, never deep."""
     if isinstance(value, int) and value.bit_length() < 80:
         return str(value)
     if isinstance(value, str):
-        return repr(cut(value))
+        return repr(truncate(value))
     return f"a huge {type(value).__name__}" if isinstance(value, int) else f"of type {type(value).__name__}"
 
 
-def cut(text: str) -> str:
+def truncate(text: str) -> str:
     """As much of it as a message needs."""
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -16,11 +16,11 @@ from posezoo.checkpoints.mapped import (
     MOST_DIMENSIONS,
     MOST_TENSORS,
     Array,
-    Cursor,
-    Mapped,
-    Unreadable,
-    count_of,
-    shortly,
+    CheckpointFormatError,
+    FileCursor,
+    MappedFile,
+    element_count,
+    shorten,
 )
 
 #: ``kMXAPINDArrayListMagic`` and the reserved number behind it: what such a file opens with.
@@ -47,54 +47,56 @@ _KINDS = {
 _PREFIXES = ("arg:", "aux:")
 
 
-def read(file: Mapped) -> dict[str, Array]:
+def read_mxnet_params(file: MappedFile) -> dict[str, Array]:
     """The arrays of a file by their names, in its order.
 
     Raises:
         Unreadable: it is none of the four forms, or not whole.
     """
-    cursor = Cursor(file, len(MAGIC))
+    cursor = FileCursor(file, len(MAGIC))
     (count,) = cursor.unpack("<Q", "the count of arrays")
     if count > MOST_TENSORS:
-        raise Unreadable(f"is said to hold {count} arrays")
+        raise CheckpointFormatError(f"is said to hold {count} arrays")
     arrays = [_array(cursor, f"array {number} of {count}") for number in range(1, count + 1)]
     (named,) = cursor.unpack("<Q", "the count of names")
     if named != count:
-        raise Unreadable(f"holds {count} arrays and {named} names", hint="a network's weights have names")
+        raise CheckpointFormatError(
+            f"holds {count} arrays and {named} names", hint="a network's weights have names"
+        )
     found: dict[str, Array] = {}
     for number, array in enumerate(arrays, 1):
         name = _name(cursor, f"name {number} of {count}")
         if name in found:
-            raise Unreadable(f"holds {shortly(name)} twice")
+            raise CheckpointFormatError(f"holds {shorten(name)} twice")
         found[name] = array
-    cursor.finish()
+    cursor.require_end()
     return found
 
 
-def _name(cursor: Cursor, what: str) -> str:
+def _name(cursor: FileCursor, what: str) -> str:
     (size,) = cursor.unpack("<Q", what)
-    name = cursor.text(size, what)
+    name = cursor.read_text(size, what)
     return name[4:] if name.startswith(_PREFIXES) else name
 
 
-def _array(cursor: Cursor, what: str) -> Array:
+def _array(cursor: FileCursor, what: str) -> Array:
     (magic,) = cursor.unpack("<I", what)
     if magic in (_V2, _V3):
         (storage,) = cursor.unpack("<i", what)
         if storage != 0:
             kind = _STORAGES.get(storage, str(storage))
-            raise Unreadable(f"{what} is stored as {kind}: only dense arrays can be read")
+            raise CheckpointFormatError(f"{what} is stored as {kind}: only dense arrays can be read")
     shape = _shape(cursor, magic, what)
     if shape is None:
         return np.zeros(0, np.float32)
-    count = count_of(shape, what)
+    count = element_count(shape, what)
     _, _, flag = cursor.unpack("<iii", what)  # where it once lay: kind of device and its number
     if flag not in _KINDS:
-        raise Unreadable(f"{what} has numbers of the unknown kind {flag}")
-    return cursor.numbers(count, _KINDS[flag], what).reshape(shape)
+        raise CheckpointFormatError(f"{what} has numbers of the unknown kind {flag}")
+    return cursor.read_array(count, _KINDS[flag], what).reshape(shape)
 
 
-def _shape(cursor: Cursor, magic: int, what: str) -> tuple[int, ...] | None:
+def _shape(cursor: FileCursor, magic: int, what: str) -> tuple[int, ...] | None:
     """None stands for an array that was never filled: nothing follows it."""
     if magic in (_V2, _V3):
         (ndim,) = cursor.unpack("<i", what)
@@ -106,6 +108,6 @@ def _shape(cursor: Cursor, magic: int, what: str) -> tuple[int, ...] | None:
     if ndim == (-1 if magic == _V3 else 0):
         return None
     if not 0 <= ndim <= MOST_DIMENSIONS:
-        raise Unreadable(f"{what} is said to have {ndim} dimensions")
+        raise CheckpointFormatError(f"{what} is said to have {ndim} dimensions")
     size = "q" if magic in (_V1, _V2, _V3) else "I"
     return cursor.unpack(f"<{ndim}{size}", what)

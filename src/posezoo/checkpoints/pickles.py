@@ -15,7 +15,7 @@ import pickletools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from posezoo.checkpoints.mapped import Unreadable, shortly
+from posezoo.checkpoints.mapped import CheckpointFormatError, shorten
 
 #: By the dotted name that a pickle asks for, what a call of it comes to.
 Vocabulary = Mapping[str, Callable[..., object]]
@@ -32,14 +32,14 @@ _TEXTS = frozenset(("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"))
 _LITERALS = _INTEGERS | _FRACTIONS | _BYTES | _TEXTS
 
 
-class Name:
+class GlobalName:
     """A function or class that a pickle asks for: its dotted name, and nothing behind it."""
 
     def __init__(self, dotted: str) -> None:
         self.dotted = dotted
 
 
-class Pickles:
+class PickleSequence:
     """Pickles that follow one another.
 
     Args:
@@ -56,36 +56,36 @@ class Pickles:
         self._steps = 0
 
     @property
-    def at(self) -> int:
+    def position(self) -> int:
         """Where the next one begins."""
         return self._stream.tell()
 
-    def next(self) -> object:
+    def load_next(self) -> object:
         """The value that the next pickle describes.
 
         Raises:
             Unreadable: it is none, is cut short, or asks for something that is not in the vocabulary.
         """
-        machine = _Machine(self._vocabulary, self._persistent)
+        machine = _PickleMachine(self._vocabulary, self._persistent)
         try:
             for opcode, argument, _ in pickletools.genops(self._stream):
                 self._steps += 1
                 if self._steps > _MOST_STEPS:
-                    raise Unreadable(f"its pickle takes more than {_MOST_STEPS} steps")
+                    raise CheckpointFormatError(f"its pickle takes more than {_MOST_STEPS} steps")
                 machine.step(opcode.name, argument)
-        except Unreadable:
+        except CheckpointFormatError:
             raise
         except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
             # pickletools has ValueError for all that it cannot parse; the others are a stack or memo
             # without what a step takes from it, and a call with too few arguments.
-            raise Unreadable(
-                f"its pickle is damaged near byte {self.at}",
+            raise CheckpointFormatError(
+                f"its pickle is damaged near byte {self.position}",
                 hint="the file was cut short or changed; fetch it again",
             ) from error
         return machine.result()
 
 
-class _Machine:
+class _PickleMachine:
     """The stack machine of pickle.py, for the steps that data needs."""
 
     def __init__(self, vocabulary: Vocabulary, persistent: Callable[[object], object]) -> None:
@@ -102,11 +102,11 @@ class _Machine:
         elif act := _ACTS.get(opcode):
             act(self, argument)
         else:
-            raise Unreadable(f"its pickle takes the step {opcode}, which weights do not need")
+            raise CheckpointFormatError(f"its pickle takes the step {opcode}, which weights do not need")
 
     def result(self) -> object:
         if len(self._stack) != 1 or self._below:
-            raise Unreadable("its pickle ends with other than one value")
+            raise CheckpointFormatError("its pickle ends with other than one value")
         return self._stack[0]
 
     def _nothing(self, _: object) -> None:
@@ -153,7 +153,7 @@ class _Machine:
     def _dict(self, _: object) -> None:
         items = self._since_mark()
         self._stack.append({})
-        self._fill(items)
+        self._run_build_list(items)
 
     def _append(self, _: object) -> None:
         self._extend(self._take(1))
@@ -167,12 +167,12 @@ class _Machine:
         self._stack[-1].extend(items)
 
     def _set_item(self, _: object) -> None:
-        self._fill(self._take(2))
+        self._run_build_list(self._take(2))
 
     def _set_items(self, _: object) -> None:
-        self._fill(self._since_mark())
+        self._run_build_list(self._since_mark())
 
-    def _fill(self, items: list[Any]) -> None:
+    def _run_build_list(self, items: list[Any]) -> None:
         table = self._stack[-1]
         if type(table) is not dict or len(items) % 2:
             raise TypeError
@@ -201,16 +201,16 @@ class _Machine:
             raise TypeError
         dotted = f"{module}.{name}"
         if dotted not in self._vocabulary:
-            raise Unreadable(
-                f"asks for {shortly(dotted)}, which is nothing that weights are made of",
+            raise CheckpointFormatError(
+                f"asks for {shorten(dotted)}, which is nothing that weights are made of",
                 hint="nothing of it was run; have its author save the weights alone, net.state_dict(), "
                 "or as .safetensors",
             )
-        self._stack.append(Name(dotted))
+        self._stack.append(GlobalName(dotted))
 
     def _call(self, _: object) -> None:
         name, arguments = self._take(2)
-        if type(name) is not Name or type(arguments) is not tuple:
+        if type(name) is not GlobalName or type(arguments) is not tuple:
             raise TypeError
         self._stack.append(self._vocabulary[name.dotted](*arguments))
 
@@ -223,34 +223,34 @@ class _Machine:
         self._stack.append(self._persistent(reference))
 
 
-_ACTS: dict[str, Callable[[_Machine, Any], None]] = {
-    "PROTO": _Machine._nothing,
-    "FRAME": _Machine._nothing,
-    "STOP": _Machine._nothing,
-    "MARK": _Machine._mark,
-    "EMPTY_LIST": _Machine._empty_list,
-    "EMPTY_DICT": _Machine._empty_dict,
-    "TUPLE": _Machine._tuple,
-    "TUPLE1": _Machine._tuple1,
-    "TUPLE2": _Machine._tuple2,
-    "TUPLE3": _Machine._tuple3,
-    "LIST": _Machine._list,
-    "DICT": _Machine._dict,
-    "APPEND": _Machine._append,
-    "APPENDS": _Machine._appends,
-    "SETITEM": _Machine._set_item,
-    "SETITEMS": _Machine._set_items,
-    "PUT": _Machine._put,
-    "BINPUT": _Machine._put,
-    "LONG_BINPUT": _Machine._put,
-    "MEMOIZE": _Machine._memoize,
-    "GET": _Machine._get,
-    "BINGET": _Machine._get,
-    "LONG_BINGET": _Machine._get,
-    "GLOBAL": _Machine._global,
-    "STACK_GLOBAL": _Machine._stack_global,
-    "REDUCE": _Machine._call,
-    "NEWOBJ": _Machine._call,
-    "BUILD": _Machine._build,
-    "BINPERSID": _Machine._refer,
+_ACTS: dict[str, Callable[[_PickleMachine, Any], None]] = {
+    "PROTO": _PickleMachine._nothing,
+    "FRAME": _PickleMachine._nothing,
+    "STOP": _PickleMachine._nothing,
+    "MARK": _PickleMachine._mark,
+    "EMPTY_LIST": _PickleMachine._empty_list,
+    "EMPTY_DICT": _PickleMachine._empty_dict,
+    "TUPLE": _PickleMachine._tuple,
+    "TUPLE1": _PickleMachine._tuple1,
+    "TUPLE2": _PickleMachine._tuple2,
+    "TUPLE3": _PickleMachine._tuple3,
+    "LIST": _PickleMachine._list,
+    "DICT": _PickleMachine._dict,
+    "APPEND": _PickleMachine._append,
+    "APPENDS": _PickleMachine._appends,
+    "SETITEM": _PickleMachine._set_item,
+    "SETITEMS": _PickleMachine._set_items,
+    "PUT": _PickleMachine._put,
+    "BINPUT": _PickleMachine._put,
+    "LONG_BINPUT": _PickleMachine._put,
+    "MEMOIZE": _PickleMachine._memoize,
+    "GET": _PickleMachine._get,
+    "BINGET": _PickleMachine._get,
+    "LONG_BINGET": _PickleMachine._get,
+    "GLOBAL": _PickleMachine._global,
+    "STACK_GLOBAL": _PickleMachine._stack_global,
+    "REDUCE": _PickleMachine._call,
+    "NEWOBJ": _PickleMachine._call,
+    "BUILD": _PickleMachine._build,
+    "BINPERSID": _PickleMachine._refer,
 }

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.checkpoints import params, safetensors, torch_legacy, torch_zip
-from posezoo.checkpoints.mapped import Array, Mapped, Unreadable
+from posezoo.checkpoints.mapped import Array, CheckpointFormatError, MappedFile
 from posezoo.errors import CheckpointError
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class CheckpointFormat:
     """How one form of checkpoint is recognised and read.
 
     Attributes:
@@ -23,15 +23,21 @@ class Reader:
 
     kind: str
     recognises: Callable[[bytes], bool]
-    read: Callable[[Mapped], dict[str, Array]]
+    read: Callable[[MappedFile], dict[str, Array]]
 
 
 # Safetensors before the legacy form: a header of 640 bytes begins like a pickle.
-READERS: tuple[Reader, ...] = (
-    Reader("a PyTorch checkpoint", lambda head: head.startswith(torch_zip.MAGIC), torch_zip.read),
-    Reader("an MXNet .params file", lambda head: head.startswith(params.MAGIC), params.read),
-    Reader("a .safetensors file", safetensors.recognises, safetensors.read),
-    Reader("a legacy PyTorch checkpoint", torch_legacy.recognises, torch_legacy.read),
+READERS: tuple[CheckpointFormat, ...] = (
+    CheckpointFormat(
+        "a PyTorch checkpoint", lambda head: head.startswith(torch_zip.MAGIC), torch_zip.read_torch_zip
+    ),
+    CheckpointFormat(
+        "an MXNet .params file", lambda head: head.startswith(params.MAGIC), params.read_mxnet_params
+    ),
+    CheckpointFormat("a .safetensors file", safetensors.is_safetensors, safetensors.read_safetensors),
+    CheckpointFormat(
+        "a legacy PyTorch checkpoint", torch_legacy.is_legacy_torch, torch_legacy.read_legacy_torch
+    ),
 )
 
 _HINT = "a .pth that torch.save wrote, a .safetensors or an MXNet .params can be read"
@@ -46,7 +52,7 @@ _OTHERS = (
 )
 
 
-def read(path: Path) -> dict[str, Array]:
+def read_checkpoint(path: Path) -> dict[str, Array]:
     """A checkpoint's tensors by their names, in the file's order.
 
     Of a PyTorch checkpoint the state dict, out of ``{'state_dict': ...}``, ``{'model_state_dict': ...}``
@@ -63,26 +69,26 @@ def read(path: Path) -> dict[str, Array]:
     """
     try:
         if not path.is_file():  # opening a pipe would wait for ever
-            raise Unreadable("is not a file" if path.exists() else "is not there")
-        file = Mapped(path)
+            raise CheckpointFormatError("is not a file" if path.exists() else "is not there")
+        file = MappedFile(path)
         return _reader_of(file).read(file)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except Unreadable as error:
+    except CheckpointFormatError as error:
         raise CheckpointError(f"{path}: {error}", hint=error.hint) from error
 
 
-def recognises(head: bytes) -> bool:
+def has_checkpoint_header(head: bytes) -> bool:
     """Whether a file that begins with these bytes (512 or all) is built like a checkpoint of a known form."""
     return any(reader.recognises(head) for reader in READERS)
 
 
-def _reader_of(file: Mapped) -> Reader:
-    head = file.head(512)
+def _reader_of(file: MappedFile) -> CheckpointFormat:
+    head = file.first_bytes(512)
     for reader in READERS:
         if reader.recognises(head):
             return reader
     for at, mark, name in _OTHERS:
         if head[at:].lstrip().startswith(mark):
-            raise Unreadable(f"is no checkpoint, but {name}", hint=_HINT)
-    raise Unreadable("is no checkpoint of a known form", hint=_HINT)
+            raise CheckpointFormatError(f"is no checkpoint, but {name}", hint=_HINT)
+    raise CheckpointFormatError("is no checkpoint of a known form", hint=_HINT)

@@ -15,13 +15,13 @@ from posezoo.checkpoints.mapped import (
     BOOL,
     MOST_TENSORS,
     Array,
-    Cursor,
-    Mapped,
-    Unreadable,
-    count_of,
-    shortly,
-    size_of,
-    whole,
+    CheckpointFormatError,
+    FileCursor,
+    MappedFile,
+    dtype_size,
+    element_count,
+    require_size,
+    shorten,
 )
 
 _KINDS = {
@@ -43,32 +43,32 @@ _KINDS = {
 _METADATA = "__metadata__"  # free text about the file
 
 
-def recognises(head: bytes) -> bool:
+def is_safetensors(head: bytes) -> bool:
     """A length, then a brace. Text with a brace there would be a header of more than 2^61 bytes."""
     length = head[:8]
     return head[8:9] == b"{" and not (length.isascii() and length.decode().isprintable())
 
 
-def read(file: Mapped) -> dict[str, Array]:
+def read_safetensors(file: MappedFile) -> dict[str, Array]:
     """The tensors of a file by their names, in its header's order.
 
     Raises:
         Unreadable: the header cannot be meant, or does not describe the bytes behind it.
     """
-    cursor = Cursor(file)
+    cursor = FileCursor(file)
     (length,) = cursor.unpack("<Q", "the header's length")
-    entries = _entries(cursor.text(length, "the header"))
+    entries = _entries(cursor.read_text(length, "the header"))
     pieces: list[tuple[int, int, str]] = []
     found: dict[str, Array] = {}
     for name, entry in entries.items():
-        what = f"tensor {shortly(name)}"
+        what = f"tensor {shorten(name)}"
         kind, shape, start, end = _parts(entry, what)
-        count = count_of(shape, what)
-        if end - start != count * size_of(kind):
-            raise Unreadable(
-                f"{what} needs {count * size_of(kind)} bytes, its offsets leave it {end - start}"
+        count = element_count(shape, what)
+        if end - start != count * dtype_size(kind):
+            raise CheckpointFormatError(
+                f"{what} needs {count * dtype_size(kind)} bytes, its offsets leave it {end - start}"
             )
-        found[name] = file.numbers(cursor.at + start, count, kind, what).reshape(shape)
+        found[name] = file.read_array(cursor.at + start, count, kind, what).reshape(shape)
         pieces.append((start, end, what))
     _check_seamless(pieces, file.size - cursor.at)
     return found
@@ -77,19 +77,19 @@ def read(file: Mapped) -> dict[str, Array]:
 def _entries(text: str) -> dict[str, object]:
     try:
         header = json.loads(text, object_pairs_hook=_without_doubles)
-    except Unreadable:
+    except CheckpointFormatError:
         raise
     except json.JSONDecodeError as error:
-        raise Unreadable(f"its header is not JSON: {error}") from None
+        raise CheckpointFormatError(f"its header is not JSON: {error}") from None
     except RecursionError:
-        raise Unreadable("its header is nested too deeply") from None
+        raise CheckpointFormatError("its header is nested too deeply") from None
     except ValueError:  # Python reads no integers of more than 4300 digits
-        raise Unreadable("its header has a number that is too long") from None
+        raise CheckpointFormatError("its header has a number that is too long") from None
     if not isinstance(header, dict):
-        raise Unreadable("its header is not a table")
+        raise CheckpointFormatError("its header is not a table")
     header.pop(_METADATA, None)
     if len(header) > MOST_TENSORS:
-        raise Unreadable(f"is said to hold {len(header)} tensors")
+        raise CheckpointFormatError(f"is said to hold {len(header)} tensors")
     return header
 
 
@@ -98,21 +98,23 @@ def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(table) < len(pairs):
         seen: set[str] = set()
         double = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise Unreadable(f"its header holds {shortly(double)} twice")
+        raise CheckpointFormatError(f"its header holds {shorten(double)} twice")
     return table
 
 
 def _parts(entry: object, what: str) -> tuple[str, tuple[int, ...], int, int]:
     """What an entry says: kind of number, shape, first byte and the one behind the last."""
     if not isinstance(entry, Mapping) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise Unreadable(f"{what} is not described by dtype, shape and data_offsets")
+        raise CheckpointFormatError(f"{what} is not described by dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _KINDS:
-        raise Unreadable(f"{what} has numbers of the kind {shortly(dtype)}: known are {', '.join(_KINDS)}")
+        raise CheckpointFormatError(
+            f"{what} has numbers of the kind {shorten(dtype)}: known are {', '.join(_KINDS)}"
+        )
     if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
-        raise Unreadable(f"{what} has a shape or offsets that are no lists of integers")
-    start, end = (whole(each, f"an offset of {what}") for each in offsets)
-    count_of(shape, what)
+        raise CheckpointFormatError(f"{what} has a shape or offsets that are no lists of integers")
+    start, end = (require_size(each, f"an offset of {what}") for each in offsets)
+    element_count(shape, what)
     return _KINDS[dtype], tuple(shape), start, end
 
 
@@ -122,7 +124,7 @@ def _check_seamless(pieces: list[tuple[int, int, str]], size: int) -> None:
     for start, end, what in sorted(pieces):
         if start != at:
             fault = "overlaps the one before" if start < at else f"leaves a gap of {start - at} bytes"
-            raise Unreadable(f"{what} {fault}")
+            raise CheckpointFormatError(f"{what} {fault}")
         at = end
     if at != size:
-        raise Unreadable(f"its tensors have {at} bytes, and {size} follow the header")
+        raise CheckpointFormatError(f"its tensors have {at} bytes, and {size} follow the header")

@@ -16,14 +16,14 @@ from posezoo.checkpoints.mapped import (
     BOOL,
     MOST_TENSORS,
     Array,
-    Mapped,
-    Unreadable,
-    count_of,
-    shortly,
-    size_of,
-    whole,
+    CheckpointFormatError,
+    MappedFile,
+    dtype_size,
+    element_count,
+    require_size,
+    shorten,
 )
-from posezoo.checkpoints.pickles import Name, Vocabulary
+from posezoo.checkpoints.pickles import GlobalName, Vocabulary
 
 # Under what training programs keep the weights, among an optimizer's state and the like.
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -70,7 +70,7 @@ _DTYPES = {f"torch.{name}": kind for name, kind in _KINDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Storage:
+class StorageInfo:
     """Numbers that lie in a row somewhere in the file.
 
     Attributes:
@@ -84,16 +84,16 @@ class Storage:
     count: int
 
     @property
-    def size(self) -> int:
+    def size_bytes(self) -> int:
         """In bytes."""
-        return self.count * (1 if self.kind == _UNTYPED else size_of(self.kind))
+        return self.count * (1 if self.kind == _UNTYPED else dtype_size(self.kind))
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class TensorView:
     """A view of a storage; offset and strides in numbers."""
 
-    storage: Storage
+    storage: StorageInfo
     kind: str
     offset: object
     shape: object
@@ -101,12 +101,12 @@ class Tensor:
 
 
 @dataclass
-class Storages:
+class StorageTable:
     """The storages that a pickle refers to, by their keys."""
 
-    by_key: dict[str, Storage] = field(default_factory=dict)
+    by_key: dict[str, StorageInfo] = field(default_factory=dict)
 
-    def refer(self, reference: object) -> Storage:
+    def resolve(self, reference: object) -> StorageInfo:
         """A reference in a pickle: ``('storage', class, key, device, count)``, in the legacy form with a
         sixth part, which PyTorch before 0.4 filled for views of storages.
 
@@ -114,22 +114,24 @@ class Storages:
             Unreadable: it refers to something else, or to what was said otherwise before.
         """
         if type(reference) is not tuple or not 5 <= len(reference) <= 6 or reference[0] != "storage":
-            raise Unreadable("its pickle refers to something that is no storage")
+            raise CheckpointFormatError("its pickle refers to something that is no storage")
         _, kind, key, _, count = reference[:5]
-        if type(kind) is not Name or kind.dotted not in _STORAGES or type(key) is not str:
-            raise Unreadable("its pickle refers to a storage in a way that torch.save does not")
+        if type(kind) is not GlobalName or kind.dotted not in _STORAGES or type(key) is not str:
+            raise CheckpointFormatError("its pickle refers to a storage in a way that torch.save does not")
         if reference[5:] not in ((), (None,)):
-            raise Unreadable("has views of storages, as PyTorch before 0.4 wrote them")
-        storage = Storage(key, _STORAGES[kind.dotted], whole(count, f"the size of storage {shortly(key)}"))
+            raise CheckpointFormatError("has views of storages, as PyTorch before 0.4 wrote them")
+        storage = StorageInfo(
+            key, _STORAGES[kind.dotted], require_size(count, f"the size of storage {shorten(key)}")
+        )
         if self.by_key.setdefault(key, storage) != storage:
-            raise Unreadable(f"storage {shortly(key)} is said to be of two kinds or sizes")
+            raise CheckpointFormatError(f"storage {shorten(key)} is said to be of two kinds or sizes")
         return storage
 
 
-def _tensor(storage: object, offset: object, shape: object, strides: object, *_: object) -> Tensor:
-    if type(storage) is not Storage or storage.kind == _UNTYPED:
+def _tensor(storage: object, offset: object, shape: object, strides: object, *_: object) -> TensorView:
+    if type(storage) is not StorageInfo or storage.kind == _UNTYPED:
         raise TypeError
-    return Tensor(storage, storage.kind, offset, shape, strides)
+    return TensorView(storage, storage.kind, offset, shape, strides)
 
 
 def _tensor_v3(
@@ -141,15 +143,15 @@ def _tensor_v3(
     _hooks: object,
     dtype: object,
     *_: object,
-) -> Tensor:
+) -> TensorView:
     """Of kinds that have no storage class of their own, as uint16."""
-    if type(storage) is not Storage or type(dtype) is not Name:
+    if type(storage) is not StorageInfo or type(dtype) is not GlobalName:
         raise TypeError
-    return Tensor(storage, _DTYPES[dtype.dotted], offset, shape, strides)
+    return TensorView(storage, _DTYPES[dtype.dotted], offset, shape, strides)
 
 
-def _with_attributes(function: object, _kind: object, arguments: object, _state: object) -> Tensor:
-    if type(function) is not Name or type(arguments) is not tuple:
+def _with_attributes(function: object, _kind: object, arguments: object, _state: object) -> TensorView:
+    if type(function) is not GlobalName or type(arguments) is not tuple:
         raise TypeError
     return _TENSORS[function.dotted](*arguments)
 
@@ -168,7 +170,7 @@ def _left_out(*_: object) -> None:
     """Not a tensor, so not looked at."""
 
 
-_TENSORS: Mapping[str, Callable[..., Tensor]] = {
+_TENSORS: Mapping[str, Callable[..., TensorView]] = {
     "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_tensor_v3": _tensor_v3,
@@ -200,7 +202,7 @@ VOCABULARY: Vocabulary = {
 }
 
 
-def state_of(value: object) -> dict[str, Tensor]:
+def extract_state_dict(value: object) -> dict[str, TensorView]:
     """The tensors of a checkpoint by their keys, out of their wrapping and without ``module.``.
 
     Args:
@@ -213,21 +215,21 @@ def state_of(value: object) -> dict[str, Tensor]:
     for _ in range(4):  # {'model': {'state_dict': ...}}; one that holds itself has no end
         inner = (_table(table[key]) for key in _WRAPPERS if key in table)
         table = next(filter(None, inner), table)
-    tensors = [(key, each) for key, each in table.items() if type(each) is Tensor]
+    tensors = [(key, each) for key, each in table.items() if type(each) is TensorView]
     if not tensors:
-        said = ", ".join(shortly(key) for key in list(table)[:8])
-        raise Unreadable(
+        said = ", ".join(shorten(key) for key in list(table)[:8])
+        raise CheckpointFormatError(
             f"holds no tensors by name{', but ' + said if said else ''}",
             hint=f"weights lie at the top, or under {', '.join(_WRAPPERS)}",
         )
     if len(tensors) > MOST_TENSORS:
-        raise Unreadable(f"holds {len(tensors)} tensors")
-    state: dict[str, Tensor] = {}
+        raise CheckpointFormatError(f"holds {len(tensors)} tensors")
+    state: dict[str, TensorView] = {}
     for key, tensor in tensors:
         while key.startswith(_PREFIX):
             key = key.removeprefix(_PREFIX)
         if key in state:
-            raise Unreadable(f"holds {shortly(key)} twice, with and without {_PREFIX}")
+            raise CheckpointFormatError(f"holds {shorten(key)} twice, with and without {_PREFIX}")
         state[key] = tensor
     return state
 
@@ -244,8 +246,8 @@ def _table(value: object) -> dict[str, object]:
     }
 
 
-def arrays(
-    state: Mapping[str, Tensor], places: Mapping[str, tuple[int, int]], file: Mapped
+def map_tensors(
+    state: Mapping[str, TensorView], places: Mapping[str, tuple[int, int]], file: MappedFile
 ) -> dict[str, Array]:
     """The tensors as views of the file.
 
@@ -260,39 +262,43 @@ def arrays(
     rows: dict[str, tuple[str, Array]] = {}
     found: dict[str, Array] = {}
     for name, tensor in state.items():
-        what = f"tensor {shortly(name)}"
+        what = f"tensor {shorten(name)}"
         key = tensor.storage.key
         if key not in rows:
             rows[key] = tensor.kind, _row(tensor, places, file, what)
         kind, row = rows[key]
         if kind != tensor.kind:
-            raise Unreadable(f"{what} reads storage {shortly(key)} as other numbers than a tensor before")
+            raise CheckpointFormatError(
+                f"{what} reads storage {shorten(key)} as other numbers than a tensor before"
+            )
         found[name] = _view(row, tensor, what)
     return found
 
 
-def _row(tensor: Tensor, places: Mapping[str, tuple[int, int]], file: Mapped, what: str) -> Array:
+def _row(tensor: TensorView, places: Mapping[str, tuple[int, int]], file: MappedFile, what: str) -> Array:
     storage = tensor.storage
     if storage.key not in places:
-        raise Unreadable(f"{what}: its storage {shortly(storage.key)} is not in the file")
+        raise CheckpointFormatError(f"{what}: its storage {shorten(storage.key)} is not in the file")
     start, size = places[storage.key]
-    if size != storage.size:
-        raise Unreadable(f"{what}: its storage is said to have {storage.size} bytes, and has {size}")
-    return file.numbers(start, size // size_of(tensor.kind), tensor.kind, what)
+    if size != storage.size_bytes:
+        raise CheckpointFormatError(
+            f"{what}: its storage is said to have {storage.size_bytes} bytes, and has {size}"
+        )
+    return file.read_array(start, size // dtype_size(tensor.kind), tensor.kind, what)
 
 
-def _view(row: Array, tensor: Tensor, what: str) -> Array:
+def _view(row: Array, tensor: TensorView, what: str) -> Array:
     shape, strides = tensor.shape, tensor.strides
     if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
-        raise Unreadable(f"{what} has no shape, or not as many strides")
-    offset = whole(tensor.offset, f"the offset of {what}")
-    steps = [whole(stride, f"a stride of {what}") for stride in strides]
-    count = count_of(shape, what)
+        raise CheckpointFormatError(f"{what} has no shape, or not as many strides")
+    offset = require_size(tensor.offset, f"the offset of {what}")
+    steps = [require_size(stride, f"a stride of {what}") for stride in strides]
+    count = element_count(shape, what)
     if count == 0:
         return np.zeros(shape, row.dtype)
     last = offset + sum((size - 1) * step for size, step in zip(shape, steps, strict=True))
     # An expanded tensor has more numbers than its storage: a file of a kilobyte could ask for terabytes.
     if last >= row.size or count > row.size:
-        raise Unreadable(f"{what} reaches beyond its storage, which has {row.size} numbers")
+        raise CheckpointFormatError(f"{what} reaches beyond its storage, which has {row.size} numbers")
     places = [step * row.itemsize for step in steps]
     return np.lib.stride_tricks.as_strided(row[offset:], shape, places)

@@ -11,44 +11,44 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from posezoo import images
-from posezoo.cli.text import aligned, harmless
-from posezoo.evaluation import Accuracy, account, tables
-from posezoo.evaluation.account import Means
-from posezoo.evaluation.prediction import read
+from posezoo.cli.text import align_columns, escape_control_characters
+from posezoo.evaluation import EvaluationResult, account, tables
+from posezoo.evaluation.account import EvaluationProtocol
+from posezoo.evaluation.prediction import read_dataset_image
 from posezoo.evaluation.scoring import BOX_FIGURES, KEYPOINT_FIGURES
-from posezoo.files import write_whole
-from posezoo.measured import as_figures
+from posezoo.files import write_atomically
+from posezoo.measured import measurement_to_json
 from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose
-from posezoo.spec.model import ModelSpec, Published
+from posezoo.spec.model import ModelSpec, PublishedMetrics
 
 if TYPE_CHECKING:
-    from posezoo.spec.model import Accuracy as Claim
+    from posezoo.spec.model import PublishedAccuracy as Claim
 
 #: So many rows of a table are read; the whole of it stands in a file.
 MOST_ROWS = 10
 
 
 @dataclass(slots=True)
-class Report:
+class EvaluationReport:
     """A finished evaluation."""
 
-    means: Means
-    accuracy: Accuracy
+    means: EvaluationProtocol
+    accuracy: EvaluationResult
     of_boxes: bool = False
     files: dict[str, str] = field(default_factory=dict)
 
     @property
-    def published(self) -> Published:
+    def published(self) -> PublishedMetrics:
         """What the publisher says of the model."""
         model = self.means.estimator.model
-        return model.published if isinstance(model, ModelSpec) else Published()
+        return model.published if isinstance(model, ModelSpec) else PublishedMetrics()
 
-    def claims(self) -> Iterator[tuple[Claim, list[str]]]:
+    def published_comparisons(self) -> Iterator[tuple[Claim, list[str]]]:
         """Each published figure that ours can be held against, the likest first, and why ours may differ."""
         claims = [] if self.of_boxes else [each for each in self.published.accuracy if each.metric == "AP"]
         for claim in sorted(claims, key=lambda each: each.flip != self.means.flip):
-            yield claim, list(account.differences(claim, self.published, self.means, self.accuracy))
+            yield claim, list(account.explain_difference(claim, self.published, self.means, self.accuracy))
 
     def to_json(self) -> dict[str, Any]:
         """As ``cli.evaluate`` describes it."""
@@ -63,10 +63,10 @@ class Report:
             "people": accuracy.people,
             "kept": accuracy.kept,
             "unreadable": dict(accuracy.unreadable),
-            "settings": {"dataset": accuracy.dataset.name, **self.means.settings()},
+            "settings": {"dataset": accuracy.dataset.name, **self.means.to_settings()},
             "published": [
-                {"AP": claim.value, "how": account.how(claim), "differences": why}
-                for claim, why in self.claims()
+                {"AP": claim.value, "how": account.describe_claim_protocol(claim), "differences": why}
+                for claim, why in self.published_comparisons()
             ],
             "keypoints": [asdict(each) for each in accuracy.keypoints],
             "pictures": [_picture_row(each) for each in accuracy.pictures],
@@ -81,15 +81,17 @@ class Report:
         """
         model = self.means.estimator.model
         tag = model.tag if isinstance(model, ModelSpec) else ""
-        found = account.measurement(self.means, self.accuracy, tag, of_boxes=self.of_boxes)
+        found = account.create_accuracy_measurement(self.means, self.accuracy, tag, of_boxes=self.of_boxes)
         content = {
-            "accuracy": as_figures(model.full_name, found),
-            "results": self.accuracy.results(),
+            "accuracy": measurement_to_json(model.full_name, found),
+            "results": self.accuracy.to_coco_results(),
             "tables": {key: self.to_json()[key] for key in ("keypoints", "pictures", "unreadable")},
         }
         for name, each in content.items():
             path = folder / f"{name}.json"
-            write_whole(path, (json.dumps(each, indent=None if name == "results" else 2) + "\n").encode())
+            write_atomically(
+                path, (json.dumps(each, indent=None if name == "results" else 2) + "\n").encode()
+            )
             self.files[name] = str(path)
         if worst:
             self._draw_worst(folder / "worst", worst)
@@ -98,18 +100,18 @@ class Report:
     def _draw_worst(self, folder: Path, count: int) -> None:
         for old in folder.glob("[0-9][0-9]*_*.jpg"):  # of an earlier run, which may have drawn more
             old.unlink(missing_ok=True)
-        for place, tally in enumerate(tables.worst(self.accuracy.pictures, count), 1):
+        for place, tally in enumerate(tables.worst_images(self.accuracy.pictures, count), 1):
             name = f"{place:02}_{Path(tally.picture.file_name).stem}.jpg"
-            images.write(folder / name, self._side_by_side(tally))
+            images.write_image(folder / name, self._side_by_side(tally))
 
-    def _side_by_side(self, tally: tables.PictureTally) -> Any:
+    def _side_by_side(self, tally: tables.ImageScore) -> Any:
         """Who is there on the left, who was found on the right."""
         picture = tally.picture
-        image = read(picture)
+        image = read_dataset_image(picture)
         found, names = self.accuracy.found[picture.id], self.accuracy.dataset.keypoints
         names = () if self.of_boxes else names
         people = [each for each in picture.people if not each.is_crowd]
-        there = [_pose(names, each.keypoints, each.box[:4], 1.0) for each in people]
+        there = [_pose(names, each.keypoints, each.to_box[:4], 1.0) for each in people]
         seen = [
             _pose(names, points, (x, y, x + w, y + h), score)
             for points, (x, y, w, h), score in zip(
@@ -130,7 +132,7 @@ def _pose(names: Sequence[str], keypoints: Any, box: tuple[float, float, float, 
     return Pose(points, skeleton.name, score, box)
 
 
-def _picture_row(each: tables.PictureTally) -> dict[str, Any]:
+def _picture_row(each: tables.ImageScore) -> dict[str, Any]:
     return {
         "image": each.picture.file_name,
         "id": each.picture.id,
@@ -141,15 +143,15 @@ def _picture_row(each: tables.PictureTally) -> dict[str, Any]:
     }
 
 
-def print_report(report: Report) -> None:
+def print_report(report: EvaluationReport) -> None:
     """The report on the standard output, for people."""
     accuracy, estimator = report.accuracy, report.means.estimator
-    settings = ", ".join(f"{key} {value}" for key, value in report.means.settings().items())
+    settings = ", ".join(f"{key} {value}" for key, value in report.means.to_settings().items())
     print(f"{estimator.model.full_name} ({report.means.precision} IR) on {estimator.device}: {settings}")
     pictures = len(accuracy.dataset.pictures)
     print(f"{pictures} image{'s' * (pictures > 1)}, {accuracy.people} people of {accuracy.dataset.name}")
     for name, why in accuracy.unreadable.items():
-        print(f"left out: {harmless(name)}: {harmless(why)}")
+        print(f"left out: {escape_control_characters(name)}: {escape_control_characters(why)}")
     for lines in (_figures(report), _claims(report), _keypoints(report), _worst(report)):
         found = list(lines)
         if found:
@@ -160,9 +162,9 @@ def print_report(report: Report) -> None:
     print(f"posezoo record {report.files['accuracy']} takes the figures into a checkout")
 
 
-def _figures(report: Report) -> Iterator[str]:
+def _figures(report: EvaluationReport) -> Iterator[str]:
     accuracy = report.accuracy
-    claim = next((claim for claim, _ in report.claims()), None)
+    claim = next((claim for claim, _ in report.published_comparisons()), None)
     said = {"AP": claim.value, "AP50": claim.ap50, "AP75": claim.ap75} if claim is not None else {}
     for each in report.published.accuracy:
         if each.metric == "MPJPE":
@@ -180,27 +182,27 @@ def _figures(report: Report) -> Iterator[str]:
             (name, f"{accuracy.figures[name]:.3f}", between, f"{value:.3f}" if value is not None else "")
         )
     kept = [index for index in range(4) if any(row[index] for row in rows[1:])]
-    yield from aligned([[row[index] for index in kept] for row in rows], right=frozenset({1}))
+    yield from align_columns([[row[index] for index in kept] for row in rows], right=frozenset({1}))
 
 
-def _claims(report: Report) -> Iterator[str]:
-    for claim, why in report.claims():
-        how = account.how(claim)
+def _claims(report: EvaluationReport) -> Iterator[str]:
+    for claim, why in report.published_comparisons():
+        how = account.describe_claim_protocol(claim)
         yield f"published: AP {claim.value:g}" + (f" ({how})" if how else "")
         yield from (f"  {reason}" for reason in why)
 
 
-def _keypoints(report: Report) -> Iterator[str]:
+def _keypoints(report: EvaluationReport) -> Iterator[str]:
     rows = [("KEYPOINT", "LABELLED", "FOUND", "SIMILARITY", "ERROR PX")]
     for each in report.accuracy.keypoints:
         error = f"{each.error_px:.1f}" if each.error_px is not None else ""
         rows.append((each.name, str(each.labelled), f"{each.found:.2f}", f"{each.similarity:.2f}", error))
     if len(rows) > 1:
-        yield from aligned(rows, right=frozenset({1, 2, 3}))
+        yield from align_columns(rows, right=frozenset({1, 2, 3}))
 
 
-def _worst(report: Report) -> Iterator[str]:
-    worst = tables.worst(report.accuracy.pictures, MOST_ROWS)
+def _worst(report: EvaluationReport) -> Iterator[str]:
+    worst = tables.worst_images(report.accuracy.pictures, MOST_ROWS)
     rows = [("WORST IMAGES", "PEOPLE", "FOUND", "WRONG", "SIMILARITY")]
     for each in worst:
         rows.append(
@@ -212,4 +214,4 @@ def _worst(report: Report) -> Iterator[str]:
                 f"{each.similarity or 0:.2f}",
             )
         )
-    yield from aligned(rows, right=frozenset({1, 2, 3}))
+    yield from align_columns(rows, right=frozenset({1, 2, 3}))

@@ -30,8 +30,8 @@ from posezoo.errors import InferenceError, PosezooError
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from posezoo.benchmarking import Case, Result
-    from posezoo.cli.benchmark_cases import Cases
+    from posezoo.benchmarking import BenchmarkCase, BenchmarkResult
+    from posezoo.cli.benchmark_cases import BenchmarkPlanner
 
 EXAMPLES = """
 posezoo benchmark human-pose-estimation-0001
@@ -73,13 +73,13 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     _add_what(parser)
     parser.add_argument("--output", type=Path, metavar="FILE", help="a .json file that posezoo record takes")
-    options.add_detector(parser)
-    options.add_inference(parser)
-    options.add_places(parser)
-    options.add_trust(parser)
-    options.add_registry(parser)
-    options.add_dry_run(parser)
-    options.add_output(parser)
+    options.add_detector_flag(parser)
+    options.add_inference_flags(parser)
+    options.add_directory_flags(parser)
+    options.add_trust_flag(parser)
+    options.add_models_dir_flag(parser)
+    options.add_dry_run_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
@@ -87,7 +87,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
     """Of what, and for how long."""
     parser.add_argument(
         "--precisions",
-        type=options.precisions,
+        type=options.parse_precisions,
         metavar="P[,P]",
         default=(Precision.FP16,),
         help="of the IR; a model is measured in those that it is to be had in (default: FP16)",
@@ -99,7 +99,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--size",
-        type=options.picture_size,
+        type=options.parse_image_size,
         metavar="H,W",
         help="the image's height and width for an IR that leaves them open",
     )
@@ -136,29 +136,29 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass(slots=True)
-class Known:
+class BenchmarkProgressState:
     """What is known so far: of cases that are done, and of those that run just now."""
 
-    done: list[Result] = field(default_factory=list)
-    running: tuple[Result, ...] = ()
+    finished: list[BenchmarkResult] = field(default_factory=list)
+    running: tuple[BenchmarkResult, ...] = ()
     failures: list[dict[str, str]] = field(default_factory=list)
     is_interrupted: bool = False
 
     @property
-    def results(self) -> list[Result]:
+    def results(self) -> list[BenchmarkResult]:
         """All of them, in their order."""
-        return [*self.done, *self.running]
+        return [*self.finished, *self.running]
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, and print a table."""
     _refuse_what_does_not_go_together(args)
     from posezoo.cli import speeds
-    from posezoo.cli.benchmark_cases import Cases
+    from posezoo.cli.benchmark_cases import BenchmarkPlanner
 
-    known = Known()
+    known = BenchmarkProgressState()
     with Console(quiet=args.quiet) as console, tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
-        cases = Cases(args, console, Path(folder), known.failures)
+        cases = BenchmarkPlanner(args, console, Path(folder), known.failures)
         if args.dry_run:
             return _print_plan(cases, args.format)
         cases.check()
@@ -166,15 +166,15 @@ def run(args: argparse.Namespace) -> int:
             _measure(args, cases, known, console)
         except KeyboardInterrupt:
             known.is_interrupted = True
-        known.done, known.running = known.results, ()
+        known.finished, known.running = known.results, ()
         today = date.today()
         if args.output:
             _write(args, known, today, console)
     if args.format == "json":
-        answer = speeds.as_json(known.done, today, is_compared=args.compare)
+        answer = speeds.results_to_json(known.finished, today, is_compared=args.compare)
         print(json.dumps({**answer, "interrupted": known.is_interrupted, "failed": known.failures}, indent=2))
     else:
-        for line in speeds.in_words(known.done, is_compared=args.compare, rounds=args.rounds):
+        for line in speeds.format_results(known.finished, is_compared=args.compare, rounds=args.rounds):
             print(line)
     if known.is_interrupted:
         console.warn("interrupted: this is what is known so far")
@@ -183,7 +183,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse_what_does_not_go_together(args: argparse.Namespace) -> None:
-    options.patterns_of(args)
+    options.patterns_from_args(args)
     if args.input and not args.pipeline:
         args.parser.error("--input goes with --pipeline: a network alone is fed with noise")
     if args.detector and not args.pipeline:
@@ -199,19 +199,21 @@ def _refuse_what_does_not_go_together(args: argparse.Namespace) -> None:
         args.parser.error(f"--output: expected a name that ends with .json, got {args.output}")
 
 
-def _measure(args: argparse.Namespace, cases: Cases, known: Known, console: Console) -> None:
-    from posezoo.benchmarking import Plan, measure
+def _measure(
+    args: argparse.Namespace, cases: BenchmarkPlanner, known: BenchmarkProgressState, console: Console
+) -> None:
+    from posezoo.benchmarking import BenchmarkSchedule, run_rounds
 
-    plan = Plan(args.rounds, args.seconds)
+    plan = BenchmarkSchedule(args.rounds, args.seconds)
 
-    def measure_in_turns(several: Sequence[Case]) -> None:
+    def measure_in_turns(several: Sequence[BenchmarkCase]) -> None:
         try:
-            for known.running in measure(several, plan, listener=console):
+            for known.running in run_rounds(several, plan, listener=console):
                 pass
         except PosezooError:
             known.running = ()
             raise
-        known.done, known.running = known.results, ()
+        known.finished, known.running = known.results, ()
 
     if args.compare:
         several = [case for group in cases.groups() for case in group]
@@ -229,35 +231,35 @@ def _measure(args: argparse.Namespace, cases: Cases, known: Known, console: Cons
             _told(lambda case=case: measure_in_turns([case]), case.model, known, console)  # type: ignore[misc]
 
 
-def _told(work: Callable[[], None], name: str, known: Known, console: Console) -> None:
+def _told(work: Callable[[], None], name: str, known: BenchmarkProgressState, console: Console) -> None:
     """One case's failure does not stop the others."""
     try:
         work()
     except PosezooError as error:
-        console.fail(error)
+        console.print_error(error)
         known.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
 
 
-def _write(args: argparse.Namespace, known: Known, today: date, console: Console) -> None:
+def _write(args: argparse.Namespace, known: BenchmarkProgressState, today: date, console: Console) -> None:
     """What is whole and of the zoo, as posezoo record takes it."""
-    from posezoo.benchmarking import measurement_of
-    from posezoo.files import write_whole
-    from posezoo.measured import as_figures
+    from posezoo.benchmarking import create_speed_measurement
+    from posezoo.files import write_atomically
+    from posezoo.measured import measurement_to_json
 
-    whole = [each for each in known.done if len(each.rounds) == args.rounds]
+    whole = [each for each in known.finished if len(each.rounds) == args.rounds]
     fitting = [each for each in whole if each.case.is_recordable]
     if len(fitting) < len(whole):
         console.warn(f"{args.output}: holds no figures of IR that the zoo does not declare")
     if not fitting:
         console.warn(f"{args.output}: not written: there is nothing to record")
         return
-    rows = [as_figures(each.case.model, measurement_of(each, today)) for each in fitting]
-    write_whole(args.output, (json.dumps(rows, indent=2) + "\n").encode())
-    console.say(f"{args.output}: {len(rows)} measurements")
+    rows = [measurement_to_json(each.case.model, create_speed_measurement(each, today)) for each in fitting]
+    write_atomically(args.output, (json.dumps(rows, indent=2) + "\n").encode())
+    console.print_line(f"{args.output}: {len(rows)} measurements")
 
 
-def _print_plan(cases: Cases, style: str) -> int:
-    report = jobs.Report(list(cases.plans()), cases.failures)
+def _print_plan(cases: BenchmarkPlanner, style: str) -> int:
+    report = jobs.JobReport(list(cases.plans()), cases.failures)
     report.print(style)
     return report.exit_code
 

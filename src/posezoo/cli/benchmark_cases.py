@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.benchmarking import Case, NetworkAlone, WholePipeline
-from posezoo.benchmarking.crowd import write_crowd
+from posezoo.benchmarking import BenchmarkCase, NetworkWorkload, PipelineWorkload
+from posezoo.benchmarking.crowd import write_crowd_image
 from posezoo.cli import jobs, options
-from posezoo.cli.child import in_a_child
+from posezoo.cli.child import run_in_child
 from posezoo.cli.console import Console
-from posezoo.cli.plans import in_words
-from posezoo.errors import ConversionError, InferenceError, PosezooError, require
-from posezoo.inference import Graph, Runtime, check_device
+from posezoo.cli.plans import format_plan
+from posezoo.errors import ConversionError, InferenceError, PosezooError, import_optional
+from posezoo.inference import Graph, RuntimeConfig, require_device
 from posezoo.settings import Settings
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 from posezoo.zoo import Model, estimators, figures, open_zoo
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 XML = ".xml"
 
 
-class Cases:
+class BenchmarkPlanner:
     """What the flags ask for.
 
     Args:
@@ -40,7 +40,7 @@ class Cases:
         self, args: argparse.Namespace, console: Console, folder: Path, failures: list[dict[str, str]]
     ) -> None:
         self._args, self._console, self._folder = args, console, folder
-        self._settings = options.settings_of(args)
+        self._settings = options.settings_from_args(args)
         self._zoo = open_zoo(self._settings, trust_on_first_use=args.trust_on_first_use)
         self.failures = failures
 
@@ -51,11 +51,11 @@ class Cases:
             InferenceError: there is no such device.
             MissingPackageError: a package is not installed.
         """
-        check_device(self._settings.device)
+        require_device(self._settings.device)
         if self._args.pipeline:
-            require("cv2", extra="run")
+            import_optional("cv2", extra="run")
 
-    def groups(self) -> Iterator[Sequence[Case]]:
+    def groups(self) -> Iterator[Sequence[BenchmarkCase]]:
         """The cases of each model, in each precision: they differ in batch and requests alone."""
         for xml in self._xmls:
             yield from self._tried(xml.stem, lambda xml=xml: self._of_ir(xml))
@@ -80,7 +80,9 @@ class Cases:
         patterns = [each for each in self._args.models if not each.endswith(XML)]
         if not patterns and not self._args.all:
             return ()
-        selection = jobs.select(self._zoo.registry, None if self._args.all else patterns, self._console)
+        selection = jobs.select_models(
+            self._zoo.registry, None if self._args.all else patterns, self._console
+        )
         for problem in selection.problems:
             self._fail(Path(problem.file).parent.name, problem)
         if not self._args.pipeline:
@@ -100,9 +102,9 @@ class Cases:
     def _is_to_be_had(self, spec: ModelSpec, precision: Precision) -> bool:
         if precision in spec.precisions:
             return True
-        return not self._args.pipeline and self._zoo.layout.ir(spec, precision).is_file()
+        return not self._args.pipeline and self._zoo.layout.ir_path(spec, precision).is_file()
 
-    def _of_model(self, model: Model) -> Iterator[Sequence[Case]]:
+    def _of_model(self, model: Model) -> Iterator[Sequence[BenchmarkCase]]:
         precisions = self._precisions(model)
         if not precisions:
             asked = ", ".join(self._args.precisions)
@@ -116,7 +118,7 @@ class Cases:
                 cases = self._alone_of(model, precision)
             yield from self._tried(model.full_name, lambda cases=cases: [[*cases]])
 
-    def _of_ir(self, xml: Path) -> Iterator[Sequence[Case]]:
+    def _of_ir(self, xml: Path) -> Iterator[Sequence[BenchmarkCase]]:
         name = xml.parent.name
         precision = Precision(name) if name in list(Precision) else None
         if self._args.pipeline:
@@ -124,8 +126,8 @@ class Cases:
         else:
             yield [*self._alone(xml.stem, precision, xml, "published", of_zoo=False)]
 
-    def _alone_of(self, spec: ModelSpec, precision: Precision) -> Iterator[Case]:
-        xml, weights = self._zoo.layout.ir(spec, precision), "published"
+    def _alone_of(self, spec: ModelSpec, precision: Precision) -> Iterator[BenchmarkCase]:
+        xml, weights = self._zoo.layout.ir_path(spec, precision), "published"
         if precision in spec.precisions:
             if self._args.generated and spec.network is not None and not xml.is_file():
                 xml, weights = self._generated(spec, precision), "generated"
@@ -134,45 +136,45 @@ class Cases:
         yield from self._alone(spec.full_name, precision, xml, weights)
 
     def _generated(self, spec: ModelSpec, precision: Precision) -> Path:
-        self._console.say(f"generating weights for {spec.full_name}")
+        self._console.print_line(f"generating weights for {spec.full_name}")
         folder = self._folder / spec.full_name / precision
         folder.mkdir(parents=True)
-        return in_a_child(_generate, self._settings, spec, folder, precision, of=spec.full_name)
+        return run_in_child(_generate, self._settings, spec, folder, precision, of=spec.full_name)
 
     def _alone(
         self, name: str, precision: Precision | None, xml: Path, weights: str, *, of_zoo: bool = True
-    ) -> Iterator[Case]:
+    ) -> Iterator[BenchmarkCase]:
         for runtime in self._runtimes():
             for batch in self._args.batch:
-                subject = NetworkAlone(xml, batch, self._args.size)
-                yield Case(name, precision, subject, runtime, weights, is_recordable=of_zoo)
+                subject = NetworkWorkload(xml, batch, self._args.size)
+                yield BenchmarkCase(name, precision, subject, runtime, weights, is_recordable=of_zoo)
 
-    def _pipeline(self, model: Model, precision: Precision) -> Iterator[Case]:
+    def _pipeline(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:
         if model.decoder is None:
             hint = (
                 "" if isinstance(model, CompositeSpec) or not model.composite else f"name {model.composite}"
             )
             raise InferenceError(f"{model.full_name}: finds no poses alone: it has no decoder", hint=hint)
-        own = self._zoo.irs(model, precision, listener=self._console)
+        own = self._zoo.get_irs(model, precision, listener=self._console)
         irs = {**estimators.detector_irs(self._zoo, model, listener=self._console), **own}
         for runtime in self._runtimes():
-            subject = WholePipeline(self._picture(), partial(_compiled, self._settings, model, irs))
-            yield Case(model.full_name, precision, subject, runtime)
+            subject = PipelineWorkload(self._picture(), partial(_compiled, self._settings, model, irs))
+            yield BenchmarkCase(model.full_name, precision, subject, runtime)
 
-    def _pipeline_of_ir(self, xml: Path, precision: Precision | None) -> Iterator[Case]:
-        from posezoo.estimator.recognition import described
+    def _pipeline_of_ir(self, xml: Path, precision: Precision | None) -> Iterator[BenchmarkCase]:
+        from posezoo.estimator.recognition import describe_ir
 
-        model, _ = described(Graph(xml), None)
+        model, _ = describe_ir(Graph(xml), None)
         # Fetched now, not while time is taken.
         estimators.detector_irs(self._zoo, model, listener=self._console)
         for runtime in self._runtimes():
-            subject = WholePipeline(self._picture(), partial(_compiled, self._settings, xml, {}))
-            yield Case(xml.stem, precision, subject, runtime, is_recordable=False)
+            subject = PipelineWorkload(self._picture(), partial(_compiled, self._settings, xml, {}))
+            yield BenchmarkCase(xml.stem, precision, subject, runtime, is_recordable=False)
 
-    def _runtimes(self) -> Iterator[Runtime]:
+    def _runtimes(self) -> Iterator[RuntimeConfig]:
         args, settings = self._args, self._settings
         for requests in args.requests:
-            yield Runtime(
+            yield RuntimeConfig(
                 device=settings.device,
                 inference_precision=settings.inference_precision,
                 requests=requests,
@@ -190,17 +192,19 @@ class Cases:
             from posezoo.fetch.samples import download_samples
 
             zoo = self._zoo
-            write_crowd(download_samples(zoo.layout.samples, zoo.means, listener=self._console), crowd)
+            write_crowd_image(
+                download_samples(zoo.layout.samples_dir, zoo.means, listener=self._console), crowd
+            )
         return crowd
 
     def _preparation(self, spec: ModelSpec, precision: Precision) -> list[str]:
-        is_here = self._zoo.layout.ir(spec, precision).is_file()
+        is_here = self._zoo.layout.ir_path(spec, precision).is_file()
         if self._args.generated and spec.network is not None and not is_here:
             return [f"would convert to {precision} with generated weights"]
         if precision not in spec.precisions:
             return []
         files = self._zoo.plan_download(spec, (precision,) if spec.is_ir else None)
-        return in_words(files, self._zoo.plan_conversion(spec, (precision,)))
+        return format_plan(files, self._zoo.plan_conversion(spec, (precision,)))
 
     def _in_words(self, precision: Precision | None) -> Iterator[str]:
         args = self._args
@@ -211,12 +215,12 @@ class Cases:
                 how = f"requests {runtime.requests} on {runtime.device}"
                 yield f"would measure {of}, {how}: {args.rounds} rounds of {args.seconds:g} s"
 
-    def _tried(self, name: str, groups: Any) -> Iterator[Sequence[Case]]:
+    def _tried(self, name: str, groups: Any) -> Iterator[Sequence[BenchmarkCase]]:
         """One model's failure does not stop the others."""
         try:
             yield from groups()
         except PosezooError as error:
-            self._console.fail(error)
+            self._console.print_error(error)
             self._fail(name, error)
 
     def _fail(self, name: str, error: PosezooError) -> None:
@@ -225,16 +229,16 @@ class Cases:
 
 def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
     """In a process of its own: the .xml with generated weights."""
-    zoo, generated = figures.convert_generated(open_zoo(settings), spec, folder, (precision,))
-    return zoo.layout.ir(generated, precision)
+    zoo, generated = figures.convert_with_random_weights(open_zoo(settings), spec, folder, (precision,))
+    return zoo.layout.ir_path(generated, precision)
 
 
 def _compiled(
-    settings: Settings, model: Model | Path, irs: Mapping[str, Path], runtime: Runtime
+    settings: Settings, model: Model | Path, irs: Mapping[str, Path], runtime: RuntimeConfig
 ) -> Estimator:
     """In a process of its own: a model and its detector as ``posezoo run`` has them, compiled anew."""
     how = {name: getattr(runtime, name) for name in ("requests", "streams", "threads", "hint")}
     zoo = open_zoo(settings)
     if isinstance(model, Path):
-        return estimators.compiled_ir(zoo, model, cache_dir=None, **how)
-    return estimators.compiled(zoo, model, irs, cache_dir=None, **how)
+        return estimators.compile_ir_estimator(zoo, model, cache_dir=None, **how)
+    return estimators.compile_estimator(zoo, model, irs, cache_dir=None, **how)

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import options
 from posezoo.cli.console import Console
-from posezoo.cli.text import aligned
+from posezoo.cli.text import align_columns
 
 if TYPE_CHECKING:
-    from posezoo.fetch.cache import Kept
+    from posezoo.fetch.cache import CacheEntry
 
 EXAMPLES = """
 posezoo cache list
@@ -54,11 +54,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     parser.add_argument("--everything", action="store_true", help="with prune: all entries")
     parser.add_argument("--cache_dir", type=Path, metavar="DIR", help="the cache (default: your own)")
-    options.add_registry(parser)
+    options.add_models_dir_flag(parser)
     parser.add_argument(
         "--dry_run", action="store_true", help="with prune: tell what would go, remove nothing"
     )
-    options.add_output(parser)
+    options.add_format_flags(parser)
     return parser
 
 
@@ -74,39 +74,41 @@ def _days(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Look into the cache, and clear it where that is asked for."""
-    from posezoo.fetch.cache import entries, names_by_digest
+    from posezoo.fetch.cache import file_names_by_digest, list_entries
     from posezoo.registry import open_registry
 
     if args.what != "prune" and (
         args.damaged or args.everything or args.dry_run or args.older_than is not None
     ):
         args.parser.error("--damaged, --older_than, --everything and --dry_run go with prune")
-    settings = options.settings_of(args)
+    settings = options.settings_from_args(args)
     registry = open_registry(settings.models_dir)
     selection = registry.select(None)
     with Console(quiet=args.quiet) as console:
         for problem in selection.problems:  # its files might look as if nobody named them
             console.warn(problem.problem)
-        kept = entries(settings.cache_dir, names_by_digest(selection.models))
+        kept = list_entries(settings.cache_dir, file_names_by_digest(selection.models))
         code: int = _WAYS[args.what](args, settings.cache_dir, kept, console)
     return code
 
 
-def _list(args: argparse.Namespace, root: Path, kept: Sequence[Kept], _console: Console) -> int:
+def _list(args: argparse.Namespace, root: Path, kept: Sequence[CacheEntry], _console: Console) -> int:
     _answer(args, root, kept, f"{len(kept)} files")
     return 0
 
 
-def _verify(args: argparse.Namespace, root: Path, kept: Sequence[Kept], console: Console) -> int:
+def _verify(args: argparse.Namespace, root: Path, kept: Sequence[CacheEntry], console: Console) -> int:
     damaged = [each for each in kept if each.is_damaged()]
     _answer(args, root, damaged, f"{len(damaged)} of {len(kept)} files are damaged")
     if damaged:
-        console.say("a download notices that and fetches it again; posezoo cache prune --damaged removes it")
+        console.print_line(
+            "a download notices that and fetches it again; posezoo cache prune --damaged removes it"
+        )
     return 1 if damaged else 0
 
 
-def _prune(args: argparse.Namespace, root: Path, kept: Sequence[Kept], _console: Console) -> int:
-    from posezoo.fetch.cache import remove
+def _prune(args: argparse.Namespace, root: Path, kept: Sequence[CacheEntry], _console: Console) -> int:
+    from posezoo.fetch.cache import remove_entries
 
     since = time.time() - args.older_than * _DAY_S if args.older_than is not None else 0.0
     going = [
@@ -115,21 +117,21 @@ def _prune(args: argparse.Namespace, root: Path, kept: Sequence[Kept], _console:
         if args.everything or not each.names or each.changed < since or (args.damaged and each.is_damaged())
     ]
     if not args.dry_run:
-        remove(root, going)
+        remove_entries(root, going)
     _answer(
         args, root, going, f"{len(going)} of {len(kept)} files {'would go' if args.dry_run else 'are gone'}"
     )
     return 0
 
 
-_WAYS: dict[str, Callable[[argparse.Namespace, Path, Sequence[Kept], Console], int]] = {
+_WAYS: dict[str, Callable[[argparse.Namespace, Path, Sequence[CacheEntry], Console], int]] = {
     "list": _list,
     "verify": _verify,
     "prune": _prune,
 }
 
 
-def _answer(args: argparse.Namespace, root: Path, kept: Sequence[Kept], summary: str) -> None:
+def _answer(args: argparse.Namespace, root: Path, kept: Sequence[CacheEntry], summary: str) -> None:
     size = sum(each.size for each in kept)
     if args.format == "json":
         answer = {"cache_dir": str(root), "bytes": size, "entries": [_row(each) for each in kept]}
@@ -144,12 +146,12 @@ def _answer(args: argparse.Namespace, root: Path, kept: Sequence[Kept], summary:
         )
         for each in kept
     ]
-    for line in aligned(rows, right=frozenset({0})) if rows else ():
+    for line in align_columns(rows, right=frozenset({0})) if rows else ():
         print(line)
     print(f"{root}: {summary}{f', {size / 1e6:.1f} MB' if kept else ''}")
 
 
-def _row(kept: Kept) -> dict[str, Any]:
+def _row(kept: CacheEntry) -> dict[str, Any]:
     return {
         "path": str(kept.path),
         "algorithm": kept.digest.algorithm,
@@ -160,5 +162,5 @@ def _row(kept: Kept) -> dict[str, Any]:
     }
 
 
-def _when(kept: Kept) -> str:
+def _when(kept: CacheEntry) -> str:
     return datetime.fromtimestamp(kept.changed, timezone.utc).isoformat(timespec="seconds")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
-from posezoo.cli.listing import Listed, listed
-from posezoo.cli.text import harmless
+from posezoo.cli.listing import ModelRow, list_rows
+from posezoo.cli.text import escape_control_characters
 
 if TYPE_CHECKING:
     from posezoo.registry import Registry
@@ -31,7 +31,7 @@ posezoo card --all --models_dir my_zoo/models --in_place --check
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
     parser = options.add_verb(verbs, "card", "draw the cards of models", EXAMPLES)
-    options.add_models(parser)
+    options.add_model_flags(parser)
     places = parser.add_mutually_exclusive_group()
     places.add_argument(
         "-o",
@@ -47,8 +47,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         help="write them beside the model.yml, for those who keep a registry; with --all index.md too",
     )
     parser.add_argument("--check", action="store_true", help="with --in_place: only say what is stale")
-    options.add_registry(parser)
-    options.add_output(parser)
+    options.add_models_dir_flag(parser)
+    options.add_format_flags(parser)
     parser.set_defaults(parser=parser)
     return parser
 
@@ -59,11 +59,11 @@ def run(args: argparse.Namespace) -> int:
 
     if args.check and not args.in_place:
         args.parser.error("--check goes with --in_place")
-    patterns = options.patterns_of(args)
-    registry = open_registry(options.settings_of(args).models_dir)
+    patterns = options.patterns_from_args(args)
+    registry = open_registry(options.settings_from_args(args).models_dir)
     with Console(quiet=args.quiet) as console:
-        selection = jobs.select(registry, patterns, console)
-        rows = listed(selection)
+        selection = jobs.select_models(registry, patterns, console)
+        rows = list_rows(selection)
         done = True
         if args.in_place and args.all and selection.problems:
             return 1  # no index of some of the models
@@ -76,44 +76,44 @@ def run(args: argparse.Namespace) -> int:
     return 0 if done and not selection.problems else 1
 
 
-def _print(rows: Sequence[Listed], style: str) -> None:
+def _print(rows: Sequence[ModelRow], style: str) -> None:
     """Each card; of a composite that is asked for its own, which tells of its parts."""
     from posezoo.card.card import draw_card
-    from posezoo.card.facts import card_facts
+    from posezoo.card.facts import collect_facts
 
     composites = {row.model.full_name for row in rows if row.model.full_name != row.composite}
     tops = [row for row in rows if row.composite not in composites]
     if style == "json":
-        print(json.dumps([card_facts(row.model, row.parts) for row in tops], indent=1))
+        print(json.dumps([collect_facts(row.model, row.parts) for row in tops], indent=1))
         return
     for row in tops:
-        print("\n".join(map(harmless, draw_card(row.model, row.parts).splitlines())))
+        print("\n".join(map(escape_control_characters, draw_card(row.model, row.parts).splitlines())))
 
 
-def _into(folder: Path, rows: Sequence[Listed], console: Console) -> None:
+def _into(folder: Path, rows: Sequence[ModelRow], console: Console) -> None:
     from posezoo.card.card import write_card
-    from posezoo.layout import Layout
+    from posezoo.layout import ModelLayout
 
     for row in rows:
-        console.say(f"{write_card(row.model, row.parts, Layout(folder, folder))}")
+        console.print_line(f"{write_card(row.model, row.parts, ModelLayout(folder, folder))}")
 
 
 def _pages(
-    registry: Registry, rows: Sequence[Listed], *, whole: bool
+    registry: Registry, rows: Sequence[ModelRow], *, whole: bool
 ) -> Iterator[tuple[Path, Mapping[str, str]]]:
     """The pages of each root by their paths below it: of some models, or of all and their index."""
     from posezoo.card.pages import draw_model, draw_pages
-    from posezoo.registry import root_of
+    from posezoo.registry import registry_root
 
     if whole:
         yield from ((root, draw_pages(root)) for root in registry.roots)
     else:
-        yield from ((root_of(row.model), draw_model(row.model, row.parts)) for row in rows)
+        yield from ((registry_root(row.model), draw_model(row.model, row.parts)) for row in rows)
 
 
 def _in_place(found: Iterator[tuple[Path, Mapping[str, str]]], console: Console, *, check: bool) -> bool:
     """Draw what is stale, or tell it; whether nothing was stale and nothing in the way."""
-    from posezoo.files import write_whole
+    from posezoo.files import write_atomically
 
     good = True
     for root, pages in found:
@@ -127,17 +127,17 @@ def _in_place(found: Iterator[tuple[Path, Mapping[str, str]]], console: Console,
                 console.warn(f"{path}: stale: posezoo card --in_place draws it")
                 good = False
             else:
-                write_whole(path, content)
-                console.say(f"drew {path}")
+                write_atomically(path, content)
+                console.print_line(f"drew {path}")
     return good
 
 
 def _others(root: Path, pages: Mapping[str, str]) -> list[Path]:
     """The pages that are there and that posezoo did not draw."""
-    from posezoo.card.card import NOTE, is_drawn
+    from posezoo.card.card import NOTE, has_note
 
     paths = (root / name for name in pages if name.endswith(".md"))
-    return [path for path in paths if path.exists() and not is_drawn(path, NOTE)]
+    return [path for path in paths if path.exists() and not has_note(path, NOTE)]
 
 
 def _is_stale(path: Path, text: str) -> bool:

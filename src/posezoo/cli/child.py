@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from posezoo.errors import ConversionError
 
-Answer = TypeVar("Answer")
+ResultT = TypeVar("ResultT")
 
 
-def in_a_child(work: Callable[..., Answer], *args: object, of: str) -> Answer:
+def run_in_child(work: Callable[..., ResultT], *args: object, of: str) -> ResultT:
     """What a function of a module gives when a process of its own calls it.
 
     Args:

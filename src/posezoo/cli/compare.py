@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
-from posezoo.cli.figures import add_figures, own_figures
-from posezoo.cli.text import aligned, fitted, terminal_width
-from posezoo.errors import PosezooError, require
+from posezoo.cli.figures import add_measurement_flags, measurement_selection
+from posezoo.cli.text import align_columns, terminal_width, truncate_to_width
+from posezoo.errors import PosezooError, import_optional
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from posezoo.comparison import Comparison, Row
+    from posezoo.comparison import ComparisonRow, ModelComparison
 
 EXAMPLES = """
 posezoo compare human-pose-estimation-0001 'simple_pose_*'
@@ -44,20 +44,20 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     """The verb's flags."""
     summary = "models side by side: AP, speed, size, GFLOPs, MParams and licence, as measured or declared"
     parser = options.add_verb(verbs, "compare", summary, EXAMPLES)
-    options.add_models(parser)
+    options.add_model_flags(parser)
     parser.add_argument(
         "--precisions",
-        type=options.precisions,
+        type=options.parse_precisions,
         metavar="P[,P]",
         default=(Precision.FP16,),
         help="of the IR: a row for each that a model is to be had in (default: FP16)",
     )
-    add_figures(parser)
+    add_measurement_flags(parser)
     parser.add_argument(
         "--picture", type=Path, metavar="FILE", help="also draw it: a name that ends with .svg or .png"
     )
-    options.add_output_dir(parser, "where IR lie, whose size is told")
-    options.add_registry(parser)
+    options.add_output_dir_flag(parser, "where IR lie, whose size is told")
+    options.add_models_dir_flag(parser)
     parser.add_argument(
         "--format",
         choices=("text", "json", "csv", "markdown"),
@@ -70,19 +70,19 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, and draw the picture."""
-    patterns = options.patterns_of(args)
+    patterns = options.patterns_from_args(args)
     if args.picture and args.picture.suffix not in PICTURES:
         args.parser.error(f"--picture: expected a name that ends with .svg or .png, got {args.picture}")
-    from posezoo.comparison import compare
+    from posezoo.comparison import compare_models
     from posezoo.zoo import open_zoo
 
-    zoo = open_zoo(options.settings_of(args))
+    zoo = open_zoo(options.settings_from_args(args))
     with Console(quiet=args.quiet) as console:
         if args.picture and args.picture.suffix == ".png":
-            require("cv2", extra="run")
-        figures = own_figures(args, zoo.registry)
-        selection = jobs.select(zoo.registry, patterns, console)
-        found = compare(selection.models, args.precisions, zoo.layout, figures)
+            import_optional("cv2", extra="run")
+        figures = measurement_selection(args, zoo.registry)
+        selection = jobs.select_models(zoo.registry, patterns, console)
+        found = compare_models(selection.models, args.precisions, zoo.layout, figures)
         if not found.rows:
             asked = ", ".join(args.precisions)
             raise PosezooError(
@@ -92,52 +92,52 @@ def run(args: argparse.Namespace) -> int:
             console.warn("no speed was measured so")
         if args.picture:
             _draw(found, args.picture)
-            console.say(f"drawn: {args.picture}")
+            console.print_line(f"drawn: {args.picture}")
     _PRINT[args.format](found)
     return 1 if selection.problems else 0
 
 
-def _draw(found: Comparison, path: Path) -> None:
-    from posezoo.comparison.chart import as_image, as_svg, draw_chart
+def _draw(found: ModelComparison, path: Path) -> None:
+    from posezoo.comparison.chart import draw_chart, to_image, to_svg
 
     chart = draw_chart(found)
     if path.suffix == ".svg":
-        from posezoo.files import write_whole
+        from posezoo.files import write_atomically
 
-        write_whole(path, as_svg(chart).encode())
+        write_atomically(path, to_svg(chart).encode())
     else:
-        from posezoo.images import write
+        from posezoo.images import write_image
 
-        write(path, as_image(chart))
+        write_image(path, to_image(chart))
 
 
-def _print_text(found: Comparison) -> None:
+def _print_text(found: ModelComparison) -> None:
     width = terminal_width()
-    for line in aligned(_table(found), right=frozenset(range(2, 2 + _count()))):
-        print(fitted(line, width))
+    for line in align_columns(_table(found), right=frozenset(range(2, 2 + _count()))):
+        print(truncate_to_width(line, width))
     for line in _notes(found):
         print(line)
 
 
-def _print_markdown(found: Comparison) -> None:
-    from posezoo.card.markdown import escaped, table
+def _print_markdown(found: ModelComparison) -> None:
+    from posezoo.card.markdown import escape, format_table
 
     headers, *rows = _table(found)
-    print(table(headers, rows))
+    print(format_table(headers, rows))
     if notes := [*_notes(found)]:
-        print("\n" + "\n".join(f"{escaped(note)}  " for note in notes).rstrip())
+        print("\n" + "\n".join(f"{escape(note)}  " for note in notes).rstrip())
 
 
-def _print_json(found: Comparison) -> None:
+def _print_json(found: ModelComparison) -> None:
     answer = {
         "models": [_facts(row) for row in found.rows],
         "speed_way": found.speed_way,
-        "accuracy_way": found.accuracy_way,
+        "accuracy_way": found.accuracy_conditions,
     }
     print(json.dumps(answer, indent=2))
 
 
-def _print_csv(found: Comparison) -> None:
+def _print_csv(found: ModelComparison) -> None:
     from posezoo.comparison import COLUMNS
 
     stream = io.StringIO()
@@ -160,14 +160,14 @@ _PRINT = {"text": _print_text, "json": _print_json, "csv": _print_csv, "markdown
 _MARKS = {"measured": "", "measured on generated weights": " g", "declared": " d"}
 
 
-def _table(found: Comparison) -> list[tuple[str, ...]]:
+def _table(found: ModelComparison) -> list[tuple[str, ...]]:
     from posezoo.comparison import COLUMNS
 
     headers = ("MODEL", "PRECISION", *(column.title for column in COLUMNS.values()), "LICENCE")
     return [headers, *(_cells(row) for row in found.rows)]
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: ComparisonRow) -> tuple[str, ...]:
     from posezoo.comparison import COLUMNS
 
     figures = (
@@ -177,17 +177,19 @@ def _cells(row: Row) -> tuple[str, ...]:
     return row.model, row.precision.value, *figures, row.license
 
 
-def _notes(found: Comparison) -> list[str]:
-    from posezoo.comparison.chart import ways_in_words
+def _notes(found: ModelComparison) -> list[str]:
+    from posezoo.comparison.chart import describe_measurement_settings
 
     there = {value.origin.value for row in found.rows for value in row.values.values() if value}
     marks = [f"{mark.strip()}: {origin}" for origin, mark in _MARKS.items() if mark and origin in there]
-    return [*marks, *ways_in_words(found)]
+    return [*marks, *describe_measurement_settings(found)]
 
 
-def _facts(row: Row) -> dict[str, Any]:
+def _facts(row: ComparisonRow) -> dict[str, Any]:
     values = {
-        key: {"number": value.number, "origin": value.origin.value, "how": value.how} if value else None
+        key: {"number": value.number, "origin": value.origin.value, "how": value.conditions}
+        if value
+        else None
         for key, value in row.values.items()
     }
     return {"model": row.model, "precision": row.precision.value, "license": row.license, **values}

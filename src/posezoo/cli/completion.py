@@ -31,7 +31,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument("shell", nargs="?", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
     # What the scripts ask, not people.
     parser.add_argument("--names", action="store_true", help=argparse.SUPPRESS)
-    options.add_registry(parser)
+    options.add_models_dir_flag(parser)
     return parser
 
 
@@ -43,18 +43,18 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.shell is None:
         args.parser.error(f"name a shell: {', '.join(SHELLS)}")
-    from posezoo.cli.completion_scripts import SCRIPTS, commands
+    from posezoo.cli.completion_scripts import SCRIPTS, list_verbs
 
-    print(SCRIPTS[args.shell](commands()), end="")
+    print(SCRIPTS[args.shell](list_verbs()), end="")
     return 0
 
 
 def _names(args: argparse.Namespace) -> list[str]:
     from posezoo.registry import open_registry
-    from posezoo.spec.names import why_not_a_model_name
+    from posezoo.spec.names import explain_invalid_model_name
 
-    roots = options.settings_of(args).models_dir
+    roots = options.settings_from_args(args).models_dir
     # A shell hands over ~/models as it is typed.
     registry = open_registry([Path(root).expanduser() for root in roots])
     # Shells expand what they are given: a folder called $(...) is no name and must not reach them.
-    return [name for name in registry.entries if not why_not_a_model_name(name)]
+    return [name for name in registry.entries if not explain_invalid_model_name(name)]

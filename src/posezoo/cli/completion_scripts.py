@@ -17,7 +17,7 @@ from posezoo.networks import NETWORKS
 from posezoo.spec.model import Precision
 
 
-class Kind(Enum):
+class CompletionKind(Enum):
     """What a value is, where it is not one of a few words."""
 
     TEXT = "anything"
@@ -28,12 +28,12 @@ class Kind(Enum):
 
 #: What the placeholders of our help stand for.
 KINDS = {
-    "DIR": Kind.FOLDER,
-    "FILE": Kind.FILE,
-    "IMAGE": Kind.FILE,
-    "DIR|URL": Kind.FILE,
-    "MODEL": Kind.MODELS,
-    "MODEL|FILE": Kind.MODELS,
+    "DIR": CompletionKind.FOLDER,
+    "FILE": CompletionKind.FILE,
+    "IMAGE": CompletionKind.FILE,
+    "DIR|URL": CompletionKind.FILE,
+    "MODEL": CompletionKind.MODELS,
+    "MODEL|FILE": CompletionKind.MODELS,
 }
 
 #: What is offered where a parser checks its value with a function of its own.
@@ -41,31 +41,31 @@ KNOWN = {"precision": tuple(Precision), "P[,P]": tuple(Precision), "NETWORK": tu
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class CompletionValue:
     """What a flag or a word takes: one of ``choices``, or something of a kind."""
 
     name: str
-    kind: Kind
+    kind: CompletionKind
     choices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Flag:
+class CompletionFlag:
     """A flag by all its names; ``value`` is None for a switch."""
 
     names: tuple[str, ...]
     help: str
-    value: Value | None
+    value: CompletionValue | None
     repeats: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CompletionVerb:
     """What may follow a verb."""
 
     help: str
-    flags: tuple[Flag, ...]
-    words: Value | None  # that are no flags
+    flags: tuple[CompletionFlag, ...]
+    words: CompletionValue | None  # that are no flags
 
     @property
     def names(self) -> list[str]:
@@ -73,11 +73,11 @@ class Command:
         return [name for flag in self.flags for name in flag.names]
 
 
-def commands() -> dict[str, Command]:
+def list_verbs() -> dict[str, CompletionVerb]:
     """Every verb of posezoo; by an empty name what stands in place of a verb."""
-    from posezoo.cli.main import parser
+    from posezoo.cli.main import create_parser
 
-    top = parser()
+    top = create_parser()
     verbs = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
     summaries = {each.dest: each.help or "" for each in verbs._choices_actions}
     found = {"": _command(top, "")}
@@ -85,33 +85,33 @@ def commands() -> dict[str, Command]:
     return found
 
 
-def _command(parser: argparse.ArgumentParser, summary: str) -> Command:
+def _command(parser: argparse.ArgumentParser, summary: str) -> CompletionVerb:
     shown = [action for action in parser._actions if action.help is not argparse.SUPPRESS]
     flags = tuple(_flag(action) for action in shown if action.option_strings)
     words = next((_value(action) for action in shown if not action.option_strings), None)
-    return Command(summary, flags, words)
+    return CompletionVerb(summary, flags, words)
 
 
-def _flag(action: argparse.Action) -> Flag:
+def _flag(action: argparse.Action) -> CompletionFlag:
     value = None if action.nargs == 0 else _value(action)
     repeats = isinstance(action, argparse._AppendAction) or action.nargs == "+"
-    return Flag(tuple(action.option_strings), action.help or "", value, repeats)
+    return CompletionFlag(tuple(action.option_strings), action.help or "", value, repeats)
 
 
-def _value(action: argparse.Action) -> Value:
+def _value(action: argparse.Action) -> CompletionValue:
     name = action.metavar if isinstance(action.metavar, str) else action.dest
     choices = tuple(str(each) for each in action.choices or KNOWN.get(name, ()))
-    return Value(name, KINDS.get(name, Kind.TEXT), choices)
+    return CompletionValue(name, KINDS.get(name, CompletionKind.TEXT), choices)
 
 
-def bash(found: Mapping[str, Command]) -> str:
+def bash_script(found: Mapping[str, CompletionVerb]) -> str:
     """The script for bash, 3.2 (macOS) and newer."""
     return _BASH.replace("@VALUES@\n", _lines(_bash_values(found), 8)).replace(
         "@WORDS@\n", _lines(_bash_words(found), 8)
     )
 
 
-def _bash_values(found: Mapping[str, Command]) -> Iterator[str]:
+def _bash_values(found: Mapping[str, CompletionVerb]) -> Iterator[str]:
     for verb, command in found.items():
         for flag in command.flags:
             if flag.value is not None:
@@ -119,18 +119,18 @@ def _bash_values(found: Mapping[str, Command]) -> Iterator[str]:
                 yield f"{patterns}) {_bash_action(flag.value)}; return ;;"
 
 
-def _bash_action(value: Value) -> str:
+def _bash_action(value: CompletionValue) -> str:
     if value.choices:
         return f"_posezoo_offer {shlex.quote(' '.join(value.choices))}"
     return {
-        Kind.TEXT: ":",
-        Kind.FILE: "compopt -o default 2>/dev/null",
-        Kind.FOLDER: "compopt -o default 2>/dev/null",
-        Kind.MODELS: '_posezoo_offer "$(_posezoo_names)"',
+        CompletionKind.TEXT: ":",
+        CompletionKind.FILE: "compopt -o default 2>/dev/null",
+        CompletionKind.FOLDER: "compopt -o default 2>/dev/null",
+        CompletionKind.MODELS: '_posezoo_offer "$(_posezoo_names)"',
     }[value.kind]
 
 
-def _bash_words(found: Mapping[str, Command]) -> Iterator[str]:
+def _bash_words(found: Mapping[str, CompletionVerb]) -> Iterator[str]:
     verbs = " ".join(filter(None, found))
     for verb, command in found.items():
         flags = f"_posezoo_offer {shlex.quote(' '.join(command.names))}"
@@ -184,7 +184,7 @@ complete -F _posezoo posezoo
 """
 
 
-def zsh(found: Mapping[str, Command]) -> str:
+def zsh_script(found: Mapping[str, CompletionVerb]) -> str:
     """The script for zsh."""
     verbs = [_zsh_quoted(f"{_zsh_escaped(name)}:{found[name].help}") for name in found if name]
     top = [*_zsh_flags(found[""]), "'1: :->verb'", "'*:: :->rest'"]
@@ -195,7 +195,7 @@ def zsh(found: Mapping[str, Command]) -> str:
     )
 
 
-def _zsh_rest(found: Mapping[str, Command]) -> Iterator[str]:
+def _zsh_rest(found: Mapping[str, CompletionVerb]) -> Iterator[str]:
     for verb, command in found.items():
         if verb:
             specs = [*_zsh_flags(command)]
@@ -204,7 +204,7 @@ def _zsh_rest(found: Mapping[str, Command]) -> Iterator[str]:
             yield " \\\n                        ".join((f"{verb}) _arguments -s", *specs)) + " ;;"
 
 
-def _zsh_flags(command: Command) -> Iterator[str]:
+def _zsh_flags(command: CompletionVerb) -> Iterator[str]:
     for flag in command.flags:
         alone = "" if flag.repeats else f"({' '.join(flag.names)})"
         text = f"[{_zsh_escaped(flag.help)}]"
@@ -214,12 +214,12 @@ def _zsh_flags(command: Command) -> Iterator[str]:
             yield _zsh_quoted(f"{'*' if flag.repeats else alone}{name}{sign}{text}{value}")
 
 
-def _zsh_value(value: Value) -> str:
+def _zsh_value(value: CompletionValue) -> str:
     kinds = {
-        Kind.TEXT: " ",
-        Kind.FILE: "_files",
-        Kind.FOLDER: "_files -/",
-        Kind.MODELS: "_posezoo_names",
+        CompletionKind.TEXT: " ",
+        CompletionKind.FILE: "_files",
+        CompletionKind.FOLDER: "_files -/",
+        CompletionKind.MODELS: "_posezoo_names",
     }
     action = f"({' '.join(map(_zsh_escaped, value.choices))})" if value.choices else kinds[value.kind]
     return f":{_zsh_escaped(value.name)}:{action}"
@@ -281,12 +281,12 @@ fi
 """
 
 
-def fish(found: Mapping[str, Command]) -> str:
+def fish_script(found: Mapping[str, CompletionVerb]) -> str:
     """The script for fish, 3.0 and newer."""
     return _FISH + "\n".join(_fish_lines(found)) + "\n"
 
 
-def _fish_lines(found: Mapping[str, Command]) -> Iterator[str]:
+def _fish_lines(found: Mapping[str, CompletionVerb]) -> Iterator[str]:
     for verb, command in found.items():
         here = f"complete -c posezoo -n {_fish_quoted(f'__posezoo_on {verb}'.strip())}"
         for flag in command.flags:
@@ -301,14 +301,14 @@ def _fish_lines(found: Mapping[str, Command]) -> Iterator[str]:
                 yield " ".join((here, *offered))
 
 
-def _fish_value(value: Value) -> Iterator[str]:
+def _fish_value(value: CompletionValue) -> Iterator[str]:
     if value.choices:
         yield from ("-x", f"-a {_fish_quoted(' '.join(value.choices))}")
-    elif value.kind is Kind.MODELS:
+    elif value.kind is CompletionKind.MODELS:
         yield from ("-x", "-a '(__posezoo_names)'")
-    elif value.kind is Kind.FOLDER:
+    elif value.kind is CompletionKind.FOLDER:
         yield from ("-x", "-a '(__fish_complete_directories)'")
-    elif value.kind is Kind.FILE:
+    elif value.kind is CompletionKind.FILE:
         yield from ("-r", "-F")
     else:
         yield "-x"
@@ -355,4 +355,8 @@ def _lines(lines: Iterator[str] | list[str], indent: int) -> str:
     return "".join(f"{' ' * indent}{line}\n" for line in lines)
 
 
-SCRIPTS: dict[str, Callable[[Mapping[str, Command]], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
+SCRIPTS: dict[str, Callable[[Mapping[str, CompletionVerb]], str]] = {
+    "bash": bash_script,
+    "zsh": zsh_script,
+    "fish": fish_script,
+}

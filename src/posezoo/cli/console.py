@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from posezoo import events
-from posezoo.cli.quantization import accuracy_in_words, shift_in_words, worst_layers
+from posezoo.cli.quantization import format_accuracy, format_displacement, format_worst_layers
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Console:
         self._stream = stream if stream is not None else sys.stderr
         self._quiet = quiet
         self._bar: tqdm[NoReturn] | None = None
-        self._files: dict[tuple[str, str], _Coming] = {}
+        self._files: dict[tuple[str, str], _FileProgressBar] = {}
         self._told: set[str] = set()
         self._alone = threading.RLock()
 
@@ -55,50 +55,50 @@ class Console:
 
     def _draw(self, event: events.Event) -> None:
         match event:
-            case events.Warned(message=message):
+            case events.WarningIssued(message=message):
                 self.warn(message)
-            case events.ModelDownloadBegin(model=model, revision=revision) if revision > 1:
-                self.say(f"{model}: revision {revision} of its files")
-            case events.ModelFileDownloadBegin():
+            case events.DownloadStarted(model=model, revision=revision) if revision > 1:
+                self.print_line(f"{model}: revision {revision} of its files")
+            case events.FileDownloadStarted():
                 self._begin_file(event)
-            case events.ModelFileDownloadProgress(model=model, model_file=file, size=size):
+            case events.FileDownloadProgress(model=model, model_file=file, size=size):
                 self._files[model, file].advance(size)
-            case events.ModelFileDownloadEnd():
+            case events.FileDownloadFinished():
                 self._end_file(event)
-            case events.ModelFileRetrieved(model=model, model_file=file, origin=origin):
-                self.say(f"{model}: {file}: retrieved from {origin}, verified")
-            case events.ModelConversionBegin(model=model, precisions=precisions):
-                self.say(f"{model}: converting to {', '.join(precisions)}")
-            case events.ModelSelfChecked():
-                self.say(
+            case events.CachedFileUsed(model=model, model_file=file, origin=origin):
+                self.print_line(f"{model}: {file}: retrieved from {origin}, verified")
+            case events.ConversionStarted(model=model, precisions=precisions):
+                self.print_line(f"{model}: converting to {', '.join(precisions)}")
+            case events.SelfCheckPassed():
+                self.print_line(
                     f"{event.model}: {event.precision} self-check passed: off by {event.difference:.1e}, "
                     f"{event.tolerance:.0e} allowed, against {event.reference}"
                 )
-            case events.ModelEvaluationProgress():
+            case events.EvaluationProgress():
                 self._count_images(event)
-            case events.ModelQuantizationBegin():
-                self.say(
+            case events.QuantizationStarted():
+                self.print_line(
                     f"{event.model}: quantizing to {', '.join(event.precisions)}: calibrating on "
                     f"{event.calibration_photos} photos, measuring on {event.measured_photos} others"
                 )
-            case events.ModelCalibrationProgress():
+            case events.CalibrationProgress():
                 self._calibrated(event)
-            case events.ModelShiftMeasured():
-                self.say(f"{event.model}: {shift_in_words(event)}")
-            case events.ModelAccuracyHeld():
-                self.say(f"{event.model}: {accuracy_in_words(event)}")
-            case events.ModelLayersCompared():
-                for line in worst_layers(event.layers):
-                    self.say(line)
-            case events.ModelConversionSkipped(model=model, reason=reason):
-                self.say(f"Skipping {model} ({reason})")
-            case events.BenchmarkBegin(name=name, rounds=rounds):
-                self.say(f"measuring {name}, {rounds} rounds")
+            case events.DisplacementMeasured():
+                self.print_line(f"{event.model}: {format_displacement(event)}")
+            case events.AccuracyCompared():
+                self.print_line(f"{event.model}: {format_accuracy(event)}")
+            case events.LayerNoiseMeasured():
+                for line in format_worst_layers(event.layers):
+                    self.print_line(line)
+            case events.ConversionSkipped(model=model, reason=reason):
+                self.print_line(f"Skipping {model} ({reason})")
+            case events.BenchmarkStarted(name=name, rounds=rounds):
+                self.print_line(f"measuring {name}, {rounds} rounds")
             case events.BenchmarkProgress() if self._stream.isatty():
                 fps = f"{event.throughput_fps:.4g} images a second"
-                self.say(f"  round {event.round} of {event.rounds}: {fps}")
+                self.print_line(f"  round {event.round} of {event.rounds}: {fps}")
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """One line of what goes on."""
         if not self._quiet:
             self._write(line)
@@ -110,7 +110,7 @@ class Console:
                 self._told.add(message)
                 self._write(f"warning: {message}")
 
-    def fail(self, error: PosezooError) -> None:
+    def print_error(self, error: PosezooError) -> None:
         """One line of what failed, one of what to do next."""
         with self._alone:
             self._write(f"error: {error.problem}")
@@ -124,8 +124,8 @@ class Console:
         else:
             print(line, file=self._stream, flush=True)
 
-    def _begin_file(self, event: events.ModelFileDownloadBegin) -> None:
-        coming = self._files[event.model, event.model_file] = _Coming()
+    def _begin_file(self, event: events.FileDownloadStarted) -> None:
+        coming = self._files[event.model, event.model_file] = _FileProgressBar()
         if not self._quiet and self._stream.isatty():
             from tqdm import tqdm
 
@@ -140,7 +140,7 @@ class Console:
                 dynamic_ncols=True,
             )
 
-    def _calibrated(self, event: events.ModelCalibrationProgress) -> None:
+    def _calibrated(self, event: events.CalibrationProgress) -> None:
         if event.samples == 1 and not self._quiet and self._stream.isatty():
             from tqdm import tqdm
 
@@ -160,14 +160,14 @@ class Console:
         if self._bar is not None:
             self._bar.update(size - self._bar.n)
 
-    def _end_file(self, event: events.ModelFileDownloadEnd) -> None:
+    def _end_file(self, event: events.FileDownloadFinished) -> None:
         coming = self._files.pop((event.model, event.model_file))
         coming.close()
         if event.successful:
             seconds = time.perf_counter() - coming.begun
-            self.say(f"{event.model}: {event.model_file}: downloaded and verified in {seconds:.1f} s")
+            self.print_line(f"{event.model}: {event.model_file}: downloaded and verified in {seconds:.1f} s")
 
-    def _count_images(self, event: events.ModelEvaluationProgress) -> None:
+    def _count_images(self, event: events.EvaluationProgress) -> None:
         """A bar on a terminal; in a log a line at every tenth part."""
         done, total = event.images, event.total
         if not self._quiet and self._stream.isatty():
@@ -185,7 +185,7 @@ class Console:
                 )
             self._bar.update(done - self._bar.n)
         elif done * 10 // total > (done - 1) * 10 // total:
-            self.say(f"{event.model}: {done} of {total} images")
+            self.print_line(f"{event.model}: {done} of {total} images")
         if done == total:
             self._close_bar()
 
@@ -195,7 +195,7 @@ class Console:
             self._bar = None
 
 
-class _Coming:
+class _FileProgressBar:
     """A file on its way."""
 
     def __init__(self) -> None:

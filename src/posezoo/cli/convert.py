@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
-from posezoo.cli.plans import in_words
+from posezoo.cli.plans import format_plan
 from posezoo.events import Listener
 
 if TYPE_CHECKING:
@@ -29,36 +29,36 @@ posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --ou
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
     parser = options.add_verb(verbs, "convert", "convert downloaded models to OpenVINO IR", EXAMPLES)
-    options.add_models(parser)
-    options.add_own_weights(parser)
+    options.add_model_flags(parser)
+    options.add_checkpoint_flags(parser)
     parser.add_argument(
         "--network",
         metavar="NETWORK",
         help="with --checkpoint, in place of a model: the network of ours that the weights are for",
     )
-    options.add_download_dir(parser, "the output folder")
-    options.add_output_dir(parser)
-    options.add_lock(parser)
-    options.add_precisions(parser)
-    options.add_mo(parser)
-    options.add_upstream_code(parser)
+    options.add_download_dir_flag(parser, "the output folder")
+    options.add_output_dir_flag(parser)
+    options.add_lock_flags(parser)
+    options.add_precisions_flag(parser)
+    options.add_mo_flag(parser)
+    options.add_upstream_code_flag(parser)
     parser.add_argument("--onnx_only", action="store_true", help="write the ONNX of a network of ours, no IR")
-    options.add_frames(parser)
-    options.add_force(parser)
-    options.add_registry(parser)
-    options.add_dry_run(parser)
-    options.add_output(parser)
+    options.add_camera_input_flags(parser)
+    options.add_force_flag(parser)
+    options.add_models_dir_flag(parser)
+    options.add_dry_run_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Convert, and print the paths of the IR."""
     _refuse_odd_flags(args)
-    options.require_mo(args)
+    options.require_model_optimizer(args)
     from posezoo.zoo import open_zoo
 
     zoo = open_zoo(
-        options.settings_of(args),
+        options.settings_from_args(args),
         download_dir=args.download_dir,
         allow_upstream_code=args.allow_upstream_code,
     )
@@ -76,14 +76,14 @@ def run(args: argparse.Namespace) -> int:
         )
 
     def plan(spec: ModelSpec) -> Sequence[str]:
-        return in_words(conversion=zoo.plan_conversion(spec, args.precisions, force=args.force))
+        return format_plan(conversion=zoo.plan_conversion(spec, args.precisions, force=args.force))
 
     if args.onnx_only:
         return _export(args, zoo, selection)
-    return make_irs(args, zoo, make, plan, selection, lambda spec: _sized(spec, args))
+    return convert_selected(args, zoo, make, plan, selection, lambda spec: _with_flags(spec, args))
 
 
-def make_irs(
+def convert_selected(
     args: argparse.Namespace,
     zoo: Zoo,
     make: Callable[[ModelSpec, Listener], Mapping[Precision, Path]],
@@ -102,8 +102,8 @@ def make_irs(
         return {"irs": {precision.value: str(path) for precision, path in irs.items()}}
 
     with Console(quiet=args.quiet) as console:
-        selection = selection or jobs.select(zoo.registry, options.patterns_of(args), console)
-        report = jobs.for_each(selection, work, console, skip_unpinned=args.all)
+        selection = selection or jobs.select_models(zoo.registry, options.patterns_from_args(args), console)
+        report = jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
         failed = {failure["name"] for failure in report.failures}
         for composite in () if args.dry_run else selection.composites:
             if not failed & set(composite.stages):
@@ -114,32 +114,32 @@ def make_irs(
 
 def _export(args: argparse.Namespace, zoo: Zoo, selection: Selection | None) -> int:
     def work(spec: ModelSpec) -> dict[str, object]:
-        sized = _sized(spec, args)
+        sized = _with_flags(spec, args)
         if args.dry_run:
             return {"plan": _export_in_words(zoo, sized, force=args.force)}
         return {"files": [str(zoo.export_onnx(sized, force=args.force))]}
 
     with Console(quiet=args.quiet) as console:
-        selection = selection or jobs.select(zoo.registry, options.patterns_of(args), console)
-        report = jobs.for_each(selection, work, console)
+        selection = selection or jobs.select_models(zoo.registry, options.patterns_from_args(args), console)
+        report = jobs.run_for_each(selection, work, console)
     report.print(args.format)
     return report.exit_code
 
 
 def _export_in_words(zoo: Zoo, spec: ModelSpec, *, force: bool) -> Sequence[str]:
-    zoo.network_of(spec)
+    zoo.require_network(spec)
     obstacle = zoo.plan_conversion(spec, spec.precisions, force=force).obstacle
-    lines = [f"would write {zoo.layout.onnx(spec)}"]
+    lines = [f"would write {zoo.layout.onnx_path(spec)}"]
     return lines if obstacle is None else [*lines, f"but cannot: {obstacle.problem}"]
 
 
-def _sized(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:
-    spec = options.taking_frames(spec, args)
+def _with_flags(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:
+    spec = options.with_camera_input_flags(spec, args)
     if not args.dynamic:
         return spec
-    from posezoo.convert.own_weights import freed
+    from posezoo.convert.own_weights import with_dynamic_shape
 
-    return freed(spec)
+    return with_dynamic_shape(spec)
 
 
 def _refuse_odd_flags(args: argparse.Namespace) -> None:
@@ -157,6 +157,6 @@ def _refuse_odd_flags(args: argparse.Namespace) -> None:
 def _with_weights(args: argparse.Namespace, zoo: Zoo) -> tuple[Zoo, Selection]:
     from posezoo.registry import Selection
 
-    model = args.network or options.one_model(zoo.registry, args.models[0])
-    zoo, spec = zoo.with_weights(args.checkpoint, model, args.model_name or "")
+    model = args.network or options.require_single_model(zoo.registry, args.models[0])
+    zoo, spec = zoo.with_checkpoint(args.checkpoint, model, args.model_name or "")
     return zoo, Selection((spec,), (), ())

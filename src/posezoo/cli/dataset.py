@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import door, options
 from posezoo.cli.console import Console
-from posezoo.cli.text import aligned, harmless
-from posezoo.errors import DatasetError, FetchError, nearest
+from posezoo.cli.text import align_columns, escape_control_characters
+from posezoo.errors import DatasetError, DownloadError, suggest
 from posezoo.settings import user_folder
 
 if TYPE_CHECKING:
-    from posezoo.coco import Dataset
+    from posezoo.coco import CocoDataset
 
 EXAMPLES = """
 posezoo dataset info --annotations people.json --images photos
@@ -47,17 +47,17 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser = options.add_verb(verbs, "dataset", "look at a set of annotated images, or fetch one", EXAMPLES)
     parser.add_argument("what", choices=("info", "get"), help="what to do with it")
     parser.add_argument("name", nargs="?", metavar="NAME", help="with get: coco-val2017")
-    add_dataset(parser)
+    add_dataset_flags(parser)
     parser.add_argument(
         "--accept_terms", action="store_true", help="with get: fetch it on the terms that are shown"
     )
-    options.add_output_dir(parser, "with get: where it goes", "datasets/NAME in your cache folder")
-    options.add_patience(parser)
-    options.add_output(parser)
+    options.add_output_dir_flag(parser, "with get: where it goes", "datasets/NAME in your cache folder")
+    options.add_retry_flags(parser)
+    options.add_format_flags(parser)
     return parser
 
 
-def add_dataset(parser: argparse.ArgumentParser) -> None:
+def add_dataset_flags(parser: argparse.ArgumentParser) -> None:
     """Which data set."""
     parser.add_argument(
         "--annotations", type=Path, metavar="FILE", help="people's keypoints in COCO's format, as JSON"
@@ -72,7 +72,7 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def refuse_odd_dataset(args: argparse.Namespace) -> None:
+def refuse_invalid_flags(args: argparse.Namespace) -> None:
     """Wrong usage ends with 2."""
     if (args.annotations is None) != (args.images is None):
         args.parser.error("--annotations and --images go together")
@@ -80,7 +80,7 @@ def refuse_odd_dataset(args: argparse.Namespace) -> None:
         args.parser.error("either --annotations and --images, or --coco_home")
 
 
-def read_dataset(args: argparse.Namespace, *, keypoints: bool = True) -> Dataset:
+def read_dataset(args: argparse.Namespace, *, keypoints: bool = True) -> CocoDataset:
     """The data set that is named, else the usual one.
 
     Raises:
@@ -90,24 +90,24 @@ def read_dataset(args: argparse.Namespace, *, keypoints: bool = True) -> Dataset
 
     annotations, images = args.annotations, args.images
     if annotations is None:
-        home = args.coco_home or home_of(USUAL)
+        home = args.coco_home or default_dataset_dir(USUAL)
         annotations, images = home / ANNOTATIONS, home / IMAGES
         if not annotations.is_file():
             raise DatasetError(
                 f"{annotations}: there is no such file",
                 hint=f"name --annotations and --images, or --coco_home; or posezoo dataset get {USUAL}",
             )
-    return coco.read(annotations, images, keypoints=keypoints)
+    return coco.read_coco_dataset(annotations, images, keypoints=keypoints)
 
 
-def home_of(name: str) -> Path:
+def default_dataset_dir(name: str) -> Path:
     """Where a data set lies unless somebody says otherwise."""
     return user_folder("cache") / "datasets" / name
 
 
 def run(args: argparse.Namespace) -> int:
     """Look at a set, or fetch one."""
-    refuse_odd_dataset(args)
+    refuse_invalid_flags(args)
     if (args.what == "get") != (args.name is not None):
         args.parser.error("posezoo dataset get NAME, or posezoo dataset info --annotations FILE --images DIR")
     return _get(args) if args.what == "get" else _info(args)
@@ -115,24 +115,24 @@ def run(args: argparse.Namespace) -> int:
 
 def _get(args: argparse.Namespace) -> int:
     from posezoo.fetch.datasets import DATASETS, download_dataset
-    from posezoo.zoo import means_of
+    from posezoo.zoo import download_options
 
     if args.name not in DATASETS:
         raise DatasetError(
             f"no data set is called {args.name}: there is {', '.join(DATASETS)}",
-            hint=nearest(args.name, DATASETS),
+            hint=suggest(args.name, DATASETS),
         )
-    dataset, folder = DATASETS[args.name], args.output_dir or home_of(args.name)
-    settings = options.settings_of(args)
+    dataset, folder = DATASETS[args.name], args.output_dir or default_dataset_dir(args.name)
+    settings = options.settings_from_args(args)
     with Console(quiet=args.quiet) as console:
         for line in dataset.terms if not (args.quiet and args.accept_terms) else ():
-            door.say(line)
+            door.print_to_stderr(line)
         if not args.accept_terms:
-            raise FetchError(
+            raise DownloadError(
                 f"{args.name}: {dataset.size / 1e6:.0f} MB are fetched only on these terms",
                 hint=f"posezoo dataset get {args.name} --accept_terms",
             )
-        means = replace(means_of(settings), cache_dir=None, mirrors=())
+        means = replace(download_options(settings), cache_dir=None, mirrors=())
         files = download_dataset(dataset, folder, means, console, name=args.name)
     answer = {"name": args.name, "folder": str(folder), "files": len(files)}
     print(json.dumps(answer, indent=2) if args.format == "json" else folder)
@@ -149,7 +149,7 @@ def _info(args: argparse.Namespace) -> int:
     return 1 if found["missing"] else 0
 
 
-def _found(dataset: Dataset) -> dict[str, Any]:
+def _found(dataset: CocoDataset) -> dict[str, Any]:
     people = [person for picture in dataset.pictures for person in picture.people]
     labelled = {
         name: sum(bool(person.keypoints[joint, 2]) for person in people)
@@ -162,11 +162,11 @@ def _found(dataset: Dataset) -> dict[str, Any]:
         "images": str(dataset.folder),
         "pictures": len(dataset.pictures),
         "with_people": sum(bool(picture.people) for picture in dataset.pictures),
-        "people": dataset.count(keypoints=bool(dataset.keypoints)),
+        "people": dataset.person_count(keypoints=bool(dataset.keypoints)),
         "without_keypoints": sum(not each.num_keypoints and not each.is_crowd for each in people),
         "crowds": sum(person.is_crowd for person in people),
         "labelled": labelled,
-        "missing": [picture.file_name for picture in dataset.missing()],
+        "missing": [picture.file_name for picture in dataset.missing_images()],
         "licenses": [
             {"name": each.name if each else "", "url": each.url if each else "", "pictures": count}
             for each, count in terms.most_common()
@@ -190,6 +190,6 @@ def _print(found: dict[str, Any]) -> None:
         ("licence", f"{each['name'] or 'not stated'}: {each['pictures']} images {each['url']}".rstrip())
         for each in found["licenses"]
     ]
-    print(*aligned(rows), sep="\n")
+    print(*align_columns(rows), sep="\n")
     for name in found["missing"]:
-        print(f"missing: {harmless(name)}")
+        print(f"missing: {escape_control_characters(name)}")

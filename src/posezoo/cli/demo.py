@@ -14,8 +14,8 @@ from posezoo.cli.console import Console
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
-    from posezoo.demo.outputs import JsonFile
-    from posezoo.demo.sources import Frame, Source
+    from posezoo.demo.outputs import JsonListWriter
+    from posezoo.demo.sources import Frame, FrameSource
     from posezoo.estimator import Estimator
     from posezoo.pose.keypoints import Pose
 
@@ -39,7 +39,7 @@ TITLE = "posezoo demo: Tab other mode, c d m h monitors, Q or Esc quit"
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
     parser = options.add_verb(verbs, "demo", DESCRIPTION, EXAMPLES)
-    demo_options.add(parser)
+    demo_options.add_demo_flags(parser)
     return parser
 
 
@@ -48,20 +48,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=f"{DESCRIPTION[0].upper()}{DESCRIPTION[1:]}.", formatter_class=options.HelpFormatter
     )
-    demo_options.add(parser)
+    demo_options.add_demo_flags(parser)
     parser.set_defaults(parser=parser)
-    return door.through(lambda: run(parser.parse_args(argv)))
+    return door.run_main(lambda: run(parser.parse_args(argv)))
 
 
 def run(args: argparse.Namespace) -> int:
     """Play the source through the model; 1 where something could not be read or went away."""
     _refuse_odd_flags(args)
-    from posezoo.demo.monitors import Monitors
-    from posezoo.demo.outputs import JsonFile, open_output
-    from posezoo.demo.player import Mode, Player, Style
-    from posezoo.demo.reports import report
+    from posezoo.demo.monitors import UtilizationMonitor
+    from posezoo.demo.outputs import JsonListWriter, open_output
+    from posezoo.demo.player import ExecutionMode, OverlayStyle, Player
+    from posezoo.demo.reports import summarize_run
     from posezoo.demo.sources import open_source
-    from posezoo.demo.window import Window, check_display
+    from posezoo.demo.window import Window, require_display
 
     failed: list[PosezooError] = []
     ended: BaseException | None = None
@@ -69,16 +69,16 @@ def run(args: argparse.Namespace) -> int:
 
         def tell(error: PosezooError) -> None:
             failed.append(error)
-            console.fail(error)
+            console.print_error(error)
 
         # What would stop us later is better said before anything is fetched or computed.
         source = open_source(args.input, rounds=args.loop or None, tell=tell)
         if not args.no_show:
-            check_display()
-        monitors = Monitors(args.utilization_monitors)
+            require_display()
+        monitors = UtilizationMonitor(args.utilization_monitors)
         outputs = [open_output(args.output, source, limit=args.output_limit)] if args.output else []
-        frames = JsonFile(args.json, "frames") if args.json else None
-        results = JsonFile(args.coco) if args.coco else None
+        frames = JsonListWriter(args.json, "frames") if args.json else None
+        results = JsonListWriter(args.coco) if args.coco else None
         for each in (*outputs, frames, results):
             if each is not None:
                 stack.enter_context(each)
@@ -88,12 +88,15 @@ def run(args: argparse.Namespace) -> int:
             requests=args.num_infer_requests, streams=args.num_streams or "", threads=args.num_threads
         )
         ran = _told_of(estimator)
-        console.say(_in_words(ran))
-        modes = [Mode(USER, lambda: estimator), Mode(LATENCY, lambda: opened(requests=1, streams="1"))]
+        console.print_line(_in_words(ran))
+        modes = [
+            ExecutionMode(USER, lambda: estimator),
+            ExecutionMode(LATENCY, lambda: opened(requests=1, streams="1")),
+        ]
         player = Player(
             source,
             modes,
-            style=Style(args.prob_threshold, args.output_resolution),
+            style=OverlayStyle(args.prob_threshold, args.output_resolution),
             monitors=monitors,
             screen=None if args.no_show else stack.enter_context(Window(TITLE)),
             outputs=outputs,
@@ -101,9 +104,9 @@ def run(args: argparse.Namespace) -> int:
         )
         try:
             player.play()
-        except (KeyboardInterrupt, door.Ended) as signal:
+        except (KeyboardInterrupt, door.SignalExit) as signal:
             ended = signal  # what was found until then is not lost
-        told = {**ran, **report(player, modes, outputs, monitors, failed)}
+        told = {**ran, **summarize_run(player, modes, outputs, monitors, failed)}
         if frames is not None:
             frames.rest = {"report": told}
     _print(told, args.format)
@@ -114,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _refuse_odd_flags(args: argparse.Namespace) -> None:
     """Wrong usage ends with 2."""
-    said = demo_options.foreign(args)
+    said = demo_options.image_input_options(args)
     if said and not args.model.lower().endswith(".xml"):
         flags = ", ".join(demo_options.FOREIGN[name] for name in said)
         args.parser.error(
@@ -122,14 +125,14 @@ def _refuse_odd_flags(args: argparse.Namespace) -> None:
         )
 
 
-def _opener(args: argparse.Namespace, source: Source, console: Console) -> Callable[..., Estimator]:
+def _opener(args: argparse.Namespace, source: FrameSource, console: Console) -> Callable[..., Estimator]:
     """Makes the model ready, for so many ``requests``, ``streams`` and ``threads``."""
     from posezoo.demo.models import find_model
-    from posezoo.inference import check_device
+    from posezoo.inference import require_device
     from posezoo.zoo import open_zoo
 
-    settings = options.settings_of(args)
-    check_device(settings.device)
+    settings = options.settings_from_args(args)
+    require_device(settings.device)
     opener = find_model(
         args.model,
         open_zoo(settings),
@@ -138,7 +141,7 @@ def _opener(args: argparse.Namespace, source: Source, console: Console) -> Calla
         detector=args.detector,
         listener=console,
     )
-    foreign = demo_options.foreign(args)
+    foreign = demo_options.image_input_options(args)
     if foreign:
         flags = ", ".join(demo_options.FOREIGN[name] for name in foreign)
         console.warn(f"{flags}: in place of what {args.model} says of itself")
@@ -150,11 +153,14 @@ def _opener(args: argparse.Namespace, source: Source, console: Console) -> Calla
 
 
 def _listener(
-    args: argparse.Namespace, source: Source, frames: JsonFile | None, results: JsonFile | None
+    args: argparse.Namespace,
+    source: FrameSource,
+    frames: JsonListWriter | None,
+    results: JsonListWriter | None,
 ) -> Found:
     """What is told the poses of each frame: prints, and writes, what was asked for."""
-    from posezoo.demo.outputs import coco_image_id, frame_in_json
-    from posezoo.demo.reports import raw_line
+    from posezoo.demo.outputs import coco_image_id, frame_to_json
+    from posezoo.demo.reports import format_pose
 
     # An answer in JSON has the standard output to itself.
     stream = sys.stderr if args.format == "json" else sys.stdout
@@ -162,9 +168,9 @@ def _listener(
     def found(frame: Frame, poses: list[Pose]) -> None:
         if args.raw_output_message:
             for pose in poses:
-                print(raw_line(pose), file=stream)
+                print(format_pose(pose), file=stream)
         if frames is not None:
-            frames.append(frame_in_json(frame, poses))
+            frames.append(frame_to_json(frame, poses))
         if results is not None:
             for pose in poses:
                 results.append(pose.to_coco(coco_image_id(frame, source)))
@@ -194,9 +200,9 @@ def _in_words(ran: dict[str, Any]) -> str:
 
 
 def _print(told: dict[str, Any], style: str) -> None:
-    from posezoo.demo.reports import lines
+    from posezoo.demo.reports import format_summary
 
     if style == "json":
         print(json.dumps(told, indent=2))
     else:
-        print(*lines(told), sep="\n")
+        print(*format_summary(told), sep="\n")

@@ -24,7 +24,7 @@ ARCHITECTURES = ("ae", "higherhrnet", "openpose", "topdown", "blazepose", "auto"
 LIMIT = 1000
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add_demo_flags(parser: argparse.ArgumentParser) -> None:
     """All of them."""
     parser.usage = "%(prog)s -m MODEL -i INPUT [options]   (-h lists them)"
     parser.add_argument(
@@ -46,9 +46,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     _add_inference(parser.add_argument_group("inference"))
     _add_pictures(parser.add_argument_group("input and output"))
     _add_foreign(parser.add_argument_group("an .xml that does not say how it wants its pictures"))
-    options.add_detector(parser)
-    options.add_registry(parser)
-    options.add_output(parser)
+    options.add_detector_flag(parser)
+    options.add_models_dir_flag(parser)
+    options.add_format_flags(parser)
 
 
 def _add_model(group: argparse._ArgumentGroup) -> None:
@@ -62,7 +62,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--precision",
-        type=options.ir_precision,
+        type=options.parse_precision,
         default=Precision.FP16,
         metavar="P",
         help="of the IR of a model of the zoo: FP16, FP32, or what else it is published in (default: FP16)",
@@ -77,7 +77,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-t",
         "--prob_threshold",
-        type=options.share,
+        type=options.parse_fraction,
         default=0.1,
         metavar="S",
         help="poses and keypoints count from this score on (default: 0.1)",
@@ -190,7 +190,7 @@ def _add_foreign(group: argparse._ArgumentGroup) -> None:
         )
 
 
-def foreign(args: argparse.Namespace) -> dict[str, object]:
+def image_input_options(args: argparse.Namespace) -> dict[str, object]:
     """What was said of how an .xml wants its pictures, by the names that ``estimator.load_ir`` knows."""
     said = {
         "layout": args.layout,

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from posezoo.cli import options
-from posezoo.errors import without_secrets
+from posezoo.errors import redact_secrets
 
 EXAMPLES = """
 posezoo doctor
@@ -27,12 +27,12 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 def run(args: argparse.Namespace) -> int:
     """Print the diagnosis; 1 where something does not fit."""
-    from posezoo.doctor import examine
-    from posezoo.settings import survey_settings
+    from posezoo.doctor import diagnose
+    from posezoo.settings import read_settings_leniently
 
-    diagnosis = examine(*survey_settings())
+    diagnosis = diagnose(*read_settings_leniently())
     if args.format == "json":
-        print(without_secrets(json.dumps(asdict(diagnosis), indent=2, default=str)))
+        print(redact_secrets(json.dumps(asdict(diagnosis), indent=2, default=str)))
         return 1 if diagnosis.problems else 0
     print(f"posezoo {diagnosis.posezoo}, Python {diagnosis.python}, {diagnosis.system}")
     print("\npackages")
@@ -55,4 +55,4 @@ def run(args: argparse.Namespace) -> int:
 def _shown(value: Any) -> str:
     """A value in words; a mirror's password is nobody's business."""
     values = value if isinstance(value, tuple) else (value,)
-    return ", ".join(without_secrets(str(each)) for each in values if each is not None) or "-"
+    return ", ".join(redact_secrets(str(each)) for each in values if each is not None) or "-"

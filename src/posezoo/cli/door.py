@@ -16,10 +16,10 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
-from posezoo.errors import PosezooError, without_secrets
+from posezoo.errors import PosezooError, redact_secrets
 
 
-def through(work: Callable[[], int], *, tell: Callable[[PosezooError], None] | None = None) -> int:
+def run_main(work: Callable[[], int], *, tell: Callable[[PosezooError], None] | None = None) -> int:
     """Do the work of a command and return its exit code; nothing that it raises gets any further.
 
     Args:
@@ -36,8 +36,8 @@ def through(work: Callable[[], int], *, tell: Callable[[PosezooError], None] | N
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         with _signals_raise():
-            return _run(work, tell or tell_in_words)
-    except Ended as ended:
+            return _run(work, tell or print_error)
+    except SignalExit as ended:
         return ended.code
     except KeyboardInterrupt:
         return 130
@@ -47,7 +47,7 @@ def through(work: Callable[[], int], *, tell: Callable[[PosezooError], None] | N
         return 0
 
 
-class Ended(BaseException):
+class SignalExit(BaseException):
     """A signal asked us to end."""
 
     def __init__(self, code: int) -> None:
@@ -55,7 +55,7 @@ class Ended(BaseException):
         self.code = code
 
 
-def say(line: str) -> None:
+def print_to_stderr(line: str) -> None:
     """One line on the standard error, if it can still be written."""
     with contextlib.suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)
@@ -73,22 +73,22 @@ def _run(work: Callable[[], int], tell: Callable[[PosezooError], None]) -> int:
     except PosezooError as error:
         tell(error)
         return 1
-    except (BrokenPipeError, Ended):
+    except (BrokenPipeError, SignalExit):
         raise
     except OSError as error:
         # What no room below translated: a full standard output, mostly; or a working folder that was removed.
         unnamed = "the working folder" if isinstance(error, FileNotFoundError) else "output"
-        say(f"error: {error.filename or unnamed}: {error.strerror or error}")
+        print_to_stderr(f"error: {error.filename or unnamed}: {error.strerror or error}")
         return 1
     except Exception:  # noqa: BLE001 the last door before a traceback
         return _report_bug()
 
 
-def tell_in_words(error: PosezooError) -> None:
+def print_error(error: PosezooError) -> None:
     """A failure on the standard error: what, and what to do next."""
-    say(f"error: {error.problem}")
+    print_to_stderr(f"error: {error.problem}")
     if error.hint:
-        say(f"  hint: {error.hint}")
+        print_to_stderr(f"  hint: {error.hint}")
 
 
 def _report_bug() -> int:
@@ -96,9 +96,9 @@ def _report_bug() -> int:
     with tempfile.NamedTemporaryFile(
         "w", prefix="posezoo-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
-        log.write(without_secrets(f"posezoo {' '.join(_shown(sys.argv[1:]))}\n\n{trace}"))
-    say(f"error: a bug in posezoo: {trace.strip().splitlines()[-1]}")
-    say(f"  hint: what happened is written to {log.name}: please report it")
+        log.write(redact_secrets(f"posezoo {' '.join(_shown(sys.argv[1:]))}\n\n{trace}"))
+    print_to_stderr(f"error: a bug in posezoo: {trace.strip().splitlines()[-1]}")
+    print_to_stderr(f"  hint: what happened is written to {log.name}: please report it")
     return 3
 
 
@@ -116,7 +116,7 @@ def _signals_raise() -> Iterator[None]:
     """SIGTERM and SIGHUP unwind like ^C does, so that temporary files are cleaned up."""
 
     def end(number: int, _frame: FrameType | None) -> None:
-        raise Ended(128 + number)
+        raise SignalExit(128 + number)
 
     before: dict[str, signal._HANDLER] = {}
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # so it is left by __main__

@@ -6,8 +6,8 @@ import argparse
 
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
-from posezoo.cli.plans import in_words
-from posezoo.crew import Check, checked
+from posezoo.cli.plans import format_plan
+from posezoo.crew import CancelCheck, cancellable
 
 EXAMPLES = """
 posezoo download blazepose-full
@@ -22,35 +22,35 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser = options.add_verb(
         verbs, "download", "fetch the published files of models and verify them", EXAMPLES
     )
-    options.add_models(parser)
-    options.add_places(parser)
-    options.add_verify(parser)
-    options.add_fetching(parser)
-    options.add_registry(parser)
-    options.add_dry_run(parser)
-    options.add_output(parser)
+    options.add_model_flags(parser)
+    options.add_directory_flags(parser)
+    options.add_verify_flag(parser)
+    options.add_download_flags(parser)
+    options.add_models_dir_flag(parser)
+    options.add_dry_run_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Fetch, and print the paths of the files."""
-    from posezoo.fetch.carrier import Carrier
+    from posezoo.fetch.carrier import ConnectionPool
     from posezoo.spec.model import ModelSpec
     from posezoo.zoo import open_zoo
 
-    patterns, settings = options.patterns_of(args), options.settings_of(args)
-    zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use).verifying(args.verify)
+    patterns, settings = options.patterns_from_args(args), options.settings_from_args(args)
+    zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use).with_verification(args.verify)
 
-    with Console(quiet=args.quiet) as console, Carrier(settings.jobs, settings.connections) as carrier:
+    with Console(quiet=args.quiet) as console, ConnectionPool(settings.jobs, settings.connections) as carrier:
 
-        def work(spec: ModelSpec, check: Check) -> dict[str, object]:
+        def work(spec: ModelSpec, check: CancelCheck) -> dict[str, object]:
             if args.dry_run:
-                return {"plan": in_words(zoo.plan_download(spec))}
-            paths = zoo.download(spec, listener=checked(console, check), carrier=carrier)
+                return {"plan": format_plan(zoo.plan_download(spec))}
+            paths = zoo.download(spec, listener=cancellable(console, check), carrier=carrier)
             return {"files": [str(path) for path in paths]}
 
-        selection = jobs.select(zoo.registry, patterns, console)
-        report = jobs.for_each_at_once(
+        selection = jobs.select_models(zoo.registry, patterns, console)
+        report = jobs.run_in_parallel(
             selection, work, console, skip_unpinned=args.all, at_once=1 if args.dry_run else settings.jobs
         )
     report.print(args.format)

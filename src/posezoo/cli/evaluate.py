@@ -24,16 +24,16 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import options
 from posezoo.cli.console import Console
-from posezoo.cli.dataset import add_dataset, read_dataset, refuse_odd_dataset
-from posezoo.errors import EvaluationError, require
+from posezoo.cli.dataset import add_dataset_flags, read_dataset, refuse_invalid_flags
+from posezoo.errors import EvaluationError, import_optional
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from posezoo.coco import Box, Dataset
+    from posezoo.coco import CocoBox, CocoDataset
     from posezoo.estimator import Estimator
-    from posezoo.evaluation.account import Means
+    from posezoo.evaluation.account import EvaluationProtocol
     from posezoo.zoo import Model, Zoo
 
 EXAMPLES = """
@@ -51,7 +51,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     """The verb's flags."""
     parser = options.add_verb(verbs, "evaluate", "measure how well a model finds people", EXAMPLES)
     parser.add_argument("model", metavar="MODEL|XML", help="a model's name, or the .xml of an IR")
-    add_dataset(parser)
+    add_dataset_flags(parser)
     parser.add_argument("--limit", type=_positive, metavar="N", help="the first N images alone")
     parser.add_argument(
         "--skip_unreadable",
@@ -62,7 +62,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "--worst", type=_count, default=0, metavar="N", help="draw the N images that it does worst on"
     )
-    options.add_results(
+    options.add_results_dir_flag(
         parser,
         "where figures, results and pictures go, and what is found is kept for the next run",
         "evaluations/MODEL/PRECISION",
@@ -70,7 +70,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "--fresh", action="store_true", help="look at every image again, whatever an earlier run found"
     )
-    options.add_ir_precision(parser)
+    options.add_precision_flag(parser)
     parser.add_argument(
         "--checkpoint",
         type=Path,
@@ -80,13 +80,13 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "--model_name", metavar="M", help="with --checkpoint: what the IR are called (default: as the model)"
     )
-    options.add_force(parser)
-    options.add_detector(parser)
-    options.add_inference(parser)
-    options.add_sources(parser)
-    options.add_trust(parser)
-    options.add_registry(parser)
-    options.add_output(parser)
+    options.add_force_flag(parser)
+    options.add_detector_flag(parser)
+    options.add_inference_flags(parser)
+    options.add_cache_flags(parser)
+    options.add_trust_flag(parser)
+    options.add_models_dir_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
@@ -133,10 +133,10 @@ def run(args: argparse.Namespace) -> int:
 
     _refuse_odd_flags(args)
     for package in ("cv2", "faster_coco_eval"):
-        require(package, extra="evaluate")
+        import_optional(package, extra="evaluate")
     if args.boxes:
         args.detector = "none"
-    zoo = open_zoo(options.settings_of(args), trust_on_first_use=args.trust_on_first_use)
+    zoo = open_zoo(options.settings_from_args(args), trust_on_first_use=args.trust_on_first_use)
     with Console(quiet=args.quiet) as console:
         zoo, model = _model(zoo, args)
         is_detector = model is not None and model.decoder is not None and model.decoder.name == "detection"
@@ -152,7 +152,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _refuse_odd_flags(args: argparse.Namespace) -> None:
     """Wrong usage ends with 2."""
-    refuse_odd_dataset(args)
+    refuse_invalid_flags(args)
     if args.boxes and args.detector:
         args.parser.error("either --boxes or --detector")
     if args.model_name is not None and args.checkpoint is None:
@@ -161,11 +161,11 @@ def _refuse_odd_flags(args: argparse.Namespace) -> None:
         args.parser.error("--checkpoint goes with a model or network, not with an IR")
 
 
-def _dataset(args: argparse.Namespace, *, keypoints: bool) -> Dataset:
+def _dataset(args: argparse.Namespace, *, keypoints: bool) -> CocoDataset:
     from posezoo.evaluation.prediction import require_readable
 
     dataset = read_dataset(args, keypoints=keypoints)
-    dataset = dataset.first(args.limit) if args.limit else dataset
+    dataset = dataset.limited_to(args.limit) if args.limit else dataset
     if not args.skip_unreadable:  # said before a model is fetched, not after
         require_readable(dataset)
     return dataset
@@ -180,14 +180,14 @@ def _model(zoo: Zoo, args: argparse.Namespace) -> tuple[Zoo, Model | None]:
     from posezoo.networks import NETWORKS
 
     is_network = args.model in NETWORKS and args.model not in zoo.registry.entries
-    named = args.model if is_network else options.one_model(zoo.registry, args.model)
-    return zoo.with_weights(args.checkpoint, named, args.model_name or "")
+    named = args.model if is_network else options.require_single_model(zoo.registry, args.model)
+    return zoo.with_checkpoint(args.checkpoint, named, args.model_name or "")
 
 
 def _load(
     zoo: Zoo, model: Model | None, args: argparse.Namespace, console: Console
-) -> tuple[Means, list[Path]]:
-    from posezoo.evaluation.account import Means
+) -> tuple[EvaluationProtocol, list[Path]]:
+    from posezoo.evaluation.account import EvaluationProtocol
     from posezoo.zoo import estimators
 
     how: dict[str, Any] = {
@@ -202,26 +202,26 @@ def _load(
         decoder_options["min_box_score"] = 0.0  # AP asks for all, however unsure
     if model is None:
         xml = Path(args.model)
-        estimator = estimators.compiled_ir(zoo, xml, listener=console, **how, **decoder_options)
-        estimators.require_use_for(args.detector, estimator.model, estimator.decoder)
+        estimator = estimators.compile_ir_estimator(zoo, xml, listener=console, **how, **decoder_options)
+        estimators.require_detector_used(args.detector, estimator.model, estimator.decoder)
         irs = {xml.stem: xml}
     else:
-        estimators.require_use_for(args.detector, model)
-        irs = zoo.irs(model, args.precision, force=args.force, listener=console)
+        estimators.require_detector_used(args.detector, model)
+        irs = zoo.get_irs(model, args.precision, force=args.force, listener=console)
         detectors = estimators.detector_irs(zoo, model, listener=console)
-        estimator = estimators.compiled(zoo, model, {**detectors, **irs}, **how, **decoder_options)
+        estimator = estimators.compile_estimator(zoo, model, {**detectors, **irs}, **how, **decoder_options)
         irs = {**detectors, **irs}
     _refuse_other_side(args, estimator)
     people_from = {"truth": "the annotated boxes"}.get(args.boxes or "", args.boxes or "")
-    if not people_from and (detector := estimators.detector_for(zoo, estimator.decoder)) is not None:
+    if not people_from and (detector := estimators.select_detector(zoo, estimator.decoder)) is not None:
         people_from = detector.name
-    means = Means(
+    means = EvaluationProtocol(
         estimator=estimator,
         precision=_precision(args),
         target_size=args.height or args.short_side,
         flip=args.flip,
         scales=args.scales,
-        people_from=people_from,
+        box_source=people_from,
         options=decoder_options,
     )
     return means, list(irs.values())
@@ -244,9 +244,13 @@ def _refuse_other_side(args: argparse.Namespace, estimator: Estimator) -> None:
 
 
 def _evaluate(
-    args: argparse.Namespace, dataset: Dataset, means: Means, irs: Sequence[Path], console: Console
+    args: argparse.Namespace,
+    dataset: CocoDataset,
+    means: EvaluationProtocol,
+    irs: Sequence[Path],
+    console: Console,
 ) -> Any:
-    from posezoo.cli.accuracy import Report
+    from posezoo.cli.accuracy import EvaluationReport
     from posezoo.evaluation import account, evaluate
     from posezoo.settings import user_folder
 
@@ -254,7 +258,7 @@ def _evaluate(
     name = estimator.model.full_name
     folder = args.results_dir or user_folder("cache") / "evaluations" / name / means.precision.value
     boxes, others = _boxes(args, dataset)
-    heading = account.heading(means, irs, *others)
+    heading = account.cache_key(means, irs, *others)
     key = hashlib.sha256(json.dumps(heading, sort_keys=True).encode()).hexdigest()[:12]
     keep = folder / f"predictions-{key}.jsonl"
     if args.fresh:
@@ -272,22 +276,22 @@ def _evaluate(
         name=name,
         listener=console,
     )
-    report = Report(means, accuracy, of_boxes)
+    report = EvaluationReport(means, accuracy, of_boxes)
     report.write(folder, worst=args.worst)
     return report
 
 
 def _boxes(
-    args: argparse.Namespace, dataset: Dataset
-) -> tuple[Mapping[int, Sequence[Box]] | None, list[Path]]:
+    args: argparse.Namespace, dataset: CocoDataset
+) -> tuple[Mapping[int, Sequence[CocoBox]] | None, list[Path]]:
     """Where people are, where it is said, and the file that says so."""
-    from posezoo.coco import read_boxes
+    from posezoo.coco import read_detector_boxes
 
     if not args.boxes:
         return None, []
     if args.boxes == "truth":
-        return dataset.boxes(), [dataset.annotations]
-    return read_boxes(Path(args.boxes)), [Path(args.boxes)]
+        return dataset.annotated_boxes(), [dataset.annotations]
+    return read_detector_boxes(Path(args.boxes)), [Path(args.boxes)]
 
 
 def _scales(text: str) -> tuple[float, ...]:

@@ -10,11 +10,11 @@ from posezoo.cli import options
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
-    from posezoo.comparison import Figures
+    from posezoo.comparison import MeasurementSelection
     from posezoo.registry import Registry
 
 
-def add_figures(parser: argparse.ArgumentParser) -> None:
+def add_measurement_flags(parser: argparse.ArgumentParser) -> None:
     """Whose figures."""
     parser.add_argument(
         "--figures",
@@ -38,25 +38,25 @@ def add_figures(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def own_figures(args: argparse.Namespace, registry: Registry) -> Figures:
+def measurement_selection(args: argparse.Namespace, registry: Registry) -> MeasurementSelection:
     """What the flags say.
 
     Raises:
         PosezooError: a file is missing, says what cannot be meant, or tells of a model that is not there.
     """
-    from posezoo.comparison import Figures
-    from posezoo.measured import read_figures
+    from posezoo.comparison import MeasurementSelection
+    from posezoo.measured import read_measurement_file
 
     own = []
     for file in args.figures:
         if not file.is_file():
             raise PosezooError(f"{file}: no such file", hint="posezoo benchmark --output FILE writes one")
-        for name, found in read_figures(file):
+        for name, found in read_measurement_file(file):
             try:
-                own.append((options.one_model(registry, name).full_name, found))
+                own.append((options.require_single_model(registry, name).full_name, found))
             except PosezooError as error:
                 raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
-    return Figures(tuple(own), args.machine, dict(args.setting))
+    return MeasurementSelection(tuple(own), args.machine, dict(args.setting))
 
 
 def _setting(text: str) -> tuple[str, str]:

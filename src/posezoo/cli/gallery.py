@@ -46,32 +46,32 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         action="store_true",
         help="write into a folder that holds something else; files that are not the gallery's stay",
     )
-    figures.add_figures(parser)
-    options.add_output_dir(parser, "where IR lie, whose size is told")
-    options.add_registry(parser)
-    options.add_dry_run(parser)
-    options.add_output(parser)
+    figures.add_measurement_flags(parser)
+    options.add_output_dir_flag(parser, "where IR lie, whose size is told")
+    options.add_models_dir_flag(parser)
+    options.add_dry_run_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw the site, and tell what was written."""
-    from posezoo.gallery.pages import TITLE, draw_pages
-    from posezoo.gallery.rows import gather
+    from posezoo.gallery.pages import TITLE, draw_gallery_pages
+    from posezoo.gallery.rows import collect_gallery_data
     from posezoo.gallery.site import plan_site, write_site
     from posezoo.zoo import open_zoo
 
-    zoo = open_zoo(options.settings_of(args))
+    zoo = open_zoo(options.settings_from_args(args))
     with Console(quiet=args.quiet) as console:
-        own = figures.own_figures(args, zoo.registry)
-        selection = jobs.select(zoo.registry, args.models or None, console)
+        own = figures.measurement_selection(args, zoo.registry)
+        selection = jobs.select_models(zoo.registry, args.models or None, console)
         models = _with_parts(zoo.registry, selection)
         if not models:
             raise PosezooError("there is no model to show", hint="posezoo list shows what there is")
-        rows = gather(models, zoo.layout, own)
+        rows = collect_gallery_data(models, zoo.layout, own)
         if (args.setting or args.machine) and not rows.speed_way:
             console.warn("no speed was measured so")
-        pages = draw_pages(rows, args.title or TITLE)
+        pages = draw_gallery_pages(rows, args.title or TITLE)
         changes = (plan_site if args.dry_run else write_site)(args.output, pages, force=args.force)
         answer = {
             "output": str(args.output),
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
             "removed": list(changes.removed),
         }
         would = "would be " if args.dry_run else ""
-        console.say(
+        console.print_line(
             f"{args.output}: {len(pages)} pages: {len(changes.written)} {would}written, "
             f"{len(changes.unchanged)} unchanged, {len(changes.removed)} {would}removed"
         )

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import options
-from posezoo.cli.convert import make_irs
-from posezoo.cli.plans import in_words
+from posezoo.cli.convert import convert_selected
+from posezoo.cli.plans import format_plan
 from posezoo.events import Listener
 
 if TYPE_CHECKING:
@@ -25,26 +25,26 @@ posezoo get --all --format json
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
     parser = options.add_verb(verbs, "get", "download models and convert them to OpenVINO IR", EXAMPLES)
-    options.add_models(parser)
-    options.add_places(parser)
-    options.add_fetching(parser)
-    options.add_precisions(parser)
-    options.add_mo(parser)
-    options.add_upstream_code(parser)
-    options.add_force(parser)
-    options.add_registry(parser)
-    options.add_dry_run(parser)
-    options.add_output(parser)
+    options.add_model_flags(parser)
+    options.add_directory_flags(parser)
+    options.add_download_flags(parser)
+    options.add_precisions_flag(parser)
+    options.add_mo_flag(parser)
+    options.add_upstream_code_flag(parser)
+    options.add_force_flag(parser)
+    options.add_models_dir_flag(parser)
+    options.add_dry_run_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Download and convert, and print the paths of the IR."""
-    options.require_mo(args)
+    options.require_model_optimizer(args)
     from posezoo.zoo import open_zoo
 
     zoo = open_zoo(
-        options.settings_of(args),
+        options.settings_from_args(args),
         trust_on_first_use=args.trust_on_first_use,
         allow_upstream_code=args.allow_upstream_code,
     )
@@ -54,6 +54,6 @@ def run(args: argparse.Namespace) -> int:
 
     def plan(spec: ModelSpec) -> Sequence[str]:
         files = zoo.plan_download(spec, args.precisions if spec.is_ir else None)
-        return in_words(files, zoo.plan_conversion(spec, args.precisions, force=args.force))
+        return format_plan(files, zoo.plan_conversion(spec, args.precisions, force=args.force))
 
-    return make_irs(args, zoo, make, plan)
+    return convert_selected(args, zoo, make, plan)

@@ -56,11 +56,11 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
-from posezoo.cli.list import admitted
-from posezoo.cli.listing import Listed, add_filters, filters_of
-from posezoo.cli.text import harmless
+from posezoo.cli.list import filter_rows
+from posezoo.cli.listing import ModelRow, add_filter_flags, filters_from_args
+from posezoo.cli.text import escape_control_characters
 from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
-from posezoo.spec.routes import way_of
+from posezoo.spec.routes import select_route
 
 if TYPE_CHECKING:
     from posezoo.spec.model import CompositeSpec, Input, Output
@@ -81,10 +81,10 @@ _STEP_NAMES: dict[type[RegexReplace | UnpackArchive], str] = {
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
     parser = options.add_verb(verbs, "info", "show what is declared of models", EXAMPLES)
-    options.add_models(parser)
-    add_filters(parser)
-    options.add_registry(parser)
-    options.add_output(parser)
+    options.add_model_flags(parser)
+    add_filter_flags(parser)
+    options.add_models_dir_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
@@ -93,13 +93,15 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.registry import open_registry
     from posezoo.settings import user_folder
 
-    filters = filters_of(args)
+    filters = filters_from_args(args)
     by_filters = bool(filters.said) and not args.all and not args.models
-    patterns = None if by_filters else options.patterns_of(args)
-    registry = open_registry(options.settings_of(args).models_dir, memory=user_folder("cache") / "registry")
+    patterns = None if by_filters else options.patterns_from_args(args)
+    registry = open_registry(
+        options.settings_from_args(args).models_dir, memory=user_folder("cache") / "registry"
+    )
     with Console(quiet=args.quiet) as console:
-        selection = jobs.select(registry, patterns, console, filtered=by_filters)
-        facts = [_facts(row) for row in admitted(selection, filters, console)]
+        selection = jobs.select_models(registry, patterns, console, filtered=by_filters)
+        facts = [_facts(row) for row in filter_rows(selection, filters, console)]
     if args.format == "json":
         print(json.dumps(facts, indent=2))
     elif facts:
@@ -107,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if selection.problems else 0
 
 
-def _facts(row: Listed) -> dict[str, Any]:
+def _facts(row: ModelRow) -> dict[str, Any]:
     own = _model_facts(row.model) if isinstance(row.model, ModelSpec) else {}
     return {**row.facts(), **own, **_place_facts(row.model)}
 
@@ -123,7 +125,7 @@ def _place_facts(spec: ModelSpec | CompositeSpec) -> dict[str, Any]:
 
 
 def _model_facts(spec: ModelSpec) -> dict[str, Any]:
-    way = way_of(spec)
+    way = select_route(spec)
     return {
         **_license_facts(spec),
         "origin": {"repository": spec.origin.repository, "paper": spec.origin.paper},
@@ -134,7 +136,7 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
                 **({file.checksum.algorithm: file.checksum.value} if file.checksum is not None else {}),
                 "max_size": file.max_size or None,
                 "contains": {member: f"sha1:{digest.value}" for member, digest in file.contains.items()},
-                "pin": ("weak" if file.is_weak else "strong") if file.is_pinned else "none",
+                "pin": ("weak" if file.is_weakly_pinned else "strong") if file.is_pinned else "none",
                 "sources": [str(source) for source in file.sources],
             }
             for file in spec.files
@@ -162,13 +164,13 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _license_facts(spec: ModelSpec) -> dict[str, Any]:
-    from posezoo.registry import copyright_line, license_text
+    from posezoo.registry import license_path, read_copyright_line
 
     has_text = bool(spec.license.text)
     return {
-        "license_text": str(license_text(spec)) if has_text else None,
+        "license_text": str(license_path(spec)) if has_text else None,
         "license_url": spec.license.url or None,
-        "copyright": (copyright_line(spec) if has_text else "") or None,
+        "copyright": (read_copyright_line(spec) if has_text else "") or None,
     }
 
 
@@ -206,15 +208,15 @@ def _plain(value: Any) -> Any:
 
 
 def _as_text(facts: dict[str, Any]) -> str:
-    lines = [harmless(facts["name"])]
+    lines = [escape_control_characters(facts["name"])]
     for key, value in facts.items():
         if key == "name" or value in _NOTHING:
             continue
         if isinstance(value, list) and isinstance(value[0], (dict, list)):
             lines.append(f"  {key}:")
-            lines += [f"    - {harmless(_in_words(item))}" for item in value]
+            lines += [f"    - {escape_control_characters(_in_words(item))}" for item in value]
         elif words := _in_words(value):
-            lines.append(f"  {key}: {harmless(words)}")
+            lines.append(f"  {key}: {escape_control_characters(words)}")
     return "\n".join(lines)
 
 

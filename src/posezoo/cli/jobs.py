@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.crew import Check, in_order
-from posezoo.errors import NoPinError, PosezooError
+from posezoo.crew import CancelCheck, map_ordered
+from posezoo.errors import PosezooError, UnpinnedFileError
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Report:
+class JobReport:
     """What came out: an answer for each model that went well, a reason for each that did not."""
 
     answers: list[dict[str, Any]] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Report:
                 print(path)
 
 
-def select(
+def select_models(
     registry: Registry, patterns: Sequence[str] | None, console: Console, *, filtered: bool = False
 ) -> Selection:
     """The selected models; what is wrong with their files is told at once, with others' in one line.
@@ -60,12 +60,12 @@ def select(
         UnknownModelError: a pattern matches no name.
     """
     selection = registry.select(patterns)
-    if registry.emptiness:
-        console.warn(registry.emptiness)
+    if registry.empty_message:
+        console.warn(registry.empty_message)
     if filtered:
         selection = replace(selection, problems=())
     for problem in selection.problems:
-        console.fail(problem)
+        console.print_error(problem)
     for warning in selection.warnings:
         console.warn(warning)
     told = {problem.problem for problem in selection.problems}
@@ -76,45 +76,45 @@ def select(
     return selection
 
 
-def for_each(
+def run_for_each(
     selection: Selection,
     work: Callable[[ModelSpec], dict[str, Any]],
     console: Console,
     *,
     skip_unpinned: bool = False,
-) -> Report:
+) -> JobReport:
     """Do the work for each model, tell failures as they come, and list them at the end.
 
     With ``skip_unpinned``, as where all models were asked for, those that have no pin are told in one line.
     """
-    return for_each_at_once(selection, lambda spec, _: work(spec), console, skip_unpinned=skip_unpinned)
+    return run_in_parallel(selection, lambda spec, _: work(spec), console, skip_unpinned=skip_unpinned)
 
 
-def for_each_at_once(
+def run_in_parallel(
     selection: Selection,
-    work: Callable[[ModelSpec, Check], dict[str, Any]],
+    work: Callable[[ModelSpec, CancelCheck], dict[str, Any]],
     console: Console,
     *,
     skip_unpinned: bool = False,
     at_once: int = 1,
-) -> Report:
+) -> JobReport:
     """``for_each``, several models at once; the work asks now and then whether the run is being ended."""
-    report, skipped = Report(), list[str]()
+    report, skipped = JobReport(), list[str]()
     for problem in selection.problems:
         name = Path(problem.file).parent.name
         report.failures.append({"name": name, "reason": problem.problem, "hint": problem.hint})
     for composite in selection.composites:
         if composite.deprecated is not None:  # of models, the download tells
             console.warn(f"{composite.name}: {composite.deprecated}")
-    outcomes = in_order(partial(_outcome, work), selection.models, at_once)
+    outcomes = map_ordered(partial(_outcome, work), selection.models, at_once)
     for spec, outcome in zip(selection.models, outcomes, strict=True):
         if not isinstance(outcome, PosezooError):
             report.answers.append({"name": spec.full_name, **outcome})
             continue
-        if skip_unpinned and isinstance(outcome, NoPinError):
+        if skip_unpinned and isinstance(outcome, UnpinnedFileError):
             skipped.append(spec.full_name)
         else:
-            console.fail(outcome)
+            console.print_error(outcome)
         report.failures.append({"name": spec.full_name, "reason": outcome.problem, "hint": outcome.hint})
     failed = [failure["name"] for failure in report.failures if failure["name"] not in skipped]
     if skipped:
@@ -128,7 +128,7 @@ def for_each_at_once(
 
 
 def _outcome(
-    work: Callable[[ModelSpec, Check], dict[str, Any]], spec: ModelSpec, check: Check
+    work: Callable[[ModelSpec, CancelCheck], dict[str, Any]], spec: ModelSpec, check: CancelCheck
 ) -> dict[str, Any] | PosezooError:
     try:
         return work(spec, check)

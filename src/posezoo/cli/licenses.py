@@ -17,7 +17,7 @@ from posezoo.cli.console import Console
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
-    from posezoo.notice import Terms
+    from posezoo.notice import LicenseTerms
 
 EXAMPLES = """
 posezoo licenses
@@ -38,24 +38,24 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         help="names or globs (default: all that a file or IR is here of)",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the NOTICE there")
-    options.add_download_dir(parser, "the output folder")
-    options.add_output_dir(parser, "where files and IR lie")
-    options.add_registry(parser)
-    options.add_output(parser)
+    options.add_download_dir_flag(parser, "the output folder")
+    options.add_output_dir_flag(parser, "where files and IR lie")
+    options.add_models_dir_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the NOTICE, or write it."""
-    from posezoo.files import write_whole
-    from posezoo.notice import every_variant, notice, terms_of
+    from posezoo.files import write_atomically
+    from posezoo.notice import all_variants, collect_license_terms, format_notice
     from posezoo.zoo import open_zoo
 
-    zoo = open_zoo(options.settings_of(args, locked=False), download_dir=args.download_dir)
+    zoo = open_zoo(options.settings_from_args(args, locked=False), download_dir=args.download_dir)
     with Console(quiet=args.quiet) as console:
-        selection = jobs.select(zoo.registry, args.models or None, console)
-        specs = selection.models if args.models else every_variant(zoo.registry)
-        terms = terms_of(specs, zoo.layout)
+        selection = jobs.select_models(zoo.registry, args.models or None, console)
+        specs = selection.models if args.models else all_variants(zoo.registry)
+        terms = collect_license_terms(specs, zoo.layout)
         if not terms and selection.problems:  # which have been told
             return 1
         if not terms:
@@ -67,9 +67,9 @@ def run(args: argparse.Namespace) -> int:
         for each in terms:
             if not each.holder:
                 console.warn(f"{each.spec.full_name}: no licence text with its holder is at hand")
-    text = notice(terms)
+    text = format_notice(terms)
     if args.output is not None:
-        write_whole(args.output, text.encode())
+        write_atomically(args.output, text.encode())
     if args.format == "json":
         print(json.dumps({"models": [_row(each) for each in terms]}, indent=2))
     else:
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if selection.problems else 0
 
 
-def _row(each: Terms) -> dict[str, Any]:
+def _row(each: LicenseTerms) -> dict[str, Any]:
     spec = each.spec
     return {
         "name": spec.full_name,

@@ -25,11 +25,11 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from posezoo.card.words import megabytes
+from posezoo.card.words import format_megabytes
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
-from posezoo.cli.listing import Filters, Listed, add_filters, filters_of, listed
-from posezoo.cli.text import aligned, fitted, terminal_width
+from posezoo.cli.listing import ModelFilters, ModelRow, add_filter_flags, filters_from_args, list_rows
+from posezoo.cli.text import align_columns, terminal_width, truncate_to_width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +50,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     """The verb's flags."""
     parser = options.add_verb(verbs, "list", "list the models of the zoo", EXAMPLES)
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names or globs (default: all)")
-    add_filters(parser)
-    options.add_registry(parser)
-    options.add_output(parser)
+    add_filter_flags(parser)
+    options.add_models_dir_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
@@ -61,33 +61,35 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.registry import open_registry
     from posezoo.settings import user_folder
 
-    registry = open_registry(options.settings_of(args).models_dir, memory=user_folder("cache") / "registry")
+    registry = open_registry(
+        options.settings_from_args(args).models_dir, memory=user_folder("cache") / "registry"
+    )
     with Console(quiet=args.quiet) as console:
-        filters = filters_of(args)
+        filters = filters_from_args(args)
         by_filters = bool(filters.said) and not args.models
-        selection = jobs.select(registry, args.models or None, console, filtered=by_filters)
-        rows = admitted(selection, filters, console)
+        selection = jobs.select_models(registry, args.models or None, console, filtered=by_filters)
+        rows = filter_rows(selection, filters, console)
     if args.format == "json":
         print(json.dumps([row.facts() for row in rows], indent=2))
     else:
         width = terminal_width()
         for line in _table(rows):
-            print(fitted(line, width))
+            print(truncate_to_width(line, width))
     return 1 if selection.problems else 0
 
 
-def admitted(selection: Selection, filters: Filters, console: Console) -> list[Listed]:
+def filter_rows(selection: Selection, filters: ModelFilters, console: Console) -> list[ModelRow]:
     """The rows that the filters admit; told where there is none, with what would have matched."""
-    rows = listed(selection)
-    kept = [row for row in rows if filters.admit(row)]
+    rows = list_rows(selection)
+    kept = [row for row in rows if filters.matches(row)]
     if rows and not kept:
         licenses = sorted({license for row in rows for license in row.licenses})
         known = f"; licences here: {', '.join(licenses)}" if filters.licenses else ""
-        console.say(f"no model matches {filters.said}{known}")
+        console.print_line(f"no model matches {filters.said}{known}")
     return kept
 
 
-def _described(row: Listed) -> str:
+def _described(row: ModelRow) -> str:
     """The description, after what must not be missed: newer files, or that there is a better model."""
     facts = row.facts()
     said = [f"revision {facts['revision']}" if facts["revision"] > 1 else "", str(row.model.deprecated or "")]
@@ -106,7 +108,7 @@ def _license(said: str) -> str:
 _CODE_HOSTS = ("github.com", "raw.githubusercontent.com")
 
 
-def _table(rows: Sequence[Listed]) -> list[str]:
+def _table(rows: Sequence[ModelRow]) -> list[str]:
     shown = {row.model.full_name for row in rows}
     cells = [HEADERS]
     for row in rows:
@@ -116,9 +118,9 @@ def _table(rows: Sequence[Listed]) -> list[str]:
                 ("  " if row.composite in shown else "") + row.model.full_name,
                 row.model.task,
                 facts["framework"],
-                megabytes(facts["size_bytes"]),
+                format_megabytes(facts["size_bytes"]),
                 " ".join(map(_license, row.licenses)),
                 _described(row),
             )
         )
-    return aligned(cells, right=frozenset({HEADERS.index("SIZE")}))
+    return align_columns(cells, right=frozenset({HEADERS.index("SIZE")}))

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from posezoo.card.words import precisions, size_bytes
-from posezoo.spec.model import CompositeSpec, Deprecated, Framework, ModelSpec, Precision
+from posezoo.card.words import common_precisions, download_size
+from posezoo.spec.model import CompositeSpec, Deprecation, Framework, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.registry import Selection
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ModelRow:
     """A model or composite, and the models whose files and licences are its own."""
 
     model: ModelSpec | CompositeSpec
@@ -46,20 +46,20 @@ class Listed:
             "parts": list(self.model.stages) if isinstance(self.model, CompositeSpec) else [],
             "task": self.model.task,
             "framework": " ".join(self.frameworks),
-            "precisions": [each.value for each in precisions(self.parts)],
+            "precisions": [each.value for each in common_precisions(self.parts)],
             "license": " ".join(self.licenses),
-            "size_bytes": size_bytes(self.parts),
+            "size_bytes": download_size(self.parts),
             "revision": self.model.revision if isinstance(self.model, ModelSpec) else 1,
             "deprecated": _plain(self.model.deprecated),
             "description": self.model.description,
         }
 
 
-def _plain(deprecated: Deprecated | None) -> dict[str, str] | None:
+def _plain(deprecated: Deprecation | None) -> dict[str, str] | None:
     return None if deprecated is None else {"since": deprecated.since, "use": deprecated.use}
 
 
-def listed(selection: Selection) -> list[Listed]:
+def list_rows(selection: Selection) -> list[ModelRow]:
     """In alphabetical order, each composite above its parts and these in the order they run in."""
     models = {spec.full_name: spec for spec in selection.models}
     parts: dict[str, list[ModelSpec]] = {}
@@ -70,16 +70,16 @@ def listed(selection: Selection) -> list[Listed]:
     tops: list[ModelSpec | CompositeSpec] = [*selection.composites]
     tops += [spec for spec in selection.models if spec.full_name not in inside]
 
-    def rows() -> Iterator[Listed]:
+    def rows() -> Iterator[ModelRow]:
         for model in sorted(tops, key=lambda model: model.full_name):
-            yield Listed(model, tuple(parts[model.name]) if isinstance(model, CompositeSpec) else (model,))
-            yield from (Listed(part, (part,)) for part in parts.get(model.name, ()))
+            yield ModelRow(model, tuple(parts[model.name]) if isinstance(model, CompositeSpec) else (model,))
+            yield from (ModelRow(part, (part,)) for part in parts.get(model.name, ()))
 
     return list(rows())
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
+class ModelFilters:
     """What is asked for: one of each kind that was said at all; empty says nothing."""
 
     tasks: tuple[str, ...] = ()
@@ -89,13 +89,13 @@ class Filters:
     words: tuple[str, ...] = ()  # or their beginnings
     said: str = ""  # as it was typed
 
-    def admit(self, each: Listed) -> bool:
+    def matches(self, each: ModelRow) -> bool:
         """Whether a row is asked for; a composite is judged by its own words and its parts' files."""
         text = f"{each.model.full_name} {each.model.description}"
         return (
             (not self.tasks or each.model.task in self.tasks)
             and _meet(self.frameworks, each.frameworks)
-            and _meet(self.precisions, precisions(each.parts))
+            and _meet(self.precisions, common_precisions(each.parts))
             and _meet(self.licenses, each.licenses)
             and all(_begins_in(text, word) for word in self.words)
         )
@@ -113,7 +113,7 @@ def _meet(patterns: tuple[str, ...], values: list[Any]) -> bool:
     )
 
 
-class _Tasks:
+class _TaskChoices:
     """The tasks of model.yml, looked up only when one is given: the reader of YAML costs 20 ms."""
 
     def __iter__(self) -> Iterator[str]:
@@ -125,13 +125,17 @@ class _Tasks:
         return task in tuple(self)
 
 
-def add_filters(parser: argparse.ArgumentParser) -> None:
+def add_filter_flags(parser: argparse.ArgumentParser) -> None:
     """Which of the models; each flag may be given several times, and then any of its values will do."""
     filters = parser.add_argument_group(
         "filters", "Each narrows what is shown; given several times, any of its values will do."
     )
     filters.add_argument(
-        "--task", action="append", choices=_Tasks(), metavar="TASK", help="such as human_pose_estimation"
+        "--task",
+        action="append",
+        choices=_TaskChoices(),
+        metavar="TASK",
+        help="such as human_pose_estimation",
     )
     filters.add_argument(
         "--framework",
@@ -157,13 +161,13 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def filters_of(args: argparse.Namespace) -> Filters:
+def filters_from_args(args: argparse.Namespace) -> ModelFilters:
     """The filters that were given."""
     flags = ("task", "framework", "precision", "license")
     said = [f"--{flag} {value}" for flag in flags for value in getattr(args, flag) or ()]
     if args.search is not None:
         said.append(f"--search {args.search}")
-    return Filters(
+    return ModelFilters(
         tasks=tuple(args.task or ()),
         frameworks=tuple(args.framework or ()),
         precisions=tuple(args.precision or ()),

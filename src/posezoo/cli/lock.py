@@ -22,8 +22,8 @@ from posezoo.cli import options
 from posezoo.cli.console import Console
 
 if TYPE_CHECKING:
-    from posezoo.lock.agreement import Change
-    from posezoo.lock.entries import Entries
+    from posezoo.lock.agreement import LockChange
+    from posezoo.lock.entries import LockEntries
     from posezoo.zoo import Zoo
 
 EXAMPLES = """
@@ -41,7 +41,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser = options.add_verb(
         verbs, "lock", "write down what --locked takes: SHA-384 of each model.yml, file and IR", EXAMPLES
     )
-    options.add_models(parser)
+    options.add_model_flags(parser)
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--check", action="store_true", help="only say what differs from the lock; 1 where anything does"
@@ -58,18 +58,18 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "--prune", action="store_true", help="also drop the models that the registry has no more"
     )
-    options.add_download_dir(parser, "the output folder")
-    options.add_output_dir(parser, "where files and IR lie")
-    options.add_lock_file(parser)
-    options.add_registry(parser)
-    options.add_dry_run(parser)
-    options.add_output(parser)
+    options.add_download_dir_flag(parser, "the output folder")
+    options.add_output_dir_flag(parser, "where files and IR lie")
+    options.add_lock_file_flag(parser)
+    options.add_models_dir_flag(parser)
+    options.add_dry_run_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Take in, check, sign, or check who signed."""
-    settings = replace(options.settings_of(args), locked=False)  # a newer state is what it is about
+    settings = replace(options.settings_from_args(args), locked=False)  # a newer state is what it is about
     if args.sign is not None or args.verify_signature is not None:
         return _signature(args, settings.lock)
     from posezoo.zoo import open_zoo
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures or (args.check and (found or odd)) else 0
 
 
-def _sum(args: argparse.Namespace, zoo: Zoo, found: list[Change], odd: int) -> str:
+def _sum(args: argparse.Namespace, zoo: Zoo, found: list[LockChange], odd: int) -> str:
     path = zoo.lock.path
     if odd and not found:
         return f"{path} has all the rest already; {odd} IR {'are' if odd > 1 else 'is'} not taken in"
@@ -101,25 +101,25 @@ def _sum(args: argparse.Namespace, zoo: Zoo, found: list[Change], odd: int) -> s
 
 def _take_in(
     args: argparse.Namespace, zoo: Zoo, console: Console
-) -> tuple[list[Change], int, list[dict[str, str]]]:
+) -> tuple[list[LockChange], int, list[dict[str, str]]]:
     """The lines that change, how many IR are not as they were made, and the models that nobody could read."""
     from posezoo.cli import jobs
     from posezoo.errors import LockError
-    from posezoo.lock.agreement import changes, merged
-    from posezoo.lock.survey import Surveyed, survey
+    from posezoo.lock.agreement import list_changes, merge_entries
+    from posezoo.lock.survey import ModelSnapshot, collect_entries
     from posezoo.spec.model import ModelSpec
 
     patterns, gone = _patterns(args, zoo)
-    selection = jobs.select(zoo.registry, patterns, console)
-    surveys: list[tuple[ModelSpec, Surveyed]] = []
+    selection = jobs.select_models(zoo.registry, patterns, console)
+    surveys: list[tuple[ModelSpec, ModelSnapshot]] = []
 
     def look(spec: ModelSpec) -> dict[str, object]:
-        found = survey(zoo.lock.pinned(spec), zoo.layout, zoo.lock.now)
+        found = collect_entries(zoo.lock.with_pins(spec), zoo.layout, zoo.lock.timestamp)
         # Refused before anything is written, and alone.
-        merged(zoo.lock.entries, found.entries, found.loose, may_go_back=args.allow_rollback)
-        for line in found.odd:
+        merge_entries(zoo.lock.entries, found.entries, found.unpinned, may_go_back=args.allow_rollback)
+        for line in found.warnings:
             console.warn(line)
-        for name in found.loose:
+        for name in found.unpinned:
             console.warn(
                 f"{spec.full_name}: {name}: its SHA-384 is not known before it is here: "
                 f"posezoo download {spec.full_name}"
@@ -127,31 +127,31 @@ def _take_in(
         surveys.append((spec, found))
         return {}
 
-    report = jobs.for_each(selection, look, console)
+    report = jobs.run_for_each(selection, look, console)
     for name in () if args.prune else gone:
         error = LockError(
             f"{name}: is in {zoo.lock.path}, and this registry has it no more: it is older, or another one",
             hint="bring the newer registry, or say --prune",
         )
-        console.fail(error)
+        console.print_error(error)
         report.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
-    was: Entries = {}
-    becomes: Entries = {}
+    was: LockEntries = {}
+    becomes: LockEntries = {}
 
-    def take(entries: Entries) -> Entries:
+    def take(entries: LockEntries) -> LockEntries:
         was.update(entries)
         kept = {key: entry for key, entry in entries.items() if not (args.prune and entry.model in gone)}
         for _, found in surveys:
-            kept = merged(kept, found.entries, found.loose, may_go_back=args.allow_rollback)
+            kept = merge_entries(kept, found.entries, found.unpinned, may_go_back=args.allow_rollback)
         becomes.update(kept)
         return kept
 
     if args.check or args.dry_run:
         take(zoo.lock.entries)
     else:
-        zoo.lock.change(take)
-    odd = sum(len(found.odd) for _, found in surveys)
-    return changes(was, becomes), odd, report.failures
+        zoo.lock.update(take)
+    odd = sum(len(found.warnings) for _, found in surveys)
+    return list_changes(was, becomes), odd, report.failures
 
 
 def _patterns(args: argparse.Namespace, zoo: Zoo) -> tuple[list[str] | None, list[str]]:
@@ -163,27 +163,27 @@ def _patterns(args: argparse.Namespace, zoo: Zoo) -> tuple[list[str] | None, lis
     from posezoo.errors import LockError
 
     locked = sorted({entry.model for entry in zoo.lock.entries.values()})
-    gone = [name for name in locked if not zoo.registry.knows(name)]
+    gone = [name for name in locked if not zoo.registry.matches_any(name)]
     if args.check and not (args.models or args.all or locked):
         raise LockError(f"{zoo.lock.path}: has no entry to check", hint="posezoo lock MODEL writes some")
     if args.models or args.all or not locked:
-        said = options.patterns_of(args)
+        said = options.patterns_from_args(args)
         return (None if said is None else list(said)), gone if args.all else []
     return [name for name in locked if name not in gone], gone
 
 
 def _signature(args: argparse.Namespace, lock: Path) -> int:
     """Sign, or check who signed: exit code 1 where that is not so."""
-    from posezoo.lock.signature import require_signature, sign, signature_of
+    from posezoo.lock.signature import require_signature, sign, signature_path
 
     if args.models or args.all:
         args.parser.error("a signature is that of the whole lock: name no models")
     if args.verify_signature is not None:
         require_signature(lock, args.verify_signature)
-        said = {"lock": str(lock), "signature": str(signature_of(lock)), "key": str(args.verify_signature)}
+        said = {"lock": str(lock), "signature": str(signature_path(lock)), "key": str(args.verify_signature)}
         words = f"{lock} is as whoever has the key to {args.verify_signature} signed it"
     else:
-        path = signature_of(lock) if args.dry_run else sign(lock, args.sign)
+        path = signature_path(lock) if args.dry_run else sign(lock, args.sign)
         said = {"lock": str(lock), "signature": str(path)}
         words = f"would write {path}" if args.dry_run else str(path)
     print(json.dumps(said, indent=2) if args.format == "json" else words)

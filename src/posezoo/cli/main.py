@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from posezoo.cli import door
 from posezoo.cli.options import HelpFormatter
-from posezoo.errors import PosezooError, nearest
+from posezoo.errors import PosezooError, suggest
 
 #: In the order of a model's life; each is a module with ``add_parser(verbs)`` and ``run(args) -> int``.
 VERBS = (
@@ -54,7 +54,7 @@ A human-pose model zoo for OpenVINO: fetch, verify, convert and run its models.
 """
 
 
-def parser(verbs_wanted: Sequence[str] = VERBS) -> argparse.ArgumentParser:
+def create_parser(verbs_wanted: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     """The parser of the whole command line, or of some of its verbs."""
     top = argparse.ArgumentParser(
         prog="posezoo",
@@ -62,7 +62,7 @@ def parser(verbs_wanted: Sequence[str] = VERBS) -> argparse.ArgumentParser:
         epilog="posezoo VERB --help shows a verb's flags and examples",
         formatter_class=HelpFormatter,
     )
-    top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    top.add_argument("--version", action=_VersionAction, nargs=0, help="show the version and exit")
     verbs = top.add_subparsers(metavar="VERB", required=True, title="verbs")
     for name in verbs_wanted:
         module = import_module(f"posezoo.cli.{name}")
@@ -79,8 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         # Nobody who has named a verb waits for the modules of all the others.
-        top = parser(words[:1] if words and words[0] in VERBS else VERBS)
-        if words and words[0] not in VERBS and (near := nearest(words[0], VERBS)):
+        top = create_parser(words[:1] if words and words[0] in VERBS else VERBS)
+        if words and words[0] not in VERBS and (near := suggest(words[0], VERBS)):
             top.error(f"argument VERB: invalid choice: '{words[0]}': {near}")
         _, unknown = top.parse_known_args(words, args)
         if unknown:
@@ -89,21 +89,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
 
     def tell(error: PosezooError) -> None:
-        door.tell_in_words(error)
+        door.print_error(error)
         if getattr(args, "format", "text") == "json":
             print(json.dumps({"error": {"problem": error.problem, "hint": error.hint}}, indent=2))
 
-    return door.through(work, tell=tell)
+    return door.run_main(work, tell=tell)
 
 
 def _refuse(verb: argparse.ArgumentParser, unknown: Sequence[str]) -> NoReturn:
     """End with the verb's usage, and with the flags that are nearest to those that it does not know."""
     known = [flag for action in verb._actions for flag in action.option_strings]
-    hints = [nearest(word.partition("=")[0], known) for word in unknown if word.startswith("-")]
+    hints = [suggest(word.partition("=")[0], known) for word in unknown if word.startswith("-")]
     verb.error("; ".join((f"unrecognized arguments: {' '.join(unknown)}", *filter(None, hints))))
 
 
-class _Version(argparse.Action):
+class _VersionAction(argparse.Action):
     """Look the version up only when it is asked for: importlib.metadata costs 30 ms."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_args: object, **_kwargs: object) -> None:

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.errors import SettingsError, nearest
+from posezoo.errors import SettingsError, suggest
 
 if TYPE_CHECKING:
     from posezoo.registry import Registry
     from posezoo.verify.finding import Finding
-    from posezoo.verify.rule import Demand
+    from posezoo.verify.rule import RuleInfo
 
 FORMATS = ("text", "json", "sarif", "github")
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_metadata_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of the check of metadata."""
     parser.add_argument(
         "--metadata",
@@ -56,7 +56,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def wants_metadata(args: argparse.Namespace) -> bool:
+def is_requested(args: argparse.Namespace) -> bool:
     """Whether metadata is to be checked; its flags mean nothing without."""
     others = ("explain", "changed_since", "baseline", "write_baseline", "artifacts")
     if not args.metadata and (said := [name for name in others if getattr(args, name) is not None]):
@@ -68,39 +68,39 @@ def wants_metadata(args: argparse.Namespace) -> bool:
     return bool(args.metadata)
 
 
-def answer(args: argparse.Namespace, registry: Registry, patterns: Sequence[str] | None) -> int:
+def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: Sequence[str] | None) -> int:
     """Check the models that the patterns match, all where None; print the findings; return the exit code."""
     from posezoo.verify.metadata import check_registry
 
     if args.explain is not None:
         return _explain(args.explain)
-    if registry.emptiness:  # a folder named by mistake must not pass for one in order
-        raise SettingsError(registry.emptiness, hint="check --models_dir")
+    if registry.empty_message:  # a folder named by mistake must not pass for one in order
+        raise SettingsError(registry.empty_message, hint="check --models_dir")
     if args.artifacts is not None and not args.artifacts.is_dir():
         raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
     names = _names(registry, patterns)
     if args.changed_since is not None:
-        from posezoo.verify.changes import changed_since
+        from posezoo.verify.changes import find_changed_models
 
-        changed = changed_since(registry, args.changed_since)
+        changed = find_changed_models(registry, args.changed_since)
         names = changed if names is None else names & changed
     known: frozenset[tuple[str, ...]] = frozenset()
     if args.baseline is not None:
-        from posezoo.verify.baseline import key_of, read_baseline
+        from posezoo.verify.baseline import baseline_key, read_baseline
 
         known = read_baseline(args.baseline)
     alone = patterns is not None and args.changed_since is None
     findings = list(check_registry(registry, names, alone=alone))
     if args.artifacts is not None:
-        from posezoo.verify.recount import check_artifacts_of
+        from posezoo.verify.recount import recompute_artifacts
 
-        findings += check_artifacts_of(registry, names, args.artifacts)
+        findings += recompute_artifacts(registry, names, args.artifacts)
     if args.write_baseline is not None:
         from posezoo.verify.baseline import write_baseline
 
         write_baseline(args.write_baseline, findings, registry.roots)
     if known:
-        findings = [each for each in findings if key_of(each, registry.roots) not in known]
+        findings = [each for each in findings if baseline_key(each, registry.roots) not in known]
     _print(findings, args.format, len(registry.entries) if names is None else len(names))
     return int(any(each.severity == "error" for each in findings))
 
@@ -126,13 +126,13 @@ def _print(findings: Sequence[Finding], style: str, count: int) -> None:
     from posezoo.verify.rules import RULES
 
     if style == "json":
-        print(json.dumps(reports.as_rows(findings), indent=2))
+        print(json.dumps(reports.to_rows(findings), indent=2))
     elif style == "sarif":
         from posezoo.versions import version
 
-        print(json.dumps(reports.as_sarif(findings, _demands().values(), version()), indent=2))
+        print(json.dumps(reports.to_sarif(findings, _demands().values(), version()), indent=2))
     else:
-        lines = reports.as_annotations(findings) if style == "github" else map(_line, findings)
+        lines = reports.to_github_annotations(findings) if style == "github" else map(_line, findings)
         for line in lines:
             print(line)
         counts = Counter(str(each.severity) for each in findings)
@@ -142,24 +142,24 @@ def _print(findings: Sequence[Finding], style: str, count: int) -> None:
 
 
 def _line(each: Finding) -> str:
-    from posezoo.verify.finding import harmless
-    from posezoo.verify.reports import shown
+    from posezoo.verify.finding import to_safe_line
+    from posezoo.verify.reports import relative_path
 
-    where = f"{harmless(shown(each.file))}:{each.line}:{each.column}"
+    where = f"{to_safe_line(relative_path(each.file))}:{each.line}:{each.column}"
     return f"{where}: {each.severity}: {each.message} [{each.rule}]"
 
 
 def _explain(name: str) -> int:
     demands = _demands()
     if name != "all" and name not in demands:
-        known = nearest(name, demands) or f"the rules: {', '.join(demands)}"
+        known = suggest(name, demands) or f"the rules: {', '.join(demands)}"
         raise SettingsError(f"no rule is called {name!a}", hint=known)
     for rule in demands.values() if name == "all" else (demands[name],):
         print(f"{rule.id} ({rule.severity})\n  {rule.explanation}\n  Example: {rule.example}")
     return 0
 
 
-def _demands() -> dict[str, Demand]:
+def _demands() -> dict[str, RuleInfo]:
     """All that is demanded, of metadata and of artifacts."""
     from posezoo.verify.recount import ARTIFACT_RULES
     from posezoo.verify.rules import RULES

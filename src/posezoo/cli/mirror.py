@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
-from posezoo.cli.plans import file_line
-from posezoo.crew import Check, checked
-from posezoo.errors import FetchError, OutputError, UnknownModelError
+from posezoo.cli.plans import format_planned_file
+from posezoo.crew import CancelCheck, cancellable
+from posezoo.errors import DownloadError, OutputError, UnknownModelError
 
 if TYPE_CHECKING:
-    from posezoo.mirror import Found, Mirror
+    from posezoo.mirror import Mirror, MirroredFile
     from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
     from posezoo.zoo import Zoo
@@ -44,7 +44,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     parser.add_argument("what", choices=("create", "check"), help="what to do with it")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the mirror")
-    options.add_models(parser)
+    options.add_model_flags(parser)
     parser.add_argument(
         "--name", metavar="PAT[,PAT...]", help="the models whose names match, as MODEL, with commas between"
     )
@@ -57,11 +57,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "--samples", action="store_true", help="also the two sample photos that posezoo run takes"
     )
-    options.add_sources(parser)
-    options.add_fetching(parser)
-    options.add_registry(parser)
-    options.add_dry_run(parser)
-    options.add_output(parser)
+    options.add_cache_flags(parser)
+    options.add_download_flags(parser)
+    options.add_models_dir_flag(parser)
+    options.add_dry_run_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
@@ -75,10 +75,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _patterns(args: argparse.Namespace) -> Sequence[str] | None:
     """The names and globs that select models; None for all."""
-    from posezoo.cli.omz.contract import listed
+    from posezoo.cli.omz.contract import read_list_file
 
     named = args.name.split(",") if args.name is not None else []
-    said = [*args.models, *named, *(listed(args.list) if args.list is not None else ())]
+    said = [*args.models, *named, *(read_list_file(args.list) if args.list is not None else ())]
     if args.all and said:
         args.parser.error("either name models or say --all")
     if not args.all and not said:
@@ -89,33 +89,37 @@ def _patterns(args: argparse.Namespace) -> Sequence[str] | None:
 
 
 def _create(args: argparse.Namespace, mirror: Mirror) -> int:
-    from posezoo.fetch.carrier import Carrier
+    from posezoo.fetch.carrier import ConnectionPool
     from posezoo.zoo import open_zoo
 
-    patterns, settings = _patterns(args), options.settings_of(args)
+    patterns, settings = _patterns(args), options.settings_from_args(args)
     if args.folder.exists() and not args.folder.is_dir():
         raise OutputError(f"{args.folder}: is no folder", hint="name a folder; one that is not there is made")
     zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use)
     at_once = 1 if args.dry_run else settings.jobs
 
-    with Console(quiet=args.quiet) as console, Carrier(settings.jobs, settings.connections) as carrier:
+    with Console(quiet=args.quiet) as console, ConnectionPool(settings.jobs, settings.connections) as carrier:
 
-        def work(spec: ModelSpec, check: Check) -> dict[str, object]:
+        def work(spec: ModelSpec, check: CancelCheck) -> dict[str, object]:
             if args.dry_run:
-                return {"plan": [file_line(each) for each in mirror.plan(zoo.lock.pinned(spec), zoo.means)]}
-            paths = mirror.fill(spec, zoo.means, zoo.lock, checked(console, check), carrier)
+                return {
+                    "plan": [
+                        format_planned_file(each) for each in mirror.plan(zoo.lock.with_pins(spec), zoo.means)
+                    ]
+                }
+            paths = mirror.add_model(spec, zoo.means, zoo.lock, cancellable(console, check), carrier)
             return {"files": [str(path) for path in paths]}
 
-        selection = _with_company(zoo, jobs.select(zoo.registry, patterns, console), console)
-        report = jobs.for_each_at_once(selection, work, console, skip_unpinned=args.all, at_once=at_once)
+        selection = _with_company(zoo, jobs.select_models(zoo.registry, patterns, console), console)
+        report = jobs.run_in_parallel(selection, work, console, skip_unpinned=args.all, at_once=at_once)
         if args.samples and not args.dry_run:
             try:
                 paths = mirror.add_samples(zoo.means, console)
                 report.answers.append({"name": "samples", "files": [str(path) for path in paths]})
-            except FetchError as error:
-                console.fail(error)
+            except DownloadError as error:
+                console.print_error(error)
                 report.failures.append({"name": "samples", "reason": error.problem, "hint": error.hint})
-        if not args.dry_run and mirror.lock().entries:
+        if not args.dry_run and mirror.open_lock().entries:
             mirror.write_notice()
     report.print(args.format)
     return report.exit_code
@@ -123,7 +127,7 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
 
 def _with_company(zoo: Zoo, selection: Selection, console: Console) -> Selection:
     """The models with those that they do not work without: the other parts of a composite, and a detector."""
-    from posezoo.zoo.estimators import detector_for
+    from posezoo.zoo.estimators import select_detector
 
     models: dict[str, ModelSpec] = {}
     for spec in selection.models:
@@ -131,7 +135,7 @@ def _with_company(zoo: Zoo, selection: Selection, console: Console) -> Selection
         parts = [spec, *(zoo.registry.parts(whole) if spec.composite else ())]
         if whole.decoder is not None:
             try:
-                detector = detector_for(zoo, whole.decoder.name)
+                detector = select_detector(zoo, whole.decoder.name)
                 parts += zoo.registry.parts(detector) if detector is not None else ()
             except UnknownModelError as error:
                 console.warn(f"{error.problem}; it is left out")
@@ -141,16 +145,16 @@ def _with_company(zoo: Zoo, selection: Selection, console: Console) -> Selection
 
 
 def _check(args: argparse.Namespace, mirror: Mirror) -> int:
-    from posezoo.cli.omz.contract import listed
+    from posezoo.cli.omz.contract import read_list_file
     from posezoo.registry import open_registry
 
     said = [*args.models, *(args.name.split(",") if args.name is not None else ())]
-    said += listed(args.list) if args.list is not None else []
+    said += read_list_file(args.list) if args.list is not None else []
     mirror.specs()  # is it one at all?
     names: list[str] = []
     if said:
         with Console(quiet=args.quiet) as console:
-            selection = jobs.select(open_registry([mirror.models]), said, console)
+            selection = jobs.select_models(open_registry([mirror.models_dir]), said, console)
         names = [spec.full_name for spec in selection.models] + [each.name for each in selection.composites]
     found = list(mirror.check(names))
     bad = [each for each in found if each.state != "good"]
@@ -166,7 +170,7 @@ def _check(args: argparse.Namespace, mirror: Mirror) -> int:
     return 1 if bad else 0
 
 
-def _next_step(bad: Sequence[Found]) -> str:
+def _next_step(bad: Sequence[MirroredFile]) -> str:
     """What mends these; what does not belong there is its owner's to take away."""
     mended = [each for each in bad if each.state in ("changed", "missing")]
     again = "posezoo mirror create brings them again" if mended else ""

@@ -66,29 +66,29 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         default="public",
         help="its folder (default: %(default)s)",
     )
-    options.add_places(parser)
-    options.add_registry(parser)
-    options.add_dry_run(parser)
-    options.add_output(parser)
+    options.add_directory_flags(parser)
+    options.add_models_dir_flag(parser)
+    options.add_dry_run_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Fetch, write the model.yml, and say what is left to fill in."""
-    from posezoo.draft.published import described, framework_of
+    from posezoo.draft.published import create_draft_spec, guess_framework
     from posezoo.zoo import open_zoo
 
-    zoo = open_zoo(options.settings_of(args))
+    zoo = open_zoo(options.settings_from_args(args))
     root = _root(zoo)
     _refuse(args, zoo)
-    framework = Framework(args.framework) if args.framework else framework_of(args.addresses)
-    spec = described(args.name, args.addresses, framework, Family(args.family))
+    framework = Framework(args.framework) if args.framework else guess_framework(args.addresses)
+    spec = create_draft_spec(args.name, args.addresses, framework, Family(args.family))
     text = f"{args.license}-{args.name}.txt"
     spec = replace(spec, task=args.task, license=License(spdx=args.license, text=text))
     path = root / args.family / args.name / "model.yml"
     if args.dry_run:
         for file in spec.files:
-            print(f"would download {file.sources[0]} to {zoo.layout.file(spec, file)}")
+            print(f"would download {file.sources[0]} to {zoo.layout.file_path(spec, file)}")
         print(f"would write {path}")
         return 0
     with Console(quiet=args.quiet) as console:
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(path)
         print("\n".join(("left to fill in:", *(f"  {each}" for each in left))))
-        where = shlex.join([args.name, *options.registry_words(args)])
+        where = shlex.join([args.name, *options.registry_arguments(args)])
         print(f"then: posezoo verify --metadata {where}; posezoo get {where}")
     return 0
 
@@ -124,13 +124,15 @@ def _root(zoo: Zoo) -> Path:
 def _refuse(args: argparse.Namespace, zoo: Zoo) -> None:
     """What cannot be meant, before anything is fetched."""
     from posezoo.spec.model_yml import TASKS
-    from posezoo.spec.names import folded, why_not_a_model_name
-    from posezoo.spec.spdx import is_license, nearest_license
+    from posezoo.spec.names import case_folded, explain_invalid_model_name
+    from posezoo.spec.spdx import is_license, suggest_license
     from posezoo.spec.values import WORD
 
-    if why := why_not_a_model_name(args.name):
+    if why := explain_invalid_model_name(args.name):
         raise SettingsError(f"{args.name!a} is no model's name: {why}")
-    if known := next((name for name in zoo.registry.entries if folded(name) == folded(args.name)), ""):
+    if known := next(
+        (name for name in zoo.registry.entries if case_folded(name) == case_folded(args.name)), ""
+    ):
         where = zoo.registry.entries[known].path
         raise PosezooError(
             f"{known} is there already: {where}", hint="take another name, or change that file"
@@ -138,7 +140,7 @@ def _refuse(args: argparse.Namespace, zoo: Zoo) -> None:
     if not (WORD.fullmatch(args.license) and is_license(args.license)):
         raise SettingsError(
             f"--license: expected an SPDX identifier such as MIT, got {args.license!a}",
-            hint=nearest_license(args.license),
+            hint=suggest_license(args.license),
         )
     if args.task not in TASKS:
         raise SettingsError(f"--task: no task_type is {args.task!a}", hint=f"known: {', '.join(TASKS)}")
@@ -148,31 +150,31 @@ def _refuse(args: argparse.Namespace, zoo: Zoo) -> None:
 
 def _made_known(spec: ModelSpec, zoo: Zoo, console: Console) -> tuple[ModelSpec, str]:
     """The model with size, SHA-384, inputs and outputs, and why these could not be read."""
-    from posezoo.draft.ends import ends_of
-    from posezoo.draft.published import fetched
+    from posezoo.draft.ends import read_ports
+    from posezoo.draft.published import download_draft_files
 
-    spec = fetched(spec, zoo.layout, zoo.means, console)
+    spec = download_draft_files(spec, zoo.layout, zoo.means, console)
     if spec.framework is Framework.PYTORCH:
         return spec, ""
     network = next(
         (file for file in spec.files if not file.name.endswith((".bin", ".prototxt"))), spec.files[0]
     )
-    inputs, outputs, why = ends_of(zoo.layout.file(spec, network))
+    inputs, outputs, why = read_ports(zoo.layout.file_path(spec, network))
     return replace(spec, inputs=inputs, outputs=outputs), why
 
 
 def _write(args: argparse.Namespace, spec: ModelSpec, path: Path, root: Path) -> tuple[str, ...]:
     """The files of the new model; what is left to fill in."""
-    from posezoo.draft.text import draft, left_to_fill_in
-    from posezoo.files import cannot_write, write_whole
+    from posezoo.draft.text import format_model_yml, list_missing_fields
+    from posezoo.files import write_atomically, write_error
 
     terms = root.parent / "licenses" / spec.license.text
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if args.license_text is not None:
             terms.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(terms, args.license_text.read_bytes())
+            write_atomically(terms, args.license_text.read_bytes())
     except OSError as error:
-        raise cannot_write(path, error) from error
-    write_whole(path, draft(spec).encode())
-    return left_to_fill_in(spec, "" if terms.is_file() else str(terms))
+        raise write_error(path, error) from error
+    write_atomically(path, format_model_yml(spec).encode())
+    return list_missing_fields(spec, "" if terms.is_file() else str(terms))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import PosezooError
-from posezoo.settings import INFERENCE_PRECISIONS, KINDS, Settings, read_settings, resolve
+from posezoo.settings import INFERENCE_PRECISIONS, KINDS, Settings, read_settings, to_settings
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def add_verb(
     )
 
 
-def add_models(parser: argparse.ArgumentParser) -> None:
+def add_model_flags(parser: argparse.ArgumentParser) -> None:
     """Which models: names and globs, or all."""
     parser.add_argument(
         "models",
@@ -56,7 +56,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="every model of the zoo")
 
 
-def add_own_weights(parser: argparse.ArgumentParser) -> None:
+def add_checkpoint_flags(parser: argparse.ArgumentParser) -> None:
     """Another checkpoint than the published one, and what else only networks of ours can do."""
     parser.add_argument(
         "--checkpoint",
@@ -79,14 +79,14 @@ def add_own_weights(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_force(parser: argparse.ArgumentParser) -> None:
+def add_force_flag(parser: argparse.ArgumentParser) -> None:
     """Whether an IR that is there may be replaced, whatever it was made of."""
     parser.add_argument(
         "--force", action="store_true", help="convert again what is up to date, or was made of other weights"
     )
 
 
-def add_frames(parser: argparse.ArgumentParser) -> None:
+def add_camera_input_flags(parser: argparse.ArgumentParser) -> None:
     """What the IR takes, where a camera's frames go in as they are."""
     parser.add_argument(
         "--input_type",
@@ -101,7 +101,7 @@ def add_frames(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def taking_frames(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:
+def with_camera_input_flags(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:
     """The model, as the flags of ``add_frames`` change it.
 
     Raises:
@@ -109,14 +109,14 @@ def taking_frames(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:
     """
     if not (args.input_type or args.input_layout or args.resize):
         return spec
-    from posezoo.convert.frames import taking_frames
+    from posezoo.convert.frames import with_camera_input
 
-    return taking_frames(
+    return with_camera_input(
         spec, element_type=args.input_type or "", layout=args.input_layout or "", resize=args.resize
     )
 
 
-def one_model(registry: Registry, name: str) -> ModelSpec:
+def require_single_model(registry: Registry, name: str) -> ModelSpec:
     """The model of this name, which is no composite.
 
     Raises:
@@ -131,7 +131,7 @@ def one_model(registry: Registry, name: str) -> ModelSpec:
     return model
 
 
-def add_registry(parser: argparse.ArgumentParser) -> None:
+def add_models_dir_flag(parser: argparse.ArgumentParser) -> None:
     """Where models are declared."""
     parser.add_argument(
         "--models_dir",
@@ -142,20 +142,20 @@ def add_registry(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_places(parser: argparse.ArgumentParser) -> None:
+def add_directory_flags(parser: argparse.ArgumentParser) -> None:
     """Where files come from and go to."""
-    add_output_dir(parser)
-    add_sources(parser)
+    add_output_dir_flag(parser)
+    add_cache_flags(parser)
 
 
-def add_output_dir(
+def add_output_dir_flag(
     parser: argparse.ArgumentParser, what: str = KINDS["output_dir"].help, default: str = "your cache folder"
 ) -> None:
     """Where files go to, or lie."""
     parser.add_argument("-o", "--output_dir", type=Path, metavar="DIR", help=f"{what} (default: {default})")
 
 
-def add_download_dir(parser: argparse.ArgumentParser, default: str) -> None:
+def add_download_dir_flag(parser: argparse.ArgumentParser, default: str) -> None:
     """Where published files lie already."""
     parser.add_argument(
         "-d",
@@ -166,7 +166,7 @@ def add_download_dir(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
-def add_results(parser: argparse.ArgumentParser, what: str, default: str) -> None:
+def add_results_dir_flag(parser: argparse.ArgumentParser, what: str, default: str) -> None:
     """Where results go; the model is no result there, so its files and IR have the other flag."""
     parser.add_argument(
         "-o",
@@ -186,24 +186,24 @@ def add_results(parser: argparse.ArgumentParser, what: str, default: str) -> Non
     )
 
 
-def add_ir_precision(parser: argparse.ArgumentParser) -> None:
+def add_precision_flag(parser: argparse.ArgumentParser) -> None:
     """Which IR of a model is used."""
     parser.add_argument(
         "--precision",
-        type=ir_precision,
+        type=parse_precision,
         default=Precision.FP16,
         help="FP32 or FP16 IR, or FP16-INT8 of a model that is published so or was quantized (default: FP16)",
     )
 
 
-def add_dry_run(parser: argparse.ArgumentParser) -> None:
+def add_dry_run_flag(parser: argparse.ArgumentParser) -> None:
     """Look before you leap."""
     parser.add_argument(
         "--dry_run", action="store_true", help="print what would be done; touch nothing, ask no server"
     )
 
 
-def add_sources(parser: argparse.ArgumentParser) -> None:
+def add_cache_flags(parser: argparse.ArgumentParser) -> None:
     """Where files come from."""
     parser.add_argument("--cache_dir", type=Path, metavar="DIR", help=KINDS["cache_dir"].help)
     parser.add_argument(
@@ -212,18 +212,18 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|URL",
         help="a folder or an address laid out like the cache, asked first; may be given several times",
     )
-    add_patience(parser)
+    add_retry_flags(parser)
 
 
-def add_patience(parser: argparse.ArgumentParser) -> None:
+def add_retry_flags(parser: argparse.ArgumentParser) -> None:
     """How long a server is waited for."""
     parser.add_argument(
         "--attempts", "--num_attempts", type=_setting("attempts"), metavar="N", help=KINDS["attempts"].help
     )
-    add_network(parser)
+    add_http_flags(parser)
 
 
-def add_network(parser: argparse.ArgumentParser) -> None:
+def add_http_flags(parser: argparse.ArgumentParser) -> None:
     """How servers are talked to."""
     parser.add_argument(
         "--stall_timeout",
@@ -243,7 +243,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", action="store_true", default=None, help=KINDS[name].help)
 
 
-def add_verify(parser: argparse.ArgumentParser) -> None:
+def add_verify_flag(parser: argparse.ArgumentParser) -> None:
     """Whether what was found good before is read again."""
     parser.add_argument(
         "--verify",
@@ -252,16 +252,16 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_fetching(parser: argparse.ArgumentParser) -> None:
+def add_download_flags(parser: argparse.ArgumentParser) -> None:
     """How many files are fetched at once, by how many connections, and who is trusted."""
     parser.add_argument(
         "-j", "--jobs", type=_setting("jobs"), metavar="N", help=f"{KINDS['jobs'].help} (default: 1)"
     )
-    add_connections(parser)
-    add_trust(parser)
+    add_connections_flag(parser)
+    add_trust_flag(parser)
 
 
-def add_connections(parser: argparse.ArgumentParser) -> None:
+def add_connections_flag(parser: argparse.ArgumentParser) -> None:
     """By how many connections one file comes."""
     parser.add_argument(
         "--connections",
@@ -271,13 +271,13 @@ def add_connections(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_lock(parser: argparse.ArgumentParser) -> None:
+def add_lock_flags(parser: argparse.ArgumentParser) -> None:
     """Where it stands what was agreed to, and whether anything else is refused."""
-    add_lock_file(parser)
+    add_lock_file_flag(parser)
     parser.add_argument("--locked", action="store_true", default=None, help=KINDS["locked"].help)
 
 
-def add_lock_file(parser: argparse.ArgumentParser) -> None:
+def add_lock_file_flag(parser: argparse.ArgumentParser) -> None:
     """Where it stands what was agreed to."""
     parser.add_argument(
         "--lock",
@@ -287,9 +287,9 @@ def add_lock_file(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_trust(parser: argparse.ArgumentParser) -> None:
+def add_trust_flag(parser: argparse.ArgumentParser) -> None:
     """Whether a source may be taken at its word, once."""
-    add_lock(parser)
+    add_lock_flags(parser)
     parser.add_argument(
         "--trust_on_first_use",
         action="store_true",
@@ -297,12 +297,12 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_mo(parser: argparse.ArgumentParser) -> None:
+def add_mo_flag(parser: argparse.ArgumentParser) -> None:
     """Who converts what OpenVINO of today does not read."""
     parser.add_argument("--mo", type=Path, metavar="PATH", help=KINDS["mo"].help)
 
 
-def require_mo(args: argparse.Namespace) -> None:
+def require_model_optimizer(args: argparse.Namespace) -> None:
     """Make sure that what --mo names is a Model Optimizer, whether or not a selected model needs it.
 
     A setting is looked at only where a model needs it: it is not said for these models.
@@ -312,12 +312,12 @@ def require_mo(args: argparse.Namespace) -> None:
     """
     if args.mo is None:
         return
-    from posezoo.convert.model_optimizer import find
+    from posezoo.convert.model_optimizer import find_model_optimizer
 
-    find(args.mo, getattr(args, "python", None))
+    find_model_optimizer(args.mo, getattr(args, "python", None))
 
 
-def add_upstream_code(parser: argparse.ArgumentParser) -> None:
+def add_upstream_code_flag(parser: argparse.ArgumentParser) -> None:
     """Consent, which no setting gives."""
     parser.add_argument(
         "--allow_upstream_code",
@@ -327,18 +327,18 @@ def add_upstream_code(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_precisions(parser: argparse.ArgumentParser) -> None:
+def add_precisions_flag(parser: argparse.ArgumentParser) -> None:
     """Which IR."""
     parser.add_argument(
         "--precisions",
-        type=precisions,
+        type=parse_precisions,
         metavar="P[,P]",
         default=(Precision.FP32, Precision.FP16),
         help="FP32, FP16, or what else a model is published in (default: FP32,FP16)",
     )
 
 
-def add_detector(parser: argparse.ArgumentParser) -> None:
+def add_detector_flag(parser: argparse.ArgumentParser) -> None:
     """Who finds people for models that see one at a time."""
     parser.add_argument(
         "--detector",
@@ -348,7 +348,7 @@ def add_detector(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_inference(parser: argparse.ArgumentParser) -> None:
+def add_inference_flags(parser: argparse.ArgumentParser) -> None:
     """What models run on, and in what arithmetic."""
     parser.add_argument(
         "--device", metavar="DEVICE", help="OpenVINO device (default: CPU); posezoo doctor lists them"
@@ -361,7 +361,7 @@ def add_inference(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_output(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text", "json")) -> None:
+def add_format_flags(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text", "json")) -> None:
     """How the answer is written."""
     parser.add_argument(
         "--format", choices=formats, default="text", help="how to answer on the standard output"
@@ -369,7 +369,7 @@ def add_output(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text"
     parser.add_argument("-q", "--quiet", action="store_true", help="tell only warnings and errors")
 
 
-def settings_of(args: argparse.Namespace, **others: Any) -> Settings:
+def settings_from_args(args: argparse.Namespace, **others: Any) -> Settings:
     """The settings in force: flag > POSEZOO_* > posezoo.cfg > default.
 
     Args:
@@ -379,22 +379,22 @@ def settings_of(args: argparse.Namespace, **others: Any) -> Settings:
     Raises:
         SettingsError: a value cannot be used.
     """
-    flags = {**flags_of(args), **others}
-    return resolve(read_settings({name: value for name, value in flags.items() if value is not None}))
+    flags = {**given_settings(args), **others}
+    return to_settings(read_settings({name: value for name, value in flags.items() if value is not None}))
 
 
-def registry_words(args: argparse.Namespace) -> list[str]:
+def registry_arguments(args: argparse.Namespace) -> list[str]:
     """The flags that name the registry, as a command that is hinted at needs them again."""
     return [word for folder in args.models_dir or () for word in ("--models_dir", str(folder))]
 
 
-def flags_of(args: argparse.Namespace) -> dict[str, Any]:
+def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     """The settings that were given as flags."""
     said = {name: value for name, value in vars(args).items() if name in KINDS and value is not None}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
 
 
-def patterns_of(args: argparse.Namespace) -> Sequence[str] | None:
+def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
     """The names and globs that select models; None for all of them; wrong usage where nothing is said."""
     if args.all and args.models:
         args.parser.error("either name models or say --all")
@@ -415,7 +415,7 @@ def _setting(name: str) -> Any:
     return parse
 
 
-def precisions(text: str) -> tuple[Precision, ...]:
+def parse_precisions(text: str) -> tuple[Precision, ...]:
     """An argparse type: precisions of IR, with commas between.
 
     Raises:
@@ -428,7 +428,7 @@ def precisions(text: str) -> tuple[Precision, ...]:
     return tuple(precision for precision in Precision if precision in words)
 
 
-def ir_precision(text: str) -> Precision:
+def parse_precision(text: str) -> Precision:
     """An argparse type: the precision of an IR.
 
     Raises:
@@ -439,7 +439,7 @@ def ir_precision(text: str) -> Precision:
     return Precision(text)
 
 
-def share(text: str) -> float:
+def parse_fraction(text: str) -> float:
     """An argparse type: a score, or a part of something.
 
     Raises:
@@ -454,7 +454,7 @@ def share(text: str) -> float:
     return number
 
 
-def picture_size(text: str) -> tuple[int, int]:
+def parse_image_size(text: str) -> tuple[int, int]:
     """An argparse type: height and width, in pixels."""
     found = re.fullmatch(r"([1-9]\d{0,4})[,x]([1-9]\d{0,4})", text)
     if not found:

@@ -13,7 +13,7 @@ from posezoo.errors import ImageError
 _MADE_BY_US = re.compile(r".*_poses(_\d+)?")
 
 
-def expand(named: Sequence[str], warn: Callable[[str], None]) -> list[Path]:
+def expand_image_paths(named: Sequence[str], warn: Callable[[str], None]) -> list[Path]:
     """The images that files, folders and globs stand for; those of a folder in alphabetical order.
 
     Pictures that an earlier run made are left out of folders and globs. What holds no image is warned of.
@@ -50,7 +50,7 @@ def _wanted(paths: list[Path]) -> list[Path]:
     return sorted(path for path in paths if os.path.isfile(path) and not _MADE_BY_US.fullmatch(path.stem))
 
 
-class Names:
+class OutputNames:
     """Names for annotated pictures: never that of an input, never the same twice.
 
     Args:
@@ -62,7 +62,7 @@ class Names:
         self._folder = folder
         self._taken = {image.resolve() for image in images}
 
-    def of(self, image: Path) -> Path:
+    def output_path(self, image: Path) -> Path:
         """``me.jpg`` becomes ``me_poses.jpg``; what is not JPEG becomes PNG."""
         suffix = image.suffix.lower() if image.suffix.lower() in (".jpg", ".jpeg") else ".png"
         target, count = self._folder / f"{image.stem}_poses{suffix}", 1

@@ -33,15 +33,15 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import jobs, options
 from posezoo.cli.console import Console
-from posezoo.cli.plans import file_line
-from posezoo.cli.text import harmless
+from posezoo.cli.plans import format_planned_file
+from posezoo.cli.text import escape_control_characters
 from posezoo.spec import carried_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from posezoo.fetch.download import PlannedFile
-    from posezoo.spec.carried_out import Value
+    from posezoo.spec.carried_out import FrozenValue
     from posezoo.spec.model import Input, ModelSpec
     from posezoo.zoo import ModelPlan
 
@@ -57,43 +57,43 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser = options.add_verb(
         verbs, "plan", "show what would be fetched, converted and written, or why not", EXAMPLES
     )
-    options.add_models(parser)
-    options.add_places(parser)
-    options.add_trust(parser)
-    options.add_precisions(parser)
-    options.add_mo(parser)
-    options.add_upstream_code(parser)
-    options.add_force(parser)
-    options.add_registry(parser)
-    options.add_output(parser)
+    options.add_model_flags(parser)
+    options.add_directory_flags(parser)
+    options.add_trust_flag(parser)
+    options.add_precisions_flag(parser)
+    options.add_mo_flag(parser)
+    options.add_upstream_code_flag(parser)
+    options.add_force_flag(parser)
+    options.add_models_dir_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one block a model, and what it all comes to; or JSON."""
     from posezoo.zoo import open_zoo
-    from posezoo.zoo.plans import planned
+    from posezoo.zoo.plans import plan_get
 
-    patterns = options.patterns_of(args)
-    options.require_mo(args)
+    patterns = options.patterns_from_args(args)
+    options.require_model_optimizer(args)
     zoo = open_zoo(
-        options.settings_of(args),
+        options.settings_from_args(args),
         trust_on_first_use=args.trust_on_first_use,
         allow_upstream_code=args.allow_upstream_code,
     )
     plans: list[ModelPlan] = []
 
     def work(spec: ModelSpec) -> dict[str, Any]:
-        plans.append(planned(zoo, spec, args.precisions, force=args.force))
+        plans.append(plan_get(zoo, spec, args.precisions, force=args.force))
         return _facts(plans[-1]) if args.format == "json" else {}
 
     with Console(quiet=args.quiet) as console:
-        report = jobs.for_each(jobs.select(zoo.registry, patterns, console), work, console)
+        report = jobs.run_for_each(jobs.select_models(zoo.registry, patterns, console), work, console)
     if args.format == "json":
         report.print("json")
     else:
         for plan in plans:
-            print("\n".join(map(harmless, _block(plan))))
+            print("\n".join(map(escape_control_characters, _block(plan))))
         print(_sum(plans))
     return report.exit_code
 
@@ -110,15 +110,15 @@ def _facts(plan: ModelPlan) -> dict[str, Any]:
         "hint": plan.way.hint or None,
         "runs": list(plan.runs),
         "files": [_file_facts(each) for each in plan.files],
-        "fetch_bytes": plan.fetch_bytes,
+        "fetch_bytes": plan.download_size,
         "arguments": {
             "inputs": [
                 {"name": each.name, "shape": list(each.shape), "layout": each.layout, **_steps(each)}
                 for each in spec.inputs
             ],
             "outputs": [each.name for each in spec.outputs],
-            "frozen": dict(carried_out.frozen(spec.mo_args)),
-            "static_shape": carried_out.is_static(spec.mo_args),
+            "frozen": dict(carried_out.frozen_inputs(spec.mo_args)),
+            "static_shape": carried_out.wants_static_shape(spec.mo_args),
             "network": asdict(spec.network) if spec.network is not None else None,
         },
         "irs": [
@@ -133,9 +133,9 @@ def _file_facts(planned: PlannedFile) -> dict[str, Any]:
         "name": planned.file.name,
         "size": planned.file.size,
         "max_size": planned.file.max_size or None,
-        "place": planned.place.value,
-        "from": list(planned.asked),
-        "pinned": not planned.is_refused,
+        "place": planned.origin.value,
+        "from": list(planned.candidate_names),
+        "pinned": not planned.is_unpinned,
         "path": str(planned.target),
     }
 
@@ -153,21 +153,21 @@ def _steps(port: Input) -> dict[str, Any]:
 def _block(plan: ModelPlan) -> list[str]:
     spec, way = plan.spec, plan.way
     head = f"{spec.full_name} ({spec.framework}): {way.route}"
-    if not way.is_open:
+    if not way.is_available:
         return [f"{head}, {way.reason}: {way.why}", *([f"  hint: {way.hint}"] if way.hint else [])]
-    lines = [head, *(f"  {file_line(each)}" for each in plan.files)]
+    lines = [head, *(f"  {format_planned_file(each)}" for each in plan.files)]
     lines += [f"  would run {each}" for each in plan.runs]
     if not spec.is_ir:
         lines += [f"  input {_in_words(each)}" for each in spec.inputs]
         lines += [
             f"  input {name} frozen to {_value(value)}"
-            for name, value in carried_out.frozen(spec.mo_args).items()
+            for name, value in carried_out.frozen_inputs(spec.mo_args).items()
         ]
         lines += [f"  outputs {', '.join(each.name for each in spec.outputs)}"] if spec.outputs else []
     for step in plan.steps:
         lines.append(
             f"  {step.precision} is up to date: {step.xml}"
-            if step.is_done
+            if step.is_up_to_date
             else f"  would write {step.precision}, since {step.reason}: {step.xml}"
         )
     return lines
@@ -186,7 +186,7 @@ def _in_words(port: Input) -> str:
     return f"{facts}: {', '.join(steps)}" if steps else facts
 
 
-def _value(value: Value) -> str:
+def _value(value: FrozenValue) -> str:
     if isinstance(value, tuple):
         return f"[{' '.join(map(_value, value))}]"
     return str(value) if isinstance(value, bool) else f"{value:g}"
@@ -195,6 +195,6 @@ def _value(value: Value) -> str:
 def _sum(plans: Sequence[ModelPlan]) -> str:
     routes = Counter(plan.way.route.value for plan in plans)
     counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
-    size, fetched = sum(plan.fetch_bytes for plan in plans), sum(len(plan.fetched) for plan in plans)
+    size, fetched = sum(plan.download_size for plan in plans), sum(len(plan.missing_files) for plan in plans)
     models = f"{len(plans)} model{'' if len(plans) == 1 else 's'}"
     return f"{models}{f' ({counts})' if counts else ''}: {fetched} files to fetch, {size:,} bytes"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from posezoo.events import LayerNoise, ModelAccuracyHeld, ModelShiftMeasured
+from posezoo.events import AccuracyCompared, DisplacementMeasured, LayerNoise
 
 #: So many of the layers that quantization harms most are shown.
 WORST = 12
 
 
-def shift_in_words(event: ModelShiftMeasured) -> str:
+def format_displacement(event: DisplacementMeasured) -> str:
     """How far INT8 lies from FP32, in one line."""
     return (
         f"{event.precision} moves points by {event.shift_p50_px:.2f} px in the median "
@@ -20,7 +20,7 @@ def shift_in_words(event: ModelShiftMeasured) -> str:
     )
 
 
-def accuracy_in_words(event: ModelAccuracyHeld) -> str:
+def format_accuracy(event: AccuracyCompared) -> str:
     """AP before and after, in one line."""
     return (
         f"{event.precision} has AP {event.ap_int8:.3f}, FP32 {event.ap_fp32:.3f}, "
@@ -28,7 +28,7 @@ def accuracy_in_words(event: ModelAccuracyHeld) -> str:
     )
 
 
-def worst_layers(layers: Sequence[LayerNoise]) -> Iterator[str]:
+def format_worst_layers(layers: Sequence[LayerNoise]) -> Iterator[str]:
     """A table of the layers that quantization harms most, in the order they run in."""
     worst = {each.layer for each in sorted(layers, key=lambda layer: -layer.own)[:WORST]}
     width = max((len(name) for name in worst), default=0)

@@ -13,7 +13,7 @@ from posezoo.spec.model import Precision
 from posezoo.spec.quantization import TARGET_DEVICES
 
 if TYPE_CHECKING:
-    from posezoo.convert.plan import Step
+    from posezoo.convert.plan import PlannedIr
     from posezoo.spec.model import ModelSpec
     from posezoo.zoo import Zoo
 
@@ -31,11 +31,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser = options.add_verb(
         verbs, "quantize", "make INT8 IR of FP32 IR, and measure what it costs", EXAMPLES
     )
-    options.add_models(parser)
-    add_quantization(parser, "your cache folder")
+    options.add_model_flags(parser)
+    add_quantization_flags(parser, "your cache folder")
     parser.add_argument(
         "--precisions",
-        type=options.precisions,
+        type=options.parse_precisions,
         metavar="P[,P]",
         default=(Precision.FP16_INT8,),
         help="FP16-INT8, FP32-INT8: how what stays in floating point is stored (default: FP16-INT8)",
@@ -48,7 +48,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     parser.add_argument(
         "--max_drop",
-        type=options.share,
+        type=options.parse_fraction,
         metavar="D",
         help="with --annotations: by how much AP may drop, as 0.01; layers go back to floating point until "
         "it drops no more",
@@ -64,14 +64,14 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         action="store_true",
         help="make nothing: hold the INT8 IR that are there, ours or their publisher's, against FP32",
     )
-    options.add_lock(parser)
-    options.add_registry(parser)
-    options.add_dry_run(parser)
-    options.add_output(parser)
+    options.add_lock_flags(parser)
+    options.add_models_dir_flag(parser)
+    options.add_dry_run_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
-def add_quantization(parser: argparse.ArgumentParser, model_dir: str) -> None:
+def add_quantization_flags(parser: argparse.ArgumentParser, model_dir: str) -> None:
     """What Open Model Zoo's quantizer takes, too."""
     parser.add_argument(
         "--model_dir", type=Path, metavar="DIR", help=f"where the FP32 IR lie (default: {model_dir})"
@@ -82,7 +82,7 @@ def add_quantization(parser: argparse.ArgumentParser, model_dir: str) -> None:
         metavar="DIR",
         help="photos with people: two in three calibrate, the others tell how far INT8 moves what is found",
     )
-    options.add_output_dir(parser, "where the INT8 IR go", "beside the FP32 IR")
+    options.add_output_dir_flag(parser, "where the INT8 IR go", "beside the FP32 IR")
     parser.add_argument(
         "--target_device",
         choices=TARGET_DEVICES,
@@ -96,26 +96,26 @@ def run(args: argparse.Namespace) -> int:
     """Quantize, and print the paths of the IR."""
     from posezoo.zoo import quantizing
 
-    require_photos(args.parser, args)
+    require_dataset_dir(args.parser, args)
     if args.max_drop is not None and args.annotations is None:
         args.parser.error("--max_drop goes with --annotations")
     import json
     from dataclasses import replace
 
-    from posezoo.files import write_whole
+    from posezoo.files import write_atomically
     from posezoo.zoo import open_zoo
 
-    settings = options.settings_of(args, output_dir=args.model_dir)
+    settings = options.settings_from_args(args, output_dir=args.model_dir)
     zoo = open_zoo(settings)
 
     found: list[dict[str, Any]] = []
 
     def work(spec: ModelSpec) -> dict[str, Any]:
         if args.dry_run:
-            return {"plan": list(in_words(planned(zoo, spec, args, args.precisions)))}
+            return {"plan": list(format_planned_irs(plan_from_args(zoo, spec, args, args.precisions)))}
         if args.measure_only:
-            return _held(zoo, spec, args, console)
-        quantized = quantizing.quantize(
+            return _measure_only(zoo, spec, args, console)
+        quantized = quantizing.quantize_model(
             zoo,
             spec,
             args.dataset_dir,
@@ -130,51 +130,51 @@ def run(args: argparse.Namespace) -> int:
         )
         zoo.write_card(spec, args.output_dir)
         answer: dict[str, Any] = {"irs": {each.value: str(path) for each, path in quantized.irs.items()}}
-        found.extend(quantizing.measurements(zoo, spec, quantized))
+        found.extend(quantizing.quantization_measurements(zoo, spec, quantized))
         if quantized.shifts:
-            answer["shifts"] = {each.value: shift.figures() for each, shift in quantized.shifts.items()}
+            answer["shifts"] = {each.value: shift.to_json() for each, shift in quantized.shifts.items()}
         return answer
 
     with Console(quiet=args.quiet) as console:
-        selection = jobs.select(zoo.registry, options.patterns_of(args), console)
+        selection = jobs.select_models(zoo.registry, options.patterns_from_args(args), console)
         if args.all:
             selection = replace(selection, models=tuple(_quantizable(zoo, selection.models, console)))
-        report = jobs.for_each(selection, work, console)
+        report = jobs.run_for_each(selection, work, console)
     if args.report is not None and not args.dry_run:
-        write_whole(args.report, json.dumps(found, indent=2).encode() + b"\n")
+        write_atomically(args.report, json.dumps(found, indent=2).encode() + b"\n")
     report.print(args.format)
     return report.exit_code
 
 
-def _held(zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, console: Console) -> dict[str, Any]:
+def _measure_only(zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """The answer of --measure_only."""
     from posezoo.zoo import quantizing
 
     found = {
-        each.value: quantizing.hold_against_fp32(
+        each.value: quantizing.compare_ir_with_fp32(
             zoo, spec, args.dataset_dir, each, output_dir=args.output_dir, listener=console
         )
         for each in args.precisions
     }
     return {
         "irs": {precision: str(xml) for precision, (xml, _) in found.items()},
-        "shifts": {precision: shift.figures() for precision, (_, shift) in found.items()},
+        "shifts": {precision: shift.to_json() for precision, (_, shift) in found.items()},
     }
 
 
-def require_photos(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+def require_dataset_dir(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Wrong usage ends with 2."""
     if args.dataset_dir is None:
         parser.error("the following arguments are required: --dataset_dir")
 
 
-def planned(
+def plan_from_args(
     zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, precisions: tuple[Precision, ...]
-) -> tuple[Step, ...]:
+) -> tuple[PlannedIr, ...]:
     """What a real run with the same flags carries out."""
     from posezoo.zoo import quantizing
 
-    return quantizing.plan(
+    return quantizing.plan_int8(
         zoo,
         spec,
         args.dataset_dir,
@@ -186,10 +186,10 @@ def planned(
     )
 
 
-def in_words(steps: tuple[Step, ...]) -> Iterator[str]:
+def format_planned_irs(steps: tuple[PlannedIr, ...]) -> Iterator[str]:
     """One line for each IR."""
     for step in steps:
-        if step.is_done:
+        if step.is_up_to_date:
             yield f"{step.precision} is up to date: {step.xml}"
         else:
             yield f"would quantize to {step.precision}, since {step.reason}: {step.xml}"
@@ -200,7 +200,7 @@ def _quantizable(zoo: Zoo, models: tuple[ModelSpec, ...], console: Console) -> I
     from posezoo.zoo import quantizing
 
     for spec in models:
-        if why := quantizing.why_not(zoo, spec):
-            console.say(f"Skipping {spec.full_name} ({why})")
+        if why := quantizing.explain_unsupported_int8(zoo, spec):
+            console.print_line(f"Skipping {spec.full_name} ({why})")
         else:
             yield spec

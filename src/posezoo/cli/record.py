@@ -50,15 +50,15 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     parser.add_argument(
         "--size",
-        type=options.picture_size,
+        type=options.parse_image_size,
         metavar="H,W",
         help="the image's height and width to count an IR at that leaves them open",
     )
-    options.add_download_dir(parser, "the output folder")
-    options.add_output_dir(parser)
-    options.add_lock(parser)
-    options.add_registry(parser)
-    options.add_output(parser)
+    options.add_download_dir_flag(parser, "the output folder")
+    options.add_output_dir_flag(parser)
+    options.add_lock_flags(parser)
+    options.add_models_dir_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
@@ -68,20 +68,20 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error("--size goes with IR that are there, --generated makes its own")
     from posezoo.zoo import figures, open_zoo
 
-    zoo = open_zoo(options.settings_of(args), download_dir=args.download_dir)
+    zoo = open_zoo(options.settings_from_args(args), download_dir=args.download_dir)
     files = [Path(each) for each in args.models if each.endswith(SUFFIX)]
     patterns = [each for each in args.models if not each.endswith(SUFFIX)]
 
     def count(spec: ModelSpec) -> dict[str, Any]:
-        console.say(f"counting {spec.full_name}")
-        return {"files": [str(figures.record(spec, _counted(args, zoo.settings, spec)))]}
+        console.print_line(f"counting {spec.full_name}")
+        return {"files": [str(figures.record_measurements(spec, _counted(args, zoo.settings, spec)))]}
 
     with Console(quiet=args.quiet) as console:
         measured = [each for file in files for each in _figures(zoo, file)]  # all good, or none is taken
-        selection = jobs.select(zoo.registry, patterns, console) if patterns else _none()
-        report = jobs.for_each(selection, count, console)
+        selection = jobs.select_models(zoo.registry, patterns, console) if patterns else _none()
+        report = jobs.run_for_each(selection, count, console)
         for spec, found in measured:
-            path = figures.record(spec, [found])
+            path = figures.record_measurements(spec, [found])
             report.answers.append({"name": spec.full_name, "files": [str(path)]})
     report.print(args.format)
     return report.exit_code
@@ -97,10 +97,10 @@ def _figures(zoo: Zoo, file: Path) -> Iterator[tuple[Model, Measurement]]:
     """The measurements in a file, each with its model."""
     from dataclasses import replace
 
-    from posezoo.measured import read_figures
+    from posezoo.measured import read_measurement_file
     from posezoo.spec.model import ModelSpec
 
-    for name, found in read_figures(file):
+    for name, found in read_measurement_file(file):
         try:
             spec = zoo.registry.find(name)
         except PosezooError as error:
@@ -113,9 +113,11 @@ def _figures(zoo: Zoo, file: Path) -> Iterator[tuple[Model, Measurement]]:
 
 def _counted(args: argparse.Namespace, settings: Settings, spec: ModelSpec) -> Sequence[Measurement]:
     """Counted by a process of its own, which gives back the memory that a large network takes."""
-    from posezoo.cli.child import in_a_child
+    from posezoo.cli.child import run_in_child
 
-    return in_a_child(_count, settings, args.download_dir, spec, args.size, args.generated, of=spec.full_name)
+    return run_in_child(
+        _count, settings, args.download_dir, spec, args.size, args.generated, of=spec.full_name
+    )
 
 
 def _count(
@@ -129,6 +131,6 @@ def _count(
 
     zoo = open_zoo(settings, download_dir=download_dir)
     if not generated:
-        return figures.count(zoo, spec, size)
+        return figures.count_complexity(zoo, spec, size)
     with tempfile.TemporaryDirectory() as folder:
-        return figures.count_generated(zoo, spec, Path(folder))
+        return figures.count_complexity_on_random_weights(zoo, spec, Path(folder))

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import options
 from posezoo.cli.console import Console
-from posezoo.cli.photos import Names, expand
-from posezoo.errors import ImageError, OutputError, UnknownModelError, require
-from posezoo.files import write_whole
+from posezoo.cli.photos import OutputNames, expand_image_paths
+from posezoo.errors import ImageError, OutputError, UnknownModelError, import_optional
+from posezoo.files import write_atomically
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
@@ -53,31 +53,31 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         metavar="IMAGE",
         help="images, folders or globs (default: two public-domain sample photos)",
     )
-    options.add_results(parser, "where pictures and poses.json go", "results/MODEL")
-    options.add_ir_precision(parser)
+    options.add_results_dir_flag(parser, "where pictures and poses.json go", "results/MODEL")
+    options.add_precision_flag(parser)
     parser.add_argument(
         "--min_score",
-        type=options.share,
+        type=options.parse_fraction,
         metavar="S",
         help="draw keypoints from this score on (default: what the model's decoder calls seen, 0.1 to 0.5)",
     )
-    options.add_detector(parser)
-    options.add_inference(parser)
-    options.add_sources(parser)
-    options.add_trust(parser)
-    options.add_registry(parser)
-    options.add_output(parser)
+    options.add_detector_flag(parser)
+    options.add_inference_flags(parser)
+    options.add_cache_flags(parser)
+    options.add_trust_flag(parser)
+    options.add_models_dir_flag(parser)
+    options.add_format_flags(parser)
     return parser
 
 
 @dataclass(slots=True)
-class Stages:
+class StageTimer:
     """How long each stage took, in seconds and in order."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
+    def time_stage(self, name: str) -> Iterator[None]:
         """Add the time of a block to a stage."""
         begun = time.perf_counter()
         try:
@@ -91,18 +91,20 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.settings import user_folder
     from posezoo.zoo import estimators, open_zoo
 
-    settings = options.settings_of(args)
+    settings = options.settings_from_args(args)
     zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use)
     results = args.results_dir or user_folder("cache") / "results" / args.model
-    stages = Stages()
+    stages = StageTimer()
     with Console(quiet=args.quiet) as console:
         model = _find(zoo, args.model)
         # What would stop us at the end is better said before anything is fetched.
         _check_packages_and_device(settings.device)
-        estimators.require_use_for(args.detector, model)
+        estimators.require_detector_used(args.detector, model)
         if model.decoder is not None:
-            estimators.detector_for(zoo, model.decoder.name)
-        images = expand(args.input, console.warn) if args.input else _samples(zoo, stages, console)
+            estimators.select_detector(zoo, model.decoder.name)
+        images = (
+            expand_image_paths(args.input, console.warn) if args.input else _samples(zoo, stages, console)
+        )
         estimator, card = _prepare(zoo, model, args.precision, stages, console)
         answers, failed = _run_on(images, estimator, results, args.min_score, stages, console)
         summary = {
@@ -116,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
             "seconds": {name: round(value, 4) for name, value in stages.seconds.items()},
         }
         if answers:
-            write_whole(results / "poses.json", (json.dumps(summary, indent=2) + "\n").encode())
+            write_atomically(results / "poses.json", (json.dumps(summary, indent=2) + "\n").encode())
     if args.format == "json":
         print(json.dumps(summary, indent=2))
     else:
@@ -134,21 +136,21 @@ def _find(zoo: Zoo, name: str) -> Model:
 
 
 def _check_packages_and_device(device: str) -> None:
-    from posezoo.inference import check_device
+    from posezoo.inference import require_device
 
-    require("cv2", extra="run")
-    check_device(device)
+    import_optional("cv2", extra="run")
+    require_device(device)
 
 
-def _samples(zoo: Zoo, stages: Stages, console: Console) -> list[Path]:
+def _samples(zoo: Zoo, stages: StageTimer, console: Console) -> list[Path]:
     from posezoo.fetch.samples import download_samples
 
-    with stages.timed(DOWNLOAD):
-        return list(download_samples(zoo.layout.samples, zoo.means, listener=console))
+    with stages.time_stage(DOWNLOAD):
+        return list(download_samples(zoo.layout.samples_dir, zoo.means, listener=console))
 
 
 def _prepare(
-    zoo: Zoo, model: Model, precision: Precision, stages: Stages, console: Console
+    zoo: Zoo, model: Model, precision: Precision, stages: StageTimer, console: Console
 ) -> tuple[Estimator, Path]:
     from posezoo.zoo import estimators
 
@@ -156,15 +158,15 @@ def _prepare(
     precisions = both if precision in both else (precision,)
     irs = {}
     for part in zoo.registry.parts(model):
-        with stages.timed(DOWNLOAD):
-            zoo.fetch(part, precisions, listener=console)
-        with stages.timed("convert and self-check"):
+        with stages.time_stage(DOWNLOAD):
+            zoo.download_for_conversion(part, precisions, listener=console)
+        with stages.time_stage("convert and self-check"):
             irs[part.name] = zoo.convert(part, precisions, listener=console)[precision]
-    with stages.timed(DOWNLOAD):
+    with stages.time_stage(DOWNLOAD):
         irs = {**estimators.detector_irs(zoo, model, listener=console), **irs}
     card = zoo.write_card(model)
-    with stages.timed("compile"):
-        estimator = estimators.compiled(zoo, model, irs)
+    with stages.time_stage("compile"):
+        estimator = estimators.compile_estimator(zoo, model, irs)
     return estimator, card
 
 
@@ -173,7 +175,7 @@ def _run_on(
     estimator: Estimator,
     results: Path,
     min_score: float | None,
-    stages: Stages,
+    stages: StageTimer,
     console: Console,
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     from posezoo import images as pictures
@@ -182,18 +184,18 @@ def _run_on(
     seen_from = estimator.seen_from if min_score is None else min_score
     answers: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
-    names = Names(results, images)
+    names = OutputNames(results, images)
     for path in images:
         try:
-            with stages.timed("read images"):
-                image = pictures.read(path)
-            with stages.timed("find poses"):
+            with stages.time_stage("read images"):
+                image = pictures.read_image(path)
+            with stages.time_stage("find poses"):
                 poses = estimator(image)
-            target = names.of(path)
-            with stages.timed("draw and write"):
-                pictures.write(target, draw(image, poses, min_score=seen_from, in_place=True))
+            target = names.output_path(path)
+            with stages.time_stage("draw and write"):
+                pictures.write_image(target, draw(image, poses, min_score=seen_from, in_place=True))
         except (ImageError, OutputError) as error:
-            console.fail(error)
+            console.print_error(error)
             failed.append({"image": str(path), "reason": error.problem})
             continue
         answers.append(_answer(path, target, image.shape, poses))

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         OutputError: a command of somebody else is there, or the folder cannot be written.
     """
-    wanted = {args.folder / name: script(module) for name, module in COMMANDS.items()}
+    wanted = {args.folder / name: shim_script(module) for name, module in COMMANDS.items()}
     for path, content in wanted.items():
         _refuse_to_replace(path, content, force=args.force)
     for path, content in wanted.items():
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def script(module: str) -> str:
+def shim_script(module: str) -> str:
     """Two lines that run a module's ``main`` by this Python, whatever folder they are called from.
 
     The shell starts Python, since a ``#!`` line holds neither blanks nor long paths; and nothing is
@@ -96,9 +96,9 @@ def _is_ours(path: Path) -> bool:
 
 
 def _write(path: Path, content: str) -> None:
-    from posezoo.files import write_whole
+    from posezoo.files import write_atomically
 
-    write_whole(path, content.encode())
+    write_atomically(path, content.encode())
     try:
         path.chmod(path.stat().st_mode | 0o111)
     except OSError as error:

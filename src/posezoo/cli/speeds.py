@@ -7,9 +7,16 @@ from datetime import date
 from itertools import groupby
 from typing import Any
 
-from posezoo.benchmarking import Comparison, NetworkAlone, Result, best_batch, compared, measurement_of
-from posezoo.cli.text import aligned
-from posezoo.measured import WEIGHTS, as_figures
+from posezoo.benchmarking import (
+    BenchmarkResult,
+    NetworkWorkload,
+    SpeedComparison,
+    compare_results,
+    create_speed_measurement,
+    select_best_batch,
+)
+from posezoo.cli.text import align_columns
+from posezoo.measured import WEIGHTS, measurement_to_json
 
 HEADERS = (
     "IMAGES/S", "SPREAD", "P50 MS", "P90 MS", "P99 MS", "COMPILE S", "MIB",
@@ -17,11 +24,11 @@ HEADERS = (
 )  # fmt: skip
 
 
-def in_words(results: Sequence[Result], *, is_compared: bool, rounds: int) -> Iterator[str]:
+def format_results(results: Sequence[BenchmarkResult], *, is_compared: bool, rounds: int) -> Iterator[str]:
     """A table, and what there is to say of it."""
     if not results:
         return
-    yield from aligned([HEADERS, *map(_row, results)], right=frozenset(range(7)))
+    yield from align_columns([HEADERS, *map(_row, results)], right=frozenset(range(7)))
     for best in _bests(results):
         throughput = f"{best.throughput_fps.median:.4g} images a second"
         yield f"best batch of {_name(best)}, {_requests(best)}: {best.batch}, {throughput}"
@@ -34,10 +41,12 @@ def in_words(results: Sequence[Result], *, is_compared: bool, rounds: int) -> It
         yield f"on {line}"
 
 
-def as_json(results: Sequence[Result], today: date, *, is_compared: bool) -> dict[str, Any]:
+def results_to_json(results: Sequence[BenchmarkResult], today: date, *, is_compared: bool) -> dict[str, Any]:
     """The same for programs."""
     return {
-        "measurements": [as_figures(each.case.model, measurement_of(each, today)) for each in results],
+        "measurements": [
+            measurement_to_json(each.case.model, create_speed_measurement(each, today)) for each in results
+        ],
         "best_batches": [
             {
                 **_named(best),
@@ -62,7 +71,7 @@ def as_json(results: Sequence[Result], today: date, *, is_compared: bool) -> dic
     }
 
 
-def _row(each: Result) -> tuple[str, ...]:
+def _row(each: BenchmarkResult) -> tuple[str, ...]:
     throughput, ready = each.throughput_fps, each.ready
     return (
         f"{throughput.median:.4g}",
@@ -78,16 +87,16 @@ def _row(each: Result) -> tuple[str, ...]:
         each.case.precision.value if each.case.precision else "",
         each.case.model
         + ("" if each.case.weights == WEIGHTS[0] else f" ({each.case.weights} weights)")
-        + ("" if isinstance(each.case.subject, NetworkAlone) else _pipeline(each)),
+        + ("" if isinstance(each.case.subject, NetworkWorkload) else _pipeline(each)),
     )
 
 
-def _pipeline(each: Result) -> str:
+def _pipeline(each: BenchmarkResult) -> str:
     said = each.ready.settings
     return f" (whole pipeline: {said['picture']}, people: {said['people']})"
 
 
-def _comparison_line(each: Comparison) -> str:
+def _comparison_line(each: SpeedComparison) -> str:
     ratio, pairs = each.ratio, len(each.base.rounds)
     return (
         f"{_name(each.other)}, {_how(each.other)}: {ratio.median:.3f} times as fast as {_name(each.base)}, "
@@ -95,32 +104,32 @@ def _comparison_line(each: Comparison) -> str:
     )
 
 
-def _bests(results: Sequence[Result]) -> Iterator[Result]:
-    def question(each: Result) -> tuple[str, str, int]:
+def _bests(results: Sequence[BenchmarkResult]) -> Iterator[BenchmarkResult]:
+    def question(each: BenchmarkResult) -> tuple[str, str, int]:
         return each.case.model, str(each.case.precision), each.case.runtime.requests
 
     for _, several in groupby(results, question):
-        if best := best_batch([*several]):
+        if best := select_best_batch([*several]):
             yield best
 
 
-def _comparisons(results: Sequence[Result]) -> list[Comparison]:
-    return [compared(results[0], other) for other in results[1:]]
+def _comparisons(results: Sequence[BenchmarkResult]) -> list[SpeedComparison]:
+    return [compare_results(results[0], other) for other in results[1:]]
 
 
-def _named(each: Result) -> dict[str, str | None]:
+def _named(each: BenchmarkResult) -> dict[str, str | None]:
     precision = each.case.precision
     return {"model": each.case.model, "precision": precision.value if precision else None}
 
 
-def _name(each: Result) -> str:
+def _name(each: BenchmarkResult) -> str:
     return f"{each.case.model}{f' ({each.case.precision})' if each.case.precision else ''}"
 
 
-def _how(each: Result) -> str:
+def _how(each: BenchmarkResult) -> str:
     return f"batch {each.batch}, {_requests(each)}"
 
 
-def _requests(each: Result) -> str:
+def _requests(each: BenchmarkResult) -> str:
     count = each.ready.requests
     return f"{count} request{'s' * (count > 1)}"

@@ -14,11 +14,11 @@ from posezoo.cli.console import Console
 from posezoo.errors import LockError
 
 if TYPE_CHECKING:
-    from posezoo.layout import Layout
-    from posezoo.lock import Lock
+    from posezoo.layout import ModelLayout
+    from posezoo.lock import LockFile
     from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
-    from posezoo.verify.artifacts import Checked
+    from posezoo.verify.artifacts import ArtifactState
 
 EXAMPLES = """
 posezoo verify blazepose-full
@@ -35,40 +35,40 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser = options.add_verb(
         verbs, "verify", "check downloaded files and IR: what changed, is missing, or extra", EXAMPLES
     )
-    options.add_models(parser)
-    metadata.add_flags(parser)
-    options.add_download_dir(parser, "the output folder")
-    options.add_output_dir(parser)
-    options.add_lock(parser)
-    options.add_registry(parser)
-    options.add_output(parser, formats=metadata.FORMATS)
+    options.add_model_flags(parser)
+    metadata.add_metadata_flags(parser)
+    options.add_download_dir_flag(parser, "the output folder")
+    options.add_output_dir_flag(parser)
+    options.add_lock_flags(parser)
+    options.add_models_dir_flag(parser)
+    options.add_format_flags(parser, formats=metadata.FORMATS)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what was found; 1 where anything is not as it should be."""
-    return _check_metadata(args) if metadata.wants_metadata(args) else _check_artifacts(args)
+    return _check_metadata(args) if metadata.is_requested(args) else _check_artifacts(args)
 
 
 def _check_artifacts(args: argparse.Namespace) -> int:
     from posezoo.zoo import open_zoo
 
-    patterns = options.patterns_of(args)
-    zoo = open_zoo(options.settings_of(args), download_dir=args.download_dir)
+    patterns = options.patterns_from_args(args)
+    zoo = open_zoo(options.settings_from_args(args), download_dir=args.download_dir)
     with Console(quiet=args.quiet) as console:
-        selection = jobs.select(zoo.registry, patterns, console)
-    return answer_artifacts(
-        selection, zoo.layout, zoo.lock, args.format, registry=options.registry_words(args)
+        selection = jobs.select_models(zoo.registry, patterns, console)
+    return run_artifact_check(
+        selection, zoo.layout, zoo.lock, args.format, registry=options.registry_arguments(args)
     )
 
 
-def answer_artifacts(
+def run_artifact_check(
     selection: Selection,
-    layout: Layout,
-    lock: Lock,
+    layout: ModelLayout,
+    lock: LockFile,
     style: str,
     *,
-    cure: Callable[[Checked, Layout], list[str]] | None = None,
+    cure: Callable[[ArtifactState, ModelLayout], list[str]] | None = None,
     registry: Sequence[str] = (),
 ) -> int:
     """Check the files and IR of the models, print what was found, and return the exit code.
@@ -83,11 +83,11 @@ def answer_artifacts(
     """
     from posezoo.verify.artifacts import check_artifacts, check_composite
 
-    checked: list[Checked] = []
+    checked: list[ArtifactState] = []
     refused: list[LockError] = []
     for spec in selection.models:
         try:
-            checked += check_artifacts(lock.pinned(spec), layout)
+            checked += check_artifacts(lock.with_pins(spec), layout)
             _require_irs(spec, layout, lock)
         except LockError as error:
             refused.append(error)
@@ -104,12 +104,12 @@ def answer_artifacts(
             print(f"{each.state:8} {each.model}: {each.artifact} ({told})")
     bad = [each for each in checked if each.state != "good"]
     if bad and style == "text":
-        mend = _mend(bad[0], layout, cure or _cure, registry)
+        mend = _repair_hint(bad[0], layout, cure or _repair_command, registry)
         print(f"{len(bad)} of {len(checked)} are not good; {mend} mends the first")
     return 1 if bad or refused or selection.problems else 0
 
 
-def _require_irs(spec: ModelSpec, layout: Layout, lock: Lock) -> None:
+def _require_irs(spec: ModelSpec, layout: ModelLayout, lock: LockFile) -> None:
     """Hold the IR that are here against a strict lock.
 
     Raises:
@@ -119,12 +119,15 @@ def _require_irs(spec: ModelSpec, layout: Layout, lock: Lock) -> None:
     from posezoo.spec.model import Precision
 
     for precision in Precision if lock.is_strict else ():
-        if record := provenance.read(layout.provenance(spec, precision)):
+        if record := provenance.read_provenance(layout.provenance_path(spec, precision)):
             lock.require_ir(spec, precision, record.contents)
 
 
-def _mend(
-    bad: Checked, layout: Layout, cure: Callable[[Checked, Layout], list[str]], registry: Sequence[str]
+def _repair_hint(
+    bad: ArtifactState,
+    layout: ModelLayout,
+    cure: Callable[[ArtifactState, ModelLayout], list[str]],
+    registry: Sequence[str],
 ) -> str:
     """What mends an artifact: nothing that we fetch or make takes away what is not ours."""
     if bad.state in ("extra", "symlinked", "special"):
@@ -132,15 +135,15 @@ def _mend(
     return shlex.join([*cure(bad, layout), *registry])
 
 
-def _cure(bad: Checked, layout: Layout) -> list[str]:
+def _repair_command(bad: ArtifactState, layout: ModelLayout) -> list[str]:
     """The command that brings an artifact back, in the folders that were looked at."""
     if not bad.converted:
-        return ["posezoo", "download", bad.model, "-o", str(layout.download_dir), *trust(bad)]
+        return ["posezoo", "download", bad.model, "-o", str(layout.download_dir), *trust_hint(bad)]
     apart = ["-d", str(layout.download_dir)] if layout.download_dir != layout.output_dir else []
     return ["posezoo", "convert", bad.model, *bad.flags.split(), *apart, "-o", str(layout.output_dir)]
 
 
-def trust(bad: Checked) -> list[str]:
+def trust_hint(bad: ArtifactState) -> list[str]:
     """What a download must be told besides, of a file that nothing pins."""
     return ["--trust_on_first_use"] if bad.state == "unknown" else []
 
@@ -150,5 +153,5 @@ def _check_metadata(args: argparse.Namespace) -> int:
 
     if args.all and args.models:
         args.parser.error("either name models or say --all")
-    registry = open_registry(options.settings_of(args).models_dir)
-    return metadata.answer(args, registry, args.models or None)
+    registry = open_registry(options.settings_from_args(args).models_dir)
+    return metadata.run_metadata_check(args, registry, args.models or None)

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from posezoo.coco.boxes import read_boxes
-from posezoo.coco.dataset import Box, Dataset, License, Person, Picture
-from posezoo.coco.reader import read
+from posezoo.coco.boxes import read_detector_boxes
+from posezoo.coco.dataset import CocoBox, CocoDataset, DatasetImage, ImageLicense, PersonAnnotation
+from posezoo.coco.reader import read_coco_dataset
 
-__all__ = ["Box", "Dataset", "License", "Person", "Picture", "read", "read_boxes"]
+__all__ = [
+    "CocoBox",
+    "CocoDataset",
+    "DatasetImage",
+    "ImageLicense",
+    "PersonAnnotation",
+    "read_coco_dataset",
+    "read_detector_boxes",
+]

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from posezoo.coco.dataset import Box
+from posezoo.coco.dataset import CocoBox
 from posezoo.errors import DatasetError
 
 
-def read_boxes(path: Path, *, category: int = 1) -> Mapping[int, Sequence[Box]]:
+def read_detector_boxes(path: Path, *, category: int = 1) -> Mapping[int, Sequence[CocoBox]]:
     """Boxes by the picture's number.
 
     Args:
@@ -29,7 +29,7 @@ def read_boxes(path: Path, *, category: int = 1) -> Mapping[int, Sequence[Box]]:
         raise DatasetError(f"{path}: is no JSON: {error}") from error
     if not isinstance(content, list):
         raise DatasetError(f"{path}: is no file of COCO results: expected a list")
-    found: dict[int, list[Box]] = {}
+    found: dict[int, list[CocoBox]] = {}
     for place, each in enumerate(content):
         try:
             left, top, width, height = (float(side) for side in each["bbox"])

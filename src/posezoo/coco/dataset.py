@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: x0, y0, x1, y1 in image pixels, and how sure it is, 0..1.
-Box = tuple[float, float, float, float, float]
+CocoBox = tuple[float, float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Person:
+class PersonAnnotation:
     """Somebody in a picture, as an annotator saw them.
 
     Attributes:
@@ -41,14 +41,14 @@ class Person:
     space: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
 
     @property
-    def box(self) -> Box:
+    def to_box(self) -> CocoBox:
         """Its box by corners, sure."""
         left, top, width, height = self.bbox
         return left, top, left + width, top + height, 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class License:
+class ImageLicense:
     """On what terms a picture may be used."""
 
     name: str
@@ -56,7 +56,7 @@ class License:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Picture:
+class DatasetImage:
     """An image of a set.
 
     Attributes:
@@ -72,21 +72,21 @@ class Picture:
     path: Path
     file_name: str
     size: tuple[int, int] | None
-    people: tuple[Person, ...]
-    license: License | None = None
+    people: tuple[PersonAnnotation, ...]
+    license: ImageLicense | None = None
 
     @property
-    def boxes(self) -> tuple[Box, ...]:
+    def top_down_boxes(self) -> tuple[CocoBox, ...]:
         """Of those whom a model that is shown one person at a time is shown: labelled people, no crowds."""
         return tuple(
-            each.box
+            each.to_box
             for each in self.people
             if each.num_keypoints and not each.is_crowd and min(each.bbox[2:]) > 0
         )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Dataset:
+class CocoDataset:
     """Pictures, and what is known of the people in them.
 
     Attributes:
@@ -101,25 +101,25 @@ class Dataset:
     annotations: Path
     folder: Path
     keypoints: tuple[str, ...]
-    pictures: tuple[Picture, ...]
+    pictures: tuple[DatasetImage, ...]
 
-    def first(self, count: int) -> Dataset:
+    def limited_to(self, count: int) -> CocoDataset:
         """The set of the first pictures alone."""
         return replace(self, pictures=self.pictures[:count])
 
-    def without(self, ids: Collection[int]) -> Dataset:
+    def excluding(self, ids: Collection[int]) -> CocoDataset:
         """The set without the pictures of these numbers."""
         return replace(self, pictures=tuple(each for each in self.pictures if each.id not in ids))
 
-    def missing(self) -> tuple[Picture, ...]:
+    def missing_images(self) -> tuple[DatasetImage, ...]:
         """The pictures whose files are not there."""
         return tuple(each for each in self.pictures if not each.path.is_file())
 
-    def boxes(self) -> Mapping[int, Sequence[Box]]:
+    def annotated_boxes(self) -> Mapping[int, Sequence[CocoBox]]:
         """By the picture's number, the annotated boxes of those whose keypoints are labelled."""
-        return {each.id: each.boxes for each in self.pictures}
+        return {each.id: each.top_down_boxes for each in self.pictures}
 
-    def count(self, *, keypoints: bool = True) -> int:
+    def person_count(self, *, keypoints: bool = True) -> int:
         """How many people figures are of: no crowds, and, for keypoints, nobody without any labelled."""
         return sum(
             not person.is_crowd and (person.num_keypoints > 0 or not keypoints)

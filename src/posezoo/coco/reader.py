@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.coco.dataset import Dataset, License, Person, Picture
+from posezoo.coco.dataset import CocoDataset, DatasetImage, ImageLicense, PersonAnnotation
 from posezoo.errors import DatasetError
 
 #: The share of a box that a person fills, where a set has no outlines (CrowdPose's: crowdposetools).
@@ -25,7 +25,7 @@ FILLED = 0.53
 _KINDS = {int: "a whole number", str: "a text", list: "a list", dict: "an object"}
 
 
-def read(annotations: Path, images: Path, *, keypoints: bool = True) -> Dataset:
+def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True) -> CocoDataset:
     """The data set that a file of annotations and a folder of images make; no image is looked at.
 
     Args:
@@ -37,10 +37,10 @@ def read(annotations: Path, images: Path, *, keypoints: bool = True) -> Dataset:
         DatasetError: the file cannot be read, says something that cannot be meant, or has no keypoints where
             they are needed; ids repeat; or there are no pictures or no people.
     """
-    reader = _Reader(annotations, _content(annotations))
-    category, names = reader.person(keypoints)
-    people = reader.people(category, len(names))
-    pictures = reader.pictures(images, people)
+    reader = _AnnotationParser(annotations, _content(annotations))
+    category, names = reader.read_person_category(keypoints)
+    people = reader.read_annotations(category, len(names))
+    pictures = reader.read_images(images, people)
     if not pictures:
         raise DatasetError(f"{annotations}: has no images")
     known = {picture.id for picture in pictures}
@@ -48,7 +48,7 @@ def read(annotations: Path, images: Path, *, keypoints: bool = True) -> Dataset:
         raise DatasetError(
             f"{annotations}: annotation {people[image][0].id} is of image {image}, which is not listed"
         )
-    return Dataset(annotations.stem, annotations, images, names, pictures)
+    return CocoDataset(annotations.stem, annotations, images, names, pictures)
 
 
 def _content(path: Path) -> Mapping[str, Any]:
@@ -67,13 +67,13 @@ def _content(path: Path) -> Mapping[str, Any]:
     return content
 
 
-class _Reader:
+class _AnnotationParser:
     """The parts of one file."""
 
     def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
         self._path, self._content = path, content
 
-    def person(self, keypoints: bool) -> tuple[int, tuple[str, ...]]:
+    def read_person_category(self, keypoints: bool) -> tuple[int, tuple[str, ...]]:
         """The number of the category that people are, and the names of its keypoints."""
         kinds = [
             (self._get(each, "id", int, where), str(each.get("name", "")), self._names(each, where))
@@ -102,9 +102,9 @@ class _Reader:
             raise self._error(f"{where}.keypoints: a name stands there twice")
         return tuple(names)
 
-    def people(self, category: int, joints: int) -> dict[int, list[Person]]:
+    def read_annotations(self, category: int, joints: int) -> dict[int, list[PersonAnnotation]]:
         """All of a category, by the number of their image."""
-        found: dict[int, list[Person]] = {}
+        found: dict[int, list[PersonAnnotation]] = {}
         ids = []
         for where, each in self._items("annotations"):
             ids.append(self._get(each, "id", int, where))
@@ -116,7 +116,7 @@ class _Reader:
             raise DatasetError(f"{self._path}: has no annotations of people")
         return found
 
-    def _person(self, each: Mapping[str, Any], where: str, joints: int) -> Person:
+    def _person(self, each: Mapping[str, Any], where: str, joints: int) -> PersonAnnotation:
         bbox = self._numbers(each.get("bbox"), 4, f"{where}.bbox")
         given = each.get("keypoints", [] if not joints else None)
         points = np.array(self._numbers(given, 3 * joints, f"{where}.keypoints"), np.float64)
@@ -133,7 +133,7 @@ class _Reader:
             raise self._error(f"{where}.iscrowd: expected 0 or 1, got {crowd!r}")
         left, top, width, height = bbox
         box, space = (left, top, width, height), self._space(each, where, joints)
-        return Person(each["id"], keypoints, box, area, bool(crowd), labelled, space)
+        return PersonAnnotation(each["id"], keypoints, box, area, bool(crowd), labelled, space)
 
     def _space(self, each: Mapping[str, Any], where: str, joints: int) -> NDArray[np.float64]:
         if "keypoints_3d" not in each:
@@ -141,7 +141,9 @@ class _Reader:
         numbers = self._numbers(each["keypoints_3d"], 4 * joints, f"{where}.keypoints_3d")
         return np.array(numbers, np.float64).reshape(joints, 4)
 
-    def pictures(self, folder: Path, people: Mapping[int, Sequence[Person]]) -> tuple[Picture, ...]:
+    def read_images(
+        self, folder: Path, people: Mapping[int, Sequence[PersonAnnotation]]
+    ) -> tuple[DatasetImage, ...]:
         """All images, with who is in them."""
         licenses = self._licenses()
         found = tuple(
@@ -155,9 +157,9 @@ class _Reader:
         each: Mapping[str, Any],
         where: str,
         folder: Path,
-        people: Mapping[int, Sequence[Person]],
-        licenses: Mapping[int, License],
-    ) -> Picture:
+        people: Mapping[int, Sequence[PersonAnnotation]],
+        licenses: Mapping[int, ImageLicense],
+    ) -> DatasetImage:
         number = self._get(each, "id", int, where)
         name = self._get(each, "file_name", str, where)
         if not name or "\0" in name:
@@ -170,13 +172,15 @@ class _Reader:
         size = None if sides == (None, None) else (int(sides[0] or 0), int(sides[1] or 0))
         terms = each.get("license")
         license = licenses.get(terms) if isinstance(terms, int) else None
-        return Picture(number, folder / name, name, size, tuple(people.get(number, ())), license)
+        return DatasetImage(number, folder / name, name, size, tuple(people.get(number, ())), license)
 
-    def _licenses(self) -> dict[int, License]:
+    def _licenses(self) -> dict[int, ImageLicense]:
         if "licenses" not in self._content:
             return {}
         return {
-            self._get(each, "id", int, where): License(str(each.get("name", "")), str(each.get("url", "")))
+            self._get(each, "id", int, where): ImageLicense(
+                str(each.get("name", "")), str(each.get("url", ""))
+            )
             for where, each in self._items("licenses")
         }
 

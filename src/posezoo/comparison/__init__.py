@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
-from posezoo.comparison.rows import COLUMNS, Comparison, Figures, Origin, Row, Value, compare
+from posezoo.comparison.rows import (
+    COLUMNS,
+    ComparisonRow,
+    MeasurementSelection,
+    MetricSource,
+    ModelComparison,
+    SourcedMetric,
+    compare_models,
+)
 
-__all__ = ["COLUMNS", "Comparison", "Figures", "Origin", "Row", "Value", "compare"]
+__all__ = [
+    "COLUMNS",
+    "ComparisonRow",
+    "MeasurementSelection",
+    "MetricSource",
+    "ModelComparison",
+    "SourcedMetric",
+    "compare_models",
+]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from posezoo.comparison.rows import COLUMNS, Comparison, Origin, Row, Value
-from posezoo.errors import require
+from posezoo.comparison.rows import COLUMNS, ComparisonRow, MetricSource, ModelComparison, SourcedMetric
+from posezoo.errors import import_optional
 
 _LINE, _BAR, _TEXT = 26, 14, 13  # px: from model to model, of a bar, of letters
 _PANEL, _LONGEST, _GAP = 150, 80, 12  # px: from column to column, the longest bar, from part to part
@@ -27,15 +27,15 @@ _WHITE: Color = (255, 255, 255)
 _FULL: Color = (25, 113, 194)
 
 #: How a bar looks, by where its figure is from: what it is filled with, and its edge.
-_LOOKS: dict[Origin, tuple[Color, Color]] = {
-    Origin.MEASURED: (_FULL, _FULL),
-    Origin.GENERATED: (_WHITE, _FULL),
-    Origin.DECLARED: ((165, 216, 255), (165, 216, 255)),
+_LOOKS: dict[MetricSource, tuple[Color, Color]] = {
+    MetricSource.MEASURED: (_FULL, _FULL),
+    MetricSource.GENERATED: (_WHITE, _FULL),
+    MetricSource.DECLARED: ((165, 216, 255), (165, 216, 255)),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class Rectangle:
     """A rectangle, in pixels from the upper left corner; colours are RGB."""
 
     x: float
@@ -47,7 +47,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class TextLabel:
     """A line of text whose letters stand on ``y``."""
 
     x: float
@@ -57,16 +57,16 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
+class BarChart:
     """What is drawn, in its order, on white."""
 
     width: int
     height: int
-    boxes: tuple[Box, ...]
-    words: tuple[Words, ...]
+    boxes: tuple[Rectangle, ...]
+    words: tuple[TextLabel, ...]
 
 
-def draw_chart(comparison: Comparison) -> Chart:
+def draw_chart(comparison: ModelComparison) -> BarChart:
     """Lay a comparison out.
 
     Args:
@@ -76,44 +76,45 @@ def draw_chart(comparison: Comparison) -> Chart:
     names = [f"{row.model} {row.precision}" for row in rows]
     first = _GAP + _width(names) + _GAP
     terms = first + len(COLUMNS) * _PANEL
-    boxes: list[Box] = []
-    words = [Words(terms, _LINE, "LICENCE", _PALE)]
+    boxes: list[Rectangle] = []
+    words = [TextLabel(terms, _LINE, "LICENCE", _PALE)]
     for place, (key, column) in enumerate(COLUMNS.items()):
         x = first + place * _PANEL
-        words.append(Words(x, _LINE, column.title, _PALE))
+        words.append(TextLabel(x, _LINE, column.title, _PALE))
         largest = max((value.number for row in rows if (value := row.values[key])), default=0)
         for number, row in enumerate(rows):
             if value := row.values[key]:
                 boxes.append(_bar(x, _top(number), value, largest))
                 words.append(
-                    Words(boxes[-1].x + boxes[-1].width + 4, _base(number), column.in_words(value.number))
+                    TextLabel(boxes[-1].x + boxes[-1].width + 4, _base(number), column.in_words(value.number))
                 )
     for number, (row, name) in enumerate(zip(rows, names, strict=True)):
-        words += [Words(_GAP, _base(number), name), Words(terms, _base(number), row.license)]
+        words += [TextLabel(_GAP, _base(number), name), TextLabel(terms, _base(number), row.license)]
     bottom = _top(len(rows)) + _GAP
     legend = [*_legend(comparison.rows)]
     boxes += [
-        Box(_GAP, bottom + place * _LINE, _BAR, _BAR, *_LOOKS[origin]) for place, origin in enumerate(legend)
+        Rectangle(_GAP, bottom + place * _LINE, _BAR, _BAR, *_LOOKS[origin])
+        for place, origin in enumerate(legend)
     ]
     notes = [str(origin) for origin in legend]
-    words += [Words(_GAP + 22, bottom + place * _LINE + 12, note) for place, note in enumerate(notes)]
+    words += [TextLabel(_GAP + 22, bottom + place * _LINE + 12, note) for place, note in enumerate(notes)]
     after = bottom + len(notes) * _LINE
-    told = [*ways_in_words(comparison)]
-    words += [Words(_GAP, after + place * _LINE + 12, line, _PALE) for place, line in enumerate(told)]
+    told = [*describe_measurement_settings(comparison)]
+    words += [TextLabel(_GAP, after + place * _LINE + 12, line, _PALE) for place, line in enumerate(told)]
     width = max(terms + _width([row.license for row in rows] + ["LICENCE"]), _width(told) + _GAP) + _GAP
-    rule = Box(_GAP, _LINE + 8, width - 2 * _GAP, 1, _RULE, _RULE)
-    return Chart(round(width), after + len(told) * _LINE + _GAP, (rule, *boxes), tuple(words))
+    rule = Rectangle(_GAP, _LINE + 8, width - 2 * _GAP, 1, _RULE, _RULE)
+    return BarChart(round(width), after + len(told) * _LINE + _GAP, (rule, *boxes), tuple(words))
 
 
-def ways_in_words(comparison: Comparison) -> Iterator[str]:
+def describe_measurement_settings(comparison: ModelComparison) -> Iterator[str]:
     """In what way figures were measured that stand side by side."""
     if comparison.speed_way:
         yield f"speed: {comparison.speed_way}"
-    if comparison.accuracy_way:
-        yield f"AP measured with: {comparison.accuracy_way}"
+    if comparison.accuracy_conditions:
+        yield f"AP measured with: {comparison.accuracy_conditions}"
 
 
-def as_svg(chart: Chart) -> str:
+def to_svg(chart: BarChart) -> str:
     """The chart as an SVG file."""
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{chart.width}" height="{chart.height}" '
@@ -131,7 +132,7 @@ def as_svg(chart: Chart) -> str:
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def as_image(chart: Chart) -> Any:
+def to_image(chart: BarChart) -> Any:
     """The chart as an (H, W, 3) uint8 BGR image; letters that OpenCV does not have become question marks.
 
     Raises:
@@ -139,7 +140,7 @@ def as_image(chart: Chart) -> Any:
     """
     import numpy as np
 
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     canvas = np.full((chart.height, chart.width, 3), 255, np.uint8)
     for box in chart.boxes:
         corners = (round(box.x), round(box.y)), (round(box.x + box.width), round(box.y + box.height))
@@ -152,13 +153,15 @@ def as_image(chart: Chart) -> Any:
     return canvas
 
 
-def _bar(x: float, y: float, value: Value, largest: float) -> Box:
-    return Box(x, y, max(1, _LONGEST * value.number / largest) if largest else 1, _BAR, *_LOOKS[value.origin])
+def _bar(x: float, y: float, value: SourcedMetric, largest: float) -> Rectangle:
+    return Rectangle(
+        x, y, max(1, _LONGEST * value.number / largest) if largest else 1, _BAR, *_LOOKS[value.origin]
+    )
 
 
-def _legend(rows: Sequence[Row]) -> Iterator[Origin]:
+def _legend(rows: Sequence[ComparisonRow]) -> Iterator[MetricSource]:
     there = {value.origin for row in rows for value in row.values.values() if value}
-    yield from (origin for origin in Origin if origin in there)
+    yield from (origin for origin in MetricSource if origin in there)
 
 
 def _top(number: int) -> int:

@@ -8,13 +8,13 @@ from typing import TypeVar
 
 from posezoo.measured import Measurement
 
-Subject = TypeVar("Subject", bound=Hashable)
+SubjectT = TypeVar("SubjectT", bound=Hashable)
 
 #: What is found on the way, or follows from the model: it may differ between figures that are compared.
 _OWN = frozenset({"requests", "streams", "executed_precision", "people", "height", "width"})
 
 
-def way_of(each: Measurement) -> str:
+def format_measurement_setting(each: Measurement) -> str:
     """Machine and settings that figures must have in common to be compared, in one line."""
     common = {name: value for name, value in sorted(each.settings.items()) if name not in _OWN}
     said = [
@@ -23,9 +23,9 @@ def way_of(each: Measurement) -> str:
     return "; ".join(filter(None, [each.machine, ", ".join(said)]))
 
 
-def most_common_way(
-    found: Mapping[Subject, Sequence[Measurement]], figure: str
-) -> tuple[str, dict[Subject, Measurement]]:
+def select_most_common_setting(
+    found: Mapping[SubjectT, Sequence[Measurement]], figure: str
+) -> tuple[str, dict[SubjectT, Measurement]]:
     """The way in which most subjects were measured, and what came out for each of them.
 
     Args:
@@ -37,12 +37,12 @@ def most_common_way(
         The way in one line, empty where nothing was measured; and one measurement for each subject that was
         measured so.
     """
-    ways: dict[str, dict[Subject, Measurement]] = {}
+    ways: dict[str, dict[SubjectT, Measurement]] = {}
     for subject, several in found.items():
         for each in several:
             if figure not in each.figures:
                 continue
-            way = ways.setdefault(way_of(each), {})
+            way = ways.setdefault(format_measurement_setting(each), {})
             if subject not in way or each.figures[figure] > way[subject].figures[figure]:
                 way[subject] = each
     if not ways:
@@ -55,7 +55,9 @@ def most_common_way(
     return chosen, ways[chosen]
 
 
-def fitting(found: Collection[Measurement], machine: str, settings: Mapping[str, str]) -> list[Measurement]:
+def filter_measurements(
+    found: Collection[Measurement], machine: str, settings: Mapping[str, str]
+) -> list[Measurement]:
     """Those of a machine whose line holds some words, with some settings; all where nothing is asked."""
     return [
         each

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from posezoo.comparison.choice import fitting, most_common_way
-from posezoo.layout import Layout
-from posezoo.measured import WEIGHTS, Measurement, measured_of
+from posezoo.comparison.choice import filter_measurements, select_most_common_setting
+from posezoo.layout import ModelLayout
+from posezoo.measured import WEIGHTS, Measurement, load_measurements
 from posezoo.spec.model import ModelSpec, Precision
 
 
-class Origin(str, Enum):
+class MetricSource(str, Enum):
     """Where a figure is from."""
 
     MEASURED = "measured"
@@ -24,7 +24,7 @@ class Origin(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class SourcedMetric:
     """A figure, and where it is from.
 
     Attributes:
@@ -34,12 +34,12 @@ class Value:
     """
 
     number: float
-    origin: Origin
-    how: str = ""
+    origin: MetricSource
+    conditions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparisonRow:
     """One model in one precision; what nobody knows is None.
 
     Attributes:
@@ -52,11 +52,11 @@ class Row:
     model: str
     precision: Precision
     license: str
-    values: Mapping[str, Value | None]
+    values: Mapping[str, SourcedMetric | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ComparisonColumn:
     """One figure of all rows.
 
     Attributes:
@@ -68,27 +68,27 @@ class Column:
     in_words: Callable[[float], str]
 
 
-COLUMNS: Mapping[str, Column] = {
-    "AP": Column("AP", lambda share: f"{100 * share:.1f}"),
-    "throughput_fps": Column("IMAGES/S", lambda fps: f"{fps:.4g}"),
-    "latency_p50_ms": Column("P50 MS", lambda ms: f"{ms:.4g}"),
-    "size_bytes": Column("MB", lambda size: f"{size / 1e6:.1f}"),
-    "gflops": Column("GFLOPS", lambda gflops: f"{gflops:.4g}"),
-    "mparams": Column("MPARAMS", lambda mparams: f"{mparams:.4g}"),
+COLUMNS: Mapping[str, ComparisonColumn] = {
+    "AP": ComparisonColumn("AP", lambda share: f"{100 * share:.1f}"),
+    "throughput_fps": ComparisonColumn("IMAGES/S", lambda fps: f"{fps:.4g}"),
+    "latency_p50_ms": ComparisonColumn("P50 MS", lambda ms: f"{ms:.4g}"),
+    "size_bytes": ComparisonColumn("MB", lambda size: f"{size / 1e6:.1f}"),
+    "gflops": ComparisonColumn("GFLOPS", lambda gflops: f"{gflops:.4g}"),
+    "mparams": ComparisonColumn("MPARAMS", lambda mparams: f"{mparams:.4g}"),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ModelComparison:
     """All rows, and in what way the speeds and accuracies were measured that stand there; empty: none was."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
     speed_way: str = ""
-    accuracy_way: str = ""
+    accuracy_conditions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class MeasurementSelection:
     """Measurements of the user's own, and which of all are wanted.
 
     Attributes:
@@ -97,30 +97,33 @@ class Figures:
         settings: that speeds were measured with.
     """
 
-    own: Sequence[tuple[str, Measurement]] = ()
+    user_measurements: Sequence[tuple[str, Measurement]] = ()
     machine: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, spec: ModelSpec, kind: str) -> list[Measurement]:
+    def select(self, spec: ModelSpec, kind: str) -> list[Measurement]:
         """All of a kind of a model.
 
         Raises:
             SpecError: its measured.yml says something that cannot be meant.
         """
-        if any(each.kind == kind for _, each in self.own):
-            found = [each for name, each in self.own if name == spec.full_name]
+        if any(each.kind == kind for _, each in self.user_measurements):
+            found = [each for name, each in self.user_measurements if name == spec.full_name]
         else:
-            found = list(measured_of(spec))
+            found = list(load_measurements(spec))
         found = [each for each in found if each.kind == kind]
-        return fitting(found, self.machine, self.settings) if kind == "speed" else found
+        return filter_measurements(found, self.machine, self.settings) if kind == "speed" else found
 
 
-Subject = tuple[str, Precision]
+ModelPrecision = tuple[str, Precision]
 
 
-def compare(
-    specs: Sequence[ModelSpec], precisions: Sequence[Precision], layout: Layout, figures: Figures
-) -> Comparison:
+def compare_models(
+    specs: Sequence[ModelSpec],
+    precisions: Sequence[Precision],
+    layout: ModelLayout,
+    figures: MeasurementSelection,
+) -> ModelComparison:
     """Put models side by side.
 
     Args:
@@ -136,14 +139,14 @@ def compare(
         (spec, each)
         for spec in specs
         for each in precisions
-        if each in spec.precisions or layout.ir(spec, each).is_file()
+        if each in spec.precisions or layout.ir_path(spec, each).is_file()
     ]
 
-    def chosen(kind: str, figure: str) -> tuple[str, dict[Subject, Measurement]]:
-        return most_common_way(
+    def chosen(kind: str, figure: str) -> tuple[str, dict[ModelPrecision, Measurement]]:
+        return select_most_common_setting(
             {
                 (spec.full_name, precision): [
-                    each for each in figures.of(spec, kind) if each.precision is precision
+                    each for each in figures.select(spec, kind) if each.precision is precision
                 ]
                 for spec, precision in subjects
             },
@@ -156,7 +159,7 @@ def compare(
     for spec, precision in subjects:
         subject = spec.full_name, precision
         speed = speeds.get(subject)
-        counted = figures.of(spec, "complexity")
+        counted = figures.select(spec, "complexity")
         count = min(counted, key=lambda each: each.precision is not precision, default=None)
         values = {
             "AP": _measured(accuracies.get(subject), "AP") or _published_ap(spec, precision),
@@ -166,31 +169,31 @@ def compare(
             "gflops": _cost(count, "gflops") or _declared(spec.published.gflops),
             "mparams": _cost(count, "mparams") or _declared(spec.published.mparams),
         }
-        rows.append(Row(spec.full_name, precision, spec.license.spdx or spec.license.url, values))
-    return Comparison(tuple(rows), speed_way, accuracy_way)
+        rows.append(ComparisonRow(spec.full_name, precision, spec.license.spdx or spec.license.url, values))
+    return ModelComparison(tuple(rows), speed_way, accuracy_way)
 
 
-def _measured(found: Measurement | None, figure: str) -> Value | None:
+def _measured(found: Measurement | None, figure: str) -> SourcedMetric | None:
     if found is None or figure not in found.figures:
         return None
-    origin = Origin.MEASURED if found.weights == WEIGHTS[0] else Origin.GENERATED
-    return Value(found.figures[figure], origin)
+    origin = MetricSource.MEASURED if found.weights == WEIGHTS[0] else MetricSource.GENERATED
+    return SourcedMetric(found.figures[figure], origin)
 
 
-def _cost(found: Measurement | None, figure: str) -> Value | None:
+def _cost(found: Measurement | None, figure: str) -> SourcedMetric | None:
     """What an inference takes is the same on any weights, and in every precision."""
     if found is None or figure not in found.figures:
         return None
     settings = (f"{name} {value}" for name, value in sorted(found.settings.items()))
     how = ", ".join([f"counted on {found.precision}", *settings])
-    return Value(found.figures[figure], Origin.MEASURED, how)
+    return SourcedMetric(found.figures[figure], MetricSource.MEASURED, how)
 
 
-def _declared(number: float | None, how: str = "") -> Value | None:
-    return None if number is None else Value(number, Origin.DECLARED, how)
+def _declared(number: float | None, how: str = "") -> SourcedMetric | None:
+    return None if number is None else SourcedMetric(number, MetricSource.DECLARED, how)
 
 
-def _published_ap(spec: ModelSpec, precision: Precision) -> Value | None:
+def _published_ap(spec: ModelSpec, precision: Precision) -> SourcedMetric | None:
     """The publisher's, which is that of the weights in floating point: of no quantized IR."""
     if "INT8" in precision:
         return None
@@ -201,12 +204,12 @@ def _published_ap(spec: ModelSpec, precision: Precision) -> Value | None:
     return _declared(first.value, how)
 
 
-def _size(spec: ModelSpec, precision: Precision, layout: Layout) -> Value | None:
+def _size(spec: ModelSpec, precision: Precision, layout: ModelLayout) -> SourcedMetric | None:
     """Of .xml and .bin together: of those that are here, else of those that are published as IR."""
-    xml = layout.ir(spec, precision)
+    xml = layout.ir_path(spec, precision)
     files = (xml, xml.with_suffix(".bin"))
     if all(file.is_file() for file in files):
-        return Value(sum(file.stat().st_size for file in files), Origin.MEASURED)
+        return SourcedMetric(sum(file.stat().st_size for file in files), MetricSource.MEASURED)
     sizes = [file.size for file in spec.files if file.name.startswith(f"{precision}/")]
     if not spec.is_ir or not sizes or None in sizes:
         return None

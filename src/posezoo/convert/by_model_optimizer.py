@@ -12,37 +12,42 @@ from pathlib import Path
 from typing import Any
 
 from posezoo import files, provenance
-from posezoo.complexity import complexity_of
+from posezoo.complexity import compute_complexity
 from posezoo.convert import ir, original
-from posezoo.convert.model_optimizer import ModelOptimizer, arguments, refuse_harm, run
+from posezoo.convert.model_optimizer import (
+    ModelOptimizer,
+    build_arguments,
+    refuse_unsafe_arguments,
+    run_model_optimizer,
+)
 from posezoo.convert.own_weights import refuse_to_replace
-from posezoo.convert.plan import Plan, Step, require
-from posezoo.convert.publish import Accept, by_suffix, contents_of, put_in_place, take_any
+from posezoo.convert.plan import ConversionPlan, PlannedIr, require_precisions
+from posezoo.convert.publish import AcceptIr, accept_all, contents_by_suffix, put_in_place, read_contents
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.events import (
+    ConversionFinished,
+    ConversionStarted,
+    ConversionUpToDate,
     Listener,
-    ModelConversionBegin,
-    ModelConversionEnd,
-    ModelConversionUpToDate,
-    ignore,
+    ignore_event,
 )
-from posezoo.layout import Layout
-from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.layout import ModelLayout
+from posezoo.openvino_runtime import error_text, import_openvino
 from posezoo.provenance import IsGood
 from posezoo.spec.model import Decoder, ModelSpec, Precision
-from posezoo.working_folder import remove_abandoned, working_folder
+from posezoo.working_folder import remove_stale_staging_dirs, staging_dir
 
 
-def plan(
+def plan_with_model_optimizer(
     spec: ModelSpec,
-    layout: Layout,
+    layout: ModelLayout,
     mo: ModelOptimizer,
     precisions: Collection[Precision],
     *,
     force: bool = False,
     decoder: Decoder | None = None,
-    is_good: IsGood = files.holds,
-) -> Plan:
+    is_good: IsGood = files.matches_digest,
+) -> ConversionPlan:
     """What ``convert`` would do with the same arguments; touches nothing.
 
     Raises:
@@ -50,24 +55,24 @@ def plan(
     """
     steps = _steps(spec, layout, mo, precisions, force, decoder, is_good)
     obstacle = None
-    if not all(step.is_done for step in steps):
+    if not all(step.is_up_to_date for step in steps):
         try:
-            original.verified(spec, layout)
+            original.verify_source_model(spec, layout)
         except ConversionError as error:
             obstacle = error
-    return Plan(spec, steps, obstacle, f"Model Optimizer {mo.version}")
+    return ConversionPlan(spec, steps, obstacle, f"Model Optimizer {mo.version}")
 
 
-def convert(
+def convert_with_model_optimizer(
     spec: ModelSpec,
-    layout: Layout,
+    layout: ModelLayout,
     mo: ModelOptimizer,
     precisions: Collection[Precision],
     *,
     force: bool = False,
     decoder: Decoder | None = None,
-    accept: Accept = take_any,
-    listener: Listener = ignore,
+    accept: AcceptIr = accept_all,
+    listener: Listener = ignore_event,
 ) -> Mapping[Precision, Path]:
     """The IR of a downloaded model (.xml by precision); those that are up to date are left alone.
 
@@ -87,44 +92,46 @@ def convert(
     """
     if not force:
         refuse_to_replace(spec, layout)
-    steps = _steps(spec, layout, mo, precisions, force, decoder, files.is_good)
-    remove_abandoned(layout.model(spec))
-    if done := tuple(step.precision for step in steps if step.is_done):
-        listener(ModelConversionUpToDate(spec.full_name, done))
-    if due := [step for step in steps if not step.is_done]:
-        listener(ModelConversionBegin(spec.full_name, tuple(step.precision for step in due)))
+    steps = _steps(spec, layout, mo, precisions, force, decoder, files.is_verified)
+    remove_stale_staging_dirs(layout.model_dir(spec))
+    if done := tuple(step.precision for step in steps if step.is_up_to_date):
+        listener(ConversionUpToDate(spec.full_name, done))
+    if due := [step for step in steps if not step.is_up_to_date]:
+        listener(ConversionStarted(spec.full_name, tuple(step.precision for step in due)))
         try:
-            source = original.verified(spec, layout)
-            with working_folder(layout.model(spec)) as folder:
+            source = original.verify_source_model(spec, layout)
+            with staging_dir(layout.model_dir(spec)) as folder:
                 for step in due:
                     _make(spec, layout, mo, step, source, folder / step.precision, decoder, accept)
         except PosezooError as error:
-            listener(ModelConversionEnd(spec.full_name, False, error.problem))
+            listener(ConversionFinished(spec.full_name, False, error.problem))
             raise
-        listener(ModelConversionEnd(spec.full_name, True))
+        listener(ConversionFinished(spec.full_name, True))
     return {step.precision: step.xml for step in steps}
 
 
 def _steps(
     spec: ModelSpec,
-    layout: Layout,
+    layout: ModelLayout,
     mo: ModelOptimizer,
     precisions: Collection[Precision],
     force: bool,
     decoder: Decoder | None,
     is_good: IsGood,
-) -> tuple[Step, ...]:
-    require(spec, precisions)
-    refuse_harm(spec)
+) -> tuple[PlannedIr, ...]:
+    require_precisions(spec, precisions)
+    refuse_unsafe_arguments(spec)
 
     def key() -> Mapping[str, object]:
-        return provenance.key_of(spec, decoder or spec.decoder, model_optimizer=mo.version)
+        return provenance.conversion_key(spec, decoder or spec.decoder, model_optimizer=mo.version)
 
     return tuple(
-        Step(
+        PlannedIr(
             precision,
-            layout.ir(spec, precision),
-            "asked to" if force else provenance.why_stale(layout.ir(spec, precision), key, is_good),
+            layout.ir_path(spec, precision),
+            "asked to"
+            if force
+            else provenance.explain_stale_record(layout.ir_path(spec, precision), key, is_good),
         )
         for precision in dict.fromkeys(precisions)
     )
@@ -132,22 +139,22 @@ def _steps(
 
 def _make(
     spec: ModelSpec,
-    layout: Layout,
+    layout: ModelLayout,
     mo: ModelOptimizer,
-    step: Step,
+    step: PlannedIr,
     source: Path,
     folder: Path,
     decoder: Decoder | None,
-    accept: Accept,
+    accept: AcceptIr,
 ) -> None:
-    run(mo, arguments(spec, layout, source, mo, step.precision, folder), spec)
+    run_model_optimizer(mo, build_arguments(spec, layout, source, mo, step.precision, folder), spec)
     network = _read(spec, folder / f"{spec.name}.xml")
-    ir.finish(network, spec, decoder or spec.decoder)
-    xml = ir.write(network, folder / "described" / f"{spec.name}.xml", step.precision)
-    contents = contents_of(xml)
-    accept(step.precision, by_suffix(contents))
-    found = complexity_of(network)
-    record = provenance.compose(
+    ir.prepare_for_writing(network, spec, decoder or spec.decoder)
+    xml = ir.write_ir(network, folder / "described" / f"{spec.name}.xml", step.precision)
+    contents = read_contents(xml)
+    accept(step.precision, contents_by_suffix(contents))
+    found = compute_complexity(network)
+    record = provenance.format_provenance(
         spec,
         decoder or spec.decoder,
         contents,
@@ -160,11 +167,11 @@ def _make(
 
 def _read(spec: ModelSpec, xml: Path) -> Any:
     """What Model Optimizer wrote, without its own notes."""
-    ov = openvino()
+    ov = import_openvino()
     try:
         network = ov.Core().read_model(xml)
         return ov.Model(network.get_results(), network.get_parameters(), spec.name)
     except RuntimeError as error:
         raise ConversionError(
-            f"{spec.full_name}: what Model Optimizer made cannot be read: {reason_of(error)}"
+            f"{spec.full_name}: what Model Optimizer made cannot be read: {error_text(error)}"
         ) from error

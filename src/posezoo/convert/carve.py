@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posezoo.convert.cut import cut, find_input, find_output
+from posezoo.convert.cut import cut_outputs, find_input, find_output
 from posezoo.errors import ConversionError
-from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.openvino_runtime import error_text, import_openvino
 from posezoo.spec import carried_out
-from posezoo.spec.carried_out import Value
+from posezoo.spec.carried_out import FrozenValue
 from posezoo.spec.model import Input, ModelSpec
 
 #: More values than any flag or length that is frozen has.
 MAX_SIZE = 1 << 24
 
 
-def carve(network: Any, spec: ModelSpec) -> Any:
+def cut_inputs(network: Any, spec: ModelSpec) -> Any:
     """The network that takes what a model declares, before its sizes are set and its outputs chosen.
 
     Args:
@@ -31,7 +31,7 @@ def carve(network: Any, spec: ModelSpec) -> Any:
         ConversionError: there is no input to be frozen of that name, a value does not fit it, or the network
             cannot begin where it is asked to.
     """
-    frozen = carried_out.frozen(spec.mo_args)
+    frozen = carried_out.frozen_inputs(spec.mo_args)
     inner = [port for port in spec.inputs if port.name and find_input(network, port.name) is None]
     if not frozen and not inner:
         return network
@@ -40,18 +40,18 @@ def carve(network: Any, spec: ModelSpec) -> Any:
     except RuntimeError as error:
         raise ConversionError(
             f"{spec.full_name}: the network does not go with the inputs that are asked for: "
-            f"{reason_of(error)}",
+            f"{error_text(error)}",
             hint="check --input, --input_shape and --freeze_placeholder_with_value in model.yml",
         ) from error
 
 
-def _carved(network: Any, spec: ModelSpec, frozen: Mapping[str, Value], inner: Sequence[Input]) -> Any:
+def _carved(network: Any, spec: ModelSpec, frozen: Mapping[str, FrozenValue], inner: Sequence[Input]) -> Any:
     names = [port.name for port in spec.outputs]
     if all(find_output(network, name) for name in names):  # else who checks the outputs says so
-        network = cut(network, names, spec.name)
+        network = cut_outputs(network, names, spec.name)
     _freeze(network, frozen, spec)
-    beginnings = _begin_at(network, inner)
-    ov = openvino()
+    beginnings = _insert_parameters(network, inner)
+    ov = import_openvino()
     results = network.get_results()
     used = _parameters_of(results)
     kept = [each for each in network.get_parameters() if each.get_name() in used]
@@ -60,7 +60,9 @@ def _carved(network: Any, spec: ModelSpec, frozen: Mapping[str, Value], inner: S
     return carved
 
 
-def frozen_array(value: Value, shape: Sequence[int] | None, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def to_frozen_array(
+    value: FrozenValue, shape: Sequence[int] | None, dtype: np.dtype[Any]
+) -> npt.NDArray[Any]:
     """The constant that an input is frozen to.
 
     Args:
@@ -84,8 +86,8 @@ def frozen_array(value: Value, shape: Sequence[int] | None, dtype: np.dtype[Any]
     return np.ascontiguousarray(np.broadcast_to(array, sizes))
 
 
-def _freeze(network: Any, frozen: Mapping[str, Value], spec: ModelSpec) -> None:
-    ov = openvino()
+def _freeze(network: Any, frozen: Mapping[str, FrozenValue], spec: ModelSpec) -> None:
+    ov = import_openvino()
     for name, value in frozen.items():
         port = find_input(network, name)
         if port is None:
@@ -95,7 +97,7 @@ def _freeze(network: Any, frozen: Mapping[str, Value], spec: ModelSpec) -> None:
                 hint=f"its inputs: {known}",
             )
         try:
-            array = frozen_array(value, _shape_of(port), port.element_type.to_dtype())
+            array = to_frozen_array(value, _shape_of(port), port.element_type.to_dtype())
         except ValueError as error:
             raise ConversionError(
                 f"{spec.full_name}: {name} is {port.partial_shape}, and cannot be frozen to {value}"
@@ -113,9 +115,9 @@ def _shape_of(port: Any) -> tuple[int, ...] | None:
     return tuple(-1 if size.is_dynamic else size.get_length() for size in shape)
 
 
-def _begin_at(network: Any, inner: Sequence[Input]) -> list[Any]:
+def _insert_parameters(network: Any, inner: Sequence[Input]) -> list[Any]:
     """New parameters in place of inner tensors; a name that nothing has is left to who checks the inputs."""
-    ov = openvino()
+    ov = import_openvino()
     parameters = []
     for declared in inner:
         targets = _targets_of(network, declared.name)

@@ -10,27 +10,44 @@ from typing import TYPE_CHECKING
 
 from posezoo import files
 from posezoo.convert import original
-from posezoo.convert.own_weights import KEEP_OR_REPLACE, refuse_to_replace, required_network
-from posezoo.convert.plan import PRECISIONS, Plan, Step, is_up_to_date, plan, require, steps_of
+from posezoo.convert.own_weights import KEEP_OR_REPLACE, refuse_to_replace, require_network
+from posezoo.convert.plan import (
+    PRECISIONS,
+    ConversionPlan,
+    PlannedIr,
+    is_up_to_date,
+    plan_conversion,
+    plan_irs,
+    require_precisions,
+)
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.events import (
+    ConversionFinished,
+    ConversionSkipped,
+    ConversionStarted,
+    ConversionUpToDate,
     Listener,
-    ModelConversionBegin,
-    ModelConversionEnd,
-    ModelConversionSkipped,
-    ModelConversionUpToDate,
-    ignore,
+    ignore_event,
 )
-from posezoo.layout import Layout
-from posezoo.openvino_runtime import openvino
+from posezoo.layout import ModelLayout
+from posezoo.openvino_runtime import import_openvino
 from posezoo.provenance import CONVERSION_FORMAT
 from posezoo.spec.model import Decoder, ModelSpec, Precision
-from posezoo.working_folder import remove_abandoned
+from posezoo.working_folder import remove_stale_staging_dirs
 
 if TYPE_CHECKING:
-    from posezoo.convert.publish import Accept
+    from posezoo.convert.publish import AcceptIr
 
-__all__ = ["CONVERSION_FORMAT", "PRECISIONS", "Converted", "Plan", "Step", "convert", "is_up_to_date", "plan"]
+__all__ = [
+    "CONVERSION_FORMAT",
+    "PRECISIONS",
+    "ConversionPlan",
+    "Converted",
+    "PlannedIr",
+    "convert_model",
+    "is_up_to_date",
+    "plan_conversion",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +58,17 @@ class Converted:
     irs: Mapping[Precision, Path]
 
 
-def convert(
+def convert_model(
     spec: ModelSpec,
-    layout: Layout,
+    layout: ModelLayout,
     *,
     precisions: Collection[Precision] = PRECISIONS,
     self_check: bool = True,
     force: bool = False,
     decoder: Decoder | None = None,
     keep_onnx: bool = False,
-    accept: Accept | None = None,
-    listener: Listener = ignore,
+    accept: AcceptIr | None = None,
+    listener: Listener = ignore_event,
 ) -> Converted:
     """The IR of a downloaded model; those that are up to date are left alone.
 
@@ -80,30 +97,30 @@ def convert(
     """
     decoder = decoder or spec.decoder
     if keep_onnx:
-        required_network(spec)
+        require_network(spec)
     if spec.is_ir:
-        listener(ModelConversionSkipped(spec.full_name, "published as IR"))
+        listener(ConversionSkipped(spec.full_name, "published as IR"))
         return Converted(spec, _published(spec, layout, precisions))
     if not force:
         refuse_to_replace(spec, layout)
-    steps = steps_of(spec, layout, precisions, self_check=self_check, force=force, decoder=decoder)
-    remove_abandoned(layout.model(spec))
-    if done := tuple(step.precision for step in steps if step.is_done):
-        listener(ModelConversionUpToDate(spec.full_name, done))
-    if due := tuple(step.precision for step in steps if not step.is_done):
-        listener(ModelConversionBegin(spec.full_name, due))
+    steps = plan_irs(spec, layout, precisions, self_check=self_check, force=force, decoder=decoder)
+    remove_stale_staging_dirs(layout.model_dir(spec))
+    if done := tuple(step.precision for step in steps if step.is_up_to_date):
+        listener(ConversionUpToDate(spec.full_name, done))
+    if due := tuple(step.precision for step in steps if not step.is_up_to_date):
+        listener(ConversionStarted(spec.full_name, due))
         try:
             _make(spec, layout, due, self_check, decoder, keep_onnx, accept, listener)
         except PosezooError as error:
-            listener(ModelConversionEnd(spec.full_name, False, error.problem))
+            listener(ConversionFinished(spec.full_name, False, error.problem))
             raise
-        listener(ModelConversionEnd(spec.full_name, True))
+        listener(ConversionFinished(spec.full_name, True))
     elif keep_onnx:
         export_onnx(spec, layout, force=True)
     return Converted(spec, {step.precision: step.xml for step in steps})
 
 
-def export_onnx(spec: ModelSpec, layout: Layout, *, force: bool = False) -> Path:
+def export_onnx(spec: ModelSpec, layout: ModelLayout, *, force: bool = False) -> Path:
     """The ONNX that a downloaded checkpoint becomes, written as ``<name>.onnx`` into the model's folder.
 
     Args:
@@ -119,23 +136,25 @@ def export_onnx(spec: ModelSpec, layout: Layout, *, force: bool = False) -> Path
         OutputError: the ONNX cannot be written.
         MissingPackageError: torch is not installed.
     """
-    required_network(spec)
+    require_network(spec)
     if not force:
         refuse_to_replace(spec, layout)
-    content = original.opened(spec, original.verified(spec, layout))
+    content = original.open_for_frontend(spec, original.verify_source_model(spec, layout))
     assert isinstance(content, bytes)
-    path = layout.onnx(spec)
+    path = layout.onnx_path(spec)
     # Nothing beside it says what it was made of: it may be that of a training that nobody can repeat.
     if not force and path.is_file() and path.read_bytes() != content:
         raise ConversionError(f"{path}: is another ONNX", hint=KEEP_OR_REPLACE)
-    files.write_whole(path, content)
+    files.write_atomically(path, content)
     return path
 
 
-def _published(spec: ModelSpec, layout: Layout, precisions: Collection[Precision]) -> dict[Precision, Path]:
+def _published(
+    spec: ModelSpec, layout: ModelLayout, precisions: Collection[Precision]
+) -> dict[Precision, Path]:
     """Those of the precisions asked for that were published and are there."""
-    require(spec, precisions)
-    irs = {precision: layout.ir(spec, precision) for precision in precisions}
+    require_precisions(spec, precisions)
+    irs = {precision: layout.ir_path(spec, precision) for precision in precisions}
     if not any(xml.is_file() for xml in irs.values()):
         places = ", ".join(map(str, irs.values()))
         raise ConversionError(f"{places}: not there", hint=f"posezoo download {spec.full_name}")
@@ -144,41 +163,41 @@ def _published(spec: ModelSpec, layout: Layout, precisions: Collection[Precision
 
 def _make(
     spec: ModelSpec,
-    layout: Layout,
+    layout: ModelLayout,
     precisions: Collection[Precision],
     self_check: bool,
     decoder: Decoder | None,
     keep_onnx: bool,
-    accept: Accept | None,
+    accept: AcceptIr | None,
     listener: Listener,
 ) -> None:
-    original.reader_of(spec)
+    original.select_format(spec)
     with ThreadPoolExecutor() as pool:
         # 115 MB take as long to be hashed as OpenVINO and numpy to be imported: a tenth of a second.
-        verified = pool.submit(original.verified, spec, layout)
+        verified = pool.submit(original.verify_source_model, spec, layout)
         # Only here: whoever asks what is up to date does not wait for them.
         from posezoo.convert import ir, preprocess
-        from posezoo.convert.publish import publish, take_any
+        from posezoo.convert.publish import accept_all, publish_irs
         from posezoo.convert.reference import compute_reference, import_runtime
 
-        openvino()
+        import_openvino()
         if self_check:
             import_runtime(spec.framework)
         # What was good when it came may be read while it is hashed once more; anything else may be made to
         # harm whoever reads it.
-        if keep_onnx or not original.is_vouched_for(spec, layout):
+        if keep_onnx or not original.is_source_verified(spec, layout):
             verified.result()
-        path = original.path_of(spec, layout)
+        path = original.source_model_path(spec, layout)
         # Reading keeps one core busy: the original is run beside it, where its inputs are known by now.
         is_known = all(port.name and port.layout for port in spec.inputs)
         reference = pool.submit(compute_reference, spec, path) if self_check and is_known else None
-        onnx = layout.onnx(spec) if keep_onnx else None
+        onnx = layout.onnx_path(spec) if keep_onnx else None
         try:
-            network = preprocess.bake(original.read(spec, path, keep_onnx=onnx), spec)
-            ir.finish(network, spec, decoder)
+            network = preprocess.apply_model_yml(original.read_network(spec, path, keep_onnx=onnx), spec)
+            ir.prepare_for_writing(network, spec, decoder)
         finally:
             verified.result()  # nothing is made of other bytes, and where reading failed, this says why
-        publish(
+        publish_irs(
             network,
             spec,
             layout,
@@ -186,6 +205,6 @@ def _make(
             self_check=self_check,
             reference=reference,
             decoder=decoder,
-            accept=accept or take_any,
+            accept=accept or accept_all,
             listener=listener,
         )

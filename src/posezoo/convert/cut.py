@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from posezoo.openvino_runtime import openvino
+from posezoo.openvino_runtime import import_openvino
 
 
 def find_input(network: Any, name: str) -> Any | None:
@@ -40,7 +40,7 @@ def _is_output(port: Any, operation: str, number: str) -> bool:
     return bool(port.get_node().get_friendly_name() == operation and port.get_index() == int(number))
 
 
-def cut(network: Any, names: Sequence[str], title: str) -> Any:
+def cut_outputs(network: Any, names: Sequence[str], title: str) -> Any:
     """A network with these outputs, in this order, or with all that it has where none is named.
 
     Args:
@@ -48,7 +48,7 @@ def cut(network: Any, names: Sequence[str], title: str) -> Any:
         names: of outputs or inner tensors that are there.
         title: the name of the new network.
     """
-    ov = openvino()
+    ov = import_openvino()
     ends = {name: result for result in network.get_results() for name in result.output(0).names}
     results = [
         ends[name] if name in ends else ov.op.Result(find_output(network, name)) for name in names

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
-Picture = npt.NDArray[np.float64]
-_Draw = Callable[[int, int, int, np.random.Generator], Picture]
+FloatImage = npt.NDArray[np.float64]
+_Draw = Callable[[int, int, int, np.random.Generator], FloatImage]
 
 #: Side of the coarse squares of ``noise``, in pixels: about what one cell of a pose network's maps sees.
 BLOCK = 16
 
 
-def draw(kind: str, shape: Sequence[int], layout: str, seed: int) -> Array:
+def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> Array:
     """An input as an IR takes it.
 
     Args:
@@ -39,7 +39,7 @@ def draw(kind: str, shape: Sequence[int], layout: str, seed: int) -> Array:
     return np.ascontiguousarray(stack, dtype=np.float32)
 
 
-def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> Picture:
+def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> FloatImage:
     """Grain on squares of 16 pixels, half and half, over the whole range.
 
     Grain alone averages out in the first layers, squares alone leave their inside empty. Of eleven
@@ -51,7 +51,7 @@ def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> 
     return _full_range(squares + rng.uniform(size=(height, width, channels)))
 
 
-def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> Picture:
+def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> FloatImage:
     """Dead leaves: discs that hide each other, lit from one side, a little blurred and grainy.
 
     Discs with radii of density r**-3 give a photograph's edges, occlusions and spectrum (Lee, Mumford,
@@ -75,19 +75,19 @@ def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> 
     return np.clip(scene + rng.normal(0, 3, scene.shape), 0, 255)
 
 
-def _color(channels: int, rng: np.random.Generator) -> Picture:
+def _color(channels: int, rng: np.random.Generator) -> FloatImage:
     return np.clip(rng.uniform(0, 255) + rng.normal(0, 35, channels), 0, 255)
 
 
 PICTURES: dict[str, _Draw] = {"noise": _noise, "photo": _photo}
 
 
-def _blurred(picture: Picture) -> Picture:
+def _blurred(picture: FloatImage) -> FloatImage:
     for axis in (0, 1):
         picture = (np.roll(picture, 1, axis) + 2 * picture + np.roll(picture, -1, axis)) / 4
     return picture
 
 
-def _full_range(values: Picture) -> Picture:
+def _full_range(values: FloatImage) -> FloatImage:
     low, high = float(values.min()), float(values.max())
     return (values - low) * (255 / max(high - low, 1e-9))

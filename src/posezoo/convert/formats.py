@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from posezoo.convert.protobuf import LENGTH, VARINT, Buffer, Malformed, fields, mapped
+from posezoo.convert.protobuf import LENGTH, VARINT, Buffer, ProtobufError, map_file, read_fields
 
 # ModelProto of onnx.proto; its graph is field 7.
 _ONNX_MODEL = {1: VARINT, 5: VARINT} | dict.fromkeys((2, 3, 4, 6, 7, 8, 14, 20, 25, 26), LENGTH)
@@ -42,7 +42,7 @@ def is_checkpoint(path: Path) -> bool:
     from posezoo import checkpoints
 
     with open(path, "rb") as stream:
-        return checkpoints.recognises(stream.read(512))
+        return checkpoints.has_checkpoint_header(stream.read(512))
 
 
 def is_tflite(path: Path) -> bool:
@@ -54,19 +54,19 @@ def is_tflite(path: Path) -> bool:
 def is_onnx(path: Path) -> bool:
     """A whole ONNX ModelProto with a graph in it, whose tensors can be walked."""
     try:
-        external_files(path)
-    except Malformed:
+        external_data_files(path)
+    except ProtobufError:
         return False
     return _is_built_like(path, _ONNX_MODEL, needed=7)
 
 
 def is_frozen_graph(path: Path) -> bool:
     """A whole TensorFlow GraphDef with nodes in it, each with a name and an operation."""
-    with mapped(path) as buffer:
+    with map_file(path) as buffer:
         try:
-            nodes = [each for each in fields(buffer, 0, len(buffer)) if each.number == 1]
-            named = all({1, 2} <= {each.number for each in fields(buffer, *node[2:])} for node in nodes)
-        except Malformed:
+            nodes = [each for each in read_fields(buffer, 0, len(buffer)) if each.number == 1]
+            named = all({1, 2} <= {each.number for each in read_fields(buffer, *node[2:])} for node in nodes)
+        except ProtobufError:
             return False
     return named and _is_built_like(path, _TF_GRAPH, needed=1)
 
@@ -81,36 +81,36 @@ def is_saved_model(path: Path) -> bool:
     return _is_built_like(path, _TF_SAVED_MODEL, needed=2)
 
 
-def external_files(path: Path) -> frozenset[str]:
+def external_data_files(path: Path) -> frozenset[str]:
     """Where an ONNX file says that its tensors lie, if not in itself.
 
     Raises:
         Malformed: it is no ONNX file.
     """
-    with mapped(path) as buffer:
+    with map_file(path) as buffer:
         return frozenset(_locations(buffer, "Model", 0, len(buffer), depth=0))
 
 
 def _is_built_like(path: Path, known: Mapping[int, int], *, needed: int) -> bool:
-    with mapped(path) as buffer:
+    with map_file(path) as buffer:
         try:
-            found = {each.number: each.kind for each in fields(buffer, 0, len(buffer))}
-        except Malformed:
+            found = {each.number: each.kind for each in read_fields(buffer, 0, len(buffer))}
+        except ProtobufError:
             return False
     return needed in found and found.items() <= known.items()
 
 
 def _locations(buffer: Buffer, message: str, start: int, end: int, depth: int) -> Iterator[str]:
     if depth > _DEEPEST:
-        raise Malformed
+        raise ProtobufError
     ways = _TO_TENSORS[message]
     texts: dict[int, bytes] = {}
-    for field in fields(buffer, start, end):
+    for field in read_fields(buffer, start, end):
         if message == "ExternalData" and field.kind == LENGTH:
             texts[field.number] = buffer[field.start : field.end]
         elif field.number in ways:
             if field.kind != LENGTH:
-                raise Malformed
+                raise ProtobufError
             yield from _locations(buffer, ways[field.number], field.start, field.end, depth + 1)
     if texts.get(1) == b"location":
         yield texts.get(2, b"").decode("utf-8", "replace")

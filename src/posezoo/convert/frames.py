@@ -11,7 +11,7 @@ from posezoo.spec.model import ColorOrder, Input, ModelSpec
 _SIDES = {"N", "C", "H", "W"}
 
 
-def taking_frames(
+def with_camera_input(
     spec: ModelSpec, *, element_type: str = "", layout: str = "", resize: bool = False
 ) -> ModelSpec:
     """The model with the conversion of type, layout, colours and size in its IR, for each of its pictures.

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.errors import OutputError
-from posezoo.openvino_runtime import openvino, reason_of
-from posezoo.provenance import CONVERSION_FORMAT, digests_of
+from posezoo.openvino_runtime import error_text, import_openvino
+from posezoo.provenance import CONVERSION_FORMAT, source_digests
 from posezoo.spec.model import Decoder, Input, ModelSpec, Plain, Precision
 
 #: Our part of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
@@ -22,7 +22,7 @@ SECTION = "posezoo"
 _NUMBERED = re.compile(r"[A-Za-z][A-Za-z0-9]*_\d+(?:_.*)?")
 
 
-def finish(network: Any, spec: ModelSpec, decoder: Decoder | None) -> None:
+def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) -> None:
     """Make a baked network ready to be written: canonical names and a description of itself.
 
     Args:
@@ -31,7 +31,7 @@ def finish(network: Any, spec: ModelSpec, decoder: Decoder | None) -> None:
         decoder: what the description names as decoder.
     """
     give_canonical_names(network)
-    for name, value in description(spec, decoder).items():
+    for name, value in build_rt_info(spec, decoder).items():
         network.set_rt_info(value, [SECTION, name])
     if spec.model_info:
         _describe(network, ["model_info"], spec.model_info)
@@ -79,7 +79,7 @@ def _is_numbered(operation: Any) -> bool:
     return not from_original and _NUMBERED.fullmatch(name) is not None
 
 
-def description(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
+def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
     """What an IR says about itself, so that it can be used without its model.yml.
 
     Numbers are separated by spaces, the values of several inputs by ``; `` in the inputs' order.
@@ -89,7 +89,7 @@ def description(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
     facts = {
         "model": spec.name,
         "conversion_format": str(CONVERSION_FORMAT),
-        "sources": json.dumps(digests_of(spec), sort_keys=True),
+        "sources": json.dumps(source_digests(spec), sort_keys=True),
         "mean": _each(_numbers(port.mean) for port in inputs),
         "scale": _each(_numbers(port.scale) for port in inputs),
         "reverse_input_channels": _each(str(port.reverse_input_channels).lower() for port in inputs),
@@ -118,7 +118,7 @@ def _numbers(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:g}" if float(f"{value:g}") == value else repr(value) for value in values)
 
 
-def write(network: Any, xml: Path, precision: Precision) -> Path:
+def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
     """Write an IR: ``xml`` and the .bin beside it.
 
     Args:
@@ -131,16 +131,16 @@ def write(network: Any, xml: Path, precision: Precision) -> Path:
     """
     try:
         xml.parent.mkdir(parents=True, exist_ok=True)
-        openvino().save_model(network, xml, compress_to_fp16=precision == Precision.FP16)
+        import_openvino().save_model(network, xml, compress_to_fp16=precision == Precision.FP16)
     except (OSError, RuntimeError) as error:
         raise OutputError(
-            f"{xml.parent}: the {precision} IR cannot be written whole: {reason_of(error)}",
+            f"{xml.parent}: the {precision} IR cannot be written whole: {error_text(error)}",
             hint="look for free space there",
         ) from error
     return xml
 
 
-def movable(ov: Any) -> Any:
+def without_mmap(ov: Any) -> Any:
     """An ``openvino.Core`` that leaves files free to be moved while it works.
 
     Windows does not move a mapped file: there, weights are read into memory, which takes a fifth longer.

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from posezoo.errors import ConversionError
-from posezoo.layout import Layout
+from posezoo.layout import ModelLayout
 from posezoo.spec.arguments import OTHER_ORIGINALS, write_arguments
 from posezoo.spec.model import Framework, ModelSpec, Precision
 
@@ -74,13 +74,13 @@ class ModelOptimizer:
     version: str
 
     @property
-    def extensions(self) -> Path:
+    def extensions_dir(self) -> Path:
         """What $mo_ext_dir stands for: a folder of old releases, else the package itself."""
         old = self.folder / "extensions"
         return old if old.is_dir() else self.folder
 
 
-def find(named: Path | None, python: Path | None = None) -> ModelOptimizer:
+def find_model_optimizer(named: Path | None, python: Path | None = None) -> ModelOptimizer:
     """The Model Optimizer that is named, asked where its package is.
 
     Args:
@@ -103,7 +103,7 @@ def find(named: Path | None, python: Path | None = None) -> ModelOptimizer:
         return ModelOptimizer((str(interpreter), str(place)), place.parent, version)
     if not folder:
         raise ConversionError(
-            f"{interpreter}: has no Model Optimizer{_of(version)}", hint=_what_next(numbers)
+            f"{interpreter}: has no Model Optimizer{_of(version)}", hint=_install_hint(numbers)
         )
     command = (str(interpreter), "-m", "openvino.tools.mo") if place is None else (str(place),)
     return ModelOptimizer(command, Path(folder), version)
@@ -132,7 +132,7 @@ def _of(version: str) -> str:
     return f": its OpenVINO is {version}" if version else ""
 
 
-def _what_next(python: tuple[int, int]) -> str:
+def _install_hint(python: tuple[int, int]) -> str:
     if python > NEWEST_PYTHON:
         ours, newest = (".".join(map(str, each)) for each in (python, NEWEST_PYTHON))
         return (
@@ -165,14 +165,14 @@ def _environment(home: str = "") -> dict[str, str]:
     return {**kept, "PYTHONNOUSERSITE": "1", **({"HOME": home} if home else {})}
 
 
-def refuse_harm(spec: ModelSpec) -> None:
+def refuse_unsafe_arguments(spec: ModelSpec) -> None:
     """Make sure that a model's arguments let Model Optimizer run no code and write nowhere but where we say.
 
     Raises:
         ConversionError: one might.
     """
     for flag, _ in spec.mo_args:
-        if _may_harm(flag):
+        if _is_unsafe_argument(flag):
             raise ConversionError(
                 f"{spec.full_name}: {flag} is not handed on to Model Optimizer: it can name code to run, or "
                 "another file",
@@ -180,7 +180,7 @@ def refuse_harm(spec: ModelSpec) -> None:
             )
 
 
-def _may_harm(flag: str) -> bool:
+def _is_unsafe_argument(flag: str) -> bool:
     if flag == "--model_name":  # ours takes its place
         return False
     if flag.startswith("--"):
@@ -188,8 +188,13 @@ def _may_harm(flag: str) -> bool:
     return flag.startswith(_REFUSED_LETTERS)
 
 
-def arguments(
-    spec: ModelSpec, layout: Layout, original: Path, mo: ModelOptimizer, precision: Precision, folder: Path
+def build_arguments(
+    spec: ModelSpec,
+    layout: ModelLayout,
+    original: Path,
+    mo: ModelOptimizer,
+    precision: Precision,
+    folder: Path,
 ) -> tuple[str, ...]:
     """What Model Optimizer is called with, as Open Model Zoo's converter calls it.
 
@@ -202,10 +207,10 @@ def arguments(
         folder: where the IR goes.
     """
     variables = {
-        "$mo_ext_dir": mo.extensions,
+        "$mo_ext_dir": mo.extensions_dir,
         "$mo_dir": mo.folder,
-        "$dl_dir": layout.downloads(spec),
-        "$conv_dir": layout.conversions or layout.model(spec),
+        "$dl_dir": layout.model_download_dir(spec),
+        "$conv_dir": layout.conversions or layout.model_dir(spec),
         "$config_dir": spec.path.parent,
     }
     # Model Optimizer's own readers, unlike OpenVINO's of today, need every size.
@@ -228,7 +233,7 @@ def arguments(
     )
 
 
-def run(mo: ModelOptimizer, given: tuple[str, ...], spec: ModelSpec) -> None:
+def run_model_optimizer(mo: ModelOptimizer, given: tuple[str, ...], spec: ModelSpec) -> None:
     """Call Model Optimizer, and wait for it.
 
     Raises:

@@ -16,14 +16,14 @@ from typing import Any
 
 from posezoo import files
 from posezoo.convert import formats
-from posezoo.convert.ir import movable
+from posezoo.convert.ir import without_mmap
 from posezoo.errors import ConversionError
-from posezoo.layout import Layout
-from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.layout import ModelLayout
+from posezoo.openvino_runtime import error_text, import_openvino
 from posezoo.spec.model import Framework, ModelSpec, SourceFile
-from posezoo.spec.names import why_not_a_file_name
-from posezoo.spec.reader import shown
-from posezoo.spec.routes import in_words, way_of
+from posezoo.spec.names import explain_unsafe_file_name
+from posezoo.spec.reader import sanitize
+from posezoo.spec.routes import describe_obstacle, select_route
 from posezoo.unpacked import is_unpacked
 
 # What people are likely to have at hand instead, to name it in the refusal.
@@ -36,7 +36,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ModelFormat:
     """How the files of a framework are recognised and read.
 
     Attributes:
@@ -59,15 +59,15 @@ def _folder(_spec: ModelSpec, path: Path) -> Path:
 def _exported(spec: ModelSpec, path: Path) -> bytes:
     from posezoo.convert import pytorch
 
-    return pytorch.export(spec, path)
+    return pytorch.export_to_onnx(spec, path)
 
 
 #: The frameworks whose files can be converted.
-READERS: dict[Framework, Reader] = {
-    Framework.PYTORCH: Reader("a checkpoint", formats.is_checkpoint, opened=_exported),
-    Framework.ONNX: Reader("an ONNX model", formats.is_onnx, formats.external_files),
-    Framework.TF: Reader("a frozen TensorFlow graph", formats.is_frozen_graph),
-    Framework.TFLITE: Reader("a TFLite model", formats.is_tflite),
+READERS: dict[Framework, ModelFormat] = {
+    Framework.PYTORCH: ModelFormat("a checkpoint", formats.is_checkpoint, opened=_exported),
+    Framework.ONNX: ModelFormat("an ONNX model", formats.is_onnx, formats.external_data_files),
+    Framework.TF: ModelFormat("a frozen TensorFlow graph", formats.is_frozen_graph),
+    Framework.TFLITE: ModelFormat("a TFLite model", formats.is_tflite),
 }
 
 #: OpenVINO's frontends, by the name that it knows each of them by.
@@ -83,27 +83,27 @@ MADE = "$made_dir"
 _SAVED_MODEL = "saved_model.pb"
 #: TensorFlow's other ways to keep a network, by how their files' names end.
 TENSORFLOW = {
-    _SAVED_MODEL: Reader("a TensorFlow SavedModel", formats.is_saved_model, opened=_folder),
-    ".meta": Reader("a TensorFlow MetaGraph", formats.is_meta_graph),
+    _SAVED_MODEL: ModelFormat("a TensorFlow SavedModel", formats.is_saved_model, opened=_folder),
+    ".meta": ModelFormat("a TensorFlow MetaGraph", formats.is_meta_graph),
 }
 
 
-def reader_of(spec: ModelSpec) -> Reader:
+def select_format(spec: ModelSpec) -> ModelFormat:
     """The reader for a model's file.
 
     Raises:
         ConversionError: its route is none of ours (``spec.routes``).
     """
-    way = way_of(spec)
-    if not way.is_open:
-        raise ConversionError(f"{spec.full_name}: {in_words(spec, way)}", hint=way.hint)
+    way = select_route(spec)
+    if not way.is_available:
+        raise ConversionError(f"{spec.full_name}: {describe_obstacle(spec, way)}", hint=way.hint)
     if spec.framework is Framework.TF:
         forms = (reader for ending, reader in TENSORFLOW.items() if _name_of(spec).endswith(ending))
         return next(forms, READERS[Framework.TF])
     return READERS[spec.framework]
 
 
-def verified(spec: ModelSpec, layout: Layout) -> Path:
+def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
     """The file to convert.
 
     Its bytes, and those of all the other files, are the promised ones: they are read, and no stamp is
@@ -112,7 +112,7 @@ def verified(spec: ModelSpec, layout: Layout) -> Path:
     Raises:
         ConversionError: one is not there, or holds other bytes than model.yml promises.
     """
-    path = path_of(spec, layout)
+    path = source_model_path(spec, layout)
     for promised in spec.files:
         if not is_unpacked(promised, spec, layout, rehash=True):
             _verify(spec, layout, promised)
@@ -122,16 +122,16 @@ def verified(spec: ModelSpec, layout: Layout) -> Path:
     return path
 
 
-def is_vouched_for(spec: ModelSpec, layout: Layout) -> bool:
+def is_source_verified(spec: ModelSpec, layout: ModelLayout) -> bool:
     """Whether the file to convert and all the others were found good once, and not touched since."""
     return (
         bool(spec.files)
-        and spec.original in spec.files
-        and all(files.is_vouched_for(layout.file(spec, file), file) for file in spec.files)
+        and spec.source_model in spec.files
+        and all(files.has_valid_file_stamp(layout.file_path(spec, file), file) for file in spec.files)
     )
 
 
-def path_of(spec: ModelSpec, layout: Layout) -> Path:
+def source_model_path(spec: ModelSpec, layout: ModelLayout) -> Path:
     """Where the file to convert lies.
 
     Raises:
@@ -144,24 +144,24 @@ def path_of(spec: ModelSpec, layout: Layout) -> Path:
     name = _name_of(spec)
     if layout.conversions is not None and name.startswith(f"{MADE}/"):
         return layout.conversions / name.removeprefix(f"{MADE}/")
-    if name.startswith("$") or why_not_a_file_name(name):  # $conv_dir/net.onnx
+    if name.startswith("$") or explain_unsafe_file_name(name):  # $conv_dir/net.onnx
         raise ConversionError(
-            f"{spec.full_name}: cannot be converted yet: {shown(name)} is none of its published files",
+            f"{spec.full_name}: cannot be converted yet: {sanitize(name)} is none of its published files",
             hint="it would be made by code that comes with the model: --allow_upstream_code",
         )
-    return layout.own(spec) or layout.downloads(spec) / name
+    return layout.custom_checkpoint(spec) or layout.model_download_dir(spec) / name
 
 
 def _name_of(spec: ModelSpec) -> str:
-    original = spec.original if spec.files else ""
+    original = spec.source_model if spec.files else ""
     name = original if isinstance(original, str) else original.name
     if any(flag == "--saved_model_dir" for flag, _ in spec.mo_args):
         return posixpath.join("" if name == "$dl_dir" else name, _SAVED_MODEL)
     return name
 
 
-def _verify(spec: ModelSpec, layout: Layout, promised: SourceFile) -> None:
-    path = layout.file(spec, promised)
+def _verify(spec: ModelSpec, layout: ModelLayout, promised: SourceFile) -> None:
+    path = layout.file_path(spec, promised)
     hint = f"posezoo download {spec.full_name}"
     if not path.is_file():
         raise ConversionError(f"{path}: is not there", hint=hint)
@@ -173,7 +173,7 @@ def _verify(spec: ModelSpec, layout: Layout, promised: SourceFile) -> None:
     size = path.stat().st_size
     if promised.size not in (None, size):
         raise ConversionError(f"{path}: has {size} bytes, model.yml promises {promised.size}", hint=hint)
-    if not files.holds_file(path, promised):
+    if not files.matches_file_pin(path, promised):
         record = "posezoo.lock" if promised.first_use or promised.by_lock else "model.yml"
         raise ConversionError(f"{path}: holds other bytes than {record} promises", hint=hint)
 
@@ -185,14 +185,14 @@ def _verify_unpacked(spec: ModelSpec, path: Path) -> None:
             if posixpath.join(posixpath.dirname(archive.name), member) != _name_of(spec):
                 continue
             # Of a tag only the first digits are known: enough to see damage.
-            if not files.digest_of(path, promised.algorithm).value.startswith(promised.value):
+            if not files.compute_digest(path, promised.algorithm).value.startswith(promised.value):
                 raise ConversionError(
                     f"{path}: is not what {archive.name} holds",
                     hint=f"remove it; posezoo download {spec.full_name} unpacks it again",
                 )
 
 
-def read(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) -> Any:
+def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) -> Any:
     """The network of a verified file.
 
     Args:
@@ -211,18 +211,18 @@ def read(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) -> Any:
         OutputError: the ONNX cannot be written.
         MissingPackageError: OpenVINO is not installed, or too old; or torch is not, for a checkpoint.
     """
-    source = opened(spec, path)
+    source = open_for_frontend(spec, path)
     if isinstance(source, bytes) and keep_onnx is not None:
-        files.write_whole(keep_onnx, source)
+        files.write_atomically(keep_onnx, source)
     try:  # OpenVINO's frontends raise classes of their own, straight below Exception.
         return _read(FRONTENDS[spec.framework], source, [port.name for port in spec.outputs])
     except Exception as error:
-        raise ConversionError(f"{path}: OpenVINO cannot read it: {reason_of(error)}") from error
+        raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error
 
 
 def _read(framework: str, source: Path | bytes, outputs: Sequence[str] = ()) -> Any:
     """What ``openvino.convert_model`` gives, byte for byte, in half its time and without its guesses."""
-    ov = openvino()
+    ov = import_openvino()
     given = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         simplifications = _simplifications()
@@ -231,19 +231,19 @@ def _read(framework: str, source: Path | bytes, outputs: Sequence[str] = ()) -> 
         return ov.convert_model(given)
     if framework == "onnx":
         # The same network; but a frontend that is called from here holds Python's lock all the while.
-        network = movable(ov).read_model(given)
+        network = without_mmap(ov).read_model(given)
     else:
         frontend = ov.frontend.FrontEndManager().load_by_framework(framework)
         loaded = frontend.load(given)
         if framework == "tflite":
-            _end_at(loaded, outputs)
+            _cut_at_tensors(loaded, outputs)
         network = frontend.convert(loaded)
     for simplify in simplifications:
         simplify(network)
     return network
 
 
-def _end_at(loaded: Any, outputs: Sequence[str]) -> None:
+def _cut_at_tensors(loaded: Any, outputs: Sequence[str]) -> None:
     """Let a network end at inner tensors, whose names this frontend forgets where it turns them."""
     known = {name for place in loaded.get_outputs() for name in place.get_names()}
     places = [loaded.get_place_by_tensor_name(name) for name in outputs]
@@ -262,7 +262,7 @@ def _simplifications() -> tuple[Callable[[Any], object], ...]:
     )
 
 
-def opened(spec: ModelSpec, path: Path) -> Path | bytes:
+def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
     """What OpenVINO is given of a verified file: the file itself, or the ONNX that is made of a checkpoint.
 
     Raises:
@@ -270,7 +270,7 @@ def opened(spec: ModelSpec, path: Path) -> Path | bytes:
             not have.
         PosezooError: no ONNX can be made of a checkpoint; see ``pytorch.export``.
     """
-    reader = reader_of(spec)
+    reader = select_format(spec)
     if not reader.recognises(path):
         raise ConversionError(
             f"{path}: not {reader.kind}, but {_kind_of(path)}",
@@ -287,7 +287,7 @@ def _refuse_strangers(spec: ModelSpec, path: Path, locations: Collection[str]) -
     for location in sorted(locations):
         if posixpath.normpath(posixpath.join(folder, location)) not in ours:
             raise ConversionError(
-                f"{path}: keeps weights in {shown(location)}, which is none of the model's files",
+                f"{path}: keeps weights in {sanitize(location)}, which is none of the model's files",
                 hint="add it to the files in model.yml, if the model comes with it",
             )
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from posezoo import files, pretrained, provenance
-from posezoo.errors import ConversionError, PosezooError, require
-from posezoo.layout import Layout
-from posezoo.networks import Network, build, find
+from posezoo.errors import ConversionError, PosezooError, import_optional
+from posezoo.layout import ModelLayout
+from posezoo.networks import NetworkDefinition, build_network, find_network
 from posezoo.spec.model import (
     Family,
     Framework,
@@ -24,11 +24,11 @@ from posezoo.spec.model import (
     NetworkChoice,
     Output,
     Precision,
-    Published,
+    PublishedMetrics,
     SourceFile,
     Training,
 )
-from posezoo.spec.names import why_not_a_model_name
+from posezoo.spec.names import explain_invalid_model_name
 
 # What these arguments change is what the outputs mean: a decoder or skeleton fits no longer.
 _MEANINGS = ("keypoints", "heatmaps", "pafs")
@@ -37,7 +37,7 @@ _MEANINGS = ("keypoints", "heatmaps", "pafs")
 KEEP_OR_REPLACE = "--model_name gives yours a name of its own; --force replaces what is there"
 
 
-def of_network(network: str, checkpoint: Path, name: str = "") -> ModelSpec:
+def spec_for_network(network: str, checkpoint: Path, name: str = "") -> ModelSpec:
     """A checkpoint of one of our networks as a model: the network's input, preprocessing and outputs.
 
     Args:
@@ -52,8 +52,8 @@ def of_network(network: str, checkpoint: Path, name: str = "") -> ModelSpec:
         NetworkError: the network cannot be built as the keys tell.
         PosezooError: no model can have this name.
     """
-    known = find(network)
-    found = pretrained.read(checkpoint, network)
+    known = find_network(network)
+    found = pretrained.read_network_checkpoint(checkpoint, network)
     return ModelSpec(
         name=_allowed(name or network),
         family=Family.PUBLIC,
@@ -71,7 +71,7 @@ def of_network(network: str, checkpoint: Path, name: str = "") -> ModelSpec:
     )
 
 
-def of_model(model: ModelSpec, checkpoint: Path, name: str = "") -> ModelSpec:
+def spec_with_checkpoint(model: ModelSpec, checkpoint: Path, name: str = "") -> ModelSpec:
     """A model of the zoo with another checkpoint, whose keys may tell of other stages or keypoints.
 
     Args:
@@ -85,18 +85,18 @@ def of_model(model: ModelSpec, checkpoint: Path, name: str = "") -> ModelSpec:
         NetworkError: the network cannot be built as the keys tell.
         PosezooError: no model can have this name.
     """
-    choice = required_network(model)
-    found = pretrained.read(checkpoint, choice.name, assumed=choice.arguments)
-    published = found.network.chosen(**choice.arguments)
+    choice = require_network(model)
+    found = pretrained.read_network_checkpoint(checkpoint, choice.name, assumed=choice.arguments)
+    published = found.network.complete_arguments(**choice.arguments)
     changed = {each for each, value in found.arguments.items() if published[each] != value}
     same_meaning = not changed & set(_MEANINGS)
     return replace(
         model,
-        **_identity(name),
+        **_renamed(name),
         license=License(),
         license_note="",
         deprecated=None,
-        published=Published(),
+        published=PublishedMetrics(),
         training=Training(),
         variants=(),
         files=(_file(checkpoint),),
@@ -109,7 +109,7 @@ def of_model(model: ModelSpec, checkpoint: Path, name: str = "") -> ModelSpec:
     )
 
 
-def generate(choice: NetworkChoice, path: Path) -> None:
+def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
     """Write a checkpoint of weights that nobody trained, for what does not depend on them.
 
     Args:
@@ -122,9 +122,9 @@ def generate(choice: NetworkChoice, path: Path) -> None:
         OutputError: the file cannot be written.
         MissingPackageError: torch is not installed.
     """
-    torch = require("torch", extra="torch")
+    torch = import_optional("torch", extra="torch")
     with torch.device("meta"):
-        shapes = build(choice.name, **choice.arguments).state_dict()
+        shapes = build_network(choice.name, **choice.arguments).state_dict()
     # From 0.5 to 1.5, so that no variance is 0, and no two constants are one. Initial ones would not do: a
     # sum with a bias of 0 is left out, and not counted.
     dice = torch.Generator().manual_seed(0)
@@ -133,17 +133,17 @@ def generate(choice: NetworkChoice, path: Path) -> None:
     }
     content = io.BytesIO()
     torch.save(weights, content)
-    files.write_whole(path, content.getvalue())
+    files.write_atomically(path, content.getvalue())
 
 
-def freed(model: ModelSpec) -> ModelSpec:
+def with_dynamic_shape(model: ModelSpec) -> ModelSpec:
     """The model with an input of any size in the dimensions that it declares; else of any height and width.
 
     Raises:
         ConversionError: it is no network of ours: a finished graph has the sizes that it was published with.
     """
-    network = required_network(model)
-    inputs = model.inputs or (find(network.name).input,)
+    network = require_network(model)
+    inputs = model.inputs or (find_network(network.name).input,)
     letters = {letter for port in inputs for letter in port.dynamic} or {"H", "W"}
     return replace(
         model,
@@ -152,7 +152,7 @@ def freed(model: ModelSpec) -> ModelSpec:
     )
 
 
-def required_network(model: ModelSpec) -> NetworkChoice:
+def require_network(model: ModelSpec) -> NetworkChoice:
     """Which network of ours a model is.
 
     Raises:
@@ -166,7 +166,7 @@ def required_network(model: ModelSpec) -> NetworkChoice:
     return model.network
 
 
-def refuse_to_replace(model: ModelSpec, layout: Layout) -> None:
+def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
     """Make sure that nobody's own weights are lost unasked.
 
     Weights of the user's own replace no IR of others; the published ones replace theirs, older or newer,
@@ -175,13 +175,13 @@ def refuse_to_replace(model: ModelSpec, layout: Layout) -> None:
     Raises:
         ConversionError: such an IR lies where this one would go.
     """
-    ours = set(provenance.digests_of(model).values())
+    ours = set(provenance.source_digests(model).values())
     for precision in Precision:
-        xml = layout.ir(model, precision)
+        xml = layout.ir_path(model, precision)
         if not xml.is_file():
             continue
-        theirs = _sources(provenance.read(layout.provenance(model, precision)))
-        is_kept = layout.own(model) is not None or set(theirs) == {_NAME}
+        theirs = _sources(provenance.read_provenance(layout.provenance_path(model, precision)))
+        is_kept = layout.custom_checkpoint(model) is not None or set(theirs) == {_NAME}
         if is_kept and set(theirs.values()) != ours:
             raise ConversionError(
                 f"{xml}: is the IR of another checkpoint",
@@ -193,23 +193,25 @@ _NAME = "checkpoint"
 
 
 def _file(checkpoint: Path) -> SourceFile:
-    return SourceFile(_NAME, checkpoint.stat().st_size, files.digest_of(checkpoint), ())
+    return SourceFile(_NAME, checkpoint.stat().st_size, files.compute_digest(checkpoint), ())
 
 
 def _allowed(name: str) -> str:
-    if why := why_not_a_model_name(name):
+    if why := explain_invalid_model_name(name):
         raise PosezooError(f"no model can be called {name!r}: {why}", hint="--model_name M names it")
     return name
 
 
-def _identity(name: str) -> dict[str, Any]:
+def _renamed(name: str) -> dict[str, Any]:
     """A name of its own belongs to no composite, and to no variant."""
     if not name:
         return {}
     return {"name": _allowed(name), "composite": "", "tag": "", "is_default": True}
 
 
-def _outputs(model: ModelSpec, network: Network, arguments: Mapping[str, Any]) -> tuple[Output, ...]:
+def _outputs(
+    model: ModelSpec, network: NetworkDefinition, arguments: Mapping[str, Any]
+) -> tuple[Output, ...]:
     """Under the names that the network gives them now, and in whatever shape the keys decide."""
     names = network.output_names(**arguments)
     if len(names) != len(model.outputs):

@@ -12,7 +12,7 @@ from pathlib import Path
 from posezoo import files, provenance
 from posezoo.convert import original, own_weights
 from posezoo.errors import ConversionError
-from posezoo.layout import Layout
+from posezoo.layout import ModelLayout
 from posezoo.provenance import IsGood
 from posezoo.spec import carried_out
 from posezoo.spec.model import Decoder, ModelSpec, Precision
@@ -22,7 +22,7 @@ PRECISIONS = (Precision.FP32, Precision.FP16)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlannedIr:
     """One IR that was asked for.
 
     Attributes:
@@ -36,13 +36,13 @@ class Step:
     reason: str
 
     @property
-    def is_done(self) -> bool:
+    def is_up_to_date(self) -> bool:
         """Whether there is nothing to do."""
         return not self.reason
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ConversionPlan:
     """What a conversion would do.
 
     Attributes:
@@ -53,20 +53,20 @@ class Plan:
     """
 
     spec: ModelSpec
-    steps: tuple[Step, ...]
+    steps: tuple[PlannedIr, ...]
     obstacle: ConversionError | None = None
     by: str = ""
 
 
-def plan(
+def plan_conversion(
     spec: ModelSpec,
-    layout: Layout,
+    layout: ModelLayout,
     precisions: Collection[Precision] = PRECISIONS,
     *,
     self_check: bool = True,
     force: bool = False,
     decoder: Decoder | None = None,
-) -> Plan:
+) -> ConversionPlan:
     """What ``convert`` would do with the same arguments.
 
     Touches nothing, not even a stamp. Imports neither OpenVINO nor numpy.
@@ -76,39 +76,49 @@ def plan(
             be replaced (``own_weights.refuse_to_replace``).
     """
     if spec.is_ir:
-        return Plan(spec, ())
+        return ConversionPlan(spec, ())
     if not force:
         own_weights.refuse_to_replace(spec, layout)
-    steps = steps_of(
-        spec, layout, precisions, self_check=self_check, force=force, decoder=decoder, is_good=files.holds
+    steps = plan_irs(
+        spec,
+        layout,
+        precisions,
+        self_check=self_check,
+        force=force,
+        decoder=decoder,
+        is_good=files.matches_digest,
     )
-    return Plan(spec, steps, None if all(step.is_done for step in steps) else _obstacle(spec, layout))
+    return ConversionPlan(
+        spec, steps, None if all(step.is_up_to_date for step in steps) else _obstacle(spec, layout)
+    )
 
 
-def steps_of(
+def plan_irs(
     spec: ModelSpec,
-    layout: Layout,
+    layout: ModelLayout,
     precisions: Collection[Precision],
     *,
     self_check: bool,
     force: bool,
     decoder: Decoder | None,
-    is_good: IsGood = files.is_good,
-) -> tuple[Step, ...]:
+    is_good: IsGood = files.is_verified,
+) -> tuple[PlannedIr, ...]:
     """One step per precision; ``is_good`` decides whether a file holds its promised bytes.
 
     Raises:
         ConversionError: a precision was asked for that no conversion makes.
     """
-    require(spec, precisions)
+    require_precisions(spec, precisions)
     steps = []
     for precision in dict.fromkeys(precisions):
-        reason = "asked to" if force else why_stale(spec, layout, precision, self_check, decoder, is_good)
-        steps.append(Step(precision, layout.ir(spec, precision), reason))
+        reason = (
+            "asked to" if force else explain_stale_ir(spec, layout, precision, self_check, decoder, is_good)
+        )
+        steps.append(PlannedIr(precision, layout.ir_path(spec, precision), reason))
     return tuple(steps)
 
 
-def require(spec: ModelSpec, precisions: Collection[Precision]) -> None:
+def require_precisions(spec: ModelSpec, precisions: Collection[Precision]) -> None:
     """Make sure that a model can be had in these precisions; of a published IR in one of them at least.
 
     Raises:
@@ -121,7 +131,7 @@ def require(spec: ModelSpec, precisions: Collection[Precision]) -> None:
                 hint=f"--precisions {','.join(spec.precisions)}" if spec.precisions else "",
             )
         return
-    only = carried_out.precision(spec.mo_args)
+    only = carried_out.requested_precision(spec.mo_args)
     for precision in precisions:
         if only not in (None, precision):
             raise ConversionError(
@@ -133,36 +143,36 @@ def require(spec: ModelSpec, precisions: Collection[Precision]) -> None:
 
 
 def is_up_to_date(
-    spec: ModelSpec, layout: Layout, precision: Precision, *, decoder: Decoder | None = None
+    spec: ModelSpec, layout: ModelLayout, precision: Precision, *, decoder: Decoder | None = None
 ) -> bool:
     """Whether an IR is there that was made from the same bytes by the same means, and has not changed since.
 
     Imports neither OpenVINO nor numpy. Always False for a model that is published as IR: nothing was made.
     """
-    return not why_stale(spec, layout, precision, False, decoder, files.is_good)
+    return not explain_stale_ir(spec, layout, precision, False, decoder, files.is_verified)
 
 
-def why_stale(
+def explain_stale_ir(
     spec: ModelSpec,
-    layout: Layout,
+    layout: ModelLayout,
     precision: Precision,
     self_check: bool,
     decoder: Decoder | None,
     is_good: IsGood,
 ) -> str:
     """Why an IR has to be made; empty where it is up to date."""
-    return provenance.why_stale(
-        layout.ir(spec, precision),
-        lambda: provenance.key_of(spec, decoder or spec.decoder),
+    return provenance.explain_stale_record(
+        layout.ir_path(spec, precision),
+        lambda: provenance.conversion_key(spec, decoder or spec.decoder),
         is_good,
         is_checked=self_check,
     )
 
 
-def _obstacle(spec: ModelSpec, layout: Layout) -> ConversionError | None:
+def _obstacle(spec: ModelSpec, layout: ModelLayout) -> ConversionError | None:
     try:
-        original.reader_of(spec)
-        original.verified(spec, layout)
+        original.select_format(spec)
+        original.verify_source_model(spec, layout)
     except ConversionError as error:
         return error
     return None

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from posezoo.convert.carve import carve
-from posezoo.convert.cut import cut, find_input, find_output
+from posezoo.convert.carve import cut_inputs
+from posezoo.convert.cut import cut_outputs, find_input, find_output
 from posezoo.errors import ConversionError
-from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.openvino_runtime import error_text, import_openvino
 from posezoo.spec import carried_out
 from posezoo.spec.model import Framework, Input, ModelSpec, Output
 
@@ -27,7 +27,7 @@ CUSTOMARY = {
 }
 
 
-def bake(network: Any, spec: ModelSpec) -> Any:
+def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
     """The network as its model.yml declares it: declared sizes, outputs and order, preprocessing inside.
 
     Args:
@@ -41,28 +41,28 @@ def bake(network: Any, spec: ModelSpec) -> Any:
     Raises:
         ConversionError: the declared inputs or outputs are not the network's, or do not go with it.
     """
-    network = carve(network, spec)
-    spec = completed(spec, network)
-    _hold("input", spec, spec.inputs, network, find_input)
+    network = cut_inputs(network, spec)
+    spec = fill_in_inputs(spec, network)
+    _check_ports("input", spec, spec.inputs, network, find_input)
     _require_all_inputs(spec, network)
     try:
         _fix_sizes(network, spec.inputs)
-        _hold("output", spec, spec.outputs, network, find_output)
-        network = cut(network, [port.name for port in spec.outputs], spec.name)
-        if carried_out.is_static(spec.mo_args):
+        _check_ports("output", spec, spec.outputs, network, find_output)
+        network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)
+        if carried_out.wants_static_shape(spec.mo_args):
             _compute_sizes(network, spec)
         network = _prepend_preprocessing(network, spec.inputs)
-        _lay_out(network, spec.outputs)
+        _transpose_to_layout(network, spec.outputs)
     except RuntimeError as error:
         raise ConversionError(
             f"{spec.full_name}: the declared inputs and outputs do not go with the network: "
-            f"{reason_of(error)}",
+            f"{error_text(error)}",
             hint="check layout, mean and scale in model.yml",
         ) from error
     return network
 
 
-def completed(spec: ModelSpec, network: Any) -> ModelSpec:
+def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
     """The model with what Open Model Zoo leaves unsaid of its inputs, and its network says.
 
     Inputs without a name are the network's in their order; a colour image without a layout lies as is the
@@ -70,7 +70,7 @@ def completed(spec: ModelSpec, network: Any) -> ModelSpec:
     """
     inputs = spec.inputs
     if len(inputs) == 1 < len(network.inputs) and not (inputs[0].name or inputs[0].shape or inputs[0].layout):
-        inputs = tuple(_like(inputs[0], found) for found in network.inputs)
+        inputs = tuple(_setting_for_input(inputs[0], found) for found in network.inputs)
     return replace(
         spec,
         inputs=tuple(
@@ -81,7 +81,7 @@ def completed(spec: ModelSpec, network: Any) -> ModelSpec:
     )
 
 
-def _like(port: Input, found: Any) -> Input:
+def _setting_for_input(port: Input, found: Any) -> Input:
     """What was said of all inputs, of one: channels are reversed where there are three."""
     sizes = [size.get_length() for size in found.partial_shape if size.is_static]
     has_three = len(found.partial_shape) == 4 and 3 in sizes
@@ -95,7 +95,7 @@ def _completed(port: Input, found: Any, framework: Framework) -> Input:
     return replace(port, name=port.name or found.any_name, layout=port.layout or guessed)
 
 
-def _hold(
+def _check_ports(
     kind: str,
     spec: ModelSpec,
     declared: Sequence[Input | Output],
@@ -155,7 +155,7 @@ def _require_all_inputs(spec: ModelSpec, network: Any) -> None:
 def _fix_sizes(network: Any, inputs: Sequence[Input]) -> None:
     if any(port.reshaped or network.input(port.name).partial_shape.is_dynamic for port in inputs):
         network.reshape(
-            {port.name: openvino().PartialShape(list(port.shape)) for port in inputs if port.shape}
+            {port.name: import_openvino().PartialShape(list(port.shape)) for port in inputs if port.shape}
         )
 
 
@@ -174,7 +174,7 @@ def _compute_sizes(network: Any, spec: ModelSpec) -> None:
 
 
 def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
-    ov = openvino()
+    ov = import_openvino()
     preparation = ov.preprocess.PrePostProcessor(network)
     for declared in inputs:
         port = preparation.input(declared.name)
@@ -202,7 +202,7 @@ def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
 
 
 def _type(name: str) -> Any:
-    return getattr(openvino().Type, name)
+    return getattr(import_openvino().Type, name)
 
 
 def _one_or_each(values: Sequence[float]) -> float | list[float]:
@@ -210,7 +210,7 @@ def _one_or_each(values: Sequence[float]) -> float | list[float]:
     return values[0] if len(values) == 1 else list(values)
 
 
-def _lay_out(network: Any, outputs: Sequence[Output]) -> None:
+def _transpose_to_layout(network: Any, outputs: Sequence[Output]) -> None:
     for declared in outputs:
         if declared.layout:
-            network.output(declared.name).get_node().set_layout(openvino().Layout(declared.layout))
+            network.output(declared.name).get_node().set_layout(import_openvino().Layout(declared.layout))

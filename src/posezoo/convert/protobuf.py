@@ -19,11 +19,11 @@ _FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
 Buffer = mmap.mmap | bytes
 
 
-class Malformed(ValueError):
+class ProtobufError(ValueError):
     """The bytes are no message."""
 
 
-class Field(NamedTuple):
+class ProtobufField(NamedTuple):
     """One field of a message: its number, how it is written, and where its value lies in the buffer."""
 
     number: int
@@ -33,7 +33,7 @@ class Field(NamedTuple):
 
 
 @contextmanager
-def mapped(path: Path) -> Iterator[Buffer]:
+def map_file(path: Path) -> Iterator[Buffer]:
     """A file's bytes, read as they are looked at."""
     with open(path, "rb") as stream:
         if stream.seek(0, 2) == 0:  # nothing cannot be mapped
@@ -43,7 +43,7 @@ def mapped(path: Path) -> Iterator[Buffer]:
             yield buffer
 
 
-def fields(buffer: Buffer, start: int, end: int) -> Iterator[Field]:
+def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]:
     """The fields of the message between two places, in the order they are written in.
 
     Raises:
@@ -60,11 +60,11 @@ def fields(buffer: Buffer, start: int, end: int) -> Iterator[Field]:
         elif kind in _FIXED_SIZES:
             stop = start + _FIXED_SIZES[kind]
         else:
-            raise Malformed
+            raise ProtobufError
         # Parsers disagree about numbers beyond 29 bits; no message has them.
         if not 0 < number < 1 << 29 or stop > end:
-            raise Malformed
-        yield Field(number, kind, start, stop)
+            raise ProtobufError
+        yield ProtobufField(number, kind, start, stop)
         start = stop
 
 
@@ -79,4 +79,4 @@ def _varint(buffer: Buffer, at: int, end: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at
-    raise Malformed
+    raise ProtobufError

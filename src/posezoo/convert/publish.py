@@ -17,37 +17,37 @@ from pathlib import Path
 from typing import Any
 
 from posezoo import files, provenance
-from posezoo.complexity import complexity_of
+from posezoo.complexity import compute_complexity
 from posezoo.convert import ir, original
-from posezoo.convert.preprocess import completed
-from posezoo.convert.reference import Reference, compute_reference
-from posezoo.convert.self_check import SelfChecked, check, load
+from posezoo.convert.preprocess import fill_in_inputs
+from posezoo.convert.reference import ReferenceOutputs, compute_reference
+from posezoo.convert.self_check import SelfCheckResult, check_ir, compile_for_check
 from posezoo.errors import OutputError
-from posezoo.events import Listener, ModelSelfChecked, ignore
-from posezoo.layout import Layout
-from posezoo.provenance import Content
+from posezoo.events import Listener, SelfCheckPassed, ignore_event
+from posezoo.layout import ModelLayout
+from posezoo.provenance import FileContent
 from posezoo.spec.model import Decoder, ModelSpec, Precision
-from posezoo.working_folder import working_folder
+from posezoo.working_folder import staging_dir
 
 #: Told a precision and what the IR's files hold, by suffix, before it is put in place; raises to refuse it.
-Accept = Callable[[Precision, Mapping[str, Content]], None]
+AcceptIr = Callable[[Precision, Mapping[str, FileContent]], None]
 
 
-def take_any(precision: Precision, contents: Mapping[str, Content]) -> None:
+def accept_all(precision: Precision, contents: Mapping[str, FileContent]) -> None:
     """An ``Accept`` that refuses none."""
 
 
-def publish(
+def publish_irs(
     network: Any,
     spec: ModelSpec,
-    layout: Layout,
+    layout: ModelLayout,
     precisions: Collection[Precision],
     *,
     self_check: bool = True,
-    reference: Future[Reference] | None = None,
+    reference: Future[ReferenceOutputs] | None = None,
     decoder: Decoder | None = None,
-    accept: Accept = take_any,
-    listener: Listener = ignore,
+    accept: AcceptIr = accept_all,
+    listener: Listener = ignore_event,
 ) -> dict[Precision, Path]:
     """Write, prove and put in place the IR of a network; nothing is replaced unless all of them are proven.
 
@@ -69,27 +69,27 @@ def publish(
         SelfCheckError: an IR does not compute what the original computes.
         OutputError: something cannot be written.
     """
-    named = completed(spec, network)
-    with working_folder(layout.model(spec)) as folder, ThreadPoolExecutor() as pool:
+    named = fill_in_inputs(spec, network)
+    with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
         # Most of these steps keep one core busy, for seconds where the network is large.
         if self_check and reference is None:
-            reference = pool.submit(compute_reference, named, original.path_of(spec, layout))
+            reference = pool.submit(compute_reference, named, original.source_model_path(spec, layout))
         written = {each: _write(network, named, folder, each, pool, reference) for each in precisions}
-        found = complexity_of(network)
+        found = compute_complexity(network)
         complexity = asdict(found) if found else None
-        checked = _proven(named, written, listener)
+        checked = _self_checked(named, written, listener)
         for precision, each in written.items():
-            accept(precision, by_suffix(each.contents.result()))
+            accept(precision, contents_by_suffix(each.contents.result()))
         for precision, each in written.items():
-            figures = checked[precision].figures() if precision in checked else None
-            record = provenance.compose(spec, decoder, each.contents.result(), figures, complexity)
-            files.write_whole(each.xml.with_name("provenance.json"), record, lasting=False)
+            figures = checked[precision].to_json() if precision in checked else None
+            record = provenance.format_provenance(spec, decoder, each.contents.result(), figures, complexity)
+            files.write_atomically(each.xml.with_name("provenance.json"), record, lasting=False)
         for precision, each in written.items():  # all is written: a full disk stops none of these
-            _put_in_place(each.xml, layout.ir(spec, precision), each.contents.result())
-    return {precision: layout.ir(spec, precision) for precision in precisions}
+            _put_in_place(each.xml, layout.ir_path(spec, precision), each.contents.result())
+    return {precision: layout.ir_path(spec, precision) for precision in precisions}
 
 
-def put_in_place(new: Path, xml: Path, contents: Mapping[str, Content], record: bytes) -> None:
+def put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent], record: bytes) -> None:
     """Publish an IR that was written and proven elsewhere.
 
     Args:
@@ -101,17 +101,17 @@ def put_in_place(new: Path, xml: Path, contents: Mapping[str, Content], record: 
     Raises:
         OutputError: it cannot be put there; the IR that was there is whole, or has no .xml.
     """
-    files.write_whole(new.with_name("provenance.json"), record)
+    files.write_atomically(new.with_name("provenance.json"), record)
     _put_in_place(new, xml, contents)
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class _StagedIr:
     """An IR in the working folder, and what comes to be known of it."""
 
     xml: Path
-    contents: Future[dict[str, Content]]
-    checked: Future[SelfChecked] | None
+    contents: Future[dict[str, FileContent]]
+    checked: Future[SelfCheckResult] | None
 
 
 def _write(
@@ -120,30 +120,30 @@ def _write(
     folder: Path,
     precision: Precision,
     pool: ThreadPoolExecutor,
-    reference: Future[Reference] | None,
-) -> _Written:
-    xml = ir.write(network, folder / precision / f"{spec.name}.xml", precision)
+    reference: Future[ReferenceOutputs] | None,
+) -> _StagedIr:
+    xml = ir.write_ir(network, folder / precision / f"{spec.name}.xml", precision)
     checked = pool.submit(_check, spec, xml, precision, reference) if reference else None
-    return _Written(xml, pool.submit(contents_of, xml), checked)
+    return _StagedIr(xml, pool.submit(read_contents, xml), checked)
 
 
-def _check(spec: ModelSpec, xml: Path, precision: Precision, reference: Future[Reference]) -> SelfChecked:
-    compiled = load(spec, xml, precision)
-    return check(spec, reference.result(), compiled, precision)
+def _check(
+    spec: ModelSpec, xml: Path, precision: Precision, reference: Future[ReferenceOutputs]
+) -> SelfCheckResult:
+    compiled = compile_for_check(spec, xml, precision)
+    return check_ir(spec, reference.result(), compiled, precision)
 
 
-def _proven(
-    spec: ModelSpec, written: Mapping[Precision, _Written], listener: Listener
-) -> dict[Precision, SelfChecked]:
+def _self_checked(
+    spec: ModelSpec, written: Mapping[Precision, _StagedIr], listener: Listener
+) -> dict[Precision, SelfCheckResult]:
     checked = {}
     for precision, each in written.items():
         if each.checked is not None:
             found = checked[precision] = each.checked.result()
-            worst = found.worst
+            worst = found.worst_difference
             listener(
-                ModelSelfChecked(
-                    spec.full_name, precision, worst.difference, worst.tolerance, found.reference
-                )
+                SelfCheckPassed(spec.full_name, precision, worst.difference, worst.tolerance, found.reference)
             )
     return checked
 
@@ -152,12 +152,12 @@ def _pair(xml: Path) -> tuple[Path, Path]:
     return xml, xml.with_suffix(".bin")
 
 
-def contents_of(xml: Path) -> dict[str, Content]:
+def read_contents(xml: Path) -> dict[str, FileContent]:
     """What the two files of an IR hold, by name."""
-    return {path.name: Content(path.stat().st_size, files.digest_of(path)) for path in _pair(xml)}
+    return {path.name: FileContent(path.stat().st_size, files.compute_digest(path)) for path in _pair(xml)}
 
 
-def _put_in_place(new: Path, xml: Path, contents: Mapping[str, Content]) -> None:
+def _put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent]) -> None:
     """Move a written pair and its record to where they belong; a pair with the same bytes stays."""
     try:
         xml.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +166,7 @@ def _put_in_place(new: Path, xml: Path, contents: Mapping[str, Content]) -> None
             os.replace(new.with_suffix(".bin"), xml.with_suffix(".bin"))
             os.replace(new, xml)
             for path in _pair(xml):
-                files.stamp(path, contents[path.name].digest)
+                files.write_stamp(path, contents[path.name].digest)
         os.replace(new.with_name("provenance.json"), xml.with_name("provenance.json"))
     except OSError as error:
         raise OutputError(
@@ -175,10 +175,10 @@ def _put_in_place(new: Path, xml: Path, contents: Mapping[str, Content]) -> None
         ) from error
 
 
-def by_suffix(contents: Mapping[str, Content]) -> dict[str, Content]:
+def contents_by_suffix(contents: Mapping[str, FileContent]) -> dict[str, FileContent]:
     """What the files of an IR hold, by suffix in place of name."""
     return {Path(name).suffix: content for name, content in contents.items()}
 
 
-def _is_the_same(path: Path, content: Content) -> bool:
-    return files.is_good(path, content.size, content.digest, rehash=True)
+def _is_the_same(path: Path, content: FileContent) -> bool:
+    return files.is_verified(path, content.size, content.digest, rehash=True)

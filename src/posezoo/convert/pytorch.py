@@ -21,7 +21,7 @@ import numpy.typing as npt
 from posezoo import errors, pretrained
 from posezoo.convert.pytorch_child import REFUSED
 from posezoo.errors import ConversionError, MissingPackageError, PosezooError
-from posezoo.networks import find
+from posezoo.networks import find_network
 from posezoo.spec.model import ModelSpec
 from posezoo.versions import package_version
 
@@ -42,7 +42,7 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _KINDS = ("CheckpointError", "NetworkError", "UnknownModelError")
 
 
-def export(spec: ModelSpec, path: Path) -> bytes:
+def export_to_onnx(spec: ModelSpec, path: Path) -> bytes:
     """A checkpoint as ONNX, opset 13; sizes of the input that are -1 stay open.
 
     Args:
@@ -58,14 +58,14 @@ def export(spec: ModelSpec, path: Path) -> bytes:
         ConversionError: it cannot be exported.
         MissingPackageError: torch, or onnx that its exporter needs, is not installed.
     """
-    return _ask(spec, path, "export", list(_input_shape(spec)))
+    return _run_child(spec, path, "export", list(_input_shape(spec)))
 
 
-class Original:
+class PyTorchReference:
     """A checkpoint, run by PyTorch itself: float32, one thread."""
 
     def __init__(self, spec: ModelSpec, path: Path, sizes: Mapping[str, tuple[int, ...]]) -> None:
-        checkpoint = pretrained.read(path, *_choice(spec))
+        checkpoint = pretrained.read_network_checkpoint(path, *_choice(spec))
         name = checkpoint.network.input.name
         self.name = f"PyTorch {package_version('torch')}"
         self.inputs: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]] = {
@@ -79,7 +79,7 @@ class Original:
         (image,) = feed.values()
         packed = io.BytesIO()
         np.save(packed, image, allow_pickle=False)
-        answer = _ask(self._spec, self._path, "run", list(image.shape), packed.getvalue())
+        answer = _run_child(self._spec, self._path, "run", list(image.shape), packed.getvalue())
         with np.load(io.BytesIO(answer), allow_pickle=False) as outputs:
             return {name: outputs[name] for name in outputs.files}
 
@@ -90,7 +90,7 @@ def _choice(spec: ModelSpec) -> tuple[str, Mapping[str, Any]]:
 
 
 def _input_shape(spec: ModelSpec) -> tuple[int, ...]:
-    usual = find(_choice(spec)[0]).input
+    usual = find_network(_choice(spec)[0]).input
     shape = next((port.shape for port in spec.inputs if port.shape), usual.shape)
     if len(shape) != 4 or shape[1] != usual.shape[1]:
         raise ConversionError(
@@ -100,7 +100,7 @@ def _input_shape(spec: ModelSpec) -> tuple[int, ...]:
     return shape
 
 
-def _ask(spec: ModelSpec, path: Path, task: str, shape: list[int], image: bytes = b"") -> bytes:
+def _run_child(spec: ModelSpec, path: Path, task: str, shape: list[int], image: bytes = b"") -> bytes:
     for package in ("torch", "onnx") if task == "export" else ("torch",):
         if not package_version(package):
             raise MissingPackageError(package, extra="torch")

@@ -20,7 +20,7 @@ import numpy as np
 
 from posezoo import pretrained
 from posezoo.errors import PosezooError
-from posezoo.pretrained import Checkpoint
+from posezoo.pretrained import NetworkCheckpoint
 
 #: The exit code of a job that was refused, in words of ours.
 REFUSED = 3
@@ -56,7 +56,7 @@ def _refusal(kind: str, problem: str, hint: str = "") -> bytes:
 
 
 def _do(job: dict[str, Any], image: bytes) -> bytes:
-    checkpoint = pretrained.read(Path(job["checkpoint"]), job["network"], job["arguments"])
+    checkpoint = pretrained.read_network_checkpoint(Path(job["checkpoint"]), job["network"], job["arguments"])
     module = checkpoint.load()
     import torch
 
@@ -67,7 +67,7 @@ def _do(job: dict[str, Any], image: bytes) -> bytes:
         return _TASKS[job["task"]](checkpoint, module, job["shape"], image)
 
 
-def _export(checkpoint: Checkpoint, module: Any, shape: Sequence[int], _image: bytes) -> bytes:
+def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], _image: bytes) -> bytes:
     import torch
 
     network = checkpoint.network
@@ -138,7 +138,7 @@ def _convolution_of_shape_alone(
     return image.new_empty([batch, outer, *found])
 
 
-def _run(checkpoint: Checkpoint, module: Any, _shape: Sequence[int], image: bytes) -> bytes:
+def _run(checkpoint: NetworkCheckpoint, module: Any, _shape: Sequence[int], image: bytes) -> bytes:
     import torch
 
     outputs = module(torch.from_numpy(np.load(io.BytesIO(image), allow_pickle=False)))
@@ -152,7 +152,7 @@ def _run(checkpoint: Checkpoint, module: Any, _shape: Sequence[int], image: byte
     return packed.getvalue()
 
 
-_TASKS: dict[str, Callable[[Checkpoint, Any, Sequence[int], bytes], bytes]] = {
+_TASKS: dict[str, Callable[[NetworkCheckpoint, Any, Sequence[int], bytes], bytes]] = {
     "export": _export,
     "run": _run,
 }

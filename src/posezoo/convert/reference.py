@@ -15,19 +15,19 @@ import numpy as np
 import numpy.typing as npt
 
 from posezoo.convert import original
-from posezoo.convert.carve import carve, frozen_array
-from posezoo.convert.cut import cut, find_input
-from posezoo.convert.drawing import draw
-from posezoo.convert.ir import movable
+from posezoo.convert.carve import cut_inputs, to_frozen_array
+from posezoo.convert.cut import cut_outputs, find_input
+from posezoo.convert.drawing import draw_test_image
+from posezoo.convert.ir import without_mmap
 from posezoo.errors import SelfCheckError
-from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.openvino_runtime import error_text, import_openvino
 from posezoo.spec import carried_out
 from posezoo.spec.model import Framework, Input, ModelSpec
 from posezoo.versions import package_version
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
-Signature = tuple[Shape, np.dtype[Any]]
+TensorSignature = tuple[Shape, np.dtype[Any]]
 
 #: One picture per seed goes through both networks.
 SEEDS = (1, 2)
@@ -40,11 +40,11 @@ EXACT = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1", "ENABLE_CPU_PINN
 _OPEN_SIZES = {"N": 1, "H": 128, "W": 128}
 
 
-class Runtime(Protocol):
+class ReferenceRuntime(Protocol):
     """Something that runs an original."""
 
     name: str
-    inputs: Mapping[str, Signature]
+    inputs: Mapping[str, TensorSignature]
     outputs: Collection[str]
 
     def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
@@ -52,7 +52,7 @@ class Runtime(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ReferenceSample:
     """One picture and what becomes of it.
 
     Attributes:
@@ -67,14 +67,14 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ReferenceOutputs:
     """What the IR of a model must compute."""
 
     runtime: str
-    cases: tuple[Case, ...]
+    cases: tuple[ReferenceSample, ...]
 
 
-def compute_reference(spec: ModelSpec, path: Path) -> Reference:
+def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
     """Run the original on seeded pictures.
 
     Args:
@@ -88,7 +88,7 @@ def compute_reference(spec: ModelSpec, path: Path) -> Reference:
         runtime = _open_runtime(spec, path)
         cases = tuple(_case(spec, runtime, seed) for seed in SEEDS)
     except (RuntimeError, ValueError) as error:
-        problem = f"{spec.full_name}: the original cannot be run: {reason_of(error)}"
+        problem = f"{spec.full_name}: the original cannot be run: {error_text(error)}"
         raise SelfCheckError(problem, hint="without the original's outputs nothing can be proven") from error
     for case in cases:
         for name, values in case.outputs.items():
@@ -97,26 +97,26 @@ def compute_reference(spec: ModelSpec, path: Path) -> Reference:
                     f"{spec.full_name}: the original itself computes inf or nan in {name}",
                     hint="its weights may be damaged: compare the file with its authors'",
                 )
-    return Reference(runtime.name, cases)
+    return ReferenceOutputs(runtime.name, cases)
 
 
-def _case(spec: ModelSpec, runtime: Runtime, seed: int) -> Case:
+def _case(spec: ModelSpec, runtime: ReferenceRuntime, seed: int) -> ReferenceSample:
     declared = {port.name: port for port in spec.inputs}
     feed, prepared = {}, {}
     # Several inputs get different pictures, so that two of them cannot be taken for each other.
-    frozen = carried_out.frozen(spec.mo_args)
+    frozen = carried_out.frozen_inputs(spec.mo_args)
     for number, (name, (shape, dtype)) in enumerate(runtime.inputs.items()):
         if name in frozen:
-            prepared[name] = frozen_array(frozen[name], shape, dtype)
+            prepared[name] = to_frozen_array(frozen[name], shape, dtype)
             continue
         port = declared.get(name) or Input(name, shape, "")
-        drawn = draw(spec.self_check.inputs, _seen(port, shape), port.layout, seed + 1000 * number)
+        drawn = draw_test_image(spec.self_check.inputs, _seen(port, shape), port.layout, seed + 1000 * number)
         picture = _as_type(drawn, _taken(port, dtype))
-        feed[name] = _turned(picture, port)
+        feed[name] = _to_ir_layout(picture, port)
         if port.resize:
-            picture = resized(picture.astype(np.float32), port.layout, shape)
-        prepared[name] = preprocessed(picture.astype(dtype), port).astype(dtype)
-    return Case(seed, feed, runtime.run(prepared))
+            picture = resize(picture.astype(np.float32), port.layout, shape)
+        prepared[name] = preprocess(picture.astype(dtype), port).astype(dtype)
+    return ReferenceSample(seed, feed, runtime.run(prepared))
 
 
 def _as_type(drawn: Array, dtype: np.dtype[Any]) -> Array:
@@ -129,7 +129,7 @@ def _taken(port: Input, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The type that the IR takes."""
     if not port.element_type:
         return dtype
-    taken: np.dtype[Any] = getattr(openvino().Type, port.element_type).to_dtype()
+    taken: np.dtype[Any] = getattr(import_openvino().Type, port.element_type).to_dtype()
     return np.dtype(taken)
 
 
@@ -143,7 +143,7 @@ def _seen(port: Input, shape: Shape) -> Shape:
     )
 
 
-def resized(picture: Array, layout: str, shape: Shape) -> Array:
+def resize(picture: Array, layout: str, shape: Shape) -> Array:
     """A picture of another height and width: linear between the centres of pixels, its edges going on."""
     for axis in (layout.index("H"), layout.index("W")):
         before, after = picture.shape[axis], shape[axis]
@@ -155,13 +155,13 @@ def resized(picture: Array, layout: str, shape: Shape) -> Array:
     return picture.astype(np.float32)
 
 
-def _turned(picture: Array, port: Input) -> Array:
+def _to_ir_layout(picture: Array, port: Input) -> Array:
     """A picture in the network's layout as the IR takes it."""
     axes = [port.layout.index(letter) for letter in port.ir_layout]
     return np.ascontiguousarray(picture.transpose(axes)) if port.to_layout else picture
 
 
-def preprocessed(picture: Array, port: Input) -> Array:
+def preprocess(picture: Array, port: Input) -> Array:
     """What the original takes, from a picture in its layout: reversed, minus mean, over scale."""
     channel = port.layout.find("C")
     if port.reverse_input_channels:
@@ -174,18 +174,18 @@ def preprocessed(picture: Array, port: Input) -> Array:
     return np.ascontiguousarray(picture)
 
 
-def _open_runtime(spec: ModelSpec, path: Path) -> Runtime:
-    sizes = {port.name: _closed(port.shape, port.layout) for port in spec.inputs if port.shape}
+def _open_runtime(spec: ModelSpec, path: Path) -> ReferenceRuntime:
+    sizes = {port.name: _with_fixed_sizes(port.shape, port.layout) for port in spec.inputs if port.shape}
     open_independent = INDEPENDENT.get(spec.framework)
     independent = open_independent(spec, path, sizes) if open_independent else None
     # Inner tensors, where one is declared as output, are shown by none but OpenVINO.
-    if independent is None or not _shows_all(independent, spec):
-        return _OpenVINO(spec, path, sizes)
+    if independent is None or not _has_all_outputs(independent, spec):
+        return _OpenVinoRuntime(spec, path, sizes)
     return independent
 
 
-def _shows_all(runtime: Runtime, spec: ModelSpec) -> bool:
-    named = {port.name for port in spec.inputs} | set(carried_out.frozen(spec.mo_args))
+def _has_all_outputs(runtime: ReferenceRuntime, spec: ModelSpec) -> bool:
+    named = {port.name for port in spec.inputs} | set(carried_out.frozen_inputs(spec.mo_args))
     return named <= set(runtime.inputs) and {port.name for port in spec.outputs} <= set(runtime.outputs)
 
 
@@ -194,14 +194,14 @@ def _sizes_of(shape: Any) -> Shape:
     return tuple(-1 if size.is_dynamic else size.get_length() for size in shape)
 
 
-def _closed(shape: Sequence[int], layout: str) -> Shape:
+def _with_fixed_sizes(shape: Sequence[int], layout: str) -> Shape:
     axes = layout or ("N" + "H" * len(shape))[: len(shape)]
     return tuple(
         _OPEN_SIZES.get(axis, 1) if size < 0 else size for axis, size in zip(axes, shape, strict=True)
     )
 
 
-class _LiteRT:
+class _LiteRtRuntime:
     """Google's own interpreter, without the delegate that trades exactness for speed."""
 
     def __init__(self, module: Any, path: Path, sizes: Mapping[str, Shape]) -> None:
@@ -216,7 +216,7 @@ class _LiteRT:
                 self._interpreter.resize_tensor_input(port["index"], size)
         self._interpreter.allocate_tensors()
         details = self._interpreter.get_input_details()
-        self.inputs: Mapping[str, Signature] = {
+        self.inputs: Mapping[str, TensorSignature] = {
             port["name"]: (tuple(map(int, port["shape"])), np.dtype(port["dtype"])) for port in details
         }
         self.outputs: Collection[str] = [port["name"] for port in self._interpreter.get_output_details()]
@@ -241,7 +241,7 @@ class _OnnxRuntime:
         # Idle threads would spin, and take the cores from the IR that are being compiled meanwhile.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self.inputs: Mapping[str, Signature] = {
+        self.inputs: Mapping[str, TensorSignature] = {
             port.name: (sizes.get(port.name) or _onnx_shape(port), np.dtype(_ONNX_TYPES[port.type]))
             for port in self._session.get_inputs()
         }
@@ -255,7 +255,7 @@ class _OnnxRuntime:
         try:
             return dict(zip(self.outputs, self._session.run(self.outputs, dict(feed)), strict=True))
         except Exception as error:  # its classes come straight below Exception
-            raise RuntimeError(reason_of(error)) from error
+            raise RuntimeError(error_text(error)) from error
 
 
 _ONNX_TYPES = {
@@ -273,26 +273,26 @@ def _may_be(said: Sequence[object], shape: Shape) -> bool:
 
 def _onnx_shape(port: Any) -> Shape:
     """Open sizes have a name there, or nothing, in place of a number."""
-    return _closed([size if isinstance(size, int) else -1 for size in port.shape], "")
+    return _with_fixed_sizes([size if isinstance(size, int) else -1 for size in port.shape], "")
 
 
-class _OpenVINO:
+class _OpenVinoRuntime:
     """OpenVINO's own reading of the original: proves the preprocessing and the writing, not the reading."""
 
     def __init__(self, spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> None:
         self.name = f"OpenVINO {package_version('openvino')}, reading the original"
-        ov = openvino()
-        network = carve(original.read(spec, path), spec)
+        ov = import_openvino()
+        network = cut_inputs(original.read_network(spec, path), spec)
         declared = {port.name for port in spec.inputs if find_input(network, port.name)}
         names = [next(iter(port.names & declared), port.any_name) for port in network.inputs]
         shapes = {
-            name: sizes.get(name) or _closed(_sizes_of(port.partial_shape), "")
+            name: sizes.get(name) or _with_fixed_sizes(_sizes_of(port.partial_shape), "")
             for name, port in zip(names, network.inputs, strict=True)
         }
         network.reshape({name: ov.PartialShape(list(shape)) for name, shape in shapes.items()})
-        network = cut(network, [port.name for port in spec.outputs], spec.name)
-        self._compiled = movable(ov).compile_model(network, "CPU", EXACT)
-        self.inputs: Mapping[str, Signature] = {
+        network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)
+        self._compiled = without_mmap(ov).compile_model(network, "CPU", EXACT)
+        self.inputs: Mapping[str, TensorSignature] = {
             name: (shapes[name], port.element_type.to_dtype())
             for name, port in zip(names, network.inputs, strict=True)
         }
@@ -322,12 +322,12 @@ def import_runtime(framework: Framework) -> Any:
         return None
 
 
-def _open_litert(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
+def _open_litert(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime | None:
     module = import_runtime(Framework.TFLITE)
-    return _LiteRT(module, path, sizes) if module else None
+    return _LiteRtRuntime(module, path, sizes) if module else None
 
 
-def _open_onnx_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Runtime | None:
+def _open_onnx_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime | None:
     module = import_runtime(Framework.ONNX)
     if module is None:
         return None
@@ -338,14 +338,14 @@ def _open_onnx_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape])
         return None
 
 
-def _open_pytorch(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Runtime:
-    from posezoo.convert.pytorch import Original
+def _open_pytorch(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime:
+    from posezoo.convert.pytorch import PyTorchReference
 
-    return Original(spec, path, sizes)
+    return PyTorchReference(spec, path, sizes)
 
 
 #: Runtimes other than OpenVINO by framework; each is None where it is not installed.
-INDEPENDENT: dict[Framework, Callable[[ModelSpec, Path, Mapping[str, Shape]], Runtime | None]] = {
+INDEPENDENT: dict[Framework, Callable[[ModelSpec, Path, Mapping[str, Shape]], ReferenceRuntime | None]] = {
     Framework.ONNX: _open_onnx_runtime,
     Framework.PYTORCH: _open_pytorch,
     Framework.TFLITE: _open_litert,

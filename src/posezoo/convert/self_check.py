@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posezoo.convert.ir import movable
-from posezoo.convert.reference import EXACT, Reference, run_compiled
+from posezoo.convert.ir import without_mmap
+from posezoo.convert.reference import EXACT, ReferenceOutputs, run_compiled
 from posezoo.errors import SelfCheckError
-from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.openvino_runtime import error_text, import_openvino
 from posezoo.spec.model import ModelSpec, Precision
 
 Array = npt.NDArray[Any]
@@ -36,7 +36,7 @@ _HINT = "nothing was published; self_check in model.yml can allow more, with a r
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class OutputDifference:
     """How far an output is off at worst, and how far it may be, as shares of its largest value."""
 
     difference: float
@@ -44,38 +44,40 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class SelfChecked:
+class SelfCheckResult:
     """The figures of a check that was passed."""
 
     reference: str
     measure: str
     inputs: str
     seeds: tuple[int, ...]
-    outputs: Mapping[str, Difference]
+    outputs: Mapping[str, OutputDifference]
 
     @property
-    def worst(self) -> Difference:
+    def worst_difference(self) -> OutputDifference:
         """The output that is furthest off."""
         return max(self.outputs.values(), key=lambda output: output.difference)
 
-    def figures(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The same in JSON's types."""
         return asdict(self)
 
 
-def load(spec: ModelSpec, xml: Path, precision: Precision) -> Any:
+def compile_for_check(spec: ModelSpec, xml: Path, precision: Precision) -> Any:
     """An IR on disk as ``openvino.CompiledModel``, ready to be checked.
 
     Raises:
         SelfCheckError: it cannot be run.
     """
     try:
-        return movable(openvino()).compile_model(xml, "CPU", EXACT)
+        return without_mmap(import_openvino()).compile_model(xml, "CPU", EXACT)
     except RuntimeError as error:
-        raise _failure_of(spec, precision)(f"cannot be run: {reason_of(error)}") from error
+        raise _failure_of(spec, precision)(f"cannot be run: {error_text(error)}") from error
 
 
-def check(spec: ModelSpec, reference: Reference, compiled: Any, precision: Precision) -> SelfChecked:
+def check_ir(
+    spec: ModelSpec, reference: ReferenceOutputs, compiled: Any, precision: Precision
+) -> SelfCheckResult:
     """Hold an IR against its original.
 
     Args:
@@ -90,10 +92,10 @@ def check(spec: ModelSpec, reference: Reference, compiled: Any, precision: Preci
     """
     failed = _failure_of(spec, precision)
     try:
-        _hold_ports(spec, reference, compiled, failed)
+        _check_ports(spec, reference, compiled, failed)
         computed = [run_compiled(compiled, case.feed) for case in reference.cases]
     except RuntimeError as error:
-        raise failed(f"cannot be run: {reason_of(error)}") from error
+        raise failed(f"cannot be run: {error_text(error)}") from error
 
     outputs = {}
     for name in _names(spec, reference):
@@ -102,14 +104,14 @@ def check(spec: ModelSpec, reference: Reference, compiled: Any, precision: Preci
         ]
         if not all(np.isfinite(mine).all() for _, mine in pairs):
             raise failed(f"computes inf or nan in {name}")
-        differences = [difference_of(theirs, mine, spec.self_check.measure) for theirs, mine in pairs]
-        outputs[name] = Difference(max(differences), tolerance_of(spec, name, precision))
-    _hold_differences(spec, reference, outputs, failed)
+        differences = [compute_difference(theirs, mine, spec.self_check.measure) for theirs, mine in pairs]
+        outputs[name] = OutputDifference(max(differences), select_tolerance(spec, name, precision))
+    _check_differences(spec, reference, outputs, failed)
     seeds = tuple(case.seed for case in reference.cases)
-    return SelfChecked(reference.runtime, spec.self_check.measure, spec.self_check.inputs, seeds, outputs)
+    return SelfCheckResult(reference.runtime, spec.self_check.measure, spec.self_check.inputs, seeds, outputs)
 
 
-def difference_of(theirs: Array, mine: Array, measure: str = "max") -> float:
+def compute_difference(theirs: Array, mine: Array, measure: str = "max") -> float:
     """How far an output is off, as a share of the largest absolute value of the original's."""
     theirs, mine = theirs.astype(np.float64), mine.astype(np.float64)
     difference, largest = float(MEASURES[measure](np.abs(theirs - mine))), float(np.abs(theirs).max())
@@ -118,13 +120,13 @@ def difference_of(theirs: Array, mine: Array, measure: str = "max") -> float:
     return difference / largest if largest else float("inf")
 
 
-def tolerance_of(spec: ModelSpec, output: str, precision: Precision) -> float:
+def select_tolerance(spec: ModelSpec, output: str, precision: Precision) -> float:
     """How far an output may be off; what model.yml says holds for every precision."""
     declared = spec.self_check.tolerance
     return declared.get(output, declared.get("*", TOLERANCE[precision]))
 
 
-class _Failure:
+class _SelfCheckErrors:
     """Words of failure that all begin with the IR that they are about."""
 
     def __init__(self, what: str) -> None:
@@ -134,27 +136,31 @@ class _Failure:
         return SelfCheckError(f"{self._what} {problem}", hint=_HINT)
 
 
-def _failure_of(spec: ModelSpec, precision: Precision) -> _Failure:
-    return _Failure(f"{spec.full_name}: the {precision} IR")
+def _failure_of(spec: ModelSpec, precision: Precision) -> _SelfCheckErrors:
+    return _SelfCheckErrors(f"{spec.full_name}: the {precision} IR")
 
 
-def _names(spec: ModelSpec, reference: Reference) -> tuple[str, ...]:
+def _names(spec: ModelSpec, reference: ReferenceOutputs) -> tuple[str, ...]:
     return tuple(port.name for port in spec.outputs) or tuple(reference.cases[0].outputs)
 
 
-def _hold_ports(spec: ModelSpec, reference: Reference, compiled: Any, failed: _Failure) -> None:
+def _check_ports(
+    spec: ModelSpec, reference: ReferenceOutputs, compiled: Any, failed: _SelfCheckErrors
+) -> None:
     """The IR takes and gives the same names, in the same order and shapes."""
     case = reference.cases[0]
     names = _names(spec, reference)
     unknown = [name for name in names if name not in case.outputs]
     if unknown:
         raise failed(f"cannot be compared: {reference.runtime} knows no output {unknown[0]}")
-    _hold_kind("input", {name: array.shape for name, array in case.feed.items()}, compiled.inputs, failed)
-    _hold_kind("output", {name: case.outputs[name].shape for name in names}, compiled.outputs, failed)
+    _check_value_kind(
+        "input", {name: array.shape for name, array in case.feed.items()}, compiled.inputs, failed
+    )
+    _check_value_kind("output", {name: case.outputs[name].shape for name in names}, compiled.outputs, failed)
 
 
-def _hold_kind(
-    kind: str, expected: Mapping[str, tuple[int, ...]], ports: list[Any], failed: _Failure
+def _check_value_kind(
+    kind: str, expected: Mapping[str, tuple[int, ...]], ports: list[Any], failed: _SelfCheckErrors
 ) -> None:
     given = [sorted(port.names) for port in ports]
     if len(given) != len(expected) or any(
@@ -162,12 +168,15 @@ def _hold_kind(
     ):
         raise failed(f"has the {kind}s {', '.join(map('='.join, given))} instead of {', '.join(expected)}")
     for (name, shape), port in zip(expected.items(), ports, strict=True):
-        if not port.partial_shape.compatible(openvino().PartialShape(list(shape))):
+        if not port.partial_shape.compatible(import_openvino().PartialShape(list(shape))):
             raise failed(f"has the {kind} {name} in the shape {port.partial_shape} instead of {list(shape)}")
 
 
-def _hold_differences(
-    spec: ModelSpec, reference: Reference, outputs: Mapping[str, Difference], failed: _Failure
+def _check_differences(
+    spec: ModelSpec,
+    reference: ReferenceOutputs,
+    outputs: Mapping[str, OutputDifference],
+    failed: _SelfCheckErrors,
 ) -> None:
     # Written so that a nan fails too.
     off = [name for name, output in outputs.items() if not output.difference <= output.tolerance]

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.convert import upstream_child
-from posezoo.convert.original import MADE, verified
-from posezoo.convert.upstream_process import MEMORY_BYTES, open_ways, run
+from posezoo.convert.original import MADE, verify_source_model
+from posezoo.convert.upstream_process import MEMORY_BYTES, missing_restrictions, run_sandboxed
 from posezoo.errors import ConversionError
-from posezoo.events import Listener, Warned, ignore
-from posezoo.layout import Layout
+from posezoo.events import Listener, WarningIssued, ignore_event
+from posezoo.layout import ModelLayout
 from posezoo.spec.model import Framework, ModelSpec
-from posezoo.spec.reader import shown
-from posezoo.working_folder import working_folder
+from posezoo.spec.reader import sanitize
+from posezoo.working_folder import staging_dir
 
 #: How long such code may take.
 LIMIT_S = 1800.0
@@ -43,14 +43,14 @@ _RAISED = re.compile(r"(?:[a-z_]+\.)*[A-Za-z]+(?:Error|Exception): ")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ProcessLimits:
     """How much a run may take."""
 
     seconds: float = LIMIT_S
     memory_bytes: int = MEMORY_BYTES
 
 
-def after(spec: ModelSpec) -> ModelSpec:
+def spec_after_upstream_code(spec: ModelSpec) -> ModelSpec:
     """The model as it is to be converted once its code has run."""
     made_onnx = spec.framework is Framework.PYTORCH and spec.upstream_export
     return replace(
@@ -62,14 +62,16 @@ def after(spec: ModelSpec) -> ModelSpec:
     )
 
 
-def announcement(spec: ModelSpec) -> tuple[str, ...]:
+def describe_run(spec: ModelSpec) -> tuple[str, ...]:
     """What would run, and what this system cannot keep it from, in lines for people.
 
     Raises:
         ConversionError: what model.yml says of it cannot be carried out.
     """
-    lines = [f"{spec.full_name}: runs code that comes with the model: {each}" for each in what_runs(spec)]
-    ways = open_ways()
+    lines = [
+        f"{spec.full_name}: runs code that comes with the model: {each}" for each in list_upstream_code(spec)
+    ]
+    ways = missing_restrictions()
     kept = [name for name in upstream_child.MEASURES if name not in ways]
     lines.append(
         f"{spec.full_name}: that code is kept from: {', '.join(kept) or 'nothing'}; "
@@ -80,9 +82,13 @@ def announcement(spec: ModelSpec) -> tuple[str, ...]:
 
 
 @contextmanager
-def made(
-    spec: ModelSpec, layout: Layout, *, limits: Limits | None = None, listener: Listener = ignore
-) -> Iterator[Layout]:
+def run_upstream_code(
+    spec: ModelSpec,
+    layout: ModelLayout,
+    *,
+    limits: ProcessLimits | None = None,
+    listener: Listener = ignore_event,
+) -> Iterator[ModelLayout]:
     """Run a model's code; its results are there, as the layout says that is given, as long as this lasts.
 
     Args:
@@ -96,30 +102,30 @@ def made(
             leaves something that is no file.
         OutputError: there is no place for its results.
     """
-    limits = limits or Limits()
+    limits = limits or ProcessLimits()
     _verify(spec, layout)
-    for line in announcement(spec):
-        listener(Warned(line))
+    for line in describe_run(spec):
+        listener(WarningIssued(line))
     with (
-        working_folder(layout.model(spec)) as folder,
+        staging_dir(layout.model_dir(spec)) as folder,
         tempfile.TemporaryDirectory(prefix="posezoo-") as home,
     ):
         results = folder / "made"
         results.mkdir()
-        for job in _jobs(spec, layout.downloads(spec).absolute(), results.absolute()):
+        for job in _jobs(spec, layout.model_download_dir(spec).absolute(), results.absolute()):
             _run(spec, job, Path(home), limits)
         _refuse_links(spec, results)
         yield replace(layout, conversions=results)
 
 
-def _verify(spec: ModelSpec, layout: Layout) -> None:
+def _verify(spec: ModelSpec, layout: ModelLayout) -> None:
     """Its files are the promised ones: the code may be among them."""
     published = replace(spec, input_model="", checkpoint="", mo_args=(), upstream_export=())
     if published.files:
-        verified(published, layout)
+        verify_source_model(published, layout)
 
 
-def what_runs(spec: ModelSpec) -> tuple[str, ...]:
+def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
     """The code that comes with a model and makes the file to convert, in words.
 
     Raises:
@@ -130,7 +136,7 @@ def what_runs(spec: ModelSpec) -> tuple[str, ...]:
         asked = _asked(spec)
         paths = ", ".join(asked.get("--model-path", ["the installed packages"]))
         module, name = (asked.get(flag, ["?"])[-1] for flag in ("--import-module", "--model-name"))
-        found.append(f"{shown(name)} of the module {shown(module)} in {paths}")
+        found.append(f"{sanitize(name)} of the module {sanitize(module)} in {paths}")
     if not found:
         raise ConversionError(
             f"{spec.full_name}: nothing in its folder says how {spec.input_model} is made",
@@ -182,7 +188,7 @@ def _asked(spec: ModelSpec) -> dict[str, list[str]]:
         ]
         if len(fitting) != 1:
             raise ConversionError(
-                f"{spec.full_name}: conversion_to_onnx_args: {shown(said)} is no argument that is known",
+                f"{spec.full_name}: conversion_to_onnx_args: {sanitize(said)} is no argument that is known",
                 hint=f"known: {', '.join(FLAGS)}",
             )
         asked.setdefault(fitting[0], []).append(value.strip())
@@ -194,7 +200,7 @@ def _printable(text: str) -> str:
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
-def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: Limits) -> None:
+def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: ProcessLimits) -> None:
     job = {
         **job,
         "writes": [job["results"], str(home)],
@@ -202,7 +208,7 @@ def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: Limits) -> No
         "seconds": limits.seconds,
         "only_tell": False,
     }
-    code, said, timed_out = run(job, home, limits.seconds)
+    code, said, timed_out = run_sandboxed(job, home, limits.seconds)
     if timed_out:
         raise ConversionError(
             f"{spec.full_name}: its code was ended after {limits.seconds:g} s",
@@ -225,6 +231,6 @@ def _refuse_links(spec: ModelSpec, folder: Path) -> None:
             path = Path(place, name)
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
                 raise ConversionError(
-                    f"{spec.full_name}: its code left {shown(name)}, which is no plain file",
+                    f"{spec.full_name}: its code left {sanitize(name)}, which is no plain file",
                     hint="look at that code: this is no accident",
                 )

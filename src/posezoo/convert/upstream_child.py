@@ -50,7 +50,7 @@ def main() -> int:
     job = json.loads(sys.stdin.readline())
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what that code prints is no answer
-    shut = shut_in(job["reads"], job["writes"], job["memory_bytes"], job["seconds"])
+    shut = enter_sandbox(job["reads"], job["writes"], job["memory_bytes"], job["seconds"])
     answer.write(json.dumps([name for name in MEASURES if name not in shut]) + "\n")
     answer.close()
     if not job["only_tell"]:
@@ -58,7 +58,7 @@ def main() -> int:
     return 0
 
 
-def shut_in(reads: Sequence[str], writes: Sequence[str], memory_bytes: int, seconds: float) -> set[str]:
+def enter_sandbox(reads: Sequence[str], writes: Sequence[str], memory_bytes: int, seconds: float) -> set[str]:
     """Give up all that the job does not need, for good, as far as the system allows it.
 
     Args:
@@ -71,17 +71,17 @@ def shut_in(reads: Sequence[str], writes: Sequence[str], memory_bytes: int, seco
         The names of those ``MEASURES`` that hold.
     """
     held = set()
-    if _limited(memory_bytes, seconds):
+    if _limit_resources(memory_bytes, seconds):
         held.add("memory")
     if sys.platform != "linux":
         return held
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PDEATHSIG, 9, 0, 0, 0)
     libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
-    alone = _unshared(libc)
-    if _landlocked(libc, [*_PYTHONS_OWN, *sys.path, sys.prefix, sys.base_prefix, *reads], writes):
+    alone = _unshare_network(libc)
+    if _apply_landlock(libc, [*_PYTHONS_OWN, *sys.path, sys.prefix, sys.base_prefix, *reads], writes):
         held |= {"reads", "writes"}
-    filtered = _filtered(libc)
+    filtered = _apply_seccomp(libc)
     if filtered:
         held.add("processes")
     if alone or filtered:
@@ -89,7 +89,7 @@ def shut_in(reads: Sequence[str], writes: Sequence[str], memory_bytes: int, seco
     return held
 
 
-def _unshared(libc: ctypes.CDLL) -> bool:
+def _unshare_network(libc: ctypes.CDLL) -> bool:
     """A network of its own, which leads nowhere: in a user namespace, else by a right that root has."""
     user, group = os.getuid(), os.getgid()
     if libc.unshare(_NEW_USER | _NEW_NET | _NEW_IPC) != 0:
@@ -107,7 +107,7 @@ def _unshared(libc: ctypes.CDLL) -> bool:
     return True
 
 
-def _limited(memory_bytes: int, seconds: float) -> bool:
+def _limit_resources(memory_bytes: int, seconds: float) -> bool:
     try:
         import resource
     except ImportError:
@@ -141,7 +141,7 @@ _ALL = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1}
 _TRUNCATE = 1 << 14
 
 
-def _landlocked(libc: ctypes.CDLL, reads: Sequence[str], writes: Sequence[str]) -> bool:
+def _apply_landlock(libc: ctypes.CDLL, reads: Sequence[str], writes: Sequence[str]) -> bool:
     """Reading and writing, allowed in these places alone (Landlock, Linux 5.13; of truncating 6.2)."""
     version = libc.syscall(_CREATE_RULESET, None, 0, 1)
     if version < 1:
@@ -171,7 +171,7 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None:
     os.close(handle)
 
 
-def _filtered(libc: ctypes.CDLL) -> bool:
+def _apply_seccomp(libc: ctypes.CDLL) -> bool:
     """No new processes or programs, no sockets, no looking into others (seccomp)."""
     calls = _CALLS.get(platform.machine())
     if calls is None:

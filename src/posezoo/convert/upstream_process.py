@@ -21,16 +21,16 @@ MEMORY_BYTES = 16 << 30
 
 
 @cache
-def open_ways() -> tuple[str, ...]:
+def missing_restrictions() -> tuple[str, ...]:
     """What this system cannot keep such code from: asked of a process that runs none."""
     with tempfile.TemporaryDirectory(prefix="posezoo-") as home:
         job = {"reads": [], "writes": [home], "memory_bytes": MEMORY_BYTES, "seconds": 60, "only_tell": True}
         found: list[str] = []
-        code, _, _ = run(job, Path(home), 60, found)
+        code, _, _ = run_sandboxed(job, Path(home), 60, found)
     return tuple(json.loads(found[0])) if not code and found else tuple(upstream_child.MEASURES)
 
 
-def run(
+def run_sandboxed(
     job: dict[str, Any], home: Path, seconds: float, answers: list[str] | None = None
 ) -> tuple[int, str, bool]:
     """Its exit code, the end of what it printed, and whether its time was up."""
@@ -46,7 +46,7 @@ def run(
         start_new_session=True,
     )
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-    tail = _Tail(process.stderr)
+    tail = _StreamTail(process.stderr)
     timed_out = False
     try:
         with suppress(BrokenPipeError):
@@ -67,7 +67,7 @@ def run(
     return process.returncode, said, timed_out
 
 
-class _Tail:
+class _StreamTail:
     """The last bytes of a stream, however many come."""
 
     _KEPT = 8192

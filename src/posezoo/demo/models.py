@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from posezoo.errors import CheckpointError, DecoderError, TargetSizeError, UnknownModelError
-from posezoo.events import Listener, ignore
-from posezoo.files import digest_of
+from posezoo.events import Listener, ignore_event
+from posezoo.files import compute_digest
 from posezoo.settings import user_folder
 from posezoo.spec.model import Precision
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Architecture:
+class ArchitectureType:
     """What a word of ``-at`` stands for.
 
     Attributes:
@@ -34,17 +34,17 @@ class Architecture:
 
 
 #: By the words that Open Model Zoo's demo takes, and ours.
-ARCHITECTURES: dict[str, Architecture] = {
-    "ae": Architecture("associative_embedding", {"delta": 0.0}),
-    "higherhrnet": Architecture("associative_embedding", {"delta": 0.5}),
-    "openpose": Architecture("openpose"),
-    "topdown": Architecture("heatmap"),
-    "blazepose": Architecture("blazepose"),
-    "auto": Architecture(),
+ARCHITECTURES: dict[str, ArchitectureType] = {
+    "ae": ArchitectureType("associative_embedding", {"delta": 0.0}),
+    "higherhrnet": ArchitectureType("associative_embedding", {"delta": 0.5}),
+    "openpose": ArchitectureType("openpose"),
+    "topdown": ArchitectureType("heatmap"),
+    "blazepose": ArchitectureType("blazepose"),
+    "auto": ArchitectureType(),
 }
 
 
-class Opener(Protocol):
+class ModelLoader(Protocol):
     """Makes a model ready to use."""
 
     def __call__(self, **how: Any) -> Estimator:
@@ -63,8 +63,8 @@ def find_model(
     architecture: str = "auto",
     *,
     detector: str | None = None,
-    listener: Listener = ignore,
-) -> Opener:
+    listener: Listener = ignore_event,
+) -> ModelLoader:
     """The model that is meant, fetched and converted where that is still to be done.
 
     Args:
@@ -89,27 +89,29 @@ def find_model(
     return _of_zoo(text, zoo, precision, wanted, detector, listener)
 
 
-def _of_ir(xml: Path, zoo: Zoo, wanted: Architecture, detector: str | None, listener: Listener) -> Opener:
+def _of_ir(
+    xml: Path, zoo: Zoo, wanted: ArchitectureType, detector: str | None, listener: Listener
+) -> ModelLoader:
     from posezoo.zoo import estimators
 
     how = {"listener": listener, "decoder": wanted.decoder or None, **wanted.options}
 
     def opened(**more: Any) -> Estimator:
-        estimator = estimators.compiled_ir(zoo, xml, **how, **more)
-        estimators.require_use_for(detector, estimator.model, estimator.decoder)
+        estimator = estimators.compile_ir_estimator(zoo, xml, **how, **more)
+        estimators.require_detector_used(detector, estimator.model, estimator.decoder)
         return estimator
 
-    return _advised(opened)
+    return _with_demo_hints(opened)
 
 
 def _of_zoo(
     name: str,
     zoo: Zoo,
     precision: Precision,
-    wanted: Architecture,
+    wanted: ArchitectureType,
     detector: str | None,
     listener: Listener,
-) -> Opener:
+) -> ModelLoader:
     from posezoo.zoo import estimators
 
     try:
@@ -121,19 +123,20 @@ def _of_zoo(
     own = model.decoder.name if model.decoder is not None else ""
     if wanted.decoder and own and wanted.decoder != own:
         raise DecoderError(
-            f"{name} is decoded by {own}, not by {wanted.decoder}", hint=f"try -at {architecture_of(own)}"
+            f"{name} is decoded by {own}, not by {wanted.decoder}",
+            hint=f"try -at {architecture_for_decoder(own)}",
         )
-    estimators.require_use_for(detector, model, wanted.decoder)
+    estimators.require_detector_used(detector, model, wanted.decoder)
     detectors = estimators.detector_irs(zoo, model, listener=listener)
-    irs = {**zoo.irs(model, precision, listener=listener), **detectors}
-    return _advised(partial(estimators.compiled, zoo, model, irs, **wanted.options))
+    irs = {**zoo.get_irs(model, precision, listener=listener), **detectors}
+    return _with_demo_hints(partial(estimators.compile_estimator, zoo, model, irs, **wanted.options))
 
 
 def _converted(checkpoint: Path, zoo: Zoo, listener: Listener) -> Path:
     """The IR of a checkpoint; made once for the same bytes, in the user's cache folder."""
     from posezoo import pretrained
 
-    fitting = pretrained.networks_of(checkpoint)
+    fitting = pretrained.matching_networks(checkpoint)
     if len(fitting) != 1:
         which = (
             f"several networks of the zoo read it: {', '.join(fitting)}"
@@ -144,25 +147,25 @@ def _converted(checkpoint: Path, zoo: Zoo, listener: Listener) -> Path:
             "posezoo convert --network NETWORK --checkpoint FILE tells what differs, and makes an .xml for -m"
         )
         raise CheckpointError(f"{checkpoint}: {which}", hint=hint)
-    zoo, spec = zoo.with_weights(checkpoint, fitting[0])
-    folder = user_folder("cache") / "checkpoints" / digest_of(checkpoint).value[:16]
+    zoo, spec = zoo.with_checkpoint(checkpoint, fitting[0])
+    folder = user_folder("cache") / "checkpoints" / compute_digest(checkpoint).value[:16]
     zoo = replace(zoo, layout=replace(zoo.layout, output_dir=folder))
     return zoo.convert(spec, (Precision.FP16,), listener=listener)[Precision.FP16]
 
 
-def architecture_of(decoder: str) -> str:
+def architecture_for_decoder(decoder: str) -> str:
     """The word of ``-at`` for a decoder: the first that stands for it, else auto."""
     return next((word for word, each in ARCHITECTURES.items() if each.decoder == decoder), "auto")
 
 
-def _advised(opener: Opener) -> Opener:
+def _with_demo_hints(opener: ModelLoader) -> ModelLoader:
     """The same, but what does not fit is told by the demo's options."""
 
     def open_model(**how: Any) -> Estimator:
         try:
             return opener(**how)
         except DecoderError as error:
-            hint = f"try -at {architecture_of(error.fitting)}" if error.fitting else error.hint
+            hint = f"try -at {architecture_for_decoder(error.fitting)}" if error.fitting else error.hint
             raise DecoderError(
                 error.problem, decoder=error.decoder, fitting=error.fitting, hint=hint
             ) from error

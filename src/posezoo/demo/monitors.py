@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from posezoo.errors import PosezooError, require
+from posezoo.errors import PosezooError, import_optional
 from posezoo.images import Image
 
 #: What can be shown, by the letter that asks for it and the key that toggles it.
@@ -28,7 +28,7 @@ _WIDTH, _ROW, _GRAPH = 190, 16, 48  # pixels, at a height of 480
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class SystemLoad:
     """How busy the machine is at a moment.
 
     Attributes:
@@ -49,7 +49,7 @@ class Load:
         return sum(self.cores) / len(self.cores)
 
 
-class Monitors:
+class UtilizationMonitor:
     """What is measured, and what of it is shown.
 
     Args:
@@ -63,44 +63,44 @@ class Monitors:
     def __init__(self, shown: Iterable[str] = (), proc: Path = Path("/proc")) -> None:
         self._proc = proc
         self._shown = set(shown)
-        self._history: deque[Load] = deque(maxlen=_HISTORY)
+        self._history: deque[SystemLoad] = deque(maxlen=_HISTORY)
         self._next = 0.0
-        if self._shown and not self.can_measure:
+        if self._shown and not self.is_supported:
             raise PosezooError("utilization is read from /proc, which this system lacks", hint="leave -u out")
         # The first sample looks back to here, not to when the machine was switched on.
-        self._ticks = _ticks(proc / "stat") if self.can_measure else {}
+        self._ticks = _ticks(proc / "stat") if self.is_supported else {}
 
     @property
-    def can_measure(self) -> bool:
+    def is_supported(self) -> bool:
         """Whether this system tells."""
         return (self._proc / "stat").is_file() and (self._proc / "meminfo").is_file()
 
     @property
-    def shown(self) -> frozenset[str]:
+    def visible_keys(self) -> frozenset[str]:
         """The letters of what is shown now."""
         return frozenset(self._shown)
 
     def toggle(self, key: str) -> bool:
         """Show or hide what a key stands for; whether it stands for anything."""
-        if key not in MONITORS or not self.can_measure:
+        if key not in MONITORS or not self.is_supported:
             return False
         self._shown ^= {key}
         return True
 
-    def measure(self, now: float) -> None:
+    def sample(self, now: float) -> None:
         """Take a sample where it is time for one, and anything is shown."""
         if self._shown and now >= self._next:
             self._next = now + _PERIOD_S
             self._history.append(self._load())
 
-    def _load(self) -> Load:
+    def _load(self) -> SystemLoad:
         memory = _memory(self._proc / "meminfo")
         before, self._ticks = self._ticks, _ticks(self._proc / "stat")
         cores = []
         for name, (busy, total) in self._ticks.items():
             busy_before, total_before = before.get(name, (0, 0))
             cores.append((busy - busy_before) / max(1, total - total_before))
-        return Load(
+        return SystemLoad(
             cores=tuple(min(1.0, max(0.0, share)) for share in cores),
             used_bytes=memory["MemTotal"] - memory["MemAvailable"],
             total_bytes=memory["MemTotal"],
@@ -113,7 +113,7 @@ class Monitors:
 
         Where there is no room for all, the last ones are left out.
         """
-        self.measure(time.monotonic())
+        self.sample(time.monotonic())
         if not self._shown or not self._history:
             return
         scale = max(1.0, canvas.shape[0] / 480)
@@ -129,18 +129,20 @@ class Monitors:
     def _panels(self, letter: str) -> Sequence[_Panel]:
         load = self._history[-1]
         if letter == "c":
-            return [_Bar(f"CPU {load.average:4.0%}", load.average)]
+            return [_BarPanel(f"CPU {load.average:4.0%}", load.average)]
         if letter == "d":
-            return [_Bar(f"core {core} {share:4.0%}", share) for core, share in enumerate(load.cores)][::-1]
+            return [_BarPanel(f"core {core} {share:4.0%}", share) for core, share in enumerate(load.cores)][
+                ::-1
+            ]
         if letter == "m":
             share = load.used_bytes / load.total_bytes
-            bars = [_Bar(f"memory {_gib(load.used_bytes)}/{_gib(load.total_bytes)} GiB", share)]
+            bars = [_BarPanel(f"memory {_gib(load.used_bytes)}/{_gib(load.total_bytes)} GiB", share)]
             if load.total_swap_bytes:
                 said = f"swap {_gib(load.used_swap_bytes)}/{_gib(load.total_swap_bytes)} GiB"
-                bars.insert(0, _Bar(said, load.used_swap_bytes / load.total_swap_bytes))
+                bars.insert(0, _BarPanel(said, load.used_swap_bytes / load.total_swap_bytes))
             return bars
         memory = [each.used_bytes / each.total_bytes for each in self._history]
-        return [_Graph([each.average for each in self._history], memory)]
+        return [_HistoryPanel([each.average for each in self._history], memory)]
 
     def summary(self) -> dict[str, float]:
         """Of the last half minute in which anything was shown; empty where nothing was.
@@ -168,7 +170,7 @@ class _Panel:
         raise NotImplementedError
 
 
-class _Bar(_Panel):
+class _BarPanel(_Panel):
     """A line of text over a bar that is filled by a share."""
 
     height = _ROW
@@ -177,7 +179,7 @@ class _Bar(_Panel):
         self.text, self.share = text, share
 
     def draw(self, part: Image, scale: float) -> None:
-        cv2 = require("cv2", extra="run")
+        cv2 = import_optional("cv2", extra="run")
         part[:] = part // 4
         inner = part[2:-2, 2:-2]
         inner[:] = _DIM
@@ -186,7 +188,7 @@ class _Bar(_Panel):
         cv2.putText(part, self.text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.36 * scale, _WHITE, 1, cv2.LINE_AA)
 
 
-class _Graph(_Panel):
+class _HistoryPanel(_Panel):
     """Processors and memory over the last samples, the newest at the right."""
 
     height = _GRAPH
@@ -195,7 +197,7 @@ class _Graph(_Panel):
         self.curves = ((cpu, _GREEN, "CPU"), (memory, _BLUE, "memory"))
 
     def draw(self, part: Image, scale: float) -> None:
-        cv2 = require("cv2", extra="run")
+        cv2 = import_optional("cv2", extra="run")
         part[:] = part // 4
         height, width = part.shape[:2]
         step = width / (_HISTORY - 1)

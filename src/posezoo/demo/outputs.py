@@ -17,10 +17,10 @@ from types import TracebackType
 from typing import Any, Protocol, TextIO
 
 from posezoo import images
-from posezoo.demo.sources import Frame, Size, Source
-from posezoo.demo.video_io import silent_opencv
-from posezoo.errors import OutputError, require
-from posezoo.files import cannot_write, is_device
+from posezoo.demo.sources import Frame, FrameSource, Size
+from posezoo.demo.video_io import import_quiet_opencv
+from posezoo.errors import OutputError, import_optional
+from posezoo.files import is_device, write_error
 from posezoo.images import SUFFIXES, Image
 from posezoo.pose.keypoints import Pose
 
@@ -31,7 +31,7 @@ CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
 _WAITING_FRAMES = 30
 
 
-class Output(ABC):
+class FrameOutput(ABC):
     """Takes annotated frames; a context manager that closes itself.
 
     Attributes:
@@ -56,7 +56,7 @@ class Output(ABC):
             OutputError: it cannot be written.
         """
 
-    def __enter__(self) -> Output:
+    def __enter__(self) -> FrameOutput:
         return self
 
     def __exit__(
@@ -72,7 +72,7 @@ class Output(ABC):
         """
 
 
-def open_output(path: Path, source: Source, *, limit: int = 0) -> Output:
+def open_output(path: Path, source: FrameSource, *, limit: int = 0) -> FrameOutput:
     """What takes the frames of a source: a picture's name one picture, a video's name a video, else a folder.
 
     Args:
@@ -85,10 +85,10 @@ def open_output(path: Path, source: Source, *, limit: int = 0) -> Output:
     """
     suffix = path.suffix.lower()
     if os.path.isdir(path) or not suffix:
-        return PictureFolder(path, source, limit)
+        return ImageFolderOutput(path, source, limit)
     if suffix in CODECS:
         _refuse_to_overwrite(path, [Path(source.name)])
-        return Video(path, source.fps, limit)
+        return VideoOutput(path, source.fps, limit)
     if suffix not in SUFFIXES:
         known = " ".join(sorted({*CODECS, *SUFFIXES}))
         raise OutputError(f"{path}: nothing is written as {suffix}", hint=f"name a folder, or one of {known}")
@@ -98,7 +98,7 @@ def open_output(path: Path, source: Source, *, limit: int = 0) -> Output:
             hint="name a folder, or a video (" + " ".join(sorted(CODECS)) + ")",
         )
     _refuse_to_overwrite(path, source.pictures)
-    return Picture(path)
+    return ImageOutput(path)
 
 
 def _refuse_to_overwrite(path: Path, inputs: Collection[Path]) -> None:
@@ -106,7 +106,7 @@ def _refuse_to_overwrite(path: Path, inputs: Collection[Path]) -> None:
         raise OutputError(f"{path}: is the input itself", hint="write to another name or folder")
 
 
-class Picture(Output):
+class ImageOutput(FrameOutput):
     """One picture, however often its source is played."""
 
     def __init__(self, path: Path) -> None:
@@ -115,17 +115,17 @@ class Picture(Output):
     def write(self, _frame: Frame, picture: Image) -> None:
         """Write the first; all others would be the same."""
         if not self.written:
-            images.write(self.path, picture)
+            images.write_image(self.path, picture)
             self.written = 1
 
 
-class PictureFolder(Output):
+class ImageFolderOutput(FrameOutput):
     """A folder: pictures under the names of the inputs, frames of a video by number.
 
     None is ever dropped: who asks for a picture of each waits for them.
     """
 
-    def __init__(self, folder: Path, source: Source, limit: int) -> None:
+    def __init__(self, folder: Path, source: FrameSource, limit: int) -> None:
         self.path, self._limit = folder, limit
         self._names = {str(path): name for path, name in _distinct_names(source.pictures)}
         for name in self._names.values():
@@ -135,7 +135,7 @@ class PictureFolder(Output):
         """Write a picture, in the format of its input."""
         if self._limit and self.written >= self._limit:
             return
-        images.write(self.path / self._names.get(frame.name, f"{frame.index:06}.jpg"), picture)
+        images.write_image(self.path / self._names.get(frame.name, f"{frame.index:06}.jpg"), picture)
         self.written += 1
 
 
@@ -151,7 +151,7 @@ def _distinct_names(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
         yield path, name
 
 
-class Encoder(Protocol):
+class VideoEncoder(Protocol):
     """Packs frames of one size into a file: OpenCV's VideoWriter, or what stands in for it."""
 
     def write(self, picture: Image) -> None:
@@ -161,13 +161,13 @@ class Encoder(Protocol):
         """No more frames: finish the file."""
 
 
-def opencv_encoder(path: Path, fps: float, size: Size) -> Encoder:
+def open_opencv_encoder(path: Path, fps: float, size: Size) -> VideoEncoder:
     """OpenCV's, with the codec that goes with the name.
 
     Raises:
         OutputError: it cannot be opened.
     """
-    cv2 = silent_opencv()
+    cv2 = import_quiet_opencv()
     codec = cv2.VideoWriter_fourcc(*CODECS[path.suffix.lower()])
     encoder: Any = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, fps, size)
     if not encoder.isOpened():
@@ -175,7 +175,7 @@ def opencv_encoder(path: Path, fps: float, size: Size) -> Encoder:
     return encoder  # type: ignore[no-any-return]
 
 
-class Video(Output):
+class VideoOutput(FrameOutput):
     """A video, packed on a thread of its own: where that is too slow, frames are dropped and counted.
 
     All frames are fitted into the size of the first, which is cut to even sides, as most codecs need.
@@ -187,7 +187,7 @@ class Video(Output):
         fps: float,
         limit: int,
         *,
-        open_encoder: Callable[[Path, float, Size], Encoder] = opencv_encoder,
+        open_encoder: Callable[[Path, float, Size], VideoEncoder] = open_opencv_encoder,
         waiting: int = _WAITING_FRAMES,
     ) -> None:
         self.path, self._fps, self._limit = path, fps, limit
@@ -201,7 +201,7 @@ class Video(Output):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._part.touch()  # a folder that may not be written is told before anything is computed
         except OSError as error:
-            raise cannot_write(path, error) from error
+            raise write_error(path, error) from error
 
     def write(self, _frame: Frame, picture: Image) -> None:
         """Hand a frame to the writer, or drop it where too many wait already."""
@@ -213,7 +213,7 @@ class Video(Output):
             self._begin(picture)
         assert self._size is not None
         try:
-            self._queue.put_nowait(fitted(picture, self._size))
+            self._queue.put_nowait(pad_to_size(picture, self._size))
             self.written += 1
         except queue.Full:
             self.dropped += 1
@@ -232,7 +232,7 @@ class Video(Output):
                 raise OutputError(f"{self.path}: nothing could be written", hint="is the disk full?")
             os.replace(self._part, self.path)
         except OSError as error:
-            raise cannot_write(self.path, error) from error
+            raise write_error(self.path, error) from error
         finally:
             self._part.unlink(missing_ok=True)
 
@@ -243,7 +243,7 @@ class Video(Output):
         self._thread = threading.Thread(target=self._work, args=(encoder,), name="video writer", daemon=True)
         self._thread.start()
 
-    def _work(self, encoder: Encoder) -> None:
+    def _work(self, encoder: VideoEncoder) -> None:
         try:
             while (picture := self._queue.get()) is not None:
                 if self._failure is None:  # after one, only make room, so that nobody waits for ever
@@ -251,16 +251,16 @@ class Video(Output):
         finally:
             encoder.release()
 
-    def _pack(self, encoder: Encoder, picture: Image) -> None:
+    def _pack(self, encoder: VideoEncoder, picture: Image) -> None:
         try:
             encoder.write(picture)
         except Exception as error:  # noqa: BLE001 whatever it is, the loop hears of it at its next frame
             self._failure = error
 
 
-def fitted(picture: Image, size: Size) -> Image:
+def pad_to_size(picture: Image, size: Size) -> Image:
     """A picture in the middle of a black one of another size, as large as it goes; itself where it fits."""
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     height, width = picture.shape[:2]
     if (width, height) == size:
         return picture
@@ -275,7 +275,7 @@ def fitted(picture: Image, size: Size) -> Image:
     return bordered
 
 
-class JsonFile:
+class JsonListWriter:
     """A JSON document whose list grows while a camera runs: on disk, not in memory.
 
     A context manager: it is moved to its place at the end, also where something failed on the way, but not
@@ -299,7 +299,7 @@ class JsonFile:
             self._stream: TextIO = open(self._part, "w", encoding="utf-8")  # noqa: SIM115
             self._stream.write(f'{{"{key}": [' if key else "[")
 
-    def __enter__(self) -> JsonFile:
+    def __enter__(self) -> JsonListWriter:
         return self
 
     def __exit__(
@@ -332,7 +332,7 @@ class JsonFile:
         try:
             yield
         except OSError as error:
-            raise cannot_write(self.path, error) from error
+            raise write_error(self.path, error) from error
 
 
 def _is_stream(path: Path) -> bool:
@@ -340,7 +340,7 @@ def _is_stream(path: Path) -> bool:
     return is_device(path) or (path.exists() and not path.is_file() and not path.is_dir())
 
 
-def frame_in_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:
+def frame_to_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:
     """What is known of a frame, as plain values: ``frame``, ``name``, ``width``, ``height``, ``poses``."""
     height, width = frame.image.shape[:2]
     return {
@@ -352,7 +352,7 @@ def frame_in_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:
     }
 
 
-def coco_image_id(frame: Frame, source: Source) -> int:
+def coco_image_id(frame: Frame, source: FrameSource) -> int:
     """COCO's id of an image, which is its file's name; of anything else, the number of the frame."""
     stem = Path(frame.name).stem
     return int(stem) if source.pictures and stem.isascii() and stem.isdecimal() else frame.index

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from posezoo.demo.sources import Size
-from posezoo.errors import require
+from posezoo.errors import import_optional
 from posezoo.images import Image
 from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import Pose
@@ -16,7 +16,7 @@ from posezoo.pose.keypoints import Pose
 _TEXT, _EDGE = (255, 255, 255), (0, 0, 0)
 
 
-def paint(
+def draw_poses(
     image: Image,
     poses: Sequence[Pose],
     *,
@@ -36,10 +36,10 @@ def paint(
     scale = _scale(image, within)
     if scale == 1:
         return draw(image, poses, min_score=min_score, in_place=in_place)
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
     smaller = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return draw(smaller, [scaled(pose, scale) for pose in poses], min_score=min_score, in_place=True)
+    return draw(smaller, [scale_pose(pose, scale) for pose in poses], min_score=min_score, in_place=True)
 
 
 def _scale(image: Image, within: Size | None) -> float:
@@ -50,16 +50,16 @@ def _scale(image: Image, within: Size | None) -> float:
     return scale
 
 
-def scaled(pose: Pose, scale: float) -> Pose:
+def scale_pose(pose: Pose, scale: float) -> Pose:
     """A pose in an image that was made larger by a factor."""
     keypoints = pose.keypoints * np.array([scale, scale, 1], np.float32)
     x0, y0, x1, y1 = (side * scale for side in pose.box)
     return replace(pose, keypoints=keypoints, box=(x0, y0, x1, y1))
 
 
-def label(canvas: Image, lines: Sequence[str]) -> None:
+def draw_text(canvas: Image, lines: Sequence[str]) -> None:
     """Write lines into the upper left corner of an (H, W, 3) uint8 BGR picture."""
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     scale = min(max(0.4, canvas.shape[0] / 900), canvas.shape[1] / 600)
     thick = max(1, round(1.6 * scale))
     for number, line in enumerate(lines, start=1):

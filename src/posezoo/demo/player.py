@@ -13,11 +13,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from posezoo.demo.monitors import Monitors
-from posezoo.demo.outputs import Output
-from posezoo.demo.painting import label, paint
-from posezoo.demo.sources import Frame, Size, Source
-from posezoo.demo.speed import Speed, Steps
+from posezoo.demo.monitors import UtilizationMonitor
+from posezoo.demo.outputs import FrameOutput
+from posezoo.demo.painting import draw_poses, draw_text
+from posezoo.demo.sources import Frame, FrameSource, Size
+from posezoo.demo.speed import FrameRateMeter, StepTimer
 from posezoo.demo.window import ESCAPE, TAB
 from posezoo.images import Image
 from posezoo.pose.keypoints import Pose
@@ -28,7 +28,7 @@ T_co = TypeVar("T_co", covariant=True)
 QUIT = ("q", ESCAPE)
 
 
-class Stream(Protocol[T_co]):
+class ClosableStream(Protocol[T_co]):
     """Items that come one after the other, until it is closed."""
 
     def __iter__(self) -> Iterator[T_co]:
@@ -40,15 +40,15 @@ class Stream(Protocol[T_co]):
         ...
 
 
-class Finder(Protocol):
+class PoseStreamer(Protocol):
     """What finds poses in a stream of items: ``posezoo.estimator.Estimator``."""
 
-    def stream(self, items: Iterable[T], image: Callable[[T], Image]) -> Stream[tuple[T, list[Pose]]]:
+    def stream(self, items: Iterable[T], image: Callable[[T], Image]) -> ClosableStream[tuple[T, list[Pose]]]:
         """Each item with its poses, in order; the next item is asked for when there is room for it."""
         ...
 
 
-class Screen(Protocol):
+class Display(Protocol):
     """What shows pictures and hears keys: ``posezoo.demo.window.Window``."""
 
     is_open: bool
@@ -57,13 +57,13 @@ class Screen(Protocol):
         """Show a picture; the key pressed meanwhile, or nothing."""
         ...
 
-    def wait(self) -> str:
+    def wait_for_key(self) -> str:
         """The next key."""
         ...
 
 
 @dataclass(slots=True)
-class Mode:
+class ExecutionMode:
     """A way to run a model.
 
     Attributes:
@@ -73,12 +73,12 @@ class Mode:
     """
 
     name: str
-    open: Callable[[], Finder]
-    speed: Speed = field(default_factory=Speed)
-    _finder: Finder | None = None
+    open: Callable[[], PoseStreamer]
+    speed: FrameRateMeter = field(default_factory=FrameRateMeter)
+    _finder: PoseStreamer | None = None
 
     @property
-    def finder(self) -> Finder:
+    def estimator(self) -> PoseStreamer:
         """The model, ready to run in this mode."""
         if self._finder is None:
             self._finder = self.open()
@@ -86,7 +86,7 @@ class Mode:
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
+class OverlayStyle:
     """How pictures look.
 
     Attributes:
@@ -113,18 +113,18 @@ class Player:
 
     def __init__(
         self,
-        source: Source,
-        modes: Sequence[Mode],
+        source: FrameSource,
+        modes: Sequence[ExecutionMode],
         *,
-        style: Style,
-        monitors: Monitors,
-        screen: Screen | None = None,
-        outputs: Sequence[Output] = (),
+        style: OverlayStyle,
+        monitors: UtilizationMonitor,
+        screen: Display | None = None,
+        outputs: Sequence[FrameOutput] = (),
         found: Callable[[Frame, list[Pose]], None] = lambda frame, poses: None,
     ) -> None:
         self._source, self._modes, self._style = source, modes, style
         self._monitors, self._screen, self._outputs, self._found = monitors, screen, outputs, found
-        self.steps = Steps()
+        self.steps = StepTimer()
         self.frames = 0
         self._turn = 0  # of the modes
         self._is_exhausted = self._is_quitting = self._is_switching = False
@@ -132,7 +132,7 @@ class Player:
         self._handed: dict[int, float] = {}  # when the model got a frame, by its index
 
     @property
-    def mode(self) -> Mode:
+    def mode(self) -> ExecutionMode:
         """The one that is on."""
         return self._modes[self._turn % len(self._modes)]
 
@@ -145,18 +145,18 @@ class Player:
         """
         with closing(self._source.frames()) as frames:
             while not (self._is_exhausted or self._is_quitting):
-                finder = self.mode.finder
-                self.mode.speed.begin(time.perf_counter())
+                finder = self.mode.estimator
+                self.mode.speed.start(time.perf_counter())
                 self._is_switching = False
-                with closing(finder.stream(self._supply(frames), _image_of)) as found:
+                with closing(finder.stream(self._read_frames(frames), _image_of)) as found:
                     for frame, poses in found:
                         self.steps.add("find poses", time.perf_counter() - self._handed.pop(frame.index))
                         self._finish(frame, poses)
                 self._turn += self._is_switching
 
-    def _supply(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+    def _read_frames(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         while not (self._is_quitting or self._is_switching):
-            with self.steps.timed("read"):
+            with self.steps.time_step("read"):
                 frame = next(frames, None)
             if frame is None:
                 self._is_exhausted = True
@@ -170,24 +170,24 @@ class Player:
         counting = [pose for pose in poses if pose.score >= self._style.min_score]
         key = ""
         if self._screen is not None or self._outputs:
-            with self.steps.timed("draw"):
+            with self.steps.time_step("draw"):
                 picture = self._picture(frame, counting)
             if self._screen is not None:
-                with self.steps.timed("show"):
+                with self.steps.time_step("show"):
                     key = self._screen.show(picture)
-        with self.steps.timed("write"):
+        with self.steps.time_step("write"):
             for output in self._outputs:
                 output.write(frame, picture)
             self._found(frame, counting)
         self.frames += 1
-        self.mode.speed.done(frame.begun, time.perf_counter())
+        self.mode.speed.frame_done(frame.begun, time.perf_counter())
         if self._screen is not None and self._lingers:
-            self._linger(self._screen, frame, counting, key)
+            self._wait_for_key(self._screen, frame, counting, key)
         else:
-            self._heed(key)
+            self._handle_key(key)
 
     def _picture(self, frame: Frame, poses: Sequence[Pose]) -> Image:
-        picture = paint(
+        picture = draw_poses(
             frame.image,
             poses,
             min_score=self._style.min_score,
@@ -195,18 +195,18 @@ class Player:
             in_place=not self._lingers,  # then the frame is drawn again
         )
         lines = [self.mode.name]
-        if (now := self.mode.speed.now()) is not None:
+        if (now := self.mode.speed.recent()) is not None:
             lines += [f"FPS: {now[0]:.1f}", f"Latency: {now[1]:.1f} ms"]
-        label(picture, lines)
+        draw_text(picture, lines)
         self._monitors.draw(picture)
         return picture
 
-    def _linger(self, screen: Screen, frame: Frame, poses: Sequence[Pose], key: str) -> None:
+    def _wait_for_key(self, screen: Display, frame: Frame, poses: Sequence[Pose], key: str) -> None:
         """A picture stays until a key is pressed; a monitor's key shows or hides it at once."""
-        while self._heed(key or screen.wait()):
+        while self._handle_key(key or screen.wait_for_key()):
             key = screen.show(self._picture(frame, poses))
 
-    def _heed(self, key: str) -> bool:
+    def _handle_key(self, key: str) -> bool:
         """Do what a key says; whether only the look of the picture changes by it."""
         if key in QUIT or (self._screen is not None and not self._screen.is_open):
             self._is_quitting = True

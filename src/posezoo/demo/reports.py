@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from posezoo.demo.monitors import Monitors
-from posezoo.demo.outputs import Output
-from posezoo.demo.player import Mode, Player
+from posezoo.demo.monitors import UtilizationMonitor
+from posezoo.demo.outputs import FrameOutput
+from posezoo.demo.player import ExecutionMode, Player
 from posezoo.errors import PosezooError
 from posezoo.pose.keypoints import Pose
 
 
-def raw_line(pose: Pose) -> str:
+def format_pose(pose: Pose) -> str:
     """A pose in numbers: its score, then x, y in pixels and the score of each keypoint."""
     numbers = (f"{x:.1f} {y:.1f} {score:.2f}" for x, y, score in pose.keypoints.tolist())
     return f"{pose.score:.2f} " + " ".join(numbers)
 
 
-def report(
+def summarize_run(
     player: Player,
-    modes: Sequence[Mode],
-    outputs: Sequence[Output],
-    monitors: Monitors,
+    modes: Sequence[ExecutionMode],
+    outputs: Sequence[FrameOutput],
+    monitors: UtilizationMonitor,
     failed: Sequence[PosezooError],
 ) -> dict[str, Any]:
     """In plain values: ``frames``, ``modes``, ``steps_ms``, ``outputs``, ``machine``, ``failed``.
@@ -30,7 +30,7 @@ def report(
     The ms of a step are the mean over all frames; steps of several frames run at once, so they may add up
     to more than a frame's share of the time.
     """
-    steps = player.steps.milliseconds_each(player.frames)
+    steps = player.steps.mean_ms(player.frames)
     return {
         "frames": player.frames,
         "modes": {
@@ -51,7 +51,7 @@ def report(
     }
 
 
-def lines(told: dict[str, Any]) -> list[str]:
+def format_summary(told: dict[str, Any]) -> list[str]:
     """A report in words, for people."""
     said = [f"{told['frames']} frame{'' if told['frames'] == 1 else 's'}"]
     for name, mode in told["modes"].items():

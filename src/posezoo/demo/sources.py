@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from posezoo import images
-from posezoo.demo.video_io import silent_opencv
-from posezoo.errors import ImageError, PosezooError, require, without_secrets
+from posezoo.demo.video_io import import_quiet_opencv
+from posezoo.errors import ImageError, PosezooError, import_optional, redact_secrets
 from posezoo.images import MAX_PIXELS, SUFFIXES, Image
 
-Tell = Callable[[PosezooError], None]
+ReportError = Callable[[PosezooError], None]
 Size = tuple[int, int]
 
 #: Frames a second where a source does not say: what most cameras give.
@@ -51,7 +51,7 @@ class Frame:
     begun: float
 
 
-class Source(ABC):
+class FrameSource(ABC):
     """Frames, one after the other.
 
     Attributes:
@@ -71,7 +71,7 @@ class Source(ABC):
         """All frames; each is read when it is asked for. Closing the iterator lets go of the source."""
 
 
-def open_source(text: str, *, rounds: int | None = 1, tell: Tell) -> Source:
+def open_source(text: str, *, rounds: int | None = 1, tell: ReportError) -> FrameSource:
     """What the user means by a name.
 
     Args:
@@ -85,23 +85,23 @@ def open_source(text: str, *, rounds: int | None = 1, tell: Tell) -> Source:
         MissingPackageError: OpenCV is not installed.
     """
     if "://" in text:
-        return Capture(text, text, is_live=True, rounds=1, tell=tell)
+        return VideoSource(text, text, is_live=True, rounds=1, tell=tell)
     path = Path(text)
     if os.path.isdir(path):
-        return Pictures(text, _in_folder(path), rounds, tell)
+        return ImageSource(text, _in_folder(path), rounds, tell)
     if not os.path.exists(path):
         if text.isdecimal():
-            return Capture(int(text), f"camera {text}", is_live=True, rounds=1, tell=tell)
+            return VideoSource(int(text), f"camera {text}", is_live=True, rounds=1, tell=tell)
         if has_magic(text):
-            return Pictures(text, _matching(text), rounds, tell)
+            return ImageSource(text, _matching(text), rounds, tell)
         raise ImageError(
             f"{text}: no such file or folder",
             hint="name a picture, a folder, a quoted glob, a video, a camera's number or an address",
         )
     if path.suffix.lower() in SUFFIXES:
-        return Pictures(text, [path], rounds, tell)
+        return ImageSource(text, [path], rounds, tell)
     is_file = stat.S_ISREG(path.stat().st_mode)  # /dev/video0 is a camera
-    return Capture(text, text, is_live=not is_file, rounds=rounds if is_file else 1, tell=tell)
+    return VideoSource(text, text, is_live=not is_file, rounds=rounds if is_file else 1, tell=tell)
 
 
 def _in_folder(folder: Path) -> list[Path]:
@@ -125,14 +125,14 @@ def _matching(pattern: str) -> list[Path]:
     return found
 
 
-class Pictures(Source):
+class ImageSource(FrameSource):
     """Picture files, one after the other; what cannot be read is told and left out.
 
     Raises:
         ImageError: not one of them can be read.
     """
 
-    def __init__(self, name: str, paths: Sequence[Path], rounds: int | None, tell: Tell) -> None:
+    def __init__(self, name: str, paths: Sequence[Path], rounds: int | None, tell: ReportError) -> None:
         self.name, self.pictures = name, paths
         self._rounds, self._tell = rounds, tell
         self._told: set[Path] = set()
@@ -142,7 +142,7 @@ class Pictures(Source):
         failure: ImageError | None = None
         for path in self.pictures:
             try:
-                height, width = images.read(path).shape[:2]
+                height, width = images.read_image(path).shape[:2]
                 return width, height
             except ImageError as error:
                 failure = failure or error
@@ -169,7 +169,7 @@ class Pictures(Source):
 
     def _read(self, path: Path) -> Image | None:
         try:
-            return images.read(path)
+            return images.read_image(path)
         except ImageError as error:
             if path not in self._told:
                 self._told.add(path)
@@ -177,7 +177,7 @@ class Pictures(Source):
             return None
 
 
-class Capture(Source):
+class VideoSource(FrameSource):
     """A video, a camera or a stream, through OpenCV.
 
     Args:
@@ -191,10 +191,12 @@ class Capture(Source):
         ImageError: it cannot be opened.
     """
 
-    def __init__(self, what: str | int, name: str, *, is_live: bool, rounds: int | None, tell: Tell) -> None:
-        self.name = without_secrets(name)
+    def __init__(
+        self, what: str | int, name: str, *, is_live: bool, rounds: int | None, tell: ReportError
+    ) -> None:
+        self.name = redact_secrets(name)
         self._what, self._is_live, self._rounds, self._tell = what, is_live, rounds, tell
-        cv2 = require("cv2", extra="run")
+        cv2 = import_optional("cv2", extra="run")
         self._capture = self._opened()
         self._announced = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         fps = self._capture.get(cv2.CAP_PROP_FPS)
@@ -202,7 +204,7 @@ class Capture(Source):
         self.size = self._size()
 
     def _size(self) -> Size:
-        cv2 = require("cv2", extra="run")
+        cv2 = import_optional("cv2", extra="run")
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         if width <= 0 or height <= 0:
@@ -212,7 +214,7 @@ class Capture(Source):
         return width, height
 
     def _opened(self) -> Any:
-        cv2 = silent_opencv()
+        cv2 = import_quiet_opencv()
         if isinstance(self._what, int) or (self._is_live and "://" not in self._what):
             capture = cv2.VideoCapture(self._what)
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # else the driver hands out frames of some time ago
@@ -260,7 +262,7 @@ class Capture(Source):
     def _next(self, places: Iterator[int]) -> Frame | None:
         begun = time.perf_counter()
         done, image = self._capture.read()
-        return Frame(next(places), self.name, images.as_bgr(image), begun) if done else None
+        return Frame(next(places), self.name, images.to_bgr(image), begun) if done else None
 
     def _is_cut(self, read: int) -> bool:
         if self._is_live:

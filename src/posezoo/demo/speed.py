@@ -13,7 +13,7 @@ _NOW_S = 1.0
 
 
 @dataclass(slots=True)
-class Speed:
+class FrameRateMeter:
     """Frames a second, and latency: from before a frame is read to after it is shown or written.
 
     Attributes:
@@ -28,12 +28,12 @@ class Speed:
     _since: float = 0.0
     _recent: deque[tuple[float, float]] = field(default_factory=deque)
 
-    def begin(self, now: float) -> None:
+    def start(self, now: float) -> None:
         """The mode is switched on; frames count from here."""
         self._since = now
         self._recent.clear()
 
-    def done(self, begun: float, now: float) -> None:
+    def frame_done(self, begun: float, now: float) -> None:
         """A frame whose reading begun then is done now; both in seconds of one clock."""
         self.frames += 1
         self.latency_s += now - begun
@@ -53,7 +53,7 @@ class Speed:
         """The mean over all; 0 where there are no frames."""
         return 1e3 * self.latency_s / self.frames if self.frames else 0.0
 
-    def now(self) -> tuple[float, float] | None:
+    def recent(self) -> tuple[float, float] | None:
         """Frames a second and latency in ms over about the last second; None before two are done."""
         if len(self._recent) < 2:
             return None
@@ -63,7 +63,7 @@ class Speed:
 
 
 @dataclass(slots=True)
-class Steps:
+class StepTimer:
     """How long each step of a frame took, in seconds and in order.
 
     Steps of several frames run at once, so their times may add up to more than the run took.
@@ -76,7 +76,7 @@ class Steps:
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
+    def time_step(self, name: str) -> Iterator[None]:
         """Add the time of a block to a step."""
         begun = time.perf_counter()
         try:
@@ -84,6 +84,6 @@ class Steps:
         finally:
             self.add(name, time.perf_counter() - begun)
 
-    def milliseconds_each(self, frames: int) -> dict[str, float]:
+    def mean_ms(self, frames: int) -> dict[str, float]:
         """The mean of each step over so many frames, in ms."""
         return {name: 1e3 * seconds / max(1, frames) for name, seconds in self.seconds.items()}

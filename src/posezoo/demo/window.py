@@ -8,7 +8,7 @@ import subprocess
 import sys
 from types import TracebackType
 
-from posezoo.errors import PosezooError, require
+from posezoo.errors import PosezooError, import_optional
 from posezoo.images import Image
 
 TAB, ESCAPE = "\t", "\x1b"
@@ -25,14 +25,14 @@ class DisplayError(PosezooError):
     """There is no display, or no OpenCV that could use it."""
 
 
-def check_display() -> None:
+def require_display() -> None:
     """Make sure that a window can be opened.
 
     Raises:
         DisplayError: it cannot, and why.
         MissingPackageError: OpenCV is not installed.
     """
-    cv2 = require("cv2", extra="window")
+    cv2 = import_optional("cv2", extra="window")
     if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
         raise DisplayError(
             "this OpenCV comes without windows (opencv-python-headless)",
@@ -68,7 +68,7 @@ class Window:
     """
 
     def __init__(self, title: str) -> None:
-        self._cv2 = require("cv2", extra="window")
+        self._cv2 = import_optional("cv2", extra="window")
         self._title = title
         self._was_seen = False
         self.is_open = True
@@ -88,7 +88,7 @@ class Window:
         self._cv2.imshow(self._title, picture)
         return self._key(1)
 
-    def wait(self) -> str:
+    def wait_for_key(self) -> str:
         """The next key that is pressed; empty where the window is closed in place of that."""
         while self.is_open:
             if key := self._key(50):

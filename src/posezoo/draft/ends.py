@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.openvino_runtime import error_text, import_openvino
 from posezoo.spec.model import Input, Output
 
 #: Channels of a picture: of the sizes behind the batch, the first or the last is one of these.
 _CHANNELS = (1, 3, 4)
 
 
-def ends_of(path: Path) -> tuple[tuple[Input, ...], tuple[Output, ...], str]:
+def read_ports(path: Path) -> tuple[tuple[Input, ...], tuple[Output, ...], str]:
     """Inputs and outputs of a network, and why they could not be read; empty where they could.
 
     Args:
@@ -22,13 +22,16 @@ def ends_of(path: Path) -> tuple[tuple[Input, ...], tuple[Output, ...], str]:
         MissingPackageError: OpenVINO is not installed, or too old.
     """
     try:
-        network = openvino().Core().read_model(path)
+        network = import_openvino().Core().read_model(path)
     except RuntimeError as error:
-        return (), (), reason_of(error)
+        return (), (), error_text(error)
     inputs = tuple(
-        Input(name, shape, _layout(shape)) for name, shape in map(_described, network.inputs, _names("input"))
+        Input(name, shape, _layout(shape))
+        for name, shape in map(_to_input_or_output, network.inputs, _names("input"))
     )
-    outputs = tuple(Output(name, shape) for name, shape in map(_described, network.outputs, _names("output")))
+    outputs = tuple(
+        Output(name, shape) for name, shape in map(_to_input_or_output, network.outputs, _names("output"))
+    )
     return inputs, outputs, ""
 
 
@@ -39,7 +42,7 @@ def _names(kind: str) -> Any:
         number += 1
 
 
-def _described(port: Any, otherwise: str) -> tuple[str, tuple[int, ...]]:
+def _to_input_or_output(port: Any, otherwise: str) -> tuple[str, tuple[int, ...]]:
     # TensorFlow's x:0 is the first output of x, which converters call x.
     names = sorted({name.removesuffix(":0") for name in port.get_names()}, key=lambda name: (len(name), name))
     shape = port.get_partial_shape()

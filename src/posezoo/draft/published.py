@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from posezoo.errors import SettingsError
-from posezoo.events import Listener, ignore
-from posezoo.fetch.download import download
-from posezoo.fetch.means import Means
-from posezoo.layout import Layout
+from posezoo.events import Listener, ignore_event
+from posezoo.fetch.download import download_model
+from posezoo.fetch.means import DownloadOptions
+from posezoo.layout import ModelLayout
 from posezoo.spec.model import (
     Digest,
     Family,
@@ -23,8 +23,8 @@ from posezoo.spec.model import (
     Source,
     SourceFile,
 )
-from posezoo.spec.names import why_not_a_file_name
-from posezoo.spec.reader import shown
+from posezoo.spec.names import explain_unsafe_file_name
+from posezoo.spec.reader import sanitize
 
 #: More than any model of the zoo: the most that is read of a file of which nothing is known yet.
 MAX_SIZE = 4 << 30
@@ -41,7 +41,7 @@ _FRAMEWORKS = {
 _PRECISIONS = ("FP16-INT8", "FP32-INT8", "FP16", "FP32")
 
 
-def framework_of(addresses: Sequence[str]) -> Framework:
+def guess_framework(addresses: Sequence[str]) -> Framework:
     """What published files were made with, by their names' ends.
 
     Raises:
@@ -51,10 +51,12 @@ def framework_of(addresses: Sequence[str]) -> Framework:
         if framework := _FRAMEWORKS.get(PurePosixPath(_name(address)).suffix.lower()):
             return framework
     hint = f"name a file that ends in {', '.join(_FRAMEWORKS)}; or say --framework"
-    raise SettingsError(f"--from: {shown(addresses[0])}: is no network that is known by its name", hint=hint)
+    raise SettingsError(
+        f"--from: {sanitize(addresses[0])}: is no network that is known by its name", hint=hint
+    )
 
 
-def described(name: str, addresses: Sequence[str], framework: Framework, family: Family) -> ModelSpec:
+def create_draft_spec(name: str, addresses: Sequence[str], framework: Framework, family: Family) -> ModelSpec:
     """A model of these files, of which nothing else is known yet.
 
     Raises:
@@ -78,9 +80,9 @@ def _file(address: str, framework: Framework) -> SourceFile:
     if framework is Framework.DLDT:
         precision = next((each for each in _PRECISIONS if f"/{each}/" in address), "FP32")
         name = f"{precision}/{name}"
-    if why := why_not_a_file_name(name):
+    if why := explain_unsafe_file_name(name):
         raise SettingsError(
-            f"--from: {shown(address)}: its name {why}", hint="give an address that ends in a name"
+            f"--from: {sanitize(address)}: its name {why}", hint="give an address that ends in a name"
         )
     return SourceFile(name, None, None, (_source(address),), max_size=MAX_SIZE)
 
@@ -98,7 +100,9 @@ def _name(address: str) -> str:
         return ""
 
 
-def fetched(spec: ModelSpec, layout: Layout, means: Means, listener: Listener = ignore) -> ModelSpec:
+def download_draft_files(
+    spec: ModelSpec, layout: ModelLayout, means: DownloadOptions, listener: Listener = ignore_event
+) -> ModelSpec:
     """The model with size and SHA-384 of each file, which lie in the layout afterwards.
 
     Raises:
@@ -110,7 +114,7 @@ def fetched(spec: ModelSpec, layout: Layout, means: Means, listener: Listener = 
         pins[file.name] = size, digest
 
     for file in spec.files:  # what lies there from before is nobody's promise
-        layout.file(spec, file).unlink(missing_ok=True)
-    download(spec, layout, replace(means, first_use=remember, mirrors=()), listener=listener)
+        layout.file_path(spec, file).unlink(missing_ok=True)
+    download_model(spec, layout, replace(means, first_use=remember, mirrors=()), listener=listener)
     files = (replace(file, size=pins[file.name][0], checksum=pins[file.name][1]) for file in spec.files)
     return replace(spec, files=tuple(files))

@@ -14,12 +14,12 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+=~-]*[A-Za-z0-9_/]")
 _WORDS = frozenset({"true", "false", "yes", "no", "null", "on", "off"})
 
 
-def draft(spec: ModelSpec) -> str:
+def format_model_yml(spec: ModelSpec) -> str:
     """A model.yml in our form that says what is known of a model, and asks for the rest."""
     return "\n".join((*_head(spec), *_files(spec), *_network(spec), *_ends(spec), *_tail())) + "\n"
 
 
-def left_to_fill_in(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
+def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
     """What a person has to say of a drafted model, one line each."""
     here = [file.name for file in spec.files if isinstance(file.sources[0], FileSource)]
     are = "are" if len(here) > 1 else "is"
@@ -45,7 +45,7 @@ def _head(spec: ModelSpec) -> Iterator[str]:
     yield f"  {TODO}: what it does, in a sentence or two; cards show it as it is."
     yield f"task_type: {spec.task}"
     yield f"framework: {spec.framework}"
-    yield f"license: {{spdx: {scalar(spec.license.spdx)}, text: {scalar(spec.license.text)}}}"
+    yield f"license: {{spdx: {format_scalar(spec.license.spdx)}, text: {format_scalar(spec.license.text)}}}"
     yield "# origin: {repository: https://..., paper: https://...}"
     yield "revision: 1                             # counts up when the files change"
 
@@ -53,7 +53,7 @@ def _head(spec: ModelSpec) -> Iterator[str]:
 def _files(spec: ModelSpec) -> Iterator[str]:
     yield "files:"
     for file in spec.files:
-        yield f"  - name: {scalar(file.name)}"
+        yield f"  - name: {format_scalar(file.name)}"
         yield f"    size: {file.size}"
         yield f"    checksum: {file.checksum.value if file.checksum else TODO}"
         yield f"    source: {_source(file)}"
@@ -62,8 +62,8 @@ def _files(spec: ModelSpec) -> Iterator[str]:
 def _source(file: SourceFile) -> str:
     source = file.sources[0]
     if isinstance(source, FileSource):
-        return f"{{$type: file, path: {scalar(str(source.path))}}}"
-    return scalar(str(source))
+        return f"{{$type: file, path: {format_scalar(str(source.path))}}}"
+    return format_scalar(str(source))
 
 
 def _network(spec: ModelSpec) -> Iterator[str]:
@@ -89,7 +89,7 @@ def _ends(spec: ModelSpec) -> Iterator[str]:
 
 
 def _input(port: Input) -> Iterator[str]:
-    yield f"  - name: {scalar(port.name)}"
+    yield f"  - name: {format_scalar(port.name)}"
     yield f"    shape: {list(port.shape)}"
     if port.layout:
         yield f"    layout: {port.layout}"
@@ -100,7 +100,7 @@ def _input(port: Input) -> Iterator[str]:
 
 
 def _output(end: Output) -> Iterator[str]:
-    yield f"  - name: {scalar(end.name)}"
+    yield f"  - name: {format_scalar(end.name)}"
     yield f"    shape: {list(end.shape)}"
     yield "    # role: heatmaps"
 
@@ -113,7 +113,7 @@ def _tail() -> Iterator[str]:
     yield "#     - {metric: AP, value: 0.7, dataset: COCO val2017, protocol: single scale}"
 
 
-def scalar(text: str) -> str:
+def format_scalar(text: str) -> str:
     """A text as YAML reads it back."""
     return (
         text

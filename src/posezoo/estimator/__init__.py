@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from posezoo.estimator.estimator import Estimator
-from posezoo.estimator.loading import PIPELINES, load, load_ir
+from posezoo.estimator.loading import PIPELINES, load_estimator, load_ir
 
-__all__ = ["PIPELINES", "Estimator", "load", "load_ir"]
+__all__ = ["PIPELINES", "Estimator", "load_estimator", "load_ir"]

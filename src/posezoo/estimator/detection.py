@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from posezoo.estimator.pipeline import Ask, Steps
-from posezoo.estimator.recognition import roles_of
-from posezoo.estimator.setup import Setup, own_size, picture_network
-from posezoo.pose.decoders import decode_with
-from posezoo.pose.letterbox import Image, Size, stretched
+from posezoo.estimator.pipeline import InferenceRequest, PipelineSteps
+from posezoo.estimator.recognition import match_output_roles
+from posezoo.estimator.setup import PipelineConfig, compile_image_network, fixed_input_size
+from posezoo.pose.decoders import decode_with_options
+from posezoo.pose.letterbox import Image, Size, stretch_transform
 
 
-class Detection:
+class DetectorPipeline:
     """The steps of a detector: it sees the whole image, stretched to its input as in its training."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: PipelineConfig) -> None:
         self._options = setup.options
-        graph = setup.graph(0)
-        self._roles = roles_of(setup.model, setup.decoder, graph)
-        graph.keep(list(self._roles.values()))
-        self._size = own_size(graph, setup)
+        graph = setup.read_graph(0)
+        self._roles = match_output_roles(setup.model, setup.decoder, graph)
+        graph.keep_outputs(list(self._roles.values()))
+        self._size = fixed_input_size(graph, setup)
         self.input_size: Size | None = self._size
-        self._network = picture_network(graph, setup)
+        self._network = compile_image_network(graph, setup)
         self.networks = (self._network,)
         (self._input,) = self._network.inputs
 
-    def __call__(self, image: Image) -> Steps:
+    def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
         seen: Size = image.shape[1::-1]
-        view = stretched(seen, self._size)
-        outputs = yield Ask(self._network, {self._input: view.take(image)[None]})
+        view = stretch_transform(seen, self._size)
+        outputs = yield InferenceRequest(self._network, {self._input: view.warp(image)[None]})
         maps = {role: outputs[name] for role, name in self._roles.items()}
         # Boxes come as shares of what was seen: the image.
-        return decode_with("detection", maps, seen, self._options)
+        return decode_with_options("detection", maps, seen, self._options)

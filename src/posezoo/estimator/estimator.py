@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from posezoo.estimator.pipeline import Answer, Pipeline, asked_of, follow, follow_together, follow_with
-from posezoo.estimator.stream import Item, Stream
-from posezoo.estimator.top_down import TopDown
-from posezoo.images import as_bgr
+from posezoo.estimator.pipeline import (
+    InferFunction,
+    Pipeline,
+    collect_inputs,
+    run_batched,
+    run_pipeline,
+    run_with_override,
+)
+from posezoo.estimator.stream import Item, ResultStream
+from posezoo.estimator.top_down import TopDownPipeline
+from posezoo.images import to_bgr
 from posezoo.inference import Array
-from posezoo.pose.decoders import DECODERS, require_one_at_a_time
-from posezoo.pose.detection import Box, by_hand
+from posezoo.pose.decoders import DECODERS, require_top_down
+from posezoo.pose.detection import Box, parse_boxes
 from posezoo.pose.keypoints import Pose
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
@@ -37,7 +44,7 @@ class Estimator:
         self.requests = networks[0].requests
         self.streams = networks[0].streams
         self.input_size = pipeline.input_size
-        self.seen_from = DECODERS[decoder].seen_from
+        self.seen_from = DECODERS[decoder].visible_score
         self._pipeline = pipeline
 
     def __call__(
@@ -55,10 +62,10 @@ class Estimator:
             ImageError: it is no such image.
             InferenceError: the device fails, a box is none, or the model finds people itself.
         """
-        picture = as_bgr(image, color)
+        picture = to_bgr(image, color)
         if boxes is None:
-            return follow(self._pipeline(picture))
-        return follow(self._one_at_a_time().at(picture, by_hand(boxes)))
+            return run_pipeline(self._pipeline(picture))
+        return run_pipeline(self._require_top_down().steps_for_boxes(picture, parse_boxes(boxes)))
 
     def with_detector(self, detector: Estimator) -> Estimator:
         """The same model, shown those whom another one finds, box by box.
@@ -66,11 +73,11 @@ class Estimator:
         Raises:
             InferenceError: this model is not shown one person at a time.
         """
-        return Estimator(self.model, self.decoder, self._one_at_a_time().after(detector._pipeline))
+        return Estimator(self.model, self.decoder, self._require_top_down().with_detector(detector._pipeline))
 
-    def _one_at_a_time(self) -> TopDown:
-        require_one_at_a_time(self.decoder, self.model.full_name)
-        assert isinstance(self._pipeline, TopDown)
+    def _require_top_down(self) -> TopDownPipeline:
+        require_top_down(self.decoder, self.model.full_name)
+        assert isinstance(self._pipeline, TopDownPipeline)
         return self._pipeline
 
     def batch(self, images: Iterable[object], color: str = "BGR") -> list[list[Pose]]:
@@ -84,14 +91,14 @@ class Estimator:
             ImageError: one is no such image.
             InferenceError: the device fails.
         """
-        if any(network.takes_batches for network in self._pipeline.networks):
-            return follow_together([self._pipeline(as_bgr(image, color)) for image in images])
-        with self.stream(images, lambda image: as_bgr(image, color)) as stream:
+        if any(network.supports_batching for network in self._pipeline.networks):
+            return run_batched([self._pipeline(to_bgr(image, color)) for image in images])
+        with self.stream(images, lambda image: to_bgr(image, color)) as stream:
             return [poses for _, poses in stream]
 
     def stream(
         self, items: Iterable[Item], image: Callable[[Item], object] = lambda item: item
-    ) -> Stream[Item, list[Pose]]:
+    ) -> ResultStream[Item, list[Pose]]:
         """Items with the people in their images, in order; ``requests`` of them are in the works at once.
 
         The next item is taken when a slot is free and the caller asks for more. What an item fails with is
@@ -102,9 +109,9 @@ class Estimator:
             items: anything; read in the caller's thread.
             image: from an item to its image, as for a call and BGR; called in other threads.
         """
-        return Stream(items, lambda item: self(image(item)), self.requests)
+        return ResultStream(items, lambda item: self(image(item)), self.requests)
 
-    def answered(self, answer: Answer, place: int = -1) -> Callable[[object], list[Pose]]:
+    def with_network_override(self, answer: InferFunction, place: int = -1) -> Callable[[object], list[Pose]]:
         """The same model, for one of whose networks somebody else answers: another precision of it, say.
 
         Args:
@@ -112,9 +119,9 @@ class Estimator:
             place: of the network among those of the model, in the order they run in.
         """
         network = self._pipeline.networks[place]
-        return lambda image: follow_with(self._pipeline(as_bgr(image)), network, answer)
+        return lambda image: run_with_override(self._pipeline(to_bgr(image)), network, answer)
 
-    def asks(self, image: object, place: int = 0) -> list[Mapping[str, Array]]:
+    def collect_network_inputs(self, image: object, place: int = 0) -> list[Mapping[str, Array]]:
         """What one of the networks is asked about an image: what calibrates it, say.
 
         Args:
@@ -128,7 +135,7 @@ class Estimator:
             ImageError: it is no such image.
             InferenceError: the device fails.
         """
-        return asked_of(self._pipeline.networks[place], self._pipeline, as_bgr(image))
+        return collect_inputs(self._pipeline.networks[place], self._pipeline, to_bgr(image))
 
 
 def _joined(words: Iterable[str]) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from posezoo.estimator.whole_image import WholeImage
+from posezoo.estimator.whole_image import BottomUpPipeline
 from posezoo.inference import Outputs
 from posezoo.pose import lifting
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import Size, View
+from posezoo.pose.letterbox import ImageTransform, Size
 
 
-class Lifting(WholeImage):
+class LiftingPipeline(BottomUpPipeline):
     """The steps of human-pose-estimation-3d-0001."""
 
-    def _poses(self, maps: Outputs, view: View, image: Size) -> list[Pose]:
+    def _poses(self, maps: Outputs, view: ImageTransform, image: Size) -> list[Pose]:
         """In pixels of the image from the start: the camera looks at its middle, not at the input's."""
         locations, heatmaps, pafs = (maps[role][0] for role in ("coordinates", "heatmaps", "pafs"))
-        return lifting.decode(locations, heatmaps, pafs, view, image, self._options)
+        return lifting.decode_lifting(locations, heatmaps, pafs, view, image, self._options)

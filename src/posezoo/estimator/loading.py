@@ -8,35 +8,35 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.errors import InferenceError
-from posezoo.estimator.blazepose import BlazePose
-from posezoo.estimator.detection import Detection
+from posezoo.estimator.blazepose import BlazePosePipeline
+from posezoo.estimator.detection import DetectorPipeline
 from posezoo.estimator.estimator import Estimator
-from posezoo.estimator.lifting import Lifting
+from posezoo.estimator.lifting import LiftingPipeline
 from posezoo.estimator.pipeline import Pipeline
-from posezoo.estimator.recognition import described
-from posezoo.estimator.setup import Setup
-from posezoo.estimator.several_looks import SeveralLooks
-from posezoo.estimator.top_down import TopDown
-from posezoo.estimator.whole_image import WholeImage
-from posezoo.inference import Graph, Preprocessing, Runtime
-from posezoo.pose.decoders import DECODERS, Option, options_of
+from posezoo.estimator.recognition import describe_ir
+from posezoo.estimator.setup import PipelineConfig
+from posezoo.estimator.several_looks import TestTimeAugmentation
+from posezoo.estimator.top_down import TopDownPipeline
+from posezoo.estimator.whole_image import BottomUpPipeline
+from posezoo.inference import Graph, Preprocessing, RuntimeConfig
+from posezoo.pose.decoders import DECODERS, Option, resolve_options
 from posezoo.pose.letterbox import Size
 from posezoo.spec.model import ColorOrder, CompositeSpec, Decoder, ModelSpec
 
 #: What runs the networks of a decoder.
-PIPELINES: dict[str, Callable[[Setup], Pipeline]] = {
-    "associative_embedding": WholeImage,
-    "blazepose": BlazePose,
-    "detection": Detection,
-    "heatmap": TopDown,
-    "lifting_3d": Lifting,
-    "movenet": TopDown,
-    "openpose": WholeImage,
-    "simcc": TopDown,
+PIPELINES: dict[str, Callable[[PipelineConfig], Pipeline]] = {
+    "associative_embedding": BottomUpPipeline,
+    "blazepose": BlazePosePipeline,
+    "detection": DetectorPipeline,
+    "heatmap": TopDownPipeline,
+    "lifting_3d": LiftingPipeline,
+    "movenet": TopDownPipeline,
+    "openpose": BottomUpPipeline,
+    "simcc": TopDownPipeline,
 }
 
 
-def load(
+def load_estimator(
     model: ModelSpec | CompositeSpec,
     irs: Mapping[str, Path],
     *,
@@ -95,16 +95,16 @@ def load(
     decoder = _decoder_of(model)
     if flip and decoder.name == "heatmap":  # its own affair: each person is mirrored, not the image
         options, flip = {**options, "flip": True}, False
-    chosen = options_of(decoder, options)
+    chosen = resolve_options(decoder, options)
     if (target_size is not None and target_size < 1) or (aspect is not None and min(aspect) < 1):
         raise InferenceError(f"expected a target size and an aspect above 0, got {target_size} and {aspect}")
     own = _declared(model) if own is None else own
-    setup = Setup(
+    setup = PipelineConfig(
         model,
         _paths(model, irs),
         decoder.name,
         chosen,
-        Runtime(device, inference_precision, cache_dir, requests, streams, threads, hint),
+        RuntimeConfig(device, inference_precision, cache_dir, requests, streams, threads, hint),
         _overridden(own, layout, reverse_input_channels, mean, scale),
         target_size,
         aspect,
@@ -112,7 +112,7 @@ def load(
         flip,
         tuple(scales),
     )
-    pipeline = SeveralLooks if setup.looks_again else PIPELINES[decoder.name]
+    pipeline = TestTimeAugmentation if setup.uses_augmentation else PIPELINES[decoder.name]
     return Estimator(model, decoder.name, pipeline(setup))
 
 
@@ -131,8 +131,8 @@ def load_ir(xml: Path, decoder: str | None = None, **how: Any) -> Estimator:
         MissingPackageError: OpenVINO is not installed.
     """
     graph = Graph(xml)
-    model, own = described(graph, decoder)
-    return load(model, {model.name: xml}, own=own, graphs=(graph,), **how)
+    model, own = describe_ir(graph, decoder)
+    return load_estimator(model, {model.name: xml}, own=own, graphs=(graph,), **how)
 
 
 def _decoder_of(model: ModelSpec | CompositeSpec) -> Decoder:

@@ -12,29 +12,29 @@ from typing import Protocol
 
 import numpy as np
 
-from posezoo.inference import Array, Network, Outputs
+from posezoo.inference import Array, CompiledNetwork, Outputs
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, Size
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Ask:
+class InferenceRequest:
     """What a pipeline wants to know: the outputs of one of its networks for arrays by input name."""
 
-    network: Network
+    network: CompiledNetwork
     inputs: Mapping[str, Array]
 
 
 #: Asks, is sent the outputs by name, and returns the poses. What it is sent is the network's own memory:
 #: to be read only, and only until the next ask or the return.
-Steps = Generator[Ask, Outputs, list[Pose]]
+PipelineSteps = Generator[InferenceRequest, Outputs, list[Pose]]
 
 
 class Pipeline(Protocol):
     """How the networks of a model find poses; safe to call from several threads."""
 
     @property
-    def networks(self) -> Sequence[Network]:
+    def networks(self) -> Sequence[CompiledNetwork]:
         """All that it asks, the first one first."""
         ...
 
@@ -43,19 +43,19 @@ class Pipeline(Protocol):
         """Width and height in pixels of what the first network takes; None where it varies."""
         ...
 
-    def __call__(self, image: Image) -> Steps:
+    def __call__(self, image: Image) -> PipelineSteps:
         """The steps from an (H, W, 3) uint8 BGR image to its poses, surest first."""
         ...
 
 
-def follow_together(many: Sequence[Steps]) -> list[list[Pose]]:
+def run_batched(many: Sequence[PipelineSteps]) -> list[list[Pose]]:
     """Carry out several pipelines side by side: what they ask of one network is one inference, if it can be.
 
     Raises:
         InferenceError: a device fails.
     """
     results: dict[int, list[Pose]] = {}
-    asks: dict[int, Ask] = {}
+    asks: dict[int, InferenceRequest] = {}
 
     def go_on(place: int, outputs: Outputs | None) -> None:
         try:
@@ -68,22 +68,22 @@ def follow_together(many: Sequence[Steps]) -> list[list[Pose]]:
         go_on(place, None)
     while asks:
         first = next(iter(asks.values()))
-        places = [place for place, ask in asks.items() if _go_together(ask, first)]
-        asked = [asks.pop(place) for place in (places if first.network.takes_batches else places[:1])]
+        places = [place for place, ask in asks.items() if _can_be_batched(ask, first)]
+        asked = [asks.pop(place) for place in (places if first.network.supports_batching else places[:1])]
         inputs = {name: np.concatenate([ask.inputs[name] for ask in asked]) for name in first.inputs}
-        with first.network.answer(inputs) as outputs:
+        with first.network.infer(inputs) as outputs:
             for row, place in enumerate(places[: len(asked)]):
                 go_on(place, {name: output[row : row + 1] for name, output in outputs.items()})
     return [results[place] for place in range(len(many))]
 
 
-def _go_together(one: Ask, other: Ask) -> bool:
+def _can_be_batched(one: InferenceRequest, other: InferenceRequest) -> bool:
     return one.network is other.network and all(
         one.inputs[name].shape == array.shape for name, array in other.inputs.items()
     )
 
 
-def asked_of(network: Network, pipeline: Pipeline, image: Image) -> list[Mapping[str, Array]]:
+def collect_inputs(network: CompiledNetwork, pipeline: Pipeline, image: Image) -> list[Mapping[str, Array]]:
     """What a pipeline asks one of its networks about an image: arrays by input name, once for each ask.
 
     Raises:
@@ -97,7 +97,7 @@ def asked_of(network: Network, pipeline: Pipeline, image: Image) -> list[Mapping
             if len(pipeline.networks) == 1:  # it looks once: its own answer tells nothing more
                 steps.close()
                 break
-        with ask.network.answer(ask.inputs) as outputs:
+        with ask.network.infer(ask.inputs) as outputs:
             try:
                 ask = steps.send(outputs)
             except StopIteration:
@@ -106,10 +106,10 @@ def asked_of(network: Network, pipeline: Pipeline, image: Image) -> list[Mapping
 
 
 #: From arrays by input name to outputs by name: what stands in for a network.
-Answer = Callable[[Mapping[str, Array]], Outputs]
+InferFunction = Callable[[Mapping[str, Array]], Outputs]
 
 
-def follow_with(steps: Steps, network: Network, answer: Answer) -> list[Pose]:
+def run_with_override(steps: PipelineSteps, network: CompiledNetwork, answer: InferFunction) -> list[Pose]:
     """Carry out the steps; one of the networks is not asked, since somebody else answers for it.
 
     Raises:
@@ -121,13 +121,13 @@ def follow_with(steps: Steps, network: Network, answer: Answer) -> list[Pose]:
             if ask.network is network:
                 ask = steps.send(answer(ask.inputs))
             else:
-                with ask.network.answer(ask.inputs) as outputs:
+                with ask.network.infer(ask.inputs) as outputs:
                     ask = steps.send(outputs)
     except StopIteration as done:
         return list(done.value)
 
 
-def follow(steps: Steps) -> list[Pose]:
+def run_pipeline(steps: PipelineSteps) -> list[Pose]:
     """Carry out the steps, one inference after the other.
 
     Raises:
@@ -138,7 +138,7 @@ def follow(steps: Steps) -> list[Pose]:
     except StopIteration as done:
         return list(done.value)
     while True:
-        with ask.network.answer(ask.inputs) as outputs:
+        with ask.network.infer(ask.inputs) as outputs:
             try:
                 ask = steps.send(outputs)
             except StopIteration as done:

@@ -12,7 +12,7 @@ from typing import Any
 
 from posezoo.errors import DecoderError, InferenceError
 from posezoo.inference import Graph, Preprocessing, Shape
-from posezoo.pose.decoders import DECODERS, needs_of
+from posezoo.pose.decoders import DECODERS, decoder_type
 from posezoo.spec.model import (
     ColorOrder,
     CompositeSpec,
@@ -33,7 +33,7 @@ def _maps(channels: int) -> _Rule:
     return lambda name, shape: len(shape) == 4 and _channels(shape) == channels
 
 
-def _is_both(_name: str, shape: Shape) -> bool:
+def _is_heatmaps_and_pafs(_name: str, shape: Shape) -> bool:
     """OpenPose's heatmaps and PAFs in one output, whose sides may be 17, 19 or 38 cells."""
     return len(shape) == 4 and 57 in (shape[1], shape[3])
 
@@ -57,7 +57,7 @@ _RULES: dict[str, tuple[dict[str, _Rule], ...]] = {
     "lifting_3d": ({"coordinates": _maps(57), "heatmaps": _maps(19), "pafs": _maps(38)},),
     "openpose": (
         {"heatmaps": _maps(19), "pafs": _maps(38)},
-        {"heatmaps_and_pafs": _is_both},
+        {"heatmaps_and_pafs": _is_heatmaps_and_pafs},
     ),
     "associative_embedding": (
         {
@@ -85,7 +85,7 @@ _NEEDS = {
 }
 
 
-def roles_of(model: ModelSpec | CompositeSpec, decoder: str, graph: Graph) -> dict[str, str]:
+def match_output_roles(model: ModelSpec | CompositeSpec, decoder: str, graph: Graph) -> dict[str, str]:
     """The names of the outputs that a decoder takes, by role.
 
     Args:
@@ -101,7 +101,7 @@ def roles_of(model: ModelSpec | CompositeSpec, decoder: str, graph: Graph) -> di
         return declared
     found = _found(decoder, graph.outputs)
     if not found:
-        raise misfit(decoder, graph)
+        raise decoder_mismatch_error(decoder, graph)
     return found
 
 
@@ -132,7 +132,7 @@ def _found(decoder: str, outputs: Mapping[str, Shape]) -> dict[str, str]:
     return {}
 
 
-def misfit(decoder: str, graph: Graph) -> DecoderError:
+def decoder_mismatch_error(decoder: str, graph: Graph) -> DecoderError:
     """That the outputs of an IR are not those that a decoder needs."""
     outputs = graph.outputs
     fitting = next((name for name in _RULES if _found(name, outputs)), "")
@@ -152,7 +152,7 @@ def _channels(shape: Shape) -> int:
     return next((side for side in (shape[1:2] + shape[3:4]) if side in known), shape[1] if shape[1:] else 0)
 
 
-def described(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Preprocessing]:
+def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Preprocessing]:
     """What an IR is, as a model.yml would declare it, and what it leaves to be done to its pictures.
 
     Args:
@@ -164,9 +164,9 @@ def described(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Prep
         InferenceError: there is no such decoder.
     """
     if decoder is not None:
-        needs_of(Decoder(decoder))
+        decoder_type(Decoder(decoder))
     chosen = _decoder(graph, decoder)
-    roles = roles_of(_spec(graph, None, {}), chosen.name, graph)
+    roles = match_output_roles(_spec(graph, None, {}), chosen.name, graph)
     spec = _spec(graph, chosen, {name: role for role, name in roles.items()})
     return spec, _preprocessing(graph)
 
@@ -198,10 +198,10 @@ _MODEL_TYPES = {
 
 def _said(graph: Graph) -> Decoder | None:
     """The decoder that the IR names, with its options."""
-    ours = graph.said("posezoo", "decoder")
+    ours = graph.read_rt_info("posezoo", "decoder")
     if ours in DECODERS:
-        return Decoder(ours, _options(graph.said("posezoo", "decoder_options")))
-    theirs = _MODEL_TYPES.get(graph.said("model_info", "model_type").lower(), "")
+        return Decoder(ours, _options(graph.read_rt_info("posezoo", "decoder_options")))
+    theirs = _MODEL_TYPES.get(graph.read_rt_info("model_info", "model_type").lower(), "")
     return Decoder(theirs) if theirs else None
 
 
@@ -214,10 +214,10 @@ def _options(text: str) -> dict[str, Any]:
 
 
 def _spec(graph: Graph, decoder: Decoder | None, roles: Mapping[str, str]) -> ModelSpec:
-    inputs = tuple(Input(name, shape, graph.layout(name)) for name, shape in graph.inputs.items())
+    inputs = tuple(Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items())
     outputs = tuple(Output(name, shape, role=roles.get(name, "")) for name, shape in graph.outputs.items())
     return ModelSpec(
-        name=graph.said("posezoo", "model") or graph.path.stem,
+        name=graph.read_rt_info("posezoo", "model") or graph.path.stem,
         family=Family.PUBLIC,
         path=graph.path,
         description="",
@@ -228,25 +228,26 @@ def _spec(graph: Graph, decoder: Decoder | None, roles: Mapping[str, str]) -> Mo
         inputs=inputs,
         outputs=outputs,
         decoder=decoder,
-        skeleton=graph.said("posezoo", "skeleton"),
+        skeleton=graph.read_rt_info("posezoo", "skeleton"),
     )
 
 
 def _preprocessing(graph: Graph) -> Preprocessing:
     """What Open Model Zoo's ``model_info`` asks for, unless the IR does it itself; ours does."""
-    if graph.said("posezoo", "model"):
-        return Preprocessing(reverse_input_channels=graph.said("posezoo", "color") == ColorOrder.RGB)
-    if graph.said("model_info", "embedded_processing") == "True":
+    if graph.read_rt_info("posezoo", "model"):
+        return Preprocessing(reverse_input_channels=graph.read_rt_info("posezoo", "color") == ColorOrder.RGB)
+    if graph.read_rt_info("model_info", "embedded_processing") == "True":
         return Preprocessing()
     return Preprocessing(
-        reverse_input_channels=graph.said("model_info", "reverse_input_channels").lower() in ("true", "yes"),
+        reverse_input_channels=graph.read_rt_info("model_info", "reverse_input_channels").lower()
+        in ("true", "yes"),
         mean=_numbers(graph, "mean_values"),
         scale=_numbers(graph, "scale_values"),
     )
 
 
 def _numbers(graph: Graph, name: str) -> tuple[float, ...]:
-    text = graph.said("model_info", name)
+    text = graph.read_rt_info("model_info", name)
     try:
         return tuple(float(number) for number in text.replace(",", " ").strip("[]() ").split())
     except ValueError as error:

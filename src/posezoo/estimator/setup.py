@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.errors import InferenceError, TargetSizeError
-from posezoo.inference import Graph, Network, Preprocessing, Runtime, shape_text
+from posezoo.inference import CompiledNetwork, Graph, Preprocessing, RuntimeConfig, format_shape
 from posezoo.pose.letterbox import Size
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class PipelineConfig:
     """What a pipeline is made of: a model, its IR, and all that was said about how to run them.
 
     Attributes:
@@ -34,20 +34,20 @@ class Setup:
     irs: tuple[Path, ...]
     decoder: str
     options: Any
-    runtime: Runtime
+    runtime: RuntimeConfig
     preprocessing: Preprocessing
     target_size: int | None = None
-    aspect: Size | None = None
+    aspect_size: Size | None = None
     graphs: tuple[Graph, ...] = ()
     flip: bool = False
     scales: tuple[float, ...] = (1.0,)
 
     @property
-    def looks_again(self) -> bool:
+    def uses_augmentation(self) -> bool:
         """Whether an image is looked at more than once."""
         return self.flip or self.scales != (1.0,)
 
-    def graph(self, place: int = 0) -> Graph:
+    def read_graph(self, place: int = 0) -> Graph:
         """One of the IR, read.
 
         Raises:
@@ -68,7 +68,7 @@ class Setup:
             )
 
 
-def only_input(graph: Graph) -> str:
+def image_input(graph: Graph) -> str:
     """The input that takes pictures.
 
     Raises:
@@ -80,32 +80,32 @@ def only_input(graph: Graph) -> str:
     return names[0]
 
 
-def layout_of(graph: Graph, preprocessing: Preprocessing) -> str:
+def image_layout(graph: Graph, preprocessing: Preprocessing) -> str:
     """Where the channels are of the input that takes pictures: NCHW or NHWC.
 
     Raises:
         InferenceError: nothing tells, or it cannot be so.
     """
-    name = only_input(graph)
+    name = image_input(graph)
     shape = graph.inputs[name]
-    layout = preprocessing.layout or graph.layout(name)
+    layout = preprocessing.layout or graph.image_layout(name)
     if not layout or len(shape) != 4 or shape[layout.index("C")] not in (3, -1):
         raise InferenceError(
-            f"{graph.path}: its input {name}, {shape_text(shape)}, takes no pictures of three colours"
+            f"{graph.path}: its input {name}, {format_shape(shape)}, takes no pictures of three colours"
             + (f" as {layout}" if layout else ""),
             hint="say the layout, NCHW or NHWC, if you know it",
         )
     return layout
 
 
-def own_size(graph: Graph, setup: Setup) -> Size:
+def fixed_input_size(graph: Graph, setup: PipelineConfig) -> Size:
     """Width and height of an input that has one size.
 
     Raises:
         InferenceError: it takes any, or another one was asked for.
     """
     setup.refuse_target_size()
-    size = graph.picture_size(only_input(graph), layout_of(graph, setup.preprocessing))
+    size = graph.image_size(image_input(graph), image_layout(graph, setup.preprocessing))
     if -1 in size:
         raise InferenceError(
             f"{graph.path}: takes pictures of any size, so nobody knows how large a person is to be",
@@ -114,12 +114,12 @@ def own_size(graph: Graph, setup: Setup) -> Size:
     return size
 
 
-def picture_network(graph: Graph, setup: Setup) -> Network:
+def compile_image_network(graph: Graph, setup: PipelineConfig) -> CompiledNetwork:
     """A network that takes one picture as it is, uint8 (1, height, width, 3), BGR.
 
     Raises:
         InferenceError: the IR takes none, or the device refuses it.
     """
-    layout_of(graph, setup.preprocessing)
-    graph.take_pictures(only_input(graph), setup.preprocessing)
-    return Network(graph, setup.runtime)
+    image_layout(graph, setup.preprocessing)
+    graph.embed_preprocessing(image_input(graph), setup.preprocessing)
+    return CompiledNetwork(graph, setup.runtime)

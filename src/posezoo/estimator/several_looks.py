@@ -7,19 +7,19 @@ from dataclasses import replace
 import numpy as np
 
 from posezoo.errors import InferenceError
-from posezoo.estimator.pipeline import Ask, Steps
-from posezoo.estimator.setup import Setup
-from posezoo.estimator.whole_image import WholeImage
-from posezoo.inference import Array, Network
+from posezoo.estimator.pipeline import InferenceRequest, PipelineSteps
+from posezoo.estimator.setup import PipelineConfig
+from posezoo.estimator.whole_image import BottomUpPipeline
+from posezoo.inference import Array, CompiledNetwork
 from posezoo.pose.decoders import DECODERS
-from posezoo.pose.letterbox import Image, Size, View, resized
-from posezoo.pose.passes import MERGERS, Look
+from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_image
+from posezoo.pose.passes import MERGERS, AugmentedOutputs
 
 
-class SeveralLooks(WholeImage):
+class TestTimeAugmentation(BottomUpPipeline):
     """The steps of a network whose answers to several looks at an image are averaged."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: PipelineConfig) -> None:
         if setup.decoder not in MERGERS:
             raise InferenceError(
                 f"{setup.model.full_name}: nobody knows how to average what decoder {setup.decoder} takes "
@@ -32,45 +32,45 @@ class SeveralLooks(WholeImage):
             )
         super().__init__(setup)
         self._flip, self._scales = setup.flip, setup.scales
-        self._others = {scale: self._at(scale, setup) for scale in setup.scales if scale != 1}
+        self._others = {scale: self._network_at_scale(scale, setup) for scale in setup.scales if scale != 1}
         others = (each._network for each in self._others.values())
-        self.networks: tuple[Network, ...] = tuple(dict.fromkeys((self._network, *others)))
+        self.networks: tuple[CompiledNetwork, ...] = tuple(dict.fromkeys((self._network, *others)))
 
-    def __call__(self, image: Image) -> Steps:
+    def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
         seen: Size = image.shape[1::-1]
-        size = self.input_size or self._fit.size(self._target, seen)
-        usual, first = resized(image, size, self._fit.padding)
+        size = self.input_size or self._fit.input_size(self._target, seen)
+        usual, first = letterbox_image(image, size, self._fit.padding)
         looks = []
         for scale in self._scales:
             network = self._others.get(scale, self)
             view = _stretched(usual, network.input_size or self._scaled(size, scale))
-            picture = first if scale == 1 else view.take(image, self._fit.padding)
+            picture = first if scale == 1 else view.warp(image, self._fit.padding)
             for mirrored in (False, True) if self._flip else (False,):
                 shown = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
-                outputs = yield Ask(network._network, {network._input: shown[None]})
+                outputs = yield InferenceRequest(network._network, {network._input: shown[None]})
                 # What was sent is the network's own memory, and good until the next ask alone.
                 maps = {role: outputs[name].copy() for role, name in self._roles.items()}
-                looks.append(Look(self._apart(maps), mirrored, scale))
+                looks.append(AugmentedOutputs(self._split_outputs(maps), mirrored, scale))
         return self._poses(MERGERS[self._decoder](looks), usual, seen)
 
-    def _at(self, scale: float, setup: Setup) -> WholeImage:
+    def _network_at_scale(self, scale: float, setup: PipelineConfig) -> BottomUpPipeline:
         """The same network at another scale; itself where it takes pictures of any size."""
         if self.input_size is None:
             return self
         width, height = self._scaled(self.input_size, scale)
-        target = self._fit.target((width, height))
-        return WholeImage(replace(setup, graphs=(), target_size=target, aspect=(width, height)))
+        target = self._fit.target_size((width, height))
+        return BottomUpPipeline(replace(setup, graphs=(), target_size=target, aspect_size=(width, height)))
 
     def _scaled(self, size: Size, scale: float) -> Size:
-        return size if scale == 1 else self._fit.size(round(self._fit.target(size) * scale), size)
+        return size if scale == 1 else self._fit.input_size(round(self._fit.target_size(size) * scale), size)
 
-    def _apart(self, maps: dict[str, Array]) -> dict[str, Array]:
-        also = DECODERS[self._decoder].also
+    def _split_outputs(self, maps: dict[str, Array]) -> dict[str, Array]:
+        also = DECODERS[self._decoder].convert_outputs
         return dict(also(maps)) if also is not None else maps
 
 
-def _stretched(view: View, size: Size) -> View:
+def _stretched(view: ImageTransform, size: Size) -> ImageTransform:
     """The same part of the image in an input of another size, whose sides are rounded to the stride."""
     stretch = np.array([[size[0] / view.size[0]], [size[1] / view.size[1]]])
-    return View(view.matrix * stretch, size)
+    return ImageTransform(view.matrix * stretch, size)

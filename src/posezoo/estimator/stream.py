@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Stream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
+class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
     """Items with what became of them, in their order.
 
     The next item is taken when a slot is free and the caller asks for more, never earlier. What an item fails
@@ -63,7 +63,7 @@ class Stream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         self._waiting.clear()
         self._pool.shutdown(cancel_futures=True)
 
-    def __enter__(self) -> Stream[Item, Result]:
+    def __enter__(self) -> ResultStream[Item, Result]:
         return self
 
     def __exit__(

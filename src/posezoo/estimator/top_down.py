@@ -8,41 +8,41 @@ from dataclasses import replace
 
 import numpy as np
 
-from posezoo.estimator.pipeline import Ask, Pipeline, Steps
-from posezoo.estimator.recognition import roles_of
-from posezoo.estimator.setup import Setup, own_size, picture_network
-from posezoo.inference import Array, Network, Outputs
+from posezoo.estimator.pipeline import InferenceRequest, Pipeline, PipelineSteps
+from posezoo.estimator.recognition import match_output_roles
+from posezoo.estimator.setup import PipelineConfig, compile_image_network, fixed_input_size
+from posezoo.inference import Array, CompiledNetwork, Outputs
 from posezoo.pose import crops
-from posezoo.pose.crops import Color, Crop, Cropping
-from posezoo.pose.decoders import DECODERS, decode_with
+from posezoo.pose.crops import Color, CropFunction, PersonCrop
+from posezoo.pose.decoders import DECODERS, decode_with_options
 from posezoo.pose.detection import Box
 from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import Image, Size, in_image
-from posezoo.pose.top_down import TopDownOptions, distinct
+from posezoo.pose.letterbox import Image, Size, to_image_pixels
+from posezoo.pose.top_down import TopDownOptions, suppress_by_oks
 from posezoo.spec.model import ColorOrder, ModelSpec
 
 _BLACK: Color = (0, 0, 0)
 
 
-class TopDown:
+class TopDownPipeline:
     """The steps of a network that is shown one person at a time."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: PipelineConfig) -> None:
         self._decoder = setup.decoder
         self._options: TopDownOptions = setup.options
         self._crop, self._blank = _cropping(setup)
-        graph = setup.graph(0)
-        self._roles = roles_of(setup.model, setup.decoder, graph)
-        graph.keep(list(self._roles.values()))
-        self._size = own_size(graph, setup)
-        self._network = picture_network(graph, setup)
+        graph = setup.read_graph(0)
+        self._roles = match_output_roles(setup.model, setup.decoder, graph)
+        graph.keep_outputs(list(self._roles.values()))
+        self._size = fixed_input_size(graph, setup)
+        self._network = compile_image_network(graph, setup)
         (self._input,) = self._network.inputs
         self._detector: Pipeline | None = None
-        self.networks: tuple[Network, ...] = (self._network,)
+        self.networks: tuple[CompiledNetwork, ...] = (self._network,)
         self.input_size: Size | None = self._size
 
-    def after(self, detector: Pipeline) -> TopDown:
+    def with_detector(self, detector: Pipeline) -> TopDownPipeline:
         """The same network, shown the people whose boxes another pipeline finds first."""
         both = copy(self)
         both._detector = detector
@@ -50,60 +50,62 @@ class TopDown:
         both.input_size = detector.input_size
         return both
 
-    def __call__(self, image: Image) -> Steps:
+    def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image; without a detector it is all of one person."""
         if self._detector is None:
             everything = Box(0, 0, image.shape[1], image.shape[0])
             return (yield from self._seen(image, [everything], padding=1))
         found = yield from self._detector(image)
-        return (yield from self.at(image, [Box(*pose.box, pose.score) for pose in found]))
+        return (yield from self.steps_for_boxes(image, [Box(*pose.box, pose.score) for pose in found]))
 
-    def at(self, image: Image, boxes: Sequence[Box]) -> Steps:
+    def steps_for_boxes(self, image: Image, boxes: Sequence[Box]) -> PipelineSteps:
         """The steps for the people in these boxes of an image, the surest of them."""
         surest = sorted(boxes, key=lambda box: -box.score)[: self._options.max_people]
         return (yield from self._seen(image, surest, self._options.padding))
 
-    def _seen(self, image: Image, boxes: Sequence[Box], padding: float) -> Steps:
+    def _seen(self, image: Image, boxes: Sequence[Box], padding: float) -> PipelineSteps:
         size: Size = image.shape[1::-1]
         poses, areas = [], []
         for box in boxes:
-            seen = box.within(size)
+            seen = box.clip(size)
             if not (seen.width > 0 and seen.height > 0):
                 continue
             crop = self._crop(box, size, self._size, padding)
-            for pose in (yield from self._look(crop, image)):
+            for pose in (yield from self._predict_crop(crop, image)):
                 poses.append(replace(pose, score=pose.score * box.score))
                 areas.append(crop.area)
-        return distinct(poses, areas, max_similarity=self._options.max_similarity)
+        return suppress_by_oks(poses, areas, max_similarity=self._options.max_similarity)
 
-    def _look(self, crop: Crop, image: Image) -> Generator[Ask, Outputs, list[Pose]]:
+    def _predict_crop(
+        self, crop: PersonCrop, image: Image
+    ) -> Generator[InferenceRequest, Outputs, list[Pose]]:
         """The one pose in a crop, in image pixels, or none."""
-        picture = crop.take(image, self._blank)
+        picture = crop.extract(image, self._blank)
         maps = yield from self._ask(picture)
         if isinstance(self._options, HeatmapOptions) and self._options.flip:
             maps = {role: each.copy() for role, each in maps.items()}  # ours only until the next ask
             mirrored = yield from self._ask(np.ascontiguousarray(picture[:, ::-1]))
             maps["flipped_heatmaps"] = mirrored["heatmaps"]
-        poses = decode_with(self._decoder, maps, self._size, self._options)
-        if DECODERS[self._decoder].whole_is_center:
+        poses = decode_with_options(self._decoder, maps, self._size, self._options)
+        if DECODERS[self._decoder].has_pixel_centers:
             for pose in poses:
                 pose.keypoints[pose.keypoints[:, 2] > 0, :2] += 0.5
-        return in_image(poses, crop.view, image.shape[1::-1])
+        return to_image_pixels(poses, crop.view, image.shape[1::-1])
 
-    def _ask(self, picture: Image) -> Generator[Ask, Outputs, dict[str, Array]]:
-        outputs = yield Ask(self._network, {self._input: picture[None]})
+    def _ask(self, picture: Image) -> Generator[InferenceRequest, Outputs, dict[str, Array]]:
+        outputs = yield InferenceRequest(self._network, {self._input: picture[None]})
         return {role: outputs[name] for role, name in self._roles.items()}
 
 
-def _cropping(setup: Setup) -> tuple[Cropping, Color]:
+def _cropping(setup: PipelineConfig) -> tuple[CropFunction, Color]:
     """How people are cut out, and what is put where a crop shows nothing, BGR."""
     if not isinstance(setup.options, HeatmapOptions):
-        return crops.fitted, _BLACK
+        return crops.crop_fit, _BLACK
     convention = CONVENTIONS[setup.options.convention]
     return convention.crop, _mean(setup) if convention.blank_is_mean else _BLACK
 
 
-def _mean(setup: Setup) -> Color:
+def _mean(setup: PipelineConfig) -> Color:
     """What becomes zero in the network, BGR."""
     mean, is_rgb = setup.preprocessing.mean, setup.preprocessing.reverse_input_channels
     if not mean and isinstance(setup.model, ModelSpec) and setup.model.inputs:

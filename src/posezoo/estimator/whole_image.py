@@ -6,17 +6,17 @@ import math
 from dataclasses import dataclass
 
 from posezoo.errors import InferenceError, TargetSizeError
-from posezoo.estimator.pipeline import Ask, Steps
-from posezoo.estimator.recognition import roles_of
-from posezoo.estimator.setup import Setup, layout_of, only_input, picture_network
-from posezoo.inference import Graph, Network, Outputs
-from posezoo.pose.decoders import decode_with
+from posezoo.estimator.pipeline import InferenceRequest, PipelineSteps
+from posezoo.estimator.recognition import match_output_roles
+from posezoo.estimator.setup import PipelineConfig, compile_image_network, image_input, image_layout
+from posezoo.inference import CompiledNetwork, Graph, Outputs
+from posezoo.pose.decoders import decode_with_options
 from posezoo.pose.keypoints import Pose
-from posezoo.pose.letterbox import Image, Size, View, in_image, resized
+from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_image, to_image_pixels
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class InputSizing:
     """How images are fitted to the input of a network.
 
     Attributes:
@@ -31,16 +31,16 @@ class Fit:
     by_height: bool = True
     padding: int = 0
 
-    def target(self, size: Size) -> int:
+    def target_size(self, size: Size) -> int:
         """The target size that an input of this size has."""
         return size[1] if self.by_height else min(size)
 
-    def size(self, target: int, aspect: Size) -> Size:
+    def input_size(self, target: int, aspect: Size) -> Size:
         """Width and height of the input for images of an aspect, rounded up as Open Model Zoo's demo does.
 
         Neither is more than four times the target: a strip of pixels would fill the memory.
         """
-        scale = target / self.target(aspect)
+        scale = target / self.target_size(aspect)
         width, height = (min(round(side * scale), _LONGEST * target) for side in aspect)
         return self._rounded(width), self._rounded(height)
 
@@ -53,52 +53,54 @@ _LONGEST = 4
 #: OpenPose's height is that of its evaluation, associative embedding's side HigherHRNet's; their training
 #: padded with 128 (Lightweight OpenPose's ``transformations.py``) and with black (HigherHRNet's warp).
 FITS = {
-    "openpose": Fit(stride=8, usual=368, padding=128),
-    "associative_embedding": Fit(stride=32, usual=512, by_height=False),
+    "openpose": InputSizing(stride=8, usual=368, padding=128),
+    "associative_embedding": InputSizing(stride=32, usual=512, by_height=False),
     # Its demo cuts the image to a multiple of the stride; grey is zero to the network.
-    "lifting_3d": Fit(stride=8, usual=256, padding=128),
+    "lifting_3d": InputSizing(stride=8, usual=256, padding=128),
 }
 
 
-class WholeImage:
+class BottomUpPipeline:
     """The steps of a network that looks at the whole image, letterboxed."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: PipelineConfig) -> None:
         self._decoder, self._options = setup.decoder, setup.options
         self._fit = FITS[setup.decoder]
-        graph = setup.graph()
-        roles = roles_of(setup.model, setup.decoder, graph)
-        graph.keep(list(roles.values()))
+        graph = setup.read_graph()
+        roles = match_output_roles(setup.model, setup.decoder, graph)
+        graph.keep_outputs(list(roles.values()))
         self.input_size = self._sized(graph, setup)
         self._target = setup.target_size or self._fit.usual
-        network = picture_network(graph, setup)
+        network = compile_image_network(graph, setup)
         self._network, self._roles = network, roles
-        self.networks: tuple[Network, ...] = (network,)
+        self.networks: tuple[CompiledNetwork, ...] = (network,)
         (self._input,) = network.inputs
 
-    def __call__(self, image: Image) -> Steps:
+    def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
         seen: Size = image.shape[1::-1]
-        size = self.input_size or self._fit.size(self._target, seen)
-        view, picture = resized(image, size, self._fit.padding)
-        outputs = yield Ask(self._network, {self._input: picture[None]})
+        size = self.input_size or self._fit.input_size(self._target, seen)
+        view, picture = letterbox_image(image, size, self._fit.padding)
+        outputs = yield InferenceRequest(self._network, {self._input: picture[None]})
         maps = {role: outputs[name] for role, name in self._roles.items()}
         return self._poses(maps, view, seen)
 
-    def _poses(self, maps: Outputs, view: View, image: Size) -> list[Pose]:
+    def _poses(self, maps: Outputs, view: ImageTransform, image: Size) -> list[Pose]:
         """From outputs by role to poses in pixels of the image, whose size is given."""
-        return in_image(decode_with(self._decoder, maps, view.size, self._options), view, image)
+        return to_image_pixels(
+            decode_with_options(self._decoder, maps, view.size, self._options), view, image
+        )
 
-    def _sized(self, graph: Graph, setup: Setup) -> Size | None:
+    def _sized(self, graph: Graph, setup: PipelineConfig) -> Size | None:
         """Give the input its size, and tell it; None where each image has its own."""
-        name, layout = only_input(graph), layout_of(graph, setup.preprocessing)
-        own = graph.picture_size(name, layout)
+        name, layout = image_input(graph), image_layout(graph, setup.preprocessing)
+        own = graph.image_size(name, layout)
         varies = -1 in own
-        aspect = setup.aspect or (None if varies else own)
-        if (setup.target_size is None and setup.aspect is None) or aspect is None:
+        aspect = setup.aspect_size or (None if varies else own)
+        if (setup.target_size is None and setup.aspect_size is None) or aspect is None:
             return None if varies else own
-        target = setup.target_size or (self._fit.usual if varies else self._fit.target(own))
-        size = self._fit.size(target, aspect)
+        target = setup.target_size or (self._fit.usual if varies else self._fit.target_size(own))
+        size = self._fit.input_size(target, aspect)
         try:
             graph.resize(name, layout, size)
         except InferenceError as error:

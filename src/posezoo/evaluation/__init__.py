@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from posezoo.evaluation.evaluate import Accuracy, evaluate
+from posezoo.evaluation.evaluate import EvaluationResult, evaluate
 
-__all__ = ["Accuracy", "evaluate"]
+__all__ = ["EvaluationResult", "evaluate"]

@@ -11,11 +11,11 @@ from typing import Any
 
 from posezoo import estimator, pose
 from posezoo.estimator import Estimator
-from posezoo.evaluation.evaluate import Accuracy
-from posezoo.files import digest_of
+from posezoo.evaluation.evaluate import EvaluationResult
+from posezoo.files import compute_digest
 from posezoo.measured import Measurement, Scalar
-from posezoo.spec.model import Accuracy as Claim
-from posezoo.spec.model import Precision, Published
+from posezoo.spec.model import Precision, PublishedMetrics
+from posezoo.spec.model import PublishedAccuracy as Claim
 from posezoo.versions import package_version
 
 #: How many images COCO's val2017 has.
@@ -23,7 +23,7 @@ VAL2017_IMAGES = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class EvaluationProtocol:
     """How a model was shown the pictures.
 
     Attributes:
@@ -41,10 +41,10 @@ class Means:
     target_size: int | None = None
     flip: bool = False
     scales: tuple[float, ...] = (1.0,)
-    people_from: str = ""
+    box_source: str = ""
     options: Mapping[str, Scalar] = field(default_factory=dict)
 
-    def settings(self) -> dict[str, Scalar]:
+    def to_settings(self) -> dict[str, Scalar]:
         """The same in words and numbers, as a record has them; what is usual is left out."""
         size = self.estimator.input_size
         said: dict[str, Scalar] = {
@@ -52,14 +52,14 @@ class Means:
             "target_size": self.target_size or 0,
             "flip": self.flip,
             "scales": "" if self.scales == (1.0,) else " ".join(f"{each:g}" for each in self.scales),
-            "people_from": self.people_from,
+            "people_from": self.box_source,
             "arithmetic": self.estimator.executed_precision,
             **self.options,
         }
         return {key: value for key, value in said.items() if value not in ("", 0, False)}
 
 
-def heading(means: Means, irs: Iterable[Path], *others: Path) -> dict[str, Any]:
+def cache_key(means: EvaluationProtocol, irs: Iterable[Path], *others: Path) -> dict[str, Any]:
     """All that decides who is found in a picture, so that kept predictions are those of the same model.
 
     Args:
@@ -69,16 +69,16 @@ def heading(means: Means, irs: Iterable[Path], *others: Path) -> dict[str, Any]:
     """
     files = [file for xml in irs for file in (xml, xml.with_suffix(".bin"))]
     return {
-        "files": sorted(digest_of(file).value for file in (*files, *others)),
-        "settings": means.settings(),
+        "files": sorted(compute_digest(file).value for file in (*files, *others)),
+        "settings": means.to_settings(),
         "device": means.estimator.device,
         "options": _options(means.estimator),
-        "tools": tools("openvino", "posezoo"),
-        "code": _code(),
+        "tools": tool_versions("openvino", "posezoo"),
+        "code": _code_digest(),
     }
 
 
-def _code() -> str:
+def _code_digest() -> str:
     """A digest of what turns pictures into poses: in a checkout it changes while the version does not."""
     hasher = hashlib.sha256()
     for package in (estimator, pose):
@@ -92,12 +92,14 @@ def _options(estimator: Estimator) -> str:
     return f"{estimator.decoder} {dict(sorted(decoder.options.items())) if decoder is not None else ''}"
 
 
-def tools(*packages: str) -> dict[str, str]:
+def tool_versions(*packages: str) -> dict[str, str]:
     """Versions by package."""
     return {name: package_version(name) for name in packages if package_version(name)}
 
 
-def measurement(means: Means, accuracy: Accuracy, tag: str = "", *, of_boxes: bool = False) -> Measurement:
+def create_accuracy_measurement(
+    means: EvaluationProtocol, accuracy: EvaluationResult, tag: str = "", *, of_boxes: bool = False
+) -> Measurement:
     """An accuracy as ``posezoo record`` takes it."""
     return Measurement(
         "accuracy",
@@ -109,14 +111,16 @@ def measurement(means: Means, accuracy: Accuracy, tag: str = "", *, of_boxes: bo
             "images": len(accuracy.dataset.pictures),
             "people": accuracy.people,
             **({"of": "boxes"} if of_boxes else {}),
-            **means.settings(),
+            **means.to_settings(),
         },
-        tools=tools("openvino", "faster-coco-eval"),
+        tools=tool_versions("openvino", "faster-coco-eval"),
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
     )
 
 
-def differences(claim: Claim, published: Published, means: Means, accuracy: Accuracy) -> Iterator[str]:
+def explain_difference(
+    claim: Claim, published: PublishedMetrics, means: EvaluationProtocol, accuracy: EvaluationResult
+) -> Iterator[str]:
     """Why a measured figure need not be the published one, a reason each."""
     images = len(accuracy.dataset.pictures)
     whole = "val2017" in accuracy.dataset.name and images == VAL2017_IMAGES
@@ -127,8 +131,8 @@ def differences(claim: Claim, published: Published, means: Means, accuracy: Accu
         yield f"{'published' if claim.flip else 'measured'} with the mirrored image averaged in"
     if means.scales != (1.0,):
         yield f"measured at {len(means.scales)} scales"
-    if means.people_from:
-        yield f"people are cut out by {means.people_from}; published with a detector of their own"
+    if means.box_source:
+        yield f"people are cut out by {means.box_source}; published with a detector of their own"
     if means.precision not in (Precision.FP32, Precision.FP16):
         yield f"measured on the {means.precision} IR"
     if means.estimator.executed_precision in ("bf16", "f16"):
@@ -137,7 +141,7 @@ def differences(claim: Claim, published: Published, means: Means, accuracy: Accu
         yield published.known_difference
 
 
-def how(claim: Claim) -> str:
+def describe_claim_protocol(claim: Claim) -> str:
     """How a published figure was measured, as far as its publisher says."""
     flip = "mirrored image averaged in" if claim.flip else ""
     return "; ".join(filter(None, (claim.dataset, claim.protocol, flip)))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from posezoo.spec.model import Accuracy as Claim
 from posezoo.spec.model import ModelSpec, Precision
+from posezoo.spec.model import PublishedAccuracy as Claim
 
 #: At this height OpenPose's kind is measured (Lightweight OpenPose's ``val.py``: base_height).
 OPENPOSE_HEIGHT = 368
 
 
-def command(spec: ModelSpec, claim: Claim) -> str:
+def rerun_command(spec: ModelSpec, claim: Claim) -> str:
     """How to measure a claim again.
 
     Heatmaps of one person are measured on annotated boxes, as by GluonCV's ``validate.py`` and by Open Model

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from posezoo.coco import Dataset
-from posezoo.coco.dataset import Box
-from posezoo.errors import EvaluationError, require
+from posezoo.coco import CocoDataset
+from posezoo.coco.dataset import CocoBox
+from posezoo.errors import EvaluationError, import_optional
 from posezoo.evaluation import tables
-from posezoo.evaluation.found import Found
-from posezoo.evaluation.intervals import ENOUGH_PEOPLE, Interval, intervals
-from posezoo.evaluation.kept import kept
-from posezoo.evaluation.matching import match
-from posezoo.evaluation.prediction import Predictor, listed, predict, require_readable
-from posezoo.evaluation.scoring import score
-from posezoo.evaluation.space import mpjpe
-from posezoo.events import Listener, ignore
+from posezoo.evaluation.found import ImagePredictions
+from posezoo.evaluation.intervals import ENOUGH_PEOPLE, Interval, bootstrap_intervals
+from posezoo.evaluation.kept import open_prediction_cache
+from posezoo.evaluation.matching import match_dataset
+from posezoo.evaluation.prediction import Predictor, join_names, predict_dataset, require_readable
+from posezoo.evaluation.scoring import compute_coco_metrics
+from posezoo.evaluation.space import compute_mpjpe
+from posezoo.events import Listener, ignore_event
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Accuracy:
+class EvaluationResult:
     """How well a model did on a data set.
 
     Attributes:
@@ -42,35 +42,35 @@ class Accuracy:
     figures: Mapping[str, float]
     intervals: Mapping[str, Interval]
     people: int
-    dataset: Dataset
+    dataset: CocoDataset
     unreadable: Mapping[str, str]
-    found: Mapping[int, Found]
+    found: Mapping[int, ImagePredictions]
     kept: int
-    pictures: tuple[tables.PictureTally, ...]
-    keypoints: tuple[tables.KeypointTally, ...]
+    pictures: tuple[tables.ImageScore, ...]
+    keypoints: tuple[tables.KeypointScore, ...]
 
-    def results(self) -> list[dict[str, Any]]:
+    def to_coco_results(self) -> list[dict[str, Any]]:
         """All who were found, as COCO's files of results have them."""
         return [
             result
             for picture in self.dataset.pictures
-            for result in self.found[picture.id].results(picture.id)
+            for result in self.found[picture.id].to_coco_results(picture.id)
         ]
 
 
 def evaluate(
     predictor: Predictor,
-    dataset: Dataset,
+    dataset: CocoDataset,
     *,
     of_boxes: bool = False,
-    boxes: Mapping[int, Sequence[Box]] | None = None,
+    boxes: Mapping[int, Sequence[CocoBox]] | None = None,
     skip_unreadable: bool = False,
     keep: Path | None = None,
     heading: Mapping[str, Any] | None = None,
     at_once: int = 1,
     name: str = "",
-    listener: Listener = ignore,
-) -> Accuracy:
+    listener: Listener = ignore_event,
+) -> EvaluationResult:
     """Show a model every picture of a set, and hold who it finds against who is there.
 
     Args:
@@ -95,16 +95,20 @@ def evaluate(
         MissingPackageError: faster-coco-eval is not installed.
         PosezooError: the model fails.
     """
-    require("faster_coco_eval", extra="evaluate")  # said before hours of work, not after
-    if not dataset.count(keypoints=not of_boxes):
+    import_optional("faster_coco_eval", extra="evaluate")  # said before hours of work, not after
+    if not dataset.person_count(keypoints=not of_boxes):
         what = "who is no crowd" if of_boxes else "whose keypoints are labelled"
         raise EvaluationError(f"{dataset.annotations}: there is nobody to measure on: no person {what}")
     if not skip_unreadable:
         require_readable(dataset)
     names = () if of_boxes else dataset.keypoints
-    file = kept(keep, {"keypoints": list(names), **(heading or {})}, len(names)) if keep else nullcontext()
+    file = (
+        open_prediction_cache(keep, {"keypoints": list(names), **(heading or {})}, len(names))
+        if keep
+        else nullcontext()
+    )
     with file as store:
-        seen = predict(
+        seen = predict_dataset(
             predictor,
             dataset,
             names=names,
@@ -118,27 +122,27 @@ def evaluate(
         first = next(iter(seen.unreadable.values()))
         raise EvaluationError(
             f"{len(seen.unreadable)} of {len(dataset.pictures)} images cannot be used: "
-            f"{listed(list(seen.unreadable))} ({first})",
+            f"{join_names(list(seen.unreadable))} ({first})",
             hint="mend them and run again, or leave them out of the count: --skip_unreadable",
         )
-    rest = dataset.without(
+    rest = dataset.excluding(
         {picture.id for picture in dataset.pictures if picture.file_name in seen.unreadable}
     )
-    figures = score(rest, seen.found, boxes=of_boxes)
-    matched = tuple(match(rest, seen.found, boxes=of_boxes))
-    error_mm = None if of_boxes else mpjpe(rest, seen.found, matched)
+    figures = compute_coco_metrics(rest, seen.predictions, boxes=of_boxes)
+    matched = tuple(match_dataset(rest, seen.predictions, boxes=of_boxes))
+    error_mm = None if of_boxes else compute_mpjpe(rest, seen.predictions, matched)
     if error_mm is not None:
         figures["MPJPE_mm"] = error_mm
-    people = rest.count(keypoints=not of_boxes)
-    between = intervals(matched) if people < ENOUGH_PEOPLE else {}
-    return Accuracy(
+    people = rest.person_count(keypoints=not of_boxes)
+    between = bootstrap_intervals(matched) if people < ENOUGH_PEOPLE else {}
+    return EvaluationResult(
         figures=figures,
         intervals={name: interval for name, interval in between.items() if name in figures},
         people=people,
         dataset=rest,
         unreadable=seen.unreadable,
-        found=seen.found,
-        kept=seen.kept,
-        pictures=tables.by_picture(matched),
-        keypoints=() if of_boxes else tables.by_keypoint(rest, seen.found, matched),
+        found=seen.predictions,
+        kept=seen.cached_count,
+        pictures=tables.score_images(matched),
+        keypoints=() if of_boxes else tables.score_keypoints(rest, seen.predictions, matched),
     )

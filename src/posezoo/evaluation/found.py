@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Found:
+class ImagePredictions:
     """Those whom a model found in one picture, in its order.
 
     Attributes:
@@ -46,7 +46,7 @@ class Found:
             **({"space": _flat(self.space).tolist()} if self.space.size else {}),
         }
 
-    def results(self, image: int, category: int = 1) -> list[dict[str, Any]]:
+    def to_coco_results(self, image: int, category: int = 1) -> list[dict[str, Any]]:
         """As COCO's files of results have it: keypoints, or a box where there are none, never both."""
         about: list[dict[str, Any]] = [
             {"image_id": image, "category_id": category, "score": score} for score in self.scores.tolist()
@@ -61,14 +61,14 @@ def _flat(values: Floats) -> Floats:
     return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
-def from_json(content: Mapping[str, Any], joints: int) -> Found:
+def from_json(content: Mapping[str, Any], joints: int) -> ImagePredictions:
     """What ``Found.to_json`` wrote.
 
     Raises:
         KeyError, TypeError, ValueError: it was something else.
     """
     count = len(content["scores"])
-    return Found(
+    return ImagePredictions(
         np.array(content["keypoints"], np.float64).reshape(count, joints, 3),
         np.array(content["scores"], np.float64).reshape(count),
         np.array(content["boxes"], np.float64).reshape(count, 4),
@@ -76,7 +76,7 @@ def from_json(content: Mapping[str, Any], joints: int) -> Found:
     )
 
 
-def translator(names: Sequence[str]) -> Callable[[Sequence[Pose]], Found]:
+def make_converter(names: Sequence[str]) -> Callable[[Sequence[Pose]], ImagePredictions]:
     """From poses to what the annotations have of them.
 
     Args:
@@ -87,14 +87,14 @@ def translator(names: Sequence[str]) -> Callable[[Sequence[Pose]], Found]:
     """
     places: dict[str, list[int]] = {}
 
-    def translate(poses: Sequence[Pose]) -> Found:
+    def translate(poses: Sequence[Pose]) -> ImagePredictions:
         points: Floats = np.zeros((len(poses), len(names), 3))
         boxes: Floats = np.zeros((len(poses), 4))
         in_space = any(isinstance(pose, Pose3D) for pose in poses)
         space: Floats = np.zeros((len(poses), len(names) if in_space else 0, 3))
         for row, pose in enumerate(poses):
             if names and pose.skeleton not in places:
-                places[pose.skeleton] = indices(pose.skeleton, names)
+                places[pose.skeleton] = keypoint_indices(pose.skeleton, names)
             if names:
                 points[row] = pose.keypoints[places[pose.skeleton]]
             if names and isinstance(pose, Pose3D):
@@ -103,12 +103,12 @@ def translator(names: Sequence[str]) -> Callable[[Sequence[Pose]], Found]:
             points[row][~np.isfinite(points[row]).all(axis=1)] = 0
             x0, y0, x1, y1 = pose.box
             boxes[row] = x0, y0, x1 - x0, y1 - y0
-        return Found(points, np.array([float(pose.score) for pose in poses]), boxes, space)
+        return ImagePredictions(points, np.array([float(pose.score) for pose in poses]), boxes, space)
 
     return translate
 
 
-def indices(skeleton: str, names: Sequence[str]) -> list[int]:
+def keypoint_indices(skeleton: str, names: Sequence[str]) -> list[int]:
     """Where each of these keypoints stands in a skeleton.
 
     Raises:

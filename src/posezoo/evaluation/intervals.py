@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.evaluation.found import Floats
-from posezoo.evaluation.matching import THRESHOLDS, Matched, is_true
+from posezoo.evaluation.matching import THRESHOLDS, ImageMatches, true_positives
 
 #: From so many people on the interval is narrow enough to be left out.
 ENOUGH_PEOPLE = 500
@@ -26,7 +26,9 @@ Interval = tuple[float, float]
 _RECALLS = np.linspace(0, 1, 101)
 
 
-def intervals(matched: Iterable[Matched], *, draws: int = DRAWS, seed: int = SEED) -> Mapping[str, Interval]:
+def bootstrap_intervals(
+    matched: Iterable[ImageMatches], *, draws: int = DRAWS, seed: int = SEED
+) -> Mapping[str, Interval]:
     """The 95 % intervals of AP, AP50, AP75 and AR, AR50, AR75; the same for the same matches.
 
     Args:
@@ -34,9 +36,9 @@ def intervals(matched: Iterable[Matched], *, draws: int = DRAWS, seed: int = SEE
         draws: how often the set is drawn anew.
         seed: of what is drawn.
     """
-    every = _Every(list(matched))
+    every = _PooledMatches(list(matched))
     random = np.random.default_rng(seed)
-    drawn = [every.figures(random.multinomial(every.count, every.shares)) for _ in range(draws)]
+    drawn = [every.resampled_metrics(random.multinomial(every.count, every.shares)) for _ in range(draws)]
     figures = [each for each in drawn if each is not None]
     if not figures:
         return {}
@@ -47,20 +49,22 @@ def intervals(matched: Iterable[Matched], *, draws: int = DRAWS, seed: int = SEE
 NAMES = ("AP", "AP50", "AP75", "AR", "AR50", "AR75")
 
 
-class _Every:
+class _PooledMatches:
     """All pictures in one: who was found, the surest first, each with the picture that it is of."""
 
-    def __init__(self, matched: list[Matched]) -> None:
+    def __init__(self, matched: list[ImageMatches]) -> None:
         self.count = len(matched)
         self.shares = np.full(self.count, 1 / max(self.count, 1))
         self._people = np.array([int((~each.ignored).sum()) for each in matched])
         scores = np.concatenate([each.scores for each in matched])
         order = np.argsort(-scores, kind="stable")
         of = np.repeat(np.arange(self.count), [len(each.scores) for each in matched])
-        true, counting = (np.concatenate(rows, axis=1) for rows in zip(*map(is_true, matched), strict=True))
+        true, counting = (
+            np.concatenate(rows, axis=1) for rows in zip(*map(true_positives, matched), strict=True)
+        )
         self._of, self._true, self._counting = of[order], true[:, order], counting[:, order]
 
-    def figures(self, times: NDArray[Any]) -> tuple[float, ...] | None:
+    def resampled_metrics(self, times: NDArray[Any]) -> tuple[float, ...] | None:
         """The figures of ``NAMES`` where each picture is there so often; None where nobody counts."""
         people = int((self._people * times).sum())
         if not people:

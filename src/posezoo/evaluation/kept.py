@@ -13,39 +13,39 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from posezoo.coco import Picture
-from posezoo.evaluation.found import Found, from_json
-from posezoo.files import cannot_write, write_whole
-from posezoo.guard import in_turn
+from posezoo.coco import DatasetImage
+from posezoo.evaluation.found import ImagePredictions, from_json
+from posezoo.files import write_atomically, write_error
+from posezoo.guard import exclusive
 
 
-class Kept:
+class PredictionCache:
     """The file's pictures; opened by ``kept``."""
 
-    def __init__(self, path: Path, known: Mapping[int, tuple[list[int], Found]]) -> None:
+    def __init__(self, path: Path, known: Mapping[int, tuple[list[int], ImagePredictions]]) -> None:
         self._path, self._known = path, known
 
-    def get(self, picture: Picture) -> Found | None:
+    def get(self, picture: DatasetImage) -> ImagePredictions | None:
         """Who was found in a picture; None where nobody looked, or its file is another now."""
         print_, found = self._known.get(picture.id, ([], None))
-        return found if found is not None and print_ == _print_of(picture) else None
+        return found if found is not None and print_ == _fingerprint(picture) else None
 
-    def add(self, picture: Picture, found: Found) -> None:
+    def add(self, picture: DatasetImage, found: ImagePredictions) -> None:
         """Keep who was found in a picture.
 
         Raises:
             OutputError: it cannot be written.
         """
-        line = {"id": picture.id, "file": _print_of(picture), **found.to_json()}
+        line = {"id": picture.id, "file": _fingerprint(picture), **found.to_json()}
         try:
             with open(self._path, "a", encoding="utf-8") as stream:
                 stream.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise cannot_write(self._path, error) from error
+            raise write_error(self._path, error) from error
 
 
 @contextmanager
-def kept(path: Path, heading: Mapping[str, Any], joints: int) -> Iterator[Kept]:
+def open_prediction_cache(path: Path, heading: Mapping[str, Any], joints: int) -> Iterator[PredictionCache]:
     """A file of pictures that are done; one run at a time.
 
     Args:
@@ -58,18 +58,20 @@ def kept(path: Path, heading: Mapping[str, Any], joints: int) -> Iterator[Kept]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with in_turn(path, wait_s=0.5):
+        with exclusive(path, wait_s=0.5):
             known = _read(path, heading, joints)
             if known is None:
-                write_whole(path, (json.dumps(heading) + "\n").encode())
+                write_atomically(path, (json.dumps(heading) + "\n").encode())
             else:
                 _end_line(path)
-            yield Kept(path, known or {})
+            yield PredictionCache(path, known or {})
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise write_error(path, error) from error
 
 
-def _read(path: Path, heading: Mapping[str, Any], joints: int) -> dict[int, tuple[list[int], Found]] | None:
+def _read(
+    path: Path, heading: Mapping[str, Any], joints: int
+) -> dict[int, tuple[list[int], ImagePredictions]] | None:
     """What stands below this heading; None where another one stands there, or none."""
     known = {}
     try:
@@ -93,7 +95,7 @@ def _end_line(path: Path) -> None:
             stream.write(b"\n")
 
 
-def _print_of(picture: Picture) -> list[int]:
+def _fingerprint(picture: DatasetImage) -> list[int]:
     """What tells that a file is still the same: its size and when it was changed."""
     try:
         status = picture.path.stat()

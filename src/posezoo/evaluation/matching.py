@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.coco import Dataset, Person, Picture
-from posezoo.evaluation.found import Floats, Found
-from posezoo.evaluation.scoring import sigmas
+from posezoo.coco import CocoDataset, DatasetImage, PersonAnnotation
+from posezoo.evaluation.found import Floats, ImagePredictions
+from posezoo.evaluation.scoring import keypoint_sigmas
 
 #: Keypoints count up to so many detections a picture, boxes up to this many (pycocotools' ``maxDets``).
 MOST_PEOPLE, MOST_BOXES = 20, 100
@@ -25,7 +25,7 @@ THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Matched:
+class ImageMatches:
     """Who was found to be whom in one picture.
 
     Attributes:
@@ -37,7 +37,7 @@ class Matched:
         ignored: (P,): who counts neither as found nor as missed.
     """
 
-    picture: Picture
+    picture: DatasetImage
     order: NDArray[np.int64]
     scores: Floats
     similarities: Floats
@@ -45,20 +45,20 @@ class Matched:
     ignored: NDArray[np.bool_]
 
 
-def match(
-    dataset: Dataset,
-    found: Mapping[int, Found],
+def match_dataset(
+    dataset: CocoDataset,
+    found: Mapping[int, ImagePredictions],
     *,
     boxes: bool = False,
-) -> Iterator[Matched]:
+) -> Iterator[ImageMatches]:
     """Every picture of a set, with who was found to be whom in it.
 
     Raises:
         EvaluationError: nobody knows how far annotators spread in a keypoint of the set.
     """
-    spread = np.zeros(0) if boxes else 2 * np.array(sigmas(dataset.keypoints))
+    spread = np.zeros(0) if boxes else 2 * np.array(keypoint_sigmas(dataset.keypoints))
     joints = 0 if boxes else len(dataset.keypoints)
-    nobody = Found(np.zeros((0, joints, 3)), np.zeros(0), np.zeros((0, 4)))
+    nobody = ImagePredictions(np.zeros((0, joints, 3)), np.zeros(0), np.zeros((0, 4)))
     for picture in dataset.pictures:
         each = found.get(picture.id, nobody)
         order = np.argsort(-each.scores, kind="stable")[: MOST_BOXES if boxes else MOST_PEOPLE]
@@ -68,17 +68,19 @@ def match(
         similarities = np.zeros((len(order), len(picture.people)))
         for column, person in enumerate(picture.people):
             similarities[:, column] = (
-                overlap(each.boxes[order], person)
+                box_iou(each.boxes[order], person)
                 if boxes
-                else similarity(each.keypoints[order], person, spread)
+                else object_keypoint_similarity(each.keypoints[order], person, spread)
             )
         crowds = [person.is_crowd for person in picture.people]
-        whom = np.array([_assigned(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS])
+        whom = np.array(
+            [_match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS]
+        )
         whom = whom.reshape(len(THRESHOLDS), len(order)).astype(np.int64)
-        yield Matched(picture, order, each.scores[order], similarities, whom, ignored)
+        yield ImageMatches(picture, order, each.scores[order], similarities, whom, ignored)
 
 
-def similarity(keypoints: Floats, person: Person, spread: Floats) -> Floats:
+def object_keypoint_similarity(keypoints: Floats, person: PersonAnnotation, spread: Floats) -> Floats:
     """(N,): COCO's object keypoint similarity of (N, K, 3) keypoints to a person.
 
     To somebody without labelled keypoints: by how far each lies outside of their box, doubled on each side.
@@ -89,12 +91,12 @@ def similarity(keypoints: Floats, person: Person, spread: Floats) -> Floats:
         spread: (K,): twice the sigmas.
     """
     labelled = person.keypoints[:, 2] > 0
-    each = keypoint_similarity(keypoints, person, spread)
+    each = keypoint_similarities(keypoints, person, spread)
     mean: Floats = (each[:, labelled] if labelled.any() else each).mean(axis=1)
     return mean
 
 
-def keypoint_similarity(keypoints: Floats, person: Person, spread: Floats) -> Floats:
+def keypoint_similarities(keypoints: Floats, person: PersonAnnotation, spread: Floats) -> Floats:
     """(N, K): the same for each keypoint by itself."""
     if (person.keypoints[:, 2] > 0).any():
         apart = keypoints[:, :, :2] - person.keypoints[:, :2]
@@ -107,7 +109,7 @@ def keypoint_similarity(keypoints: Floats, person: Person, spread: Floats) -> Fl
     return similarity
 
 
-def overlap(boxes: Floats, person: Person) -> Floats:
+def box_iou(boxes: Floats, person: PersonAnnotation) -> Floats:
     """(N,): intersection over union of (N, 4) boxes with a person's; with a crowd's, over their own area."""
     left, top, width, height = person.bbox
     across = np.minimum(boxes[:, 0] + boxes[:, 2], left + width) - np.maximum(boxes[:, 0], left)
@@ -119,7 +121,7 @@ def overlap(boxes: Floats, person: Person) -> Floats:
     return shares
 
 
-def _assigned(
+def _match_greedily(
     similarities: Floats, ignored: NDArray[np.bool_], crowds: Sequence[bool], threshold: float
 ) -> list[int]:
     """The person that each is, the surest first; those who count are taken before those who do not."""
@@ -141,7 +143,7 @@ def _assigned(
     return whom
 
 
-def is_true(each: Matched) -> tuple[Any, Any]:
+def true_positives(each: ImageMatches) -> tuple[Any, Any]:
     """(T, N) whether each is somebody who counts, and whether it counts at all."""
     nobody = each.whom < 0
     if not len(each.ignored):

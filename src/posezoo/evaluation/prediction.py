@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from posezoo import images
-from posezoo.coco import Dataset, Picture
-from posezoo.coco.dataset import Box
+from posezoo.coco import CocoDataset, DatasetImage
+from posezoo.coco.dataset import CocoBox
 from posezoo.errors import EvaluationError, ImageError
-from posezoo.estimator.stream import Stream
-from posezoo.evaluation.found import Found, translator
-from posezoo.evaluation.kept import Kept
-from posezoo.events import Listener, ModelEvaluationProgress, ignore
+from posezoo.estimator.stream import ResultStream
+from posezoo.evaluation.found import ImagePredictions, make_converter
+from posezoo.evaluation.kept import PredictionCache
+from posezoo.events import EvaluationProgress, Listener, ignore_event
 from posezoo.pose.keypoints import Pose
 
 #: An image, (H, W, 3) uint8 BGR, in, poses out; with ``boxes=`` where boxes are given. An estimator is one.
@@ -21,7 +21,7 @@ Predictor = Callable[..., Sequence[Pose]]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Predicted:
+class DatasetPredictions:
     """Who was found.
 
     Attributes:
@@ -30,22 +30,22 @@ class Predicted:
         kept: how many were found by an earlier run.
     """
 
-    found: Mapping[int, Found]
+    predictions: Mapping[int, ImagePredictions]
     unreadable: Mapping[str, str]
-    kept: int = 0
+    cached_count: int = 0
 
 
-def predict(
+def predict_dataset(
     predictor: Predictor,
-    dataset: Dataset,
+    dataset: CocoDataset,
     *,
     names: Sequence[str],
-    boxes: Mapping[int, Sequence[Box]] | None = None,
-    kept: Kept | None = None,
+    boxes: Mapping[int, Sequence[CocoBox]] | None = None,
+    kept: PredictionCache | None = None,
     at_once: int = 1,
     name: str = "",
-    listener: Listener = ignore,
-) -> Predicted:
+    listener: Listener = ignore_event,
+) -> DatasetPredictions:
     """Show a model every picture of a set.
 
     Args:
@@ -62,19 +62,19 @@ def predict(
         EvaluationError: the model's skeleton does not match the names.
         PosezooError: the model fails.
     """
-    translate = translator(names)
+    translate = make_converter(names)
     before = {picture.id: kept.get(picture) for picture in dataset.pictures} if kept else {}
     found = {number: each for number, each in before.items() if each is not None}
     known, unreadable = len(found), dict[str, str]()
 
-    def look(picture: Picture) -> Found | ImageError:
+    def look(picture: DatasetImage) -> ImagePredictions | ImageError:
         try:
-            return translate(_look(predictor, picture, boxes))
+            return translate(_predict_image(predictor, picture, boxes))
         except ImageError as error:
             return error
 
     rest = [picture for picture in dataset.pictures if picture.id not in found]
-    with Stream(rest, look, at_once) as stream:
+    with ResultStream(rest, look, at_once) as stream:
         for count, (picture, seen) in enumerate(stream, known + 1):
             if isinstance(seen, ImageError):
                 unreadable[picture.file_name] = seen.problem
@@ -82,27 +82,27 @@ def predict(
                 found[picture.id] = seen
                 if kept:
                     kept.add(picture, seen)
-            listener(ModelEvaluationProgress(name, count, len(dataset.pictures)))
-    return Predicted(found, unreadable, known)
+            listener(EvaluationProgress(name, count, len(dataset.pictures)))
+    return DatasetPredictions(found, unreadable, known)
 
 
-def _look(
-    predictor: Predictor, picture: Picture, boxes: Mapping[int, Sequence[Box]] | None
+def _predict_image(
+    predictor: Predictor, picture: DatasetImage, boxes: Mapping[int, Sequence[CocoBox]] | None
 ) -> Sequence[Pose]:
-    image = read(picture)
+    image = read_dataset_image(picture)
     if boxes is None:
         return predictor(image)
     here = boxes.get(picture.id, ())
     return predictor(image, boxes=here) if here else ()
 
 
-def read(picture: Picture) -> Any:
+def read_dataset_image(picture: DatasetImage) -> Any:
     """The image, (H, W, 3) uint8 BGR.
 
     Raises:
         ImageError: it cannot be read, or has not the size that the annotations say.
     """
-    image = images.read(picture.path)
+    image = images.read_image(picture.path)
     size = image.shape[1], image.shape[0]
     if picture.size is not None and size != picture.size:
         raise ImageError(
@@ -111,21 +111,21 @@ def read(picture: Picture) -> Any:
     return image
 
 
-def require_readable(dataset: Dataset) -> None:
+def require_readable(dataset: CocoDataset) -> None:
     """Make sure that there is a file for every picture.
 
     Raises:
         EvaluationError: some are missing; it counts them and names the first.
     """
-    missing = [picture.file_name for picture in dataset.missing()]
+    missing = [picture.file_name for picture in dataset.missing_images()]
     if missing:
         raise EvaluationError(
             f"{dataset.folder}: {len(missing)} of {len(dataset.pictures)} images are missing: "
-            f"{listed(missing)}",
+            f"{join_names(missing)}",
             hint="posezoo dataset info lists all; --skip_unreadable measures without them, and says so",
         )
 
 
-def listed(names: Sequence[str], most: int = 5) -> str:
+def join_names(names: Sequence[str], most: int = 5) -> str:
     """The first names, and whether there are more."""
     return ", ".join(names[:most]) + (f", and {len(names) - most} more" if len(names) > most else "")

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.coco import Dataset
-from posezoo.errors import EvaluationError, require
-from posezoo.evaluation.found import Found
-from posezoo.pose.keypoints import SKELETONS, sigma_of
+from posezoo.coco import CocoDataset
+from posezoo.errors import EvaluationError, import_optional
+from posezoo.evaluation.found import ImagePredictions
+from posezoo.pose.keypoints import SKELETONS, keypoint_sigma
 
 #: COCO's ten figures by object keypoint similarity, in the order in which they are always given.
 KEYPOINT_FIGURES = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
@@ -50,7 +50,9 @@ _BOXES = {
 _PERSON = 1
 
 
-def score(dataset: Dataset, found: Mapping[int, Found], *, boxes: bool = False) -> dict[str, float]:
+def compute_coco_metrics(
+    dataset: CocoDataset, found: Mapping[int, ImagePredictions], *, boxes: bool = False
+) -> dict[str, float]:
     """COCO's figures, 0..1.
 
     Args:
@@ -67,10 +69,10 @@ def score(dataset: Dataset, found: Mapping[int, Found], *, boxes: bool = False) 
             keypoint of the set.
         MissingPackageError: faster-coco-eval is not installed.
     """
-    if not dataset.count(keypoints=not boxes):
+    if not dataset.person_count(keypoints=not boxes):
         kind = "whose keypoints are labelled" if not boxes else "who is no crowd"
         raise EvaluationError(f"{dataset.annotations}: there is nobody to measure on: no person {kind}")
-    library = require("faster_coco_eval", extra="evaluate")
+    library = import_optional("faster_coco_eval", extra="evaluate")
     images = [{"id": picture.id} for picture in dataset.pictures]
     truth = _index(library, images, list(_truth(dataset)))
     results = _index(library, images, list(_results(dataset, found, boxes)))
@@ -79,7 +81,7 @@ def score(dataset: Dataset, found: Mapping[int, Found], *, boxes: bool = False) 
         results,
         iouType="bbox" if boxes else "keypoints",
         print_function=logging.getLogger(__name__).debug,
-        kpt_oks_sigmas=None if boxes else sigmas(dataset.keypoints),
+        kpt_oks_sigmas=None if boxes else keypoint_sigmas(dataset.keypoints),
     )
     evaluation.run()
     stats = evaluation.stats_as_dict
@@ -87,7 +89,7 @@ def score(dataset: Dataset, found: Mapping[int, Found], *, boxes: bool = False) 
     return {name: float(value) for name, value in figures.items() if value >= 0}
 
 
-def sigmas(names: tuple[str, ...]) -> list[float]:
+def keypoint_sigmas(names: tuple[str, ...]) -> list[float]:
     """How far annotators spread in each keypoint, as a share of the person's size.
 
     COCO's own come as pycocotools has them, tenths of hundredths, so that not even rounding differs.
@@ -95,13 +97,13 @@ def sigmas(names: tuple[str, ...]) -> list[float]:
     Raises:
         EvaluationError: nobody has measured it for one of them.
     """
-    unknown = [name for name in names if sigma_of(name) is None]
+    unknown = [name for name in names if keypoint_sigma(name) is None]
     if unknown:
         raise EvaluationError(
             f"nobody has measured how far annotators spread in {', '.join(unknown)}: there is no similarity",
             hint=f"known are the keypoints of {', '.join(SKELETONS)}",
         )
-    return [round(10 * (sigma_of(name) or 0), 2) / 10.0 for name in names]
+    return [round(10 * (keypoint_sigma(name) or 0), 2) / 10.0 for name in names]
 
 
 def _index(library: Any, images: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> Any:
@@ -115,7 +117,7 @@ def _index(library: Any, images: list[dict[str, Any]], annotations: list[dict[st
     return made
 
 
-def _truth(dataset: Dataset) -> Iterator[dict[str, Any]]:
+def _truth(dataset: CocoDataset) -> Iterator[dict[str, Any]]:
     number = 0
     for picture in dataset.pictures:
         for person in picture.people:
@@ -132,7 +134,9 @@ def _truth(dataset: Dataset) -> Iterator[dict[str, Any]]:
             }
 
 
-def _results(dataset: Dataset, found: Mapping[int, Found], boxes: bool) -> Iterator[dict[str, Any]]:
+def _results(
+    dataset: CocoDataset, found: Mapping[int, ImagePredictions], boxes: bool
+) -> Iterator[dict[str, Any]]:
     number = 0
     for picture in dataset.pictures:
         each = found.get(picture.id)
@@ -140,7 +144,9 @@ def _results(dataset: Dataset, found: Mapping[int, Found], boxes: bool) -> Itera
             continue
         points = each.keypoints.reshape(len(each), -1)
         for row, (score, box, area) in enumerate(
-            zip(each.scores.tolist(), each.boxes.tolist(), areas(each, boxes).tolist(), strict=True)
+            zip(
+                each.scores.tolist(), each.boxes.tolist(), prediction_areas(each, boxes).tolist(), strict=True
+            )
         ):
             number += 1
             yield {
@@ -155,7 +161,7 @@ def _results(dataset: Dataset, found: Mapping[int, Found], boxes: bool) -> Itera
             }
 
 
-def areas(found: Found, boxes: bool) -> Any:
+def prediction_areas(found: ImagePredictions, boxes: bool) -> Any:
     """(N,) float64: how large somebody is who was found, by which COCO tells medium from large.
 
     By the keypoints' extent, those that were not found at 0, 0: so pycocotools' ``loadRes`` has it.

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from posezoo.coco import Dataset
-from posezoo.evaluation.found import Found
-from posezoo.evaluation.matching import Matched
+from posezoo.coco import CocoDataset
+from posezoo.evaluation.found import ImagePredictions
+from posezoo.evaluation.matching import ImageMatches
 
 #: Both skeletons are laid over each other here, as the model gives its joints from there.
 ROOT = "neck"
 
 
-def mpjpe(dataset: Dataset, found: Mapping[int, Found], matched: Sequence[Matched]) -> float | None:
+def compute_mpjpe(
+    dataset: CocoDataset, found: Mapping[int, ImagePredictions], matched: Sequence[ImageMatches]
+) -> float | None:
     """The mean distance of joints from the true ones, in mm, with the necks laid over each other.
 
     Over all labelled joints but the neck of those who were found: MPJPE (C. Ionescu et al., Human3.6M, 2014)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posezoo.coco import Dataset, Picture
-from posezoo.evaluation.found import Found
-from posezoo.evaluation.matching import Matched, keypoint_similarity
-from posezoo.evaluation.scoring import sigmas
+from posezoo.coco import CocoDataset, DatasetImage
+from posezoo.evaluation.found import ImagePredictions
+from posezoo.evaluation.matching import ImageMatches, keypoint_similarities
+from posezoo.evaluation.scoring import keypoint_sigmas
 
 #: At this similarity somebody, or a keypoint, counts as found.
 FOUND_AT = 0.5
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class PictureTally:
+class ImageScore:
     """How well a model did on a picture.
 
     Attributes:
@@ -29,7 +29,7 @@ class PictureTally:
             None where there is nobody to find.
     """
 
-    picture: Picture
+    picture: DatasetImage
     people: int
     found: int
     wrong: int
@@ -37,7 +37,7 @@ class PictureTally:
 
 
 @dataclass(frozen=True, slots=True)
-class KeypointTally:
+class KeypointScore:
     """How well a model finds a keypoint.
 
     Attributes:
@@ -55,7 +55,7 @@ class KeypointTally:
     error_px: float | None
 
 
-def by_picture(matched: Sequence[Matched]) -> tuple[PictureTally, ...]:
+def score_images(matched: Sequence[ImageMatches]) -> tuple[ImageScore, ...]:
     """A row for each picture.
 
     Args:
@@ -64,24 +64,24 @@ def by_picture(matched: Sequence[Matched]) -> tuple[PictureTally, ...]:
     return tuple(map(_picture, matched))
 
 
-def _picture(each: Matched) -> PictureTally:
+def _picture(each: ImageMatches) -> ImageScore:
     whom = each.whom[0]
     people = int((~each.ignored).sum())
     rows = [(row, person) for row, person in enumerate(whom.tolist()) if person >= 0]
     right = [each.similarities[row, person] for row, person in rows if not each.ignored[person]]
     mean = float(sum(right) / people) if people else None
-    return PictureTally(each.picture, people, len(right), int((whom < 0).sum()), mean)
+    return ImageScore(each.picture, people, len(right), int((whom < 0).sum()), mean)
 
 
-def worst(tallies: Sequence[PictureTally], count: int) -> list[PictureTally]:
+def worst_images(tallies: Sequence[ImageScore], count: int) -> list[ImageScore]:
     """Those pictures with people on which a model did worst, the worst first; more wrong ones are worse."""
     with_people = [each for each in tallies if each.similarity is not None]
     return sorted(with_people, key=lambda each: (each.similarity, -each.wrong, each.picture.id))[:count]
 
 
-def by_keypoint(
-    dataset: Dataset, found: Mapping[int, Found], matched: Sequence[Matched]
-) -> tuple[KeypointTally, ...]:
+def score_keypoints(
+    dataset: CocoDataset, found: Mapping[int, ImagePredictions], matched: Sequence[ImageMatches]
+) -> tuple[KeypointScore, ...]:
     """A row for each keypoint of the set.
 
     Args:
@@ -89,7 +89,7 @@ def by_keypoint(
         found: who was found, by the picture's number.
         matched: with ``FOUND_AT`` as the first threshold.
     """
-    spread = 2 * np.array(sigmas(dataset.keypoints))
+    spread = 2 * np.array(keypoint_sigmas(dataset.keypoints))
     joints = len(dataset.keypoints)
     labelled, similar, right = np.zeros(joints), np.zeros(joints), np.zeros(joints)
     errors: list[list[float]] = [[] for _ in range(joints)]
@@ -103,7 +103,7 @@ def by_keypoint(
             if place not in rows:
                 continue
             points = found[each.picture.id].keypoints[each.order[rows[place]]]
-            similarity = keypoint_similarity(points[None], person, spread)[0] * seen
+            similarity = keypoint_similarities(points[None], person, spread)[0] * seen
             similar += similarity
             right += similarity >= FOUND_AT
             apart = np.hypot(*(points[:, :2] - person.keypoints[:, :2]).T)
@@ -111,7 +111,7 @@ def by_keypoint(
                 errors[joint].append(float(apart[joint]))
     share = 1 / np.maximum(labelled, 1)
     return tuple(
-        KeypointTally(
+        KeypointScore(
             name,
             int(labelled[joint]),
             float(right[joint] * share[joint]),

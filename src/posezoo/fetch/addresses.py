@@ -8,13 +8,13 @@ import socket
 from urllib.parse import urlsplit
 
 from posezoo.errors import SourceError
-from posezoo.fetch.means import Means
+from posezoo.fetch.means import DownloadOptions
 from posezoo.spec.model import SourceFile
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def refuse_address(url: str, file: SourceFile, means: Means) -> None:
+def refuse_unsafe_url(url: str, file: SourceFile, means: DownloadOptions) -> None:
     """Make sure that a file may be asked for there.
 
     Raises:
@@ -31,7 +31,7 @@ def refuse_address(url: str, file: SourceFile, means: Means) -> None:
     )
 
 
-def refuse_redirect(url: str, target: str, means: Means, *, by_proxy: bool) -> None:
+def refuse_unsafe_redirect(url: str, target: str, means: DownloadOptions, *, by_proxy: bool) -> None:
     """Make sure that a redirect leads nowhere that its sender could not have reached himself.
 
     Args:
@@ -62,12 +62,12 @@ def _host(url: str) -> str:
 
 
 def _is_loopback(host: str) -> bool:
-    address = _literal(host)
+    address = _parse_ip_address(host)
     return _is_localhost(host) if address is None else address.is_loopback
 
 
 def _is_private(host: str) -> bool:
-    address = _literal(host)
+    address = _parse_ip_address(host)
     return _is_localhost(host) if address is None else not address.is_global
 
 
@@ -75,7 +75,7 @@ def _is_localhost(host: str) -> bool:
     return host == "localhost" or host.endswith(".localhost")  # RFC 6761, 6.3
 
 
-def _literal(host: str) -> Address | None:
+def _parse_ip_address(host: str) -> Address | None:
     """The address that a host is written as; also as C libraries read it: 127.1, 0x7f000001, 2130706433."""
     try:
         address: Address = ipaddress.ip_address(host.partition("%")[0])

@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import count
 
 
-class Alarm:
+class Timer:
     """Something that is called at its time, unless it is cancelled before."""
 
     def __init__(self, call: Callable[[], None]) -> None:
@@ -21,25 +21,25 @@ class Alarm:
         """Forget it; one that rings at this very moment may still ring."""
         self._call = None
 
-    def ring(self) -> None:
+    def fire(self) -> None:
         """Call it, once."""
         call, self._call = self._call, None
         if call is not None:
             call()
 
 
-class Alarms:
+class TimerThread:
     """What is called must be quick, and raise nothing."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._due: list[tuple[float, int, Alarm]] = []
+        self._due: list[tuple[float, int, Timer]] = []
         self._numbers = count()  # two may be due at one moment
         self._thread: threading.Thread | None = None
 
-    def after(self, seconds: float, call: Callable[[], None]) -> Alarm:
+    def call_later(self, seconds: float, call: Callable[[], None]) -> Timer:
         """Have something called once after so many seconds."""
-        alarm = Alarm(call)
+        alarm = Timer(call)
         with self._changed:
             entry = (time.monotonic() + seconds, next(self._numbers), alarm)
             heapq.heappush(self._due, entry)
@@ -57,11 +57,11 @@ class Alarms:
                     self._changed.wait(min(wait_s, threading.TIMEOUT_MAX) if self._due else None)
                 alarm = heapq.heappop(self._due)[2]
             with suppress(Exception):  # or one that fails would silence all others
-                alarm.ring()
+                alarm.fire()
 
 
 #: Those of this process.
-ALARMS = Alarms()
+ALARMS = TimerThread()
 
 if hasattr(os, "register_at_fork"):  # a child that is forked has none of our threads
     os.register_at_fork(after_in_child=ALARMS.__init__)  # type: ignore[misc]

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from posezoo.errors import ArchiveError, PosezooError
-from posezoo.files import CHUNK, STAMPS, cannot_write
-from posezoo.spec.names import folded, why_not_a_file_name
-from posezoo.working_folder import PREFIX, remove_abandoned, working_folder
+from posezoo.files import CHUNK, STAMPS, write_error
+from posezoo.spec.names import case_folded, explain_unsafe_file_name
+from posezoo.working_folder import PREFIX, remove_stale_staging_dirs, staging_dir
 
 # The largest archives of Open Model Zoo hold some 1.5 GB, the fullest (source code) some 2000 files.
 MAX_MEMBERS = 20_000
@@ -28,7 +28,7 @@ MAX_BYTES = 4 << 30
 _MAX_READ = 64 << 20
 
 
-def unpack(archive: Path, format: str, place: Callable[[str], Path | None]) -> list[Path]:
+def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | None]) -> list[Path]:
     """Write each member of an archive to its place: all of them, or none where one is refused.
 
     Args:
@@ -44,8 +44,8 @@ def unpack(archive: Path, format: str, place: Callable[[str], Path | None]) -> l
             than 20,000 members or more than 4 GiB.
         OutputError: a member cannot be written.
     """
-    remove_abandoned(archive.parent)
-    with working_folder(archive.parent) as folder:
+    remove_stale_staging_dirs(archive.parent)
+    with staging_dir(archive.parent) as folder:
         with _translated(archive):
             targets = _unpack_aside(archive, format, place, folder)
         _put_in_place(folder, targets)
@@ -61,8 +61,8 @@ def _unpack_aside(
     targets: list[Path] = []
     left = MAX_BYTES
     for said, stream in _MEMBERS[format](archive):
-        name = _safe(said, archive)
-        key = folded(name)
+        name = _safe_path(said, archive)
+        key = case_folded(name)
         above = {key[:at] for at, letter in enumerate(key) if letter == "/"}
         if key in names or key in folders or above & names:
             raise ArchiveError(f"{archive.name}: holds {name} twice, at least where case is ignored")
@@ -117,14 +117,14 @@ def _writing(target: Path) -> Iterator[None]:
     except OSError as error:
         if error.filename is not None and Path(error.filename).parent.name.startswith(PREFIX):
             error.filename = None  # nobody knows our working folder
-        raise cannot_write(target, error) from error
+        raise write_error(target, error) from error
 
 
-def _safe(said: str, archive: Path) -> str:
+def _safe_path(said: str, archive: Path) -> str:
     name = said
     while name.startswith("./"):  # as `tar czf x.tgz ./folder` names its members
         name = name[2:]
-    why = why_not_a_file_name(name)
+    why = explain_unsafe_file_name(name)
     if not why and STAMPS in name.split("/"):
         why = f"lies in {STAMPS}, which is ours"
     if why:
@@ -155,7 +155,7 @@ def _gztar_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def _members_of_tar(path: Path, stream: Any) -> Iterator[tuple[str, IO[bytes]]]:
-    with tarfile.open(fileobj=_Bounded(path, stream), mode="r:") as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=_BoundedStream(path, stream), mode="r:") as archive:  # type: ignore[call-overload]
         for member in archive:
             archive.members = []  # or it would remember every header to the end
             if member.isdir():
@@ -179,7 +179,7 @@ _MEMBERS: dict[str, Callable[[Path], Iterator[tuple[str, IO[bytes]]]]] = {
 }
 
 
-class _Bounded:
+class _BoundedStream:
     """A stream that refuses to give a huge piece at once, or to go further than anything real lies."""
 
     def __init__(self, path: Path, stream: IO[bytes]) -> None:

@@ -15,15 +15,15 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from posezoo.errors import OutputError
-from posezoo.files import STAMPS, is_vouched_for, remember
-from posezoo.guard import in_turn
+from posezoo.files import STAMPS, has_valid_file_stamp, write_if_possible
+from posezoo.guard import exclusive
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 
 NAME = "provenance.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class DownloadRecord:
     """A file that comes to its place.
 
     Attributes:
@@ -47,7 +47,7 @@ class Arrival:
     time: str
 
 
-def shown(url: str) -> str:
+def redact_url(url: str) -> str:
     """An address without what may let others in: a user, a query, a fragment.
 
     >>> shown("https://ann:secret@example.org/a/net.pth?X-Amz-Signature=12ab#top")
@@ -57,12 +57,12 @@ def shown(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def note(arrival: Arrival) -> None:
+def write_journal_entry(arrival: DownloadRecord) -> None:
     """Remember that a file is about to get its name: whoever is killed before ``record`` leaves the note."""
-    remember(_note_of(arrival.target), json.dumps(_said(arrival)).encode())
+    write_if_possible(_journal_path(arrival.target), json.dumps(_to_json(arrival)).encode())
 
 
-def record(folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]]) -> None:
+def update_provenance_json(folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]]) -> None:
     """Write where files of a model came from, by the notes of this run and of those that were killed.
 
     What is known of its other files stays.
@@ -79,29 +79,31 @@ def record(folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Pat
     names, path = {file.name for file in spec.files}, folder / NAME
     if NAME in names:  # a publisher's file of this name is the publisher's
         return
-    if not any(_note_of(target).exists() for _, target in places):
+    if not any(_journal_path(target).exists() for _, target in places):
         _clear_beside(path)
         return
-    with in_turn(path):
-        notes = {file.name: _note_of(target) for file, target in places if _has_come(file, target)}
+    with exclusive(path):
+        notes = {file.name: _journal_path(target) for file, target in places if _is_in_place(file, target)}
         came = {name: said for name, each in notes.items() if (said := _read(each))}
         if not came:
             return
         known = {name: said for name, said in _files_in(path).items() if name in names}
-        remember(path, json.dumps({"model": spec.full_name, "files": {**known, **came}}, indent=2).encode())
+        write_if_possible(
+            path, json.dumps({"model": spec.full_name, "files": {**known, **came}}, indent=2).encode()
+        )
         if not path.is_file():
             raise OutputError("something else stands in its place, or the folder cannot be written to")
         for each in notes.values():
             each.unlink(missing_ok=True)
 
 
-def _note_of(target: Path) -> Path:
+def _journal_path(target: Path) -> Path:
     return target.parent / STAMPS / f"{target.name}.came"
 
 
-def _has_come(file: SourceFile, target: Path) -> bool:
+def _is_in_place(file: SourceFile, target: Path) -> bool:
     """Whether a file has its name by now: a note is written before that."""
-    return target.is_file() and (file.checksum is None or is_vouched_for(target, file))
+    return target.is_file() and (file.checksum is None or has_valid_file_stamp(target, file))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -116,11 +118,11 @@ def _clear_beside(path: Path) -> None:
     """Remove what a killed run left beside it on its way."""
     part, guard = (path.with_name(f".{path.name}.{end}") for end in ("part", "guard"))
     if part.exists() or guard.exists():
-        with in_turn(path):  # which removes the guard
+        with exclusive(path):  # which removes the guard
             part.unlink(missing_ok=True)
 
 
-def _said(arrival: Arrival) -> dict[str, object]:
+def _to_json(arrival: DownloadRecord) -> dict[str, object]:
     return {
         "url": arrival.url,
         "final_url": arrival.final_url or None,

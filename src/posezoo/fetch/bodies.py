@@ -12,8 +12,8 @@ import requests
 
 from posezoo.errors import SizeError, SourceError
 from posezoo.fetch.alarms import ALARMS
-from posezoo.fetch.connections import ATTEMPTS_AT_SILENCE, translated
-from posezoo.fetch.faults import TemporaryError
+from posezoo.fetch.connections import ATTEMPTS_AT_SILENCE, translate_errors
+from posezoo.fetch.faults import TransientSourceError
 from posezoo.spec.model import SourceFile
 
 # 512 KiB: twice as much would save another 4 % of CPU time, and be lost where the process is killed.
@@ -27,7 +27,7 @@ _PACKING_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"
 
 
-class Watch:
+class StallDetectingReader:
     """Reads a body, and shuts its connection down where less than the least comes over a whole timeout.
 
     From beside, since a read that gets a byte now and then may never return: within the line that tells the
@@ -42,15 +42,15 @@ class Watch:
         self._seen: deque[int] = deque([0], maxlen=1 + self._LOOKS)
         self._ended, self._expired = False, False
 
-    def __enter__(self) -> Watch:
-        self._alarm = ALARMS.after(self._timeout_s / self._LOOKS, self._look)
+    def __enter__(self) -> StallDetectingReader:
+        self._alarm = ALARMS.call_later(self._timeout_s / self._LOOKS, self._check_rate)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended = True
         self._alarm.cancel()
 
-    def read(self, when: str) -> bytes:
+    def read_chunk(self, when: str) -> bytes:
         """The next piece; empty at the end.
 
         Raises:
@@ -58,7 +58,7 @@ class Watch:
         """
         self._reading = True
         try:
-            with translated(self._timeout_s, when):
+            with translate_errors(self._timeout_s, when):
                 piece: bytes = self._response.raw.read1(_PIECE, decode_content=False)
         except (SourceError, AttributeError):  # AttributeError: ssl forgets its object on a shutdown
             if not self._expired:
@@ -69,11 +69,11 @@ class Watch:
         if self._expired:
             problem = f"gave only {self._recent} bytes in {self._timeout_s:g} s{when}"
             silence = f"no answer within {self._timeout_s:g} s{when}"
-            raise TemporaryError(problem if self._recent else silence, at_most=ATTEMPTS_AT_SILENCE)
+            raise TransientSourceError(problem if self._recent else silence, at_most=ATTEMPTS_AT_SILENCE)
         self._received += len(piece)
         return piece
 
-    def _look(self) -> None:
+    def _check_rate(self) -> None:
         if self._ended:
             return
         seen = self._seen
@@ -86,27 +86,27 @@ class Watch:
             with suppress(OSError, ValueError, RuntimeError):  # it has ended meanwhile
                 self._response.raw.shutdown()
             return
-        self._alarm = ALARMS.after(self._timeout_s / self._LOOKS, self._look)
+        self._alarm = ALARMS.call_later(self._timeout_s / self._LOOKS, self._check_rate)
 
 
-def received(
-    response: requests.Response, file: SourceFile, start: int, stop: int | None, watch: Watch
+def read_body(
+    response: requests.Response, file: SourceFile, start: int, stop: int | None, watch: StallDetectingReader
 ) -> Iterator[bytes]:
     """What arrives, as it arrives: of all of a file, or of what lies between two places in it."""
-    size, cap, end = start, file.cap if stop is None else stop, file.size if stop is None else stop
-    while piece := watch.read(f" after {size} of {file.size or 'unknown'} bytes"):
+    size, cap, end = start, file.read_limit if stop is None else stop, file.size if stop is None else stop
+    while piece := watch.read_chunk(f" after {size} of {file.size or 'unknown'} bytes"):
         size += len(piece)
         # What is packed may unpack to nothing, for ever.
         if size > cap + cap // 100 + _PACKING_BYTES or (stop is not None and size > stop):
             raise SizeError(f"gives more than the expected {cap} bytes")
         yield piece
-    if end is not None and size < end and (stop is not None or not has_an_end(response)):
-        raise TemporaryError(f"the connection broke after {size} of {end} bytes")
+    if end is not None and size < end and (stop is not None or not has_known_length(response)):
+        raise TransientSourceError(f"the connection broke after {size} of {end} bytes")
 
 
-def unpacked(pieces: Iterator[bytes], response: requests.Response, file: SourceFile) -> Iterator[bytes]:
+def decode_body(pieces: Iterator[bytes], response: requests.Response, file: SourceFile) -> Iterator[bytes]:
     """The file itself, where a server packs it though nobody asked; never more than one piece at once."""
-    packing = encoding(response)
+    packing = content_encoding(response)
     if packing == "identity":
         yield from pieces
         return
@@ -117,13 +117,13 @@ def unpacked(pieces: Iterator[bytes], response: requests.Response, file: SourceF
         yield first
         yield from pieces
         return
-    inflater = _inflater(first, packing)
+    inflater = _make_inflater(first, packing)
     for packed in chain((first,), pieces):
         while packed:
             if inflater.eof:  # a gzip may have several members; what else follows is padding
                 if not packed.startswith(_GZIP):
                     break
-                inflater = _inflater(packed, packing)
+                inflater = _make_inflater(packed, packing)
             try:
                 piece = inflater.decompress(packed, _PIECE)
             except zlib.error as error:
@@ -131,7 +131,7 @@ def unpacked(pieces: Iterator[bytes], response: requests.Response, file: SourceF
             packed = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
             yield piece
     if not inflater.eof:
-        raise TemporaryError("the packed body is cut short")
+        raise TransientSourceError("the packed body is cut short")
 
 
 def _is_the_file(first: bytes, response: requests.Response, file: SourceFile) -> bool:
@@ -146,7 +146,7 @@ def _is_the_file(first: bytes, response: requests.Response, file: SourceFile) ->
         return False
 
 
-def _inflater(first: bytes, encoding: str) -> zlib._Decompress:
+def _make_inflater(first: bytes, encoding: str) -> zlib._Decompress:
     """Says deflate and means zlib's form, or, as some servers do, the bare one (RFC 9110, 8.4.1.2)."""
     if encoding == "deflate" and not _is_zlib(first):
         return zlib.decompressobj(wbits=-zlib.MAX_WBITS)
@@ -159,11 +159,11 @@ def _is_zlib(first: bytes) -> bool:
     return is_zlib or first.startswith(_GZIP)
 
 
-def has_an_end(response: requests.Response) -> bool:
+def has_known_length(response: requests.Response) -> bool:
     """Whether a body that was cut short would have been noticed by the lower layers."""
     return "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
 
 
-def encoding(response: requests.Response) -> str:
+def content_encoding(response: requests.Response) -> str:
     """How the body is packed; ``identity`` where it is not."""
     return response.headers.get("Content-Encoding", "").strip().lower() or "identity"

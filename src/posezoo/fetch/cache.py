@@ -10,8 +10,8 @@ from pathlib import Path
 
 from posezoo.errors import OutputError
 from posezoo.fetch.samples import SAMPLES
-from posezoo.fetch.store import sweep
-from posezoo.files import cannot_write, holds
+from posezoo.fetch.store import remove_stale_staging
+from posezoo.files import matches_digest, write_error
 from posezoo.spec.model import Digest, ModelSpec, PythonPackageSource, SourceFile
 
 # The hex digits of a digest, but for the two that name the folder.
@@ -19,7 +19,7 @@ _ALGORITHMS = {94: "sha384", 62: "sha256"}
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CacheEntry:
     """An entry of a cache.
 
     Attributes:
@@ -38,10 +38,10 @@ class Kept:
 
     def is_damaged(self) -> bool:
         """Whether its bytes are others than its name promises; all of them are read."""
-        return not holds(self.path, None, self.digest)
+        return not matches_digest(self.path, None, self.digest)
 
 
-def names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, ...]]:
+def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, ...]]:
     """What models, with their variants, and the sample photos call files, by the hex digits of the digest."""
     found: dict[str, dict[str, None]] = {}
     for spec in specs:
@@ -62,7 +62,7 @@ def _digests(files: Iterable[SourceFile]) -> Iterator[tuple[str, str]]:
                 yield source.wheel.sha256.lower(), source.wheel.name
 
 
-def entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[Kept, ...]:
+def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[CacheEntry, ...]:
     """The entries of a cache, the largest first; what is no entry is left out.
 
     Raises:
@@ -77,7 +77,7 @@ def entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[Kept, ...
                 if algorithm and re.fullmatch("[0-9a-f]+", digits) and item.is_file(follow_symlinks=False):
                     status, known = item.stat(), tuple(names.get(digits, ()))
                     digest = Digest(algorithm, digits)
-                    found.append(Kept(Path(item.path), digest, status.st_size, status.st_mtime, known))
+                    found.append(CacheEntry(Path(item.path), digest, status.st_size, status.st_mtime, known))
     except OSError as error:
         raise OutputError(f"{error.filename or root}: cannot be read: {error.strerror or error}") from error
     return tuple(sorted(found, key=lambda kept: (-kept.size, kept.path)))
@@ -90,17 +90,17 @@ def _folders(root: Path) -> list[str]:
         return []
 
 
-def remove(root: Path, chosen: Iterable[Kept]) -> None:
+def remove_entries(root: Path, chosen: Iterable[CacheEntry]) -> None:
     """Remove entries, the folders that this empties, and what killed runs left on its way in.
 
     Raises:
         OutputError: one cannot be removed.
     """
-    sweep(root)
+    remove_stale_staging(root)
     for kept in chosen:
         try:
             kept.path.unlink(missing_ok=True)
         except OSError as error:
-            raise cannot_write(kept.path, error) from error
+            raise write_error(kept.path, error) from error
         if not any(kept.path.parent.iterdir()):
             kept.path.parent.rmdir()

@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from posezoo.crew import Crew
+from posezoo.crew import ThreadPool
 from posezoo.errors import PosezooError
-from posezoo.fetch.faults import CrowdedError
+from posezoo.fetch.faults import RateLimitedError
 
 if TYPE_CHECKING:
     import requests
@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 _GOOD_ONES = 32
 
 
-class Gate:
+class HostLimiter:
     """How many requests at once a host takes: all that come, until it answers that these are too many.
 
     ``is_narrow`` says that one file is better asked for by one connection.
@@ -33,34 +33,34 @@ class Gate:
         self._inside, self._most = 0, math.inf
         self._narrowed = 0  # so often
         self._busiest, self._good = 0, 0  # since then: most inside at once, and how many went well
-        self.is_narrow = False
+        self.uses_single_connection = False
 
     @contextmanager
-    def passed(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         """Wait for one's turn; a CrowdedError on the way back narrows the gate, and says to what."""
         with self._turn:
             self._turn.wait_for(lambda: self._inside < self._most)
             self._inside += 1
             self._busiest = max(self._busiest, self._inside)
             before = self._narrowed
-        crowded: CrowdedError | None = None
+        crowded: RateLimitedError | None = None
         try:
             yield
-        except CrowdedError as error:
+        except RateLimitedError as error:
             crowded = error
             raise
         finally:
             with self._turn:
                 self._inside -= 1
                 if crowded is None:
-                    self._widen()
+                    self._raise_limit()
                 else:
-                    crowded.now_at_once = self._narrow(before)
+                    crowded.new_limit = self._reduce_limit(before)
                 self._turn.notify_all()
 
-    def _narrow(self, before: int) -> int | None:
+    def _reduce_limit(self, before: int) -> int | None:
         """Half as many from now on; None where one alone was too much: that is the host's own trouble."""
-        self.is_narrow = True
+        self.uses_single_connection = True
         if before == self._narrowed:  # else what was too much has been told by another one
             if self._busiest == 1:
                 return None
@@ -68,14 +68,14 @@ class Gate:
             self._busiest, self._good = self._inside, 0
         return int(self._most)
 
-    def _widen(self) -> None:
+    def _raise_limit(self) -> None:
         """One more at once after some that went well: a host may have had more to do for a moment."""
         self._good += 1
         if self._good == _GOOD_ONES:
             self._most, self._good = self._most + 1, 0
 
 
-class Carrier:
+class ConnectionPool:
     """A context manager that closes the connections and dismisses the workers.
 
     Args:
@@ -88,10 +88,10 @@ class Carrier:
         self._opened = ExitStack()
         self._alone = threading.Lock()
         self._session: requests.Session | None = None
-        self._crew: Crew | None = None
-        self._gates: dict[str, Gate] = {}
+        self._crew: ThreadPool | None = None
+        self._gates: dict[str, HostLimiter] = {}
 
-    def __enter__(self) -> Carrier:
+    def __enter__(self) -> ConnectionPool:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -106,12 +106,12 @@ class Carrier:
                 self._session = self._opened.enter_context(new_session(self._jobs * self._connections))
             return self._session
 
-    def gate(self, url: str) -> Gate:
+    def limiter_for(self, url: str) -> HostLimiter:
         """The gate of an address's host."""
         with self._alone:
-            return self._gates.setdefault(_host(url), Gate())
+            return self._gates.setdefault(_host_and_port(url), HostLimiter())
 
-    def each(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
+    def run_all(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
         """Do the work for each item, several at once; what has begun when one fails is finished.
 
         Raises:
@@ -133,7 +133,7 @@ class Carrier:
                 raise
 
         crew, failures = self._workers(), list[PosezooError]()
-        for task in [crew.begin(partial(unless_failed, item)) for item in items]:
+        for task in [crew.submit(partial(unless_failed, item)) for item in items]:
             try:
                 task.result()
             except PosezooError as error:
@@ -141,19 +141,19 @@ class Carrier:
         if failures:
             raise failures[0]
 
-    def check(self) -> None:
+    def raise_if_cancelled(self) -> None:
         """Raise where the run is being ended."""
         if self._crew is not None:
-            self._crew.check()
+            self._crew.raise_if_cancelled()
 
-    def _workers(self) -> Crew:
+    def _workers(self) -> ThreadPool:
         with self._alone:
             if self._crew is None:
-                self._crew = Crew(self._jobs)
-                self._opened.callback(self._crew.dismiss)
+                self._crew = ThreadPool(self._jobs)
+                self._opened.callback(self._crew.shutdown)
             return self._crew
 
 
-def _host(url: str) -> str:
+def _host_and_port(url: str) -> str:
     """Host and port, also of what is no address at all: that is told where it is asked."""
     return url.partition("://")[2].partition("/")[0].rpartition("@")[2].lower()

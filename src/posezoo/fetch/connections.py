@@ -22,9 +22,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from posezoo.errors import SourceError, without_secrets
+from posezoo.errors import SourceError, redact_secrets
 from posezoo.fetch.alarms import ALARMS
-from posezoo.fetch.faults import TemporaryError
+from posezoo.fetch.faults import TransientSourceError
 from posezoo.versions import version
 
 # Where nobody answers at all, more attempts only make an offline run long.
@@ -50,30 +50,30 @@ def new_session(at_once: int = 1) -> requests.Session:
     """
     session = requests.Session()
     session.headers.update({"User-Agent": f"posezoo/{version()}", "Accept-Encoding": "identity"})
-    session.mount("http://", _Adapter(pool_maxsize=at_once))
-    session.mount("https://", _Adapter(pool_maxsize=at_once))
+    session.mount("http://", _DeadlineAdapter(pool_maxsize=at_once))
+    session.mount("https://", _DeadlineAdapter(pool_maxsize=at_once))
     return session
 
 
 @contextmanager
-def translated(timeout_s: float, when: str = "") -> Iterator[None]:
+def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
     """What requests and urllib3 raise, in our words; ``when`` says how far the body had come."""
     try:
         yield
     except requests.exceptions.SSLError as error:
         raise SourceError(
-            f"TLS failed: {_innermost(error)}",
+            f"TLS failed: {_root_cause(error)}",
             hint="a private certificate authority is named with --ca_bundle FILE or REQUESTS_CA_BUNDLE",
         ) from error
     except requests.exceptions.ProxyError as error:
-        problem = f"the proxy does not let us through: {_innermost(error)}"
+        problem = f"the proxy does not let us through: {_root_cause(error)}"
         refused = re.search(r"Tunnel connection failed: (\d{3})", problem)
         if refused and 400 <= (status := int(refused[1])) < 500 and status not in TEMPORARY_STATUS:
             raise SourceError(problem, hint=HINTS.get(status, "")) from error  # type: ignore[call-overload]
-        raise TemporaryError(problem, at_most=ATTEMPTS_WITHOUT_ANSWER) from error
+        raise TransientSourceError(problem, at_most=ATTEMPTS_WITHOUT_ANSWER) from error
     except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
         connecting = isinstance(error, requests.ConnectTimeout)
-        raise TemporaryError(
+        raise TransientSourceError(
             f"no answer within {timeout_s:g} s{when}",
             at_most=ATTEMPTS_WITHOUT_ANSWER if connecting else ATTEMPTS_AT_SILENCE,
         ) from error
@@ -81,15 +81,15 @@ def translated(timeout_s: float, when: str = "") -> Iterator[None]:
         nobody = isinstance(
             getattr(error.args[0] if error.args else None, "reason", None), NewConnectionError
         )
-        problem = f"no connection: {_innermost(error)}"
-        raise TemporaryError(problem, at_most=ATTEMPTS_WITHOUT_ANSWER if nobody else None) from error
+        problem = f"no connection: {_root_cause(error)}"
+        raise TransientSourceError(problem, at_most=ATTEMPTS_WITHOUT_ANSWER if nobody else None) from error
     except urllib3.exceptions.HTTPError as error:
-        raise TemporaryError(f"the connection broke{when}: {_innermost(error)}") from error
+        raise TransientSourceError(f"the connection broke{when}: {_root_cause(error)}") from error
     except (OSError, ValueError) as error:  # requests' own family is an OSError; bad addresses are both
-        raise SourceError(f"cannot be asked: {without_secrets(str(error))}") from error
+        raise SourceError(f"cannot be asked: {redact_secrets(str(error))}") from error
 
 
-def _innermost(error: BaseException) -> str:
+def _root_cause(error: BaseException) -> str:
     """What the system said, below the layers that passed it on."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
@@ -107,31 +107,31 @@ class _FinalResponse(http.client.HTTPResponse):
             http.client.parse_headers(self.fp)
 
 
-class _Connection(HTTPConnection):
+class _DeadlineConnection(HTTPConnection):
     response_class = _FinalResponse
 
     def connect(self) -> None:
-        with _deadline(self):
+        with _shutdown_at_deadline(self):
             super().connect()
 
     def getresponse(self) -> Any:
-        with _deadline(self):
+        with _shutdown_at_deadline(self):
             return super().getresponse()
 
 
-class _SecureConnection(_Connection, HTTPSConnection):
+class _DeadlineHttpsConnection(_DeadlineConnection, HTTPSConnection):
     """The same over TLS: what it calls its super is urllib3's own HTTPSConnection."""
 
 
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _DeadlineConnection
 
 
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _DeadlineHttpsConnection
 
 
-class _Adapter(HTTPAdapter):
+class _DeadlineAdapter(HTTPAdapter):
     """Makes requests use our connections, with and without a proxy."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -144,11 +144,11 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-_POOLS = {"http": _Pool, "https": _SecurePool}
+_POOLS = {"http": _HttpPool, "https": _HttpsPool}
 
 
 @contextmanager
-def _deadline(connection: HTTPConnection | HTTPSConnection) -> Iterator[None]:
+def _shutdown_at_deadline(connection: HTTPConnection | HTTPSConnection) -> Iterator[None]:
     """Shut a socket down at a time, from beside: a socket's own timeout begins anew with every byte."""
     expired = threading.Event()
     sock: Any = connection.sock
@@ -158,7 +158,7 @@ def _deadline(connection: HTTPConnection | HTTPSConnection) -> Iterator[None]:
         with suppress(OSError, TypeError):  # TypeError: no socket yet, or TLS within TLS, which is none
             socket.socket.shutdown(sock or connection.sock, socket.SHUT_RDWR)
 
-    alarm = ALARMS.after(connection.timeout or threading.TIMEOUT_MAX, expire)
+    alarm = ALARMS.call_later(connection.timeout or threading.TIMEOUT_MAX, expire)
     try:
         yield
     except (OSError, http.client.HTTPException):

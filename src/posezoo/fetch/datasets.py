@@ -11,18 +11,18 @@ from pathlib import Path
 from types import MappingProxyType
 
 from posezoo.errors import ArchiveError
-from posezoo.events import Listener, ignore
-from posezoo.fetch.archives import unpack
-from posezoo.fetch.errand import Errand, Sleep
-from posezoo.fetch.means import Means
-from posezoo.fetch.sources import origins_of
-from posezoo.fetch.transfer import transfer
-from posezoo.files import STAMPS, has_size, write_whole
+from posezoo.events import Listener, ignore_event
+from posezoo.fetch.archives import unpack_archive
+from posezoo.fetch.errand import DownloadContext, Sleep
+from posezoo.fetch.means import DownloadOptions
+from posezoo.fetch.sources import list_candidates
+from posezoo.fetch.transfer import download_file
+from posezoo.files import STAMPS, has_size, write_atomically
 from posezoo.spec.model import Digest, HttpSource, SourceFile
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
+class DatasetArchive:
     """A zip of a data set, and which of its members are unpacked.
 
     Attributes:
@@ -43,7 +43,7 @@ class PublishedDataset:
         terms: on what terms, a line each.
     """
 
-    archives: tuple[Archive, ...]
+    archives: tuple[DatasetArchive, ...]
     terms: tuple[str, ...]
 
     @property
@@ -52,7 +52,7 @@ class PublishedDataset:
         return sum(archive.file.size or 0 for archive in self.archives)
 
 
-def _coco(name: str, size: int, sha256: str, members: str) -> Archive:
+def _coco(name: str, size: int, sha256: str, members: str) -> DatasetArchive:
     # The bucket answers by https; the project's own name has no certificate of its own.
     hosts = ("https://s3.amazonaws.com/images.cocodataset.org", "http://images.cocodataset.org")
     file = SourceFile(
@@ -61,7 +61,7 @@ def _coco(name: str, size: int, sha256: str, members: str) -> Archive:
         Digest("sha256", sha256),
         tuple(HttpSource(f"{host}/{name}") for host in hosts),
     )
-    return Archive(file, members)
+    return DatasetArchive(file, members)
 
 
 #: COCO publishes no checksums: these are what several projects that hold the archives state alike.
@@ -97,8 +97,8 @@ DATASETS: Mapping[str, PublishedDataset] = MappingProxyType(
 def download_dataset(
     dataset: PublishedDataset,
     folder: Path,
-    means: Means,
-    listener: Listener = ignore,
+    means: DownloadOptions,
+    listener: Listener = ignore_event,
     *,
     name: str = "",
     sleep: Sleep = time.sleep,
@@ -121,11 +121,11 @@ def download_dataset(
         OutputError: something cannot be written.
     """
     files: list[Path] = []
-    with Errand(name, means, listener, base=folder, sleep=sleep) as errand:
+    with DownloadContext(name, means, listener, base=folder, sleep=sleep) as errand:
         for archive in dataset.archives:
             path = folder / archive.file.name
             if (there := _unpacked(archive, folder)) is None:
-                transfer(archive.file, path, origins_of(archive.file, errand), errand)
+                download_file(archive.file, path, list_candidates(archive.file, errand), errand)
                 there = _unpack(archive, path, folder)
             with suppress(OSError):
                 path.unlink()
@@ -133,11 +133,11 @@ def download_dataset(
     return tuple(files)
 
 
-def _record(archive: Archive, folder: Path) -> Path:
+def _record(archive: DatasetArchive, folder: Path) -> Path:
     return folder / STAMPS / f"{archive.file.name}.unpacked.json"
 
 
-def _unpacked(archive: Archive, folder: Path) -> list[Path] | None:
+def _unpacked(archive: DatasetArchive, folder: Path) -> list[Path] | None:
     """The files that an earlier run unpacked; None where one is gone, or has another size."""
     try:
         sizes = json.loads(_record(archive, folder).read_bytes())
@@ -149,14 +149,14 @@ def _unpacked(archive: Archive, folder: Path) -> list[Path] | None:
     return list(files) if all(has_size(path, size) for path, size in files.items()) else None
 
 
-def _unpack(archive: Archive, path: Path, folder: Path) -> list[Path]:
+def _unpack(archive: DatasetArchive, path: Path, folder: Path) -> list[Path]:
     def place(member: str) -> Path | None:
         return folder / member if member.startswith(archive.members) else None
 
-    files = unpack(path, "zip", place)
+    files = unpack_archive(path, "zip", place)
     if not files:
         raise ArchiveError(f"{path.name}: holds nothing below {archive.members}")
     sizes = {file.relative_to(folder).as_posix(): file.stat().st_size for file in files}
     content = {"archive": str(archive.file.checksum), **sizes}
-    write_whole(_record(archive, folder), json.dumps(content).encode())
+    write_atomically(_record(archive, folder), json.dumps(content).encode())
     return files

@@ -9,19 +9,26 @@ from enum import Enum
 from pathlib import Path
 
 from posezoo.errors import PosezooError
-from posezoo.events import Listener, ModelDownloadBegin, ModelDownloadEnd, ModelFileUpToDate, Warned, ignore
-from posezoo.fetch.arrivals import NAME, record
-from posezoo.fetch.carrier import Carrier
-from posezoo.fetch.errand import Errand, Sleep, errand_for
-from posezoo.fetch.means import Means
-from posezoo.fetch.origins import Origin
+from posezoo.events import (
+    DownloadFinished,
+    DownloadStarted,
+    FileUpToDate,
+    Listener,
+    WarningIssued,
+    ignore_event,
+)
+from posezoo.fetch.arrivals import NAME, update_provenance_json
+from posezoo.fetch.carrier import ConnectionPool
+from posezoo.fetch.errand import DownloadContext, Sleep, create_context
+from posezoo.fetch.means import DownloadOptions
+from posezoo.fetch.origins import Candidate
 from posezoo.fetch.postprocess import postprocess
-from posezoo.fetch.sources import origins_of
-from posezoo.fetch.store import sweep
-from posezoo.fetch.terms import refuse_terms
-from posezoo.fetch.transfer import no_pin, transfer
-from posezoo.files import has_size, holds_file, is_vouched_for
-from posezoo.layout import Layout
+from posezoo.fetch.sources import list_candidates
+from posezoo.fetch.store import remove_stale_staging
+from posezoo.fetch.terms import refuse_license
+from posezoo.fetch.transfer import download_file, unpinned_error
+from posezoo.files import has_size, has_valid_file_stamp, matches_file_pin
+from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
 from posezoo.unpacked import is_unpacked
 
@@ -37,7 +44,7 @@ class Downloaded:
     files: tuple[Path, ...]
 
 
-class Place(Enum):
+class FileOrigin(Enum):
     """Where a planned file comes from."""
 
     HERE = "here"
@@ -61,27 +68,27 @@ class PlannedFile:
 
     file: SourceFile
     target: Path
-    place: Place
-    asked: tuple[str, ...]
-    is_refused: bool = False
+    origin: FileOrigin
+    candidate_names: tuple[str, ...]
+    is_unpinned: bool = False
 
     def __str__(self) -> str:
-        if self.place is Place.HERE:
+        if self.origin is FileOrigin.HERE:
             return f"{self.target} is here already"
-        if self.is_refused:
+        if self.is_unpinned:
             return f"{self.target} has no pin"
-        return f"{self.target} <- {', else '.join(self.asked) or 'no source'}"
+        return f"{self.target} <- {', else '.join(self.candidate_names) or 'no source'}"
 
 
-def download(
+def download_model(
     spec: ModelSpec,
-    layout: Layout,
-    means: Means,
+    layout: ModelLayout,
+    means: DownloadOptions,
     *,
     precisions: Collection[str] | None = None,
-    listener: Listener = ignore,
+    listener: Listener = ignore_event,
     sleep: Sleep = time.sleep,
-    carrier: Carrier | None = None,
+    carrier: ConnectionPool | None = None,
 ) -> Downloaded:
     """Bring the published files of a model to their places, and unpack them; good ones that are there stay.
 
@@ -102,43 +109,45 @@ def download(
         OutputError: a file cannot be written.
         LicenseError: the means do not allow its terms; nobody was asked.
     """
-    refuse_terms(spec, means.allow_licenses)
+    refuse_license(spec, means.allow_licenses)
     files = _selected(spec, precisions)
     if (loose := [file for file in files if not file.is_pinned]) and means.first_use is None:
-        raise no_pin(loose)
-    targets = tuple(layout.file(spec, file) for file in files)
+        raise unpinned_error(loose)
+    targets = tuple(layout.file_path(spec, file) for file in files)
     if spec.deprecated is not None:
-        listener(Warned(f"{spec.full_name}: {spec.deprecated}"))
+        listener(WarningIssued(f"{spec.full_name}: {spec.deprecated}"))
     if spec.license_note and not all(target.exists() for target in targets):
-        listener(Warned(f"{spec.full_name}: licence: {spec.license_note}"))
-    listener(ModelDownloadBegin(spec.full_name, len(files), spec.revision))
+        listener(WarningIssued(f"{spec.full_name}: licence: {spec.license_note}"))
+    listener(DownloadStarted(spec.full_name, len(files), spec.revision))
     try:
-        with errand_for(spec, means, listener, sleep=sleep, carrier=carrier, is_noting=True) as errand:
+        with create_context(spec, means, listener, sleep=sleep, carrier=carrier, is_noting=True) as errand:
             places = []
             for file, target in zip(files, targets, strict=True):
                 if is_unpacked(file, spec, layout, rehash=means.verify):
-                    errand.tell(ModelFileUpToDate(spec.full_name, file.name))
+                    errand.emit(FileUpToDate(spec.full_name, file.name))
                 else:
                     places.append((file, target))
             if errand.cache_dir is not None:
-                sweep(errand.cache_dir)
+                remove_stale_staging(errand.cache_dir)
             try:
-                errand.carrier.each(
-                    lambda place: transfer(*place, origins_of(place[0], errand), errand), places
+                errand.carrier.run_all(
+                    lambda place: download_file(*place, list_candidates(place[0], errand), errand), places
                 )
             finally:
-                _record(layout.downloads(spec), spec, tuple(zip(files, targets, strict=True)), errand)
+                _record(
+                    layout.model_download_dir(spec), spec, tuple(zip(files, targets, strict=True)), errand
+                )
     except PosezooError as error:
-        listener(ModelDownloadEnd(spec.full_name, False, error.problem))
+        listener(DownloadFinished(spec.full_name, False, error.problem))
         raise
-    listener(ModelDownloadEnd(spec.full_name, True))
+    listener(DownloadFinished(spec.full_name, True))
     left_out = {file.name for file in spec.files} - {file.name for file in files}
     postprocess(spec, layout, left_out=left_out, rehash=means.verify, listener=listener)
     return Downloaded(spec, targets)
 
 
-def plan(
-    spec: ModelSpec, layout: Layout, means: Means, precisions: Collection[str] | None = None
+def plan_download(
+    spec: ModelSpec, layout: ModelLayout, means: DownloadOptions, precisions: Collection[str] | None = None
 ) -> tuple[PlannedFile, ...]:
     """What ``download`` would do; nothing is written and no server asked.
 
@@ -147,21 +156,23 @@ def plan(
     Raises:
         LicenseError: the means do not allow its terms.
     """
-    refuse_terms(spec, means.allow_licenses)
-    errand = errand_for(spec, means)
+    refuse_license(spec, means.allow_licenses)
+    errand = create_context(spec, means)
     return tuple(
-        PlannedFile(file, layout.file(spec, file), Place.SOURCE, (), is_refused=True)
+        PlannedFile(file, layout.file_path(spec, file), FileOrigin.SOURCE, (), is_unpinned=True)
         if not file.is_pinned and means.first_use is None
-        else PlannedFile(file, layout.file(spec, file), Place.HERE, ())
+        else PlannedFile(file, layout.file_path(spec, file), FileOrigin.HERE, ())
         if is_unpacked(file, spec, layout, rehash=means.verify)
-        else planned(file, layout.file(spec, file), origins_of(file, errand))
+        else plan_file(file, layout.file_path(spec, file), list_candidates(file, errand))
         for file in _selected(spec, precisions)
     )
 
 
-def _record(folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]], errand: Errand) -> None:
+def _record(
+    folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]], errand: DownloadContext
+) -> None:
     try:
-        record(folder, spec, places)
+        update_provenance_json(folder, spec, places)
     except (OSError, PosezooError) as error:  # the files are good, whoever gave them
         errand.warn(f"{folder / NAME}: cannot be written: {error}")
 
@@ -179,15 +190,15 @@ def _precision_folder(file: SourceFile) -> str | None:
     return first if slash and first in _PRECISION_FOLDERS else None
 
 
-def planned(file: SourceFile, target: Path, origins: tuple[Origin, ...]) -> PlannedFile:
+def plan_file(file: SourceFile, target: Path, origins: tuple[Candidate, ...]) -> PlannedFile:
     """What would be done about one file that may be fetched."""
-    if is_vouched_for(target, file) or holds_file(target, file):
-        return PlannedFile(file, target, Place.HERE, ())
+    if has_valid_file_stamp(target, file) or matches_file_pin(target, file):
+        return PlannedFile(file, target, FileOrigin.HERE, ())
     asked: list[str] = []
     for origin in origins:
         if origin.path is not None and not has_size(origin.path, file.size):
             continue
         asked.append(origin.name)
         if origin.path is not None:
-            return PlannedFile(file, target, Place(origin.kind.value), tuple(asked))
-    return PlannedFile(file, target, Place.SOURCE, tuple(asked))
+            return PlannedFile(file, target, FileOrigin(origin.kind.value), tuple(asked))
+    return PlannedFile(file, target, FileOrigin.SOURCE, tuple(asked))

@@ -12,15 +12,15 @@ from functools import partial
 from pathlib import Path
 
 from posezoo.errors import OutputError
-from posezoo.events import Event, Listener, Warned, ignore
-from posezoo.fetch.carrier import Carrier
-from posezoo.fetch.means import Means
+from posezoo.events import Event, Listener, WarningIssued, ignore_event
+from posezoo.fetch.carrier import ConnectionPool
+from posezoo.fetch.means import DownloadOptions
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 
 Sleep = Callable[[float], None]
 
 
-class Errand:
+class DownloadContext:
     """One call's surroundings; a context manager that closes and removes what was opened on the way.
 
     Args:
@@ -37,50 +37,50 @@ class Errand:
     def __init__(
         self,
         model: str,
-        means: Means,
+        means: DownloadOptions,
         listener: Listener,
         *,
         base: Path,
         sleep: Sleep = time.sleep,
         first_use: Callable[[SourceFile, int, Digest], None] | None = None,
-        carrier: Carrier | None = None,
+        carrier: ConnectionPool | None = None,
         is_noting: bool = False,
     ) -> None:
         self.first_use = first_use
         self.model, self.means, self.base, self.sleep = model, means, base, sleep
         self.cache_dir = means.cache_dir  # None from the moment that it proves not to be writable
-        self.is_noting = is_noting
+        self.writes_journal = is_noting
         self._listener = listener
         self._opened = ExitStack()
         self._alone = threading.RLock()  # several files may come at once, and listeners need not know
         self._scratch: Path | None = None
         if carrier is None:
-            carrier = self._opened.enter_context(Carrier(means.jobs, means.connections))
+            carrier = self._opened.enter_context(ConnectionPool(means.jobs, means.connections))
         self.carrier = carrier
 
-    def __enter__(self) -> Errand:
+    def __enter__(self) -> DownloadContext:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         """Pass an event on, unless the run is being ended."""
-        self.carrier.check()
+        self.carrier.raise_if_cancelled()
         with self._alone:
             self._listener(event)
 
     def warn(self, message: str) -> None:
         """Something is odd, but work goes on."""
-        self.tell(Warned(message))
+        self.emit(WarningIssued(message))
 
-    def quiet(self) -> Errand:
+    def warnings_only(self) -> DownloadContext:
         """The same, but only warnings are told: for files that nobody asked for by name."""
         loud, same = self._listener, copy(self)
-        same._listener = lambda event: loud(event) if isinstance(event, Warned) else None
+        same._listener = lambda event: loud(event) if isinstance(event, WarningIssued) else None
         return same
 
-    def scratch(self) -> Path:
+    def temp_dir(self) -> Path:
         """A folder that is gone after the call.
 
         Raises:
@@ -92,17 +92,17 @@ class Errand:
             return self._scratch
 
 
-def errand_for(
+def create_context(
     spec: ModelSpec,
-    means: Means,
-    listener: Listener = ignore,
+    means: DownloadOptions,
+    listener: Listener = ignore_event,
     *,
     sleep: Sleep = time.sleep,
-    carrier: Carrier | None = None,
+    carrier: ConnectionPool | None = None,
     is_noting: bool = False,
-) -> Errand:
+) -> DownloadContext:
     """The errand that brings a model's files."""
-    return Errand(
+    return DownloadContext(
         spec.full_name,
         means,
         listener,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from posezoo.errors import SourceError
 
 
-class TemporaryError(SourceError):
+class TransientSourceError(SourceError):
     """Asking again may help.
 
     Args:
@@ -19,27 +19,27 @@ class TemporaryError(SourceError):
         self, problem: str, *, hint: str = "", wait_s: float | None = None, at_most: int | None = None
     ) -> None:
         super().__init__(problem, hint=hint, temporary=True)
-        self.wait_s, self.at_most = wait_s, at_most
+        self.retry_after_s, self.at_most = wait_s, at_most
 
 
-class CrowdedError(TemporaryError):
+class RateLimitedError(TransientSourceError):
     """The source is asked too much at once (429), or too often.
 
     ``now_at_once`` says how many requests are let through to it from now on; None where there was one alone.
     """
 
-    now_at_once: int | None = None
+    new_limit: int | None = None
 
 
-class MissingError(SourceError):
+class NotFoundError(SourceError):
     """The source is there, and does not hold the file."""
 
 
-class StaleError(SourceError):
+class RangeMismatchError(SourceError):
     """What an earlier attempt or run left of a file does not go with what comes now."""
 
 
-class PageError(SourceError):
+class HtmlResponseError(SourceError):
     """A web page came in place of the file.
 
     Args:

@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 from urllib.parse import urlencode, urlsplit
 
 from posezoo.errors import SourceError
-from posezoo.fetch.errand import Errand
-from posezoo.fetch.faults import PageError
-from posezoo.fetch.origins import Body
-from posezoo.fetch.part import Held
+from posezoo.fetch.errand import DownloadContext
+from posezoo.fetch.faults import HtmlResponseError
+from posezoo.fetch.origins import ByteStream
+from posezoo.fetch.part import ResumeState
 from posezoo.fetch.ranges import open_url
 from posezoo.spec.model import GoogleDriveSource, SourceFile
 
@@ -23,7 +23,9 @@ _LOGIN = ("accounts.google.com", "you need access", "sign in")
 
 
 @contextmanager
-def open_shared(source: GoogleDriveSource, file: SourceFile, errand: Errand, held: Held) -> Iterator[Body]:
+def open_google_drive(
+    source: GoogleDriveSource, file: SourceFile, errand: DownloadContext, held: ResumeState
+) -> Iterator[ByteStream]:
     """Read a shared file; where Google asks for a confirmation all the same, its form is sent, once.
 
     Raises:
@@ -33,20 +35,20 @@ def open_shared(source: GoogleDriveSource, file: SourceFile, errand: Errand, hel
     with ExitStack() as stack:
         try:
             body = stack.enter_context(open_url(f"{_ADDRESS}?{urlencode(asked)}", file, errand, held))
-        except PageError as error:
-            address = _confirmed(error.page)
+        except HtmlResponseError as error:
+            address = _parse_confirmation_url(error.page)
             if not address:
                 raise _named(error) from error
             try:
                 body = stack.enter_context(open_url(address, file, errand, held))
-            except PageError as again:
+            except HtmlResponseError as again:
                 raise _named(again) from again
         yield body
 
 
-def _confirmed(page: str) -> str:
+def _parse_confirmation_url(page: str) -> str:
     """Where a page's form leads, with all that it says; empty where it has none, or one that leads away."""
-    form = _Form()
+    form = _DownloadFormParser()
     form.feed(page)
     address = urlsplit(form.action)
     host = address.hostname or ""
@@ -55,7 +57,7 @@ def _confirmed(page: str) -> str:
     return f"{form.action.partition('?')[0]}?{urlencode(form.fields)}"
 
 
-def _named(error: PageError) -> SourceError:
+def _named(error: HtmlResponseError) -> SourceError:
     page = error.page.lower()
     if any(words in page for words in _QUOTA):
         return SourceError(
@@ -70,7 +72,7 @@ def _named(error: PageError) -> SourceError:
     return error
 
 
-class _Form(HTMLParser):
+class _DownloadFormParser(HTMLParser):
     """The form whose id is ``download-form``: its address, and its fields."""
 
     def __init__(self) -> None:

@@ -18,14 +18,26 @@ from urllib.parse import urljoin
 import requests
 from requests.utils import get_environ_proxies, select_proxy
 
-from posezoo.errors import FetchError, SizeError, SourceError, without_secrets
-from posezoo.fetch.addresses import refuse_address, refuse_redirect
-from posezoo.fetch.bodies import Watch, encoding, has_an_end, received, unpacked
-from posezoo.fetch.connections import ATTEMPTS_WITHOUT_ANSWER, HINTS, TEMPORARY_STATUS, translated
-from posezoo.fetch.faults import CrowdedError, MissingError, PageError, StaleError, TemporaryError
-from posezoo.fetch.means import Means
-from posezoo.fetch.origins import Body
-from posezoo.fetch.part import Held
+from posezoo.errors import DownloadError, SizeError, SourceError, redact_secrets
+from posezoo.fetch.addresses import refuse_unsafe_redirect, refuse_unsafe_url
+from posezoo.fetch.bodies import (
+    StallDetectingReader,
+    content_encoding,
+    decode_body,
+    has_known_length,
+    read_body,
+)
+from posezoo.fetch.connections import ATTEMPTS_WITHOUT_ANSWER, HINTS, TEMPORARY_STATUS, translate_errors
+from posezoo.fetch.faults import (
+    HtmlResponseError,
+    NotFoundError,
+    RangeMismatchError,
+    RateLimitedError,
+    TransientSourceError,
+)
+from posezoo.fetch.means import DownloadOptions
+from posezoo.fetch.origins import ByteStream
+from posezoo.fetch.part import ResumeState
 from posezoo.spec.model import SourceFile
 
 _MOST_REDIRECTS = 10
@@ -35,9 +47,14 @@ _PAGE_BYTES = 1 << 16
 
 
 @contextmanager
-def opened(
-    session: requests.Session, url: str, file: SourceFile, means: Means, held: Held, last: int | None = None
-) -> Iterator[Body]:
+def open_response(
+    session: requests.Session,
+    url: str,
+    file: SourceFile,
+    means: DownloadOptions,
+    held: ResumeState,
+    last: int | None = None,
+) -> Iterator[ByteStream]:
     """What lies behind an address, or a part of it.
 
     Args:
@@ -58,21 +75,23 @@ def opened(
         SizeError: another size is announced.
     """
     with (
-        closing(_answer(session, url, file, means, _wanted(held, last))) as response,
-        Watch(response, means.timeout_s) as watch,
+        closing(_follow_redirects(session, url, file, means, _range_headers(held, last))) as response,
+        StallDetectingReader(response, means.timeout_s) as watch,
     ):
         _refuse_status(response, held, last)
-        start, stop = _extent(response, file, held, last)
-        pieces = unpacked(received(response, file, start, stop, watch), response, file)
+        start, stop = _parse_content_range(response, file, held, last)
+        pieces = decode_body(read_body(response, file, start, stop, watch), response, file)
         first = next(pieces, b"")
-        if not start and _is_page(first):
-            raise PageError(_beginning(first, pieces))
+        if not start and _is_html(first):
+            raise HtmlResponseError(_read_page_start(first, pieces))
         _refuse_length(response, file, start, stop)
-        is_resumable = encoding(response) == "identity"
-        yield Body(chain((first,), pieces), start, _strong_etag(response), is_resumable, stop, response.url)
+        is_resumable = content_encoding(response) == "identity"
+        yield ByteStream(
+            chain((first,), pieces), start, _strong_etag(response), is_resumable, stop, response.url
+        )
 
 
-def _wanted(held: Held, last: int | None) -> dict[str, str]:
+def _range_headers(held: ResumeState, last: int | None) -> dict[str, str]:
     """Headers that ask for a part of a file if it still is the same (RFC 9110, 13.1.5 and 14.2)."""
     if not held.size and last is None:
         return {}
@@ -80,8 +99,8 @@ def _wanted(held: Held, last: int | None) -> dict[str, str]:
     return {**asked, **({"If-Range": held.etag} if held.etag else {})}
 
 
-def _extent(
-    response: requests.Response, file: SourceFile, held: Held, last: int | None
+def _parse_content_range(
+    response: requests.Response, file: SourceFile, held: ResumeState, last: int | None
 ) -> tuple[int, int | None]:
     """Where the answer begins, and where it stops before the file does.
 
@@ -92,10 +111,10 @@ def _extent(
     given = response.headers.get("Content-Range", "")
     stop = (file.size or 0) if last is None else last + 1
     expected = f"bytes {held.size}-{stop - 1}/"
-    if given not in (f"{expected}{file.size}", f"{expected}*") or encoding(response) != "identity":
-        raise StaleError(f"gives {given or 'no range'!r} in place of what follows byte {held.size}")
+    if given not in (f"{expected}{file.size}", f"{expected}*") or content_encoding(response) != "identity":
+        raise RangeMismatchError(f"gives {given or 'no range'!r} in place of what follows byte {held.size}")
     if held.etag and _strong_etag(response) not in ("", held.etag):
-        raise StaleError("has another version of the file by now")
+        raise RangeMismatchError("has another version of the file by now")
     return held.size, None if last is None else stop
 
 
@@ -104,38 +123,40 @@ def _strong_etag(response: requests.Response) -> str:
     return etag if etag.startswith('"') and etag.isascii() and etag.isprintable() and len(etag) < 256 else ""
 
 
-def _answer(
-    session: requests.Session, url: str, file: SourceFile, means: Means, headers: Mapping[str, str]
+def _follow_redirects(
+    session: requests.Session, url: str, file: SourceFile, means: DownloadOptions, headers: Mapping[str, str]
 ) -> requests.Response:
     """The final answer; redirects are followed here, since requests reads their bodies to the end."""
     asked: list[str] = []
     begun = time.monotonic()
     for _ in range(1 + _MOST_REDIRECTS):
-        refuse_address(url, file, means)
+        refuse_unsafe_url(url, file, means)
         if asked and time.monotonic() - begun > means.timeout_s:
-            raise TemporaryError(
+            raise TransientSourceError(
                 f"redirects for more than {means.timeout_s:g} s", at_most=ATTEMPTS_WITHOUT_ANSWER
             )
         asked.append(url)
-        with translated(means.timeout_s):
-            response = _get(session, url, means, headers)
+        with translate_errors(means.timeout_s):
+            response = _send_get(session, url, means, headers)
         location = session.get_redirect_target(response)
         if location is None:
             return response
         response.close()
-        with translated(means.timeout_s):
+        with translate_errors(means.timeout_s):
             target = urljoin(url, location)
         by_proxy = bool(select_proxy(target, get_environ_proxies(target)))
-        refuse_redirect(url, target, means, by_proxy=by_proxy)
+        refuse_unsafe_redirect(url, target, means, by_proxy=by_proxy)
         if target in asked and not response.cookies:  # with a cookie the next answer may be another one
-            circle = " -> ".join(map(without_secrets, [*asked[asked.index(target) :], target]))
+            circle = " -> ".join(map(redact_secrets, [*asked[asked.index(target) :], target]))
             raise SourceError(f"redirects in a circle: {circle[:400]}")
         url = target
     raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
 
 
-def _get(session: requests.Session, url: str, means: Means, headers: Mapping[str, str]) -> requests.Response:
-    own = {header.name: header.value for header in means.headers if header.goes_to(url)}
+def _send_get(
+    session: requests.Session, url: str, means: DownloadOptions, headers: Mapping[str, str]
+) -> requests.Response:
+    own = {header.name: header.value for header in means.headers if header.applies_to(url)}
     says_who = any(name.lower() == "authorization" for name in own)
     return session.get(
         url,
@@ -144,11 +165,11 @@ def _get(session: requests.Session, url: str, means: Means, headers: Mapping[str
         timeout=means.timeout_s,
         headers={**headers, **own},
         auth=(lambda request: request) if says_who else None,  # else requests prefers ~/.netrc
-        verify=_authorities(means),
+        verify=_ca_bundle(means),
     )
 
 
-def _authorities(means: Means) -> str | None:
+def _ca_bundle(means: DownloadOptions) -> str | None:
     """Who may vouch for a server; None leaves it to requests, which knows REQUESTS_CA_BUNDLE and curl's."""
     if means.ca_bundle is not None:
         return str(means.ca_bundle)
@@ -157,26 +178,26 @@ def _authorities(means: Means) -> str | None:
     return os.environ.get("SSL_CERT_FILE") or None
 
 
-def _refuse_status(response: requests.Response, held: Held, last: int | None) -> None:
+def _refuse_status(response: requests.Response, held: ResumeState, last: int | None) -> None:
     status, is_part = response.status_code, held.size > 0 or last is not None
     if status == HTTPStatus.OK or (is_part and status == HTTPStatus.PARTIAL_CONTENT):
         return
     if is_part and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        raise StaleError(f"has no rest from byte {held.size} on")
+        raise RangeMismatchError(f"has no rest from byte {held.size} on")
     try:
         problem = f"HTTP {status} {HTTPStatus(status).phrase}"
     except ValueError:
         problem = f"HTTP {status}"
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise CrowdedError(problem, wait_s=_asked_pause(response))
+        raise RateLimitedError(problem, wait_s=_parse_retry_after(response))
     if status in TEMPORARY_STATUS:
-        raise TemporaryError(problem, wait_s=_asked_pause(response))
+        raise TransientSourceError(problem, wait_s=_parse_retry_after(response))
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        raise MissingError(problem)
+        raise NotFoundError(problem)
     raise SourceError(problem, hint=HINTS.get(status, ""))  # type: ignore[call-overload]
 
 
-def _asked_pause(response: requests.Response) -> float | None:
+def _parse_retry_after(response: requests.Response) -> float | None:
     """Seconds, or until a date (RFC 9110, 10.2.3); a date that has passed asks for none."""
     asked = response.headers.get("Retry-After", "").strip()
     if asked.isascii() and asked.isdecimal() and len(asked) < 10:
@@ -187,15 +208,15 @@ def _asked_pause(response: requests.Response) -> float | None:
         return None
 
 
-def _is_page(first: bytes) -> bool:
+def _is_html(first: bytes) -> bool:
     """Quotas, logins and "really download?" come as a web page with a good status."""
     return first[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith((b"<!doctype html", b"<html"))
 
 
-def _beginning(first: bytes, pieces: Iterator[bytes]) -> str:
+def _read_page_start(first: bytes, pieces: Iterator[bytes]) -> str:
     """As much of a page as says what it is about; nobody knows how much of it comes."""
     gathered = bytearray(first)
-    with suppress(FetchError):
+    with suppress(DownloadError):
         while len(gathered) < _PAGE_BYTES and (piece := next(pieces, b"")):
             gathered += piece
     return gathered[:_PAGE_BYTES].decode("utf-8", "replace")
@@ -203,15 +224,15 @@ def _beginning(first: bytes, pieces: Iterator[bytes]) -> str:
 
 def _refuse_length(response: requests.Response, file: SourceFile, start: int, stop: int | None) -> None:
     announced = response.headers.get("Content-Length", "")
-    plain = encoding(response) == "identity" and announced.isascii() and announced.isdecimal()
+    plain = content_encoding(response) == "identity" and announced.isascii() and announced.isdecimal()
     if start or stop is not None:
         end = file.size if stop is None else stop
         if plain and end is not None and int(announced) != end - start:
-            raise StaleError(f"announces {int(announced)} bytes for the rest from byte {start} on")
+            raise RangeMismatchError(f"announces {int(announced)} bytes for the rest from byte {start} on")
         return
     if plain and file.size is not None and int(announced) != file.size:
         raise SizeError(f"announces {int(announced)} bytes, {file.size} are declared")
-    if plain and int(announced) > file.cap:
-        raise SizeError(f"announces {int(announced)} bytes, at most {file.cap} are expected")
-    if file.size is None and not has_an_end(response):
+    if plain and int(announced) > file.read_limit:
+        raise SizeError(f"announces {int(announced)} bytes, at most {file.read_limit} are expected")
+    if file.size is None and not has_known_length(response):
         raise SourceError("does not say how long the file is, so that nobody could tell if it broke off")

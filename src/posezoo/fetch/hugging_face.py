@@ -15,20 +15,20 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from posezoo.errors import SourceError
-from posezoo.fetch.errand import Errand
-from posezoo.fetch.origins import Body, Kind, Origin, open_path
-from posezoo.fetch.part import Held
+from posezoo.fetch.errand import DownloadContext
+from posezoo.fetch.origins import ByteStream, Candidate, CandidateKind, open_local_file
+from posezoo.fetch.part import ResumeState
 from posezoo.fetch.ranges import open_url
-from posezoo.headers import Header
+from posezoo.headers import HostHeader
 from posezoo.spec.model import HuggingFaceSource, SourceFile
 
 _HUB = "https://huggingface.co"
 
 
 @contextmanager
-def open_repository(
-    source: HuggingFaceSource, file: SourceFile, errand: Errand, held: Held
-) -> Iterator[Body]:
+def open_hugging_face(
+    source: HuggingFaceSource, file: SourceFile, errand: DownloadContext, held: ResumeState
+) -> Iterator[ByteStream]:
     """Read a file from the hub; the token goes to the hub alone, not to where that redirects.
 
     Raises:
@@ -40,7 +40,7 @@ def open_repository(
         yield body
 
 
-def _token(hub: str) -> tuple[Header, ...]:
+def _token(hub: str) -> tuple[HostHeader, ...]:
     token = os.environ.get("HF_TOKEN", "").strip()
     if not token:
         return ()
@@ -52,16 +52,16 @@ def _token(hub: str) -> tuple[Header, ...]:
         host = ""
     if not host:
         raise SourceError("HF_ENDPOINT is no address", hint=f"say {_HUB}, or leave it out")
-    return (Header(host, "Authorization", f"Bearer {token}"),)
+    return (HostHeader(host, "Authorization", f"Bearer {token}"),)
 
 
-def local_copy(source: HuggingFaceSource) -> Origin | None:
+def find_in_local_cache(source: HuggingFaceSource) -> Candidate | None:
     """The file as the hub's own library keeps it on this machine; None where it does not."""
     folder = "--".join(["models", *source.repository.split("/")])
     path = _cache() / folder / "snapshots" / source.revision / source.file
     if not os.path.exists(path):
         return None
-    return Origin(str(path), Kind.MIRROR, partial(open_path, path), path)
+    return Candidate(str(path), CandidateKind.MIRROR, partial(open_local_file, path), path)
 
 
 def _cache() -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
-def open_locked(path: Path, waiting: Callable[[], None]) -> int | None:
+def acquire_file_lock(path: Path, waiting: Callable[[], None]) -> int | None:
     """A handle of a file that is ours alone, made where it is not there; None where there are no locks.
 
     Args:
@@ -26,7 +26,7 @@ def open_locked(path: Path, waiting: Callable[[], None]) -> int | None:
             path.unlink()
         handle = os.open(path, FLAGS, 0o666)
         try:
-            locked = _lock(handle, waiting)
+            locked = _try_lock(handle, waiting)
             if locked and _is_ours(path, handle):
                 return handle
         except BaseException:
@@ -38,7 +38,7 @@ def open_locked(path: Path, waiting: Callable[[], None]) -> int | None:
             return None
 
 
-def _lock(handle: int, waiting: Callable[[], None]) -> bool:
+def _try_lock(handle: int, waiting: Callable[[], None]) -> bool:
     """Whether the lock is ours; False where the system or the file system knows no locks."""
     try:
         import fcntl

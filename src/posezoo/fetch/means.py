@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from posezoo.headers import Header
+from posezoo.headers import HostHeader
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 
 #: The file of the model, its size in bytes and its SHA-384.
@@ -14,7 +14,7 @@ FirstUse = Callable[[ModelSpec, SourceFile, int, Digest], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class DownloadOptions:
     """A cache, mirrors, and how much patience with a server.
 
     Attributes:
@@ -41,7 +41,7 @@ class Means:
     attempts: int = 5
     timeout_s: float = 30.0
     first_use: FirstUse | None = None
-    headers: tuple[Header, ...] = ()
+    headers: tuple[HostHeader, ...] = ()
     ca_bundle: Path | None = None
     allow_http: bool = False
     allow_private_redirects: bool = False

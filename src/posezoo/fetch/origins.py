@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from posezoo.errors import SourceError
-from posezoo.fetch.faults import MissingError
-from posezoo.fetch.part import Held
+from posezoo.fetch.faults import NotFoundError
+from posezoo.fetch.part import ResumeState
 from posezoo.files import CHUNK
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class ByteStream:
     """What an origin gives.
 
     Attributes:
@@ -37,10 +37,10 @@ class Body:
 
 
 #: Starts to read; what of the file is held already may be left out.
-Opener = Callable[[Held], AbstractContextManager[Body]]
+OpenCandidate = Callable[[ResumeState], AbstractContextManager[ByteStream]]
 
 
-class Kind(Enum):
+class CandidateKind(Enum):
     """What sort of place it is."""
 
     CACHE = "cache"
@@ -49,7 +49,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Candidate:
     """A place that a file's bytes can come from; whether they are the right ones shows when they came.
 
     Attributes:
@@ -61,13 +61,13 @@ class Origin:
     """
 
     name: str
-    kind: Kind
-    open: Opener
+    kind: CandidateKind
+    open: OpenCandidate
     path: Path | None = None
 
 
 @contextmanager
-def open_path(path: Path, _held: Held) -> Iterator[Body]:
+def open_local_file(path: Path, _held: ResumeState) -> Iterator[ByteStream]:
     """Read a regular file in pieces of 1 MiB, always from its beginning.
 
     Raises:
@@ -75,7 +75,7 @@ def open_path(path: Path, _held: Held) -> Iterator[Body]:
         SourceError: it cannot be read, or is no regular file; the pieces raise it too.
     """
     with _stream(path) as stream:
-        yield Body(_pieces(stream))
+        yield ByteStream(_pieces(stream))
 
 
 def _stream(path: Path) -> BinaryIO:
@@ -84,7 +84,7 @@ def _stream(path: Path) -> BinaryIO:
             raise SourceError("is not a file")  # a pipe or a device could keep us waiting for ever
         return open(path, "rb")
     except FileNotFoundError as error:
-        raise MissingError("is not there") from error
+        raise NotFoundError("is not there") from error
     except OSError as error:
         raise SourceError(f"cannot be read: {error.strerror or error}") from error
 

@@ -20,9 +20,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.errors import DigestError
-from posezoo.fetch.locks import FLAGS, open_locked
-from posezoo.fetch.sharing import clone, link
-from posezoo.files import CHUNK, STAMPS, cannot_write, digest_of, has_size, publish, remember
+from posezoo.fetch.locks import FLAGS, acquire_file_lock
+from posezoo.fetch.sharing import hard_link, reflink
+from posezoo.files import (
+    CHUNK,
+    STAMPS,
+    compute_digest,
+    has_size,
+    replace_atomically,
+    write_error,
+    write_if_possible,
+)
 from posezoo.spec.model import SourceFile
 
 if TYPE_CHECKING:
@@ -30,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ResumeState:
     """The beginning of a file, as an earlier attempt or run left it.
 
     Attributes:
@@ -45,10 +53,10 @@ class Held:
 
 
 #: No byte of it.
-NOTHING = Held()
+NOTHING = ResumeState()
 
 
-class Part:
+class PartialFile:
     """An open part file that is ours alone."""
 
     def __init__(self, path: Path, target: Path, handle: int) -> None:
@@ -57,24 +65,24 @@ class Part:
         self._published = False
         self._linked: Path | None = None
         # A name that nobody else would look for holds nothing for the next run.
-        self._record = _record_of(target) if path == _part_of(target) else None
+        self._record = _resume_state_path(target) if path == _part_of(target) else None
 
     @property
     def path(self) -> Path:
         """Where its bytes lie until it is published."""
         return self._path
 
-    def held(self, file: SourceFile) -> Held:
+    def load_resume_state(self, file: SourceFile) -> ResumeState:
         """What it holds of a file; what is the beginning of something else is dropped."""
         record = _read(self._record) if self._record is not None else {}
         size = os.fstat(self._handle).st_size
         known = file.checksum is not None and record.get(file.checksum.algorithm) == file.checksum.value
         if known and file.size is not None and 0 < size <= file.size:
-            return Held(size, record.get("source", ""), record.get("etag", ""))
-        self.restart()
+            return ResumeState(size, record.get("source", ""), record.get("etag", ""))
+        self.truncate()
         return NOTHING
 
-    def begin(self, file: SourceFile, start: Held, *, resumable: bool) -> _Hash:
+    def start_at(self, file: SourceFile, start: ResumeState, *, resumable: bool) -> _Hash:
         """Make it ready for the bytes that follow; what it holds beyond the start is dropped.
 
         Args:
@@ -89,10 +97,12 @@ class Part:
             OutputError: it cannot be written.
         """
         if start.size == 0:
-            self.restart()
+            self.truncate()
         if resumable and self._record is not None and file.checksum is not None and file.size is not None:
             said = {file.checksum.algorithm: file.checksum.value, "source": start.source, "etag": start.etag}
-            remember(self._record, json.dumps(said).encode())  # without it the next run simply starts anew
+            write_if_possible(
+                self._record, json.dumps(said).encode()
+            )  # without it the next run simply starts anew
         hasher = hashlib.new(file.checksum.algorithm if file.checksum is not None else "sha384")
         with _writing(self._target):
             os.lseek(self._handle, 0, os.SEEK_SET)
@@ -102,9 +112,9 @@ class Part:
             os.lseek(self._handle, start.size, os.SEEK_SET)
         return hasher
 
-    def restart(self) -> None:
+    def truncate(self) -> None:
         """Empty it, whatever an earlier attempt or an earlier run left in it."""
-        self._forget()
+        self._remove_resume_state()
         with _writing(self._target):
             os.lseek(self._handle, 0, os.SEEK_SET)
             os.ftruncate(self._handle, 0)
@@ -120,7 +130,7 @@ class Part:
             while rest:
                 rest = rest[os.write(self._handle, rest) :]
 
-    def share(self, path: Path, file: SourceFile) -> bool:
+    def clone_from(self, path: Path, file: SourceFile) -> bool:
         """Hold the bytes of another file without copying them; False where the file system cannot.
 
         Raises:
@@ -131,17 +141,17 @@ class Part:
         if promised is None or not has_size(path, file.size):
             return False
         with open(path, "rb") as source:
-            cloned = clone(source.fileno(), self._handle)
-        if not cloned and not link(path, mine, mode=stat.S_IMODE(os.fstat(self._handle).st_mode)):
+            cloned = reflink(source.fileno(), self._handle)
+        if not cloned and not hard_link(path, mine, mode=stat.S_IMODE(os.fstat(self._handle).st_mode)):
             return False
-        if (actual := digest_of(self._path if cloned else mine, promised.algorithm)) != promised:
+        if (actual := compute_digest(self._path if cloned else mine, promised.algorithm)) != promised:
             mine.unlink(missing_ok=True)
-            self.restart()
+            self.truncate()
             raise DigestError(f"gives bytes of {actual}, expected are {promised}")
         self._linked = None if cloned else mine
         return True
 
-    def publish(self, *, lasting: bool = True) -> None:
+    def replace_target(self, *, lasting: bool = True) -> None:
         """Give it the target's name; a symbolic link of that name is replaced, not followed.
 
         Args:
@@ -153,14 +163,14 @@ class Part:
         path = self._linked or self._path
         with _writing(self._target):
             if lasting:
-                publish(path, self._target)
+                replace_atomically(path, self._target)
             else:
                 os.replace(path, self._target)
         if self._linked is not None:
             with suppress(OSError):
                 self._linked.unlink(missing_ok=True)  # two names of one file are not renamed to each other
         self._published = path is self._path
-        self._forget()
+        self._remove_resume_state()
 
     def close(self) -> None:
         """Let go of the lock; a part that nobody could go on with is removed before that."""
@@ -168,19 +178,19 @@ class Part:
             self._record is not None and os.path.exists(self._record) and os.fstat(self._handle).st_size > 0
         )
         if not self._published and not is_kept:
-            self._forget()
+            self._remove_resume_state()
             with suppress(OSError):
                 self._path.unlink()
         os.close(self._handle)
 
-    def _forget(self) -> None:
+    def _remove_resume_state(self) -> None:
         if self._record is not None:
             with suppress(OSError):
                 self._record.unlink(missing_ok=True)
 
 
 @contextmanager
-def claim(target: Path, waiting: Callable[[], None]) -> Iterator[Part]:
+def open_partial(target: Path, waiting: Callable[[], None]) -> Iterator[PartialFile]:
     """The part of a target, locked; folders on the way to it are made.
 
     Args:
@@ -195,7 +205,7 @@ def claim(target: Path, waiting: Callable[[], None]) -> Iterator[Part]:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
         target.parent.mkdir(parents=True, exist_ok=True)
         path, handle = _open(target, waiting)
-    part = Part(path, target, handle)
+    part = PartialFile(path, target, handle)
     with suppress(OSError):
         _link_of(target).unlink(missing_ok=True)
     try:
@@ -204,9 +214,9 @@ def claim(target: Path, waiting: Callable[[], None]) -> Iterator[Part]:
         part.close()
 
 
-def discard(target: Path) -> None:
+def remove_partial(target: Path) -> None:
     """Remove what a run left of a file that has come by another way since."""
-    for path in (_part_of(target), _link_of(target), _record_of(target)):
+    for path in (_part_of(target), _link_of(target), _resume_state_path(target)):
         with suppress(OSError):
             path.unlink(missing_ok=True)
 
@@ -220,7 +230,7 @@ def _link_of(target: Path) -> Path:
     return target.with_name(f".{target.name}.link")
 
 
-def _record_of(target: Path) -> Path:
+def _resume_state_path(target: Path) -> Path:
     return target.parent / STAMPS / f"{target.name}.part"
 
 
@@ -235,7 +245,7 @@ def _read(record: Path) -> dict[str, str]:
 
 def _open(target: Path, waiting: Callable[[], None]) -> tuple[Path, int]:
     path = _part_of(target)
-    handle = open_locked(path, waiting)
+    handle = acquire_file_lock(path, waiting)
     if handle is not None:
         return path, handle
     path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
@@ -247,4 +257,4 @@ def _writing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise cannot_write(target, error) from error
+        raise write_error(target, error) from error

@@ -10,27 +10,27 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from posezoo.errors import FetchError, PosezooError
+from posezoo.errors import DownloadError, PosezooError
 from posezoo.events import (
+    FilePostprocessingStarted,
     Listener,
-    ModelFilePostprocessing,
-    ModelPostprocessingBegin,
-    ModelPostprocessingEnd,
-    ignore,
+    PostprocessingFinished,
+    PostprocessingStarted,
+    ignore_event,
 )
-from posezoo.files import write_whole
-from posezoo.layout import Layout
+from posezoo.files import write_atomically
+from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
-from posezoo.unpacked import record_of_archive, record_of_text
+from posezoo.unpacked import archive_record, text_record
 
 
 def postprocess(
     spec: ModelSpec,
-    layout: Layout,
+    layout: ModelLayout,
     *,
     left_out: Collection[str] = (),
     rehash: bool = False,
-    listener: Listener = ignore,
+    listener: Listener = ignore_event,
 ) -> None:
     """Carry out the steps of a model whose files are here, but for those that were carried out before.
 
@@ -49,7 +49,7 @@ def postprocess(
     steps = [step for step in spec.postprocessing if step.file not in left_out]
     if not steps:
         return
-    listener(ModelPostprocessingBegin(spec.full_name))
+    listener(PostprocessingStarted(spec.full_name))
     try:
         for step in steps:
             if isinstance(step, UnpackArchive):
@@ -57,9 +57,9 @@ def postprocess(
         for file, replacements in _by_file(step for step in steps if isinstance(step, RegexReplace)):
             _replace(file, replacements, spec, layout, rehash, listener)
     except PosezooError as error:
-        listener(ModelPostprocessingEnd(spec.full_name, False, error.problem))
+        listener(PostprocessingFinished(spec.full_name, False, error.problem))
         raise
-    listener(ModelPostprocessingEnd(spec.full_name, True))
+    listener(PostprocessingFinished(spec.full_name, True))
 
 
 def _by_file(steps: Iterable[RegexReplace]) -> Iterable[tuple[str, list[RegexReplace]]]:
@@ -69,42 +69,44 @@ def _by_file(steps: Iterable[RegexReplace]) -> Iterable[tuple[str, list[RegexRep
     return found.items()
 
 
-def _unpack(step: UnpackArchive, spec: ModelSpec, layout: Layout, rehash: bool, listener: Listener) -> None:
+def _unpack(
+    step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, rehash: bool, listener: Listener
+) -> None:
     """Unpack an archive into its own folder; a text that is to be changed keeps its bytes as .orig."""
-    from posezoo.fetch.archives import unpack
+    from posezoo.fetch.archives import unpack_archive
 
-    archive = layout.downloads(spec) / step.file
+    archive = layout.model_download_dir(spec) / step.file
     above = step.file.rpartition("/")[0]
-    record = record_of_archive(step, spec, layout)
-    if record.holds(rehash=rehash):
+    record = archive_record(step, spec, layout)
+    if record.is_up_to_date(rehash=rehash):
         return
-    listener(ModelFilePostprocessing(spec.full_name, step.file, "unpack"))
-    promised = {layout.file(spec, file) for file in spec.files}
+    listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
+    promised = {layout.file_path(spec, file) for file in spec.files}
 
     def place(member: str) -> Path:
-        path = layout.published(spec, f"{above}/{member}" if above else member)
+        path = layout.published_path(spec, f"{above}/{member}" if above else member)
         if path in promised:
-            raise FetchError(f"{step.file}: holds {member}, which model.yml promises as a file of its own")
+            raise DownloadError(f"{step.file}: holds {member}, which model.yml promises as a file of its own")
         return path
 
-    record.write([archive, *unpack(archive, step.format, place)])
+    record.write([archive, *unpack_archive(archive, step.format, place)])
 
 
 def _replace(
     file: str,
     steps: list[RegexReplace],
     spec: ModelSpec,
-    layout: Layout,
+    layout: ModelLayout,
     rehash: bool,
     listener: Listener,
 ) -> None:
     """Write the changed text beside the published one."""
-    from posezoo.fetch.texts import replaced
+    from posezoo.fetch.texts import replace_text
 
-    published, target = layout.published(spec, file), layout.downloads(spec) / file
-    record = record_of_text(file, steps, spec, layout)
-    if record.holds(rehash=rehash):
+    published, target = layout.published_path(spec, file), layout.model_download_dir(spec) / file
+    record = text_record(file, steps, spec, layout)
+    if record.is_up_to_date(rehash=rehash):
         return
-    listener(ModelFilePostprocessing(spec.full_name, file, "replace_text"))
-    write_whole(target, replaced(file, published, steps).encode())
+    listener(FilePostprocessingStarted(spec.full_name, file, "replace_text"))
+    write_atomically(target, replace_text(file, published, steps).encode())
     record.write([published, target])

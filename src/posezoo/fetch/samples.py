@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from posezoo.events import Listener, ignore
-from posezoo.fetch.errand import Errand, Sleep
-from posezoo.fetch.means import Means
-from posezoo.fetch.sources import origins_of
-from posezoo.fetch.transfer import transfer
+from posezoo.events import Listener, ignore_event
+from posezoo.fetch.errand import DownloadContext, Sleep
+from posezoo.fetch.means import DownloadOptions
+from posezoo.fetch.sources import list_candidates
+from posezoo.fetch.transfer import download_file
 from posezoo.spec.model import Digest, PythonPackageSource, SourceFile, Wheel
 
 _WHEEL = Wheel(
@@ -42,7 +42,7 @@ SAMPLES: tuple[SourceFile, ...] = (
 
 
 def download_samples(
-    folder: Path, means: Means, listener: Listener = ignore, *, sleep: Sleep = time.sleep
+    folder: Path, means: DownloadOptions, listener: Listener = ignore_event, *, sleep: Sleep = time.sleep
 ) -> tuple[Path, ...]:
     """Bring both photos into a folder; good ones that are there stay.
 
@@ -51,7 +51,7 @@ def download_samples(
         OutputError: it cannot be written.
     """
     targets = tuple(folder / photo.name for photo in SAMPLES)
-    with Errand("samples", means, listener, base=folder, sleep=sleep) as errand:
+    with DownloadContext("samples", means, listener, base=folder, sleep=sleep) as errand:
         for photo, target in zip(SAMPLES, targets, strict=True):
-            transfer(photo, target, origins_of(photo, errand), errand)
+            download_file(photo, target, list_candidates(photo, errand), errand)
     return targets

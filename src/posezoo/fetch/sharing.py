@@ -10,7 +10,7 @@ from pathlib import Path
 _FICLONE = 0x40049409
 
 
-def clone(source: int, target: int) -> bool:
+def reflink(source: int, target: int) -> bool:
     """Let an open file share the bytes of another until either changes; False where that cannot be."""
     try:
         import fcntl
@@ -21,7 +21,7 @@ def clone(source: int, target: int) -> bool:
     return True
 
 
-def link(source: Path, target: Path, *, mode: int | None = None) -> bool:
+def hard_link(source: Path, target: Path, *, mode: int | None = None) -> bool:
     """Give a regular file of ours a second name; False where that cannot be, or is not wise.
 
     Args:

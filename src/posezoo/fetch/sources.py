@@ -8,16 +8,16 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from posezoo.errors import without_secrets
-from posezoo.fetch.errand import Errand
-from posezoo.fetch.google_drive import open_shared
-from posezoo.fetch.hugging_face import local_copy, open_repository
-from posezoo.fetch.origins import Body, Kind, Origin, open_path
-from posezoo.fetch.part import Held
+from posezoo.errors import redact_secrets
+from posezoo.fetch.errand import DownloadContext
+from posezoo.fetch.google_drive import open_google_drive
+from posezoo.fetch.hugging_face import find_in_local_cache, open_hugging_face
+from posezoo.fetch.origins import ByteStream, Candidate, CandidateKind, open_local_file
+from posezoo.fetch.part import ResumeState
 from posezoo.fetch.ranges import open_url
-from posezoo.fetch.storage import open_stored
-from posezoo.fetch.store import stored_origins
-from posezoo.fetch.wheels import open_member
+from posezoo.fetch.storage import open_storage
+from posezoo.fetch.store import store_candidates
+from posezoo.fetch.wheels import open_wheel_member
 from posezoo.spec.model import (
     FileSource,
     GoogleDriveSource,
@@ -30,39 +30,39 @@ from posezoo.spec.model import (
 )
 
 #: Starts to read a source: a context manager of its body, which raises FetchError where it cannot.
-SourceOpener = Callable[[Any, SourceFile, Errand, Held], AbstractContextManager[Body]]
+OpenSource = Callable[[Any, SourceFile, DownloadContext, ResumeState], AbstractContextManager[ByteStream]]
 
 
 def _open_http(
-    source: HttpSource, file: SourceFile, errand: Errand, held: Held
-) -> AbstractContextManager[Body]:
+    source: HttpSource, file: SourceFile, errand: DownloadContext, held: ResumeState
+) -> AbstractContextManager[ByteStream]:
     return open_url(source.url, file, errand, held)
 
 
 def _open_file(
-    source: FileSource, _file: SourceFile, errand: Errand, held: Held
-) -> AbstractContextManager[Body]:
-    return open_path(errand.base / source.path, held)
+    source: FileSource, _file: SourceFile, errand: DownloadContext, held: ResumeState
+) -> AbstractContextManager[ByteStream]:
+    return open_local_file(errand.base / source.path, held)
 
 
-SOURCES: dict[type, SourceOpener] = {
+SOURCES: dict[type, OpenSource] = {
     HttpSource: _open_http,
-    GoogleDriveSource: open_shared,
-    HuggingFaceSource: open_repository,
-    StorageSource: open_stored,
+    GoogleDriveSource: open_google_drive,
+    HuggingFaceSource: open_hugging_face,
+    StorageSource: open_storage,
     FileSource: _open_file,
-    PythonPackageSource: open_member,
+    PythonPackageSource: open_wheel_member,
 }
 
 
-def origins_of(file: SourceFile, errand: Errand) -> tuple[Origin, ...]:
+def list_candidates(file: SourceFile, errand: DownloadContext) -> tuple[Candidate, ...]:
     """All places to ask for a file, in their order: the cache, the mirrors, its sources."""
     sources = chain.from_iterable(_origins(source, file, errand) for source in file.sources)
-    return (*stored_origins(file, errand), *sources)
+    return (*store_candidates(file, errand), *sources)
 
 
-def _origins(source: Source, file: SourceFile, errand: Errand) -> Iterator[Origin]:
-    if isinstance(source, HuggingFaceSource) and (copy := local_copy(source)) is not None:
+def _origins(source: Source, file: SourceFile, errand: DownloadContext) -> Iterator[Candidate]:
+    if isinstance(source, HuggingFaceSource) and (copy := find_in_local_cache(source)) is not None:
         yield copy
     opener = partial(SOURCES[type(source)], source, file, errand)
-    yield Origin(without_secrets(str(source)), Kind.SOURCE, opener)
+    yield Candidate(redact_secrets(str(source)), CandidateKind.SOURCE, opener)

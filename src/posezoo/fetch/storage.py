@@ -10,12 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from posezoo.crew import Crew
-from posezoo.errors import FetchError, MissingPackageError, SizeError, SourceError, require, without_secrets
-from posezoo.fetch.errand import Errand
-from posezoo.fetch.faults import MissingError, TemporaryError
-from posezoo.fetch.origins import Body
-from posezoo.fetch.part import Held
+from posezoo.crew import ThreadPool
+from posezoo.errors import (
+    DownloadError,
+    MissingPackageError,
+    SizeError,
+    SourceError,
+    import_optional,
+    redact_secrets,
+)
+from posezoo.fetch.errand import DownloadContext
+from posezoo.fetch.faults import NotFoundError, TransientSourceError
+from posezoo.fetch.origins import ByteStream
+from posezoo.fetch.part import ResumeState
 from posezoo.spec.model import SourceFile, StorageSource
 
 Result = TypeVar("Result")
@@ -31,7 +38,9 @@ _EXTRA = "storage"
 
 
 @contextmanager
-def open_stored(source: StorageSource, file: SourceFile, errand: Errand, held: Held) -> Iterator[Body]:
+def open_storage(
+    source: StorageSource, file: SourceFile, errand: DownloadContext, held: ResumeState
+) -> Iterator[ByteStream]:
     """Read a file of a store, from behind the held bytes on; whether they fit, the digest tells.
 
     Raises:
@@ -42,14 +51,16 @@ def open_stored(source: StorageSource, file: SourceFile, errand: Errand, held: H
     """
     _refuse_stranger(source, file, errand)
     patience_s = errand.means.timeout_s
-    crew = Crew(1)  # reading cannot be interrupted, but left behind
+    crew = ThreadPool(1)  # reading cannot be interrupted, but left behind
 
     def timed(work: Callable[[], Result], when: str = "") -> Result:
         try:
             with _translated(source):
-                return crew.begin(work).result(patience_s)
+                return crew.submit(work).result(patience_s)
         except TimeoutError as error:
-            raise TemporaryError(f"no answer within {patience_s:g} s{when}", at_most=_ATTEMPTS) from error
+            raise TransientSourceError(
+                f"no answer within {patience_s:g} s{when}", at_most=_ATTEMPTS
+            ) from error
 
     stream = None
     try:
@@ -59,15 +70,15 @@ def open_stored(source: StorageSource, file: SourceFile, errand: Errand, held: H
             raise SizeError(f"announces {size} bytes, {file.size} are declared")
         if held.size:
             timed(lambda: stream.seek(held.size))
-        yield Body(_pieces(stream, timed, held.size), held.size, is_resumable=True)
+        yield ByteStream(_pieces(stream, timed, held.size), held.size, is_resumable=True)
     finally:
         if stream is not None:
-            with suppress(FetchError):
+            with suppress(DownloadError):
                 timed(stream.close)
-        crew.dismiss()
+        crew.shutdown()
 
 
-def _refuse_stranger(source: StorageSource, file: SourceFile, errand: Errand) -> None:
+def _refuse_stranger(source: StorageSource, file: SourceFile, errand: DownloadContext) -> None:
     """fsspec takes any host for the one that an sftp address names: a digest has to tell."""
     is_sftp = source.url.lower().startswith("sftp:")
     if is_sftp and file.checksum is None and not errand.means.allow_http:
@@ -78,7 +89,7 @@ def _refuse_stranger(source: StorageSource, file: SourceFile, errand: Errand) ->
 
 
 def _opened(url: str) -> Any:
-    fsspec = require("fsspec", extra=_EXTRA)
+    fsspec = import_optional("fsspec", extra=_EXTRA)
     files, path = fsspec.core.url_to_fs(url)
     return files.open(path, "rb", block_size=_BLOCK)
 
@@ -94,10 +105,10 @@ def _translated(source: StorageSource) -> Iterator[None]:
     """What a dozen libraries raise, in our words."""
     try:
         yield
-    except (FetchError, TimeoutError):
+    except (DownloadError, TimeoutError):
         raise
     except FileNotFoundError as error:
-        raise MissingError("does not hold it") from error
+        raise NotFoundError("does not hold it") from error
     except PermissionError as error:
         raise SourceError(
             "does not let us in", hint="fsspec takes credentials from where the store's own tools do"
@@ -109,5 +120,5 @@ def _translated(source: StorageSource) -> Iterator[None]:
         missing = MissingPackageError(f"what speaks {scheme}", extra=_EXTRA)
         raise SourceError(missing.problem, hint=missing.hint) from error
     except Exception as error:
-        said = " ".join(without_secrets(str(error) or type(error).__name__).split())[:200]
-        raise TemporaryError(f"cannot be read: {said}", at_most=_ATTEMPTS) from error
+        said = " ".join(redact_secrets(str(error) or type(error).__name__).split())[:200]
+        raise TransientSourceError(f"cannot be read: {said}", at_most=_ATTEMPTS) from error

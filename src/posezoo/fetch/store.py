@@ -16,39 +16,39 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
-from posezoo.errors import SourceError, without_secrets
-from posezoo.fetch.errand import Errand
-from posezoo.fetch.faults import MissingError
-from posezoo.fetch.locks import open_locked
-from posezoo.fetch.origins import Body, Kind, Origin, open_path
-from posezoo.fetch.part import Held
+from posezoo.errors import SourceError, redact_secrets
+from posezoo.fetch.errand import DownloadContext
+from posezoo.fetch.faults import NotFoundError
+from posezoo.fetch.locks import acquire_file_lock
+from posezoo.fetch.origins import ByteStream, Candidate, CandidateKind, open_local_file
+from posezoo.fetch.part import ResumeState
 from posezoo.fetch.ranges import open_url
-from posezoo.fetch.sharing import clone, link
-from posezoo.files import has_size, publish
+from posezoo.fetch.sharing import hard_link, reflink
+from posezoo.files import has_size, replace_atomically
 from posezoo.spec.model import Digest, SourceFile
 
 _LOCK = ".lock"
 _OURS = re.compile(r"[0-9a-f]{64,96}\.(new|lock)")
 
 
-def entry(digest: Digest) -> str:
+def entry_path(digest: Digest) -> str:
     """Where a file lies below a store's root, with / between the names."""
     return f"1/{digest.value[:2]}/{digest.value[2:]}"
 
 
-def stored_origins(file: SourceFile, errand: Errand) -> tuple[Origin, ...]:
+def store_candidates(file: SourceFile, errand: DownloadContext) -> tuple[Candidate, ...]:
     """The cache, then every mirror in its order; none for a file whose own digest is unknown."""
     if file.checksum is None:  # they are asked by the digest of the file itself
         return ()
     mirrors = (_mirror(address, file, file.checksum, errand) for address in errand.means.mirrors)
     if errand.cache_dir is None:
         return tuple(mirrors)
-    path = errand.cache_dir / entry(file.checksum)
-    return Origin(str(path), Kind.CACHE, partial(open_path, path), path), *mirrors
+    path = errand.cache_dir / entry_path(file.checksum)
+    return Candidate(str(path), CandidateKind.CACHE, partial(open_local_file, path), path), *mirrors
 
 
 @contextmanager
-def alone_with(file: SourceFile, errand: Errand) -> Iterator[None]:
+def cache_entry_lock(file: SourceFile, errand: DownloadContext) -> Iterator[None]:
     """Keep others who use the same cache from fetching a file meanwhile: they find it there afterwards.
 
     Where the cache cannot be written, or knows no locks, nobody is kept.
@@ -62,7 +62,7 @@ def alone_with(file: SourceFile, errand: Errand) -> Iterator[None]:
 
         with suppress(OSError):
             lock.parent.mkdir(parents=True, exist_ok=True)
-            handle = open_locked(lock, waiting)
+            handle = acquire_file_lock(lock, waiting)
     try:
         yield
     finally:
@@ -72,7 +72,7 @@ def alone_with(file: SourceFile, errand: Errand) -> Iterator[None]:
             os.close(handle)
 
 
-def keep(path: Path, file: SourceFile, errand: Errand, *, replace: bool) -> None:
+def store(path: Path, file: SourceFile, errand: DownloadContext, *, replace: bool) -> None:
     """Take a verified file into the cache; one that cannot be written is given up for this call.
 
     The caller is ``alone_with`` the file.
@@ -83,23 +83,23 @@ def keep(path: Path, file: SourceFile, errand: Errand, *, replace: bool) -> None
         errand: whose cache.
         replace: take it even where the cache has an entry of this name and size, since that is damaged.
     """
-    if errand.cache_dir is None or file.checksum is None or (not replace and is_kept(file, errand)):
+    if errand.cache_dir is None or file.checksum is None or (not replace and is_cached(file, errand)):
         return
     try:
-        _take_in(path, errand.cache_dir, file.checksum)
+        _add_to_store(path, errand.cache_dir, file.checksum)
     except OSError as error:
         errand.warn(f"{errand.cache_dir}: the cache cannot be written: {error.strerror or error}")
         errand.cache_dir = None
 
 
-def is_kept(file: SourceFile, errand: Errand) -> bool:
+def is_cached(file: SourceFile, errand: DownloadContext) -> bool:
     """Whether the cache seems to hold a file, or is asked for none."""
     if errand.cache_dir is None or file.checksum is None:
         return True
-    return has_size(errand.cache_dir / entry(file.checksum), file.size)
+    return has_size(errand.cache_dir / entry_path(file.checksum), file.size)
 
 
-def sweep(root: Path) -> list[Path]:
+def remove_stale_staging(root: Path) -> list[Path]:
     """Remove what killed runs left on its way into a cache; what is on its way now stays.
 
     Returns:
@@ -112,7 +112,7 @@ def sweep(root: Path) -> list[Path]:
                 continue
             lock = path.with_suffix(_LOCK)
             with suppress(OSError):
-                handle = open_locked(lock, _refuse_to_wait)
+                handle = acquire_file_lock(lock, _refuse_to_wait)
                 swept += [each for each in {path, lock} if each.exists()]
                 for each in (path, lock):
                     each.unlink(missing_ok=True)
@@ -129,15 +129,15 @@ def _staged(root: Path, digest: Digest) -> Path:
     return root / "1" / "staging" / f"{digest.value}.new"
 
 
-def _take_in(path: Path, root: Path, digest: Digest) -> None:
-    staged, target = _staged(root, digest), root / entry(digest)
+def _add_to_store(path: Path, root: Path, digest: Digest) -> None:
+    staged, target = _staged(root, digest), root / entry_path(digest)
     staged.parent.mkdir(parents=True, exist_ok=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         staged.unlink(missing_ok=True)
-        if not _cloned(path, staged) and not link(path, staged):
+        if not _cloned(path, staged) and not hard_link(path, staged):
             shutil.copyfile(path, staged)
-        publish(staged, target)
+        replace_atomically(staged, target)
     finally:
         with suppress(OSError):
             staged.unlink(missing_ok=True)  # two names of one file are not renamed to each other
@@ -145,23 +145,23 @@ def _take_in(path: Path, root: Path, digest: Digest) -> None:
 
 def _cloned(path: Path, staged: Path) -> bool:
     with open(path, "rb") as source, open(staged, "xb") as copy:
-        done = clone(source.fileno(), copy.fileno())
+        done = reflink(source.fileno(), copy.fileno())
     if not done:
         staged.unlink()
     return done
 
 
-def _mirror(address: str, file: SourceFile, digest: Digest, errand: Errand) -> Origin:
+def _mirror(address: str, file: SourceFile, digest: Digest, errand: DownloadContext) -> Candidate:
     if address.lower().startswith(("http://", "https://")):
-        url = f"{address.rstrip('/')}/{entry(digest)}"
-        return Origin(without_secrets(address), Kind.MIRROR, partial(open_url, url, file, errand))
+        url = f"{address.rstrip('/')}/{entry_path(digest)}"
+        return Candidate(redact_secrets(address), CandidateKind.MIRROR, partial(open_url, url, file, errand))
     root = _path_of(address)
-    path = root / entry(digest)
-    return Origin(address, Kind.MIRROR, partial(_open_folder, root, path), path)
+    path = root / entry_path(digest)
+    return Candidate(address, CandidateKind.MIRROR, partial(_open_folder, root, path), path)
 
 
 @contextmanager
-def _open_folder(root: Path, path: Path, held: Held) -> Iterator[Body]:
+def _open_folder(root: Path, path: Path, held: ResumeState) -> Iterator[ByteStream]:
     try:
         there = root.is_dir()
     except OSError as error:
@@ -169,8 +169,8 @@ def _open_folder(root: Path, path: Path, held: Held) -> Iterator[Body]:
     if not there:  # a mistyped mirror would otherwise be one that never holds anything
         raise SourceError("is neither a folder nor an http(s) address")
     if not os.path.exists(path):
-        raise MissingError("does not hold it")
-    with open_path(path, held) as body:
+        raise NotFoundError("does not hold it")
+    with open_local_file(path, held) as body:
         yield body
 
 

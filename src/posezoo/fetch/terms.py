@@ -10,7 +10,7 @@ from posezoo.errors import LicenseError
 from posezoo.spec.model import License, ModelSpec
 
 
-def refuse_terms(spec: ModelSpec, allowed: Collection[str]) -> None:
+def refuse_license(spec: ModelSpec, allowed: Collection[str]) -> None:
     """Refuse a model whose terms nobody allowed.
 
     Args:
@@ -20,7 +20,7 @@ def refuse_terms(spec: ModelSpec, allowed: Collection[str]) -> None:
     Raises:
         LicenseError: its terms are none of these.
     """
-    if not allowed or are_allowed(spec.license, allowed):
+    if not allowed or is_license_allowed(spec.license, allowed):
         return
     terms = spec.license.spdx or spec.license.url or "terms that nobody declared"
     raise LicenseError(
@@ -29,7 +29,7 @@ def refuse_terms(spec: ModelSpec, allowed: Collection[str]) -> None:
     )
 
 
-def are_allowed(terms: License, allowed: Collection[str]) -> bool:
+def is_license_allowed(terms: License, allowed: Collection[str]) -> bool:
     """Whether terms are allowed: all that AND joins, one of those that OR joins (SPDX 2.3, annex D.4).
 
     >>> are_allowed(License("MIT AND Apache-2.0"), ["MIT"])

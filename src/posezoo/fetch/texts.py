@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from posezoo.errors import FetchError
+from posezoo.errors import DownloadError
 from posezoo.spec.model import RegexReplace
 
 #: The texts of Open Model Zoo have at most 0.3 MB and take milliseconds.
@@ -40,7 +40,7 @@ json.dump({"text": text, "problem": problem}, sys.stdout)
 """
 
 
-def replaced(name: str, published: Path, steps: Sequence[RegexReplace]) -> str:
+def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> str:
     """The text of a published file after the replacements, one after the other; lines end with a newline.
 
     Args:
@@ -67,26 +67,26 @@ def replaced(name: str, published: Path, steps: Sequence[RegexReplace]) -> str:
         )
         answer: dict[str, str] = json.loads(ended.stdout)
     except subprocess.TimeoutExpired as error:
-        raise FetchError(
+        raise DownloadError(
             f"{name}: replacing text takes longer than {TIMEOUT_S:g} s",
             hint="simplify the pattern in model.yml",
         ) from error
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
-        raise FetchError(f"{name}: text cannot be replaced: {error}") from error
+        raise DownloadError(f"{name}: text cannot be replaced: {error}") from error
     if answer["problem"]:
-        raise FetchError(f"{name}: {answer['problem']}", hint="check the postprocessing in model.yml")
+        raise DownloadError(f"{name}: {answer['problem']}", hint="check the postprocessing in model.yml")
     return answer["text"]
 
 
 def _text_of(name: str, published: Path) -> str:
     try:
         if published.stat().st_size > MAX_BYTES:
-            raise FetchError(f"{name}: is larger than {MAX_BYTES} bytes: too large to replace text in")
+            raise DownloadError(f"{name}: is larger than {MAX_BYTES} bytes: too large to replace text in")
         return published.read_text("utf-8")  # with lines that end with a newline, as Open Model Zoo reads it
     except FileNotFoundError as error:
-        raise FetchError(
+        raise DownloadError(
             f"{name}: is not there: neither published nor in an archive",
             hint="check the postprocessing in model.yml",
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise FetchError(f"{name}: cannot be read as UTF-8 text: {error}") from error
+        raise DownloadError(f"{name}: cannot be read as UTF-8 text: {error}") from error

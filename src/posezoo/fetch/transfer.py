@@ -18,27 +18,27 @@ from typing import TYPE_CHECKING
 from posezoo.errors import (
     ArchiveError,
     DigestError,
-    FetchError,
-    NoPinError,
+    DownloadError,
     OutputError,
     PosezooError,
     SizeError,
     SourceError,
+    UnpinnedFileError,
 )
 from posezoo.events import (
-    ModelFileDownloadBegin,
-    ModelFileDownloadEnd,
-    ModelFileDownloadProgress,
-    ModelFileRetrieved,
-    ModelFileUpToDate,
+    CachedFileUsed,
+    FileDownloadFinished,
+    FileDownloadProgress,
+    FileDownloadStarted,
+    FileUpToDate,
 )
-from posezoo.fetch.arrivals import Arrival, note, shown
-from posezoo.fetch.errand import Errand
-from posezoo.fetch.faults import CrowdedError, MissingError, StaleError, TemporaryError
-from posezoo.fetch.origins import Body, Kind, Origin
-from posezoo.fetch.part import NOTHING, Held, Part, claim, discard
-from posezoo.fetch.store import alone_with, is_kept, keep
-from posezoo.files import digest_of, is_good_file, stamp, why_not_containing
+from posezoo.fetch.arrivals import DownloadRecord, redact_url, write_journal_entry
+from posezoo.fetch.errand import DownloadContext
+from posezoo.fetch.faults import NotFoundError, RangeMismatchError, RateLimitedError, TransientSourceError
+from posezoo.fetch.origins import ByteStream, Candidate, CandidateKind
+from posezoo.fetch.part import NOTHING, PartialFile, ResumeState, open_partial, remove_partial
+from posezoo.fetch.store import cache_entry_lock, is_cached, store
+from posezoo.files import compute_digest, explain_wrong_members, is_verified_file, write_stamp
 from posezoo.spec.model import Digest, SourceFile
 
 # The first pause and the longest; a pause that the server asks for may be longer than ours.
@@ -51,10 +51,12 @@ _PROGRESS_EVERY_S = 0.1
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-Failures = list[tuple[Origin, FetchError]]
+FailedCandidates = list[tuple[Candidate, DownloadError]]
 
 
-def transfer(file: SourceFile, target: Path, origins: Iterable[Origin], errand: Errand) -> None:
+def download_file(
+    file: SourceFile, target: Path, origins: Iterable[Candidate], errand: DownloadContext
+) -> None:
     """Bring a file to its place, unless it is there; the cache gets what it does not hold yet.
 
     Args:
@@ -70,143 +72,153 @@ def transfer(file: SourceFile, target: Path, origins: Iterable[Origin], errand: 
         OutputError: it cannot be written; an earlier file of that name is untouched.
     """
     if not file.is_pinned and errand.first_use is None:
-        raise no_pin([file])
-    if _is_here(file, target, errand):
-        discard(target)
-        if not is_kept(file, errand):
-            with alone_with(file, errand):
-                keep(target, file, errand, replace=False)
+        raise unpinned_error([file])
+    if _is_downloaded(file, target, errand):
+        remove_partial(target)
+        if not is_cached(file, errand):
+            with cache_entry_lock(file, errand):
+                store(target, file, errand, replace=False)
         return
-    with claim(target, lambda: errand.warn(f"{file.name}: waiting for another run that fetches it")) as part:
-        if _is_here(file, target, errand):  # by the run that we waited for
+    with open_partial(
+        target, lambda: errand.warn(f"{file.name}: waiting for another run that fetches it")
+    ) as part:
+        if _is_downloaded(file, target, errand):  # by the run that we waited for
             return
-        with alone_with(file, errand):
-            origin = _first_good(file, tuple(origins), part, errand)
+        with cache_entry_lock(file, errand):
+            origin = _try_candidates(file, tuple(origins), part, errand)
             # Before it has its name: a file that nobody vouches for gets none.
             file = _pinned(file, part, errand)
-            if errand.is_noting:
-                note(_arrival(file, target, origin, part))
-            part.publish()
+            if errand.writes_journal:
+                write_journal_entry(_arrival(file, target, origin, part))
+            part.replace_target()
             if file.checksum is not None:
-                stamp(target, file.checksum)
+                write_stamp(target, file.checksum)
             # A part that a killed run left whole asks nobody, not even the cache that comes first.
-            keep(target, file, errand, replace=origin.kind is not Kind.CACHE)
+            store(target, file, errand, replace=origin.kind is not CandidateKind.CACHE)
 
 
-def _arrival(file: SourceFile, target: Path, origin: Origin, part: Part) -> Arrival:
-    final = shown(part.came_from) if part.came_from else ""
-    return Arrival(
+def _arrival(file: SourceFile, target: Path, origin: Candidate, part: PartialFile) -> DownloadRecord:
+    final = redact_url(part.came_from) if part.came_from else ""
+    return DownloadRecord(
         file.name,
         target,
         origin.name,
         "" if final == origin.name else final,
         origin.kind.value,
         part.path.stat().st_size,
-        file.checksum or digest_of(part.path),
+        file.checksum or compute_digest(part.path),
         datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
 
 
-def _is_here(file: SourceFile, target: Path, errand: Errand) -> bool:
-    if not is_good_file(target, file, rehash=errand.means.verify):
+def _is_downloaded(file: SourceFile, target: Path, errand: DownloadContext) -> bool:
+    if not is_verified_file(target, file, rehash=errand.means.verify):
         return False
-    errand.tell(ModelFileUpToDate(errand.model, file.name))
+    errand.emit(FileUpToDate(errand.model, file.name))
     return True
 
 
-def no_pin(files: Sequence[SourceFile]) -> NoPinError:
+def unpinned_error(files: Sequence[SourceFile]) -> UnpinnedFileError:
     """Why files are not fetched."""
     names = ", ".join(file.name for file in files)
-    return NoPinError(
+    return UnpinnedFileError(
         f"{names}: no pin: its publisher states no checksum",
         hint="--trust_on_first_use takes what comes now; posezoo.lock holds it from then on",
     )
 
 
-def _pinned(file: SourceFile, part: Part, errand: Errand) -> SourceFile:
+def _pinned(file: SourceFile, part: PartialFile, errand: DownloadContext) -> SourceFile:
     """The file, pinned from now on by what came where nothing did so before."""
     if file.is_pinned or errand.first_use is None:
         return file
-    size, digest = part.path.stat().st_size, digest_of(part.path)
+    size, digest = part.path.stat().st_size, compute_digest(part.path)
     errand.first_use(file, size, digest)
     errand.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
     return replace(file, size=size, checksum=digest, first_use=True)
 
 
-def _first_good(file: SourceFile, origins: tuple[Origin, ...], part: Part, errand: Errand) -> Origin:
+def _try_candidates(
+    file: SourceFile, origins: tuple[Candidate, ...], part: PartialFile, errand: DownloadContext
+) -> Candidate:
     """The origin that filled the part with the promised bytes."""
-    failures: Failures = []
-    held = part.held(file)
+    failures: FailedCandidates = []
+    held = part.load_resume_state(file)
     if held.size and held.size == file.size:  # nobody is asked: who gave it is to be named for it
         origins = tuple(sorted(origins, key=lambda origin: origin.name != held.source))
     for origin in origins:
-        fetch = _download if origin.kind is Kind.SOURCE else _retrieve
+        fetch = _download_from if origin.kind is CandidateKind.SOURCE else _copy_from_cache
         try:
             fetch(file, origin, part, errand)
-        except FetchError as error:
+        except DownloadError as error:
             failures.append((origin, error))
-            missing = isinstance(error, MissingError) and origin.kind is not Kind.SOURCE
+            missing = isinstance(error, NotFoundError) and origin.kind is not CandidateKind.SOURCE
             if not missing and origin is not origins[-1]:
                 errand.warn(f"{file.name}: {origin.name}: {error.problem}")
         else:
             return origin
-    raise _failure(file, failures, part.held(file).size)
+    raise _failure(file, failures, part.load_resume_state(file).size)
 
 
-def _download(file: SourceFile, origin: Origin, part: Part, errand: Errand) -> None:
-    errand.tell(ModelFileDownloadBegin(errand.model, file.name, file.size or 0, origin.name))
+def _download_from(file: SourceFile, origin: Candidate, part: PartialFile, errand: DownloadContext) -> None:
+    errand.emit(FileDownloadStarted(errand.model, file.name, file.size or 0, origin.name))
     try:
-        _ask(file, origin, part, errand, _Progress(file, errand))
+        _try_candidate(file, origin, part, errand, _ThrottledProgress(file, errand))
     except PosezooError as error:
-        errand.tell(ModelFileDownloadEnd(errand.model, file.name, False, error.problem))
+        errand.emit(FileDownloadFinished(errand.model, file.name, False, error.problem))
         raise
-    errand.tell(ModelFileDownloadEnd(errand.model, file.name, True))
+    errand.emit(FileDownloadFinished(errand.model, file.name, True))
 
 
-def _retrieve(file: SourceFile, origin: Origin, part: Part, errand: Errand) -> None:
+def _copy_from_cache(file: SourceFile, origin: Candidate, part: PartialFile, errand: DownloadContext) -> None:
     if not _is_shared(file, origin, part):
-        _ask(file, origin, part, errand, _unheard)
-    errand.tell(ModelFileRetrieved(errand.model, file.name, origin.name))
+        _try_candidate(file, origin, part, errand, _offline_hint)
+    errand.emit(CachedFileUsed(errand.model, file.name, origin.name))
 
 
-def _is_shared(file: SourceFile, origin: Origin, part: Part) -> bool:
+def _is_shared(file: SourceFile, origin: Candidate, part: PartialFile) -> bool:
     """Whether the part holds the cache's own bytes now; a mirror is somebody else's."""
-    if origin.kind is not Kind.CACHE or origin.path is None:
+    if origin.kind is not CandidateKind.CACHE or origin.path is None:
         return False
     try:
-        return part.share(origin.path, file)
+        return part.clone_from(origin.path, file)
     except OSError:  # told where it is read
         return False
 
 
-def _ask(
-    file: SourceFile, origin: Origin, part: Part, errand: Errand, progress: Callable[[int], None]
+def _try_candidate(
+    file: SourceFile,
+    origin: Candidate,
+    part: PartialFile,
+    errand: DownloadContext,
+    progress: Callable[[int], None],
 ) -> None:
     """Fill the part from one origin, asked again where that may help."""
     attempt = 1
     while True:
         try:
-            _attempt(file, origin, part, errand, progress)
+            _try_once(file, origin, part, errand, progress)
             return
-        except CrowdedError as error:
-            if error.now_at_once is None:
-                attempt = _once_more(file, origin, attempt, error, errand)
+        except RateLimitedError as error:
+            if error.new_limit is None:
+                attempt = _wait_for_retry(file, origin, attempt, error, errand)
                 continue
-            fewer = f"at most {error.now_at_once} at once now"
+            fewer = f"at most {error.new_limit} at once now"
             errand.warn(f"{file.name}: {origin.name}: {error.problem}; {fewer}")
-            errand.sleep(_pause(1, error.wait_s, errand.means.timeout_s))
-        except TemporaryError as error:
-            attempt = _once_more(file, origin, attempt, error, errand)
+            errand.sleep(_backoff_seconds(1, error.retry_after_s, errand.means.timeout_s))
+        except TransientSourceError as error:
+            attempt = _wait_for_retry(file, origin, attempt, error, errand)
 
 
-def _once_more(file: SourceFile, origin: Origin, attempt: int, error: TemporaryError, errand: Errand) -> int:
+def _wait_for_retry(
+    file: SourceFile, origin: Candidate, attempt: int, error: TransientSourceError, errand: DownloadContext
+) -> int:
     """Wait before the next attempt, and return its number; raises a SourceError where there is to be none."""
     allowed = min(errand.means.attempts, error.at_most or errand.means.attempts)
     if attempt >= allowed:
         tries = f" ({attempt} attempts)" if attempt > 1 else ""
-        hint = error.hint or _wish(error, errand.means.timeout_s)
+        hint = error.hint or _requested_pause(error, errand.means.timeout_s)
         raise SourceError(f"{error.problem}{tries}", hint=hint, temporary=True) from error
-    pause_s = _pause(attempt, error.wait_s, errand.means.timeout_s)
+    pause_s = _backoff_seconds(attempt, error.retry_after_s, errand.means.timeout_s)
     errand.warn(
         f"{file.name}: {origin.name}: {error.problem}; attempt {attempt + 1} of {allowed} in {pause_s:.1f} s"
     )
@@ -214,46 +226,56 @@ def _once_more(file: SourceFile, origin: Origin, attempt: int, error: TemporaryE
     return attempt + 1
 
 
-def _attempt(
-    file: SourceFile, origin: Origin, part: Part, errand: Errand, progress: Callable[[int], None]
+def _try_once(
+    file: SourceFile,
+    origin: Candidate,
+    part: PartialFile,
+    errand: DownloadContext,
+    progress: Callable[[int], None],
 ) -> None:
     """Ask once: for the rest of what an earlier attempt or run left; where that does not fit, for all."""
     try:
-        _fetch(file, origin, part.held(file), part, progress)
-    except StaleError as error:
+        _receive(file, origin, part.load_resume_state(file), part, progress)
+    except RangeMismatchError as error:
         errand.warn(f"{file.name}: {origin.name}: {error.problem}; starting anew")
-        part.restart()
-        _fetch(file, origin, NOTHING, part, progress)
+        part.truncate()
+        _receive(file, origin, NOTHING, part, progress)
 
 
-def _fetch(file: SourceFile, origin: Origin, held: Held, part: Part, progress: Callable[[int], None]) -> None:
+def _receive(
+    file: SourceFile, origin: Candidate, held: ResumeState, part: PartialFile, progress: Callable[[int], None]
+) -> None:
     """Fill the part with what comes; bytes that prove wrong are not kept for another run."""
-    with _rest(file, origin, held) as body:
-        hasher = part.begin(file, Held(body.start, origin.name, body.etag), resumable=body.is_resumable)
+    with _open_remaining(file, origin, held) as body:
+        hasher = part.start_at(
+            file, ResumeState(body.start, origin.name, body.etag), resumable=body.is_resumable
+        )
         try:
-            _fill(part, body, file, hasher, progress)
+            _write_chunks(part, body, file, hasher, progress)
             part.came_from = body.url
         except (SizeError, DigestError) as error:
-            part.restart()
+            part.truncate()
             if not body.start:
                 raise
-            raise StaleError(
+            raise RangeMismatchError(
                 f"what was here of it and what came after do not fit: {error.problem}"
             ) from error
         except OutputError:
-            part.restart()  # gives back what a full disk lacks
+            part.truncate()  # gives back what a full disk lacks
             raise
 
 
-def _rest(file: SourceFile, origin: Origin, held: Held) -> AbstractContextManager[Body]:
+def _open_remaining(
+    file: SourceFile, origin: Candidate, held: ResumeState
+) -> AbstractContextManager[ByteStream]:
     """What is missing of a file; a part that holds all of it asks nobody."""
     if held.size and held.size == file.size:
-        return nullcontext(Body(iter(()), held.size, held.etag, is_resumable=True))
+        return nullcontext(ByteStream(iter(()), held.size, held.etag, is_resumable=True))
     # Another source may name the same bytes otherwise; whether they are the same, their digest tells.
     return origin.open(held if held.source == origin.name else replace(held, etag=""))
 
 
-def _pause(attempt: int, asked_s: float | None, patience_s: float) -> float:
+def _backoff_seconds(attempt: int, asked_s: float | None, patience_s: float) -> float:
     """Seconds before the next attempt; a server is granted no longer pause than it may be silent."""
     if asked_s is not None:
         return min(asked_s, patience_s)
@@ -261,21 +283,25 @@ def _pause(attempt: int, asked_s: float | None, patience_s: float) -> float:
     return longest * random.uniform(0.5, 1.0)  # so that many clients do not come back at one moment
 
 
-def _wish(error: TemporaryError, patience_s: float) -> str:
+def _requested_pause(error: TransientSourceError, patience_s: float) -> str:
     """The pause that a server asked for, where it is longer than we wait."""
-    if error.wait_s is None or error.wait_s <= patience_s:
+    if error.retry_after_s is None or error.retry_after_s <= patience_s:
         return ""
-    return f"the server asks to be left alone for {error.wait_s:.0f} s: run the command again after that"
+    return (
+        f"the server asks to be left alone for {error.retry_after_s:.0f} s: run the command again after that"
+    )
 
 
-def _fill(part: Part, body: Body, file: SourceFile, hasher: _Hash, progress: Callable[[int], None]) -> None:
+def _write_chunks(
+    part: PartialFile, body: ByteStream, file: SourceFile, hasher: _Hash, progress: Callable[[int], None]
+) -> None:
     """Write the pieces, never more than the declared size."""
     promised, size = file.checksum, body.start
     for piece in body.pieces:
         size += len(piece)
-        if size > file.cap:
+        if size > file.read_limit:
             allowed = "expected" if file.size is None else "declared"
-            raise SizeError(f"gives more than the {allowed} {file.cap} bytes")
+            raise SizeError(f"gives more than the {allowed} {file.read_limit} bytes")
         part.write(piece)
         hasher.update(piece)
         progress(size)
@@ -289,14 +315,14 @@ def _fill(part: Part, body: Body, file: SourceFile, hasher: _Hash, progress: Cal
             f"gives bytes of {actual}, {pin} {promised}",
             hint=f"the file changed there, or was damaged on its way: check it, then update {record}",
         )
-    if why := why_not_containing(part.path, file):
+    if why := explain_wrong_members(part.path, file):
         raise DigestError(why, hint="the file changed there, or was damaged on its way")
 
 
-class _Progress:
+class _ThrottledProgress:
     """Tells how far a file has come, now and then and at its end."""
 
-    def __init__(self, file: SourceFile, errand: Errand) -> None:
+    def __init__(self, file: SourceFile, errand: DownloadContext) -> None:
         self._file, self._errand = file, errand
         self._told = time.monotonic()
 
@@ -304,16 +330,18 @@ class _Progress:
         now = time.monotonic()
         if now - self._told >= _PROGRESS_EVERY_S or size == self._file.size:
             self._told = now
-            self._errand.tell(ModelFileDownloadProgress(self._errand.model, self._file.name, size))
+            self._errand.emit(FileDownloadProgress(self._errand.model, self._file.name, size))
 
 
-def _unheard(size: int) -> None:
+def _offline_hint(size: int) -> None:
     pass
 
 
-def _failure(file: SourceFile, failures: Failures, held: int) -> FetchError:
+def _failure(file: SourceFile, failures: FailedCandidates, held: int) -> DownloadError:
     """One error for all; a cache that simply does not hold the file is no news."""
-    told = [(o, e) for o, e in failures if not (o.kind is Kind.CACHE and isinstance(e, MissingError))]
+    told = [
+        (o, e) for o, e in failures if not (o.kind is CandidateKind.CACHE and isinstance(e, NotFoundError))
+    ]
     if not told:
         return SourceError(f"{file.name}: no source to ask", hint=_hint(file, told))
     reasons = "; ".join(f"{origin.name}: {error.problem}" for origin, error in told)
@@ -321,14 +349,14 @@ def _failure(file: SourceFile, failures: Failures, held: int) -> FetchError:
     if held:
         hint = f"the same command goes on behind the {held} bytes that are here"
     if len(told) > 1:
-        return FetchError(f"{file.name}: no source gave it: {reasons}", hint=hint)
+        return DownloadError(f"{file.name}: no source gave it: {reasons}", hint=hint)
     kind = type(told[0][1])
     known = kind if kind in (SizeError, DigestError, ArchiveError) else SourceError
     return known(f"{file.name}: {reasons}", hint=hint)
 
 
-def _hint(file: SourceFile, told: Failures) -> str:
-    answered = bool(told) and all(isinstance(error, MissingError) for _, error in told)
+def _hint(file: SourceFile, told: FailedCandidates) -> str:
+    answered = bool(told) and all(isinstance(error, NotFoundError) for _, error in told)
     first = "check the address" if answered else "check the network and any proxy"
     if file.checksum is None:  # a mirror is asked by the digest of the file itself
         return first

@@ -21,11 +21,11 @@ from functools import partial
 from pathlib import Path
 
 from posezoo.errors import ArchiveError, OutputError, SizeError, SourceError
-from posezoo.fetch.errand import Errand
-from posezoo.fetch.origins import Body, Kind, Origin, open_path
-from posezoo.fetch.part import NOTHING, Held
-from posezoo.fetch.store import stored_origins
-from posezoo.fetch.transfer import transfer
+from posezoo.fetch.errand import DownloadContext
+from posezoo.fetch.origins import ByteStream, Candidate, CandidateKind, open_local_file
+from posezoo.fetch.part import NOTHING, ResumeState
+from posezoo.fetch.store import store_candidates
+from posezoo.fetch.transfer import download_file
 from posezoo.files import CHUNK
 from posezoo.spec.model import Digest, PythonPackageSource, SourceFile
 
@@ -41,7 +41,9 @@ _HINT = "see which index pip uses with: python -m pip config list; or name a cop
 
 
 @contextmanager
-def open_member(source: PythonPackageSource, file: SourceFile, errand: Errand, _held: Held) -> Iterator[Body]:
+def open_wheel_member(
+    source: PythonPackageSource, file: SourceFile, errand: DownloadContext, _held: ResumeState
+) -> Iterator[ByteStream]:
     """The pieces of a wheel's member.
 
     The wheel comes from the cache or a mirror by its SHA-256, else from pip's index; then it is kept
@@ -58,7 +60,7 @@ def open_member(source: PythonPackageSource, file: SourceFile, errand: Errand, _
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise ArchiveError(f"{source.wheel.name} is not a wheel: {error}") from error
     with archive:
-        yield Body(_pieces(archive, _member(archive, source, file), source))
+        yield ByteStream(_pieces(archive, _member(archive, source, file), source))
 
 
 def pip_arguments(wheel_name: str) -> tuple[str, ...]:
@@ -84,21 +86,23 @@ def pip_arguments(wheel_name: str) -> tuple[str, ...]:
     return tuple(arguments)
 
 
-def _fetch_wheel(source: PythonPackageSource, errand: Errand) -> Path:
+def _fetch_wheel(source: PythonPackageSource, errand: DownloadContext) -> Path:
     wheel = SourceFile(
         source.wheel.name, source.wheel.size, Digest("sha256", source.wheel.sha256.lower()), sources=()
     )
     arguments = pip_arguments(wheel.name)  # also keeps the name within the scratch folder
-    index = Origin("pip", Kind.SOURCE, partial(_open_download, source, arguments, errand.scratch()))
-    target = errand.scratch() / wheel.name
-    transfer(wheel, target, (*stored_origins(wheel, errand), index), errand.quiet())
+    index = Candidate(
+        "pip", CandidateKind.SOURCE, partial(_open_download, source, arguments, errand.temp_dir())
+    )
+    target = errand.temp_dir() / wheel.name
+    download_file(wheel, target, (*store_candidates(wheel, errand), index), errand.warnings_only())
     return target
 
 
 @contextmanager
 def _open_download(
-    source: PythonPackageSource, arguments: tuple[str, ...], scratch: Path, _held: Held
-) -> Iterator[Body]:
+    source: PythonPackageSource, arguments: tuple[str, ...], scratch: Path, _held: ResumeState
+) -> Iterator[ByteStream]:
     """The pieces of the wheel that pip brings, not checked by us yet."""
     requirement = f"{source.package}=={source.version} --hash=sha256:{source.wheel.sha256.lower()}"
     if not _REQUIREMENT.fullmatch(requirement):
@@ -113,7 +117,7 @@ def _open_download(
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise SourceError(f"pip brought {len(wheels)} wheels, one was asked for", hint=_HINT)
-    with open_path(wheels[0], NOTHING) as body:
+    with open_local_file(wheels[0], NOTHING) as body:
         yield body
 
 
@@ -143,10 +147,10 @@ def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) 
     except OSError as error:
         raise SourceError(f"pip cannot be started: {error.strerror or error}") from error
     if ended.returncode != 0:
-        raise SourceError(_last_word(ended.stderr) or f"pip ended with {ended.returncode}", hint=_HINT)
+        raise SourceError(_last_pip_error(ended.stderr) or f"pip ended with {ended.returncode}", hint=_HINT)
 
 
-def _last_word(said: str) -> str:
+def _last_pip_error(said: str) -> str:
     """The line that tells what failed: pip's last ERROR, else whatever came last."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]

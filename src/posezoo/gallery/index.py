@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from posezoo.comparison import Origin, Value
-from posezoo.gallery.rows import Entry, Rows
-from posezoo.gallery.templates import as_json, draw, index_script, plain
+from posezoo.comparison import MetricSource, SourcedMetric
+from posezoo.gallery.rows import GalleryData, GalleryEntry
+from posezoo.gallery.templates import index_script, render_page, to_one_line, to_script_json
 
 NAME = "index.html"
 
 #: The filters, by the names of ``Entry.facts``, in their order.
 FACETS = ("task", "family", "approach", "precision", "framework", "license", "input", "collection")
 
-_LETTERS = {Origin.MEASURED: "m", Origin.GENERATED: "g", Origin.DECLARED: "d"}
+_LETTERS = {MetricSource.MEASURED: "m", MetricSource.GENERATED: "g", MetricSource.DECLARED: "d"}
 
 
-def draw_index(rows: Rows, title: str) -> bytes:
+def draw_index_page(rows: GalleryData, title: str) -> bytes:
     """The index as HTML.
 
     Raises:
         MissingPackageError: Jinja2 is not installed.
     """
     data = index_data(rows)
-    return draw(
+    return render_page(
         "index.html",
         ["base", "index"],
         index_script(),
@@ -32,11 +32,11 @@ def draw_index(rows: Rows, title: str) -> bytes:
         summary=_summary(rows),
         facets=FACETS,
         data=data,
-        json=as_json(data),
+        json=to_script_json(data),
     )
 
 
-def index_data(rows: Rows) -> dict[str, Any]:
+def index_data(rows: GalleryData) -> dict[str, Any]:
     """What the index's script knows::
 
     axes      by name: title, unit, factor (from a figure to the shown number), more, log, accuracy
@@ -49,7 +49,7 @@ def index_data(rows: Rows) -> dict[str, Any]:
     return {
         "axes": {
             key: {
-                "title": plain(axis.title),
+                "title": to_one_line(axis.title),
                 "unit": axis.unit,
                 "factor": axis.factor,
                 "more": axis.more,
@@ -59,12 +59,12 @@ def index_data(rows: Rows) -> dict[str, Any]:
             for key, axis in rows.axes.items()
         },
         "families": len({entry.facts["family"] for entry in rows.entries}),
-        "ways": "; ".join(f"{what}: {plain(way)}" for what, way in ways if way),
+        "ways": "; ".join(f"{what}: {to_one_line(way)}" for what, way in ways if way),
         "models": [_model(entry) for entry in rows.entries],
     }
 
 
-def _summary(rows: Rows) -> str:
+def _summary(rows: GalleryData) -> str:
     count = len(rows.entries)
     tasks = len({entry.model.task for entry in rows.entries})
     words = [f"{count} model{'' if count == 1 else 's'}", f"{tasks} task{'' if tasks == 1 else 's'}"]
@@ -72,12 +72,12 @@ def _summary(rows: Rows) -> str:
     return f"{', '.join(words)}: {told}"
 
 
-def _model(entry: Entry) -> dict[str, Any]:
+def _model(entry: GalleryEntry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "page": entry.page.replace("@", "%40"),
-        "description": _short(plain(entry.model.description)),
-        "facts": {key: plain(value) for key, value in entry.facts.items() if value},
+        "description": _short(to_one_line(entry.model.description)),
+        "facts": {key: to_one_line(value) for key, value in entry.facts.items() if value},
         "precisions": [each.value for each in entry.precisions],
         "published": _values(entry.published),
         "figures": {
@@ -90,15 +90,15 @@ def _model(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _values(values: Mapping[str, Value]) -> dict[str, list[object]]:
+def _values(values: Mapping[str, SourcedMetric]) -> dict[str, list[object]]:
     """Each with six digits, as cards have them: more is noise."""
     return {key: _value(value) for key, value in values.items()}
 
 
-def _value(value: Value) -> list[object]:
+def _value(value: SourcedMetric) -> list[object]:
     number = float(f"{value.number:.6g}")
     said: list[object] = [int(number) if number.is_integer() else number, _LETTERS[value.origin]]
-    return [*said, plain(value.how)] if value.how else said
+    return [*said, to_one_line(value.conditions)] if value.conditions else said
 
 
 def _short(text: str) -> str:

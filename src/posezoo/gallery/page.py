@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from posezoo.card.commands import commands, example
-from posezoo.card.inline import plain as shown_text
-from posezoo.card.parsed import Figure
-from posezoo.card.skeletons import place_of
-from posezoo.comparison import Origin, Value
-from posezoo.gallery.rows import Axis, Entry, Rows
-from posezoo.gallery.templates import draw
+from posezoo.card.commands import draw_example_section, draw_usage_sections
+from posezoo.card.inline import to_plain_text as shown_text
+from posezoo.card.parsed import CardMetric
+from posezoo.card.skeletons import keypoint_position
+from posezoo.comparison import MetricSource, SourcedMetric
+from posezoo.gallery.rows import ChartAxis, GalleryData, GalleryEntry
+from posezoo.gallery.templates import render_page
 from posezoo.measured import WEIGHTS
-from posezoo.registry import builtin_root
+from posezoo.registry import builtin_models_dir
 from posezoo.spec.model import CompositeSpec
 
 #: What the line of published figures is called.
 PUBLISHED = "as published"
 
-_MARKS = {Origin.MEASURED: "", Origin.GENERATED: " g", Origin.DECLARED: " p"}
-_NOTES = {Origin.GENERATED: "g: measured on generated weights", Origin.DECLARED: "p: as published"}
+_MARKS = {MetricSource.MEASURED: "", MetricSource.GENERATED: " g", MetricSource.DECLARED: " p"}
+_NOTES = {
+    MetricSource.GENERATED: "g: measured on generated weights",
+    MetricSource.DECLARED: "p: as published",
+}
 
 
-def draw_page(entry: Entry, rows: Rows, pages: Collection[str]) -> bytes:
+def draw_model_page(entry: GalleryEntry, rows: GalleryData, pages: Collection[str]) -> bytes:
     """A model's page as HTML.
 
     Args:
@@ -35,7 +38,7 @@ def draw_page(entry: Entry, rows: Rows, pages: Collection[str]) -> bytes:
         MissingPackageError: Jinja2 is not installed.
     """
     known = entry.known
-    return draw(
+    return render_page(
         "model.html",
         ["base", "model"],
         title=entry.name,
@@ -55,18 +58,18 @@ def draw_page(entry: Entry, rows: Rows, pages: Collection[str]) -> bytes:
     )
 
 
-def _tags(entry: Entry) -> list[str]:
+def _tags(entry: GalleryEntry) -> list[str]:
     """What it is in few words; a licence that is an address stands below."""
     words = [*entry.facts.values(), *(each.value for each in entry.precisions)]
     return [word for word in words if word and "://" not in word]
 
 
-def _card_row(figure: Figure) -> tuple[str, str]:
+def _card_row(figure: CardMetric) -> tuple[str, str]:
     of = "" if figure.column.casefold() == "value" else f", {figure.column}"
     return f"{figure.label}{of}", f"{figure.value:g} {figure.unit}"
 
 
-def _parts(entry: Entry, pages: Collection[str]) -> list[dict[str, str]]:
+def _parts(entry: GalleryEntry, pages: Collection[str]) -> list[dict[str, str]]:
     if not isinstance(entry.model, CompositeSpec):
         return []
     return [
@@ -86,9 +89,9 @@ def _near(known: Mapping[str, Any], pages: Collection[str]) -> list[tuple[str, s
     return [(how, name, f"{name}.html".replace("@", "%40")) for how, name in found if name in pages]
 
 
-def _figures(entry: Entry, rows: Rows) -> dict[str, Any]:
+def _figures(entry: GalleryEntry, rows: GalleryData) -> dict[str, Any]:
     """A line for what is published and one for each precision, with the columns that anything is known of."""
-    lines: dict[str, Mapping[str, Value]] = {PUBLISHED: entry.published} if entry.published else {}
+    lines: dict[str, Mapping[str, SourcedMetric]] = {PUBLISHED: entry.published} if entry.published else {}
     for precision, figures in entry.figures.items():
         own = {key: value for key, value in figures.items() if value != entry.published.get(key)}
         lines |= {precision.value: own} if own else {}
@@ -109,7 +112,7 @@ def _figures(entry: Entry, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _number(value: Value | None, axis: Axis, *, marked: bool) -> str:
+def _number(value: SourcedMetric | None, axis: ChartAxis, *, marked: bool) -> str:
     if value is None:
         return ""
     digits = 5 if axis.factor >= 1 else 3
@@ -169,7 +172,7 @@ def _skeleton(known: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if known is None:
         return None
     names = known["keypoints"]
-    points = [(*place_of(name), _side(name), number) for number, name in enumerate(names)]
+    points = [(*keypoint_position(name), _side(name), number) for number, name in enumerate(names)]
     return {
         "name": known["name"],
         "names": [name.replace("_", " ") for name in names],
@@ -182,15 +185,18 @@ def _side(keypoint: str) -> str:
     return next((side for side in ("left", "right") if side in keypoint.split("_")), "middle")
 
 
-def _commands(entry: Entry) -> list[tuple[str, str]]:
+def _commands(entry: GalleryEntry) -> list[tuple[str, str]]:
     """Headings, words and blocks of the card's commands: of models that posezoo comes with.
 
     Others' registries lie anywhere, so that no command would work as pasted.
     """
-    if not entry.model.path.is_relative_to(builtin_root()):
+    if not entry.model.path.is_relative_to(builtin_models_dir()):
         return []
     model, parts = entry.model, entry.parts
-    return [_told(each) for each in (*example(model, parts, linked=False), *commands(model, parts))]
+    return [
+        _told(each)
+        for each in (*draw_example_section(model, parts, linked=False), *draw_usage_sections(model, parts))
+    ]
 
 
 def _told(markdown: str) -> tuple[str, str]:

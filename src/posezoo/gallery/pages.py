@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from posezoo.gallery.index import NAME, draw_index
-from posezoo.gallery.page import draw_page
-from posezoo.gallery.rows import Rows
+from posezoo.gallery.index import NAME, draw_index_page
+from posezoo.gallery.page import draw_model_page
+from posezoo.gallery.rows import GalleryData
 
 TITLE = "Model gallery"
 
 
-def draw_pages(rows: Rows, title: str = TITLE) -> dict[str, bytes]:
+def draw_gallery_pages(rows: GalleryData, title: str = TITLE) -> dict[str, bytes]:
     """The content of each page by its path below the site's folder, with / between its parts.
 
     Raises:
         MissingPackageError: Jinja2 is not installed.
     """
     names = {entry.name for entry in rows.entries}
-    pages = {entry.page: draw_page(entry, rows, names) for entry in rows.entries}
-    return {**pages, NAME: draw_index(rows, title)}
+    pages = {entry.page: draw_model_page(entry, rows, names) for entry in rows.entries}
+    return {**pages, NAME: draw_index_page(rows, title)}

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from posezoo.card.card import NAME, NOTE, is_drawn
-from posezoo.card.parsed import Figure
-from posezoo.card.reading import MAX_CHARACTERS, read_card
-from posezoo.comparison import Origin, Value
+from posezoo.card.card import NAME, NOTE, has_note
+from posezoo.card.parsed import CardMetric
+from posezoo.card.reading import MAX_CHARACTERS, parse_card
+from posezoo.comparison import MetricSource, SourcedMetric
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
 #: Where a card's figures stand.
@@ -28,7 +28,9 @@ _ACCURACIES = (
 )
 
 
-def published_figures(model: ModelSpec | CompositeSpec, from_card: tuple[Figure, ...]) -> dict[str, Value]:
+def published_metrics(
+    model: ModelSpec | CompositeSpec, from_card: tuple[CardMetric, ...]
+) -> dict[str, SourcedMetric]:
     """Its published figures by name: ``AP`` and other accuracies as shares, ``gflops``, ``mparams``.
 
     Args:
@@ -38,49 +40,49 @@ def published_figures(model: ModelSpec | CompositeSpec, from_card: tuple[Figure,
     if isinstance(model, CompositeSpec):
         return {}
     said = model.published
-    found: dict[str, Value] = {}
+    found: dict[str, SourcedMetric] = {}
     for each in said.accuracy:
         if each.metric != "MPJPE":
             how = ", ".join(filter(None, (each.dataset, each.protocol, "flip" if each.flip else "")))
-            found.setdefault(each.metric, Value(each.value, Origin.DECLARED, how))
+            found.setdefault(each.metric, SourcedMetric(each.value, MetricSource.DECLARED, how))
     for key, number in (("gflops", said.gflops), ("mparams", said.mparams)):
         if number is not None:
-            found[key] = Value(number, Origin.DECLARED)
+            found[key] = SourcedMetric(number, MetricSource.DECLARED)
     return found or dict(_first_of_each(from_card))
 
 
-def figures_of_card(model: ModelSpec | CompositeSpec) -> tuple[Figure, ...]:
+def metrics_of_card(model: ModelSpec | CompositeSpec) -> tuple[CardMetric, ...]:
     """The figures that a hand-written card tells, in its order; a card that we drew tells none of its own."""
     path = model.path.with_name(NAME)
-    if is_drawn(path, NOTE):
+    if has_note(path, NOTE):
         return ()
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             text = stream.read(MAX_CHARACTERS)
     except OSError:
         return ()
-    return tuple(each for each in read_card(text).figures if _stands_in(each.section))
+    return tuple(each for each in parse_card(text).metrics if _stands_in(each.section))
 
 
 def _stands_in(section: tuple[str, ...]) -> bool:
     return bool(section) and section[0].casefold().startswith(SECTIONS)
 
 
-def _first_of_each(figures: tuple[Figure, ...]) -> Iterator[tuple[str, Value]]:
+def _first_of_each(figures: tuple[CardMetric, ...]) -> Iterator[tuple[str, SourcedMetric]]:
     seen: set[str] = set()
     for figure in figures:
         name = _COSTS.get(figure.metric) or _accuracy_of(figure.label)
         value = figure.value if name in _COSTS.values() else _share(figure)
         if name and name not in seen and value > 0:
             seen.add(name)
-            yield name, Value(value, Origin.DECLARED, figure.label if name == "AP" else "")
+            yield name, SourcedMetric(value, MetricSource.DECLARED, figure.label if name == "AP" else "")
 
 
 def _accuracy_of(label: str) -> str:
     return next((name for name, spelt in _ACCURACIES if spelt.search(label)), "")
 
 
-def _share(figure: Figure) -> float:
+def _share(figure: CardMetric) -> float:
     """A percentage or a share as a share; 0 where it is neither."""
     value = figure.value / 100 if figure.unit == "%" or figure.value > 1 else figure.value
     return value if value <= 1 else 0

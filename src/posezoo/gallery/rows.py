@@ -10,21 +10,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from posezoo.card.facts import card_facts
-from posezoo.card.parsed import Figure
-from posezoo.card.words import FRAMEWORKS, precisions, size_bytes, task_in_words
-from posezoo.comparison import Figures, Origin, Value, compare
-from posezoo.comparison.choice import way_of
-from posezoo.gallery.published import figures_of_card, published_figures
-from posezoo.layout import Layout
-from posezoo.measured import measured_of
+from posezoo.card.facts import collect_facts
+from posezoo.card.parsed import CardMetric
+from posezoo.card.words import FRAMEWORKS, common_precisions, download_size, task_label
+from posezoo.comparison import MeasurementSelection, MetricSource, SourcedMetric, compare_models
+from posezoo.comparison.choice import format_measurement_setting
+from posezoo.gallery.published import metrics_of_card, published_metrics
+from posezoo.layout import ModelLayout
+from posezoo.measured import load_measurements
 from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Precision
 
 Model = ModelSpec | CompositeSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
+class ChartAxis:
     """A figure as charts and tables show it.
 
     Attributes:
@@ -45,19 +45,19 @@ class Axis:
 
 
 #: By the names of ``comparison.COLUMNS``, and what else is known of models that are no IR yet.
-AXES: Mapping[str, Axis] = {
-    "AP": Axis("AP", "%", factor=100, more=True, log=False, is_accuracy=True),
-    "throughput_fps": Axis("Throughput", "images/s", more=True),
-    "latency_p50_ms": Axis("Latency", "ms, median"),
-    "gflops": Axis("Operations", "GFLOPs"),
-    "mparams": Axis("Weights", "million"),
-    "size_bytes": Axis("IR size", "MB", factor=1e-6),
-    "download_bytes": Axis("Download", "MB", factor=1e-6),
+AXES: Mapping[str, ChartAxis] = {
+    "AP": ChartAxis("AP", "%", factor=100, more=True, log=False, is_accuracy=True),
+    "throughput_fps": ChartAxis("Throughput", "images/s", more=True),
+    "latency_p50_ms": ChartAxis("Latency", "ms, median"),
+    "gflops": ChartAxis("Operations", "GFLOPs"),
+    "mparams": ChartAxis("Weights", "million"),
+    "size_bytes": ChartAxis("IR size", "MB", factor=1e-6),
+    "download_bytes": ChartAxis("Download", "MB", factor=1e-6),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class GalleryEntry:
     """A model, a variant, a composite or a part of one, as the index shows it.
 
     Attributes:
@@ -72,9 +72,9 @@ class Entry:
     model: Model
     parts: tuple[ModelSpec, ...]
     known: Mapping[str, Any]
-    published: Mapping[str, Value]
-    from_card: tuple[Figure, ...] = ()
-    figures: Mapping[Precision, Mapping[str, Value]] = field(default_factory=dict)
+    published: Mapping[str, SourcedMetric]
+    from_card: tuple[CardMetric, ...] = ()
+    figures: Mapping[Precision, Mapping[str, SourcedMetric]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -89,7 +89,7 @@ class Entry:
     @property
     def precisions(self) -> list[Precision]:
         """Those that it is to be had in, and those that something is known of."""
-        return [each for each in Precision if each in precisions(self.parts) or each in self.figures]
+        return [each for each in Precision if each in common_precisions(self.parts) or each in self.figures]
 
     @property
     def licenses(self) -> list[str]:
@@ -106,8 +106,8 @@ class Entry:
         """What filters ask for, in words."""
         size = self.input_size
         return {
-            "task": task_in_words(self.model.task),
-            "family": family_of(self.model.name),
+            "task": task_label(self.model.task),
+            "family": name_family(self.model.name),
             "approach": self.known["approach"] or "",
             "collection": self.model.family.value,
             "framework": ", ".join(sorted({FRAMEWORKS[part.framework] for part in self.parts})),
@@ -117,16 +117,18 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class GalleryData:
     """All entries in alphabetical order, and in what way measured figures were measured; empty: none was."""
 
-    entries: tuple[Entry, ...]
-    axes: Mapping[str, Axis]
+    entries: tuple[GalleryEntry, ...]
+    axes: Mapping[str, ChartAxis]
     speed_way: str = ""
     accuracy_way: str = ""
 
 
-def gather(models: Sequence[tuple[Model, tuple[ModelSpec, ...]]], layout: Layout, figures: Figures) -> Rows:
+def collect_gallery_data(
+    models: Sequence[tuple[Model, tuple[ModelSpec, ...]]], layout: ModelLayout, figures: MeasurementSelection
+) -> GalleryData:
     """What is known of models.
 
     Args:
@@ -139,8 +141,8 @@ def gather(models: Sequence[tuple[Model, tuple[ModelSpec, ...]]], layout: Layout
     """
     subjects = {each.full_name: (each, of) for model, parts in models for each, of in _variants(model, parts)}
     specs = [model for model, _ in subjects.values() if isinstance(model, ModelSpec)]
-    compared = compare(specs, tuple(Precision), layout, figures)
-    known: dict[str, dict[Precision, Mapping[str, Value]]] = {}
+    compared = compare_models(specs, tuple(Precision), layout, figures)
+    known: dict[str, dict[Precision, Mapping[str, SourcedMetric]]] = {}
     for row in compared.rows:
         values = {key: value for key, value in row.values.items() if value}
         known.setdefault(row.model, {})[row.precision] = values
@@ -148,10 +150,10 @@ def gather(models: Sequence[tuple[Model, tuple[ModelSpec, ...]]], layout: Layout
         _entry(model, parts, known.get(name) or _measured(model))
         for name, (model, parts) in sorted(subjects.items())
     )
-    return Rows(entries, _axes(entries), compared.speed_way, compared.accuracy_way)
+    return GalleryData(entries, _axes(entries), compared.speed_way, compared.accuracy_conditions)
 
 
-def family_of(name: str) -> str:
+def name_family(name: str) -> str:
     """What models of one design have in common: up to two leading words of the name that hold no digit.
 
     >>> family_of("simple_pose_resnet18_v1b"), family_of("efficientnet-b0")
@@ -175,31 +177,35 @@ def _size(port: Input) -> tuple[int, int] | None:
 
 
 def _entry(
-    model: Model, parts: tuple[ModelSpec, ...], figures: Mapping[Precision, Mapping[str, Value]]
-) -> Entry:
-    from_card = figures_of_card(model)
-    published = published_figures(model, from_card)
-    if size := size_bytes(parts):
-        published["download_bytes"] = Value(size, Origin.DECLARED)
-    return Entry(model, parts, card_facts(model, parts), published, from_card, figures)
+    model: Model, parts: tuple[ModelSpec, ...], figures: Mapping[Precision, Mapping[str, SourcedMetric]]
+) -> GalleryEntry:
+    from_card = metrics_of_card(model)
+    published = published_metrics(model, from_card)
+    if size := download_size(parts):
+        published["download_bytes"] = SourcedMetric(size, MetricSource.DECLARED)
+    return GalleryEntry(model, parts, collect_facts(model, parts), published, from_card, figures)
 
 
-def _measured(model: Model) -> dict[Precision, Mapping[str, Value]]:
+def _measured(model: Model) -> dict[Precision, Mapping[str, SourcedMetric]]:
     """What was measured of a composite as a whole, which ``compare`` does not know."""
-    found: dict[Precision, Mapping[str, Value]] = {}
+    found: dict[Precision, Mapping[str, SourcedMetric]] = {}
     if isinstance(model, CompositeSpec):
-        for each in measured_of(model):
+        for each in load_measurements(model):
             if each.kind == "accuracy" and "AP" in each.figures:
-                found[each.precision] = {"AP": Value(each.figures["AP"], Origin.MEASURED, way_of(each))}
+                found[each.precision] = {
+                    "AP": SourcedMetric(
+                        each.figures["AP"], MetricSource.MEASURED, format_measurement_setting(each)
+                    )
+                }
     return found
 
 
-def _axes(entries: Sequence[Entry]) -> dict[str, Axis]:
+def _axes(entries: Sequence[GalleryEntry]) -> dict[str, ChartAxis]:
     """Those of which anything is known; accuracies that only foreign cards tell come after AP."""
     there = {key for entry in entries for key in entry.published}
     there |= {key for entry in entries for values in entry.figures.values() for key in values}
     others = {
-        key: Axis(key, "%", factor=100, more=True, log=False, is_accuracy=True)
+        key: ChartAxis(key, "%", factor=100, more=True, log=False, is_accuracy=True)
         for key in sorted(there - AXES.keys())
     }
     return {key: axis for key, axis in {**AXES, **others}.items() if key in there}

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.errors import OutputError
-from posezoo.files import cannot_write, write_whole
-from posezoo.spec.names import why_not_a_file_name
+from posezoo.files import write_atomically, write_error
+from posezoo.spec.names import explain_unsafe_file_name
 
 MANIFEST = "posezoo-gallery.json"
 NOTE = "written by posezoo gallery: the files that are its own, by SHA-256"
@@ -24,7 +24,7 @@ MAX_MANIFEST = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class SiteChanges:
     """What writing a site does to its folder: paths below it, with / between their parts."""
 
     written: tuple[str, ...]
@@ -32,7 +32,7 @@ class Changes:
     removed: tuple[str, ...]
 
 
-def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) -> Changes:
+def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) -> SiteChanges:
     """What ``write_site`` would do; nothing is touched.
 
     Args:
@@ -48,7 +48,7 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
         _refuse_strangers(folder, pages, known)
     digests = {name: _digest(content) for name, content in pages.items()}
     there = {name: _digest_there(folder / name) for name in (*pages, *(known or ()))}
-    return Changes(
+    return SiteChanges(
         written=tuple(name for name in pages if there[name] != digests[name]),
         unchanged=tuple(name for name in pages if there[name] == digests[name]),
         # A page that somebody has changed since is no longer ours to remove.
@@ -58,7 +58,7 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
     )
 
 
-def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) -> Changes:
+def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) -> SiteChanges:
     """Write a site: what differs, in the order of the pages; then remove our pages of models that are gone.
 
     Args:
@@ -75,7 +75,7 @@ def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False)
     if changes.written or changes.removed or known != digests:
         _write_manifest(folder, {**known, **digests})
         for name in changes.written:
-            write_whole(folder / name, pages[name], lasting=False)
+            write_atomically(folder / name, pages[name], lasting=False)
         for name in changes.removed:
             _remove(folder / name)
         _write_manifest(folder, digests)
@@ -107,19 +107,19 @@ def _known(folder: Path) -> dict[str, str] | None:
 
 
 def _is_page(name: str) -> bool:
-    return not why_not_a_file_name(name) and name.endswith(".html")
+    return not explain_unsafe_file_name(name) and name.endswith(".html")
 
 
 def _write_manifest(folder: Path, digests: Mapping[str, str]) -> None:
     content = json.dumps({"note": NOTE, "files": dict(sorted(digests.items()))}, indent=1)
-    write_whole(folder / MANIFEST, f"{content}\n".encode(), lasting=False)
+    write_atomically(folder / MANIFEST, f"{content}\n".encode(), lasting=False)
 
 
 def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise write_error(path, error) from error
 
 
 def _digest(content: bytes) -> str:

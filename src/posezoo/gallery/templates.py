@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import require
+from posezoo.errors import import_optional
 
 _HERE = Path(__file__).parent
 
@@ -26,7 +26,7 @@ SCRIPTS = (
 )
 
 
-def draw(template: str, styles: Sequence[str], script: str = "", **values: Any) -> bytes:
+def render_page(template: str, styles: Sequence[str], script: str = "", **values: Any) -> bytes:
     """A page as bytes of UTF-8.
 
     Args:
@@ -39,18 +39,18 @@ def draw(template: str, styles: Sequence[str], script: str = "", **values: Any) 
         MissingPackageError: Jinja2 is not installed.
     """
     environment = _environment()
-    safe = require("markupsafe", extra="gallery").Markup
-    style = smaller("\n".join(asset(f"{name}.css") for name in styles))
+    safe = import_optional("markupsafe", extra="gallery").Markup
+    style = minify("\n".join(read_asset(f"{name}.css") for name in styles))
     return str(
         environment.get_template(template).render(
-            style=safe(style), script=safe(script), policy=policy(style, script), **values
+            style=safe(style), script=safe(script), policy=content_security_policy(style, script), **values
         )
     ).encode()
 
 
 @cache
 def _environment() -> Any:
-    jinja2 = require("jinja2", extra="gallery")
+    jinja2 = import_optional("jinja2", extra="gallery")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE / "templates"),
         autoescape=True,
@@ -59,29 +59,29 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.tests["web_address"] = is_web_address
-    environment.filters["plain"] = plain
-    environment.filters["filled_columns"] = filled_columns
+    environment.filters["plain"] = to_one_line
+    environment.filters["filled_columns"] = non_empty_columns
     return environment
 
 
-def asset(name: str) -> str:
+def read_asset(name: str) -> str:
     """A file of assets/."""
     return (_HERE / "assets" / name).read_text("utf-8")
 
 
 def index_script() -> str:
     """All parts of the index's script as one, in a scope of its own."""
-    parts = "\n".join(asset(f"{name}.js") for name in SCRIPTS)
-    return smaller(f'(() => {{\n"use strict";\n{parts}\n}})();\n')
+    parts = "\n".join(read_asset(f"{name}.js") for name in SCRIPTS)
+    return minify(f'(() => {{\n"use strict";\n{parts}\n}})();\n')
 
 
-def smaller(text: str) -> str:
+def minify(text: str) -> str:
     """A style or script of ours without its indentation and the comments that have lines of their own."""
     lines = (line.strip() for line in text.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith(("//", "/*", "*/")))
 
 
-def policy(style: str, script: str) -> str:
+def content_security_policy(style: str, script: str) -> str:
     """What the browser is told that the page needs: no request, no other script."""
     runs = f"'{_hash(script)}'" if script else "'none'"
     return (
@@ -94,20 +94,20 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def as_json(values: Mapping[str, Any]) -> Any:
+def to_script_json(values: Mapping[str, Any]) -> Any:
     """JSON that can stand inside a script element, whatever strangers wrote into it."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return require("markupsafe", extra="gallery").Markup(text)
+    return import_optional("markupsafe", extra="gallery").Markup(text)
 
 
-def plain(text: str) -> str:
+def to_one_line(text: str) -> str:
     """A stranger's text in one line, with its invisible characters shown as escapes."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(text.split()))
 
 
-def filled_columns(rows: Sequence[Sequence[str]]) -> list[int]:
+def non_empty_columns(rows: Sequence[Sequence[str]]) -> list[int]:
     """The columns of a table that anything stands in; the first one always."""
     width = len(rows[0]) if rows else 0
     return [place for place in range(width) if place == 0 or any(row[place] for row in rows)]

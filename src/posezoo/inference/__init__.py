@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from posezoo.inference.devices import available_devices, check_device
-from posezoo.inference.graph import Graph, Preprocessing, Shape, shape_text
-from posezoo.inference.network import Array, Network, Outputs
-from posezoo.inference.runtime import Runtime
+from posezoo.inference.devices import available_devices, require_device
+from posezoo.inference.graph import Graph, Preprocessing, Shape, format_shape
+from posezoo.inference.network import Array, CompiledNetwork, Outputs
+from posezoo.inference.runtime import RuntimeConfig
 
 __all__ = [
     "Array",
+    "CompiledNetwork",
     "Graph",
-    "Network",
     "Outputs",
     "Preprocessing",
-    "Runtime",
+    "RuntimeConfig",
     "Shape",
     "available_devices",
-    "check_device",
-    "shape_text",
+    "format_shape",
+    "require_device",
 ]

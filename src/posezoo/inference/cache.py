@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from posezoo.errors import OutputError
-from posezoo.files import write_whole
+from posezoo.files import write_atomically
 from posezoo.inference.graph import Graph
-from posezoo.openvino_runtime import openvino
+from posezoo.openvino_runtime import import_openvino
 from posezoo.versions import package_version
 
 _DIGITS = 64
@@ -25,7 +25,7 @@ _DIGITS = 64
 _MOST_BYTES = 1 << 30
 
 
-def place_of(graph: Graph, config: dict[str, Any], folder: Path) -> Path | None:
+def cache_path(graph: Graph, config: dict[str, Any], folder: Path) -> Path | None:
     """The file for a graph and a configuration on this CPU; None where the IR cannot be looked at."""
     try:
         told = [(part.stat().st_size, part.stat().st_mtime_ns) for part in graph.files]
@@ -38,7 +38,7 @@ def place_of(graph: Graph, config: dict[str, Any], folder: Path) -> Path | None:
     return folder / f"{graph.path.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}.compiled"
 
 
-def kept(core: Any, path: Path, config: dict[str, Any]) -> Any:
+def load_compiled(core: Any, path: Path, config: dict[str, Any]) -> Any:
     """The compiled network in a file; None where there is none that is whole and goes with this OpenVINO.
 
     The file stays mapped as long as the network lives.
@@ -49,7 +49,7 @@ def kept(core: Any, path: Path, config: dict[str, Any]) -> Any:
         return None
     if hashlib.sha256(content[_DIGITS:].data).hexdigest().encode() != content[:_DIGITS].tobytes():
         return None
-    tensor = openvino(extra="run").Tensor(content[_DIGITS:], shared_memory=True)
+    tensor = import_openvino(extra="run").Tensor(content[_DIGITS:], shared_memory=True)
     try:
         compiled = core.import_model(tensor, "CPU", config)
     except RuntimeError:
@@ -58,7 +58,7 @@ def kept(core: Any, path: Path, config: dict[str, Any]) -> Any:
     return compiled
 
 
-def keep(compiled: Any, path: Path) -> None:
+def store_compiled(compiled: Any, path: Path) -> None:
     """Write a compiled network to a file, and let the oldest ones go where they are too large together."""
     stream = io.BytesIO(b"0" * _DIGITS)
     stream.seek(_DIGITS)
@@ -67,13 +67,13 @@ def keep(compiled: Any, path: Path) -> None:
         content = stream.getbuffer()
         content[:_DIGITS] = hashlib.sha256(content[_DIGITS:]).hexdigest().encode()
         content.release()
-        write_whole(path, stream.getvalue(), lasting=False)
-        _tidy(path.parent)
+        write_atomically(path, stream.getvalue(), lasting=False)
+        _evict_oldest(path.parent)
     except (RuntimeError, OSError, OutputError):
         return
 
 
-def _tidy(folder: Path) -> None:
+def _evict_oldest(folder: Path) -> None:
     sizes = [(file.stat().st_mtime_ns, file.stat().st_size, file) for file in folder.glob("*.compiled")]
     total = 0
     for _, size, file in sorted(sizes, reverse=True):

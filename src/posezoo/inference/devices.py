@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from posezoo.errors import InferenceError, nearest
-from posezoo.openvino_runtime import openvino
+from posezoo.errors import InferenceError, suggest
+from posezoo.openvino_runtime import import_openvino
 
 # OpenVINO's plugins that hand the work on to real devices.
 VIRTUAL_DEVICES = ("AUTO", "BATCH", "HETERO", "MULTI")
@@ -20,11 +20,11 @@ def available_devices() -> dict[str, str]:
     Raises:
         MissingPackageError: OpenVINO is not installed or does not load.
     """
-    core = openvino(extra="run").Core()
+    core = import_openvino(extra="run").Core()
     return {name: str(core.get_property(name, "FULL_DEVICE_NAME")) for name in core.available_devices}
 
 
-def check_device(device: str, core: Any = None) -> None:
+def require_device(device: str, core: Any = None) -> None:
     """Make sure that OpenVINO has a device of this name here.
 
     Args:
@@ -35,11 +35,11 @@ def check_device(device: str, core: Any = None) -> None:
         InferenceError: it has not; the problem lists those that it has.
         MissingPackageError: OpenVINO is not installed or does not load.
     """
-    core = core or openvino(extra="run").Core()
+    core = core or import_openvino(extra="run").Core()
     known = [*core.available_devices, *VIRTUAL_DEVICES]
     names = [name.split(".")[0] for name in known]
     if device.split(":")[0].split(".")[0] not in names:
         raise InferenceError(
             f"no device {device!r} here: there is {', '.join(core.available_devices)}",
-            hint=_MISSING_DEVICES.get(device.split(".")[0]) or nearest(device.upper(), known),
+            hint=_MISSING_DEVICES.get(device.split(".")[0]) or suggest(device.upper(), known),
         )

@@ -9,8 +9,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import InferenceError, nearest
-from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.errors import InferenceError, suggest
+from posezoo.openvino_runtime import error_text, import_openvino
 
 Shape = tuple[int, ...]
 
@@ -58,7 +58,7 @@ class Graph:
 
     def __init__(self, xml: Path) -> None:
         self.path = xml
-        self.core = openvino(extra="run").Core()
+        self.core = import_openvino(extra="run").Core()
         self.model = _read(self.core, xml)
         self.changes: list[str] = []
         self._resizes: frozenset[str] = frozenset()
@@ -70,13 +70,13 @@ class Graph:
         Pictures come in the network's size then: our letterbox keeps their proportions, a resize in the graph
         does not.
         """
-        ports = zip(self.model.inputs, self.said("posezoo", "resize").split("; "), strict=False)
+        ports = zip(self.model.inputs, self.read_rt_info("posezoo", "resize").split("; "), strict=False)
         sides = {port.any_name: tuple(map(int, text.split())) for port, text in ports if text.strip()}
         if not sides:
             return
         shapes = {}
         for name, (height, width) in sides.items():
-            layout = self.layout(name)
+            layout = self.image_layout(name)
             shapes[name] = list(self.inputs[name])
             shapes[name][layout.index("H")], shapes[name][layout.index("W")] = height, width
         self.model.reshape(shapes)
@@ -91,24 +91,24 @@ class Graph:
     @property
     def inputs(self) -> dict[str, Shape]:
         """The shape by input name, -1 where any size will do."""
-        return shapes_of(self.model.inputs)
+        return port_shapes(self.model.inputs)
 
     @property
     def outputs(self) -> dict[str, Shape]:
         """The same for the outputs; one that has several names goes by each of them."""
-        return {name: shape_of(port) for port in self.model.outputs for name in _names(port)}
+        return {name: port_shape(port) for port in self.model.outputs for name in _names(port)}
 
     @property
-    def types(self) -> dict[str, Any]:
+    def input_types(self) -> dict[str, Any]:
         """The numpy type of what each input takes, by its name."""
         return {port.any_name: port.get_element_type().to_dtype() for port in self.model.inputs}
 
-    def said(self, *path: str) -> str:
+    def read_rt_info(self, *path: str) -> str:
         """What the IR says of itself at a path of its rt_info; empty where it says nothing there."""
         keys = list(path)
         return str(self.model.get_rt_info(keys).astype(str)) if self.model.has_rt_info(keys) else ""
 
-    def layout(self, name: str) -> str:
+    def image_layout(self, name: str) -> str:
         """Where the channels of an input for pictures are: NCHW or NHWC; empty where nothing tells."""
         parameter = self._input(name).get_node()
         said = str(parameter.layout).strip("[]").replace(",", "")
@@ -118,12 +118,12 @@ class Graph:
         fitting = [each for each in _LAYOUTS if len(shape) == 4 and shape[each.index("C")] == 3]
         return fitting[0] if fitting else ""
 
-    def picture_size(self, name: str, layout: str) -> tuple[int, int]:
+    def image_size(self, name: str, layout: str) -> tuple[int, int]:
         """Width and height of an input for pictures, -1 where any will do."""
         shape = self.inputs[name]
         return shape[layout.index("W")], shape[layout.index("H")]
 
-    def keep(self, outputs: Collection[str]) -> None:
+    def keep_outputs(self, outputs: Collection[str]) -> None:
         """Only these outputs, in this order; what leads to the others alone is not computed.
 
         Raises:
@@ -134,9 +134,9 @@ class Graph:
             if name not in known:
                 raise InferenceError(
                     f"{self.path}: no output {name}: it has {', '.join(sorted(known))}",
-                    hint=nearest(name, known),
+                    hint=suggest(name, known),
                 )
-        ov = openvino(extra="run")
+        ov = import_openvino(extra="run")
         results = [known[name].node for name in outputs]
         kept = ov.Model(results, self.model.get_parameters(), self.model.get_name())
         self.model = kept
@@ -153,7 +153,7 @@ class Graph:
         Raises:
             InferenceError: the network goes with its own size alone.
         """
-        if self.picture_size(name, layout) == size:
+        if self.image_size(name, layout) == size:
             return
         if name in self._resizes:
             raise InferenceError(
@@ -167,11 +167,11 @@ class Graph:
             self.changes.append(f"resize {name} {shape}")
         except RuntimeError as error:
             raise InferenceError(
-                f"{self.path}: cannot be reshaped to {size[0]}x{size[1]}: {reason_of(error)}",
+                f"{self.path}: cannot be reshaped to {size[0]}x{size[1]}: {error_text(error)}",
                 hint="it goes with its own size only",
             ) from error
 
-    def close_sizes(self, size: tuple[int, int] | None) -> bool:
+    def fix_dynamic_sizes(self, size: tuple[int, int] | None) -> bool:
         """Give inputs for pictures that leave height or width open one size.
 
         Args:
@@ -185,10 +185,10 @@ class Graph:
         """
         is_open = {name: shape for name, shape in self.inputs.items() if -1 in shape[1:]}
         for name, shape in is_open.items():
-            layout = self.layout(name)
+            layout = self.image_layout(name)
             if size is None or not layout:
                 raise InferenceError(
-                    f"{self.path}: its input {name}, {shape_text(shape)}, leaves sizes open",
+                    f"{self.path}: its input {name}, {format_shape(shape)}, leaves sizes open",
                     hint="say at which height and width: --size H,W" if layout else "",
                 )
             self.resize(name, layout, (size[1], size[0]))
@@ -215,7 +215,7 @@ class Graph:
             if is_known and prod(shape) * max(own, 1) != prod(before[name]) * batch:
                 raise InferenceError(
                     f"{self.path}: refuses a batch of {batch}: its output {name} would be "
-                    f"{shape_text(shape)}, and is {shape_text(before[name])} for a batch of {max(own, 1)}",
+                    f"{format_shape(shape)}, and is {format_shape(before[name])} for a batch of {max(own, 1)}",
                     hint=_OWN_BATCH,
                 )
 
@@ -225,22 +225,22 @@ class Graph:
             self.model.reshape(shapes)
         except RuntimeError as error:
             raise InferenceError(
-                f"{self.path}: refuses a batch of {batch}: {reason_of(error)}", hint=_OWN_BATCH
+                f"{self.path}: refuses a batch of {batch}: {error_text(error)}", hint=_OWN_BATCH
             ) from error
         self.changes.append(f"batch {batch}")
 
-    def take_pictures(self, name: str, preprocessing: Preprocessing) -> None:
+    def embed_preprocessing(self, name: str, preprocessing: Preprocessing) -> None:
         """Make an input take pictures as they are: uint8 (1, height, width, 3); the rest is in the graph.
 
         Raises:
             InferenceError: the input is none for pictures, or the preprocessing does not go with it.
         """
-        ov = openvino(extra="run")
+        ov = import_openvino(extra="run")
         prepared = ov.preprocess.PrePostProcessor(self.model)
         self.changes.append(f"take pictures {name} {preprocessing}")
         image = prepared.input(name)
         image.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
-        image.model().set_layout(ov.Layout(preprocessing.layout or self.layout(name)))
+        image.model().set_layout(ov.Layout(preprocessing.layout or self.image_layout(name)))
         steps = image.preprocess()
         if preprocessing.reverse_input_channels:
             steps.reverse_channels()
@@ -254,7 +254,7 @@ class Graph:
             self.model = prepared.build()
         except RuntimeError as error:
             raise InferenceError(
-                f"{self.path}: its input {name} cannot take pictures so: {reason_of(error)}"
+                f"{self.path}: its input {name} cannot take pictures so: {error_text(error)}"
             ) from error
 
     def _input(self, name: str) -> Any:
@@ -262,7 +262,7 @@ class Graph:
             if name in _names(port):
                 return port
         raise InferenceError(
-            f"{self.path}: no input {name}: it has {', '.join(self.inputs)}", hint=nearest(name, self.inputs)
+            f"{self.path}: no input {name}: it has {', '.join(self.inputs)}", hint=suggest(name, self.inputs)
         )
 
 
@@ -285,7 +285,7 @@ def _read(core: Any, xml: Path) -> Any:
         return core.read_model(xml)
     except RuntimeError as error:
         raise InferenceError(
-            f"{xml}: cannot be read as an IR: {reason_of(error)}", hint="convert the model again"
+            f"{xml}: cannot be read as an IR: {error_text(error)}", hint="convert the model again"
         ) from error
 
 
@@ -294,16 +294,16 @@ def _names(port: Any) -> list[str]:
     return sorted(port.names) or [port.node.get_friendly_name()]
 
 
-def shapes_of(ports: Any) -> dict[str, Shape]:
+def port_shapes(ports: Any) -> dict[str, Shape]:
     """The shape by the port's name, -1 where any size will do."""
-    return {port.any_name: shape_of(port) for port in ports}
+    return {port.any_name: port_shape(port) for port in ports}
 
 
-def shape_of(port: Any) -> Shape:
+def port_shape(port: Any) -> Shape:
     """The shape of a port, -1 where any size will do."""
     return tuple(-1 if side.is_dynamic else side.get_length() for side in port.partial_shape)
 
 
-def shape_text(shape: Shape) -> str:
+def format_shape(shape: Shape) -> str:
     """A shape as people write it: 1x3x256x456, with ? for any size."""
     return "x".join("?" if side == -1 else str(side) for side in shape)

@@ -12,12 +12,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from posezoo.errors import InferenceError, nearest
+from posezoo.errors import InferenceError, suggest
 from posezoo.inference import cache
-from posezoo.inference.devices import check_device
-from posezoo.inference.graph import Graph, Shape, shape_text, shapes_of
-from posezoo.inference.runtime import Runtime
-from posezoo.openvino_runtime import reason_of
+from posezoo.inference.devices import require_device
+from posezoo.inference.graph import Graph, Shape, format_shape, port_shapes
+from posezoo.inference.runtime import RuntimeConfig
+from posezoo.openvino_runtime import error_text
 
 Array = NDArray[Any]
 Outputs = Mapping[str, Array]
@@ -26,7 +26,7 @@ _ARITHMETIC = ("f32", "bf16", "f16", "i8", "u8")
 _HEAVY_LAYERS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
 
 
-class Network:
+class CompiledNetwork:
     """A compiled IR: arrays by input name in, arrays by output name out.
 
     It may be called from several threads: as many inferences as there are requests run at once, the others
@@ -56,19 +56,19 @@ class Network:
     def __init__(
         self,
         ir: Path | Graph,
-        runtime: Runtime | None = None,
+        runtime: RuntimeConfig | None = None,
         *,
         outputs: Collection[str] | None = None,
     ) -> None:
-        runtime = runtime or Runtime()
-        check_device(runtime.device)
+        runtime = runtime or RuntimeConfig()
+        require_device(runtime.device)
         graph = ir if isinstance(ir, Graph) else Graph(ir)
         if outputs is not None:
-            graph.keep(outputs)
+            graph.keep_outputs(outputs)
         compiled = _compiled(graph, runtime)
         self.path = graph.path
-        self.inputs = shapes_of(compiled.inputs)
-        self.outputs = shapes_of(compiled.outputs)
+        self.inputs = port_shapes(compiled.inputs)
+        self.outputs = port_shapes(compiled.outputs)
         self.device = ",".join(compiled.get_property("EXECUTION_DEVICES"))
         self.executed_precision = _executed_precision(compiled)
         self.requests = runtime.requests or _property(compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1)
@@ -80,7 +80,7 @@ class Network:
             self._idle.put(compiled.create_infer_request())
 
     @property
-    def takes_batches(self) -> bool:
+    def supports_batching(self) -> bool:
         """Whether inputs and outputs hold any number of images."""
         return all(shape[:1] == (-1,) for shape in (*self.inputs.values(), *self.outputs.values()))
 
@@ -90,11 +90,11 @@ class Network:
         Raises:
             InferenceError: an input is missing, unknown or of another shape, or the device fails.
         """
-        with self.answer(inputs) as outputs:
+        with self.infer(inputs) as outputs:
             return {name: array.copy() for name, array in outputs.items()}
 
     @contextmanager
-    def answer(self, inputs: Mapping[str, Array]) -> Iterator[Outputs]:
+    def infer(self, inputs: Mapping[str, Array]) -> Iterator[Outputs]:
         """All outputs by name in the network's own memory: good until the block ends, and not to be written.
 
         Raises:
@@ -120,7 +120,7 @@ class Network:
             request.wait()
             return {name: request.get_output_tensor(place).data for place, name in enumerate(self.outputs)}
         except (RuntimeError, TypeError, ValueError) as error:
-            raise InferenceError(f"{self.path}: {self.device} failed: {reason_of(error)}") from error
+            raise InferenceError(f"{self.path}: {self.device} failed: {error_text(error)}") from error
 
     def _check_process(self) -> None:
         # A fork takes no threads along: OpenVINO would wait for its own for ever (2026.4.1).
@@ -134,37 +134,37 @@ class Network:
         for name in inputs.keys() - self.inputs.keys():
             raise InferenceError(
                 f"{self.path}: no input {name}: it has {', '.join(self.inputs)}",
-                hint=nearest(name, self.inputs),
+                hint=suggest(name, self.inputs),
             )
         for name, shape in self.inputs.items():
             if name not in inputs:
                 raise InferenceError(f"{self.path}: input {name} is missing")
             if not _fits(inputs[name].shape, shape):
-                expected, given = shape_text(shape), shape_text(inputs[name].shape)
+                expected, given = format_shape(shape), format_shape(inputs[name].shape)
                 raise InferenceError(f"{self.path}: input {name}: expected the shape {expected}, got {given}")
 
 
-def _compiled(graph: Graph, runtime: Runtime) -> Any:
+def _compiled(graph: Graph, runtime: RuntimeConfig) -> Any:
     """Compiled now, or taken from the cache."""
-    config = runtime.config()
+    config = runtime.to_openvino_config()
     if runtime.cache_dir is None or runtime.device != "CPU":
         return _compile(graph, runtime, config)
-    place = cache.place_of(graph, config, runtime.cache_dir)
+    place = cache.cache_path(graph, config, runtime.cache_dir)
     if place is None:
         return _compile(graph, runtime, config)
-    compiled = cache.kept(graph.core, place, config)
+    compiled = cache.load_compiled(graph.core, place, config)
     if compiled is None:
         compiled = _compile(graph, runtime, config)
-        cache.keep(compiled, place)
+        cache.store_compiled(compiled, place)
     return compiled
 
 
-def _compile(graph: Graph, runtime: Runtime, config: dict[str, Any]) -> Any:
+def _compile(graph: Graph, runtime: RuntimeConfig, config: dict[str, Any]) -> Any:
     try:
         return graph.core.compile_model(graph.model, runtime.device, config)
     except RuntimeError as error:
         raise InferenceError(
-            f"{graph.path}: cannot be compiled for {runtime.device}: {reason_of(error)}"
+            f"{graph.path}: cannot be compiled for {runtime.device}: {error_text(error)}"
         ) from error
 
 

@@ -11,7 +11,7 @@ from posezoo.inference.devices import VIRTUAL_DEVICES
 
 
 @dataclass(frozen=True, slots=True)
-class Runtime:
+class RuntimeConfig:
     """Where and how a network runs.
 
     Attributes:
@@ -43,7 +43,7 @@ class Runtime:
         if self.hint not in ("", *HINTS):
             raise InferenceError(f"hint: expected {', '.join(HINTS)}, got {self.hint!r}")
 
-    def config(self) -> dict[str, Any]:
+    def to_openvino_config(self) -> dict[str, Any]:
         """The same as OpenVINO's properties.
 
         Raises:

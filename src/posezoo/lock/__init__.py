@@ -4,7 +4,7 @@ entries: its lines · lock: pins of first use, and what is refused · agreement:
 survey: what a model is here · signature: who vouches for the whole.
 """
 
-from posezoo.lock.entries import FIRST_USE, NAME, Entry
-from posezoo.lock.lock import Lock
+from posezoo.lock.entries import FIRST_USE, NAME, LockEntry
+from posezoo.lock.lock import LockFile
 
-__all__ = ["FIRST_USE", "NAME", "Entry", "Lock"]
+__all__ = ["FIRST_USE", "NAME", "LockEntry", "LockFile"]

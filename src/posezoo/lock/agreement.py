@@ -6,13 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from posezoo.errors import LockError
-from posezoo.lock.entries import COMPOSITE_YML, FIRST_USE, MADE, MODEL_YML, Entries, Entry
+from posezoo.lock.entries import COMPOSITE_YML, FIRST_USE, MADE, MODEL_YML, LockEntries, LockEntry
 
 _DECLARATIONS = (MODEL_YML, COMPOSITE_YML)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LockChange:
     """One line of a lock that comes, goes, or says something else."""
 
     model: str
@@ -26,7 +26,7 @@ class Change:
         return f"{self.change:8} {self.model}: {self.file} (SHA-384 {digests})"
 
 
-def why_older(known: Entry, found: Entry) -> str:
+def explain_rollback(known: LockEntry, found: LockEntry) -> str:
     """Why a registry's file is older than the one in the lock; empty where nothing says so."""
     if found.revision < known.revision:
         return f"revision {found.revision}, the lock's is {known.revision}"
@@ -35,9 +35,13 @@ def why_older(known: Entry, found: Entry) -> str:
     return ""
 
 
-def merged(
-    entries: Entries, found: Collection[Entry], loose: Collection[str] = (), *, may_go_back: bool = False
-) -> Entries:
+def merge_entries(
+    entries: LockEntries,
+    found: Collection[LockEntry],
+    loose: Collection[str] = (),
+    *,
+    may_go_back: bool = False,
+) -> LockEntries:
     """The entries with what was found of one model, and of the composite that it is a part of.
 
     Args:
@@ -57,7 +61,7 @@ def merged(
     same = {
         entry.model
         for entry in found
-        if entry.file == MODEL_YML and entry.key in entries and entries[entry.key].says_the_same(entry)
+        if entry.file == MODEL_YML and entry.key in entries and entries[entry.key].has_same_content(entry)
     }
     stays = {
         key: entry
@@ -69,27 +73,27 @@ def merged(
     return {**stays, **taken}
 
 
-def changes(before: Entries, after: Entries) -> list[Change]:
+def list_changes(before: LockEntries, after: LockEntries) -> list[LockChange]:
     """What differs, in the order of the lock's lines."""
     found = []
     for key in sorted({*before, *after}):
         was, now = before.get(key), after.get(key)
-        if was is not None and now is not None and was.says_the_same(now) and was.revision == now.revision:
+        if was is not None and now is not None and was.has_same_content(now) and was.revision == now.revision:
             continue
         change = "added" if was is None else "removed" if now is None else "changed"
         digests = (was.sha384 if was else "", now.sha384 if now else "")
-        found.append(Change(key[0], key[1], change, *digests))
+        found.append(LockChange(key[0], key[1], change, *digests))
     return found
 
 
-def _taken(known: Entry | None, found: Entry, may_go_back: bool) -> Entry:
+def _taken(known: LockEntry | None, found: LockEntry, may_go_back: bool) -> LockEntry:
     if known is None:
         return found
     if found.file not in _DECLARATIONS:
-        return known if known.says_the_same(found) else found
-    if known.says_the_same(found) and known.revision == found.revision:
+        return known if known.has_same_content(found) else found
+    if known.has_same_content(found) and known.revision == found.revision:
         return known
-    why = why_older(known, found)
+    why = explain_rollback(known, found)
     if why and not may_go_back:
         raise LockError(
             f"{found.model}: {found.file} is older than the lock's: {why}",

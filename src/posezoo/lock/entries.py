@@ -28,11 +28,11 @@ REGISTRY, PUBLISHED, FIRST_USE, MADE = "registry", "published", "first_use", "ma
 _SHA384 = re.compile("[0-9a-f]{96}")
 
 #: Model, file, and whether it was made here: a publisher's IR may have the same name.
-Key = tuple[str, str, bool]
+LockKey = tuple[str, str, bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LockEntry:
     """What one file held."""
 
     model: str  # name@tag where there are tags, the default's too: which one is the default may change
@@ -45,16 +45,16 @@ class Entry:
     before: tuple[str, ...] = ()  # of a model.yml: the SHA-384 of those that were here before it
 
     @property
-    def key(self) -> Key:
+    def key(self) -> LockKey:
         """What it is about: there is one entry of each."""
         return self.model, self.file, self.origin == MADE
 
-    def says_the_same(self, other: Entry) -> bool:
+    def has_same_content(self, other: LockEntry) -> bool:
         """Whether the other one stands for the same bytes."""
         return (self.key, self.size, self.sha384) == (other.key, other.size, other.sha384)
 
 
-Entries = dict[Key, Entry]
+LockEntries = dict[LockKey, LockEntry]
 
 
 def model_key(spec: ModelSpec) -> str:
@@ -62,7 +62,7 @@ def model_key(spec: ModelSpec) -> str:
     return f"{spec.name}@{spec.tag}" if spec.tag else spec.name
 
 
-def text_of(entries: Iterable[Entry]) -> bytes:
+def format_entries(entries: Iterable[LockEntry]) -> bytes:
     """The file's bytes."""
     lines = []
     for entry in sorted(entries, key=lambda each: each.key):
@@ -75,7 +75,7 @@ def text_of(entries: Iterable[Entry]) -> bytes:
     return "".join(lines).encode()
 
 
-def read_entries(path: Path) -> Entries:
+def read_entries(path: Path) -> LockEntries:
     """The entries of a posezoo.lock; none where there is none.
 
     Raises:
@@ -90,7 +90,7 @@ def read_entries(path: Path) -> Entries:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise PosezooError(f"{path}: cannot be read: {why}", hint="check --lock") from error
-    entries: Entries = {}
+    entries: LockEntries = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
@@ -103,10 +103,10 @@ def read_entries(path: Path) -> Entries:
     return entries
 
 
-def _entry(line: str) -> Entry | None:
+def _entry(line: str) -> LockEntry | None:
     try:
         found: Any = json.loads(line)
-        entry = Entry(**{**found, "before": tuple(found.get("before", ()))})
+        entry = LockEntry(**{**found, "before": tuple(found.get("before", ()))})
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     texts = (entry.model, entry.file, entry.sha384, entry.origin, entry.first_seen, *entry.before)

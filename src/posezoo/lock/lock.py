@@ -11,21 +11,21 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from posezoo.errors import DigestError, LockError
-from posezoo.files import cannot_write, write_whole
-from posezoo.guard import in_turn
-from posezoo.lock.agreement import why_older
+from posezoo.files import write_atomically, write_error
+from posezoo.guard import exclusive
+from posezoo.lock.agreement import explain_rollback
 from posezoo.lock.entries import (
     COMPOSITE_YML,
     FIRST_USE,
     MODEL_YML,
     REGISTRY,
-    Entries,
-    Entry,
+    LockEntries,
+    LockEntry,
+    format_entries,
     model_key,
     read_entries,
-    text_of,
 )
-from posezoo.provenance import Content
+from posezoo.provenance import FileContent
 from posezoo.registry import Registry
 from posezoo.spec.model import Digest, ModelSpec, Precision, SourceFile
 
@@ -34,7 +34,7 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-class Lock:
+class LockFile:
     """The entries of a posezoo.lock, read when they are first needed.
 
     Args:
@@ -48,11 +48,11 @@ class Lock:
         self.path = path.resolve() if path.is_symlink() else path
         self.is_strict = strict
         self._now = now
-        self._entries: Entries | None = None
+        self._entries: LockEntries | None = None
         self._alone = threading.Lock()
 
     @property
-    def entries(self) -> Entries:
+    def entries(self) -> LockEntries:
         """What it says, as it was when we first looked, or last wrote.
 
         Raises:
@@ -63,11 +63,11 @@ class Lock:
         return self._entries
 
     @property
-    def now(self) -> str:
+    def timestamp(self) -> str:
         """The time, as entries tell it."""
         return self._now().isoformat(timespec="seconds")
 
-    def pinned(self, spec: ModelSpec) -> ModelSpec:
+    def with_pins(self, spec: ModelSpec) -> ModelSpec:
         """The model, with size and SHA-384 for each file whose own bytes only the lock knows.
 
         Raises:
@@ -80,7 +80,7 @@ class Lock:
             return spec
         return replace(spec, files=tuple(self._pinned(spec, file) for file in spec.files))
 
-    def require_ir(self, spec: ModelSpec, precision: Precision, contents: Mapping[str, Content]) -> None:
+    def require_ir(self, spec: ModelSpec, precision: Precision, contents: Mapping[str, FileContent]) -> None:
         """Refuse an IR that a strict lock does not have; any other takes every IR.
 
         Args:
@@ -133,7 +133,7 @@ class Lock:
                 hint="check --models_dir, or which posezoo this is",
             )
 
-    def record(self, spec: ModelSpec, file: SourceFile, size: int, digest: Digest) -> None:
+    def record_first_use(self, spec: ModelSpec, file: SourceFile, size: int, digest: Digest) -> None:
         """Remember what a file without a pin held.
 
         Raises:
@@ -141,9 +141,9 @@ class Lock:
             OutputError: the lock cannot be written, or another run keeps it locked.
             PosezooError: it cannot be read.
         """
-        entry = Entry(model_key(spec), file.name, size, digest.value, FIRST_USE, self.now)
+        entry = LockEntry(model_key(spec), file.name, size, digest.value, FIRST_USE, self.timestamp)
 
-        def add(entries: Entries) -> Entries:
+        def add(entries: LockEntries) -> LockEntries:
             known = entries.setdefault(entry.key, entry)
             if known.sha384 != entry.sha384:
                 raise DigestError(
@@ -152,9 +152,9 @@ class Lock:
                 )
             return entries
 
-        self.change(add)
+        self.update(add)
 
-    def change(self, work: Callable[[Entries], Entries]) -> None:
+    def update(self, work: Callable[[LockEntries], LockEntries]) -> None:
         """Replace the entries by what becomes of them, while every other run that writes waits.
 
         Args:
@@ -165,21 +165,21 @@ class Lock:
             OutputError: the lock cannot be written, or another run keeps it locked.
             PosezooError: it cannot be read.
         """
-        with self._alone, self._turn():
+        with self._alone, self._file_lock():
             entries = work(read_entries(self.path))
-            content = text_of(entries.values())
+            content = format_entries(entries.values())
             if not self.path.is_file() or self.path.read_bytes() != content:
-                write_whole(self.path, content)
+                write_atomically(self.path, content)
             self._entries = entries
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _file_lock(self) -> Iterator[None]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with in_turn(self.path):
+            with exclusive(self.path):
                 yield
         except OSError as error:
-            raise cannot_write(self.path, error) from error
+            raise write_error(self.path, error) from error
 
     def _pinned(self, spec: ModelSpec, file: SourceFile) -> SourceFile:
         entry = self.entries.get((model_key(spec), file.name, False))
@@ -215,10 +215,10 @@ class Lock:
         known = self.entries.get((model, file, False))
         if known is None:
             raise self._unknown(spec, file)
-        found = declaration(model, path, file, revision, self.now)
-        if found.says_the_same(known):
+        found = declaration_entry(model, path, file, revision, self.timestamp)
+        if found.has_same_content(known):
             return
-        if why := why_older(known, found):
+        if why := explain_rollback(known, found):
             raise LockError(
                 f"{path}: is older than what {self.path} has: {why}",
                 hint="the registry was set back: bring the newer one, or find out who did that",
@@ -231,7 +231,7 @@ class Lock:
     def _has(self, model: str, path: Path) -> bool:
         """Whether a model.yml is the one that was locked."""
         known = self.entries.get((model, MODEL_YML, False))
-        return known is not None and declaration(model, path, MODEL_YML, 0, "").says_the_same(known)
+        return known is not None and declaration_entry(model, path, MODEL_YML, 0, "").has_same_content(known)
 
     def _unknown(self, spec: ModelSpec, file: str) -> LockError:
         return LockError(
@@ -240,7 +240,7 @@ class Lock:
         )
 
 
-def declaration(model: str, path: Path, file: str, revision: int, now: str) -> Entry:
+def declaration_entry(model: str, path: Path, file: str, revision: int, now: str) -> LockEntry:
     """The entry of a registry's own file, as it is now.
 
     Raises:
@@ -250,4 +250,4 @@ def declaration(model: str, path: Path, file: str, revision: int, now: str) -> E
         content = path.read_bytes()
     except OSError as error:
         raise LockError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return Entry(model, file, len(content), hashlib.sha384(content).hexdigest(), REGISTRY, now, revision)
+    return LockEntry(model, file, len(content), hashlib.sha384(content).hexdigest(), REGISTRY, now, revision)

@@ -13,15 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import LockError, require
-from posezoo.files import cannot_write, publish, umask
+from posezoo.errors import LockError, import_optional
+from posezoo.files import read_umask, replace_atomically, write_error
 
 SUFFIX = ".sig"
 
 _NEW_KEY = "openssl ecparam -name prime256v1 -genkey -noout -out KEY"
 
 
-def signature_of(lock: Path) -> Path:
+def signature_path(lock: Path) -> Path:
     """Where a lock's signature lies."""
     return lock.with_name(lock.name + SUFFIX)
 
@@ -34,21 +34,21 @@ def sign(lock: Path, private_key: Path) -> Path:
         OutputError: the signature cannot be written; an earlier one is untouched.
         MissingPackageError: model-signing is not installed.
     """
-    signing = require("model_signing.signing", extra="sign")
+    signing = import_optional("model_signing.signing", extra="sign")
     _require_file(lock, "there is no lock to sign", "posezoo lock --all makes one")
     _require_file(private_key, "there is no such key", _NEW_KEY)
     config = _of_key(
         private_key, lambda: signing.Config().use_elliptic_key_signer(private_key=private_key), "private"
     )
-    target, part = signature_of(lock), ""
+    target, part = signature_path(lock), ""
     try:
         handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
         os.close(handle)
         config.sign(lock, Path(part))
-        os.chmod(part, 0o666 & ~umask())
-        publish(Path(part), target)
+        os.chmod(part, 0o666 & ~read_umask())
+        replace_atomically(Path(part), target)
     except OSError as error:
-        raise cannot_write(target, error) from error
+        raise write_error(target, error) from error
     finally:
         if part:
             with suppress(OSError):
@@ -63,8 +63,8 @@ def require_signature(lock: Path, public_key: Path) -> None:
         LockError: nobody did, somebody else did, or it was changed since.
         MissingPackageError: model-signing is not installed.
     """
-    verifying = require("model_signing.verifying", extra="sign")
-    signature = signature_of(lock)
+    verifying = import_optional("model_signing.verifying", extra="sign")
+    signature = signature_path(lock)
     _require_file(lock, "there is no lock", "check --lock")
     _require_file(signature, "there is no signature", "posezoo lock --sign KEY makes one")
     _require_file(public_key, "there is no such key", "openssl ec -in KEY -pubout -out PUBLIC_KEY")

@@ -7,17 +7,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from posezoo.errors import UnknownModelError, nearest
-from posezoo.networks.network import Argument, Network, Shapes, Value
+from posezoo.errors import UnknownModelError, suggest
+from posezoo.networks.network import ArgumentValue, NetworkArgument, NetworkDefinition, Shapes
 from posezoo.networks.table import NETWORKS
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["NETWORKS", "Argument", "Network", "Shapes", "Value", "build", "find", "shapes_of"]
+__all__ = [
+    "NETWORKS",
+    "ArgumentValue",
+    "NetworkArgument",
+    "NetworkDefinition",
+    "Shapes",
+    "build_network",
+    "find_network",
+    "tensor_shapes",
+]
 
 
-def find(name: str) -> Network:
+def find_network(name: str) -> NetworkDefinition:
     """The network of that name.
 
     Raises:
@@ -25,12 +34,12 @@ def find(name: str) -> Network:
     """
     if name not in NETWORKS:
         raise UnknownModelError(
-            f"no network {name}", hint=nearest(name, NETWORKS) or f"there is {', '.join(NETWORKS)}"
+            f"no network {name}", hint=suggest(name, NETWORKS) or f"there is {', '.join(NETWORKS)}"
         )
     return NETWORKS[name]
 
 
-def build(name: str, **arguments: Value) -> nn.Module:
+def build_network(name: str, **arguments: ArgumentValue) -> nn.Module:
     """A network in eval mode, with torch's initial weights.
 
     Args:
@@ -43,9 +52,9 @@ def build(name: str, **arguments: Value) -> nn.Module:
         NetworkError: there is no such argument, or its value is not one of those allowed.
         MissingPackageError: torch is not installed.
     """
-    return find(name).build(**arguments)
+    return find_network(name).build(**arguments)
 
 
-def shapes_of(network: nn.Module) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
     """The shape of every tensor that a network's checkpoint holds, by its key, in order."""
     return {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}

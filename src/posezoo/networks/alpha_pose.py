@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import Duc
+from posezoo.networks.blocks import DenseUpsampling
 from posezoo.networks.resnet import resnet
 
 
-class _SqueezeExcite(nn.Module):
+class _FullWidthSqueezeExcite(nn.Module):
     """Weighs each channel by what all of them hold on average; the hidden layer is as wide as they are."""
 
     def __init__(self, channels: int) -> None:
@@ -34,10 +34,10 @@ class AlphaPose(nn.Module):
 
     def __init__(self, *, keypoints: int = 17) -> None:
         super().__init__()
-        self.preact = resnet(101, attention=_SqueezeExcite)
+        self.preact = resnet(101, attention=_FullWidthSqueezeExcite)
         self.shuffle1 = nn.PixelShuffle(2)
-        self.duc1 = Duc(512, 1024)
-        self.duc2 = Duc(256, 512)
+        self.duc1 = DenseUpsampling(512, 1024)
+        self.duc2 = DenseUpsampling(256, 512)
         self.conv_out = nn.Conv2d(128, keypoints, 3, padding=1)
 
     def forward(self, image: Tensor) -> Tensor:

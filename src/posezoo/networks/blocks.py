@@ -99,7 +99,7 @@ class Bottleneck(nn.Module):
         return self.relu(out + self.downsample(x))
 
 
-class Duc(nn.Module):
+class DenseUpsampling(nn.Module):
     """Dense upsampling convolution (Wang et al. 2017, arXiv:1702.08502): twice the size, planes / 4 channels.
 
     Upstream: gluoncv/nn/block.py and gluoncv/model_zoo/alpha_pose/fast_pose.py.
@@ -117,6 +117,6 @@ class Duc(nn.Module):
         return self.pixel_shuffle(self.relu(self.bn(self.conv(x))))
 
 
-def named(**parts: nn.Module) -> nn.Sequential:
+def named_sequential(**parts: nn.Module) -> nn.Sequential:
     """A sequence whose parts have names, in place of numbers, in the keys of the state dict."""
     return nn.Sequential(OrderedDict(parts))

@@ -52,7 +52,7 @@ def torch_names(tensors: Mapping[str, T]) -> dict[str, T]:
     return renamed
 
 
-def keyed(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T]:
+def rename_tensors(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T]:
     """Tensors with names that tell nothing of the structure (``mobilepose2_conv0_weight``), under keys.
 
     So are they named in MXNet's older files, and in those of ``HybridBlock.export``: by prefixes and numbers

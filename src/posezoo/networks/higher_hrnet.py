@@ -47,7 +47,7 @@ class HigherHrnet(Hrnet):
         Returns:
             Heatmaps, then tags, (N, 2 keypoints, H / 4, W / 4), and heatmaps, (N, keypoints, H / 2, W / 2).
         """
-        features = self.finest(image)
+        features = self.finest_features(image)
         coarse = self.final_layers[0](features)
         fine = self.deconv_layers[0](torch.cat([features, coarse], dim=1))
         return coarse, self.final_layers[1](fine)

@@ -41,14 +41,14 @@ class Hrnet(nn.Module):
             *(Bottleneck(256, 64) for _ in range(BLOCKS - 1)),
         )
         widths = [width << branch for branch in range(4)]
-        self.transition1 = nn.ModuleList([conv_bn_relu(256, widths[0]), _coarser(256, widths[1])])
+        self.transition1 = nn.ModuleList([conv_bn_relu(256, widths[0]), _downsample(256, widths[1])])
         self.stage2 = _stage(widths[:2], MODULES[0])
-        self.transition2 = nn.ModuleList([*_untouched(2), _coarser(widths[1], widths[2])])
+        self.transition2 = nn.ModuleList([*_identity(2), _downsample(widths[1], widths[2])])
         self.stage3 = _stage(widths[:3], MODULES[1])
-        self.transition3 = nn.ModuleList([*_untouched(3), _coarser(widths[2], widths[3])])
+        self.transition3 = nn.ModuleList([*_identity(3), _downsample(widths[2], widths[3])])
         self.stage4 = _stage(widths, MODULES[2], rows_of_last=1)
 
-    def finest(self, image: Tensor) -> Tensor:
+    def finest_features(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, width, H / 4, W / 4); H and W are multiples of 32.
 
         Raises:
@@ -79,7 +79,7 @@ def _check_size(image: Tensor) -> None:
         raise NetworkError(problem, hint="pad the image")
 
 
-class _Exchange(nn.Module):
+class _HighResolutionModule(nn.Module):
     """One branch for each resolution, then every branch is added to every other one.
 
     Args:
@@ -100,10 +100,10 @@ class _Exchange(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         branched = [branch(x) for branch, x in zip(self.branches, maps, strict=True)]
-        return [self.relu(_added(row, branched)) for row in self.fuse_layers]
+        return [self.relu(_sum_branches(row, branched)) for row in self.fuse_layers]
 
 
-def _added(ways: nn.Module, maps: list[Tensor]) -> Tensor:
+def _sum_branches(ways: nn.Module, maps: list[Tensor]) -> Tensor:
     resized = [way(x) for way, x in zip(ways.children(), maps, strict=True)]
     total = resized[0]
     for x in resized[1:]:
@@ -128,12 +128,12 @@ def _resized(widths: Sequence[int], source: int, target: int) -> nn.Module:
 
 def _stage(widths: Sequence[int], modules: int, *, rows_of_last: int | None = None) -> nn.Sequential:
     rows = [len(widths)] * (modules - 1) + [rows_of_last or len(widths)]
-    return nn.Sequential(*(_Exchange(widths, wanted) for wanted in rows))
+    return nn.Sequential(*(_HighResolutionModule(widths, wanted) for wanted in rows))
 
 
-def _coarser(inputs: int, outputs: int) -> nn.Sequential:
+def _downsample(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(conv_bn_relu(inputs, outputs, stride=2))
 
 
-def _untouched(branches: int) -> list[nn.Module]:
+def _identity(branches: int) -> list[nn.Module]:
     return [nn.Identity() for _ in range(branches)]

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from posezoo.networks.openpose_blocks import (
     CHANNELS,
-    Cpm,
+    ConvolutionalPoseMachine,
+    OpenPoseStage,
     RefinementBlock,
-    Stage,
     StagedNetwork,
-    conv,
+    conv_block,
     openpose_stages,
 )
 
@@ -29,8 +29,10 @@ class _ResidualBlock(nn.Module):
     def __init__(self, inputs: int) -> None:
         super().__init__()
         half = inputs // 2
-        self.bottleneck = nn.Sequential(conv(inputs, half, 1), conv(half, half), conv(half, CHANNELS, 1))
-        self.align = conv(inputs, CHANNELS, 1) if inputs != CHANNELS else nn.Identity()
+        self.bottleneck = nn.Sequential(
+            conv_block(inputs, half, 1), conv_block(half, half), conv_block(half, CHANNELS, 1)
+        )
+        self.align = conv_block(inputs, CHANNELS, 1) if inputs != CHANNELS else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.align(x) + self.bottleneck(x)
@@ -43,7 +45,7 @@ class _Pose3D(nn.Module):
         super().__init__()
         guess = CHANNELS + sum(_MAPS.values())
         self.stem = nn.Sequential(*(_ResidualBlock(guess if index == 0 else CHANNELS) for index in range(5)))
-        self.prediction = Stage((RefinementBlock(CHANNELS) for _ in range(2)), {"feature_maps": 57})
+        self.prediction = OpenPoseStage((RefinementBlock(CHANNELS) for _ in range(2)), {"feature_maps": 57})
 
     def forward(self, x: Tensor) -> Tensor:
         return self.prediction(self.stem(x))[0]
@@ -60,7 +62,7 @@ class HumanPose3D(StagedNetwork):
     """
 
     def __init__(self, *, refinement_stages: int = 1, convertible: bool = False) -> None:
-        super().__init__(Cpm(), *openpose_stages(refinement_stages, _MAPS))
+        super().__init__(ConvolutionalPoseMachine(), *openpose_stages(refinement_stages, _MAPS))
         self.Pose3D = _Pose3D()
         self.convertible = convertible
         if convertible:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from posezoo.networks.openpose_blocks import Cpm, StagedNetwork, openpose_stages
+from posezoo.networks.openpose_blocks import ConvolutionalPoseMachine, StagedNetwork, openpose_stages
 
 
 class LightweightOpenPose(StagedNetwork):
@@ -23,7 +23,7 @@ class LightweightOpenPose(StagedNetwork):
 
     def __init__(self, *, refinement_stages: int = 1, heatmaps: int = 19, pafs: int = 38) -> None:
         maps = {"heatmaps": heatmaps, "pafs": pafs}
-        super().__init__(Cpm(), *openpose_stages(refinement_stages, maps))
+        super().__init__(ConvolutionalPoseMachine(), *openpose_stages(refinement_stages, maps))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The last stage's heatmaps and part affinity fields.

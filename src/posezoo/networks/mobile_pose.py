@@ -10,19 +10,19 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from posezoo.networks.blocks import Duc, conv2d
-from posezoo.networks.mobilenet_v3 import features, mobilenet_v3
+from posezoo.networks.blocks import DenseUpsampling, conv2d
+from posezoo.networks.mobilenet_v3 import mobilenet_v3, output_channels
 from posezoo.networks.mobilenets import mobilenet_v1, mobilenet_v2
-from posezoo.networks.resnet import numbered, resnet
+from posezoo.networks.resnet import resnet, without_names
 
 #: The trunk by its name, and its channels. A MobileNet lies one part deeper in the keys: features.0.0.weight.
 TRUNKS: dict[str, tuple[Callable[[], nn.Sequential], int]] = {
-    "resnet18_v1b": (lambda: numbered(resnet(18)), 512),
-    "resnet50_v1b": (lambda: numbered(resnet(50)), 2048),
+    "resnet18_v1b": (lambda: without_names(resnet(18)), 512),
+    "resnet50_v1b": (lambda: without_names(resnet(50)), 2048),
     "mobilenet1.0": (lambda: nn.Sequential(mobilenet_v1()), 1024),
     "mobilenetv2_1.0": (lambda: nn.Sequential(mobilenet_v2()), 1280),
-    "mobilenetv3_small": (lambda: nn.Sequential(mobilenet_v3("small")), features("small")),
-    "mobilenetv3_large": (lambda: nn.Sequential(mobilenet_v3("large")), features("large")),
+    "mobilenetv3_small": (lambda: nn.Sequential(mobilenet_v3("small")), output_channels("small")),
+    "mobilenetv3_large": (lambda: nn.Sequential(mobilenet_v3("large")), output_channels("large")),
 }
 
 
@@ -39,7 +39,11 @@ class MobilePose(nn.Module):
         make, channels = TRUNKS[trunk]
         self.features = make()
         self.upsampling = nn.Sequential(
-            conv2d(channels, 256, 1), Duc(256, 512), Duc(128, 256), Duc(64, 128), conv2d(32, keypoints, 1)
+            conv2d(channels, 256, 1),
+            DenseUpsampling(256, 512),
+            DenseUpsampling(128, 256),
+            DenseUpsampling(64, 128),
+            conv2d(32, keypoints, 1),
         )
 
     def forward(self, image: Tensor) -> Tensor:

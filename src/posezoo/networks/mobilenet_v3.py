@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from posezoo.networks.blocks import conv2d
 
 
-class Row(NamedTuple):
+class BlockConfig(NamedTuple):
     """A block as the paper's tables give it."""
 
     kernel: int
@@ -27,7 +27,7 @@ class Row(NamedTuple):
 #: The paper's tables 1 and 2 as GluonCV built them.
 ROWS = {
     "large": tuple(
-        Row(*row)
+        BlockConfig(*row)
         for row in (
             (3, 16, 16, False, False, 1),
             (3, 64, 24, False, False, 2),
@@ -47,7 +47,7 @@ ROWS = {
         )
     ),
     "small": tuple(
-        Row(*row)
+        BlockConfig(*row)
         for row in (
             (3, 16, 16, True, False, 2),
             (3, 72, 24, False, False, 2),
@@ -70,41 +70,43 @@ def mobilenet_v3(size: str) -> nn.Sequential:
     layers: list[nn.Module] = [conv2d(3, 16, stride=2), nn.BatchNorm2d(16), nn.Hardswish(inplace=True)]
     inputs = 16
     for row in ROWS[size]:
-        layers.append(_Block(inputs, row))
+        layers.append(_InvertedResidual(inputs, row))
         inputs = row.outputs
-    outputs = features(size)
+    outputs = output_channels(size)
     layers += [conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs), nn.Hardswish(inplace=True)]
     return nn.Sequential(*layers)
 
 
-def features(size: str) -> int:
+def output_channels(size: str) -> int:
     """Channels that come out: as many as the last block's depthwise convolution has."""
     return ROWS[size][-1].expanded
 
 
-class _Block(nn.Module):
+class _InvertedResidual(nn.Module):
     """Wide, depthwise, weighed, narrow again without an activation; added to what came in where it fits."""
 
-    def __init__(self, inputs: int, row: Row) -> None:
+    def __init__(self, inputs: int, row: BlockConfig) -> None:
         super().__init__()
         self.adds = row.stride == 1 and inputs == row.outputs
         widens = row.expanded != row.outputs  # sic: upstream compares with what goes out
-        self.expand = _Unit(conv2d(inputs, row.expanded, 1), _activation(row)) if widens else nn.Identity()
+        self.expand = (
+            _ConvBnActivation(conv2d(inputs, row.expanded, 1), _activation(row)) if widens else nn.Identity()
+        )
         deep = conv2d(row.expanded, row.expanded, row.kernel, stride=row.stride, groups=row.expanded)
-        self.conv1 = _Unit(deep, _activation(row))
+        self.conv1 = _ConvBnActivation(deep, _activation(row))
         self.se = _SqueezeExcite(row.expanded) if row.attention else nn.Identity()
-        self.conv2 = _Unit(conv2d(row.expanded, row.outputs, 1), nn.Identity())
+        self.conv2 = _ConvBnActivation(conv2d(row.expanded, row.outputs, 1), nn.Identity())
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.conv2(self.se(self.conv1(self.expand(x))))
         return x + out if self.adds else out
 
 
-def _activation(row: Row) -> nn.Module:
+def _activation(row: BlockConfig) -> nn.Module:
     return nn.Hardswish(inplace=True) if row.hard_swish else nn.ReLU(inplace=True)
 
 
-class _Unit(nn.Module):
+class _ConvBnActivation(nn.Module):
     """A convolution, normalized, and an activation."""
 
     def __init__(self, conv: nn.Conv2d, activation: nn.Module) -> None:

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from posezoo.errors import NetworkError, nearest, require
-from posezoo.spec.model import Input, SelfCheck
+from posezoo.errors import NetworkError, import_optional, suggest
+from posezoo.spec.model import Input, SelfCheckSettings
 
 if TYPE_CHECKING:
     from torch import nn
 
-Value = bool | int | str
+ArgumentValue = bool | int | str
 #: The shape of every tensor of a checkpoint, by its key.
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Argument:
+class NetworkArgument:
     """What may differ from checkpoint to checkpoint of one network.
 
     Attributes:
@@ -29,11 +29,11 @@ class Argument:
         found: reads it from a checkpoint; None where the keys do not tell.
     """
 
-    default: Value
-    allowed: range | tuple[Value, ...]
-    found: Callable[[Shapes], Value | None] = lambda shapes: None
+    default: ArgumentValue
+    allowed: range | tuple[ArgumentValue, ...]
+    found: Callable[[Shapes], ArgumentValue | None] = lambda shapes: None
 
-    def allows(self, value: object) -> bool:
+    def accepts(self, value: object) -> bool:
         """Whether a value can be meant: True is an int to Python, but nobody means 1."""
         return type(value) is type(self.default) and value in self.allowed
 
@@ -44,7 +44,7 @@ class Argument:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class NetworkDefinition:
     """One network of the zoo.
 
     Attributes:
@@ -61,11 +61,11 @@ class Network:
     home: tuple[str, str]
     input: Input
     outputs: tuple[str, ...]
-    arguments: Mapping[str, Argument] = field(default_factory=dict)
-    fixed: Mapping[str, Value] = field(default_factory=dict)
-    self_check: SelfCheck = field(default_factory=SelfCheck)
+    arguments: Mapping[str, NetworkArgument] = field(default_factory=dict)
+    fixed: Mapping[str, ArgumentValue] = field(default_factory=dict)
+    self_check: SelfCheckSettings = field(default_factory=SelfCheckSettings)
 
-    def build(self, **arguments: Value) -> nn.Module:
+    def build(self, **arguments: ArgumentValue) -> nn.Module:
         """The network, in eval mode, with torch's initial weights.
 
         Inside ``with torch.device("meta")`` no memory is taken: its keys and shapes can be compared with a
@@ -75,15 +75,15 @@ class Network:
             NetworkError: there is no such argument, or its value is not one of those allowed.
             MissingPackageError: torch is not installed.
         """
-        chosen = self.chosen(**arguments)
-        require("torch", extra="torch")
+        chosen = self.complete_arguments(**arguments)
+        import_optional("torch", extra="torch")
         module, kind = self.home
         network: nn.Module = getattr(import_module(f"posezoo.networks.{module}"), kind)(
             **self.fixed, **chosen
         )
         return network.eval()
 
-    def chosen(self, **arguments: Value) -> dict[str, Value]:
+    def complete_arguments(self, **arguments: ArgumentValue) -> dict[str, ArgumentValue]:
         """The arguments of a call, completed by the defaults.
 
         Raises:
@@ -93,13 +93,13 @@ class Network:
             if name not in self.arguments:
                 known = ", ".join(self.arguments) or "none"
                 raise NetworkError(
-                    f"{self.name} has no argument {name}: it has {known}", hint=nearest(name, self.arguments)
+                    f"{self.name} has no argument {name}: it has {known}", hint=suggest(name, self.arguments)
                 )
-            if not self.arguments[name].allows(value):
+            if not self.arguments[name].accepts(value):
                 raise NetworkError(f"{self.name}: {name} is {value!r}, expected {self.arguments[name]}")
         return {name: argument.default for name, argument in self.arguments.items()} | arguments
 
-    def arguments_from(self, shapes: Shapes) -> dict[str, Value]:
+    def infer_arguments(self, shapes: Shapes) -> dict[str, ArgumentValue]:
         """What a checkpoint's keys and shapes say of the arguments; the default where they say nothing.
 
         Keys are torch's (``gluon.torch_names``). Nothing is held against the network here: that a key is
@@ -109,24 +109,24 @@ class Network:
             NetworkError: the checkpoint is of a form that the network is not known to work with.
         """
         found = {name: argument.found(shapes) for name, argument in self.arguments.items()}
-        return self.chosen(**{name: value for name, value in found.items() if value is not None})
+        return self.complete_arguments(**{name: value for name, value in found.items() if value is not None})
 
-    def output_names(self, **arguments: Value) -> tuple[str, ...]:
+    def output_names(self, **arguments: ArgumentValue) -> tuple[str, ...]:
         """The names of what ``forward`` returns, in order.
 
         Raises:
             NetworkError: there is no such argument, or its value is not one of those allowed.
         """
-        chosen = self.chosen(**arguments)
+        chosen = self.complete_arguments(**arguments)
         return tuple(name.format(**chosen) for name in self.outputs)
 
 
-def outputs_of(key: str) -> Callable[[Shapes], int | None]:
+def read_output_channels(key: str) -> Callable[[Shapes], int | None]:
     """Reads how many channels a convolution gives from its weight's shape."""
     return lambda shapes: next(iter(shapes.get(key, ())), None)
 
 
-def count_of(prefix: str) -> Callable[[Shapes], int | None]:
+def read_stage_count(prefix: str) -> Callable[[Shapes], int | None]:
     """Counts the numbered parts that follow a prefix: 2 for ``stages.0.weight`` and ``stages.1.weight``."""
 
     def found(shapes: Shapes) -> int | None:
@@ -136,6 +136,6 @@ def count_of(prefix: str) -> Callable[[Shapes], int | None]:
     return found
 
 
-def has(key: str) -> Callable[[Shapes], bool | None]:
+def read_presence(key: str) -> Callable[[Shapes], bool | None]:
     """Reads whether there is a tensor of that name."""
     return lambda shapes: key in shapes

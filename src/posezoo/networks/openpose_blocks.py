@@ -15,7 +15,7 @@ from torch import Tensor, nn
 CHANNELS = 128
 
 
-def conv(
+def conv_block(
     inputs: int,
     outputs: int,
     kernel: int = 3,
@@ -54,7 +54,7 @@ def mobilenet_trunk() -> nn.Sequential:
     Where MobileNet would halve the size once more, before layer 7, that layer's kernel is dilated instead.
     """
     return nn.Sequential(
-        conv(3, 32, stride=2, bias=False),
+        conv_block(3, 32, stride=2, bias=False),
         depthwise(32, 64),
         depthwise(64, 128, stride=2),
         depthwise(128, 128),
@@ -69,14 +69,14 @@ def mobilenet_trunk() -> nn.Sequential:
     )
 
 
-class Cpm(nn.Module):
+class ConvolutionalPoseMachine(nn.Module):
     """From the trunk's 512 channels to the 128 that every stage sees."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.align = conv(512, CHANNELS, 1, norm=False)
+        self.align = conv_block(512, CHANNELS, 1, norm=False)
         self.trunk = nn.Sequential(*(self._plain_depthwise() for _ in range(3)))
-        self.conv = conv(CHANNELS, CHANNELS, norm=False)
+        self.conv = conv_block(CHANNELS, CHANNELS, norm=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 512, H, W) to (N, 128, H, W)."""
@@ -98,8 +98,8 @@ class RefinementBlock(nn.Module):
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
-        self.initial = conv(inputs, CHANNELS, 1, norm=False)
-        self.trunk = nn.Sequential(conv(CHANNELS, CHANNELS), conv(CHANNELS, CHANNELS, dilation=2))
+        self.initial = conv_block(inputs, CHANNELS, 1, norm=False)
+        self.trunk = nn.Sequential(conv_block(CHANNELS, CHANNELS), conv_block(CHANNELS, CHANNELS, dilation=2))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, 128, H, W)."""
@@ -107,7 +107,7 @@ class RefinementBlock(nn.Module):
         return initial + self.trunk(initial)
 
 
-class Stage(nn.Module):
+class OpenPoseStage(nn.Module):
     """A trunk, and a head of two 1x1 convolutions for each kind of maps.
 
     Args:
@@ -124,7 +124,8 @@ class Stage(nn.Module):
         self.heads = tuple(maps)
         for name, count in maps.items():
             head = nn.Sequential(
-                conv(CHANNELS, hidden, 1, norm=False), conv(hidden, count, 1, norm=False, relu=False)
+                conv_block(CHANNELS, hidden, 1, norm=False),
+                conv_block(hidden, count, 1, norm=False, relu=False),
             )
             self.add_module(name, head)
 
@@ -140,7 +141,7 @@ class StagedNetwork(nn.Module):
     Subclasses say in ``forward`` what is kept of it; keys: model, cpm, initial_stage, refinement_stages.
     """
 
-    def __init__(self, cpm: nn.Module, initial: Stage, refinements: Iterable[Stage]) -> None:
+    def __init__(self, cpm: nn.Module, initial: OpenPoseStage, refinements: Iterable[OpenPoseStage]) -> None:
         super().__init__()
         self.model = mobilenet_trunk()
         self.cpm = cpm
@@ -163,12 +164,12 @@ class StagedNetwork(nn.Module):
         return outputs
 
 
-def openpose_stages(stages: int, maps: Mapping[str, int]) -> tuple[Stage, list[Stage]]:
+def openpose_stages(stages: int, maps: Mapping[str, int]) -> tuple[OpenPoseStage, list[OpenPoseStage]]:
     """The first stage and ``stages`` refining ones, as Lightweight OpenPose has them."""
-    initial = Stage((conv(CHANNELS, CHANNELS, norm=False) for _ in range(3)), maps, hidden=512)
+    initial = OpenPoseStage((conv_block(CHANNELS, CHANNELS, norm=False) for _ in range(3)), maps, hidden=512)
     guess = CHANNELS + sum(maps.values())
     refinements = [
-        Stage((RefinementBlock(guess if index == 0 else CHANNELS) for index in range(5)), maps)
+        OpenPoseStage((RefinementBlock(guess if index == 0 else CHANNELS) for index in range(5)), maps)
         for _ in range(stages)
     ]
     return initial, refinements

@@ -17,7 +17,7 @@ from posezoo.networks.blocks import (
     Shortcut,
     conv2d,
     conv_bn_relu,
-    named,
+    named_sequential,
     projection,
 )
 
@@ -38,7 +38,7 @@ def resnet(
     Returns:
         A sequence of conv1, bn1, relu, maxpool, layer1, layer2, layer3 and layer4.
     """
-    shortcut = mean_projection if deep else projection
+    shortcut = average_pool_shortcut if deep else projection
     layers, inputs = {}, 64
     for index, blocks in enumerate(BLOCKS[depth]):
         planes, stride = 64 << index, 1 if index == 0 else 2
@@ -47,7 +47,7 @@ def resnet(
         else:
             layer, inputs = _bottleneck_layer(inputs, planes, blocks, stride, shortcut, attention)
         layers[f"layer{index + 1}"] = layer
-    return named(
+    return named_sequential(
         conv1=_deep_stem() if deep else conv2d(3, 64, 7, stride=2),
         bn1=nn.BatchNorm2d(64),
         relu=nn.ReLU(inplace=True),
@@ -56,12 +56,12 @@ def resnet(
     )
 
 
-def numbered(sequence: nn.Sequential) -> nn.Sequential:
+def without_names(sequence: nn.Sequential) -> nn.Sequential:
     """The same parts with numbers for names, as SimplePose and MobilePose hold them."""
     return nn.Sequential(*sequence.children())
 
 
-def mean_projection(inputs: int, outputs: int, stride: int) -> nn.Module:
+def average_pool_shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
     """A shortcut that takes the mean of what a stride would leave out."""
     return nn.Sequential(
         nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False),

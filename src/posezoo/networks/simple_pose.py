@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from posezoo.networks.resnet import numbered, resnet
+from posezoo.networks.resnet import resnet, without_names
 
 #: Channels after each deconvolution.
 CHANNELS = 256
@@ -27,7 +27,7 @@ class SimplePose(nn.Module):
 
     def __init__(self, *, depth: int, deep: bool = False, keypoints: int = 17) -> None:
         super().__init__()
-        self.resnet = numbered(resnet(depth, deep=deep))
+        self.resnet = without_names(resnet(depth, deep=deep))
         self.deconv_layers = nn.Sequential(*_deconvolutions(512 if depth == 18 else 2048))
         self.final_layer = nn.Conv2d(CHANNELS, keypoints, 1)
 

@@ -13,20 +13,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from posezoo.networks.openpose_blocks import CHANNELS, RefinementBlock, Stage, StagedNetwork, conv
+from posezoo.networks.openpose_blocks import (
+    CHANNELS,
+    OpenPoseStage,
+    RefinementBlock,
+    StagedNetwork,
+    conv_block,
+)
 
 
-class _UShape(nn.Module):
+class _UNetStage(nn.Module):
     """Two steps down and two up again, joined with what was there on the way down."""
 
     def __init__(self, channels: int, interpolation: str) -> None:
         super().__init__()
         self.interpolation = interpolation
         wide = 2 * channels
-        self.encoder1 = nn.Sequential(conv(channels, wide, stride=2), conv(wide, wide))
-        self.encoder2 = nn.Sequential(conv(wide, wide, stride=2), conv(wide, wide))
-        self.decoder2 = nn.Sequential(conv(wide + wide, wide), conv(wide, wide))
-        self.decoder1 = nn.Sequential(conv(channels + wide, wide), conv(wide, channels))
+        self.encoder1 = nn.Sequential(conv_block(channels, wide, stride=2), conv_block(wide, wide))
+        self.encoder2 = nn.Sequential(conv_block(wide, wide, stride=2), conv_block(wide, wide))
+        self.decoder2 = nn.Sequential(conv_block(wide + wide, wide), conv_block(wide, wide))
+        self.decoder1 = nn.Sequential(conv_block(channels + wide, wide), conv_block(wide, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         half = self.encoder1(x)
@@ -55,10 +61,11 @@ class SingleHumanPose(StagedNetwork):
     ) -> None:
         maps = {"heatmaps": keypoints}
         super().__init__(
-            cpm=nn.Sequential(conv(512, 256), conv(256, CHANNELS)),
-            initial=Stage((conv(CHANNELS, CHANNELS) for _ in range(3)), maps, hidden=512),
+            cpm=nn.Sequential(conv_block(512, 256), conv_block(256, CHANNELS)),
+            initial=OpenPoseStage((conv_block(CHANNELS, CHANNELS) for _ in range(3)), maps, hidden=512),
             refinements=(
-                Stage(_refining(CHANNELS + keypoints, interpolation), maps) for _ in range(refinement_stages)
+                OpenPoseStage(_refining(CHANNELS + keypoints, interpolation), maps)
+                for _ in range(refinement_stages)
             ),
         )
 
@@ -75,7 +82,7 @@ class SingleHumanPose(StagedNetwork):
 
 
 def _refining(channels: int, interpolation: str) -> Iterator[nn.Module]:
-    yield _UShape(channels, interpolation)
+    yield _UNetStage(channels, interpolation)
     yield RefinementBlock(channels)
     yield RefinementBlock(CHANNELS)
     yield RefinementBlock(CHANNELS)

@@ -7,8 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posezoo.networks.network import Argument, Network, count_of, has, outputs_of
-from posezoo.spec.model import ColorOrder, Input, SelfCheck
+from posezoo.networks.network import (
+    NetworkArgument,
+    NetworkDefinition,
+    read_output_channels,
+    read_presence,
+    read_stage_count,
+)
+from posezoo.spec.model import ColorOrder, Input, SelfCheckSettings
 
 # ImageNet's mean and deviation, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225), times 255.
 _MEAN = (123.675, 116.28, 103.53)
@@ -30,16 +36,16 @@ def _bgr(height: int, width: int, scale: float) -> Input:
     return Input("data", (1, 3, height, width), "NCHW", ColorOrder.BGR, (128.0,) * 3, (scale,) * 3)
 
 
-def _keypoints(key: str) -> Argument:
-    return Argument(17, range(1, 513), outputs_of(key))
+def _keypoints(key: str) -> NetworkArgument:
+    return NetworkArgument(17, range(1, 513), read_output_channels(key))
 
 
-def _stages(default: int) -> Argument:
-    return Argument(default, range(17), count_of("refinement_stages."))
+def _stages(default: int) -> NetworkArgument:
+    return NetworkArgument(default, range(17), read_stage_count("refinement_stages."))
 
 
-def _simple_pose(trunk: str, *, depth: int, deep: bool) -> Network:
-    return Network(
+def _simple_pose(trunk: str, *, depth: int, deep: bool) -> NetworkDefinition:
+    return NetworkDefinition(
         f"simple_pose_{trunk}",
         ("simple_pose", "SimplePose"),
         _rgb("data", 256, 192),
@@ -49,8 +55,8 @@ def _simple_pose(trunk: str, *, depth: int, deep: bool) -> Network:
     )
 
 
-def _mobile_pose(trunk: str) -> Network:
-    return Network(
+def _mobile_pose(trunk: str) -> NetworkDefinition:
+    return NetworkDefinition(
         f"mobile_pose_{trunk}",
         ("mobile_pose", "MobilePose"),
         _rgb("data", 256, 192),
@@ -63,53 +69,55 @@ def _mobile_pose(trunk: str) -> Network:
 # The outputs of those in tests/networks/published.py are held against those of the published code. Of the
 # others the keys, shapes and blocks are the published ones, and no number was there to compare.
 _ALL = (
-    Network(
+    NetworkDefinition(
         "higher_hrnet",
         ("higher_hrnet", "HigherHrnet"),
         # Height and width are multiples of 32; the other networks take any size.
         _rgb("image", 512, 512),
         ("heatmaps", "embeddings"),
         arguments={
-            "width": Argument(32, range(8, 65), outputs_of("transition1.0.0.weight")),
+            "width": NetworkArgument(32, range(8, 65), read_output_channels("transition1.0.0.weight")),
             "keypoints": _keypoints("final_layers.1.weight"),
         },
         # 20 of 1.1 million values change their sign where IR and PyTorch differ by 6e-5. More than half of
         # them are 0, so that the median would see no fault at all.
-        self_check=SelfCheck(
+        self_check=SelfCheckSettings(
             measure="p99",
             reason="of two neighbours a rounding apart either may be the peak, and the other is negated",
         ),
     ),
-    Network(
+    NetworkDefinition(
         "single_human_pose",
         ("single_human_pose", "SingleHumanPose"),
         _rgb("data", 384, 288),
         ("heatmaps",),
         arguments={
             "refinement_stages": _stages(5),
-            "interpolation": Argument("bilinear", ("bilinear", "nearest")),
+            "interpolation": NetworkArgument("bilinear", ("bilinear", "nearest")),
             "keypoints": _keypoints("initial_stage.heatmaps.1.0.weight"),
         },
     ),
-    Network(
+    NetworkDefinition(
         "lightweight_openpose",
         ("lightweight_openpose", "LightweightOpenPose"),
         _bgr(256, 456, scale=256.0),
         ("stage_{refinement_stages}_output_1_heatmaps", "stage_{refinement_stages}_output_0_pafs"),
         arguments={
             "refinement_stages": _stages(1),
-            "heatmaps": Argument(19, range(1, 513), outputs_of("initial_stage.heatmaps.1.0.weight")),
-            "pafs": Argument(38, range(1, 513), outputs_of("initial_stage.pafs.1.0.weight")),
+            "heatmaps": NetworkArgument(
+                19, range(1, 513), read_output_channels("initial_stage.heatmaps.1.0.weight")
+            ),
+            "pafs": NetworkArgument(38, range(1, 513), read_output_channels("initial_stage.pafs.1.0.weight")),
         },
     ),
-    Network(
+    NetworkDefinition(
         "human_pose_3d",
         ("human_pose_3d", "HumanPose3D"),
         _bgr(256, 448, scale=255.0),
         ("features", "heatmaps", "pafs"),
         arguments={
             "refinement_stages": _stages(1),
-            "convertible": Argument(False, (False, True), has("fake_conv_heatmaps.weight")),
+            "convertible": NetworkArgument(False, (False, True), read_presence("fake_conv_heatmaps.weight")),
         },
     ),
     _simple_pose("resnet18_v1b", depth=18, deep=False),
@@ -125,7 +133,7 @@ _ALL = (
     _mobile_pose("mobilenetv2_1.0"),
     _mobile_pose("mobilenetv3_small"),
     _mobile_pose("mobilenetv3_large"),
-    Network(
+    NetworkDefinition(
         "alpha_pose_resnet101_v1b_coco",
         ("alpha_pose", "AlphaPose"),
         _rgb("data", 320, 256, mean=_ALPHA_MEAN, scale=(255.0,) * 3),
@@ -135,4 +143,4 @@ _ALL = (
 )
 
 #: Every network by its name; those from GluonCV have GluonCV's.
-NETWORKS: Mapping[str, Network] = {network.name: network for network in _ALL}
+NETWORKS: Mapping[str, NetworkDefinition] = {network.name: network for network in _ALL}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def assign(costs: NDArray[Any]) -> list[int]:
+def solve_assignment(costs: NDArray[Any]) -> list[int]:
     """The column of each row, so that the sum of costs is least.
 
     Shortest augmenting paths (R. Jonker and A. Volgenant, "A shortest augmenting path algorithm for dense
@@ -21,11 +21,11 @@ def assign(costs: NDArray[Any]) -> list[int]:
     """
     if not len(costs):
         return []
-    quick = _each_its_own(costs)
+    quick = _try_cheapest(costs)
     return _augmented(costs.astype(np.float64)) if quick is None else quick
 
 
-def _each_its_own(costs: NDArray[Any]) -> list[int] | None:
+def _try_cheapest(costs: NDArray[Any]) -> list[int] | None:
     """The cheapest column of each row, where no two rows want the same one and none hesitates."""
     best = costs.argmin(axis=1)
     wanted: list[int] = best.tolist()

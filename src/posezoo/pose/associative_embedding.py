@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import InferenceError, require
-from posezoo.pose.assignment import assign
-from posezoo.pose.keypoints import SKELETONS, Floats, Pose, people
+from posezoo.errors import InferenceError, import_optional
+from posezoo.pose.assignment import solve_assignment
+from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
-from posezoo.pose.peaks import Peaks, between_cells, peaks
+from posezoo.pose.peaks import Peaks, find_peaks, refine_subpixel
 
 SKELETON = "coco-17"
 JOINTS = 17
@@ -76,7 +76,9 @@ class AssociativeEmbeddingOptions:
             raise InferenceError(f"decoder option max_people: expected 1 or more, got {self.max_people}")
 
 
-def decode(heatmaps: Floats, tags: Floats, size: Size, options: AssociativeEmbeddingOptions) -> list[Pose]:
+def decode_associative_embedding(
+    heatmaps: Floats, tags: Floats, size: Size, options: AssociativeEmbeddingOptions
+) -> list[Pose]:
     """The people in the maps, surest first, in input pixels; a pose's score is the mean of all 17 keypoints'.
 
     Args:
@@ -87,17 +89,17 @@ def decode(heatmaps: Floats, tags: Floats, size: Size, options: AssociativeEmbed
     """
     tags = tags.reshape(*tags.shape[:3], -1)
     height, width = heatmaps.shape[1:]
-    found = peaks(
+    found = find_peaks(
         heatmaps,
         threshold=options.min_keypoint_score,
         radius=NMS_RADIUS,
         limit=options.max_people,
         negated=True,
-    ).finite(tags)
-    x, y = between_cells(heatmaps, found) if options.adjust else (found.columns, found.rows)
+    ).with_finite_tags(tags)
+    x, y = refine_subpixel(heatmaps, found) if options.adjust else (found.columns, found.rows)
     points = np.stack([x, y, found.scores], axis=1, dtype=np.float32)
     peak_tags = tags[found.maps, found.rows, found.columns]
-    owners = grouped(found, points, peak_tags, options.max_tag_distance)
+    owners = group_by_tags(found, points, peak_tags, options.max_tag_distance)
     count = int(owners.max(initial=-1)) + 1
     keypoints: Floats = np.zeros((count, JOINTS, 3), np.float32)
     keypoints[owners, found.maps] = points
@@ -111,7 +113,7 @@ def decode(heatmaps: Floats, tags: Floats, size: Size, options: AssociativeEmbed
     seen = keypoints[:, :, 2] > 0
     stride = np.array((size[0] / width, size[1] / height), np.float32)
     keypoints[:, :, :2] = np.where(seen[:, :, None], (keypoints[:, :, :2] + options.offset) * stride, 0)
-    return people(keypoints, scores.clip(0, 1), SKELETON, size)
+    return create_poses(keypoints, scores.clip(0, 1), SKELETON, size)
 
 
 def _means(owners: NDArray[Any], tags: Floats, count: int) -> Floats:
@@ -121,7 +123,7 @@ def _means(owners: NDArray[Any], tags: Floats, count: int) -> Floats:
     return means
 
 
-def grouped(found: Peaks, points: Floats, tags: Floats, max_distance: float) -> NDArray[np.int64]:
+def group_by_tags(found: Peaks, points: Floats, tags: Floats, max_distance: float) -> NDArray[np.int64]:
     """(N,) whose each peak is, people numbered from 0.
 
     Args:
@@ -149,13 +151,15 @@ def grouped(found: Peaks, points: Floats, tags: Floats, max_distance: float) -> 
     next_number = int(numbers[-1]) + 1
     for unclear in np.flatnonzero(~clear):
         members = np.flatnonzero(cluster == unclear)
-        own = matched(found.maps[members], points[members], tags[members], max_distance)
+        own = match_by_tags(found.maps[members], points[members], tags[members], max_distance)
         owners[members] = own + next_number
         next_number += int(own.max()) + 1
     return owners
 
 
-def matched(kinds: NDArray[Any], points: Floats, tags: Floats, max_distance: float) -> NDArray[np.int64]:
+def match_by_tags(
+    kinds: NDArray[Any], points: Floats, tags: Floats, max_distance: float
+) -> NDArray[np.int64]:
     """(N,) whose each peak is, joint by joint, by the least sum of costs; people are numbered as they come.
 
     The cost is HigherHRNet's, 100 times the rounded distance of tags less the score; where tags leave a
@@ -202,7 +206,7 @@ def _chosen(
     weighted = np.where(apart < max_distance, (apart * far).astype(np.float32), apart)
     costs = np.round(weighted) * 100 - points[:, 2:].astype(np.float64)
     lacking = max(0, costs.shape[0] - costs.shape[1])
-    return apart, assign(np.pad(costs, ((0, 0), (0, lacking)), constant_values=1e10))
+    return apart, solve_assignment(np.pad(costs, ((0, 0), (0, lacking)), constant_values=1e10))
 
 
 def _refine(keypoints: Floats, means: Floats, heatmaps: Floats, tags: Floats, *, adjust: bool) -> None:
@@ -224,7 +228,7 @@ def _refine(keypoints: Floats, means: Floats, heatmaps: Floats, tags: Floats, *,
             if not _is_hill(heat, int(row), int(column)):
                 continue
             place = Peaks(np.array([0]), np.array([column]), np.array([row]), values[best : best + 1])
-            x, y = between_cells(heat[None], place) if adjust else (place.columns, place.rows)
+            x, y = refine_subpixel(heat[None], place) if adjust else (place.columns, place.rows)
             keypoints[person, joint] = x[0], y[0], values[best]
 
 
@@ -242,7 +246,7 @@ def _is_hill(heat: Floats, row: int, column: int) -> bool:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Pass:
+class EmbeddingMaps:
     """What the network put out for one image: once, mirrored or at another scale.
 
     Attributes:
@@ -258,7 +262,7 @@ class Pass:
     scale: float = 1.0
 
 
-def merged(passes: Sequence[Pass], size: Size) -> tuple[Floats, Floats]:
+def merge_augmented_maps(passes: Sequence[EmbeddingMaps], size: Size) -> tuple[Floats, Floats]:
     """(17, H, W) heatmaps and (17, H, W, T) tags of several passes over one image.
 
     As HigherHRNet merges them (``aggregate_results``): heatmaps are averaged over stages and mirror images,
@@ -270,17 +274,18 @@ def merged(passes: Sequence[Pass], size: Size) -> tuple[Floats, Floats]:
     """
     scales = {each.scale for each in passes}
     means = [
-        _mean([_at_once(each, size) for each in passes if each.scale == scale]) for scale in sorted(scales)
+        _mean([_decode_single_pass(each, size) for each in passes if each.scale == scale])
+        for scale in sorted(scales)
     ]
     usual = [each for each in passes if each.scale == 1 or len(scales) == 1]
     if not usual:
         raise InferenceError("merging passes: none is of scale 1, whose tags count")
-    tags = [resized(_upright(each.tags, each.mirrored), size) for each in usual]
+    tags = [resize_maps(_upright(each.tags, each.mirrored), size) for each in usual]
     return _mean(means), np.stack(tags, axis=3)
 
 
-def _at_once(each: Pass, size: Size) -> Floats:
-    return _mean([resized(_upright(stage, each.mirrored), size) for stage in each.heatmaps])
+def _decode_single_pass(each: EmbeddingMaps, size: Size) -> Floats:
+    return _mean([resize_maps(_upright(stage, each.mirrored), size) for stage in each.heatmaps])
 
 
 def _upright(maps: Floats, mirrored: bool) -> Floats:
@@ -293,11 +298,11 @@ def _upright(maps: Floats, mirrored: bool) -> Floats:
     return maps[order][:, :, ::-1]
 
 
-def resized(maps: Floats, size: Size) -> Floats:
+def resize_maps(maps: Floats, size: Size) -> Floats:
     """(N, H, W): maps (N, h, w) of another size, W and H, between the cells linear."""
     if maps.shape[:0:-1] == size:
         return maps
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     return np.stack([cv2.resize(np.ascontiguousarray(one), size) for one in maps])
 
 

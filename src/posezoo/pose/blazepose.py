@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError
-from posezoo.pose.keypoints import Floats, Pose, box_of, similarity
-from posezoo.pose.letterbox import Size, View, turned_square
+from posezoo.pose.keypoints import Floats, Pose, bounding_box, pose_similarity
+from posezoo.pose.letterbox import ImageTransform, Size, rotated_square_transform
 
 SKELETON = "blazepose-33"
 
@@ -69,7 +69,7 @@ class BlazePoseOptions:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Detections:
+class FaceDetections:
     """N faces, the surest first, in pixels of the detector's input.
 
     Attributes:
@@ -86,12 +86,12 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def __getitem__(self, which: Any) -> Detections:
-        return Detections(self.boxes[which], self.keypoints[which], self.scores[which])
+    def __getitem__(self, which: Any) -> FaceDetections:
+        return FaceDetections(self.boxes[which], self.keypoints[which], self.scores[which])
 
 
 @lru_cache(maxsize=1)
-def anchors() -> Floats:
+def generate_anchors() -> Floats:
     """(2254, 2) float32: the centres that boxes and keypoints are offsets from, in input pixels."""
     width, height = DETECTOR_SIZE
     layers = []
@@ -102,9 +102,9 @@ def anchors() -> Floats:
     return np.concatenate(layers).astype(np.float32)
 
 
-def detections(
+def decode_detections(
     raw_boxes: Floats, raw_scores: Floats, *, min_score: float, max_overlap: float, weighted: bool = False
-) -> Detections:
+) -> FaceDetections:
     """The faces among the detector's 2254 guesses.
 
     Args:
@@ -120,18 +120,20 @@ def detections(
     chosen = np.flatnonzero(logits >= _logit(min_score))
     chosen = chosen[np.isfinite(raw_boxes.reshape(-1, 12)[chosen]).all(axis=1)]
     chosen = chosen[np.argsort(-logits[chosen], kind="stable")]
-    guesses = _decoded(raw_boxes.reshape(-1, 12)[chosen], anchors()[chosen], sigmoid(logits[chosen]))
-    return suppressed(guesses, max_overlap=max_overlap, weighted=weighted)
+    guesses = _decoded(raw_boxes.reshape(-1, 12)[chosen], generate_anchors()[chosen], sigmoid(logits[chosen]))
+    return suppress_non_maxima(guesses, max_overlap=max_overlap, weighted=weighted)
 
 
-def _decoded(raw: Floats, centres: Floats, scores: Floats) -> Detections:
+def _decoded(raw: Floats, centres: Floats, scores: Floats) -> FaceDetections:
     points = raw.reshape(-1, 6, 2) + centres[:, None]
     half = raw[:, 2:4] / 2
     boxes = np.concatenate([points[:, 0] - half, points[:, 0] + half], axis=1)
-    return Detections(boxes, points[:, 2:], scores)
+    return FaceDetections(boxes, points[:, 2:], scores)
 
 
-def suppressed(guesses: Detections, *, max_overlap: float, weighted: bool = False) -> Detections:
+def suppress_non_maxima(
+    guesses: FaceDetections, *, max_overlap: float, weighted: bool = False
+) -> FaceDetections:
     """One of each group of guesses that overlap, where the surest come first; its score is the surest's."""
     overlaps = _overlaps(guesses.boxes)
     left = np.ones(len(guesses), bool)
@@ -145,16 +147,16 @@ def suppressed(guesses: Detections, *, max_overlap: float, weighted: bool = Fals
         kept.append(_averaged(guesses[group]) if weighted else guesses[place : place + 1])
     if not kept:
         return guesses[:0]
-    return Detections(
+    return FaceDetections(
         np.concatenate([one.boxes for one in kept]),
         np.concatenate([one.keypoints for one in kept]),
         np.concatenate([one.scores for one in kept]),
     )
 
 
-def _averaged(group: Detections) -> Detections:
+def _averaged(group: FaceDetections) -> FaceDetections:
     weights = group.scores / group.scores.sum()
-    return Detections(
+    return FaceDetections(
         np.tensordot(weights, group.boxes, 1)[None],
         np.tensordot(weights, group.keypoints, 1)[None],
         group.scores[:1],
@@ -172,7 +174,7 @@ def _overlaps(boxes: Floats) -> Floats:
     return overlaps
 
 
-def region(hip: NDArray[Any], top: NDArray[Any]) -> View | None:
+def body_region(hip: NDArray[Any], top: NDArray[Any]) -> ImageTransform | None:
     """The square in which the landmark network sees a person upright; None for a body without size.
 
     Args:
@@ -184,16 +186,16 @@ def region(hip: NDArray[Any], top: NDArray[Any]) -> View | None:
     side = _REGION_SCALE * math.hypot(dx, dy)
     if not 1 <= side < math.inf:
         return None
-    return turned_square((float(hip[0]), float(hip[1])), side, math.atan2(dx, -dy), LANDMARK_SIZE)
+    return rotated_square_transform((float(hip[0]), float(hip[1])), side, math.atan2(dx, -dy), LANDMARK_SIZE)
 
 
-def regions(found: Detections, view: View) -> list[View]:
+def body_regions(found: FaceDetections, view: ImageTransform) -> list[ImageTransform]:
     """The regions of all detections, seen through ``view``, of an image."""
     ends = view.to_image(found.keypoints[:, (_HIP, _TOP)])
-    return [square for hip, top in ends if (square := region(hip, top)) is not None]
+    return [square for hip, top in ends if (square := body_region(hip, top)) is not None]
 
 
-def pose(raw: Floats, presence: float, view: View, size: Size) -> Pose | None:
+def decode_pose(raw: Floats, presence: float, view: ImageTransform, size: Size) -> Pose | None:
     """The pose that the landmark network saw; None where it put out what is no number.
 
     Args:
@@ -204,11 +206,11 @@ def pose(raw: Floats, presence: float, view: View, size: Size) -> Pose | None:
     """
     if not (np.isfinite(raw).all() and math.isfinite(presence)):
         return None
-    keypoints = landmarks(raw, view)
-    return Pose(keypoints, SKELETON, presence, box_of(keypoints, size))
+    keypoints = decode_landmarks(raw, view)
+    return Pose(keypoints, SKELETON, presence, bounding_box(keypoints, size))
 
 
-def landmarks(raw: Floats, view: View) -> Floats:
+def decode_landmarks(raw: Floats, view: ImageTransform) -> Floats:
     """(33, 3) float32: x, y in image pixels, and how likely the keypoint is in sight, 0..1.
 
     The score is the sigmoid of the network's visibility: low for what is hidden or outside the image.
@@ -225,14 +227,14 @@ def landmarks(raw: Floats, view: View) -> Floats:
     return keypoints
 
 
-def distinct(poses: list[Pose], *, max_similarity: float) -> list[Pose]:
+def remove_duplicate_faces(poses: list[Pose], *, max_similarity: float) -> list[Pose]:
     """The poses without those that show a person again; of two, the later one goes.
 
     One body may have been found twice, by guesses too far apart to be the same face.
     """
     kept: list[Pose] = []
     for pose in poses:
-        if all(similarity(pose, other) <= max_similarity for other in kept):
+        if all(pose_similarity(pose, other) <= max_similarity for other in kept):
             kept.append(pose)
     return kept
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from posezoo.pose.detection import Box
-from posezoo.pose.letterbox import Image, Size, View
+from posezoo.pose.letterbox import Image, ImageTransform, Size
 
 Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Crop:
+class PersonCrop:
     """The picture of one person.
 
     Attributes:
@@ -27,15 +27,15 @@ class Crop:
         shown: left, top, right and bottom, in whole image pixels, of what is shown; the rest is blank.
     """
 
-    view: View
+    view: ImageTransform
     shown: tuple[int, int, int, int]
 
-    def take(self, image: Image, blank: Color = (0, 0, 0)) -> Image:
+    def extract(self, image: Image, blank: Color = (0, 0, 0)) -> Image:
         """The picture, (height, width, 3), of an (H, W, 3) image; ``blank`` fills what it does not show."""
         left, top, right, bottom = self.shown
         shift = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]])
-        part = View(self.view.matrix @ shift, self.view.size)
-        return part.take(image[top:bottom, left:right], blank)
+        part = ImageTransform(self.view.matrix @ shift, self.view.size)
+        return part.warp(image[top:bottom, left:right], blank)
 
     @property
     def area(self) -> float:
@@ -46,54 +46,54 @@ class Crop:
 
 #: From a box, the sizes of image and input, and how many times as large as the box the crop is to be (0: as
 #: the convention has it).
-Cropping = Callable[[Box, Size, Size, float], Crop]
+CropFunction = Callable[[Box, Size, Size, float], PersonCrop]
 
 #: Of the box: SimpleBaseline, HRNet, UDP, GluonCV, single-human-pose-estimation-0001, RTMPose, and MoveNet.
 PADDING = 1.25
 
 
-def fitted(box: Box, image: Size, size: Size, padding: float = 0.0) -> Crop:
+def crop_fit(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
     """The box made wider or higher to the input's aspect, then larger; the image's own pixels around it.
 
     B. Xiao et al., Simple Baselines, 2018, arXiv:1804.06208 (``_xywh2cs``, ``get_affine_transform``).
     Their pixel_std of 200 is multiplied in and divided out again.
     """
     width, height = _fitted(box, size, padding or PADDING)
-    return Crop(_view(box.center, (size[0] / width, size[1] / height), size), (0, 0, *image))
+    return PersonCrop(_view(box.center, (size[0] / width, size[1] / height), size), (0, 0, *image))
 
 
-def aligned(box: Box, image: Size, size: Size, padding: float = 0.0) -> Crop:
+def crop_align(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
     """As ``fitted``, but the crop reaches from the middle of the input's first pixel to that of its last.
 
     J. Huang et al., The Devil is in the Details, 2020, arXiv:1911.07524 (``get_warp_matrix``).
     """
     width, height = _fitted(box, size, padding or PADDING)
     scales = (size[0] - 1) / width, (size[1] - 1) / height
-    return Crop(_view(box.center, scales, size), (0, 0, *image))
+    return PersonCrop(_view(box.center, scales, size), (0, 0, *image))
 
 
-def stretched(box: Box, image: Size, size: Size, padding: float = 0.0) -> Crop:
+def crop_stretch(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
     """The larger box inside the image, corners cut to whole pixels, without regard to its aspect.
 
     GluonCV's demo: ``upscale_bbox_fn`` and ``crop_resize_normalize`` in gluoncv/data/transforms/pose.py.
     """
     grown = _grown(box, padding or PADDING)
-    left, top, right, bottom = shown = _whole_pixels(grown.within(image), image)
+    left, top, right, bottom = shown = _whole_pixels(grown.clip(image), image)
     center = (left + right) / 2, (top + bottom) / 2
-    return Crop(_view(center, (size[0] / (right - left), size[1] / (bottom - top)), size), shown)
+    return PersonCrop(_view(center, (size[0] / (right - left), size[1] / (bottom - top)), size), shown)
 
 
-def blanked(box: Box, image: Size, size: Size, padding: float = 0.0) -> Crop:
+def crop_blank(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
     """The box, a little larger, at the input's aspect, and nothing but the box: blank on both sides.
 
     AlphaPose (H.-S. Fang et al., RMPE, 2017, arXiv:1612.00137; ``crop_from_dets`` and ``cropBox``, also
     in GluonCV): by 20 % where it is wider than 100 px, else by 30 %, inside the image.
     """
-    grown = _grown(box, padding or (1.2 if box.width > 100 else 1.3)).within(image)
+    grown = _grown(box, padding or (1.2 if box.width > 100 else 1.3)).clip(image)
     left, top, right, bottom = shown = _whole_pixels(grown, image)
     inner = Box(left, top, right, bottom)
     width, height = _fitted(inner, size, 1)
-    return Crop(_view(inner.center, (size[0] / width, size[1] / height), size), shown)
+    return PersonCrop(_view(inner.center, (size[0] / width, size[1] / height), size), shown)
 
 
 def _fitted(box: Box, size: Size, padding: float) -> tuple[float, float]:
@@ -114,9 +114,9 @@ def _whole_pixels(box: Box, image: Size) -> tuple[int, int, int, int]:
     return left, top, max(int(box.x1), left + 1), max(int(box.y1), top + 1)
 
 
-def _view(center: tuple[float, float], scales: tuple[float, float], size: Size) -> View:
+def _view(center: tuple[float, float], scales: tuple[float, float], size: Size) -> ImageTransform:
     """The point ``center`` in the middle of the input, ``scales`` input pixels an image pixel."""
     (across, down), (x, y) = scales, center
-    return View(
+    return ImageTransform(
         np.array([[across, 0, size[0] / 2 - across * x], [0, down, size[1] / 2 - down * y]], np.float64), size
     )

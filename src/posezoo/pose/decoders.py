@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from posezoo.errors import InferenceError, nearest
+from posezoo.errors import InferenceError, suggest
 from posezoo.pose import (
     associative_embedding,
     blazepose,
@@ -29,7 +29,7 @@ from posezoo.pose.blazepose import BlazePoseOptions
 from posezoo.pose.detection import DetectionOptions
 from posezoo.pose.heatmap import HeatmapOptions
 from posezoo.pose.keypoints import MIN_SCORE, Floats, Pose
-from posezoo.pose.letterbox import Size, whole
+from posezoo.pose.letterbox import Size, identity_transform
 from posezoo.pose.lifting import LiftingOptions
 from posezoo.pose.movenet import MovenetOptions
 from posezoo.pose.openpose import OpenPoseOptions
@@ -41,7 +41,7 @@ Maps = Mapping[str, Floats]
 
 
 @dataclass(frozen=True, slots=True)
-class DecoderNeeds:
+class DecoderType:
     """What a decoder needs, and what it does.
 
     Attributes:
@@ -64,9 +64,9 @@ class DecoderNeeds:
     decode: Callable[[Maps, Size, Any], list[Pose]]
     optional: tuple[Output, ...] = ()
     detector: str = ""
-    whole_is_center: bool = False
-    also: Callable[[Maps], Maps] | None = None
-    seen_from: float = MIN_SCORE
+    has_pixel_centers: bool = False
+    convert_outputs: Callable[[Maps], Maps] | None = None
+    visible_score: float = MIN_SCORE
 
 
 def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **options: Option) -> list[Pose]:
@@ -91,22 +91,24 @@ def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **o
         InferenceError: there is no such decoder or option, or the outputs are another network's.
         MissingPackageError: OpenCV is not installed.
     """
-    chosen = options_of(Decoder(decoder, options))
-    return decode_with(decoder, outputs, input_size, chosen)
+    chosen = resolve_options(Decoder(decoder, options))
+    return decode_with_options(decoder, outputs, input_size, chosen)
 
 
-def decode_with(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, chosen: Any) -> list[Pose]:
+def decode_with_options(
+    decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, chosen: Any
+) -> list[Pose]:
     """The same as ``decode``, with options that ``options_of`` made.
 
     Raises:
         InferenceError: there is no such decoder, or the outputs are another network's.
         MissingPackageError: OpenCV is not installed.
     """
-    needs = needs_of(Decoder(decoder))
+    needs = decoder_type(Decoder(decoder))
     size = _size(input_size)
     given = {role: _array(decoder, role, output) for role, output in outputs.items()}
-    if needs.also is not None:
-        given = dict(needs.also(given))
+    if needs.convert_outputs is not None:
+        given = dict(needs.convert_outputs(given))
     return needs.decode(_checked(decoder, needs, given), size, chosen)
 
 
@@ -128,7 +130,7 @@ def _array(decoder: str, role: str, output: ArrayLike) -> Any:
         raise InferenceError(f"{decoder}: {role} are no array: {error}") from error
 
 
-def _checked(decoder: str, needs: DecoderNeeds, given: Mapping[str, Any]) -> Maps:
+def _checked(decoder: str, needs: DecoderType, given: Mapping[str, Any]) -> Maps:
     """The outputs without their batch axes, as float32, for what the decoder takes."""
     required = needs.networks[-1]
     for output in required:
@@ -136,7 +138,7 @@ def _checked(decoder: str, needs: DecoderNeeds, given: Mapping[str, Any]) -> Map
             there = ", ".join(given) or "none"
             raise InferenceError(
                 f"{decoder} needs {_listed(required)}; the outputs given are {there}",
-                hint=nearest(output.role, given),
+                hint=suggest(output.role, given),
             )
     found = {
         output.role: given[output.role] for output in (*required, *needs.optional) if output.role in given
@@ -189,7 +191,7 @@ def _other(decoder: str, found: Mapping[str, Any]) -> str:
     return f"such maps are for {names}" if names and decoder not in names else ""
 
 
-def _apart(outputs: Maps) -> Maps:
+def _split_heatmaps_and_pafs(outputs: Maps) -> Maps:
     """OpenPose's maps in one output, as the original has them (57 channels, first or last), as two.
 
     Two outputs with their channels last are turned, too.
@@ -212,7 +214,7 @@ def _channels_first(maps: Any, channels: int) -> Any:
 
 
 def _openpose(maps: Maps, size: Size, options: OpenPoseOptions) -> list[Pose]:
-    follow = open_model_zoo.openpose if options.compatible else openpose.decode
+    follow = open_model_zoo.decode_openpose_omz if options.compatible else openpose.decode_openpose
     return follow(maps["heatmaps"], maps["pafs"], size, options)
 
 
@@ -220,35 +222,37 @@ def _associative_embedding(maps: Maps, size: Size, options: AssociativeEmbedding
     heatmaps, tags = maps["heatmaps"], maps["embeddings"]
     nms_heatmaps = maps.get("nms_heatmaps", heatmaps)
     if options.compatible:
-        return open_model_zoo.associative_embedding(heatmaps, nms_heatmaps, tags, size, options)
-    return associative_embedding.decode(heatmaps, tags, size, options)
+        return open_model_zoo.decode_associative_embedding_omz(heatmaps, nms_heatmaps, tags, size, options)
+    return associative_embedding.decode_associative_embedding(heatmaps, tags, size, options)
 
 
 def _heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose]:
-    return heatmap.decode(maps["heatmaps"], maps.get("flipped_heatmaps"), size, options)
+    return heatmap.decode_heatmap(maps["heatmaps"], maps.get("flipped_heatmaps"), size, options)
 
 
 def _simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
-    return simcc.decode(maps["simcc_x"], maps["simcc_y"], size, options)
+    return simcc.decode_simcc(maps["simcc_x"], maps["simcc_y"], size, options)
 
 
 def _movenet(maps: Maps, size: Size, options: MovenetOptions) -> list[Pose]:
-    return movenet.decode(maps["keypoints"], size, options)
+    return movenet.decode_movenet(maps["keypoints"], size, options)
 
 
 def _lifting(maps: Maps, size: Size, options: LiftingOptions) -> list[Pose]:
-    return lifting.decode(maps["coordinates"], maps["heatmaps"], maps["pafs"], whole(size), size, options)
+    return lifting.decode_lifting(
+        maps["coordinates"], maps["heatmaps"], maps["pafs"], identity_transform(size), size, options
+    )
 
 
 def _detection(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
-    return [box.as_pose() for box in detection.decode(maps["detections"], size, options)]
+    return [box.to_pose() for box in detection.decode_ssd(maps["detections"], size, options)]
 
 
 def _blazepose(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
     presence = float(maps["presence"].item())
     if not presence >= options.min_presence:
         return []
-    pose = blazepose.pose(maps["landmarks"], presence, whole(size), size)
+    pose = blazepose.decode_pose(maps["landmarks"], presence, identity_transform(size), size)
     return [] if pose is None else [pose]
 
 
@@ -258,8 +262,8 @@ _COCO_MAPS = (1, 17, -1, -1)
 # SimpleBaseline (``IN_VIS_THRE``).
 _PEAK, _MAXIMUM = 0.1, 0.2
 
-DECODERS: dict[str, DecoderNeeds] = {
-    "blazepose": DecoderNeeds(
+DECODERS: dict[str, DecoderType] = {
+    "blazepose": DecoderType(
         networks=(
             (
                 Output("Identity", (1, 2254, 12), role="boxes"),
@@ -270,7 +274,7 @@ DECODERS: dict[str, DecoderNeeds] = {
         options=BlazePoseOptions,
         decode=_blazepose,
     ),
-    "openpose": DecoderNeeds(
+    "openpose": DecoderType(
         networks=(
             (
                 Output("", (1, _HEATMAPS, -1, -1), role="heatmaps"),
@@ -279,10 +283,10 @@ DECODERS: dict[str, DecoderNeeds] = {
         ),
         options=OpenPoseOptions,
         decode=_openpose,
-        also=_apart,
-        seen_from=_PEAK,
+        convert_outputs=_split_heatmaps_and_pafs,
+        visible_score=_PEAK,
     ),
-    "lifting_3d": DecoderNeeds(
+    "lifting_3d": DecoderType(
         networks=(
             (
                 Output("", (1, 57, -1, -1), role="coordinates"),
@@ -292,40 +296,40 @@ DECODERS: dict[str, DecoderNeeds] = {
         ),
         options=LiftingOptions,
         decode=_lifting,
-        seen_from=_PEAK,
+        visible_score=_PEAK,
     ),
-    "associative_embedding": DecoderNeeds(
+    "associative_embedding": DecoderType(
         networks=((Output("", _COCO_MAPS, role="heatmaps"), Output("", _COCO_MAPS, role="embeddings")),),
         options=AssociativeEmbeddingOptions,
         decode=_associative_embedding,
         optional=(Output("", _COCO_MAPS, role="nms_heatmaps"),),
-        seen_from=_PEAK,
+        visible_score=_PEAK,
     ),
-    "heatmap": DecoderNeeds(
+    "heatmap": DecoderType(
         networks=((Output("", _COCO_MAPS, role="heatmaps"),),),
         options=HeatmapOptions,
         decode=_heatmap,
         optional=(Output("", _COCO_MAPS, role="flipped_heatmaps"),),
         detector="usual",
-        whole_is_center=True,
-        seen_from=_MAXIMUM,
+        has_pixel_centers=True,
+        visible_score=_MAXIMUM,
     ),
-    "simcc": DecoderNeeds(
+    "simcc": DecoderType(
         networks=((Output("", (1, 17, -1), role="simcc_x"), Output("", (1, 17, -1), role="simcc_y")),),
         options=SimccOptions,
         decode=_simcc,
         detector="usual",
-        whole_is_center=True,
-        seen_from=_MAXIMUM,
+        has_pixel_centers=True,
+        visible_score=_MAXIMUM,
     ),
-    "movenet": DecoderNeeds(
+    "movenet": DecoderType(
         networks=((Output("", (1, 1, 17, 3), role="keypoints"),),),
         options=MovenetOptions,
         decode=_movenet,
         detector="possible",
-        seen_from=_MAXIMUM,
+        visible_score=_MAXIMUM,
     ),
-    "detection": DecoderNeeds(
+    "detection": DecoderType(
         networks=((Output("", (1, 1, -1, 7), role="detections"),),),
         options=DetectionOptions,
         decode=_detection,
@@ -333,7 +337,7 @@ DECODERS: dict[str, DecoderNeeds] = {
 }
 
 
-def needs_of(decoder: Decoder) -> DecoderNeeds:
+def decoder_type(decoder: Decoder) -> DecoderType:
     """What the decoder that a model names needs.
 
     Raises:
@@ -341,12 +345,12 @@ def needs_of(decoder: Decoder) -> DecoderNeeds:
     """
     if decoder.name not in DECODERS:
         raise InferenceError(
-            f"no decoder {decoder.name}: there is {', '.join(DECODERS)}", hint=nearest(decoder.name, DECODERS)
+            f"no decoder {decoder.name}: there is {', '.join(DECODERS)}", hint=suggest(decoder.name, DECODERS)
         )
     return DECODERS[decoder.name]
 
 
-def require_one_at_a_time(decoder: str, model: str) -> None:
+def require_top_down(decoder: str, model: str) -> None:
     """Make sure that a model is shown one person at a time, so that others may say where the people are.
 
     Args:
@@ -360,20 +364,20 @@ def require_one_at_a_time(decoder: str, model: str) -> None:
         raise InferenceError(f"{model} finds people itself: it takes neither boxes nor a detector")
 
 
-def options_of(decoder: Decoder, overrides: Mapping[str, Option] | None = None) -> Any:
+def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = None) -> Any:
     """The decoder's options: its defaults, what the model declares, and what the caller says, in that order.
 
     Raises:
         InferenceError: there is no such decoder or option, or a value cannot be meant.
     """
-    kind = needs_of(decoder).options
+    kind = decoder_type(decoder).options
     given = {**decoder.options, **(overrides or {})}
     known = {field.name: field.default for field in fields(kind)}
     for name, value in given.items():
         if name not in known:
             raise InferenceError(
                 f"decoder {decoder.name} has no option {name}: it has {', '.join(known) or 'none'}",
-                hint=nearest(name, known),
+                hint=suggest(name, known),
             )
         expected = type(known[name])
         if not _is_a(value, expected):

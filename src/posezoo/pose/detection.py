@@ -42,14 +42,14 @@ class Box:
         """In image pixels."""
         return self.y1 - self.y0
 
-    def within(self, size: Size) -> Box:
+    def clip(self, size: Size) -> Box:
         """The part of it that lies in an image of this width and height."""
         width, height = size
         x0, x1 = (min(max(x, 0.0), float(width)) for x in (self.x0, self.x1))
         y0, y1 = (min(max(y, 0.0), float(height)) for y in (self.y0, self.y1))
         return Box(x0, y0, x1, y1, self.score)
 
-    def as_pose(self) -> Pose:
+    def to_pose(self) -> Pose:
         """Somebody of whom nothing else is known: a pose without keypoints."""
         nothing: Floats = np.zeros((0, 3), np.float32)
         return Pose(nothing, SKELETON, self.score, (self.x0, self.y0, self.x1, self.y1))
@@ -70,7 +70,7 @@ class DetectionOptions:
             raise InferenceError(f"decoder option min_box_score: expected 0 to 1, got {self.min_box_score}")
 
 
-def decode(detections: Floats, size: Size, options: DetectionOptions) -> list[Box]:
+def decode_ssd(detections: Floats, size: Size, options: DetectionOptions) -> list[Box]:
     """The people in an image, surest first, inside it.
 
     Args:
@@ -87,13 +87,11 @@ def decode(detections: Floats, size: Size, options: DetectionOptions) -> list[Bo
     rows = rows[sure]
     rows = rows[np.argsort(-rows[:, 2], kind="stable")].astype(float)
     rows[:, 3:] *= [*size, *size]
-    boxes = [
-        Box(x0, y0, x1, y1, min(score, 1.0)).within(size) for _, _, score, x0, y0, x1, y1 in rows.tolist()
-    ]
+    boxes = [Box(x0, y0, x1, y1, min(score, 1.0)).clip(size) for _, _, score, x0, y0, x1, y1 in rows.tolist()]
     return [box for box in boxes if box.width > 0 and box.height > 0]
 
 
-def by_hand(boxes: Iterable[Sequence[float] | Box]) -> list[Box]:
+def parse_boxes(boxes: Iterable[Sequence[float] | Box]) -> list[Box]:
     """Boxes that somebody drew: (x0, y0, x1, y1), or with a score behind.
 
     Raises:

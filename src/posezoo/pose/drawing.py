@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import ImageError, require
+from posezoo.errors import ImageError, import_optional
 from posezoo.pose.keypoints import MIN_SCORE, SKELETONS, Color, Pose
 from posezoo.pose.letterbox import Image
 
@@ -58,7 +58,7 @@ def _can_be_drawn_into(image: Image) -> bool:
 
 def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score: float) -> None:
     """People of one skeleton, one over the other; what numpy does, it does for all of them at once."""
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     keypoints = np.stack([pose.keypoints for pose in poses])
     seen = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=2)
     points = _in_opencv(keypoints, canvas)
@@ -102,7 +102,7 @@ def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> ND
 
 
 def _draw_box(canvas: Image, pose: Pose) -> None:
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     width = _line_width(canvas, pose)
     corners = np.reshape(pose.box, (2, 2)).clip(0, canvas.shape[1::-1])
     first, last = _sixteenths(corners).tolist()

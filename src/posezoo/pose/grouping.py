@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.pose.keypoints import Floats
-from posezoo.pose.limbs import LIMBS, NECK, Candidates
-from posezoo.pose.matching import MANY_TO_SETTLE, settled
+from posezoo.pose.limbs import LIMBS, NECK, LimbCandidates
+from posezoo.pose.matching import MANY_TO_SETTLE, match_pairs
 
 # What decides where pairs exclude each other, beside how well the field fits. The values lie in the middle of
 # where drawn groups of every kind come back (tests/pose/test_bars.py); noise moves a fit by 0.003.
@@ -58,11 +58,11 @@ _LOG_SHARES = np.log(_SHARES)
 _LAST = frozenset({3, 5, 8, 11})
 
 
-LookAgain = Callable[[list[int], list[int], list[int]], Candidates]
+RescoreLimbs = Callable[[list[int], list[int], list[int]], LimbCandidates]
 
 
-def assembled(
-    points: Floats, kinds: list[int], candidates: Candidates, cell: float, look_again: LookAgain
+def assemble_people(
+    points: Floats, kinds: list[int], candidates: LimbCandidates, cell: float, look_again: RescoreLimbs
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """(N,) the number of each peak's person; (G + 1,) the sum of each person's scores and its limbs'.
 
@@ -75,96 +75,96 @@ def assembled(
         cell: of the map, in cells of 8 px.
         look_again: those of some limbs, starts and ends of which the field has a trace at least.
     """
-    groups = _Groups(points[:, 2], kinds)
+    groups = _PersonAssembly(points[:, 2], kinds)
     alone = _undisputed(candidates, len(points))
     groups.join(candidates[alone])
     if not alone.all():
         _join_disputed(groups, candidates[~alone], cell)
     _reunite(groups, cell, look_again)
     _uncross(groups, cell, look_again)
-    return groups.people()
+    return groups.to_people()
 
 
-def _undisputed(pairs: Candidates, count: int) -> NDArray[Any]:
+def _undisputed(pairs: LimbCandidates, count: int) -> NDArray[Any]:
     """(N,) whether no other pair of the same limb shares an end."""
     starts, ends = pairs.limbs * count + pairs.starts, pairs.limbs * count + pairs.ends
     undisputed: NDArray[Any] = np.bincount(starts).take(starts) + np.bincount(ends).take(ends) == 2
     return undisputed
 
 
-def _join_disputed(groups: _Groups, pairs: Candidates, cell: float) -> None:
+def _join_disputed(groups: _PersonAssembly, pairs: LimbCandidates, cell: float) -> None:
     """From those whose height is known outwards: each limb that is settled tells it to the next one."""
-    heights = groups.heights()
+    heights = groups.person_heights()
     while len(pairs.limbs):
         ripe = _known(pairs, heights)
         if not ripe.any():
             ripe[:] = True
         joined = _best(pairs[ripe], heights, cell)
         groups.join(joined)
-        _pass_on(heights, joined)
+        _propagate_heights(heights, joined)
         pairs = pairs[~ripe]
 
 
-def _best(pairs: Candidates, heights: Floats, cell: float) -> Candidates:
+def _best(pairs: LimbCandidates, heights: Floats, cell: float) -> LimbCandidates:
     """Those that are worth most together."""
     worth = _worth(pairs, heights, cell)
     if len(worth) > MANY_TO_SETTLE:
         kept = np.sort(np.argpartition(-worth, MANY_TO_SETTLE)[:MANY_TO_SETTLE])
         pairs, worth = pairs[kept], worth[kept]
     first = pairs.limbs * len(heights)  # a start or an end of another limb is another one
-    best = settled((first + pairs.starts).tolist(), (first + pairs.ends).tolist(), worth.tolist())
+    best = match_pairs((first + pairs.starts).tolist(), (first + pairs.ends).tolist(), worth.tolist())
     return pairs[np.sort(np.array(best, np.int64))]
 
 
-def _reunite(groups: _Groups, cell: float, look_again: LookAgain) -> None:
+def _reunite(groups: _PersonAssembly, cell: float, look_again: RescoreLimbs) -> None:
     """Give the parts of bodies that hang on no neck to people who lack them.
 
     Two limbs of a kind that cross in opposite directions wipe each other out of the field where they meet,
     and leave a trace at their ends.
     """
-    loose = groups.loose_ends()
+    loose = groups.find_unattached_limbs()
     if not loose:
         return
     traces = look_again(*(list(each) for each in zip(*loose, strict=True)))
-    heights = groups.heights()
+    heights = groups.person_heights()
     expected = _SHARES[traces.limbs] * np.sqrt(heights[traces.starts] * heights[traces.ends])
     fits = np.abs(np.log(np.maximum(traces.lengths, 0.1) / expected)) < _FAR_FROM_USUAL
     groups.join(_best(traces[fits], heights, cell))
 
 
-def _uncross(groups: _Groups, cell: float, look_again: LookAgain) -> None:
+def _uncross(groups: _PersonAssembly, cell: float, look_again: RescoreLimbs) -> None:
     """Exchange the ends of two forearms, or shins, that lie along each other in opposite directions.
 
     They wipe each other out of the field but for their ends, which look like two short limbs, each from one's
     elbow to the other's wrist.
     """
-    stubs = groups.short_ends(_SHORT / cell)
+    stubs = groups.find_short_limbs(_SHORT / cell)
     if not 2 <= len(stubs) <= _MANY_PARTS:
         return
-    heights = groups.heights()
+    heights = groups.person_heights()
     for (limb, start, end, length), (another, begin, to, span) in combinations(stubs, 2):
         usual = _SHARES[limb] * heights[[start, begin]]
         if limb == another and length < _STUNTED * usual[0] and span < _STUNTED * usual[1]:
             traces = look_again([limb, limb], [start, begin], [to, end])
             if len(traces.limbs) == 2 and (np.abs(np.log(traces.lengths / usual)) < _FAR_FROM_USUAL).all():
-                groups.exchange(end, to, traces)
+                groups.swap_joints(end, to, traces)
 
 
-def _pass_on(heights: Floats, joined: Candidates) -> None:
+def _propagate_heights(heights: Floats, joined: LimbCandidates) -> None:
     """Give the height of one end of each limb to the other, where that one has none yet."""
     one, other = heights[joined.starts], heights[joined.ends]
     heights[joined.starts] = np.where(np.isnan(one), other, one)
     heights[joined.ends] = np.where(np.isnan(other), one, other)
 
 
-def _known(pairs: Candidates, heights: Floats) -> NDArray[Any]:
+def _known(pairs: LimbCandidates, heights: Floats) -> NDArray[Any]:
     """(N,) whether of all pairs of the same limb one end at least belongs to somebody of known height."""
     unknown = np.isnan(heights[pairs.starts]) & np.isnan(heights[pairs.ends])
     known: NDArray[Any] = np.bincount(pairs.limbs, unknown, minlength=len(LIMBS))[pairs.limbs] == 0
     return known
 
 
-def _worth(pairs: Candidates, heights: Floats, cell: float) -> Floats:
+def _worth(pairs: LimbCandidates, heights: Floats, cell: float) -> Floats:
     """How much each pair adds to a matching.
 
     Args:
@@ -185,15 +185,15 @@ def _worth(pairs: Candidates, heights: Floats, cell: float) -> Floats:
     return worth
 
 
-class _Groups:
+class _PersonAssembly:
     """People in the making: which peaks belong together."""
 
     def __init__(self, scores: Floats, kinds: list[int]) -> None:
         self._scores, self._kinds = scores, kinds
         self._group_of: dict[int, dict[int, int]] = {}  # by peak: the peak of each kind
-        self._joined: list[Candidates] = []
+        self._joined: list[LimbCandidates] = []
 
-    def join(self, limbs: Candidates) -> None:
+    def join(self, limbs: LimbCandidates) -> None:
         """Join what the limbs' ends belong to, unless somebody would get a second joint of a kind."""
         self._joined.append(limbs)
         group_of, kinds = self._group_of, self._kinds
@@ -211,7 +211,7 @@ class _Groups:
                 for peak in other.values():
                     group_of[peak] = one
 
-    def short_ends(self, longest: float) -> list[tuple[int, int, int, float]]:
+    def find_short_limbs(self, longest: float) -> list[tuple[int, int, int, float]]:
         """Joined forearms and shins, faint and up to a length in cells: the limb, start, end, and length."""
         found = []
         for limbs in self._joined:
@@ -222,7 +222,7 @@ class _Groups:
                     found.append((limb, start, end, float(limbs.lengths[place])))
         return found
 
-    def exchange(self, one: int, other: int, limbs: Candidates) -> None:
+    def swap_joints(self, one: int, other: int, limbs: LimbCandidates) -> None:
         """Give two people each other's joint of a kind, which hangs on the limbs given from now on."""
         kind = self._kinds[one]
         first, second = self._group_of[one], self._group_of[other]
@@ -230,7 +230,7 @@ class _Groups:
         self._group_of[other], self._group_of[one] = first, second
         self._joined.append(limbs)
 
-    def loose_ends(self) -> list[tuple[int, int, int]]:
+    def find_unattached_limbs(self) -> list[tuple[int, int, int]]:
         """The pairs, as limb, start and end, that would join parts without a neck to people who lack them."""
         groups = list({id(group): group for group in self._group_of.values()}.values())
         parts = [group for group in groups if NECK not in group and len(group) >= _A_PART]
@@ -246,7 +246,7 @@ class _Groups:
             if start in both and end in both and (start in part) != (end in part)
         ]
 
-    def heights(self) -> Floats:
+    def person_heights(self) -> Floats:
         """(N,) the height of each peak's person by the limbs that were joined, in cells; or NaN."""
         owners, count = self._owners()
         lengths, shares = np.zeros((2, count + 1))
@@ -259,7 +259,7 @@ class _Groups:
         heights: Floats = np.maximum(lengths / np.maximum(shares, 1e-6), 1e-3).astype(np.float32)[owners]
         return heights
 
-    def people(self) -> tuple[NDArray[Any], NDArray[Any]]:
+    def to_people(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """(N,) the number of each peak's person; (G + 1,) the sum of their scores and their limbs'.
 
         The last one is nobody, to whom all other peaks belong.

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import InferenceError, nearest, require
+from posezoo.errors import InferenceError, import_optional, suggest
 from posezoo.pose import crops
-from posezoo.pose.crops import Cropping
-from posezoo.pose.keypoints import SKELETONS, Floats, Pose, people
+from posezoo.pose.crops import CropFunction
+from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
 
@@ -50,7 +50,7 @@ class HeatmapOptions(TopDownOptions):
         if self.convention not in CONVENTIONS:
             raise InferenceError(
                 f"decoder option convention: no {self.convention}: there is {', '.join(CONVENTIONS)}",
-                hint=nearest(self.convention, CONVENTIONS),
+                hint=suggest(self.convention, CONVENTIONS),
             )
         if self.blur < 1 or self.blur % 2 == 0:
             raise InferenceError(f"decoder option blur: expected an odd number, got {self.blur}")
@@ -58,7 +58,9 @@ class HeatmapOptions(TopDownOptions):
             raise InferenceError(f"decoder option box_score: expected 0 to 1, got {self.box_score}")
 
 
-def decode(heatmaps: Floats, flipped: Floats | None, size: Size, options: HeatmapOptions) -> list[Pose]:
+def decode_heatmap(
+    heatmaps: Floats, flipped: Floats | None, size: Size, options: HeatmapOptions
+) -> list[Pose]:
     """The one person in the maps; nobody where no map has anything above zero.
 
     A keypoint's score is its map's maximum. A pose's is the mean over the keypoints, or over those above the
@@ -73,7 +75,7 @@ def decode(heatmaps: Floats, flipped: Floats | None, size: Size, options: Heatma
     convention = CONVENTIONS[options.convention]
     if flipped is not None:
         heatmaps = np.mean(
-            [heatmaps, upright(flipped, shift=options.shift_flipped)], axis=0, dtype=np.float32
+            [heatmaps, unflip_heatmaps(flipped, shift=options.shift_flipped)], axis=0, dtype=np.float32
         )
     height, width = heatmaps.shape[1:]
     best = np.nan_to_num(heatmaps.reshape(JOINTS, -1), nan=-np.inf).argmax(axis=1)
@@ -90,10 +92,10 @@ def decode(heatmaps: Floats, flipped: Floats | None, size: Size, options: Heatma
     keypoints[0, ~found] = 0
     counting = scores[found & (scores > convention.min_score)]
     score = float(counting.mean()) * options.box_score if len(counting) else 0.0
-    return people(keypoints, np.array([min(score, 1.0)]), SKELETON, size)
+    return create_poses(keypoints, np.array([min(score, 1.0)]), SKELETON, size)
 
 
-def upright(maps: Floats, *, shift: bool) -> Floats:
+def unflip_heatmaps(maps: Floats, *, shift: bool) -> Floats:
     """(17, H, W): a mirrored image's maps turned back, left and right exchanged.
 
     Args:
@@ -110,7 +112,7 @@ def upright(maps: Floats, *, shift: bool) -> Floats:
     return turned
 
 
-def _stay(_heatmaps: Floats, cells: NDArray[Any], _blur: int) -> Floats:
+def _no_offset(_heatmaps: Floats, cells: NDArray[Any], _blur: int) -> Floats:
     """(17, 2): nothing is added to the cell."""
     return np.zeros(cells.shape, np.float32)
 
@@ -135,7 +137,7 @@ def _dark(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     F. Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, 2020,
     arXiv:1910.06278: differences over two cells, the map's maximum kept through the smoothing, zeros outside.
     """
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     height, width = heatmaps.shape[1:]
     moved: Floats = np.zeros(cells.shape, np.float32)
     for joint, (x, y) in enumerate(cells.tolist()):
@@ -159,7 +161,7 @@ def _udp(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     J. Huang et al., The Devil is in the Details: Delving into Unbiased Data Processing for Human Pose
     Estimation, 2020, arXiv:1911.07524.
     """
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     moved: Floats = np.zeros(cells.shape, np.float32)
     for joint, (x, y) in enumerate(cells.tolist()):
         smooth = cv2.GaussianBlur(heatmaps[joint], (blur, blur), 0)
@@ -195,7 +197,7 @@ def _aligned(size: Size, cells: Size) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Convention:
+class HeatmapConvention:
     """How published code cuts people out, and goes from the highest cell to a pixel.
 
     Attributes:
@@ -209,7 +211,7 @@ class Convention:
     refine: Callable[[Floats, NDArray[Any], int], Floats]
     grid: Callable[[Size, Size], Floats] = _corner
     min_score: float = 0.0
-    crop: Cropping = crops.fitted
+    crop: CropFunction = crops.crop_fit
     blank_is_mean: bool = False
 
 
@@ -218,12 +220,12 @@ class Convention:
 #: 2018, arXiv:1804.06208, and HRNet (``get_final_preds``, and in_vis_thre 0.2 of its evaluation); dark, udp:
 #: see there; gluoncv: GluonCV's demo (``heatmap_to_coord``: boxes cut out without regard to their aspect);
 #: gluoncv_validation: its ``get_final_preds``; alphapose: AlphaPose's ``heatmap_to_coord_simple``.
-CONVENTIONS: dict[str, Convention] = {
-    "argmax": Convention(_stay, min_score=0.2),
-    "quarter": Convention(_quarter, min_score=0.2),
-    "dark": Convention(_dark, min_score=0.2),
-    "udp": Convention(_udp, _aligned, min_score=0.2, crop=crops.aligned),
-    "gluoncv": Convention(_stay, crop=crops.stretched),
-    "gluoncv_validation": Convention(_quarter),
-    "alphapose": Convention(_quarter, crop=crops.blanked, blank_is_mean=True),
+CONVENTIONS: dict[str, HeatmapConvention] = {
+    "argmax": HeatmapConvention(_no_offset, min_score=0.2),
+    "quarter": HeatmapConvention(_quarter, min_score=0.2),
+    "dark": HeatmapConvention(_dark, min_score=0.2),
+    "udp": HeatmapConvention(_udp, _aligned, min_score=0.2, crop=crops.crop_align),
+    "gluoncv": HeatmapConvention(_no_offset, crop=crops.crop_stretch),
+    "gluoncv_validation": HeatmapConvention(_quarter),
+    "alphapose": HeatmapConvention(_quarter, crop=crops.crop_blank, blank_is_mean=True),
 }

@@ -90,7 +90,7 @@ def _skeleton(name: str, keypoints: str, limbs: str) -> Skeleton:
     )
 
 
-def sigma_of(keypoint: str) -> float | None:
+def keypoint_sigma(keypoint: str) -> float | None:
     """COCO's spread of human annotators for a keypoint, as a share of the person's size; None: unknown."""
     return _SIGMAS.get(keypoint.split("_")[-1])
 
@@ -248,7 +248,7 @@ class Pose3D(Pose):
         return result
 
 
-def box_of(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
+def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
     """The box around the keypoints that count, or around all found where none does, inside the image.
 
     Args:
@@ -263,7 +263,7 @@ def box_of(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, floa
     return x0, y0, x1, y1
 
 
-def people(keypoints: Floats, scores: NDArray[Any], skeleton: str, size: tuple[int, int]) -> list[Pose]:
+def create_poses(keypoints: Floats, scores: NDArray[Any], skeleton: str, size: tuple[int, int]) -> list[Pose]:
     """Poses from their numbers, in the order given; a box holds all keypoints that were found.
 
     Args:
@@ -283,7 +283,7 @@ def people(keypoints: Floats, scores: NDArray[Any], skeleton: str, size: tuple[i
     ]
 
 
-def similarity(one: Pose, other: Pose, area: float | None = None) -> float:
+def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
     """How much two poses are the same person, 0..1: COCO's object keypoint similarity.
 
     All of COCO's 17 keypoints take part, whatever their scores.

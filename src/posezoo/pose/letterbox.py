@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import require
-from posezoo.pose.keypoints import Floats, Pose, people
+from posezoo.errors import import_optional
+from posezoo.pose.keypoints import Floats, Pose, create_poses
 
 Image = NDArray[np.uint8]
 Size = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class View:
+class ImageTransform:
     """What a network sees of an image.
 
     Attributes:
@@ -43,7 +43,7 @@ class View:
         """Points (..., 2) in input pixels, in image pixels."""
         return _moved(points, _inverse(self.matrix))
 
-    def take(self, image: Image, padding: float | tuple[float, float, float] = 0) -> Image:
+    def warp(self, image: Image, padding: float | tuple[float, float, float] = 0) -> Image:
         """The part of an (H, W, 3) image that the view shows, as (height, width, 3).
 
         Where the image has none, it is ``padding``, 0..255, for all channels or each: black, unless said.
@@ -53,8 +53,8 @@ class View:
         as fine as the input, since networks that were trained on plain linear warps see worse when
         all is smooth (camera.png: the left wrist 35 px off).
         """
-        cv2 = require("cv2", extra="run")
-        left, top, right, bottom = self._in_sight(image)
+        cv2 = import_optional("cv2", extra="run")
+        left, top, right, bottom = self._visible_region(image)
         if left >= right or top >= bottom:
             empty: Image = np.full((self.size[1], self.size[0], 3), np.rint(padding), np.uint8)
             return empty
@@ -71,7 +71,7 @@ class View:
         )
         return taken
 
-    def _in_sight(self, image: Image) -> tuple[int, int, int, int]:
+    def _visible_region(self, image: Image) -> tuple[int, int, int, int]:
         """left, top, right, bottom of the part that the view reaches, and a margin to interpolate with."""
         width, height = self.size
         corners = self.to_image(np.array([[0, 0], [width, 0], [0, height], [width, height]]))
@@ -81,7 +81,7 @@ class View:
         return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
-def letterbox(image: Size, size: Size) -> View:
+def letterbox_transform(image: Size, size: Size) -> ImageTransform:
     """The whole image, as large as fits, in the middle of the input.
 
     Args:
@@ -90,20 +90,20 @@ def letterbox(image: Size, size: Size) -> View:
     """
     scale = min(size[0] / image[0], size[1] / image[1])
     left, top = (size[0] - scale * image[0]) / 2, (size[1] - scale * image[1]) / 2
-    return View(np.array([[scale, 0, left], [0, scale, top]]), size)
+    return ImageTransform(np.array([[scale, 0, left], [0, scale, top]]), size)
 
 
-def stretched(image: Size, size: Size) -> View:
+def stretch_transform(image: Size, size: Size) -> ImageTransform:
     """The whole image over the whole input, whatever that does to its aspect.
 
     Args:
         image: width and height of the image, in pixels.
         size: width and height of the input, in pixels.
     """
-    return View(np.array([[size[0] / image[0], 0, 0], [0, size[1] / image[1], 0]]), size)
+    return ImageTransform(np.array([[size[0] / image[0], 0, 0], [0, size[1] / image[1], 0]]), size)
 
 
-def resized(image: Image, size: Size, padding: int = 0) -> tuple[View, Image]:
+def letterbox_image(image: Image, size: Size, padding: int = 0) -> tuple[ImageTransform, Image]:
     """The whole image, as large as fits, in the middle of the input; and what the network sees of it.
 
     From whole pixel to whole pixel, so that a resize does it: half the time of a warp. The scales of x and y
@@ -114,12 +114,12 @@ def resized(image: Image, size: Size, padding: int = 0) -> tuple[View, Image]:
         size: width and height of the input, in pixels.
         padding: the value of all channels beside the image, 0..255.
     """
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     height, width = image.shape[:2]
     scale = min(size[0] / width, size[1] / height)
     inner = max(1, round(scale * width)), max(1, round(scale * height))
     left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    view = View(np.array([[inner[0] / width, 0, left], [0, inner[1] / height, top]]), size)
+    view = ImageTransform(np.array([[inner[0] / width, 0, left], [0, inner[1] / height, top]]), size)
     seen: Image = np.full((size[1], size[0], 3), padding, np.uint8)
     inside = seen[top : top + inner[1], left : left + inner[0]]
     cv2.resize(_shrunk(image, view.scales), inner, dst=inside, interpolation=cv2.INTER_LINEAR)
@@ -128,7 +128,7 @@ def resized(image: Image, size: Size, padding: int = 0) -> tuple[View, Image]:
 
 def _shrunk(part: Image, scales: tuple[float, float]) -> Image:
     """A picture averaged down where more than four of its pixels lie between two of the input's."""
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     across, down = (max(1, int(0.5 / scale)) for scale in scales)
     if across == down == 1:
         return part
@@ -137,12 +137,12 @@ def _shrunk(part: Image, scales: tuple[float, float]) -> Image:
     return shrunk
 
 
-def whole(size: Size) -> View:
+def identity_transform(size: Size) -> ImageTransform:
     """The input itself as the image: coordinates stay what they are."""
-    return View(np.eye(2, 3), size)
+    return ImageTransform(np.eye(2, 3), size)
 
 
-def in_image(poses: Sequence[Pose], view: View, image: Size) -> list[Pose]:
+def to_image_pixels(poses: Sequence[Pose], view: ImageTransform, image: Size) -> list[Pose]:
     """Poses in the input's pixels, in those of the image; keypoints that were not found stay 0.
 
     Args:
@@ -155,10 +155,12 @@ def in_image(poses: Sequence[Pose], view: View, image: Size) -> list[Pose]:
     keypoints = np.stack([pose.keypoints for pose in poses])
     found = keypoints[:, :, 2:] > 0
     keypoints[:, :, :2] = np.where(found, view.to_image(keypoints[:, :, :2]), 0)
-    return people(keypoints, np.array([pose.score for pose in poses]), poses[0].skeleton, image)
+    return create_poses(keypoints, np.array([pose.score for pose in poses]), poses[0].skeleton, image)
 
 
-def turned_square(center: tuple[float, float], side: float, angle: float, size: Size) -> View:
+def rotated_square_transform(
+    center: tuple[float, float], side: float, angle: float, size: Size
+) -> ImageTransform:
     """A square of the image, turned so that its own upward direction is the input's.
 
     Args:
@@ -170,7 +172,7 @@ def turned_square(center: tuple[float, float], side: float, angle: float, size: 
     scale = size[0] / side
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)
     x, y = center
-    return View(
+    return ImageTransform(
         np.array([[cos, sin, size[0] / 2 - cos * x - sin * y], [-sin, cos, size[1] / 2 + sin * x - cos * y]]),
         size,
     )

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError
 from posezoo.pose import openpose
-from posezoo.pose.keypoints import SKELETONS, Floats, Pose, Pose3D, box_of
-from posezoo.pose.letterbox import Size, View
+from posezoo.pose.keypoints import SKELETONS, Floats, Pose, Pose3D, bounding_box
+from posezoo.pose.letterbox import ImageTransform, Size
 from posezoo.pose.openpose import GroupingOptions
 
 SKELETON = "panoptic-19"
@@ -74,8 +74,13 @@ class LiftingOptions(GroupingOptions):
             )
 
 
-def decode(
-    locations: Floats, heatmaps: Floats, pafs: Floats, view: View, image: Size, options: LiftingOptions
+def decode_lifting(
+    locations: Floats,
+    heatmaps: Floats,
+    pafs: Floats,
+    view: ImageTransform,
+    image: Size,
+    options: LiftingOptions,
 ) -> list[Pose]:
     """The people whose neck is in sight, surest first, as ``Pose3D`` in pixels of the image and in space.
 
@@ -89,7 +94,7 @@ def decode(
         image: width and height of the image, in pixels; the camera looks at its middle.
         options: see there.
     """
-    seen = [_in_panoptic(pose) for pose in openpose.decode(heatmaps, pafs, view.size, options)]
+    seen = [_in_panoptic(pose) for pose in openpose.decode_openpose(heatmaps, pafs, view.size, options)]
     lifted = [
         _lifted(keypoints, score, locations, view, image, options)
         for keypoints, score in seen
@@ -105,17 +110,22 @@ def _in_panoptic(pose: Pose) -> tuple[Floats, float]:
 
 
 def _lifted(
-    keypoints: Floats, score: float, locations: Floats, view: View, image: Size, options: LiftingOptions
+    keypoints: Floats,
+    score: float,
+    locations: Floats,
+    view: ImageTransform,
+    image: Size,
+    options: LiftingOptions,
 ) -> Pose3D | None:
     """A person of keypoints in input pixels; None where the maps or the camera say nothing of use."""
     there = keypoints[:, 2] > 0
-    relative = options.person_height_cm * read(locations, keypoints, view.size)
+    relative = options.person_height_cm * read_locations(locations, keypoints, view.size)
     if not np.isfinite(relative).all():
         return None
     keypoints[there, :2] = view.to_image(keypoints[there, :2])
     focal_length = options.focal_length or _USUAL_FOCAL_LENGTH * image[0]
     middle = np.array(image) / 2
-    place = weak_perspective if options.weak_perspective else perspective
+    place = solve_weak_perspective if options.weak_perspective else solve_perspective
     translation = place(relative[there], keypoints[there, :2] - middle, focal_length)
     if translation is None or not (relative[there, 2] + translation[2]).min() > 0:
         return None
@@ -128,13 +138,13 @@ def _lifted(
         keypoints,
         SKELETON,
         score,
-        box_of(keypoints, image),
+        bounding_box(keypoints, image),
         root_relative=(relative - root).astype(np.float32),
         translation=(translation + root).astype(np.float32),
     )
 
 
-def read(locations: Floats, keypoints: Floats, size: Size) -> NDArray[np.float64]:
+def read_locations(locations: Floats, keypoints: Floats, size: Size) -> NDArray[np.float64]:
     """(19, 3): where the joints of one person lie, relative to the root, in the maps' unit.
 
     Args:
@@ -155,7 +165,9 @@ def read(locations: Floats, keypoints: Floats, size: Size) -> NDArray[np.float64
     return found
 
 
-def perspective(joints: NDArray[Any], seen: NDArray[Any], focal_length: float) -> NDArray[np.float64] | None:
+def solve_perspective(
+    joints: NDArray[Any], seen: NDArray[Any], focal_length: float
+) -> NDArray[np.float64] | None:
     """(3,): how far joints have to be moved to be seen where they are, by least squares; None if unknown.
 
     A pinhole camera sees (x, y, z) at f x / z and f y / z: for each joint two equations, linear in the shift.
@@ -174,7 +186,7 @@ def perspective(joints: NDArray[Any], seen: NDArray[Any], focal_length: float) -
     return shift if rank == 3 else None
 
 
-def weak_perspective(
+def solve_weak_perspective(
     joints: NDArray[Any], seen: NDArray[Any], focal_length: float
 ) -> NDArray[np.float64] | None:
     """(3,): the same where depths differ little: how far away a person of this size is to look so large.

@@ -46,7 +46,7 @@ A_TRACE = 2
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Candidates:
+class LimbCandidates:
     """N pairs of peaks that may be limbs: the limb (an index of ``LIMBS``), two peaks, how well it fits."""
 
     limbs: NDArray[Any]
@@ -55,13 +55,13 @@ class Candidates:
     scores: Floats
     lengths: Floats  # in cells
 
-    def __getitem__(self, which: NDArray[Any]) -> Candidates:
-        return Candidates(
+    def __getitem__(self, which: NDArray[Any]) -> LimbCandidates:
+        return LimbCandidates(
             *(each[which] for each in (self.limbs, self.starts, self.ends, self.scores, self.lengths))
         )
 
 
-def candidates(points: Floats, found: Peaks, pafs: Floats, min_affinity: float) -> Candidates:
+def find_limb_candidates(points: Floats, found: Peaks, pafs: Floats, min_affinity: float) -> LimbCandidates:
     """The pairs that nine of ten samples of the field speak for."""
     counts = np.bincount(found.maps, minlength=JOINTS)
     # In parts that stay in the processor's cache: one part, unless there are hundreds of people.
@@ -74,7 +74,7 @@ def candidates(points: Floats, found: Peaks, pafs: Floats, min_affinity: float) 
             _chosen(_pairs(points, counts, np.flatnonzero(parts == part), pafs.shape), pafs, min_affinity)
             for part in dict.fromkeys(parts.tolist())
         ]
-    return Candidates(
+    return LimbCandidates(
         *(
             np.concatenate([getattr(each, name) for each in chosen])
             for name in ("limbs", "starts", "ends", "scores", "lengths")
@@ -82,9 +82,9 @@ def candidates(points: Floats, found: Peaks, pafs: Floats, min_affinity: float) 
     )
 
 
-def weak_candidates(
+def find_weak_limb_candidates(
     points: Floats, limbs: list[int], starts: list[int], ends: list[int], pafs: Floats, min_affinity: float
-) -> Candidates:
+) -> LimbCandidates:
     """Of some pairs those of which the field has a trace: two samples speak for them, and none against.
 
     Their score is the mean of all samples, a wiped out one's being nothing.
@@ -103,39 +103,41 @@ def weak_candidates(
     which, one, other = (np.array(each, np.int32) for each in (limbs, starts, ends))
     dx, dy = x[other] - x[one], y[other] - y[one]
     channels = (_CHANNELS[which] * (height * width)).astype(np.int32)
-    pairs = _Pairs(which, one, other, channels, x[one], y[one], dx, dy, np.sqrt(dx * dx + dy * dy))
+    pairs = _PeakPairs(which, one, other, channels, x[one], y[one], dx, dy, np.sqrt(dx * dx + dy * dy))
     with np.errstate(invalid="ignore"):
-        along = pairs.along(pafs, _SHARES_OF_LIMB[:, None])
+        along = pairs.field_along(pafs, _SHARES_OF_LIMB[:, None])
         agreeing = (along > min_affinity) & (along < np.inf)
         # Not any(below): what is no number speaks for nothing.
         silent = (along >= -np.float32(min_affinity)).all(axis=0)
         kept = np.flatnonzero(silent & (agreeing.sum(axis=0) >= A_TRACE))
     scores = np.where(agreeing[:, kept], along[:, kept], 0).sum(axis=0) / np.float32(SAMPLES)
-    return Candidates(which[kept], one[kept], other[kept], scores, pairs.lengths[kept])
+    return LimbCandidates(which[kept], one[kept], other[kept], scores, pairs.lengths[kept])
 
 
 _PAIRS_AT_ONCE = 20_000
 _ALL_LIMBS = np.arange(len(LIMBS))
 
 
-def _chosen(pairs: _Pairs, pafs: Floats, min_affinity: float) -> Candidates:
+def _chosen(pairs: _PeakPairs, pafs: Floats, min_affinity: float) -> LimbCandidates:
     failed: Any = 0
     for samples, most in _LOOKS:
         if len(pairs.limbs) < _MANY_TO_LOOK_AT:
             break
-        one, other = (pairs.along(pafs, _SHARES_OF_LIMB[sample]) for sample in samples)
+        one, other = (pairs.field_along(pafs, _SHARES_OF_LIMB[sample]) for sample in samples)
         # Not <=: what is no number speaks for nothing.
         failed = failed + (2 - (one > min_affinity).view(np.int8) - (other > min_affinity).view(np.int8))
         left = np.flatnonzero(failed < 2)  # indices: quicker than a mask
         if len(left) > most:
             left = np.sort(left.take(np.argpartition(-(one + other).take(left), most)[:most]))
         pairs, failed = pairs[left], failed[left]
-    along = pairs.along(pafs, _SHARES_OF_LIMB[:, None])
+    along = pairs.field_along(pafs, _SHARES_OF_LIMB[:, None])
     agreeing = (along > min_affinity) & (along < np.inf)
     count = agreeing.sum(axis=0, dtype=np.float32)
     kept = np.flatnonzero(count >= ENOUGH)
     scores = np.where(agreeing[:, kept], along[:, kept], 0).sum(axis=0) / count[kept]
-    return Candidates(pairs.limbs[kept], pairs.starts[kept], pairs.ends[kept], scores, pairs.lengths[kept])
+    return LimbCandidates(
+        pairs.limbs[kept], pairs.starts[kept], pairs.ends[kept], scores, pairs.lengths[kept]
+    )
 
 
 _SHARES_OF_LIMB = np.arange(SAMPLES, dtype=np.float32) / np.float32(SAMPLES - 1)
@@ -148,7 +150,7 @@ _MANY_TO_LOOK_AT = 1000
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Pairs:
+class _PeakPairs:
     """N pairs of peaks that a limb may join: whose, where they begin, where they lead to, in cells."""
 
     limbs: NDArray[Any]
@@ -161,14 +163,14 @@ class _Pairs:
     dy: Floats
     lengths: Floats
 
-    def __getitem__(self, which: NDArray[Any]) -> _Pairs:
-        return _Pairs(
+    def __getitem__(self, which: NDArray[Any]) -> _PeakPairs:
+        return _PeakPairs(
             *(self.limbs.take(which), self.starts.take(which), self.ends.take(which)),
             *(self.channels.take(which), self.x.take(which), self.y.take(which)),
             *(self.dx.take(which), self.dy.take(which), self.lengths.take(which)),
         )
 
-    def along(self, pafs: Floats, share: Any) -> Floats:
+    def field_along(self, pafs: Floats, share: Any) -> Floats:
         """(..., N) the field in the direction of each pair, at a share of its way."""
         height, width = pafs.shape[1:]
         # Half up, not half to even: points are seldom between two cells, and truncation is quick.
@@ -184,7 +186,7 @@ class _Pairs:
 _HALF = np.float32(0.5)
 
 
-def _pairs(points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tuple[int, ...]) -> _Pairs:
+def _pairs(points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tuple[int, ...]) -> _PeakPairs:
     """All pairs of peaks that a limb may join, limb by limb.
 
     Args:
@@ -210,7 +212,7 @@ def _pairs(points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tup
     ends += np.arange(len(ends), dtype=np.int32)
     start_x, start_y = x.take(row_starts).repeat(sizes), y.take(row_starts).repeat(sizes)
     dx, dy = x.take(ends) - start_x, y.take(ends) - start_y
-    return _Pairs(
+    return _PeakPairs(
         limbs=row_limbs.repeat(sizes),
         starts=row_starts.astype(np.int32).repeat(sizes),
         ends=ends,

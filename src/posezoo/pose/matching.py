@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from posezoo.pose.assignment import assign
+from posezoo.pose.assignment import solve_assignment
 
 
-def settled(starts: list[int], ends: list[int], worth: list[float]) -> list[int]:
+def match_pairs(starts: list[int], ends: list[int], worth: list[float]) -> list[int]:
     """The places of the pairs that are worth most together, none sharing a start or an end."""
     best: list[int] = []
     hopeless = len(worth) > _HOPELESS
@@ -69,7 +69,7 @@ def _assigned(rows: list[list[_Pair]]) -> list[int]:
         for worth, end, place in row:
             costs[number, columns[end]] = -worth
             places[number, columns[end]] = place
-    return [places[both] for both in enumerate(assign(costs)) if both in places]
+    return [places[both] for both in enumerate(solve_assignment(costs)) if both in places]
 
 
 def _first_best(rows: list[list[_Pair]]) -> list[int]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posezoo.pose.keypoints import Floats, Pose, people
+from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
 
@@ -22,7 +22,7 @@ class MovenetOptions(TopDownOptions):
     """There is nothing to be said beside ``TopDownOptions``, which count where a detector looks first."""
 
 
-def decode(keypoints: Floats, size: Size, _options: MovenetOptions) -> list[Pose]:
+def decode_movenet(keypoints: Floats, size: Size, _options: MovenetOptions) -> list[Pose]:
     """The one person; nobody where the network put out what is no number. Its score is the keypoints' mean.
 
     Args:
@@ -34,4 +34,4 @@ def decode(keypoints: Floats, size: Size, _options: MovenetOptions) -> list[Pose
         return []
     width, height = size
     points = keypoints[:, :, [1, 0, 2]] * np.array([width, height, 1], np.float32)
-    return people(points, points[:, :, 2].mean(axis=1).clip(0, 1), SKELETON, size)
+    return create_poses(points, points[:, :, 2].mean(axis=1).clip(0, 1), SKELETON, size)

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import require
-from posezoo.pose.associative_embedding import JOINT_ORDER, AssociativeEmbeddingOptions, matched
+from posezoo.errors import import_optional
+from posezoo.pose.associative_embedding import JOINT_ORDER, AssociativeEmbeddingOptions, match_by_tags
 from posezoo.pose.associative_embedding import JOINTS as COCO_JOINTS
-from posezoo.pose.keypoints import Floats, Pose, people
+from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.limbs import ENOUGH, JOINTS, LIMBS, SAMPLES
-from posezoo.pose.openpose import CELL, OpenPoseOptions, nms_radius, upsampled
-from posezoo.pose.peaks import Peaks, highest
+from posezoo.pose.openpose import CELL, OpenPoseOptions, nms_radius, upsample
+from posezoo.pose.peaks import Peaks, select_highest
 
 SKELETON = "coco-17"
 
@@ -31,7 +31,7 @@ _FAR = 1e6
 _TO_COCO = (0, -1, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 
 
-def openpose(heatmaps: Floats, pafs: Floats, size: Size, options: OpenPoseOptions) -> list[Pose]:
+def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: OpenPoseOptions) -> list[Pose]:
     """The people in OpenPose's maps as ``OpenPoseDecoder`` finds them, in its order.
 
     Keypoints are COCO's; those that were not found are all 0. A pose's score is the sum of its keypoints'
@@ -45,11 +45,11 @@ def openpose(heatmaps: Floats, pafs: Floats, size: Size, options: OpenPoseOption
     """
     heatmaps, pafs = (np.nan_to_num(maps, posinf=0, neginf=0) for maps in (heatmaps, pafs))
     if options.upsample > 1:
-        heatmaps, pafs = upsampled(heatmaps, options.upsample), upsampled(pafs, options.upsample)
+        heatmaps, pafs = upsample(heatmaps, options.upsample), upsample(pafs, options.upsample)
     stride = size[1] / heatmaps.shape[1]
     found = _pooled_peaks(heatmaps[:JOINTS], nms_radius(stride / CELL), options)
     points = _shifted(heatmaps, found)
-    entries: list[_Entry] = []
+    entries: list[_PersonCandidate] = []
     for limb, (joints, channel) in enumerate(LIMBS):
         first, second = (np.flatnonzero(found.maps == joint) for joint in joints)
         if len(first) and len(second):
@@ -67,16 +67,16 @@ def openpose(heatmaps: Floats, pafs: Floats, size: Size, options: OpenPoseOption
                 keypoints[number, _TO_COCO[joint]] = points[peak]
     keypoints[:, :, :2] *= np.float32(stride)
     scores = np.array([entry.score * max(0, entry.count - 1) for entry in entries], np.float32)
-    return people(keypoints, scores, SKELETON, size)
+    return create_poses(keypoints, scores, SKELETON, size)
 
 
 def _pooled_peaks(heatmaps: Floats, radius: int, options: OpenPoseOptions) -> Peaks:
     """Cells as high as the highest around them: of a plateau, all."""
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     window = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
     pooled = np.stack([cv2.dilate(one, window) for one in heatmaps])
     found = np.flatnonzero((heatmaps == pooled) & (heatmaps > options.min_keypoint_score))
-    return highest(heatmaps, found, options.max_peaks)
+    return select_highest(heatmaps, found, options.max_peaks)
 
 
 def _shifted(heatmaps: Floats, found: Peaks) -> Floats:
@@ -121,7 +121,7 @@ def _connections(
     return connections
 
 
-class _Entry:
+class _PersonCandidate:
     """A person in the making: the peak of each joint or -1, how many limbs' ends were counted, the score."""
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ class _Entry:
         self.count = 2
         self.score = 0.0
 
-    def is_disjoint(self, other: _Entry) -> bool:
+    def is_disjoint(self, other: _PersonCandidate) -> bool:
         """Whether no joint is claimed by both."""
         return all(a < 0 or b < 0 for a, b in zip(self.peaks, other.peaks, strict=True))
 
@@ -143,7 +143,7 @@ class _Entry:
 
 
 def _update(
-    entries: list[_Entry], connections: list[tuple[int, int, float]], limb: int, points: Floats
+    entries: list[_PersonCandidate], connections: list[tuple[int, int, float]], limb: int, points: Floats
 ) -> None:
     """Put one limb's connections into the people so far."""
     (a, b), _ = LIMBS[limb]
@@ -151,7 +151,7 @@ def _update(
         one = next((entry for entry in reversed(entries) if entry.peaks[a] == start), None)
         other = next((entry for entry in reversed(entries) if entry.peaks[b] == end), None)
         if one is None and other is None:
-            entry = _Entry()
+            entry = _PersonCandidate()
             entry.peaks[a], entry.peaks[b] = start, end
             entry.score = float(points[start, 2] + points[end, 2]) + score
             entries.append(entry)
@@ -169,7 +169,7 @@ def _update(
             other.extend(a, start, float(points[start, 2]), score)
 
 
-def associative_embedding(
+def decode_associative_embedding_omz(
     heatmaps: Floats,
     nms_heatmaps: Floats,
     tags: Floats,
@@ -188,13 +188,13 @@ def associative_embedding(
         options: of associative embedding's own decoder.
     """
     tags = tags.reshape(*tags.shape[:3], -1)
-    found = highest(
+    found = select_highest(
         nms_heatmaps, np.flatnonzero(nms_heatmaps > options.min_keypoint_score), options.max_people
-    ).finite(tags)
+    ).with_finite_tags(tags)
     heat = np.abs(heatmaps)
     points = np.stack([found.columns, found.rows, found.scores], axis=1, dtype=np.float32)
     peak_tags = tags[found.maps, found.rows, found.columns]
-    owners = matched(found.maps, points, peak_tags, options.max_tag_distance)
+    owners = match_by_tags(found.maps, points, peak_tags, options.max_tag_distance)
     count = int(owners.max(initial=-1)) + 1
     if options.adjust:
         points[:, :2] += _quarter(heat, found.maps, found.columns, found.rows)
@@ -209,7 +209,7 @@ def associative_embedding(
             _refine(keypoints[person], mean, heat, tags)
     keypoints = keypoints[kept]
     keypoints[:, :, :2] *= np.float32(size[0] / heatmaps.shape[2])
-    return people(keypoints, scores[kept], SKELETON, size)
+    return create_poses(keypoints, scores[kept], SKELETON, size)
 
 
 def _in_joint_order(found: Peaks, owners: NDArray[Any], person: int) -> NDArray[Any]:

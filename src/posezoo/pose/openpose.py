@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import InferenceError, require
-from posezoo.pose.grouping import assembled
-from posezoo.pose.keypoints import Floats, Pose, people
+from posezoo.errors import InferenceError, import_optional
+from posezoo.pose.grouping import assemble_people
+from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
-from posezoo.pose.limbs import JOINTS, Candidates, candidates, weak_candidates
-from posezoo.pose.peaks import Peaks, between_cells, peaks
+from posezoo.pose.limbs import JOINTS, LimbCandidates, find_limb_candidates, find_weak_limb_candidates
+from posezoo.pose.peaks import Peaks, find_peaks, refine_subpixel
 
 SKELETON = "openpose-18"
 
@@ -81,7 +81,7 @@ class OpenPoseOptions(GroupingOptions):
     compatible: bool = False
 
 
-def decode(heatmaps: Floats, pafs: Floats, size: Size, options: GroupingOptions) -> list[Pose]:
+def decode_openpose(heatmaps: Floats, pafs: Floats, size: Size, options: GroupingOptions) -> list[Pose]:
     """The people in the maps, surest first, in input pixels; a pose's score is the mean of all 18 keypoints'.
 
     Args:
@@ -91,31 +91,31 @@ def decode(heatmaps: Floats, pafs: Floats, size: Size, options: GroupingOptions)
         options: see there.
     """
     if options.upsample > 1:
-        heatmaps, pafs = upsampled(heatmaps[:JOINTS], options.upsample), upsampled(pafs, options.upsample)
+        heatmaps, pafs = upsample(heatmaps[:JOINTS], options.upsample), upsample(pafs, options.upsample)
     height, width = heatmaps.shape[1:]
     cell = size[0] / width / CELL
     joints = heatmaps[:JOINTS]
-    found = peaks(
+    found = find_peaks(
         joints, threshold=options.min_keypoint_score, radius=nms_radius(cell), limit=options.max_peaks
     )
-    x, y = between_cells(joints, found) if options.subpixel else (found.columns, found.rows)
+    x, y = refine_subpixel(joints, found) if options.subpixel else (found.columns, found.rows)
     points: Floats = np.empty((len(found), 3), np.float32)
     points[:, 0], points[:, 1], points[:, 2] = x, y, found.scores
-    limbs = candidates(points, found, pafs, options.min_affinity)
+    limbs = find_limb_candidates(points, found, pafs, options.min_affinity)
 
-    def look_again(limbs: list[int], starts: list[int], ends: list[int]) -> Candidates:
-        return weak_candidates(points, limbs, starts, ends, pafs, options.min_affinity)
+    def look_again(limbs: list[int], starts: list[int], ends: list[int]) -> LimbCandidates:
+        return find_weak_limb_candidates(points, limbs, starts, ends, pafs, options.min_affinity)
 
-    owners, totals = assembled(points, found.maps.tolist(), limbs, cell, look_again)
+    owners, totals = assemble_people(points, found.maps.tolist(), limbs, cell, look_again)
     counts = np.bincount(owners, minlength=len(totals))
     counting = (counts >= options.min_keypoints) & (totals >= options.min_score * counts)
     counting[-1] = False  # nobody
     return _poses(owners, counting, points, found, (size[0] / width, size[1] / height), size)
 
 
-def upsampled(maps: Floats, factor: int) -> Floats:
+def upsample(maps: Floats, factor: int) -> Floats:
     """(K, H, W) maps, ``factor`` times as fine, bicubic."""
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     size = maps.shape[2] * factor, maps.shape[1] * factor
     return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in maps])
 
@@ -145,4 +145,4 @@ def _poses(
     keypoints[numbers[owners[members]], found.maps[members]] = placed
     scores = np.minimum(keypoints[:, :, 2].sum(axis=1) / np.float32(JOINTS), 1)
     order = np.argsort(-scores, kind="stable")
-    return people(keypoints[order], scores[order], SKELETON, size)
+    return create_poses(keypoints[order], scores[order], SKELETON, size)

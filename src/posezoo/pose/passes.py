@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posezoo.pose.associative_embedding import Pass, merged, resized
+from posezoo.pose.associative_embedding import EmbeddingMaps, merge_augmented_maps, resize_maps
 from posezoo.pose.keypoints import SKELETONS, Floats
 from posezoo.pose.letterbox import Size
 from posezoo.pose.limbs import LIMBS
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Look:
+class AugmentedOutputs:
     """What a network put out for one pass.
 
     Attributes:
@@ -32,18 +32,18 @@ class Look:
     scale: float = 1.0
 
 
-def openpose(looks: Sequence[Look]) -> dict[str, Floats]:
+def merge_openpose(looks: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
     """``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), of the size of the finest pass."""
     size = _finest(looks)
-    upright = [_upright(look.maps["heatmaps"][0], look.maps["pafs"][0], look.mirrored) for look in looks]
-    heatmaps, pafs = ([resized(each, size) for each in maps] for maps in zip(*upright, strict=True))
+    upright = [_unflip(look.maps["heatmaps"][0], look.maps["pafs"][0], look.mirrored) for look in looks]
+    heatmaps, pafs = ([resize_maps(each, size) for each in maps] for maps in zip(*upright, strict=True))
     return {"heatmaps": _mean(heatmaps), "pafs": _mean(pafs)}
 
 
-def embeddings(looks: Sequence[Look]) -> dict[str, Floats]:
+def merge_embeddings(looks: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
     """``heatmaps`` (1, 17, H, W) and ``embeddings`` (1, 17, H, W, T), of the size of the finest pass."""
     passes = [
-        Pass(
+        EmbeddingMaps(
             # With NMS in the graph the sign of what is no peak is turned: an average needs the heights.
             [np.abs(look.maps["heatmaps"][0])],
             look.maps["embeddings"][0].reshape(look.maps["embeddings"].shape[1:4]),
@@ -52,18 +52,18 @@ def embeddings(looks: Sequence[Look]) -> dict[str, Floats]:
         )
         for look in looks
     ]
-    heatmaps, tags = merged(passes, _finest(looks))
+    heatmaps, tags = merge_augmented_maps(passes, _finest(looks))
     return {"heatmaps": heatmaps[None], "embeddings": tags[None]}
 
 
 #: How the passes of a decoder become one.
-MERGERS: dict[str, Callable[[Sequence[Look]], dict[str, Floats]]] = {
-    "openpose": openpose,
-    "associative_embedding": embeddings,
+MERGERS: dict[str, Callable[[Sequence[AugmentedOutputs]], dict[str, Floats]]] = {
+    "openpose": merge_openpose,
+    "associative_embedding": merge_embeddings,
 }
 
 
-def _finest(looks: Sequence[Look]) -> Size:
+def _finest(looks: Sequence[AugmentedOutputs]) -> Size:
     height, width = max(look.maps["heatmaps"].shape[2:4] for look in looks)
     return width, height
 
@@ -73,7 +73,7 @@ def _mean(maps: Sequence[Floats]) -> Floats:
     return mean
 
 
-def _upright(heatmaps: Floats, pafs: Floats, mirrored: bool) -> tuple[Floats, Floats]:
+def _unflip(heatmaps: Floats, pafs: Floats, mirrored: bool) -> tuple[Floats, Floats]:
     """A mirrored image's maps turned back: sides change places, and what points right points left."""
     if not mirrored:
         return heatmaps, pafs

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import require
+from posezoo.errors import import_optional
 from posezoo.pose.keypoints import Floats
 
 Ints = NDArray[np.int64]
@@ -41,7 +41,7 @@ class Peaks:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def finite(self, tags: Floats) -> Peaks:
+    def with_finite_tags(self, tags: Floats) -> Peaks:
         """Those where tags, (K, H, W, T), are numbers."""
         fine = np.isfinite(tags[self.maps, self.rows, self.columns]).all(axis=1)
         if fine.all():
@@ -49,7 +49,7 @@ class Peaks:
         return Peaks(self.maps[fine], self.columns[fine], self.rows[fine], self.scores[fine])
 
 
-def peaks(maps: Floats, *, threshold: float, radius: int, limit: int, negated: bool = False) -> Peaks:
+def find_peaks(maps: Floats, *, threshold: float, radius: int, limit: int, negated: bool = False) -> Peaks:
     """The cells above a threshold that are the highest in the square around them; of equals, the first.
 
     Args:
@@ -62,12 +62,12 @@ def peaks(maps: Floats, *, threshold: float, radius: int, limit: int, negated: b
     if negated:
         found = np.flatnonzero(maps > threshold)
         if _signs_are_turned(maps, found):
-            return highest(maps, found, limit)
+            return select_highest(maps, found, limit)
     padded = _padded(maps, radius)
     found = _maxima(padded, threshold, radius)
     line, column = np.divmod(found, padded.shape[2])
     kind, row = np.divmod(line, padded.shape[1])
-    return highest(maps, (kind * maps.shape[1] + row) * maps.shape[2] + column, limit)
+    return select_highest(maps, (kind * maps.shape[1] + row) * maps.shape[2] + column, limit)
 
 
 @lru_cache(maxsize=16)
@@ -79,7 +79,7 @@ def _around(pitch: int, radius: int) -> tuple[Ints, Ints]:
     return around[:half], around[half:]
 
 
-def highest(maps: Floats, found: Ints, limit: int) -> Peaks:
+def select_highest(maps: Floats, found: Ints, limit: int) -> Peaks:
     """The highest of some cells of each map, surest first; infinite ones are left out.
 
     Args:
@@ -122,7 +122,7 @@ _THREE_BY_THREE = np.ones((3, 3), np.uint8)
 
 def _maxima(padded: Floats, threshold: float, radius: int) -> Ints:
     """Flat indices of the maxima: first of 3 x 3 cells, which leaves few, then of the whole square."""
-    cv2 = require("cv2", extra="run")
+    cv2 = import_optional("cv2", extra="run")
     pitch = padded.shape[2]
     surface = padded.reshape(-1, pitch)
     highest = cv2.dilate(surface, _THREE_BY_THREE)
@@ -137,7 +137,7 @@ def _maxima(padded: Floats, threshold: float, radius: int) -> Ints:
     return maxima
 
 
-def between_cells(maps: Floats, found: Peaks) -> tuple[Floats, Floats]:
+def refine_subpixel(maps: Floats, found: Peaks) -> tuple[Floats, Floats]:
     """x and y of the peaks, each (N,): where a Gaussian through a peak and its neighbours has its top.
 
     The logarithm of a Gaussian is a parabola, and three values make one: ``d = (l - r) / 2 (l - 2 c + r)``

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posezoo.errors import InferenceError
-from posezoo.pose.keypoints import Floats, Pose, people
+from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
 
@@ -35,7 +35,7 @@ class SimccOptions(TopDownOptions):
             raise InferenceError(f"decoder option split: expected above 0 to 100, got {self.split}")
 
 
-def decode(across: Floats, down: Floats, size: Size, options: SimccOptions) -> list[Pose]:
+def decode_simcc(across: Floats, down: Floats, size: Size, options: SimccOptions) -> list[Pose]:
     """The one person; nobody where no joint has a score above zero.
 
     A keypoint's score is the lower one of its two maxima, and none is found where that is not above zero; a
@@ -63,4 +63,4 @@ def decode(across: Floats, down: Floats, size: Size, options: SimccOptions) -> l
     if missing.all():
         return []
     score = min(float(keypoints[0, :, 2].mean()), 1.0)
-    return people(keypoints, np.array([score]), SKELETON, size)
+    return create_poses(keypoints, np.array([score]), SKELETON, size)

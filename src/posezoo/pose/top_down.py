@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from posezoo.errors import InferenceError
-from posezoo.pose.keypoints import Pose, similarity
+from posezoo.pose.keypoints import Pose, pose_similarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class TopDownOptions:
             raise InferenceError(f"decoder option max_people: expected 1 or more, got {self.max_people}")
 
 
-def distinct(poses: Sequence[Pose], areas: Sequence[float], *, max_similarity: float) -> list[Pose]:
+def suppress_by_oks(poses: Sequence[Pose], areas: Sequence[float], *, max_similarity: float) -> list[Pose]:
     """The poses without those that show a person again, surest first (HRNet's ``oks_nms``).
 
     Args:
@@ -42,6 +42,6 @@ def distinct(poses: Sequence[Pose], areas: Sequence[float], *, max_similarity: f
     """
     kept: list[tuple[Pose, float]] = []
     for pose, area in sorted(zip(poses, areas, strict=True), key=lambda pair: -pair[0].score):
-        if all(similarity(pose, other, (area + size) / 2) <= max_similarity for other, size in kept):
+        if all(pose_similarity(pose, other, (area + size) / 2) <= max_similarity for other, size in kept):
             kept.append((pose, area))
     return [pose for pose, _ in kept]

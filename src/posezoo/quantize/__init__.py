@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from posezoo.quantize.plan import PRECISIONS, plan
-from posezoo.quantize.quantize import Quantized, hold_against_fp32, quantize
-from posezoo.quantize.report import measurements
-from posezoo.quantize.subject import Subject, refuse, why_not
+from posezoo.quantize.plan import PRECISIONS, plan_quantization
+from posezoo.quantize.quantize import Quantized, compare_with_fp32, quantize
+from posezoo.quantize.report import to_measurements
+from posezoo.quantize.subject import QuantizationTarget, explain_unsupported, require_quantizable
 
 __all__ = [
     "PRECISIONS",
+    "QuantizationTarget",
     "Quantized",
-    "Subject",
-    "hold_against_fp32",
-    "measurements",
-    "plan",
+    "compare_with_fp32",
+    "explain_unsupported",
+    "plan_quantization",
     "quantize",
-    "refuse",
-    "why_not",
+    "require_quantizable",
+    "to_measurements",
 ]

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from posezoo import coco
-from posezoo.coco import Dataset
+from posezoo.coco import CocoDataset
 from posezoo.errors import QuantizationError
 from posezoo.evaluation import evaluate
 from posezoo.inference import Array, Outputs
-from posezoo.openvino_runtime import openvino
-from posezoo.quantize.samples import Photos, Sample, estimator_of
-from posezoo.quantize.subject import Subject
+from posezoo.openvino_runtime import import_openvino
+from posezoo.quantize.samples import CalibrationSample, PhotoSplit, create_estimator
+from posezoo.quantize.subject import QuantizationTarget
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Judge:
+class AccuracyEvaluator:
     """Who says how well a network does, by annotated photos that it was not calibrated on.
 
     Attributes:
@@ -27,17 +27,17 @@ class Judge:
         max_drop: by how much AP may drop, 0..1; None: it is only told.
     """
 
-    subject: Subject
-    dataset: Dataset
+    subject: QuantizationTarget
+    dataset: CocoDataset
     max_drop: float | None = None
 
     @property
-    def of_boxes(self) -> bool:
+    def evaluates_boxes(self) -> bool:
         """Whether boxes are held against boxes, as of a detector."""
         decoder = self.subject.decoder
         return decoder is not None and decoder.name == "detection"
 
-    def ap(self, compiled: Any, dataset: Dataset | None = None) -> float:
+    def compute_ap(self, compiled: Any, dataset: CocoDataset | None = None) -> float:
         """COCO's AP, 0..1, with an ``openvino.CompiledModel`` in the place of the network.
 
         Raises:
@@ -48,28 +48,34 @@ class Judge:
 
         def answer(asked: Mapping[str, Array]) -> Outputs:
             (picture,) = asked.values()
-            outputs = compiled(Sample(picture, port).inputs())
+            outputs = compiled(CalibrationSample(picture, port).inputs())
             return {name: array for output, array in outputs.items() for name in output.names}
 
         # AP asks for all boxes, however unsure.
-        estimator = estimator_of(self.subject, **({"min_box_score": 0.0} if self.of_boxes else {}))
-        predictor = estimator.answered(answer, self.subject.place)
-        found = evaluate(predictor, dataset or self.dataset, of_boxes=self.of_boxes, skip_unreadable=True)
+        estimator = create_estimator(self.subject, **({"min_box_score": 0.0} if self.evaluates_boxes else {}))
+        predictor = estimator.with_network_override(answer, self.subject.network_index)
+        found = evaluate(
+            predictor, dataset or self.dataset, of_boxes=self.evaluates_boxes, skip_unreadable=True
+        )
         return found.figures.get("AP", 0.0)
 
-    def ap_of(self, xml: Path) -> float:
+    def compute_ir_ap(self, xml: Path) -> float:
         """The same with an IR, in f32 where it is not INT8."""
-        core = openvino(extra="quantize").Core()
-        return self.ap(core.compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}))
+        core = import_openvino(extra="quantize").Core()
+        return self.compute_ap(core.compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}))
 
-    def people(self) -> int:
+    def person_count(self) -> int:
         """How many there are to be found."""
-        return self.dataset.count(keypoints=not self.of_boxes)
+        return self.dataset.person_count(keypoints=not self.evaluates_boxes)
 
 
-def judge(
-    subject: Subject, annotations: Path, folder: Path, photos: Photos, max_drop: float | None = None
-) -> Judge:
+def create_accuracy_evaluator(
+    subject: QuantizationTarget,
+    annotations: Path,
+    folder: Path,
+    photos: PhotoSplit,
+    max_drop: float | None = None,
+) -> AccuracyEvaluator:
     """Who says how well a network does on those photos that are kept apart.
 
     Args:
@@ -84,11 +90,11 @@ def judge(
         QuantizationError: they tell nothing of the photos that are kept apart.
     """
     is_detector = subject.decoder is not None and subject.decoder.name == "detection"
-    dataset = coco.read(annotations, folder, keypoints=not is_detector)
+    dataset = coco.read_coco_dataset(annotations, folder, keypoints=not is_detector)
     apart = {path.resolve() for path in photos.measured}
     others = {picture.id for picture in dataset.pictures if picture.path.resolve() not in apart}
-    found = Judge(subject, dataset.without(others), max_drop)
-    if not found.people():
+    found = AccuracyEvaluator(subject, dataset.excluding(others), max_drop)
+    if not found.person_count():
         raise QuantizationError(
             f"{annotations}: tells of nobody in the {len(apart)} photos that are kept apart to measure on",
             hint=f"it is to tell of the photos in {folder}",

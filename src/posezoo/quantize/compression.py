@@ -14,28 +14,28 @@ from fnmatch import fnmatchcase
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import MissingPackageError, QuantizationError, require
+from posezoo.errors import MissingPackageError, QuantizationError, import_optional
 from posezoo.inference import Array
-from posezoo.openvino_runtime import openvino, reason_of
-from posezoo.quantize.samples import Sample
-from posezoo.spec.model import InFloat, Quantization
-from posezoo.versions import nncf_misfit
+from posezoo.openvino_runtime import error_text, import_openvino
+from posezoo.quantize.samples import CalibrationSample
+from posezoo.spec.model import FloatLayers, QuantizationSettings
+from posezoo.versions import explain_nncf_mismatch
 
 if TYPE_CHECKING:
-    from posezoo.quantize.accuracy import Judge
+    from posezoo.quantize.accuracy import AccuracyEvaluator
 
 #: Told with every sample: how many of them have been through the network, and how many there are.
 Progress = Callable[[int, int], None]
 
 
-def compress(
+def quantize_network(
     network: Any,
-    samples: Sequence[Sample],
-    settings: Quantization,
+    samples: Sequence[CalibrationSample],
+    settings: QuantizationSettings,
     *,
     target_device: str = "ANY",
     progress: Progress = lambda done, of: None,
-    judge: Judge | None = None,
+    judge: AccuracyEvaluator | None = None,
 ) -> Any:
     """The same network with INT8 weights and activations.
 
@@ -54,10 +54,10 @@ def compress(
         QuantizationError: the settings name layers that the network has not, or NNCF fails.
         MissingPackageError: NNCF is not installed, or does not go with this OpenVINO.
     """
-    in_float = names_in_float(network, settings.in_float)
+    in_float = float_layer_names(network, settings.in_float)
     nncf = import_nncf()
 
-    def shown(numbered: tuple[int, Sample]) -> Mapping[str, Array]:
+    def shown(numbered: tuple[int, CalibrationSample]) -> Mapping[str, Array]:
         number, sample = numbered
         progress(number, len(samples))
         return sample.inputs()
@@ -74,20 +74,20 @@ def compress(
         try:
             if judge is None or judge.max_drop is None:
                 return nncf.quantize(network, calibration, **how)
-            return _controlled(nncf, network, calibration, judge, how)
+            return _quantize_with_accuracy_control(nncf, network, calibration, judge, how)
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
-            raise QuantizationError(f"NNCF cannot quantize it: {reason_of(error)}") from error
+            raise QuantizationError(f"NNCF cannot quantize it: {error_text(error)}") from error
 
 
-def _controlled(
-    nncf: ModuleType, network: Any, calibration: Any, judge: Judge, how: Mapping[str, Any]
+def _quantize_with_accuracy_control(
+    nncf: ModuleType, network: Any, calibration: Any, judge: AccuracyEvaluator, how: Mapping[str, Any]
 ) -> Any:
     """Quantized as far as AP allows, by NNCF's accuracy control."""
 
     def validate(compiled: Any, numbers: Iterable[int]) -> tuple[float, None]:
         wanted = set(numbers)
         others = {picture.id for picture in judge.dataset.pictures if picture.id not in wanted}
-        return judge.ap(compiled, judge.dataset.without(others)), None
+        return judge.compute_ap(compiled, judge.dataset.excluding(others)), None
 
     pictures = nncf.Dataset([picture.id for picture in judge.dataset.pictures])
     return nncf.quantize_with_accuracy_control(
@@ -95,7 +95,7 @@ def _controlled(
     )
 
 
-def names_in_float(network: Any, kept: Sequence[InFloat]) -> list[str]:
+def float_layer_names(network: Any, kept: Sequence[FloatLayers]) -> list[str]:
     """The names of the operations that stay in floating point.
 
     Raises:
@@ -109,13 +109,17 @@ def names_in_float(network: Any, kept: Sequence[InFloat]) -> list[str]:
     names: dict[str, None] = {}
     for each in kept:
         for pattern in each.layers:
-            names |= _meant(f"layers: {pattern}", [name for name in operations if fnmatchcase(name, pattern)])
+            names |= _matching_operations(
+                f"layers: {pattern}", [name for name in operations if fnmatchcase(name, pattern)]
+            )
         for kind in each.types:
-            names |= _meant(f"types: {kind}", [name for name, own in operations.items() if own == kind])
+            names |= _matching_operations(
+                f"types: {kind}", [name for name, own in operations.items() if own == kind]
+            )
     return list(names)
 
 
-def _meant(said: str, names: list[str]) -> dict[str, None]:
+def _matching_operations(said: str, names: list[str]) -> dict[str, None]:
     if not names:
         raise QuantizationError(
             f"quantization.in_float: {said}: the FP32 IR has none",
@@ -130,16 +134,19 @@ def import_nncf() -> ModuleType:
     Raises:
         MissingPackageError: it is not installed, does not load, or does not go with this OpenVINO.
     """
-    openvino(extra="quantize")  # without its telemetry, which is NNCF's, too
-    if why := nncf_misfit():
+    import_openvino(extra="quantize")  # without its telemetry, which is NNCF's, too
+    if why := explain_nncf_mismatch():
         raise MissingPackageError("nncf", extra="quantize", why=why)
-    return require("nncf", extra="quantize")
+    return import_optional("nncf", extra="quantize")
 
 
 @contextmanager
 def _quiet(nncf: ModuleType) -> Iterator[None]:
     """Nothing of NNCF's own bars and log lines, which go to the standard output."""
-    console, logger = require("rich", extra="quantize").get_console(), logging.getLogger(nncf.__name__)
+    console, logger = (
+        import_optional("rich", extra="quantize").get_console(),
+        logging.getLogger(nncf.__name__),
+    )
     before = console.quiet, logger.disabled
     console.quiet = logger.disabled = True
     try:

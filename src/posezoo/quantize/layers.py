@@ -9,14 +9,14 @@ import numpy as np
 
 from posezoo.events import LayerNoise
 from posezoo.inference import Array
-from posezoo.openvino_runtime import openvino
-from posezoo.quantize.samples import Sample
+from posezoo.openvino_runtime import import_openvino
+from posezoo.quantize.samples import CalibrationSample
 
 #: What is looked at: the layers that are quantized, and MVN, which divides by what it sees.
 TYPES = ("Convolution", "ConvolutionBackpropData", "GroupConvolution", "MVN", "MatMul")
 
 
-def compare_layers(fp32: Any, int8: Any, samples: Sequence[Sample]) -> tuple[LayerNoise, ...]:
+def compare_layers(fp32: Any, int8: Any, samples: Sequence[CalibrationSample]) -> tuple[LayerNoise, ...]:
     """What quantization does to each layer, on average over samples, in the order they run in.
 
     Args:
@@ -52,7 +52,7 @@ class _Probe:
     """A network, run in f32: arrays in the order of its inputs in, copies in that of its outputs out."""
 
     def __init__(self, network: Any) -> None:
-        compiled = openvino().Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        compiled = import_openvino().Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         self._request = compiled.create_infer_request()
 
     def __call__(self, inputs: Sequence[Array]) -> list[Array]:
@@ -63,12 +63,12 @@ class _Probe:
 def _showing(network: Any, names: Iterable[str]) -> Any:
     """A copy that puts out what is inside: the first output of each of the named operations."""
     shown = network.clone()
-    return openvino().Model(_results(shown, names), shown.get_parameters(), "probe")
+    return import_openvino().Model(_results(shown, names), shown.get_parameters(), "probe")
 
 
 def _results(network: Any, names: Iterable[str]) -> list[Any]:
     operations = {operation.get_friendly_name(): operation for operation in network.get_ops()}
-    return [openvino().opset13.result(operations[name].output(0)) for name in names]
+    return [import_openvino().opset13.result(operations[name].output(0)) for name in names]
 
 
 def _quantized_sources(int8: Any) -> list[str]:
@@ -85,7 +85,7 @@ def _activations(int8: Any) -> list[tuple[Any, Any]]:
 
 def _fed_from_outside(int8: Any, sources: Sequence[str], names: Iterable[str]) -> Any:
     """A copy cut before all that quantizes: a further input for each of the sources, in their order."""
-    ov = openvino()
+    ov = import_openvino()
     cut = int8.clone()
     results = _results(cut, names)
     inputs: dict[str, Any] = {}

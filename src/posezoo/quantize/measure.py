@@ -6,26 +6,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posezoo.errors import QuantizationError
-from posezoo.events import ModelShiftMeasured
-from posezoo.inference import Network
-from posezoo.quantize.readings import Reader, Reading
-from posezoo.quantize.samples import Sample
-from posezoo.quantize.shift import Shift, shift_between
-from posezoo.quantize.subject import Subject
+from posezoo.events import DisplacementMeasured
+from posezoo.inference import CompiledNetwork
+from posezoo.quantize.readings import DetectedPoints, OutputReader
+from posezoo.quantize.samples import CalibrationSample
+from posezoo.quantize.shift import KeypointDisplacement, measure_keypoint_displacement
+from posezoo.quantize.subject import QuantizationTarget
 from posezoo.spec.model import Precision
 
 
-def measure(
-    subject: Subject, int8: Path, samples: Sequence[Sample], fp32: Sequence[Reading], read: Reader
-) -> Shift:
+def measure_displacement(
+    subject: QuantizationTarget,
+    int8: Path,
+    samples: Sequence[CalibrationSample],
+    fp32: Sequence[DetectedPoints],
+    read: OutputReader,
+) -> KeypointDisplacement:
     """How far what an INT8 IR finds lies from what FP32 found.
 
     Raises:
         QuantizationError: it takes or puts out something else than the FP32 IR, or FP32 found nobody.
         InferenceError: it is missing or damaged.
     """
-    found = readings(int8, samples, read, like=Network(subject.xml))
-    shift = shift_between(zip(fp32, found, strict=True))
+    found = detect_points(int8, samples, read, like=CompiledNetwork(subject.fp32_xml))
+    shift = measure_keypoint_displacement(zip(fp32, found, strict=True))
     if not shift.found_fp32:
         raise QuantizationError(
             f"{subject.spec.full_name}: FP32 finds nobody in the {len(samples)} pictures to measure on",
@@ -34,16 +38,20 @@ def measure(
     return shift
 
 
-def readings(
-    xml: Path, samples: Sequence[Sample], read: Reader, *, like: Network | None = None
-) -> list[Reading]:
+def detect_points(
+    xml: Path,
+    samples: Sequence[CalibrationSample],
+    read: OutputReader,
+    *,
+    like: CompiledNetwork | None = None,
+) -> list[DetectedPoints]:
     """What a network finds in each sample, in f32 where it is not INT8.
 
     Raises:
         QuantizationError: it is not the same network as ``like``: other inputs or outputs.
         InferenceError: the IR is missing or damaged.
     """
-    network = Network(xml)
+    network = CompiledNetwork(xml)
     if like is not None and not _is_like(network, like):
         raise QuantizationError(
             f"{xml}: is another network than {like.path}: it takes {', '.join(network.inputs)} and puts out "
@@ -51,12 +59,12 @@ def readings(
         )
     found = []
     for sample in samples:
-        with network.answer(sample.inputs()) as outputs:
+        with network.infer(sample.inputs()) as outputs:
             found.append(read(outputs, sample.size))
     return found
 
 
-def _is_like(network: Network, other: Network) -> bool:
+def _is_like(network: CompiledNetwork, other: CompiledNetwork) -> bool:
     """Whether both take and put out arrays of the same names and as many axes: a quantization opens sizes."""
     ports = ((network.inputs, other.inputs), (network.outputs, other.outputs))
     return all(
@@ -66,24 +74,26 @@ def _is_like(network: Network, other: Network) -> bool:
     )
 
 
-def told(subject: Subject, precision: Precision, shift: Shift) -> ModelShiftMeasured:
+def displacement_event(
+    subject: QuantizationTarget, precision: Precision, shift: KeypointDisplacement
+) -> DisplacementMeasured:
     """A shift and its bounds as an event."""
-    return ModelShiftMeasured(
+    return DisplacementMeasured(
         subject.spec.full_name,
         precision,
         shift.shift_p50_px,
         shift.shift_p90_px,
-        subject.settings.max_shift_px,
+        subject.quantization_settings.max_shift_px,
         shift.found_fp32,
         shift.found_int8,
         shift.agreement,
-        subject.settings.min_agreement,
+        subject.quantization_settings.min_agreement,
     )
 
 
-def why_not_published(subject: Subject, precision: Precision, shift: Shift) -> str:
+def explain_rejection(subject: QuantizationTarget, precision: Precision, shift: KeypointDisplacement) -> str:
     """In what an INT8 IR is too far from FP32; empty where it is within the model's bounds."""
-    settings, name = subject.settings, f"{subject.spec.full_name}: {precision}"
+    settings, name = subject.quantization_settings, f"{subject.spec.full_name}: {precision}"
     if shift.agreement < settings.min_agreement:
         return (
             f"{name} finds {shift.found_int8} people where FP32 finds {shift.found_fp32}, "

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from posezoo import files, provenance
-from posezoo.convert.plan import Step
+from posezoo.convert.plan import PlannedIr
 from posezoo.errors import QuantizationError
-from posezoo.layout import Layout
-from posezoo.quantize.samples import Photos, choose
-from posezoo.quantize.subject import Subject
+from posezoo.layout import ModelLayout
+from posezoo.quantize.samples import PhotoSplit, split_photos
+from posezoo.quantize.subject import QuantizationTarget
 from posezoo.spec.model import Precision
 from posezoo.versions import package_version
 
@@ -20,34 +20,34 @@ from posezoo.versions import package_version
 PRECISIONS = (Precision.FP16_INT8, Precision.FP32_INT8)
 
 
-def plan(
-    subject: Subject,
-    layout: Layout,
+def plan_quantization(
+    subject: QuantizationTarget,
+    layout: ModelLayout,
     dataset_dir: Path,
     precisions: Collection[Precision],
     target_device: str = "ANY",
     *,
     force: bool = False,
     max_drop: float | None = None,
-) -> tuple[Step, ...]:
+) -> tuple[PlannedIr, ...]:
     """What ``quantize`` would do with the same arguments; touches nothing and imports no NNCF.
 
     Raises:
         QuantizationError: the photos do not do, or as ``steps_of``.
     """
-    photos = choose(dataset_dir, subject.settings.subset_size)
-    key = key_of(subject, photos, target_device, max_drop)
-    return steps_of(subject, layout, key, precisions, force=force)
+    photos = split_photos(dataset_dir, subject.quantization_settings.subset_size)
+    key = quantization_key(subject, photos, target_device, max_drop)
+    return plan_int8_irs(subject, layout, key, precisions, force=force)
 
 
-def steps_of(
-    subject: Subject,
-    layout: Layout,
+def plan_int8_irs(
+    subject: QuantizationTarget,
+    layout: ModelLayout,
     key: Mapping[str, object],
     precisions: Collection[Precision],
     *,
     force: bool = False,
-) -> tuple[Step, ...]:
+) -> tuple[PlannedIr, ...]:
     """One step for each precision; touches nothing.
 
     Args:
@@ -66,31 +66,37 @@ def steps_of(
         if precision not in PRECISIONS:
             hint = f"it makes {' and '.join(PRECISIONS)}"
             raise QuantizationError(f"{subject.spec.full_name}: no quantization makes {precision}", hint=hint)
-        xml = layout.made(subject.spec, precision)
+        xml = layout.converted_ir_path(subject.spec, precision)
         _refuse_to_replace(subject, layout, xml, precision)
-        reason = "asked to" if force else provenance.why_stale(xml, lambda: key, files.holds)
-        steps.append(Step(precision, xml, reason))
+        reason = (
+            "asked to" if force else provenance.explain_stale_record(xml, lambda: key, files.matches_digest)
+        )
+        steps.append(PlannedIr(precision, xml, reason))
     return tuple(steps)
 
 
-def key_of(
-    subject: Subject, photos: Photos, target_device: str, max_drop: float | None = None
+def quantization_key(
+    subject: QuantizationTarget, photos: PhotoSplit, target_device: str, max_drop: float | None = None
 ) -> dict[str, Any]:
     """Everything that decides the bytes of an INT8 IR, in JSON's types."""
     quantization = {
-        "settings": asdict(subject.settings),
+        "settings": asdict(subject.quantization_settings),
         "target_device": target_device,
         "photos": photos.digest,
         "max_drop": max_drop,
-        "fp32": [files.digest_of(subject.xml.with_suffix(suffix)).value for suffix in provenance.SUFFIXES],
+        "fp32": [
+            files.compute_digest(subject.fp32_xml.with_suffix(suffix)).value for suffix in provenance.SUFFIXES
+        ],
         "nncf": package_version("nncf"),
     }
-    return provenance.key_of(subject.spec, subject.decoder, quantization)
+    return provenance.conversion_key(subject.spec, subject.decoder, quantization)
 
 
-def _refuse_to_replace(subject: Subject, layout: Layout, xml: Path, precision: Precision) -> None:
+def _refuse_to_replace(
+    subject: QuantizationTarget, layout: ModelLayout, xml: Path, precision: Precision
+) -> None:
     spec = subject.spec
-    if spec.is_ir and precision in spec.precisions and xml == layout.ir(spec, precision):
+    if spec.is_ir and precision in spec.precisions and xml == layout.ir_path(spec, precision):
         raise QuantizationError(
             f"{xml}: is the place of its publisher's own {precision}",
             hint="--output_dir names another folder",

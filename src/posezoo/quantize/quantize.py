@@ -9,32 +9,37 @@ from typing import Any
 
 from posezoo import provenance
 from posezoo.convert import ir
-from posezoo.convert.plan import Step
-from posezoo.convert.publish import Accept, by_suffix, contents_of, put_in_place, take_any
+from posezoo.convert.plan import PlannedIr
+from posezoo.convert.publish import AcceptIr, accept_all, contents_by_suffix, put_in_place, read_contents
 from posezoo.errors import InferenceError, PosezooError, QuantizationError
 from posezoo.events import (
+    AccuracyCompared,
+    CalibrationProgress,
+    ConversionUpToDate,
+    LayerNoiseMeasured,
     Listener,
-    ModelAccuracyHeld,
-    ModelCalibrationProgress,
-    ModelConversionUpToDate,
-    ModelLayersCompared,
-    ModelQuantizationBegin,
-    ModelQuantizationEnd,
-    ignore,
+    QuantizationFinished,
+    QuantizationStarted,
+    ignore_event,
 )
-from posezoo.layout import Layout
-from posezoo.openvino_runtime import openvino, reason_of
-from posezoo.quantize.accuracy import Judge, judge
-from posezoo.quantize.compression import compress
+from posezoo.layout import ModelLayout
+from posezoo.openvino_runtime import error_text, import_openvino
+from posezoo.quantize.accuracy import AccuracyEvaluator, create_accuracy_evaluator
+from posezoo.quantize.compression import quantize_network
 from posezoo.quantize.layers import compare_layers
-from posezoo.quantize.measure import measure, readings, told, why_not_published
-from posezoo.quantize.plan import key_of, steps_of
-from posezoo.quantize.readings import Reader, Reading, reader_of
-from posezoo.quantize.samples import Photos, Samples, choose, gather
-from posezoo.quantize.shift import Shift
-from posezoo.quantize.subject import Subject, refuse
+from posezoo.quantize.measure import (
+    detect_points,
+    displacement_event,
+    explain_rejection,
+    measure_displacement,
+)
+from posezoo.quantize.plan import plan_int8_irs, quantization_key
+from posezoo.quantize.readings import DetectedPoints, OutputReader, select_output_reader
+from posezoo.quantize.samples import CalibrationData, PhotoSplit, collect_calibration_data, split_photos
+from posezoo.quantize.shift import KeypointDisplacement
+from posezoo.quantize.subject import QuantizationTarget, require_quantizable
 from posezoo.spec.model import Precision
-from posezoo.working_folder import remove_abandoned, working_folder
+from posezoo.working_folder import remove_stale_staging_dirs, staging_dir
 
 #: On so many inputs layers are compared: what does harm shows on the first.
 COMPARED = 2
@@ -56,14 +61,14 @@ class Quantized:
     """
 
     irs: Mapping[Precision, Path]
-    shifts: Mapping[Precision, Shift]
+    shifts: Mapping[Precision, KeypointDisplacement]
     calibration_photos: int
     measured_photos: int
 
 
 def quantize(
-    subject: Subject,
-    layout: Layout,
+    subject: QuantizationTarget,
+    layout: ModelLayout,
     dataset_dir: Path,
     *,
     precisions: Collection[Precision] = (Precision.FP16_INT8,),
@@ -72,8 +77,8 @@ def quantize(
     compare: bool = False,
     annotations: Path | None = None,
     max_drop: float | None = None,
-    accept: Accept = take_any,
-    listener: Listener = ignore,
+    accept: AcceptIr = accept_all,
+    listener: Listener = ignore_event,
 ) -> Quantized:
     """The INT8 IR of a model whose FP32 IR is there; those that are up to date are left alone.
 
@@ -102,19 +107,19 @@ def quantize(
         MissingPackageError: NNCF, OpenVINO or OpenCV is not installed, or they do not go together.
     """
     name, spec = subject.spec.full_name, subject.spec
-    refuse(spec, subject.model)
-    photos = choose(dataset_dir, subject.settings.subset_size)
-    key = key_of(subject, photos, target_device, max_drop)
-    steps = steps_of(subject, layout, key, precisions, force=force)
-    if done := tuple(step.precision for step in steps if step.is_done):
-        listener(ModelConversionUpToDate(name, done))
-    shifts: Mapping[Precision, Shift] = {}
+    require_quantizable(spec, subject.model)
+    photos = split_photos(dataset_dir, subject.quantization_settings.subset_size)
+    key = quantization_key(subject, photos, target_device, max_drop)
+    steps = plan_int8_irs(subject, layout, key, precisions, force=force)
+    if done := tuple(step.precision for step in steps if step.is_up_to_date):
+        listener(ConversionUpToDate(name, done))
+    shifts: Mapping[Precision, KeypointDisplacement] = {}
     numbers = len(photos.calibration), len(photos.measured)
-    if due := tuple(step for step in steps if not step.is_done):
-        remove_abandoned(layout.model(spec))
-        listener(ModelQuantizationBegin(name, tuple(step.precision for step in due), *numbers))
+    if due := tuple(step for step in steps if not step.is_up_to_date):
+        remove_stale_staging_dirs(layout.model_dir(spec))
+        listener(QuantizationStarted(name, tuple(step.precision for step in due), *numbers))
         try:
-            referee = _judge(subject, annotations, dataset_dir, photos, max_drop)
+            referee = _evaluator(subject, annotations, dataset_dir, photos, max_drop)
             shifts = _make(
                 subject,
                 layout,
@@ -128,15 +133,20 @@ def quantize(
                 listener,
             )
         except PosezooError as error:
-            listener(ModelQuantizationEnd(name, False, error.problem))
+            listener(QuantizationFinished(name, False, error.problem))
             raise
-        listener(ModelQuantizationEnd(name, True))
+        listener(QuantizationFinished(name, True))
     return Quantized({step.precision: step.xml for step in steps}, shifts, *numbers)
 
 
-def hold_against_fp32(
-    subject: Subject, xml: Path, precision: Precision, dataset_dir: Path, *, listener: Listener = ignore
-) -> Shift:
+def compare_with_fp32(
+    subject: QuantizationTarget,
+    xml: Path,
+    precision: Precision,
+    dataset_dir: Path,
+    *,
+    listener: Listener = ignore_event,
+) -> KeypointDisplacement:
     """How far what an INT8 IR finds lies from what FP32 finds, whoever made it.
 
     Args:
@@ -151,102 +161,116 @@ def hold_against_fp32(
             do not do.
         InferenceError: an IR is missing or damaged.
     """
-    photos, read = choose(dataset_dir, subject.settings.subset_size), reader_of(subject)
-    samples = gather(subject, replace(photos, calibration=photos.calibration[:1]), listener=listener)
-    shift = measure(subject, xml, samples.measured, readings(subject.xml, samples.measured, read), read)
-    listener(told(subject, precision, shift))
-    if problem := why_not_published(subject, precision, shift):
+    photos, read = (
+        split_photos(dataset_dir, subject.quantization_settings.subset_size),
+        select_output_reader(subject),
+    )
+    samples = collect_calibration_data(
+        subject, replace(photos, calibration=photos.calibration[:1]), listener=listener
+    )
+    shift = measure_displacement(
+        subject, xml, samples.measured, detect_points(subject.fp32_xml, samples.measured, read), read
+    )
+    listener(displacement_event(subject, precision, shift))
+    if problem := explain_rejection(subject, precision, shift):
         raise QuantizationError(f"{xml}: {problem}", hint="posezoo quantize makes another one")
     return shift
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _QuantizationJob:
     """What all IR of one quantization share."""
 
-    subject: Subject
-    samples: Samples
-    read: Reader
-    fp32: Sequence[Reading]  # what FP32 finds in the samples to measure on
+    subject: QuantizationTarget
+    samples: CalibrationData
+    read: OutputReader
+    fp32: Sequence[DetectedPoints]  # what FP32 finds in the samples to measure on
     target_device: str
     compare: bool
-    judge: Judge | None
+    judge: AccuracyEvaluator | None
     listener: Listener
 
 
-def _judge(
-    subject: Subject, annotations: Path | None, folder: Path, photos: Photos, max_drop: float | None
-) -> Judge | None:
+def _evaluator(
+    subject: QuantizationTarget,
+    annotations: Path | None,
+    folder: Path,
+    photos: PhotoSplit,
+    max_drop: float | None,
+) -> AccuracyEvaluator | None:
     if annotations is None:
         if max_drop is not None:
             raise QuantizationError("max_drop needs annotations of the photos", hint="--annotations FILE")
         return None
-    return judge(subject, annotations, folder, photos, max_drop)
+    return create_accuracy_evaluator(subject, annotations, folder, photos, max_drop)
 
 
 def _make(
-    subject: Subject,
-    layout: Layout,
-    steps: Sequence[Step],
-    photos: Photos,
+    subject: QuantizationTarget,
+    layout: ModelLayout,
+    steps: Sequence[PlannedIr],
+    photos: PhotoSplit,
     target_device: str,
     compare: bool,
-    referee: Judge | None,
+    referee: AccuracyEvaluator | None,
     key: Mapping[str, object],
-    accept: Accept,
+    accept: AcceptIr,
     listener: Listener,
-) -> dict[Precision, Shift]:
-    samples, read = gather(subject, photos, listener=listener), reader_of(subject)
-    fp32 = readings(subject.xml, samples.measured, read)
-    job = _Job(subject, samples, read, fp32, target_device, compare, referee, listener)
-    with working_folder(layout.model(subject.spec)) as folder:
+) -> dict[Precision, KeypointDisplacement]:
+    samples, read = (
+        collect_calibration_data(subject, photos, listener=listener),
+        select_output_reader(subject),
+    )
+    fp32 = detect_points(subject.fp32_xml, samples.measured, read)
+    job = _QuantizationJob(subject, samples, read, fp32, target_device, compare, referee, listener)
+    with staging_dir(layout.model_dir(subject.spec)) as folder:
         # Nothing is replaced unless all of them are good.
         made = {step: _quantized(job, step, folder / step.precision) for step in steps}
-        contents = {step: contents_of(xml) for step, (xml, _) in made.items()}
+        contents = {step: read_contents(xml) for step, (xml, _) in made.items()}
         for step, held in contents.items():
-            accept(step.precision, by_suffix(held))
+            accept(step.precision, contents_by_suffix(held))
         for step, (xml, shift) in made.items():
             record = _record(job, key, shift, contents[step])
             put_in_place(xml, step.xml, contents[step], record)
     return {step.precision: shift for step, (_, shift) in made.items()}
 
 
-def _quantized(job: _Job, step: Step, folder: Path) -> tuple[Path, Shift]:
+def _quantized(job: _QuantizationJob, step: PlannedIr, folder: Path) -> tuple[Path, KeypointDisplacement]:
     """An IR in a working folder, and how far it is from FP32.
 
     Raises:
         QuantizationError: too far.
     """
     subject, name = job.subject, job.subject.spec.full_name
-    network = compress(
+    network = quantize_network(
         _stored(_fp32(subject), step.precision, folder),
         job.samples.calibration,
-        subject.settings,
+        subject.quantization_settings,
         target_device=job.target_device,
-        progress=lambda done, of: job.listener(ModelCalibrationProgress(name, done, of)),
+        progress=lambda done, of: job.listener(CalibrationProgress(name, done, of)),
         judge=job.judge,
     )
     as_compressed = network.clone()  # with the layers' names in the FP32 IR
-    ir.finish(network, subject.spec, subject.decoder)
-    xml = ir.write(network, folder / step.xml.name, step.precision)
-    shift = measure(subject, xml, job.samples.measured, job.fp32, job.read)
-    job.listener(told(subject, step.precision, shift))
-    problem = why_not_published(subject, step.precision, shift) or _why_worse(job, step.precision, xml)
+    ir.prepare_for_writing(network, subject.spec, subject.decoder)
+    xml = ir.write_ir(network, folder / step.xml.name, step.precision)
+    shift = measure_displacement(subject, xml, job.samples.measured, job.fp32, job.read)
+    job.listener(displacement_event(subject, step.precision, shift))
+    problem = explain_rejection(subject, step.precision, shift) or _explain_ap_drop(job, step.precision, xml)
     if problem or job.compare:
         layers = compare_layers(_fp32(subject), as_compressed, job.samples.measured[:COMPARED])
-        job.listener(ModelLayersCompared(name, layers))
+        job.listener(LayerNoiseMeasured(name, layers))
     if problem:
         raise QuantizationError(problem, hint=_HINT)
     return xml, shift
 
 
-def _why_worse(job: _Job, precision: Precision, xml: Path) -> str:
+def _explain_ap_drop(job: _QuantizationJob, precision: Precision, xml: Path) -> str:
     """Tell AP before and after, where photos are annotated; why that will not do, else nothing."""
     if job.judge is None:
         return ""
-    before, after = job.judge.ap_of(job.subject.xml), job.judge.ap_of(xml)
+    before, after = job.judge.compute_ir_ap(job.subject.fp32_xml), job.judge.compute_ir_ap(xml)
     name, most = job.subject.spec.full_name, job.judge.max_drop
-    job.listener(ModelAccuracyHeld(name, precision, before, after, job.judge.people()))
+    job.listener(AccuracyCompared(name, precision, before, after, job.judge.person_count()))
     if most is None or before - after <= most:
         return ""
     return f"{name}: {precision} drops AP from {before:.3f} to {after:.3f}, by {most:g} it may"
@@ -259,33 +283,37 @@ def _stored(network: Any, precision: Precision, folder: Path) -> Any:
     """
     if precision is not Precision.FP16_INT8:
         return network
-    half = ir.write(network, folder / "half.xml", Precision.FP16)
-    return ir.movable(openvino(extra="quantize")).read_model(half)
+    half = ir.write_ir(network, folder / "half.xml", Precision.FP16)
+    return ir.without_mmap(import_openvino(extra="quantize")).read_model(half)
 
 
-def _fp32(subject: Subject) -> Any:
+def _fp32(subject: QuantizationTarget) -> Any:
     """The FP32 IR, read.
 
     Raises:
         InferenceError: it is damaged, or not what model.yml describes.
     """
     try:
-        network = ir.movable(openvino(extra="quantize")).read_model(subject.xml)
+        network = ir.without_mmap(import_openvino(extra="quantize")).read_model(subject.fp32_xml)
     except RuntimeError as error:
         raise InferenceError(
-            f"{subject.xml}: cannot be read as an IR: {reason_of(error)}", hint="convert the model again"
+            f"{subject.fp32_xml}: cannot be read as an IR: {error_text(error)}",
+            hint="convert the model again",
         ) from error
     declared = {port.name for port in subject.spec.inputs}
     if not declared <= {name for port in network.inputs for name in port.names}:
         raise InferenceError(
-            f"{subject.xml}: is not {subject.spec.full_name}: it has no input {', '.join(sorted(declared))}",
+            f"{subject.fp32_xml}: is not {subject.spec.full_name}: it has no input {', '.join(sorted(declared))}",
             hint=f"posezoo convert {subject.spec.full_name}",
         )
     return network
 
 
 def _record(
-    job: _Job, key: Mapping[str, object], shift: Shift, contents: Mapping[str, provenance.Content]
+    job: _QuantizationJob,
+    key: Mapping[str, object],
+    shift: KeypointDisplacement,
+    contents: Mapping[str, provenance.FileContent],
 ) -> bytes:
     samples, subject = job.samples, job.subject
     proof = {
@@ -293,6 +321,8 @@ def _record(
         "calibration_samples": len(samples.calibration),
         "measured_photos": samples.measured_photos,
         "measured_samples": len(samples.measured),
-        **shift.figures(),
+        **shift.to_json(),
     }
-    return provenance.compose(subject.spec, subject.decoder, contents, None, quantization=key, shift=proof)
+    return provenance.format_provenance(
+        subject.spec, subject.decoder, contents, None, quantization=key, shift=proof
+    )

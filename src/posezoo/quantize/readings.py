@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.estimator.recognition import roles_of
+from posezoo.estimator.recognition import match_output_roles
 from posezoo.inference import Graph, Outputs
 from posezoo.pose import blazepose
-from posezoo.pose.decoders import DECODERS, decode_with, options_of
+from posezoo.pose.decoders import DECODERS, decode_with_options, resolve_options
 from posezoo.pose.keypoints import Pose
-from posezoo.quantize.subject import Subject
+from posezoo.quantize.subject import QuantizationTarget
 
 Size = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Reading:
+class DetectedPoints:
     """What a network found in one input.
 
     Attributes:
@@ -28,17 +28,17 @@ class Reading:
     """
 
     points: NDArray[np.float32]
-    found: NDArray[np.bool_]
+    is_found: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.points)
 
 
 #: From outputs by name, and width and height of the input.
-Reader = Callable[[Outputs, Size], Reading]
+OutputReader = Callable[[Outputs, Size], DetectedPoints]
 
 
-def reader_of(subject: Subject) -> Reader:
+def select_output_reader(subject: QuantizationTarget) -> OutputReader:
     """How the outputs of a network are read.
 
     Raises:
@@ -46,35 +46,35 @@ def reader_of(subject: Subject) -> Reader:
         InferenceError: the model's decoder has not the options that it declares.
     """
     assert subject.decoder is not None  # subject.refuse saw to it
-    return _poses_reader(subject) if subject.place == -1 else _faces_reader(subject)
+    return _poses_reader(subject) if subject.network_index == -1 else _faces_reader(subject)
 
 
-def _poses_reader(subject: Subject) -> Reader:
+def _poses_reader(subject: QuantizationTarget) -> OutputReader:
     decoder = subject.decoder
     assert decoder is not None
-    options = options_of(decoder)
+    options = resolve_options(decoder)
     roles = _roles(subject, decoder.name)
 
-    def read(outputs: Outputs, size: Size) -> Reading:
+    def read(outputs: Outputs, size: Size) -> DetectedPoints:
         maps = {role: outputs[name] for role, name in roles.items()}
-        return _of_poses(decode_with(decoder.name, maps, size, options))
+        return _of_poses(decode_with_options(decoder.name, maps, size, options))
 
     return read
 
 
-def _roles(subject: Subject, decoder: str) -> Mapping[str, str]:
+def _roles(subject: QuantizationTarget, decoder: str) -> Mapping[str, str]:
     """The outputs' names by role; those of a composite's parts the decoder itself names."""
     named = {output.role: output.name for output in DECODERS[decoder].networks[-1] if output.name}
-    return named or roles_of(subject.spec, decoder, Graph(subject.xml))
+    return named or match_output_roles(subject.spec, decoder, Graph(subject.fp32_xml))
 
 
-def _faces_reader(subject: Subject) -> Reader:
+def _faces_reader(subject: QuantizationTarget) -> OutputReader:
     """BlazePose's detector: four keypoints of each person, which decide where the next network looks."""
     assert subject.decoder is not None
-    options = options_of(subject.decoder)
+    options = resolve_options(subject.decoder)
 
-    def read(outputs: Outputs, _size: Size) -> Reading:
-        found = blazepose.detections(
+    def read(outputs: Outputs, _size: Size) -> DetectedPoints:
+        found = blazepose.decode_detections(
             outputs["Identity"],
             outputs["Identity_1"],
             min_score=options.min_detection_score,
@@ -82,16 +82,16 @@ def _faces_reader(subject: Subject) -> Reader:
             weighted=options.weighted,
         )
         points = found.keypoints[: options.max_people].astype(np.float32)
-        return Reading(points, np.ones(points.shape[:2], bool))
+        return DetectedPoints(points, np.ones(points.shape[:2], bool))
 
     return read
 
 
-def _of_poses(poses: Sequence[Pose]) -> Reading:
+def _of_poses(poses: Sequence[Pose]) -> DetectedPoints:
     if not poses:
-        return Reading(np.empty((0, 0, 2), np.float32), np.empty((0, 0), bool))
+        return DetectedPoints(np.empty((0, 0, 2), np.float32), np.empty((0, 0), bool))
     keypoints = np.stack([pose.keypoints for pose in poses])
     if not keypoints.shape[1]:  # a detector's: all that is known of them is their boxes
         corners = np.array([pose.box for pose in poses], np.float32).reshape(-1, 2, 2)
-        return Reading(corners, np.ones(corners.shape[:2], bool))
-    return Reading(keypoints[:, :, :2], keypoints[:, :, 2] > 0)
+        return DetectedPoints(corners, np.ones(corners.shape[:2], bool))
+    return DetectedPoints(keypoints[:, :, :2], keypoints[:, :, 2] > 0)

@@ -9,17 +9,17 @@ from typing import Any
 
 from posezoo.measured import KINDS, Measurement
 from posezoo.quantize.quantize import Quantized
-from posezoo.quantize.subject import Subject
+from posezoo.quantize.subject import QuantizationTarget
 from posezoo.versions import package_version
 
 
-def measurements(subject: Subject, quantized: Quantized) -> list[dict[str, Any]]:
+def to_measurements(subject: QuantizationTarget, quantized: Quantized) -> list[dict[str, Any]]:
     """How far each IR that was made now lies from FP32, in JSON's types."""
-    whole = subject.xml.with_suffix(".bin").stat().st_size
+    whole = subject.fp32_xml.with_suffix(".bin").stat().st_size
     found = []
     for precision, shift in quantized.shifts.items():
         share = quantized.irs[precision].with_suffix(".bin").stat().st_size / whole
-        figures = {**shift.figures(), "bin_share": share}
+        figures = {**shift.to_json(), "bin_share": share}
         measurement = Measurement(
             "quantization",
             precision,

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from posezoo import files, images
 from posezoo.errors import ImageError, QuantizationError
-from posezoo.estimator import Estimator, load
-from posezoo.events import Listener, Warned, ignore
+from posezoo.estimator import Estimator, load_estimator
+from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.inference import Array
 from posezoo.pose.letterbox import Image
-from posezoo.quantize.subject import Subject
+from posezoo.quantize.subject import QuantizationTarget
 from posezoo.spec.model import ColorOrder, Input
 
 #: One photo in three is kept apart to measure on, but never more than so many.
@@ -31,11 +31,11 @@ MAX_MEASURED = 100
 _HINT = "name a folder of photos with people in them: two at least, a hundred do well"
 
 #: What a pipeline would show its network of a photo.
-Asker = Callable[[Image], list["Sample"]]
+PhotoSampler = Callable[[Image], list["CalibrationSample"]]
 
 
 @dataclass(frozen=True, slots=True)
-class Photos:
+class PhotoSplit:
     """The photos of a folder that are used.
 
     Attributes:
@@ -50,7 +50,7 @@ class Photos:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Sample:
+class CalibrationSample:
     """One input of a network, as its pipeline gives it: uint8 (1, height, width, 3), BGR."""
 
     picture: NDArray[np.uint8]
@@ -71,16 +71,16 @@ class Sample:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Samples:
+class CalibrationData:
     """What a network is shown: to calibrate it, and to measure it; and how many photos each came from."""
 
-    calibration: tuple[Sample, ...]
-    measured: tuple[Sample, ...]
+    calibration: tuple[CalibrationSample, ...]
+    measured: tuple[CalibrationSample, ...]
     calibration_photos: int
     measured_photos: int
 
 
-def choose(folder: Path, subset_size: int) -> Photos:
+def split_photos(folder: Path, subset_size: int) -> PhotoSplit:
     """The pictures in a folder and below that are used: one in three is kept apart, and none is taken twice.
 
     The same files under the same names give the same choice.
@@ -109,7 +109,7 @@ def _spread(paths: Sequence[Path], number: int) -> Sequence[Path]:
     return paths if len(paths) <= number else [paths[at * len(paths) // number] for at in range(number)]
 
 
-def _distinct(*lots: Sequence[Path]) -> Photos:
+def _distinct(*lots: Sequence[Path]) -> PhotoSplit:
     digests: dict[str, None] = {}
     hasher = hashlib.sha384()
     kept: list[tuple[Path, ...]] = []
@@ -117,7 +117,7 @@ def _distinct(*lots: Sequence[Path]) -> Photos:
         new = []
         for path in lot:
             try:
-                digest = files.digest_of(path).value
+                digest = files.compute_digest(path).value
             except OSError:
                 digest = f"unreadable {path.name}"  # told when it is read
             if digest not in digests:
@@ -126,10 +126,12 @@ def _distinct(*lots: Sequence[Path]) -> Photos:
                 hasher.update(digest.encode())
         hasher.update(b"|")
         kept.append(tuple(new))
-    return Photos(kept[0], kept[1], hasher.hexdigest())
+    return PhotoSplit(kept[0], kept[1], hasher.hexdigest())
 
 
-def gather(subject: Subject, photos: Photos, *, listener: Listener = ignore) -> Samples:
+def collect_calibration_data(
+    subject: QuantizationTarget, photos: PhotoSplit, *, listener: Listener = ignore_event
+) -> CalibrationData:
     """Read photos and ask the model's pipeline what it would show its network of them.
 
     Args:
@@ -142,7 +144,7 @@ def gather(subject: Subject, photos: Photos, *, listener: Listener = ignore) -> 
         InferenceError: the FP32 IR is missing, damaged or another network's.
         MissingPackageError: OpenVINO or OpenCV is not installed.
     """
-    ask, found = asker(subject), []
+    ask, found = select_sampler(subject), []
     for paths in (photos.calibration, photos.measured):
         readable, samples = 0, []
         for image in _readable(paths, listener):
@@ -161,29 +163,31 @@ def gather(subject: Subject, photos: Photos, *, listener: Listener = ignore) -> 
             f"{photos.calibration[0].parent}",
             hint=_HINT,
         )
-    size = subject.settings.subset_size
-    return Samples(calibration[:size], measured, calibration_photos, measured_photos)
+    size = subject.quantization_settings.subset_size
+    return CalibrationData(calibration[:size], measured, calibration_photos, measured_photos)
 
 
 def _readable(paths: Sequence[Path], listener: Listener) -> Iterator[Image]:
     for path in paths:
         try:
-            yield images.read(path)
+            yield images.read_image(path)
         except ImageError as error:
-            listener(Warned(f"left out: {error.problem}"))
+            listener(WarningIssued(f"left out: {error.problem}"))
 
 
-def estimator_of(subject: Subject, **options: Any) -> Estimator:
+def create_estimator(subject: QuantizationTarget, **options: Any) -> Estimator:
     """The model in FP32, with who finds people for it; options are the decoder's.
 
     Raises:
         InferenceError: an FP32 IR cannot be run, or nothing here runs the model's pipeline.
     """
-    estimator = load(subject.model, subject.irs, **options)
-    return estimator if subject.detector is None else estimator.with_detector(load(*subject.detector))
+    estimator = load_estimator(subject.model, subject.irs, **options)
+    return (
+        estimator if subject.detector is None else estimator.with_detector(load_estimator(*subject.detector))
+    )
 
 
-def asker(subject: Subject) -> Asker:
+def select_sampler(subject: QuantizationTarget) -> PhotoSampler:
     """What says how a network is shown a photo.
 
     Raises:
@@ -195,7 +199,9 @@ def asker(subject: Subject) -> Asker:
             hint="declare inputs in its model.yml",
         )
     port = subject.spec.inputs[0]
-    estimator = estimator_of(subject)
+    estimator = create_estimator(subject)
     return lambda image: [
-        Sample(picture, port) for asked in estimator.asks(image, subject.place) for picture in asked.values()
+        CalibrationSample(picture, port)
+        for asked in estimator.collect_network_inputs(image, subject.network_index)
+        for picture in asked.values()
     ]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.quantize.readings import Reading
+from posezoo.quantize.readings import DetectedPoints
 
 #: Two findings are of one person where they share half of its points, and these lie, in the median, at most
 #: this share of the person's own extent apart.
@@ -16,7 +16,7 @@ SAME_PERSON = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class KeypointDisplacement:
     """How far INT8 moved what FP32 finds.
 
     Attributes:
@@ -40,12 +40,14 @@ class Shift:
         either = self.found_fp32 + self.found_int8 - self.found_both
         return self.found_both / either if either else 1.0
 
-    def figures(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, float]:
         """The same in JSON's types."""
         return {**asdict(self), "agreement": self.agreement}
 
 
-def shift_between(pairs: Iterable[tuple[Reading, Reading]]) -> Shift:
+def measure_keypoint_displacement(
+    pairs: Iterable[tuple[DetectedPoints, DetectedPoints]],
+) -> KeypointDisplacement:
     """The shift over many inputs.
 
     Args:
@@ -54,23 +56,23 @@ def shift_between(pairs: Iterable[tuple[Reading, Reading]]) -> Shift:
     distances: list[NDArray[np.float64]] = []
     counts = np.zeros(3, int)
     for fp32, int8 in pairs:
-        same = matched(fp32, int8)
+        same = match_people(fp32, int8)
         distances += same
         counts += len(fp32), len(int8), len(same)
     if not distances:
-        return Shift(np.inf, np.inf, *map(int, counts))
+        return KeypointDisplacement(np.inf, np.inf, *map(int, counts))
     p50, p90 = np.percentile(np.concatenate(distances), (50, 90))
-    return Shift(float(p50), float(p90), *map(int, counts))
+    return KeypointDisplacement(float(p50), float(p90), *map(int, counts))
 
 
-def matched(fp32: Reading, int8: Reading) -> Sequence[NDArray[np.float64]]:
+def match_people(fp32: DetectedPoints, int8: DetectedPoints) -> Sequence[NDArray[np.float64]]:
     """For each person that both found, how far each point that both found moved, in pixels."""
     candidates = []
     for one in range(len(fp32)):
-        extent = _extent(fp32.points[one][fp32.found[one]])
+        extent = _extent(fp32.points[one][fp32.is_found[one]])
         for other in range(len(int8)):
-            both = fp32.found[one] & int8.found[other]
-            if not both.any() or 2 * both.sum() < fp32.found[one].sum():
+            both = fp32.is_found[one] & int8.is_found[other]
+            if not both.any() or 2 * both.sum() < fp32.is_found[one].sum():
                 continue
             moved = fp32.points[one][both].astype(float) - int8.points[other][both]
             distances = np.hypot(moved[:, 0], moved[:, 1])

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from posezoo.errors import QuantizationError
 from posezoo.pose.decoders import DECODERS
-from posezoo.spec.model import CompositeSpec, Decoder, Framework, ModelSpec, Quantization
+from posezoo.spec.model import CompositeSpec, Decoder, Framework, ModelSpec, QuantizationSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class QuantizationTarget:
     """One network to be quantized.
 
     Attributes:
@@ -29,12 +29,12 @@ class Subject:
     detector: tuple[ModelSpec | CompositeSpec, Mapping[str, Path]] | None = None
 
     @property
-    def xml(self) -> Path:
+    def fp32_xml(self) -> Path:
         """The FP32 IR."""
         return self.irs[self.spec.name]
 
     @property
-    def place(self) -> int:
+    def network_index(self) -> int:
         """Where the network stands in the pipeline, from its end: -1 is the last one."""
         stages = self.model.stages if isinstance(self.model, CompositeSpec) else (self.spec.name,)
         return stages.index(self.spec.name) - len(stages)
@@ -45,12 +45,12 @@ class Subject:
         return self.model.decoder
 
     @property
-    def settings(self) -> Quantization:
+    def quantization_settings(self) -> QuantizationSettings:
         """How it is quantized."""
-        return self.spec.quantization or Quantization()
+        return self.spec.quantization or QuantizationSettings()
 
 
-def why_not(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> str:
+def explain_unsupported(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> str:
     """Why a model cannot be quantized here; empty where it can."""
     if spec.quantized:
         return "its weights are quantized already"
@@ -61,11 +61,11 @@ def why_not(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> str:
     return ""
 
 
-def refuse(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> None:
+def require_quantizable(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> None:
     """Make sure that a model can be quantized.
 
     Raises:
         QuantizationError: it cannot.
     """
-    if why := why_not(spec, model):
+    if why := explain_unsupported(spec, model):
         raise QuantizationError(f"{spec.full_name}: is not quantized: {why}")

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 from posezoo.spec import carried_out
-from posezoo.spec.input_forms import Form, read_form
+from posezoo.spec.input_forms import InputArgument, parse_input_argument
 from posezoo.spec.model import Input, ModelSpec, Output
-from posezoo.spec.names import why_not_a_file_name
-from posezoo.spec.ports import MAX_DIMENSION, MAX_DIMENSIONS, why_no_layout
-from posezoo.spec.reader import Node, shown
+from posezoo.spec.names import explain_unsafe_file_name
+from posezoo.spec.ports import MAX_DIMENSION, MAX_DIMENSIONS, explain_invalid_layout
+from posezoo.spec.reader import YamlNode, sanitize
 
-Value = TypeVar("Value")
+ArgumentT = TypeVar("ArgumentT")
 
 #: Flags that become values of a ModelSpec, and by what else they go.
 TYPED = {
@@ -55,15 +55,15 @@ _BRACKETED = re.compile(r"\s*([^\[\](),\s]*)\s*(?:\[([^\[\]()]*)\]|\(([^\[\]()]*
 _LAYOUT = re.compile(r"([^()]*?)\(([^()]*)\)|([^()]+)")
 
 
-class _Said(NamedTuple):
+class _FlagValue(NamedTuple):
     """A flag's value and the place where it stands."""
 
-    node: Node
+    node: YamlNode
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Arguments:
+class MoArguments:
     """What a list of arguments says: typed where there is a place for it, else as (flag, value)."""
 
     inputs: tuple[Input, ...] = ()
@@ -72,15 +72,15 @@ class Arguments:
     kept: tuple[tuple[str, str], ...] = ()
 
 
-def read_arguments(node: Node | None, inputs: tuple[Input, ...]) -> Arguments:
+def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArguments:
     """The meaning of ``model_optimizer_args``, on top of the ``inputs`` that ``input_info`` declares.
 
     Raises:
         SpecError: an argument is none, is given twice, or does not go with the inputs.
     """
     if node is None:
-        return Arguments(inputs)
-    said: dict[str, _Said] = {}
+        return MoArguments(inputs)
+    said: dict[str, _FlagValue] = {}
     kept: list[tuple[str, str]] = []
     originals: list[str] = []
     for item, flag, value in _flags(node):
@@ -89,16 +89,18 @@ def read_arguments(node: Node | None, inputs: tuple[Input, ...]) -> Arguments:
             originals += [value] if flag in OTHER_ORIGINALS else []
             continue
         if flag in said:
-            raise item.error(f"{flag} is there already")
-        said[flag] = _Said(item, value)
+            raise item.make_error(f"{flag} is there already")
+        said[flag] = _FlagValue(item, value)
     forms = _forms(said.get("--input"))
     kept += [
         ("--freeze_placeholder_with_value", f"{each.name}->{each.value}") for each in forms if each.value
     ]
-    inputs = _reversed(_divided(_shaped(_named(inputs, said, forms), said, forms), said), said)
-    frozen = carried_out.frozen(kept)
-    inputs = _checked(_laid_out(inputs, said), said)
-    return Arguments(
+    inputs = _with_reversed_channels(
+        _with_mean_and_scale(_with_shapes(_named(inputs, said, forms), said, forms), said), said
+    )
+    frozen = carried_out.frozen_inputs(kept)
+    inputs = _checked(_with_layouts(inputs, said), said)
+    return MoArguments(
         inputs=tuple(each for each in inputs if each.name not in frozen),
         outputs=_outputs(said.get("--output")),
         input_model=said["--input_model"].text if "--input_model" in said else next(iter(originals), ""),
@@ -148,24 +150,24 @@ def _list_of(values: Sequence[float]) -> str:
     return "[" + ",".join(repr(value) for value in values) + "]"
 
 
-def read_export_arguments(node: Node | None) -> tuple[str, ...]:
+def read_export_arguments(node: YamlNode | None) -> tuple[str, ...]:
     """``conversion_to_onnx_args``, as text: what they name is run with consent alone."""
-    return tuple(_argument(item)[0].strip() for item in node.items()) if node is not None else ()
+    return tuple(_argument(item)[0].strip() for item in node.as_list()) if node is not None else ()
 
 
-def _argument(node: Node) -> tuple[str, str, str]:
+def _argument(node: YamlNode) -> tuple[str, str, str]:
     text = node.text()
     if len(text) > MAX_LENGTH:
-        raise node.error(f"is longer than {MAX_LENGTH} characters")
+        raise node.make_error(f"is longer than {MAX_LENGTH} characters")
     match = _ARGUMENT.fullmatch(text.strip())
     if match is None:
-        raise node.error(f"expected --flag or --flag=value, got {shown(text)}")
+        raise node.make_error(f"expected --flag or --flag=value, got {sanitize(text)}")
     return text, match[1], (match[2] or "").strip()
 
 
-def _flags(node: Node) -> Iterator[tuple[Node, str, str]]:
+def _flags(node: YamlNode) -> Iterator[tuple[YamlNode, str, str]]:
     """Each flag of a list with its value, which may be the next item: --input, data."""
-    items = list(node.items())
+    items = list(node.as_list())
     while items:
         item = items.pop(0)
         _, flag, value = _argument(item)
@@ -178,28 +180,30 @@ def _flags(node: Node) -> Iterator[tuple[Node, str, str]]:
         ):
             value = items.pop(0).text().strip()
             if len(value) > MAX_LENGTH:
-                raise item.error(f"is longer than {MAX_LENGTH} characters")
+                raise item.make_error(f"is longer than {MAX_LENGTH} characters")
         yield (item, *_checked_flag(item, flag, value))
 
 
-def _checked_flag(node: Node, flag: str, value: str) -> tuple[str, str]:
+def _checked_flag(node: YamlNode, flag: str, value: str) -> tuple[str, str]:
     flag = _SHORT.get(flag, flag)
     if flag in TYPED and not value and flag != "--reverse_input_channels":
-        raise node.error(f"{flag} needs a value")
-    if why := carried_out.why_not(flag, value):
-        raise node.error(f"{flag}: {why}, got {shown(value)}")
+        raise node.make_error(f"{flag} needs a value")
+    if why := carried_out.explain_unsupported_value(flag, value):
+        raise node.make_error(f"{flag}: {why}, got {sanitize(value)}")
     for variable in _VARIABLE.findall(value):
         if variable not in VARIABLES:
-            raise node.error(f"no such variable: {variable}", hint=f"known: {', '.join(VARIABLES)}")
+            raise node.make_error(f"no such variable: {variable}", hint=f"known: {', '.join(VARIABLES)}")
     if flag == "--input_model" or value.startswith("$"):
         path = value.partition("/")[2] if value.startswith("$") else value
         # $dl_dir alone is a folder, which only other flags than --input_model may name.
-        if (path or flag == "--input_model") and (why := why_not_a_file_name(path)):
-            raise node.error(f"{shown(value)} {why}", hint="use $dl_dir/ and a path with / between its parts")
+        if (path or flag == "--input_model") and (why := explain_unsafe_file_name(path)):
+            raise node.make_error(
+                f"{sanitize(value)} {why}", hint="use $dl_dir/ and a path with / between its parts"
+            )
     return flag, value
 
 
-def _forms(given: _Said | None) -> tuple[Form, ...]:
+def _forms(given: _FlagValue | None) -> tuple[InputArgument, ...]:
     """What --input says of each input."""
     if given is None:
         return ()
@@ -208,18 +212,20 @@ def _forms(given: _Said | None) -> tuple[Form, ...]:
     return forms
 
 
-def _form(given: _Said, text: str) -> Form:
+def _form(given: _FlagValue, text: str) -> InputArgument:
     try:
-        form = read_form(text)
+        form = parse_input_argument(text)
     except ValueError as error:
-        raise given.node.error(f"{error}, got {shown(text)}") from error
+        raise given.node.make_error(f"{error}, got {sanitize(text)}") from error
     flag = "--freeze_placeholder_with_value"
-    if form.value and (why := carried_out.why_not(flag, f"{form.name}->{form.value}")):
-        raise given.node.error(f"{flag}: {why}, got {shown(text)}")
+    if form.value and (why := carried_out.explain_unsupported_value(flag, f"{form.name}->{form.value}")):
+        raise given.node.make_error(f"{flag}: {why}, got {sanitize(text)}")
     return form
 
 
-def _named(inputs: tuple[Input, ...], said: dict[str, _Said], forms: tuple[Form, ...]) -> tuple[Input, ...]:
+def _named(
+    inputs: tuple[Input, ...], said: dict[str, _FlagValue], forms: tuple[InputArgument, ...]
+) -> tuple[Input, ...]:
     """The inputs that --input names; without it, those that are known or that other flags name."""
     by_name = {each.name: each for each in inputs}
     if forms:
@@ -241,7 +247,9 @@ def _named(inputs: tuple[Input, ...], said: dict[str, _Said], forms: tuple[Form,
     return (Input("", (), ""),) * (unnamed or bool(others))
 
 
-def _shaped(inputs: tuple[Input, ...], said: dict[str, _Said], forms: tuple[Form, ...]) -> tuple[Input, ...]:
+def _with_shapes(
+    inputs: tuple[Input, ...], said: dict[str, _FlagValue], forms: tuple[InputArgument, ...]
+) -> tuple[Input, ...]:
     given, inline = said.get("--input_shape"), any(form.shape is not None for form in forms)
     if given is None and not inline:
         return inputs
@@ -250,10 +258,10 @@ def _shaped(inputs: tuple[Input, ...], said: dict[str, _Said], forms: tuple[Form
         given = said["--input"]
     else:
         if inline:
-            raise given.node.error("gives shapes that --input gives, too")
+            raise given.node.make_error("gives shapes that --input gives, too")
         texts = [text for _, text in _bracketed(given)]
     if len(texts) != len(inputs):
-        raise given.node.error(f"gives {len(texts)} shapes for {len(inputs)} inputs")
+        raise given.node.make_error(f"gives {len(texts)} shapes for {len(inputs)} inputs")
     shaped = []
     for each, text in zip(inputs, texts, strict=True):
         asked = () if text is None else (_shape(given, text),)
@@ -261,17 +269,19 @@ def _shaped(inputs: tuple[Input, ...], said: dict[str, _Said], forms: tuple[Form
     return tuple(shaped)
 
 
-def _shape(given: _Said, text: str) -> tuple[int, ...]:
+def _shape(given: _FlagValue, text: str) -> tuple[int, ...]:
     # Old scripts separate sizes by blanks, and write ? where any will do.
     sizes = ["-1" if part == "?" else part for part in re.split(r"\s*,\s*|\s+", text.strip())]
     if not all(re.fullmatch(r"-1|[1-9][0-9]{0,8}", size) for size in sizes):
-        raise given.node.error(f"expected sizes of at least 1, or -1 where any will do, got {shown(text)}")
+        raise given.node.make_error(
+            f"expected sizes of at least 1, or -1 where any will do, got {sanitize(text)}"
+        )
     if len(sizes) > MAX_DIMENSIONS or max(map(int, sizes)) > MAX_DIMENSION:
-        raise given.node.error(f"{shown(text)} is larger than any input")
+        raise given.node.make_error(f"{sanitize(text)} is larger than any input")
     return tuple(map(int, sizes))
 
 
-def _laid_out(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, ...]:
+def _with_layouts(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tuple[Input, ...]:
     """The inputs with their layouts, the network's and the IR's."""
     given = said.get("--layout")
     if given is None:
@@ -282,17 +292,17 @@ def _laid_out(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input,
         name, wanted = (match[1] or "", match[2] or match[3] or "") if match else ("", "")
         source, arrow, target = wanted.partition("->")
         letters, turned = _letters(source), _letters(target) if arrow else ""
-        if why := why_no_layout(letters) or (arrow and why_no_layout(turned)):
-            raise given.node.error(why)
+        if why := explain_invalid_layout(letters) or (arrow and explain_invalid_layout(turned)):
+            raise given.node.make_error(why)
         if arrow and sorted(turned) != sorted(letters):
-            raise given.node.error(f"{shown(turned)} does not have the letters of {letters}")
+            raise given.node.make_error(f"{sanitize(turned)} does not have the letters of {letters}")
         layouts.append((name.strip(), (letters, turned if turned != letters else "")))
-    inputs = _applied(
+    inputs = _assign_values(
         given, inputs, layouts, lambda each, both: replace(each, layout=both[0], to_layout=both[1])
     )
     for each in inputs:
         if each.shape and each.layout and len(each.shape) != len(each.layout):
-            raise given.node.error(
+            raise given.node.make_error(
                 f"{each.layout} names {len(each.layout)} dimensions, the shape has {len(each.shape)}"
             )
     return inputs
@@ -303,56 +313,56 @@ def _letters(text: str) -> str:
     return re.sub(r"[\s,]", "", text).strip("[]").upper()
 
 
-def _divided(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, ...]:
+def _with_mean_and_scale(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tuple[Input, ...]:
     """The inputs with their means and divisors."""
     mean, scales, scale = (said.get(flag) for flag in ("--mean_values", "--scale_values", "--scale"))
     if mean is not None:
-        inputs = _applied(
+        inputs = _assign_values(
             mean, inputs, _numbers_by_name(mean), lambda each, values: replace(each, mean=values)
         )
     if scale is not None and scales is not None:
-        raise scale.node.error("--scale and --scale_values exclude each other")
+        raise scale.node.make_error("--scale and --scale_values exclude each other")
     if scale is not None:
         inputs = tuple(replace(each, scale=_numbers(scale, scale.text)) for each in inputs)
     if scales is not None:
-        inputs = _applied(
+        inputs = _assign_values(
             scales, inputs, _numbers_by_name(scales), lambda each, values: replace(each, scale=values)
         )
     for given in filter(None, (scale, scales)):
         if any(0.0 in each.scale for each in inputs):
-            raise given.node.error("a scale of 0 divides by nothing")
+            raise given.node.make_error("a scale of 0 divides by nothing")
     return inputs
 
 
-def _numbers_by_name(given: _Said) -> list[tuple[str, tuple[float, ...]]]:
+def _numbers_by_name(given: _FlagValue) -> list[tuple[str, tuple[float, ...]]]:
     return [(name, _numbers(given, text)) for name, text in _bracketed(given)]
 
 
-def _numbers(given: _Said, text: str) -> tuple[float, ...]:
+def _numbers(given: _FlagValue, text: str) -> tuple[float, ...]:
     parts = [part.strip() for part in text.split(",")]
     if not all(_NUMBER.fullmatch(part) for part in parts):
-        raise given.node.error(f"expected numbers, got {shown(text)}")
+        raise given.node.make_error(f"expected numbers, got {sanitize(text)}")
     return tuple(map(float, parts))
 
 
-def _reversed(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, ...]:
+def _with_reversed_channels(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tuple[Input, ...]:
     """Model Optimizer reverses the channels of every input that has three of them."""
     given = said.get("--reverse_input_channels")
     if given is None or given.text.lower() == "false":
         return inputs
     inputs = tuple(replace(each, reverse_input_channels=_may_have(each, 3)) for each in inputs)
     if not any(each.reverse_input_channels for each in inputs):
-        raise given.node.error("no input has three channels to reverse")
+        raise given.node.make_error("no input has three channels to reverse")
     return inputs
 
 
-def _checked(inputs: tuple[Input, ...], said: dict[str, _Said]) -> tuple[Input, ...]:
+def _checked(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tuple[Input, ...]:
     """Values for each channel, as far as the channels are known."""
     for flag, key in (("--mean_values", "mean"), ("--scale_values", "scale")):
         for each in inputs:
             values = getattr(each, key)
             if flag in said and len(values) > 1 and not _may_have(each, len(values)):
-                raise said[flag].node.error(
+                raise said[flag].node.make_error(
                     f"gives {len(values)} values for {each.name or 'an input'}, which has no such channels"
                 )
     return tuple(
@@ -376,27 +386,27 @@ def _for_each_channel(each: Input, values: tuple[float, ...]) -> tuple[float, ..
     return values * _channels(each) if len(values) == 1 and _channels(each) > 0 else values
 
 
-def _outputs(given: _Said | None) -> tuple[Output, ...]:
+def _outputs(given: _FlagValue | None) -> tuple[Output, ...]:
     if given is None:
         return ()
     names = [name.strip() for name in given.text.split(",")]
     if not all(re.fullmatch(r"[^\s\[\](){}$]+", name) for name in names):
-        raise given.node.error(f"expected names of outputs, got {shown(given.text)}")
+        raise given.node.make_error(f"expected names of outputs, got {sanitize(given.text)}")
     _refuse_twins(given, names)
     return tuple(Output(name, ()) for name in names)
 
 
-def _refuse_twins(given: _Said, names: list[str]) -> None:
+def _refuse_twins(given: _FlagValue, names: list[str]) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise given.node.error(f"{shown(name)} is there already")
+            raise given.node.make_error(f"{sanitize(name)} is there already")
 
 
-def _applied(
-    given: _Said,
+def _assign_values(
+    given: _FlagValue,
     inputs: tuple[Input, ...],
-    values: Sequence[tuple[str, Value]],
-    change: Callable[[Input, Value], Input],
+    values: Sequence[tuple[str, ArgumentT]],
+    change: Callable[[Input, ArgumentT], Input],
 ) -> tuple[Input, ...]:
     """The inputs, changed by the values for them: by name, or without names one for each in their order."""
     names = [name for name, _ in values]
@@ -405,31 +415,33 @@ def _applied(
         known = {each.name for each in inputs}
         for name in names:
             if name not in known:
-                raise given.node.error(f"no input is called {shown(name)}", hint=_hint(known))
+                raise given.node.make_error(f"no input is called {sanitize(name)}", hint=_hint(known))
         by_name = dict(values)
         return tuple(change(each, by_name[each.name]) if each.name in by_name else each for each in inputs)
     if len(values) != len(inputs):
-        raise given.node.error(f"gives {len(values)} sets of values without names for {len(inputs)} inputs")
+        raise given.node.make_error(
+            f"gives {len(values)} sets of values without names for {len(inputs)} inputs"
+        )
     return tuple(change(each, value) for each, (_, value) in zip(inputs, values, strict=True))
 
 
 def _hint(known: Iterable[str]) -> str:
-    names = [shown(name) for name in known if name]
+    names = [sanitize(name) for name in known if name]
     return f"the inputs: {', '.join(sorted(names))}" if names else ""
 
 
-def _by_name(given: _Said | None) -> Iterator[tuple[str, str]]:
+def _by_name(given: _FlagValue | None) -> Iterator[tuple[str, str]]:
     if given is not None:
         yield from _bracketed(given) if "[" in given.text or "(" in given.text else ()
 
 
-def _bracketed(given: _Said) -> Iterator[tuple[str, str]]:
+def _bracketed(given: _FlagValue) -> Iterator[tuple[str, str]]:
     """The sets of ``name[a,b],name2[c]``, ``[a,b],[c]`` or ``(a,b)``, as (name, text between brackets)."""
     position = 0
     while position < len(given.text):
         match = _BRACKETED.match(given.text, position)
         if match is None:
-            raise given.node.error(f"expected name[...] or [...], got {shown(given.text[position:])}")
+            raise given.node.make_error(f"expected name[...] or [...], got {sanitize(given.text[position:])}")
         yield match[1], match[2] if match[2] is not None else match[3]
         position = match.end()
 
@@ -439,6 +451,6 @@ def _outside_brackets(text: str) -> list[str]:
     return re.split(r",(?![^\[(]*[\])])", text)
 
 
-def is_carried_out(flag: str) -> bool:
+def is_supported(flag: str) -> bool:
     """Whether our own conversion does what a flag of Model Optimizer asks for."""
     return flag in TYPED or flag in carried_out.CARRIED_OUT

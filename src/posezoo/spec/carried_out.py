@@ -13,8 +13,8 @@ from types import MappingProxyType
 from posezoo.spec.model import Precision
 
 #: What an input is frozen to: one value, or a list of them.
-Value = bool | float | tuple[bool | float, ...]
-Kept = Sequence[tuple[str, str]]
+FrozenValue = bool | float | tuple[bool | float, ...]
+MoArgumentPairs = Sequence[tuple[str, str]]
 
 _FROZEN = re.compile(r"\s*([^\s,>\[\]]+?)->\s*(\[[^\[\]]{1,4000}\]|[^\s,\[\]]+)\s*(?:,(?!\s*$)|$)")
 _NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
@@ -28,18 +28,18 @@ _TYPES = {
 _SWITCHES = {"": True, "true": True, "1": True, "false": False, "0": False}
 
 
-def frozen(kept: Kept) -> Mapping[str, Value]:
+def frozen_inputs(kept: MoArgumentPairs) -> Mapping[str, FrozenValue]:
     """The inputs that become constants, by name."""
     found = [value for flag, value in kept if flag == "--freeze_placeholder_with_value"]
     return MappingProxyType({name: value for text in found for name, value in _frozen(text)})
 
 
-def is_static(kept: Kept) -> bool:
+def wants_static_shape(kept: MoArgumentPairs) -> bool:
     """Whether what is computed from sizes alone is to be computed once and for all."""
     return any(flag == "--static_shape" and _SWITCHES[value.lower()] for flag, value in kept)
 
 
-def precision(kept: Kept) -> Precision | None:
+def requested_precision(kept: MoArgumentPairs) -> Precision | None:
     """The only precision that is asked for; None where none is named."""
     found: Precision | None = None
     for flag, value in kept:
@@ -50,17 +50,17 @@ def precision(kept: Kept) -> Precision | None:
     return found
 
 
-def why_not(flag: str, value: str) -> str:
+def explain_unsupported_value(flag: str, value: str) -> str:
     """Why a value does not go with a flag; empty where it does, or where the flag is not carried out."""
     try:
-        CARRIED_OUT.get(flag, _anything)(value)
+        CARRIED_OUT.get(flag, _accept_any)(value)
     except (KeyError, ValueError):
         return EXPECTED[flag]
     return ""
 
 
-def _frozen(text: str) -> list[tuple[str, Value]]:
-    pairs: list[tuple[str, Value]] = []
+def _frozen(text: str) -> list[tuple[str, FrozenValue]]:
+    pairs: list[tuple[str, FrozenValue]] = []
     position = 0
     while position < len(text) or not pairs:
         match = _FROZEN.match(text, position)
@@ -71,7 +71,7 @@ def _frozen(text: str) -> list[tuple[str, Value]]:
     return pairs
 
 
-def _value(text: str) -> Value:
+def _value(text: str) -> FrozenValue:
     if not text.startswith("["):
         return _scalar(text)
     return tuple(_scalar(part) for part in re.split(r"[\s,]+", text[1:-1].strip()))
@@ -85,11 +85,11 @@ def _scalar(text: str) -> bool | float:
     return float(text)
 
 
-def _anything(value: str) -> object:
+def _accept_any(value: str) -> object:
     return value
 
 
-def _something(value: str) -> object:
+def _accept_non_empty(value: str) -> object:
     if not value:
         raise ValueError(value)
     return value
@@ -101,16 +101,16 @@ def _switch(value: str) -> object:
 
 #: By flag what reads its value; it raises where there is none to be read.
 CARRIED_OUT: Mapping[str, Callable[[str], object]] = {
-    "--saved_model_dir": _something,
-    "--input_meta_graph": _something,
-    "--input_meta": _something,
+    "--saved_model_dir": _accept_non_empty,
+    "--input_meta_graph": _accept_non_empty,
+    "--input_meta": _accept_non_empty,
     "--freeze_placeholder_with_value": _frozen,
     "--static_shape": _switch,
     "--data_type": lambda value: _TYPES[value.lower()],
     "--compress_to_fp16": _switch,
     # No part in an IR of today: OpenVINO's readers leave layouts as they are, and the model has a name.
     "--disable_nhwc_to_nchw": _switch,
-    "--model_name": _something,
+    "--model_name": _accept_non_empty,
 }
 EXPECTED = {
     "--saved_model_dir": "expected a folder",

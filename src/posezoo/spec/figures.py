@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from posezoo.spec.model import Accuracy, Published, Training
-from posezoo.spec.published import web_address
-from posezoo.spec.reader import Node
-from posezoo.spec.values import line, listed
+from posezoo.spec.model import PublishedAccuracy, PublishedMetrics, Training
+from posezoo.spec.published import read_web_url
+from posezoo.spec.reader import YamlNode
+from posezoo.spec.values import read_line, read_list
 
 #: By metric, the largest value that can be meant: a share, or millimetres.
 METRICS = {"AP": 1.0, "MPJPE": 10_000.0}
@@ -15,37 +15,37 @@ TRAINING_KEYS = ("command", "log")
 MAX_FIGURE = 1e9
 
 
-def read_published(node: Node | None) -> Published:
+def read_published_metrics(node: YamlNode | None) -> PublishedMetrics:
     """What is published of a model; nothing where the key is not there."""
     if node is None:
-        return Published()
-    fields = node.fields(PUBLISHED_KEYS)
+        return PublishedMetrics()
+    fields = node.as_mapping(PUBLISHED_KEYS)
     difference = fields.get("known_difference")
-    return Published(
-        accuracy=listed(fields.get("accuracy"), _accuracy),
+    return PublishedMetrics(
+        accuracy=read_list(fields.get("accuracy"), _accuracy),
         gflops=_figure(fields.get("gflops"), MAX_FIGURE),
         mparams=_figure(fields.get("mparams"), MAX_FIGURE),
-        known_difference=line(difference) if difference is not None else "",
+        known_difference=read_line(difference) if difference is not None else "",
     )
 
 
-def read_training(node: Node | None) -> Training:
+def read_training(node: YamlNode | None) -> Training:
     """Where a model's training is shown."""
     if node is None:
         return Training()
-    fields = node.fields(TRAINING_KEYS)
-    return Training(command=web_address(fields.get("command")), log=web_address(fields.get("log")))
+    fields = node.as_mapping(TRAINING_KEYS)
+    return Training(command=read_web_url(fields.get("command")), log=read_web_url(fields.get("log")))
 
 
-def _accuracy(node: Node) -> Accuracy:
-    fields = node.fields(ACCURACY_KEYS)
-    metric = fields["metric"].word(METRICS)
+def _accuracy(node: YamlNode) -> PublishedAccuracy:
+    fields = node.as_mapping(ACCURACY_KEYS)
+    metric = fields["metric"].choice(METRICS)
     dataset, protocol, flip = fields.get("dataset"), fields.get("protocol"), fields.get("flip")
-    return Accuracy(
+    return PublishedAccuracy(
         metric=metric,
         value=_within(fields["value"], METRICS[metric]),
-        dataset=line(dataset) if dataset is not None else "",
-        protocol=line(protocol) if protocol is not None else "",
+        dataset=read_line(dataset) if dataset is not None else "",
+        protocol=read_line(protocol) if protocol is not None else "",
         flip=flip.boolean() if flip is not None else False,
         ap50=_figure(fields.get("AP50"), METRICS["AP"]),
         ap75=_figure(fields.get("AP75"), METRICS["AP"]),
@@ -53,12 +53,12 @@ def _accuracy(node: Node) -> Accuracy:
     )
 
 
-def _figure(node: Node | None, maximum: float) -> float | None:
+def _figure(node: YamlNode | None, maximum: float) -> float | None:
     return _within(node, maximum) if node is not None else None
 
 
-def _within(node: Node, maximum: float) -> float:
+def _within(node: YamlNode, maximum: float) -> float:
     value = node.number()
     if not 0 < value <= maximum:
-        raise node.error(f"expected more than 0 and at most {maximum:g}, got {value:g}")
+        raise node.make_error(f"expected more than 0 and at most {maximum:g}, got {value:g}")
     return value

@@ -34,7 +34,7 @@ _FORM = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class InputArgument:
     """What is said of one input.
 
     Attributes:
@@ -51,7 +51,7 @@ class Form:
     value: str = ""
 
 
-def read_form(text: str) -> Form:
+def parse_input_argument(text: str) -> InputArgument:
     """One item of --input.
 
     Raises:
@@ -65,4 +65,4 @@ def read_form(text: str) -> Form:
         known = sorted(set(ELEMENT_TYPES.values()))
         raise ValueError(f"expected a type such as {', '.join(known)}")
     element_type = ELEMENT_TYPES[said.strip().lower()] if said is not None else ""
-    return Form(found["name"], found["shape"], element_type, found["value"] or "")
+    return InputArgument(found["name"], found["shape"], element_type, found["value"] or "")

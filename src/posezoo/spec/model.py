@@ -12,21 +12,21 @@ from enum import Enum
 from pathlib import Path
 
 
-class _Word(str, Enum):
+class _StrEnum(str, Enum):
     """A word of model.yml: compares, hashes and prints as its text."""
 
     __str__ = str.__str__
     __hash__ = str.__hash__  # Enum's own is the member name's: FP16_INT8, where the word is FP16-INT8
 
 
-class Family(_Word):
+class Family(_StrEnum):
     """The folder that a model lives in."""
 
     PUBLIC = "public"
     INTEL = "intel"
 
 
-class Framework(_Word):
+class Framework(_StrEnum):
     """What the published file was made with."""
 
     CAFFE = "caffe"
@@ -39,7 +39,7 @@ class Framework(_Word):
     TFLITE = "tflite"
 
 
-class Precision(_Word):
+class Precision(_StrEnum):
     """The arithmetic type that an IR's weights are stored in."""
 
     FP32 = "FP32"
@@ -48,7 +48,7 @@ class Precision(_Word):
     FP32_INT8 = "FP32-INT8"
 
 
-class Route(_Word):
+class Route(_StrEnum):
     """By what a model becomes IR."""
 
     IR = "ir"  # it is published as such
@@ -59,7 +59,7 @@ class Route(_Word):
     REMOVED = "removed-from-mo-2024"  # only a Model Optimizer older than that
 
 
-class ColorOrder(_Word):
+class ColorOrder(_StrEnum):
     """The order of the channels of an image."""
 
     BGR = "BGR"
@@ -169,12 +169,12 @@ class SourceFile:
     by_lock: bool = False  # whether they are posezoo.lock's, of a file that `contains` alone pins
 
     @property
-    def cap(self) -> int:
+    def read_limit(self) -> int:
         """The most bytes that are ever read of it."""
         return self.max_size if self.size is None else self.size
 
     @property
-    def declared(self) -> Mapping[str, Digest]:
+    def declared_digests(self) -> Mapping[str, Digest]:
         """What its publisher states of it, or of what it contains, by name; a lock does not change that."""
         if self.checksum is not None and not self.by_lock:
             return {self.name: self.checksum}
@@ -186,12 +186,12 @@ class SourceFile:
         return self.checksum is not None or _are_full(self.contains)
 
     @property
-    def is_weak(self) -> bool:
+    def is_weakly_pinned(self) -> bool:
         """Whether its pin, if it has any, proves less than a SHA-256 that its publisher or we declared."""
         return self.checksum is None or self.first_use
 
     @property
-    def pin(self) -> str:
+    def pin_text(self) -> str:
         """What its bytes are held against, in words."""
         if self.checksum is not None:
             if self.by_lock:
@@ -232,7 +232,7 @@ class UnpackArchive:
     format: str  # zip, tar or gztar
 
 
-Step = RegexReplace | UnpackArchive
+PostprocessingStep = RegexReplace | UnpackArchive
 
 
 _ANY_SIDES = {"H": -1, "W": -1}
@@ -330,7 +330,7 @@ class License:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ModelOrigin:
     """Where a model comes from."""
 
     repository: str = ""
@@ -338,7 +338,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Deprecated:
+class Deprecation:
     """That a model had better not be taken any more.
 
     Attributes:
@@ -355,7 +355,7 @@ class Deprecated:
 
 
 @dataclass(frozen=True, slots=True)
-class Accuracy:
+class PublishedAccuracy:
     """How well a model did, as its publisher says."""
 
     metric: str  # AP: 0 to 1, more is better; MPJPE: mm, less is better
@@ -369,13 +369,13 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedMetrics:
     """What a model's publisher says of it; what we measure is not declared.
 
     ``known_difference`` says why a figure is not what the published weights have.
     """
 
-    accuracy: tuple[Accuracy, ...] = ()
+    accuracy: tuple[PublishedAccuracy, ...] = ()
     gflops: float | None = None  # 10^9 operations for one inference at the declared size
     mparams: float | None = None  # 10^6 parameters
     known_difference: str = ""
@@ -390,7 +390,7 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
-class SelfCheck:
+class SelfCheckSettings:
     """How closely the IR must follow the original, where the default does not fit.
 
     Attributes:
@@ -408,7 +408,7 @@ class SelfCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class InFloat:
+class FloatLayers:
     """Layers that a quantization leaves in floating point; both are given in the FP32 IR's own words."""
 
     reason: str
@@ -417,7 +417,7 @@ class InFloat:
 
 
 @dataclass(frozen=True, slots=True)
-class Quantization:
+class QuantizationSettings:
     """How a model's weights and activations become INT8, and how far its answers may move.
 
     Attributes:
@@ -435,7 +435,7 @@ class Quantization:
     model_type: str = ""
     max_shift_px: float = 2.0
     min_agreement: float = 0.75
-    in_float: tuple[InFloat, ...] = ()
+    in_float: tuple[FloatLayers, ...] = ()
 
 
 #: A nested value of model.yml that nobody here looks into.
@@ -481,26 +481,26 @@ class ModelSpec:
     outputs: tuple[Output, ...] = ()
     decoder: Decoder | None = None
     skeleton: str = ""
-    origin: Origin = Origin()
-    self_check: SelfCheck = SelfCheck()
+    origin: ModelOrigin = ModelOrigin()
+    self_check: SelfCheckSettings = SelfCheckSettings()
     revision: int = 1
     composite: str = ""  # the composite that this model is a part of
-    postprocessing: tuple[Step, ...] = ()
+    postprocessing: tuple[PostprocessingStep, ...] = ()
     mo_args: tuple[tuple[str, str], ...] = ()
     upstream_export: tuple[str, ...] = ()
     has_pre_convert: bool = False
     model_info: Mapping[str, Plain] = field(default_factory=dict)
     quantizable: bool = False
-    quantization: Quantization | None = None
+    quantization: QuantizationSettings | None = None
     quantized: str = ""
     input_model: str = ""
     network: NetworkChoice | None = None
     checkpoint: str = ""
-    published: Published = Published()
+    published: PublishedMetrics = PublishedMetrics()
     training: Training = Training()
     license_note: str = ""
     limits: str = ""
-    deprecated: Deprecated | None = None
+    deprecated: Deprecation | None = None
     tag: str = ""
     is_default: bool = True
     variants: tuple[ModelSpec, ...] = ()
@@ -512,7 +512,7 @@ class ModelSpec:
         return self.name if self.is_default else f"{self.name}@{self.tag}"
 
     @property
-    def original(self) -> SourceFile | str:
+    def source_model(self) -> SourceFile | str:
         """The file to convert: a published file, or the path of one that is not published as such.
 
         Of a model of ours for PyTorch it is the checkpoint. A path below the model's folder is left there by
@@ -562,7 +562,7 @@ class CompositeSpec:
     framework: Framework | None = None  # Open Model Zoo's newest state says it once more
     license: License = License()
     limits: str = ""
-    deprecated: Deprecated | None = None
+    deprecated: Deprecation | None = None
     warnings: tuple[str, ...] = ()  # as a model's
 
     @property

@@ -11,29 +11,29 @@ from dataclasses import replace
 from pathlib import Path
 
 from posezoo.spec.arguments import read_arguments, read_export_arguments
-from posezoo.spec.figures import read_published, read_training
+from posezoo.spec.figures import read_published_metrics, read_training
 from posezoo.spec.model import (
     CompositeSpec,
     Decoder,
-    Deprecated,
+    Deprecation,
     Family,
     Framework,
     License,
+    ModelOrigin,
     ModelSpec,
     NetworkChoice,
-    Origin,
     Plain,
-    SelfCheck,
+    PostprocessingStep,
+    SelfCheckSettings,
     SourceFile,
-    Step,
     UnpackArchive,
 )
-from posezoo.spec.names import folded, why_not_a_model_name
+from posezoo.spec.names import case_folded, explain_invalid_model_name
 from posezoo.spec.ports import read_input_info, read_inputs, read_outputs
-from posezoo.spec.published import file_name, read_files, read_step, web_address
+from posezoo.spec.published import read_file_name, read_files, read_postprocessing_step, read_web_url
 from posezoo.spec.quantization import read_quantization
-from posezoo.spec.reader import Fields, Node, read, shown
-from posezoo.spec.values import line, listed, refuse_twins, word
+from posezoo.spec.reader import YamlMapping, YamlNode, read_yaml, sanitize
+from posezoo.spec.values import read_line, read_list, read_word, refuse_duplicates
 
 MODEL_KEYS = (
     "description", "task_type", "framework", "license", "origin", "revision",
@@ -87,9 +87,9 @@ def read_model(path: Path, *, family: Family, name: str, composite: str = "") ->
     Raises:
         SpecError: the first thing in the file that cannot be meant, with its place.
     """
-    node = read(path)
+    node = read_yaml(path)
     left_out = _left_out(node)
-    top = node.fields(MODEL_KEYS)
+    top = node.as_mapping(MODEL_KEYS)
     tagged = top.get("variants")
     if tagged is None:
         model = _read_variant(top, path, family, name, composite)
@@ -101,39 +101,39 @@ def read_model(path: Path, *, family: Family, name: str, composite: str = "") ->
     return replace(default, variants=tuple(others))
 
 
-def _left_out(node: Node) -> list[str]:
+def _left_out(node: YamlNode) -> list[str]:
     """Where the unknown keys will be told of a file in Open Model Zoo's form; in ours they are errors."""
     keys = node.value if isinstance(node.value, dict) else {}
     terms = keys.get("license")
     ours = any(key in keys for key in OURS) or (terms is not None and not terms.is_text())
-    return [] if ours else node.tolerate_strangers()
+    return [] if ours else node.collect_unknown_keys()
 
 
-def _variants(top: Fields, node: Node) -> dict[str, Fields]:
+def _variants(top: YamlMapping, node: YamlNode) -> dict[str, YamlMapping]:
     """What is declared of each variant by its tag: its own keys, and those that are said once for all."""
     tags: dict[str, str] = {}
     variants = {}
-    for tag, variant in node.fields():
+    for tag, variant in node.as_mapping():
         if not TAG.fullmatch(tag):
-            raise variant.error("a tag has up to 40 letters, digits, - and _")
-        if (twin := tags.setdefault(folded(tag), tag)) != tag:
-            raise variant.error(f"is one tag with {twin} where case is ignored")
-        variants[tag] = top.overlaid(variant.fields(VARIANT_KEYS), ("inputs", "outputs"))
+            raise variant.make_error("a tag has up to 40 letters, digits, - and _")
+        if (twin := tags.setdefault(case_folded(tag), tag)) != tag:
+            raise variant.make_error(f"is one tag with {twin} where case is ignored")
+        variants[tag] = top.merged_with(variant.as_mapping(VARIANT_KEYS), ("inputs", "outputs"))
     if not variants:
-        raise node.error("is empty: a model needs at least one variant")
+        raise node.make_error("is empty: a model needs at least one variant")
     return variants
 
 
-def _read_variant(top: Fields, path: Path, family: Family, name: str, composite: str) -> ModelSpec:
+def _read_variant(top: YamlMapping, path: Path, family: Family, name: str, composite: str) -> ModelSpec:
     _refuse_mixed(top)
     arguments = read_arguments(top.get("model_optimizer_args"), read_input_info(top.get("input_info")))
     outputs = read_outputs(top.get("outputs")) or arguments.outputs
     files = read_files(top["files"])
-    steps = listed(top.get("postprocessing"), read_step)
+    steps = read_list(top.get("postprocessing"), read_postprocessing_step)
     _refuse_strangers(top.get("postprocessing"), files, steps)
     network = _network(top.get("network"))
     if network is None and (stranger := top.get("checkpoint")) is not None:
-        raise stranger.error("is given without the network that its weights are for")
+        raise stranger.make_error("is given without the network that its weights are for")
     note, limits = top.get("license_note"), top.get("limits")
     quantizable, quantized = top.get("quantizable"), top.get("quantized")
     return ModelSpec(
@@ -141,15 +141,15 @@ def _read_variant(top: Fields, path: Path, family: Family, name: str, composite:
         family=family,
         composite=composite,
         path=path,
-        description=line(top["description"]),
-        task=top["task_type"].word(TASKS),
-        framework=Framework(top["framework"].word(Framework)),
+        description=read_line(top["description"]),
+        task=top["task_type"].choice(TASKS),
+        framework=Framework(top["framework"].choice(Framework)),
         license=_license(top["license"]),
         files=files,
         inputs=read_inputs(top.get("inputs")) or arguments.inputs,
         outputs=outputs,
         decoder=_decoder(top.get("decoder")),
-        skeleton=word(top.get("skeleton")),
+        skeleton=read_word(top.get("skeleton")),
         origin=_origin(top.get("origin")),
         self_check=_self_check(top.get("self_check"), [each.name for each in outputs]),
         revision=_revision(top.get("revision")),
@@ -159,14 +159,14 @@ def _read_variant(top: Fields, path: Path, family: Family, name: str, composite:
         has_pre_convert=(path.parent / "pre-convert.py").is_file(),
         model_info=_model_info(top.get("model_info")),
         quantizable=quantizable.boolean(older=True) if quantizable is not None else False,
-        quantized=quantized.word(QUANTIZED) if quantized is not None else "",
+        quantized=quantized.choice(QUANTIZED) if quantized is not None else "",
         quantization=read_quantization(top.get("quantization")),
         input_model=arguments.input_model,
         network=network,
-        published=read_published(top.get("published")),
+        published=read_published_metrics(top.get("published")),
         training=read_training(top.get("training")),
-        license_note=line(note) if note is not None else "",
-        limits=line(limits) if limits is not None else "",
+        license_note=read_line(note) if note is not None else "",
+        limits=read_line(limits) if limits is not None else "",
         deprecated=_deprecated(top.get("deprecated"), name),
         checkpoint=_checkpoint(top, files, steps) if network is not None else "",
     )
@@ -181,56 +181,58 @@ def read_composite(path: Path, *, family: Family, name: str) -> CompositeSpec:
     Raises:
         SpecError: the first thing in the file that cannot be meant, with its place.
     """
-    node = read(path)
+    node = read_yaml(path)
     left_out = _left_out(node)
-    top = node.fields(COMPOSITE_KEYS)
+    top = node.as_mapping(COMPOSITE_KEYS)
     ours, theirs = top.get("stages"), top.get("stages_order")
     if ours is not None and theirs is not None:
-        raise theirs.error("is given beside stages: one of them is enough")
+        raise theirs.make_error("is given beside stages: one of them is enough")
     listing = ours or theirs
-    stages = listed(listing, _stage) if listing is not None else _folders_below(path)
-    refuse_twins(listing, list(stages))
+    stages = read_list(listing, _stage) if listing is not None else _folders_below(path)
+    refuse_duplicates(listing, list(stages))
     if not stages:
-        raise (listing or node).error("is empty: a composite needs its parts, in the order they run in")
+        raise (listing or node).make_error("is empty: a composite needs its parts, in the order they run in")
     description, framework, terms = top.get("description"), top.get("framework"), top.get("license")
     limits = top.get("limits")
     return CompositeSpec(
         name=name,
         family=family,
         path=path,
-        description=line(description) if description is not None else "",
-        task=top["task_type"].word(TASKS),
+        description=read_line(description) if description is not None else "",
+        task=top["task_type"].choice(TASKS),
         stages=stages,
         decoder=_decoder(top.get("decoder")),
-        skeleton=word(top.get("skeleton")),
-        framework=Framework(framework.word(Framework)) if framework is not None else None,
+        skeleton=read_word(top.get("skeleton")),
+        framework=Framework(framework.choice(Framework)) if framework is not None else None,
         license=_license(terms) if terms is not None else License(),
-        limits=line(limits) if limits is not None else "",
+        limits=read_line(limits) if limits is not None else "",
         deprecated=_deprecated(top.get("deprecated"), name),
         warnings=tuple(left_out),
     )
 
 
-def _refuse_mixed(top: Fields) -> None:
+def _refuse_mixed(top: YamlMapping) -> None:
     for ours, theirs in EXCLUSIVE:
         if (node := top.get(theirs)) is not None and ours in top:
-            raise node.error(f"is given beside {ours}: declare what goes in and out in one form")
+            raise node.make_error(f"is given beside {ours}: declare what goes in and out in one form")
 
 
-def _refuse_strangers(node: Node | None, files: tuple[SourceFile, ...], steps: tuple[Step, ...]) -> None:
+def _refuse_strangers(
+    node: YamlNode | None, files: tuple[SourceFile, ...], steps: tuple[PostprocessingStep, ...]
+) -> None:
     """A step works on a published file, or on one that an archive before it left there."""
     published = {file.name for file in files}
     unpacked = False
     for index, step in enumerate(steps):
         if node is not None and step.file not in published and not unpacked:
-            raise node.items()[index].fields()["file"].error(f"{step.file} is none of the files")
+            raise node.as_list()[index].as_mapping()["file"].make_error(f"{step.file} is none of the files")
         unpacked = unpacked or isinstance(step, UnpackArchive)
 
 
-def _stage(node: Node) -> str:
+def _stage(node: YamlNode) -> str:
     name = node.text()
-    if why := why_not_a_model_name(name):
-        raise node.error(f"{shown(name)} is no model's name: {why}")
+    if why := explain_invalid_model_name(name):
+        raise node.make_error(f"{sanitize(name)} is no model's name: {why}")
     return name
 
 
@@ -238,88 +240,92 @@ def _folders_below(path: Path) -> tuple[str, ...]:
     return tuple(sorted(part.parent.name for part in path.parent.glob("*/model.yml")))
 
 
-def _revision(node: Node | None) -> int:
+def _revision(node: YamlNode | None) -> int:
     return node.integer(minimum=1, maximum=MAX_REVISION) if node is not None else 1
 
 
-def _deprecated(node: Node | None, name: str) -> Deprecated | None:
+def _deprecated(node: YamlNode | None, name: str) -> Deprecation | None:
     if node is None:
         return None
-    fields = node.fields(("since", "use"))
+    fields = node.as_mapping(("since", "use"))
     use = fields.get("use")
     if use is not None and _stage(use) == name:
-        raise use.error("is the model itself: name the one to take in its place, or none")
-    return Deprecated(since=word(fields["since"]), use=_stage(use) if use is not None else "")
+        raise use.make_error("is the model itself: name the one to take in its place, or none")
+    return Deprecation(since=read_word(fields["since"]), use=_stage(use) if use is not None else "")
 
 
-def _network(node: Node | None) -> NetworkChoice | None:
+def _network(node: YamlNode | None) -> NetworkChoice | None:
     if node is None:
         return None
-    fields = node.fields()
+    fields = node.as_mapping()
     return NetworkChoice(
-        name=word(fields["name"]),
+        name=read_word(fields["name"]),
         arguments={key: _argument(value) for key, value in fields if key != "name"},
     )
 
 
-def _argument(node: Node) -> str | int | bool:
+def _argument(node: YamlNode) -> str | int | bool:
     value = node.scalar()
     if isinstance(value, float):
-        raise node.error(f"expected a whole number, true or false, or a word, got {value:g}")
+        raise node.make_error(f"expected a whole number, true or false, or a word, got {value:g}")
     return value
 
 
-def _checkpoint(top: Fields, files: tuple[SourceFile, ...], steps: tuple[Step, ...]) -> str:
+def _checkpoint(
+    top: YamlMapping, files: tuple[SourceFile, ...], steps: tuple[PostprocessingStep, ...]
+) -> str:
     node = top["checkpoint"]
-    name = file_name(node)
+    name = read_file_name(node)
     if name not in {file.name for file in files} and not any(isinstance(s, UnpackArchive) for s in steps):
-        raise node.error(f"{name} is none of the files, and no archive is unpacked")
+        raise node.make_error(f"{name} is none of the files, and no archive is unpacked")
     return name
 
 
-def _decoder(node: Node | None) -> Decoder | None:
+def _decoder(node: YamlNode | None) -> Decoder | None:
     if node is None:
         return None
-    fields = node.fields()
+    fields = node.as_mapping()
     options = {key: value.scalar() for key, value in fields if key != "name"}
-    return Decoder(word(fields["name"]), options)
+    return Decoder(read_word(fields["name"]), options)
 
 
-def _license(node: Node) -> License:
+def _license(node: YamlNode) -> License:
     if node.is_text():
-        return License(url=web_address(node))
-    fields = node.fields(("spdx", "text"))
-    return License(spdx=word(fields["spdx"]), text=file_name(fields["text"]))
+        return License(url=read_web_url(node))
+    fields = node.as_mapping(("spdx", "text"))
+    return License(spdx=read_word(fields["spdx"]), text=read_file_name(fields["text"]))
 
 
-def _origin(node: Node | None) -> Origin:
+def _origin(node: YamlNode | None) -> ModelOrigin:
     if node is None:
-        return Origin()
-    fields = node.fields(("repository", "paper"))
-    return Origin(repository=web_address(fields.get("repository")), paper=web_address(fields.get("paper")))
-
-
-def _self_check(node: Node | None, outputs: list[str]) -> SelfCheck:
-    if node is None:
-        return SelfCheck()
-    fields = node.fields(("measure", "inputs", "tolerance", "reason"))
-    measure, inputs, tolerance = fields.get("measure"), fields.get("inputs"), fields.get("tolerance")
-    return SelfCheck(
-        measure=measure.word(MEASURES) if measure is not None else "max",
-        inputs=inputs.word(CHECK_INPUTS) if inputs is not None else "noise",
-        tolerance=_tolerance(tolerance, outputs) if tolerance is not None else {},
-        reason=line(fields["reason"]),
+        return ModelOrigin()
+    fields = node.as_mapping(("repository", "paper"))
+    return ModelOrigin(
+        repository=read_web_url(fields.get("repository")), paper=read_web_url(fields.get("paper"))
     )
 
 
-def _tolerance(node: Node, outputs: list[str]) -> dict[str, float]:
+def _self_check(node: YamlNode | None, outputs: list[str]) -> SelfCheckSettings:
+    if node is None:
+        return SelfCheckSettings()
+    fields = node.as_mapping(("measure", "inputs", "tolerance", "reason"))
+    measure, inputs, tolerance = fields.get("measure"), fields.get("inputs"), fields.get("tolerance")
+    return SelfCheckSettings(
+        measure=measure.choice(MEASURES) if measure is not None else "max",
+        inputs=inputs.choice(CHECK_INPUTS) if inputs is not None else "noise",
+        tolerance=_tolerance(tolerance, outputs) if tolerance is not None else {},
+        reason=read_line(fields["reason"]),
+    )
+
+
+def _tolerance(node: YamlNode, outputs: list[str]) -> dict[str, float]:
     bounds: dict[str, float] = {}
-    for name, value in node.fields([*outputs, "*"]):
+    for name, value in node.as_mapping([*outputs, "*"]):
         bounds[name] = value.number()
         if not 0 < bounds[name] < 1:
-            raise value.error("expected a share between 0 and 1")
+            raise value.make_error("expected a share between 0 and 1")
     return bounds
 
 
-def _model_info(node: Node | None) -> dict[str, Plain]:
-    return {key: value.plain() for key, value in node.fields()} if node is not None else {}
+def _model_info(node: YamlNode | None) -> dict[str, Plain]:
+    return {key: value.to_plain() for key, value in node.as_mapping()} if node is not None else {}

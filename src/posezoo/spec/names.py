@@ -15,14 +15,14 @@ _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 MAX_LENGTH = 240
 
 
-def why_not_a_model_name(name: str) -> str:
+def explain_invalid_model_name(name: str) -> str:
     """Why a folder's name cannot be a model's; empty when it can."""
     if not MODEL.fullmatch(name):
         return "expected letters, digits, and . _ + - after the first"
-    return why_not_a_file_name(name)
+    return explain_unsafe_file_name(name)
 
 
-def why_not_a_file_name(name: str) -> str:
+def explain_unsafe_file_name(name: str) -> str:
     """Why a relative path with / between its parts is unsafe somewhere; empty when it is safe.
 
     Refused: absolute paths, ``..``, backslashes, drives and streams (a colon), control, invisible and
@@ -58,6 +58,6 @@ def _why_not_a_part(part: str) -> str:
     return ""
 
 
-def folded(name: str) -> str:
+def case_folded(name: str) -> str:
     """A name as file systems that ignore case see it: two names of one folded form are one file there."""
     return unicodedata.normalize("NFC", name.casefold())

@@ -40,7 +40,7 @@ _TOKEN = re.compile(
 )
 
 
-def why_unsafe(pattern: str) -> str:
+def explain_unsafe_regex(pattern: str) -> str:
     """Why a pattern is not applied to any text; empty when it is."""
     if len(pattern) > MAX_LENGTH:
         return f"is longer than {MAX_LENGTH} characters"

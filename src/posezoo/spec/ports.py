@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from posezoo.spec.model import ColorOrder, Input, Output
-from posezoo.spec.reader import Node, shown
-from posezoo.spec.values import line, listed, refuse_twins, word
+from posezoo.spec.reader import YamlNode, sanitize
+from posezoo.spec.values import read_line, read_list, read_word, refuse_duplicates
 
 INPUT_KEYS = ("name", "shape", "layout", "color", "mean", "scale", "reverse_input_channels", "dynamic")
 OUTPUT_KEYS = ("name", "shape", "layout", "role", "note", "original")
@@ -16,29 +16,29 @@ MAX_DIMENSIONS = 8
 MAX_DIMENSION = 1 << 24
 
 
-def read_inputs(node: Node | None) -> tuple[Input, ...]:
+def read_inputs(node: YamlNode | None) -> tuple[Input, ...]:
     """Our ``inputs``."""
-    inputs = listed(node, _input)
-    refuse_twins(node, [each.name for each in inputs])
+    inputs = read_list(node, _input)
+    refuse_duplicates(node, [each.name for each in inputs])
     return inputs
 
 
-def read_outputs(node: Node | None) -> tuple[Output, ...]:
+def read_outputs(node: YamlNode | None) -> tuple[Output, ...]:
     """Our ``outputs``."""
-    outputs = listed(node, _output)
-    refuse_twins(node, [each.name for each in outputs])
+    outputs = read_list(node, _output)
+    refuse_duplicates(node, [each.name for each in outputs])
     return outputs
 
 
-def read_input_info(node: Node | None) -> tuple[Input, ...]:
+def read_input_info(node: YamlNode | None) -> tuple[Input, ...]:
     """Open Model Zoo's ``input_info``: names, and where they are known shapes and layouts."""
-    inputs = listed(node, _input_info)
-    refuse_twins(node, [each.name for each in inputs])
+    inputs = read_list(node, _input_info)
+    refuse_duplicates(node, [each.name for each in inputs])
     return inputs
 
 
-def _input(node: Node) -> Input:
-    fields = node.fields(INPUT_KEYS)
+def _input(node: YamlNode) -> Input:
+    fields = node.as_mapping(INPUT_KEYS)
     shape = _shape(fields["shape"])
     layout = _layout(fields.get("layout"), shape)
     channels = shape[layout.index("C")] if "C" in layout else 0
@@ -48,70 +48,70 @@ def _input(node: Node) -> Input:
         name=fields["name"].text(),
         shape=shape,
         layout=layout,
-        color=ColorOrder(color.word(ColorOrder)) if color is not None else None,
+        color=ColorOrder(color.choice(ColorOrder)) if color is not None else None,
         mean=_per_channel(fields.get("mean"), channels),
         scale=_per_channel(fields.get("scale"), channels),
         reverse_input_channels=reverse.boolean() if reverse is not None else False,
         dynamic=_dynamic(fields.get("dynamic"), layout),
     )
     if (scale := fields.get("scale")) is not None and 0.0 in parsed.scale:
-        raise scale.error("a scale of 0 divides by nothing")
+        raise scale.make_error("a scale of 0 divides by nothing")
     if (parsed.color or parsed.reverse_input_channels) and channels != 3:
-        raise node.error("a colour order needs a layout with C and three channels there")
+        raise node.make_error("a colour order needs a layout with C and three channels there")
     return parsed
 
 
-def _input_info(node: Node) -> Input:
-    fields = node.fields(INPUT_INFO_KEYS)
+def _input_info(node: YamlNode) -> Input:
+    fields = node.as_mapping(INPUT_INFO_KEYS)
     shape = _shape(fields["shape"]) if "shape" in fields else ()
     layout = _layout(fields.get("layout"), shape)
     return Input(name=fields["name"].text(), shape=shape or (-1,) * len(layout), layout=layout)
 
 
-def _shape(node: Node) -> tuple[int, ...]:
+def _shape(node: YamlNode) -> tuple[int, ...]:
     shape = tuple(
-        item.integer(minimum=-1, maximum=MAX_DIMENSION) for item in node.items(maximum=MAX_DIMENSIONS)
+        item.integer(minimum=-1, maximum=MAX_DIMENSION) for item in node.as_list(maximum=MAX_DIMENSIONS)
     )
     if not shape or 0 in shape:
-        raise node.error("expected sizes of at least 1, or -1 where any size will do")
+        raise node.make_error("expected sizes of at least 1, or -1 where any size will do")
     return shape
 
 
-def _layout(node: Node | None, shape: tuple[int, ...]) -> str:
+def _layout(node: YamlNode | None, shape: tuple[int, ...]) -> str:
     """A letter for each dimension; without a shape, of any number of them."""
     if node is None:
         return ""
     text = node.text()
-    if why := why_no_layout(text):
-        raise node.error(why)
+    if why := explain_invalid_layout(text):
+        raise node.make_error(why)
     if shape and len(text) != len(shape):
-        raise node.error(f"{text} names {len(text)} dimensions, the shape has {len(shape)}")
+        raise node.make_error(f"{text} names {len(text)} dimensions, the shape has {len(shape)}")
     return text
 
 
-def _dynamic(node: Node | None, layout: str) -> tuple[str, ...]:
+def _dynamic(node: YamlNode | None, layout: str) -> tuple[str, ...]:
     """Letters of the layout."""
     if node is not None and not layout:
-        raise node.error("needs a layout, whose letters it names")
-    letters = listed(node, lambda each: each.word(layout.replace("?", "")))
-    refuse_twins(node, list(letters))
+        raise node.make_error("needs a layout, whose letters it names")
+    letters = read_list(node, lambda each: each.choice(layout.replace("?", "")))
+    refuse_duplicates(node, list(letters))
     return letters
 
 
-def why_no_layout(text: str) -> str:
+def explain_invalid_layout(text: str) -> str:
     """Why a text is no layout; empty when it is."""
     letters = text.replace("?", "")
     if not LAYOUT.fullmatch(text) or len(set(letters)) != len(letters):
-        return f"expected different capital letters such as NCHW, got {shown(text)}"
+        return f"expected different capital letters such as NCHW, got {sanitize(text)}"
     return "" if len(text) <= MAX_DIMENSIONS else f"names more than {MAX_DIMENSIONS} dimensions"
 
 
-def _per_channel(node: Node | None, channels: int) -> tuple[float, ...]:
+def _per_channel(node: YamlNode | None, channels: int) -> tuple[float, ...]:
     if node is None:
         return ()
-    values = tuple(item.number() for item in node.items(maximum=4096))
+    values = tuple(item.number() for item in node.as_list(maximum=4096))
     if len(values) != channels:
-        raise node.error(
+        raise node.make_error(
             f"expected {channels} values, one for each channel, got {len(values)}"
             if channels > 0
             else "needs a layout with C and a fixed number of channels there"
@@ -119,15 +119,15 @@ def _per_channel(node: Node | None, channels: int) -> tuple[float, ...]:
     return values
 
 
-def _output(node: Node) -> Output:
-    fields = node.fields(OUTPUT_KEYS)
+def _output(node: YamlNode) -> Output:
+    fields = node.as_mapping(OUTPUT_KEYS)
     shape = _shape(fields["shape"])
     note, original = fields.get("note"), fields.get("original")
     return Output(
         name=fields["name"].text(),
         shape=shape,
         layout=_layout(fields.get("layout"), shape),
-        role=word(fields.get("role")),
-        note=line(note) if note is not None else "",
-        original=line(original) if original is not None else "",
+        role=read_word(fields.get("role")),
+        note=read_line(note) if note is not None else "",
+        original=read_line(original) if original is not None else "",
     )

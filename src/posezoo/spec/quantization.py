@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from posezoo.spec.model import InFloat, Quantization
-from posezoo.spec.reader import Node
-from posezoo.spec.values import line, listed, matching
+from posezoo.spec.model import FloatLayers, QuantizationSettings
+from posezoo.spec.reader import YamlNode
+from posezoo.spec.values import read_line, read_list, read_matching
 
 PRESETS = ("performance", "mixed")
 MODEL_TYPES = ("transformer",)
@@ -21,7 +21,7 @@ MAX_SHIFT_PX = 64.0
 OPERATION = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 
 
-def read_quantization(node: Node | None) -> Quantization | None:
+def read_quantization(node: YamlNode | None) -> QuantizationSettings | None:
     """The settings that a model.yml declares; None where it declares none.
 
     Raises:
@@ -29,33 +29,35 @@ def read_quantization(node: Node | None) -> Quantization | None:
     """
     if node is None:
         return None
-    fields, usual = node.fields(KEYS), Quantization()
+    fields, usual = node.as_mapping(KEYS), QuantizationSettings()
     preset, model_type, size = (fields.get(key) for key in ("preset", "model_type", "subset_size"))
     shift, agreement = fields.get("max_shift_px"), fields.get("min_agreement")
-    return Quantization(
-        preset=preset.word(PRESETS) if preset is not None else usual.preset,
+    return QuantizationSettings(
+        preset=preset.choice(PRESETS) if preset is not None else usual.preset,
         subset_size=size.integer(minimum=1, maximum=MAX_SAMPLES) if size is not None else usual.subset_size,
-        model_type=model_type.word(MODEL_TYPES) if model_type is not None else usual.model_type,
+        model_type=model_type.choice(MODEL_TYPES) if model_type is not None else usual.model_type,
         max_shift_px=_within(shift, MAX_SHIFT_PX) if shift is not None else usual.max_shift_px,
         min_agreement=_within(agreement, 1.0) if agreement is not None else usual.min_agreement,
-        in_float=listed(fields.get("in_float"), _in_float),
+        in_float=read_list(fields.get("in_float"), _in_float),
     )
 
 
-def _in_float(node: Node) -> InFloat:
-    fields = node.fields(("layers", "types", "reason"))
-    found = InFloat(
-        reason=line(fields["reason"]),
-        layers=listed(fields.get("layers"), line),
-        types=listed(fields.get("types"), lambda each: matching(each, OPERATION, "an operation such as MVN")),
+def _in_float(node: YamlNode) -> FloatLayers:
+    fields = node.as_mapping(("layers", "types", "reason"))
+    found = FloatLayers(
+        reason=read_line(fields["reason"]),
+        layers=read_list(fields.get("layers"), read_line),
+        types=read_list(
+            fields.get("types"), lambda each: read_matching(each, OPERATION, "an operation such as MVN")
+        ),
     )
     if not found.layers and not found.types:
-        raise node.error("names no layers: layers or types says which")
+        raise node.make_error("names no layers: layers or types says which")
     return found
 
 
-def _within(node: Node, maximum: float) -> float:
+def _within(node: YamlNode, maximum: float) -> float:
     value = node.number()
     if not 0 < value <= maximum:
-        raise node.error(f"expected a number above 0, at most {maximum:g}, got {value:g}")
+        raise node.make_error(f"expected a number above 0, at most {maximum:g}, got {value:g}")
     return value

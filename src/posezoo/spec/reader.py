@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from posezoo.errors import SpecError, nearest
+from posezoo.errors import SpecError, suggest
 from posezoo.spec.model import Plain
 
 #: Of the 294 + 276 files of Open Model Zoo the largest has 21 kB, 1105 values and four levels. At these
@@ -43,7 +43,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,30}")
 _NUMBER = re.compile(r"[-+]?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 
 
-class Node:
+class YamlNode:
     """One value of a YAML file and the place where it stands (lines and columns count from 1)."""
 
     __slots__ = ("column", "file", "key", "key_node", "line", "parent", "strangers", "value")
@@ -53,29 +53,29 @@ class Node:
         file: str,
         line: int,
         column: int,
-        parent: Node | None,
+        parent: YamlNode | None,
         key: str,
-        key_node: Node | None,
+        key_node: YamlNode | None,
         value: Any,
     ) -> None:
         self.file, self.line, self.column = file, line, column
         self.parent, self.key, self.key_node = parent, key, key_node
-        self.value: str | list[Node] | dict[str, Node] | None = value
+        self.value: str | list[YamlNode] | dict[str, YamlNode] | None = value
         self.strangers: list[str] | None = None
 
     @property
-    def field(self) -> str:
+    def field_path(self) -> str:
         """The way from the top of the file, as ``files[0].size``."""
         if self.parent is None:
             return ""
-        above = self.parent.field
+        above = self.parent.field_path
         return f"{above}{self.key}" if self.key.startswith("[") or not above else f"{above}.{self.key}"
 
-    def error(self, problem: str, *, hint: str = "") -> SpecError:
+    def make_error(self, problem: str, *, hint: str = "") -> SpecError:
         """The error that something is wrong with this value."""
-        return SpecError(self.file, self.line, self.column, self.field, problem, hint=hint)
+        return SpecError(self.file, self.line, self.column, self.field_path, problem, hint=hint)
 
-    def tolerate_strangers(self) -> list[str]:
+    def collect_unknown_keys(self) -> list[str]:
         """From now on no unknown key below here is an error, up to a number of them.
 
         Returns:
@@ -93,15 +93,15 @@ class Node:
         if not isinstance(self.value, str) or not self.value.strip():
             raise self._unexpected("text")
         if unprintable := UNPRINTABLE.search(self.value):
-            raise self.error(f"holds control or invisible characters: {shown(unprintable[0])}")
+            raise self.make_error(f"holds control or invisible characters: {sanitize(unprintable[0])}")
         return self.value
 
-    def word(self, known: Iterable[str]) -> str:
+    def choice(self, known: Iterable[str]) -> str:
         """This value as one of the known words."""
         text, words = self.text(), list(known)
         if text not in words:
-            raise self.error(
-                f"expected one of {', '.join(words)}, got {shown(text)}", hint=nearest(text, words)
+            raise self.make_error(
+                f"expected one of {', '.join(words)}, got {sanitize(text)}", hint=suggest(text, words)
             )
         return text
 
@@ -111,7 +111,7 @@ class Node:
             raise self._unexpected("a whole number")
         number = int(self.value)
         if not minimum <= number <= maximum:
-            raise self.error(f"expected a whole number from {minimum} to {maximum}, got {number}")
+            raise self.make_error(f"expected a whole number from {minimum} to {maximum}, got {number}")
         return number
 
     def number(self) -> float:
@@ -136,23 +136,23 @@ class Node:
             return int(text)
         return self._finite(text) if _NUMBER.fullmatch(text) else text
 
-    def plain(self) -> Plain:
+    def to_plain(self) -> Plain:
         """This value as what it looks like, with everything below it."""
         if isinstance(self.value, list):
-            return tuple(item.plain() for item in self.value)
+            return tuple(item.to_plain() for item in self.value)
         if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
+            return {key: node.to_plain() for key, node in self.value.items()}
         return self.scalar()
 
-    def items(self, *, maximum: int = 10_000) -> list[Node]:
+    def as_list(self, *, maximum: int = 10_000) -> list[YamlNode]:
         """This value as a list."""
         if not isinstance(self.value, list):
             raise self._unexpected("a list")
         if len(self.value) > maximum:
-            raise self.error(f"expected at most {maximum} items, got {len(self.value)}")
+            raise self.make_error(f"expected at most {maximum} items, got {len(self.value)}")
         return self.value
 
-    def fields(self, known: Collection[str] | None = None) -> Fields:
+    def as_mapping(self, known: Collection[str] | None = None) -> YamlMapping:
         """This value as a mapping whose keys are all known; any keys where ``known`` is None.
 
         Raises:
@@ -163,23 +163,23 @@ class Node:
         if known is not None:
             for key, node in self.value.items():
                 if key not in known:
-                    self._meet_stranger(key, node.key_node or node, known)
-        return Fields(self, self.value)
+                    self._record_unknown_key(key, node.key_node or node, known)
+        return YamlMapping(self, self.value)
 
     def is_text(self) -> bool:
         """Whether this is neither a list nor a mapping."""
         return isinstance(self.value, str)
 
-    def _meet_stranger(self, key: str, node: Node, known: Collection[str]) -> None:
-        hint = nearest(key, known) or f"known: {', '.join(known)}"
-        error = node.error("unknown key", hint=hint)
-        left_out = self._tolerated()
+    def _record_unknown_key(self, key: str, node: YamlNode, known: Collection[str]) -> None:
+        hint = suggest(key, known) or f"known: {', '.join(known)}"
+        error = node.make_error("unknown key", hint=hint)
+        left_out = self._read_unknown()
         if left_out is None or len(left_out) == MAX_STRANGERS:
             raise error
         left_out.append(f"{error.problem}, left out; {hint}")
 
-    def _tolerated(self) -> list[str] | None:
-        node: Node | None = self
+    def _read_unknown(self) -> list[str] | None:
+        node: YamlNode | None = self
         while node is not None and node.strangers is None:
             node = node.parent
         return node.strangers if node is not None else None
@@ -187,45 +187,45 @@ class Node:
     def _finite(self, text: str) -> float:
         number = float(text)
         if not isfinite(number):
-            raise self.error(f"expected a finite number, got {shown(text)}")
+            raise self.make_error(f"expected a finite number, got {sanitize(text)}")
         return number
 
     def _unexpected(self, expected: str) -> SpecError:
-        return self.error(f"expected {expected}, got {self._seen()}")
+        return self.make_error(f"expected {expected}, got {self._describe_value()}")
 
-    def _seen(self) -> str:
+    def _describe_value(self) -> str:
         if self.value is None or self.value == "":
             return "nothing"
         if isinstance(self.value, str):
-            return shown(self.value)
+            return sanitize(self.value)
         return "a list" if isinstance(self.value, list) else "a mapping"
 
 
-class Fields:
+class YamlMapping:
     """The keys of a mapping."""
 
     __slots__ = ("_nodes", "node")
 
-    def __init__(self, node: Node, nodes: dict[str, Node]) -> None:
+    def __init__(self, node: YamlNode, nodes: dict[str, YamlNode]) -> None:
         self.node, self._nodes = node, nodes
 
-    def __getitem__(self, key: str) -> Node:
+    def __getitem__(self, key: str) -> YamlNode:
         """The value of a key that must be there."""
         if key not in self._nodes:
-            raise self.node.error(f"the key {key} is missing")
+            raise self.node.make_error(f"the key {key} is missing")
         return self._nodes[key]
 
     def __contains__(self, key: str) -> bool:
         return key in self._nodes
 
-    def __iter__(self) -> Iterator[tuple[str, Node]]:
+    def __iter__(self) -> Iterator[tuple[str, YamlNode]]:
         return iter(self._nodes.items())
 
-    def get(self, key: str) -> Node | None:
+    def get(self, key: str) -> YamlNode | None:
         """The value of a key that may be there."""
         return self._nodes.get(key)
 
-    def overlaid(self, other: Fields, item_by_item: Collection[str] = ()) -> Fields:
+    def merged_with(self, other: YamlMapping, item_by_item: Collection[str] = ()) -> YamlMapping:
         """These keys with those of ``other`` in their place.
 
         A list of mappings below one of the keys ``item_by_item`` is overlaid mapping by mapping, so that
@@ -239,29 +239,29 @@ class Fields:
             below, above = self._nodes.get(key), other._nodes.get(key)
             if below is not None and above is not None:
                 nodes[key] = _overlaid(below, above)
-        return Fields(other.node, nodes)
+        return YamlMapping(other.node, nodes)
 
 
-def _overlaid(below: Node, above: Node) -> Node:
-    if len(below.items()) != len(above.items()):
-        raise above.error(f"has {len(above.items())} items in place of {len(below.items())}")
+def _overlaid(below: YamlNode, above: YamlNode) -> YamlNode:
+    if len(below.as_list()) != len(above.as_list()):
+        raise above.make_error(f"has {len(above.as_list())} items in place of {len(below.as_list())}")
     items = []
-    for one, other in zip(below.items(), above.items(), strict=True):
-        one.fields(), other.fields()  # mappings, both of them
+    for one, other in zip(below.as_list(), above.as_list(), strict=True):
+        one.as_mapping(), other.as_mapping()  # mappings, both of them
         items.append(_with_value(other, {**one.value, **other.value}))  # type: ignore[dict-item]
     return _with_value(above, items)
 
 
-def _with_value(node: Node, value: Any) -> Node:
-    return Node(node.file, node.line, node.column, node.parent, node.key, node.key_node, value)
+def _with_value(node: YamlNode, value: Any) -> YamlNode:
+    return YamlNode(node.file, node.line, node.column, node.parent, node.key, node.key_node, value)
 
 
-def shown(text: str) -> str:
+def sanitize(text: str) -> str:
     """A stranger's text, short and harmless on a terminal."""
     return ascii(text if len(text) <= 60 else text[:57] + "...")
 
 
-def read(path: Path) -> Node:
+def read_yaml(path: Path) -> YamlNode:
     """The tree of a YAML file.
 
     Raises:
@@ -273,10 +273,10 @@ def read(path: Path) -> Node:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise SpecError(name, 1, 1, "", f"cannot be read: {error.strerror or error}") from error
-    return parse(content, name)
+    return parse_yaml(content, name)
 
 
-def parse(content: bytes, file: str) -> Node:
+def parse_yaml(content: bytes, file: str) -> YamlNode:
     """The tree of a YAML text; ``file`` is what errors call it."""
     if len(content) > MAX_BYTES:
         raise SpecError(file, 1, 1, "", f"larger than {MAX_BYTES} bytes")
@@ -288,7 +288,7 @@ def parse(content: bytes, file: str) -> Node:
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise SpecError(file, line, column, "", f"not YAML: {error.problem or error.context}") from error
     except yaml.YAMLError as error:
-        raise SpecError(file, 1, 1, "", f"not YAML: {shown(str(error))}") from error
+        raise SpecError(file, 1, 1, "", f"not YAML: {sanitize(str(error))}") from error
     if node is None:
         raise SpecError(file, 1, 1, "", "is empty")
     return node
@@ -305,11 +305,11 @@ def _decode(content: bytes, file: str) -> str:
         raise SpecError(file, line, column, "", "is not UTF-8", hint="save it as UTF-8") from error
 
 
-def _build(events: Iterable[Any], file: str) -> Node | None:
+def _build(events: Iterable[Any], file: str) -> YamlNode | None:
     """The tree of the first and only document, from the parser's events."""
-    root: Node | None = None
-    parent: Node | None = None
-    pending_keys: list[Node | None] = []  # of each open mapping: the key that waits for its value
+    root: YamlNode | None = None
+    parent: YamlNode | None = None
+    pending_keys: list[YamlNode | None] = []  # of each open mapping: the key that waits for its value
     for count, event in enumerate(events):
         kind = type(event)
         if count == MAX_EVENTS:
@@ -323,7 +323,7 @@ def _build(events: Iterable[Any], file: str) -> Node | None:
         if kind not in _STARTS:
             continue
         if kind is yaml.AliasEvent or event.anchor is not None or event.tag is not None:
-            raise _refused(event, file, _trick(event))
+            raise _refused(event, file, _explain_yaml_feature(event))
         key = pending_keys[-1] if pending_keys else None
         node = _node(event, kind, file, parent, key)
         if parent is None:
@@ -345,7 +345,7 @@ def _build(events: Iterable[Any], file: str) -> Node | None:
     return root
 
 
-def _node(event: Any, kind: type, file: str, parent: Node | None, key: Node | None) -> Node:
+def _node(event: Any, kind: type, file: str, parent: YamlNode | None, key: YamlNode | None) -> YamlNode:
     value: Any
     if kind is yaml.ScalarEvent:
         value = None if event.implicit[0] and event.value in _NOTHING else event.value
@@ -356,26 +356,26 @@ def _node(event: Any, kind: type, file: str, parent: Node | None, key: Node | No
     else:
         name = str(key.value) if key is not None else ""
     mark = event.start_mark
-    return Node(file, mark.line + 1, mark.column + 1, parent, name, key, value)
+    return YamlNode(file, mark.line + 1, mark.column + 1, parent, name, key, value)
 
 
 def _refused(event: Any, file: str, problem: str) -> SpecError:
     return SpecError(file, event.start_mark.line + 1, event.start_mark.column + 1, "", problem)
 
 
-def _trick(event: Any) -> str:
+def _explain_yaml_feature(event: Any) -> str:
     if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
         return "anchors and aliases are not used here"
-    return f"tags are not used here, got {shown(event.tag)}"
+    return f"tags are not used here, got {sanitize(event.tag)}"
 
 
-def _refuse_bad_key(key: Node, siblings: dict[str, Node]) -> None:
+def _refuse_bad_key(key: YamlNode, siblings: dict[str, YamlNode]) -> None:
     if not isinstance(key.value, str) or not key.value:
-        raise key.error("a key must be text")
+        raise key.make_error("a key must be text")
     if unprintable := UNPRINTABLE.search(key.value):
-        raise key.error(f"a key holds control or invisible characters: {shown(unprintable[0])}")
+        raise key.make_error(f"a key holds control or invisible characters: {sanitize(unprintable[0])}")
     if len(key.value) > MAX_KEY_LENGTH:
-        raise key.error(f"a key is longer than {MAX_KEY_LENGTH} characters")
+        raise key.make_error(f"a key is longer than {MAX_KEY_LENGTH} characters")
     key.key = key.value if len(key.value) <= 60 else key.value[:57] + "..."
     if key.value in siblings:
-        raise key.error(f"is given twice, first in line {siblings[key.value].line}")
+        raise key.make_error(f"is given twice, first in line {siblings[key.value].line}")

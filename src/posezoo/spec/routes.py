@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from posezoo.spec.arguments import is_carried_out
+from posezoo.spec.arguments import is_supported
 from posezoo.spec.model import Framework, ModelSpec, Route
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class RouteDecision:
     """A route, and where it is not open, why.
 
     Attributes:
@@ -30,7 +30,7 @@ class Way:
     hint: str = ""
 
     @property
-    def is_open(self) -> bool:
+    def is_available(self) -> bool:
         """Whether posezoo comes to the IR itself."""
         return not self.reason
 
@@ -42,23 +42,27 @@ _AUTHORS = (
 )
 _REMOVED = "look for the same model as ONNX"
 
-Rule = tuple[Callable[[ModelSpec], bool], Way]
+RouteRule = tuple[Callable[[ModelSpec], bool], RouteDecision]
 
 #: Upstream's code comes before Model Optimizer: what it makes is what Model Optimizer would be given.
-RULES: tuple[Rule, ...] = (
-    (lambda spec: spec.is_ir, Way(Route.IR)),
-    (lambda spec: _is(spec, Framework.PYTORCH) and spec.network is not None, Way(Route.NETWORK)),
+RULES: tuple[RouteRule, ...] = (
+    (lambda spec: spec.is_ir, RouteDecision(Route.IR)),
+    (lambda spec: _is(spec, Framework.PYTORCH) and spec.network is not None, RouteDecision(Route.NETWORK)),
     (
         lambda spec: _is(spec, Framework.MXNET),
-        Way(Route.REMOVED, "mxnet", "Model Optimizer reads MXNet's files no longer since 2024", _REMOVED),
+        RouteDecision(
+            Route.REMOVED, "mxnet", "Model Optimizer reads MXNet's files no longer since 2024", _REMOVED
+        ),
     ),
     (
         lambda spec: _is(spec, Framework.CAFFE2),
-        Way(Route.REMOVED, "caffe2", "its export to ONNX needs Caffe2, which is no longer made", _REMOVED),
+        RouteDecision(
+            Route.REMOVED, "caffe2", "its export to ONNX needs Caffe2, which is no longer made", _REMOVED
+        ),
     ),
     (
         lambda spec: _is(spec, Framework.PYTORCH),
-        Way(
+        RouteDecision(
             Route.UPSTREAM_CODE,
             "pytorch-export",
             "its network is a program of its authors', and model.yml names no network of ours",
@@ -67,11 +71,13 @@ RULES: tuple[Rule, ...] = (
     ),
     (
         lambda spec: spec.has_pre_convert,
-        Way(Route.UPSTREAM_CODE, "pre-convert", "a pre-convert.py makes the file to convert", _AUTHORS),
+        RouteDecision(
+            Route.UPSTREAM_CODE, "pre-convert", "a pre-convert.py makes the file to convert", _AUTHORS
+        ),
     ),
     (
         lambda spec: spec.input_model.startswith("$conv_dir"),
-        Way(
+        RouteDecision(
             Route.UPSTREAM_CODE,
             "made-by-upstream",
             "code of its authors' makes the file to convert",
@@ -80,11 +86,11 @@ RULES: tuple[Rule, ...] = (
     ),
     (
         lambda spec: _is(spec, Framework.CAFFE),
-        Way(Route.MO, "caffe", "OpenVINO reads no Caffe network", _MO),
+        RouteDecision(Route.MO, "caffe", "OpenVINO reads no Caffe network", _MO),
     ),
     (
         lambda spec: _asks(spec, "--tensorflow_object_detection_api_pipeline_config"),
-        Way(
+        RouteDecision(
             Route.MO,
             "object-detection-pipeline",
             "its pipeline.config decides what Model Optimizer makes of it",
@@ -93,7 +99,7 @@ RULES: tuple[Rule, ...] = (
     ),
     (
         lambda spec: _asks(spec, "--transformations_config"),
-        Way(
+        RouteDecision(
             Route.MO,
             "transformations-config",
             "a program inside of Model Optimizer rewrites its network",
@@ -102,32 +108,32 @@ RULES: tuple[Rule, ...] = (
     ),
     (
         lambda spec: _is(spec, Framework.TF) and _original_name(spec).endswith(".pbtxt"),
-        Way(
+        RouteDecision(
             Route.MO, "graph-as-text", "its graph is a text", f"{_MO}; a frozen graph (.pb) can be converted"
         ),
     ),
     (
-        lambda spec: not all(is_carried_out(flag) for flag, _ in spec.mo_args),
-        Way(Route.MO, "argument", "an argument of its model.yml is not carried out here", _MO),
+        lambda spec: not all(is_supported(flag) for flag, _ in spec.mo_args),
+        RouteDecision(Route.MO, "argument", "an argument of its model.yml is not carried out here", _MO),
     ),
 )
 
 
-def way_of(spec: ModelSpec) -> Way:
+def select_route(spec: ModelSpec) -> RouteDecision:
     """How a model becomes IR; it needs no file of it."""
-    return next((way for applies, way in RULES if applies(spec)), Way(Route.CONVERT))
+    return next((way for applies, way in RULES if applies(spec)), RouteDecision(Route.CONVERT))
 
 
-def opened(way: Way) -> Way:
+def mark_available(way: RouteDecision) -> RouteDecision:
     """The same route, where what it needs is at hand."""
-    return Way(way.route)
+    return RouteDecision(way.route)
 
 
-def in_words(spec: ModelSpec, way: Way) -> str:
+def describe_obstacle(spec: ModelSpec, way: RouteDecision) -> str:
     """Why a model is not converted here, in one line that goes on after its name; empty where it is."""
-    if way.is_open:
+    if way.is_available:
         return ""
-    flags = dict.fromkeys(flag for flag, _ in spec.mo_args if not is_carried_out(flag))
+    flags = dict.fromkeys(flag for flag, _ in spec.mo_args if not is_supported(flag))
     named = f": {', '.join(flags)}" if way.reason == "argument" else ""
     return f"is not converted here ({way.route}, {way.reason}): {way.why}{named}"
 
@@ -141,5 +147,5 @@ def _asks(spec: ModelSpec, flag: str) -> bool:
 
 
 def _original_name(spec: ModelSpec) -> str:
-    original = spec.original if spec.files else ""
+    original = spec.source_model if spec.files else ""
     return original if isinstance(original, str) else original.name

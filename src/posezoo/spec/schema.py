@@ -30,7 +30,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
 
 
-def schema() -> Schema:
+def model_schema() -> Schema:
     """The JSON Schema of model.yml."""
     properties = {
         "description": _ref("text", "One sentence or two; cards show them as they are."),

@@ -104,7 +104,7 @@ def is_license(identifier: str) -> bool:
     return identifier in _LISTED or identifier.startswith("LicenseRef-")
 
 
-def nearest_license(identifier: str) -> str:
+def suggest_license(identifier: str) -> str:
     """A hint that says what to write in place of an identifier that names no licence.
 
     >>> nearest_license("apache2")

@@ -14,11 +14,11 @@ from typing import Any
 from posezoo.spec import model
 
 _CLASSES: tuple[type[Any], ...] = (
-    model.Accuracy, model.Decoder, model.Deprecated, model.Digest, model.FileSource,
-    model.GoogleDriveSource, model.HttpSource, model.HuggingFaceSource, model.InFloat, model.Input,
-    model.Published, model.Quantization, model.StorageSource, model.Training,
-    model.License, model.ModelSpec, model.NetworkChoice, model.Origin, model.Output,
-    model.PythonPackageSource, model.RegexReplace, model.SelfCheck, model.SourceFile, model.UnpackArchive,
+    model.PublishedAccuracy, model.Decoder, model.Deprecation, model.Digest, model.FileSource,
+    model.GoogleDriveSource, model.HttpSource, model.HuggingFaceSource, model.FloatLayers, model.Input,
+    model.PublishedMetrics, model.QuantizationSettings, model.StorageSource, model.Training,
+    model.License, model.ModelSpec, model.NetworkChoice, model.ModelOrigin, model.Output,
+    model.PythonPackageSource, model.RegexReplace, model.SelfCheckSettings, model.SourceFile, model.UnpackArchive,
     model.Wheel,
 )  # fmt: skip
 _WORDS: tuple[type[Enum], ...] = (model.ColorOrder, model.Family, model.Framework)
@@ -30,12 +30,12 @@ _FIELDS = {kind: tuple(kind.__dataclass_fields__) for kind in _CLASSES}
 _MAKERS: dict[str, Any] = {kind.__name__: kind for kind in (*_CLASSES, *_WORDS)} | {"Path": Path}
 
 
-def dumps(value: Any) -> str:
+def to_json_text(value: Any) -> str:
     """JSON of specs, in lists and mappings as they come."""
     return json.dumps(_plain(value), separators=(",", ":"))
 
 
-def loads(text: str | bytes) -> Any:
+def from_json_text(text: str | bytes) -> Any:
     """What ``dumps`` wrote; sequences come back as tuples.
 
     Raises:

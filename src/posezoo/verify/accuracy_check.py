@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from posezoo.spec.reader import Node
+from posezoo.spec.reader import YamlNode
 from posezoo.verify.claims import Numbers
-from posezoo.verify.texts import numbers
+from posezoo.verify.texts import parse_numbers
 
 #: Frameworks whose entries run the converted model.
 CONVERTED = ("dlsdk", "openvino", "g-api")
@@ -18,29 +18,29 @@ _READERS = {"": "BGR", "opencv_imread": "BGR", "pillow_imread": "RGB"}
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PreprocessingStep:
     """A step of preprocessing."""
 
     type: str
-    node: Node
+    node: YamlNode
     mean: Numbers | None  # None where there is none, or one that is no list of numbers
     std: Numbers | None
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class AccuracyCheckRun:
     """A model as one framework runs it on one data set."""
 
     name: str
-    node: Node
+    node: YamlNode
     is_converted: bool
-    launcher: Node
+    launcher: YamlNode
     reader: str
-    dataset: Node
-    steps: tuple[Step, ...]
+    dataset: YamlNode
+    steps: tuple[PreprocessingStep, ...]
 
     @property
-    def turns(self) -> tuple[Step, ...]:
+    def channel_swaps(self) -> tuple[PreprocessingStep, ...]:
         """The steps that turn the channels around."""
         return tuple(step for step in self.steps if step.type in _TURNS)
 
@@ -72,7 +72,7 @@ class Run:
         order = _READERS.get(self.reader, "")
         if any("gray" in step.type or "yuv" in step.type for step in self.steps):
             return ""
-        for step in self.turns:
+        for step in self.channel_swaps:
             before, after = step.type.upper().split("_TO_")
             if order != before:
                 return ""
@@ -87,7 +87,7 @@ def _each(combine: Callable[[float, float, float], float], *lists: Numbers) -> N
     return tuple(combine(*values) for values in zip(one, two, three, strict=False))
 
 
-def runs_of(tree: Node | None) -> Iterator[Run]:
+def read_runs(tree: YamlNode | None) -> Iterator[AccuracyCheckRun]:
     """Every run that accuracy-check.yml describes; modules of their own (``evaluations``) are left alone."""
     for entry in _list(tree, "models"):
         launchers = _list(entry, "launchers")
@@ -97,7 +97,7 @@ def runs_of(tree: Node | None) -> Iterator[Run]:
             continue
         for dataset in _list(entry, "datasets"):
             reader = _get(dataset, "reader")
-            yield Run(
+            yield AccuracyCheckRun(
                 name=_text(entry, "name"),
                 node=entry,
                 is_converted=kinds == {True},
@@ -108,11 +108,13 @@ def runs_of(tree: Node | None) -> Iterator[Run]:
             )
 
 
-def _step(node: Node) -> Step:
-    return Step(_text(node, "type"), node, _values(_get(node, "mean")), _values(_get(node, "std")))
+def _step(node: YamlNode) -> PreprocessingStep:
+    return PreprocessingStep(
+        _text(node, "type"), node, _values(_get(node, "mean")), _values(_get(node, "std"))
+    )
 
 
-def _values(node: Node | None) -> Numbers | None:
+def _values(node: YamlNode | None) -> Numbers | None:
     if node is None:
         return None
     if isinstance(node.value, list):
@@ -125,18 +127,18 @@ def _values(node: Node | None) -> Numbers | None:
         isinstance(each, str) and re.fullmatch(r"\s*-?[0-9.]+(e-?[0-9]+)?\s*", each) for each in texts
     ):
         return None
-    return tuple(value for each in texts for value, _ in numbers(str(each))[:1])
+    return tuple(value for each in texts for value, _ in parse_numbers(str(each))[:1])
 
 
-def _get(node: Node | None, key: str) -> Node | None:
+def _get(node: YamlNode | None, key: str) -> YamlNode | None:
     return node.value.get(key) if node is not None and isinstance(node.value, dict) else None
 
 
-def _list(node: Node | None, key: str) -> list[Node]:
+def _list(node: YamlNode | None, key: str) -> list[YamlNode]:
     found = _get(node, key)
     return found.value if found is not None and isinstance(found.value, list) else []
 
 
-def _text(node: Node | None, key: str) -> str:
+def _text(node: YamlNode | None, key: str) -> str:
     found = _get(node, key)
     return found.value if found is not None and isinstance(found.value, str) else ""

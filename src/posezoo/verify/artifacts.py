@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo import provenance
-from posezoo.files import is_good, is_good_file
-from posezoo.layout import Layout
+from posezoo.files import is_verified, is_verified_file
+from posezoo.layout import ModelLayout
 from posezoo.spec.model import CompositeSpec, Digest, ModelSpec, Precision, SourceFile, UnpackArchive
-from posezoo.unpacked import is_unpacked, record_of_archive
-from posezoo.verify.strays import kind_of, strays, strays_of_composite
+from posezoo.unpacked import archive_record, is_unpacked
+from posezoo.verify.strays import find_untracked, find_untracked_of_composite, unusual_file_type
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class ArtifactState:
     """One artifact and its state.
 
     The state is ``good``, ``missing``, ``changed``, ``unknown`` (no record, no pin), ``extra`` (nobody
@@ -32,7 +32,7 @@ class Checked:
     flags: str = ""  # what its conversion was asked for besides
 
 
-def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
+def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
     """Every published file of a model against model.yml, and every IR against its provenance.json.
 
     An IR that was not made is no finding; a published file that is not there is ``missing``, but for an
@@ -40,40 +40,44 @@ def check_artifacts(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
     which nothing is here were not asked for, if another is here. Then what else lies in the model's folders.
     """
     for file in _asked_for(spec, layout):
-        path = layout.file(spec, file)
-        expected = f"{file.pin}, weak" if file.is_pinned and file.is_weak else file.pin
+        path = layout.file_path(spec, file)
+        expected = f"{file.pin_text}, weak" if file.is_pinned and file.is_weakly_pinned else file.pin_text
         if not is_unpacked(file, spec, layout, rehash=True):
-            yield Checked(spec.full_name, file.name, path, _state_of_file(path, file), False, expected)
+            yield ArtifactState(spec.full_name, file.name, path, _state_of_file(path, file), False, expected)
     yield from _check_unpacked(spec, layout)
     for precision in Precision:
-        xml = layout.made(spec, precision)
-        record = provenance.read(layout.provenance(spec, precision))
+        xml = layout.converted_ir_path(spec, precision)
+        record = provenance.read_provenance(layout.provenance_path(spec, precision))
         for suffix in provenance.SUFFIXES:
             path = xml.with_suffix(suffix)
             artifact = f"{precision}/{path.name}"
             if record is not None:
                 content = record.contents[suffix]
                 state = _state(path, content.size, content.digest)
-                flags = provenance.frame_flags(record, spec)
-                yield Checked(spec.full_name, artifact, path, state, True, str(content.digest), flags)
+                flags = provenance.camera_input_flags(record, spec)
+                yield ArtifactState(spec.full_name, artifact, path, state, True, str(content.digest), flags)
             elif path.exists() and not spec.is_ir:  # else it may be the published one
-                yield Checked(spec.full_name, artifact, path, "unknown", True)
-    for path, state in strays(spec, layout):
-        root = layout.model(spec) if path.is_relative_to(layout.model(spec)) else layout.downloads(spec)
-        yield Checked(spec.full_name, path.relative_to(root).as_posix(), path, state, False)
+                yield ArtifactState(spec.full_name, artifact, path, "unknown", True)
+    for path, state in find_untracked(spec, layout):
+        root = (
+            layout.model_dir(spec)
+            if path.is_relative_to(layout.model_dir(spec))
+            else layout.model_download_dir(spec)
+        )
+        yield ArtifactState(spec.full_name, path.relative_to(root).as_posix(), path, state, False)
 
 
-def check_composite(composite: CompositeSpec, layout: Layout) -> Iterator[Checked]:
+def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
     """What lies beside the parts of a composite, and is neither a part nor ours."""
-    for path, state in strays_of_composite(composite, layout):
-        yield Checked(composite.name, path.name, path, state, False)
+    for path, state in find_untracked_of_composite(composite, layout):
+        yield ArtifactState(composite.name, path.name, path, state, False)
 
 
-def _asked_for(spec: ModelSpec, layout: Layout) -> tuple[SourceFile, ...]:
+def _asked_for(spec: ModelSpec, layout: ModelLayout) -> tuple[SourceFile, ...]:
     """The published files that somebody wanted, as far as that can be seen from what is here."""
     if not spec.is_ir:
         return spec.files
-    here = {_folder(file) for file in spec.files if layout.file(spec, file).exists()}
+    here = {_folder(file) for file in spec.files if layout.file_path(spec, file).exists()}
     return tuple(file for file in spec.files if not here or _folder(file) in here)
 
 
@@ -81,31 +85,31 @@ def _folder(file: SourceFile) -> str:
     return file.name.partition("/")[0]
 
 
-def _check_unpacked(spec: ModelSpec, layout: Layout) -> Iterator[Checked]:
+def _check_unpacked(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
     """What was unpacked, against what it was then."""
     for step in spec.postprocessing:
         if not isinstance(step, UnpackArchive):
             continue
-        for path, sha384 in record_of_archive(step, spec, layout).made().items():
+        for path, sha384 in archive_record(step, spec, layout).outputs().items():
             digest = Digest("sha384", sha384)
-            artifact = path.relative_to(layout.downloads(spec)).as_posix()
+            artifact = path.relative_to(layout.model_download_dir(spec)).as_posix()
             state = _state(path, None, digest)
-            yield Checked(spec.full_name, artifact, path, state, False, f"{digest}, of {step.file}")
+            yield ArtifactState(spec.full_name, artifact, path, state, False, f"{digest}, of {step.file}")
 
 
 def _state_of_file(path: Path, file: SourceFile) -> str:
-    if kind := kind_of(path):
+    if kind := unusual_file_type(path):
         return kind
     if not path.exists():
         return "missing"
     if not file.is_pinned:
         return "unknown"
-    return "good" if is_good_file(path, file, rehash=True) else "changed"
+    return "good" if is_verified_file(path, file, rehash=True) else "changed"
 
 
 def _state(path: Path, size: int | None, digest: Digest) -> str:
-    if kind := kind_of(path):
+    if kind := unusual_file_type(path):
         return kind
     if not path.exists():
         return "missing"
-    return "good" if is_good(path, size, digest, rehash=True) else "changed"
+    return "good" if is_verified(path, size, digest, rehash=True) else "changed"

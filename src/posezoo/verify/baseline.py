@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from posezoo.errors import SettingsError
-from posezoo.files import write_whole
+from posezoo.files import write_atomically
 from posezoo.verify.finding import Finding
 
 #: What a finding is known by; lines move, and so does the folder of a checkout.
@@ -39,12 +39,12 @@ def write_baseline(path: Path, findings: Iterable[Finding], roots: Sequence[Path
     Raises:
         OutputError: the file cannot be written.
     """
-    rows = [dict(zip(KEYS, key_of(each, roots), strict=True)) for each in findings]
+    rows = [dict(zip(KEYS, baseline_key(each, roots), strict=True)) for each in findings]
     rows.sort(key=lambda row: (row["file"], row["rule"], row["field"], row["found"]))
-    write_whole(path, (json.dumps({"findings": rows}, indent=1) + "\n").encode())
+    write_atomically(path, (json.dumps({"findings": rows}, indent=1) + "\n").encode())
 
 
-def key_of(finding: Finding, roots: Sequence[Path]) -> tuple[str, ...]:
+def baseline_key(finding: Finding, roots: Sequence[Path]) -> tuple[str, ...]:
     """What a finding is known by in a baseline."""
     file = Path(finding.file)
     below = next(

@@ -12,7 +12,7 @@ from posezoo.registry import Registry
 TIMEOUT_S = 60
 
 
-def changed_since(registry: Registry, revision: str) -> frozenset[str]:
+def find_changed_models(registry: Registry, revision: str) -> frozenset[str]:
     """The models and composites of whose folders something differs from a revision, committed or not.
 
     Where an index page differs, its whole family may: all models of it.

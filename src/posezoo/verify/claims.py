@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from posezoo.card.inline import Link, links_in, plain
-from posezoo.card.reading import Card, Section
+from posezoo.card.inline import MarkdownLink, find_links, to_plain_text
+from posezoo.card.reading import CardSection, ParsedCard
 
-Value = TypeVar("Value")
+ValueT = TypeVar("ValueT")
 
 
 @dataclass(frozen=True, slots=True)
-class Said(Generic[Value]):
+class CardValue(Generic[ValueT]):
     """A value, as text and as it is meant, and where it stands."""
 
-    value: Value
+    value: ValueT
     text: str
     line: int
     column: int = 1
@@ -34,17 +34,17 @@ Shape = tuple[int | str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Port:
+class CardPort:
     """An input or an output, as far as a card tells of it."""
 
     line: int
-    name: Said[str] | None = None
-    shape: Said[Shape] | None = None
-    format: Said[Shape] | None = None  # ("B", "C", "H", "W"), or with numbers: (1, 1, "N", 7)
+    name: CardValue[str] | None = None
+    shape: CardValue[Shape] | None = None
+    format: CardValue[Shape] | None = None  # ("B", "C", "H", "W"), or with numbers: (1, 1, "N", 7)
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class CardPorts:
     """What one section tells of what goes in or comes out.
 
     Attributes:
@@ -55,14 +55,14 @@ class Ends:
     kind: str
     side: str
     line: int
-    ports: tuple[Port, ...] = ()
-    colors: tuple[Said[str], ...] = ()
-    means: tuple[Said[Numbers], ...] = ()
-    scales: tuple[Said[Numbers], ...] = ()
+    ports: tuple[CardPort, ...] = ()
+    colors: tuple[CardValue[str], ...] = ()
+    means: tuple[CardValue[Numbers], ...] = ()
+    scales: tuple[CardValue[Numbers], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class CardClaims:
     """All that a card says of one model.
 
     Attributes:
@@ -75,15 +75,15 @@ class Claims:
         labels: what heads the rows of all tables, in lower case.
     """
 
-    ends: tuple[Ends, ...] = ()
-    figures: dict[str, Said[str]] = field(default_factory=dict)
-    accuracy: tuple[Said[float], ...] = ()
-    description: Said[str] | None = None
-    licenses: tuple[Link, ...] = ()
+    ends: tuple[CardPorts, ...] = ()
+    figures: dict[str, CardValue[str]] = field(default_factory=dict)
+    accuracy: tuple[CardValue[float], ...] = ()
+    description: CardValue[str] | None = None
+    licenses: tuple[MarkdownLink, ...] = ()
     titles: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
 
-    def of(self, kind: str, *sides: str) -> tuple[Ends, ...]:
+    def select_ports(self, kind: str, *sides: str) -> tuple[CardPorts, ...]:
         """What is said of inputs or outputs, on any of these sides."""
         return tuple(each for each in self.ends if each.kind == kind and each.side in sides)
 
@@ -136,17 +136,17 @@ _FIGURES = {
 _ACCURACY = re.compile(r"accuracy|validation|performance|quality|specification", re.IGNORECASE)
 
 
-def read_claims(sections: Iterable[Section]) -> Claims:
+def read_claims(sections: Iterable[CardSection]) -> CardClaims:
     """What these sections of a card say."""
     sections = tuple(sections)
-    figures: dict[str, Said[str]] = {}
-    accuracy: list[Said[float]] = []
+    figures: dict[str, CardValue[str]] = {}
+    accuracy: list[CardValue[float]] = []
     for section in sections:
         for kind, said in _figures(section):
             figures.setdefault(kind, said)
         if any(map(_ACCURACY.search, section.path)):
             accuracy += _table_numbers(section)
-    return Claims(
+    return CardClaims(
         ends=tuple(_all_ends(sections)),
         figures=figures,
         accuracy=tuple(accuracy),
@@ -155,8 +155,8 @@ def read_claims(sections: Iterable[Section]) -> Claims:
             link
             for section in sections
             if any(title.lower().startswith("legal") for title in section.path)
-            for number, line in section.prose
-            for link in links_in(line, number)
+            for number, line in section.prose_lines
+            for link in find_links(line, number)
         ),
         titles=tuple(section.title.lower() for section in sections if section.level),
         labels=tuple(
@@ -165,7 +165,7 @@ def read_claims(sections: Iterable[Section]) -> Claims:
     )
 
 
-def sections_of_part(card: Card, part: str, parts: Iterable[str]) -> tuple[Section, ...]:
+def select_part_sections(card: ParsedCard, part: str, parts: Iterable[str]) -> tuple[CardSection, ...]:
     """The sections of a composite's card that tell of one of its parts; none where that is not clear."""
     words = {name: _words(name) for name in parts}
     shared = set.intersection(*words.values()) if words else set()
@@ -175,7 +175,7 @@ def sections_of_part(card: Card, part: str, parts: Iterable[str]) -> tuple[Secti
         scores = {name: len((own - shared) & title) for name, own in words.items()}
         best = max(scores.values(), default=0)
         if best and [name for name, score in scores.items() if score == best] == [part]:
-            return card.below(heading)
+            return card.subsections(heading)
     return ()
 
 
@@ -183,37 +183,37 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"[a-z0-9]+", text.lower())) - {"model", "specification", "composite"}
 
 
-def _figures(section: Section) -> Iterator[tuple[str, Said[str]]]:
+def _figures(section: CardSection) -> Iterator[tuple[str, CardValue[str]]]:
     for table in section.tables:
         for row in table.rows:
             if len(row.raw) != 2:
                 continue
             for kind, form in _FIGURES.items():
                 if form.fullmatch(row.cells[0]):
-                    yield kind, Said(row.raw[1], row.raw[1], row.line)
+                    yield kind, CardValue(row.raw[1], row.raw[1], row.line)
 
 
-def _table_numbers(section: Section) -> Iterator[Said[float]]:
+def _table_numbers(section: CardSection) -> Iterator[CardValue[float]]:
     for table in section.tables:
         for row in table.rows:
             if any(form.fullmatch(row.cells[0]) for form in _FIGURES.values()):
                 continue
             for cell in row.raw[1:]:
                 for match in re.finditer(_NUMBER, cell):
-                    yield Said(float(match[0]), match[0], row.line)
+                    yield CardValue(float(match[0]), match[0], row.line)
 
 
-def _description(sections: tuple[Section, ...]) -> Said[str] | None:
+def _description(sections: tuple[CardSection, ...]) -> CardValue[str] | None:
     for section in sections:
         if section.level != 2:
             continue
-        lines = [(number, line) for number, line in section.prose if line.strip()]
+        lines = [(number, line) for number, line in section.prose_lines if line.strip()]
         text = "\n".join(line for _, line in lines)
-        return Said(text, text, lines[0][0]) if lines else None
+        return CardValue(text, text, lines[0][0]) if lines else None
     return None
 
 
-def _all_ends(sections: tuple[Section, ...]) -> Iterator[Ends]:
+def _all_ends(sections: tuple[CardSection, ...]) -> Iterator[CardPorts]:
     parents = {section.path[:-1] for section in sections}
     for section in sections:
         titles = section.path
@@ -236,95 +236,95 @@ def _all_ends(sections: tuple[Section, ...]) -> Iterator[Ends]:
         yield _ends(kinds[-1], side, section)
 
 
-def _ends(kind: str, side: str, section: Section) -> Ends:
-    ports: list[Port] = []
-    colors: list[Said[str]] = []
-    means: list[Said[Numbers]] = []
-    scales: list[Said[Numbers]] = []
+def _ends(kind: str, side: str, section: CardSection) -> CardPorts:
+    ports: list[CardPort] = []
+    colors: list[CardValue[str]] = []
+    means: list[CardValue[Numbers]] = []
+    scales: list[CardValue[Numbers]] = []
     for block in _blocks(section):
-        ports += block.ports()
-        colors += block.all(_COLOR, str.upper)
-        means += block.all(_MEAN, _numbers)
-        scales += block.all(_SCALE, _numbers)
+        ports += block.find_ports()
+        colors += block.find_all(_COLOR, str.upper)
+        means += block.find_all(_MEAN, _numbers)
+        scales += block.find_all(_SCALE, _numbers)
     for table in section.tables:
         columns = [cell.lower() for cell in table.headers]
         for row in table.rows:
             cells = dict(zip(columns, row.raw, strict=True))
             ports += _table_port(cells, row.line)
             colors += [
-                Said(color, color, row.line)
-                for color in (plain(cells.get("colour order", "")),)
+                CardValue(color, color, row.line)
+                for color in (to_plain_text(cells.get("colour order", "")),)
                 if color in ("RGB", "BGR")
             ]
             means += _table_values(cells.get("mean", ""), row.line)
             scales += _table_values(cells.get("scale", ""), row.line)
-    return Ends(kind, side, section.line, tuple(ports), tuple(colors), tuple(means), tuple(scales))
+    return CardPorts(kind, side, section.line, tuple(ports), tuple(colors), tuple(means), tuple(scales))
 
 
-def _table_port(cells: dict[str, str], line: int) -> list[Port]:
+def _table_port(cells: dict[str, str], line: int) -> list[CardPort]:
     if not {"name", "shape"} <= cells.keys():
         return []
-    name, layout = plain(cells["name"]), plain(cells.get("layout", ""))
+    name, layout = to_plain_text(cells["name"]), to_plain_text(cells.get("layout", ""))
     shape = _dimensions(cells["shape"])
     return [
-        Port(
+        CardPort(
             line,
-            Said(name, name, line) if name else None,
-            Said(shape, cells["shape"], line) if shape else None,
-            Said(tuple(layout), layout, line) if layout else None,
+            CardValue(name, name, line) if name else None,
+            CardValue(shape, cells["shape"], line) if shape else None,
+            CardValue(tuple(layout), layout, line) if layout else None,
         )
     ]
 
 
-def _table_values(cell: str, line: int) -> list[Said[Numbers]]:
+def _table_values(cell: str, line: int) -> list[CardValue[Numbers]]:
     values = _numbers(cell)
-    return [Said(values, cell, line)] if values else []
+    return [CardValue(values, cell, line)] if values else []
 
 
 @dataclass(frozen=True)
-class _Block:
+class _TextBlock:
     """Lines that belong together: a paragraph, or an item of a list."""
 
     text: str
     starts: tuple[int, ...]  # where each line begins in the text
     numbers: tuple[int, ...]  # of each line
 
-    def place(self, position: int) -> tuple[int, int]:
+    def locate(self, position: int) -> tuple[int, int]:
         index = bisect_right(self.starts, position) - 1
         return self.numbers[index], position - self.starts[index] + 1
 
-    def all(self, form: re.Pattern[str], read: Callable[[str], Value]) -> list[Said[Value]]:
+    def find_all(self, form: re.Pattern[str], read: Callable[[str], ValueT]) -> list[CardValue[ValueT]]:
         found = []
         for match in form.finditer(self.text):
             index = match.lastindex or 0
             value = read(match[index])
             if value:
-                found.append(Said(value, match[index], *self.place(match.start(index))))
+                found.append(CardValue(value, match[index], *self.locate(match.start(index))))
         return found
 
-    def _names(self) -> list[Said[str]]:
+    def _names(self) -> list[CardValue[str]]:
         names = []
         for match in _NAME.finditer(self.text):
             index = match.lastindex or 0
-            names.append(Said(match[index].strip(), match[index], *self.place(match.start(index))))
+            names.append(CardValue(match[index].strip(), match[index], *self.locate(match.start(index))))
             position = match.end()
             while other := _ANOTHER.match(self.text, position):  # `a`, `b` and `c`
-                names.append(Said(other[1].strip(), other[1], *self.place(other.start(1))))
+                names.append(CardValue(other[1].strip(), other[1], *self.locate(other.start(1))))
                 position = other.end()
         return names
 
-    def ports(self) -> list[Port]:
+    def find_ports(self) -> list[CardPort]:
         names = self._names()
         bare = _BARE_NAME.match(self.text)
         if bare and not names:
-            names = [Said(bare[1], bare[1], *self.place(bare.start(1)))]
-        shapes = self.all(_SHAPE, _dimensions)
-        formats = self.all(_FORMAT, _dimensions)
+            names = [CardValue(bare[1], bare[1], *self.locate(bare.start(1)))]
+        shapes = self.find_all(_SHAPE, _dimensions)
+        formats = self.find_all(_FORMAT, _dimensions)
         if not names:
             if not shapes:
                 return []
             return [
-                Port(shape.line, None, shape, formats[index] if len(formats) == len(shapes) else None)
+                CardPort(shape.line, None, shape, formats[index] if len(formats) == len(shapes) else None)
                 for index, shape in enumerate(shapes)
             ]
         ports = []
@@ -332,19 +332,21 @@ class _Block:
             start = (0, 0) if not index else (name.line, name.column)
             after = names[index + 1] if index + 1 < len(names) else None
             end = (after.line, after.column) if after else (1 << 60, 0)
-            ports.append(Port(name.line, name, _first(shapes, start, end), _first(formats, start, end)))
+            ports.append(CardPort(name.line, name, _first(shapes, start, end), _first(formats, start, end)))
         return ports
 
 
-def _first(found: list[Said[Shape]], start: tuple[int, int], end: tuple[int, int]) -> Said[Shape] | None:
+def _first(
+    found: list[CardValue[Shape]], start: tuple[int, int], end: tuple[int, int]
+) -> CardValue[Shape] | None:
     """The only one between two places; of several it is not known which is meant."""
     inside = [each for each in found if start <= (each.line, each.column) < end]
     return inside[0] if len({each.value for each in inside}) == 1 else None
 
 
-def _blocks(section: Section) -> Iterator[_Block]:
+def _blocks(section: CardSection) -> Iterator[_TextBlock]:
     block: list[tuple[int, str]] = []
-    for number, line in (*section.prose, (0, "")):
+    for number, line in (*section.prose_lines, (0, "")):
         table = line.lstrip().startswith("|")
         if block and (not line.strip() or table or _BULLET.match(line)):
             yield _joined(block)
@@ -353,14 +355,16 @@ def _blocks(section: Section) -> Iterator[_Block]:
             block.append((number, line))
 
 
-def _joined(lines: list[tuple[int, str]]) -> _Block:
+def _joined(lines: list[tuple[int, str]]) -> _TextBlock:
     # Of a run of thousands of blanks a pattern would try each: a few will do.
     lines = [(number, _BLANKS.sub("   ", line)) for number, line in lines]
     starts, position = [], 0
     for _, text in lines:
         starts.append(position)
         position += len(text) + 1
-    return _Block("\n".join(text for _, text in lines), tuple(starts), tuple(number for number, _ in lines))
+    return _TextBlock(
+        "\n".join(text for _, text in lines), tuple(starts), tuple(number for number, _ in lines)
+    )
 
 
 def _dimensions(text: str) -> Shape:

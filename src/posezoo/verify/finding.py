@@ -17,7 +17,7 @@ class Severity(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FileLocation:
     """A place in a file; lines and columns count from 1."""
 
     file: str
@@ -26,17 +26,17 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RuleViolation:
     """What a rule has seen in a model.
 
     ``field`` is the key or the part of a card that says it, ``found`` what it says, and ``expected`` what
     the other place says that it is held against; empty where there is none.
     """
 
-    place: Place
+    place: FileLocation
     message: str
     field: str = ""
-    found: str = ""
+    actual: str = ""
     expected: str = ""
 
 
@@ -55,7 +55,7 @@ class Finding:
     expected: str
     message: str
 
-    def as_row(self) -> dict[str, object]:
+    def to_row(self) -> dict[str, object]:
         """As ``--format json`` tells it."""
         keys = ("rule", "severity", "model", "file", "line", "field", "found", "expected", "message")
         return {key: getattr(self, key) for key in keys}
@@ -65,14 +65,14 @@ class Finding:
 LONGEST = 300
 
 
-def finding_of(rule: str, severity: Severity, model: str, found: Found) -> Finding:
+def create_finding(rule: str, severity: Severity, model: str, found: RuleViolation) -> Finding:
     """What a rule has seen, as it is told: in single lines that are safe on a terminal."""
     place = found.place
-    texts = [harmless(text) for text in (found.field, found.found, found.expected, found.message)]
-    return Finding(rule, severity, harmless(model), place.file, place.line, place.column, *texts)
+    texts = [to_safe_line(text) for text in (found.field, found.actual, found.expected, found.message)]
+    return Finding(rule, severity, to_safe_line(model), place.file, place.line, place.column, *texts)
 
 
-def harmless(text: str) -> str:
+def to_safe_line(text: str) -> str:
     """A text of strangers in one line that is safe on a terminal, and no longer than can be read."""
     short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in short)

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from posezoo.card.inline import Link, plain
-from posezoo.card.reading import Row, read_card
-from posezoo.verify.claims import Said
+from posezoo.card.inline import MarkdownLink, to_plain_text
+from posezoo.card.reading import TableRow, parse_card
+from posezoo.verify.claims import CardValue
 from posezoo.verify.texts import read_text
 
 NAME = "index.md"
@@ -30,7 +30,7 @@ class IndexRow:
     file: str
     line: int
     model: str
-    cells: dict[str, Said[str]]
+    cells: dict[str, CardValue[str]]
 
 
 def read_index(path: Path, names: Collection[str]) -> Iterator[IndexRow]:
@@ -38,7 +38,7 @@ def read_index(path: Path, names: Collection[str]) -> Iterator[IndexRow]:
     text = read_text(path)
     if text is None:
         return
-    for table in read_card(text).tables:
+    for table in parse_card(text).tables:
         kinds = {
             index: kind
             for kind, form in _COLUMNS.items()
@@ -53,13 +53,13 @@ def read_index(path: Path, names: Collection[str]) -> Iterator[IndexRow]:
                     yield IndexRow(str(path), row.line, model, _cells(row, kinds, number, len(models)))
 
 
-def index_links(path: Path) -> Iterator[Link]:
+def index_links(path: Path) -> Iterator[MarkdownLink]:
     """The links of an index."""
     text = read_text(path)
-    yield from read_card(text).links if text is not None else ()
+    yield from parse_card(text).links if text is not None else ()
 
 
-def _models(row: Row, names: Collection[str], composite: str) -> tuple[list[str], str]:
+def _models(row: TableRow, names: Collection[str], composite: str) -> tuple[list[str], str]:
     """The models that a row is of, in their order, and the one that the rows after it may be parts of."""
     for cell in row.raw:
         linked = [
@@ -76,11 +76,11 @@ def _name(part: str, names: Collection[str], composite: str) -> str:
         steps = [step for step in target[1].split("/") if step not in (".", "..")]
         folder = steps[-2] if len(steps) > 1 and steps[-1] == "README.md" else ""
         return folder if folder in names else ""
-    text = plain(part).rstrip(":").strip()
+    text = to_plain_text(part).rstrip(":").strip()
     return next((name for name in (text, f"{composite}-{text}") if name in names), "")
 
 
-def _cells(row: Row, kinds: dict[int, str], number: int, count: int) -> dict[str, Said[str]]:
+def _cells(row: TableRow, kinds: dict[int, str], number: int, count: int) -> dict[str, CardValue[str]]:
     cells = {}
     for index, kind in kinds.items():
         parts = _BREAK.split(row.raw[index]) if index < len(row.raw) else [""]
@@ -88,5 +88,5 @@ def _cells(row: Row, kinds: dict[int, str], number: int, count: int) -> dict[str
             continue  # which of them is whose cannot be known
         text = parts[number if len(parts) == count else 0]
         if text.strip(" -"):
-            cells[kind] = Said(plain(text), text.strip(), row.line)
+            cells[kind] = CardValue(to_plain_text(text), text.strip(), row.line)
     return cells

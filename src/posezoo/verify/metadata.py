@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from posezoo.registry import Registry
-from posezoo.verify.finding import Finding, finding_of
+from posezoo.verify.finding import Finding, create_finding
 from posezoo.verify.rules import RULES
 from posezoo.verify.view import RegistryView
 
@@ -34,4 +34,4 @@ def check_registry(
                 for count, found in enumerate(rule.find(view)):
                     if count == MOST:
                         break
-                    yield finding_of(rule.id, rule.severity, name, found)
+                    yield create_finding(rule.id, rule.severity, name, found)

@@ -10,16 +10,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from posezoo.complexity import complexity_of
-from posezoo.convert.ir import SECTION, description
-from posezoo.layout import Layout
-from posezoo.measured import measured_of
-from posezoo.openvino_runtime import openvino, reason_of
+from posezoo.complexity import compute_complexity
+from posezoo.convert.ir import SECTION, build_rt_info
+from posezoo.layout import ModelLayout
+from posezoo.measured import load_measurements
+from posezoo.openvino_runtime import error_text, import_openvino
 from posezoo.registry import Registry
 from posezoo.spec.model import Input, ModelSpec, Output, Precision
 from posezoo.verify.artifacts import check_artifacts
-from posezoo.verify.finding import Finding, Found, Place, Severity, finding_of
-from posezoo.verify.rule import Demand
+from posezoo.verify.finding import FileLocation, Finding, RuleViolation, Severity, create_finding
+from posezoo.verify.rule import RuleInfo
 from posezoo.verify.view import ModelView, RegistryView
 
 #: What must hold of artifacts.
@@ -56,7 +56,7 @@ _DEMANDS = (
         "mean_values in rt_info that are not the declared ones",
     ),
 )
-ARTIFACT_RULES = {id: Demand(id, Severity.ERROR, why, example) for id, why, example in _DEMANDS}
+ARTIFACT_RULES = {id: RuleInfo(id, Severity.ERROR, why, example) for id, why, example in _DEMANDS}
 #: Of fewer bytes of constants, most may be no weights.
 TELLING_BYTES = 1024
 _TOO_WIDE = {
@@ -72,33 +72,35 @@ PUBLISHED_SHARE = 0.02
 MEASURED_SHARE = 1e-4
 
 
-def check_artifacts_of(registry: Registry, names: Collection[str] | None, folder: Path) -> Iterator[Finding]:
+def recompute_artifacts(registry: Registry, names: Collection[str] | None, folder: Path) -> Iterator[Finding]:
     """Every finding in the files and IR below a folder.
 
     Raises:
         MissingPackageError: OpenVINO is not installed, or too old.
     """
-    core = openvino().Core()
-    layout = Layout(folder, folder)
+    core = import_openvino().Core()
+    layout = ModelLayout(folder, folder)
     for name, view in RegistryView(registry).models.items():
         if names is not None and name not in names:
             continue
         for spec in view.variants:
             for rule, found in _check(view, spec, layout, core):
-                yield finding_of(rule, Severity.ERROR, name, found)
+                yield create_finding(rule, Severity.ERROR, name, found)
 
 
-def _check(view: ModelView, spec: ModelSpec, layout: Layout, core: Any) -> Iterator[tuple[str, Found]]:
+def _check(
+    view: ModelView, spec: ModelSpec, layout: ModelLayout, core: Any
+) -> Iterator[tuple[str, RuleViolation]]:
     yield from _digests(view, spec, layout)
     for precision in Precision:
-        xml = layout.ir(spec, precision)
+        xml = layout.ir_path(spec, precision)
         if not xml.is_file():
             continue
         try:
             network = core.read_model(xml)
         except RuntimeError as error:
-            message = f"{xml}: cannot be read: {reason_of(error)}"
-            yield "artifact-readable", Found(view.at("files"), message, str(precision))
+            message = f"{xml}: cannot be read: {error_text(error)}"
+            yield "artifact-readable", RuleViolation(view.location("files"), message, str(precision))
             continue
         yield from _ports(view, spec.inputs, list(network.inputs), "inputs", xml)
         yield from _ports(view, spec.outputs, list(network.outputs), "outputs", xml)
@@ -107,31 +109,33 @@ def _check(view: ModelView, spec: ModelSpec, layout: Layout, core: Any) -> Itera
         yield from _described(view, spec, network, xml)
 
 
-def _digests(view: ModelView, spec: ModelSpec, layout: Layout) -> Iterator[tuple[str, Found]]:
+def _digests(view: ModelView, spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[str, RuleViolation]]:
     indices = {file.name: index for index, file in enumerate(spec.files)}
     for each in check_artifacts(spec, layout):
         if each.state == "changed":
             at = (
-                view.at("files", indices[each.artifact])
+                view.location("files", indices[each.artifact])
                 if each.artifact in indices
-                else Place(str(each.path))
+                else FileLocation(str(each.path))
             )
             message = f"{each.path} is not what was {'recorded' if each.converted else 'declared'}"
-            yield "artifact-digest", Found(at, message, each.artifact, "changed", each.expected)
+            yield "artifact-digest", RuleViolation(at, message, each.artifact, "changed", each.expected)
 
 
 def _ports(
     view: ModelView, declared: Collection[Input | Output], ports: list[Any], key: str, xml: Path
-) -> Iterator[tuple[str, Found]]:
+) -> Iterator[tuple[str, RuleViolation]]:
     by_name = {name: port for port in ports for name in port.get_names()}
     for index, each in enumerate(declared):
-        at = view.at(key, index) if view.node(key) is not None else view.at("model_optimizer_args")
+        at = (
+            view.location(key, index) if view.node(key) is not None else view.location("model_optimizer_args")
+        )
         port = by_name.get(each.name) if each.name else (ports[0] if len(ports) == 1 else None)
         if port is None:
             if each.name:
                 there = ", ".join(sorted(by_name))
                 message = f"{xml} has no {key[:-1]} {each.name}; it has {there}"
-                yield "artifact-names", Found(at, message, f"{key}[{index}].name", each.name, there)
+                yield "artifact-names", RuleViolation(at, message, f"{key}[{index}].name", each.name, there)
             continue
         wanted = each.ir_shape if isinstance(each, Input) else each.shape
         shape = port.get_partial_shape()
@@ -143,7 +147,7 @@ def _ports(
             message = f"{xml}: {each.name} has the shape {told}, model.yml says {', '.join(map(str, wanted))}"
             yield (
                 "artifact-shape",
-                Found(at, message, f"{key}[{index}].shape", ", ".join(map(str, wanted)), told),
+                RuleViolation(at, message, f"{key}[{index}].shape", ", ".join(map(str, wanted)), told),
             )
 
 
@@ -155,13 +159,13 @@ def _fits(declared: Collection[int], sizes: list[int]) -> bool:
 
 def _complexity(
     view: ModelView, spec: ModelSpec, precision: Precision, network: Any, xml: Path
-) -> Iterator[tuple[str, Found]]:
-    cost = complexity_of(network)
+) -> Iterator[tuple[str, RuleViolation]]:
+    cost = compute_complexity(network)
     if cost is None:
         return
     recorded = [
         each
-        for each in measured_of(spec)
+        for each in load_measurements(spec)
         if each.kind == "complexity" and each.precision is precision and not each.settings
     ]
     claims = [
@@ -180,12 +184,14 @@ def _complexity(
             isinstance(claimed, (int, float))
             and abs(claimed - counted) > share * max(claimed, counted) + 1e-6
         ):
-            at = view.at("published", name) if what.startswith("published") else view.at()
+            at = view.location("published", name) if what.startswith("published") else view.location()
             message = f"{what} is {claimed:g}; on {xml} {counted:g} are counted"
-            yield "artifact-complexity", Found(at, message, what, f"{claimed:g}", f"{counted:g}")
+            yield "artifact-complexity", RuleViolation(at, message, what, f"{claimed:g}", f"{counted:g}")
 
 
-def _precision(view: ModelView, precision: Precision, network: Any, xml: Path) -> Iterator[tuple[str, Found]]:
+def _precision(
+    view: ModelView, precision: Precision, network: Any, xml: Path
+) -> Iterator[tuple[str, RuleViolation]]:
     held: dict[str, int] = {}
     for operation in network.get_ordered_ops():
         if operation.get_type_name() == "Constant":
@@ -195,17 +201,22 @@ def _precision(view: ModelView, precision: Precision, network: Any, xml: Path) -
     # In FP32/ lie weights as they were published, which may be half of it or less.
     if sum(held.values()) > TELLING_BYTES and widest in _TOO_WIDE.get(precision, ()):
         message = f"{xml}: most of its weights are stored as {widest}"
-        yield "artifact-precision", Found(view.at("files"), message, str(precision), widest)
+        yield "artifact-precision", RuleViolation(view.location("files"), message, str(precision), widest)
 
 
-def _described(view: ModelView, spec: ModelSpec, network: Any, xml: Path) -> Iterator[tuple[str, Found]]:
+def _described(
+    view: ModelView, spec: ModelSpec, network: Any, xml: Path
+) -> Iterator[tuple[str, RuleViolation]]:
     """What an IR of ours says of itself; of another's nothing is known."""
     if not network.has_rt_info([SECTION]):
         return
-    for key, wanted in description(spec, spec.decoder).items():
+    for key, wanted in build_rt_info(spec, spec.decoder).items():
         if key in FIXED or not network.has_rt_info([SECTION, key]):
             continue
         told = str(network.get_rt_info([SECTION, key]).astype(str))
         if told != wanted:
             message = f"{xml} says {key}: {told}; model.yml makes it {wanted}"
-            yield "artifact-preprocessing", Found(view.at("inputs"), message, f"rt_info.{key}", told, wanted)
+            yield (
+                "artifact-preprocessing",
+                RuleViolation(view.location("inputs"), message, f"rt_info.{key}", told, wanted),
+            )

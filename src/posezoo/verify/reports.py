@@ -7,18 +7,18 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
-from posezoo.verify.finding import Finding, harmless
-from posezoo.verify.rule import Demand
+from posezoo.verify.finding import Finding, to_safe_line
+from posezoo.verify.rule import RuleInfo
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def as_rows(findings: Iterable[Finding]) -> dict[str, object]:
+def to_rows(findings: Iterable[Finding]) -> dict[str, object]:
     """For ``--format json``."""
-    return {"findings": [each.as_row() for each in findings]}
+    return {"findings": [each.to_row() for each in findings]}
 
 
-def as_sarif(findings: Sequence[Finding], rules: Iterable[Demand], version: str) -> dict[str, object]:
+def to_sarif(findings: Sequence[Finding], rules: Iterable[RuleInfo], version: str) -> dict[str, object]:
     """A log in the Static Analysis Results Interchange Format, version 2.1.0 (OASIS).
 
     Files below the working folder are told relative to it, as those who show such logs in code expect.
@@ -30,7 +30,7 @@ def as_sarif(findings: Sequence[Finding], rules: Iterable[Demand], version: str)
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
 
 
-def _rule(rule: Demand) -> dict[str, object]:
+def _rule(rule: RuleInfo) -> dict[str, object]:
     return {
         "id": rule.id,
         "shortDescription": {"text": rule.explanation.partition(": ")[0]},
@@ -58,7 +58,7 @@ def _result(each: Finding, number: int) -> dict[str, object]:
 
 
 def _uri(file: str) -> str:
-    path = Path(shown(file))
+    path = Path(relative_path(file))
     return path.absolute().as_uri() if path.is_absolute() else quote(path.as_posix())
 
 
@@ -68,12 +68,12 @@ def fingerprint(each: Finding) -> str:
     return sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()[:32]
 
 
-def as_annotations(findings: Iterable[Finding]) -> Iterator[str]:
+def to_github_annotations(findings: Iterable[Finding]) -> Iterator[str]:
     """Lines that GitHub's runners show beside the changed lines of a pull request."""
     levels = {"note": "notice"}
     for each in findings:
         level = levels.get(each.severity, str(each.severity))
-        where = f"file={_property(harmless(shown(each.file)))},line={each.line},col={each.column}"
+        where = f"file={_property(to_safe_line(relative_path(each.file)))},line={each.line},col={each.column}"
         yield f"::{level} {where},title={_property(each.rule)}::{_data(f'{each.model}: {each.message}')}"
 
 
@@ -85,7 +85,7 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def shown(file: str) -> str:
+def relative_path(file: str) -> str:
     """A path below the working folder as it is typed there."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from posezoo.verify.finding import Found, Severity
+from posezoo.verify.finding import RuleViolation, Severity
 from posezoo.verify.view import ModelView
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class RuleInfo:
     """Something that must hold of every model.
 
     Attributes:
@@ -25,11 +25,11 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule(Demand):
+class Rule(RuleInfo):
     """A demand, and what finds where it is not met.
 
     Attributes:
         find: what is wrong with a model.
     """
 
-    find: Callable[[ModelView], Iterator[Found]]
+    find: Callable[[ModelView], Iterator[RuleViolation]]

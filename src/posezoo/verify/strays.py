@@ -9,10 +9,10 @@ from pathlib import Path
 
 from posezoo.fetch.arrivals import NAME
 from posezoo.files import STAMPS
-from posezoo.layout import Layout
+from posezoo.layout import ModelLayout
 from posezoo.provenance import SUFFIXES
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, RegexReplace, UnpackArchive
-from posezoo.unpacked import record_of_archive
+from posezoo.unpacked import archive_record
 from posezoo.working_folder import PREFIX
 
 #: What posezoo itself writes beside a model's files and IR, and a registry beside its model.yml. Ours, too,
@@ -22,7 +22,7 @@ OURS = frozenset(
 )
 
 
-def kind_of(path: Path) -> str:
+def unusual_file_type(path: Path) -> str:
     """``symlinked`` or ``special`` for what is no regular file; empty for one, and where nothing is."""
     try:
         mode = os.lstat(path).st_mode
@@ -33,18 +33,18 @@ def kind_of(path: Path) -> str:
     return "" if stat.S_ISREG(mode) else "special"
 
 
-def strays(spec: ModelSpec, layout: Layout) -> Iterator[tuple[Path, str]]:
+def find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path, str]]:
     """What else is there of a model, with its state: ``extra``, ``symlinked`` or ``special``.
 
     A folder that nobody needs is told as one. No link is followed.
     """
     known = _known(spec, layout)
     needed = {above for path in known for above in path.parents}
-    for folder in dict.fromkeys((layout.downloads(spec), layout.model(spec))):
-        yield from strays_below(folder, known, needed)
+    for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
+        yield from find_untracked_below(folder, known, needed)
 
 
-def strays_of_composite(composite: CompositeSpec, layout: Layout) -> Iterator[tuple[Path, str]]:
+def find_untracked_of_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[tuple[Path, str]]:
     """What lies beside the parts of a composite."""
     for folder in dict.fromkeys((layout.download_dir, layout.output_dir)):
         root = folder / composite.subdirectory
@@ -60,23 +60,23 @@ def _pictures(model: ModelSpec | CompositeSpec) -> set[str]:
     return {f"{model.skeleton}.svg"} if model.skeleton else set()
 
 
-def _known(spec: ModelSpec, layout: Layout) -> set[Path]:
+def _known(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
     """Where everything lies that may be there of a model."""
-    known = {layout.file(spec, file) for file in spec.files}
-    known |= {layout.downloads(spec) / file.name for file in spec.files}
-    known |= {layout.onnx(spec), *(layout.model(spec) / name for name in _pictures(spec))}
+    known = {layout.file_path(spec, file) for file in spec.files}
+    known |= {layout.model_download_dir(spec) / file.name for file in spec.files}
+    known |= {layout.onnx_path(spec), *(layout.model_dir(spec) / name for name in _pictures(spec))}
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive):
-            known |= record_of_archive(step, spec, layout).made().keys()
+            known |= archive_record(step, spec, layout).outputs().keys()
         elif isinstance(step, RegexReplace):
-            known |= {layout.downloads(spec) / step.file, layout.published(spec, step.file)}
+            known |= {layout.model_download_dir(spec) / step.file, layout.published_path(spec, step.file)}
     for precision in Precision:
-        xml = layout.made(spec, precision)
-        known |= {xml.with_suffix(suffix) for suffix in SUFFIXES} | {layout.provenance(spec, precision)}
+        xml = layout.converted_ir_path(spec, precision)
+        known |= {xml.with_suffix(suffix) for suffix in SUFFIXES} | {layout.provenance_path(spec, precision)}
     return known
 
 
-def strays_below(folder: Path, known: set[Path], needed: set[Path]) -> Iterator[tuple[Path, str]]:
+def find_untracked_below(folder: Path, known: set[Path], needed: set[Path]) -> Iterator[tuple[Path, str]]:
     """What lies below a folder, with its state.
 
     Args:
@@ -88,19 +88,19 @@ def strays_below(folder: Path, known: set[Path], needed: set[Path]) -> Iterator[
         if path in known:
             continue  # its own check tells what is wrong with it
         if path in needed and path.is_dir() and not path.is_symlink():
-            yield from strays_below(path, known, needed)
+            yield from find_untracked_below(path, known, needed)
         elif not _is_ours(path) and not _is_part_of(path, known) and not _is_empty(path):
             yield path, _state_of(path)
 
 
 def _is_empty(path: Path) -> bool:
     """Whether it is a folder in which nothing lies that is not ours: what a failed download leaves."""
-    return path.is_dir() and not path.is_symlink() and not any(strays_below(path, set(), set()))
+    return path.is_dir() and not path.is_symlink() and not any(find_untracked_below(path, set(), set()))
 
 
 def _state_of(path: Path) -> str:
     is_folder = path.is_dir() and not path.is_symlink()
-    return "extra" if is_folder else kind_of(path) or "extra"
+    return "extra" if is_folder else unusual_file_type(path) or "extra"
 
 
 def _is_ours(path: Path) -> bool:
@@ -114,7 +114,7 @@ def _is_ours(path: Path) -> bool:
 def _is_part_of(path: Path, known: set[Path]) -> bool:
     """Whether it is what came so far of a file, for the next run to go on with."""
     return (
-        not kind_of(path)
+        not unusual_file_type(path)
         and path.name.startswith(".")
         and path.name.endswith(".part")
         and any(path.name.startswith(f".{each.name}.") and path.parent == each.parent for each in known)

@@ -21,13 +21,13 @@ def read_text(path: Path) -> str | None:
         return None
 
 
-def numbers(text: str) -> list[tuple[float, int]]:
+def parse_numbers(text: str) -> list[tuple[float, int]]:
     """The numbers of a text, each with how many digits it has after the point."""
     found = [match[0] for match in _NUMBER.finditer(text[:1000])]
     return [(float(each), len(each.partition(".")[2])) for each in found]
 
 
-def is_rounded(one: tuple[float, int], other: tuple[float, int]) -> bool:
+def equals_rounded(one: tuple[float, int], other: tuple[float, int]) -> bool:
     """Whether two numbers are the same, but for the digits that one of them leaves out.
 
     Some round and some cut off: they may differ by one step of the coarser number.
@@ -42,7 +42,7 @@ def _shared(one: str, other: str) -> int:
     return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-def is_misspelt(word: str, meant: str) -> bool:
+def is_misspelling(word: str, meant: str) -> bool:
     """Whether one or two letters make a word out of another; digits are no letters."""
     if word == meant or abs(len(word) - len(meant)) > 2 or _DIGITS.findall(word) != _DIGITS.findall(meant):
         return False

@@ -13,15 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from posezoo.card.inline import Link
-from posezoo.card.reading import Card, read_card
+from posezoo.card.inline import MarkdownLink
+from posezoo.card.reading import ParsedCard, parse_card
 from posezoo.errors import SpecError
-from posezoo.registry import Entry, Registry
+from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import reader
 from posezoo.spec.model import CompositeSpec, Digest, ModelSpec
-from posezoo.spec.reader import Node
-from posezoo.verify.claims import Claims, Said, read_claims, sections_of_part
-from posezoo.verify.finding import Place
+from posezoo.spec.reader import YamlNode
+from posezoo.verify.claims import CardClaims, CardValue, read_claims, select_part_sections
+from posezoo.verify.finding import FileLocation
 from posezoo.verify.index import NAME as INDEX
 from posezoo.verify.index import IndexRow, index_links, read_index
 from posezoo.verify.texts import read_text, words
@@ -63,9 +63,9 @@ class RegistryView:
         return rows
 
     @cached_property
-    def index_links(self) -> Mapping[str, list[tuple[Path, Link]]]:
+    def index_links(self) -> Mapping[str, list[tuple[Path, MarkdownLink]]]:
         """The links of the roots' index pages, by their text, each with its page."""
-        links: dict[str, list[tuple[Path, Link]]] = {}
+        links: dict[str, list[tuple[Path, MarkdownLink]]] = {}
         for path in self._index_pages():
             for link in index_links(path):
                 links.setdefault(link.text, []).append((path, link))
@@ -76,7 +76,7 @@ class RegistryView:
             yield from (root / INDEX, root / "public" / INDEX, root / "intel" / INDEX)
 
     @cached_property
-    def by_figures(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+    def models_by_metrics(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
         """The models whose cards tell the same GFLOPs and MParams."""
         found: dict[tuple[str, str], tuple[str, ...]] = {}
         for name, view in self.models.items():
@@ -87,7 +87,7 @@ class RegistryView:
         return found
 
     @cached_property
-    def shares_descriptions(self) -> Mapping[Path, float]:
+    def description_match_shares(self) -> Mapping[Path, float]:
         """By folder of models, the share of them whose description is the card's, word by word."""
         found: dict[Path, list[bool]] = {}
         for view in self.models.values():
@@ -98,7 +98,7 @@ class RegistryView:
         return {folder: sum(same) / len(same) for folder, same in found.items()}
 
     @cached_property
-    def by_description(self) -> Mapping[frozenset[tuple[str, int]], tuple[str, ...]]:
+    def models_by_description(self) -> Mapping[frozenset[tuple[str, int]], tuple[str, ...]]:
         """The models whose cards describe them with these words."""
         found: dict[frozenset[tuple[str, int]], tuple[str, ...]] = {}
         for name, view in self.models.items():
@@ -108,7 +108,7 @@ class RegistryView:
         return found
 
     @cached_property
-    def by_source(self) -> Mapping[str, tuple[str, int | None, Digest | None]]:
+    def models_by_source(self) -> Mapping[str, tuple[str, int | None, Digest | None]]:
         """The first model that has a file from a source, with the file's size and checksum."""
         found: dict[str, tuple[str, int | None, Digest | None]] = {}
         for name, view in self.models.items():
@@ -118,7 +118,7 @@ class RegistryView:
                         found.setdefault(str(source), (name, file.size, file.checksum))
         return found
 
-    def root_of(self, path: Path) -> Path:
+    def registry_root(self, path: Path) -> Path:
         """The root of the registry that a path is in."""
         return next(root for root in self.registry.roots if path.is_relative_to(root))
 
@@ -132,7 +132,7 @@ class RegistryView:
         return self._exists[path]
 
     @cached_property
-    def targets(self) -> Mapping[str, Mapping[str, int]]:
+    def link_targets(self) -> Mapping[str, Mapping[str, int]]:
         """Where the relative links of all cards lead, by kind, each with how often."""
         found: dict[str, dict[str, int]] = {}
         for view in self.models.values():
@@ -148,7 +148,7 @@ class RegistryView:
         if not target or _SCHEME.match(target) or "\x00" in target:
             return None
         if target.startswith("/"):
-            return os.path.normpath(f"{self.root_of(folder).parent}{target}")
+            return os.path.normpath(f"{self.registry_root(folder).parent}{target}")
         return os.path.normpath(f"{folder}/{target}")
 
     def kind_of(self, path: str) -> str:
@@ -162,7 +162,7 @@ class RegistryView:
                 return top if self.exists(f"{above}/{top}") else "beside"
         return "outside"
 
-    def is_elsewhere(self, kind: str) -> bool:
+    def was_not_copied(self, kind: str) -> bool:
         """Whether files of a kind were left behind when the registry was copied."""
         return kind in ("outside", "beside") or (kind == "files" and self.is_partial)
 
@@ -189,24 +189,24 @@ class RegistryView:
 
 
 @dataclass(frozen=True)
-class Argument:
+class ConverterArgument:
     """An argument of a converter: its flag, its value, and where it stands."""
 
     flag: str
     value: str
-    node: Node
+    node: YamlNode
 
 
 class ModelView:
     """One model or composite: what each of its files says."""
 
-    def __init__(self, entry: Entry, zoo: RegistryView) -> None:
+    def __init__(self, entry: RegistryEntry, zoo: RegistryView) -> None:
         self.entry, self.zoo = entry, zoo
         self.name = entry.name
         self.folder = entry.path.parent
 
     @cached_property
-    def known(self) -> ModelSpec | CompositeSpec | SpecError:
+    def parsed(self) -> ModelSpec | CompositeSpec | SpecError:
         """What model.yml declares, or why it cannot be read."""
         try:
             return self.entry.read()
@@ -216,7 +216,7 @@ class ModelView:
     @property
     def spec(self) -> ModelSpec | None:
         """The model; None of a composite, and of a model.yml that cannot be read."""
-        return self.known if isinstance(self.known, ModelSpec) else None
+        return self.parsed if isinstance(self.parsed, ModelSpec) else None
 
     @property
     def variants(self) -> tuple[ModelSpec, ...]:
@@ -229,30 +229,30 @@ class ModelView:
         return tuple(variant.tag for variant in self.variants if variant.tag)
 
     @cached_property
-    def declared(self) -> Node | None:
+    def model_yml(self) -> YamlNode | None:
         """model.yml as it stands, or None."""
         tree = _tree(self.entry.path)
-        return tree if isinstance(tree, Node) else None
+        return tree if isinstance(tree, YamlNode) else None
 
-    def node(self, *keys: str | int) -> Node | None:
+    def node(self, *keys: str | int) -> YamlNode | None:
         """The value below these keys of model.yml, or None."""
-        return below(self.declared, *keys)
+        return find_node(self.model_yml, *keys)
 
-    def at(self, *keys: str | int) -> Place:
+    def location(self, *keys: str | int) -> FileLocation:
         """Where the value of these keys stands in model.yml; where the file begins, if there is none."""
-        return place(self.node(*keys), self.entry.path)
+        return node_location(self.node(*keys), self.entry.path)
 
     @cached_property
-    def arguments(self) -> tuple[Argument, ...]:
+    def arguments(self) -> tuple[ConverterArgument, ...]:
         """The arguments for Open Model Zoo's converter."""
         return tuple(_arguments(self.node("model_optimizer_args")))
 
     @cached_property
-    def export_arguments(self) -> tuple[Argument, ...]:
+    def export_arguments(self) -> tuple[ConverterArgument, ...]:
         """The arguments for upstream's export to ONNX."""
         return tuple(_arguments(self.node("conversion_to_onnx_args")))
 
-    def argument(self, flag: str) -> Argument | None:
+    def argument(self, flag: str) -> ConverterArgument | None:
         """The argument of this flag, or None."""
         return next((each for each in self.arguments if each.flag == flag), None)
 
@@ -268,54 +268,57 @@ class ModelView:
         return self.card_path.parent == self.folder
 
     @cached_property
-    def card(self) -> Card | None:
+    def card(self) -> ParsedCard | None:
         """The card, or None."""
         if not self.has_own_card:
             whole = self.zoo.models.get(self.entry.composite)
             return whole.card if whole is not None else None
         text = read_text(self.card_path)
-        return read_card(text) if text is not None else None
+        return parse_card(text) if text is not None else None
 
     @cached_property
-    def claims(self) -> Claims:
+    def claims(self) -> CardClaims:
         """What the card says of this very model."""
         if self.card is None:
-            return Claims()
+            return CardClaims()
         if self.has_own_card and self.entry.is_composite:
             parts = self.zoo.names_by_composite.get(self.name, ())
-            own = [sections_of_part(self.card, part, parts) for part in parts]
+            own = [select_part_sections(self.card, part, parts) for part in parts]
             taken = {id(section) for sections in own for section in sections}
             return read_claims(section for section in self.card.sections if id(section) not in taken)
         if self.has_own_card:
             return read_claims(self.card.sections)
         parts = self.zoo.names_by_composite.get(self.entry.composite, ())
-        return read_claims(sections_of_part(self.card, self.name, parts))
+        return read_claims(select_part_sections(self.card, self.name, parts))
 
-    def on_card(self, said: Said[Any] | int) -> Place:
+    def card_location(self, said: CardValue[Any] | int) -> FileLocation:
         """Where the card says something."""
         if isinstance(said, int):
-            return Place(str(self.card_path), said)
-        return Place(str(self.card_path), said.line, said.column)
+            return FileLocation(str(self.card_path), said)
+        return FileLocation(str(self.card_path), said.line, said.column)
 
-    def link_targets(self) -> Iterator[tuple[str, Place]]:
+    def link_targets(self) -> Iterator[tuple[str, FileLocation]]:
         """Every link of the model's own card, and every path that it names from the top of the checkout."""
         if self.card is None or not self.has_own_card:
             return
         for link in self.card.links:
-            yield link.target, Place(str(self.card_path), link.line, link.column)
+            yield link.target, FileLocation(str(self.card_path), link.line, link.column)
         for section in self.card.sections:
-            for number, line in section.prose:
+            for number, line in section.prose_lines:
                 for match in _ROOTED.finditer(line) if "<omz_dir>/" in line else ():
-                    yield "/" + match[1].rstrip("."), Place(str(self.card_path), number, match.start() + 1)
+                    yield (
+                        "/" + match[1].rstrip("."),
+                        FileLocation(str(self.card_path), number, match.start() + 1),
+                    )
 
     @cached_property
-    def _accuracy_check(self) -> Node | SpecError | None:
+    def _accuracy_check(self) -> YamlNode | SpecError | None:
         return _tree(self.folder / ACCURACY_CHECK)
 
     @property
-    def accuracy_check(self) -> Node | None:
+    def accuracy_check(self) -> YamlNode | None:
         """accuracy-check.yml, or None."""
-        return self._accuracy_check if isinstance(self._accuracy_check, Node) else None
+        return self._accuracy_check if isinstance(self._accuracy_check, YamlNode) else None
 
     @property
     def accuracy_error(self) -> SpecError | None:
@@ -328,12 +331,12 @@ class ModelView:
         return self.zoo.index.get(self.name, ())
 
 
-def place(node: Node | None, path: Path) -> Place:
+def node_location(node: YamlNode | None, path: Path) -> FileLocation:
     """Where a value stands."""
-    return Place(str(path)) if node is None else Place(node.file, node.line, node.column)
+    return FileLocation(str(path)) if node is None else FileLocation(node.file, node.line, node.column)
 
 
-def below(node: Node | None, *keys: str | int) -> Node | None:
+def find_node(node: YamlNode | None, *keys: str | int) -> YamlNode | None:
     """The value below these keys, or None."""
     for key in keys:
         if node is None:
@@ -345,15 +348,15 @@ def below(node: Node | None, *keys: str | int) -> Node | None:
     return node
 
 
-def _tree(path: Path) -> Node | SpecError | None:
+def _tree(path: Path) -> YamlNode | SpecError | None:
     try:
-        return reader.read(path) if path.is_file() else None
+        return reader.read_yaml(path) if path.is_file() else None
     except SpecError as error:
         return error
 
 
-def _arguments(node: Node | None) -> Iterator[Argument]:
+def _arguments(node: YamlNode | None) -> Iterator[ConverterArgument]:
     for item in node.value if node is not None and isinstance(node.value, list) else ():
         if isinstance(item.value, str):
             flag, _, value = item.value.strip().partition("=")
-            yield Argument(flag, value.strip(), item)
+            yield ConverterArgument(flag, value.strip(), item)

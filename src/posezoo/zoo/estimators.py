@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import InferenceError, SettingsError, UnknownModelError
-from posezoo.events import Listener, ignore
+from posezoo.events import Listener, ignore_event
 from posezoo.settings import user_folder
 from posezoo.spec.model import Precision
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 USUAL_DETECTOR = "person-detection-retail-0013"
 
 
-def detector_for(zoo: Zoo, decoder: str) -> Model | None:
+def select_detector(zoo: Zoo, decoder: str) -> Model | None:
     """Who finds the people for a model of this decoder, as the settings say; None where nobody has to.
 
     Raises:
@@ -45,7 +45,7 @@ def detector_for(zoo: Zoo, decoder: str) -> Model | None:
     return detector
 
 
-def require_use_for(detector: str | None, model: Model, decoder: str = "") -> None:
+def require_detector_used(detector: str | None, model: Model, decoder: str = "") -> None:
     """Make sure that a detector is not named for a model in vain: a setting for all models may be.
 
     Args:
@@ -56,25 +56,25 @@ def require_use_for(detector: str | None, model: Model, decoder: str = "") -> No
     Raises:
         InferenceError: the model finds people itself.
     """
-    from posezoo.pose.decoders import require_one_at_a_time
+    from posezoo.pose.decoders import require_top_down
 
     declared = model.decoder.name if model.decoder is not None else ""
     if detector and detector not in ("none", "usual"):
-        require_one_at_a_time(decoder or declared, model.full_name)
+        require_top_down(decoder or declared, model.full_name)
 
 
-def detector_irs(zoo: Zoo, model: Model, *, listener: Listener = ignore) -> dict[str, Path]:
+def detector_irs(zoo: Zoo, model: Model, *, listener: Listener = ignore_event) -> dict[str, Path]:
     """The FP16 .xml of each part of a model's detector by its name; none where it has no detector.
 
     Raises:
         FetchError: a file is to be had nowhere.
         ConversionError: an IR cannot be made, or was not published in FP16.
     """
-    detector = detector_for(zoo, model.decoder.name) if model.decoder else None
-    return zoo.irs(detector, Precision.FP16, listener=listener) if detector else {}
+    detector = select_detector(zoo, model.decoder.name) if model.decoder else None
+    return zoo.get_irs(detector, Precision.FP16, listener=listener) if detector else {}
 
 
-def compiled(zoo: Zoo, model: Model, irs: Mapping[str, Path], **how: Any) -> Estimator:
+def compile_estimator(zoo: Zoo, model: Model, irs: Mapping[str, Path], **how: Any) -> Estimator:
     """A model or composite, compiled on the device that the settings name: image in, poses out.
 
     Args:
@@ -85,16 +85,16 @@ def compiled(zoo: Zoo, model: Model, irs: Mapping[str, Path], **how: Any) -> Est
     Raises:
         InferenceError: an IR cannot be read or compiled, or the model has no decoder.
     """
-    from posezoo.estimator import load
+    from posezoo.estimator import load_estimator
 
-    estimator = load(model, irs, **{**_runtime(zoo), **how})
-    detector = detector_for(zoo, estimator.decoder)
+    estimator = load_estimator(model, irs, **{**_runtime(zoo), **how})
+    detector = select_detector(zoo, estimator.decoder)
     if detector is None:
         return estimator
-    return estimator.with_detector(compiled(zoo, detector, irs, **_where_and_when(how)))
+    return estimator.with_detector(compile_estimator(zoo, detector, irs, **_shared_run_options(how)))
 
 
-def compiled_ir(zoo: Zoo, xml: Path, *, listener: Listener = ignore, **how: Any) -> Estimator:
+def compile_ir_estimator(zoo: Zoo, xml: Path, *, listener: Listener = ignore_event, **how: Any) -> Estimator:
     """An IR that no model.yml describes, compiled on the device that the settings name.
 
     Its detector, if it takes one, is fetched where it is not there yet; ``how`` as for ``compiled``.
@@ -106,11 +106,11 @@ def compiled_ir(zoo: Zoo, xml: Path, *, listener: Listener = ignore, **how: Any)
     from posezoo.estimator import load_ir
 
     estimator = load_ir(xml, **{**_runtime(zoo), **how})
-    detector = detector_for(zoo, estimator.decoder)
+    detector = select_detector(zoo, estimator.decoder)
     if detector is None:
         return estimator
-    irs = zoo.irs(detector, Precision.FP16, listener=listener)
-    return estimator.with_detector(compiled(zoo, detector, irs, **_where_and_when(how)))
+    irs = zoo.get_irs(detector, Precision.FP16, listener=listener)
+    return estimator.with_detector(compile_estimator(zoo, detector, irs, **_shared_run_options(how)))
 
 
 def _runtime(zoo: Zoo) -> Any:
@@ -119,17 +119,17 @@ def _runtime(zoo: Zoo) -> Any:
     return {
         "device": settings.device,
         "inference_precision": settings.inference_precision,
-        "cache_dir": compile_cache() if settings.device == "CPU" else None,
+        "cache_dir": compiled_model_cache_dir() if settings.device == "CPU" else None,
     }
 
 
-def _where_and_when(how: Mapping[str, Any]) -> dict[str, Any]:
+def _shared_run_options(how: Mapping[str, Any]) -> dict[str, Any]:
     """What a model's detector shares with it: how it runs, not how large it sees."""
     shared = ("device", "inference_precision", "cache_dir", "requests", "streams", "threads", "hint")
     return {name: value for name, value in how.items() if name in shared}
 
 
-def compile_cache() -> Path | None:
+def compiled_model_cache_dir() -> Path | None:
     """Where compiled networks are kept for the next start; None for a user without a home folder."""
     try:
         return user_folder("cache") / "compiled"

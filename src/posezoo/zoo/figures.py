@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.errors import ConversionError, OutputError
-from posezoo.layout import Layout
+from posezoo.layout import ModelLayout
 from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Precision
 from posezoo.versions import package_version
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _INSTALLED = Path(__file__).resolve().parents[1]
 
 
-def count(zoo: Zoo, spec: ModelSpec, size: tuple[int, int] | None = None) -> tuple[Measurement, ...]:
+def count_complexity(
+    zoo: Zoo, spec: ModelSpec, size: tuple[int, int] | None = None
+) -> tuple[Measurement, ...]:
     """GFLOPs and MParams of each IR of a model that is there.
 
     Args:
@@ -32,20 +34,20 @@ def count(zoo: Zoo, spec: ModelSpec, size: tuple[int, int] | None = None) -> tup
     """
     from posezoo.complexity import read_complexity
     from posezoo.measured import Measurement
-    from posezoo.openvino_runtime import reason_of
+    from posezoo.openvino_runtime import error_text
 
     found = []
     shapes = {port.name: _sized(port, size) for port in spec.inputs if -1 in port.shape} if size else {}
     settings = {"height": size[0], "width": size[1]} if size and shapes else {}
     for precision in spec.precisions:
-        xml = zoo.layout.ir(spec, precision)
+        xml = zoo.layout.ir_path(spec, precision)
         if not xml.is_file():
             continue
-        zoo.require_described(spec, precision)
+        zoo.require_current_ir(spec, precision)
         try:
             cost = read_complexity(xml, shapes)
         except RuntimeError as error:
-            raise ConversionError(f"{xml}: cannot be counted: {reason_of(error)}") from error
+            raise ConversionError(f"{xml}: cannot be counted: {error_text(error)}") from error
         if cost is None:
             hint = "say at which height and width: --size H,W"
             raise ConversionError(f"{xml}: its sizes are open: no one number is right", hint=hint)
@@ -54,12 +56,12 @@ def count(zoo: Zoo, spec: ModelSpec, size: tuple[int, int] | None = None) -> tup
             Measurement("complexity", precision, asdict(cost), spec.tag, settings=settings, tools=tools)
         )
     if not found:
-        folder = zoo.layout.ir(spec, Precision.FP32).parents[1]
+        folder = zoo.layout.ir_path(spec, Precision.FP32).parents[1]
         raise ConversionError(f"{folder}: no IR is there", hint=f"posezoo get {spec.full_name}")
     return tuple(found)
 
 
-def count_generated(zoo: Zoo, spec: ModelSpec, folder: Path) -> tuple[Measurement, ...]:
+def count_complexity_on_random_weights(zoo: Zoo, spec: ModelSpec, folder: Path) -> tuple[Measurement, ...]:
     """GFLOPs and MParams of a network of ours whose weights are not to be had, with generated ones.
 
     Args:
@@ -70,11 +72,11 @@ def count_generated(zoo: Zoo, spec: ModelSpec, folder: Path) -> tuple[Measuremen
         ConversionError: the model is no network of ours.
         MissingPackageError: torch or OpenVINO is not installed.
     """
-    made, generated = convert_generated(zoo, spec, folder, spec.precisions)
-    return tuple(replace(each, weights="generated") for each in count(made, generated))
+    made, generated = convert_with_random_weights(zoo, spec, folder, spec.precisions)
+    return tuple(replace(each, weights="generated") for each in count_complexity(made, generated))
 
 
-def convert_generated(
+def convert_with_random_weights(
     zoo: Zoo, spec: ModelSpec, folder: Path, precisions: Collection[Precision]
 ) -> tuple[Zoo, ModelSpec]:
     """A network of ours with generated weights as IR, for what does not depend on their values.
@@ -91,17 +93,17 @@ def convert_generated(
         ConversionError: the model is no network of ours.
         MissingPackageError: torch or OpenVINO is not installed.
     """
-    from posezoo.convert.own_weights import generate
+    from posezoo.convert.own_weights import write_random_checkpoint
 
     checkpoint = folder / "generated.pth"
-    generate(zoo.network_of(spec), checkpoint)
-    layout = Layout(folder, folder)
-    zoo, generated = replace(zoo, layout=layout).with_weights(checkpoint, spec)
+    write_random_checkpoint(zoo.require_network(spec), checkpoint)
+    layout = ModelLayout(folder, folder)
+    zoo, generated = replace(zoo, layout=layout).with_checkpoint(checkpoint, spec)
     zoo.convert(generated, precisions, self_check=False)
     return zoo, generated
 
 
-def record(spec: ModelSpec | CompositeSpec, found: Collection[Measurement]) -> Path:
+def record_measurements(spec: ModelSpec | CompositeSpec, found: Collection[Measurement]) -> Path:
     """Take measurements into the measured.yml beside a model's model.yml, or a composite's.
 
     Raises:
@@ -116,7 +118,7 @@ def record(spec: ModelSpec | CompositeSpec, found: Collection[Measurement]) -> P
             hint="--models_dir names another registry",
         )
     path = spec.path.with_name(measured.NAME)
-    measured.record(path, found)
+    measured.update_measured_yml(path, found)
     return path
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from posezoo.fetch.means import FirstUse, Means
-from posezoo.layout import Layout
-from posezoo.lock import Lock
+from posezoo.fetch.means import DownloadOptions, FirstUse
+from posezoo.layout import ModelLayout
+from posezoo.lock import LockFile
 from posezoo.registry import open_registry
 from posezoo.settings import Settings
-from posezoo.zoo.ways import Ways
+from posezoo.zoo.ways import RouteOptions
 from posezoo.zoo.zoo import Zoo
 
 
@@ -30,21 +30,21 @@ def open_zoo(
         mo_python: what starts the Model Optimizer, where it is not the Python beside it.
         allow_upstream_code: whether code that comes with a model may be run, shut in.
     """
-    lock, registry = Lock(settings.lock, strict=settings.locked), open_registry(settings.models_dir)
+    lock, registry = LockFile(settings.lock, strict=settings.locked), open_registry(settings.models_dir)
     lock.require_registry(registry)
     return Zoo(
         lock=lock,
         settings=settings,
         registry=registry,
-        layout=Layout(download_dir=download_dir or settings.output_dir, output_dir=settings.output_dir),
-        means=means_of(settings, lock.record if trust_on_first_use else None),
-        ways=Ways(settings.mo, mo_python, allow_upstream_code),
+        layout=ModelLayout(download_dir=download_dir or settings.output_dir, output_dir=settings.output_dir),
+        means=download_options(settings, lock.record_first_use if trust_on_first_use else None),
+        ways=RouteOptions(settings.mo, mo_python, allow_upstream_code),
     )
 
 
-def means_of(settings: Settings, first_use: FirstUse | None = None) -> Means:
+def download_options(settings: Settings, first_use: FirstUse | None = None) -> DownloadOptions:
     """How files may be fetched, as the settings say."""
-    return Means(
+    return DownloadOptions(
         cache_dir=settings.cache_dir,
         mirrors=settings.mirror,
         attempts=settings.attempts,

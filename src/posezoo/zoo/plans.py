@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.spec.model import ModelSpec, Precision, Route
-from posezoo.spec.routes import Way
-from posezoo.zoo.ways import with_our_network
+from posezoo.spec.routes import RouteDecision
+from posezoo.zoo.ways import with_known_network
 
 if TYPE_CHECKING:
-    from posezoo.convert.plan import Step
+    from posezoo.convert.plan import PlannedIr
     from posezoo.fetch.download import PlannedFile
     from posezoo.zoo.zoo import Zoo
 
@@ -31,24 +31,24 @@ class ModelPlan:
     """
 
     spec: ModelSpec
-    way: Way
+    way: RouteDecision
     files: tuple[PlannedFile, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PlannedIr, ...] = ()
     irs: Mapping[Precision, Path] = field(default_factory=dict)
     runs: tuple[str, ...] = ()
 
     @property
-    def fetched(self) -> tuple[PlannedFile, ...]:
+    def missing_files(self) -> tuple[PlannedFile, ...]:
         """The files that are not here yet."""
-        return tuple(file for file in self.files if file.asked or file.is_refused)
+        return tuple(file for file in self.files if file.candidate_names or file.is_unpinned)
 
     @property
-    def fetch_bytes(self) -> int:
+    def download_size(self) -> int:
         """How many bytes come with them; the most that is read of a file whose size nobody states."""
-        return sum(each.file.cap for each in self.fetched)
+        return sum(each.file.read_limit for each in self.missing_files)
 
 
-def planned(
+def plan_get(
     zoo: Zoo, spec: ModelSpec, precisions: Collection[Precision], *, force: bool = False
 ) -> ModelPlan:
     """What ``Zoo.get`` would do; touches nothing and asks no server.
@@ -58,48 +58,48 @@ def planned(
             would be replaced.
     """
     from posezoo.convert.own_weights import refuse_to_replace
-    from posezoo.convert.plan import steps_of
-    from posezoo.files import is_known_good
+    from posezoo.convert.plan import plan_irs
+    from posezoo.files import has_valid_stamp
 
-    spec = with_our_network(zoo.lock.pinned(spec))
-    way = zoo.ways.of(spec)
-    if not way.is_open:
+    spec = with_known_network(zoo.lock.with_pins(spec))
+    way = zoo.ways.select(spec)
+    if not way.is_available:
         return ModelPlan(spec, way)
     if spec.is_ir:
         published = [each for each in precisions if each in spec.precisions]
         if not published:
-            return ModelPlan(spec, _not_published(spec, precisions))
-        irs = {each: zoo.layout.ir(spec, each) for each in published}
+            return ModelPlan(spec, _route_of_published_ir(spec, precisions))
+        irs = {each: zoo.layout.ir_path(spec, each) for each in published}
         return ModelPlan(spec, way, zoo.plan_download(spec, precisions), irs=irs)
     if not force:
         refuse_to_replace(spec, zoo.layout)
     if way.route in (Route.MO, Route.UPSTREAM_CODE):
         steps = zoo.plan_conversion(spec, precisions, force=force).steps
-        due = not all(step.is_done for step in steps)
+        due = not all(step.is_up_to_date for step in steps)
         files = zoo.plan_download(spec) if due else ()
-        runs = _code_of(spec) if due and way.route is Route.UPSTREAM_CODE else ()
+        runs = _list_upstream_code(spec) if due and way.route is Route.UPSTREAM_CODE else ()
         irs = {step.precision: step.xml for step in steps}
         return ModelPlan(spec, way, files, steps, irs, runs)
-    steps = steps_of(
+    steps = plan_irs(
         spec,
         zoo.layout,
         precisions,
         self_check=True,
         force=force,
-        decoder=zoo.decoder_of(spec),
-        is_good=is_known_good,
+        decoder=zoo.select_decoder(spec),
+        is_good=has_valid_stamp,
     )
-    files = () if all(step.is_done for step in steps) else zoo.plan_download(spec)
+    files = () if all(step.is_up_to_date for step in steps) else zoo.plan_download(spec)
     return ModelPlan(spec, way, files, steps, {step.precision: step.xml for step in steps})
 
 
-def _code_of(spec: ModelSpec) -> tuple[str, ...]:
-    from posezoo.convert.upstream import what_runs
+def _list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
+    from posezoo.convert.upstream import list_upstream_code
 
-    return what_runs(spec)
+    return list_upstream_code(spec)
 
 
-def _not_published(spec: ModelSpec, precisions: Collection[Precision]) -> Way:
+def _route_of_published_ir(spec: ModelSpec, precisions: Collection[Precision]) -> RouteDecision:
     """The way of a model that is published as IR, in other precisions than these."""
     hint = f"--precisions {','.join(spec.precisions)}" if spec.precisions else ""
-    return Way(Route.IR, "precision", f"it is not published as {' or '.join(precisions)}", hint)
+    return RouteDecision(Route.IR, "precision", f"it is not published as {' or '.join(precisions)}", hint)

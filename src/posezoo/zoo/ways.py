@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from posezoo.errors import ConversionError
 from posezoo.registry import Registry, open_registry
 from posezoo.spec.model import Framework, ModelSpec, Route
-from posezoo.spec.routes import Way, in_words, opened, way_of
+from posezoo.spec.routes import RouteDecision, describe_obstacle, mark_available, select_route
 
 if TYPE_CHECKING:
     from posezoo.convert.model_optimizer import ModelOptimizer
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class RouteOptions:
     """What opens routes that are closed elsewhere.
 
     Attributes:
@@ -30,28 +30,28 @@ class Ways:
     mo_python: Path | None = None
     allow_upstream_code: bool = False
 
-    def of(self, spec: ModelSpec) -> Way:
+    def select(self, spec: ModelSpec) -> RouteDecision:
         """By which route a model becomes IR here, or why by none: a Model Optimizer may be at hand."""
-        way = way_of(spec)
+        way = select_route(spec)
         comes_with_code = spec.has_pre_convert or bool(spec.upstream_export)
         if way.route is Route.UPSTREAM_CODE and self.allow_upstream_code and comes_with_code:
-            rest = self.of(after_upstream(spec))
-            return opened(way) if rest.is_open else rest
-        return opened(way) if way.route is Route.MO and self.has_mo else way
+            rest = self.select(spec_without_upstream_code(spec))
+            return mark_available(way) if rest.is_available else rest
+        return mark_available(way) if way.route is Route.MO and self.has_model_optimizer else way
 
-    def required(self, spec: ModelSpec) -> Way:
+    def require(self, spec: ModelSpec) -> RouteDecision:
         """The same.
 
         Raises:
             ConversionError: there is none.
         """
-        way = self.of(spec)
-        if not way.is_open:
-            raise ConversionError(f"{spec.full_name}: {in_words(spec, way)}", hint=way.hint)
+        way = self.select(spec)
+        if not way.is_available:
+            raise ConversionError(f"{spec.full_name}: {describe_obstacle(spec, way)}", hint=way.hint)
         return way
 
     @property
-    def has_mo(self) -> bool:
+    def has_model_optimizer(self) -> bool:
         """Whether a Model Optimizer was named."""
         return self.mo is not None or self.mo_python is not None
 
@@ -61,19 +61,19 @@ class Ways:
         Raises:
             ConversionError: it is not there, or is none.
         """
-        from posezoo.convert.model_optimizer import find
+        from posezoo.convert.model_optimizer import find_model_optimizer
 
-        return find(self.mo, self.mo_python)
+        return find_model_optimizer(self.mo, self.mo_python)
 
 
-def after_upstream(spec: ModelSpec) -> ModelSpec:
+def spec_without_upstream_code(spec: ModelSpec) -> ModelSpec:
     """What is left to be converted once a model's code has run."""
-    from posezoo.convert.upstream import after
+    from posezoo.convert.upstream import spec_after_upstream_code
 
-    return after(spec)
+    return spec_after_upstream_code(spec)
 
 
-def with_our_network(spec: ModelSpec) -> ModelSpec:
+def with_known_network(spec: ModelSpec) -> ModelSpec:
     """A foreign zoo's PyTorch model with the network of ours that takes its weights; else as it is.
 
     It is known by the name of a model of our own registry, and by a file of weights of the same size.

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import ConversionError, SpecError, UnknownModelError
-from posezoo.events import Listener, ModelConversionUpToDate, ignore
-from posezoo.fetch.means import Means
-from posezoo.layout import Layout
-from posezoo.lock import Lock
+from posezoo.events import ConversionUpToDate, Listener, ignore_event
+from posezoo.fetch.means import DownloadOptions
+from posezoo.layout import ModelLayout
+from posezoo.lock import LockFile
 from posezoo.registry import Registry
 from posezoo.settings import Settings
 from posezoo.spec.model import CompositeSpec, Decoder, ModelSpec, NetworkChoice, Precision, Route
 from posezoo.zoo import quantizing
-from posezoo.zoo.ways import Ways, after_upstream, with_our_network
+from posezoo.zoo.ways import RouteOptions, spec_without_upstream_code, with_known_network
 
 if TYPE_CHECKING:
-    from posezoo.convert.plan import Plan
-    from posezoo.fetch.carrier import Carrier
+    from posezoo.convert.plan import ConversionPlan
+    from posezoo.fetch.carrier import ConnectionPool
     from posezoo.fetch.download import PlannedFile
 
 Model = ModelSpec | CompositeSpec
@@ -33,19 +33,19 @@ class Zoo:
 
     settings: Settings
     registry: Registry
-    layout: Layout
-    means: Means
-    lock: Lock
-    ways: Ways
+    layout: ModelLayout
+    means: DownloadOptions
+    lock: LockFile
+    ways: RouteOptions
 
-    def _is_made(self, spec: ModelSpec, precisions: Collection[Precision]) -> bool:
+    def _is_converted(self, spec: ModelSpec, precisions: Collection[Precision]) -> bool:
         """Whether IR are up to date that a Model Optimizer, or a model's own code, made at another time."""
         from posezoo.convert.plan import is_up_to_date
 
-        made, decoder = after_upstream(self.lock.pinned(spec)), self.decoder_of(spec)
+        made, decoder = spec_without_upstream_code(self.lock.with_pins(spec)), self.select_decoder(spec)
         return all(is_up_to_date(made, self.layout, each, decoder=decoder) for each in precisions)
 
-    def verifying(self, verify: bool) -> Zoo:
+    def with_verification(self, verify: bool) -> Zoo:
         """The zoo whose downloads read what is here again, or not."""
         return replace(self, means=replace(self.means, verify=verify))
 
@@ -54,8 +54,8 @@ class Zoo:
         spec: ModelSpec,
         *,
         precisions: Collection[Precision] | None = None,
-        listener: Listener = ignore,
-        carrier: Carrier | None = None,
+        listener: Listener = ignore_event,
+        carrier: ConnectionPool | None = None,
     ) -> tuple[Path, ...]:
         """A model's published files, verified; with precisions, without the files of others.
 
@@ -64,21 +64,21 @@ class Zoo:
         Raises:
             FetchError: one of them is to be had nowhere.
         """
-        from posezoo.fetch.download import download
+        from posezoo.fetch.download import download_model
 
-        spec = self.lock.pinned(spec)
-        downloaded = download(
+        spec = self.lock.with_pins(spec)
+        downloaded = download_model(
             spec, self.layout, self.means, precisions=precisions, listener=listener, carrier=carrier
         )
         return downloaded.files
 
-    def fetch(
+    def download_for_conversion(
         self,
         spec: ModelSpec,
         precisions: Collection[Precision],
         *,
         force: bool = False,
-        listener: Listener = ignore,
+        listener: Listener = ignore_event,
     ) -> None:
         """The files that ``convert`` with the same arguments needs; none where the IR are up to date already.
 
@@ -88,23 +88,23 @@ class Zoo:
                 is published in them, or an IR of the user's own weights would be replaced.
         """
         from posezoo.convert.own_weights import refuse_to_replace
-        from posezoo.convert.plan import is_up_to_date, require
+        from posezoo.convert.plan import is_up_to_date, require_precisions
 
-        if quantizing.is_meant(spec, precisions):
+        if quantizing.is_int8_request(spec, precisions):
             return
-        spec = with_our_network(spec)
-        require(spec, precisions)
-        spec = self.lock.pinned(spec)
-        decoder = self.decoder_of(spec)
+        spec = with_known_network(spec)
+        require_precisions(spec, precisions)
+        spec = self.lock.with_pins(spec)
+        decoder = self.select_decoder(spec)
         if spec.is_ir:
             self.download(spec, precisions=precisions, listener=listener)
             return
-        if not (self.ways.of(spec).is_open or force) and self._is_made(spec, precisions):
+        if not (self.ways.select(spec).is_available or force) and self._is_converted(spec, precisions):
             return
-        way = self.ways.required(spec)  # nobody waits for files of which nothing can be made
+        way = self.ways.require(spec)  # nobody waits for files of which nothing can be made
         if not force:
             refuse_to_replace(spec, self.layout)
-        made = after_upstream(spec) if way.route is Route.UPSTREAM_CODE else spec
+        made = spec_without_upstream_code(spec) if way.route is Route.UPSTREAM_CODE else spec
         if force or not all(is_up_to_date(made, self.layout, each, decoder=decoder) for each in precisions):
             self.download(spec, listener=listener)
 
@@ -116,47 +116,47 @@ class Zoo:
         force: bool = False,
         keep_onnx: bool = False,
         self_check: bool = True,
-        listener: Listener = ignore,
+        listener: Listener = ignore_event,
     ) -> Mapping[Precision, Path]:
         """A model's IR (.xml by precision), from files that are there; arguments as ``convert`` has them.
 
         Raises:
             ConversionError: the files are not there, or no IR can be made of them.
         """
-        if quantizing.is_meant(spec, precisions):
-            return quantizing.made(self, spec, precisions)
-        spec = with_our_network(spec)
-        if not (self.ways.of(spec).is_open or force) and self._is_made(spec, precisions):
-            listener(ModelConversionUpToDate(spec.full_name, tuple(precisions)))
-            there = {each: self.layout.ir(spec, each) for each in precisions}
+        if quantizing.is_int8_request(spec, precisions):
+            return quantizing.find_int8_irs(self, spec, precisions)
+        spec = with_known_network(spec)
+        if not (self.ways.select(spec).is_available or force) and self._is_converted(spec, precisions):
+            listener(ConversionUpToDate(spec.full_name, tuple(precisions)))
+            there = {each: self.layout.ir_path(spec, each) for each in precisions}
             self.require_locked(spec, there, self.layout)
             return there
-        way, pinned, decoder = self.ways.required(spec), self.lock.pinned(spec), self.decoder_of(spec)
+        way, pinned, decoder = self.ways.require(spec), self.lock.with_pins(spec), self.select_decoder(spec)
         accept = partial(self.lock.require_ir, spec)
         how: dict[str, Any] = {"force": force, "decoder": decoder, "accept": accept, "listener": listener}
         if way.route is Route.MO:
             from posezoo.convert import by_model_optimizer
 
             mo = self.ways.model_optimizer()
-            irs = by_model_optimizer.convert(pinned, self.layout, mo, precisions, **how)
+            irs = by_model_optimizer.convert_with_model_optimizer(pinned, self.layout, mo, precisions, **how)
             self.require_locked(spec, irs, self.layout)
             return irs
         if way.route is Route.UPSTREAM_CODE:
             from posezoo.convert import upstream
 
-            rest = upstream.after(spec)
+            rest = upstream.spec_after_upstream_code(spec)
             if not force and all(
-                step.is_done for step in self.plan_conversion(rest, precisions, force=force).steps
+                step.is_up_to_date for step in self.plan_conversion(rest, precisions, force=force).steps
             ):
                 return self.convert(rest, precisions, listener=listener)
             self.lock.require_known_irs(spec, precisions)  # nobody's code runs for what is refused
-            with upstream.made(pinned, self.layout, listener=listener) as layout:
+            with upstream.run_upstream_code(pinned, self.layout, listener=listener) as layout:
                 return replace(self, layout=layout).convert(
                     rest, precisions, force=force, self_check=self_check, listener=listener
                 )
-        from posezoo.convert.convert import convert
+        from posezoo.convert.convert import convert_model
 
-        converted = convert(
+        converted = convert_model(
             pinned,
             self.layout,
             precisions=precisions,
@@ -176,9 +176,11 @@ class Zoo:
         """
         from posezoo.convert.convert import export_onnx
 
-        return export_onnx(self.lock.pinned(spec), self.layout, force=force)
+        return export_onnx(self.lock.with_pins(spec), self.layout, force=force)
 
-    def with_weights(self, checkpoint: Path, model: ModelSpec | str, name: str = "") -> tuple[Zoo, ModelSpec]:
+    def with_checkpoint(
+        self, checkpoint: Path, model: ModelSpec | str, name: str = ""
+    ) -> tuple[Zoo, ModelSpec]:
         """The zoo that knows where weights of the user's own lie, and the model that they make.
 
         Args:
@@ -189,37 +191,39 @@ class Zoo:
         Raises:
             PosezooError: the checkpoint cannot be read or does not go with the network.
         """
-        from posezoo.convert.own_weights import of_model, of_network
+        from posezoo.convert.own_weights import spec_for_network, spec_with_checkpoint
 
         spec = (
-            of_network(model, checkpoint, name)
+            spec_for_network(model, checkpoint, name)
             if isinstance(model, str)
-            else of_model(model, checkpoint, name)
+            else spec_with_checkpoint(model, checkpoint, name)
         )
         return replace(self, layout=replace(self.layout, checkpoint=checkpoint)), spec
 
-    def network_of(self, spec: ModelSpec) -> NetworkChoice:
+    def require_network(self, spec: ModelSpec) -> NetworkChoice:
         """Which network of ours a model is.
 
         Raises:
             ConversionError: it is none.
         """
-        from posezoo.convert.own_weights import required_network
+        from posezoo.convert.own_weights import require_network
 
-        return required_network(spec)
+        return require_network(spec)
 
-    def checkpoint(self, spec: ModelSpec, *, listener: Listener = ignore) -> Path:
+    def download_checkpoint(self, spec: ModelSpec, *, listener: Listener = ignore_event) -> Path:
         """The checkpoint of a network of ours, fetched where it is not there, and verified.
 
         Raises:
             FetchError: it is to be had nowhere.
             ConversionError: the model is no network of ours.
         """
-        from posezoo.convert.original import verified
+        from posezoo.convert.original import verify_source_model
 
-        self.network_of(spec)
+        self.require_network(spec)
         self.download(spec, listener=listener)
-        return verified(self.lock.pinned(spec), self.layout)  # pinned only now, where it was trusted
+        return verify_source_model(
+            self.lock.with_pins(spec), self.layout
+        )  # pinned only now, where it was trusted
 
     def get(
         self,
@@ -227,7 +231,7 @@ class Zoo:
         precisions: Collection[Precision],
         *,
         force: bool = False,
-        listener: Listener = ignore,
+        listener: Listener = ignore_event,
     ) -> Mapping[Precision, Path]:
         """A model's IR (.xml by precision), fetched and converted where it is not there, or by force.
 
@@ -236,67 +240,71 @@ class Zoo:
             ConversionError: no IR can be made of the files, or none is published in these precisions; or an
                 IR of the user's own weights would be replaced.
         """
-        if self.layout.own(spec) is None:  # weights of the user's own are here already
-            self.fetch(spec, precisions, force=force, listener=listener)
+        if self.layout.custom_checkpoint(spec) is None:  # weights of the user's own are here already
+            self.download_for_conversion(spec, precisions, force=force, listener=listener)
         return self.convert(spec, precisions, force=force, listener=listener)
 
     def plan_download(
         self, spec: ModelSpec, precisions: Collection[Precision] | None = None
     ) -> tuple[PlannedFile, ...]:
         """What ``download`` would do; touches nothing and asks no server."""
-        from posezoo.fetch.download import plan
+        from posezoo.fetch.download import plan_download
 
-        return plan(self.lock.pinned(spec), self.layout, self.means, precisions)
+        return plan_download(self.lock.with_pins(spec), self.layout, self.means, precisions)
 
     def plan_conversion(
         self, spec: ModelSpec, precisions: Collection[Precision], *, force: bool = False
-    ) -> Plan:
+    ) -> ConversionPlan:
         """What ``convert`` would do; touches nothing."""
-        from posezoo.convert.plan import plan
+        from posezoo.convert.plan import plan_conversion
 
-        spec = with_our_network(spec)
-        pinned, decoder = self.lock.pinned(spec), self.decoder_of(spec)
-        way = self.ways.of(spec)
-        if way.is_open and way.route is Route.UPSTREAM_CODE:
-            rest = self.plan_conversion(after_upstream(spec), precisions, force=force)
+        spec = with_known_network(spec)
+        pinned, decoder = self.lock.with_pins(spec), self.select_decoder(spec)
+        way = self.ways.select(spec)
+        if way.is_available and way.route is Route.UPSTREAM_CODE:
+            rest = self.plan_conversion(spec_without_upstream_code(spec), precisions, force=force)
             return replace(rest, obstacle=None, by="code that comes with the model")
-        if way.is_open and way.route is Route.MO:
+        if way.is_available and way.route is Route.MO:
             from posezoo.convert import by_model_optimizer
 
             mo = self.ways.model_optimizer()
-            return by_model_optimizer.plan(pinned, self.layout, mo, precisions, force=force, decoder=decoder)
-        return plan(pinned, self.layout, precisions, force=force, decoder=decoder)
+            return by_model_optimizer.plan_with_model_optimizer(
+                pinned, self.layout, mo, precisions, force=force, decoder=decoder
+            )
+        return plan_conversion(pinned, self.layout, precisions, force=force, decoder=decoder)
 
-    def require_locked(self, spec: ModelSpec, irs: Collection[Precision], layout: Layout) -> None:
+    def require_locked(self, spec: ModelSpec, irs: Collection[Precision], layout: ModelLayout) -> None:
         """Refuse IR that were there already, and that a strict lock does not have."""
         if not self.lock.is_strict:
             return
         from posezoo import provenance
 
         for precision in irs:
-            if record := provenance.read(layout.provenance(spec, precision)):
+            if record := provenance.read_provenance(layout.provenance_path(spec, precision)):
                 self.lock.require_ir(spec, precision, record.contents)
 
-    def require_described(self, spec: ModelSpec, precision: Precision, done: str = "counted") -> None:
+    def require_current_ir(self, spec: ModelSpec, precision: Precision, done: str = "counted") -> None:
         """Make sure that an IR is the one that model.yml describes, whole and unchanged."""
-        from posezoo.convert.plan import why_stale
-        from posezoo.files import is_good, is_good_file
+        from posezoo.convert.plan import explain_stale_ir
+        from posezoo.files import is_verified, is_verified_file
 
-        spec = self.lock.pinned(spec)
+        spec = self.lock.with_pins(spec)
         if spec.is_ir:
             files = [file for file in spec.files if file.name.startswith(f"{precision}/")]
-            is_whole = all(is_good_file(self.layout.file(spec, file), file) for file in files)
+            is_whole = all(is_verified_file(self.layout.file_path(spec, file), file) for file in files)
             why = "" if is_whole else "it is not the file that was published"
         else:
-            why = why_stale(spec, self.layout, precision, False, self.decoder_of(spec), is_good)
+            why = explain_stale_ir(
+                spec, self.layout, precision, False, self.select_decoder(spec), is_verified
+            )
         if why:
-            xml = self.layout.ir(spec, precision)
+            xml = self.layout.ir_path(spec, precision)
             raise ConversionError(
                 f"{xml}: not {done}, since {why}", hint=f"posezoo get {spec.full_name} makes it anew"
             )
 
-    def irs(
-        self, model: Model, precision: Precision, *, force: bool = False, listener: Listener = ignore
+    def get_irs(
+        self, model: Model, precision: Precision, *, force: bool = False, listener: Listener = ignore_event
     ) -> dict[str, Path]:
         """The .xml of each part of a model by its name; fetched and converted where needed, or by force.
 
@@ -322,11 +330,11 @@ class Zoo:
         """
         from posezoo.card.card import write_card
 
-        parts = [self.lock.pinned(part) for part in self.registry.parts(model)]
+        parts = [self.lock.with_pins(part) for part in self.registry.parts(model)]
         layout = self.layout if output_dir is None else replace(self.layout, output_dir=output_dir)
         return write_card(model, parts, layout)
 
-    def decoder_of(self, spec: ModelSpec) -> Decoder | None:
+    def select_decoder(self, spec: ModelSpec) -> Decoder | None:
         """What an IR names as its decoder: the model's own, else that of the composite that it belongs to."""
         if spec.decoder is not None or not spec.composite:
             return spec.decoder

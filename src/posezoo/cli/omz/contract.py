@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import door
 from posezoo.cli.options import HelpFormatter
-from posezoo.errors import PosezooError, nearest
+from posezoo.errors import PosezooError, suggest
 from posezoo.settings import Setting, read_settings
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ PRECISIONS = ("FP16", "FP16-INT1", "FP16-INT8", "FP32", "FP32-INT1", "FP32-INT8"
 _MAX_LIST_BYTES = 1 << 20
 
 
-class ContractError(PosezooError):
+class OmzError(PosezooError):
     """A failure in the very words that scripts look for."""
 
 
-def command(
+def create_omz_parser(
     prog: str, summary: str, verb: str, add_flags: Callable[[argparse.ArgumentParser], None]
 ) -> argparse.ArgumentParser:
     """The parser of a command: how it selects, and what else it takes."""
@@ -44,24 +44,24 @@ def command(
     return parser
 
 
-def run(work: Callable[[], int]) -> int:
+def run_command(work: Callable[[], int]) -> int:
     """Do the work of a command, and return its exit code."""
-    return door.through(work, tell=tell)
+    return door.run_main(work, tell=print_omz_error)
 
 
-def tell(error: PosezooError) -> None:
+def print_omz_error(error: PosezooError) -> None:
     """One failure on the standard error, decorated as Open Model Zoo does."""
-    door.say(error.problem if isinstance(error, ContractError) else f"{ALARM} Error: {error.problem}")
+    door.print_to_stderr(error.problem if isinstance(error, OmzError) else f"{ALARM} Error: {error.problem}")
     if error.hint:
-        door.say(f"  hint: {error.hint}")
+        door.print_to_stderr(f"  hint: {error.hint}")
 
 
-def warn(message: str) -> None:
+def print_omz_warning(message: str) -> None:
     """One line of what is odd, on the standard error."""
-    door.say(f"{ALARM} Warning: {message}")
+    door.print_to_stderr(f"{ALARM} Warning: {message}")
 
 
-def settings_of(args: argparse.Namespace, **flags: object) -> dict[str, Setting]:
+def omz_settings_from_args(args: argparse.Namespace, **flags: object) -> dict[str, Setting]:
     """The settings in force, each with its origin; ``flags`` are those that are called otherwise here.
 
     Raises:
@@ -79,11 +79,11 @@ def print_all(registry: Registry) -> None:
 
 
 def _warn_of_emptiness(registry: Registry) -> None:
-    if registry.emptiness:
-        warn(registry.emptiness)
+    if registry.empty_message:
+        print_omz_warning(registry.empty_message)
 
 
-def patterns_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[str] | None:
+def omz_patterns_from_args(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[str] | None:
     """What selects models; None for all of them; wrong usage ends with 2.
 
     Raises:
@@ -96,38 +96,38 @@ def patterns_of(args: argparse.Namespace, parser: argparse.ArgumentParser) -> li
         parser.error('one of "--print_all", "--all", "--name" or "--list" must be specified')
     if args.all:
         return None
-    return args.name.split(",") if args.list is None else listed(args.list)
+    return args.name.split(",") if args.list is None else read_list_file(args.list)
 
 
-def select(registry: Registry, patterns: Sequence[str] | None) -> Selection:
+def select_omz_models(registry: Registry, patterns: Sequence[str] | None) -> Selection:
     """The models that the patterns match; what is wrong with their files is told at once, others' in a line.
 
     Raises:
         ContractError: a pattern matches no name.
     """
     for pattern in patterns or ():
-        if not registry.knows(pattern):
-            near = nearest(pattern, registry.entries)
-            hint = registry.emptiness or near or "--print_all names them all"
-            raise ContractError(f'No matching models: "{_printable(pattern)}"', hint=hint)
+        if not registry.matches_any(pattern):
+            near = suggest(pattern, registry.entries)
+            hint = registry.empty_message or near or "--print_all names them all"
+            raise OmzError(f'No matching models: "{_printable(pattern)}"', hint=hint)
     _warn_of_emptiness(registry)
     selection = registry.select(patterns)
     for problem in selection.problems:
-        tell(problem)
+        print_omz_error(problem)
     for warning in selection.warnings:
-        warn(warning)
+        print_omz_warning(warning)
     for composite in selection.composites:
         if composite.deprecated is not None:  # of models, the download tells
-            warn(f"{composite.name}: {composite.deprecated}")
+            print_omz_warning(f"{composite.name}: {composite.deprecated}")
     told = {problem.problem for problem in selection.problems}
     beside = [problem for problem in registry.problems() if problem.problem not in told]
     if beside:
         others = f" (and {len(beside) - 1} more)" if len(beside) > 1 else ""
-        warn(f"left out: {beside[0].problem}{others}")
+        print_omz_warning(f"left out: {beside[0].problem}{others}")
     return selection
 
 
-def names_of_problems(selection: Selection) -> list[str]:
+def names_of_unreadable(selection: Selection) -> list[str]:
     """The models whose files cannot be read, as FAILED: lists them."""
     return [_printable(Path(problem.file).parent.name) for problem in selection.problems]
 
@@ -136,7 +136,7 @@ def _printable(name: str) -> str:
     return name if name.isprintable() else ascii(name)[1:-1]
 
 
-def precisions_of(args: argparse.Namespace) -> frozenset[str]:
+def precisions_from_args(args: argparse.Namespace) -> frozenset[str]:
     """The precisions that were asked for; all that are known where none was.
 
     Raises:
@@ -146,14 +146,14 @@ def precisions_of(args: argparse.Namespace) -> frozenset[str]:
         return frozenset(PRECISIONS)
     asked = frozenset(args.precisions.split(","))
     if unknown := asked.difference(PRECISIONS):
-        raise ContractError(
+        raise OmzError(
             f"Unknown precisions specified: {', '.join(sorted(unknown))}.",
             hint=f"known: {', '.join(PRECISIONS)}",
         )
     return asked
 
 
-def published(spec: ModelSpec) -> frozenset[str]:
+def available_precisions(spec: ModelSpec) -> frozenset[str]:
     """What a model is to be had in: the folders of a published IR, else what a conversion makes."""
     if not spec.is_ir:
         return frozenset({"FP16", "FP32"})
@@ -161,7 +161,7 @@ def published(spec: ModelSpec) -> frozenset[str]:
     return folders.intersection(PRECISIONS) or frozenset(PRECISIONS)  # files in no such folder go with all
 
 
-def failed(names: Sequence[str], *, skipped: Sequence[str] = (), text: bool = True) -> int:
+def print_failures(names: Sequence[str], *, skipped: Sequence[str] = (), text: bool = True) -> int:
     """The exit code after a run, and in text the list of those that failed, on the standard output.
 
     Args:
@@ -176,7 +176,7 @@ def failed(names: Sequence[str], *, skipped: Sequence[str] = (), text: bool = Tr
     return 1 if names or skipped else 0
 
 
-def positive(text: str) -> int:
+def parse_positive(text: str) -> int:
     """An argparse type: a whole number of at least 1.
 
     Raises:
@@ -215,7 +215,7 @@ def _add_selection(parser: argparse.ArgumentParser, verb: str) -> None:
     )
 
 
-def listed(path: Path) -> list[str]:
+def read_list_file(path: Path) -> list[str]:
     """The first word of each line, as a shell would read it.
 
     Raises:

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import door, options
 from posezoo.cli.omz import contract
-from posezoo.cli.text import harmless
-from posezoo.errors import ConversionError, PosezooError, SpecError, nearest
+from posezoo.cli.text import escape_control_characters
+from posezoo.errors import ConversionError, PosezooError, SpecError, suggest
 from posezoo.registry import open_registry
-from posezoo.settings import resolve
+from posezoo.settings import to_settings
 
 if TYPE_CHECKING:
-    from posezoo.cli.omz.reports import ConversionLines, Lines, Paper
-    from posezoo.crew import Check
+    from posezoo.cli.omz.reports import JsonConversionReporter, LineBuffer, TextReporter
+    from posezoo.crew import CancelCheck
     from posezoo.registry import Selection
-    from posezoo.spec.arguments import Arguments
+    from posezoo.spec.arguments import MoArguments
     from posezoo.spec.model import ModelSpec, Precision
     from posezoo.zoo import Zoo
 
@@ -73,19 +73,19 @@ _SAID_ELSEWHERE = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return contract.run(lambda: _run(parser(), argv))
+    return contract.run_command(lambda: _run(create_parser(), argv))
 
 
-def parser() -> argparse.ArgumentParser:
+def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    return contract.command(
+    return contract.create_omz_parser(
         "converter.py", "Convert downloaded models to OpenVINO IR.", "convert", _add_flags
     )
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    options.add_download_dir(parser, "the working folder")
-    options.add_output_dir(parser, "where the IR go", "the folder of the published files")
+    options.add_download_dir_flag(parser, "the working folder")
+    options.add_output_dir_flag(parser, "where the IR go", "the folder of the published files")
     parser.add_argument(
         "--precisions",
         metavar="PREC[,PREC...]",
@@ -108,8 +108,8 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         help="an argument of Model Optimizer for every model, as --add_mo_arg=--mean_values=[127,127,127]; "
         "may be given several times",
     )
-    options.add_upstream_code(parser)
-    options.add_lock(parser)
+    options.add_upstream_code_flag(parser)
+    options.add_lock_flags(parser)
     parser.add_argument("--dry_run", action="store_true", help="print what would be done; touch nothing")
     parser.add_argument("--no_card", action="store_true", help="draw no card beside the IR")
     parser.add_argument(
@@ -121,9 +121,9 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         default="text",
         help="lines for people, or events as JSON, one a line",
     )
-    options.add_own_weights(parser)
-    options.add_frames(parser)
-    options.add_force(parser)
+    options.add_checkpoint_flags(parser)
+    options.add_camera_input_flags(parser)
+    options.add_force_flag(parser)
     # As these were written in old scripts.
     parser.add_argument("--add-mo-arg", dest="add_mo_arg", action="append", help=argparse.SUPPRESS)
     parser.add_argument("--dry-run", dest="dry_run", action="store_true", help=argparse.SUPPRESS)
@@ -133,7 +133,7 @@ def _jobs(text: str) -> int:
     if text == "auto":
         return os.cpu_count() or 1
     try:
-        return contract.positive(text)
+        return contract.parse_positive(text)
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f'must be a positive integer or "auto" (got {text!r})') from error
 
@@ -142,15 +142,17 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
     if why := _contradiction(args):
         command.error(why)
-    settings = resolve(contract.settings_of(args, lock=args.lock, locked=args.locked, mo=args.mo))
+    settings = to_settings(
+        contract.omz_settings_from_args(args, lock=args.lock, locked=args.locked, mo=args.mo)
+    )
     registry = open_registry(settings.models_dir)
     if args.print_all:
         contract.print_all(registry)
         return 0
-    selection = contract.select(registry, contract.patterns_of(args, command))
-    asked = contract.precisions_of(args)
-    options.require_mo(args)
-    from posezoo.cli.omz.workers import in_processes
+    selection = contract.select_omz_models(registry, contract.omz_patterns_from_args(args, command))
+    asked = contract.precisions_from_args(args)
+    options.require_model_optimizer(args)
+    from posezoo.cli.omz.workers import map_in_processes
     from posezoo.zoo import open_zoo
 
     download_dir = args.download_dir or Path.cwd()
@@ -166,18 +168,18 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     elif args.model_name is not None:
         command.error("--model_name goes with --checkpoint")
     jobs = 1 if args.dry_run else args.jobs
-    reasons = dict(zip(contract.names_of_problems(selection), selection.problems, strict=True))
+    reasons = dict(zip(contract.names_of_unreadable(selection), selection.problems, strict=True))
     failed: dict[str, PosezooError] = {**reasons}
-    task = _Task(zoo, args, asked, jobs > 1)
-    for name, paper, error in in_processes(task, selection.models, jobs, task.lost):
-        paper.release()
+    task = _ConversionJob(zoo, args, asked, jobs > 1)
+    for name, paper, error in map_in_processes(task, selection.models, jobs, task.report_lost_process):
+        paper.flush()
         if error is not None:
             failed[name] = error
     if not (args.dry_run or args.no_card):
         for composite in selection.composites:
             if not failed.keys() & set(composite.stages):
                 zoo.write_card(composite)
-    return _summed_up(failed, [spec.full_name for spec in selection.models], args.progress_format)
+    return _print_summary(failed, [spec.full_name for spec in selection.models], args.progress_format)
 
 
 def _contradiction(args: argparse.Namespace) -> str:
@@ -196,17 +198,17 @@ def _contradiction(args: argparse.Namespace) -> str:
     return ""
 
 
-def _summed_up(failed: Mapping[str, PosezooError], names: Sequence[str], style: str) -> int:
+def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], style: str) -> int:
     """Which models failed, and of several why, once more; the exit code."""
     if style == "json":
         facts = [{"name": name, "reason": each.problem, "hint": each.hint} for name, each in failed.items()]
         done = [name for name in names if name not in failed]
         print(json.dumps({"$type": "conversion_end", "converted": done, "failed": facts}), flush=True)
-    code = contract.failed(list(failed), text=style == "text")
+    code = contract.print_failures(list(failed), text=style == "text")
     if style == "text" and len(names) > 1:
         for name, error in failed.items():
             reason = error.problem.removeprefix(f"{name}: ")
-            door.say(f"{contract.ALARM} Failed: {name}: {reason}")
+            door.print_to_stderr(f"{contract.ALARM} Failed: {name}: {reason}")
     return code
 
 
@@ -215,11 +217,11 @@ def _with_weights(
 ) -> tuple[Zoo, Selection]:
     if len(selection.models) != 1:
         command.error("--checkpoint goes with --name of one model")
-    zoo, spec = zoo.with_weights(args.checkpoint, selection.models[0], args.model_name or "")
+    zoo, spec = zoo.with_checkpoint(args.checkpoint, selection.models[0], args.model_name or "")
     return zoo, replace(selection, models=(spec,), composites=())
 
 
-class _Task:
+class _ConversionJob:
     """One model, converted and told about."""
 
     def __init__(self, zoo: Zoo, args: argparse.Namespace, asked: frozenset[str], held: bool) -> None:
@@ -238,35 +240,37 @@ class _Task:
         settings, how = state["zoo"]
         self.__init__(open_zoo(settings, **how), state["args"], state["asked"], state["held"])  # type: ignore[misc]
 
-    def lost(self, spec: ModelSpec, error: PosezooError) -> tuple[str, Paper, PosezooError | None]:
+    def report_lost_process(
+        self, spec: ModelSpec, error: PosezooError
+    ) -> tuple[str, LineBuffer, PosezooError | None]:
         """What is told of a model whose process ended early."""
-        from posezoo.cli.omz.reports import Paper
+        from posezoo.cli.omz.reports import LineBuffer
 
-        paper = Paper(held=self._held)
+        paper = LineBuffer(held=self._held)
         named = ConversionError(f"{spec.full_name}: {error.problem}", hint=error.hint)
-        self._listener(spec, paper).fail(named)
+        self._listener(spec, paper).print_error(named)
         return spec.full_name, paper, named
 
-    def _listener(self, spec: ModelSpec, paper: Paper) -> Lines | ConversionLines:
-        from posezoo.cli.omz.reports import ConversionLines, Lines
+    def _listener(self, spec: ModelSpec, paper: LineBuffer) -> TextReporter | JsonConversionReporter:
+        from posezoo.cli.omz.reports import JsonConversionReporter, TextReporter
 
         if self._args.progress_format == "json":
-            return ConversionLines(paper, spec)
-        return Lines(paper, self._zoo.layout.downloads(spec))
+            return JsonConversionReporter(paper, spec)
+        return TextReporter(paper, self._zoo.layout.model_download_dir(spec))
 
-    def __call__(self, spec: ModelSpec, check: Check) -> tuple[str, Paper, PosezooError | None]:
-        from posezoo.cli.omz.reports import Paper
-        from posezoo.crew import checked
+    def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[str, LineBuffer, PosezooError | None]:
+        from posezoo.cli.omz.reports import LineBuffer
+        from posezoo.crew import cancellable
         from posezoo.spec.model import Precision
 
-        paper = Paper(held=self._held)
+        paper = LineBuffer(held=self._held)
         lines = self._listener(spec, paper)
         wanted = [precision for precision in (Precision.FP16, Precision.FP32) if precision in self._asked]
         try:
             if spec.is_ir:
-                lines.section(f"Skipping {spec.full_name} (no conversions defined)\n")
+                lines.start_step(f"Skipping {spec.full_name} (no conversions defined)\n")
             elif not wanted:
-                lines.section(
+                lines.start_step(
                     f"Skipping {spec.full_name} (no conversion makes {' or '.join(sorted(self._asked))})\n"
                 )
             elif self._args.dry_run:
@@ -278,43 +282,45 @@ class _Task:
                     wanted,
                     force=self._args.force,
                     keep_onnx=self._args.keep_onnx,
-                    listener=checked(lines, check),
+                    listener=cancellable(lines, check),
                 )
                 if not self._args.no_card:
                     self._zoo.write_card(spec)
                 if self._args.progress_format == "text":
-                    paper.out()
+                    paper.write_out()
         except PosezooError as error:
-            lines.fail(error)
+            lines.print_error(error)
             if self._args.progress_format == "text":
-                paper.out()
+                paper.write_out()
             return spec.full_name, paper, error
         return spec.full_name, paper, None
 
     def _with_arguments(self, spec: ModelSpec) -> ModelSpec:
-        return with_arguments(spec, self._args.add_mo_arg, has_mo=self._zoo.ways.has_mo)
+        return with_mo_arguments(spec, self._args.add_mo_arg, has_mo=self._zoo.ways.has_model_optimizer)
 
     def _asked_for(self, spec: ModelSpec) -> ModelSpec:
-        spec = options.taking_frames(self._with_arguments(spec), self._args)
+        spec = options.with_camera_input_flags(self._with_arguments(spec), self._args)
         if not self._args.dynamic:
             return spec
-        from posezoo.convert.own_weights import freed
+        from posezoo.convert.own_weights import with_dynamic_shape
 
-        return freed(spec)
+        return with_dynamic_shape(spec)
 
-    def _plan(self, spec: ModelSpec, wanted: Sequence[Precision], lines: Lines | ConversionLines) -> None:
+    def _plan(
+        self, spec: ModelSpec, wanted: Sequence[Precision], lines: TextReporter | JsonConversionReporter
+    ) -> None:
         plan = self._zoo.plan_conversion(spec, wanted, force=self._args.force)
         for step in plan.steps:
-            if step.is_done:
-                lines.section(f"(DRY RUN) Keeping {spec.full_name} ({step.precision}): it is up to date\n")
+            if step.is_up_to_date:
+                lines.start_step(f"(DRY RUN) Keeping {spec.full_name} ({step.precision}): it is up to date\n")
             else:
-                lines.section(f"(DRY RUN) Converting {spec.full_name} to IR ({step.precision})")
-                lines.say(f"since {step.reason}: {step.xml}\n")
+                lines.start_step(f"(DRY RUN) Converting {spec.full_name} to IR ({step.precision})")
+                lines.print_line(f"since {step.reason}: {step.xml}\n")
         if plan.obstacle is not None:
             lines.warn(plan.obstacle)
 
 
-def with_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = False) -> ModelSpec:
+def with_mo_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = False) -> ModelSpec:
     """The model with what further arguments of Model Optimizer say of its inputs and outputs.
 
     Args:
@@ -341,7 +347,7 @@ def with_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = 
         if flag not in known and not has_mo:
             raise PosezooError(
                 f"--add_mo_arg={text}: posezoo does not carry this out",
-                hint=nearest(flag, known)
+                hint=suggest(flag, known)
                 or f"it does: {', '.join(sorted(known))}; --mo PATH takes any other",
             )
     said = _read(wanted, spec)
@@ -351,19 +357,19 @@ def with_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = 
     return replace(spec, inputs=said.inputs, outputs=outputs, mo_args=(*spec.mo_args, *said.kept))
 
 
-def _read(wanted: Sequence[str], spec: ModelSpec) -> Arguments:
+def _read(wanted: Sequence[str], spec: ModelSpec) -> MoArguments:
     """The meaning of further arguments; what is wrong with one is told of it, not of a place in a file."""
     from posezoo.spec.arguments import read_arguments
-    from posezoo.spec.reader import parse
+    from posezoo.spec.reader import parse_yaml
 
     try:
-        return read_arguments(parse(json.dumps(wanted).encode(), "--add_mo_arg"), spec.inputs)
+        return read_arguments(parse_yaml(json.dumps(wanted).encode(), "--add_mo_arg"), spec.inputs)
     except SpecError as error:
         number = error.field.strip("[]")
         if not number.isdecimal():
             raise
         where = f"{error.file}:{error.line}:{error.column}: {error.field}: "
-        wrong = harmless(wanted[int(number)])
+        wrong = escape_control_characters(wanted[int(number)])
         problem = f"--add_mo_arg={wrong}: {error.problem.removeprefix(where)}"
         raise PosezooError(problem, hint=error.hint) from error
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import options
 from posezoo.cli.omz import contract
-from posezoo.errors import NoPinError, PosezooError
+from posezoo.errors import PosezooError, UnpinnedFileError
 from posezoo.registry import open_registry
-from posezoo.settings import MOST_JOBS, Settings, resolve
+from posezoo.settings import MOST_JOBS, Settings, to_settings
 
 if TYPE_CHECKING:
-    from posezoo.cli.omz.reports import Paper
-    from posezoo.crew import Check
-    from posezoo.fetch.carrier import Carrier
+    from posezoo.cli.omz.reports import LineBuffer
+    from posezoo.crew import CancelCheck
+    from posezoo.fetch.carrier import ConnectionPool
     from posezoo.spec.model import ModelSpec
     from posezoo.zoo import Zoo
 
@@ -57,12 +57,12 @@ DIFFERENCES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return contract.run(lambda: _run(parser(), argv))
+    return contract.run_command(lambda: _run(create_parser(), argv))
 
 
-def parser() -> argparse.ArgumentParser:
+def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    return contract.command(
+    return contract.create_omz_parser(
         "downloader.py", "Download models and verify them by their checksums.", "download", _add_flags
     )
 
@@ -73,7 +73,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="PREC[,PREC...]",
         help=f"of models published as IR, only these: {', '.join(contract.PRECISIONS)}",
     )
-    options.add_output_dir(parser, "where files go", "the working folder")
+    options.add_output_dir_flag(parser, "where files go", "the working folder")
     parser.add_argument(
         "--cache_dir", type=Path, metavar="DIR", help="keep a copy of each file by its digest"
     )
@@ -83,33 +83,33 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|URL",
         help="a folder or an address laid out like the cache, asked first; may be given several times",
     )
-    options.add_verify(parser)
-    options.add_trust(parser)
+    options.add_verify_flag(parser)
+    options.add_trust_flag(parser)
     parser.add_argument(
         "--num_attempts",
-        type=contract.positive,
+        type=contract.parse_positive,
         metavar="N",
         help="how often to ask a source that fails for a moment (default: 5)",
     )
-    options.add_network(parser)
+    options.add_http_flags(parser)
     parser.add_argument(
         "--progress_format", choices=("text", "json"), default="text", help="how to tell what happens"
     )
     parser.add_argument(
         "-j",
         "--jobs",
-        type=contract.positive,
+        type=contract.parse_positive,
         metavar="N",
         help="how many files to download at once, of one model or several (default: 1)",
     )
-    options.add_connections(parser)
+    options.add_connections_flag(parser)
 
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
     output_dir = args.output_dir or Path.cwd()
     mirrors = tuple(args.mirror) if args.mirror else None
-    said = contract.settings_of(
+    said = contract.omz_settings_from_args(
         args,
         cache_dir=args.cache_dir,
         attempts=args.num_attempts,
@@ -124,33 +124,35 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         jobs=min(args.jobs, MOST_JOBS) if args.jobs else None,
         connections=args.connections,
     )
-    settings = resolve(said)
+    settings = to_settings(said)
     registry = open_registry(settings.models_dir)
     if args.print_all:
         contract.print_all(registry)
         return 0
-    selection = contract.select(registry, contract.patterns_of(args, command))
+    selection = contract.select_omz_models(registry, contract.omz_patterns_from_args(args, command))
     # Open Model Zoo writes to no folder that nobody named.
     cached = said["cache_dir"].origin != "default"
     zoo = _zoo(settings, args.trust_on_first_use, cached=cached, verify=args.verify)
-    from posezoo.crew import in_order
-    from posezoo.fetch.carrier import Carrier
+    from posezoo.crew import map_ordered
+    from posezoo.fetch.carrier import ConnectionPool
 
-    failed, skipped = contract.names_of_problems(selection), list[str]()
+    failed, skipped = contract.names_of_unreadable(selection), list[str]()
     held = min(settings.jobs, len(selection.models)) > 1
-    with Carrier(settings.jobs, settings.connections) as carrier:
-        task = _Task(output_dir, zoo, contract.precisions_of(args), args.progress_format, held, carrier)
-        for name, paper, error in in_order(task, selection.models, settings.jobs):
-            paper.release()
+    with ConnectionPool(settings.jobs, settings.connections) as carrier:
+        task = _DownloadJob(
+            output_dir, zoo, contract.precisions_from_args(args), args.progress_format, held, carrier
+        )
+        for name, paper, error in map_ordered(task, selection.models, settings.jobs):
+            paper.flush()
             if error is not None:
-                (skipped if args.all and isinstance(error, NoPinError) else failed).append(name)
-    return contract.failed(failed, skipped=skipped, text=args.progress_format == "text")
+                (skipped if args.all and isinstance(error, UnpinnedFileError) else failed).append(name)
+    return contract.print_failures(failed, skipped=skipped, text=args.progress_format == "text")
 
 
 def _zoo(settings: Settings, trust_on_first_use: bool, *, cached: bool, verify: bool) -> Zoo:
     from posezoo.zoo import open_zoo
 
-    zoo = open_zoo(settings, trust_on_first_use=trust_on_first_use).verifying(verify)
+    zoo = open_zoo(settings, trust_on_first_use=trust_on_first_use).with_verification(verify)
     return zoo if cached else replace(zoo, means=replace(zoo.means, cache_dir=None))
 
 
@@ -158,7 +160,7 @@ def _words(precisions: frozenset[str]) -> str:
     return " or ".join(sorted(precisions))
 
 
-class _Task:
+class _DownloadJob:
     """One model, downloaded and told about."""
 
     def __init__(
@@ -168,42 +170,44 @@ class _Task:
         precisions: frozenset[str],
         style: str,
         held: bool,
-        carrier: Carrier,
+        carrier: ConnectionPool,
     ) -> None:
-        from posezoo.layout import Layout
+        from posezoo.layout import ModelLayout
 
-        self._layout = Layout(download_dir=output_dir, output_dir=output_dir)
+        self._layout = ModelLayout(download_dir=output_dir, output_dir=output_dir)
         self._means, self._lock = zoo.means, zoo.lock
         self._precisions, self._style, self._held = precisions, style, held
         self._carrier = carrier
 
-    def __call__(self, spec: ModelSpec, check: Check) -> tuple[str, Paper, PosezooError | None]:
-        from posezoo.cli.omz.reports import JsonLines, Lines, Paper
-        from posezoo.crew import checked
-        from posezoo.fetch.download import download
+    def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[str, LineBuffer, PosezooError | None]:
+        from posezoo.cli.omz.reports import JsonReporter, LineBuffer, TextReporter
+        from posezoo.crew import cancellable
+        from posezoo.fetch.download import download_model
 
-        paper = Paper(held=self._held)
-        listener: Lines | JsonLines
+        paper = LineBuffer(held=self._held)
+        listener: TextReporter | JsonReporter
         if self._style == "json":
-            listener = JsonLines(paper, spec)
+            listener = JsonReporter(paper, spec)
         else:
-            listener = Lines(paper, self._layout.downloads(spec), self._means.cache_dir)
-            listener.group(f"Downloading {spec.full_name}")
-        if self._precisions.isdisjoint(contract.published(spec)):
-            if isinstance(listener, Lines):
-                listener.section(f"Skipping {spec.full_name} (there is none in {_words(self._precisions)})\n")
+            listener = TextReporter(paper, self._layout.model_download_dir(spec), self._means.cache_dir)
+            listener.start_model(f"Downloading {spec.full_name}")
+        if self._precisions.isdisjoint(contract.available_precisions(spec)):
+            if isinstance(listener, TextReporter):
+                listener.start_step(
+                    f"Skipping {spec.full_name} (there is none in {_words(self._precisions)})\n"
+                )
             return spec.full_name, paper, None
         try:
-            download(
-                self._lock.pinned(spec),
+            download_model(
+                self._lock.with_pins(spec),
                 self._layout,
                 self._means,
                 precisions=self._precisions,
-                listener=checked(listener, check),
+                listener=cancellable(listener, check),
                 carrier=self._carrier,
             )
         except PosezooError as error:
-            listener.fail(error)
+            listener.print_error(error)
             return spec.full_name, paper, error
         return spec.full_name, paper, None
 

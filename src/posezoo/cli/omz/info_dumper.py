@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.omz import contract
 from posezoo.registry import open_registry
-from posezoo.settings import resolve, user_folder
+from posezoo.settings import to_settings, user_folder
 
 if TYPE_CHECKING:
     from posezoo.spec.model import Input, License, ModelSpec
@@ -29,29 +29,29 @@ DIFFERENCES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return contract.run(lambda: _run(parser(), argv))
+    return contract.run_command(lambda: _run(create_parser(), argv))
 
 
-def parser() -> argparse.ArgumentParser:
+def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    return contract.command(
+    return contract.create_omz_parser(
         "info_dumper.py", "Print what models declare, as JSON.", "describe", lambda parser: None
     )
 
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
-    models_dir = resolve(contract.settings_of(args)).models_dir
+    models_dir = to_settings(contract.omz_settings_from_args(args)).models_dir
     registry = open_registry(models_dir, memory=user_folder("cache") / "registry")
     if args.print_all:
         contract.print_all(registry)
         return 0
-    selection = contract.select(registry, contract.patterns_of(args, command))
-    print(json.dumps([facts(spec) for spec in selection.models], indent=4))
+    selection = contract.select_omz_models(registry, contract.omz_patterns_from_args(args, command))
+    print(json.dumps([collect_omz_facts(spec) for spec in selection.models], indent=4))
     return 1 if selection.problems else 0
 
 
-def facts(spec: ModelSpec) -> dict[str, Any]:
+def collect_omz_facts(spec: ModelSpec) -> dict[str, Any]:
     """One model under Open Model Zoo's keys, then what it does not tell."""
     config = spec.path.with_name("accuracy-check.yml")
     return {
@@ -62,7 +62,7 @@ def facts(spec: ModelSpec) -> dict[str, Any]:
         "license_url": _license_url(spec.license),
         "accuracy_config": str(config) if config.is_file() else None,
         "model_config": str(spec.path),
-        "precisions": sorted(contract.published(spec)),
+        "precisions": sorted(contract.available_precisions(spec)),
         "quantization_output_precisions": ["FP16-INT8", "FP32-INT8"] if spec.quantizable else [],
         "subdirectory": spec.subdirectory,
         "task_type": spec.task,

@@ -77,14 +77,14 @@ model_file, size}, `model_file_download_end` {model, model_file, successful, rea
 """
 
 
-def draw() -> str:
+def draw_readme() -> str:
     """The page, as Markdown."""
     note = "<!-- drawn by `make docs` from src/posezoo/cli/omz: change it there -->\n"
     return "\n".join((note + INTRODUCTION, *(_section(tool) for tool in TOOLS), OURS, EVENTS))
 
 
 def _section(tool: ModuleType) -> str:
-    parser: argparse.ArgumentParser = tool.parser()
+    parser: argparse.ArgumentParser = tool.create_parser()
     lines = [f"## {parser.prog}\n", f"{parser.description}\n"]
     lines += ["| flag | what it does | what differs from Open Model Zoo |", "| --- | --- | --- |"]
     lines += _rows(parser, tool.DIFFERENCES)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import options
 from posezoo.cli.omz import contract
-from posezoo.cli.quantize import add_quantization, planned, require_photos
+from posezoo.cli.quantize import add_quantization_flags, plan_from_args, require_dataset_dir
 from posezoo.errors import PosezooError
 from posezoo.registry import open_registry
-from posezoo.settings import resolve
+from posezoo.settings import to_settings
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from posezoo.cli.omz.reports import Lines
+    from posezoo.cli.omz.reports import TextReporter
     from posezoo.spec.model import ModelSpec
     from posezoo.zoo import Zoo
 
@@ -45,17 +45,19 @@ DIFFERENCES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return contract.run(lambda: _run(parser(), argv))
+    return contract.run_command(lambda: _run(create_parser(), argv))
 
 
-def parser() -> argparse.ArgumentParser:
+def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    return contract.command("quantizer.py", "Quantize converted models to INT8.", "quantize", _add_flags)
+    return contract.create_omz_parser(
+        "quantizer.py", "Quantize converted models to INT8.", "quantize", _add_flags
+    )
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    add_quantization(parser, "the working folder")
-    options.add_lock(parser)
+    add_quantization_flags(parser, "the working folder")
+    options.add_lock_flags(parser)
     parser.add_argument(
         "--precisions",
         metavar="PREC[,PREC...]",
@@ -69,55 +71,55 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
-    settings = resolve(contract.settings_of(args, lock=args.lock, locked=args.locked))
+    settings = to_settings(contract.omz_settings_from_args(args, lock=args.lock, locked=args.locked))
     registry = open_registry(settings.models_dir)
     if args.print_all:
         contract.print_all(registry)
         return 0
-    require_photos(command, args)
-    selection = contract.select(registry, contract.patterns_of(args, command))
-    asked = contract.precisions_of(args)
+    require_dataset_dir(command, args)
+    selection = contract.select_omz_models(registry, contract.omz_patterns_from_args(args, command))
+    asked = contract.precisions_from_args(args)
     for flag in ("python", "pot"):
         if getattr(args, flag) is not None:
-            contract.warn(f"--{flag} {DIFFERENCES[f'--{flag}']}")
-    from posezoo.cli.omz.reports import Lines, Paper
+            contract.print_omz_warning(f"--{flag} {DIFFERENCES[f'--{flag}']}")
+    from posezoo.cli.omz.reports import LineBuffer, TextReporter
     from posezoo.zoo import open_zoo
 
     model_dir = args.model_dir or Path.cwd()
     zoo = open_zoo(replace(settings, output_dir=model_dir), download_dir=model_dir)
-    failed = contract.names_of_problems(selection)
+    failed = contract.names_of_unreadable(selection)
     for spec in selection.models:
-        lines = Lines(Paper(), zoo.layout.downloads(spec))
+        lines = TextReporter(LineBuffer(), zoo.layout.model_download_dir(spec))
         try:
             _quantize(zoo, spec, args, asked, lines)
         except PosezooError as error:
-            lines.fail(error)
-            lines.say("")
+            lines.print_error(error)
+            lines.print_line("")
             failed.append(spec.full_name)
-    return contract.failed(failed)
+    return contract.print_failures(failed)
 
 
 def _quantize(
-    zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, asked: frozenset[str], lines: Lines
+    zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, asked: frozenset[str], lines: TextReporter
 ) -> None:
     from posezoo.zoo import quantizing
 
     wanted = tuple(each for each in (Precision.FP16_INT8, Precision.FP32_INT8) if each in asked)
-    if why := quantizing.why_not(zoo, spec):
+    if why := quantizing.explain_unsupported_int8(zoo, spec):
         reason = why.removeprefix("quantization not supported: ")
-        lines.section(f"Skipping {spec.full_name} (quantization not supported)")
-        lines.say(f"{reason}\n")
+        lines.start_step(f"Skipping {spec.full_name} (quantization not supported)")
+        lines.print_line(f"{reason}\n")
     elif not wanted:
-        lines.section(f"Skipping {spec.full_name} (no quantization makes {' or '.join(sorted(asked))})\n")
+        lines.start_step(f"Skipping {spec.full_name} (no quantization makes {' or '.join(sorted(asked))})\n")
     elif args.dry_run:
-        for step in planned(zoo, spec, args, wanted):
-            if step.is_done:
-                lines.section(f"(DRY RUN) Keeping {spec.full_name} ({step.precision}): it is up to date\n")
+        for step in plan_from_args(zoo, spec, args, wanted):
+            if step.is_up_to_date:
+                lines.start_step(f"(DRY RUN) Keeping {spec.full_name} ({step.precision}): it is up to date\n")
             else:
-                lines.section(f"(DRY RUN) Quantizing {spec.full_name} from FP32 to {step.precision}")
-                lines.say(f"since {step.reason}: {step.xml}\n")
+                lines.start_step(f"(DRY RUN) Quantizing {spec.full_name} from FP32 to {step.precision}")
+                lines.print_line(f"since {step.reason}: {step.xml}\n")
     else:
-        quantizing.quantize(
+        quantizing.quantize_model(
             zoo,
             spec,
             args.dataset_dir,
@@ -128,7 +130,7 @@ def _quantize(
             listener=lines,
         )
         zoo.write_card(spec, args.output_dir)
-        lines.say("")
+        lines.print_line("")
 
 
 if __name__ == "__main__":

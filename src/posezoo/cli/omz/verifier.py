@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from posezoo.cli import metadata, options
 from posezoo.cli.omz import contract
 from posezoo.registry import open_registry
-from posezoo.settings import resolve
+from posezoo.settings import to_settings
 
 if TYPE_CHECKING:
-    from posezoo.layout import Layout
-    from posezoo.verify.artifacts import Checked
+    from posezoo.layout import ModelLayout
+    from posezoo.verify.artifacts import ArtifactState
 
 #: Open Model Zoo has no such command.
 DIFFERENCES = dict.fromkeys(
@@ -29,58 +29,60 @@ DIFFERENCES = dict.fromkeys(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return contract.run(lambda: _run(parser(), argv))
+    return contract.run_command(lambda: _run(create_parser(), argv))
 
 
-def parser() -> argparse.ArgumentParser:
+def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    return contract.command(
+    return contract.create_omz_parser(
         "verifier.py", "Check size and checksum of downloaded files and converted IR.", "check", _add_flags
     )
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    options.add_output_dir(parser, "where files and IR lie", "the working folder")
-    options.add_download_dir(parser, "the output folder")
-    metadata.add_flags(parser)
-    options.add_lock(parser)
+    options.add_output_dir_flag(parser, "where files and IR lie", "the working folder")
+    options.add_download_dir_flag(parser, "the output folder")
+    metadata.add_metadata_flags(parser)
+    options.add_lock_flags(parser)
     parser.add_argument("--format", choices=metadata.FORMATS, default="text", help="how to answer")
 
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     from posezoo.cli import verify
-    from posezoo.layout import Layout
-    from posezoo.lock import Lock
+    from posezoo.layout import ModelLayout
+    from posezoo.lock import LockFile
 
     args = command.parse_args(argv)
-    settings = resolve(contract.settings_of(args, lock=args.lock, locked=args.locked))
+    settings = to_settings(contract.omz_settings_from_args(args, lock=args.lock, locked=args.locked))
     registry = open_registry(settings.models_dir)
     if args.print_all:
         contract.print_all(registry)
         return 0
     args.parser = command
-    if metadata.wants_metadata(args):
+    if metadata.is_requested(args):
         chosen = args.name is not None or args.list is not None
-        return metadata.answer(args, registry, contract.patterns_of(args, command) if chosen else None)
-    selection = contract.select(registry, contract.patterns_of(args, command))
+        return metadata.run_metadata_check(
+            args, registry, contract.omz_patterns_from_args(args, command) if chosen else None
+        )
+    selection = contract.select_omz_models(registry, contract.omz_patterns_from_args(args, command))
     output_dir = args.output_dir or Path.cwd()
-    layout = Layout(download_dir=args.download_dir or output_dir, output_dir=output_dir)
-    return verify.answer_artifacts(
+    layout = ModelLayout(download_dir=args.download_dir or output_dir, output_dir=output_dir)
+    return verify.run_artifact_check(
         selection,
         layout,
-        Lock(settings.lock, strict=settings.locked),
+        LockFile(settings.lock, strict=settings.locked),
         args.format,
         cure=_cure,
-        registry=options.registry_words(args),
+        registry=options.registry_arguments(args),
     )
 
 
-def _cure(bad: Checked, layout: Layout) -> list[str]:
+def _cure(bad: ArtifactState, layout: ModelLayout) -> list[str]:
     """The drop-in that brings an artifact back, in the folders that were looked at."""
-    from posezoo.cli.verify import trust
+    from posezoo.cli.verify import trust_hint
 
     if not bad.converted:
-        return ["downloader.py", "--name", bad.model, "-o", str(layout.download_dir), *trust(bad)]
+        return ["downloader.py", "--name", bad.model, "-o", str(layout.download_dir), *trust_hint(bad)]
     folders = ["-d", str(layout.download_dir), "-o", str(layout.output_dir)]
     return ["converter.py", "--name", bad.model, *bad.flags.split(), *folders]
 

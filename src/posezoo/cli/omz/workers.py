@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from posezoo.crew import Check, in_order
+from posezoo.crew import CancelCheck, map_ordered
 from posezoo.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ Result = TypeVar("Result")
 _PAUSE_S = 0.1
 
 
-def in_processes(
-    work: Callable[[Item, Check], Result],
+def map_in_processes(
+    work: Callable[[Item, CancelCheck], Result],
     items: Sequence[Item],
     jobs: int,
     lost: Callable[[Item, ConversionError], Result],
@@ -40,47 +40,47 @@ def in_processes(
         lost: what stands for the result of an item whose process ended early.
     """
     if jobs == 1 or len(items) < 2:
-        yield from in_order(work, items, 1)
+        yield from map_ordered(work, items, 1)
         return
-    crew = _Processes(work, lost)
+    crew = _ProcessPool(work, lost)
     try:
-        yield from in_order(crew, items, jobs)
+        yield from map_ordered(crew, items, jobs)
     finally:
-        crew.end()
+        crew.terminate()
 
 
-class _Processes(Generic[Item, Result]):
+class _ProcessPool(Generic[Item, Result]):
     """A process for each thread that calls, begun when it is first needed."""
 
     def __init__(
-        self, work: Callable[[Item, Check], Result], lost: Callable[[Item, ConversionError], Result]
+        self, work: Callable[[Item, CancelCheck], Result], lost: Callable[[Item, ConversionError], Result]
     ) -> None:
         self._work, self._lost = work, lost
         self._mine = threading.local()
-        self._begun: list[_Worker] = []
+        self._begun: list[_WorkerProcess] = []
 
-    def __call__(self, item: Item, check: Check) -> Result:
-        worker: _Worker | None = getattr(self._mine, "worker", None)
+    def __call__(self, item: Item, check: CancelCheck) -> Result:
+        worker: _WorkerProcess | None = getattr(self._mine, "worker", None)
         if worker is None:
-            worker = self._mine.worker = _Worker(self._work)
+            worker = self._mine.worker = _WorkerProcess(self._work)
             self._begun.append(worker)
         try:
-            answer: Result = worker.ask(item, check)
+            answer: Result = worker.request(item, check)
         except (EOFError, ConnectionError):
             self._mine.worker = None
-            worker.end()
+            worker.terminate()
             return self._lost(
                 item, ConversionError("its process ended early", hint="is there memory enough?")
             )
         return answer
 
-    def end(self) -> None:
+    def terminate(self) -> None:
         """End all processes, whatever they are at."""
         for worker in self._begun:
-            worker.end()
+            worker.terminate()
 
 
-class _Worker:
+class _WorkerProcess:
     def __init__(self, work: Callable[..., Any]) -> None:
         # Only here: whoever has nothing to do does not wait for it.
         from multiprocessing import get_context
@@ -92,7 +92,7 @@ class _Worker:
         self._process.start()
         theirs.close()
 
-    def ask(self, item: object, check: Check) -> Any:
+    def request(self, item: object, check: CancelCheck) -> Any:
         """The work's result.
 
         Raises:
@@ -106,7 +106,7 @@ class _Worker:
             raise error
         return answer
 
-    def end(self) -> None:
+    def terminate(self) -> None:
         self._process.terminate()
         self._process.join()
         self._connection.close()

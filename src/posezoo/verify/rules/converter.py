@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from posezoo.spec.arguments import OTHER_ORIGINALS, TYPED
 from posezoo.spec.carried_out import CARRIED_OUT
 from posezoo.spec.model import UnpackArchive
-from posezoo.verify.finding import Found, Place, Severity
+from posezoo.verify.finding import FileLocation, RuleViolation, Severity
 from posezoo.verify.rule import Rule
-from posezoo.verify.texts import is_misspelt
-from posezoo.verify.view import Argument, ModelView, place
+from posezoo.verify.texts import is_misspelling
+from posezoo.verify.view import ConverterArgument, ModelView, node_location
 
 #: Flags that Open Model Zoo's converter passes by itself.
 GENERATED = ("--data_type", "--framework", "--model_name", "--output_dir")
@@ -34,7 +34,7 @@ EXPORT = (
 )  # fmt: skip
 
 
-def _dead_paths(view: ModelView) -> Iterator[Found]:
+def _dead_paths(view: ModelView) -> Iterator[RuleViolation]:
     """A file that an argument names is downloaded, made by the export, or lies beside the model.yml."""
     spec = view.spec
     if spec is None:
@@ -59,45 +59,48 @@ def _dead_paths(view: ModelView) -> Iterator[Found]:
                 yield _dead(each, f"$conv_dir/{path}", f"the export writes {', '.join(sorted(exported))}")
 
 
-def _dead(argument: Argument, path: str, why: str) -> Found:
+def _dead(argument: ConverterArgument, path: str, why: str) -> RuleViolation:
     node = argument.node
-    return Found(
-        Place(node.file, node.line, node.column), f"{argument.flag} names {path}: {why}", node.field, path
+    return RuleViolation(
+        FileLocation(node.file, node.line, node.column),
+        f"{argument.flag} names {path}: {why}",
+        node.field_path,
+        path,
     )
 
 
-def _generated_flags(view: ModelView) -> Iterator[Found]:
+def _generated_flags(view: ModelView) -> Iterator[RuleViolation]:
     """A flag that the converter passes by itself is not given once more."""
     for each in view.arguments:
         if each.flag in GENERATED:
-            yield Found(
-                place(each.node, view.entry.path),
+            yield RuleViolation(
+                node_location(each.node, view.entry.path),
                 f"{each.flag} is passed by the converter itself",
-                each.node.field,
+                each.node.field_path,
                 str(each.node.value),
             )
 
 
-def _misspelt_flags(view: ModelView) -> Iterator[Found]:
+def _misspelt_flags(view: ModelView) -> Iterator[RuleViolation]:
     """A flag is one that the converter or the export knows."""
     for arguments, known in ((view.arguments, CONVERTER), (view.export_arguments, EXPORT)):
         for each in arguments:
             if each.flag.startswith(("--", "-")) and not any(flag.startswith(each.flag) for flag in known):
-                meant = next((flag for flag in known if is_misspelt(each.flag, flag)), "")
+                meant = next((flag for flag in known if is_misspelling(each.flag, flag)), "")
                 if meant or each.flag.replace("-", "_") in known or each.flag.replace("_", "-") in known:
                     meant = meant or next(
                         f for f in known if f.replace("_", "-") == each.flag.replace("_", "-")
                     )
-                    yield Found(
-                        place(each.node, view.entry.path),
+                    yield RuleViolation(
+                        node_location(each.node, view.entry.path),
                         f"there is no flag {each.flag}: {meant} is meant",
-                        each.node.field,
+                        each.node.field_path,
                         each.flag,
                         meant,
                     )
 
 
-def _dead_keys(view: ModelView) -> Iterator[Found]:
+def _dead_keys(view: ModelView) -> Iterator[RuleViolation]:
     """A key that nothing will ever use is left out."""
     spec = view.spec
     if spec is None:
@@ -105,17 +108,19 @@ def _dead_keys(view: ModelView) -> Iterator[Found]:
     if spec.is_ir:
         for key in ("model_optimizer_args", "conversion_to_onnx_args", "quantizable"):
             if view.node(key) is not None:
-                yield Found(view.at(key), f"{key} is never used: the model is published as IR", key)
+                yield RuleViolation(
+                    view.location(key), f"{key} is never used: the model is published as IR", key
+                )
     original = view.argument("--input_model") or view.argument("-m")
     if view.export_arguments and original is not None and not original.value.startswith("$conv_dir"):
-        yield Found(
-            view.at("conversion_to_onnx_args"),
+        yield RuleViolation(
+            view.location("conversion_to_onnx_args"),
             f"conversion_to_onnx_args is never used: {original.value} is converted",
             "conversion_to_onnx_args",
         )
 
 
-def _exported_ends(view: ModelView) -> Iterator[Found]:
+def _exported_ends(view: ModelView) -> Iterator[RuleViolation]:
     """What the export to ONNX calls its inputs and outputs is what the converter asks for."""
     for exported, asked in (("--input-names", "--input"), ("--output-names", "--output")):
         one = next((each for each in view.export_arguments if each.flag == exported), None)
@@ -125,10 +130,10 @@ def _exported_ends(view: ModelView) -> Iterator[Found]:
         names = {name.strip() for name in one.value.split(",")}
         wanted = [name.strip() for name in other.value.split(",")]
         if missing := [name for name in wanted if name not in names]:
-            yield Found(
-                place(other.node, view.entry.path),
+            yield RuleViolation(
+                node_location(other.node, view.entry.path),
                 f"{asked} asks for {', '.join(missing)}, which the export calls {one.value}",
-                other.node.field,
+                other.node.field_path,
                 other.value,
                 one.value,
             )
@@ -137,16 +142,16 @@ def _exported_ends(view: ModelView) -> Iterator[Found]:
     if shape is not None and asked_shape is not None:
         one_sizes, other_sizes = (re.findall(r"-?[0-9]+", each.value) for each in (shape, asked_shape))
         if one_sizes != other_sizes:
-            yield Found(
-                place(asked_shape.node, view.entry.path),
+            yield RuleViolation(
+                node_location(asked_shape.node, view.entry.path),
                 f"--input_shape is {asked_shape.value}, the export's {shape.flag} {shape.value}",
-                asked_shape.node.field,
+                asked_shape.node.field_path,
                 asked_shape.value,
                 shape.value,
             )
 
 
-def exported_shape(view: ModelView) -> Argument | None:
+def exported_shape(view: ModelView) -> ConverterArgument | None:
     """The argument that gives the export to ONNX its inputs' shapes, or None."""
     whole = "--input-shapes"
     return next(

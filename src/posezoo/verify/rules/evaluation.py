@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from posezoo.spec.model import UnpackArchive
-from posezoo.spec.reader import Node
-from posezoo.verify.accuracy_check import Run, runs_of
-from posezoo.verify.claims import Port
-from posezoo.verify.finding import Found, Severity
+from posezoo.spec.reader import YamlNode
+from posezoo.verify.accuracy_check import AccuracyCheckRun, read_runs
+from posezoo.verify.claims import CardPort
+from posezoo.verify.finding import RuleViolation, Severity
 from posezoo.verify.rule import Rule
 from posezoo.verify.rules.ports import base_name
-from posezoo.verify.rules.preprocessing import as_text, declared, same
-from posezoo.verify.texts import is_misspelt, numbers
-from posezoo.verify.view import ModelView, below, place
+from posezoo.verify.rules.preprocessing import are_equal, declared_values, format_numbers
+from posezoo.verify.texts import is_misspelling, parse_numbers
+from posezoo.verify.view import ModelView, find_node, node_location
 
 #: What the accuracy checker reads, as far as Open Model Zoo's models say it often.
 KEYS = (
@@ -46,15 +46,15 @@ _NO_NAMES = ("raw_output",)
 _RESIZING = ("resize", "crop")
 
 
-def _evaluated_color(view: ModelView) -> Iterator[Found]:
+def _evaluated_color(view: ModelView) -> Iterator[RuleViolation]:
     """accuracy-check.yml gives the network the colour order that the card says it takes."""
-    for run in runs_of(view.accuracy_check):
+    for run in read_runs(view.accuracy_check):
         sides = ("converted", "") if run.is_converted else ("original",)
-        told = [said for ends in view.claims.of("input", *sides) for said in ends.colors]
+        told = [said for ends in view.claims.select_ports("input", *sides) for said in ends.colors]
         if len({said.value for said in told}) == 1 and run.color and run.color != told[0].value:
-            at = run.turns[-1].node if run.turns else run.dataset
-            yield Found(
-                place(at, view.folder),
+            at = run.channel_swaps[-1].node if run.channel_swaps else run.dataset
+            yield RuleViolation(
+                node_location(at, view.folder),
                 f"accuracy-check.yml gives pictures in {run.color} to the "
                 f"{'converted' if run.is_converted else 'original'} model, the card says {told[0].value}",
                 "preprocessing",
@@ -63,51 +63,55 @@ def _evaluated_color(view: ModelView) -> Iterator[Found]:
             )
 
 
-def _evaluated_values(view: ModelView) -> Iterator[Found]:
+def _evaluated_values(view: ModelView) -> Iterator[RuleViolation]:
     """accuracy-check.yml normalizes for the original as the converter does, for the IR not at all."""
     spec = view.spec
     if spec is None or spec.is_ir:
         return
-    for run in runs_of(view.accuracy_check):
+    for run in read_runs(view.accuracy_check):
         if run.normalization is None:
             continue
         steps = [step.node for step in run.steps if step.type == "normalization"]
-        at = place(steps[0] if steps else run.dataset, view.folder)
+        at = node_location(steps[0] if steps else run.dataset, view.folder)
         for kind, values in zip(("mean", "scale"), run.normalization, strict=True):
-            wanted = declared(view, kind)
+            wanted = declared_values(view, kind)
             if wanted is None:
                 continue
             if run.is_converted and values and wanted:
-                told = f"for the converted model, which has {as_text(wanted)} inside"
-            elif not run.is_converted and (values or wanted) and not same(values, wanted):
-                told = f"for the original, model.yml's is {as_text(wanted) or 'none'}"
+                told = f"for the converted model, which has {format_numbers(wanted)} inside"
+            elif not run.is_converted and (values or wanted) and not are_equal(values, wanted):
+                told = f"for the original, model.yml's is {format_numbers(wanted) or 'none'}"
             else:
                 continue
-            message = f"accuracy-check.yml's {kind} is {as_text(values) or 'none'} {told}"
-            yield Found(at, message, f"preprocessing.{kind}", as_text(values), as_text(wanted))
+            message = f"accuracy-check.yml's {kind} is {format_numbers(values) or 'none'} {told}"
+            yield RuleViolation(
+                at, message, f"preprocessing.{kind}", format_numbers(values), format_numbers(wanted)
+            )
 
 
-def _evaluated_keys(view: ModelView) -> Iterator[Found]:
+def _evaluated_keys(view: ModelView) -> Iterator[RuleViolation]:
     """Every key and step of accuracy-check.yml is one that is read."""
     for node in _mappings(view.accuracy_check):
         for key, value in node.items():
             if meant := _meant(key, KEYS):
-                at = place(value.key_node or value, view.folder)
-                yield Found(at, f"{value.field}: {meant} is meant", value.field, key, meant)
+                at = node_location(value.key_node or value, view.folder)
+                yield RuleViolation(at, f"{value.field_path}: {meant} is meant", value.field_path, key, meant)
         kind = node.get("type")
         if kind is not None and isinstance(kind.value, str) and (meant := _meant(kind.value, STEPS)):
-            at = place(kind, view.folder)
-            yield Found(at, f"{kind.field}: {kind.value}: {meant} is meant", kind.field, kind.value, meant)
+            at = node_location(kind, view.folder)
+            yield RuleViolation(
+                at, f"{kind.field_path}: {kind.value}: {meant} is meant", kind.field_path, kind.value, meant
+            )
 
 
 def _meant(word: str, known: tuple[str, ...]) -> str:
     """The word that another is a misspelling of; one and several of a thing are two words."""
     if word in known or f"{word}s" in known or word.removesuffix("s") in known:
         return ""
-    return next((each for each in known if len(each) > 4 and is_misspelt(word, each)), "")
+    return next((each for each in known if len(each) > 4 and is_misspelling(word, each)), "")
 
 
-def _mappings(node: Node | None) -> Iterator[dict[str, Node]]:
+def _mappings(node: YamlNode | None) -> Iterator[dict[str, YamlNode]]:
     waiting = [node] if node is not None else []
     while waiting:
         each = waiting.pop()
@@ -118,37 +122,37 @@ def _mappings(node: Node | None) -> Iterator[dict[str, Node]]:
             waiting += each.value
 
 
-def _evaluated_names(view: ModelView) -> Iterator[Found]:
+def _evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
     """accuracy-check.yml calls inputs and outputs of the converted model as the card does."""
-    for run in runs_of(view.accuracy_check):
+    for run in read_runs(view.accuracy_check):
         if not run.is_converted:
             continue
         for kind, asked in (("input", _inputs(run)), ("output", _outputs(run))):
-            ports = [port for ends in view.claims.of(kind, "converted", "") for port in ends.ports]
+            ports = [port for ends in view.claims.select_ports(kind, "converted", "") for port in ends.ports]
             told = [base_name(port.name.value) for port in ports if port.name is not None]
             if not told or len(told) < len(ports):
                 continue
             for node in asked:
                 name = base_name(str(node.value))
                 if not any(name == each or ("*" in each and fnmatchcase(name, each)) for each in told):
-                    yield Found(
-                        place(node, view.folder),
+                    yield RuleViolation(
+                        node_location(node, view.folder),
                         f"accuracy-check.yml names the {kind} {name}; the card tells of {', '.join(told)}",
-                        node.field,
+                        node.field_path,
                         name,
                         ", ".join(told),
                     )
 
 
-def _inputs(run: Run) -> list[Node]:
-    listed = below(run.launcher, "inputs")
+def _inputs(run: AccuracyCheckRun) -> list[YamlNode]:
+    listed = find_node(run.launcher, "inputs")
     items = listed.value if listed is not None and isinstance(listed.value, list) else []
-    found = (below(each, "name") for each in items)
+    found = (find_node(each, "name") for each in items)
     return [each for each in found if each is not None and isinstance(each.value, str)]
 
 
-def _outputs(run: Run) -> list[Node]:
-    adapter = below(run.launcher, "adapter")
+def _outputs(run: AccuracyCheckRun) -> list[YamlNode]:
+    adapter = find_node(run.launcher, "adapter")
     fields = adapter.value if adapter is not None and isinstance(adapter.value, dict) else {}
     return [
         node
@@ -157,14 +161,14 @@ def _outputs(run: Run) -> list[Node]:
     ]
 
 
-def _evaluated_size(view: ModelView) -> Iterator[Found]:
+def _evaluated_size(view: ModelView) -> Iterator[RuleViolation]:
     """accuracy-check.yml gives the network pictures of the size that the card says it takes."""
-    for run in runs_of(view.accuracy_check):
-        ports = [port for ends in view.claims.of("input", *_sides(run)) for port in ends.ports]
+    for run in read_runs(view.accuracy_check):
+        ports = [port for ends in view.claims.select_ports("input", *_sides(run)) for port in ends.ports]
         given, wanted = _given_size(run), _size(ports[0]) if len(ports) == 1 else None
         if given is not None and wanted is not None and given[1:] != wanted:
-            yield Found(
-                place(given[0], view.folder),
+            yield RuleViolation(
+                node_location(given[0], view.folder),
                 f"accuracy-check.yml gives pictures of {given[1]}x{given[2]} (height x width), the card says "
                 f"{wanted[0]}x{wanted[1]}",
                 "preprocessing.size",
@@ -173,13 +177,13 @@ def _evaluated_size(view: ModelView) -> Iterator[Found]:
             )
 
 
-def _sides(run: Run) -> tuple[str, str]:
+def _sides(run: AccuracyCheckRun) -> tuple[str, str]:
     return ("converted" if run.is_converted else "original"), ""
 
 
-def _given_size(run: Run) -> tuple[Node, int, int] | None:
+def _given_size(run: AccuracyCheckRun) -> tuple[YamlNode, int, int] | None:
     """The step that says the size of what the network is given, height and width; None where none does."""
-    found: tuple[Node, int, int] | None = None
+    found: tuple[YamlNode, int, int] | None = None
     for step in run.steps:
         if step.type not in _RESIZING:
             # What else changes a picture's size does so by what it is shown.
@@ -188,7 +192,7 @@ def _given_size(run: Run) -> tuple[Node, int, int] | None:
             )
             continue
         side, width, height = (_number(step.node, key) for key in ("size", "dst_width", "dst_height"))
-        if step.type == "resize" and below(step.node, "aspect_ratio_scale") is not None:
+        if step.type == "resize" and find_node(step.node, "aspect_ratio_scale") is not None:
             found = None
         elif side is not None:
             found = (step.node, side, side)
@@ -199,13 +203,13 @@ def _given_size(run: Run) -> tuple[Node, int, int] | None:
     return found
 
 
-def _number(node: Node, key: str) -> int | None:
-    found = below(node, key)
+def _number(node: YamlNode, key: str) -> int | None:
+    found = find_node(node, key)
     text = found.value if found is not None else None
     return int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,6}", text) else None
 
 
-def _size(port: Port) -> tuple[int, int] | None:
+def _size(port: CardPort) -> tuple[int, int] | None:
     if port.shape is None or port.format is None or len(port.shape.value) != len(port.format.value):
         return None
     sizes = dict(zip(port.format.value, port.shape.value, strict=True))
@@ -213,27 +217,29 @@ def _size(port: Port) -> tuple[int, int] | None:
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
-def _reference(view: ModelView) -> Iterator[Found]:
+def _reference(view: ModelView) -> Iterator[RuleViolation]:
     """What accuracy-check.yml expects of the converted model is what the card says of it, in any unit.
 
     A card may tell of fewer metrics, so that what it does not tell is held against nothing.
     """
     told = [said for said in view.claims.accuracy if said.value and "." in said.text]
-    for run in runs_of(view.accuracy_check):
+    for run in read_runs(view.accuracy_check):
         wanted = [] if not run.is_converted else [(node, value) for node, value in _references(run) if value]
         others = [said for said in told if not any(_is_one(said.value, value) for _, value in wanted)]
         missing = [(node, value) for node, value in wanted if not any(_is_one(s.value, value) for s in told)]
         for node, value in missing[: len(others)]:
             texts = ", ".join(dict.fromkeys(said.text for said in others))
             message = f"accuracy-check.yml expects {value:g}, the card tells {texts}"
-            yield Found(place(node, view.folder), message, "metrics.reference", f"{value:g}", texts)
+            yield RuleViolation(
+                node_location(node, view.folder), message, "metrics.reference", f"{value:g}", texts
+            )
 
 
-def _references(run: Run) -> Iterator[tuple[Node, float]]:
-    metrics = below(run.dataset, "metrics")
+def _references(run: AccuracyCheckRun) -> Iterator[tuple[YamlNode, float]]:
+    metrics = find_node(run.dataset, "metrics")
     for metric in metrics.value if metrics is not None and isinstance(metrics.value, list) else ():
-        node = below(metric, "reference")
-        found = numbers(node.value) if node is not None and isinstance(node.value, str) else []
+        node = find_node(metric, "reference")
+        found = parse_numbers(node.value) if node is not None and isinstance(node.value, str) else []
         if node is not None and len(found) == 1:
             yield node, found[0][0]
 
@@ -242,7 +248,7 @@ def _is_one(value: float, other: float) -> bool:
     return any(abs(value / (other * unit) - 1) < NEAR for unit in UNITS)
 
 
-def _evaluated_files(view: ModelView) -> Iterator[Found]:
+def _evaluated_files(view: ModelView) -> Iterator[RuleViolation]:
     """accuracy-check.yml evaluates a file of the model, or the one that its export writes."""
     spec = view.spec
     if spec is None or any(isinstance(step, UnpackArchive) for step in spec.postprocessing):
@@ -251,26 +257,26 @@ def _evaluated_files(view: ModelView) -> Iterator[Found]:
     there = {file.name for file in spec.files}
     there |= {each.value for each in arguments if each.flag in ("--output-file", "--input_model")}
     names = {each.rpartition("/")[2] for each in there}
-    for run in runs_of(view.accuracy_check):
+    for run in read_runs(view.accuracy_check):
         for key in () if run.is_converted else ("model", "weights"):
-            node = below(run.launcher, key)
+            node = find_node(run.launcher, key)
             name = node.value.rpartition("/")[2] if node is not None and isinstance(node.value, str) else ""
             if name and name not in names:
                 message = (
                     f"accuracy-check.yml evaluates {name}; the model's files are {', '.join(sorted(names))}"
                 )
-                yield Found(place(node, view.folder), message, f"launchers.{key}", name)
+                yield RuleViolation(node_location(node, view.folder), message, f"launchers.{key}", name)
 
 
-def _evaluated_model(view: ModelView) -> Iterator[Found]:
+def _evaluated_model(view: ModelView) -> Iterator[RuleViolation]:
     """accuracy-check.yml evaluates this model, and not the one that it was copied from."""
     names = view.zoo.registry.entries
-    for run in runs_of(view.accuracy_check):
+    for run in read_runs(view.accuracy_check):
         base = max((name for name in names if run.name.startswith(name)), key=len, default="")
         if base and base != view.name and not run.name.startswith(view.name):
-            at = below(run.node, "name")
-            yield Found(
-                place(at, view.folder),
+            at = find_node(run.node, "name")
+            yield RuleViolation(
+                node_location(at, view.folder),
                 f"accuracy-check.yml calls it {run.name}, which is another model of this registry",
                 "models.name",
                 run.name,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posezoo.errors import SpecError
-from posezoo.measured import measured_of
+from posezoo.measured import load_measurements
 from posezoo.spec.model import Precision
-from posezoo.verify.claims import Said
-from posezoo.verify.finding import Found, Place, Severity
+from posezoo.verify.claims import CardValue
+from posezoo.verify.finding import FileLocation, RuleViolation, Severity
 from posezoo.verify.rule import Rule
-from posezoo.verify.texts import numbers
+from posezoo.verify.texts import parse_numbers
 from posezoo.verify.view import ModelView
 
 TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
@@ -33,9 +33,9 @@ def _is_told_to_differ(view: ModelView) -> bool:
     return view.spec is not None and bool(view.spec.published.known_difference)
 
 
-def _figure(view: ModelView, kind: str) -> tuple[Said[str], float] | None:
+def _figure(view: ModelView, kind: str) -> tuple[CardValue[str], float] | None:
     said = view.claims.figures.get(kind)
-    found = numbers(said.value) if said is not None else []
+    found = parse_numbers(said.value) if said is not None else []
     return (said, found[0][0]) if said is not None and len(found) == 1 and found[0][0] > 0 else None
 
 
@@ -63,13 +63,13 @@ def _weights(view: ModelView) -> tuple[float, bool, bool] | None:
     return sum(plain) / 4e6 + sum(packed) / COMPRESSED / 4e6, not packed and len(plain) == 1, False
 
 
-def _size(view: ModelView) -> Iterator[Found]:
+def _size(view: ModelView) -> Iterator[RuleViolation]:
     """So many parameters fit into the files: four bytes each."""
     mparams, weights = _figure(view, "mparams"), _weights(view)
     if mparams is None or weights is None or _is_told_to_differ(view):
         return
     (said, value), (held, exact, is_ir) = mparams, weights
-    digits = numbers(said.value)[0][1]
+    digits = parse_numbers(said.value)[0][1]
     if exact and 10**-digits < 0.005 * value and abs(held / value / MIB - 1) < 0.0015:
         why = f"{value:g} Mi of 4 bytes each; in millions that is {held:.4g}"
     elif held / value < SHARED:
@@ -78,8 +78,8 @@ def _size(view: ModelView) -> Iterator[Found]:
         why = f"at 4 bytes each the files hold {held:.4g} million"
     else:
         return
-    yield Found(
-        view.on_card(said),
+    yield RuleViolation(
+        view.card_location(said),
         f"the card's MParams are {said.value}: {why}",
         "figures.mparams",
         said.value,
@@ -87,20 +87,20 @@ def _size(view: ModelView) -> Iterator[Found]:
     )
 
 
-def _copied(view: ModelView) -> Iterator[Found]:
+def _copied(view: ModelView) -> Iterator[RuleViolation]:
     """No two networks of quite different sizes have the same GFLOPs and MParams."""
     own, weights = _both(view), _weights(view)
     if own is None or weights is None:
         return
-    for name in view.zoo.by_figures.get(own, ()):
+    for name in view.zoo.models_by_metrics.get(own, ()):
         other = view.zoo.models[name]
         held = _weights(other)
         if name == view.name or held is None or held[1] != weights[1]:
             continue
         if not 1 / 1.5 < held[0] / weights[0] < 1.5 and _misfit(view) > _misfit(other):
             said = view.claims.figures["mparams"]
-            yield Found(
-                view.on_card(said),
+            yield RuleViolation(
+                view.card_location(said),
                 f"the card has the GFLOPs and MParams of {name}, whose files are "
                 f"{'smaller' if held[0] < weights[0] else 'larger'} by a factor of "
                 f"{max(held[0] / weights[0], weights[0] / held[0]):.1f}",
@@ -123,7 +123,7 @@ def _misfit(view: ModelView) -> float:
     return max(mparams[1] / weights[0], weights[0] / mparams[1])
 
 
-def _swapped(view: ModelView) -> Iterator[Found]:
+def _swapped(view: ModelView) -> Iterator[RuleViolation]:
     """Where two models' files fit each other's figures and not their own, the figures changed places."""
     mparams, weights = _figure(view, "mparams"), _weights(view)
     if mparams is None or weights is None or not weights[1] or _misfit(view) < 1.1:
@@ -133,8 +133,8 @@ def _swapped(view: ModelView) -> Iterator[Found]:
         if other is view or theirs is None or held is None or not held[1] or _misfit(other) < 1.1:
             continue
         if abs(theirs[1] / weights[0] - 1) < 0.01 and abs(mparams[1] / held[0] - 1) < 0.01:
-            yield Found(
-                view.on_card(mparams[0]),
+            yield RuleViolation(
+                view.card_location(mparams[0]),
                 f"the card's MParams are {mparams[0].value}, which fit the files of {other.name}; its card's "
                 f"{theirs[0].value} fit the files here",
                 "figures.mparams",
@@ -144,21 +144,23 @@ def _swapped(view: ModelView) -> Iterator[Found]:
             return
 
 
-def _published(view: ModelView) -> Iterator[Found]:
+def _published(view: ModelView) -> Iterator[RuleViolation]:
     """What model.yml says was published is what the card says, and about what was counted."""
     spec = view.spec
     for kind, title in TITLES.items() if spec is not None else ():
         value = getattr(spec.published, kind) if spec is not None else None
         said = view.claims.figures.get(f"published {kind}")
-        found = numbers(said.value) if said is not None else []
+        found = parse_numbers(said.value) if said is not None else []
         if value and said is not None and len(found) == 1 and abs(found[0][0] - value) > _step(found[0]):
             message = f"model.yml publishes {value:g} {title}, the card tells {said.value}"
-            yield Found(view.at("published", kind), message, f"published.{kind}", f"{value:g}", said.value)
+            yield RuleViolation(
+                view.location("published", kind), message, f"published.{kind}", f"{value:g}", said.value
+            )
         counted = _counted(view, kind)
         if value and counted and not _is_told_to_differ(view) and abs(counted / value - 1) > COUNTED:
             message = f"model.yml publishes {value:g} {title}, and {counted:g} were counted"
-            yield Found(
-                view.at("published", kind), message, f"published.{kind}", f"{value:g}", f"{counted:g}"
+            yield RuleViolation(
+                view.location("published", kind), message, f"published.{kind}", f"{value:g}", f"{counted:g}"
             )
 
 
@@ -169,7 +171,7 @@ def _step(number: tuple[float, int]) -> float:
 def _counted(view: ModelView, kind: str) -> float | None:
     """What measured.yml says was counted on the FP32 IR."""
     try:
-        measured = measured_of(view.spec) if view.spec is not None else ()
+        measured = load_measurements(view.spec) if view.spec is not None else ()
     except SpecError:
         return None
     found = (each for each in measured if each.kind == "complexity" and each.precision is Precision.FP32)
@@ -177,7 +179,7 @@ def _counted(view: ModelView, kind: str) -> float | None:
     return float(value) if value else None
 
 
-def _published_accuracy(view: ModelView) -> Iterator[Found]:
+def _published_accuracy(view: ModelView) -> Iterator[RuleViolation]:
     """What model.yml says was published of a model's accuracy stands on its card."""
     told = [said.value for said in view.claims.accuracy]
     for index, each in enumerate(view.spec.published.accuracy if view.spec is not None and told else ()):
@@ -185,23 +187,25 @@ def _published_accuracy(view: ModelView) -> Iterator[Found]:
         if not any(abs(value - each.value * unit) <= 0.06 for value in told for unit in units):
             texts = ", ".join(dict.fromkeys(said.text for said in view.claims.accuracy))
             message = f"model.yml publishes {each.metric} {each.value:g}, the card tells {texts}"
-            at = view.at("published", "accuracy", index, "value")
-            yield Found(at, message, f"published.accuracy[{index}].value", f"{each.value:g}", texts)
+            at = view.location("published", "accuracy", index, "value")
+            yield RuleViolation(at, message, f"published.accuracy[{index}].value", f"{each.value:g}", texts)
 
 
-def _missing(view: ModelView) -> Iterator[Found]:
+def _missing(view: ModelView) -> Iterator[RuleViolation]:
     """A card tells GFLOPs and MParams, or operations of another kind."""
     spec = view.spec
     if spec is None or view.card is None or not view.claims.titles:
         return
     for kind, title in TITLES.items():
         said = view.claims.figures.get(kind)
-        if said is not None and numbers(said.value):
+        if said is not None and parse_numbers(said.value):
             continue
         labels = [label for label in view.claims.labels if "ops" in label]
         if said is not None or kind != "gflops" or not labels:
-            place = Place(str(view.card_path), said.line if said else 1)
-            yield Found(place, f"the card tells no {title}", f"figures.{kind}", said.value if said else "")
+            place = FileLocation(str(view.card_path), said.line if said else 1)
+            yield RuleViolation(
+                place, f"the card tells no {title}", f"figures.{kind}", said.value if said else ""
+            )
 
 
 RULES: tuple[Rule, ...] = (

@@ -9,11 +9,11 @@ from dataclasses import fields, replace
 from posezoo.card import papers
 from posezoo.errors import NetworkError, SpecError, UnknownModelError
 from posezoo.measured import NAME, read_measured
-from posezoo.registry import copyright_line, license_text, root_of
+from posezoo.registry import license_path, read_copyright_line, registry_root
 from posezoo.spec.model import CompositeSpec, Input, ModelSpec
 from posezoo.spec.model_yml import OURS
-from posezoo.spec.spdx import is_license, nearest_license
-from posezoo.verify.finding import Found, Place, Severity
+from posezoo.spec.spdx import is_license, suggest_license
+from posezoo.verify.finding import FileLocation, RuleViolation, Severity
 from posezoo.verify.rule import Rule
 from posezoo.verify.texts import read_text
 from posezoo.verify.view import ModelView
@@ -28,40 +28,42 @@ PHRASES = {
 
 
 def _known(view: ModelView) -> ModelSpec | CompositeSpec | None:
-    return None if isinstance(view.known, SpecError) else view.known
+    return None if isinstance(view.parsed, SpecError) else view.parsed
 
 
-def _license_text(view: ModelView) -> Iterator[Found]:
+def _license_text(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
-    if spec is not None and spec.license.text and not copyright_line(spec):
-        path = license_text(spec)
+    if spec is not None and spec.license.text and not read_copyright_line(spec):
+        path = license_path(spec)
         why = "does not open with a line 'Copyright ... holder'" if path.is_file() else "is not there"
-        yield Found(
-            view.at("license", "text"), f"license.text: {path} {why}", "license.text", spec.license.text
+        yield RuleViolation(
+            view.location("license", "text"), f"license.text: {path} {why}", "license.text", spec.license.text
         )
 
 
-def _license_name(view: ModelView) -> Iterator[Found]:
+def _license_name(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is not None and spec.license.spdx and not is_license(name := spec.license.spdx):
-        message = f"license.spdx: SPDX knows no {name}: {nearest_license(name)}"
-        yield Found(view.at("license", "spdx"), message, "license.spdx", name)
+        message = f"license.spdx: SPDX knows no {name}: {suggest_license(name)}"
+        yield RuleViolation(view.location("license", "spdx"), message, "license.spdx", name)
 
 
-def _license_kind(view: ModelView) -> Iterator[Found]:
+def _license_kind(view: ModelView) -> Iterator[RuleViolation]:
     """The licence text is that of the licence that is named."""
     spec = view.spec
     if spec is None or spec.license.spdx not in PHRASES:
         return
-    text = read_text(license_text(spec)) or "" if spec.license.text else ""
+    text = read_text(license_path(spec)) or "" if spec.license.text else ""
     others = {name for name, phrase in PHRASES.items() if phrase in " ".join(text.split())}
     if others and not any(PHRASES[name] == PHRASES[spec.license.spdx] for name in others):
         told = " or ".join(sorted(others))
         message = f"license: {spec.license.text} is the text of {told}, not of {spec.license.spdx}"
-        yield Found(view.at("license", "text"), message, "license.text", told, spec.license.spdx)
+        yield RuleViolation(
+            view.location("license", "text"), message, "license.text", told, spec.license.spdx
+        )
 
 
-def _decoder(view: ModelView) -> Iterator[Found]:
+def _decoder(view: ModelView) -> Iterator[RuleViolation]:
     spec = _known(view)
     if spec is None or spec.decoder is None:
         return
@@ -70,10 +72,10 @@ def _decoder(view: ModelView) -> Iterator[Found]:
     if spec.decoder.name not in DECODERS:
         name, known = spec.decoder.name, ", ".join(DECODERS)
         message = f"decoder.name: no decoder is called {name}; known: {known}"
-        yield Found(view.at("decoder", "name"), message, "decoder.name", name, known)
+        yield RuleViolation(view.location("decoder", "name"), message, "decoder.name", name, known)
 
 
-def _skeleton(view: ModelView) -> Iterator[Found]:
+def _skeleton(view: ModelView) -> Iterator[RuleViolation]:
     spec = _known(view)
     if spec is None or not spec.skeleton:
         return
@@ -82,46 +84,48 @@ def _skeleton(view: ModelView) -> Iterator[Found]:
     if spec.skeleton not in SKELETONS:
         known = ", ".join(SKELETONS)
         message = f"skeleton: no skeleton is called {spec.skeleton}; known: {known}"
-        yield Found(view.at("skeleton"), message, "skeleton", spec.skeleton, known)
+        yield RuleViolation(view.location("skeleton"), message, "skeleton", spec.skeleton, known)
 
 
-def _sentences(view: ModelView) -> Iterator[Found]:
+def _sentences(view: ModelView) -> Iterator[RuleViolation]:
     spec = _known(view)
     if spec is not None and _is_ours(view) and not spec.description.endswith("."):
         message = "description: does not end with a full stop"
-        yield Found(view.at("description"), message, "description", spec.description[-20:])
+        yield RuleViolation(view.location("description"), message, "description", spec.description[-20:])
 
 
-def _declared_ends(view: ModelView) -> Iterator[Found]:
+def _declared_ends(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is not None and _is_ours(view) and not (spec.inputs and spec.outputs):
-        yield Found(view.at(), "inputs and outputs are not both declared", "inputs")
+        yield RuleViolation(view.location(), "inputs and outputs are not both declared", "inputs")
 
 
-def _network(view: ModelView) -> Iterator[Found]:
+def _network(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is None or spec.network is None:
         return
     from posezoo import networks
 
     try:
-        network = networks.find(spec.network.name)
+        network = networks.find_network(spec.network.name)
         outputs = network.output_names(**spec.network.arguments)
     except (UnknownModelError, NetworkError) as error:
-        yield Found(view.at("network"), f"network: {error.problem}", "network", spec.network.name)
+        yield RuleViolation(
+            view.location("network"), f"network: {error.problem}", "network", spec.network.name
+        )
         return
     for variant in view.variants:
         if [each.name for each in variant.outputs] != list(outputs):
             told = ", ".join(each.name for each in variant.outputs)
             message = f"outputs: those of {variant.full_name} are not {', '.join(outputs)}"
-            yield Found(view.at("outputs"), message, "outputs", told, ", ".join(outputs))
+            yield RuleViolation(view.location("outputs"), message, "outputs", told, ", ".join(outputs))
         # Of its own sizes a variant has as many as it likes.
         ends = [replace(each, shape=(), dynamic=()) for each in variant.inputs]
         known = replace(network.input, shape=())
         if ends != [known]:
             what = f"{_differences(ends, known)} of {variant.full_name}"
             message = f"inputs: not as the network {network.name} has them: {what}"
-            yield Found(view.at("inputs"), message, "inputs", variant.full_name, network.name)
+            yield RuleViolation(view.location("inputs"), message, "inputs", variant.full_name, network.name)
 
 
 def _differences(ends: list[Input], known: Input) -> str:
@@ -132,7 +136,7 @@ def _differences(ends: list[Input], known: Input) -> str:
     return ", ".join(name for name in names if getattr(ends[0], name) != getattr(known, name))
 
 
-def _measured(view: ModelView) -> Iterator[Found]:
+def _measured(view: ModelView) -> Iterator[RuleViolation]:
     spec = _known(view)
     if spec is None:
         return
@@ -141,34 +145,34 @@ def _measured(view: ModelView) -> Iterator[Found]:
         tags = {each.tag for each in read_measured(path)}
     except SpecError as error:
         message = error.problem.removeprefix(f"{spec.path.parent}{os.sep}")
-        yield Found(Place(error.file, error.line, error.column), message, error.field)
+        yield RuleViolation(FileLocation(error.file, error.line, error.column), message, error.field)
         return
     known = {variant.tag for variant in view.variants} or {""}
     for tag in sorted(tags - known):
-        yield Found(Place(str(path)), f"{NAME}: no variant has the tag {tag!r}", "tag", tag)
+        yield RuleViolation(FileLocation(str(path)), f"{NAME}: no variant has the tag {tag!r}", "tag", tag)
 
 
-def _deprecated(view: ModelView) -> Iterator[Found]:
+def _deprecated(view: ModelView) -> Iterator[RuleViolation]:
     spec = _known(view)
     use = spec.deprecated.use if spec is not None and spec.deprecated is not None else ""
     if use and use not in view.zoo.registry.entries:
         message = f"deprecated.use: no model is called {use}"
-        yield Found(view.at("deprecated", "use"), message, "deprecated.use", use)
+        yield RuleViolation(view.location("deprecated", "use"), message, "deprecated.use", use)
 
 
-def _papers(view: ModelView) -> Iterator[Found]:
+def _papers(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is None or not spec.origin.paper:
         return
-    path = root_of(spec) / papers.NAME
+    path = registry_root(spec) / papers.NAME
     try:
         told = papers.read_papers(path)
     except SpecError as error:
-        yield Found(Place(error.file, error.line, error.column), error.problem, error.field)
+        yield RuleViolation(FileLocation(error.file, error.line, error.column), error.problem, error.field)
         return
     if told and spec.origin.paper not in told:
         message = f"origin.paper: {path.name} does not tell of {spec.origin.paper}: the card cannot cite it"
-        yield Found(view.at("origin", "paper"), message, "origin.paper", spec.origin.paper)
+        yield RuleViolation(view.location("origin", "paper"), message, "origin.paper", spec.origin.paper)
 
 
 def _is_ours(view: ModelView) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from posezoo.spec.model import HttpSource
-from posezoo.verify.finding import Found, Severity
+from posezoo.verify.finding import RuleViolation, Severity
 from posezoo.verify.rule import Rule
 from posezoo.verify.view import ModelView
 
@@ -16,26 +16,26 @@ _PROJECT = re.compile(
 )
 
 
-def project_of(address: str) -> str:
+def code_host_project(address: str) -> str:
     """The project that an address of a code host belongs to, as owner/name; empty where it is none."""
     match = _PROJECT.match(address)
     return f"{match[1]}/{match[2].removesuffix('.git')}".lower() if match else ""
 
 
-def _license_project(view: ModelView) -> Iterator[Found]:
+def _license_project(view: ModelView) -> Iterator[RuleViolation]:
     if view.spec is not None and not view.spec.is_ir:
         yield from _another_project(view)
 
 
-def _base_license(view: ModelView) -> Iterator[Found]:
+def _base_license(view: ModelView) -> Iterator[RuleViolation]:
     if view.spec is not None and view.spec.is_ir:
         yield from _another_project(view)
 
 
-def _another_project(view: ModelView) -> Iterator[Found]:
+def _another_project(view: ModelView) -> Iterator[RuleViolation]:
     """The licence is that of a project which the card or the sources name."""
     spec = view.spec
-    if spec is None or not (own := project_of(spec.license.url)):
+    if spec is None or not (own := code_host_project(spec.license.url)):
         return
     legal = _projects(link.target for link in view.claims.licenses)
     if legal:
@@ -50,10 +50,10 @@ def _another_project(view: ModelView) -> Iterator[Found]:
         yield _found(view, own, sources | card, "the sources and the card")
 
 
-def _found(view: ModelView, own: str, others: set[str], where: str) -> Found:
+def _found(view: ModelView, own: str, others: set[str], where: str) -> RuleViolation:
     spec = view.spec
-    return Found(
-        view.at("license"),
+    return RuleViolation(
+        view.location("license"),
         f"the licence is that of {own}; {where} name {', '.join(sorted(others))}",
         "license",
         spec.license.url if spec is not None else "",
@@ -62,7 +62,7 @@ def _found(view: ModelView, own: str, others: set[str], where: str) -> Found:
 
 
 def _projects(addresses: Iterator[str]) -> set[str]:
-    return {project for address in addresses if (project := project_of(address))}
+    return {project for address in addresses if (project := code_host_project(address))}
 
 
 def _is_in(own: str, others: set[str]) -> bool:

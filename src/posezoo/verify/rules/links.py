@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from posezoo.verify.finding import Found, Place, Severity
+from posezoo.verify.finding import FileLocation, RuleViolation, Severity
 from posezoo.verify.rule import Rule
-from posezoo.verify.texts import is_misspelt
+from posezoo.verify.texts import is_misspelling
 from posezoo.verify.view import ModelView, RegistryView
 
 #: A link that this many cards have, and others nearly have, is how it is meant.
 COMMON = 5
 
 
-def _dead_links(view: ModelView) -> Iterator[Found]:
+def _dead_links(view: ModelView) -> Iterator[RuleViolation]:
     """Every relative link of a card, and of an index by the model's name, leads to a file that is there.
 
     As far as files of its kind are here at all.
@@ -22,27 +22,31 @@ def _dead_links(view: ModelView) -> Iterator[Found]:
     for target, place in view.link_targets():
         yield from _checked(view.zoo, view.folder, target, place)
     for page, link in view.zoo.index_links.get(view.name, ()) if view.card is not None else ():
-        yield from _checked(view.zoo, page.parent, link.target, Place(str(page), link.line, link.column))
+        yield from _checked(
+            view.zoo, page.parent, link.target, FileLocation(str(page), link.line, link.column)
+        )
 
 
-def _checked(zoo: RegistryView, folder: Path, target: str, place: Place) -> Iterator[Found]:
+def _checked(zoo: RegistryView, folder: Path, target: str, place: FileLocation) -> Iterator[RuleViolation]:
     path = zoo.resolved(folder, target)
     if path is None or zoo.exists(path):
         return
     kind = zoo.kind_of(path)
-    if zoo.is_elsewhere(kind):
-        counts = zoo.targets.get(kind, {})
+    if zoo.was_not_copied(kind):
+        counts = zoo.link_targets.get(kind, {})
         if counts.get(path, 0) < COMMON and (meant := _meant(path, counts)):
-            yield Found(
+            yield RuleViolation(
                 place, f"{target} leads elsewhere than links like it: to {meant}", "link", target, meant
             )
         return
-    yield Found(place, f"{target} leads to nothing: there is no {path}", "link", target)
+    yield RuleViolation(place, f"{target} leads to nothing: there is no {path}", "link", target)
 
 
 def _meant(path: str, counts: Mapping[str, int]) -> str:
     """The path of many links that another is a misspelling of; empty where there is none."""
-    return next((each for each, count in counts.items() if count >= COMMON and is_misspelt(path, each)), "")
+    return next(
+        (each for each, count in counts.items() if count >= COMMON and is_misspelling(path, each)), ""
+    )
 
 
 RULES: tuple[Rule, ...] = (

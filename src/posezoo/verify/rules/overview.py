@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.verify.finding import Found, Place, Severity
+from posezoo.verify.finding import FileLocation, RuleViolation, Severity
 from posezoo.verify.rule import Rule
 from posezoo.verify.rules.figures import TITLES
-from posezoo.verify.texts import is_rounded, numbers
+from posezoo.verify.texts import equals_rounded, parse_numbers
 from posezoo.verify.view import ModelView
 
 #: A figure that differs by no more than this share of it was measured again, or rounded another way.
@@ -16,28 +16,28 @@ NEARLY = 2e-3
 NEARLY_ACCURATE = 5e-4
 
 
-def _index_figures(view: ModelView) -> Iterator[Found]:
+def _index_figures(view: ModelView) -> Iterator[RuleViolation]:
     yield from _held_against_index(view, nearly=False)
 
 
-def _index_digits(view: ModelView) -> Iterator[Found]:
+def _index_digits(view: ModelView) -> Iterator[RuleViolation]:
     yield from _held_against_index(view, nearly=True)
 
 
-def _held_against_index(view: ModelView, *, nearly: bool) -> Iterator[Found]:
+def _held_against_index(view: ModelView, *, nearly: bool) -> Iterator[RuleViolation]:
     """GFLOPs and MParams that differ on the card and in the index: by little, or by more."""
     for row in view.index_rows:
         for kind, title in TITLES.items():
             told, listed = view.claims.figures.get(kind), row.cells.get(kind)
             if told is None or listed is None:
                 continue
-            own, other = numbers(told.value), numbers(listed.value)
+            own, other = parse_numbers(told.value), parse_numbers(listed.value)
             if len(own) != 1 or not other or _is_among(own[0], other, "~" in listed.value):
                 continue
             if nearly is not any(abs(each[0] - own[0][0]) <= NEARLY * own[0][0] for each in other):
                 continue
-            yield Found(
-                view.on_card(told),
+            yield RuleViolation(
+                view.card_location(told),
                 f"the card's {title} are {told.value}, the index says {listed.value} ({row.file}:{row.line})",
                 f"figures.{kind}",
                 told.value,
@@ -50,31 +50,33 @@ def _is_among(own: tuple[float, int], others: list[tuple[float, int]], is_range:
         low, high = sorted(value for value, _ in others)
         if low <= own[0] <= high:
             return True
-    return any(is_rounded(own, other) for other in others)
+    return any(equals_rounded(own, other) for other in others)
 
 
-def _index_accuracy(view: ModelView) -> Iterator[Found]:
+def _index_accuracy(view: ModelView) -> Iterator[RuleViolation]:
     yield from _accuracy_against_index(view, nearly=False)
 
 
-def _index_accuracy_digits(view: ModelView) -> Iterator[Found]:
+def _index_accuracy_digits(view: ModelView) -> Iterator[RuleViolation]:
     yield from _accuracy_against_index(view, nearly=True)
 
 
-def _accuracy_against_index(view: ModelView, *, nearly: bool) -> Iterator[Found]:
+def _accuracy_against_index(view: ModelView, *, nearly: bool) -> Iterator[RuleViolation]:
     """Figures of accuracy in the index that the card does not tell: nearly the same, or not at all."""
     told = [(said.value, len(said.text.partition(".")[2])) for said in view.claims.accuracy]
     for row in view.index_rows:
         listed = row.cells.get("accuracy")
         if listed is None or not told:
             continue
-        missing = [each for each in numbers(listed.value) if not any(is_rounded(each, own) for own in told)]
+        missing = [
+            each for each in parse_numbers(listed.value) if not any(equals_rounded(each, own) for own in told)
+        ]
         near = all(
             any(abs(each[0] - own[0]) <= NEARLY_ACCURATE * each[0] for own in told) for each in missing
         )
         if missing and near is nearly:
-            yield Found(
-                Place(row.file, row.line),
+            yield RuleViolation(
+                FileLocation(row.file, row.line),
                 f"the index says an accuracy of {listed.value}; the card tells "
                 f"{', '.join(dict.fromkeys(said.text for said in view.claims.accuracy)) or 'none'}",
                 "accuracy",

@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from posezoo.spec.model import Framework, Input
-from posezoo.verify.claims import Ends, Port, Said, Shape
-from posezoo.verify.finding import Found, Severity
+from posezoo.verify.claims import CardPort, CardPorts, CardValue, Shape
+from posezoo.verify.finding import RuleViolation, Severity
 from posezoo.verify.rule import Rule
 from posezoo.verify.rules.converter import exported_shape
 from posezoo.verify.view import ModelView
@@ -24,22 +24,27 @@ _PORT = re.compile(r"^[0-9]{1,3}:|:[0-9]{1,3}$|/(?:sink|placeholder|placeholder_
 _IMAGE_CHANNELS = (3,)
 
 
-def _input_names(view: ModelView) -> Iterator[Found]:
+def _input_names(view: ModelView) -> Iterator[RuleViolation]:
     """The card calls the inputs of the original as model.yml does."""
     spec = view.spec
     declared = [each.name for each in spec.inputs if each.name] if spec is not None else []
     yield from _names(view, "input", declared)
 
 
-def _output_names(view: ModelView) -> Iterator[Found]:
+def _output_names(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     declared = [each.name for each in spec.outputs if each.name] if spec is not None else []
     yield from _names(view, "output", declared)
 
 
-def _names(view: ModelView, kind: str, declared: list[str]) -> Iterator[Found]:
+def _names(view: ModelView, kind: str, declared: list[str]) -> Iterator[RuleViolation]:
     sides = [
-        [port.name for ends in view.claims.of(kind, side) for port in ends.ports if port.name is not None]
+        [
+            port.name
+            for ends in view.claims.select_ports(kind, side)
+            for port in ends.ports
+            if port.name is not None
+        ]
         for side in ("original", "converted", "")
     ]
     wanted = {base_name(name) for name in declared}
@@ -53,8 +58,8 @@ def _names(view: ModelView, kind: str, declared: list[str]) -> Iterator[Found]:
         if not missing or not side:
             continue
         said = next((said for said in side if base_name(said.value) not in wanted), side[0])
-        yield Found(
-            view.on_card(said),
+        yield RuleViolation(
+            view.card_location(said),
             f"the card tells of no {kind} {', '.join(missing)}, which model.yml names; it tells of "
             f"{', '.join(dict.fromkeys(each.value for each in side))}",
             f"{kind}.name",
@@ -85,7 +90,7 @@ def _differ(view: ModelView, kind: str) -> bool:
     original, converted = (
         {
             base_name(port.name.value)
-            for ends in view.claims.of(kind, side)
+            for ends in view.claims.select_ports(kind, side)
             for port in ends.ports
             if port.name is not None
         }
@@ -99,22 +104,22 @@ def base_name(name: str) -> str:
     return _PORT.sub("", name.replace("\\", "").strip("\"'"))
 
 
-def _shapes(view: ModelView) -> Iterator[Found]:
+def _shapes(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     for declared in spec.inputs if spec is not None else ():
         declared = replace(declared, shape=declared.shape or _exported_shape(view))
         if not declared.shape:
             continue
         for side in ("original", "", "preamble", "converted"):
-            for ends in view.claims.of("input", side):
+            for ends in view.claims.select_ports("input", side):
                 port = _port_of(declared, ends, len(spec.inputs) if spec else 0)
                 if port is None or port.shape is None:
                     continue
                 if not _is_shape(
                     declared.shape, port.shape.value, turned=side in ("converted", "preamble", "")
                 ):
-                    yield Found(
-                        view.on_card(port.shape),
+                    yield RuleViolation(
+                        view.card_location(port.shape),
                         f"the card gives {declared.name or 'the input'} of the {side or 'model'} the shape "
                         f"{_text(port.shape.value)}, model.yml {_text(declared.shape)}",
                         "input.shape",
@@ -131,11 +136,11 @@ def _exported_shape(view: ModelView) -> tuple[int, ...]:
     return tuple(int(size) for size in re.findall(r"-?[0-9]{1,9}", shape.value))
 
 
-def _output_shapes(view: ModelView) -> Iterator[Found]:
+def _output_shapes(view: ModelView) -> Iterator[RuleViolation]:
     """The card gives an output the shape that model.yml declares."""
     spec = view.spec
     declared = {each.name: each.shape for each in spec.outputs if each.shape} if spec is not None else {}
-    for ends in view.claims.of("output", "converted", ""):
+    for ends in view.claims.select_ports("output", "converted", ""):
         for port in ends.ports:
             shape = declared.get(base_name(port.name.value)) if port.name is not None else None
             if shape and port.shape is not None and not _is_shape(shape, port.shape.value, turned=False):
@@ -143,10 +148,10 @@ def _output_shapes(view: ModelView) -> Iterator[Found]:
                 message = (
                     f"the card gives {port.name.value if port.name else ''} the shape {one}, model.yml {two}"
                 )
-                yield Found(view.on_card(port.shape), message, "output.shape", one, two)
+                yield RuleViolation(view.card_location(port.shape), message, "output.shape", one, two)
 
 
-def _port_of(declared: Input, ends: Ends, count: int) -> Port | None:
+def _port_of(declared: Input, ends: CardPorts, count: int) -> CardPort | None:
     named = [each for each in ends.ports if each.name is not None and each.name.value == declared.name]
     if named:
         return named[0]
@@ -177,10 +182,12 @@ def _text(shape: Shape | tuple[int, ...]) -> str:
     return ", ".join(map(str, shape))
 
 
-def _sides(view: ModelView) -> Iterator[Found]:
+def _sides(view: ModelView) -> Iterator[RuleViolation]:
     """The original and the converted model take the same sizes, if in another order."""
     for kind in ("input", "output"):
-        originals, converted = (_by_name(view.claims.of(kind, side)) for side in ("original", "converted"))
+        originals, converted = (
+            _by_name(view.claims.select_ports(kind, side)) for side in ("original", "converted")
+        )
         for name, shape in converted.items():
             other = originals.get(name)
             if other is None or (kind == "output" and len(other.value) != len(shape.value)):
@@ -191,8 +198,8 @@ def _sides(view: ModelView) -> Iterator[Found]:
                 and len(sizes[1]) == len(shape.value)
                 and sizes[0] != sizes[1]
             ):
-                yield Found(
-                    view.on_card(shape),
+                yield RuleViolation(
+                    view.card_location(shape),
                     f"the card gives {name} the shape {_text(shape.value)} in the converted model and "
                     f"{_text(other.value)} in the original",
                     f"{kind}.shape",
@@ -201,14 +208,14 @@ def _sides(view: ModelView) -> Iterator[Found]:
                 )
 
 
-def _by_name(ends: Iterable[Ends]) -> dict[str, Said[Shape]]:
+def _by_name(ends: Iterable[CardPorts]) -> dict[str, CardValue[Shape]]:
     """The shapes of what has a name of its own."""
     named = [(port.name.value, port.shape) for each in ends for port in each.ports if port.name]
     counts = Counter(name for name, _ in named)
     return {name: shape for name, shape in named if shape is not None and counts[name] == 1}
 
 
-def _formats(view: ModelView) -> Iterator[Found]:
+def _formats(view: ModelView) -> Iterator[RuleViolation]:
     """A format has as many letters as the shape has sizes, and the channels where it says."""
     for ends in view.claims.ends:
         for port in ends.ports:
@@ -216,8 +223,8 @@ def _formats(view: ModelView) -> Iterator[Found]:
                 continue
             why = _why_not_laid_out(port.shape.value, port.format.value, ends.kind)
             if why:
-                yield Found(
-                    view.on_card(port.format),
+                yield RuleViolation(
+                    view.card_location(port.format),
                     f"the card's format {_text(port.format.value)} does not go with the shape "
                     f"{_text(port.shape.value)}: {why}",
                     f"{ends.kind}.format",
@@ -245,19 +252,19 @@ def _why_not_laid_out(shape: Shape, letters: Shape, kind: str) -> str:
     return ""
 
 
-def _layouts(view: ModelView) -> Iterator[Found]:
+def _layouts(view: ModelView) -> Iterator[RuleViolation]:
     """The layout that model.yml declares goes with its shape, and with the card's format."""
     spec = view.spec
     for index, declared in enumerate(spec.inputs if spec is not None else ()):
         if not declared.layout:
             continue
         where = (
-            view.at("input_info", index, "layout")
+            view.location("input_info", index, "layout")
             if view.node("input_info")
-            else view.at("inputs", index, "layout")
+            else view.location("inputs", index, "layout")
         )
         if declared.shape and (why := _why_not_laid_out(declared.shape, tuple(declared.layout), "input")):
-            yield Found(
+            yield RuleViolation(
                 where,
                 f"the layout {declared.layout} does not go with the shape {_text(declared.shape)}: {why}",
                 "layout",
@@ -265,15 +272,15 @@ def _layouts(view: ModelView) -> Iterator[Found]:
                 _text(declared.shape),
             )
             continue
-        for ends in view.claims.of("input", "original", "converted", ""):
+        for ends in view.claims.select_ports("input", "original", "converted", ""):
             port = _port_of(declared, ends, len(spec.inputs) if spec else 0)
             if port is None or port.format is None or ends.side == "original":
                 continue
             letters = "".join(_LETTERS.get(str(each), str(each)) for each in port.format.value)
             known = sorted(letters) == sorted(declared.layout)
             if known and letters not in (declared.layout, declared.ir_layout):
-                yield Found(
-                    view.on_card(port.format),
+                yield RuleViolation(
+                    view.card_location(port.format),
                     f"the card's format is {letters}, model.yml's layout {declared.layout}",
                     "input.format",
                     letters,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posezoo.verify.claims import Numbers
-from posezoo.verify.finding import Found, Place, Severity
+from posezoo.verify.finding import FileLocation, RuleViolation, Severity
 from posezoo.verify.rule import Rule
 from posezoo.verify.view import ModelView
 
@@ -19,32 +19,32 @@ CONSTANTS = (
 SAME = 2e-3
 
 
-def _mean(view: ModelView) -> Iterator[Found]:
+def _mean(view: ModelView) -> Iterator[RuleViolation]:
     yield from _held(view, "mean")
 
 
-def _scale(view: ModelView) -> Iterator[Found]:
+def _scale(view: ModelView) -> Iterator[RuleViolation]:
     yield from _held(view, "scale")
 
 
-def _held(view: ModelView, kind: str) -> Iterator[Found]:
+def _held(view: ModelView, kind: str) -> Iterator[RuleViolation]:
     """What the card says that the original needs is what the converter puts in."""
-    for ends in view.claims.of("input", "original", "", "preamble"):
-        wanted = declared(view, kind)
+    for ends in view.claims.select_ports("input", "original", "", "preamble"):
+        wanted = declared_values(view, kind)
         for said in ends.means if kind == "mean" else ends.scales:
-            if wanted is None or same(said.value, wanted) or _is_factor(said.value):
+            if wanted is None or are_equal(said.value, wanted) or _is_factor(said.value):
                 continue
-            yield Found(
-                view.on_card(said),
-                f"the card's {kind} is {as_text(said.value)}, model.yml's "
-                f"{as_text(wanted) if wanted else 'none'}{_why(said.value, wanted)}",
+            yield RuleViolation(
+                view.card_location(said),
+                f"the card's {kind} is {format_numbers(said.value)}, model.yml's "
+                f"{format_numbers(wanted) if wanted else 'none'}{_why(said.value, wanted)}",
                 f"input.{kind}",
-                as_text(said.value),
-                as_text(wanted),
+                format_numbers(said.value),
+                format_numbers(wanted),
             )
 
 
-def declared(view: ModelView, kind: str) -> Numbers | None:
+def declared_values(view: ModelView, kind: str) -> Numbers | None:
     """What model.yml says of the only input that has any; None where that is not clear."""
     spec = view.spec
     if spec is None or not spec.inputs or spec.is_ir:
@@ -55,24 +55,24 @@ def declared(view: ModelView, kind: str) -> Numbers | None:
     return next(iter(values), ())
 
 
-def _untold(view: ModelView) -> Iterator[Found]:
+def _untold(view: ModelView) -> Iterator[RuleViolation]:
     """What the converter puts in is told on the card, where the original's input is described."""
-    for ends in view.claims.of("input", "original"):
+    for ends in view.claims.select_ports("input", "original"):
         for kind, told in (("mean", ends.means), ("scale", ends.scales)):
-            wanted = declared(view, kind)
+            wanted = declared_values(view, kind)
             if wanted and not told and ends.ports and set(wanted) not in ({0.0}, {1.0}):
                 if any(each.means if kind == "mean" else each.scales for each in view.claims.ends):
                     continue
-                yield Found(
-                    Place(str(view.card_path), ends.line),
-                    f"the card tells no {kind} of the original, model.yml has {as_text(wanted)}",
+                yield RuleViolation(
+                    FileLocation(str(view.card_path), ends.line),
+                    f"the card tells no {kind} of the original, model.yml has {format_numbers(wanted)}",
                     f"input.{kind}",
                     "",
-                    as_text(wanted),
+                    format_numbers(wanted),
                 )
 
 
-def same(one: Numbers, other: Numbers) -> bool:
+def are_equal(one: Numbers, other: Numbers) -> bool:
     """Whether two lists say the same, one value for all channels or one for each; rounding apart."""
     if not one or not other:
         return one == other
@@ -84,31 +84,31 @@ def same(one: Numbers, other: Numbers) -> bool:
 
 
 def _why(one: Numbers, other: Numbers) -> str:
-    if other and same(one[::-1], other):
+    if other and are_equal(one[::-1], other):
         return ": in the other order"
     return ""
 
 
-def as_text(values: Numbers) -> str:
+def format_numbers(values: Numbers) -> str:
     """Numbers as they are told."""
     return ", ".join(f"{each:.7g}" for each in values)
 
 
-def _reversal(view: ModelView) -> Iterator[Found]:
+def _reversal(view: ModelView) -> Iterator[RuleViolation]:
     """The converter turns the channels around where the two colour orders differ, and nowhere else."""
     spec = view.spec
     if spec is None or spec.is_ir or not spec.inputs:
         return
-    originals = [said for ends in view.claims.of("input", "original") for said in ends.colors]
-    converted = [said for ends in view.claims.of("input", "converted") for said in ends.colors]
+    originals = [said for ends in view.claims.select_ports("input", "original") for said in ends.colors]
+    converted = [said for ends in view.claims.select_ports("input", "converted") for said in ends.colors]
     if len({said.value for said in originals}) != 1 or len({said.value for said in converted}) != 1:
         return
     differ = originals[0].value != converted[0].value
     reverses = any(each.reverse_input_channels for each in spec.inputs)
     if differ != reverses:
         told = f"{originals[0].value} for the original and {converted[0].value} for the converted model"
-        yield Found(
-            view.on_card(converted[0]),
+        yield RuleViolation(
+            view.card_location(converted[0]),
             f"the card says {told}, and model.yml reverses {'the' if reverses else 'no'} channels",
             "input.color",
             told,
@@ -116,12 +116,12 @@ def _reversal(view: ModelView) -> Iterator[Found]:
         )
 
 
-def _constants(view: ModelView) -> Iterator[Found]:
+def _constants(view: ModelView) -> Iterator[RuleViolation]:
     """Means and scales are those that networks are trained with, to the digit."""
     spec = view.spec
     told = [
-        (view.on_card(said), f"the card's {kind}", said.value)
-        for ends in view.claims.of("input", "original", "", "preamble", "converted")
+        (view.card_location(said), f"the card's {kind}", said.value)
+        for ends in view.claims.select_ports("input", "original", "", "preamble", "converted")
         for kind, found in (("mean", ends.means), ("scale", ends.scales))
         for said in found
     ]
@@ -129,18 +129,18 @@ def _constants(view: ModelView) -> Iterator[Found]:
         argument = view.argument(flag)
         for index, each in enumerate(spec.inputs if spec is not None else ()):
             if getattr(each, kind):
-                where = view.at("inputs", index, kind)
+                where = view.location("inputs", index, kind)
                 if argument is not None:
-                    where = view.at("model_optimizer_args", int(argument.node.key.strip("[]")))
+                    where = view.location("model_optimizer_args", int(argument.node.key.strip("[]")))
                 told.append((where, f"the {kind}", getattr(each, kind)))
     for where, what, values in told:
         if meant := _meant(values):
-            yield Found(
+            yield RuleViolation(
                 where,
-                f"{what} {as_text(values)} is not the usual {as_text(meant)}",
+                f"{what} {format_numbers(values)} is not the usual {format_numbers(meant)}",
                 what.split()[-1],
-                as_text(values),
-                as_text(meant),
+                format_numbers(values),
+                format_numbers(meant),
             )
 
 
@@ -163,29 +163,29 @@ def _inverse(values: Numbers) -> Numbers:
     return tuple(1 / each for each in values if each)
 
 
-def _factor(view: ModelView) -> Iterator[Found]:
+def _factor(view: ModelView) -> Iterator[RuleViolation]:
     """A scale divides: one below 1 is a factor that was meant to multiply."""
     spec = view.spec
     for index, each in enumerate(spec.inputs if spec is not None else ()):
         if _is_factor(each.scale):
-            yield Found(
-                view.at("inputs", index, "scale"),
-                f"a scale of {as_text(each.scale)} divides, so that it makes the input larger; "
-                f"{as_text(_inverse(each.scale))} is its inverse",
+            yield RuleViolation(
+                view.location("inputs", index, "scale"),
+                f"a scale of {format_numbers(each.scale)} divides, so that it makes the input larger; "
+                f"{format_numbers(_inverse(each.scale))} is its inverse",
                 "scale",
-                as_text(each.scale),
-                as_text(_inverse(each.scale)),
+                format_numbers(each.scale),
+                format_numbers(_inverse(each.scale)),
             )
-    for ends in view.claims.of("input", "original", "", "preamble", "converted"):
+    for ends in view.claims.select_ports("input", "original", "", "preamble", "converted"):
         for said in ends.scales:
             if _is_factor(said.value):
-                yield Found(
-                    view.on_card(said),
-                    f"the card's scale {as_text(said.value)} divides, so that it makes the input larger; "
-                    f"a divisor of {as_text(_inverse(said.value))} is meant",
+                yield RuleViolation(
+                    view.card_location(said),
+                    f"the card's scale {format_numbers(said.value)} divides, so that it makes the input larger; "
+                    f"a divisor of {format_numbers(_inverse(said.value))} is meant",
                     "input.scale",
-                    as_text(said.value),
-                    as_text(_inverse(said.value)),
+                    format_numbers(said.value),
+                    format_numbers(_inverse(said.value)),
                 )
 
 

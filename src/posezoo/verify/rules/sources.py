@@ -7,46 +7,52 @@ from collections.abc import Iterator
 
 from posezoo.errors import SpecError
 from posezoo.spec.model import CompositeSpec, Digest, HttpSource
-from posezoo.verify.finding import Found, Place, Severity
+from posezoo.verify.finding import FileLocation, RuleViolation, Severity
 from posezoo.verify.rule import Rule
-from posezoo.verify.view import ModelView, below, place
+from posezoo.verify.view import ModelView, find_node, node_location
 
 _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$", re.DOTALL)
 _PRECISION = re.compile(r"(?:^|/)(FP(?:32|16)(?:-INT(?:8|1))?)/")
 
 
-def _readable(view: ModelView) -> Iterator[Found]:
+def _readable(view: ModelView) -> Iterator[RuleViolation]:
     """model.yml and accuracy-check.yml can be read."""
-    for error in (view.known, view.accuracy_error):
+    for error in (view.parsed, view.accuracy_error):
         if not isinstance(error, SpecError):
             continue
         problem = error.problem.removeprefix(f"{error.file}:{error.line}:{error.column}: ")
         hint = f"; {error.hint}" if error.hint else ""
-        yield Found(Place(error.file, error.line, error.column), f"{problem}{hint}", error.field)
+        yield RuleViolation(
+            FileLocation(error.file, error.line, error.column), f"{problem}{hint}", error.field
+        )
 
 
-def _too_large(view: ModelView) -> Iterator[Found]:
+def _too_large(view: ModelView) -> Iterator[RuleViolation]:
     """A card is no longer than can be read."""
-    if view.card is not None and view.has_own_card and view.card.cut:
-        yield Found(Place(str(view.card_path)), f"the card is too large: {view.card.cut}", "card")
+    if view.card is not None and view.has_own_card and view.card.truncation_note:
+        yield RuleViolation(
+            FileLocation(str(view.card_path)), f"the card is too large: {view.card.truncation_note}", "card"
+        )
 
 
-def _unknown_keys(view: ModelView) -> Iterator[Found]:
+def _unknown_keys(view: ModelView) -> Iterator[RuleViolation]:
     """Every key of model.yml is one that a tool reads."""
-    known = view.known
+    known = view.parsed
     for warning in () if isinstance(known, SpecError) else known.warnings:
         if match := _WARNING.search(warning):
-            at = Place(str(view.entry.path), int(match[1]), int(match[2]))
-            yield Found(at, f"{match[3]}: unknown key, left out; {match[4]}", match[3], match[3], match[4])
+            at = FileLocation(str(view.entry.path), int(match[1]), int(match[2]))
+            yield RuleViolation(
+                at, f"{match[3]}: unknown key, left out; {match[4]}", match[3], match[3], match[4]
+            )
 
 
-def _http_sources(view: ModelView) -> Iterator[Found]:
+def _http_sources(view: ModelView) -> Iterator[RuleViolation]:
     """Files come over https: over http anybody on the way can change an address that leads to them."""
     for variant in view.variants:
         for index, file in enumerate(variant.files):
             for source in file.sources:
                 if isinstance(source, HttpSource) and not source.url.startswith("https://"):
-                    yield Found(
+                    yield RuleViolation(
                         _source_place(view, index, source.url),
                         f"{file.name} comes from {source.url}, which is not https",
                         f"files[{index}].source",
@@ -55,32 +61,32 @@ def _http_sources(view: ModelView) -> Iterator[Found]:
                     )
 
 
-def _source_place(view: ModelView, index: int, address: str) -> Place:
+def _source_place(view: ModelView, index: int, address: str) -> FileLocation:
     for tops in (("files", index), *(("variants", tag, "files", index) for tag in view.tags)):
         for key in ("source", "original_source"):
             node = view.node(*tops, key)
             for each in (
                 node,
-                below(node, "url"),
+                find_node(node, "url"),
                 *(node.value if node and isinstance(node.value, list) else ()),
             ):
                 if each is not None and each.value == address:
-                    return place(each, view.entry.path)
-    return view.at("files", index)
+                    return node_location(each, view.entry.path)
+    return view.location("files", index)
 
 
-def _same_bytes(view: ModelView) -> Iterator[Found]:
+def _same_bytes(view: ModelView) -> Iterator[RuleViolation]:
     """One address leads to one file: its size and checksum are the same wherever it is named."""
     for variant in view.variants:
         for index, file in enumerate(variant.files):
             for source in file.sources:
-                other = view.zoo.by_source.get(str(source))
+                other = view.zoo.models_by_source.get(str(source))
                 if other is None or other[0] == view.name:
                     continue
                 same = other[1] == file.size and _may_be_one(other[2], file.checksum)
                 if not same and file.size is not None and other[1] is not None:
-                    yield Found(
-                        view.at("files", index),
+                    yield RuleViolation(
+                        view.location("files", index),
                         f"{file.name} comes from where {other[0]} has {other[1]} bytes, {other[2]}; "
                         f"here it is one of {file.size} bytes, {file.checksum}",
                         f"files[{index}]",
@@ -94,7 +100,7 @@ def _may_be_one(one: Digest | None, other: Digest | None) -> bool:
     return one is None or other is None or one.algorithm != other.algorithm or one == other
 
 
-def _ir_sizes(view: ModelView) -> Iterator[Found]:
+def _ir_sizes(view: ModelView) -> Iterator[RuleViolation]:
     """Weights in FP16 take half of the bytes that they take in FP32."""
     spec = view.spec
     if spec is None or not spec.is_ir:
@@ -105,8 +111,8 @@ def _ir_sizes(view: ModelView) -> Iterator[Found]:
         if half is None or not name.endswith(".bin") or half[1] is None or large is None:
             continue
         if not 1.1 < large / half[1] < 2.05:
-            yield Found(
-                view.at("files", half[0], "size"),
+            yield RuleViolation(
+                view.location("files", half[0], "size"),
                 f"the FP16 weights have {half[1]} bytes, the FP32 weights {large}: not twice as many",
                 f"files[{half[0]}].size",
                 str(half[1]),
@@ -114,7 +120,7 @@ def _ir_sizes(view: ModelView) -> Iterator[Found]:
             )
 
 
-def _source_names(view: ModelView) -> Iterator[Found]:
+def _source_names(view: ModelView) -> Iterator[RuleViolation]:
     """A file's address has the precision and the suffix of its name."""
     spec = view.spec
     for index, file in enumerate(spec.files if spec is not None and spec.is_ir else ()):
@@ -124,8 +130,8 @@ def _source_names(view: ModelView) -> Iterator[Found]:
             own, other = _PRECISION.search(file.name), _PRECISION.findall(source.url)
             suffixes = [text.rpartition(".")[2] for text in (file.name, source.url)]
             if (own and other and own[1] not in other) or (set(suffixes) == {"xml", "bin"}):
-                yield Found(
-                    view.at("files", index, "source"),
+                yield RuleViolation(
+                    view.location("files", index, "source"),
                     f"{file.name} comes from {source.url}, which is another file by its name",
                     f"files[{index}].source",
                     source.url,
@@ -133,14 +139,14 @@ def _source_names(view: ModelView) -> Iterator[Found]:
                 )
 
 
-def _parts(view: ModelView) -> Iterator[Found]:
+def _parts(view: ModelView) -> Iterator[RuleViolation]:
     """A composite's stages are its parts, all of them."""
-    if not isinstance(view.known, CompositeSpec):
+    if not isinstance(view.parsed, CompositeSpec):
         return
     inside = set(view.zoo.names_by_composite.get(view.name, ()))
-    for name in sorted(inside.symmetric_difference(view.known.stages)):
+    for name in sorted(inside.symmetric_difference(view.parsed.stages)):
         why = "not listed" if name in inside else "no folder of this composite"
-        yield Found(view.at("stages"), f"stages: {name} is {why}", "stages", name)
+        yield RuleViolation(view.location("stages"), f"stages: {name} is {why}", "stages", name)
 
 
 RULES: tuple[Rule, ...] = (

@@ -6,11 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from posezoo.card.inline import plain
+from posezoo.card.inline import to_plain_text
 from posezoo.spec.model import Framework
 from posezoo.spec.model_yml import TASKS
-from posezoo.spec.reader import Node
-from posezoo.verify.finding import Found, Place, Severity
+from posezoo.spec.reader import YamlNode
+from posezoo.verify.finding import FileLocation, RuleViolation, Severity
 from posezoo.verify.rule import Rule
 from posezoo.verify.texts import words
 from posezoo.verify.view import ModelView
@@ -39,20 +39,20 @@ COPY = 0.8
 CUSTOM = 0.6
 
 
-def _placeholders(view: ModelView) -> Iterator[Found]:
+def _placeholders(view: ModelView) -> Iterator[RuleViolation]:
     """Nothing is left to be filled in."""
     for section in view.card.sections if view.card is not None and view.has_own_card else ():
-        for number, line in section.prose:
+        for number, line in section.prose_lines:
             if match := _PLACEHOLDER.search(line) or _LOOSE.search(line):
-                place = Place(str(view.card_path), number, match.start() + 1)
-                yield Found(place, f"the card still says {match[0]}", "card", match[0])
-    for node in _leaves(view.declared):
+                place = FileLocation(str(view.card_path), number, match.start() + 1)
+                yield RuleViolation(place, f"the card still says {match[0]}", "card", match[0])
+    for node in _leaves(view.model_yml):
         if match := _PLACEHOLDER.search(str(node.value)):
-            place = Place(node.file, node.line, node.column)
-            yield Found(place, f"{node.field} still says {match[0]}", node.field, match[0])
+            place = FileLocation(node.file, node.line, node.column)
+            yield RuleViolation(place, f"{node.field_path} still says {match[0]}", node.field_path, match[0])
 
 
-def _leaves(node: Node | None) -> Iterator[Node]:
+def _leaves(node: YamlNode | None) -> Iterator[YamlNode]:
     waiting = [node] if node is not None else []
     while waiting:
         each = waiting.pop()
@@ -62,33 +62,37 @@ def _leaves(node: Node | None) -> Iterator[Node]:
             waiting += each.value if isinstance(each.value, list) else each.value.values()
 
 
-def _sections(view: ModelView) -> Iterator[Found]:
+def _sections(view: ModelView) -> Iterator[RuleViolation]:
     """A card has the sections that its readers look for."""
     if view.card is None or not view.has_own_card:
         return
     titles = [section.title.lower() for section in view.card.sections if section.level]
     for what, beginnings in SECTIONS.items():
         if not any(title.startswith(beginnings) or beginnings[0] in title for title in titles):
-            yield Found(Place(str(view.card_path)), f"the card has no section with {what}", "card", "", what)
+            yield RuleViolation(
+                FileLocation(str(view.card_path)), f"the card has no section with {what}", "card", "", what
+            )
 
 
-def _no_card(view: ModelView) -> Iterator[Found]:
+def _no_card(view: ModelView) -> Iterator[RuleViolation]:
     """A model has a card, its own or its composite's."""
     if view.card is None and view.zoo.has_cards:
-        yield Found(
-            Place(str(view.entry.path)), f"there is no {view.card_path.name} that tells of it", "card"
+        yield RuleViolation(
+            FileLocation(str(view.entry.path)), f"there is no {view.card_path.name} that tells of it", "card"
         )
 
 
-def _title(view: ModelView) -> Iterator[Found]:
+def _title(view: ModelView) -> Iterator[RuleViolation]:
     """A card is headed by the model's name."""
     if view.card is None or not view.has_own_card:
         return
     for section in view.card.sections:
         if section.level == 1:
             if _simple(view.name) not in _simple(section.title):
-                place = Place(str(view.card_path), section.line)
-                yield Found(place, f"the card is headed {section.title}", "title", section.title, view.name)
+                place = FileLocation(str(view.card_path), section.line)
+                yield RuleViolation(
+                    place, f"the card is headed {section.title}", "title", section.title, view.name
+                )
             return
 
 
@@ -96,7 +100,7 @@ def _simple(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
-def _descriptions(view: ModelView) -> Iterator[Found]:
+def _descriptions(view: ModelView) -> Iterator[RuleViolation]:
     """model.yml describes the model as the card does, where it took its words from there."""
     spec, told = view.spec, view.claims.description
     if spec is None or told is None or not view.has_own_card:
@@ -104,15 +108,15 @@ def _descriptions(view: ModelView) -> Iterator[Found]:
     one, other = words(spec.description), words(told.value)
     if one == other:
         return
-    near = alike(one, other)
-    custom = view.zoo.shares_descriptions.get(view.entry.path.parent.parent, 0.0) >= CUSTOM
+    near = word_overlap(one, other)
+    custom = view.zoo.description_match_shares.get(view.entry.path.parent.parent, 0.0) >= CUSTOM
     if near < COPY and not custom:
         return
     if not custom and not one - other:
         return  # the card says it, and more
     mine, theirs = list((one - other).elements()), list((other - one).elements())
-    yield Found(
-        view.at("description"),
+    yield RuleViolation(
+        view.location("description"),
         "model.yml and the card describe it in other words: "
         f"{' '.join(mine[:8]) or 'nothing'} here, {' '.join(theirs[:8]) or 'nothing'} in "
         f"{view.card_path.name}:{told.line}",
@@ -122,7 +126,7 @@ def _descriptions(view: ModelView) -> Iterator[Found]:
     )
 
 
-def _described_as_another(view: ModelView) -> Iterator[Found]:
+def _described_as_another(view: ModelView) -> Iterator[RuleViolation]:
     """A description is not that of another model."""
     spec = view.spec
     if spec is None or not view.has_own_card:
@@ -130,34 +134,38 @@ def _described_as_another(view: ModelView) -> Iterator[Found]:
     own = words(spec.description)
     if sum(own.values()) < 8:
         return
-    for other in view.zoo.by_description.get(frozenset(own.items()), ()):
+    for other in view.zoo.models_by_description.get(frozenset(own.items()), ()):
         if (
             other != view.name
             and _simple(other) in _simple(spec.description)
             and (_simple(view.name) not in _simple(spec.description))
         ):
-            yield Found(
-                view.at("description"), f"this is the description of {other}", "description", other, view.name
+            yield RuleViolation(
+                view.location("description"),
+                f"this is the description of {other}",
+                "description",
+                other,
+                view.name,
             )
 
 
-def _framework(view: ModelView) -> Iterator[Found]:
+def _framework(view: ModelView) -> Iterator[RuleViolation]:
     """The card's source framework is the one that model.yml converts from, or what an ONNX was made with."""
     spec, said = view.spec, view.claims.figures.get("framework")
     if spec is None or said is None or spec.framework not in FRAMEWORKS:
         return
     told, known = _simple(said.value), FRAMEWORKS[spec.framework]
     if told in {name for names in FRAMEWORKS.values() for name in names} and told not in known:
-        yield Found(
-            view.on_card(said),
-            f"the card's source framework is {plain(said.value)}, model.yml's {spec.framework}",
+        yield RuleViolation(
+            view.card_location(said),
+            f"the card's source framework is {to_plain_text(said.value)}, model.yml's {spec.framework}",
             "framework",
-            plain(said.value),
+            to_plain_text(said.value),
             spec.framework,
         )
 
 
-def _type(view: ModelView) -> Iterator[Found]:
+def _type(view: ModelView) -> Iterator[RuleViolation]:
     """The card's type is model.yml's task, in other words at most."""
     spec, said = view.spec, view.claims.figures.get("type")
     if spec is None or said is None:
@@ -165,11 +173,13 @@ def _type(view: ModelView) -> Iterator[Found]:
     told, task = set(words(said.value)), set(spec.task.split("_"))
     others = [other for other in TASKS if told == set(other.split("_"))]
     if others and not told & task:
-        message = f"the card's type is {plain(said.value)}, model.yml's task_type {spec.task}"
-        yield Found(view.on_card(said), message, "task_type", plain(said.value), spec.task)
+        message = f"the card's type is {to_plain_text(said.value)}, model.yml's task_type {spec.task}"
+        yield RuleViolation(
+            view.card_location(said), message, "task_type", to_plain_text(said.value), spec.task
+        )
 
 
-def alike(one: Counter[str], other: Counter[str]) -> float:
+def word_overlap(one: Counter[str], other: Counter[str]) -> float:
     """How many words of the longer text are in the shorter one too, 0 to 1."""
     return sum((one & other).values()) / max(1, sum(one.values()), sum(other.values()))
 
