@@ -28,9 +28,9 @@ HASH = "import hashlib, sys\nfor name in sys.argv[1:]: hashlib.sha384(open(name,
 
 def seconds(command: list[str]) -> float:
     """The wall time of one run from start to end."""
-    begun = time.perf_counter()
+    start_time = time.perf_counter()
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - begun
+    return time.perf_counter() - start_time
 
 
 def main() -> int:
@@ -57,17 +57,17 @@ def main() -> int:
         rounds = [{name: seconds(command) for name, command in commands.items()} for _ in range(ROUNDS + 1)][
             1:
         ]
-    figures = {name: spread([each[name] for each in rounds]) for name in commands}
+    metrics = {name: spread([each[name] for each in rounds]) for name in commands}
     print(machine())
-    for name, found in figures.items():
+    for name, found in metrics.items():
         print(
             f"{name:28} best {found['min']:.3f} s, median {found['median']:.3f} s, worst {found['max']:.3f} s"
         )
     ratio = spread([each["pip --help"] / each["posezoo --help"] for each in rounds])
     print(f"posezoo --help is {ratio['median']:.1f} x as fast as pip --help")
-    record("bench_command_line", {"rounds": ROUNDS, "seconds": figures, "pip_help_over_posezoo_help": ratio})
-    help_s, get_s = figures["posezoo --help"]["min"], figures["posezoo get, nothing to do"]["min"]
-    names_s = figures[names]["min"]
+    record("bench_command_line", {"rounds": ROUNDS, "seconds": metrics, "pip_help_over_posezoo_help": ratio})
+    help_s, get_s = metrics["posezoo --help"]["min"], metrics["posezoo get, nothing to do"]["min"]
+    names_s = metrics[names]["min"]
     print(f"bars: --help {help_s:.3f} of {HELP_BAR_S} s, get {get_s:.3f} of {GET_BAR_S} s")
     print(f"bars: completion --names {names_s:.3f} of {NAMES_BAR_S} s")
     return int(help_s > HELP_BAR_S or get_s > GET_BAR_S or names_s > NAMES_BAR_S)

@@ -72,10 +72,10 @@ convert(spec, Layout(Path(downloads), Path(output)), self_check=False)
 def seconds(commands: Sequence[Sequence[str]], home: Path) -> float:
     """The wall time of processes one after another, from the first's start to the last's end."""
     environment = {**os.environ, "HOME": str(home)}
-    begun = time.perf_counter()
+    start_time = time.perf_counter()
     for command in commands:
         subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - begun
+    return time.perf_counter() - start_time
 
 
 def prepare(name: str, folder: Path) -> Path:
@@ -179,15 +179,15 @@ def main() -> int:
     for name in NETWORKS:
         with tempfile.TemporaryDirectory() as folder:
             rounds = rounds_of(name, Path(folder))
-        figures: dict[str, object] = {"network": name, "rounds": ROUNDS}
+        metrics: dict[str, object] = {"network": name, "rounds": ROUNDS}
         for contestant in rounds[0]:
             times = spread([each[contestant] for each in rounds])
             ratio = spread([each["mo, twice"] / each[contestant] for each in rounds])
-            figures[contestant] = {"seconds": times, "times as fast": ratio}
+            metrics[contestant] = {"seconds": times, "times as fast": ratio}
             bar = BARS.get((name, contestant))
             missed += bar is not None and ratio["median"] < bar
             print(f"{name:18} {contestant:23} {in_words(times)} s, {in_words(ratio)} x as fast as mo")
-        record("bench_convert", figures)
+        record("bench_convert", metrics)
     return int(missed > 0)
 
 

@@ -119,8 +119,8 @@ def main() -> int:
     told = ", ".join(f"{name} {size:.0f} MiB" for name, size in peaks.items())
     print(f"peak memory: {told}: {share:.2f} of mo's, bar {BARS['memory']}")
     if not tiny:
-        figures = {"models": count, "times as fast": ratio, "nothing_s": taken, "peak_mib": peaks}
-        record("bench_convert_many", figures)
+        metrics = {"models": count, "times as fast": ratio, "nothing_s": taken, "peak_mib": peaks}
+        record("bench_convert_many", metrics)
     return int(
         ratio["median"] < BARS["jobs"] or taken["median"] > BARS["nothing_s"] or share > BARS["memory"]
     )

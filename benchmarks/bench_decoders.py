@@ -90,9 +90,9 @@ def milliseconds(case: str, maps: dict[str, Any]) -> float:
     """The median of some turns of ours."""
     times = []
     for _ in range(TURNS):
-        begun = time.perf_counter()
+        start_time = time.perf_counter()
         decode(case, maps)
-        times.append(1000 * (time.perf_counter() - begun))
+        times.append(1000 * (time.perf_counter() - start_time))
     return median(times)
 
 
@@ -124,10 +124,10 @@ def equal(case: str, maps: dict[str, Any], peer: Peer, key: str) -> bool:
     poses, scores = peer.ask(key, 0)
     ours = decode(case, maps, compatible=True)
     stride = 8 / BARS[case][1] if case.startswith("openpose") else 2
-    theirs = np.array(poses, np.float32).reshape(-1, 17, 3) * np.array([stride, stride, 1], np.float32)
+    reference = np.array(poses, np.float32).reshape(-1, 17, 3) * np.array([stride, stride, 1], np.float32)
     return (
-        len(ours) == len(theirs)
-        and all(np.array_equal(pose.keypoints, other) for pose, other in zip(ours, theirs, strict=True))
+        len(ours) == len(reference)
+        and all(np.array_equal(pose.keypoints, other) for pose, other in zip(ours, reference, strict=True))
         and np.allclose([pose.score for pose in ours], scores, rtol=1e-5)
     )
 
@@ -174,7 +174,7 @@ def report(
 ) -> int:
     """Print and record; the exit status."""
     print(machine())
-    figures: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
     missed = [] if same == frames else [f"compatible equals the peer on {same} of {frames} frames"]
     crowded_ms = median(milliseconds("openpose", crowded()) for _ in range(ROUNDS))
     print(f"a hundred peaks a channel  {crowded_ms:6.2f} ms")
@@ -183,12 +183,12 @@ def report(
     for case, (_, _, most_ms, least_ratio) in BARS.items():
         keys = [f"{case}/{seed}" for seed in SEEDS]
         ours = spread([median(each[key][0] for key in keys) for each in rounds])
-        theirs = spread([median(each[key][1] for key in keys) for each in rounds])
+        reference = spread([median(each[key][1] for key in keys) for each in rounds])
         ratio = spread([median(each[key][1] / each[key][0] for key in keys) for each in rounds])
-        figures[case] = {"ms": ours, "peer_ms": theirs, "ratio": ratio}
+        metrics[case] = {"ms": ours, "peer_ms": reference, "ratio": ratio}
         print(
             f"{case:26} {ours['median']:6.2f} ms ({ours['min']:.2f}-{ours['max']:.2f}), peer "
-            f"{theirs['median']:6.2f} ms, ratio {ratio['median']:5.1f} "
+            f"{reference['median']:6.2f} ms, ratio {ratio['median']:5.1f} "
             f"({ratio['min']:.1f}-{ratio['max']:.1f})"
         )
         if most_ms is not None and ours["median"] > most_ms:
@@ -202,7 +202,7 @@ def report(
         "bench_decoders",
         {
             "rounds": ROUNDS,
-            "cases": figures,
+            "cases": metrics,
             "own_nms_ms": own_nms,
             "crowded_ms": crowded_ms,
             "missed": missed,

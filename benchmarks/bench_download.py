@@ -110,14 +110,14 @@ def main() -> int:
                     found = max((path.stat().st_size for path in Path(folder).rglob("*")), default=0)
                     assert (run.code, found) == (0, size), f"{way} ends with {run.code}, {found} bytes"
                     runs[way].append(run)
-    figures: dict[str, object] = {"size_bytes": size, "rounds": args.rounds}
+    metrics: dict[str, object] = {"size_bytes": size, "rounds": args.rounds}
     for way, each in runs.items():
         columns = {
             "seconds": [run.seconds for run in each],
             "cpu_s": [run.cpu_s for run in each],
             "peak_mib": [run.peak_mib for run in each],
         }
-        figures[way] = {
+        metrics[way] = {
             column: spread([round(value, 3) for value in values]) for column, values in columns.items()
         }
         told = (f"{column} {min(values):.2f} to {max(values):.2f}" for column, values in columns.items())
@@ -126,7 +126,7 @@ def main() -> int:
         print(f"{missing}: not here")
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
     if size == 512 << 20:
-        record("bench_download", figures)
+        record("bench_download", metrics)
     return int(not all([_faster(runs), _as_thrifty(runs), _as_small(runs)]))
 
 
@@ -137,8 +137,8 @@ def _median(runs: list[Run], column: str) -> float:
 def _faster(runs: dict[str, list[Run]]) -> bool:
     if OMZ not in runs:
         return True
-    ours, theirs = _median(runs[OURS], "seconds"), _median(runs[OMZ], "seconds")
-    return _told(f"{ours:.2f} s, omz_downloader {theirs:.2f} s", ours <= theirs)
+    ours, reference = _median(runs[OURS], "seconds"), _median(runs[OMZ], "seconds")
+    return _told(f"{ours:.2f} s, omz_downloader {reference:.2f} s", ours <= reference)
 
 
 def _as_thrifty(runs: dict[str, list[Run]]) -> bool:

@@ -37,7 +37,7 @@ def main() -> int:
     args = parser.parse_args()
     with server() as url, tempfile.TemporaryDirectory() as scratch:
         bench = Bench(url, Path(scratch), args.mib << 20, args.rounds)
-        figures = {
+        metrics = {
             "endless_mib": bench.endless(),
             "bomb_peak_mib": bench.bomb(),
             "interrupt_s": bench.interrupted(),
@@ -46,13 +46,13 @@ def main() -> int:
         }
     bars = (ENDLESS_MIB, BOMB_MIB, INTERRUPT_S, RERUN_S, TIMES_HASHING)
     missed = 0
-    for (name, values), bar in zip(figures.items(), bars, strict=True):
+    for (name, values), bar in zip(metrics.items(), bars, strict=True):
         kept = max(values) <= bar
         missed += not kept
         print(f"{name:22} {min(values):.3f} to {max(values):.3f}, bar {bar}: {'kept' if kept else 'MISSED'}")
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
     if args.mib == 1024:
-        record("bench_download_limits", {name: spread(values) for name, values in figures.items()})
+        record("bench_download_limits", {name: spread(values) for name, values in metrics.items()})
     return int(missed > 0)
 
 

@@ -94,13 +94,13 @@ def main() -> int:
                     each.append(measured(command, Path(folder), args.files))
         speeds = [_slow_host(url, root, args.mb, number) for number in range(min(3, args.rounds))]
     seconds = {way: spread([round(run.seconds, 3) for run in each]) for way, each in runs.items()}
-    figures = {"files": args.files, "rounds": args.rounds, **seconds, "slow_host_mb_per_s": spread(speeds)}
+    metrics = {"files": args.files, "rounds": args.rounds, **seconds, "slow_host_mb_per_s": spread(speeds)}
     for way, each in runs.items():
         cpu = spread([run.cpu_s for run in each])["median"]
         print(f"{way:13} {seconds[way]['min']:.2f} to {seconds[way]['max']:.2f} s, {cpu:.2f} CPU s")
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
     if (args.files, args.mb) == (200, 480):
-        record("bench_download_many", figures)
+        record("bench_download_many", metrics)
     kept = [_told(way, seconds[way]["median"] / seconds[IDEAL]["median"]) for way in (MANY, ONE)]
     slowest = min(speeds)
     print(f"eight connections of 10 MB/s: {slowest:.1f} MB/s, at least {LEAST_MB_PER_S:.0f} wanted")

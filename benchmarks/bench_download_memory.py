@@ -121,12 +121,12 @@ def main() -> int:
                 measured.append(measure(way, url, sha384))
     finally:
         server.terminate()
-    figures: dict[str, object] = {"size_bytes": SIZE, "rounds": ROUNDS, "limit_mib": LIMIT_MIB}
+    metrics: dict[str, object] = {"size_bytes": SIZE, "rounds": ROUNDS, "limit_mib": LIMIT_MIB}
     for way, measured in rounds.items():
         peaks, seconds = (
             spread([round(value, 2) for value in column]) for column in zip(*measured, strict=True)
         )
-        figures[way] = {"peak_rss_mib": peaks, "seconds": seconds}
+        metrics[way] = {"peak_rss_mib": peaks, "seconds": seconds}
         print(
             f"{way:14} peak RSS {peaks['min']:.1f} / {peaks['median']:.1f} / {peaks['max']:.1f} MiB", end=""
         )
@@ -134,7 +134,7 @@ def main() -> int:
             f", {seconds['min']:.2f} / {seconds['median']:.2f} / {seconds['max']:.2f} s (min / median / max)"
         )
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
-    record("bench_download_memory", figures)
+    record("bench_download_memory", metrics)
     worst = max(peak for peak, _ in rounds["posezoo"])
     print(f"limit {LIMIT_MIB:.0f} MiB: {'kept' if worst <= LIMIT_MIB else 'EXCEEDED'}")
     return int(worst > LIMIT_MIB)

@@ -47,15 +47,15 @@ def prepare(folder: Path) -> None:
     (folder / "annotations.json").write_text(json.dumps(truth))
     (folder / "results.json").write_text(json.dumps(results))
     by_image: dict[int, list[dict[str, Any]]] = {}
-    for each in results:
-        by_image.setdefault(each["image_id"], []).append(each)
+    for result in results:
+        by_image.setdefault(result["image_id"], []).append(result)
     dataset = coco.read_coco_dataset(folder / "annotations.json", folder)
     with open_prediction_cache(folder / "kept.jsonl", HEADING, 17) as store:
-        for picture in dataset.pictures:
-            here = by_image.get(picture.id, [])
+        for image in dataset.pictures:
+            here = by_image.get(image.id, [])
             points = np.array([each["keypoints"] for each in here]).reshape(len(here), 17, 3)
             scores = np.array([each["score"] for each in here])
-            store.add(picture, ImagePredictions(points, scores, np.zeros((len(here), 4))))
+            store.add(image, ImagePredictions(points, scores, np.zeros((len(here), 4))))
 
 
 def ours(folder: Path) -> Callable[[], list[float]]:
@@ -70,10 +70,10 @@ def ours(folder: Path) -> Callable[[], list[float]]:
         dataset = coco.read_coco_dataset(folder / "annotations.json", folder)
         with open_prediction_cache(folder / "kept.jsonl", HEADING, 17) as store:
             found = {picture.id: store.get(picture) for picture in dataset.pictures}
-        figures = compute_coco_metrics(
+        metrics = compute_coco_metrics(
             dataset, {image: each for image, each in found.items() if each is not None}
         )
-        return list(figures.values())
+        return list(metrics.values())
 
     return work
 
@@ -90,7 +90,7 @@ def pycocotools(folder: Path) -> Callable[[], list[float]]:
             evaluation.evaluate()
             evaluation.accumulate()
             evaluation.summarize()
-        return [float(each) for each in evaluation.stats]
+        return [float(stat) for stat in evaluation.stats]
 
     return work
 
@@ -101,9 +101,9 @@ WAYS = {"posezoo": ours, "pycocotools": pycocotools}
 def run_round(way: str, folder: Path) -> None:
     """One round: prints its CPU seconds, its peak RSS in MiB, and the figures."""
     work = WAYS[way](folder)
-    begun = time.process_time()
-    figures = work()
-    print(json.dumps([time.process_time() - begun, peak_mib(), figures]))
+    start_time = time.process_time()
+    metrics = work()
+    print(json.dumps([time.process_time() - start_time, peak_mib(), metrics]))
 
 
 def main() -> int:
@@ -119,7 +119,7 @@ def main() -> int:
                 command = [sys.executable, __file__, way, folder]
                 said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
                 found.append(json.loads(said))
-    same = all(figures == rounds["pycocotools"][0][2] for found in rounds.values() for *_, figures in found)
+    same = all(metrics == rounds["pycocotools"][0][2] for found in rounds.values() for *_, metrics in found)
     ratio = spread([a[0] / b[0] for a, b in zip(rounds["posezoo"], rounds["pycocotools"], strict=True)])
     peak = max(each[1] for each in rounds["posezoo"])
     results: dict[str, object] = {"images": IMAGES, "people": PEOPLE, "detections": DETECTIONS}

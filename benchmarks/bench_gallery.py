@@ -93,10 +93,10 @@ def main() -> int:
         page_bytes = max(map(len, pages.values()))
         drawn_s, typed_s = in_the_browser(index, folder / "profile")
     times = {"command_s": spread(command_s), "drawn_s": spread(drawn_s), "typed_s": spread(typed_s)}
-    figures = {"models": count, "index_bytes": index_bytes, "page_bytes": page_bytes, **times}
-    print(json.dumps(figures, indent=2))
+    metrics = {"models": count, "index_bytes": index_bytes, "page_bytes": page_bytes, **times}
+    print(json.dumps(metrics, indent=2))
     print(f"on {machine()}")
-    record("bench_gallery", figures)
+    record("bench_gallery", metrics)
     held = (
         index_bytes <= BAR_INDEX_BYTES,
         page_bytes <= BAR_PAGE_BYTES,
@@ -132,9 +132,9 @@ def make_models(root: Path, count: int) -> None:
 def written_s(folder: Path, number: int) -> float:
     """What the whole command takes, from its start to its end."""
     command = [sys.executable, "-m", "posezoo", "gallery", "--quiet", "--models_dir", str(folder / "models")]
-    begun = time.perf_counter()
+    start_time = time.perf_counter()
     subprocess.run([*command, "--output", str(folder / f"site-{number}")], check=True, capture_output=True)
-    return time.perf_counter() - begun
+    return time.perf_counter() - start_time
 
 
 def in_the_browser(index: Path, profile: Path) -> tuple[list[float], list[float]]:

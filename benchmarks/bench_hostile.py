@@ -43,10 +43,10 @@ def main() -> int:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # begin the peak anew
         before = peak_mib()
         for name in bombs:
-            begun = time.process_time()
+            start_time = time.process_time()
             with contextlib.suppress(CheckpointError):
                 checkpoints.read_checkpoint(Path(folder, name))
-            took[name] = time.process_time() - begun
+            took[name] = time.process_time() - start_time
         more_mib = peak_mib() - before
     slowest = max(took, key=took.__getitem__)
     print(machine())

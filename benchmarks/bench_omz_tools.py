@@ -59,7 +59,7 @@ def seconds(name: str, command: Sequence[str], home: Path) -> float:
     if name.endswith("cold"):
         shutil.rmtree(home / ".cache", ignore_errors=True)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("POSEZOO_", "XDG_"))}
-    begun = time.perf_counter()
+    start_time = time.perf_counter()
     ended = subprocess.run(
         command,
         env={**kept, "HOME": str(home)},
@@ -67,7 +67,7 @@ def seconds(name: str, command: Sequence[str], home: Path) -> float:
         stderr=subprocess.PIPE,
         check=False,
     )
-    taken = time.perf_counter() - begun
+    taken = time.perf_counter() - start_time
     # 1: one model.yml of the 264 has a mistake, which is told (oroginal_source).
     if ended.returncode not in (0, 1):
         sys.exit(f"{name}: {ended.stderr.decode(errors='replace')}")
@@ -91,18 +91,18 @@ def main() -> int:
             }
             for _ in range(ROUNDS + 1)
         ][1:]
-    figures = {name: spread([each[name] for each in rounds]) for name in rounds[0]}
+    metrics = {name: spread([each[name] for each in rounds]) for name in rounds[0]}
     print(machine())
-    for name, found in figures.items():
+    for name, found in metrics.items():
         bar = f", bar {BARS_S[name]:.2f} s" if name in BARS_S else ""
         print(
             f"{name:40} best {found['min']:.3f} s, median {found['median']:.3f} s, "
             f"worst {found['max']:.3f} s{bar}"
         )
-    times = figures[PEER]["min"] / figures[PRINT_ALL]["min"]
+    times = metrics[PEER]["min"] / metrics[PRINT_ALL]["min"]
     print(f"{PRINT_ALL} is {times:.1f} x as fast as {PEER}, bar {TIMES_FASTER} x")
-    record("bench_omz_tools", {"rounds": ROUNDS, "seconds": figures, "times_faster": times})
-    missed = [name for name, bar in BARS_S.items() if figures[name]["min"] > bar]
+    record("bench_omz_tools", {"rounds": ROUNDS, "seconds": metrics, "times_faster": times})
+    missed = [name for name, bar in BARS_S.items() if metrics[name]["min"] > bar]
     return 1 if missed or times < TIMES_FASTER else 0
 
 

@@ -97,7 +97,7 @@ def theirs(checkpoint: Path, folder: Path) -> list[list[str]]:
 
 def measured(commands: Sequence[Sequence[str]], home: Path) -> dict[str, float]:
     """CPU seconds, wall seconds and peak GiB of commands one after another."""
-    before, begun, gib = os.times(), time.perf_counter(), 0.0
+    before, start_time, gib = os.times(), time.perf_counter(), 0.0
     for command in commands:
         environment = {**os.environ, "HOME": str(home)}
         with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
@@ -111,7 +111,7 @@ def measured(commands: Sequence[Sequence[str]], home: Path) -> dict[str, float]:
     after = os.times()
     return {
         "cpu_s": after.children_user + after.children_system - before.children_user - before.children_system,
-        "wall_s": time.perf_counter() - begun,
+        "wall_s": time.perf_counter() - start_time,
         "gib": gib,
     }
 
@@ -134,8 +134,8 @@ def _held(pid: int) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         # A child's parent is the thread that started it.
-        families = [each / "children" for each in Path(f"/proc/{pid}/task").iterdir()]
-        children = [int(child) for each in families for child in each.read_text().split()]
+        families = [path / "children" for path in Path(f"/proc/{pid}/task").iterdir()]
+        children = [int(child) for family in families for child in family.read_text().split()]
     except (OSError, ValueError):  # it has ended meanwhile
         return 0
     own = sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
@@ -171,17 +171,17 @@ def main() -> int:
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         rounds = rounds_of(Path(folder))
-    figures: dict[str, object] = {"network": "higher_hrnet", "rounds": ROUNDS, "weights": "generated"}
+    metrics: dict[str, object] = {"network": "higher_hrnet", "rounds": ROUNDS, "weights": "generated"}
     found = {}
     for name in rounds[0]:
         found[name] = {key: spread([each[name][key] for each in rounds]) for key in rounds[0][name]}
         ratio = spread([each[PEER]["cpu_s"] / each[name]["cpu_s"] for each in rounds])
-        figures[name] = {**found[name], "times less CPU": ratio}
+        metrics[name] = {**found[name], "times less CPU": ratio}
         print(f"{name:34} {in_words({**found[name], 'x less CPU than the peer': ratio})}")
         if name == OURS:
             missed = ratio["median"] < LEAST_RATIO
     missed |= found[OURS]["cpu_s"]["median"] > MOST_CPU_S or found[OURS]["gib"]["max"] > MOST_GIB
-    record("bench_pytorch", figures)
+    record("bench_pytorch", metrics)
     return int(missed)
 
 

@@ -69,7 +69,7 @@ def main() -> int:
         print(f"{network}, {gflops:.1f} GFLOPs, {PHOTOS} photos: CPU s {took}, at most {bar or 'anything'}")
         if share is not None:
             print(f"{network}: INT8 takes {share} of FP16's CPU time")
-        figures = {
+        metrics = {
             "network": network,
             "gflops": gflops,
             "photos": PHOTOS,
@@ -77,7 +77,7 @@ def main() -> int:
             "bar_cpu_s": bar,
             "int8_over_fp16": share,
         }
-        record("bench_quantize", figures)
+        record("bench_quantize", metrics)
     return int(missed > 0)
 
 
@@ -131,8 +131,8 @@ def prepare(folder: Path, network: str) -> float:
     (folder / "photos").mkdir()
     rng = np.random.default_rng(0)
     for number in range(PHOTOS):
-        picture = cv2.resize(rng.integers(0, 256, (30, 40, 3)).astype(np.uint8), (640, 480))
-        cv2.imwrite(str(folder / "photos" / f"{number:03}.jpg"), picture)
+        image = cv2.resize(rng.integers(0, 256, (30, 40, 3)).astype(np.uint8), (640, 480))
+        cv2.imwrite(str(folder / "photos" / f"{number:03}.jpg"), image)
     found = read_complexity(xml)
     assert found is not None
     return found.gflops
@@ -165,10 +165,10 @@ def inference_cpu_s(network: CompiledNetwork) -> float:
     ((name, shape),) = network.inputs.items()
     feed = {name: np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)}
     network(feed)
-    begun = time.process_time()
+    start_time = time.process_time()
     for _ in range(INFERENCES):
         network(feed)
-    return time.process_time() - begun
+    return time.process_time() - start_time
 
 
 def cpu_s_of(folder: Path, number: int) -> float:

@@ -167,7 +167,7 @@ def main(rounds: int = ROUNDS, frames: int = FRAMES) -> int:
     """Run both networks, and hold the medians of the ratios against the bars."""
     sys.path.insert(0, str(ROOT / "tests"))
     print(machine())
-    figures: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
     missed = []
     with tempfile.TemporaryDirectory() as folder:
         (int8,) = posezoo.get("human-pose-estimation-0001", "FP16-INT8").values()
@@ -185,15 +185,15 @@ def main(rounds: int = ROUNDS, frames: int = FRAMES) -> int:
                     f"  {case:30} {ms:6.1f} ms, ratio of wall {wall['median']:.3f} "
                     f"({wall['min']:.2f}-{wall['max']:.2f}), of CPU {cpu['median']:.3f}"
                 )
-                figures[f"{name}, {case}"] = {"ms": ms, "wall_ratio": wall, "cpu_ratio": cpu}
+                metrics[f"{name}, {case}"] = {"ms": ms, "wall_ratio": wall, "cpu_ratio": cpu}
                 _, _, _, least_fp32, least_int8 = BARS[case]
                 least_ratios = least_int8 if name == "INT8" else least_fp32
-                for what, found, least in zip(
+                for what, found, min_count in zip(
                     ("wall", "CPU"), (wall["median"], cpu["median"]), least_ratios, strict=True
                 ):
-                    if found < least:
-                        missed.append(f"{name}, {case}: {found:.3f} of {least} in {what} time")
-    record("bench_throughput", {"rounds": rounds, "frames": frames, "cases": figures, "missed": missed})
+                    if found < min_count:
+                        missed.append(f"{name}, {case}: {found:.3f} of {min_count} in {what} time")
+    record("bench_throughput", {"rounds": rounds, "frames": frames, "cases": metrics, "missed": missed})
     for line in missed:
         print(f"missed: {line}")
     return 1 if missed else 0

@@ -33,10 +33,10 @@ LOAD = (
 
 def seconds(command: list[str]) -> float:
     """The wall time of one run; findings make it end with 1."""
-    begun = time.perf_counter()
+    start_time = time.perf_counter()
     ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     assert ended.returncode in (0, 1), command
-    return time.perf_counter() - begun
+    return time.perf_counter() - start_time
 
 
 def main() -> int:
@@ -51,16 +51,16 @@ def main() -> int:
         "PyYAML loads the same": [sys.executable, "-c", LOAD, folder],
     }
     rounds = [{each: seconds(command) for each, command in commands.items()} for _ in range(ROUNDS)]
-    figures = {each: spread([found[each] for found in rounds]) for each in commands}
+    metrics = {each: spread([found[each] for found in rounds]) for each in commands}
     peak_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(machine())
-    for each, found in figures.items():
+    for each, found in metrics.items():
         print(
             f"{each:28} best {found['min']:.3f} s, median {found['median']:.3f} s, worst {found['max']:.3f} s"
         )
     print(f"{peak_mib:.0f} MiB at most")
-    record("bench_verify", {"rounds": ROUNDS, "seconds": figures, "peak_mib": peak_mib})
-    every, one, _ = (found["min"] for found in figures.values())
+    record("bench_verify", {"rounds": ROUNDS, "seconds": metrics, "peak_mib": peak_mib})
+    every, one, _ = (found["min"] for found in metrics.values())
     print(f"bars: all {every:.2f} of {ALL_BAR_S} s, one {one:.2f} of {ONE_BAR_S} s, {BAR_MIB} MiB")
     return int(every > ALL_BAR_S or one > ONE_BAR_S or peak_mib > BAR_MIB)
 

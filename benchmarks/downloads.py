@@ -43,7 +43,7 @@ def timed(
     command: Sequence[object], *, cwd: Path | None = None, interrupt_after_s: float | None = None
 ) -> Run:
     """Run a process to its end, or until it has heeded ^C: then the seconds are those from that on."""
-    begun = time.perf_counter()
+    start_time = time.perf_counter()
     child = subprocess.Popen(
         [str(word) for word in command],
         cwd=cwd,
@@ -54,10 +54,10 @@ def timed(
     )
     if interrupt_after_s is not None:
         time.sleep(interrupt_after_s)
-        begun = time.perf_counter()
+        start_time = time.perf_counter()
         child.send_signal(signal.SIGINT)
     _, status, used = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - start_time
     child.returncode = os.waitstatus_to_exitcode(status)
     # Of Linux in KiB, and never less than what this process, which forked it, had then: some 20 MiB.
     return Run(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, child.returncode)
@@ -123,10 +123,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         address = urlsplit(self.path)
-        asked = {name: float(values[0]) for name, values in parse_qs(address.query).items()}
-        time.sleep(asked.get("latency_ms", 0.0) / 1000)
+        requested = {name: float(values[0]) for name, values in parse_qs(address.query).items()}
+        time.sleep(requested.get("latency_ms", 0.0) / 1000)
         seed, _, size = address.path.rsplit("/", 1)[-1].removesuffix(".bin").rpartition("-")
-        self._answer(seed, int(size), asked.get("rate", 0.0))
+        self._answer(seed, int(size), requested.get("rate", 0.0))
 
     def _answer(self, seed: str, size: int, rate: float) -> None:
         first, last = self._range(size)
@@ -167,14 +167,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        begun, sent = time.monotonic(), 0
+        start_time, sent = time.monotonic(), 0
         for piece in pieces:
             step = 1 << 17 if rate else len(piece) or 1
             for at in range(0, len(piece), step):
                 self.wfile.write(piece[at : at + step])
                 sent += step
                 if rate:
-                    time.sleep(max(0.0, begun + sent / rate - time.monotonic()))
+                    time.sleep(max(0.0, start_time + sent / rate - time.monotonic()))
 
     def handle(self) -> None:
         """A client that hangs up is what some of them are about."""

@@ -39,13 +39,13 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {"min": min(values), "median": statistics.median(values), "max": max(values)}
 
 
-def record(name: str, figures: Mapping[str, object]) -> None:
+def record(name: str, metrics: Mapping[str, object]) -> None:
     """Append one line to ``results/<name>.jsonl``: when, where, and what came out."""
     RESULTS.mkdir(exist_ok=True)
     line = {
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": machine(),
-        **figures,
+        **metrics,
     }
     with open(RESULTS / f"{name}.jsonl", "a", encoding="utf-8") as stream:
         stream.write(json.dumps(line) + "\n")

@@ -65,9 +65,9 @@ def main() -> None:
         else:
             answer = []
             for _ in range(int(turns)):
-                begun = time.perf_counter()
+                start_time = time.perf_counter()
                 run(maps[case])
-                answer.append(1000 * (time.perf_counter() - begun))
+                answer.append(1000 * (time.perf_counter() - start_time))
         print(json.dumps(answer), flush=True)
 
 

@@ -61,7 +61,7 @@ def rules_page() -> str:
     metadata, artifacts = (
         format_table(
             columns,
-            [(format_code(each.id), str(each.severity), each.explanation, each.example) for each in rules],
+            [(format_code(rule.id), str(rule.severity), rule.explanation, rule.example) for rule in rules],
         )
         for rules in (RULES.values(), ARTIFACT_RULES.values())
     )

@@ -156,11 +156,11 @@ def cycles_in(imports: Mapping[str, set[str]]) -> set[frozenset[str]]:
     """The sets of modules of which each reaches each other one over imports."""
     reached = {module: {module} for module in imports}
     for module, seen in reached.items():
-        waiting = [module]
-        while waiting:
-            new = imports.get(waiting.pop(), set()) - seen
+        on_wait = [module]
+        while on_wait:
+            new = imports.get(on_wait.pop(), set()) - seen
             seen |= new
-            waiting += new
+            on_wait += new
     groups = (
         frozenset(other for other in reached[module] if module in reached.get(other, ()))
         for module in imports

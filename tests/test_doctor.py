@@ -22,7 +22,7 @@ def doctor(*args: object, site: Path | None = None, **environ: str):
 
 
 def problems(ended) -> dict[str, str]:
-    return {each["message"]: each["mend"] for each in json.loads(ended.stdout)["problems"]}
+    return {load["message"]: load["mend"] for load in json.loads(ended.stdout)["problems"]}
 
 
 def test_where_all_fits_it_says_so_with_every_setting_and_its_origin(tmp_path):
@@ -39,7 +39,7 @@ def test_two_opencvs_are_found(tmp_path):
     install(tmp_path, "opencv-python", "4.14.0.94")
     ended = doctor("--format", "json", site=tmp_path)
     assert ended.returncode == 1
-    (message,) = [each for each in problems(ended) if "opencv" in each]
+    (message,) = [problem for problem in problems(ended) if "opencv" in problem]
     assert message == (
         "opencv-python-headless and opencv-python are both installed: they overwrite each other's files"
     )

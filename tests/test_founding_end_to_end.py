@@ -128,14 +128,14 @@ def test_a_founding_model_becomes_ir(place: Place, spec: ModelSpec) -> None:
 def marks_the_same_peaks(network: Any, spec: ModelSpec, xml: Path) -> None:
     """The IR computes what PyTorch does everywhere, but for signs where two neighbours are a rounding apart."""
     (port,) = spec.inputs
-    picture = draw_test_image("photo", port.shape, port.layout, 3)
-    found = import_openvino().Core().compile_model(xml, "CPU", EXACT)(picture)
+    image = draw_test_image("photo", port.shape, port.layout, 3)
+    found = import_openvino().Core().compile_model(xml, "CPU", EXACT)(image)
     with torch.no_grad():
-        outputs = network(torch.from_numpy(preprocess(picture, port)))
-    for name, wanted in zip(("heatmaps", "embeddings"), map(torch.Tensor.numpy, outputs), strict=True):
-        difference = np.abs(np.abs(found[name]) - np.abs(wanted)).max() / np.abs(wanted).max()
+        outputs = network(torch.from_numpy(preprocess(image, port)))
+    for name, requested in zip(("heatmaps", "embeddings"), map(torch.Tensor.numpy, outputs), strict=True):
+        difference = np.abs(np.abs(found[name]) - np.abs(requested)).max() / np.abs(requested).max()
         assert 0 < difference <= BARS[Precision.FP32]
-        assert np.count_nonzero((found[name] < 0) != (wanted < 0)) <= 1e-4 * wanted.size
+        assert np.count_nonzero((found[name] < 0) != (requested < 0)) <= 1e-4 * requested.size
 
 
 @pytest.mark.slow

@@ -71,8 +71,8 @@ def test_every_row_of_open_model_zoo_is_declared(shared):
     for name, row in facts(shared, "omz_pose_models.json").items():
         spec = model(name)
         assert (spec.family, spec.framework) == (row["subdirectory"], row["framework"])
-        promised = [(f["name"], f["size"], f["checksum"]) for f in row["files"]]
-        assert [(f.name, f.size, f.checksum and f.checksum.value) for f in spec.files] == promised
+        expected = [(f["name"], f["size"], f["checksum"]) for f in row["files"]]
+        assert [(f.name, f.size, f.checksum and f.checksum.value) for f in spec.files] == expected
         for file, said in zip(spec.files, row["files"], strict=True):
             own = said.get("original_source")
             last = [GoogleDriveSource(own["id"])] if isinstance(own, dict) else [own] if own else []
@@ -100,12 +100,12 @@ def test_preprocessing_outputs_and_figures_are_open_model_zoos(shared, name):
         numbers(arguments["--scale_values"]),
     )
     assert port.reverse_input_channels == ("--reverse_input_channels" in row["model_optimizer_args"])
-    assert {each.name for each in spec.outputs} == set(arguments["--output"].split(","))
+    assert {output.name for output in spec.outputs} == set(arguments["--output"].split(","))
     card = {key.lower(): text.rstrip("%") for key, text in row["card"].items()}
     assert (spec.published.gflops, spec.published.mparams) == (float(card["gflops"]), float(card["mparams"]))
     (accuracy,) = spec.published.accuracy
-    figure = next(float(text) for key, text in card.items() if key.startswith(("ap", "average", "mpjpe")))
-    assert (accuracy.value if accuracy.metric == "MPJPE" else percent(accuracy.value)) == figure
+    metric = next(float(text) for key, text in card.items() if key.startswith(("ap", "average", "mpjpe")))
+    assert (accuracy.value if accuracy.metric == "MPJPE" else percent(accuracy.value)) == metric
 
 
 def test_lightweight_openpose_is_declared_as_its_authors_published_it():
@@ -117,7 +117,7 @@ def test_lightweight_openpose_is_declared_as_its_authors_published_it():
         (128.0,) * 3,
         (256.0,) * 3,
     )
-    assert [(each.name, each.shape) for each in spec.outputs] == [
+    assert [(output.name, output.shape) for output in spec.outputs] == [
         ("stage_1_output_1_heatmaps", (1, 19, 32, 57)), ("stage_1_output_0_pafs", (1, 38, 32, 57)),
     ]  # fmt: skip
     assert not spec.files[0].is_pinned

@@ -141,9 +141,9 @@ def figures_of(name):
     spec = REGISTRY.find(name)
     assert isinstance(spec, ModelSpec)
     rows = [each for each in read_measured(spec.path.with_name("measured.yml")) if each.kind == "complexity"]
-    mine = [each for each in rows if each.tag == spec.tag]
-    assert mine
-    return [(each.figures["gflops"], each.figures["mparams"]) for each in mine]
+    actual = [row for row in rows if row.tag == spec.tag]
+    assert actual
+    return [(each.figures["gflops"], each.figures["mparams"]) for each in actual]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_every_founding_model_and_variant_is_counted_and_none_has_an_accuracy_of
         if spec.network is None:
             continue
         rows = read_measured(spec.path.with_name("measured.yml"))
-        counted = {(each.tag, each.precision) for each in rows if each.kind == "complexity"}
+        counted = {(row.tag, row.precision) for row in rows if row.kind == "complexity"}
         assert counted == {(each.tag, one) for each in (spec, *spec.variants) for one in (FP32, FP16)}
-        assert {each.weights for each in rows} == {"generated"}
-        assert {each.kind for each in rows} <= {"complexity", "speed"}
+        assert {row.weights for row in rows} == {"generated"}
+        assert {row.kind for row in rows} <= {"complexity", "speed"}

@@ -98,8 +98,8 @@ def test_the_list_of_packages_is_the_tree():
 def test_no_extra_brings_two_opencvs():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
-    for name, wanted in config["options.extras_require"].items():
-        brought = [line for line in wanted.splitlines() if line.startswith("opencv")]
+    for name, requested in config["options.extras_require"].items():
+        brought = [line for line in requested.splitlines() if line.startswith("opencv")]
         assert len(brought) <= 1, name
         assert all("<5" in line for line in brought)
     assert "opencv-python-headless" in config["options.extras_require"]["all"]

@@ -105,18 +105,18 @@ def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared,
     pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"
     file = shared / "data" / "checkpoints" / f"{name}.params"
-    mine = tmp_path / "mine.params"
-    shutil.copy(file, mine)
+    actual = tmp_path / "mine.params"
+    shutil.copy(file, actual)
     out = tmp_path / "out"
     events = []
-    irs = posezoo.get(name, "FP32", checkpoint=mine, output_dir=out, listener=events.append)
+    irs = posezoo.get(name, "FP32", checkpoint=actual, output_dir=out, listener=events.append)
     assert irs == {name: out / "public" / name / "FP32" / f"{name}.xml"}
-    assert any(isinstance(each, SelfCheckPassed) for each in events)
+    assert any(isinstance(event, SelfCheckPassed) for event in events)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.params", "out"]
 
     events.clear()
     assert posezoo.get(name, "FP32", checkpoint=str(file), output_dir=out, listener=events.append) == irs
-    assert [type(each) for each in events] == [ConversionUpToDate]  # the same weights by another name
+    assert [type(event) for event in events] == [ConversionUpToDate]  # the same weights by another name
 
     with pytest.raises(posezoo.PosezooError, match=r"\.xml: is the IR of another checkpoint"):
         posezoo.get(name, "FP32", output_dir=out)
@@ -130,16 +130,16 @@ def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared,
 def test_what_is_fetched_beside_weights_of_one_s_own_never_lands_on_them(tmp_path):
     other = tmp_path / "other.tflite"
     other.write_bytes(b"another model's file")
-    mine = tmp_path / "mine.params"
-    mine.write_bytes(params({"x": np.zeros(3, np.float32)}))
+    actual = tmp_path / "mine.params"
+    actual.write_bytes(params({"x": np.zeros(3, np.float32)}))
     write_model(tmp_path / "models", "other", model_yml(files=[declared_file(other)]))
     flags = {"models_dir": (tmp_path / "models",), "output_dir": tmp_path / "out"}
     zoo = open_zoo(to_settings(read_settings(flags)))
-    before = mine.read_bytes()
-    with_weights, _ = zoo.with_checkpoint(mine, "lightweight_openpose")
+    before = actual.read_bytes()
+    with_weights, _ = zoo.with_checkpoint(actual, "lightweight_openpose")
     (file,) = with_weights.download(zoo.registry.find("other"))
     assert file == tmp_path / "out" / "public" / "other" / "other.tflite"
-    assert mine.read_bytes() == before
+    assert actual.read_bytes() == before
     assert not (tmp_path / ".posezoo").exists()
 
 
@@ -202,8 +202,8 @@ def test_network_brings_the_zoo_s_weights_where_a_model_has_them(shared, tmp_pat
     write_model(
         tmp_path / "models", "small", model_yml(framework="pytorch", files=[declared_file(file)], **network)
     )
-    ours, theirs = posezoo.network("small", **zoo), posezoo.network(name, **zoo)
+    ours, reference = posezoo.network("small", **zoo), posezoo.network(name, **zoo)
     own = posezoo.network(name, pretrained=file)
     for key, tensor in own.state_dict().items():
         assert torch.equal(ours.state_dict()[key], tensor)
-        assert torch.equal(theirs.state_dict()[key], tensor)
+        assert torch.equal(reference.state_dict()[key], tensor)

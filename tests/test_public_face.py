@@ -90,11 +90,11 @@ def members(kind: type, name: str) -> Iterator[str]:
     yield f"{name}{signature(kind)}"
     attributes = {each for each in dir(kind) if not each.startswith("_")}
     if dataclasses.is_dataclass(kind):
-        attributes |= {each.name for each in dataclasses.fields(kind)}
-    for each in sorted(attributes):
-        value = inspect.getattr_static(kind, each, None)
+        attributes |= {field.name for field in dataclasses.fields(kind)}
+    for attribute in sorted(attributes):
+        value = inspect.getattr_static(kind, attribute, None)
         value = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
-        yield f"{name}.{each}{signature(value) if inspect.isfunction(value) else ''}"
+        yield f"{name}.{attribute}{signature(value) if inspect.isfunction(value) else ''}"
 
 
 def estimator() -> Estimator:
@@ -267,9 +267,7 @@ def test_keys_of_json_on_the_standard_output_are_the_stored_ones(capsys, tmp_pat
 
 
 def test_every_event_has_the_stored_type_and_fields():
-    kinds = {
-        each for each in vars(events).values() if isinstance(each, type) and issubclass(each, events.Event)
-    }
+    kinds = {var for var in vars(events).values() if isinstance(var, type) and issubclass(var, events.Event)}
     assert kinds - {*EVENT_TYPES} == {events.Event, events.WarningIssued}, "each has its $type in EVENT_TYPES"
     lines = [
         f"{name}: {', '.join(field.name for field in dataclasses.fields(kind))}"

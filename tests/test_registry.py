@@ -87,10 +87,10 @@ def test_a_stage_that_is_no_part_is_named(root):
 
 
 def test_the_first_of_several_registries_counts(root, tmp_path):
-    mine = tmp_path / "mine"
-    write_model(mine, "pose-a", model_yml(description="Mine."))
-    assert Registry([mine, root]).find("pose-a").description == "Mine."
-    assert Registry([root, mine]).find("pose-a").description == "A small model."
+    actual = tmp_path / "mine"
+    write_model(actual, "pose-a", model_yml(description="Mine."))
+    assert Registry([actual, root]).find("pose-a").description == "Mine."
+    assert Registry([root, actual]).find("pose-a").description == "A small model."
 
 
 @pytest.fixture

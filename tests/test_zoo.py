@@ -89,11 +89,11 @@ def test_who_sees_one_person_at_a_time_is_no_detector(zoo, one_at_a_time):
 def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
     where = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     photo = images.read_image(shared / "data" / "photos" / "000000000785.jpg")
-    usual, named, none = (
+    default, named, none = (
         posezoo.load(MOVENET, **where, **said) for said in ({}, {"detector": DETECTOR}, {"detector": None})
     )
-    assert usual.input_size == none.input_size == (192, 192) and named.input_size == DETECTOR_SIZE
-    assert len(usual(photo)) == 1
+    assert default.input_size == none.input_size == (192, 192) and named.input_size == DETECTOR_SIZE
+    assert len(default(photo)) == 1
     (skier,) = named(photo)
     assert skier.score > 0.4
     (by_hand,) = none(photo, boxes=[skier.box])
@@ -122,15 +122,15 @@ def test_a_detector_that_is_set_for_all_models_disturbs_none(mirror, folder, mon
 
 def test_a_detector_is_never_fetched_over_weights_of_the_users_own(zoo, one_at_a_time, tmp_path):
     """The zoo that knows of such weights knows one file of one model; all others lie where they always do."""
-    mine = tmp_path / "mine.pth"
-    mine.write_bytes(b"weights that took a week")
+    actual = tmp_path / "mine.pth"
+    actual.write_bytes(b"weights that took a week")
     spec, irs = one_at_a_time
-    fresh = ModelLayout(tmp_path / "zoo", tmp_path / "zoo", mine)
+    fresh = ModelLayout(tmp_path / "zoo", tmp_path / "zoo", actual)
     with_mine = replace(zoo, layout=fresh)
     both = {**estimators.detector_irs(with_mine, spec), **irs}
     assert estimators.compile_estimator(with_mine, spec, both).input_size == DETECTOR_SIZE
     (xml,) = irs.values()
     assert estimators.compile_ir_estimator(with_mine, xml).input_size == DETECTOR_SIZE
     with_mine.download(with_mine.registry.find(DETECTOR), precisions=(Precision.FP16,))
-    assert mine.read_bytes() == b"weights that took a week"
-    assert sorted(tmp_path.iterdir()) == [mine, tmp_path / "zoo"]
+    assert actual.read_bytes() == b"weights that took a week"
+    assert sorted(tmp_path.iterdir()) == [actual, tmp_path / "zoo"]

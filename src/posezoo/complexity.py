@@ -31,7 +31,7 @@ class Complexity:
 
 
 def read_complexity(xml: Path, shapes: Mapping[str, Collection[int]] | None = None) -> Complexity | None:
-    """The complexity of an IR on disk; see ``complexity_of``.
+    """The complexity of an IR on disk; see ``compute_complexity``.
 
     Args:
         xml: the IR, its .bin beside it.

@@ -39,12 +39,14 @@ def map_ordered(
         for item in items:
             yield work(item, lambda: None)
         return
-    crew = ThreadPool(min(jobs, len(items)))
+    thread_pool = ThreadPool(min(jobs, len(items)))
     try:
-        for task in [crew.submit(partial(work, item, crew.raise_if_cancelled)) for item in items]:
+        for task in [
+            thread_pool.submit(partial(work, item, thread_pool.raise_if_cancelled)) for item in items
+        ]:
             yield task.result()
     finally:
-        crew.shutdown()
+        thread_pool.shutdown()
 
 
 def cancellable(listener: Listener, check: CancelCheck) -> Listener:

@@ -78,7 +78,10 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
     packages = tuple(PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES)
     devices, device_problems = _devices()
     problems = (
-        *(DoctorIssue(each.problem, each.hint or "set it otherwise, or not at all") for each in complaints),
+        *(
+            DoctorIssue(complaint.problem, complaint.hint or "set it otherwise, or not at all")
+            for complaint in complaints
+        ),
         *_package_problems(),
         *_nncf_problems(),
         *_opencv_problems(),
@@ -101,16 +104,16 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
 def _package_problems() -> Iterator[DoctorIssue]:
     for name, purpose, extra, lowest, below in PACKAGES:
         found = package_version(name)
-        wanted = f"{name}>={lowest}" + (f",<{below}" if below else "")
+        requested = f"{name}>={lowest}" + (f",<{below}" if below else "")
         if not found:
             if not extra:
-                yield DoctorIssue(f"{name} is not installed: {purpose}", f'pip install "{wanted}"')
+                yield DoctorIssue(f"{name} is not installed: {purpose}", f'pip install "{requested}"')
         elif not lowest:
             continue  # it is one of a pair
         elif parse_version(found) < parse_version(lowest) or (
             below and parse_version(found) >= parse_version(below)
         ):
-            yield DoctorIssue(f"{name} {found} does not fit: {wanted} does", f'pip install "{wanted}"')
+            yield DoctorIssue(f"{name} {found} does not fit: {requested} does", f'pip install "{requested}"')
     if not package_version("openvino"):
         yield DoctorIssue(
             "no openvino: models can be downloaded, not converted or run", install_command("run")
@@ -130,8 +133,8 @@ def _opencv_problems() -> Iterator[DoctorIssue]:
 
 
 def _nncf_problems() -> Iterator[DoctorIssue]:
-    if why := explain_nncf_mismatch():
-        yield DoctorIssue(f"nncf: {why}: models cannot be quantized", install_command("quantize"))
+    if reason := explain_nncf_mismatch():
+        yield DoctorIssue(f"nncf: {reason}: models cannot be quantized", install_command("quantize"))
 
 
 def _pip_problems() -> Iterator[DoctorIssue]:

@@ -203,11 +203,13 @@ class MissingPackageError(PosezooError):
     Args:
         package: its import name.
         extra: the extra of ours that brings it.
-        why: what the import itself said, where it is installed but does not load.
+        reason: what the import itself said, where it is installed but does not load.
     """
 
-    def __init__(self, package: str, *, extra: str, why: str = "") -> None:
-        problem = f"{package} is installed but does not load: {why}" if why else f"{package} is not installed"
+    def __init__(self, package: str, *, extra: str, reason: str = "") -> None:
+        problem = (
+            f"{package} is installed but does not load: {reason}" if reason else f"{package} is not installed"
+        )
         super().__init__(problem, hint=install_command(extra))
         self.package, self.extra = package, extra
 
@@ -230,9 +232,9 @@ def import_optional(package: str, *, extra: str) -> ModuleType:
         return importlib.import_module(package)
     except ModuleNotFoundError as error:
         missing = error.name is not None and error.name.split(".")[0] == package.split(".")[0]
-        raise MissingPackageError(package, extra=extra, why="" if missing else str(error)) from error
+        raise MissingPackageError(package, extra=extra, reason="" if missing else str(error)) from error
     except ImportError as error:
-        raise MissingPackageError(package, extra=extra, why=str(error)) from error
+        raise MissingPackageError(package, extra=extra, reason=str(error)) from error
 
 
 # Names, in the query of an address or of a header, whose values open doors: signed addresses of S3, Google

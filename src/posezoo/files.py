@@ -146,16 +146,16 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
     import zipfile
     import zlib
 
-    for member, promised in file.contains.items():
+    for member, expected in file.contains.items():
         try:
-            actual = _digest_of_member(path, member, promised.algorithm)
+            actual = _digest_of_member(path, member, expected.algorithm)
         except KeyError:
             return f"holds no {member}"
         # RuntimeError is zipfile's word for a member that wants a password.
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
             return f"{member} cannot be read in it: {error or type(error).__name__}"
-        if not actual.value.startswith(promised.value):
-            return f"holds a {member} of {actual}, declared is {promised}"
+        if not actual.value.startswith(expected.value):
+            return f"holds a {member} of {actual}, declared is {expected}"
     return ""
 
 

@@ -31,8 +31,8 @@ class HostHeader:
         """Whether an address is on its host, at its port."""
         try:
             address, own = urlsplit(url), urlsplit(f"//{self.host}")
-            usual = _PORTS.get(address.scheme)
-            return own.hostname == address.hostname and (own.port or usual) == (address.port or usual)
+            default = _PORTS.get(address.scheme)
+            return own.hostname == address.hostname and (own.port or default) == (address.port or default)
         except ValueError:
             return False
 

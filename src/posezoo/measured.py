@@ -163,7 +163,7 @@ def read_measurement_file(path: Path) -> tuple[tuple[str, Measurement], ...]:
 
 
 def measurement_to_json(model: str, each: Measurement) -> dict[str, object]:
-    """A measurement as ``read_figures`` takes it: plain values, for a tool's file of JSON.
+    """A measurement as ``read_measurement_file`` takes it: plain values, for a tool's file of JSON.
 
     Args:
         model: its name, ``name@tag`` for a variant.
@@ -203,9 +203,9 @@ def format_measured_yml(measurements: Collection[Measurement]) -> str:
     """The text of a measured.yml; the same measurements give the same text."""
     lines = [NOTE]
     for kind in KINDS:
-        if rows := [each for each in measurements if each.kind == kind]:
+        if rows := [measurement for measurement in measurements if measurement.kind == kind]:
             lines.append(f"{kind}:")
-            lines += [text for each in rows for text in _item(each)]
+            lines += [text for row in rows for text in _item(row)]
     return "\n".join(lines) + "\n"
 
 

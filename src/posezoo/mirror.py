@@ -75,33 +75,33 @@ class Mirror:
         """Where a file of this digest lies."""
         return self.root / entry_path(digest)
 
-    def plan(self, spec: ModelSpec, means: DownloadOptions) -> tuple[PlannedFile, ...]:
+    def plan(self, spec: ModelSpec, download_options: DownloadOptions) -> tuple[PlannedFile, ...]:
         """What ``fill`` would do about each file; nothing is written and no server asked.
 
         Raises:
             LicenseError: the means do not allow its terms.
         """
-        refuse_license(spec, means.allow_licenses)
+        refuse_license(spec, download_options.allow_licenses)
         spec = self.open_lock().with_pins(spec)
-        errand = create_context(spec, means)
-        return tuple(self._planned(file, means, errand) for file in spec.files)
+        context = create_context(spec, download_options)
+        return tuple(self._planned(file, download_options, context) for file in spec.files)
 
     def add_model(
         self,
         spec: ModelSpec,
-        means: DownloadOptions,
+        download_options: DownloadOptions,
         agreed: LockFile,
         listener: Listener = ignore_event,
-        carrier: ConnectionPool | None = None,
+        pool: ConnectionPool | None = None,
     ) -> list[Path]:
         """Bring a model's files, its model.yml and terms, and its lines of the lock; good ones stay.
 
         Args:
             spec: the model.
-            means: cache, mirrors and patience.
+            download_options: cache, mirrors and patience.
             agreed: the lock of whoever fills it: pins of first use, and IR, are taken over.
             listener: told what happens.
-            carrier: what it shares with others that run beside it; one of its own where None.
+            pool: what it shares with others that run beside it; one of its own where None.
 
         Returns:
             Where the published files lie.
@@ -111,21 +111,23 @@ class Mirror:
             LockError: the mirror has a newer model.yml.
             OutputError: something cannot be written.
         """
-        refuse_license(spec, means.allow_licenses)
+        refuse_license(spec, download_options.allow_licenses)
         spec = self.open_lock().with_pins(agreed.with_pins(spec))
         # A mirror that has a newer one is not filled with what an older one declares.
         merge_entries(
             self.open_lock().entries, list(declaration_entries(spec, "")), [file.name for file in spec.files]
         )
-        if (loose := [file for file in spec.files if not file.is_pinned]) and means.first_use is None:
+        if (
+            loose := [file for file in spec.files if not file.is_pinned]
+        ) and download_options.first_use is None:
             raise unpinned_error(loose)
         paths: dict[str, Path] = {}
-        with create_context(spec, means, listener, carrier=carrier) as errand:
+        with create_context(spec, download_options, listener, pool=pool) as context:
 
             def bring(file: SourceFile) -> None:
-                paths[file.name] = self._store_file(file, errand)
+                paths[file.name] = self._store_file(file, context)
 
-            errand.carrier.run_all(bring, spec.files)
+            context.carrier.run_all(bring, spec.files)
         self._copy_declarations(spec)
         spec = agreed.with_pins(spec)  # with what was trusted just now
         lock = self.open_lock()
@@ -138,14 +140,14 @@ class Mirror:
         lock.update(lambda entries: merge_entries(entries, found))
         return [paths[file.name] for file in spec.files]
 
-    def add_samples(self, means: DownloadOptions, listener: Listener = ignore_event) -> list[Path]:
+    def add_samples(self, download_options: DownloadOptions, listener: Listener = ignore_event) -> list[Path]:
         """Bring the sample photos, too.
 
         Raises:
             FetchError: one is to be had nowhere.
         """
-        with DownloadContext("samples", means, listener, base=self.root) as errand:
-            return [self._store_file(photo, errand) for photo in SAMPLES]
+        with DownloadContext("samples", download_options, listener, base=self.root) as context:
+            return [self._store_file(photo, context) for photo in SAMPLES]
 
     def write_notice(self) -> Path:
         """Write whose the models in it are, and under what terms.
@@ -171,7 +173,7 @@ class Mirror:
         declared_in = open_registry([self.models_dir])
         found = []
         for name in dict.fromkeys(
-            each.model for each in self.open_lock().entries.values() if each.file == MODEL_YML
+            entry.model for entry in self.open_lock().entries.values() if entry.file == MODEL_YML
         ):
             if names and name not in names and name.partition("@")[0] not in names:
                 continue
@@ -190,14 +192,14 @@ class Mirror:
         specs = {model_key(spec): spec for spec in self.specs(names)}
         places = {name: each.path for name, each in self._entries().items()}
         for line in lock.entries.values():
-            wanted = _is_among(line.model, names)
-            if line.file in (MODEL_YML, COMPOSITE_YML) and wanted:
+            requested = _is_among(line.model, names)
+            if line.file in (MODEL_YML, COMPOSITE_YML) and requested:
                 name = line.model.partition("@")[0]
                 path = places.get(name, self.models_dir / "public" / name / line.file)
                 known.add(path)
                 state = _state(path, line.size, Digest("sha384", line.sha384))
                 yield MirroredFile(line.model, line.file, path, state)
-            elif line.origin != MADE and wanted:
+            elif line.origin != MADE and requested:
                 path, digest = self._stored(line, specs.get(line.model))
                 known.add(path)
                 yield MirroredFile(line.model, line.file, path, _state(path, line.size, digest))
@@ -213,19 +215,21 @@ class Mirror:
         for path, state in find_untracked_below(self.root, known, needed):
             yield MirroredFile("", path.relative_to(self.root).as_posix(), path, state)
 
-    def _planned(self, file: SourceFile, means: DownloadOptions, errand: DownloadContext) -> PlannedFile:
+    def _planned(
+        self, file: SourceFile, download_options: DownloadOptions, context: DownloadContext
+    ) -> PlannedFile:
         target = self.store_path(file.checksum) if file.checksum is not None else self._staged(file)
-        if not file.is_pinned and means.first_use is None:
+        if not file.is_pinned and download_options.first_use is None:
             return PlannedFile(file, target, FileOrigin.SOURCE, (), is_unpinned=True)
-        return plan_file(file, target, list_candidates(file, errand))
+        return plan_file(file, target, list_candidates(file, context))
 
-    def _store_file(self, file: SourceFile, errand: DownloadContext) -> Path:
+    def _store_file(self, file: SourceFile, context: DownloadContext) -> Path:
         """A file in its place; one whose digest nobody knew goes there once it is known."""
         if file.checksum is not None:
-            download_file(file, self.store_path(file.checksum), list_candidates(file, errand), errand)
+            download_file(file, self.store_path(file.checksum), list_candidates(file, context), context)
             return self.store_path(file.checksum)
         staged = self._staged(file)
-        download_file(file, staged, list_candidates(file, errand), errand)
+        download_file(file, staged, list_candidates(file, context), context)
         target = self.store_path(files.compute_digest(staged))
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -278,7 +282,7 @@ def _locked_irs(spec: ModelSpec, agreed: LockFile) -> list[LockEntry]:
     known = entries.get((model_key(spec), MODEL_YML, False))
     if known is None or not next(declaration_entries(spec, "")).has_same_content(known):
         return []
-    return [each for each in entries.values() if each.origin == MADE and each.model == model_key(spec)]
+    return [entry for entry in entries.values() if entry.origin == MADE and entry.model == model_key(spec)]
 
 
 def _state(path: Path, size: int, digest: Digest) -> str:

@@ -59,10 +59,10 @@ def format_notice(terms: Iterable[LicenseTerms]) -> str:
         OSError: a text cannot be read.
     """
     groups: dict[tuple[str, Path | None, str], list[LicenseTerms]] = {}
-    for each in terms:
-        given = each.spec.license
-        key = (given.spdx, each.text, "" if each.text else given.url or given.text)
-        groups.setdefault(key, []).append(each)
+    for term in terms:
+        given = term.spec.license
+        key = (given.spdx, term.text, "" if term.text else given.url or given.text)
+        groups.setdefault(key, []).append(term)
     count = sum(map(len, groups.values()))
     parts = [
         f"NOTICE of {count} model{'' if count == 1 else 's'}, written by posezoo {version()}.\n"
@@ -70,7 +70,7 @@ def format_notice(terms: Iterable[LicenseTerms]) -> str:
     ]
     for (spdx, text, elsewhere), members in groups.items():
         heading = " · ".join(filter(None, (spdx, members[0].holder))) or "Terms that nobody declared"
-        models = "\n".join(_lines(each) for each in members)
+        models = "\n".join(_lines(member) for member in members)
         body = text.read_text("utf-8") if text else _without_text(elsewhere)
         parts.append(f"{_RULE}\n{heading}\n{_RULE}\n\n{models}\n\n{body.strip()}\n")
     return "\n".join(parts)

@@ -29,8 +29,8 @@ def import_openvino(*, extra: str = "convert") -> ModuleType:
     found = package_version("openvino")
     if found and parse_version(found) < MINIMUM:
         oldest = ".".join(map(str, MINIMUM))
-        why = f"version {found} is too old ({oldest} or newer converts every model rightly)"
-        raise MissingPackageError("openvino", extra=extra, why=why)
+        reason = f"version {found} is too old ({oldest} or newer converts every model rightly)"
+        raise MissingPackageError("openvino", extra=extra, reason=reason)
     # Its converter would start threads, look up a host and write to the home folder (0.95 s instead of
     # 0.32 s for a tiny model). With None here its import fails, and OpenVINO falls back to a stub.
     cast("dict[str, ModuleType | None]", sys.modules).setdefault("openvino_telemetry", None)

@@ -47,13 +47,14 @@ class NetworkCheckpoint:
         torch = import_optional("torch", extra="torch")
         with torch.device("meta"):  # no memory, and no time for weights that are replaced at once
             module = self.network.build(**self.arguments)
-        wanted: dict[str, Any] = module.state_dict()
+        requested: dict[str, Any] = module.state_dict()
         with _prefix_errors(self.path):
             arrays = checkpoints.match_tensors(
-                rename_tensors(self.tensors, wanted), networks.tensor_shapes(module)
+                rename_tensors(self.tensors, requested), networks.tensor_shapes(module)
             )
         state = {
-            key: torch.tensor(array, dtype=wanted[key].dtype, device="cpu") for key, array in arrays.items()
+            key: torch.tensor(array, dtype=requested[key].dtype, device="cpu")
+            for key, array in arrays.items()
         }
         module.load_state_dict(state, assign=True)
         return module
@@ -116,8 +117,8 @@ def matching_networks(path: Path) -> tuple[str, ...]:
         with suppress(CheckpointError, NetworkError), torch.device("meta"):
             tensors = torch_names(arrays)
             told = network.infer_arguments({key: array.shape for key, array in tensors.items()})
-            wanted = networks.tensor_shapes(network.build(**network.complete_arguments(**told)))
-            if not compare_keys(tensors, wanted):
+            requested = networks.tensor_shapes(network.build(**network.complete_arguments(**told)))
+            if not compare_keys(tensors, requested):
                 fitting.append(name)
     return tuple(fitting)
 

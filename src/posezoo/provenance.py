@@ -207,12 +207,12 @@ def explain_stale_record(
     return ""
 
 
-def _checks(figures: Any) -> tuple[OutputCheck, ...]:
-    if figures is None:
+def _checks(metrics: Any) -> tuple[OutputCheck, ...]:
+    if metrics is None:
         return ()
     return tuple(
-        OutputCheck(name, float(found["difference"]), float(found["tolerance"]), str(figures["reference"]))
-        for name, found in figures["outputs"].items()
+        OutputCheck(name, float(found["difference"]), float(found["tolerance"]), str(metrics["reference"]))
+        for name, found in metrics["outputs"].items()
     )
 
 

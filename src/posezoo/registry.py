@@ -55,8 +55,8 @@ class RegistryEntry:
         # The reader of YAML costs 20 ms: whoever knows the registry from before does not wait for it.
         from posezoo.spec.model_yml import read_composite, read_model
 
-        if why := explain_invalid_model_name(self.name):
-            problem = f"the folder's name {_shown(self.name)} is no model's: {why}"
+        if reason := explain_invalid_model_name(self.name):
+            problem = f"the folder's name {_shown(self.name)} is no model's: {reason}"
             raise SpecError(str(self.path), 1, 1, "", problem, hint="rename the folder")
         if self.twin is not None:
             problem = f"the name {self.name} is also that of {self.twin}"

@@ -261,14 +261,14 @@ def _text(value: object) -> str:
     return value
 
 
-def _parse_integer(most: int) -> Callable[[object], int]:
+def _parse_integer(max_count: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
         if (
             isinstance(value, bool)
             or not re.fullmatch("0*[1-9][0-9]{0,4}", str(value))
-            or int(str(value)) > most
+            or int(str(value)) > max_count
         ):
-            raise ValueError(f"expected a whole number from 1 to {most}, got {value!r}")
+            raise ValueError(f"expected a whole number from 1 to {max_count}, got {value!r}")
         return int(str(value))
 
     return parse

@@ -83,10 +83,10 @@ def archive_record(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) ->
     """The record of an archive of a model that was unpacked."""
     # The places depend on which texts are replaced: another model.yml unpacks again.
     rewritten = sorted(each.file for each in spec.postprocessing if isinstance(each, RegexReplace))
-    promised = {
+    expected = {
         name: str(value.value) for file in spec.files for name, value in file.declared_digests.items()
     }
-    recipe = {"unpack": step.format, "rewritten": rewritten, "promised": promised}
+    recipe = {"unpack": step.format, "rewritten": rewritten, "promised": expected}
     return PostprocessRecord(layout.model_download_dir(spec) / step.file, recipe, removable=True)
 
 
@@ -94,7 +94,7 @@ def text_record(
     file: str, steps: Iterable[RegexReplace], spec: ModelSpec, layout: ModelLayout
 ) -> PostprocessRecord:
     """The record of a text of a model that was changed."""
-    recipe = {"replace": [[each.pattern, each.replacement, each.count] for each in steps]}
+    recipe = {"replace": [[step.pattern, step.replacement, step.count] for step in steps]}
     return PostprocessRecord(layout.model_download_dir(spec) / file, recipe)
 
 

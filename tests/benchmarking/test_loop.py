@@ -11,20 +11,20 @@ from posezoo.benchmarking.loop import run_timed
 
 
 def test_as_many_run_at_once_as_asked_and_no_more():
-    now, most, lock = 0, 0, threading.Lock()
+    now, max_count, lock = 0, 0, threading.Lock()
 
     def work():
-        nonlocal now, most
+        nonlocal now, max_count
         with lock:
             now += 1
-            most = max(most, now)
+            max_count = max(max_count, now)
         time.sleep(0.005)
         with lock:
             now -= 1
 
     rate, latencies = run_timed(work, 3, 0.1)
-    assert most == 3
-    assert all(each >= 5 for each in latencies)
+    assert max_count == 3
+    assert all(latency >= 5 for latency in latencies)
     assert rate <= 3 / 0.005
 
 

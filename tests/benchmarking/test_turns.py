@@ -52,12 +52,12 @@ def last(cases, **how):
 
 def test_what_is_found_fits_together(ir):
     (result,) = last([case(ir, requests=2, batch=4)])
-    least, middle, greatest = (
+    min_count, middle, greatest = (
         result.throughput_fps.least,
         result.throughput_fps.median,
         result.throughput_fps.greatest,
     )
-    assert 0 < least <= middle <= greatest
+    assert 0 < min_count <= middle <= greatest
     p50, p90, p99 = result.latency_ms
     assert 0 < p50 <= p90 <= p99
     assert (result.ready.requests, result.batch, len(result.rounds)) == (2, 4, 5)
@@ -92,7 +92,7 @@ def test_cases_take_turns_after_each_has_warmed_up(ir):
     heard = []
     cases = [case(ir), case(ir, batch=2)]
     known = [
-        tuple(len(each.rounds) for each in results)
+        tuple(len(result.rounds) for result in results)
         for results in run_rounds(cases, SHORT, listener=heard.append)
     ]
     assert known == [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]

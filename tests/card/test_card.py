@@ -209,7 +209,7 @@ def test_a_hostile_model_yml_gets_no_markup_onto_the_page(tmp_path):
             # The index says *counted*, the card of an old model that it is.
             assert [kinds.count(kind) for kind in ("em_open", "strong_open")] in ([1, 0], [0, 1])
             targets = {token.attrs["href"] for token in tokens if token.type == "link_open"}
-            assert not [each for each in targets if not each.startswith(ALLOWED)], targets
+            assert not [target for target in targets if not target.startswith(ALLOWED)], targets
             assert {token.attrs["src"] for token in tokens if token.type == "image"} <= SEEN
         for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
             assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
@@ -295,7 +295,7 @@ def test_the_card_beside_an_ir_tells_what_was_made_and_is_left_alone_where_nothi
     # It lies far from the licences and, perhaps, alone.
     assert re.findall(r"\]\(([^)]+)\)", card) == ["blazepose-33.svg"]
     facts = json.loads(path.with_name("card.json").read_text("utf-8"))
-    assert [(each["model"], each["precision"]) for each in facts["made"]] == [
+    assert [(fact["model"], fact["precision"]) for fact in facts["made"]] == [
         (part, precision) for part in model.stages for precision in ("FP32", "FP16")
     ]
     assert facts["made"][0]["checks"][0]["output"] == "Identity"
@@ -314,10 +314,10 @@ def test_a_page_that_is_none_of_ours_stays(tmp_path):
         root, root
     )  # converted where it is declared, as in a checkout or Open Model Zoo's folder
     page = root / "public" / "pose" / "README.md"
-    for theirs in (draw_card(spec, [spec]), "# The zoo's own page\n", ""):
-        page.write_text(theirs, "utf-8")
+    for reference in (draw_card(spec, [spec]), "# The zoo's own page\n", ""):
+        page.write_text(reference, "utf-8")
         assert write_card(spec, [spec], layout) == page
-        assert page.read_text("utf-8") == theirs
+        assert page.read_text("utf-8") == reference
         assert not page.with_name("card.json").exists()
     page.unlink()
     write_card(spec, [spec], layout)

@@ -73,7 +73,7 @@ def card():
 def test_sections_are_told_with_their_lines_and_what_they_stand_in(card):
     assert card.title == "some-model"
     assert card.front_matter == "license: mit"
-    assert [(each.line, each.path) for each in card.sections[2:]] == [
+    assert [(section.line, section.path) for section in card.sections[2:]] == [
         (9, ("Use Case and High-Level Description",)),
         (13, ("Specification",)),
         (21, ("Accuracy",)),
@@ -111,7 +111,7 @@ def test_links_and_images_are_told_with_their_places(card):
 
 def test_a_bare_address_an_html_link_and_one_in_brackets_are_links_and_none_in_code_is():
     text = '<img src="a.png"> <https://a.invalid/x> https://b.invalid/y).\n```\nhttps://c.invalid\n```\n'
-    assert [each.target for each in parse_card(text).links] == [
+    assert [link.target for link in parse_card(text).links] == [
         "a.png",
         "https://a.invalid/x",
         "https://b.invalid/y",
@@ -119,7 +119,9 @@ def test_a_bare_address_an_html_link_and_one_in_brackets_are_links_and_none_in_c
 
 
 def test_figures_have_one_name_however_a_card_spells_them(card):
-    assert [(each.line, each.metric, each.value, each.unit, each.column) for each in card.figures] == [
+    assert [
+        (figure.line, figure.metric, figure.value, figure.unit, figure.column) for figure in card.figures
+    ] == [
         (17, "GFLOPs", 15.435, "", "Value"),
         (18, "MParams", 4099.5, "", "Value"),
         (25, "AP", 64.64, "%", "Original model"),
@@ -175,7 +177,7 @@ def test_open_model_zoo_s_cards_are_read(shared):
 def test_ten_megabytes_and_a_million_cells_end_in_bounded_time_and_memory(text):
     start = time.perf_counter()
     card = parse_card(text)
-    cells = sum(len(row.cells) for each in card.tables for row in each.rows)
+    cells = sum(len(row.cells) for table in card.tables for row in table.rows)
     assert len(card.metrics) + cells <= 2 * MAX_CELLS
     assert len(card.sections) <= MAX_SECTIONS + 1
     assert len(text) <= MAX_CHARACTERS or card.truncation_note.startswith(

@@ -15,8 +15,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 @pytest.mark.parametrize("name", SKELETONS)
 def test_every_keypoint_and_limb_is_drawn_once(name):
     skeleton = SKELETONS[name]
-    picture = ET.fromstring(draw_skeleton(skeleton))
-    limbs, joints, names = picture.findall(f"{SVG}g")
+    image = ET.fromstring(draw_skeleton(skeleton))
+    limbs, joints, names = image.findall(f"{SVG}g")
     assert len(limbs) == len(skeleton.limbs)
     assert [each.text for each in joints.iter(f"{SVG}text")] == [
         str(i) for i in range(len(skeleton.keypoints))
@@ -37,8 +37,8 @@ def test_the_left_of_one_who_faces_us_is_on_our_right():
 
 def test_the_picture_stays_in_its_frame():
     for skeleton in SKELETONS.values():
-        picture = ET.fromstring(draw_skeleton(skeleton))
-        width, height = int(picture.get("width")), int(picture.get("height"))
-        for each in picture.iter(f"{SVG}circle"):
+        image = ET.fromstring(draw_skeleton(skeleton))
+        width, height = int(image.get("width")), int(image.get("height"))
+        for each in image.iter(f"{SVG}circle"):
             assert 7 <= int(each.get("cx")) <= width - 7
             assert 7 <= int(each.get("cy")) <= height - 7

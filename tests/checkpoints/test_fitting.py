@@ -27,7 +27,7 @@ def test_a_count_of_training_steps_may_be_missing_and_is_nought():
 
 
 def test_all_that_differs_is_said_at_once_with_the_nearest_key():
-    wanted = {**WANTED, "head.0.weight": (17, 4), "tail.bias": (1,)}
+    requested = {**WANTED, "head.0.weight": (17, 4), "tail.bias": (1,)}
     found = tensors(
         **{
             "conv1.bias": np.ones(8, "f4"),
@@ -37,7 +37,7 @@ def test_all_that_differs_is_said_at_once_with_the_nearest_key():
         }
     )
     with pytest.raises(CheckpointError) as failure:
-        checkpoints.match_tensors(found, wanted)
+        checkpoints.match_tensors(found, requested)
     assert failure.value.problem == (
         "does not fit the network: "
         "3 missing: conv1.weight (did you mean conv1.weigth?), head.0.weight, tail.bias; "
@@ -69,14 +69,14 @@ def test_a_statistic_that_is_missing_is_not_excused():
 
 
 def test_of_another_network_the_first_keys_are_named_and_the_rest_counted():
-    wanted = {f"stage{number}.conv.weight": (1,) for number in range(2000)}
+    requested = {f"stage{number}.conv.weight": (1,) for number in range(2000)}
     found = {f"layer{number}.conv.weight": np.ones(1) for number in range(2000)}
     with pytest.raises(CheckpointError) as failure:
-        checkpoints.match_tensors(found, wanted)
+        checkpoints.match_tensors(found, requested)
     assert "2000 missing: stage0.conv.weight" in failure.value.problem
     assert failure.value.problem.count("and 1980 more") == 2
     assert len(failure.value.problem) < 5000
-    differences = compare_keys(found, wanted)
+    differences = compare_keys(found, requested)
     assert (len(differences.missing), len(differences.unexpected)) == (2000, 2000)
 
 

@@ -486,8 +486,8 @@ def test_a_bomb_is_refused_in_one_line_and_little_memory(tmp_path):
         timeout=2 * HANG_S,  # for all of them
     )
     assert ended.returncode == 0, ended.stderr
-    figures = [json.loads(line) for line in ended.stdout.splitlines()]
-    assert [name for name, *_ in figures] == list(BOMBS)
-    for name, mib, said in figures:
+    metrics = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert [name for name, *_ in metrics] == list(BOMBS)
+    for name, mib, said in metrics:
         assert mib < MOST_MIB and len(said) < 500, (name, mib, said)
         assert bool(said) is (name not in HARMLESS), name

@@ -23,9 +23,9 @@ def read(tmp_path, content):
     return checkpoints.read_checkpoint(path)
 
 
-def same(found, wanted):
-    assert list(found) == list(wanted)
-    for name, array in wanted.items():
+def same(found, requested):
+    assert list(found) == list(requested)
+    for name, array in requested.items():
         np.testing.assert_array_equal(found[name], array, strict=True)
 
 
@@ -74,10 +74,10 @@ def test_what_mxnet_wrote_is_read_value_by_value(shared):
     fill = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(fill)
     keys = json.loads((facts / "keys" / f"gluon_{model}.json").read_text("utf-8"))["keys"]
-    wanted = fill.state_dict(
+    requested = fill.state_dict(
         {key: shape for key, shape, _ in keys}, facts / "reference" / "calib" / f"gluon_{model}.npz"
     )
-    same(checkpoints.read_checkpoint(shared / "data" / "checkpoints" / f"{model}.params"), wanted)
+    same(checkpoints.read_checkpoint(shared / "data" / "checkpoints" / f"{model}.params"), requested)
 
 
 @pytest.mark.parametrize("form", [0, 1])

@@ -27,9 +27,9 @@ def save(request, tmp_path):
     return save
 
 
-def same(found, wanted):
-    assert list(found) == list(wanted)
-    for name, tensor in wanted.items():
+def same(found, requested):
+    assert list(found) == list(requested)
+    for name, tensor in requested.items():
         tensor = tensor.detach()
         expected = tensor.float() if tensor.dtype is torch.bfloat16 else tensor
         np.testing.assert_array_equal(found[name], expected.numpy(), strict=True)

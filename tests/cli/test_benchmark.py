@@ -72,7 +72,7 @@ def test_of_several_batches_the_best_is_named(checkout):
     header, *rows = ended.stdout.splitlines()
     assert header.split()[:2] == ["IMAGES/S", "SPREAD"]
     cells = [row.split() for row in rows[:2]]
-    assert [each[7] for each in cells] == ["1", "8"]
+    assert [cell[7] for cell in cells] == ["1", "8"]
     best = max(cells, key=lambda each: float(each[0]))
     plural = "" if best[8] == "1" else "s"
     said = f"best batch of small (FP16), {best[8]} request{plural}: {best[7]}, {best[0]} images a second"

@@ -34,11 +34,11 @@ def test_a_card_is_printed_and_touches_nothing(zoo):
 
 def test_a_composite_is_one_page_and_each_of_several_models_its_own(zoo):
     assert run(zoo, "whole").stdout.count("\n## Legal Information\n") == 1
-    assert [each["name"] for each in json.loads(run(zoo, "--all", "--format", "json").stdout)] == [
+    assert [load["name"] for load in json.loads(run(zoo, "--all", "--format", "json").stdout)] == [
         "alone",
         "whole",
     ]
-    assert [each["name"] for each in json.loads(run(zoo, "part", "--format", "json").stdout)] == ["part"]
+    assert [load["name"] for load in json.loads(run(zoo, "part", "--format", "json").stdout)] == ["part"]
 
 
 def test_cards_are_written_to_a_folder_with_their_facts_and_pictures(zoo):

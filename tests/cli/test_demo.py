@@ -222,7 +222,7 @@ def test_for_ever_lasts_until_it_is_interrupted_and_nothing_is_lost(tiny, video,
     running = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
     )
-    wait_until(lambda: any(each.stat().st_size >= 8192 for each in tmp_path.glob(".k.json*")))
+    wait_until(lambda: any(path.stat().st_size >= 8192 for path in tmp_path.glob(".k.json*")))
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=HANG_S)
     assert running.returncode == 130, err
@@ -255,12 +255,12 @@ def test_people_of_photos_are_drawn_and_written_in_every_form(demo, real, photos
     assert float(raw[0][1]) == pytest.approx(nose["x"], abs=0.1)
 
     results = json.loads(coco.read_text())
-    assert [each["image_id"] for each in results] == [42, 1]
-    assert all(len(each["keypoints"]) == 51 and each["category_id"] == 1 for each in results)
+    assert [result["image_id"] for result in results] == [42, 1]
+    assert all(len(result["keypoints"]) == 51 and result["category_id"] == 1 for result in results)
 
-    picture, photo = cv2.imread(str(out / "a.png")), cv2.imread(str(photos / "a.png"))
-    assert picture.shape == photo.shape
-    assert (picture != photo).any(axis=2).mean() > 0.01
+    image, photo = cv2.imread(str(out / "a.png")), cv2.imread(str(photos / "a.png"))
+    assert image.shape == photo.shape
+    assert (image != photo).any(axis=2).mean() > 0.01
     assert told["report"]["modes"]["User specified"]["frames"] == 2
     assert told["report"]["outputs"] == [{"path": str(out), "written": 2, "dropped": 0}]
 
@@ -296,11 +296,11 @@ def test_a_limit_ends_what_is_written_not_what_is_played(demo, tiny, video, tmp_
 
 
 @pytest.mark.parametrize("letters", ["c", "cdmh"])
-def test_monitors_are_drawn_from_the_start(demo, tiny, tmp_path, letters):
+def test_monitors_are_drawn_from_the_start(demo, tiny, tmp_path, dimension_names):
     cv2.imwrite(str(tmp_path / "a.png"), np.full((480, 640, 3), 90, np.uint8))
-    ended = demo("-m", tiny, "-i", tmp_path / "a.png", "-o", tmp_path / "b.png", "-u", letters)
-    picture = cv2.imread(str(tmp_path / "b.png"))
-    assert (picture[-10:, :100] != 90).any()
+    ended = demo("-m", tiny, "-i", tmp_path / "a.png", "-o", tmp_path / "b.png", "-u", dimension_names)
+    image = cv2.imread(str(tmp_path / "b.png"))
+    assert (image[-10:, :100] != 90).any()
     assert "CPU " in ended.out and "GiB of memory" in ended.out
 
 

@@ -148,7 +148,7 @@ def test_weights_of_ones_own_are_shown_the_annotated_boxes_mirrored_too_or_a_det
     assert evaluate(*args, "--boxes", path, model=network).returncode == 0
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert len(results) == 2
-    assert max(each["score"] for each in results) <= 0.5
+    assert max(result["score"] for result in results) <= 0.5
 
 
 def made(tmp_path: Path, **changes) -> tuple[object, ...]:

@@ -79,9 +79,9 @@ def test_figures_of_ones_own_are_shown(checkout):
 
 
 @pytest.mark.parametrize("asked", [("--machine", "abacus"), ("--setting", "hnit=LATENCY")])
-def test_speeds_that_nobody_measured_so_are_told(checkout, asked):
+def test_speeds_that_nobody_measured_so_are_told(checkout, requested):
     (checkout / "speed.json").write_text(json.dumps([SPEED]))
-    ended = gallery(checkout, "--figures", "speed.json", *asked)
+    ended = gallery(checkout, "--figures", "speed.json", *requested)
     assert ended.returncode == 0
     assert "warning: no speed was measured so\n" in ended.stderr
 

@@ -135,7 +135,7 @@ def is_one_line(stderr: str, path: Path) -> bool:
     """A problem that names the file, and perhaps a hint."""
     first, *hints = stderr.splitlines()
     return (
-        first.startswith(f"error: {path}: ") and len(hints) <= 1 and all("hint: " in each for each in hints)
+        first.startswith(f"error: {path}: ") and len(hints) <= 1 and all("hint: " in hint for hint in hints)
     )
 
 

@@ -26,4 +26,4 @@ def test_a_text_without_a_holder_is_refused(tmp_path, spdx, first, found):
         "verify", "--metadata", "--models_dir", tmp_path / "models", "--format", "json", cwd=tmp_path
     )
     assert ended.returncode == len(found)
-    assert [each["rule"] for each in json.loads(ended.stdout)["findings"]] == found
+    assert [load["rule"] for load in json.loads(ended.stdout)["findings"]] == found

@@ -210,9 +210,9 @@ def test_that_nothing_matches_is_an_answer_and_is_said(zoo):
         (["info", "--all", "--framework", "onnx"], 1),
     ],
 )
-def test_a_file_that_cannot_be_read_is_an_error_where_it_is_asked_for_and_else_a_line(zoo, asked, code):
+def test_a_file_that_cannot_be_read_is_an_error_where_it_is_asked_for_and_else_a_line(zoo, requested, code):
     write_model(zoo / "models", "bad", "files: [")
-    ended = run(zoo, *asked)
+    ended = run(zoo, *requested)
     assert ended.returncode == code
     (told,) = [line for line in ended.stderr.splitlines() if not line.startswith("  hint:")]
     assert told.startswith("error: " if code else "warning: left out: ")
@@ -245,7 +245,7 @@ def test_info_tells_all_that_is_declared(zoo):
 def test_info_shows_what_list_shows(zoo):
     rows = json.loads(run(zoo, "list", "--format", "json").stdout)
     facts = json.loads(run(zoo, "info", "--all", "--format", "json").stdout)
-    assert [{key: each[key] for key in rows[0]} for each in facts] == rows
+    assert [{key: fact[key] for key in rows[0]} for fact in facts] == rows
 
 
 def test_every_key_is_documented(zoo):

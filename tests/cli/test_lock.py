@@ -48,7 +48,7 @@ def test_what_is_locked_is_had_and_nothing_else(zoo):
     locked = run(zoo, "lock", "a", "whole")
     assert (locked.returncode, locked.stderr) == (0, "")
     assert locked.stdout.splitlines()[-1] == f"5 lines of {zoo}/posezoo.lock written".replace(f"{zoo}/", "")
-    assert [(each["model"], each["file"]) for each in entries(zoo)] == [
+    assert [(entry["model"], entry["file"]) for entry in entries(zoo)] == [
         ("a", "a.tflite"),
         ("a", "model.yml"),
         ("part", "model.yml"),
@@ -74,7 +74,7 @@ def test_a_dry_run_and_a_check_say_what_would_change_and_write_nothing(zoo):
     write_model(zoo / "models", "a", model_yml(files=[declared_file(zoo / "b.tflite")]))
     ended = run(zoo, "lock", "--check", "--format", "json")
     assert ended.returncode == 1
-    assert [(each["file"], each["change"]) for each in json.loads(ended.stdout)["changes"]] == [
+    assert [(load["file"], load["change"]) for load in json.loads(ended.stdout)["changes"]] == [
         ("a.tflite", "removed"),
         ("b.tflite", "added"),
         ("model.yml", "changed"),
@@ -139,7 +139,7 @@ def test_a_registry_without_a_locked_model_is_older(zoo):
     assert kept.returncode == 1
     assert "b: is in posezoo.lock, and this registry has it no more" in kept.stderr
     assert run(zoo, "lock", "--prune").returncode == 0
-    assert "b" not in {each["model"] for each in entries(zoo)}
+    assert "b" not in {entry["model"] for entry in entries(zoo)}
     assert run(zoo, "download", "a", "--locked").returncode == 0
 
 
@@ -158,13 +158,13 @@ def test_a_first_use_is_kept_and_held_to(zoo):
     assert "a: a.tflite: its SHA-384 is not known before it is here: posezoo download a" in unknown.stderr
     assert run(zoo, "download", "a", "--trust_on_first_use").returncode == 0
     run(zoo, "lock", "a")
-    assert {each["file"]: each["origin"] for each in entries(zoo)} == {
+    assert {entry["file"]: entry["origin"] for entry in entries(zoo)} == {
         "a.tflite": "first_use",
         "model.yml": "registry",
     }
     (zoo / "out" / "public" / "a" / "a.tflite").unlink()
     run(zoo, "lock", "a")
-    assert {each["file"] for each in entries(zoo)} == {"a.tflite", "model.yml"}
+    assert {entry["file"] for entry in entries(zoo)} == {"a.tflite", "model.yml"}
     assert run(zoo, "download", "a", "--locked").returncode == 0
 
 
@@ -174,7 +174,7 @@ def test_with_no_name_the_models_of_the_lock_are_meant_and_an_empty_one_is_wrong
     run(zoo, "lock", "a")
     again = run(zoo, "lock")
     assert (again.returncode, again.stdout) == (0, "posezoo.lock has it all already\n")
-    assert {each["model"] for each in entries(zoo)} == {"a"}
+    assert {entry["model"] for entry in entries(zoo)} == {"a"}
 
 
 def test_runs_that_lock_in_the_same_instant_lose_no_entry(zoo):
@@ -183,7 +183,7 @@ def test_runs_that_lock_in_the_same_instant_lose_no_entry(zoo):
         subprocess.Popen([*command, name], cwd=zoo, stdout=subprocess.PIPE) for name in ("a", "b", "whole")
     ]
     assert [each.communicate(timeout=60) and each.returncode for each in runs] == [0, 0, 0]
-    assert {each["model"] for each in entries(zoo)} == {"a", "b", "part", "whole"}
+    assert {entry["model"] for entry in entries(zoo)} == {"a", "b", "part", "whole"}
     assert not list(zoo.glob(".posezoo.lock*"))
 
 
@@ -203,7 +203,7 @@ def test_an_ir_is_locked_and_another_one_is_never_put_in_its_place(convertible):
     zoo, folder = convertible, convertible / "out" / "public" / "net"
     assert run(zoo, "convert", "net", "--precisions", "FP16").returncode == 0
     run(zoo, "lock", "net")
-    assert {(each["file"], each["origin"]) for each in entries(zoo)} == {
+    assert {(entry["file"], entry["origin"]) for entry in entries(zoo)} == {
         ("FP16/net.bin", "made"),
         ("FP16/net.xml", "made"),
         ("model.yml", "registry"),
@@ -214,8 +214,8 @@ def test_an_ir_is_locked_and_another_one_is_never_put_in_its_place(convertible):
     assert "net: FP32/net.xml is not in posezoo.lock" in unlocked.stderr
     assert not (folder / "FP32" / "net.xml").exists()
     changed = [
-        json.dumps({**each, "sha384": "0" * 96}) if each["file"] == "FP16/net.xml" else json.dumps(each)
-        for each in entries(zoo)
+        json.dumps({**entry, "sha384": "0" * 96}) if entry["file"] == "FP16/net.xml" else json.dumps(entry)
+        for entry in entries(zoo)
     ]
     (zoo / "posezoo.lock").write_text("\n".join(changed))
     before = (folder / "FP16" / "net.xml").stat().st_ino
@@ -250,7 +250,7 @@ def test_an_ir_that_was_tampered_with_is_not_locked(convertible):
     (convertible / "out" / "public" / "net" / "FP16" / "net.bin").write_bytes(b"other")
     ended = run(convertible, "lock", "net")
     assert "net.bin: is not what its record says: posezoo verify net" in ended.stderr
-    assert {each["file"] for each in entries(convertible)} == {"net.onnx", "model.yml"}
+    assert {entry["file"] for entry in entries(convertible)} == {"net.onnx", "model.yml"}
 
 
 def test_an_ir_that_was_tampered_with_after_it_was_locked_fails_a_check(convertible):
@@ -288,9 +288,9 @@ def test_a_lock_is_signed_and_its_signature_checked_in_one_command_each(zoo):
     good = posezoo("lock", "--verify_signature", "team.pub", cwd=zoo)
     assert good.returncode == 0, good.stderr
     run(zoo, "lock", "b")
-    bad = posezoo("lock", "--verify_signature", "team.pub", cwd=zoo)
-    assert bad.returncode == 1
-    assert bad.stderr.startswith("error: posezoo.lock: was changed since it was signed\n")
+    failed = posezoo("lock", "--verify_signature", "team.pub", cwd=zoo)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: posezoo.lock: was changed since it was signed\n")
 
 
 def test_wrong_flags_end_with_2(zoo):

@@ -45,9 +45,9 @@ def run(zoo: Path, *args: object, **environ: str) -> subprocess.CompletedProcess
 def check(zoo: Path, *args: object) -> dict[str, str]:
     ended = posezoo("mirror", "check", zoo / "m", *args, "--format", "json", cwd=zoo)
     return {
-        f"{each['model']}/{each['file']}": each["state"]
-        for each in json.loads(ended.stdout)["files"]
-        if each["state"] != "good"
+        f"{load['model']}/{load['file']}": load["state"]
+        for load in json.loads(ended.stdout)["files"]
+        if load["state"] != "good"
     }
 
 
@@ -136,7 +136,7 @@ def test_a_dry_run_plans_and_touches_nothing(zoo):
     again = run(
         zoo, "mirror", "create", "m", "--list", _list(zoo, "a\nb # too\n"), "--dry_run", "--format", "json"
     )
-    plans = {each["name"]: each["plan"][0] for each in json.loads(again.stdout)["models"]}
+    plans = {load["name"]: load["plan"][0] for load in json.loads(again.stdout)["models"]}
     assert plans["a"].startswith("a.tflite is here and good")
     assert plans["b"].startswith("would download b.tflite")
 
@@ -165,7 +165,7 @@ def test_a_model_that_sees_one_person_brings_its_detector(zoo):
     )
     (zoo / "posezoo.cfg").write_text("[posezoo]\ndetector = b\n")
     assert run(zoo, "mirror", "create", "m", "pose").returncode == 0
-    assert {each.parent.name for each in (zoo / "m" / "models").rglob("model.yml")} == {"b", "pose"}
+    assert {path.parent.name for path in (zoo / "m" / "models").rglob("model.yml")} == {"b", "pose"}
     (zoo / "posezoo.cfg").unlink()
     left_out = run(zoo, "mirror", "create", "m2", "pose")
     assert "who finds the people? no model is called" in left_out.stderr
@@ -277,7 +277,7 @@ def test_a_model_that_fails_fails_alone(zoo):
     (zoo / "origin" / "a.tflite").unlink()
     ended = run(zoo, "mirror", "create", "m", "--all", "--format", "json")
     assert ended.returncode == 1
-    assert [each["name"] for each in json.loads(ended.stdout)["failed"]] == ["a"]
+    assert [load["name"] for load in json.loads(ended.stdout)["failed"]] == ["a"]
     assert check(zoo) == {}
     assert not (zoo / "m" / "models" / "public" / "a").exists()
 

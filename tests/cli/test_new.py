@@ -69,11 +69,11 @@ def test_five_minutes_from_an_address_to_an_ir(zoo, server):
     draft, verify, get, record, docs = page.split("```sh\n")[1].split("```")[0].splitlines()
     assert docs == "make docs"
     address = server.serve("my-pose.onnx", network("onnx"))
-    begun = as_written(zoo, draft.replace("https://host/my-pose.onnx", address))
-    assert begun.returncode == 0, begun.stderr
-    assert "left to fill in:" in begun.stdout
+    start_time = as_written(zoo, draft.replace("https://host/my-pose.onnx", address))
+    assert start_time.returncode == 0, start_time.stderr
+    assert "left to fill in:" in start_time.stdout
     unfinished = as_written(zoo, f"{verify} --format json")
-    left = {each["rule"] for each in json.loads(unfinished.stdout)["findings"]}
+    left = {load["rule"] for load in json.loads(unfinished.stdout)["findings"]}
     assert left == {"placeholder", "license-text", "safe-sources"}
 
     path = model_of(zoo)
@@ -86,7 +86,9 @@ def test_five_minutes_from_an_address_to_an_ir(zoo, server):
     (zoo / "licenses" / "MIT-my-pose.txt").write_text("Copyright (c) 2026 Me\n\nPermission is granted.\n")
     finished = as_written(zoo, f"{verify} --format json")
     findings = json.loads(finished.stdout)["findings"]
-    assert [each["rule"] for each in findings] == ["safe-sources"]  # this test's server has no certificate
+    assert [finding["rule"] for finding in findings] == [
+        "safe-sources"
+    ]  # this test's server has no certificate
 
     got = as_written(zoo, get)
     assert got.returncode == 0, got.stderr
@@ -140,7 +142,7 @@ def test_a_licence_text_is_copied_and_no_longer_asked_for(zoo, server):
     )
     ended = new(zoo, "my-pose", *words, "--format", "json")
     assert (zoo / "licenses" / "MIT-my-pose.txt").read_text() == terms.read_text()
-    assert not any("terms" in each for each in json.loads(ended.stdout)["left_to_fill_in"])
+    assert not any("terms" in load for load in json.loads(ended.stdout)["left_to_fill_in"])
 
 
 def test_a_file_that_is_no_network_is_drafted_and_says_so(zoo, server):

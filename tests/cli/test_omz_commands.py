@@ -279,7 +279,7 @@ def test_further_arguments_reshape_turn_and_cut_the_network(convertible):
         "--disable_nhwc_to_nchw",
         "--data_type=FP16",
     ]
-    flags = [f"--add_mo_arg={each}" for each in arguments]
+    flags = [f"--add_mo_arg={argument}" for argument in arguments]
     ended = run("converter", convertible, "--name", "net", "--precisions", "FP16", "-o", "ir", *flags)
     assert (ended.returncode, ended.stderr) == (0, "")
     ir = import_openvino().Core().read_model(convertible / "ir/public/net/FP16/net.xml")
@@ -313,7 +313,7 @@ def test_a_framework_that_is_not_converted_yet_fails_alone(convertible):
 
 def test_the_info_dumper_knows_the_keys_of_both_generations_and_more(zoo):
     facts = json.loads(run("info_dumper", zoo, "--name", "ir,whole").stdout)
-    assert [each["name"] for each in facts] == ["ir", "second", "first"]
+    assert [fact["name"] for fact in facts] == ["ir", "second", "first"]
     assert {
         "name", "composite_model_name", "description", "framework", "license_url", "precisions",
         "quantization_output_precisions", "subdirectory", "task_type", "accuracy_config", "model_config",
@@ -330,9 +330,9 @@ def test_the_verifier_reads_every_byte(zoo):
     run("downloader", zoo, "--name", "a,b", "-o", "out")
     assert run("verifier", zoo, "--name", "a,b", "-o", "out").returncode == 0
     (zoo / "out" / "public" / "a" / "a.tflite").write_bytes(bytes(1000))
-    bad = run("verifier", zoo, "--name", "a,b", "-o", "out")
-    assert bad.returncode == 1
-    assert bad.stdout.startswith("changed  a: a.tflite")
+    failed = run("verifier", zoo, "--name", "a,b", "-o", "out")
+    assert failed.returncode == 1
+    assert failed.stdout.startswith("changed  a: a.tflite")
     assert "1 models and composites" in run("verifier", zoo, "--metadata", "--name", "a").stdout
     assert "6 models and composites" in run("verifier", zoo, "--metadata").stdout
     assert run("verifier", zoo).returncode == 2

@@ -64,8 +64,8 @@ def numbers_of_the_network():
     state = networks.build_network(NETWORK).state_dict()
     means = {key.removesuffix("running_mean") for key in state if key.endswith("running_mean")}
     folded = {
-        f"{each}{word}"
-        for each in means
+        f"{mean}{word}"
+        for mean in means
         for word in ("weight", "running_mean", "running_var", "num_batches_tracked")
     }
     return sum(tensor.numel() for key, tensor in state.items() if key not in folded)

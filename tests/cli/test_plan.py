@@ -49,7 +49,7 @@ def run(zoo, *args):
 def planned(zoo, *args):
     ended = run(zoo, "plan", *args, "-o", zoo / "out", "--format", "json")
     assert ended.returncode == 0, ended.stderr
-    return {each["name"]: each for each in json.loads(ended.stdout)["models"]}
+    return {load["name"]: load for load in json.loads(ended.stdout)["models"]}
 
 
 def everything_below(folder):
@@ -190,5 +190,5 @@ def test_a_network_of_ours_takes_the_weights_of_a_foreign_zoo(shared, tmp_path):
     names.append("single-human-pose-estimation-0001")
     models = shared / "data" / "omz-2021.4" / "models"
     ended = posezoo("plan", *names, "--models_dir", models, "-o", tmp_path, "--format", "json", cwd=tmp_path)
-    found = {each["name"]: each["route"] for each in json.loads(ended.stdout)["models"]}
+    found = {load["name"]: load["route"] for load in json.loads(ended.stdout)["models"]}
     assert found == dict.fromkeys(names, "network")

@@ -150,9 +150,9 @@ def test_a_network_s_figures_come_out_again_on_generated_weights(checkout):
     assert record(checkout, "--generated", name, "-q").returncode == 0
     committed = read_measured(builtin_models_dir() / "public" / name / "measured.yml")
     found = read_measured(folder / "measured.yml")
-    mine = [each for each in committed if each.key in {row.key for row in found}]
+    actual = [each for each in committed if each.key in {row.key for row in found}]
     assert len(found) == 2
-    assert [each.figures for each in found] == [each.figures for each in mine]
+    assert [each.figures for each in found] == [each.figures for each in actual]
     assert {each.weights for each in found} == {"generated"}
     refused = record(checkout, "--generated", "alone", "-q")
     assert "error: alone: is published as tflite, and no network of ours" in refused.stderr

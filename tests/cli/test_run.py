@@ -86,8 +86,8 @@ def test_ones_own_photos_come_as_files_folders_and_globs(blazepose, camera, tmp_
     args = ("-i", camera, tmp_path / "folder", tmp_path / "folder" / "a*.png", "-o", tmp_path / "out")
     ended = run(blazepose, *args, "--format", "json")
     assert ended.returncode == 0, ended.stderr
-    pictures = [Path(each["picture"]).name for each in json.loads(ended.stdout)["images"]]
-    assert pictures == ["camera_poses.png", "a_poses.png", "b_poses.png", "a_poses_2.png"]
+    images = [Path(load["picture"]).name for load in json.loads(ended.stdout)["images"]]
+    assert images == ["camera_poses.png", "a_poses.png", "b_poses.png", "a_poses_2.png"]
 
 
 def test_a_bad_photo_is_named_and_the_others_are_done(blazepose, camera, tmp_path):
@@ -111,11 +111,11 @@ def test_of_a_photo_that_cannot_be_unpacked_one_line_is_said(blazepose, tmp_path
 
 
 def test_a_photo_is_never_overwritten_by_its_own_picture(blazepose, camera, tmp_path):
-    mine = camera.rename(tmp_path / "camera_poses.png")
-    before = mine.read_bytes()
-    shutil.copy(mine, tmp_path / "camera.png")
-    assert run(blazepose, "-i", mine, tmp_path / "camera.png", "-o", tmp_path).returncode == 0
-    assert mine.read_bytes() == before
+    actual = camera.rename(tmp_path / "camera_poses.png")
+    before = actual.read_bytes()
+    shutil.copy(actual, tmp_path / "camera.png")
+    assert run(blazepose, "-i", actual, tmp_path / "camera.png", "-o", tmp_path).returncode == 0
+    assert actual.read_bytes() == before
 
 
 def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(blazepose, camera, tmp_path):
@@ -147,11 +147,11 @@ def test_killed_at_any_moment_nothing_wrong_lies_under_a_final_name(mirror, tmp_
     child.send_signal(signal.SIGKILL)
     child.wait(timeout=HANG_S)
     checked = posezoo("verify", "--all", "--format", "json", XDG_CACHE_HOME=str(tmp_path / "cache"))
-    states = {each["artifact"]: each["state"] for each in json.loads(checked.stdout)["artifacts"]}
+    states = {load["artifact"]: load["state"] for load in json.loads(checked.stdout)["artifacts"]}
     # An .xml without its record yet is whole: the pair is published before its provenance.json.
     assert "changed" not in states.values()
-    for picture in (tmp_path / "out").glob("*.png"):
-        assert cv2.imread(str(picture)) is not None
+    for image in (tmp_path / "out").glob("*.png"):
+        assert cv2.imread(str(image)) is not None
     mended = posezoo(
         "run", "-o", tmp_path / "out", **{k: environ[k] for k in ("POSEZOO_MIRROR", "XDG_CACHE_HOME")}
     )
@@ -159,7 +159,7 @@ def test_killed_at_any_moment_nothing_wrong_lies_under_a_final_name(mirror, tmp_
     checked = posezoo("verify", "blazepose-full", XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert checked.returncode == 0, checked.stdout
     poses = json.loads((tmp_path / "out" / "poses.json").read_text())
-    assert np.isfinite(np.array([each["poses"][0]["score"] for each in poses["images"]])).all()
+    assert np.isfinite(np.array([pose["poses"][0]["score"] for pose in poses["images"]])).all()
 
 
 def skier(shared: Path) -> Path:
@@ -220,5 +220,5 @@ def test_a_picture_shows_what_the_models_own_decoder_calls_seen(mirror, shared, 
     own, low, high = drawn.values()
     assert (own == low).all()
     photo = cv2.imread(str(skier(shared))).astype(int)
-    painted = [int((np.abs(picture - photo).max(axis=2) > 60).sum()) for picture in (own, high)]
+    painted = [int((np.abs(image - photo).max(axis=2) > 60).sum()) for image in (own, high)]
     assert painted[0] > 1.5 * painted[1]

@@ -35,13 +35,13 @@ def test_writing_them_again_changes_nothing(tmp_path):
 
 @pytest.mark.parametrize("force", [(), ("--force",)])
 def test_a_command_of_somebody_else_is_never_replaced(tmp_path, force):
-    theirs = tmp_path / "omz_info_dumper"
-    theirs.write_text("#!/usr/bin/python\nfrom omz_tools.omz_info_dumper import main\n")
+    reference = tmp_path / "omz_info_dumper"
+    reference.write_text("#!/usr/bin/python\nfrom omz_tools.omz_info_dumper import main\n")
     ended = posezoo("shims", tmp_path, *force)
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"error: {theirs}: is there already, and not ours\n")
+    assert ended.stderr.startswith(f"error: {reference}: is there already, and not ours\n")
     assert [path.name for path in tmp_path.iterdir()] == ["omz_info_dumper"]
-    assert "omz_tools" in theirs.read_text()
+    assert "omz_tools" in reference.read_text()
 
 
 def test_a_shim_of_another_python_is_replaced_only_by_force(tmp_path):

@@ -83,10 +83,10 @@ def test_verify_reads_every_byte_again(zoo):
     decayed.write_bytes(bytes(1000))
     os.utime(decayed, ns=(before.st_atime_ns, before.st_mtime_ns))  # so that no stamp notices
     (zoo / "out" / "public" / "b" / "b.tflite").unlink()
-    bad = run(zoo, "verify", "a", "b", "-o", zoo / "out")
-    assert bad.returncode == 1
-    assert [line.split()[0] for line in bad.stdout.splitlines()] == ["changed", "missing", "2"]
-    command = bad.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" mends the first")
+    failed = run(zoo, "verify", "a", "b", "-o", zoo / "out")
+    assert failed.returncode == 1
+    assert [line.split()[0] for line in failed.stdout.splitlines()] == ["changed", "missing", "2"]
+    command = failed.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" mends the first")
     assert command == f"posezoo download a -o {zoo}/out --models_dir {zoo}/models"
     run(zoo, "download", "a", "b", "-o", zoo / "out")
     assert run(zoo, "verify", "a", "b", "-o", zoo / "out").returncode == 0
@@ -94,8 +94,8 @@ def test_verify_reads_every_byte_again(zoo):
 
 def test_the_command_that_mends_a_file_works_as_pasted(zoo):
     out = zoo / "my models"
-    bad = run(zoo, "verify", "a", "-o", out)
-    command = bad.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" mends the first")
+    failed = run(zoo, "verify", "a", "-o", out)
+    command = failed.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" mends the first")
     assert posezoo(*shlex.split(command)[1:], cwd=zoo).returncode == 0
     assert run(zoo, "verify", "a", "-o", out).returncode == 0
 

@@ -137,9 +137,9 @@ def test_a_killed_process_fails_the_model_that_it_worked_on_by_name_and_no_other
         command(zoo, "--jobs", "2"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     until = time.monotonic() + HANG_S
-    while not (begun := workers_of(process.pid)) and time.monotonic() < until:
+    while not (start_time := workers_of(process.pid)) and time.monotonic() < until:
         time.sleep(0.01)
-    os.kill(begun[0], signal.SIGKILL)
+    os.kill(start_time[0], signal.SIGKILL)
     _, said = process.communicate(timeout=HANG_S)
     assert process.returncode == 1
     (lost,) = {"first", "second"} - {path.stem for path in (zoo / "out").rglob("*.xml")}

@@ -115,6 +115,6 @@ def test_a_file_that_is_no_json_or_not_there_is_said_in_a_line(tmp_path):
 def test_the_real_photos_are_read(shared):
     photos = shared / "data" / "photos"
     dataset = coco.read_coco_dataset(photos / "person_keypoints.json", photos)
-    assert (len(dataset.pictures), sum(len(each.people) for each in dataset.pictures)) == (17, 89)
+    assert (len(dataset.pictures), sum(len(picture.people) for picture in dataset.pictures)) == (17, 89)
     assert dataset.missing_images() == ()
     assert dataset.person_count() < 89

@@ -49,12 +49,12 @@ def test_bars_are_as_long_as_their_figures_and_hollow_on_generated_weights(compa
 
 def test_what_nobody_knows_has_no_bar_and_no_number(comparison):
     chart = draw_chart(comparison)
-    (y,) = [each.y for each in chart.words if each.text == "unknown FP16"]
-    assert [each.text for each in chart.words if each.y == y] == ["unknown FP16", "MIT"]
+    (y,) = [word.y for word in chart.words if word.text == "unknown FP16"]
+    assert [word.text for word in chart.words if word.y == y] == ["unknown FP16", "MIT"]
 
 
 def test_the_legend_tells_what_is_there_and_the_way_of_measuring(comparison):
-    texts = [each.text for each in draw_chart(comparison).words]
+    texts = [word.text for word in draw_chart(comparison).words]
     assert texts[-4:] == [
         "measured",
         "measured on generated weights",
@@ -62,14 +62,14 @@ def test_the_legend_tells_what_is_there_and_the_way_of_measuring(comparison):
         "speed: A processor",
     ]
     only = draw_chart(ModelComparison((row("one", AP=SourcedMetric(0.5, MetricSource.DECLARED)),)))
-    assert [each.text for each in only.words][-1] == "declared"
+    assert [word.text for word in only.words][-1] == "declared"
 
 
 def test_no_two_lines_of_text_begin_at_one_place_and_all_lie_inside(comparison):
     chart = draw_chart(comparison)
     for one, other in combinations(chart.words, 2):
         assert (one.x, one.y) != (other.x, other.y)
-    assert all(0 < each.x < chart.width and 0 < each.y < chart.height for each in chart.words)
+    assert all(0 < word.x < chart.width and 0 < word.y < chart.height for word in chart.words)
     assert all(box.x + box.width <= chart.width for box in chart.boxes)
 
 

@@ -16,23 +16,23 @@ FP16 = (Precision.FP16,)
 
 
 def speed(fps, *, machine=MACHINE, precision=Precision.FP16, weights="published", **settings):
-    figures = {"throughput_fps": fps, "latency_p50_ms": 1000 / fps}
+    metrics = {"throughput_fps": fps, "latency_p50_ms": 1000 / fps}
     said = {"device": "CPU", "batch": 1, **settings}
-    return Measurement("speed", precision, figures, machine=machine, settings=said, weights=weights)
+    return Measurement("speed", precision, metrics, machine=machine, settings=said, weights=weights)
 
 
 @pytest.fixture
 def zoo(tmp_path):
     """zoo(name=(measurement, ...), ...) -> compare(...) of models with these in their measured.yml."""
 
-    def compared(precisions=FP16, figures=None, changes=None, **measured):
+    def compared(precisions=FP16, metrics=None, changes=None, **measured):
         for name, found in measured.items():
             path = write_model(tmp_path / "models", name, model_yml(**(changes or {})))
             if found:
                 update_measured_yml(path.with_name("measured.yml"), found)
         specs = [open_registry([tmp_path / "models"]).find(name) for name in measured]
         return compare_models(
-            specs, precisions, ModelLayout(tmp_path, tmp_path), figures or MeasurementSelection()
+            specs, precisions, ModelLayout(tmp_path, tmp_path), metrics or MeasurementSelection()
         )
 
     return compared
@@ -74,8 +74,8 @@ def test_a_machine_and_settings_can_be_asked_for(zoo):
         99,
         None,
     ]
-    asked = MeasurementSelection(settings={"hint": "LATENCY"})
-    assert column(zoo(figures=asked, **measured), "throughput_fps") == [7, None]
+    requested = MeasurementSelection(settings={"hint": "LATENCY"})
+    assert column(zoo(figures=requested, **measured), "throughput_fps") == [7, None]
     nothing = zoo(figures=MeasurementSelection(settings={"batch": "64"}), **measured)
     assert (column(nothing, "throughput_fps"), nothing.speed_way) == ([None, None], "")
 

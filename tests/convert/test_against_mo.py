@@ -201,14 +201,14 @@ def test_several_inputs_means_without_names_are_sorted_there_and_kept_here(tmp_p
     """Model Optimizer gives the smallest mean to the first input: ours gives each input its own."""
     arguments = ["--input=left,right", "--mean_values=[30,20,10],[1,2,3]", "--layout=left(nchw),right(nchw)"]
     content = graphs.pair()
-    theirs, ours = both(content, arguments, tmp_path, FP32)
+    reference, ours = both(content, arguments, tmp_path, FP32)
     feed = {"left": values((1, 3, 4, 6), 0), "right": values((1, 3, 4, 6), 1)}
     means = {"left": np.float32([30, 20, 10]), "right": np.float32([1, 2, 3])}
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    prepared = {name: picture - means[name].reshape(1, 3, 1, 1) for name, picture in feed.items()}
+    prepared = {name: image - means[name].reshape(1, 3, 1, 1) for name, image in feed.items()}
     expected = session.run(["more"], prepared)[0]
     assert off_by(expected, infer(ours, feed)["more"]) < 1e-6
-    assert off_by(expected, infer(theirs, feed)["more"]) > 0.1
+    assert off_by(expected, infer(reference, feed)["more"]) > 0.1
 
 
 @needs_mo
@@ -216,10 +216,10 @@ def test_movenet_is_wrong_there_and_right_here(mirror, shared, tmp_path):
     """OpenVINO of 2024 reads its quantized operations wrongly; LiteRT's stored answers tell."""
     content = mirrored(mirror, "a1fd3cb6")
     stored = np.load(shared / "facts/reference/runtimes/movenet.litert-2.3.npz")
-    theirs, ours = (compiled(each) for each in both(content, [], tmp_path, FP32, self_check=False))
+    reference, ours = (compiled(each) for each in both(content, [], tmp_path, FP32, self_check=False))
     off = {"ours": [], "theirs": []}
     for crop, answer in zip(stored["crops"], stored["reference_kernels"], strict=True):
-        for name, each in (("ours", ours), ("theirs", theirs)):
+        for name, each in (("ours", ours), ("theirs", reference)):
             keypoints = each([crop[None]])[0].reshape(17, 3)
             off[name].append(np.median(np.abs(keypoints - answer)) / np.abs(answer).max())
     assert np.median(off["ours"]) < 0.02
@@ -233,11 +233,11 @@ def test_a_type_that_the_network_does_not_compute_in_is_refused_there_and_conver
     with pytest.raises(ModelOptimizerError, match="Element types"):
         both(content, ["--input=image{f16}"], tmp_path, FP32)
     ours = converted(*model(content, tmp_path, "--input=image{f16}", "--mean_values=image[1,2,3]"), FP32)
-    picture = values((1, 3, 12, 20), 0).astype(np.float16)
+    image = values((1, 3, 12, 20), 0).astype(np.float16)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    prepared = picture.astype(np.float32) - np.float32([1, 2, 3]).reshape(1, 3, 1, 1)
+    prepared = image.astype(np.float32) - np.float32([1, 2, 3]).reshape(1, 3, 1, 1)
     expected = session.run(["pafs"], {"image": prepared})[0]
-    assert off_by(expected, infer(ours, {"image": picture})["pafs"]) < 1e-5
+    assert off_by(expected, infer(ours, {"image": image})["pafs"]) < 1e-5
 
 
 def test_at_least_forty_conversions_are_held_against_it():
@@ -254,11 +254,11 @@ def test_every_argument_of_the_contract_is_among_them():
 
 def hold(content: bytes, arguments: list[str], folder: Path, precision: Precision, tolerance: float):
     """Hold our IR against Model Optimizer's; ours, as read."""
-    theirs, ours = both(content, arguments, folder, precision)
-    assert len(ours.inputs) == len(theirs.inputs)
-    assert len(ours.outputs) == len(theirs.outputs)
+    reference, ours = both(content, arguments, folder, precision)
+    assert len(ours.inputs) == len(reference.inputs)
+    assert len(ours.outputs) == len(reference.outputs)
     feeds: list[dict[str, np.ndarray]] = [{}, {}]
-    for number, their in enumerate(theirs.inputs):
+    for number, their in enumerate(reference.inputs):
         # By name: where none were named, both keep the network's order.
         our = next(port for port in ours.inputs if port.names & their.names)
         assert str(our.partial_shape) == str(their.partial_shape)
@@ -266,12 +266,12 @@ def hold(content: bytes, arguments: list[str], folder: Path, precision: Precisio
         layouts = [str(port.node.layout) for port in (our, their)]
         assert layouts[0] == layouts[1] or "[...]" in layouts
         given = values(closed(their), number, their.element_type.to_dtype())
-        for feed, port in zip(feeds, (ours, theirs), strict=True):
+        for feed, port in zip(feeds, (ours, reference), strict=True):
             feed[our.any_name if port is ours else their.any_name] = given
     if any(argument.startswith("--input") for argument in arguments):
-        assert [port.names & their.names for port, their in zip(ours.inputs, theirs.inputs, strict=True)]
-    found, expected = infer(ours, feeds[0]), infer(theirs, feeds[1])
-    for their in theirs.outputs:
+        assert [port.names & their.names for port, their in zip(ours.inputs, reference.inputs, strict=True)]
+    found, expected = infer(ours, feeds[0]), infer(reference, feeds[1])
+    for their in reference.outputs:
         our = next(port for port in ours.outputs if port.names & their.names)
         assert str(our.partial_shape) == str(their.partial_shape)
         assert our.element_type == their.element_type

@@ -102,7 +102,7 @@ def test_both_precisions_come_from_one_conversion_and_say_so(tmp_path, kind, run
     spec, layout = tiny(tmp_path, kind=kind)
     events: list[Event] = []
     converted = convert_model(spec, layout, listener=events.append)
-    assert converted.irs == {each: layout.ir_path(spec, each) for each in PRECISIONS}
+    assert converted.irs == {precision: layout.ir_path(spec, precision) for precision in PRECISIONS}
     weights = {each: xml.with_suffix(".bin").stat().st_size for each, xml in converted.irs.items()}
     assert weights[FP16] < 0.75 * weights[FP32]
     assert [type(event) for event in events] == [
@@ -124,15 +124,15 @@ def test_the_ir_takes_the_image_as_it_is(tmp_path, kind):
     """An image in BGR 0..255 must give what the bare network gives for the prepared picture."""
     spec, layout = tiny(tmp_path, kind=kind)
     xml = convert_model(spec, layout, precisions=[FP32]).irs[FP32]
-    picture = np.random.default_rng(5).integers(0, 256, (1, HEIGHT, WIDTH, 3)).astype(np.float32)
-    prepared = (picture[..., ::-1] - np.array(MEAN, np.float32)) / np.array(SCALE, np.float32)
+    image = np.random.default_rng(5).integers(0, 256, (1, HEIGHT, WIDTH, 3)).astype(np.float32)
+    prepared = (image[..., ::-1] - np.array(MEAN, np.float32)) / np.array(SCALE, np.float32)
     if kind == "onnx":
-        picture, prepared = picture.transpose(0, 3, 1, 2), prepared.transpose(0, 3, 1, 2)
+        image, prepared = image.transpose(0, 3, 1, 2), prepared.transpose(0, 3, 1, 2)
     bare = infer(layout.file_path(spec, spec.files[0]), [np.ascontiguousarray(prepared)])
-    baked = infer(xml, {"image": np.ascontiguousarray(picture)})
+    baked = infer(xml, {"image": np.ascontiguousarray(image)})
     assert [name.removesuffix(":0") for name in bare] == list(OUTPUTS)
-    for theirs, mine in zip(bare.values(), baked.values(), strict=True):
-        np.testing.assert_allclose(mine, theirs, atol=1e-4 * np.abs(theirs).max())
+    for reference, actual in zip(bare.values(), baked.values(), strict=True):
+        np.testing.assert_allclose(actual, reference, atol=1e-4 * np.abs(reference).max())
 
 
 def test_outputs_come_as_declared_a_part_of_them_or_in_another_order(tmp_path):
@@ -200,15 +200,18 @@ def test_blazepose_computes_what_litert_computed_of_noise_and_a_photo(mirror, sh
         ("pose-landmark-full", landmark(mirror, tmp_path), lambda prepared: prepared * 255),
     ):
         irs = convert_model(spec, layout).irs
-        for picture in ("noise", "photo"):
-            bgr = np.ascontiguousarray(back(stored[f"{part}/{picture}/input"])[..., ::-1]).astype(np.float32)
+        for image in ("noise", "photo"):
+            bgr = np.ascontiguousarray(back(stored[f"{part}/{image}/input"])[..., ::-1]).astype(np.float32)
             for precision, tolerance in ((FP32, 1e-3), (FP16, 2e-2)):
                 outputs = infer(irs[precision], {"input_1": bgr})
-                expected = [name.split("/")[-1] for name in stored if name.startswith(f"{part}/{picture}/Id")]
+                expected = [name.split("/")[-1] for name in stored if name.startswith(f"{part}/{image}/Id")]
                 assert list(outputs) == expected
                 for name, values in outputs.items():
-                    theirs = stored[f"{part}/{picture}/{name}"]
-                    assert np.abs(values - theirs).max() <= tolerance * np.abs(theirs).max(), (part, name)
+                    reference = stored[f"{part}/{image}/{name}"]
+                    assert np.abs(values - reference).max() <= tolerance * np.abs(reference).max(), (
+                        part,
+                        name,
+                    )
 
 
 CONVERT_INTO = """

@@ -18,12 +18,12 @@ def test_a_picture_is_the_same_every_time_and_another_for_another_seed(kind):
 
 @pytest.mark.parametrize("kind", PICTURES)
 def test_a_picture_spans_0_to_255_and_nothing_in_it_is_symmetric(kind):
-    picture = draw_test_image(kind, SHAPE, "NHWC", 1)
-    assert picture.dtype == np.float32
-    assert picture.shape == SHAPE
-    assert 0 <= picture.min() < 30
-    assert 190 < picture.max() <= 255
-    square = picture[0, :, :96]
+    image = draw_test_image(kind, SHAPE, "NHWC", 1)
+    assert image.dtype == np.float32
+    assert image.shape == SHAPE
+    assert 0 <= image.min() < 30
+    assert 190 < image.max() <= 255
+    square = image[0, :, :96]
     for other in (square[::-1], square[:, ::-1], square[..., ::-1], square.transpose(1, 0, 2)):
         assert np.abs(square - other).mean() > 10
 
@@ -48,8 +48,8 @@ def test_a_drawn_photo_has_the_spectrum_of_a_photo():
     """Power falls with frequency about as f**-2, in squares and grain more slowly."""
 
     def slope(kind):
-        picture = draw_test_image(kind, (1, 256, 256, 3), "NHWC", 1)[0].mean(axis=2)
-        power = np.abs(np.fft.fft2(picture - picture.mean())) ** 2
+        image = draw_test_image(kind, (1, 256, 256, 3), "NHWC", 1)[0].mean(axis=2)
+        power = np.abs(np.fft.fft2(image - image.mean())) ** 2
         rows, columns = np.meshgrid(*[np.fft.fftfreq(256) * 256] * 2)
         radius = np.hypot(rows, columns)
         bands = [(2, 4), (4, 8), (8, 16), (16, 32), (32, 64)]

@@ -109,7 +109,7 @@ def test_higher_hrnet_marks_the_same_peaks_at_its_own_size_and_at_any(published,
     ov = import_openvino()
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 512, 512)).astype(np.float32)
-    wanted = ov.Core().compile_model(fixed, "CPU", exact)(image)
+    requested = ov.Core().compile_model(fixed, "CPU", exact)(image)
     open_ir = convert_model(
         with_dynamic_shape(spec), ModelLayout(tmp_path, tmp_path / "open", checkpoint), precisions={FP32}
     ).irs[FP32]
@@ -117,8 +117,11 @@ def test_higher_hrnet_marks_the_same_peaks_at_its_own_size_and_at_any(published,
     assert str(compiled.input(0).partial_shape) == "[1,3,?,?]"
     ours = compiled(image)
     for name in ("heatmaps", "embeddings"):
-        assert np.abs(np.abs(ours[name]) - np.abs(wanted[name])).max() <= 3e-4 * np.abs(wanted[name]).max()
+        assert (
+            np.abs(np.abs(ours[name]) - np.abs(requested[name])).max() <= 3e-4 * np.abs(requested[name]).max()
+        )
     assert (
-        np.count_nonzero((ours["heatmaps"] < 0) != (wanted["heatmaps"] < 0)) <= 1e-4 * wanted["heatmaps"].size
+        np.count_nonzero((ours["heatmaps"] < 0) != (requested["heatmaps"] < 0))
+        <= 1e-4 * requested["heatmaps"].size
     )
     assert compiled(image[:, :, :192, :320])["heatmaps"].shape == (1, 17, 96, 160)

@@ -28,9 +28,9 @@ def made(tmp_path, kind, **how):
     return import_openvino().Core().read_model(convert_model(spec, layout).irs[FP32]), spec, layout
 
 
-def infer(ir, picture):
+def infer(ir, image):
     compiled = import_openvino().Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return compiled([picture])[0]
+    return compiled([image])[0]
 
 
 def frame(height, width):
@@ -41,22 +41,22 @@ def frame(height, width):
 def test_a_frame_gives_what_the_prepared_picture_gives(tmp_path, kind):
     ir, _, _ = made(tmp_path / "frames", kind, element_type="u8", layout="NHWC")
     plain, _, _ = made(tmp_path / "plain", kind)
-    picture = frame(HEIGHT, WIDTH)
-    prepared = picture.astype(np.float32)
+    image = frame(HEIGHT, WIDTH)
+    prepared = image.astype(np.float32)
     expected = infer(plain, prepared.transpose(0, 3, 1, 2) if kind == "onnx" else prepared)
     assert str(ir.input(0).element_type.to_dtype()) == "uint8"
     assert str(ir.input(0).partial_shape) == f"[1,{HEIGHT},{WIDTH},3]"
-    assert np.abs(infer(ir, picture) - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert np.abs(infer(ir, image) - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 def test_a_frame_of_any_size_is_resized_as_opencv_does_it(tmp_path):
     ir, spec, layout = made(tmp_path / "frames", "onnx", element_type="u8", layout="NHWC", resize=True)
     plain, _, _ = made(tmp_path / "plain", "onnx")
-    picture = frame(31, 17)
-    small = cv2.resize(picture[0].astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
+    image = frame(31, 17)
+    small = cv2.resize(image[0].astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
     expected = infer(plain, np.ascontiguousarray(small.transpose(2, 0, 1))[None])
     assert str(ir.input(0).partial_shape) == "[1,?,?,3]"
-    assert np.abs(infer(ir, picture) - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert np.abs(infer(ir, image) - expected).max() <= 1e-5 * np.abs(expected).max()
     assert "ONNX Runtime" in layout.provenance_path(spec, FP32).read_text()
 
 
@@ -114,5 +114,5 @@ def test_what_is_published_as_ir_is_left_as_it_is(tmp_path):
 
 
 def test_a_picture_is_resized_between_the_centres_of_pixels():
-    picture = np.array([0, 10], np.float32).reshape(1, 1, 2, 1)
-    assert resize(picture, "NHWC", (1, 1, 4, 1)).ravel().tolist() == [0, 2.5, 7.5, 10]
+    image = np.array([0, 10], np.float32).reshape(1, 1, 2, 1)
+    assert resize(image, "NHWC", (1, 1, 4, 1)).ravel().tolist() == [0, 2.5, 7.5, 10]

@@ -98,7 +98,7 @@ def test_where_one_record_cannot_be_written_neither_precision_is_replaced(tmp_pa
             (folder / precision / "provenance.json").mkdir()
 
     with pytest.raises(OutputError, match="cannot be written"):
-        convert_model(changed(spec), layout, accept=spoil)
+        convert_model(changed(spec), layout, accept_ir=spoil)
     assert [pair_of(layout.ir_path(spec, precision)) for precision in PRECISIONS] == before
 
 

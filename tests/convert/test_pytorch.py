@@ -236,9 +236,9 @@ def test_onnx_which_the_exporter_needs_comes_with_the_torch_extra(params, tmp_pa
     # All that is installed here but onnx.
     for entry in map(Path, sys.path):
         if (entry / "torch").is_dir():
-            for each in entry.iterdir():
-                if not each.name.startswith("onnx"):
-                    (tmp_path / each.name).symlink_to(each)
+            for path in entry.iterdir():
+                if not path.name.startswith("onnx"):
+                    (tmp_path / path.name).symlink_to(path)
             monkeypatch.setattr(sys, "path", [str(tmp_path) if Path(e) == entry else e for e in sys.path])
     # A process remembers what it found first; this one is to look anew.
     monkeypatch.setattr(pytorch, "package_version", versions.package_version.__wrapped__)

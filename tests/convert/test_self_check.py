@@ -276,25 +276,25 @@ def test_a_declared_tolerance_holds_for_its_output_and_star_for_the_others(tmp_p
 
 
 def test_the_median_overlooks_what_the_largest_difference_sees():
-    theirs = np.arange(1.0, 102.0)
-    mine = theirs.copy()
-    mine[7] += 50
-    assert compute_difference(theirs, mine, "max") == pytest.approx(50 / 101)
-    assert compute_difference(theirs, mine, "median") == 0
-    assert compute_difference(theirs, theirs + 5, "median") == pytest.approx(5 / 101)
+    reference = np.arange(1.0, 102.0)
+    actual = reference.copy()
+    actual[7] += 50
+    assert compute_difference(reference, actual, "max") == pytest.approx(50 / 101)
+    assert compute_difference(reference, actual, "median") == 0
+    assert compute_difference(reference, reference + 5, "median") == pytest.approx(5 / 101)
     assert compute_difference(np.zeros(3), np.ones(3)) == np.inf
     assert compute_difference(np.zeros(3), np.zeros(3)) == 0
 
 
 def test_the_99th_percentile_overlooks_a_few_and_sees_faults_among_zeros():
-    theirs = np.zeros(10_000)
-    theirs[:200] = 1.0
-    few, many = theirs.copy(), theirs.copy()
+    reference = np.zeros(10_000)
+    reference[:200] = 1.0
+    few, many = reference.copy(), reference.copy()
     few[:50] *= -1
     many[:200] *= -1
-    assert compute_difference(theirs, few, "p99") == 0
-    assert compute_difference(theirs, many, "p99") == 2
-    assert compute_difference(theirs, many, "median") == 0
+    assert compute_difference(reference, few, "p99") == 0
+    assert compute_difference(reference, many, "p99") == 2
+    assert compute_difference(reference, many, "median") == 0
 
 
 def test_a_declared_median_is_measured(tmp_path):

@@ -197,11 +197,11 @@ def test_it_sees_no_secret_of_the_environment(tmp_path, monkeypatch):
 
 
 def test_it_opens_no_socket(tmp_path):
-    asked = []
+    requested = []
 
     class Listener(BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append(self.path)
+            requested.append(self.path)
 
     server = HTTPServer(("127.0.0.1", 0), Listener)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -226,7 +226,7 @@ def test_it_opens_no_socket(tmp_path):
     server.shutdown()
     server.server_close()
     assert told == ["refused"] * 3
-    assert asked == []
+    assert requested == []
 
 
 def test_it_starts_no_process_and_forks_not_once(tmp_path):
@@ -251,11 +251,11 @@ def test_it_starts_no_process_and_forks_not_once(tmp_path):
 
 
 def test_one_that_forks_for_ever_is_ended(tmp_path):
-    begun = time.monotonic()
+    start_time = time.monotonic()
     script = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n"
     with pytest.raises(ConversionError, match="was ended after 2 s"):
         run(tmp_path, script, seconds=2)
-    assert time.monotonic() - begun < HANG_S
+    assert time.monotonic() - start_time < HANG_S
 
 
 def test_one_that_prints_for_ever_is_ended_and_fills_no_memory(tmp_path):
@@ -387,11 +387,11 @@ def test_a_pytorch_model_of_a_foreign_zoo_is_exported_and_converted(tmp_path):
         .Core()
         .compile_model(tmp_path / "out/public/net/FP32/net.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     )
-    picture = np.random.default_rng(0).uniform(0, 255, (1, 3, 4, 6)).astype(np.float32)
+    image = np.random.default_rng(0).uniform(0, 255, (1, 3, 4, 6)).astype(np.float32)
     kernel = np.arange(6.0).reshape(2, 3)
-    expected = np.einsum("oi,nihw->nohw", kernel, picture - np.float32([1, 2, 3]).reshape(1, 3, 1, 1))
+    expected = np.einsum("oi,nihw->nohw", kernel, image - np.float32([1, 2, 3]).reshape(1, 3, 1, 1))
     expected += np.array([1, 2]).reshape(1, 2, 1, 1)
-    assert np.abs(ir([picture])[0] - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert np.abs(ir([image])[0] - expected).max() <= 1e-5 * np.abs(expected).max()
     assert not list((tmp_path / "downloads").rglob("__pycache__"))
 
 

@@ -34,7 +34,7 @@ def source_of(tmp_path: Path, *names: str) -> FrameSource:
     for number, name in enumerate(names):
         cv2.imwrite(str(tmp_path / "in" / name), frame(number))
     where = tmp_path / "in" / names[0] if len(names) == 1 else tmp_path / "in"
-    return open_source(str(where), tell=print)
+    return open_source(str(where), report_error=print)
 
 
 def write_all(output: FrameOutput, source: FrameSource) -> None:
@@ -62,7 +62,7 @@ def test_pictures_of_one_name_in_several_folders_stay_apart(tmp_path):
     for number, folder in enumerate(("x", "y")):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "a.png"), frame(number))
-    source = open_source(str(tmp_path / "*" / "a.png"), tell=print)
+    source = open_source(str(tmp_path / "*" / "a.png"), report_error=print)
     write_all(open_output(tmp_path / "out", source), source)
     written = {path.name: number_of(cv2.imread(str(path))) for path in (tmp_path / "out").iterdir()}
     assert written == {"a.png": 0, "a_2.png": 1}
@@ -70,7 +70,7 @@ def test_pictures_of_one_name_in_several_folders_stay_apart(tmp_path):
 
 @pytest.mark.parametrize("suffix", sorted(CODECS))
 def test_a_video_becomes_a_video_of_the_same_rate(tmp_path, suffix):
-    source = open_source(str(write_video(tmp_path / "v.avi", 12, fps=10)), tell=print)
+    source = open_source(str(write_video(tmp_path / "v.avi", 12, fps=10)), report_error=print)
     path = tmp_path / f"out{suffix}"
     write_all(open_output(path, source), source)
     assert [number_of(image) for image in read_video(path)] == list(range(12))
@@ -90,15 +90,15 @@ def test_pictures_of_many_sizes_become_a_video_of_the_first_ones(tmp_path):
 
 def test_odd_sides_lose_a_line(tmp_path):
     output = VideoOutput(tmp_path / "out.mp4", 25, 0)
-    picture = np.zeros((47, 63, 3), np.uint8)
-    output.write(Frame(0, "", picture, 0), picture)
+    image = np.zeros((47, 63, 3), np.uint8)
+    output.write(Frame(0, "", image, 0), image)
     output.close()
     assert read_video(tmp_path / "out.mp4")[0].shape == (46, 62, 3)
 
 
 @pytest.mark.parametrize("limit", [0, 3])
 def test_a_limit_ends_what_is_written(tmp_path, limit):
-    source = open_source(str(write_video(tmp_path / "v.avi", 8)), tell=print)
+    source = open_source(str(write_video(tmp_path / "v.avi", 8)), report_error=print)
     for path in (tmp_path / "out.avi", tmp_path / "folder"):
         output = open_output(path, source, limit=limit)
         for number in range(8):
@@ -115,9 +115,9 @@ class SlowEncoder:
     def __init__(self, path: Path) -> None:
         self.path, self.numbers, self.go = path, [], threading.Event()
 
-    def write(self, picture: np.ndarray) -> None:
+    def write(self, image: np.ndarray) -> None:
         assert self.go.wait(HANG_S)
-        self.numbers.append(number_of(picture))
+        self.numbers.append(number_of(image))
 
     def release(self) -> None:
         self.path.write_bytes(b"whole")
@@ -130,7 +130,7 @@ def test_a_slow_writer_holds_nobody_up_and_what_it_cannot_take_is_counted(tmp_pa
         encoders.append(SlowEncoder(path))
         return encoders[0]
 
-    output = VideoOutput(tmp_path / "out.avi", 25, 0, open_encoder=open_slow, waiting=4)
+    output = VideoOutput(tmp_path / "out.avi", 25, 0, open_encoder=open_slow, on_wait=4)
     for number in range(20):
         output.write(Frame(number, "", frame(number), 0), frame(number))
         if number == 0:
@@ -145,7 +145,7 @@ def test_a_slow_writer_holds_nobody_up_and_what_it_cannot_take_is_counted(tmp_pa
 
 def test_a_writer_that_fails_is_heard_of_and_what_stood_there_stays(tmp_path):
     class Broken(SlowEncoder):
-        def write(self, picture):
+        def write(self, image):
             raise OSError("the disk is on fire")
 
     (tmp_path / "out.avi").write_bytes(b"old")
@@ -162,7 +162,7 @@ def test_a_writer_that_fails_is_heard_of_and_what_stood_there_stays(tmp_path):
 
 def test_a_disk_that_is_full_is_told(tmp_path):
     class Full(SlowEncoder):
-        def write(self, picture):
+        def write(self, image):
             """OpenCV's says nothing either."""
 
         def release(self):
@@ -189,7 +189,7 @@ def test_the_input_is_never_written_over(tmp_path):
     for path, source in (
         (tmp_path / "in" / "a.png", source_of(tmp_path, "a.png")),
         (tmp_path / "in", source_of(tmp_path, "a.png", "b.png")),
-        (tmp_path / "v.avi", open_source(str(write_video(tmp_path / "v.avi")), tell=print)),
+        (tmp_path / "v.avi", open_source(str(write_video(tmp_path / "v.avi")), report_error=print)),
     ):
         with pytest.raises(OutputError, match="is the input itself"):
             open_output(path, source)
@@ -246,23 +246,23 @@ def test_json_goes_into_a_pipe_and_no_device_is_replaced_by_a_file(tmp_path):
         JsonListWriter(full) as file,
     ):
         file.append(1)
-    assert full.is_char_device() and [each.name for each in tmp_path.iterdir()] == ["full"]
+    assert full.is_char_device() and [path.name for path in tmp_path.iterdir()] == ["full"]
 
 
 def test_a_coco_image_is_known_by_its_name_and_a_frame_by_its_number(tmp_path):
     photos = source_of(tmp_path, "000000000785.png", "b.png")
     assert [coco_image_id(each, photos) for each in photos.frames()] == [785, 1]
-    video = open_source(str(write_video(tmp_path / "v.avi", 3)), tell=print)
+    video = open_source(str(write_video(tmp_path / "v.avi", 3)), report_error=print)
     assert [coco_image_id(each, video) for each in video.frames()] == [0, 1, 2]
 
 
 def test_a_picture_that_fits_is_itself():
-    picture = frame(3)
-    assert pad_to_size(picture, SIZE) is picture
+    image = frame(3)
+    assert pad_to_size(image, SIZE) is image
 
 
 def test_a_folder_takes_the_frames_of_a_video_by_number(tmp_path):
-    source = open_source(str(write_video(tmp_path / "v.avi", 3)), tell=print)
+    source = open_source(str(write_video(tmp_path / "v.avi", 3)), report_error=print)
     write_all(ImageFolderOutput(tmp_path / "out", source, 0), source)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "000000.jpg",

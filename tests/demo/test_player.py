@@ -32,18 +32,18 @@ def pose(score: float = 0.9, keypoint_score: float = 0.9) -> Pose:
 class Frames(FrameSource):
     """A camera that takes so long for each frame."""
 
-    def __init__(self, frames: int, seconds: float = 0.0, pictures: bool = False) -> None:
+    def __init__(self, frames: int, seconds: float = 0.0, images: bool = False) -> None:
         self.name, self.size = "fake", (320, 240)
-        self.pictures = [Path("a.png")] if pictures else []
+        self.pictures = [Path("a.png")] if images else []
         self._frames, self._seconds = frames, seconds
         self.is_closed = False
 
     def frames(self) -> Iterator[Frame]:
         try:
             for index in range(self._frames):
-                begun = time.perf_counter()
+                start_time = time.perf_counter()
                 time.sleep(self._seconds)
-                yield Frame(index, self.name, BLANK.copy(), begun)
+                yield Frame(index, self.name, BLANK.copy(), start_time)
         finally:
             self.is_closed = True
 
@@ -56,8 +56,8 @@ class Keyboard:
         self.pictures: list[np.ndarray] = []
         self.is_open = True
 
-    def show(self, picture: np.ndarray) -> str:
-        self.pictures.append(picture)
+    def show(self, image: np.ndarray) -> str:
+        self.pictures.append(image)
         return self.keys.get(len(self.pictures) - 1, "")
 
     def wait(self) -> str:
@@ -71,7 +71,7 @@ class Kept(FrameOutput):
         self.numbers: list[int] = []
         self.seconds = seconds
 
-    def write(self, frame: Frame, picture: np.ndarray) -> None:
+    def write(self, frame: Frame, image: np.ndarray) -> None:
         time.sleep(self.seconds)
         self.numbers.append(frame.index)
 
@@ -153,9 +153,9 @@ def test_q_and_escape_end_it_with_what_is_in_flight_done(key):
 
 def test_closing_the_window_ends_it():
     class Closed(Keyboard):
-        def show(self, picture):
+        def show(self, image):
             self.is_open = len(self.pictures) < 4
-            return super().show(picture)
+            return super().show(image)
 
     playing, _ = player(Frames(1000), Finder(), screen=Closed())
     playing.play()
@@ -180,23 +180,23 @@ def test_monitor_keys_show_and_hide():
     screen = Keyboard({0: "c", 4: "c"})
     playing, _ = player(Frames(8), Finder(), screen=screen)
     playing.play()
-    corner = [bool((picture[-3:, :40] != 90).any()) for picture in screen.pictures]
+    corner = [bool((image[-3:, :40] != 90).any()) for image in screen.pictures]
     assert corner == [False, True, True, True, True, False, False, False]
 
 
 def test_a_picture_stays_until_a_key_and_monitors_come_at_once():
     screen = Keyboard(waits="cmx" + "q")
-    playing, _ = player(Frames(5, pictures=True), Finder(), screen=screen)
+    playing, _ = player(Frames(5, images=True), Finder(), screen=screen)
     playing.play()
     assert playing.frames == 2  # x: the next one, q: the end
-    corners = [int((picture[-40:, :40] != 90).any(axis=2).sum()) for picture in screen.pictures]
+    corners = [int((image[-40:, :40] != 90).any(axis=2).sum()) for image in screen.pictures]
     assert corners[0] == 0 < corners[1] < corners[2] == corners[3]
 
 
 @pytest.mark.parametrize("requests", [1, 3, 10])
 def test_every_picture_waits_for_its_key_however_many_are_in_flight(requests):
     screen = Keyboard(waits="xxxxx")
-    playing, _ = player(Frames(5, pictures=True), Finder(requests), screen=screen)
+    playing, _ = player(Frames(5, images=True), Finder(requests), screen=screen)
     playing.play()
     assert (playing.frames, screen.waits) == (5, [])
 
@@ -207,7 +207,7 @@ def test_waiting_for_a_key_does_not_slow_the_model_down():
             time.sleep(0.1)
             return "x"
 
-    playing, (mode,) = player(Frames(5, pictures=True), Finder(requests=3), screen=Slow())
+    playing, (mode,) = player(Frames(5, images=True), Finder(requests=3), screen=Slow())
     playing.play()
     assert mode.speed.fps > 20
     assert mode.speed.latency_ms < 50

@@ -13,7 +13,7 @@ def test_frames_and_latency_are_counted_from_when_the_mode_is_on():
     speed = FrameRateMeter()
     speed.start(100.0)
     for number in range(10):  # a frame each 0.2 s, each of which took 0.5 s
-        speed.frame_done(begun=99.7 + 0.2 * (number + 1) - 0.2, now=100.0 + 0.2 * (number + 1))
+        speed.frame_done(start_time=99.7 + 0.2 * (number + 1) - 0.2, now=100.0 + 0.2 * (number + 1))
     assert speed.frames == 10
     assert speed.fps == pytest.approx(5)
     assert speed.latency_ms == pytest.approx(500)

@@ -179,10 +179,10 @@ def test_the_runtime_that_made_the_networks_sees_the_same(shared, blazepose_irs)
     stored = np.load(shared / "facts/reference/runtimes/blazepose.litert-2.3.npz")
     normalised = stored["pose-detection/photo/input"]
     ours = CompiledNetwork(blazepose_irs[DETECTOR])({"input_1": (normalised[..., ::-1] + 1) * 127.5})
-    theirs = {name: stored[f"pose-detection/photo/{name}"] for name in ("Identity", "Identity_1")}
+    reference = {name: stored[f"pose-detection/photo/{name}"] for name in ("Identity", "Identity_1")}
     (one,), (other,) = (
         [blazepose.decode_detections(out["Identity"], out["Identity_1"], min_score=0.4, max_overlap=0.3)]
-        for out in (ours, theirs)
+        for out in (ours, reference)
     )
     assert len(one) == len(other) == 1 and other.scores[0] == pytest.approx(0.8134, abs=1e-4)
     assert np.allclose(one.keypoints, other.keypoints, atol=0.02) and np.allclose(

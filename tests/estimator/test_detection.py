@@ -36,7 +36,7 @@ def overlap(box: tuple[float, ...], person) -> float:
 def test_two_of_three_people_are_found(detector, photos):
     """24 of the 37 with five keypoints and more."""
     found = sum(
-        any(overlap(each.box, person) > 0.5 for each in boxes)
+        any(overlap(box.box, person) > 0.5 for box in boxes)
         for photo, people in photos
         for boxes in [detector(photo)]
         for person in people
@@ -51,16 +51,18 @@ def test_boxes_are_in_the_image_the_surest_first_and_know_no_keypoints(detector,
         assert all(
             0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height for x0, y0, x1, y1 in (b.box for b in boxes)
         )
-        scores = [each.score for each in boxes]
+        scores = [box.score for box in boxes]
         assert scores == sorted(scores, reverse=True) and all(score >= 0.5 for score in scores)
-        assert all(each.skeleton == "box" and each.to_json()["keypoints"] == [] for each in boxes)
+        assert all(box.skeleton == "box" and box.to_json()["keypoints"] == [] for box in boxes)
 
 
 def test_the_threshold_is_an_option(zoo, irs, photos):
     spec = zoo.registry.find(DETECTOR)
-    low, usual, high = (load_estimator(spec, irs["FP16"], min_box_score=least) for least in (0.3, 0.5, 0.9))
-    crowd = max((photo for photo, _ in photos), key=lambda photo: len(usual(photo)))
-    assert len(low(crowd)) > len(usual(crowd)) > len(high(crowd)) > 0
+    low, default, high = (
+        load_estimator(spec, irs["FP16"], min_box_score=min_count) for min_count in (0.3, 0.5, 0.9)
+    )
+    crowd = max((photo for photo, _ in photos), key=lambda photo: len(default(photo)))
+    assert len(low(crowd)) > len(default(crowd)) > len(high(crowd)) > 0
 
 
 def test_both_precisions_find_the_same(zoo, irs, detector, photos):

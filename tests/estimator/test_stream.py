@@ -67,17 +67,17 @@ def test_a_source_that_fails_is_told_after_what_came_before():
 
 
 def test_closed_early_it_leaves_nothing_running():
-    begun, ended = [], []
+    start_time, ended = [], []
 
     def work(item):
-        begun.append(item)
+        start_time.append(item)
         time.sleep(0.02)
         ended.append(item)
 
     before = threading.active_count()
     with ResultStream(range(100), work, 3) as stream:
         next(stream)
-    assert sorted(begun) == sorted(ended) and len(begun) <= 4
+    assert sorted(start_time) == sorted(ended) and len(start_time) <= 4
     assert threading.active_count() == before
     assert list(stream) == []
 

@@ -82,8 +82,8 @@ BOUNDS = {
 def test_keypoints_come_back_to_where_they_are_in_the_image(dots, convention):
     """Crops of 1.56 image pixels an input pixel at most: the box's 240 x 1.25 over 192."""
     off = errors(dots(convention), range(6)) / 1.5625
-    most, mean = BOUNDS[convention]
-    assert np.abs(off).max() < most
+    max_count, mean = BOUNDS[convention]
+    assert np.abs(off).max() < max_count
     assert np.abs(off.mean(axis=(0, 1))).max() < mean
 
 
@@ -97,8 +97,8 @@ def test_a_larger_crop_shows_the_same_person_smaller(dots):
     assert np.abs(errors(dots(padding=1.6), range(3))).max() < 0.6
     places, box = somebody(0)
     image = dotted(IMAGE, places, 8)
-    (usual,), (smaller,) = dots()(image, boxes=[box]), dots(padding=1.6)(image, boxes=[box])
-    assert (smaller.keypoints[:, 2] < usual.keypoints[:, 2]).all()
+    (default,), (smaller,) = dots()(image, boxes=[box]), dots(padding=1.6)(image, boxes=[box])
+    assert (smaller.keypoints[:, 2] < default.keypoints[:, 2]).all()
 
 
 def test_people_are_looked_at_one_by_one_the_surest_first(dots):

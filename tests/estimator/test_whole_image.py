@@ -87,9 +87,9 @@ def test_a_network_keeps_its_own_size_unless_asked(estimators):
         (MOVENET, {"aspect": (640, 480)}, (192, 192)),
     ],
 )
-def test_the_target_size_is_the_height_and_the_aspect_gives_the_width(parts, photos, name, asked, size):
+def test_the_target_size_is_the_height_and_the_aspect_gives_the_width(parts, photos, name, requested, size):
     spec, irs = parts[name]
-    estimator = load_estimator(spec, irs, **asked)
+    estimator = load_estimator(spec, irs, **requested)
     assert estimator.input_size == size
     assert isinstance(estimator(photos[0][0]), list)
 

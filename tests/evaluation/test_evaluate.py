@@ -59,7 +59,7 @@ def test_a_model_that_finds_everybody_has_an_ap_of_1(dataset):
 def test_one_that_misses_half_of_the_people_finds_half_of_them(dataset):
     accuracy = evaluate(Oracle(wrong=(3, 4)), dataset)
     assert accuracy.figures["AR"] == pytest.approx(0.5)
-    assert [each.found for each in accuracy.pictures] == [1, 1, 0, 0]
+    assert [picture.found for picture in accuracy.pictures] == [1, 1, 0, 0]
     low, high = accuracy.intervals["AR"]
     assert low < 0.5 < high
 
@@ -78,7 +78,7 @@ def test_a_skeleton_that_lacks_an_annotated_keypoint_is_refused(tmp_path, datase
 
 def test_results_are_those_that_cocos_tools_take(dataset):
     results = evaluate(Oracle(), dataset.first(1)).to_coco_results()
-    assert [set(each) for each in results] == [{"image_id", "category_id", "keypoints", "score"}]
+    assert [set(result) for result in results] == [{"image_id", "category_id", "keypoints", "score"}]
     assert results[0]["image_id"] == 1
     assert len(results[0]["keypoints"]) == 51
 

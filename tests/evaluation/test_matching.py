@@ -27,9 +27,9 @@ def figures_of(matched):
 def test_the_figures_that_follow_are_those_of_cocos_tools(tmp_path):
     truth, results = crowded(120, people=300, found=2500)
     dataset, found = coco.read_coco_dataset(written(tmp_path, truth), tmp_path), founds(results)
-    figures = compute_coco_metrics(dataset, found)
+    metrics = compute_coco_metrics(dataset, found)
     for name, value in figures_of(match_dataset(dataset, found)).items():
-        assert value == pytest.approx(figures[name], abs=1e-12), name
+        assert value == pytest.approx(metrics[name], abs=1e-12), name
 
 
 def test_so_are_those_of_boxes(tmp_path):
@@ -45,10 +45,10 @@ def test_so_are_those_of_boxes(tmp_path):
         for s in random.uniform(0, 1, 2)
     ]
     dataset, found = coco.read_coco_dataset(written(tmp_path, truth), tmp_path), founds(results)
-    figures = compute_coco_metrics(dataset, found, boxes=True)
+    metrics = compute_coco_metrics(dataset, found, boxes=True)
     follow = figures_of(match_dataset(dataset, found, boxes=True))
     for name in ("AP", "AP50", "AP75", "AR"):
-        assert follow[name] == pytest.approx(figures[name], abs=1e-12), name
+        assert follow[name] == pytest.approx(metrics[name], abs=1e-12), name
 
 
 def test_intervals_hold_the_figure_are_the_same_each_time_and_narrower_with_more_people(tmp_path):
@@ -92,7 +92,7 @@ def test_a_row_for_each_picture_says_who_was_found_and_who_is_nobody(tmp_path):
     assert first.similarity == pytest.approx(16 / 17 / 2, abs=1e-3)
     assert (second.people, second.found, second.wrong, second.similarity) == (1, 0, 0, 0.0)
     assert (third.people, third.similarity) == (0, None)
-    assert [each.picture.id for each in worst_images((first, second, third), 12)] == [2, 1]
+    assert [image.picture.id for image in worst_images((first, second, third), 12)] == [2, 1]
 
 
 def test_a_row_for_each_keypoint_says_how_often_it_is_right(tmp_path):

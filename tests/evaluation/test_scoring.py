@@ -20,10 +20,10 @@ pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
 def pycocotools_says(path, results, kind="keypoints"):
     """COCO's own figures by our names."""
-    judge = pytest.importorskip("pycocotools.cocoeval", reason="needs pycocotools")
+    evaluator = pytest.importorskip("pycocotools.cocoeval", reason="needs pycocotools")
     with contextlib.redirect_stdout(io.StringIO()):
         truth = pytest.importorskip("pycocotools.coco").COCO(str(path))
-        evaluation = judge.COCOeval(truth, truth.loadRes(copy.deepcopy(results)), kind)
+        evaluation = evaluator.COCOeval(truth, truth.loadRes(copy.deepcopy(results)), kind)
         evaluation.params.catIds = [1]
         evaluation.evaluate()
         evaluation.accumulate()
@@ -37,8 +37,8 @@ def pycocotools_says(path, results, kind="keypoints"):
 def founds(results):
     """Results, as COCO's files have them, by image."""
     by_image = {}
-    for each in results:
-        by_image.setdefault(each["image_id"], []).append(each)
+    for result in results:
+        by_image.setdefault(result["image_id"], []).append(result)
     return {
         image: ImagePredictions(
             np.array([each.get("keypoints", []) for each in those]).reshape(len(those), -1, 3),
@@ -52,11 +52,11 @@ def founds(results):
 def test_all_ten_figures_are_those_of_pycocotools_on_500_images_with_all_that_is_hard(tmp_path):
     truth, results = crowded()
     path = written(tmp_path, truth)
-    per_image = np.bincount([each["image_id"] for each in results])
+    per_image = np.bincount([result["image_id"] for result in results])
     assert per_image.max() > 20
     assert any(each["iscrowd"] for each in truth["annotations"])
     assert any(not each["num_keypoints"] for each in truth["annotations"])
-    assert len({each["score"] for each in results}) < len(results) / 10
+    assert len({result["score"] for result in results}) < len(results) / 10
     assert compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), founds(results)) == pycocotools_says(
         path, results
     )
@@ -68,19 +68,19 @@ def test_they_are_on_the_real_photos(shared):
     dataset, random = coco.read_coco_dataset(path, photos), np.random.default_rng(4)
     results = [
         {
-            "image_id": picture.id,
+            "image_id": image.id,
             "category_id": 1,
             "keypoints": (person.keypoints + random.normal(0, (spread, spread, 0), (17, 3))).ravel().tolist(),
             "score": float(random.uniform()),
         }
-        for picture in dataset.pictures
-        for person in picture.people
+        for image in dataset.pictures
+        for person in image.people
         for spread in (2, 8)
         if person.num_keypoints
     ]
-    figures = compute_coco_metrics(dataset, founds(results))
-    assert figures == pycocotools_says(path, results)
-    assert 0.2 < figures["AP"] < 0.9
+    metrics = compute_coco_metrics(dataset, founds(results))
+    assert metrics == pycocotools_says(path, results)
+    assert 0.2 < metrics["AP"] < 0.9
 
 
 def test_boxes_are_judged_as_pycocotools_judges_them(tmp_path):
@@ -108,9 +108,9 @@ def test_ids_that_start_at_0_do_not_count_as_nobody(tmp_path):
 def test_a_figure_that_nobody_decides_is_left_out(tmp_path):
     points = np.column_stack([np.arange(17) * 4, np.arange(17) * 9, np.full(17, 2)])
     path = written(tmp_path, annotations(1, [person(1, 1, points, area=5000)]))
-    figures = compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), {})
-    assert "APl" not in figures
-    assert figures["APm"] == figures["AP"] == 0
+    metrics = compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), {})
+    assert "APl" not in metrics
+    assert metrics["APm"] == metrics["AP"] == 0
 
 
 def test_where_nobody_is_to_be_found_there_are_no_figures(tmp_path):

@@ -45,9 +45,9 @@ def finds(space_mm):
 
 
 def test_who_is_where_the_truth_is_has_no_error_wherever_the_camera_stood(tmp_path):
-    figures = evaluate(finds(SPACE_MM), dataset(tmp_path, SPACE_MM + np.array([500, -20, 1000]))).figures
-    assert figures["MPJPE_mm"] == pytest.approx(0, abs=1e-3)
-    assert figures["AP"] == pytest.approx(1)
+    metrics = evaluate(finds(SPACE_MM), dataset(tmp_path, SPACE_MM + np.array([500, -20, 1000]))).figures
+    assert metrics["MPJPE_mm"] == pytest.approx(0, abs=1e-3)
+    assert metrics["AP"] == pytest.approx(1)
 
 
 def test_the_error_is_the_mean_over_the_joints_that_are_known(tmp_path):
@@ -56,11 +56,11 @@ def test_the_error_is_the_mean_over_the_joints_that_are_known(tmp_path):
     off[NAMES.index("left_ankle")] += (999, 0, 0)
     known[NAMES.index("left_ankle")] = 0
     truth = dataset(tmp_path, known=known)
-    figures = evaluate(finds(off), truth, keep=tmp_path / "kept.jsonl").figures
-    assert figures["MPJPE_mm"] == pytest.approx(50 / 17, abs=1e-3)
+    metrics = evaluate(finds(off), truth, keep=tmp_path / "kept.jsonl").figures
+    assert metrics["MPJPE_mm"] == pytest.approx(50 / 17, abs=1e-3)
     # What is kept says the same without the model.
     again = evaluate(lambda image: 1 / 0, truth, keep=tmp_path / "kept.jsonl")
-    assert (again.kept, again.figures) == (1, figures)
+    assert (again.kept, again.figures) == (1, metrics)
 
 
 def test_a_model_that_knows_nothing_of_space_has_no_such_figure(tmp_path):

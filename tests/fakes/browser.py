@@ -112,9 +112,9 @@ class Browser:
         """Every address that was asked for since the page was opened, but what data: addresses hold."""
         events = [json.loads(each["message"])["message"] for each in self.driver.get_log("performance")]
         sent = [
-            each["params"]["request"]["url"]
-            for each in events
-            if each["method"] == "Network.requestWillBeSent"
+            event["params"]["request"]["url"]
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
         ]
         return [url for url in sent if not url.startswith(("data:", "about:"))]
 

@@ -87,18 +87,18 @@ def turn(angle: float) -> np.ndarray:
 def group(kind: str, seed: int, size: tuple[int, int], count: int | None = None) -> Group:
     """The people of one kind and seed; as many as fit, at most ``count``."""
     rng = np.random.default_rng([seed, sorted(KINDS).index(kind)])
-    least, most, candidates = KINDS[kind]
-    wanted = int(rng.integers(least, most + 1)) if count is None else count
+    min_count, max_count, candidates = KINDS[kind]
+    requested = int(rng.integers(min_count, max_count + 1)) if count is None else count
     joints: list[np.ndarray] = []
     there: list[np.ndarray] = []
-    for people in candidates(rng, size, wanted):
+    for people in candidates(rng, size, requested):
         for one, seen in people:
             inside = (one > 0).all(axis=1) & (one < size).all(axis=1)
             joints.append(one)
             there.append(seen & inside)
         if not _fitting(joints, there, len(people), size):
             del joints[-len(people) :], there[-len(people) :]
-        if len(joints) >= wanted:
+        if len(joints) >= requested:
             break
     shape = (len(joints), 17)
     return Group(np.reshape(joints, (*shape, 2)), np.reshape(there, shape).astype(bool), size)
@@ -135,16 +135,16 @@ def _anywhere(
     )
 
 
-def _heights(size: tuple[int, int], wanted: int) -> tuple[float, float]:
+def _heights(size: tuple[int, int], requested: int) -> tuple[float, float]:
     tallest = size[1] * 0.95
-    return (SMALLEST * 1.3, min(tallest, max(SMALLEST * 2, tallest * 2.2 / max(wanted, 1) ** 0.5)))
+    return (SMALLEST * 1.3, min(tallest, max(SMALLEST * 2, tallest * 2.2 / max(requested, 1) ** 0.5)))
 
 
-def _plain(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+def _plain(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
     """Nobody's box touches another's."""
     taken: list[np.ndarray] = []
     for _ in range(TRIES):
-        one = _anywhere(rng, size, person(rng, rng.uniform(*_heights(size, 2 * wanted))))
+        one = _anywhere(rng, size, person(rng, rng.uniform(*_heights(size, 2 * requested))))
         if _is_alone(one, taken):
             yield [(one, _ALL)]
 
@@ -158,18 +158,18 @@ def _is_alone(one: np.ndarray, taken: list[np.ndarray]) -> bool:
     return alone
 
 
-def _crowd(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+def _crowd(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
     for _ in range(TRIES):
-        yield [(_anywhere(rng, size, person(rng, rng.uniform(*_heights(size, wanted)))), _ALL)]
+        yield [(_anywhere(rng, size, person(rng, rng.uniform(*_heights(size, requested)))), _ALL)]
 
 
-def _sizes(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+def _sizes(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
     for _ in range(TRIES):
         height = np.exp(rng.uniform(np.log(SMALLEST), np.log(size[1] - 9)))
         yield [(_anywhere(rng, size, person(rng, height)), _ALL)]
 
 
-def _overlapping(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+def _overlapping(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
     for _ in range(TRIES):
         height = rng.uniform(90, size[1] * 0.9)
         one, other = person(rng, height), person(rng, height * rng.uniform(0.8, 1.2))
@@ -180,7 +180,7 @@ def _overlapping(rng: np.random.Generator, size: tuple[int, int], wanted: int) -
         yield _together(rng, size, one, other + shift)
 
 
-def _crossing(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+def _crossing(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
     """Two lean towards each other, so that their limbs cross."""
     for _ in range(TRIES):
         lean, height = rng.uniform(0.3, 0.7), rng.uniform(100, size[1] * 0.85)
@@ -191,7 +191,7 @@ def _crossing(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> I
         yield _together(rng, size, one, other + rng.uniform(-0.15, 0.15, 2) * height)
 
 
-def _twins(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+def _twins(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
     for _ in range(TRIES):
         one = person(rng, rng.uniform(70, size[1] * 0.85))
         angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(APART + 0.5, APART + 6)
@@ -203,7 +203,7 @@ def _together(rng: np.random.Generator, size: tuple[int, int], one: np.ndarray, 
     return [(one, _ALL), (other, _ALL)]
 
 
-def _edge(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+def _edge(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
     """Somebody's outermost joint lies within 4 px of the frame, in a corner on two sides; boxes do not touch."""
     taken: list[np.ndarray] = []
     for _ in range(TRIES):
@@ -219,7 +219,7 @@ def _edge(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Itera
             yield [(one, _ALL)]
 
 
-def _truncated(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+def _truncated(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
     """The frame cuts through the body; the neck is inside."""
     for _ in range(TRIES):
         one = person(rng, rng.uniform(100, size[1] * 1.4))
@@ -228,7 +228,7 @@ def _truncated(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> 
             yield [(one, _ALL)]
 
 
-def _missing(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+def _missing(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
     """Up to four joints of ten are dropped.
 
     Left out is what no field could tell: somebody of whom most hangs on nothing that is there, and limbs of
@@ -236,7 +236,7 @@ def _missing(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> It
     """
     taken: list[People] = []
     for _ in range(TRIES):
-        one = _anywhere(rng, size, person(rng, rng.uniform(*_heights(size, wanted))))
+        one = _anywhere(rng, size, person(rng, rng.uniform(*_heights(size, requested))))
         seen = rng.random(17) > rng.uniform(0.05, 0.4)
         if _hanging_on_the_neck(seen) >= 0.6 * seen.sum() and not _cancels(one, taken):
             taken.append([(one, seen)])
@@ -275,14 +275,14 @@ def _hanging_on_the_neck(seen: np.ndarray) -> int:
     return len(reached) - 1
 
 
-def _half_bodies(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+def _half_bodies(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
     upper = _ALL.copy()
     upper[_LEGS] = False
     for _ in range(TRIES):
-        yield [(_anywhere(rng, size, person(rng, rng.uniform(*_heights(size, wanted)))), upper)]
+        yield [(_anywhere(rng, size, person(rng, rng.uniform(*_heights(size, requested)))), upper)]
 
 
-def _empty(rng: np.random.Generator, size: tuple[int, int], wanted: int) -> Iterator[People]:
+def _empty(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
     return iter(())
 
 

@@ -30,9 +30,9 @@ def dots_network(folder: Path, *, aligned: bool = False, colors: np.ndarray = CO
         aligned: cells lie from the first pixel to the last, as UDP has them, not at every fourth one.
         colors: (17, 3).
     """
-    picture = ops.parameter([1, 3, SIZE[1], SIZE[0]], np.float32, name="data")
+    image = ops.parameter([1, 3, SIZE[1], SIZE[0]], np.float32, name="data")
     picks = np.tile(np.eye(3, dtype=np.float32), (17, 1))[:, :, None, None]
-    apart = ops.abs(_convolved(picture, picks) - ops.constant(colors.reshape(1, 51, 1, 1).astype(np.float32)))
+    apart = ops.abs(_convolved(image, picks) - ops.constant(colors.reshape(1, 51, 1, 1).astype(np.float32)))
     sums = np.kron(np.eye(17), np.ones(3)).astype(np.float32)[:, :, None, None]
     like = ops.relu(ops.constant(np.float32(1)) - _convolved(apart, sums / _TOLERANCE))
     reach = np.arange(-24, 25)
@@ -53,7 +53,7 @@ def dots_network(folder: Path, *, aligned: bool = False, colors: np.ndarray = CO
             axes=ops.constant(np.array([2, 3], np.int64)),
         )
     maps.output(0).set_names({"heatmaps"})
-    return _saved(ov.Model([maps], [picture], "dots"), folder / ("aligned.xml" if aligned else "dots.xml"))
+    return _saved(ov.Model([maps], [image], "dots"), folder / ("aligned.xml" if aligned else "dots.xml"))
 
 
 def boxes_network(folder: Path, *boxes: tuple[float, float, float, float, float]) -> Path:
@@ -67,29 +67,29 @@ def boxes_network(folder: Path, *boxes: tuple[float, float, float, float, float]
 
 def deaf_network(xml: Path, size: tuple[int, int], outputs: dict[str, np.ndarray]) -> Path:
     """An IR that puts out the same for every picture of this width and height."""
-    picture = ops.parameter([1, 3, size[1], size[0]], np.float32, name="data")
+    image = ops.parameter([1, 3, size[1], size[0]], np.float32, name="data")
     nothing = ops.multiply(
-        ops.reduce_sum(picture, ops.constant(np.array([0, 1, 2, 3])), True), ops.constant(np.float32(0))
+        ops.reduce_sum(image, ops.constant(np.array([0, 1, 2, 3])), True), ops.constant(np.float32(0))
     )
     results = []
     for name, values in outputs.items():
         results.append(ops.add(ops.constant(values), nothing))
         results[-1].output(0).set_names({name})
-    return _saved(ov.Model(results, [picture], xml.stem), xml)
+    return _saved(ov.Model(results, [image], xml.stem), xml)
 
 
 def dotted(
     size: tuple[int, int], places: np.ndarray, radius: float, colors: np.ndarray = COLORS
 ) -> np.ndarray:
     """A black picture with a round dot of each colour, edges smoothed, at places (x, y) between its pixels."""
-    picture = np.zeros((size[1], size[0], 3))
+    image = np.zeros((size[1], size[0], 3))
     for (x, y), color in zip(places, colors, strict=True):
         left, top = (max(0, int(start - radius - 1)) for start in (x, y))
-        part = picture[top : int(y + radius + 2), left : int(x + radius + 2)]
+        part = image[top : int(y + radius + 2), left : int(x + radius + 2)]
         rows, columns = np.mgrid[top : top + part.shape[0], left : left + part.shape[1]] + 0.5
         inside = (radius + 0.5 - np.hypot(columns - x, rows - y)).clip(0, 1)[..., None]
         part[:] = part * (1 - inside) + color * inside
-    return np.rint(picture).astype(np.uint8)
+    return np.rint(image).astype(np.uint8)
 
 
 def _convolved(node: ov.Node, kernel: np.ndarray) -> ov.Node:

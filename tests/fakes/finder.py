@@ -19,18 +19,18 @@ class Finder:
         self.in_flight = self.most_in_flight = 0
 
     def stream(self, items: Iterable[Any], image: Callable[[Any], Any]) -> Iterator[tuple[Any, list[Pose]]]:
-        waiting: deque[tuple[Any, float]] = deque()
+        on_wait: deque[tuple[Any, float]] = deque()
         for item in items:
             assert image(item).ndim == 3
             self.taken.append(item.index)
-            waiting.append((item, time.perf_counter() + self.seconds))
-            self.most_in_flight = max(self.most_in_flight, len(waiting))
-            if len(waiting) == self.requests:
-                yield self._done(waiting)
-        while waiting:
-            yield self._done(waiting)
+            on_wait.append((item, time.perf_counter() + self.seconds))
+            self.most_in_flight = max(self.most_in_flight, len(on_wait))
+            if len(on_wait) == self.requests:
+                yield self._done(on_wait)
+        while on_wait:
+            yield self._done(on_wait)
 
-    def _done(self, waiting: deque[tuple[Any, float]]) -> tuple[Any, list[Pose]]:
-        item, ready = waiting.popleft()
+    def _done(self, on_wait: deque[tuple[Any, float]]) -> tuple[Any, list[Pose]]:
+        item, ready = on_wait.popleft()
         time.sleep(max(0.0, ready - time.perf_counter()))
         return item, self.poses

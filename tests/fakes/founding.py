@@ -47,8 +47,8 @@ def _changes(file: SourceFile, checkpoint: bytes, body: bytes, server: Server) -
         yield f"size: {file.size}\n", f"size: {len(body)}\n"
     if file.checksum is not None:
         yield file.checksum.value, hashlib.new(file.checksum.algorithm, body).hexdigest()
-    for promised in file.contains.values():
-        yield f"value: {promised.value}}}", f"value: {_sha1(checkpoint)[: len(promised.value)]}}}"
+    for expected in file.contains.values():
+        yield f"value: {expected.value}}}", f"value: {_sha1(checkpoint)[: len(expected.value)]}}}"
     for source in file.sources:
         if isinstance(source, HttpSource):
             yield source.url, server.serve(urlsplit(source.url).path.lstrip("/"), body)

@@ -80,7 +80,10 @@ def _tflite(kernels: list[Array], biases: list[Array], open_sizes: bool) -> byte
 def _onnx(kernels: list[Array], biases: list[Array], open_sizes: bool) -> bytes:
     weights = [
         numpy_helper.from_array(np.ascontiguousarray(values, np.float32), f"{name}{number}")
-        for name, arrays in (("kernel", [each.transpose(0, 3, 1, 2) for each in kernels]), ("bias", biases))
+        for name, arrays in (
+            ("kernel", [kernel.transpose(0, 3, 1, 2) for kernel in kernels]),
+            ("bias", biases),
+        )
         for number, values in enumerate(arrays)
     ]
     nodes = [
@@ -134,7 +137,7 @@ def _node(name: str, operation: str, inputs: list[str], *attributes: bytes) -> b
         [
             _field(1, name.encode()),
             _field(2, operation.encode()),
-            *(_field(3, each.encode()) for each in inputs),
+            *(_field(3, port.encode()) for port in inputs),
             *attributes,
         ]
     )

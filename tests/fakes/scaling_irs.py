@@ -29,9 +29,9 @@ def write_ir(
     from openvino import opset13 as ops
 
     width, height = size
-    picture = ops.parameter([1, 3, height, width], np.float32, name="image")
-    picture.output(0).set_names({"image"})
-    small = ops.avg_pool(picture, [8, 8], [0, 0], [0, 0], [8, 8], False)
+    image = ops.parameter([1, 3, height, width], np.float32, name="image")
+    image.output(0).set_names({"image"})
+    small = ops.avg_pool(image, [8, 8], [0, 0], [0, 0], [8, 8], False)
     if not can_be_resized:
         small = ops.reshape(small, np.array([1, 3, height // 8, width // 8]), False)
     results = []
@@ -40,7 +40,7 @@ def write_ir(
         maps = ops.convolution(small, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
         maps.output(0).set_names({name})
         results.append(maps)
-    model = ov.Model(results, [picture], "tiny")
+    model = ov.Model(results, [image], "tiny")
     for key, value in (said or {}).items():
         model.set_rt_info(value, ["model_info", key])
     ov.save_model(model, path, compress_to_fp16=False)

@@ -64,10 +64,10 @@ def write_photos(folder: Path, number: int = 9, *, seed: int = 0) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     for index in range(number):
-        picture = rng.integers(0, 60, (SIDE, SIDE, 3)).astype(np.uint8)
+        image = rng.integers(0, 60, (SIDE, SIDE, 3)).astype(np.uint8)
         x, y = rng.integers(12, SIDE - 12, 2)
-        cv2.circle(picture, (int(x), int(y)), 5, (250, 250, 250), -1)
-        cv2.imwrite(str(folder / f"{index:02}.png"), picture)
+        cv2.circle(image, (int(x), int(y)), 5, (250, 250, 250), -1)
+        cv2.imwrite(str(folder / f"{index:02}.png"), image)
     return folder
 
 

@@ -31,9 +31,9 @@ def measurements(ap, gflops, mparams, fps) -> list[Measurement]:
     if ap is not None:
         found.append(Measurement("accuracy", Precision.FP16, {"AP": ap}, settings={"data set": "val2017"}))
     if fps is not None:
-        figures = {"throughput_fps": fps, "latency_p50_ms": 1000 / fps}
+        metrics = {"throughput_fps": fps, "latency_p50_ms": 1000 / fps}
         settings = {"device": "CPU", "batch": 1}
-        found.append(Measurement("speed", Precision.FP16, figures, machine=MACHINE, settings=settings))
+        found.append(Measurement("speed", Precision.FP16, metrics, machine=MACHINE, settings=settings))
     return found
 
 
@@ -63,8 +63,8 @@ def gathered(*roots: Path) -> GalleryData:
     """What the gallery knows of a registry."""
     registry = open_registry(roots)
     selection = registry.select()
-    models = [(each, registry.parts(each)) for each in selection.composites]
-    models += [(each, (each,)) for each in selection.models]
+    models = [(composite, registry.parts(composite)) for composite in selection.composites]
+    models += [(model, (model,)) for model in selection.models]
     nowhere = Path("/nonexistent")
     return collect_gallery_data(models, ModelLayout(nowhere, nowhere), MeasurementSelection())
 

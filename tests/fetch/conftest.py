@@ -38,10 +38,10 @@ class Fetch:
         timeout_s: float = 5.0,
         **more: Any,
     ) -> Path:
-        means = DownloadOptions(cache, mirrors, attempts, timeout_s, **more)
+        download_options = DownloadOptions(cache, mirrors, attempts, timeout_s, **more)
         target = self.folder / file.name
         with DownloadContext(
-            "pose", means, self.events.append, base=self.folder, sleep=self.naps.append
+            "pose", download_options, self.events.append, base=self.folder, sleep=self.naps.append
         ) as errand:
             download_file(file, target, list_candidates(file, errand), errand)
         return target

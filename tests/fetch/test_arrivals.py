@@ -65,7 +65,7 @@ def test_a_cache_and_a_mirror_are_named(tmp_path):
     spec, layout = model(one, two), ModelLayout(tmp_path / "out", tmp_path / "out")
     download_model(spec, layout, DownloadOptions(tmp_path / "cache", mirrors=(str(tmp_path / "mirror"),)))
     files = record(layout, spec)["files"]
-    assert [(each["kind"], each["url"]) for each in files.values()] == [
+    assert [(file["kind"], file["url"]) for file in files.values()] == [
         ("cache", str(tmp_path / "cache" / "1" / one.checksum.value[:2] / one.checksum.value[2:])),
         ("mirror", str(tmp_path / "mirror")),
     ]
@@ -73,8 +73,8 @@ def test_a_cache_and_a_mirror_are_named(tmp_path):
 
 def test_a_file_that_came_stays_recorded_when_another_fails_and_when_nothing_comes(server, tmp_path):
     good = declared("good", b"good", server.serve("good", b"good"))
-    bad = declared("bad", b"bad", server.url("nowhere"))
-    spec, layout = model(good, bad), ModelLayout(tmp_path, tmp_path)
+    failed = declared("bad", b"bad", server.url("nowhere"))
+    spec, layout = model(good, failed), ModelLayout(tmp_path, tmp_path)
     with pytest.raises(DownloadError):
         download_model(spec, layout, DownloadOptions(None))
     before = record(layout, spec)

@@ -188,8 +188,8 @@ def test_what_has_begun_when_one_fails_is_finished():
         time.sleep(0.1)
         done.append(item)
 
-    with ConnectionPool(jobs=2) as carrier, pytest.raises(PosezooError, match="no"):
-        carrier.run_all(work, range(100))
+    with ConnectionPool(jobs=2) as pool, pytest.raises(PosezooError, match="no"):
+        pool.run_all(work, range(100))
     assert len(done) <= 2
 
 

@@ -54,8 +54,10 @@ class Get:
         self.folder, self.told = folder, []
 
     def __call__(self, dataset, attempts=3):
-        means = DownloadOptions(None, attempts=attempts, timeout_s=5)
-        return download_dataset(dataset, self.folder, means, self.told.append, sleep=lambda s: None)
+        download_options = DownloadOptions(None, attempts=attempts, timeout_s=5)
+        return download_dataset(
+            dataset, self.folder, download_options, self.told.append, sleep=lambda s: None
+        )
 
     @property
     def warnings(self):
@@ -85,12 +87,12 @@ def test_only_the_wanted_members_are_unpacked_and_the_archives_go(server, get):
 
 
 def test_what_is_there_does_not_come_again_and_what_is_gone_does(server, get):
-    wanted = dataset(("val.zip", PHOTOS, "val/", [server.serve("val.zip", PHOTOS)]))
-    get(wanted)
-    get(wanted)
+    requested = dataset(("val.zip", PHOTOS, "val/", [server.serve("val.zip", PHOTOS)]))
+    get(requested)
+    get(requested)
     assert server.asked("val.zip") == 1
     (get.folder / "val" / "2.jpg").unlink()
-    get(wanted)
+    get(requested)
     assert server.asked("val.zip") == 2
     assert (get.folder / "val" / "2.jpg").exists()
 
@@ -98,8 +100,8 @@ def test_what_is_there_does_not_come_again_and_what_is_gone_does(server, get):
 def test_a_broken_connection_is_gone_on_with_where_it_broke(server, get):
     url = server.serve("val.zip", PHOTOS, cut_at=30_000, times=2, ranges=True)
     get(dataset(("val.zip", PHOTOS, "val/", [url])))
-    asked = [request.headers["Range"] for request in server.requests]
-    assert asked == [None, "bytes=30000-", "bytes=60000-"]
+    requested = [request.headers["Range"] for request in server.requests]
+    assert requested == [None, "bytes=30000-", "bytes=60000-"]
     sizes = [event.size for event in get.told if isinstance(event, FileDownloadProgress)]
     assert sizes == sorted(sizes)
     assert f"after 30000 of {len(PHOTOS)} bytes" in get.warnings
@@ -107,11 +109,11 @@ def test_a_broken_connection_is_gone_on_with_where_it_broke(server, get):
 
 def test_the_next_run_goes_on_with_what_the_last_one_left(server, get):
     url = server.serve("val.zip", PHOTOS, cut_at=30_000, status=[200, 500], ranges=True)
-    wanted = dataset(("val.zip", PHOTOS, "val/", [url]))
+    requested = dataset(("val.zip", PHOTOS, "val/", [url]))
     with pytest.raises(SourceError) as error:
-        get(wanted, attempts=1)
+        get(requested, attempts=1)
     assert "goes on behind the 30000 bytes" in error.value.hint
-    get(wanted, attempts=5)
+    get(requested, attempts=5)
     assert server.requests[2].headers["Range"] == "bytes=30000-"
     assert (get.folder / "val" / "1.jpg").read_bytes() == NOISE
 
@@ -132,11 +134,11 @@ def test_another_address_goes_on_with_what_the_first_one_gave(server, get):
 
 def test_other_bytes_than_promised_are_not_unpacked_and_do_not_come_back(server, get):
     url = server.serve("val.zip", PHOTOS, wrong_byte=1000, times=1, ranges=True)
-    wanted = dataset(("val.zip", PHOTOS, "val/", [url]))
+    requested = dataset(("val.zip", PHOTOS, "val/", [url]))
     with pytest.raises(DigestError, match="declared is"):
-        get(wanted)
+        get(requested)
     assert not (get.folder / "val").exists()
-    get(wanted)
+    get(requested)
     assert server.requests[-1].headers["Range"] is None
     assert (get.folder / "val" / "1.jpg").read_bytes() == NOISE
 

@@ -85,8 +85,8 @@ def test_a_broken_cache_is_told_once_for_all_files(server, tmp_path):
     (tmp_path / "cache").write_bytes(b"")
     files = [declared(name, WEIGHTS, server.serve("n", WEIGHTS)) for name in ("a.bin", "b.bin")]
     events: list[Event] = []
-    means = DownloadOptions(tmp_path / "cache")
-    download_model(model(*files), ModelLayout(tmp_path, tmp_path), means, listener=events.append)
+    download_options = DownloadOptions(tmp_path / "cache")
+    download_model(model(*files), ModelLayout(tmp_path, tmp_path), download_options, listener=events.append)
     assert sum("cache cannot be written" in str(event) for event in events) == 1
 
 
@@ -111,8 +111,10 @@ def test_a_plan_names_the_place_of_every_file(server, tmp_path):
     (folder / "0.bin").write_bytes(WEIGHTS + bytes([0]))
     kept = put(tmp_path / "cache", WEIGHTS + bytes([1]), cached)
     put(tmp_path / "mirror", WEIGHTS + bytes([2]), mirrored)
-    means = DownloadOptions(tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror")))
-    steps = plan_download(model(here, cached, mirrored, sourced), ModelLayout(tmp_path, tmp_path), means)
+    download_options = DownloadOptions(tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror")))
+    steps = plan_download(
+        model(here, cached, mirrored, sourced), ModelLayout(tmp_path, tmp_path), download_options
+    )
     assert [(step.origin, step.candidate_names) for step in steps] == [
         (FileOrigin.HERE, ()),
         (FileOrigin.CACHE, (str(kept),)),
@@ -151,8 +153,8 @@ def test_a_plan_sees_that_a_file_is_damaged(tmp_path):
 
 def test_a_plan_passes_over_what_cannot_be_looked_at(tmp_path):
     file = declared("n" * 300, WEIGHTS, "https://models.invalid/n")
-    means = DownloadOptions(Path("c" * 300), ("m" * 300,))
-    (step,) = plan_download(model(file), ModelLayout(tmp_path, tmp_path), means)
+    download_options = DownloadOptions(Path("c" * 300), ("m" * 300,))
+    (step,) = plan_download(model(file), ModelLayout(tmp_path, tmp_path), download_options)
     assert step.candidate_names == ("https://models.invalid/n",)
 
 
@@ -160,10 +162,10 @@ def test_a_plan_is_what_a_download_does(server, tmp_path):
     file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
     spec, layout = model(file), ModelLayout(tmp_path, tmp_path)
     put(tmp_path / "mirror", WEIGHTS, file)
-    means = DownloadOptions(tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror")))
-    (step,) = plan_download(spec, layout, means)
+    download_options = DownloadOptions(tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror")))
+    (step,) = plan_download(spec, layout, download_options)
     events: list[Event] = []
-    download_model(spec, layout, means, listener=events.append)
+    download_model(spec, layout, download_options, listener=events.append)
     assert [event.origin for event in events if isinstance(event, CachedFileUsed)] == [
         step.candidate_names[-1]
     ]
@@ -209,6 +211,6 @@ def test_a_mirror_behind_an_address_is_enough(mirror, tmp_path):
             content = (mirror / "1" / sha384[:2] / sha384[2:]).read_bytes()
             assert len(content) == size
             server.serve(f"m/1/{sha384[:2]}/{sha384[2:]}", content)
-        means = DownloadOptions(None, (server.url("m"),))
-        downloaded = download_model(model(*blazepose()), ModelLayout(tmp_path, tmp_path), means)
+        download_options = DownloadOptions(None, (server.url("m"),))
+        downloaded = download_model(model(*blazepose()), ModelLayout(tmp_path, tmp_path), download_options)
     assert [path.stat().st_size for path in downloaded.files] == [2959046, 6440512]

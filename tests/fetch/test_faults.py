@@ -192,7 +192,7 @@ def test_through_the_python_api(fault, zoo, server):
 
 
 def test_ten_faults_go_through_the_python_api():
-    assert sum(each.api for each in FAULTS) >= 10
+    assert sum(fault.api for fault in FAULTS) >= 10
 
 
 def test_a_source_of_wrong_bytes_costs_a_warning_and_the_next_is_asked(zoo, server):

@@ -107,9 +107,9 @@ def test_kills_at_random_moments_leave_nothing_wrong_and_nothing_behind(place, p
     dice = random.Random(2026)
     whole = 0
     for moment in range(MOMENTS):
-        asked = len(place.server.requests)
+        requested = len(place.server.requests)
         runs = [place.start() for _ in range(processes)]
-        wait_until(lambda asked=asked, runs=runs: len(place.server.requests) > asked or over(runs))
+        wait_until(lambda asked=requested, runs=runs: len(place.server.requests) > asked or over(runs))
         time.sleep(dice.uniform(0.0, 1.2))
         for run in dice.sample(runs, dice.randint(1, processes)):
             run.kill()

@@ -103,7 +103,7 @@ def test_an_unpacked_data_set_is_not_fetched_again(folder):
 def test_a_lock_is_read_and_written_as_it_was():
     entries = read_entries(STATE / "posezoo.lock")
     assert format_entries(entries.values()) == (STATE / "posezoo.lock").read_bytes()
-    assert [each.origin for each in entries.values()] == ["made", "registry", "published", "first_use"]
+    assert [entry.origin for entry in entries.values()] == ["made", "registry", "published", "first_use"]
 
 
 def test_the_record_beside_an_ir_is_read_whole():

@@ -90,7 +90,7 @@ def test_what_was_published_stays_and_is_verified(spec, fetch, tmp_path):
     fetch(spec)
     layout = ModelLayout(tmp_path / "out", tmp_path / "out")
     assert (layout.model_download_dir(spec) / "run.py.orig").read_bytes() == SCRIPT
-    assert {each.state for each in check_artifacts(spec, layout)} == {"good"}
+    assert {artifact.state for artifact in check_artifacts(spec, layout)} == {"good"}
 
 
 def test_a_second_run_has_nothing_to_do_even_without_a_source(spec, fetch, tmp_path):
@@ -126,7 +126,7 @@ def test_after_the_archive_is_deleted_a_run_does_nothing(spec, fetch, tmp_path):
     layout = ModelLayout(tmp_path / "out", tmp_path / "out")
     planned = plan_download(spec, layout, DownloadOptions(cache_dir=None))
     assert [each.origin for each in planned] == [FileOrigin.HERE, FileOrigin.HERE]
-    assert {each.state for each in check_artifacts(spec, layout)} == {"good"}
+    assert {artifact.state for artifact in check_artifacts(spec, layout)} == {"good"}
 
 
 def test_a_deleted_archive_comes_again_where_what_it_held_is_not_all_here(spec, fetch, tmp_path):
@@ -149,7 +149,7 @@ def test_a_kill_between_unpacking_and_deleting_is_mended_by_the_next_run(spec, f
     assert not (folder / "sub" / ".posezoo-killed").exists()
     (folder / "sub" / "net.zip").unlink()
     assert done(fetch(spec)) == []
-    assert {each.name for each in (folder / "sub").iterdir()} == {".posezoo", "code", "net.pb"}
+    assert {path.name for path in (folder / "sub").iterdir()} == {".posezoo", "code", "net.pb"}
 
 
 def test_an_archive_that_was_deleted_is_wanted_again_when_another_one_is_declared(spec, fetch, tmp_path):

@@ -24,10 +24,10 @@ def test_a_slow_host_is_asked_for_parts_at_once(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, **slow))
     assert fetch(file, connections=6).read_bytes() == WEIGHTS
     assert server.peak >= 4
-    asked = sorted(ranges(server), key=lambda said: int(said[6:].split("-")[0]))
-    assert asked[0] == f"bytes=0-{PART_BYTES - 1}"
-    assert asked[-1] == f"bytes={5 * PART_BYTES}-{len(WEIGHTS) - 1}"
-    assert len(asked) == 6
+    requested = sorted(ranges(server), key=lambda said: int(said[6:].split("-")[0]))
+    assert requested[0] == f"bytes=0-{PART_BYTES - 1}"
+    assert requested[-1] == f"bytes={5 * PART_BYTES}-{len(WEIGHTS) - 1}"
+    assert len(requested) == 6
 
 
 def test_a_server_without_ranges_gives_it_by_one(server, fetch):

@@ -141,11 +141,11 @@ def test_another_source_gives_the_rest(server, fetch):
     ],
     ids=["whole", "short", "long", "wrong", "short and wrong", "empty"],
 )
-def test_whatever_a_former_run_left_the_file_is_right(server, fetch, left, asked):
+def test_whatever_a_former_run_left_the_file_is_right(server, fetch, left, requested):
     file = broken_off(server, fetch)
     (fetch.folder / ".net.tflite.part").write_bytes(left)
     assert fetch(file).read_bytes() == WEIGHTS
-    assert ranges(server) == asked
+    assert ranges(server) == requested
     assert fetch.left() == ["net.tflite"]
 
 

@@ -50,10 +50,10 @@ def test_only_as_many_are_replaced_as_are_asked_for(tmp_path):
 
 def test_a_pattern_that_takes_for_ever_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(texts, "TIMEOUT_S", 0.5)
-    begun = time.monotonic()
+    start_time = time.monotonic()
     with pytest.raises(DownloadError, match=r"takes longer than 0\.5 s"):
         replace(tmp_path, "a" * 50 + "!", ("(a+)+$", "b"))
-    assert time.monotonic() - begun < HANG_S
+    assert time.monotonic() - start_time < HANG_S
 
 
 def test_a_text_does_not_grow_without_end(tmp_path, monkeypatch):

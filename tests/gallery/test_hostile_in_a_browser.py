@@ -55,8 +55,8 @@ def hostile_zoo(root):
     )
     path = write_model(models, "hostile", content)
     (root / "licenses" / "Apache-2.0-Tests.txt").write_text(f"Copyright 2026 {TRICK}\n")
-    figures = {"throughput_fps": 9.0, "latency_p50_ms": 100.0}
-    speed = Measurement("speed", Precision.FP16, figures, machine=TRICK, settings={TRICKS[0]: TRICK})
+    metrics = {"throughput_fps": 9.0, "latency_p50_ms": 100.0}
+    speed = Measurement("speed", Precision.FP16, metrics, machine=TRICK, settings={TRICKS[0]: TRICK})
     update_measured_yml(path.with_name("measured.yml"), [*measurements(0.4, 1.0, 2.0, None), speed])
     path = write_model(
         models, "hostile-card", omz_yml(description=TRICK, license=ADDRESS, task_type="detection")
@@ -148,11 +148,11 @@ def test_no_request_leaves_a_site_opened_from_its_folder(browser, site):
 
 def test_a_server_is_asked_for_the_pages_alone(browser, tmp_path):
     written_site(tmp_path / "site", pose_zoo(tmp_path))
-    asked = []
+    requested = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_request(self, code="-", size="-"):
-            asked.append((self.path, int(code)))
+            requested.append((self.path, int(code)))
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path / "site"))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -162,7 +162,7 @@ def test_a_server_is_asked_for_the_pages_alone(browser, tmp_path):
         browser.click('#rows a[href="models/pair.html"]')
         browser.wait(lambda: "models/" in browser.address, "the page opens")
         browser.settle()
-        assert asked == [("/", 200), ("/models/pair.html", 200)]
+        assert requested == [("/", 200), ("/models/pair.html", 200)]
     finally:
         server.shutdown()
         server.server_close()

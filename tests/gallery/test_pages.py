@@ -32,8 +32,8 @@ def test_the_index_of_100_models_and_their_pages_are_small(tmp_path):
             "accuracy": [{"metric": "AP", "value": 0.4 + number / 400, "dataset": f"COCO val{number}"}]
         }
         path = write_model(tmp_path / "models", name, model_yml(description=description, published=published))
-        figures = measurements(0.4 + number / 390, 1 + number / 7, 2 + number / 3, 100 - number / 1.3)
-        update_measured_yml(path.with_name("measured.yml"), figures)
+        metrics = measurements(0.4 + number / 390, 1 + number / 7, 2 + number / 3, 100 - number / 1.3)
+        update_measured_yml(path.with_name("measured.yml"), metrics)
     pages = draw_gallery_pages(gathered(tmp_path / "models"))
     assert len(pages) == 101
     assert compressed(pages.pop("index.html")) <= INDEX_OF_100_BYTES

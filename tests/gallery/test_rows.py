@@ -82,7 +82,7 @@ def test_a_foreign_registrys_figures_are_those_of_its_cards(tmp_path):
     said = {key: value.number for key, value in net.published.items() if key != "download_bytes"}
     assert said == {"gflops": 15.435, "mparams": 4.099, "AP": 0.428, "Top 1": 0.81}
     assert list(rows.axes)[-1] == "Top 1"
-    assert [figure.label for figure in net.from_card] == [
+    assert [metric.label for metric in net.from_card] == [
         *("GFlops", "MParams", "Average Precision (AP)", "Top 1", "Top 1", "Top 5", "Top 5")
     ]
 

@@ -33,8 +33,8 @@ def test_each_image_of_a_batch_gives_its_own_outputs(tmp_path, image):
     graph.set_batch(3)
     network = CompiledNetwork(graph)
     assert network.inputs == {"image": (3, 3, 64, 96)}
-    pictures = np.ones((3, 3, 64, 96), np.float32) * np.array([0, 51, 102], np.float32)[:, None, None, None]
-    found = network({"image": pictures})["heatmaps"]
+    images = np.ones((3, 3, 64, 96), np.float32) * np.array([0, 51, 102], np.float32)[:, None, None, None]
+    found = network({"image": images})["heatmaps"]
     times = 3 if image[0] == -1 else 1
     assert found.shape == (3, 2, 8, 12)
     assert found[:, 0, 0, 0] == pytest.approx(np.array([0, 0.2, 0.4]) * times)

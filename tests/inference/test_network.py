@@ -260,20 +260,20 @@ def test_a_forked_process_is_told_to_load_its_own(small_ir, image):
     network = CompiledNetwork(xml)
     network({"image": image})
     fork = multiprocessing.get_context("fork")
-    mine, theirs = fork.Pipe()
+    actual, reference = fork.Pipe()
 
     def run() -> None:
         try:
             network({"image": image})
-            theirs.send("it ran")
+            reference.send("it ran")
         except InferenceError as error:
-            theirs.send(error.problem)
+            reference.send(error.problem)
 
     child = fork.Process(target=run)
     child.start()
     try:
-        assert mine.poll(20), "the child hangs"
-        assert "was made ready in another process" in mine.recv()
+        assert actual.poll(20), "the child hangs"
+        assert "was made ready in another process" in actual.recv()
     finally:
         child.kill()
         child.join()

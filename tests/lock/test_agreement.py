@@ -31,7 +31,7 @@ def test_a_new_model_is_added_and_other_models_stay():
     other = model_yml(ONE, model="other")
     after = merge_entries(lock(other), [model_yml(ONE), weights(TWO)])
     assert set(after) == {other.key, model_yml(ONE).key, weights(TWO).key}
-    assert [each.change for each in list_changes(lock(other), after)] == ["added", "added"]
+    assert [change.change for change in list_changes(lock(other), after)] == ["added", "added"]
 
 
 def test_what_is_the_same_keeps_its_line():
@@ -43,9 +43,9 @@ def test_what_is_the_same_keeps_its_line():
 
 def test_a_file_of_the_first_use_that_is_not_here_stays_and_one_that_is_no_more_declared_goes():
     before = lock(model_yml(ONE), weights(TWO, FIRST_USE))
-    assert weights(TWO).key in merge_entries(before, [model_yml(THREE)], loose=["net.pth"])
+    assert weights(TWO).key in merge_entries(before, [model_yml(THREE)], unpinned=["net.pth"])
     after = merge_entries(before, [model_yml(THREE)])
-    assert [str(each)[:20] for each in list_changes(before, after)] == [
+    assert [str(change)[:20] for change in list_changes(before, after)] == [
         "changed  net: model.",
         "removed  net: net.pt",
     ]
@@ -73,5 +73,5 @@ def test_a_model_yml_that_was_replaced_before_is_a_rollback_whatever_it_says_of_
     for old in (ONE, TWO):
         with pytest.raises(LockError, match="it was replaced before"):
             merge_entries(third, [model_yml(old)])
-    back = merge_entries(third, [model_yml(ONE)], may_go_back=True)
+    back = merge_entries(third, [model_yml(ONE)], allow_rollback=True)
     assert back[model_yml(ONE).key].before == ()

@@ -111,8 +111,8 @@ for file in files:
 
 def test_runs_that_write_in_the_same_instant_lose_no_entry(tmp_path):
     runs = [
-        subprocess.Popen([sys.executable, "-c", RECORD, tmp_path, str(who)], stdout=subprocess.PIPE)
-        for who in range(4)
+        subprocess.Popen([sys.executable, "-c", RECORD, tmp_path, str(owner)], stdout=subprocess.PIPE)
+        for owner in range(4)
     ]
     for run in runs:
         assert run.stdout.readline() == b"ready\n"

@@ -47,14 +47,14 @@ def assert_same(network, compiled, name, shape, *, leeway=1):
     image = noise(shape)
     found = compiled(image.numpy())
     for output, tensor in zip(NETWORKS[name].output_names(), outputs_of(network, image), strict=True):
-        ours, wanted = found[output], tensor.numpy()
-        assert ours.shape == wanted.shape
+        ours, requested = found[output], tensor.numpy()
+        assert ours.shape == requested.shape
         if (name, output) == ("higher_hrnet", "heatmaps"):
             # Where two neighbours are a rounding apart, either may be the peak, and the other is negated.
-            assert np.count_nonzero((ours < 0) != (wanted < 0)) <= 1e-4 * ours.size
-            ours, wanted = np.abs(ours), np.abs(wanted)
-        assert wanted.std() > 1e-2 * np.abs(wanted).max(), "dead: anything would be the same"
-        difference = np.abs(ours - wanted).max() / np.abs(wanted).max()
+            assert np.count_nonzero((ours < 0) != (requested < 0)) <= 1e-4 * ours.size
+            ours, requested = np.abs(ours), np.abs(requested)
+        assert requested.std() > 1e-2 * np.abs(requested).max(), "dead: anything would be the same"
+        difference = np.abs(ours - requested).max() / np.abs(requested).max()
         assert difference <= leeway * TOLERANCE.get(name, 3e-4), (name, output, shape, difference)
 
 

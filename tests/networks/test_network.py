@@ -116,8 +116,8 @@ def test_a_network_built_without_memory_takes_the_tensors_of_a_checkpoint(name):
     key, tensor = next(iter(tensors.items()))
     assert network.state_dict()[key].data_ptr() == tensor.data_ptr()
     image = torch.randn(1, 3, 64, 96)
-    for ours, theirs in zip(outputs_of(network, image), outputs_of(original, image), strict=True):
-        assert torch.equal(ours, theirs)
+    for ours, reference in zip(outputs_of(network, image), outputs_of(original, image), strict=True):
+        assert torch.equal(ours, reference)
 
 
 @pytest.mark.parametrize(

@@ -146,10 +146,10 @@ SHAPES = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_outputs_have_the_shapes_that_the_paper_says_at_any_size(name):
     network = NETWORKS[name]
-    odd = (160, 96) if name == "higher_hrnet" else (131, 75)
+    warnings = (160, 96) if name == "higher_hrnet" else (131, 75)
     with torch.device("meta"):
         module = networks.build_network(name)
-        for height, width in (network.input.shape[2:], odd):
+        for height, width in (network.input.shape[2:], warnings):
             outputs = outputs_of(module, torch.empty(2, 3, height, width))
             assert [tuple(maps.shape) for maps in outputs] == SHAPES[name](height, width)
     assert len(outputs) == len(network.output_names())

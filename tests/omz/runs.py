@@ -112,7 +112,7 @@ def _json(stdout: str, row: Row) -> tuple[list[dict[str, Any]], list[tuple[objec
     """What info_dumper tells, and the download events."""
     if row.tool == "info_dumper":
         facts = json.loads(stdout) if stdout.startswith("[") else []
-        return [known(each) for each in facts], []
+        return [known(fact) for fact in facts], []
     if "--progress_format json" not in row.args:
         return [], []
     told = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
@@ -131,14 +131,14 @@ _KEYS = (
 
 def known(facts: dict[str, Any]) -> dict[str, Any]:
     """What info_dumper tells of a model, by the keys that Open Model Zoo's has."""
-    inputs = [{key: each[key] for key in ("name", "shape", "layout")} for each in facts["input_info"]]
+    inputs = [{key: fact[key] for key in ("name", "shape", "layout")} for fact in facts["input_info"]]
     return {**{key: facts[key] for key in _KEYS}, "input_info": inputs}
 
 
 def _models(stdout: str, row: Row, facts: list[dict[str, Any]]) -> list[str]:
     """The models that a run told to work on, or to be there."""
     if facts:
-        return [each["name"] for each in facts]
+        return [fact["name"] for fact in facts]
     if "--print_all" in row.args:
         return stdout.split()
     told = re.findall(r"(?:#\|\| Downloading|Converting|Skipping) (\S+)", stdout)

@@ -33,7 +33,7 @@ def came(tmp_path_factory) -> Iterator[dict[str, tuple[Came, Came]]]:
         bad_zoo(zoos["bad"], server)
 
         def both(number: int, row: Row) -> tuple[Came, Came]:
-            places: list[Path] = [folder / f"{who}-{number}" for who in ("theirs", "ours")]
+            places: list[Path] = [folder / f"{owner}-{number}" for owner in ("theirs", "ours")]
             return (
                 run(row, theirs, zoos[row.zoo], places[0]),
                 run(row, ours, zoos[row.zoo], places[1]),
@@ -47,11 +47,11 @@ def came(tmp_path_factory) -> Iterator[dict[str, tuple[Came, Came]]]:
 def test_ours_does_what_open_model_zoos_own_tool_does(row, came):
     them, us = came[row.name]
     for aspect in ASPECTS:
-        theirs, ours = getattr(them, aspect), getattr(us, aspect)
+        reference, ours = getattr(them, aspect), getattr(us, aspect)
         if aspect in row.differs:
-            assert theirs != ours, f"{aspect} no longer differs ({REASONS[row.differs[aspect]]})"
+            assert reference != ours, f"{aspect} no longer differs ({REASONS[row.differs[aspect]]})"
         else:
-            assert theirs == ours, f"{aspect} differs\ntheirs: {them.said}\nours: {us.said}"
+            assert reference == ours, f"{aspect} differs\ntheirs: {them.said}\nours: {us.said}"
     if row.differs.get("files") == "records":
         assert set(them.files) < set(us.files)
     assert row.says in them.said
@@ -65,7 +65,7 @@ def test_all_models_of_open_model_zoo_are_described_alike():
         subprocess.run(theirs("info_dumper", zoo, ["--all"]), stdout=subprocess.PIPE, check=True).stdout
     )
     ended = subprocess.run(ours("info_dumper", zoo, ["--all"]), capture_output=True, text=True, check=False)
-    us = {each["name"]: comparable(each) for each in json.loads(ended.stdout)}
+    us = {load["name"]: comparable(load) for load in json.loads(ended.stdout)}
     flat = [part for each in them for part in (each["model_stages"] or [each])]
     differing = {}
     for each in map(comparable, flat):
@@ -76,8 +76,8 @@ def test_all_models_of_open_model_zoo_are_described_alike():
     assert differing == {"gpt-2": ["input_info"], "facenet-20180408-102900": ["input_info"]}
     assert len(us) == len(flat) == 264
     assert ended.returncode == 0
-    (odd,) = ended.stderr.splitlines()  # the one misspelt key, which the other tools do not mention
-    assert "modnet-webcam-portrait-matting/model.yml:44:5: files[4].oroginal_source: unknown key" in odd
+    (warnings,) = ended.stderr.splitlines()  # the one misspelt key, which the other tools do not mention
+    assert "modnet-webcam-portrait-matting/model.yml:44:5: files[4].oroginal_source: unknown key" in warnings
 
 
 def comparable(facts: dict[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,10 @@ def test_no_other_choice_is_cheaper(seed):
     )
     chosen = solve_assignment(costs)
     assert len(set(chosen)) == rows
-    least = min(costs[range(rows), each].sum() for each in permutations(range(columns), rows))
-    assert costs[range(rows), chosen].sum() == pytest.approx(least)
+    min_count = min(
+        costs[range(rows), permutation].sum() for permutation in permutations(range(columns), rows)
+    )
+    assert costs[range(rows), chosen].sum() == pytest.approx(min_count)
 
 
 def test_rows_that_want_the_same_column_share_the_loss():

@@ -55,9 +55,9 @@ def test_two_people_are_found_where_drawn(nms_in_graph):
 def test_nms_in_the_graph_changes_nothing():
     people = crowds.group("crowd", 3, SIZE)
     ours = found(*crowds.embedding_maps(people, 1))
-    theirs = found(*crowds.embedding_maps(people, 1, nms_in_graph=True))
-    assert len(ours) == len(theirs) == len(people)
-    assert all(np.array_equal(a.keypoints, b.keypoints) for a, b in zip(ours, theirs, strict=True))
+    reference = found(*crowds.embedding_maps(people, 1, nms_in_graph=True))
+    assert len(ours) == len(reference) == len(people)
+    assert all(np.array_equal(a.keypoints, b.keypoints) for a, b in zip(ours, reference, strict=True))
 
 
 def test_a_second_tag_tells_apart_whom_the_first_does_not():

@@ -100,10 +100,10 @@ def test_weak_perspective_is_the_published_arithmetic():
 def test_the_camera_and_the_unit_can_be_said():
     people = space.scene(0, count=1)
     outputs = space.maps(people, 0, noise=0)
-    (usual,), (long,) = lifted(outputs), lifted(outputs, focal_length=2 * space.FOCAL_LENGTH)
-    assert long.translation[2] == pytest.approx(2 * usual.translation[2], rel=0.15)
+    (default,), (long,) = lifted(outputs), lifted(outputs, focal_length=2 * space.FOCAL_LENGTH)
+    assert long.translation[2] == pytest.approx(2 * default.translation[2], rel=0.15)
     (tall,) = lifted(outputs, person_height_cm=360.0)
-    assert np.allclose(tall.camera, 2 * usual.camera, rtol=1e-3, atol=0.1)
+    assert np.allclose(tall.camera, 2 * default.camera, rtol=1e-3, atol=0.1)
 
 
 def test_an_image_of_another_size_has_its_people_at_the_same_place_in_space():

@@ -159,9 +159,9 @@ def test_a_plateau_is_two_peaks_and_a_joint_that_is_replaced_counts_again():
     heatmaps, pafs = openpose_case()
     heatmaps[0, 3, 10, 21] = 0.8
     (ours,) = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, (512, 512))
-    theirs = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, (512, 512), compatible=True)
+    reference = decode("openpose", {"heatmaps": heatmaps, "pafs": pafs}, (512, 512), compatible=True)
     assert (ours.keypoints[:, 2] > 0).sum() == 4
-    assert len(theirs) == 1
+    assert len(reference) == 1
 
 
 def test_nobody_is_nobody():

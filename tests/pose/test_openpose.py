@@ -139,19 +139,19 @@ def test_limbs_take_each_channel_once():
     assert sorted(channels) == list(range(38))
 
 
-def crowded(rng: np.random.Generator, pafs: np.ndarray, most: int) -> dict[str, np.ndarray]:
+def crowded(rng: np.random.Generator, pafs: np.ndarray, max_count: int) -> dict[str, np.ndarray]:
     """So many peaks a channel, or as many as there is room for: 464."""
     heatmaps = np.zeros((1, 19, 32, 57), np.float32)
     rows, columns = (each.ravel() for each in np.mgrid[0:32:2, 0:57:2])
     for channel in range(18):
-        chosen = rng.permutation(len(rows))[:most]
+        chosen = rng.permutation(len(rows))[:max_count]
         heatmaps[0, channel, rows[chosen], columns[chosen]] = rng.uniform(0.3, 1, len(chosen))
     return {"heatmaps": heatmaps, "pafs": pafs}
 
 
 @pytest.mark.parametrize("most", [100, 500])
 @pytest.mark.parametrize("field", ["none", "noise", "everywhere", "a way for each limb"])
-def test_hundreds_of_peaks_a_channel_come_to_an_end(field, most):
+def test_hundreds_of_peaks_a_channel_come_to_an_end(field, max_count):
     """Only a search without bound takes HANG_S; the bar in milliseconds is the benchmark's."""
     rng = np.random.default_rng(1)
     ways = rng.uniform(0, 2 * np.pi, 19)
@@ -163,10 +163,10 @@ def test_hundreds_of_peaks_a_channel_come_to_an_end(field, most):
         "noise": rng.normal(0, 1, (1, 38, 32, 57)).astype(np.float32),
         "everywhere": np.ones((1, 38, 32, 57), np.float32),
     }
-    maps = crowded(rng, fields[field], most)
-    begun = time.monotonic()
-    decode("openpose", maps, SIZE, max_peaks=most)
-    assert time.monotonic() - begun < HANG_S
+    maps = crowded(rng, fields[field], max_count)
+    start_time = time.monotonic()
+    decode("openpose", maps, SIZE, max_peaks=max_count)
+    assert time.monotonic() - start_time < HANG_S
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])

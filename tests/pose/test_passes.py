@@ -43,22 +43,22 @@ def crowd() -> Group:
 
 
 def test_a_mirrored_image_turned_back_is_the_image(crowd):
-    usual = maps_of(crowd)
+    default = maps_of(crowd)
     merged = merge_openpose(
-        [AugmentedOutputs(usual), AugmentedOutputs(maps_of(mirrored(crowd)), mirrored=True)]
+        [AugmentedOutputs(default), AugmentedOutputs(maps_of(mirrored(crowd)), mirrored=True)]
     )
-    for role, maps in usual.items():
+    for role, maps in default.items():
         assert np.abs(merged[role] - maps).max() < 1e-5, role
     # Without turning back they would not be: the test would see a channel that is not changed.
-    assert np.abs(maps_of(mirrored(crowd))["pafs"][:, :, :, ::-1] - usual["pafs"]).max() > 0.5
+    assert np.abs(maps_of(mirrored(crowd))["pafs"][:, :, :, ::-1] - default["pafs"]).max() > 0.5
 
 
 def test_passes_at_several_scales_lie_over_each_other(crowd):
-    usual, fine = maps_of(crowd), maps_of(enlarged(crowd, 2))
-    merged = merge_openpose([AugmentedOutputs(usual), AugmentedOutputs(fine, scale=2)])
+    default, fine = maps_of(crowd), maps_of(enlarged(crowd, 2))
+    merged = merge_openpose([AugmentedOutputs(default), AugmentedOutputs(fine, scale=2)])
     assert merged["heatmaps"].shape == fine["heatmaps"].shape
     found = decode("openpose", merged, crowd.size)
-    alone = decode("openpose", usual, crowd.size)
+    alone = decode("openpose", default, crowd.size)
     assert len(found) == len(alone) == len(crowd)
     truth = crowd.joints[:, 0]
     for pose in found:
@@ -68,13 +68,13 @@ def test_passes_at_several_scales_lie_over_each_other(crowd):
 @pytest.mark.parametrize("nms_in_graph", [False, True])
 def test_embeddings_of_a_mirrored_image_are_a_second_tag(nms_in_graph):
     people = group("crowd", 5, crowds.EMBEDDINGS_SIZE, 4)
-    usual = tags_of(people, nms_in_graph=nms_in_graph)
+    default = tags_of(people, nms_in_graph=nms_in_graph)
     looks = [
-        AugmentedOutputs(usual),
+        AugmentedOutputs(default),
         AugmentedOutputs(tags_of(mirrored(people), nms_in_graph=nms_in_graph), mirrored=True),
     ]
     merged = merge_embeddings(looks)
-    assert merged["embeddings"].shape == (*usual["embeddings"].shape, 2)
+    assert merged["embeddings"].shape == (*default["embeddings"].shape, 2)
     assert np.allclose(merged["embeddings"][..., 0], merged["embeddings"][..., 1], atol=1e-5)
     found = decode("associative_embedding", merged, people.size)
     assert len(found) == len(people)

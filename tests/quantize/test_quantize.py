@@ -52,8 +52,8 @@ def test_the_shift_that_is_told_is_the_shift_of_the_ir_that_is_published(bench):
     (shift,) = bench.quantize().shifts.values()
     moved = []
     for photo in sorted(bench.photos.iterdir())[2::3]:
-        picture = {"image": images.read_image(photo)[None].astype(np.float32)}
-        fp32, int8 = (CompiledNetwork(xml)(picture)["keypoints"][0, 0] for xml in (bench.fp32, bench.xml))
+        image = {"image": images.read_image(photo)[None].astype(np.float32)}
+        fp32, int8 = (CompiledNetwork(xml)(image)["keypoints"][0, 0] for xml in (bench.fp32, bench.xml))
         moved.append(np.hypot(*(fp32 - int8)[:, :2].T) * seeker.SIDE)
     assert shift.shift_p50_px == pytest.approx(np.median(moved), rel=1e-3)
 
@@ -254,10 +254,10 @@ def test_a_changed_int8_ir_is_found_by_verify_and_made_again(bench):
     bench = bench()
     bench.quantize()
     layout = replace(bench.zoo.layout, output_dir=bench.output_dir)
-    states = {each.artifact: each.state for each in check_artifacts(bench.spec, layout)}
+    states = {artifact.artifact: artifact.state for artifact in check_artifacts(bench.spec, layout)}
     assert states["FP16-INT8/seeker.bin"] == "good"
     bench.xml.with_suffix(".bin").write_bytes(b"x")
-    states = {each.artifact: each.state for each in check_artifacts(bench.spec, layout)}
+    states = {artifact.artifact: artifact.state for artifact in check_artifacts(bench.spec, layout)}
     assert states["FP16-INT8/seeker.bin"] == "changed"
     bench.quantize()
     assert bench.of(QuantizationFinished)
@@ -274,9 +274,11 @@ def test_its_card_tells_the_shift(bench):
 def test_fp32_int8_keeps_single_precision_where_it_stays_in_floating_point(bench):
     kept = [{"layers": ["head"], "reason": "x"}]
     bench = bench(quantization={"in_float": kept})
-    wanted = (Precision.FP16_INT8, Precision.FP32_INT8)
-    made = quantizing.quantize_model(bench.zoo, bench.spec, bench.photos, wanted, output_dir=bench.output_dir)
-    half, single = (made.irs[each].with_suffix(".bin").stat().st_size for each in wanted)
+    requested = (Precision.FP16_INT8, Precision.FP32_INT8)
+    made = quantizing.quantize_model(
+        bench.zoo, bench.spec, bench.photos, requested, output_dir=bench.output_dir
+    )
+    half, single = (made.irs[each].with_suffix(".bin").stat().st_size for each in requested)
     assert single - half >= 2 * 17 * 8 - 64
 
 

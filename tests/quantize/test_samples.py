@@ -47,11 +47,11 @@ def test_the_digest_is_of_what_the_photos_hold_and_what_they_are_for(tmp_path):
 def test_a_sample_becomes_what_the_ir_takes():
     import numpy as np
 
-    picture = np.arange(24, dtype=np.uint8).reshape(1, 2, 4, 3)
+    image = np.arange(24, dtype=np.uint8).reshape(1, 2, 4, 3)
     rgb = Input("x", (1, 3, 2, 4), "NCHW", ColorOrder.RGB)
-    (array,) = CalibrationSample(picture, rgb).inputs().values()
+    (array,) = CalibrationSample(image, rgb).inputs().values()
     assert array.dtype == np.float32
     assert array.shape == (1, 3, 2, 4)
-    assert (array[0, 0] == picture[0, :, :, 2]).all()
+    assert (array[0, 0] == image[0, :, :, 2]).all()
     bgr = Input("x", (1, 2, 4, 3), "NHWC", ColorOrder.RGB, reverse_input_channels=True)
-    assert (CalibrationSample(picture, bgr).inputs()["x"] == picture).all()
+    assert (CalibrationSample(image, bgr).inputs()["x"] == image).all()

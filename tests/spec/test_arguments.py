@@ -111,7 +111,7 @@ def test_another_layout_for_the_ir_is_told_from_the_networks():
 
 def test_an_input_that_is_frozen_is_none_any_more():
     read_once = read("--input=image,training", "--freeze_placeholder_with_value=training->False", inputs=())
-    assert [each.name for each in read_once.inputs] == ["image"]
+    assert [port.name for port in read_once.inputs] == ["image"]
     assert carried_out.frozen_inputs(read_once.kept) == {"training": False}
 
 
@@ -149,8 +149,8 @@ def test_the_last_word_about_the_precision_counts():
 
 def test_layouts_of_several_inputs_are_told_apart():
     bare = (Input("a", (1, 3, 4, 6), ""), Input("b", (1, 7), ""))
-    assert [each.layout for each in read("--layout=a(nchw),b(nc)", inputs=bare).inputs] == ["NCHW", "NC"]
-    assert [each.layout for each in read("--layout=nchw,nc", inputs=bare).inputs] == ["NCHW", "NC"]
+    assert [port.layout for port in read("--layout=a(nchw),b(nc)", inputs=bare).inputs] == ["NCHW", "NC"]
+    assert [port.layout for port in read("--layout=nchw,nc", inputs=bare).inputs] == ["NCHW", "NC"]
 
 
 def test_outputs_are_names_that_may_lie_inside_the_network():
@@ -233,7 +233,7 @@ def test_an_input_may_be_given_with_its_shape_and_its_type():
 
 def test_an_input_may_be_given_with_the_value_that_it_is_frozen_to():
     read_now = read("--input=image,which[2]{i32}->[1 2],training->False", inputs=())
-    assert [each.name for each in read_now.inputs] == ["image"]
+    assert [port.name for port in read_now.inputs] == ["image"]
     assert carried_out.frozen_inputs(read_now.kept) == {"which": (1.0, 2.0), "training": False}
 
 

@@ -105,14 +105,14 @@ def test_older_zoos_sha256_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("bad", ALL.values(), ids=ALL)
-def test_a_mistake_is_one_line_with_its_place(tmp_path, bad):
-    path = write_model(tmp_path / "models", "net", bad.content)
-    begun = time.perf_counter()
+def test_a_mistake_is_one_line_with_its_place(tmp_path, failed):
+    path = write_model(tmp_path / "models", "net", failed.content)
+    start_time = time.perf_counter()
     with pytest.raises(SpecError) as caught:
         read_model(path, family=Family.PUBLIC, name="net")
-    assert time.perf_counter() - begun < HANG_S
-    assert caught.value.field == bad.field
-    assert bad.problem in caught.value.problem
+    assert time.perf_counter() - start_time < HANG_S
+    assert caught.value.field == failed.field
+    assert failed.problem in caught.value.problem
     assert re.match(rf"{re.escape(str(path))}:\d+:\d+: ", caught.value.problem)
     assert caught.value.problem.isprintable()
 
@@ -124,8 +124,8 @@ def test_open_model_zoos_form_is_read_into_the_same_values(tmp_path):
     spec = omz_spec_of(tmp_path)
     assert spec.framework is Framework.ONNX
     assert spec.license == License(url="https://models.invalid/LICENSE")
-    assert [(each.name, each.shape, each.layout) for each in spec.inputs] == [("image", (1, 3, 4, 6), "NCHW")]
-    assert [each.name for each in spec.outputs] == ["heatmaps"]
+    assert [(port.name, port.shape, port.layout) for port in spec.inputs] == [("image", (1, 3, 4, 6), "NCHW")]
+    assert [output.name for output in spec.outputs] == ["heatmaps"]
     assert spec.source_model is spec.files[0]
 
 
@@ -158,7 +158,7 @@ def test_a_source_may_be_a_repository_at_a_commit_or_a_store(tmp_path):
 def test_an_input_may_be_known_by_its_layout_or_its_shape_alone(tmp_path):
     info = [{"name": "a", "layout": "NCHW"}, {"name": "b", "shape": [1, 7]}, {"name": "c"}]
     inputs = omz_spec_of(tmp_path, input_info=info, model_optimizer_args=None, framework="dldt").inputs
-    assert [(each.name, each.shape, each.layout) for each in inputs] == [
+    assert [(port.name, port.shape, port.layout) for port in inputs] == [
         ("a", (-1, -1, -1, -1), "NCHW"),
         ("b", (1, 7), ""),
         ("c", (), ""),

@@ -38,8 +38,8 @@ def test_ordinary_names_are_safe(name):
         ("what?", "holds ?"),
     ],
 )
-def test_a_name_that_is_unsafe_somewhere_says_why(name, why):
-    assert why in explain_unsafe_file_name(name)
+def test_a_name_that_is_unsafe_somewhere_says_why(name, reason):
+    assert reason in explain_unsafe_file_name(name)
 
 
 @pytest.mark.parametrize("name", ["blazepose-full", "mobile_pose_mobilenetv2_1.0", "a+b"])

@@ -69,9 +69,9 @@ def test_what_is_read_and_written_as_arguments_is_read_as_the_same(selection):
             continue
         # What only input_info tells is told again; the arguments tell the rest.
         info = [
-            {"name": each.name, "shape": list(each.shape)} | ({"layout": each.layout} if each.layout else {})
-            for each in spec.inputs
-            if each.name and each.shape
+            {"name": port.name, "shape": list(port.shape)} | ({"layout": port.layout} if port.layout else {})
+            for port in spec.inputs
+            if port.name and port.shape
         ]
         again = read_arguments(_node(list(written)), read_input_info(_node(info)))
         assert again.inputs == spec.inputs, spec.name
@@ -114,7 +114,7 @@ def test_a_model_of_each_generation_is_read_as_it_is_meant(generation, selection
     assert image.scale == (58.395, 57.12, 57.375)
     assert image.reverse_input_channels
     assert image.layout == {"2021.4": "", "2024.6": "NCHW"}[generation]
-    assert [each.name for each in hrnet.outputs] == ["embeddings", "heatmaps"]
+    assert [output.name for output in hrnet.outputs] == ["embeddings", "heatmaps"]
     assert hrnet.source_model == "$conv_dir/higher-hrnet-w32-human-pose-estimation.onnx"
     assert hrnet.upstream_export
 

@@ -24,8 +24,8 @@ def test_both_are_schemas_and_know_every_key():
 
 
 @pytest.mark.parametrize("bad", STRUCTURAL.values(), ids=STRUCTURAL)
-def test_a_mistake_of_structure_is_seen_by_the_schema_too(bad):
-    assert not MODEL.is_valid(yaml.safe_load(bad.content))
+def test_a_mistake_of_structure_is_seen_by_the_schema_too(failed):
+    assert not MODEL.is_valid(yaml.safe_load(failed.content))
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_names_that_are_safe_are_safe_to_the_schema(name):
         {"stages": ["a"]},
     ],
 )
-def test_a_bad_composite_is_seen(bad):
-    assert not COMPOSITE.is_valid(bad)
+def test_a_bad_composite_is_seen(failed):
+    assert not COMPOSITE.is_valid(failed)
 
 
 def test_every_file_of_our_registry_and_of_open_model_zoo_is_right(shared):

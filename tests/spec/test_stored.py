@@ -27,10 +27,10 @@ def test_every_kind_of_value_survives(tmp_path):
         self_check={"tolerance": {"*": 0.1}, "reason": "x"},
         postprocessing=[{"$type": "unpack_archive", "format": "zip", "file": "net.tflite"}],
     )
-    theirs = omz_yml(model_info={"$type": "x", "labels": ["a", "b"], "more": {"threshold": 0.5}})
+    reference = omz_yml(model_info={"$type": "x", "labels": ["a", "b"], "more": {"threshold": 0.5}})
     specs = tuple(
         read_model(write_model(tmp_path / "models", name, content), family=Family.PUBLIC, name=name)
-        for name, content in (("rich", rich), ("theirs", theirs))
+        for name, content in (("rich", rich), ("theirs", reference))
     )
     specs = (replace(specs[0], variants=(replace(specs[0], tag="x", is_default=False),)), specs[1])
     again = stored.from_json_text(stored.to_json_text(specs))

@@ -52,8 +52,8 @@ def test_text_says_where_to_look_and_what_to_think_of_it(zoo):
 def test_json_has_the_keys_that_scripts_rely_on(zoo):
     findings = json.loads(run(zoo, "--format", "json").stdout)["findings"]
     assert findings
-    assert all(set(each) == KEYS for each in findings)
-    reversal = next(each for each in findings if each["rule"] == "reversal")
+    assert all(set(finding) == KEYS for finding in findings)
+    reversal = next(finding for finding in findings if finding["rule"] == "reversal")
     assert (reversal["severity"], reversal["model"], reversal["line"]) == ("error", "pose-a", 46)
     assert (reversal["field"], reversal["expected"]) == ("input.color", "reversed")
 
@@ -92,15 +92,15 @@ def test_what_a_baseline_knows_is_no_news_wherever_it_has_moved(zoo):
     plant(moved, "pose-b")
     ended = run(moved, "--baseline", known, "--format", "json")
     assert ended.returncode == 1
-    assert {each["model"] for each in json.loads(ended.stdout)["findings"]} == {"pose-b"}
+    assert {load["model"] for load in json.loads(ended.stdout)["findings"]} == {"pose-b"}
 
 
 def test_a_baseline_that_is_none_is_named(zoo):
     (zoo.parent / "no.json").write_text("[1]")
-    for file, why in (("no.json", "is no baseline"), ("gone.json", "cannot be read: No such file")):
+    for file, reason in (("no.json", "is no baseline"), ("gone.json", "cannot be read: No such file")):
         ended = run(zoo, "--baseline", zoo.parent / file)
         assert ended.returncode == 1
-        assert why in ended.stderr
+        assert reason in ended.stderr
         assert "--write_baseline" in ended.stderr
 
 
@@ -109,9 +109,9 @@ def test_only_models_that_a_change_touches_are_checked(zoo):
     git(zoo.parent, "add", "models/public/pose-b")
     git(zoo.parent, "commit", "-qm", "a mistake in b")
     whole = run(zoo, "--changed-since", "HEAD~1", "--format", "json")
-    assert {each["model"] for each in json.loads(whole.stdout)["findings"]} == {"pose-a", "pose-b"}
+    assert {load["model"] for load in json.loads(whole.stdout)["findings"]} == {"pose-a", "pose-b"}
     later = run(zoo, "--changed_since", "HEAD", "--format", "json")
-    assert {each["model"] for each in json.loads(later.stdout)["findings"]} == {"pose-a"}
+    assert {load["model"] for load in json.loads(later.stdout)["findings"]} == {"pose-a"}
     git(zoo.parent, "checkout", "-q", "--", ".")
     assert "0 models and composites" in run(zoo, "--changed_since", "HEAD").stdout
 
@@ -121,7 +121,7 @@ def test_a_changed_index_touches_its_models_and_a_new_folder_itself(zoo):
     index = zoo / "public" / "index.md"
     index.write_text(index.read_text().replace("60.125", "16.125"), "utf-8")
     ended = run(zoo, "--changed_since", "HEAD", "--format", "json")
-    assert [each["rule"] for each in json.loads(ended.stdout)["findings"]] == ["index-figures"]
+    assert [load["rule"] for load in json.loads(ended.stdout)["findings"]] == ["index-figures"]
     git(zoo.parent, "checkout", "-q", "--", ".")
     (zoo / "public" / "pose-a").rename(zoo / "public" / "pose-new")
     assert "1 models and composites" in run(zoo, "--changed_since", "HEAD").stdout
@@ -147,7 +147,7 @@ def test_no_repository_is_named(tmp_path):
 def test_one_model_is_checked_alone(zoo):
     assert run(zoo, "pose-b").returncode == 0
     ended = run(zoo, "pose-*", "--format", "json")
-    assert {each["model"] for each in json.loads(ended.stdout)["findings"]} == {"pose-a"}
+    assert {load["model"] for load in json.loads(ended.stdout)["findings"]} == {"pose-a"}
     unknown = run(zoo, "pose-c")
     assert unknown.returncode == 1
     assert "no model is called 'pose-c'" in unknown.stderr or "did you mean" in unknown.stderr

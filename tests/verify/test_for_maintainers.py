@@ -69,5 +69,5 @@ def test_the_workflow_checks_what_a_pull_request_touches_and_all_on_a_push(check
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_make_zoo_runs_the_same_check():
-    asked = subprocess.run(["make", "-n", "zoo"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "posezoo verify --metadata" in asked.stdout
+    requested = subprocess.run(["make", "-n", "zoo"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "posezoo verify --metadata" in requested.stdout

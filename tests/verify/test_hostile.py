@@ -53,7 +53,7 @@ def test_a_hostile_card_ends_in_time_with_a_finding(zoo, name):
     card = zoo / "public" / "pose-a" / "README.md"
     card.write_text(f"# pose-a\n\n{HOSTILE[name]}\n", "utf-8")
     kilobytes, findings = verify(zoo)
-    assert any(each["model"] == "pose-a" for each in findings)
+    assert any(finding["model"] == "pose-a" for finding in findings)
     assert kilobytes < BOUND_KB
 
 
@@ -75,8 +75,8 @@ def test_a_hostile_yaml_ends_in_time_and_other_models_are_checked(zoo, file, tex
     card = zoo / "public" / "pose-b" / "README.md"
     card.write_text(card.read_text().replace("TODO", "").replace("28.6180", "82.6180"), "utf-8")
     kilobytes, findings = verify(zoo)
-    assert any(each["model"] == "pose-b" for each in findings)
-    assert all("\x1b" not in each["message"] for each in findings)
+    assert any(finding["model"] == "pose-b" for finding in findings)
+    assert all("\x1b" not in finding["message"] for finding in findings)
     assert kilobytes < BOUND_KB
 
 
@@ -123,4 +123,4 @@ def test_a_pattern_that_would_blow_up_is_refused(zoo):
     )
     path.write_text(path.read_text() + step, "utf-8")
     _, findings = verify(zoo)
-    assert any(each["rule"] == "readable" and "the pattern" in each["message"] for each in findings)
+    assert any(finding["rule"] == "readable" and "the pattern" in finding["message"] for finding in findings)

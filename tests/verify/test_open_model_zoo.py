@@ -25,7 +25,7 @@ def models(shared):
 
 def rows(findings: list[Finding], root: Path) -> list[str]:
     """Findings as lines of the golden file."""
-    lines = [(each.severity, *baseline_key(each, [root])) for each in findings]
+    lines = [(finding.severity, *baseline_key(finding, [root])) for finding in findings]
     return sorted("\t".join(map(str, line)) for line in lines)
 
 

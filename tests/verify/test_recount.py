@@ -57,7 +57,7 @@ def change(folder, old, new):
 
 def found(folder):
     registry = Registry([folder / "models"])
-    return {each.rule for each in recompute_artifacts(registry, None, folder / "out")}
+    return {artifact.rule for artifact in recompute_artifacts(registry, None, folder / "out")}
 
 
 def test_what_is_declared_as_it_is_has_no_finding(zoo):
@@ -135,7 +135,7 @@ def test_a_finding_of_artifacts_is_told_in_every_form(zoo, capsys):
 def test_every_rule_of_artifacts_explains_itself(capsys):
     assert main(["verify", "--explain", "artifact-digest"]) == 0
     assert "Example: a download that changed on disk" in capsys.readouterr().out
-    assert all(each.explanation and each.example for each in ARTIFACT_RULES.values())
+    assert all(rule.explanation and rule.example for rule in ARTIFACT_RULES.values())
 
 
 @pytest.mark.slow

@@ -124,10 +124,10 @@ def test_a_registry_in_order_has_no_finding(capsys, zoo):
 def test_what_is_planted_is_found(capsys, zoo, rule, file, old, new):
     plant(zoo, file, old, new)
     code, findings = check(capsys, zoo)
-    mine = [each for each in findings if each["rule"] == rule]
-    assert mine, [each["rule"] for each in findings]
+    actual = [finding for finding in findings if finding["rule"] == rule]
+    assert actual, [finding["rule"] for finding in findings]
     assert code == 1 or RULES[rule].severity is not Severity.ERROR
-    for each in mine:
+    for each in actual:
         assert (zoo / str(each["file"])).is_file()
         assert isinstance(each["line"], int)
         assert each["line"] >= 1
@@ -140,7 +140,9 @@ def test_a_shape_that_only_the_export_is_told_is_held_against_the_card(capsys, z
     plant(zoo, f"{A}/README.md", "`1, 3, 224, 288`", "`1, 3, 288, 224`")
     code, findings = check(capsys, zoo)
     assert code == 1
-    assert ("input-shape", "1, 3, 224, 288") in {(each["rule"], each["expected"]) for each in findings}
+    assert ("input-shape", "1, 3, 224, 288") in {
+        (finding["rule"], finding["expected"]) for finding in findings
+    }
 
 
 def test_what_may_be_meant_is_no_finding(capsys, zoo):
@@ -166,7 +168,7 @@ def test_figures_that_changed_places_are_found_on_both_cards(capsys, zoo):
         plant(zoo, f"public/{name}/README.md", own, other)
         plant(zoo, f"public/{name}/model.yml", ".pth\n    size", ".onnx\n    size")
     _, findings = check(capsys, zoo)
-    swapped = [each["model"] for each in findings if each["rule"] == "swapped-figures"]
+    swapped = [finding["model"] for finding in findings if finding["rule"] == "swapped-figures"]
     assert swapped == ["pose-a", "pose-b"]
 
 
@@ -175,20 +177,20 @@ def test_figures_of_a_card_that_was_copied_are_found_where_they_do_not_fit(capsy
     plant(zoo, f"{A}/README.md", "33.165", "28.6180")
     plant(zoo, f"{A}/model.yml", "size: 132665000", "size: 332665000")
     _, findings = check(capsys, zoo)
-    assert [each["model"] for each in findings if each["rule"] == "copied-figures"] == ["pose-a"]
+    assert [finding["model"] for finding in findings if finding["rule"] == "copied-figures"] == ["pose-a"]
 
 
 def test_a_description_that_belongs_to_another_model_is_found(capsys, zoo):
     plant(zoo, f"{A}/model.yml", '"pose-a"', '"pose-b"')
     plant(zoo, f"{A}/model.yml", "https://github.com/owner/project-a>", "https://github.com/owner/project-b>")
     _, findings = check(capsys, zoo)
-    assert "description-of-another" in {each["rule"] for each in findings}
+    assert "description-of-another" in {finding["rule"] for finding in findings}
 
 
 def test_a_model_without_a_card_is_found_where_others_have_one(capsys, zoo):
     (zoo / A / "README.md").unlink()
     _, findings = check(capsys, zoo)
-    assert [(each["rule"], each["model"]) for each in findings if each["model"] == "pose-a"] == [
+    assert [(finding["rule"], finding["model"]) for finding in findings if finding["model"] == "pose-a"] == [
         ("no-card", "pose-a")
     ]
 
@@ -212,7 +214,7 @@ def test_what_is_planted_in_our_own_form_is_found(capsys, tmp_path, changes, rul
     terms = "Copyright 2026 The tests\n\n    Apache License\n    Version 2.0, January 2004\n"
     (tmp_path / "licenses" / "Apache-2.0-Real.txt").write_text(terms)
     code, findings = check(capsys, tmp_path / "models")
-    assert (code, [each["rule"] for each in findings]) == (1, [rule])
+    assert (code, [finding["rule"] for finding in findings]) == (1, [rule])
 
 
 def test_terms_that_spdx_does_not_list_are_a_warning_that_names_the_nearest(capsys, tmp_path):
@@ -292,7 +294,7 @@ def test_our_form_is_held_against_its_card(capsys, tmp_path, old, new, rule):
     assert check(capsys, tmp_path / "models") == (0, [])
     path.with_name("README.md").write_text(OURS_CARD.replace(old, new))
     code, findings = check(capsys, tmp_path / "models")
-    assert (code, [each["rule"] for each in findings]) == (1, [rule])
+    assert (code, [finding["rule"] for finding in findings]) == (1, [rule])
     path.with_name("README.md").write_text(OURS_CARD)
     measured = "complexity: [{precision: FP32, figures: {gflops: 4.1, mparams: 8.15}}]"
     path.with_name("measured.yml").write_text(measured)
@@ -308,7 +310,7 @@ def test_a_stage_without_a_folder_and_measures_of_no_variant_are_found(capsys, t
         "complexity: [{tag: x1, precision: FP32, figures: {gflops: 1}}]"
     )
     code, findings = check(capsys, tmp_path / "models")
-    assert (code, sorted(str(each["rule"]) for each in findings)) == (1, ["measured", "parts"])
+    assert (code, sorted(str(finding["rule"]) for finding in findings)) == (1, ["measured", "parts"])
 
 
 @pytest.mark.parametrize(

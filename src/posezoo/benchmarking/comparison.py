@@ -30,5 +30,5 @@ class SpeedComparison:
 def compare_results(base: BenchmarkResult, other: BenchmarkResult) -> SpeedComparison:
     """Hold one result against another that ran in turns with it; a round without its pair is left out."""
     pairs = zip(base.rounds, other.rounds, strict=False)
-    ratios = [theirs.throughput_fps / ours.throughput_fps for ours, theirs in pairs]
+    ratios = [reference.throughput_fps / ours.throughput_fps for ours, reference in pairs]
     return SpeedComparison(base, other, MedianRange(min(ratios), median(ratios), max(ratios)))

@@ -45,14 +45,14 @@ def run_timed(work: Callable[[], None], at_once: int, seconds: float) -> tuple[f
                 each.result() for each in [pool.submit(_drive, work, deadline) for _ in range(at_once)]
             ]
     rate = sum(len(latencies) / max(elapsed, 1e-9) for elapsed, latencies in threads)
-    return rate, tuple(1e3 * each for _, latencies in threads for each in latencies)
+    return rate, tuple(1e3 * latency for _, latencies in threads for latency in latencies)
 
 
 def _drive(work: Callable[[], None], deadline: float) -> tuple[float, list[float]]:
     latencies: list[float] = []
-    begun = now = time.perf_counter()
+    start_time = now = time.perf_counter()
     while now < deadline or not latencies:
         work()
         before, now = now, time.perf_counter()
         latencies.append(now - before)
-    return now - begun, latencies
+    return now - start_time, latencies

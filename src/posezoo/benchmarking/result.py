@@ -130,6 +130,6 @@ def select_best_batch(results: Sequence[BenchmarkResult]) -> BenchmarkResult | N
     Args:
         results: of one model, that differ in the batch alone.
     """
-    if len({each.batch for each in results if isinstance(each.case.subject, NetworkWorkload)}) < 2:
+    if len({result.batch for result in results if isinstance(result.case.subject, NetworkWorkload)}) < 2:
         return None
     return max(results, key=lambda each: each.throughput_fps.median)

@@ -90,8 +90,12 @@ class BenchmarkCase:
     @property
     def label(self) -> str:
         """What it is called where people read it."""
-        asked = self.runtime.requests
-        requests = "as many requests as it likes" if asked == 0 else f"{asked} request{'s' * (asked > 1)}"
+        requested = self.runtime.requests
+        requests = (
+            "as many requests as it likes"
+            if requested == 0
+            else f"{requested} request{'s' * (requested > 1)}"
+        )
         precision = [self.precision.value] if self.precision else []
         return f"{self.model} ({', '.join([*precision, self.subject.description, requests])})"
 
@@ -122,13 +126,13 @@ class NetworkWorkload:
             InferenceError: the IR is missing or damaged, or it or the device refuses.
         """
         hardware = available_devices()  # and with it OpenVINO is imported, which is no part of compiling
-        begun = time.perf_counter()
+        start_time = time.perf_counter()
         graph = Graph(self.xml)
         was_open = graph.fix_dynamic_sizes(self.size)
         graph.set_batch(self.batch)
         types = graph.input_types
         network = CompiledNetwork(graph, runtime)
-        compile_s = time.perf_counter() - begun
+        compile_s = time.perf_counter() - start_time
         inputs = _noise(network, types)
 
         def work() -> None:
@@ -181,13 +185,13 @@ class PipelineWorkload:
 
         hardware = available_devices()
         image = read_image(self.picture)
-        begun = time.perf_counter()
+        start_time = time.perf_counter()
         estimator = self.compile(runtime)
-        compile_s = time.perf_counter() - begun
+        compile_s = time.perf_counter() - start_time
 
         def work() -> None:
-            picture = read_image(self.picture)
-            draw(picture, estimator(picture), min_score=self.min_score)
+            image = read_image(self.picture)
+            draw(image, estimator(image), min_score=self.min_score)
 
         return LoadedWorkload(
             work=work,

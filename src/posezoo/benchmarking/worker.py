@@ -39,11 +39,11 @@ class BenchmarkProcess(AbstractContextManager["BenchmarkProcess"]):
         self.case = case
         # Not forked: OpenVINO has threads, and a fork would count our memory as its own.
         context = get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(case, theirs), daemon=True)
+        self._connection, reference = context.Pipe()
+        self._process = context.Process(target=_serve, args=(case, reference), daemon=True)
         with _interrupts_ignored():  # handed on: ^C is for us alone, who then end it
             self._process.start()
-        theirs.close()
+        reference.close()
         try:
             self.ready: LoadedWorkload = self._answer()
         except BaseException:

@@ -34,7 +34,9 @@ def draw_accuracy_section(parts: Sequence[ModelSpec]) -> Iterator[str]:
         yield "No published figure is declared."
     # Of what is published as IR there is no other original.
     headers = (
-        [("Value" if each == "Original model" else each) for each in HEADERS] if _are_ir(parts) else HEADERS
+        [("Value" if header == "Original model" else header) for header in HEADERS]
+        if _are_ir(parts)
+        else HEADERS
     )
     yield draw_compact_table(headers, rows) if rows else ""
     for part in parts:
@@ -50,13 +52,13 @@ def draw_variants_section(parts: Sequence[ModelSpec]) -> Iterator[str]:
         yield "## Variants"
         yield f"{format_code(part.full_name)} is {format_code(f'{part.name}@{part.tag}')}; besides there is:"
         rows = []
-        for each in part.variants:
+        for variant in part.variants:
             start = (
-                format_code(each.full_name),
-                "; ".join(map(format_port_shape, each.inputs)),
-                *format_complexity(each),
+                format_code(variant.full_name),
+                "; ".join(map(format_port_shape, variant.inputs)),
+                *format_complexity(variant),
             )
-            rows += [(*start, *row[1:]) for row in _rows(each, "")] or [(*start, *("",) * 5)]
+            rows += [(*start, *row[1:]) for row in _rows(variant, "")] or [(*start, *("",) * 5)]
         yield draw_compact_table(("Variant", "Input", *COSTS.values(), *HEADERS[1:]), rows)
 
 
@@ -65,15 +67,15 @@ def _are_ir(parts: Sequence[ModelSpec]) -> bool:
 
 
 def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
-    measured = [each for each in load_measurements(part) if each.kind == "accuracy"]
+    measured = [measurement for measurement in load_measurements(part) if measurement.kind == "accuracy"]
     for claim in part.published.accuracy:
         where = (claim.dataset, format_protocol(claim))
-        figures = (
+        metrics = (
             (METRICS[claim.metric], _NAMES[claim.metric], claim.value),
             ("AP50", "AP50", claim.ap50),
             ("AP75", "AP75", claim.ap75),
         )
-        for metric, key, value in figures:
+        for metric, key, value in metrics:
             if value is not None:
                 there = "" if part.is_ir else _measured_cells(claim, key, measured)
                 yield name, metric, _shown(value, claim.metric), there, *where
@@ -83,17 +85,17 @@ def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
 _NAMES = {"AP": "AP", "MPJPE": "MPJPE_mm"}
 
 
-def _measured_cells(claim: PublishedAccuracy, figure: str, measured: Sequence[Measurement]) -> str:
+def _measured_cells(claim: PublishedAccuracy, metric: str, measured: Sequence[Measurement]) -> str:
     """What its publisher says of it, and what was measured on the same set in the same way, by precision."""
-    published = claim.converted if figure == _NAMES[claim.metric] else None
+    published = claim.converted if metric == _NAMES[claim.metric] else None
     found = [] if published is None else [f"{_shown(published, claim.metric)} (published)"]
     for each in measured:
         alike = (
             each.settings.get("dataset") == claim.dataset and bool(each.settings.get("flip")) == claim.flip
         )
-        if alike and figure in each.figures:
+        if alike and metric in each.figures:
             images = f", {each.settings['images']} images" if "images" in each.settings else ""
-            found.append(f"{_shown(each.figures[figure], claim.metric)} ({each.precision}{images})")
+            found.append(f"{_shown(each.figures[metric], claim.metric)} ({each.precision}{images})")
     return "; ".join(found) or "not measured"
 
 

@@ -75,8 +75,8 @@ def draw_ir_section(parts: Sequence[ModelSpec], layout: ModelLayout) -> Iterator
         if shift := record.shift:
             shifts.append((*whose, *_shift_row(shift)))
         for check in record.checks:
-            figures = (f"{check.difference:.1e}", f"{check.tolerance:g}")
-            checks.append((*whose, check.output, *figures, check.reference))
+            metrics = (f"{check.difference:.1e}", f"{check.tolerance:g}")
+            checks.append((*whose, check.output, *metrics, check.reference))
     if files:
         yield "## Converted Files"
         yield f"Made by OpenVINO {escape(', '.join(sorted(openvino)))}; the same bytes at every run."

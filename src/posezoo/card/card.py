@@ -142,7 +142,7 @@ def draw_card(model: Model, parts: Sequence[ModelSpec], layout: ModelLayout | No
 
 
 def _is_timed(models: Sequence[Model]) -> bool:
-    return any(each.kind == "speed" for model in models for each in load_measurements(model))
+    return any(measurement.kind == "speed" for model in models for measurement in load_measurements(model))
 
 
 def _all(model: Model, parts: Sequence[ModelSpec]) -> list[Model]:

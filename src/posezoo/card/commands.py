@@ -106,18 +106,20 @@ def _is_pinned(parts: Sequence[ModelSpec]) -> bool:
 
 
 def _python(model: ModelSpec | CompositeSpec, precision: Precision, is_pinned: bool) -> Sequence[str]:
-    wanted = f'"{model.full_name}", precision="{precision}"{"" if is_pinned else ", trust_on_first_use=True"}'
+    requested = (
+        f'"{model.full_name}", precision="{precision}"{"" if is_pinned else ", trust_on_first_use=True"}'
+    )
     if model.decoder is None:
         return (
             "import posezoo",
             "",
-            f"irs = posezoo.get({wanted})  # the path of each .xml by its model's name",
+            f"irs = posezoo.get({requested})  # the path of each .xml by its model's name",
         )
     return (
         "import cv2",
         "import posezoo",
         "",
-        f'model = posezoo.load({wanted}, device="CPU")',
+        f'model = posezoo.load({requested}, device="CPU")',
         f'for pose in model(cv2.imread("{PHOTO}")):',
         f"    print(pose.score, {_TELLING.get(model.decoder.name, _KEYPOINTS)}",
     )

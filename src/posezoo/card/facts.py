@@ -123,7 +123,7 @@ def collect_facts(
         if model.decoder
         else None,
         "skeleton": _skeleton(model.skeleton),
-        "precisions": [each.value for each in common_precisions(parts)],
+        "precisions": [precision.value for precision in common_precisions(parts)],
         "size_bytes": download_size(parts),
         "files": [_file(part, file) for part in parts for file in part.files],
         "inputs": [_input(part, port) for part in parts for port in part.inputs],
@@ -138,8 +138,8 @@ def collect_facts(
         "training": {"command": own.training.command, "log": own.training.log}
         if own
         else {"command": "", "log": ""},
-        "made": [_made(*each) for each in read_ir_records(parts, layout)] if layout is not None else [],
-        "variants": [collect_facts(each, (each,), measured) for each in own.variants] if own else [],
+        "made": [_made(*record) for record in read_ir_records(parts, layout)] if layout is not None else [],
+        "variants": [collect_facts(variant, (variant,), measured) for variant in own.variants] if own else [],
     }
 
 

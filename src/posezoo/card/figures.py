@@ -37,7 +37,9 @@ COSTS = {"gflops": "GFLOPs", "mparams": "MParams"}
 
 def format_complexity(spec: ModelSpec) -> tuple[str, str]:
     """GFLOPs and MParams of a model's first IR; empty where nobody counted."""
-    first = next((each for each in load_measurements(spec) if each.kind == "complexity"), None)
+    first = next(
+        (measurement for measurement in load_measurements(spec) if measurement.kind == "complexity"), None
+    )
     if first is None:
         return "", ""
     return _number(first, "gflops"), _number(first, "mparams")
@@ -45,7 +47,7 @@ def format_complexity(spec: ModelSpec) -> tuple[str, str]:
 
 def describe_complexity(spec: ModelSpec) -> Iterator[tuple[str, str]]:
     """GFLOPs and MParams by their names, with the precisions and weights that they were counted on."""
-    found = [each for each in load_measurements(spec) if each.kind == "complexity"]
+    found = [measurement for measurement in load_measurements(spec) if measurement.kind == "complexity"]
     for name, title in COSTS.items():
         precisions: dict[tuple[str, str], list[str]] = {}
         for each in found:
@@ -59,7 +61,7 @@ def describe_complexity(spec: ModelSpec) -> Iterator[tuple[str, str]]:
 
 def draw_measurement_sections(models: Sequence[ModelSpec | CompositeSpec]) -> Iterator[str]:
     """A section for each kind of measurement that there is: a heading and a table."""
-    rows = [(model, each) for model in models for each in load_measurements(model)]
+    rows = [(model, measurement) for model in models for measurement in load_measurements(model)]
     for kind, title in TITLES.items():
         if of_kind := [(part, each) for part, each in rows if each.kind == kind]:
             yield f"## {title}"
@@ -70,12 +72,12 @@ def draw_measurement_sections(models: Sequence[ModelSpec | CompositeSpec]) -> It
 def _table(
     kind: str, rows: Sequence[tuple[ModelSpec | CompositeSpec, Measurement]], *, alone: bool
 ) -> Markdown:
-    figures = [name for name in KINDS[kind].figures if any(name in each.figures for _, each in rows)]
+    metrics = [name for name in KINDS[kind].figures if any(name in each.figures for _, each in rows)]
     headers = [
         "Model",
         "Precision",
         "Machine",
-        *(_WORDS.get(name, name.replace("_", " ")) for name in figures),
+        *(_WORDS.get(name, name.replace("_", " ")) for name in metrics),
         "Settings",
         "Date",
     ]
@@ -84,7 +86,7 @@ def _table(
             "" if alone else part.full_name,
             each.precision.value,
             each.machine,
-            *(_number(each, name) for name in figures),
+            *(_number(each, name) for name in metrics),
             "; ".join(filter(None, (_how(each), _pairs(each.tools)))),
             each.date,
         )

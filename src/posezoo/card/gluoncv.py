@@ -58,7 +58,7 @@ def draw_gluoncv_tables(models: Sequence[Model], root: Path) -> Iterator[str]:
         for start, title in TABLES.items()
     }
     known = read_papers(root / NAME)
-    cited = dict.fromkeys(each.origin.paper for rows in tables.values() for each in rows)
+    cited = dict.fromkeys(row.origin.paper for rows in tables.values() for row in rows)
     papers = [known[address] for address in cited if address in known]
     notes = {paper.address: f"[^{number}]" for number, paper in enumerate(papers, 1)}
     if found:
@@ -66,7 +66,7 @@ def draw_gluoncv_tables(models: Sequence[Model], root: Path) -> Iterator[str]:
     for title, rows in tables.items():
         if rows:
             yield f"### {title}"
-            yield format_table(HEADERS, [_row(each, notes) for each in rows])
+            yield format_table(HEADERS, [_row(row, notes) for row in rows])
     for paper in papers:
         yield f"{notes[paper.address]}: {escape(format_citation(paper))} {format_link_with_text(paper.address)}"
 

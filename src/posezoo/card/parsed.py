@@ -43,8 +43,8 @@ class CardTable:
 
     def column(self, *names: str) -> int | None:
         """The place of the first header that is one of the names, whatever the case of its letters."""
-        wanted = {name.casefold() for name in names}
-        return next((place for place, each in enumerate(self.headers) if each.casefold() in wanted), None)
+        requested = {name.casefold() for name in names}
+        return next((place for place, each in enumerate(self.headers) if each.casefold() in requested), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class CardSection:
 
 @dataclass(frozen=True)
 class ParsedCard:
-    """A card, read; ``cut`` says what was too much to be read, and is empty where all was."""
+    """A card, read; ``truncation_note`` says what was too much to be read, and is empty where all was."""
 
     title: str
     front_matter: str
@@ -114,9 +114,9 @@ class ParsedCard:
 
     def find(self, *path: str) -> CardSection | None:
         """The first section whose titles end like this: ``find("Input", "Original model")``."""
-        wanted = tuple(map(title_key, path))
+        requested = tuple(map(title_key, path))
         for section in self.sections:
-            if wanted and tuple(map(title_key, section.path))[-len(wanted) :] == wanted:
+            if requested and tuple(map(title_key, section.path))[-len(requested) :] == requested:
                 return section
         return None
 
@@ -136,11 +136,11 @@ class ParsedCard:
     def metrics(self) -> tuple[CardMetric, ...]:
         """Every number in a table whose first column names metrics."""
         return tuple(
-            figure
+            metric
             for section in self.sections
             for table in section.tables
             if title_key(table.headers[0]) in ("metric", "metrics")
-            for figure in _figures(table, section.path)
+            for metric in _figures(table, section.path)
         )
 
     def find_metric(self, metric: str, column: str = "") -> CardMetric | None:

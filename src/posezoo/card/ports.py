@@ -33,9 +33,9 @@ def draw_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
     if part.outputs:
         yield f"{level} Output"
         yield from [_outputs(part.outputs)] if part.is_ir else _both_outputs(part, level)
-    letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
+    dimension_names = {letter for port in part.inputs + part.outputs for letter in port.layout}
     if known := [
-        f"{format_code(letter)} {meaning}" for letter, meaning in LEGEND.items() if letter in letters
+        f"{format_code(letter)} {meaning}" for letter, meaning in LEGEND.items() if letter in dimension_names
     ]:
         yield f"Layout: {', '.join(known)}."
 
@@ -44,12 +44,12 @@ def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
     yield f"{level}# Original Model"
     yield _original_inputs(part)
     yield f"{level}# Converted Model"
-    rows = [(*_shape(_as_in_the_ir(each)), _ir_color(each), _values(each)) for each in part.inputs]
+    rows = [(*_shape(_as_in_the_ir(port)), _ir_color(port), _values(port)) for port in part.inputs]
     yield draw_compact_table(("Name", "Shape", "Layout", "Colour order", "Values"), rows)
-    for each in part.inputs:
-        if each.dynamic:
-            letters = " and ".join(map(format_code, each.dynamic))
-            yield f"With {format_code('--dynamic')}, {letters} of {format_code(each.name)} may be of any size."
+    for port in part.inputs:
+        if port.dynamic:
+            dimension_names = " and ".join(map(format_code, port.dynamic))
+            yield f"With {format_code('--dynamic')}, {dimension_names} of {format_code(port.name)} may be of any size."
     if words := model_optimizer_arguments(part):
         yield "In Model Optimizer's words:"
         yield format_code_block("text", [" ".join(words)])
@@ -57,17 +57,17 @@ def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
 
 def model_optimizer_arguments(part: ModelSpec) -> list[str]:
     """What Model Optimizer was told to make such an IR, for those who know its arguments; in one order."""
-    named = [each for each in part.inputs if each.name]
+    named = [port for port in part.inputs if port.name]
     means = ",".join(f"{each.name}[{_numbers(each.mean, ',')}]" for each in named if each.mean)
     scales = ",".join(f"{each.name}[{_numbers(each.scale, ',')}]" for each in named if each.scale)
-    reverse = any(each.reverse_input_channels for each in part.inputs)
+    reverse = any(port.reverse_input_channels for port in part.inputs)
     if not (means or scales or reverse):
         return []
     words = [f"--input={','.join(each.name for each in named)}"]
     words += [f"--mean_values={means}"] if means else []
     words += [f"--scale_values={scales}"] if scales else []
     words += ["--reverse_input_channels"] if reverse else []
-    outputs = ",".join(each.name for each in part.outputs if each.name)
+    outputs = ",".join(output.name for output in part.outputs if output.name)
     return [_one_word(word) for word in (*words, *([f"--output={outputs}"] if outputs else []))]
 
 
@@ -77,8 +77,8 @@ def _one_word(text: str) -> str:
 
 def _both_outputs(part: ModelSpec, level: str) -> Iterator[str]:
     yield f"{level}# Original Model"
-    if any(each.original for each in part.outputs):
-        yield _outputs([replace(each, note=each.original or each.note) for each in part.outputs])
+    if any(output.original for output in part.outputs):
+        yield _outputs([replace(output, note=output.original or output.note) for output in part.outputs])
     else:
         yield "The same as the converted model's."
     yield f"{level}# Converted Model"
@@ -93,7 +93,7 @@ def _outputs(found: Sequence[Output]) -> Markdown:
 
 def _original_inputs(part: ModelSpec) -> Markdown:
     rows = [
-        (*_shape(each), each.color or "", _numbers(each.mean), _numbers(each.scale)) for each in part.inputs
+        (*_shape(port), port.color or "", _numbers(port.mean), _numbers(port.scale)) for port in part.inputs
     ]
     return draw_compact_table(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
 

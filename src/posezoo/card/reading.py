@@ -31,12 +31,12 @@ _BAR = re.compile(r"(?<!\\)\|")
 
 
 def parse_card(text: str) -> ParsedCard:
-    """The parts of a card; any text is one. See ``Card.cut`` for what is too large."""
+    """The parts of a card; any text is one. See ``Card.truncation_note`` for what is too large."""
     cuts = [f"only its first {MAX_CHARACTERS:,} characters were read"] if len(text) > MAX_CHARACTERS else []
     lines = text[:MAX_CHARACTERS].removeprefix("\ufeff").splitlines()
     front, start = _front_matter(lines)
     sections, prose = _sections(lines, start, cuts)
-    title = next((each.title for each in sections if each.level == 1), "")
+    title = next((section.title for section in sections if section.level == 1), "")
     found = chain.from_iterable(find_links(line, number) for number, line in prose)
     links = tuple(islice(found, MAX_LINKS))
     if len(links) == MAX_LINKS:

@@ -42,12 +42,12 @@ class CheckpointMismatch:
         return bool(self.missing or self.unexpected or self.reshaped)
 
 
-def match_tensors(tensors: Mapping[str, Array], wanted: Shapes) -> dict[str, Array]:
+def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, Array]:
     """The tensors in the order of a network's keys, none more and none less.
 
     Args:
         tensors: a checkpoint's, by name.
-        wanted: the shapes of the network's state dict, by name.
+        requested: the shapes of the network's state dict, by name.
 
     Returns:
         As many as wanted; a ``num_batches_tracked`` that the checkpoint lacks is 0.
@@ -56,29 +56,29 @@ def match_tensors(tensors: Mapping[str, Array], wanted: Shapes) -> dict[str, Arr
         CheckpointError: keys are missing or unexpected, or have other shapes. All are named with the
             nearest known key, the first 20 of each kind; :func:`compare` gives every one.
     """
-    if differences := compare_keys(tensors, wanted):
-        raise CheckpointError(_format_keys(differences, tensors, wanted), hint=_hint(tensors, wanted))
+    if differences := compare_keys(tensors, requested):
+        raise CheckpointError(_format_keys(differences, tensors, requested), hint=_hint(tensors, requested))
     return {
-        key: tensors[key] if key in tensors else np.zeros(shape, np.int64) for key, shape in wanted.items()
+        key: tensors[key] if key in tensors else np.zeros(shape, np.int64) for key, shape in requested.items()
     }
 
 
-def compare_keys(tensors: Mapping[str, Array], wanted: Shapes) -> CheckpointMismatch:
+def compare_keys(tensors: Mapping[str, Array], requested: Shapes) -> CheckpointMismatch:
     """What differs between a checkpoint and a network; nothing where it fits."""
     return CheckpointMismatch(
-        tuple(key for key in wanted if key not in tensors and not _is_counter(key)),
-        tuple(key for key in tensors if key not in wanted),
+        tuple(key for key in requested if key not in tensors and not _is_counter(key)),
+        tuple(key for key in tensors if key not in requested),
         tuple(
-            (key, array.shape, tuple(wanted[key]))
+            (key, array.shape, tuple(requested[key]))
             for key, array in tensors.items()
-            if key in wanted and array.shape != tuple(wanted[key])
+            if key in requested and array.shape != tuple(requested[key])
         ),
     )
 
 
-def _hint(tensors: Iterable[str], wanted: Iterable[str]) -> str:
+def _hint(tensors: Iterable[str], requested: Iterable[str]) -> str:
     """What is likely wrong: often a trainer keeps the network in a module of its own, and it would fit."""
-    keys, needed = set(tensors), [key for key in wanted if not _is_counter(key)]
+    keys, needed = set(tensors), [key for key in requested if not _is_counter(key)]
     for key in sorted(keys):
         prefix = key.removesuffix(needed[0]) if needed and key.endswith(f".{needed[0]}") else ""
         if prefix and all(f"{prefix}{each}" in keys for each in needed):
@@ -90,9 +90,9 @@ def _is_counter(key: str) -> bool:
     return key.rpartition(".")[2] == _COUNTER
 
 
-def _format_keys(differences: CheckpointMismatch, tensors: Mapping[str, Array], wanted: Shapes) -> str:
+def _format_keys(differences: CheckpointMismatch, tensors: Mapping[str, Array], requested: Shapes) -> str:
     # A key that was renamed is missing under one name and unexpected under the other.
-    there, known = differences.unexpected or tensors, differences.missing or wanted
+    there, known = differences.unexpected or tensors, differences.missing or requested
     parts = (
         _listed("missing", [_UnmatchedKey(key, there) for key in differences.missing]),
         _listed("unexpected", [_UnmatchedKey(key, known) for key in differences.unexpected]),

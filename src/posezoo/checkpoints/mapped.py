@@ -61,9 +61,9 @@ class MappedFile:
                 raise CheckpointFormatError("is empty")
             self._bytes = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
 
-    def first_bytes(self, most: int) -> bytes:
+    def first_bytes(self, max_count: int) -> bytes:
         """The first bytes, as many as there are."""
-        return self._bytes[:most]
+        return self._bytes[:max_count]
 
     def read_bytes(self, start: int, size: int, what: str) -> bytes:
         """A piece of the file, copied; ``what`` it is stands in the complaint.

@@ -113,7 +113,7 @@ def _parts(entry: object, what: str) -> tuple[str, tuple[int, ...], int, int]:
         )
     if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
         raise CheckpointFormatError(f"{what} has a shape or offsets that are no lists of integers")
-    start, end = (require_size(each, f"an offset of {what}") for each in offsets)
+    start, end = (require_size(offset, f"an offset of {what}") for offset in offsets)
     element_count(shape, what)
     return _KINDS[dtype], tuple(shape), start, end
 

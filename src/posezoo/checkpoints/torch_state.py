@@ -213,8 +213,8 @@ def extract_state_dict(value: object) -> dict[str, TensorView]:
     """
     table = _table(value)
     for _ in range(4):  # {'model': {'state_dict': ...}}; one that holds itself has no end
-        inner = (_table(table[key]) for key in _WRAPPERS if key in table)
-        table = next(filter(None, inner), table)
+        member = (_table(table[key]) for key in _WRAPPERS if key in table)
+        table = next(filter(None, member), table)
     tensors = [(key, each) for key, each in table.items() if type(each) is TensorView]
     if not tensors:
         said = ", ".join(shorten(key) for key in list(table)[:8])

@@ -65,11 +65,11 @@ class EvaluationReport:
             "unreadable": dict(accuracy.unreadable),
             "settings": {"dataset": accuracy.dataset.name, **self.means.to_settings()},
             "published": [
-                {"AP": claim.value, "how": account.describe_claim_protocol(claim), "differences": why}
-                for claim, why in self.published_comparisons()
+                {"AP": claim.value, "how": account.describe_claim_protocol(claim), "differences": reason}
+                for claim, reason in self.published_comparisons()
             ],
-            "keypoints": [asdict(each) for each in accuracy.keypoints],
-            "pictures": [_picture_row(each) for each in accuracy.pictures],
+            "keypoints": [asdict(keypoint) for keypoint in accuracy.keypoints],
+            "pictures": [_picture_row(picture) for picture in accuracy.pictures],
             "files": self.files,
         }
 
@@ -110,8 +110,8 @@ class EvaluationReport:
         image = read_dataset_image(picture)
         found, names = self.accuracy.found[picture.id], self.accuracy.dataset.keypoints
         names = () if self.of_boxes else names
-        people = [each for each in picture.people if not each.is_crowd]
-        there = [_pose(names, each.keypoints, each.to_box[:4], 1.0) for each in people]
+        people = [person for person in picture.people if not person.is_crowd]
+        there = [_pose(names, person.keypoints, person.to_box[:4], 1.0) for person in people]
         seen = [
             _pose(names, points, (x, y, x + w, y + h), score)
             for points, (x, y, w, h), score in zip(
@@ -150,8 +150,8 @@ def print_report(report: EvaluationReport) -> None:
     print(f"{estimator.model.full_name} ({report.means.precision} IR) on {estimator.device}: {settings}")
     pictures = len(accuracy.dataset.pictures)
     print(f"{pictures} image{'s' * (pictures > 1)}, {accuracy.people} people of {accuracy.dataset.name}")
-    for name, why in accuracy.unreadable.items():
-        print(f"left out: {escape_control_characters(name)}: {escape_control_characters(why)}")
+    for name, reason in accuracy.unreadable.items():
+        print(f"left out: {escape_control_characters(name)}: {escape_control_characters(reason)}")
     for lines in (_figures(report), _claims(report), _keypoints(report), _worst(report)):
         found = list(lines)
         if found:
@@ -194,9 +194,17 @@ def _claims(report: EvaluationReport) -> Iterator[str]:
 
 def _keypoints(report: EvaluationReport) -> Iterator[str]:
     rows = [("KEYPOINT", "LABELLED", "FOUND", "SIMILARITY", "ERROR PX")]
-    for each in report.accuracy.keypoints:
-        error = f"{each.error_px:.1f}" if each.error_px is not None else ""
-        rows.append((each.name, str(each.labelled), f"{each.found:.2f}", f"{each.similarity:.2f}", error))
+    for keypoint in report.accuracy.keypoints:
+        error = f"{keypoint.error_px:.1f}" if keypoint.error_px is not None else ""
+        rows.append(
+            (
+                keypoint.name,
+                str(keypoint.labelled),
+                f"{keypoint.found:.2f}",
+                f"{keypoint.similarity:.2f}",
+                error,
+            )
+        )
     if len(rows) > 1:
         yield from align_columns(rows, right=frozenset({1, 2, 3}))
 

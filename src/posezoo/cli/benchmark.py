@@ -264,20 +264,22 @@ def _print_plan(cases: BenchmarkPlanner, style: str) -> int:
     return report.exit_code
 
 
-def _number(least: int, most: int) -> Callable[[str], int]:
+def _number(min_count: int, max_count: int) -> Callable[[str], int]:
     """An argparse type: a whole number within bounds."""
 
     def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,9}", text) or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"expected a number from {least} to {most}, got {text!r}")
+        if not re.fullmatch(r"\d{1,9}", text) or not min_count <= int(text) <= max_count:
+            raise argparse.ArgumentTypeError(
+                f"expected a number from {min_count} to {max_count}, got {text!r}"
+            )
         return int(text)
 
     return parse
 
 
-def _numbers(least: int, most: int) -> Callable[[str], tuple[int, ...]]:
+def _numbers(min_count: int, max_count: int) -> Callable[[str], tuple[int, ...]]:
     """An argparse type: the same with commas between, each once."""
-    number = _number(least, most)
+    number = _number(min_count, max_count)
 
     def parse(text: str) -> tuple[int, ...]:
         return tuple(dict.fromkeys(number(word) for word in text.split(",")))

@@ -73,11 +73,11 @@ class BenchmarkPlanner:
 
     @property
     def _xmls(self) -> list[Path]:
-        return [Path(each) for each in self._args.models if each.endswith(XML)]
+        return [Path(model) for model in self._args.models if model.endswith(XML)]
 
     def _models(self) -> Sequence[Model]:
         """What is named: parts of composites alone, or, for the whole pipeline, composites themselves."""
-        patterns = [each for each in self._args.models if not each.endswith(XML)]
+        patterns = [model for model in self._args.models if not model.endswith(XML)]
         if not patterns and not self._args.all:
             return ()
         selection = jobs.select_models(
@@ -87,17 +87,20 @@ class BenchmarkPlanner:
             self._fail(Path(problem.file).parent.name, problem)
         if not self._args.pipeline:
             return selection.models
-        inside = {each.name for each in selection.composites}
-        return [*selection.composites, *(each for each in selection.models if each.composite not in inside)]
+        inside = {composite.name for composite in selection.composites}
+        return [
+            *selection.composites,
+            *(model for model in selection.models if model.composite not in inside),
+        ]
 
     def _parts(self, model: Model) -> Sequence[ModelSpec]:
         return self._zoo.registry.parts(model)
 
     def _precisions(self, model: Model) -> Sequence[Precision]:
         """Those of the wanted ones that it is to be had in, or that somebody made of it: by quantizing it."""
-        wanted: Sequence[Precision] = self._args.precisions
+        requested: Sequence[Precision] = self._args.precisions
         parts = self._parts(model)
-        return [each for each in wanted if all(self._is_to_be_had(part, each) for part in parts)]
+        return [each for each in requested if all(self._is_to_be_had(part, each) for part in parts)]
 
     def _is_to_be_had(self, spec: ModelSpec, precision: Precision) -> bool:
         if precision in spec.precisions:
@@ -107,9 +110,9 @@ class BenchmarkPlanner:
     def _of_model(self, model: Model) -> Iterator[Sequence[BenchmarkCase]]:
         precisions = self._precisions(model)
         if not precisions:
-            asked = ", ".join(self._args.precisions)
+            requested = ", ".join(self._args.precisions)
             raise ConversionError(
-                f"{model.full_name}: is not to be had in {asked}", hint="--precisions names others"
+                f"{model.full_name}: is not to be had in {requested}", hint="--precisions names others"
             )
         for precision in precisions:
             if isinstance(model, CompositeSpec) or self._args.pipeline:
@@ -146,8 +149,8 @@ class BenchmarkPlanner:
     ) -> Iterator[BenchmarkCase]:
         for runtime in self._runtimes():
             for batch in self._args.batch:
-                subject = NetworkWorkload(xml, batch, self._args.size)
-                yield BenchmarkCase(name, precision, subject, runtime, weights, is_recordable=of_zoo)
+                workload = NetworkWorkload(xml, batch, self._args.size)
+                yield BenchmarkCase(name, precision, workload, runtime, weights, is_recordable=of_zoo)
 
     def _pipeline(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:
         if model.decoder is None:
@@ -158,8 +161,8 @@ class BenchmarkPlanner:
         own = self._zoo.get_irs(model, precision, listener=self._console)
         irs = {**estimators.detector_irs(self._zoo, model, listener=self._console), **own}
         for runtime in self._runtimes():
-            subject = PipelineWorkload(self._picture(), partial(_compiled, self._settings, model, irs))
-            yield BenchmarkCase(model.full_name, precision, subject, runtime)
+            workload = PipelineWorkload(self._picture(), partial(_compiled, self._settings, model, irs))
+            yield BenchmarkCase(model.full_name, precision, workload, runtime)
 
     def _pipeline_of_ir(self, xml: Path, precision: Precision | None) -> Iterator[BenchmarkCase]:
         from posezoo.estimator.recognition import describe_ir
@@ -168,8 +171,8 @@ class BenchmarkPlanner:
         # Fetched now, not while time is taken.
         estimators.detector_irs(self._zoo, model, listener=self._console)
         for runtime in self._runtimes():
-            subject = PipelineWorkload(self._picture(), partial(_compiled, self._settings, xml, {}))
-            yield BenchmarkCase(xml.stem, precision, subject, runtime, is_recordable=False)
+            workload = PipelineWorkload(self._picture(), partial(_compiled, self._settings, xml, {}))
+            yield BenchmarkCase(xml.stem, precision, workload, runtime, is_recordable=False)
 
     def _runtimes(self) -> Iterator[RuntimeConfig]:
         args, settings = self._args, self._settings

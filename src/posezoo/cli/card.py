@@ -76,14 +76,14 @@ def run(args: argparse.Namespace) -> int:
     return 0 if done and not selection.problems else 1
 
 
-def _print(rows: Sequence[ModelRow], style: str) -> None:
+def _print(rows: Sequence[ModelRow], output_format: str) -> None:
     """Each card; of a composite that is asked for its own, which tells of its parts."""
     from posezoo.card.card import draw_card
     from posezoo.card.facts import collect_facts
 
     composites = {row.model.full_name for row in rows if row.model.full_name != row.composite}
     tops = [row for row in rows if row.composite not in composites]
-    if style == "json":
+    if output_format == "json":
         print(json.dumps([collect_facts(row.model, row.parts) for row in tops], indent=1))
         return
     for row in tops:

@@ -80,13 +80,13 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console:
         if args.picture and args.picture.suffix == ".png":
             import_optional("cv2", extra="run")
-        figures = measurement_selection(args, zoo.registry)
+        metrics = measurement_selection(args, zoo.registry)
         selection = jobs.select_models(zoo.registry, patterns, console)
-        found = compare_models(selection.models, args.precisions, zoo.layout, figures)
+        found = compare_models(selection.models, args.precisions, zoo.layout, metrics)
         if not found.rows:
-            asked = ", ".join(args.precisions)
+            requested = ", ".join(args.precisions)
             raise PosezooError(
-                f"none of these models is to be had in {asked}", hint="--precisions names others"
+                f"none of these models is to be had in {requested}", hint="--precisions names others"
             )
         if (args.setting or args.machine) and not found.speed_way:
             console.warn("no speed was measured so")
@@ -170,11 +170,11 @@ def _table(found: ModelComparison) -> list[tuple[str, ...]]:
 def _cells(row: ComparisonRow) -> tuple[str, ...]:
     from posezoo.comparison import COLUMNS
 
-    figures = (
+    metrics = (
         f"{column.in_words(value.number)}{_MARKS[value.origin.value]}" if (value := row.values[key]) else ""
         for key, column in COLUMNS.items()
     )
-    return row.model, row.precision.value, *figures, row.license
+    return row.model, row.precision.value, *metrics, row.license
 
 
 def _notes(found: ModelComparison) -> list[str]:

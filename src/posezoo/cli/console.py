@@ -45,8 +45,8 @@ class Console:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._close_bar()
-        for coming in self._files.values():
-            coming.close()
+        for progress_bar in self._files.values():
+            progress_bar.close()
 
     def __call__(self, event: events.Event) -> None:
         """Draw one event."""
@@ -118,19 +118,19 @@ class Console:
                 self._write(f"  hint: {error.hint}")
 
     def _write(self, line: str) -> None:
-        bars = [self._bar, *(coming.bar for coming in self._files.values())]
+        bars = [self._bar, *(progress_bar.bar for progress_bar in self._files.values())]
         if bar := next((bar for bar in bars if bar is not None), None):
             bar.write(line, file=self._stream)
         else:
             print(line, file=self._stream, flush=True)
 
     def _begin_file(self, event: events.FileDownloadStarted) -> None:
-        coming = self._files[event.model, event.model_file] = _FileProgressBar()
+        progress_bar = self._files[event.model, event.model_file] = _FileProgressBar()
         if not self._quiet and self._stream.isatty():
             from tqdm import tqdm
 
             self._close_bar()
-            coming.bar = tqdm(
+            progress_bar.bar = tqdm(
                 desc=event.model_file,
                 total=event.size or None,
                 unit="B",
@@ -161,10 +161,10 @@ class Console:
             self._bar.update(size - self._bar.n)
 
     def _end_file(self, event: events.FileDownloadFinished) -> None:
-        coming = self._files.pop((event.model, event.model_file))
-        coming.close()
+        progress_bar = self._files.pop((event.model, event.model_file))
+        progress_bar.close()
         if event.successful:
-            seconds = time.perf_counter() - coming.begun
+            seconds = time.perf_counter() - progress_bar.begun
             self.print_line(f"{event.model}: {event.model_file}: downloaded and verified in {seconds:.1f} s")
 
     def _count_images(self, event: events.EvaluationProgress) -> None:

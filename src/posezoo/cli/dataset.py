@@ -150,7 +150,7 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _found(dataset: CocoDataset) -> dict[str, Any]:
-    people = [person for picture in dataset.pictures for person in picture.people]
+    people = [person for image in dataset.pictures for person in image.people]
     labelled = {
         name: sum(bool(person.keypoints[joint, 2]) for person in people)
         for joint, name in enumerate(dataset.keypoints)

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
             console.print_error(error)
 
         # What would stop us later is better said before anything is fetched or computed.
-        source = open_source(args.input, rounds=args.loop or None, tell=tell)
+        source = open_source(args.input, rounds=args.loop or None, report_error=tell)
         if not args.no_show:
             require_display()
         monitors = UtilizationMonitor(args.utilization_monitors)

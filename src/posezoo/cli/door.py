@@ -19,12 +19,12 @@ from types import FrameType
 from posezoo.errors import PosezooError, redact_secrets
 
 
-def run_main(work: Callable[[], int], *, tell: Callable[[PosezooError], None] | None = None) -> int:
+def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], None] | None = None) -> int:
     """Do the work of a command and return its exit code; nothing that it raises gets any further.
 
     Args:
         work: the command; argparse's SystemExit passes.
-        tell: how a failure is told; as ``error:`` and ``hint:`` where None.
+        report_error: how a failure is told; as ``error:`` and ``hint:`` where None.
     """
     # Of a picture that cannot be unpacked OpenCV warns, too, in words of its own; read when it is loaded.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
@@ -36,7 +36,7 @@ def run_main(work: Callable[[], int], *, tell: Callable[[PosezooError], None] | 
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         with _signals_raise():
-            return _run(work, tell or print_error)
+            return _run(work, report_error or print_error)
     except SignalExit as ended:
         return ended.code
     except KeyboardInterrupt:
@@ -61,7 +61,7 @@ def print_to_stderr(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def _run(work: Callable[[], int], tell: Callable[[PosezooError], None]) -> int:
+def _run(work: Callable[[], int], report_error: Callable[[PosezooError], None]) -> int:
     try:
         try:
             code = work()
@@ -71,7 +71,7 @@ def _run(work: Callable[[], int], tell: Callable[[PosezooError], None]) -> int:
         sys.stdout.flush()
         return code
     except PosezooError as error:
-        tell(error)
+        report_error(error)
         return 1
     except (BrokenPipeError, SignalExit):
         raise

@@ -41,12 +41,12 @@ def run(args: argparse.Namespace) -> int:
     patterns, settings = options.patterns_from_args(args), options.settings_from_args(args)
     zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use).with_verification(args.verify)
 
-    with Console(quiet=args.quiet) as console, ConnectionPool(settings.jobs, settings.connections) as carrier:
+    with Console(quiet=args.quiet) as console, ConnectionPool(settings.jobs, settings.connections) as pool:
 
         def work(spec: ModelSpec, check: CancelCheck) -> dict[str, object]:
             if args.dry_run:
                 return {"plan": format_plan(zoo.plan_download(spec))}
-            paths = zoo.download(spec, listener=cancellable(console, check), carrier=carrier)
+            paths = zoo.download(spec, listener=cancellable(console, check), pool=pool)
             return {"files": [str(path) for path in paths]}
 
         selection = jobs.select_models(zoo.registry, patterns, console)

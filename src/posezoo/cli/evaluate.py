@@ -141,8 +141,8 @@ def run(args: argparse.Namespace) -> int:
         zoo, model = _model(zoo, args)
         is_detector = model is not None and model.decoder is not None and model.decoder.name == "detection"
         dataset = _dataset(args, keypoints=not is_detector)
-        means, irs = _load(zoo, model, args, console)
-        report = _evaluate(args, dataset, means, irs, console)
+        protocol, irs = _load(zoo, model, args, console)
+        report = _evaluate(args, dataset, protocol, irs, console)
     if args.format == "json":
         print(json.dumps(report.to_json(), indent=2))
     else:
@@ -215,7 +215,7 @@ def _load(
     people_from = {"truth": "the annotated boxes"}.get(args.boxes or "", args.boxes or "")
     if not people_from and (detector := estimators.select_detector(zoo, estimator.decoder)) is not None:
         people_from = detector.name
-    means = EvaluationProtocol(
+    protocol = EvaluationProtocol(
         estimator=estimator,
         precision=_precision(args),
         target_size=args.height or args.short_side,
@@ -224,7 +224,7 @@ def _load(
         box_source=people_from,
         options=decoder_options,
     )
-    return means, list(irs.values())
+    return protocol, list(irs.values())
 
 
 def _precision(args: argparse.Namespace) -> Precision:
@@ -246,7 +246,7 @@ def _refuse_other_side(args: argparse.Namespace, estimator: Estimator) -> None:
 def _evaluate(
     args: argparse.Namespace,
     dataset: CocoDataset,
-    means: EvaluationProtocol,
+    protocol: EvaluationProtocol,
     irs: Sequence[Path],
     console: Console,
 ) -> Any:
@@ -254,11 +254,11 @@ def _evaluate(
     from posezoo.evaluation import account, evaluate
     from posezoo.settings import user_folder
 
-    estimator = means.estimator
+    estimator = protocol.estimator
     name = estimator.model.full_name
-    folder = args.results_dir or user_folder("cache") / "evaluations" / name / means.precision.value
+    folder = args.results_dir or user_folder("cache") / "evaluations" / name / protocol.precision.value
     boxes, others = _boxes(args, dataset)
-    heading = account.cache_key(means, irs, *others)
+    heading = account.cache_key(protocol, irs, *others)
     key = hashlib.sha256(json.dumps(heading, sort_keys=True).encode()).hexdigest()[:12]
     keep = folder / f"predictions-{key}.jsonl"
     if args.fresh:
@@ -276,7 +276,7 @@ def _evaluate(
         name=name,
         listener=console,
     )
-    report = EvaluationReport(means, accuracy, of_boxes)
+    report = EvaluationReport(protocol, accuracy, of_boxes)
     report.write(folder, worst=args.worst)
     return report
 

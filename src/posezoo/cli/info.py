@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         print(json.dumps(facts, indent=2))
     elif facts:
-        print("\n\n".join(_as_text(each) for each in facts))
+        print("\n\n".join(_as_text(fact) for fact in facts))
     return 1 if selection.problems else 0
 
 
@@ -125,7 +125,7 @@ def _place_facts(spec: ModelSpec | CompositeSpec) -> dict[str, Any]:
 
 
 def _model_facts(spec: ModelSpec) -> dict[str, Any]:
-    way = select_route(spec)
+    decision = select_route(spec)
     return {
         **_license_facts(spec),
         "origin": {"repository": spec.origin.repository, "paper": spec.origin.paper},
@@ -141,10 +141,10 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
             }
             for file in spec.files
         ],
-        "inputs": [_input_facts(each) for each in spec.inputs],
-        "outputs": [_output_facts(each) for each in spec.outputs],
-        "route": way.route.value,
-        "reason": way.reason or None,
+        "inputs": [_input_facts(port) for port in spec.inputs],
+        "outputs": [_output_facts(output) for output in spec.outputs],
+        "route": decision.route.value,
+        "reason": decision.reason or None,
         "network": asdict(spec.network) if spec.network is not None else None,
         "checkpoint": spec.checkpoint or None,
         "published": _plain(asdict(spec.published)),

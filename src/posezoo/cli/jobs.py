@@ -98,7 +98,7 @@ def run_in_parallel(
     skip_unpinned: bool = False,
     at_once: int = 1,
 ) -> JobReport:
-    """``for_each``, several models at once; the work asks now and then whether the run is being ended."""
+    """``run_for_each``, several models at once; the work asks now and then whether the run is being ended."""
     report, skipped = JobReport(), list[str]()
     for problem in selection.problems:
         name = Path(problem.file).parent.name

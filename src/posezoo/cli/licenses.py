@@ -59,19 +59,19 @@ def run(args: argparse.Namespace) -> int:
         if not terms and selection.problems:  # which have been told
             return 1
         if not terms:
-            whom = "these models" if args.models else "the registry's models"
+            recipient = "these models" if args.models else "the registry's models"
             raise PosezooError(
-                f"{zoo.layout.download_dir}: no file of {whom} was fetched there, so there is no NOTICE",
+                f"{zoo.layout.download_dir}: no file of {recipient} was fetched there, so there is no NOTICE",
                 hint="fetch them with posezoo download, or name the folder where they are: --output_dir DIR",
             )
-        for each in terms:
-            if not each.holder:
-                console.warn(f"{each.spec.full_name}: no licence text with its holder is at hand")
+        for term in terms:
+            if not term.holder:
+                console.warn(f"{term.spec.full_name}: no licence text with its holder is at hand")
     text = format_notice(terms)
     if args.output is not None:
         write_atomically(args.output, text.encode())
     if args.format == "json":
-        print(json.dumps({"models": [_row(each) for each in terms]}, indent=2))
+        print(json.dumps({"models": [_row(term) for term in terms]}, indent=2))
     else:
         print(text if args.output is None else args.output, end="" if args.output is None else "\n")
     return 1 if selection.problems else 0

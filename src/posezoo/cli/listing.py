@@ -46,7 +46,7 @@ class ModelRow:
             "parts": list(self.model.stages) if isinstance(self.model, CompositeSpec) else [],
             "task": self.model.task,
             "framework": " ".join(self.frameworks),
-            "precisions": [each.value for each in common_precisions(self.parts)],
+            "precisions": [precision.value for precision in common_precisions(self.parts)],
             "license": " ".join(self.licenses),
             "size_bytes": download_size(self.parts),
             "revision": self.model.revision if isinstance(self.model, ModelSpec) else 1,

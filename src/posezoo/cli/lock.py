@@ -76,21 +76,23 @@ def run(args: argparse.Namespace) -> int:
 
     zoo = open_zoo(settings, download_dir=args.download_dir)
     with Console(quiet=args.quiet) as console:
-        found, odd, failures = _take_in(args, zoo, console)
+        found, warnings, failures = _take_in(args, zoo, console)
     if args.format == "json":
         rows = [asdict(each) for each in found]
         print(json.dumps({"lock": str(zoo.lock.path), "changes": rows, "failed": failures}, indent=2))
     else:
         for each in found:
             print(each)
-        print(_sum(args, zoo, found, odd))
-    return 1 if failures or (args.check and (found or odd)) else 0
+        print(_sum(args, zoo, found, warnings))
+    return 1 if failures or (args.check and (found or warnings)) else 0
 
 
-def _sum(args: argparse.Namespace, zoo: Zoo, found: list[LockChange], odd: int) -> str:
+def _sum(args: argparse.Namespace, zoo: Zoo, found: list[LockChange], warnings: int) -> str:
     path = zoo.lock.path
-    if odd and not found:
-        return f"{path} has all the rest already; {odd} IR {'are' if odd > 1 else 'is'} not taken in"
+    if warnings and not found:
+        return (
+            f"{path} has all the rest already; {warnings} IR {'are' if warnings > 1 else 'is'} not taken in"
+        )
     if not found:
         return f"{path} has it all already"
     lines = f"{len(found)} line{'s' if len(found) > 1 else ''}"
@@ -116,7 +118,7 @@ def _take_in(
     def look(spec: ModelSpec) -> dict[str, object]:
         found = collect_entries(zoo.lock.with_pins(spec), zoo.layout, zoo.lock.timestamp)
         # Refused before anything is written, and alone.
-        merge_entries(zoo.lock.entries, found.entries, found.unpinned, may_go_back=args.allow_rollback)
+        merge_entries(zoo.lock.entries, found.entries, found.unpinned, allow_rollback=args.allow_rollback)
         for line in found.warnings:
             console.warn(line)
         for name in found.unpinned:
@@ -142,7 +144,7 @@ def _take_in(
         was.update(entries)
         kept = {key: entry for key, entry in entries.items() if not (args.prune and entry.model in gone)}
         for _, found in surveys:
-            kept = merge_entries(kept, found.entries, found.unpinned, may_go_back=args.allow_rollback)
+            kept = merge_entries(kept, found.entries, found.unpinned, allow_rollback=args.allow_rollback)
         becomes.update(kept)
         return kept
 
@@ -150,8 +152,8 @@ def _take_in(
         take(zoo.lock.entries)
     else:
         zoo.lock.update(take)
-    odd = sum(len(found.warnings) for _, found in surveys)
-    return list_changes(was, becomes), odd, report.failures
+    warnings = sum(len(found.warnings) for _, found in surveys)
+    return list_changes(was, becomes), warnings, report.failures
 
 
 def _patterns(args: argparse.Namespace, zoo: Zoo) -> tuple[list[str] | None, list[str]]:

@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(args, "format", "text") == "json":
             print(json.dumps({"error": {"problem": error.problem, "hint": error.hint}}, indent=2))
 
-    return door.run_main(work, tell=tell)
+    return door.run_main(work, report_error=tell)
 
 
 def _refuse(verb: argparse.ArgumentParser, unknown: Sequence[str]) -> NoReturn:

@@ -100,9 +100,9 @@ def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: S
 
         write_baseline(args.write_baseline, findings, registry.roots)
     if known:
-        findings = [each for each in findings if baseline_key(each, registry.roots) not in known]
+        findings = [finding for finding in findings if baseline_key(finding, registry.roots) not in known]
     _print(findings, args.format, len(registry.entries) if names is None else len(names))
-    return int(any(each.severity == "error" for each in findings))
+    return int(any(finding.severity == "error" for finding in findings))
 
 
 def _names(registry: Registry, patterns: Sequence[str] | None) -> frozenset[str] | None:
@@ -135,7 +135,7 @@ def _print(findings: Sequence[Finding], style: str, count: int) -> None:
         lines = reports.to_github_annotations(findings) if style == "github" else map(_line, findings)
         for line in lines:
             print(line)
-        counts = Counter(str(each.severity) for each in findings)
+        counts = Counter(str(finding.severity) for finding in findings)
         of_them = ", ".join(f"{number} {kind}s" for kind, number in sorted(counts.items()))
         told = f": {of_them}" if findings else ""
         print(f"{count} models and composites, {len(RULES)} rules, {len(findings)} findings{told}")

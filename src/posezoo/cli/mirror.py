@@ -98,7 +98,7 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
     zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use)
     at_once = 1 if args.dry_run else settings.jobs
 
-    with Console(quiet=args.quiet) as console, ConnectionPool(settings.jobs, settings.connections) as carrier:
+    with Console(quiet=args.quiet) as console, ConnectionPool(settings.jobs, settings.connections) as pool:
 
         def work(spec: ModelSpec, check: CancelCheck) -> dict[str, object]:
             if args.dry_run:
@@ -107,7 +107,7 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
                         format_planned_file(each) for each in mirror.plan(zoo.lock.with_pins(spec), zoo.means)
                     ]
                 }
-            paths = mirror.add_model(spec, zoo.means, zoo.lock, cancellable(console, check), carrier)
+            paths = mirror.add_model(spec, zoo.means, zoo.lock, cancellable(console, check), pool)
             return {"files": [str(path) for path in paths]}
 
         selection = _with_company(zoo, jobs.select_models(zoo.registry, patterns, console), console)
@@ -155,24 +155,26 @@ def _check(args: argparse.Namespace, mirror: Mirror) -> int:
     if said:
         with Console(quiet=args.quiet) as console:
             selection = jobs.select_models(open_registry([mirror.models_dir]), said, console)
-        names = [spec.full_name for spec in selection.models] + [each.name for each in selection.composites]
+        names = [spec.full_name for spec in selection.models] + [
+            composite.name for composite in selection.composites
+        ]
     found = list(mirror.check(names))
-    bad = [each for each in found if each.state != "good"]
+    failed = [each for each in found if each.state != "good"]
     if args.format == "json":
         print(json.dumps({"files": [asdict(each) for each in found]}, indent=2, default=str))
     else:
-        for each in bad:
+        for each in failed:
             print(f"{each.state:9} {each.model + ': ' if each.model else ''}{each.file} ({each.path})")
-        if bad:
-            print(f"{len(bad)} of {len(found)} are not good; {_next_step(bad)}")
+        if failed:
+            print(f"{len(failed)} of {len(found)} are not good; {_next_step(failed)}")
         else:
             print(f"{mirror.root}: all {len(found)} files are good")
-    return 1 if bad else 0
+    return 1 if failed else 0
 
 
-def _next_step(bad: Sequence[MirroredFile]) -> str:
+def _next_step(failed: Sequence[MirroredFile]) -> str:
     """What mends these; what does not belong there is its owner's to take away."""
-    mended = [each for each in bad if each.state in ("changed", "missing")]
+    mended = [each for each in failed if each.state in ("changed", "missing")]
     again = "posezoo mirror create brings them again" if mended else ""
-    away = "take away by hand what is extra, symlinked or special" if len(mended) < len(bad) else ""
+    away = "take away by hand what is extra, symlinked or special" if len(mended) < len(failed) else ""
     return "; ".join(filter(None, (again, away)))

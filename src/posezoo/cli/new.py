@@ -92,9 +92,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"would write {path}")
         return 0
     with Console(quiet=args.quiet) as console:
-        spec, why = _made_known(spec, zoo, console)
-        if why:
-            console.warn(f"{spec.files[0].name}: inputs and outputs could not be read: {why}")
+        spec, reason = _made_known(spec, zoo, console)
+        if reason:
+            console.warn(f"{spec.files[0].name}: inputs and outputs could not be read: {reason}")
     left = _write(args, spec, path, root)
     if args.format == "json":
         answer = {"model": args.name, "file": str(path), "left_to_fill_in": left}
@@ -128,8 +128,8 @@ def _refuse(args: argparse.Namespace, zoo: Zoo) -> None:
     from posezoo.spec.spdx import is_license, suggest_license
     from posezoo.spec.values import WORD
 
-    if why := explain_invalid_model_name(args.name):
-        raise SettingsError(f"{args.name!a} is no model's name: {why}")
+    if reason := explain_invalid_model_name(args.name):
+        raise SettingsError(f"{args.name!a} is no model's name: {reason}")
     if known := next(
         (name for name in zoo.registry.entries if case_folded(name) == case_folded(args.name)), ""
     ):
@@ -159,8 +159,8 @@ def _made_known(spec: ModelSpec, zoo: Zoo, console: Console) -> tuple[ModelSpec,
     network = next(
         (file for file in spec.files if not file.name.endswith((".bin", ".prototxt"))), spec.files[0]
     )
-    inputs, outputs, why = read_ports(zoo.layout.file_path(spec, network))
-    return replace(spec, inputs=inputs, outputs=outputs), why
+    inputs, outputs, reason = read_ports(zoo.layout.file_path(spec, network))
+    return replace(spec, inputs=inputs, outputs=outputs), reason
 
 
 def _write(args: argparse.Namespace, spec: ModelSpec, path: Path, root: Path) -> tuple[str, ...]:

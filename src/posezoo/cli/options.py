@@ -102,7 +102,7 @@ def add_camera_input_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def with_camera_input_flags(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:
-    """The model, as the flags of ``add_frames`` change it.
+    """The model, as the flags of ``add_camera_input_flags`` change it.
 
     Raises:
         ConversionError: they do not go with it.

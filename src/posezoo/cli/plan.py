@@ -109,14 +109,14 @@ def _facts(plan: ModelPlan) -> dict[str, Any]:
         "why": plan.way.why or None,
         "hint": plan.way.hint or None,
         "runs": list(plan.runs),
-        "files": [_file_facts(each) for each in plan.files],
+        "files": [_file_facts(file) for file in plan.files],
         "fetch_bytes": plan.download_size,
         "arguments": {
             "inputs": [
-                {"name": each.name, "shape": list(each.shape), "layout": each.layout, **_steps(each)}
-                for each in spec.inputs
+                {"name": port.name, "shape": list(port.shape), "layout": port.layout, **_steps(port)}
+                for port in spec.inputs
             ],
-            "outputs": [each.name for each in spec.outputs],
+            "outputs": [output.name for output in spec.outputs],
             "frozen": dict(carried_out.frozen_inputs(spec.mo_args)),
             "static_shape": carried_out.wants_static_shape(spec.mo_args),
             "network": asdict(spec.network) if spec.network is not None else None,
@@ -151,19 +151,22 @@ def _steps(port: Input) -> dict[str, Any]:
 
 
 def _block(plan: ModelPlan) -> list[str]:
-    spec, way = plan.spec, plan.way
-    head = f"{spec.full_name} ({spec.framework}): {way.route}"
-    if not way.is_available:
-        return [f"{head}, {way.reason}: {way.why}", *([f"  hint: {way.hint}"] if way.hint else [])]
-    lines = [head, *(f"  {format_planned_file(each)}" for each in plan.files)]
+    spec, decision = plan.spec, plan.way
+    head = f"{spec.full_name} ({spec.framework}): {decision.route}"
+    if not decision.is_available:
+        return [
+            f"{head}, {decision.reason}: {decision.why}",
+            *([f"  hint: {decision.hint}"] if decision.hint else []),
+        ]
+    lines = [head, *(f"  {format_planned_file(file)}" for file in plan.files)]
     lines += [f"  would run {each}" for each in plan.runs]
     if not spec.is_ir:
-        lines += [f"  input {_in_words(each)}" for each in spec.inputs]
+        lines += [f"  input {_in_words(port)}" for port in spec.inputs]
         lines += [
             f"  input {name} frozen to {_value(value)}"
             for name, value in carried_out.frozen_inputs(spec.mo_args).items()
         ]
-        lines += [f"  outputs {', '.join(each.name for each in spec.outputs)}"] if spec.outputs else []
+        lines += [f"  outputs {', '.join(output.name for output in spec.outputs)}"] if spec.outputs else []
     for step in plan.steps:
         lines.append(
             f"  {step.precision} is up to date: {step.xml}"

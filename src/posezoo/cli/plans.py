@@ -25,8 +25,8 @@ def format_plan(files: Sequence[PlannedFile] = (), conversion: ConversionPlan | 
         return lines
     if conversion.spec.is_ir:
         return [*lines, "is published as IR: nothing to convert"]
-    if not conversion.by and (why := why_closed(conversion.spec, select_route(conversion.spec))):
-        return [why]
+    if not conversion.by and (reason := why_closed(conversion.spec, select_route(conversion.spec))):
+        return [reason]
     by = f" by {conversion.by}" if conversion.by else ""
     for step in conversion.steps:
         if step.is_up_to_date:

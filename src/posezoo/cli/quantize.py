@@ -132,7 +132,9 @@ def run(args: argparse.Namespace) -> int:
         answer: dict[str, Any] = {"irs": {each.value: str(path) for each, path in quantized.irs.items()}}
         found.extend(quantizing.quantization_measurements(zoo, spec, quantized))
         if quantized.shifts:
-            answer["shifts"] = {each.value: shift.to_json() for each, shift in quantized.shifts.items()}
+            answer["shifts"] = {
+                each.value: displacement.to_json() for each, displacement in quantized.shifts.items()
+            }
         return answer
 
     with Console(quiet=args.quiet) as console:
@@ -158,7 +160,7 @@ def _measure_only(zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, console: 
     }
     return {
         "irs": {precision: str(xml) for precision, (xml, _) in found.items()},
-        "shifts": {precision: shift.to_json() for precision, (_, shift) in found.items()},
+        "shifts": {precision: displacement.to_json() for precision, (_, displacement) in found.items()},
     }
 
 
@@ -200,7 +202,7 @@ def _quantizable(zoo: Zoo, models: tuple[ModelSpec, ...], console: Console) -> I
     from posezoo.zoo import quantizing
 
     for spec in models:
-        if why := quantizing.explain_unsupported_int8(zoo, spec):
-            console.print_line(f"Skipping {spec.full_name} ({why})")
+        if reason := quantizing.explain_unsupported_int8(zoo, spec):
+            console.print_line(f"Skipping {spec.full_name} ({reason})")
         else:
             yield spec

@@ -69,15 +69,15 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.zoo import figures, open_zoo
 
     zoo = open_zoo(options.settings_from_args(args), download_dir=args.download_dir)
-    files = [Path(each) for each in args.models if each.endswith(SUFFIX)]
-    patterns = [each for each in args.models if not each.endswith(SUFFIX)]
+    files = [Path(model) for model in args.models if model.endswith(SUFFIX)]
+    patterns = [model for model in args.models if not model.endswith(SUFFIX)]
 
     def count(spec: ModelSpec) -> dict[str, Any]:
         console.print_line(f"counting {spec.full_name}")
         return {"files": [str(figures.record_measurements(spec, _counted(args, zoo.settings, spec)))]}
 
     with Console(quiet=args.quiet) as console:
-        measured = [each for file in files for each in _figures(zoo, file)]  # all good, or none is taken
+        measured = [figure for file in files for figure in _figures(zoo, file)]  # all good, or none is taken
         selection = jobs.select_models(zoo.registry, patterns, console) if patterns else _none()
         report = jobs.run_for_each(selection, count, console)
         for spec, found in measured:

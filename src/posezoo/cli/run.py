@@ -79,11 +79,11 @@ class StageTimer:
     @contextmanager
     def time_stage(self, name: str) -> Iterator[None]:
         """Add the time of a block to a stage."""
-        begun = time.perf_counter()
+        start_time = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start_time
 
 
 def run(args: argparse.Namespace) -> int:

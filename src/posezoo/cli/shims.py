@@ -46,10 +46,10 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         OutputError: a command of somebody else is there, or the folder cannot be written.
     """
-    wanted = {args.folder / name: shim_script(module) for name, module in COMMANDS.items()}
-    for path, content in wanted.items():
+    requested = {args.folder / name: shim_script(module) for name, module in COMMANDS.items()}
+    for path, content in requested.items():
         _refuse_to_replace(path, content, force=args.force)
-    for path, content in wanted.items():
+    for path, content in requested.items():
         _write(path, content)
         print(path)
     for other in _others_on_path(args.folder):

@@ -34,10 +34,10 @@ def format_results(results: Sequence[BenchmarkResult], *, is_compared: bool, rou
         yield f"best batch of {_name(best)}, {_requests(best)}: {best.batch}, {throughput}"
     if is_compared:
         yield from map(_comparison_line, _comparisons(results))
-    for each in results:
-        if len(each.rounds) < rounds:
-            yield f"{_name(each)}: {len(each.rounds)} of {rounds} rounds only"
-    for line in dict.fromkeys(each.machine for each in results):
+    for result in results:
+        if len(result.rounds) < rounds:
+            yield f"{_name(result)}: {len(result.rounds)} of {rounds} rounds only"
+    for line in dict.fromkeys(result.machine for result in results):
         yield f"on {line}"
 
 
@@ -45,7 +45,8 @@ def results_to_json(results: Sequence[BenchmarkResult], today: date, *, is_compa
     """The same for programs."""
     return {
         "measurements": [
-            measurement_to_json(each.case.model, create_speed_measurement(each, today)) for each in results
+            measurement_to_json(result.case.model, create_speed_measurement(result, today))
+            for result in results
         ],
         "best_batches": [
             {

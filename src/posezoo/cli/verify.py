@@ -66,7 +66,7 @@ def run_artifact_check(
     selection: Selection,
     layout: ModelLayout,
     lock: LockFile,
-    style: str,
+    output_format: str,
     *,
     cure: Callable[[ArtifactState, ModelLayout], list[str]] | None = None,
     registry: Sequence[str] = (),
@@ -77,7 +77,7 @@ def run_artifact_check(
         selection: the models.
         layout: where their artifacts lie.
         lock: the pins of first use; a strict one refuses what it does not have.
-        style: ``text`` or ``json``.
+        output_format: ``text`` or ``json``.
         cure: names the command that brings an artifact back; posezoo's own where None.
         registry: the flags by which that command finds the models.
     """
@@ -92,7 +92,7 @@ def run_artifact_check(
         except LockError as error:
             refused.append(error)
     checked += (each for composite in selection.composites for each in check_composite(composite, layout))
-    if style == "json":
+    if output_format == "json":
         rows = [asdict(each) for each in checked]
         reasons = [{"problem": refusal.problem, "hint": refusal.hint} for refusal in refused]
         print(json.dumps({"artifacts": rows, "refused": reasons}, indent=2, default=str))
@@ -102,11 +102,11 @@ def run_artifact_check(
         for each in checked:
             told = each.expected if each.state == "good" else str(each.path)
             print(f"{each.state:8} {each.model}: {each.artifact} ({told})")
-    bad = [each for each in checked if each.state != "good"]
-    if bad and style == "text":
-        mend = _repair_hint(bad[0], layout, cure or _repair_command, registry)
-        print(f"{len(bad)} of {len(checked)} are not good; {mend} mends the first")
-    return 1 if bad or refused or selection.problems else 0
+    failed = [each for each in checked if each.state != "good"]
+    if failed and output_format == "text":
+        mend = _repair_hint(failed[0], layout, cure or _repair_command, registry)
+        print(f"{len(failed)} of {len(checked)} are not good; {mend} mends the first")
+    return 1 if failed or refused or selection.problems else 0
 
 
 def _require_irs(spec: ModelSpec, layout: ModelLayout, lock: LockFile) -> None:
@@ -124,28 +124,28 @@ def _require_irs(spec: ModelSpec, layout: ModelLayout, lock: LockFile) -> None:
 
 
 def _repair_hint(
-    bad: ArtifactState,
+    failed: ArtifactState,
     layout: ModelLayout,
     cure: Callable[[ArtifactState, ModelLayout], list[str]],
     registry: Sequence[str],
 ) -> str:
     """What mends an artifact: nothing that we fetch or make takes away what is not ours."""
-    if bad.state in ("extra", "symlinked", "special"):
-        return f"moving {bad.path} away"
-    return shlex.join([*cure(bad, layout), *registry])
+    if failed.state in ("extra", "symlinked", "special"):
+        return f"moving {failed.path} away"
+    return shlex.join([*cure(failed, layout), *registry])
 
 
-def _repair_command(bad: ArtifactState, layout: ModelLayout) -> list[str]:
+def _repair_command(failed: ArtifactState, layout: ModelLayout) -> list[str]:
     """The command that brings an artifact back, in the folders that were looked at."""
-    if not bad.converted:
-        return ["posezoo", "download", bad.model, "-o", str(layout.download_dir), *trust_hint(bad)]
+    if not failed.converted:
+        return ["posezoo", "download", failed.model, "-o", str(layout.download_dir), *trust_hint(failed)]
     apart = ["-d", str(layout.download_dir)] if layout.download_dir != layout.output_dir else []
-    return ["posezoo", "convert", bad.model, *bad.flags.split(), *apart, "-o", str(layout.output_dir)]
+    return ["posezoo", "convert", failed.model, *failed.flags.split(), *apart, "-o", str(layout.output_dir)]
 
 
-def trust_hint(bad: ArtifactState) -> list[str]:
+def trust_hint(failed: ArtifactState) -> list[str]:
     """What a download must be told besides, of a file that nothing pins."""
-    return ["--trust_on_first_use"] if bad.state == "unknown" else []
+    return ["--trust_on_first_use"] if failed.state == "unknown" else []
 
 
 def _check_metadata(args: argparse.Namespace) -> int:

@@ -79,9 +79,9 @@ class DatasetImage:
     def top_down_boxes(self) -> tuple[CocoBox, ...]:
         """Of those whom a model that is shown one person at a time is shown: labelled people, no crowds."""
         return tuple(
-            each.to_box
-            for each in self.people
-            if each.num_keypoints and not each.is_crowd and min(each.bbox[2:]) > 0
+            person.to_box
+            for person in self.people
+            if person.num_keypoints and not person.is_crowd and min(person.bbox[2:]) > 0
         )
 
 
@@ -109,20 +109,20 @@ class CocoDataset:
 
     def excluding(self, ids: Collection[int]) -> CocoDataset:
         """The set without the pictures of these numbers."""
-        return replace(self, pictures=tuple(each for each in self.pictures if each.id not in ids))
+        return replace(self, pictures=tuple(picture for picture in self.pictures if picture.id not in ids))
 
     def missing_images(self) -> tuple[DatasetImage, ...]:
         """The pictures whose files are not there."""
-        return tuple(each for each in self.pictures if not each.path.is_file())
+        return tuple(picture for picture in self.pictures if not picture.path.is_file())
 
     def annotated_boxes(self) -> Mapping[int, Sequence[CocoBox]]:
         """By the picture's number, the annotated boxes of those whose keypoints are labelled."""
-        return {each.id: each.top_down_boxes for each in self.pictures}
+        return {picture.id: picture.top_down_boxes for picture in self.pictures}
 
     def person_count(self, *, keypoints: bool = True) -> int:
         """How many people figures are of: no crowds, and, for keypoints, nobody without any labelled."""
         return sum(
             not person.is_crowd and (person.num_keypoints > 0 or not keypoints)
-            for picture in self.pictures
-            for person in picture.people
+            for image in self.pictures
+            for person in image.people
         )

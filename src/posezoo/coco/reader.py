@@ -79,7 +79,7 @@ class _AnnotationParser:
             (self._get(each, "id", int, where), str(each.get("name", "")), self._names(each, where))
             for where, each in self._items("categories")
         ]
-        labelled = [each for each in kinds if each[2]]
+        labelled = [kind for kind in kinds if kind[2]]
         people = [each for each in labelled or kinds if each[1] == "person"] or (
             labelled if len(labelled) == 1 else []
         )

@@ -126,9 +126,9 @@ def to_svg(chart: BarChart) -> str:
             f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" '
             f'fill="{_hex(box.fill)}" stroke="{_hex(box.edge)}"/>'
         )
-    for each in chart.words:
-        text = escape(_printable(each.text))
-        lines.append(f'<text x="{each.x:g}" y="{each.y:g}" fill="{_hex(each.color)}">{text}</text>')
+    for word in chart.words:
+        text = escape(_printable(word.text))
+        lines.append(f'<text x="{word.x:g}" y="{word.y:g}" fill="{_hex(word.color)}">{text}</text>')
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
@@ -146,10 +146,10 @@ def to_image(chart: BarChart) -> Any:
         corners = (round(box.x), round(box.y)), (round(box.x + box.width), round(box.y + box.height))
         cv2.rectangle(canvas, *corners, box.fill[::-1], cv2.FILLED)
         cv2.rectangle(canvas, *corners, box.edge[::-1], 1)
-    for each in chart.words:
-        text = _printable(each.text).encode("ascii", "replace").decode()
-        place = round(each.x), round(each.y)
-        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, each.color[::-1], 1, cv2.LINE_AA)
+    for word in chart.words:
+        text = _printable(word.text).encode("ascii", "replace").decode()
+        place = round(word.x), round(word.y)
+        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, word.color[::-1], 1, cv2.LINE_AA)
     return canvas
 
 

@@ -24,13 +24,13 @@ def format_measurement_setting(each: Measurement) -> str:
 
 
 def select_most_common_setting(
-    found: Mapping[SubjectT, Sequence[Measurement]], figure: str
+    found: Mapping[SubjectT, Sequence[Measurement]], metric: str
 ) -> tuple[str, dict[SubjectT, Measurement]]:
     """The way in which most subjects were measured, and what came out for each of them.
 
     Args:
         found: all measurements of one kind, by what they are of.
-        figure: its name; of two ways that are equally common the one with the larger sum of it is taken, and
+        metric: its name; of two ways that are equally common the one with the larger sum of it is taken, and
             of two measurements of a subject the larger one.
 
     Returns:
@@ -40,16 +40,16 @@ def select_most_common_setting(
     ways: dict[str, dict[SubjectT, Measurement]] = {}
     for subject, several in found.items():
         for each in several:
-            if figure not in each.figures:
+            if metric not in each.figures:
                 continue
             way = ways.setdefault(format_measurement_setting(each), {})
-            if subject not in way or each.figures[figure] > way[subject].figures[figure]:
+            if subject not in way or each.figures[metric] > way[subject].figures[metric]:
                 way[subject] = each
     if not ways:
         return "", {}
 
     def commonness(way: str) -> tuple[int, float]:
-        return len(ways[way]), sum(each.figures[figure] for each in ways[way].values())
+        return len(ways[way]), sum(each.figures[metric] for each in ways[way].values())
 
     chosen = max(ways, key=commonness)
     return chosen, ways[chosen]

@@ -30,7 +30,7 @@ class SourcedMetric:
     Attributes:
         number: in the unit of its column.
         origin: whether somebody measured it, or its publisher says so.
-        how: on what data set, or with which settings; empty where that stands elsewhere.
+        conditions: on what data set, or with which settings; empty where that stands elsewhere.
     """
 
     number: float
@@ -92,7 +92,7 @@ class MeasurementSelection:
     """Measurements of the user's own, and which of all are wanted.
 
     Attributes:
-        own: with the model's name each; where they tell of a kind, measured.yml is not asked for that kind.
+        user_measurements: with the model's name each; where they tell of a kind, measured.yml is not asked for that kind.
         machine: words that the machine's line holds.
         settings: that speeds were measured with.
     """
@@ -122,7 +122,7 @@ def compare_models(
     specs: Sequence[ModelSpec],
     precisions: Sequence[Precision],
     layout: ModelLayout,
-    figures: MeasurementSelection,
+    metrics: MeasurementSelection,
 ) -> ModelComparison:
     """Put models side by side.
 
@@ -130,7 +130,7 @@ def compare_models(
         specs: the models; each has a row for each precision that it is to be had in, or was quantized to.
         precisions: the wanted ones.
         layout: where IR lie, whose size is told.
-        figures: what the user measured, and which figures are wanted.
+        metrics: what the user measured, and which figures are wanted.
 
     Raises:
         SpecError: a measured.yml says something that cannot be meant.
@@ -142,15 +142,15 @@ def compare_models(
         if each in spec.precisions or layout.ir_path(spec, each).is_file()
     ]
 
-    def chosen(kind: str, figure: str) -> tuple[str, dict[ModelPrecision, Measurement]]:
+    def chosen(kind: str, metric: str) -> tuple[str, dict[ModelPrecision, Measurement]]:
         return select_most_common_setting(
             {
                 (spec.full_name, precision): [
-                    each for each in figures.select(spec, kind) if each.precision is precision
+                    each for each in metrics.select(spec, kind) if each.precision is precision
                 ]
                 for spec, precision in subjects
             },
-            figure,
+            metric,
         )
 
     speed_way, speeds = chosen("speed", "throughput_fps")
@@ -159,7 +159,7 @@ def compare_models(
     for spec, precision in subjects:
         subject = spec.full_name, precision
         speed = speeds.get(subject)
-        counted = figures.select(spec, "complexity")
+        counted = metrics.select(spec, "complexity")
         count = min(counted, key=lambda each: each.precision is not precision, default=None)
         values = {
             "AP": _measured(accuracies.get(subject), "AP") or _published_ap(spec, precision),
@@ -173,20 +173,20 @@ def compare_models(
     return ModelComparison(tuple(rows), speed_way, accuracy_way)
 
 
-def _measured(found: Measurement | None, figure: str) -> SourcedMetric | None:
-    if found is None or figure not in found.figures:
+def _measured(found: Measurement | None, metric: str) -> SourcedMetric | None:
+    if found is None or metric not in found.figures:
         return None
     origin = MetricSource.MEASURED if found.weights == WEIGHTS[0] else MetricSource.GENERATED
-    return SourcedMetric(found.figures[figure], origin)
+    return SourcedMetric(found.figures[metric], origin)
 
 
-def _cost(found: Measurement | None, figure: str) -> SourcedMetric | None:
+def _cost(found: Measurement | None, metric: str) -> SourcedMetric | None:
     """What an inference takes is the same on any weights, and in every precision."""
-    if found is None or figure not in found.figures:
+    if found is None or metric not in found.figures:
         return None
     settings = (f"{name} {value}" for name, value in sorted(found.settings.items()))
     how = ", ".join([f"counted on {found.precision}", *settings])
-    return SourcedMetric(found.figures[figure], MetricSource.MEASURED, how)
+    return SourcedMetric(found.figures[metric], MetricSource.MEASURED, how)
 
 
 def _declared(number: float | None, how: str = "") -> SourcedMetric | None:

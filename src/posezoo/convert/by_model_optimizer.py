@@ -71,7 +71,7 @@ def convert_with_model_optimizer(
     *,
     force: bool = False,
     decoder: Decoder | None = None,
-    accept: AcceptIr = accept_all,
+    accept_ir: AcceptIr = accept_all,
     listener: Listener = ignore_event,
 ) -> Mapping[Precision, Path]:
     """The IR of a downloaded model (.xml by precision); those that are up to date are left alone.
@@ -83,7 +83,7 @@ def convert_with_model_optimizer(
         precisions: FP32, FP16 or both.
         force: convert again what is up to date.
         decoder: what the IR name as their decoder, where it is declared by a composite.
-        accept: may refuse an IR by its bytes, before it is put in place.
+        accept_ir: may refuse an IR by its bytes, before it is put in place.
         listener: is told what happens.
 
     Raises:
@@ -102,7 +102,7 @@ def convert_with_model_optimizer(
             source = original.verify_source_model(spec, layout)
             with staging_dir(layout.model_dir(spec)) as folder:
                 for step in due:
-                    _make(spec, layout, mo, step, source, folder / step.precision, decoder, accept)
+                    _make(spec, layout, mo, step, source, folder / step.precision, decoder, accept_ir)
         except PosezooError as error:
             listener(ConversionFinished(spec.full_name, False, error.problem))
             raise
@@ -145,14 +145,14 @@ def _make(
     source: Path,
     folder: Path,
     decoder: Decoder | None,
-    accept: AcceptIr,
+    accept_ir: AcceptIr,
 ) -> None:
     run_model_optimizer(mo, build_arguments(spec, layout, source, mo, step.precision, folder), spec)
     network = _read(spec, folder / f"{spec.name}.xml")
     ir.prepare_for_writing(network, spec, decoder or spec.decoder)
     xml = ir.write_ir(network, folder / "described" / f"{spec.name}.xml", step.precision)
     contents = read_contents(xml)
-    accept(step.precision, contents_by_suffix(contents))
+    accept_ir(step.precision, contents_by_suffix(contents))
     found = compute_complexity(network)
     record = provenance.format_provenance(
         spec,

@@ -32,11 +32,11 @@ def cut_inputs(network: Any, spec: ModelSpec) -> Any:
             cannot begin where it is asked to.
     """
     frozen = carried_out.frozen_inputs(spec.mo_args)
-    inner = [port for port in spec.inputs if port.name and find_input(network, port.name) is None]
-    if not frozen and not inner:
+    member = [port for port in spec.inputs if port.name and find_input(network, port.name) is None]
+    if not frozen and not member:
         return network
     try:
-        return _carved(network, spec, frozen, inner)
+        return _carved(network, spec, frozen, member)
     except RuntimeError as error:
         raise ConversionError(
             f"{spec.full_name}: the network does not go with the inputs that are asked for: "
@@ -45,16 +45,16 @@ def cut_inputs(network: Any, spec: ModelSpec) -> Any:
         ) from error
 
 
-def _carved(network: Any, spec: ModelSpec, frozen: Mapping[str, FrozenValue], inner: Sequence[Input]) -> Any:
+def _carved(network: Any, spec: ModelSpec, frozen: Mapping[str, FrozenValue], member: Sequence[Input]) -> Any:
     names = [port.name for port in spec.outputs]
     if all(find_output(network, name) for name in names):  # else who checks the outputs says so
         network = cut_outputs(network, names, spec.name)
     _freeze(network, frozen, spec)
-    beginnings = _insert_parameters(network, inner)
+    beginnings = _insert_parameters(network, member)
     ov = import_openvino()
     results = network.get_results()
     used = _parameters_of(results)
-    kept = [each for each in network.get_parameters() if each.get_name() in used]
+    kept = [parameter for parameter in network.get_parameters() if parameter.get_name() in used]
     carved = ov.Model(results, [*kept, *beginnings], network.get_friendly_name())
     carved.validate_nodes_and_infer_types()  # else a shape that does not fit would show when it is written
     return carved
@@ -115,11 +115,11 @@ def _shape_of(port: Any) -> tuple[int, ...] | None:
     return tuple(-1 if size.is_dynamic else size.get_length() for size in shape)
 
 
-def _insert_parameters(network: Any, inner: Sequence[Input]) -> list[Any]:
+def _insert_parameters(network: Any, member: Sequence[Input]) -> list[Any]:
     """New parameters in place of inner tensors; a name that nothing has is left to who checks the inputs."""
     ov = import_openvino()
     parameters = []
-    for declared in inner:
+    for declared in member:
         targets = _targets_of(network, declared.name)
         if not targets:
             continue
@@ -150,14 +150,14 @@ def _targets_of(network: Any, name: str) -> list[Any]:
 def _parameters_of(results: Sequence[Any]) -> set[str]:
     """The parameters that some result depends on, by the names that OpenVINO gives to each node."""
     found, seen = set[str](), set[str]()
-    waiting = list(results)
-    while waiting:
-        node = waiting.pop()
+    on_wait = list(results)
+    while on_wait:
+        node = on_wait.pop()
         name = node.get_name()
         if name in seen:
             continue
         seen.add(name)
         if node.get_type_name() == "Parameter":
             found.add(name)
-        waiting += [each.get_source_output().get_node() for each in node.inputs()]
+        on_wait += [port.get_source_output().get_node() for port in node.inputs()]
     return found

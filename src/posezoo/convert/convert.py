@@ -67,7 +67,7 @@ def convert_model(
     force: bool = False,
     decoder: Decoder | None = None,
     keep_onnx: bool = False,
-    accept: AcceptIr | None = None,
+    accept_ir: AcceptIr | None = None,
     listener: Listener = ignore_event,
 ) -> Converted:
     """The IR of a downloaded model; those that are up to date are left alone.
@@ -83,7 +83,7 @@ def convert_model(
         force: convert again what is up to date, or was made of other weights.
         decoder: what the IR name as their decoder, where it is declared by a composite; else the model's own.
         keep_onnx: also write the ONNX that a checkpoint becomes on the way: ``<name>.onnx`` in its folder.
-        accept: may refuse an IR that was proven, by its bytes, before it is put in place.
+        accept_ir: may refuse an IR that was proven, by its bytes, before it is put in place.
         listener: is told what happens.
 
     Raises:
@@ -110,7 +110,7 @@ def convert_model(
     if due := tuple(step.precision for step in steps if not step.is_up_to_date):
         listener(ConversionStarted(spec.full_name, due))
         try:
-            _make(spec, layout, due, self_check, decoder, keep_onnx, accept, listener)
+            _make(spec, layout, due, self_check, decoder, keep_onnx, accept_ir, listener)
         except PosezooError as error:
             listener(ConversionFinished(spec.full_name, False, error.problem))
             raise
@@ -168,7 +168,7 @@ def _make(
     self_check: bool,
     decoder: Decoder | None,
     keep_onnx: bool,
-    accept: AcceptIr | None,
+    accept_ir: AcceptIr | None,
     listener: Listener,
 ) -> None:
     original.select_format(spec)
@@ -205,6 +205,6 @@ def _make(
             self_check=self_check,
             reference=reference,
             decoder=decoder,
-            accept=accept or accept_all,
+            accept_ir=accept_ir or accept_all,
             listener=listener,
         )

@@ -33,8 +33,8 @@ def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> 
         return rng.uniform(0, 255, tuple(shape)).astype(np.float32)
     height, width, channels = (shape[layout.index(axis)] for axis in "HWC")
     others = [size for axis, size in zip(layout, shape, strict=True) if axis not in "HWC"]
-    pictures = [PICTURES[kind](height, width, channels, rng) for _ in range(math.prod(others))]
-    stack = np.reshape(pictures, (*others, height, width, channels))
+    images = [PICTURES[kind](height, width, channels, rng) for _ in range(math.prod(others))]
+    stack = np.reshape(images, (*others, height, width, channels))
     stack = np.moveaxis(stack, (-3, -2, -1), [layout.index(axis) for axis in "HWC"])
     return np.ascontiguousarray(stack, dtype=np.float32)
 
@@ -82,10 +82,10 @@ def _color(channels: int, rng: np.random.Generator) -> FloatImage:
 PICTURES: dict[str, _Draw] = {"noise": _noise, "photo": _photo}
 
 
-def _blurred(picture: FloatImage) -> FloatImage:
+def _blurred(image: FloatImage) -> FloatImage:
     for axis in (0, 1):
-        picture = (np.roll(picture, 1, axis) + 2 * picture + np.roll(picture, -1, axis)) / 4
-    return picture
+        image = (np.roll(image, 1, axis) + 2 * image + np.roll(image, -1, axis)) / 4
+    return image
 
 
 def _full_range(values: FloatImage) -> FloatImage:

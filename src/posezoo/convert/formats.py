@@ -64,8 +64,10 @@ def is_frozen_graph(path: Path) -> bool:
     """A whole TensorFlow GraphDef with nodes in it, each with a name and an operation."""
     with map_file(path) as buffer:
         try:
-            nodes = [each for each in read_fields(buffer, 0, len(buffer)) if each.number == 1]
-            named = all({1, 2} <= {each.number for each in read_fields(buffer, *node[2:])} for node in nodes)
+            nodes = [field for field in read_fields(buffer, 0, len(buffer)) if field.number == 1]
+            named = all(
+                {1, 2} <= {field.number for field in read_fields(buffer, *node[2:])} for node in nodes
+            )
         except ProtobufError:
             return False
     return named and _is_built_like(path, _TF_GRAPH, needed=1)
@@ -94,7 +96,7 @@ def external_data_files(path: Path) -> frozenset[str]:
 def _is_built_like(path: Path, known: Mapping[int, int], *, needed: int) -> bool:
     with map_file(path) as buffer:
         try:
-            found = {each.number: each.kind for each in read_fields(buffer, 0, len(buffer))}
+            found = {field.number: field.kind for field in read_fields(buffer, 0, len(buffer))}
         except ProtobufError:
             return False
     return needed in found and found.items() <= known.items()

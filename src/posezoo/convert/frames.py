@@ -35,24 +35,24 @@ def with_camera_input(
             hint="leave out --input_type, --input_layout and --resize",
         )
     inputs = tuple(
-        _framed(each, CUSTOMARY.get(spec.framework, ""), element_type, layout) for each in spec.inputs
+        _framed(port, CUSTOMARY.get(spec.framework, ""), element_type, layout) for port in spec.inputs
     )
-    pictures = [new for old, new in zip(spec.inputs, inputs, strict=True) if new is not old]
-    if not pictures:
+    images = [new for old, new in zip(spec.inputs, inputs, strict=True) if new is not old]
+    if not images:
         raise ConversionError(
             f"{spec.full_name}: none of its inputs is declared as a picture of three colours",
             hint="declare its input, or name it: --add_mo_arg=--input=NAME[1,3,H,W]",
         )
     if not resize:
         return replace(spec, inputs=inputs)
-    for each in pictures:
-        if not each.shape or -1 in (each.shape[each.layout.index(side)] for side in "HW"):
+    for picture in images:
+        if not picture.shape or -1 in (picture.shape[picture.layout.index(side)] for side in "HW"):
             raise ConversionError(
-                f"{spec.full_name}: its input {each.name or 'image'} has no one size to resize to",
+                f"{spec.full_name}: its input {picture.name or 'image'} has no one size to resize to",
                 hint="leave out --resize, or declare the shape",
             )
     return replace(
-        spec, inputs=tuple(replace(each, resize=True) if each in pictures else each for each in inputs)
+        spec, inputs=tuple(replace(port, resize=True) if port in images else port for port in inputs)
     )
 
 

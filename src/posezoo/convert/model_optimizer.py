@@ -214,7 +214,7 @@ def build_arguments(
         "$config_dir": spec.path.parent,
     }
     # Model Optimizer's own readers, unlike OpenVINO's of today, need every size.
-    sized = tuple(replace(each, reshaped=bool(each.shape)) for each in spec.inputs)
+    sized = tuple(replace(port, reshaped=bool(port.shape)) for port in spec.inputs)
     said = [
         text
         for text in write_arguments(replace(spec, inputs=sized))

@@ -113,9 +113,9 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
         ConversionError: one is not there, or holds other bytes than model.yml promises.
     """
     path = source_model_path(spec, layout)
-    for promised in spec.files:
-        if not is_unpacked(promised, spec, layout, rehash=True):
-            _verify(spec, layout, promised)
+    for expected in spec.files:
+        if not is_unpacked(expected, spec, layout, rehash=True):
+            _verify(spec, layout, expected)
     if not path.is_file():  # where a published archive was not unpacked
         raise ConversionError(f"{path}: is not there", hint=f"posezoo download {spec.full_name}")
     _verify_unpacked(spec, path)
@@ -160,32 +160,32 @@ def _name_of(spec: ModelSpec) -> str:
     return name
 
 
-def _verify(spec: ModelSpec, layout: ModelLayout, promised: SourceFile) -> None:
-    path = layout.file_path(spec, promised)
+def _verify(spec: ModelSpec, layout: ModelLayout, expected: SourceFile) -> None:
+    path = layout.file_path(spec, expected)
     hint = f"posezoo download {spec.full_name}"
     if not path.is_file():
         raise ConversionError(f"{path}: is not there", hint=hint)
-    if not promised.is_pinned:
+    if not expected.is_pinned:
         raise ConversionError(
             f"{path}: nothing says what it must hold",
             hint=f"{hint} --trust_on_first_use, with the same --lock",
         )
     size = path.stat().st_size
-    if promised.size not in (None, size):
-        raise ConversionError(f"{path}: has {size} bytes, model.yml promises {promised.size}", hint=hint)
-    if not files.matches_file_pin(path, promised):
-        record = "posezoo.lock" if promised.first_use or promised.by_lock else "model.yml"
+    if expected.size not in (None, size):
+        raise ConversionError(f"{path}: has {size} bytes, model.yml promises {expected.size}", hint=hint)
+    if not files.matches_file_pin(path, expected):
+        record = "posezoo.lock" if expected.first_use or expected.by_lock else "model.yml"
         raise ConversionError(f"{path}: holds other bytes than {record} promises", hint=hint)
 
 
 def _verify_unpacked(spec: ModelSpec, path: Path) -> None:
     """Hold what was unpacked from an archive against what its publisher states of it."""
     for archive in spec.files:
-        for member, promised in archive.contains.items():
+        for member, expected in archive.contains.items():
             if posixpath.join(posixpath.dirname(archive.name), member) != _name_of(spec):
                 continue
             # Of a tag only the first digits are known: enough to see damage.
-            if not files.compute_digest(path, promised.algorithm).value.startswith(promised.value):
+            if not files.compute_digest(path, expected.algorithm).value.startswith(expected.value):
                 raise ConversionError(
                     f"{path}: is not what {archive.name} holds",
                     hint=f"remove it; posezoo download {spec.full_name} unpacks it again",
@@ -268,7 +268,7 @@ def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
     Raises:
         ConversionError: the file is not of the declared framework, or refers to files that the model does
             not have.
-        PosezooError: no ONNX can be made of a checkpoint; see ``pytorch.export``.
+        PosezooError: no ONNX can be made of a checkpoint; see ``pytorch.export_to_onnx``.
     """
     reader = select_format(spec)
     if not reader.recognises(path):

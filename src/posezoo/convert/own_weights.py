@@ -144,11 +144,11 @@ def with_dynamic_shape(model: ModelSpec) -> ModelSpec:
     """
     network = require_network(model)
     inputs = model.inputs or (find_network(network.name).input,)
-    letters = {letter for port in inputs for letter in port.dynamic} or {"H", "W"}
+    dimension_names = {letter for port in inputs for letter in port.dynamic} or {"H", "W"}
     return replace(
         model,
-        inputs=tuple(replace(port, shape=_opened(port.shape, letters)) for port in inputs),
-        outputs=tuple(replace(port, shape=_opened(port.shape, letters)) for port in model.outputs),
+        inputs=tuple(replace(port, shape=_opened(port.shape, dimension_names)) for port in inputs),
+        outputs=tuple(replace(port, shape=_opened(port.shape, dimension_names)) for port in model.outputs),
     )
 
 
@@ -180,9 +180,9 @@ def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
         xml = layout.ir_path(model, precision)
         if not xml.is_file():
             continue
-        theirs = _sources(provenance.read_provenance(layout.provenance_path(model, precision)))
-        is_kept = layout.custom_checkpoint(model) is not None or set(theirs) == {_NAME}
-        if is_kept and set(theirs.values()) != ours:
+        reference = _sources(provenance.read_provenance(layout.provenance_path(model, precision)))
+        is_kept = layout.custom_checkpoint(model) is not None or set(reference) == {_NAME}
+        if is_kept and set(reference.values()) != ours:
             raise ConversionError(
                 f"{xml}: is the IR of another checkpoint",
                 hint=KEEP_OR_REPLACE,
@@ -197,8 +197,8 @@ def _file(checkpoint: Path) -> SourceFile:
 
 
 def _allowed(name: str) -> str:
-    if why := explain_invalid_model_name(name):
-        raise PosezooError(f"no model can be called {name!r}: {why}", hint="--model_name M names it")
+    if reason := explain_invalid_model_name(name):
+        raise PosezooError(f"no model can be called {name!r}: {reason}", hint="--model_name M names it")
     return name
 
 
@@ -219,9 +219,11 @@ def _outputs(
     return tuple(replace(port, name=name, shape=()) for name, port in zip(names, model.outputs, strict=True))
 
 
-def _opened(shape: tuple[int, ...], letters: set[str]) -> tuple[int, ...]:
+def _opened(shape: tuple[int, ...], dimension_names: set[str]) -> tuple[int, ...]:
     """Our networks' tensors lie as NCHW."""
-    return tuple(-1 if letter in letters else size for letter, size in zip("NCHW", shape, strict=False))
+    return tuple(
+        -1 if letter in dimension_names else size for letter, size in zip("NCHW", shape, strict=False)
+    )
 
 
 def _sources(record: provenance.Provenance | None) -> dict[str, Any]:

@@ -34,7 +34,7 @@ AcceptIr = Callable[[Precision, Mapping[str, FileContent]], None]
 
 
 def accept_all(precision: Precision, contents: Mapping[str, FileContent]) -> None:
-    """An ``Accept`` that refuses none."""
+    """An ``AcceptIr`` that refuses none."""
 
 
 def publish_irs(
@@ -46,7 +46,7 @@ def publish_irs(
     self_check: bool = True,
     reference: Future[ReferenceOutputs] | None = None,
     decoder: Decoder | None = None,
-    accept: AcceptIr = accept_all,
+    accept_ir: AcceptIr = accept_all,
     listener: Listener = ignore_event,
 ) -> dict[Precision, Path]:
     """Write, prove and put in place the IR of a network; nothing is replaced unless all of them are proven.
@@ -59,7 +59,7 @@ def publish_irs(
         self_check: whether to prove them.
         reference: what the original computes, if somebody has asked for it already.
         decoder: what the record names as decoder.
-        accept: may refuse an IR that was proven.
+        accept_ir: may refuse an IR that was proven.
         listener: is told of each IR that was proven.
 
     Returns:
@@ -79,10 +79,10 @@ def publish_irs(
         complexity = asdict(found) if found else None
         checked = _self_checked(named, written, listener)
         for precision, each in written.items():
-            accept(precision, contents_by_suffix(each.contents.result()))
+            accept_ir(precision, contents_by_suffix(each.contents.result()))
         for precision, each in written.items():
-            figures = checked[precision].to_json() if precision in checked else None
-            record = provenance.format_provenance(spec, decoder, each.contents.result(), figures, complexity)
+            metrics = checked[precision].to_json() if precision in checked else None
+            record = provenance.format_provenance(spec, decoder, each.contents.result(), metrics, complexity)
             files.write_atomically(each.xml.with_name("provenance.json"), record, lasting=False)
         for precision, each in written.items():  # all is written: a full disk stops none of these
             _put_in_place(each.xml, layout.ir_path(spec, precision), each.contents.result())
@@ -95,7 +95,7 @@ def put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent], reco
     Args:
         new: the .xml in a working folder on the target's file system, its .bin beside it.
         xml: where it belongs.
-        contents: what the two files hold, as ``contents_of`` says.
+        contents: what the two files hold, as ``read_contents`` says.
         record: what provenance.json beside them will hold.
 
     Raises:

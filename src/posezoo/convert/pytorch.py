@@ -90,11 +90,11 @@ def _choice(spec: ModelSpec) -> tuple[str, Mapping[str, Any]]:
 
 
 def _input_shape(spec: ModelSpec) -> tuple[int, ...]:
-    usual = find_network(_choice(spec)[0]).input
-    shape = next((port.shape for port in spec.inputs if port.shape), usual.shape)
-    if len(shape) != 4 or shape[1] != usual.shape[1]:
+    default = find_network(_choice(spec)[0]).input
+    shape = next((port.shape for port in spec.inputs if port.shape), default.shape)
+    if len(shape) != 4 or shape[1] != default.shape[1]:
         raise ConversionError(
-            f"{spec.name}: its input is {list(shape)}, the network takes [N, {usual.shape[1]}, H, W]",
+            f"{spec.name}: its input is {list(shape)}, the network takes [N, {default.shape[1]}, H, W]",
             hint="correct the shape",
         )
     return shape

@@ -73,7 +73,7 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], _i
     network = checkpoint.network
     outputs = network.output_names(**checkpoint.arguments)
     axes = {axis: name for axis, name in ((0, "batch"), (2, "height"), (3, "width")) if shape[axis] < 0}
-    sizes = [usual if size < 0 else size for size, usual in zip(shape, network.input.shape, strict=True)]
+    sizes = [default if size < 0 else size for size, default in zip(shape, network.input.shape, strict=True)]
     file: Any = io.BytesIO()  # which the exporter takes, whatever its types say
     with _convolutions_of_shape_alone():
         torch.onnx.export(
@@ -123,14 +123,14 @@ def _convolution_of_shape_alone(
 ) -> Any:
     # By way of numpy: a tensor's own sizes are tensors while the exporter looks on.
     batch, _, *sizes = image.detach().numpy().shape
-    outer, inner, *window = weight.detach().numpy().shape
+    outer, member, *window = weight.detach().numpy().shape
     reach = [step * (size - 1) for step, size in zip(dilation, window, strict=True)]
     if transposed:
         found = [
             (size - 1) * step - 2 * pad + far + more + 1
             for size, step, pad, far, more in zip(sizes, stride, padding, reach, output_padding, strict=True)
         ]
-        return image.new_empty([batch, inner * groups, *found])
+        return image.new_empty([batch, member * groups, *found])
     found = [
         (size + 2 * pad - far - 1) // step + 1
         for size, step, pad, far in zip(sizes, stride, padding, reach, strict=True)

@@ -111,11 +111,11 @@ def _case(spec: ModelSpec, runtime: ReferenceRuntime, seed: int) -> ReferenceSam
             continue
         port = declared.get(name) or Input(name, shape, "")
         drawn = draw_test_image(spec.self_check.inputs, _seen(port, shape), port.layout, seed + 1000 * number)
-        picture = _as_type(drawn, _taken(port, dtype))
-        feed[name] = _to_ir_layout(picture, port)
+        image = _as_type(drawn, _taken(port, dtype))
+        feed[name] = _to_ir_layout(image, port)
         if port.resize:
-            picture = resize(picture.astype(np.float32), port.layout, shape)
-        prepared[name] = preprocess(picture.astype(dtype), port).astype(dtype)
+            image = resize(image.astype(np.float32), port.layout, shape)
+        prepared[name] = preprocess(image.astype(dtype), port).astype(dtype)
     return ReferenceSample(seed, feed, runtime.run(prepared))
 
 
@@ -143,35 +143,35 @@ def _seen(port: Input, shape: Shape) -> Shape:
     )
 
 
-def resize(picture: Array, layout: str, shape: Shape) -> Array:
+def resize(image: Array, layout: str, shape: Shape) -> Array:
     """A picture of another height and width: linear between the centres of pixels, its edges going on."""
     for axis in (layout.index("H"), layout.index("W")):
-        before, after = picture.shape[axis], shape[axis]
+        before, after = image.shape[axis], shape[axis]
         place = np.clip((np.arange(after, dtype=np.float64) + 0.5) * before / after - 0.5, 0, before - 1)
         low = np.floor(place).astype(int)
         high = np.minimum(low + 1, before - 1)
-        share = (place - low).reshape([-1 if each == axis else 1 for each in range(picture.ndim)])
-        picture = np.take(picture, low, axis) * (1 - share) + np.take(picture, high, axis) * share
-    return picture.astype(np.float32)
+        share = (place - low).reshape([-1 if each == axis else 1 for each in range(image.ndim)])
+        image = np.take(image, low, axis) * (1 - share) + np.take(image, high, axis) * share
+    return image.astype(np.float32)
 
 
-def _to_ir_layout(picture: Array, port: Input) -> Array:
+def _to_ir_layout(image: Array, port: Input) -> Array:
     """A picture in the network's layout as the IR takes it."""
     axes = [port.layout.index(letter) for letter in port.ir_layout]
-    return np.ascontiguousarray(picture.transpose(axes)) if port.to_layout else picture
+    return np.ascontiguousarray(image.transpose(axes)) if port.to_layout else image
 
 
-def preprocess(picture: Array, port: Input) -> Array:
+def preprocess(image: Array, port: Input) -> Array:
     """What the original takes, from a picture in its layout: reversed, minus mean, over scale."""
     channel = port.layout.find("C")
     if port.reverse_input_channels:
-        picture = np.flip(picture, channel)
+        image = np.flip(image, channel)
     for values, apply in ((port.mean, np.subtract), (port.scale, np.divide)):
         if values:
-            along = [1] * picture.ndim
+            along = [1] * image.ndim
             along[channel] = len(values)
-            picture = apply(picture, np.asarray(values, np.float32).reshape(along))
-    return np.ascontiguousarray(picture)
+            image = apply(image, np.asarray(values, np.float32).reshape(along))
+    return np.ascontiguousarray(image)
 
 
 def _open_runtime(spec: ModelSpec, path: Path) -> ReferenceRuntime:

@@ -100,7 +100,7 @@ def check_ir(
     outputs = {}
     for name in _names(spec, reference):
         pairs = [
-            (case.outputs[name], mine[name]) for case, mine in zip(reference.cases, computed, strict=True)
+            (case.outputs[name], actual[name]) for case, actual in zip(reference.cases, computed, strict=True)
         ]
         if not all(np.isfinite(mine).all() for _, mine in pairs):
             raise failed(f"computes inf or nan in {name}")
@@ -111,10 +111,10 @@ def check_ir(
     return SelfCheckResult(reference.runtime, spec.self_check.measure, spec.self_check.inputs, seeds, outputs)
 
 
-def compute_difference(theirs: Array, mine: Array, measure: str = "max") -> float:
+def compute_difference(reference: Array, actual: Array, measure: str = "max") -> float:
     """How far an output is off, as a share of the largest absolute value of the original's."""
-    theirs, mine = theirs.astype(np.float64), mine.astype(np.float64)
-    difference, largest = float(MEASURES[measure](np.abs(theirs - mine))), float(np.abs(theirs).max())
+    reference, actual = reference.astype(np.float64), actual.astype(np.float64)
+    difference, largest = float(MEASURES[measure](np.abs(reference - actual))), float(np.abs(reference).max())
     if difference == 0:
         return 0.0
     return difference / largest if largest else float("inf")

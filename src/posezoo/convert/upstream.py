@@ -133,9 +133,9 @@ def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
     """
     found = [str(_script(spec))] if spec.has_pre_convert else []
     if spec.upstream_export:
-        asked = _asked(spec)
-        paths = ", ".join(asked.get("--model-path", ["the installed packages"]))
-        module, name = (asked.get(flag, ["?"])[-1] for flag in ("--import-module", "--model-name"))
+        requested = _asked(spec)
+        paths = ", ".join(requested.get("--model-path", ["the installed packages"]))
+        module, name = (requested.get(flag, ["?"])[-1] for flag in ("--import-module", "--model-name"))
         found.append(f"{sanitize(name)} of the module {sanitize(module)} in {paths}")
     if not found:
         raise ConversionError(
@@ -161,12 +161,12 @@ def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str,
         }
     if spec.upstream_export:
         variables = {"$dl_dir": downloads, "$conv_dir": results, "$config_dir": spec.path.parent.absolute()}
-        asked = {
+        requested = {
             flag: [_expanded(value, variables) for value in values] for flag, values in _asked(spec).items()
         }
         yield {
             "task": "export",
-            "arguments": asked,
+            "arguments": requested,
             **places,
             "reads": [str(downloads), str(spec.path.parent.absolute())],
         }
@@ -180,7 +180,7 @@ def _expanded(text: str, variables: dict[str, Path]) -> str:
 
 def _asked(spec: ModelSpec) -> dict[str, list[str]]:
     """conversion_to_onnx_args by flag, in full."""
-    asked: dict[str, list[str]] = {}
+    requested: dict[str, list[str]] = {}
     for text in spec.upstream_export:
         said, _, value = text.partition("=")
         fitting = [flag for flag in FLAGS if flag == said] or [
@@ -191,8 +191,8 @@ def _asked(spec: ModelSpec) -> dict[str, list[str]]:
                 f"{spec.full_name}: conversion_to_onnx_args: {sanitize(said)} is no argument that is known",
                 hint=f"known: {', '.join(FLAGS)}",
             )
-        asked.setdefault(fitting[0], []).append(value.strip())
-    return asked
+        requested.setdefault(fitting[0], []).append(value.strip())
+    return requested
 
 
 def _printable(text: str) -> str:

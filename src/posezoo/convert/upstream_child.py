@@ -118,8 +118,8 @@ def _limit_resources(memory_bytes: int, seconds: float) -> bool:
     for limit in (resource.RLIMIT_DATA, resource.RLIMIT_AS, resource.RLIMIT_FSIZE):
         # Libraries map far more than they touch.
         allowed = memory_bytes * (4 if limit == resource.RLIMIT_AS else 1)
-        _, most = resource.getrlimit(limit)
-        if most == resource.RLIM_INFINITY or allowed < most:
+        _, max_count = resource.getrlimit(limit)
+        if max_count == resource.RLIM_INFINITY or allowed < max_count:
             try:
                 resource.setrlimit(limit, (allowed, allowed))
             except (OSError, ValueError):
@@ -219,36 +219,38 @@ def _export(job: dict[str, Any]) -> None:
 
     import torch
 
-    asked: dict[str, list[str]] = job["arguments"]
-    sys.path[:0] = asked.get("--model-path", [])
-    module = importlib.import_module(_one(asked, "--import-module"))
-    network = getattr(module, _one(asked, "--model-name"))(**_literals(asked.get("--model-param", [])))
-    if weights := asked.get("--weights"):
+    requested: dict[str, list[str]] = job["arguments"]
+    sys.path[:0] = requested.get("--model-path", [])
+    module = importlib.import_module(_one(requested, "--import-module"))
+    network = getattr(module, _one(requested, "--model-name"))(
+        **_literals(requested.get("--model-param", []))
+    )
+    if weights := requested.get("--weights"):
         # weights_only: what a file says is not run.
         network.load_state_dict(torch.load(weights[-1], map_location="cpu", weights_only=True))
     network.eval()
-    kind = getattr(torch, asked.get("--inputs-dtype", ["float"])[-1])
-    shapes = ast.literal_eval(_one(asked, "--input-shapes"))
+    kind = getattr(torch, requested.get("--inputs-dtype", ["float"])[-1])
+    shapes = ast.literal_eval(_one(requested, "--input-shapes"))
     if not isinstance(shapes[0], (list, tuple)):
         shapes = (shapes,)
     inputs = tuple(torch.zeros(tuple(shape), dtype=kind) for shape in shapes)
-    further: dict[str, Any] = {"dynamo": False, **_literals(asked.get("--conversion-param", []))}
+    further: dict[str, Any] = {"dynamo": False, **_literals(requested.get("--conversion-param", []))}
     with torch.no_grad():
         torch.onnx.export(
             network,
             inputs,
-            _one(asked, "--output-file"),
-            opset_version=int(asked.get("--opset_version", ["13"])[-1]),
-            input_names=_one(asked, "--input-names").split(","),
-            output_names=_one(asked, "--output-names").split(","),
+            _one(requested, "--output-file"),
+            opset_version=int(requested.get("--opset_version", ["13"])[-1]),
+            input_names=_one(requested, "--input-names").split(","),
+            output_names=_one(requested, "--output-names").split(","),
             **further,
         )
 
 
-def _one(asked: dict[str, list[str]], flag: str) -> str:
-    if flag not in asked:
+def _one(requested: dict[str, list[str]], flag: str) -> str:
+    if flag not in requested:
         raise SystemExit(f"conversion_to_onnx_args lacks {flag}")
-    return asked[flag][-1]
+    return requested[flag][-1]
 
 
 def _literals(texts: Sequence[str]) -> dict[str, object]:

@@ -81,20 +81,20 @@ def find_model(
         InferenceError: the model finds people itself, and is given a detector.
         PosezooError: it cannot be fetched or converted, or the checkpoint is no network's.
     """
-    wanted = ARCHITECTURES[architecture]
+    requested = ARCHITECTURES[architecture]
     if text.lower().endswith(".xml"):
-        return _of_ir(Path(text), zoo, wanted, detector, listener)
+        return _of_ir(Path(text), zoo, requested, detector, listener)
     if os.path.isfile(text):
-        return _of_ir(_converted(Path(text), zoo, listener), zoo, wanted, detector, listener)
-    return _of_zoo(text, zoo, precision, wanted, detector, listener)
+        return _of_ir(_converted(Path(text), zoo, listener), zoo, requested, detector, listener)
+    return _of_zoo(text, zoo, precision, requested, detector, listener)
 
 
 def _of_ir(
-    xml: Path, zoo: Zoo, wanted: ArchitectureType, detector: str | None, listener: Listener
+    xml: Path, zoo: Zoo, requested: ArchitectureType, detector: str | None, listener: Listener
 ) -> ModelLoader:
     from posezoo.zoo import estimators
 
-    how = {"listener": listener, "decoder": wanted.decoder or None, **wanted.options}
+    how = {"listener": listener, "decoder": requested.decoder or None, **requested.options}
 
     def opened(**more: Any) -> Estimator:
         estimator = estimators.compile_ir_estimator(zoo, xml, **how, **more)
@@ -108,7 +108,7 @@ def _of_zoo(
     name: str,
     zoo: Zoo,
     precision: Precision,
-    wanted: ArchitectureType,
+    requested: ArchitectureType,
     detector: str | None,
     listener: Listener,
 ) -> ModelLoader:
@@ -121,15 +121,15 @@ def _of_zoo(
             raise UnknownModelError(f"{name}: no such file, and no model of the zoo") from error
         raise
     own = model.decoder.name if model.decoder is not None else ""
-    if wanted.decoder and own and wanted.decoder != own:
+    if requested.decoder and own and requested.decoder != own:
         raise DecoderError(
-            f"{name} is decoded by {own}, not by {wanted.decoder}",
+            f"{name} is decoded by {own}, not by {requested.decoder}",
             hint=f"try -at {architecture_for_decoder(own)}",
         )
-    estimators.require_detector_used(detector, model, wanted.decoder)
+    estimators.require_detector_used(detector, model, requested.decoder)
     detectors = estimators.detector_irs(zoo, model, listener=listener)
     irs = {**zoo.get_irs(model, precision, listener=listener), **detectors}
-    return _with_demo_hints(partial(estimators.compile_estimator, zoo, model, irs, **wanted.options))
+    return _with_demo_hints(partial(estimators.compile_estimator, zoo, model, irs, **requested.options))
 
 
 def _converted(checkpoint: Path, zoo: Zoo, listener: Listener) -> Path:

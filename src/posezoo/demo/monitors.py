@@ -181,9 +181,9 @@ class _BarPanel(_Panel):
     def draw(self, part: Image, scale: float) -> None:
         cv2 = import_optional("cv2", extra="run")
         part[:] = part // 4
-        inner = part[2:-2, 2:-2]
-        inner[:] = _DIM
-        inner[:, : round(inner.shape[1] * min(1.0, self.share))] = (90, 110, 50)
+        member = part[2:-2, 2:-2]
+        member[:] = _DIM
+        member[:, : round(member.shape[1] * min(1.0, self.share))] = (90, 110, 50)
         place = (round(5 * scale), round((_ROW - 5) * scale))
         cv2.putText(part, self.text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.36 * scale, _WHITE, 1, cv2.LINE_AA)
 

@@ -45,12 +45,12 @@ class FrameOutput(ABC):
     dropped: int = 0
 
     @abstractmethod
-    def write(self, frame: Frame, picture: Image) -> None:
+    def write(self, frame: Frame, image: Image) -> None:
         """One more.
 
         Args:
             frame: what it was.
-            picture: (height, width, 3) uint8, BGR, with what is drawn in; it must not change afterwards.
+            image: (height, width, 3) uint8, BGR, with what is drawn in; it must not change afterwards.
 
         Raises:
             OutputError: it cannot be written.
@@ -102,7 +102,7 @@ def open_output(path: Path, source: FrameSource, *, limit: int = 0) -> FrameOutp
 
 
 def _refuse_to_overwrite(path: Path, inputs: Collection[Path]) -> None:
-    if path.resolve() in {each.resolve() for each in inputs}:
+    if path.resolve() in {port.resolve() for port in inputs}:
         raise OutputError(f"{path}: is the input itself", hint="write to another name or folder")
 
 
@@ -112,10 +112,10 @@ class ImageOutput(FrameOutput):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def write(self, _frame: Frame, picture: Image) -> None:
+    def write(self, _frame: Frame, image: Image) -> None:
         """Write the first; all others would be the same."""
         if not self.written:
-            images.write_image(self.path, picture)
+            images.write_image(self.path, image)
             self.written = 1
 
 
@@ -131,11 +131,11 @@ class ImageFolderOutput(FrameOutput):
         for name in self._names.values():
             _refuse_to_overwrite(folder / name, source.pictures)
 
-    def write(self, frame: Frame, picture: Image) -> None:
+    def write(self, frame: Frame, image: Image) -> None:
         """Write a picture, in the format of its input."""
         if self._limit and self.written >= self._limit:
             return
-        images.write_image(self.path / self._names.get(frame.name, f"{frame.index:06}.jpg"), picture)
+        images.write_image(self.path / self._names.get(frame.name, f"{frame.index:06}.jpg"), image)
         self.written += 1
 
 
@@ -154,7 +154,7 @@ def _distinct_names(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
 class VideoEncoder(Protocol):
     """Packs frames of one size into a file: OpenCV's VideoWriter, or what stands in for it."""
 
-    def write(self, picture: Image) -> None:
+    def write(self, image: Image) -> None:
         """One more frame."""
 
     def release(self) -> None:
@@ -188,11 +188,11 @@ class VideoOutput(FrameOutput):
         limit: int,
         *,
         open_encoder: Callable[[Path, float, Size], VideoEncoder] = open_opencv_encoder,
-        waiting: int = _WAITING_FRAMES,
+        on_wait: int = _WAITING_FRAMES,
     ) -> None:
         self.path, self._fps, self._limit = path, fps, limit
         self._open_encoder = open_encoder
-        self._queue: queue.Queue[Image | None] = queue.Queue(waiting)
+        self._queue: queue.Queue[Image | None] = queue.Queue(on_wait)
         self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         self._size: Size | None = None
         self._thread: threading.Thread | None = None
@@ -203,17 +203,17 @@ class VideoOutput(FrameOutput):
         except OSError as error:
             raise write_error(path, error) from error
 
-    def write(self, _frame: Frame, picture: Image) -> None:
+    def write(self, _frame: Frame, image: Image) -> None:
         """Hand a frame to the writer, or drop it where too many wait already."""
         if self._failure is not None:
             raise OutputError(f"{self.path}: writing failed: {self._failure}") from self._failure
         if self._limit and self.written >= self._limit:
             return
         if self._size is None:
-            self._begin(picture)
+            self._begin(image)
         assert self._size is not None
         try:
-            self._queue.put_nowait(pad_to_size(picture, self._size))
+            self._queue.put_nowait(pad_to_size(image, self._size))
             self.written += 1
         except queue.Full:
             self.dropped += 1
@@ -236,8 +236,8 @@ class VideoOutput(FrameOutput):
         finally:
             self._part.unlink(missing_ok=True)
 
-    def _begin(self, picture: Image) -> None:
-        height, width = picture.shape[:2]
+    def _begin(self, image: Image) -> None:
+        height, width = image.shape[:2]
         self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
         encoder = self._open_encoder(self._part, self._fps, self._size)
         self._thread = threading.Thread(target=self._work, args=(encoder,), name="video writer", daemon=True)
@@ -245,32 +245,32 @@ class VideoOutput(FrameOutput):
 
     def _work(self, encoder: VideoEncoder) -> None:
         try:
-            while (picture := self._queue.get()) is not None:
+            while (image := self._queue.get()) is not None:
                 if self._failure is None:  # after one, only make room, so that nobody waits for ever
-                    self._pack(encoder, picture)
+                    self._pack(encoder, image)
         finally:
             encoder.release()
 
-    def _pack(self, encoder: VideoEncoder, picture: Image) -> None:
+    def _pack(self, encoder: VideoEncoder, image: Image) -> None:
         try:
-            encoder.write(picture)
+            encoder.write(image)
         except Exception as error:  # noqa: BLE001 whatever it is, the loop hears of it at its next frame
             self._failure = error
 
 
-def pad_to_size(picture: Image, size: Size) -> Image:
+def pad_to_size(image: Image, size: Size) -> Image:
     """A picture in the middle of a black one of another size, as large as it goes; itself where it fits."""
     cv2 = import_optional("cv2", extra="run")
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     if (width, height) == size:
-        return picture
+        return image
     if (width // 2 * 2, height // 2 * 2) == size:
-        return picture[: size[1], : size[0]]
+        return image[: size[1], : size[0]]
     scale = min(size[0] / width, size[1] / height)
-    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    resized = cv2.resize(picture, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    right, bottom = size[0] - inner[0] - left, size[1] - inner[1] - top
+    member = (max(1, round(width * scale)), max(1, round(height * scale)))
+    left, top = (size[0] - member[0]) // 2, (size[1] - member[1]) // 2
+    resized = cv2.resize(image, member, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    right, bottom = size[0] - member[0] - left, size[1] - member[1] - top
     bordered: Image = cv2.copyMakeBorder(resized, top, bottom, left, right, cv2.BORDER_CONSTANT)
     return bordered
 

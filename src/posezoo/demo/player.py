@@ -53,7 +53,7 @@ class Display(Protocol):
 
     is_open: bool
 
-    def show(self, picture: Image) -> str:
+    def show(self, image: Image) -> str:
         """Show a picture; the key pressed meanwhile, or nothing."""
         ...
 
@@ -171,13 +171,13 @@ class Player:
         key = ""
         if self._screen is not None or self._outputs:
             with self.steps.time_step("draw"):
-                picture = self._picture(frame, counting)
+                image = self._picture(frame, counting)
             if self._screen is not None:
                 with self.steps.time_step("show"):
-                    key = self._screen.show(picture)
+                    key = self._screen.show(image)
         with self.steps.time_step("write"):
             for output in self._outputs:
-                output.write(frame, picture)
+                output.write(frame, image)
             self._found(frame, counting)
         self.frames += 1
         self.mode.speed.frame_done(frame.begun, time.perf_counter())
@@ -187,7 +187,7 @@ class Player:
             self._handle_key(key)
 
     def _picture(self, frame: Frame, poses: Sequence[Pose]) -> Image:
-        picture = draw_poses(
+        image = draw_poses(
             frame.image,
             poses,
             min_score=self._style.min_score,
@@ -197,9 +197,9 @@ class Player:
         lines = [self.mode.name]
         if (now := self.mode.speed.recent()) is not None:
             lines += [f"FPS: {now[0]:.1f}", f"Latency: {now[1]:.1f} ms"]
-        draw_text(picture, lines)
-        self._monitors.draw(picture)
-        return picture
+        draw_text(image, lines)
+        self._monitors.draw(image)
+        return image
 
     def _wait_for_key(self, screen: Display, frame: Frame, poses: Sequence[Pose], key: str) -> None:
         """A picture stays until a key is pressed; a monitor's key shows or hides it at once."""

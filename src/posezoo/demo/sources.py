@@ -71,43 +71,45 @@ class FrameSource(ABC):
         """All frames; each is read when it is asked for. Closing the iterator lets go of the source."""
 
 
-def open_source(text: str, *, rounds: int | None = 1, tell: ReportError) -> FrameSource:
+def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError) -> FrameSource:
     """What the user means by a name.
 
     Args:
         text: a picture, a folder of them, a glob, a video, the number of a camera, or an address
             (http for MJPEG and videos, or what else FFmpeg knows).
         rounds: how often it is played; for ever where None. What is live is played once.
-        tell: hears of what could not be read, once each; the source goes on without it or ends.
+        report_error: hears of what could not be read, once each; the source goes on without it or ends.
 
     Raises:
         ImageError: it is not there, holds no picture, or cannot be opened.
         MissingPackageError: OpenCV is not installed.
     """
     if "://" in text:
-        return VideoSource(text, text, is_live=True, rounds=1, tell=tell)
+        return VideoSource(text, text, is_live=True, rounds=1, report_error=report_error)
     path = Path(text)
     if os.path.isdir(path):
-        return ImageSource(text, _in_folder(path), rounds, tell)
+        return ImageSource(text, _in_folder(path), rounds, report_error)
     if not os.path.exists(path):
         if text.isdecimal():
-            return VideoSource(int(text), f"camera {text}", is_live=True, rounds=1, tell=tell)
+            return VideoSource(int(text), f"camera {text}", is_live=True, rounds=1, report_error=report_error)
         if has_magic(text):
-            return ImageSource(text, _matching(text), rounds, tell)
+            return ImageSource(text, _matching(text), rounds, report_error)
         raise ImageError(
             f"{text}: no such file or folder",
             hint="name a picture, a folder, a quoted glob, a video, a camera's number or an address",
         )
     if path.suffix.lower() in SUFFIXES:
-        return ImageSource(text, [path], rounds, tell)
+        return ImageSource(text, [path], rounds, report_error)
     is_file = stat.S_ISREG(path.stat().st_mode)  # /dev/video0 is a camera
-    return VideoSource(text, text, is_live=not is_file, rounds=rounds if is_file else 1, tell=tell)
+    return VideoSource(
+        text, text, is_live=not is_file, rounds=rounds if is_file else 1, report_error=report_error
+    )
 
 
 def _in_folder(folder: Path) -> list[Path]:
     try:
         found = sorted(
-            each for each in folder.iterdir() if each.suffix.lower() in SUFFIXES and os.path.isfile(each)
+            path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and os.path.isfile(path)
         )
     except OSError as error:
         raise ImageError(f"{folder}: cannot be read: {error.strerror or error}") from error
@@ -132,9 +134,11 @@ class ImageSource(FrameSource):
         ImageError: not one of them can be read.
     """
 
-    def __init__(self, name: str, paths: Sequence[Path], rounds: int | None, tell: ReportError) -> None:
+    def __init__(
+        self, name: str, paths: Sequence[Path], rounds: int | None, report_error: ReportError
+    ) -> None:
         self.name, self.pictures = name, paths
-        self._rounds, self._tell = rounds, tell
+        self._rounds, self._tell = rounds, report_error
         self._told: set[Path] = set()
         self.size = self._first_size()
 
@@ -160,10 +164,10 @@ class ImageSource(FrameSource):
         places = count()
         for _ in _rounds(self._rounds):
             for path in self.pictures:
-                begun = time.perf_counter()
+                start_time = time.perf_counter()
                 image = self._read(path)
                 if image is not None:
-                    yield Frame(next(places), str(path), image, begun)
+                    yield Frame(next(places), str(path), image, start_time)
             if len(self._told) == len(self.pictures):  # all gone since: for ever would be for nothing
                 return
 
@@ -185,17 +189,17 @@ class VideoSource(FrameSource):
         name: how it is called in messages.
         is_live: whether it goes on until someone stops, so that its end is a failure.
         rounds: how often a video is played; for ever where None.
-        tell: hears why it ended, where that was not the end.
+        report_error: hears why it ended, where that was not the end.
 
     Raises:
         ImageError: it cannot be opened.
     """
 
     def __init__(
-        self, what: str | int, name: str, *, is_live: bool, rounds: int | None, tell: ReportError
+        self, what: str | int, name: str, *, is_live: bool, rounds: int | None, report_error: ReportError
     ) -> None:
         self.name = redact_secrets(name)
-        self._what, self._is_live, self._rounds, self._tell = what, is_live, rounds, tell
+        self._what, self._is_live, self._rounds, self._tell = what, is_live, rounds, report_error
         cv2 = import_optional("cv2", extra="run")
         self._capture = self._opened()
         self._announced = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -260,9 +264,9 @@ class VideoSource(FrameSource):
             self._capture.release()
 
     def _next(self, places: Iterator[int]) -> Frame | None:
-        begun = time.perf_counter()
+        start_time = time.perf_counter()
         done, image = self._capture.read()
-        return Frame(next(places), self.name, images.to_bgr(image), begun) if done else None
+        return Frame(next(places), self.name, images.to_bgr(image), start_time) if done else None
 
     def _is_cut(self, read: int) -> bool:
         if self._is_live:

@@ -33,13 +33,13 @@ class FrameRateMeter:
         self._since = now
         self._recent.clear()
 
-    def frame_done(self, begun: float, now: float) -> None:
+    def frame_done(self, start_time: float, now: float) -> None:
         """A frame whose reading begun then is done now; both in seconds of one clock."""
         self.frames += 1
-        self.latency_s += now - begun
+        self.latency_s += now - start_time
         self.running_s += now - self._since
         self._since = now
-        self._recent.append((now, now - begun))
+        self._recent.append((now, now - start_time))
         while self._recent[0][0] < now - _NOW_S and len(self._recent) > 2:
             self._recent.popleft()
 
@@ -78,11 +78,11 @@ class StepTimer:
     @contextmanager
     def time_step(self, name: str) -> Iterator[None]:
         """Add the time of a block to a step."""
-        begun = time.perf_counter()
+        start_time = time.perf_counter()
         try:
             yield
         finally:
-            self.add(name, time.perf_counter() - begun)
+            self.add(name, time.perf_counter() - start_time)
 
     def mean_ms(self, frames: int) -> dict[str, float]:
         """The mean of each step over so many frames, in ms."""

@@ -83,9 +83,9 @@ class Window:
     ) -> None:
         self._cv2.destroyAllWindows()
 
-    def show(self, picture: Image) -> str:
+    def show(self, image: Image) -> str:
         """Show a picture; returns the key that was pressed meanwhile, empty where none was."""
-        self._cv2.imshow(self._title, picture)
+        self._cv2.imshow(self._title, image)
         return self._key(1)
 
     def wait_for_key(self) -> str:

@@ -80,9 +80,9 @@ def _file(address: str, framework: Framework) -> SourceFile:
     if framework is Framework.DLDT:
         precision = next((each for each in _PRECISIONS if f"/{each}/" in address), "FP32")
         name = f"{precision}/{name}"
-    if why := explain_unsafe_file_name(name):
+    if reason := explain_unsafe_file_name(name):
         raise SettingsError(
-            f"--from: {sanitize(address)}: its name {why}", hint="give an address that ends in a name"
+            f"--from: {sanitize(address)}: its name {reason}", hint="give an address that ends in a name"
         )
     return SourceFile(name, None, None, (_source(address),), max_size=MAX_SIZE)
 
@@ -101,7 +101,7 @@ def _name(address: str) -> str:
 
 
 def download_draft_files(
-    spec: ModelSpec, layout: ModelLayout, means: DownloadOptions, listener: Listener = ignore_event
+    spec: ModelSpec, layout: ModelLayout, download_options: DownloadOptions, listener: Listener = ignore_event
 ) -> ModelSpec:
     """The model with size and SHA-384 of each file, which lie in the layout afterwards.
 
@@ -115,6 +115,6 @@ def download_draft_files(
 
     for file in spec.files:  # what lies there from before is nobody's promise
         layout.file_path(spec, file).unlink(missing_ok=True)
-    download_model(spec, layout, replace(means, first_use=remember, mirrors=()), listener=listener)
+    download_model(spec, layout, replace(download_options, first_use=remember, mirrors=()), listener=listener)
     files = (replace(file, size=pins[file.name][0], checksum=pins[file.name][1]) for file in spec.files)
     return replace(spec, files=tuple(files))

@@ -19,11 +19,11 @@ from posezoo.spec.model import Output
 class BlazePosePipeline:
     """The steps of BlazePose's two networks."""
 
-    def __init__(self, setup: PipelineConfig) -> None:
-        setup.refuse_target_size()
-        self._options: BlazePoseOptions = setup.options
+    def __init__(self, config: PipelineConfig) -> None:
+        config.refuse_target_size()
+        self._options: BlazePoseOptions = config.options
         self._detector, self._landmarks = (
-            compile_image_network(_fitting(setup.read_graph(place), outputs), setup)
+            compile_image_network(_fitting(config.read_graph(place), outputs), config)
             for place, outputs in enumerate(DECODERS["blazepose"].networks)
         )
         self.networks = (self._detector, self._landmarks)
@@ -32,8 +32,8 @@ class BlazePosePipeline:
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
         options = self._options
-        view = letterbox_transform(image.shape[1::-1], blazepose.DETECTOR_SIZE)
-        outputs = yield _look(self._detector, view, image)
+        transform = letterbox_transform(image.shape[1::-1], blazepose.DETECTOR_SIZE)
+        outputs = yield _look(self._detector, transform, image)
         found = blazepose.decode_detections(
             outputs["Identity"],
             outputs["Identity_1"],
@@ -41,7 +41,7 @@ class BlazePosePipeline:
             max_overlap=options.max_overlap,
             weighted=options.weighted,
         )
-        squares = blazepose.body_regions(found[: options.max_people], view)
+        squares = blazepose.body_regions(found[: options.max_people], transform)
         poses = []
         for square in squares:
             pose = yield from self._pose(square, image)
@@ -72,6 +72,6 @@ def _fitting(graph: Graph, outputs: tuple[Output, ...]) -> Graph:
     return graph
 
 
-def _look(network: CompiledNetwork, view: ImageTransform, image: Image) -> InferenceRequest:
+def _look(network: CompiledNetwork, transform: ImageTransform, image: Image) -> InferenceRequest:
     (name,) = network.inputs
-    return InferenceRequest(network, {name: view.warp(image)[None]})
+    return InferenceRequest(network, {name: transform.warp(image)[None]})

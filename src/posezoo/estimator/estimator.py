@@ -54,7 +54,7 @@ class Estimator:
 
         Args:
             image: uint8 of shape (H, W, 3), (H, W) or (H, W, 4), any size.
-            color: the order of its channels, BGR (as ``images.read`` and OpenCV give it) or RGB.
+            color: the order of its channels, BGR (as ``images.read_image`` and OpenCV give it) or RGB.
             boxes: where people are, for a model that is shown one person at a time: x0, y0, x1, y1 in image
                 pixels each, and a score where there is one; None: wherever they are found.
 

@@ -12,7 +12,7 @@ from posezoo.pose.letterbox import ImageTransform, Size
 class LiftingPipeline(BottomUpPipeline):
     """The steps of human-pose-estimation-3d-0001."""
 
-    def _poses(self, maps: Outputs, view: ImageTransform, image: Size) -> list[Pose]:
+    def _poses(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
         """In pixels of the image from the start: the camera looks at its middle, not at the input's."""
         locations, heatmaps, pafs = (maps[role][0] for role in ("coordinates", "heatmaps", "pafs"))
-        return lifting.decode_lifting(locations, heatmaps, pafs, view, image, self._options)
+        return lifting.decode_lifting(locations, heatmaps, pafs, transform, image, self._options)

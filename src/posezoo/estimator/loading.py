@@ -99,7 +99,7 @@ def load_estimator(
     if (target_size is not None and target_size < 1) or (aspect is not None and min(aspect) < 1):
         raise InferenceError(f"expected a target size and an aspect above 0, got {target_size} and {aspect}")
     own = _declared(model) if own is None else own
-    setup = PipelineConfig(
+    config = PipelineConfig(
         model,
         _paths(model, irs),
         decoder.name,
@@ -112,8 +112,8 @@ def load_estimator(
         flip,
         tuple(scales),
     )
-    pipeline = TestTimeAugmentation if setup.uses_augmentation else PIPELINES[decoder.name]
-    return Estimator(model, decoder.name, pipeline(setup))
+    pipeline = TestTimeAugmentation if config.uses_augmentation else PIPELINES[decoder.name]
+    return Estimator(model, decoder.name, pipeline(config))
 
 
 def load_ir(xml: Path, decoder: str | None = None, **how: Any) -> Estimator:
@@ -164,8 +164,8 @@ def _declared(model: ModelSpec | CompositeSpec) -> Preprocessing:
     """What the IR of a model of the zoo leaves to be done: it holds mean and scale already."""
     if isinstance(model, CompositeSpec) or not model.inputs:
         return Preprocessing()
-    picture = model.inputs[0]
-    return Preprocessing(layout=picture.ir_layout, reverse_input_channels=picture.ir_color is ColorOrder.RGB)
+    image = model.inputs[0]
+    return Preprocessing(layout=image.ir_layout, reverse_input_channels=image.ir_color is ColorOrder.RGB)
 
 
 def _overridden(

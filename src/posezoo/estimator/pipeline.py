@@ -69,10 +69,10 @@ def run_batched(many: Sequence[PipelineSteps]) -> list[list[Pose]]:
     while asks:
         first = next(iter(asks.values()))
         places = [place for place, ask in asks.items() if _can_be_batched(ask, first)]
-        asked = [asks.pop(place) for place in (places if first.network.supports_batching else places[:1])]
-        inputs = {name: np.concatenate([ask.inputs[name] for ask in asked]) for name in first.inputs}
+        requested = [asks.pop(place) for place in (places if first.network.supports_batching else places[:1])]
+        inputs = {name: np.concatenate([ask.inputs[name] for ask in requested]) for name in first.inputs}
         with first.network.infer(inputs) as outputs:
-            for row, place in enumerate(places[: len(asked)]):
+            for row, place in enumerate(places[: len(requested)]):
                 go_on(place, {name: output[row : row + 1] for name, output in outputs.items()})
     return [results[place] for place in range(len(many))]
 
@@ -89,11 +89,11 @@ def collect_inputs(network: CompiledNetwork, pipeline: Pipeline, image: Image) -
     Raises:
         InferenceError: a device fails.
     """
-    steps, asked = pipeline(image), []
+    steps, requested = pipeline(image), []
     ask = next(steps, None)
     while ask is not None:
         if ask.network is network:
-            asked.append(ask.inputs)
+            requested.append(ask.inputs)
             if len(pipeline.networks) == 1:  # it looks once: its own answer tells nothing more
                 steps.close()
                 break
@@ -102,7 +102,7 @@ def collect_inputs(network: CompiledNetwork, pipeline: Pipeline, image: Image) -
                 ask = steps.send(outputs)
             except StopIteration:
                 break
-    return asked
+    return requested
 
 
 #: From arrays by input name to outputs by name: what stands in for a network.

@@ -201,8 +201,8 @@ def _said(graph: Graph) -> Decoder | None:
     ours = graph.read_rt_info("posezoo", "decoder")
     if ours in DECODERS:
         return Decoder(ours, _options(graph.read_rt_info("posezoo", "decoder_options")))
-    theirs = _MODEL_TYPES.get(graph.read_rt_info("model_info", "model_type").lower(), "")
-    return Decoder(theirs) if theirs else None
+    reference = _MODEL_TYPES.get(graph.read_rt_info("model_info", "model_type").lower(), "")
+    return Decoder(reference) if reference else None
 
 
 def _options(text: str) -> dict[str, Any]:

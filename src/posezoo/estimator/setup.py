@@ -24,7 +24,7 @@ class PipelineConfig:
         runtime: where and how the networks run.
         preprocessing: what the IR do not do themselves.
         target_size: the side that decides how large images are seen, in pixels; None: the IR's own.
-        aspect: width and height of the images to come; None: any.
+        aspect_size: width and height of the images to come; None: any.
         graphs: the IR, where they were read already.
         flip: look at the mirrored image, too, and average both answers.
         scales: at which to look at each image, relative to the usual one, and average the answers.
@@ -98,14 +98,14 @@ def image_layout(graph: Graph, preprocessing: Preprocessing) -> str:
     return layout
 
 
-def fixed_input_size(graph: Graph, setup: PipelineConfig) -> Size:
+def fixed_input_size(graph: Graph, config: PipelineConfig) -> Size:
     """Width and height of an input that has one size.
 
     Raises:
         InferenceError: it takes any, or another one was asked for.
     """
-    setup.refuse_target_size()
-    size = graph.image_size(image_input(graph), image_layout(graph, setup.preprocessing))
+    config.refuse_target_size()
+    size = graph.image_size(image_input(graph), image_layout(graph, config.preprocessing))
     if -1 in size:
         raise InferenceError(
             f"{graph.path}: takes pictures of any size, so nobody knows how large a person is to be",
@@ -114,12 +114,12 @@ def fixed_input_size(graph: Graph, setup: PipelineConfig) -> Size:
     return size
 
 
-def compile_image_network(graph: Graph, setup: PipelineConfig) -> CompiledNetwork:
+def compile_image_network(graph: Graph, config: PipelineConfig) -> CompiledNetwork:
     """A network that takes one picture as it is, uint8 (1, height, width, 3), BGR.
 
     Raises:
         InferenceError: the IR takes none, or the device refuses it.
     """
-    image_layout(graph, setup.preprocessing)
-    graph.embed_preprocessing(image_input(graph), setup.preprocessing)
-    return CompiledNetwork(graph, setup.runtime)
+    image_layout(graph, config.preprocessing)
+    graph.embed_preprocessing(image_input(graph), config.preprocessing)
+    return CompiledNetwork(graph, config.runtime)

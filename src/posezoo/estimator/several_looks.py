@@ -19,20 +19,20 @@ from posezoo.pose.passes import MERGERS, AugmentedOutputs
 class TestTimeAugmentation(BottomUpPipeline):
     """The steps of a network whose answers to several looks at an image are averaged."""
 
-    def __init__(self, setup: PipelineConfig) -> None:
-        if setup.decoder not in MERGERS:
+    def __init__(self, config: PipelineConfig) -> None:
+        if config.decoder not in MERGERS:
             raise InferenceError(
-                f"{setup.model.full_name}: nobody knows how to average what decoder {setup.decoder} takes "
+                f"{config.model.full_name}: nobody knows how to average what decoder {config.decoder} takes "
                 "over several looks",
                 hint=f"that can be done for {', '.join(MERGERS)}, and a flip for heatmap",
             )
-        if 1.0 not in setup.scales or min(setup.scales) <= 0:
+        if 1.0 not in config.scales or min(config.scales) <= 0:
             raise InferenceError(
-                f"scales: expected numbers above 0, 1 among them, got {', '.join(map(str, setup.scales))}"
+                f"scales: expected numbers above 0, 1 among them, got {', '.join(map(str, config.scales))}"
             )
-        super().__init__(setup)
-        self._flip, self._scales = setup.flip, setup.scales
-        self._others = {scale: self._network_at_scale(scale, setup) for scale in setup.scales if scale != 1}
+        super().__init__(config)
+        self._flip, self._scales = config.flip, config.scales
+        self._others = {scale: self._network_at_scale(scale, config) for scale in config.scales if scale != 1}
         others = (each._network for each in self._others.values())
         self.networks: tuple[CompiledNetwork, ...] = tuple(dict.fromkeys((self._network, *others)))
 
@@ -40,27 +40,27 @@ class TestTimeAugmentation(BottomUpPipeline):
         """The steps for one image."""
         seen: Size = image.shape[1::-1]
         size = self.input_size or self._fit.input_size(self._target, seen)
-        usual, first = letterbox_image(image, size, self._fit.padding)
+        default, first = letterbox_image(image, size, self._fit.padding)
         looks = []
         for scale in self._scales:
             network = self._others.get(scale, self)
-            view = _stretched(usual, network.input_size or self._scaled(size, scale))
-            picture = first if scale == 1 else view.warp(image, self._fit.padding)
+            transform = _stretched(default, network.input_size or self._scaled(size, scale))
+            picture = first if scale == 1 else transform.warp(image, self._fit.padding)
             for mirrored in (False, True) if self._flip else (False,):
                 shown = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
                 outputs = yield InferenceRequest(network._network, {network._input: shown[None]})
                 # What was sent is the network's own memory, and good until the next ask alone.
                 maps = {role: outputs[name].copy() for role, name in self._roles.items()}
                 looks.append(AugmentedOutputs(self._split_outputs(maps), mirrored, scale))
-        return self._poses(MERGERS[self._decoder](looks), usual, seen)
+        return self._poses(MERGERS[self._decoder](looks), default, seen)
 
-    def _network_at_scale(self, scale: float, setup: PipelineConfig) -> BottomUpPipeline:
+    def _network_at_scale(self, scale: float, config: PipelineConfig) -> BottomUpPipeline:
         """The same network at another scale; itself where it takes pictures of any size."""
         if self.input_size is None:
             return self
         width, height = self._scaled(self.input_size, scale)
         target = self._fit.target_size((width, height))
-        return BottomUpPipeline(replace(setup, graphs=(), target_size=target, aspect_size=(width, height)))
+        return BottomUpPipeline(replace(config, graphs=(), target_size=target, aspect_size=(width, height)))
 
     def _scaled(self, size: Size, scale: float) -> Size:
         return size if scale == 1 else self._fit.input_size(round(self._fit.target_size(size) * scale), size)
@@ -70,7 +70,7 @@ class TestTimeAugmentation(BottomUpPipeline):
         return dict(also(maps)) if also is not None else maps
 
 
-def _stretched(view: ImageTransform, size: Size) -> ImageTransform:
+def _stretched(transform: ImageTransform, size: Size) -> ImageTransform:
     """The same part of the image in an input of another size, whose sides are rounded to the stride."""
-    stretch = np.array([[size[0] / view.size[0]], [size[1] / view.size[1]]])
-    return ImageTransform(view.matrix * stretch, size)
+    stretch = np.array([[size[0] / transform.size[0]], [size[1] / transform.size[1]]])
+    return ImageTransform(transform.matrix * stretch, size)

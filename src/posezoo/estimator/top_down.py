@@ -28,15 +28,15 @@ _BLACK: Color = (0, 0, 0)
 class TopDownPipeline:
     """The steps of a network that is shown one person at a time."""
 
-    def __init__(self, setup: PipelineConfig) -> None:
-        self._decoder = setup.decoder
-        self._options: TopDownOptions = setup.options
-        self._crop, self._blank = _cropping(setup)
-        graph = setup.read_graph(0)
-        self._roles = match_output_roles(setup.model, setup.decoder, graph)
+    def __init__(self, config: PipelineConfig) -> None:
+        self._decoder = config.decoder
+        self._options: TopDownOptions = config.options
+        self._crop, self._blank = _cropping(config)
+        graph = config.read_graph(0)
+        self._roles = match_output_roles(config.model, config.decoder, graph)
         graph.keep_outputs(list(self._roles.values()))
-        self._size = fixed_input_size(graph, setup)
-        self._network = compile_image_network(graph, setup)
+        self._size = fixed_input_size(graph, config)
+        self._network = compile_image_network(graph, config)
         (self._input,) = self._network.inputs
         self._detector: Pipeline | None = None
         self.networks: tuple[CompiledNetwork, ...] = (self._network,)
@@ -92,24 +92,24 @@ class TopDownPipeline:
                 pose.keypoints[pose.keypoints[:, 2] > 0, :2] += 0.5
         return to_image_pixels(poses, crop.view, image.shape[1::-1])
 
-    def _ask(self, picture: Image) -> Generator[InferenceRequest, Outputs, dict[str, Array]]:
-        outputs = yield InferenceRequest(self._network, {self._input: picture[None]})
+    def _ask(self, image: Image) -> Generator[InferenceRequest, Outputs, dict[str, Array]]:
+        outputs = yield InferenceRequest(self._network, {self._input: image[None]})
         return {role: outputs[name] for role, name in self._roles.items()}
 
 
-def _cropping(setup: PipelineConfig) -> tuple[CropFunction, Color]:
+def _cropping(config: PipelineConfig) -> tuple[CropFunction, Color]:
     """How people are cut out, and what is put where a crop shows nothing, BGR."""
-    if not isinstance(setup.options, HeatmapOptions):
+    if not isinstance(config.options, HeatmapOptions):
         return crops.crop_fit, _BLACK
-    convention = CONVENTIONS[setup.options.convention]
-    return convention.crop, _mean(setup) if convention.blank_is_mean else _BLACK
+    convention = CONVENTIONS[config.options.convention]
+    return convention.crop, _mean(config) if convention.blank_is_mean else _BLACK
 
 
-def _mean(setup: PipelineConfig) -> Color:
+def _mean(config: PipelineConfig) -> Color:
     """What becomes zero in the network, BGR."""
-    mean, is_rgb = setup.preprocessing.mean, setup.preprocessing.reverse_input_channels
-    if not mean and isinstance(setup.model, ModelSpec) and setup.model.inputs:
-        declared = setup.model.inputs[0]
+    mean, is_rgb = config.preprocessing.mean, config.preprocessing.reverse_input_channels
+    if not mean and isinstance(config.model, ModelSpec) and config.model.inputs:
+        declared = config.model.inputs[0]
         mean, is_rgb = declared.mean, declared.color is ColorOrder.RGB
     first, second, third = mean * 3 if len(mean) == 1 else mean or _BLACK
     return (third, second, first) if is_rgb else (first, second, third)

@@ -63,15 +63,15 @@ FITS = {
 class BottomUpPipeline:
     """The steps of a network that looks at the whole image, letterboxed."""
 
-    def __init__(self, setup: PipelineConfig) -> None:
-        self._decoder, self._options = setup.decoder, setup.options
-        self._fit = FITS[setup.decoder]
-        graph = setup.read_graph()
-        roles = match_output_roles(setup.model, setup.decoder, graph)
+    def __init__(self, config: PipelineConfig) -> None:
+        self._decoder, self._options = config.decoder, config.options
+        self._fit = FITS[config.decoder]
+        graph = config.read_graph()
+        roles = match_output_roles(config.model, config.decoder, graph)
         graph.keep_outputs(list(roles.values()))
-        self.input_size = self._sized(graph, setup)
-        self._target = setup.target_size or self._fit.usual
-        network = compile_image_network(graph, setup)
+        self.input_size = self._sized(graph, config)
+        self._target = config.target_size or self._fit.usual
+        network = compile_image_network(graph, config)
         self._network, self._roles = network, roles
         self.networks: tuple[CompiledNetwork, ...] = (network,)
         (self._input,) = network.inputs
@@ -80,31 +80,31 @@ class BottomUpPipeline:
         """The steps for one image."""
         seen: Size = image.shape[1::-1]
         size = self.input_size or self._fit.input_size(self._target, seen)
-        view, picture = letterbox_image(image, size, self._fit.padding)
+        transform, picture = letterbox_image(image, size, self._fit.padding)
         outputs = yield InferenceRequest(self._network, {self._input: picture[None]})
         maps = {role: outputs[name] for role, name in self._roles.items()}
-        return self._poses(maps, view, seen)
+        return self._poses(maps, transform, seen)
 
-    def _poses(self, maps: Outputs, view: ImageTransform, image: Size) -> list[Pose]:
+    def _poses(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
         """From outputs by role to poses in pixels of the image, whose size is given."""
         return to_image_pixels(
-            decode_with_options(self._decoder, maps, view.size, self._options), view, image
+            decode_with_options(self._decoder, maps, transform.size, self._options), transform, image
         )
 
-    def _sized(self, graph: Graph, setup: PipelineConfig) -> Size | None:
+    def _sized(self, graph: Graph, config: PipelineConfig) -> Size | None:
         """Give the input its size, and tell it; None where each image has its own."""
-        name, layout = image_input(graph), image_layout(graph, setup.preprocessing)
+        name, layout = image_input(graph), image_layout(graph, config.preprocessing)
         own = graph.image_size(name, layout)
         varies = -1 in own
-        aspect = setup.aspect_size or (None if varies else own)
-        if (setup.target_size is None and setup.aspect_size is None) or aspect is None:
+        aspect = config.aspect_size or (None if varies else own)
+        if (config.target_size is None and config.aspect_size is None) or aspect is None:
             return None if varies else own
-        target = setup.target_size or (self._fit.usual if varies else self._fit.target_size(own))
+        target = config.target_size or (self._fit.usual if varies else self._fit.target_size(own))
         size = self._fit.input_size(target, aspect)
         try:
             graph.resize(name, layout, size)
         except InferenceError as error:
-            if setup.target_size is not None:
+            if config.target_size is not None:
                 raise TargetSizeError(error.problem, hint="leave out the target size") from error
             if varies:
                 raise

@@ -33,7 +33,7 @@ class EvaluationProtocol:
         flip: whether it saw every picture mirrored, too, and both answers were averaged.
         scales: the sizes at which it saw each, relative to the usual one.
         options: of the decoder, over those that the model declares.
-        people_from: who said where people are, for a model that is shown one at a time; empty for others.
+        box_source: who said where people are, for a model that is shown one at a time; empty for others.
     """
 
     estimator: Estimator
@@ -51,7 +51,7 @@ class EvaluationProtocol:
             "input": f"{size[0]}x{size[1]}" if size else "varies",
             "target_size": self.target_size or 0,
             "flip": self.flip,
-            "scales": "" if self.scales == (1.0,) else " ".join(f"{each:g}" for each in self.scales),
+            "scales": "" if self.scales == (1.0,) else " ".join(f"{scale:g}" for scale in self.scales),
             "people_from": self.box_source,
             "arithmetic": self.estimator.executed_precision,
             **self.options,
@@ -59,20 +59,20 @@ class EvaluationProtocol:
         return {key: value for key, value in said.items() if value not in ("", 0, False)}
 
 
-def cache_key(means: EvaluationProtocol, irs: Iterable[Path], *others: Path) -> dict[str, Any]:
+def cache_key(protocol: EvaluationProtocol, irs: Iterable[Path], *others: Path) -> dict[str, Any]:
     """All that decides who is found in a picture, so that kept predictions are those of the same model.
 
     Args:
-        means: how it is shown them.
+        protocol: how it is shown them.
         irs: the .xml of all its networks.
         others: further files that decide it: a file of boxes.
     """
     files = [file for xml in irs for file in (xml, xml.with_suffix(".bin"))]
     return {
         "files": sorted(compute_digest(file).value for file in (*files, *others)),
-        "settings": means.to_settings(),
-        "device": means.estimator.device,
-        "options": _options(means.estimator),
+        "settings": protocol.to_settings(),
+        "device": protocol.estimator.device,
+        "options": _options(protocol.estimator),
         "tools": tool_versions("openvino", "posezoo"),
         "code": _code_digest(),
     }
@@ -98,12 +98,12 @@ def tool_versions(*packages: str) -> dict[str, str]:
 
 
 def create_accuracy_measurement(
-    means: EvaluationProtocol, accuracy: EvaluationResult, tag: str = "", *, of_boxes: bool = False
+    protocol: EvaluationProtocol, accuracy: EvaluationResult, tag: str = "", *, of_boxes: bool = False
 ) -> Measurement:
     """An accuracy as ``posezoo record`` takes it."""
     return Measurement(
         "accuracy",
-        means.precision,
+        protocol.precision,
         accuracy.figures,
         tag,
         settings={
@@ -111,7 +111,7 @@ def create_accuracy_measurement(
             "images": len(accuracy.dataset.pictures),
             "people": accuracy.people,
             **({"of": "boxes"} if of_boxes else {}),
-            **means.to_settings(),
+            **protocol.to_settings(),
         },
         tools=tool_versions("openvino", "faster-coco-eval"),
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
@@ -119,7 +119,7 @@ def create_accuracy_measurement(
 
 
 def explain_difference(
-    claim: Claim, published: PublishedMetrics, means: EvaluationProtocol, accuracy: EvaluationResult
+    claim: Claim, published: PublishedMetrics, protocol: EvaluationProtocol, accuracy: EvaluationResult
 ) -> Iterator[str]:
     """Why a measured figure need not be the published one, a reason each."""
     images = len(accuracy.dataset.pictures)
@@ -127,16 +127,16 @@ def explain_difference(
     if not whole:
         there = claim.dataset or "another set"
         yield f"measured on {images} images of {accuracy.dataset.name}, published for {there}"
-    if claim.flip != means.flip:
+    if claim.flip != protocol.flip:
         yield f"{'published' if claim.flip else 'measured'} with the mirrored image averaged in"
-    if means.scales != (1.0,):
-        yield f"measured at {len(means.scales)} scales"
-    if means.box_source:
-        yield f"people are cut out by {means.box_source}; published with a detector of their own"
-    if means.precision not in (Precision.FP32, Precision.FP16):
-        yield f"measured on the {means.precision} IR"
-    if means.estimator.executed_precision in ("bf16", "f16"):
-        yield f"run in {means.estimator.executed_precision}"
+    if protocol.scales != (1.0,):
+        yield f"measured at {len(protocol.scales)} scales"
+    if protocol.box_source:
+        yield f"people are cut out by {protocol.box_source}; published with a detector of their own"
+    if protocol.precision not in (Precision.FP32, Precision.FP16):
+        yield f"measured on the {protocol.precision} IR"
+    if protocol.estimator.executed_precision in ("bf16", "f16"):
+        yield f"run in {protocol.estimator.executed_precision}"
     if published.known_difference:
         yield published.known_difference
 

@@ -29,8 +29,8 @@ def rerun_command(spec: ModelSpec, claim: Claim) -> str:
 
 def _looks(spec: ModelSpec) -> list[str]:
     decoder = spec.decoder.name if spec.decoder is not None else ""
-    picture = spec.inputs[0]
-    size = dict(zip(picture.layout or "NCHW", picture.shape, strict=False))
+    image = spec.inputs[0]
+    size = dict(zip(image.layout or "NCHW", image.shape, strict=False))
     match decoder:
         case "openpose":
             return [f"--height {OPENPOSE_HEIGHT}"]

@@ -53,8 +53,8 @@ class EvaluationResult:
         """All who were found, as COCO's files of results have them."""
         return [
             result
-            for picture in self.dataset.pictures
-            for result in self.found[picture.id].to_coco_results(picture.id)
+            for image in self.dataset.pictures
+            for result in self.found[image.id].to_coco_results(image.id)
         ]
 
 
@@ -125,19 +125,17 @@ def evaluate(
             f"{join_names(list(seen.unreadable))} ({first})",
             hint="mend them and run again, or leave them out of the count: --skip_unreadable",
         )
-    rest = dataset.excluding(
-        {picture.id for picture in dataset.pictures if picture.file_name in seen.unreadable}
-    )
-    figures = compute_coco_metrics(rest, seen.predictions, boxes=of_boxes)
+    rest = dataset.excluding({image.id for image in dataset.pictures if image.file_name in seen.unreadable})
+    metrics = compute_coco_metrics(rest, seen.predictions, boxes=of_boxes)
     matched = tuple(match_dataset(rest, seen.predictions, boxes=of_boxes))
     error_mm = None if of_boxes else compute_mpjpe(rest, seen.predictions, matched)
     if error_mm is not None:
-        figures["MPJPE_mm"] = error_mm
+        metrics["MPJPE_mm"] = error_mm
     people = rest.person_count(keypoints=not of_boxes)
     between = bootstrap_intervals(matched) if people < ENOUGH_PEOPLE else {}
     return EvaluationResult(
-        figures=figures,
-        intervals={name: interval for name, interval in between.items() if name in figures},
+        figures=metrics,
+        intervals={name: interval for name, interval in between.items() if name in metrics},
         people=people,
         dataset=rest,
         unreadable=seen.unreadable,

@@ -39,10 +39,10 @@ def bootstrap_intervals(
     every = _PooledMatches(list(matched))
     random = np.random.default_rng(seed)
     drawn = [every.resampled_metrics(random.multinomial(every.count, every.shares)) for _ in range(draws)]
-    figures = [each for each in drawn if each is not None]
-    if not figures:
+    metrics = [each for each in drawn if each is not None]
+    if not metrics:
         return {}
-    low, high = np.percentile(np.array(figures), (2.5, 97.5), axis=0)
+    low, high = np.percentile(np.array(metrics), (2.5, 97.5), axis=0)
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(NAMES)}
 
 

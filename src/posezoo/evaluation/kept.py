@@ -25,18 +25,18 @@ class PredictionCache:
     def __init__(self, path: Path, known: Mapping[int, tuple[list[int], ImagePredictions]]) -> None:
         self._path, self._known = path, known
 
-    def get(self, picture: DatasetImage) -> ImagePredictions | None:
+    def get(self, image: DatasetImage) -> ImagePredictions | None:
         """Who was found in a picture; None where nobody looked, or its file is another now."""
-        print_, found = self._known.get(picture.id, ([], None))
-        return found if found is not None and print_ == _fingerprint(picture) else None
+        print_, found = self._known.get(image.id, ([], None))
+        return found if found is not None and print_ == _fingerprint(image) else None
 
-    def add(self, picture: DatasetImage, found: ImagePredictions) -> None:
+    def add(self, image: DatasetImage, found: ImagePredictions) -> None:
         """Keep who was found in a picture.
 
         Raises:
             OutputError: it cannot be written.
         """
-        line = {"id": picture.id, "file": _fingerprint(picture), **found.to_json()}
+        line = {"id": image.id, "file": _fingerprint(image), **found.to_json()}
         try:
             with open(self._path, "a", encoding="utf-8") as stream:
                 stream.write(json.dumps(line) + "\n")
@@ -95,10 +95,10 @@ def _end_line(path: Path) -> None:
             stream.write(b"\n")
 
 
-def _fingerprint(picture: DatasetImage) -> list[int]:
+def _fingerprint(image: DatasetImage) -> list[int]:
     """What tells that a file is still the same: its size and when it was changed."""
     try:
-        status = picture.path.stat()
+        status = image.path.stat()
     except OSError:
         return []
     return [status.st_size, status.st_mtime_ns]

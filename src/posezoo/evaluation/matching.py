@@ -56,31 +56,31 @@ def match_dataset(
     Raises:
         EvaluationError: nobody knows how far annotators spread in a keypoint of the set.
     """
-    spread = np.zeros(0) if boxes else 2 * np.array(keypoint_sigmas(dataset.keypoints))
+    sigmas = np.zeros(0) if boxes else 2 * np.array(keypoint_sigmas(dataset.keypoints))
     joints = 0 if boxes else len(dataset.keypoints)
     nobody = ImagePredictions(np.zeros((0, joints, 3)), np.zeros(0), np.zeros((0, 4)))
-    for picture in dataset.pictures:
-        each = found.get(picture.id, nobody)
+    for image in dataset.pictures:
+        each = found.get(image.id, nobody)
         order = np.argsort(-each.scores, kind="stable")[: MOST_BOXES if boxes else MOST_PEOPLE]
         ignored = np.array(
-            [person.is_crowd or not (boxes or person.num_keypoints) for person in picture.people], bool
+            [person.is_crowd or not (boxes or person.num_keypoints) for person in image.people], bool
         )
-        similarities = np.zeros((len(order), len(picture.people)))
-        for column, person in enumerate(picture.people):
+        similarities = np.zeros((len(order), len(image.people)))
+        for column, person in enumerate(image.people):
             similarities[:, column] = (
                 box_iou(each.boxes[order], person)
                 if boxes
-                else object_keypoint_similarity(each.keypoints[order], person, spread)
+                else object_keypoint_similarity(each.keypoints[order], person, sigmas)
             )
-        crowds = [person.is_crowd for person in picture.people]
-        whom = np.array(
+        crowds = [person.is_crowd for person in image.people]
+        recipient = np.array(
             [_match_greedily(similarities, ignored, crowds, threshold) for threshold in THRESHOLDS]
         )
-        whom = whom.reshape(len(THRESHOLDS), len(order)).astype(np.int64)
-        yield ImageMatches(picture, order, each.scores[order], similarities, whom, ignored)
+        recipient = recipient.reshape(len(THRESHOLDS), len(order)).astype(np.int64)
+        yield ImageMatches(image, order, each.scores[order], similarities, recipient, ignored)
 
 
-def object_keypoint_similarity(keypoints: Floats, person: PersonAnnotation, spread: Floats) -> Floats:
+def object_keypoint_similarity(keypoints: Floats, person: PersonAnnotation, sigmas: Floats) -> Floats:
     """(N,): COCO's object keypoint similarity of (N, K, 3) keypoints to a person.
 
     To somebody without labelled keypoints: by how far each lies outside of their box, doubled on each side.
@@ -88,15 +88,15 @@ def object_keypoint_similarity(keypoints: Floats, person: PersonAnnotation, spre
     Args:
         keypoints: in image pixels.
         person: the truth.
-        spread: (K,): twice the sigmas.
+        sigmas: (K,): twice the sigmas.
     """
     labelled = person.keypoints[:, 2] > 0
-    each = keypoint_similarities(keypoints, person, spread)
+    each = keypoint_similarities(keypoints, person, sigmas)
     mean: Floats = (each[:, labelled] if labelled.any() else each).mean(axis=1)
     return mean
 
 
-def keypoint_similarities(keypoints: Floats, person: PersonAnnotation, spread: Floats) -> Floats:
+def keypoint_similarities(keypoints: Floats, person: PersonAnnotation, sigmas: Floats) -> Floats:
     """(N, K): the same for each keypoint by itself."""
     if (person.keypoints[:, 2] > 0).any():
         apart = keypoints[:, :, :2] - person.keypoints[:, :2]
@@ -105,7 +105,7 @@ def keypoint_similarities(keypoints: Floats, person: PersonAnnotation, spread: F
         low, high = np.array([left - width, top - height]), np.array([left + 2 * width, top + 2 * height])
         apart = np.maximum(low - keypoints[:, :, :2], 0) + np.maximum(keypoints[:, :, :2] - high, 0)
     squared = (apart**2).sum(axis=2)
-    similarity: Floats = np.exp(-squared / (2 * spread**2 * (person.area + np.spacing(1))))
+    similarity: Floats = np.exp(-squared / (2 * sigmas**2 * (person.area + np.spacing(1))))
     return similarity
 
 
@@ -127,20 +127,20 @@ def _match_greedily(
     """The person that each is, the surest first; those who count are taken before those who do not."""
     taken: set[int] = set()
     people = np.argsort(ignored, kind="stable").tolist()
-    whom = []
+    recipient = []
     for row in similarities.tolist():
-        best, least = -1, min(threshold, 1 - 1e-10)
+        best, min_count = -1, min(threshold, 1 - 1e-10)
         for person in people:
             if person in taken and not crowds[person]:
                 continue
             if best >= 0 and not ignored[best] and ignored[person]:
                 break
-            if row[person] >= least:
-                best, least = person, row[person]
+            if row[person] >= min_count:
+                best, min_count = person, row[person]
         if best >= 0:
             taken.add(best)
-        whom.append(best)
-    return whom
+        recipient.append(best)
+    return recipient
 
 
 def true_positives(each: ImageMatches) -> tuple[Any, Any]:

@@ -25,9 +25,9 @@ class DatasetPredictions:
     """Who was found.
 
     Attributes:
-        found: by the picture's number.
+        predictions: by the picture's number.
         unreadable: why, by the name of each picture that could not be read or has not the annotated size.
-        kept: how many were found by an earlier run.
+        cached_count: how many were found by an earlier run.
     """
 
     predictions: Mapping[int, ImagePredictions]
@@ -63,13 +63,13 @@ def predict_dataset(
         PosezooError: the model fails.
     """
     translate = make_converter(names)
-    before = {picture.id: kept.get(picture) for picture in dataset.pictures} if kept else {}
+    before = {image.id: kept.get(image) for image in dataset.pictures} if kept else {}
     found = {number: each for number, each in before.items() if each is not None}
     known, unreadable = len(found), dict[str, str]()
 
-    def look(picture: DatasetImage) -> ImagePredictions | ImageError:
+    def look(image: DatasetImage) -> ImagePredictions | ImageError:
         try:
-            return translate(_predict_image(predictor, picture, boxes))
+            return translate(_predict_image(predictor, image, boxes))
         except ImageError as error:
             return error
 
@@ -117,7 +117,7 @@ def require_readable(dataset: CocoDataset) -> None:
     Raises:
         EvaluationError: some are missing; it counts them and names the first.
     """
-    missing = [picture.file_name for picture in dataset.missing_images()]
+    missing = [image.file_name for image in dataset.missing_images()]
     if missing:
         raise EvaluationError(
             f"{dataset.folder}: {len(missing)} of {len(dataset.pictures)} images are missing: "
@@ -126,6 +126,8 @@ def require_readable(dataset: CocoDataset) -> None:
         )
 
 
-def join_names(names: Sequence[str], most: int = 5) -> str:
+def join_names(names: Sequence[str], max_count: int = 5) -> str:
     """The first names, and whether there are more."""
-    return ", ".join(names[:most]) + (f", and {len(names) - most} more" if len(names) > most else "")
+    return ", ".join(names[:max_count]) + (
+        f", and {len(names) - max_count} more" if len(names) > max_count else ""
+    )

@@ -73,7 +73,7 @@ def compute_coco_metrics(
         kind = "whose keypoints are labelled" if not boxes else "who is no crowd"
         raise EvaluationError(f"{dataset.annotations}: there is nobody to measure on: no person {kind}")
     library = import_optional("faster_coco_eval", extra="evaluate")
-    images = [{"id": picture.id} for picture in dataset.pictures]
+    images = [{"id": image.id} for image in dataset.pictures]
     truth = _index(library, images, list(_truth(dataset)))
     results = _index(library, images, list(_results(dataset, found, boxes)))
     evaluation = library.COCOeval_faster(
@@ -85,8 +85,8 @@ def compute_coco_metrics(
     )
     evaluation.run()
     stats = evaluation.stats_as_dict
-    figures = {name: stats[key] for name, key in (_BOXES if boxes else _KEYPOINTS).items()}
-    return {name: float(value) for name, value in figures.items() if value >= 0}
+    metrics = {name: stats[key] for name, key in (_BOXES if boxes else _KEYPOINTS).items()}
+    return {name: float(value) for name, value in metrics.items() if value >= 0}
 
 
 def keypoint_sigmas(names: tuple[str, ...]) -> list[float]:
@@ -119,12 +119,12 @@ def _index(library: Any, images: list[dict[str, Any]], annotations: list[dict[st
 
 def _truth(dataset: CocoDataset) -> Iterator[dict[str, Any]]:
     number = 0
-    for picture in dataset.pictures:
-        for person in picture.people:
+    for image in dataset.pictures:
+        for person in image.people:
             number += 1
             yield {
                 "id": number,
-                "image_id": picture.id,
+                "image_id": image.id,
                 "category_id": _PERSON,
                 "keypoints": person.keypoints.ravel(),
                 "bbox": list(person.bbox),
@@ -138,8 +138,8 @@ def _results(
     dataset: CocoDataset, found: Mapping[int, ImagePredictions], boxes: bool
 ) -> Iterator[dict[str, Any]]:
     number = 0
-    for picture in dataset.pictures:
-        each = found.get(picture.id)
+    for image in dataset.pictures:
+        each = found.get(image.id)
         if each is None or not len(each):
             continue
         points = each.keypoints.reshape(len(each), -1)
@@ -151,7 +151,7 @@ def _results(
             number += 1
             yield {
                 "id": number,
-                "image_id": picture.id,
+                "image_id": image.id,
                 "category_id": _PERSON,
                 "score": score,
                 "keypoints": points[row],

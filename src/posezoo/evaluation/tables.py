@@ -65,17 +65,17 @@ def score_images(matched: Sequence[ImageMatches]) -> tuple[ImageScore, ...]:
 
 
 def _picture(each: ImageMatches) -> ImageScore:
-    whom = each.whom[0]
+    recipient = each.whom[0]
     people = int((~each.ignored).sum())
-    rows = [(row, person) for row, person in enumerate(whom.tolist()) if person >= 0]
+    rows = [(row, person) for row, person in enumerate(recipient.tolist()) if person >= 0]
     right = [each.similarities[row, person] for row, person in rows if not each.ignored[person]]
     mean = float(sum(right) / people) if people else None
-    return ImageScore(each.picture, people, len(right), int((whom < 0).sum()), mean)
+    return ImageScore(each.picture, people, len(right), int((recipient < 0).sum()), mean)
 
 
 def worst_images(tallies: Sequence[ImageScore], count: int) -> list[ImageScore]:
     """Those pictures with people on which a model did worst, the worst first; more wrong ones are worse."""
-    with_people = [each for each in tallies if each.similarity is not None]
+    with_people = [tally for tally in tallies if tally.similarity is not None]
     return sorted(with_people, key=lambda each: (each.similarity, -each.wrong, each.picture.id))[:count]
 
 
@@ -89,7 +89,7 @@ def score_keypoints(
         found: who was found, by the picture's number.
         matched: with ``FOUND_AT`` as the first threshold.
     """
-    spread = 2 * np.array(keypoint_sigmas(dataset.keypoints))
+    sigmas = 2 * np.array(keypoint_sigmas(dataset.keypoints))
     joints = len(dataset.keypoints)
     labelled, similar, right = np.zeros(joints), np.zeros(joints), np.zeros(joints)
     errors: list[list[float]] = [[] for _ in range(joints)]
@@ -103,7 +103,7 @@ def score_keypoints(
             if place not in rows:
                 continue
             points = found[each.picture.id].keypoints[each.order[rows[place]]]
-            similarity = keypoint_similarities(points[None], person, spread)[0] * seen
+            similarity = keypoint_similarities(points[None], person, sigmas)[0] * seen
             similar += similarity
             right += similarity >= FOUND_AT
             apart = np.hypot(*(points[:, :2] - person.keypoints[:, :2]).T)

@@ -14,7 +14,7 @@ from posezoo.spec.model import SourceFile
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def refuse_unsafe_url(url: str, file: SourceFile, means: DownloadOptions) -> None:
+def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOptions) -> None:
     """Make sure that a file may be asked for there.
 
     Raises:
@@ -23,7 +23,12 @@ def refuse_unsafe_url(url: str, file: SourceFile, means: DownloadOptions) -> Non
     scheme = url.partition(":")[0].lower()
     if scheme not in ("http", "https"):
         raise SourceError(f"leads to {scheme[:16]!r}, which is neither http nor https")
-    if scheme == "https" or means.allow_http or file.checksum is not None or _is_loopback(_host(url)):
+    if (
+        scheme == "https"
+        or download_options.allow_http
+        or file.checksum is not None
+        or _is_loopback(_host(url))
+    ):
         return
     raise SourceError(
         "is plain http, where anybody on the way can meddle, and no SHA-256 or SHA-384 would tell",
@@ -31,13 +36,15 @@ def refuse_unsafe_url(url: str, file: SourceFile, means: DownloadOptions) -> Non
     )
 
 
-def refuse_unsafe_redirect(url: str, target: str, means: DownloadOptions, *, by_proxy: bool) -> None:
+def refuse_unsafe_redirect(
+    url: str, target: str, download_options: DownloadOptions, *, by_proxy: bool
+) -> None:
     """Make sure that a redirect leads nowhere that its sender could not have reached himself.
 
     Args:
         url: who redirects.
         target: where to.
-        means: what is allowed.
+        download_options: what is allowed.
         by_proxy: whether a proxy asks in our place: its surroundings are not ours.
 
     Raises:
@@ -45,7 +52,7 @@ def refuse_unsafe_redirect(url: str, target: str, means: DownloadOptions, *, by_
     """
     if url.lower().startswith("https:") and target.lower().startswith("http:"):
         raise SourceError("redirects from https to http, where anybody on the way can look and meddle")
-    if by_proxy or means.allow_private_redirects or _is_private(_host(url)):
+    if by_proxy or download_options.allow_private_redirects or _is_private(_host(url)):
         return
     if _is_private(host := _host(target)):
         raise SourceError(

@@ -77,10 +77,10 @@ def _unpack_aside(
     return targets
 
 
-def _write(stream: IO[bytes], part: Path, target: Path, left: int, archive: Path) -> int:
+def _write(stream: IO[bytes], partial: Path, target: Path, left: int, archive: Path) -> int:
     """How many bytes a member had; counted, since what its header says may be a lie."""
     size = 0
-    with _writing(target), open(part, "xb") as written:
+    with _writing(target), open(partial, "xb") as written:
         while piece := _read(stream, archive):
             size += len(piece)
             if size > left:
@@ -124,11 +124,11 @@ def _safe_path(said: str, archive: Path) -> str:
     name = said
     while name.startswith("./"):  # as `tar czf x.tgz ./folder` names its members
         name = name[2:]
-    why = explain_unsafe_file_name(name)
-    if not why and STAMPS in name.split("/"):
-        why = f"lies in {STAMPS}, which is ours"
-    if why:
-        raise ArchiveError(f"{archive.name}: the member {said[:60]!a} {why}")
+    reason = explain_unsafe_file_name(name)
+    if not reason and STAMPS in name.split("/"):
+        reason = f"lies in {STAMPS}, which is ours"
+    if reason:
+        raise ArchiveError(f"{archive.name}: the member {said[:60]!a} {reason}")
     return name
 
 

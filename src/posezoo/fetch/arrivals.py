@@ -57,9 +57,9 @@ def redact_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def write_journal_entry(arrival: DownloadRecord) -> None:
+def write_journal_entry(record: DownloadRecord) -> None:
     """Remember that a file is about to get its name: whoever is killed before ``record`` leaves the note."""
-    write_if_possible(_journal_path(arrival.target), json.dumps(_to_json(arrival)).encode())
+    write_if_possible(_journal_path(record.target), json.dumps(_to_json(record)).encode())
 
 
 def update_provenance_json(folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]]) -> None:
@@ -93,8 +93,8 @@ def update_provenance_json(folder: Path, spec: ModelSpec, places: Sequence[tuple
         )
         if not path.is_file():
             raise OutputError("something else stands in its place, or the folder cannot be written to")
-        for each in notes.values():
-            each.unlink(missing_ok=True)
+        for note in notes.values():
+            note.unlink(missing_ok=True)
 
 
 def _journal_path(target: Path) -> Path:
@@ -116,20 +116,20 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _clear_beside(path: Path) -> None:
     """Remove what a killed run left beside it on its way."""
-    part, guard = (path.with_name(f".{path.name}.{end}") for end in ("part", "guard"))
-    if part.exists() or guard.exists():
+    partial, guard = (path.with_name(f".{path.name}.{end}") for end in ("part", "guard"))
+    if partial.exists() or guard.exists():
         with exclusive(path):  # which removes the guard
-            part.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
 
 
-def _to_json(arrival: DownloadRecord) -> dict[str, object]:
+def _to_json(record: DownloadRecord) -> dict[str, object]:
     return {
-        "url": arrival.url,
-        "final_url": arrival.final_url or None,
-        "kind": arrival.kind,
-        "size": arrival.size,
-        arrival.digest.algorithm: arrival.digest.value,
-        "fetched_at": arrival.time,
+        "url": record.url,
+        "final_url": record.final_url or None,
+        "kind": record.kind,
+        "size": record.size,
+        record.digest.algorithm: record.digest.value,
+        "fetched_at": record.time,
     }
 
 

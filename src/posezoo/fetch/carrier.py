@@ -25,7 +25,7 @@ _GOOD_ONES = 32
 class HostLimiter:
     """How many requests at once a host takes: all that come, until it answers that these are too many.
 
-    ``is_narrow`` says that one file is better asked for by one connection.
+    ``uses_single_connection`` says that one file is better asked for by one connection.
     """
 
     def __init__(self) -> None:
@@ -132,8 +132,8 @@ class ConnectionPool:
                 has_failed.set()
                 raise
 
-        crew, failures = self._workers(), list[PosezooError]()
-        for task in [crew.submit(partial(unless_failed, item)) for item in items]:
+        thread_pool, failures = self._workers(), list[PosezooError]()
+        for task in [thread_pool.submit(partial(unless_failed, item)) for item in items]:
             try:
                 task.result()
             except PosezooError as error:

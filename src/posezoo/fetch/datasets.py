@@ -97,7 +97,7 @@ DATASETS: Mapping[str, PublishedDataset] = MappingProxyType(
 def download_dataset(
     dataset: PublishedDataset,
     folder: Path,
-    means: DownloadOptions,
+    download_options: DownloadOptions,
     listener: Listener = ignore_event,
     *,
     name: str = "",
@@ -110,7 +110,7 @@ def download_dataset(
     Args:
         dataset: what to fetch.
         folder: where its archives unfold.
-        means: how patient to be; caches and mirrors are for models.
+        download_options: how patient to be; caches and mirrors are for models.
         listener: whom to tell.
         name: that events carry.
         sleep: how to wait, in seconds.
@@ -121,11 +121,11 @@ def download_dataset(
         OutputError: something cannot be written.
     """
     files: list[Path] = []
-    with DownloadContext(name, means, listener, base=folder, sleep=sleep) as errand:
+    with DownloadContext(name, download_options, listener, base=folder, sleep=sleep) as context:
         for archive in dataset.archives:
             path = folder / archive.file.name
             if (there := _unpacked(archive, folder)) is None:
-                download_file(archive.file, path, list_candidates(archive.file, errand), errand)
+                download_file(archive.file, path, list_candidates(archive.file, context), context)
                 there = _unpack(archive, path, folder)
             with suppress(OSError):
                 path.unlink()

@@ -60,10 +60,10 @@ class PlannedFile:
     Attributes:
         file: what is promised.
         target: where it goes.
-        place: where it would come from, as far as that shows without asking anybody: a mirror behind
+        origin: where it would come from, as far as that shows without asking anybody: a mirror behind
             an address might hold a file that is planned from a source.
-        asked: who would be asked, in this order; empty for a good file that is here.
-        is_refused: whether it has no pin, and no source may be trusted so far: nobody would be asked.
+        candidate_names: who would be asked, in this order; empty for a good file that is here.
+        is_unpinned: whether it has no pin, and no source may be trusted so far: nobody would be asked.
     """
 
     file: SourceFile
@@ -83,24 +83,24 @@ class PlannedFile:
 def download_model(
     spec: ModelSpec,
     layout: ModelLayout,
-    means: DownloadOptions,
+    download_options: DownloadOptions,
     *,
     precisions: Collection[str] | None = None,
     listener: Listener = ignore_event,
     sleep: Sleep = time.sleep,
-    carrier: ConnectionPool | None = None,
+    pool: ConnectionPool | None = None,
 ) -> Downloaded:
     """Bring the published files of a model to their places, and unpack them; good ones that are there stay.
 
     Args:
         spec: the model.
         layout: where its files belong.
-        means: cache, mirrors and patience.
+        download_options: cache, mirrors and patience.
         precisions: leave out files whose first folder names another precision (FP16-INT1 and other words of
             Open Model Zoo among them); None for all files.
         listener: whom to tell what happens.
         sleep: how to wait between attempts, in seconds.
-        carrier: what it shares with downloads that run beside it; one of its own where None.
+        pool: what it shares with downloads that run beside it; one of its own where None.
 
     Raises:
         FetchError: a file did not come from anywhere; its problem names every place and reason.
@@ -109,9 +109,9 @@ def download_model(
         OutputError: a file cannot be written.
         LicenseError: the means do not allow its terms; nobody was asked.
     """
-    refuse_license(spec, means.allow_licenses)
+    refuse_license(spec, download_options.allow_licenses)
     files = _selected(spec, precisions)
-    if (loose := [file for file in files if not file.is_pinned]) and means.first_use is None:
+    if (loose := [file for file in files if not file.is_pinned]) and download_options.first_use is None:
         raise unpinned_error(loose)
     targets = tuple(layout.file_path(spec, file) for file in files)
     if spec.deprecated is not None:
@@ -120,34 +120,39 @@ def download_model(
         listener(WarningIssued(f"{spec.full_name}: licence: {spec.license_note}"))
     listener(DownloadStarted(spec.full_name, len(files), spec.revision))
     try:
-        with create_context(spec, means, listener, sleep=sleep, carrier=carrier, is_noting=True) as errand:
+        with create_context(
+            spec, download_options, listener, sleep=sleep, pool=pool, writes_journal=True
+        ) as context:
             places = []
             for file, target in zip(files, targets, strict=True):
-                if is_unpacked(file, spec, layout, rehash=means.verify):
-                    errand.emit(FileUpToDate(spec.full_name, file.name))
+                if is_unpacked(file, spec, layout, rehash=download_options.verify):
+                    context.emit(FileUpToDate(spec.full_name, file.name))
                 else:
                     places.append((file, target))
-            if errand.cache_dir is not None:
-                remove_stale_staging(errand.cache_dir)
+            if context.cache_dir is not None:
+                remove_stale_staging(context.cache_dir)
             try:
-                errand.carrier.run_all(
-                    lambda place: download_file(*place, list_candidates(place[0], errand), errand), places
+                context.carrier.run_all(
+                    lambda place: download_file(*place, list_candidates(place[0], context), context), places
                 )
             finally:
                 _record(
-                    layout.model_download_dir(spec), spec, tuple(zip(files, targets, strict=True)), errand
+                    layout.model_download_dir(spec), spec, tuple(zip(files, targets, strict=True)), context
                 )
     except PosezooError as error:
         listener(DownloadFinished(spec.full_name, False, error.problem))
         raise
     listener(DownloadFinished(spec.full_name, True))
     left_out = {file.name for file in spec.files} - {file.name for file in files}
-    postprocess(spec, layout, left_out=left_out, rehash=means.verify, listener=listener)
+    postprocess(spec, layout, left_out=left_out, rehash=download_options.verify, listener=listener)
     return Downloaded(spec, targets)
 
 
 def plan_download(
-    spec: ModelSpec, layout: ModelLayout, means: DownloadOptions, precisions: Collection[str] | None = None
+    spec: ModelSpec,
+    layout: ModelLayout,
+    download_options: DownloadOptions,
+    precisions: Collection[str] | None = None,
 ) -> tuple[PlannedFile, ...]:
     """What ``download`` would do; nothing is written and no server asked.
 
@@ -156,33 +161,33 @@ def plan_download(
     Raises:
         LicenseError: the means do not allow its terms.
     """
-    refuse_license(spec, means.allow_licenses)
-    errand = create_context(spec, means)
+    refuse_license(spec, download_options.allow_licenses)
+    context = create_context(spec, download_options)
     return tuple(
         PlannedFile(file, layout.file_path(spec, file), FileOrigin.SOURCE, (), is_unpinned=True)
-        if not file.is_pinned and means.first_use is None
+        if not file.is_pinned and download_options.first_use is None
         else PlannedFile(file, layout.file_path(spec, file), FileOrigin.HERE, ())
-        if is_unpacked(file, spec, layout, rehash=means.verify)
-        else plan_file(file, layout.file_path(spec, file), list_candidates(file, errand))
+        if is_unpacked(file, spec, layout, rehash=download_options.verify)
+        else plan_file(file, layout.file_path(spec, file), list_candidates(file, context))
         for file in _selected(spec, precisions)
     )
 
 
 def _record(
-    folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]], errand: DownloadContext
+    folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]], context: DownloadContext
 ) -> None:
     try:
         update_provenance_json(folder, spec, places)
     except (OSError, PosezooError) as error:  # the files are good, whoever gave them
-        errand.warn(f"{folder / NAME}: cannot be written: {error}")
+        context.warn(f"{folder / NAME}: cannot be written: {error}")
 
 
 def _selected(spec: ModelSpec, precisions: Collection[str] | None) -> tuple[SourceFile, ...]:
     """Open Model Zoo's rule: a file belongs to a precision when its first folder has that name."""
     if precisions is None:
         return spec.files
-    wanted = set(precisions)
-    return tuple(file for file in spec.files if _precision_folder(file) in (None, *wanted))
+    requested = set(precisions)
+    return tuple(file for file in spec.files if _precision_folder(file) in (None, *requested))
 
 
 def _precision_folder(file: SourceFile) -> str | None:
@@ -190,15 +195,15 @@ def _precision_folder(file: SourceFile) -> str | None:
     return first if slash and first in _PRECISION_FOLDERS else None
 
 
-def plan_file(file: SourceFile, target: Path, origins: tuple[Candidate, ...]) -> PlannedFile:
+def plan_file(file: SourceFile, target: Path, candidates: tuple[Candidate, ...]) -> PlannedFile:
     """What would be done about one file that may be fetched."""
     if has_valid_file_stamp(target, file) or matches_file_pin(target, file):
         return PlannedFile(file, target, FileOrigin.HERE, ())
-    asked: list[str] = []
-    for origin in origins:
-        if origin.path is not None and not has_size(origin.path, file.size):
+    requested: list[str] = []
+    for candidate in candidates:
+        if candidate.path is not None and not has_size(candidate.path, file.size):
             continue
-        asked.append(origin.name)
-        if origin.path is not None:
-            return PlannedFile(file, target, FileOrigin(origin.kind.value), tuple(asked))
-    return PlannedFile(file, target, FileOrigin.SOURCE, tuple(asked))
+        requested.append(candidate.name)
+        if candidate.path is not None:
+            return PlannedFile(file, target, FileOrigin(candidate.kind.value), tuple(requested))
+    return PlannedFile(file, target, FileOrigin.SOURCE, tuple(requested))

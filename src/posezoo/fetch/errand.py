@@ -25,38 +25,40 @@ class DownloadContext:
 
     Args:
         model: the name that events carry.
-        means: what may be used.
+        download_options: what may be used.
         listener: whom to tell.
         base: the folder that relative paths of file sources start at.
         sleep: how to wait, in seconds.
         first_use: told what a file without a pin held.
-        carrier: what it shares with other calls; one of its own where None.
-        is_noting: whether it is noted where each file came from, for ``arrivals.record``.
+        pool: what it shares with other calls; one of its own where None.
+        writes_journal: whether it is noted where each file came from, for ``arrivals.update_provenance_json``.
     """
 
     def __init__(
         self,
         model: str,
-        means: DownloadOptions,
+        download_options: DownloadOptions,
         listener: Listener,
         *,
         base: Path,
         sleep: Sleep = time.sleep,
         first_use: Callable[[SourceFile, int, Digest], None] | None = None,
-        carrier: ConnectionPool | None = None,
-        is_noting: bool = False,
+        pool: ConnectionPool | None = None,
+        writes_journal: bool = False,
     ) -> None:
         self.first_use = first_use
-        self.model, self.means, self.base, self.sleep = model, means, base, sleep
-        self.cache_dir = means.cache_dir  # None from the moment that it proves not to be writable
-        self.writes_journal = is_noting
+        self.model, self.means, self.base, self.sleep = model, download_options, base, sleep
+        self.cache_dir = download_options.cache_dir  # None from the moment that it proves not to be writable
+        self.writes_journal = writes_journal
         self._listener = listener
         self._opened = ExitStack()
         self._alone = threading.RLock()  # several files may come at once, and listeners need not know
         self._scratch: Path | None = None
-        if carrier is None:
-            carrier = self._opened.enter_context(ConnectionPool(means.jobs, means.connections))
-        self.carrier = carrier
+        if pool is None:
+            pool = self._opened.enter_context(
+                ConnectionPool(download_options.jobs, download_options.connections)
+            )
+        self.carrier = pool
 
     def __enter__(self) -> DownloadContext:
         return self
@@ -94,23 +96,25 @@ class DownloadContext:
 
 def create_context(
     spec: ModelSpec,
-    means: DownloadOptions,
+    download_options: DownloadOptions,
     listener: Listener = ignore_event,
     *,
     sleep: Sleep = time.sleep,
-    carrier: ConnectionPool | None = None,
-    is_noting: bool = False,
+    pool: ConnectionPool | None = None,
+    writes_journal: bool = False,
 ) -> DownloadContext:
     """The errand that brings a model's files."""
     return DownloadContext(
         spec.full_name,
-        means,
+        download_options,
         listener,
         base=spec.path.parent,
         sleep=sleep,
-        first_use=partial(means.first_use, spec) if means.first_use is not None else None,
-        carrier=carrier,
-        is_noting=is_noting,
+        first_use=partial(download_options.first_use, spec)
+        if download_options.first_use is not None
+        else None,
+        pool=pool,
+        writes_journal=writes_journal,
     )
 
 

@@ -25,7 +25,7 @@ class TransientSourceError(SourceError):
 class RateLimitedError(TransientSourceError):
     """The source is asked too much at once (429), or too often.
 
-    ``now_at_once`` says how many requests are let through to it from now on; None where there was one alone.
+    ``new_limit`` says how many requests are let through to it from now on; None where there was one alone.
     """
 
     new_limit: int | None = None

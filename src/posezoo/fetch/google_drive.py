@@ -24,26 +24,28 @@ _LOGIN = ("accounts.google.com", "you need access", "sign in")
 
 @contextmanager
 def open_google_drive(
-    source: GoogleDriveSource, file: SourceFile, errand: DownloadContext, held: ResumeState
+    source: GoogleDriveSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
     """Read a shared file; where Google asks for a confirmation all the same, its form is sent, once.
 
     Raises:
         SourceError: the page that came says that the file's quota is used up, or that it is not shared.
     """
-    asked = {"id": source.id, "export": "download", "confirm": "t"}
+    requested = {"id": source.id, "export": "download", "confirm": "t"}
     with ExitStack() as stack:
         try:
-            body = stack.enter_context(open_url(f"{_ADDRESS}?{urlencode(asked)}", file, errand, held))
+            stream = stack.enter_context(
+                open_url(f"{_ADDRESS}?{urlencode(requested)}", file, context, resume)
+            )
         except HtmlResponseError as error:
             address = _parse_confirmation_url(error.page)
             if not address:
                 raise _named(error) from error
             try:
-                body = stack.enter_context(open_url(address, file, errand, held))
+                stream = stack.enter_context(open_url(address, file, context, resume))
             except HtmlResponseError as again:
                 raise _named(again) from again
-        yield body
+        yield stream
 
 
 def _parse_confirmation_url(page: str) -> str:

@@ -51,8 +51,8 @@ def open_response(
     session: requests.Session,
     url: str,
     file: SourceFile,
-    means: DownloadOptions,
-    held: ResumeState,
+    download_options: DownloadOptions,
+    resume: ResumeState,
     last: int | None = None,
 ) -> Iterator[ByteStream]:
     """What lies behind an address, or a part of it.
@@ -61,8 +61,8 @@ def open_response(
         session: from ``connections.new_session``.
         url: the http or https address.
         file: what is promised; an answer that announces another size is refused before its body.
-        means: how much patience there is: for connecting, for the whole of the headers, for each silence.
-        held: the bytes of the file that need not come again.
+        download_options: how much patience there is: for connecting, for the whole of the headers, for each silence.
+        resume: the bytes of the file that need not come again.
         last: the last byte that is wanted, counted from 0; None for all that follow. A server that knows no
             ranges gives all of them.
 
@@ -75,11 +75,13 @@ def open_response(
         SizeError: another size is announced.
     """
     with (
-        closing(_follow_redirects(session, url, file, means, _range_headers(held, last))) as response,
-        StallDetectingReader(response, means.timeout_s) as watch,
+        closing(
+            _follow_redirects(session, url, file, download_options, _range_headers(resume, last))
+        ) as response,
+        StallDetectingReader(response, download_options.timeout_s) as watch,
     ):
-        _refuse_status(response, held, last)
-        start, stop = _parse_content_range(response, file, held, last)
+        _refuse_status(response, resume, last)
+        start, stop = _parse_content_range(response, file, resume, last)
         pieces = decode_body(read_body(response, file, start, stop, watch), response, file)
         first = next(pieces, b"")
         if not start and _is_html(first):
@@ -91,16 +93,16 @@ def open_response(
         )
 
 
-def _range_headers(held: ResumeState, last: int | None) -> dict[str, str]:
+def _range_headers(resume: ResumeState, last: int | None) -> dict[str, str]:
     """Headers that ask for a part of a file if it still is the same (RFC 9110, 13.1.5 and 14.2)."""
-    if not held.size and last is None:
+    if not resume.size and last is None:
         return {}
-    asked = {"Range": f"bytes={held.size}-{'' if last is None else last}"}
-    return {**asked, **({"If-Range": held.etag} if held.etag else {})}
+    requested = {"Range": f"bytes={resume.size}-{'' if last is None else last}"}
+    return {**requested, **({"If-Range": resume.etag} if resume.etag else {})}
 
 
 def _parse_content_range(
-    response: requests.Response, file: SourceFile, held: ResumeState, last: int | None
+    response: requests.Response, file: SourceFile, resume: ResumeState, last: int | None
 ) -> tuple[int, int | None]:
     """Where the answer begins, and where it stops before the file does.
 
@@ -110,12 +112,12 @@ def _parse_content_range(
         return 0, None
     given = response.headers.get("Content-Range", "")
     stop = (file.size or 0) if last is None else last + 1
-    expected = f"bytes {held.size}-{stop - 1}/"
+    expected = f"bytes {resume.size}-{stop - 1}/"
     if given not in (f"{expected}{file.size}", f"{expected}*") or content_encoding(response) != "identity":
-        raise RangeMismatchError(f"gives {given or 'no range'!r} in place of what follows byte {held.size}")
-    if held.etag and _strong_etag(response) not in ("", held.etag):
+        raise RangeMismatchError(f"gives {given or 'no range'!r} in place of what follows byte {resume.size}")
+    if resume.etag and _strong_etag(response) not in ("", resume.etag):
         raise RangeMismatchError("has another version of the file by now")
-    return held.size, None if last is None else stop
+    return resume.size, None if last is None else stop
 
 
 def _strong_etag(response: requests.Response) -> str:
@@ -124,66 +126,70 @@ def _strong_etag(response: requests.Response) -> str:
 
 
 def _follow_redirects(
-    session: requests.Session, url: str, file: SourceFile, means: DownloadOptions, headers: Mapping[str, str]
+    session: requests.Session,
+    url: str,
+    file: SourceFile,
+    download_options: DownloadOptions,
+    headers: Mapping[str, str],
 ) -> requests.Response:
     """The final answer; redirects are followed here, since requests reads their bodies to the end."""
-    asked: list[str] = []
-    begun = time.monotonic()
+    requested: list[str] = []
+    start_time = time.monotonic()
     for _ in range(1 + _MOST_REDIRECTS):
-        refuse_unsafe_url(url, file, means)
-        if asked and time.monotonic() - begun > means.timeout_s:
+        refuse_unsafe_url(url, file, download_options)
+        if requested and time.monotonic() - start_time > download_options.timeout_s:
             raise TransientSourceError(
-                f"redirects for more than {means.timeout_s:g} s", at_most=ATTEMPTS_WITHOUT_ANSWER
+                f"redirects for more than {download_options.timeout_s:g} s", at_most=ATTEMPTS_WITHOUT_ANSWER
             )
-        asked.append(url)
-        with translate_errors(means.timeout_s):
-            response = _send_get(session, url, means, headers)
+        requested.append(url)
+        with translate_errors(download_options.timeout_s):
+            response = _send_get(session, url, download_options, headers)
         location = session.get_redirect_target(response)
         if location is None:
             return response
         response.close()
-        with translate_errors(means.timeout_s):
+        with translate_errors(download_options.timeout_s):
             target = urljoin(url, location)
         by_proxy = bool(select_proxy(target, get_environ_proxies(target)))
-        refuse_unsafe_redirect(url, target, means, by_proxy=by_proxy)
-        if target in asked and not response.cookies:  # with a cookie the next answer may be another one
-            circle = " -> ".join(map(redact_secrets, [*asked[asked.index(target) :], target]))
+        refuse_unsafe_redirect(url, target, download_options, by_proxy=by_proxy)
+        if target in requested and not response.cookies:  # with a cookie the next answer may be another one
+            circle = " -> ".join(map(redact_secrets, [*requested[requested.index(target) :], target]))
             raise SourceError(f"redirects in a circle: {circle[:400]}")
         url = target
     raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
 
 
 def _send_get(
-    session: requests.Session, url: str, means: DownloadOptions, headers: Mapping[str, str]
+    session: requests.Session, url: str, download_options: DownloadOptions, headers: Mapping[str, str]
 ) -> requests.Response:
-    own = {header.name: header.value for header in means.headers if header.applies_to(url)}
+    own = {header.name: header.value for header in download_options.headers if header.applies_to(url)}
     says_who = any(name.lower() == "authorization" for name in own)
     return session.get(
         url,
         stream=True,
         allow_redirects=False,
-        timeout=means.timeout_s,
+        timeout=download_options.timeout_s,
         headers={**headers, **own},
         auth=(lambda request: request) if says_who else None,  # else requests prefers ~/.netrc
-        verify=_ca_bundle(means),
+        verify=_ca_bundle(download_options),
     )
 
 
-def _ca_bundle(means: DownloadOptions) -> str | None:
+def _ca_bundle(download_options: DownloadOptions) -> str | None:
     """Who may vouch for a server; None leaves it to requests, which knows REQUESTS_CA_BUNDLE and curl's."""
-    if means.ca_bundle is not None:
-        return str(means.ca_bundle)
+    if download_options.ca_bundle is not None:
+        return str(download_options.ca_bundle)
     if os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"):
         return None
     return os.environ.get("SSL_CERT_FILE") or None
 
 
-def _refuse_status(response: requests.Response, held: ResumeState, last: int | None) -> None:
-    status, is_part = response.status_code, held.size > 0 or last is not None
+def _refuse_status(response: requests.Response, resume: ResumeState, last: int | None) -> None:
+    status, is_part = response.status_code, resume.size > 0 or last is not None
     if status == HTTPStatus.OK or (is_part and status == HTTPStatus.PARTIAL_CONTENT):
         return
     if is_part and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        raise RangeMismatchError(f"has no rest from byte {held.size} on")
+        raise RangeMismatchError(f"has no rest from byte {resume.size} on")
     try:
         problem = f"HTTP {status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -199,11 +205,11 @@ def _refuse_status(response: requests.Response, held: ResumeState, last: int | N
 
 def _parse_retry_after(response: requests.Response) -> float | None:
     """Seconds, or until a date (RFC 9110, 10.2.3); a date that has passed asks for none."""
-    asked = response.headers.get("Retry-After", "").strip()
-    if asked.isascii() and asked.isdecimal() and len(asked) < 10:
-        return float(asked)
+    requested = response.headers.get("Retry-After", "").strip()
+    if requested.isascii() and requested.isdecimal() and len(requested) < 10:
+        return float(requested)
     try:
-        return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(requested).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError, OSError):
         return None
 

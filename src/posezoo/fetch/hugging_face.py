@@ -27,7 +27,7 @@ _HUB = "https://huggingface.co"
 
 @contextmanager
 def open_hugging_face(
-    source: HuggingFaceSource, file: SourceFile, errand: DownloadContext, held: ResumeState
+    source: HuggingFaceSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
     """Read a file from the hub; the token goes to the hub alone, not to where that redirects.
 
@@ -36,8 +36,8 @@ def open_hugging_face(
     """
     hub = (os.environ.get("HF_ENDPOINT") or _HUB).rstrip("/")
     url = f"{hub}/{source.repository}/resolve/{source.revision}/{quote(source.file)}"
-    with open_url(url, file, errand, held, headers=_token(hub)) as body:
-        yield body
+    with open_url(url, file, context, resume, headers=_token(hub)) as stream:
+        yield stream
 
 
 def _token(hub: str) -> tuple[HostHeader, ...]:

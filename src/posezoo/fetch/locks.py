@@ -11,12 +11,12 @@ from pathlib import Path
 FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
-def acquire_file_lock(path: Path, waiting: Callable[[], None]) -> int | None:
+def acquire_file_lock(path: Path, on_wait: Callable[[], None]) -> int | None:
     """A handle of a file that is ours alone, made where it is not there; None where there are no locks.
 
     Args:
         path: the file; its folder is there.
-        waiting: called once when another process or thread holds it; raises where nobody wants to wait.
+        on_wait: called once when another process or thread holds it; raises where nobody wants to wait.
 
     Raises:
         OSError: it cannot be made.
@@ -26,7 +26,7 @@ def acquire_file_lock(path: Path, waiting: Callable[[], None]) -> int | None:
             path.unlink()
         handle = os.open(path, FLAGS, 0o666)
         try:
-            locked = _try_lock(handle, waiting)
+            locked = _try_lock(handle, on_wait)
             if locked and _is_ours(path, handle):
                 return handle
         except BaseException:
@@ -38,7 +38,7 @@ def acquire_file_lock(path: Path, waiting: Callable[[], None]) -> int | None:
             return None
 
 
-def _try_lock(handle: int, waiting: Callable[[], None]) -> bool:
+def _try_lock(handle: int, on_wait: Callable[[], None]) -> bool:
     """Whether the lock is ours; False where the system or the file system knows no locks."""
     try:
         import fcntl
@@ -47,7 +47,7 @@ def _try_lock(handle: int, waiting: Callable[[], None]) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        waiting()
+        on_wait()
         fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError:
         return False

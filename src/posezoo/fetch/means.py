@@ -29,7 +29,7 @@ class DownloadOptions:
         ca_bundle: who may vouch for servers (PEM); None for what REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or
             SSL_CERT_FILE name, else the usual authorities.
         allow_http: take files that no SHA-256 or SHA-384 pins over plain http too.
-        allow_licenses: terms that a model may come under, as ``terms.refuse_terms`` has them; empty for any.
+        allow_licenses: terms that a model may come under, as ``terms.refuse_license`` has them; empty for any.
         allow_private_redirects: follow a redirect from a public name to an address of this network.
         verify: read files that are here and hash them, also those that were found good before.
         jobs: how many files come at once.

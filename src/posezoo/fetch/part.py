@@ -137,17 +137,17 @@ class PartialFile:
             DigestError: they are not the promised ones.
             OSError: the file cannot be read.
         """
-        mine, promised = _link_of(self._target), file.checksum
-        if promised is None or not has_size(path, file.size):
+        mine, expected = _link_of(self._target), file.checksum
+        if expected is None or not has_size(path, file.size):
             return False
         with open(path, "rb") as source:
             cloned = reflink(source.fileno(), self._handle)
         if not cloned and not hard_link(path, mine, mode=stat.S_IMODE(os.fstat(self._handle).st_mode)):
             return False
-        if (actual := compute_digest(self._path if cloned else mine, promised.algorithm)) != promised:
+        if (actual := compute_digest(self._path if cloned else mine, expected.algorithm)) != expected:
             mine.unlink(missing_ok=True)
             self.truncate()
-            raise DigestError(f"gives bytes of {actual}, expected are {promised}")
+            raise DigestError(f"gives bytes of {actual}, expected are {expected}")
         self._linked = None if cloned else mine
         return True
 
@@ -190,12 +190,12 @@ class PartialFile:
 
 
 @contextmanager
-def open_partial(target: Path, waiting: Callable[[], None]) -> Iterator[PartialFile]:
+def open_partial(target: Path, on_wait: Callable[[], None]) -> Iterator[PartialFile]:
     """The part of a target, locked; folders on the way to it are made.
 
     Args:
         target: the final name.
-        waiting: called once when another process or thread holds the part.
+        on_wait: called once when another process or thread holds the part.
 
     Raises:
         OutputError: it cannot be written there.
@@ -204,14 +204,14 @@ def open_partial(target: Path, waiting: Callable[[], None]) -> Iterator[PartialF
         if target.is_dir() and not target.is_symlink():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
         target.parent.mkdir(parents=True, exist_ok=True)
-        path, handle = _open(target, waiting)
-    part = PartialFile(path, target, handle)
+        path, handle = _open(target, on_wait)
+    partial = PartialFile(path, target, handle)
     with suppress(OSError):
         _link_of(target).unlink(missing_ok=True)
     try:
-        yield part
+        yield partial
     finally:
-        part.close()
+        partial.close()
 
 
 def remove_partial(target: Path) -> None:
@@ -243,9 +243,9 @@ def _read(record: Path) -> dict[str, str]:
     return said if is_ours else {}
 
 
-def _open(target: Path, waiting: Callable[[], None]) -> tuple[Path, int]:
+def _open(target: Path, on_wait: Callable[[], None]) -> tuple[Path, int]:
     path = _part_of(target)
-    handle = acquire_file_lock(path, waiting)
+    handle = acquire_file_lock(path, on_wait)
     if handle is not None:
         return path, handle
     path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")

@@ -81,11 +81,11 @@ def _unpack(
     if record.is_up_to_date(rehash=rehash):
         return
     listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
-    promised = {layout.file_path(spec, file) for file in spec.files}
+    expected = {layout.file_path(spec, file) for file in spec.files}
 
     def place(member: str) -> Path:
         path = layout.published_path(spec, f"{above}/{member}" if above else member)
-        if path in promised:
+        if path in expected:
             raise DownloadError(f"{step.file}: holds {member}, which model.yml promises as a file of its own")
         return path
 

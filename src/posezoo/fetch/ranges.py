@@ -31,60 +31,70 @@ OpenRange = Callable[[ResumeState, int], AbstractContextManager[ByteStream]]
 def open_url(
     url: str,
     file: SourceFile,
-    errand: DownloadContext,
-    held: ResumeState,
+    context: DownloadContext,
+    resume: ResumeState,
     *,
     headers: tuple[HostHeader, ...] = (),
 ) -> Iterator[ByteStream]:
-    """Read what lies behind an http(s) address when its host takes it; raises as ``http.opened`` does.
+    """Read what lies behind an http(s) address when its host takes it; raises as ``http.open_response`` does.
 
     ``headers`` are sent besides the user's, which count before them.
     """
     from posezoo.fetch import http
 
-    means, gate = errand.means, errand.carrier.limiter_for(url)
-    means = replace(means, headers=(*headers, *means.headers)) if headers else means
-    ask = partial(http.open_response, errand.carrier.session(), url, file, means)
-    with gate.slot():
-        if means.connections == 1 or gate.uses_single_connection or not is_worth_splitting(file, held):
-            with ask(held) as body:
-                yield body
+    download_options, limiter = context.means, context.carrier.limiter_for(url)
+    download_options = (
+        replace(download_options, headers=(*headers, *download_options.headers))
+        if headers
+        else download_options
+    )
+    ask = partial(http.open_response, context.carrier.session(), url, file, download_options)
+    with limiter.slot():
+        if (
+            download_options.connections == 1
+            or limiter.uses_single_connection
+            or not is_worth_splitting(file, resume)
+        ):
+            with ask(resume) as stream:
+                yield stream
             return
         try:
-            with open_in_ranges(ask, file, held, means.connections) as body:
-                yield body
+            with open_in_ranges(ask, file, resume, download_options.connections) as stream:
+                yield stream
         except RangeMismatchError:
-            gate.uses_single_connection = (
+            limiter.uses_single_connection = (
                 True  # a host whose parts do not fit is asked for the whole next time
             )
             raise
 
 
-def is_worth_splitting(file: SourceFile, held: ResumeState) -> bool:
+def is_worth_splitting(file: SourceFile, resume: ResumeState) -> bool:
     """Whether what is missing of a file is worth several connections, and its digest tells if they fit."""
-    return file.checksum is not None and (file.size or 0) - held.size >= 2 * PART_BYTES
+    return file.checksum is not None and (file.size or 0) - resume.size >= 2 * PART_BYTES
 
 
 @contextmanager
 def open_in_ranges(
-    ask: OpenRange, file: SourceFile, held: ResumeState, connections: int
+    ask: OpenRange, file: SourceFile, resume: ResumeState, connections: int
 ) -> Iterator[ByteStream]:
     """What is missing of a file, in order; by one connection where the server gives no parts.
 
     Raises as ``ask`` does, the pieces too.
     """
     size = file.size or 0
-    with ask(held, _last(held.size, size)) as first:
+    with ask(resume, _last(resume.size, size)) as first:
         if first.stop is None:
             yield first
             return
-        crew = ThreadPool(connections)
+        thread_pool = ThreadPool(connections)
         try:
-            known = replace(held, etag=first.etag)
-            others = _others(crew, partial(_part, ask, crew, known, size), first.stop, size, connections)
+            known = replace(resume, etag=first.etag)
+            others = _others(
+                thread_pool, partial(_part, ask, thread_pool, known, size), first.stop, size, connections
+            )
             yield replace(first, pieces=chain(first.pieces, others), stop=None)
         finally:
-            crew.shutdown()
+            thread_pool.shutdown()
 
 
 def _last(start: int, size: int) -> int:
@@ -92,31 +102,34 @@ def _last(start: int, size: int) -> int:
 
 
 def _others(
-    crew: ThreadPool, part: Callable[[int], bytes], start: int, size: int, connections: int
+    thread_pool: ThreadPool, part: Callable[[int], bytes], start: int, size: int, connections: int
 ) -> Iterator[bytes]:
     """All parts but the first; asked for before that one is read."""
     starts = iter(range(start, size, PART_BYTES))
     ahead = connections + connections // 2  # so that nobody idles while the next one is written
-    begun = deque(crew.submit(partial(part, at)) for at in islice(starts, ahead))
-    return _yield_in_order(crew, part, starts, begun)
+    start_time = deque(thread_pool.submit(partial(part, at)) for at in islice(starts, ahead))
+    return _yield_in_order(thread_pool, part, starts, start_time)
 
 
 def _yield_in_order(
-    crew: ThreadPool, part: Callable[[int], bytes], starts: Iterator[int], begun: deque[Future[bytes]]
+    thread_pool: ThreadPool,
+    part: Callable[[int], bytes],
+    starts: Iterator[int],
+    start_time: deque[Future[bytes]],
 ) -> Iterator[bytes]:
-    while begun:
-        piece = begun.popleft().result()
+    while start_time:
+        piece = start_time.popleft().result()
         if (at := next(starts, None)) is not None:
-            begun.append(crew.submit(partial(part, at)))
+            start_time.append(thread_pool.submit(partial(part, at)))
         yield piece
 
 
-def _part(ask: OpenRange, crew: ThreadPool, known: ResumeState, size: int, start: int) -> bytes:
+def _part(ask: OpenRange, thread_pool: ThreadPool, known: ResumeState, size: int, start: int) -> bytes:
     last, gathered = _last(start, size), bytearray()
-    with ask(replace(known, size=start), last) as body:
-        if body.start != start or body.stop is None:
+    with ask(replace(known, size=start), last) as stream:
+        if stream.start != start or stream.stop is None:
             raise RangeMismatchError("has another version of the file by now")
-        for piece in body.pieces:
-            crew.raise_if_cancelled()
+        for piece in stream.pieces:
+            thread_pool.raise_if_cancelled()
             gathered += piece
     return bytes(gathered)

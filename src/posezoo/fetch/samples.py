@@ -42,7 +42,11 @@ SAMPLES: tuple[SourceFile, ...] = (
 
 
 def download_samples(
-    folder: Path, means: DownloadOptions, listener: Listener = ignore_event, *, sleep: Sleep = time.sleep
+    folder: Path,
+    download_options: DownloadOptions,
+    listener: Listener = ignore_event,
+    *,
+    sleep: Sleep = time.sleep,
 ) -> tuple[Path, ...]:
     """Bring both photos into a folder; good ones that are there stay.
 
@@ -51,7 +55,7 @@ def download_samples(
         OutputError: it cannot be written.
     """
     targets = tuple(folder / photo.name for photo in SAMPLES)
-    with DownloadContext("samples", means, listener, base=folder, sleep=sleep) as errand:
+    with DownloadContext("samples", download_options, listener, base=folder, sleep=sleep) as context:
         for photo, target in zip(SAMPLES, targets, strict=True):
-            download_file(photo, target, list_candidates(photo, errand), errand)
+            download_file(photo, target, list_candidates(photo, context), context)
     return targets

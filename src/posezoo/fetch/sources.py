@@ -34,15 +34,15 @@ OpenSource = Callable[[Any, SourceFile, DownloadContext, ResumeState], AbstractC
 
 
 def _open_http(
-    source: HttpSource, file: SourceFile, errand: DownloadContext, held: ResumeState
+    source: HttpSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> AbstractContextManager[ByteStream]:
-    return open_url(source.url, file, errand, held)
+    return open_url(source.url, file, context, resume)
 
 
 def _open_file(
-    source: FileSource, _file: SourceFile, errand: DownloadContext, held: ResumeState
+    source: FileSource, _file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> AbstractContextManager[ByteStream]:
-    return open_local_file(errand.base / source.path, held)
+    return open_local_file(context.base / source.path, resume)
 
 
 SOURCES: dict[type, OpenSource] = {
@@ -55,14 +55,14 @@ SOURCES: dict[type, OpenSource] = {
 }
 
 
-def list_candidates(file: SourceFile, errand: DownloadContext) -> tuple[Candidate, ...]:
+def list_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:
     """All places to ask for a file, in their order: the cache, the mirrors, its sources."""
-    sources = chain.from_iterable(_origins(source, file, errand) for source in file.sources)
-    return (*store_candidates(file, errand), *sources)
+    sources = chain.from_iterable(_origins(source, file, context) for source in file.sources)
+    return (*store_candidates(file, context), *sources)
 
 
-def _origins(source: Source, file: SourceFile, errand: DownloadContext) -> Iterator[Candidate]:
+def _origins(source: Source, file: SourceFile, context: DownloadContext) -> Iterator[Candidate]:
     if isinstance(source, HuggingFaceSource) and (copy := find_in_local_cache(source)) is not None:
         yield copy
-    opener = partial(SOURCES[type(source)], source, file, errand)
+    opener = partial(SOURCES[type(source)], source, file, context)
     yield Candidate(redact_secrets(str(source)), CandidateKind.SOURCE, opener)

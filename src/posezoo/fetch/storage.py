@@ -39,7 +39,7 @@ _EXTRA = "storage"
 
 @contextmanager
 def open_storage(
-    source: StorageSource, file: SourceFile, errand: DownloadContext, held: ResumeState
+    source: StorageSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
     """Read a file of a store, from behind the held bytes on; whether they fit, the digest tells.
 
@@ -49,14 +49,14 @@ def open_storage(
         SourceError: what speaks the store's protocol is not installed, or the store does not let us in.
         SizeError: the store says that it has another size.
     """
-    _refuse_stranger(source, file, errand)
-    patience_s = errand.means.timeout_s
-    crew = ThreadPool(1)  # reading cannot be interrupted, but left behind
+    _refuse_stranger(source, file, context)
+    patience_s = context.means.timeout_s
+    thread_pool = ThreadPool(1)  # reading cannot be interrupted, but left behind
 
     def timed(work: Callable[[], Result], when: str = "") -> Result:
         try:
             with _translated(source):
-                return crew.submit(work).result(patience_s)
+                return thread_pool.submit(work).result(patience_s)
         except TimeoutError as error:
             raise TransientSourceError(
                 f"no answer within {patience_s:g} s{when}", at_most=_ATTEMPTS
@@ -68,20 +68,20 @@ def open_storage(
         size = getattr(stream, "size", None)
         if isinstance(size, int) and file.size not in (None, size):
             raise SizeError(f"announces {size} bytes, {file.size} are declared")
-        if held.size:
-            timed(lambda: stream.seek(held.size))
-        yield ByteStream(_pieces(stream, timed, held.size), held.size, is_resumable=True)
+        if resume.size:
+            timed(lambda: stream.seek(resume.size))
+        yield ByteStream(_pieces(stream, timed, resume.size), resume.size, is_resumable=True)
     finally:
         if stream is not None:
             with suppress(DownloadError):
                 timed(stream.close)
-        crew.shutdown()
+        thread_pool.shutdown()
 
 
-def _refuse_stranger(source: StorageSource, file: SourceFile, errand: DownloadContext) -> None:
+def _refuse_stranger(source: StorageSource, file: SourceFile, context: DownloadContext) -> None:
     """fsspec takes any host for the one that an sftp address names: a digest has to tell."""
     is_sftp = source.url.lower().startswith("sftp:")
-    if is_sftp and file.checksum is None and not errand.means.allow_http:
+    if is_sftp and file.checksum is None and not context.means.allow_http:
         raise SourceError(
             "is sftp, by which anybody may pose as the host, and no SHA-256 or SHA-384 would tell",
             hint="--allow_http takes it all the same",

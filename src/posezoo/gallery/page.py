@@ -60,13 +60,13 @@ def draw_model_page(entry: GalleryEntry, rows: GalleryData, pages: Collection[st
 
 def _tags(entry: GalleryEntry) -> list[str]:
     """What it is in few words; a licence that is an address stands below."""
-    words = [*entry.facts.values(), *(each.value for each in entry.precisions)]
+    words = [*entry.facts.values(), *(precision.value for precision in entry.precisions)]
     return [word for word in words if word and "://" not in word]
 
 
-def _card_row(figure: CardMetric) -> tuple[str, str]:
-    of = "" if figure.column.casefold() == "value" else f", {figure.column}"
-    return f"{figure.label}{of}", f"{figure.value:g} {figure.unit}"
+def _card_row(metric: CardMetric) -> tuple[str, str]:
+    of = "" if metric.column.casefold() == "value" else f", {metric.column}"
+    return f"{metric.label}{of}", f"{metric.value:g} {metric.unit}"
 
 
 def _parts(entry: GalleryEntry, pages: Collection[str]) -> list[dict[str, str]]:
@@ -92,8 +92,8 @@ def _near(known: Mapping[str, Any], pages: Collection[str]) -> list[tuple[str, s
 def _figures(entry: GalleryEntry, rows: GalleryData) -> dict[str, Any]:
     """A line for what is published and one for each precision, with the columns that anything is known of."""
     lines: dict[str, Mapping[str, SourcedMetric]] = {PUBLISHED: entry.published} if entry.published else {}
-    for precision, figures in entry.figures.items():
-        own = {key: value for key, value in figures.items() if value != entry.published.get(key)}
+    for precision, metrics in entry.figures.items():
+        own = {key: value for key, value in metrics.items() if value != entry.published.get(key)}
         lines |= {precision.value: own} if own else {}
     keys = [key for key in rows.axes if any(key in values for values in lines.values())]
     there = {value.origin for name in lines if name != PUBLISHED for value in lines[name].values()}
@@ -125,11 +125,11 @@ def _accuracy_row(each: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _measured_row(each: Mapping[str, Any]) -> tuple[str, ...]:
-    figures = ", ".join(f"{name.replace('_', ' ')} {value:.6g}" for name, value in each["figures"].items())
+    metrics = ", ".join(f"{name.replace('_', ' ')} {value:.6g}" for name, value in each["figures"].items())
     settings = (f"{name} {value}" for name, value in each.get("settings", {}).items())
     weights = f"{each['weights']} weights" if each.get("weights", WEIGHTS[0]) != WEIGHTS[0] else ""
     how = "; ".join(filter(None, (each.get("machine", ""), ", ".join(settings), weights)))
-    return each["kind"], each["precision"], figures, how, each.get("date", "")
+    return each["kind"], each["precision"], metrics, how, each.get("date", "")
 
 
 def _percent(share: float | None) -> str:
@@ -146,8 +146,8 @@ def _ports(known: Mapping[str, Any], name: str) -> dict[str, Any]:
     outputs = [each for each in known["outputs"] if each["model"] == name]
     return {
         "name": name,
-        "inputs": [row for each in inputs for row in _input_rows(each)],
-        "outputs": [(each["name"], *_shape(each["original"]), _content(each)) for each in outputs],
+        "inputs": [row for port in inputs for row in _input_rows(port)],
+        "outputs": [(output["name"], *_shape(output["original"]), _content(output)) for output in outputs],
     }
 
 

@@ -61,28 +61,28 @@ def metrics_of_card(model: ModelSpec | CompositeSpec) -> tuple[CardMetric, ...]:
             text = stream.read(MAX_CHARACTERS)
     except OSError:
         return ()
-    return tuple(each for each in parse_card(text).metrics if _stands_in(each.section))
+    return tuple(metric for metric in parse_card(text).metrics if _stands_in(metric.section))
 
 
 def _stands_in(section: tuple[str, ...]) -> bool:
     return bool(section) and section[0].casefold().startswith(SECTIONS)
 
 
-def _first_of_each(figures: tuple[CardMetric, ...]) -> Iterator[tuple[str, SourcedMetric]]:
+def _first_of_each(metrics: tuple[CardMetric, ...]) -> Iterator[tuple[str, SourcedMetric]]:
     seen: set[str] = set()
-    for figure in figures:
-        name = _COSTS.get(figure.metric) or _accuracy_of(figure.label)
-        value = figure.value if name in _COSTS.values() else _share(figure)
+    for metric in metrics:
+        name = _COSTS.get(metric.metric) or _accuracy_of(metric.label)
+        value = metric.value if name in _COSTS.values() else _share(metric)
         if name and name not in seen and value > 0:
             seen.add(name)
-            yield name, SourcedMetric(value, MetricSource.DECLARED, figure.label if name == "AP" else "")
+            yield name, SourcedMetric(value, MetricSource.DECLARED, metric.label if name == "AP" else "")
 
 
 def _accuracy_of(label: str) -> str:
     return next((name for name, spelt in _ACCURACIES if spelt.search(label)), "")
 
 
-def _share(figure: CardMetric) -> float:
+def _share(metric: CardMetric) -> float:
     """A percentage or a share as a share; 0 where it is neither."""
-    value = figure.value / 100 if figure.unit == "%" or figure.value > 1 else figure.value
+    value = metric.value / 100 if metric.unit == "%" or metric.value > 1 else metric.value
     return value if value <= 1 else 0

@@ -127,21 +127,21 @@ class GalleryData:
 
 
 def collect_gallery_data(
-    models: Sequence[tuple[Model, tuple[ModelSpec, ...]]], layout: ModelLayout, figures: MeasurementSelection
+    models: Sequence[tuple[Model, tuple[ModelSpec, ...]]], layout: ModelLayout, metrics: MeasurementSelection
 ) -> GalleryData:
     """What is known of models.
 
     Args:
         models: each with its parts; a model's variants come with it.
         layout: where IR lie, whose size is told.
-        figures: what the user measured, and which figures are wanted.
+        metrics: what the user measured, and which figures are wanted.
 
     Raises:
         SpecError: a measured.yml says something that cannot be meant.
     """
     subjects = {each.full_name: (each, of) for model, parts in models for each, of in _variants(model, parts)}
     specs = [model for model, _ in subjects.values() if isinstance(model, ModelSpec)]
-    compared = compare_models(specs, tuple(Precision), layout, figures)
+    compared = compare_models(specs, tuple(Precision), layout, metrics)
     known: dict[str, dict[Precision, Mapping[str, SourcedMetric]]] = {}
     for row in compared.rows:
         values = {key: value for key, value in row.values.items() if value}
@@ -166,7 +166,7 @@ def name_family(name: str) -> str:
 def _variants(model: Model, parts: tuple[ModelSpec, ...]) -> Iterator[tuple[Model, tuple[ModelSpec, ...]]]:
     yield model, parts
     if isinstance(model, ModelSpec):
-        yield from ((each, (each,)) for each in model.variants)
+        yield from ((variant, (variant,)) for variant in model.variants)
 
 
 def _size(port: Input) -> tuple[int, int] | None:
@@ -177,24 +177,26 @@ def _size(port: Input) -> tuple[int, int] | None:
 
 
 def _entry(
-    model: Model, parts: tuple[ModelSpec, ...], figures: Mapping[Precision, Mapping[str, SourcedMetric]]
+    model: Model, parts: tuple[ModelSpec, ...], metrics: Mapping[Precision, Mapping[str, SourcedMetric]]
 ) -> GalleryEntry:
     from_card = metrics_of_card(model)
     published = published_metrics(model, from_card)
     if size := download_size(parts):
         published["download_bytes"] = SourcedMetric(size, MetricSource.DECLARED)
-    return GalleryEntry(model, parts, collect_facts(model, parts), published, from_card, figures)
+    return GalleryEntry(model, parts, collect_facts(model, parts), published, from_card, metrics)
 
 
 def _measured(model: Model) -> dict[Precision, Mapping[str, SourcedMetric]]:
     """What was measured of a composite as a whole, which ``compare`` does not know."""
     found: dict[Precision, Mapping[str, SourcedMetric]] = {}
     if isinstance(model, CompositeSpec):
-        for each in load_measurements(model):
-            if each.kind == "accuracy" and "AP" in each.figures:
-                found[each.precision] = {
+        for measurement in load_measurements(model):
+            if measurement.kind == "accuracy" and "AP" in measurement.figures:
+                found[measurement.precision] = {
                     "AP": SourcedMetric(
-                        each.figures["AP"], MetricSource.MEASURED, format_measurement_setting(each)
+                        measurement.figures["AP"],
+                        MetricSource.MEASURED,
+                        format_measurement_setting(measurement),
                     )
                 }
     return found

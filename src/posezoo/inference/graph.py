@@ -115,7 +115,7 @@ class Graph:
         if said in _LAYOUTS:
             return said
         shape = self.inputs[name]
-        fitting = [each for each in _LAYOUTS if len(shape) == 4 and shape[each.index("C")] == 3]
+        fitting = [layout for layout in _LAYOUTS if len(shape) == 4 and shape[layout.index("C")] == 3]
         return fitting[0] if fitting else ""
 
     def image_size(self, name: str, layout: str) -> tuple[int, int]:

@@ -38,17 +38,17 @@ def explain_rollback(known: LockEntry, found: LockEntry) -> str:
 def merge_entries(
     entries: LockEntries,
     found: Collection[LockEntry],
-    loose: Collection[str] = (),
+    unpinned: Collection[str] = (),
     *,
-    may_go_back: bool = False,
+    allow_rollback: bool = False,
 ) -> LockEntries:
     """The entries with what was found of one model, and of the composite that it is a part of.
 
     Args:
         entries: what the lock says now.
         found: the model's files as they are here.
-        loose: files of the model that nothing pins, and that nothing is known of here.
-        may_go_back: whether an older model.yml than the lock's is taken.
+        unpinned: files of the model that nothing pins, and that nothing is known of here.
+        allow_rollback: whether an older model.yml than the lock's is taken.
 
     What is the same keeps its line. What is not here keeps its line too while nothing says that it is
     another now: an IR of the same model.yml, a file of the first use.
@@ -56,7 +56,7 @@ def merge_entries(
     Raises:
         LockError: a model.yml is older than the lock's.
     """
-    taken = {entry.key: _taken(entries.get(entry.key), entry, may_go_back) for entry in found}
+    taken = {entry.key: _taken(entries.get(entry.key), entry, allow_rollback) for entry in found}
     of_model = {entry.model for entry in found if entry.file == MODEL_YML}
     same = {
         entry.model
@@ -67,8 +67,8 @@ def merge_entries(
         key: entry
         for key, entry in entries.items()
         if entry.model not in of_model
-        or (entry.origin == FIRST_USE and entry.file in loose)
-        or (entry.model in same and (entry.origin == MADE or entry.file in loose))
+        or (entry.origin == FIRST_USE and entry.file in unpinned)
+        or (entry.model in same and (entry.origin == MADE or entry.file in unpinned))
     }
     return {**stays, **taken}
 
@@ -86,18 +86,18 @@ def list_changes(before: LockEntries, after: LockEntries) -> list[LockChange]:
     return found
 
 
-def _taken(known: LockEntry | None, found: LockEntry, may_go_back: bool) -> LockEntry:
+def _taken(known: LockEntry | None, found: LockEntry, allow_rollback: bool) -> LockEntry:
     if known is None:
         return found
     if found.file not in _DECLARATIONS:
         return known if known.has_same_content(found) else found
     if known.has_same_content(found) and known.revision == found.revision:
         return known
-    why = explain_rollback(known, found)
-    if why and not may_go_back:
+    reason = explain_rollback(known, found)
+    if reason and not allow_rollback:
         raise LockError(
-            f"{found.model}: {found.file} is older than the lock's: {why}",
+            f"{found.model}: {found.file} is older than the lock's: {reason}",
             hint="bring the newer registry, or say --allow_rollback",
         )
-    before = () if why else (*(each for each in known.before if each != found.sha384), known.sha384)
+    before = () if reason else (*(each for each in known.before if each != found.sha384), known.sha384)
     return replace(found, before=before)

@@ -88,8 +88,8 @@ def read_entries(path: Path) -> LockEntries:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise PosezooError(f"{path}: cannot be read: {why}", hint="check --lock") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise PosezooError(f"{path}: cannot be read: {reason}", hint="check --lock") from error
     entries: LockEntries = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():

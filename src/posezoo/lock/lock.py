@@ -218,9 +218,9 @@ class LockFile:
         found = declaration_entry(model, path, file, revision, self.timestamp)
         if found.has_same_content(known):
             return
-        if why := explain_rollback(known, found):
+        if reason := explain_rollback(known, found):
             raise LockError(
-                f"{path}: is older than what {self.path} has: {why}",
+                f"{path}: is older than what {self.path} has: {reason}",
                 hint="the registry was set back: bring the newer one, or find out who did that",
             )
         raise LockError(

@@ -95,8 +95,8 @@ def _of_key(path: Path, read: Callable[[], Any], kind: str) -> Any:
     try:
         return read()
     except Exception as error:  # cryptography has a dozen kinds
-        why = " ".join(str(error).split()).partition(". ")[0][:120]
+        reason = " ".join(str(error).split()).partition(". ")[0][:120]
         raise LockError(
-            f"{path}: is no {kind} key that we can use: {why}",
+            f"{path}: is no {kind} key that we can use: {reason}",
             hint=f"an elliptic-curve {kind} key as PEM, without a password",
         ) from error

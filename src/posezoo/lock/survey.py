@@ -20,8 +20,8 @@ class ModelSnapshot:
 
     Attributes:
         entries: a line for each file that is known to the last byte.
-        loose: published files of which no SHA-384 is known: none is declared, and they are not here.
-        odd: what is here and is not what its record says, in one line each.
+        unpinned: published files of which no SHA-384 is known: none is declared, and they are not here.
+        warnings: what is here and is not what its record says, in one line each.
     """
 
     entries: tuple[LockEntry, ...]
@@ -45,11 +45,11 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
         file.name: published_entry(spec, file, layout.file_path(spec, file), now) for file in spec.files
     }
     entries += (entry for entry in published.values() if entry is not None)
-    odd: list[str] = []
+    warnings: list[str] = []
     for precision in Precision:
-        entries += _made(spec, precision, layout, now, odd)
+        entries += _made(spec, precision, layout, now, warnings)
     return ModelSnapshot(
-        tuple(entries), tuple(name for name, entry in published.items() if entry is None), tuple(odd)
+        tuple(entries), tuple(name for name, entry in published.items() if entry is None), tuple(warnings)
     )
 
 
@@ -77,7 +77,7 @@ def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> 
 
 
 def _made(
-    spec: ModelSpec, precision: Precision, layout: ModelLayout, now: str, odd: list[str]
+    spec: ModelSpec, precision: Precision, layout: ModelLayout, now: str, warnings: list[str]
 ) -> Iterator[LockEntry]:
     """An IR that was made of these very files, and is still what its record says."""
     record = provenance.read_provenance(layout.provenance_path(spec, precision))
@@ -86,13 +86,13 @@ def _made(
     xml = layout.converted_ir_path(spec, precision)
     if record.key.get("sources") != provenance.source_digests(spec):
         again = f"posezoo convert {spec.full_name}{provenance.camera_input_flags(record, spec)}"
-        odd.append(f"{xml}: was made from another file: {again} makes it anew")
+        warnings.append(f"{xml}: was made from another file: {again} makes it anew")
         return
     found = []
     for suffix, content in record.contents.items():
         path = xml.with_suffix(suffix)
         if not is_verified(path, content.size, content.digest):
-            odd.append(f"{path}: is not what its record says: posezoo verify {spec.full_name}")
+            warnings.append(f"{path}: is not what its record says: posezoo verify {spec.full_name}")
             return
         name = f"{precision}/{path.name}"
         found.append(LockEntry(model_key(spec), name, content.size, content.digest.value, MADE, now))

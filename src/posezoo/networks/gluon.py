@@ -55,7 +55,7 @@ def torch_names(tensors: Mapping[str, T]) -> dict[str, T]:
 def rename_tensors(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T]:
     """Tensors with names that tell nothing of the structure (``mobilepose2_conv0_weight``), under keys.
 
-    So are they named in MXNet's older files, and in those of ``HybridBlock.export``: by prefixes and numbers
+    So are they named in MXNet's older files, and in those of ``HybridBlock.export_to_onnx``: by prefixes and numbers
     that count whatever was made before. But ``collect_params`` goes through a network block by block, as
     its keys stand: the third gamma is that of the third normalization. Only words are counted, since
     some files hold all statistics behind all weights.
@@ -72,15 +72,15 @@ def rename_tensors(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T
     """
     matches = {name: _FLAT.fullmatch(name) for name in tensors}
     given = _by_word((name, match[1]) for name, match in matches.items() if match and "." not in name)
-    wanted = _by_word(_gluon_words(list(keys)))
-    counts = [{word: len(each) for word, each in table.items()} for table in (given, wanted)]
+    requested = _by_word(_gluon_words(list(keys)))
+    counts = [{word: len(each) for word, each in table.items()} for table in (given, requested)]
     if counts[0] != counts[1] or sum(counts[0].values()) != len(tensors):
         return dict(tensors)
     _refuse_sorted(list(tensors))
     return {
         key: tensors[name]
         for word, names in given.items()
-        for key, name in zip(wanted[word], names, strict=True)
+        for key, name in zip(requested[word], names, strict=True)
     }
 
 

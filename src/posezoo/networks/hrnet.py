@@ -128,7 +128,7 @@ def _resized(widths: Sequence[int], source: int, target: int) -> nn.Module:
 
 def _stage(widths: Sequence[int], modules: int, *, rows_of_last: int | None = None) -> nn.Sequential:
     rows = [len(widths)] * (modules - 1) + [rows_of_last or len(widths)]
-    return nn.Sequential(*(_HighResolutionModule(widths, wanted) for wanted in rows))
+    return nn.Sequential(*(_HighResolutionModule(widths, requested) for requested in rows))
 
 
 def _downsample(inputs: int, outputs: int) -> nn.Sequential:

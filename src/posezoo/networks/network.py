@@ -52,7 +52,7 @@ class NetworkDefinition:
         home: module of this room, and class.
         input: its name, default shape, colour order, mean and scale as the published weights expect them.
         outputs: names, in order; ``{refinement_stages}`` stands for that argument's value.
-        arguments: what a caller may choose, and ``arguments_from`` finds.
+        arguments: what a caller may choose, and ``infer_arguments`` finds.
         fixed: what the name decides.
         self_check: how closely an IR must follow the network, where the default does not fit.
     """

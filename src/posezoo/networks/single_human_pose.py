@@ -51,7 +51,7 @@ class SingleHumanPose(StagedNetwork):
     Args:
         refinement_stages: as many as the checkpoint has keys for: Open Model Zoo's archive has 5, though the
             figures on its card are those of 4.
-        interpolation: of the way up in each stage, ``bilinear`` or ``nearest``: upstream's class says
+        interpolation: of the way up in each stage, ``bilinear`` or ``suggest``: upstream's class says
             bilinear, its example of an export nearest; a checkpoint does not say.
         keypoints: COCO's 17.
     """

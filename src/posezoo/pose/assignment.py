@@ -28,11 +28,11 @@ def solve_assignment(costs: NDArray[Any]) -> list[int]:
 def _try_cheapest(costs: NDArray[Any]) -> list[int] | None:
     """The cheapest column of each row, where no two rows want the same one and none hesitates."""
     best = costs.argmin(axis=1)
-    wanted: list[int] = best.tolist()
-    if len(set(wanted)) < len(wanted):
+    requested: list[int] = best.tolist()
+    if len(set(requested)) < len(requested):
         return None
-    least = costs[np.arange(len(best)), best]
-    return wanted if np.count_nonzero(costs == least[:, None]) == len(wanted) else None
+    min_count = costs[np.arange(len(best)), best]
+    return requested if np.count_nonzero(costs == min_count[:, None]) == len(requested) else None
 
 
 def _augmented(costs: NDArray[np.float64]) -> list[int]:
@@ -79,8 +79,8 @@ def _augment(
     row_prices[start] += reached
     for other in seen_rows[1:]:
         row_prices[other] += reached - distances[column_of[other]]
-    inner = seen_columns[:-1]
-    column_prices[inner] -= reached - distances[inner]
+    member = seen_columns[:-1]
+    column_prices[member] -= reached - distances[member]
     while True:
         row = int(came_from[column])
         row_of[column] = row

@@ -277,10 +277,10 @@ def merge_augmented_maps(passes: Sequence[EmbeddingMaps], size: Size) -> tuple[F
         _mean([_decode_single_pass(each, size) for each in passes if each.scale == scale])
         for scale in sorted(scales)
     ]
-    usual = [each for each in passes if each.scale == 1 or len(scales) == 1]
-    if not usual:
+    default = [each for each in passes if each.scale == 1 or len(scales) == 1]
+    if not default:
         raise InferenceError("merging passes: none is of scale 1, whose tags count")
-    tags = [resize_maps(_upright(each.tags, each.mirrored), size) for each in usual]
+    tags = [resize_maps(_upright(each.tags, each.mirrored), size) for each in default]
     return _mean(means), np.stack(tags, axis=3)
 
 

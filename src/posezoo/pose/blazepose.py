@@ -189,28 +189,28 @@ def body_region(hip: NDArray[Any], top: NDArray[Any]) -> ImageTransform | None:
     return rotated_square_transform((float(hip[0]), float(hip[1])), side, math.atan2(dx, -dy), LANDMARK_SIZE)
 
 
-def body_regions(found: FaceDetections, view: ImageTransform) -> list[ImageTransform]:
-    """The regions of all detections, seen through ``view``, of an image."""
-    ends = view.to_image(found.keypoints[:, (_HIP, _TOP)])
+def body_regions(found: FaceDetections, transform: ImageTransform) -> list[ImageTransform]:
+    """The regions of all detections, seen through ``transform``, of an image."""
+    ends = transform.to_image(found.keypoints[:, (_HIP, _TOP)])
     return [square for hip, top in ends if (square := body_region(hip, top)) is not None]
 
 
-def decode_pose(raw: Floats, presence: float, view: ImageTransform, size: Size) -> Pose | None:
+def decode_pose(raw: Floats, presence: float, transform: ImageTransform, size: Size) -> Pose | None:
     """The pose that the landmark network saw; None where it put out what is no number.
 
     Args:
-        raw: (1, 195), as ``landmarks`` takes it.
+        raw: (1, 195), as ``decode_landmarks`` takes it.
         presence: how likely there is a pose at all, 0..1.
-        view: what the network saw.
+        transform: what the network saw.
         size: width and height of the image, in pixels.
     """
     if not (np.isfinite(raw).all() and math.isfinite(presence)):
         return None
-    keypoints = decode_landmarks(raw, view)
+    keypoints = decode_landmarks(raw, transform)
     return Pose(keypoints, SKELETON, presence, bounding_box(keypoints, size))
 
 
-def decode_landmarks(raw: Floats, view: ImageTransform) -> Floats:
+def decode_landmarks(raw: Floats, transform: ImageTransform) -> Floats:
     """(33, 3) float32: x, y in image pixels, and how likely the keypoint is in sight, 0..1.
 
     The score is the sigmoid of the network's visibility: low for what is hidden or outside the image.
@@ -218,11 +218,11 @@ def decode_landmarks(raw: Floats, view: ImageTransform) -> Floats:
     Args:
         raw: (1, 195): 39 times x, y, z in input pixels, and logits of visibility and presence; the
             last six serve tracking, not the body.
-        view: what the network saw.
+        transform: what the network saw.
     """
     body = raw.reshape(-1, 5)[:_BODY]
     keypoints: Floats = np.empty((_BODY, 3), np.float32)
-    keypoints[:, :2] = view.to_image(body[:, :2])
+    keypoints[:, :2] = transform.to_image(body[:, :2])
     keypoints[:, 2] = sigmoid(body[:, 3])
     return keypoints
 

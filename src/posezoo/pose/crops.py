@@ -1,6 +1,6 @@
 """What a top-down network is shown of somebody in a box: each published way to cut people out.
 
-Every way leads to a ``View``, whose coordinates are continuous. Published code takes a box's corners for
+Every way leads to a ``ImageTransform``, whose coordinates are continuous. Published code takes a box's corners for
 centres of pixels; half a pixel lies between that and what is done here, where a point of the image is shown
 at one place and read back from the same.
 """
@@ -91,9 +91,9 @@ def crop_blank(box: Box, image: Size, size: Size, padding: float = 0.0) -> Perso
     """
     grown = _grown(box, padding or (1.2 if box.width > 100 else 1.3)).clip(image)
     left, top, right, bottom = shown = _whole_pixels(grown, image)
-    inner = Box(left, top, right, bottom)
-    width, height = _fitted(inner, size, 1)
-    return PersonCrop(_view(inner.center, (size[0] / width, size[1] / height), size), shown)
+    member = Box(left, top, right, bottom)
+    width, height = _fitted(member, size, 1)
+    return PersonCrop(_view(member.center, (size[0] / width, size[1] / height), size), shown)
 
 
 def _fitted(box: Box, size: Size, padding: float) -> tuple[float, float]:

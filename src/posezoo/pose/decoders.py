@@ -54,9 +54,9 @@ class DecoderType:
         optional: outputs of the last network that need not be there.
         detector: whether a detector may look at images first (``possible``), or does unless it is told not to
             (``usual``); empty: never.
-        whole_is_center: whole numbers among the coordinates are centres of pixels, not their corners.
-        also: another form of the outputs, turned into this one; None leaves them.
-        seen_from: keypoints of a lower score are guesses, which pictures leave out.
+        has_pixel_centers: whole numbers among the coordinates are centres of pixels, not their corners.
+        convert_outputs: another form of the outputs, turned into this one; None leaves them.
+        visible_score: keypoints of a lower score are guesses, which pictures leave out.
     """
 
     networks: tuple[tuple[Output, ...], ...]
@@ -73,10 +73,10 @@ def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **o
     """The people in what a network put out, surest first, in pixels of its input.
 
     openpose takes ``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), or both in one output of 57
-    channels, first or last; associative_embedding ``heatmaps`` and ``embeddings`` (1, 17, H, W), and
+    channels, first or last; associative_embedding ``heatmaps`` and ``merge_embeddings`` (1, 17, H, W), and
     ``nms_heatmaps`` where there are some; heatmap ``heatmaps`` (1, 17, H, W), and ``flipped_heatmaps``
     where the mirrored image was seen, too; simcc ``simcc_x`` and ``simcc_y`` (1, 17, bins); movenet
-    ``keypoints`` (1, 1, 17, 3); blazepose ``landmarks`` (1, 195) and ``presence`` (1, 1). lifting_3d takes
+    ``keypoints`` (1, 1, 17, 3); blazepose ``decode_landmarks`` (1, 195) and ``presence`` (1, 1). lifting_3d takes
     what openpose takes, as two outputs, and ``coordinates`` (1, 57, H, W), and returns ``Pose3D``; detection
     ``detections`` (1, 1, N, 7), and returns poses without keypoints.
 
@@ -98,7 +98,7 @@ def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **o
 def decode_with_options(
     decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, chosen: Any
 ) -> list[Pose]:
-    """The same as ``decode``, with options that ``options_of`` made.
+    """The same as ``decode``, with options that ``resolve_options`` made.
 
     Raises:
         InferenceError: there is no such decoder, or the outputs are another network's.
@@ -197,7 +197,7 @@ def _split_heatmaps_and_pafs(outputs: Maps) -> Maps:
     Two outputs with their channels last are turned, too.
     """
     if len(outputs) == 1:  # of two, a side of 57 cells is no number of channels
-        (both,) = (_channels_first(each, _BOTH) for each in outputs.values())
+        (both,) = (_channels_first(output, _BOTH) for output in outputs.values())
         if both.shape[1:2] == (_BOTH,) and both.ndim == 4:
             return {"heatmaps": both[:, :_HEATMAPS], "pafs": both[:, _HEATMAPS:]}
     channels = {"heatmaps": _HEATMAPS, "pafs": _PAFS}

@@ -143,10 +143,10 @@ def _uncross(groups: _PersonAssembly, cell: float, look_again: RescoreLimbs) -> 
         return
     heights = groups.person_heights()
     for (limb, start, end, length), (another, begin, to, span) in combinations(stubs, 2):
-        usual = _SHARES[limb] * heights[[start, begin]]
-        if limb == another and length < _STUNTED * usual[0] and span < _STUNTED * usual[1]:
+        default = _SHARES[limb] * heights[[start, begin]]
+        if limb == another and length < _STUNTED * default[0] and span < _STUNTED * default[1]:
             traces = look_again([limb, limb], [start, begin], [to, end])
-            if len(traces.limbs) == 2 and (np.abs(np.log(traces.lengths / usual)) < _FAR_FROM_USUAL).all():
+            if len(traces.limbs) == 2 and (np.abs(np.log(traces.lengths / default)) < _FAR_FROM_USUAL).all():
                 groups.swap_joints(end, to, traces)
 
 

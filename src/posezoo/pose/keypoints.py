@@ -300,5 +300,5 @@ def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
         # 0.53: the usual share of a person's box that the person fills, where there is no mask to count.
         area = 0.53 * max(float(np.ptp(points, axis=0).prod()) for points in (first, second))
     squared = ((first - second) ** 2).sum(axis=1)
-    spread = 2 * np.array(SKELETONS["coco-17"].sigmas, np.float32)
-    return float(np.exp(-squared / (2 * max(area, 1.0) * spread**2)).mean())
+    sigmas = 2 * np.array(SKELETONS["coco-17"].sigmas, np.float32)
+    return float(np.exp(-squared / (2 * max(area, 1.0) * sigmas**2)).mean())

@@ -117,13 +117,13 @@ def letterbox_image(image: Image, size: Size, padding: int = 0) -> tuple[ImageTr
     cv2 = import_optional("cv2", extra="run")
     height, width = image.shape[:2]
     scale = min(size[0] / width, size[1] / height)
-    inner = max(1, round(scale * width)), max(1, round(scale * height))
-    left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    view = ImageTransform(np.array([[inner[0] / width, 0, left], [0, inner[1] / height, top]]), size)
+    member = max(1, round(scale * width)), max(1, round(scale * height))
+    left, top = (size[0] - member[0]) // 2, (size[1] - member[1]) // 2
+    transform = ImageTransform(np.array([[member[0] / width, 0, left], [0, member[1] / height, top]]), size)
     seen: Image = np.full((size[1], size[0], 3), padding, np.uint8)
-    inside = seen[top : top + inner[1], left : left + inner[0]]
-    cv2.resize(_shrunk(image, view.scales), inner, dst=inside, interpolation=cv2.INTER_LINEAR)
-    return view, seen
+    inside = seen[top : top + member[1], left : left + member[0]]
+    cv2.resize(_shrunk(image, transform.scales), member, dst=inside, interpolation=cv2.INTER_LINEAR)
+    return transform, seen
 
 
 def _shrunk(part: Image, scales: tuple[float, float]) -> Image:
@@ -142,19 +142,19 @@ def identity_transform(size: Size) -> ImageTransform:
     return ImageTransform(np.eye(2, 3), size)
 
 
-def to_image_pixels(poses: Sequence[Pose], view: ImageTransform, image: Size) -> list[Pose]:
+def to_image_pixels(poses: Sequence[Pose], transform: ImageTransform, image: Size) -> list[Pose]:
     """Poses in the input's pixels, in those of the image; keypoints that were not found stay 0.
 
     Args:
         poses: of one skeleton.
-        view: what the network saw.
+        transform: what the network saw.
         image: width and height of the image, in pixels.
     """
     if not poses:
         return []
     keypoints = np.stack([pose.keypoints for pose in poses])
     found = keypoints[:, :, 2:] > 0
-    keypoints[:, :, :2] = np.where(found, view.to_image(keypoints[:, :, :2]), 0)
+    keypoints[:, :, :2] = np.where(found, transform.to_image(keypoints[:, :, :2]), 0)
     return create_poses(keypoints, np.array([pose.score for pose in poses]), poses[0].skeleton, image)
 
 

@@ -78,7 +78,7 @@ def decode_lifting(
     locations: Floats,
     heatmaps: Floats,
     pafs: Floats,
-    view: ImageTransform,
+    transform: ImageTransform,
     image: Size,
     options: LiftingOptions,
 ) -> list[Pose]:
@@ -90,13 +90,13 @@ def decode_lifting(
         locations: (57, H, W) float32: x, y and z of each of 19 joints.
         heatmaps: (19, H, W) float32: of OpenPose's 18 keypoints, about 0..1, and of the background.
         pafs: (38, H, W) float32: x and y of each limb's direction, -1..1.
-        view: what the network saw.
+        transform: what the network saw.
         image: width and height of the image, in pixels; the camera looks at its middle.
         options: see there.
     """
-    seen = [_in_panoptic(pose) for pose in openpose.decode_openpose(heatmaps, pafs, view.size, options)]
+    seen = [_in_panoptic(pose) for pose in openpose.decode_openpose(heatmaps, pafs, transform.size, options)]
     lifted = [
-        _lifted(keypoints, score, locations, view, image, options)
+        _lifted(keypoints, score, locations, transform, image, options)
         for keypoints, score in seen
         if keypoints[_NECK, 2] > 0
     ]
@@ -113,16 +113,16 @@ def _lifted(
     keypoints: Floats,
     score: float,
     locations: Floats,
-    view: ImageTransform,
+    transform: ImageTransform,
     image: Size,
     options: LiftingOptions,
 ) -> Pose3D | None:
     """A person of keypoints in input pixels; None where the maps or the camera say nothing of use."""
     there = keypoints[:, 2] > 0
-    relative = options.person_height_cm * read_locations(locations, keypoints, view.size)
+    relative = options.person_height_cm * read_locations(locations, keypoints, transform.size)
     if not np.isfinite(relative).all():
         return None
-    keypoints[there, :2] = view.to_image(keypoints[there, :2])
+    keypoints[there, :2] = transform.to_image(keypoints[there, :2])
     focal_length = options.focal_length or _USUAL_FOCAL_LENGTH * image[0]
     middle = np.array(image) / 2
     place = solve_weak_perspective if options.weak_perspective else solve_perspective

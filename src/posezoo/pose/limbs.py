@@ -120,15 +120,15 @@ _ALL_LIMBS = np.arange(len(LIMBS))
 
 def _chosen(pairs: _PeakPairs, pafs: Floats, min_affinity: float) -> LimbCandidates:
     failed: Any = 0
-    for samples, most in _LOOKS:
+    for samples, max_count in _LOOKS:
         if len(pairs.limbs) < _MANY_TO_LOOK_AT:
             break
         one, other = (pairs.field_along(pafs, _SHARES_OF_LIMB[sample]) for sample in samples)
         # Not <=: what is no number speaks for nothing.
         failed = failed + (2 - (one > min_affinity).view(np.int8) - (other > min_affinity).view(np.int8))
         left = np.flatnonzero(failed < 2)  # indices: quicker than a mask
-        if len(left) > most:
-            left = np.sort(left.take(np.argpartition(-(one + other).take(left), most)[:most]))
+        if len(left) > max_count:
+            left = np.sort(left.take(np.argpartition(-(one + other).take(left), max_count)[:max_count]))
         pairs, failed = pairs[left], failed[left]
     along = pairs.field_along(pafs, _SHARES_OF_LIMB[:, None])
     agreeing = (along > min_affinity) & (along < np.inf)

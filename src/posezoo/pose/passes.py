@@ -35,22 +35,25 @@ class AugmentedOutputs:
 def merge_openpose(looks: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
     """``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), of the size of the finest pass."""
     size = _finest(looks)
-    upright = [_unflip(look.maps["heatmaps"][0], look.maps["pafs"][0], look.mirrored) for look in looks]
+    upright = [
+        _unflip(augmented.maps["heatmaps"][0], augmented.maps["pafs"][0], augmented.mirrored)
+        for augmented in looks
+    ]
     heatmaps, pafs = ([resize_maps(each, size) for each in maps] for maps in zip(*upright, strict=True))
     return {"heatmaps": _mean(heatmaps), "pafs": _mean(pafs)}
 
 
 def merge_embeddings(looks: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
-    """``heatmaps`` (1, 17, H, W) and ``embeddings`` (1, 17, H, W, T), of the size of the finest pass."""
+    """``heatmaps`` (1, 17, H, W) and ``merge_embeddings`` (1, 17, H, W, T), of the size of the finest pass."""
     passes = [
         EmbeddingMaps(
             # With NMS in the graph the sign of what is no peak is turned: an average needs the heights.
-            [np.abs(look.maps["heatmaps"][0])],
-            look.maps["embeddings"][0].reshape(look.maps["embeddings"].shape[1:4]),
-            look.mirrored,
-            look.scale,
+            [np.abs(augmented.maps["heatmaps"][0])],
+            augmented.maps["embeddings"][0].reshape(augmented.maps["embeddings"].shape[1:4]),
+            augmented.mirrored,
+            augmented.scale,
         )
-        for look in looks
+        for augmented in looks
     ]
     heatmaps, tags = merge_augmented_maps(passes, _finest(looks))
     return {"heatmaps": heatmaps[None], "embeddings": tags[None]}
@@ -64,7 +67,7 @@ MERGERS: dict[str, Callable[[Sequence[AugmentedOutputs]], dict[str, Floats]]] = 
 
 
 def _finest(looks: Sequence[AugmentedOutputs]) -> Size:
-    height, width = max(look.maps["heatmaps"].shape[2:4] for look in looks)
+    height, width = max(augmented.maps["heatmaps"].shape[2:4] for augmented in looks)
     return width, height
 
 

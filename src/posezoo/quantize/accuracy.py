@@ -46,9 +46,9 @@ class AccuracyEvaluator:
         """
         port = self.subject.spec.inputs[0]
 
-        def answer(asked: Mapping[str, Array]) -> Outputs:
-            (picture,) = asked.values()
-            outputs = compiled(CalibrationSample(picture, port).inputs())
+        def answer(requested: Mapping[str, Array]) -> Outputs:
+            (image,) = requested.values()
+            outputs = compiled(CalibrationSample(image, port).inputs())
             return {name: array for output, array in outputs.items() for name in output.names}
 
         # AP asks for all boxes, however unsure.
@@ -70,7 +70,7 @@ class AccuracyEvaluator:
 
 
 def create_accuracy_evaluator(
-    subject: QuantizationTarget,
+    target: QuantizationTarget,
     annotations: Path,
     folder: Path,
     photos: PhotoSplit,
@@ -79,7 +79,7 @@ def create_accuracy_evaluator(
     """Who says how well a network does on those photos that are kept apart.
 
     Args:
-        subject: the network.
+        target: the network.
         annotations: people in COCO's format.
         folder: where the photos lie that it names.
         photos: which are used for what.
@@ -89,11 +89,11 @@ def create_accuracy_evaluator(
         DatasetError: the annotations are none.
         QuantizationError: they tell nothing of the photos that are kept apart.
     """
-    is_detector = subject.decoder is not None and subject.decoder.name == "detection"
+    is_detector = target.decoder is not None and target.decoder.name == "detection"
     dataset = coco.read_coco_dataset(annotations, folder, keypoints=not is_detector)
     apart = {path.resolve() for path in photos.measured}
-    others = {picture.id for picture in dataset.pictures if picture.path.resolve() not in apart}
-    found = AccuracyEvaluator(subject, dataset.excluding(others), max_drop)
+    others = {image.id for image in dataset.pictures if image.path.resolve() not in apart}
+    found = AccuracyEvaluator(target, dataset.excluding(others), max_drop)
     if not found.person_count():
         raise QuantizationError(
             f"{annotations}: tells of nobody in the {len(apart)} photos that are kept apart to measure on",

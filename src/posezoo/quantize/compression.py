@@ -35,7 +35,7 @@ def quantize_network(
     *,
     target_device: str = "ANY",
     progress: Progress = lambda done, of: None,
-    judge: AccuracyEvaluator | None = None,
+    evaluator: AccuracyEvaluator | None = None,
 ) -> Any:
     """The same network with INT8 weights and activations.
 
@@ -45,7 +45,7 @@ def quantize_network(
         settings: how.
         target_device: what it shall run on, one of ``spec.quantization.TARGET_DEVICES``.
         progress: is told of each sample.
-        judge: where it says how far AP may drop, layers go back to floating point until it drops no more.
+        evaluator: where it says how far AP may drop, layers go back to floating point until it drops no more.
 
     Returns:
         An ``openvino.Model``.
@@ -72,26 +72,26 @@ def quantize_network(
     calibration = nncf.Dataset(list(enumerate(samples, 1)), shown)
     with _quiet(nncf):
         try:
-            if judge is None or judge.max_drop is None:
+            if evaluator is None or evaluator.max_drop is None:
                 return nncf.quantize(network, calibration, **how)
-            return _quantize_with_accuracy_control(nncf, network, calibration, judge, how)
+            return _quantize_with_accuracy_control(nncf, network, calibration, evaluator, how)
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
             raise QuantizationError(f"NNCF cannot quantize it: {error_text(error)}") from error
 
 
 def _quantize_with_accuracy_control(
-    nncf: ModuleType, network: Any, calibration: Any, judge: AccuracyEvaluator, how: Mapping[str, Any]
+    nncf: ModuleType, network: Any, calibration: Any, evaluator: AccuracyEvaluator, how: Mapping[str, Any]
 ) -> Any:
     """Quantized as far as AP allows, by NNCF's accuracy control."""
 
     def validate(compiled: Any, numbers: Iterable[int]) -> tuple[float, None]:
-        wanted = set(numbers)
-        others = {picture.id for picture in judge.dataset.pictures if picture.id not in wanted}
-        return judge.compute_ap(compiled, judge.dataset.excluding(others)), None
+        requested = set(numbers)
+        others = {image.id for image in evaluator.dataset.pictures if image.id not in requested}
+        return evaluator.compute_ap(compiled, evaluator.dataset.excluding(others)), None
 
-    pictures = nncf.Dataset([picture.id for picture in judge.dataset.pictures])
+    images = nncf.Dataset([image.id for image in evaluator.dataset.pictures])
     return nncf.quantize_with_accuracy_control(
-        network, calibration, pictures, validate, max_drop=judge.max_drop, **how
+        network, calibration, images, validate, max_drop=evaluator.max_drop, **how
     )
 
 
@@ -135,8 +135,8 @@ def import_nncf() -> ModuleType:
         MissingPackageError: it is not installed, does not load, or does not go with this OpenVINO.
     """
     import_openvino(extra="quantize")  # without its telemetry, which is NNCF's, too
-    if why := explain_nncf_mismatch():
-        raise MissingPackageError("nncf", extra="quantize", why=why)
+    if reason := explain_nncf_mismatch():
+        raise MissingPackageError("nncf", extra="quantize", reason=reason)
     return import_optional("nncf", extra="quantize")
 
 

@@ -33,14 +33,14 @@ def compare_layers(fp32: Any, int8: Any, samples: Sequence[CalibrationSample]) -
     names, sources = list(types), _quantized_sources(int8)
     exact = _Probe(_showing(fp32, [*names, *sources]))
     together = _Probe(_showing(int8, names))
-    alone = _Probe(_fed_from_outside(int8, sources, names))
+    lock = _Probe(_fed_from_outside(int8, sources, names))
     noises = []
     for sample in samples:
         inputs = list(sample.inputs().values())
         found = exact(inputs)
-        wanted, fed = found[: len(names)], found[len(names) :]
-        own = map(_noise, wanted, alone([*inputs, *fed]))
-        noises.append(list(zip(own, map(_noise, wanted, together(inputs)), strict=True)))
+        requested, fed = found[: len(names)], found[len(names) :]
+        own = map(_noise, requested, lock([*inputs, *fed]))
+        noises.append(list(zip(own, map(_noise, requested, together(inputs)), strict=True)))
     means = np.mean(noises, axis=0)
     return tuple(
         LayerNoise(name, types[name], float(own), float(total))
@@ -97,8 +97,8 @@ def _fed_from_outside(int8: Any, sources: Sequence[str], names: Iterable[str]) -
     return ov.Model(results, [*cut.get_parameters(), *(inputs[name] for name in sources)], "cut")
 
 
-def _noise(wanted: Array, got: Array) -> float:
+def _noise(requested: Array, got: Array) -> float:
     """The root mean square of the difference, as a share of what was wanted's."""
-    size = float(np.sqrt(np.mean(np.square(wanted, dtype=np.float64))))
-    off = float(np.sqrt(np.mean(np.square(wanted.astype(np.float64) - got))))
+    size = float(np.sqrt(np.mean(np.square(requested, dtype=np.float64))))
+    off = float(np.sqrt(np.mean(np.square(requested.astype(np.float64) - got))))
     return off / size if size else off

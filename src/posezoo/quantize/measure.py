@@ -16,7 +16,7 @@ from posezoo.spec.model import Precision
 
 
 def measure_displacement(
-    subject: QuantizationTarget,
+    target: QuantizationTarget,
     int8: Path,
     samples: Sequence[CalibrationSample],
     fp32: Sequence[DetectedPoints],
@@ -28,14 +28,14 @@ def measure_displacement(
         QuantizationError: it takes or puts out something else than the FP32 IR, or FP32 found nobody.
         InferenceError: it is missing or damaged.
     """
-    found = detect_points(int8, samples, read, like=CompiledNetwork(subject.fp32_xml))
-    shift = measure_keypoint_displacement(zip(fp32, found, strict=True))
-    if not shift.found_fp32:
+    found = detect_points(int8, samples, read, like=CompiledNetwork(target.fp32_xml))
+    displacement = measure_keypoint_displacement(zip(fp32, found, strict=True))
+    if not displacement.found_fp32:
         raise QuantizationError(
-            f"{subject.spec.full_name}: FP32 finds nobody in the {len(samples)} pictures to measure on",
+            f"{target.spec.full_name}: FP32 finds nobody in the {len(samples)} pictures to measure on",
             hint="photos with people are needed",
         )
-    return shift
+    return displacement
 
 
 def detect_points(
@@ -69,40 +69,42 @@ def _is_like(network: CompiledNetwork, other: CompiledNetwork) -> bool:
     ports = ((network.inputs, other.inputs), (network.outputs, other.outputs))
     return all(
         {name: len(shape) for name, shape in own.items()}
-        == {name: len(shape) for name, shape in theirs.items()}
-        for own, theirs in ports
+        == {name: len(shape) for name, shape in reference.items()}
+        for own, reference in ports
     )
 
 
 def displacement_event(
-    subject: QuantizationTarget, precision: Precision, shift: KeypointDisplacement
+    target: QuantizationTarget, precision: Precision, displacement: KeypointDisplacement
 ) -> DisplacementMeasured:
     """A shift and its bounds as an event."""
     return DisplacementMeasured(
-        subject.spec.full_name,
+        target.spec.full_name,
         precision,
-        shift.shift_p50_px,
-        shift.shift_p90_px,
-        subject.quantization_settings.max_shift_px,
-        shift.found_fp32,
-        shift.found_int8,
-        shift.agreement,
-        subject.quantization_settings.min_agreement,
+        displacement.shift_p50_px,
+        displacement.shift_p90_px,
+        target.quantization_settings.max_shift_px,
+        displacement.found_fp32,
+        displacement.found_int8,
+        displacement.agreement,
+        target.quantization_settings.min_agreement,
     )
 
 
-def explain_rejection(subject: QuantizationTarget, precision: Precision, shift: KeypointDisplacement) -> str:
+def explain_rejection(
+    target: QuantizationTarget, precision: Precision, displacement: KeypointDisplacement
+) -> str:
     """In what an INT8 IR is too far from FP32; empty where it is within the model's bounds."""
-    settings, name = subject.quantization_settings, f"{subject.spec.full_name}: {precision}"
-    if shift.agreement < settings.min_agreement:
+    settings, name = target.quantization_settings, f"{target.spec.full_name}: {precision}"
+    if displacement.agreement < settings.min_agreement:
         return (
-            f"{name} finds {shift.found_int8} people where FP32 finds {shift.found_fp32}, "
-            f"{shift.found_both} of them the same: "
-            f"{shift.agreement:.0%} agreement, {settings.min_agreement:.0%} is needed"
+            f"{name} finds {displacement.found_int8} people where FP32 finds {displacement.found_fp32}, "
+            f"{displacement.found_both} of them the same: "
+            f"{displacement.agreement:.0%} agreement, {settings.min_agreement:.0%} is needed"
         )
-    if shift.shift_p50_px > settings.max_shift_px:
+    if displacement.shift_p50_px > settings.max_shift_px:
         return (
-            f"{name} moves points by {shift.shift_p50_px:.1f} px in the median, "
+            f"{name} moves points by {displacement.shift_p50_px:.1f} px in the median, "
             f"{settings.max_shift_px:g} px of the network's input are allowed"
         )
     return ""

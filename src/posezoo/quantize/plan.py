@@ -21,7 +21,7 @@ PRECISIONS = (Precision.FP16_INT8, Precision.FP32_INT8)
 
 
 def plan_quantization(
-    subject: QuantizationTarget,
+    target: QuantizationTarget,
     layout: ModelLayout,
     dataset_dir: Path,
     precisions: Collection[Precision],
@@ -35,13 +35,13 @@ def plan_quantization(
     Raises:
         QuantizationError: the photos do not do, or as ``steps_of``.
     """
-    photos = split_photos(dataset_dir, subject.quantization_settings.subset_size)
-    key = quantization_key(subject, photos, target_device, max_drop)
-    return plan_int8_irs(subject, layout, key, precisions, force=force)
+    photos = split_photos(dataset_dir, target.quantization_settings.subset_size)
+    key = quantization_key(target, photos, target_device, max_drop)
+    return plan_int8_irs(target, layout, key, precisions, force=force)
 
 
 def plan_int8_irs(
-    subject: QuantizationTarget,
+    target: QuantizationTarget,
     layout: ModelLayout,
     key: Mapping[str, object],
     precisions: Collection[Precision],
@@ -51,7 +51,7 @@ def plan_int8_irs(
     """One step for each precision; touches nothing.
 
     Args:
-        subject: what to quantize.
+        target: what to quantize.
         layout: where the INT8 IR lie, or will lie.
         key: what they would be made from now, as ``key_of`` gives it.
         precisions: of what is left in floating point, and INT8.
@@ -65,9 +65,9 @@ def plan_int8_irs(
     for precision in dict.fromkeys(precisions):
         if precision not in PRECISIONS:
             hint = f"it makes {' and '.join(PRECISIONS)}"
-            raise QuantizationError(f"{subject.spec.full_name}: no quantization makes {precision}", hint=hint)
-        xml = layout.converted_ir_path(subject.spec, precision)
-        _refuse_to_replace(subject, layout, xml, precision)
+            raise QuantizationError(f"{target.spec.full_name}: no quantization makes {precision}", hint=hint)
+        xml = layout.converted_ir_path(target.spec, precision)
+        _refuse_to_replace(target, layout, xml, precision)
         reason = (
             "asked to" if force else provenance.explain_stale_record(xml, lambda: key, files.matches_digest)
         )
@@ -76,26 +76,26 @@ def plan_int8_irs(
 
 
 def quantization_key(
-    subject: QuantizationTarget, photos: PhotoSplit, target_device: str, max_drop: float | None = None
+    target: QuantizationTarget, photos: PhotoSplit, target_device: str, max_drop: float | None = None
 ) -> dict[str, Any]:
     """Everything that decides the bytes of an INT8 IR, in JSON's types."""
     quantization = {
-        "settings": asdict(subject.quantization_settings),
+        "settings": asdict(target.quantization_settings),
         "target_device": target_device,
         "photos": photos.digest,
         "max_drop": max_drop,
         "fp32": [
-            files.compute_digest(subject.fp32_xml.with_suffix(suffix)).value for suffix in provenance.SUFFIXES
+            files.compute_digest(target.fp32_xml.with_suffix(suffix)).value for suffix in provenance.SUFFIXES
         ],
         "nncf": package_version("nncf"),
     }
-    return provenance.conversion_key(subject.spec, subject.decoder, quantization)
+    return provenance.conversion_key(target.spec, target.decoder, quantization)
 
 
 def _refuse_to_replace(
-    subject: QuantizationTarget, layout: ModelLayout, xml: Path, precision: Precision
+    target: QuantizationTarget, layout: ModelLayout, xml: Path, precision: Precision
 ) -> None:
-    spec = subject.spec
+    spec = target.spec
     if spec.is_ir and precision in spec.precisions and xml == layout.ir_path(spec, precision):
         raise QuantizationError(
             f"{xml}: is the place of its publisher's own {precision}",

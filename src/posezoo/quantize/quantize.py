@@ -67,7 +67,7 @@ class Quantized:
 
 
 def quantize(
-    subject: QuantizationTarget,
+    target: QuantizationTarget,
     layout: ModelLayout,
     dataset_dir: Path,
     *,
@@ -86,7 +86,7 @@ def quantize(
     the IR that were there before are still there.
 
     Args:
-        subject: what to quantize.
+        target: what to quantize.
         layout: where the INT8 IR will lie.
         dataset_dir: photos with people; one in three is kept apart from calibration, to measure on.
         precisions: FP16-INT8, FP32-INT8 or both: how what stays in floating point is stored.
@@ -106,11 +106,11 @@ def quantize(
         OutputError: an IR cannot be written.
         MissingPackageError: NNCF, OpenVINO or OpenCV is not installed, or they do not go together.
     """
-    name, spec = subject.spec.full_name, subject.spec
-    require_quantizable(spec, subject.model)
-    photos = split_photos(dataset_dir, subject.quantization_settings.subset_size)
-    key = quantization_key(subject, photos, target_device, max_drop)
-    steps = plan_int8_irs(subject, layout, key, precisions, force=force)
+    name, spec = target.spec.full_name, target.spec
+    require_quantizable(spec, target.model)
+    photos = split_photos(dataset_dir, target.quantization_settings.subset_size)
+    key = quantization_key(target, photos, target_device, max_drop)
+    steps = plan_int8_irs(target, layout, key, precisions, force=force)
     if done := tuple(step.precision for step in steps if step.is_up_to_date):
         listener(ConversionUpToDate(name, done))
     shifts: Mapping[Precision, KeypointDisplacement] = {}
@@ -119,9 +119,9 @@ def quantize(
         remove_stale_staging_dirs(layout.model_dir(spec))
         listener(QuantizationStarted(name, tuple(step.precision for step in due), *numbers))
         try:
-            referee = _evaluator(subject, annotations, dataset_dir, photos, max_drop)
+            referee = _evaluator(target, annotations, dataset_dir, photos, max_drop)
             shifts = _make(
-                subject,
+                target,
                 layout,
                 due,
                 photos,
@@ -140,7 +140,7 @@ def quantize(
 
 
 def compare_with_fp32(
-    subject: QuantizationTarget,
+    target: QuantizationTarget,
     xml: Path,
     precision: Precision,
     dataset_dir: Path,
@@ -150,7 +150,7 @@ def compare_with_fp32(
     """How far what an INT8 IR finds lies from what FP32 finds, whoever made it.
 
     Args:
-        subject: the model, with its FP32 IR.
+        target: the model, with its FP32 IR.
         xml: the INT8 IR.
         precision: what it is called.
         dataset_dir: photos with people; the same of them are measured on as by ``quantize``.
@@ -162,19 +162,19 @@ def compare_with_fp32(
         InferenceError: an IR is missing or damaged.
     """
     photos, read = (
-        split_photos(dataset_dir, subject.quantization_settings.subset_size),
-        select_output_reader(subject),
+        split_photos(dataset_dir, target.quantization_settings.subset_size),
+        select_output_reader(target),
     )
     samples = collect_calibration_data(
-        subject, replace(photos, calibration=photos.calibration[:1]), listener=listener
+        target, replace(photos, calibration=photos.calibration[:1]), listener=listener
     )
-    shift = measure_displacement(
-        subject, xml, samples.measured, detect_points(subject.fp32_xml, samples.measured, read), read
+    displacement = measure_displacement(
+        target, xml, samples.measured, detect_points(target.fp32_xml, samples.measured, read), read
     )
-    listener(displacement_event(subject, precision, shift))
-    if problem := explain_rejection(subject, precision, shift):
+    listener(displacement_event(target, precision, displacement))
+    if problem := explain_rejection(target, precision, displacement):
         raise QuantizationError(f"{xml}: {problem}", hint="posezoo quantize makes another one")
-    return shift
+    return displacement
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ class _QuantizationJob:
 
 
 def _evaluator(
-    subject: QuantizationTarget,
+    target: QuantizationTarget,
     annotations: Path | None,
     folder: Path,
     photos: PhotoSplit,
@@ -202,11 +202,11 @@ def _evaluator(
         if max_drop is not None:
             raise QuantizationError("max_drop needs annotations of the photos", hint="--annotations FILE")
         return None
-    return create_accuracy_evaluator(subject, annotations, folder, photos, max_drop)
+    return create_accuracy_evaluator(target, annotations, folder, photos, max_drop)
 
 
 def _make(
-    subject: QuantizationTarget,
+    target: QuantizationTarget,
     layout: ModelLayout,
     steps: Sequence[PlannedIr],
     photos: PhotoSplit,
@@ -218,19 +218,19 @@ def _make(
     listener: Listener,
 ) -> dict[Precision, KeypointDisplacement]:
     samples, read = (
-        collect_calibration_data(subject, photos, listener=listener),
-        select_output_reader(subject),
+        collect_calibration_data(target, photos, listener=listener),
+        select_output_reader(target),
     )
-    fp32 = detect_points(subject.fp32_xml, samples.measured, read)
-    job = _QuantizationJob(subject, samples, read, fp32, target_device, compare, referee, listener)
-    with staging_dir(layout.model_dir(subject.spec)) as folder:
+    fp32 = detect_points(target.fp32_xml, samples.measured, read)
+    job = _QuantizationJob(target, samples, read, fp32, target_device, compare, referee, listener)
+    with staging_dir(layout.model_dir(target.spec)) as folder:
         # Nothing is replaced unless all of them are good.
         made = {step: _quantized(job, step, folder / step.precision) for step in steps}
         contents = {step: read_contents(xml) for step, (xml, _) in made.items()}
         for step, held in contents.items():
             accept(step.precision, contents_by_suffix(held))
-        for step, (xml, shift) in made.items():
-            record = _record(job, key, shift, contents[step])
+        for step, (xml, displacement) in made.items():
+            record = _record(job, key, displacement, contents[step])
             put_in_place(xml, step.xml, contents[step], record)
     return {step.precision: shift for step, (_, shift) in made.items()}
 
@@ -241,27 +241,29 @@ def _quantized(job: _QuantizationJob, step: PlannedIr, folder: Path) -> tuple[Pa
     Raises:
         QuantizationError: too far.
     """
-    subject, name = job.subject, job.subject.spec.full_name
+    target, name = job.subject, job.subject.spec.full_name
     network = quantize_network(
-        _stored(_fp32(subject), step.precision, folder),
+        _stored(_fp32(target), step.precision, folder),
         job.samples.calibration,
-        subject.quantization_settings,
+        target.quantization_settings,
         target_device=job.target_device,
         progress=lambda done, of: job.listener(CalibrationProgress(name, done, of)),
-        judge=job.judge,
+        evaluator=job.judge,
     )
     as_compressed = network.clone()  # with the layers' names in the FP32 IR
-    ir.prepare_for_writing(network, subject.spec, subject.decoder)
+    ir.prepare_for_writing(network, target.spec, target.decoder)
     xml = ir.write_ir(network, folder / step.xml.name, step.precision)
-    shift = measure_displacement(subject, xml, job.samples.measured, job.fp32, job.read)
-    job.listener(displacement_event(subject, step.precision, shift))
-    problem = explain_rejection(subject, step.precision, shift) or _explain_ap_drop(job, step.precision, xml)
+    displacement = measure_displacement(target, xml, job.samples.measured, job.fp32, job.read)
+    job.listener(displacement_event(target, step.precision, displacement))
+    problem = explain_rejection(target, step.precision, displacement) or _explain_ap_drop(
+        job, step.precision, xml
+    )
     if problem or job.compare:
-        layers = compare_layers(_fp32(subject), as_compressed, job.samples.measured[:COMPARED])
+        layers = compare_layers(_fp32(target), as_compressed, job.samples.measured[:COMPARED])
         job.listener(LayerNoiseMeasured(name, layers))
     if problem:
         raise QuantizationError(problem, hint=_HINT)
-    return xml, shift
+    return xml, displacement
 
 
 def _explain_ap_drop(job: _QuantizationJob, precision: Precision, xml: Path) -> str:
@@ -269,11 +271,11 @@ def _explain_ap_drop(job: _QuantizationJob, precision: Precision, xml: Path) -> 
     if job.judge is None:
         return ""
     before, after = job.judge.compute_ir_ap(job.subject.fp32_xml), job.judge.compute_ir_ap(xml)
-    name, most = job.subject.spec.full_name, job.judge.max_drop
+    name, max_count = job.subject.spec.full_name, job.judge.max_drop
     job.listener(AccuracyCompared(name, precision, before, after, job.judge.person_count()))
-    if most is None or before - after <= most:
+    if max_count is None or before - after <= max_count:
         return ""
-    return f"{name}: {precision} drops AP from {before:.3f} to {after:.3f}, by {most:g} it may"
+    return f"{name}: {precision} drops AP from {before:.3f} to {after:.3f}, by {max_count:g} it may"
 
 
 def _stored(network: Any, precision: Precision, folder: Path) -> Any:
@@ -287,24 +289,24 @@ def _stored(network: Any, precision: Precision, folder: Path) -> Any:
     return ir.without_mmap(import_openvino(extra="quantize")).read_model(half)
 
 
-def _fp32(subject: QuantizationTarget) -> Any:
+def _fp32(target: QuantizationTarget) -> Any:
     """The FP32 IR, read.
 
     Raises:
         InferenceError: it is damaged, or not what model.yml describes.
     """
     try:
-        network = ir.without_mmap(import_openvino(extra="quantize")).read_model(subject.fp32_xml)
+        network = ir.without_mmap(import_openvino(extra="quantize")).read_model(target.fp32_xml)
     except RuntimeError as error:
         raise InferenceError(
-            f"{subject.fp32_xml}: cannot be read as an IR: {error_text(error)}",
+            f"{target.fp32_xml}: cannot be read as an IR: {error_text(error)}",
             hint="convert the model again",
         ) from error
-    declared = {port.name for port in subject.spec.inputs}
+    declared = {port.name for port in target.spec.inputs}
     if not declared <= {name for port in network.inputs for name in port.names}:
         raise InferenceError(
-            f"{subject.fp32_xml}: is not {subject.spec.full_name}: it has no input {', '.join(sorted(declared))}",
-            hint=f"posezoo convert {subject.spec.full_name}",
+            f"{target.fp32_xml}: is not {target.spec.full_name}: it has no input {', '.join(sorted(declared))}",
+            hint=f"posezoo convert {target.spec.full_name}",
         )
     return network
 
@@ -312,17 +314,17 @@ def _fp32(subject: QuantizationTarget) -> Any:
 def _record(
     job: _QuantizationJob,
     key: Mapping[str, object],
-    shift: KeypointDisplacement,
+    displacement: KeypointDisplacement,
     contents: Mapping[str, provenance.FileContent],
 ) -> bytes:
-    samples, subject = job.samples, job.subject
+    samples, target = job.samples, job.subject
     proof = {
         "calibration_photos": samples.calibration_photos,
         "calibration_samples": len(samples.calibration),
         "measured_photos": samples.measured_photos,
         "measured_samples": len(samples.measured),
-        **shift.to_json(),
+        **displacement.to_json(),
     }
     return provenance.format_provenance(
-        subject.spec, subject.decoder, contents, None, quantization=key, shift=proof
+        target.spec, target.decoder, contents, None, quantization=key, shift=proof
     )

@@ -24,7 +24,7 @@ class DetectedPoints:
 
     Attributes:
         points: (people, points, 2) float32: x, y in pixels of the input.
-        found: (people, points) bool: which of them it found.
+        is_found: (people, points) bool: which of them it found.
     """
 
     points: NDArray[np.float32]
@@ -38,22 +38,22 @@ class DetectedPoints:
 OutputReader = Callable[[Outputs, Size], DetectedPoints]
 
 
-def select_output_reader(subject: QuantizationTarget) -> OutputReader:
+def select_output_reader(target: QuantizationTarget) -> OutputReader:
     """How the outputs of a network are read.
 
     Raises:
         DecoderError: the FP32 IR has other outputs than the model's decoder needs.
         InferenceError: the model's decoder has not the options that it declares.
     """
-    assert subject.decoder is not None  # subject.refuse saw to it
-    return _poses_reader(subject) if subject.network_index == -1 else _faces_reader(subject)
+    assert target.decoder is not None  # subject.refuse saw to it
+    return _poses_reader(target) if target.network_index == -1 else _faces_reader(target)
 
 
-def _poses_reader(subject: QuantizationTarget) -> OutputReader:
-    decoder = subject.decoder
+def _poses_reader(target: QuantizationTarget) -> OutputReader:
+    decoder = target.decoder
     assert decoder is not None
     options = resolve_options(decoder)
-    roles = _roles(subject, decoder.name)
+    roles = _roles(target, decoder.name)
 
     def read(outputs: Outputs, size: Size) -> DetectedPoints:
         maps = {role: outputs[name] for role, name in roles.items()}
@@ -62,16 +62,16 @@ def _poses_reader(subject: QuantizationTarget) -> OutputReader:
     return read
 
 
-def _roles(subject: QuantizationTarget, decoder: str) -> Mapping[str, str]:
+def _roles(target: QuantizationTarget, decoder: str) -> Mapping[str, str]:
     """The outputs' names by role; those of a composite's parts the decoder itself names."""
     named = {output.role: output.name for output in DECODERS[decoder].networks[-1] if output.name}
-    return named or match_output_roles(subject.spec, decoder, Graph(subject.fp32_xml))
+    return named or match_output_roles(target.spec, decoder, Graph(target.fp32_xml))
 
 
-def _faces_reader(subject: QuantizationTarget) -> OutputReader:
+def _faces_reader(target: QuantizationTarget) -> OutputReader:
     """BlazePose's detector: four keypoints of each person, which decide where the next network looks."""
-    assert subject.decoder is not None
-    options = resolve_options(subject.decoder)
+    assert target.decoder is not None
+    options = resolve_options(target.decoder)
 
     def read(outputs: Outputs, _size: Size) -> DetectedPoints:
         found = blazepose.decode_detections(

@@ -13,22 +13,22 @@ from posezoo.quantize.subject import QuantizationTarget
 from posezoo.versions import package_version
 
 
-def to_measurements(subject: QuantizationTarget, quantized: Quantized) -> list[dict[str, Any]]:
+def to_measurements(target: QuantizationTarget, quantized: Quantized) -> list[dict[str, Any]]:
     """How far each IR that was made now lies from FP32, in JSON's types."""
-    whole = subject.fp32_xml.with_suffix(".bin").stat().st_size
+    whole = target.fp32_xml.with_suffix(".bin").stat().st_size
     found = []
-    for precision, shift in quantized.shifts.items():
+    for precision, displacement in quantized.shifts.items():
         share = quantized.irs[precision].with_suffix(".bin").stat().st_size / whole
-        figures = {**shift.to_json(), "bin_share": share}
+        metrics = {**displacement.to_json(), "bin_share": share}
         measurement = Measurement(
             "quantization",
             precision,
-            {name: figures[name] for name in KINDS["quantization"].figures},
+            {name: metrics[name] for name in KINDS["quantization"].figures},
             settings={"photos": quantized.measured_photos, "calibrated on": quantized.calibration_photos},
             tools={name: package_version(name) for name in ("nncf", "openvino")},
             date=datetime.now(timezone.utc).date().isoformat(),
         )
-        found.append(_plain(subject.spec.full_name, measurement))
+        found.append(_plain(target.spec.full_name, measurement))
     return found
 
 

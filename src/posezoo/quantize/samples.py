@@ -64,10 +64,10 @@ class CalibrationSample:
     def inputs(self) -> dict[str, Array]:
         """The same by the IR's input: float32, in its own layout and colour order."""
         reverse = self.port.ir_color is ColorOrder.RGB
-        picture = self.picture[..., ::-1] if reverse else self.picture
+        image = self.picture[..., ::-1] if reverse else self.picture
         if self.port.ir_layout == "NCHW":
-            picture = picture.transpose(0, 3, 1, 2)
-        return {self.port.name: np.ascontiguousarray(picture, np.float32)}
+            image = image.transpose(0, 3, 1, 2)
+        return {self.port.name: np.ascontiguousarray(image, np.float32)}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -130,12 +130,12 @@ def _distinct(*lots: Sequence[Path]) -> PhotoSplit:
 
 
 def collect_calibration_data(
-    subject: QuantizationTarget, photos: PhotoSplit, *, listener: Listener = ignore_event
+    target: QuantizationTarget, photos: PhotoSplit, *, listener: Listener = ignore_event
 ) -> CalibrationData:
     """Read photos and ask the model's pipeline what it would show its network of them.
 
     Args:
-        subject: what is to be quantized.
+        target: what is to be quantized.
         photos: which ones.
         listener: is told of photos that cannot be read, and are left out.
 
@@ -144,7 +144,7 @@ def collect_calibration_data(
         InferenceError: the FP32 IR is missing, damaged or another network's.
         MissingPackageError: OpenVINO or OpenCV is not installed.
     """
-    ask, found = select_sampler(subject), []
+    ask, found = select_sampler(target), []
     for paths in (photos.calibration, photos.measured):
         readable, samples = 0, []
         for image in _readable(paths, listener):
@@ -159,11 +159,11 @@ def collect_calibration_data(
         )
     if not calibration or not measured:
         raise QuantizationError(
-            f"{subject.spec.full_name}: {subject.model.full_name} finds nobody to show it in "
+            f"{target.spec.full_name}: {target.model.full_name} finds nobody to show it in "
             f"{photos.calibration[0].parent}",
             hint=_HINT,
         )
-    size = subject.quantization_settings.subset_size
+    size = target.quantization_settings.subset_size
     return CalibrationData(calibration[:size], measured, calibration_photos, measured_photos)
 
 
@@ -175,33 +175,31 @@ def _readable(paths: Sequence[Path], listener: Listener) -> Iterator[Image]:
             listener(WarningIssued(f"left out: {error.problem}"))
 
 
-def create_estimator(subject: QuantizationTarget, **options: Any) -> Estimator:
+def create_estimator(target: QuantizationTarget, **options: Any) -> Estimator:
     """The model in FP32, with who finds people for it; options are the decoder's.
 
     Raises:
         InferenceError: an FP32 IR cannot be run, or nothing here runs the model's pipeline.
     """
-    estimator = load_estimator(subject.model, subject.irs, **options)
-    return (
-        estimator if subject.detector is None else estimator.with_detector(load_estimator(*subject.detector))
-    )
+    estimator = load_estimator(target.model, target.irs, **options)
+    return estimator if target.detector is None else estimator.with_detector(load_estimator(*target.detector))
 
 
-def select_sampler(subject: QuantizationTarget) -> PhotoSampler:
+def select_sampler(target: QuantizationTarget) -> PhotoSampler:
     """What says how a network is shown a photo.
 
     Raises:
         InferenceError: the FP32 IR cannot be run, or nothing here runs the model's pipeline.
     """
-    if not subject.spec.inputs:
+    if not target.spec.inputs:
         raise QuantizationError(
-            f"{subject.spec.full_name}: declares no inputs, so nobody knows what it is shown",
+            f"{target.spec.full_name}: declares no inputs, so nobody knows what it is shown",
             hint="declare inputs in its model.yml",
         )
-    port = subject.spec.inputs[0]
-    estimator = create_estimator(subject)
+    port = target.spec.inputs[0]
+    estimator = create_estimator(target)
     return lambda image: [
         CalibrationSample(picture, port)
-        for asked in estimator.collect_network_inputs(image, subject.network_index)
+        for asked in estimator.collect_network_inputs(image, target.network_index)
         for picture in asked.values()
     ]

@@ -67,5 +67,5 @@ def require_quantizable(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> No
     Raises:
         QuantizationError: it cannot.
     """
-    if why := explain_unsupported(spec, model):
-        raise QuantizationError(f"{spec.full_name}: is not quantized: {why}")
+    if reason := explain_unsupported(spec, model):
+        raise QuantizationError(f"{spec.full_name}: is not quantized: {reason}")

@@ -93,7 +93,7 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
         said[flag] = _FlagValue(item, value)
     forms = _forms(said.get("--input"))
     kept += [
-        ("--freeze_placeholder_with_value", f"{each.name}->{each.value}") for each in forms if each.value
+        ("--freeze_placeholder_with_value", f"{form.name}->{form.value}") for form in forms if form.value
     ]
     inputs = _with_reversed_channels(
         _with_mean_and_scale(_with_shapes(_named(inputs, said, forms), said, forms), said), said
@@ -101,7 +101,7 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
     frozen = carried_out.frozen_inputs(kept)
     inputs = _checked(_with_layouts(inputs, said), said)
     return MoArguments(
-        inputs=tuple(each for each in inputs if each.name not in frozen),
+        inputs=tuple(port for port in inputs if port.name not in frozen),
         outputs=_outputs(said.get("--output")),
         input_model=said["--input_model"].text if "--input_model" in said else next(iter(originals), ""),
         kept=tuple(kept),
@@ -113,24 +113,24 @@ def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
 
     Names that no input has are left out, and so is what was kept.
     """
-    names = [f"{each.name}{_braces(each.element_type)}" for each in spec.inputs if each.name]
-    shapes = [_list_of(each.shape) for each in spec.inputs if each.reshaped]
+    names = [f"{port.name}{_braces(port.element_type)}" for port in spec.inputs if port.name]
+    shapes = [_list_of(port.shape) for port in spec.inputs if port.reshaped]
     found = {
         "--input_model": "" if _names_another_original(spec) else spec.input_model,
         "--input": ",".join(names),
         "--input_shape": ",".join(shapes) if len(shapes) == len(spec.inputs) else "",
         "--layout": ",".join(
-            f"{each.name}({each.layout}{f'->{each.to_layout}' if each.to_layout else ''})"
-            for each in spec.inputs
-            if each.layout
+            f"{port.name}({port.layout}{f'->{port.to_layout}' if port.to_layout else ''})"
+            for port in spec.inputs
+            if port.layout
         ),
-        "--mean_values": ",".join(f"{each.name}{_list_of(each.mean)}" for each in spec.inputs if each.mean),
+        "--mean_values": ",".join(f"{port.name}{_list_of(port.mean)}" for port in spec.inputs if port.mean),
         "--scale_values": ",".join(
-            f"{each.name}{_list_of(each.scale)}" for each in spec.inputs if each.scale
+            f"{port.name}{_list_of(port.scale)}" for port in spec.inputs if port.scale
         ),
-        "--output": ",".join(each.name for each in spec.outputs),
+        "--output": ",".join(output.name for output in spec.outputs),
     }
-    reverse = any(each.reverse_input_channels for each in spec.inputs)
+    reverse = any(port.reverse_input_channels for port in spec.inputs)
     return (
         *(f"{flag}={value}" for flag, value in found.items() if value),
         *(("--reverse_input_channels",) if reverse else ()),
@@ -188,17 +188,17 @@ def _checked_flag(node: YamlNode, flag: str, value: str) -> tuple[str, str]:
     flag = _SHORT.get(flag, flag)
     if flag in TYPED and not value and flag != "--reverse_input_channels":
         raise node.make_error(f"{flag} needs a value")
-    if why := carried_out.explain_unsupported_value(flag, value):
-        raise node.make_error(f"{flag}: {why}, got {sanitize(value)}")
+    if reason := carried_out.explain_unsupported_value(flag, value):
+        raise node.make_error(f"{flag}: {reason}, got {sanitize(value)}")
     for variable in _VARIABLE.findall(value):
         if variable not in VARIABLES:
             raise node.make_error(f"no such variable: {variable}", hint=f"known: {', '.join(VARIABLES)}")
     if flag == "--input_model" or value.startswith("$"):
         path = value.partition("/")[2] if value.startswith("$") else value
         # $dl_dir alone is a folder, which only other flags than --input_model may name.
-        if (path or flag == "--input_model") and (why := explain_unsafe_file_name(path)):
+        if (path or flag == "--input_model") and (reason := explain_unsafe_file_name(path)):
             raise node.make_error(
-                f"{sanitize(value)} {why}", hint="use $dl_dir/ and a path with / between its parts"
+                f"{sanitize(value)} {reason}", hint="use $dl_dir/ and a path with / between its parts"
             )
     return flag, value
 
@@ -208,7 +208,7 @@ def _forms(given: _FlagValue | None) -> tuple[InputArgument, ...]:
     if given is None:
         return ()
     forms = tuple(_form(given, part) for part in _outside_brackets(given.text))
-    _refuse_twins(given, [each.name for each in forms])
+    _refuse_twins(given, [form.name for form in forms])
     return forms
 
 
@@ -218,8 +218,8 @@ def _form(given: _FlagValue, text: str) -> InputArgument:
     except ValueError as error:
         raise given.node.make_error(f"{error}, got {sanitize(text)}") from error
     flag = "--freeze_placeholder_with_value"
-    if form.value and (why := carried_out.explain_unsupported_value(flag, f"{form.name}->{form.value}")):
-        raise given.node.make_error(f"{flag}: {why}, got {sanitize(text)}")
+    if form.value and (reason := carried_out.explain_unsupported_value(flag, f"{form.name}->{form.value}")):
+        raise given.node.make_error(f"{flag}: {reason}, got {sanitize(text)}")
     return form
 
 
@@ -227,7 +227,7 @@ def _named(
     inputs: tuple[Input, ...], said: dict[str, _FlagValue], forms: tuple[InputArgument, ...]
 ) -> tuple[Input, ...]:
     """The inputs that --input names; without it, those that are known or that other flags name."""
-    by_name = {each.name: each for each in inputs}
+    by_name = {port.name: port for port in inputs}
     if forms:
         known = ((by_name.get(form.name, Input(form.name, (), "")), form) for form in forms)
         return tuple(replace(each, element_type=form.element_type) for each, form in known)
@@ -264,8 +264,8 @@ def _with_shapes(
         raise given.node.make_error(f"gives {len(texts)} shapes for {len(inputs)} inputs")
     shaped = []
     for each, text in zip(inputs, texts, strict=True):
-        asked = () if text is None else (_shape(given, text),)
-        shaped.append(replace(each, shape=asked[0], reshaped=True) if asked else each)
+        requested = () if text is None else (_shape(given, text),)
+        shaped.append(replace(each, shape=requested[0], reshaped=True) if requested else each)
     return tuple(shaped)
 
 
@@ -289,21 +289,21 @@ def _with_layouts(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tup
     layouts: list[tuple[str, tuple[str, str]]] = []
     for part in _outside_brackets(given.text):
         match = _LAYOUT.fullmatch(part.strip())
-        name, wanted = (match[1] or "", match[2] or match[3] or "") if match else ("", "")
-        source, arrow, target = wanted.partition("->")
-        letters, turned = _letters(source), _letters(target) if arrow else ""
-        if why := explain_invalid_layout(letters) or (arrow and explain_invalid_layout(turned)):
-            raise given.node.make_error(why)
-        if arrow and sorted(turned) != sorted(letters):
-            raise given.node.make_error(f"{sanitize(turned)} does not have the letters of {letters}")
-        layouts.append((name.strip(), (letters, turned if turned != letters else "")))
+        name, requested = (match[1] or "", match[2] or match[3] or "") if match else ("", "")
+        source, arrow, target = requested.partition("->")
+        dimension_names, turned = _letters(source), _letters(target) if arrow else ""
+        if reason := explain_invalid_layout(dimension_names) or (arrow and explain_invalid_layout(turned)):
+            raise given.node.make_error(reason)
+        if arrow and sorted(turned) != sorted(dimension_names):
+            raise given.node.make_error(f"{sanitize(turned)} does not have the letters of {dimension_names}")
+        layouts.append((name.strip(), (dimension_names, turned if turned != dimension_names else "")))
     inputs = _assign_values(
         given, inputs, layouts, lambda each, both: replace(each, layout=both[0], to_layout=both[1])
     )
-    for each in inputs:
-        if each.shape and each.layout and len(each.shape) != len(each.layout):
+    for port in inputs:
+        if port.shape and port.layout and len(port.shape) != len(port.layout):
             raise given.node.make_error(
-                f"{each.layout} names {len(each.layout)} dimensions, the shape has {len(each.shape)}"
+                f"{port.layout} names {len(port.layout)} dimensions, the shape has {len(port.shape)}"
             )
     return inputs
 
@@ -323,13 +323,13 @@ def _with_mean_and_scale(inputs: tuple[Input, ...], said: dict[str, _FlagValue])
     if scale is not None and scales is not None:
         raise scale.node.make_error("--scale and --scale_values exclude each other")
     if scale is not None:
-        inputs = tuple(replace(each, scale=_numbers(scale, scale.text)) for each in inputs)
+        inputs = tuple(replace(port, scale=_numbers(scale, scale.text)) for port in inputs)
     if scales is not None:
         inputs = _assign_values(
             scales, inputs, _numbers_by_name(scales), lambda each, values: replace(each, scale=values)
         )
     for given in filter(None, (scale, scales)):
-        if any(0.0 in each.scale for each in inputs):
+        if any(0.0 in port.scale for port in inputs):
             raise given.node.make_error("a scale of 0 divides by nothing")
     return inputs
 
@@ -350,8 +350,8 @@ def _with_reversed_channels(inputs: tuple[Input, ...], said: dict[str, _FlagValu
     given = said.get("--reverse_input_channels")
     if given is None or given.text.lower() == "false":
         return inputs
-    inputs = tuple(replace(each, reverse_input_channels=_may_have(each, 3)) for each in inputs)
-    if not any(each.reverse_input_channels for each in inputs):
+    inputs = tuple(replace(port, reverse_input_channels=_may_have(port, 3)) for port in inputs)
+    if not any(port.reverse_input_channels for port in inputs):
         raise given.node.make_error("no input has three channels to reverse")
     return inputs
 
@@ -359,15 +359,15 @@ def _with_reversed_channels(inputs: tuple[Input, ...], said: dict[str, _FlagValu
 def _checked(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tuple[Input, ...]:
     """Values for each channel, as far as the channels are known."""
     for flag, key in (("--mean_values", "mean"), ("--scale_values", "scale")):
-        for each in inputs:
-            values = getattr(each, key)
-            if flag in said and len(values) > 1 and not _may_have(each, len(values)):
+        for port in inputs:
+            values = getattr(port, key)
+            if flag in said and len(values) > 1 and not _may_have(port, len(values)):
                 raise said[flag].node.make_error(
-                    f"gives {len(values)} values for {each.name or 'an input'}, which has no such channels"
+                    f"gives {len(values)} values for {port.name or 'an input'}, which has no such channels"
                 )
     return tuple(
-        replace(each, mean=_for_each_channel(each, each.mean), scale=_for_each_channel(each, each.scale))
-        for each in inputs
+        replace(port, mean=_for_each_channel(port, port.mean), scale=_for_each_channel(port, port.scale))
+        for port in inputs
     )
 
 
@@ -412,12 +412,12 @@ def _assign_values(
     names = [name for name, _ in values]
     if any(names):
         _refuse_twins(given, names)
-        known = {each.name for each in inputs}
+        known = {port.name for port in inputs}
         for name in names:
             if name not in known:
                 raise given.node.make_error(f"no input is called {sanitize(name)}", hint=_hint(known))
         by_name = dict(values)
-        return tuple(change(each, by_name[each.name]) if each.name in by_name else each for each in inputs)
+        return tuple(change(port, by_name[port.name]) if port.name in by_name else port for port in inputs)
     if len(values) != len(inputs):
         raise given.node.make_error(
             f"gives {len(values)} sets of values without names for {len(inputs)} inputs"

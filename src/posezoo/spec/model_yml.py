@@ -151,7 +151,7 @@ def _read_variant(top: YamlMapping, path: Path, family: Family, name: str, compo
         decoder=_decoder(top.get("decoder")),
         skeleton=read_word(top.get("skeleton")),
         origin=_origin(top.get("origin")),
-        self_check=_self_check(top.get("self_check"), [each.name for each in outputs]),
+        self_check=_self_check(top.get("self_check"), [output.name for output in outputs]),
         revision=_revision(top.get("revision")),
         postprocessing=steps,
         mo_args=arguments.kept,
@@ -184,10 +184,10 @@ def read_composite(path: Path, *, family: Family, name: str) -> CompositeSpec:
     node = read_yaml(path)
     left_out = _left_out(node)
     top = node.as_mapping(COMPOSITE_KEYS)
-    ours, theirs = top.get("stages"), top.get("stages_order")
-    if ours is not None and theirs is not None:
-        raise theirs.make_error("is given beside stages: one of them is enough")
-    listing = ours or theirs
+    ours, reference = top.get("stages"), top.get("stages_order")
+    if ours is not None and reference is not None:
+        raise reference.make_error("is given beside stages: one of them is enough")
+    listing = ours or reference
     stages = read_list(listing, _stage) if listing is not None else _folders_below(path)
     refuse_duplicates(listing, list(stages))
     if not stages:
@@ -212,8 +212,8 @@ def read_composite(path: Path, *, family: Family, name: str) -> CompositeSpec:
 
 
 def _refuse_mixed(top: YamlMapping) -> None:
-    for ours, theirs in EXCLUSIVE:
-        if (node := top.get(theirs)) is not None and ours in top:
+    for ours, reference in EXCLUSIVE:
+        if (node := top.get(reference)) is not None and ours in top:
             raise node.make_error(f"is given beside {ours}: declare what goes in and out in one form")
 
 
@@ -231,8 +231,8 @@ def _refuse_strangers(
 
 def _stage(node: YamlNode) -> str:
     name = node.text()
-    if why := explain_invalid_model_name(name):
-        raise node.make_error(f"{sanitize(name)} is no model's name: {why}")
+    if reason := explain_invalid_model_name(name):
+        raise node.make_error(f"{sanitize(name)} is no model's name: {reason}")
     return name
 
 

@@ -36,8 +36,8 @@ def explain_unsafe_file_name(name: str) -> str:
     if name.startswith("/"):
         return "is absolute"
     for part in name.split("/"):
-        if why := _why_not_a_part(part):
-            return why
+        if reason := _why_not_a_part(part):
+            return reason
     return ""
 
 

@@ -19,21 +19,21 @@ MAX_DIMENSION = 1 << 24
 def read_inputs(node: YamlNode | None) -> tuple[Input, ...]:
     """Our ``inputs``."""
     inputs = read_list(node, _input)
-    refuse_duplicates(node, [each.name for each in inputs])
+    refuse_duplicates(node, [port.name for port in inputs])
     return inputs
 
 
 def read_outputs(node: YamlNode | None) -> tuple[Output, ...]:
     """Our ``outputs``."""
     outputs = read_list(node, _output)
-    refuse_duplicates(node, [each.name for each in outputs])
+    refuse_duplicates(node, [output.name for output in outputs])
     return outputs
 
 
 def read_input_info(node: YamlNode | None) -> tuple[Input, ...]:
     """Open Model Zoo's ``input_info``: names, and where they are known shapes and layouts."""
     inputs = read_list(node, _input_info)
-    refuse_duplicates(node, [each.name for each in inputs])
+    refuse_duplicates(node, [port.name for port in inputs])
     return inputs
 
 
@@ -82,8 +82,8 @@ def _layout(node: YamlNode | None, shape: tuple[int, ...]) -> str:
     if node is None:
         return ""
     text = node.text()
-    if why := explain_invalid_layout(text):
-        raise node.make_error(why)
+    if reason := explain_invalid_layout(text):
+        raise node.make_error(reason)
     if shape and len(text) != len(shape):
         raise node.make_error(f"{text} names {len(text)} dimensions, the shape has {len(shape)}")
     return text
@@ -93,15 +93,15 @@ def _dynamic(node: YamlNode | None, layout: str) -> tuple[str, ...]:
     """Letters of the layout."""
     if node is not None and not layout:
         raise node.make_error("needs a layout, whose letters it names")
-    letters = read_list(node, lambda each: each.choice(layout.replace("?", "")))
-    refuse_duplicates(node, list(letters))
-    return letters
+    dimension_names = read_list(node, lambda each: each.choice(layout.replace("?", "")))
+    refuse_duplicates(node, list(dimension_names))
+    return dimension_names
 
 
 def explain_invalid_layout(text: str) -> str:
     """Why a text is no layout; empty when it is."""
-    letters = text.replace("?", "")
-    if not LAYOUT.fullmatch(text) or len(set(letters)) != len(letters):
+    dimension_names = text.replace("?", "")
+    if not LAYOUT.fullmatch(text) or len(set(dimension_names)) != len(dimension_names):
         return f"expected different capital letters such as NCHW, got {sanitize(text)}"
     return "" if len(text) <= MAX_DIMENSIONS else f"names more than {MAX_DIMENSIONS} dimensions"
 

@@ -87,8 +87,10 @@ def _file(node: YamlNode) -> SourceFile:
 def read_file_name(node: YamlNode) -> str:
     """A relative path with / between its parts that is safe on every system."""
     name = node.text()
-    if why := explain_unsafe_file_name(name):
-        raise node.make_error(f"{sanitize(name)} {why}", hint="use a relative path with / between its parts")
+    if reason := explain_unsafe_file_name(name):
+        raise node.make_error(
+            f"{sanitize(name)} {reason}", hint="use a relative path with / between its parts"
+        )
     return name
 
 
@@ -110,8 +112,8 @@ def _contains(node: YamlNode | None, archive: str) -> dict[str, Digest]:
         raise node.make_error(f"{archive} is no .zip that could be looked into")
     found = {}
     for member, value in node.as_mapping():
-        if why := explain_unsafe_file_name(member):
-            raise value.make_error(f"{sanitize(member)} {why}")
+        if reason := explain_unsafe_file_name(member):
+            raise value.make_error(f"{sanitize(member)} {reason}")
         tagged = value.as_mapping(("$type", "value"))
         tagged["$type"].choice(("sha1",))
         digits = tagged["value"].text().lower()
@@ -255,8 +257,10 @@ def read_postprocessing_step(node: YamlNode) -> PostprocessingStep:
 def _regex_replace(node: YamlNode) -> PostprocessingStep:
     fields = node.as_mapping(("$type", "file", "pattern", "replacement", "count"))
     pattern, count = fields["pattern"], fields.get("count")
-    if why := explain_unsafe_regex(pattern.text()):
-        raise pattern.make_error(f"the pattern {why}", hint="write it without nested repetitions and tricks")
+    if reason := explain_unsafe_regex(pattern.text()):
+        raise pattern.make_error(
+            f"the pattern {reason}", hint="write it without nested repetitions and tricks"
+        )
     return RegexReplace(
         file=read_file_name(fields["file"]),
         pattern=pattern.text(),

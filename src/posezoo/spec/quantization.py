@@ -29,15 +29,15 @@ def read_quantization(node: YamlNode | None) -> QuantizationSettings | None:
     """
     if node is None:
         return None
-    fields, usual = node.as_mapping(KEYS), QuantizationSettings()
+    fields, default = node.as_mapping(KEYS), QuantizationSettings()
     preset, model_type, size = (fields.get(key) for key in ("preset", "model_type", "subset_size"))
     shift, agreement = fields.get("max_shift_px"), fields.get("min_agreement")
     return QuantizationSettings(
-        preset=preset.choice(PRESETS) if preset is not None else usual.preset,
-        subset_size=size.integer(minimum=1, maximum=MAX_SAMPLES) if size is not None else usual.subset_size,
-        model_type=model_type.choice(MODEL_TYPES) if model_type is not None else usual.model_type,
-        max_shift_px=_within(shift, MAX_SHIFT_PX) if shift is not None else usual.max_shift_px,
-        min_agreement=_within(agreement, 1.0) if agreement is not None else usual.min_agreement,
+        preset=preset.choice(PRESETS) if preset is not None else default.preset,
+        subset_size=size.integer(minimum=1, maximum=MAX_SAMPLES) if size is not None else default.subset_size,
+        model_type=model_type.choice(MODEL_TYPES) if model_type is not None else default.model_type,
+        max_shift_px=_within(shift, MAX_SHIFT_PX) if shift is not None else default.max_shift_px,
+        min_agreement=_within(agreement, 1.0) if agreement is not None else default.min_agreement,
         in_float=read_list(fields.get("in_float"), _in_float),
     )
 

@@ -155,7 +155,7 @@ def _tagged(kind: str, **properties: Schema) -> Schema:
 
 
 def _file_name() -> Schema:
-    """``names.why_not_a_file_name`` as a pattern, but for Unicode's composed form."""
+    """``names.explain_unsafe_file_name`` as a pattern, but for Unicode's composed form."""
     reserved = "|".join(
         "".join(f"[{c.upper()}{c}]" if c.isalpha() else c for c in name) for name in sorted(names.RESERVED)
     )

@@ -36,10 +36,10 @@ def to_json_text(value: Any) -> str:
 
 
 def from_json_text(text: str | bytes) -> Any:
-    """What ``dumps`` wrote; sequences come back as tuples.
+    """What ``to_json_text`` wrote; sequences come back as tuples.
 
     Raises:
-        ValueError: it is not what ``dumps`` of the same posezoo writes.
+        ValueError: it is not what ``to_json_text`` of the same posezoo writes.
     """
     try:
         return _tuples(json.loads(text, object_hook=_made))

@@ -91,7 +91,7 @@ def read_runs(tree: YamlNode | None) -> Iterator[AccuracyCheckRun]:
     """Every run that accuracy-check.yml describes; modules of their own (``evaluations``) are left alone."""
     for entry in _list(tree, "models"):
         launchers = _list(entry, "launchers")
-        frameworks = {_text(each, "framework") for each in launchers}
+        frameworks = {_text(launcher, "framework") for launcher in launchers}
         kinds = {framework in CONVERTED for framework in frameworks}
         if not launchers or len(kinds) != 1 or "" in frameworks:
             continue
@@ -124,10 +124,10 @@ def _values(node: YamlNode | None) -> Numbers | None:
     else:
         return None
     if not all(
-        isinstance(each, str) and re.fullmatch(r"\s*-?[0-9.]+(e-?[0-9]+)?\s*", each) for each in texts
+        isinstance(text, str) and re.fullmatch(r"\s*-?[0-9.]+(e-?[0-9]+)?\s*", text) for text in texts
     ):
         return None
-    return tuple(value for each in texts for value, _ in parse_numbers(str(each))[:1])
+    return tuple(value for text in texts for value, _ in parse_numbers(str(text))[:1])
 
 
 def _get(node: YamlNode | None, key: str) -> YamlNode | None:

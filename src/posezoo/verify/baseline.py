@@ -39,7 +39,7 @@ def write_baseline(path: Path, findings: Iterable[Finding], roots: Sequence[Path
     Raises:
         OutputError: the file cannot be written.
     """
-    rows = [dict(zip(KEYS, baseline_key(each, roots), strict=True)) for each in findings]
+    rows = [dict(zip(KEYS, baseline_key(finding, roots), strict=True)) for finding in findings]
     rows.sort(key=lambda row: (row["file"], row["rule"], row["field"], row["found"]))
     write_atomically(path, (json.dumps({"findings": rows}, indent=1) + "\n").encode())
 

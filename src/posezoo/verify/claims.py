@@ -85,7 +85,7 @@ class CardClaims:
 
     def select_ports(self, kind: str, *sides: str) -> tuple[CardPorts, ...]:
         """What is said of inputs or outputs, on any of these sides."""
-        return tuple(each for each in self.ends if each.kind == kind and each.side in sides)
+        return tuple(end for end in self.ends if end.kind == kind and end.side in sides)
 
 
 _DIMENSION = r"(?:-?[0-9]{1,9}|[A-Za-z?][A-Za-z0-9_*+/? ]{0,30})"
@@ -139,16 +139,16 @@ _ACCURACY = re.compile(r"accuracy|validation|performance|quality|specification",
 def read_claims(sections: Iterable[CardSection]) -> CardClaims:
     """What these sections of a card say."""
     sections = tuple(sections)
-    figures: dict[str, CardValue[str]] = {}
+    metrics: dict[str, CardValue[str]] = {}
     accuracy: list[CardValue[float]] = []
     for section in sections:
         for kind, said in _figures(section):
-            figures.setdefault(kind, said)
+            metrics.setdefault(kind, said)
         if any(map(_ACCURACY.search, section.path)):
             accuracy += _table_numbers(section)
     return CardClaims(
         ends=tuple(_all_ends(sections)),
-        figures=figures,
+        figures=metrics,
         accuracy=tuple(accuracy),
         description=_description(sections),
         licenses=tuple(

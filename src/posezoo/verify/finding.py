@@ -29,7 +29,7 @@ class FileLocation:
 class RuleViolation:
     """What a rule has seen in a model.
 
-    ``field`` is the key or the part of a card that says it, ``found`` what it says, and ``expected`` what
+    ``field`` is the key or the part of a card that says it, ``actual`` what it says, and ``expected`` what
     the other place says that it is held against; empty where there is none.
     """
 
@@ -67,9 +67,9 @@ LONGEST = 300
 
 def create_finding(rule: str, severity: Severity, model: str, found: RuleViolation) -> Finding:
     """What a rule has seen, as it is told: in single lines that are safe on a terminal."""
-    place = found.place
+    location = found.place
     texts = [to_safe_line(text) for text in (found.field, found.actual, found.expected, found.message)]
-    return Finding(rule, severity, to_safe_line(model), place.file, place.line, place.column, *texts)
+    return Finding(rule, severity, to_safe_line(model), location.file, location.line, location.column, *texts)
 
 
 def to_safe_line(text: str) -> str:

@@ -111,15 +111,18 @@ def _check(
 
 def _digests(view: ModelView, spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[str, RuleViolation]]:
     indices = {file.name: index for index, file in enumerate(spec.files)}
-    for each in check_artifacts(spec, layout):
-        if each.state == "changed":
+    for artifact in check_artifacts(spec, layout):
+        if artifact.state == "changed":
             at = (
-                view.location("files", indices[each.artifact])
-                if each.artifact in indices
-                else FileLocation(str(each.path))
+                view.location("files", indices[artifact.artifact])
+                if artifact.artifact in indices
+                else FileLocation(str(artifact.path))
             )
-            message = f"{each.path} is not what was {'recorded' if each.converted else 'declared'}"
-            yield "artifact-digest", RuleViolation(at, message, each.artifact, "changed", each.expected)
+            message = f"{artifact.path} is not what was {'recorded' if artifact.converted else 'declared'}"
+            yield (
+                "artifact-digest",
+                RuleViolation(at, message, artifact.artifact, "changed", artifact.expected),
+            )
 
 
 def _ports(
@@ -137,17 +140,19 @@ def _ports(
                 message = f"{xml} has no {key[:-1]} {each.name}; it has {there}"
                 yield "artifact-names", RuleViolation(at, message, f"{key}[{index}].name", each.name, there)
             continue
-        wanted = each.ir_shape if isinstance(each, Input) else each.shape
+        requested = each.ir_shape if isinstance(each, Input) else each.shape
         shape = port.get_partial_shape()
         sizes = (
             [size.get_length() if size.is_static else -1 for size in shape] if shape.rank.is_static else []
         )
-        if wanted and sizes and not _fits(wanted, sizes):
+        if requested and sizes and not _fits(requested, sizes):
             told = ", ".join(map(str, sizes))
-            message = f"{xml}: {each.name} has the shape {told}, model.yml says {', '.join(map(str, wanted))}"
+            message = (
+                f"{xml}: {each.name} has the shape {told}, model.yml says {', '.join(map(str, requested))}"
+            )
             yield (
                 "artifact-shape",
-                RuleViolation(at, message, f"{key}[{index}].shape", ", ".join(map(str, wanted)), told),
+                RuleViolation(at, message, f"{key}[{index}].shape", ", ".join(map(str, requested)), told),
             )
 
 
@@ -164,9 +169,11 @@ def _complexity(
     if cost is None:
         return
     recorded = [
-        each
-        for each in load_measurements(spec)
-        if each.kind == "complexity" and each.precision is precision and not each.settings
+        measurement
+        for measurement in load_measurements(spec)
+        if measurement.kind == "complexity"
+        and measurement.precision is precision
+        and not measurement.settings
     ]
     claims = [
         (f"measured.yml's {name}", each.figures.get(name), name, MEASURED_SHARE)
@@ -210,13 +217,13 @@ def _described(
     """What an IR of ours says of itself; of another's nothing is known."""
     if not network.has_rt_info([SECTION]):
         return
-    for key, wanted in build_rt_info(spec, spec.decoder).items():
+    for key, requested in build_rt_info(spec, spec.decoder).items():
         if key in FIXED or not network.has_rt_info([SECTION, key]):
             continue
         told = str(network.get_rt_info([SECTION, key]).astype(str))
-        if told != wanted:
-            message = f"{xml} says {key}: {told}; model.yml makes it {wanted}"
+        if told != requested:
+            message = f"{xml} says {key}: {told}; model.yml makes it {requested}"
             yield (
                 "artifact-preprocessing",
-                RuleViolation(view.location("inputs"), message, f"rt_info.{key}", told, wanted),
+                RuleViolation(view.location("inputs"), message, f"rt_info.{key}", told, requested),
             )

@@ -15,7 +15,7 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 def to_rows(findings: Iterable[Finding]) -> dict[str, object]:
     """For ``--format json``."""
-    return {"findings": [each.to_row() for each in findings]}
+    return {"findings": [finding.to_row() for finding in findings]}
 
 
 def to_sarif(findings: Sequence[Finding], rules: Iterable[RuleInfo], version: str) -> dict[str, object]:
@@ -26,7 +26,7 @@ def to_sarif(findings: Sequence[Finding], rules: Iterable[RuleInfo], version: st
     rules = tuple(rules)
     numbers = {rule.id: index for index, rule in enumerate(rules)}
     driver = {"name": "posezoo", "semanticVersion": version, "rules": [_rule(rule) for rule in rules]}
-    results = [_result(each, numbers[each.rule]) for each in findings]
+    results = [_result(finding, numbers[finding.rule]) for finding in findings]
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
 
 
@@ -71,10 +71,10 @@ def fingerprint(each: Finding) -> str:
 def to_github_annotations(findings: Iterable[Finding]) -> Iterator[str]:
     """Lines that GitHub's runners show beside the changed lines of a pull request."""
     levels = {"note": "notice"}
-    for each in findings:
-        level = levels.get(each.severity, str(each.severity))
-        where = f"file={_property(to_safe_line(relative_path(each.file)))},line={each.line},col={each.column}"
-        yield f"::{level} {where},title={_property(each.rule)}::{_data(f'{each.model}: {each.message}')}"
+    for finding in findings:
+        level = levels.get(finding.severity, str(finding.severity))
+        where = f"file={_property(to_safe_line(relative_path(finding.file)))},line={finding.line},col={finding.column}"
+        yield f"::{level} {where},title={_property(finding.rule)}::{_data(f'{finding.model}: {finding.message}')}"
 
 
 def _data(text: str) -> str:

@@ -80,9 +80,9 @@ class RegistryView:
         """The models whose cards tell the same GFLOPs and MParams."""
         found: dict[tuple[str, str], tuple[str, ...]] = {}
         for name, view in self.models.items():
-            figures = view.claims.figures
-            if "gflops" in figures and "mparams" in figures:
-                key = (figures["gflops"].value, figures["mparams"].value)
+            metrics = view.claims.figures
+            if "gflops" in metrics and "mparams" in metrics:
+                key = (metrics["gflops"].value, metrics["mparams"].value)
                 found[key] = (*found.get(key, ()), name)
         return found
 

@@ -45,7 +45,7 @@ class ModelPlan:
     @property
     def download_size(self) -> int:
         """How many bytes come with them; the most that is read of a file whose size nobody states."""
-        return sum(each.file.read_limit for each in self.missing_files)
+        return sum(file.file.read_limit for file in self.missing_files)
 
 
 def plan_get(
@@ -62,24 +62,24 @@ def plan_get(
     from posezoo.files import has_valid_stamp
 
     spec = with_known_network(zoo.lock.with_pins(spec))
-    way = zoo.ways.select(spec)
-    if not way.is_available:
-        return ModelPlan(spec, way)
+    decision = zoo.ways.select(spec)
+    if not decision.is_available:
+        return ModelPlan(spec, decision)
     if spec.is_ir:
-        published = [each for each in precisions if each in spec.precisions]
+        published = [precision for precision in precisions if precision in spec.precisions]
         if not published:
             return ModelPlan(spec, _route_of_published_ir(spec, precisions))
         irs = {each: zoo.layout.ir_path(spec, each) for each in published}
-        return ModelPlan(spec, way, zoo.plan_download(spec, precisions), irs=irs)
+        return ModelPlan(spec, decision, zoo.plan_download(spec, precisions), irs=irs)
     if not force:
         refuse_to_replace(spec, zoo.layout)
-    if way.route in (Route.MO, Route.UPSTREAM_CODE):
+    if decision.route in (Route.MO, Route.UPSTREAM_CODE):
         steps = zoo.plan_conversion(spec, precisions, force=force).steps
         due = not all(step.is_up_to_date for step in steps)
         files = zoo.plan_download(spec) if due else ()
-        runs = _list_upstream_code(spec) if due and way.route is Route.UPSTREAM_CODE else ()
+        runs = _list_upstream_code(spec) if due and decision.route is Route.UPSTREAM_CODE else ()
         irs = {step.precision: step.xml for step in steps}
-        return ModelPlan(spec, way, files, steps, irs, runs)
+        return ModelPlan(spec, decision, files, steps, irs, runs)
     steps = plan_irs(
         spec,
         zoo.layout,
@@ -90,7 +90,7 @@ def plan_get(
         is_good=has_valid_stamp,
     )
     files = () if all(step.is_up_to_date for step in steps) else zoo.plan_download(spec)
-    return ModelPlan(spec, way, files, steps, {step.precision: step.xml for step in steps})
+    return ModelPlan(spec, decision, files, steps, {step.precision: step.xml for step in steps})
 
 
 def _list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:

@@ -97,8 +97,8 @@ def compare_ir_with_fp32(
             f"{', '.join(map(str, places))}: not there",
             hint=f"posezoo quantize {spec.full_name}",
         )
-    subject = _subject(zoo, spec)
-    return xml, compare_with_fp32(subject, xml, precision, dataset_dir, listener=listener)
+    target = _subject(zoo, spec)
+    return xml, compare_with_fp32(target, xml, precision, dataset_dir, listener=listener)
 
 
 def plan_int8(
@@ -118,8 +118,8 @@ def plan_int8(
     """
     from posezoo.quantize import plan_quantization
 
-    subject, layout = _subject(zoo, spec), _beside(zoo, output_dir)
-    return plan_quantization(subject, layout, dataset_dir, precisions, target_device, **how)
+    target, layout = _subject(zoo, spec), _beside(zoo, output_dir)
+    return plan_quantization(target, layout, dataset_dir, precisions, target_device, **how)
 
 
 def is_int8_request(spec: ModelSpec, precisions: Collection[Precision]) -> bool:

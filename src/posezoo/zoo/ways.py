@@ -32,12 +32,14 @@ class RouteOptions:
 
     def select(self, spec: ModelSpec) -> RouteDecision:
         """By which route a model becomes IR here, or why by none: a Model Optimizer may be at hand."""
-        way = select_route(spec)
+        decision = select_route(spec)
         comes_with_code = spec.has_pre_convert or bool(spec.upstream_export)
-        if way.route is Route.UPSTREAM_CODE and self.allow_upstream_code and comes_with_code:
+        if decision.route is Route.UPSTREAM_CODE and self.allow_upstream_code and comes_with_code:
             rest = self.select(spec_without_upstream_code(spec))
-            return mark_available(way) if rest.is_available else rest
-        return mark_available(way) if way.route is Route.MO and self.has_model_optimizer else way
+            return mark_available(decision) if rest.is_available else rest
+        return (
+            mark_available(decision) if decision.route is Route.MO and self.has_model_optimizer else decision
+        )
 
     def require(self, spec: ModelSpec) -> RouteDecision:
         """The same.
@@ -45,10 +47,12 @@ class RouteOptions:
         Raises:
             ConversionError: there is none.
         """
-        way = self.select(spec)
-        if not way.is_available:
-            raise ConversionError(f"{spec.full_name}: {describe_obstacle(spec, way)}", hint=way.hint)
-        return way
+        decision = self.select(spec)
+        if not decision.is_available:
+            raise ConversionError(
+                f"{spec.full_name}: {describe_obstacle(spec, decision)}", hint=decision.hint
+            )
+        return decision
 
     @property
     def has_model_optimizer(self) -> bool:

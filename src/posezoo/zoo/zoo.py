@@ -43,7 +43,7 @@ class Zoo:
         from posezoo.convert.plan import is_up_to_date
 
         made, decoder = spec_without_upstream_code(self.lock.with_pins(spec)), self.select_decoder(spec)
-        return all(is_up_to_date(made, self.layout, each, decoder=decoder) for each in precisions)
+        return all(is_up_to_date(made, self.layout, precision, decoder=decoder) for precision in precisions)
 
     def with_verification(self, verify: bool) -> Zoo:
         """The zoo whose downloads read what is here again, or not."""
@@ -55,7 +55,7 @@ class Zoo:
         *,
         precisions: Collection[Precision] | None = None,
         listener: Listener = ignore_event,
-        carrier: ConnectionPool | None = None,
+        pool: ConnectionPool | None = None,
     ) -> tuple[Path, ...]:
         """A model's published files, verified; with precisions, without the files of others.
 
@@ -68,7 +68,7 @@ class Zoo:
 
         spec = self.lock.with_pins(spec)
         downloaded = download_model(
-            spec, self.layout, self.means, precisions=precisions, listener=listener, carrier=carrier
+            spec, self.layout, self.means, precisions=precisions, listener=listener, pool=pool
         )
         return downloaded.files
 
@@ -101,11 +101,13 @@ class Zoo:
             return
         if not (self.ways.select(spec).is_available or force) and self._is_converted(spec, precisions):
             return
-        way = self.ways.require(spec)  # nobody waits for files of which nothing can be made
+        decision = self.ways.require(spec)  # nobody waits for files of which nothing can be made
         if not force:
             refuse_to_replace(spec, self.layout)
-        made = spec_without_upstream_code(spec) if way.route is Route.UPSTREAM_CODE else spec
-        if force or not all(is_up_to_date(made, self.layout, each, decoder=decoder) for each in precisions):
+        made = spec_without_upstream_code(spec) if decision.route is Route.UPSTREAM_CODE else spec
+        if force or not all(
+            is_up_to_date(made, self.layout, precision, decoder=decoder) for precision in precisions
+        ):
             self.download(spec, listener=listener)
 
     def convert(
@@ -128,20 +130,24 @@ class Zoo:
         spec = with_known_network(spec)
         if not (self.ways.select(spec).is_available or force) and self._is_converted(spec, precisions):
             listener(ConversionUpToDate(spec.full_name, tuple(precisions)))
-            there = {each: self.layout.ir_path(spec, each) for each in precisions}
+            there = {precision: self.layout.ir_path(spec, precision) for precision in precisions}
             self.require_locked(spec, there, self.layout)
             return there
-        way, pinned, decoder = self.ways.require(spec), self.lock.with_pins(spec), self.select_decoder(spec)
+        decision, pinned, decoder = (
+            self.ways.require(spec),
+            self.lock.with_pins(spec),
+            self.select_decoder(spec),
+        )
         accept = partial(self.lock.require_ir, spec)
-        how: dict[str, Any] = {"force": force, "decoder": decoder, "accept": accept, "listener": listener}
-        if way.route is Route.MO:
+        how: dict[str, Any] = {"force": force, "decoder": decoder, "accept_ir": accept, "listener": listener}
+        if decision.route is Route.MO:
             from posezoo.convert import by_model_optimizer
 
             mo = self.ways.model_optimizer()
             irs = by_model_optimizer.convert_with_model_optimizer(pinned, self.layout, mo, precisions, **how)
             self.require_locked(spec, irs, self.layout)
             return irs
-        if way.route is Route.UPSTREAM_CODE:
+        if decision.route is Route.UPSTREAM_CODE:
             from posezoo.convert import upstream
 
             rest = upstream.spec_after_upstream_code(spec)
@@ -260,11 +266,11 @@ class Zoo:
 
         spec = with_known_network(spec)
         pinned, decoder = self.lock.with_pins(spec), self.select_decoder(spec)
-        way = self.ways.select(spec)
-        if way.is_available and way.route is Route.UPSTREAM_CODE:
+        decision = self.ways.select(spec)
+        if decision.is_available and decision.route is Route.UPSTREAM_CODE:
             rest = self.plan_conversion(spec_without_upstream_code(spec), precisions, force=force)
             return replace(rest, obstacle=None, by="code that comes with the model")
-        if way.is_available and way.route is Route.MO:
+        if decision.is_available and decision.route is Route.MO:
             from posezoo.convert import by_model_optimizer
 
             mo = self.ways.model_optimizer()
@@ -292,15 +298,15 @@ class Zoo:
         if spec.is_ir:
             files = [file for file in spec.files if file.name.startswith(f"{precision}/")]
             is_whole = all(is_verified_file(self.layout.file_path(spec, file), file) for file in files)
-            why = "" if is_whole else "it is not the file that was published"
+            reason = "" if is_whole else "it is not the file that was published"
         else:
-            why = explain_stale_ir(
+            reason = explain_stale_ir(
                 spec, self.layout, precision, False, self.select_decoder(spec), is_verified
             )
-        if why:
+        if reason:
             xml = self.layout.ir_path(spec, precision)
             raise ConversionError(
-                f"{xml}: not {done}, since {why}", hint=f"posezoo get {spec.full_name} makes it anew"
+                f"{xml}: not {done}, since {reason}", hint=f"posezoo get {spec.full_name} makes it anew"
             )
 
     def get_irs(

@@ -46,7 +46,7 @@ def create_omz_parser(
 
 def run_command(work: Callable[[], int]) -> int:
     """Do the work of a command, and return its exit code."""
-    return door.run_main(work, tell=print_omz_error)
+    return door.run_main(work, report_error=print_omz_error)
 
 
 def print_omz_error(error: PosezooError) -> None:
@@ -144,13 +144,13 @@ def precisions_from_args(args: argparse.Namespace) -> frozenset[str]:
     """
     if args.precisions is None:
         return frozenset(PRECISIONS)
-    asked = frozenset(args.precisions.split(","))
-    if unknown := asked.difference(PRECISIONS):
+    requested = frozenset(args.precisions.split(","))
+    if unknown := requested.difference(PRECISIONS):
         raise OmzError(
             f"Unknown precisions specified: {', '.join(sorted(unknown))}.",
             hint=f"known: {', '.join(PRECISIONS)}",
         )
-    return asked
+    return requested
 
 
 def available_precisions(spec: ModelSpec) -> frozenset[str]:

@@ -140,8 +140,8 @@ def _jobs(text: str) -> int:
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
-    if why := _contradiction(args):
-        command.error(why)
+    if reason := _contradiction(args):
+        command.error(reason)
     settings = to_settings(
         contract.omz_settings_from_args(args, lock=args.lock, locked=args.locked, mo=args.mo)
     )
@@ -150,7 +150,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         contract.print_all(registry)
         return 0
     selection = contract.select_omz_models(registry, contract.omz_patterns_from_args(args, command))
-    asked = contract.precisions_from_args(args)
+    requested = contract.precisions_from_args(args)
     options.require_model_optimizer(args)
     from posezoo.cli.omz.workers import map_in_processes
     from posezoo.zoo import open_zoo
@@ -170,7 +170,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     jobs = 1 if args.dry_run else args.jobs
     reasons = dict(zip(contract.names_of_unreadable(selection), selection.problems, strict=True))
     failed: dict[str, PosezooError] = {**reasons}
-    task = _ConversionJob(zoo, args, asked, jobs > 1)
+    task = _ConversionJob(zoo, args, requested, jobs > 1)
     for name, paper, error in map_in_processes(task, selection.models, jobs, task.report_lost_process):
         paper.flush()
         if error is not None:
@@ -224,8 +224,8 @@ def _with_weights(
 class _ConversionJob:
     """One model, converted and told about."""
 
-    def __init__(self, zoo: Zoo, args: argparse.Namespace, asked: frozenset[str], held: bool) -> None:
-        self._zoo, self._args, self._asked, self._held = zoo, args, asked, held
+    def __init__(self, zoo: Zoo, args: argparse.Namespace, requested: frozenset[str], held: bool) -> None:
+        self._zoo, self._args, self._asked, self._held = zoo, args, requested, held
 
     def __getstate__(self) -> dict[str, Any]:
         """What a process of its own opens the same zoo by."""
@@ -265,21 +265,21 @@ class _ConversionJob:
 
         paper = LineBuffer(held=self._held)
         lines = self._listener(spec, paper)
-        wanted = [precision for precision in (Precision.FP16, Precision.FP32) if precision in self._asked]
+        requested = [precision for precision in (Precision.FP16, Precision.FP32) if precision in self._asked]
         try:
             if spec.is_ir:
                 lines.start_step(f"Skipping {spec.full_name} (no conversions defined)\n")
-            elif not wanted:
+            elif not requested:
                 lines.start_step(
                     f"Skipping {spec.full_name} (no conversion makes {' or '.join(sorted(self._asked))})\n"
                 )
             elif self._args.dry_run:
-                self._plan(self._asked_for(spec), wanted, lines)
+                self._plan(self._asked_for(spec), requested, lines)
             else:
                 spec = self._asked_for(spec)
                 self._zoo.convert(
                     spec,
-                    wanted,
+                    requested,
                     force=self._args.force,
                     keep_onnx=self._args.keep_onnx,
                     listener=cancellable(lines, check),
@@ -307,9 +307,9 @@ class _ConversionJob:
         return with_dynamic_shape(spec)
 
     def _plan(
-        self, spec: ModelSpec, wanted: Sequence[Precision], lines: TextReporter | JsonConversionReporter
+        self, spec: ModelSpec, requested: Sequence[Precision], lines: TextReporter | JsonConversionReporter
     ) -> None:
-        plan = self._zoo.plan_conversion(spec, wanted, force=self._args.force)
+        plan = self._zoo.plan_conversion(spec, requested, force=self._args.force)
         for step in plan.steps:
             if step.is_up_to_date:
                 lines.start_step(f"(DRY RUN) Keeping {spec.full_name} ({step.precision}): it is up to date\n")
@@ -331,14 +331,14 @@ def with_mo_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool
     Raises:
         PosezooError: an argument is none, does not go with the model, or nobody carries it out.
     """
-    wanted = [text for text in arguments if text.partition("=")[0] not in _IDLE]
-    if not wanted:
+    requested = [text for text in arguments if text.partition("=")[0] not in _IDLE]
+    if not requested:
         return spec
     from posezoo.spec.arguments import OTHER_ORIGINALS, TYPED
     from posezoo.spec.carried_out import CARRIED_OUT
 
     known = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {*_SAID_ELSEWHERE, *OTHER_ORIGINALS}
-    for text in wanted:
+    for text in requested:
         flag = text.partition("=")[0]
         if not flag.startswith("-"):
             continue  # the value of the one before, as in --add_mo_arg=--input --add_mo_arg=data
@@ -350,26 +350,26 @@ def with_mo_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool
                 hint=suggest(flag, known)
                 or f"it does: {', '.join(sorted(known))}; --mo PATH takes any other",
             )
-    said = _read(wanted, spec)
+    said = _read(requested, spec)
     outputs = said.outputs or spec.outputs
     if [port.shape for port in said.inputs] != [port.shape for port in spec.inputs]:
         outputs = tuple(replace(port, shape=()) for port in outputs)  # what they are now, nobody declared
     return replace(spec, inputs=said.inputs, outputs=outputs, mo_args=(*spec.mo_args, *said.kept))
 
 
-def _read(wanted: Sequence[str], spec: ModelSpec) -> MoArguments:
+def _read(requested: Sequence[str], spec: ModelSpec) -> MoArguments:
     """The meaning of further arguments; what is wrong with one is told of it, not of a place in a file."""
     from posezoo.spec.arguments import read_arguments
     from posezoo.spec.reader import parse_yaml
 
     try:
-        return read_arguments(parse_yaml(json.dumps(wanted).encode(), "--add_mo_arg"), spec.inputs)
+        return read_arguments(parse_yaml(json.dumps(requested).encode(), "--add_mo_arg"), spec.inputs)
     except SpecError as error:
         number = error.field.strip("[]")
         if not number.isdecimal():
             raise
         where = f"{error.file}:{error.line}:{error.column}: {error.field}: "
-        wrong = escape_control_characters(wanted[int(number)])
+        wrong = escape_control_characters(requested[int(number)])
         problem = f"--add_mo_arg={wrong}: {error.problem.removeprefix(where)}"
         raise PosezooError(problem, hint=error.hint) from error
 

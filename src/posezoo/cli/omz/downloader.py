@@ -138,9 +138,9 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
 
     failed, skipped = contract.names_of_unreadable(selection), list[str]()
     held = min(settings.jobs, len(selection.models)) > 1
-    with ConnectionPool(settings.jobs, settings.connections) as carrier:
+    with ConnectionPool(settings.jobs, settings.connections) as pool:
         task = _DownloadJob(
-            output_dir, zoo, contract.precisions_from_args(args), args.progress_format, held, carrier
+            output_dir, zoo, contract.precisions_from_args(args), args.progress_format, held, pool
         )
         for name, paper, error in map_ordered(task, selection.models, settings.jobs):
             paper.flush()
@@ -170,14 +170,14 @@ class _DownloadJob:
         precisions: frozenset[str],
         style: str,
         held: bool,
-        carrier: ConnectionPool,
+        pool: ConnectionPool,
     ) -> None:
         from posezoo.layout import ModelLayout
 
         self._layout = ModelLayout(download_dir=output_dir, output_dir=output_dir)
         self._means, self._lock = zoo.means, zoo.lock
         self._precisions, self._style, self._held = precisions, style, held
-        self._carrier = carrier
+        self._carrier = pool
 
     def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[str, LineBuffer, PosezooError | None]:
         from posezoo.cli.omz.reports import JsonReporter, LineBuffer, TextReporter
@@ -204,7 +204,7 @@ class _DownloadJob:
                 self._means,
                 precisions=self._precisions,
                 listener=cancellable(listener, check),
-                carrier=self._carrier,
+                pool=self._carrier,
             )
         except PosezooError as error:
             listener.print_error(error)

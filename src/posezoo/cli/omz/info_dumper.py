@@ -66,7 +66,7 @@ def collect_omz_facts(spec: ModelSpec) -> dict[str, Any]:
         "quantization_output_precisions": ["FP16-INT8", "FP32-INT8"] if spec.quantizable else [],
         "subdirectory": spec.subdirectory,
         "task_type": spec.task,
-        "input_info": [_input(each) for each in spec.inputs],
+        "input_info": [_input(port) for port in spec.inputs],
         "model_stages": [],
         "files": [
             {
@@ -80,7 +80,8 @@ def collect_omz_facts(spec: ModelSpec) -> dict[str, Any]:
             for file in spec.files
         ],
         "output_info": [
-            {"name": each.name, "shape": list(each.shape), "layout": each.layout} for each in spec.outputs
+            {"name": output.name, "shape": list(output.shape), "layout": output.layout}
+            for output in spec.outputs
         ],
         "license": spec.license.spdx or None,
         "accuracy": [asdict(each) for each in spec.published.accuracy],

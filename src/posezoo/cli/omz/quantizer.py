@@ -78,7 +78,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         return 0
     require_dataset_dir(command, args)
     selection = contract.select_omz_models(registry, contract.omz_patterns_from_args(args, command))
-    asked = contract.precisions_from_args(args)
+    requested = contract.precisions_from_args(args)
     for flag in ("python", "pot"):
         if getattr(args, flag) is not None:
             contract.print_omz_warning(f"--{flag} {DIFFERENCES[f'--{flag}']}")
@@ -91,7 +91,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     for spec in selection.models:
         lines = TextReporter(LineBuffer(), zoo.layout.model_download_dir(spec))
         try:
-            _quantize(zoo, spec, args, asked, lines)
+            _quantize(zoo, spec, args, requested, lines)
         except PosezooError as error:
             lines.print_error(error)
             lines.print_line("")
@@ -100,17 +100,19 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
 
 
 def _quantize(
-    zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, asked: frozenset[str], lines: TextReporter
+    zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, requested: frozenset[str], lines: TextReporter
 ) -> None:
     from posezoo.zoo import quantizing
 
-    wanted = tuple(each for each in (Precision.FP16_INT8, Precision.FP32_INT8) if each in asked)
+    wanted = tuple(each for each in (Precision.FP16_INT8, Precision.FP32_INT8) if each in requested)
     if why := quantizing.explain_unsupported_int8(zoo, spec):
         reason = why.removeprefix("quantization not supported: ")
         lines.start_step(f"Skipping {spec.full_name} (quantization not supported)")
         lines.print_line(f"{reason}\n")
     elif not wanted:
-        lines.start_step(f"Skipping {spec.full_name} (no quantization makes {' or '.join(sorted(asked))})\n")
+        lines.start_step(
+            f"Skipping {spec.full_name} (no quantization makes {' or '.join(sorted(requested))})\n"
+        )
     elif args.dry_run:
         for step in plan_from_args(zoo, spec, args, wanted):
             if step.is_up_to_date:

@@ -131,9 +131,9 @@ class TextReporter:
             case events.FileDownloadProgress(model_file=file, size=size):
                 self._coming[file].progress(size)
             case events.FileDownloadFinished(model_file=file):
-                coming = self._coming.pop(file)
-                coming.paper.write_out()
-                self._later.append(coming.paper)
+                progress_bar = self._coming.pop(file)
+                progress_bar.paper.write_out()
+                self._later.append(progress_bar.paper)
                 if not any(other.paper is self._paper for other in self._coming.values()):
                     self._release()
             case events.CachedFileUsed(model_file=file, origin=origin):

@@ -77,14 +77,14 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     )
 
 
-def _cure(bad: ArtifactState, layout: ModelLayout) -> list[str]:
+def _cure(failed: ArtifactState, layout: ModelLayout) -> list[str]:
     """The drop-in that brings an artifact back, in the folders that were looked at."""
     from posezoo.cli.verify import trust_hint
 
-    if not bad.converted:
-        return ["downloader.py", "--name", bad.model, "-o", str(layout.download_dir), *trust_hint(bad)]
+    if not failed.converted:
+        return ["downloader.py", "--name", failed.model, "-o", str(layout.download_dir), *trust_hint(failed)]
     folders = ["-d", str(layout.download_dir), "-o", str(layout.output_dir)]
-    return ["converter.py", "--name", bad.model, *bad.flags.split(), *folders]
+    return ["converter.py", "--name", failed.model, *failed.flags.split(), *folders]
 
 
 if __name__ == "__main__":

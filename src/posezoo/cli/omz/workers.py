@@ -42,11 +42,11 @@ def map_in_processes(
     if jobs == 1 or len(items) < 2:
         yield from map_ordered(work, items, 1)
         return
-    crew = _ProcessPool(work, lost)
+    thread_pool = _ProcessPool(work, lost)
     try:
-        yield from map_ordered(crew, items, jobs)
+        yield from map_ordered(thread_pool, items, jobs)
     finally:
-        crew.terminate()
+        thread_pool.terminate()
 
 
 class _ProcessPool(Generic[Item, Result]):
@@ -87,10 +87,10 @@ class _WorkerProcess:
 
         # Not forked: OpenVINO has threads. A daemon: it ends with this process.
         context = get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+        self._connection, reference = context.Pipe()
+        self._process = context.Process(target=_serve, args=(reference, work), daemon=True)
         self._process.start()
-        theirs.close()
+        reference.close()
 
     def request(self, item: object, check: CancelCheck) -> Any:
         """The work's result.

@@ -42,7 +42,7 @@ def _dead_paths(view: ModelView) -> Iterator[RuleViolation]:
     files = {file.name for file in spec.files}
     folders = {name[: index + 1] for name in files for index in range(len(name)) if name[index] == "/"}
     unpacked = any(isinstance(step, UnpackArchive) for step in spec.postprocessing)
-    exported = {each.value for each in view.export_arguments if each.flag == "--output-file"}
+    exported = {argument.value for argument in view.export_arguments if argument.flag == "--output-file"}
     for each in (*view.arguments, *view.export_arguments):
         for root, path in re.findall(r"\$(dl_dir|conv_dir)/([A-Za-z0-9_./ -]{1,300})", each.value):
             path = path.rstrip("/")
@@ -59,11 +59,11 @@ def _dead_paths(view: ModelView) -> Iterator[RuleViolation]:
                 yield _dead(each, f"$conv_dir/{path}", f"the export writes {', '.join(sorted(exported))}")
 
 
-def _dead(argument: ConverterArgument, path: str, why: str) -> RuleViolation:
+def _dead(argument: ConverterArgument, path: str, reason: str) -> RuleViolation:
     node = argument.node
     return RuleViolation(
         FileLocation(node.file, node.line, node.column),
-        f"{argument.flag} names {path}: {why}",
+        f"{argument.flag} names {path}: {reason}",
         node.field_path,
         path,
     )
@@ -71,31 +71,37 @@ def _dead(argument: ConverterArgument, path: str, why: str) -> RuleViolation:
 
 def _generated_flags(view: ModelView) -> Iterator[RuleViolation]:
     """A flag that the converter passes by itself is not given once more."""
-    for each in view.arguments:
-        if each.flag in GENERATED:
+    for argument in view.arguments:
+        if argument.flag in GENERATED:
             yield RuleViolation(
-                node_location(each.node, view.entry.path),
-                f"{each.flag} is passed by the converter itself",
-                each.node.field_path,
-                str(each.node.value),
+                node_location(argument.node, view.entry.path),
+                f"{argument.flag} is passed by the converter itself",
+                argument.node.field_path,
+                str(argument.node.value),
             )
 
 
 def _misspelt_flags(view: ModelView) -> Iterator[RuleViolation]:
     """A flag is one that the converter or the export knows."""
     for arguments, known in ((view.arguments, CONVERTER), (view.export_arguments, EXPORT)):
-        for each in arguments:
-            if each.flag.startswith(("--", "-")) and not any(flag.startswith(each.flag) for flag in known):
-                meant = next((flag for flag in known if is_misspelling(each.flag, flag)), "")
-                if meant or each.flag.replace("-", "_") in known or each.flag.replace("_", "-") in known:
+        for argument in arguments:
+            if argument.flag.startswith(("--", "-")) and not any(
+                flag.startswith(argument.flag) for flag in known
+            ):
+                meant = next((flag for flag in known if is_misspelling(argument.flag, flag)), "")
+                if (
+                    meant
+                    or argument.flag.replace("-", "_") in known
+                    or argument.flag.replace("_", "-") in known
+                ):
                     meant = meant or next(
-                        f for f in known if f.replace("_", "-") == each.flag.replace("_", "-")
+                        f for f in known if f.replace("_", "-") == argument.flag.replace("_", "-")
                     )
                     yield RuleViolation(
-                        node_location(each.node, view.entry.path),
-                        f"there is no flag {each.flag}: {meant} is meant",
-                        each.node.field_path,
-                        each.flag,
+                        node_location(argument.node, view.entry.path),
+                        f"there is no flag {argument.flag}: {meant} is meant",
+                        argument.node.field_path,
+                        argument.flag,
                         meant,
                     )
 
@@ -122,9 +128,9 @@ def _dead_keys(view: ModelView) -> Iterator[RuleViolation]:
 
 def _exported_ends(view: ModelView) -> Iterator[RuleViolation]:
     """What the export to ONNX calls its inputs and outputs is what the converter asks for."""
-    for exported, asked in (("--input-names", "--input"), ("--output-names", "--output")):
-        one = next((each for each in view.export_arguments if each.flag == exported), None)
-        other = view.argument(asked)
+    for exported, requested in (("--input-names", "--input"), ("--output-names", "--output")):
+        one = next((argument for argument in view.export_arguments if argument.flag == exported), None)
+        other = view.argument(requested)
         if one is None or other is None:
             continue
         names = {name.strip() for name in one.value.split(",")}
@@ -132,7 +138,7 @@ def _exported_ends(view: ModelView) -> Iterator[RuleViolation]:
         if missing := [name for name in wanted if name not in names]:
             yield RuleViolation(
                 node_location(other.node, view.entry.path),
-                f"{asked} asks for {', '.join(missing)}, which the export calls {one.value}",
+                f"{requested} asks for {', '.join(missing)}, which the export calls {one.value}",
                 other.node.field_path,
                 other.value,
                 one.value,
@@ -155,7 +161,12 @@ def exported_shape(view: ModelView) -> ConverterArgument | None:
     """The argument that gives the export to ONNX its inputs' shapes, or None."""
     whole = "--input-shapes"
     return next(
-        (each for each in view.export_arguments if whole.startswith(each.flag) and len(each.flag) > 12), None
+        (
+            argument
+            for argument in view.export_arguments
+            if whole.startswith(argument.flag) and len(argument.flag) > 12
+        ),
+        None,
     )
 
 

@@ -74,18 +74,18 @@ def _evaluated_values(view: ModelView) -> Iterator[RuleViolation]:
         steps = [step.node for step in run.steps if step.type == "normalization"]
         at = node_location(steps[0] if steps else run.dataset, view.folder)
         for kind, values in zip(("mean", "scale"), run.normalization, strict=True):
-            wanted = declared_values(view, kind)
-            if wanted is None:
+            requested = declared_values(view, kind)
+            if requested is None:
                 continue
-            if run.is_converted and values and wanted:
-                told = f"for the converted model, which has {format_numbers(wanted)} inside"
-            elif not run.is_converted and (values or wanted) and not are_equal(values, wanted):
-                told = f"for the original, model.yml's is {format_numbers(wanted) or 'none'}"
+            if run.is_converted and values and requested:
+                told = f"for the converted model, which has {format_numbers(requested)} inside"
+            elif not run.is_converted and (values or requested) and not are_equal(values, requested):
+                told = f"for the original, model.yml's is {format_numbers(requested) or 'none'}"
             else:
                 continue
             message = f"accuracy-check.yml's {kind} is {format_numbers(values) or 'none'} {told}"
             yield RuleViolation(
-                at, message, f"preprocessing.{kind}", format_numbers(values), format_numbers(wanted)
+                at, message, f"preprocessing.{kind}", format_numbers(values), format_numbers(requested)
             )
 
 
@@ -112,14 +112,14 @@ def _meant(word: str, known: tuple[str, ...]) -> str:
 
 
 def _mappings(node: YamlNode | None) -> Iterator[dict[str, YamlNode]]:
-    waiting = [node] if node is not None else []
-    while waiting:
-        each = waiting.pop()
+    on_wait = [node] if node is not None else []
+    while on_wait:
+        each = on_wait.pop()
         if isinstance(each.value, dict):
             yield each.value
-            waiting += (value for key, value in each.value.items() if key not in OWN)
+            on_wait += (value for key, value in each.value.items() if key not in OWN)
         elif isinstance(each.value, list):
-            waiting += each.value
+            on_wait += each.value
 
 
 def _evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
@@ -127,12 +127,12 @@ def _evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
     for run in read_runs(view.accuracy_check):
         if not run.is_converted:
             continue
-        for kind, asked in (("input", _inputs(run)), ("output", _outputs(run))):
+        for kind, requested in (("input", _inputs(run)), ("output", _outputs(run))):
             ports = [port for ends in view.claims.select_ports(kind, "converted", "") for port in ends.ports]
             told = [base_name(port.name.value) for port in ports if port.name is not None]
             if not told or len(told) < len(ports):
                 continue
-            for node in asked:
+            for node in requested:
                 name = base_name(str(node.value))
                 if not any(name == each or ("*" in each and fnmatchcase(name, each)) for each in told):
                     yield RuleViolation(
@@ -165,15 +165,15 @@ def _evaluated_size(view: ModelView) -> Iterator[RuleViolation]:
     """accuracy-check.yml gives the network pictures of the size that the card says it takes."""
     for run in read_runs(view.accuracy_check):
         ports = [port for ends in view.claims.select_ports("input", *_sides(run)) for port in ends.ports]
-        given, wanted = _given_size(run), _size(ports[0]) if len(ports) == 1 else None
-        if given is not None and wanted is not None and given[1:] != wanted:
+        given, requested = _given_size(run), _size(ports[0]) if len(ports) == 1 else None
+        if given is not None and requested is not None and given[1:] != requested:
             yield RuleViolation(
                 node_location(given[0], view.folder),
                 f"accuracy-check.yml gives pictures of {given[1]}x{given[2]} (height x width), the card says "
-                f"{wanted[0]}x{wanted[1]}",
+                f"{requested[0]}x{requested[1]}",
                 "preprocessing.size",
                 f"{given[1]}x{given[2]}",
-                f"{wanted[0]}x{wanted[1]}",
+                f"{requested[0]}x{requested[1]}",
             )
 
 
@@ -224,9 +224,13 @@ def _reference(view: ModelView) -> Iterator[RuleViolation]:
     """
     told = [said for said in view.claims.accuracy if said.value and "." in said.text]
     for run in read_runs(view.accuracy_check):
-        wanted = [] if not run.is_converted else [(node, value) for node, value in _references(run) if value]
-        others = [said for said in told if not any(_is_one(said.value, value) for _, value in wanted)]
-        missing = [(node, value) for node, value in wanted if not any(_is_one(s.value, value) for s in told)]
+        requested = (
+            [] if not run.is_converted else [(node, value) for node, value in _references(run) if value]
+        )
+        others = [said for said in told if not any(_is_one(said.value, value) for _, value in requested)]
+        missing = [
+            (node, value) for node, value in requested if not any(_is_one(s.value, value) for s in told)
+        ]
         for node, value in missing[: len(others)]:
             texts = ", ".join(dict.fromkeys(said.text for said in others))
             message = f"accuracy-check.yml expects {value:g}, the card tells {texts}"
@@ -255,7 +259,7 @@ def _evaluated_files(view: ModelView) -> Iterator[RuleViolation]:
         return  # nobody knows what an archive holds
     arguments = (*view.arguments, *view.export_arguments)
     there = {file.name for file in spec.files}
-    there |= {each.value for each in arguments if each.flag in ("--output-file", "--input_model")}
+    there |= {argument.value for argument in arguments if argument.flag in ("--output-file", "--input_model")}
     names = {each.rpartition("/")[2] for each in there}
     for run in read_runs(view.accuracy_check):
         for key in () if run.is_converted else ("model", "weights"):

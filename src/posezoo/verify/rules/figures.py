@@ -71,16 +71,16 @@ def _size(view: ModelView) -> Iterator[RuleViolation]:
     (said, value), (held, exact, is_ir) = mparams, weights
     digits = parse_numbers(said.value)[0][1]
     if exact and 10**-digits < 0.005 * value and abs(held / value / MIB - 1) < 0.0015:
-        why = f"{value:g} Mi of 4 bytes each; in millions that is {held:.4g}"
+        reason = f"{value:g} Mi of 4 bytes each; in millions that is {held:.4g}"
     elif held / value < SHARED:
-        why = f"at 4 bytes each the files hold {held:.4g} million at most"
+        reason = f"at 4 bytes each the files hold {held:.4g} million at most"
     elif is_ir and held / value > UNCOUNTED:
-        why = f"at 4 bytes each the files hold {held:.4g} million"
+        reason = f"at 4 bytes each the files hold {held:.4g} million"
     else:
         return
     yield RuleViolation(
         view.card_location(said),
-        f"the card's MParams are {said.value}: {why}",
+        f"the card's MParams are {said.value}: {reason}",
         "figures.mparams",
         said.value,
         f"{held:.4g}",
@@ -111,8 +111,8 @@ def _copied(view: ModelView) -> Iterator[RuleViolation]:
 
 
 def _both(view: ModelView) -> tuple[str, str] | None:
-    figures = view.claims.figures
-    return (figures["gflops"].value, figures["mparams"].value) if TITLES.keys() <= figures.keys() else None
+    metrics = view.claims.figures
+    return (metrics["gflops"].value, metrics["mparams"].value) if TITLES.keys() <= metrics.keys() else None
 
 
 def _misfit(view: ModelView) -> float:
@@ -129,17 +129,17 @@ def _swapped(view: ModelView) -> Iterator[RuleViolation]:
     if mparams is None or weights is None or not weights[1] or _misfit(view) < 1.1:
         return
     for other in view.zoo.models.values():
-        theirs, held = _figure(other, "mparams"), _weights(other)
-        if other is view or theirs is None or held is None or not held[1] or _misfit(other) < 1.1:
+        reference, held = _figure(other, "mparams"), _weights(other)
+        if other is view or reference is None or held is None or not held[1] or _misfit(other) < 1.1:
             continue
-        if abs(theirs[1] / weights[0] - 1) < 0.01 and abs(mparams[1] / held[0] - 1) < 0.01:
+        if abs(reference[1] / weights[0] - 1) < 0.01 and abs(mparams[1] / held[0] - 1) < 0.01:
             yield RuleViolation(
                 view.card_location(mparams[0]),
                 f"the card's MParams are {mparams[0].value}, which fit the files of {other.name}; its card's "
-                f"{theirs[0].value} fit the files here",
+                f"{reference[0].value} fit the files here",
                 "figures.mparams",
                 mparams[0].value,
-                theirs[0].value,
+                reference[0].value,
             )
             return
 
@@ -202,9 +202,9 @@ def _missing(view: ModelView) -> Iterator[RuleViolation]:
             continue
         labels = [label for label in view.claims.labels if "ops" in label]
         if said is not None or kind != "gflops" or not labels:
-            place = FileLocation(str(view.card_path), said.line if said else 1)
+            location = FileLocation(str(view.card_path), said.line if said else 1)
             yield RuleViolation(
-                place, f"the card tells no {title}", f"figures.{kind}", said.value if said else ""
+                location, f"the card tells no {title}", f"figures.{kind}", said.value if said else ""
             )
 
 

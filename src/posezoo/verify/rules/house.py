@@ -35,9 +35,12 @@ def _license_text(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is not None and spec.license.text and not read_copyright_line(spec):
         path = license_path(spec)
-        why = "does not open with a line 'Copyright ... holder'" if path.is_file() else "is not there"
+        reason = "does not open with a line 'Copyright ... holder'" if path.is_file() else "is not there"
         yield RuleViolation(
-            view.location("license", "text"), f"license.text: {path} {why}", "license.text", spec.license.text
+            view.location("license", "text"),
+            f"license.text: {path} {reason}",
+            "license.text",
+            spec.license.text,
         )
 
 
@@ -115,12 +118,12 @@ def _network(view: ModelView) -> Iterator[RuleViolation]:
         )
         return
     for variant in view.variants:
-        if [each.name for each in variant.outputs] != list(outputs):
-            told = ", ".join(each.name for each in variant.outputs)
+        if [output.name for output in variant.outputs] != list(outputs):
+            told = ", ".join(output.name for output in variant.outputs)
             message = f"outputs: those of {variant.full_name} are not {', '.join(outputs)}"
             yield RuleViolation(view.location("outputs"), message, "outputs", told, ", ".join(outputs))
         # Of its own sizes a variant has as many as it likes.
-        ends = [replace(each, shape=(), dynamic=()) for each in variant.inputs]
+        ends = [replace(port, shape=(), dynamic=()) for port in variant.inputs]
         known = replace(network.input, shape=())
         if ends != [known]:
             what = f"{_differences(ends, known)} of {variant.full_name}"
@@ -132,7 +135,7 @@ def _differences(ends: list[Input], known: Input) -> str:
     """What of the one input of a network is told otherwise."""
     if len(ends) != 1:
         return "number"
-    names = (each.name for each in fields(known))
+    names = (field.name for field in fields(known))
     return ", ".join(name for name in names if getattr(ends[0], name) != getattr(known, name))
 
 

@@ -19,15 +19,15 @@ def _dead_links(view: ModelView) -> Iterator[RuleViolation]:
 
     As far as files of its kind are here at all.
     """
-    for target, place in view.link_targets():
-        yield from _checked(view.zoo, view.folder, target, place)
+    for target, location in view.link_targets():
+        yield from _checked(view.zoo, view.folder, target, location)
     for page, link in view.zoo.index_links.get(view.name, ()) if view.card is not None else ():
         yield from _checked(
             view.zoo, page.parent, link.target, FileLocation(str(page), link.line, link.column)
         )
 
 
-def _checked(zoo: RegistryView, folder: Path, target: str, place: FileLocation) -> Iterator[RuleViolation]:
+def _checked(zoo: RegistryView, folder: Path, target: str, location: FileLocation) -> Iterator[RuleViolation]:
     path = zoo.resolved(folder, target)
     if path is None or zoo.exists(path):
         return
@@ -36,10 +36,10 @@ def _checked(zoo: RegistryView, folder: Path, target: str, place: FileLocation) 
         counts = zoo.link_targets.get(kind, {})
         if counts.get(path, 0) < COMMON and (meant := _meant(path, counts)):
             yield RuleViolation(
-                place, f"{target} leads elsewhere than links like it: to {meant}", "link", target, meant
+                location, f"{target} leads elsewhere than links like it: to {meant}", "link", target, meant
             )
         return
-    yield RuleViolation(place, f"{target} leads to nothing: there is no {path}", "link", target)
+    yield RuleViolation(location, f"{target} leads to nothing: there is no {path}", "link", target)
 
 
 def _meant(path: str, counts: Mapping[str, int]) -> str:

@@ -69,7 +69,9 @@ def _accuracy_against_index(view: ModelView, *, nearly: bool) -> Iterator[RuleVi
         if listed is None or not told:
             continue
         missing = [
-            each for each in parse_numbers(listed.value) if not any(equals_rounded(each, own) for own in told)
+            number
+            for number in parse_numbers(listed.value)
+            if not any(equals_rounded(number, own) for own in told)
         ]
         near = all(
             any(abs(each[0] - own[0]) <= NEARLY_ACCURATE * each[0] for own in told) for each in missing

@@ -27,13 +27,13 @@ _IMAGE_CHANNELS = (3,)
 def _input_names(view: ModelView) -> Iterator[RuleViolation]:
     """The card calls the inputs of the original as model.yml does."""
     spec = view.spec
-    declared = [each.name for each in spec.inputs if each.name] if spec is not None else []
+    declared = [port.name for port in spec.inputs if port.name] if spec is not None else []
     yield from _names(view, "input", declared)
 
 
 def _output_names(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
-    declared = [each.name for each in spec.outputs if each.name] if spec is not None else []
+    declared = [output.name for output in spec.outputs if output.name] if spec is not None else []
     yield from _names(view, "output", declared)
 
 
@@ -47,7 +47,7 @@ def _names(view: ModelView, kind: str, declared: list[str]) -> Iterator[RuleViol
         ]
         for side in ("original", "converted", "")
     ]
-    wanted = {base_name(name) for name in declared}
+    requested = {base_name(name) for name in declared}
     told = [said for side in sides for said in side]
     alike = not _are_renamed(view, kind)
     for side in filter(None, sides) if alike else [told]:
@@ -57,7 +57,7 @@ def _names(view: ModelView, kind: str, declared: list[str]) -> Iterator[RuleViol
             missing = [name for name in missing if get_close_matches(base_name(name), names, cutoff=0.9)]
         if not missing or not side:
             continue
-        said = next((said for said in side if base_name(said.value) not in wanted), side[0])
+        said = next((said for said in side if base_name(said.value) not in requested), side[0])
         yield RuleViolation(
             view.card_location(said),
             f"the card tells of no {kind} {', '.join(missing)}, which model.yml names; it tells of "
@@ -82,7 +82,12 @@ def _are_renamed(view: ModelView, kind: str) -> bool:
     return (
         view.argument("--transformations_config") is not None
         or (view.spec is not None and view.spec.framework is Framework.TF)
-        or any(":" in name for each in view.arguments if each.flag == f"--{kind}" for name in [each.value])
+        or any(
+            ":" in name
+            for argument in view.arguments
+            if argument.flag == f"--{kind}"
+            for name in [argument.value]
+        )
     ) and _differ(view, kind)
 
 
@@ -139,7 +144,9 @@ def _exported_shape(view: ModelView) -> tuple[int, ...]:
 def _output_shapes(view: ModelView) -> Iterator[RuleViolation]:
     """The card gives an output the shape that model.yml declares."""
     spec = view.spec
-    declared = {each.name: each.shape for each in spec.outputs if each.shape} if spec is not None else {}
+    declared = (
+        {output.name: output.shape for output in spec.outputs if output.shape} if spec is not None else {}
+    )
     for ends in view.claims.select_ports("output", "converted", ""):
         for port in ends.ports:
             shape = declared.get(base_name(port.name.value)) if port.name is not None else None
@@ -152,7 +159,7 @@ def _output_shapes(view: ModelView) -> Iterator[RuleViolation]:
 
 
 def _port_of(declared: Input, ends: CardPorts, count: int) -> CardPort | None:
-    named = [each for each in ends.ports if each.name is not None and each.name.value == declared.name]
+    named = [port for port in ends.ports if port.name is not None and port.name.value == declared.name]
     if named:
         return named[0]
     return ends.ports[0] if len(ends.ports) == 1 and count == 1 else None
@@ -210,7 +217,7 @@ def _sides(view: ModelView) -> Iterator[RuleViolation]:
 
 def _by_name(ends: Iterable[CardPorts]) -> dict[str, CardValue[Shape]]:
     """The shapes of what has a name of its own."""
-    named = [(port.name.value, port.shape) for each in ends for port in each.ports if port.name]
+    named = [(port.name.value, port.shape) for end in ends for port in end.ports if port.name]
     counts = Counter(name for name, _ in named)
     return {name: shape for name, shape in named if shape is not None and counts[name] == 1}
 
@@ -221,32 +228,32 @@ def _formats(view: ModelView) -> Iterator[RuleViolation]:
         for port in ends.ports:
             if port.shape is None or port.format is None or not _is_format(port.format.value):
                 continue
-            why = _why_not_laid_out(port.shape.value, port.format.value, ends.kind)
-            if why:
+            reason = _why_not_laid_out(port.shape.value, port.format.value, ends.kind)
+            if reason:
                 yield RuleViolation(
                     view.card_location(port.format),
                     f"the card's format {_text(port.format.value)} does not go with the shape "
-                    f"{_text(port.shape.value)}: {why}",
+                    f"{_text(port.shape.value)}: {reason}",
                     f"{ends.kind}.format",
                     _text(port.format.value),
                     _text(port.shape.value),
                 )
 
 
-def _is_format(letters: Shape) -> bool:
+def _is_format(dimension_names: Shape) -> bool:
     """Whether each is a letter or a size, and not a coordinate's name."""
-    return all(isinstance(each, int) or len(each) == 1 for each in letters)
+    return all(isinstance(letter, int) or len(letter) == 1 for letter in dimension_names)
 
 
-def _why_not_laid_out(shape: Shape, letters: Shape, kind: str) -> str:
-    if len(shape) != len(letters):
-        return f"{len(letters)} dimensions, and {len(shape)}"
-    for size, letter in zip(shape, letters, strict=True):
+def _why_not_laid_out(shape: Shape, dimension_names: Shape, kind: str) -> str:
+    if len(shape) != len(dimension_names):
+        return f"{len(dimension_names)} dimensions, and {len(shape)}"
+    for size, letter in zip(shape, dimension_names, strict=True):
         if isinstance(letter, int) and isinstance(size, int) and size != letter:
             return f"{letter} is not {size}"
-    if kind == "input" and {"C", "H", "W"} <= set(letters):
-        channels = shape[letters.index("C")]
-        others = [size for size, letter in zip(shape, letters, strict=True) if letter in ("H", "W")]
+    if kind == "input" and {"C", "H", "W"} <= set(dimension_names):
+        channels = shape[dimension_names.index("C")]
+        others = [size for size, letter in zip(shape, dimension_names, strict=True) if letter in ("H", "W")]
         if isinstance(channels, int) and channels > 4 and any(size in _IMAGE_CHANNELS for size in others):
             return f"C would be {channels}"
     return ""
@@ -263,10 +270,10 @@ def _layouts(view: ModelView) -> Iterator[RuleViolation]:
             if view.node("input_info")
             else view.location("inputs", index, "layout")
         )
-        if declared.shape and (why := _why_not_laid_out(declared.shape, tuple(declared.layout), "input")):
+        if declared.shape and (reason := _why_not_laid_out(declared.shape, tuple(declared.layout), "input")):
             yield RuleViolation(
                 where,
-                f"the layout {declared.layout} does not go with the shape {_text(declared.shape)}: {why}",
+                f"the layout {declared.layout} does not go with the shape {_text(declared.shape)}: {reason}",
                 "layout",
                 declared.layout,
                 _text(declared.shape),
@@ -276,14 +283,14 @@ def _layouts(view: ModelView) -> Iterator[RuleViolation]:
             port = _port_of(declared, ends, len(spec.inputs) if spec else 0)
             if port is None or port.format is None or ends.side == "original":
                 continue
-            letters = "".join(_LETTERS.get(str(each), str(each)) for each in port.format.value)
-            known = sorted(letters) == sorted(declared.layout)
-            if known and letters not in (declared.layout, declared.ir_layout):
+            dimension_names = "".join(_LETTERS.get(str(each), str(each)) for each in port.format.value)
+            known = sorted(dimension_names) == sorted(declared.layout)
+            if known and dimension_names not in (declared.layout, declared.ir_layout):
                 yield RuleViolation(
                     view.card_location(port.format),
-                    f"the card's format is {letters}, model.yml's layout {declared.layout}",
+                    f"the card's format is {dimension_names}, model.yml's layout {declared.layout}",
                     "input.format",
-                    letters,
+                    dimension_names,
                     declared.layout,
                 )
 

@@ -30,17 +30,17 @@ def _scale(view: ModelView) -> Iterator[RuleViolation]:
 def _held(view: ModelView, kind: str) -> Iterator[RuleViolation]:
     """What the card says that the original needs is what the converter puts in."""
     for ends in view.claims.select_ports("input", "original", "", "preamble"):
-        wanted = declared_values(view, kind)
+        requested = declared_values(view, kind)
         for said in ends.means if kind == "mean" else ends.scales:
-            if wanted is None or are_equal(said.value, wanted) or _is_factor(said.value):
+            if requested is None or are_equal(said.value, requested) or _is_factor(said.value):
                 continue
             yield RuleViolation(
                 view.card_location(said),
                 f"the card's {kind} is {format_numbers(said.value)}, model.yml's "
-                f"{format_numbers(wanted) if wanted else 'none'}{_why(said.value, wanted)}",
+                f"{format_numbers(requested) if requested else 'none'}{_why(said.value, requested)}",
                 f"input.{kind}",
                 format_numbers(said.value),
-                format_numbers(wanted),
+                format_numbers(requested),
             )
 
 
@@ -49,7 +49,7 @@ def declared_values(view: ModelView, kind: str) -> Numbers | None:
     spec = view.spec
     if spec is None or not spec.inputs or spec.is_ir:
         return None
-    values = {getattr(each, kind) for each in spec.inputs} - {()}
+    values = {getattr(port, kind) for port in spec.inputs} - {()}
     if len(values) > 1:
         return None
     return next(iter(values), ())
@@ -59,16 +59,16 @@ def _untold(view: ModelView) -> Iterator[RuleViolation]:
     """What the converter puts in is told on the card, where the original's input is described."""
     for ends in view.claims.select_ports("input", "original"):
         for kind, told in (("mean", ends.means), ("scale", ends.scales)):
-            wanted = declared_values(view, kind)
-            if wanted and not told and ends.ports and set(wanted) not in ({0.0}, {1.0}):
-                if any(each.means if kind == "mean" else each.scales for each in view.claims.ends):
+            requested = declared_values(view, kind)
+            if requested and not told and ends.ports and set(requested) not in ({0.0}, {1.0}):
+                if any(end.means if kind == "mean" else end.scales for end in view.claims.ends):
                     continue
                 yield RuleViolation(
                     FileLocation(str(view.card_path), ends.line),
-                    f"the card tells no {kind} of the original, model.yml has {format_numbers(wanted)}",
+                    f"the card tells no {kind} of the original, model.yml has {format_numbers(requested)}",
                     f"input.{kind}",
                     "",
-                    format_numbers(wanted),
+                    format_numbers(requested),
                 )
 
 
@@ -104,7 +104,7 @@ def _reversal(view: ModelView) -> Iterator[RuleViolation]:
     if len({said.value for said in originals}) != 1 or len({said.value for said in converted}) != 1:
         return
     differ = originals[0].value != converted[0].value
-    reverses = any(each.reverse_input_channels for each in spec.inputs)
+    reverses = any(port.reverse_input_channels for port in spec.inputs)
     if differ != reverses:
         told = f"{originals[0].value} for the original and {converted[0].value} for the converted model"
         yield RuleViolation(
@@ -148,10 +148,10 @@ def _meant(values: Numbers) -> Numbers | None:
     """The usual numbers of which all but one are here, that one being near."""
     if len(values) != 3:
         return None
-    for usual in (each for constant in CONSTANTS for each in {constant, constant[::-1]}):
-        off = [abs(a - b) / b for a, b in zip(values, usual, strict=True)]
+    for default in (each for constant in CONSTANTS for each in {constant, constant[::-1]}):
+        off = [abs(a - b) / b for a, b in zip(values, default, strict=True)]
         if sorted(off)[1] <= 1e-6 < max(off) < 0.05 and values not in CONSTANTS:
-            return usual
+            return default
     return None
 
 

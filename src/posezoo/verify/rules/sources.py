@@ -145,8 +145,8 @@ def _parts(view: ModelView) -> Iterator[RuleViolation]:
         return
     inside = set(view.zoo.names_by_composite.get(view.name, ()))
     for name in sorted(inside.symmetric_difference(view.parsed.stages)):
-        why = "not listed" if name in inside else "no folder of this composite"
-        yield RuleViolation(view.location("stages"), f"stages: {name} is {why}", "stages", name)
+        reason = "not listed" if name in inside else "no folder of this composite"
+        yield RuleViolation(view.location("stages"), f"stages: {name} is {reason}", "stages", name)
 
 
 RULES: tuple[Rule, ...] = (

@@ -44,22 +44,24 @@ def _placeholders(view: ModelView) -> Iterator[RuleViolation]:
     for section in view.card.sections if view.card is not None and view.has_own_card else ():
         for number, line in section.prose_lines:
             if match := _PLACEHOLDER.search(line) or _LOOSE.search(line):
-                place = FileLocation(str(view.card_path), number, match.start() + 1)
-                yield RuleViolation(place, f"the card still says {match[0]}", "card", match[0])
+                location = FileLocation(str(view.card_path), number, match.start() + 1)
+                yield RuleViolation(location, f"the card still says {match[0]}", "card", match[0])
     for node in _leaves(view.model_yml):
         if match := _PLACEHOLDER.search(str(node.value)):
-            place = FileLocation(node.file, node.line, node.column)
-            yield RuleViolation(place, f"{node.field_path} still says {match[0]}", node.field_path, match[0])
+            location = FileLocation(node.file, node.line, node.column)
+            yield RuleViolation(
+                location, f"{node.field_path} still says {match[0]}", node.field_path, match[0]
+            )
 
 
 def _leaves(node: YamlNode | None) -> Iterator[YamlNode]:
-    waiting = [node] if node is not None else []
-    while waiting:
-        each = waiting.pop()
+    on_wait = [node] if node is not None else []
+    while on_wait:
+        each = on_wait.pop()
         if isinstance(each.value, str):
             yield each
         elif each.value is not None:
-            waiting += each.value if isinstance(each.value, list) else each.value.values()
+            on_wait += each.value if isinstance(each.value, list) else each.value.values()
 
 
 def _sections(view: ModelView) -> Iterator[RuleViolation]:
@@ -89,9 +91,9 @@ def _title(view: ModelView) -> Iterator[RuleViolation]:
     for section in view.card.sections:
         if section.level == 1:
             if _simple(view.name) not in _simple(section.title):
-                place = FileLocation(str(view.card_path), section.line)
+                location = FileLocation(str(view.card_path), section.line)
                 yield RuleViolation(
-                    place, f"the card is headed {section.title}", "title", section.title, view.name
+                    location, f"the card is headed {section.title}", "title", section.title, view.name
                 )
             return
 
@@ -114,15 +116,15 @@ def _descriptions(view: ModelView) -> Iterator[RuleViolation]:
         return
     if not custom and not one - other:
         return  # the card says it, and more
-    mine, theirs = list((one - other).elements()), list((other - one).elements())
+    actual, reference = list((one - other).elements()), list((other - one).elements())
     yield RuleViolation(
         view.location("description"),
         "model.yml and the card describe it in other words: "
-        f"{' '.join(mine[:8]) or 'nothing'} here, {' '.join(theirs[:8]) or 'nothing'} in "
+        f"{' '.join(actual[:8]) or 'nothing'} here, {' '.join(reference[:8]) or 'nothing'} in "
         f"{view.card_path.name}:{told.line}",
         "description",
-        " ".join(mine[:20]),
-        " ".join(theirs[:20]),
+        " ".join(actual[:20]),
+        " ".join(reference[:20]),
     )
 
 
