@@ -21,7 +21,7 @@ from pathlib import Path
 from harness import machine, record, spread
 
 from networks import NETWORKS, Drawing
-from posezoo import files
+from posezoo.files import verified_files
 
 ROUNDS = 5
 MO = Path(__file__).resolve().parents[1] / "build" / "mo-env" / "bin" / "mo"
@@ -112,7 +112,7 @@ def declare(
             ),
         )
     )
-    files.write_stamp(original, files.compute_digest(original))
+    verified_files.write_stamp(original, verified_files.compute_digest(original))
     return original
 
 

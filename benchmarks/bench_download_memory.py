@@ -43,8 +43,8 @@ def serve(ready: Connection) -> None:
 
 def ours(url: str, folder: Path, sha384: str) -> None:
     """posezoo: a part beside the target, hashed on its way, renamed when it is right."""
-    from posezoo.fetch.download import download_model
-    from posezoo.fetch.means import DownloadOptions
+    from posezoo.download.model_download import download_model
+    from posezoo.download.options import DownloadOptions
     from posezoo.layout import ModelLayout
     from posezoo.spec.model import Digest, Family, Framework, HttpSource, License, ModelSpec, SourceFile
 

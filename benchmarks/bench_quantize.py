@@ -32,8 +32,8 @@ from harness import machine, record, spread
 
 import posezoo
 from networks import NETWORKS
-from posezoo.complexity import read_complexity
-from posezoo.inference import CompiledNetwork
+from posezoo.ir.complexity import read_complexity
+from posezoo.runtime.compiled_network import CompiledNetwork
 
 ROUNDS = 3
 PHOTOS = 100

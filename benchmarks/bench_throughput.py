@@ -28,10 +28,11 @@ import numpy as np
 from harness import machine, record, spread
 
 import posezoo
-from posezoo.estimator import Estimator, load_ir
-from posezoo.inference import CompiledNetwork, Outputs
-from posezoo.openvino_runtime import import_openvino
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.pose.drawing import draw
+from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
+from posezoo.runtime.estimator import Estimator
+from posezoo.runtime.loading import load_ir
 
 ROOT = Path(__file__).resolve().parents[1]
 

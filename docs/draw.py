@@ -32,30 +32,30 @@ def cli_page() -> str:
 
 def model_schema() -> str:
     """The JSON Schema of model.yml, for editors."""
-    from posezoo.spec.schema import model_schema
+    from posezoo.spec.json_schema import model_schema
 
     return json.dumps(model_schema(), indent=2) + "\n"
 
 
 def composite_schema() -> str:
     """The JSON Schema of composite-model.yml, for editors."""
-    from posezoo.spec.schema import composite_schema
+    from posezoo.spec.json_schema import composite_schema
 
     return json.dumps(composite_schema(), indent=2) + "\n"
 
 
 def omz_page() -> str:
     """Every flag of Open Model Zoo's commands over ours, and what differs."""
-    from posezoo.cli.omz.page import draw_readme
+    from posezoo.cli.omz.readme_page import draw_readme
 
     return draw_readme()
 
 
 def rules_page() -> str:
     """What `posezoo verify --metadata` demands."""
-    from posezoo.card.markdown import format_code, format_table
-    from posezoo.verify.recount import ARTIFACT_RULES
-    from posezoo.verify.rules import RULES
+    from posezoo.cards.markdown import format_code, format_table
+    from posezoo.lint.recomputation import ARTIFACT_RULES
+    from posezoo.lint.rules import RULES
 
     columns = ["Rule", "Severity", "What must hold", "A mistake that it finds"]
     metadata, artifacts = (
@@ -87,9 +87,9 @@ With `--artifacts DIR`, what lies there is counted anew:
 
 def accuracy_page() -> str:
     """What is published of each model's accuracy, and the command that measures it again."""
-    from posezoo.card.markdown import format_code, format_table
-    from posezoo.evaluation.account import describe_claim_protocol
-    from posezoo.evaluation.commands import rerun_command
+    from posezoo.cards.markdown import format_code, format_table
+    from posezoo.evaluation.evaluation_protocol import describe_claim_protocol
+    from posezoo.evaluation.rerun_command import rerun_command
     from posezoo.registry import open_registry
 
     registry = open_registry()
@@ -137,7 +137,7 @@ PAGES: dict[str, Callable[[], str]] = {
 
 def draw(folder: str) -> dict[str, str]:
     """The text of every page below a folder: those of the table, a card for each model, and their index."""
-    from posezoo.card.pages import draw_pages
+    from posezoo.cards.registry_pages import draw_pages
 
     pages = {name: page() for name, page in PAGES.items() if name.startswith(folder)}
     cards = {f"models/{name}": text for name, text in draw_pages(ROOT / "models").items()}
@@ -146,7 +146,7 @@ def draw(folder: str) -> dict[str, str]:
 
 def orphans(pages: Collection[str]) -> list[str]:
     """Cards and their facts that were drawn of models that are gone, and pictures that nobody shows."""
-    from posezoo.card.card import FACTS, NOTE, PICTURES, has_note
+    from posezoo.cards.model_card import FACTS, NOTE, PICTURES, has_note
 
     models = ROOT / "models"
     found = [path for path in models.rglob("*.md") if has_note(path, NOTE)]

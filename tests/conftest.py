@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from posezoo.layout import ModelLayout
+from posezoo.pipeline import open_zoo
 from posezoo.registry import open_registry
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
-from posezoo.zoo import open_zoo
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

@@ -14,7 +14,7 @@ import cv2
 import pytest
 
 from conftest import by_digest
-from posezoo.card.reading import parse_card
+from posezoo.cards.card_reader import parse_card
 from posezoo.cli.main import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -22,11 +22,11 @@ import yaml
 from fakes.founding import checkpoint_of, serve
 from fakes.server import Server
 from fakes.weights import conditioned, torch
-from posezoo import provenance
-from posezoo.convert.drawing import draw_test_image
-from posezoo.convert.reference import EXACT, preprocess
+from posezoo.convert.check_images import draw_test_image
+from posezoo.convert.reference_outputs import EXACT, preprocess
+from posezoo.ir import provenance
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
-from posezoo.openvino_runtime import import_openvino
 from posezoo.registry import open_registry
 from posezoo.spec.model import ModelSpec, Precision
 

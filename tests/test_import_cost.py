@@ -44,7 +44,7 @@ def test_a_verb_is_had_without_the_modules_of_the_others():
 from posezoo.cli.main import main
 try: main(["list", "--help"])
 except SystemExit: pass
-assert "posezoo.cli.list" in sys.modules
-assert not {"posezoo.cli.demo", "posezoo.cli.benchmark", "posezoo.cli.run"} & sys.modules.keys()
+assert "posezoo.cli.verbs.list" in sys.modules
+assert not {"posezoo.cli.verbs.demo", "posezoo.cli.verbs.benchmark", "posezoo.cli.verbs.run"} & sys.modules.keys()
 """
     assert imported(code) == set()

@@ -19,10 +19,10 @@ from posezoo.measured import (
     read_measurement_file,
     update_measured_yml,
 )
+from posezoo.pipeline import complexity_count, open_zoo
 from posezoo.registry import open_registry
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import ModelSpec, Precision
-from posezoo.zoo import figures, open_zoo
 
 FP32, FP16, INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
 
@@ -129,7 +129,7 @@ def test_an_installed_registry_is_left_as_it_is(tmp_path):
     spec = zoo.registry.find("human-pose-estimation-0005")
     place = Path(posezoo.__file__).parent / "models" / "intel" / spec.name
     with pytest.raises(OutputError, match="is installed: what is measured is recorded in a checkout"):
-        figures.record_measurements(replace(spec, path=place / "model.yml"), [COUNTED])
+        complexity_count.record_measurements(replace(spec, path=place / "model.yml"), [COUNTED])
     assert not place.exists()
 
 

@@ -17,10 +17,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 
 FIND = (
-    "from posezoo.registry import open_registry, copyright_line\n"
+    "from posezoo.registry import open_registry, read_copyright_line\n"
     "registry = open_registry()\n"
     "spec = registry.find('pose-detection-mediapipe')\n"
-    "print(spec.path, copyright_line(spec), sep='\\n')"
+    "print(spec.path, read_copyright_line(spec), sep='\\n')"
 )
 
 

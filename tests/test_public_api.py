@@ -12,12 +12,12 @@ import posezoo
 from conftest import by_digest
 from fakes.checkpoints import params
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.convert.own_weights import write_random_checkpoint
+from posezoo.convert.custom_weights import write_random_checkpoint
 from posezoo.events import ConversionUpToDate, SelfCheckPassed
 from posezoo.images import read_image
+from posezoo.pipeline import open_zoo
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import NetworkChoice
-from posezoo.zoo import open_zoo
 
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
 

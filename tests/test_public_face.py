@@ -22,27 +22,28 @@ import yaml
 
 import posezoo
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo import coco, errors, evaluation, events, provenance
-from posezoo.card.pages import draw_pages
-from posezoo.cli import door
+from posezoo import coco, errors, evaluation, events
+from posezoo.cards.registry_pages import draw_pages
 from posezoo.cli import main as command_line
+from posezoo.cli import run_main
 from posezoo.cli.omz import converter, downloader, info_dumper, quantizer, verifier
-from posezoo.cli.omz.reports import EVENT_TYPES
+from posezoo.cli.omz.event_output import EVENT_TYPES
 from posezoo.convert.self_check import OutputDifference, SelfCheckResult
-from posezoo.estimator import Estimator
-from posezoo.files import compute_digest
+from posezoo.files.verified_files import compute_digest
+from posezoo.ir import provenance
 from posezoo.measured import KINDS, Measurement, format_measured_yml
 from posezoo.networks import NETWORKS
+from posezoo.pipeline import open_zoo
+from posezoo.pipeline.route_options import with_known_network
 from posezoo.pose.decoders import DECODERS
-from posezoo.quantize.plan import quantization_key as int8_key_of
-from posezoo.quantize.samples import PhotoSplit
-from posezoo.quantize.subject import QuantizationTarget
+from posezoo.quantize.calibration_data import PhotoSplit
+from posezoo.quantize.quantization_plan import quantization_key as int8_key_of
+from posezoo.quantize.quantization_target import QuantizationTarget
 from posezoo.registry import open_registry
+from posezoo.runtime.estimator import Estimator
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Digest, Precision
 from posezoo.versions import package_version
-from posezoo.zoo import open_zoo
-from posezoo.zoo.ways import with_known_network
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "face"
@@ -197,9 +198,9 @@ def test_exit_codes_are_the_documented_ones(monkeypatch, tmp_path):
     with pytest.raises(SystemExit) as ended:
         command_line.main(["list", "--no-such-flag"])
     assert ended.value.code == 2
-    assert door.run_main(lambda: fail(posezoo.PosezooError("a failure"))) == 1
-    assert door.run_main(lambda: fail(RuntimeError("a bug"))) == 3
-    assert door.run_main(lambda: fail(KeyboardInterrupt())) == 130
+    assert run_main.run_main(lambda: fail(posezoo.PosezooError("a failure"))) == 1
+    assert run_main.run_main(lambda: fail(RuntimeError("a bug"))) == 3
+    assert run_main.run_main(lambda: fail(KeyboardInterrupt())) == 130
 
 
 def test_settings_have_the_stored_names_and_are_read_from_file_and_environment(tmp_path):

@@ -13,9 +13,9 @@ from fakes.dots import dots_network
 from posezoo import images
 from posezoo.errors import InferenceError, UnknownModelError
 from posezoo.layout import ModelLayout
+from posezoo.pipeline import Zoo, estimator_factory, open_zoo
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Decoder, Family, Framework, License, ModelSpec, Precision
-from posezoo.zoo import Zoo, estimators, open_zoo
 
 pytest.importorskip("cv2")
 
@@ -58,32 +58,34 @@ def asked(zoo: Zoo, detector: str) -> Zoo:
 
 def test_a_detector_looks_first_unless_nobody_is_to(zoo, one_at_a_time):
     spec, irs = one_at_a_time
-    estimator = estimators.compile_estimator(zoo, spec, {**estimators.detector_irs(zoo, spec), **irs})
+    estimator = estimator_factory.compile_estimator(
+        zoo, spec, {**estimator_factory.detector_irs(zoo, spec), **irs}
+    )
     assert estimator.input_size == DETECTOR_SIZE
     alone = asked(zoo, "none")
-    assert estimators.detector_irs(alone, spec) == {}
-    assert estimators.compile_estimator(alone, spec, irs).input_size == DOTS_SIZE
+    assert estimator_factory.detector_irs(alone, spec) == {}
+    assert estimator_factory.compile_estimator(alone, spec, irs).input_size == DOTS_SIZE
 
 
 def test_an_ir_alone_has_its_detector_fetched(zoo, one_at_a_time):
     (xml,) = one_at_a_time[1].values()
-    assert estimators.compile_ir_estimator(zoo, xml).input_size == DETECTOR_SIZE
+    assert estimator_factory.compile_ir_estimator(zoo, xml).input_size == DETECTOR_SIZE
 
 
 def test_who_sees_everybody_has_no_detector(zoo):
     for name in ("blazepose-full", "human-pose-estimation-0001", DETECTOR):
-        assert estimators.detector_irs(asked(zoo, DETECTOR), zoo.registry.find(name)) == {}
+        assert estimator_factory.detector_irs(asked(zoo, DETECTOR), zoo.registry.find(name)) == {}
 
 
 def test_a_detector_that_is_not_there_is_named(zoo, one_at_a_time):
     with pytest.raises(UnknownModelError, match=r"who finds the people\? .*retail-0014") as caught:
-        estimators.detector_irs(asked(zoo, "person-detection-retail-0014"), one_at_a_time[0])
+        estimator_factory.detector_irs(asked(zoo, "person-detection-retail-0014"), one_at_a_time[0])
     assert DETECTOR in caught.value.hint
 
 
 def test_who_sees_one_person_at_a_time_is_no_detector(zoo, one_at_a_time):
     with pytest.raises(InferenceError, match=f"{MOVENET} is no detector"):
-        estimators.detector_irs(asked(zoo, MOVENET), one_at_a_time[0])
+        estimator_factory.detector_irs(asked(zoo, MOVENET), one_at_a_time[0])
 
 
 def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
@@ -127,10 +129,10 @@ def test_a_detector_is_never_fetched_over_weights_of_the_users_own(zoo, one_at_a
     spec, irs = one_at_a_time
     fresh = ModelLayout(tmp_path / "zoo", tmp_path / "zoo", actual)
     with_mine = replace(zoo, layout=fresh)
-    both = {**estimators.detector_irs(with_mine, spec), **irs}
-    assert estimators.compile_estimator(with_mine, spec, both).input_size == DETECTOR_SIZE
+    both = {**estimator_factory.detector_irs(with_mine, spec), **irs}
+    assert estimator_factory.compile_estimator(with_mine, spec, both).input_size == DETECTOR_SIZE
     (xml,) = irs.values()
-    assert estimators.compile_ir_estimator(with_mine, xml).input_size == DETECTOR_SIZE
+    assert estimator_factory.compile_ir_estimator(with_mine, xml).input_size == DETECTOR_SIZE
     with_mine.download(with_mine.registry.find(DETECTOR), precisions=(Precision.FP16,))
     assert actual.read_bytes() == b"weights that took a week"
     assert sorted(tmp_path.iterdir()) == [actual, tmp_path / "zoo"]

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from posezoo.errors import PosezooError, SettingsError, UnknownModelError, import_optional, suggest
 from posezoo.events import Listener, ignore_event
 from posezoo.networks import NETWORKS, build_network
+from posezoo.pipeline import Model, Zoo, estimator_factory, open_zoo
 from posezoo.registry import TAG_MARK
 from posezoo.settings import KINDS, read_settings, to_settings
 from posezoo.spec.model import CompositeSpec, ModelSpec, NetworkChoice, Precision
-from posezoo.zoo import Model, Zoo, estimators, open_zoo
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from posezoo.estimator import Estimator
+    from posezoo.runtime.estimator import Estimator
 
 
 def get(
@@ -128,19 +128,19 @@ def load(
             raise PosezooError(f"{name}: is an IR already", hint="checkpoint, tag and force go with a name")
         return _of_ir(zoo, Path(name), detector, listener, how)
     zoo, model = _chosen(zoo, _full(name, tag), checkpoint, model_name)
-    estimators.require_detector_used(detector, model)
+    estimator_factory.require_detector_used(detector, model)
     irs = zoo.get_irs(model, _precision(precision), force=force, listener=listener)
     if checkpoint is not None and model.decoder is None:  # a network alone: its outputs tell what it is
         return _of_ir(zoo, irs[model.name], detector, listener, how)
-    irs = {**estimators.detector_irs(zoo, model, listener=listener), **irs}
-    return estimators.compile_estimator(zoo, model, irs, **how)
+    irs = {**estimator_factory.detector_irs(zoo, model, listener=listener), **irs}
+    return estimator_factory.compile_estimator(zoo, model, irs, **how)
 
 
 def _of_ir(
     zoo: Zoo, xml: Path, detector: str | None, listener: Listener, how: Mapping[str, Any]
 ) -> Estimator:
-    estimator = estimators.compile_ir_estimator(zoo, xml, listener=listener, **how)
-    estimators.require_detector_used(detector, estimator.model, estimator.decoder)
+    estimator = estimator_factory.compile_ir_estimator(zoo, xml, listener=listener, **how)
+    estimator_factory.require_detector_used(detector, estimator.model, estimator.decoder)
     return estimator
 
 
@@ -174,7 +174,7 @@ def network(
         MissingPackageError: torch is not installed.
     """
     import_optional("torch", extra="torch")
-    from posezoo.pretrained import read_network_checkpoint
+    from posezoo.networks.pretrained import read_network_checkpoint
 
     zoo = _open(settings, trust_on_first_use)
     if pretrained is True:

@@ -146,7 +146,7 @@ def _pip_problems() -> Iterator[DoctorIssue]:
 def _devices() -> tuple[dict[str, str], tuple[DoctorIssue, ...]]:
     if not package_version("openvino"):
         return {}, ()
-    from posezoo.inference import available_devices
+    from posezoo.runtime.devices import available_devices
 
     try:
         return available_devices(), ()
@@ -157,7 +157,7 @@ def _devices() -> tuple[dict[str, str], tuple[DoctorIssue, ...]]:
 def _device_setting_problems(settings: dict[str, Setting], devices: dict[str, str]) -> Iterator[DoctorIssue]:
     if not devices:
         return
-    from posezoo.inference import require_device
+    from posezoo.runtime.devices import require_device
 
     device = settings["device"]
     try:

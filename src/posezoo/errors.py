@@ -246,7 +246,7 @@ _SECRET = rf"[\w-]{{0,40}}(?:{_SECRET_WORDS})[\w-]{{0,40}}"
 def redact_secrets(text: str) -> str:
     """Addresses and headers as they may be shown and logged.
 
-    >>> without_secrets("https://reader:secret@example.org/models?X-Amz-Signature=12ab&part=1")
+    >>> redact_secrets("https://reader:secret@example.org/models?X-Amz-Signature=12ab&part=1")
     'https://example.org/models?X-Amz-Signature=***&part=1'
     """
     text = re.sub(r"(?<=://)[^/\s\"']*@", "", text)
@@ -257,7 +257,7 @@ def redact_secrets(text: str) -> str:
 def suggest(word: str, known: Iterable[str]) -> str:
     """A hint that names the known word nearest to a mistyped one; empty when none is near.
 
-    >>> nearest("chekpoint", ["checkpoint", "files"])
+    >>> suggest("chekpoint", ["checkpoint", "files"])
     'did you mean checkpoint?'
     """
     matches = get_close_matches(word, list(known), n=1, cutoff=0.6)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import ImageError, import_optional
-from posezoo.files import write_atomically
+from posezoo.files.verified_files import write_atomically
 
 Image = NDArray[np.uint8]
 

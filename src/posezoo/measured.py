@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from posezoo.files import write_atomically
+from posezoo.files.verified_files import write_atomically
+from posezoo.spec.field_types import read_line, read_matching
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 from posezoo.spec.model_yml import TAG
-from posezoo.spec.reader import YamlNode, read_yaml
-from posezoo.spec.values import read_line, read_matching
+from posezoo.spec.yaml_nodes import YamlNode, read_yaml
 
 NAME = "measured.yml"
 

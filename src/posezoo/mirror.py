@@ -17,27 +17,28 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from posezoo import files, registry
+from posezoo import registry
+from posezoo.download.connection_pool import ConnectionPool
+from posezoo.download.context import DownloadContext, create_context
+from posezoo.download.digest_store import entry_path
+from posezoo.download.file_download import download_file, unpinned_error
+from posezoo.download.license_policy import refuse_license
+from posezoo.download.model_download import FileOrigin, PlannedFile, plan_file
+from posezoo.download.options import DownloadOptions
+from posezoo.download.sample_images import SAMPLES
+from posezoo.download.source_types import list_candidates
 from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import Listener, ignore_event
-from posezoo.fetch.carrier import ConnectionPool
-from posezoo.fetch.download import FileOrigin, PlannedFile, plan_file
-from posezoo.fetch.errand import DownloadContext, create_context
-from posezoo.fetch.means import DownloadOptions
-from posezoo.fetch.samples import SAMPLES
-from posezoo.fetch.sources import list_candidates
-from posezoo.fetch.store import entry_path
-from posezoo.fetch.terms import refuse_license
-from posezoo.fetch.transfer import download_file, unpinned_error
-from posezoo.lock import NAME, LockFile
-from posezoo.lock.agreement import merge_entries
-from posezoo.lock.entries import COMPOSITE_YML, MADE, MODEL_YML, LockEntry, model_key
-from posezoo.lock.signature import SUFFIX
-from posezoo.lock.survey import declaration_entries, published_entry
-from posezoo.notice import LicenseTerms, format_notice
+from posezoo.files import verified_files
+from posezoo.license_notice import LicenseTerms, format_notice
+from posezoo.lockfile import NAME, LockFile
+from posezoo.lockfile.entries import COMPOSITE_YML, MADE, MODEL_YML, LockEntry, model_key
+from posezoo.lockfile.signature import SUFFIX
+from posezoo.lockfile.snapshot import declaration_entries, published_entry
+from posezoo.lockfile.update import merge_entries
 from posezoo.registry import license_path, open_registry, read_copyright_line
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
-from posezoo.verify.strays import find_untracked_below, unusual_file_type
+from posezoo.verify.untracked import find_untracked_below, unusual_file_type
 
 NOTICE = "NOTICE"
 
@@ -155,9 +156,11 @@ class Mirror:
         Raises:
             OutputError: it cannot be written.
         """
-        terms = [LicenseTerms(spec, holder := read_copyright_line(spec), license_path(spec) if holder else None, False)
-                 for spec in self.specs()]  # fmt: skip
-        files.write_atomically(self.root / NOTICE, format_notice(terms).encode())
+        terms = []
+        for spec in self.specs():
+            holder = read_copyright_line(spec)
+            terms.append(LicenseTerms(spec, holder, license_path(spec) if holder else None, False))
+        verified_files.write_atomically(self.root / NOTICE, format_notice(terms).encode())
         return self.root / NOTICE
 
     def specs(self, names: Collection[str] = ()) -> tuple[ModelSpec, ...]:
@@ -230,12 +233,12 @@ class Mirror:
             return self.store_path(file.checksum)
         staged = self._staged(file)
         download_file(file, staged, list_candidates(file, context), context)
-        target = self.store_path(files.compute_digest(staged))
+        target = self.store_path(verified_files.compute_digest(staged))
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(staged, target)
         except OSError as error:
-            raise files.write_error(target, error) from error
+            raise verified_files.write_error(target, error) from error
         return target
 
     def _staged(self, file: SourceFile) -> Path:
@@ -257,7 +260,7 @@ class Mirror:
             except OSError as error:
                 raise PosezooError(f"{source}: cannot be read: {error.strerror or error}") from error
             if not target.is_file() or target.is_symlink() or target.read_bytes() != content:
-                files.write_atomically(target, content)
+                verified_files.write_atomically(target, content)
 
     def _entries(self) -> Mapping[str, registry.RegistryEntry]:
         """What its registry declares, by name; nothing where that is gone."""
@@ -290,4 +293,4 @@ def _state(path: Path, size: int, digest: Digest) -> str:
         return kind
     if not path.exists():
         return "missing"
-    return "good" if files.is_verified(path, size, digest, rehash=True) else "changed"
+    return "good" if verified_files.is_verified(path, size, digest, rehash=True) else "changed"

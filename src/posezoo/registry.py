@@ -21,7 +21,7 @@ from pathlib import Path
 
 from posezoo.errors import OutputError, PosezooError, SpecError, UnknownModelError, suggest
 from posezoo.spec.model import CompositeSpec, Family, ModelSpec
-from posezoo.spec.names import case_folded, explain_invalid_model_name
+from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
 
 #: A registry of fewer files is read faster than it is remembered.
 REMEMBERED_FROM = 50
@@ -248,10 +248,10 @@ class Registry:
         """What was read before, by path, each with the state that its file was in."""
         if self._memory is None or len(self.entries) < REMEMBERED_FROM:
             return {}
-        from posezoo.spec import stored
+        from posezoo.spec import json_codec
 
         try:
-            found = stored.from_json_text(_memory_file(self._memory, self.roots).read_bytes())
+            found = json_codec.from_json_text(_memory_file(self._memory, self.roots).read_bytes())
             reader, memories = found
             specs = [spec for _, spec in memories.values()]
         except (OSError, ValueError, TypeError, AttributeError):
@@ -267,12 +267,12 @@ class Registry:
         known = {path: spec for path, (_, spec) in self._read_cache.items()}
         if all(spec is known.get(path) for path, spec in specs.items()):
             return
-        from posezoo.files import write_atomically
-        from posezoo.spec import stored
+        from posezoo.files.verified_files import write_atomically
+        from posezoo.spec import json_codec
 
         states = {path: self._states[Path(path)] for path in specs}
         memories = {path: (state, specs[path]) for path, state in states.items() if _is_settled(state)}
-        content = stored.to_json_text((_reader_fingerprint(), memories)).encode()
+        content = json_codec.to_json_text((_reader_fingerprint(), memories)).encode()
         with suppress(OutputError):  # a cache folder that cannot be written costs time, nothing else
             write_atomically(_memory_file(self._memory, self.roots), content, lasting=False)
 

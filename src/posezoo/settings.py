@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.errors import SettingsError, suggest
-from posezoo.headers import HostHeader, parse_header
+from posezoo.http_headers import HostHeader, parse_header
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ def version() -> str:
 def parse_version(text: str) -> tuple[int, ...]:
     """The leading numbers of a version: enough to compare releases.
 
-    >>> numbers("2026.4.1-dev")
+    >>> parse_version("2026.4.1-dev")
     (2026, 4, 1)
     """
     return tuple(int(number) for number in re.findall(r"\d+", text.split("+")[0])[:3])

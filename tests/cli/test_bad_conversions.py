@@ -10,7 +10,7 @@ import pytest
 
 from fakes.network import network
 from fakes.zoo import declared_file, omz_yml, write_model
-from posezoo.openvino_runtime import import_openvino
+from posezoo.ir.openvino_import import import_openvino
 
 ROOT = Path(__file__).resolve().parents[2]
 

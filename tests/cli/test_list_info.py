@@ -17,10 +17,15 @@ import pytest
 from fakes.command import posezoo
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
-from posezoo.cli import info
-from posezoo.cli import list as listing
 from posezoo.cli import main as command_line
-from posezoo.cli.text import align_columns, display_width, escape_control_characters, truncate_to_width
+from posezoo.cli.terminal_text import (
+    align_columns,
+    display_width,
+    escape_control_characters,
+    truncate_to_width,
+)
+from posezoo.cli.verbs import info
+from posezoo.cli.verbs import list as listing
 
 LONG = (
     "A network whose description is longer than any terminal is wide, "

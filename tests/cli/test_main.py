@@ -119,7 +119,7 @@ def test_names_that_an_ascii_terminal_cannot_show_are_escaped(tmp_path):
 
 
 def test_a_bug_of_ours_is_written_to_a_log_and_its_path_shown(monkeypatch, capsys, tmp_path):
-    from posezoo.cli import list as listing
+    from posezoo.cli.verbs import list as listing
 
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)

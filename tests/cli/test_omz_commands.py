@@ -269,7 +269,7 @@ def test_further_arguments_of_model_optimizer_are_carried_out(convertible):
 
 
 def test_further_arguments_reshape_turn_and_cut_the_network(convertible):
-    from posezoo.openvino_runtime import import_openvino
+    from posezoo.ir.openvino_import import import_openvino
 
     arguments = [
         "--input_shape=[1,3,18,24]",

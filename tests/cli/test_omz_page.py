@@ -6,21 +6,23 @@ import shlex
 
 import pytest
 
-from posezoo.cli.omz import page
+from posezoo.cli.omz import readme_page
 
 
-@pytest.mark.parametrize("tool", page.TOOLS, ids=lambda tool: tool.__name__.rpartition(".")[2])
+@pytest.mark.parametrize("tool", readme_page.TOOLS, ids=lambda tool: tool.__name__.rpartition(".")[2])
 def test_what_differs_is_told_of_flags_that_there_are(tool):
     flags = {flag for action in tool.create_parser()._actions for flag in action.option_strings}
     assert set(tool.DIFFERENCES) <= flags
     for flag in flags - {"-h", "--help", "--add-mo-arg", "--dry-run"}:
-        assert flag in page.draw_readme()
+        assert flag in readme_page.draw_readme()
 
 
 def test_every_command_of_the_page_parses():
-    tools = {tool.create_parser().prog: tool.create_parser() for tool in page.TOOLS}
+    tools = {tool.create_parser().prog: tool.create_parser() for tool in readme_page.TOOLS}
     commands = [
-        shlex.split(line) for line in page.draw_readme().splitlines() if line.startswith("python tools/")
+        shlex.split(line)
+        for line in readme_page.draw_readme().splitlines()
+        if line.startswith("python tools/")
     ]
     assert {command[1].rpartition("/")[2] for command in commands} == set(tools)
     for command in commands:

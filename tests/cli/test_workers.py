@@ -17,7 +17,7 @@ from fakes.items import children_of, work
 from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.cli.omz.workers import map_in_processes
+from posezoo.workers.process_pool import map_in_processes
 
 ROOT = Path(__file__).resolve().parents[2]
 

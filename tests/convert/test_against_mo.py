@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-
 from convert.test_carve import FP16, FP32, converted, gated, model, sized
+
 from fakes import graphs
 from fakes.model_optimizer import ModelOptimizerError, by_model_optimizer, needs_mo
 from fakes.network import network, spec_of
 from posezoo.convert.pytorch import export_to_onnx
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.networks import build_network
-from posezoo.openvino_runtime import import_openvino
 from posezoo.spec.model import Framework, Input, NetworkChoice, Precision
 
 pytestmark = pytest.mark.mo

@@ -10,12 +10,12 @@ import pytest
 
 from fakes.checkpoints import params
 from networks.published import REFERENCES, Published, awake
-from posezoo import provenance
-from posezoo.complexity import read_complexity
-from posezoo.convert.convert import convert_model
-from posezoo.convert.own_weights import spec_for_network, with_dynamic_shape
+from posezoo.convert.conversion import convert_model
+from posezoo.convert.custom_weights import spec_for_network, with_dynamic_shape
+from posezoo.ir import provenance
+from posezoo.ir.complexity import read_complexity
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
-from posezoo.openvino_runtime import import_openvino
 from posezoo.spec.model import Precision
 
 torch = pytest.importorskip("torch", reason="needs torch")

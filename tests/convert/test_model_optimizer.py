@@ -19,8 +19,8 @@ from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.convert.model_optimizer import ModelOptimizer, build_arguments, find_model_optimizer
 from posezoo.errors import ConversionError
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
-from posezoo.openvino_runtime import import_openvino
 from posezoo.registry import open_registry
 from posezoo.spec.model import Precision
 

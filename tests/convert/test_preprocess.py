@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from fakes.network import HEIGHT, KINDS, MEAN, OUTPUT_SHAPE, SCALE, WIDTH, downloaded, network, spec_of
-from posezoo.convert.convert import convert_model
+from posezoo.convert.conversion import convert_model
 from posezoo.errors import ConversionError
-from posezoo.openvino_runtime import import_openvino
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.model import ColorOrder, Input, Output, Precision
 
 FP16 = Precision.FP16

@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from convert.test_convert import in_a_child, tiny
 
 import posezoo
-from convert.test_convert import in_a_child, tiny
-from posezoo.convert.convert import PRECISIONS, convert_model, is_up_to_date
+from posezoo.convert.conversion import PRECISIONS, convert_model, is_up_to_date
 from posezoo.errors import OutputError
+from posezoo.files.staging import PREFIX
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
-from posezoo.openvino_runtime import import_openvino
 from posezoo.spec.model import Precision
-from posezoo.working_folder import PREFIX
 
 FP16 = Precision.FP16
 

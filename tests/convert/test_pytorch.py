@@ -14,15 +14,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from posezoo import provenance, versions
+from posezoo import versions
 from posezoo.convert import pytorch
-from posezoo.convert.convert import convert_model, export_onnx, is_up_to_date, plan_conversion
-from posezoo.convert.own_weights import spec_for_network
+from posezoo.convert.conversion import convert_model, export_onnx, is_up_to_date, plan_conversion
+from posezoo.convert.custom_weights import spec_for_network
 from posezoo.errors import CheckpointError, ConversionError, MissingPackageError, NetworkError, SelfCheckError
-from posezoo.files import compute_digest
+from posezoo.files.verified_files import compute_digest
+from posezoo.ir import provenance
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.networks import NETWORKS, build_network, find_network
-from posezoo.openvino_runtime import import_openvino
 from posezoo.spec.model import (
     Family,
     Framework,

@@ -11,15 +11,15 @@ import pytest
 
 from fakes.command import posezoo
 from posezoo.api import load
-from posezoo.convert.convert import convert_model
-from posezoo.convert.frames import with_camera_input
+from posezoo.convert.camera_input import with_camera_input
+from posezoo.convert.conversion import convert_model
 from posezoo.errors import ConversionError, DownloadError
 from posezoo.events import ConversionSkipped, Event, SelfCheckPassed
 from posezoo.images import read_image
-from posezoo.inference import CompiledNetwork
+from posezoo.pipeline import open_zoo
+from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
-from posezoo.zoo import open_zoo
 
 FP32, FP16, FP16_INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
 

@@ -8,16 +8,17 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-
 from convert.test_convert import detector, tiny
+
 from fakes.network import HEIGHT, KINDS, MEAN, OUTPUTS, SCALE, WIDTH, downloaded, image_of, network, spec_of
-from posezoo.convert import ir, original, preprocess
+from posezoo.convert import frontends, preprocess
 from posezoo.convert.publish import publish_irs
-from posezoo.convert.reference import compute_reference
+from posezoo.convert.reference_outputs import compute_reference
 from posezoo.convert.self_check import compute_difference
 from posezoo.errors import SelfCheckError
 from posezoo.events import Event, SelfCheckPassed
-from posezoo.openvino_runtime import import_openvino
+from posezoo.ir import ir_writer
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.model import Framework, Output, Precision, SelfCheckSettings
 
 FP32, FP16 = Precision.FP32, Precision.FP16
@@ -37,7 +38,7 @@ def with_image(spec, **changes):
 
 
 def read(spec, layout):
-    return original.read_network(spec, layout.file(spec, spec.files[0]))
+    return frontends.read_network(spec, layout.file(spec, spec.files[0]))
 
 
 def bare(spec, layout):
@@ -48,7 +49,7 @@ def bare(spec, layout):
 
 def publish_as(spec, layout, network, precisions=(FP32,)):
     """Hand in a network as if it were what the spec declares."""
-    ir.prepare_for_writing(network, spec, None)
+    ir_writer.prepare_for_writing(network, spec, None)
     return publish_irs(network, spec, layout, precisions)
 
 
@@ -352,7 +353,7 @@ def test_without_another_runtime_openvino_reads_the_original_and_says_so(
     monkeypatch.setitem(sys.modules, runtime, None)  # as where it is not installed
     spec, layout = tiny(tmp_path, kind=kind)
     baked = preprocess.apply_model_yml(read(spec, layout), spec)
-    ir.prepare_for_writing(baked, spec, None)
+    ir_writer.prepare_for_writing(baked, spec, None)
     events: list[Event] = []
     publish_irs(baked, spec, layout, (FP16,), listener=events.append)
     assert isinstance(events[0], SelfCheckPassed)
@@ -368,7 +369,7 @@ def test_two_different_pictures_go_through_both_whatever_their_size(tmp_path):
         image = replace(image_of(Framework.ONNX), shape=(1, 3, height, WIDTH))
         spec = spec_of(content, tmp_path, inputs=(image,), outputs=())
         layout = downloaded(spec, content, tmp_path)
-        one, other = compute_reference(spec, original.source_model_path(spec, layout)).cases
+        one, other = compute_reference(spec, frontends.source_model_path(spec, layout)).cases
         assert one.seed != other.seed
         for name, picture in one.feed.items():
             assert not np.array_equal(picture, other.feed[name])

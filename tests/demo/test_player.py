@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from fakes.finder import Finder
-from posezoo.demo.monitors import UtilizationMonitor
-from posezoo.demo.outputs import FrameOutput
-from posezoo.demo.painting import draw_poses, draw_text
+from posezoo.demo.frame_outputs import FrameOutput
+from posezoo.demo.frame_sources import Frame, FrameSource
+from posezoo.demo.overlay import draw_poses, draw_text
 from posezoo.demo.player import ExecutionMode, OverlayStyle, Player
-from posezoo.demo.reports import format_pose, format_summary, summarize_run
-from posezoo.demo.sources import Frame, FrameSource
+from posezoo.demo.run_summary import format_pose, format_summary, summarize_run
+from posezoo.demo.utilization_monitor import UtilizationMonitor
 from posezoo.errors import ImageError
 from posezoo.pose.keypoints import Pose
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
-from posezoo.comparison import MeasurementSelection
-from posezoo.gallery.pages import draw_gallery_pages
-from posezoo.gallery.rows import GalleryData, collect_gallery_data
-from posezoo.gallery.site import write_site
+from posezoo.facts import MeasurementSelection
+from posezoo.gallery.gallery_pages import draw_gallery_pages
+from posezoo.gallery.gallery_rows import GalleryData, collect_gallery_data
+from posezoo.gallery.site_writer import write_site
 from posezoo.layout import ModelLayout
 from posezoo.measured import Measurement, update_measured_yml
 from posezoo.registry import open_registry

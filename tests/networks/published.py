@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from posezoo import networks
-from posezoo.networks.gluon import torch_names
+from posezoo.networks.gluon_names import torch_names
 
 torch = pytest.importorskip("torch", reason="needs torch")
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from networks.published import awake, noise, outputs_of, torch
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.networks import NETWORKS
-from posezoo.openvino_runtime import import_openvino
 
 nn = torch.nn
 

@@ -8,8 +8,8 @@ import pytest
 from fakes.views import to_input
 from posezoo.pose import crops
 from posezoo.pose.crops import PersonCrop
-from posezoo.pose.detection import Box
 from posezoo.pose.heatmap import CONVENTIONS
+from posezoo.pose.ssd_detection import Box
 
 pytest.importorskip("cv2")
 

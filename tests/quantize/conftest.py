@@ -11,10 +11,10 @@ import pytest
 from fakes import seeker
 from fakes.zoo import write_model
 from posezoo import events
+from posezoo.pipeline import Zoo, int8_models, open_zoo
 from posezoo.quantize import Quantized
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import ModelSpec, Precision
-from posezoo.zoo import Zoo, open_zoo, quantizing
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Bench:
     def quantize(self, **changes: object) -> Quantized:
         self.told.clear()
         arguments = {"output_dir": self.output_dir, "listener": self.told.append, **changes}
-        return quantizing.quantize_model(
+        return int8_models.quantize_model(
             self.zoo, self.spec, self.photos, (Precision.FP16_INT8,), **arguments
         )  # type: ignore[arg-type]
 

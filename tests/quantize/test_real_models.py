@@ -10,9 +10,9 @@ import pytest
 from posezoo import images
 from posezoo.errors import QuantizationError
 from posezoo.events import LayerNoiseMeasured
+from posezoo.pipeline import Zoo, estimator_factory, int8_models, open_zoo
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
-from posezoo.zoo import Zoo, estimators, open_zoo, quantizing
 
 pytestmark = pytest.mark.slow
 FP32, INT8 = Precision.FP32, Precision.FP16_INT8
@@ -40,7 +40,7 @@ def size_of(xml: Path) -> int:
 def test_the_detectors_int8_is_small_and_true(zoo, photos, tmp_path):
     spec = zoo.registry.find("person-detection-retail-0013")
     zoo.get(spec, (FP32,))
-    made = quantizing.quantize_model(zoo, spec, photos, (INT8,), output_dir=tmp_path)
+    made = int8_models.quantize_model(zoo, spec, photos, (INT8,), output_dir=tmp_path)
     assert size_of(made.irs[INT8]) <= 0.30 * size_of(zoo.layout.ir(spec, FP32))
     assert made.shifts[INT8].shift_p50_px <= 5  # INT8 is not the same on every processor
     assert made.shifts[INT8].agreement >= 0.75
@@ -50,7 +50,7 @@ def test_the_detectors_published_int8_is_found_broken_at_a_glance(zoo, photos):
     spec = zoo.registry.find("person-detection-retail-0013")
     zoo.get(spec, (FP32, INT8))
     with pytest.raises(QuantizationError, match=r"finds \d{3,} people where FP32 finds \d\d,"):
-        quantizing.compare_ir_with_fp32(zoo, spec, photos, INT8)
+        int8_models.compare_ir_with_fp32(zoo, spec, photos, INT8)
 
 
 def test_tf_pose_is_refused_with_the_default_settings_and_a_table_says_why(zoo, photos, tmp_path):
@@ -58,7 +58,7 @@ def test_tf_pose_is_refused_with_the_default_settings_and_a_table_says_why(zoo, 
     zoo.get(spec, (FP32,))
     told: list[object] = []
     with pytest.raises(QuantizationError, match="agreement, 75% is needed"):
-        quantizing.quantize_model(
+        int8_models.quantize_model(
             zoo, replace(spec, quantization=None), photos, (INT8,), output_dir=tmp_path, listener=told.append
         )
     assert not list(tmp_path.rglob("*.xml"))
@@ -84,7 +84,7 @@ def test_a_mixed_setting_holds_the_bound(zoo, photos, tmp_path, name, share):
     spec = zoo.registry.find(name)
     for part in zoo.registry.parts(zoo.registry.find(spec.composite) if spec.composite else spec):
         zoo.get(part, (FP32,))
-    made = quantizing.quantize_model(zoo, spec, photos, (INT8,), output_dir=tmp_path)
+    made = int8_models.quantize_model(zoo, spec, photos, (INT8,), output_dir=tmp_path)
     assert made.shifts[INT8].shift_p50_px <= spec.quantization.max_shift_px
     assert made.shifts[INT8].agreement >= 0.75
     assert size_of(made.irs[INT8]) <= share * size_of(zoo.layout.ir(spec, FP32))
@@ -95,7 +95,7 @@ def test_what_was_quantized_is_had_by_its_precision(zoo, photos):
     with pytest.raises(QuantizationError, match="not there: no conversion makes FP16-INT8"):
         zoo.get(spec, (INT8,))
     zoo.get(spec, (FP32,))
-    quantizing.quantize_model(zoo, spec, photos, (INT8,))
-    estimator = estimators.compile_estimator(zoo, spec, zoo.irs(spec, INT8))
+    int8_models.quantize_model(zoo, spec, photos, (INT8,))
+    estimator = estimator_factory.compile_estimator(zoo, spec, zoo.irs(spec, INT8))
     (photo, *_) = sorted(photos.glob("*.jpg"))
     assert estimator(images.read_image(photo))

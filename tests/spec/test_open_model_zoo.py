@@ -8,11 +8,11 @@ import pytest
 
 from fakes.zoo import as_yaml
 from posezoo.registry import Registry, Selection
-from posezoo.spec import stored
-from posezoo.spec.arguments import read_arguments, write_arguments
+from posezoo.spec import json_codec
+from posezoo.spec.inputs_outputs import read_input_info
+from posezoo.spec.mo_args import read_arguments, write_arguments
 from posezoo.spec.model import Framework, ModelSpec, UnpackArchive
-from posezoo.spec.ports import read_input_info
-from posezoo.spec.reader import parse_yaml
+from posezoo.spec.yaml_nodes import parse_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,7 +99,7 @@ def test_the_original_is_known_of_every_model_that_is_not_ir(selection):
 
 
 def test_every_spec_survives_being_stored(selection):
-    assert stored.from_json_text(stored.to_json_text(selection.models)) == selection.models
+    assert json_codec.from_json_text(json_codec.to_json_text(selection.models)) == selection.models
 
 
 def the(name: str, selection: Selection) -> ModelSpec:

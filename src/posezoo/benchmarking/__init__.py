@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from posezoo.benchmarking.comparison import SpeedComparison, compare_results
-from posezoo.benchmarking.loop import BenchmarkRound
-from posezoo.benchmarking.result import (
+from posezoo.benchmarking.benchmark_result import (
     BenchmarkResult,
     MedianRange,
     create_speed_measurement,
     select_best_batch,
 )
-from posezoo.benchmarking.subjects import BenchmarkCase, LoadedWorkload, NetworkWorkload, PipelineWorkload
-from posezoo.benchmarking.turns import MIN_ROUNDS, BenchmarkSchedule, run_rounds
+from posezoo.benchmarking.interleaving import MIN_ROUNDS, BenchmarkSchedule, run_rounds
+from posezoo.benchmarking.speed_comparison import SpeedComparison, compare_results
+from posezoo.benchmarking.timed_round import BenchmarkRound
+from posezoo.benchmarking.workloads import BenchmarkCase, LoadedWorkload, NetworkWorkload, PipelineWorkload
 
 __all__ = [
     "MIN_ROUNDS",

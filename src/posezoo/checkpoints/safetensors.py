@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from posezoo.checkpoints.mapped import (
+from posezoo.checkpoints.mapped_file import (
     BFLOAT16,
     BOOL,
     MOST_TENSORS,

@@ -7,7 +7,7 @@ the storages in their order. After torch/serialization.py (``_legacy_save``, ``_
 
 from __future__ import annotations
 
-from posezoo.checkpoints.mapped import (
+from posezoo.checkpoints.mapped_file import (
     LONGEST_HEADER,
     Array,
     CheckpointFormatError,
@@ -15,8 +15,8 @@ from posezoo.checkpoints.mapped import (
     MappedFile,
     shorten,
 )
-from posezoo.checkpoints.pickles import PickleSequence
-from posezoo.checkpoints.torch_state import VOCABULARY, StorageTable, extract_state_dict, map_tensors
+from posezoo.checkpoints.safe_pickle import PickleSequence
+from posezoo.checkpoints.torch_state_dict import VOCABULARY, StorageTable, extract_state_dict, map_tensors
 
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _VERSION = 1001

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from operator import itemgetter
 from pathlib import PurePosixPath
 
-from posezoo.checkpoints.mapped import LONGEST_HEADER, Array, CheckpointFormatError, MappedFile, shorten
-from posezoo.checkpoints.pickles import PickleSequence
-from posezoo.checkpoints.torch_state import VOCABULARY, StorageTable, extract_state_dict, map_tensors
+from posezoo.checkpoints.mapped_file import LONGEST_HEADER, Array, CheckpointFormatError, MappedFile, shorten
+from posezoo.checkpoints.safe_pickle import PickleSequence
+from posezoo.checkpoints.torch_state_dict import VOCABULARY, StorageTable, extract_state_dict, map_tensors
 
 #: What any zip that is not empty opens with.
 MAGIC = b"PK\x03\x04"

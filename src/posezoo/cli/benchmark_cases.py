@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.benchmarking import BenchmarkCase, NetworkWorkload, PipelineWorkload
-from posezoo.benchmarking.crowd import write_crowd_image
-from posezoo.cli import jobs, options
-from posezoo.cli.child import run_in_child
-from posezoo.cli.console import Console
-from posezoo.cli.plans import format_plan
+from posezoo.benchmarking.crowd_image import write_crowd_image
+from posezoo.cli import flags, model_jobs
+from posezoo.cli.plan_text import format_plan
+from posezoo.cli.report import Console
 from posezoo.errors import ConversionError, InferenceError, PosezooError, import_optional
-from posezoo.inference import Graph, RuntimeConfig, require_device
+from posezoo.pipeline import Model, complexity_count, estimator_factory, open_zoo
+from posezoo.runtime.devices import require_device
+from posezoo.runtime.graph import Graph
+from posezoo.runtime.runtime_config import RuntimeConfig
 from posezoo.settings import Settings
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
-from posezoo.zoo import Model, estimators, figures, open_zoo
+from posezoo.workers.child_process import run_in_child
 
 if TYPE_CHECKING:
-    from posezoo.estimator import Estimator
+    from posezoo.runtime.estimator import Estimator
 
 XML = ".xml"
 
@@ -40,7 +42,7 @@ class BenchmarkPlanner:
         self, args: argparse.Namespace, console: Console, folder: Path, failures: list[dict[str, str]]
     ) -> None:
         self._args, self._console, self._folder = args, console, folder
-        self._settings = options.settings_from_args(args)
+        self._settings = flags.settings_from_args(args)
         self._zoo = open_zoo(self._settings, trust_on_first_use=args.trust_on_first_use)
         self.failures = failures
 
@@ -80,7 +82,7 @@ class BenchmarkPlanner:
         patterns = [model for model in self._args.models if not model.endswith(XML)]
         if not patterns and not self._args.all:
             return ()
-        selection = jobs.select_models(
+        selection = model_jobs.select_models(
             self._zoo.registry, None if self._args.all else patterns, self._console
         )
         for problem in selection.problems:
@@ -159,17 +161,17 @@ class BenchmarkPlanner:
             )
             raise InferenceError(f"{model.full_name}: finds no poses alone: it has no decoder", hint=hint)
         own = self._zoo.get_irs(model, precision, listener=self._console)
-        irs = {**estimators.detector_irs(self._zoo, model, listener=self._console), **own}
+        irs = {**estimator_factory.detector_irs(self._zoo, model, listener=self._console), **own}
         for runtime in self._runtimes():
             workload = PipelineWorkload(self._picture(), partial(_compiled, self._settings, model, irs))
             yield BenchmarkCase(model.full_name, precision, workload, runtime)
 
     def _pipeline_of_ir(self, xml: Path, precision: Precision | None) -> Iterator[BenchmarkCase]:
-        from posezoo.estimator.recognition import describe_ir
+        from posezoo.runtime.decoder_matching import describe_ir
 
         model, _ = describe_ir(Graph(xml), None)
         # Fetched now, not while time is taken.
-        estimators.detector_irs(self._zoo, model, listener=self._console)
+        estimator_factory.detector_irs(self._zoo, model, listener=self._console)
         for runtime in self._runtimes():
             workload = PipelineWorkload(self._picture(), partial(_compiled, self._settings, xml, {}))
             yield BenchmarkCase(xml.stem, precision, workload, runtime, is_recordable=False)
@@ -192,7 +194,7 @@ class BenchmarkPlanner:
             return named
         crowd = self._folder / "four-people.jpg"
         if not crowd.is_file():
-            from posezoo.fetch.samples import download_samples
+            from posezoo.download.sample_images import download_samples
 
             zoo = self._zoo
             write_crowd_image(
@@ -232,7 +234,9 @@ class BenchmarkPlanner:
 
 def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
     """In a process of its own: the .xml with generated weights."""
-    zoo, generated = figures.convert_with_random_weights(open_zoo(settings), spec, folder, (precision,))
+    zoo, generated = complexity_count.convert_with_random_weights(
+        open_zoo(settings), spec, folder, (precision,)
+    )
     return zoo.layout.ir_path(generated, precision)
 
 
@@ -243,5 +247,5 @@ def _compiled(
     how = {name: getattr(runtime, name) for name in ("requests", "streams", "threads", "hint")}
     zoo = open_zoo(settings)
     if isinstance(model, Path):
-        return estimators.compile_ir_estimator(zoo, model, cache_dir=None, **how)
-    return estimators.compile_estimator(zoo, model, irs, cache_dir=None, **how)
+        return estimator_factory.compile_ir_estimator(zoo, model, cache_dir=None, **how)
+    return estimator_factory.compile_estimator(zoo, model, irs, cache_dir=None, **how)

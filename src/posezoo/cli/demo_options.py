@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from posezoo.cli import options
+from posezoo.cli import flags
 from posezoo.settings import INFERENCE_PRECISIONS
 from posezoo.spec.model import Precision
 
@@ -46,9 +46,9 @@ def add_demo_flags(parser: argparse.ArgumentParser) -> None:
     _add_inference(parser.add_argument_group("inference"))
     _add_pictures(parser.add_argument_group("input and output"))
     _add_foreign(parser.add_argument_group("an .xml that does not say how it wants its pictures"))
-    options.add_detector_flag(parser)
-    options.add_models_dir_flag(parser)
-    options.add_format_flags(parser)
+    flags.add_detector_flag(parser)
+    flags.add_models_dir_flag(parser)
+    flags.add_format_flags(parser)
 
 
 def _add_model(group: argparse._ArgumentGroup) -> None:
@@ -62,7 +62,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--precision",
-        type=options.parse_precision,
+        type=flags.parse_precision,
         default=Precision.FP16,
         metavar="P",
         help="of the IR of a model of the zoo: FP16, FP32, or what else it is published in (default: FP16)",
@@ -77,7 +77,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-t",
         "--prob_threshold",
-        type=options.parse_fraction,
+        type=flags.parse_fraction,
         default=0.1,
         metavar="S",
         help="poses and keypoints count from this score on (default: 0.1)",

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from posezoo.cli import door
-from posezoo.cli.options import HelpFormatter
+from posezoo.cli import run_main
+from posezoo.cli.flags import HelpFormatter
 from posezoo.errors import PosezooError, suggest
 
 #: In the order of a model's life; each is a module with ``add_parser(verbs)`` and ``run(args) -> int``.
@@ -65,7 +65,7 @@ def create_parser(verbs_wanted: Sequence[str] = VERBS) -> argparse.ArgumentParse
     top.add_argument("--version", action=_VersionAction, nargs=0, help="show the version and exit")
     verbs = top.add_subparsers(metavar="VERB", required=True, title="verbs")
     for name in verbs_wanted:
-        module = import_module(f"posezoo.cli.{name}")
+        module = import_module(f"posezoo.cli.verbs.{name}")
         verb = module.add_parser(verbs)
         verb.set_defaults(run=module.run, parser=verb)
     return top
@@ -89,11 +89,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
 
     def tell(error: PosezooError) -> None:
-        door.print_error(error)
+        run_main.print_error(error)
         if getattr(args, "format", "text") == "json":
             print(json.dumps({"error": {"problem": error.problem, "hint": error.hint}}, indent=2))
 
-    return door.run_main(work, report_error=tell)
+    return run_main.run_main(work, report_error=tell)
 
 
 def _refuse(verb: argparse.ArgumentParser, unknown: Sequence[str]) -> NoReturn:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from posezoo.errors import ConversionError
 from posezoo.layout import ModelLayout
-from posezoo.spec.arguments import OTHER_ORIGINALS, write_arguments
+from posezoo.spec.mo_args import OTHER_ORIGINALS, write_arguments
 from posezoo.spec.model import Framework, ModelSpec, Precision
 
 #: The newest Python that OpenVINO 2024.6, the last one with Model Optimizer, has wheels for.

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from posezoo.convert.carve import cut_inputs
-from posezoo.convert.cut import cut_outputs, find_input, find_output
+from posezoo.convert.cut_graph import cut_outputs, find_input, find_output
+from posezoo.convert.cut_inputs import cut_inputs
 from posezoo.errors import ConversionError
-from posezoo.openvino_runtime import error_text, import_openvino
-from posezoo.spec import carried_out
+from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Framework, Input, ModelSpec, Output
 
 #: How an image lies in a framework's tensors by custom: what Model Optimizer supposes, too.
@@ -49,7 +49,7 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
         _fix_sizes(network, spec.inputs)
         _check_ports("output", spec, spec.outputs, network, find_output)
         network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)
-        if carried_out.wants_static_shape(spec.mo_args):
+        if supported_mo_args.wants_static_shape(spec.mo_args):
             _compute_sizes(network, spec)
         network = _prepend_preprocessing(network, spec.inputs)
         _transpose_to_layout(network, spec.outputs)

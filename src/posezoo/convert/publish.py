@@ -16,18 +16,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from posezoo import files, provenance
-from posezoo.complexity import compute_complexity
-from posezoo.convert import ir, original
+from posezoo.convert import frontends
 from posezoo.convert.preprocess import fill_in_inputs
-from posezoo.convert.reference import ReferenceOutputs, compute_reference
+from posezoo.convert.reference_outputs import ReferenceOutputs, compute_reference
 from posezoo.convert.self_check import SelfCheckResult, check_ir, compile_for_check
 from posezoo.errors import OutputError
 from posezoo.events import Listener, SelfCheckPassed, ignore_event
+from posezoo.files import verified_files
+from posezoo.files.staging import staging_dir
+from posezoo.ir import ir_writer, provenance
+from posezoo.ir.complexity import compute_complexity
+from posezoo.ir.provenance import FileContent
 from posezoo.layout import ModelLayout
-from posezoo.provenance import FileContent
 from posezoo.spec.model import Decoder, ModelSpec, Precision
-from posezoo.working_folder import staging_dir
 
 #: Told a precision and what the IR's files hold, by suffix, before it is put in place; raises to refuse it.
 AcceptIr = Callable[[Precision, Mapping[str, FileContent]], None]
@@ -73,7 +74,7 @@ def publish_irs(
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
         # Most of these steps keep one core busy, for seconds where the network is large.
         if self_check and reference is None:
-            reference = pool.submit(compute_reference, named, original.source_model_path(spec, layout))
+            reference = pool.submit(compute_reference, named, frontends.source_model_path(spec, layout))
         written = {each: _write(network, named, folder, each, pool, reference) for each in precisions}
         found = compute_complexity(network)
         complexity = asdict(found) if found else None
@@ -83,7 +84,7 @@ def publish_irs(
         for precision, each in written.items():
             metrics = checked[precision].to_json() if precision in checked else None
             record = provenance.format_provenance(spec, decoder, each.contents.result(), metrics, complexity)
-            files.write_atomically(each.xml.with_name("provenance.json"), record, lasting=False)
+            verified_files.write_atomically(each.xml.with_name("provenance.json"), record, lasting=False)
         for precision, each in written.items():  # all is written: a full disk stops none of these
             _put_in_place(each.xml, layout.ir_path(spec, precision), each.contents.result())
     return {precision: layout.ir_path(spec, precision) for precision in precisions}
@@ -101,7 +102,7 @@ def put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent], reco
     Raises:
         OutputError: it cannot be put there; the IR that was there is whole, or has no .xml.
     """
-    files.write_atomically(new.with_name("provenance.json"), record)
+    verified_files.write_atomically(new.with_name("provenance.json"), record)
     _put_in_place(new, xml, contents)
 
 
@@ -122,7 +123,7 @@ def _write(
     pool: ThreadPoolExecutor,
     reference: Future[ReferenceOutputs] | None,
 ) -> _StagedIr:
-    xml = ir.write_ir(network, folder / precision / f"{spec.name}.xml", precision)
+    xml = ir_writer.write_ir(network, folder / precision / f"{spec.name}.xml", precision)
     checked = pool.submit(_check, spec, xml, precision, reference) if reference else None
     return _StagedIr(xml, pool.submit(read_contents, xml), checked)
 
@@ -154,7 +155,10 @@ def _pair(xml: Path) -> tuple[Path, Path]:
 
 def read_contents(xml: Path) -> dict[str, FileContent]:
     """What the two files of an IR hold, by name."""
-    return {path.name: FileContent(path.stat().st_size, files.compute_digest(path)) for path in _pair(xml)}
+    return {
+        path.name: FileContent(path.stat().st_size, verified_files.compute_digest(path))
+        for path in _pair(xml)
+    }
 
 
 def _put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent]) -> None:
@@ -166,7 +170,7 @@ def _put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent]) -> 
             os.replace(new.with_suffix(".bin"), xml.with_suffix(".bin"))
             os.replace(new, xml)
             for path in _pair(xml):
-                files.write_stamp(path, contents[path.name].digest)
+                verified_files.write_stamp(path, contents[path.name].digest)
         os.replace(new.with_name("provenance.json"), xml.with_name("provenance.json"))
     except OSError as error:
         raise OutputError(
@@ -181,4 +185,4 @@ def contents_by_suffix(contents: Mapping[str, FileContent]) -> dict[str, FileCon
 
 
 def _is_the_same(path: Path, content: FileContent) -> bool:
-    return files.is_verified(path, content.size, content.digest, rehash=True)
+    return verified_files.is_verified(path, content.size, content.digest, rehash=True)

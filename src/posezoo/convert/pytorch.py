@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posezoo import errors, pretrained
+from posezoo import errors
 from posezoo.convert.pytorch_child import REFUSED
 from posezoo.errors import ConversionError, MissingPackageError, PosezooError
-from posezoo.networks import find_network
+from posezoo.networks import find_network, pretrained
 from posezoo.spec.model import ModelSpec
 from posezoo.versions import package_version
 

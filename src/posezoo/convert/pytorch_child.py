@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from posezoo import pretrained
 from posezoo.errors import PosezooError
-from posezoo.pretrained import NetworkCheckpoint
+from posezoo.networks import pretrained
+from posezoo.networks.pretrained import NetworkCheckpoint
 
 #: The exit code of a job that was refused, in words of ours.
 REFUSED = 3

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posezoo.convert.ir import without_mmap
-from posezoo.convert.reference import EXACT, ReferenceOutputs, run_compiled
+from posezoo.convert.reference_outputs import EXACT, ReferenceOutputs, run_compiled
 from posezoo.errors import SelfCheckError
-from posezoo.openvino_runtime import error_text, import_openvino
+from posezoo.ir.ir_writer import without_mmap
+from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.spec.model import ModelSpec, Precision
 
 Array = npt.NDArray[Any]

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, Any
 
-from posezoo.convert import upstream_child
+from posezoo.convert import upstream_sandbox
 
 #: How much data such code may hold, or write into one file.
 MEMORY_BYTES = 16 << 30
@@ -27,7 +27,7 @@ def missing_restrictions() -> tuple[str, ...]:
         job = {"reads": [], "writes": [home], "memory_bytes": MEMORY_BYTES, "seconds": 60, "only_tell": True}
         found: list[str] = []
         code, _, _ = run_sandboxed(job, Path(home), 60, found)
-    return tuple(json.loads(found[0])) if not code and found else tuple(upstream_child.MEASURES)
+    return tuple(json.loads(found[0])) if not code and found else tuple(upstream_sandbox.MEASURES)
 
 
 def run_sandboxed(
@@ -37,7 +37,7 @@ def run_sandboxed(
     process = subprocess.Popen(
         # -I: neither the working folder nor the environment decides what is imported; -B: nothing is compiled
         # into the folders that it reads.
-        [sys.executable, "-I", "-B", str(Path(upstream_child.__file__).absolute())],
+        [sys.executable, "-I", "-B", str(Path(upstream_sandbox.__file__).absolute())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

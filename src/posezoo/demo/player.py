@@ -13,11 +13,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from posezoo.demo.monitors import UtilizationMonitor
-from posezoo.demo.outputs import FrameOutput
-from posezoo.demo.painting import draw_poses, draw_text
-from posezoo.demo.sources import Frame, FrameSource, Size
-from posezoo.demo.speed import FrameRateMeter, StepTimer
+from posezoo.demo.frame_outputs import FrameOutput
+from posezoo.demo.frame_rate import FrameRateMeter, StepTimer
+from posezoo.demo.frame_sources import Frame, FrameSource, Size
+from posezoo.demo.overlay import draw_poses, draw_text
+from posezoo.demo.utilization_monitor import UtilizationMonitor
 from posezoo.demo.window import ESCAPE, TAB
 from posezoo.images import Image
 from posezoo.pose.keypoints import Pose
@@ -41,7 +41,7 @@ class ClosableStream(Protocol[T_co]):
 
 
 class PoseStreamer(Protocol):
-    """What finds poses in a stream of items: ``posezoo.estimator.Estimator``."""
+    """What finds poses in a stream of items: ``posezoo.runtime.Estimator``."""
 
     def stream(self, items: Iterable[T], image: Callable[[T], Image]) -> ClosableStream[tuple[T, list[Pose]]]:
         """Each item with its poses, in order; the next item is asked for when there is room for it."""

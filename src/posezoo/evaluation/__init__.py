@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from posezoo.evaluation.evaluate import EvaluationResult, evaluate
+from posezoo.evaluation.run_evaluation import EvaluationResult, evaluate
 
 __all__ = ["EvaluationResult", "evaluate"]

@@ -8,13 +8,13 @@ from typing import Any
 
 from posezoo import images
 from posezoo.coco import CocoDataset, DatasetImage
-from posezoo.coco.dataset import CocoBox
+from posezoo.coco.coco_dataset import CocoBox
 from posezoo.errors import EvaluationError, ImageError
-from posezoo.estimator.stream import ResultStream
-from posezoo.evaluation.found import ImagePredictions, make_converter
-from posezoo.evaluation.kept import PredictionCache
+from posezoo.evaluation.image_predictions import ImagePredictions, make_converter
+from posezoo.evaluation.prediction_cache import PredictionCache
 from posezoo.events import EvaluationProgress, Listener, ignore_event
 from posezoo.pose.keypoints import Pose
+from posezoo.runtime.result_stream import ResultStream
 
 #: An image, (H, W, 3) uint8 BGR, in, poses out; with ``boxes=`` where boxes are given. An estimator is one.
 Predictor = Callable[..., Sequence[Pose]]

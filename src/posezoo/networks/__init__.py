@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from posezoo.errors import UnknownModelError, suggest
-from posezoo.networks.network import ArgumentValue, NetworkArgument, NetworkDefinition, Shapes
-from posezoo.networks.table import NETWORKS
+from posezoo.networks.catalog import NETWORKS
+from posezoo.networks.definition import ArgumentValue, NetworkArgument, NetworkDefinition, Shapes
 
 if TYPE_CHECKING:
     from torch import nn

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from posezoo.networks.blocks import DenseUpsampling, conv2d
+from posezoo.networks.mobilenet_v1_v2 import mobilenet_v1, mobilenet_v2
 from posezoo.networks.mobilenet_v3 import mobilenet_v3, output_channels
-from posezoo.networks.mobilenets import mobilenet_v1, mobilenet_v2
 from posezoo.networks.resnet import resnet, without_names
 
 #: The trunk by its name, and its channels. A MobileNet lies one part deeper in the keys: features.0.0.weight.

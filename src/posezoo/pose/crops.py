@@ -1,6 +1,6 @@
 """What a top-down network is shown of somebody in a box: each published way to cut people out.
 
-Every way leads to a ``ImageTransform``, whose coordinates are continuous. Published code takes a box's corners for
+Each function gives an ``ImageTransform`` in continuous coordinates. Published code takes a box's corners for
 centres of pixels; half a pixel lies between that and what is done here, where a point of the image is shown
 at one place and read back from the same.
 """
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posezoo.pose.detection import Box
 from posezoo.pose.letterbox import Image, ImageTransform, Size
+from posezoo.pose.ssd_detection import Box
 
 Color = tuple[float, float, float]
 

@@ -16,17 +16,16 @@ from posezoo.errors import InferenceError, suggest
 from posezoo.pose import (
     associative_embedding,
     blazepose,
-    detection,
     heatmap,
     lifting,
     movenet,
-    open_model_zoo,
+    omz_compatible,
     openpose,
     simcc,
+    ssd_detection,
 )
 from posezoo.pose.associative_embedding import AssociativeEmbeddingOptions
 from posezoo.pose.blazepose import BlazePoseOptions
-from posezoo.pose.detection import DetectionOptions
 from posezoo.pose.heatmap import HeatmapOptions
 from posezoo.pose.keypoints import MIN_SCORE, Floats, Pose
 from posezoo.pose.letterbox import Size, identity_transform
@@ -34,6 +33,7 @@ from posezoo.pose.lifting import LiftingOptions
 from posezoo.pose.movenet import MovenetOptions
 from posezoo.pose.openpose import OpenPoseOptions
 from posezoo.pose.simcc import SimccOptions
+from posezoo.pose.ssd_detection import DetectionOptions
 from posezoo.spec.model import Decoder, Output
 
 Option = str | int | float | bool
@@ -76,7 +76,7 @@ def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **o
     channels, first or last; associative_embedding ``heatmaps`` and ``merge_embeddings`` (1, 17, H, W), and
     ``nms_heatmaps`` where there are some; heatmap ``heatmaps`` (1, 17, H, W), and ``flipped_heatmaps``
     where the mirrored image was seen, too; simcc ``simcc_x`` and ``simcc_y`` (1, 17, bins); movenet
-    ``keypoints`` (1, 1, 17, 3); blazepose ``decode_landmarks`` (1, 195) and ``presence`` (1, 1). lifting_3d takes
+    ``keypoints`` (1, 1, 17, 3); blazepose ``landmarks`` (1, 195) and ``presence`` (1, 1). lifting_3d takes
     what openpose takes, as two outputs, and ``coordinates`` (1, 57, H, W), and returns ``Pose3D``; detection
     ``detections`` (1, 1, N, 7), and returns poses without keypoints.
 
@@ -214,7 +214,7 @@ def _channels_first(maps: Any, channels: int) -> Any:
 
 
 def _openpose(maps: Maps, size: Size, options: OpenPoseOptions) -> list[Pose]:
-    follow = open_model_zoo.decode_openpose_omz if options.compatible else openpose.decode_openpose
+    follow = omz_compatible.decode_openpose_omz if options.compatible else openpose.decode_openpose
     return follow(maps["heatmaps"], maps["pafs"], size, options)
 
 
@@ -222,7 +222,7 @@ def _associative_embedding(maps: Maps, size: Size, options: AssociativeEmbedding
     heatmaps, tags = maps["heatmaps"], maps["embeddings"]
     nms_heatmaps = maps.get("nms_heatmaps", heatmaps)
     if options.compatible:
-        return open_model_zoo.decode_associative_embedding_omz(heatmaps, nms_heatmaps, tags, size, options)
+        return omz_compatible.decode_associative_embedding_omz(heatmaps, nms_heatmaps, tags, size, options)
     return associative_embedding.decode_associative_embedding(heatmaps, tags, size, options)
 
 
@@ -245,7 +245,7 @@ def _lifting(maps: Maps, size: Size, options: LiftingOptions) -> list[Pose]:
 
 
 def _detection(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
-    return [box.to_pose() for box in detection.decode_ssd(maps["detections"], size, options)]
+    return [box.to_pose() for box in ssd_detection.decode_ssd(maps["detections"], size, options)]
 
 
 def _blazepose(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from posezoo.pose.keypoints import Floats
 from posezoo.pose.limbs import LIMBS, NECK, LimbCandidates
-from posezoo.pose.matching import MANY_TO_SETTLE, match_pairs
+from posezoo.pose.pair_matching import MANY_TO_SETTLE, match_pairs
 
 # What decides where pairs exclude each other, beside how well the field fits. The values lie in the middle of
 # where drawn groups of every kind come back (tests/pose/test_bars.py); noise moves a fit by 0.003.

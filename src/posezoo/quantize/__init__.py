@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from posezoo.quantize.plan import PRECISIONS, plan_quantization
-from posezoo.quantize.quantize import Quantized, compare_with_fp32, quantize
-from posezoo.quantize.report import to_measurements
-from posezoo.quantize.subject import QuantizationTarget, explain_unsupported, require_quantizable
+from posezoo.quantize.quantization import Quantized, compare_with_fp32, quantize
+from posezoo.quantize.quantization_plan import PRECISIONS, plan_quantization
+from posezoo.quantize.quantization_report import to_measurements
+from posezoo.quantize.quantization_target import QuantizationTarget, explain_unsupported, require_quantizable
 
 __all__ = [
     "PRECISIONS",

@@ -10,8 +10,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from posezoo.spec.arguments import read_arguments, read_export_arguments
-from posezoo.spec.figures import read_published_metrics, read_training
+from posezoo.spec.field_types import read_line, read_list, read_word, refuse_duplicates
+from posezoo.spec.inputs_outputs import read_input_info, read_inputs, read_outputs
+from posezoo.spec.mo_args import read_arguments, read_export_arguments
 from posezoo.spec.model import (
     CompositeSpec,
     Decoder,
@@ -28,12 +29,11 @@ from posezoo.spec.model import (
     SourceFile,
     UnpackArchive,
 )
-from posezoo.spec.names import case_folded, explain_invalid_model_name
-from posezoo.spec.ports import read_input_info, read_inputs, read_outputs
-from posezoo.spec.published import read_file_name, read_files, read_postprocessing_step, read_web_url
-from posezoo.spec.quantization import read_quantization
-from posezoo.spec.reader import YamlMapping, YamlNode, read_yaml, sanitize
-from posezoo.spec.values import read_line, read_list, read_word, refuse_duplicates
+from posezoo.spec.published_metrics import read_published_metrics, read_training
+from posezoo.spec.quantization_settings import read_quantization
+from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
+from posezoo.spec.source_files import read_file_name, read_files, read_postprocessing_step, read_web_url
+from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, read_yaml, sanitize
 
 MODEL_KEYS = (
     "description", "task_type", "framework", "license", "origin", "revision",

@@ -1,1 +1,1 @@
-"""Rules over what is declared and what lies on disk."""
+"""Files on disk against what was declared and recorded of them."""

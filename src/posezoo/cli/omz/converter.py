@@ -11,20 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.cli import door, options
-from posezoo.cli.omz import contract
-from posezoo.cli.text import escape_control_characters
+from posezoo.cli import flags, run_main
+from posezoo.cli.omz import conventions
+from posezoo.cli.terminal_text import escape_control_characters
 from posezoo.errors import ConversionError, PosezooError, SpecError, suggest
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 
 if TYPE_CHECKING:
-    from posezoo.cli.omz.reports import JsonConversionReporter, LineBuffer, TextReporter
-    from posezoo.crew import CancelCheck
+    from posezoo.cli.omz.event_output import JsonConversionReporter, LineBuffer, TextReporter
+    from posezoo.pipeline import Zoo
     from posezoo.registry import Selection
-    from posezoo.spec.arguments import MoArguments
+    from posezoo.spec.mo_args import MoArguments
     from posezoo.spec.model import ModelSpec, Precision
-    from posezoo.zoo import Zoo
+    from posezoo.workers.threads import CancelCheck
 
 #: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
 DIFFERENCES = {
@@ -73,19 +73,19 @@ _SAID_ELSEWHERE = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return contract.run_command(lambda: _run(create_parser(), argv))
+    return conventions.run_command(lambda: _run(create_parser(), argv))
 
 
 def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    return contract.create_omz_parser(
+    return conventions.create_omz_parser(
         "converter.py", "Convert downloaded models to OpenVINO IR.", "convert", _add_flags
     )
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    options.add_download_dir_flag(parser, "the working folder")
-    options.add_output_dir_flag(parser, "where the IR go", "the folder of the published files")
+    flags.add_download_dir_flag(parser, "the working folder")
+    flags.add_output_dir_flag(parser, "where the IR go", "the folder of the published files")
     parser.add_argument(
         "--precisions",
         metavar="PREC[,PREC...]",
@@ -108,8 +108,8 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         help="an argument of Model Optimizer for every model, as --add_mo_arg=--mean_values=[127,127,127]; "
         "may be given several times",
     )
-    options.add_upstream_code_flag(parser)
-    options.add_lock_flags(parser)
+    flags.add_upstream_code_flag(parser)
+    flags.add_lock_flags(parser)
     parser.add_argument("--dry_run", action="store_true", help="print what would be done; touch nothing")
     parser.add_argument("--no_card", action="store_true", help="draw no card beside the IR")
     parser.add_argument(
@@ -121,9 +121,9 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         default="text",
         help="lines for people, or events as JSON, one a line",
     )
-    options.add_checkpoint_flags(parser)
-    options.add_camera_input_flags(parser)
-    options.add_force_flag(parser)
+    flags.add_checkpoint_flags(parser)
+    flags.add_camera_input_flags(parser)
+    flags.add_force_flag(parser)
     # As these were written in old scripts.
     parser.add_argument("--add-mo-arg", dest="add_mo_arg", action="append", help=argparse.SUPPRESS)
     parser.add_argument("--dry-run", dest="dry_run", action="store_true", help=argparse.SUPPRESS)
@@ -133,7 +133,7 @@ def _jobs(text: str) -> int:
     if text == "auto":
         return os.cpu_count() or 1
     try:
-        return contract.parse_positive(text)
+        return conventions.parse_positive(text)
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f'must be a positive integer or "auto" (got {text!r})') from error
 
@@ -143,17 +143,17 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     if reason := _contradiction(args):
         command.error(reason)
     settings = to_settings(
-        contract.omz_settings_from_args(args, lock=args.lock, locked=args.locked, mo=args.mo)
+        conventions.omz_settings_from_args(args, lock=args.lock, locked=args.locked, mo=args.mo)
     )
     registry = open_registry(settings.models_dir)
     if args.print_all:
-        contract.print_all(registry)
+        conventions.print_all(registry)
         return 0
-    selection = contract.select_omz_models(registry, contract.omz_patterns_from_args(args, command))
-    requested = contract.precisions_from_args(args)
-    options.require_model_optimizer(args)
-    from posezoo.cli.omz.workers import map_in_processes
-    from posezoo.zoo import open_zoo
+    selection = conventions.select_omz_models(registry, conventions.omz_patterns_from_args(args, command))
+    requested = conventions.precisions_from_args(args)
+    flags.require_model_optimizer(args)
+    from posezoo.pipeline import open_zoo
+    from posezoo.workers.process_pool import map_in_processes
 
     download_dir = args.download_dir or Path.cwd()
     settings = replace(settings, output_dir=args.output_dir or download_dir)
@@ -168,7 +168,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     elif args.model_name is not None:
         command.error("--model_name goes with --checkpoint")
     jobs = 1 if args.dry_run else args.jobs
-    reasons = dict(zip(contract.names_of_unreadable(selection), selection.problems, strict=True))
+    reasons = dict(zip(conventions.names_of_unreadable(selection), selection.problems, strict=True))
     failed: dict[str, PosezooError] = {**reasons}
     task = _ConversionJob(zoo, args, requested, jobs > 1)
     for name, paper, error in map_in_processes(task, selection.models, jobs, task.report_lost_process):
@@ -184,16 +184,16 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
 
 def _contradiction(args: argparse.Namespace) -> str:
     """What flags say against each other, whatever the model; empty where they do not."""
-    flags = [text.partition("=")[0] for text in args.add_mo_arg if text.startswith("-")]
-    flags = [{"-s": "--scale", "-m": "--input_model"}.get(flag, flag) for flag in flags]
-    twice = next((flag for flag in flags if flags.count(flag) > 1), "")
+    given = [text.partition("=")[0] for text in args.add_mo_arg if text.startswith("-")]
+    given = [{"-s": "--scale", "-m": "--input_model"}.get(flag, flag) for flag in given]
+    twice = next((flag for flag in given if given.count(flag) > 1), "")
     if twice:
         return f"--add_mo_arg={twice} is given twice"
-    if {"--scale", "--scale_values"} <= set(flags):
+    if {"--scale", "--scale_values"} <= set(given):
         return "--add_mo_arg=--scale and --add_mo_arg=--scale_values exclude each other"
     if args.dynamic and args.resize:
         return "--dynamic leaves the size open, --resize brings pictures to one: say one of them"
-    if args.input_layout and "--layout" in flags:
+    if args.input_layout and "--layout" in given:
         return "--input_layout and --add_mo_arg=--layout exclude each other"
     return ""
 
@@ -204,11 +204,11 @@ def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], sty
         facts = [{"name": name, "reason": each.problem, "hint": each.hint} for name, each in failed.items()]
         done = [name for name in names if name not in failed]
         print(json.dumps({"$type": "conversion_end", "converted": done, "failed": facts}), flush=True)
-    code = contract.print_failures(list(failed), text=style == "text")
+    code = conventions.print_failures(list(failed), text=style == "text")
     if style == "text" and len(names) > 1:
         for name, error in failed.items():
             reason = error.problem.removeprefix(f"{name}: ")
-            door.print_to_stderr(f"{contract.ALARM} Failed: {name}: {reason}")
+            run_main.print_to_stderr(f"{conventions.ALARM} Failed: {name}: {reason}")
     return code
 
 
@@ -230,12 +230,12 @@ class _ConversionJob:
     def __getstate__(self) -> dict[str, Any]:
         """What a process of its own opens the same zoo by."""
         zoo = self._zoo
-        flags = {"mo_python": zoo.ways.mo_python, "allow_upstream_code": zoo.ways.allow_upstream_code}
-        how = {"download_dir": zoo.layout.download_dir, **flags}
+        given = {"mo_python": zoo.ways.mo_python, "allow_upstream_code": zoo.ways.allow_upstream_code}
+        how = {"download_dir": zoo.layout.download_dir, **given}
         return {"args": self._args, "asked": self._asked, "held": self._held, "zoo": (zoo.settings, how)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from posezoo.zoo import open_zoo
+        from posezoo.pipeline import open_zoo
 
         settings, how = state["zoo"]
         self.__init__(open_zoo(settings, **how), state["args"], state["asked"], state["held"])  # type: ignore[misc]
@@ -244,7 +244,7 @@ class _ConversionJob:
         self, spec: ModelSpec, error: PosezooError
     ) -> tuple[str, LineBuffer, PosezooError | None]:
         """What is told of a model whose process ended early."""
-        from posezoo.cli.omz.reports import LineBuffer
+        from posezoo.cli.omz.event_output import LineBuffer
 
         paper = LineBuffer(held=self._held)
         named = ConversionError(f"{spec.full_name}: {error.problem}", hint=error.hint)
@@ -252,16 +252,16 @@ class _ConversionJob:
         return spec.full_name, paper, named
 
     def _listener(self, spec: ModelSpec, paper: LineBuffer) -> TextReporter | JsonConversionReporter:
-        from posezoo.cli.omz.reports import JsonConversionReporter, TextReporter
+        from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter
 
         if self._args.progress_format == "json":
             return JsonConversionReporter(paper, spec)
         return TextReporter(paper, self._zoo.layout.model_download_dir(spec))
 
     def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[str, LineBuffer, PosezooError | None]:
-        from posezoo.cli.omz.reports import LineBuffer
-        from posezoo.crew import cancellable
+        from posezoo.cli.omz.event_output import LineBuffer
         from posezoo.spec.model import Precision
+        from posezoo.workers.threads import cancellable
 
         paper = LineBuffer(held=self._held)
         lines = self._listener(spec, paper)
@@ -299,10 +299,10 @@ class _ConversionJob:
         return with_mo_arguments(spec, self._args.add_mo_arg, has_mo=self._zoo.ways.has_model_optimizer)
 
     def _asked_for(self, spec: ModelSpec) -> ModelSpec:
-        spec = options.with_camera_input_flags(self._with_arguments(spec), self._args)
+        spec = flags.with_camera_input_flags(self._with_arguments(spec), self._args)
         if not self._args.dynamic:
             return spec
-        from posezoo.convert.own_weights import with_dynamic_shape
+        from posezoo.convert.custom_weights import with_dynamic_shape
 
         return with_dynamic_shape(spec)
 
@@ -334,8 +334,8 @@ def with_mo_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool
     requested = [text for text in arguments if text.partition("=")[0] not in _IDLE]
     if not requested:
         return spec
-    from posezoo.spec.arguments import OTHER_ORIGINALS, TYPED
-    from posezoo.spec.carried_out import CARRIED_OUT
+    from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED
+    from posezoo.spec.supported_mo_args import CARRIED_OUT
 
     known = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {*_SAID_ELSEWHERE, *OTHER_ORIGINALS}
     for text in requested:
@@ -359,8 +359,8 @@ def with_mo_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool
 
 def _read(requested: Sequence[str], spec: ModelSpec) -> MoArguments:
     """The meaning of further arguments; what is wrong with one is told of it, not of a place in a file."""
-    from posezoo.spec.arguments import read_arguments
-    from posezoo.spec.reader import parse_yaml
+    from posezoo.spec.mo_args import read_arguments
+    from posezoo.spec.yaml_nodes import parse_yaml
 
     try:
         return read_arguments(parse_yaml(json.dumps(requested).encode(), "--add_mo_arg"), spec.inputs)

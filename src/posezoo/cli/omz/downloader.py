@@ -9,18 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cli import options
-from posezoo.cli.omz import contract
+from posezoo.cli import flags
+from posezoo.cli.omz import conventions
 from posezoo.errors import PosezooError, UnpinnedFileError
 from posezoo.registry import open_registry
 from posezoo.settings import MOST_JOBS, Settings, to_settings
 
 if TYPE_CHECKING:
-    from posezoo.cli.omz.reports import LineBuffer
-    from posezoo.crew import CancelCheck
-    from posezoo.fetch.carrier import ConnectionPool
+    from posezoo.cli.omz.event_output import LineBuffer
+    from posezoo.download.connection_pool import ConnectionPool
+    from posezoo.pipeline import Zoo
     from posezoo.spec.model import ModelSpec
-    from posezoo.zoo import Zoo
+    from posezoo.workers.threads import CancelCheck
 
 #: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
 DIFFERENCES = {
@@ -57,12 +57,12 @@ DIFFERENCES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return contract.run_command(lambda: _run(create_parser(), argv))
+    return conventions.run_command(lambda: _run(create_parser(), argv))
 
 
 def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    return contract.create_omz_parser(
+    return conventions.create_omz_parser(
         "downloader.py", "Download models and verify them by their checksums.", "download", _add_flags
     )
 
@@ -71,9 +71,9 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precisions",
         metavar="PREC[,PREC...]",
-        help=f"of models published as IR, only these: {', '.join(contract.PRECISIONS)}",
+        help=f"of models published as IR, only these: {', '.join(conventions.PRECISIONS)}",
     )
-    options.add_output_dir_flag(parser, "where files go", "the working folder")
+    flags.add_output_dir_flag(parser, "where files go", "the working folder")
     parser.add_argument(
         "--cache_dir", type=Path, metavar="DIR", help="keep a copy of each file by its digest"
     )
@@ -83,33 +83,33 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|URL",
         help="a folder or an address laid out like the cache, asked first; may be given several times",
     )
-    options.add_verify_flag(parser)
-    options.add_trust_flag(parser)
+    flags.add_verify_flag(parser)
+    flags.add_trust_flag(parser)
     parser.add_argument(
         "--num_attempts",
-        type=contract.parse_positive,
+        type=conventions.parse_positive,
         metavar="N",
         help="how often to ask a source that fails for a moment (default: 5)",
     )
-    options.add_http_flags(parser)
+    flags.add_http_flags(parser)
     parser.add_argument(
         "--progress_format", choices=("text", "json"), default="text", help="how to tell what happens"
     )
     parser.add_argument(
         "-j",
         "--jobs",
-        type=contract.parse_positive,
+        type=conventions.parse_positive,
         metavar="N",
         help="how many files to download at once, of one model or several (default: 1)",
     )
-    options.add_connections_flag(parser)
+    flags.add_connections_flag(parser)
 
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
     output_dir = args.output_dir or Path.cwd()
     mirrors = tuple(args.mirror) if args.mirror else None
-    said = contract.omz_settings_from_args(
+    said = conventions.omz_settings_from_args(
         args,
         cache_dir=args.cache_dir,
         attempts=args.num_attempts,
@@ -127,30 +127,30 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     settings = to_settings(said)
     registry = open_registry(settings.models_dir)
     if args.print_all:
-        contract.print_all(registry)
+        conventions.print_all(registry)
         return 0
-    selection = contract.select_omz_models(registry, contract.omz_patterns_from_args(args, command))
+    selection = conventions.select_omz_models(registry, conventions.omz_patterns_from_args(args, command))
     # Open Model Zoo writes to no folder that nobody named.
     cached = said["cache_dir"].origin != "default"
     zoo = _zoo(settings, args.trust_on_first_use, cached=cached, verify=args.verify)
-    from posezoo.crew import map_ordered
-    from posezoo.fetch.carrier import ConnectionPool
+    from posezoo.download.connection_pool import ConnectionPool
+    from posezoo.workers.threads import map_ordered
 
-    failed, skipped = contract.names_of_unreadable(selection), list[str]()
+    failed, skipped = conventions.names_of_unreadable(selection), list[str]()
     held = min(settings.jobs, len(selection.models)) > 1
     with ConnectionPool(settings.jobs, settings.connections) as pool:
         task = _DownloadJob(
-            output_dir, zoo, contract.precisions_from_args(args), args.progress_format, held, pool
+            output_dir, zoo, conventions.precisions_from_args(args), args.progress_format, held, pool
         )
         for name, paper, error in map_ordered(task, selection.models, settings.jobs):
             paper.flush()
             if error is not None:
                 (skipped if args.all and isinstance(error, UnpinnedFileError) else failed).append(name)
-    return contract.print_failures(failed, skipped=skipped, text=args.progress_format == "text")
+    return conventions.print_failures(failed, skipped=skipped, text=args.progress_format == "text")
 
 
 def _zoo(settings: Settings, trust_on_first_use: bool, *, cached: bool, verify: bool) -> Zoo:
-    from posezoo.zoo import open_zoo
+    from posezoo.pipeline import open_zoo
 
     zoo = open_zoo(settings, trust_on_first_use=trust_on_first_use).with_verification(verify)
     return zoo if cached else replace(zoo, means=replace(zoo.means, cache_dir=None))
@@ -180,9 +180,9 @@ class _DownloadJob:
         self._carrier = pool
 
     def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[str, LineBuffer, PosezooError | None]:
-        from posezoo.cli.omz.reports import JsonReporter, LineBuffer, TextReporter
-        from posezoo.crew import cancellable
-        from posezoo.fetch.download import download_model
+        from posezoo.cli.omz.event_output import JsonReporter, LineBuffer, TextReporter
+        from posezoo.download.model_download import download_model
+        from posezoo.workers.threads import cancellable
 
         paper = LineBuffer(held=self._held)
         listener: TextReporter | JsonReporter
@@ -191,7 +191,7 @@ class _DownloadJob:
         else:
             listener = TextReporter(paper, self._layout.model_download_dir(spec), self._means.cache_dir)
             listener.start_model(f"Downloading {spec.full_name}")
-        if self._precisions.isdisjoint(contract.available_precisions(spec)):
+        if self._precisions.isdisjoint(conventions.available_precisions(spec)):
             if isinstance(listener, TextReporter):
                 listener.start_step(
                     f"Skipping {spec.full_name} (there is none in {_words(self._precisions)})\n"

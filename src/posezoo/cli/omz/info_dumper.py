@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from posezoo.cli.omz import contract
+from posezoo.cli.omz import conventions
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings, user_folder
 
@@ -29,24 +29,24 @@ DIFFERENCES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return contract.run_command(lambda: _run(create_parser(), argv))
+    return conventions.run_command(lambda: _run(create_parser(), argv))
 
 
 def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    return contract.create_omz_parser(
+    return conventions.create_omz_parser(
         "info_dumper.py", "Print what models declare, as JSON.", "describe", lambda parser: None
     )
 
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
-    models_dir = to_settings(contract.omz_settings_from_args(args)).models_dir
+    models_dir = to_settings(conventions.omz_settings_from_args(args)).models_dir
     registry = open_registry(models_dir, memory=user_folder("cache") / "registry")
     if args.print_all:
-        contract.print_all(registry)
+        conventions.print_all(registry)
         return 0
-    selection = contract.select_omz_models(registry, contract.omz_patterns_from_args(args, command))
+    selection = conventions.select_omz_models(registry, conventions.omz_patterns_from_args(args, command))
     print(json.dumps([collect_omz_facts(spec) for spec in selection.models], indent=4))
     return 1 if selection.problems else 0
 
@@ -62,7 +62,7 @@ def collect_omz_facts(spec: ModelSpec) -> dict[str, Any]:
         "license_url": _license_url(spec.license),
         "accuracy_config": str(config) if config.is_file() else None,
         "model_config": str(spec.path),
-        "precisions": sorted(contract.available_precisions(spec)),
+        "precisions": sorted(conventions.available_precisions(spec)),
         "quantization_output_precisions": ["FP16-INT8", "FP32-INT8"] if spec.quantizable else [],
         "subdirectory": spec.subdirectory,
         "task_type": spec.task,

@@ -9,18 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cli import options
-from posezoo.cli.omz import contract
-from posezoo.cli.quantize import add_quantization_flags, plan_from_args, require_dataset_dir
+from posezoo.cli import flags
+from posezoo.cli.omz import conventions
+from posezoo.cli.verbs.quantize import add_quantization_flags, plan_from_args, require_dataset_dir
 from posezoo.errors import PosezooError
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from posezoo.cli.omz.reports import TextReporter
+    from posezoo.cli.omz.event_output import TextReporter
+    from posezoo.pipeline import Zoo
     from posezoo.spec.model import ModelSpec
-    from posezoo.zoo import Zoo
 
 #: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
 DIFFERENCES = {
@@ -45,19 +45,19 @@ DIFFERENCES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return contract.run_command(lambda: _run(create_parser(), argv))
+    return conventions.run_command(lambda: _run(create_parser(), argv))
 
 
 def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    return contract.create_omz_parser(
+    return conventions.create_omz_parser(
         "quantizer.py", "Quantize converted models to INT8.", "quantize", _add_flags
     )
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_quantization_flags(parser, "the working folder")
-    options.add_lock_flags(parser)
+    flags.add_lock_flags(parser)
     parser.add_argument(
         "--precisions",
         metavar="PREC[,PREC...]",
@@ -71,23 +71,23 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
-    settings = to_settings(contract.omz_settings_from_args(args, lock=args.lock, locked=args.locked))
+    settings = to_settings(conventions.omz_settings_from_args(args, lock=args.lock, locked=args.locked))
     registry = open_registry(settings.models_dir)
     if args.print_all:
-        contract.print_all(registry)
+        conventions.print_all(registry)
         return 0
     require_dataset_dir(command, args)
-    selection = contract.select_omz_models(registry, contract.omz_patterns_from_args(args, command))
-    requested = contract.precisions_from_args(args)
+    selection = conventions.select_omz_models(registry, conventions.omz_patterns_from_args(args, command))
+    requested = conventions.precisions_from_args(args)
     for flag in ("python", "pot"):
         if getattr(args, flag) is not None:
-            contract.print_omz_warning(f"--{flag} {DIFFERENCES[f'--{flag}']}")
-    from posezoo.cli.omz.reports import LineBuffer, TextReporter
-    from posezoo.zoo import open_zoo
+            conventions.print_omz_warning(f"--{flag} {DIFFERENCES[f'--{flag}']}")
+    from posezoo.cli.omz.event_output import LineBuffer, TextReporter
+    from posezoo.pipeline import open_zoo
 
     model_dir = args.model_dir or Path.cwd()
     zoo = open_zoo(replace(settings, output_dir=model_dir), download_dir=model_dir)
-    failed = contract.names_of_unreadable(selection)
+    failed = conventions.names_of_unreadable(selection)
     for spec in selection.models:
         lines = TextReporter(LineBuffer(), zoo.layout.model_download_dir(spec))
         try:
@@ -96,16 +96,16 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
             lines.print_error(error)
             lines.print_line("")
             failed.append(spec.full_name)
-    return contract.print_failures(failed)
+    return conventions.print_failures(failed)
 
 
 def _quantize(
     zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, requested: frozenset[str], lines: TextReporter
 ) -> None:
-    from posezoo.zoo import quantizing
+    from posezoo.pipeline import int8_models
 
     wanted = tuple(each for each in (Precision.FP16_INT8, Precision.FP32_INT8) if each in requested)
-    if why := quantizing.explain_unsupported_int8(zoo, spec):
+    if why := int8_models.explain_unsupported_int8(zoo, spec):
         reason = why.removeprefix("quantization not supported: ")
         lines.start_step(f"Skipping {spec.full_name} (quantization not supported)")
         lines.print_line(f"{reason}\n")
@@ -121,7 +121,7 @@ def _quantize(
                 lines.start_step(f"(DRY RUN) Quantizing {spec.full_name} from FP32 to {step.precision}")
                 lines.print_line(f"since {step.reason}: {step.xml}\n")
     else:
-        quantizing.quantize_model(
+        int8_models.quantize_model(
             zoo,
             spec,
             args.dataset_dir,

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cli import metadata, options
-from posezoo.cli.omz import contract
+from posezoo.cli import flags, metadata_check
+from posezoo.cli.omz import conventions
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 
 if TYPE_CHECKING:
     from posezoo.layout import ModelLayout
-    from posezoo.verify.artifacts import ArtifactState
+    from posezoo.verify.artifact_check import ArtifactState
 
 #: Open Model Zoo has no such command.
 DIFFERENCES = dict.fromkeys(
@@ -29,42 +29,42 @@ DIFFERENCES = dict.fromkeys(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return contract.run_command(lambda: _run(create_parser(), argv))
+    return conventions.run_command(lambda: _run(create_parser(), argv))
 
 
 def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    return contract.create_omz_parser(
+    return conventions.create_omz_parser(
         "verifier.py", "Check size and checksum of downloaded files and converted IR.", "check", _add_flags
     )
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    options.add_output_dir_flag(parser, "where files and IR lie", "the working folder")
-    options.add_download_dir_flag(parser, "the output folder")
-    metadata.add_metadata_flags(parser)
-    options.add_lock_flags(parser)
-    parser.add_argument("--format", choices=metadata.FORMATS, default="text", help="how to answer")
+    flags.add_output_dir_flag(parser, "where files and IR lie", "the working folder")
+    flags.add_download_dir_flag(parser, "the output folder")
+    metadata_check.add_metadata_flags(parser)
+    flags.add_lock_flags(parser)
+    parser.add_argument("--format", choices=metadata_check.FORMATS, default="text", help="how to answer")
 
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
-    from posezoo.cli import verify
+    from posezoo.cli.verbs import verify
     from posezoo.layout import ModelLayout
-    from posezoo.lock import LockFile
+    from posezoo.lockfile import LockFile
 
     args = command.parse_args(argv)
-    settings = to_settings(contract.omz_settings_from_args(args, lock=args.lock, locked=args.locked))
+    settings = to_settings(conventions.omz_settings_from_args(args, lock=args.lock, locked=args.locked))
     registry = open_registry(settings.models_dir)
     if args.print_all:
-        contract.print_all(registry)
+        conventions.print_all(registry)
         return 0
     args.parser = command
-    if metadata.is_requested(args):
+    if metadata_check.is_requested(args):
         chosen = args.name is not None or args.list is not None
-        return metadata.run_metadata_check(
-            args, registry, contract.omz_patterns_from_args(args, command) if chosen else None
+        return metadata_check.run_metadata_check(
+            args, registry, conventions.omz_patterns_from_args(args, command) if chosen else None
         )
-    selection = contract.select_omz_models(registry, contract.omz_patterns_from_args(args, command))
+    selection = conventions.select_omz_models(registry, conventions.omz_patterns_from_args(args, command))
     output_dir = args.output_dir or Path.cwd()
     layout = ModelLayout(download_dir=args.download_dir or output_dir, output_dir=output_dir)
     return verify.run_artifact_check(
@@ -73,13 +73,13 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         LockFile(settings.lock, strict=settings.locked),
         args.format,
         cure=_cure,
-        registry=options.registry_arguments(args),
+        registry=flags.registry_arguments(args),
     )
 
 
 def _cure(failed: ArtifactState, layout: ModelLayout) -> list[str]:
     """The drop-in that brings an artifact back, in the folders that were looked at."""
-    from posezoo.cli.verify import trust_hint
+    from posezoo.cli.verbs.verify import trust_hint
 
     if not failed.converted:
         return ["downloader.py", "--name", failed.model, "-o", str(layout.download_dir), *trust_hint(failed)]

@@ -1,0 +1,109 @@
+"""GluonCV's models in the three tables of GluonCV's own page of pose models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from posezoo.cards.labels import Model
+from posezoo.cards.markdown import (
+    Markdown,
+    escape,
+    format_code,
+    format_link_with_text,
+    format_local_link,
+    format_table,
+)
+from posezoo.cards.papers import NAME, format_citation, read_papers
+from posezoo.spec.model import ModelSpec, PublishedAccuracy
+
+REPOSITORY = "https://github.com/dmlc/gluon-cv"
+
+#: The titles of its tables, by what the names of their models begin with.
+TABLES = {
+    "simple_pose_": "Simple Pose with ResNet",
+    "mobile_pose_": "Mobile Pose Models",
+    "alpha_pose_": "AlphaPose",
+}
+
+HEADERS = ("Model", "OKS AP", "OKS AP (with flip)", "Hashtag", "Training Command", "Training log")
+
+#: What a model's input is where its name does not say more: height, width.
+USUAL_SIZE = (256, 192)
+
+INTRODUCTION = """\
+## GluonCV's models
+
+OKS AP is AP/AP50/AP75 on COCO val2017 at a single scale, as published; with flip, the answers for the image
+and for its mirror image are averaged. Where no size is said, the input is 256x192. Another variant than the
+default is had by its hashtag: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""
+
+
+def draw_gluoncv_tables(models: Sequence[Model], root: Path) -> Iterator[str]:
+    """The paragraphs of the three tables and their footnotes; nothing where there is no such model.
+
+    Args:
+        models: those of the registry.
+        root: of the registry, where its papers.yml lies.
+    """
+    found = [
+        variant
+        for model in models
+        if isinstance(model, ModelSpec) and model.origin.repository == REPOSITORY and model.tag
+        for variant in (model, *model.variants)
+        if variant.published.accuracy
+    ]
+    tables = {
+        title: [each for each in sorted(found, key=_place) if each.name.startswith(start)]
+        for start, title in TABLES.items()
+    }
+    known = read_papers(root / NAME)
+    cited = dict.fromkeys(row.origin.paper for rows in tables.values() for row in rows)
+    papers = [known[address] for address in cited if address in known]
+    notes = {paper.address: f"[^{number}]" for number, paper in enumerate(papers, 1)}
+    if found:
+        yield INTRODUCTION
+    for title, rows in tables.items():
+        if rows:
+            yield f"### {title}"
+            yield format_table(HEADERS, [_row(row, notes) for row in rows])
+    for paper in papers:
+        citation = escape(format_citation(paper))
+        yield f"{notes[paper.address]}: {citation} {format_link_with_text(paper.address)}"
+
+
+def _place(model: ModelSpec) -> tuple[int, str, bool]:
+    """Small networks first, and the default variant before the others."""
+    depth = "".join(filter(str.isdigit, model.name.partition("resnet")[2].partition("_")[0]))
+    return int(depth or 0) or 1000, model.name, not model.is_default
+
+
+def _row(model: ModelSpec, notes: dict[str, str]) -> tuple[str, ...]:
+    page = f"{model.family}/{model.name}/README.md"
+    note = notes.get(model.origin.paper, "")
+    name = " ".join(filter(None, (format_local_link(page, model.name), _size(model), note)))
+    plain, flipped = (_aps(model, flip=flip) for flip in (False, True))
+    shell, log = (
+        format_link_with_text(model.training.command, "shell script"),
+        format_link_with_text(model.training.log, "log"),
+    )
+    return Markdown(name), plain, flipped, format_code(model.tag), shell, log
+
+
+def _size(model: ModelSpec) -> str:
+    """The input's size as the page writes it, where it is not the usual one."""
+    first = model.inputs[0]
+    sizes = dict(zip(first.layout, first.shape, strict=False))
+    size = (sizes.get("H", -1), sizes.get("W", -1))
+    return "" if size == USUAL_SIZE else f"({size[0]}x{size[1]})"
+
+
+def _aps(model: ModelSpec, *, flip: bool) -> str:
+    """AP, AP50 and AP75 in per cent, as the page writes them: ``66.3/89.2/73.4``."""
+    claims = (each for each in model.published.accuracy if each.metric == "AP" and each.flip == flip)
+    return next(map(_per_cent, claims), "")
+
+
+def _per_cent(claim: PublishedAccuracy) -> str:
+    values = (claim.value, claim.ap50, claim.ap75)
+    return "/".join("" if value is None else f"{value * 100:.1f}" for value in values)

@@ -1,0 +1,105 @@
+"""papers.yml of a registry: the papers that its models come from, and how they are cited."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from posezoo.registry import registry_root
+from posezoo.spec.field_types import read_line, read_list, read_matching
+from posezoo.spec.model import ModelSpec
+from posezoo.spec.yaml_nodes import YamlNode, read_yaml
+
+NAME = "papers.yml"
+
+_KEYS = ("key", "title", "authors", "booktitle", "journal", "year")
+#: What BibTeX takes as the name of an entry.
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9:_-]{0,99}")
+_ARXIV = re.compile(r"https?://arxiv\.org/abs/(\d{4}\.\d{4,5})")
+_FIRST_YEAR, _LAST_YEAR = 1900, 2100
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A paper; ``booktitle`` or ``journal`` says where it was published, if anywhere but at its address."""
+
+    address: str
+    key: str
+    title: str
+    authors: tuple[str, ...]  # first names first
+    year: int
+    booktitle: str = ""
+    journal: str = ""
+
+
+def read_papers(path: Path) -> dict[str, Paper]:
+    """The papers of a papers.yml by their addresses; none where it is not there.
+
+    Raises:
+        SpecError: the first thing in the file that cannot be meant, with its place.
+    """
+    if not path.is_file():
+        return {}
+    return {address: _paper(address, node) for address, node in read_yaml(path).as_mapping()}
+
+
+def collect_papers(parts: Iterable[ModelSpec]) -> tuple[Paper, ...]:
+    """The papers of some models of one registry, each once; those that nobody told of are left out."""
+    models = tuple(parts)
+    known = read_papers(registry_root(models[0]) / NAME) if models else {}
+    addresses = dict.fromkeys(model.origin.paper for model in models)
+    return tuple(known[address] for address in addresses if address in known)
+
+
+def format_bibtex(paper: Paper) -> str:
+    """The paper as an entry for BibTeX."""
+    where = {"booktitle": paper.booktitle, "journal": paper.journal}
+    kind = "inproceedings" if paper.booktitle else "article" if paper.journal else "misc"
+    eprint = _ARXIV.fullmatch(paper.address)
+    fields = {
+        "author": " and ".join(map(_escape_bibtex, paper.authors)),
+        "title": f"{{{_escape_bibtex(paper.title)}}}",
+        **{name: _escape_bibtex(text) for name, text in where.items()},
+        "year": str(paper.year),
+        "eprint": eprint.group(1) if eprint else "",
+        "archivePrefix": "arXiv" if eprint else "",
+        "url": paper.address,
+    }
+    lines = [f"  {name} = {{{text}}}," for name, text in fields.items() if text]
+    return "\n".join([f"@{kind}{{{paper.key},", *lines, "}"])
+
+
+def format_citation(paper: Paper) -> str:
+    """The paper as a line of a list of references."""
+    where = paper.booktitle or paper.journal
+    return f"{', '.join(paper.authors)}: {paper.title}. {f'{where}, ' if where else ''}{paper.year}."
+
+
+def _paper(address: str, node: YamlNode) -> Paper:
+    fields = node.as_mapping(_KEYS)
+    where = {name: fields.get(name) for name in ("booktitle", "journal")}
+    authors = read_list(fields["authors"], read_line)
+    if not authors:
+        raise fields["authors"].make_error("is empty: a paper has at least one author")
+    return Paper(
+        address=_address(address, node),
+        key=read_matching(fields["key"], _KEY, "a key of BibTeX: letters, digits, and : _ - after the first"),
+        title=read_line(fields["title"]),
+        authors=authors,
+        year=fields["year"].integer(minimum=_FIRST_YEAR, maximum=_LAST_YEAR),
+        **{name: read_line(said) for name, said in where.items() if said is not None},
+    )
+
+
+def _address(text: str, node: YamlNode) -> str:
+    if not re.fullmatch(r"https?://[^\s{}]+", text):
+        raise node.make_error("the key of a paper is its address, http(s)://...")
+    return text
+
+
+def _escape_bibtex(text: str) -> str:
+    """A text that BibTeX shows as it is: nothing in it opens or ends anything."""
+    text = re.sub(r"[{}\\]", "", text)
+    return re.sub(r"([&%$#_])", r"\\\1", text)

@@ -1,0 +1,1 @@
+"""The verbs of ``posezoo``: one module a verb."""

@@ -1,0 +1,57 @@
+"""posezoo download: a model's published files, verified."""
+
+from __future__ import annotations
+
+import argparse
+
+from posezoo.cli import flags, model_jobs
+from posezoo.cli.plan_text import format_plan
+from posezoo.cli.report import Console
+from posezoo.workers.threads import CancelCheck, cancellable
+
+EXAMPLES = """
+posezoo download blazepose-full
+posezoo download 'pose-*' --output_dir models
+posezoo download --all --jobs 8
+posezoo download --all --mirror /mnt/models --dry_run
+"""
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = flags.add_verb(
+        verbs, "download", "fetch the published files of models and verify them", EXAMPLES
+    )
+    flags.add_model_flags(parser)
+    flags.add_directory_flags(parser)
+    flags.add_verify_flag(parser)
+    flags.add_download_flags(parser)
+    flags.add_models_dir_flag(parser)
+    flags.add_dry_run_flag(parser)
+    flags.add_format_flags(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fetch, and print the paths of the files."""
+    from posezoo.download.connection_pool import ConnectionPool
+    from posezoo.pipeline import open_zoo
+    from posezoo.spec.model import ModelSpec
+
+    patterns, settings = flags.patterns_from_args(args), flags.settings_from_args(args)
+    zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use).with_verification(args.verify)
+
+    with Console(quiet=args.quiet) as console, ConnectionPool(settings.jobs, settings.connections) as pool:
+
+        def work(spec: ModelSpec, check: CancelCheck) -> dict[str, object]:
+            if args.dry_run:
+                return {"plan": format_plan(zoo.plan_download(spec))}
+            paths = zoo.download(spec, listener=cancellable(console, check), pool=pool)
+            return {"files": [str(path) for path in paths]}
+
+        selection = model_jobs.select_models(zoo.registry, patterns, console)
+        report = model_jobs.run_in_parallel(
+            selection, work, console, skip_unpinned=args.all, at_once=1 if args.dry_run else settings.jobs
+        )
+    report.print(args.format)
+    return report.exit_code

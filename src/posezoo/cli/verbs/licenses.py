@@ -1,0 +1,90 @@
+"""posezoo licenses: the terms of what was fetched, with their holders and texts: a NOTICE.
+
+``posezoo licenses --format json``::
+
+    models   list  name, spdx, url, holder, text (a path, or null), note, converted (whether an IR is here)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.cli import flags, model_jobs
+from posezoo.cli.report import Console
+from posezoo.errors import PosezooError
+
+if TYPE_CHECKING:
+    from posezoo.license_notice import LicenseTerms
+
+EXAMPLES = """
+posezoo licenses
+posezoo licenses blazepose-full --format json
+posezoo licenses --download_dir models --output models/NOTICE
+"""
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = flags.add_verb(
+        verbs, "licenses", "write the NOTICE of what was fetched: terms, holders, texts", EXAMPLES
+    )
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help="names or globs (default: all that a file or IR is here of)",
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the NOTICE there")
+    flags.add_download_dir_flag(parser, "the output folder")
+    flags.add_output_dir_flag(parser, "where files and IR lie")
+    flags.add_models_dir_flag(parser)
+    flags.add_format_flags(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the NOTICE, or write it."""
+    from posezoo.files.verified_files import write_atomically
+    from posezoo.license_notice import all_variants, collect_license_terms, format_notice
+    from posezoo.pipeline import open_zoo
+
+    zoo = open_zoo(flags.settings_from_args(args, locked=False), download_dir=args.download_dir)
+    with Console(quiet=args.quiet) as console:
+        selection = model_jobs.select_models(zoo.registry, args.models or None, console)
+        specs = selection.models if args.models else all_variants(zoo.registry)
+        terms = collect_license_terms(specs, zoo.layout)
+        if not terms and selection.problems:  # which have been told
+            return 1
+        if not terms:
+            recipient = "these models" if args.models else "the registry's models"
+            raise PosezooError(
+                f"{zoo.layout.download_dir}: no file of {recipient} was fetched there, so there is no NOTICE",
+                hint="fetch them with posezoo download, or name the folder where they are: --output_dir DIR",
+            )
+        for term in terms:
+            if not term.holder:
+                console.warn(f"{term.spec.full_name}: no licence text with its holder is at hand")
+    text = format_notice(terms)
+    if args.output is not None:
+        write_atomically(args.output, text.encode())
+    if args.format == "json":
+        print(json.dumps({"models": [_row(term) for term in terms]}, indent=2))
+    else:
+        print(text if args.output is None else args.output, end="" if args.output is None else "\n")
+    return 1 if selection.problems else 0
+
+
+def _row(each: LicenseTerms) -> dict[str, Any]:
+    spec = each.spec
+    return {
+        "name": spec.full_name,
+        "spdx": spec.license.spdx or None,
+        "url": spec.license.url or None,
+        "holder": each.holder or None,
+        "text": str(each.text) if each.text else None,
+        "note": spec.license_note or None,
+        "converted": each.is_converted,
+    }

@@ -1,0 +1,180 @@
+"""posezoo mirror: a folder for machines without a network: filled here, checked anywhere.
+
+``posezoo mirror create --format json``: ``models`` (name, files) and ``failed`` (name, reason, hint).
+``posezoo mirror check --format json``: ``files``: model, file, path, state (good, missing, changed, extra,
+symlinked, special).
+
+Exit code 1 where a model could not be brought, or a file is not good.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags, model_jobs
+from posezoo.cli.plan_text import format_planned_file
+from posezoo.cli.report import Console
+from posezoo.errors import DownloadError, OutputError, UnknownModelError
+from posezoo.workers.threads import CancelCheck, cancellable
+
+if TYPE_CHECKING:
+    from posezoo.mirror import Mirror, MirroredFile
+    from posezoo.pipeline import Zoo
+    from posezoo.registry import Selection
+    from posezoo.spec.model import ModelSpec
+
+EXAMPLES = """
+posezoo mirror create /mnt/mirror --name 'blazepose-*' --samples
+posezoo mirror create /mnt/mirror --list models.lst --dry_run
+posezoo mirror create /mnt/mirror --all
+posezoo mirror check /mnt/mirror
+posezoo get blazepose-full --mirror /mnt/mirror --models_dir /mnt/mirror/models
+"""
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = flags.add_verb(
+        verbs, "mirror", "fill a folder for machines without a network, or check one", EXAMPLES
+    )
+    parser.add_argument("what", choices=("create", "check"), help="what to do with it")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the mirror")
+    flags.add_model_flags(parser)
+    parser.add_argument(
+        "--name", metavar="PAT[,PAT...]", help="the models whose names match, as MODEL, with commas between"
+    )
+    parser.add_argument(
+        "--list",
+        type=Path,
+        metavar="FILE.LST",
+        help="the models that a file names, one a line; # begins a comment",
+    )
+    parser.add_argument(
+        "--samples", action="store_true", help="also the two sample photos that posezoo run takes"
+    )
+    flags.add_cache_flags(parser)
+    flags.add_download_flags(parser)
+    flags.add_models_dir_flag(parser)
+    flags.add_dry_run_flag(parser)
+    flags.add_format_flags(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fill it, or check it."""
+    from posezoo.mirror import Mirror
+
+    mirror = Mirror(args.folder)
+    return _check(args, mirror) if args.what == "check" else _create(args, mirror)
+
+
+def _patterns(args: argparse.Namespace) -> Sequence[str] | None:
+    """The names and globs that select models; None for all."""
+    from posezoo.cli.omz.conventions import read_list_file
+
+    named = args.name.split(",") if args.name is not None else []
+    said = [*args.models, *named, *(read_list_file(args.list) if args.list is not None else ())]
+    if args.all and said:
+        args.parser.error("either name models or say --all")
+    if not args.all and not said:
+        if args.list is not None:
+            args.parser.error(f"{args.list} names no model")
+        args.parser.error("name models, as by --name or --list, or say --all (posezoo list shows them)")
+    return None if args.all else said
+
+
+def _create(args: argparse.Namespace, mirror: Mirror) -> int:
+    from posezoo.download.connection_pool import ConnectionPool
+    from posezoo.pipeline import open_zoo
+
+    patterns, settings = _patterns(args), flags.settings_from_args(args)
+    if args.folder.exists() and not args.folder.is_dir():
+        raise OutputError(f"{args.folder}: is no folder", hint="name a folder; one that is not there is made")
+    zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use)
+    at_once = 1 if args.dry_run else settings.jobs
+
+    with Console(quiet=args.quiet) as console, ConnectionPool(settings.jobs, settings.connections) as pool:
+
+        def work(spec: ModelSpec, check: CancelCheck) -> dict[str, object]:
+            if args.dry_run:
+                return {
+                    "plan": [
+                        format_planned_file(each) for each in mirror.plan(zoo.lock.with_pins(spec), zoo.means)
+                    ]
+                }
+            paths = mirror.add_model(spec, zoo.means, zoo.lock, cancellable(console, check), pool)
+            return {"files": [str(path) for path in paths]}
+
+        selection = _with_company(zoo, model_jobs.select_models(zoo.registry, patterns, console), console)
+        report = model_jobs.run_in_parallel(selection, work, console, skip_unpinned=args.all, at_once=at_once)
+        if args.samples and not args.dry_run:
+            try:
+                paths = mirror.add_samples(zoo.means, console)
+                report.answers.append({"name": "samples", "files": [str(path) for path in paths]})
+            except DownloadError as error:
+                console.print_error(error)
+                report.failures.append({"name": "samples", "reason": error.problem, "hint": error.hint})
+        if not args.dry_run and mirror.open_lock().entries:
+            mirror.write_notice()
+    report.print(args.format)
+    return report.exit_code
+
+
+def _with_company(zoo: Zoo, selection: Selection, console: Console) -> Selection:
+    """The models with those that they do not work without: the other parts of a composite, and a detector."""
+    from posezoo.pipeline.estimator_factory import select_detector
+
+    models: dict[str, ModelSpec] = {}
+    for spec in selection.models:
+        whole = zoo.registry.find(spec.composite) if spec.composite else spec
+        parts = [spec, *(zoo.registry.parts(whole) if spec.composite else ())]
+        if whole.decoder is not None:
+            try:
+                detector = select_detector(zoo, whole.decoder.name)
+                parts += zoo.registry.parts(detector) if detector is not None else ()
+            except UnknownModelError as error:
+                console.warn(f"{error.problem}; it is left out")
+        for part in parts:
+            models.setdefault(part.full_name, part)
+    return replace(selection, models=tuple(models.values()))
+
+
+def _check(args: argparse.Namespace, mirror: Mirror) -> int:
+    from posezoo.cli.omz.conventions import read_list_file
+    from posezoo.registry import open_registry
+
+    said = [*args.models, *(args.name.split(",") if args.name is not None else ())]
+    said += read_list_file(args.list) if args.list is not None else []
+    mirror.specs()  # is it one at all?
+    names: list[str] = []
+    if said:
+        with Console(quiet=args.quiet) as console:
+            selection = model_jobs.select_models(open_registry([mirror.models_dir]), said, console)
+        names = [spec.full_name for spec in selection.models] + [
+            composite.name for composite in selection.composites
+        ]
+    found = list(mirror.check(names))
+    failed = [each for each in found if each.state != "good"]
+    if args.format == "json":
+        print(json.dumps({"files": [asdict(each) for each in found]}, indent=2, default=str))
+    else:
+        for each in failed:
+            print(f"{each.state:9} {each.model + ': ' if each.model else ''}{each.file} ({each.path})")
+        if failed:
+            print(f"{len(failed)} of {len(found)} are not good; {_next_step(failed)}")
+        else:
+            print(f"{mirror.root}: all {len(found)} files are good")
+    return 1 if failed else 0
+
+
+def _next_step(failed: Sequence[MirroredFile]) -> str:
+    """What mends these; what does not belong there is its owner's to take away."""
+    mended = [each for each in failed if each.state in ("changed", "missing")]
+    again = "posezoo mirror create brings them again" if mended else ""
+    away = "take away by hand what is extra, symlinked or special" if len(mended) < len(failed) else ""
+    return "; ".join(filter(None, (again, away)))

@@ -1,0 +1,205 @@
+"""posezoo plan: what posezoo get would fetch, convert and write, or why not.
+
+No file or folder is touched, and no server asked. With ``--format json`` an object with ``models``, a list
+of objects, and ``failed``, as every verb has it::
+
+    name         str
+    composite    str | null    the composite that it is a part of
+    framework    str           of the published files
+    route        str           ir, convert, network; or mo, upstream-code, removed-from-mo-2024 (posezoo info)
+    reason       str | null    why it does not become IR here, in one word
+    why          str | null    the same in a sentence
+    hint         str | null    what to do instead
+    runs         list          code that comes with it and would be run (--allow_upstream_code), in words
+    files        list          what is needed: name, size (bytes; null: unknown), max_size (the
+                               cap of an unknown size), place (here, cache, mirror or source), from (who
+                               would be asked, in this order), pinned (false: refused until
+                               --trust_on_first_use), path
+    fetch_bytes  int           of the files that are not here; a cap where a size is unknown
+    arguments    object        inputs (name, shape, layout, and the steps before the network in their order:
+                               reverse_channels, mean, scale; ir_layout is the IR's), outputs (names; empty:
+                               the network's own), frozen (inputs that become constants), static_shape
+                               (whether what depends on sizes alone is folded), network (name and arguments
+                               of ours)
+    irs          list          precision, path, since (why it has to be made; null: it is there, or published)
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from posezoo.cli import flags, model_jobs
+from posezoo.cli.plan_text import format_planned_file
+from posezoo.cli.report import Console
+from posezoo.cli.terminal_text import escape_control_characters
+from posezoo.spec import supported_mo_args
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from posezoo.download.model_download import PlannedFile
+    from posezoo.pipeline import ModelPlan
+    from posezoo.spec.model import Input, ModelSpec
+    from posezoo.spec.supported_mo_args import FrozenValue
+
+EXAMPLES = """
+posezoo plan blazepose-full
+posezoo plan --all --format json
+posezoo plan --all --models_dir open_model_zoo/models --precisions FP16
+"""
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = flags.add_verb(
+        verbs, "plan", "show what would be fetched, converted and written, or why not", EXAMPLES
+    )
+    flags.add_model_flags(parser)
+    flags.add_directory_flags(parser)
+    flags.add_trust_flag(parser)
+    flags.add_precisions_flag(parser)
+    flags.add_mo_flag(parser)
+    flags.add_upstream_code_flag(parser)
+    flags.add_force_flag(parser)
+    flags.add_models_dir_flag(parser)
+    flags.add_format_flags(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one block a model, and what it all comes to; or JSON."""
+    from posezoo.pipeline import open_zoo
+    from posezoo.pipeline.dry_run import plan_get
+
+    patterns = flags.patterns_from_args(args)
+    flags.require_model_optimizer(args)
+    zoo = open_zoo(
+        flags.settings_from_args(args),
+        trust_on_first_use=args.trust_on_first_use,
+        allow_upstream_code=args.allow_upstream_code,
+    )
+    plans: list[ModelPlan] = []
+
+    def work(spec: ModelSpec) -> dict[str, Any]:
+        plans.append(plan_get(zoo, spec, args.precisions, force=args.force))
+        return _facts(plans[-1]) if args.format == "json" else {}
+
+    with Console(quiet=args.quiet) as console:
+        report = model_jobs.run_for_each(
+            model_jobs.select_models(zoo.registry, patterns, console), work, console
+        )
+    if args.format == "json":
+        report.print("json")
+    else:
+        for plan in plans:
+            print("\n".join(map(escape_control_characters, _block(plan))))
+        print(_sum(plans))
+    return report.exit_code
+
+
+def _facts(plan: ModelPlan) -> dict[str, Any]:
+    spec = plan.spec
+    since = {step.precision: step.reason or None for step in plan.steps}
+    return {
+        "composite": spec.composite or None,
+        "framework": spec.framework.value,
+        "route": plan.way.route.value,
+        "reason": plan.way.reason or None,
+        "why": plan.way.why or None,
+        "hint": plan.way.hint or None,
+        "runs": list(plan.runs),
+        "files": [_file_facts(file) for file in plan.files],
+        "fetch_bytes": plan.download_size,
+        "arguments": {
+            "inputs": [
+                {"name": port.name, "shape": list(port.shape), "layout": port.layout, **_steps(port)}
+                for port in spec.inputs
+            ],
+            "outputs": [output.name for output in spec.outputs],
+            "frozen": dict(supported_mo_args.frozen_inputs(spec.mo_args)),
+            "static_shape": supported_mo_args.wants_static_shape(spec.mo_args),
+            "network": asdict(spec.network) if spec.network is not None else None,
+        },
+        "irs": [
+            {"precision": precision.value, "path": str(xml), "since": since.get(precision)}
+            for precision, xml in plan.irs.items()
+        ],
+    }
+
+
+def _file_facts(planned: PlannedFile) -> dict[str, Any]:
+    return {
+        "name": planned.file.name,
+        "size": planned.file.size,
+        "max_size": planned.file.max_size or None,
+        "place": planned.origin.value,
+        "from": list(planned.candidate_names),
+        "pinned": not planned.is_unpinned,
+        "path": str(planned.target),
+    }
+
+
+def _steps(port: Input) -> dict[str, Any]:
+    """What is done to an input before the network, as OpenVINO's PrePostProcessor calls it, in this order."""
+    return {
+        "reverse_channels": port.reverse_input_channels,
+        "mean": list(port.mean),
+        "scale": list(port.scale),
+        "ir_layout": port.ir_layout,
+    }
+
+
+def _block(plan: ModelPlan) -> list[str]:
+    spec, decision = plan.spec, plan.way
+    head = f"{spec.full_name} ({spec.framework}): {decision.route}"
+    if not decision.is_available:
+        return [
+            f"{head}, {decision.reason}: {decision.why}",
+            *([f"  hint: {decision.hint}"] if decision.hint else []),
+        ]
+    lines = [head, *(f"  {format_planned_file(file)}" for file in plan.files)]
+    lines += [f"  would run {each}" for each in plan.runs]
+    if not spec.is_ir:
+        lines += [f"  input {_in_words(port)}" for port in spec.inputs]
+        lines += [
+            f"  input {name} frozen to {_value(value)}"
+            for name, value in supported_mo_args.frozen_inputs(spec.mo_args).items()
+        ]
+        lines += [f"  outputs {', '.join(output.name for output in spec.outputs)}"] if spec.outputs else []
+    for step in plan.steps:
+        lines.append(
+            f"  {step.precision} is up to date: {step.xml}"
+            if step.is_up_to_date
+            else f"  would write {step.precision}, since {step.reason}: {step.xml}"
+        )
+    return lines
+
+
+def _in_words(port: Input) -> str:
+    steps = ["reverse_channels"] if port.reverse_input_channels else []
+    steps += [
+        f"{name} {' '.join(f'{value:g}' for value in values)}"
+        for name, values in (("mean", port.mean), ("scale", port.scale))
+        if values
+    ]
+    steps += [f"from {port.to_layout}"] if port.to_layout else []
+    shape = f"[{','.join(map(str, port.shape))}]" if port.shape else ""
+    facts = " ".join(filter(None, (port.name or "of the network", shape, port.layout)))
+    return f"{facts}: {', '.join(steps)}" if steps else facts
+
+
+def _value(value: FrozenValue) -> str:
+    if isinstance(value, tuple):
+        return f"[{' '.join(map(_value, value))}]"
+    return str(value) if isinstance(value, bool) else f"{value:g}"
+
+
+def _sum(plans: Sequence[ModelPlan]) -> str:
+    routes = Counter(plan.way.route.value for plan in plans)
+    counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
+    size, fetched = sum(plan.download_size for plan in plans), sum(len(plan.missing_files) for plan in plans)
+    models = f"{len(plans)} model{'' if len(plans) == 1 else 's'}"
+    return f"{models}{f' ({counts})' if counts else ''}: {fetched} files to fetch, {size:,} bytes"

@@ -1,0 +1,206 @@
+"""posezoo quantize: FP32 IR to INT8, held against FP32 on photos."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.cli import flags, model_jobs
+from posezoo.cli.report import Console
+from posezoo.spec.model import Precision
+from posezoo.spec.quantization_settings import TARGET_DEVICES
+
+if TYPE_CHECKING:
+    from posezoo.convert.conversion_plan import PlannedIr
+    from posezoo.pipeline import Zoo
+    from posezoo.spec.model import ModelSpec
+
+EXAMPLES = """
+posezoo quantize person-detection-retail-0013 --dataset_dir photos --output_dir int8
+posezoo quantize blazepose-full --dataset_dir photos --precisions FP16-INT8,FP32-INT8
+posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir photos --layers
+posezoo quantize person-detection-retail-0013 --dataset_dir photos --measure_only
+posezoo quantize --all --dataset_dir photos --dry_run
+"""
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = flags.add_verb(verbs, "quantize", "make INT8 IR of FP32 IR, and measure what it costs", EXAMPLES)
+    flags.add_model_flags(parser)
+    add_quantization_flags(parser, "your cache folder")
+    parser.add_argument(
+        "--precisions",
+        type=flags.parse_precisions,
+        metavar="P[,P]",
+        default=(Precision.FP16_INT8,),
+        help="FP16-INT8, FP32-INT8: how what stays in floating point is stored (default: FP16-INT8)",
+    )
+    parser.add_argument(
+        "--annotations",
+        type=Path,
+        metavar="FILE",
+        help="of people in the photos, in COCO's format: tell AP before and after, of those kept apart",
+    )
+    parser.add_argument(
+        "--max_drop",
+        type=flags.parse_fraction,
+        metavar="D",
+        help="with --annotations: by how much AP may drop, as 0.01; layers go back to floating point until "
+        "it drops no more",
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="write what was measured as JSON, for posezoo record"
+    )
+    parser.add_argument(
+        "--layers", action="store_true", help="show which layers are harmed most, even where all is well"
+    )
+    parser.add_argument(
+        "--measure_only",
+        action="store_true",
+        help="make nothing: hold the INT8 IR that are there, ours or their publisher's, against FP32",
+    )
+    flags.add_lock_flags(parser)
+    flags.add_models_dir_flag(parser)
+    flags.add_dry_run_flag(parser)
+    flags.add_format_flags(parser)
+    return parser
+
+
+def add_quantization_flags(parser: argparse.ArgumentParser, model_dir: str) -> None:
+    """What Open Model Zoo's quantizer takes, too."""
+    parser.add_argument(
+        "--model_dir", type=Path, metavar="DIR", help=f"where the FP32 IR lie (default: {model_dir})"
+    )
+    parser.add_argument(
+        "--dataset_dir",
+        type=Path,
+        metavar="DIR",
+        help="photos with people: two in three calibrate, the others tell how far INT8 moves what is found",
+    )
+    flags.add_output_dir_flag(parser, "where the INT8 IR go", "beside the FP32 IR")
+    parser.add_argument(
+        "--target_device",
+        choices=TARGET_DEVICES,
+        default="ANY",
+        help="what the INT8 IR shall run on (default: ANY)",
+    )
+    parser.add_argument("--force", action="store_true", help="quantize again what is up to date")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Quantize, and print the paths of the IR."""
+    from posezoo.pipeline import int8_models
+
+    require_dataset_dir(args.parser, args)
+    if args.max_drop is not None and args.annotations is None:
+        args.parser.error("--max_drop goes with --annotations")
+    import json
+    from dataclasses import replace
+
+    from posezoo.files.verified_files import write_atomically
+    from posezoo.pipeline import open_zoo
+
+    settings = flags.settings_from_args(args, output_dir=args.model_dir)
+    zoo = open_zoo(settings)
+
+    found: list[dict[str, Any]] = []
+
+    def work(spec: ModelSpec) -> dict[str, Any]:
+        if args.dry_run:
+            return {"plan": list(format_planned_irs(plan_from_args(zoo, spec, args, args.precisions)))}
+        if args.measure_only:
+            return _measure_only(zoo, spec, args, console)
+        quantized = int8_models.quantize_model(
+            zoo,
+            spec,
+            args.dataset_dir,
+            args.precisions,
+            output_dir=args.output_dir,
+            target_device=args.target_device,
+            force=args.force,
+            compare=args.layers,
+            annotations=args.annotations,
+            max_drop=args.max_drop,
+            listener=console,
+        )
+        zoo.write_card(spec, args.output_dir)
+        answer: dict[str, Any] = {"irs": {each.value: str(path) for each, path in quantized.irs.items()}}
+        found.extend(int8_models.quantization_measurements(zoo, spec, quantized))
+        if quantized.shifts:
+            answer["shifts"] = {
+                each.value: displacement.to_json() for each, displacement in quantized.shifts.items()
+            }
+        return answer
+
+    with Console(quiet=args.quiet) as console:
+        selection = model_jobs.select_models(zoo.registry, flags.patterns_from_args(args), console)
+        if args.all:
+            selection = replace(selection, models=tuple(_quantizable(zoo, selection.models, console)))
+        report = model_jobs.run_for_each(selection, work, console)
+    if args.report is not None and not args.dry_run:
+        write_atomically(args.report, json.dumps(found, indent=2).encode() + b"\n")
+    report.print(args.format)
+    return report.exit_code
+
+
+def _measure_only(zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """The answer of --measure_only."""
+    from posezoo.pipeline import int8_models
+
+    found = {
+        each.value: int8_models.compare_ir_with_fp32(
+            zoo, spec, args.dataset_dir, each, output_dir=args.output_dir, listener=console
+        )
+        for each in args.precisions
+    }
+    return {
+        "irs": {precision: str(xml) for precision, (xml, _) in found.items()},
+        "shifts": {precision: displacement.to_json() for precision, (_, displacement) in found.items()},
+    }
+
+
+def require_dataset_dir(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Wrong usage ends with 2."""
+    if args.dataset_dir is None:
+        parser.error("the following arguments are required: --dataset_dir")
+
+
+def plan_from_args(
+    zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, precisions: tuple[Precision, ...]
+) -> tuple[PlannedIr, ...]:
+    """What a real run with the same flags carries out."""
+    from posezoo.pipeline import int8_models
+
+    return int8_models.plan_int8(
+        zoo,
+        spec,
+        args.dataset_dir,
+        precisions,
+        output_dir=args.output_dir,
+        target_device=args.target_device,
+        force=args.force,
+        max_drop=getattr(args, "max_drop", None),  # Open Model Zoo's command has no such flag
+    )
+
+
+def format_planned_irs(steps: tuple[PlannedIr, ...]) -> Iterator[str]:
+    """One line for each IR."""
+    for step in steps:
+        if step.is_up_to_date:
+            yield f"{step.precision} is up to date: {step.xml}"
+        else:
+            yield f"would quantize to {step.precision}, since {step.reason}: {step.xml}"
+
+
+def _quantizable(zoo: Zoo, models: tuple[ModelSpec, ...], console: Console) -> Iterator[ModelSpec]:
+    """Where all are asked for, those that nothing can be done with are told in a line."""
+    from posezoo.pipeline import int8_models
+
+    for spec in models:
+        if reason := int8_models.explain_unsupported_int8(zoo, spec):
+            console.print_line(f"Skipping {spec.full_name} ({reason})")
+        else:
+            yield spec

@@ -1,0 +1,138 @@
+"""posezoo record: what was measured, into the measured.yml beside a model's model.yml.
+
+For those who keep a registry: in a checkout, or a folder of models of their own. Nothing else writes there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.cli import flags, model_jobs
+from posezoo.cli.report import Console
+from posezoo.errors import PosezooError
+
+if TYPE_CHECKING:
+    from posezoo.measured import Measurement
+    from posezoo.pipeline import Model, Zoo
+    from posezoo.registry import Selection
+    from posezoo.settings import Settings
+    from posezoo.spec.model import ModelSpec
+
+EXAMPLES = """
+posezoo record blazepose-full
+posezoo record --generated 'simple_pose_*' 'simple_pose_*@*'
+posezoo record speed.json accuracy.json
+"""
+
+#: How a file with figures is told from a model.
+SUFFIX = ".json"
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    parser = flags.add_verb(
+        verbs, "record", "write what was measured into a checkout's measured.yml files", EXAMPLES
+    )
+    parser.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL|FILE",
+        help="a model: GFLOPs and MParams of its IR are counted; a .json file: the figures in it are taken",
+    )
+    parser.add_argument(
+        "--generated",
+        action="store_true",
+        help="count networks of ours on generated weights: for models whose own are not to be had",
+    )
+    parser.add_argument(
+        "--size",
+        type=flags.parse_image_size,
+        metavar="H,W",
+        help="the image's height and width to count an IR at that leaves them open",
+    )
+    flags.add_download_dir_flag(parser, "the output folder")
+    flags.add_output_dir_flag(parser)
+    flags.add_lock_flags(parser)
+    flags.add_models_dir_flag(parser)
+    flags.add_format_flags(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Record, and print the paths of the measured.yml that hold it."""
+    if args.generated and args.size:
+        args.parser.error("--size goes with IR that are there, --generated makes its own")
+    from posezoo.pipeline import complexity_count, open_zoo
+
+    zoo = open_zoo(flags.settings_from_args(args), download_dir=args.download_dir)
+    files = [Path(model) for model in args.models if model.endswith(SUFFIX)]
+    patterns = [model for model in args.models if not model.endswith(SUFFIX)]
+
+    def count(spec: ModelSpec) -> dict[str, Any]:
+        console.print_line(f"counting {spec.full_name}")
+        return {
+            "files": [str(complexity_count.record_measurements(spec, _counted(args, zoo.settings, spec)))]
+        }
+
+    with Console(quiet=args.quiet) as console:
+        measured = [figure for file in files for figure in _figures(zoo, file)]  # all good, or none is taken
+        selection = model_jobs.select_models(zoo.registry, patterns, console) if patterns else _none()
+        report = model_jobs.run_for_each(selection, count, console)
+        for spec, found in measured:
+            path = complexity_count.record_measurements(spec, [found])
+            report.answers.append({"name": spec.full_name, "files": [str(path)]})
+    report.print(args.format)
+    return report.exit_code
+
+
+def _none() -> Selection:
+    from posezoo.registry import Selection
+
+    return Selection(())
+
+
+def _figures(zoo: Zoo, file: Path) -> Iterator[tuple[Model, Measurement]]:
+    """The measurements in a file, each with its model."""
+    from dataclasses import replace
+
+    from posezoo.measured import read_measurement_file
+    from posezoo.spec.model import ModelSpec
+
+    for name, found in read_measurement_file(file):
+        try:
+            spec = zoo.registry.find(name)
+        except PosezooError as error:
+            raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
+        if found.kind == "complexity" and not isinstance(spec, ModelSpec):
+            hint = f"name {' or '.join(spec.stages)}"
+            raise PosezooError(f"{file}: {name}: is a composite, whose parts are counted", hint=hint)
+        yield spec, replace(found, tag=spec.tag if isinstance(spec, ModelSpec) else "")
+
+
+def _counted(args: argparse.Namespace, settings: Settings, spec: ModelSpec) -> Sequence[Measurement]:
+    """Counted by a process of its own, which gives back the memory that a large network takes."""
+    from posezoo.workers.child_process import run_in_child
+
+    return run_in_child(
+        _count, settings, args.download_dir, spec, args.size, args.generated, of=spec.full_name
+    )
+
+
+def _count(
+    settings: Settings,
+    download_dir: Path | None,
+    spec: ModelSpec,
+    size: tuple[int, int] | None,
+    generated: bool,
+) -> Sequence[Measurement]:
+    from posezoo.pipeline import complexity_count, open_zoo
+
+    zoo = open_zoo(settings, download_dir=download_dir)
+    if not generated:
+        return complexity_count.count_complexity(zoo, spec, size)
+    with tempfile.TemporaryDirectory() as folder:
+        return complexity_count.count_complexity_on_random_weights(zoo, spec, Path(folder))

@@ -1,0 +1,116 @@
+"""posezoo shims: Open Model Zoo's command names, put where old scripts find them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from posezoo.cli import flags
+from posezoo.errors import OutputError
+
+EXAMPLES = """
+posezoo shims ~/.local/bin
+posezoo shims ./bin && PATH=$PWD/bin:$PATH omz_downloader --print_all
+"""
+
+#: Each command and the module that does its work.
+COMMANDS = {
+    "omz_downloader": "posezoo.cli.omz.downloader",
+    "omz_converter": "posezoo.cli.omz.converter",
+    "omz_quantizer": "posezoo.cli.omz.quantizer",
+    "omz_info_dumper": "posezoo.cli.omz.info_dumper",
+}
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The verb's flags."""
+    summary = f"write {', '.join(COMMANDS)} as thin commands over ours, for scripts that call them"
+    parser = flags.add_verb(verbs, "shims", summary, EXAMPLES)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="where to write them: a folder on PATH")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace shims that run another Python; a command that is not ours is never replaced",
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the commands and print their paths; all of them or, where one stands in the way, none.
+
+    Raises:
+        OutputError: a command of somebody else is there, or the folder cannot be written.
+    """
+    requested = {args.folder / name: shim_script(module) for name, module in COMMANDS.items()}
+    for path, content in requested.items():
+        _refuse_to_replace(path, content, force=args.force)
+    for path, content in requested.items():
+        _write(path, content)
+        print(path)
+    for other in _others_on_path(args.folder):
+        print(
+            f"warning: {other} is on your PATH too, and not ours: the first of the two is run",
+            file=sys.stderr,
+        )
+    return 0
+
+
+def shim_script(module: str) -> str:
+    """Two lines that run a module's ``main`` by this Python, whatever folder they are called from.
+
+    The shell starts Python, since a ``#!`` line holds neither blanks nor long paths; and nothing is
+    imported from the working folder.
+    """
+    source = Path(__file__).resolve().parents[3]  # what holds the package posezoo: installed, or a checkout
+    code = f"import sys; sys.path[:1] = []; sys.path.append({str(source)!r}); "
+    code += f"from posezoo.__main__ import main; sys.exit(main({module!r}))"
+    return f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(code)} "$@"\n'
+
+
+def _refuse_to_replace(path: Path, content: str, *, force: bool) -> None:
+    if not os.path.lexists(path):
+        return
+    if not _is_ours(path):
+        raise OutputError(
+            f"{path}: is there already, and not ours",
+            hint="choose another folder, and put it first on PATH",
+        )
+    if not force and path.read_text("utf-8") != content:
+        raise OutputError(
+            f"{path}: runs another Python or another posezoo", hint="--force replaces shims of ours"
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(4096)
+    except OSError:
+        return False
+    return head.startswith(b"#!/bin/sh\nexec ") and b" -c 'import sys; sys.path[:1] = []; " in head
+
+
+def _write(path: Path, content: str) -> None:
+    from posezoo.files.verified_files import write_atomically
+
+    write_atomically(path, content.encode())
+    try:
+        path.chmod(path.stat().st_mode | 0o111)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be made executable: {error.strerror or error}") from error
+
+
+def _others_on_path(folder: Path) -> Iterator[str]:
+    """Commands of these names elsewhere on PATH that are not ours."""
+    here = folder.resolve()
+    for name in COMMANDS:
+        for place in os.environ.get("PATH", "").split(os.pathsep):
+            found = shutil.which(name, path=place) if place else None
+            if found and Path(found).resolve().parent != here and not _is_ours(Path(found)):
+                yield found
+                break

@@ -1,0 +1,178 @@
+"""Which model the user means: a name of the zoo, an IR, or a checkpoint that a network of the zoo reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from posezoo.errors import CheckpointError, DecoderError, TargetSizeError, UnknownModelError
+from posezoo.events import Listener, ignore_event
+from posezoo.files.verified_files import compute_digest
+from posezoo.settings import user_folder
+from posezoo.spec.model import Precision
+
+if TYPE_CHECKING:
+    from posezoo.pipeline import Zoo
+    from posezoo.runtime.estimator import Estimator
+
+
+@dataclass(frozen=True, slots=True)
+class ArchitectureType:
+    """What a word of ``-at`` stands for.
+
+    Attributes:
+        decoder: a name of ``pose.decoders.DECODERS``; empty: the model's own.
+        options: of the decoder.
+    """
+
+    decoder: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: By the words that Open Model Zoo's demo takes, and ours.
+ARCHITECTURES: dict[str, ArchitectureType] = {
+    "ae": ArchitectureType("associative_embedding", {"delta": 0.0}),
+    "higherhrnet": ArchitectureType("associative_embedding", {"delta": 0.5}),
+    "openpose": ArchitectureType("openpose"),
+    "topdown": ArchitectureType("heatmap"),
+    "blazepose": ArchitectureType("blazepose"),
+    "auto": ArchitectureType(),
+}
+
+
+class ModelLoader(Protocol):
+    """Makes a model ready to use."""
+
+    def __call__(self, **how: Any) -> Estimator:
+        """The model, on the zoo's device; ``how`` is what else ``estimator.load`` takes.
+
+        Raises:
+            InferenceError: it cannot be run so.
+        """
+        ...
+
+
+def find_model(
+    text: str,
+    zoo: Zoo,
+    precision: Precision,
+    architecture: str = "auto",
+    *,
+    detector: str | None = None,
+    listener: Listener = ignore_event,
+) -> ModelLoader:
+    """The model that is meant, fetched and converted where that is still to be done.
+
+    Args:
+        text: a model's name, the path of an .xml, or of a checkpoint.
+        zoo: where names are looked up.
+        precision: of the IR of a model of the zoo.
+        architecture: a word of ``ARCHITECTURES``.
+        detector: who finds the people, where that was said for this model.
+        listener: told what happens.
+
+    Raises:
+        UnknownModelError: there is neither such a model nor such a file.
+        DecoderError: the model is of another architecture.
+        InferenceError: the model finds people itself, and is given a detector.
+        PosezooError: it cannot be fetched or converted, or the checkpoint is no network's.
+    """
+    requested = ARCHITECTURES[architecture]
+    if text.lower().endswith(".xml"):
+        return _of_ir(Path(text), zoo, requested, detector, listener)
+    if os.path.isfile(text):
+        return _of_ir(_converted(Path(text), zoo, listener), zoo, requested, detector, listener)
+    return _of_zoo(text, zoo, precision, requested, detector, listener)
+
+
+def _of_ir(
+    xml: Path, zoo: Zoo, requested: ArchitectureType, detector: str | None, listener: Listener
+) -> ModelLoader:
+    from posezoo.pipeline import estimator_factory
+
+    how = {"listener": listener, "decoder": requested.decoder or None, **requested.options}
+
+    def opened(**more: Any) -> Estimator:
+        estimator = estimator_factory.compile_ir_estimator(zoo, xml, **how, **more)
+        estimator_factory.require_detector_used(detector, estimator.model, estimator.decoder)
+        return estimator
+
+    return _with_demo_hints(opened)
+
+
+def _of_zoo(
+    name: str,
+    zoo: Zoo,
+    precision: Precision,
+    requested: ArchitectureType,
+    detector: str | None,
+    listener: Listener,
+) -> ModelLoader:
+    from posezoo.pipeline import estimator_factory
+
+    try:
+        model = zoo.registry.find(name)
+    except UnknownModelError as error:
+        if os.sep in name or "." in name:
+            raise UnknownModelError(f"{name}: no such file, and no model of the zoo") from error
+        raise
+    own = model.decoder.name if model.decoder is not None else ""
+    if requested.decoder and own and requested.decoder != own:
+        raise DecoderError(
+            f"{name} is decoded by {own}, not by {requested.decoder}",
+            hint=f"try -at {architecture_for_decoder(own)}",
+        )
+    estimator_factory.require_detector_used(detector, model, requested.decoder)
+    detectors = estimator_factory.detector_irs(zoo, model, listener=listener)
+    irs = {**zoo.get_irs(model, precision, listener=listener), **detectors}
+    return _with_demo_hints(
+        partial(estimator_factory.compile_estimator, zoo, model, irs, **requested.options)
+    )
+
+
+def _converted(checkpoint: Path, zoo: Zoo, listener: Listener) -> Path:
+    """The IR of a checkpoint; made once for the same bytes, in the user's cache folder."""
+    from posezoo.networks import pretrained
+
+    fitting = pretrained.matching_networks(checkpoint)
+    if len(fitting) != 1:
+        which = (
+            f"several networks of the zoo read it: {', '.join(fitting)}"
+            if fitting
+            else ("no network of the zoo reads it: keys or shapes are others")
+        )
+        hint = (
+            "posezoo convert --network NETWORK --checkpoint FILE tells what differs, and makes an .xml for -m"
+        )
+        raise CheckpointError(f"{checkpoint}: {which}", hint=hint)
+    zoo, spec = zoo.with_checkpoint(checkpoint, fitting[0])
+    folder = user_folder("cache") / "checkpoints" / compute_digest(checkpoint).value[:16]
+    zoo = replace(zoo, layout=replace(zoo.layout, output_dir=folder))
+    return zoo.convert(spec, (Precision.FP16,), listener=listener)[Precision.FP16]
+
+
+def architecture_for_decoder(decoder: str) -> str:
+    """The word of ``-at`` for a decoder: the first that stands for it, else auto."""
+    return next((word for word, each in ARCHITECTURES.items() if each.decoder == decoder), "auto")
+
+
+def _with_demo_hints(opener: ModelLoader) -> ModelLoader:
+    """The same, but what does not fit is told by the demo's options."""
+
+    def open_model(**how: Any) -> Estimator:
+        try:
+            return opener(**how)
+        except DecoderError as error:
+            hint = f"try -at {architecture_for_decoder(error.fitting)}" if error.fitting else error.hint
+            raise DecoderError(
+                error.problem, decoder=error.decoder, fitting=error.fitting, hint=hint
+            ) from error
+        except TargetSizeError as error:
+            problem = f"--tsize {how['target_size']}: {error.problem}"
+            raise TargetSizeError(problem, hint="leave out --tsize") from error
+
+    return open_model

@@ -1,0 +1,210 @@
+"""An archive, unpacked member by member: regular files only, nothing outside its folder, and not for ever.
+
+Python's own ``shutil.unpack_archive`` follows links and ``..`` and knows no end.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import os
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from posezoo.errors import ArchiveError, PosezooError
+from posezoo.files.staging import PREFIX, remove_stale_staging_dirs, staging_dir
+from posezoo.files.verified_files import CHUNK, STAMPS, write_error
+from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
+
+# The largest archives of Open Model Zoo hold some 1.5 GB, the fullest (source code) some 2000 files.
+MAX_MEMBERS = 20_000
+MAX_BYTES = 4 << 30
+# A tar's extended header says how long it is, and is read in one piece.
+_MAX_READ = 64 << 20
+
+
+def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | None]) -> list[Path]:
+    """Write each member of an archive to its place: all of them, or none where one is refused.
+
+    Args:
+        archive: the file.
+        format: ``zip``, ``tar`` or ``gztar``.
+        place: where a member goes, by its name with / between folders; None leaves it out.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        ArchiveError: it cannot be read, or holds a link, an unsafe name, two members of one name, more
+            than 20,000 members or more than 4 GiB.
+        OutputError: a member cannot be written.
+    """
+    remove_stale_staging_dirs(archive.parent)
+    with staging_dir(archive.parent) as folder:
+        with _translated(archive):
+            targets = _unpack_aside(archive, format, place, folder)
+        _put_in_place(folder, targets)
+    return targets
+
+
+def _unpack_aside(
+    archive: Path, format: str, place: Callable[[str], Path | None], folder: Path
+) -> list[Path]:
+    """Write the members into a working folder, named by their numbers; the place of each."""
+    names: set[str] = set()
+    folders: set[str] = set()
+    targets: list[Path] = []
+    left = MAX_BYTES
+    for said, stream in _MEMBERS[format](archive):
+        name = _safe_path(said, archive)
+        key = case_folded(name)
+        above = {key[:at] for at, letter in enumerate(key) if letter == "/"}
+        if key in names or key in folders or above & names:
+            raise ArchiveError(f"{archive.name}: holds {name} twice, at least where case is ignored")
+        if len(names) == MAX_MEMBERS:
+            raise ArchiveError(f"{archive.name}: holds more than {MAX_MEMBERS} files")
+        names.add(key)
+        folders |= above
+        target = place(name)
+        if target is not None:
+            left -= _write(stream, folder / str(len(targets)), target, left, archive)
+            targets.append(target)
+    return targets
+
+
+def _write(stream: IO[bytes], partial: Path, target: Path, left: int, archive: Path) -> int:
+    """How many bytes a member had; counted, since what its header says may be a lie."""
+    size = 0
+    with _writing(target), open(partial, "xb") as written:
+        while piece := _read(stream, archive):
+            size += len(piece)
+            if size > left:
+                raise ArchiveError(f"{archive.name}: holds more than {MAX_BYTES >> 30} GiB")
+            written.write(piece)
+    return size
+
+
+def _read(stream: IO[bytes], archive: Path) -> bytes:
+    """A piece of a member; what goes wrong with it is the archive's fault, not the disk's."""
+    with _translated(archive):
+        return stream.read(CHUNK)
+
+
+def _put_in_place(folder: Path, targets: Sequence[Path]) -> None:
+    """Give the members their names, unless one cannot have its own.
+
+    Nobody waits for the disk: what a loss of power takes is not what the record saw, and is unpacked again.
+    """
+    for target in targets:
+        with _writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir() and not target.is_symlink():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    for number, target in enumerate(targets):
+        with _writing(target):
+            os.replace(folder / str(number), target)
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and Path(error.filename).parent.name.startswith(PREFIX):
+            error.filename = None  # nobody knows our working folder
+        raise write_error(target, error) from error
+
+
+def _safe_path(said: str, archive: Path) -> str:
+    name = said
+    while name.startswith("./"):  # as `tar czf x.tgz ./folder` names its members
+        name = name[2:]
+    reason = explain_unsafe_file_name(name)
+    if not reason and STAMPS in name.split("/"):
+        reason = f"lies in {STAMPS}, which is ours"
+    if reason:
+        raise ArchiveError(f"{archive.name}: the member {said[:60]!a} {reason}")
+    return name
+
+
+def _zip_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.is_dir():
+                continue
+            # The upper half holds the mode where a Unix made it, and nothing elsewhere.
+            if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+                raise _not_regular(path, member.filename)
+            with archive.open(member) as stream:
+                yield member.filename, stream
+
+
+def _tar_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    with open(path, "rb") as stream:
+        yield from _members_of_tar(path, stream)
+
+
+def _gztar_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    with gzip.open(path) as stream:
+        yield from _members_of_tar(path, stream)
+
+
+def _members_of_tar(path: Path, stream: Any) -> Iterator[tuple[str, IO[bytes]]]:
+    with tarfile.open(fileobj=_BoundedStream(path, stream), mode="r:") as archive:  # type: ignore[call-overload]
+        for member in archive:
+            archive.members = []  # or it would remember every header to the end
+            if member.isdir():
+                continue
+            content = archive.extractfile(member) if member.isreg() else None
+            if content is None:
+                raise _not_regular(path, member.name)
+            with content:
+                yield member.name, content
+
+
+def _not_regular(path: Path, member: str) -> ArchiveError:
+    return ArchiveError(f"{path.name}: {member[:60]!a} is a link or a device, not a regular file")
+
+
+#: How each format of ``unpack_archive`` is read: names and open streams, in the archive's order.
+_MEMBERS: dict[str, Callable[[Path], Iterator[tuple[str, IO[bytes]]]]] = {
+    "zip": _zip_members,
+    "tar": _tar_members,
+    "gztar": _gztar_members,
+}
+
+
+class _BoundedStream:
+    """A stream that refuses to give a huge piece at once, or to go further than anything real lies."""
+
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        self._name, self._stream = path.name, stream
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _MAX_READ:
+            raise ArchiveError(f"{self._name}: has a header of {size} bytes")
+        return self._stream.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if not 0 <= offset <= MAX_BYTES + (MAX_MEMBERS << 10):
+            raise ArchiveError(f"{self._name}: goes on at byte {offset}")
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+
+@contextmanager
+def _translated(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except PosezooError:
+        raise
+    # zipfile, tarfile, gzip, zlib and lzma raise a dozen kinds of errors for what they cannot read.
+    except Exception as error:
+        raise ArchiveError(f"{archive.name}: cannot be unpacked: {error or type(error).__name__}") from error

@@ -1,0 +1,162 @@
+"""Data sets to measure models on: fetched on request alone, on terms that were shown, never shipped by us."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from posezoo.download.archive import unpack_archive
+from posezoo.download.context import DownloadContext, Sleep
+from posezoo.download.file_download import download_file
+from posezoo.download.options import DownloadOptions
+from posezoo.download.source_types import list_candidates
+from posezoo.errors import ArchiveError
+from posezoo.events import Listener, ignore_event
+from posezoo.files.verified_files import STAMPS, has_size, write_atomically
+from posezoo.spec.model import Digest, HttpSource, SourceFile
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetArchive:
+    """A zip of a data set, and which of its members are unpacked.
+
+    Attributes:
+        file: what is promised of it.
+        members: how the names of the wanted ones begin.
+    """
+
+    file: SourceFile
+    members: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedDataset:
+    """A data set that somebody publishes.
+
+    Attributes:
+        archives: what is fetched.
+        terms: on what terms, a line each.
+    """
+
+    archives: tuple[DatasetArchive, ...]
+    terms: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """How many bytes are fetched."""
+        return sum(archive.file.size or 0 for archive in self.archives)
+
+
+def _coco(name: str, size: int, sha256: str, members: str) -> DatasetArchive:
+    # The bucket answers by https; the project's own name has no certificate of its own.
+    hosts = ("https://s3.amazonaws.com/images.cocodataset.org", "http://images.cocodataset.org")
+    file = SourceFile(
+        name.split("/")[-1],
+        size,
+        Digest("sha256", sha256),
+        tuple(HttpSource(f"{host}/{name}") for host in hosts),
+    )
+    return DatasetArchive(file, members)
+
+
+#: COCO publishes no checksums: these are what several projects that hold the archives state alike.
+DATASETS: Mapping[str, PublishedDataset] = MappingProxyType(
+    {
+        "coco-val2017": PublishedDataset(
+            archives=(
+                _coco(
+                    "annotations/annotations_trainval2017.zip",
+                    252907541,
+                    "113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268",
+                    "annotations/person_keypoints_val2017.json",
+                ),
+                _coco(
+                    "zips/val2017.zip",
+                    815585330,
+                    "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
+                    "val2017/",
+                ),
+            ),
+            terms=(
+                "COCO val2017: 5000 photos from Flickr, annotated by the COCO Consortium.",
+                "Annotations: Creative Commons Attribution 4.0.",
+                "Photos: their copyright is not the consortium's. Each has the licence that the annotations",
+                "name for it, some of which allow no commercial use or no changes; Flickr's terms hold.",
+                "In full: https://cocodataset.org/#termsofuse",
+            ),
+        ),
+    }
+)
+
+
+def download_dataset(
+    dataset: PublishedDataset,
+    folder: Path,
+    download_options: DownloadOptions,
+    listener: Listener = ignore_event,
+    *,
+    name: str = "",
+    sleep: Sleep = time.sleep,
+) -> tuple[Path, ...]:
+    """Bring a data set into a folder; what is there stays, what broke off is gone on with.
+
+    An archive is removed once it is unpacked; a record of what it held tells that it need not come again.
+
+    Args:
+        dataset: what to fetch.
+        folder: where its archives unfold.
+        download_options: how patient to be; caches and mirrors are for models.
+        listener: whom to tell.
+        name: that events carry.
+        sleep: how to wait, in seconds.
+
+    Raises:
+        FetchError: an archive did not come, or is not the promised one.
+        ArchiveError: it cannot be unpacked.
+        OutputError: something cannot be written.
+    """
+    files: list[Path] = []
+    with DownloadContext(name, download_options, listener, base=folder, sleep=sleep) as context:
+        for archive in dataset.archives:
+            path = folder / archive.file.name
+            if (there := _unpacked(archive, folder)) is None:
+                download_file(archive.file, path, list_candidates(archive.file, context), context)
+                there = _unpack(archive, path, folder)
+            with suppress(OSError):
+                path.unlink()
+            files += there
+    return tuple(files)
+
+
+def _record(archive: DatasetArchive, folder: Path) -> Path:
+    return folder / STAMPS / f"{archive.file.name}.unpacked.json"
+
+
+def _unpacked(archive: DatasetArchive, folder: Path) -> list[Path] | None:
+    """The files that an earlier run unpacked; None where one is gone, or has another size."""
+    try:
+        sizes = json.loads(_record(archive, folder).read_bytes())
+        if sizes.pop("archive") != str(archive.file.checksum):
+            return None
+        files = {folder / name: int(size) for name, size in sizes.items()}
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        return None
+    return list(files) if all(has_size(path, size) for path, size in files.items()) else None
+
+
+def _unpack(archive: DatasetArchive, path: Path, folder: Path) -> list[Path]:
+    def place(member: str) -> Path | None:
+        return folder / member if member.startswith(archive.members) else None
+
+    files = unpack_archive(path, "zip", place)
+    if not files:
+        raise ArchiveError(f"{path.name}: holds nothing below {archive.members}")
+    sizes = {file.relative_to(folder).as_posix(): file.stat().st_size for file in files}
+    content = {"archive": str(archive.file.checksum), **sizes}
+    write_atomically(_record(archive, folder), json.dumps(content).encode())
+    return files

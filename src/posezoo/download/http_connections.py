@@ -1,0 +1,170 @@
+"""Connections to servers that misbehave: kept open between files, given up where they drip.
+
+requests does the talking. Added to it: informational answers are skipped, and a handshake or headers that
+come byte by byte are given up in time.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
+
+from posezoo.download.source_errors import TransientSourceError
+from posezoo.download.timers import ALARMS
+from posezoo.errors import SourceError, redact_secrets
+from posezoo.versions import version
+
+# Where nobody answers at all, more attempts only make an offline run long.
+ATTEMPTS_WITHOUT_ANSWER = 3
+
+# A server that keeps us waiting once costs a whole timeout each time.
+ATTEMPTS_AT_SILENCE = 4
+
+HINTS = {
+    HTTPStatus.UNAUTHORIZED: "who may fetch it is said by --header HOST='Authorization: ...', or a ~/.netrc",
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "say who you are in the proxy's address: "
+    "https_proxy=http://USER:PASSWORD@HOST:PORT",
+}
+
+TEMPORARY_STATUS = {408, 425, 429, *range(500, 600)}
+
+
+def new_session(at_once: int = 1) -> requests.Session:
+    """Connections that are kept open between files; proxies and CA bundles are the user's.
+
+    Args:
+        at_once: how many of them to one host are kept.
+    """
+    session = requests.Session()
+    session.headers.update({"User-Agent": f"posezoo/{version()}", "Accept-Encoding": "identity"})
+    session.mount("http://", _DeadlineAdapter(pool_maxsize=at_once))
+    session.mount("https://", _DeadlineAdapter(pool_maxsize=at_once))
+    return session
+
+
+@contextmanager
+def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
+    """What requests and urllib3 raise, in our words; ``when`` says how far the body had come."""
+    try:
+        yield
+    except requests.exceptions.SSLError as error:
+        raise SourceError(
+            f"TLS failed: {_root_cause(error)}",
+            hint="a private certificate authority is named with --ca_bundle FILE or REQUESTS_CA_BUNDLE",
+        ) from error
+    except requests.exceptions.ProxyError as error:
+        problem = f"the proxy does not let us through: {_root_cause(error)}"
+        refused = re.search(r"Tunnel connection failed: (\d{3})", problem)
+        if refused and 400 <= (status := int(refused[1])) < 500 and status not in TEMPORARY_STATUS:
+            raise SourceError(problem, hint=HINTS.get(status, "")) from error  # type: ignore[call-overload]
+        raise TransientSourceError(problem, at_most=ATTEMPTS_WITHOUT_ANSWER) from error
+    except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+        connecting = isinstance(error, requests.ConnectTimeout)
+        raise TransientSourceError(
+            f"no answer within {timeout_s:g} s{when}",
+            at_most=ATTEMPTS_WITHOUT_ANSWER if connecting else ATTEMPTS_AT_SILENCE,
+        ) from error
+    except requests.ConnectionError as error:
+        nobody = isinstance(
+            getattr(error.args[0] if error.args else None, "reason", None), NewConnectionError
+        )
+        problem = f"no connection: {_root_cause(error)}"
+        raise TransientSourceError(problem, at_most=ATTEMPTS_WITHOUT_ANSWER if nobody else None) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise TransientSourceError(f"the connection broke{when}: {_root_cause(error)}") from error
+    except (OSError, ValueError) as error:  # requests' own family is an OSError; bad addresses are both
+        raise SourceError(f"cannot be asked: {redact_secrets(str(error))}") from error
+
+
+def _root_cause(error: BaseException) -> str:
+    """What the system said, below the layers that passed it on."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """Skips every informational answer: http.client skips a 100, and takes a 103 for the last word."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 102 <= status <= 199:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+
+class _DeadlineConnection(HTTPConnection):
+    response_class = _FinalResponse
+
+    def connect(self) -> None:
+        with _shutdown_at_deadline(self):
+            super().connect()
+
+    def getresponse(self) -> Any:
+        with _shutdown_at_deadline(self):
+            return super().getresponse()
+
+
+class _DeadlineHttpsConnection(_DeadlineConnection, HTTPSConnection):
+    """The same over TLS: what it calls its super is urllib3's own HTTPSConnection."""
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _DeadlineConnection
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _DeadlineHttpsConnection
+
+
+class _DeadlineAdapter(HTTPAdapter):
+    """Makes requests use our connections, with and without a proxy."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+_POOLS = {"http": _HttpPool, "https": _HttpsPool}
+
+
+@contextmanager
+def _shutdown_at_deadline(connection: HTTPConnection | HTTPSConnection) -> Iterator[None]:
+    """Shut a socket down at a time, from beside: a socket's own timeout begins anew with every byte."""
+    expired = threading.Event()
+    sock: Any = connection.sock
+
+    def expire() -> None:
+        expired.set()
+        with suppress(OSError, TypeError):  # TypeError: no socket yet, or TLS within TLS, which is none
+            socket.socket.shutdown(sock or connection.sock, socket.SHUT_RDWR)
+
+    alarm = ALARMS.call_later(connection.timeout or threading.TIMEOUT_MAX, expire)
+    try:
+        yield
+    except (OSError, http.client.HTTPException):
+        if not expired.is_set():
+            raise
+    finally:
+        alarm.cancel()
+    if expired.is_set():
+        raise TimeoutError("the connection or the headers did not come about in time")

@@ -1,0 +1,260 @@
+"""The file beside a target that bytes go to until they are known to be right.
+
+It is locked while somebody writes, so two processes fetch a file once. The rename is the last step:
+a file that has its name was verified. A part that was cut short stays for the next run, and a record of
+what it is the beginning of beside it in ``.posezoo/``.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.download.part_lock import FLAGS, acquire_file_lock
+from posezoo.errors import DigestError
+from posezoo.files.reflink import hard_link, reflink
+from posezoo.files.verified_files import (
+    CHUNK,
+    STAMPS,
+    compute_digest,
+    has_size,
+    replace_atomically,
+    write_error,
+    write_if_possible,
+)
+from posezoo.spec.model import SourceFile
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeState:
+    """The beginning of a file, as an earlier attempt or run left it.
+
+    Attributes:
+        size: how many bytes of it are here.
+        source: who gave them.
+        etag: what the source called the whole of it: a strong entity tag (RFC 9110, 8.8.3), or nothing.
+    """
+
+    size: int = 0
+    source: str = ""
+    etag: str = ""
+
+
+#: No byte of it.
+NOTHING = ResumeState()
+
+
+class PartialFile:
+    """An open part file that is ours alone."""
+
+    def __init__(self, path: Path, target: Path, handle: int) -> None:
+        self._path, self._target, self._handle = path, target, handle
+        self.came_from = ""  # the address that gave its last bytes
+        self._published = False
+        self._linked: Path | None = None
+        # A name that nobody else would look for holds nothing for the next run.
+        self._record = _resume_state_path(target) if path == _part_of(target) else None
+
+    @property
+    def path(self) -> Path:
+        """Where its bytes lie until it is published."""
+        return self._path
+
+    def load_resume_state(self, file: SourceFile) -> ResumeState:
+        """What it holds of a file; what is the beginning of something else is dropped."""
+        record = _read(self._record) if self._record is not None else {}
+        size = os.fstat(self._handle).st_size
+        known = file.checksum is not None and record.get(file.checksum.algorithm) == file.checksum.value
+        if known and file.size is not None and 0 < size <= file.size:
+            return ResumeState(size, record.get("source", ""), record.get("etag", ""))
+        self.truncate()
+        return NOTHING
+
+    def start_at(self, file: SourceFile, start: ResumeState, *, resumable: bool) -> _Hash:
+        """Make it ready for the bytes that follow; what it holds beyond the start is dropped.
+
+        Args:
+            file: what it will be.
+            start: how much of what it holds is the beginning, and who gives the rest.
+            resumable: whether another run could go on where this one ends.
+
+        Returns:
+            The digest of its bytes so far.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        if start.size == 0:
+            self.truncate()
+        if resumable and self._record is not None and file.checksum is not None and file.size is not None:
+            said = {file.checksum.algorithm: file.checksum.value, "source": start.source, "etag": start.etag}
+            write_if_possible(
+                self._record, json.dumps(said).encode()
+            )  # without it the next run simply starts anew
+        hasher = hashlib.new(file.checksum.algorithm if file.checksum is not None else "sha384")
+        with _writing(self._target):
+            os.lseek(self._handle, 0, os.SEEK_SET)
+            for at in range(0, start.size, CHUNK):
+                hasher.update(os.read(self._handle, min(CHUNK, start.size - at)))
+            os.ftruncate(self._handle, start.size)
+            os.lseek(self._handle, start.size, os.SEEK_SET)
+        return hasher
+
+    def truncate(self) -> None:
+        """Empty it, whatever an earlier attempt or an earlier run left in it."""
+        self._remove_resume_state()
+        with _writing(self._target):
+            os.lseek(self._handle, 0, os.SEEK_SET)
+            os.ftruncate(self._handle, 0)
+
+    def write(self, piece: bytes) -> None:
+        """Append a piece.
+
+        Raises:
+            OutputError: the disk is full, or gone.
+        """
+        rest = memoryview(piece)
+        with _writing(self._target):
+            while rest:
+                rest = rest[os.write(self._handle, rest) :]
+
+    def clone_from(self, path: Path, file: SourceFile) -> bool:
+        """Hold the bytes of another file without copying them; False where the file system cannot.
+
+        Raises:
+            DigestError: they are not the promised ones.
+            OSError: the file cannot be read.
+        """
+        mine, expected = _link_of(self._target), file.checksum
+        if expected is None or not has_size(path, file.size):
+            return False
+        with open(path, "rb") as source:
+            cloned = reflink(source.fileno(), self._handle)
+        if not cloned and not hard_link(path, mine, mode=stat.S_IMODE(os.fstat(self._handle).st_mode)):
+            return False
+        if (actual := compute_digest(self._path if cloned else mine, expected.algorithm)) != expected:
+            mine.unlink(missing_ok=True)
+            self.truncate()
+            raise DigestError(f"gives bytes of {actual}, expected are {expected}")
+        self._linked = None if cloned else mine
+        return True
+
+    def replace_target(self, *, lasting: bool = True) -> None:
+        """Give it the target's name; a symbolic link of that name is replaced, not followed.
+
+        Args:
+            lasting: whether to wait until no loss of power can take it any more.
+
+        Raises:
+            OutputError: it cannot be renamed; what was there before is untouched.
+        """
+        path = self._linked or self._path
+        with _writing(self._target):
+            if lasting:
+                replace_atomically(path, self._target)
+            else:
+                os.replace(path, self._target)
+        if self._linked is not None:
+            with suppress(OSError):
+                self._linked.unlink(missing_ok=True)  # two names of one file are not renamed to each other
+        self._published = path is self._path
+        self._remove_resume_state()
+
+    def close(self) -> None:
+        """Let go of the lock; a part that nobody could go on with is removed before that."""
+        is_kept = (
+            self._record is not None and os.path.exists(self._record) and os.fstat(self._handle).st_size > 0
+        )
+        if not self._published and not is_kept:
+            self._remove_resume_state()
+            with suppress(OSError):
+                self._path.unlink()
+        os.close(self._handle)
+
+    def _remove_resume_state(self) -> None:
+        if self._record is not None:
+            with suppress(OSError):
+                self._record.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_partial(target: Path, on_wait: Callable[[], None]) -> Iterator[PartialFile]:
+    """The part of a target, locked; folders on the way to it are made.
+
+    Args:
+        target: the final name.
+        on_wait: called once when another process or thread holds the part.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    with _writing(target):
+        if target.is_dir() and not target.is_symlink():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path, handle = _open(target, on_wait)
+    partial = PartialFile(path, target, handle)
+    with suppress(OSError):
+        _link_of(target).unlink(missing_ok=True)
+    try:
+        yield partial
+    finally:
+        partial.close()
+
+
+def remove_partial(target: Path) -> None:
+    """Remove what a run left of a file that has come by another way since."""
+    for path in (_part_of(target), _link_of(target), _resume_state_path(target)):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
+
+
+def _link_of(target: Path) -> Path:
+    """A second name of a cache's entry, on its way to the target; only who holds the part makes it."""
+    return target.with_name(f".{target.name}.link")
+
+
+def _resume_state_path(target: Path) -> Path:
+    return target.parent / STAMPS / f"{target.name}.part"
+
+
+def _read(record: Path) -> dict[str, str]:
+    try:
+        said = json.loads(record.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    is_ours = isinstance(said, dict) and all(isinstance(value, str) for value in said.values())
+    return said if is_ours else {}
+
+
+def _open(target: Path, on_wait: Callable[[], None]) -> tuple[Path, int]:
+    path = _part_of(target)
+    handle = acquire_file_lock(path, on_wait)
+    if handle is not None:
+        return path, handle
+    path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    return path, os.open(path, FLAGS | os.O_EXCL, 0o666)
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise write_error(target, error) from error

@@ -1,0 +1,112 @@
+"""What model.yml has done to downloaded files: archives are unpacked, text is replaced.
+
+What was published stays: an archive beside what it held, a text as ``<file>.orig`` beside the changed
+one. So the bytes that model.yml promises can be checked at any time, and a second run has nothing to
+fetch. ``unpacked`` remembers what was made from what; while that holds, nothing is redone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from posezoo.errors import DownloadError, PosezooError
+from posezoo.events import (
+    FilePostprocessingStarted,
+    Listener,
+    PostprocessingFinished,
+    PostprocessingStarted,
+    ignore_event,
+)
+from posezoo.files.postprocess_state import archive_record, text_record
+from posezoo.files.verified_files import write_atomically
+from posezoo.layout import ModelLayout
+from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
+
+
+def postprocess(
+    spec: ModelSpec,
+    layout: ModelLayout,
+    *,
+    left_out: Collection[str] = (),
+    rehash: bool = False,
+    listener: Listener = ignore_event,
+) -> None:
+    """Carry out the steps of a model whose files are here, but for those that were carried out before.
+
+    Args:
+        spec: the model.
+        layout: where its files lie.
+        left_out: the names of files that were not downloaded; their steps are left out too.
+        rehash: read the bytes of what was made before, and do not believe what the folder says of them.
+        listener: whom to tell what happens.
+
+    Raises:
+        ArchiveError: an archive cannot be read, or holds what must not be unpacked.
+        FetchError: a text does not hold what was to be replaced.
+        OutputError: a file cannot be written.
+    """
+    steps = [step for step in spec.postprocessing if step.file not in left_out]
+    if not steps:
+        return
+    listener(PostprocessingStarted(spec.full_name))
+    try:
+        for step in steps:
+            if isinstance(step, UnpackArchive):
+                _unpack(step, spec, layout, rehash, listener)
+        for file, replacements in _by_file(step for step in steps if isinstance(step, RegexReplace)):
+            _replace(file, replacements, spec, layout, rehash, listener)
+    except PosezooError as error:
+        listener(PostprocessingFinished(spec.full_name, False, error.problem))
+        raise
+    listener(PostprocessingFinished(spec.full_name, True))
+
+
+def _by_file(steps: Iterable[RegexReplace]) -> Iterable[tuple[str, list[RegexReplace]]]:
+    found: dict[str, list[RegexReplace]] = {}
+    for step in steps:
+        found.setdefault(step.file, []).append(step)
+    return found.items()
+
+
+def _unpack(
+    step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, rehash: bool, listener: Listener
+) -> None:
+    """Unpack an archive into its own folder; a text that is to be changed keeps its bytes as .orig."""
+    from posezoo.download.archive import unpack_archive
+
+    archive = layout.model_download_dir(spec) / step.file
+    above = step.file.rpartition("/")[0]
+    record = archive_record(step, spec, layout)
+    if record.is_up_to_date(rehash=rehash):
+        return
+    listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
+    expected = {layout.file_path(spec, file) for file in spec.files}
+
+    def place(member: str) -> Path:
+        path = layout.published_path(spec, f"{above}/{member}" if above else member)
+        if path in expected:
+            raise DownloadError(f"{step.file}: holds {member}, which model.yml promises as a file of its own")
+        return path
+
+    record.write([archive, *unpack_archive(archive, step.format, place)])
+
+
+def _replace(
+    file: str,
+    steps: list[RegexReplace],
+    spec: ModelSpec,
+    layout: ModelLayout,
+    rehash: bool,
+    listener: Listener,
+) -> None:
+    """Write the changed text beside the published one."""
+    from posezoo.download.text_replacement import replace_text
+
+    published, target = layout.published_path(spec, file), layout.model_download_dir(spec) / file
+    record = text_record(file, steps, spec, layout)
+    if record.is_up_to_date(rehash=rehash):
+        return
+    listener(FilePostprocessingStarted(spec.full_name, file, "replace_text"))
+    write_atomically(target, replace_text(file, published, steps).encode())
+    record.write([published, target])

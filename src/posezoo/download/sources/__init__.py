@@ -1,0 +1,1 @@
+"""Types of download sources: one module a type."""

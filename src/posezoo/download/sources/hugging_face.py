@@ -1,0 +1,80 @@
+"""A file of a repository on the Hugging Face Hub, or in the cache that its own library keeps here.
+
+As that library does, HF_ENDPOINT names another hub, HF_TOKEN says who asks, and HF_HUB_CACHE, HF_HOME or
+XDG_CACHE_HOME where its cache lies:
+https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, open_local_file
+from posezoo.download.context import DownloadContext
+from posezoo.download.parallel_ranges import open_url
+from posezoo.download.partial import ResumeState
+from posezoo.errors import SourceError
+from posezoo.http_headers import HostHeader
+from posezoo.spec.model import HuggingFaceSource, SourceFile
+
+_HUB = "https://huggingface.co"
+
+
+@contextmanager
+def open_hugging_face(
+    source: HuggingFaceSource, file: SourceFile, context: DownloadContext, resume: ResumeState
+) -> Iterator[ByteStream]:
+    """Read a file from the hub; the token goes to the hub alone, not to where that redirects.
+
+    Raises:
+        SourceError: HF_ENDPOINT or HF_TOKEN cannot be used.
+    """
+    hub = (os.environ.get("HF_ENDPOINT") or _HUB).rstrip("/")
+    url = f"{hub}/{source.repository}/resolve/{source.revision}/{quote(source.file)}"
+    with open_url(url, file, context, resume, headers=_token(hub)) as stream:
+        yield stream
+
+
+def _token(hub: str) -> tuple[HostHeader, ...]:
+    token = os.environ.get("HF_TOKEN", "").strip()
+    if not token:
+        return ()
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise SourceError("HF_TOKEN is no token", hint="check HF_TOKEN: it is one word")
+    try:
+        host = urlsplit(hub).netloc.rpartition("@")[2]
+    except ValueError:
+        host = ""
+    if not host:
+        raise SourceError("HF_ENDPOINT is no address", hint=f"say {_HUB}, or leave it out")
+    return (HostHeader(host, "Authorization", f"Bearer {token}"),)
+
+
+def find_in_local_cache(source: HuggingFaceSource) -> Candidate | None:
+    """The file as the hub's own library keeps it on this machine; None where it does not."""
+    folder = "--".join(["models", *source.repository.split("/")])
+    path = _cache() / folder / "snapshots" / source.revision / source.file
+    if not os.path.exists(path):
+        return None
+    return Candidate(str(path), CandidateKind.MIRROR, partial(open_local_file, path), path)
+
+
+def _cache() -> Path:
+    if named := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
+        return _expanded(named)
+    if home := os.environ.get("HF_HOME"):
+        return _expanded(home) / "hub"
+    return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface" / "hub"
+
+
+def _expanded(folder: str) -> Path:
+    path = Path(folder)
+    try:
+        return path.expanduser()
+    except RuntimeError:  # a user without a home folder
+        return path

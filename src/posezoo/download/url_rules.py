@@ -1,0 +1,96 @@
+"""Which addresses a request may go to, and where a redirect may lead it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from urllib.parse import urlsplit
+
+from posezoo.download.options import DownloadOptions
+from posezoo.errors import SourceError
+from posezoo.spec.model import SourceFile
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOptions) -> None:
+    """Make sure that a file may be asked for there.
+
+    Raises:
+        SourceError: neither http nor https, or plain http for a file that no SHA-256 or SHA-384 pins.
+    """
+    scheme = url.partition(":")[0].lower()
+    if scheme not in ("http", "https"):
+        raise SourceError(f"leads to {scheme[:16]!r}, which is neither http nor https")
+    if (
+        scheme == "https"
+        or download_options.allow_http
+        or file.checksum is not None
+        or _is_loopback(_host(url))
+    ):
+        return
+    raise SourceError(
+        "is plain http, where anybody on the way can meddle, and no SHA-256 or SHA-384 would tell",
+        hint="--allow_http takes it all the same",
+    )
+
+
+def refuse_unsafe_redirect(
+    url: str, target: str, download_options: DownloadOptions, *, by_proxy: bool
+) -> None:
+    """Make sure that a redirect leads nowhere that its sender could not have reached himself.
+
+    Args:
+        url: who redirects.
+        target: where to.
+        download_options: what is allowed.
+        by_proxy: whether a proxy asks in our place: its surroundings are not ours.
+
+    Raises:
+        SourceError: from https to http, or from a public name to an address of this machine or network.
+    """
+    if url.lower().startswith("https:") and target.lower().startswith("http:"):
+        raise SourceError("redirects from https to http, where anybody on the way can look and meddle")
+    if by_proxy or download_options.allow_private_redirects or _is_private(_host(url)):
+        return
+    if _is_private(host := _host(target)):
+        raise SourceError(
+            f"redirects to {host}, which is an address of this machine or network",
+            hint="--allow_private_redirects follows it all the same",
+        )
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_loopback(host: str) -> bool:
+    address = _parse_ip_address(host)
+    return _is_localhost(host) if address is None else address.is_loopback
+
+
+def _is_private(host: str) -> bool:
+    address = _parse_ip_address(host)
+    return _is_localhost(host) if address is None else not address.is_global
+
+
+def _is_localhost(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost")  # RFC 6761, 6.3
+
+
+def _parse_ip_address(host: str) -> Address | None:
+    """The address that a host is written as; also as C libraries read it: 127.1, 0x7f000001, 2130706433."""
+    try:
+        address: Address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        if not re.fullmatch(r"[0-9a-fx.]+", host) or not host[0].isdigit():
+            return None
+        try:
+            address = ipaddress.IPv4Address(socket.inet_aton(host))
+        except OSError:
+            return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,1 @@
+"""OpenVINO IR: the only package that imports OpenVINO; it writes IR, their records and their complexity."""

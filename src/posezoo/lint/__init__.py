@@ -1,0 +1,1 @@
+"""A registry's metadata, checked by rules: model.yml, cards, indexes, accuracy-check.yml."""

@@ -1,0 +1,253 @@
+"""A posezoo.lock in use: files without a pin get theirs from it; a strict one takes nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from posezoo.errors import DigestError, LockError
+from posezoo.files.file_lock import exclusive
+from posezoo.files.verified_files import write_atomically, write_error
+from posezoo.ir.provenance import FileContent
+from posezoo.lockfile.entries import (
+    COMPOSITE_YML,
+    FIRST_USE,
+    MODEL_YML,
+    REGISTRY,
+    LockEntries,
+    LockEntry,
+    format_entries,
+    model_key,
+    read_entries,
+)
+from posezoo.lockfile.update import explain_rollback
+from posezoo.registry import Registry
+from posezoo.spec.model import Digest, ModelSpec, Precision, SourceFile
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class LockFile:
+    """The entries of a posezoo.lock, read when they are first needed.
+
+    Args:
+        path: the file; it need not be there.
+        strict: refuse every model, file and IR that it does not have, or has otherwise.
+        now: the clock.
+    """
+
+    def __init__(self, path: Path, *, strict: bool = False, now: Callable[[], datetime] = _now) -> None:
+        # A link is followed: projects that share a lock by links go on sharing it when one of them writes.
+        self.path = path.resolve() if path.is_symlink() else path
+        self.is_strict = strict
+        self._now = now
+        self._entries: LockEntries | None = None
+        self._alone = threading.Lock()
+
+    @property
+    def entries(self) -> LockEntries:
+        """What it says, as it was when we first looked, or last wrote.
+
+        Raises:
+            PosezooError: it cannot be read, or is not what we write.
+        """
+        if self._entries is None:
+            self._entries = read_entries(self.path)
+        return self._entries
+
+    @property
+    def timestamp(self) -> str:
+        """The time, as entries tell it."""
+        return self._now().isoformat(timespec="seconds")
+
+    def with_pins(self, spec: ModelSpec) -> ModelSpec:
+        """The model, with size and SHA-384 for each file whose own bytes only the lock knows.
+
+        Raises:
+            LockError: the lock is strict, and does not have this model.yml, or one of its files.
+            PosezooError: it cannot be read, or is not what we write.
+        """
+        if self.is_strict:
+            self._require(spec)
+        if all(file.checksum is not None for file in spec.files):
+            return spec
+        return replace(spec, files=tuple(self._pinned(spec, file) for file in spec.files))
+
+    def require_ir(self, spec: ModelSpec, precision: Precision, contents: Mapping[str, FileContent]) -> None:
+        """Refuse an IR that a strict lock does not have; any other takes every IR.
+
+        Args:
+            spec: the model.
+            precision: of the IR.
+            contents: what its two files hold, by suffix.
+
+        Raises:
+            LockError: it holds something else than the lock says, or the lock has none.
+        """
+        if not self.is_strict:
+            return
+        for suffix, content in contents.items():
+            file = f"{precision}/{spec.name}{suffix}"
+            known = self.entries.get((model_key(spec), file, True))
+            if known is None:
+                raise self._unknown(spec, file)
+            if known.sha384 != content.digest.value:
+                raise LockError(
+                    f"{spec.full_name}: {file} is {content.digest}, {self.path} has {known.sha384[:12]}…",
+                    hint="another OpenVINO or another setting makes another IR: use those it was locked with",
+                )
+
+    def require_known_irs(self, spec: ModelSpec, precisions: Collection[Precision]) -> None:
+        """Refuse to make IR of which a strict lock has none, whatever they would hold.
+
+        Raises:
+            LockError: there is one.
+        """
+        for precision in precisions if self.is_strict else ():
+            file = f"{precision}/{spec.name}.xml"
+            if (model_key(spec), file, True) not in self.entries:
+                raise self._unknown(spec, file)
+
+    def require_registry(self, registry: Registry) -> None:
+        """Refuse a registry that lacks models that a strict lock has: it is older, or another one.
+
+        Raises:
+            LockError: it does.
+        """
+        if not self.is_strict:
+            return
+        gone = sorted(
+            {entry.model.partition("@")[0] for entry in self.entries.values()} - registry.entries.keys()
+        )
+        if gone:
+            others = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
+            raise LockError(
+                f"{self.path} has {gone[0]}{others}, this registry has not: it is older, or another one",
+                hint="check --models_dir, or which posezoo this is",
+            )
+
+    def record_first_use(self, spec: ModelSpec, file: SourceFile, size: int, digest: Digest) -> None:
+        """Remember what a file without a pin held.
+
+        Raises:
+            DigestError: there is an entry already, and it says something else.
+            OutputError: the lock cannot be written, or another run keeps it locked.
+            PosezooError: it cannot be read.
+        """
+        entry = LockEntry(model_key(spec), file.name, size, digest.value, FIRST_USE, self.timestamp)
+
+        def add(entries: LockEntries) -> LockEntries:
+            known = entries.setdefault(entry.key, entry)
+            if known.sha384 != entry.sha384:
+                raise DigestError(
+                    f"{file.name}: gives bytes of {digest}, {self.path} has {known.sha384[:12]}…",
+                    hint="two downloads gave different files: find out which is the right one",
+                )
+            return entries
+
+        self.update(add)
+
+    def update(self, work: Callable[[LockEntries], LockEntries]) -> None:
+        """Replace the entries by what becomes of them, while every other run that writes waits.
+
+        Args:
+            work: given what the file says now, which another run may have written a moment ago; the file
+                stays as it is where this raises.
+
+        Raises:
+            OutputError: the lock cannot be written, or another run keeps it locked.
+            PosezooError: it cannot be read.
+        """
+        with self._alone, self._file_lock():
+            entries = work(read_entries(self.path))
+            content = format_entries(entries.values())
+            if not self.path.is_file() or self.path.read_bytes() != content:
+                write_atomically(self.path, content)
+            self._entries = entries
+
+    @contextmanager
+    def _file_lock(self) -> Iterator[None]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with exclusive(self.path):
+                yield
+        except OSError as error:
+            raise write_error(self.path, error) from error
+
+    def _pinned(self, spec: ModelSpec, file: SourceFile) -> SourceFile:
+        entry = self.entries.get((model_key(spec), file.name, False))
+        if file.checksum is not None or entry is None:
+            return file
+        # What the lock says of an archive holds for the model.yml that it was agreed to with.
+        if file.is_pinned and not self._has(model_key(spec), spec.path):
+            return file
+        digest = Digest("sha384", entry.sha384)
+        return replace(
+            file, size=entry.size, checksum=digest, first_use=not file.is_pinned, by_lock=file.is_pinned
+        )
+
+    def _require(self, spec: ModelSpec) -> None:
+        """Refuse a model that is not the one that was locked, to the last byte."""
+        self._require_declaration(spec, model_key(spec), spec.path, MODEL_YML, spec.revision)
+        if spec.composite:
+            above = spec.path.parents[1] / COMPOSITE_YML
+            self._require_declaration(spec, spec.composite, above, COMPOSITE_YML, 0)
+        for file in spec.files:
+            known = self.entries.get((model_key(spec), file.name, False))
+            if known is None:
+                raise self._unknown(spec, file.name)
+            declared = file.checksum
+            if declared is not None and declared.algorithm == "sha384" and declared.value != known.sha384:
+                raise LockError(
+                    f"{spec.full_name}: {file.name} is declared as {declared}, "
+                    f"{self.path} has {known.sha384[:12]}…",
+                    hint="posezoo lock takes a newer state in, once you agree to it",
+                )
+
+    def _require_declaration(self, spec: ModelSpec, model: str, path: Path, file: str, revision: int) -> None:
+        known = self.entries.get((model, file, False))
+        if known is None:
+            raise self._unknown(spec, file)
+        found = declaration_entry(model, path, file, revision, self.timestamp)
+        if found.has_same_content(known):
+            return
+        if reason := explain_rollback(known, found):
+            raise LockError(
+                f"{path}: is older than what {self.path} has: {reason}",
+                hint="the registry was set back: bring the newer one, or find out who did that",
+            )
+        raise LockError(
+            f"{path}: is another {file} than the one that {self.path} has",
+            hint=f"posezoo lock {spec.full_name} takes it in, once you agree to it",
+        )
+
+    def _has(self, model: str, path: Path) -> bool:
+        """Whether a model.yml is the one that was locked."""
+        known = self.entries.get((model, MODEL_YML, False))
+        return known is not None and declaration_entry(model, path, MODEL_YML, 0, "").has_same_content(known)
+
+    def _unknown(self, spec: ModelSpec, file: str) -> LockError:
+        return LockError(
+            f"{spec.full_name}: {file} is not in {self.path}, and --locked takes nothing else",
+            hint=f"posezoo lock {spec.full_name} takes in what is here",
+        )
+
+
+def declaration_entry(model: str, path: Path, file: str, revision: int, now: str) -> LockEntry:
+    """The entry of a registry's own file, as it is now.
+
+    Raises:
+        LockError: it cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise LockError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return LockEntry(model, file, len(content), hashlib.sha384(content).hexdigest(), REGISTRY, now, revision)

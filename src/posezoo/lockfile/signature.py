@@ -1,0 +1,102 @@
+"""Who vouches for a posezoo.lock: signed with a key of one's own, by the OpenSSF's model-signing.
+
+The signature is a Sigstore bundle that nobody is asked for: no account, no log, no network. A lock names
+every file by its SHA-384: whoever has checked its signature can hold all of them against it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from posezoo.errors import LockError, import_optional
+from posezoo.files.verified_files import read_umask, replace_atomically, write_error
+
+SUFFIX = ".sig"
+
+_NEW_KEY = "openssl ecparam -name prime256v1 -genkey -noout -out KEY"
+
+
+def signature_path(lock: Path) -> Path:
+    """Where a lock's signature lies."""
+    return lock.with_name(lock.name + SUFFIX)
+
+
+def sign(lock: Path, private_key: Path) -> Path:
+    """Sign a lock with an elliptic-curve key (PEM, without a password), and return the signature's path.
+
+    Raises:
+        LockError: there is no lock, or the key is none.
+        OutputError: the signature cannot be written; an earlier one is untouched.
+        MissingPackageError: model-signing is not installed.
+    """
+    signing = import_optional("model_signing.signing", extra="sign")
+    _require_file(lock, "there is no lock to sign", "posezoo lock --all makes one")
+    _require_file(private_key, "there is no such key", _NEW_KEY)
+    config = _of_key(
+        private_key, lambda: signing.Config().use_elliptic_key_signer(private_key=private_key), "private"
+    )
+    target, part = signature_path(lock), ""
+    try:
+        handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+        os.close(handle)
+        config.sign(lock, Path(part))
+        os.chmod(part, 0o666 & ~read_umask())
+        replace_atomically(Path(part), target)
+    except OSError as error:
+        raise write_error(target, error) from error
+    finally:
+        if part:
+            with suppress(OSError):
+                Path(part).unlink(missing_ok=True)
+    return target
+
+
+def require_signature(lock: Path, public_key: Path) -> None:
+    """Make sure that whoever has the private key to a public one signed this very lock.
+
+    Raises:
+        LockError: nobody did, somebody else did, or it was changed since.
+        MissingPackageError: model-signing is not installed.
+    """
+    verifying = import_optional("model_signing.verifying", extra="sign")
+    signature = signature_path(lock)
+    _require_file(lock, "there is no lock", "check --lock")
+    _require_file(signature, "there is no signature", "posezoo lock --sign KEY makes one")
+    _require_file(public_key, "there is no such key", "openssl ec -in KEY -pubout -out PUBLIC_KEY")
+    config = _of_key(
+        public_key, lambda: verifying.Config().use_elliptic_key_verifier(public_key=public_key), "public"
+    )
+    try:
+        config.verify(lock, signature)
+    # The library raises what its parts raise: json, cryptography and its own ValueErrors.
+    except Exception as error:
+        text = str(error)
+        if "Key mismatch" in text:
+            problem, hint = f"is signed with another key than {public_key}", "find out who signed it"
+        elif "Signature mismatch" in text:
+            problem, hint = "was changed since it was signed", "bring the signed one back, or sign it anew"
+        else:
+            problem = f"{signature.name} is no signature of it ({type(error).__name__})"
+            hint = "bring the right signature, or sign it anew"
+        raise LockError(f"{lock}: {problem}", hint=hint) from error
+
+
+def _require_file(path: Path, problem: str, hint: str) -> None:
+    if not path.is_file():
+        raise LockError(f"{path}: {problem}", hint=hint)
+
+
+def _of_key(path: Path, read: Callable[[], Any], kind: str) -> Any:
+    try:
+        return read()
+    except Exception as error:  # cryptography has a dozen kinds
+        reason = " ".join(str(error).split()).partition(". ")[0][:120]
+        raise LockError(
+            f"{path}: is no {kind} key that we can use: {reason}",
+            hint=f"an elliptic-curve {kind} key as PEM, without a password",
+        ) from error

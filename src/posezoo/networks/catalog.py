@@ -1,0 +1,146 @@
+"""Every network of the zoo: what it takes and gives, and which parts of it a checkpoint decides.
+
+Adding a network is a module with its class, and a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from posezoo.networks.definition import (
+    NetworkArgument,
+    NetworkDefinition,
+    read_output_channels,
+    read_presence,
+    read_stage_count,
+)
+from posezoo.spec.model import ColorOrder, Input, SelfCheckSettings
+
+# ImageNet's mean and deviation, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225), times 255.
+_MEAN = (123.675, 116.28, 103.53)
+_SCALE = (58.395, 57.12, 57.375)
+# AlphaPose's own, (0.406, 0.457, 0.480) times 255, for red, green and blue in this order; no deviation.
+_ALPHA_MEAN = (103.53, 116.535, 122.4)
+
+
+def _rgb(
+    name: str, height: int, width: int, mean: tuple[float, ...] = _MEAN, scale: tuple[float, ...] = _SCALE
+) -> Input:
+    """As everywhere in the zoo, the IR takes BGR."""
+    return Input(
+        name, (1, 3, height, width), "NCHW", ColorOrder.RGB, mean, scale, reverse_input_channels=True
+    )
+
+
+def _bgr(height: int, width: int, scale: float) -> Input:
+    return Input("data", (1, 3, height, width), "NCHW", ColorOrder.BGR, (128.0,) * 3, (scale,) * 3)
+
+
+def _keypoints(key: str) -> NetworkArgument:
+    return NetworkArgument(17, range(1, 513), read_output_channels(key))
+
+
+def _stages(default: int) -> NetworkArgument:
+    return NetworkArgument(default, range(17), read_stage_count("refinement_stages."))
+
+
+def _simple_pose(trunk: str, *, depth: int, deep: bool) -> NetworkDefinition:
+    return NetworkDefinition(
+        f"simple_pose_{trunk}",
+        ("simple_pose", "SimplePose"),
+        _rgb("data", 256, 192),
+        ("heatmaps",),
+        arguments={"keypoints": _keypoints("final_layer.weight")},
+        fixed={"depth": depth, "deep": deep},
+    )
+
+
+def _mobile_pose(trunk: str) -> NetworkDefinition:
+    return NetworkDefinition(
+        f"mobile_pose_{trunk}",
+        ("mobile_pose", "MobilePose"),
+        _rgb("data", 256, 192),
+        ("heatmaps",),
+        arguments={"keypoints": _keypoints("upsampling.4.weight")},
+        fixed={"trunk": trunk},
+    )
+
+
+# The outputs of those in tests/networks/published.py are held against those of the published code. Of the
+# others the keys, shapes and blocks are the published ones, and no number was there to compare.
+_ALL = (
+    NetworkDefinition(
+        "higher_hrnet",
+        ("higher_hrnet", "HigherHrnet"),
+        # Height and width are multiples of 32; the other networks take any size.
+        _rgb("image", 512, 512),
+        ("heatmaps", "embeddings"),
+        arguments={
+            "width": NetworkArgument(32, range(8, 65), read_output_channels("transition1.0.0.weight")),
+            "keypoints": _keypoints("final_layers.1.weight"),
+        },
+        # 20 of 1.1 million values change their sign where IR and PyTorch differ by 6e-5. More than half of
+        # them are 0, so that the median would see no fault at all.
+        self_check=SelfCheckSettings(
+            measure="p99",
+            reason="of two neighbours a rounding apart either may be the peak, and the other is negated",
+        ),
+    ),
+    NetworkDefinition(
+        "single_human_pose",
+        ("single_human_pose", "SingleHumanPose"),
+        _rgb("data", 384, 288),
+        ("heatmaps",),
+        arguments={
+            "refinement_stages": _stages(5),
+            "interpolation": NetworkArgument("bilinear", ("bilinear", "nearest")),
+            "keypoints": _keypoints("initial_stage.heatmaps.1.0.weight"),
+        },
+    ),
+    NetworkDefinition(
+        "lightweight_openpose",
+        ("lightweight_openpose", "LightweightOpenPose"),
+        _bgr(256, 456, scale=256.0),
+        ("stage_{refinement_stages}_output_1_heatmaps", "stage_{refinement_stages}_output_0_pafs"),
+        arguments={
+            "refinement_stages": _stages(1),
+            "heatmaps": NetworkArgument(
+                19, range(1, 513), read_output_channels("initial_stage.heatmaps.1.0.weight")
+            ),
+            "pafs": NetworkArgument(38, range(1, 513), read_output_channels("initial_stage.pafs.1.0.weight")),
+        },
+    ),
+    NetworkDefinition(
+        "human_pose_3d",
+        ("human_pose_3d", "HumanPose3D"),
+        _bgr(256, 448, scale=255.0),
+        ("features", "heatmaps", "pafs"),
+        arguments={
+            "refinement_stages": _stages(1),
+            "convertible": NetworkArgument(False, (False, True), read_presence("fake_conv_heatmaps.weight")),
+        },
+    ),
+    _simple_pose("resnet18_v1b", depth=18, deep=False),
+    _simple_pose("resnet50_v1b", depth=50, deep=False),
+    _simple_pose("resnet50_v1d", depth=50, deep=True),
+    _simple_pose("resnet101_v1b", depth=101, deep=False),
+    _simple_pose("resnet101_v1d", depth=101, deep=True),
+    _simple_pose("resnet152_v1b", depth=152, deep=False),
+    _simple_pose("resnet152_v1d", depth=152, deep=True),
+    _mobile_pose("resnet18_v1b"),
+    _mobile_pose("resnet50_v1b"),
+    _mobile_pose("mobilenet1.0"),
+    _mobile_pose("mobilenetv2_1.0"),
+    _mobile_pose("mobilenetv3_small"),
+    _mobile_pose("mobilenetv3_large"),
+    NetworkDefinition(
+        "alpha_pose_resnet101_v1b_coco",
+        ("alpha_pose", "AlphaPose"),
+        _rgb("data", 320, 256, mean=_ALPHA_MEAN, scale=(255.0,) * 3),
+        ("heatmaps",),
+        arguments={"keypoints": _keypoints("conv_out.weight")},
+    ),
+)
+
+#: Every network by its name; those from GluonCV have GluonCV's.
+NETWORKS: Mapping[str, NetworkDefinition] = {network.name: network for network in _ALL}

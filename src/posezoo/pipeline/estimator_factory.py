@@ -1,0 +1,137 @@
+"""Estimators of a zoo's models: what finds the people is found, and all run where the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.errors import InferenceError, SettingsError, UnknownModelError
+from posezoo.events import Listener, ignore_event
+from posezoo.settings import user_folder
+from posezoo.spec.model import Precision
+
+if TYPE_CHECKING:
+    from posezoo.pipeline.zoo import Model, Zoo
+    from posezoo.runtime.estimator import Estimator
+
+#: Who finds people for models that see one at a time, unless the settings name another.
+USUAL_DETECTOR = "person-detection-retail-0013"
+
+
+def select_detector(zoo: Zoo, decoder: str) -> Model | None:
+    """Who finds the people for a model of this decoder, as the settings say; None where nobody has to.
+
+    Raises:
+        UnknownModelError: there is no such model.
+        InferenceError: it sees one person at a time itself.
+    """
+    from posezoo.pose.decoders import DECODERS
+
+    named = zoo.settings.detector
+    taken = DECODERS[decoder].detector if decoder in DECODERS else ""
+    if not taken or named == "none" or (named == "usual" and taken != "usual"):
+        return None
+    name = USUAL_DETECTOR if named == "usual" else named
+    try:
+        detector = zoo.registry.find(name)
+    except UnknownModelError as error:
+        hint = error.hint or "name another detector, or none"
+        raise UnknownModelError(f"who finds the people? {error.problem}", hint=hint) from error
+    if detector.decoder is not None and DECODERS[detector.decoder.name].detector:
+        raise InferenceError(
+            f"{name} is no detector: it sees one person at a time itself", hint=f"say {USUAL_DETECTOR}"
+        )
+    return detector
+
+
+def require_detector_used(detector: str | None, model: Model, decoder: str = "") -> None:
+    """Make sure that a detector is not named for a model in vain: a setting for all models may be.
+
+    Args:
+        detector: as it was said; nothing, ``none`` and ``usual`` suit every model.
+        model: for which it was.
+        decoder: of the model; where empty, the one that it declares, if any.
+
+    Raises:
+        InferenceError: the model finds people itself.
+    """
+    from posezoo.pose.decoders import require_top_down
+
+    declared = model.decoder.name if model.decoder is not None else ""
+    if detector and detector not in ("none", "usual"):
+        require_top_down(decoder or declared, model.full_name)
+
+
+def detector_irs(zoo: Zoo, model: Model, *, listener: Listener = ignore_event) -> dict[str, Path]:
+    """The FP16 .xml of each part of a model's detector by its name; none where it has no detector.
+
+    Raises:
+        FetchError: a file is to be had nowhere.
+        ConversionError: an IR cannot be made, or was not published in FP16.
+    """
+    detector = select_detector(zoo, model.decoder.name) if model.decoder else None
+    return zoo.get_irs(detector, Precision.FP16, listener=listener) if detector else {}
+
+
+def compile_estimator(zoo: Zoo, model: Model, irs: Mapping[str, Path], **how: Any) -> Estimator:
+    """A model or composite, compiled on the device that the settings name: image in, poses out.
+
+    Args:
+        model: what to compile.
+        irs: the .xml of each of its parts by name, and of those of its detector.
+        how: what else ``estimator.load`` takes, over the settings.
+
+    Raises:
+        InferenceError: an IR cannot be read or compiled, or the model has no decoder.
+    """
+    from posezoo.runtime.loading import load_estimator
+
+    estimator = load_estimator(model, irs, **{**_runtime(zoo), **how})
+    detector = select_detector(zoo, estimator.decoder)
+    if detector is None:
+        return estimator
+    return estimator.with_detector(compile_estimator(zoo, detector, irs, **_shared_run_options(how)))
+
+
+def compile_ir_estimator(zoo: Zoo, xml: Path, *, listener: Listener = ignore_event, **how: Any) -> Estimator:
+    """An IR that no model.yml describes, compiled on the device that the settings name.
+
+    Its detector, if it takes one, is fetched where it is not there yet; ``how`` as for ``compiled``.
+
+    Raises:
+        InferenceError: it cannot be read or compiled, or nobody knows what its outputs are.
+        FetchError: a file of the detector is to be had nowhere.
+    """
+    from posezoo.runtime.loading import load_ir
+
+    estimator = load_ir(xml, **{**_runtime(zoo), **how})
+    detector = select_detector(zoo, estimator.decoder)
+    if detector is None:
+        return estimator
+    irs = zoo.get_irs(detector, Precision.FP16, listener=listener)
+    return estimator.with_detector(compile_estimator(zoo, detector, irs, **_shared_run_options(how)))
+
+
+def _runtime(zoo: Zoo) -> Any:
+    """What the settings say of where and how to run, and the cache of the CPU."""
+    settings = zoo.settings
+    return {
+        "device": settings.device,
+        "inference_precision": settings.inference_precision,
+        "cache_dir": compiled_model_cache_dir() if settings.device == "CPU" else None,
+    }
+
+
+def _shared_run_options(how: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model's detector shares with it: how it runs, not how large it sees."""
+    shared = ("device", "inference_precision", "cache_dir", "requests", "streams", "threads", "hint")
+    return {name: value for name, value in how.items() if name in shared}
+
+
+def compiled_model_cache_dir() -> Path | None:
+    """Where compiled networks are kept for the next start; None for a user without a home folder."""
+    try:
+        return user_folder("cache") / "compiled"
+    except SettingsError:
+        return None

@@ -1,0 +1,310 @@
+"""An IR that was read: what it says of itself, and how it is fitted to its use before it is compiled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from posezoo.errors import InferenceError, suggest
+from posezoo.ir.openvino_import import error_text, import_openvino
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """What is done in the graph to the pictures that an input takes.
+
+    Attributes:
+        layout: of the network's own input, NCHW or NHWC; empty: what the IR says, else what its shape tells.
+        reverse_input_channels: whether red and blue change places, before all else.
+        mean: is taken off, one for each channel of the network or one for all; empty: none.
+        scale: divides, then; empty: none.
+
+    Raises:
+        InferenceError: a mean is no number, or a scale none to divide by.
+    """
+
+    layout: str = ""
+    reverse_input_channels: bool = False
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(number) for number in (*self.mean, *self.scale)) or 0 in self.scale:
+            raise InferenceError(
+                f"pictures cannot be normalised by mean {self.mean} and scale {self.scale}",
+                hint="a scale divides: it is not 0, but 1 where nothing is to change",
+            )
+
+
+class Graph:
+    """An IR as it lies on disk, to be changed before it is compiled.
+
+    Attributes:
+        path: of the .xml; its .bin lies beside it.
+        model: the ``openvino.Model``.
+        core: the ``openvino.Core`` that read it.
+        changes: what was done to it since, in words that differ where the result does.
+
+    Raises:
+        InferenceError: the IR is missing or damaged.
+        MissingPackageError: OpenVINO is not installed.
+    """
+
+    def __init__(self, xml: Path) -> None:
+        self.path = xml
+        self.core = import_openvino(extra="run").Core()
+        self.model = _read(self.core, xml)
+        self.changes: list[str] = []
+        self._resizes: frozenset[str] = frozenset()
+        self._fix_resizing()
+
+    def _fix_resizing(self) -> None:
+        """Take away an IR's own resizing (``posezoo convert --resize``).
+
+        Pictures come in the network's size then: our letterbox keeps their proportions, a resize in the graph
+        does not.
+        """
+        ports = zip(self.model.inputs, self.read_rt_info("posezoo", "resize").split("; "), strict=False)
+        sides = {port.any_name: tuple(map(int, text.split())) for port, text in ports if text.strip()}
+        if not sides:
+            return
+        shapes = {}
+        for name, (height, width) in sides.items():
+            layout = self.image_layout(name)
+            shapes[name] = list(self.inputs[name])
+            shapes[name][layout.index("H")], shapes[name][layout.index("W")] = height, width
+        self.model.reshape(shapes)
+        self.changes.append(f"own size {sides}")
+        self._resizes = frozenset(sides)
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The .xml and the .bin."""
+        return self.path, self.path.with_suffix(".bin")
+
+    @property
+    def inputs(self) -> dict[str, Shape]:
+        """The shape by input name, -1 where any size will do."""
+        return port_shapes(self.model.inputs)
+
+    @property
+    def outputs(self) -> dict[str, Shape]:
+        """The same for the outputs; one that has several names goes by each of them."""
+        return {name: port_shape(port) for port in self.model.outputs for name in _names(port)}
+
+    @property
+    def input_types(self) -> dict[str, Any]:
+        """The numpy type of what each input takes, by its name."""
+        return {port.any_name: port.get_element_type().to_dtype() for port in self.model.inputs}
+
+    def read_rt_info(self, *path: str) -> str:
+        """What the IR says of itself at a path of its rt_info; empty where it says nothing there."""
+        keys = list(path)
+        return str(self.model.get_rt_info(keys).astype(str)) if self.model.has_rt_info(keys) else ""
+
+    def image_layout(self, name: str) -> str:
+        """Where the channels of an input for pictures are: NCHW or NHWC; empty where nothing tells."""
+        parameter = self._input(name).get_node()
+        said = str(parameter.layout).strip("[]").replace(",", "")
+        if said in _LAYOUTS:
+            return said
+        shape = self.inputs[name]
+        fitting = [layout for layout in _LAYOUTS if len(shape) == 4 and shape[layout.index("C")] == 3]
+        return fitting[0] if fitting else ""
+
+    def image_size(self, name: str, layout: str) -> tuple[int, int]:
+        """Width and height of an input for pictures, -1 where any will do."""
+        shape = self.inputs[name]
+        return shape[layout.index("W")], shape[layout.index("H")]
+
+    def keep_outputs(self, outputs: Collection[str]) -> None:
+        """Only these outputs, in this order; what leads to the others alone is not computed.
+
+        Raises:
+            InferenceError: there is no such output.
+        """
+        known = {name: port for port in self.model.outputs for name in port.names}
+        for name in outputs:
+            if name not in known:
+                raise InferenceError(
+                    f"{self.path}: no output {name}: it has {', '.join(sorted(known))}",
+                    hint=suggest(name, known),
+                )
+        ov = import_openvino(extra="run")
+        results = [known[name].node for name in outputs]
+        kept = ov.Model(results, self.model.get_parameters(), self.model.get_name())
+        self.model = kept
+        self.changes.append(f"keep {list(outputs)}")
+
+    def resize(self, name: str, layout: str, size: tuple[int, int]) -> None:
+        """Make an input take pictures of another size.
+
+        Args:
+            name: of the input.
+            layout: NCHW or NHWC.
+            size: width and height, in pixels.
+
+        Raises:
+            InferenceError: the network goes with its own size alone.
+        """
+        if self.image_size(name, layout) == size:
+            return
+        if name in self._resizes:
+            raise InferenceError(
+                f"{self.path}: brings pictures to the size of its network itself",
+                hint="leave out the size, or convert it without --resize",
+            )
+        shape = list(self.inputs[name])
+        shape[layout.index("W")], shape[layout.index("H")] = size
+        try:
+            self.model.reshape({name: shape})
+            self.changes.append(f"resize {name} {shape}")
+        except RuntimeError as error:
+            raise InferenceError(
+                f"{self.path}: cannot be reshaped to {size[0]}x{size[1]}: {error_text(error)}",
+                hint="it goes with its own size only",
+            ) from error
+
+    def fix_dynamic_sizes(self, size: tuple[int, int] | None) -> bool:
+        """Give inputs for pictures that leave height or width open one size.
+
+        Args:
+            size: height and width, in pixels; None: nothing may be open.
+
+        Returns:
+            Whether any was open.
+
+        Raises:
+            InferenceError: a size is open and none was given, or the network refuses this one.
+        """
+        is_open = {name: shape for name, shape in self.inputs.items() if -1 in shape[1:]}
+        for name, shape in is_open.items():
+            layout = self.image_layout(name)
+            if size is None or not layout:
+                raise InferenceError(
+                    f"{self.path}: its input {name}, {format_shape(shape)}, leaves sizes open",
+                    hint="say at which height and width: --size H,W" if layout else "",
+                )
+            self.resize(name, layout, (size[1], size[0]))
+        return bool(is_open)
+
+    def set_batch(self, batch: int) -> None:
+        """Make every inference take as many pictures at once.
+
+        Args:
+            batch: the first side of every input.
+
+        Raises:
+            InferenceError: the network refuses, or would compute no more than before.
+        """
+        if all(shape[:1] == (batch,) for shape in self.inputs.values()):
+            return
+        own = max((shape[0] for shape in self.inputs.values() if shape), default=1)
+        self._reshape_batch(max(own, 1))
+        before = self.outputs
+        self._reshape_batch(batch)
+        for name, shape in self.outputs.items():
+            # Where a graph holds its batch as a constant, reshaping may pass and the pictures be mixed up.
+            is_known = -1 not in (*shape, *before[name])
+            if is_known and prod(shape) * max(own, 1) != prod(before[name]) * batch:
+                raise InferenceError(
+                    f"{self.path}: refuses a batch of {batch}: its output {name} would be "
+                    f"{format_shape(shape)}, and is {format_shape(before[name])} "
+                    f"for a batch of {max(own, 1)}",
+                    hint=_OWN_BATCH,
+                )
+
+    def _reshape_batch(self, batch: int) -> None:
+        shapes = {name: [batch, *shape[1:]] for name, shape in self.inputs.items() if shape}
+        try:
+            self.model.reshape(shapes)
+        except RuntimeError as error:
+            raise InferenceError(
+                f"{self.path}: refuses a batch of {batch}: {error_text(error)}", hint=_OWN_BATCH
+            ) from error
+        self.changes.append(f"batch {batch}")
+
+    def embed_preprocessing(self, name: str, preprocessing: Preprocessing) -> None:
+        """Make an input take pictures as they are: uint8 (1, height, width, 3); the rest is in the graph.
+
+        Raises:
+            InferenceError: the input is none for pictures, or the preprocessing does not go with it.
+        """
+        ov = import_openvino(extra="run")
+        prepared = ov.preprocess.PrePostProcessor(self.model)
+        self.changes.append(f"take pictures {name} {preprocessing}")
+        image = prepared.input(name)
+        image.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+        image.model().set_layout(ov.Layout(preprocessing.layout or self.image_layout(name)))
+        steps = image.preprocess()
+        if preprocessing.reverse_input_channels:
+            steps.reverse_channels()
+        if preprocessing.mean or preprocessing.scale:
+            steps.convert_element_type(ov.Type.f32)
+        if preprocessing.mean:
+            steps.mean(_one_or_all(preprocessing.mean))
+        if preprocessing.scale:
+            steps.scale(_one_or_all(preprocessing.scale))
+        try:
+            self.model = prepared.build()
+        except RuntimeError as error:
+            raise InferenceError(
+                f"{self.path}: its input {name} cannot take pictures so: {error_text(error)}"
+            ) from error
+
+    def _input(self, name: str) -> Any:
+        for port in self.model.inputs:
+            if name in _names(port):
+                return port
+        raise InferenceError(
+            f"{self.path}: no input {name}: it has {', '.join(self.inputs)}", hint=suggest(name, self.inputs)
+        )
+
+
+_LAYOUTS = ("NCHW", "NHWC")
+_OWN_BATCH = "its graph holds the batch: it goes with its own only"
+
+
+def _one_or_all(values: tuple[float, ...]) -> Any:
+    return values[0] if len(values) == 1 else list(values)
+
+
+def _read(core: Any, xml: Path) -> Any:
+    for file in (xml, xml.with_suffix(".bin")):
+        if not file.is_file():
+            raise InferenceError(f"{file}: no such file", hint="posezoo convert makes it")
+    with open(xml, "rb") as stream:
+        if b"<net" not in stream.read(1024):  # else OpenVINO tries all its other readers, loudly
+            raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert makes one")
+    try:
+        return core.read_model(xml)
+    except RuntimeError as error:
+        raise InferenceError(
+            f"{xml}: cannot be read as an IR: {error_text(error)}", hint="convert the model again"
+        ) from error
+
+
+def _names(port: Any) -> list[str]:
+    """A port without a name goes by its node's: IR of old have such outputs."""
+    return sorted(port.names) or [port.node.get_friendly_name()]
+
+
+def port_shapes(ports: Any) -> dict[str, Shape]:
+    """The shape by the port's name, -1 where any size will do."""
+    return {port.any_name: port_shape(port) for port in ports}
+
+
+def port_shape(port: Any) -> Shape:
+    """The shape of a port, -1 where any size will do."""
+    return tuple(-1 if side.is_dynamic else side.get_length() for side in port.partial_shape)
+
+
+def format_shape(shape: Shape) -> str:
+    """A shape as people write it: 1x3x256x456, with ? for any size."""
+    return "x".join("?" if side == -1 else str(side) for side in shape)

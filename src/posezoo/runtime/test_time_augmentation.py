@@ -1,0 +1,76 @@
+"""A network that looks at the whole image several times: mirrored, and at other scales."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from posezoo.errors import InferenceError
+from posezoo.pose.augmentation_merge import MERGERS, AugmentedOutputs
+from posezoo.pose.decoders import DECODERS
+from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_image
+from posezoo.runtime.bottom_up_pipeline import BottomUpPipeline
+from posezoo.runtime.compiled_network import Array, CompiledNetwork
+from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
+from posezoo.runtime.pipeline_config import PipelineConfig
+
+
+class TestTimeAugmentation(BottomUpPipeline):
+    """The steps of a network whose answers to several looks at an image are averaged."""
+
+    def __init__(self, config: PipelineConfig) -> None:
+        if config.decoder not in MERGERS:
+            raise InferenceError(
+                f"{config.model.full_name}: nobody knows how to average what decoder {config.decoder} takes "
+                "over several looks",
+                hint=f"that can be done for {', '.join(MERGERS)}, and a flip for heatmap",
+            )
+        if 1.0 not in config.scales or min(config.scales) <= 0:
+            raise InferenceError(
+                f"scales: expected numbers above 0, 1 among them, got {', '.join(map(str, config.scales))}"
+            )
+        super().__init__(config)
+        self._flip, self._scales = config.flip, config.scales
+        self._others = {scale: self._network_at_scale(scale, config) for scale in config.scales if scale != 1}
+        others = (each._network for each in self._others.values())
+        self.networks: tuple[CompiledNetwork, ...] = tuple(dict.fromkeys((self._network, *others)))
+
+    def __call__(self, image: Image) -> PipelineSteps:
+        """The steps for one image."""
+        seen: Size = image.shape[1::-1]
+        size = self.input_size or self._fit.input_size(self._target, seen)
+        default, first = letterbox_image(image, size, self._fit.padding)
+        looks = []
+        for scale in self._scales:
+            network = self._others.get(scale, self)
+            transform = _stretched(default, network.input_size or self._scaled(size, scale))
+            picture = first if scale == 1 else transform.warp(image, self._fit.padding)
+            for mirrored in (False, True) if self._flip else (False,):
+                shown = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
+                outputs = yield InferenceRequest(network._network, {network._input: shown[None]})
+                # What was sent is the network's own memory, and good until the next ask alone.
+                maps = {role: outputs[name].copy() for role, name in self._roles.items()}
+                looks.append(AugmentedOutputs(self._split_outputs(maps), mirrored, scale))
+        return self._poses(MERGERS[self._decoder](looks), default, seen)
+
+    def _network_at_scale(self, scale: float, config: PipelineConfig) -> BottomUpPipeline:
+        """The same network at another scale; itself where it takes pictures of any size."""
+        if self.input_size is None:
+            return self
+        width, height = self._scaled(self.input_size, scale)
+        target = self._fit.target_size((width, height))
+        return BottomUpPipeline(replace(config, graphs=(), target_size=target, aspect_size=(width, height)))
+
+    def _scaled(self, size: Size, scale: float) -> Size:
+        return size if scale == 1 else self._fit.input_size(round(self._fit.target_size(size) * scale), size)
+
+    def _split_outputs(self, maps: dict[str, Array]) -> dict[str, Array]:
+        also = DECODERS[self._decoder].convert_outputs
+        return dict(also(maps)) if also is not None else maps
+
+
+def _stretched(transform: ImageTransform, size: Size) -> ImageTransform:
+    """The same part of the image in an input of another size, whose sides are rounded to the stride."""
+    stretch = np.array([[size[0] / transform.size[0]], [size[1] / transform.size[1]]])
+    return ImageTransform(transform.matrix * stretch, size)

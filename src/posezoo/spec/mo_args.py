@@ -1,0 +1,458 @@
+"""Open Model Zoo's arguments for Model Optimizer <-> typed inputs, outputs and the file to convert.
+
+The forms are those of the 1,400 arguments in its 2021.4 and newest model.yml, and of `mo --help` (OpenVINO
+2024.6), the last release of the tool that took them. What has no typed place is kept as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
+
+from posezoo.spec import supported_mo_args
+from posezoo.spec.inputs_outputs import MAX_DIMENSION, MAX_DIMENSIONS, explain_invalid_layout
+from posezoo.spec.mo_input_argument import InputArgument, parse_input_argument
+from posezoo.spec.model import Input, ModelSpec, Output
+from posezoo.spec.safe_names import explain_unsafe_file_name
+from posezoo.spec.yaml_nodes import YamlNode, sanitize
+
+ArgumentT = TypeVar("ArgumentT")
+
+#: Flags that become values of a ModelSpec, and by what else they go.
+TYPED = {
+    "--input": "",
+    "--input_shape": "",
+    "--layout": "",
+    "--mean_values": "",
+    "--scale_values": "",
+    "--scale": "-s",
+    "--reverse_input_channels": "",
+    "--output": "",
+    "--input_model": "-m",
+}
+#: Flags that name the file to convert where --input_model does not; they are kept, too.
+OTHER_ORIGINALS = ("--saved_model_dir", "--input_meta_graph", "--input_meta")
+#: The downloaded files, what upstream's scripts make of them, the model.yml's folder, Model Optimizer's.
+VARIABLES = ("$dl_dir", "$conv_dir", "$config_dir", "$mo_dir", "$mo_ext_dir")
+
+# Whose value may stand apart, as people type it; all that are known but the switches.
+_TAKES_A_VALUE = {*TYPED, *supported_mo_args.CARRIED_OUT} - {
+    "--reverse_input_channels",
+    "--static_shape",
+    "--compress_to_fp16",
+    "--disable_nhwc_to_nchw",
+} | {"--input_proto", "--transformations_config", "--tensorflow_object_detection_api_pipeline_config"}
+_SHORT = {short: flag for flag, short in TYPED.items() if short}
+FLAG = "--?[A-Za-z][A-Za-z0-9_-]*"
+_ARGUMENT = re.compile(rf"({FLAG})(?:=(.*))?", re.DOTALL)
+_VARIABLE = re.compile(r"\$(?:\{[^}]*\}?|\w*)")
+MAX_LENGTH = 4000  # the longest of Open Model Zoo has 242 characters
+_NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
+#: name[1,2,3], [1,2,3], (1,2,3): what may stand between commas that are outside brackets.
+_BRACKETED = re.compile(r"\s*([^\[\](),\s]*)\s*(?:\[([^\[\]()]*)\]|\(([^\[\]()]*)\))\s*(?:,(?!\s*$)|$)")
+_LAYOUT = re.compile(r"([^()]*?)\(([^()]*)\)|([^()]+)")
+
+
+class _FlagValue(NamedTuple):
+    """A flag's value and the place where it stands."""
+
+    node: YamlNode
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoArguments:
+    """What a list of arguments says: typed where there is a place for it, else as (flag, value)."""
+
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    input_model: str = ""
+    kept: tuple[tuple[str, str], ...] = ()
+
+
+def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArguments:
+    """The meaning of ``model_optimizer_args``, on top of the ``inputs`` that ``input_info`` declares.
+
+    Raises:
+        SpecError: an argument is none, is given twice, or does not go with the inputs.
+    """
+    if node is None:
+        return MoArguments(inputs)
+    said: dict[str, _FlagValue] = {}
+    kept: list[tuple[str, str]] = []
+    originals: list[str] = []
+    for item, flag, value in _flags(node):
+        if flag not in TYPED:
+            kept.append((flag, value))
+            originals += [value] if flag in OTHER_ORIGINALS else []
+            continue
+        if flag in said:
+            raise item.make_error(f"{flag} is there already")
+        said[flag] = _FlagValue(item, value)
+    forms = _forms(said.get("--input"))
+    kept += [
+        ("--freeze_placeholder_with_value", f"{form.name}->{form.value}") for form in forms if form.value
+    ]
+    inputs = _with_reversed_channels(
+        _with_mean_and_scale(_with_shapes(_named(inputs, said, forms), said, forms), said), said
+    )
+    frozen = supported_mo_args.frozen_inputs(kept)
+    inputs = _checked(_with_layouts(inputs, said), said)
+    return MoArguments(
+        inputs=tuple(port for port in inputs if port.name not in frozen),
+        outputs=_outputs(said.get("--output")),
+        input_model=said["--input_model"].text if "--input_model" in said else next(iter(originals), ""),
+        kept=tuple(kept),
+    )
+
+
+def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
+    """The arguments that mean what a model declares: what ``read_arguments`` reads, in its order.
+
+    Names that no input has are left out, and so is what was kept.
+    """
+    names = [f"{port.name}{_braces(port.element_type)}" for port in spec.inputs if port.name]
+    shapes = [_list_of(port.shape) for port in spec.inputs if port.reshaped]
+    found = {
+        "--input_model": "" if _names_another_original(spec) else spec.input_model,
+        "--input": ",".join(names),
+        "--input_shape": ",".join(shapes) if len(shapes) == len(spec.inputs) else "",
+        "--layout": ",".join(
+            f"{port.name}({port.layout}{f'->{port.to_layout}' if port.to_layout else ''})"
+            for port in spec.inputs
+            if port.layout
+        ),
+        "--mean_values": ",".join(f"{port.name}{_list_of(port.mean)}" for port in spec.inputs if port.mean),
+        "--scale_values": ",".join(
+            f"{port.name}{_list_of(port.scale)}" for port in spec.inputs if port.scale
+        ),
+        "--output": ",".join(output.name for output in spec.outputs),
+    }
+    reverse = any(port.reverse_input_channels for port in spec.inputs)
+    return (
+        *(f"{flag}={value}" for flag, value in found.items() if value),
+        *(("--reverse_input_channels",) if reverse else ()),
+        *(f"{flag}={value}" if value else flag for flag, value in spec.mo_args),
+    )
+
+
+def _braces(element_type: str) -> str:
+    return f"{{{element_type}}}" if element_type else ""
+
+
+def _names_another_original(spec: ModelSpec) -> bool:
+    return any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
+
+
+def _list_of(values: Sequence[float]) -> str:
+    return "[" + ",".join(repr(value) for value in values) + "]"
+
+
+def read_export_arguments(node: YamlNode | None) -> tuple[str, ...]:
+    """``conversion_to_onnx_args``, as text: what they name is run with consent alone."""
+    return tuple(_argument(item)[0].strip() for item in node.as_list()) if node is not None else ()
+
+
+def _argument(node: YamlNode) -> tuple[str, str, str]:
+    text = node.text()
+    if len(text) > MAX_LENGTH:
+        raise node.make_error(f"is longer than {MAX_LENGTH} characters")
+    match = _ARGUMENT.fullmatch(text.strip())
+    if match is None:
+        raise node.make_error(f"expected --flag or --flag=value, got {sanitize(text)}")
+    return text, match[1], (match[2] or "").strip()
+
+
+def _flags(node: YamlNode) -> Iterator[tuple[YamlNode, str, str]]:
+    """Each flag of a list with its value, which may be the next item: --input, data."""
+    items = list(node.as_list())
+    while items:
+        item = items.pop(0)
+        _, flag, value = _argument(item)
+        takes_more = flag in _TAKES_A_VALUE or _SHORT.get(flag, flag) in _TAKES_A_VALUE
+        if (
+            takes_more
+            and "=" not in item.text()
+            and items
+            and not _ARGUMENT.fullmatch(items[0].text().strip())
+        ):
+            value = items.pop(0).text().strip()
+            if len(value) > MAX_LENGTH:
+                raise item.make_error(f"is longer than {MAX_LENGTH} characters")
+        yield (item, *_checked_flag(item, flag, value))
+
+
+def _checked_flag(node: YamlNode, flag: str, value: str) -> tuple[str, str]:
+    flag = _SHORT.get(flag, flag)
+    if flag in TYPED and not value and flag != "--reverse_input_channels":
+        raise node.make_error(f"{flag} needs a value")
+    if reason := supported_mo_args.explain_unsupported_value(flag, value):
+        raise node.make_error(f"{flag}: {reason}, got {sanitize(value)}")
+    for variable in _VARIABLE.findall(value):
+        if variable not in VARIABLES:
+            raise node.make_error(f"no such variable: {variable}", hint=f"known: {', '.join(VARIABLES)}")
+    if flag == "--input_model" or value.startswith("$"):
+        path = value.partition("/")[2] if value.startswith("$") else value
+        # $dl_dir alone is a folder, which only other flags than --input_model may name.
+        if (path or flag == "--input_model") and (reason := explain_unsafe_file_name(path)):
+            raise node.make_error(
+                f"{sanitize(value)} {reason}", hint="use $dl_dir/ and a path with / between its parts"
+            )
+    return flag, value
+
+
+def _forms(given: _FlagValue | None) -> tuple[InputArgument, ...]:
+    """What --input says of each input."""
+    if given is None:
+        return ()
+    forms = tuple(_form(given, part) for part in _outside_brackets(given.text))
+    _refuse_twins(given, [form.name for form in forms])
+    return forms
+
+
+def _form(given: _FlagValue, text: str) -> InputArgument:
+    try:
+        form = parse_input_argument(text)
+    except ValueError as error:
+        raise given.node.make_error(f"{error}, got {sanitize(text)}") from error
+    flag = "--freeze_placeholder_with_value"
+    if form.value and (
+        reason := supported_mo_args.explain_unsupported_value(flag, f"{form.name}->{form.value}")
+    ):
+        raise given.node.make_error(f"{flag}: {reason}, got {sanitize(text)}")
+    return form
+
+
+def _named(
+    inputs: tuple[Input, ...], said: dict[str, _FlagValue], forms: tuple[InputArgument, ...]
+) -> tuple[Input, ...]:
+    """The inputs that --input names; without it, those that are known or that other flags name."""
+    by_name = {port.name: port for port in inputs}
+    if forms:
+        known = ((by_name.get(form.name, Input(form.name, (), "")), form) for form in forms)
+        return tuple(replace(each, element_type=form.element_type) for each, form in known)
+    if inputs:
+        return inputs
+    named = [
+        name
+        for flag in ("--layout", "--mean_values", "--scale_values")
+        for name, _ in _by_name(said.get(flag))
+        if name
+    ]
+    if named:
+        return tuple(Input(name, (), "") for name in dict.fromkeys(named))
+    given = said.get("--input_shape")
+    unnamed = len(list(_bracketed(given))) if given is not None else 0
+    others = TYPED.keys() & said.keys() - {"--output", "--input_model"}
+    return (Input("", (), ""),) * (unnamed or bool(others))
+
+
+def _with_shapes(
+    inputs: tuple[Input, ...], said: dict[str, _FlagValue], forms: tuple[InputArgument, ...]
+) -> tuple[Input, ...]:
+    given, inline = said.get("--input_shape"), any(form.shape is not None for form in forms)
+    if given is None and not inline:
+        return inputs
+    if given is None:
+        texts = [form.shape for form in forms]
+        given = said["--input"]
+    else:
+        if inline:
+            raise given.node.make_error("gives shapes that --input gives, too")
+        texts = [text for _, text in _bracketed(given)]
+    if len(texts) != len(inputs):
+        raise given.node.make_error(f"gives {len(texts)} shapes for {len(inputs)} inputs")
+    shaped = []
+    for each, text in zip(inputs, texts, strict=True):
+        requested = () if text is None else (_shape(given, text),)
+        shaped.append(replace(each, shape=requested[0], reshaped=True) if requested else each)
+    return tuple(shaped)
+
+
+def _shape(given: _FlagValue, text: str) -> tuple[int, ...]:
+    # Old scripts separate sizes by blanks, and write ? where any will do.
+    sizes = ["-1" if part == "?" else part for part in re.split(r"\s*,\s*|\s+", text.strip())]
+    if not all(re.fullmatch(r"-1|[1-9][0-9]{0,8}", size) for size in sizes):
+        raise given.node.make_error(
+            f"expected sizes of at least 1, or -1 where any will do, got {sanitize(text)}"
+        )
+    if len(sizes) > MAX_DIMENSIONS or max(map(int, sizes)) > MAX_DIMENSION:
+        raise given.node.make_error(f"{sanitize(text)} is larger than any input")
+    return tuple(map(int, sizes))
+
+
+def _with_layouts(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tuple[Input, ...]:
+    """The inputs with their layouts, the network's and the IR's."""
+    given = said.get("--layout")
+    if given is None:
+        return inputs
+    layouts: list[tuple[str, tuple[str, str]]] = []
+    for part in _outside_brackets(given.text):
+        match = _LAYOUT.fullmatch(part.strip())
+        name, requested = (match[1] or "", match[2] or match[3] or "") if match else ("", "")
+        source, arrow, target = requested.partition("->")
+        dimension_names, turned = _letters(source), _letters(target) if arrow else ""
+        if reason := explain_invalid_layout(dimension_names) or (arrow and explain_invalid_layout(turned)):
+            raise given.node.make_error(reason)
+        if arrow and sorted(turned) != sorted(dimension_names):
+            raise given.node.make_error(f"{sanitize(turned)} does not have the letters of {dimension_names}")
+        layouts.append((name.strip(), (dimension_names, turned if turned != dimension_names else "")))
+    inputs = _assign_values(
+        given, inputs, layouts, lambda each, both: replace(each, layout=both[0], to_layout=both[1])
+    )
+    for port in inputs:
+        if port.shape and port.layout and len(port.shape) != len(port.layout):
+            raise given.node.make_error(
+                f"{port.layout} names {len(port.layout)} dimensions, the shape has {len(port.shape)}"
+            )
+    return inputs
+
+
+def _letters(text: str) -> str:
+    """A layout in one of the forms of mo: nchw, [n,c,h,w]."""
+    return re.sub(r"[\s,]", "", text).strip("[]").upper()
+
+
+def _with_mean_and_scale(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tuple[Input, ...]:
+    """The inputs with their means and divisors."""
+    mean, scales, scale = (said.get(flag) for flag in ("--mean_values", "--scale_values", "--scale"))
+    if mean is not None:
+        inputs = _assign_values(
+            mean, inputs, _numbers_by_name(mean), lambda each, values: replace(each, mean=values)
+        )
+    if scale is not None and scales is not None:
+        raise scale.node.make_error("--scale and --scale_values exclude each other")
+    if scale is not None:
+        inputs = tuple(replace(port, scale=_numbers(scale, scale.text)) for port in inputs)
+    if scales is not None:
+        inputs = _assign_values(
+            scales, inputs, _numbers_by_name(scales), lambda each, values: replace(each, scale=values)
+        )
+    for given in filter(None, (scale, scales)):
+        if any(0.0 in port.scale for port in inputs):
+            raise given.node.make_error("a scale of 0 divides by nothing")
+    return inputs
+
+
+def _numbers_by_name(given: _FlagValue) -> list[tuple[str, tuple[float, ...]]]:
+    return [(name, _numbers(given, text)) for name, text in _bracketed(given)]
+
+
+def _numbers(given: _FlagValue, text: str) -> tuple[float, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(_NUMBER.fullmatch(part) for part in parts):
+        raise given.node.make_error(f"expected numbers, got {sanitize(text)}")
+    return tuple(map(float, parts))
+
+
+def _with_reversed_channels(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tuple[Input, ...]:
+    """Model Optimizer reverses the channels of every input that has three of them."""
+    given = said.get("--reverse_input_channels")
+    if given is None or given.text.lower() == "false":
+        return inputs
+    inputs = tuple(replace(port, reverse_input_channels=_may_have(port, 3)) for port in inputs)
+    if not any(port.reverse_input_channels for port in inputs):
+        raise given.node.make_error("no input has three channels to reverse")
+    return inputs
+
+
+def _checked(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tuple[Input, ...]:
+    """Values for each channel, as far as the channels are known."""
+    for flag, key in (("--mean_values", "mean"), ("--scale_values", "scale")):
+        for port in inputs:
+            values = getattr(port, key)
+            if flag in said and len(values) > 1 and not _may_have(port, len(values)):
+                raise said[flag].node.make_error(
+                    f"gives {len(values)} values for {port.name or 'an input'}, which has no such channels"
+                )
+    return tuple(
+        replace(port, mean=_for_each_channel(port, port.mean), scale=_for_each_channel(port, port.scale))
+        for port in inputs
+    )
+
+
+def _channels(each: Input) -> int:
+    """How many channels an input is known to have; -1 where that is not known."""
+    return each.shape[each.layout.index("C")] if each.shape and "C" in each.layout else -1
+
+
+def _may_have(each: Input, channels: int) -> bool:
+    if each.layout and each.shape:
+        return _channels(each) in (channels, -1) if "C" in each.layout else False
+    return not each.shape or channels in each.shape or -1 in each.shape
+
+
+def _for_each_channel(each: Input, values: tuple[float, ...]) -> tuple[float, ...]:
+    return values * _channels(each) if len(values) == 1 and _channels(each) > 0 else values
+
+
+def _outputs(given: _FlagValue | None) -> tuple[Output, ...]:
+    if given is None:
+        return ()
+    names = [name.strip() for name in given.text.split(",")]
+    if not all(re.fullmatch(r"[^\s\[\](){}$]+", name) for name in names):
+        raise given.node.make_error(f"expected names of outputs, got {sanitize(given.text)}")
+    _refuse_twins(given, names)
+    return tuple(Output(name, ()) for name in names)
+
+
+def _refuse_twins(given: _FlagValue, names: list[str]) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise given.node.make_error(f"{sanitize(name)} is there already")
+
+
+def _assign_values(
+    given: _FlagValue,
+    inputs: tuple[Input, ...],
+    values: Sequence[tuple[str, ArgumentT]],
+    change: Callable[[Input, ArgumentT], Input],
+) -> tuple[Input, ...]:
+    """The inputs, changed by the values for them: by name, or without names one for each in their order."""
+    names = [name for name, _ in values]
+    if any(names):
+        _refuse_twins(given, names)
+        known = {port.name for port in inputs}
+        for name in names:
+            if name not in known:
+                raise given.node.make_error(f"no input is called {sanitize(name)}", hint=_hint(known))
+        by_name = dict(values)
+        return tuple(change(port, by_name[port.name]) if port.name in by_name else port for port in inputs)
+    if len(values) != len(inputs):
+        raise given.node.make_error(
+            f"gives {len(values)} sets of values without names for {len(inputs)} inputs"
+        )
+    return tuple(change(each, value) for each, (_, value) in zip(inputs, values, strict=True))
+
+
+def _hint(known: Iterable[str]) -> str:
+    names = [sanitize(name) for name in known if name]
+    return f"the inputs: {', '.join(sorted(names))}" if names else ""
+
+
+def _by_name(given: _FlagValue | None) -> Iterator[tuple[str, str]]:
+    if given is not None:
+        yield from _bracketed(given) if "[" in given.text or "(" in given.text else ()
+
+
+def _bracketed(given: _FlagValue) -> Iterator[tuple[str, str]]:
+    """The sets of ``name[a,b],name2[c]``, ``[a,b],[c]`` or ``(a,b)``, as (name, text between brackets)."""
+    position = 0
+    while position < len(given.text):
+        match = _BRACKETED.match(given.text, position)
+        if match is None:
+            raise given.node.make_error(f"expected name[...] or [...], got {sanitize(given.text[position:])}")
+        yield match[1], match[2] if match[2] is not None else match[3]
+        position = match.end()
+
+
+def _outside_brackets(text: str) -> list[str]:
+    """A text, split at the commas that no bracket encloses."""
+    return re.split(r",(?![^\[(]*[\])])", text)
+
+
+def is_supported(flag: str) -> bool:
+    """Whether our own conversion does what a flag of Model Optimizer asks for."""
+    return flag in TYPED or flag in supported_mo_args.CARRIED_OUT

@@ -1,0 +1,56 @@
+"""A round goes on for its time, with as many at once as asked."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from posezoo.benchmarking.timed_round import run_timed
+
+
+def test_as_many_run_at_once_as_asked_and_no_more():
+    now, max_count, lock = 0, 0, threading.Lock()
+
+    def work():
+        nonlocal now, max_count
+        with lock:
+            now += 1
+            max_count = max(max_count, now)
+        time.sleep(0.005)
+        with lock:
+            now -= 1
+
+    rate, latencies = run_timed(work, 3, 0.1)
+    assert max_count == 3
+    assert all(latency >= 5 for latency in latencies)
+    assert rate <= 3 / 0.005
+
+
+def test_work_that_takes_longer_than_the_round_is_done_once_by_each():
+    rate, latencies = run_timed(lambda: time.sleep(0.05), 2, 0.001)
+    assert len(latencies) == 2
+    assert rate <= 2 / 0.05
+
+
+def test_one_that_is_slow_at_the_end_costs_the_others_nothing():
+    slow = threading.Lock()
+
+    def work():
+        if slow.acquire(blocking=False):  # one thread, for the whole round and long after it
+            time.sleep(0.4)
+        else:
+            time.sleep(0.01)
+
+    rate, latencies = run_timed(work, 2, 0.1)
+    # By the clock of the slow one it would be len(latencies) / 0.4.
+    assert rate > 2 * len(latencies) / 0.4
+
+
+def test_what_the_work_raises_comes_out():
+    def work():
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        run_timed(work, 2, 0.01)

@@ -1,0 +1,186 @@
+"""A card is read: its sections, tables, links and figures, whoever wrote it and however large it is."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from fakes.waiting import HANG_S
+from posezoo.cards.card_reader import MAX_CELLS, MAX_CHARACTERS, MAX_SECTIONS, parse_card
+from posezoo.cards.markdown import escape, format_local_link, format_table
+from posezoo.cards.markdown_inline import MarkdownLink, title_key, to_plain_text
+from posezoo.cards.model_card import draw_card
+from posezoo.registry import open_registry
+
+CARD = """\
+---
+license: mit
+---
+<!-- a note
+## no heading
+-->
+# some-model
+
+## Use Case and High-Level Description
+
+See [its paper](https://papers.invalid/abs/1_(2)) and ![a picture](./assets/a.png "seen").
+
+## Specification
+
+| Metric            | Value    |
+|-------------------|----------|
+| GFlops            | 15.435   |
+| MParams           | 4,099.5  |
+| Source framework  | Caffe\\* |
+
+## Accuracy
+
+| Metric                 | Original model | Converted model |
+| ---------------------- | -------------: | --------------- |
+| Average Precision (AP) | 64.64%         | `64.6`%         |
+
+## Inputs
+
+### Original mode:
+
+Image, name - `data`.
+
+```sh
+# no heading
+| no | table |
+|----|-------|
+```
+
+### Converted model
+
+Setext
+======
+| a \\| b | c
+--- | ---
+1 |
+2 | 3 | 4
+
+[text]: <../LICENSE>
+"""
+
+
+@pytest.fixture(scope="module")
+def card():
+    return parse_card(CARD)
+
+
+def test_sections_are_told_with_their_lines_and_what_they_stand_in(card):
+    assert card.title == "some-model"
+    assert card.front_matter == "license: mit"
+    assert [(section.line, section.path) for section in card.sections[2:]] == [
+        (9, ("Use Case and High-Level Description",)),
+        (13, ("Specification",)),
+        (21, ("Accuracy",)),
+        (27, ("Inputs",)),
+        (29, ("Inputs", "Original mode:")),
+        (39, ("Inputs", "Converted model")),
+        (41, ("Setext",)),
+    ]
+    assert card.sections[6].code == ((33, "sh", "# no heading\n| no | table |\n|----|-------|"),)
+
+
+def test_a_section_is_found_by_its_title_however_that_is_spelt(card):
+    assert card.find("Input", "Original model") is card.sections[6]
+    assert card.find("output") is None
+    assert card.subsections(card.sections[5]) == card.sections[5:8]
+    assert title_key("Use-case and High-level description") == title_key(
+        "Use Case and High-Level Description"
+    )
+
+
+def test_a_table_has_its_rows_with_their_lines_and_as_many_cells_as_headers(card):
+    last = card.tables[-1]
+    assert last.headers == ("a | b", "c")
+    assert [(row.line, row.cells) for row in last.rows] == [(45, ("1", "")), (46, ("2", "3"))]
+    assert card.tables[0].column("value", "amount") == 1
+
+
+def test_links_and_images_are_told_with_their_places(card):
+    assert card.links == (
+        MarkdownLink(11, 5, "its paper", "https://papers.invalid/abs/1_(2)"),
+        MarkdownLink(11, 55, "a picture", "./assets/a.png", is_image=True),
+        MarkdownLink(48, 1, "text", "../LICENSE"),
+    )
+
+
+def test_a_bare_address_an_html_link_and_one_in_brackets_are_links_and_none_in_code_is():
+    text = '<img src="a.png"> <https://a.invalid/x> https://b.invalid/y).\n```\nhttps://c.invalid\n```\n'
+    assert [link.target for link in parse_card(text).links] == [
+        "a.png",
+        "https://a.invalid/x",
+        "https://b.invalid/y",
+    ]
+
+
+def test_figures_have_one_name_however_a_card_spells_them(card):
+    assert [
+        (figure.line, figure.metric, figure.value, figure.unit, figure.column) for figure in card.figures
+    ] == [
+        (17, "GFLOPs", 15.435, "", "Value"),
+        (18, "MParams", 4099.5, "", "Value"),
+        (25, "AP", 64.64, "%", "Original model"),
+        (25, "AP", 64.6, "%", "Converted model"),
+    ]
+    assert card.find_metric("AP", "converted model").value == 64.6
+    assert card.find_metric("MPJPE") is None
+
+
+@pytest.mark.parametrize("text", ["a | b", "<b>&amp;</b>", "_x_ *y* `z`", "[t](u)", "a\\|b", "mean_values"])
+def test_what_our_cards_escape_is_read_as_it_was(text):
+    assert to_plain_text(escape(text)) == text
+    (read,) = parse_card(format_table([text], [[text], [format_local_link("x", text)]])).tables
+    assert (read.headers, read.rows[0].cells, read.rows[1].cells) == ((text,), (text,), (text,))
+    (link,) = parse_card(format_local_link("a b.txt", text)).links
+    assert (link.text, link.target) == (text, "a%20b.txt")
+
+
+def test_every_card_of_ours_is_read_with_its_figures():
+    registry = open_registry()
+    for entry in registry.entries.values():
+        model = entry.read()
+        card = parse_card(draw_card(model, registry.parts(model)))
+        assert card.find("Specification").tables[0].headers == ("Metric", "Value")
+        assert not card.truncation_note
+
+
+def test_open_model_zoo_s_cards_are_read(shared):
+    pages = sorted((shared / "data" / "omz-2021.4" / "models").rglob("*/README.md"))
+    cards = {page.parent.name: parse_card(page.read_text("utf-8")) for page in pages}
+    assert len(cards) > 250
+    with_figures = [name for name, card in cards.items() if card.find_metric("MParams")]
+    assert len(with_figures) > 0.9 * len(cards)
+    assert all(card.find("Legal information") for card in cards.values())
+    founding = cards["higher-hrnet-w32-human-pose-estimation"]
+    assert founding.find_metric("AP", "Converted model").value == 64.64
+    assert "Channel order is `BGR`" in founding.find("Input", "Converted model").text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("x| y " * 2_000_000, "[a](b) | c\n" * 900_000, "[a](" * 2_500_000, "<!--" * 2_500_000),
+        *("[\\" * 5_000_000, "|Metric|b|\n|-|-|\n|" + "[\\]" * 500_000 + "|1|"),
+        *("[" * 10_000_000, "]( " * 3_000_000, "_a" * 5_000_000, "# " * 5_000_000, "#\n" * 5_000_000),
+        *("```\n" * 2_500_000, "---\n" * 2_500_000, "href=" * 2_000_000, "<a" * 5_000_000),
+        "|Metric|b|\n|-|-|\n" + "|a<" * 1_000_000,
+        "|" + "a|" * 1_000_000 + "\n|" + "-|" * 1_000_000 + "\n",
+        "|Metric|b|\n|-|-|\n" + "|`a`|1,000|\n" * 500_000,
+    ],
+    ids=range(18),
+)
+def test_ten_megabytes_and_a_million_cells_end_in_bounded_time_and_memory(text):
+    start = time.perf_counter()
+    card = parse_card(text)
+    cells = sum(len(row.cells) for table in card.tables for row in table.rows)
+    assert len(card.metrics) + cells <= 2 * MAX_CELLS
+    assert len(card.sections) <= MAX_SECTIONS + 1
+    assert len(text) <= MAX_CHARACTERS or card.truncation_note.startswith(
+        "only its first 2,097,152 characters were read"
+    )
+    assert time.perf_counter() - start < HANG_S

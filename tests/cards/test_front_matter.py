@@ -1,0 +1,92 @@
+"""What model hubs read of a card: YAML that says the same as the card, whatever a model.yml holds."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from fakes.zoo import model_yml, write_composite, write_model
+from posezoo.cards.card_reader import parse_card
+from posezoo.cards.model_card import draw_card
+from posezoo.registry import Registry, open_registry
+
+
+def front(root, name="net"):
+    registry = Registry([root])
+    model = registry.find(name)
+    return yaml.safe_load(parse_card(draw_card(model, registry.parts(model))).front_matter)
+
+
+def test_a_hub_is_told_the_licence_the_task_and_the_accuracy(tmp_path):
+    claim = {
+        "metric": "AP",
+        "value": 0.663,
+        "dataset": "COCO val2017",
+        "protocol": "single scale",
+        "flip": True,
+    }
+    write_model(tmp_path / "models", "net", model_yml(published={"accuracy": [claim]}))
+    assert front(tmp_path / "models") == {
+        "license": "apache-2.0",
+        "library_name": "openvino",
+        "pipeline_tag": "keypoint-detection",
+        "tags": ["openvino", "human-pose-estimation"],
+        "model-index": [
+            {
+                "name": "net",
+                "results": [
+                    {
+                        "task": {"type": "keypoint-detection"},
+                        "dataset": {"type": "coco", "name": "COCO val2017"},
+                        "metrics": [{"type": "AP", "name": "AP, single scale, flip", "value": 66.3}],
+                    }
+                ],
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("license", "told"),
+    [
+        ({"spdx": "MIT", "text": "x.txt"}, {"license": "mit"}),
+        (
+            {"spdx": "LicenseRef-unclear", "text": "x.txt"},
+            {"license": "other", "license_name": "LicenseRef-unclear"},
+        ),
+        (
+            "https://terms.invalid/LICENSE",
+            {"license": "other", "license_name": "see link", "license_link": "https://terms.invalid/LICENSE"},
+        ),
+    ],
+)
+def test_a_licence_that_hubs_do_not_know_is_another(tmp_path, license, told):
+    write_model(tmp_path / "models", "net", model_yml(license=license))
+    assert {key: value for key, value in front(tmp_path / "models").items() if "license" in key} == told
+
+
+def test_parts_under_several_licences_are_told_together(tmp_path):
+    root = tmp_path / "models"
+    write_composite(root, "whole", ["first", "second"])
+    write_model(root, "whole/first", model_yml())
+    write_model(root, "whole/second", model_yml(license={"spdx": "MIT", "text": "x.txt"}))
+    found = front(root, "whole")
+    assert (found["license"], found["license_name"]) == ("other", "Apache-2.0 and MIT")
+
+
+@pytest.mark.parametrize(
+    "text", ['"', "a: b", "\\u0041", "---", "{x}", "<b>`c`[d](e)", "#", "\U0001f600 é", "'"]
+)
+def test_any_text_comes_through_yaml_as_it_is(tmp_path, text):
+    claim = {"metric": "AP", "value": 0.5, "dataset": f"x {text}"}
+    write_model(tmp_path / "models", "net", model_yml(published={"accuracy": [claim]}))
+    (result,) = front(tmp_path / "models")["model-index"][0]["results"]
+    assert result["dataset"]["name"] == f"x {text}"
+
+
+def test_every_card_of_ours_opens_with_it():
+    registry = open_registry()
+    for entry in registry.entries.values():
+        model = entry.read()
+        found = yaml.safe_load(parse_card(draw_card(model, registry.parts(model))).front_matter)
+        assert found["license"] in ("apache-2.0", "mit", "other")

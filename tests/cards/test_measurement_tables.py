@@ -1,0 +1,137 @@
+"""What was measured, on a model's card and in the index."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.zoo import model_yml, write_composite, write_model
+from posezoo.cards.model_card import draw_card
+from posezoo.cards.registry_pages import draw_pages
+from posezoo.errors import SpecError
+from posezoo.layout import ModelLayout
+from posezoo.registry import Registry
+
+COUNTED = "complexity:\n  - {precision: FP32, figures: {gflops: 92.83, mparams: 28.618}}\n"
+HALF = "  - {precision: FP16, figures: {gflops: 92.83, mparams: 28.618}}\n"
+QUANTIZED = "  - {precision: FP16-INT8, weights: generated, figures: {gflops: 92.9, mparams: 28.618}}\n"
+FAST = """\
+speed:
+  - precision: FP16
+    machine: A <b>processor</b>, 2 cores
+    settings: {device: CPU, batch: 1}
+    figures: {throughput_fps: 31.25, latency_p50_ms: 32}
+    tools: {openvino: 2026.4.1}
+"""
+GOOD = (
+    "accuracy:\n  - {precision: FP16, figures: {AP: 0.6464, AR: 0.71}, settings: {dataset: COCO val2017}}\n"
+)
+
+
+@pytest.fixture
+def root(tmp_path):
+    write_model(tmp_path / "models", "net", model_yml(published={"gflops": 92.8364, "mparams": 28.6}))
+    return tmp_path / "models"
+
+
+def measure(root, text, name="net"):
+    (root / "public" / name / "measured.yml").write_text(text)
+
+
+def card(root, name="net", layout=None):
+    registry = Registry([root])
+    model = registry.find(name)
+    return draw_card(model, registry.parts(model), layout)
+
+
+def test_what_was_counted_stands_beside_what_is_published(root):
+    measure(root, COUNTED + HALF)
+    rows = [line for line in card(root).splitlines() if line.startswith(("| GFLOPs", "| MParams"))]
+    assert rows == [
+        "| GFLOPs | 92.8364 |",
+        "| GFLOPs, counted on the IR | 92.83 (FP32, FP16) |",
+        "| MParams | 28.6 |",
+        "| MParams, counted on the IR | 28.618 (FP32, FP16) |",
+    ]
+    index = draw_pages(root)["index.md"]
+    assert "| GFLOPs | GFLOPs counted | MParams | MParams counted | AP |" in index
+    assert "| 92.8364 | 92.83 | 28.6 | 28.618 |  |" in index
+
+
+def test_other_figures_and_other_weights_are_told_apart(root):
+    measure(root, COUNTED + QUANTIZED)
+    assert "| 92.83 (FP32); 92.9 (FP16-INT8; generated weights) |" in card(root)
+
+
+def test_accuracy_and_speed_have_sections_of_their_own_and_only_where_there_are_any(root):
+    assert "posezoo benchmark net\n" in card(root)
+    measure(root, FAST + GOOD)
+    text = card(root)
+    assert "posezoo benchmark net" not in text
+    assert "## Measured Accuracy\n\n| Precision | AP | AR | Settings |" in text
+    assert "| FP16 | 0.6464 | 0.71 | dataset COCO val2017 |" in text
+    assert "## Performance\n\n| Precision | Machine | throughput fps | latency p50 ms | Settings |" in text
+    assert "| A &lt;b&gt;processor&lt;/b&gt;, 2 cores | 31.25 | 32 | device CPU, batch 1; openvino" in text
+
+
+def test_a_card_beside_an_ir_leaves_the_counting_to_that_ir(root, tmp_path):
+    measure(root, COUNTED + FAST)
+    text = card(root, layout=ModelLayout(tmp_path, tmp_path))
+    assert "counted on the IR" not in text
+    assert "## Performance" in text
+
+
+def test_each_variant_shows_its_own_figures(tmp_path):
+    files = model_yml()["files"]
+    content = model_yml(files=None, variants={"small": {"files": files}, "large": {"files": files}})
+    write_model(tmp_path / "models", "net", content)
+    rows = [
+        f"  - {{tag: {tag}, precision: FP32, figures: {{gflops: {number}}}}}\n"
+        for tag, number in (("small", 1.5), ("large", 6.5))
+    ]
+    measure(tmp_path / "models", "complexity:\n" + "".join(rows))
+    text = card(tmp_path / "models")
+    assert "| GFLOPs, counted on the IR | 1.5 (FP32) |" in text
+    assert "| Variant | Input | GFLOPs |\n| --- | --- | --- |\n| `net@large` | 1, 4, 6, 3 | 6.5 |" in text
+
+
+def test_a_composite_s_card_says_which_part_was_measured(tmp_path):
+    root = tmp_path / "models"
+    write_composite(root, "whole", ["part", "rest"])
+    for name in ("part", "rest"):
+        write_model(root, f"whole/{name}", model_yml())
+        measure(root, COUNTED + FAST, f"whole/{name}")
+    text = card(root, "whole")
+    assert "| GFLOPs of part, counted on the IR | 92.83 (FP32) |" in text
+    assert "| Model | Precision | Machine |" in text
+    assert "| rest | FP16 |" in text
+
+
+def test_a_broken_measured_yml_is_told_with_its_place(root):
+    measure(root, "complexity: [{precision: FP32}]")
+    with pytest.raises(SpecError, match=r"measured\.yml:1:14: complexity\[0\]: the key figures is missing"):
+        card(root)
+
+
+def test_what_was_measured_in_the_same_way_stands_beside_what_is_published(root):
+    alike = {"metric": "AP", "value": 0.65, "dataset": "COCO val2017", "protocol": "single scale, no flip"}
+    flipped = {**alike, "value": 0.66, "protocol": "single scale", "flip": True, "converted": 0.655}
+    write_model(root, "net", model_yml(published={"accuracy": [alike, flipped]}))
+    measure(root, GOOD.replace("settings: {", "settings: {images: 100, "))
+    rows = [line for line in card(root).splitlines() if line.startswith("| Average Precision (AP) | 6")]
+    assert rows == [
+        "| Average Precision (AP) | 65% (COCO val2017, single scale, no flip) |",
+        "| Average Precision (AP) | 65% | 64.64% (FP16, 100 images) | COCO val2017 | single scale, no flip |",
+        "| Average Precision (AP) | 66% | 65.5% (published) | COCO val2017 | single scale, flip |",
+    ]
+
+
+def test_int8_is_told_before_and_after(root):
+    measure(root, INT8)
+    assert "## INT8, Before and After\n\nWhat INT8 finds" in card(root)
+    assert "| FP16-INT8 | 0.4 | 44 | 47 |" in card(root)
+
+
+INT8 = (
+    "quantization:\n  - {precision: FP16-INT8, figures: {shift_p50_px: 0.4, found_fp32: 44, found_int8: 47}, "
+    "settings: {photos: 5}}\n"
+)

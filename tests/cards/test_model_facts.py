@@ -1,0 +1,89 @@
+"""What card.json holds: plain values, complete, and the same for whoever reads them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fakes.zoo import model_yml, write_composite, write_model
+from posezoo.cards.labels import APPROACHES
+from posezoo.cards.model_facts import collect_facts
+from posezoo.pose.decoders import DECODERS
+from posezoo.registry import Registry, open_registry
+
+COUNTED = "complexity:\n  - {precision: FP32, figures: {gflops: 92.83, mparams: 28.618}}\n"
+
+
+def facts(root, name):
+    registry = Registry([root])
+    model = registry.find(name)
+    return collect_facts(model, registry.parts(model))
+
+
+def test_what_is_declared_and_what_was_counted_stand_side_by_side(tmp_path):
+    accuracy = {"metric": "AP", "value": 0.6464, "dataset": "COCO val2017", "flip": True}
+    write_model(
+        tmp_path / "models",
+        "net",
+        model_yml(
+            published={
+                "gflops": 92.8364,
+                "accuracy": [accuracy, {**accuracy, "protocol": "flip, six scales"}],
+            },
+            decoder={"name": "heatmap", "convention": "argmax"},
+            skeleton="coco-17",
+        ),
+    )
+    (tmp_path / "models" / "public" / "net" / "measured.yml").write_text(COUNTED)
+    found = facts(tmp_path / "models", "net")
+    assert found["complexity"] == [
+        {
+            "model": "net",
+            "gflops": {"published": 92.8364, "counted": 92.83},
+            "mparams": {"published": None, "counted": 28.618},
+        }
+    ]
+    assert [each["how"] for each in found["accuracy"]] == ["flip", "flip, six scales"]
+    assert found["measured"][0]["figures"] == {"gflops": 92.83, "mparams": 28.618}
+    assert found["approach"] == "top-down"
+    assert found["license"][0]["holder"] == "Copyright 2026 The tests"
+    assert found["skeleton"]["keypoints"][0] == "nose"
+
+
+def test_an_ir_takes_in_the_mean_and_turns_the_colours_and_a_published_ir_does_not(tmp_path):
+    image = {"name": "x", "shape": [1, 3, 8, 8], "layout": "NCHW", "color": "RGB", "mean": [1, 2, 3]}
+    turned = [{**image, "reverse_input_channels": True}]
+    write_model(tmp_path / "models", "net", model_yml(inputs=turned))
+    (port,) = facts(tmp_path / "models", "net")["inputs"]
+    assert (port["original"]["color"], port["original"]["mean"]) == ("RGB", [1, 2, 3])
+    assert (port["converted"]["color"], port["converted"]["mean"]) == ("BGR", [])
+    files = [{"name": "FP32/a.xml", "size": 1, "checksum": "0" * 96, "source": "https://models.invalid/a"}]
+    write_model(tmp_path / "models", "ir", model_yml(framework="dldt", files=files, inputs=[image]))
+    (port,) = facts(tmp_path / "models", "ir")["inputs"]
+    assert port["converted"] == port["original"]
+
+
+def test_a_composite_s_facts_say_whose_each_is(tmp_path):
+    root = tmp_path / "models"
+    write_composite(root, "whole", ["second", "first"])
+    write_model(root, "whole/first", model_yml())
+    write_model(root, "whole/second", model_yml())
+    found = facts(root, "whole")
+    assert found["parts"] == ["second", "first"]
+    assert [each["model"] for each in found["files"]] == ["second", "first"]
+    assert facts(root, "first")["composite"] == "whole"
+
+
+def test_every_decoder_that_finds_poses_has_an_approach():
+    assert set(DECODERS) - {"detection"} == set(APPROACHES)
+
+
+@pytest.mark.parametrize("name", open_registry().entries)
+def test_the_facts_of_each_model_of_ours_are_json(name):
+    registry = open_registry()
+    model = registry.find(name)
+    found = collect_facts(model, registry.parts(model))
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["license"]
+    assert len(found["variants"]) == len(getattr(model, "variants", ()))

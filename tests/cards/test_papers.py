@@ -1,0 +1,69 @@
+"""The papers that models come from: read from one file, cited as BibTeX takes it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from fakes.zoo import as_yaml, model_yml, write_model
+from posezoo.cards.papers import NAME, collect_papers, format_bibtex, format_citation, read_papers
+from posezoo.errors import SpecError
+from posezoo.registry import Registry, builtin_models_dir, open_registry
+
+PAPER = {"key": "doe2020", "title": "On Poses", "authors": ["Jane Doe", "Ann Roe"], "year": 2020}
+
+
+def papers(tmp_path, content):
+    path = tmp_path / "models" / NAME
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content if isinstance(content, str) else as_yaml(content), "utf-8")
+    return read_papers(path)
+
+
+def test_a_paper_is_cited_with_where_it_was_published(tmp_path):
+    address = "https://arxiv.org/abs/1908.10357"
+    (paper,) = papers(tmp_path, {address: {**PAPER, "booktitle": "Proceedings of Poses"}}).values()
+    assert format_bibtex(paper) == (
+        "@inproceedings{doe2020,\n  author = {Jane Doe and Ann Roe},\n  title = {{On Poses}},\n"
+        "  booktitle = {Proceedings of Poses},\n  year = {2020},\n  eprint = {1908.10357},\n"
+        "  archivePrefix = {arXiv},\n  url = {https://arxiv.org/abs/1908.10357},\n}"
+    )
+    assert format_citation(paper) == "Jane Doe, Ann Roe: On Poses. Proceedings of Poses, 2020."
+
+
+def test_a_stranger_s_title_opens_and_ends_nothing_in_bibtex(tmp_path):
+    title = "50 % {of} \\input{x}} all_poses & more"
+    (paper,) = papers(tmp_path, {"https://p.invalid/a": {**PAPER, "title": title}}).values()
+    entry = format_bibtex(paper)
+    assert "title = {{50 \\% of inputx all\\_poses \\& more}}," in entry
+    assert entry.count("{") == entry.count("}")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"no address": PAPER}, "papers.yml:2:3: no address: the key of a paper is its address"),
+        ({"https://p.invalid": {**PAPER, "key": "x}"}}, ".key: expected a key of BibTeX"),
+        ({"https://p.invalid": {**PAPER, "authors": []}}, ".authors: is empty"),
+        ({"https://p.invalid": {**PAPER, "year": 20200}}, ".year: "),
+        ({"https://p.invalid": {**PAPER, "pages": "1"}}, ".pages: unknown key"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path, content, told):
+    with pytest.raises(SpecError) as error:
+        papers(tmp_path, content)
+    assert told in str(error.value)
+
+
+def test_a_registry_without_papers_cites_none(tmp_path):
+    write_model(tmp_path / "models", "net", model_yml(origin={"paper": "https://p.invalid"}))
+    assert collect_papers([Registry([tmp_path / "models"]).find("net")]) == ()
+
+
+def test_every_paper_of_ours_is_told_of_and_every_one_told_of_is_named():
+    known = read_papers(builtin_models_dir() / NAME)
+    named = {model.origin.paper for model in open_registry().select().models} - {""}
+    assert set(known) == named
+    assert len({paper.key for paper in known.values()}) == len(known)
+    assert all(re.fullmatch(r"https://arxiv\.org/abs/\d{4}\.\d{5}", address) for address in known)

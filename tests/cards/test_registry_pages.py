@@ -1,0 +1,154 @@
+"""The pages of a registry: drawn, complete, linked, and found when they are stale."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from fakes.zoo import as_yaml, model_yml, write_composite, write_model
+from posezoo.cards.card_reader import parse_card
+from posezoo.cards.registry_pages import draw_pages
+from posezoo.errors import SpecError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """What `make cards` needs of a checkout, with a small zoo."""
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "draw.py", tmp_path / "docs")
+    write_model(tmp_path / "models", "alone", model_yml())
+    write_composite(tmp_path / "models", "whole", ["second", "first"])
+    write_model(tmp_path / "models", "whole/first", model_yml())
+    write_model(tmp_path / "models", "whole/second", model_yml(license="https://terms.invalid/"))
+    return tmp_path
+
+
+def draw(checkout, *args):
+    return subprocess.run(
+        [sys.executable, checkout / "docs" / "draw.py", *args], capture_output=True, text=True, timeout=60
+    )
+
+
+def test_every_model_and_composite_has_a_page_and_the_index_names_them_all(checkout):
+    pages = draw_pages(checkout / "models")
+    assert sorted(pages) == [
+        "index.md",
+        "public/alone/README.md",
+        "public/alone/card.json",
+        "public/whole/README.md",
+        "public/whole/card.json",
+        "public/whole/first/README.md",
+        "public/whole/first/card.json",
+        "public/whole/second/README.md",
+        "public/whole/second/card.json",
+    ]
+    rows = pages["index.md"].splitlines()[-7:-3]
+    assert [re.findall(r"\[([^]]+)\]", row)[0] for row in rows] == ["alone", "whole", "second", "first"]
+    assert rows[0] == (
+        "| [alone](public/alone/README.md) | Human pose estimation | TensorFlow Lite | 0.0 MB "
+        "| [Apache-2.0](../licenses/Apache-2.0-Tests.txt) |  |  |  |  |  |"
+    )
+
+
+def test_a_registry_with_a_mistake_is_not_drawn(checkout):
+    write_model(checkout / "models", "bad", "files: [")
+    with pytest.raises(SpecError, match="bad"):
+        draw_pages(checkout / "models")
+
+
+def test_a_stale_page_is_named_with_the_command_that_mends_it(checkout):
+    assert draw(checkout, "models").returncode == 0
+    assert draw(checkout, "models", "--check").stderr == ""
+    write_model(checkout / "models", "alone", model_yml(description="Another."))
+    ended = draw(checkout, "models", "--check")
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "stale: models/public/alone/README.md; `make cards` redraws it\n"
+        "stale: models/public/alone/card.json; `make cards` redraws it\n",
+    )
+    assert draw(checkout, "models").stdout == (
+        "drew models/public/alone/README.md\ndrew models/public/alone/card.json\n"
+    )
+    assert draw(checkout, "models", "--check").returncode == 0
+
+
+def test_the_card_of_a_model_that_is_gone_goes_too_but_no_page_of_a_person(checkout):
+    draw(checkout, "models")
+    (checkout / "models" / "public" / "alone" / "model.yml").unlink()
+    (checkout / "models" / "public" / "whole" / "notes.md").write_text("# Notes\n")
+    assert "stale: models/public/alone/README.md" in draw(checkout, "models", "--check").stderr
+    assert draw(checkout, "models").returncode == 0
+    assert not (checkout / "models" / "public" / "alone" / "README.md").exists()
+    assert not (checkout / "models" / "public" / "alone" / "card.json").exists()
+    assert (checkout / "models" / "public" / "whole" / "notes.md").exists()
+
+
+def test_our_own_pages_are_fresh_and_their_links_lead_somewhere():
+    pages = draw_pages(ROOT / "models")
+    links = 0
+    for name, text in pages.items():
+        page = ROOT / "models" / name
+        assert page.read_bytes() == text.encode(), f"{page} is stale: make cards"
+        for link in parse_card(text).links if name.endswith(".md") else ():
+            if not link.target.startswith("https://"):
+                assert (page.parent / unquote(link.target)).is_file(), f"{name}:{link.line}: {link.target}"
+                links += 1
+    assert links > 2 * len(pages)
+
+
+def test_gluoncv_s_models_stand_in_gluoncv_s_tables_with_empty_cells_where_nothing_is_known(tmp_path):
+    root = tmp_path / "models"
+    gluoncv = {"repository": "https://github.com/dmlc/gluon-cv", "paper": "https://p.invalid/2"}
+    claim = {"metric": "AP", "value": 0.663, "AP50": 0.892, "AP75": 0.734}
+    image = {"name": "data", "shape": [1, 3, 256, 192], "layout": "NCHW"}
+    files = model_yml()["files"]
+    variants = {
+        "aaaa": {"files": files, "published": {"accuracy": [claim, {**claim, "value": 0.684, "flip": True}]}},
+        "bbbb": {"files": files, "published": {"accuracy": [claim]}, "inputs": [{"shape": [1, 3, 128, 96]}]},
+        "cccc": {"files": files},
+    }
+    model = model_yml(files=None, origin=gluoncv, inputs=[image], variants=variants)
+    for name in ("simple_pose_resnet50_v1b", "simple_pose_resnet101_v1b", "mobile_pose_x"):
+        write_model(root, name, model)
+    write_model(root, "simple_pose_of_mine", model_yml())
+    paper = {"key": "doe", "title": "On _Poses_", "authors": ["Jane Doe"], "year": 2020}
+    unread = {**paper, "title": "Unread"}
+    (root / "papers.yml").write_text(as_yaml({"https://p.invalid/1": unread, "https://p.invalid/2": paper}))
+    index = draw_pages(root)["index.md"].partition("\n## GluonCV's models\n")[2]
+    tables = parse_card(index).tables
+    assert [[row.cells[0] for row in table.rows] for table in tables] == [
+        [
+            "simple_pose_resnet50_v1b [^1]",
+            "simple_pose_resnet50_v1b (128x96) [^1]",
+            "simple_pose_resnet101_v1b [^1]",
+            "simple_pose_resnet101_v1b (128x96) [^1]",
+        ],
+        ["mobile_pose_x [^1]", "mobile_pose_x (128x96) [^1]"],
+    ]
+    assert [row.cells[1:] for row in tables[1].rows] == [
+        ("66.3/89.2/73.4", "68.4/89.2/73.4", "aaaa", "", ""),
+        ("66.3/89.2/73.4", "", "bbbb", "", ""),
+    ]
+    assert index.endswith("\n[^1]: Jane Doe: On \\_Poses\\_. 2020. <https://p.invalid/2>\n")
+
+
+def test_a_zoo_without_gluoncv_s_models_has_no_such_tables(checkout):
+    assert "GluonCV" not in draw_pages(checkout / "models")["index.md"]
+
+
+def test_a_model_that_had_better_not_be_taken_says_so_on_its_card_and_in_the_index(checkout):
+    write_model(
+        checkout / "models", "alone", model_yml(deprecated={"since": "1.0", "use": "whole"}, revision=2)
+    )
+    pages = draw_pages(checkout / "models")
+    assert "\n> **This model is deprecated since 1.0; use whole.**\n" in pages["public/alone/README.md"]
+    assert "| Revision | 2 |" in pages["public/alone/README.md"]
+    assert "[alone](public/alone/README.md) (deprecated) |" in pages["index.md"]

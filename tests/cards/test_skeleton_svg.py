@@ -1,0 +1,44 @@
+"""A skeleton's picture: every keypoint stands somewhere of its own, left and right as one who faces us."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from posezoo.cards.skeleton_svg import draw_skeleton, keypoint_position
+from posezoo.pose.keypoints import SKELETONS
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.mark.parametrize("name", SKELETONS)
+def test_every_keypoint_and_limb_is_drawn_once(name):
+    skeleton = SKELETONS[name]
+    image = ET.fromstring(draw_skeleton(skeleton))
+    limbs, joints, names = image.findall(f"{SVG}g")
+    assert len(limbs) == len(skeleton.limbs)
+    assert [each.text for each in joints.iter(f"{SVG}text")] == [
+        str(i) for i in range(len(skeleton.keypoints))
+    ]
+    assert [each.text.split()[1] for each in names.iter(f"{SVG}text")] == list(skeleton.keypoints)
+    places = {(each.get("cx"), each.get("cy")) for each in joints.iter(f"{SVG}circle")}
+    assert len(places) == len(skeleton.keypoints)
+
+
+def test_the_left_of_one_who_faces_us_is_on_our_right():
+    assert (
+        keypoint_position("left_wrist")[0]
+        > keypoint_position("neck")[0]
+        > keypoint_position("right_wrist")[0]
+    )
+    assert keypoint_position("mouth_left")[0] > keypoint_position("mouth_right")[0]
+
+
+def test_the_picture_stays_in_its_frame():
+    for skeleton in SKELETONS.values():
+        image = ET.fromstring(draw_skeleton(skeleton))
+        width, height = int(image.get("width")), int(image.get("height"))
+        for each in image.iter(f"{SVG}circle"):
+            assert 7 <= int(each.get("cx")) <= width - 7
+            assert 7 <= int(each.get("cy")) <= height - 7

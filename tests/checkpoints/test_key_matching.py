@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from posezoo import checkpoints
+from posezoo.checkpoints.key_matching import compare_keys
+from posezoo.errors import CheckpointError
+
+WANTED = {"conv1.weight": (4, 3, 3, 3), "conv1.bias": (4,), "bn1.num_batches_tracked": ()}
+
+
+def tensors(**changes):
+    found = {"conv1.bias": np.ones(4, "f4"), "conv1.weight": np.ones((4, 3, 3, 3), "f4")}
+    return {key: array for key, array in {**found, **changes}.items() if array is not None}
+
+
+def test_tensors_that_fit_come_in_the_network_s_order():
+    found = checkpoints.match_tensors(tensors(**{"bn1.num_batches_tracked": np.array(7)}), WANTED)
+    assert list(found) == list(WANTED)
+    assert found["bn1.num_batches_tracked"] == 7
+
+
+def test_a_count_of_training_steps_may_be_missing_and_is_nought():
+    found = checkpoints.match_tensors(tensors(), WANTED)["bn1.num_batches_tracked"]
+    assert (found.shape, found.dtype, found.item()) == ((), np.int64, 0)
+
+
+def test_all_that_differs_is_said_at_once_with_the_nearest_key():
+    requested = {**WANTED, "head.0.weight": (17, 4), "tail.bias": (1,)}
+    found = tensors(
+        **{
+            "conv1.bias": np.ones(8, "f4"),
+            "conv1.weigth": np.ones(1),
+            "conv1.weight": None,
+            "zzz": np.ones(1),
+        }
+    )
+    with pytest.raises(CheckpointError) as failure:
+        checkpoints.match_tensors(found, requested)
+    assert failure.value.problem == (
+        "does not fit the network: "
+        "3 missing: conv1.weight (did you mean conv1.weigth?), head.0.weight, tail.bias; "
+        "2 unexpected: conv1.weigth (did you mean conv1.weight?), zzz; "
+        "1 of another shape: conv1.bias (8, not 4)"
+    )
+    assert "another form" in failure.value.hint
+
+
+def test_a_turned_matrix_is_another_shape():
+    with pytest.raises(CheckpointError, match=r"1 of another shape: w \(3x4, not 4x3\)$"):
+        checkpoints.match_tensors({"w": np.ones((3, 4))}, {"w": (4, 3)})
+
+
+def test_the_nearest_key_is_sought_first_among_those_that_found_no_partner():
+    found = {"conv1.bias": np.ones(4), "conv1.biass": np.ones(4)}
+    with pytest.raises(CheckpointError, match=r"unexpected: conv1\.biass \(did you mean conv1_biass\?\)"):
+        checkpoints.match_tensors(found, {"conv1.bias": (4,), "conv1_biass": (4,)})
+
+
+def test_a_single_number_in_place_of_a_row_is_another_shape():
+    with pytest.raises(CheckpointError, match=r"conv1\.bias \(a single number, not 4\)"):
+        checkpoints.match_tensors(tensors(**{"conv1.bias": np.array(1.0)}), WANTED)
+
+
+def test_a_statistic_that_is_missing_is_not_excused():
+    with pytest.raises(CheckpointError, match=r"1 missing: bn1\.running_mean$"):
+        checkpoints.match_tensors(tensors(), {**WANTED, "bn1.running_mean": (4,)})
+
+
+def test_of_another_network_the_first_keys_are_named_and_the_rest_counted():
+    requested = {f"stage{number}.conv.weight": (1,) for number in range(2000)}
+    found = {f"layer{number}.conv.weight": np.ones(1) for number in range(2000)}
+    with pytest.raises(CheckpointError) as failure:
+        checkpoints.match_tensors(found, requested)
+    assert "2000 missing: stage0.conv.weight" in failure.value.problem
+    assert failure.value.problem.count("and 1980 more") == 2
+    assert len(failure.value.problem) < 5000
+    differences = compare_keys(found, requested)
+    assert (len(differences.missing), len(differences.unexpected)) == (2000, 2000)
+
+
+def test_a_key_that_moves_the_cursor_is_shown_escaped():
+    with pytest.raises(CheckpointError) as failure:
+        checkpoints.match_tensors({"\x1b[2J\n": np.ones(1)}, {})
+    assert failure.value.problem.isprintable()
+
+
+def test_what_a_trainer_put_before_all_keys_is_named():
+    wrapped = {f"model.net.{key}": value for key, value in tensors().items()} | {"loss.weight": np.ones(1)}
+    with pytest.raises(CheckpointError) as failure:
+        checkpoints.match_tensors(wrapped, WANTED)
+    assert failure.value.hint == "all of them are there, but begin with model.net.: save them without it"
+    del wrapped["model.net.conv1.bias"]
+    with pytest.raises(CheckpointError) as failure:
+        checkpoints.match_tensors(wrapped, WANTED)
+    assert "another form" in failure.value.hint

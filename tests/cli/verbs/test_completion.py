@@ -1,0 +1,193 @@
+"""TAB in real shells: verbs, flags, values and the names of models."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.waiting import HANG_S
+from fakes.zoo import model_yml, write_composite, write_model
+from posezoo.cli.completion_scripts import SCRIPTS, list_verbs
+from posezoo.cli.main import VERBS
+from posezoo.cli.verbs.completion import SHELLS
+
+#: How each shell starts without anybody's settings, a prompt that is seen in its echo, and where it sources.
+INTERACTIVE = {
+    "bash": ["bash", "--norc", "--noprofile", "-i"],
+    "zsh": ["zsh", "-f", "-i"],
+}
+FIRST = {
+    "bash": "bind 'set bell-style none'",
+    "zsh": "autoload -Uz compinit && compinit -D -u; unsetopt beep; setopt nolistambiguous",
+}
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A zoo of our own, a posezoo on PATH that shows what it is given, and each shell's script."""
+    write_model(tmp_path / "models", "blaze-one", model_yml())
+    write_model(tmp_path / "models", "other", model_yml())
+    write_composite(tmp_path / "models", "whole", ["part"])
+    write_model(tmp_path / "models", "whole/part", model_yml())
+    write_model(tmp_path / "my zoo", "mine", model_yml())
+    shown = tmp_path / "bin" / "posezoo"
+    shown.parent.mkdir()
+    shown.write_text(
+        "#!/bin/sh\n"
+        f'[ "$2" = --names ] && exec {sys.executable} -m posezoo "$@"\n'
+        'for word in "$@"; do printf "<%s>" "$word"; done; echo " was run"\n'
+    )
+    shown.chmod(0o755)
+    for shell in SHELLS:
+        (tmp_path / f"script.{shell}").write_text(SCRIPTS[shell](list_verbs()))
+    return tmp_path
+
+
+def need(shell):
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+
+
+def environment(home):
+    keep = {name: os.environ[name] for name in ("HOME", "PATH", "PYTHONPATH") if name in os.environ}
+    return {
+        **keep,
+        "PATH": f"{home / 'bin'}:{keep['PATH']}",
+        "POSEZOO_MODELS_DIR": str(home / "models"),
+        "TERM": "dumb",
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def pressed(shell, home, typed, word):
+    """What an interactive shell runs after a line, TAB, and, once a word or the bell is there, Enter."""
+    need(shell)
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        INTERACTIVE[shell],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=environment(home),
+        cwd=home,
+        start_new_session=True,
+    )
+    os.close(slave)
+    try:
+        answer(master, f"{FIRST[shell]}; source ./script.{shell} && echo rea''dy\n", until="ready\r")
+        answer(master, f"{typed}\t", until=word)
+        shown = answer(master, "\n", until=" was run")
+        return re.findall(r"<.*> was run", shown)[-1]
+    finally:
+        child.kill()
+        child.wait()
+        os.close(master)
+
+
+def answer(master, keys, *, until):
+    os.write(master, keys.encode())
+    seen, patience = b"", time.monotonic() + HANG_S
+    while until.encode() not in seen:
+        assert time.monotonic() < patience, f"no {until!r} in {seen.decode()!r}"
+        if select.select([master], [], [], 0.1)[0]:
+            seen += os.read(master, 65536)
+    return seen.decode()
+
+
+def offered(home, line):
+    """What fish offers for a line, without the descriptions."""
+    need("fish")
+    ended = subprocess.run(
+        ["fish", "--no-config", "-c", "source ./script.fish; complete -C $argv[1]", line],
+        env=environment(home),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
+    )
+    assert ended.stderr == ""
+    return [each.split("\t")[0] for each in ended.stdout.splitlines()]
+
+
+#: What is typed before TAB, and the words that posezoo is given then.
+CASES = [
+    ("posezoo inf", ["info"]),
+    ("posezoo run --dev", ["run", "--device"]),
+    ("posezoo get blaze", ["get", "blaze-one"]),
+    ("posezoo info who", ["info", "whole"]),
+    ("posezoo info oth", ["info", "other"]),
+    ("posezoo list --format js", ["list", "--format", "json"]),
+    ("posezoo list --framework tfl", ["list", "--framework", "tflite"]),
+    ("posezoo run --precision FP32-", ["run", "--precision", "FP32-INT8"]),
+    ("posezoo completion fi", ["completion", "fish"]),
+    ("posezoo convert --network higher", ["convert", "--network", "higher_hrnet"]),
+    ("posezoo record blaze", ["record", "blaze-one"]),
+    ("posezoo list --models_dir my\\ zoo mi", ["list", "--models_dir", "my zoo", "mine"]),
+    ("posezoo list --models_dir=my\\ zoo mi", ["list", "--models_dir=my zoo", "mine"]),
+    ("posezoo list --format=js", ["list", "--format=json"]),
+    ("posezoo list --models_dir mod", ["list", "--models_dir", "models"]),
+]
+
+
+@pytest.mark.parametrize("shell", INTERACTIVE)
+@pytest.mark.parametrize(("typed", "words"), CASES, ids=[typed for typed, _ in CASES])
+def test_tab_completes_a_line(home, shell, typed, words):
+    shown = pressed(shell, home, typed, words[-1])
+    # bash and fish end a folder with /, zsh takes it back at Enter
+    assert shown.replace("/>", ">") == "".join(f"<{word}>" for word in words) + " was run"
+
+
+@pytest.mark.parametrize(("typed", "words"), CASES, ids=[typed for typed, _ in CASES])
+def test_fish_offers_how_a_line_goes_on(home, typed, words):
+    assert [word.rstrip("/") for word in offered(home, typed)] == [words[-1]]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_script_knows_every_verb_and_flag(shell):
+    script = SCRIPTS[shell](list_verbs())
+    for verb in VERBS:
+        help_text = posezoo(verb, "--help").stdout
+        assert verb in script
+        for flag in re.findall(r"^  (?:-\w.*, )?--(\w+)", help_text, re.MULTILINE):
+            assert re.search(rf"(--|-l ){flag}\b", script), f"{verb} --{flag}"
+
+
+def test_names_are_those_of_models_and_composites_and_reach_no_shell_otherwise(tmp_path):
+    for name in ("one", "$(touch broken)", "two words"):
+        write_model(tmp_path / "models", name, "files: [")
+    write_composite(tmp_path / "models", "whole", ["part"])
+    write_model(tmp_path / "models", "whole/part", model_yml())
+    ended = posezoo("completion", "--names", "--models_dir", tmp_path / "models")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "one\npart\nwhole\n", "")
+
+
+def test_a_models_dir_below_the_home_folder_is_found_as_it_is_typed(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_model(tmp_path / "zoo", "one", model_yml())
+    assert posezoo("completion", "--names", "--models_dir", "~/zoo").stdout == "one\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "problem"), [((), "name a shell: bash, zsh, fish"), (("tcsh",), "invalid choice: 'tcsh'")]
+)
+def test_an_unknown_shell_is_answered_with_the_known_ones(args, problem):
+    ended = posezoo("completion", *args)
+    assert ended.returncode == 2
+    assert problem in ended.stderr
+    assert "fish" in ended.stderr
+
+
+def test_the_help_shows_how_to_set_each_shell_up():
+    help_text = posezoo("completion", "--help").stdout
+    for shell in SHELLS:
+        assert f"posezoo completion {shell} >" in help_text
+    assert "--names" not in help_text

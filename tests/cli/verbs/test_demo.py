@@ -1,0 +1,517 @@
+"""The demo by its flags: what it answers, writes and refuses, without a window."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+
+from conftest import ROOT, by_digest
+from fakes.command import heed_interrupts
+from fakes.scaling_irs import write_ir
+from fakes.server import Server
+from fakes.videos import MJPEG, mjpeg, read_video, write_video
+from fakes.waiting import HANG_S, wait_until
+from posezoo.cli.verbs.demo import main
+
+SCRIPTS = ROOT / "demos" / "human_pose_estimation_demo" / "python"
+CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
+OPENPOSE = {"heatmaps": 19, "pafs": 38}
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def demo(capsys) -> Callable[..., Ended]:
+    """Runs the demo without a window, and tells how it ended."""
+
+    def run(*args: object, show: bool = False) -> Ended:
+        try:
+            code = main([*map(str, args), *([] if show else ["-no_show"])])
+        except SystemExit as error:
+            code = error.code
+        return Ended(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Path:
+    """An OpenPose-like IR that finds nobody."""
+    return write_ir(tmp_path / "tiny.xml", OPENPOSE)
+
+
+@pytest.fixture
+def photos(mirror, tmp_path) -> Path:
+    """A folder with one photographer, twice."""
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "000000000042.png"):
+        shutil.copy(by_digest(mirror, CAMERA), tmp_path / "photos" / name)
+    return tmp_path / "photos"
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture
+def real(mirror, models, monkeypatch) -> None:
+    """Models of the zoo come from the mirror, once."""
+    monkeypatch.setenv("POSEZOO_MIRROR", str(mirror))
+    monkeypatch.setenv("POSEZOO_OUTPUT_DIR", str(models))
+
+
+@pytest.fixture
+def video(tmp_path) -> Path:
+    return write_video(tmp_path / "v.avi", 12)
+
+
+REAL = ("-m", "human-pose-estimation-0001", "--precision", "FP16-INT8")
+
+
+# The script
+
+
+@pytest.mark.parametrize("name", ["human_pose_estimation_demo.py", "human_pose_estimation.py"])
+def test_without_options_it_says_briefly_what_it_needs(name):
+    ended = subprocess.run([sys.executable, SCRIPTS / name], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    usage, error = ended.stderr.splitlines()
+    assert usage.startswith("usage: human_pose_estimation_demo.py -m MODEL -i INPUT [options]")
+    assert error.endswith(": error: the following arguments are required: -m/--model, -i/--input")
+
+
+def test_the_script_runs_where_posezoo_is_not_installed(tiny, video):
+    code = (
+        "import runpy, sys, importlib.util as util\n"
+        "sys.meta_path = [each for each in sys.meta_path if 'editable' not in repr(each).lower()]\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    script = SCRIPTS / "human_pose_estimation_demo.py"
+    command = [sys.executable, "-c", code, script, "-m", tiny, "-i", video, "-no_show"]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env={"PATH": "", "HOME": str(video.parent)}
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("12 frames\n")
+
+
+def test_help_names_every_option_of_open_model_zoos_page(demo):
+    told = demo("-h").out
+    for flag in (
+        *("-h", "-i", "-m", "-at", "--tsize", "-t", "-r", "-d", "-nireq", "-nstreams", "-nthreads", "-loop"),
+        *("-no_show", "-u", "-o", "-limit", "--output_resolution", "--layout", "--reverse_input_channels"),
+        *("--mean_values", "--scale_values", "--loop", "--json", "--coco"),
+    ):
+        assert f"{flag} " in told or f"{flag}," in told, flag
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["-d", "FPGA"], "FPGA: OpenVINO ended with it after 2020.3: use GPU or CPU"),
+        (["-d", "HETERO:FPGA,CPU"], "FPGA: OpenVINO ended with it after 2020.3"),
+        (["-d", "HDDL"], "HDDL: OpenVINO ended with it after 2022.3: use NPU, GPU or CPU"),
+        (["-d", "MULTI:MYRIAD.1.2-ma2480,CPU"], "MYRIAD: OpenVINO ended with it after 2022.3: use NPU"),
+        (["-d", ""], "expected a device"),
+        (["-nireq", "-1"], "expected a whole number from 0"),
+        (["-nstreams", "CPU=4"], "expected 4, AUTO, or CPU:4,GPU:2, got 'CPU=4'"),
+        (["-nstreams", "0"], "expected 4, AUTO, or CPU:4,GPU:2"),
+        (["-nthreads", "two"], "expected a whole number from 0"),
+        (["-loop", "0"], "expected a whole number from 1"),
+        (["-limit", "-3"], "expected a whole number from 0"),
+        (["-t", "1.5"], "expected a number from 0 to 1, got 1.5"),
+        (["--tsize", "0"], "expected a whole number from 1"),
+        (["-at", "yolo"], "invalid choice: 'yolo'"),
+        (["-u", "cx"], "expected some of the letters c, d, m, h, got 'cx'"),
+        (["--output_resolution", "1280"], "expected width and height as 1280x720"),
+        (["--layout", "CHWN"], "expected NCHW or NHWC, got 'CHWN'"),
+        (["--mean_values", "a", "b"], "expected numbers, got 'a'"),
+    ],
+)
+def test_what_cannot_be_meant_ends_with_2(demo, tiny, video, args, said):
+    ended = demo("-m", tiny, "-i", video, *args)
+    assert ended.code == 2
+    assert said in ended.err
+    assert ended.err.startswith("usage: ")
+    assert len(ended.err.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "flag", [("--mean_values", "1"), ("--reverse_input_channels",), ("--layout", "NCHW")]
+)
+def test_a_model_of_the_zoo_needs_not_be_told_how_it_wants_its_pictures(demo, video, flag):
+    ended = demo("-m", "blazepose-full", "-i", video, *flag)
+    assert ended.code == 2
+    assert f"{flag[0]}: only for an .xml" in ended.err
+
+
+# Sources and their ends
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("missing.mp4", "missing.mp4: no such file or folder"),
+        ("empty", "empty: no pictures there"),
+        ("*.jpg", "*.jpg: matches no file"),
+        ("noise.mp4", "noise.mp4: is no picture and no video that FFmpeg can play"),
+    ],
+)
+def test_a_source_that_is_not_there_is_one_line_and_a_hint(demo, tiny, tmp_path, name, said):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "noise.mp4").write_bytes(bytes(range(256)) * 10)
+    ended = demo("-m", tiny, "-i", tmp_path / name)
+    assert ended.code == 1
+    assert f"error: {tmp_path}/{said}" in ended.err
+    assert len(ended.err.splitlines()) <= 2
+
+
+def test_an_unreadable_picture_is_named_and_left_out_and_the_end_is_1(demo, real, photos, tmp_path):
+    (photos / "b.png").write_bytes((photos / "a.png").read_bytes()[:5000])
+    ended = demo(*REAL, "-i", photos, "-o", tmp_path / "out")
+    assert ended.code == 1
+    assert ended.err.count("b.png: the picture is cut short") == 1
+    assert ended.out.startswith("2 frames\n")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["000000000042.png", "a.png"]
+
+
+def test_a_broken_video_ends_with_all_that_was_found(demo, tiny, tmp_path):
+    video = write_video(tmp_path / "v.mkv", 30)
+    video.write_bytes(video.read_bytes()[: video.stat().st_size * 2 // 3])
+    ended = demo("-m", tiny, "-i", video, "-o", tmp_path / "out.avi", "--json", tmp_path / "k.json")
+    assert ended.code == 1
+    assert "v.mkv: is cut short or damaged: it ended after" in ended.err
+    frames = json.loads((tmp_path / "k.json").read_text())["frames"]
+    assert 0 < len(frames) == len(read_video(tmp_path / "out.avi")) < 30
+
+
+def test_a_camera_that_goes_away_in_mid_stream_ends_it(demo, tiny, tmp_path):
+    body = mjpeg(9)
+    with Server() as server:
+        address = server.serve("camera", body, headers=MJPEG, without_length=True, cut_at=len(body) // 2)
+        ended = demo("-m", tiny, "-i", address, "-o", tmp_path / "out.mp4")
+    assert ended.code == 1
+    assert f"error: {address}: went away after " in ended.err
+    assert f"{tmp_path / 'out.mp4'}: {len(read_video(tmp_path / 'out.mp4'))} written" in ended.out
+
+
+@pytest.mark.parametrize(("args", "frames"), [((), 12), (("-loop", "3"), 36), (("--loop", "2"), 24)])
+def test_a_video_is_played_as_often_as_asked(demo, tiny, video, args, frames):
+    assert demo("-m", tiny, "-i", video, *args).out.startswith(f"{frames} frames\n")
+
+
+def test_for_ever_lasts_until_it_is_interrupted_and_nothing_is_lost(tiny, video, tmp_path):
+    command = [sys.executable, "-m", "posezoo", "demo", "-m", tiny, "-i", video, "--loop", "-no_show"]
+    command += ["-o", tmp_path / "out.avi", "-limit", "20", "--json", tmp_path / "k.json", "-r"]
+    running = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    )
+    wait_until(lambda: any(path.stat().st_size >= 8192 for path in tmp_path.glob(".k.json*")))
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=HANG_S)
+    assert running.returncode == 130, err
+    assert "Traceback" not in err
+    told = json.loads((tmp_path / "k.json").read_text())
+    assert len(told["frames"]) == told["report"]["frames"] > 20
+    assert len(read_video(tmp_path / "out.avi")) == 20
+    assert f"{told['report']['frames']} frames\n" in out
+
+
+# What comes out
+
+
+def test_people_of_photos_are_drawn_and_written_in_every_form(demo, real, photos, tmp_path):
+    out, keypoints, coco = tmp_path / "out", tmp_path / "k.json", tmp_path / "coco.json"
+    ended = demo(*REAL, "-i", photos, "-o", out, "-r", "--json", keypoints, "--coco", coco, "-t", "0.2")
+    assert ended.code == 0, ended.err
+    assert "human-pose-estimation-0001 on CPU in i8: openpose" in ended.err
+    raw = [line.split() for line in ended.out.splitlines() if line.count(" ") > 50]
+    assert len(raw) == 2
+    assert all(len(line) == 1 + 3 * 18 for line in raw)
+
+    told = json.loads(keypoints.read_text())
+    assert [Path(frame["name"]).name for frame in told["frames"]] == ["000000000042.png", "a.png"]
+    (first, *_), (second, *_) = (frame["poses"] for frame in told["frames"])
+    assert first == second
+    nose = next(each for each in first["keypoints"] if each["name"] == "nose")
+    assert (nose["x"], nose["y"]) == pytest.approx((230, 160), abs=25)
+    assert raw[0][0] == f"{first['score']:.2f}"
+    assert float(raw[0][1]) == pytest.approx(nose["x"], abs=0.1)
+
+    results = json.loads(coco.read_text())
+    assert [result["image_id"] for result in results] == [42, 1]
+    assert all(len(result["keypoints"]) == 51 and result["category_id"] == 1 for result in results)
+
+    image, photo = cv2.imread(str(out / "a.png")), cv2.imread(str(photos / "a.png"))
+    assert image.shape == photo.shape
+    assert (image != photo).any(axis=2).mean() > 0.01
+    assert told["report"]["modes"]["User specified"]["frames"] == 2
+    assert told["report"]["outputs"] == [{"path": str(out), "written": 2, "dropped": 0}]
+
+
+def test_the_report_is_told_in_json_too_and_lines_step_aside(demo, real, photos):
+    ended = demo(*REAL, "-i", photos, "--format", "json", "-r", "-nireq", "2")
+    told = json.loads(ended.out)
+    assert told["model"] == "human-pose-estimation-0001"
+    assert (told["decoder"], told["device"], told["requests"]) == ("openpose", "CPU", 2)
+    assert told["steps_ms"].keys() >= {"read", "find poses", "write"}
+    assert told["modes"]["Min latency"]["frames"] == 0
+    assert sum(line.count(" ") > 50 for line in ended.err.splitlines()) == 2
+
+
+def test_the_threshold_decides_who_counts(demo, real, photos):
+    lines = {}
+    for threshold in ("0.1", "0.99"):
+        out = demo(*REAL, "-i", photos / "a.png", "-r", "-t", threshold).out
+        lines[threshold] = sum(line.count(" ") > 50 for line in out.splitlines())
+    assert lines == {"0.1": 1, "0.99": 0}
+
+
+def test_frames_are_made_smaller_until_they_fit(demo, tiny, video, tmp_path):
+    demo("-m", tiny, "-i", video, "-o", tmp_path / "out.avi", "--output_resolution", "32x400")
+    assert read_video(tmp_path / "out.avi")[0].shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize(("limit", "written"), [("5", 5), ("0", 12)])
+def test_a_limit_ends_what_is_written_not_what_is_played(demo, tiny, video, tmp_path, limit, written):
+    ended = demo("-m", tiny, "-i", video, "-o", tmp_path / "out.avi", "-limit", limit)
+    assert ended.out.startswith("12 frames\n")
+    assert len(read_video(tmp_path / "out.avi")) == written
+
+
+@pytest.mark.parametrize("letters", ["c", "cdmh"])
+def test_monitors_are_drawn_from_the_start(demo, tiny, tmp_path, dimension_names):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((480, 640, 3), 90, np.uint8))
+    ended = demo("-m", tiny, "-i", tmp_path / "a.png", "-o", tmp_path / "b.png", "-u", dimension_names)
+    image = cv2.imread(str(tmp_path / "b.png"))
+    assert (image[-10:, :100] != 90).any()
+    assert "CPU " in ended.out and "GiB of memory" in ended.out
+
+
+def test_an_output_that_cannot_be_is_told_before_anything_is_computed(demo, tiny, video, tmp_path):
+    ended = demo("-m", tiny, "-i", video, "-o", tmp_path / "out.xyz")
+    assert ended.code == 1
+    assert "nothing is written as .xyz" in ended.err
+    assert "tiny on CPU" not in ended.err
+
+
+def test_a_refused_run_leaves_earlier_results_alone(demo, video, tmp_path):
+    for name in ("k.json", "coco.json", "out.avi"):
+        (tmp_path / name).write_text("old")
+    paths = ("--json", tmp_path / "k.json", "--coco", tmp_path / "coco.json", "-o", tmp_path / "out.avi")
+    assert demo("-m", "no-such-model", "-i", video, *paths).code == 1
+    assert [(tmp_path / name).read_text() for name in ("k.json", "coco.json", "out.avi")] == ["old"] * 3
+    assert not list(tmp_path.glob(".*part*"))
+
+
+# Models and how they run
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("blazepose-ful", "did you mean blazepose-full?"),
+        ("missing.pth", "missing.pth: no such file, and no model of the zoo"),
+        ("missing.xml", "missing.xml: no such file"),
+    ],
+)
+def test_a_model_that_is_not_there_is_told(demo, video, name, said):
+    ended = demo("-m", name, "-i", video)
+    assert ended.code == 1
+    assert said in ended.err
+
+
+def test_an_architecture_that_does_not_fit_is_told_with_the_one_that_does(demo, video, tmp_path):
+    embeddings = write_ir(tmp_path / "ae.xml", {"heatmaps": 17, "embeddings": 17})
+    ended = demo("-m", embeddings, "-i", video, "-at", "openpose")
+    assert ended.code == 1
+    assert "openpose needs 19 heatmaps and 38 PAFs; this IR has 17 and 17" in ended.err
+    assert "hint: try -at ae\n" in ended.err
+    assert demo("-m", embeddings, "-i", video, "-at", "ae").code == 0
+    assert demo("-m", embeddings, "-i", video, "-at", "higherhrnet").code == 0
+    assert demo("-m", embeddings, "-i", video).code == 0
+
+
+def test_a_model_of_the_zoo_says_its_architecture_itself(demo, video):
+    ended = demo("-m", "blazepose-full", "-i", video, "-at", "ae")
+    assert ended.code == 1
+    assert "blazepose-full is decoded by blazepose, not by associative_embedding" in ended.err
+    assert "hint: try -at blazepose\n" in ended.err
+
+
+@pytest.fixture
+def blazepose_there(blazepose, monkeypatch) -> None:
+    monkeypatch.setenv("POSEZOO_OUTPUT_DIR", str(blazepose.output_dir))
+
+
+def test_blazepose_runs_by_its_name(demo, blazepose_there, photos):
+    ended = demo("-m", "blazepose-full", "-i", photos / "a.png", "-r", "-at", "blazepose")
+    assert ended.code == 0, ended.err
+    assert len(ended.out.splitlines()[0].split()) == 1 + 3 * 33
+
+
+@pytest.mark.parametrize(
+    ("outputs", "tsize", "size"),
+    [
+        # The pictures are 64 x 48. OpenPose: the height, the width in its aspect, up to a multiple of 8.
+        (OPENPOSE, None, (64, 48)),
+        (OPENPOSE, 96, (128, 96)),
+        (OPENPOSE, 100, (136, 104)),
+        # Associative embedding: the shorter side, both up to a multiple of 32.
+        ({"heatmaps": 17, "embeddings": 17}, 64, (96, 64)),
+    ],
+)
+def test_the_network_is_reshaped_to_the_pictures_aspect(demo, video, tmp_path, outputs, tsize, size):
+    network = write_ir(tmp_path / "net.xml", outputs, size=(96, 48) if tsize else (64, 48))
+    args = ("--tsize", tsize) if tsize else ()
+    ended = demo("-m", network, "-i", video, "--format", "json", *args)
+    assert tuple(json.loads(ended.out)["input_size"]) == size
+
+
+def test_without_a_size_the_networks_own_height_is_kept(demo, video, tmp_path):
+    network = write_ir(tmp_path / "net.xml", OPENPOSE, size=(256, 96))
+    assert json.loads(demo("-m", network, "-i", video, "--format", "json").out)["input_size"] == [128, 96]
+
+
+def test_a_network_that_cannot_be_reshaped_refuses_a_size_by_the_options_name(demo, video, tmp_path):
+    rigid = write_ir(tmp_path / "rigid.xml", OPENPOSE, size=(128, 96), can_be_resized=False)
+    ended = demo("-m", rigid, "-i", video, "--tsize", "48")
+    assert ended.code == 1
+    assert "error: --tsize 48: " in ended.err
+    assert "hint: leave out --tsize" in ended.err
+    assert json.loads(demo("-m", rigid, "-i", video, "--format", "json").out)["input_size"] == [128, 96]
+
+
+def test_blazepose_refuses_a_size_by_the_options_name(demo, blazepose_there, photos):
+    ended = demo("-m", "blazepose-full", "-i", photos / "a.png", "--tsize", "300")
+    assert ended.code == 1
+    assert "error: --tsize 300: blazepose-full: " in ended.err
+
+
+def test_what_is_said_of_an_ir_goes_before_what_it_says_and_is_told_once(demo, video, tmp_path):
+    says = {"model_type": "openpose", "mean_values": "128", "scale_values": "256"}
+    network = write_ir(tmp_path / "net.xml", OPENPOSE, said=says)
+    args = ("--mean_values", "1,2,3", "--scale_values", "4", "5", "6", "--reverse_input_channels")
+    ended = demo("-m", network, "-i", video, *args, "--layout", "[NCHW]")
+    assert ended.code == 0, ended.err
+    flags = "--layout, --reverse_input_channels, --mean_values, --scale_values"
+    assert ended.err.count(f"warning: {flags}: in place of what {network} says of itself") == 1
+
+
+def test_mean_scale_and_reversal_reach_the_network(demo, photos, mirror, real, models, tmp_path):
+    """The published IR takes BGR 0..255: with values of another network it sees nobody."""
+    demo(*REAL, "-i", photos / "a.png")
+    (xml,) = models.rglob("human-pose-estimation-0001.xml")
+
+    def people(*args: object) -> int:
+        told = demo("-m", xml, "-i", photos / "a.png", "-r", *args).out.splitlines()
+        return sum(line.count(" ") > 50 for line in told)
+
+    assert people() == 1
+    assert people("--mean_values", "0", "--scale_values", "1") == 1
+    assert people("--scale_values", "255") == 0
+    assert people("--mean_values", "400 400 400") == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (("-nireq", "3"), {"requests": 3}),
+        (("-nireq", "4", "-nstreams", "2"), {"requests": 4, "streams": 2}),
+        (("-nireq", "2", "-nstreams", "CPU:1", "-nthreads", "1"), {"requests": 2, "streams": 1}),
+    ],
+)
+def test_requests_streams_and_threads_are_the_users(demo, tiny, video, args, expected):
+    told = json.loads(demo("-m", tiny, "-i", video, "--format", "json", *args).out)
+    assert {name: told[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("device", ["CPU", "AUTO:CPU", "HETERO:CPU", "MULTI:CPU"])
+def test_devices_are_openvinos(demo, tiny, video, device):
+    told = json.loads(demo("-m", tiny, "-i", video, "--format", "json", "-d", device).out)
+    assert "CPU" in told["device"]
+
+
+def test_a_device_that_is_not_here_is_told_with_those_that_are(demo, tiny, video):
+    ended = demo("-m", tiny, "-i", video, "-d", "NPU")
+    assert ended.code == 1
+    assert "no device 'NPU' here: there is CPU" in ended.err
+
+
+def test_without_a_display_it_says_how_to_go_without(demo, tiny, video, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    ended = demo("-m", tiny, "-i", video, show=True)
+    assert ended.code == 1
+    assert "hint: say -no_show" in ended.err
+    assert "tiny on CPU" not in ended.err
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_a_network_reads_is_converted_once(demo, video, tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    from posezoo import networks
+
+    network = networks.build_network("lightweight_openpose", refinement_stages=0)
+    torch.save(network.state_dict(), tmp_path / "mine.pth")
+    first = demo("-m", tmp_path / "mine.pth", "-i", video, "--format", "json", "--tsize", "64")
+    assert first.code == 0, first.err
+    assert json.loads(first.out)["decoder"] == "openpose"
+    assert "converting" in first.err
+    again = demo("-m", tmp_path / "mine.pth", "-i", video, "--tsize", "64")
+    assert again.code == 0
+    assert "converting" not in again.err
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_sees_one_person_at_a_time_is_given_a_detector(demo, real, shared):
+    """Its weights are no trained ones: the person is found, the keypoints are anywhere."""
+    pytest.importorskip("torch", reason="needs torch")
+    weights = shared / "data" / "checkpoints" / "mobile_pose_mobilenetv3_small.params"
+    skier = shared / "data" / "photos" / "000000000785.jpg"
+    ended = demo("-m", weights, "-at", "topdown", "-i", skier, "-r", "--format", "json")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["decoder"] == "heatmap"
+    assert "person-detection-retail-0013" in ended.err
+    assert sum(line.count(" ") == 51 for line in ended.err.splitlines()) == 1
+
+
+def test_a_detector_for_who_finds_people_itself_is_refused(demo, real, tiny, video):
+    for model, name in (("blazepose-full", "blazepose-full"), (tiny, "tiny")):
+        ended = demo("-m", model, "-i", video, "--detector", "person-detection-retail-0013")
+        assert ended.code == 1
+        assert f"{name} finds people itself: it takes neither boxes nor a detector" in ended.err
+        assert "retrieved" not in ended.err
+
+
+def test_a_checkpoint_of_no_network_is_refused(demo, video, tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "mine.pth")
+    ended = demo("-m", tmp_path / "mine.pth", "-i", video)
+    assert ended.code == 1
+    assert "mine.pth: no network of the zoo reads it" in ended.err
+
+
+def test_models_lst_works_with_the_downloader():
+    tool = ROOT / "tools" / "downloader" / "info_dumper.py"
+    command = [sys.executable, tool, "--list", SCRIPTS / "models.lst"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    names = {model["name"] for model in json.loads(ended.stdout)}
+    assert names >= {"human-pose-estimation-0001", "higher-hrnet-w32-human-pose-estimation"}

@@ -1,0 +1,193 @@
+"""posezoo evaluate on real photos: figures, files and pictures, and what goes wrong in a line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from evaluation.test_scoring import pycocotools_says
+
+from fakes.coco import annotations, person, written
+from fakes.command import posezoo
+from posezoo.measured import read_measurement_file
+from posezoo.registry import open_registry
+
+pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
+
+MODEL = "human-pose-estimation-0001"
+
+
+@pytest.fixture
+def evaluate(mirror, shared, tmp_path):
+    """``evaluate(*args)`` on the first photos, with everything that it needs from the mirror."""
+    photos = shared / "data" / "photos"
+    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    def run(*args, model=MODEL, data=("--annotations", photos / "person_keypoints.json", "--images", photos)):
+        flags = ("--precision", "FP16-INT8", "-o", tmp_path / "out", *data)
+        return posezoo("evaluate", model, *flags, *args, **environ)
+
+    return run
+
+
+@pytest.mark.slow
+def test_figures_results_tables_and_pictures_of_a_model_on_photos(evaluate, shared, tmp_path):
+    first = evaluate("--height", 368, "--limit", 3, "--worst", 2, "--format", "json", "--quiet")
+    assert first.returncode == 0, first.stderr
+    said = json.loads(first.stdout)
+    assert (said["images"], said["kept"], said["unreadable"]) == (3, 0, {})
+    assert said["AP"] > 0.1
+    low, high = said["intervals"]["AP"]
+    assert low <= said["AP"] <= high
+    assert said["settings"]["input"] == "656x368"
+    assert [each["name"] for each in said["keypoints"]][:2] == ["nose", "left_eye"]
+    assert len(said["pictures"]) == 3
+
+    # The results are what COCO's own tools take, and give the same figures there.
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    content = json.loads((shared / "data" / "photos" / "person_keypoints.json").read_text())
+    content["images"] = content["images"][:3]
+    seen = {each["id"] for each in content["images"]}
+    content["annotations"] = [each for each in content["annotations"] if each["image_id"] in seen]
+    judged = pycocotools_says(written(tmp_path, content), results)
+    assert {name: said[name] for name in judged} == judged
+
+    ((name, found),) = read_measurement_file(tmp_path / "out" / "accuracy.json")
+    assert (name, found.kind, found.precision.value) == (MODEL, "accuracy", "FP16-INT8")
+    assert found.figures["AP"] == pytest.approx(said["AP"], rel=1e-5)
+    drawn = sorted((tmp_path / "out" / "worst").iterdir())
+    assert [path.name[:3] for path in drawn] == ["01_", "02_"]
+    assert all(cv2.imread(str(path)).shape[1] in (2 * 640, 2 * 612) for path in drawn)
+
+    again = evaluate("--height", 368, "--limit", 3, "--format", "json")
+    told = json.loads(again.stdout)
+    assert told["kept"] == 3
+    assert {name: told[name] for name in judged} == judged
+    assert "images" not in again.stderr  # nothing was looked at again
+    fresh = json.loads(evaluate("--height", 368, "--limit", 3, "--format", "json", "--fresh").stdout)
+    assert fresh["kept"] == 0
+    # Another size is another question: what was kept for the first one is not taken.
+    other = json.loads(evaluate("--limit", 1, "--format", "json").stdout)
+    assert (other["kept"], other["settings"]["input"]) == (0, "456x256")
+
+
+def test_a_report_for_people_tells_how_it_was_measured_and_where_the_model_fails(evaluate):
+    told = evaluate("--limit", 2)
+    assert told.returncode == 0, told.stderr
+    for line in ("AP75", "95 % interval", "left_ankle", "WORST IMAGES", "arithmetic", "posezoo record "):
+        assert line in told.stdout
+    assert f"{MODEL}: 1 of 2 images" in told.stderr
+
+
+def test_the_published_figure_stands_beside_ours_with_why_they_differ(evaluate):
+    told = evaluate("--limit", 2)
+    assert told.returncode == 0, told.stderr
+    (claim,) = open_registry().find(MODEL).published.accuracy
+    assert f"published: AP {claim.value} ({claim.dataset}" in told.stdout
+    assert f"measured on 2 images of person_keypoints, published for {claim.dataset}" in told.stdout
+    assert "measured on the FP16-INT8 IR" in told.stdout
+    header, ap = (line.split() for line in told.stdout.splitlines()[3:5])
+    assert (header[0], header[-1], ap[0], ap[-1]) == ("measured", "published", "AP", f"{claim.value:.3f}")
+
+
+def test_a_detector_is_measured_by_boxes(evaluate):
+    told = evaluate("--limit", 2, "--format", "json", model="person-detection-retail-0013")
+    assert told.returncode == 0, told.stderr
+    said = json.loads(told.stdout)
+    assert {"AP", "APs", "ARs"} <= said.keys()
+    assert "AR50" not in said
+
+
+def test_the_side_that_a_decoder_does_not_go_by_is_refused(evaluate):
+    told = evaluate("--short_side", 300)
+    assert told.returncode == 1
+    assert "goes by the height of images" in told.stderr
+    assert "hint: say --height" in told.stderr
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("--boxes", "truth"), ("--detector", "person-detection-retail-0013")],
+    ids=lambda flags: flags[0],
+)
+def test_a_model_that_finds_people_itself_takes_neither_boxes_nor_a_detector(evaluate, flags):
+    told = evaluate(*flags, "--limit", 1)
+    assert told.returncode == 1
+    assert "finds people itself" in told.stderr
+
+
+@pytest.mark.slow
+def test_weights_of_ones_own_are_shown_the_annotated_boxes_mirrored_too_or_a_detectors(evaluate, tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    from fakes.weights import conditioned
+
+    network, checkpoint = "mobile_pose_mobilenetv3_small", tmp_path / "mine.pth"
+    torch.save(conditioned(network).state_dict(), checkpoint)
+    own = ("--checkpoint", checkpoint, "--model_name", "mine", "--precision", "FP16")
+    args = (*own, "--limit", 2, "--format", "json")
+    first = evaluate(*args, "--boxes", "truth", "--flip", model=network)
+    assert first.returncode == 0, first.stderr
+    said = json.loads(first.stdout)
+    assert (said["model"], said["settings"]["people_from"]) == ("mine", "the annotated boxes")
+    assert said["settings"]["flip"]
+    # Whoever is annotated with keypoints is looked at, and found somewhere.
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert len(results) == said["people"]
+    assert said["published"] == []  # what the publisher says is of other weights
+    flat = json.loads(evaluate(*args, "--boxes", "truth", model=network).stdout)
+    assert flat["kept"] == 0
+
+    boxes = [
+        {"image_id": each["id"], "category_id": 1, "bbox": [10, 10, 200, 300], "score": 0.5}
+        for each in said["pictures"]
+    ]
+    path = written(tmp_path, boxes, "boxes.json")
+    assert evaluate(*args, "--boxes", path, model=network).returncode == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert len(results) == 2
+    assert max(result["score"] for result in results) <= 0.5
+
+
+def made(tmp_path: Path, **changes) -> tuple[object, ...]:
+    points = np.column_stack([200 + np.arange(17), 100 + 9 * np.arange(17), np.full(17, 2)])
+    content = {**annotations(3, [person(1, 1, points)]), **changes}
+    return ("--annotations", written(tmp_path, content), "--images", tmp_path)
+
+
+def test_missing_images_are_counted_and_named(evaluate, tmp_path):
+    told = evaluate(data=made(tmp_path))
+    assert told.returncode == 1
+    assert "3 of 3 images are missing: 000000000001.jpg, 000000000002.jpg, 000000000003.jpg" in told.stderr
+    assert "--skip_unreadable" in told.stderr
+    assert not (tmp_path / "out" / "accuracy.json").exists()
+
+
+def test_annotations_without_keypoints_are_refused_and_json_says_so_too(evaluate, tmp_path):
+    told = evaluate("--format", "json", data=made(tmp_path, categories=[{"id": 1, "name": "person"}]))
+    assert told.returncode == 1
+    assert "has no keypoints" in json.loads(told.stdout)["error"]["problem"]
+
+
+def test_where_no_data_set_is_named_or_there_the_way_to_one_is_shown(tmp_path):
+    told = posezoo("evaluate", MODEL, XDG_CACHE_HOME=str(tmp_path))
+    assert told.returncode == 1
+    assert "person_keypoints_val2017.json: there is no such file" in told.stderr
+    assert "posezoo dataset get coco-val2017" in told.stderr
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--annotations", "a.json"),
+        ("--annotations", "a.json", "--images", "b", "--coco_home", "c"),
+        ("--limit", "0"),
+        ("--height", "256", "--short_side", "512"),
+        ("--boxes", "truth", "--detector", "none"),
+        ("--model_name", "mine"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_wrong_usage(args):
+    assert posezoo("evaluate", MODEL, *args).returncode == 2

@@ -1,0 +1,104 @@
+"""posezoo licenses, and the setting allow_licenses, as their users meet them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.zoo import declared_file, model_yml, omz_yml, write_model
+
+
+@pytest.fixture
+def zoo(tmp_path) -> Path:
+    """Three models: one of which nothing is here, and one whose terms are an address."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.tflite").write_bytes(name.encode() * 1000)
+        write_model(tmp_path / "models", name, model_yml(files=[declared_file(tmp_path / f"{name}.tflite")]))
+    foreign = {**declared_file(tmp_path / "a.tflite"), "original_source": None}
+    foreign.pop("original_source")
+    write_model(tmp_path / "models", "foreign", omz_yml(files=[foreign]))
+    return tmp_path
+
+
+def run(zoo: Path, *args: object) -> subprocess.CompletedProcess[str]:
+    return posezoo(*args, "--models_dir", zoo / "models", "-o", zoo / "out", cwd=zoo)
+
+
+def test_the_notice_has_the_text_and_holder_of_what_was_fetched_and_of_nothing_else(zoo):
+    assert run(zoo, "download", "a").returncode == 0
+    ended = run(zoo, "licenses")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("NOTICE of 1 model, written by posezoo ")
+    assert "Apache-2.0 · Copyright 2026 The tests\n" in ended.stdout
+    assert f"- a\n  from {zoo}/a.tflite\n" in ended.stdout
+    assert ended.stdout.endswith("Copyright 2026 The tests\n\nThe terms.\n")
+    assert "- b\n" not in ended.stdout
+
+
+def test_models_of_one_text_share_it_and_terms_without_a_text_are_told(zoo):
+    run(zoo, "download", "--all")
+    ended = run(zoo, "licenses", "--output", zoo / "NOTICE")
+    assert ended.stdout == f"{zoo}/NOTICE\n"
+    assert "warning: foreign: no licence text with its holder is at hand" in ended.stderr
+    text = (zoo / "NOTICE").read_text()
+    assert text.count("The terms.") == 1
+    assert "said to be at https://models.invalid/LICENSE" in text
+    rows = json.loads(run(zoo, "licenses", "a", "foreign", "--format", "json").stdout)["models"]
+    assert [(row["name"], row["spdx"], row["holder"], row["url"]) for row in rows] == [
+        ("a", "Apache-2.0", "Copyright 2026 The tests", None),
+        ("foreign", None, None, "https://models.invalid/LICENSE"),
+    ]
+
+
+@pytest.mark.parametrize("named", [(), ("b",)])
+def test_where_nothing_was_fetched_no_notice_is_written(zoo, named):
+    ended = run(zoo, "licenses", *named, "--output", zoo / "NOTICE")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert f"error: {zoo / 'out'}: no file of " in ended.stderr
+    assert "hint: fetch them with posezoo download" in ended.stderr
+    assert not (zoo / "NOTICE").exists()
+
+
+def test_a_misspelt_model_is_told_once_and_has_no_notice(zoo):
+    ended = run(zoo, "licenses", "nope", "--output", zoo / "NOTICE")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.count("error: ") == 1
+    assert not (zoo / "NOTICE").exists()
+
+
+def test_terms_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scripts(zoo):
+    (zoo / "posezoo.cfg").write_text("[posezoo]\nallow_licenses = MIT, BSD-*\n")
+    ended = run(zoo, "download", "a")
+    assert ended.returncode == 1
+    assert "error: a: comes under Apache-2.0, and allow_licenses takes only MIT, BSD-*" in ended.stderr
+    assert run(zoo, "get", "a", "--dry_run").returncode == 1
+    script = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
+    refused = subprocess.run(
+        [sys.executable, script, "--name", "a", "--models_dir", zoo / "models"],
+        cwd=zoo,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert "########## Error: a: comes under Apache-2.0" in refused.stderr
+    assert not (zoo / "public").exists()
+    allowed = posezoo(
+        *("download", "a", "--models_dir", zoo / "models", "-o", zoo / "out"),
+        cwd=zoo,
+        POSEZOO_ALLOW_LICENSES="Apache-2.0",
+    )
+    assert allowed.returncode == 0
+
+
+def test_an_empty_list_of_terms_is_no_setting(zoo):
+    (zoo / "posezoo.cfg").write_text("[posezoo]\nallow_licenses = ,\n")
+    ended = run(zoo, "download", "a")
+    assert ended.returncode == 1
+    assert "posezoo.cfg: allow_licenses: expected words with commas between" in ended.stderr

@@ -1,0 +1,322 @@
+"""posezoo lock and --locked, as their users run them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.network import network
+from fakes.server import Server
+from fakes.zoo import declared_file, model_yml, write_composite, write_model
+
+ROOT = Path(__file__).resolve().parents[3]
+TOOLS = ROOT / "tools" / "downloader"
+
+
+@pytest.fixture
+def zoo(tmp_path) -> Path:
+    """Two models and a composite of one part, each of one file that lies on this machine."""
+    for name in ("a", "b", "part"):
+        (tmp_path / f"{name}.tflite").write_bytes(name.encode() * 1000)
+        place = f"whole/{name}" if name == "part" else name
+        write_model(tmp_path / "models", place, model_yml(files=[declared_file(tmp_path / f"{name}.tflite")]))
+    write_composite(tmp_path / "models", "whole", ["part"])
+    return tmp_path
+
+
+def run(zoo: Path, *args: object) -> subprocess.CompletedProcess[str]:
+    return posezoo(*args, "--models_dir", zoo / "models", "-o", zoo / "out", cwd=zoo)
+
+
+def tool(zoo: Path, name: str, *args: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, TOOLS / f"{name}.py", *args, "--models_dir", zoo / "models"]
+    return subprocess.run(
+        [*map(str, command)], cwd=zoo, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def entries(zoo: Path) -> list[dict]:
+    return [json.loads(line) for line in (zoo / "posezoo.lock").read_text().splitlines()]
+
+
+def test_what_is_locked_is_had_and_nothing_else(zoo):
+    locked = run(zoo, "lock", "a", "whole")
+    assert (locked.returncode, locked.stderr) == (0, "")
+    assert locked.stdout.splitlines()[-1] == f"5 lines of {zoo}/posezoo.lock written".replace(f"{zoo}/", "")
+    assert [(entry["model"], entry["file"]) for entry in entries(zoo)] == [
+        ("a", "a.tflite"),
+        ("a", "model.yml"),
+        ("part", "model.yml"),
+        ("part", "part.tflite"),
+        ("whole", "composite-model.yml"),
+    ]
+    assert run(zoo, "download", "a", "whole", "--locked").returncode == 0
+    refused = run(zoo, "download", "a", "b", "--locked")
+    assert refused.returncode == 1
+    assert "error: b: model.yml is not in posezoo.lock, and --locked takes nothing else" in refused.stderr
+    assert "hint: posezoo lock b takes in what is here" in refused.stderr
+    assert not (zoo / "out" / "public" / "b").exists()
+
+
+def test_a_dry_run_and_a_check_say_what_would_change_and_write_nothing(zoo):
+    planned = run(zoo, "lock", "a", "--dry_run")
+    assert planned.returncode == 0
+    assert planned.stdout.endswith("would write 2 lines of posezoo.lock\n")
+    assert not (zoo / "posezoo.lock").exists()
+    run(zoo, "lock", "a")
+    before = (zoo / "posezoo.lock").read_bytes()
+    assert run(zoo, "lock", "--check").returncode == 0
+    write_model(zoo / "models", "a", model_yml(files=[declared_file(zoo / "b.tflite")]))
+    ended = run(zoo, "lock", "--check", "--format", "json")
+    assert ended.returncode == 1
+    assert [(load["file"], load["change"]) for load in json.loads(ended.stdout)["changes"]] == [
+        ("a.tflite", "removed"),
+        ("b.tflite", "added"),
+        ("model.yml", "changed"),
+    ]
+    assert (zoo / "posezoo.lock").read_bytes() == before
+
+
+@pytest.mark.parametrize("way", ["the script", "the verb", "a setting", "the API"])
+def test_another_model_yml_is_refused_by_every_way_before_any_request(zoo, way):
+    with Server() as server:
+        url = server.serve("net.tflite", b"a" * 1000)
+        file = {**declared_file(zoo / "a.tflite", name="net.tflite"), "source": url}
+        write_model(zoo / "models", "a", model_yml(files=[file]))
+        assert run(zoo, "lock", "a").returncode == 0
+        write_model(zoo / "models", "a", model_yml(files=[file], description="Another one."))
+        if way == "the script":
+            ended = tool(zoo, "downloader", "--name", "a", "--locked")
+            assert "FAILED:\na\n" in ended.stdout
+        elif way == "the API":
+            code = (
+                "import posezoo, sys\ntry: posezoo.get('a', models_dir='models', locked=True)\n"
+                "except posezoo.errors.PosezooError as error: print(error.problem, file=sys.stderr); sys.exit(1)"
+            )
+            ended = subprocess.run(
+                [sys.executable, "-c", code], cwd=zoo, capture_output=True, text=True, timeout=60, check=False
+            )
+        elif way == "a setting":
+            (zoo / "posezoo.cfg").write_text("[posezoo]\nlocked = yes\n")
+            ended = run(zoo, "download", "a")
+        else:
+            ended = run(zoo, "download", "a", "--locked")
+        assert ended.returncode == 1, ended.stderr
+        assert "model.yml: is another model.yml than the one that" in ended.stderr
+        assert server.requests == []
+
+
+def test_an_older_registry_is_refused_by_locked_and_not_locked_again(zoo):
+    old = model_yml(files=[declared_file(zoo / "a.tflite")])
+    run(zoo, "lock", "a")
+    write_model(zoo / "models", "a", {**old, "revision": 2})
+    assert run(zoo, "lock", "a").returncode == 0
+    assert run(zoo, "download", "a", "--locked").returncode == 0
+    write_model(zoo / "models", "a", old)
+    before = (zoo / "posezoo.lock").read_bytes()
+    refused = run(zoo, "download", "a", "--locked")
+    assert "is older than what posezoo.lock has: revision 1, the lock's is 2" in refused.stderr
+    again = run(zoo, "lock", "a")
+    assert again.returncode == 1
+    assert "error: a: model.yml is older than the lock's: revision 1, the lock's is 2" in again.stderr
+    assert (zoo / "posezoo.lock").read_bytes() == before
+    assert run(zoo, "lock", "a", "--allow_rollback").returncode == 0
+    assert run(zoo, "download", "a", "--locked").returncode == 0
+
+
+def test_a_registry_without_a_locked_model_is_older(zoo):
+    run(zoo, "lock", "--all")
+    (zoo / "models" / "public" / "b" / "model.yml").unlink()
+    refused = run(zoo, "download", "a", "--locked")
+    assert refused.returncode == 1
+    assert "posezoo.lock has b, this registry has not: it is older, or another one" in refused.stderr
+    kept = run(zoo, "lock")
+    assert kept.returncode == 1
+    assert "b: is in posezoo.lock, and this registry has it no more" in kept.stderr
+    assert run(zoo, "lock", "--prune").returncode == 0
+    assert "b" not in {entry["model"] for entry in entries(zoo)}
+    assert run(zoo, "download", "a", "--locked").returncode == 0
+
+
+def test_a_composite_that_changed_is_refused_for_its_part(zoo):
+    run(zoo, "lock", "part")
+    assert run(zoo, "download", "part", "--locked").returncode == 0
+    write_composite(zoo / "models", "whole", ["part"], description="Another one.")
+    refused = run(zoo, "download", "part", "--locked")
+    assert "composite-model.yml: is another composite-model.yml than the one" in refused.stderr
+
+
+def test_a_first_use_is_kept_and_held_to(zoo):
+    loose = {**declared_file(zoo / "a.tflite"), "size": "unknown", "max_size": 9999, "checksum": "unknown"}
+    write_model(zoo / "models", "a", model_yml(files=[loose]))
+    unknown = run(zoo, "lock", "a")
+    assert "a: a.tflite: its SHA-384 is not known before it is here: posezoo download a" in unknown.stderr
+    assert run(zoo, "download", "a", "--trust_on_first_use").returncode == 0
+    run(zoo, "lock", "a")
+    assert {entry["file"]: entry["origin"] for entry in entries(zoo)} == {
+        "a.tflite": "first_use",
+        "model.yml": "registry",
+    }
+    (zoo / "out" / "public" / "a" / "a.tflite").unlink()
+    run(zoo, "lock", "a")
+    assert {entry["file"] for entry in entries(zoo)} == {"a.tflite", "model.yml"}
+    assert run(zoo, "download", "a", "--locked").returncode == 0
+
+
+def test_with_no_name_the_models_of_the_lock_are_meant_and_an_empty_one_is_wrong_usage(zoo):
+    nothing = run(zoo, "lock")
+    assert nothing.returncode == 2
+    run(zoo, "lock", "a")
+    again = run(zoo, "lock")
+    assert (again.returncode, again.stdout) == (0, "posezoo.lock has it all already\n")
+    assert {entry["model"] for entry in entries(zoo)} == {"a"}
+
+
+def test_runs_that_lock_in_the_same_instant_lose_no_entry(zoo):
+    command = [sys.executable, "-m", "posezoo", "lock", "--models_dir", "models", "-o", "out"]
+    runs = [
+        subprocess.Popen([*command, name], cwd=zoo, stdout=subprocess.PIPE) for name in ("a", "b", "whole")
+    ]
+    assert [each.communicate(timeout=60) and each.returncode for each in runs] == [0, 0, 0]
+    assert {entry["model"] for entry in entries(zoo)} == {"a", "b", "part", "whole"}
+    assert not list(zoo.glob(".posezoo.lock*"))
+
+
+@pytest.fixture
+def convertible(tmp_path) -> Path:
+    """A model whose file is here, ready to be converted."""
+    pytest.importorskip("openvino", reason="needs openvino")
+    (tmp_path / "net.onnx").write_bytes(network("onnx"))
+    ends = {"inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}], "outputs": None}
+    file = declared_file(tmp_path / "net.onnx")
+    write_model(tmp_path / "models", "net", model_yml(framework="onnx", files=[file], **ends))
+    assert run(tmp_path, "download", "net").returncode == 0
+    return tmp_path
+
+
+def test_an_ir_is_locked_and_another_one_is_never_put_in_its_place(convertible):
+    zoo, folder = convertible, convertible / "out" / "public" / "net"
+    assert run(zoo, "convert", "net", "--precisions", "FP16").returncode == 0
+    run(zoo, "lock", "net")
+    assert {(entry["file"], entry["origin"]) for entry in entries(zoo)} == {
+        ("FP16/net.bin", "made"),
+        ("FP16/net.xml", "made"),
+        ("model.yml", "registry"),
+        ("net.onnx", "published"),
+    }
+    assert run(zoo, "get", "net", "--precisions", "FP16", "--locked", "--force").returncode == 0
+    unlocked = run(zoo, "get", "net", "--precisions", "FP32", "--locked")
+    assert "net: FP32/net.xml is not in posezoo.lock" in unlocked.stderr
+    assert not (folder / "FP32" / "net.xml").exists()
+    changed = [
+        json.dumps({**entry, "sha384": "0" * 96}) if entry["file"] == "FP16/net.xml" else json.dumps(entry)
+        for entry in entries(zoo)
+    ]
+    (zoo / "posezoo.lock").write_text("\n".join(changed))
+    before = (folder / "FP16" / "net.xml").stat().st_ino
+    for force in ([], ["--force"]):
+        refused = run(zoo, "convert", "net", "--precisions", "FP16", "--locked", *force)
+        assert refused.returncode == 1
+        assert "net: FP16/net.xml is SHA-384 " in refused.stderr
+        script = tool(
+            zoo, "converter", "--name", "net", "--precisions", "FP16", "-d", "out", "--locked", *force
+        )
+        assert script.returncode == 1
+        assert "FP16/net.xml is SHA-384 " in script.stderr
+    assert (folder / "FP16" / "net.xml").stat().st_ino == before
+
+
+def test_verify_holds_what_is_here_against_the_lock_too(convertible):
+    run(convertible, "lock", "net")
+    assert run(convertible, "verify", "net", "--locked").returncode == 0
+    run(convertible, "convert", "net", "--precisions", "FP16")
+    assert run(convertible, "verify", "net").returncode == 0
+    refused = run(convertible, "verify", "net", "--locked")
+    assert refused.returncode == 1
+    assert "refused  net: FP16/net.xml is not in posezoo.lock" in refused.stdout
+    (convertible / "posezoo.lock").unlink()
+    script = tool(convertible, "verifier", "--name", "net", "-o", "out", "--locked", "--format", "json")
+    assert script.returncode == 1
+    assert "net: model.yml is not in posezoo.lock" in json.loads(script.stdout)["refused"][0]["problem"]
+
+
+def test_an_ir_that_was_tampered_with_is_not_locked(convertible):
+    run(convertible, "convert", "net", "--precisions", "FP16")
+    (convertible / "out" / "public" / "net" / "FP16" / "net.bin").write_bytes(b"other")
+    ended = run(convertible, "lock", "net")
+    assert "net.bin: is not what its record says: posezoo verify net" in ended.stderr
+    assert {entry["file"] for entry in entries(convertible)} == {"net.onnx", "model.yml"}
+
+
+def test_an_ir_that_was_tampered_with_after_it_was_locked_fails_a_check(convertible):
+    run(convertible, "convert", "net", "--precisions", "FP16")
+    run(convertible, "lock", "net")
+    assert run(convertible, "lock", "--check").returncode == 0
+    (convertible / "out" / "public" / "net" / "FP16" / "net.bin").write_bytes(b"other")
+    ended = run(convertible, "lock", "--check")
+    assert ended.returncode == 1
+    assert "net.bin: is not what its record says" in ended.stderr
+    assert ended.stdout == "posezoo.lock has all the rest already; 1 IR is not taken in\n"
+
+
+def test_a_lock_that_is_not_there_does_not_pass_a_check(zoo):
+    ended = run(zoo, "lock", "--check", "--lock", "other.lock")
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "error: other.lock: has no entry to check\n  hint: posezoo lock MODEL writes some\n"
+    )
+
+
+def test_a_lock_is_signed_and_its_signature_checked_in_one_command_each(zoo):
+    pytest.importorskip("model_signing", reason="needs model-signing")
+    subprocess.run(
+        "openssl ecparam -name prime256v1 -genkey -noout -out team.key && openssl ec -in team.key -pubout "
+        "-out team.pub",
+        shell=True,
+        cwd=zoo,
+        check=True,
+        capture_output=True,
+    )
+    run(zoo, "lock", "a")
+    signed = posezoo("lock", "--sign", "team.key", cwd=zoo)
+    assert (signed.returncode, signed.stdout) == (0, "posezoo.lock.sig\n")
+    good = posezoo("lock", "--verify_signature", "team.pub", cwd=zoo)
+    assert good.returncode == 0, good.stderr
+    run(zoo, "lock", "b")
+    failed = posezoo("lock", "--verify_signature", "team.pub", cwd=zoo)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: posezoo.lock: was changed since it was signed\n")
+
+
+def test_wrong_flags_end_with_2(zoo):
+    assert run(zoo, "lock", "a", "--sign", "team.key").returncode == 2
+    assert run(zoo, "lock", "a", "--check", "--sign", "team.key").returncode == 2
+    assert run(zoo, "lock", "a", "--all").returncode == 2
+
+
+def test_a_lock_that_is_none_is_named_by_line(zoo):
+    (zoo / "posezoo.lock").write_text("<<<<<<< ours\n")
+    for verb in (["lock", "a"], ["download", "a", "--locked"]):
+        ended = run(zoo, *verb)
+        assert ended.returncode == 1
+        assert "error: posezoo.lock:1: is no entry" in ended.stderr
+
+
+def test_an_ir_of_another_file_is_told_with_the_command_that_makes_it_anew_as_it_was(convertible):
+    frames = ("--input_type", "u8", "--input_layout", "NHWC", "--resize")
+    assert run(convertible, "convert", "net", "--precisions", "FP16", *frames).returncode == 0
+    (convertible / "net.onnx").write_bytes(network("onnx") + b"\n")
+    declared = model_yml(
+        framework="onnx",
+        files=[declared_file(convertible / "net.onnx")],
+        inputs=[{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+        outputs=None,
+    )
+    write_model(convertible / "models", "net", declared)
+    told = run(convertible, "lock", "net").stderr
+    assert "posezoo convert net --input_type u8 --input_layout NHWC --resize makes it anew" in told

@@ -1,0 +1,353 @@
+"""posezoo mirror: filled on one machine, all that another one needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from fakes.command import heed_interrupts, posezoo
+from fakes.network import network
+from fakes.server import Server
+from fakes.waiting import HANG_S, wait_until
+from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from posezoo.download.sample_images import SAMPLES
+
+
+@pytest.fixture
+def zoo(tmp_path) -> Path:
+    """Two models and a composite of two parts, whose files are served from a folder."""
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    for name in ("a", "b", "first", "second"):
+        (origin / f"{name}.tflite").write_bytes(name.encode() * 1000)
+        place = f"whole/{name}" if name in ("first", "second") else name
+        write_model(tmp_path / "models", place, model_yml(files=[declared_file(origin / f"{name}.tflite")]))
+    write_composite(tmp_path / "models", "whole", ["first", "second"])
+    return tmp_path
+
+
+def run(zoo: Path, *args: object, **environ: str) -> subprocess.CompletedProcess[str]:
+    return posezoo(*args, "--models_dir", zoo / "models", cwd=zoo, **environ)
+
+
+def check(zoo: Path, *args: object) -> dict[str, str]:
+    ended = posezoo("mirror", "check", zoo / "m", *args, "--format", "json", cwd=zoo)
+    return {
+        f"{load['model']}/{load['file']}": load["state"]
+        for load in json.loads(ended.stdout)["files"]
+        if load["state"] != "good"
+    }
+
+
+def elsewhere(
+    zoo: Path, *args: object, mirror: str = "m", **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Another machine: a home of its own, no origin, and the mirror alone."""
+    home = zoo / "another"
+    home.mkdir(exist_ok=True)
+    return posezoo(
+        *args,
+        cwd=zoo,
+        HOME=str(home),
+        POSEZOO_MIRROR=mirror,
+        POSEZOO_MODELS_DIR="m/models",
+        POSEZOO_LOCK="m/posezoo.lock",
+        POSEZOO_LOCKED="yes",
+        **environ,
+    )
+
+
+def test_a_second_machine_works_from_it_alone(zoo):
+    made = run(zoo, "mirror", "create", "m", "--name", "a,whole")
+    assert (made.returncode, len(made.stdout.splitlines())) == (0, 3), made.stderr
+    shutil.rmtree(zoo / "origin")
+    shutil.rmtree(zoo / "models")
+    assert check(zoo) == {}
+    had = elsewhere(zoo, "download", "--all", "-o", "out")
+    assert (had.returncode, len(had.stdout.splitlines())) == (0, 3), had.stderr
+    assert (zoo / "out" / "public" / "whole" / "first" / "first.tflite").read_bytes() == b"first" * 1000
+    assert "Copyright 2026 The tests" in (zoo / "m" / "NOTICE").read_text()
+    assert elsewhere(zoo, "licenses", "-o", "out").stdout.count("The terms.") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs network namespaces")
+def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
+    pytest.importorskip("openvino", reason="needs openvino")
+    if subprocess.run(["unshare", "-rn", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("needs the right to make a network namespace")
+    with Server() as server:
+        body = network("onnx")
+        (tmp_path / "net.onnx").write_bytes(body)
+        file = {**declared_file(tmp_path / "net.onnx"), "source": server.serve("net.onnx", body)}
+        ends = {"inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}], "outputs": None}
+        write_model(tmp_path / "models", "net", model_yml(framework="onnx", files=[file], **ends))
+        (tmp_path / "net.onnx").unlink()
+        flags = ["--models_dir", "models", "--lock", "team.lock"]
+        assert posezoo("get", "net", "-o", "here", *flags, cwd=tmp_path).returncode == 0
+        assert posezoo("lock", "net", "-o", "here", *flags, cwd=tmp_path).returncode == 0
+        assert posezoo("mirror", "create", "m", "net", *flags, cwd=tmp_path).returncode == 0
+    command = ["unshare", "-rn", sys.executable, "-m", "posezoo", "get", "net", "--locked", "-o", "there"]
+    command += ["--mirror", "m", "--models_dir", "m/models", "--lock", "m/posezoo.lock"]
+    ended = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    here, there = (tmp_path / each / "public" / "net" / "FP16" / "net.bin" for each in ("here", "there"))
+    assert here.read_bytes() == there.read_bytes()
+
+
+def test_any_static_file_server_serves_it(zoo):
+    run(zoo, "mirror", "create", "m", "--all")
+    shutil.rmtree(zoo / "origin")
+    handler = partial(SimpleHTTPRequestHandler, directory=zoo / "m")
+    handler.log_message = lambda *args: None
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        had = elsewhere(zoo, "download", "--all", "-o", "out", mirror=address)
+        server.shutdown()
+    assert (had.returncode, len(had.stdout.splitlines())) == (0, 4), had.stderr
+
+
+def test_a_dry_run_plans_and_touches_nothing(zoo):
+    planned = run(zoo, "mirror", "create", "m", "--all", "--dry_run")
+    assert planned.returncode == 0
+    assert f"a: would download a.tflite (1,000 bytes) from {zoo}/origin/a.tflite" in planned.stdout
+    assert not (zoo / "m").exists()
+    run(zoo, "mirror", "create", "m", "a")
+    again = run(
+        zoo, "mirror", "create", "m", "--list", _list(zoo, "a\nb # too\n"), "--dry_run", "--format", "json"
+    )
+    plans = {load["name"]: load["plan"][0] for load in json.loads(again.stdout)["models"]}
+    assert plans["a"].startswith("a.tflite is here and good")
+    assert plans["b"].startswith("would download b.tflite")
+
+
+def _list(zoo: Path, text: str) -> Path:
+    path = zoo / "models.lst"
+    path.write_text(text)
+    return path
+
+
+def test_a_part_brings_the_composite_that_it_belongs_to(zoo):
+    assert run(zoo, "mirror", "create", "m", "--name", "first").returncode == 0
+    had = elsewhere(zoo, "download", "whole", "-o", "out")
+    assert had.returncode == 0, had.stderr
+
+
+def test_a_model_that_sees_one_person_brings_its_detector(zoo):
+    write_model(
+        zoo / "models",
+        "pose",
+        model_yml(
+            files=[declared_file(zoo / "origin" / "a.tflite")],
+            decoder={"name": "heatmap"},
+            skeleton="coco-17",
+        ),
+    )
+    (zoo / "posezoo.cfg").write_text("[posezoo]\ndetector = b\n")
+    assert run(zoo, "mirror", "create", "m", "pose").returncode == 0
+    assert {path.parent.name for path in (zoo / "m" / "models").rglob("model.yml")} == {"b", "pose"}
+    (zoo / "posezoo.cfg").unlink()
+    left_out = run(zoo, "mirror", "create", "m2", "pose")
+    assert "who finds the people? no model is called" in left_out.stderr
+
+
+def test_a_run_that_was_killed_is_gone_on_with(zoo):
+    body = os.urandom(3_000_000)
+    with Server() as server:
+        (zoo / "large").write_bytes(body)
+        url = server.serve("large", body, body_drip_s=0.02, drip_bytes=20_000, etag='"1"', times=1)
+        file = {**declared_file(zoo / "large"), "source": url}
+        write_model(zoo / "models", "large", model_yml(files=[file]))
+        (zoo / "large").unlink()
+        command = [
+            sys.executable,
+            "-m",
+            "posezoo",
+            "mirror",
+            "create",
+            "m",
+            "large",
+            "--models_dir",
+            "models",
+        ]
+        child = subprocess.Popen(command, cwd=zoo, stderr=subprocess.DEVNULL, preexec_fn=heed_interrupts)
+        part = None
+        end = time.monotonic() + HANG_S
+        while part is None or part.stat().st_size < 300_000:
+            assert time.monotonic() < end
+            part = next((zoo / "m").rglob(".*.part"), None) if (zoo / "m").is_dir() else None
+            time.sleep(0.02)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        assert run(zoo, "mirror", "create", "m", "large").returncode == 0
+        assert server.requests[1].headers["Range"] is not None
+    assert check(zoo) == {}
+    assert not list((zoo / "m").rglob("*.part"))
+
+
+def test_an_interrupt_ends_it_with_130_and_no_traceback(zoo):
+    with Server() as server:
+        file = {
+            **declared_file(zoo / "origin" / "a.tflite"),
+            "source": server.serve("a", b"a" * 1000, hang_at=10),
+        }
+        write_model(zoo / "models", "a", model_yml(files=[file]))
+        command = [sys.executable, "-m", "posezoo", "mirror", "create", "m", "a", "--models_dir", "models"]
+        child = subprocess.Popen(
+            command, cwd=zoo, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+        )
+        wait_until(lambda: server.requests)
+        child.send_signal(signal.SIGINT)
+        _, told = child.communicate(timeout=HANG_S)
+    assert child.returncode == 130
+    assert "Traceback" not in told
+
+
+def test_check_tells_what_is_changed_missing_extra_linked_and_special(zoo):
+    run(zoo, "mirror", "create", "m", "--all")
+    stored = {path.read_bytes()[:1]: path for path in (zoo / "m" / "1").glob("??/*") if path.is_file()}
+    stored[b"a"].write_bytes(bytes(1000))
+    stored[b"b"].unlink()
+    stored[b"f"].rename(zoo / "first")
+    stored[b"f"].symlink_to(zoo / "first")
+    (zoo / "m" / "1" / "00").mkdir(exist_ok=True)
+    (zoo / "m" / "1" / "00" / "evil").write_bytes(b"x")
+    os.mkfifo(zoo / "m" / "pipe")
+    yml = zoo / "m" / "models" / "public" / "whole" / "second" / "model.yml"
+    yml.write_text(yml.read_text() + "\n# changed\n")
+    found = check(zoo)
+    assert found == {
+        "a/a.tflite": "changed",
+        "b/b.tflite": "missing",
+        "first/first.tflite": "symlinked",
+        "second/model.yml": "changed",
+        "/1/00": "extra",
+        "/pipe": "special",
+    }
+    assert check(zoo, "--name", "second") == {"second/model.yml": "changed"}
+    ended = posezoo("mirror", "check", "m", cwd=zoo)
+    assert ended.returncode == 1
+    assert "special   pipe (m/pipe)\n" in ended.stdout
+    run(zoo, "mirror", "create", "m", "--all")
+    assert set(check(zoo)) == {"/1/00", "/pipe", "first/first.tflite"}
+    left = posezoo("mirror", "check", "m", cwd=zoo).stdout.splitlines()[-1]
+    assert left.endswith(" are not good; take away by hand what is extra, symlinked or special")
+
+
+def test_sample_photos_are_checked_by_what_posezoo_knows_of_them(zoo):
+    run(zoo, "mirror", "create", "m", "a")
+    astronaut = SAMPLES[0].checksum.value
+    (zoo / "m" / "1" / astronaut[:2]).mkdir(exist_ok=True)
+    (zoo / "m" / "1" / astronaut[:2] / astronaut[2:]).write_bytes(b"no astronaut")
+    assert check(zoo) == {"samples/astronaut.png": "changed"}
+
+
+def test_many_models_come_at_once_and_lose_no_line_of_the_lock(zoo):
+    for number in range(20):
+        write_model(
+            zoo / "models", f"n{number}", model_yml(files=[declared_file(zoo / "origin" / "a.tflite")])
+        )
+    made = run(zoo, "mirror", "create", "m", "--all", "-j", "8")
+    assert made.returncode == 0, made.stderr
+    assert check(zoo) == {}
+    assert len((zoo / "m" / "posezoo.lock").read_text().splitlines()) == 24 * 2 + 1
+
+
+def test_a_model_that_fails_fails_alone(zoo):
+    (zoo / "origin" / "a.tflite").unlink()
+    ended = run(zoo, "mirror", "create", "m", "--all", "--format", "json")
+    assert ended.returncode == 1
+    assert [load["name"] for load in json.loads(ended.stdout)["failed"]] == ["a"]
+    assert check(zoo) == {}
+    assert not (zoo / "m" / "models" / "public" / "a").exists()
+
+
+def test_an_archive_that_only_its_members_pin_is_had_by_the_locks_digest(zoo):
+    import hashlib
+
+    with zipfile.ZipFile(zoo / "net.zip", "w") as archive:
+        archive.writestr("net.tflite", b"weights")
+    loose = {**declared_file(zoo / "net.zip"), "size": "unknown", "max_size": 9999}
+    del loose["checksum"]
+    loose["contains"] = {"net.tflite": {"$type": "sha1", "value": hashlib.sha1(b"weights").hexdigest()}}
+    steps = [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}]
+    write_model(zoo / "models", "packed", model_yml(files=[loose], postprocessing=steps))
+    assert run(zoo, "mirror", "create", "m", "packed").returncode == 0
+    (zoo / "net.zip").unlink()
+    again = run(zoo, "mirror", "create", "m", "packed")
+    assert again.returncode == 0, again.stderr
+    had = elsewhere(zoo, "download", "packed", "-o", "out")
+    assert had.returncode == 0, had.stderr
+    assert (zoo / "out" / "public" / "packed" / "net.tflite").read_bytes() == b"weights"
+    assert check(zoo) == {}
+
+
+def test_a_file_without_a_pin_is_trusted_once_and_held_to_elsewhere(zoo):
+    loose = {**declared_file(zoo / "origin" / "a.tflite"), "size": "unknown", "max_size": 9999}
+    write_model(zoo / "models", "a", model_yml(files=[{**loose, "checksum": "unknown"}]))
+    refused = run(zoo, "mirror", "create", "m", "a")
+    assert refused.returncode == 1
+    assert "error: a.tflite: no pin" in refused.stderr
+    assert run(zoo, "mirror", "create", "m", "a", "--trust_on_first_use").returncode == 0
+    shutil.rmtree(zoo / "origin")
+    assert elsewhere(zoo, "download", "a", "-o", "out").returncode == 0
+    assert check(zoo) == {}
+
+
+def test_an_older_registry_does_not_fill_a_newer_mirror(zoo):
+    content = model_yml(files=[declared_file(zoo / "origin" / "a.tflite")])
+    write_model(zoo / "models", "a", {**content, "revision": 2})
+    assert run(zoo, "mirror", "create", "m", "a").returncode == 0
+    write_model(zoo / "models", "a", content)
+    refused = run(zoo, "mirror", "create", "m", "a")
+    assert refused.returncode == 1
+    assert "older than the lock's: revision 1, the lock's is 2" in refused.stderr
+    assert check(zoo) == {}
+
+
+def test_what_is_no_mirror_and_what_nobody_named_is_told(zoo):
+    none = posezoo("mirror", "check", "nowhere", cwd=zoo)
+    assert none.returncode == 1
+    assert none.stderr.startswith("error: nowhere: is no mirror: it has no posezoo.lock\n")
+    assert run(zoo, "mirror", "create", "m").returncode == 2
+    assert run(zoo, "mirror", "create", "m", "--all", "--name", "a").returncode == 2
+    assert run(zoo, "mirror", "create", "m", "--list", _list(zoo, "# none\n")).returncode == 2
+    assert "no model is called 'x'" in run(zoo, "mirror", "create", "m", "x").stderr
+
+
+def test_a_file_in_the_place_of_the_mirror_is_told_once(zoo):
+    (zoo / "m").write_text("x")
+    ended = run(zoo, "mirror", "create", zoo / "m", "a", "b")
+    assert ended.returncode == 1
+    assert (
+        ended.stderr
+        == f"error: {zoo}/m: is no folder\n  hint: name a folder; one that is not there is made\n"
+    )
+    assert (zoo / "m").read_text() == "x"
+
+
+def test_terms_that_are_not_allowed_are_not_mirrored(zoo):
+    refused = run(zoo, "mirror", "create", "m", "a", POSEZOO_ALLOW_LICENSES="MIT")
+    assert refused.returncode == 1
+    assert "a: comes under Apache-2.0" in refused.stderr
+    assert not (zoo / "m" / "1").exists()

@@ -1,0 +1,249 @@
+"""posezoo new: from an address to a model that is converted, as CONTRIBUTING's five minutes have it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fakes.command import posezoo
+from fakes.network import HEIGHT, WIDTH, network
+from fakes.server import Server
+from fakes.zoo import model_yml, write_model
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def server():
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """A registry with one model."""
+    write_model(tmp_path / "models", "old-pose", model_yml())
+    return tmp_path
+
+
+def run(zoo, *words, **environ):
+    places = ("--models_dir", zoo / "models", "-o", zoo / "out", "--cache_dir", zoo / "cache")
+    return posezoo(*words, *places, cwd=zoo, **environ)
+
+
+def new(zoo, *words, **environ):
+    return run(zoo, "new", *words, **environ)
+
+
+def model_of(zoo, name="my-pose", family="public"):
+    return zoo / "models" / family / name / "model.yml"
+
+
+@pytest.mark.parametrize("kind", ["onnx", "tflite", "pb"])
+def test_size_digest_inputs_and_outputs_come_from_the_file(zoo, server, kind):
+    content = network(kind)
+    address = server.serve(f"weights/my-pose.{kind}", content)
+    ended = new(zoo, "my-pose", "--from", address, "--license", "MIT")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[0] == str(model_of(zoo))
+    written = yaml.safe_load(model_of(zoo).read_text())
+    (file,) = written["files"]
+    assert (file["size"], file["source"]) == (len(content), address)
+    assert file["checksum"] == hashlib.sha384(content).hexdigest()
+    (image,) = written["inputs"]
+    assert sorted(image["shape"]) == sorted([1, 3, HEIGHT, WIDTH])
+    assert image["layout"] == ("NCHW" if kind == "onnx" else "NHWC")
+    assert {each["name"] for each in written["outputs"]} == {"heatmaps", "pafs"}
+    assert written["framework"] == {"onnx": "onnx", "tflite": "tflite", "pb": "tf"}[kind]
+    assert "# color: RGB" in model_of(zoo).read_text()
+
+
+def test_five_minutes_from_an_address_to_an_ir(zoo, server):
+    """CONTRIBUTING's commands as they stand there, and what is filled in between them."""
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    draft, verify, get, record, docs = page.split("```sh\n")[1].split("```")[0].splitlines()
+    assert docs == "make docs"
+    address = server.serve("my-pose.onnx", network("onnx"))
+    start_time = as_written(zoo, draft.replace("https://host/my-pose.onnx", address))
+    assert start_time.returncode == 0, start_time.stderr
+    assert "left to fill in:" in start_time.stdout
+    unfinished = as_written(zoo, f"{verify} --format json")
+    left = {load["rule"] for load in json.loads(unfinished.stdout)["findings"]}
+    assert left == {"placeholder", "license-text", "safe-sources"}
+
+    path = model_of(zoo)
+    text = path.read_text()
+    todo = "TODO: what it does, in a sentence or two; cards show it as it is."
+    text = text.replace(todo, "Finds two keypoints.")
+    for key in ("color", "reverse_input_channels", "mean", "scale"):
+        text = text.replace(f"# {key}:", f"{key}:")
+    path.write_text(text)
+    (zoo / "licenses" / "MIT-my-pose.txt").write_text("Copyright (c) 2026 Me\n\nPermission is granted.\n")
+    finished = as_written(zoo, f"{verify} --format json")
+    findings = json.loads(finished.stdout)["findings"]
+    assert [finding["rule"] for finding in findings] == [
+        "safe-sources"
+    ]  # this test's server has no certificate
+
+    got = as_written(zoo, get)
+    assert got.returncode == 0, got.stderr
+    assert Path(got.stdout.split()[0]).is_file()
+    assert server.asked("my-pose.onnx") == 1  # what was fetched to describe it is not fetched again
+    assert as_written(zoo, record).returncode == 0
+    assert "gflops" in path.with_name("measured.yml").read_text()
+
+
+def as_written(zoo, line):
+    """A command of a page, in a checkout whose registry is this one."""
+    places = {"MODELS_DIR": zoo / "models", "OUTPUT_DIR": zoo / "out", "CACHE_DIR": zoo / "cache"}
+    environ = {f"POSEZOO_{name}": str(value) for name, value in places.items()}
+    command, *words = shlex.split(line)
+    assert command == "posezoo"
+    return posezoo(*words, cwd=zoo, **environ)
+
+
+def test_an_ir_of_two_files_lies_in_the_folder_of_its_precision(zoo, server):
+    from fakes.irs import write_ir
+
+    xml = write_ir(zoo / "FP16" / "my-ir.xml", {"maps": (1, 5, 8, 12)})
+    for suffix in (".xml", ".bin"):
+        server.serve(f"FP16/my-ir{suffix}", xml.with_suffix(suffix).read_bytes())
+    addresses = [server.url(f"FP16/my-ir{suffix}") for suffix in (".xml", ".bin")]
+    ended = new(zoo, "my-ir", "--from", *addresses, "--license", "Apache-2.0", "--family", "intel")
+    assert ended.returncode == 0, ended.stderr
+    written = yaml.safe_load(model_of(zoo, "my-ir", "intel").read_text())
+    assert [each["name"] for each in written["files"]] == ["FP16/my-ir.xml", "FP16/my-ir.bin"]
+    assert written["outputs"] == [{"name": "maps", "shape": [1, 5, 8, 12]}]
+    assert written["framework"] == "dldt"
+
+
+def test_weights_of_a_network_ask_for_it(zoo, server):
+    ended = new(zoo, "my-pose", "--from", server.serve("w.pth", b"weights"), "--license", "MIT")
+    assert ended.returncode == 0, ended.stderr
+    assert "network and checkpoint" in ended.stdout
+    assert "# network: {name: ...}" in model_of(zoo).read_text()
+
+
+def test_a_licence_text_is_copied_and_no_longer_asked_for(zoo, server):
+    terms = zoo / "LICENSE"
+    terms.write_text("Copyright (c) 2026 Me\n\nThe terms.\n")
+    words = (
+        "--from",
+        server.serve("my-pose.onnx", network("onnx")),
+        "--license",
+        "MIT",
+        "--license_text",
+        terms,
+    )
+    ended = new(zoo, "my-pose", *words, "--format", "json")
+    assert (zoo / "licenses" / "MIT-my-pose.txt").read_text() == terms.read_text()
+    assert not any("terms" in load for load in json.loads(ended.stdout)["left_to_fill_in"])
+
+
+def test_a_file_that_is_no_network_is_drafted_and_says_so(zoo, server):
+    ended = new(zoo, "my-pose", "--from", server.serve("my-pose.onnx", b"no network"), "--license", "MIT")
+    assert ended.returncode == 0
+    assert "inputs and outputs could not be read" in ended.stderr
+    assert "could not be read from the file" in ended.stdout
+    assert yaml.safe_load(model_of(zoo).read_text())["files"][0]["size"] == len(b"no network")
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("old-pose", "--from", "{net}", "--license", "MIT"), "old-pose is there already"),
+        (("OLD-pose", "--from", "{net}", "--license", "MIT"), "old-pose is there already"),
+        (("../x", "--from", "{net}", "--license", "MIT"), "is no model's name"),
+        (("x", "--from", "{net}", "--license", "MIT License!"), "expected an SPDX identifier"),
+        (
+            ("x", "--from", "{net}", "--license", "apache2"),
+            "got 'apache2'\n  hint: did you mean Apache-2.0? ",
+        ),
+        (
+            ("x", "--from", "{net}", "--license", "Nonsense"),
+            "LicenseRef-NAME stands for terms that SPDX does not",
+        ),
+        (("x", "--from", "{net}", "--license", "MIT", "--task", "flying"), "no task_type is 'flying'"),
+        (
+            ("x", "--from", "https://host.invalid/", "--license", "MIT"),
+            "is no network that is known by its name",
+        ),
+        (("x", "--from", "{net}", "{net}", "--license", "MIT"), "two files are called net.onnx"),
+        (("x", "--from", "{gone}", "--license", "MIT"), "HTTP 404 Not Found"),
+        (("x", "--from", "{net}", "--license", "MIT", "--license_text", "nowhere"), "nowhere: no such file"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_and_nothing_is_written(zoo, server, words, problem):
+    places = {"net": server.serve("net.onnx", network("onnx")), "gone": server.url("gone.onnx")}
+    ended = new(zoo, *(word.format(**places) for word in words), "--attempts", "1")
+    assert ended.returncode == 1
+    assert problem in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert [path.parent.name for path in (zoo / "models").rglob("model.yml")] == ["old-pose"]
+
+
+def test_a_dry_run_asks_nobody_and_writes_nothing(zoo, server):
+    address = server.serve("net.onnx", network("onnx"))
+    ended = new(zoo, "my-pose", "--from", address, "--license", "MIT", "--dry_run")
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines()[-1] == f"would write {model_of(zoo)}"
+    assert not model_of(zoo).exists()
+    assert server.requests == []
+
+
+def test_names_that_yaml_would_read_otherwise_are_read_back(zoo, server):
+    from posezoo.draft.model_yml_text import format_scalar
+
+    for text in (
+        "a: b",
+        "# x",
+        "yes",
+        "1e3",
+        "0x1f",
+        "- a",
+        "é",
+        'say "x"',
+        "a\\b",
+        "null",
+        "image",
+        "x/y:0",
+        "",
+    ):
+        assert yaml.safe_load(f"k: {format_scalar(text)}") == {"k": text}
+
+
+def test_a_registry_that_is_not_there_is_told_how_to_make(zoo):
+    ended = posezoo(
+        "new",
+        "my-pose",
+        "--from",
+        "https://a.invalid/a.onnx",
+        "--license",
+        "MIT",
+        "--models_dir",
+        "mine",
+        cwd=zoo,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == "error: mine: no such folder of models\n  hint: make it: mkdir -p mine\n"
+
+
+def test_a_file_of_this_machine_asks_for_an_address_that_others_have(zoo):
+    (zoo / "my-pose.onnx").write_bytes(network("onnx"))
+    ended = new(zoo, "my-pose", "--from", zoo / "my-pose.onnx", "--license", "MIT")
+    assert ended.returncode == 0
+    assert "  files: an address that others have, too: my-pose.onnx is on this machine\n" in ended.stdout
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_fetched(zoo, server):
+    address = server.serve("net.onnx", network("onnx"))
+    (zoo / "models" / "public" / "my-pose").write_text("a file in the place of the folder")
+    ended = new(zoo, "my-pose", "--from", address, "--license", "MIT")
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "my-pose" in ended.stderr

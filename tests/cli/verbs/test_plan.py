@@ -1,0 +1,194 @@
+"""posezoo plan: what would be fetched, converted and written, or why not."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.network import network
+from fakes.zoo import declared_file, model_yml, omz_yml, write_model
+from posezoo.cli.verbs import plan
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """A network that converts, one published as IR, and one that only Model Optimizer reads."""
+    origin = tmp_path / "origin" / "net.onnx"
+    origin.parent.mkdir()
+    origin.write_bytes(network("onnx"))
+    root = tmp_path / "models"
+    arguments = [
+        "--input_model=$dl_dir/net.onnx",
+        "--mean_values=image[1,2,3]",
+        "--scale_values=image[255]",
+        "--reverse_input_channels",
+        "--output=pafs,heatmaps",
+    ]
+    info = [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}]
+    write_model(
+        root,
+        "net",
+        omz_yml(files=[declared_file(origin)], input_info=info, model_optimizer_args=arguments),
+    )
+    write_model(root, "old", model_yml(framework="caffe"))
+    file = {"name": "FP16/ready.xml", "size": 7, "checksum": "0" * 96, "source": "https://models.invalid/r"}
+    write_model(root, "ready", model_yml(framework="dldt", files=[file]))
+    return tmp_path
+
+
+def run(zoo, *args):
+    return posezoo(*args, "--models_dir", zoo / "models", cwd=zoo)
+
+
+def planned(zoo, *args):
+    ended = run(zoo, "plan", *args, "-o", zoo / "out", "--format", "json")
+    assert ended.returncode == 0, ended.stderr
+    return {load["name"]: load for load in json.loads(ended.stdout)["models"]}
+
+
+def everything_below(folder):
+    return {path: path.stat().st_mtime_ns for path in [folder, *folder.rglob("*")]}
+
+
+def test_a_plan_names_files_bytes_places_arguments_and_irs(zoo):
+    net = planned(zoo, "--all")["net"]
+    assert (net["framework"], net["route"], net["reason"]) == ("onnx", "convert", None)
+    (file,) = net["files"]
+    assert (file["name"], file["size"], file["place"]) == ("net.onnx", len(network("onnx")), "source")
+    assert file["from"] == [f"{zoo}/origin/net.onnx"]
+    assert file["path"] == f"{zoo}/out/public/net/net.onnx"
+    assert net["fetch_bytes"] == file["size"]
+    assert net["arguments"]["inputs"] == [
+        {
+            "name": "image",
+            "shape": [1, 3, 12, 20],
+            "layout": "NCHW",
+            "reverse_channels": True,
+            "mean": [1, 2, 3],
+            "scale": [255, 255, 255],
+            "ir_layout": "NCHW",
+        }
+    ]
+    assert net["arguments"]["outputs"] == ["pafs", "heatmaps"]
+    assert [(ir["precision"], ir["since"]) for ir in net["irs"]] == [
+        ("FP32", "there is none yet"),
+        ("FP16", "there is none yet"),
+    ]
+    assert net["irs"][0]["path"] == f"{zoo}/out/public/net/FP32/net.xml"
+
+
+def test_a_plan_says_why_not_in_a_word_and_a_sentence(zoo):
+    old = planned(zoo, "--all")["old"]
+    assert (old["route"], old["reason"], old["why"]) == ("mo", "caffe", "OpenVINO reads no Caffe network")
+    assert (old["files"], old["irs"], old["fetch_bytes"]) == ([], [], 0)
+
+
+def test_what_is_published_as_ir_is_fetched_and_not_made(zoo):
+    ready = planned(zoo, "ready", "--precisions", "FP16")["ready"]
+    assert (ready["route"], ready["fetch_bytes"], ready["irs"][0]["since"]) == ("ir", 7, None)
+    assert ready["irs"][0]["path"] == f"{zoo}/out/public/ready/FP16/ready.xml"
+    other = planned(zoo, "ready", "--precisions", "FP32")["ready"]
+    assert (other["route"], other["reason"], other["hint"]) == ("ir", "precision", "--precisions FP16")
+
+
+def test_a_real_run_does_what_was_planned_and_then_nothing_is_left(zoo):
+    pytest.importorskip("openvino", reason="needs openvino")
+    before = planned(zoo, "net")["net"]
+    got = run(zoo, "get", "net", "-o", zoo / "out")
+    assert got.returncode == 0, got.stderr
+    assert sorted(got.stdout.split()) == sorted(ir["path"] for ir in before["irs"])
+    after = planned(zoo, "net")["net"]
+    assert (after["fetch_bytes"], after["files"]) == (0, [])
+    assert [ir["since"] for ir in after["irs"]] == [None, None]
+    Path(after["irs"][0]["path"]).with_suffix(".bin").write_bytes(b"damaged")
+    mended = planned(zoo, "net")["net"]
+    assert [ir["since"] for ir in mended["irs"]] == ["its .bin is not the file that was published", None]
+    assert [file["place"] for file in mended["files"]] == ["here"]
+
+
+def test_a_model_that_is_not_converted_here_is_refused_before_anything_is_fetched(zoo):
+    refused = run(zoo, "get", "old", "-o", zoo / "out")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[0] == (
+        "error: old: is not converted here (mo, caffe): OpenVINO reads no Caffe network"
+    )
+    assert not (zoo / "out").exists()
+
+
+def test_a_plan_touches_nothing(zoo):
+    run(zoo, "get", "net", "-o", zoo / "out")
+    before = everything_below(zoo)
+    for style in ("text", "json"):
+        run(zoo, "plan", "--all", "-o", zoo / "out", "--format", style)
+    assert everything_below(zoo) == before
+
+
+def test_in_text_a_model_is_a_block_and_the_sum_stands_at_the_end(zoo):
+    lines = run(zoo, "plan", "--all", "-o", zoo / "out").stdout.splitlines()
+    assert lines[0] == "net (onnx): convert"
+    assert "  input image [1,3,12,20] NCHW: reverse_channels, mean 1 2 3, scale 255 255 255" in lines
+    assert "  outputs pafs, heatmaps" in lines
+    assert "old (caffe): mo, caffe: OpenVINO reads no Caffe network" in lines
+    assert lines[-1].startswith("3 models (1 convert, 1 mo, 1 ir): 2 files to fetch, ")
+
+
+def test_what_is_frozen_and_turned_is_told(zoo):
+    arguments = [
+        "--input_model=$dl_dir/net.onnx",
+        "--input_shape=[1,3,4,6]",
+        "--layout=image(nchw->nhwc)",
+        "--freeze_placeholder_with_value=training->False,lengths->[16 2.5]",
+    ]
+    write_model(zoo / "models", "more", omz_yml(model_optimizer_args=arguments))
+    lines = run(zoo, "plan", "more", "-o", zoo / "out").stdout.splitlines()
+    assert "  input image [1,3,4,6] NCHW: from NHWC" in lines
+    assert "  input training frozen to False" in lines
+    assert "  input lengths frozen to [16 2.5]" in lines
+    facts = planned(zoo, "more")["more"]["arguments"]
+    assert facts["frozen"] == {"training": False, "lengths": [16, 2.5]}
+    assert facts["inputs"][0]["ir_layout"] == "NHWC"
+
+
+def test_every_key_is_documented(zoo):
+    documented = re.findall(r"^    (\w+)  ", str(plan.__doc__), re.MULTILINE)
+    assert sorted(documented) == sorted(planned(zoo, "net")["net"])
+
+
+def test_all_of_open_model_zoo_is_planned_and_nothing_is_written(shared, tmp_path):
+    newest = sorted((ROOT / "build").glob("mo-env/lib/python*/site-packages/omz_tools/models"))
+    models = newest[0] if newest else shared / "data" / "omz-2021.4" / "models"
+    ended = posezoo("plan", "--all", "--models_dir", models, "-o", tmp_path / "out", "--format", "json")
+    assert len(json.loads(ended.stdout)["models"]) >= 264
+    assert not (tmp_path / "out").exists()
+
+
+def test_consent_and_a_model_optimizer_open_routes_that_are_closed_without(zoo):
+    path = write_model(
+        zoo / "models",
+        "coded",
+        omz_yml(model_optimizer_args=["--input_model=$conv_dir/net.onnx"], input_info=None),
+    )
+    path.with_name("pre-convert.py").write_text("")
+    closed = planned(zoo, "coded")["coded"]
+    assert (closed["route"], closed["reason"], closed["runs"]) == ("upstream-code", "pre-convert", [])
+    opened = planned(zoo, "coded", "--allow_upstream_code")["coded"]
+    assert (opened["route"], opened["reason"]) == ("upstream-code", None)
+    assert opened["runs"] == [f"{zoo}/models/public/coded/pre-convert.py"]
+    assert [each["precision"] for each in opened["irs"]] == ["FP32", "FP16"]
+    text = run(zoo, "plan", "coded", "--allow_upstream_code").stdout
+    assert f"would run {zoo}/models/public/coded/pre-convert.py" in text
+
+
+def test_a_network_of_ours_takes_the_weights_of_a_foreign_zoo(shared, tmp_path):
+    names = ["higher-hrnet-w32-human-pose-estimation", "human-pose-estimation-3d-0001"]
+    names.append("single-human-pose-estimation-0001")
+    models = shared / "data" / "omz-2021.4" / "models"
+    ended = posezoo("plan", *names, "--models_dir", models, "-o", tmp_path, "--format", "json", cwd=tmp_path)
+    found = {load["name"]: load["route"] for load in json.loads(ended.stdout)["models"]}
+    assert found == dict.fromkeys(names, "network")

@@ -1,0 +1,180 @@
+"""posezoo quantize and quantizer.py, as their users run them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fakes import seeker
+from fakes.command import posezoo
+from fakes.zoo import model_yml, write_model
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass
+class Place:
+    """A registry of one model, its FP32 IR, and photos."""
+
+    root: Path
+
+    @property
+    def flags(self) -> list[object]:
+        return [
+            *("--models_dir", self.root / "registry", "--model_dir", self.root / "models"),
+            *("--dataset_dir", self.root / "photos"),
+        ]
+
+    def xml(self, output_dir: Path, precision: str = "FP16-INT8") -> Path:
+        return output_dir / "public" / "seeker" / precision / "seeker.xml"
+
+
+@pytest.fixture
+def place(tmp_path) -> Place:
+    pytest.importorskip("nncf", reason="needs nncf")
+    ir = seeker.write_ir(tmp_path / "models" / "public" / "seeker" / "FP32")
+    write_model(tmp_path / "registry", "seeker", seeker.model_yml(ir))
+    seeker.write_photos(tmp_path / "photos")
+    return Place(tmp_path)
+
+
+def quantizer(*args: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, ROOT / "tools" / "downloader" / "quantizer.py", *args]
+    return subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_answer_is_the_paths_and_nothing_of_nncfs_own(place, tmp_path):
+    ended = posezoo("quantize", "seeker", *place.flags, "--output_dir", tmp_path / "int8")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == f"{place.xml(tmp_path / 'int8')}\n"
+    assert "calibrating on 6 photos, measuring on 3 others" in ended.stderr
+    assert "it finds 3 people, FP32 3: 100% agreement" in ended.stderr
+    assert (tmp_path / "int8" / "public" / "seeker" / "README.md").is_file()
+
+
+def test_beside_the_fp32_ir_unless_another_folder_is_named(place):
+    ended = posezoo("quantize", "seeker", *place.flags, "--format", "json", "--layers", "--quiet")
+    (answer,) = json.loads(ended.stdout)["models"]
+    xml = place.xml(place.root / "models")
+    assert answer["irs"] == {"FP16-INT8": str(xml)}
+    assert answer["shifts"]["FP16-INT8"]["found_both"] == 3
+    assert xml.is_file()
+    assert ended.stderr == ""
+
+
+def test_a_report_can_be_recorded(place, tmp_path):
+    file = tmp_path / "shift.json"
+    assert posezoo("quantize", "seeker", *place.flags, "--report", file).returncode == 0
+    ended = posezoo("record", file, "--models_dir", place.root / "registry")
+    assert ended.returncode == 0, ended.stderr
+    (recorded,) = (place.root / "registry").rglob("measured.yml")
+    assert "quantization:\n  - precision: FP16-INT8\n" in recorded.read_text()
+    assert "agreement: 1.0" in recorded.read_text()
+
+
+def test_a_dry_run_says_what_would_be_done(place):
+    ended = posezoo("quantize", "seeker", *place.flags, "--dry_run")
+    xml = place.xml(place.root / "models")
+    assert ended.stdout == f"seeker: would quantize to FP16-INT8, since there is none yet: {xml}\n"
+    assert not xml.parent.exists()
+
+
+def test_layers_are_shown_on_request(place):
+    ended = posezoo("quantize", "seeker", *place.flags, "--layers")
+    assert "the 2 of 2 layers that suffer most" in ended.stderr
+    assert [line.split()[0] for line in ended.stderr.splitlines() if "Convolution" in line] == [
+        "stem",
+        "head",
+    ]
+
+
+def test_without_photos_it_is_wrong_usage(place):
+    assert posezoo("quantize", "seeker").returncode == 2
+
+
+def test_bad_photos_are_one_line_of_error(place):
+    for photo in (place.root / "photos").iterdir():
+        photo.write_bytes(photo.name.encode())
+    ended = posezoo("quantize", "seeker", *place.flags)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert "error: " in ended.stderr
+    assert "0 of 9 different pictures can be read" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_open_model_zoos_lines_and_folders(place, tmp_path):
+    ended = quantizer("--name", "seeker", *place.flags, "-o", tmp_path / "int8")
+    assert ended.returncode == 0, ended.stderr
+    assert "========== Quantizing seeker from FP32 to FP16-INT8\n" in ended.stdout
+    assert "========== Quantizing seeker from FP32 to FP32-INT8\n" in ended.stdout
+    assert "... 100%, 6 of 6 samples" in ended.stdout
+    assert "Statistics" not in ended.stdout + ended.stderr
+    assert all(place.xml(tmp_path / "int8", each).is_file() for each in ("FP16-INT8", "FP32-INT8"))
+
+
+def test_open_model_zoos_dry_run(place):
+    ended = quantizer("--all", *place.flags, "--precisions", "FP16-INT8", "--dry_run")
+    assert ended.stdout.startswith("========== (DRY RUN) Quantizing seeker from FP32 to FP16-INT8\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["--name", "seeker", "--dataset_dir"], 2, "expected one argument"),
+        ([], 2, 'one of "--print_all", "--all", "--name" or "--list" must be specified'),
+        (["--name", "nothing"], 1, 'No matching models: "nothing"'),
+        (["--name", "seeker", "--precisions", "INT3"], 1, "Unknown precisions specified: INT3."),
+    ],
+)
+def test_open_model_zoos_exit_codes(place, args, code, says):
+    ended = quantizer(*place.flags, *args)
+    assert ended.returncode == code
+    assert says in ended.stderr
+
+
+def test_what_cannot_be_quantized_is_skipped(place):
+    write_model(place.root / "registry", "other", model_yml())
+    ended = quantizer("--name", "other", *place.flags)
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("========== Skipping other (quantization not supported)\n")
+
+
+def test_a_missing_fp32_ir_fails_that_model_alone(place):
+    (place.root / "models" / "public" / "seeker" / "FP32" / "seeker.xml").unlink()
+    ended = quantizer("--name", "seeker", *place.flags)
+    assert ended.returncode == 1
+    assert ended.stdout.endswith("FAILED:\nseeker\n")
+    assert "########## Error: " in ended.stderr
+    assert "hint: posezoo download seeker" in ended.stderr
+
+
+def test_print_all_wins(place):
+    ended = quantizer("--print_all", "--models_dir", place.root / "registry")
+    assert ended.stdout == "seeker\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["verb", "script"])
+def test_an_int8_ir_that_the_lock_does_not_have_is_not_put_in_place(place, way):
+    lock = ["--lock", place.root / "posezoo.lock"]
+    registry = ["--models_dir", place.root / "registry"]
+    locked = posezoo("lock", "seeker", *registry, "-o", place.root / "models", *lock)
+    assert locked.returncode == 0, locked.stderr
+    flags = [*place.flags, *lock, "--locked"]
+    if way == "verb":
+        ended = posezoo("quantize", "seeker", *flags)
+    else:
+        ended = quantizer("--name", "seeker", *flags)
+    assert ended.returncode == 1
+    assert "seeker: FP16-INT8/seeker.xml is not in" in ended.stderr
+    assert not place.xml(place.root / "models").exists()
+    assert posezoo("quantize", "seeker", *place.flags).returncode == 0
+    posezoo("lock", "seeker", *registry, "-o", place.root / "models", *lock)
+    again = posezoo("quantize", "seeker", *flags, "--force")
+    assert again.returncode == 0, again.stderr

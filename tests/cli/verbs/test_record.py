@@ -1,0 +1,172 @@
+"""posezoo record, as those run it who keep a registry."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.network import network
+from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from posezoo.cards.registry_pages import draw_pages
+from posezoo.measured import read_measured
+from posezoo.registry import builtin_models_dir
+from posezoo.spec.model import Precision
+
+SPEED = {
+    "kind": "speed",
+    "precision": "FP16",
+    "machine": "A processor, 2 cores",
+    "settings": {"device": "CPU"},
+    "figures": {"throughput_fps": 31.5},
+}
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A registry with a model alone, and one that is a part."""
+    write_model(tmp_path / "models", "alone", model_yml())
+    write_composite(tmp_path / "models", "whole", ["part"])
+    write_model(tmp_path / "models", "whole/part", model_yml())
+    return tmp_path
+
+
+def write_small(checkout, *, open_sizes=False):
+    """A model of two layers, to be had from a folder."""
+    original = checkout / "small.onnx"
+    original.write_bytes(network("onnx", open_sizes=open_sizes))
+    ends = [{"name": name, "shape": [1, 2, -1 if open_sizes else 12, 20]} for name in ("heatmaps", "pafs")]
+    image = {"name": "image", "shape": [1, 3, -1 if open_sizes else 12, 20], "layout": "NCHW"}
+    content = model_yml(framework="onnx", files=[declared_file(original)], inputs=[image], outputs=ends)
+    write_model(checkout / "models", "small", content)
+
+
+def record(checkout, *args):
+    return posezoo("record", *args, "--models_dir", checkout / "models", "-o", checkout / "out")
+
+
+def test_figures_of_a_file_go_beside_each_model_s_model_yml(checkout):
+    (checkout / "speed.json").write_text(json.dumps([{"model": each, **SPEED} for each in ("alone", "part")]))
+    ended = record(checkout, checkout / "speed.json")
+    places = [f"{checkout}/models/public/{each}/measured.yml" for each in ("alone", "whole/part")]
+    assert (ended.returncode, ended.stderr, ended.stdout.splitlines()) == (0, "", places)
+    for place in places:
+        (found,) = read_measured(checkout / place)
+        assert (found.machine, found.figures) == (SPEED["machine"], {"throughput_fps": 31.5})
+
+
+def test_figures_of_a_composite_go_beside_its_composite_model_yml(checkout):
+    (checkout / "speed.json").write_text(json.dumps({"model": "whole", **SPEED}))
+    ended = record(checkout, checkout / "speed.json")
+    place = checkout / "models" / "public" / "whole" / "measured.yml"
+    assert (ended.returncode, ended.stdout) == (0, f"{place}\n")
+    assert [each.kind for each in read_measured(place)] == ["speed"]
+    card = draw_pages(checkout / "models")["public/whole/README.md"]
+    assert "## Performance" in card
+    assert "| whole | FP16 | A processor, 2 cores | 31.5 | device CPU |" in card
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"model": "alon"}, "speed.json: no model is called 'alon'\n  hint: did you mean alone?"),
+        (
+            {"model": "whole", "kind": "complexity", "figures": {"gflops": 1}},
+            "speed.json: whole: is a composite, whose parts are counted\n  hint: name part",
+        ),
+        ({"kind": "weight"}, "speed.json:1:29: [0].kind: expected one of complexity"),
+        ({"figures": {}}, "figures: is empty"),
+    ],
+)
+def test_of_a_bad_file_nothing_is_taken(checkout, change, said):
+    rows = [{"model": "part", **SPEED}, {"model": "alone", **SPEED, **change}]
+    if "kind" in change:
+        rows = rows[1:]
+    (checkout / "speed.json").write_text(json.dumps(rows))
+    ended = record(checkout, checkout / "speed.json")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not list(checkout.rglob("measured.yml"))
+
+
+def test_a_model_s_ir_are_counted_and_the_second_time_changes_nothing(checkout):
+    pytest.importorskip("openvino", reason="needs openvino")
+    write_small(checkout)
+    args = ("small", "--models_dir", checkout / "models", "-o", checkout / "out")
+    assert posezoo("get", *args, "--precisions", "FP16", "-q").returncode == 0
+    first = record(checkout, "small")
+    path = checkout / "models" / "public" / "small" / "measured.yml"
+    assert (first.returncode, first.stdout, first.stderr) == (0, f"{path}\n", "counting small\n")
+    (found,) = read_measured(path)
+    assert (found.kind, found.precision, found.weights) == ("complexity", Precision.FP16, "published")
+    assert found.figures["mparams"] > 0
+    before = path.stat().st_mtime_ns
+    record(checkout, "small", "-q")
+    assert path.stat().st_mtime_ns == before
+
+
+def test_an_ir_that_is_not_what_model_yml_describes_is_not_counted(checkout):
+    pytest.importorskip("openvino", reason="needs openvino")
+    write_small(checkout)
+    missing = record(checkout, "small")
+    assert missing.returncode == 1
+    assert f"error: {checkout}/out/public/small: no IR is there\n  hint: posezoo get small" in missing.stderr
+    args = ("small", "--models_dir", checkout / "models", "-o", checkout / "out")
+    posezoo("get", *args, "--precisions", "FP32", "-q")
+    with open(checkout / "out" / "public" / "small" / "FP32" / "small.bin", "ab") as weights:
+        weights.write(b"more")
+    changed = record(checkout, "small")
+    assert "not counted, since its .bin is not the file that was published" in changed.stderr
+    assert not list(checkout.rglob("measured.yml"))
+
+
+def test_an_ir_of_any_height_is_counted_at_the_one_that_is_said(checkout):
+    pytest.importorskip("openvino", reason="needs openvino")
+    write_small(checkout, open_sizes=True)
+    args = ("small", "--models_dir", checkout / "models", "-o", checkout / "out")
+    assert posezoo("get", *args, "--precisions", "FP32", "-q").returncode == 0
+    refused = record(checkout, "small")
+    assert (
+        "its sizes are open: no one number is right\n  hint: say at which height and width: --size H,W"
+        in (refused.stderr)
+    )
+    for height in (12, 24):
+        assert record(checkout, "small", "--size", f"{height},999", "-q").returncode == 0
+    low, high = read_measured(checkout / "models" / "public" / "small" / "measured.yml")
+    assert (low.settings, high.settings) == ({"height": 12, "width": 999}, {"height": 24, "width": 999})
+    assert high.figures["gflops"] == pytest.approx(2 * low.figures["gflops"], rel=1e-3)
+    assert high.figures["mparams"] == low.figures["mparams"]
+
+
+def test_a_network_s_figures_come_out_again_on_generated_weights(checkout):
+    pytest.importorskip("torch", reason="needs torch")
+    name = "mobile_pose_mobilenetv3_small"
+    folder = checkout / "models" / "public" / name
+    folder.mkdir()
+    shutil.copy(builtin_models_dir() / "public" / name / "model.yml", folder)
+    assert record(checkout, "--generated", name, "-q").returncode == 0
+    committed = read_measured(builtin_models_dir() / "public" / name / "measured.yml")
+    found = read_measured(folder / "measured.yml")
+    actual = [each for each in committed if each.key in {row.key for row in found}]
+    assert len(found) == 2
+    assert [each.figures for each in found] == [each.figures for each in actual]
+    assert {each.weights for each in found} == {"generated"}
+    refused = record(checkout, "--generated", "alone", "-q")
+    assert "error: alone: is published as tflite, and no network of ours" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ((), "the following arguments are required"),
+        (("alone", "--size", "368"), "expected height and width such as 368,432"),
+        (("alone", "--generated", "--size", "368,432"), "--size goes with IR that are there"),
+    ],
+)
+def test_flags_that_cannot_be_meant_are_wrong_usage(args, said):
+    ended = posezoo("record", *args)
+    assert ended.returncode == 2
+    assert said in ended.stderr

@@ -1,0 +1,118 @@
+"""A camera's frame goes into the IR as it is: bytes, BGR, NHWC, of any size; held against the original."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from fakes.network import HEIGHT, WIDTH, downloaded, image_of, network, spec_of
+from posezoo.convert.camera_input import with_camera_input
+from posezoo.convert.conversion import convert_model, plan_conversion
+from posezoo.convert.reference_outputs import resize
+from posezoo.errors import ConversionError, InferenceError
+from posezoo.ir.openvino_import import import_openvino
+from posezoo.runtime.graph import Graph
+from posezoo.spec.model import ColorOrder, Framework, Input, Precision
+
+FP32 = Precision.FP32
+
+
+def made(tmp_path, kind, **how):
+    """The IR of the tiny network, as read."""
+    content = network(kind)
+    spec = with_camera_input(spec_of(content, tmp_path), **how)
+    layout = downloaded(spec, content, tmp_path)
+    return import_openvino().Core().read_model(convert_model(spec, layout).irs[FP32]), spec, layout
+
+
+def infer(ir, image):
+    compiled = import_openvino().Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return compiled([image])[0]
+
+
+def frame(height, width):
+    return np.random.default_rng(5).integers(0, 256, (1, height, width, 3), np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "tflite", "pb"])
+def test_a_frame_gives_what_the_prepared_picture_gives(tmp_path, kind):
+    ir, _, _ = made(tmp_path / "frames", kind, element_type="u8", layout="NHWC")
+    plain, _, _ = made(tmp_path / "plain", kind)
+    image = frame(HEIGHT, WIDTH)
+    prepared = image.astype(np.float32)
+    expected = infer(plain, prepared.transpose(0, 3, 1, 2) if kind == "onnx" else prepared)
+    assert str(ir.input(0).element_type.to_dtype()) == "uint8"
+    assert str(ir.input(0).partial_shape) == f"[1,{HEIGHT},{WIDTH},3]"
+    assert np.abs(infer(ir, image) - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_a_frame_of_any_size_is_resized_as_opencv_does_it(tmp_path):
+    ir, spec, layout = made(tmp_path / "frames", "onnx", element_type="u8", layout="NHWC", resize=True)
+    plain, _, _ = made(tmp_path / "plain", "onnx")
+    image = frame(31, 17)
+    small = cv2.resize(image[0].astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
+    expected = infer(plain, np.ascontiguousarray(small.transpose(2, 0, 1))[None])
+    assert str(ir.input(0).partial_shape) == "[1,?,?,3]"
+    assert np.abs(infer(ir, image) - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert "ONNX Runtime" in layout.provenance_path(spec, FP32).read_text()
+
+
+def test_the_ir_says_what_it_takes(tmp_path):
+    ir, _, _ = made(tmp_path, "onnx", element_type="u8", layout="NHWC", resize=True)
+    said = {
+        name: ir.get_rt_info(["posezoo", name]).value for name in ("input_type", "layout", "resize", "color")
+    }
+    assert said == {"input_type": "u8", "layout": "NHWC", "resize": f"{HEIGHT} {WIDTH}", "color": "BGR"}
+
+
+def test_an_rgb_network_that_reversed_nothing_takes_bgr_frames(tmp_path):
+    content = network("onnx")
+    rgb = replace(image_of(Framework.ONNX), reverse_input_channels=False)
+    (port,) = with_camera_input(spec_of(content, tmp_path, inputs=(rgb,)), element_type="u8").inputs
+    assert port.ir_color is ColorOrder.BGR
+
+
+def test_an_ir_that_takes_frames_is_another_than_one_that_does_not(tmp_path):
+    _, spec, layout = made(tmp_path, "onnx", element_type="u8", layout="NHWC")
+    assert all(step.is_up_to_date for step in plan_conversion(spec, layout).steps)
+    plain = spec_of(network("onnx"), tmp_path)
+    assert {step.reason for step in plan_conversion(plain, layout).steps} == {
+        "model.yml or the flags say otherwise now"
+    }
+
+
+def test_who_runs_it_sees_the_networks_own_size_and_layout(tmp_path):
+    _, spec, layout = made(tmp_path, "onnx", element_type="u8", layout="NHWC", resize=True)
+    graph = Graph(layout.ir_path(spec, FP32))
+    assert graph.inputs == {"image": (1, HEIGHT, WIDTH, 3)}
+    assert graph.image_layout("image") == "NHWC"
+    with pytest.raises(InferenceError, match="brings pictures to the size of its network itself"):
+        graph.resize("image", "NHWC", (64, 64))
+
+
+@pytest.mark.parametrize(
+    ("port", "problem"),
+    [
+        (Input("x", (1, 4), "NC"), "none of its inputs is declared as a picture"),
+        (Input("x", (1, 1, 4, 4), "NCHW"), "none of its inputs is declared as a picture"),
+        (Input("x", (1, 3, -1, 4), "NCHW"), "no one size to resize to"),
+        (Input("x", (), ""), "no one size to resize to"),
+    ],
+)
+def test_what_is_no_picture_of_one_size_is_refused(tmp_path, port, problem):
+    with pytest.raises(ConversionError, match=problem):
+        with_camera_input(spec_of(network("onnx"), tmp_path, inputs=(port,)), resize=True)
+
+
+def test_what_is_published_as_ir_is_left_as_it_is(tmp_path):
+    spec = spec_of(network("onnx"), tmp_path, framework=Framework.DLDT)
+    with pytest.raises(ConversionError, match="is published as IR"):
+        with_camera_input(spec, element_type="u8")
+
+
+def test_a_picture_is_resized_between_the_centres_of_pixels():
+    image = np.array([0, 10], np.float32).reshape(1, 1, 2, 1)
+    assert resize(image, "NHWC", (1, 1, 4, 1)).ravel().tolist() == [0, 2.5, 7.5, 10]

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from convert.test_convert import tiny
+
+from fakes.network import network
+from posezoo.convert.conversion import convert_model, plan_conversion
+from posezoo.errors import ConversionError
+from posezoo.spec.model import Decoder, Framework, Precision
+
+FP32, FP16 = Precision.FP32, Precision.FP16
+
+
+def steps(spec, layout, *arguments, **options):
+    return [
+        (step.precision, step.reason) for step in plan_conversion(spec, layout, *arguments, **options).steps
+    ]
+
+
+def test_a_plan_says_what_would_be_converted_and_touches_nothing(tmp_path):
+    spec, layout = tiny(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert steps(spec, layout) == [(FP32, "there is none yet"), (FP16, "there is none yet")]
+    assert plan_conversion(spec, layout).obstacle is None
+    assert sorted(tmp_path.rglob("*")) == before
+    convert_model(spec, layout, precisions=[FP32])
+    for stamp in tmp_path.rglob("*.stamp"):
+        stamp.unlink()
+    before = sorted(tmp_path.rglob("*"))
+    assert steps(spec, layout, [FP16, FP32]) == [(FP16, "there is none yet"), (FP32, "")]
+    assert [step.is_up_to_date for step in plan_conversion(spec, layout).steps] == [True, False]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_plan_says_why_an_ir_is_stale(tmp_path):
+    spec, layout = tiny(tmp_path)
+    xml = convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16]
+
+    def why(spec=spec, **options):
+        return plan_conversion(spec, layout, [FP16], **options).steps[0].reason
+
+    assert why() == "it was not self-checked"
+    assert why(self_check=False) == ""
+    assert why(self_check=False, force=True) == "asked to"
+    assert why(replace(spec, skeleton="coco-17")) == "model.yml or the flags say otherwise now"
+    assert why(decoder=Decoder("openpose")) == "model.yml or the flags say otherwise now"
+    other, _ = tiny(tmp_path / "other", content=network(seed=1))
+    assert why(other) == "it was made from another file"
+    record = layout.provenance_path(spec, FP16)
+    good = record.read_text()
+    record.write_text(good.replace('"openvino": "20', '"openvino": "19'))
+    assert why() == "it was made by another OpenVINO"
+    record.write_text(good.replace('"conversion_format": 1', '"conversion_format": 0'))
+    assert why() == "it was made by another posezoo"
+    record.write_text(good)
+    xml.with_suffix(".bin").write_bytes(b"")
+    assert why() == "its .bin is not the file that was published"
+    record.unlink()
+    assert why() == "there is no record of how it was made"
+
+
+def test_a_plan_says_what_stands_in_the_way(tmp_path):
+    spec, layout = tiny(tmp_path)
+    original = layout.file_path(spec, spec.files[0])
+    original.write_bytes(b"cut")
+    obstacle = plan_conversion(spec, layout).obstacle
+    assert obstacle is not None
+    assert obstacle.problem == f"{original}: has 3 bytes, model.yml promises {len(network())}"
+    original.unlink()
+    assert str(plan_conversion(spec, layout).obstacle) == f"{original}: is not there"
+    assert "(mo, caffe)" in str(plan_conversion(replace(spec, framework=Framework.CAFFE), layout).obstacle)
+
+
+def test_the_original_is_not_missed_where_everything_is_up_to_date(tmp_path):
+    spec, layout = tiny(tmp_path)
+    convert_model(spec, layout)
+    layout.file_path(spec, spec.files[0]).unlink()
+    assert plan_conversion(spec, layout).obstacle is None
+
+
+def test_a_model_published_as_ir_has_nothing_to_convert(tmp_path):
+    spec, layout = tiny(tmp_path, framework=Framework.DLDT)
+    assert plan_conversion(spec, layout, [Precision.FP16_INT8]).steps == ()
+
+
+def test_a_precision_that_no_conversion_makes_is_refused(tmp_path):
+    spec, layout = tiny(tmp_path)
+    with pytest.raises(ConversionError, match="no conversion makes FP16-INT8"):
+        plan_conversion(spec, layout, [Precision.FP16_INT8])
+
+
+def test_a_network_that_upstreams_code_would_make_is_refused(tmp_path):
+    spec, layout = tiny(tmp_path, input_model="$conv_dir/net.onnx")
+    assert "(upstream-code, made-by-upstream): code of its authors' makes" in str(
+        plan_conversion(spec, layout).obstacle
+    )
+
+
+def test_a_network_that_was_not_unpacked_is_missed(tmp_path):
+    spec, layout = tiny(tmp_path, input_model="$dl_dir/unpacked/net.tflite")
+    assert (
+        str(plan_conversion(spec, layout).obstacle)
+        == f"{layout.model_download_dir(spec)}/unpacked/net.tflite: is not there"
+    )

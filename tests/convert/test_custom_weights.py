@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fakes.checkpoints import params
+from posezoo.convert.custom_weights import (
+    refuse_to_replace,
+    spec_for_network,
+    spec_with_checkpoint,
+    with_dynamic_shape,
+)
+from posezoo.errors import CheckpointError, ConversionError, PosezooError, UnknownModelError
+from posezoo.ir.provenance import conversion_key
+from posezoo.layout import ModelLayout
+from posezoo.networks import NETWORKS
+from posezoo.spec.model import (
+    Decoder,
+    Digest,
+    Family,
+    Framework,
+    License,
+    ModelSpec,
+    NetworkChoice,
+    Output,
+    Precision,
+    PublishedAccuracy,
+    PublishedMetrics,
+    SourceFile,
+    Training,
+)
+
+
+def keys(tmp_path, *, stages=1, heatmaps=19, name="net.params"):
+    """A checkpoint with the few keys that tell Lightweight OpenPose's arguments."""
+    shapes = {
+        "initial_stage.heatmaps.1.0.weight": (heatmaps, 2, 1, 1),
+        "initial_stage.pafs.1.0.weight": (38, 2, 1, 1),
+        **{f"refinement_stages.{stage}.x.weight": (1, 1) for stage in range(stages)},
+    }
+    path = tmp_path / name
+    path.write_bytes(params({key: np.zeros(shape, np.float32) for key, shape in shapes.items()}))
+    return path
+
+
+PUBLISHED = ModelSpec(
+    name="openpose",
+    family=Family.PUBLIC,
+    path=None,
+    description="A network.",
+    task="human_pose_estimation",
+    framework=Framework.PYTORCH,
+    license=License("MIT"),
+    files=(),
+    inputs=(NETWORKS["lightweight_openpose"].input,),
+    outputs=(
+        Output("stage_1_output_1_heatmaps", (1, 19, 32, 57), "NCHW", "heatmaps"),
+        Output("stage_1_output_0_pafs", (1, 38, 32, 57), "NCHW", "pafs"),
+    ),
+    decoder=Decoder("openpose"),
+    skeleton="openpose-18",
+    network=NetworkChoice("lightweight_openpose", {"refinement_stages": 1}),
+    checkpoint="checkpoint_iter_370000.pth",
+)
+
+
+def test_a_network_s_checkpoint_becomes_a_model_with_the_network_s_ends(tmp_path):
+    model = spec_for_network("lightweight_openpose", keys(tmp_path, stages=3))
+    assert (model.name, model.subdirectory) == ("lightweight_openpose", "public/lightweight_openpose")
+    assert model.inputs == (NETWORKS["lightweight_openpose"].input,)
+    assert [port.name for port in model.outputs] == ["stage_3_output_1_heatmaps", "stage_3_output_0_pafs"]
+    assert model.network.arguments["refinement_stages"] == 3
+
+
+def test_the_same_weights_are_the_same_model_whatever_their_file_is_called(tmp_path):
+    one, other = keys(tmp_path), keys(tmp_path, name="epoch=1: best.pth")
+    assert (
+        spec_for_network("lightweight_openpose", one).files
+        == spec_for_network("lightweight_openpose", other).files
+    )
+
+
+def test_weights_of_the_published_form_keep_all_that_the_model_says_but_its_licence(tmp_path):
+    model = spec_with_checkpoint(PUBLISHED, keys(tmp_path))
+    assert model.outputs == PUBLISHED.outputs
+    assert (model.decoder, model.skeleton) == (PUBLISHED.decoder, "openpose-18")
+    assert model.license == License()
+
+
+def test_what_their_publisher_says_of_other_weights_is_not_said_of_these(tmp_path):
+    other = replace(PUBLISHED, tag="bbbbbbbb")
+    said = replace(
+        PUBLISHED,
+        license_note="Unclear.",
+        published=PublishedMetrics(
+            (PublishedAccuracy("AP", 0.4),), gflops=30.0, known_difference="Of other weights."
+        ),
+        training=Training("https://x.invalid/train.sh"),
+        tag="aaaaaaaa",
+        is_default=False,
+        variants=(other,),
+    )
+    model = spec_with_checkpoint(said, keys(tmp_path))
+    assert (model.license_note, model.published, model.training) == ("", PublishedMetrics(), Training())
+    assert (model.variants, model.subdirectory) == ((), "public/openpose@aaaaaaaa")
+    named = spec_with_checkpoint(said, keys(tmp_path), "mine")
+    assert (named.full_name, named.tag, named.subdirectory) == ("mine", "", "public/mine")
+
+
+def test_a_finished_graph_keeps_the_sizes_that_it_was_published_with():
+    graph = replace(PUBLISHED, framework=Framework.TFLITE, network=None)
+    with pytest.raises(ConversionError, match="openpose: is published as tflite, and no network of ours"):
+        with_dynamic_shape(graph)
+
+
+def test_other_stages_have_other_names_and_the_same_meaning(tmp_path):
+    model = spec_with_checkpoint(PUBLISHED, keys(tmp_path, stages=2))
+    assert [(port.name, port.role, port.shape) for port in model.outputs] == [
+        ("stage_2_output_1_heatmaps", "heatmaps", ()),
+        ("stage_2_output_0_pafs", "pafs", ()),
+    ]
+    assert model.decoder == PUBLISHED.decoder
+
+
+def test_other_keypoints_have_neither_the_decoder_nor_the_skeleton(tmp_path):
+    model = spec_with_checkpoint(PUBLISHED, keys(tmp_path, heatmaps=15))
+    assert (model.decoder, model.skeleton) == (None, "")
+
+
+def test_a_part_with_a_name_of_its_own_leaves_its_composite(tmp_path):
+    part = replace(PUBLISHED, composite="whole")
+    assert spec_with_checkpoint(part, keys(tmp_path)).subdirectory == "public/whole/openpose"
+    assert spec_with_checkpoint(part, keys(tmp_path), "mine").subdirectory == "public/mine"
+
+
+def test_any_size_is_open_in_height_and_width_alone():
+    model = with_dynamic_shape(PUBLISHED)
+    assert model.inputs[0].shape == (1, 3, -1, -1)
+    assert [port.shape for port in model.outputs] == [(1, 19, -1, -1), (1, 38, -1, -1)]
+
+
+def test_a_model_says_which_sizes_may_be_open():
+    wide = replace(PUBLISHED, inputs=(replace(PUBLISHED.inputs[0], dynamic=("W",)),))
+    model = with_dynamic_shape(wide)
+    assert model.inputs[0].shape == (1, 3, 256, -1)
+    assert [port.shape for port in model.outputs] == [(1, 19, 32, -1), (1, 38, 32, -1)]
+    # What may be open is no reason to convert again: what is open is.
+    assert conversion_key(wide, None) == conversion_key(PUBLISHED, None) != conversion_key(model, None)
+
+
+def test_what_cannot_be_meant_is_one_line(tmp_path):
+    with pytest.raises(UnknownModelError) as unknown:
+        spec_for_network("lightweight_openpos", keys(tmp_path))
+    assert unknown.value.hint == "did you mean lightweight_openpose?"
+    with pytest.raises(PosezooError, match=r"no model can be called '\.\./mine'"):
+        spec_for_network("lightweight_openpose", keys(tmp_path), "../mine")
+    with pytest.raises(CheckpointError, match=r"nowhere\.pth: is not there"):
+        spec_for_network("lightweight_openpose", tmp_path / "nowhere.pth")
+    with pytest.raises(ConversionError, match="openpose: is published as pytorch, and no network of ours"):
+        spec_with_checkpoint(replace(PUBLISHED, network=None), keys(tmp_path))
+
+
+def test_an_ir_without_a_record_of_these_weights_is_not_replaced(tmp_path):
+    model = spec_for_network("lightweight_openpose", keys(tmp_path))
+    layout = ModelLayout(tmp_path, tmp_path, checkpoint=tmp_path / "net.params")
+    refuse_to_replace(model, layout)
+    xml = layout.ir_path(model, Precision.FP16)
+    xml.parent.mkdir(parents=True)
+    xml.touch()
+    with pytest.raises(ConversionError, match=r"\.xml: is the IR of another checkpoint") as refused:
+        refuse_to_replace(model, layout)
+    assert "--model_name" in refused.value.hint
+
+
+def recorded(layout, model, sources):
+    """An IR that was made of these files, as far as its record tells."""
+    xml = layout.ir_path(model, Precision.FP32)
+    xml.parent.mkdir(parents=True, exist_ok=True)
+    xml.touch()
+    files = {name: {"size": 0, "sha384": ""} for name in (xml.name, f"{xml.stem}.bin")}
+    record = {"key": {"sources": sources}, "files": files, "self_check": None}
+    layout.provenance_path(model, Precision.FP32).write_text(json.dumps(record))
+
+
+def test_published_weights_replace_older_ones_of_theirs_but_none_of_the_user_s_own(tmp_path):
+    layout = ModelLayout(tmp_path, tmp_path)
+    recorded(layout, PUBLISHED, {"checkpoint_iter_360000.pth": "sha384:00"})
+    refuse_to_replace(PUBLISHED, layout)
+    recorded(layout, PUBLISHED, {"checkpoint": "sha384:00"})
+    with pytest.raises(ConversionError, match=r"\.xml: is the IR of another checkpoint"):
+        refuse_to_replace(PUBLISHED, layout)
+
+
+def test_published_weights_may_take_the_place_of_the_same_weights_from_a_file_of_the_user_s(tmp_path):
+    layout = ModelLayout(tmp_path, tmp_path)
+    file = SourceFile("net.pth", 3, Digest("sha384", "00"), ())
+    recorded(layout, PUBLISHED, {"checkpoint": "sha384:00"})
+    refuse_to_replace(replace(PUBLISHED, files=(file,)), layout)
+    with pytest.raises(ConversionError, match="is the IR of another checkpoint"):
+        other = replace(file, checksum=Digest("sha384", "01"))
+        refuse_to_replace(replace(PUBLISHED, files=(other,)), layout)

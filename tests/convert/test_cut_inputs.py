@@ -1,0 +1,319 @@
+"""Model Optimizer's arguments, carried out: each changes what the IR computes, held against another runtime."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from fakes.graphs import pair, words
+from fakes.network import HEIGHT, WIDTH, downloaded, network, saved_model, source_file, spec_of
+from posezoo.convert.conversion import convert_model, plan_conversion
+from posezoo.convert.cut_inputs import to_frozen_array
+from posezoo.errors import ConversionError, SpecError
+from posezoo.ir.openvino_import import import_openvino
+from posezoo.spec.mo_args import read_arguments
+from posezoo.spec.model import Framework, Input, Precision
+from posezoo.spec.yaml_nodes import parse_yaml
+
+FP32, FP16 = Precision.FP32, Precision.FP16
+NETWORKS_SHAPE = (1, 3, HEIGHT, WIDTH)
+
+
+def model(content, folder, *arguments, inputs=(), **changes):
+    """A downloaded model whose model.yml has these arguments of Model Optimizer."""
+    import json
+
+    said = read_arguments(parse_yaml(json.dumps(arguments).encode(), "model.yml"), inputs)
+    declared = {"inputs": said.inputs, "outputs": said.outputs, "mo_args": said.kept}
+    spec = spec_of(content, folder, **declared, input_model=said.input_model, **changes)
+    return spec, downloaded(spec, content, folder)
+
+
+def converted(spec, layout, precision=FP32, **how):
+    return (
+        import_openvino()
+        .Core()
+        .read_model(convert_model(spec, layout, precisions=[precision], **how).irs[precision])
+    )
+
+
+def infer(ir, *arrays):
+    compiled = import_openvino().Core().compile_model(ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    results = compiled(list(arrays))
+    return {name: results[port] for port in compiled.outputs for name in port.names}
+
+
+def by_onnx_runtime(content, names, **feed):
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return dict(zip(names, session.run(list(names), feed), strict=True))
+
+
+def image(shape, seed=3):
+    return np.random.default_rng(seed).uniform(0, 255, shape).astype(np.float32)
+
+
+def close(actual, expected):
+    return np.abs(actual - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def gated():
+    """y = x * w if training else x + bias[which]; an input of each type that is frozen in practice."""
+    ports = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 4)),
+        helper.make_tensor_value_info("training", TensorProto.BOOL, ()),
+        helper.make_tensor_value_info("which", TensorProto.INT64, (1,)),
+    ]
+    bias = numpy_helper.from_array(np.arange(12, dtype=np.float32).reshape(3, 4), "bias")
+    two = numpy_helper.from_array(np.float32(2), "two")
+    nodes = [
+        helper.make_node("Mul", ["x", "two"], ["doubled"], "doubled"),
+        helper.make_node("Gather", ["bias", "which"], ["chosen"], "chosen", axis=0),
+        helper.make_node("Add", ["x", "chosen"], ["biased"], "biased"),
+        helper.make_node("Where", ["training", "doubled", "biased"], ["y"], "y"),
+    ]
+    out = [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 4))]
+    graph = helper.make_graph(nodes, "gated", ports, out, [bias, two])
+    opsets = [helper.make_opsetid("", 13)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_frozen_input_is_a_constant_of_the_value_that_was_said(tmp_path, training):
+    content = gated()
+    freeze = f"--freeze_placeholder_with_value=training->{training},which->[2]"
+    ir = converted(*model(content, tmp_path, freeze))
+    assert [port.any_name for port in ir.inputs] == ["x"]
+    x = image((1, 4))
+    expected = by_onnx_runtime(content, ["y"], x=x, training=np.array(training), which=np.array([2]))
+    assert close(infer(ir, x)["y"], expected["y"])
+
+
+def test_the_self_check_of_a_frozen_network_is_by_another_runtime(tmp_path):
+    spec, layout = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->False,which->1")
+    convert_model(spec, layout)
+    assert "ONNX Runtime" in layout.provenance_path(spec, FP32).read_text()
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("trainin->True", "no input named trainin"),
+        ("which->[1 2 3]", "cannot be frozen to"),
+        ("which->1.5", "cannot be frozen to"),
+        ("training->2", "cannot be frozen to"),
+    ],
+)
+def test_what_cannot_be_frozen_is_told_in_one_line(tmp_path, value, problem):
+    spec, layout = model(gated(), tmp_path, f"--freeze_placeholder_with_value={value}")
+    with pytest.raises(ConversionError, match=problem) as refused:
+        convert_model(spec, layout)
+    assert "\n" not in refused.value.problem
+    assert not list(layout.model_dir(spec).rglob("*.xml"))
+
+
+def test_another_value_makes_another_ir_and_the_plan_knows(tmp_path):
+    spec, layout = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->False,which->1")
+    first = convert_model(spec, layout).irs[FP32].with_suffix(".bin").read_bytes()
+    other, _ = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->True,which->1")
+    assert {step.reason for step in plan_conversion(other, layout).steps} == {
+        "model.yml or the flags say otherwise now"
+    }
+    assert convert_model(other, layout).irs[FP32].with_suffix(".bin").read_bytes() != first
+
+
+@pytest.mark.parametrize("kind", ["onnx", "tflite", "pb"])
+def test_an_input_shape_reshapes_the_network(tmp_path, kind):
+    """The same weights, written with an open height, show what the result must be."""
+    height = HEIGHT + 6
+    shape = [1, 3, height, WIDTH] if kind == "onnx" else [1, height, WIDTH, 3]
+    ir = converted(*model(network(kind), tmp_path, "--input=image", f"--input_shape={shape}"))
+    assert list(ir.input().shape) == shape
+    x = image((1, 3, height, WIDTH))
+    given = x if kind == "onnx" else np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    expected = by_onnx_runtime(network("onnx", open_sizes=True), ["heatmaps", "pafs"], image=x)
+    for name, values in infer(ir, given).items():
+        if name in expected:
+            actual = values if kind == "onnx" else values.transpose(0, 3, 1, 2)
+            assert close(actual, expected[name])
+
+
+def test_a_shape_that_does_not_fit_is_told_in_one_line(tmp_path):
+    spec, layout = model(network("onnx"), tmp_path, "--input=image", "--input_shape=[1,5,12,20]")
+    with pytest.raises(ConversionError) as refused:
+        convert_model(spec, layout)
+    assert "\n" not in refused.value.problem
+    assert refused.value.hint
+
+
+def test_the_ir_takes_the_layout_that_is_asked_for(tmp_path):
+    content = network("onnx")
+    arguments = ("--layout=image(nchw->nhwc)", "--mean_values=image[1,2,3]", "--reverse_input_channels")
+    port = Input("image", NETWORKS_SHAPE, "")
+    spec, layout = model(content, tmp_path, *arguments, inputs=(port,))
+    ir = converted(spec, layout)
+    assert list(ir.input().shape) == [1, HEIGHT, WIDTH, 3]
+    assert ir.get_rt_info(["posezoo", "layout"]).astype(str) == "NHWC"
+    x = image((1, HEIGHT, WIDTH, 3))
+    prepared = (x[..., ::-1] - np.float32([1, 2, 3])).transpose(0, 3, 1, 2)
+    expected = by_onnx_runtime(content, ["pafs"], image=np.ascontiguousarray(prepared))
+    assert close(infer(ir, x)["pafs"], expected["pafs"])
+
+
+def test_one_scale_divides_all(tmp_path):
+    content = network("onnx")
+    ir = converted(*model(content, tmp_path, "--input=image", "--scale=255"))
+    x = image(NETWORKS_SHAPE)
+    expected = by_onnx_runtime(content, ["pafs"], image=x / np.float32(255))
+    assert close(infer(ir, x)["pafs"], expected["pafs"])
+
+
+@pytest.mark.parametrize("name", ["features", "features:0", "0:heatmaps"])
+def test_a_network_may_begin_at_an_inner_tensor(tmp_path, name):
+    """What lies before it is gone, the image with it."""
+    content = network("onnx")
+    spec, layout = model(content, tmp_path, f"--input={name}", "--output=heatmaps")
+    ir = converted(spec, layout)
+    assert [port.any_name for port in ir.inputs] == [name]
+    x = image(NETWORKS_SHAPE)
+    shown = onnx.load_from_string(content)
+    shown.graph.output.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, None))
+    both = by_onnx_runtime(shown.SerializeToString(), ["features", "heatmaps"], image=x)
+    assert close(infer(ir, both["features"])["heatmaps"], both["heatmaps"])
+
+
+def test_an_unknown_beginning_is_refused_with_the_known_inputs(tmp_path):
+    spec, layout = model(network("onnx"), tmp_path, "--input=9:heatmaps")
+    with pytest.raises(ConversionError, match="no input named 9:heatmaps") as refused:
+        convert_model(spec, layout)
+    assert refused.value.hint == "its inputs: image"
+
+
+def test_a_beginning_in_a_shape_that_does_not_fit_is_told_in_one_line(tmp_path):
+    arguments = ("--input=features", "--input_shape=[1,9,12,20]", "--output=heatmaps")
+    spec, layout = model(network("onnx"), tmp_path, *arguments)
+    with pytest.raises(ConversionError, match="does not go with the inputs that are asked for") as refused:
+        convert_model(spec, layout)
+    assert "\n" not in refused.value.problem
+
+
+def test_a_constant_that_would_fill_the_memory_is_not_made():
+    with pytest.raises(ValueError, match="1"):
+        to_frozen_array(1.0, (1 << 20, 1 << 20), np.dtype(np.float32))
+
+
+def sized():
+    """Flattens what it is given by asking for its sizes: what --static_shape folds."""
+    ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 2, "height", 4))]
+    out = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    ends = [numpy_helper.from_array(np.array([value]), f"v{value}") for value in (0, 1)]
+    minus = numpy_helper.from_array(np.array([-1]), "minus")
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Slice", ["shape", "v0", "v1"], ["batch"]),
+        helper.make_node("Concat", ["batch", "minus"], ["wanted"], axis=0),
+        helper.make_node("Reshape", ["x", "wanted"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "sized", ports, out, [*ends, minus])
+    opsets = [helper.make_opsetid("", 13)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
+
+
+def test_a_static_shape_leaves_nothing_to_be_computed_from_sizes(tmp_path):
+    content = sized()
+    shape = ("--input=x", "--input_shape=[1,2,3,4]")
+    static = converted(*model(content, tmp_path / "a", *shape, "--static_shape"))
+    kinds = {node.get_type_name() for node in static.get_ops()}
+    assert not kinds & {"ShapeOf", "Slice", "StridedSlice", "Gather", "Concat"}
+    x = image((1, 2, 3, 4))
+    assert np.array_equal(infer(static, x)["y"], by_onnx_runtime(content, ["y"], x=x)["y"])
+    spec, layout = model(content, tmp_path / "b", "--static_shape")
+    with pytest.raises(ConversionError, match="--static_shape needs a size for every dimension"):
+        convert_model(spec, layout)
+
+
+def test_what_has_no_part_in_an_ir_of_today_changes_nothing(tmp_path):
+    content = network("pb")
+    plain, idle = (
+        convert_model(*model(content, tmp_path / name, *arguments)).irs[FP32].with_suffix(".bin").read_bytes()
+        for name, arguments in (("a", ()), ("b", ("--disable_nhwc_to_nchw", "--model_name=net")))
+    )
+    assert plain == idle
+
+
+@pytest.mark.parametrize("argument", ["--data_type=FP16", "--data_type=half", "--compress_to_fp16"])
+def test_a_precision_that_the_arguments_name_is_the_only_one(tmp_path, argument):
+    spec, layout = model(network("onnx"), tmp_path, argument)
+    with pytest.raises(ConversionError, match="its arguments ask for FP16 alone") as refused:
+        convert_model(spec, layout)
+    assert refused.value.hint == "--precisions FP16"
+    assert set(convert_model(spec, layout, precisions=[FP16]).irs) == {FP16}
+
+
+def test_a_saved_model_and_a_meta_graph_are_read(tmp_path):
+    """Both hold the graph whose frozen form is converted beside them."""
+    x = image((1, HEIGHT, WIDTH, 3))
+    frozen = infer(converted(*model(network("pb"), tmp_path / "frozen", "--output=pafs,heatmaps")), x)
+    whole, meta = saved_model()
+    for name, content, argument in (
+        ("net/saved_model.pb", whole, "--saved_model_dir=$dl_dir/net"),
+        ("saved_model.pb", whole, "--saved_model_dir=$dl_dir"),
+        ("saved_model.pb", whole, "--input_model=$dl_dir/saved_model.pb"),
+        ("net.ckpt.meta", meta, "--input_meta_graph=$dl_dir/net.ckpt.meta"),
+        ("net.ckpt.meta", meta, "--input_meta=$dl_dir/net.ckpt.meta"),
+    ):
+        folder = tmp_path / argument.replace("/", "_")
+        files = (source_file(name, content, folder),)
+        ir = converted(
+            *model(content, folder, argument, "--output=pafs,heatmaps", framework=Framework.TF, files=files)
+        )
+        found = infer(ir, x)
+        assert np.array_equal(found["pafs"], frozen["pafs"]), argument
+        assert np.array_equal(found["heatmaps"], frozen["heatmaps"]), argument
+
+
+def test_another_file_under_their_names_is_told_for_what_it_is(tmp_path):
+    content = network("pb")
+    for name, kind in (("saved_model.pb", "SavedModel"), ("net.meta", "MetaGraph")):
+        folder = tmp_path / kind
+        files = (source_file(name, content, folder),)
+        spec, layout = model(
+            content, folder, f"--input_model=$dl_dir/{name}", framework=Framework.TF, files=files
+        )
+        with pytest.raises(ConversionError, match=f"not a TensorFlow {kind}, but a frozen TensorFlow graph"):
+            convert_model(spec, layout)
+
+
+def test_layouts_of_different_letters_are_refused_where_they_stand(tmp_path):
+    with pytest.raises(SpecError, match="does not have the letters of NCHW"):
+        model(network("onnx"), tmp_path, "--layout=nchw->nhw", inputs=(Input("image", NETWORKS_SHAPE, ""),))
+
+
+def test_a_tflite_network_may_end_at_an_inner_tensor(tmp_path):
+    """Its name is one that OpenVINO forgets while it reads."""
+    ir = converted(*model(network("tflite"), tmp_path, "--input=image", "--output=features"))
+    assert [port.any_name for port in ir.outputs] == ["features"]
+    x = image((1, HEIGHT, WIDTH, 3))
+    shown = onnx.load_from_string(network("onnx"))
+    shown.graph.output.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, None))
+    turned = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    expected = by_onnx_runtime(shown.SerializeToString(), ["features"], image=turned)["features"]
+    assert close(infer(ir, x)["features"].transpose(0, 3, 1, 2), expected)
+
+
+def test_what_is_said_of_all_inputs_holds_for_each(tmp_path):
+    content = pair()
+    ir = converted(*model(content, tmp_path, "--scale=2", "--reverse_input_channels"))
+    left, right = image((1, 3, 4, 6), 1), image((1, 3, 4, 6), 2)
+    turned = {
+        name: np.ascontiguousarray(each[:, ::-1] / 2) for name, each in (("left", left), ("right", right))
+    }
+    assert close(infer(ir, left, right)["more"], by_onnx_runtime(content, ["more"], **turned)["more"])
+
+
+def test_whole_numbers_that_choose_rows_of_a_table_are_checked_with_such_that_are_there(tmp_path):
+    spec, layout = model(words(), tmp_path)
+    convert_model(spec, layout)
+    assert "ONNX Runtime" in layout.provenance_path(spec, FP32).read_text()

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from fakes.network import network
+from posezoo.convert import file_formats
+from posezoo.convert.protobuf_reader import LENGTH, VARINT, ProtobufError, read_fields
+
+
+def outside(name, location):
+    """A tensor that is kept in another file."""
+    tensor = numpy_helper.from_array(np.ones(4, np.float32), name)
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    return tensor
+
+
+def sparse(name, location):
+    values, indices = outside(name, location), numpy_helper.from_array(np.arange(4), "indices")
+    return helper.make_sparse_tensor(values, indices, [16])
+
+
+def with_attribute(value):
+    return helper.make_node("Custom", ["image"], ["out"], "n", value=value)
+
+
+def graph(nodes=(), **options):
+    return helper.make_graph(list(nodes), "graph", [], [], **options)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        helper.make_model(graph(initializer=[outside("w", "out.bin")])),
+        helper.make_model(graph(sparse_initializer=[sparse("w", "out.bin")])),
+        helper.make_model(graph([with_attribute(outside("w", "out.bin"))])),
+        helper.make_model(graph([with_attribute([outside("w", "out.bin")])])),
+        helper.make_model(graph([with_attribute(sparse("w", "out.bin"))])),
+        helper.make_model(graph([with_attribute(graph(initializer=[outside("w", "out.bin")]))])),
+        helper.make_model(graph([with_attribute([graph(initializer=[outside("w", "out.bin")])])])),
+        helper.make_model(
+            graph(),
+            functions=[helper.make_function("d", "F", [], [], [with_attribute(outside("w", "out.bin"))], [])],
+        ),
+    ],
+    ids=["weights", "sparse", "constant", "constants", "sparse constant", "branch", "branches", "function"],
+)
+def test_tensors_in_other_files_are_found_wherever_onnx_may_have_them(tmp_path, model):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert file_formats.external_data_files(path) == {"out.bin"}
+
+
+def test_a_network_that_is_all_in_one_file_refers_to_none(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(network("onnx"))
+    assert file_formats.external_data_files(path) == frozenset()
+
+
+def test_graphs_nested_beyond_what_parsers_take_are_no_network(tmp_path):
+    def within(number, content):
+        size = len(content)
+        return bytes([number << 3 | 2, size & 0x7F | 0x80, size >> 7]) + content
+
+    path = tmp_path / "net.onnx"
+    for depth, is_fine in ((10, True), (40, False)):
+        nested = b""
+        for _ in range(depth):
+            nested = within(1, within(5, within(6, nested)))  # a node, its attribute, a graph in it
+        path.write_bytes(within(7, nested))
+        assert file_formats.is_onnx(path) == is_fine
+
+
+def test_any_byte_cut_off_or_added_is_noticed(tmp_path):
+    path = tmp_path / "net"
+    for kind, recognises in (("onnx", file_formats.is_onnx), ("pb", file_formats.is_frozen_graph)):
+        for content in (network(kind), network(kind)[:-1], network(kind) + b"\0", network(kind) + b"\x0a"):
+            path.write_bytes(content)
+            assert recognises(path) == (content == network(kind)), (kind, content[-1])
+
+
+def test_noise_is_no_network(tmp_path):
+    rng = np.random.default_rng(1)
+    path = tmp_path / "net"
+    for number in range(300):
+        path.write_bytes(rng.bytes(number))
+        assert not (
+            file_formats.is_onnx(path) or file_formats.is_frozen_graph(path) or file_formats.is_tflite(path)
+        )
+
+
+def test_fields_are_walked_and_not_copied():
+    assert list(read_fields(b"\x08\x96\x01\x12\x02hi", 0, 7)) == [(1, VARINT, 1, 3), (2, LENGTH, 5, 7)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x12\x05hi",  # longer than there is
+        b"\x08",  # a number that does not begin
+        b"\x08\xff",  # a number that does not end
+        b"\x08" + b"\xff" * 10 + b"\x01",  # a number beyond 64 bits
+        b"\x0b",  # a group
+        b"\x02\x00",  # field 0
+        b"\x80\x80\x80\x80\x10\x00",  # a field beyond 29 bits
+        b"\x0d\x00",  # four bytes of which one is there
+    ],
+)
+def test_what_is_no_message_is_refused(content):
+    with pytest.raises(ProtobufError):
+        list(read_fields(content, 0, len(content)))
+
+
+# One thread stands in the middle of the room's __init__ while the other asks.
+TWO_AT_ONCE = """
+import importlib.abc, sys, threading, time
+from pathlib import Path
+from posezoo.convert import formats
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "posezoo.checkpoints.key_matching":
+            entered.set()
+            time.sleep(0.3)
+
+entered = threading.Event()
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=__import__, args=("posezoo.checkpoints",))
+thread.start()
+entered.wait()
+print(formats.is_checkpoint(Path(sys.argv[1])))
+thread.join()
+"""
+
+
+def test_two_threads_may_need_the_readers_at_the_same_moment(tmp_path):
+    (tmp_path / "net.pth").write_bytes(b"PK\x03\x04")
+    ended = subprocess.run(
+        [sys.executable, "-c", TWO_AT_ONCE, str(tmp_path / "net.pth")], capture_output=True, text=True
+    )
+    assert (ended.stdout, ended.stderr) == ("True\n", "")

@@ -1,0 +1,271 @@
+"""Annotated frames become a picture, a folder or a video; a slow writer never holds up the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fakes.videos import SIZE, frame, number_of, read_video, write_video
+from fakes.waiting import HANG_S
+from posezoo.demo.frame_outputs import (
+    CODECS,
+    FrameOutput,
+    ImageFolderOutput,
+    JsonListWriter,
+    VideoOutput,
+    coco_image_id,
+    open_output,
+    pad_to_size,
+)
+from posezoo.demo.frame_sources import Frame, FrameSource, open_source
+from posezoo.errors import OutputError
+
+
+def source_of(tmp_path: Path, *names: str) -> FrameSource:
+    """A folder of pictures, or the only one of them."""
+    (tmp_path / "in").mkdir(exist_ok=True)
+    for number, name in enumerate(names):
+        cv2.imwrite(str(tmp_path / "in" / name), frame(number))
+    where = tmp_path / "in" / names[0] if len(names) == 1 else tmp_path / "in"
+    return open_source(str(where), report_error=print)
+
+
+def write_all(output: FrameOutput, source: FrameSource) -> None:
+    for each in source.frames():
+        output.write(each, each.image)
+    output.close()
+
+
+def test_a_picture_becomes_a_picture(tmp_path):
+    source = source_of(tmp_path, "a.png")
+    write_all(open_output(tmp_path / "out" / "b.png", source), source)
+    assert number_of(cv2.imread(str(tmp_path / "out" / "b.png"))) == 0
+
+
+def test_a_folder_becomes_a_folder_with_the_same_names(tmp_path):
+    source = source_of(tmp_path, "a.png", "b.jpg")
+    output = open_output(tmp_path / "out", source)
+    write_all(output, source)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.jpg"]
+    assert number_of(cv2.imread(str(tmp_path / "out" / "b.jpg"))) == 1
+    assert (output.written, output.dropped) == (2, 0)
+
+
+def test_pictures_of_one_name_in_several_folders_stay_apart(tmp_path):
+    for number, folder in enumerate(("x", "y")):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a.png"), frame(number))
+    source = open_source(str(tmp_path / "*" / "a.png"), report_error=print)
+    write_all(open_output(tmp_path / "out", source), source)
+    written = {path.name: number_of(cv2.imread(str(path))) for path in (tmp_path / "out").iterdir()}
+    assert written == {"a.png": 0, "a_2.png": 1}
+
+
+@pytest.mark.parametrize("suffix", sorted(CODECS))
+def test_a_video_becomes_a_video_of_the_same_rate(tmp_path, suffix):
+    source = open_source(str(write_video(tmp_path / "v.avi", 12, fps=10)), report_error=print)
+    path = tmp_path / f"out{suffix}"
+    write_all(open_output(path, source), source)
+    assert [number_of(image) for image in read_video(path)] == list(range(12))
+    assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_pictures_of_many_sizes_become_a_video_of_the_first_ones(tmp_path):
+    source = source_of(tmp_path, "a.png", "b.png")
+    cv2.imwrite(str(tmp_path / "in" / "b.png"), np.full((200, 100, 3), 255, np.uint8))
+    write_all(open_output(tmp_path / "out.avi", source), source)
+    first, second = read_video(tmp_path / "out.avi")
+    assert first.shape == second.shape == (*SIZE[::-1], 3)
+    assert second[:, SIZE[0] // 2].mean() > 240  # in the middle, between black borders
+    assert second[:, :10].mean() < 15
+
+
+def test_odd_sides_lose_a_line(tmp_path):
+    output = VideoOutput(tmp_path / "out.mp4", 25, 0)
+    image = np.zeros((47, 63, 3), np.uint8)
+    output.write(Frame(0, "", image, 0), image)
+    output.close()
+    assert read_video(tmp_path / "out.mp4")[0].shape == (46, 62, 3)
+
+
+@pytest.mark.parametrize("limit", [0, 3])
+def test_a_limit_ends_what_is_written(tmp_path, limit):
+    source = open_source(str(write_video(tmp_path / "v.avi", 8)), report_error=print)
+    for path in (tmp_path / "out.avi", tmp_path / "folder"):
+        output = open_output(path, source, limit=limit)
+        for number in range(8):
+            output.write(Frame(number, "v.avi", frame(number), 0), frame(number))
+        output.close()
+        assert output.written == (limit or 8)
+    assert len(read_video(tmp_path / "out.avi")) == (limit or 8)
+    assert len(list((tmp_path / "folder").iterdir())) == (limit or 8)
+
+
+class SlowEncoder:
+    """A disk that takes its time: it packs nothing until it is told to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.numbers, self.go = path, [], threading.Event()
+
+    def write(self, image: np.ndarray) -> None:
+        assert self.go.wait(HANG_S)
+        self.numbers.append(number_of(image))
+
+    def release(self) -> None:
+        self.path.write_bytes(b"whole")
+
+
+def test_a_slow_writer_holds_nobody_up_and_what_it_cannot_take_is_counted(tmp_path):
+    encoders = []
+
+    def open_slow(path, fps, size):
+        encoders.append(SlowEncoder(path))
+        return encoders[0]
+
+    output = VideoOutput(tmp_path / "out.avi", 25, 0, open_encoder=open_slow, on_wait=4)
+    for number in range(20):
+        output.write(Frame(number, "", frame(number), 0), frame(number))
+        if number == 0:
+            while not output._queue.empty():  # the first is taken, and holds the writer up
+                time.sleep(0.001)
+    assert (output.written, output.dropped) == (5, 15)
+    encoders[0].go.set()
+    output.close()
+    assert encoders[0].numbers == [0, 1, 2, 3, 4]
+    assert (tmp_path / "out.avi").read_bytes() == b"whole"
+
+
+def test_a_writer_that_fails_is_heard_of_and_what_stood_there_stays(tmp_path):
+    class Broken(SlowEncoder):
+        def write(self, image):
+            raise OSError("the disk is on fire")
+
+    (tmp_path / "out.avi").write_bytes(b"old")
+    output = VideoOutput(tmp_path / "out.avi", 25, 0, open_encoder=lambda path, fps, size: Broken(path))
+    with pytest.raises(OutputError, match=r"out\.avi: writing failed: the disk is on fire"):
+        for number in range(1000):
+            output.write(Frame(number, "", frame(0), 0), frame(0))
+            time.sleep(0.001)
+    with pytest.raises(OutputError, match="on fire"):
+        output.close()
+    assert (tmp_path / "out.avi").read_bytes() == b"old"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_disk_that_is_full_is_told(tmp_path):
+    class Full(SlowEncoder):
+        def write(self, image):
+            """OpenCV's says nothing either."""
+
+        def release(self):
+            """Not a byte could be written."""
+
+    output = VideoOutput(tmp_path / "out.avi", 25, 0, open_encoder=lambda path, fps, size: Full(path))
+    output.write(Frame(0, "", frame(0), 0), frame(0))
+    with pytest.raises(OutputError, match="nothing could be written"):
+        output.close()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("out.xyz", "nothing is written as .xyz"), ("out.png", "is one picture, and .* gives several")],
+)
+def test_a_name_that_does_not_go_with_the_source_is_refused(tmp_path, name, problem):
+    with pytest.raises(OutputError, match=problem) as caught:
+        open_output(tmp_path / name, source_of(tmp_path, "a.png", "b.png"))
+    assert "name a folder" in caught.value.hint
+
+
+def test_the_input_is_never_written_over(tmp_path):
+    for path, source in (
+        (tmp_path / "in" / "a.png", source_of(tmp_path, "a.png")),
+        (tmp_path / "in", source_of(tmp_path, "a.png", "b.png")),
+        (tmp_path / "v.avi", open_source(str(write_video(tmp_path / "v.avi")), report_error=print)),
+    ):
+        with pytest.raises(OutputError, match="is the input itself"):
+            open_output(path, source)
+
+
+def test_a_file_in_the_place_of_a_folder_is_told_before_the_first_frame(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        VideoOutput(tmp_path / "file" / "out.avi", 25, 0)
+    with pytest.raises(OutputError, match="cannot be written"):
+        JsonListWriter(tmp_path / "file" / "out.json")
+
+
+@pytest.mark.parametrize("items", [0, 1, 3])
+def test_json_grows_on_disk_and_appears_when_it_is_whole(tmp_path, items):
+    with (
+        JsonListWriter(tmp_path / "list.json") as plain,
+        JsonListWriter(tmp_path / "dict.json", "frames") as keyed,
+    ):
+        for number in range(items):
+            plain.append({"number": number})
+            keyed.append({"number": number})
+        keyed.rest = {"report": {"fps": 3}}
+        assert not (tmp_path / "list.json").exists()
+    expected = [{"number": number} for number in range(items)]
+    assert json.loads((tmp_path / "list.json").read_text()) == expected
+    assert json.loads((tmp_path / "dict.json").read_text()) == {"frames": expected, "report": {"fps": 3}}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(("items", "expected"), [(0, "old"), (2, "[\n1,\n1\n]\n")])
+def test_a_failure_before_the_first_item_leaves_what_was_there(tmp_path, items, expected):
+    path = tmp_path / "list.json"
+    path.write_text("old")
+    with pytest.raises(OutputError), JsonListWriter(path) as file:
+        for _ in range(items):
+            file.append(1)
+        raise OutputError("something else")
+    assert path.read_text() == expected
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_json_goes_into_a_pipe_and_no_device_is_replaced_by_a_file(tmp_path):
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as read:
+        with JsonListWriter(Path(f"/dev/fd/{writing}"), "frames") as file:
+            file.append(1)
+        os.close(writing)
+        assert json.load(read) == {"frames": [1]}
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    with (
+        pytest.raises(OutputError, match="full: cannot be written: No space left"),
+        JsonListWriter(full) as file,
+    ):
+        file.append(1)
+    assert full.is_char_device() and [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+def test_a_coco_image_is_known_by_its_name_and_a_frame_by_its_number(tmp_path):
+    photos = source_of(tmp_path, "000000000785.png", "b.png")
+    assert [coco_image_id(each, photos) for each in photos.frames()] == [785, 1]
+    video = open_source(str(write_video(tmp_path / "v.avi", 3)), report_error=print)
+    assert [coco_image_id(each, video) for each in video.frames()] == [0, 1, 2]
+
+
+def test_a_picture_that_fits_is_itself():
+    image = frame(3)
+    assert pad_to_size(image, SIZE) is image
+
+
+def test_a_folder_takes_the_frames_of_a_video_by_number(tmp_path):
+    source = open_source(str(write_video(tmp_path / "v.avi", 3)), report_error=print)
+    write_all(ImageFolderOutput(tmp_path / "out", source, 0), source)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "000000.jpg",
+        "000001.jpg",
+        "000002.jpg",
+    ]

@@ -1,0 +1,57 @@
+"""FPS and latency are those of the frames that went through, and of nothing else."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from posezoo.demo.frame_rate import FrameRateMeter, StepTimer
+
+
+def test_frames_and_latency_are_counted_from_when_the_mode_is_on():
+    speed = FrameRateMeter()
+    speed.start(100.0)
+    for number in range(10):  # a frame each 0.2 s, each of which took 0.5 s
+        speed.frame_done(start_time=99.7 + 0.2 * (number + 1) - 0.2, now=100.0 + 0.2 * (number + 1))
+    assert speed.frames == 10
+    assert speed.fps == pytest.approx(5)
+    assert speed.latency_ms == pytest.approx(500)
+
+
+def test_time_in_another_mode_does_not_count():
+    speed = FrameRateMeter()
+    speed.start(0.0)
+    speed.frame_done(0.0, 1.0)
+    speed.start(1000.0)
+    speed.frame_done(1000.0, 1001.0)
+    assert speed.fps == pytest.approx(1)
+    assert speed.recent() is None
+
+
+def test_what_is_shown_is_the_last_second():
+    speed = FrameRateMeter()
+    speed.start(0.0)
+    for number in range(50):
+        speed.frame_done(number * 1.0, number * 1.0 + 1.0)
+    for number in range(50):
+        speed.frame_done(51 + number * 0.1 - 0.05, 51 + number * 0.1)
+    fps, latency = speed.recent() or (0, 0)
+    assert fps == pytest.approx(10)
+    assert latency == pytest.approx(50)
+
+
+def test_without_frames_there_is_no_speed():
+    assert (FrameRateMeter().fps, FrameRateMeter().latency_ms, FrameRateMeter().recent()) == (0, 0, None)
+
+
+def test_steps_add_up():
+    steps = StepTimer()
+    for _ in range(2):
+        with steps.time_step("read"):
+            time.sleep(0.01)
+    steps.add("draw", 0.004)
+    each = steps.mean_ms(2)
+    assert list(each) == ["read", "draw"]
+    assert each["read"] >= 10
+    assert each["draw"] == pytest.approx(2)

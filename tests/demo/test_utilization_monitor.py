@@ -1,0 +1,118 @@
+"""How busy the machine is, from the kernel's own figures, drawn into a corner."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posezoo.demo.utilization_monitor import MONITORS, UtilizationMonitor
+from posezoo.errors import PosezooError
+
+MEMINFO = """\
+MemTotal:        8000000 kB
+MemFree:          100000 kB
+MemAvailable:    6000000 kB
+SwapTotal:       1000000 kB
+SwapFree:         750000 kB
+HugePages_Total:       0
+"""
+
+
+def proc(folder: Path, *cores: tuple[int, int]) -> Path:
+    """A kernel that has counted so many ticks of work and of idling on each core."""
+    lines = [f"cpu  {sum(busy for busy, _ in cores)} 0 0 {sum(idle for _, idle in cores)} 0 0 0 0 0 0"]
+    lines += [f"cpu{core} {busy} 0 0 {idle} 0 0 0 0 0 0" for core, (busy, idle) in enumerate(cores)]
+    (folder / "stat").write_text("\n".join([*lines, "intr 12345 0 0", "ctxt 99"]) + "\n")
+    (folder / "meminfo").write_text(MEMINFO)
+    return folder
+
+
+def test_cores_are_as_busy_as_their_ticks_since_the_sample_before(tmp_path):
+    monitors = UtilizationMonitor("c", proc(tmp_path, (1000, 1000), (0, 2000)))
+    monitors.sample(0.0)
+    proc(tmp_path, (1075, 1025), (10, 2090))
+    monitors.sample(1.0)
+    assert monitors._history[-1].cores == (0.75, 0.1)
+    assert monitors._history[-1].average == pytest.approx(0.425)
+
+
+def test_memory_is_what_programs_hold(tmp_path):
+    monitors = UtilizationMonitor("m", proc(tmp_path, (1, 1)))
+    monitors.sample(0.0)
+    load = monitors._history[-1]
+    assert (load.used_bytes, load.total_bytes) == (2_000_000 * 1024, 8_000_000 * 1024)
+    assert (load.used_swap_bytes, load.total_swap_bytes) == (250_000 * 1024, 1_000_000 * 1024)
+    assert monitors.summary()["memory_bytes"] == 2_000_000 * 1024
+
+
+def test_the_machine_itself_is_read():
+    monitors = UtilizationMonitor("cdmh")
+    monitors.sample(time.monotonic())
+    load = monitors._history[-1]
+    assert 0 <= load.average <= 1
+    assert 0 < load.used_bytes < load.total_bytes
+
+
+def drawn(monitors: UtilizationMonitor, size: tuple[int, int] = (480, 640)) -> np.ndarray:
+    canvas = np.full((*size, 3), 200, np.uint8)
+    monitors.draw(canvas)
+    return (canvas != 200).any(axis=2)
+
+
+@pytest.mark.parametrize("letter", sorted(MONITORS))
+def test_each_letter_shows_something_in_the_lower_left_corner_and_its_key_hides_it(tmp_path, letter):
+    monitors = UtilizationMonitor(letter, proc(tmp_path, (5, 5), (5, 5)))
+    changed = drawn(monitors)
+    assert changed[-1, 0]
+    assert not changed[:, 320:].any()
+    assert not changed[:240].any()
+    assert monitors.toggle(letter)
+    assert not drawn(monitors).any()
+
+
+def test_each_core_has_its_bar(tmp_path):
+    few = drawn(UtilizationMonitor("d", proc(tmp_path, (1, 1), (1, 1)))).any(axis=1).sum()
+    many = drawn(UtilizationMonitor("d", proc(tmp_path, *[(1, 1)] * 8))).any(axis=1).sum()
+    assert many == 4 * few
+
+
+def test_a_machine_with_more_cores_than_there_is_room_for_does_not_cover_the_picture_beyond_it(tmp_path):
+    changed = drawn(UtilizationMonitor("cdm", proc(tmp_path, *[(1, 1)] * 500)))
+    assert not changed[:, 320:].any()
+
+
+def test_a_tiny_picture_is_left_alone(tmp_path):
+    assert not drawn(UtilizationMonitor("cdmh", proc(tmp_path, (1, 1))), (10, 10)).any()
+
+
+def test_a_busier_core_has_a_longer_bar(tmp_path):
+    def lit(busy: int) -> int:
+        canvas = np.full((480, 640, 3), 200, np.uint8)
+        monitors = UtilizationMonitor("c", proc(tmp_path, (5000, 0)))
+        proc(tmp_path, (5000 + busy, 100 - busy))
+        monitors.draw(canvas)
+        return int((canvas == (90, 110, 50)).all(axis=2).sum())
+
+    assert lit(90) > 2 * lit(30) > 0
+
+
+def test_history_grows_by_a_sample_each_half_second(tmp_path):
+    monitors = UtilizationMonitor("h", proc(tmp_path, (1, 1)))
+    for tenth in range(30):
+        monitors.sample(tenth / 10)
+    assert len(monitors._history) == 6
+
+
+def test_nothing_is_measured_while_nothing_is_shown(tmp_path):
+    monitors = UtilizationMonitor("", proc(tmp_path, (1, 1)))
+    monitors.sample(0.0)
+    assert monitors.summary() == {}
+
+
+def test_a_system_that_does_not_tell_says_so_and_its_keys_do_nothing(tmp_path):
+    with pytest.raises(PosezooError, match="read from /proc, which this system lacks"):
+        UtilizationMonitor("c", tmp_path)
+    assert not UtilizationMonitor("", tmp_path).toggle("c")

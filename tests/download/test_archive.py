@@ -1,0 +1,201 @@
+"""Archives of strangers: what they hold is unpacked, what they try is refused."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from posezoo.download import archive as archive_module
+from posezoo.download.archive import unpack_archive
+from posezoo.errors import ArchiveError, OutputError
+
+
+def zip_of(path: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return path
+
+
+def tar_of(path: Path, *members: tuple[str | tarfile.TarInfo, bytes], mode: str = "w:gz") -> Path:
+    with tarfile.open(path, mode) as archive:
+        for name, content in members:
+            member = tarfile.TarInfo(name) if isinstance(name, str) else name
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member
+
+
+MEMBERS = (("net/frozen.pb", b"graph" * 999), ("labels.txt", b""))
+
+
+@pytest.mark.parametrize("format", ["zip", "tar", "gztar"])
+def test_every_format_gives_the_files_that_were_put_in(tmp_path, format):
+    if format == "zip":
+        archive = zip_of(tmp_path / "x", *MEMBERS)
+    else:
+        archive = tar_of(tmp_path / "x", *MEMBERS, mode="w:gz" if format == "gztar" else "w")
+    out = tmp_path / "out"
+    assert unpack_archive(archive, format, lambda name: out / name) == [out / name for name, _ in MEMBERS]
+    assert {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.*")} == dict(MEMBERS)
+
+
+def test_folders_and_a_leading_dot_are_no_obstacle(tmp_path):
+    folder = tarfile.TarInfo("./net")
+    folder.type = tarfile.DIRTYPE
+    archive = tar_of(tmp_path / "x.tgz", (folder, b""), ("./net/a.pb", b"a"))
+    assert unpack_archive(archive, "gztar", lambda name: tmp_path / name) == [tmp_path / "net" / "a.pb"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil",
+        "a/../../evil",
+        "/tmp/evil",
+        "a\\..\\evil",
+        "C:evil",
+        "nul",
+        "a\u202eb",
+        "x" * 300,
+        ".posezoo/a.stamp",
+    ],
+)
+@pytest.mark.parametrize("format", ["zip", "gztar"])
+def test_an_unsafe_name_is_refused_and_nothing_is_written(tmp_path, name, format):
+    archive = (zip_of if format == "zip" else tar_of)(tmp_path / "x", (name, b"evil"))
+    written: list[str] = []
+    with pytest.raises(ArchiveError, match=r"^x: the member "):
+        unpack_archive(archive, format, lambda name: written.append(name) or tmp_path / "out" / name)
+    assert written == []
+    assert list(tmp_path.iterdir()) == [archive]
+
+
+def test_links_and_devices_are_refused(tmp_path):
+    symlink = zipfile.ZipInfo("link")
+    symlink.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with pytest.raises(ArchiveError, match="'link' is a link or a device"):
+        unpack_archive(zip_of(tmp_path / "a.zip", (symlink, b"/etc/passwd")), "zip", tmp_path.joinpath)
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
+        archive = tar_of(tmp_path / "a.tgz", (link("link", "../../etc/passwd", kind), b""))
+        with pytest.raises(ArchiveError, match="'link' is a link or a device"):
+            unpack_archive(archive, "gztar", tmp_path.joinpath)
+    assert not os.path.lexists(tmp_path / "link")
+
+
+def test_two_members_of_one_name_are_refused_also_where_only_case_differs(tmp_path):
+    archive = tar_of(tmp_path / "x.tgz", ("Net.pb", b"a"), ("net.pb", b"b"))
+    with pytest.raises(ArchiveError, match=r"holds net\.pb twice"):
+        unpack_archive(archive, "gztar", tmp_path.joinpath)
+
+
+def test_a_bomb_is_given_up_when_it_is_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive_module, "MAX_BYTES", 1 << 20)
+    archive = zip_of(tmp_path / "x.zip", ("zeros", bytes(2 << 20)))
+    with pytest.raises(ArchiveError, match="holds more than"):
+        unpack_archive(archive, "zip", lambda name: tmp_path / "out" / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
+    monkeypatch.setattr(archive_module, "MAX_MEMBERS", 3)
+    many = zip_of(tmp_path / "y.zip", *((str(number), b"") for number in range(4)))
+    with pytest.raises(ArchiveError, match="more than 3 files"):
+        unpack_archive(many, "zip", lambda name: tmp_path / "many" / name)
+
+
+def test_a_tar_header_of_a_gigabyte_is_not_read(tmp_path):
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, 1 << 30
+    (tmp_path / "x.tar").write_bytes(header.tobuf() + bytes(4096))
+    with pytest.raises(ArchiveError, match="header of 1073741824 bytes"):
+        unpack_archive(tmp_path / "x.tar", "tar", tmp_path.joinpath)
+
+
+def test_a_member_that_claims_to_lie_beyond_everything_is_not_looked_for(tmp_path):
+    huge = tarfile.TarInfo("huge")
+    huge.size = 1 << 60
+    (tmp_path / "x.tar").write_bytes(huge.tobuf(tarfile.GNU_FORMAT) + bytes(4096))
+    with pytest.raises(ArchiveError):
+        unpack_archive(tmp_path / "x.tar", "tar", lambda name: tmp_path / "out" / name)
+    assert not (tmp_path / "out" / "huge").exists()
+
+
+@pytest.mark.parametrize("format", ["zip", "tar", "gztar"])
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>", bytes(700), b"PK\x03\x04" + bytes(50), b"\x1f\x8b\x08" + bytes(50)]
+)
+def test_what_is_no_archive_is_one_clear_error_or_holds_nothing(tmp_path, format, content):
+    (tmp_path / "x").write_bytes(content)
+    try:
+        assert unpack_archive(tmp_path / "x", format, tmp_path.joinpath) == []
+    except ArchiveError as error:
+        assert error.problem.startswith("x: cannot be unpacked: ")
+
+
+def test_a_damaged_member_has_no_final_name(tmp_path):
+    archive = zip_of(tmp_path / "x.zip", ("net.pb", os.urandom(5000)))
+    content = bytearray(archive.read_bytes())
+    content[2000] ^= 1
+    archive.write_bytes(content)
+    with pytest.raises(ArchiveError, match="cannot be unpacked"):
+        unpack_archive(archive, "zip", lambda name: tmp_path / "out" / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
+
+
+def test_a_disk_that_cannot_be_written_is_no_fault_of_the_archive(tmp_path):
+    archive = zip_of(tmp_path / "x.zip", ("a/b", b"c"))
+    (tmp_path / "a").write_bytes(b"a file where a folder is needed")
+    with pytest.raises(OutputError, match="cannot be written"):
+        unpack_archive(archive, "zip", tmp_path.joinpath)
+
+
+def test_members_before_a_refused_one_are_not_there_either(tmp_path):
+    archive = tar_of(tmp_path / "x.tgz", ("a.pb", b"a"), ("net/b.pb", b"b"), ("../evil", b"c"))
+    with pytest.raises(ArchiveError, match="the member"):
+        unpack_archive(archive, "gztar", lambda name: tmp_path / "out" / name)
+    assert list(tmp_path.iterdir()) == [archive]
+
+
+@pytest.mark.parametrize("names", [("net", "net/a.pb"), ("Net/a.pb", "net"), ("a/b/c", "a/B")])
+@pytest.mark.parametrize("format", ["zip", "gztar"])
+def test_a_file_where_another_member_needs_a_folder_is_refused(tmp_path, names, format):
+    archive = (zip_of if format == "zip" else tar_of)(tmp_path / "x", *((name, b"x") for name in names))
+    with pytest.raises(ArchiveError, match="twice"):
+        unpack_archive(archive, format, lambda name: tmp_path / "out" / name)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_in_the_way_of_one_member_keeps_all_of_them_back(tmp_path):
+    archive = zip_of(tmp_path / "x.zip", ("a.pb", b"new"), ("b.pb", b"new"))
+    (tmp_path / "b.pb").mkdir()
+    (tmp_path / "a.pb").write_bytes(b"old")
+    with pytest.raises(OutputError, match=r"b\.pb: cannot be written: Is a directory"):
+        unpack_archive(archive, "zip", tmp_path.joinpath)
+    assert (tmp_path / "a.pb").read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pb", "b.pb", "x.zip"]
+
+
+def test_members_get_the_users_mode_whatever_the_archive_says(tmp_path):
+    member = tarfile.TarInfo("tool")
+    member.mode = 0o6777
+    unpack_archive(tar_of(tmp_path / "x.tgz", (member, b"x")), "gztar", tmp_path.joinpath)
+    assert stat.S_IMODE((tmp_path / "tool").stat().st_mode) & 0o7111 == 0
+
+
+def test_a_link_in_a_members_place_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "elsewhere").write_bytes(b"theirs")
+    (tmp_path / "net.pb").symlink_to(tmp_path / "elsewhere")
+    unpack_archive(zip_of(tmp_path / "x.zip", ("net.pb", b"ours")), "zip", tmp_path.joinpath)
+    assert (tmp_path / "elsewhere").read_bytes() == b"theirs"
+    assert (tmp_path / "net.pb").read_bytes() == b"ours"
+    assert not (tmp_path / "net.pb").is_symlink()

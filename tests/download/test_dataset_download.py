@@ -1,0 +1,157 @@
+"""A data set comes in large archives over connections that break, and is unpacked once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from posezoo.download.dataset_download import DATASETS, DatasetArchive, PublishedDataset, download_dataset
+from posezoo.download.options import DownloadOptions
+from posezoo.errors import ArchiveError, DigestError, SourceError
+from posezoo.events import FileDownloadProgress, WarningIssued
+from posezoo.spec.model import Digest, HttpSource, SourceFile
+
+NOISE = np.random.default_rng(1).bytes(50_000)
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+PHOTOS = zipped({"val/": b"", "val/1.jpg": NOISE, "val/2.jpg": NOISE[::-1]})
+TRUTH = zipped({"annotations/train.json": b"[1]", "annotations/val.json": b"[2]"})
+
+
+def dataset(*archives: tuple[str, bytes, str, list[str]]) -> PublishedDataset:
+    """Of name, content, wanted members and addresses."""
+    return PublishedDataset(
+        tuple(
+            DatasetArchive(
+                SourceFile(
+                    name,
+                    len(content),
+                    Digest("sha256", hashlib.sha256(content).hexdigest()),
+                    tuple(map(HttpSource, urls)),
+                ),
+                members,
+            )
+            for name, content, members, urls in archives
+        ),
+        ("terms",),
+    )
+
+
+class Get:
+    def __init__(self, folder):
+        self.folder, self.told = folder, []
+
+    def __call__(self, dataset, attempts=3):
+        download_options = DownloadOptions(None, attempts=attempts, timeout_s=5)
+        return download_dataset(
+            dataset, self.folder, download_options, self.told.append, sleep=lambda s: None
+        )
+
+    @property
+    def warnings(self):
+        return "\n".join(event.message for event in self.told if isinstance(event, WarningIssued))
+
+
+@pytest.fixture
+def get(tmp_path):
+    return Get(tmp_path / "set")
+
+
+def test_only_the_wanted_members_are_unpacked_and_the_archives_go(server, get):
+    url, other = server.serve("truth.zip", TRUTH), server.serve("val.zip", PHOTOS)
+    files = get(
+        dataset(
+            ("truth.zip", TRUTH, "annotations/val.json", [url]),
+            ("val.zip", PHOTOS, "val/", [other]),
+        )
+    )
+    assert sorted(path.relative_to(get.folder).as_posix() for path in files) == [
+        "annotations/val.json",
+        "val/1.jpg",
+        "val/2.jpg",
+    ]
+    assert (get.folder / "val" / "1.jpg").read_bytes() == NOISE
+    assert not list(get.folder.rglob("*.zip*part")) + list(get.folder.glob("*.zip"))
+
+
+def test_what_is_there_does_not_come_again_and_what_is_gone_does(server, get):
+    requested = dataset(("val.zip", PHOTOS, "val/", [server.serve("val.zip", PHOTOS)]))
+    get(requested)
+    get(requested)
+    assert server.asked("val.zip") == 1
+    (get.folder / "val" / "2.jpg").unlink()
+    get(requested)
+    assert server.asked("val.zip") == 2
+    assert (get.folder / "val" / "2.jpg").exists()
+
+
+def test_a_broken_connection_is_gone_on_with_where_it_broke(server, get):
+    url = server.serve("val.zip", PHOTOS, cut_at=30_000, times=2, ranges=True)
+    get(dataset(("val.zip", PHOTOS, "val/", [url])))
+    requested = [request.headers["Range"] for request in server.requests]
+    assert requested == [None, "bytes=30000-", "bytes=60000-"]
+    sizes = [event.size for event in get.told if isinstance(event, FileDownloadProgress)]
+    assert sizes == sorted(sizes)
+    assert f"after 30000 of {len(PHOTOS)} bytes" in get.warnings
+
+
+def test_the_next_run_goes_on_with_what_the_last_one_left(server, get):
+    url = server.serve("val.zip", PHOTOS, cut_at=30_000, status=[200, 500], ranges=True)
+    requested = dataset(("val.zip", PHOTOS, "val/", [url]))
+    with pytest.raises(SourceError) as error:
+        get(requested, attempts=1)
+    assert "goes on behind the 30000 bytes" in error.value.hint
+    get(requested, attempts=5)
+    assert server.requests[2].headers["Range"] == "bytes=30000-"
+    assert (get.folder / "val" / "1.jpg").read_bytes() == NOISE
+
+
+def test_a_server_that_gives_whole_files_only_begins_again(server, get):
+    url = server.serve("val.zip", PHOTOS, cut_at=30_000, times=1)
+    get(dataset(("val.zip", PHOTOS, "val/", [url])))
+    assert (get.folder / "val" / "1.jpg").read_bytes() == NOISE
+
+
+def test_another_address_goes_on_with_what_the_first_one_gave(server, get):
+    first = server.serve("a.zip", PHOTOS, cut_at=40_000, status=[200, 404])
+    second = server.serve("b.zip", PHOTOS, ranges=True)
+    get(dataset(("val.zip", PHOTOS, "val/", [first, second])), attempts=1)
+    assert server.requests[-1].headers["Range"] == "bytes=40000-"
+    assert (get.folder / "val" / "2.jpg").exists()
+
+
+def test_other_bytes_than_promised_are_not_unpacked_and_do_not_come_back(server, get):
+    url = server.serve("val.zip", PHOTOS, wrong_byte=1000, times=1, ranges=True)
+    requested = dataset(("val.zip", PHOTOS, "val/", [url]))
+    with pytest.raises(DigestError, match="declared is"):
+        get(requested)
+    assert not (get.folder / "val").exists()
+    get(requested)
+    assert server.requests[-1].headers["Range"] is None
+    assert (get.folder / "val" / "1.jpg").read_bytes() == NOISE
+
+
+def test_an_archive_without_what_is_wanted_is_said(server, get):
+    with pytest.raises(ArchiveError, match="holds nothing below test/"):
+        get(dataset(("val.zip", PHOTOS, "test/", [server.serve("val.zip", PHOTOS)])))
+
+
+def test_every_data_set_that_we_name_is_pinned_and_states_its_terms():
+    for each in DATASETS.values():
+        assert each.terms
+        for archive in each.archives:
+            assert archive.file.is_pinned
+            assert not archive.file.is_weakly_pinned
+            assert str(archive.file.sources[0]).startswith("https://")

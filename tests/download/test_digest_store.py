@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.files import declared, put
+from fakes.server import Server
+from posezoo.download.digest_store import entry_path
+from posezoo.errors import DownloadError, SourceError, redact_secrets
+from posezoo.events import CachedFileUsed, FileDownloadStarted, WarningIssued
+from posezoo.spec.model import Digest
+
+WEIGHTS = bytes(range(256)) * 16
+
+
+def origin_of(fetch: Any) -> str:
+    (retrieved,) = fetch.told(CachedFileUsed)
+    return str(retrieved.origin)
+
+
+def test_entries_lie_where_open_model_zoo_looks_for_them():
+    assert entry_path(Digest("sha384", "ab" + "c" * 94)) == "1/ab/" + "c" * 94
+
+
+def test_what_came_from_a_source_is_put_into_the_cache(server, fetch, tmp_path):
+    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    fetch(file, cache=tmp_path / "cache")
+    kept = tmp_path / "cache" / entry_path(file.checksum)
+    assert kept.read_bytes() == WEIGHTS
+    assert list((tmp_path / "cache" / "1" / "staging").iterdir()) == []
+
+
+def test_the_second_time_it_comes_from_the_cache(server, fetch, tmp_path):
+    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    fetch(file, cache=tmp_path / "cache").unlink()
+    fetch(file, cache=tmp_path / "cache", mirrors=(server.url("mirror"),))
+    assert len(server.requests) == 1
+    assert origin_of(fetch) == str(tmp_path / "cache" / entry_path(file.checksum))
+
+
+def test_a_damaged_cache_entry_is_named_and_mended(server, fetch, tmp_path):
+    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    for damage in (bytes(4096), WEIGHTS[:-1], WEIGHTS + b"!", b""):
+        kept = put(tmp_path / "cache", damage, file)
+        fetch(file, cache=tmp_path / "cache").unlink()
+        assert f"net.tflite: {kept}: gives" in fetch.warnings
+        assert kept.read_bytes() == WEIGHTS
+        fetch.events.clear()
+
+
+def test_a_cache_that_cannot_be_written_costs_one_warning(server, fetch, tmp_path):
+    (tmp_path / "cache").write_bytes(b"a file")
+    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
+    (warning,) = [
+        event.message for event in fetch.told(WarningIssued) if "cache cannot be written" in event.message
+    ]
+    assert warning.startswith(str(tmp_path / "cache"))
+
+
+def test_a_cache_entry_that_is_a_folder_costs_a_warning(server, fetch, tmp_path):
+    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    (tmp_path / "cache" / entry_path(file.checksum)).mkdir(parents=True)
+    assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
+    assert "is not a file" in fetch.warnings
+    assert "cache cannot be written" in fetch.warnings
+    assert list((tmp_path / "cache" / "1" / "staging").iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}", "{}/"])
+def test_a_mirror_may_be_a_folder(fetch, tmp_path, form):
+    file = declared("net.tflite", WEIGHTS)
+    put(tmp_path / "a mirror", WEIGHTS, file)
+    address = form.format(tmp_path / "a mirror").replace(" ", "%20" if "file:" in form else " ")
+    assert fetch(file, mirrors=(address,)).read_bytes() == WEIGHTS
+    assert origin_of(fetch) == address
+
+
+def test_a_cache_is_a_mirror(server, fetch, tmp_path):
+    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    fetch(file, cache=tmp_path / "cache").unlink()
+    fetch(declared("net.tflite", WEIGHTS), mirrors=(str(tmp_path / "cache"),))
+    assert origin_of(fetch) == str(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_mirror_may_be_an_address(server, fetch, slash):
+    file = declared("net.tflite", WEIGHTS)
+    server.serve(f"models/{entry_path(file.checksum)}", WEIGHTS)
+    fetch(file, mirrors=(server.url("models") + slash,))
+    assert origin_of(fetch) == server.url("models") + slash
+
+
+def test_mirrors_are_asked_before_sources_and_one_without_the_file_is_passed_over(server, fetch, tmp_path):
+    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    (tmp_path / "empty").mkdir()
+    put(tmp_path / "full", WEIGHTS, file)
+    fetch(file, mirrors=(str(tmp_path / "empty"), server.url("empty"), str(tmp_path / "full")))
+    assert origin_of(fetch) == str(tmp_path / "full")
+    assert fetch.warnings == ""
+    assert server.asked("n") == 0
+
+
+def test_a_damaged_mirror_is_named_and_the_next_origin_asked(server, fetch, tmp_path):
+    file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
+    put(tmp_path / "mirror", bytes(4096), file)
+    server.serve(f"mirror/{entry_path(file.checksum)}", WEIGHTS, wrong_byte=5)
+    fetch(file, mirrors=(str(tmp_path / "mirror"), server.url("mirror")))
+    assert f"net.tflite: {tmp_path / 'mirror'}: gives bytes of SHA-384" in fetch.warnings
+    assert f"net.tflite: {server.url('mirror')}: gives bytes of SHA-384" in fetch.warnings
+    assert len(fetch.told(FileDownloadStarted)) == 1
+
+
+@pytest.mark.parametrize("address", ["/nowhere/at/all", "ftp://localhost/models", "mirror.example.org"])
+def test_a_mirror_that_is_none_is_named(server, fetch, address):
+    fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)), mirrors=(address,))
+    assert f"{address}: is neither a folder nor an http(s) address" in fetch.warnings
+
+
+def test_a_mirror_or_cache_that_cannot_even_be_looked_at_costs_a_warning(server, fetch):
+    name = "m" * 300  # longer than any file system takes
+    fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)), mirrors=(name,), cache=Path(name))
+    assert f"net.tflite: {name}: cannot be read: File name too long" in fetch.warnings
+    assert f"net.tflite: {name}/1/" in fetch.warnings
+    assert f"{name}: the cache cannot be written: File name too long" in fetch.warnings
+
+
+def test_a_mirror_that_is_down_costs_a_warning(server, fetch):
+    with Server() as gone:
+        address = gone.url("models")
+    fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)), mirrors=(address,))
+    assert f"{address}: no connection: Connection refused (3 attempts)" in fetch.warnings
+
+
+def test_a_web_page_is_no_mirror(server, fetch):
+    file = declared("net.tflite", WEIGHTS)
+    server.serve(f"models/{entry_path(file.checksum)}", b"<html>Welcome</html>")
+    with pytest.raises(SourceError, match=r"a web page \(HTML\)"):
+        fetch(file, mirrors=(server.url("models"),))
+
+
+def test_the_password_of_a_mirror_is_never_shown(server, fetch):
+    file = declared("net.tflite", WEIGHTS)
+    server.serve(entry_path(file.checksum), WEIGHTS)
+    address = server.url().replace("http://", "http://reader:secret@")
+    fetch(file, mirrors=(address,))
+    assert origin_of(fetch) == server.url()
+    assert server.requests[0].headers["Authorization"].startswith("Basic ")
+
+
+def test_offline_a_mirror_without_the_file_is_named(fetch, tmp_path):
+    with pytest.raises(DownloadError, match=f"net.tflite: {tmp_path}: does not hold it"):
+        fetch(declared("net.tflite", WEIGHTS), mirrors=(str(tmp_path),))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://a:b@host/x", "https://host/x"),
+        ("https://a:b@c@host/x@y", "https://host/x@y"),
+        ("https://host/x@y", "https://host/x@y"),
+        ("/a@b/c", "/a@b/c"),
+        (
+            "https://host/x?part=1&X-Amz-Signature=ab&Expires=9",
+            "https://host/x?part=1&X-Amz-Signature=***&Expires=9",
+        ),
+        ("https://host/x?sv=1&sig=a%2Fb", "https://host/x?sv=1&sig=***"),
+        ("Authorization: Bearer abc", "Authorization: ***"),
+        ("https://host/x?keypoints=17", "https://host/x?keypoints=17"),
+    ],
+)
+def test_only_the_secrets_go(url, shown):
+    assert redact_secrets(url) == shown

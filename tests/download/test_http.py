@@ -1,0 +1,616 @@
+from __future__ import annotations
+
+import gzip
+import socket
+import ssl
+import time
+import tracemalloc
+import zlib
+from email.utils import formatdate
+
+import pytest
+
+from fakes.files import declared, model
+from fakes.server import PAGE, Answer, Server
+from fakes.waiting import HANG_S
+from posezoo.download.model_download import download_model
+from posezoo.download.options import DownloadOptions
+from posezoo.errors import DigestError, DownloadError, SizeError, SourceError
+from posezoo.http_headers import HostHeader
+from posezoo.layout import ModelLayout
+from posezoo.spec.model import Digest, HttpSource, SourceFile
+from posezoo.versions import version
+
+WEIGHTS = bytes(range(256)) * 16
+
+
+def test_a_file_comes_over_http(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert fetch.left() == ["net.tflite"]
+
+
+def test_we_say_who_we_are_and_ask_for_the_bytes_as_they_are(server, fetch):
+    fetch(declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS)))
+    headers = server.requests[0].headers
+    assert headers["User-Agent"] == f"posezoo/{version()}"
+    assert headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_a_status_that_may_pass_is_asked_again(server, fetch, status):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status, status]))
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert server.asked("net.tflite") == 3
+    assert f"HTTP {status}" in fetch.warnings
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
+def test_a_status_that_stays_is_not_asked_again(server, fetch, status):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status] * 9))
+    with pytest.raises(SourceError, match=f"net.tflite: http://.*: HTTP {status} [A-Z]"):
+        fetch(file)
+    assert server.asked("net.tflite") == 1
+    assert fetch.left() == []
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_server_that_answered_is_no_matter_of_the_network(server, fetch, status):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status]))
+    with pytest.raises(SourceError) as caught:
+        fetch(file)
+    assert caught.value.hint == "check the address, or name a folder that holds a copy: --mirror DIR"
+
+
+@pytest.mark.parametrize("status", [204, 206, 299, 599])
+def test_a_status_without_the_whole_file_is_no_success(server, fetch, status):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[status] * 9))
+    with pytest.raises(SourceError, match=f"HTTP {status}"):
+        fetch(file, attempts=2)
+
+
+def test_pauses_grow_and_vary_but_stay_below_8_s(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[503] * 8))
+    fetch(file, attempts=9)
+    longest = [0.5, 1, 2, 4, 8, 8, 8, 8]
+    assert all(max_count / 2 <= nap <= max_count for nap, max_count in zip(fetch.naps, longest, strict=True))
+    assert len(set(fetch.naps)) == 8
+
+
+@pytest.mark.parametrize(("asked", "nap"), [("3", 3.0), ("0", 0.0), ("3600", 7.0), ("9" * 9, 7.0)])
+def test_the_pause_that_a_server_asks_for_is_kept_as_long_as_it_may_be_silent(server, fetch, requested, nap):
+    url = server.serve("net.tflite", WEIGHTS, status=[429], headers={"Retry-After": requested})
+    fetch(declared("net.tflite", WEIGHTS, url), timeout_s=7.0)
+    assert fetch.naps == [nap]
+
+
+@pytest.mark.parametrize(("in_s", "least", "most"), [(6, 1.0, 6.0), (9000, 7.0, 7.0), (-9000, 0.0, 0.0)])
+def test_a_pause_may_be_asked_for_until_a_date(server, fetch, in_s, min_count, max_count):
+    requested = formatdate(time.time() + in_s, usegmt=True)
+    url = server.serve("net.tflite", WEIGHTS, status=[503], headers={"Retry-After": requested})
+    fetch(declared("net.tflite", WEIGHTS, url), timeout_s=7.0)
+    assert min_count <= fetch.naps[0] <= max_count
+
+
+def test_a_server_that_wants_to_be_left_alone_for_long_is_quoted_in_the_hint(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, status=[429] * 9, headers={"Retry-After": "3600"})
+    with pytest.raises(SourceError) as refused:
+        fetch(declared("net.tflite", WEIGHTS, url), attempts=2, timeout_s=7.0)
+    assert "left alone for 3600 s: run the command again after that" in refused.value.hint
+
+
+@pytest.mark.parametrize("asked", ["Wed, 99 Foo 2026 07:28:00 GMT", "-1", "soon", "1e9", "9" * 400])
+def test_another_wish_for_a_pause_leaves_ours(server, fetch, requested):
+    url = server.serve("net.tflite", WEIGHTS, status=[503], headers={"Retry-After": requested})
+    fetch(declared("net.tflite", WEIGHTS, url))
+    assert 0.25 <= fetch.naps[0] <= 0.5
+
+
+def test_attempts_end_and_are_counted(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, status=[503] * 9))
+    with pytest.raises(SourceError, match=r"HTTP 503 Service Unavailable \(3 attempts\)") as caught:
+        fetch(file, attempts=3)
+    assert server.asked("net.tflite") == 3
+    assert "--mirror" in caught.value.hint
+
+
+def test_a_body_cut_short_is_fetched_again(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, cut_at=1000, times=2))
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert server.asked("net.tflite") == 3
+    assert "after 1000 of 4096 bytes" in fetch.warnings
+
+
+def test_a_body_that_is_always_cut_short_leaves_its_beginning_to_the_next_run(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, cut_at=1000))
+    with pytest.raises(SourceError, match="connection broke after 1000 of 4096 bytes"):
+        fetch(file, attempts=2)
+    assert fetch.left() == [".net.tflite.part"]
+
+
+def test_a_chunked_body_comes_whole(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, chunked=True))
+    assert fetch(file).read_bytes() == WEIGHTS
+
+
+def test_a_chunked_body_cut_short_is_fetched_again(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, chunked=True, cut_at=1000, times=1)
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    assert "connection broke" in fetch.warnings
+
+
+def test_a_body_without_length_comes_whole(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, without_length=True))
+    assert fetch(file).read_bytes() == WEIGHTS
+
+
+def test_a_body_without_length_cut_short_is_fetched_again(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, without_length=True, cut_at=1000, times=1)
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    assert "after 1000 of 4096 bytes" in fetch.warnings
+
+
+@pytest.mark.parametrize("length", [4097, 10**12, 4095, 1])
+def test_another_announced_size_is_refused_before_the_body_is_kept(server, fetch, length):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, length=length))
+    with pytest.raises(SizeError, match=f"announces {length} bytes, 4096 are declared"):
+        fetch(file)
+    assert server.asked("net.tflite") == 1
+
+
+def test_a_longer_body_is_cut_off_at_the_declared_size(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS + b"more", chunked=True)
+    with pytest.raises(SizeError, match="more than the declared 4096 bytes"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+    assert fetch.left() == []
+
+
+def test_an_endless_body_ends_with_us(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, without_length=True, endless=True)
+    with pytest.raises(SizeError, match="more than the declared"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+
+
+def test_a_shorter_body_is_named_as_such(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS[:-1], chunked=True))
+    with pytest.raises(SizeError, match="gives 4095 bytes, 4096 are declared"):
+        fetch(file)
+    assert server.asked("net.tflite") == 1
+
+
+def test_an_empty_body_is_a_wrong_size(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", b""))
+    with pytest.raises(SizeError, match="announces 0 bytes"):
+        fetch(file)
+
+
+def test_one_wrong_byte_is_noticed_and_not_asked_for_again(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, wrong_byte=2000))
+    with pytest.raises(DigestError, match=r"gives bytes of SHA-384 \w{12}…, declared is SHA-384") as caught:
+        fetch(file)
+    assert server.asked("net.tflite") == 1
+    assert "model.yml" in caught.value.hint
+    assert fetch.left() == []
+
+
+@pytest.mark.parametrize("page", [PAGE, b"\xef\xbb\xbf\n <HTML><head></head></HTML>" + b" " * 9000])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_web_page_in_place_of_the_file_is_named_as_such(server, fetch, page, chunked):
+    url = server.serve("net.tflite", page, chunked=chunked, headers={"Content-Type": "text/html"})
+    with pytest.raises(SourceError, match=r"a web page \(HTML\) in place of the file"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+
+
+def test_a_file_that_a_server_mistakes_for_a_page_is_fine(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, headers={"Content-Type": "text/html; charset=utf-8"})
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+
+
+def test_early_hints_are_no_answer(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, early_hints=True))
+    assert fetch(file).read_bytes() == WEIGHTS
+    assert server.asked("net.tflite") == 1
+
+
+def test_a_silent_server_is_given_up_and_asked_again(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, silence_s=3.0, times=1))
+    started = time.monotonic()
+    assert fetch(file, timeout_s=0.2).read_bytes() == WEIGHTS
+    assert time.monotonic() - started < HANG_S
+    assert "no answer within 0.2 s" in fetch.warnings
+
+
+def test_headers_that_drip_are_given_up(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, header_drip_s=0.05))
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
+        fetch(file, attempts=1, timeout_s=0.3)
+    assert time.monotonic() - started < HANG_S
+
+
+def test_a_body_that_stops_is_given_up_and_fetched_again(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1))
+    assert fetch(file, timeout_s=0.2).read_bytes() == WEIGHTS
+    assert "0.2 s after 1000 of 4096 bytes" in fetch.warnings
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_drips_is_given_up(server, fetch, chunked):
+    url = server.serve("net.tflite", WEIGHTS, body_drip_s=0.02, chunked=chunked)
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"gave only \d+ bytes"):
+        fetch(declared("net.tflite", WEIGHTS, url), attempts=1, timeout_s=0.3)
+    assert time.monotonic() - started < HANG_S
+
+
+def test_a_chunk_whose_size_drips_is_given_up(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, chunk_size_drip_s=0.02)
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"no answer within 0\.3 s|gave only \d+ bytes"):
+        fetch(declared("net.tflite", WEIGHTS, url), attempts=1, timeout_s=0.3)
+    assert time.monotonic() - started < HANG_S
+
+
+def test_a_drip_after_a_good_beginning_is_given_up(server, fetch):
+    weights = WEIGHTS * 64
+    url = server.serve("net.tflite", weights, body_drip_s=0.02, drips_from=200_000)
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"gave only \d+ bytes"):
+        fetch(declared("net.tflite", weights, url), attempts=1, timeout_s=0.4)
+    assert time.monotonic() - started < HANG_S
+
+
+def test_100_kb_a_second_are_fast_enough(server, fetch):
+    weights = WEIGHTS * 32
+    url = server.serve("net.tflite", weights, body_drip_s=0.01, drip_bytes=1000)
+    assert fetch(declared("net.tflite", weights, url), attempts=1, timeout_s=0.4).read_bytes() == weights
+
+
+def test_a_handshake_that_never_comes_is_given_up(fetch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://localhost:{silent.getsockname()[1]}/net.tflite"
+        started = time.monotonic()
+        with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
+            fetch(declared("net.tflite", WEIGHTS, url), attempts=1, timeout_s=0.3)
+        assert time.monotonic() - started < HANG_S
+
+
+def test_always_silent_servers_are_asked_four_times_at_most(server, fetch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, silence_s=3.0))
+    with pytest.raises(SourceError, match=r"\(4 attempts\)"):
+        fetch(file, timeout_s=0.1, attempts=9)
+    assert server.asked("net.tflite") == 4
+
+
+def test_redirects_are_followed(server, fetch):
+    url = server.serve("final", WEIGHTS)
+    for hop in range(10):
+        url = server.serve(f"hop{hop}", b"", status=[302] * 9, headers={"Location": url})
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+
+
+def test_a_relative_redirect_is_followed(server, fetch):
+    server.serve("data/final", WEIGHTS)
+    url = server.serve("start", b"", status=[307], headers={"Location": "data/final"})
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+
+
+def test_redirects_in_a_circle_end(server, fetch):
+    url = server.serve("here", b"", status=[301] * 99, headers={"Location": "/here"})
+    with pytest.raises(SourceError, match=f"redirects in a circle: {url} -> {url}"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+    assert server.asked("here") == 1
+
+
+def test_a_circle_that_a_cookie_opens_is_followed(server, fetch):
+    said = {"Location": "/here", "Set-Cookie": "seen=1"}
+    url = server.serve("here", WEIGHTS, status=[302], headers=said)
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+    assert server.requests[1].headers["Cookie"] == "seen=1"
+
+
+def test_redirects_without_end_end(server, fetch):
+    for hop in range(12):
+        url = f"/{hop + 1}"
+        server.serve(str(hop), b"", status=[302] * 9, headers={"Location": url})
+    with pytest.raises(SourceError, match="redirects more than 10 times"):
+        fetch(declared("net.tflite", WEIGHTS, server.url("0")))
+    assert len(server.requests) == 11
+
+
+def test_slow_redirects_are_given_up_together(server, fetch):
+    for hop in range(9):
+        server.serve(str(hop), b"", status=[302] * 9, headers={"Location": f"/{hop + 1}"}, silence_s=0.3)
+    with pytest.raises(SourceError, match=r"redirects for more than 0\.5 s"):
+        fetch(declared("net.tflite", WEIGHTS, server.url("0")), timeout_s=0.5, attempts=1)
+
+
+@pytest.mark.parametrize("target", ["file:///etc/hostname", "ftp://localhost/net.tflite", "gopher://x"])
+def test_a_redirect_out_of_the_web_is_refused(server, fetch, target):
+    url = server.serve("start", b"", status=[302], headers={"Location": target})
+    with pytest.raises(SourceError, match="neither http nor https"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://localhost/x", "net.tflite", "http://", "http://[::1", "http://localhost:0x"],
+)
+def test_an_address_that_cannot_be_one_is_refused_at_once(fetch, url):
+    with pytest.raises(SourceError):
+        fetch(declared("net.tflite", WEIGHTS, url))
+    assert fetch.naps == []
+
+
+def test_a_name_that_nobody_knows_does_not_take_long(fetch):
+    with pytest.raises(SourceError, match="no connection: no names but localhost in tests"):
+        fetch(declared("net.tflite", WEIGHTS, "http://models.invalid/net.tflite"), attempts=50)
+    assert len(fetch.naps) == 2
+    assert sum(fetch.naps) <= 1.5
+
+
+def test_a_port_where_nobody_listens_does_not_take_long(fetch):
+    with Server() as gone:
+        url = gone.url("net.tflite")
+    with pytest.raises(SourceError, match="no connection: Connection refused"):
+        fetch(declared("net.tflite", WEIGHTS, url), attempts=50)
+    assert len(fetch.naps) == 2
+
+
+def test_a_proxy_that_is_not_there_is_named(fetch, monkeypatch):
+    with Server() as gone:
+        monkeypatch.setenv("http_proxy", gone.url())
+    with pytest.raises(SourceError, match="the proxy does not let us through: Connection refused"):
+        fetch(declared("net.tflite", WEIGHTS, "http://127.0.0.2/net.tflite"))
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_a_password_is_asked_once(server, fetch, monkeypatch, scheme):
+    monkeypatch.setenv(f"{scheme}_proxy", server.url())
+    target = f"{scheme}://models.invalid/net.tflite"
+    server.answers[target] = server.answers["models.invalid:443"] = Answer(PAGE, status=[407] * 9)
+    with pytest.raises(SourceError, match="407 Proxy Authentication Required") as caught:
+        fetch(declared("net.tflite", WEIGHTS, target))
+    assert len(server.requests) == 1
+    assert "USER:PASSWORD" in caught.value.hint
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_answers_with_a_page_is_no_server(server, fetch, monkeypatch, scheme):
+    monkeypatch.setenv(f"{scheme}_proxy", server.url())
+    target = f"{scheme}://models.invalid/net.tflite"
+    server.answers[target] = server.answers["models.invalid:443"] = Answer(PAGE)
+    with pytest.raises(SourceError, match=r"a web page \(HTML\)|TLS failed|no connection"):
+        fetch(declared("net.tflite", WEIGHTS, target), attempts=1)
+    assert fetch.left() == []
+
+
+def test_a_proxy_whose_tunnel_drips_is_given_up(server, fetch, monkeypatch):
+    monkeypatch.setenv("https_proxy", server.url())
+    server.answers["models.invalid:443"] = Answer(b"", header_drip_s=0.05)
+    started = time.monotonic()
+    with pytest.raises(SourceError):
+        fetch(declared("net.tflite", WEIGHTS, "https://models.invalid/n"), attempts=1, timeout_s=0.3)
+    assert time.monotonic() - started < HANG_S
+
+
+def test_the_users_proxy_is_used(server, fetch, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url())
+    server.answers["http://models.invalid/net.tflite"] = Answer(WEIGHTS, early_hints=True)
+    file = declared("net.tflite", WEIGHTS, "http://models.invalid/net.tflite")
+    assert fetch(file).read_bytes() == WEIGHTS
+
+
+def bare(body: bytes) -> bytes:
+    """Deflate without zlib's header."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
+
+
+def in_two(body: bytes) -> bytes:
+    return gzip.compress(body[:1000]) + gzip.compress(body[1000:])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("gzip", in_two),
+        ("gzip", lambda body: gzip.compress(body) + bytes(512)),
+        ("deflate", zlib.compress),
+        ("deflate", bare),
+    ],
+    ids=["gzip", "x-gzip", "two members", "padded", "deflate", "bare deflate"],
+)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_packed_unasked_is_unpacked(server, fetch, encoding, pack, chunked):
+    url = server.serve("net", pack(WEIGHTS), headers={"Content-Encoding": encoding}, chunked=chunked)
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("pack", [lambda body: body, gzip.compress], ids=["as it is", "packed again"])
+def test_a_packed_file_that_is_called_packed_stays_packed(server, fetch, chunked, pack):
+    body = gzip.compress(WEIGHTS)
+    url = server.serve("n", pack(body), headers={"Content-Encoding": "gzip"}, chunked=chunked)
+    assert fetch(declared("net.tar.gz", body, url)).read_bytes() == body
+
+
+def test_a_packed_body_that_unpacks_to_nothing_for_ever_ends(server, fetch):
+    said = {"Content-Encoding": "gzip"}
+    url = server.serve("n", gzip.compress(b"") * 5000, headers=said, without_length=True, endless=True)
+    with pytest.raises(SizeError, match="more than the expected 4096 bytes"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+
+
+def test_a_packed_body_is_unpacked_no_further_than_declared(server, fetch):
+    bomb = gzip.compress(bytes(50_000_000))
+    url = server.serve("net.tflite", bomb, headers={"Content-Encoding": "gzip"})
+    tracemalloc.start()
+    try:
+        with pytest.raises(SizeError, match="more than the declared 4096 bytes"):
+            fetch(declared("net.tflite", WEIGHTS, url))
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_packed_body_that_is_none_is_refused(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS + b"!", headers={"Content-Encoding": "gzip"})
+    with pytest.raises(SourceError, match="packs the file as gzip, badly"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+
+
+def test_an_unknown_packing_is_refused(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, headers={"Content-Encoding": "br"})
+    with pytest.raises(SourceError, match="packs the file as 'br'"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+
+
+def test_a_packed_body_cut_short_is_fetched_again(server, fetch):
+    packed = gzip.compress(WEIGHTS)
+    url = server.serve("net.tflite", packed[:-12], headers={"Content-Encoding": "gzip"})
+    with pytest.raises(SourceError, match=r"cut short \(2 attempts\)"):
+        fetch(declared("net.tflite", WEIGHTS, url), attempts=2)
+
+
+def test_one_connection_serves_several_files(server, tmp_path):
+    files = tuple(declared(f"{n}.bin", WEIGHTS + bytes([n]), server.url(f"{n}.bin")) for n in range(3))
+    for n in range(3):
+        server.serve(f"{n}.bin", WEIGHTS + bytes([n]))
+    download_model(model(*files), ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
+    assert len({request.port for request in server.requests}) == 1
+
+
+def test_a_password_in_an_address_is_never_shown(server, fetch):
+    url = server.url("net.tflite").replace("http://", "http://reader:secret@")
+    with pytest.raises(DownloadError) as caught:
+        fetch(declared("net.tflite", WEIGHTS, url))
+    assert "secret" not in str(caught.value) + repr(fetch.events)
+    assert "reader" not in str(caught.value) + repr(fetch.events)
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """A server with TLS, and the file of the authority that vouches for it."""
+    trustme = pytest.importorskip("trustme")
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with Server(context) as server:
+        yield server, tmp_path / "ca.pem"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(authority, fetch):
+    server, _ = authority
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
+    with pytest.raises(SourceError, match=r"TLS failed: .*certificate verify failed") as caught:
+        fetch(file)
+    assert fetch.naps == []
+    assert "REQUESTS_CA_BUNDLE" in caught.value.hint
+
+
+def test_a_private_authority_can_be_named(authority, fetch, monkeypatch):
+    server, bundle = authority
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    url = server.serve("net.tflite", WEIGHTS, early_hints=True)
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+
+
+def test_headers_that_drip_over_tls_are_given_up(authority, fetch, monkeypatch):
+    server, bundle = authority
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, header_drip_s=0.05))
+    with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
+        fetch(file, attempts=1, timeout_s=0.3)
+
+
+@pytest.mark.parametrize("faults", [{"body_drip_s": 0.02}, {"chunk_size_drip_s": 0.02}, {"hang_at": 9}])
+def test_a_body_that_drips_over_tls_is_given_up_and_fetched_again(authority, fetch, faults):
+    server, bundle = authority
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, **faults, times=1))
+    started = time.monotonic()
+    assert fetch(file, timeout_s=0.4, ca_bundle=bundle).read_bytes() == WEIGHTS
+    assert time.monotonic() - started < HANG_S
+    assert server.asked("net.tflite") == 2
+
+
+def test_a_bundle_that_is_not_there_is_named(authority, fetch, monkeypatch):
+    server, bundle = authority
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle) + ".gone")
+    with pytest.raises(SourceError, match=r"ca\.pem\.gone"):
+        fetch(declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS)))
+
+
+def test_a_redirect_from_https_to_http_is_refused(authority, server, fetch, monkeypatch):
+    secure, bundle = authority
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    plain = server.serve("net.tflite", WEIGHTS)
+    url = secure.serve("start", b"", status=[302], headers={"Location": plain})
+    with pytest.raises(SourceError, match="from https to http"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+    assert server.requests == []
+
+
+def test_a_header_is_not_carried_to_where_its_host_redirects(server, fetch):
+    with Server() as other:
+        url = other.serve("net.tflite", WEIGHTS)
+        start = server.serve("start", b"", status=[302], headers={"Location": url})
+        host = start.split("/")[2]
+        fetch(
+            declared("net.tflite", WEIGHTS, start),
+            headers=(HostHeader(host, "Authorization", "Bearer secret"),),
+        )
+        assert server.requests[0].headers["Authorization"] == "Bearer secret"
+        assert other.requests[0].headers["Authorization"] is None
+
+
+def test_netrc_speaks_for_its_machine_and_a_header_before_it(server, fetch, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine localhost login ann password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    url = server.serve("net.tflite", WEIGHTS)
+    moved = server.serve(
+        "moved", b"", status=[302], headers={"Location": url.replace("localhost", "127.0.0.1")}
+    )
+    fetch(declared("net.tflite", WEIGHTS, moved))
+    assert server.requests[0].headers["Authorization"].startswith("Basic ")
+    assert server.requests[1].headers["Authorization"] is None
+    header = HostHeader(url.split("/")[2], "authorization", "Bearer other")
+    fetch(declared("again.tflite", WEIGHTS, url), headers=(header,))
+    assert server.requests[2].headers["Authorization"] == "Bearer other"
+
+
+def test_an_authority_is_named_by_the_means_before_the_environment(authority, fetch, monkeypatch):
+    server, bundle = authority
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle) + ".gone")
+    url = server.serve("net.tflite", WEIGHTS)
+    assert fetch(declared("net.tflite", WEIGHTS, url), ca_bundle=bundle).read_bytes() == WEIGHTS
+
+
+def test_an_authority_is_named_as_openssl_names_it(authority, fetch, monkeypatch):
+    server, bundle = authority
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    url = server.serve("net.tflite", WEIGHTS)
+    assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
+
+
+def test_a_bundle_that_is_none_is_named(authority, fetch, tmp_path):
+    server, _ = authority
+    (tmp_path / "nonsense.pem").write_text("nonsense")
+    url = server.serve("net.tflite", WEIGHTS)
+    with pytest.raises(SourceError):
+        fetch(declared("net.tflite", WEIGHTS, url), ca_bundle=tmp_path / "nonsense.pem")
+    assert fetch.naps == []
+
+
+def test_plain_http_from_elsewhere_is_refused_before_a_request(fetch):
+    weak = SourceFile("n.zip", 4, None, (HttpSource("http://models.invalid/n.zip"),), contains=MEMBER)
+    with pytest.raises(SourceError, match=r"models\.invalid/n\.zip: is plain http"):
+        fetch(weak)
+
+
+MEMBER = {"net": Digest("sha1", "0" * 40)}

@@ -1,0 +1,178 @@
+"""provenance.json says where each file came from, and nothing that would let others in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from fakes.files import declared, model, put
+from fakes.server import Server
+from posezoo.download.journal import NAME, redact_url
+from posezoo.download.model_download import download_model
+from posezoo.download.options import DownloadOptions
+from posezoo.errors import DownloadError
+from posezoo.events import WarningIssued
+from posezoo.layout import ModelLayout
+
+BODY = b"weights" * 1000
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        yield server
+
+
+def record(layout, spec):
+    return json.loads((layout.downloads(spec) / NAME).read_text())
+
+
+def test_it_has_url_final_url_size_digest_and_time_of_each_file(server, tmp_path):
+    end = server.serve("cdn/net.pth?X-Amz-Signature=5ecret", BODY)
+    start = server.serve("net.pth", status=[302] * 9, headers={"Location": end})
+    file, layout = declared("net.pth", BODY, start), ModelLayout(tmp_path, tmp_path)
+    spec = model(file, declared("own.bin", b"own", server.serve("own.bin", b"own")))
+    download_model(spec, layout, DownloadOptions(None))
+    found = record(layout, spec)
+    assert found["model"] == "pose"
+    said = found["files"]["net.pth"]
+    assert said.pop("fetched_at").endswith("+00:00")
+    assert said == {
+        "url": start,
+        "final_url": server.url("cdn/net.pth"),
+        "kind": "source",
+        "size": len(BODY),
+        "sha384": file.checksum.value,
+    }
+    assert found["files"]["own.bin"]["final_url"] is None
+    assert "5ecret" not in (layout.model_download_dir(spec) / NAME).read_text()
+
+
+@pytest.mark.parametrize("secret", ["token=5ecret", "sig=5ecret", "X-Goog-Signature=5ecret"])
+def test_a_signed_query_and_a_user_are_masked(server, tmp_path, secret):
+    url = server.serve(f"net.pth?{secret}", BODY).replace("//", "//ann:5ecret@")
+    spec, layout = model(declared("net.pth", BODY, url)), ModelLayout(tmp_path, tmp_path)
+    download_model(spec, layout, DownloadOptions(None))
+    assert "5ecret" not in (layout.model_download_dir(spec) / NAME).read_text()
+
+
+def test_a_cache_and_a_mirror_are_named(tmp_path):
+    one, two = declared("one", b"1"), declared("two", b"2")
+    put(tmp_path / "cache", b"1", one)
+    put(tmp_path / "mirror", b"2", two)
+    spec, layout = model(one, two), ModelLayout(tmp_path / "out", tmp_path / "out")
+    download_model(spec, layout, DownloadOptions(tmp_path / "cache", mirrors=(str(tmp_path / "mirror"),)))
+    files = record(layout, spec)["files"]
+    assert [(file["kind"], file["url"]) for file in files.values()] == [
+        ("cache", str(tmp_path / "cache" / "1" / one.checksum.value[:2] / one.checksum.value[2:])),
+        ("mirror", str(tmp_path / "mirror")),
+    ]
+
+
+def test_a_file_that_came_stays_recorded_when_another_fails_and_when_nothing_comes(server, tmp_path):
+    good = declared("good", b"good", server.serve("good", b"good"))
+    failed = declared("bad", b"bad", server.url("nowhere"))
+    spec, layout = model(good, failed), ModelLayout(tmp_path, tmp_path)
+    with pytest.raises(DownloadError):
+        download_model(spec, layout, DownloadOptions(None))
+    before = record(layout, spec)
+    assert list(before["files"]) == ["good"]
+    download_model(model(good), layout, DownloadOptions(None))
+    assert record(layout, spec) == before
+    server.serve("nowhere", b"bad")
+    download_model(spec, layout, DownloadOptions(None))
+    assert record(layout, spec)["files"]["good"] == before["files"]["good"]
+    assert list(record(layout, spec)["files"]) == ["good", "bad"]
+
+
+def test_a_record_that_is_none_is_written_anew(server, tmp_path):
+    spec, layout = (
+        model(declared("net.pth", BODY, server.serve("net.pth", BODY))),
+        ModelLayout(tmp_path, tmp_path),
+    )
+    for content in (b"{", b"[]", b'{"files": 3}', b"\xff"):
+        layout.model_download_dir(spec).mkdir(parents=True, exist_ok=True)
+        (layout.model_download_dir(spec) / NAME).write_bytes(content)
+        (layout.model_download_dir(spec) / "net.pth").unlink(missing_ok=True)
+        download_model(spec, layout, DownloadOptions(None))
+        assert list(record(layout, spec)["files"]) == ["net.pth"]
+
+
+def test_a_record_that_cannot_be_written_costs_a_warning(server, tmp_path):
+    spec, layout = (
+        model(declared("net.pth", BODY, server.serve("net.pth", BODY))),
+        ModelLayout(tmp_path, tmp_path),
+    )
+    (layout.model_download_dir(spec) / NAME).mkdir(parents=True)
+    told = []
+    download_model(spec, layout, DownloadOptions(None), listener=told.append)
+    assert (layout.model_download_dir(spec) / "net.pth").read_bytes() == BODY
+    assert any(
+        "provenance.json: cannot be written" in each.message
+        for each in told
+        if isinstance(each, WarningIssued)
+    )
+
+
+def test_a_publishers_own_provenance_json_is_left_alone(server, tmp_path):
+    spec = model(declared(NAME, b"theirs", server.serve(NAME, b"theirs")))
+    download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
+    assert (tmp_path / "public" / "pose" / NAME).read_bytes() == b"theirs"
+
+
+def test_a_variant_has_a_record_of_its_own(server, tmp_path):
+    spec = model(declared("net.pth", BODY, server.serve("net.pth", BODY)))
+    variant = replace(spec, tag="ccd2", is_default=False)
+    layout = ModelLayout(tmp_path, tmp_path)
+    download_model(variant, layout, DownloadOptions(None))
+    assert record(layout, variant)["model"] == "pose@ccd2"
+    assert not layout.model_download_dir(spec).exists()
+
+
+def test_what_is_shown_of_an_address_is_its_place_alone():
+    assert redact_url("https://ann:x@host:8443/a/b?sig=1#top") == "https://host:8443/a/b"
+
+
+def test_what_a_killed_run_left_beside_it_is_removed(server, tmp_path):
+    spec, layout = (
+        model(declared("net.pth", BODY, server.serve("net.pth", BODY))),
+        ModelLayout(tmp_path, tmp_path),
+    )
+    download_model(spec, layout, DownloadOptions(None))
+    for end in ("part", "guard"):
+        (layout.model_download_dir(spec) / f".{NAME}.{end}").touch()
+    download_model(spec, layout, DownloadOptions(None))
+    left = {path.name for path in layout.model_download_dir(spec).iterdir()}
+    assert left == {"net.pth", NAME, ".posezoo"}
+
+
+def test_what_came_before_a_run_was_killed_is_recorded_by_the_next_one(server, tmp_path):
+    spec, layout = (
+        model(declared("net.pth", BODY, server.serve("net.pth", BODY))),
+        ModelLayout(tmp_path, tmp_path),
+    )
+    download_model(spec, layout, DownloadOptions(None))
+    before = record(layout, spec)
+    folder = layout.model_download_dir(spec)
+    # What a kill between the file's name and the record leaves.
+    (folder / ".posezoo" / "net.pth.came").write_text(json.dumps(before["files"]["net.pth"]))
+    (folder / NAME).unlink()
+    (folder / f".{NAME}.part").write_text("half")
+    (folder / f".{NAME}.guard").touch()
+    download_model(spec, layout, DownloadOptions(None))
+    assert record(layout, spec) == before
+    assert {path.name for path in folder.iterdir()} == {"net.pth", NAME, ".posezoo"}
+    assert [path.name for path in (folder / ".posezoo").iterdir()] == ["net.pth.stamp"]
+
+
+def test_a_note_of_a_file_that_did_not_come_is_not_recorded(server, tmp_path):
+    spec, layout = model(declared("net.pth", BODY, server.url("nowhere"))), ModelLayout(tmp_path, tmp_path)
+    folder = layout.model_download_dir(spec)
+    (folder / ".posezoo").mkdir(parents=True)
+    (folder / ".posezoo" / "net.pth.came").write_text('{"url": "x"}')
+    (folder / "net.pth").write_bytes(b"an older file")
+    with pytest.raises(DownloadError):
+        download_model(spec, layout, DownloadOptions(None))
+    assert not (folder / NAME).exists()

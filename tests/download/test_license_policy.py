@@ -1,0 +1,55 @@
+"""Terms that nobody allowed are refused before anybody is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fakes.files import declared, model
+from fakes.server import Server
+from posezoo.download.license_policy import is_license_allowed
+from posezoo.download.model_download import download_model, plan_download
+from posezoo.download.options import DownloadOptions
+from posezoo.errors import LicenseError
+from posezoo.layout import ModelLayout
+from posezoo.spec.model import License
+
+
+def test_other_terms_are_refused_before_any_request(tmp_path):
+    with Server() as server:
+        spec = model(declared("net.pth", b"x", server.serve("net.pth", b"x")))
+        layout, strict = (
+            ModelLayout(tmp_path / "out", tmp_path / "out"),
+            DownloadOptions(None, allow_licenses=("MIT", "BSD-*")),
+        )
+        for work in (download_model, plan_download):
+            with pytest.raises(
+                LicenseError, match=r"pose: comes under Apache-2\.0, and allow_licenses takes only"
+            ):
+                work(spec, layout, strict)
+        assert server.requests == []
+        assert not (tmp_path / "out").exists()
+        download_model(spec, layout, replace(strict, allow_licenses=("apache-2.0",)))
+        assert server.asked("net.pth") == 1
+
+
+@pytest.mark.parametrize(
+    ("terms", "allowed", "is_fine"),
+    [
+        (License("MIT"), ["MIT"], True),
+        (License("BSD-3-Clause"), ["MIT", "BSD-*"], True),
+        (License("LicenseRef-unclear"), ["*"], True),
+        (License("LicenseRef-unclear"), ["Apache-2.0"], False),
+        (License("MIT AND CC-BY-4.0"), ["MIT"], False),
+        (License("MIT AND CC-BY-4.0"), ["MIT", "CC-*"], True),
+        (License("GPL-3.0-only OR MIT AND ISC"), ["MIT", "ISC"], True),
+        (License("GPL-3.0-only OR MIT AND ISC"), ["MIT"], False),
+        (License("(MIT OR ISC) AND X"), ["MIT", "X"], False),
+        (License(url="https://models.invalid/LICENSE"), ["https://models.invalid/*"], True),
+        (License(url="https://models.invalid/LICENSE"), ["MIT"], False),
+        (License(), ["*"], False),
+    ],
+)
+def test_spdx_expressions_are_understood_as_far_as_models_have_them(terms, allowed, is_fine):
+    assert is_license_allowed(terms, allowed) is is_fine

@@ -1,0 +1,248 @@
+"""What model.yml has done to downloaded files, once, and again only where something changed."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from fakes.files import declared, model
+from posezoo.download.model_download import FileOrigin, download_model, plan_download
+from posezoo.download.options import DownloadOptions
+from posezoo.errors import DownloadError
+from posezoo.events import (
+    FilePostprocessingStarted,
+    FileUpToDate,
+    PostprocessingFinished,
+    PostprocessingStarted,
+)
+from posezoo.layout import ModelLayout
+from posezoo.spec.model import FileSource, ModelSpec, RegexReplace, UnpackArchive
+from posezoo.verify.artifact_check import check_artifacts
+
+SCRIPT = b"import wget\nnet = 1\n"
+
+
+def zipped(**members: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("__", "/").replace("_pb", ".pb").replace("_py", ".py"), content)
+    return stream.getvalue()
+
+
+ARCHIVE = zipped(net_pb=b"graph", code__util_py=SCRIPT)
+
+
+@pytest.fixture
+def spec(tmp_path) -> ModelSpec:
+    """A model of an archive and a script; the script, and one in the archive, are changed."""
+    files = []
+    for name, body in (("sub/net.zip", ARCHIVE), ("run.py", SCRIPT)):
+        origin = tmp_path / name.replace("/", "-")
+        origin.write_bytes(body)
+        files.append(declared(name, body, FileSource(origin)))
+    steps = (
+        UnpackArchive("sub/net.zip", "zip"),
+        RegexReplace("run.py", "import wget", r"# \g<0>"),
+        RegexReplace("run.py", "1", "2"),
+        RegexReplace("sub/code/util.py", "import wget", r"# \g<0>"),
+    )
+    return replace(model(*files), postprocessing=steps)
+
+
+@pytest.fixture
+def fetch(tmp_path):
+    """download(spec) and what it told."""
+
+    def fetch(spec: ModelSpec, **options: object) -> list[object]:
+        told: list[object] = []
+        layout = ModelLayout(tmp_path / "out", tmp_path / "out")
+        download_model(spec, layout, DownloadOptions(cache_dir=None), listener=told.append, **options)
+        return told
+
+    return fetch
+
+
+def done(told: list[object]) -> list[tuple[str, str]]:
+    return [(each.action, each.model_file) for each in told if isinstance(each, FilePostprocessingStarted)]
+
+
+def test_archives_are_unpacked_and_texts_replaced(spec, fetch, tmp_path):
+    told = fetch(spec)
+    folder = tmp_path / "out" / "public" / "pose"
+    assert (folder / "sub" / "net.pb").read_bytes() == b"graph"
+    assert (folder / "run.py").read_text() == "# import wget\nnet = 2\n"
+    assert (folder / "sub" / "code" / "util.py").read_text() == "# import wget\nnet = 1\n"
+    assert told[-5] == PostprocessingStarted("pose")
+    assert told[-1] == PostprocessingFinished("pose", True)
+    assert done(told) == [
+        ("unpack", "sub/net.zip"),
+        ("replace_text", "run.py"),
+        ("replace_text", "sub/code/util.py"),
+    ]
+
+
+def test_what_was_published_stays_and_is_verified(spec, fetch, tmp_path):
+    fetch(spec)
+    layout = ModelLayout(tmp_path / "out", tmp_path / "out")
+    assert (layout.model_download_dir(spec) / "run.py.orig").read_bytes() == SCRIPT
+    assert {artifact.state for artifact in check_artifacts(spec, layout)} == {"good"}
+
+
+def test_a_second_run_has_nothing_to_do_even_without_a_source(spec, fetch, tmp_path):
+    fetch(spec)
+    (tmp_path / "run.py").unlink()
+    (tmp_path / "sub-net.zip").unlink()
+    told = fetch(spec)
+    assert done(told) == []
+    assert told[-1] == PostprocessingFinished("pose", True)
+
+
+@pytest.mark.parametrize("name", ["sub/net.pb", "run.py", "sub/code/util.py"])
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"other")])
+def test_what_was_made_is_made_again_where_it_is_gone_or_changed(spec, fetch, tmp_path, name, damage):
+    fetch(spec)
+    path = tmp_path / "out" / "public" / "pose" / name
+    good = path.read_bytes()
+    damage(path)
+    assert done(fetch(spec))
+    assert path.read_bytes() == good
+
+
+def test_after_the_archive_is_deleted_a_run_does_nothing(spec, fetch, tmp_path):
+    fetch(spec)
+    folder = tmp_path / "out" / "public" / "pose"
+    (folder / "sub" / "net.zip").unlink()
+    (tmp_path / "sub-net.zip").unlink()  # nor could anybody bring it
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    told = fetch(spec)
+    assert done(told) == []
+    assert FileUpToDate("pose", "sub/net.zip") in told
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    layout = ModelLayout(tmp_path / "out", tmp_path / "out")
+    planned = plan_download(spec, layout, DownloadOptions(cache_dir=None))
+    assert [each.origin for each in planned] == [FileOrigin.HERE, FileOrigin.HERE]
+    assert {artifact.state for artifact in check_artifacts(spec, layout)} == {"good"}
+
+
+def test_a_deleted_archive_comes_again_where_what_it_held_is_not_all_here(spec, fetch, tmp_path):
+    fetch(spec)
+    folder = tmp_path / "out" / "public" / "pose"
+    (folder / "sub" / "net.zip").unlink()
+    (folder / "sub" / "net.pb").write_bytes(b"other")
+    assert ("unpack", "sub/net.zip") in done(fetch(spec))
+    assert (folder / "sub" / "net.pb").read_bytes() == b"graph"
+    assert (folder / "sub" / "net.zip").read_bytes() == ARCHIVE
+
+
+def test_a_kill_between_unpacking_and_deleting_is_mended_by_the_next_run(spec, fetch, tmp_path):
+    fetch(spec)
+    folder = tmp_path / "out" / "public" / "pose"
+    # What a kill leaves: what was unpacked, without the record of it, and a folder that was worked in.
+    (folder / "sub" / ".posezoo" / "net.zip.made").unlink()
+    (folder / "sub" / ".posezoo-killed").mkdir()
+    fetch(spec)
+    assert not (folder / "sub" / ".posezoo-killed").exists()
+    (folder / "sub" / "net.zip").unlink()
+    assert done(fetch(spec)) == []
+    assert {path.name for path in (folder / "sub").iterdir()} == {".posezoo", "code", "net.pb"}
+
+
+def test_an_archive_that_was_deleted_is_wanted_again_when_another_one_is_declared(spec, fetch, tmp_path):
+    fetch(spec)
+    (tmp_path / "out" / "public" / "pose" / "sub" / "net.zip").unlink()
+    other = zipped(net_pb=b"another graph", code__util_py=SCRIPT)
+    (tmp_path / "other.zip").write_bytes(other)
+    file = declared("sub/net.zip", other, FileSource(tmp_path / "other.zip"))
+    fetch(replace(spec, files=(file, spec.files[1])))
+    assert (tmp_path / "out" / "public" / "pose" / "sub" / "net.pb").read_bytes() == b"another graph"
+
+
+@pytest.mark.parametrize("name", ["sub/net.pb", "run.py"])
+def test_damage_that_no_stamp_notices_is_mended_where_everything_is_read_again(spec, fetch, tmp_path, name):
+    fetch(spec)
+    path = tmp_path / "out" / "public" / "pose" / name
+    good, before = path.read_bytes(), path.stat()
+    with open(path, "r+b") as file:
+        file.write(bytes(len(good)))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert done(fetch(spec)) == []
+    layout = ModelLayout(tmp_path / "out", tmp_path / "out")
+    download_model(spec, layout, DownloadOptions(cache_dir=None, verify=True))
+    assert path.read_bytes() == good
+
+
+def test_another_recipe_is_carried_out_anew_from_the_published_bytes(spec, fetch, tmp_path):
+    fetch(spec)
+    fetch(replace(spec, postprocessing=(RegexReplace("run.py", "net", "pose"),)))
+    assert (tmp_path / "out" / "public" / "pose" / "run.py").read_text() == "import wget\npose = 1\n"
+
+
+def test_a_failing_step_is_told_with_its_reason(spec, fetch, tmp_path):
+    told: list[object] = []
+    layout = ModelLayout(tmp_path / "out", tmp_path / "out")
+    wrong = replace(spec, postprocessing=(RegexReplace("run.py", "nowhere", ""),))
+    with pytest.raises(DownloadError, match=r"run\.py: 'nowhere' was found 0 times"):
+        download_model(wrong, layout, DownloadOptions(cache_dir=None), listener=told.append)
+    assert told[-1] == PostprocessingFinished(
+        "pose", False, "run.py: 'nowhere' was found 0 times, expected at least 1"
+    )
+    assert not (layout.model_download_dir(wrong) / "run.py").exists()
+
+
+def test_a_member_never_takes_the_place_of_a_promised_file(tmp_path, fetch):
+    body = zipped(run_py=b"evil")
+    (tmp_path / "net.zip").write_bytes(body)
+    (tmp_path / "run.py").write_bytes(SCRIPT)
+    files = [
+        declared(name, content, FileSource(tmp_path / name))
+        for name, content in (("net.zip", body), ("run.py", SCRIPT))
+    ]
+    spec = replace(model(*files), postprocessing=(UnpackArchive("net.zip", "zip"),))
+    with pytest.raises(DownloadError, match=r"holds run\.py, which model\.yml promises"):
+        fetch(spec)
+    assert (tmp_path / "out" / "public" / "pose" / "run.py").read_bytes() == SCRIPT
+
+
+def test_the_steps_of_files_that_were_left_out_are_left_out(tmp_path, fetch):
+    (tmp_path / "a.py").write_bytes(SCRIPT)
+    files = [
+        declared(f"{precision}/a.py", SCRIPT, FileSource(tmp_path / "a.py")) for precision in ("FP16", "FP32")
+    ]
+    steps = tuple(RegexReplace(file.name, "wget", "nothing") for file in files)
+    told = fetch(replace(model(*files), postprocessing=steps), precisions={"FP16"})
+    assert done(told) == [("replace_text", "FP16/a.py")]
+
+
+def test_an_archive_that_was_removed_after_it_was_unpacked_is_not_fetched_again(spec, fetch, tmp_path):
+    fetch(spec)
+    folder = tmp_path / "out" / "public" / "pose"
+    (folder / "sub" / "net.zip").unlink()
+    told = fetch(spec)
+    assert done(told) == []
+    assert [event.model_file for event in told if isinstance(event, FileUpToDate)] == [
+        "sub/net.zip",
+        "run.py",
+    ]
+    assert not (folder / "sub" / "net.zip").exists()
+    (planned, _) = plan_download(spec, ModelLayout(tmp_path / "out", tmp_path / "out"), DownloadOptions(None))
+    assert planned.origin is FileOrigin.HERE
+
+
+def test_a_removed_archive_comes_again_where_what_it_held_is_gone_or_it_is_another_one(spec, fetch, tmp_path):
+    fetch(spec)
+    folder = tmp_path / "out" / "public" / "pose"
+    (folder / "sub" / "net.zip").unlink()
+    (folder / "sub" / "net.pb").unlink()
+    assert ("unpack", "sub/net.zip") in done(fetch(spec))
+    assert (folder / "sub" / "net.pb").read_bytes() == b"graph"
+    (folder / "sub" / "net.zip").unlink()
+    other = zipped(net_pb=b"a newer graph", code__util_py=SCRIPT)
+    (tmp_path / "newer").write_bytes(other)
+    newer = declared("sub/net.zip", other, FileSource(tmp_path / "newer"))
+    fetch(replace(spec, files=(newer, spec.files[1])))
+    assert (folder / "sub" / "net.pb").read_bytes() == b"a newer graph"

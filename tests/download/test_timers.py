@@ -1,0 +1,67 @@
+"""What is to be called later is called in time, in its order, and by one thread."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from fakes.waiting import wait_until
+from posezoo.download.timers import TimerThread
+
+
+def test_each_rings_in_time_whatever_the_order_they_were_set_in():
+    alarms, rung = TimerThread(), list[tuple[str, float]]()
+    start_time = time.monotonic()
+    for name, seconds in (("late", 0.3), ("soon", 0.05), ("between", 0.15)):
+        alarms.call_later(seconds, lambda name=name: rung.append((name, time.monotonic() - start_time)))
+    wait_until(lambda: len(rung) == 3)
+    assert [name for name, _ in rung] == ["soon", "between", "late"]
+    assert all(at >= min_count for (_, at), min_count in zip(rung, (0.05, 0.15, 0.3), strict=True))
+
+
+def test_a_cancelled_one_does_not_ring():
+    alarms, rung = TimerThread(), list[str]()
+    alarms.call_later(0.3, lambda: rung.append("cancelled")).cancel()
+    alarms.call_later(0.4, lambda: rung.append("rung"))
+    wait_until(lambda: rung != [])
+    assert rung == ["rung"]
+
+
+def test_one_that_fails_silences_no_other():
+    alarms, rung = TimerThread(), list[str]()
+    alarms.call_later(0.01, lambda: rung[9])
+    alarms.call_later(0.05, lambda: rung.append("rung"))
+    wait_until(lambda: rung != [])
+    assert rung == ["rung"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_they_ring_in_a_forked_child_too():
+    code = """
+import os, time
+from posezoo.fetch.alarms import ALARMS
+rung = []
+ALARMS.after(0.01, lambda: rung.append(1))
+while not rung:
+    time.sleep(0.01)
+child = os.fork()
+if child == 0:
+    ALARMS.after(0.01, lambda: os._exit(7))
+    time.sleep(60)
+    os._exit(1)
+print(rung, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[1] 7\n"
+
+
+def test_a_thousand_take_one_thread():
+    alarms, before = TimerThread(), threading.active_count()
+    for _ in range(1000):
+        alarms.call_later(60, lambda: None).cancel()
+    assert threading.active_count() <= before + 1

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+
+from fakes.files import declared
+from posezoo.download.options import DownloadOptions
+from posezoo.download.url_rules import refuse_unsafe_redirect, refuse_unsafe_url
+from posezoo.errors import SourceError
+from posezoo.http_headers import HostHeader
+from posezoo.spec.model import Digest, SourceFile
+
+PINNED = declared("net.tflite", b"net")
+BY_MEMBER = SourceFile("net.zip", 3, None, (), contains={"net": Digest("sha1", "0" * 40)})
+PRIVATE = (
+    "localhost",
+    "LOCALHOST.",
+    "a.localhost",
+    "127.0.0.1",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+    "0177.0.0.1",
+    "10.0.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "0.0.0.0",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[fe80::1%25eth0]",
+    "[fd00::1]",
+)
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+@pytest.mark.parametrize("sender", ["example.org", "8.8.8.8"])
+def test_a_public_name_leads_to_no_private_address_unless_that_is_allowed(host, sender):
+    url, target = f"https://{sender}/net", f"https://ann:secret@{host}/net"
+    with pytest.raises(SourceError, match="of this machine or network") as caught:
+        refuse_unsafe_redirect(url, target, DownloadOptions(None), by_proxy=False)
+    assert "--allow_private_redirects" in caught.value.hint
+    assert "secret" not in caught.value.problem
+    refuse_unsafe_redirect(url, target, DownloadOptions(None, allow_private_redirects=True), by_proxy=False)
+    refuse_unsafe_redirect(url, target, DownloadOptions(None), by_proxy=True)
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_a_private_address_leads_where_it_likes(host):
+    for target in ("127.0.0.1", "8.8.8.8", "example.org"):
+        refuse_unsafe_redirect(
+            f"http://{host}/net", f"http://{target}/net", DownloadOptions(None), by_proxy=False
+        )
+    with pytest.raises(SourceError, match="of this machine or network"):
+        refuse_unsafe_redirect(
+            "http://example.org/net", f"http://{host}/net", DownloadOptions(None), by_proxy=False
+        )
+
+
+@pytest.mark.parametrize(
+    "host", ["example.org", "8.8.8.8", "[2606:4700::1]", "10.example.org", "abc", "fade.de"]
+)
+def test_a_public_name_leads_to_other_public_names(host):
+    refuse_unsafe_redirect(
+        "https://cdn.example.org/net", f"https://{host}/net", DownloadOptions(None), by_proxy=False
+    )
+    with pytest.raises(SourceError, match="of this machine or network"):
+        refuse_unsafe_redirect(
+            f"https://{host}/net", "https://127.0.0.1/net", DownloadOptions(None), by_proxy=False
+        )
+
+
+def test_nothing_leads_from_https_to_http_whatever_is_allowed():
+    download_options = DownloadOptions(None, allow_http=True, allow_private_redirects=True)
+    with pytest.raises(SourceError, match="from https to http"):
+        refuse_unsafe_redirect("https://example.org/", "HTTP://example.org/", download_options, by_proxy=True)
+
+
+def test_plain_http_is_for_files_with_a_digest_and_for_this_machine():
+    refuse_unsafe_url("http://example.org/net", PINNED, DownloadOptions(None))
+    refuse_unsafe_url("http://127.0.0.1:8000/net", BY_MEMBER, DownloadOptions(None))
+    refuse_unsafe_url("https://example.org/net", BY_MEMBER, DownloadOptions(None))
+    refuse_unsafe_url("http://example.org/net", BY_MEMBER, DownloadOptions(None, allow_http=True))
+    for host in ("example.org", "10.0.0.1", "localhost.example.org"):
+        with pytest.raises(SourceError, match="is plain http") as caught:
+            refuse_unsafe_url(f"http://{host}/net", BY_MEMBER, DownloadOptions(None))
+        assert "--allow_http" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("host", "url", "goes"),
+    [
+        ("example.org", "https://example.org/net", True),
+        ("Example.org", "https://example.ORG:443/net", True),
+        ("example.org:8443", "https://example.org:8443/net", True),
+        ("example.org", "https://example.org:8443/net", False),
+        ("example.org:8443", "https://example.org/net", False),
+        ("example.org", "https://cdn.example.org/net", False),
+        ("example.org", "https://example.org.evil.net/net", False),
+        ("example.org", "https://example.org@evil.net/net", False),
+        ("[::1]:80", "http://[::1]/net", True),
+    ],
+)
+def test_a_header_goes_to_its_host_alone(host, url, goes):
+    assert HostHeader(host, "Authorization", "Bearer x").applies_to(url) is goes
+
+
+def test_a_header_never_shows_its_value():
+    header = HostHeader("example.org", "X-Key", "opensesame")
+    assert "opensesame" not in f"{header} {header!r} {DownloadOptions(None, headers=(header,))!r}"

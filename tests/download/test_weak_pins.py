@@ -1,0 +1,166 @@
+"""Files of which little is known: capped, held against what is known, and pinned by their first use."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from fakes.files import model
+from posezoo.download.model_download import download_model, plan_download
+from posezoo.download.options import DownloadOptions
+from posezoo.errors import DigestError, PosezooError, SizeError, SourceError, UnpinnedFileError
+from posezoo.events import Event, WarningIssued
+from posezoo.files.verified_files import is_verified_file, matches_file_pin
+from posezoo.layout import ModelLayout
+from posezoo.lockfile import LockFile
+from posezoo.spec.model import Digest, HttpSource, SourceFile
+
+WEIGHTS = bytes(range(256)) * 16
+SHA1 = hashlib.sha1(WEIGHTS).hexdigest()
+
+
+def zipped(**members: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, body in members.items():
+            archive.writestr(f"{name}.params", body)
+    return content.getvalue()
+
+
+def archive(url: str, digits: str) -> SourceFile:
+    return SourceFile(
+        "net.zip", None, None, (HttpSource(url),), 100_000, {"net.params": Digest("sha1", digits)}
+    )
+
+
+def loose(url: str) -> SourceFile:
+    return SourceFile("net.pth", None, None, (HttpSource(url),), 10_000)
+
+
+@pytest.fixture
+def layout(tmp_path):
+    return ModelLayout(tmp_path, tmp_path)
+
+
+@pytest.fixture
+def lock(tmp_path):
+    return LockFile(tmp_path / "posezoo.lock")
+
+
+def trusting(lock: LockFile) -> DownloadOptions:
+    return DownloadOptions(None, first_use=lock.record_first_use)
+
+
+def test_no_mirror_is_named_since_those_are_asked_by_a_digest(server, layout):
+    url = server.serve("n", b"", status=[404])
+    with pytest.raises(SourceError, match="HTTP 404") as caught:
+        download_model(
+            model(archive(url, SHA1)), layout, DownloadOptions(None, mirrors=(str(layout.output_dir),))
+        )
+    assert caught.value.hint == "check the address"
+
+
+def test_a_full_sha1_of_a_member_is_a_pin(server, layout):
+    file = archive(server.serve("n", zipped(net=WEIGHTS)), SHA1)
+    (path,) = download_model(model(file), layout, DownloadOptions(None)).files
+    assert matches_file_pin(path, file)
+    path.write_bytes(zipped(net=WEIGHTS[1:]))
+    assert not matches_file_pin(path, file)
+    download_model(model(file), layout, DownloadOptions(None))
+    assert matches_file_pin(path, file)
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (zipped(net=WEIGHTS[:-1]), "holds a net.params of SHA-1"),
+        (zipped(other=WEIGHTS), "holds no net.params"),
+        (WEIGHTS, "cannot be read in it"),
+        (zipped(net=WEIGHTS)[:-30], "cannot be read in it"),
+    ],
+)
+@pytest.mark.parametrize("digits", [SHA1, SHA1[:8]])
+def test_an_archive_of_something_else_gets_no_name(server, layout, lock, body, problem, digits):
+    file = archive(server.serve("n", body), digits)
+    with pytest.raises(DigestError, match=problem):
+        download_model(model(file), layout, trusting(lock))
+    assert not layout.file_path(model(file), file).exists()
+    assert not lock.path.exists()
+
+
+def test_eight_digits_and_nothing_are_no_pin(server, layout):
+    for file in (
+        archive(server.serve("n", zipped(net=WEIGHTS)), SHA1[:8]),
+        loose(server.serve("m", WEIGHTS)),
+    ):
+        with pytest.raises(UnpinnedFileError) as caught:
+            download_model(model(file), layout, DownloadOptions(None))
+        assert "--trust_on_first_use" in caught.value.hint
+        (step,) = plan_download(model(file), layout, DownloadOptions(None))
+        assert step.is_unpinned
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("file", [loose("https://x.invalid/n"), archive("https://x.invalid/n", SHA1[:8])])
+def test_what_lies_here_without_a_pin_is_never_good(tmp_path, file):
+    path = tmp_path / file.name
+    path.write_bytes(zipped(net=WEIGHTS))
+    assert not matches_file_pin(path, file)
+    assert not is_verified_file(path, file)
+
+
+def test_the_first_use_is_the_pin_from_then_on(server, layout, lock, tmp_path):
+    spec = model(loose(server.serve("n", WEIGHTS)))
+    told: list[Event] = []
+    (path,) = download_model(spec, layout, trusting(lock), listener=told.append).files
+    assert any(isinstance(event, WarningIssued) and "trusted on first use" in event.message for event in told)
+    assert path.read_bytes() == WEIGHTS
+    path.unlink()
+    server.serve("n", WEIGHTS[::-1])
+    with pytest.raises(DigestError, match="lock has"):  # though the source is trusted
+        download_model(lock.pinned(spec), layout, trusting(lock))
+    server.serve("n", WEIGHTS)
+    assert download_model(lock.pinned(spec), layout, DownloadOptions(None)).files == (path,)
+
+
+def test_a_file_that_cannot_be_remembered_gets_no_name(server, layout, tmp_path):
+    (tmp_path / "file").touch()
+    lock = LockFile(tmp_path / "file" / "posezoo.lock")
+    spec = model(loose(server.serve("n", WEIGHTS)))
+    with pytest.raises(PosezooError, match="file: cannot be written"):
+        download_model(spec, layout, trusting(lock))
+    assert not layout.file_path(spec, spec.files[0]).exists()
+
+
+@pytest.mark.parametrize("faults", [{}, {"chunked": True}])
+def test_an_unknown_size_has_a_cap(server, layout, lock, faults):
+    spec = model(loose(server.serve("n", bytes(10_001), **faults)))
+    with pytest.raises(SizeError, match="10000"):
+        download_model(spec, layout, trusting(lock))
+
+
+def test_a_length_that_nobody_states_is_not_trusted(server, layout, lock):
+    spec = model(loose(server.serve("n", WEIGHTS, without_length=True)))
+    with pytest.raises(SourceError, match="does not say how long"):
+        download_model(spec, layout, trusting(lock))
+
+
+def test_a_cut_of_an_unknown_size_is_noticed(server, layout, lock):
+    spec = model(loose(server.serve("n", WEIGHTS, cut_at=1000)))
+    with pytest.raises(SourceError):
+        download_model(spec, layout, replace(trusting(lock), attempts=1))
+    assert not lock.path.exists()
+
+
+def test_a_license_note_is_told_before_the_download_alone(server, layout, lock):
+    spec = replace(model(loose(server.serve("n", WEIGHTS))), license_note="Unclear.")
+    told: list[Event] = []
+    download_model(spec, layout, trusting(lock), listener=told.append)
+    assert told[0] == WarningIssued("pose: licence: Unclear.")
+    told.clear()
+    download_model(lock.pinned(spec), layout, DownloadOptions(None), listener=told.append)
+    assert not any(isinstance(event, WarningIssued) for event in told)

@@ -1,0 +1,126 @@
+"""Our figures are pycocotools', to the last digit."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+
+import numpy as np
+import pytest
+
+from fakes.coco import annotations, crowded, person, written
+from posezoo import coco
+from posezoo.errors import EvaluationError
+from posezoo.evaluation.coco_metrics import BOX_FIGURES, KEYPOINT_FIGURES, compute_coco_metrics
+from posezoo.evaluation.image_predictions import ImagePredictions
+
+pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
+
+
+def pycocotools_says(path, results, kind="keypoints"):
+    """COCO's own figures by our names."""
+    evaluator = pytest.importorskip("pycocotools.cocoeval", reason="needs pycocotools")
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = pytest.importorskip("pycocotools.coco").COCO(str(path))
+        evaluation = evaluator.COCOeval(truth, truth.loadRes(copy.deepcopy(results)), kind)
+        evaluation.params.catIds = [1]
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    if kind == "keypoints":
+        return dict(zip(KEYPOINT_FIGURES, evaluation.stats.tolist(), strict=True))
+    stats = evaluation.stats.tolist()
+    return dict(zip(BOX_FIGURES, [*stats[:6], *stats[8:]], strict=True))
+
+
+def founds(results):
+    """Results, as COCO's files have them, by image."""
+    by_image = {}
+    for result in results:
+        by_image.setdefault(result["image_id"], []).append(result)
+    return {
+        image: ImagePredictions(
+            np.array([each.get("keypoints", []) for each in those]).reshape(len(those), -1, 3),
+            np.array([each["score"] for each in those]),
+            np.array([each.get("bbox", [0, 0, 0, 0]) for each in those], float),
+        )
+        for image, those in by_image.items()
+    }
+
+
+def test_all_ten_figures_are_those_of_pycocotools_on_500_images_with_all_that_is_hard(tmp_path):
+    truth, results = crowded()
+    path = written(tmp_path, truth)
+    per_image = np.bincount([result["image_id"] for result in results])
+    assert per_image.max() > 20
+    assert any(each["iscrowd"] for each in truth["annotations"])
+    assert any(not each["num_keypoints"] for each in truth["annotations"])
+    assert len({result["score"] for result in results}) < len(results) / 10
+    assert compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), founds(results)) == pycocotools_says(
+        path, results
+    )
+
+
+def test_they_are_on_the_real_photos(shared):
+    photos = shared / "data" / "photos"
+    path = photos / "person_keypoints.json"
+    dataset, random = coco.read_coco_dataset(path, photos), np.random.default_rng(4)
+    results = [
+        {
+            "image_id": image.id,
+            "category_id": 1,
+            "keypoints": (person.keypoints + random.normal(0, (spread, spread, 0), (17, 3))).ravel().tolist(),
+            "score": float(random.uniform()),
+        }
+        for image in dataset.pictures
+        for person in image.people
+        for spread in (2, 8)
+        if person.num_keypoints
+    ]
+    metrics = compute_coco_metrics(dataset, founds(results))
+    assert metrics == pycocotools_says(path, results)
+    assert 0.2 < metrics["AP"] < 0.9
+
+
+def test_boxes_are_judged_as_pycocotools_judges_them(tmp_path):
+    truth, results = crowded(200, people=500, found=4000)
+    random = np.random.default_rng(3)
+    boxes = []
+    for each, true in zip(results, random.choice(truth["annotations"], len(results)), strict=False):
+        box = np.array(true["bbox"]) * random.normal(1, 0.05, 4)
+        boxes.append(
+            {"image_id": true["image_id"], "category_id": 1, "bbox": box.tolist(), "score": each["score"]}
+        )
+    path = written(tmp_path, truth)
+    ours = compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), founds(boxes), boxes=True)
+    assert ours == pycocotools_says(path, boxes, "bbox")
+    assert 0.1 < ours["AP"] < 1
+
+
+def test_ids_that_start_at_0_do_not_count_as_nobody(tmp_path):
+    points = np.column_stack([np.arange(17) * 4, np.arange(17) * 9, np.full(17, 2)])
+    path = written(tmp_path, annotations(1, [person(0, 1, points)]))
+    found = {1: ImagePredictions(points[None].astype(float), np.array([0.9]), np.zeros((1, 4)))}
+    assert compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), found)["AP"] == pytest.approx(1)
+
+
+def test_a_figure_that_nobody_decides_is_left_out(tmp_path):
+    points = np.column_stack([np.arange(17) * 4, np.arange(17) * 9, np.full(17, 2)])
+    path = written(tmp_path, annotations(1, [person(1, 1, points, area=5000)]))
+    metrics = compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), {})
+    assert "APl" not in metrics
+    assert metrics["APm"] == metrics["AP"] == 0
+
+
+def test_where_nobody_is_to_be_found_there_are_no_figures(tmp_path):
+    path = written(tmp_path, annotations(1, [person(1, 1, np.zeros((17, 3)))]))
+    with pytest.raises(EvaluationError, match="nobody to measure on"):
+        compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), {})
+
+
+def test_keypoints_of_which_nobody_knows_the_spread_are_refused_by_name(tmp_path):
+    content = annotations(1, [person(1, 1, np.full((17, 3), 2))])
+    content["categories"] = [{**content["categories"][0], "keypoints": [f"tail_{i}" for i in range(17)]}]
+    with pytest.raises(EvaluationError, match="tail_0, tail_1"):
+        compute_coco_metrics(coco.read_coco_dataset(written(tmp_path, content), tmp_path), {})

@@ -1,0 +1,98 @@
+"""A comparison becomes a picture in which everything has its place, as SVG and as pixels."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from posezoo.facts import ComparisonRow, MetricSource, ModelComparison, SourcedMetric
+from posezoo.facts.bar_chart import draw_chart, to_image, to_svg
+from posezoo.facts.comparison import COLUMNS
+from posezoo.spec.model import Precision
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def row(name, *, license="MIT", **values):
+    return ComparisonRow(name, Precision.FP16, license, {key: values.get(key) for key in COLUMNS})
+
+
+@pytest.fixture
+def comparison():
+    fast = SourcedMetric(40.0, MetricSource.MEASURED)
+    slow = SourcedMetric(10.0, MetricSource.GENERATED)
+    rows = (
+        row("fast", throughput_fps=fast, AP=SourcedMetric(0.5, MetricSource.DECLARED)),
+        row("slow", throughput_fps=slow),
+        row("unknown"),
+    )
+    return ModelComparison(rows, speed_way="A processor")
+
+
+def bars(chart):
+    return [
+        box for box in chart.boxes if box.height == 14 and box.x > 12
+    ]  # those of the legend stand at the edge
+
+
+def test_bars_are_as_long_as_their_figures_and_hollow_on_generated_weights(comparison):
+    chart = draw_chart(comparison)
+    ap, fast, slow = bars(chart)
+    assert fast.width == 4 * slow.width
+    assert ap.x < fast.x == slow.x
+    assert fast.fill == fast.edge == slow.edge
+    assert slow.fill == (255, 255, 255)
+
+
+def test_what_nobody_knows_has_no_bar_and_no_number(comparison):
+    chart = draw_chart(comparison)
+    (y,) = [word.y for word in chart.words if word.text == "unknown FP16"]
+    assert [word.text for word in chart.words if word.y == y] == ["unknown FP16", "MIT"]
+
+
+def test_the_legend_tells_what_is_there_and_the_way_of_measuring(comparison):
+    texts = [word.text for word in draw_chart(comparison).words]
+    assert texts[-4:] == [
+        "measured",
+        "measured on generated weights",
+        "declared",
+        "speed: A processor",
+    ]
+    only = draw_chart(ModelComparison((row("one", AP=SourcedMetric(0.5, MetricSource.DECLARED)),)))
+    assert [word.text for word in only.words][-1] == "declared"
+
+
+def test_no_two_lines_of_text_begin_at_one_place_and_all_lie_inside(comparison):
+    chart = draw_chart(comparison)
+    for one, other in combinations(chart.words, 2):
+        assert (one.x, one.y) != (other.x, other.y)
+    assert all(0 < word.x < chart.width and 0 < word.y < chart.height for word in chart.words)
+    assert all(box.x + box.width <= chart.width for box in chart.boxes)
+
+
+def test_a_stranger_s_name_is_text_in_an_svg_and_nothing_else():
+    evil = "<script>alert('&')</script>\x00\n"
+    chart = draw_chart(ModelComparison((row("one", license=evil),)))
+    root = ElementTree.fromstring(to_svg(chart))
+    texts = [each.text for each in root.iter(f"{SVG}text")]
+    assert "<script>alert('&')</script>??" in texts
+    assert {each.tag for each in root.iter()} == {f"{SVG}svg", f"{SVG}rect", f"{SVG}text"}
+
+
+def test_the_pixels_show_the_same_bars(comparison):
+    pytest.importorskip("cv2")
+    chart = draw_chart(comparison)
+    image = to_image(chart)
+    assert image.shape == (chart.height, chart.width, 3)
+    for bar in bars(chart):
+        middle = image[round(bar.y + bar.height / 2), round(bar.x + bar.width / 2)]
+        assert tuple(middle[::-1]) == bar.fill
+    assert np.all(image[0] == 255)
+
+
+def test_a_figure_of_zero_has_a_bar_that_can_be_seen():
+    (bar,) = bars(draw_chart(ModelComparison((row("one", AP=SourcedMetric(0.0, MetricSource.MEASURED)),))))
+    assert bar.width == 1

@@ -1,0 +1,224 @@
+"""A file and its cache entry lie on the disk once where they can, and are copies of each other elsewhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from fakes.files import declared, model, put
+from fakes.waiting import wait_until
+from posezoo.download.digest_store import entry_path, remove_stale_staging
+from posezoo.download.model_download import download_model
+from posezoo.download.options import DownloadOptions
+from posezoo.errors import OutputError, SourceError
+from posezoo.events import CachedFileUsed, FileUpToDate
+from posezoo.layout import ModelLayout
+
+WEIGHTS = bytes(range(256)) * 256
+
+
+@pytest.fixture
+def file(server):
+    return declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS))
+
+
+@pytest.fixture
+def elsewhere(disk):
+    """Another file system than that of the tests."""
+    subprocess.run(["mount", "-o", "remount,size=1m", str(disk)], check=True)
+    return disk
+
+
+def kept(cache: Path, file) -> Path:
+    return cache / entry_path(file.checksum)
+
+
+def test_the_cache_costs_no_second_copy(fetch, file, tmp_path):
+    target = fetch(file, cache=tmp_path / "cache")
+    assert target.samefile(kept(tmp_path / "cache", file))
+    target.unlink()
+    assert fetch(file, cache=tmp_path / "cache").samefile(kept(tmp_path / "cache", file))
+    assert fetch.left() == ["net.tflite"]
+
+
+def test_where_files_can_share_bytes_each_can_be_changed(server, file, fetch, btrfs):
+    fetch.folder, cache = btrfs / "files", btrfs / "cache"
+    for _ in range(2):
+        target = fetch(file, cache=cache)
+        assert not target.samefile(kept(cache, file))
+        target.write_bytes(b"mine")
+        assert kept(cache, file).read_bytes() == WEIGHTS
+    assert server.asked("net") == 1
+    assert fetch(file, cache=cache).read_bytes() == WEIGHTS
+    assert fetch.left() == ["net.tflite"]
+
+
+def test_bytes_are_shared_on_such_a_disk(file, fetch, btrfs):
+    big = os.urandom(24 << 20)  # twice of it would not go in
+    path = btrfs / "original"
+    path.write_bytes(big)
+    put_into = put(btrfs / "cache", b"", declared("net.tflite", big))
+    path.rename(put_into)
+    fetch.folder = btrfs / "files"
+    assert fetch(declared("net.tflite", big), cache=btrfs / "cache").stat().st_size == len(big)
+
+
+def test_across_file_systems_it_is_copied(server, file, fetch, tmp_path, elsewhere):
+    fetch.folder = elsewhere
+    fetch(file, cache=tmp_path / "cache").unlink()
+    assert kept(tmp_path / "cache", file).read_bytes() == WEIGHTS
+    assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
+    assert server.asked("net") == 1
+    assert fetch.left() == ["net.tflite"]
+    assert fetch.warnings == ""
+
+
+@pytest.mark.parametrize("missing", ["link", "locks"])
+def test_where_there_are_no_links_or_locks_it_is_copied(server, file, fetch, tmp_path, monkeypatch, missing):
+    if missing == "link":
+        monkeypatch.delattr(os, "link")
+    else:
+        monkeypatch.setitem(sys.modules, "fcntl", None)
+    for _ in range(2):
+        target = fetch(file, cache=tmp_path / "cache")
+        assert target.read_bytes() == kept(tmp_path / "cache", file).read_bytes() == WEIGHTS
+        target.unlink()
+    assert server.asked("net") == 1
+    assert fetch.left() == []
+    assert list((tmp_path / "cache" / "1" / "staging").iterdir()) == []
+
+
+def test_an_entry_that_others_may_read_less_of_is_copied(file, fetch, tmp_path):
+    fetch(file, cache=tmp_path / "cache").unlink()
+    kept(tmp_path / "cache", file).chmod(0o600)
+    target = fetch(file, cache=tmp_path / "cache")
+    assert target.stat().st_mode & 0o777 == 0o644
+    assert not target.samefile(kept(tmp_path / "cache", file))
+
+
+def test_what_is_changed_in_place_is_noticed_and_fetched_again(server, file, fetch, tmp_path):
+    target = fetch(file, cache=tmp_path / "cache")
+    with open(target, "r+b") as stream:  # the entry is the same file
+        stream.write(b"mine")
+    assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
+    assert f"{kept(tmp_path / 'cache', file)}: gives bytes of SHA-384" in fetch.warnings
+    assert kept(tmp_path / "cache", file).read_bytes() == WEIGHTS
+    assert server.asked("net") == 2
+    assert fetch.left() == ["net.tflite"]
+
+
+def test_an_entry_that_is_a_link_to_somewhere_is_read_not_linked(file, fetch, tmp_path):
+    entry_path = put(tmp_path / "cache", b"", file)
+    entry_path.unlink()
+    (tmp_path / "elsewhere").write_bytes(WEIGHTS)
+    entry_path.symlink_to(tmp_path / "elsewhere")
+    target = fetch(file, cache=tmp_path / "cache")
+    assert target.read_bytes() == WEIGHTS
+    assert not target.is_symlink()
+    assert not target.samefile(tmp_path / "elsewhere")
+
+
+def test_a_full_cache_leaves_the_file_and_one_warning(server, fetch, disk, tmp_path):
+    weights = WEIGHTS * 4
+    file = declared("net.tflite", weights, server.serve("n", weights))
+    assert fetch(file, cache=disk / "cache").read_bytes() == weights
+    assert fetch.warnings.count("the cache cannot be written: No space left on device") == 1
+    assert [path for path in disk.rglob("*") if path.is_file()] == []
+
+
+def test_a_full_target_leaves_the_earlier_file_and_names_the_place(server, fetch, disk, tmp_path):
+    weights = WEIGHTS * 4
+    file = declared("net.tflite", weights)
+    put(tmp_path / "cache", weights, file)
+    fetch.folder = disk
+    (disk / "net.tflite").write_bytes(b"of last year")
+    with pytest.raises(OutputError, match=r"net\.tflite: cannot be written: No space left"):
+        fetch(file, cache=tmp_path / "cache")
+    assert (disk / "net.tflite").read_bytes() == b"of last year"
+    assert fetch.left() == ["net.tflite"]
+    assert kept(tmp_path / "cache", file).read_bytes() == weights
+
+
+def test_a_read_only_cache_gives_what_it_has(file, fetch, disk, server):
+    put(disk, WEIGHTS[:1000], small := declared("small", WEIGHTS[:1000]))
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    assert fetch(small, cache=disk).read_bytes() == WEIGHTS[:1000]
+    assert fetch.warnings == ""
+    assert fetch(file, cache=disk).read_bytes() == WEIGHTS
+    assert "the cache cannot be written: Read-only file system" in fetch.warnings
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/nowhere/else")])
+def test_what_is_in_the_way_in_the_cache_is_replaced_or_named(server, file, fetch, tmp_path, make):
+    path = kept(tmp_path / "cache", file)
+    path.parent.mkdir(parents=True)
+    make(path)
+    assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
+    assert path.is_file() or "the cache cannot be written: Is a directory" in fetch.warnings
+
+
+def test_two_targets_and_one_cache_fetch_once(server, fetch, tmp_path):
+    file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, silence_s=0.3))
+    events: list[object] = []
+    threads = []
+    for name in ("a", "b", "c"):
+        layout = ModelLayout(tmp_path / name, tmp_path / name)
+        how = {"listener": events.append}
+        args = (model(file), layout, DownloadOptions(tmp_path / "cache"))
+        threads.append(threading.Thread(target=download_model, args=args, kwargs=how))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.asked("net") == 1
+    assert sum(isinstance(event, CachedFileUsed) for event in events) == 2
+    for name in ("a", "b", "c"):
+        assert (tmp_path / name / "public" / "pose" / "net.tflite").read_bytes() == WEIGHTS
+    assert list((tmp_path / "cache" / "1" / "staging").iterdir()) == []
+
+
+def test_a_file_that_is_here_is_taken_into_an_empty_cache(file, fetch, tmp_path):
+    fetch(file)
+    fetch(file, cache=tmp_path / "cache")
+    assert fetch.told(FileUpToDate) != []
+    assert kept(tmp_path / "cache", file).read_bytes() == WEIGHTS
+
+
+def test_what_a_killed_run_left_on_its_way_into_the_cache_is_swept(tmp_path):
+    staging = tmp_path / "1" / "staging"
+    staging.mkdir(parents=True)
+    names = ["a" * 96 + ".new", "b" * 96 + ".lock", "tmpabc"]  # the last one is Open Model Zoo's
+    for name in names:
+        (staging / name).write_bytes(b"half")
+    assert sorted(path.name for path in remove_stale_staging(tmp_path) if path.name in names) == sorted(
+        names[:2]
+    )
+    assert [path.name for path in staging.iterdir()] == ["tmpabc"]
+
+
+def test_what_is_on_its_way_now_is_not_swept(server, tmp_path):
+    file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, silence_s=0.5))
+    args = (model(file), ModelLayout(tmp_path, tmp_path), DownloadOptions(tmp_path / "cache"))
+    thread = threading.Thread(target=download_model, args=args)
+    thread.start()
+    wait_until(lambda: server.requests != [])
+    assert remove_stale_staging(tmp_path / "cache") == []
+    assert len(list((tmp_path / "cache" / "1" / "staging").iterdir())) == 1
+    thread.join()
+
+
+def test_what_a_killed_run_left_whole_is_taken_into_the_cache(server, fetch, tmp_path):
+    file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, cut_at=60_000, etag='"v"'))
+    with pytest.raises(SourceError):
+        fetch(file, attempts=1)
+    (fetch.folder / ".net.tflite.part").write_bytes(WEIGHTS)
+    server.requests.clear()
+    assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
+    assert server.requests == []
+    assert fetch.told(CachedFileUsed) == []  # the cache did not give it
+    assert kept(tmp_path / "cache", file).read_bytes() == WEIGHTS

@@ -1,0 +1,159 @@
+"""Pages: how large they may be, what they hold, and that strangers' text stays text."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+
+import pytest
+
+from fakes.sites import MACHINE, gathered, measurements, pose_zoo
+from fakes.zoo import model_yml, write_model
+from posezoo.gallery.gallery_pages import draw_gallery_pages
+from posezoo.gallery.templates import is_web_address, minify, to_script_json
+from posezoo.measured import update_measured_yml
+from posezoo.registry import builtin_models_dir
+
+INDEX_OF_100_BYTES = 60_000  # compressed
+PAGE_BYTES = 15_000
+
+
+def compressed(page: bytes) -> int:
+    return len(gzip.compress(page, mtime=0))
+
+
+def test_the_index_of_100_models_and_their_pages_are_small(tmp_path):
+    words = [chr(ord("a") + place) * 5 for place in range(23)]
+    for number in range(100):
+        name = f"{'simple' if number % 2 else 'mobile'}_pose_variant{number}_v{number % 7}"
+        description = " ".join(words[(number * each) % len(words)] for each in range(1, 40))
+        published = {
+            "accuracy": [{"metric": "AP", "value": 0.4 + number / 400, "dataset": f"COCO val{number}"}]
+        }
+        path = write_model(tmp_path / "models", name, model_yml(description=description, published=published))
+        metrics = measurements(0.4 + number / 390, 1 + number / 7, 2 + number / 3, 100 - number / 1.3)
+        update_measured_yml(path.with_name("measured.yml"), metrics)
+    pages = draw_gallery_pages(gathered(tmp_path / "models"))
+    assert len(pages) == 101
+    assert compressed(pages.pop("index.html")) <= INDEX_OF_100_BYTES
+    assert max(map(len, pages.values())) <= PAGE_BYTES
+
+
+def test_each_page_of_our_own_zoo_is_small():
+    pages = draw_gallery_pages(gathered(builtin_models_dir()))
+    assert compressed(pages.pop("index.html")) <= INDEX_OF_100_BYTES
+    sizes = {name: len(re.sub(rb"<svg.*?</svg>", b"", page, flags=re.DOTALL)) for name, page in pages.items()}
+    assert {name: size for name, size in sizes.items() if size > PAGE_BYTES} == {}
+
+
+def test_the_pages_of_open_model_zoo_are_small_on_the_way(shared):
+    pages = draw_gallery_pages(gathered(shared / "data" / "omz-2021.4" / "models"))
+    assert compressed(pages.pop("index.html")) <= INDEX_OF_100_BYTES
+    assert max(map(compressed, pages.values())) <= PAGE_BYTES
+
+
+def test_equal_models_give_equal_pages(tmp_path):
+    models = pose_zoo(tmp_path)
+    assert draw_gallery_pages(gathered(models)) == draw_gallery_pages(gathered(models))
+
+
+def test_a_models_page_tells_what_its_card_tells(tmp_path):
+    page = draw_gallery_pages(gathered(pose_zoo(tmp_path)))["models/light_pose_a.html"].decode()
+    shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    for said in (
+        *("light_pose_a", "A small model.", "Apache-2.0", "Copyright 2026 The tests", "TensorFlow Lite"),
+        *("net.tflite", "0" * 96, "1, 4, 6, 3", "left shoulder", MACHINE),
+    ):
+        assert said in shown
+    assert "AP 50 % COCO val2017" in shown
+    assert "AP measured with: data set val2017" in shown
+    assert (
+        "speed FP16 throughput fps 90, latency p50 ms 11.1111 A processor, 2 cores, Linux; batch 1, device CPU"
+        in shown
+    )
+    assert page.count("<circle") == 17
+
+
+def test_a_page_of_our_own_zoo_has_commands_that_no_foreign_one_has(tmp_path):
+    page = "models/blazepose-full.html"
+    ours = draw_gallery_pages(gathered(builtin_models_dir()))[page].decode()
+    for command in (
+        "posezoo run blazepose-full --input photo.jpg",
+        "posezoo convert blazepose-full",
+        "import posezoo",
+    ):
+        assert command in ours
+    assert not any(
+        b"posezoo run" in page for page in draw_gallery_pages(gathered(pose_zoo(tmp_path))).values()
+    )
+
+
+def test_a_composites_page_leads_to_its_parts(tmp_path):
+    page = draw_gallery_pages(gathered(pose_zoo(tmp_path)))["models/pair.html"].decode()
+    assert '<a href="first-part.html">first-part</a>: The first-part.' in page
+    part = draw_gallery_pages(gathered(tmp_path / "models"))["models/first-part.html"].decode()
+    assert 'A part of <a href="pair.html">pair</a>.' in part
+
+
+def test_every_link_between_pages_leads_to_one(tmp_path):
+    pages = draw_gallery_pages(gathered(pose_zoo(tmp_path)))
+    data = json.loads(re.search(r'id="data">(.*?)</script>', pages["index.html"].decode())[1])
+    assert {model["page"] for model in data["models"]} == pages.keys() - {"index.html"}
+    for name, page in pages.items():
+        for link in re.findall(r'<a href="([^"#:]+)[#"]', page.decode()):
+            there = (
+                link
+                if name == "index.html"
+                else link.removeprefix("../")
+                if link.startswith("..")
+                else f"models/{link}"
+            )
+            assert there in pages, f"{name}: {link}"
+
+
+def test_data_in_a_script_element_cannot_end_it():
+    text = str(to_script_json({"text": "</script><!--<script>&\u2028"}))
+    assert not set(text) & set("<>&\u2028")
+    assert json.loads(text) == {"text": "</script><!--<script>&\u2028"}
+
+
+@pytest.mark.parametrize(
+    "address", ["https://example.org", "http://example.org:80/a?b=c#d", "https://a.b/(c)"]
+)
+def test_a_plain_address_is_linked(address):
+    assert is_web_address(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "javascript:alert(1)",
+            "JaVaScript:alert(1)",
+            "data:text/html,x",
+            "//example.org",
+            "https:example.org",
+        ),
+        *(
+            "https://a\nb",
+            'https://a/"onclick=x',
+            "https://a/<b>",
+            "https://user@bank.example",
+            "file:///etc/passwd",
+            "",
+        ),
+    ],
+)
+def test_an_address_with_tricks_is_text(address):
+    assert not is_web_address(address)
+
+
+def test_what_is_left_out_of_a_script_are_lines_of_comment_alone():
+    assert minify('  // why\n  let a = "// text"; // kept\n\n/** what */\n') == 'let a = "// text"; // kept'
+
+
+def test_a_table_leaves_out_columns_that_nothing_stands_in(tmp_path):
+    page = draw_gallery_pages(gathered(pose_zoo(tmp_path)))["models/heavy_pose_b.html"].decode()
+    accuracy = page[page.index("Accuracy, as published") :].partition("</section>")[0]
+    assert re.findall(r'<th scope="col"[^>]*>([^<]*)', accuracy) == ["Metric", "Value", "Data set"]

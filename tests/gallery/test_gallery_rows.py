@@ -1,0 +1,124 @@
+"""What the gallery knows of each model, and where it knows it from."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.sites import gathered, pose_zoo
+from fakes.zoo import model_yml, omz_yml, write_model
+from posezoo.facts import MetricSource
+from posezoo.gallery.gallery_rows import name_family
+from posezoo.spec.model import Precision
+
+CARD = """\
+# net
+
+## Specification
+
+| Metric           | Value   |
+|------------------|---------|
+| Type             | Detection |
+| GFlops           | 15.435  |
+| MParams          | 4.099   |
+| Average Precision (AP) | 42.8% |
+
+## Accuracy
+
+| Metric | Original model | Converted model |
+| ------ | -------------- | --------------- |
+| Top 1  | 0.81           | 0.80            |
+| Top 5  | 95.36%         | 95.1%           |
+
+## Input
+
+| Metric | Value |
+| ------ | ----- |
+| mAP    | 99%   |
+"""
+
+
+def by_name(rows):
+    return {entry.name: entry for entry in rows.entries}
+
+
+def test_every_model_composite_and_part_has_an_entry(tmp_path):
+    rows = gathered(pose_zoo(tmp_path))
+    assert [entry.name for entry in rows.entries] == [
+        *("a-detector", "first-part", "heavy_pose_a", "heavy_pose_b", "light_pose_a", "light_pose_b"),
+        *("pair", "second-part"),
+    ]
+    pair = by_name(rows)["pair"]
+    assert [part.name for part in pair.parts] == ["first-part", "second-part"]
+    assert pair.published["download_bytes"].number == 6
+
+
+def test_a_variant_is_an_entry_of_its_own_with_its_own_figures(tmp_path):
+    published = [{"accuracy": [{"metric": "AP", "value": value}]} for value in (0.7, 0.5)]
+    files = model_yml()["files"]
+    variants = {
+        "aa": {"files": files, "published": published[0]},
+        "bb": {"files": files, "published": published[1], "inputs": [{"shape": [1, 2, 3, 3]}]},
+    }
+    write_model(tmp_path / "models", "net", model_yml(files=None, published=None, variants=variants))
+    first, second = gathered(tmp_path / "models").entries
+    assert (first.name, second.name, second.page) == ("net", "net@bb", "models/net@bb.html")
+    assert (first.published["AP"].number, second.published["AP"].number) == (0.7, 0.5)
+    assert (first.input_size, second.input_size) == ((4, 6), (2, 3))
+
+
+def test_a_measured_accuracy_stands_beside_the_published_one(tmp_path):
+    heavy = by_name(gathered(pose_zoo(tmp_path)))["heavy_pose_a"]
+    measured = heavy.figures[Precision.FP16]["AP"]
+    assert (measured.number, measured.origin) == (0.71, MetricSource.MEASURED)
+    assert (heavy.published["AP"].number, heavy.published["AP"].origin) == (0.70, MetricSource.DECLARED)
+    assert heavy.published["AP"].conditions == "COCO val2017"
+
+
+def test_a_foreign_registrys_figures_are_those_of_its_cards(tmp_path):
+    path = write_model(tmp_path / "models", "net", omz_yml())
+    path.with_name("README.md").write_text(CARD)
+    rows = gathered(tmp_path / "models")
+    (net,) = rows.entries
+    said = {key: value.number for key, value in net.published.items() if key != "download_bytes"}
+    assert said == {"gflops": 15.435, "mparams": 4.099, "AP": 0.428, "Top 1": 0.81}
+    assert list(rows.axes)[-1] == "Top 1"
+    assert [metric.label for metric in net.from_card] == [
+        *("GFlops", "MParams", "Average Precision (AP)", "Top 1", "Top 1", "Top 5", "Top 5")
+    ]
+
+
+@pytest.mark.parametrize(
+    "card", [b"", b"\xff\xfe| a |", b"| Metric | Value |\n|-|-|\n| AP | many |", b"# x\n" * 100_000]
+)
+def test_a_card_that_tells_no_figures_is_no_harm(tmp_path, card):
+    path = write_model(tmp_path / "models", "net", omz_yml())
+    path.with_name("README.md").write_bytes(card)
+    (net,) = gathered(tmp_path / "models").entries
+    assert net.published.keys() == {"download_bytes"}
+
+
+def test_open_model_zoos_2021_models_are_told_with_the_figures_of_their_cards(shared):
+    rows = gathered(shared / "data" / "omz-2021.4" / "models")
+    entries = by_name(rows)
+    assert len([entry for entry in rows.entries if entry.known["kind"] == "model"]) == 283
+    single = entries["single-human-pose-estimation-0001"].published
+    assert [single[key].number for key in ("AP", "gflops", "mparams")] == [0.6904, 60.125, 33.165]
+    assert sum("gflops" in entry.published for entry in rows.entries) > 250
+    assert sum(any(rows.axes[key].is_accuracy for key in entry.published) for entry in rows.entries) > 150
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("simple_pose_resnet18_v1b", "simple_pose"),
+        ("human-pose-estimation-0001", "human-pose"),
+        ("efficientnet-b0", "efficientnet"),
+        ("yolo-v3-tf", "yolo"),
+        ("resnet-50-tf", "resnet"),
+        ("blazepose", "blazepose"),
+        ("3d-net", "3d"),
+        ("i3d-rgb-tf", "i3d"),
+    ],
+)
+def test_a_family_is_what_the_names_of_one_design_have_in_common(name, family):
+    assert name_family(name) == family

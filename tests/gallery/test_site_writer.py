@@ -1,0 +1,142 @@
+"""A site's folder: whole files, pages that are gone removed, strangers' files never touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from posezoo.errors import OutputError
+from posezoo.gallery.site_writer import MANIFEST, plan_site, write_site
+
+PAGES = {"models/a.html": b"a", "models/b.html": b"b", "index.html": b"index"}
+
+
+def files(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A site that was written."""
+    write_site(tmp_path / "site", PAGES)
+    return tmp_path / "site"
+
+
+def test_a_site_is_its_pages_and_a_list_of_them(folder):
+    found = files(folder)
+    assert json.loads(found.pop(MANIFEST))["files"].keys() == PAGES.keys()
+    assert found == PAGES
+
+
+def test_a_second_time_only_what_differs_is_written(folder):
+    before = (folder / "models" / "a.html").stat().st_mtime_ns
+    changes = write_site(folder, {**PAGES, "index.html": b"new"})
+    assert (changes.written, changes.unchanged) == (("index.html",), ("models/a.html", "models/b.html"))
+    assert (folder / "models" / "a.html").stat().st_mtime_ns == before
+    assert write_site(folder, {**PAGES, "index.html": b"new"}).written == ()
+
+
+def test_the_page_of_a_model_that_is_gone_is_removed(folder):
+    changes = write_site(folder, {name: page for name, page in PAGES.items() if name != "models/b.html"})
+    assert changes.removed == ("models/b.html",)
+    assert files(folder).keys() == {"models/a.html", "index.html", MANIFEST}
+
+
+def test_a_file_of_somebody_else_stays(folder):
+    (folder / "CNAME").write_text("example.org")
+    (folder / "models" / "b.html").write_text("changed by hand")
+    write_site(folder, {"index.html": b"new"})
+    assert (folder / "CNAME").read_text() == "example.org"
+    assert (folder / "models" / "b.html").read_text() == "changed by hand"
+
+
+def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="holds something else than a gallery") as refusal:
+        write_site(tmp_path, PAGES)
+    assert "--force" in refusal.value.hint
+    assert files(tmp_path) == {"thesis.txt": b"years of work"}
+    write_site(tmp_path, PAGES, force=True)
+    assert files(tmp_path).keys() == {"thesis.txt", MANIFEST, *PAGES}
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "site").write_text("a file")
+    with pytest.raises(OutputError, match="holds something else"):
+        write_site(tmp_path / "site", PAGES)
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    write_site(tmp_path, PAGES)
+    assert (tmp_path / "index.html").read_bytes() == b"index"
+
+
+def test_a_page_that_somebody_else_wrote_is_not_overwritten_without_force(folder):
+    (folder / "models" / "c.html").write_text("mine")
+    with pytest.raises(OutputError, match=r"c\.html: was not written by posezoo gallery"):
+        write_site(folder, {**PAGES, "models/c.html": b"c"})
+    assert (folder / "models" / "c.html").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        '{"files": {"../outside.html": "%s", "/etc/x.html": "%s", "notes.txt": "%s"}}',
+        '{"files": ["%s", "%s", "%s"]}',
+        "%s%s%s",
+        '{"files": {"a.html": 1}, "%s%s%s": 1}',
+        "[" * 100_000 + "%s%s%s",
+    ],
+)
+def test_a_list_that_somebody_made_up_removes_nothing_outside_and_no_other_file(tmp_path, manifest):
+    digest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"  # of foo
+    site = tmp_path / "site"
+    site.mkdir()
+    for path in (tmp_path / "outside.html", site / "notes.txt"):
+        path.write_text("foo")
+    (site / MANIFEST).write_text(manifest % (digest, digest, digest))
+    write_site(site, PAGES, force=True)
+    assert (tmp_path / "outside.html").read_text() == (site / "notes.txt").read_text() == "foo"
+
+
+def test_a_plan_says_the_same_and_touches_nothing(folder):
+    new = {"models/a.html": b"other", "index.html": b"index"}
+    before = files(folder)
+    plan = plan_site(folder, new)
+    assert files(folder) == before
+    assert plan == write_site(folder, new)
+
+
+def test_a_site_that_was_begun_and_ended_is_known_as_ours_and_completed(tmp_path):
+    blocked = tmp_path / "site"
+    (blocked / "models").mkdir(parents=True)
+    (blocked / "models" / "b.html").mkdir()
+    with pytest.raises(OutputError):
+        write_site(blocked, PAGES, force=True)
+    (blocked / "models" / "b.html").rmdir()
+    assert write_site(blocked, PAGES).unchanged == ("models/a.html",)
+    assert files(blocked).keys() == {MANIFEST, *PAGES}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
+def test_a_full_disk_leaves_no_half_page(tmp_path):
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("cannot mount a tmpfs here")
+    try:
+        pages = {f"models/{number}.html": bytes([number]) * 9000 for number in range(20)}
+        with pytest.raises(OutputError, match="cannot be written") as failure:
+            write_site(tmp_path / "site", pages)
+        assert "free some space" in failure.value.hint
+        there = files(tmp_path / "site")
+        there.pop(MANIFEST)
+        assert there and all(pages[name] == content for name, content in there.items())
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)

@@ -1,0 +1,114 @@
+"""GFLOPs and MParams: by hand for small networks, and against published cards for real ones."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+import pytest
+
+from posezoo.ir.complexity import compute_complexity, read_complexity
+
+pytest.importorskip("openvino", reason="needs openvino")
+
+from posezoo.ir.openvino_import import import_openvino
+
+ov = import_openvino()
+ops = ov.opset13
+
+
+def image(*shape):
+    return ops.parameter(list(shape), np.float32)
+
+
+def counted(end, *starts):
+    found = compute_complexity(ov.Model([end], list(starts)))
+    return round(found.gflops * 1e9), round(found.mparams * 1e6)
+
+
+def ones(*shape):
+    return ops.constant(np.ones(shape, np.float32))
+
+
+def test_a_convolution_with_bias_and_relu_by_hand():
+    x = image(1, 3, 8, 10)
+    y = ops.convolution(x, ones(4, 3, 3, 3), [2, 2], [1, 1], [1, 1], [1, 1])
+    y = ops.relu(ops.add(y, ones(1, 4, 1, 1)))
+    out = 4 * 4 * 5
+    assert counted(y, x) == (out * (2 * 3 * 9 + 1 + 2), 4 * 3 * 9 + 4)
+
+
+def test_groups_see_their_own_channels_alone():
+    x = image(1, 4, 8, 8)
+    y = ops.group_convolution(x, ones(4, 1, 1, 3, 3), [1, 1], [1, 1], [1, 1], [1, 1])
+    assert counted(y, x) == (4 * 64 * 2 * 9, 36)
+
+
+def test_a_transposed_convolution_counts_what_goes_in():
+    x = image(1, 4, 8, 8)
+    y = ops.convolution_backprop_data(x, ones(4, 6, 4, 4), [2, 2], pads_begin=[1, 1], pads_end=[1, 1])
+    assert counted(y, x) == (2 * (4 * 64) * (6 * 16), 4 * 6 * 16)
+
+
+def test_products_and_poolings_by_hand():
+    x = image(1, 10)
+    assert counted(ops.matmul(x, ones(10, 7), False, False), x) == (2 * 10 * 7, 70)
+    x = image(1, 2, 8, 8)
+    assert counted(ops.avg_pool(x, [2, 2], [0, 0], [0, 0], [2, 2], False), x) == (2 * 16 * 4, 0)
+    y = ops.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
+    assert counted(y, x) == (2 * 16 * 4, 0)
+
+
+def test_what_moves_values_costs_nothing_and_shared_weights_count_once():
+    x = image(1, 2, 4, 4)
+    weights = ones(1, 2, 1, 1)
+    y = ops.concat([ops.multiply(x, weights), ops.multiply(x, weights)], 1)
+    assert counted(y, x) == (2 * 32, 2)
+
+
+def test_an_open_size_has_no_number():
+    x = image(1, 3, -1, 8)
+    assert compute_complexity(ov.Model([ops.relu(x)], [x])) is None
+
+
+def test_both_precisions_on_disk_count_the_same(tmp_path):
+    x = image(1, 3, 8, 8)
+    rng = np.random.default_rng(0)
+    kernel = ops.constant(rng.normal(size=(16, 3, 3, 3)).astype(np.float32))
+    model = ov.Model([ops.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1])], [x])
+    for half in (False, True):
+        ov.save_model(model, tmp_path / f"{half}.xml", compress_to_fp16=half)
+    assert read_complexity(tmp_path / "True.xml") == read_complexity(tmp_path / "False.xml")
+    assert read_complexity(tmp_path / "True.xml").mparams == 16 * 27 / 1e6
+
+
+#: Open Model Zoo's cards; of single-human-pose-estimation-0001, those are the figures of 4 stages.
+CARDS = {
+    "higher_hrnet": ({}, 92.8364, 28.618),
+    "single_human_pose": ({"refinement_stages": 4}, 60.125, 33.165),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CARDS)
+def test_a_card_s_figures_come_out(name):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    from posezoo import networks
+    from posezoo.convert.preprocess import apply_model_yml
+    from posezoo.spec.model import Family, Framework, License, ModelSpec
+
+    arguments, gflops, mparams = CARDS[name]
+    known = networks.find_network(name)
+    file = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        module, size = networks.build_network(name, **arguments), (torch.zeros(known.input.shape),)
+        torch.onnx.export(module, size, file, dynamo=False, opset_version=13, input_names=[known.input.name])
+    spec = ModelSpec(
+        name, Family.PUBLIC, None, "A network.", "", Framework.ONNX, License(), (), inputs=(known.input,)
+    )
+    file.seek(0)
+    found = compute_complexity(apply_model_yml(ov.convert_model(file), spec))
+    assert found.gflops == pytest.approx(gflops, rel=1e-3)
+    assert found.mparams == pytest.approx(mparams, rel=1e-3)

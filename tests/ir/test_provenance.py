@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+from convert.test_convert import tiny
+
+from posezoo.convert.conversion import convert_model
+from posezoo.files.verified_files import compute_digest
+from posezoo.ir import provenance
+from posezoo.spec.model import Precision
+
+FP16 = Precision.FP16
+
+
+def test_what_was_written_is_read_back(tmp_path):
+    spec, layout = tiny(tmp_path)
+    xml = convert_model(spec, layout).irs[FP16]
+    record = provenance.read_provenance(layout.provenance_path(spec, FP16))
+    assert record is not None
+    assert record.key == provenance.conversion_key(spec, None)
+    for suffix in (".xml", ".bin"):
+        path = xml.with_suffix(suffix)
+        assert record.contents[suffix] == provenance.FileContent(path.stat().st_size, compute_digest(path))
+    assert [check.output for check in record.checks] == ["heatmaps", "pafs"]
+    assert all(0 < check.difference < check.tolerance == 2e-2 for check in record.checks)
+    assert record.checks[0].reference.startswith("LiteRT ")
+
+
+def test_an_ir_that_was_not_checked_has_no_checks(tmp_path):
+    spec, layout = tiny(tmp_path)
+    convert_model(spec, layout, precisions=[FP16], self_check=False)
+    record = provenance.read_provenance(layout.provenance_path(spec, FP16))
+    assert record is not None
+    assert record.checks == ()
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b'{"files": 1}',
+        b'{"key": {}, "files": {}, "self_check": null}',
+        b'{"key": {}, "files": {"a.xml": {"size": "x", "sha384": ""}, "a.bin": {}}, "self_check": null}',
+        b'{"key": 1, "files": {"a.xml": {"size": 1, "sha384": ""}, "a.bin": {"size": 1, "sha384": ""}}}',
+        b'{"key": {}, "files": {"a.xml": {"size": 1, "sha384": ""}, "a.bin": {"size": 1, "sha384": ""}},'
+        b' "self_check": []}',
+    ],
+)
+def test_a_record_that_cannot_be_understood_is_none(tmp_path, nonsense):
+    path = tmp_path / "provenance.json"
+    assert provenance.read_provenance(path) is None
+    path.write_bytes(nonsense)
+    assert provenance.read_provenance(path) is None

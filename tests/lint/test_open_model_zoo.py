@@ -1,0 +1,63 @@
+"""Open Model Zoo's release 2021.4 as it is: every finding was looked at, and is one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from posezoo.lint.baseline import baseline_key
+from posezoo.lint.finding import Finding
+from posezoo.lint.metadata_lint import check_registry
+from posezoo.registry import Registry
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "omz-2021.4-findings.tsv"
+
+
+@pytest.fixture(scope="module")
+def models(shared):
+    return shared / "data" / "omz-2021.4" / "models"
+
+
+def rows(findings: list[Finding], root: Path) -> list[str]:
+    """Findings as lines of the golden file."""
+    lines = [(finding.severity, *baseline_key(finding, [root])) for finding in findings]
+    return sorted("\t".join(map(str, line)) for line in lines)
+
+
+def test_the_findings_are_those_that_were_looked_at(models):
+    """Redrawn by REDRAW_GOLDEN=1; who redraws it looks at each new line, whether it is true."""
+    found = rows(list(check_registry(Registry([models]))), models)
+    if os.environ.get("REDRAW_GOLDEN"):
+        GOLDEN.write_text("\n".join(found) + "\n", "utf-8")
+    golden = GOLDEN.read_text("utf-8").splitlines()
+    assert Counter(found) - Counter(golden) == Counter(), "new"
+    assert Counter(golden) - Counter(found) == Counter(), "no longer found"
+
+
+def run(models: Path, *words: str) -> str:
+    command = [sys.executable, "-m", "posezoo", "verify", "--metadata", "--models_dir", str(models)]
+    ended = subprocess.run(
+        [*command, "--format", "json", *words], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1, ended.stderr
+    return ended.stdout
+
+
+def test_what_is_unusual_but_right_is_no_finding(models):
+    """Files that many models share, empty files, other colour orders, millimetres: none of them cries wolf."""
+    found = {each.model for each in check_registry(Registry([models])) if each.severity == "error"}
+    for name in (
+        "human-pose-estimation-3d-0001",  # MPJPE in millimetres
+        "single-human-pose-estimation-0001",
+        "colorization-v2",  # L and AB channels
+        "resnet-50-pytorch",  # accuracy of two top-k's, a row of several models in the index
+        "efficientnet-b0-pytorch",  # a picture without its batch in the prose
+        "mtcnn-o",  # a part whose figures stand in the composite's card
+        "face-detection-0205",  # weights that several heads share
+    ):
+        assert name not in found

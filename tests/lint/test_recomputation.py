@@ -1,0 +1,148 @@
+"""What is declared of a model is held against its files and its IR: each planted mistake is found."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.network import HEIGHT, WIDTH, network
+from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.cli.main import main
+from posezoo.ir.openvino_import import import_openvino
+from posezoo.lint.recomputation import ARTIFACT_RULES, recompute_artifacts
+from posezoo.pipeline import open_zoo
+from posezoo.registry import Registry
+from posezoo.settings import read_settings, to_settings
+from posezoo.spec.model import Precision
+
+NAME = "tiny-pose"
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """A model that is declared as it is, and its IR."""
+    origin = tmp_path / "tiny.tflite"
+    origin.write_bytes(network())
+    image = {
+        "name": "image", "shape": [1, HEIGHT, WIDTH, 3], "layout": "NHWC", "color": "RGB",
+        "mean": [100, 120, 140], "scale": [50, 60, 70], "reverse_input_channels": True,
+    }  # fmt: skip
+    outputs = [
+        {"name": name, "shape": [1, HEIGHT, WIDTH, 2], "layout": "NHWC"} for name in ("heatmaps", "pafs")
+    ]
+    declare(tmp_path, files=[declared_file(origin)], inputs=[image], outputs=outputs)
+
+    said = {
+        "models_dir": (tmp_path / "models",),
+        "output_dir": tmp_path / "out",
+        "cache_dir": tmp_path / "cache",
+    }
+    made = open_zoo(to_settings(read_settings(said)))
+    made.get(made.registry.find(NAME), (Precision.FP32, Precision.FP16))
+    return tmp_path
+
+
+def declare(folder, **changes):
+    write_model(folder / "models", NAME, model_yml(**changes))
+
+
+def change(folder, old, new):
+    path = folder / "models" / "public" / NAME / "model.yml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def found(folder):
+    registry = Registry([folder / "models"])
+    return {artifact.rule for artifact in recompute_artifacts(registry, None, folder / "out")}
+
+
+def test_what_is_declared_as_it_is_has_no_finding(zoo):
+    assert found(zoo) == set()
+    assert (zoo / "out" / "public" / NAME / "FP16" / f"{NAME}.xml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("name: pafs", "name: paths", "artifact-names"),
+        (f"- {WIDTH}\n  - 3\n", f"- {WIDTH + 2}\n  - 3\n", "artifact-shape"),
+        ("- 120", "- 121", "artifact-preprocessing"),
+        ("reverse_input_channels: true", "reverse_input_channels: false", "artifact-preprocessing"),
+        ("framework:", "published: {gflops: 60.1, mparams: 33.2}\nframework:", "artifact-complexity"),
+    ],
+)
+def test_what_is_declared_otherwise_is_found(zoo, old, new, rule):
+    change(zoo, old, new)
+    assert rule in found(zoo)
+
+
+def test_figures_that_were_measured_on_another_ir_are_found(zoo):
+    measured = "complexity: [{precision: FP16, figures: {gflops: 1.5, mparams: 0.1}}]\n"
+    (zoo / "models" / "public" / NAME / "measured.yml").write_text(measured)
+    assert found(zoo) == {"artifact-complexity"}
+
+
+def test_bytes_that_changed_are_found(zoo):
+    path = zoo / "out" / "public" / NAME / "tiny.tflite"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert found(zoo) == {"artifact-digest"}
+
+
+def test_an_ir_that_is_none_is_found(zoo):
+    xml = zoo / "out" / "public" / NAME / "FP16" / f"{NAME}.xml"
+    xml.write_text("<net")
+    assert found(zoo) == {"artifact-digest", "artifact-readable"}
+
+
+def test_weights_in_another_precision_are_found(tmp_path):
+    import numpy as np
+    from openvino import opset13 as ops
+
+    image = ops.parameter([1, 3, 8, 8], np.float32, name="image")
+    weights = ops.constant(np.random.default_rng(0).normal(size=(64, 3, 8, 8)).astype(np.float32))
+    result = ops.convolution(image, weights, [1, 1], [0, 0], [0, 0], [1, 1])
+    image.output(0).set_names({"image"})
+    result.output(0).set_names({"maps"})
+    model = import_openvino().Model([ops.result(result)], [image], "wide")
+    folder = tmp_path / "out" / "intel" / "wide" / "FP16"
+    folder.mkdir(parents=True)
+    import_openvino().save_model(model, folder / "wide.xml", compress_to_fp16=False)
+    files = [
+        declared_file(folder / f"wide{suffix}", name=f"FP16/wide{suffix}") for suffix in (".xml", ".bin")
+    ]
+    ends = {
+        "inputs": [{"name": "image", "shape": [1, 3, 8, 8], "layout": "NCHW"}],
+        "outputs": [{"name": "maps", "shape": [1, 64, 1, 1]}],
+    }
+    write_model(tmp_path / "models", "wide", model_yml(framework="dldt", files=files, **ends), family="intel")
+    assert found(tmp_path) == {"artifact-precision"}
+    shutil.rmtree(folder)
+    assert found(tmp_path) == set()
+
+
+def test_a_finding_of_artifacts_is_told_in_every_form(zoo, capsys):
+    change(zoo, "name: pafs", "name: paths")
+    for style in ("text", "json", "sarif", "github"):
+        words = ["verify", "--metadata", "--models_dir", str(zoo / "models"), "--artifacts", str(zoo / "out")]
+        assert main([*words, "--format", style]) == 1
+        assert "artifact-names" in capsys.readouterr().out
+
+
+def test_every_rule_of_artifacts_explains_itself(capsys):
+    assert main(["verify", "--explain", "artifact-digest"]) == 0
+    assert "Example: a download that changed on disk" in capsys.readouterr().out
+    assert all(rule.explanation and rule.example for rule in ARTIFACT_RULES.values())
+
+
+@pytest.mark.slow
+def test_our_own_registry_is_what_it_says(mirror, tmp_path):
+    """Of every model whose files are at hand: its IR is made, and nothing declared of it is otherwise."""
+    names = ("person-detection-retail-0013", "tf-pose-mobilenet-v2-small", "blazepose-full")
+    made = posezoo("get", *names, "-o", tmp_path, "--mirror", mirror, "--precisions", "FP32,FP16")
+    assert made.returncode == 0, made.stderr
+    ended = posezoo("verify", "--metadata", "--artifacts", tmp_path)
+    assert ended.returncode == 0, ended.stdout

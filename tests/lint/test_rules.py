@@ -1,0 +1,338 @@
+"""Each rule finds what is planted for it, and says where; a registry in order has no finding."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fakes.omz_zoo import write_omz_zoo
+from fakes.zoo import model_yml, write_composite, write_model
+from posezoo.cli.main import main
+from posezoo.lint.finding import Severity
+from posezoo.lint.rules import RULES
+
+ROOT = Path(__file__).resolve().parents[2]
+A, B = "public/pose-a", "public/pose-b"
+DETECTOR = "intel/detector-0001"
+
+#: Of each rule: a file, what stands there, and what is planted in its place.
+PLANTED = [
+    ("readable", f"{A}/model.yml", "framework: pytorch", "framework: pytroch"),
+    ("too-large", f"{A}/README.md", "trained for tests.", "trained for tests. " + "word " * 500_000),
+    ("known-keys", f"{A}/model.yml", "framework:", "licens: x\nframework:"),
+    ("safe-sources", f"{A}/model.yml", "source: https://", "source: http://"),
+    ("dead-path", f"{A}/model.yml", "--weights=$dl_dir/pose-a.pth", "--weights=$dl_dir/pose_a.pth"),
+    ("dead-path", f"{A}/model.yml", "--input_model=$conv_dir/pose-a.onnx", "--input_model=$conv_dir/a.onnx"),
+    ("generated-flag", f"{A}/model.yml", "- --input=data", "- --input=data\n  - --model_name=pose-a"),
+    ("generated-flag", f"{A}/model.yml", "- --input=data", "- --input=data\n  - --data_type=FP16"),
+    ("misspelt-flag", f"{A}/model.yml", "--reverse_input_channels", "--revers_input_channels"),
+    ("misspelt-flag", f"{A}/model.yml", "--input-names", "--input-naems"),
+    ("dead-key", f"{A}/model.yml", "--input_model=$conv_dir/pose-a.onnx", "--input_model=$dl_dir/pose-a.pth"),
+    ("dead-key", f"{DETECTOR}/model.yml", "framework:", "model_optimizer_args: [--output=x]\nframework:"),
+    ("export-mismatch", f"{A}/model.yml", "--output-names=heatmaps", "--output-names=maps"),
+    ("export-mismatch", f"{A}/model.yml", "--input-shape=1,3,224,288", "--input-shape=1,3,288,224"),
+    ("same-source", f"{A}/model.yml", "project-a/v1/pose-a.pth", "project-b/v1/pose-b.pth"),
+    ("ir-sizes", f"{DETECTOR}/model.yml", "size: 1445822", "size: 2891644"),
+    ("source-name", f"{DETECTOR}/model.yml", "invalid/FP16/detector-0001.bin", "invalid/FP32/detector-0001.bin"),
+    ("source-name", f"{DETECTOR}/model.yml", "invalid/FP16/detector-0001.bin", "invalid/FP16/detector-0001.xml"),
+    ("input-name", f"{A}/README.md", "name - `data`", "name - `image`"),
+    ("input-name", f"{A}/model.yml", "=data", "=image"),
+    ("output-name", f"{A}/README.md", "name - `heatmaps`", "name - `embeddings`"),
+    ("input-shape", f"{A}/README.md", "`1, 3, 224, 288`", "`1, 3, 288, 224`"),
+    ("input-shape", f"{A}/model.yml", "--input_shape=[1,3,224,288]", "--input_shape=[1,3,256,288]"),
+    ("card-shapes", f"{DETECTOR}/README.md", "## Inputs\n", "## Inputs\n\n### Original model\n\nImage, name: `data`, "
+     "shape: `1, 3, 384, 672`.\n\n### Converted model\n"),
+    ("format", f"{A}/README.md", "`B, C, H, W`, where", "`B, H, W, C`, where"),
+    ("format", f"{DETECTOR}/README.md", "`1, 1, N, 7`", "`1, N, 7`"),
+    ("layout", f"{A}/model.yml", "framework:", "input_info: [{name: data, shape: [1, 3, 224, 288], layout: NCWH}]\nframework:"),
+    ("mean", f"{A}/README.md", "[123.675, 116.28, 103.53]", "[103.53, 116.28, 123.675]"),
+    ("mean", f"{A}/model.yml", "data[123.675,116.28,103.53]", "data[103.53,116.28,123.675]"),
+    ("scale", f"{A}/README.md", "scale values - [58.395, 57.12, 57.375]", "scale value - 255"),
+    ("untold-preprocessing", f"{A}/README.md", ", scale values - [58.395, 57.12, 57.375]", ""),
+    ("reversal", f"{A}/README.md", "Channel order is `BGR`", "Channel order is `RGB`"),
+    ("reversal", f"{A}/README.md", "Channel order is `RGB`", "Channel order is `BGR`"),
+    ("reversal", f"{A}/model.yml", "  - --reverse_input_channels\n", ""),
+    ("evaluated-color", f"{A}/accuracy-check.yml", "          - type: bgr_to_rgb\n", ""),
+    ("evaluated-color", f"{DETECTOR}/README.md", "color order is `BGR`", "color order is `RGB`"),
+    ("evaluated-values", f"{A}/accuracy-check.yml", "std: (58.395", "std: (57.12"),
+    ("evaluated-values", f"{A}/accuracy-check.yml", "mean: (123.675, 116.28, 103.53)", "mean: (103.53, 116.28, 123.675)"),
+    ("evaluated-names", f"{A}/accuracy-check.yml", "type: human_pose_estimation", "type: x\n          heatmaps_out: maps"),
+    ("evaluated-names", f"{A}/accuracy-check.yml", "framework: dlsdk", "framework: dlsdk\n        inputs: [{name: picture}]"),
+    ("evaluated-keys", f"{A}/accuracy-check.yml", "preprocessing:", "preprocesing:"),
+    ("evaluated-keys", f"{A}/accuracy-check.yml", "bgr_to_rgb", "bgr_to_rbg"),
+    ("reference", f"{A}/accuracy-check.yml", "reference: 0.6904", "reference: 0.6409"),
+    ("evaluated-file", f"{A}/accuracy-check.yml", "model: pose-a.onnx", "model: pose_a.onnx"),
+    ("evaluated-size", f"{DETECTOR}/accuracy-check.yml", "dst_width: 544", "dst_width: 540"),
+    ("evaluated-size", f"{DETECTOR}/README.md", "`1, 3, 320, 544`", "`1, 3, 544, 320`"),
+    ("evaluated-model", f"{A}/accuracy-check.yml", "- name: pose-a", "- name: pose-b"),
+    ("framework", f"{A}/README.md", "PyTorch", "Caffe"),
+    ("type", f"{A}/README.md", "| Human pose estimation |", "| Classification |"),
+    ("unusual-constant", f"{A}/model.yml", "data[58.395", "data[58.624"),
+    ("unusual-constant", f"{A}/README.md", "[123.675", "[123.657"),
+    ("factor", f"{A}/model.yml", "data[58.395,57.12,57.375]", "data[0.00390625]"),
+    ("factor", f"{A}/README.md", "scale values - [58.395, 57.12, 57.375]", "scale value - 0.017"),
+    ("factor", f"{A}/README.md", "trained for tests.", "trained for tests. Values must be divided by 0.0167."),
+    ("index-figures", "public/index.md", "60.125", "16.125"),
+    ("index-figures", f"{A}/README.md", "| 33.165 |", "| 31.63 |"),
+    ("index-figures-digits", f"{A}/README.md", "| 33.165 |", "| 33.166 |"),
+    ("index-accuracy", "public/index.md", "69.04%", "96.04%"),
+    ("index-accuracy-digits", "public/index.md", "69.04%", "69.05%"),
+    ("mparams-size", f"{DETECTOR}/README.md", "0.723", "0.6894"),
+    ("mparams-size", f"{DETECTOR}/README.md", "0.723", "7.23"),
+    ("mparams-size", f"{A}/model.yml", "size: 132665000", "size: 13266500"),
+    ("missing-figures", f"{A}/README.md", "| GFLOPs            | 60.125 |\n", ""),
+    ("license-project", f"{A}/model.yml", "license: https://raw.githubusercontent.com/owner/project-a", "license: "
+     "https://raw.githubusercontent.com/somebody/else"),
+    ("license-base", f"{DETECTOR}/README.md", "[*] Other", "[license](https://github.com/owner/other/LICENSE)"),
+    ("dead-link", f"{A}/README.md", "trained for tests.", "trained for tests; see [B](../pose-c/README.md)."),
+    ("dead-link", f"{A}/README.md", "trained for tests.", "trained for tests. ![](./assets/none.png)"),
+    ("dead-link", "public/index.md", "(./pose-a/README.md)", "(./pose-aa/README.md)"),
+    ("placeholder", f"{A}/README.md", "[123.675, 116.28, 103.53]", "TODO"),
+    ("placeholder", f"{A}/model.yml", "trained for tests.", "trained for tests, FIXME."),
+    ("missing-section", f"{A}/README.md", "## Legal Information", "## Other"),
+    ("title", f"{A}/README.md", "# pose-a\n", "# pose-b\n"),
+    ("description-differs", f"{A}/model.yml", "keypoints of people", "faces of people"),
+    ("description-differs", f"{A}/README.md", "https://github.com/owner/project-a)", "https://github.com/owner/new)"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """A registry in which nothing contradicts anything."""
+    return write_omz_zoo(tmp_path / "models")
+
+
+def plant(zoo: Path, file: str, old: str, new: str) -> None:
+    path = zoo / file
+    text = path.read_text("utf-8")
+    assert old in text, f"nothing to plant in: {old}"
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+def check(capsys, zoo: Path, *words: object) -> tuple[int, list[dict[str, object]]]:
+    code = main(["verify", "--metadata", "--models_dir", str(zoo), "--format", "json", *map(str, words)])
+    return code, json.loads(capsys.readouterr().out)["findings"]
+
+
+def test_a_registry_in_order_has_no_finding(capsys, zoo):
+    assert check(capsys, zoo) == (0, [])
+
+
+@pytest.mark.parametrize(("rule", "file", "old", "new"), PLANTED)
+def test_what_is_planted_is_found(capsys, zoo, rule, file, old, new):
+    plant(zoo, file, old, new)
+    code, findings = check(capsys, zoo)
+    actual = [finding for finding in findings if finding["rule"] == rule]
+    assert actual, [finding["rule"] for finding in findings]
+    assert code == 1 or RULES[rule].severity is not Severity.ERROR
+    for each in actual:
+        assert (zoo / str(each["file"])).is_file()
+        assert isinstance(each["line"], int)
+        assert each["line"] >= 1
+        assert each["message"]
+
+
+def test_a_shape_that_only_the_export_is_told_is_held_against_the_card(capsys, zoo):
+    plant(zoo, f"{A}/model.yml", "  - --input_shape=[1,3,224,288]\n", "")
+    assert check(capsys, zoo) == (0, [])
+    plant(zoo, f"{A}/README.md", "`1, 3, 224, 288`", "`1, 3, 288, 224`")
+    code, findings = check(capsys, zoo)
+    assert code == 1
+    assert ("input-shape", "1, 3, 224, 288") in {
+        (finding["rule"], finding["expected"]) for finding in findings
+    }
+
+
+def test_what_may_be_meant_is_no_finding(capsys, zoo):
+    card = zoo / A / "README.md"
+    text = card.read_text()
+    for old, new in (
+        ("`1, 3, 224, 288`", "`1, 3, 112, 144` for thumbnails and `1, 3, 224, 288` for pictures"),
+        ("name - `heatmaps`", "name - `heat*`"),
+        ("name - `data`", "name - `data:0`"),
+    ):
+        card.write_text(text.replace(old, new), "utf-8")
+        assert check(capsys, zoo) == (0, []), new
+    card.write_text(text, "utf-8")
+    plant(zoo, f"{A}/model.yml", "project-a/v1/pose-a.pth", "project-b/v1/pose-b.pth")
+    plant(zoo, f"{A}/model.yml", "size: 132665000", "size: 114477000")
+    plant(zoo, f"{A}/model.yml", "checksum: a", "sha256: a")
+    plant(zoo, f"{A}/model.yml", "0" * 95, "0" * 63)
+    assert "same-source" not in {each["rule"] for each in check(capsys, zoo)[1]}
+
+
+def test_figures_that_changed_places_are_found_on_both_cards(capsys, zoo):
+    for name, own, other in (("pose-a", "33.165", "28.6180"), ("pose-b", "28.6180", "33.165")):
+        plant(zoo, f"public/{name}/README.md", own, other)
+        plant(zoo, f"public/{name}/model.yml", ".pth\n    size", ".onnx\n    size")
+    _, findings = check(capsys, zoo)
+    swapped = [finding["model"] for finding in findings if finding["rule"] == "swapped-figures"]
+    assert swapped == ["pose-a", "pose-b"]
+
+
+def test_figures_of_a_card_that_was_copied_are_found_where_they_do_not_fit(capsys, zoo):
+    plant(zoo, f"{A}/README.md", "60.125", "92.8364")
+    plant(zoo, f"{A}/README.md", "33.165", "28.6180")
+    plant(zoo, f"{A}/model.yml", "size: 132665000", "size: 332665000")
+    _, findings = check(capsys, zoo)
+    assert [finding["model"] for finding in findings if finding["rule"] == "copied-figures"] == ["pose-a"]
+
+
+def test_a_description_that_belongs_to_another_model_is_found(capsys, zoo):
+    plant(zoo, f"{A}/model.yml", '"pose-a"', '"pose-b"')
+    plant(zoo, f"{A}/model.yml", "https://github.com/owner/project-a>", "https://github.com/owner/project-b>")
+    _, findings = check(capsys, zoo)
+    assert "description-of-another" in {finding["rule"] for finding in findings}
+
+
+def test_a_model_without_a_card_is_found_where_others_have_one(capsys, zoo):
+    (zoo / A / "README.md").unlink()
+    _, findings = check(capsys, zoo)
+    assert [(finding["rule"], finding["model"]) for finding in findings if finding["model"] == "pose-a"] == [
+        ("no-card", "pose-a")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"decoder": {"name": "nope"}}, "known-decoder"),
+        ({"skeleton": "coco-71"}, "known-skeleton"),
+        ({"license": {"spdx": "MIT", "text": "nowhere.txt"}}, "license-text"),
+        ({"description": "No full stop"}, "sentences"),
+        ({"deprecated": {"since": "0.2.0", "use": "gone"}}, "deprecated-use"),
+        ({"outputs": None}, "declared-ends"),
+        ({"network": {"name": "higher_hrnet", "width": 9000}, "checkpoint": "net.tflite"}, "known-network"),
+        ({"license": {"spdx": "MIT", "text": "Apache-2.0-Real.txt"}}, "license-kind"),
+        ({"inputs": [{"name": "input", "shape": [1, 48, 64, 3], "layout": "NCHW"}]}, "layout"),
+    ],
+)
+def test_what_is_planted_in_our_own_form_is_found(capsys, tmp_path, changes, rule):
+    write_model(tmp_path / "models", "planted", model_yml(**changes))
+    terms = "Copyright 2026 The tests\n\n    Apache License\n    Version 2.0, January 2004\n"
+    (tmp_path / "licenses" / "Apache-2.0-Real.txt").write_text(terms)
+    code, findings = check(capsys, tmp_path / "models")
+    assert (code, [finding["rule"] for finding in findings]) == (1, [rule])
+
+
+def test_terms_that_spdx_does_not_list_are_a_warning_that_names_the_nearest(capsys, tmp_path):
+    write_model(
+        tmp_path / "models",
+        "planted",
+        model_yml(license={"spdx": "apache2", "text": "Apache-2.0-Tests.txt"}),
+    )
+    code, (finding,) = check(capsys, tmp_path / "models")
+    assert (code, finding["rule"], finding["severity"]) == (0, "license-name", "warning")
+    assert "SPDX knows no apache2: did you mean Apache-2.0?" in finding["message"]
+
+
+def test_what_is_told_otherwise_than_the_network_has_it_is_named(capsys, tmp_path):
+    folder = tmp_path / "models" / "public" / "simple_pose_resnet18_v1b"
+    folder.mkdir(parents=True)
+    text = (ROOT / "models" / "public" / folder.name / "model.yml").read_text()
+    (folder / "model.yml").write_text(text.replace("58.395", "58.624").replace("color: RGB", "color: BGR"))
+    messages = [each["message"] for each in check(capsys, tmp_path / "models")[1]]
+    assert (
+        "inputs: not as the network simple_pose_resnet18_v1b has them: color, scale of simple_pose_resnet18_v1b"
+    ) in messages
+
+
+OURS_CARD = """\
+# planted
+
+## Use Case and High-Level Description
+
+A small model.
+
+## Specification
+
+| Metric | Value |
+| --- | --- |
+| GFLOPs | 5.9206 |
+| MParams | 8.1506 |
+
+## Accuracy
+
+| Metric | Value |
+| --- | --- |
+| AP | 64.64% |
+
+## Input
+
+| Name | Shape | Layout | Colour order |
+| --- | --- | --- | --- |
+| `input` | 1, 4, 6, 3 | NHWC | RGB |
+
+## Output
+
+| Name | Shape |
+| --- | --- |
+| `output` | 1, 5 |
+
+## Legal Information
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("| GFLOPs | 5.9206 |", "| GFLOPs | 9.9 |", "published-figures"),
+        ("64.64%", "46.46%", "published-accuracy"),
+        ("| `output` | 1, 5 |", "| `output` | 1, 6 |", "output-shape"),
+        ("1, 4, 6, 3", "1, 6, 4, 3", "input-shape"),
+    ],
+)
+def test_our_form_is_held_against_its_card(capsys, tmp_path, old, new, rule):
+    published = {"accuracy": [{"metric": "AP", "value": 0.6464}], "gflops": 5.9206, "mparams": 8.1506}
+    files = [
+        {"name": "n.tflite", "size": 33_000_000, "checksum": "0" * 96, "source": "https://a.invalid/n.tflite"}
+    ]
+    path = write_model(tmp_path / "models", "planted", model_yml(files=files, published=published))
+    path.with_name("README.md").write_text(OURS_CARD)
+    assert check(capsys, tmp_path / "models") == (0, [])
+    path.with_name("README.md").write_text(OURS_CARD.replace(old, new))
+    code, findings = check(capsys, tmp_path / "models")
+    assert (code, [finding["rule"] for finding in findings]) == (1, [rule])
+    path.with_name("README.md").write_text(OURS_CARD)
+    measured = "complexity: [{precision: FP32, figures: {gflops: 4.1, mparams: 8.15}}]"
+    path.with_name("measured.yml").write_text(measured)
+    assert [each["rule"] for each in check(capsys, tmp_path / "models")[1]] == ["published-figures"]
+    reason = {**published, "known_difference": "the weights were made smaller"}
+    write_model(tmp_path / "models", "planted", model_yml(files=files, published=reason))
+    assert check(capsys, tmp_path / "models") == (0, [])
+
+
+def test_a_stage_without_a_folder_and_measures_of_no_variant_are_found(capsys, tmp_path):
+    path = write_composite(tmp_path / "models", "whole", ["first"])
+    path.with_name("measured.yml").write_text(
+        "complexity: [{tag: x1, precision: FP32, figures: {gflops: 1}}]"
+    )
+    code, findings = check(capsys, tmp_path / "models")
+    assert (code, sorted(str(finding["rule"]) for finding in findings)) == (1, ["measured", "parts"])
+
+
+@pytest.mark.parametrize(
+    ("papers", "told"),
+    [
+        ("https://papers.invalid/2: {key: x, title: x, authors: [x], year: 2020}", "does not tell of"),
+        ("https://papers.invalid/1: {key: x, title: x, authors: [x], year: 20200}", "year: "),
+    ],
+)
+def test_a_paper_that_cannot_be_cited_is_found(capsys, tmp_path, papers, told):
+    origin = {"paper": "https://papers.invalid/1"}
+    write_model(tmp_path / "models", "planted", model_yml(origin=origin))
+    assert check(capsys, tmp_path / "models") == (0, [])
+    (tmp_path / "models" / "papers.yml").write_text(papers)
+    code, (found,) = check(capsys, tmp_path / "models")
+    assert (code, found["rule"]) == (1, "papers")
+    assert told in found["message"]
+
+
+def test_every_rule_is_planted_somewhere_and_explains_itself():
+    here = Path(__file__).read_text("utf-8")
+    for rule in RULES.values():
+        assert f'"{rule.id}"' in here, f"no test plants {rule.id}"
+        assert len(rule.explanation) > 20, rule.id
+        assert rule.example, rule.id

@@ -1,0 +1,103 @@
+"""Who vouches for a lock: keys, signatures and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from posezoo.errors import LockError
+from posezoo.lockfile.signature import require_signature, sign, signature_path
+
+pytest.importorskip("model_signing", reason="needs model-signing")
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+
+def write_key(
+    folder: Path, name: str, key, encryption: KeySerializationEncryption | None = None
+) -> tuple[Path, Path]:
+    private, public = folder / f"{name}.key", folder / f"{name}.pub"
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption()))
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return private, public
+
+
+@pytest.fixture
+def keys(tmp_path) -> tuple[Path, Path]:
+    return write_key(tmp_path, "team", ec.generate_private_key(ec.SECP256R1()))
+
+
+@pytest.fixture
+def lock(tmp_path) -> Path:
+    path = tmp_path / "posezoo.lock"
+    path.write_text("what was agreed to\n")
+    return path
+
+
+def test_what_was_signed_is_known_by_the_public_key(lock, keys):
+    private, public = keys
+    assert sign(lock, private) == signature_path(lock)
+    require_signature(lock, public)
+
+
+def test_a_changed_lock_is_not_the_signed_one(lock, keys):
+    sign(lock, keys[0])
+    lock.write_text("what was agreed to, and more\n")
+    with pytest.raises(LockError, match=r"posezoo.lock: was changed since it was signed"):
+        require_signature(lock, keys[1])
+
+
+def test_anothers_signature_is_named_as_such(lock, keys, tmp_path):
+    private, _ = write_key(tmp_path, "stranger", ec.generate_private_key(ec.SECP256R1()))
+    sign(lock, private)
+    with pytest.raises(LockError, match=r"is signed with another key than .*team.pub"):
+        require_signature(lock, keys[1])
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"junk", b"\xff\xfe", b"[" * 5000])
+def test_a_signature_that_is_none_is_named(lock, keys, content):
+    signature_path(lock).write_bytes(content)
+    with pytest.raises(LockError, match=r"posezoo.lock.sig is no signature of it"):
+        require_signature(lock, keys[1])
+
+
+def test_a_signature_whose_bytes_were_changed_is_refused(lock, keys):
+    path = sign(lock, keys[0])
+    text = path.read_text()
+    at = text.rindex('"sig"') + 12
+    path.write_text(text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :])
+    with pytest.raises(LockError, match="is no signature of it"):
+        require_signature(lock, keys[1])
+
+
+def test_what_is_not_there_is_named_with_the_way_to_it(lock, keys, tmp_path):
+    with pytest.raises(LockError, match="there is no signature") as caught:
+        require_signature(lock, keys[1])
+    assert caught.value.hint == "posezoo lock --sign KEY makes one"
+    sign(lock, keys[0])
+    for lock_path, key in ((tmp_path / "none.lock", keys[0]), (lock, tmp_path / "none.key")):
+        with pytest.raises(LockError, match="there is no"):
+            sign(lock_path, key)
+
+
+def test_a_key_that_will_not_do_is_named_and_the_earlier_signature_stays(lock, keys, tmp_path):
+    before = sign(lock, keys[0]).read_bytes()
+    rsa_key, _ = write_key(tmp_path, "rsa", rsa.generate_private_key(65537, 2048))
+    locked, _ = write_key(
+        tmp_path, "locked", ec.generate_private_key(ec.SECP256R1()), BestAvailableEncryption(b"x")
+    )
+    for key in (keys[1], rsa_key, locked, lock):
+        with pytest.raises(LockError, match="is no private key that we can use"):
+            sign(lock, key)
+    with pytest.raises(LockError, match="is no public key that we can use"):
+        require_signature(lock, keys[0])
+    assert signature_path(lock).read_bytes() == before
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]

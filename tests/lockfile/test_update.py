@@ -1,0 +1,77 @@
+"""How a lock takes in a newer state of a model."""
+
+from __future__ import annotations
+
+import pytest
+
+from posezoo.errors import LockError
+from posezoo.lockfile.entries import FIRST_USE, MADE, PUBLISHED, REGISTRY, LockEntry
+from posezoo.lockfile.update import list_changes, merge_entries
+
+ONE, TWO, THREE = "1" * 96, "2" * 96, "3" * 96
+
+
+def model_yml(sha384: str, revision: int = 1, model: str = "net") -> LockEntry:
+    return LockEntry(model, "model.yml", 5, sha384, REGISTRY, "now", revision)
+
+
+def weights(sha384: str, origin: str = PUBLISHED) -> LockEntry:
+    return LockEntry("net", "net.pth", 5, sha384, origin, "now")
+
+
+def ir(sha384: str) -> LockEntry:
+    return LockEntry("net", "FP16/net.xml", 5, sha384, MADE, "now")
+
+
+def lock(*entries: LockEntry) -> dict:
+    return {entry.key: entry for entry in entries}
+
+
+def test_a_new_model_is_added_and_other_models_stay():
+    other = model_yml(ONE, model="other")
+    after = merge_entries(lock(other), [model_yml(ONE), weights(TWO)])
+    assert set(after) == {other.key, model_yml(ONE).key, weights(TWO).key}
+    assert [change.change for change in list_changes(lock(other), after)] == ["added", "added"]
+
+
+def test_what_is_the_same_keeps_its_line():
+    trusted = weights(TWO, FIRST_USE)
+    before = lock(model_yml(ONE), trusted)
+    found = LockEntry("net", "net.pth", 5, TWO, PUBLISHED, "later")
+    assert merge_entries(before, [model_yml(ONE), found]) == before
+
+
+def test_a_file_of_the_first_use_that_is_not_here_stays_and_one_that_is_no_more_declared_goes():
+    before = lock(model_yml(ONE), weights(TWO, FIRST_USE))
+    assert weights(TWO).key in merge_entries(before, [model_yml(THREE)], unpinned=["net.pth"])
+    after = merge_entries(before, [model_yml(THREE)])
+    assert [str(change)[:20] for change in list_changes(before, after)] == [
+        "changed  net: model.",
+        "removed  net: net.pt",
+    ]
+
+
+def test_an_ir_that_is_not_here_stays_while_its_model_is_the_same():
+    before = lock(model_yml(ONE), ir(TWO))
+    assert ir(TWO).key in merge_entries(before, [model_yml(ONE)])
+    assert ir(TWO).key not in merge_entries(before, [model_yml(THREE)])
+
+
+def test_a_publishers_ir_and_one_made_here_may_have_one_name():
+    published = LockEntry("net", "FP16/net.xml", 5, ONE, PUBLISHED, "now")
+    assert len(merge_entries({}, [model_yml(ONE), published, ir(TWO)])) == 3
+
+
+def test_a_lower_revision_is_a_rollback():
+    with pytest.raises(LockError, match=r"older than the lock's: revision 1, the lock's is 2"):
+        merge_entries(lock(model_yml(ONE, 2)), [model_yml(TWO, 1)])
+
+
+def test_a_model_yml_that_was_replaced_before_is_a_rollback_whatever_it_says_of_itself():
+    second = merge_entries(lock(model_yml(ONE)), [model_yml(TWO)])
+    third = merge_entries(second, [model_yml(THREE)])
+    for old in (ONE, TWO):
+        with pytest.raises(LockError, match="it was replaced before"):
+            merge_entries(third, [model_yml(old)])
+    back = merge_entries(third, [model_yml(ONE)], allow_rollback=True)
+    assert back[model_yml(ONE).key].before == ()

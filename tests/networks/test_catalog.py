@@ -1,0 +1,178 @@
+"""The table of networks against what was published: keys, sizes of checkpoints, inputs, names of outputs."""
+
+from __future__ import annotations
+
+import ast
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from networks.published import outputs_of, torch
+from posezoo import networks
+from posezoo.errors import NetworkError
+from posezoo.networks import NETWORKS
+from posezoo.networks.gluon_names import torch_names
+from posezoo.spec.model import ColorOrder
+
+nn = torch.nn
+
+#: The keys file of each published form of a network, with what its keys say of the arguments.
+FORMS = {
+    "higher-hrnet-w32_512": ("higher_hrnet", {"width": 32, "keypoints": 17}),
+    "higher-hrnet-w48_640": ("higher_hrnet", {"width": 48, "keypoints": 17}),
+    **{
+        f"single-human-pose-estimation-0001.refine{stages}.{interpolation}": (
+            "single_human_pose",
+            {"refinement_stages": stages, "interpolation": "bilinear", "keypoints": 17},
+        )
+        for stages, interpolation in ((1, "bilinear"), (4, "bilinear"), (5, "bilinear"), (5, "nearest"))
+    },
+    **{
+        f"lightweight-openpose-refine{stages}": (
+            "lightweight_openpose",
+            {"refinement_stages": stages, "heatmaps": 19, "pafs": 38},
+        )
+        for stages in (1, 3)
+    },
+    "human-pose-estimation-3d-0001": ("human_pose_3d", {"refinement_stages": 1, "convertible": False}),
+    "human-pose-estimation-3d-0001.is_convertible_by_mo": (
+        "human_pose_3d",
+        {"refinement_stages": 1, "convertible": True},
+    ),
+}
+GLUON = [name for name in NETWORKS if name.startswith(("simple_pose", "mobile_pose", "alpha_pose"))]
+#: Millions of parameters once batch normalization is folded into the convolutions, as the cards count them.
+FOLDED = {
+    "higher-hrnet-w32_512": 28.617875,
+    "single-human-pose-estimation-0001.refine4.bilinear": 33.165209,
+    "single-human-pose-estimation-0001.refine5.bilinear": 40.556955,
+    "human-pose-estimation-3d-0001.is_convertible_by_mo": 5.073916,
+    "lightweight-openpose-refine1": 4.081778,
+}
+
+
+def built_from(shapes, name):
+    """The network that a checkpoint of these keys asks for, without memory for its weights."""
+    with torch.device("meta"):
+        return networks.build_network(name, **NETWORKS[name].infer_arguments(shapes))
+
+
+@pytest.mark.parametrize("file", FORMS)
+def test_keys_order_and_shapes_are_the_published_ones(file, published):
+    name, arguments = FORMS[file]
+    shapes = published.shapes(file)
+    assert NETWORKS[name].infer_arguments(shapes) == arguments
+    network = built_from(shapes, name)
+    assert list(networks.tensor_shapes(network).items()) == list(shapes.items())
+    assert sum(p.numel() for p in network.parameters()) == published.table(file)["parameters"]
+
+
+@pytest.mark.parametrize("name", GLUON)
+def test_keys_order_and_shapes_are_gluoncv_s(name, published):
+    shapes = torch_names(published.shapes(f"gluon_{name}"))
+    # Torch counts batches, MXNet does not.
+    ours = {
+        key: shape
+        for key, shape in networks.tensor_shapes(built_from(shapes, name)).items()
+        if not key.endswith(".num_batches_tracked")
+    }
+    assert list(ours.items()) == list(shapes.items())
+    elements = sum(torch.Size(shape).numel() for shape in ours.values())
+    assert elements == published.table(f"gluon_{name}")["parameters_in_file"]
+
+
+def test_there_is_a_network_for_every_model_of_gluoncv(shared):
+    rows = json.loads((shared / "facts" / "gluoncv_pose.json").read_text("utf-8"))["models"]
+    assert {row["model"] for row in rows} == set(GLUON)
+    sizes = {
+        row["model"]: tuple(row["input_size_hw"]) for row in rows if row["hashtag_is_model_store_default"]
+    }
+    assert {name: NETWORKS[name].input.shape[2:] for name in sizes} == sizes
+
+
+def test_inputs_are_those_that_open_model_zoo_declares(shared):
+    models = json.loads((shared / "facts" / "omz_pose_models.json").read_text("utf-8"))
+    for model, name in (
+        ("higher-hrnet-w32-human-pose-estimation", "higher_hrnet"),
+        ("single-human-pose-estimation-0001", "single_human_pose"),
+        ("human-pose-estimation-3d-0001", "human_pose_3d"),
+    ):
+        declared, ours = models[model], NETWORKS[name].input
+        (info,) = declared["input_info"]
+        assert (ours.name, list(ours.shape), ours.layout) == (info["name"], info["shape"], info["layout"])
+        arguments = {
+            key: values for key, _, values in (arg.partition("=") for arg in declared["model_optimizer_args"])
+        }
+        for flag, values in (("--mean_values", ours.mean), ("--scale_values", ours.scale)):
+            assert arguments[flag] == f"{ours.name}[{','.join(map(str, values))}]"
+        assert ours.reverse_input_channels is ("--reverse_input_channels" in arguments)
+        assert set(arguments["--output"].split(",")) == set(NETWORKS[name].outputs)
+
+
+def test_the_image_of_every_ir_is_bgr():
+    assert {network.input.ir_color for network in NETWORKS.values()} == {ColorOrder.BGR}
+
+
+@pytest.mark.parametrize("file", FOLDED)
+def test_parameters_are_as_many_as_the_cards_count(file, published):
+    network = built_from(published.shapes(file), FORMS[file][0])
+    counted = sum(p.numel() for p in network.parameters())
+    for sequence in network.modules():
+        children = list(sequence.children())
+        for module, following in zip(children, [*children[1:], None][: len(children)], strict=True):
+            if isinstance(module, nn.BatchNorm2d):
+                counted -= module.num_features  # its weight goes into the convolution, its bias stays
+            if getattr(module, "bias", None) is not None and isinstance(following, nn.BatchNorm2d):
+                counted -= module.bias.numel()  # two biases become one
+    assert counted / 1e6 == pytest.approx(FOLDED[file], abs=5e-7)
+
+
+def up(size: int, step: int) -> int:
+    return -(-size // step)
+
+
+#: By hand: what comes out of (2, 3, H, W), for each output.
+SHAPES = {
+    "higher_hrnet": lambda h, w: [(2, 17, h // 2, w // 2)] * 2,
+    "single_human_pose": lambda h, w: [(2, 17, up(h, 8), up(w, 8))],
+    "lightweight_openpose": lambda h, w: [(2, maps, up(h, 8), up(w, 8)) for maps in (19, 38)],
+    "human_pose_3d": lambda h, w: [(2, maps, up(h, 8), up(w, 8)) for maps in (57, 19, 38)],
+    **{name: lambda h, w: [(2, 17, 8 * up(h, 32), 8 * up(w, 32))] for name in GLUON},
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_outputs_have_the_shapes_that_the_paper_says_at_any_size(name):
+    network = NETWORKS[name]
+    warnings = (160, 96) if name == "higher_hrnet" else (131, 75)
+    with torch.device("meta"):
+        module = networks.build_network(name)
+        for height, width in (network.input.shape[2:], warnings):
+            outputs = outputs_of(module, torch.empty(2, 3, height, width))
+            assert [tuple(maps.shape) for maps in outputs] == SHAPES[name](height, width)
+    assert len(outputs) == len(network.output_names())
+
+
+def test_higher_hrnet_takes_no_size_between_the_multiples():
+    with torch.device("meta"), pytest.raises(NetworkError) as caught:
+        networks.build_network("higher_hrnet")(torch.empty(1, 3, 112, 96))
+    assert caught.value.problem == "HRNet takes heights and widths that are multiples of 32, not 112 x 96"
+    assert caught.value.hint == "pad the image"
+
+
+def test_stages_name_the_outputs_of_lightweight_openpose():
+    network = NETWORKS["lightweight_openpose"]
+    assert network.output_names() == ("stage_1_output_1_heatmaps", "stage_1_output_0_pafs")
+    assert network.output_names(refinement_stages=3) == ("stage_3_output_1_heatmaps", "stage_3_output_0_pafs")
+
+
+def test_every_network_names_its_paper_and_where_it_comes_from():
+    for network in NETWORKS.values():
+        spec = find_spec(f"posezoo.networks.{network.home[0]}")
+        assert spec and spec.origin
+        says = ast.get_docstring(ast.parse(Path(spec.origin).read_text("utf-8"))) or ""
+        assert "Paper" in says, network.name
+        assert "arXiv:" in says, network.name
+        assert "Upstream: " in says, network.name

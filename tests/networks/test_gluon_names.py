@@ -1,0 +1,38 @@
+"""GluonCV's names become the keys of our modules, whatever way they come."""
+
+from __future__ import annotations
+
+import pytest
+
+from posezoo.errors import NetworkError
+from posezoo.networks.gluon_names import torch_name, torch_names
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("features.0.1.gamma", "features.0.1.weight"),
+        ("features.0.1.beta", "features.0.1.bias"),
+        ("features.0.1.running_mean", "features.0.1.running_mean"),
+        ("features.0.1.running_var", "features.0.1.running_var"),
+        ("preact.layer1.0.se.fc.0.weight", "preact.layer1.0.se.fc.0.weight"),
+        ("gamma.beta.bias", "gamma.beta.bias"),
+        ("mobilepose2_batchnorm0_gamma", "mobilepose2_batchnorm0_gamma"),
+        ("gamma", "gamma"),
+    ],
+)
+def test_only_the_last_word_changes(name, key):
+    assert torch_name(name) == key
+    assert torch_name(torch_name(name)) == key
+
+
+def test_the_order_stays_and_values_are_not_looked_at():
+    tensors = {"b.gamma": object(), "b.beta": object(), "a.weight": object()}
+    assert list(torch_names(tensors).items()) == list(
+        zip(["b.weight", "b.bias", "a.weight"], tensors.values(), strict=True)
+    )
+
+
+def test_one_parameter_under_two_names_is_refused():
+    with pytest.raises(NetworkError, match=r"two parameters are the same one: a\.weight and a\.gamma"):
+        torch_names({"a.weight": 1, "a.gamma": 2})

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fakes.checkpoints import params
+from fakes.founding import gluon_names
+from fakes.weights import conditioned
+from posezoo import networks
+from posezoo.errors import CheckpointError, NetworkError
+from posezoo.networks import pretrained
+from posezoo.networks.gluon_names import rename_tensors
+
+torch = pytest.importorskip("torch", reason="needs torch")
+
+NAME = "lightweight_openpose"
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """Weights of two refinement stages, in half precision, as training on several devices leaves them."""
+    network = networks.build_network(NAME, refinement_stages=2)
+    state = {f"module.{key}": tensor.half() for key, tensor in network.state_dict().items()}
+    torch.save({"state_dict": state, "iter": 7}, tmp_path / "net.pth")
+    return tmp_path / "net.pth"
+
+
+def test_the_keys_tell_the_arguments_and_the_weights_are_loaded_in_float32(checkpoint):
+    found = pretrained.read_network_checkpoint(checkpoint, NAME)
+    assert found.arguments["refinement_stages"] == 2
+    module = found.load()
+    assert not module.training
+    weight = module.state_dict()["refinement_stages.1.trunk.0.initial.0.weight"]
+    assert weight.dtype == torch.float32
+    key = "refinement_stages.1.trunk.0.initial.0.weight"
+    assert np.array_equal(weight.numpy(), found.tensors[key].astype(np.float32))
+
+
+def test_the_file_may_be_written_anew_while_the_network_is_in_use(checkpoint):
+    module = pretrained.read_network_checkpoint(checkpoint, NAME).load()
+    before = {key: tensor.clone() for key, tensor in module.state_dict().items()}
+    checkpoint.write_bytes(b"")
+    assert all(torch.equal(tensor, before[key]) for key, tensor in module.state_dict().items())
+
+
+def test_what_was_declared_is_certain(checkpoint):
+    found = pretrained.read_network_checkpoint(checkpoint, NAME, {"refinement_stages": 1})
+    with pytest.raises(
+        CheckpointError, match=r"net\.pth: does not fit the network: .* unexpected: refinement_st"
+    ):
+        found.load()
+    with pytest.raises(NetworkError, match="refinement_stages is 99"):
+        pretrained.read_network_checkpoint(checkpoint, NAME, {"refinement_stages": 99})
+
+
+SMALL = "mobile_pose_mobilenetv3_small"
+
+
+def numbered(network):
+    """The tensors of a network as the files of old have them: each kind of parameter counted by itself."""
+    counts: dict[str, int] = {}
+    found = {}
+    for name, tensor in gluon_names(network).items():
+        word = name.rpartition(".")[2]
+        counts[word] = counts.get(word, -1) + 1
+        found[f"mobilepose2_block{counts[word]}_{word}"] = tensor.numpy()
+    return found
+
+
+def statistics_last(arrays):
+    """As ``Module.save_checkpoint`` writes them."""
+    parts = [{n: a for n, a in arrays.items() if ("running" in n) is last} for last in (False, True)]
+    return {f"arg:{n}": a for n, a in parts[0].items()} | {f"aux:{n}": a for n, a in parts[1].items()}
+
+
+@pytest.mark.parametrize("order", [dict, statistics_last])
+def test_names_without_dots_are_understood_by_their_order(tmp_path, order):
+    network = conditioned(SMALL)
+    (tmp_path / "net.params").write_bytes(params(order(numbered(network))))
+    loaded = pretrained.read_network_checkpoint(tmp_path / "net.params", SMALL).load().state_dict()
+    for key, tensor in network.state_dict().items():
+        assert key.endswith("num_batches_tracked") or torch.equal(loaded[key], tensor)
+
+
+def test_another_networks_names_without_dots_are_said_not_to_fit(tmp_path):
+    (tmp_path / "net.params").write_bytes(
+        params(numbered(networks.build_network("simple_pose_resnet18_v1b")))
+    )
+    with pytest.raises(
+        CheckpointError, match=r"does not fit the network: \d+ missing: features\.0\.0\.weight"
+    ):
+        pretrained.read_network_checkpoint(tmp_path / "net.params", SMALL).load()
+    shuffled = dict(reversed(numbered(networks.build_network(SMALL)).items()))
+    (tmp_path / "net.params").write_bytes(params(shuffled))
+    with pytest.raises(CheckpointError, match=r"does not fit the network: \d+ of another shape"):
+        pretrained.read_network_checkpoint(tmp_path / "net.params", SMALL).load()
+
+
+def test_names_without_dots_that_somebody_sorted_are_refused(tmp_path):
+    """The 36 blocks of a layer have one shape: block 10 would be taken for block 2."""
+    name = "simple_pose_resnet152_v1b"
+    with torch.device("meta"):
+        shapes = networks.tensor_shapes(networks.find_network(name).build())
+    tensors = {key: np.broadcast_to(np.float32(0), shape) for key, shape in shapes.items() if len(shape) == 4}
+    sequence = {f"net0_conv{number}_weight": array for number, array in enumerate(tensors.values())}
+    assert list(rename_tensors(sequence, tensors)) == list(tensors)
+    with pytest.raises(NetworkError, match="sorted by the alphabet"):
+        rename_tensors(dict(sorted(sequence.items())), tensors)

@@ -1,0 +1,82 @@
+"""What a network says of a mirrored image, and of one at another scale, becomes what it says of the image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fakes import crowds
+from fakes.crowds import Group, embedding_maps, group, openpose_maps
+from posezoo.pose.augmentation_merge import AugmentedOutputs, merge_embeddings, merge_openpose
+from posezoo.pose.decoders import decode
+from posezoo.pose.keypoints import SKELETONS
+
+pytest.importorskip("cv2")
+
+
+def mirrored(people: Group) -> Group:
+    """The same people in a mirror: their right hand is the left one of who is seen there."""
+    order = list(range(17))
+    for left, right in SKELETONS["coco-17"].flip_pairs:
+        order[left], order[right] = right, left
+    joints = people.joints[:, order] * (-1, 1) + (people.size[0], 0)
+    return Group(joints, people.there[:, order], people.size)
+
+
+def enlarged(people: Group, scale: float) -> Group:
+    return Group(people.joints * scale, people.there, tuple(round(side * scale) for side in people.size))
+
+
+def maps_of(people: Group, noise: float = 0.0) -> dict[str, np.ndarray]:
+    heatmaps, pafs = openpose_maps(people, 3, noise=noise)
+    return {"heatmaps": heatmaps, "pafs": pafs}
+
+
+def tags_of(people: Group, **kwargs) -> dict[str, np.ndarray]:
+    heatmaps, tags = embedding_maps(people, 3, noise=0, **kwargs)
+    return {"heatmaps": heatmaps, "embeddings": tags}
+
+
+@pytest.fixture
+def crowd() -> Group:
+    return group("crowd", 5, crowds.OPENPOSE_SIZE, 4)
+
+
+def test_a_mirrored_image_turned_back_is_the_image(crowd):
+    default = maps_of(crowd)
+    merged = merge_openpose(
+        [AugmentedOutputs(default), AugmentedOutputs(maps_of(mirrored(crowd)), mirrored=True)]
+    )
+    for role, maps in default.items():
+        assert np.abs(merged[role] - maps).max() < 1e-5, role
+    # Without turning back they would not be: the test would see a channel that is not changed.
+    assert np.abs(maps_of(mirrored(crowd))["pafs"][:, :, :, ::-1] - default["pafs"]).max() > 0.5
+
+
+def test_passes_at_several_scales_lie_over_each_other(crowd):
+    default, fine = maps_of(crowd), maps_of(enlarged(crowd, 2))
+    merged = merge_openpose([AugmentedOutputs(default), AugmentedOutputs(fine, scale=2)])
+    assert merged["heatmaps"].shape == fine["heatmaps"].shape
+    found = decode("openpose", merged, crowd.size)
+    alone = decode("openpose", default, crowd.size)
+    assert len(found) == len(alone) == len(crowd)
+    truth = crowd.joints[:, 0]
+    for pose in found:
+        assert np.hypot(*(truth - pose.keypoints[0, :2]).T).min() < 2
+
+
+@pytest.mark.parametrize("nms_in_graph", [False, True])
+def test_embeddings_of_a_mirrored_image_are_a_second_tag(nms_in_graph):
+    people = group("crowd", 5, crowds.EMBEDDINGS_SIZE, 4)
+    default = tags_of(people, nms_in_graph=nms_in_graph)
+    looks = [
+        AugmentedOutputs(default),
+        AugmentedOutputs(tags_of(mirrored(people), nms_in_graph=nms_in_graph), mirrored=True),
+    ]
+    merged = merge_embeddings(looks)
+    assert merged["embeddings"].shape == (*default["embeddings"].shape, 2)
+    assert np.allclose(merged["embeddings"][..., 0], merged["embeddings"][..., 1], atol=1e-5)
+    found = decode("associative_embedding", merged, people.size)
+    assert len(found) == len(people)
+    for pose in found:
+        assert np.abs(people.joints[:, 5] - pose.keypoints[5, :2]).sum(axis=1).min() < 2

@@ -1,0 +1,57 @@
+"""Which photos are used for what."""
+
+from __future__ import annotations
+
+import shutil
+
+from fakes import seeker
+from posezoo.quantize.calibration_data import MAX_MEASURED, CalibrationSample, split_photos
+from posezoo.spec.model import ColorOrder, Input
+
+
+def names(paths) -> list[str]:
+    return [path.name for path in paths]
+
+
+def test_one_photo_in_three_is_kept_apart(tmp_path):
+    photos = split_photos(seeker.write_photos(tmp_path, 7), 300)
+    assert names(photos.calibration) == ["00.png", "01.png", "03.png", "04.png", "06.png"]
+    assert names(photos.measured) == ["02.png", "05.png"]
+
+
+def test_of_two_photos_each_has_its_use(tmp_path):
+    photos = split_photos(seeker.write_photos(tmp_path, 2), 300)
+    assert (names(photos.calibration), names(photos.measured)) == (["00.png"], ["01.png"])
+
+
+def test_a_copy_of_a_calibrated_photo_is_never_measured_on(tmp_path):
+    seeker.write_photos(tmp_path, 6)
+    shutil.copy(tmp_path / "00.png", tmp_path / "02.png")
+    photos = split_photos(tmp_path, 300)
+    assert names(photos.measured) == ["05.png"]
+
+
+def test_of_many_photos_the_subset_is_spread_over_all(tmp_path):
+    photos = split_photos(seeker.write_photos(tmp_path, 12), 4)
+    assert names(photos.calibration) == ["00.png", "03.png", "06.png", "09.png"]
+    assert MAX_MEASURED == 100
+
+
+def test_the_digest_is_of_what_the_photos_hold_and_what_they_are_for(tmp_path):
+    digest = split_photos(seeker.write_photos(tmp_path, 6), 300).digest
+    assert split_photos(tmp_path, 300).digest == digest
+    (tmp_path / "00.png").rename(tmp_path / "99.png")
+    assert split_photos(tmp_path, 300).digest != digest
+
+
+def test_a_sample_becomes_what_the_ir_takes():
+    import numpy as np
+
+    image = np.arange(24, dtype=np.uint8).reshape(1, 2, 4, 3)
+    rgb = Input("x", (1, 3, 2, 4), "NCHW", ColorOrder.RGB)
+    (array,) = CalibrationSample(image, rgb).inputs().values()
+    assert array.dtype == np.float32
+    assert array.shape == (1, 3, 2, 4)
+    assert (array[0, 0] == image[0, :, :, 2]).all()
+    bgr = Input("x", (1, 2, 4, 3), "NHWC", ColorOrder.RGB, reverse_input_channels=True)
+    assert (CalibrationSample(image, bgr).inputs()["x"] == image).all()

@@ -1,0 +1,290 @@
+"""FP32 IR into INT8: published where it finds what FP32 finds, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fakes import seeker
+from posezoo import images
+from posezoo.errors import ConversionError, ImageError, PosezooError, QuantizationError
+from posezoo.events import (
+    CalibrationProgress,
+    ConversionUpToDate,
+    DisplacementMeasured,
+    LayerNoiseMeasured,
+    QuantizationFinished,
+    QuantizationStarted,
+    WarningIssued,
+)
+from posezoo.pipeline import int8_models
+from posezoo.runtime.compiled_network import CompiledNetwork
+from posezoo.spec.model import Precision
+
+IN_FLOAT = [
+    {"layers": ["hea?"], "reason": "loud channels drown the others before it"},
+    {"types": ["Power", "Multiply", "ReduceSum", "Divide"], "reason": "they find the place"},
+]
+
+
+def test_int8_finds_what_fp32_finds_and_says_so_in_its_record(bench):
+    bench = bench()
+    (shift,) = bench.quantize().shifts.values()
+    assert shift.found_both == shift.found_fp32 == shift.found_int8 == 3
+    assert 0 < shift.shift_p50_px < 2
+    assert b'element_type="i8"' in bench.pair[0]
+    assert len(bench.pair[1]) < bench.fp32.with_suffix(".bin").stat().st_size
+    record = json.loads(bench.xml.with_name("provenance.json").read_text())
+    assert record["shift"]["shift_p50_px"] == shift.shift_p50_px
+    assert (record["shift"]["calibration_photos"], record["shift"]["measured_photos"]) == (6, 3)
+
+
+def test_the_shift_that_is_told_is_the_shift_of_the_ir_that_is_published(bench):
+    bench = bench()
+    (shift,) = bench.quantize().shifts.values()
+    moved = []
+    for photo in sorted(bench.photos.iterdir())[2::3]:
+        image = {"image": images.read_image(photo)[None].astype(np.float32)}
+        fp32, int8 = (CompiledNetwork(xml)(image)["keypoints"][0, 0] for xml in (bench.fp32, bench.xml))
+        moved.append(np.hypot(*(fp32 - int8)[:, :2].T) * seeker.SIDE)
+    assert shift.shift_p50_px == pytest.approx(np.median(moved), rel=1e-3)
+
+
+def test_what_is_told(bench):
+    bench = bench()
+    bench.quantize()
+    assert bench.of(QuantizationStarted) == [QuantizationStarted("seeker", ("FP16-INT8",), 6, 3)]
+    assert [event.samples for event in bench.of(CalibrationProgress)][-1] == 6
+    (measured,) = bench.of(DisplacementMeasured)
+    assert measured.max_shift_px == 2.0
+    assert bench.of(QuantizationFinished) == [QuantizationFinished("seeker", True)]
+    assert not bench.of(LayerNoiseMeasured)
+
+
+def test_nothing_is_printed(bench, capfd):
+    bench().quantize()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_same_photos_give_the_same_bytes_on_one_thread_and_on_all(bench):
+    bench = bench()
+    cores = os.sched_getaffinity(0)
+    bench.quantize()
+    before = bench.pair
+    shutil.rmtree(bench.output_dir)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        bench.quantize()
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert bench.pair == before
+
+
+def test_an_up_to_date_ir_is_left_alone_until_a_photo_changes(bench):
+    bench = bench()
+    bench.quantize()
+    bench.quantize()
+    assert bench.of(ConversionUpToDate) == [ConversionUpToDate("seeker", ("FP16-INT8",))]
+    assert not bench.of(QuantizationStarted)
+    seeker.write_photos(bench.photos, 1, seed=9)
+    bench.quantize()
+    assert bench.of(QuantizationFinished)
+
+
+def test_a_plan_says_why_and_touches_nothing(bench):
+    bench = bench()
+    ask = (bench.spec, bench.photos, (Precision.FP16_INT8,))
+    (step,) = int8_models.plan_int8(bench.zoo, *ask, output_dir=bench.output_dir)
+    assert (step.xml, step.reason) == (bench.xml, "there is none yet")
+    assert not bench.output_dir.exists()
+    bench.quantize()
+    assert int8_models.plan_int8(bench.zoo, *ask, output_dir=bench.output_dir)[0].is_up_to_date
+
+
+def test_what_moves_too_far_is_refused_with_the_layer_at_fault_and_the_old_ir_stays(bench):
+    bench = bench(loud=True, quantization={"in_float": IN_FLOAT})
+    bench.quantize()
+    before = bench.pair
+    bench.spec = replace(bench.spec, quantization=None)
+    with pytest.raises(QuantizationError, match="FP16-INT8 finds 0 people where FP32 finds 3") as refused:
+        bench.quantize()
+    assert "nothing was published" in refused.value.hint
+    (compared,) = bench.of(LayerNoiseMeasured)
+    assert max(compared.layers, key=lambda layer: layer.own).layer == "head"
+    assert bench.pair == before
+    assert not list(bench.output_dir.rglob(".posezoo-*"))
+
+
+def test_what_does_harm_can_stay_in_floating_point(bench):
+    bench = bench(loud=True, quantization={"in_float": IN_FLOAT})
+    (shift,) = bench.quantize(compare=True).shifts.values()
+    assert shift.shift_p50_px < 0.5
+    (compared,) = bench.of(LayerNoiseMeasured)
+    assert [layer.layer for layer in compared.layers] == ["stem", "head"]
+
+
+@pytest.mark.parametrize("said", [{"layers": ["neck"]}, {"types": ["MVN"]}])
+def test_layers_that_are_not_there_are_a_mistake(bench, said):
+    bench = bench(quantization={"in_float": [{**said, "reason": "x"}]})
+    with pytest.raises(QuantizationError, match=r"in_float: (layers: neck|types: MVN): the FP32 IR has none"):
+        bench.quantize()
+
+
+def empty(folder):
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def no_folder(folder):
+    shutil.rmtree(folder)
+
+
+def one_photo(folder):
+    for photo in sorted(folder.iterdir())[1:]:
+        photo.unlink()
+
+
+def twins(folder):
+    for photo in sorted(folder.iterdir())[1:]:
+        shutil.copy(folder / "00.png", photo)
+
+
+def unreadable(folder):
+    for photo in folder.iterdir():
+        photo.write_bytes(b"not a picture")
+        photo.with_suffix(".jpg").write_bytes(photo.name.encode())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (no_folder, "is no folder"),
+        (empty, "holds no pictures"),
+        (one_photo, "holds only one picture"),
+        (twins, "1 of 1 different pictures can be read"),
+        (unreadable, "0 of 10 different pictures can be read"),
+    ],
+)
+def test_photos_that_do_not_do(bench, spoil, problem):
+    bench = bench()
+    spoil(bench.photos)
+    with pytest.raises(QuantizationError) as failure:
+        bench.quantize()
+    assert problem in failure.value.problem
+    assert "photos with people" in failure.value.hint
+    assert not bench.xml.exists()
+
+
+def test_a_photo_that_cannot_be_read_is_told_and_left_out(bench):
+    bench = bench()
+    (bench.photos / "00.png").write_bytes(b"not a picture")
+    (shift,) = bench.quantize().shifts.values()
+    (warned,) = bench.of(WarningIssued)
+    assert "00.png" in warned.message
+    record = json.loads(bench.xml.with_name("provenance.json").read_text())
+    assert record["shift"]["calibration_photos"] == 5
+    assert shift.found_fp32 == 3
+    with pytest.raises(ImageError):
+        images.read_image(bench.photos / "00.png")
+
+
+def test_without_an_fp32_ir_it_says_how_to_get_one(bench):
+    bench = bench()
+    bench.fp32.unlink()
+    with pytest.raises(QuantizationError, match="not there: INT8 is made from the FP32 IR") as failure:
+        bench.quantize()
+    assert failure.value.hint == "posezoo download seeker"
+
+
+def test_an_fp32_ir_that_is_not_the_models_is_not_quantized(bench):
+    bench = bench()
+    seeker.write_ir(bench.fp32.parent, loud=True)
+    with pytest.raises(ConversionError, match="not quantized, since it is not the file that was published"):
+        bench.quantize()
+
+
+def test_a_model_that_is_quantized_already_is_refused(bench):
+    bench = bench(quantized="INT8")
+    with pytest.raises(QuantizationError, match="its weights are quantized already"):
+        bench.quantize()
+
+
+def test_a_publishers_own_int8_is_never_replaced(bench):
+    bench = bench()
+    published = tuple(replace(file, name=file.name.replace("FP32", "FP16-INT8")) for file in bench.spec.files)
+    bench.spec = replace(bench.spec, files=(*bench.spec.files, *published))
+    with pytest.raises(QuantizationError, match="the place of its publisher's own FP16-INT8"):
+        bench.quantize(output_dir=None)
+    bench.quantize()
+
+
+def test_a_kill_leaves_the_old_ir_and_the_next_run_cleans_up(bench):
+    bench = bench()
+    bench.quantize()
+    before = bench.pair
+    seeker.write_photos(bench.photos, 9, seed=3)
+    layout, registry = bench.zoo.layout, bench.zoo.settings.models_dir[0]
+    command = [sys.executable, "-m", "posezoo", "quantize", "seeker", "--dataset_dir", bench.photos]
+    command += ["--model_dir", layout.output_dir, "--output_dir", bench.output_dir, "--models_dir", registry]
+    child = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True)
+    with child:
+        assert child.stderr is not None
+        folder = bench.xml.parents[1]
+        while child.poll() is None and not list(folder.glob(".posezoo-*/FP16-INT8")):
+            pass
+        child.send_signal(signal.SIGKILL)
+    assert child.returncode == -signal.SIGKILL
+    assert bench.pair == before
+    bench.quantize()
+    assert bench.pair != before
+    assert not list(folder.glob(".posezoo-*"))
+
+
+def test_a_changed_int8_ir_is_found_by_verify_and_made_again(bench):
+    from posezoo.verify.artifact_check import check_artifacts
+
+    bench = bench()
+    bench.quantize()
+    layout = replace(bench.zoo.layout, output_dir=bench.output_dir)
+    states = {artifact.artifact: artifact.state for artifact in check_artifacts(bench.spec, layout)}
+    assert states["FP16-INT8/seeker.bin"] == "good"
+    bench.xml.with_suffix(".bin").write_bytes(b"x")
+    states = {artifact.artifact: artifact.state for artifact in check_artifacts(bench.spec, layout)}
+    assert states["FP16-INT8/seeker.bin"] == "changed"
+    bench.quantize()
+    assert bench.of(QuantizationFinished)
+
+
+def test_its_card_tells_the_shift(bench):
+    bench = bench()
+    (shift,) = bench.quantize().shifts.values()
+    card = bench.zoo.write_card(bench.spec, bench.output_dir).read_text()
+    assert "## Quantization" in card
+    assert f"| {shift.shift_p50_px:.2f} | {shift.shift_p90_px:.2f} | 3 | 3 | 100% | 3 | 6 |" in card
+
+
+def test_fp32_int8_keeps_single_precision_where_it_stays_in_floating_point(bench):
+    kept = [{"layers": ["head"], "reason": "x"}]
+    bench = bench(quantization={"in_float": kept})
+    requested = (Precision.FP16_INT8, Precision.FP32_INT8)
+    made = int8_models.quantize_model(
+        bench.zoo, bench.spec, bench.photos, requested, output_dir=bench.output_dir
+    )
+    half, single = (made.irs[each].with_suffix(".bin").stat().st_size for each in requested)
+    assert single - half >= 2 * 17 * 8 - 64
+
+
+def test_no_other_precision_comes_of_it(bench):
+    bench = bench()
+    with pytest.raises(PosezooError, match="no quantization makes FP16"):
+        int8_models.quantize_model(
+            bench.zoo, bench.spec, bench.photos, (Precision.FP16,), output_dir=bench.output_dir
+        )

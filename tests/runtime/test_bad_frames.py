@@ -1,0 +1,67 @@
+"""Whatever a camera sends or a network puts out: a clear word, or a right answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fakes.irs import write_ir
+from posezoo.errors import ImageError
+from posezoo.runtime.loading import load_ir
+
+pytest.importorskip("cv2")
+
+OUTPUTS = {
+    "openpose": {"pafs": (1, 38, 8, 12), "heatmaps": (1, 19, 8, 12)},
+    "associative_embedding": {"heatmaps": (1, 17, 32, 48), "embeddings": (1, 17, 32, 48)},
+    "movenet": {"out": (1, 1, 17, 3)},
+}
+
+
+@pytest.fixture(params=OUTPUTS)
+def decoder(request):
+    return request.param
+
+
+@pytest.fixture
+def estimator(tmp_path, decoder):
+    return load_ir(write_ir(tmp_path / "net.xml", OUTPUTS[decoder]))
+
+
+@pytest.mark.parametrize(
+    ("frame", "problem"),
+    [
+        (np.zeros((0, 0, 3), np.uint8), "a frame without pixels: 0 wide, 0 high"),
+        (np.zeros((5, 0, 3), np.uint8), "a frame without pixels"),
+        (np.zeros((4, 4, 3), np.uint16), "a frame holds uint8 0..255, this one uint16"),
+        (np.zeros((4, 4, 2), np.uint8), "a frame is HxW, HxWx3 or HxWx4, this one 4x4x2"),
+        (None, "a frame is a numpy array, not NoneType"),
+    ],
+)
+def test_what_is_no_picture_is_told_in_one_line(estimator, frame, problem):
+    for call in (
+        estimator,
+        lambda frame: estimator.batch([frame]),
+        lambda frame: next(estimator.stream([frame])),
+    ):
+        with pytest.raises(ImageError, match=problem):
+            call(frame)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (64, 96), (64, 96, 1), (64, 96, 4), (1, 4000, 3), (3000, 2, 3)])
+def test_pictures_of_every_form_are_looked_at(estimator, decoder, shape):
+    poses = estimator(np.zeros(shape, np.uint8))
+    if decoder == "openpose":  # grey beside the image, as its training had it
+        poses = [pose for pose in poses if pose.score > 0.5]
+    assert all(pose.score == 0 for pose in poses)
+
+
+@pytest.mark.parametrize("scale", [1e-50, 1e-40])
+def test_outputs_that_are_no_numbers_are_nobody(tmp_path, decoder, scale):
+    """Black over nothing, which 1e-50 is in float32, is no number; grey over nothing is infinite."""
+    xml = write_ir(tmp_path / "net.xml", OUTPUTS[decoder])
+    estimator = load_ir(xml, scale=[scale])
+    for value in (0, 102):
+        for pose in estimator(np.full((64, 96, 3), value, np.uint8)):
+            assert np.isfinite(pose.keypoints).all() and np.isfinite(pose.score)
+            assert np.isfinite(pose.box).all()

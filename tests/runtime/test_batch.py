@@ -1,0 +1,72 @@
+"""A graph takes another batch, or an open size, where it goes with it; else it says why not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fakes.irs import write_ir
+from posezoo.errors import InferenceError
+from posezoo.ir.openvino_import import import_openvino
+from posezoo.runtime.compiled_network import CompiledNetwork
+from posezoo.runtime.graph import Graph
+
+pytest.importorskip("openvino", reason="needs openvino")
+
+
+def fixed(xml, shape):
+    """An IR that brings 1x3x4x4 into a shape by a constant, then sums its rows."""
+    ov = import_openvino()
+    from openvino import opset13 as ops
+
+    image = ops.parameter([1, 3, 4, 4], np.float32, name="image")
+    image.output(0).set_names({"image"})
+    flat = ops.reshape(image, ops.constant(np.array(shape)), False)
+    sums = ops.reduce_sum(flat, ops.constant(np.array([1])), True)
+    sums.output(0).set_names({"sums"})
+    ov.save_model(ov.Model([sums], [image], "fixed"), xml, compress_to_fp16=False)
+    return Graph(xml)
+
+
+@pytest.mark.parametrize("image", [(1, 3, 64, 96), (-1, 3, 64, 96), (4, 3, 64, 96)])
+def test_each_image_of_a_batch_gives_its_own_outputs(tmp_path, image):
+    graph = Graph(write_ir(tmp_path / "net.xml", {"heatmaps": (1, 2, 8, 12)}, image=image))
+    graph.set_batch(3)
+    network = CompiledNetwork(graph)
+    assert network.inputs == {"image": (3, 3, 64, 96)}
+    images = np.ones((3, 3, 64, 96), np.float32) * np.array([0, 51, 102], np.float32)[:, None, None, None]
+    found = network({"image": images})["heatmaps"]
+    times = 3 if image[0] == -1 else 1
+    assert found.shape == (3, 2, 8, 12)
+    assert found[:, 0, 0, 0] == pytest.approx(np.array([0, 0.2, 0.4]) * times)
+
+
+def test_its_own_batch_changes_nothing(tmp_path):
+    graph = fixed(tmp_path / "net.xml", [1, 48])
+    graph.set_batch(1)
+    assert graph.changes == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ([1, 48], "refuses a batch of 2: "),  # OpenVINO itself cannot
+        ([1, -1], "refuses a batch of 2: its output sums would be 1x1, and is 1x1 for a batch of 1"),
+    ],
+)
+def test_a_graph_that_holds_its_batch_refuses_another(tmp_path, shape, said):
+    graph = fixed(tmp_path / "net.xml", shape)
+    with pytest.raises(InferenceError, match=said) as told:
+        graph.set_batch(2)
+    assert "its own only" in told.value.hint
+
+
+def test_open_sizes_are_closed_where_they_are_said(tmp_path):
+    graph = Graph(write_ir(tmp_path / "net.xml", {"heatmaps": (1, 2, 8, 12)}, image=(1, 3, -1, -1)))
+    with pytest.raises(InferenceError, match=r"its input image, 1x3x\?x\?, leaves sizes open") as told:
+        graph.fix_dynamic_sizes(None)
+    assert "--size" in told.value.hint
+    assert graph.fix_dynamic_sizes((32, 48))
+    assert graph.inputs == {"image": (1, 3, 32, 48)}
+    assert not graph.fix_dynamic_sizes((1, 1))
+    assert graph.input_types == {"image": np.float32}

@@ -1,0 +1,284 @@
+"""An image in, poses out: BlazePose on real photos, and everything that can stand in its way.
+
+Where people really are in the two sample photos was read off the photos by eye.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from posezoo import images
+from posezoo.errors import ImageError, InferenceError
+from posezoo.ir.openvino_import import import_openvino
+from posezoo.pose import blazepose
+from posezoo.pose.decoders import DECODERS
+from posezoo.pose.keypoints import SKELETONS, Pose
+from posezoo.runtime.compiled_network import CompiledNetwork
+from posezoo.runtime.loading import PIPELINES, load_estimator
+from posezoo.spec.model import CompositeSpec, Decoder, Family, Framework, License, ModelSpec
+
+cv2 = pytest.importorskip("cv2")
+
+DETECTOR, LANDMARKS = "pose-detection-mediapipe", "pose-landmark-full-mediapipe"
+BLAZEPOSE = CompositeSpec(
+    name="blazepose-full",
+    family=Family.PUBLIC,
+    path=Path("composite-model.yml"),
+    description="",
+    task="human_pose_estimation",
+    stages=(DETECTOR, LANDMARKS),
+    decoder=Decoder("blazepose"),
+    skeleton="blazepose-33",
+)
+ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
+CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
+
+# The regions are 1300 and 980 px wide, so that the network sees 5 and 4 px as one: 3 to 5 of these are allowed.
+SEEN = {
+    "astronaut": {
+        "left_eye": (244, 101, 15),
+        "right_eye": (201, 100, 15),
+        "nose": (225, 120, 18),
+        "mouth_left": (244, 141, 20),
+        "mouth_right": (204, 145, 18),
+        "left_shoulder": (308, 240, 25),
+        "right_shoulder": (110, 222, 25),
+    },
+    "camera": {
+        "nose": (254, 169, 18),
+        "right_ear": (189, 141, 20),
+        "right_shoulder": (110, 165, 25),
+        "right_wrist": (255, 222, 30),
+        "left_wrist": (290, 212, 30),
+        "right_hip": (45, 340, 30),
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def photos(mirror):
+    found = {"astronaut": ASTRONAUT, "camera": CAMERA}
+    return {name: images.read_image(mirror / "1" / sha[:2] / sha[2:]) for name, sha in found.items()}
+
+
+@pytest.fixture(scope="session")
+def estimator(blazepose_irs):
+    return load_estimator(BLAZEPOSE, blazepose_irs)
+
+
+def place(pose: Pose, name: str) -> Any:
+    return pose.keypoints[SKELETONS[pose.skeleton].keypoints.index(name), :2]
+
+
+def moved(pose: Pose, other: Pose) -> float:
+    """How far apart two poses are, in pixels: the median of the keypoints that are easy to see."""
+    names = ("nose", "left_eye", "right_eye", "left_shoulder", "right_shoulder")
+    return float(np.median([math.dist(place(pose, name), place(other, name)) for name in names]))
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_the_one_person_of_a_photo_is_found_where_one_sees_it(estimator, photos, name):
+    (pose,) = estimator(photos[name])
+    for keypoint, (x, y, tolerance) in SEEN[name].items():
+        assert math.dist(place(pose, keypoint), (x, y)) < tolerance, keypoint
+    assert pose.score > 0.9 and pose.skeleton == "blazepose-33" and pose.keypoints.shape == (33, 3)
+    x0, y0, x1, y1 = pose.box
+    assert 0 <= x0 < x1 <= 512 and 0 <= y0 < y1 <= 512
+
+
+def test_keypoints_outside_the_photo_do_not_count(estimator, photos):
+    (pose,) = estimator(photos["astronaut"])
+    scores = dict(zip(SKELETONS["blazepose-33"].keypoints, pose.keypoints[:, 2], strict=True))
+    assert scores["nose"] > 0.9 and scores["left_shoulder"] > 0.9
+    assert max(scores[f"{side}_{joint}"] for side in ("left", "right") for joint in ("ankle", "heel")) < 0.5
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_turned_photo_has_its_pose_at_the_turned_places(estimator, photos, quarters):
+    photo = photos["astronaut"]
+    (upright,) = estimator(photo)
+    (turned,) = estimator(np.rot90(photo, quarters))
+    angle = -quarters * math.pi / 2  # rot90 turns against the clock
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    expected = (upright.keypoints[:, :2] - 256) @ turn.T + 256
+    back = replace(upright, keypoints=np.column_stack([expected, upright.keypoints[:, 2]]))
+    assert moved(turned, back) < 20
+
+
+def test_two_people_side_by_side_are_two(estimator, photos):
+    poses = estimator(np.hstack([photos["astronaut"]] * 2))
+    left, right = sorted(poses, key=lambda pose: pose.box[0])
+    offset = place(right, "nose") - place(left, "nose")
+    assert offset == pytest.approx((512, 0), abs=30)
+    assert poses[0].score >= poses[1].score
+
+
+def test_the_same_person_is_found_in_every_form_of_the_photo(estimator, photos, tmp_path):
+    photo = photos["astronaut"]
+    (reference,) = estimator(photo)
+    rgba = np.dstack([photo[..., ::-1], np.full(photo.shape[:2], 7, np.uint8)])
+    images.write_image(tmp_path / "deep.png", photo.astype(np.uint16) * 257)
+    for same in (
+        estimator(photo[..., ::-1], color="RGB"),
+        estimator(rgba, color="RGB"),
+        estimator(np.asfortranarray(photo)),
+        estimator(images.read_image(tmp_path / "deep.png")),
+    ):
+        assert np.array_equal(same[0].keypoints, reference.keypoints) and len(same) == 1
+    (grey,) = estimator(cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY))
+    assert 0 < moved(grey, reference) < 25
+
+
+def test_colours_matter(estimator, photos):
+    """Told wrongly, red for blue, the numbers are others: the order is not ignored."""
+    (right,), (wrong,) = estimator(photos["astronaut"]), estimator(photos["astronaut"], color="RGB")
+    assert moved(right, wrong) > 0
+
+
+def test_a_large_photo_has_its_pose_at_the_large_places(estimator, photos):
+    (small,) = estimator(photos["astronaut"])
+    (large,) = estimator(cv2.resize(photos["astronaut"], (4096, 4096), interpolation=cv2.INTER_CUBIC))
+    assert moved(replace(large, keypoints=large.keypoints / 8), small) < 15
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 5000, 3), (5000, 1), (6000, 8000), (2, 70000, 3)])
+def test_images_of_any_size_are_looked_at(estimator, shape):
+    assert estimator(np.full(shape, 80, np.uint8)) == []
+
+
+def test_noise_is_nobody(estimator):
+    assert estimator(np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)) == []
+
+
+@pytest.mark.parametrize(
+    "frame", [np.zeros((0, 0, 3), np.uint8), np.zeros((4, 4, 3)), np.zeros(9, np.uint8), None]
+)
+def test_a_bad_frame_is_an_image_error(estimator, frame):
+    with pytest.raises(ImageError, match="a frame"):
+        estimator(frame)
+
+
+def test_the_networks_run_in_f32_unless_asked_otherwise(blazepose_irs, estimator, photos):
+    assert (estimator.device, estimator.executed_precision, estimator.model) == ("CPU", "f32", BLAZEPOSE)
+    if "BF16" not in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("needs a CPU that computes in bf16")
+    rough = load_estimator(BLAZEPOSE, blazepose_irs, inference_precision="bf16")
+    assert rough.executed_precision == "bf16"
+    (exact,), (moved_a_bit,) = estimator(photos["astronaut"]), rough(photos["astronaut"])
+    assert 0.3 < moved(moved_a_bit, exact) < 40
+
+
+def test_the_runtime_that_made_the_networks_sees_the_same(shared, blazepose_irs):
+    """Outputs of LiteRT 2.3 for a photo, decoded, against those of the IR on the same pixels."""
+    stored = np.load(shared / "facts/reference/runtimes/blazepose.litert-2.3.npz")
+    normalised = stored["pose-detection/photo/input"]
+    ours = CompiledNetwork(blazepose_irs[DETECTOR])({"input_1": (normalised[..., ::-1] + 1) * 127.5})
+    reference = {name: stored[f"pose-detection/photo/{name}"] for name in ("Identity", "Identity_1")}
+    (one,), (other,) = (
+        [blazepose.decode_detections(out["Identity"], out["Identity_1"], min_score=0.4, max_overlap=0.3)]
+        for out in (ours, reference)
+    )
+    assert len(one) == len(other) == 1 and other.scores[0] == pytest.approx(0.8134, abs=1e-4)
+    assert np.allclose(one.keypoints, other.keypoints, atol=0.02) and np.allclose(
+        one.scores, other.scores, atol=1e-4
+    )
+
+    pixels = stored["pose-landmark-full/photo/input"][..., ::-1] * 255
+    seen = CompiledNetwork(blazepose_irs[LANDMARKS], outputs=["Identity", "Identity_1"])({"input_1": pixels})
+    assert seen["Identity_1"] == pytest.approx(stored["pose-landmark-full/photo/Identity_1"], abs=1e-4)
+    assert np.allclose(seen["Identity"], stored["pose-landmark-full/photo/Identity"], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "people"),
+    [
+        ({}, 2),
+        ({"max_people": 1}, 1),
+        ({"min_detection_score": 0.999}, 0),
+        ({"min_presence": 1.0}, 0),
+        ({"max_similarity": 0.0}, 1),
+        ({"weighted": True}, 2),
+    ],
+)
+def test_every_option_does_something(blazepose_irs, photos, options, people):
+    tiled = np.hstack([photos["astronaut"]] * 2)
+    declared = replace(BLAZEPOSE, decoder=Decoder("blazepose", options))
+    for estimator in (
+        load_estimator(declared, blazepose_irs),
+        load_estimator(BLAZEPOSE, blazepose_irs, **options),
+    ):
+        poses = estimator(tiled)
+        assert len(poses) == people
+    if options.get("weighted"):
+        assert moved(poses[0], load_estimator(BLAZEPOSE, blazepose_irs)(tiled)[0]) > 0
+
+
+def test_one_face_guessed_often_is_looked_at_once_for_each_overlap_allowed(blazepose_irs, photos):
+    """With nothing suppressed the same person comes once for every guess."""
+    everything: dict[str, Any] = {"max_overlap": 1.0, "max_similarity": 1.0}
+    assert len(load_estimator(BLAZEPOSE, blazepose_irs, **everything)(photos["astronaut"])) > 1
+
+
+@pytest.fixture
+def model():
+    return ModelSpec(
+        name="some-net",
+        family=Family.PUBLIC,
+        path=Path("model.yml"),
+        description="",
+        task="human_pose_estimation",
+        framework=Framework.TFLITE,
+        license=License("MIT"),
+        files=(),
+    )
+
+
+def test_a_model_without_decoder_says_so(model):
+    with pytest.raises(InferenceError, match="some-net declares no decoder"):
+        load_estimator(model, {})
+
+
+def test_a_part_names_its_composite(model):
+    with pytest.raises(
+        InferenceError, match="finds no poses alone: it is a part of blazepose-full"
+    ) as caught:
+        load_estimator(replace(model, composite="blazepose-full"), {})
+    assert "blazepose-full" in caught.value.hint
+
+
+def test_an_unknown_decoder_is_named(model):
+    with pytest.raises(InferenceError, match="no decoder openpos: there is"):
+        load_estimator(replace(model, decoder=Decoder("openpos")), {})
+
+
+def test_a_decoder_for_two_networks_wants_two(model):
+    with pytest.raises(InferenceError, match="decoder blazepose needs 2 networks, not 1"):
+        load_estimator(replace(model, decoder=Decoder("blazepose")), {"some-net": Path("some-net.xml")})
+
+
+def test_a_missing_part_is_named():
+    with pytest.raises(InferenceError, match=f"no IR of {LANDMARKS} was given"):
+        load_estimator(BLAZEPOSE, {DETECTOR: Path("detector.xml")})
+
+
+def test_swapped_parts_are_noticed(blazepose_irs):
+    swapped = {DETECTOR: blazepose_irs[LANDMARKS], LANDMARKS: blazepose_irs[DETECTOR]}
+    with pytest.raises(
+        InferenceError, match="is another network: its output Identity is 1x195, not 1x2254x12"
+    ):
+        load_estimator(BLAZEPOSE, swapped)
+
+
+def test_an_option_that_is_none_is_refused_before_anything_is_read():
+    with pytest.raises(InferenceError, match="no option min_presense"):
+        load_estimator(BLAZEPOSE, {}, min_presense=0.5)
+
+
+def test_every_decoder_has_networks_that_run():
+    assert PIPELINES.keys() == DECODERS.keys()

@@ -1,0 +1,149 @@
+"""Networks that look at the whole image, with their real weights on real photos, and at sizes of all kinds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fakes.people import likeness
+from posezoo.errors import ImageError, InferenceError
+from posezoo.pose.keypoints import Pose
+from posezoo.runtime.bottom_up_pipeline import FITS
+from posezoo.runtime.loading import load_estimator, load_ir
+from posezoo.spec.model import Precision
+
+pytest.importorskip("cv2")
+
+OPENPOSE, TF_POSE, MOVENET = (
+    "human-pose-estimation-0001",
+    "tf-pose-mobilenet-v2-small",
+    "movenet-singlepose-lightning-int8",
+)
+#: What the mirror holds each in, and how many of the 37 people with five keypoints and more it finds.
+MODELS = {OPENPOSE: ("FP16-INT8", 22), TF_POSE: ("FP32", 12), MOVENET: ("FP32", 10)}
+
+
+@pytest.fixture(scope="session")
+def parts(zoo):
+    """Each model, and its IR by name."""
+    found = {name: zoo.registry.find(name) for name in MODELS}
+    return {name: (spec, zoo.get_irs(spec, Precision(MODELS[name][0]))) for name, spec in found.items()}
+
+
+@pytest.fixture(scope="session")
+def estimators(parts):
+    return {name: load_estimator(spec, irs) for name, (spec, irs) in parts.items()}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_people_of_real_photos_are_where_they_were_marked(estimators, photos, name):
+    found = sum(
+        any(likeness(pose, person) > 0.5 for pose in poses)
+        for photo, people in photos
+        for poses in [estimators[name](photo)]
+        for person in people
+    )
+    assert found >= MODELS[name][1]
+
+
+def best_of(estimator, photo, person, offset=(0, 0)) -> float:
+    """How well the person is found in a photo, which may lie elsewhere in a larger one."""
+    moved = (
+        Pose(pose.keypoints - (*offset, 0), pose.skeleton, pose.score, pose.box) for pose in estimator(photo)
+    )
+    return max((likeness(pose, person) for pose in moved), default=0.0)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_coordinates_are_the_images_whatever_lies_around_it(estimators, photos, name):
+    estimator = estimators[name]
+    alone = [(photo, people[0]) for photo, people in photos if len(people) == 1]
+    photo, person = max(alone, key=lambda each: best_of(estimator, *each))
+    framed = np.pad(photo, ((60, 0), (30, 90), (0, 0)))
+    assert best_of(estimator, photo, person) > 0.7
+    assert best_of(estimator, framed, person, offset=(30, 60)) > 0.6
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_colours_are_taken_as_they_are_said(estimators, photos, name):
+    photo = photos[0][0]
+    same = zip(estimators[name](photo), estimators[name](photo[..., ::-1], color="RGB"), strict=True)
+    assert all(np.array_equal(one.keypoints, other.keypoints) for one, other in same)
+
+
+def test_a_network_keeps_its_own_size_unless_asked(estimators):
+    assert [estimators[name].input_size for name in MODELS] == [(456, 256), None, (192, 192)]
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "size"),
+    [
+        (OPENPOSE, {"target_size": 128}, (232, 128)),  # of its own aspect
+        (OPENPOSE, {"aspect": (1280, 720)}, (456, 256)),
+        (OPENPOSE, {"aspect": (480, 640)}, (192, 256)),
+        (OPENPOSE, {"aspect": (480, 640), "target_size": 100}, (80, 104)),
+        (TF_POSE, {"aspect": (640, 480)}, (496, 368)),
+        (TF_POSE, {"target_size": 128}, None),
+        (MOVENET, {"aspect": (640, 480)}, (192, 192)),
+    ],
+)
+def test_the_target_size_is_the_height_and_the_aspect_gives_the_width(parts, photos, name, requested, size):
+    spec, irs = parts[name]
+    estimator = load_estimator(spec, irs, **requested)
+    assert estimator.input_size == size
+    assert isinstance(estimator(photos[0][0]), list)
+
+
+def test_the_embeddings_target_is_the_shorter_side_in_steps_of_32():
+    fit = FITS["associative_embedding"]
+    assert fit.input_size(512, (1280, 720)) == (928, 512) and fit.input_size(512, (720, 1280)) == (512, 928)
+    assert fit.input_size(500, (640, 640)) == (512, 512)
+
+
+@pytest.mark.parametrize("size", [(5000, 1), (1, 5000), (70000, 2)])
+def test_a_strip_of_pixels_does_not_fill_the_memory(estimators, size):
+    for fit in FITS.values():
+        assert max(fit.input_size(100, size)) <= 416
+    assert estimators[TF_POSE](np.zeros((size[1], size[0], 3), np.uint8)) == []
+
+
+def test_a_network_of_one_size_refuses_another(parts):
+    spec, irs = parts[MOVENET]
+    with pytest.raises(InferenceError, match=r"movenet.*: its input has one size, 256 cannot be had"):
+        load_estimator(spec, irs, target_size=256)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_ir_alone_says_what_it_is(parts, estimators, photos, name):
+    (xml,) = parts[name][1].values()
+    alone = load_ir(xml)
+    assert alone.decoder == estimators[name].decoder == parts[name][0].decoder.name
+    photo = photos[0][0]
+    same = zip(alone(photo), estimators[name](photo), strict=True)
+    assert all(np.array_equal(one.keypoints, other.keypoints) for one, other in same)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_stream_and_a_batch_find_what_a_call_finds(parts, estimators, photos, name):
+    spec, irs = parts[name]
+    several = load_estimator(spec, irs, requests=3)
+    assert several.requests == 3
+    numbered = [(place, photo) for place, (photo, _) in enumerate(photos[:6])]
+    streamed = list(several.stream(numbered, lambda item: item[1]))
+    assert [item[0] for item, _ in streamed] == list(range(6))
+    batch = several.batch([photo for _, photo in numbered])
+    for (_, photo), (_, poses), together in zip(numbered, streamed, batch, strict=True):
+        alone = estimators[name](photo)
+        assert len(alone) == len(poses) == len(together)
+        for one, other, third in zip(alone, poses, together, strict=True):
+            assert np.allclose(one.keypoints, other.keypoints, atol=0.1)
+            assert np.array_equal(other.keypoints, third.keypoints)
+
+
+def test_a_frame_that_is_none_does_not_end_the_stream(estimators, photos):
+    frames = [photos[0][0], np.zeros((0, 0, 3), np.uint8), photos[0][0]]
+    with estimators[OPENPOSE].stream(frames) as stream:
+        next(stream)
+        with pytest.raises(ImageError, match="without pixels"):
+            next(stream)
+        assert next(stream)[1]

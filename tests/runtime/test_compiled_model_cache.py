@@ -1,0 +1,135 @@
+"""Compiled networks are kept, and whatever happens to where they are kept costs time only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes.irs import write_ir
+from posezoo.runtime import compiled_model_cache
+from posezoo.runtime.compiled_network import CompiledNetwork
+from posezoo.runtime.graph import Graph, Preprocessing
+from posezoo.runtime.runtime_config import RuntimeConfig
+
+SHAPES = {"sums": (1, 17, 8, 12)}
+IMAGE = {"image": np.full((1, 3, 64, 96), 51, np.float32)}
+
+
+@pytest.fixture
+def ir(tmp_path):
+    pytest.importorskip("openvino")
+    return write_ir(tmp_path / "net.xml", SHAPES)
+
+
+def loaded(ir: Path, folder: Path, **said):
+    return CompiledNetwork(ir, RuntimeConfig(cache_dir=folder, **said))
+
+
+def stamps(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.glob("*")}
+
+
+def answer(network: CompiledNetwork) -> float:
+    return float(network(IMAGE)["sums"].mean())
+
+
+def test_the_second_start_takes_what_the_first_one_kept(ir, tmp_path, monkeypatch):
+    first = loaded(ir, tmp_path / "cache")
+    written = stamps(tmp_path / "cache")
+    assert len(written) == 1
+
+    def compiles(*args):
+        raise AssertionError("compiled again")
+
+    monkeypatch.setattr("posezoo.runtime.compiled_network._compile", compiles)
+    again = loaded(ir, tmp_path / "cache")
+    assert stamps(tmp_path / "cache") == written
+    assert answer(first) == answer(again) == pytest.approx(0.2)
+    assert (again.executed_precision, again.device) == (first.executed_precision, "CPU")
+
+
+def test_what_is_kept_is_of_one_ir_one_use_and_one_runtime(ir, tmp_path):
+    folder = tmp_path / "cache"
+    loaded(ir, folder)
+    loaded(ir, folder, requests=2, streams="2")
+    CompiledNetwork(ir, RuntimeConfig(cache_dir=folder), outputs=["sums"])
+    graph = Graph(ir)
+    graph.embed_preprocessing("image", Preprocessing(scale=(2.0,)))
+    halved = CompiledNetwork(graph, RuntimeConfig(cache_dir=folder))
+    assert len(stamps(folder)) == 4
+    pixels = {"image": np.full((1, 64, 96, 3), 51, np.uint8)}
+    assert float(halved(pixels)["sums"].mean()) == pytest.approx(0.1)
+    write_ir(ir, {"sums": (1, 17, 9, 12)})
+    assert loaded(ir, folder).outputs == {"sums": (1, 17, 9, 12)}
+
+
+DAMAGES = {
+    "empty": lambda data: b"",
+    "half": lambda data: data[: len(data) // 2],
+    "one bit": lambda data: data[:900] + bytes([data[900] ^ 1]) + data[901:],
+    "the end": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+    "another file": lambda data: b"<html>404</html>" * 100,
+    "a digest of nothing": lambda data: data[:64],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_made_again(ir, tmp_path, damage):
+    folder = tmp_path / "cache"
+    loaded(ir, folder)
+    (file,) = folder.iterdir()
+    damaged = DAMAGES[damage](file.read_bytes())
+    file.write_bytes(damaged)
+    assert answer(loaded(ir, folder)) == pytest.approx(0.2)
+    assert file.read_bytes() != damaged
+    again = loaded(ir, folder)
+    assert answer(again) == pytest.approx(0.2)
+
+
+def test_a_whole_file_of_another_openvino_is_made_again(ir, tmp_path):
+    """What OpenVINO itself refuses: a digest that fits, but no network behind it."""
+    import hashlib
+
+    folder = tmp_path / "cache"
+    loaded(ir, folder)
+    (file,) = folder.iterdir()
+    foreign = b"a network of the year 2040"
+    file.write_bytes(hashlib.sha256(foreign).hexdigest().encode() + foreign)
+    assert answer(loaded(ir, folder)) == pytest.approx(0.2)
+    assert len(file.read_bytes()) > 1000
+
+
+def test_a_folder_that_cannot_be_written_costs_nothing(ir, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    assert answer(loaded(ir, tmp_path / "file" / "cache")) == pytest.approx(0.2)
+
+
+def test_a_file_that_cannot_be_read_costs_nothing(ir, tmp_path):
+    folder = tmp_path / "cache"
+    loaded(ir, folder)
+    (file,) = folder.iterdir()
+    file.unlink()
+    file.mkdir()
+    assert answer(loaded(ir, folder)) == pytest.approx(0.2)
+
+
+def test_the_oldest_go_when_there_is_too_much(ir, tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    loaded(ir, folder)
+    (oldest,) = folder.iterdir()
+    os.utime(oldest, ns=(1, 1))
+    monkeypatch.setattr(compiled_model_cache, "_MOST_BYTES", oldest.stat().st_size * 3 // 2)
+    loaded(ir, folder, streams="2")
+    assert len(stamps(folder)) == 1 and not oldest.exists()
+
+
+def test_a_network_lives_on_when_its_file_is_gone(ir, tmp_path):
+    folder = tmp_path / "cache"
+    loaded(ir, folder)
+    network = loaded(ir, folder)
+    for file in folder.iterdir():
+        file.unlink()
+    assert answer(network) == pytest.approx(0.2)

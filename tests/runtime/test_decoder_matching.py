@@ -1,0 +1,152 @@
+"""Which decoder an IR is for: as it says, else as its outputs look, else a plain word that nobody knows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fakes.irs import write_ir
+from posezoo.errors import DecoderError, InferenceError
+from posezoo.runtime.decoder_matching import describe_ir
+from posezoo.runtime.graph import Graph
+from posezoo.runtime.loading import load_ir
+
+pytest.importorskip("cv2")
+
+OPENPOSE = {"L1": (1, 38, 8, 12), "L2": (1, 19, 8, 12)}
+EMBEDDINGS = {"heatmaps": (1, 17, 32, 48), "embeddings": (1, 17, 32, 48)}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "decoder", "roles"),
+    [
+        (OPENPOSE, "openpose", {"L2": "heatmaps", "L1": "pafs"}),
+        ({"L1": (1, 38, 32, 38), "L2": (1, 19, 32, 38)}, "openpose", {"L2": "heatmaps", "L1": "pafs"}),
+        ({"L1": (1, 32, 19, 38), "L2": (1, 32, 19, 19)}, "openpose", {"L2": "heatmaps", "L1": "pafs"}),
+        (
+            {"xyz": (1, 57, 32, 57), "heat": (1, 19, 32, 57), "pafs": (1, 38, 32, 57)},
+            "lifting_3d",
+            {"xyz": "coordinates", "heat": "heatmaps", "pafs": "pafs"},
+        ),
+        ({"both": (1, 19, 12, 57)}, "openpose", {"both": "heatmaps_and_pafs"}),
+        ({"both": (1, 57, 8, 12)}, "openpose", {"both": "heatmaps_and_pafs"}),
+        ({"both": (1, 8, 12, 57)}, "openpose", {"both": "heatmaps_and_pafs"}),
+        (EMBEDDINGS, "associative_embedding", {"heatmaps": "heatmaps", "embeddings": "embeddings"}),
+        (
+            {"heatmaps": (1, 17, 32, 48), "embeddings": (1, 17, 32, 48, 1)},
+            "associative_embedding",
+            {"heatmaps": "heatmaps", "embeddings": "embeddings"},
+        ),
+        (
+            {**EMBEDDINGS, "nms_heatmaps": (1, 17, 32, 48)},
+            "associative_embedding",
+            {"heatmaps": "heatmaps", "nms_heatmaps": "nms_heatmaps", "embeddings": "embeddings"},
+        ),
+        ({"out": (1, 1, 17, 3)}, "movenet", {"out": "keypoints"}),
+        ({"out": (1, 17, 16, 12)}, "heatmap", {"out": "heatmaps"}),
+    ],
+)
+def test_the_outputs_tell_the_decoder(tmp_path, outputs, decoder, roles):
+    spec, _ = describe_ir(Graph(write_ir(tmp_path / "net.xml", outputs)))
+    assert spec.decoder.name == decoder
+    assert {output.name: output.role for output in spec.outputs if output.role} == roles
+
+
+@pytest.mark.parametrize(
+    ("info", "decoder", "options"),
+    [
+        (
+            {("posezoo", "decoder"): "openpose", ("posezoo", "decoder_options"): '{"upsample": 4}'},
+            "openpose",
+            {"upsample": 4},
+        ),
+        ({("model_info", "model_type"): "OpenPose"}, "openpose", {}),
+        ({("posezoo", "decoder"): "of the year 2040"}, "openpose", {}),
+    ],
+)
+def test_what_an_ir_says_of_itself_comes_first(tmp_path, info, decoder, options):
+    spec, _ = describe_ir(Graph(write_ir(tmp_path / "net.xml", OPENPOSE, info=info)))
+    assert spec.decoder.name == decoder and spec.decoder.options == options
+
+
+def test_a_decoder_that_does_not_fit_says_what_it_needs_and_which_one_fits(tmp_path):
+    xml = write_ir(tmp_path / "net.xml", EMBEDDINGS)
+    with pytest.raises(DecoderError, match="needs 19 heatmaps and 38 PAFs; this IR has 17 and 17") as caught:
+        load_ir(xml, "openpose")
+    assert (caught.value.decoder, caught.value.fitting) == ("openpose", "associative_embedding")
+    assert "associative_embedding" in caught.value.hint
+
+
+def test_a_network_that_is_none_for_poses_is_told_from_its_outputs(tmp_path):
+    with pytest.raises(DecoderError, match="no decoder is known for its outputs classes 1x1000") as caught:
+        load_ir(write_ir(tmp_path / "net.xml", {"classes": (1, 1000)}))
+    assert "openpose" in caught.value.hint and caught.value.fitting == ""
+
+
+def test_an_unknown_decoder_is_named(tmp_path):
+    with pytest.raises(InferenceError, match="no decoder openpos"):
+        load_ir(write_ir(tmp_path / "net.xml", OPENPOSE), "openpos")
+
+
+def score_of_grey(estimator, value=102):
+    """What the network saw, after the preprocessing, over 255."""
+    (pose,) = estimator(np.full((64, 96, 3), value, np.uint8))
+    return pose.score
+
+
+MOVENET = {"out": (1, 1, 17, 3)}
+
+
+def test_foreign_irs_are_prepared_as_their_model_info_says_and_the_caller_has_the_last_word(tmp_path):
+    info = {("model_info", "mean_values"): "51 51 51", ("model_info", "scale_values"): "0.5 0.5 0.5"}
+    xml = write_ir(tmp_path / "net.xml", MOVENET, info=info)
+    assert score_of_grey(load_ir(xml)) == pytest.approx(0.4)
+    assert score_of_grey(load_ir(xml, mean=[0])) == pytest.approx(0.8)
+    assert score_of_grey(load_ir(xml, mean=[0], scale=[1.0])) == pytest.approx(0.4)
+    assert score_of_grey(load_ir(xml, mean=[0, 51, 102], scale=[1])) == pytest.approx(0.2)
+    done = {**info, ("model_info", "embedded_processing"): "True"}
+    assert score_of_grey(load_ir(write_ir(tmp_path / "done.xml", MOVENET, info=done))) == pytest.approx(0.4)
+
+
+def test_channels_change_places_where_it_is_said(tmp_path):
+    """A mean of each channel's own makes the order show: blue is 0, red 102."""
+    xml = write_ir(tmp_path / "net.xml", MOVENET)
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[..., 2] = 204
+    means = {"mean": [0.0, 0.0, 51.0], "scale": [1.0, 1.0, 2.0]}
+    as_it_is, turned = (
+        load_ir(xml, **means, reverse_input_channels=reverse)(image)[0].score for reverse in (False, True)
+    )
+    assert as_it_is == pytest.approx((204 - 51) / 2 / 3 / 255, abs=1e-4)
+    assert turned == pytest.approx((204 - 25.5) / 3 / 255, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({"mean": [1, 2]}, "its input image cannot take pictures so"),
+        ({"scale": [1, 0, 1]}, "cannot be normalised by mean \\(\\) and scale \\(1, 0, 1\\)"),
+        ({"mean": [float("nan")]}, "cannot be normalised by mean \\(nan,\\)"),
+        ({"layout": "NCWH"}, "layout: expected NCHW or NHWC"),
+        ({"layout": "NHWC"}, "its input image, 1x3x64x96, takes no pictures of three colours as NHWC"),
+    ],
+)
+def test_preprocessing_that_does_not_go_with_the_network_is_an_error_of_one_line(tmp_path, said, problem):
+    xml = write_ir(tmp_path / "net.xml", OPENPOSE)
+    with pytest.raises(InferenceError, match=problem) as caught:
+        load_ir(xml, **said)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_of_several_inputs_or_none_for_pictures_is_refused(tmp_path):
+    with pytest.raises(InferenceError, match="takes no pictures"):
+        load_ir(write_ir(tmp_path / "net.xml", MOVENET, image=(1, 7, 64, 96)))
+
+
+def test_a_network_that_takes_batches_is_asked_once(tmp_path):
+    """The small network multiplies by how many images it sees at once."""
+    estimator = load_ir(write_ir(tmp_path / "net.xml", MOVENET, image=(-1, 3, 64, 96)))
+    images = [np.full((64, 96, 3), value, np.uint8) for value in (51, 102)]
+    assert [pose.score for (pose,) in estimator.batch(images)] == pytest.approx([0.4, 0.8])
+    assert [estimator(image)[0].score for image in images] == pytest.approx([0.2, 0.4])
+    assert estimator.batch([]) == []

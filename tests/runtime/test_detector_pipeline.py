@@ -1,0 +1,96 @@
+"""People in boxes, with the detector's real weights on real photos."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from posezoo.pose.drawing import draw
+from posezoo.runtime.loading import load_estimator, load_ir
+from posezoo.spec.model import Precision
+
+pytest.importorskip("cv2")
+
+DETECTOR = "person-detection-retail-0013"
+
+
+@pytest.fixture(scope="session")
+def irs(zoo):
+    return {each: zoo.get_irs(zoo.registry.find(DETECTOR), Precision(each)) for each in ("FP32", "FP16")}
+
+
+@pytest.fixture(scope="session")
+def detector(zoo, irs):
+    return load_estimator(zoo.registry.find(DETECTOR), irs["FP16"])
+
+
+def overlap(box: tuple[float, ...], person) -> float:
+    """Intersection over union."""
+    x, y, width, height = person["bbox"]
+    across = min(box[2], x + width) - max(box[0], x)
+    down = min(box[3], y + height) - max(box[1], y)
+    common = max(across, 0) * max(down, 0)
+    return common / (width * height + (box[2] - box[0]) * (box[3] - box[1]) - common)
+
+
+def test_two_of_three_people_are_found(detector, photos):
+    """24 of the 37 with five keypoints and more."""
+    found = sum(
+        any(overlap(box.box, person) > 0.5 for box in boxes)
+        for photo, people in photos
+        for boxes in [detector(photo)]
+        for person in people
+    )
+    assert found >= 24
+
+
+def test_boxes_are_in_the_image_the_surest_first_and_know_no_keypoints(detector, photos):
+    for photo, _ in photos:
+        boxes = detector(photo)
+        height, width = photo.shape[:2]
+        assert all(
+            0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height for x0, y0, x1, y1 in (b.box for b in boxes)
+        )
+        scores = [box.score for box in boxes]
+        assert scores == sorted(scores, reverse=True) and all(score >= 0.5 for score in scores)
+        assert all(box.skeleton == "box" and box.to_json()["keypoints"] == [] for box in boxes)
+
+
+def test_the_threshold_is_an_option(zoo, irs, photos):
+    spec = zoo.registry.find(DETECTOR)
+    low, default, high = (
+        load_estimator(spec, irs["FP16"], min_box_score=min_count) for min_count in (0.3, 0.5, 0.9)
+    )
+    crowd = max((photo for photo, _ in photos), key=lambda photo: len(default(photo)))
+    assert len(low(crowd)) > len(default(crowd)) > len(high(crowd)) > 0
+
+
+def test_both_precisions_find_the_same(zoo, irs, detector, photos):
+    exact = load_estimator(zoo.registry.find(DETECTOR), irs["FP32"])
+    for photo, _ in photos[:4]:
+        both = [[each.box for each in one(photo) if each.score > 0.6] for one in (detector, exact)]
+        assert np.allclose(*both, atol=2)
+
+
+def test_an_ir_alone_is_known_for_a_detector_by_its_output(irs, photos):
+    (xml,) = irs["FP16"].values()
+    alone = load_ir(xml)
+    assert alone.decoder == "detection" and alone.input_size == (544, 320)
+    assert alone(photos[0][0])
+
+
+def test_a_box_is_drawn_around_its_person(detector, photos):
+    photo, _ = photos[0]
+    pose = detector(photo)[0]
+    drawn = draw(np.zeros_like(photo), [pose])
+    y, x = drawn.any(axis=2).nonzero()
+    assert np.allclose([x.min(), y.min(), x.max(), y.max()], pose.box, atol=8)
+    middle = drawn[
+        int(pose.box[1]) + 20 : int(pose.box[3]) - 20, int(pose.box[0]) + 20 : int(pose.box[2]) - 20
+    ]
+    assert not middle.any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 5000, 3), (5000, 1), (2, 70000, 3)])
+def test_images_of_any_size_are_looked_at(detector, shape):
+    assert detector(np.full(shape, 80, np.uint8)) == []

@@ -1,0 +1,89 @@
+"""Several items are in the works at once, and yet each comes in its turn."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from fakes.waiting import HANG_S, wait_until
+from posezoo.errors import ImageError
+from posezoo.runtime.result_stream import ResultStream
+
+
+def test_items_come_in_their_order_however_long_each_takes():
+    delays = [0.05, 0.0, 0.03, 0.0, 0.0, 0.02]
+    stream = ResultStream(enumerate(delays), lambda item: time.sleep(item[1]) or item[0], 3)
+    assert [(item[0], result) for item, result in stream] == [(place, place) for place in range(6)]
+
+
+def test_as_many_run_at_once_as_there_are_slots():
+    together = threading.Barrier(3)  # passes only when three are inside
+    assert [result for _, result in ResultStream(range(6), lambda item: together.wait(HANG_S) >= 0, 3)] == [
+        True
+    ] * 6
+
+
+def test_the_next_item_is_taken_only_when_a_slot_is_free():
+    taken = []
+
+    def items():
+        for item in range(9):
+            taken.append(item)
+            yield item
+
+    stream = ResultStream(items(), lambda item: item, 2)
+    assert taken == []
+    for place in range(5):
+        assert next(stream) == (place, place)
+        assert len(taken) == place + 2
+    stream.close()
+
+
+def test_what_an_item_fails_with_is_raised_at_its_place_and_the_next_one_comes():
+    def work(item):
+        if item == 1:
+            raise ImageError("no picture")
+        return item
+
+    stream = ResultStream(range(4), work, 2)
+    assert next(stream) == (0, 0)
+    with pytest.raises(ImageError, match="no picture"):
+        next(stream)
+    assert list(stream) == [(2, 2), (3, 3)]
+
+
+def test_a_source_that_fails_is_told_after_what_came_before():
+    def items():
+        yield from range(3)
+        raise OSError("the camera is gone")
+
+    stream = ResultStream(items(), lambda item: item, 2)
+    assert [next(stream)[0] for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(OSError, match="the camera is gone"):
+        next(stream)
+    assert list(stream) == []
+
+
+def test_closed_early_it_leaves_nothing_running():
+    start_time, ended = [], []
+
+    def work(item):
+        start_time.append(item)
+        time.sleep(0.02)
+        ended.append(item)
+
+    before = threading.active_count()
+    with ResultStream(range(100), work, 3) as stream:
+        next(stream)
+    assert sorted(start_time) == sorted(ended) and len(start_time) <= 4
+    assert threading.active_count() == before
+    assert list(stream) == []
+
+
+def test_a_loop_that_is_left_lets_its_threads_go():
+    before = threading.active_count()
+    for _ in ResultStream(range(100), lambda item: item, 3):
+        break
+    wait_until(lambda: threading.active_count() == before)

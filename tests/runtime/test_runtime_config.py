@@ -1,0 +1,107 @@
+"""What was asked for reaches the devices, also those that are not here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fakes.irs import write_ir
+from posezoo.errors import InferenceError
+from posezoo.runtime.compiled_network import CompiledNetwork
+from posezoo.runtime.devices import require_device
+from posezoo.runtime.runtime_config import RuntimeConfig
+
+F32 = {"INFERENCE_PRECISION_HINT": "f32"}
+LATENCY, THROUGHPUT = {"PERFORMANCE_HINT": "LATENCY"}, {"PERFORMANCE_HINT": "THROUGHPUT"}
+
+
+@pytest.mark.parametrize(
+    ("runtime", "config"),
+    [
+        (RuntimeConfig(), {**LATENCY, **F32}),
+        (RuntimeConfig(inference_precision="default"), LATENCY),
+        (RuntimeConfig(requests=4), {**THROUGHPUT, **F32}),
+        (RuntimeConfig(requests=0), {**THROUGHPUT, **F32}),
+        (RuntimeConfig(requests=4, hint="NONE"), F32),
+        (
+            RuntimeConfig(streams="2", threads=3),
+            {**LATENCY, **F32, "NUM_STREAMS": "2", "INFERENCE_NUM_THREADS": "3"},
+        ),
+        (RuntimeConfig(streams="CPU:2,GPU:1"), {**LATENCY, **F32, "NUM_STREAMS": "2"}),
+        (RuntimeConfig("GPU", streams="2", threads=3), {**LATENCY, **F32, "NUM_STREAMS": "2"}),
+        (RuntimeConfig("GPU.1", streams="AUTO"), {**LATENCY, **F32, "NUM_STREAMS": "AUTO"}),
+        (RuntimeConfig("NPU", cache_dir=Path("kept")), {**LATENCY, **F32, "CACHE_DIR": "kept"}),
+        (RuntimeConfig(cache_dir=Path("kept")), {**LATENCY, **F32}),
+        (
+            RuntimeConfig("HETERO:GPU,CPU", streams="2"),
+            {
+                **LATENCY,
+                **F32,
+                "DEVICE_PROPERTIES_GPU": {"NUM_STREAMS": "2"},
+                "DEVICE_PROPERTIES_CPU": {"NUM_STREAMS": "2"},
+            },
+        ),
+        (
+            RuntimeConfig("MULTI:CPU(4),GPU(2)", streams="CPU:4,GPU:2", threads=8),
+            {
+                **LATENCY,
+                **F32,
+                "DEVICE_PROPERTIES_CPU": {"INFERENCE_NUM_THREADS": "8", "NUM_STREAMS": "4"},
+                "DEVICE_PROPERTIES_GPU": {"NUM_STREAMS": "2"},
+            },
+        ),
+        (
+            RuntimeConfig("AUTO:-GPU,CPU", streams="GPU.0:2"),
+            {**LATENCY, **F32, "DEVICE_PROPERTIES_GPU.0": {"NUM_STREAMS": "2"}},
+        ),
+    ],
+)
+def test_each_device_gets_what_is_its_own(runtime, config):
+    assert runtime.to_openvino_config() == config
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({"requests": -1}, "requests: expected 0 or more, got -1"),
+        ({"threads": -2}, "threads: expected 0 or more"),
+        ({"hint": "FASTER"}, "hint: expected LATENCY, THROUGHPUT, NONE, got 'FASTER'"),
+        ({"streams": "many"}, "streams: expected a number, AUTO, or one for each device, got 'many'"),
+        ({"streams": "0"}, "streams: expected"),
+        ({"streams": "CPU:"}, "streams: expected"),
+        ({"streams": ":3"}, "streams: expected"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(said, problem):
+    with pytest.raises(InferenceError, match=problem):
+        RuntimeConfig(**said).to_openvino_config()
+
+
+class Core:
+    """An OpenVINO that sees other devices."""
+
+    available_devices = ("CPU", "GPU.0", "GPU.1", "NPU")
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["GPU", "GPU.1", "NPU", "HETERO:GPU,CPU", "MULTI:GPU.0,GPU.1", "AUTO", "AUTO:NPU,CPU", "BATCH:GPU"],
+)
+def test_devices_other_than_the_cpu_are_let_through(device):
+    require_device(device, Core())
+    with pytest.raises(InferenceError, match=f"no device 'X{device}' here"):
+        require_device(f"X{device}", Core())
+
+
+def test_a_device_that_is_not_here_is_named_with_those_that_are():
+    with pytest.raises(InferenceError, match=r"no device 'MYRIAD' here: there is CPU, GPU\.0, GPU\.1, NPU"):
+        require_device("MYRIAD", Core())
+
+
+@pytest.mark.parametrize("device", ["CPU", "AUTO:CPU", "HETERO:CPU", "MULTI:CPU"])
+@pytest.mark.parametrize("streams", ["1", "CPU:1"])
+def test_a_device_that_hands_the_work_on_hands_on_what_was_asked(tmp_path, device, streams):
+    pytest.importorskip("openvino")
+    ir = write_ir(tmp_path / "net.xml", {"sums": (1, 17, 8, 12)})
+    assert CompiledNetwork(ir, RuntimeConfig(device, requests=2, streams=streams)).streams == 1

@@ -1,0 +1,66 @@
+"""Looking twice finds people where looking once does, and more of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fakes.people import likeness
+from posezoo.errors import InferenceError
+from posezoo.registry import open_registry
+from posezoo.runtime.loading import load_estimator
+from posezoo.spec.model import Precision
+
+pytest.importorskip("cv2")
+
+
+@pytest.fixture(scope="session")
+def openpose(zoo):
+    spec = zoo.registry.find("human-pose-estimation-0001")
+    return spec, zoo.get_irs(spec, Precision("FP16-INT8"))
+
+
+def similarity(estimator, photos) -> float:
+    """The mean over everybody in the photos."""
+    best = [
+        max((likeness(pose, person) for pose in poses), default=0.0)
+        for photo, people in photos
+        for poses in [estimator(photo)]
+        for person in people
+    ]
+    return float(np.mean(best))
+
+
+def test_photos_seen_in_a_mirror_too_and_larger_show_people_better(openpose, photos):
+    some = photos[::3]
+    once = similarity(load_estimator(*openpose), some)
+    flipped = load_estimator(*openpose, flip=True)
+    assert len(flipped.batch([photo for photo, _ in some])) == len(some)
+    assert similarity(flipped, some) > once - 0.02
+    larger = load_estimator(*openpose, scales=(1, 1.5))
+    assert larger.input_size == (456, 256)
+    assert similarity(larger, some) > once
+
+
+def test_a_mirrored_photo_has_mirrored_people(openpose, photos):
+    estimator = load_estimator(*openpose, flip=True)
+    photo, _ = photos[0]
+    here, there = estimator(photo), estimator(np.ascontiguousarray(photo[:, ::-1]))
+    nose = here[0].keypoints[0]
+    width = photo.shape[1]
+    assert (
+        min(
+            np.hypot(width - pose.keypoints[0, 0] - nose[0], pose.keypoints[0, 1] - nose[1]) for pose in there
+        )
+        < 4
+    )
+
+
+def test_scales_without_the_usual_one_are_refused(openpose):
+    with pytest.raises(InferenceError, match="1 among them"):
+        load_estimator(*openpose, scales=(0.5, 2))
+
+
+def test_a_decoder_whose_answers_cannot_be_averaged_says_so(blazepose_irs):
+    with pytest.raises(InferenceError, match="nobody knows how to average"):
+        load_estimator(open_registry().find("blazepose-full"), blazepose_irs, flip=True)

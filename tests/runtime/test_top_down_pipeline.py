@@ -1,0 +1,257 @@
+"""People are found, cut out, looked at one by one, and put back to where they are in the image.
+
+Networks that were made here see coloured dots, so that it is known where every keypoint has to be; MoveNet and
+person-detection-retail-0013 see real photos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes.dots import COLORS, boxes_network, dots_network, dotted
+from fakes.people import likeness
+from posezoo.errors import InferenceError
+from posezoo.pose.heatmap import CONVENTIONS
+from posezoo.pose.ssd_detection import Box
+from posezoo.runtime.estimator import Estimator
+from posezoo.runtime.loading import load_estimator, load_ir
+from posezoo.spec.model import Precision
+
+pytest.importorskip("cv2")
+
+IMAGE = (640, 480)
+Loader = Callable[..., Estimator]
+
+
+@pytest.fixture(scope="session")
+def networks(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("dots")
+    dots_network(folder)
+    dots_network(folder, aligned=True)
+    return folder
+
+
+@pytest.fixture
+def dots(networks) -> Loader:
+    def load(convention: str = "dark", **options) -> Estimator:
+        xml = networks / ("aligned.xml" if convention == "udp" else "dots.xml")
+        return load_ir(xml, "heatmap", convention=convention, **options)
+
+    return load
+
+
+def somebody(seed: int, x: float = 320, y: float = 240) -> tuple[np.ndarray, tuple[float, ...]]:
+    """17 places, a few pixels off a grid, and the box around them: 240 x 160 px about (x, y)."""
+    rng = np.random.default_rng(seed)
+    grid = np.array([(column, row) for row in range(4) for column in range(5)][:17], float)
+    middle = np.array([x, y]) + rng.uniform(-5, 5, 2)
+    places = (grid - (2, 1.5)) * (50, 42) + rng.uniform(-8, 8, (17, 2)) + middle
+    box = [middle - (120, 80), middle + np.array([120, 80])]
+    return places, tuple(np.ravel(box).tolist())
+
+
+def errors(dots: Estimator, seeds: range, **where: float) -> np.ndarray:
+    """(len(seeds), 17, 2): how far off every keypoint is, in image pixels."""
+    found = []
+    for seed in seeds:
+        places, box = somebody(seed, **where)
+        (pose,) = dots(dotted(IMAGE, places, 8), boxes=[box])
+        assert (pose.keypoints[:, 2] > 0).all()
+        found.append(pose.keypoints[:, :2] - places)
+    return np.array(found)
+
+
+# For each: how far off a keypoint may be, and all of them on average, in input pixels; a cell is 4 of them.
+# Where nothing is added to the cell it is half a cell, with a quarter added a quarter.
+_CELL, _QUARTER, _BETWEEN = (2.1, 0.3), (1.1, 0.15), (0.25, 0.05)
+BOUNDS = {
+    "argmax": _CELL,
+    "quarter": _QUARTER,
+    "dark": _BETWEEN,
+    "udp": _BETWEEN,
+    "gluoncv": _CELL,
+    "gluoncv_validation": _QUARTER,
+    "alphapose": _QUARTER,
+}
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_keypoints_come_back_to_where_they_are_in_the_image(dots, convention):
+    """Crops of 1.56 image pixels an input pixel at most: the box's 240 x 1.25 over 192."""
+    off = errors(dots(convention), range(6)) / 1.5625
+    max_count, mean = BOUNDS[convention]
+    assert np.abs(off).max() < max_count
+    assert np.abs(off.mean(axis=(0, 1))).max() < mean
+
+
+@pytest.mark.parametrize("convention", ["dark", "udp", "alphapose", "gluoncv"])
+def test_somebody_at_the_border_of_the_image_comes_back_too(dots, convention):
+    off = errors(dots(convention), range(3), x=115, y=380) / 1.5625
+    assert np.abs(off).max() < BOUNDS[convention][0]
+
+
+def test_a_larger_crop_shows_the_same_person_smaller(dots):
+    assert np.abs(errors(dots(padding=1.6), range(3))).max() < 0.6
+    places, box = somebody(0)
+    image = dotted(IMAGE, places, 8)
+    (default,), (smaller,) = dots()(image, boxes=[box]), dots(padding=1.6)(image, boxes=[box])
+    assert (smaller.keypoints[:, 2] < default.keypoints[:, 2]).all()
+
+
+def test_people_are_looked_at_one_by_one_the_surest_first(dots):
+    (left, left_box), (right, right_box) = somebody(0, x=150), somebody(1, x=480)
+    image = np.maximum(dotted(IMAGE, left, 8), dotted(IMAGE, right, 8))
+    boxes = [(*left_box, 0.5), (*right_box, 0.8)]
+    first, second = dots()(image, boxes=boxes)
+    assert np.abs(first.keypoints[:, :2] - right).max() < 0.5
+    assert np.abs(second.keypoints[:, :2] - left).max() < 0.5
+    (alone,) = dots()(image, boxes=[right_box])
+    assert first.score == pytest.approx(0.8 * alone.score)
+    assert len(dots(max_people=1)(image, boxes=boxes)) == 1
+    assert dots()(image, boxes=[]) == []
+
+
+def test_one_person_in_two_boxes_is_one(dots):
+    places, box = somebody(0)
+    image = dotted(IMAGE, places, 8)
+    shifted = tuple(np.array(box) + 6)
+    both = [(*box, 0.6), (*shifted, 0.7)]
+    (pose,) = dots()(image, boxes=both)
+    assert pose.score == pytest.approx(0.7, rel=0.2)
+    assert len(dots(max_similarity=1.0)(image, boxes=both)) == 2
+
+
+def test_a_detector_says_where_to_look(dots, networks):
+    places, (x0, y0, x1, y1) = somebody(3)
+    box = (x0 / 640, y0 / 480, x1 / 640, y1 / 480)
+    detector = load_ir(boxes_network(networks, (*box, 0.9), (0, 0, 0.1, 0.1, 0.8), (*box, 0.4)))
+    assert detector.decoder == "detection"
+    topdown = dots().with_detector(detector)
+    image = dotted(IMAGE, places, 8)
+    (pose,) = topdown(image)  # in the second box is nobody, the third is unsure
+    assert np.abs(pose.keypoints[:, :2] - places).max() < 0.5 and pose.score <= 0.9
+    assert topdown.input_size == (48, 32) and topdown.device == "CPU"
+    (by_hand,) = topdown(image, boxes=[(x0, y0, x1, y1)])
+    assert np.allclose(by_hand.keypoints, pose.keypoints, atol=0.01)
+
+
+def test_without_a_detector_the_whole_image_is_one_person(dots):
+    places, _ = somebody(4)
+    image = dotted(IMAGE, places, 14)
+    (pose,) = dots()(image)
+    assert np.abs(pose.keypoints[:, :2] - places).max() < 1.5  # 3.3 image pixels an input pixel
+
+
+def test_a_mirrored_look_is_averaged_in(networks):
+    """Left and right joints share a colour, so that a mirror changes nothing but the place."""
+    colors = COLORS[[0, *(1 + pair for pair in range(8) for _ in range(2))]]
+    folder = networks / "twins"
+    folder.mkdir()
+    xmls = [dots_network(folder, aligned=aligned, colors=colors) for aligned in (True, False)]
+    places, box = somebody(5)
+    places[2::2] = places[1::2]
+    image = dotted(IMAGE, places, 8, colors)
+    exact = load_ir(xmls[0], "heatmap", convention="udp", flip=True, shift_flipped=False)
+    (pose,) = exact(image, boxes=[box])
+    assert np.abs(pose.keypoints[:, :2] - places).max() < 0.5
+    # Cells at every fourth pixel are mirrored to a place between: half an input pixel, says UDP's paper.
+    once, twice = (
+        load_ir(xmls[1], "heatmap", convention="dark", flip=flip)(image, boxes=[box])[0]
+        for flip in (False, True)
+    )
+    moved = (twice.keypoints - once.keypoints)[:, :2] / 1.5625
+    assert np.allclose(moved, (0.5, 0), atol=0.1)
+
+
+def test_alphapose_is_shown_the_mean_around_the_box(networks):
+    estimator = load_ir(
+        networks / "dots.xml", "heatmap", convention="alphapose", mean=(10, 20, 30), scale=(1, 1, 1)
+    )
+    image = np.full((480, 640, 3), 200, np.uint8)
+    picture = _shown(estimator, image, (300, 100, 350, 300))
+    assert picture[128, 0].tolist() == [10, 20, 30] and picture[128, 96].tolist() == [200, 200, 200]
+    other = load_ir(networks / "dots.xml", "heatmap", convention="dark", mean=(10, 20, 30), scale=(1, 1, 1))
+    assert _shown(other, image, (-50, 100, 50, 300))[128, 0].tolist() == [0, 0, 0]
+
+
+def _shown(estimator: Estimator, image: np.ndarray, box: tuple[float, ...]) -> np.ndarray:
+    """The first picture that the network is asked about."""
+    (picture,) = next(estimator._pipeline.at(image, [Box(*box)])).inputs.values()  # type: ignore[attr-defined]
+    return picture[0]
+
+
+def test_who_finds_people_itself_takes_no_boxes_and_no_detector(networks):
+    detector = load_ir(boxes_network(networks, (0.1, 0.1, 0.5, 0.5, 0.9)))
+    with pytest.raises(InferenceError, match="boxes finds people itself: it takes neither boxes nor a"):
+        detector(np.zeros((480, 640, 3), np.uint8), boxes=[(1, 2, 3, 4)])
+    with pytest.raises(InferenceError, match="boxes finds people itself"):
+        detector.with_detector(detector)
+
+
+def test_boxes_that_are_none_are_refused(dots):
+    with pytest.raises(InferenceError, match="a box has no size"):
+        dots()(np.zeros((480, 640, 3), np.uint8), boxes=[(5, 5, 5, 9)])
+
+
+def test_a_box_beside_the_image_holds_nobody(dots):
+    image = np.tile(COLORS[5].astype(np.uint8), (480, 640, 1))
+    assert dots(convention="gluoncv")(image, boxes=[(0, 0, 640, 480)])
+    assert dots(convention="gluoncv")(image, boxes=[(700, 10, 800, 200), (10, -90, 90, 0)]) == []
+
+
+def test_a_network_of_one_size_refuses_another(dots):
+    with pytest.raises(InferenceError, match="its input has one size, 320 cannot be had"):
+        dots(target_size=320)
+
+
+@pytest.fixture(scope="session")
+def movenet(zoo) -> Estimator:
+    spec = zoo.registry.find("movenet-singlepose-lightning-int8")
+    return load_estimator(spec, zoo.get_irs(spec, Precision.FP32))
+
+
+@pytest.fixture(scope="session")
+def detector(zoo) -> Estimator:
+    spec = zoo.registry.find("person-detection-retail-0013")
+    return load_estimator(spec, zoo.get_irs(spec, Precision.FP16))
+
+
+def test_movenet_puts_nine_of_ten_keypoints_within_a_tenth_of_the_crop(movenet, photos, shared):
+    """On the 18 people, cut out by 1.25 of their boxes' longer side, on whom another runtime was tried."""
+    tried = np.load(shared / "facts" / "reference" / "runtimes" / "movenet.litert-2.3.npz")
+    near, apart = [], []
+    for photo, people in photos:
+        for person in people:
+            x, y, width, height = person["bbox"]
+            side = 1.25 * max(width, height)
+            corner = np.array([x + width / 2, y + height / 2]) - side / 2
+            truth = np.reshape(person["keypoints"], (17, 3)).astype(float)
+            truth[:, :2] = (truth[:, :2] - corner) / side
+            seen = truth[:, 2] > 0
+            for other, known in zip(tried["xnnpack"], tried["keypoints_true"], strict=True):
+                if np.allclose(known[seen], truth[seen], atol=1e-3) and (seen == (known[:, 2] > 0)).all():
+                    (pose,) = movenet(photo, boxes=[(x, y, x + width, y + height)])
+                    ours = (pose.keypoints[:, :2] - corner) / side
+                    near += (np.abs(ours - truth[:, :2]).max(axis=1) < 0.1)[seen].tolist()
+                    apart += np.abs(ours - other[:, [1, 0]]).max(axis=1).tolist()
+    assert len(near) == 239 and np.mean(near) > 0.9
+    assert np.median(apart) < 0.02
+
+
+def test_movenet_sees_twice_as_many_people_where_a_detector_shows_them(movenet, detector, photos):
+    """22 of the 37 with five keypoints and more; of a whole image it sees the one person: 11."""
+    both = movenet.with_detector(detector)
+    alone, shown = (
+        sum(
+            any(likeness(pose, person) > 0.5 for pose in poses)
+            for photo, people in photos
+            for poses in [estimator(photo)]
+            for person in people
+        )
+        for estimator in (movenet, both)
+    )
+    assert alone >= 10 and shown >= 21

@@ -1,0 +1,82 @@
+"""The JSON Schema that editors use sees every mistake of structure that our reader sees."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from fakes.bad_files import FILE, INPUT, STRUCTURAL, WHEEL
+from fakes.zoo import as_yaml, model_yml, omz_yml
+from posezoo.registry import builtin_models_dir
+from posezoo.spec.json_schema import composite_schema, model_schema
+from posezoo.spec.model_yml import COMPOSITE_KEYS, MODEL_KEYS
+
+MODEL = Draft202012Validator(model_schema())
+COMPOSITE = Draft202012Validator(composite_schema())
+
+
+def test_both_are_schemas_and_know_every_key():
+    Draft202012Validator.check_schema(model_schema())
+    Draft202012Validator.check_schema(composite_schema())
+    assert set(model_schema()["properties"]) == set(MODEL_KEYS)
+    assert set(composite_schema()["properties"]) == set(COMPOSITE_KEYS)
+
+
+@pytest.mark.parametrize("bad", STRUCTURAL.values(), ids=STRUCTURAL)
+def test_a_mistake_of_structure_is_seen_by_the_schema_too(failed):
+    assert not MODEL.is_valid(yaml.safe_load(failed.content))
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        model_yml(),
+        omz_yml(),
+        model_yml(files=[{**FILE, "source": ["file:///x", {"$type": "file", "path": "x"}, WHEEL]}]),
+        model_yml(files=[{**FILE, "checksum": {"$type": "sha256", "value": "0" * 64}}]),
+        model_yml(inputs=[{**INPUT, "shape": [-1, 4, 6, 3], "mean": [1, 2.5, 3], "scale": [1, 2, 3]}]),
+        model_yml(decoder={"name": "x", "deep": True, "rate": 0.5}, self_check={"tolerance": {"*": 1e-3}, "reason": "x"}),
+        model_yml(files=None, network={"name": "x"}, variants={"a": {"files": [FILE], "checkpoint": "net.tflite"}, "b1": {"files": [FILE], "checkpoint": "net.tflite", "inputs": [{"shape": [1, 2, 3, 3]}]}}),
+        model_yml(files=[{**FILE, "size": "unknown", "max_size": 9, "checksum": "unknown"}], license_note="Unclear."),
+        model_yml(files=[{"name": "a.zip", "size": 9, "source": "https://x.invalid/a", "contains": {"a": {"$type": "sha1", "value": "0" * 40}, "b": {"$type": "sha1", "value": "0" * 8}}}]),
+        model_yml(published={"accuracy": [{"metric": "AP", "value": 0.5, "AP50": 0.6, "AP75": 1, "converted": 0.4, "flip": True, "dataset": "x", "protocol": "y"}, {"metric": "MPJPE", "value": 100.45}], "gflops": 1, "mparams": 0.5, "known_difference": "x"}, training={"command": "https://x.invalid/a", "log": "https://x.invalid/b"}),
+        model_yml(deprecated={"since": "2026-01-31", "use": "other"}, limits="x", outputs=[{"name": "x", "shape": [1], "original": "y"}]),
+        model_yml(network={"name": "x", "width": 32, "deep": True, "mode": "bilinear"}, checkpoint="net.tflite"),
+        model_yml(quantization={"preset": "mixed", "subset_size": 10, "model_type": "transformer", "max_shift_px": 8, "min_agreement": 0.5, "in_float": [{"types": ["MVN"], "reason": "x"}, {"layers": ["a/*"], "reason": "y"}]}),
+        omz_yml(quantizable=True, quantized="INT8", model_info={"labels": ["a", 1, True], "nested": {"x": [[1.5]]}}),
+    ],
+)  # fmt: skip
+def test_what_is_right_is_right_to_the_schema(good):
+    assert [error.message for error in MODEL.iter_errors(yaml.safe_load(as_yaml(good)))] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["größe.txt", ".hidden", "ckpt/a.b.c", "FP16-INT8/a.xml", "a..b", "console.txt", "x b"]
+)
+def test_names_that_are_safe_are_safe_to_the_schema(name):
+    assert MODEL.is_valid(model_yml(files=[{**FILE, "name": name}]))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"task_type": "detection", "stages": []},
+        {"task_type": "detection", "stages": ["../x"]},
+        {"task_type": "detection", "stages": ["a"], "stages_order": ["a"]},
+        {"task_type": "detection", "files": []},
+        {"stages": ["a"]},
+    ],
+)
+def test_a_bad_composite_is_seen(failed):
+    assert not COMPOSITE.is_valid(failed)
+
+
+def test_every_file_of_our_registry_and_of_open_model_zoo_is_right(shared):
+    roots = (builtin_models_dir(), shared / "data" / "omz-2021.4" / "models")
+    files = [path for root in roots for path in sorted(root.rglob("*model.yml"))]
+    assert len(files) > 294
+    for path in files:
+        validator = MODEL if path.name == "model.yml" else COMPOSITE
+        found = [error.message for error in validator.iter_errors(yaml.safe_load(path.read_bytes()))]
+        assert found == [], path

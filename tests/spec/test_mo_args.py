@@ -1,0 +1,287 @@
+"""Open Model Zoo's arguments become typed preprocessing; what has no place is kept, in order."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from fakes.zoo import as_yaml
+from posezoo.errors import SpecError
+from posezoo.spec import supported_mo_args
+from posezoo.spec.mo_args import MoArguments, read_arguments, write_arguments
+from posezoo.spec.model import Input, Output, Precision
+from posezoo.spec.yaml_nodes import parse_yaml
+
+IMAGE = Input("image", (1, 3, 4, 6), "NCHW")
+MASK = Input("mask", (1, 1, 4, 6), "NCHW")
+
+
+def read(*arguments: str, inputs: tuple[Input, ...] = (IMAGE,)) -> MoArguments:
+    return read_arguments(parse_yaml(as_yaml(list(arguments)).encode(), "model.yml"), inputs)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image[1.5,2,3]",
+        "[1.5,2,3]",
+        "(1.5,2,3)",
+        "image(1.5,2,3)",
+        " image[ 1.5, 2 , 3 ] ",
+        "image[1.50,2.0,+3e0]",
+    ],
+)
+def test_means_are_read_in_every_form_that_is_found(text):
+    (image,) = read(f"--mean_values={text}").inputs
+    assert image.mean == (1.5, 2.0, 3.0)
+
+
+def test_one_value_stands_for_all_channels():
+    (image,) = read("--mean_values=image[127.5]", "--scale_values=[128]").inputs
+    assert image.mean == (127.5, 127.5, 127.5)
+    assert image.scale == (128.0, 128.0, 128.0)
+
+
+def test_one_value_stays_one_where_the_channels_are_not_known():
+    (image,) = read("--input=data", "--scale_values=data[128]", inputs=()).inputs
+    assert image == Input("data", (), "", scale=(128.0,))
+
+
+def test_a_scale_without_a_name_divides_every_input():
+    image, mask = read("--scale=255", inputs=(IMAGE, MASK)).inputs
+    assert image.scale == (255.0, 255.0, 255.0)
+    assert mask.scale == (255.0,)
+
+
+def test_values_with_names_go_to_their_inputs_alone():
+    image, mask = read("--mean_values=mask[7],image[1,2,3]", inputs=(IMAGE, MASK)).inputs
+    assert image.mean == (1.0, 2.0, 3.0)
+    assert mask.mean == (7.0,)
+
+
+def test_values_without_names_go_to_the_inputs_in_their_order():
+    image, mask = read("--mean_values=[1,2,3],[7]", inputs=(IMAGE, MASK)).inputs
+    assert (image.mean, mask.mean) == ((1.0, 2.0, 3.0), (7.0,))
+
+
+def test_channels_are_reversed_where_there_are_three():
+    image, mask = read("--reverse_input_channels", inputs=(IMAGE, MASK)).inputs
+    assert image.reverse_input_channels
+    assert not mask.reverse_input_channels
+    assert image.color is None
+    assert image.ir_color is None
+
+
+def test_inputs_of_the_older_generation_are_named_by_the_arguments():
+    inputs = read("--input=a,b", "--input_shape=[1,16,19,26],(1, 2048)", inputs=()).inputs
+    assert inputs == (
+        Input("a", (1, 16, 19, 26), "", reshaped=True),
+        Input("b", (1, 2048), "", reshaped=True),
+    )
+
+
+def test_inputs_without_a_name_are_counted_by_their_shapes():
+    assert read("--input_shape=[1,4,8,8]", inputs=()).inputs == (Input("", (1, 4, 8, 8), "", reshaped=True),)
+    (image,) = read("--mean_values=[1,2,3]", inputs=()).inputs
+    assert image == Input("", (), "", mean=(1.0, 2.0, 3.0))
+
+
+def test_without_a_word_about_inputs_there_are_none():
+    assert read("--input_model=$dl_dir/net.pb", "--output=x", inputs=()).inputs == ()
+
+
+def test_input_names_choose_among_the_declared_ones_and_set_their_order():
+    assert read("--input=mask,image", inputs=(IMAGE, MASK)).inputs == (MASK, IMAGE)
+    assert read("--input=mask", inputs=(IMAGE, MASK)).inputs == (MASK,)
+
+
+@pytest.mark.parametrize("text", ["image(NCHW)", "nchw", "image(n,c,h,w)", "[nchw]", "image(nchw->nchw)"])
+def test_layouts_are_read_in_the_forms_of_mo(text):
+    arguments = read(f"--layout={text}", inputs=(Input("image", (1, 3, 4, 6), ""),))
+    assert arguments.inputs == (IMAGE,)
+    assert arguments.kept == ()
+
+
+def test_another_layout_for_the_ir_is_told_from_the_networks():
+    (image,) = read("--layout=image(nhwc->nchw)", inputs=(Input("image", (1, 4, 6, 3), ""),)).inputs
+    assert (image.layout, image.ir_layout) == ("NHWC", "NCHW")
+    assert (image.shape, image.ir_shape) == ((1, 4, 6, 3), (1, 3, 4, 6))
+
+
+def test_an_input_that_is_frozen_is_none_any_more():
+    read_once = read("--input=image,training", "--freeze_placeholder_with_value=training->False", inputs=())
+    assert [port.name for port in read_once.inputs] == ["image"]
+    assert supported_mo_args.frozen_inputs(read_once.kept) == {"training": False}
+
+
+def test_frozen_values_are_read_in_the_forms_of_mo():
+    kept = (("--freeze_placeholder_with_value", "a->True, b:0->[1 2.5],c->-3,d->[4, 5]"),)
+    assert supported_mo_args.frozen_inputs(kept) == {"a": True, "b:0": (1.0, 2.5), "c": -3.0, "d": (4.0, 5.0)}
+
+
+@pytest.mark.parametrize(
+    ("argument", "problem"),
+    [
+        ("--freeze_placeholder_with_value", "expected name->value"),
+        ("--freeze_placeholder_with_value=a", "expected name->value"),
+        ("--freeze_placeholder_with_value=a->import os", "expected name->value"),
+        ("--freeze_placeholder_with_value=a->[1 x]", "expected name->value"),
+        ("--freeze_placeholder_with_value=a->1,", "expected name->value"),
+        ("--data_type=INT8", "expected FP16, half, FP32 or float, got 'INT8'"),
+        ("--compress_to_fp16=maybe", "takes no value, or True or False"),
+        ("--static_shape=3", "takes no value, or True or False"),
+        ("--saved_model_dir", "expected a folder"),
+        ("--layout=image(nchw->nhw)", "does not have the letters of NCHW"),
+    ],
+)
+def test_values_that_cannot_be_meant_are_told_where_they_stand(argument, problem):
+    with pytest.raises(SpecError, match=rf"^model\.yml:1:3: .*{re.escape(problem)}"):
+        read(argument)
+
+
+def test_the_last_word_about_the_precision_counts():
+    assert supported_mo_args.requested_precision(()) is None
+    assert supported_mo_args.requested_precision((("--data_type", "half"),)) is Precision.FP16
+    kept = (("--compress_to_fp16", ""), ("--compress_to_fp16", "False"))
+    assert supported_mo_args.requested_precision(kept) is Precision.FP32
+
+
+def test_layouts_of_several_inputs_are_told_apart():
+    bare = (Input("a", (1, 3, 4, 6), ""), Input("b", (1, 7), ""))
+    assert [port.layout for port in read("--layout=a(nchw),b(nc)", inputs=bare).inputs] == ["NCHW", "NC"]
+    assert [port.layout for port in read("--layout=nchw,nc", inputs=bare).inputs] == ["NCHW", "NC"]
+
+
+def test_outputs_are_names_that_may_lie_inside_the_network():
+    outputs = read("--output=heatmaps, StatefulPartitionedCall/x:0,19").outputs
+    assert outputs == (Output("heatmaps", ()), Output("StatefulPartitionedCall/x:0", ()), Output("19", ()))
+
+
+def test_what_has_no_typed_place_is_kept_in_its_order():
+    kept = read(
+        "--transformations_config=$mo_ext_dir/front/tf/yolo_v2.json",
+        "--output=x",
+        "--freeze_placeholder_with_value=input_lengths->[16]",
+        "--disable_nhwc_to_nchw",
+        "--what_is_this=1",
+        "--what_is_this=2",
+    ).kept
+    assert kept == (
+        ("--transformations_config", "$mo_ext_dir/front/tf/yolo_v2.json"),
+        ("--freeze_placeholder_with_value", "input_lengths->[16]"),
+        ("--disable_nhwc_to_nchw", ""),
+        ("--what_is_this", "1"),
+        ("--what_is_this", "2"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "original"),
+    [
+        ("--input_model=$dl_dir/net.pb", "$dl_dir/net.pb"),
+        ("-m=$dl_dir/net.pb", "$dl_dir/net.pb"),
+        ("--saved_model_dir=$conv_dir/saved_model", "$conv_dir/saved_model"),
+        ("--input_meta_graph=$dl_dir/net.meta", "$dl_dir/net.meta"),
+        ("--input_meta=$dl_dir/net.meta", "$dl_dir/net.meta"),
+    ],
+)
+def test_the_original_is_named_in_one_of_several_ways(argument, original):
+    assert read(argument).input_model == original
+
+
+def test_arguments_are_written_as_they_are_read():
+    arguments = (
+        "--input_model=$dl_dir/net.onnx",
+        "--input=image,mask",
+        "--input_shape=[1,3,4,6],[1,1,4,6]",
+        "--layout=image(NCHW),mask(NCHW)",
+        "--mean_values=image[1.5,2.0,3.0]",
+        "--scale_values=image[4.0,5.0,6.0],mask[2.0]",
+        "--output=heatmaps,pafs",
+        "--reverse_input_channels",
+        "--unknown=1",
+        "--bare",
+    )
+    read_once = read(*arguments, inputs=())
+    from posezoo.spec.model import Family, Framework, License, ModelSpec
+
+    spec = ModelSpec(
+        name="net",
+        family=Family.PUBLIC,
+        path=None,  # type: ignore[arg-type]
+        description="",
+        task="",
+        framework=Framework.ONNX,
+        license=License(),
+        files=(),
+        inputs=read_once.inputs,
+        outputs=read_once.outputs,
+        mo_args=read_once.kept,
+        input_model=read_once.input_model,
+    )
+    assert write_arguments(spec) == arguments
+
+
+def test_an_input_may_be_given_with_its_shape_and_its_type():
+    read_now = read("--input=image[1,3,8,?]{u8},0:mask{float16}", inputs=())
+    assert read_now.inputs == (
+        Input("image", (1, 3, 8, -1), "", reshaped=True, element_type="u8"),
+        Input("0:mask", (), "", element_type="f16"),
+    )
+
+
+def test_an_input_may_be_given_with_the_value_that_it_is_frozen_to():
+    read_now = read("--input=image,which[2]{i32}->[1 2],training->False", inputs=())
+    assert [port.name for port in read_now.inputs] == ["image"]
+    assert supported_mo_args.frozen_inputs(read_now.kept) == {"which": (1.0, 2.0), "training": False}
+
+
+def test_a_value_may_be_the_next_item_as_people_type_it():
+    apart = read(
+        "--input",
+        "image",
+        "--mean_values",
+        "image[1,2,3]",
+        "-s",
+        "2",
+        "--reverse_input_channels",
+        "-m",
+        "n.onnx",
+    )
+    together = read(
+        "--input=image", "--mean_values=image[1,2,3]", "-s=2", "--reverse_input_channels", "-m=n.onnx"
+    )
+    assert apart == together
+    with pytest.raises(SpecError, match="--input needs a value"):
+        read("--input", "--reverse_input_channels")
+
+
+def test_types_of_inputs_are_written_as_they_are_read(tmp_path):
+    from fakes.network import network, spec_of
+
+    inputs = read("--input=image{u8}", "--layout=image(nchw->nhwc)").inputs
+    spec = spec_of(network("onnx"), tmp_path, inputs=inputs)
+    assert read(*write_arguments(spec)).inputs == inputs
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("image{u9}", "expected a type such as"),
+        ("image[1,3", "expected names of inputs"),
+        ("image->", "expected names of inputs"),
+        ("image->import os", "expected names of inputs"),
+        ("image->x", "expected name->value"),
+        ("image[1..8,3]", "expected sizes"),
+    ],
+)
+def test_a_form_of_an_input_that_cannot_be_meant_is_refused_with_its_place(text, problem):
+    with pytest.raises(SpecError, match=problem) as refused:
+        read(f"--input={text}", inputs=())
+    assert str(refused.value).startswith("model.yml:1:3: ")
+
+
+def test_shapes_are_given_in_one_place():
+    with pytest.raises(SpecError, match="gives shapes that --input gives, too"):
+        read("--input=image[1,3,8,8]", "--input_shape=[1,3,8,8]", inputs=())

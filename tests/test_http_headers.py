@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fakes.command import posezoo
+from posezoo.errors import SettingsError
+from posezoo.http_headers import parse_header
+from posezoo.settings import read_settings
+
+
+def test_a_header_is_written_as_host_name_and_value():
+    header = parse_header("example.org:8443=Authorization: Bearer a=b: c")
+    assert (header.host, header.name, header.value) == (
+        "example.org:8443",
+        "Authorization",
+        "Bearer a=b: c",
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Authorization: Bearer hush", "a.b=hush", "a.b=A:", "a.b=A: hush\r\nB: c", "a/b=A: hush", "=A: hush"],
+)
+def test_another_form_is_refused_without_repeating_it(text):
+    with pytest.raises(SettingsError, match="--header: expected HOST=NAME: VALUE") as caught:
+        read_settings({"header": (text,)})
+    assert "hush" not in caught.value.problem
+
+
+def test_posezoo_cfg_holds_several_a_line_each(tmp_path):
+    (tmp_path / "posezoo.cfg").write_text(
+        "[posezoo]\nheader = a.org=A: 1\n  b.org=B: 2, 3\nallow_http = yes\n"
+    )
+    found = read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
+    assert [(each.host, each.value) for each in found["header"].value] == [("a.org", "1"), ("b.org", "2, 3")]
+    assert found["allow_http"].value is True
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_doctor_never_shows_a_value(form):
+    ended = posezoo("doctor", "--format", form, POSEZOO_HEADER="a.org=X-Own: opensesame")
+    assert "a.org=X-Own: ***" in ended.stdout
+    assert "opensesame" not in ended.stdout + ended.stderr
+    if form == "json":
+        json.loads(ended.stdout)
+
+
+def test_a_switch_and_a_bundle_that_cannot_be_meant_are_named():
+    with pytest.raises(SettingsError, match="POSEZOO_ALLOW_HTTP: expected yes or no, got 'perhaps'"):
+        read_settings({}, {"POSEZOO_ALLOW_HTTP": "perhaps", "HOME": "/x"})
+    with pytest.raises(SettingsError, match=r"--ca_bundle: /gone\.pem: there is no such file"):
+        read_settings({"ca_bundle": "/gone.pem"})
