@@ -21,7 +21,7 @@ from pathlib import Path
 from harness import machine, record, spread
 
 from networks import NETWORKS, Drawing
-from posezoo.files import verified_files
+from posezoo.files.verified_files import verified_files
 
 ROUNDS = 5
 MO = Path(__file__).resolve().parents[1] / "build" / "mo-env" / "bin" / "mo"
@@ -60,12 +60,12 @@ CONVERTER = Path(__file__).resolve().parents[1] / "tools" / "downloader" / "conv
 UNCHECKED = """
 import sys
 from pathlib import Path
-from posezoo.convert.convert import convert
-from posezoo.layout import Layout
+from posezoo.convert.conversion import convert_model
+from posezoo.layout import ModelLayout
 from posezoo.registry import open_registry
 registry, downloads, output, name = sys.argv[1:]
 spec = open_registry([Path(registry)]).find(name)
-convert(spec, Layout(Path(downloads), Path(output)), self_check=False)
+convert_model(spec, ModelLayout(Path(downloads), Path(output)), self_check=False)
 """
 
 

@@ -43,13 +43,13 @@ torch.save(networks.build("higher_hrnet").state_dict(), sys.argv[1])
 CONVERT = """
 import sys
 from pathlib import Path
-from posezoo.convert.convert import convert
-from posezoo.convert.own_weights import of_network
-from posezoo.layout import Layout
+from posezoo.convert.conversion import convert_model
+from posezoo.convert.custom_weights import spec_for_network
+from posezoo.layout import ModelLayout
 checkpoint, output, self_check = sys.argv[1:]
-spec = of_network("higher_hrnet", Path(checkpoint))
-layout = Layout(Path(output), Path(output), Path(checkpoint))
-convert(spec, layout, self_check=self_check == "yes", force=True)
+spec = spec_for_network("higher_hrnet", Path(checkpoint))
+layout = ModelLayout(Path(output), Path(output), Path(checkpoint))
+convert_model(spec, layout, self_check=self_check == "yes", force=True)
 """
 
 # Memory is looked at so often, in seconds: the peak lasts for some tenths.

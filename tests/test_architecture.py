@@ -125,7 +125,7 @@ def test_no_modules_import_each_other_in_a_cycle():
 def test_an_import_names_the_module_wherever_it_stands():
     code = (
         "import posezoo\nfrom posezoo.download import http\nfrom posezoo.files import CHUNK\n"
-        "if TYPE_CHECKING:\n    from posezoo.card import nothing\n"
+        "if TYPE_CHECKING:\n    from posezoo.cards import nothing\n"
         "def f():\n    import posezoo.cli.main\n    import requests\n"
     )
     modules = {"", "download", "download.http", "files", "card", "cli", "cli.main"}

@@ -93,7 +93,6 @@ def test_no_name_contains_a_refused_word():
     assert not problems, "\n".join(problems)
 
 
-@follows
 def test_no_two_public_classes_have_the_same_name():
     classes = (
         (node.name, path)
@@ -104,7 +103,6 @@ def test_no_two_public_classes_have_the_same_name():
     assert not repeated(classes)
 
 
-@follows
 def test_no_two_modules_have_the_same_name():
     """A module of a verb is named after the verb, as a module of the library may be."""
     modules = (

@@ -181,7 +181,7 @@ def test_a_process_that_dies_is_told_with_its_exit_code(ir):
 class Broken:
     """A subject with a bug."""
 
-    how = "broken"
+    description = "broken"
 
     def load(self, runtime: RuntimeConfig) -> LoadedWorkload:
         raise KeyError("heatmaps")

@@ -120,7 +120,7 @@ def test_a_bare_address_an_html_link_and_one_in_brackets_are_links_and_none_in_c
 
 def test_figures_have_one_name_however_a_card_spells_them(card):
     assert [
-        (figure.line, figure.metric, figure.value, figure.unit, figure.column) for figure in card.figures
+        (figure.line, figure.metric, figure.value, figure.unit, figure.column) for figure in card.metrics
     ] == [
         (17, "GFLOPs", 15.435, "", "Value"),
         (18, "MParams", 4099.5, "", "Value"),

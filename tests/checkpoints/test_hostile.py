@@ -466,7 +466,7 @@ def peak():  # MiB; what getrusage gives is at least the parent's
 before = peak()
 for path in map(Path, sys.argv[1:]):
     try:
-        checkpoints.read(path)
+        checkpoints.read_checkpoint(path)
         said = ""
     except CheckpointError as error:
         said = error.problem

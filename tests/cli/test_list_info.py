@@ -204,7 +204,7 @@ def test_that_nothing_matches_is_an_answer_and_is_said(zoo):
 
 
 @pytest.mark.parametrize(
-    ("asked", "code"),
+    ("requested", "code"),
     [
         (["list", "--framework", "onnx"], 0),
         (["info", "--framework", "onnx"], 0),

@@ -218,13 +218,13 @@ CONVERT_INTO = """
 import json, os, sys
 from pathlib import Path
 os.sched_setaffinity(0, set(list(os.sched_getaffinity(0))[: int(sys.argv[1])]))
-from convert.test_convert import detector, landmark, digests_below, tiny
-from posezoo.convert.convert import convert
+from convert.test_conversion import detector, landmark, digests_below, tiny
+from posezoo.convert.conversion import convert_model
 models = {"tiny": tiny, "tiny-onnx": lambda root: tiny(root / "onnx", kind="onnx"),
           "tiny-tf": lambda root: tiny(root / "tf", kind="pb"), "detector": lambda root: detector(Path(sys.argv[3]), root),
           "landmark": lambda root: landmark(Path(sys.argv[3]), root)}
 for name in sys.argv[4:]:
-    convert(*models[name](Path(sys.argv[2])), self_check=False)
+    convert_model(*models[name](Path(sys.argv[2])), self_check=False)
 print(json.dumps(digests_below(Path(sys.argv[2]))))
 """
 
@@ -256,11 +256,11 @@ def test_threads_that_convert_for_the_first_time_at_once_do_not_wait_for_each_ot
 import json, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from convert.test_convert import digests_below, tiny
-from posezoo.convert.convert import convert
+from convert.test_conversion import digests_below, tiny
+from posezoo.convert.conversion import convert_model
 models = [tiny(Path(sys.argv[1]) / str(n) / kind, kind=kind) for n in range(4) for kind in ("tflite", "onnx", "pb")]
 with ThreadPoolExecutor(4) as pool:
-    list(pool.map(lambda model: convert(*model), models))
+    list(pool.map(lambda model: convert_model(*model), models))
 print(json.dumps([digests_below(Path(sys.argv[1]) / str(n)) for n in range(4)]))
 """
     first, *others = in_a_child(script, tmp_path)[0]
@@ -276,18 +276,18 @@ def test_what_is_up_to_date_is_left_alone_without_openvino_or_numpy(tmp_path):
     script = """
 import json, pickle, sys
 spec, layout = pickle.load(open(sys.argv[1], "rb"))
-from posezoo.convert.convert import convert, is_up_to_date
+from posezoo.convert.conversion import convert_model, is_up_to_date
 from posezoo.spec.model import Precision
 events = []
 assert is_up_to_date(spec, layout, Precision.FP16)
-convert(spec, layout, listener=lambda event: events.append(type(event).__name__))
+convert_model(spec, layout, listener=lambda event: events.append(type(event).__name__))
 heavy = [name for name in ("numpy", "openvino", "ai_edge_litert", "requests") if name in sys.modules]
 print(json.dumps([events, heavy]))
 """
     pickled = tmp_path.parent / f"{tmp_path.name}.pickle"
     pickled.write_bytes(pickle.dumps((spec, layout)))
     (events, heavy), _ = in_a_child(script, pickled)
-    assert events == ["ModelConversionUpToDate"]
+    assert events == ["ConversionUpToDate"]
     assert heavy == []
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
@@ -447,9 +447,9 @@ def test_no_telemetry_no_trace_in_the_home_folder_and_no_noise(tmp_path):
     script = """
 import json, sys
 from pathlib import Path
-from convert.test_convert import tiny
-from posezoo.convert.convert import convert
-convert(*tiny(Path(sys.argv[1])))
+from convert.test_conversion import tiny
+from posezoo.convert.conversion import convert_model
+convert_model(*tiny(Path(sys.argv[1])))
 print(json.dumps([name for name, module in sys.modules.items() if "telemetry" in name and module
                   and "openvino_telemetry" in name]))
 """

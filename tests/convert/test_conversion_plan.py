@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from convert.test_convert import tiny
 
+from convert.test_conversion import tiny
 from fakes.network import network
 from posezoo.convert.conversion import convert_model, plan_conversion
 from posezoo.errors import ConversionError

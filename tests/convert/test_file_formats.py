@@ -122,7 +122,7 @@ def test_what_is_no_message_is_refused(content):
 TWO_AT_ONCE = """
 import importlib.abc, sys, threading, time
 from pathlib import Path
-from posezoo.convert import formats
+from posezoo.convert import file_formats as formats
 
 class Slow(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):

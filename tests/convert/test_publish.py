@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from convert.test_convert import in_a_child, tiny
 
 import posezoo
+from convert.test_conversion import in_a_child, tiny
 from posezoo.convert.conversion import PRECISIONS, convert_model, is_up_to_date
 from posezoo.errors import OutputError
 from posezoo.files.staging import PREFIX
@@ -37,8 +37,8 @@ DIE_AT = """
 import json, os, signal, sys
 from pathlib import Path
 from convert.test_publish import changed
-from convert.test_convert import tiny
-from posezoo.convert.convert import convert
+from convert.test_conversion import tiny
+from posezoo.convert.conversion import convert_model
 from posezoo.spec.model import Precision
 spec, layout = tiny(Path(sys.argv[1]))
 count = 0
@@ -49,7 +49,7 @@ def hook(event, arguments):
         if count == int(sys.argv[2]):
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(hook)
-convert(changed(spec), layout, precisions=[Precision.FP16])
+convert_model(changed(spec), layout, precisions=[Precision.FP16])
 print(json.dumps(count))
 """
 
@@ -167,15 +167,15 @@ def test_a_file_that_ends_early_is_not_published(tmp_path, limit):
 import json, resource, signal, sys
 from pathlib import Path
 from convert.test_publish import changed
-from convert.test_convert import tiny
-from posezoo.convert.convert import convert
+from convert.test_conversion import tiny
+from posezoo.convert.conversion import convert_model
 from posezoo.errors import OutputError
 from posezoo.spec.model import Precision
 spec, layout = tiny(Path(sys.argv[1]))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 try:
-    convert(changed(spec), layout, precisions=[Precision.FP16], self_check=False)
+    convert_model(changed(spec), layout, precisions=[Precision.FP16], self_check=False)
 except OutputError as error:
     sys.stdout.write(json.dumps(error.problem))
 """

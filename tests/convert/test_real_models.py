@@ -181,7 +181,7 @@ def test_what_was_converted_is_up_to_date_the_second_time(zoo):
     spec = zoo.registry.find("tf-pose-mobilenet-v2-small")
     events: list[Event] = []
     convert_model(spec, zoo.layout, precisions=[FP32], listener=events.append)
-    assert [type(event).__name__ for event in events] == ["ModelConversionUpToDate"]
+    assert [type(event).__name__ for event in events] == ["ConversionUpToDate"]
 
 
 def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp_path):

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-from convert.test_convert import detector, tiny
 
+from convert.test_conversion import detector, tiny
 from fakes.network import HEIGHT, KINDS, MEAN, OUTPUTS, SCALE, WIDTH, downloaded, image_of, network, spec_of
 from posezoo.convert import frontends, preprocess
 from posezoo.convert.publish import publish_irs
@@ -38,7 +38,7 @@ def with_image(spec, **changes):
 
 
 def read(spec, layout):
-    return frontends.read_network(spec, layout.file(spec, spec.files[0]))
+    return frontends.read_network(spec, layout.file_path(spec, spec.files[0]))
 
 
 def bare(spec, layout):
@@ -55,10 +55,10 @@ def publish_as(spec, layout, network, precisions=(FP32,)):
 
 def refusal(spec, layout, network, precisions=(FP32,)):
     """Why a network is not published; and nothing of it is to be seen afterwards."""
-    before = sorted(layout.model(spec).rglob("*"))
+    before = sorted(layout.model_dir(spec).rglob("*"))
     with pytest.raises(SelfCheckError) as failure:
         publish_as(spec, layout, network, precisions)
-    assert sorted(layout.model(spec).rglob("*")) == before
+    assert sorted(layout.model_dir(spec).rglob("*")) == before
     assert "\n" not in failure.value.problem
     assert failure.value.hint
     return failure.value.problem

@@ -289,9 +289,9 @@ libc = ctypes.CDLL(None)
 libc.prctl(38, 1, 0, 0, 0)
 assert libc.prctl(22, 2, struct.pack("@HP", len(program), ctypes.addressof(code)), 0, 0) == 0
 from pathlib import Path
-from posezoo.convert.upstream import announcement
+from posezoo.convert.upstream_code import describe_run
 from posezoo.registry import open_registry
-print(*announcement(open_registry([Path(sys.argv[1])]).find("net")), sep="\\n")
+print(*describe_run(open_registry([Path(sys.argv[1])]).find("net")), sep="\\n")
 """
 
 

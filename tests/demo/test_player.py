@@ -60,7 +60,7 @@ class Keyboard:
         self.pictures.append(image)
         return self.keys.get(len(self.pictures) - 1, "")
 
-    def wait(self) -> str:
+    def wait_for_key(self) -> str:
         return self.waits.pop(0)
 
 
@@ -203,7 +203,7 @@ def test_every_picture_waits_for_its_key_however_many_are_in_flight(requests):
 
 def test_waiting_for_a_key_does_not_slow_the_model_down():
     class Slow(Keyboard):
-        def wait(self):
+        def wait_for_key(self):
             time.sleep(0.1)
             return "x"
 

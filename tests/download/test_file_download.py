@@ -212,9 +212,9 @@ def test_two_processes_fetch_a_file_once(server, fetch):
     said, also_said = (child.communicate(timeout=HANG_S)[0] for child in (first, second))
     assert (first.returncode, second.returncode) == (0, 0)
     assert server.asked("net.tflite") == 1
-    assert "ModelFileDownloadEnd" in said
+    assert "FileDownloadFinished" in said
     assert "waiting for another run" in also_said
-    assert "ModelFileUpToDate" in also_said
+    assert "FileUpToDate" in also_said
     assert fetch.left() == ["net.tflite"]
 
 

@@ -77,14 +77,16 @@ def test_pauses_grow_and_vary_but_stay_below_8_s(server, fetch):
     assert len(set(fetch.naps)) == 8
 
 
-@pytest.mark.parametrize(("asked", "nap"), [("3", 3.0), ("0", 0.0), ("3600", 7.0), ("9" * 9, 7.0)])
+@pytest.mark.parametrize(("requested", "nap"), [("3", 3.0), ("0", 0.0), ("3600", 7.0), ("9" * 9, 7.0)])
 def test_the_pause_that_a_server_asks_for_is_kept_as_long_as_it_may_be_silent(server, fetch, requested, nap):
     url = server.serve("net.tflite", WEIGHTS, status=[429], headers={"Retry-After": requested})
     fetch(declared("net.tflite", WEIGHTS, url), timeout_s=7.0)
     assert fetch.naps == [nap]
 
 
-@pytest.mark.parametrize(("in_s", "least", "most"), [(6, 1.0, 6.0), (9000, 7.0, 7.0), (-9000, 0.0, 0.0)])
+@pytest.mark.parametrize(
+    ("in_s", "min_count", "max_count"), [(6, 1.0, 6.0), (9000, 7.0, 7.0), (-9000, 0.0, 0.0)]
+)
 def test_a_pause_may_be_asked_for_until_a_date(server, fetch, in_s, min_count, max_count):
     requested = formatdate(time.time() + in_s, usegmt=True)
     url = server.serve("net.tflite", WEIGHTS, status=[503], headers={"Retry-After": requested})
@@ -99,7 +101,7 @@ def test_a_server_that_wants_to_be_left_alone_for_long_is_quoted_in_the_hint(ser
     assert "left alone for 3600 s: run the command again after that" in refused.value.hint
 
 
-@pytest.mark.parametrize("asked", ["Wed, 99 Foo 2026 07:28:00 GMT", "-1", "soon", "1e9", "9" * 400])
+@pytest.mark.parametrize("requested", ["Wed, 99 Foo 2026 07:28:00 GMT", "-1", "soon", "1e9", "9" * 400])
 def test_another_wish_for_a_pause_leaves_ours(server, fetch, requested):
     url = server.serve("net.tflite", WEIGHTS, status=[503], headers={"Retry-After": requested})
     fetch(declared("net.tflite", WEIGHTS, url))

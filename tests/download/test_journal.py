@@ -26,7 +26,7 @@ def server():
 
 
 def record(layout, spec):
-    return json.loads((layout.downloads(spec) / NAME).read_text())
+    return json.loads((layout.model_download_dir(spec) / NAME).read_text())
 
 
 def test_it_has_url_final_url_size_digest_and_time_of_each_file(server, tmp_path):

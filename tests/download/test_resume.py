@@ -130,7 +130,7 @@ def test_another_source_gives_the_rest(server, fetch):
 
 
 @pytest.mark.parametrize(
-    ("left", "asked"),
+    ("left", "requested"),
     [
         (WEIGHTS, []),
         (WEIGHTS[:4095], ["bytes=4095-"]),

@@ -122,9 +122,9 @@ def test_the_first_use_is_the_pin_from_then_on(server, layout, lock, tmp_path):
     path.unlink()
     server.serve("n", WEIGHTS[::-1])
     with pytest.raises(DigestError, match="lock has"):  # though the source is trusted
-        download_model(lock.pinned(spec), layout, trusting(lock))
+        download_model(lock.with_pins(spec), layout, trusting(lock))
     server.serve("n", WEIGHTS)
-    assert download_model(lock.pinned(spec), layout, DownloadOptions(None)).files == (path,)
+    assert download_model(lock.with_pins(spec), layout, DownloadOptions(None)).files == (path,)
 
 
 def test_a_file_that_cannot_be_remembered_gets_no_name(server, layout, tmp_path):
@@ -162,5 +162,5 @@ def test_a_license_note_is_told_before_the_download_alone(server, layout, lock):
     download_model(spec, layout, trusting(lock), listener=told.append)
     assert told[0] == WarningIssued("pose: licence: Unclear.")
     told.clear()
-    download_model(lock.pinned(spec), layout, DownloadOptions(None), listener=told.append)
+    download_model(lock.with_pins(spec), layout, DownloadOptions(None), listener=told.append)
     assert not any(isinstance(event, WarningIssued) for event in told)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evaluation.test_scoring import founds
 
+from evaluation.test_coco_metrics import founds
 from fakes.coco import annotations, crowded, person, written
 from posezoo import coco
 from posezoo.evaluation.bootstrap import NAMES, _PooledMatches, bootstrap_intervals

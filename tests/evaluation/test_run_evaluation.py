@@ -77,7 +77,7 @@ def test_a_skeleton_that_lacks_an_annotated_keypoint_is_refused(tmp_path, datase
 
 
 def test_results_are_those_that_cocos_tools_take(dataset):
-    results = evaluate(Oracle(), dataset.first(1)).to_coco_results()
+    results = evaluate(Oracle(), dataset.limited_to(1)).to_coco_results()
     assert [set(result) for result in results] == [{"image_id", "category_id", "keypoints", "score"}]
     assert results[0]["image_id"] == 1
     assert len(results[0]["keypoints"]) == 51

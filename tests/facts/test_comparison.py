@@ -70,20 +70,20 @@ def test_a_machine_and_settings_can_be_asked_for(zoo):
         "one": [speed(10), speed(7, hint="LATENCY"), speed(99, machine="Another")],
         "two": [speed(20)],
     }
-    assert column(zoo(figures=MeasurementSelection(machine="another"), **measured), "throughput_fps") == [
+    assert column(zoo(metrics=MeasurementSelection(machine="another"), **measured), "throughput_fps") == [
         99,
         None,
     ]
     requested = MeasurementSelection(settings={"hint": "LATENCY"})
-    assert column(zoo(figures=requested, **measured), "throughput_fps") == [7, None]
-    nothing = zoo(figures=MeasurementSelection(settings={"batch": "64"}), **measured)
+    assert column(zoo(metrics=requested, **measured), "throughput_fps") == [7, None]
+    nothing = zoo(metrics=MeasurementSelection(settings={"batch": "64"}), **measured)
     assert (column(nothing, "throughput_fps"), nothing.speed_way) == ([None, None], "")
 
 
 def test_figures_of_one_s_own_take_the_place_of_all_recorded_ones_of_their_kind(zoo):
     count = Measurement("complexity", Precision.FP16, {"gflops": 3, "mparams": 2}, weights="generated")
     own = MeasurementSelection([("two", speed(1))])
-    found = zoo(figures=own, one=[speed(10), count], two=[speed(20)])
+    found = zoo(metrics=own, one=[speed(10), count], two=[speed(20)])
     assert column(found, "throughput_fps") == [None, 1]
     assert column(found, "gflops") == [3, None]
 

@@ -15,16 +15,16 @@ SRC = Path(__file__).resolve().parents[2] / "src"
 CHILD = """
 import signal, sys
 from pathlib import Path
-from posezoo.fetch.errand import Errand
-from posezoo.fetch.means import Means
-from posezoo.fetch.sources import origins_of
-from posezoo.fetch.transfer import transfer
+from posezoo.download.context import DownloadContext
+from posezoo.download.options import DownloadOptions
+from posezoo.download.source_types import list_candidates
+from posezoo.download.file_download import download_file
 from posezoo.spec.model import Digest, HttpSource, SourceFile
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 url, folder, size, sha384 = sys.argv[1:]
 file = SourceFile("net.tflite", int(size), Digest("sha384", sha384), (HttpSource(url),))
-with Errand("pose", Means(None), print, base=Path()) as errand:
-    transfer(file, Path(folder) / file.name, origins_of(file, errand), errand)
+with DownloadContext("pose", DownloadOptions(None), print, base=Path()) as errand:
+    download_file(file, Path(folder) / file.name, list_candidates(file, errand), errand)
 print("requests" in sys.modules)
 """
 

@@ -14,8 +14,8 @@ from posezoo.files.file_lock import exclusive
 HOLD = """
 import sys, time
 from pathlib import Path
-from posezoo.guard import in_turn
-with in_turn(Path(sys.argv[1])):
+from posezoo.files.file_lock import exclusive
+with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from convert.test_convert import tiny
 
+from convert.test_conversion import tiny
 from posezoo.convert.conversion import convert_model
 from posezoo.errors import OutputError
 from posezoo.files.staging import ABANDONED_AFTER_S, PREFIX, staging_dir
@@ -17,8 +17,8 @@ pytest.importorskip("fcntl", reason="needs folders that can be locked")
 WORK_UNTIL_TOLD = """
 import sys
 from pathlib import Path
-from posezoo.working_folder import working_folder
-with working_folder(Path(sys.argv[1])) as folder:
+from posezoo.files.staging import staging_dir
+with staging_dir(Path(sys.argv[1])) as folder:
     (folder / "half.xml").write_text("half")
     print(folder, flush=True)
     sys.stdin.read()

@@ -13,10 +13,10 @@ from posezoo.errors import install_command
 from posezoo.ir.openvino_import import error_text, import_openvino
 
 IMPORT = """
-from posezoo.openvino_runtime import openvino
+from posezoo.ir.openvino_import import import_openvino
 from posezoo.errors import MissingPackageError
 try:
-    print(openvino().__name__)
+    print(import_openvino().__name__)
 except MissingPackageError as error:
     print(error.problem, "|", error.hint)
 """
@@ -75,8 +75,8 @@ def test_the_last_line_of_what_openvino_says_is_for_people():
 
 THREADS = """
 import os, sys, threading
-from posezoo.openvino_runtime import openvino
-kind = openvino().Type.f32
+from posezoo.ir.openvino_import import import_openvino
+kind = import_openvino().Type.f32
 sys.setswitchinterval(1e-6)
 ready = threading.Barrier(3)
 threads = [threading.Thread(target=lambda: (ready.wait(), kind.to_dtype()), daemon=True) for _ in range(3)]

@@ -95,17 +95,17 @@ def test_a_lock_that_cannot_be_read_is_named(tmp_path, make):
 RECORD = """
 import sys, time
 from pathlib import Path
-from posezoo.lock import Lock
+from posezoo.lockfile import LockFile
 from posezoo.spec.model import Digest, Family, Framework, License, ModelSpec, SourceFile
 folder, who = Path(sys.argv[1]), sys.argv[2]
-lock = Lock(folder / "posezoo.lock")
+lock = LockFile(folder / "posezoo.lock")
 files = tuple(SourceFile(f"{number}.pth", None, None, (), max_size=9) for number in range(10))
 spec = ModelSpec(f"net-{who}", Family.PUBLIC, folder / "model.yml", "", "", Framework.ONNX, License(), files)
 print("ready", flush=True)
 while not (folder / "go").exists():
     time.sleep(0.001)
 for file in files:
-    lock.record(spec, file, 5, Digest("sha384", "1" * 96))
+    lock.record_first_use(spec, file, 5, Digest("sha384", "1" * 96))
 """
 
 

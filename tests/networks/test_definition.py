@@ -16,7 +16,7 @@ from posezoo.networks import NETWORKS
 def test_the_table_is_read_without_torch():
     code = (
         "import sys\nfrom posezoo import networks\n"
-        "networks.NETWORKS['higher_hrnet'].arguments_from({'transition1.0.0.weight': (48, 256, 3, 3)})\n"
+        "networks.NETWORKS['higher_hrnet'].infer_arguments({'transition1.0.0.weight': (48, 256, 3, 3)})\n"
         "assert not {'torch', 'numpy'} & set(sys.modules)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

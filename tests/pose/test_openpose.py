@@ -149,7 +149,7 @@ def crowded(rng: np.random.Generator, pafs: np.ndarray, max_count: int) -> dict[
     return {"heatmaps": heatmaps, "pafs": pafs}
 
 
-@pytest.mark.parametrize("most", [100, 500])
+@pytest.mark.parametrize("max_count", [100, 500])
 @pytest.mark.parametrize("field", ["none", "noise", "everywhere", "a way for each limb"])
 def test_hundreds_of_peaks_a_channel_come_to_an_end(field, max_count):
     """Only a search without bound takes HANG_S; the bar in milliseconds is the benchmark's."""

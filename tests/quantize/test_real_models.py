@@ -41,7 +41,7 @@ def test_the_detectors_int8_is_small_and_true(zoo, photos, tmp_path):
     spec = zoo.registry.find("person-detection-retail-0013")
     zoo.get(spec, (FP32,))
     made = int8_models.quantize_model(zoo, spec, photos, (INT8,), output_dir=tmp_path)
-    assert size_of(made.irs[INT8]) <= 0.30 * size_of(zoo.layout.ir(spec, FP32))
+    assert size_of(made.irs[INT8]) <= 0.30 * size_of(zoo.layout.ir_path(spec, FP32))
     assert made.shifts[INT8].shift_p50_px <= 5  # INT8 is not the same on every processor
     assert made.shifts[INT8].agreement >= 0.75
 
@@ -87,7 +87,7 @@ def test_a_mixed_setting_holds_the_bound(zoo, photos, tmp_path, name, share):
     made = int8_models.quantize_model(zoo, spec, photos, (INT8,), output_dir=tmp_path)
     assert made.shifts[INT8].shift_p50_px <= spec.quantization.max_shift_px
     assert made.shifts[INT8].agreement >= 0.75
-    assert size_of(made.irs[INT8]) <= share * size_of(zoo.layout.ir(spec, FP32))
+    assert size_of(made.irs[INT8]) <= share * size_of(zoo.layout.ir_path(spec, FP32))
 
 
 def test_what_was_quantized_is_had_by_its_precision(zoo, photos):

@@ -76,7 +76,7 @@ def test_a_network_keeps_its_own_size_unless_asked(estimators):
 
 
 @pytest.mark.parametrize(
-    ("name", "asked", "size"),
+    ("name", "requested", "size"),
     [
         (OPENPOSE, {"target_size": 128}, (232, 128)),  # of its own aspect
         (OPENPOSE, {"aspect": (1280, 720)}, (456, 256)),

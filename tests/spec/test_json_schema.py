@@ -23,7 +23,7 @@ def test_both_are_schemas_and_know_every_key():
     assert set(composite_schema()["properties"]) == set(COMPOSITE_KEYS)
 
 
-@pytest.mark.parametrize("bad", STRUCTURAL.values(), ids=STRUCTURAL)
+@pytest.mark.parametrize("failed", STRUCTURAL.values(), ids=STRUCTURAL)
 def test_a_mistake_of_structure_is_seen_by_the_schema_too(failed):
     assert not MODEL.is_valid(yaml.safe_load(failed.content))
 
@@ -59,7 +59,7 @@ def test_names_that_are_safe_are_safe_to_the_schema(name):
 
 
 @pytest.mark.parametrize(
-    "bad",
+    "failed",
     [
         {"task_type": "detection", "stages": []},
         {"task_type": "detection", "stages": ["../x"]},

@@ -104,7 +104,7 @@ def test_older_zoos_sha256_is_read(tmp_path):
     assert spec_of(tmp_path, files=[older]).files[0].checksum == Digest("sha256", "a" * 64)
 
 
-@pytest.mark.parametrize("bad", ALL.values(), ids=ALL)
+@pytest.mark.parametrize("failed", ALL.values(), ids=ALL)
 def test_a_mistake_is_one_line_with_its_place(tmp_path, failed):
     path = write_model(tmp_path / "models", "net", failed.content)
     start_time = time.perf_counter()

@@ -15,7 +15,7 @@ def test_ordinary_names_are_safe(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
+    ("name", "reason"),
     [
         ("", "empty"),
         ("../x", ".. part"),

@@ -15,7 +15,8 @@ from posezoo.spec import model
 
 _CLASSES: tuple[type[Any], ...] = (
     model.Decoder, model.Deprecation, model.Digest, model.FileSource, model.FloatLayers,
-    model.GoogleDriveSource, model.HttpSource, model.HuggingFaceSource, model.Input, model.License, model.ModelOrigin, model.ModelSpec,
+    model.GoogleDriveSource, model.HttpSource, model.HuggingFaceSource, model.Input, model.License,
+    model.ModelOrigin, model.ModelSpec,
     model.NetworkChoice, model.Output, model.PublishedAccuracy, model.PublishedMetrics,
     model.PythonPackageSource, model.QuantizationSettings, model.RegexReplace, model.SelfCheckSettings,
     model.SourceFile, model.StorageSource, model.Training, model.UnpackArchive, model.Wheel,

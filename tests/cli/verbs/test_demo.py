@@ -295,7 +295,7 @@ def test_a_limit_ends_what_is_written_not_what_is_played(demo, tiny, video, tmp_
     assert len(read_video(tmp_path / "out.avi")) == written
 
 
-@pytest.mark.parametrize("letters", ["c", "cdmh"])
+@pytest.mark.parametrize("dimension_names", ["c", "cdmh"])
 def test_monitors_are_drawn_from_the_start(demo, tiny, tmp_path, dimension_names):
     cv2.imwrite(str(tmp_path / "a.png"), np.full((480, 640, 3), 90, np.uint8))
     ended = demo("-m", tiny, "-i", tmp_path / "a.png", "-o", tmp_path / "b.png", "-u", dimension_names)

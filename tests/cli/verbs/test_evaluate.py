@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from evaluation.test_scoring import pycocotools_says
 
+from evaluation.test_coco_metrics import pycocotools_says
 from fakes.coco import annotations, person, written
 from fakes.command import posezoo
 from posezoo.measured import read_measurement_file

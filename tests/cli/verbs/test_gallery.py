@@ -78,7 +78,7 @@ def test_figures_of_ones_own_are_shown(checkout):
     assert "<h1>Ours &amp; &lt;theirs&gt;</h1>" in index
 
 
-@pytest.mark.parametrize("asked", [("--machine", "abacus"), ("--setting", "hnit=LATENCY")])
+@pytest.mark.parametrize("requested", [("--machine", "abacus"), ("--setting", "hnit=LATENCY")])
 def test_speeds_that_nobody_measured_so_are_told(checkout, requested):
     (checkout / "speed.json").write_text(json.dumps([SPEED]))
     ended = gallery(checkout, "--figures", "speed.json", *requested)

@@ -244,16 +244,16 @@ from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 sys.path.insert(0, sys.argv[1])
 from posezoo.errors import PosezooError
-from posezoo.fetch.errand import Errand
-from posezoo.fetch.means import Means
-from posezoo.fetch.sources import origins_of
-from posezoo.fetch.transfer import transfer
+from posezoo.download.context import DownloadContext
+from posezoo.download.options import DownloadOptions
+from posezoo.download.source_types import list_candidates
+from posezoo.download.file_download import download_file
 from posezoo.spec.model import Digest, PythonPackageSource, SourceFile, Wheel
 source = PythonPackageSource("skeletons", "1.5", Wheel(sys.argv[2], 9, "0" * 64), "net.tflite")
 file = SourceFile("net.tflite", 9, Digest("sha384", "0" * 96), (source,))
 try:
-    with Errand("pose", Means(None), print, base=Path()) as errand:
-        transfer(file, Path("net.tflite"), origins_of(file, errand), errand)
+    with DownloadContext("pose", DownloadOptions(None), print, base=Path()) as errand:
+        download_file(file, Path("net.tflite"), list_candidates(file, errand), errand)
 except PosezooError as error:
     print(error.problem, "|", error.hint)
 """
