@@ -182,7 +182,8 @@ def _factor(view: ModelView) -> Iterator[RuleViolation]:
                 yield RuleViolation(
                     view.card_location(said),
                     f"the card's scale {format_numbers(said.value)} divides, "
-                    f"so that it makes the input larger; a divisor of {format_numbers(_inverse(said.value))} is meant",
+                    f"so that it makes the input larger; "
+                    f"a divisor of {format_numbers(_inverse(said.value))} is meant",
                     "input.scale",
                     format_numbers(said.value),
                     format_numbers(_inverse(said.value)),
