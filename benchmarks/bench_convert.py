@@ -21,7 +21,7 @@ from pathlib import Path
 from harness import machine, record, spread
 
 from networks import NETWORKS, Drawing
-from posezoo.files.verified_files import verified_files
+from posezoo.files import verified_files
 
 ROUNDS = 5
 MO = Path(__file__).resolve().parents[1] / "build" / "mo-env" / "bin" / "mo"
