@@ -128,7 +128,7 @@ def test_an_import_names_the_module_wherever_it_stands():
         "if TYPE_CHECKING:\n    from posezoo.cards import nothing\n"
         "def f():\n    import posezoo.cli.main\n    import requests\n"
     )
-    modules = {"", "download", "download.http", "files", "card", "cli", "cli.main"}
+    modules = {"", "download", "download.http", "files", "cards", "cli", "cli.main"}
     assert modules_named_in(code, modules) == {"", "download.http", "files", "card", "cli.main"}
 
 
