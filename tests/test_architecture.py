@@ -129,7 +129,7 @@ def test_an_import_names_the_module_wherever_it_stands():
         "def f():\n    import posezoo.cli.main\n    import requests\n"
     )
     modules = {"", "download", "download.http", "files", "cards", "cli", "cli.main"}
-    assert modules_named_in(code, modules) == {"", "download.http", "files", "card", "cli.main"}
+    assert modules_named_in(code, modules) == {"", "download.http", "files", "cards", "cli.main"}
 
 
 def test_a_cycle_is_found_over_several_modules():
