@@ -197,6 +197,10 @@ class OutputError(PosezooError):
     """A result could not be written."""
 
 
+class PluginError(PosezooError):
+    """An installed plug-in cannot be used."""
+
+
 class MissingPackageError(PosezooError):
     """An optional package is not installed.
 

@@ -1,0 +1,85 @@
+"""Tables of parts (decoders, formats, ...): built in, or added by an installed package through entry points.
+
+A table names its built-in parts in text, so that a module is imported when one of its parts is used.
+Entry points are read only for a name that is not built in, or to list all names: reading them takes 30 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from posezoo.errors import PluginError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+PartT = TypeVar("PartT")
+
+
+@dataclass(frozen=True, slots=True)
+class LazyTable(Generic[PartT]):
+    """Parts of one type by name.
+
+    Attributes:
+        group: the group of entry points that plug-ins use, such as ``posezoo.decoders``.
+        part_type: the class of each part.
+        builtin: ``package.module:ATTRIBUTE`` of each built-in part, by name. A plug-in cannot replace one.
+    """
+
+    group: str
+    part_type: type[PartT]
+    builtin: Mapping[str, str]
+
+    def find(self, name: str) -> PartT | None:
+        """The part of this name; None if there is none.
+
+        Raises:
+            PluginError: it is a plug-in that cannot be imported, or is no part of this type.
+        """
+        if name in self.builtin:
+            module, _, attribute = self.builtin[name].partition(":")
+            part: PartT = getattr(import_module(module), attribute)
+            return part
+        entry_point = installed(self.group).get(name)
+        return self._load(entry_point) if entry_point is not None else None
+
+    def names(self) -> tuple[str, ...]:
+        """All names: the built-in ones in their order, then those of plug-ins, sorted."""
+        return *self.builtin, *sorted(set(installed(self.group)) - set(self.builtin))
+
+    def items(self) -> Iterator[tuple[str, PartT]]:
+        """Every name with its part, in the order of ``names``; all are imported.
+
+        Raises:
+            PluginError: as ``find``.
+        """
+        for name in self.names():
+            part = self.find(name)
+            assert part is not None
+            yield name, part
+
+    def _load(self, entry_point: EntryPoint) -> PartT:
+        package = entry_point.dist.name if entry_point.dist is not None else entry_point.value
+        what = f"the plug-in {entry_point.name} ({self.group}) of the package {package}"
+        try:
+            part = entry_point.load()
+        except Exception as error:  # whatever a plug-in's import raises
+            raise PluginError(
+                f"{what} cannot be imported: {type(error).__name__}: {error}",
+                hint=f"update or remove {package}",
+            ) from error
+        if not isinstance(part, self.part_type):
+            raise PluginError(f"{what} is no {self.part_type.__name__}", hint=f"update or remove {package}")
+        return part
+
+
+@cache
+def installed(group: str) -> Mapping[str, EntryPoint]:
+    """The entry points of a group by name, without importing them."""
+    from importlib.metadata import entry_points
+
+    return {entry_point.name: entry_point for entry_point in entry_points(group=group)}

@@ -1,0 +1,69 @@
+"""Tables of parts that are built in or come with installed packages."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from posezoo import plugins
+from posezoo.errors import PluginError
+from posezoo.plugins import LazyTable
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """Text parts: one is built in; a package with the given code and entry points is installed."""
+
+    def make(code: str = "WAVE = 'wave'", **entry_points: str) -> LazyTable[str]:
+        (tmp_path / "wavy.py").write_text(code)
+        (tmp_path / "fixed.py").write_text("BUILT_IN = 'built in'")
+        info = tmp_path / "wavy-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wavy\nVersion: 1.0\n")
+        lines = [f"{name} = {value}\n" for name, value in entry_points.items()]
+        (info / "entry_points.txt").write_text("[posezoo.texts]\n" + "".join(lines))
+        monkeypatch.syspath_prepend(str(tmp_path))
+        plugins.installed.cache_clear()
+        return LazyTable("posezoo.texts", str, {"fixed": "fixed:BUILT_IN"})
+
+    yield make
+    for name in ("wavy", "fixed"):
+        sys.modules.pop(name, None)
+    plugins.installed.cache_clear()
+
+
+def test_a_plugin_is_found_by_its_name_and_listed_after_the_built_in_parts(table):
+    texts = table(wave="wavy:WAVE")
+    assert (texts.find("fixed"), texts.find("wave"), texts.find("other")) == ("built in", "wave", None)
+    assert texts.names() == ("fixed", "wave")
+    assert dict(texts.items()) == {"fixed": "built in", "wave": "wave"}
+
+
+def test_a_plugin_does_not_replace_a_built_in_part(table):
+    texts = table(fixed="wavy:WAVE")
+    assert texts.find("fixed") == "built in"
+    assert texts.names() == ("fixed",)
+
+
+def test_neither_a_built_in_name_nor_a_list_imports_a_plugin(table, tmp_path):
+    texts = table(f"import pathlib\npathlib.Path({str(tmp_path / 'ran')!r}).touch()", wave="wavy:WAVE")
+    assert texts.find("fixed") == "built in"
+    assert texts.names() == ("fixed", "wave")
+    assert not Path(tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("1 / 0", "cannot be imported: ZeroDivisionError: division by zero"),
+        ("", "cannot be imported: AttributeError"),
+        ("WAVE = 3", "is no str"),
+    ],
+)
+def test_a_plugin_that_does_not_load_is_named_with_its_package(table, code, problem):
+    with pytest.raises(PluginError, match=problem) as caught:
+        table(code, wave="wavy:WAVE").find("wave")
+    assert "the package wavy" in caught.value.problem
+    assert caught.value.hint == "update or remove wavy"
