@@ -9,7 +9,7 @@ import pytest
 from fakes.zoo import as_yaml
 from posezoo.registry import Registry, Selection
 from posezoo.spec import json_codec
-from posezoo.spec.inputs_outputs import read_input_info
+from posezoo.spec.inputs_outputs import INPUT_INFO
 from posezoo.spec.mo_args import read_arguments, write_arguments
 from posezoo.spec.model import Framework, ModelSpec, UnpackArchive
 from posezoo.spec.yaml_nodes import parse_yaml
@@ -73,7 +73,7 @@ def test_what_is_read_and_written_as_arguments_is_read_as_the_same(selection):
             for port in spec.inputs
             if port.name and port.shape
         ]
-        again = read_arguments(_node(list(written)), read_input_info(_node(info)))
+        again = read_arguments(_node(list(written)), INPUT_INFO.read(_node(info)))
         assert again.inputs == spec.inputs, spec.name
         assert again.outputs == spec.outputs, spec.name
         assert again.input_model == spec.input_model, spec.name

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.registry import registry_root
-from posezoo.spec.field_types import read_line, read_list, read_matching
+from posezoo.spec.field_types import LINE, list_of, read_line, read_matching
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.yaml_nodes import YamlNode, read_yaml
 
@@ -80,7 +80,7 @@ def format_citation(paper: Paper) -> str:
 def _paper(address: str, node: YamlNode) -> Paper:
     fields = node.as_mapping(_KEYS)
     where = {name: fields.get(name) for name in ("booktitle", "journal")}
-    authors = read_list(fields["authors"], read_line)
+    authors = list_of(LINE).read(fields["authors"])
     if not authors:
         raise fields["authors"].make_error("is empty: a paper has at least one author")
     return Paper(

@@ -1,21 +1,211 @@
-"""Small values that many keys of a model.yml share."""
+"""Types of values in model.yml: each reads a YAML node, and says in JSON Schema what it accepts.
+
+The keys of a mapping are one table, from which the reader and the schema for editors both come.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from posezoo.spec.yaml_nodes import YamlNode, sanitize
+from posezoo.spec.safe_names import MODEL, explain_invalid_model_name, explain_unsafe_file_name
+from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, sanitize
 
-Item = TypeVar("Item")
+ItemT = TypeVar("ItemT")
+WordT = TypeVar("WordT", bound=str)
+Schema = dict[str, Any]
 
-WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+WORD_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
-def read_list(node: YamlNode | None, parse: Callable[[YamlNode], Item]) -> tuple[Item, ...]:
-    """Each item of a list, parsed; nothing where there is no list."""
-    return tuple(parse(item) for item in node.as_list()) if node is not None else ()
+@dataclass(frozen=True, slots=True)
+class FieldType(Generic[ItemT]):
+    """A type of value.
+
+    Attributes:
+        read: gives the value of a node, or raises SpecError with the node's place.
+        schema: what JSON Schema can say of it.
+    """
+
+    read: Callable[[YamlNode], ItemT]
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of a mapping.
+
+    Attributes:
+        name: the key.
+        type: the type of its value.
+        required: whether the key must be given.
+        note: what editors show.
+        attribute: the parameter that takes the value; the key's own name if empty.
+    """
+
+    name: str
+    type: FieldType[Any]
+    required: bool = False
+    note: str = ""
+    attribute: str = ""
+
+
+def read_keys(fields: YamlMapping, keys: Iterable[Key]) -> dict[str, Any]:
+    """The values of the keys that are given, by attribute.
+
+    Raises:
+        SpecError: a required key is missing, or a value is not of its type.
+    """
+    values = {}
+    for key in keys:
+        node = fields[key.name] if key.required else fields.get(key.name)
+        if node is not None:
+            values[key.attribute or key.name] = key.type.read(node)
+    return values
+
+
+def mapping_schema(keys: Iterable[Key], *, complete: bool = True) -> Schema:
+    """A mapping of these keys and no others; ``complete``: with all that are required."""
+    keys = tuple(keys)
+    properties = {key.name: key.type.schema | ({"description": key.note} if key.note else {}) for key in keys}
+    required = {"required": [key.name for key in keys if key.required]} if complete else {}
+    return {"type": "object", "properties": properties, **required, "additionalProperties": False}
+
+
+def record(
+    make: Callable[..., ItemT],
+    *keys: Key,
+    check: Callable[[YamlMapping, ItemT], None] | None = None,
+    tag: str = "",
+    schema: Schema | None = None,
+) -> FieldType[ItemT]:
+    """A mapping that becomes one value.
+
+    Args:
+        make: takes the values by attribute; its own defaults stand for keys that are not given.
+        keys: of the mapping.
+        check: raises SpecError if values contradict each other.
+        tag: the ``$type`` that the mapping has; empty for none.
+        schema: what the schema says besides.
+    """
+    if tag:
+        keys = (Key("$type", constant(tag), required=True, attribute=""), *keys)
+    names = [key.name for key in keys]
+
+    def read(node: YamlNode) -> ItemT:
+        fields = node.as_mapping(names)
+        values = read_keys(fields, keys)
+        values.pop("$type", None)
+        value = make(**values)
+        if check is not None:
+            check(fields, value)
+        return value
+
+    return FieldType(read, mapping_schema(keys) | (schema or {}))
+
+
+def tagged(types: Mapping[str, FieldType[ItemT]]) -> FieldType[ItemT]:
+    """One of several records: the ``$type`` says which."""
+
+    def read(node: YamlNode) -> ItemT:
+        return types[node.as_mapping()["$type"].choice(types)].read(node)
+
+    return FieldType(read, {"anyOf": [field_type.schema for field_type in types.values()]})
+
+
+def list_of(
+    item: FieldType[ItemT],
+    *,
+    minimum: int = 0,
+    maximum: int = 10_000,
+    empty: str = "",
+    unique: Callable[[ItemT], str] | None = None,
+) -> FieldType[tuple[ItemT, ...]]:
+    """A list.
+
+    Args:
+        item: the type of each item.
+        minimum: 0, or 1 with ``empty``: what is wrong with an empty list.
+        maximum: the most items.
+        empty: see ``minimum``.
+        unique: gives the name of an item; no two items may share one.
+    """
+
+    def read(node: YamlNode) -> tuple[ItemT, ...]:
+        nodes = node.as_list(maximum=maximum)
+        if len(nodes) < minimum:
+            raise node.make_error(empty)
+        values = tuple(item.read(child) for child in nodes)
+        if unique is not None:
+            names: set[str] = set()
+            for child, value in zip(nodes, values, strict=True):
+                if (name := unique(value)) in names:
+                    raise child.make_error(f"{sanitize(name)} is there already")
+                names.add(name)
+        return values
+
+    return FieldType(read, {"type": "array", "items": item.schema, "minItems": minimum, "maxItems": maximum})
+
+
+def one_of(words: Iterable[WordT]) -> FieldType[WordT]:
+    """One of some words, or a member of an enum of words."""
+    by_text = {str(word): word for word in words}
+    return FieldType(lambda node: by_text[node.choice(by_text)], {"enum": list(by_text)})
+
+
+def constant(word: str) -> FieldType[str]:
+    """One word and no other."""
+    return FieldType(lambda node: node.choice((word,)), {"const": word})
+
+
+def integer(minimum: int, maximum: int) -> FieldType[int]:
+    """A whole number within bounds."""
+    return FieldType(
+        lambda node: node.integer(minimum=minimum, maximum=maximum),
+        {"type": "integer", "minimum": minimum, "maximum": maximum},
+    )
+
+
+def positive(maximum: float) -> FieldType[float]:
+    """A number above 0."""
+
+    def read(node: YamlNode) -> float:
+        value = node.number()
+        if not 0 < value <= maximum:
+            raise node.make_error(f"expected more than 0 and at most {maximum:g}, got {value:g}")
+        return value
+
+    return FieldType(read, {"type": "number", "exclusiveMinimum": 0, "maximum": maximum})
+
+
+def matching(pattern: re.Pattern[str], label: str, *, numbers: bool = True) -> FieldType[str]:
+    """A text that the whole of a pattern matches.
+
+    Args:
+        pattern: for Python's ``re`` and for JSON Schema.
+        label: what errors call it.
+        numbers: whether it may look like a number, which an editor takes for one.
+    """
+    text: Schema = {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
+    return FieldType(
+        lambda node: read_matching(node, pattern, label),
+        {"anyOf": [text, {"type": "number", "minimum": 0}]} if numbers else text,
+    )
+
+
+def hex_digits(*lengths: int, label: str) -> FieldType[str]:
+    """Hexadecimal digits, in lower case as read; ``label`` is what errors expect."""
+
+    def read(node: YamlNode) -> str:
+        text = node.text().lower()
+        if len(text) not in lengths or not re.fullmatch("[0-9a-f]+", text):
+            raise node.make_error(f"expected {label}, got {sanitize(text)}")
+        return text
+
+    schemas = [{"type": "string", "pattern": f"^[0-9a-fA-F]{{{length}}}$"} for length in lengths]
+    return FieldType(read, schemas[0] if len(schemas) == 1 else {"anyOf": schemas})
 
 
 def read_line(node: YamlNode) -> str:
@@ -23,23 +213,56 @@ def read_line(node: YamlNode) -> str:
     return " ".join(node.text().split())
 
 
-def read_word(node: YamlNode | None) -> str:
-    """A name of few characters; empty where there is none."""
-    return (
-        read_matching(node, WORD, "letters, digits, and . _ + - after the first") if node is not None else ""
-    )
-
-
-def read_matching(node: YamlNode, pattern: re.Pattern[str], what: str) -> str:
-    """A text that the whole of a pattern matches; ``what`` is what errors call it."""
+def read_matching(node: YamlNode, pattern: re.Pattern[str], label: str) -> str:
+    """A text that the whole of a pattern matches; ``label`` is what errors call it."""
     text = node.text()
     if not pattern.fullmatch(text):
-        raise node.make_error(f"expected {what}, got {sanitize(text)}")
+        raise node.make_error(f"expected {label}, got {sanitize(text)}")
     return text
 
 
-def refuse_duplicates(node: YamlNode | None, names: list[str]) -> None:
-    """No name twice; ``names`` are those of the items of ``node``."""
-    for index, name in enumerate(names):
-        if node is not None and name in names[:index]:
-            raise node.as_list()[index].make_error(f"{sanitize(name)} is there already")
+def read_file_name(node: YamlNode) -> str:
+    """A relative path with / between its parts that is safe on every system."""
+    name = node.text()
+    if reason := explain_unsafe_file_name(name):
+        raise node.make_error(
+            f"{sanitize(name)} {reason}", hint="use a relative path with / between its parts"
+        )
+    return name
+
+
+def read_model_name(node: YamlNode) -> str:
+    """A name that a model's folder may have."""
+    name = node.text()
+    if reason := explain_invalid_model_name(name):
+        raise node.make_error(f"{sanitize(name)} is not a model name: {reason}")
+    return name
+
+
+def ref(name: str) -> Schema:
+    """A definition of the schema, by name: see ``json_schema.DEFINITIONS``."""
+    return {"$ref": f"#/$defs/{name}"}
+
+
+NUMBER: FieldType[float] = FieldType(
+    lambda node: node.number(), {"type": "number", "minimum": -1e300, "maximum": 1e300}
+)
+BOOLEAN: FieldType[bool] = FieldType(lambda node: node.boolean(), {"type": "boolean"})
+#: As Open Model Zoo writes them: YAML 1.1 knows yes and no, too.
+OLDER_BOOLEAN: FieldType[bool] = FieldType(
+    lambda node: node.boolean(older=True), {"enum": [True, False, "yes", "no", "Yes", "No"]}
+)
+TEXT: FieldType[str] = FieldType(lambda node: node.text(), ref("text"))
+LINE: FieldType[str] = FieldType(read_line, ref("text"))
+SCALAR: FieldType[str | int | float | bool] = FieldType(lambda node: node.scalar(), ref("scalar"))
+_WORD = matching(WORD_PATTERN, "letters, digits, and . _ + - after the first")
+WORD: FieldType[str] = FieldType(_WORD.read, ref("word"))
+WORD_SCHEMA = _WORD.schema
+FILE_NAME: FieldType[str] = FieldType(read_file_name, ref("file_name"))
+MODEL_NAME: FieldType[str] = FieldType(read_model_name, ref("model_name"))
+MODEL_NAME_SCHEMA = matching(MODEL, "").schema
+
+
+def names_of(keys: Sequence[Key]) -> tuple[str, ...]:
+    """The names of keys, in their order."""
+    return tuple(key.name for key in keys)

@@ -4,130 +4,137 @@ from __future__ import annotations
 
 import re
 
-from posezoo.spec.field_types import read_line, read_list, read_word, refuse_duplicates
+from posezoo.spec.field_types import (
+    BOOLEAN,
+    LINE,
+    NUMBER,
+    TEXT,
+    WORD,
+    FieldType,
+    Key,
+    list_of,
+    one_of,
+    record,
+)
 from posezoo.spec.model import ColorOrder, Input, Output
-from posezoo.spec.yaml_nodes import YamlNode, sanitize
+from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, sanitize
 
-INPUT_KEYS = ("name", "shape", "layout", "color", "mean", "scale", "reverse_input_channels", "dynamic")
-OUTPUT_KEYS = ("name", "shape", "layout", "role", "note", "original")
-INPUT_INFO_KEYS = ("name", "shape", "layout")
-LAYOUT = re.compile(r"[A-Z?]+")
+LAYOUT_PATTERN = re.compile(r"[A-Z?]+")
 MAX_DIMENSIONS = 8
 MAX_DIMENSION = 1 << 24
 
 
-def read_inputs(node: YamlNode | None) -> tuple[Input, ...]:
-    """Our ``inputs``."""
-    inputs = read_list(node, _input)
-    refuse_duplicates(node, [port.name for port in inputs])
-    return inputs
-
-
-def read_outputs(node: YamlNode | None) -> tuple[Output, ...]:
-    """Our ``outputs``."""
-    outputs = read_list(node, _output)
-    refuse_duplicates(node, [output.name for output in outputs])
-    return outputs
-
-
-def read_input_info(node: YamlNode | None) -> tuple[Input, ...]:
-    """Open Model Zoo's ``input_info``: names, and where they are known shapes and layouts."""
-    inputs = read_list(node, _input_info)
-    refuse_duplicates(node, [port.name for port in inputs])
-    return inputs
-
-
-def _input(node: YamlNode) -> Input:
-    fields = node.as_mapping(INPUT_KEYS)
-    shape = _shape(fields["shape"])
-    layout = _layout(fields.get("layout"), shape)
-    channels = shape[layout.index("C")] if "C" in layout else 0
-    color = fields.get("color")
-    reverse = fields.get("reverse_input_channels")
-    parsed = Input(
-        name=fields["name"].text(),
-        shape=shape,
-        layout=layout,
-        color=ColorOrder(color.choice(ColorOrder)) if color is not None else None,
-        mean=_per_channel(fields.get("mean"), channels),
-        scale=_per_channel(fields.get("scale"), channels),
-        reverse_input_channels=reverse.boolean() if reverse is not None else False,
-        dynamic=_dynamic(fields.get("dynamic"), layout),
-    )
-    if (scale := fields.get("scale")) is not None and 0.0 in parsed.scale:
-        raise scale.make_error("a scale of 0 divides by nothing")
-    if (parsed.color or parsed.reverse_input_channels) and channels != 3:
-        raise node.make_error("a colour order needs a layout with C and three channels there")
-    return parsed
-
-
-def _input_info(node: YamlNode) -> Input:
-    fields = node.as_mapping(INPUT_INFO_KEYS)
-    shape = _shape(fields["shape"]) if "shape" in fields else ()
-    layout = _layout(fields.get("layout"), shape)
-    return Input(name=fields["name"].text(), shape=shape or (-1,) * len(layout), layout=layout)
-
-
-def _shape(node: YamlNode) -> tuple[int, ...]:
-    shape = tuple(
-        item.integer(minimum=-1, maximum=MAX_DIMENSION) for item in node.as_list(maximum=MAX_DIMENSIONS)
-    )
-    if not shape or 0 in shape:
-        raise node.make_error("expected sizes of at least 1, or -1 where any size will do")
-    return shape
-
-
-def _layout(node: YamlNode | None, shape: tuple[int, ...]) -> str:
-    """A letter for each dimension; without a shape, of any number of them."""
-    if node is None:
-        return ""
-    text = node.text()
-    if reason := explain_invalid_layout(text):
-        raise node.make_error(reason)
-    if shape and len(text) != len(shape):
-        raise node.make_error(f"{text} names {len(text)} dimensions, the shape has {len(shape)}")
-    return text
-
-
-def _dynamic(node: YamlNode | None, layout: str) -> tuple[str, ...]:
-    """Letters of the layout."""
-    if node is not None and not layout:
-        raise node.make_error("needs a layout, whose letters it names")
-    dimension_names = read_list(node, lambda each: each.choice(layout.replace("?", "")))
-    refuse_duplicates(node, list(dimension_names))
-    return dimension_names
-
-
 def explain_invalid_layout(text: str) -> str:
     """Why a text is no layout; empty when it is."""
-    dimension_names = text.replace("?", "")
-    if not LAYOUT.fullmatch(text) or len(set(dimension_names)) != len(dimension_names):
+    letters = text.replace("?", "")
+    if not LAYOUT_PATTERN.fullmatch(text) or len(set(letters)) != len(letters):
         return f"expected different capital letters such as NCHW, got {sanitize(text)}"
     return "" if len(text) <= MAX_DIMENSIONS else f"names more than {MAX_DIMENSIONS} dimensions"
 
 
-def _per_channel(node: YamlNode | None, channels: int) -> tuple[float, ...]:
-    if node is None:
-        return ()
-    values = tuple(item.number() for item in node.as_list(maximum=4096))
-    if len(values) != channels:
-        raise node.make_error(
-            f"expected {channels} values, one for each channel, got {len(values)}"
-            if channels > 0
-            else "needs a layout with C and a fixed number of channels there"
+def _read_shape(node: YamlNode) -> tuple[int, ...]:
+    items = node.as_list(maximum=MAX_DIMENSIONS)
+    shape = tuple(item.integer(minimum=-1, maximum=MAX_DIMENSION) for item in items)
+    if not shape or 0 in shape:
+        raise node.make_error("expected sizes of at least 1, or -1 for any size")
+    return shape
+
+
+def _read_layout(node: YamlNode) -> str:
+    text = node.text()
+    if reason := explain_invalid_layout(text):
+        raise node.make_error(reason)
+    return text
+
+
+def _check_layout(fields: YamlMapping, port: Input | Output) -> None:
+    layout = fields.get("layout")
+    if layout is not None and port.shape and len(port.layout) != len(port.shape):
+        raise layout.make_error(
+            f"{port.layout} names {len(port.layout)} dimensions, the shape has {len(port.shape)}"
         )
-    return values
 
 
-def _output(node: YamlNode) -> Output:
-    fields = node.as_mapping(OUTPUT_KEYS)
-    shape = _shape(fields["shape"])
-    note, original = fields.get("note"), fields.get("original")
-    return Output(
-        name=fields["name"].text(),
-        shape=shape,
-        layout=_layout(fields.get("layout"), shape),
-        role=read_word(fields.get("role")),
-        note=read_line(note) if note is not None else "",
-        original=read_line(original) if original is not None else "",
-    )
+def _check_input(fields: YamlMapping, port: Input) -> None:
+    _check_layout(fields, port)
+    channels = port.shape[port.layout.index("C")] if "C" in port.layout else 0
+    for name, values in (("mean", port.mean), ("scale", port.scale)):
+        if (node := fields.get(name)) is not None and len(values) != channels:
+            raise node.make_error(
+                f"expected {channels} values, one for each channel, got {len(values)}"
+                if channels > 0
+                else "needs a layout with C and a fixed number of channels there"
+            )
+    if 0.0 in port.scale:
+        raise fields["scale"].make_error("a scale of 0 divides by zero")
+    if (dynamic := fields.get("dynamic")) is not None:
+        if not port.layout:
+            raise dynamic.make_error("needs a layout, whose letters it names")
+        for node in dynamic.as_list():
+            node.choice(port.layout.replace("?", ""))
+    if (port.color or port.reverse_input_channels) and channels != 3:
+        raise fields.node.make_error("a colour order needs a layout with C and three channels there")
+
+
+def _make_input_info(name: str, shape: tuple[int, ...] = (), layout: str = "") -> Input:
+    return Input(name=name, shape=shape or (-1,) * len(layout), layout=layout)
+
+
+SHAPE: FieldType[tuple[int, ...]] = FieldType(
+    _read_shape,
+    {
+        "type": "array",
+        "items": {"type": "integer", "maximum": MAX_DIMENSION, "anyOf": [{"const": -1}, {"minimum": 1}]},
+        "minItems": 1,
+        "maxItems": MAX_DIMENSIONS,
+        "description": "-1 for any size.",
+    },
+)
+LAYOUT: FieldType[str] = FieldType(
+    _read_layout,
+    {
+        "type": "string",
+        "pattern": rf"^(?!.*([A-Z]).*\1)(?:{LAYOUT_PATTERN.pattern})$",
+        "maxLength": MAX_DIMENSIONS,
+        "description": "Such as NCHW; ? for a dimension without a letter.",
+    },
+)
+_VALUES = list_of(NUMBER, minimum=1, maximum=4096, empty="is empty: give one value for each channel")
+_LETTERS = list_of(
+    FieldType(lambda node: node.text(), {"type": "string", "pattern": "^[A-Z]$"}),
+    maximum=MAX_DIMENSIONS,
+    unique=str,
+)
+_PORT_KEYS = (Key("name", TEXT, required=True), Key("shape", SHAPE, required=True), Key("layout", LAYOUT))
+
+INPUT_KEYS = (
+    *_PORT_KEYS,
+    Key("color", one_of(ColorOrder), note="What the network was trained on."),
+    Key("mean", _VALUES),
+    Key("scale", _VALUES),
+    Key("reverse_input_channels", BOOLEAN),
+    Key(
+        "dynamic",
+        FieldType(_LETTERS.read, _LETTERS.schema | {"uniqueItems": True}),
+        note="Dimensions of the layout that --dynamic leaves open.",
+    ),
+)
+OUTPUT_KEYS = (
+    *_PORT_KEYS,
+    Key("role", WORD),
+    Key("note", LINE),
+    Key("original", LINE, note="What the original has in its place, if that is not the same."),
+)
+INPUTS = list_of(record(Input, *INPUT_KEYS, check=_check_input), unique=lambda port: port.name)
+OUTPUTS = list_of(record(Output, *OUTPUT_KEYS, check=_check_layout), unique=lambda port: port.name)
+#: Open Model Zoo's inputs: names, and if known, shapes and layouts.
+INPUT_INFO = list_of(
+    record(
+        _make_input_info,
+        Key("name", TEXT, required=True),
+        Key("shape", SHAPE),
+        Key("layout", LAYOUT),
+        check=_check_layout,
+    ),
+    unique=lambda port: port.name,
+)

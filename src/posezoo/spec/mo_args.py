@@ -49,6 +49,12 @@ FLAG = "--?[A-Za-z][A-Za-z0-9_-]*"
 _ARGUMENT = re.compile(rf"({FLAG})(?:=(.*))?", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{[^}]*\}?|\w*)")
 MAX_LENGTH = 4000  # the longest of Open Model Zoo has 242 characters
+#: The JSON Schema of an argument.
+ARGUMENT_SCHEMA = {
+    "type": "string",
+    "pattern": rf"^\s*(?:{FLAG})(?:=[^\u0000]*)?\s*$",
+    "maxLength": MAX_LENGTH,
+}
 _NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
 #: name[1,2,3], [1,2,3], (1,2,3): what may stand between commas that are outside brackets.
 _BRACKETED = re.compile(r"\s*([^\[\](),\s]*)\s*(?:\[([^\[\]()]*)\]|\(([^\[\]()]*)\))\s*(?:,(?!\s*$)|$)")
@@ -150,9 +156,9 @@ def _list_of(values: Sequence[float]) -> str:
     return "[" + ",".join(repr(value) for value in values) + "]"
 
 
-def read_export_arguments(node: YamlNode | None) -> tuple[str, ...]:
+def read_export_arguments(node: YamlNode) -> tuple[str, ...]:
     """``conversion_to_onnx_args``, as text: what they name is run with consent alone."""
-    return tuple(_argument(item)[0].strip() for item in node.as_list()) if node is not None else ()
+    return tuple(_argument(item)[0].strip() for item in node.as_list())
 
 
 def _argument(node: YamlNode) -> tuple[str, str, str]:
@@ -332,7 +338,7 @@ def _with_mean_and_scale(inputs: tuple[Input, ...], said: dict[str, _FlagValue])
         )
     for given in filter(None, (scale, scales)):
         if any(0.0 in port.scale for port in inputs):
-            raise given.node.make_error("a scale of 0 divides by nothing")
+            raise given.node.make_error("a scale of 0 divides by zero")
     return inputs
 
 

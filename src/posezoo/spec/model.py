@@ -256,7 +256,7 @@ class Input:
 
     name: str  # empty where none was declared: then the network's own order counts
     shape: tuple[int, ...]  # -1 where any size will do; empty where none was declared
-    layout: str  # NCHW, NHWC, ...; empty where none was declared
+    layout: str = ""  # NCHW, NHWC, ...; empty if none was declared
     color: ColorOrder | None = None
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()

@@ -2,63 +2,41 @@
 
 from __future__ import annotations
 
-from posezoo.spec.field_types import read_line, read_list
+from posezoo.spec.field_types import BOOLEAN, LINE, Key, list_of, one_of, positive, record
 from posezoo.spec.model import PublishedAccuracy, PublishedMetrics, Training
-from posezoo.spec.source_files import read_web_url
-from posezoo.spec.yaml_nodes import YamlNode
+from posezoo.spec.source_files import WEB_URL
+from posezoo.spec.yaml_nodes import YamlMapping
 
 #: By metric, the largest value that can be meant: a share, or millimetres.
 METRICS = {"AP": 1.0, "MPJPE": 10_000.0}
-ACCURACY_KEYS = ("metric", "value", "dataset", "protocol", "flip", "AP50", "AP75", "converted")
-PUBLISHED_KEYS = ("accuracy", "gflops", "mparams", "known_difference")
-TRAINING_KEYS = ("command", "log")
-MAX_FIGURE = 1e9
+MAX_COMPLEXITY = 1e9
+
+_SHARE, _VALUE = positive(METRICS["AP"]), positive(max(METRICS.values()))
 
 
-def read_published_metrics(node: YamlNode | None) -> PublishedMetrics:
-    """What is published of a model; nothing where the key is not there."""
-    if node is None:
-        return PublishedMetrics()
-    fields = node.as_mapping(PUBLISHED_KEYS)
-    difference = fields.get("known_difference")
-    return PublishedMetrics(
-        accuracy=read_list(fields.get("accuracy"), _accuracy),
-        gflops=_figure(fields.get("gflops"), MAX_FIGURE),
-        mparams=_figure(fields.get("mparams"), MAX_FIGURE),
-        known_difference=read_line(difference) if difference is not None else "",
-    )
+def _check_values(fields: YamlMapping, accuracy: PublishedAccuracy) -> None:
+    for name in ("value", "converted"):
+        if (node := fields.get(name)) is not None:
+            positive(METRICS[accuracy.metric]).read(node)
 
 
-def read_training(node: YamlNode | None) -> Training:
-    """Where a model's training is shown."""
-    if node is None:
-        return Training()
-    fields = node.as_mapping(TRAINING_KEYS)
-    return Training(command=read_web_url(fields.get("command")), log=read_web_url(fields.get("log")))
-
-
-def _accuracy(node: YamlNode) -> PublishedAccuracy:
-    fields = node.as_mapping(ACCURACY_KEYS)
-    metric = fields["metric"].choice(METRICS)
-    dataset, protocol, flip = fields.get("dataset"), fields.get("protocol"), fields.get("flip")
-    return PublishedAccuracy(
-        metric=metric,
-        value=_within(fields["value"], METRICS[metric]),
-        dataset=read_line(dataset) if dataset is not None else "",
-        protocol=read_line(protocol) if protocol is not None else "",
-        flip=flip.boolean() if flip is not None else False,
-        ap50=_figure(fields.get("AP50"), METRICS["AP"]),
-        ap75=_figure(fields.get("AP75"), METRICS["AP"]),
-        converted=_figure(fields.get("converted"), METRICS[metric]),
-    )
-
-
-def _figure(node: YamlNode | None, maximum: float) -> float | None:
-    return _within(node, maximum) if node is not None else None
-
-
-def _within(node: YamlNode, maximum: float) -> float:
-    value = node.number()
-    if not 0 < value <= maximum:
-        raise node.make_error(f"expected more than 0 and at most {maximum:g}, got {value:g}")
-    return value
+ACCURACY = record(
+    PublishedAccuracy,
+    Key("metric", one_of(METRICS), required=True),
+    Key("value", _VALUE, required=True),
+    Key("dataset", LINE),
+    Key("protocol", LINE),
+    Key("flip", BOOLEAN),
+    Key("AP50", _SHARE, attribute="ap50"),
+    Key("AP75", _SHARE, attribute="ap75"),
+    Key("converted", _VALUE),
+    check=_check_values,
+)
+PUBLISHED = record(
+    PublishedMetrics,
+    Key("accuracy", list_of(ACCURACY)),
+    Key("gflops", positive(MAX_COMPLEXITY)),
+    Key("mparams", positive(MAX_COMPLEXITY)),
+    Key("known_difference", LINE, note="Why a value is not what the published weights have."),
+)
+TRAINING = record(Training, Key("command", WEB_URL), Key("log", WEB_URL))

@@ -19,12 +19,7 @@ MoArgumentPairs = Sequence[tuple[str, str]]
 _FROZEN = re.compile(r"\s*([^\s,>\[\]]+?)->\s*(\[[^\[\]]{1,4000}\]|[^\s,\[\]]+)\s*(?:,(?!\s*$)|$)")
 _NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
 _TRUTHS = {"true": True, "false": False}
-_TYPES = {
-    "fp16": Precision.FP16,
-    "half": Precision.FP16,
-    "fp32": Precision.FP32,
-    "float": Precision.FP32,
-}
+_TYPES = {"fp16": Precision.FP16, "half": Precision.FP16, "fp32": Precision.FP32, "float": Precision.FP32}
 _SWITCHES = {"": True, "true": True, "1": True, "false": False, "0": False}
 
 

@@ -123,7 +123,7 @@ def _root(zoo: Zoo) -> Path:
 
 def _refuse(args: argparse.Namespace, zoo: Zoo) -> None:
     """What cannot be meant, before anything is fetched."""
-    from posezoo.spec.field_types import WORD
+    from posezoo.spec.field_types import WORD_PATTERN
     from posezoo.spec.model_yml import TASKS
     from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
     from posezoo.spec.spdx_licenses import is_license, suggest_license
@@ -137,7 +137,7 @@ def _refuse(args: argparse.Namespace, zoo: Zoo) -> None:
         raise PosezooError(
             f"{known} is there already: {where}", hint="take another name, or change that file"
         )
-    if not (WORD.fullmatch(args.license) and is_license(args.license)):
+    if not (WORD_PATTERN.fullmatch(args.license) and is_license(args.license)):
         raise SettingsError(
             f"--license: expected an SPDX identifier such as MIT, got {args.license!a}",
             hint=suggest_license(args.license),
