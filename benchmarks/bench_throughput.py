@@ -32,7 +32,9 @@ from posezoo.ir.openvino_import import import_openvino
 from posezoo.pose.drawing import draw
 from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.runtime.estimator import Estimator
+from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_ir
+from posezoo.runtime.runtime_config import RuntimeConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -86,7 +88,7 @@ class Bare:
 
 def loaded(xml: Path, requests: int, outputs: Mapping[str, Any], people: int) -> Estimator:
     """Ours, whose network answers with the drawn maps once it has answered itself."""
-    estimator = load_ir(xml, requests=requests)
+    estimator = load_ir(xml, options=LoadOptions(RuntimeConfig(requests=requests)))
     network: CompiledNetwork = estimator._pipeline.networks[0]
     answer = network.infer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from posezoo.runtime.estimator import Estimator
+    from posezoo.runtime.load_options import LoadOptions
 
 
 def get(
@@ -121,25 +122,29 @@ def load(
     if detector != "usual":
         flags["detector"] = detector or "none"
     zoo = _open(flags, trust_on_first_use)
-    how: dict[str, Any] = {"requests": requests, "streams": streams, "threads": threads}
-    how.update(target_size=target_size, aspect=aspect)
+    from posezoo.runtime.load_options import LoadOptions
+
+    runtime = estimator_factory.default_runtime(zoo.settings)
+    options = LoadOptions(
+        replace(runtime, requests=requests, streams=streams, threads=threads),
+        target_size=target_size,
+        aspect_size=aspect,
+    )
     if not isinstance(name, str) or name.endswith(".xml"):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(f"{name}: is an IR already", hint="checkpoint, tag and force go with a name")
-        return _of_ir(zoo, Path(name), detector, listener, how)
+        return _of_ir(zoo, Path(name), detector, listener, options)
     zoo, model = _chosen(zoo, _full(name, tag), checkpoint, model_name)
     estimator_factory.require_detector_used(detector, model)
     irs = zoo.get_irs(model, _precision(precision), force=force, listener=listener)
     if checkpoint is not None and model.decoder is None:  # a network alone: its outputs tell what it is
-        return _of_ir(zoo, irs[model.name], detector, listener, how)
+        return _of_ir(zoo, irs[model.name], detector, listener, options)
     irs = {**estimator_factory.detector_irs(zoo, model, listener=listener), **irs}
-    return estimator_factory.compile_estimator(zoo, model, irs, **how)
+    return estimator_factory.compile_estimator(zoo, model, irs, options)
 
 
-def _of_ir(
-    zoo: Zoo, xml: Path, detector: str | None, listener: Listener, how: Mapping[str, Any]
-) -> Estimator:
-    estimator = estimator_factory.compile_ir_estimator(zoo, xml, listener=listener, **how)
+def _of_ir(zoo: Zoo, xml: Path, detector: str | None, listener: Listener, options: LoadOptions) -> Estimator:
+    estimator = estimator_factory.compile_ir_estimator(zoo, xml, options, listener=listener)
     estimator_factory.require_detector_used(detector, estimator.model, estimator.decoder)
     return estimator
 

@@ -7,6 +7,7 @@ import pytest
 
 from fakes.irs import write_ir
 from posezoo.errors import ImageError
+from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_ir
 
 pytest.importorskip("cv2")
@@ -60,7 +61,7 @@ def test_pictures_of_every_form_are_looked_at(estimator, decoder, shape):
 def test_outputs_that_are_no_numbers_are_nobody(tmp_path, decoder, scale):
     """Black over nothing, which 1e-50 is in float32, is no number; grey over nothing is infinite."""
     xml = write_ir(tmp_path / "net.xml", OUTPUTS[decoder])
-    estimator = load_ir(xml, scale=[scale])
+    estimator = load_ir(xml, options=LoadOptions(scale=[scale]))
     for value in (0, 102):
         for pose in estimator(np.full((64, 96, 3), value, np.uint8)):
             assert np.isfinite(pose.keypoints).all() and np.isfinite(pose.score)

@@ -20,7 +20,9 @@ from posezoo.pose import blazepose
 from posezoo.pose.decoders import DECODERS
 from posezoo.pose.keypoints import SKELETONS, Pose
 from posezoo.runtime.compiled_network import CompiledNetwork
+from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import PIPELINES, load_estimator
+from posezoo.runtime.runtime_config import RuntimeConfig
 from posezoo.spec.model import CompositeSpec, Decoder, Family, Framework, License, ModelSpec
 
 cv2 = pytest.importorskip("cv2")
@@ -168,7 +170,7 @@ def test_the_networks_run_in_f32_unless_asked_otherwise(blazepose_irs, estimator
     assert (estimator.device, estimator.executed_precision, estimator.model) == ("CPU", "f32", BLAZEPOSE)
     if "BF16" not in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("needs a CPU that computes in bf16")
-    rough = load_estimator(BLAZEPOSE, blazepose_irs, inference_precision="bf16")
+    rough = load_estimator(BLAZEPOSE, blazepose_irs, LoadOptions(RuntimeConfig(inference_precision="bf16")))
     assert rough.executed_precision == "bf16"
     (exact,), (moved_a_bit,) = estimator(photos["astronaut"]), rough(photos["astronaut"])
     assert 0.3 < moved(moved_a_bit, exact) < 40
@@ -211,7 +213,7 @@ def test_every_option_does_something(blazepose_irs, photos, options, people):
     declared = replace(BLAZEPOSE, decoder=Decoder("blazepose", options))
     for estimator in (
         load_estimator(declared, blazepose_irs),
-        load_estimator(BLAZEPOSE, blazepose_irs, **options),
+        load_estimator(BLAZEPOSE, blazepose_irs, LoadOptions(decoder_options=options)),
     ):
         poses = estimator(tiled)
         assert len(poses) == people
@@ -222,7 +224,14 @@ def test_every_option_does_something(blazepose_irs, photos, options, people):
 def test_one_face_guessed_often_is_looked_at_once_for_each_overlap_allowed(blazepose_irs, photos):
     """With nothing suppressed the same person comes once for every guess."""
     everything: dict[str, Any] = {"max_overlap": 1.0, "max_similarity": 1.0}
-    assert len(load_estimator(BLAZEPOSE, blazepose_irs, **everything)(photos["astronaut"])) > 1
+    assert (
+        len(
+            load_estimator(BLAZEPOSE, blazepose_irs, LoadOptions(decoder_options=everything))(
+                photos["astronaut"]
+            )
+        )
+        > 1
+    )
 
 
 @pytest.fixture
@@ -277,7 +286,7 @@ def test_swapped_parts_are_noticed(blazepose_irs):
 
 def test_an_option_that_is_none_is_refused_before_anything_is_read():
     with pytest.raises(InferenceError, match="no option min_presense"):
-        load_estimator(BLAZEPOSE, {}, min_presense=0.5)
+        load_estimator(BLAZEPOSE, {}, LoadOptions(decoder_options={"min_presense": 0.5}))
 
 
 def test_every_decoder_has_networks_that_run():

@@ -9,7 +9,9 @@ from fakes.people import likeness
 from posezoo.errors import ImageError, InferenceError
 from posezoo.pose.keypoints import Pose
 from posezoo.runtime.bottom_up_pipeline import FITS
+from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator, load_ir
+from posezoo.runtime.runtime_config import RuntimeConfig
 from posezoo.spec.model import Precision
 
 pytest.importorskip("cv2")
@@ -79,17 +81,17 @@ def test_a_network_keeps_its_own_size_unless_asked(estimators):
     ("name", "requested", "size"),
     [
         (OPENPOSE, {"target_size": 128}, (232, 128)),  # of its own aspect
-        (OPENPOSE, {"aspect": (1280, 720)}, (456, 256)),
-        (OPENPOSE, {"aspect": (480, 640)}, (192, 256)),
-        (OPENPOSE, {"aspect": (480, 640), "target_size": 100}, (80, 104)),
-        (TF_POSE, {"aspect": (640, 480)}, (496, 368)),
+        (OPENPOSE, {"aspect_size": (1280, 720)}, (456, 256)),
+        (OPENPOSE, {"aspect_size": (480, 640)}, (192, 256)),
+        (OPENPOSE, {"aspect_size": (480, 640), "target_size": 100}, (80, 104)),
+        (TF_POSE, {"aspect_size": (640, 480)}, (496, 368)),
         (TF_POSE, {"target_size": 128}, None),
-        (MOVENET, {"aspect": (640, 480)}, (192, 192)),
+        (MOVENET, {"aspect_size": (640, 480)}, (192, 192)),
     ],
 )
 def test_the_target_size_is_the_height_and_the_aspect_gives_the_width(parts, photos, name, requested, size):
     spec, irs = parts[name]
-    estimator = load_estimator(spec, irs, **requested)
+    estimator = load_estimator(spec, irs, LoadOptions(**requested))
     assert estimator.input_size == size
     assert isinstance(estimator(photos[0][0]), list)
 
@@ -109,8 +111,10 @@ def test_a_strip_of_pixels_does_not_fill_the_memory(estimators, size):
 
 def test_a_network_of_one_size_refuses_another(parts):
     spec, irs = parts[MOVENET]
-    with pytest.raises(InferenceError, match=r"movenet.*: its input has one size, 256 cannot be had"):
-        load_estimator(spec, irs, target_size=256)
+    with pytest.raises(
+        InferenceError, match=r"movenet.*: its input size is fixed, so the target size 256 cannot be used"
+    ):
+        load_estimator(spec, irs, LoadOptions(target_size=256))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -126,7 +130,7 @@ def test_an_ir_alone_says_what_it_is(parts, estimators, photos, name):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_stream_and_a_batch_find_what_a_call_finds(parts, estimators, photos, name):
     spec, irs = parts[name]
-    several = load_estimator(spec, irs, requests=3)
+    several = load_estimator(spec, irs, LoadOptions(RuntimeConfig(requests=3)))
     assert several.requests == 3
     numbered = [(place, photo) for place, (photo, _) in enumerate(photos[:6])]
     streamed = list(several.stream(numbered, lambda item: item[1]))

@@ -9,6 +9,7 @@ from fakes.irs import write_ir
 from posezoo.errors import DecoderError, InferenceError
 from posezoo.runtime.decoder_matching import describe_ir
 from posezoo.runtime.graph import Graph
+from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_ir
 
 pytest.importorskip("cv2")
@@ -101,9 +102,11 @@ def test_foreign_irs_are_prepared_as_their_model_info_says_and_the_caller_has_th
     info = {("model_info", "mean_values"): "51 51 51", ("model_info", "scale_values"): "0.5 0.5 0.5"}
     xml = write_ir(tmp_path / "net.xml", MOVENET, info=info)
     assert score_of_grey(load_ir(xml)) == pytest.approx(0.4)
-    assert score_of_grey(load_ir(xml, mean=[0])) == pytest.approx(0.8)
-    assert score_of_grey(load_ir(xml, mean=[0], scale=[1.0])) == pytest.approx(0.4)
-    assert score_of_grey(load_ir(xml, mean=[0, 51, 102], scale=[1])) == pytest.approx(0.2)
+    assert score_of_grey(load_ir(xml, options=LoadOptions(mean=[0]))) == pytest.approx(0.8)
+    assert score_of_grey(load_ir(xml, options=LoadOptions(mean=[0], scale=[1.0]))) == pytest.approx(0.4)
+    assert score_of_grey(load_ir(xml, options=LoadOptions(mean=[0, 51, 102], scale=[1]))) == pytest.approx(
+        0.2
+    )
     done = {**info, ("model_info", "embedded_processing"): "True"}
     assert score_of_grey(load_ir(write_ir(tmp_path / "done.xml", MOVENET, info=done))) == pytest.approx(0.4)
 
@@ -113,9 +116,10 @@ def test_channels_change_places_where_it_is_said(tmp_path):
     xml = write_ir(tmp_path / "net.xml", MOVENET)
     image = np.zeros((64, 96, 3), np.uint8)
     image[..., 2] = 204
-    means = {"mean": [0.0, 0.0, 51.0], "scale": [1.0, 1.0, 2.0]}
+    means: dict[str, list[float]] = {"mean": [0.0, 0.0, 51.0], "scale": [1.0, 1.0, 2.0]}
     as_it_is, turned = (
-        load_ir(xml, **means, reverse_input_channels=reverse)(image)[0].score for reverse in (False, True)
+        load_ir(xml, options=LoadOptions(reverse_input_channels=reverse, **means))(image)[0].score
+        for reverse in (False, True)
     )
     assert as_it_is == pytest.approx((204 - 51) / 2 / 3 / 255, abs=1e-4)
     assert turned == pytest.approx((204 - 25.5) / 3 / 255, abs=1e-4)
@@ -134,7 +138,7 @@ def test_channels_change_places_where_it_is_said(tmp_path):
 def test_preprocessing_that_does_not_go_with_the_network_is_an_error_of_one_line(tmp_path, said, problem):
     xml = write_ir(tmp_path / "net.xml", OPENPOSE)
     with pytest.raises(InferenceError, match=problem) as caught:
-        load_ir(xml, **said)
+        load_ir(xml, options=LoadOptions(**said))
     assert "\n" not in str(caught.value)
 
 

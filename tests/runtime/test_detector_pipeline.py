@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from posezoo.pose.drawing import draw
+from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator, load_ir
 from posezoo.spec.model import Precision
 
@@ -59,7 +60,8 @@ def test_boxes_are_in_the_image_the_surest_first_and_know_no_keypoints(detector,
 def test_the_threshold_is_an_option(zoo, irs, photos):
     spec = zoo.registry.find(DETECTOR)
     low, default, high = (
-        load_estimator(spec, irs["FP16"], min_box_score=min_count) for min_count in (0.3, 0.5, 0.9)
+        load_estimator(spec, irs["FP16"], LoadOptions(decoder_options={"min_box_score": min_count}))
+        for min_count in (0.3, 0.5, 0.9)
     )
     crowd = max((photo for photo, _ in photos), key=lambda photo: len(default(photo)))
     assert len(low(crowd)) > len(default(crowd)) > len(high(crowd)) > 0

@@ -14,6 +14,7 @@ from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import Pose, Pose3D
 from posezoo.registry import open_registry
 from posezoo.runtime.estimator import Estimator
+from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator, load_ir
 
 pytest.importorskip("cv2")
@@ -54,7 +55,9 @@ def test_an_image_of_the_networks_aspect_is_all_it_sees(estimator):
 def test_an_image_of_another_aspect_has_its_own_camera(xml):
     """560 x 512 lies in the middle of 448 x 256 at a half: the known camera's focal length is twice as long there."""
     model = open_registry().find("human-pose-estimation-3d-0001")
-    told = load_estimator(model, {model.name: xml}, focal_length=2 * space.FOCAL_LENGTH)
+    told = load_estimator(
+        model, {model.name: xml}, LoadOptions(decoder_options={"focal_length": 2 * space.FOCAL_LENGTH})
+    )
     poses = told(np.zeros((512, 560, 3), np.uint8))
     assert errors_cm(poses).mean() < 0.6
     seen = sorted((PEOPLE.seen[:, space.NECK] - np.array(space.SIZE) / 2) * 2 + (280, 256), key=tuple)

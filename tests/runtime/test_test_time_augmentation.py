@@ -8,6 +8,7 @@ import pytest
 from fakes.people import likeness
 from posezoo.errors import InferenceError
 from posezoo.registry import open_registry
+from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator
 from posezoo.spec.model import Precision
 
@@ -34,16 +35,16 @@ def similarity(estimator, photos) -> float:
 def test_photos_seen_in_a_mirror_too_and_larger_show_people_better(openpose, photos):
     some = photos[::3]
     once = similarity(load_estimator(*openpose), some)
-    flipped = load_estimator(*openpose, flip=True)
+    flipped = load_estimator(*openpose, LoadOptions(flip=True))
     assert len(flipped.batch([photo for photo, _ in some])) == len(some)
     assert similarity(flipped, some) > once - 0.02
-    larger = load_estimator(*openpose, scales=(1, 1.5))
+    larger = load_estimator(*openpose, LoadOptions(scales=(1, 1.5)))
     assert larger.input_size == (456, 256)
     assert similarity(larger, some) > once
 
 
 def test_a_mirrored_photo_has_mirrored_people(openpose, photos):
-    estimator = load_estimator(*openpose, flip=True)
+    estimator = load_estimator(*openpose, LoadOptions(flip=True))
     photo, _ = photos[0]
     here, there = estimator(photo), estimator(np.ascontiguousarray(photo[:, ::-1]))
     nose = here[0].keypoints[0]
@@ -58,9 +59,9 @@ def test_a_mirrored_photo_has_mirrored_people(openpose, photos):
 
 def test_scales_without_the_usual_one_are_refused(openpose):
     with pytest.raises(InferenceError, match="1 among them"):
-        load_estimator(*openpose, scales=(0.5, 2))
+        load_estimator(*openpose, LoadOptions(scales=(0.5, 2)))
 
 
 def test_a_decoder_whose_answers_cannot_be_averaged_says_so(blazepose_irs):
     with pytest.raises(InferenceError, match="nobody knows how to average"):
-        load_estimator(open_registry().find("blazepose-full"), blazepose_irs, flip=True)
+        load_estimator(open_registry().find("blazepose-full"), blazepose_irs, LoadOptions(flip=True))

@@ -18,6 +18,7 @@ from posezoo.errors import InferenceError
 from posezoo.pose.heatmap import CONVENTIONS
 from posezoo.pose.ssd_detection import Box
 from posezoo.runtime.estimator import Estimator
+from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator, load_ir
 from posezoo.spec.model import Precision
 
@@ -39,7 +40,7 @@ def networks(tmp_path_factory) -> Path:
 def dots(networks) -> Loader:
     def load(convention: str = "dark", **options) -> Estimator:
         xml = networks / ("aligned.xml" if convention == "udp" else "dots.xml")
-        return load_ir(xml, "heatmap", convention=convention, **options)
+        return load_ir(xml, "heatmap", LoadOptions(decoder_options={**options, "convention": convention}))
 
     return load
 
@@ -155,12 +156,18 @@ def test_a_mirrored_look_is_averaged_in(networks):
     places, box = somebody(5)
     places[2::2] = places[1::2]
     image = dotted(IMAGE, places, 8, colors)
-    exact = load_ir(xmls[0], "heatmap", convention="udp", flip=True, shift_flipped=False)
+    exact = load_ir(
+        xmls[0],
+        "heatmap",
+        LoadOptions(flip=True, decoder_options={"convention": "udp", "shift_flipped": False}),
+    )
     (pose,) = exact(image, boxes=[box])
     assert np.abs(pose.keypoints[:, :2] - places).max() < 0.5
     # Cells at every fourth pixel are mirrored to a place between: half an input pixel, says UDP's paper.
     once, twice = (
-        load_ir(xmls[1], "heatmap", convention="dark", flip=flip)(image, boxes=[box])[0]
+        load_ir(xmls[1], "heatmap", LoadOptions(flip=flip, decoder_options={"convention": "dark"}))(
+            image, boxes=[box]
+        )[0]
         for flip in (False, True)
     )
     moved = (twice.keypoints - once.keypoints)[:, :2] / 1.5625
@@ -169,12 +176,18 @@ def test_a_mirrored_look_is_averaged_in(networks):
 
 def test_alphapose_is_shown_the_mean_around_the_box(networks):
     estimator = load_ir(
-        networks / "dots.xml", "heatmap", convention="alphapose", mean=(10, 20, 30), scale=(1, 1, 1)
+        networks / "dots.xml",
+        "heatmap",
+        LoadOptions(mean=(10, 20, 30), scale=(1, 1, 1), decoder_options={"convention": "alphapose"}),
     )
     image = np.full((480, 640, 3), 200, np.uint8)
     picture = _shown(estimator, image, (300, 100, 350, 300))
     assert picture[128, 0].tolist() == [10, 20, 30] and picture[128, 96].tolist() == [200, 200, 200]
-    other = load_ir(networks / "dots.xml", "heatmap", convention="dark", mean=(10, 20, 30), scale=(1, 1, 1))
+    other = load_ir(
+        networks / "dots.xml",
+        "heatmap",
+        LoadOptions(mean=(10, 20, 30), scale=(1, 1, 1), decoder_options={"convention": "dark"}),
+    )
     assert _shown(other, image, (-50, 100, 50, 300))[128, 0].tolist() == [0, 0, 0]
 
 
@@ -203,9 +216,9 @@ def test_a_box_beside_the_image_holds_nobody(dots):
     assert dots(convention="gluoncv")(image, boxes=[(700, 10, 800, 200), (10, -90, 90, 0)]) == []
 
 
-def test_a_network_of_one_size_refuses_another(dots):
-    with pytest.raises(InferenceError, match="its input has one size, 320 cannot be had"):
-        dots(target_size=320)
+def test_a_network_of_one_size_refuses_another(networks):
+    with pytest.raises(InferenceError, match="the target size 320 cannot be used"):
+        load_ir(networks / "dots.xml", "heatmap", LoadOptions(target_size=320))
 
 
 @pytest.fixture(scope="session")

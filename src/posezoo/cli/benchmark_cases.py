@@ -244,8 +244,9 @@ def _compiled(
     settings: Settings, model: Model | Path, irs: Mapping[str, Path], runtime: RuntimeConfig
 ) -> Estimator:
     """In a process of its own: a model and its detector as ``posezoo run`` has them, compiled anew."""
-    how = {name: getattr(runtime, name) for name in ("requests", "streams", "threads", "hint")}
-    zoo = open_zoo(settings)
+    from posezoo.runtime.load_options import LoadOptions
+
+    zoo, options = open_zoo(settings), LoadOptions(runtime)
     if isinstance(model, Path):
-        return estimator_factory.compile_ir_estimator(zoo, model, cache_dir=None, **how)
-    return estimator_factory.compile_estimator(zoo, model, irs, cache_dir=None, **how)
+        return estimator_factory.compile_ir_estimator(zoo, model, options)
+    return estimator_factory.compile_estimator(zoo, model, irs, options)

@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from posezoo.cli import flags
 from posezoo.settings import INFERENCE_PRECISIONS
@@ -190,8 +191,8 @@ def _add_foreign(group: argparse._ArgumentGroup) -> None:
         )
 
 
-def image_input_options(args: argparse.Namespace) -> dict[str, object]:
-    """What was said of how an .xml wants its pictures, by the names that ``estimator.load_ir`` knows."""
+def image_input_options(args: argparse.Namespace) -> dict[str, Any]:
+    """What was said of how an .xml wants its pictures, by the attributes of ``LoadOptions``."""
     said = {
         "layout": args.layout,
         "reverse_input_channels": args.reverse_input_channels,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import CheckpointError, DecoderError, TargetSizeError, UnknownModelError
 from posezoo.events import Listener, ignore_event
@@ -18,6 +17,7 @@ from posezoo.spec.model import Precision
 if TYPE_CHECKING:
     from posezoo.pipeline import Zoo
     from posezoo.runtime.estimator import Estimator
+    from posezoo.runtime.load_options import LoadOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +44,8 @@ ARCHITECTURES: dict[str, ArchitectureType] = {
 }
 
 
-class ModelLoader(Protocol):
-    """Makes a model ready to use."""
-
-    def __call__(self, **how: Any) -> Estimator:
-        """The model, on the zoo's device; ``how`` is what else ``estimator.load`` takes.
-
-        Raises:
-            InferenceError: it cannot be run so.
-        """
-        ...
+#: Loads a model with options; raises ``InferenceError`` if it cannot be run with them.
+ModelLoader = Callable[["LoadOptions"], "Estimator"]
 
 
 def find_model(
@@ -94,10 +86,12 @@ def _of_ir(
 ) -> ModelLoader:
     from posezoo.pipeline import estimator_factory
 
-    how = {"listener": listener, "decoder": requested.decoder or None, **requested.options}
-
-    def opened(**more: Any) -> Estimator:
-        estimator = estimator_factory.compile_ir_estimator(zoo, xml, **how, **more)
+    def opened(options: LoadOptions) -> Estimator:
+        options = replace(options, decoder_options=requested.options)
+        decoder = requested.decoder or None
+        estimator = estimator_factory.compile_ir_estimator(
+            zoo, xml, options, decoder=decoder, listener=listener
+        )
         estimator_factory.require_detector_used(detector, estimator.model, estimator.decoder)
         return estimator
 
@@ -129,9 +123,12 @@ def _of_zoo(
     estimator_factory.require_detector_used(detector, model, requested.decoder)
     detectors = estimator_factory.detector_irs(zoo, model, listener=listener)
     irs = {**zoo.get_irs(model, precision, listener=listener), **detectors}
-    return _with_demo_hints(
-        partial(estimator_factory.compile_estimator, zoo, model, irs, **requested.options)
-    )
+
+    def opened(options: LoadOptions) -> Estimator:
+        options = replace(options, decoder_options=requested.options)
+        return estimator_factory.compile_estimator(zoo, model, irs, options)
+
+    return _with_demo_hints(opened)
 
 
 def _converted(checkpoint: Path, zoo: Zoo, listener: Listener) -> Path:
@@ -163,16 +160,16 @@ def architecture_for_decoder(decoder: str) -> str:
 def _with_demo_hints(opener: ModelLoader) -> ModelLoader:
     """The same, but what does not fit is told by the demo's options."""
 
-    def open_model(**how: Any) -> Estimator:
+    def open_model(options: LoadOptions) -> Estimator:
         try:
-            return opener(**how)
+            return opener(options)
         except DecoderError as error:
             hint = f"try -at {architecture_for_decoder(error.fitting)}" if error.fitting else error.hint
             raise DecoderError(
                 error.problem, decoder=error.decoder, fitting=error.fitting, hint=hint
             ) from error
         except TargetSizeError as error:
-            problem = f"--tsize {how['target_size']}: {error.problem}"
+            problem = f"--tsize {options.target_size}: {error.problem}"
             raise TargetSizeError(problem, hint="leave out --tsize") from error
 
     return open_model

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.errors import InferenceError, SettingsError, UnknownModelError
 from posezoo.events import Listener, ignore_event
-from posezoo.settings import user_folder
+from posezoo.settings import Settings, user_folder
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
     from posezoo.pipeline.zoo import Model, Zoo
     from posezoo.runtime.estimator import Estimator
+    from posezoo.runtime.load_options import LoadOptions
+    from posezoo.runtime.runtime_config import RuntimeConfig
 
 #: Who finds people for models that see one at a time, unless the settings name another.
 USUAL_DETECTOR = "person-detection-retail-0013"
@@ -74,59 +76,85 @@ def detector_irs(zoo: Zoo, model: Model, *, listener: Listener = ignore_event) -
     return zoo.get_irs(detector, Precision.FP16, listener=listener) if detector else {}
 
 
-def compile_estimator(zoo: Zoo, model: Model, irs: Mapping[str, Path], **how: Any) -> Estimator:
-    """A model or composite, compiled on the device that the settings name: image in, poses out.
+def compile_estimator(
+    zoo: Zoo, model: Model, irs: Mapping[str, Path], options: LoadOptions | None = None
+) -> Estimator:
+    """Compile a model or composite, and its detector: image in, poses out.
 
     Args:
+        zoo: names the detector.
         model: what to compile.
         irs: the .xml of each of its parts by name, and of those of its detector.
-        how: what else ``estimator.load`` takes, over the settings.
+        options: where and how it runs; None: on the device that the settings name.
 
     Raises:
         InferenceError: an IR cannot be read or compiled, or the model has no decoder.
     """
     from posezoo.runtime.loading import load_estimator
 
-    estimator = load_estimator(model, irs, **{**_runtime(zoo), **how})
+    options = options or default_options(zoo.settings)
+    estimator = load_estimator(model, irs, options)
     detector = select_detector(zoo, estimator.decoder)
     if detector is None:
         return estimator
-    return estimator.with_detector(compile_estimator(zoo, detector, irs, **_shared_run_options(how)))
+    return estimator.with_detector(compile_estimator(zoo, detector, irs, _detector_options(options)))
 
 
-def compile_ir_estimator(zoo: Zoo, xml: Path, *, listener: Listener = ignore_event, **how: Any) -> Estimator:
-    """An IR that no model.yml describes, compiled on the device that the settings name.
+def compile_ir_estimator(
+    zoo: Zoo,
+    xml: Path,
+    options: LoadOptions | None = None,
+    *,
+    decoder: str | None = None,
+    listener: Listener = ignore_event,
+) -> Estimator:
+    """Compile an IR that no model.yml describes, and its detector, which is downloaded if it is missing.
 
-    Its detector, if it takes one, is fetched where it is not there yet; ``how`` as for ``compiled``.
+    Args:
+        zoo: names the detector.
+        xml: of the IR.
+        options: where and how it runs; None: on the device that the settings name.
+        decoder: of its outputs; None: as the IR's metadata or its outputs tell.
+        listener: is told what happens.
 
     Raises:
-        InferenceError: it cannot be read or compiled, or nobody knows what its outputs are.
-        FetchError: a file of the detector is to be had nowhere.
+        InferenceError: it cannot be read or compiled, or no decoder is known for its outputs.
+        FetchError: a file of the detector cannot be downloaded.
     """
     from posezoo.runtime.loading import load_ir
 
-    estimator = load_ir(xml, **{**_runtime(zoo), **how})
+    options = options or default_options(zoo.settings)
+    estimator = load_ir(xml, decoder, options)
     detector = select_detector(zoo, estimator.decoder)
     if detector is None:
         return estimator
     irs = zoo.get_irs(detector, Precision.FP16, listener=listener)
-    return estimator.with_detector(compile_estimator(zoo, detector, irs, **_shared_run_options(how)))
+    return estimator.with_detector(compile_estimator(zoo, detector, irs, _detector_options(options)))
 
 
-def _runtime(zoo: Zoo) -> Any:
-    """What the settings say of where and how to run, and the cache of the CPU."""
-    settings = zoo.settings
-    return {
-        "device": settings.device,
-        "inference_precision": settings.inference_precision,
-        "cache_dir": compiled_model_cache_dir() if settings.device == "CPU" else None,
-    }
+def default_options(settings: Settings) -> LoadOptions:
+    """Run on the device that the settings name, with the cache of compiled networks."""
+    from posezoo.runtime.load_options import LoadOptions
+
+    return LoadOptions(default_runtime(settings))
 
 
-def _shared_run_options(how: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model's detector shares with it: how it runs, not how large it sees."""
-    shared = ("device", "inference_precision", "cache_dir", "requests", "streams", "threads", "hint")
-    return {name: value for name, value in how.items() if name in shared}
+def default_runtime(settings: Settings) -> RuntimeConfig:
+    """The device and the precision of the settings, and the cache of networks compiled for the CPU."""
+    from posezoo.runtime.runtime_config import RuntimeConfig
+
+    return RuntimeConfig(
+        device=settings.device,
+        inference_precision=settings.inference_precision,
+        cache_dir=compiled_model_cache_dir() if settings.device == "CPU" else None,
+    )
+
+
+def _detector_options(options: LoadOptions) -> LoadOptions:
+    """A detector runs where its model does, but sees images at its own size."""
+    from posezoo.runtime.load_options import LoadOptions
+
+    return LoadOptions(options.runtime)
 
 
 def compiled_model_cache_dir() -> Path | None:

@@ -15,6 +15,7 @@ from posezoo.ir.openvino_import import import_openvino
 from posezoo.quantize.calibration_data import CalibrationSample, PhotoSplit, create_estimator
 from posezoo.quantize.quantization_target import QuantizationTarget
 from posezoo.runtime.compiled_network import Array, Outputs
+from posezoo.runtime.load_options import LoadOptions
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -52,7 +53,8 @@ class AccuracyEvaluator:
             return {name: array for output, array in outputs.items() for name in output.names}
 
         # AP asks for all boxes, however unsure.
-        estimator = create_estimator(self.subject, **({"min_box_score": 0.0} if self.evaluates_boxes else {}))
+        decoder_options = {"min_box_score": 0.0} if self.evaluates_boxes else {}
+        estimator = create_estimator(self.subject, LoadOptions(decoder_options=decoder_options))
         predictor = estimator.with_network_override(answer, self.subject.network_index)
         found = evaluate(
             predictor, dataset or self.dataset, of_boxes=self.evaluates_boxes, skip_unreadable=True

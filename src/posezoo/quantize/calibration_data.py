@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from posezoo.pose.letterbox import Image
 from posezoo.quantize.quantization_target import QuantizationTarget
 from posezoo.runtime.compiled_network import Array
 from posezoo.runtime.estimator import Estimator
+from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator
 from posezoo.spec.model import ColorOrder, Input
 
@@ -177,13 +177,13 @@ def _readable(paths: Sequence[Path], listener: Listener) -> Iterator[Image]:
             listener(WarningIssued(f"left out: {error.problem}"))
 
 
-def create_estimator(target: QuantizationTarget, **options: Any) -> Estimator:
-    """The model in FP32, with who finds people for it; options are the decoder's.
+def create_estimator(target: QuantizationTarget, options: LoadOptions | None = None) -> Estimator:
+    """The model in FP32, with its person detector.
 
     Raises:
         InferenceError: an FP32 IR cannot be run, or nothing here runs the model's pipeline.
     """
-    estimator = load_estimator(target.model, target.irs, **options)
+    estimator = load_estimator(target.model, target.irs, options)
     return estimator if target.detector is None else estimator.with_detector(load_estimator(*target.detector))
 
 

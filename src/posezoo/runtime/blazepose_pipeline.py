@@ -22,7 +22,7 @@ class BlazePosePipeline:
 
     def __init__(self, config: PipelineConfig) -> None:
         config.refuse_target_size()
-        self._options: BlazePoseOptions = config.options
+        self._options: BlazePoseOptions = config.decoder_options
         self._detector, self._landmarks = (
             compile_image_network(_fitting(config.read_graph(place), outputs), config)
             for place, outputs in enumerate(DECODERS["blazepose"].networks)

@@ -65,13 +65,13 @@ class BottomUpPipeline:
     """The steps of a network that looks at the whole image, letterboxed."""
 
     def __init__(self, config: PipelineConfig) -> None:
-        self._decoder, self._options = config.decoder, config.options
+        self._decoder, self._options = config.decoder, config.decoder_options
         self._fit = FITS[config.decoder]
         graph = config.read_graph()
         roles = match_output_roles(config.model, config.decoder, graph)
         graph.keep_outputs(list(roles.values()))
         self.input_size = self._sized(graph, config)
-        self._target = config.target_size or self._fit.usual
+        self._target = config.options.target_size or self._fit.usual
         network = compile_image_network(graph, config)
         self._network, self._roles = network, roles
         self.networks: tuple[CompiledNetwork, ...] = (network,)
@@ -97,15 +97,15 @@ class BottomUpPipeline:
         name, layout = image_input(graph), image_layout(graph, config.preprocessing)
         own = graph.image_size(name, layout)
         varies = -1 in own
-        aspect = config.aspect_size or (None if varies else own)
-        if (config.target_size is None and config.aspect_size is None) or aspect is None:
+        aspect = config.options.aspect_size or (None if varies else own)
+        if (config.options.target_size is None and config.options.aspect_size is None) or aspect is None:
             return None if varies else own
-        target = config.target_size or (self._fit.usual if varies else self._fit.target_size(own))
+        target = config.options.target_size or (self._fit.usual if varies else self._fit.target_size(own))
         size = self._fit.input_size(target, aspect)
         try:
             graph.resize(name, layout, size)
         except InferenceError as error:
-            if config.target_size is not None:
+            if config.options.target_size is not None:
                 raise TargetSizeError(error.problem, hint="leave out the target size") from error
             if varies:
                 raise

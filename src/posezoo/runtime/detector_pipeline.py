@@ -13,7 +13,7 @@ class DetectorPipeline:
     """The steps of a detector: it sees the whole image, stretched to its input as in its training."""
 
     def __init__(self, config: PipelineConfig) -> None:
-        self._options = config.options
+        self._options = config.decoder_options
         graph = config.read_graph(0)
         self._roles = match_output_roles(config.model, config.decoder, graph)
         graph.keep_outputs(list(self._roles.values()))

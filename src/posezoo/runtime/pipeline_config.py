@@ -10,44 +10,31 @@ from posezoo.errors import InferenceError, TargetSizeError
 from posezoo.pose.letterbox import Size
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.graph import Graph, Preprocessing, format_shape
-from posezoo.runtime.runtime_config import RuntimeConfig
+from posezoo.runtime.load_options import LoadOptions
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineConfig:
-    """What a pipeline is made of: a model, its IR, and all that was said about how to run them.
+    """What a pipeline is made of: a model, its IR, and how they are run.
 
     Attributes:
-        model: what is to be run.
-        irs: the .xml of each of its networks, in the order they run in.
+        model: what is run.
+        irs: the .xml of each of its networks, in the order in which they run.
         decoder: a name of ``pose.decoders.DECODERS``.
-        options: the decoder's: an instance of its ``options``.
-        runtime: where and how the networks run.
+        decoder_options: an instance of the decoder's ``options``.
         preprocessing: what the IR do not do themselves.
-        target_size: the side that decides how large images are seen, in pixels; None: the IR's own.
-        aspect_size: width and height of the images to come; None: any.
-        graphs: the IR, where they were read already.
-        flip: look at the mirrored image, too, and average both answers.
-        scales: at which to look at each image, relative to the usual one, and average the answers.
+        options: where and how the model runs.
+        graphs: the IR, if they have been read already.
     """
 
     model: ModelSpec | CompositeSpec
     irs: tuple[Path, ...]
     decoder: str
-    options: Any
-    runtime: RuntimeConfig
+    decoder_options: Any
     preprocessing: Preprocessing
-    target_size: int | None = None
-    aspect_size: Size | None = None
+    options: LoadOptions
     graphs: tuple[Graph, ...] = ()
-    flip: bool = False
-    scales: tuple[float, ...] = (1.0,)
-
-    @property
-    def uses_augmentation(self) -> bool:
-        """Whether an image is looked at more than once."""
-        return self.flip or self.scales != (1.0,)
 
     def read_graph(self, place: int = 0) -> Graph:
         """One of the IR, read.
@@ -63,9 +50,10 @@ class PipelineConfig:
         Raises:
             TargetSizeError: another one was asked for.
         """
-        if self.target_size is not None:
+        if self.options.target_size is not None:
             raise TargetSizeError(
-                f"{self.model.full_name}: its input has one size, {self.target_size} cannot be had",
+                f"{self.model.full_name}: its input size is fixed, so the target size "
+                f"{self.options.target_size} cannot be used",
                 hint="leave out the target size",
             )
 
@@ -124,4 +112,4 @@ def compile_image_network(graph: Graph, config: PipelineConfig) -> CompiledNetwo
     """
     image_layout(graph, config.preprocessing)
     graph.embed_preprocessing(image_input(graph), config.preprocessing)
-    return CompiledNetwork(graph, config.runtime)
+    return CompiledNetwork(graph, config.options.runtime)

@@ -26,13 +26,12 @@ class TestTimeAugmentation(BottomUpPipeline):
                 "over several looks",
                 hint=f"that can be done for {', '.join(MERGERS)}, and a flip for heatmap",
             )
-        if 1.0 not in config.scales or min(config.scales) <= 0:
-            raise InferenceError(
-                f"scales: expected numbers above 0, 1 among them, got {', '.join(map(str, config.scales))}"
-            )
+        self._flip, self._scales = config.options.flip, config.options.scales
+        if 1.0 not in self._scales or min(self._scales) <= 0:
+            scales = ", ".join(map(str, self._scales))
+            raise InferenceError(f"scales: expected numbers above 0, 1 among them, got {scales}")
         super().__init__(config)
-        self._flip, self._scales = config.flip, config.scales
-        self._others = {scale: self._network_at_scale(scale, config) for scale in config.scales if scale != 1}
+        self._others = {scale: self._network_at_scale(scale, config) for scale in self._scales if scale != 1}
         others = (each._network for each in self._others.values())
         self.networks: tuple[CompiledNetwork, ...] = tuple(dict.fromkeys((self._network, *others)))
 
@@ -60,7 +59,13 @@ class TestTimeAugmentation(BottomUpPipeline):
             return self
         width, height = self._scaled(self.input_size, scale)
         target = self._fit.target_size((width, height))
-        return BottomUpPipeline(replace(config, graphs=(), target_size=target, aspect_size=(width, height)))
+        return BottomUpPipeline(
+            replace(
+                config,
+                graphs=(),
+                options=replace(config.options, target_size=target, aspect_size=(width, height)),
+            )
+        )
 
     def _scaled(self, size: Size, scale: float) -> Size:
         return size if scale == 1 else self._fit.input_size(round(self._fit.target_size(size) * scale), size)

@@ -30,7 +30,7 @@ class TopDownPipeline:
 
     def __init__(self, config: PipelineConfig) -> None:
         self._decoder = config.decoder
-        self._options: TopDownOptions = config.options
+        self._options: TopDownOptions = config.decoder_options
         self._crop, self._blank = _cropping(config)
         graph = config.read_graph(0)
         self._roles = match_output_roles(config.model, config.decoder, graph)
@@ -99,9 +99,9 @@ class TopDownPipeline:
 
 def _cropping(config: PipelineConfig) -> tuple[CropFunction, Color]:
     """How people are cut out, and what is put where a crop shows nothing, BGR."""
-    if not isinstance(config.options, HeatmapOptions):
+    if not isinstance(config.decoder_options, HeatmapOptions):
         return crops.crop_fit, _BLACK
-    convention = CONVENTIONS[config.options.convention]
+    convention = CONVENTIONS[config.decoder_options.convention]
     return convention.crop, _mean(config) if convention.blank_is_mean else _BLACK
 
 

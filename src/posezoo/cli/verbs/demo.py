@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import demo_options, flags, run_main
@@ -128,8 +129,9 @@ def _refuse_odd_flags(args: argparse.Namespace) -> None:
 def _opener(args: argparse.Namespace, source: FrameSource, console: Console) -> Callable[..., Estimator]:
     """Makes the model ready, for so many ``requests``, ``streams`` and ``threads``."""
     from posezoo.demo.model_loading import find_model
-    from posezoo.pipeline import open_zoo
+    from posezoo.pipeline import estimator_factory, open_zoo
     from posezoo.runtime.devices import require_device
+    from posezoo.runtime.load_options import LoadOptions
 
     settings = flags.settings_from_args(args)
     require_device(settings.device)
@@ -146,8 +148,17 @@ def _opener(args: argparse.Namespace, source: FrameSource, console: Console) -> 
         named = ", ".join(demo_options.FOREIGN[name] for name in foreign)
         console.warn(f"{named}: in place of what {args.model} says of itself")
 
-    def opened(**how: Any) -> Estimator:
-        return opener(target_size=args.tsize, aspect=source.size, **foreign, **how)
+    runtime = estimator_factory.default_runtime(settings)
+
+    def opened(requests: int, streams: str, threads: int = 0) -> Estimator:
+        return opener(
+            LoadOptions(
+                replace(runtime, requests=requests, streams=streams, threads=threads),
+                target_size=args.tsize,
+                aspect_size=source.size,
+                **foreign,
+            )
+        )
 
     return opened
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,32 +190,30 @@ def _load(
 ) -> tuple[EvaluationProtocol, list[Path]]:
     from posezoo.evaluation.evaluation_protocol import EvaluationProtocol
     from posezoo.pipeline import estimator_factory
+    from posezoo.runtime.load_options import LoadOptions
 
-    how: dict[str, Any] = {
-        "requests": args.requests,
-        "target_size": args.height or args.short_side,
-        "flip": args.flip,
-        "scales": args.scales,
-    }
-    decoder_options: dict[str, Any] = {}
+    decoder_options: dict[str, str | int | float | bool] = {}
     decoder = model.decoder.name if model is not None and model.decoder is not None else ""
     if decoder == "detection":
         decoder_options["min_box_score"] = 0.0  # AP asks for all, however unsure
+    options = LoadOptions(
+        replace(estimator_factory.default_runtime(zoo.settings), requests=args.requests),
+        target_size=args.height or args.short_side,
+        flip=args.flip,
+        scales=args.scales,
+        decoder_options=decoder_options,
+    )
     if model is None:
         xml = Path(args.model)
-        estimator = estimator_factory.compile_ir_estimator(
-            zoo, xml, listener=console, **how, **decoder_options
-        )
+        estimator = estimator_factory.compile_ir_estimator(zoo, xml, options, listener=console)
         estimator_factory.require_detector_used(args.detector, estimator.model, estimator.decoder)
         irs = {xml.stem: xml}
     else:
         estimator_factory.require_detector_used(args.detector, model)
         irs = zoo.get_irs(model, args.precision, force=args.force, listener=console)
         detectors = estimator_factory.detector_irs(zoo, model, listener=console)
-        estimator = estimator_factory.compile_estimator(
-            zoo, model, {**detectors, **irs}, **how, **decoder_options
-        )
         irs = {**detectors, **irs}
+        estimator = estimator_factory.compile_estimator(zoo, model, irs, options)
     _refuse_other_side(args, estimator)
     people_from = {"truth": "the annotated boxes"}.get(args.boxes or "", args.boxes or "")
     if (
