@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.benchmarking import BenchmarkCase, NetworkWorkload, PipelineWorkload
 from posezoo.benchmarking.crowd_image import write_crowd_image
-from posezoo.cli import flags, model_jobs
+from posezoo.cli import flags
 from posezoo.cli.plan_text import format_plan
 from posezoo.cli.report import Console
+from posezoo.cli.selection import select_models
 from posezoo.errors import ConversionError, InferenceError, PosezooError, import_optional
 from posezoo.pipeline import Model, complexity_count, estimator_factory, open_zoo
 from posezoo.runtime.devices import require_device
@@ -82,9 +83,7 @@ class BenchmarkPlanner:
         patterns = [model for model in self._args.models if not model.endswith(XML)]
         if not patterns and not self._args.all:
             return ()
-        selection = model_jobs.select_models(
-            self._zoo.registry, None if self._args.all else patterns, self._console
-        )
+        selection = select_models(self._zoo.registry, None if self._args.all else patterns, self._console)
         for problem in selection.problems:
             self._fail(Path(problem.file).parent.name, problem)
         if not self._args.pipeline:

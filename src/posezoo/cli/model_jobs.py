@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from posezoo.workers.threads import CancelCheck, map_ordered
 
 if TYPE_CHECKING:
     from posezoo.cli.report import Console
-    from posezoo.registry import Registry, Selection
+    from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
 
 
@@ -42,38 +42,6 @@ class JobReport:
                 print(path)
             for path in answer.get("irs", {}).values():
                 print(path)
-
-
-def select_models(
-    registry: Registry, patterns: Sequence[str] | None, console: Console, *, filtered: bool = False
-) -> Selection:
-    """The selected models; what is wrong with their files is told at once, with others' in one line.
-
-    Args:
-        registry: where they are declared.
-        patterns: names and globs; None for all.
-        console: whom to tell.
-        filtered: whether filters alone say what is asked for: a file that cannot be read passes none, and is
-            one of the others.
-
-    Raises:
-        UnknownModelError: a pattern matches no name.
-    """
-    selection = registry.select(patterns)
-    if registry.empty_message:
-        console.warn(registry.empty_message)
-    if filtered:
-        selection = replace(selection, problems=())
-    for problem in selection.problems:
-        console.print_error(problem)
-    for warning in selection.warnings:
-        console.warn(warning)
-    told = {problem.problem for problem in selection.problems}
-    beside = [problem for problem in registry.problems() if problem.problem not in told]
-    if beside:
-        others = f" (and {len(beside) - 1} more)" if len(beside) > 1 else ""
-        console.warn(f"left out: {beside[0].problem}{others}")
-    return selection
 
 
 def run_for_each(

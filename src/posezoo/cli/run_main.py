@@ -55,10 +55,10 @@ class SignalExit(BaseException):
         self.code = code
 
 
-def print_to_stderr(line: str) -> None:
-    """One line on the standard error, if it can still be written."""
+def print_to_stderr(line: str, end: str = "\n") -> None:
+    """Print to the standard error, unless it is closed."""
     with contextlib.suppress(OSError, ValueError):
-        print(line, file=sys.stderr, flush=True)
+        print(line, end=end, file=sys.stderr, flush=True)
 
 
 def _run(work: Callable[[], int], report_error: Callable[[PosezooError], None]) -> int:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.omz import conventions
+from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.cli.terminal_text import escape_control_characters
 from posezoo.errors import ConversionError, PosezooError, SpecError, suggest
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 
 if TYPE_CHECKING:
-    from posezoo.cli.omz.event_output import JsonConversionReporter, LineBuffer, TextReporter
+    from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter
     from posezoo.pipeline import Zoo
     from posezoo.registry import Selection
     from posezoo.spec.mo_args import MoArguments
@@ -244,9 +245,8 @@ class _ConversionJob:
         self, spec: ModelSpec, error: PosezooError
     ) -> tuple[str, LineBuffer, PosezooError | None]:
         """What is told of a model whose process ended early."""
-        from posezoo.cli.omz.event_output import LineBuffer
 
-        paper = LineBuffer(held=self._held)
+        paper = LineBuffer(buffered=self._held)
         named = ConversionError(f"{spec.full_name}: {error.problem}", hint=error.hint)
         self._listener(spec, paper).print_error(named)
         return spec.full_name, paper, named
@@ -259,11 +259,10 @@ class _ConversionJob:
         return TextReporter(paper, self._zoo.layout.model_download_dir(spec))
 
     def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[str, LineBuffer, PosezooError | None]:
-        from posezoo.cli.omz.event_output import LineBuffer
         from posezoo.spec.model import Precision
         from posezoo.workers.threads import cancellable
 
-        paper = LineBuffer(held=self._held)
+        paper = LineBuffer(buffered=self._held)
         lines = self._listener(spec, paper)
         requested = [precision for precision in (Precision.FP16, Precision.FP32) if precision in self._asked]
         try:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.omz import conventions
+from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.errors import PosezooError, UnpinnedFileError
 from posezoo.registry import open_registry
 from posezoo.settings import MOST_JOBS, Settings, to_settings
 
 if TYPE_CHECKING:
-    from posezoo.cli.omz.event_output import LineBuffer
     from posezoo.download.connection_pool import ConnectionPool
     from posezoo.pipeline import Zoo
     from posezoo.spec.model import ModelSpec
@@ -180,11 +180,11 @@ class _DownloadJob:
         self._carrier = pool
 
     def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[str, LineBuffer, PosezooError | None]:
-        from posezoo.cli.omz.event_output import JsonReporter, LineBuffer, TextReporter
+        from posezoo.cli.omz.event_output import JsonReporter, TextReporter
         from posezoo.download.model_download import download_model
         from posezoo.workers.threads import cancellable
 
-        paper = LineBuffer(held=self._held)
+        paper = LineBuffer(buffered=self._held)
         listener: TextReporter | JsonReporter
         if self._style == "json":
             listener = JsonReporter(paper, spec)

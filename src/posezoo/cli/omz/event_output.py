@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo import events
-from posezoo.cli.omz.conventions import ALARM, GROUP, SECTION
+from posezoo.cli.omz.conventions import GROUP, SECTION, LineBuffer
 from posezoo.cli.quantization_text import format_displacement, format_worst_layers
 from posezoo.errors import PosezooError
 
@@ -50,35 +50,6 @@ EVENT_TYPES: dict[type[events.Event], str] = {
 }
 
 
-class LineBuffer:
-    """Where the lines of one model go: at once, or held back so that those of other models stay apart."""
-
-    def __init__(self, *, held: bool = False) -> None:
-        self._held: list[tuple[bool, str]] | None = [] if held else None
-
-    def write_out(self, text: str = "", end: str = "\n") -> None:
-        """Something for the standard output."""
-        self._write(False, text + end)
-
-    def write_error(self, text: str) -> None:
-        """A line for the standard error."""
-        self._write(True, text + "\n")
-
-    def flush(self, onto: LineBuffer | None = None) -> None:
-        """Write what was held back, itself or onto another one."""
-        held, self._held = self._held or [], None
-        for to_err, text in held:
-            (onto or self)._write(to_err, text)
-
-    def _write(self, to_err: bool, text: str) -> None:
-        if self._held is not None:
-            self._held.append((to_err, text))
-            return
-        stream = sys.stderr if to_err else sys.stdout
-        stream.write(text)
-        stream.flush()
-
-
 class TextReporter:
     """A listener that writes lines.
 
@@ -108,24 +79,22 @@ class TextReporter:
 
     def warn(self, error: PosezooError) -> None:
         """What would stand in the way."""
-        self._paper.write_error(f"{ALARM} Warning: {error.problem}")
-        if error.hint:
-            self._paper.write_error(f"  hint: {error.hint}")
+        self._paper.warn(error.problem, error.hint)
 
     def print_error(self, error: PosezooError) -> None:
         """Why a model failed."""
-        _fail(self._paper, error)
+        self._paper.print_error(error)
 
     def __call__(self, event: events.Event) -> None:
         """Write the lines of an event, if it has any."""
         match event:
             case events.WarningIssued(message=message):
-                self._paper.write_error(f"{ALARM} Warning: {message}")
+                self._paper.warn(message)
             case events.DownloadStarted(revision=revision) if revision > 1:
                 self._paper.write_out(f"Revision {revision} of its files\n")
             case events.FileDownloadStarted(model_file=file, size=size):
                 # The first one's lines come as they are, those of files beside it when it has ended.
-                paper = LineBuffer(held=True) if self._coming else self._paper
+                paper = LineBuffer(buffered=True) if self._coming else self._paper
                 paper.write_out(f"{SECTION} Downloading {self._folder / file}")
                 self._coming[file] = _FileProgressLines(paper, size)
             case events.FileDownloadProgress(model_file=file, size=size):
@@ -222,12 +191,12 @@ class JsonReporter:
 
     def print_error(self, error: PosezooError) -> None:
         """Why a model failed."""
-        _fail(self._paper, error)
+        self._paper.print_error(error)
 
     def __call__(self, event: events.Event) -> None:
         """Write an event; warnings go to the standard error."""
         if isinstance(event, events.WarningIssued):
-            self._paper.write_error(f"{ALARM} Warning: {event.message}")
+            self._paper.warn(event.message)
         elif isinstance(event, (events.FileUpToDate, events.CachedFileUsed)):
             size = self._sizes.get(event.model_file, 0)
             self._write(events.FileDownloadStarted(event.model, event.model_file, size))
@@ -274,10 +243,4 @@ class JsonConversionReporter(JsonReporter):
 
     def warn(self, error: PosezooError) -> None:
         """What would stand in the way."""
-        self._paper.write_error(f"{ALARM} Warning: {error.problem}")
-
-
-def _fail(paper: LineBuffer, error: PosezooError) -> None:
-    paper.write_error(f"{ALARM} Error: {error.problem}")
-    if error.hint:
-        paper.write_error(f"  hint: {error.hint}")
+        self._paper.warn(error.problem, error.hint)

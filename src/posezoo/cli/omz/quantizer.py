@@ -81,15 +81,15 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     requested = conventions.precisions_from_args(args)
     for flag in ("python", "pot"):
         if getattr(args, flag) is not None:
-            conventions.print_omz_warning(f"--{flag} {DIFFERENCES[f'--{flag}']}")
-    from posezoo.cli.omz.event_output import LineBuffer, TextReporter
+            conventions.LineBuffer().warn(f"--{flag} {DIFFERENCES[f'--{flag}']}")
+    from posezoo.cli.omz.event_output import TextReporter
     from posezoo.pipeline import open_zoo
 
     model_dir = args.model_dir or Path.cwd()
     zoo = open_zoo(replace(settings, output_dir=model_dir), download_dir=model_dir)
     failed = conventions.names_of_unreadable(selection)
     for spec in selection.models:
-        lines = TextReporter(LineBuffer(), zoo.layout.model_download_dir(spec))
+        lines = TextReporter(conventions.LineBuffer(), zoo.layout.model_download_dir(spec))
         try:
             _quantize(zoo, spec, args, requested, lines)
         except PosezooError as error:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cli import flags, model_jobs
+from posezoo.cli import flags
 from posezoo.cli.model_rows import ModelRow, list_rows
 from posezoo.cli.report import Console
+from posezoo.cli.selection import select_models
 from posezoo.cli.terminal_text import escape_control_characters
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     patterns = flags.patterns_from_args(args)
     registry = open_registry(flags.settings_from_args(args).models_dir)
     with Console(quiet=args.quiet) as console:
-        selection = model_jobs.select_models(registry, patterns, console)
+        selection = select_models(registry, patterns, console)
         rows = list_rows(selection)
         done = True
         if args.in_place and args.all and selection.problems:

@@ -21,9 +21,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.cli import flags, model_jobs
+from posezoo.cli import flags
 from posezoo.cli.measurement_flags import add_measurement_flags, measurement_selection
 from posezoo.cli.report import Console
+from posezoo.cli.selection import select_models
 from posezoo.cli.terminal_text import align_columns, terminal_width, truncate_to_width
 from posezoo.errors import PosezooError, import_optional
 from posezoo.spec.model import Precision
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         if args.picture and args.picture.suffix == ".png":
             import_optional("cv2", extra="run")
         metrics = measurement_selection(args, zoo.registry)
-        selection = model_jobs.select_models(zoo.registry, patterns, console)
+        selection = select_models(zoo.registry, patterns, console)
         found = compare_models(selection.models, args.precisions, zoo.layout, metrics)
         if not found.rows:
             requested = ", ".join(args.precisions)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.plan_text import format_plan
 from posezoo.cli.report import Console
+from posezoo.cli.selection import select_models
 from posezoo.events import Listener
 
 if TYPE_CHECKING:
@@ -102,9 +103,7 @@ def convert_selected(
         return {"irs": {precision.value: str(path) for precision, path in irs.items()}}
 
     with Console(quiet=args.quiet) as console:
-        selection = selection or model_jobs.select_models(
-            zoo.registry, flags.patterns_from_args(args), console
-        )
+        selection = selection or select_models(zoo.registry, flags.patterns_from_args(args), console)
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
         failed = {failure["name"] for failure in report.failures}
         for composite in () if args.dry_run else selection.composites:
@@ -122,9 +121,7 @@ def _export(args: argparse.Namespace, zoo: Zoo, selection: Selection | None) -> 
         return {"files": [str(zoo.export_onnx(sized, force=args.force))]}
 
     with Console(quiet=args.quiet) as console:
-        selection = selection or model_jobs.select_models(
-            zoo.registry, flags.patterns_from_args(args), console
-        )
+        selection = selection or select_models(zoo.registry, flags.patterns_from_args(args), console)
         report = model_jobs.run_for_each(selection, work, console)
     report.print(args.format)
     return report.exit_code

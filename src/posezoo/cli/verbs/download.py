@@ -7,6 +7,7 @@ import argparse
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.plan_text import format_plan
 from posezoo.cli.report import Console
+from posezoo.cli.selection import select_models
 from posezoo.workers.threads import CancelCheck, cancellable
 
 EXAMPLES = """
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
             paths = zoo.download(spec, listener=cancellable(console, check), pool=pool)
             return {"files": [str(path) for path in paths]}
 
-        selection = model_jobs.select_models(zoo.registry, patterns, console)
+        selection = select_models(zoo.registry, patterns, console)
         report = model_jobs.run_in_parallel(
             selection, work, console, skip_unpinned=args.all, at_once=1 if args.dry_run else settings.jobs
         )

@@ -17,8 +17,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cli import flags, measurement_flags, model_jobs
+from posezoo.cli import flags, measurement_flags
 from posezoo.cli.report import Console
+from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     zoo = open_zoo(flags.settings_from_args(args))
     with Console(quiet=args.quiet) as console:
         own = measurement_flags.measurement_selection(args, zoo.registry)
-        selection = model_jobs.select_models(zoo.registry, args.models or None, console)
+        selection = select_models(zoo.registry, args.models or None, console)
         models = _with_parts(zoo.registry, selection)
         if not models:
             raise PosezooError("there is no model to show", hint="posezoo list shows what there is")

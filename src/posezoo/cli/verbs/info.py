@@ -54,9 +54,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from posezoo.cli import flags, model_jobs
+from posezoo.cli import flags
 from posezoo.cli.model_rows import ModelRow, add_filter_flags, filters_from_args
 from posezoo.cli.report import Console
+from posezoo.cli.selection import select_models
 from posezoo.cli.terminal_text import escape_control_characters
 from posezoo.cli.verbs.list import filter_rows
 from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         flags.settings_from_args(args).models_dir, memory=user_folder("cache") / "registry"
     )
     with Console(quiet=args.quiet) as console:
-        selection = model_jobs.select_models(registry, patterns, console, filtered=by_filters)
+        selection = select_models(registry, patterns, console, filtered=by_filters)
         facts = [_facts(row) for row in filter_rows(selection, filters, console)]
     if args.format == "json":
         print(json.dumps(facts, indent=2))

@@ -12,8 +12,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.cli import flags, model_jobs
+from posezoo.cli import flags
 from posezoo.cli.report import Console
+from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     zoo = open_zoo(flags.settings_from_args(args, locked=False), download_dir=args.download_dir)
     with Console(quiet=args.quiet) as console:
-        selection = model_jobs.select_models(zoo.registry, args.models or None, console)
+        selection = select_models(zoo.registry, args.models or None, console)
         specs = selection.models if args.models else all_variants(zoo.registry)
         terms = collect_license_terms(specs, zoo.layout)
         if not terms and selection.problems:  # which have been told

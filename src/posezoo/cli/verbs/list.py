@@ -26,9 +26,10 @@ import json
 from typing import TYPE_CHECKING
 
 from posezoo.cards.labels import format_megabytes
-from posezoo.cli import flags, model_jobs
+from posezoo.cli import flags
 from posezoo.cli.model_rows import ModelFilters, ModelRow, add_filter_flags, filters_from_args, list_rows
 from posezoo.cli.report import Console
+from posezoo.cli.selection import select_models
 from posezoo.cli.terminal_text import align_columns, terminal_width, truncate_to_width
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console:
         filters = filters_from_args(args)
         by_filters = bool(filters.said) and not args.models
-        selection = model_jobs.select_models(registry, args.models or None, console, filtered=by_filters)
+        selection = select_models(registry, args.models or None, console, filtered=by_filters)
         rows = filter_rows(selection, filters, console)
     if args.format == "json":
         print(json.dumps([row.facts() for row in rows], indent=2))

@@ -106,13 +106,14 @@ def _take_in(
 ) -> tuple[list[LockChange], int, list[dict[str, str]]]:
     """The lines that change, how many IR are not as they were made, and the models that nobody could read."""
     from posezoo.cli import model_jobs
+    from posezoo.cli.selection import select_models
     from posezoo.errors import LockError
     from posezoo.lockfile.snapshot import ModelSnapshot, collect_entries
     from posezoo.lockfile.update import list_changes, merge_entries
     from posezoo.spec.model import ModelSpec
 
     patterns, gone = _patterns(args, zoo)
-    selection = model_jobs.select_models(zoo.registry, patterns, console)
+    selection = select_models(zoo.registry, patterns, console)
     surveys: list[tuple[ModelSpec, ModelSnapshot]] = []
 
     def look(spec: ModelSpec) -> dict[str, object]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.plan_text import format_planned_file
 from posezoo.cli.report import Console
+from posezoo.cli.selection import read_list_file, select_models
 from posezoo.errors import DownloadError, OutputError, UnknownModelError
 from posezoo.workers.threads import CancelCheck, cancellable
 
@@ -75,8 +76,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _patterns(args: argparse.Namespace) -> Sequence[str] | None:
     """The names and globs that select models; None for all."""
-    from posezoo.cli.omz.conventions import read_list_file
-
     named = args.name.split(",") if args.name is not None else []
     said = [*args.models, *named, *(read_list_file(args.list) if args.list is not None else ())]
     if args.all and said:
@@ -110,7 +109,7 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
             paths = mirror.add_model(spec, zoo.means, zoo.lock, cancellable(console, check), pool)
             return {"files": [str(path) for path in paths]}
 
-        selection = _with_company(zoo, model_jobs.select_models(zoo.registry, patterns, console), console)
+        selection = _with_company(zoo, select_models(zoo.registry, patterns, console), console)
         report = model_jobs.run_in_parallel(selection, work, console, skip_unpinned=args.all, at_once=at_once)
         if args.samples and not args.dry_run:
             try:
@@ -145,7 +144,6 @@ def _with_company(zoo: Zoo, selection: Selection, console: Console) -> Selection
 
 
 def _check(args: argparse.Namespace, mirror: Mirror) -> int:
-    from posezoo.cli.omz.conventions import read_list_file
     from posezoo.registry import open_registry
 
     said = [*args.models, *(args.name.split(",") if args.name is not None else ())]
@@ -154,7 +152,7 @@ def _check(args: argparse.Namespace, mirror: Mirror) -> int:
     names: list[str] = []
     if said:
         with Console(quiet=args.quiet) as console:
-            selection = model_jobs.select_models(open_registry([mirror.models_dir]), said, console)
+            selection = select_models(open_registry([mirror.models_dir]), said, console)
         names = [spec.full_name for spec in selection.models] + [
             composite.name for composite in selection.composites
         ]

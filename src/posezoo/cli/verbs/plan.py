@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.plan_text import format_planned_file
 from posezoo.cli.report import Console
+from posezoo.cli.selection import select_models
 from posezoo.cli.terminal_text import escape_control_characters
 from posezoo.spec import supported_mo_args
 
@@ -88,9 +89,7 @@ def run(args: argparse.Namespace) -> int:
         return _facts(plans[-1]) if args.format == "json" else {}
 
     with Console(quiet=args.quiet) as console:
-        report = model_jobs.run_for_each(
-            model_jobs.select_models(zoo.registry, patterns, console), work, console
-        )
+        report = model_jobs.run_for_each(select_models(zoo.registry, patterns, console), work, console)
     if args.format == "json":
         report.print("json")
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.report import Console
+from posezoo.cli.selection import select_models
 from posezoo.spec.model import Precision
 from posezoo.spec.quantization_settings import TARGET_DEVICES
 
@@ -136,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
         return answer
 
     with Console(quiet=args.quiet) as console:
-        selection = model_jobs.select_models(zoo.registry, flags.patterns_from_args(args), console)
+        selection = select_models(zoo.registry, flags.patterns_from_args(args), console)
         if args.all:
             selection = replace(selection, models=tuple(_quantizable(zoo, selection.models, console)))
         report = model_jobs.run_for_each(selection, work, console)

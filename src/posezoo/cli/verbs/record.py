@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.report import Console
+from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
     with Console(quiet=args.quiet) as console:
         measured = [figure for file in files for figure in _figures(zoo, file)]  # all good, or none is taken
-        selection = model_jobs.select_models(zoo.registry, patterns, console) if patterns else _none()
+        selection = select_models(zoo.registry, patterns, console) if patterns else _none()
         report = model_jobs.run_for_each(selection, count, console)
         for spec, found in measured:
             path = complexity_count.record_measurements(spec, [found])

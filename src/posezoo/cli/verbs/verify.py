@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from posezoo.cli import flags, metadata_check, model_jobs
+from posezoo.cli import flags, metadata_check
 from posezoo.cli.report import Console
+from posezoo.cli.selection import select_models
 from posezoo.errors import LockError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _check_artifacts(args: argparse.Namespace) -> int:
     patterns = flags.patterns_from_args(args)
     zoo = open_zoo(flags.settings_from_args(args), download_dir=args.download_dir)
     with Console(quiet=args.quiet) as console:
-        selection = model_jobs.select_models(zoo.registry, patterns, console)
+        selection = select_models(zoo.registry, patterns, console)
     return run_artifact_check(
         selection, zoo.layout, zoo.lock, args.format, registry=flags.registry_arguments(args)
     )

@@ -1,0 +1,86 @@
+"""The models that a command line selects, and the warnings about model.yml files that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from posezoo.errors import PosezooError
+
+if TYPE_CHECKING:
+    from posezoo.registry import Registry, Selection
+
+# A file of model names is short; a larger file was named by mistake.
+_MAX_LIST_BYTES = 1 << 20
+
+
+class Output(Protocol):
+    """Where warnings and errors are shown, each command line in its own wording."""
+
+    def warn(self, message: str) -> None:
+        """Show a warning."""
+
+    def print_error(self, error: PosezooError) -> None:
+        """Show a failure and its hint."""
+
+
+def select_models(
+    registry: Registry, patterns: Sequence[str] | None, output: Output, *, filtered: bool = False
+) -> Selection:
+    """The selected models. Errors in their files are shown at once; those in other files share one warning.
+
+    Args:
+        registry: where the models are declared.
+        patterns: names and globs; None selects all models.
+        output: where errors and warnings are shown.
+        filtered: whether the models are selected by filters alone. A file that cannot be read then matches
+            no filter, so that it counts as one of the others.
+
+    Raises:
+        UnknownModelError: a pattern matches no name.
+    """
+    selection = registry.select(patterns)
+    if registry.empty_message:
+        output.warn(registry.empty_message)
+    if filtered:
+        selection = replace(selection, problems=())
+    for problem in selection.problems:
+        output.print_error(problem)
+    for warning in selection.warnings:
+        output.warn(warning)
+    shown = {problem.problem for problem in selection.problems}
+    others = [problem for problem in registry.problems() if problem.problem not in shown]
+    if others:
+        more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+        output.warn(f"left out: {others[0].problem}{more}")
+    return selection
+
+
+def read_list_file(path: Path) -> list[str]:
+    """The patterns in a file for --list: the first word of each line, split as a shell does it.
+
+    Raises:
+        PosezooError: the file cannot be read.
+    """
+    import shlex
+
+    try:
+        with open(path, encoding="utf-8") as stream:
+            text = stream.read(_MAX_LIST_BYTES + 1)
+    except UnicodeDecodeError as error:
+        raise PosezooError(f"{path}: is not UTF-8", hint="--list takes a text file") from error
+    except OSError as error:
+        raise PosezooError(
+            f"{path}: cannot be read: {error.strerror or error}", hint="check --list"
+        ) from error
+    if len(text) > _MAX_LIST_BYTES:
+        raise PosezooError(f"{path}: is larger than {_MAX_LIST_BYTES} bytes", hint="check --list")
+    patterns = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            patterns += shlex.split(line, comments=True)[:1]
+        except ValueError as error:
+            raise PosezooError(f"{path}:{number}: {error}", hint="close the quotes") from error
+    return patterns
