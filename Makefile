@@ -56,7 +56,7 @@ check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, unused code, m
 	for version in 3.10 3.11 3.12 3.13; do $(BIN)/mypy --python-version $$version || exit 1; done
 	$(BIN)/python docs/draw.py --check
 
-zoo: $(VENV)/.installed-run  ## check our registry's metadata
+zoo: $(VENV)/.installed-lint  ## check our registry's metadata
 	$(BIN)/posezoo verify --metadata
 
 cards: $(VENV)/.installed-run  ## redraw the card of each model, and models/index.md

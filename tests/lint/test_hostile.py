@@ -85,7 +85,7 @@ def test_a_card_that_is_cut_and_a_yaml_bomb_are_named(zoo):
     (folder / "README.md").write_text("# pose-a\n" + "word " * 2_000_000, "utf-8")
     (folder / "accuracy-check.yml").write_text("a: &a [x]\nmodels: *a\n", "utf-8")
     found = {each["rule"]: each["message"] for each in verify(zoo)[1] if each["model"] == "pose-a"}
-    assert found["too-large"].startswith("the card is too large: only its first 2,097,152 characters")
+    assert found["too-large"].startswith("the card is too large: only its first 262,144 characters")
     assert "anchor" in found["readable"] or "alias" in found["readable"]
 
 

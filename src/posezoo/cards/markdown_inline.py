@@ -1,11 +1,18 @@
-"""What stands inside a line of a card: its plain text, and its links; in linear time, whatever it is."""
+"""Markdown inside one line of a card: its plain text, and its links."""
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from posezoo.errors import import_optional
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 _LINK = re.compile(
     r"(?P<image>!?)\[(?P<text>(?:[^\[\]\\\n]|\\.){0,500})\]"
@@ -20,14 +27,7 @@ _LINK = re.compile(
 _DEFINITION = re.compile(
     r" {0,3}\[(?!\^)(?P<text>[^\[\]\n]{1,500})\]:[ \t]*<?(?P<target>[^\s<>]{1,2000})>?.*"
 )
-_MARKUP = re.compile(
-    r"!?\[((?:[^\[\]\\]|\\.){0,500})\]\([^()\s]{0,2000}(?:[ \t][^()]{0,500})?\)"  # a link is its text
-    r"|\\([!-/:-@\[-`{-~])"  # an escaped character is itself
-    r"|</?[A-Za-z][^<>]{0,200}>"  # a tag is nothing
-    r"|[`*]+|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)"
-)
-
-#: Titles that mean one thing, by their ``key_of`` but for this step.
+#: Titles that Open Model Zoo's cards spell in several ways.
 _ALIASES = {
     "inputs": "input",
     "outputs": "output",
@@ -39,7 +39,7 @@ _ALIASES = {
 
 @dataclass(frozen=True, slots=True)
 class MarkdownLink:
-    """A link or an image; ``target`` is as it is written."""
+    """A link or an image; ``target`` is as it is written in the card."""
 
     line: int
     column: int  # from 1
@@ -48,35 +48,55 @@ class MarkdownLink:
     is_image: bool = False
 
 
+@cache
+def create_parser() -> MarkdownIt:
+    """A parser of blocks: CommonMark with GitHub's tables; the text inside a block stays as it is written.
+
+    Indented text is no code: in lists, Open Model Zoo's cards indent tables and fences too deep.
+
+    Raises:
+        MissingPackageError: markdown-it-py is not installed.
+    """
+    markdown_it = import_optional("markdown_it", extra="lint")
+    parser: MarkdownIt = markdown_it.MarkdownIt("commonmark").enable("table").disable(["code", "inline"])
+    return parser
+
+
 def to_plain_text(text: str) -> str:
-    """What a reader sees of a line of Markdown."""
+    """What a reader sees of a text with Markdown.
+
+    Raises:
+        MissingPackageError: markdown-it-py is not installed.
+    """
     if not set(text) & set("\\`*_[<&"):
         return text.strip()
-    # A character reference may stand for what would be markup.
-    return html.unescape(_MARKUP.sub(_shown, text)).strip()
-
-
-def _shown(found: re.Match[str]) -> str:
-    link, character = found.groups()
-    return _MARKUP.sub(_shown, link) if link else character or ""
+    parser = create_parser()
+    tokens: list[Token] = []
+    parser.inline.parse(text, parser, {}, tokens)
+    shown = (
+        "\n" if token.type in ("softbreak", "hardbreak") else token.content
+        for token in tokens
+        if token.type != "html_inline"
+    )
+    return "".join(shown).strip()
 
 
 def title_key(title: str) -> str:
-    """What titles are compared by: Open Model Zoo's cards spell one title in several ways."""
+    """The same text for all spellings of a title, to compare titles by."""
     key = " ".join(to_plain_text(title).casefold().split()).rstrip(":. ")
     return "download a model" if key.startswith("download a model") else _ALIASES.get(key, key)
 
 
 def find_links(line: str, number: int) -> Iterator[MarkdownLink]:
-    """The links and images of a line, whose number they are told with."""
+    """The links and images of a line, which has this number."""
     if not ("](" in line or "]:" in line or "://" in line or "=" in line):
         return
-    if defined := _DEFINITION.fullmatch(line):
-        yield MarkdownLink(number, 1, to_plain_text(defined["text"]), defined["target"])
+    if definition := _DEFINITION.fullmatch(line):
+        yield MarkdownLink(number, 1, to_plain_text(definition["text"]), definition["target"])
         return
-    for found in _LINK.finditer(line):
-        bare = (found["bare"] or "").rstrip(".,;:!?*_")
-        target = found["pointed"] or found["plain"] or found["auto"] or found["html"] or bare
+    for match in _LINK.finditer(line):
+        bare = (match["bare"] or "").rstrip(".,;:!?*_")
+        target = match["pointed"] or match["plain"] or match["auto"] or match["html"] or bare
         yield MarkdownLink(
-            number, found.start() + 1, to_plain_text(found["text"] or ""), target, bool(found["image"])
+            number, match.start() + 1, to_plain_text(match["text"] or ""), target, bool(match["image"])
         )

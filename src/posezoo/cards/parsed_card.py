@@ -1,4 +1,4 @@
-"""What a card is made of, once it is read: sections, tables and figures, each with its line."""
+"""The parts of a model card: sections, tables and metrics, each with its line number."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from posezoo.cards.markdown_inline import MarkdownLink, title_key, to_plain_text
+from posezoo.cards.markdown_inline import MarkdownLink, title_key
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,3})?[ \t]*(%|mm\b|ms\b)?")
 
@@ -22,15 +22,11 @@ _METRICS = (
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A row of a table; ``cells`` are plain text, ``raw`` is as it is written."""
+    """A row of a table: its cells as they are written (``raw``), and as plain text."""
 
     line: int
     raw: tuple[str, ...]
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """What a reader sees in each cell."""
-        return tuple(map(to_plain_text, self.raw))
+    cells: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

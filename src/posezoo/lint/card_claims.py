@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from posezoo.cards.card_reader import CardSection, ParsedCard
 from posezoo.cards.markdown_inline import MarkdownLink, find_links, to_plain_text
+from posezoo.cards.parsed_card import CardSection, ParsedCard
 
 ValueT = TypeVar("ValueT")
 

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from posezoo.cards.card_reader import TableRow, parse_card
+from posezoo.cards.card_reader import parse_card
 from posezoo.cards.markdown_inline import MarkdownLink, to_plain_text
+from posezoo.cards.parsed_card import TableRow
 from posezoo.lint.card_claims import CardValue
 from posezoo.lint.text_comparison import read_text
 

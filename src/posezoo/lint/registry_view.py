@@ -13,8 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from posezoo.cards.card_reader import ParsedCard, parse_card
+from posezoo.cards.card_reader import parse_card
 from posezoo.cards.markdown_inline import MarkdownLink
+from posezoo.cards.parsed_card import ParsedCard
 from posezoo.errors import SpecError
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
 from posezoo.lint.finding import FileLocation
