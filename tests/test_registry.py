@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo import registry as registry_room
+from posezoo import parse_cache
 from posezoo.errors import PosezooError, SpecError, UnknownModelError
-from posezoo.registry import Registry, read_copyright_line
+from posezoo.registry import CACHED_FROM, Registry, read_copyright_line
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
 
@@ -141,18 +141,18 @@ def test_a_tag_of_a_model_that_cannot_be_read_is_its_problem(root):
 
 def test_a_folder_with_a_name_that_is_no_models_is_a_problem(root):
     write_model(root, "a b", model_yml())
-    assert "no model's" in Registry([root]).select(None).problems[0].problem
+    assert "not a model name" in Registry([root]).select(None).problems[0].problem
 
 
 def test_a_root_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(PosezooError, match="no such folder"):
+    with pytest.raises(PosezooError, match="does not exist"):
         Registry([tmp_path / "nowhere"]).names()
 
 
 def test_one_name_in_both_families_stands_for_neither(root):
     write_model(root, "pose-a", model_yml(), family="intel")
     registry = Registry([root])
-    with pytest.raises(SpecError, match="the name pose-a is also that of"):
+    with pytest.raises(SpecError, match="the name pose-a is also used by"):
         registry.find("pose-a")
     assert [spec.name for spec in registry.select(["pose-b"]).models] == ["pose-b"]
 
@@ -162,7 +162,7 @@ def test_a_part_of_two_composites_is_a_problem_of_both(root):
     write_model(root, "other/first", model_yml())
     registry = Registry([root])
     for composite in ("whole", "other"):
-        with pytest.raises(SpecError, match="the name first is also that of"):
+        with pytest.raises(SpecError, match="the name first is also used by"):
             registry.parts(registry.find(composite))
 
 
@@ -187,78 +187,78 @@ def test_problems_are_those_of_every_file(root):
 
 @pytest.fixture
 def large(tmp_path, monkeypatch):
-    """A registry that is large enough to be remembered; its files count as old at once."""
-    monkeypatch.setattr(registry_room, "RECENT_NS", 0)
-    for number in range(registry_room.REMEMBERED_FROM):
+    """A registry that is large enough to be cached; its files count as old at once."""
+    monkeypatch.setattr(parse_cache, "RECENT_NS", 0)
+    for number in range(CACHED_FROM):
         write_model(tmp_path / "large", f"model-{number:02}", model_yml())
     return tmp_path / "large"
 
 
-def descriptions(root, memory):
-    return {spec.description for spec in Registry([root], memory=memory).select(None).models}
+def descriptions(root, cache_dir):
+    return {spec.description for spec in Registry([root], cache_dir=cache_dir).select(None).models}
 
 
 def test_a_large_registry_is_read_once(large, tmp_path):
-    memory = tmp_path / "memory"
-    first = Registry([large], memory=memory).select(None)
+    cache_dir = tmp_path / "cache"
+    first = Registry([large], cache_dir=cache_dir).select(None)
     script = (
         "import sys; from pathlib import Path; from posezoo.registry import Registry\n"
-        "registry = Registry([Path(sys.argv[1])], memory=Path(sys.argv[2]))\n"
+        "registry = Registry([Path(sys.argv[1])], cache_dir=Path(sys.argv[2]))\n"
         "print(len(registry.select(None).models), 'yaml' in sys.modules)"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", script, large, memory], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, large, cache_dir], capture_output=True, text=True, check=True
     )
     assert ended.stdout.split() == [str(len(first.models)), "False"]
-    assert Registry([large], memory=memory).select(None) == first
+    assert Registry([large], cache_dir=cache_dir).select(None) == first
 
 
 def test_a_changed_file_is_read_again_even_where_its_time_is_put_back(large, tmp_path):
-    memory = tmp_path / "memory"
-    descriptions(large, memory)
+    cache_dir = tmp_path / "cache"
+    descriptions(large, cache_dir)
     path = large / "public" / "model-07" / "model.yml"
     before = path.stat()
     path.write_text(path.read_text().replace("A small model.", "A large model."))  # of the same length
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
-    assert descriptions(large, memory) == {"A small model.", "A large model."}
-    assert descriptions(large, memory) == {"A small model.", "A large model."}
+    assert descriptions(large, cache_dir) == {"A small model.", "A large model."}
+    assert descriptions(large, cache_dir) == {"A small model.", "A large model."}
 
 
 def test_what_appears_beside_a_model_is_seen(large, tmp_path):
-    descriptions(large, tmp_path / "memory")
+    descriptions(large, tmp_path / "cache")
     (large / "public" / "model-07" / "pre-convert.py").touch()
-    assert Registry([large], memory=tmp_path / "memory").find("model-07").has_pre_convert
+    assert Registry([large], cache_dir=tmp_path / "cache").find("model-07").has_pre_convert
 
 
-def test_a_file_that_was_changed_just_now_is_not_remembered(large, tmp_path, monkeypatch):
-    monkeypatch.setattr(registry_room, "RECENT_NS", 2_000_000_000)
-    descriptions(large, tmp_path / "memory")
-    (memory,) = (tmp_path / "memory").iterdir()
-    assert "A small model." not in memory.read_text()
+def test_a_file_that_was_changed_just_now_is_not_cached(large, tmp_path, monkeypatch):
+    monkeypatch.setattr(parse_cache, "RECENT_NS", 2_000_000_000)
+    descriptions(large, tmp_path / "cache")
+    (cache_dir,) = (tmp_path / "cache").iterdir()
+    assert "A small model." not in cache_dir.read_text()
 
 
 @pytest.mark.parametrize(
     "damage",
     [b"", b"[", b"[1]", b"[[],{}]", b"[[],[]]", b"null", b'[[],{"x":7}]', b"\xff" * 9, b"[" * 99_999],
 )
-def test_a_damaged_memory_is_forgotten(large, tmp_path, damage):
-    descriptions(large, tmp_path / "memory")
-    (memory,) = (tmp_path / "memory").iterdir()
-    good = memory.read_bytes()
-    memory.write_bytes(damage)
-    assert descriptions(large, tmp_path / "memory") == {"A small model."}
-    assert memory.read_bytes() == good
+def test_a_damaged_cache_is_ignored(large, tmp_path, damage):
+    descriptions(large, tmp_path / "cache")
+    (cache_dir,) = (tmp_path / "cache").iterdir()
+    good = cache_dir.read_bytes()
+    cache_dir.write_bytes(damage)
+    assert descriptions(large, tmp_path / "cache") == {"A small model."}
+    assert cache_dir.read_bytes() == good
 
 
-def test_where_nothing_can_be_remembered_everything_is_read(large, tmp_path):
+def test_where_nothing_can_be_cached_everything_is_read(large, tmp_path):
     (tmp_path / "file").touch()
-    assert descriptions(large, tmp_path / "file" / "memory") == {"A small model."}
+    assert descriptions(large, tmp_path / "file" / "cache") == {"A small model."}
 
 
 def test_a_small_registry_leaves_nothing_behind(root, tmp_path):
-    descriptions(root, tmp_path / "memory")
-    assert not (tmp_path / "memory").exists()
+    descriptions(root, tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
 
 
 def test_an_empty_pattern_matches_nothing(root):
@@ -269,12 +269,12 @@ def test_an_empty_pattern_matches_nothing(root):
 
 def test_where_no_model_lies_it_is_said_where_one_would(root, tmp_path):
     for wrong, meant in ((tmp_path, root), (root / "public", root)):
-        assert Registry([wrong]).empty_message.endswith(f"as public/NAME/model.yml; did you mean {meant}?")
+        assert Registry([wrong]).empty_message.endswith(f"a model must be at public/NAME/model.yml; did you mean {meant}?")
     nothing = tmp_path / "new" / "zoo"
     nothing.mkdir(parents=True)
     with pytest.raises(UnknownModelError) as caught:
         Registry([nothing]).find("pose-a")
-    assert caught.value.hint == f"no model lies below {nothing}, as public/NAME/model.yml"
+    assert caught.value.hint == f"no model found in {nothing}; a model must be at public/NAME/model.yml"
     assert Registry([nothing, root]).empty_message == ""
 
 

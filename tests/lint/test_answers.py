@@ -172,7 +172,7 @@ def test_a_folder_without_models_is_no_registry_in_order(zoo, tmp_path):
     (tmp_path / "empty").mkdir()
     ended = run(tmp_path / "empty")
     assert ended.returncode == 1
-    assert "no model lies below" in ended.stderr
+    assert "no model found in" in ended.stderr
     near = run(zoo.parent)
     assert near.returncode == 1
     assert f"did you mean {zoo}?" in near.stderr

@@ -106,7 +106,7 @@ def test_a_folder_with_an_unsafe_name_is_told_harmlessly(root, posezoo, folder):
     write_model(root, folder, model_yml())
     ran = posezoo("list", "--models_dir", root)
     assert ran.code == 1
-    assert "is no model's" in ran.errors[0]
+    assert "is not a model name" in ran.errors[0]
     assert all(line.isprintable() for line in ran.errors)
 
 
@@ -115,7 +115,7 @@ def test_one_name_in_both_families_is_told_and_neither_is_used(root, posezoo):
     write_model(root, "twin", model_yml(), family="intel")
     ran = posezoo("info", "twin", "--models_dir", root)
     assert ran.code == 1
-    assert f"the name twin is also that of {root}/intel/twin/model.yml" in ran.errors[0]
+    assert f"the name twin is also used by {root}/intel/twin/model.yml" in ran.errors[0]
     assert posezoo("info", "good", "--models_dir", root).code == 0
 
 
@@ -125,4 +125,4 @@ def test_one_part_in_two_composites_is_told(root, posezoo):
         write_model(root, f"{composite}/part", model_yml())
     ran = posezoo("list", "--models_dir", root)
     assert ran.code == 1
-    assert "the name part is also that of" in ran.errors[0]
+    assert "the name part is also used by" in ran.errors[0]

@@ -42,7 +42,7 @@ def create_parser() -> argparse.ArgumentParser:
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
     models_dir = to_settings(conventions.omz_settings_from_args(args)).models_dir
-    registry = open_registry(models_dir, memory=user_folder("cache") / "registry")
+    registry = open_registry(models_dir, cache_dir=user_folder("cache") / "registry")
     if args.print_all:
         conventions.print_all(registry)
         return 0

@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     by_filters = bool(filters.said) and not args.all and not args.models
     patterns = None if by_filters else flags.patterns_from_args(args)
     registry = open_registry(
-        flags.settings_from_args(args).models_dir, memory=user_folder("cache") / "registry"
+        flags.settings_from_args(args).models_dir, cache_dir=user_folder("cache") / "registry"
     )
     with Console(quiet=args.quiet) as console:
         selection = select_models(registry, patterns, console, filtered=by_filters)

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.settings import user_folder
 
     registry = open_registry(
-        flags.settings_from_args(args).models_dir, memory=user_folder("cache") / "registry"
+        flags.settings_from_args(args).models_dir, cache_dir=user_folder("cache") / "registry"
     )
     with Console(quiet=args.quiet) as console:
         filters = filters_from_args(args)

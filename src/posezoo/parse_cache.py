@@ -1,0 +1,87 @@
+"""A cache of parsed model.yml files, so that a large registry is listed without parsing it again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from posezoo.errors import OutputError
+from posezoo.spec.model import ModelSpec
+
+#: Of a file that was changed less than this ago, another change may leave no other time stamp.
+RECENT_NS = 2_000_000_000
+
+Fingerprint = tuple[int, ...]  # of a file: size, inode, and times of change
+
+
+class ParseCache:
+    """The specs of one registry, each with the fingerprint of its file.
+
+    Args:
+        folder: where the cache file lies; if it cannot be written, nothing is cached.
+        roots: of the registry.
+    """
+
+    def __init__(self, folder: Path, roots: Sequence[Path]) -> None:
+        paths = "\n".join(str(root.absolute()) for root in roots)
+        digest = sha256(paths.encode(errors="surrogateescape")).hexdigest()
+        self._file = folder / f"{digest[:32]}.json"
+        self._fingerprints: dict[Path, Fingerprint] = {}  # taken before each file was read
+        self._stored = self._load()
+
+    def find(self, path: Path) -> ModelSpec | None:
+        """The spec of a model.yml that did not change since it was cached."""
+        self._fingerprints[path] = _fingerprint(path)
+        fingerprint, spec = self._stored.get(str(path), ((), None))
+        return spec if fingerprint == self._fingerprints[path] else None
+
+    def update(self, specs: Mapping[Path, ModelSpec]) -> None:
+        """Write these specs if any of them is not cached; each was asked for by ``find`` before."""
+        if all(spec is self._stored.get(str(path), ((), None))[1] for path, spec in specs.items()):
+            return
+        from posezoo.files.verified_files import write_atomically
+        from posezoo.spec import json_codec
+
+        entries = {
+            str(path): (self._fingerprints[path], spec)
+            for path, spec in specs.items()
+            if path in self._fingerprints and _is_settled(self._fingerprints[path])
+        }
+        content = json_codec.to_json_text((_reader_fingerprint(), entries)).encode()
+        with suppress(OutputError):
+            write_atomically(self._file, content, lasting=False)
+
+    def _load(self) -> dict[str, tuple[Fingerprint, ModelSpec]]:
+        from posezoo.spec import json_codec
+
+        try:
+            reader, entries = json_codec.from_json_text(self._file.read_bytes())
+            is_valid = all(isinstance(spec, ModelSpec) for _, spec in entries.values())
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}  # there is none, or another program wrote it
+        return dict(entries) if is_valid and reader == _reader_fingerprint() else {}
+
+
+def _fingerprint(path: Path) -> Fingerprint:
+    """What changes if a model.yml, or a file beside it, changes."""
+    try:
+        file, folder = path.stat(), path.parent.stat()
+    except OSError:
+        return ()
+    return file.st_size, file.st_ino, file.st_mtime_ns, file.st_ctime_ns, folder.st_mtime_ns
+
+
+def _is_settled(fingerprint: Fingerprint) -> bool:
+    return bool(fingerprint) and time.time_ns() - max(fingerprint[2:]) > RECENT_NS
+
+
+def _reader_fingerprint() -> tuple[tuple[str, int, int], ...]:
+    """What changes if another version of posezoo reads the files."""
+    fingerprints = []
+    for path in sorted((Path(__file__).parent / "spec").glob("*.py")):
+        status = path.stat()
+        fingerprints.append((path.name, status.st_size, status.st_mtime_ns))
+    return tuple(fingerprints)
