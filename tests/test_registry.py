@@ -269,7 +269,9 @@ def test_an_empty_pattern_matches_nothing(root):
 
 def test_where_no_model_lies_it_is_said_where_one_would(root, tmp_path):
     for wrong, meant in ((tmp_path, root), (root / "public", root)):
-        assert Registry([wrong]).empty_message.endswith(f"a model must be at public/NAME/model.yml; did you mean {meant}?")
+        assert Registry([wrong]).empty_message.endswith(
+            f"a model must be at public/NAME/model.yml; did you mean {meant}?"
+        )
     nothing = tmp_path / "new" / "zoo"
     nothing.mkdir(parents=True)
     with pytest.raises(UnknownModelError) as caught:
