@@ -51,7 +51,7 @@ def prepare(folder: Path) -> None:
         by_image.setdefault(result["image_id"], []).append(result)
     dataset = coco.read_coco_dataset(folder / "annotations.json", folder)
     with open_prediction_cache(folder / "kept.jsonl", HEADING, 17) as store:
-        for image in dataset.pictures:
+        for image in dataset.images:
             here = by_image.get(image.id, [])
             points = np.array([each["keypoints"] for each in here]).reshape(len(here), 17, 3)
             scores = np.array([each["score"] for each in here])
@@ -69,7 +69,7 @@ def ours(folder: Path) -> Callable[[], list[float]]:
     def work() -> list[float]:
         dataset = coco.read_coco_dataset(folder / "annotations.json", folder)
         with open_prediction_cache(folder / "kept.jsonl", HEADING, 17) as store:
-            found = {picture.id: store.get(picture) for picture in dataset.pictures}
+            found = {picture.id: store.get(picture) for picture in dataset.images}
         metrics = compute_coco_metrics(
             dataset, {image: each for image, each in found.items() if each is not None}
         )

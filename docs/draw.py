@@ -88,14 +88,19 @@ With `--artifacts DIR`, what lies there is counted anew:
 def accuracy_page() -> str:
     """What is published of each model's accuracy, and the command that measures it again."""
     from posezoo.cards.markdown import format_code, format_table
-    from posezoo.evaluation.evaluation_protocol import describe_claim_protocol
+    from posezoo.evaluation.evaluation_protocol import describe_published_protocol
     from posezoo.evaluation.rerun_command import rerun_command
     from posezoo.registry import open_registry
 
     registry = open_registry()
     models = {spec.full_name: spec for spec in (*registry.select().models, *registry.select(["*@*"]).models)}
     rows = [
-        (name, f"{claim.value:g}", describe_claim_protocol(claim), format_code(rerun_command(spec, claim)))
+        (
+            name,
+            f"{claim.value:g}",
+            describe_published_protocol(claim),
+            format_code(rerun_command(spec, claim)),
+        )
         for name, spec in sorted(models.items())
         for claim in spec.published.accuracy
         if claim.metric == "AP"

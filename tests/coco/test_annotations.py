@@ -1,4 +1,4 @@
-"""A file of annotations is believed only as far as it makes sense."""
+"""Every value of an annotation file is checked."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ def read(tmp_path, content, **kwargs):
     return coco.read_coco_dataset(written(tmp_path, content), tmp_path, **kwargs)
 
 
-def test_pictures_come_with_the_people_in_them_and_their_terms(tmp_path):
+def test_images_come_with_their_people_and_licenses(tmp_path):
     dataset = read(
         tmp_path, annotations(2, [person(5, 2, SEEN), person(6, 2, NOBODY), person(7, 2, SEEN, iscrowd=1)])
     )
     assert dataset.name == "person_keypoints_made"
-    first, second = dataset.pictures
+    first, second = dataset.images
     assert (first.people, first.size, first.path) == ((), (640, 480), tmp_path / "000000000001.jpg")
     assert first.license is not None and first.license.name == "Attribution License"
     assert [each.id for each in second.people] == [5, 6, 7]
     assert second.people[0].keypoints[3].tolist() == [3, 103, 2]
     assert dataset.keypoints == tuple(PERSON["keypoints"])
-    # Of three people one is a crowd, and one has no keypoints: she counts as a box alone.
+    # Of three people one is a crowd, and one has no keypoints and counts only as a box.
     assert (dataset.person_count(), dataset.person_count(keypoints=False)) == (1, 2)
     assert dataset.annotated_boxes() == {1: (), 2: ((10.0, 10.0, 90.0, 170.0, 1.0),)}
 
 
-def test_others_than_people_are_left_out(tmp_path):
+def test_other_categories_than_person_are_left_out(tmp_path):
     content = annotations(1, [person(1, 1, SEEN)])
     content["categories"].append({"id": 2, "name": "bicycle"})
     content["annotations"].append({"id": 2, "image_id": 1, "category_id": 2, "bbox": [0, 0, 1, 1]})
-    assert [each.id for each in read(tmp_path, content).pictures[0].people] == [1]
+    assert [each.id for each in read(tmp_path, content).images[0].people] == [1]
 
 
-def test_a_missing_area_is_the_usual_share_of_the_box_and_missing_counts_are_counted(tmp_path):
+def test_a_missing_area_is_a_share_of_the_box_and_labelled_keypoints_are_counted(tmp_path):
     each = person(1, 1, SEEN, bbox=(0, 0, 10, 20))
     del each["area"], each["num_keypoints"], each["iscrowd"]
-    (found,) = read(tmp_path, annotations(1, [each])).pictures[0].people
-    assert (found.area, found.num_keypoints, found.is_crowd) == (pytest.approx(106), 17, False)
+    (annotated,) = read(tmp_path, annotations(1, [each])).images[0].people
+    assert (annotated.area, annotated.num_keypoints, annotated.is_crowd) == (pytest.approx(106), 17, False)
 
 
-def test_boxes_alone_will_do_where_keypoints_are_not_asked_for(tmp_path):
+def test_boxes_are_enough_if_keypoints_are_not_required(tmp_path):
     content = annotations(1, [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 9}])
     content["categories"] = [{"id": 1, "name": "person"}, {"id": 2, "name": "bicycle"}]
     dataset = read(tmp_path, content, keypoints=False)
-    assert dataset.pictures[0].people[0].bbox == (1, 2, 3, 4)
+    assert dataset.images[0].people[0].bbox == (1, 2, 3, 4)
     assert dataset.keypoints == ()
     with pytest.raises(DatasetError, match="has no keypoints") as error:
         read(tmp_path, content)
@@ -68,13 +68,13 @@ def broken(**changes):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        ([{"image_id": 1}], "is no COCO annotations"),
+        ([{"image_id": 1}], "is not a COCO annotation file"),
         (broken(images=[]), "has no images"),
         (broken(annotations=[]), "no annotations of people"),
         (broken(images=None), "images is missing"),
-        (broken(annotations={"a": 1}), "annotations is no list"),
+        (broken(annotations={"a": 1}), "annotations is not a list"),
         (broken(annotations=[7]), r"annotations\[0\]: expected an object"),
         (broken(categories=[{"id": 1, "name": "dog"}]), "no category is person: there is dog"),
         (broken(images=[{"id": 1, "file_name": "a"}] * 2), "ids of images repeat: 1"),
@@ -93,18 +93,18 @@ def broken(**changes):
         (broken(images=[{"id": 1, "file_name": "a", "width": 0, "height": 3}]), "width and height above 0"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_meant_is_said_with_its_place(tmp_path, content, said):
-    with pytest.raises(DatasetError, match=said):
+def test_an_invalid_value_is_refused_with_its_place(tmp_path, content, message):
+    with pytest.raises(DatasetError, match=message):
         read(tmp_path, content)
 
 
-def test_a_file_that_is_no_json_or_not_there_is_said_in_a_line(tmp_path):
+def test_a_missing_file_and_invalid_json_are_refused(tmp_path):
     path = tmp_path / "cut.json"
     path.write_text(json.dumps(broken())[:100])
-    with pytest.raises(DatasetError, match=r"cut.json: is no JSON"):
+    with pytest.raises(DatasetError, match=r"cut.json: is not JSON"):
         coco.read_coco_dataset(path, tmp_path)
     path.write_text("[" * 200_000)
-    with pytest.raises(DatasetError, match=r"cut.json: is no JSON"):
+    with pytest.raises(DatasetError, match=r"cut.json: is not JSON"):
         coco.read_coco_dataset(path, tmp_path)
     with pytest.raises(DatasetError, match=r"none.json: cannot be read: No such file"):
         coco.read_coco_dataset(tmp_path / "none.json", tmp_path)
@@ -115,6 +115,6 @@ def test_a_file_that_is_no_json_or_not_there_is_said_in_a_line(tmp_path):
 def test_the_real_photos_are_read(shared):
     photos = shared / "data" / "photos"
     dataset = coco.read_coco_dataset(photos / "person_keypoints.json", photos)
-    assert (len(dataset.pictures), sum(len(picture.people) for picture in dataset.pictures)) == (17, 89)
+    assert (len(dataset.images), sum(len(image.people) for image in dataset.images)) == (17, 89)
     assert dataset.missing_images() == ()
     assert dataset.person_count() < 89

@@ -1,15 +1,15 @@
-"""Who is whom follows COCO's rules: the figures that follow from it are those of COCO's tools."""
+"""Matches follow COCO's rules: their metrics equal those of COCO's tools."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from evaluation.test_coco_metrics import founds
+from evaluation.test_coco_metrics import predictions_of
 from fakes.coco import annotations, crowded, person, written
 from posezoo import coco
-from posezoo.evaluation.bootstrap import NAMES, _PooledMatches, bootstrap_intervals
-from posezoo.evaluation.breakdown import score_images, score_keypoints, worst_images
+from posezoo.evaluation.bootstrap import NAMES, PooledMatches, bootstrap_intervals
+from posezoo.evaluation.breakdown import score_image, score_keypoints, worst_images
 from posezoo.evaluation.coco_matching import match_dataset
 from posezoo.evaluation.coco_metrics import compute_coco_metrics
 
@@ -18,21 +18,22 @@ pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 STANDING = np.column_stack([200 + np.arange(17), 100 + 9 * np.arange(17), np.full(17, 2)]).astype(float)
 
 
-def figures_of(matched):
-    """The figures that follow from who was found to be whom, with each picture counted once."""
-    every = _PooledMatches(list(matched))
-    return dict(zip(NAMES, every.resampled_metrics(np.ones(every.count, np.int64)), strict=True))
+def metrics_of(matches):
+    """The metrics that follow from the matches, with each image counted once."""
+    matches = list(matches)
+    weights = np.ones(len(matches), np.int64)
+    return dict(zip(NAMES, PooledMatches(matches).resampled_metrics(weights), strict=True))
 
 
-def test_the_figures_that_follow_are_those_of_cocos_tools(tmp_path):
+def test_the_metrics_of_matched_keypoints_equal_those_of_cocos_tools(tmp_path):
     truth, results = crowded(120, people=300, found=2500)
-    dataset, found = coco.read_coco_dataset(written(tmp_path, truth), tmp_path), founds(results)
+    dataset, found = coco.read_coco_dataset(written(tmp_path, truth), tmp_path), predictions_of(results)
     metrics = compute_coco_metrics(dataset, found)
-    for name, value in figures_of(match_dataset(dataset, found)).items():
+    for name, value in metrics_of(match_dataset(dataset, found)).items():
         assert value == pytest.approx(metrics[name], abs=1e-12), name
 
 
-def test_so_are_those_of_boxes(tmp_path):
+def test_the_metrics_of_matched_boxes_equal_those_of_cocos_tools(tmp_path):
     truth, _ = crowded(40, people=120, found=1)
     random = np.random.default_rng(1)
     results = [
@@ -44,29 +45,29 @@ def test_so_are_those_of_boxes(tmp_path):
         for each in truth["annotations"]
         for s in random.uniform(0, 1, 2)
     ]
-    dataset, found = coco.read_coco_dataset(written(tmp_path, truth), tmp_path), founds(results)
+    dataset, found = coco.read_coco_dataset(written(tmp_path, truth), tmp_path), predictions_of(results)
     metrics = compute_coco_metrics(dataset, found, boxes=True)
-    follow = figures_of(match_dataset(dataset, found, boxes=True))
+    follow = metrics_of(match_dataset(dataset, found, boxes=True))
     for name in ("AP", "AP50", "AP75", "AR"):
         assert follow[name] == pytest.approx(metrics[name], abs=1e-12), name
 
 
-def test_intervals_hold_the_figure_are_the_same_each_time_and_narrower_with_more_people(tmp_path):
+def test_intervals_contain_the_metric_are_reproducible_and_narrow_with_more_people(tmp_path):
     widths = []
     for images in (20, 320):
         truth, results = crowded(images, people=2 * images, found=8 * images)
-        dataset, found = coco.read_coco_dataset(written(tmp_path, truth), tmp_path), founds(results)
-        matched = list(match_dataset(dataset, found))
-        found_between = bootstrap_intervals(matched, draws=200)
-        assert found_between == bootstrap_intervals(matched, draws=200)
-        low, high = found_between["AP"]
+        dataset, found = coco.read_coco_dataset(written(tmp_path, truth), tmp_path), predictions_of(results)
+        matches = list(match_dataset(dataset, found))
+        intervals = bootstrap_intervals(matches, draws=200)
+        assert intervals == bootstrap_intervals(matches, draws=200)
+        low, high = intervals["AP"]
         assert low < compute_coco_metrics(dataset, found)["AP"] < high
         widths.append(high - low)
     assert widths[1] < 0.6 * widths[0]
 
 
-def made(tmp_path):
-    """In the first picture one of two is found, and somebody who is not there; in the second nobody is found."""
+def small_dataset(tmp_path):
+    """In the first image one of two people is found, and one prediction is wrong; in the second none is found."""
     away = STANDING + np.array([300, 0, 0])
     people = [
         person(1, 1, STANDING, area=9000),
@@ -81,22 +82,22 @@ def made(tmp_path):
         {"image_id": 1, "keypoints": seen.tolist(), "score": 0.9},
         {"image_id": 1, "keypoints": nowhere.tolist(), "score": 0.8},
     ]
-    found = founds(results)
+    found = predictions_of(results)
     return dataset, found, list(match_dataset(dataset, found))
 
 
-def test_a_row_for_each_picture_says_who_was_found_and_who_is_nobody(tmp_path):
-    _, _, matched = made(tmp_path)
-    first, second, third = score_images(matched)
+def test_an_image_score_counts_found_people_and_wrong_predictions(tmp_path):
+    _, _, matches = small_dataset(tmp_path)
+    first, second, third = map(score_image, matches)
     assert (first.people, first.found, first.wrong) == (2, 1, 1)
     assert first.similarity == pytest.approx(16 / 17 / 2, abs=1e-3)
     assert (second.people, second.found, second.wrong, second.similarity) == (1, 0, 0, 0.0)
     assert (third.people, third.similarity) == (0, None)
-    assert [image.picture.id for image in worst_images((first, second, third), 12)] == [2, 1]
+    assert [score.image.id for score in worst_images((first, second, third), 12)] == [2, 1]
 
 
-def test_a_row_for_each_keypoint_says_how_often_it_is_right(tmp_path):
-    nose, eye, *_ = score_keypoints(*made(tmp_path))
+def test_a_keypoint_score_says_how_often_the_keypoint_is_right(tmp_path):
+    nose, eye, *_ = score_keypoints(*small_dataset(tmp_path))
     assert (nose.name, nose.labelled, nose.found, nose.error_px) == ("nose", 3, 0, 60)
     assert (eye.name, eye.labelled, eye.found) == ("left_eye", 3, pytest.approx(1 / 3))
     assert (eye.similarity, eye.error_px) == (pytest.approx(1 / 3), 0)

@@ -1,4 +1,4 @@
-"""Our figures are pycocotools', to the last digit."""
+"""The metrics equal those of pycocotools to the last digit."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 from fakes.coco import annotations, crowded, person, written
 from posezoo import coco
 from posezoo.errors import EvaluationError
-from posezoo.evaluation.coco_metrics import BOX_FIGURES, KEYPOINT_FIGURES, compute_coco_metrics
+from posezoo.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS, compute_coco_metrics
 from posezoo.evaluation.image_predictions import ImagePredictions
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
 
 def pycocotools_says(path, results, kind="keypoints"):
-    """COCO's own figures by our names."""
+    """The metrics of COCO's own tools, by our names."""
     evaluator = pytest.importorskip("pycocotools.cocoeval", reason="needs pycocotools")
     with contextlib.redirect_stdout(io.StringIO()):
         truth = pytest.importorskip("pycocotools.coco").COCO(str(path))
@@ -29,12 +29,12 @@ def pycocotools_says(path, results, kind="keypoints"):
         evaluation.accumulate()
         evaluation.summarize()
     if kind == "keypoints":
-        return dict(zip(KEYPOINT_FIGURES, evaluation.stats.tolist(), strict=True))
+        return dict(zip(KEYPOINT_METRICS, evaluation.stats.tolist(), strict=True))
     stats = evaluation.stats.tolist()
-    return dict(zip(BOX_FIGURES, [*stats[:6], *stats[8:]], strict=True))
+    return dict(zip(BOX_METRICS, [*stats[:6], *stats[8:]], strict=True))
 
 
-def founds(results):
+def predictions_of(results):
     """Results, as COCO's files have them, by image."""
     by_image = {}
     for result in results:
@@ -49,7 +49,7 @@ def founds(results):
     }
 
 
-def test_all_ten_figures_are_those_of_pycocotools_on_500_images_with_all_that_is_hard(tmp_path):
+def test_all_ten_metrics_equal_those_of_pycocotools_on_500_difficult_images(tmp_path):
     truth, results = crowded()
     path = written(tmp_path, truth)
     per_image = np.bincount([result["image_id"] for result in results])
@@ -57,12 +57,12 @@ def test_all_ten_figures_are_those_of_pycocotools_on_500_images_with_all_that_is
     assert any(each["iscrowd"] for each in truth["annotations"])
     assert any(not each["num_keypoints"] for each in truth["annotations"])
     assert len({result["score"] for result in results}) < len(results) / 10
-    assert compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), founds(results)) == pycocotools_says(
-        path, results
-    )
+    assert compute_coco_metrics(
+        coco.read_coco_dataset(path, tmp_path), predictions_of(results)
+    ) == pycocotools_says(path, results)
 
 
-def test_they_are_on_the_real_photos(shared):
+def test_the_metrics_equal_those_of_pycocotools_on_real_photos(shared):
     photos = shared / "data" / "photos"
     path = photos / "person_keypoints.json"
     dataset, random = coco.read_coco_dataset(path, photos), np.random.default_rng(4)
@@ -73,17 +73,17 @@ def test_they_are_on_the_real_photos(shared):
             "keypoints": (person.keypoints + random.normal(0, (spread, spread, 0), (17, 3))).ravel().tolist(),
             "score": float(random.uniform()),
         }
-        for image in dataset.pictures
+        for image in dataset.images
         for person in image.people
         for spread in (2, 8)
         if person.num_keypoints
     ]
-    metrics = compute_coco_metrics(dataset, founds(results))
+    metrics = compute_coco_metrics(dataset, predictions_of(results))
     assert metrics == pycocotools_says(path, results)
     assert 0.2 < metrics["AP"] < 0.9
 
 
-def test_boxes_are_judged_as_pycocotools_judges_them(tmp_path):
+def test_the_metrics_of_boxes_equal_those_of_pycocotools(tmp_path):
     truth, results = crowded(200, people=500, found=4000)
     random = np.random.default_rng(3)
     boxes = []
@@ -93,19 +93,19 @@ def test_boxes_are_judged_as_pycocotools_judges_them(tmp_path):
             {"image_id": true["image_id"], "category_id": 1, "bbox": box.tolist(), "score": each["score"]}
         )
     path = written(tmp_path, truth)
-    ours = compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), founds(boxes), boxes=True)
+    ours = compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), predictions_of(boxes), boxes=True)
     assert ours == pycocotools_says(path, boxes, "bbox")
     assert 0.1 < ours["AP"] < 1
 
 
-def test_ids_that_start_at_0_do_not_count_as_nobody(tmp_path):
+def test_an_id_of_0_does_not_count_as_no_match(tmp_path):
     points = np.column_stack([np.arange(17) * 4, np.arange(17) * 9, np.full(17, 2)])
     path = written(tmp_path, annotations(1, [person(0, 1, points)]))
     found = {1: ImagePredictions(points[None].astype(float), np.array([0.9]), np.zeros((1, 4)))}
     assert compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), found)["AP"] == pytest.approx(1)
 
 
-def test_a_figure_that_nobody_decides_is_left_out(tmp_path):
+def test_a_metric_that_no_person_counts_for_is_left_out(tmp_path):
     points = np.column_stack([np.arange(17) * 4, np.arange(17) * 9, np.full(17, 2)])
     path = written(tmp_path, annotations(1, [person(1, 1, points, area=5000)]))
     metrics = compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), {})
@@ -113,13 +113,13 @@ def test_a_figure_that_nobody_decides_is_left_out(tmp_path):
     assert metrics["APm"] == metrics["AP"] == 0
 
 
-def test_where_nobody_is_to_be_found_there_are_no_figures(tmp_path):
+def test_a_dataset_without_people_is_refused(tmp_path):
     path = written(tmp_path, annotations(1, [person(1, 1, np.zeros((17, 3)))]))
-    with pytest.raises(EvaluationError, match="nobody to measure on"):
+    with pytest.raises(EvaluationError, match="no person to evaluate"):
         compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), {})
 
 
-def test_keypoints_of_which_nobody_knows_the_spread_are_refused_by_name(tmp_path):
+def test_keypoints_without_a_known_sigma_are_refused_by_name(tmp_path):
     content = annotations(1, [person(1, 1, np.full((17, 3), 2))])
     content["categories"] = [{**content["categories"][0], "keypoints": [f"tail_{i}" for i in range(17)]}]
     with pytest.raises(EvaluationError, match="tail_0, tail_1"):

@@ -1,4 +1,4 @@
-"""People in space are held against where they are, their necks laid over each other."""
+"""3D poses are compared with the ground truth with their necks aligned."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def finds(space_mm):
     return lambda image: [pose]
 
 
-def test_who_is_where_the_truth_is_has_no_error_wherever_the_camera_stood(tmp_path):
+def test_a_correct_pose_has_no_error_wherever_the_camera_is(tmp_path):
     metrics = evaluate(finds(SPACE_MM), dataset(tmp_path, SPACE_MM + np.array([500, -20, 1000]))).figures
     assert metrics["MPJPE_mm"] == pytest.approx(0, abs=1e-3)
     assert metrics["AP"] == pytest.approx(1)
 
 
-def test_the_error_is_the_mean_over_the_joints_that_are_known(tmp_path):
+def test_the_error_is_the_mean_over_the_labelled_joints(tmp_path):
     off, known = SPACE_MM.copy(), np.ones(19)
     off[NAMES.index("left_wrist")] += (30, 0, 40)
     off[NAMES.index("left_ankle")] += (999, 0, 0)
@@ -58,16 +58,16 @@ def test_the_error_is_the_mean_over_the_joints_that_are_known(tmp_path):
     truth = dataset(tmp_path, known=known)
     metrics = evaluate(finds(off), truth, keep=tmp_path / "kept.jsonl").figures
     assert metrics["MPJPE_mm"] == pytest.approx(50 / 17, abs=1e-3)
-    # What is kept says the same without the model.
+    # The cached predictions give the same metrics without the model.
     again = evaluate(lambda image: 1 / 0, truth, keep=tmp_path / "kept.jsonl")
-    assert (again.kept, again.figures) == (1, metrics)
+    assert (again.cached_count, again.figures) == (1, metrics)
 
 
-def test_a_model_that_knows_nothing_of_space_has_no_such_figure(tmp_path):
+def test_a_model_without_3d_poses_has_no_mpjpe(tmp_path):
     pose = Pose(FLAT.astype(np.float32), "panoptic-19", 0.9, (0, 0, 9, 9))
     assert "MPJPE_mm" not in evaluate(lambda image: [pose], dataset(tmp_path)).figures
 
 
-def test_joints_in_space_of_another_number_are_refused(tmp_path):
+def test_a_wrong_number_of_3d_joints_is_refused(tmp_path):
     with pytest.raises(DatasetError, match=r"annotations\[0\].keypoints_3d: expected 76 numbers, got 72"):
         dataset(tmp_path, SPACE_MM[:18], np.ones(18))

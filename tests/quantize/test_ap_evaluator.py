@@ -79,7 +79,7 @@ def test_annotations_of_other_photos_tell_nothing(bench):
 def test_annotations_that_are_none_are_one_line_of_error(bench):
     bench = bench()
     (bench.photos.parent / "truth.json").write_text("[]")
-    with pytest.raises(DatasetError, match="is no COCO annotations"):
+    with pytest.raises(DatasetError, match="is not a COCO annotation file"):
         bench.quantize(annotations=bench.photos.parent / "truth.json")
 
 

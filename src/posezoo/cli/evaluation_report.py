@@ -1,4 +1,4 @@
-"""How well a model did, in words, in files and in pictures."""
+"""The report of an evaluation: as text, as JSON, and as files."""
 
 from __future__ import annotations
 
@@ -6,231 +6,219 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from posezoo import images
 from posezoo.cli.terminal_text import align_columns, escape_control_characters
-from posezoo.evaluation import EvaluationResult, breakdown, evaluation_protocol
-from posezoo.evaluation.coco_metrics import BOX_FIGURES, KEYPOINT_FIGURES
-from posezoo.evaluation.evaluation_protocol import EvaluationProtocol
-from posezoo.evaluation.prediction import read_dataset_image
+from posezoo.evaluation import EvaluationResult
+from posezoo.evaluation.breakdown import ImageScore, worst_images
+from posezoo.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
+from posezoo.evaluation.evaluation_protocol import (
+    EvaluationProtocol,
+    create_accuracy_measurement,
+    describe_published_protocol,
+    explain_difference,
+)
+from posezoo.evaluation.run_evaluation import read_dataset_image
 from posezoo.files.verified_files import write_atomically
+from posezoo.images import Image
 from posezoo.measured import measurement_to_json
 from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose
-from posezoo.spec.model import ModelSpec, PublishedMetrics
+from posezoo.spec.model import ModelSpec, PublishedAccuracy, PublishedMetrics
 
-if TYPE_CHECKING:
-    from posezoo.spec.model import PublishedAccuracy as Claim
-
-#: So many rows of a table are read; the whole of it stands in a file.
+#: The most rows of a table that are printed; a file has all of them.
 MOST_ROWS = 10
 
 
 @dataclass(slots=True)
 class EvaluationReport:
-    """A finished evaluation."""
+    """A finished evaluation, and the files that were written of it."""
 
-    means: EvaluationProtocol
-    accuracy: EvaluationResult
-    of_boxes: bool = False
+    protocol: EvaluationProtocol
+    result: EvaluationResult
     files: dict[str, str] = field(default_factory=dict)
 
     @property
     def published(self) -> PublishedMetrics:
         """What the publisher says of the model."""
-        model = self.means.estimator.model
+        model = self.protocol.estimator.model
         return model.published if isinstance(model, ModelSpec) else PublishedMetrics()
 
-    def published_comparisons(self) -> Iterator[tuple[Claim, list[str]]]:
-        """Each published figure that ours can be held against, the likest first, and why ours may differ."""
-        claims = [] if self.of_boxes else [each for each in self.published.accuracy if each.metric == "AP"]
-        for claim in sorted(claims, key=lambda each: each.flip != self.means.flip):
-            yield (
-                claim,
-                list(
-                    evaluation_protocol.explain_difference(claim, self.published, self.means, self.accuracy)
-                ),
-            )
+    def published_comparisons(self) -> list[tuple[PublishedAccuracy, list[str]]]:
+        """Each comparable published AP, the most similar first, and why the measured one may differ."""
+        if self.protocol.of_boxes:
+            return []
+        published = [accuracy for accuracy in self.published.accuracy if accuracy.metric == "AP"]
+        published.sort(key=lambda accuracy: accuracy.flip != self.protocol.flip)
+        return [
+            (accuracy, list(explain_difference(accuracy, self.published, self.protocol, self.result)))
+            for accuracy in published
+        ]
 
     def to_json(self) -> dict[str, Any]:
-        """As ``cli.evaluate`` describes it."""
-        accuracy, estimator = self.accuracy, self.means.estimator
+        """As ``cli.verbs.evaluate`` describes it."""
+        result, estimator = self.result, self.protocol.estimator
         return {
             "model": estimator.model.full_name,
-            "precision": self.means.precision.value,
+            "precision": self.protocol.precision.value,
             "device": estimator.device,
-            **accuracy.figures,
-            "intervals": {name: list(each) for name, each in accuracy.intervals.items()},
-            "images": len(accuracy.dataset.pictures),
-            "people": accuracy.people,
-            "kept": accuracy.kept,
-            "unreadable": dict(accuracy.unreadable),
-            "settings": {"dataset": accuracy.dataset.name, **self.means.to_settings()},
+            **result.figures,
+            "intervals": {name: list(interval) for name, interval in result.intervals.items()},
+            "images": len(result.dataset.images),
+            "people": result.people,
+            "kept": result.cached_count,
+            "settings": self.protocol.to_settings(),
             "published": [
                 {
-                    "AP": claim.value,
-                    "how": evaluation_protocol.describe_claim_protocol(claim),
-                    "differences": reason,
+                    "value": accuracy.value,
+                    "how": describe_published_protocol(accuracy),
+                    "differences": reasons,
                 }
-                for claim, reason in self.published_comparisons()
+                for accuracy, reasons in self.published_comparisons()
             ],
-            "keypoints": [asdict(keypoint) for keypoint in accuracy.keypoints],
-            "pictures": [_picture_row(picture) for picture in accuracy.pictures],
+            **self._tables(),
             "files": self.files,
         }
 
+    def _tables(self) -> dict[str, Any]:
+        return {
+            "keypoints": [asdict(score) for score in self.result.keypoint_scores],
+            "pictures": [
+                {
+                    "image": score.image.file_name,
+                    "id": score.image.id,
+                    "people": score.people,
+                    "found": score.found,
+                    "wrong": score.wrong,
+                    "similarity": score.similarity,
+                }
+                for score in self.result.image_scores
+            ],
+            "unreadable": dict(self.result.unreadable),
+        }
+
     def write(self, folder: Path, *, worst: int = 0) -> None:
-        """Figures for ``posezoo record``, results in COCO's form, tables, and the pictures that went worst.
+        """Write metrics for ``posezoo record``, results in COCO's form, tables, and the worst images.
 
         Raises:
-            OutputError: one cannot be written.
+            OutputError: a file cannot be written.
         """
-        model = self.means.estimator.model
-        tag = model.tag if isinstance(model, ModelSpec) else ""
-        found = evaluation_protocol.create_accuracy_measurement(
-            self.means, self.accuracy, tag, of_boxes=self.of_boxes
-        )
+        measurement = create_accuracy_measurement(self.protocol, self.result)
         content = {
-            "accuracy": measurement_to_json(model.full_name, found),
-            "results": self.accuracy.to_coco_results(),
-            "tables": {key: self.to_json()[key] for key in ("keypoints", "pictures", "unreadable")},
+            "accuracy": measurement_to_json(self.protocol.estimator.model.full_name, measurement),
+            "results": self.result.to_coco_results(),
+            "tables": self._tables(),
         }
-        for name, each in content.items():
+        for name, value in content.items():
             path = folder / f"{name}.json"
-            write_atomically(
-                path, (json.dumps(each, indent=None if name == "results" else 2) + "\n").encode()
-            )
+            text = json.dumps(value, indent=None if name == "results" else 2) + "\n"
+            write_atomically(path, text.encode())
             self.files[name] = str(path)
         if worst:
-            self._draw_worst(folder / "worst", worst)
+            for old in (folder / "worst").glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have drawn more
+                old.unlink(missing_ok=True)
+            for number, score in enumerate(worst_images(self.result.image_scores, worst), 1):
+                name = f"{number:02}_{Path(score.image.file_name).stem}.jpg"
+                images.write_image(folder / "worst" / name, self._side_by_side(score))
             self.files["worst"] = str(folder / "worst")
 
-    def _draw_worst(self, folder: Path, count: int) -> None:
-        for old in folder.glob("[0-9][0-9]*_*.jpg"):  # of an earlier run, which may have drawn more
-            old.unlink(missing_ok=True)
-        for place, tally in enumerate(breakdown.worst_images(self.accuracy.pictures, count), 1):
-            name = f"{place:02}_{Path(tally.picture.file_name).stem}.jpg"
-            images.write_image(folder / name, self._side_by_side(tally))
-
-    def _side_by_side(self, tally: breakdown.ImageScore) -> Any:
-        """Who is there on the left, who was found on the right."""
-        picture = tally.picture
-        image = read_dataset_image(picture)
-        found, names = self.accuracy.found[picture.id], self.accuracy.dataset.keypoints
-        names = () if self.of_boxes else names
-        people = [person for person in picture.people if not person.is_crowd]
-        there = [_pose(names, person.keypoints, person.to_box[:4], 1.0) for person in people]
-        seen = [
-            _pose(names, points, (x, y, x + w, y + h), score)
-            for points, (x, y, w, h), score in zip(
-                found.keypoints, found.boxes.tolist(), found.scores.tolist(), strict=True
+    def _side_by_side(self, score: ImageScore) -> Image:
+        """The ground truth on the left, the predictions on the right."""
+        pixels = read_dataset_image(score.image)
+        predictions = self.result.predictions[score.image.id]
+        names = () if self.protocol.of_boxes else self.result.dataset.keypoints
+        annotated = [
+            _pose(names, person.keypoints, person.corner_box[:4], 1.0)
+            for person in score.image.people
+            if not person.is_crowd
+        ]
+        predicted = [
+            _pose(names, keypoints, (x, y, x + w, y + h), pose_score)
+            for keypoints, (x, y, w, h), pose_score in zip(
+                predictions.keypoints, predictions.boxes.tolist(), predictions.scores.tolist(), strict=True
             )
         ]
-        return np.concatenate([draw(image, there), draw(image, seen, min_score=0.1)], axis=1)
+        return np.concatenate([draw(pixels, annotated), draw(pixels, predicted, min_score=0.1)], axis=1)
 
 
 def _pose(names: Sequence[str], keypoints: Any, box: tuple[float, float, float, float], score: float) -> Pose:
-    """Annotated or found keypoints of these names as COCO's, for drawing; a box where there are none."""
+    """Keypoints with these names as COCO's, for drawing; a box if there are none."""
     skeleton = SKELETONS["coco-17" if names else "box"]
     points: Floats = np.zeros((len(skeleton.keypoints), 3), np.float32)
     for name, point in zip(names, keypoints, strict=False):
         if name in skeleton.keypoints:
             points[skeleton.keypoints.index(name)] = point
-    points[:, 2] = points[:, 2].clip(0, 1)  # an annotated one in sight is 2
+    points[:, 2] = points[:, 2].clip(0, 1)  # an annotated visible keypoint has 2
     return Pose(points, skeleton.name, score, box)
 
 
-def _picture_row(each: breakdown.ImageScore) -> dict[str, Any]:
-    return {
-        "image": each.picture.file_name,
-        "id": each.picture.id,
-        "people": each.people,
-        "found": each.found,
-        "wrong": each.wrong,
-        "similarity": each.similarity,
-    }
-
-
 def print_report(report: EvaluationReport) -> None:
-    """The report on the standard output, for people."""
-    accuracy, estimator = report.accuracy, report.means.estimator
-    settings = ", ".join(f"{key} {value}" for key, value in report.means.to_settings().items())
-    print(f"{estimator.model.full_name} ({report.means.precision} IR) on {estimator.device}: {settings}")
-    pictures = len(accuracy.dataset.pictures)
-    print(f"{pictures} image{'s' * (pictures > 1)}, {accuracy.people} people of {accuracy.dataset.name}")
-    for name, reason in accuracy.unreadable.items():
+    """Print the report for people."""
+    result, protocol = report.result, report.protocol
+    estimator = protocol.estimator
+    settings = ", ".join(f"{key} {value}" for key, value in protocol.to_settings().items())
+    print(f"{estimator.model.full_name} ({protocol.precision} IR) on {estimator.device}: {settings}")
+    count = len(result.dataset.images)
+    print(f"{count} image{'s' * (count > 1)}, {result.people} people of {result.dataset.name}")
+    for name, reason in result.unreadable.items():
         print(f"left out: {escape_control_characters(name)}: {escape_control_characters(reason)}")
-    for lines in (_figures(report), _claims(report), _keypoints(report), _worst(report)):
-        found = list(lines)
-        if found:
-            print("", *found, sep="\n")
+    sections = (_metric_lines, _published_lines, _keypoint_lines, _worst_image_lines)
+    for section in sections:
+        if lines := list(section(report)):
+            print("", *lines, sep="\n")
     print()
     for name, path in report.files.items():
         print(f"{name:10}{path}")
-    print(f"posezoo record {report.files['accuracy']} takes the figures into a checkout")
+    print(f"posezoo record {report.files['accuracy']} adds the metrics to a checkout")
 
 
-def _figures(report: EvaluationReport) -> Iterator[str]:
-    accuracy = report.accuracy
-    claim = next((claim for claim, _ in report.published_comparisons()), None)
-    said = {"AP": claim.value, "AP50": claim.ap50, "AP75": claim.ap75} if claim is not None else {}
-    for each in report.published.accuracy:
-        if each.metric == "MPJPE":
-            said["MPJPE_mm"] = each.value
+def _metric_lines(report: EvaluationReport) -> Iterator[str]:
+    result = report.result
+    published: dict[str, float | None] = {}
+    if comparisons := report.published_comparisons():
+        accuracy = comparisons[0][0]
+        published = {"AP": accuracy.value, "AP50": accuracy.ap50, "AP75": accuracy.ap75}
+    for accuracy in report.published.accuracy:
+        if accuracy.metric == "MPJPE":
+            published["MPJPE_mm"] = accuracy.value
     rows = [("", "measured", "95 % interval", "published")]
-    names = BOX_FIGURES if report.of_boxes else KEYPOINT_FIGURES
-    for name in (*names, *(name for name in accuracy.figures if name not in names)):
-        if name not in accuracy.figures:
-            rows.append((name, "nobody", "", ""))
+    names = BOX_METRICS if report.protocol.of_boxes else KEYPOINT_METRICS
+    for name in dict.fromkeys((*names, *result.figures)):
+        if name not in result.figures:
+            rows.append((name, "no people", "", ""))
             continue
-        low, high = accuracy.intervals.get(name, (None, None))
-        between = f"{low:.3f} to {high:.3f}" if low is not None else ""
-        value = said.get(name)
+        low, high = result.intervals.get(name, (None, None))
+        interval = f"{low:.3f} to {high:.3f}" if low is not None else ""
+        value = published.get(name)
         rows.append(
-            (name, f"{accuracy.figures[name]:.3f}", between, f"{value:.3f}" if value is not None else "")
+            (name, f"{result.figures[name]:.3f}", interval, f"{value:.3f}" if value is not None else "")
         )
-    kept = [index for index in range(4) if any(row[index] for row in rows[1:])]
-    yield from align_columns([[row[index] for index in kept] for row in rows], right=frozenset({1}))
+    columns = [index for index in range(4) if any(row[index] for row in rows[1:])]
+    yield from align_columns([[row[index] for index in columns] for row in rows], right=frozenset({1}))
 
 
-def _claims(report: EvaluationReport) -> Iterator[str]:
-    for claim, why in report.published_comparisons():
-        how = evaluation_protocol.describe_claim_protocol(claim)
-        yield f"published: AP {claim.value:g}" + (f" ({how})" if how else "")
-        yield from (f"  {reason}" for reason in why)
+def _published_lines(report: EvaluationReport) -> Iterator[str]:
+    for accuracy, reasons in report.published_comparisons():
+        protocol = describe_published_protocol(accuracy)
+        yield f"published: AP {accuracy.value:g}" + (f" ({protocol})" if protocol else "")
+        yield from (f"  {reason}" for reason in reasons)
 
 
-def _keypoints(report: EvaluationReport) -> Iterator[str]:
+def _keypoint_lines(report: EvaluationReport) -> Iterator[str]:
     rows = [("KEYPOINT", "LABELLED", "FOUND", "SIMILARITY", "ERROR PX")]
-    for keypoint in report.accuracy.keypoints:
-        error = f"{keypoint.error_px:.1f}" if keypoint.error_px is not None else ""
-        rows.append(
-            (
-                keypoint.name,
-                str(keypoint.labelled),
-                f"{keypoint.found:.2f}",
-                f"{keypoint.similarity:.2f}",
-                error,
-            )
-        )
+    for score in report.result.keypoint_scores:
+        error = f"{score.error_px:.1f}" if score.error_px is not None else ""
+        rows.append((score.name, f"{score.labelled}", f"{score.found:.2f}", f"{score.similarity:.2f}", error))
     if len(rows) > 1:
         yield from align_columns(rows, right=frozenset({1, 2, 3}))
 
 
-def _worst(report: EvaluationReport) -> Iterator[str]:
-    worst = breakdown.worst_images(report.accuracy.pictures, MOST_ROWS)
+def _worst_image_lines(report: EvaluationReport) -> Iterator[str]:
     rows = [("WORST IMAGES", "PEOPLE", "FOUND", "WRONG", "SIMILARITY")]
-    for each in worst:
-        rows.append(
-            (
-                each.picture.file_name,
-                str(each.people),
-                str(each.found),
-                str(each.wrong),
-                f"{each.similarity or 0:.2f}",
-            )
-        )
+    for score in worst_images(report.result.image_scores, MOST_ROWS):
+        counts = (f"{score.people}", f"{score.found}", f"{score.wrong}")
+        rows.append((score.image.file_name, *counts, f"{score.similarity or 0:.2f}"))
     yield from align_columns(rows, right=frozenset({1, 2, 3}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -361,6 +361,16 @@ def add_inference_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_estimator_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of every verb that downloads a model and runs it on images."""
+    add_detector_flag(parser)
+    add_inference_flags(parser)
+    add_cache_flags(parser)
+    add_trust_flag(parser)
+    add_models_dir_flag(parser)
+    add_format_flags(parser)
+
+
 def add_format_flags(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text", "json")) -> None:
     """How the answer is written."""
     parser.add_argument(
@@ -452,6 +462,19 @@ def parse_fraction(text: str) -> float:
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
     return number
+
+
+def whole_number(lowest: int, highest: int = 10**9) -> Callable[[str], int]:
+    """An argparse type: a whole number within bounds."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,10}", text, re.ASCII) or not lowest <= int(text) <= highest:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number from {lowest} to {highest}, got {text!r}"
+            )
+        return int(text)
+
+    return parse
 
 
 def parse_image_size(text: str) -> tuple[int, int]:

@@ -1,6 +1,6 @@
-"""What a data set in COCO's format is: pictures, and who is to be seen in each.
+"""A data set in COCO's format: images, and the people annotated in each.
 
-Coordinates are the file's: pixels from the image's left top corner.
+Coordinates are pixels from the image's top left corner.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-#: x0, y0, x1, y1 in image pixels, and how sure it is, 0..1.
+#: x0, y0, x1, y1 in image pixels, and the score, 0..1.
 CocoBox = tuple[float, float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PersonAnnotation:
-    """Somebody in a picture, as an annotator saw them.
+    """One annotated person.
 
     Attributes:
         id: of the annotation.
-        keypoints: (K, 3) float64: x, y in pixels, and 0 where it is not labelled, 1 hidden, 2 in sight;
-            K is 0 in a set of boxes alone.
+        keypoints: (K, 3) float64: x, y in pixels, and visibility: 0 not labelled, 1 hidden, 2 visible; K is 0
+            in a data set without keypoints.
         bbox: left, top, width and height in pixels.
-        area: of the person's outline, in pixels.
-        is_crowd: a crowd that nobody took apart: what is found there is neither right nor wrong.
-        num_keypoints: how many are labelled.
-        space: (K, 4) float64: x, y, z in mm and 0 where nothing is known of it, of each keypoint; no rows
-            where the set knows nothing of space.
+        area: of the person's outline, in square pixels.
+        is_crowd: a group annotated as one: predictions there are neither right nor wrong.
+        num_keypoints: number of labelled keypoints.
+        space: (K, 4) float64: x, y, z of each keypoint in mm, and 0 if they are unknown; (0, 4) in a data set
+            without 3D positions.
     """
 
     id: int
@@ -41,15 +41,15 @@ class PersonAnnotation:
     space: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
 
     @property
-    def to_box(self) -> CocoBox:
-        """Its box by corners, sure."""
+    def corner_box(self) -> CocoBox:
+        """``bbox`` by its corners, with score 1."""
         left, top, width, height = self.bbox
         return left, top, left + width, top + height, 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ImageLicense:
-    """On what terms a picture may be used."""
+    """The terms under which an image may be used."""
 
     name: str
     url: str = ""
@@ -57,15 +57,15 @@ class ImageLicense:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class DatasetImage:
-    """An image of a set.
+    """One image of a data set.
 
     Attributes:
-        id: COCO's number of it.
-        path: where it lies, or should.
+        id: COCO's number of the image.
+        path: where the file should be.
         file_name: as the annotations have it.
-        size: width and height in pixels; None where the annotations do not say.
-        people: all who are annotated in it.
-        license: its terms; None where the annotations do not say.
+        size: width and height in pixels; None if the annotations do not say.
+        people: all annotated people.
+        license: its terms; None if the annotations do not say.
     """
 
     id: int
@@ -75,54 +75,52 @@ class DatasetImage:
     people: tuple[PersonAnnotation, ...]
     license: ImageLicense | None = None
 
-    @property
-    def top_down_boxes(self) -> tuple[CocoBox, ...]:
-        """Of those whom a model that is shown one person at a time is shown: labelled people, no crowds."""
-        return tuple(
-            person.to_box
-            for person in self.people
-            if person.num_keypoints and not person.is_crowd and min(person.bbox[2:]) > 0
-        )
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class CocoDataset:
-    """Pictures, and what is known of the people in them.
+    """Images and the people annotated in them.
 
     Attributes:
-        name: of the annotations' file, without its ending.
-        annotations: that file.
-        folder: where the images lie.
-        keypoints: their names, in the order of ``Person.keypoints``; empty in a set of boxes alone.
-        pictures: in the file's order.
+        name: the annotation file's name without its suffix.
+        annotations: the annotation file.
+        folder: the folder of the images.
+        keypoints: their names, in the order of ``PersonAnnotation.keypoints``; empty if there are none.
+        images: in the file's order.
     """
 
     name: str
     annotations: Path
     folder: Path
     keypoints: tuple[str, ...]
-    pictures: tuple[DatasetImage, ...]
+    images: tuple[DatasetImage, ...]
 
     def limited_to(self, count: int) -> CocoDataset:
-        """The set of the first pictures alone."""
-        return replace(self, pictures=self.pictures[:count])
+        """The data set with its first images only."""
+        return replace(self, images=self.images[:count])
 
     def excluding(self, ids: Collection[int]) -> CocoDataset:
-        """The set without the pictures of these numbers."""
-        return replace(self, pictures=tuple(picture for picture in self.pictures if picture.id not in ids))
+        """The data set without the images with these ids."""
+        return replace(self, images=tuple(image for image in self.images if image.id not in ids))
 
     def missing_images(self) -> tuple[DatasetImage, ...]:
-        """The pictures whose files are not there."""
-        return tuple(picture for picture in self.pictures if not picture.path.is_file())
+        """The images without a file."""
+        return tuple(image for image in self.images if not image.path.is_file())
 
     def annotated_boxes(self) -> Mapping[int, Sequence[CocoBox]]:
-        """By the picture's number, the annotated boxes of those whose keypoints are labelled."""
-        return {picture.id: picture.top_down_boxes for picture in self.pictures}
+        """By image id, the boxes of the people with labelled keypoints, without crowds."""
+        return {
+            image.id: tuple(
+                person.corner_box
+                for person in image.people
+                if person.num_keypoints and not person.is_crowd and min(person.bbox[2:]) > 0
+            )
+            for image in self.images
+        }
 
     def person_count(self, *, keypoints: bool = True) -> int:
-        """How many people figures are of: no crowds, and, for keypoints, nobody without any labelled."""
+        """The number of people that metrics count: no crowds, and for keypoints only people with labels."""
         return sum(
             not person.is_crowd and (person.num_keypoints > 0 or not keypoints)
-            for image in self.pictures
+            for image in self.images
             for person in image.people
         )

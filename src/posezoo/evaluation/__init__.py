@@ -1,4 +1,4 @@
-"""How well a model finds people, in COCO's figures."""
+"""How well a model finds people, as COCO's metrics."""
 
 from __future__ import annotations
 

@@ -1,25 +1,27 @@
-"""How far a figure of few people can be trusted: bootstrap intervals.
+"""Bootstrap confidence intervals of AP and AR, for data sets with few people.
 
-B. Efron, Bootstrap Methods: Another Look at the Jackknife, 1979: the set is drawn anew, picture by picture
-(people in one picture are alike), and its figures are taken again; the middle 95 % of them are the interval.
+B. Efron, Bootstrap Methods: Another Look at the Jackknife, 1979. Whole images are resampled, since people in
+one image are alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.evaluation.coco_matching import THRESHOLDS, ImageMatches, true_positives
+from posezoo.evaluation.coco_matching import THRESHOLDS, ImageMatches
 from posezoo.evaluation.image_predictions import Floats
 
-#: From so many people on the interval is narrow enough to be left out.
+#: From this many people on the interval is narrow, and is not computed.
 ENOUGH_PEOPLE = 500
 
 DRAWS = 1000
 SEED = 20170917
+
+NAMES = ("AP", "AP50", "AP75", "AR", "AR50", "AR75")
 
 Interval = tuple[float, float]
 
@@ -27,51 +29,55 @@ _RECALLS = np.linspace(0, 1, 101)
 
 
 def bootstrap_intervals(
-    matched: Iterable[ImageMatches], *, draws: int = DRAWS, seed: int = SEED
+    matches: Sequence[ImageMatches], *, draws: int = DRAWS, seed: int = SEED
 ) -> Mapping[str, Interval]:
-    """The 95 % intervals of AP, AP50, AP75 and AR, AR50, AR75; the same for the same matches.
+    """The 95 % confidence intervals of ``NAMES``; the same matches give the same intervals.
 
     Args:
-        matched: every picture, at COCO's ten thresholds.
-        draws: how often the set is drawn anew.
-        seed: of what is drawn.
+        matches: all images, at COCO's ten thresholds.
+        draws: the number of resampled data sets.
+        seed: of the random numbers.
     """
-    every = _PooledMatches(list(matched))
+    pooled = PooledMatches(matches)
     random = np.random.default_rng(seed)
-    drawn = [every.resampled_metrics(random.multinomial(every.count, every.shares)) for _ in range(draws)]
-    metrics = [each for each in drawn if each is not None]
-    if not metrics:
+    shares = np.full(len(matches), 1 / max(len(matches), 1))
+    samples = [
+        metrics
+        for _ in range(draws)
+        if (metrics := pooled.resampled_metrics(random.multinomial(len(matches), shares))) is not None
+    ]
+    if not samples:
         return {}
-    low, high = np.percentile(np.array(metrics), (2.5, 97.5), axis=0)
+    low, high = np.percentile(np.array(samples), (2.5, 97.5), axis=0)
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(NAMES)}
 
 
-NAMES = ("AP", "AP50", "AP75", "AR", "AR50", "AR75")
+class PooledMatches:
+    """The predictions of all images together, by descending score, each with the index of its image."""
 
-
-class _PooledMatches:
-    """All pictures in one: who was found, the surest first, each with the picture that it is of."""
-
-    def __init__(self, matched: list[ImageMatches]) -> None:
-        self.count = len(matched)
-        self.shares = np.full(self.count, 1 / max(self.count, 1))
-        self._people = np.array([int((~each.ignored).sum()) for each in matched])
-        scores = np.concatenate([each.scores for each in matched])
+    def __init__(self, matches: Sequence[ImageMatches]) -> None:
+        self._people = np.array([image.num_people for image in matches])
+        scores = np.concatenate([image.scores for image in matches])
         order = np.argsort(-scores, kind="stable")
-        of = np.repeat(np.arange(self.count), [len(each.scores) for each in matched])
-        true, counting = (
-            np.concatenate(rows, axis=1) for rows in zip(*map(true_positives, matched), strict=True)
+        image_indices = np.repeat(np.arange(len(matches)), [len(image.scores) for image in matches])
+        correct, counted = (
+            np.concatenate(rows, axis=1)
+            for rows in zip(*(image.true_positives() for image in matches), strict=True)
         )
-        self._of, self._true, self._counting = of[order], true[:, order], counting[:, order]
+        self._image_indices, self._correct, self._counted = (
+            image_indices[order],
+            correct[:, order],
+            counted[:, order],
+        )
 
-    def resampled_metrics(self, times: NDArray[Any]) -> tuple[float, ...] | None:
-        """The figures of ``NAMES`` where each picture is there so often; None where nobody counts."""
-        people = int((self._people * times).sum())
+    def resampled_metrics(self, repeats: NDArray[Any]) -> tuple[float, ...] | None:
+        """The metrics of ``NAMES`` if each image occurs ``repeats`` times; None if no person counts."""
+        people = int((self._people * repeats).sum())
         if not people:
             return None
-        often = times[self._of]
-        right = np.cumsum(often * self._true, axis=1, dtype=np.float64)
-        wrong = np.cumsum(often * (self._counting & ~self._true), axis=1, dtype=np.float64)
+        weights = repeats[self._image_indices]
+        right = np.cumsum(weights * self._correct, axis=1, dtype=np.float64)
+        wrong = np.cumsum(weights * (self._counted & ~self._correct), axis=1, dtype=np.float64)
         recall = right / people
         precision = np.zeros((len(THRESHOLDS), len(_RECALLS)))
         for row in range(len(THRESHOLDS)):
@@ -83,7 +89,7 @@ class _PooledMatches:
 
 
 def _at_recalls(precision: Floats, recall: Floats) -> Floats:
-    """(101,): the best precision from each of COCO's recalls on; 0 where that recall is not reached."""
+    """(101,): the best precision at each of COCO's recalls or above; 0 if the recall is not reached."""
     best = np.maximum.accumulate(precision[::-1])[::-1]
-    places = np.searchsorted(recall, _RECALLS, side="left")
-    return np.append(best, 0.0)[places]
+    indices = np.searchsorted(recall, _RECALLS, side="left")
+    return np.append(best, 0.0)[indices]

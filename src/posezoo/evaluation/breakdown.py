@@ -1,4 +1,4 @@
-"""Where a model does well and where it does not: by picture and by keypoint."""
+"""Metrics by image and by keypoint."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from posezoo.evaluation.coco_matching import ImageMatches, keypoint_similarities
 from posezoo.evaluation.coco_metrics import keypoint_sigmas
 from posezoo.evaluation.image_predictions import ImagePredictions
 
-#: At this similarity somebody, or a keypoint, counts as found.
+#: From this similarity on a keypoint counts as found.
 FOUND_AT = 0.5
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ImageScore:
-    """How well a model did on a picture.
+    """How well a model did on one image, at the matches' first threshold.
 
     Attributes:
-        picture: which.
-        people: how many there are to find.
-        found: how many of them were.
-        wrong: how many were found who are nobody.
-        similarity: mean of all people's similarity to who was found to be them, 0 for those whom nobody is;
-            None where there is nobody to find.
+        image: the image.
+        people: number of annotated people that count.
+        found: how many of them were found.
+        wrong: number of predictions without a person.
+        similarity: mean similarity of the people to their predictions, 0 for people who were not found; None
+            if there are no people.
     """
 
-    picture: DatasetImage
+    image: DatasetImage
     people: int
     found: int
     wrong: int
@@ -38,14 +38,14 @@ class ImageScore:
 
 @dataclass(frozen=True, slots=True)
 class KeypointScore:
-    """How well a model finds a keypoint.
+    """How well a model finds one keypoint.
 
     Attributes:
         name: of the keypoint.
-        labelled: of how many people who count it is labelled.
-        found: the share of these that is found at a similarity of ``FOUND_AT``.
-        similarity: the mean over all these, 0 where the person was not found.
-        error_px: the median distance in image pixels where the person was found; None where nobody was.
+        labelled: number of people that count and have it labelled.
+        found: the share of these whose keypoint is found at a similarity of ``FOUND_AT`` or more.
+        similarity: the mean over all these, 0 if the person was not found.
+        error_px: the median distance in image pixels if the person was found; None if nobody was found.
     """
 
     name: str
@@ -55,68 +55,64 @@ class KeypointScore:
     error_px: float | None
 
 
-def score_images(matched: Sequence[ImageMatches]) -> tuple[ImageScore, ...]:
-    """A row for each picture.
-
-    Args:
-        matched: with ``FOUND_AT`` as the first threshold.
-    """
-    return tuple(map(_picture, matched))
-
-
-def _picture(each: ImageMatches) -> ImageScore:
-    recipient = each.whom[0]
-    people = int((~each.ignored).sum())
-    rows = [(row, person) for row, person in enumerate(recipient.tolist()) if person >= 0]
-    right = [each.similarities[row, person] for row, person in rows if not each.ignored[person]]
-    mean = float(sum(right) / people) if people else None
-    return ImageScore(each.picture, people, len(right), int((recipient < 0).sum()), mean)
+def score_image(matches: ImageMatches) -> ImageScore:
+    """The score of one image."""
+    persons = matches.persons[0]
+    similarities = [
+        matches.similarities[row, person]
+        for row, person in enumerate(persons.tolist())
+        if person >= 0 and not matches.ignored[person]
+    ]
+    people = matches.num_people
+    mean = float(sum(similarities) / people) if people else None
+    return ImageScore(matches.image, people, len(similarities), int((persons < 0).sum()), mean)
 
 
-def worst_images(tallies: Sequence[ImageScore], count: int) -> list[ImageScore]:
-    """Those pictures with people on which a model did worst, the worst first; more wrong ones are worse."""
-    with_people = [tally for tally in tallies if tally.similarity is not None]
-    return sorted(with_people, key=lambda each: (each.similarity, -each.wrong, each.picture.id))[:count]
+def worst_images(scores: Sequence[ImageScore], count: int) -> list[ImageScore]:
+    """The images with people that have the lowest similarity, then the most wrong predictions."""
+    with_people = [score for score in scores if score.similarity is not None]
+    return sorted(with_people, key=lambda score: (score.similarity, -score.wrong, score.image.id))[:count]
 
 
 def score_keypoints(
-    dataset: CocoDataset, found: Mapping[int, ImagePredictions], matched: Sequence[ImageMatches]
+    dataset: CocoDataset, predictions: Mapping[int, ImagePredictions], matches: Sequence[ImageMatches]
 ) -> tuple[KeypointScore, ...]:
-    """A row for each keypoint of the set.
+    """A score for each keypoint of a data set, at the matches' first threshold.
 
     Args:
-        dataset: the truth.
-        found: who was found, by the picture's number.
-        matched: with ``FOUND_AT`` as the first threshold.
+        dataset: the ground truth.
+        predictions: by image id.
+        matches: of all images.
     """
     sigmas = 2 * np.array(keypoint_sigmas(dataset.keypoints))
-    joints = len(dataset.keypoints)
-    labelled, similar, right = np.zeros(joints), np.zeros(joints), np.zeros(joints)
-    errors: list[list[float]] = [[] for _ in range(joints)]
-    for each in matched:
-        rows = {person: row for row, person in enumerate(each.whom[0].tolist())}
-        for place, person in enumerate(each.picture.people):
-            if each.ignored[place]:
+    count = len(dataset.keypoints)
+    labelled, similarity_sum, num_found = np.zeros(count), np.zeros(count), np.zeros(count)
+    errors: list[list[float]] = [[] for _ in range(count)]
+    for image_matches in matches:
+        image = image_matches.image
+        rows = {person: row for row, person in enumerate(image_matches.persons[0].tolist())}
+        for index, person in enumerate(image.people):
+            if image_matches.ignored[index]:
                 continue
-            seen = person.keypoints[:, 2] > 0
-            labelled += seen
-            if place not in rows:
+            is_labelled = person.keypoints[:, 2] > 0
+            labelled += is_labelled
+            if index not in rows:
                 continue
-            points = found[each.picture.id].keypoints[each.order[rows[place]]]
-            similarity = keypoint_similarities(points[None], person, sigmas)[0] * seen
-            similar += similarity
-            right += similarity >= FOUND_AT
-            apart = np.hypot(*(points[:, :2] - person.keypoints[:, :2]).T)
-            for joint in np.flatnonzero(seen & (points[:, 2] > 0)).tolist():
-                errors[joint].append(float(apart[joint]))
+            points = predictions[image.id].keypoints[image_matches.order[rows[index]]]
+            similarity = keypoint_similarities(points[None], person, sigmas)[0] * is_labelled
+            similarity_sum += similarity
+            num_found += similarity >= FOUND_AT
+            distances = np.hypot(*(points[:, :2] - person.keypoints[:, :2]).T)
+            for keypoint in np.flatnonzero(is_labelled & (points[:, 2] > 0)).tolist():
+                errors[keypoint].append(float(distances[keypoint]))
     share = 1 / np.maximum(labelled, 1)
     return tuple(
         KeypointScore(
             name,
-            int(labelled[joint]),
-            float(right[joint] * share[joint]),
-            float(similar[joint] * share[joint]),
-            float(np.median(errors[joint])) if errors[joint] else None,
+            int(labelled[i]),
+            float(num_found[i] * share[i]),
+            float(similarity_sum[i] * share[i]),
+            float(np.median(errors[i])) if errors[i] else None,
         )
-        for joint, name in enumerate(dataset.keypoints)
+        for i, name in enumerate(dataset.keypoints)
     )

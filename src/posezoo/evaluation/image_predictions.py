@@ -1,10 +1,11 @@
-"""Who was found in a picture, in the form of the annotations that it is held against."""
+"""What a model found in one image, in the form of COCO's annotations."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ImagePredictions:
-    """Those whom a model found in one picture, in its order.
+    """The people that a model found in one image, in the model's order.
 
     Attributes:
-        keypoints: (N, K, 3): x, y in image pixels and score of the keypoints that the annotations name, in
-            their order; all three are 0 where one was not found. K is 0 where boxes alone count.
+        keypoints: (N, K, 3): x, y in image pixels and score of the annotations' keypoints, in their order;
+            all three are 0 if a keypoint was not found. K is 0 if only boxes count.
         scores: (N,): of the people.
         boxes: (N, 4): left, top, width and height in image pixels.
-        space: (N, K, 3): x, y and z of the keypoints in mm, from the camera; K is 0 where the model knows
-            nothing of space.
+        space: (N, K, 3): x, y and z of the keypoints in mm, from the camera; K is 0 without 3D positions.
     """
 
     keypoints: Floats
@@ -38,7 +38,7 @@ class ImagePredictions:
         return len(self.scores)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain Python values that ``from_json`` takes back, to the last bit."""
+        """Plain Python values that ``predictions_from_json`` reads back exactly."""
         return {
             "keypoints": _flat(self.keypoints).tolist(),
             "scores": self.scores.tolist(),
@@ -46,85 +46,76 @@ class ImagePredictions:
             **({"space": _flat(self.space).tolist()} if self.space.size else {}),
         }
 
-    def to_coco_results(self, image: int, category: int = 1) -> list[dict[str, Any]]:
-        """As COCO's files of results have it: keypoints, or a box where there are none, never both."""
-        about: list[dict[str, Any]] = [
-            {"image_id": image, "category_id": category, "score": score} for score in self.scores.tolist()
-        ]
+    def to_coco_results(self, image: int) -> list[dict[str, Any]]:
+        """As in COCO's files of results: keypoints, or boxes if there are no keypoints, never both."""
         key, values = ("keypoints", self.keypoints) if self.keypoints.shape[1] else ("bbox", self.boxes)
-        rows = _flat(values).tolist()
-        return [{**each, key: row} for each, row in zip(about, rows, strict=True)]
+        return [
+            {"image_id": image, "category_id": 1, "score": score, key: row}
+            for score, row in zip(self.scores.tolist(), _flat(values).tolist(), strict=True)
+        ]
 
 
 def _flat(values: Floats) -> Floats:
-    """A row for each person, also where there is nobody."""
+    """One row for each person; also if there are none."""
     return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
-def from_json(content: Mapping[str, Any], joints: int) -> ImagePredictions:
-    """What ``Found.to_json`` wrote.
+def predictions_from_json(content: Mapping[str, Any], num_keypoints: int) -> ImagePredictions:
+    """Read what ``ImagePredictions.to_json`` wrote.
 
     Raises:
-        KeyError, TypeError, ValueError: it was something else.
+        KeyError, TypeError, ValueError: it is something else.
     """
     count = len(content["scores"])
+    num_space = num_keypoints if "space" in content else 0
     return ImagePredictions(
-        np.array(content["keypoints"], np.float64).reshape(count, joints, 3),
+        np.array(content["keypoints"], np.float64).reshape(count, num_keypoints, 3),
         np.array(content["scores"], np.float64).reshape(count),
         np.array(content["boxes"], np.float64).reshape(count, 4),
-        np.array(content.get("space", []), np.float64).reshape(count, joints if "space" in content else 0, 3),
+        np.array(content.get("space", []), np.float64).reshape(count, num_space, 3),
     )
 
 
-def make_converter(names: Sequence[str]) -> Callable[[Sequence[Pose]], ImagePredictions]:
-    """From poses to what the annotations have of them.
+def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> ImagePredictions:
+    """Poses as predictions of the annotations' keypoints.
 
     Args:
-        names: of the annotations' keypoints; empty where boxes alone count.
+        poses: what the model found in one image.
+        names: of the annotations' keypoints; empty if only boxes count.
 
     Raises:
-        EvaluationError: (when it is called) the model's skeleton lacks some of them.
+        EvaluationError: the model's skeleton lacks some of them.
     """
-    places: dict[str, list[int]] = {}
-
-    def translate(poses: Sequence[Pose]) -> ImagePredictions:
-        points: Floats = np.zeros((len(poses), len(names), 3))
-        boxes: Floats = np.zeros((len(poses), 4))
-        in_space = any(isinstance(pose, Pose3D) for pose in poses)
-        space: Floats = np.zeros((len(poses), len(names) if in_space else 0, 3))
-        for row, pose in enumerate(poses):
-            if names and pose.skeleton not in places:
-                places[pose.skeleton] = keypoint_indices(pose.skeleton, names)
-            if names:
-                points[row] = pose.keypoints[places[pose.skeleton]]
-            if names and isinstance(pose, Pose3D):
-                space[row] = 10 * pose.camera[places[pose.skeleton]]  # from cm
-            # What is no place is not found: to COCO's tools it would be like everybody.
-            points[row][~np.isfinite(points[row]).all(axis=1)] = 0
-            x0, y0, x1, y1 = pose.box
-            boxes[row] = x0, y0, x1 - x0, y1 - y0
-        return ImagePredictions(points, np.array([float(pose.score) for pose in poses]), boxes, space)
-
-    return translate
+    has_space = bool(names) and any(isinstance(pose, Pose3D) for pose in poses)
+    points: Floats = np.zeros((len(poses), len(names), 3))
+    boxes: Floats = np.zeros((len(poses), 4))
+    space: Floats = np.zeros((len(poses), len(names) if has_space else 0, 3))
+    for row, pose in enumerate(poses):
+        if names:
+            indices = _keypoint_indices(pose.skeleton, names)
+            points[row] = pose.keypoints[indices]
+            if isinstance(pose, Pose3D):
+                space[row] = 10 * pose.camera[indices]  # from cm
+        # Not a number means not found: COCO's tools would compare it as equal to everything.
+        points[row][~np.isfinite(points[row]).all(axis=1)] = 0
+        x0, y0, x1, y1 = pose.box
+        boxes[row] = x0, y0, x1 - x0, y1 - y0
+    return ImagePredictions(points, np.array([float(pose.score) for pose in poses]), boxes, space)
 
 
-def keypoint_indices(skeleton: str, names: Sequence[str]) -> list[int]:
-    """Where each of these keypoints stands in a skeleton.
-
-    Raises:
-        EvaluationError: it lacks some of them.
-    """
-    known = {name: place for place, name in enumerate(SKELETONS[skeleton].keypoints)}
-    lacking = [name for name in names if name not in known]
-    if lacking and not known:
+@cache
+def _keypoint_indices(skeleton: str, names: tuple[str, ...]) -> list[int]:
+    indices = {name: index for index, name in enumerate(SKELETONS[skeleton].keypoints)}
+    lacking = [name for name in names if name not in indices]
+    if lacking and not indices:
         raise EvaluationError(
-            "the model finds boxes, and the annotations' keypoints cannot be held against them",
-            hint="measure its boxes",
+            "the model predicts boxes, which cannot be compared with keypoint annotations",
+            hint="evaluate its boxes",
         )
     if lacking:
-        said = ", ".join(lacking[:5]) + (", ..." if len(lacking) > 5 else "")
+        listed = ", ".join(lacking[:5]) + (", ..." if len(lacking) > 5 else "")
         raise EvaluationError(
-            f"the model's skeleton {skeleton} does not match the annotations: it has no {said}",
-            hint=f"it has {', '.join(known)}",
+            f"the model's skeleton {skeleton} does not match the annotations: it has no {listed}",
+            hint=f"it has {', '.join(indices)}",
         )
-    return [known[name] for name in names]
+    return [indices[name] for name in names]

@@ -1,4 +1,4 @@
-"""How far people in space are from where they are: the mean error of joints, in mm."""
+"""The mean per joint position error (MPJPE) of 3D poses, in mm."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from posezoo.coco import CocoDataset
 from posezoo.evaluation.coco_matching import ImageMatches
 from posezoo.evaluation.image_predictions import ImagePredictions
 
-#: Both skeletons are laid over each other here, as the model gives its joints from there.
+#: Both skeletons are aligned at this keypoint, since the model's joints are relative to it.
 ROOT = "neck"
 
 
 def compute_mpjpe(
-    dataset: CocoDataset, found: Mapping[int, ImagePredictions], matched: Sequence[ImageMatches]
+    dataset: CocoDataset, predictions: Mapping[int, ImagePredictions], matches: Sequence[ImageMatches]
 ) -> float | None:
-    """The mean distance of joints from the true ones, in mm, with the necks laid over each other.
+    """The mean distance of joints from the ground truth, in mm, with the necks aligned.
 
-    Over all labelled joints but the neck of those who were found: MPJPE (C. Ionescu et al., Human3.6M, 2014)
-    for several people, who are told by their keypoints in the image. Who was not found does not count: AR
-    tells.
+    Over all labelled joints except the neck of the people who were found: MPJPE (C. Ionescu et al.,
+    Human3.6M, 2014) for several people, who are matched by their keypoints in the image. People who were not
+    found do not count; AR shows them.
 
     Args:
-        dataset: the truth.
-        found: who was found, by the picture's number.
-        matched: who was found to be whom, by the first threshold.
+        dataset: the ground truth.
+        predictions: by image id.
+        matches: of all images; the first threshold is used.
 
     Returns:
-        None where the set or the model knows nothing of space, or nobody was found.
+        None if the data set or the model has no 3D positions, or nobody was found.
     """
     if ROOT not in dataset.keypoints:
         return None
     root = dataset.keypoints.index(ROOT)
     errors = []
-    for each in matched:
-        for row, place in enumerate(each.whom[0].tolist()):
-            if place < 0 or each.ignored[place]:
+    for image_matches in matches:
+        image = image_matches.image
+        for row, index in enumerate(image_matches.persons[0].tolist()):
+            if index < 0 or image_matches.ignored[index]:
                 continue
-            true = each.picture.people[place].space
-            space = found[each.picture.id].space
-            if not len(true) or not true[root, 3] or not space.shape[1]:
+            truth, space = image.people[index].space, predictions[image.id].space
+            if not len(truth) or not truth[root, 3] or not space.shape[1]:
                 continue
-            seen = space[each.order[row]]
-            counting = true[:, 3] > 0
-            counting[root] = False
-            apart = (seen - seen[root]) - (true[:, :3] - true[root, :3])
-            errors += np.linalg.norm(apart[counting], axis=1).tolist()
+            predicted = space[image_matches.order[row]]
+            counted = truth[:, 3] > 0
+            counted[root] = False
+            offsets = (predicted - predicted[root]) - (truth[:, :3] - truth[root, :3])
+            errors += np.linalg.norm(offsets[counted], axis=1).tolist()
     return float(np.mean(errors)) if errors else None

@@ -1,7 +1,7 @@
-"""Who was found, kept picture by picture in a file: a run that was ended goes on where it stopped.
+"""A file of predictions, so that an evaluation that was interrupted continues where it stopped.
 
-A line of JSON for each picture, below one that says what everything depends on: under another heading,
-nothing is taken from the file. A line that was cut short counts for nothing.
+One line of JSON for each image, below a heading with everything that the predictions depend on: under another
+heading the file is not used. An incomplete line is skipped.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.coco import DatasetImage
-from posezoo.evaluation.image_predictions import ImagePredictions, from_json
+from posezoo.evaluation.image_predictions import ImagePredictions, predictions_from_json
 from posezoo.files.file_lock import exclusive
 from posezoo.files.verified_files import write_atomically, write_error
 
 
 class PredictionCache:
-    """The file's pictures; opened by ``kept``."""
+    """The predictions of one file, by image id; made by ``open_prediction_cache``."""
 
-    def __init__(self, path: Path, known: Mapping[int, tuple[list[int], ImagePredictions]]) -> None:
-        self._path, self._known = path, known
+    def __init__(self, path: Path, entries: Mapping[int, tuple[list[int], ImagePredictions]]) -> None:
+        self._path, self._entries = path, entries
 
     def get(self, image: DatasetImage) -> ImagePredictions | None:
-        """Who was found in a picture; None where nobody looked, or its file is another now."""
-        print_, found = self._known.get(image.id, ([], None))
-        return found if found is not None and print_ == _fingerprint(image) else None
+        """The predictions for an image; None if there are none, or the image file has changed."""
+        fingerprint, predictions = self._entries.get(image.id, ([], None))
+        return predictions if predictions is not None and fingerprint == _fingerprint(image) else None
 
-    def add(self, image: DatasetImage, found: ImagePredictions) -> None:
-        """Keep who was found in a picture.
+    def add(self, image: DatasetImage, predictions: ImagePredictions) -> None:
+        """Append the predictions for an image.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the file cannot be written.
         """
-        line = {"id": image.id, "file": _fingerprint(image), **found.to_json()}
+        line = {"id": image.id, "file": _fingerprint(image), **predictions.to_json()}
         try:
             with open(self._path, "a", encoding="utf-8") as stream:
                 stream.write(json.dumps(line) + "\n")
@@ -45,50 +45,53 @@ class PredictionCache:
 
 
 @contextmanager
-def open_prediction_cache(path: Path, heading: Mapping[str, Any], joints: int) -> Iterator[PredictionCache]:
-    """A file of pictures that are done; one run at a time.
+def open_prediction_cache(
+    path: Path, heading: Mapping[str, Any], num_keypoints: int
+) -> Iterator[PredictionCache]:
+    """Open a file of predictions; one run at a time.
 
     Args:
-        path: the file; made where it is not there.
-        heading: all that who is found depends on, as JSON has it.
-        joints: how many keypoints somebody has.
+        path: the file; created if it does not exist.
+        heading: everything that the predictions depend on, as JSON values.
+        num_keypoints: of each person.
 
     Raises:
-        OutputError: it cannot be written, or another run works with it.
+        OutputError: the file cannot be written, or another run uses it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(path, wait_s=0.5):
-            known = _read(path, heading, joints)
-            if known is None:
+            entries = _read(path, heading, num_keypoints)
+            if entries is None:
                 write_atomically(path, (json.dumps(heading) + "\n").encode())
             else:
-                _end_line(path)
-            yield PredictionCache(path, known or {})
+                _end_last_line(path)
+            yield PredictionCache(path, entries or {})
     except OSError as error:
         raise write_error(path, error) from error
 
 
 def _read(
-    path: Path, heading: Mapping[str, Any], joints: int
+    path: Path, heading: Mapping[str, Any], num_keypoints: int
 ) -> dict[int, tuple[list[int], ImagePredictions]] | None:
-    """What stands below this heading; None where another one stands there, or none."""
-    known = {}
+    """The entries below this heading; None if the file has another heading, or none."""
+    entries = {}
     try:
         with open(path, "rb") as stream:
             if json.loads(stream.readline()) != json.loads(json.dumps(heading)):
                 return None
             for line in stream:
                 with suppress(ValueError, KeyError, TypeError, RecursionError):
-                    content = json.loads(line)
-                    known[int(content["id"])] = (list(content["file"]), from_json(content, joints))
+                    entry = json.loads(line)
+                    predictions = predictions_from_json(entry, num_keypoints)
+                    entries[int(entry["id"])] = (list(entry["file"]), predictions)
     except (OSError, ValueError, RecursionError):
         return None
-    return known
+    return entries
 
 
-def _end_line(path: Path) -> None:
-    """Let the next line begin as one where the run before was killed within its last."""
+def _end_last_line(path: Path) -> None:
+    """Add the line end that is missing if the last run was killed while it wrote."""
     with open(path, "rb+") as stream:
         stream.seek(-1, os.SEEK_END)
         if stream.read(1) != b"\n":
@@ -96,7 +99,7 @@ def _end_line(path: Path) -> None:
 
 
 def _fingerprint(image: DatasetImage) -> list[int]:
-    """What tells that a file is still the same: its size and when it was changed."""
+    """The image file's size and modification time; a changed file gets new predictions."""
     try:
         status = image.path.stat()
     except OSError:

@@ -1,25 +1,30 @@
-"""How well a model finds people: one call from a model and a data set to COCO's figures."""
+"""Evaluates a model on a data set in COCO's format: one call gives metrics, intervals and tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from posezoo.coco import CocoDataset
-from posezoo.coco.coco_dataset import CocoBox
-from posezoo.errors import EvaluationError, import_optional
+from posezoo import images
+from posezoo.coco import CocoBox, CocoDataset, DatasetImage
+from posezoo.errors import EvaluationError, ImageError, import_optional
 from posezoo.evaluation import breakdown
 from posezoo.evaluation.bootstrap import ENOUGH_PEOPLE, Interval, bootstrap_intervals
 from posezoo.evaluation.coco_matching import match_dataset
-from posezoo.evaluation.coco_metrics import compute_coco_metrics
-from posezoo.evaluation.image_predictions import ImagePredictions
+from posezoo.evaluation.coco_metrics import compute_coco_metrics, require_people
+from posezoo.evaluation.image_predictions import ImagePredictions, predictions_from_poses
 from posezoo.evaluation.mpjpe import compute_mpjpe
-from posezoo.evaluation.prediction import Predictor, join_names, predict_dataset, require_readable
 from posezoo.evaluation.prediction_cache import open_prediction_cache
-from posezoo.events import Listener, ignore_event
+from posezoo.events import EvaluationProgress, Listener, ignore_event
+from posezoo.images import Image
+from posezoo.pose.keypoints import Pose
+from posezoo.runtime.result_stream import ResultStream
+
+#: From an image, (H, W, 3) uint8 BGR, to poses; called with ``boxes=`` if boxes are given; an estimator.
+Predictor = Callable[..., Sequence[Pose]]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -27,16 +32,16 @@ class EvaluationResult:
     """How well a model did on a data set.
 
     Attributes:
-        figures: COCO's, 0..1, by name: ``scoring.KEYPOINT_FIGURES``, or of boxes ``scoring.BOX_FIGURES``;
-            without those that nobody in the set decides; and MPJPE_mm of people in space.
-        intervals: in which 95 of 100 such sets would have them, by name; none where the set is large enough.
-        people: how many there were to find.
-        dataset: what it was measured on, without the pictures that could not be read.
-        unreadable: why, by the name of each such picture.
-        found: who was found, by the picture's number.
-        kept: in how many pictures an earlier run had found them.
-        pictures: a row for each.
-        keypoints: a row for each; none of boxes.
+        figures: COCO's metrics, 0..1, by name: those of ``coco_metrics.KEYPOINT_METRICS`` or ``BOX_METRICS``
+            that a person in the data set counts for; and MPJPE_mm of 3D poses.
+        intervals: the 95 % confidence intervals by name; empty if the data set has enough people.
+        people: number of annotated people that count.
+        dataset: what was evaluated, without unreadable images.
+        unreadable: the reason, by the file name of each unreadable image.
+        predictions: by image id.
+        cached_count: number of images whose predictions came from an earlier run.
+        image_scores: one for each image.
+        keypoint_scores: one for each keypoint; empty for boxes.
     """
 
     figures: Mapping[str, float]
@@ -44,17 +49,17 @@ class EvaluationResult:
     people: int
     dataset: CocoDataset
     unreadable: Mapping[str, str]
-    found: Mapping[int, ImagePredictions]
-    kept: int
-    pictures: tuple[breakdown.ImageScore, ...]
-    keypoints: tuple[breakdown.KeypointScore, ...]
+    predictions: Mapping[int, ImagePredictions]
+    cached_count: int
+    image_scores: tuple[breakdown.ImageScore, ...]
+    keypoint_scores: tuple[breakdown.KeypointScore, ...]
 
     def to_coco_results(self) -> list[dict[str, Any]]:
-        """All who were found, as COCO's files of results have them."""
+        """All predictions, as in COCO's files of results."""
         return [
             result
-            for image in self.dataset.pictures
-            for result in self.found[image.id].to_coco_results(image.id)
+            for image in self.dataset.images
+            for result in self.predictions[image.id].to_coco_results(image.id)
         ]
 
 
@@ -71,76 +76,123 @@ def evaluate(
     name: str = "",
     listener: Listener = ignore_event,
 ) -> EvaluationResult:
-    """Show a model every picture of a set, and hold who it finds against who is there.
+    """Run a model on every image of a data set, and compare its predictions with the ground truth.
 
     Args:
         predictor: an estimator, or any callable with an image in, (H, W, 3) uint8 BGR, and poses out.
-        dataset: the pictures and the truth.
-        of_boxes: hold boxes against boxes, as for detectors, not keypoints against keypoints.
-        boxes: by the picture's number, where people are, for a model that is shown one person at a time: it
-            is called with ``boxes=`` them, and not at all where there are none. ``dataset.boxes()`` are the
-            truth's.
-        skip_unreadable: leave pictures out that are missing or cannot be read; ``unreadable`` says which.
-        keep: a file that keeps who was found, so that the next run asks only for the rest.
-        heading: what who is found depends on besides the pictures: under another heading, what is kept is not
-            taken.
-        at_once: how many pictures are in the works at once, such as an estimator's ``requests``.
+        dataset: the images and the ground truth.
+        of_boxes: compare boxes with boxes, as for detectors, instead of keypoints with keypoints.
+        boxes: person boxes by image id, for a top-down model: it is called with ``boxes=`` them, and not at
+            all for an image without boxes. ``dataset.annotated_boxes()`` gives the annotated ones.
+        skip_unreadable: leave out images that are missing or cannot be read; ``unreadable`` lists them.
+        keep: a file for predictions, so that the next run only predicts the remaining images.
+        heading: what predictions depend on besides the images: under another heading the file is not used.
+        at_once: number of images that are processed at the same time, such as an estimator's ``requests``;
+            the predictor is called in other threads.
         name: of the model, for the listener.
-        listener: told of every picture.
+        listener: receives an event for every image.
 
     Raises:
-        EvaluationError: pictures are missing or cannot be read, nobody is there to be found, or the model's
-            skeleton does not match the annotations.
+        EvaluationError: images are missing or cannot be read, no person counts, or the model's skeleton does
+            not match the annotations.
         OutputError: the file cannot be written.
         MissingPackageError: faster-coco-eval is not installed.
         PosezooError: the model fails.
     """
-    import_optional("faster_coco_eval", extra="evaluate")  # said before hours of work, not after
-    if not dataset.person_count(keypoints=not of_boxes):
-        what = "who is no crowd" if of_boxes else "whose keypoints are labelled"
-        raise EvaluationError(f"{dataset.annotations}: there is nobody to measure on: no person {what}")
+    # Checked before hours of work, not after.
+    import_optional("faster_coco_eval", extra="evaluate")
+    require_people(dataset, boxes=of_boxes)
     if not skip_unreadable:
         require_readable(dataset)
     names = () if of_boxes else dataset.keypoints
-    file = (
-        open_prediction_cache(keep, {"keypoints": list(names), **(heading or {})}, len(names))
-        if keep
-        else nullcontext()
-    )
-    with file as store:
-        seen = predict_dataset(
-            predictor,
-            dataset,
-            names=names,
-            boxes=boxes,
-            kept=store,
-            at_once=at_once,
-            name=name,
-            listener=listener,
-        )
-    if seen.unreadable and not skip_unreadable:
-        first = next(iter(seen.unreadable.values()))
+
+    def predict(image: DatasetImage) -> ImagePredictions | ImageError:
+        try:
+            pixels = read_dataset_image(image)
+            if boxes is None:
+                return predictions_from_poses(predictor(pixels), names)
+            image_boxes = boxes.get(image.id, ())
+            poses = predictor(pixels, boxes=image_boxes) if image_boxes else ()
+            return predictions_from_poses(poses, names)
+        except ImageError as error:
+            return error
+
+    predictions: dict[int, ImagePredictions] = {}
+    unreadable: dict[str, str] = {}
+    cache_heading = {"keypoints": list(names), **(heading or {})}
+    with open_prediction_cache(keep, cache_heading, len(names)) if keep else nullcontext() as cache:
+        for image in dataset.images if cache else ():
+            if cache and (cached := cache.get(image)) is not None:
+                predictions[image.id] = cached
+        cached_count = len(predictions)
+        remaining = [image for image in dataset.images if image.id not in predictions]
+        with ResultStream(remaining, predict, at_once) as stream:
+            for count, (image, predicted) in enumerate(stream, cached_count + 1):
+                if isinstance(predicted, ImageError):
+                    unreadable[image.file_name] = predicted.problem
+                else:
+                    predictions[image.id] = predicted
+                    if cache:
+                        cache.add(image, predicted)
+                listener(EvaluationProgress(name, count, len(dataset.images)))
+    if unreadable and not skip_unreadable:
+        first = next(iter(unreadable.values()))
         raise EvaluationError(
-            f"{len(seen.unreadable)} of {len(dataset.pictures)} images cannot be used: "
-            f"{join_names(list(seen.unreadable))} ({first})",
-            hint="mend them and run again, or leave them out of the count: --skip_unreadable",
+            f"{len(unreadable)} of {len(dataset.images)} images cannot be used: "
+            f"{_join_names(list(unreadable))} ({first})",
+            hint="repair them and run again, or leave them out: --skip_unreadable",
         )
-    rest = dataset.excluding({image.id for image in dataset.pictures if image.file_name in seen.unreadable})
-    metrics = compute_coco_metrics(rest, seen.predictions, boxes=of_boxes)
-    matched = tuple(match_dataset(rest, seen.predictions, boxes=of_boxes))
-    error_mm = None if of_boxes else compute_mpjpe(rest, seen.predictions, matched)
-    if error_mm is not None:
-        metrics["MPJPE_mm"] = error_mm
-    people = rest.person_count(keypoints=not of_boxes)
-    between = bootstrap_intervals(matched) if people < ENOUGH_PEOPLE else {}
+
+    readable = dataset.excluding({image.id for image in dataset.images if image.file_name in unreadable})
+    metrics = compute_coco_metrics(readable, predictions, boxes=of_boxes)
+    matches = tuple(match_dataset(readable, predictions, boxes=of_boxes))
+    mpjpe = None if of_boxes else compute_mpjpe(readable, predictions, matches)
+    if mpjpe is not None:
+        metrics["MPJPE_mm"] = mpjpe
+    people = readable.person_count(keypoints=not of_boxes)
+    intervals = bootstrap_intervals(matches) if people < ENOUGH_PEOPLE else {}
     return EvaluationResult(
         figures=metrics,
-        intervals={name: interval for name, interval in between.items() if name in metrics},
+        intervals={metric: interval for metric, interval in intervals.items() if metric in metrics},
         people=people,
-        dataset=rest,
-        unreadable=seen.unreadable,
-        found=seen.predictions,
-        kept=seen.cached_count,
-        pictures=breakdown.score_images(matched),
-        keypoints=() if of_boxes else breakdown.score_keypoints(rest, seen.predictions, matched),
+        dataset=readable,
+        unreadable=unreadable,
+        predictions=predictions,
+        cached_count=cached_count,
+        image_scores=tuple(map(breakdown.score_image, matches)),
+        keypoint_scores=() if of_boxes else breakdown.score_keypoints(readable, predictions, matches),
     )
+
+
+def read_dataset_image(image: DatasetImage) -> Image:
+    """The pixels, (H, W, 3) uint8 BGR.
+
+    Raises:
+        ImageError: the file cannot be read, or has another size than the annotations say.
+    """
+    pixels = images.read_image(image.path)
+    size = pixels.shape[1], pixels.shape[0]
+    if image.size is not None and size != image.size:
+        raise ImageError(
+            f"{image.path}: is {size[0]}x{size[1]}, the annotations say {image.size[0]}x{image.size[1]}"
+        )
+    return pixels
+
+
+def require_readable(dataset: CocoDataset) -> None:
+    """Make sure that every image has a file.
+
+    Raises:
+        EvaluationError: some are missing; the message counts them and names the first ones.
+    """
+    if missing := [image.file_name for image in dataset.missing_images()]:
+        raise EvaluationError(
+            f"{dataset.folder}: {len(missing)} of {len(dataset.images)} images are missing: "
+            f"{_join_names(missing)}",
+            hint="posezoo dataset info lists them all; --skip_unreadable evaluates without them",
+        )
+
+
+def _join_names(names: Sequence[str], max_count: int = 5) -> str:
+    more = f", and {len(names) - max_count} more" if len(names) > max_count else ""
+    return ", ".join(names[:max_count]) + more

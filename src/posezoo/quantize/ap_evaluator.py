@@ -94,7 +94,7 @@ def create_accuracy_evaluator(
     is_detector = target.decoder is not None and target.decoder.name == "detection"
     dataset = coco.read_coco_dataset(annotations, folder, keypoints=not is_detector)
     apart = {path.resolve() for path in photos.measured}
-    others = {image.id for image in dataset.pictures if image.path.resolve() not in apart}
+    others = {image.id for image in dataset.images if image.path.resolve() not in apart}
     found = AccuracyEvaluator(target, dataset.excluding(others), max_drop)
     if not found.person_count():
         raise QuantizationError(

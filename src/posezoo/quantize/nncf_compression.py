@@ -86,10 +86,10 @@ def _quantize_with_accuracy_control(
 
     def validate(compiled: Any, numbers: Iterable[int]) -> tuple[float, None]:
         requested = set(numbers)
-        others = {image.id for image in evaluator.dataset.pictures if image.id not in requested}
+        others = {image.id for image in evaluator.dataset.images if image.id not in requested}
         return evaluator.compute_ap(compiled, evaluator.dataset.excluding(others)), None
 
-    images = nncf.Dataset([image.id for image in evaluator.dataset.pictures])
+    images = nncf.Dataset([image.id for image in evaluator.dataset.images])
     return nncf.quantize_with_accuracy_control(
         network, calibration, images, validate, max_drop=evaluator.max_drop, **how
     )

@@ -1,4 +1,4 @@
-"""posezoo evaluate on real photos: figures, files and pictures, and what goes wrong in a line."""
+"""posezoo evaluate on real photos: metrics, files, images and errors."""
 
 from __future__ import annotations
 
@@ -34,78 +34,78 @@ def evaluate(mirror, shared, tmp_path):
 
 
 @pytest.mark.slow
-def test_figures_results_tables_and_pictures_of_a_model_on_photos(evaluate, shared, tmp_path):
+def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared, tmp_path):
     first = evaluate("--height", 368, "--limit", 3, "--worst", 2, "--format", "json", "--quiet")
     assert first.returncode == 0, first.stderr
-    said = json.loads(first.stdout)
-    assert (said["images"], said["kept"], said["unreadable"]) == (3, 0, {})
-    assert said["AP"] > 0.1
-    low, high = said["intervals"]["AP"]
-    assert low <= said["AP"] <= high
-    assert said["settings"]["input"] == "656x368"
-    assert [each["name"] for each in said["keypoints"]][:2] == ["nose", "left_eye"]
-    assert len(said["pictures"]) == 3
+    report = json.loads(first.stdout)
+    assert (report["images"], report["kept"], report["unreadable"]) == (3, 0, {})
+    assert report["AP"] > 0.1
+    low, high = report["intervals"]["AP"]
+    assert low <= report["AP"] <= high
+    assert report["settings"]["input"] == "656x368"
+    assert [each["name"] for each in report["keypoints"]][:2] == ["nose", "left_eye"]
+    assert len(report["pictures"]) == 3
 
-    # The results are what COCO's own tools take, and give the same figures there.
+    # COCO's own tools read the results, and compute the same metrics.
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     content = json.loads((shared / "data" / "photos" / "person_keypoints.json").read_text())
     content["images"] = content["images"][:3]
     seen = {each["id"] for each in content["images"]}
     content["annotations"] = [each for each in content["annotations"] if each["image_id"] in seen]
-    judged = pycocotools_says(written(tmp_path, content), results)
-    assert {name: said[name] for name in judged} == judged
+    expected = pycocotools_says(written(tmp_path, content), results)
+    assert {name: report[name] for name in expected} == expected
 
     ((name, found),) = read_measurement_file(tmp_path / "out" / "accuracy.json")
     assert (name, found.kind, found.precision.value) == (MODEL, "accuracy", "FP16-INT8")
-    assert found.figures["AP"] == pytest.approx(said["AP"], rel=1e-5)
+    assert found.figures["AP"] == pytest.approx(report["AP"], rel=1e-5)
     drawn = sorted((tmp_path / "out" / "worst").iterdir())
     assert [path.name[:3] for path in drawn] == ["01_", "02_"]
     assert all(cv2.imread(str(path)).shape[1] in (2 * 640, 2 * 612) for path in drawn)
 
     again = evaluate("--height", 368, "--limit", 3, "--format", "json")
-    told = json.loads(again.stdout)
-    assert told["kept"] == 3
-    assert {name: told[name] for name in judged} == judged
-    assert "images" not in again.stderr  # nothing was looked at again
+    again_report = json.loads(again.stdout)
+    assert again_report["kept"] == 3
+    assert {name: again_report[name] for name in expected} == expected
+    assert "images" not in again.stderr  # no image was predicted again
     fresh = json.loads(evaluate("--height", 368, "--limit", 3, "--format", "json", "--fresh").stdout)
     assert fresh["kept"] == 0
-    # Another size is another question: what was kept for the first one is not taken.
+    # Predictions of another input size are not reused.
     other = json.loads(evaluate("--limit", 1, "--format", "json").stdout)
     assert (other["kept"], other["settings"]["input"]) == (0, "456x256")
 
 
-def test_a_report_for_people_tells_how_it_was_measured_and_where_the_model_fails(evaluate):
-    told = evaluate("--limit", 2)
-    assert told.returncode == 0, told.stderr
+def test_the_report_shows_the_settings_and_where_the_model_fails(evaluate):
+    result = evaluate("--limit", 2)
+    assert result.returncode == 0, result.stderr
     for line in ("AP75", "95 % interval", "left_ankle", "WORST IMAGES", "arithmetic", "posezoo record "):
-        assert line in told.stdout
-    assert f"{MODEL}: 1 of 2 images" in told.stderr
+        assert line in result.stdout
+    assert f"{MODEL}: 1 of 2 images" in result.stderr
 
 
-def test_the_published_figure_stands_beside_ours_with_why_they_differ(evaluate):
-    told = evaluate("--limit", 2)
-    assert told.returncode == 0, told.stderr
+def test_the_report_shows_the_published_value_and_why_it_may_differ(evaluate):
+    result = evaluate("--limit", 2)
+    assert result.returncode == 0, result.stderr
     (claim,) = open_registry().find(MODEL).published.accuracy
-    assert f"published: AP {claim.value} ({claim.dataset}" in told.stdout
-    assert f"measured on 2 images of person_keypoints, published for {claim.dataset}" in told.stdout
-    assert "measured on the FP16-INT8 IR" in told.stdout
-    header, ap = (line.split() for line in told.stdout.splitlines()[3:5])
+    assert f"published: AP {claim.value} ({claim.dataset}" in result.stdout
+    assert f"measured on 2 images of person_keypoints, published for {claim.dataset}" in result.stdout
+    assert "measured on the FP16-INT8 IR" in result.stdout
+    header, ap = (line.split() for line in result.stdout.splitlines()[3:5])
     assert (header[0], header[-1], ap[0], ap[-1]) == ("measured", "published", "AP", f"{claim.value:.3f}")
 
 
-def test_a_detector_is_measured_by_boxes(evaluate):
-    told = evaluate("--limit", 2, "--format", "json", model="person-detection-retail-0013")
-    assert told.returncode == 0, told.stderr
-    said = json.loads(told.stdout)
-    assert {"AP", "APs", "ARs"} <= said.keys()
-    assert "AR50" not in said
+def test_a_detector_is_evaluated_by_boxes(evaluate):
+    result = evaluate("--limit", 2, "--format", "json", model="person-detection-retail-0013")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert {"AP", "APs", "ARs"} <= report.keys()
+    assert "AR50" not in report
 
 
-def test_the_side_that_a_decoder_does_not_go_by_is_refused(evaluate):
-    told = evaluate("--short_side", 300)
-    assert told.returncode == 1
-    assert "goes by the height of images" in told.stderr
-    assert "hint: say --height" in told.stderr
+def test_the_side_that_a_decoder_does_not_use_is_refused(evaluate):
+    result = evaluate("--short_side", 300)
+    assert result.returncode == 1
+    assert "uses the height of images" in result.stderr
+    assert "hint: use --height" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -114,13 +114,13 @@ def test_the_side_that_a_decoder_does_not_go_by_is_refused(evaluate):
     ids=lambda flags: flags[0],
 )
 def test_a_model_that_finds_people_itself_takes_neither_boxes_nor_a_detector(evaluate, flags):
-    told = evaluate(*flags, "--limit", 1)
-    assert told.returncode == 1
-    assert "finds people itself" in told.stderr
+    result = evaluate(*flags, "--limit", 1)
+    assert result.returncode == 1
+    assert "finds people itself" in result.stderr
 
 
 @pytest.mark.slow
-def test_weights_of_ones_own_are_shown_the_annotated_boxes_mirrored_too_or_a_detectors(evaluate, tmp_path):
+def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evaluate, tmp_path):
     torch = pytest.importorskip("torch", reason="needs torch")
     from fakes.weights import conditioned
 
@@ -130,19 +130,19 @@ def test_weights_of_ones_own_are_shown_the_annotated_boxes_mirrored_too_or_a_det
     args = (*own, "--limit", 2, "--format", "json")
     first = evaluate(*args, "--boxes", "truth", "--flip", model=network)
     assert first.returncode == 0, first.stderr
-    said = json.loads(first.stdout)
-    assert (said["model"], said["settings"]["people_from"]) == ("mine", "the annotated boxes")
-    assert said["settings"]["flip"]
-    # Whoever is annotated with keypoints is looked at, and found somewhere.
+    report = json.loads(first.stdout)
+    assert (report["model"], report["settings"]["people_from"]) == ("mine", "the annotated boxes")
+    assert report["settings"]["flip"]
+    # Every person with annotated keypoints has a result.
     results = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert len(results) == said["people"]
-    assert said["published"] == []  # what the publisher says is of other weights
+    assert len(results) == report["people"]
+    assert report["published"] == []  # published values are of other weights
     flat = json.loads(evaluate(*args, "--boxes", "truth", model=network).stdout)
     assert flat["kept"] == 0
 
     boxes = [
         {"image_id": each["id"], "category_id": 1, "bbox": [10, 10, 200, 300], "score": 0.5}
-        for each in said["pictures"]
+        for each in report["pictures"]
     ]
     path = written(tmp_path, boxes, "boxes.json")
     assert evaluate(*args, "--boxes", path, model=network).returncode == 0
@@ -151,31 +151,33 @@ def test_weights_of_ones_own_are_shown_the_annotated_boxes_mirrored_too_or_a_det
     assert max(result["score"] for result in results) <= 0.5
 
 
-def made(tmp_path: Path, **changes) -> tuple[object, ...]:
+def dataset_flags(tmp_path: Path, **changes) -> tuple[object, ...]:
     points = np.column_stack([200 + np.arange(17), 100 + 9 * np.arange(17), np.full(17, 2)])
     content = {**annotations(3, [person(1, 1, points)]), **changes}
     return ("--annotations", written(tmp_path, content), "--images", tmp_path)
 
 
 def test_missing_images_are_counted_and_named(evaluate, tmp_path):
-    told = evaluate(data=made(tmp_path))
-    assert told.returncode == 1
-    assert "3 of 3 images are missing: 000000000001.jpg, 000000000002.jpg, 000000000003.jpg" in told.stderr
-    assert "--skip_unreadable" in told.stderr
+    result = evaluate(data=dataset_flags(tmp_path))
+    assert result.returncode == 1
+    assert "3 of 3 images are missing: 000000000001.jpg, 000000000002.jpg, 000000000003.jpg" in result.stderr
+    assert "--skip_unreadable" in result.stderr
     assert not (tmp_path / "out" / "accuracy.json").exists()
 
 
-def test_annotations_without_keypoints_are_refused_and_json_says_so_too(evaluate, tmp_path):
-    told = evaluate("--format", "json", data=made(tmp_path, categories=[{"id": 1, "name": "person"}]))
-    assert told.returncode == 1
-    assert "has no keypoints" in json.loads(told.stdout)["error"]["problem"]
+def test_annotations_without_keypoints_are_refused_also_as_json(evaluate, tmp_path):
+    result = evaluate(
+        "--format", "json", data=dataset_flags(tmp_path, categories=[{"id": 1, "name": "person"}])
+    )
+    assert result.returncode == 1
+    assert "has no keypoints" in json.loads(result.stdout)["error"]["problem"]
 
 
-def test_where_no_data_set_is_named_or_there_the_way_to_one_is_shown(tmp_path):
-    told = posezoo("evaluate", MODEL, XDG_CACHE_HOME=str(tmp_path))
-    assert told.returncode == 1
-    assert "person_keypoints_val2017.json: there is no such file" in told.stderr
-    assert "posezoo dataset get coco-val2017" in told.stderr
+def test_without_a_dataset_the_error_says_how_to_get_one(tmp_path):
+    result = posezoo("evaluate", MODEL, XDG_CACHE_HOME=str(tmp_path))
+    assert result.returncode == 1
+    assert "person_keypoints_val2017.json: there is no such file" in result.stderr
+    assert "posezoo dataset get coco-val2017" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -189,5 +191,5 @@ def test_where_no_data_set_is_named_or_there_the_way_to_one_is_shown(tmp_path):
         ("--model_name", "mine"),
     ],
 )
-def test_flags_that_do_not_go_together_are_wrong_usage(args):
+def test_invalid_flags_are_wrong_usage(args):
     assert posezoo("evaluate", MODEL, *args).returncode == 2

@@ -150,18 +150,18 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _found(dataset: CocoDataset) -> dict[str, Any]:
-    people = [person for image in dataset.pictures for person in image.people]
+    people = [person for image in dataset.images for person in image.people]
     labelled = {
         name: sum(bool(person.keypoints[joint, 2]) for person in people)
         for joint, name in enumerate(dataset.keypoints)
     }
-    terms = Counter(picture.license for picture in dataset.pictures)
+    terms = Counter(picture.license for picture in dataset.images)
     return {
         "name": dataset.name,
         "annotations": str(dataset.annotations),
         "images": str(dataset.folder),
-        "pictures": len(dataset.pictures),
-        "with_people": sum(bool(picture.people) for picture in dataset.pictures),
+        "pictures": len(dataset.images),
+        "with_people": sum(bool(picture.people) for picture in dataset.images),
         "people": dataset.person_count(keypoints=bool(dataset.keypoints)),
         "without_keypoints": sum(not each.num_keypoints and not each.is_crowd for each in people),
         "crowds": sum(person.is_crowd for person in people),

@@ -1,17 +1,18 @@
-"""posezoo evaluate: COCO's figures of a model on a data set.
+"""posezoo evaluate: COCO's metrics of a model on a data set.
 
 With ``--format json`` one object::
 
     model, precision, device    str
-    AP, AP50, ...               float   0..1; COCO's, without those that nobody in the set decides
-    intervals                   object  by figure: two numbers, in which 95 of 100 such sets would have it
-    images, people              int     how many were looked at, and how many there were to find
-    unreadable                  object  by the name of each image that was left out: why
-    settings                    object  what the figures depend on besides
-    published                   list    value, how it was measured, and why ours may differ, of each
+    AP, AP50, ...               float   0..1; COCO's, without those that no person in the set counts for
+    intervals                   object  by metric: the two bounds of the 95 % confidence interval
+    images, people              int     how many were evaluated
+    kept                        int     images whose predictions came from an earlier run
+    unreadable                  object  by the name of each image that was left out: the reason
+    settings                    object  what the metrics depend on besides
+    published                   list    value, how it was measured, and why it may differ from ours, of each
     keypoints, pictures         list    a row for each
     files                       object  what was written: accuracy (for posezoo record), results (COCO's
-                                        form), tables, worst (a folder of pictures)
+                                        form), tables, worst (a folder of images)
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.report import Console
@@ -30,12 +31,12 @@ from posezoo.errors import EvaluationError, import_optional
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from posezoo.coco import CocoBox, CocoDataset
+    from posezoo.cli.evaluation_report import EvaluationReport
+    from posezoo.coco import CocoDataset
     from posezoo.evaluation.evaluation_protocol import EvaluationProtocol
     from posezoo.pipeline import Model, Zoo
-    from posezoo.runtime.estimator import Estimator
 
 EXAMPLES = """
 posezoo evaluate human-pose-estimation-0001 --precision FP16-INT8 --height 368 --coco_home coco
@@ -44,7 +45,7 @@ posezoo evaluate simple_pose_resnet18_v1b --boxes truth --flip --limit 500
 posezoo evaluate my/network.xml --annotations people.json --images photos --format json
 """
 
-#: How a file is told from a model's name.
+#: A name with this suffix is an IR, any other a model.
 SUFFIX = ".xml"
 
 
@@ -53,86 +54,86 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser = flags.add_verb(verbs, "evaluate", "measure how well a model finds people", EXAMPLES)
     parser.add_argument("model", metavar="MODEL|XML", help="a model's name, or the .xml of an IR")
     add_dataset_flags(parser)
-    parser.add_argument("--limit", type=_positive, metavar="N", help="the first N images alone")
+    parser.add_argument("--limit", type=flags.whole_number(1), metavar="N", help="only the first N images")
     parser.add_argument(
         "--skip_unreadable",
         action="store_true",
-        help="measure without the images that are missing or cannot be read, and say which",
+        help="evaluate without images that are missing or unreadable, and list them",
     )
-    _add_looks(parser)
-    parser.add_argument(
-        "--worst", type=_count, default=0, metavar="N", help="draw the N images that it does worst on"
-    )
-    flags.add_results_dir_flag(
-        parser,
-        "where figures, results and pictures go, and what is found is kept for the next run",
-        "evaluations/MODEL/PRECISION",
-    )
-    parser.add_argument(
-        "--fresh", action="store_true", help="look at every image again, whatever an earlier run found"
-    )
-    flags.add_precision_flag(parser)
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        metavar="FILE",
-        help="weights of your own in place of the model's, for a network of ours",
-    )
-    parser.add_argument(
-        "--model_name", metavar="M", help="with --checkpoint: what the IR are called (default: as the model)"
-    )
-    flags.add_force_flag(parser)
-    flags.add_detector_flag(parser)
-    flags.add_inference_flags(parser)
-    flags.add_cache_flags(parser)
-    flags.add_trust_flag(parser)
-    flags.add_models_dir_flag(parser)
-    flags.add_format_flags(parser)
-    return parser
-
-
-def _add_looks(parser: argparse.ArgumentParser) -> None:
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
-        "--height", type=_positive, metavar="PX", help="how high images are seen, by openpose and lifting_3d"
+        "--height",
+        type=flags.whole_number(1),
+        metavar="PX",
+        help="the height that images are resized to, for openpose and lifting_3d",
     )
     size.add_argument(
         "--short_side",
-        type=_positive,
+        type=flags.whole_number(1),
         metavar="PX",
-        help="how long their shorter side is, for associative_embedding",
+        help="the shorter side that images are resized to, for associative_embedding",
     )
     parser.add_argument(
-        "--flip", action="store_true", help="show the mirrored image, too, and average both answers"
+        "--flip", action="store_true", help="also run the mirrored image, and average both results"
     )
     parser.add_argument(
         "--scales",
         type=_scales,
         default=(1.0,),
         metavar="S[,S]",
-        help="show images at these sizes, 1 among them, and average the answers (0.5,1,1.5,2)",
+        help="run the image at these scales, including 1, and average the results (0.5,1,1.5,2)",
     )
     parser.add_argument(
         "--boxes",
         metavar="truth|FILE",
-        help="for a model that sees one person at a time, where people are: as annotated, or a detector's "
-        "results in COCO's format (default: the detector's)",
+        help="for a top-down model, the person boxes: the annotated ones (truth), or a file of detector "
+        "results in COCO's format (default: run the detector)",
     )
     parser.add_argument(
         "--requests",
-        type=_count,
+        type=flags.whole_number(0),
         default=0,
         metavar="N",
-        help="how many images are in the works at once (default: as many as the device does best with)",
+        help="how many images are processed at the same time (default: the device's optimal number)",
     )
+    parser.add_argument(
+        "--worst",
+        type=flags.whole_number(0),
+        default=0,
+        metavar="N",
+        help="draw the N images with the worst results",
+    )
+    flags.add_results_dir_flag(
+        parser,
+        "where metrics, results and images go, and predictions are kept for the next run",
+        "evaluations/MODEL/PRECISION",
+    )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="run the model on every image again; ignore predictions of earlier runs",
+    )
+    flags.add_precision_flag(parser)
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="your own weights instead of the model's, for a network of posezoo",
+    )
+    parser.add_argument(
+        "--model_name", metavar="M", help="with --checkpoint: the name of the IR (default: the model's)"
+    )
+    flags.add_force_flag(parser)
+    flags.add_estimator_flags(parser)
+    return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """Load, look at every image that no earlier run has seen, and write and print the figures."""
-    from posezoo.cli import evaluation_report as words
+    """Run the model on every image without predictions, and write and print the metrics."""
+    from posezoo.cli.evaluation_report import print_report
     from posezoo.pipeline import open_zoo
 
-    _refuse_odd_flags(args)
+    _refuse_invalid_flags(args)
     for package in ("cv2", "faster_coco_eval"):
         import_optional(package, extra="evaluate")
     if args.boxes:
@@ -147,33 +148,32 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         print(json.dumps(report.to_json(), indent=2))
     else:
-        words.print_report(report)
+        print_report(report)
     return 0
 
 
-def _refuse_odd_flags(args: argparse.Namespace) -> None:
-    """Wrong usage ends with 2."""
+def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     refuse_invalid_flags(args)
     if args.boxes and args.detector:
         args.parser.error("either --boxes or --detector")
     if args.model_name is not None and args.checkpoint is None:
-        args.parser.error("--model_name goes with --checkpoint")
+        args.parser.error("--model_name requires --checkpoint")
     if args.checkpoint is not None and args.model.endswith(SUFFIX):
-        args.parser.error("--checkpoint goes with a model or network, not with an IR")
+        args.parser.error("--checkpoint requires a model or network, not an IR")
 
 
 def _dataset(args: argparse.Namespace, *, keypoints: bool) -> CocoDataset:
-    from posezoo.evaluation.prediction import require_readable
+    from posezoo.evaluation.run_evaluation import require_readable
 
     dataset = read_dataset(args, keypoints=keypoints)
     dataset = dataset.limited_to(args.limit) if args.limit else dataset
-    if not args.skip_unreadable:  # said before a model is fetched, not after
+    if not args.skip_unreadable:  # checked before a model is downloaded, not after
         require_readable(dataset)
     return dataset
 
 
 def _model(zoo: Zoo, args: argparse.Namespace) -> tuple[Zoo, Model | None]:
-    """The model, and a zoo that knows where its weights lie; None for an IR alone."""
+    """The model, and a zoo that knows where its weights are; None for an IR."""
     if args.model.endswith(SUFFIX):
         return zoo, None
     if args.checkpoint is None:
@@ -195,7 +195,7 @@ def _load(
     decoder_options: dict[str, str | int | float | bool] = {}
     decoder = model.decoder.name if model is not None and model.decoder is not None else ""
     if decoder == "detection":
-        decoder_options["min_box_score"] = 0.0  # AP asks for all, however unsure
+        decoder_options["min_box_score"] = 0.0  # AP needs all boxes, whatever their score
     options = LoadOptions(
         replace(estimator_factory.default_runtime(zoo.settings), requests=args.requests),
         target_size=args.height or args.short_side,
@@ -203,50 +203,40 @@ def _load(
         scales=args.scales,
         decoder_options=decoder_options,
     )
+    precision = args.precision
     if model is None:
         xml = Path(args.model)
         estimator = estimator_factory.compile_ir_estimator(zoo, xml, options, listener=console)
         estimator_factory.require_detector_used(args.detector, estimator.model, estimator.decoder)
         irs = {xml.stem: xml}
+        if (folder := xml.resolve().parent.name) in list(Precision):  # as converters name it
+            precision = Precision(folder)
     else:
         estimator_factory.require_detector_used(args.detector, model)
         irs = zoo.get_irs(model, args.precision, force=args.force, listener=console)
         detectors = estimator_factory.detector_irs(zoo, model, listener=console)
         irs = {**detectors, **irs}
         estimator = estimator_factory.compile_estimator(zoo, model, irs, options)
-    _refuse_other_side(args, estimator)
-    people_from = {"truth": "the annotated boxes"}.get(args.boxes or "", args.boxes or "")
-    if (
-        not people_from
-        and (detector := estimator_factory.select_detector(zoo, estimator.decoder)) is not None
-    ):
-        people_from = detector.name
+    uses_short_side = estimator.decoder == "associative_embedding"
+    if (args.height and uses_short_side) or (args.short_side and not uses_short_side):
+        raise EvaluationError(
+            f"{estimator.model.full_name}: its decoder {estimator.decoder} uses the "
+            f"{'shorter side' if uses_short_side else 'height'} of images",
+            hint=f"use --{'short_side' if uses_short_side else 'height'}",
+        )
+    box_source = {"truth": "the annotated boxes"}.get(args.boxes or "", args.boxes or "")
+    if not box_source and (detector := estimator_factory.select_detector(zoo, estimator.decoder)) is not None:
+        box_source = detector.name
     protocol = EvaluationProtocol(
         estimator=estimator,
-        precision=_precision(args),
+        precision=precision,
         target_size=args.height or args.short_side,
         flip=args.flip,
         scales=args.scales,
-        box_source=people_from,
+        box_source=box_source,
         options=decoder_options,
     )
     return protocol, list(irs.values())
-
-
-def _precision(args: argparse.Namespace) -> Precision:
-    """Of the IR: an .xml lies in a folder of that name, as converters leave it."""
-    folder = Path(args.model).resolve().parent.name if args.model.endswith(SUFFIX) else ""
-    return Precision(folder) if folder in list(Precision) else args.precision
-
-
-def _refuse_other_side(args: argparse.Namespace, estimator: Estimator) -> None:
-    by_side = estimator.decoder == "associative_embedding"
-    if (args.height and by_side) or (args.short_side and not by_side):
-        raise EvaluationError(
-            f"{estimator.model.full_name}: its decoder {estimator.decoder} goes by the "
-            f"{'shorter side' if by_side else 'height'} of images",
-            hint=f"say --{'short_side' if by_side else 'height'}",
-        )
 
 
 def _evaluate(
@@ -255,73 +245,47 @@ def _evaluate(
     protocol: EvaluationProtocol,
     irs: Sequence[Path],
     console: Console,
-) -> Any:
+) -> EvaluationReport:
     from posezoo.cli.evaluation_report import EvaluationReport
-    from posezoo.evaluation import evaluate, evaluation_protocol
+    from posezoo.coco import read_detector_boxes
+    from posezoo.evaluation import evaluate
+    from posezoo.evaluation.evaluation_protocol import cache_key
     from posezoo.settings import user_folder
 
-    estimator = protocol.estimator
-    name = estimator.model.full_name
+    name = protocol.estimator.model.full_name
     folder = args.results_dir or user_folder("cache") / "evaluations" / name / protocol.precision.value
-    boxes, others = _boxes(args, dataset)
-    heading = evaluation_protocol.cache_key(protocol, irs, *others)
+    boxes, box_files = None, []
+    if args.boxes == "truth":
+        boxes, box_files = dataset.annotated_boxes(), [dataset.annotations]
+    elif args.boxes:
+        boxes, box_files = read_detector_boxes(Path(args.boxes)), [Path(args.boxes)]
+    heading = cache_key(protocol, irs, *box_files)
     key = hashlib.sha256(json.dumps(heading, sort_keys=True).encode()).hexdigest()[:12]
-    keep = folder / f"predictions-{key}.jsonl"
+    predictions = folder / f"predictions-{key}.jsonl"
     if args.fresh:
-        keep.unlink(missing_ok=True)
-    of_boxes = estimator.decoder == "detection"
-    accuracy = evaluate(
-        estimator,
+        predictions.unlink(missing_ok=True)
+    result = evaluate(
+        protocol.estimator,
         dataset,
-        of_boxes=of_boxes,
+        of_boxes=protocol.of_boxes,
         boxes=boxes,
         skip_unreadable=args.skip_unreadable,
-        keep=keep,
+        keep=predictions,
         heading=heading,
-        at_once=estimator.requests,
+        at_once=protocol.estimator.requests,
         name=name,
         listener=console,
     )
-    report = EvaluationReport(protocol, accuracy, of_boxes)
+    report = EvaluationReport(protocol, result)
     report.write(folder, worst=args.worst)
     return report
 
 
-def _boxes(
-    args: argparse.Namespace, dataset: CocoDataset
-) -> tuple[Mapping[int, Sequence[CocoBox]] | None, list[Path]]:
-    """Where people are, where it is said, and the file that says so."""
-    from posezoo.coco import read_detector_boxes
-
-    if not args.boxes:
-        return None, []
-    if args.boxes == "truth":
-        return dataset.annotated_boxes(), [dataset.annotations]
-    return read_detector_boxes(Path(args.boxes)), [Path(args.boxes)]
-
-
 def _scales(text: str) -> tuple[float, ...]:
-    """An argparse type: numbers above 0, 1 among them."""
     try:
-        scales = tuple(sorted({float(each) for each in text.split(",")}))
+        scales = tuple(sorted({float(scale) for scale in text.split(",")}))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected numbers such as 0.5,1,1.5,2, got {text!r}") from error
     if 1.0 not in scales or not scales[0] > 0 or not scales[-1] <= 8:
-        raise argparse.ArgumentTypeError(
-            f"expected numbers above 0, at most 8, and 1 among them, got {text!r}"
-        )
+        raise argparse.ArgumentTypeError(f"expected numbers above 0, up to 8, including 1, got {text!r}")
     return scales
-
-
-def _positive(text: str) -> int:
-    """An argparse type: 1 or more."""
-    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    """An argparse type: 0 or more."""
-    if not (text.isascii() and text.isdecimal()):
-        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
-    return int(text)
