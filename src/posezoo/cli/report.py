@@ -1,42 +1,37 @@
-"""Events, drawn for people: bars on a terminal, few plain lines in a log.
+"""Shows events on the standard error: progress bars on a terminal, a few lines in a log.
 
-Everything goes to the standard error, so that what a command answers on its standard output can be
-piped on.
+The standard output is left to the command's result, so that it can be piped.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-import time
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TextIO
 
 from posezoo import events
-from posezoo.cli.quantization_text import format_accuracy, format_displacement, format_worst_layers
+from posezoo.cli.event_text import Progress, result_lines
+from posezoo.cli.run_main import error_lines
 from posezoo.errors import PosezooError
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 
 class Console:
-    """A listener that writes to a stream; a context manager, so that no bar is left standing.
+    """A listener that writes to a stream; a context manager, so that no bar stays on the terminal.
 
-    Several files may come at once, and threads may tell: each file has a bar of its own.
+    Events may come from several threads and about several files: each file has a bar of its own.
 
     Args:
-        stream: where to write; the standard error where None.
-        quiet: tell only warnings and errors.
+        stream: where to write; None is the standard error.
+        quiet: show only warnings and errors.
     """
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._quiet = quiet
-        self._bar: tqdm[NoReturn] | None = None
-        self._files: dict[tuple[str, str], _FileProgressBar] = {}
-        self._told: set[str] = set()
-        self._alone = threading.RLock()
+        self._progress: dict[tuple[str, str], Progress] = {}  # by model, and file or unit
+        self._warnings: set[str] = set()
+        self._lock = threading.RLock()
 
     def __enter__(self) -> Console:
         return self
@@ -44,171 +39,95 @@ class Console:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close_bar()
-        for progress_bar in self._files.values():
-            progress_bar.close()
+        for progress in self._progress.values():
+            progress.close()
 
     def __call__(self, event: events.Event) -> None:
-        """Draw one event."""
-        with self._alone:
-            self._draw(event)
+        """Show one event."""
+        with self._lock:
+            self._show(event)
 
-    def _draw(self, event: events.Event) -> None:
+    def _show(self, event: events.Event) -> None:
         match event:
             case events.WarningIssued(message=message):
                 self.warn(message)
             case events.DownloadStarted(model=model, revision=revision) if revision > 1:
                 self.print_line(f"{model}: revision {revision} of its files")
-            case events.FileDownloadStarted():
-                self._begin_file(event)
+            case events.FileDownloadStarted(model=model, model_file=file, size=size):
+                self._start((model, file), file, size, "B")
             case events.FileDownloadProgress(model=model, model_file=file, size=size):
-                self._files[model, file].advance(size)
-            case events.FileDownloadFinished():
-                self._end_file(event)
+                self._progress[model, file].update(size)
+            case events.FileDownloadFinished(model=model, model_file=file, successful=successful):
+                progress = self._progress.pop((model, file))
+                progress.close()
+                if successful:
+                    self.print_line(f"{model}: {file}: downloaded and verified in {progress.seconds:.1f} s")
             case events.CachedFileUsed(model=model, model_file=file, origin=origin):
-                self.print_line(f"{model}: {file}: retrieved from {origin}, verified")
+                self.print_line(f"{model}: {file}: copied from {origin} and verified")
             case events.ConversionStarted(model=model, precisions=precisions):
                 self.print_line(f"{model}: converting to {', '.join(precisions)}")
-            case events.SelfCheckPassed():
-                self.print_line(
-                    f"{event.model}: {event.precision} self-check passed: off by {event.difference:.1e}, "
-                    f"{event.tolerance:.0e} allowed, against {event.reference}"
-                )
-            case events.EvaluationProgress():
-                self._count_images(event)
+            case events.SelfCheckPassed() | events.DisplacementMeasured() | events.AccuracyCompared():
+                for line in result_lines(event):
+                    self.print_line(f"{event.model}: {line}")
+            case events.LayerNoiseMeasured():
+                for line in result_lines(event):
+                    self.print_line(line)
             case events.QuantizationStarted():
                 self.print_line(
                     f"{event.model}: quantizing to {', '.join(event.precisions)}: calibrating on "
                     f"{event.calibration_photos} photos, measuring on {event.measured_photos} others"
                 )
-            case events.CalibrationProgress():
-                self._calibrated(event)
-            case events.DisplacementMeasured():
-                self.print_line(f"{event.model}: {format_displacement(event)}")
-            case events.AccuracyCompared():
-                self.print_line(f"{event.model}: {format_accuracy(event)}")
-            case events.LayerNoiseMeasured():
-                for line in format_worst_layers(event.layers):
-                    self.print_line(line)
+            case events.CalibrationProgress(model=model, samples=samples, of=of):
+                self._count(model, "calibrating", samples, of, "samples")
+            case events.EvaluationProgress(model=model, images=images, total=total):
+                self._count(model, "evaluating", images, total, "images")
             case events.ConversionSkipped(model=model, reason=reason):
                 self.print_line(f"Skipping {model} ({reason})")
             case events.BenchmarkStarted(name=name, rounds=rounds):
                 self.print_line(f"measuring {name}, {rounds} rounds")
             case events.BenchmarkProgress() if self._stream.isatty():
-                fps = f"{event.throughput_fps:.4g} images a second"
+                fps = f"{event.throughput_fps:.4g} images per second"
                 self.print_line(f"  round {event.round} of {event.rounds}: {fps}")
 
     def print_line(self, line: str) -> None:
-        """One line of what goes on."""
+        """Show a line, unless the console is quiet."""
         if not self._quiet:
             self._write(line)
 
     def warn(self, message: str) -> None:
-        """One line of what is odd; the same line is said once."""
-        with self._alone:
-            if message not in self._told:
-                self._told.add(message)
+        """Show a warning, even if the console is quiet; the same warning is shown once."""
+        with self._lock:
+            if message not in self._warnings:
+                self._warnings.add(message)
                 self._write(f"warning: {message}")
 
     def print_error(self, error: PosezooError) -> None:
-        """One line of what failed, one of what to do next."""
-        with self._alone:
-            self._write(f"error: {error.problem}")
-            if error.hint:
-                self._write(f"  hint: {error.hint}")
+        """Show a failure and its hint, even if the console is quiet."""
+        with self._lock:
+            for line in error_lines(error):
+                self._write(line)
 
     def _write(self, line: str) -> None:
-        bars = [self._bar, *(progress_bar.bar for progress_bar in self._files.values())]
-        if bar := next((bar for bar in bars if bar is not None), None):
-            bar.write(line, file=self._stream)
+        bars = [progress.bar for progress in self._progress.values() if progress.bar is not None]
+        if bars:
+            bars[0].write(line, file=self._stream)
         else:
             print(line, file=self._stream, flush=True)
 
-    def _begin_file(self, event: events.FileDownloadStarted) -> None:
-        progress_bar = self._files[event.model, event.model_file] = _FileProgressBar()
+    def _start(self, key: tuple[str, str], title: str, total: int, unit: str, initial: int = 0) -> Progress:
+        progress = self._progress[key] = Progress(total)
         if not self._quiet and self._stream.isatty():
-            from tqdm import tqdm
+            progress.show_bar(title, self._stream, unit, initial)
+        return progress
 
-            self._close_bar()
-            progress_bar.bar = tqdm(
-                desc=event.model_file,
-                total=event.size or None,
-                unit="B",
-                unit_scale=True,
-                leave=False,
-                file=self._stream,
-                dynamic_ncols=True,
-            )
-
-    def _calibrated(self, event: events.CalibrationProgress) -> None:
-        if event.samples == 1 and not self._quiet and self._stream.isatty():
-            from tqdm import tqdm
-
-            self._close_bar()
-            self._bar = tqdm(
-                desc=f"{event.model}: calibrating",
-                total=event.of,
-                leave=False,
-                file=self._stream,
-                dynamic_ncols=True,
-            )
-        self._advance(event.samples)
-        if event.samples == event.of:
-            self._close_bar()
-
-    def _advance(self, size: int) -> None:
-        if self._bar is not None:
-            self._bar.update(size - self._bar.n)
-
-    def _end_file(self, event: events.FileDownloadFinished) -> None:
-        progress_bar = self._files.pop((event.model, event.model_file))
-        progress_bar.close()
-        if event.successful:
-            seconds = time.perf_counter() - progress_bar.begun
-            self.print_line(f"{event.model}: {event.model_file}: downloaded and verified in {seconds:.1f} s")
-
-    def _count_images(self, event: events.EvaluationProgress) -> None:
-        """A bar on a terminal; in a log a line at every tenth part."""
-        done, total = event.images, event.total
-        if not self._quiet and self._stream.isatty():
-            if self._bar is None:
-                from tqdm import tqdm
-
-                self._bar = tqdm(
-                    desc=event.model,
-                    total=total,
-                    initial=done - 1,
-                    unit="image",
-                    leave=False,
-                    file=self._stream,
-                    dynamic_ncols=True,
-                )
-            self._bar.update(done - self._bar.n)
-        elif done * 10 // total > (done - 1) * 10 // total:
-            self.print_line(f"{event.model}: {done} of {total} images")
+    def _count(self, model: str, task: str, done: int, total: int, unit: str) -> None:
+        """Advance a bar on a terminal; in a log, print a line for each tenth."""
+        key = (model, unit)
+        progress = self._progress.get(key)
+        if progress is None:
+            progress = self._start(key, f"{model}: {task}", total, unit.removesuffix("s"), initial=done - 1)
+        if progress.update(done) and progress.bar is None:
+            self.print_line(f"{model}: {done} of {total} {unit}")
         if done == total:
-            self._close_bar()
-
-    def _close_bar(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-
-class _FileProgressBar:
-    """A file on its way."""
-
-    def __init__(self) -> None:
-        self.begun = time.perf_counter()
-        self.bar: tqdm[NoReturn] | None = None
-
-    def advance(self, size: int) -> None:
-        """So much of it is here."""
-        if self.bar is not None:
-            self.bar.update(size - self.bar.n)
-
-    def close(self) -> None:
-        """Take its bar away."""
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
+            del self._progress[key]
+            progress.close()

@@ -84,11 +84,16 @@ def _run(work: Callable[[], int], report_error: Callable[[PosezooError], None]) 
         return _report_bug()
 
 
+def error_lines(error: PosezooError, mark: str = "error: ") -> list[str]:
+    """A failure as text: the problem, and what to do next."""
+    hint = [f"  hint: {error.hint}"] if error.hint else []
+    return [f"{mark}{error.problem}", *hint]
+
+
 def print_error(error: PosezooError) -> None:
-    """A failure on the standard error: what, and what to do next."""
-    print_to_stderr(f"error: {error.problem}")
-    if error.hint:
-        print_to_stderr(f"  hint: {error.hint}")
+    """Print a failure to the standard error."""
+    for line in error_lines(error):
+        print_to_stderr(line)
 
 
 def _report_bug() -> int:

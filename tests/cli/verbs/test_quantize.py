@@ -86,7 +86,7 @@ def test_a_dry_run_says_what_would_be_done(place):
 
 def test_layers_are_shown_on_request(place):
     ended = posezoo("quantize", "seeker", *place.flags, "--layers")
-    assert "the 2 of 2 layers that suffer most" in ended.stderr
+    assert "the 2 of 2 layers with the most noise" in ended.stderr
     assert [line.split()[0] for line in ended.stderr.splitlines() if "Convolution" in line] == [
         "stem",
         "head",

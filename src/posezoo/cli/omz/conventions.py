@@ -47,25 +47,20 @@ class LineBuffer:
         """Write a line to the standard error."""
         self._write(True, text + "\n")
 
-    def warn(self, message: str, hint: str = "") -> None:
+    def warn(self, message: str) -> None:
         """Write a warning to the standard error, marked as in Open Model Zoo."""
-        self._write_marked(f"{ALARM} Warning: {message}", hint)
+        self.write_error(f"{ALARM} Warning: {message}")
 
-    def print_error(self, error: PosezooError) -> None:
+    def print_error(self, error: PosezooError, mark: str = f"{ALARM} Error: ") -> None:
         """Write a failure to the standard error, marked as in Open Model Zoo."""
-        mark = "" if isinstance(error, OmzError) else f"{ALARM} Error: "
-        self._write_marked(mark + error.problem, error.hint)
+        for line in run_main.error_lines(error, "" if isinstance(error, OmzError) else mark):
+            self.write_error(line)
 
     def flush(self, onto: LineBuffer | None = None) -> None:
         """Write the buffered lines, to the standard streams or to another buffer."""
         lines, self._buffer = self._buffer or [], None
         for to_stderr, text in lines:
             (onto or self)._write(to_stderr, text)
-
-    def _write_marked(self, line: str, hint: str) -> None:
-        self.write_error(line)
-        if hint:
-            self.write_error(f"  hint: {hint}")
 
     def _write(self, to_stderr: bool, text: str) -> None:
         if self._buffer is not None:

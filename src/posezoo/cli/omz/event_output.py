@@ -1,25 +1,21 @@
-"""Events, told in Open Model Zoo's words: as lines for people and their greps, or as JSON, one a line."""
+"""Writes events as Open Model Zoo's tools do: as lines of text, or as JSON, one object a line."""
 
 from __future__ import annotations
 
 import json
 import sys
 import threading
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo import events
-from posezoo.cli.omz.conventions import GROUP, SECTION, LineBuffer
-from posezoo.cli.quantization_text import format_displacement, format_worst_layers
+from posezoo.cli.event_text import Progress, result_lines
+from posezoo.cli.omz.conventions import ALARM, GROUP, SECTION, LineBuffer
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
-
-# In a log, one line for each tenth of a file: Open Model Zoo wrote 2300 lines for one of 2.3 GB.
-_LOGGED_PERCENT = 10
 
 #: The ``$type`` of each event in JSON. Scripts read these names: they stay when a class is renamed.
 EVENT_TYPES: dict[type[events.Event], str] = {
@@ -51,196 +47,178 @@ EVENT_TYPES: dict[type[events.Event], str] = {
 
 
 class TextReporter:
-    """A listener that writes lines.
+    """A listener that writes lines of text.
 
     Args:
-        paper: where to.
-        folder: where the model's published files lie.
-        cache_dir: where files come from that are retrieved "from the cache".
+        output: where the lines go.
+        folder: the folder of the model's published files.
+        cache_dir: files that come from this folder are said to come "from the cache".
     """
 
-    def __init__(self, paper: LineBuffer, folder: Path, cache_dir: Path | None = None) -> None:
-        self._paper, self._folder, self._cache_dir = paper, folder, cache_dir
-        self._coming: dict[str, _FileProgressLines] = {}
-        self._later: list[LineBuffer] = []
-        self._logged = 0
+    def __init__(self, output: LineBuffer, folder: Path, cache_dir: Path | None = None) -> None:
+        self._output, self._folder, self._cache_dir = output, folder, cache_dir
+        self._downloads: dict[str, tuple[LineBuffer, Progress]] = {}
+        self._finished: list[LineBuffer] = []
+        self._calibration = Progress(0)
 
     def start_model(self, heading: str) -> None:
-        """What comes is about one model."""
-        self._paper.write_out(f"{GROUP} {heading} {GROUP[::-1]}\n")
+        """Write the heading of a model."""
+        self._output.write_out(f"{GROUP} {heading} {GROUP[::-1]}\n")
 
     def start_step(self, heading: str) -> None:
-        """What comes is about one step."""
-        self._paper.write_out(f"{SECTION} {heading}")
+        """Write the heading of a step."""
+        self._output.write_out(f"{SECTION} {heading}")
 
     def print_line(self, line: str) -> None:
-        """What belongs to a step."""
-        self._paper.write_out(line)
+        """Write a line of a step."""
+        self._output.write_out(line)
 
     def warn(self, error: PosezooError) -> None:
-        """What would stand in the way."""
-        self._paper.warn(error.problem, error.hint)
+        """Write an obstacle as a warning."""
+        self._output.print_error(error, f"{ALARM} Warning: ")
 
     def print_error(self, error: PosezooError) -> None:
-        """Why a model failed."""
-        self._paper.print_error(error)
+        """Write why a model failed."""
+        self._output.print_error(error)
 
     def __call__(self, event: events.Event) -> None:
         """Write the lines of an event, if it has any."""
         match event:
             case events.WarningIssued(message=message):
-                self._paper.warn(message)
+                self._output.warn(message)
             case events.DownloadStarted(revision=revision) if revision > 1:
-                self._paper.write_out(f"Revision {revision} of its files\n")
+                self.print_line(f"Revision {revision} of its files\n")
             case events.FileDownloadStarted(model_file=file, size=size):
-                # The first one's lines come as they are, those of files beside it when it has ended.
-                paper = LineBuffer(buffered=True) if self._coming else self._paper
-                paper.write_out(f"{SECTION} Downloading {self._folder / file}")
-                self._coming[file] = _FileProgressLines(paper, size)
+                # The lines of the first file are written at once, those of files beside it when it has ended.
+                output = LineBuffer(buffered=True) if self._downloads else self._output
+                output.write_out(f"{SECTION} Downloading {self._folder / file}")
+                self._downloads[file] = (output, Progress(size))
             case events.FileDownloadProgress(model_file=file, size=size):
-                self._coming[file].progress(size)
+                _write_progress(*self._downloads[file], size)
             case events.FileDownloadFinished(model_file=file):
-                progress_bar = self._coming.pop(file)
-                progress_bar.paper.write_out()
-                self._later.append(progress_bar.paper)
-                if not any(other.paper is self._paper for other in self._coming.values()):
-                    self._release()
+                output, _ = self._downloads.pop(file)
+                output.write_out()
+                if output is not self._output:
+                    self._finished.append(output)
+                if not any(other is self._output for other, _ in self._downloads.values()):
+                    for finished in self._finished:
+                        finished.flush(self._output)
+                    self._finished.clear()
             case events.CachedFileUsed(model_file=file, origin=origin):
                 cached = self._cache_dir is not None and Path(origin).is_relative_to(self._cache_dir)
-                self.start_step(f"Retrieving {self._folder / file} from {'the cache' if cached else origin}")
-                self._paper.write_out()
+                source = "the cache" if cached else origin
+                self.start_step(f"Retrieving {self._folder / file} from {source}\n")
             case events.FileUpToDate(model_file=file):
-                self.start_step(f"Keeping {self._folder / file} (it is here and verified)")
-                self._paper.write_out()
+                self.start_step(f"Keeping {self._folder / file} (it is here and verified)\n")
             case events.FilePostprocessingStarted(model_file=file, action=action):
-                doing = {"unpack": "Unpacking", "replace_text": "Replacing text in"}[action]
-                self.start_step(f"{doing} {self._folder / file}")
+                step = {"unpack": "Unpacking", "replace_text": "Replacing text in"}[action]
+                self.start_step(f"{step} {self._folder / file}")
             case events.PostprocessingFinished():
-                self._paper.write_out()
+                self.print_line("")
             case events.ConversionStarted(model=model, precisions=precisions):
                 for precision in precisions:
                     self.start_step(f"Converting {model} to IR ({precision})")
             case events.ConversionUpToDate(model=model, precisions=precisions):
                 for precision in precisions:
                     self.start_step(f"Keeping {model} ({precision}): it is up to date")
-            case events.SelfCheckPassed():
-                self._paper.write_out(
-                    f"{event.precision} self-check passed: off by {event.difference:.1e}, "
-                    f"{event.tolerance:.0e} allowed, against {event.reference}"
-                )
-
             case events.QuantizationStarted(model=model, precisions=precisions):
                 for precision in precisions:
                     self.start_step(f"Quantizing {model} from FP32 to {precision}")
-                self._logged = 0
             case events.CalibrationProgress(samples=samples, of=of):
-                self._calibrated(samples, of)
-            case events.DisplacementMeasured():
-                self._paper.write_out(format_displacement(event))
-            case events.LayerNoiseMeasured(layers=layers):
-                for line in format_worst_layers(layers):
-                    self._paper.write_out(line)
-
-    def _release(self) -> None:
-        for paper in self._later:
-            if paper is not self._paper:
-                paper.flush(self._paper)
-        self._later.clear()
-
-    def _calibrated(self, samples: int, of: int) -> None:
-        percent = 100 * samples // of
-        if percent >= self._logged + _LOGGED_PERCENT:
-            self._logged = percent
-            self._paper.write_out(f"... {percent}%, {samples} of {of} samples")
+                if self._calibration.total != of or samples == 1:
+                    self._calibration = Progress(of)
+                if self._calibration.update(samples):
+                    self.print_line(f"... {100 * samples // of}%, {samples} of {of} samples")
+            case events.SelfCheckPassed() | events.DisplacementMeasured() | events.LayerNoiseMeasured():
+                for line in result_lines(event):
+                    self.print_line(line)
 
 
-class _FileProgressLines:
-    """A file on its way."""
+def _write_progress(output: LineBuffer, progress: Progress, size: int) -> None:
+    """Write how much of a file has come: one line that changes on a terminal, a line for each tenth in a log.
 
-    def __init__(self, paper: LineBuffer, size: int) -> None:
-        self.paper = paper
-        self._size, self._begun, self._logged = size, time.monotonic(), 0
-
-    def progress(self, size: int) -> None:
-        """So much of it is here."""
-        percent = 100 * size // self._size if self._size else 0  # of a size that nobody states
-        terminal = sys.stdout.isatty()
-        if not terminal and percent < self._logged + _LOGGED_PERCENT:
-            return
-        self._logged = percent
-        seconds = time.monotonic() - self._begun
-        speed = f"{size / 1024 / seconds:.0f}" if seconds else "?"
-        share = f"{percent}%" if self._size else "?%"
-        line = f"... {share}, {size // 1024} KB, {speed} KB/s, {seconds:.0f} seconds passed"
-        self.paper.write_out(line, end="\r" if terminal and percent < 100 else "\n")
+    Open Model Zoo wrote 2300 lines to a log for a file of 2.3 GB.
+    """
+    another_tenth, terminal = progress.update(size), sys.stdout.isatty()
+    if not terminal and not another_tenth:
+        return
+    percent = 100 * size // progress.total if progress.total else None
+    seconds = progress.seconds
+    speed = f"{size / 1024 / seconds:.0f}" if seconds else "?"
+    share = "?" if percent is None else percent
+    line = f"... {share}%, {size // 1024} KB, {speed} KB/s, {seconds:.0f} seconds passed"
+    output.write_out(line, end="\r" if terminal and (percent or 0) < 100 else "\n")
 
 
 class JsonReporter:
-    """A listener that writes each event as one JSON object, for scripts that count on Open Model Zoo's.
+    """A listener that writes each event as one JSON object, for scripts that read Open Model Zoo's.
 
-    There every file begins once and ends once: so a file that is here already, or comes from the cache,
-    begins and ends too; and a source that fails is no end while another one is asked.
+    There, each file has one begin and one end. So a file that is here already or comes from the cache gets
+    a begin and an end too, and a source that fails is not reported as an end while another one is tried.
     """
 
-    _one_at_a_time = threading.Lock()
+    _lock = threading.Lock()
 
-    def __init__(self, paper: LineBuffer, spec: ModelSpec) -> None:
-        self._paper = paper
+    def __init__(self, output: LineBuffer, spec: ModelSpec) -> None:
+        self._output = output
         self._sizes = {file.name: file.size or 0 for file in spec.files}
         self._failed: dict[str, events.FileDownloadFinished] = {}
 
     def print_error(self, error: PosezooError) -> None:
-        """Why a model failed."""
-        self._paper.print_error(error)
+        """Write why a model failed."""
+        self._output.print_error(error)
 
     def __call__(self, event: events.Event) -> None:
         """Write an event; warnings go to the standard error."""
-        if isinstance(event, events.WarningIssued):
-            self._paper.warn(event.message)
-        elif isinstance(event, (events.FileUpToDate, events.CachedFileUsed)):
-            size = self._sizes.get(event.model_file, 0)
-            self._write(events.FileDownloadStarted(event.model, event.model_file, size))
-            self._write(event)
-            self._write(events.FileDownloadFinished(event.model, event.model_file, True))
-        elif isinstance(event, events.FileDownloadFinished) and not event.successful:
-            self._failed[event.model_file] = event
-        elif isinstance(event, events.FileDownloadStarted) and event.model_file in self._failed:
-            del self._failed[event.model_file]
-        else:
-            if isinstance(event, events.DownloadFinished):  # now nobody else is asked
+        match event:
+            case events.WarningIssued(message=message):
+                self._output.warn(message)
+            case (
+                events.FileUpToDate(model=model, model_file=file)
+                | events.CachedFileUsed(model=model, model_file=file)
+            ):
+                self._write_event(events.FileDownloadStarted(model, file, self._sizes.get(file, 0)))
+                self._write_event(event)
+                self._write_event(events.FileDownloadFinished(model, file, True))
+            case events.FileDownloadFinished(model_file=file, successful=False):
+                self._failed[file] = event
+            case events.FileDownloadStarted(model_file=file) if file in self._failed:
+                del self._failed[file]
+            case events.DownloadFinished():  # no other source is tried any more
                 for failed in self._failed.values():
-                    self._write(failed)
+                    self._write_event(failed)
                 self._failed.clear()
-            self._write(event)
+                self._write_event(event)
+            case _:
+                self._write_event(event)
 
-    def _write(self, event: events.Event) -> None:
+    def _write_event(self, event: events.Event) -> None:
         fields = asdict(event)
         if fields.get("revision") == 1:  # as in Open Model Zoo, which has no revisions
             del fields["revision"]
-        self._out(json.dumps({"$type": EVENT_TYPES[type(event)], **fields}))
+        self._write({"$type": EVENT_TYPES[type(event)], **fields})
 
-    def _out(self, line: str) -> None:
-        with self._one_at_a_time:
-            sys.stdout.write(f"{line}\n")
+    def _write(self, fields: dict[str, object]) -> None:
+        with self._lock:
+            sys.stdout.write(f"{json.dumps(fields)}\n")
             sys.stdout.flush()
 
 
 class JsonConversionReporter(JsonReporter):
-    """The same for a conversion, where what is said in a line of text is a field ``line``."""
+    """The same for a conversion, whose lines of text are objects with a key ``line``."""
 
-    def __init__(self, paper: LineBuffer, spec: ModelSpec) -> None:
-        super().__init__(paper, spec)
+    def __init__(self, output: LineBuffer, spec: ModelSpec) -> None:
+        super().__init__(output, spec)
         self._model = spec.full_name
 
     def start_step(self, heading: str) -> None:
-        """What comes is about one step."""
+        """Write the heading of a step."""
         self.print_line(heading)
 
     def print_line(self, line: str) -> None:
-        """What belongs to a step."""
-        text = {"$type": "model_conversion_line", "model": self._model, "line": line.strip()}
-        self._out(json.dumps(text))
+        """Write a line of a step."""
+        self._write({"$type": "model_conversion_line", "model": self._model, "line": line.strip()})
 
     def warn(self, error: PosezooError) -> None:
-        """What would stand in the way."""
-        self._paper.warn(error.problem, error.hint)
+        """Write an obstacle as a warning."""
+        self._output.warn(error.problem)
