@@ -112,7 +112,7 @@ def declare(
             ),
         )
     )
-    verified_files.write_stamp(original, verified_files.compute_digest(original))
+    verified_files.remember_verified(original, verified_files.compute_digest(original))
     return original
 
 

@@ -140,17 +140,17 @@ def test_a_model_without_files_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["the last byte", "the magic"])
-def test_bytes_that_changed_behind_a_stamp_are_never_published(tmp_path, place):
+def test_bytes_that_changed_without_a_trace_are_never_published(tmp_path, place):
     """The file is read while it is hashed once more, since it was good when it came."""
     spec = spec_of(network(), tmp_path)
     layout = downloaded(spec, network(), tmp_path)
     file = layout.file_path(spec, spec.files[0])
-    verified_files.write_stamp(file, spec.files[0].checksum)
+    verified_files.remember_verified(file, spec.files[0].checksum)
     good, status = file.read_bytes(), file.stat()
     changed = good[:-1] + bytes([good[-1] ^ 1]) if place == "the last byte" else b"\0" * 8 + good[8:]
     file.write_bytes(changed)
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # as a failing disk would leave it
-    assert verified_files.has_valid_file_stamp(file, spec.files[0])
+    assert verified_files.has_verified_record(file, spec.files[0].checksum)
     with pytest.raises(ConversionError, match=r"holds other bytes than model\.yml promises"):
         convert_model(spec, layout)
     assert not list(tmp_path.rglob("*.xml"))

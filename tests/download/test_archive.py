@@ -70,7 +70,7 @@ def test_folders_and_a_leading_dot_are_no_obstacle(tmp_path):
         "nul",
         "a\u202eb",
         "x" * 300,
-        ".posezoo/a.stamp",
+        ".posezoo/a.json",
     ],
 )
 @pytest.mark.parametrize("format", ["zip", "gztar"])

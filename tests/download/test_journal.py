@@ -156,22 +156,21 @@ def test_what_came_before_a_run_was_killed_is_recorded_by_the_next_one(server, t
     download_model(spec, layout, DownloadOptions(None))
     before = record(layout, spec)
     folder = layout.model_download_dir(spec)
-    # What a kill between the file's name and the record leaves.
-    (folder / ".posezoo" / "net.pth.came").write_text(json.dumps(before["files"]["net.pth"]))
+    # What a kill between the file's name and provenance.json leaves.
     (folder / NAME).unlink()
     (folder / f".{NAME}.part").write_text("half")
     (folder / f".{NAME}.guard").touch()
     download_model(spec, layout, DownloadOptions(None))
     assert record(layout, spec) == before
     assert {path.name for path in folder.iterdir()} == {"net.pth", NAME, ".posezoo"}
-    assert [path.name for path in (folder / ".posezoo").iterdir()] == ["net.pth.stamp"]
+    assert [path.name for path in (folder / ".posezoo").iterdir()] == ["net.pth.json"]
 
 
 def test_a_note_of_a_file_that_did_not_come_is_not_recorded(server, tmp_path):
     spec, layout = model(declared("net.pth", BODY, server.url("nowhere"))), ModelLayout(tmp_path, tmp_path)
     folder = layout.model_download_dir(spec)
     (folder / ".posezoo").mkdir(parents=True)
-    (folder / ".posezoo" / "net.pth.came").write_text('{"url": "x"}')
+    (folder / ".posezoo" / "net.pth.json").write_text('{"origin": {"url": "x"}}')
     (folder / "net.pth").write_bytes(b"an older file")
     with pytest.raises(DownloadError):
         download_model(spec, layout, DownloadOptions(None))

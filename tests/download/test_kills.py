@@ -79,7 +79,7 @@ class Place:
         assert there == set(self.right) | records
         assert {len(json.loads(path.read_bytes())["files"]) for path in records} == {FILES}
         ours = {path.name for path in self.out.rglob(".posezoo/*")}
-        assert {Path(name).suffix for name in ours} == {".stamp", ".made"}
+        assert {Path(name).suffix for name in ours} == {".json"}
         assert {path for path in self.cache.rglob("*") if path.is_file()} == self.kept
 
     def clear(self) -> None:

@@ -143,7 +143,7 @@ def test_a_kill_between_unpacking_and_deleting_is_mended_by_the_next_run(spec, f
     fetch(spec)
     folder = tmp_path / "out" / "public" / "pose"
     # What a kill leaves: what was unpacked, without the record of it, and a folder that was worked in.
-    (folder / "sub" / ".posezoo" / "net.zip.made").unlink()
+    (folder / "sub" / ".posezoo" / "net.zip.json").unlink()
     (folder / "sub" / ".posezoo-killed").mkdir()
     fetch(spec)
     assert not (folder / "sub" / ".posezoo-killed").exists()

@@ -44,7 +44,7 @@ def test_the_next_run_goes_on_and_leaves_nothing_behind(server, fetch):
     assert fetch(file).read_bytes() == WEIGHTS
     assert ranges(server) == ["bytes=3000-"]
     assert fetch.left() == ["net.tflite"]
-    assert [path.name for path in (fetch.folder / ".posezoo").iterdir()] == ["net.tflite.stamp"]
+    assert [path.name for path in (fetch.folder / ".posezoo").iterdir()] == ["net.tflite.json"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
@@ -156,10 +156,12 @@ def test_a_part_of_another_file_is_dropped(server, fetch):
     assert ranges(server) == [None]
 
 
-@pytest.mark.parametrize("record", [b"", b"[]", b'{"sha384": 3}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "record", [b"", b"[]", b'{"partial": 3}', b'{"partial": {"sha384": 3}}', b"\xff", b"[" * 100_000]
+)
 def test_a_record_that_says_nothing_costs_a_download(server, fetch, record):
     file = broken_off(server, fetch)
-    (fetch.folder / ".posezoo" / "net.tflite.part").write_bytes(record)
+    (fetch.folder / ".posezoo" / "net.tflite.json").write_bytes(record)
     assert fetch(file).read_bytes() == WEIGHTS
     assert ranges(server) == [None]
 
@@ -169,10 +171,10 @@ def test_the_record_holds_no_secret(server, fetch):
     server.serve("net.tflite?X-Amz-Signature=0123abcd", WEIGHTS, cut_at=1000)
     with pytest.raises(SourceError):
         fetch(declared("net.tflite", WEIGHTS, url), attempts=1)
-    record = (fetch.folder / ".posezoo" / "net.tflite.part").read_text()
+    record = (fetch.folder / ".posezoo" / "net.tflite.json").read_text()
     assert "secret" not in record
     assert "0123abcd" not in record
-    assert json.loads(record)["source"].startswith("http://localhost")
+    assert json.loads(record)["partial"]["source"].startswith("http://localhost")
 
 
 def test_what_is_left_of_a_file_that_came_otherwise_is_removed(server, fetch):

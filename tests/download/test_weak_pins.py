@@ -14,7 +14,7 @@ from posezoo.download.model_download import download_model, plan_download
 from posezoo.download.options import DownloadOptions
 from posezoo.errors import DigestError, PosezooError, SizeError, SourceError, UnpinnedFileError
 from posezoo.events import Event, WarningIssued
-from posezoo.files.verified_files import is_verified_file, matches_file_pin
+from posezoo.files.verified_files import is_verified_file
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.spec.model import Digest, HttpSource, SourceFile
@@ -67,11 +67,11 @@ def test_no_mirror_is_named_since_those_are_asked_by_a_digest(server, layout):
 def test_a_full_sha1_of_a_member_is_a_pin(server, layout):
     file = archive(server.serve("n", zipped(net=WEIGHTS)), SHA1)
     (path,) = download_model(model(file), layout, DownloadOptions(None)).files
-    assert matches_file_pin(path, file)
+    assert is_verified_file(path, file, trust_record=False, remember=False)
     path.write_bytes(zipped(net=WEIGHTS[1:]))
-    assert not matches_file_pin(path, file)
+    assert not is_verified_file(path, file, trust_record=False, remember=False)
     download_model(model(file), layout, DownloadOptions(None))
-    assert matches_file_pin(path, file)
+    assert is_verified_file(path, file, trust_record=False, remember=False)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_eight_digits_and_nothing_are_no_pin(server, layout):
 def test_what_lies_here_without_a_pin_is_never_good(tmp_path, file):
     path = tmp_path / file.name
     path.write_bytes(zipped(net=WEIGHTS))
-    assert not matches_file_pin(path, file)
+    assert not is_verified_file(path, file, trust_record=False, remember=False)
     assert not is_verified_file(path, file)
 
 

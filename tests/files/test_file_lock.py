@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from fakes.waiting import HANG_S
+from fakes.waiting import HANG_S, wait_until
 from posezoo.errors import OutputError
-from posezoo.files.file_lock import exclusive
+from posezoo.files.file_lock import exclusive, lock_file, lock_folder
 
 HOLD = """
 import sys, time
@@ -57,6 +59,42 @@ def test_a_file_that_is_here_is_not_touched(tmp_path):
 
 def test_a_link_in_its_place_leads_nowhere(tmp_path):
     (tmp_path / ".file.guard").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic"), exclusive(tmp_path / "file"):
-        pass
-    assert not (tmp_path / "elsewhere").exists()
+    with exclusive(tmp_path / "file"):
+        assert not (tmp_path / "elsewhere").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_thread_waits_reports_it_once_and_gets_a_file_of_its_own(tmp_path):
+    path, waits, handles = tmp_path / "part", [], []
+    first = lock_file(path)
+    thread = threading.Thread(target=lambda: handles.append(lock_file(path, lambda: waits.append(1))))
+    thread.start()
+    wait_until(lambda: waits == [1])
+    path.rename(tmp_path / "target")  # as a finished download is
+    os.close(first)
+    thread.join(HANG_S)
+    assert waits == [1]
+    assert os.path.samestat(os.fstat(handles[0]), path.stat())
+    os.close(handles[0])
+
+
+def test_a_lock_that_may_not_be_waited_for_is_refused_at_once(tmp_path):
+    handle = lock_file(tmp_path / "part")
+    with pytest.raises(BlockingIOError):
+        lock_file(tmp_path / "part", wait_s=0)
+    os.close(handle)
+
+
+def test_without_locks_there_is_no_handle_and_no_file(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    assert lock_file(tmp_path / "part") is None
+    assert lock_folder(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_has_one_holder_at_a_time(tmp_path):
+    handle = lock_folder(tmp_path)
+    with pytest.raises(BlockingIOError):
+        lock_folder(tmp_path)
+    os.close(handle)
+    os.close(lock_folder(tmp_path))

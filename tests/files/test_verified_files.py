@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from posezoo.errors import OutputError
-from posezoo.files.verified_files import STAMPS, compute_digest, is_verified, write_atomically
+from posezoo.files.file_record import record_path
+from posezoo.files.verified_files import compute_digest, is_verified, write_atomically
 from posezoo.spec.model import Digest
 
 CONTENT = b"weights" * 1000
@@ -45,7 +46,7 @@ def test_a_good_file_is_hashed_once_while_it_does_not_change(file):
     file.write_bytes(bytes(len(CONTENT)))
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert is_verified(file, len(CONTENT), GOOD)
-    assert not is_verified(file, len(CONTENT), GOOD, rehash=True)
+    assert not is_verified(file, len(CONTENT), GOOD, trust_record=False)
 
 
 def test_a_file_that_changed_after_its_stamp_is_hashed_again(file):
@@ -60,10 +61,12 @@ def test_a_stamp_for_one_digest_says_nothing_of_another(file):
     assert is_verified(file, len(CONTENT), Digest("sha256", hashlib.sha256(CONTENT).hexdigest()))
 
 
-@pytest.mark.parametrize("stamp", [b"", b"{", b"[]", b"\xff", b'{"sha384": 1}'])
-def test_a_damaged_stamp_costs_a_hash_not_a_crash(file, stamp):
+@pytest.mark.parametrize(
+    "record", [b"", b"{", b"[]", b"\xff", b'{"verified": 1}', b'{"verified": {"sha384": 1}}', b"[" * 100_000]
+)
+def test_a_damaged_record_costs_a_hash_not_a_crash(file, record):
     is_verified(file, len(CONTENT), GOOD)
-    (file.parent / STAMPS / "net.bin.stamp").write_bytes(stamp)
+    record_path(file).write_bytes(record)
     assert is_verified(file, len(CONTENT), GOOD)
 
 

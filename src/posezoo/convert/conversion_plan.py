@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from posezoo.convert import custom_weights, frontends
@@ -87,7 +88,7 @@ def plan_conversion(
         self_check=self_check,
         force=force,
         decoder=decoder,
-        is_good=verified_files.matches_digest,
+        is_good=partial(verified_files.is_verified, remember=False),
     )
     return ConversionPlan(
         spec, steps, None if all(step.is_up_to_date for step in steps) else _obstacle(spec, layout)

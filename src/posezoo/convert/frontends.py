@@ -128,7 +128,9 @@ def is_source_verified(spec: ModelSpec, layout: ModelLayout) -> bool:
         bool(spec.files)
         and spec.source_model in spec.files
         and all(
-            verified_files.has_valid_file_stamp(layout.file_path(spec, file), file) for file in spec.files
+            file.checksum is not None
+            and verified_files.has_verified_record(layout.file_path(spec, file), file.checksum)
+            for file in spec.files
         )
     )
 
@@ -175,7 +177,7 @@ def _verify(spec: ModelSpec, layout: ModelLayout, expected: SourceFile) -> None:
     size = path.stat().st_size
     if expected.size not in (None, size):
         raise ConversionError(f"{path}: has {size} bytes, model.yml promises {expected.size}", hint=hint)
-    if not verified_files.matches_file_pin(path, expected):
+    if not verified_files.is_verified_file(path, expected, trust_record=False, remember=False):
         record = "posezoo.lock" if expected.first_use or expected.by_lock else "model.yml"
         raise ConversionError(f"{path}: holds other bytes than {record} promises", hint=hint)
 

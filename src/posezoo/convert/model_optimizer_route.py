@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ from posezoo.ir.provenance import IsGood
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import Decoder, ModelSpec, Precision
 
+# A plan writes nothing.
+_CHECK_ONLY: IsGood = partial(verified_files.is_verified, remember=False)
+
 
 def plan_with_model_optimizer(
     spec: ModelSpec,
@@ -47,7 +51,7 @@ def plan_with_model_optimizer(
     *,
     force: bool = False,
     decoder: Decoder | None = None,
-    is_good: IsGood = verified_files.matches_digest,
+    is_good: IsGood = _CHECK_ONLY,
 ) -> ConversionPlan:
     """What ``convert`` would do with the same arguments; touches nothing.
 

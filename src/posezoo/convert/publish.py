@@ -170,7 +170,7 @@ def _put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent]) -> 
             os.replace(new.with_suffix(".bin"), xml.with_suffix(".bin"))
             os.replace(new, xml)
             for path in _pair(xml):
-                verified_files.write_stamp(path, contents[path.name].digest)
+                verified_files.remember_verified(path, contents[path.name].digest)
         os.replace(new.with_name("provenance.json"), xml.with_name("provenance.json"))
     except OSError as error:
         raise OutputError(
@@ -185,4 +185,4 @@ def contents_by_suffix(contents: Mapping[str, FileContent]) -> dict[str, FileCon
 
 
 def _is_the_same(path: Path, content: FileContent) -> bool:
-    return verified_files.is_verified(path, content.size, content.digest, rehash=True)
+    return verified_files.is_verified(path, content.size, content.digest, trust_record=False)

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from posezoo.errors import ArchiveError, PosezooError
+from posezoo.files.file_record import RECORDS_DIR
 from posezoo.files.staging import PREFIX, remove_stale_staging_dirs, staging_dir
-from posezoo.files.verified_files import CHUNK, STAMPS, write_error
+from posezoo.files.verified_files import CHUNK, write_error
 from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
 
 # The largest archives of Open Model Zoo hold some 1.5 GB, the fullest (source code) some 2000 files.
@@ -125,8 +126,8 @@ def _safe_path(said: str, archive: Path) -> str:
     while name.startswith("./"):  # as `tar czf x.tgz ./folder` names its members
         name = name[2:]
     reason = explain_unsafe_file_name(name)
-    if not reason and STAMPS in name.split("/"):
-        reason = f"lies in {STAMPS}, which is ours"
+    if not reason and RECORDS_DIR in name.split("/"):
+        reason = f"is in the folder {RECORDS_DIR}, which is reserved for posezoo"
     if reason:
         raise ArchiveError(f"{archive.name}: the member {said[:60]!a} {reason}")
     return name

@@ -11,7 +11,7 @@ from pathlib import Path
 from posezoo.download.digest_store import remove_stale_staging
 from posezoo.download.sample_images import SAMPLES
 from posezoo.errors import OutputError
-from posezoo.files.verified_files import matches_digest, write_error
+from posezoo.files.verified_files import is_verified, write_error
 from posezoo.spec.model import Digest, ModelSpec, PythonPackageSource, SourceFile
 
 # The hex digits of a digest, but for the two that name the folder.
@@ -38,7 +38,7 @@ class CacheEntry:
 
     def is_damaged(self) -> bool:
         """Whether its bytes are others than its name promises; all of them are read."""
-        return not matches_digest(self.path, None, self.digest)
+        return not is_verified(self.path, None, self.digest, trust_record=False, remember=False)
 
 
 def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,7 +16,7 @@ from posezoo.download.options import DownloadOptions
 from posezoo.download.source_types import list_candidates
 from posezoo.errors import ArchiveError
 from posezoo.events import Listener, ignore_event
-from posezoo.files.verified_files import STAMPS, has_size, write_atomically
+from posezoo.files.postprocess_state import PostprocessRecord
 from posezoo.spec.model import Digest, HttpSource, SourceFile
 
 
@@ -133,20 +132,20 @@ def download_dataset(
     return tuple(files)
 
 
-def _record(archive: DatasetArchive, folder: Path) -> Path:
-    return folder / STAMPS / f"{archive.file.name}.unpacked.json"
+def _records(archive: DatasetArchive, folder: Path) -> tuple[PostprocessRecord, PostprocessRecord]:
+    """The record of what an archive held; the second one is as earlier versions wrote it."""
+    digest = archive.file.checksum
+    names = (f"{digest.algorithm}:{digest.value}" if digest is not None else "", str(digest))
+    current, old = (PostprocessRecord(folder / archive.file.name, {"archive": name}) for name in names)
+    return current, old
 
 
 def _unpacked(archive: DatasetArchive, folder: Path) -> list[Path] | None:
-    """The files that an earlier run unpacked; None where one is gone, or has another size."""
-    try:
-        sizes = json.loads(_record(archive, folder).read_bytes())
-        if sizes.pop("archive") != str(archive.file.checksum):
-            return None
-        files = {folder / name: int(size) for name, size in sizes.items()}
-    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
-        return None
-    return list(files) if all(has_size(path, size) for path, size in files.items()) else None
+    """The files that an earlier run unpacked; None if one is gone, or has another size."""
+    for record in _records(archive, folder):
+        if record.is_up_to_date():
+            return list(record.outputs())
+    return None
 
 
 def _unpack(archive: DatasetArchive, path: Path, folder: Path) -> list[Path]:
@@ -156,7 +155,5 @@ def _unpack(archive: DatasetArchive, path: Path, folder: Path) -> list[Path]:
     files = unpack_archive(path, "zip", place)
     if not files:
         raise ArchiveError(f"{path.name}: holds nothing below {archive.members}")
-    sizes = {file.relative_to(folder).as_posix(): file.stat().st_size for file in files}
-    content = {"archive": str(archive.file.checksum), **sizes}
-    write_atomically(_record(archive, folder), json.dumps(content).encode())
+    _records(archive, folder)[0].write(files, sizes_only=True)
     return files

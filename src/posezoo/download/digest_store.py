@@ -19,10 +19,10 @@ from urllib.parse import unquote
 from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, open_local_file
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
-from posezoo.download.part_lock import acquire_file_lock
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_errors import NotFoundError
 from posezoo.errors import SourceError, redact_secrets
+from posezoo.files.file_lock import lock_file
 from posezoo.files.reflink import hard_link, reflink
 from posezoo.files.verified_files import has_size, replace_atomically
 from posezoo.spec.model import Digest, SourceFile
@@ -62,7 +62,7 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
 
         with suppress(OSError):
             lock.parent.mkdir(parents=True, exist_ok=True)
-            handle = acquire_file_lock(lock, waiting)
+            handle = lock_file(lock, waiting)
     try:
         yield
     finally:
@@ -112,17 +112,13 @@ def remove_stale_staging(root: Path) -> list[Path]:
                 continue
             lock = path.with_suffix(_LOCK)
             with suppress(OSError):
-                handle = acquire_file_lock(lock, _refuse_to_wait)
+                handle = lock_file(lock, wait_s=0)
                 swept += [each for each in {path, lock} if each.exists()]
                 for each in (path, lock):
                     each.unlink(missing_ok=True)
                 if handle is not None:
                     os.close(handle)
     return swept
-
-
-def _refuse_to_wait() -> None:
-    raise BlockingIOError
 
 
 def _staged(root: Path, digest: Digest) -> Path:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from posezoo.download.candidates import ByteStream, Candidate, CandidateKind
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import cache_entry_lock, is_cached, store
-from posezoo.download.journal import DownloadRecord, redact_url, write_journal_entry
+from posezoo.download.journal import DownloadRecord, redact_url, remember_origin
 from posezoo.download.partial import NOTHING, PartialFile, ResumeState, open_partial, remove_partial
 from posezoo.download.source_errors import (
     NotFoundError,
@@ -43,7 +43,12 @@ from posezoo.events import (
     FileDownloadStarted,
     FileUpToDate,
 )
-from posezoo.files.verified_files import compute_digest, explain_wrong_members, is_verified_file, write_stamp
+from posezoo.files.verified_files import (
+    compute_digest,
+    explain_wrong_members,
+    is_verified_file,
+    remember_verified,
+)
 from posezoo.spec.model import Digest, SourceFile
 
 # The first pause and the longest; a pause that the server asks for may be longer than ours.
@@ -94,10 +99,10 @@ def download_file(
             # Before it has its name: a file that nobody vouches for gets none.
             file = _pinned(file, partial, context)
             if context.writes_journal:
-                write_journal_entry(_arrival(file, target, candidate, partial))
+                remember_origin(_arrival(file, target, candidate, partial))
             partial.replace_target()
             if file.checksum is not None:
-                write_stamp(target, file.checksum)
+                remember_verified(target, file.checksum)
             # A part that a killed run left whole asks nobody, not even the cache that comes first.
             store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)
 
@@ -117,7 +122,7 @@ def _arrival(file: SourceFile, target: Path, candidate: Candidate, partial: Part
 
 
 def _is_downloaded(file: SourceFile, target: Path, context: DownloadContext) -> bool:
-    if not is_verified_file(target, file, rehash=context.means.verify):
+    if not is_verified_file(target, file, trust_record=not context.means.verify):
         return False
     context.emit(FileUpToDate(context.model, file.name))
     return True

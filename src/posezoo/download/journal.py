@@ -7,16 +7,14 @@ name, no query of a final address.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from posezoo.errors import OutputError
-from posezoo.files.file_lock import exclusive
-from posezoo.files.verified_files import STAMPS, has_valid_file_stamp, write_if_possible
+from posezoo.files.file_record import read_record, update_json, update_record
+from posezoo.files.verified_files import has_verified_record
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 
 NAME = "provenance.json"
@@ -57,73 +55,9 @@ def redact_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def write_journal_entry(record: DownloadRecord) -> None:
-    """Remember that a file is about to get its name: whoever is killed before ``record`` leaves the note."""
-    write_if_possible(_journal_path(record.target), json.dumps(_to_json(record)).encode())
-
-
-def update_provenance_json(folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]]) -> None:
-    """Write where files of a model came from, by the notes of this run and of those that were killed.
-
-    What is known of its other files stays.
-
-    Args:
-        folder: the model's.
-        spec: the model.
-        places: each file, and where it lies.
-
-    Raises:
-        OutputError: it cannot be written, or another run keeps it locked.
-        OSError: the folder cannot be written to.
-    """
-    names, path = {file.name for file in spec.files}, folder / NAME
-    if NAME in names:  # a publisher's file of this name is the publisher's
-        return
-    if not any(_journal_path(target).exists() for _, target in places):
-        _clear_beside(path)
-        return
-    with exclusive(path):
-        notes = {file.name: _journal_path(target) for file, target in places if _is_in_place(file, target)}
-        came = {name: said for name, each in notes.items() if (said := _read(each))}
-        if not came:
-            return
-        known = {name: said for name, said in _files_in(path).items() if name in names}
-        write_if_possible(
-            path, json.dumps({"model": spec.full_name, "files": {**known, **came}}, indent=2).encode()
-        )
-        if not path.is_file():
-            raise OutputError("something else stands in its place, or the folder cannot be written to")
-        for note in notes.values():
-            note.unlink(missing_ok=True)
-
-
-def _journal_path(target: Path) -> Path:
-    return target.parent / STAMPS / f"{target.name}.came"
-
-
-def _is_in_place(file: SourceFile, target: Path) -> bool:
-    """Whether a file has its name by now: a note is written before that."""
-    return target.is_file() and (file.checksum is None or has_valid_file_stamp(target, file))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _clear_beside(path: Path) -> None:
-    """Remove what a killed run left beside it on its way."""
-    partial, guard = (path.with_name(f".{path.name}.{end}") for end in ("part", "guard"))
-    if partial.exists() or guard.exists():
-        with exclusive(path):  # which removes the guard
-            partial.unlink(missing_ok=True)
-
-
-def _to_json(record: DownloadRecord) -> dict[str, object]:
-    return {
+def remember_origin(record: DownloadRecord) -> None:
+    """Remember where a file comes from; before it gets its name, so that a killed run leaves that much."""
+    origin = {
         "url": record.url,
         "final_url": record.final_url or None,
         "kind": record.kind,
@@ -131,8 +65,43 @@ def _to_json(record: DownloadRecord) -> dict[str, object]:
         record.digest.algorithm: record.digest.value,
         "fetched_at": record.time,
     }
+    update_record(record.target, origin=origin)
 
 
-def _files_in(path: Path) -> dict[str, Any]:
-    found = _read(path).get("files")
-    return found if isinstance(found, dict) else {}
+def update_provenance_json(folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]]) -> None:
+    """Write where files of a model came from, as their records say, also those of runs that were killed.
+
+    What provenance.json says of other files stays.
+
+    Args:
+        folder: the model's.
+        spec: the model.
+        places: each file, and its path.
+
+    Raises:
+        OSError: it cannot be written, or another run keeps it locked.
+    """
+    names, path = {file.name for file in spec.files}, folder / NAME
+    if NAME in names:  # a publisher's file of this name is the publisher's
+        return
+    origins = {
+        file.name: dict(origin)
+        for file, target in places
+        if _is_in_place(file, target) and (origin := read_record(target).origin)
+    }
+
+    def merge(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+        files = stored.get("files")
+        known = files if isinstance(files, dict) else {}
+        merged = {**{name: known[name] for name in known if name in names}, **origins}
+        return {"model": spec.full_name, "files": merged} if origins else stored
+
+    part, guard = (path.with_name(f".{path.name}.{end}") for end in ("part", "guard"))
+    if origins or part.exists():  # a killed run may have left a part
+        update_json(path, merge)
+    guard.unlink(missing_ok=True)  # an earlier version's, if it was killed
+
+
+def _is_in_place(file: SourceFile, target: Path) -> bool:
+    """Whether a file has its name by now: its origin is remembered before that."""
+    return target.is_file() and (file.checksum is None or has_verified_record(target, file.checksum))

@@ -28,7 +28,7 @@ from posezoo.events import (
     ignore_event,
 )
 from posezoo.files.postprocess_state import is_unpacked
-from posezoo.files.verified_files import has_size, has_valid_file_stamp, matches_file_pin
+from posezoo.files.verified_files import has_size, is_verified_file
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
 
@@ -197,7 +197,7 @@ def _precision_folder(file: SourceFile) -> str | None:
 
 def plan_file(file: SourceFile, target: Path, candidates: tuple[Candidate, ...]) -> PlannedFile:
     """What would be done about one file that may be fetched."""
-    if has_valid_file_stamp(target, file) or matches_file_pin(target, file):
+    if is_verified_file(target, file, remember=False):
         return PlannedFile(file, target, FileOrigin.HERE, ())
     requested: list[str] = []
     for candidate in candidates:

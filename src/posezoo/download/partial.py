@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import secrets
 import stat
@@ -19,17 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.download.part_lock import FLAGS, acquire_file_lock
 from posezoo.errors import DigestError
+from posezoo.files.file_lock import FLAGS, lock_file
+from posezoo.files.file_record import read_record, update_record
 from posezoo.files.reflink import hard_link, reflink
 from posezoo.files.verified_files import (
     CHUNK,
-    STAMPS,
     compute_digest,
     has_size,
     replace_atomically,
     write_error,
-    write_if_possible,
 )
 from posezoo.spec.model import SourceFile
 
@@ -64,8 +62,8 @@ class PartialFile:
         self.came_from = ""  # the address that gave its last bytes
         self._published = False
         self._linked: Path | None = None
-        # A name that nobody else would look for holds nothing for the next run.
-        self._record = _resume_state_path(target) if path == _part_of(target) else None
+        # Under a name of its own, which no other run looks for, it is of no use to the next one.
+        self._is_findable = path == _part_of(target)
 
     @property
     def path(self) -> Path:
@@ -74,11 +72,11 @@ class PartialFile:
 
     def load_resume_state(self, file: SourceFile) -> ResumeState:
         """What it holds of a file; what is the beginning of something else is dropped."""
-        record = _read(self._record) if self._record is not None else {}
+        record = read_record(self._target).partial if self._is_findable else {}
         size = os.fstat(self._handle).st_size
         known = file.checksum is not None and record.get(file.checksum.algorithm) == file.checksum.value
         if known and file.size is not None and 0 < size <= file.size:
-            return ResumeState(size, record.get("source", ""), record.get("etag", ""))
+            return ResumeState(size, str(record.get("source", "")), str(record.get("etag", "")))
         self.truncate()
         return NOTHING
 
@@ -98,11 +96,9 @@ class PartialFile:
         """
         if start.size == 0:
             self.truncate()
-        if resumable and self._record is not None and file.checksum is not None and file.size is not None:
-            said = {file.checksum.algorithm: file.checksum.value, "source": start.source, "etag": start.etag}
-            write_if_possible(
-                self._record, json.dumps(said).encode()
-            )  # without it the next run simply starts anew
+        if resumable and self._is_findable and file.checksum is not None and file.size is not None:
+            state = {file.checksum.algorithm: file.checksum.value, "source": start.source, "etag": start.etag}
+            update_record(self._target, partial=state)
         hasher = hashlib.new(file.checksum.algorithm if file.checksum is not None else "sha384")
         with _writing(self._target):
             os.lseek(self._handle, 0, os.SEEK_SET)
@@ -175,7 +171,9 @@ class PartialFile:
     def close(self) -> None:
         """Let go of the lock; a part that nobody could go on with is removed before that."""
         is_kept = (
-            self._record is not None and os.path.exists(self._record) and os.fstat(self._handle).st_size > 0
+            self._is_findable
+            and os.fstat(self._handle).st_size > 0
+            and bool(read_record(self._target).partial)
         )
         if not self._published and not is_kept:
             self._remove_resume_state()
@@ -184,9 +182,8 @@ class PartialFile:
         os.close(self._handle)
 
     def _remove_resume_state(self) -> None:
-        if self._record is not None:
-            with suppress(OSError):
-                self._record.unlink(missing_ok=True)
+        if self._is_findable:
+            update_record(self._target, partial={})
 
 
 @contextmanager
@@ -216,9 +213,10 @@ def open_partial(target: Path, on_wait: Callable[[], None]) -> Iterator[PartialF
 
 def remove_partial(target: Path) -> None:
     """Remove what a run left of a file that has come by another way since."""
-    for path in (_part_of(target), _link_of(target), _resume_state_path(target)):
+    for path in (_part_of(target), _link_of(target)):
         with suppress(OSError):
             path.unlink(missing_ok=True)
+    update_record(target, partial={})
 
 
 def _part_of(target: Path) -> Path:
@@ -230,22 +228,9 @@ def _link_of(target: Path) -> Path:
     return target.with_name(f".{target.name}.link")
 
 
-def _resume_state_path(target: Path) -> Path:
-    return target.parent / STAMPS / f"{target.name}.part"
-
-
-def _read(record: Path) -> dict[str, str]:
-    try:
-        said = json.loads(record.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    is_ours = isinstance(said, dict) and all(isinstance(value, str) for value in said.values())
-    return said if is_ours else {}
-
-
 def _open(target: Path, on_wait: Callable[[], None]) -> tuple[Path, int]:
     path = _part_of(target)
-    handle = acquire_file_lock(path, on_wait)
+    handle = lock_file(path, on_wait)
     if handle is not None:
         return path, handle
     path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")

@@ -1,113 +1,185 @@
-"""One at a time: processes and threads that change the same file take turns.
-
-The system holds the lock and lets go of it when its holder ends, however that ends: there is no stale one.
-"""
+"""Locks on files and folders; the system releases a lock when its holder ends, in whatever way it ends."""
 
 from __future__ import annotations
 
+import errno
+import math
 import os
+import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from posezoo.errors import OutputError
 
-#: A turn takes milliseconds: whoever holds it for longer is stopped, or hangs on a disk.
+#: Reading and replacing a small file takes milliseconds: a longer holder is stopped, or its disk hangs.
 WAIT_S = 10.0
-_PAUSE_S = 0.005
+_PAUSE_S = 0.01
 
-# Never through a symbolic link, where the system can refuse to.
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+# If the system can refuse it: never through a symbolic link, and never with line ends translated.
+FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
 def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
-    """Keep all others who come this way from a file for as long as we read and replace it.
+    """Keep other processes and threads that use this lock from a file while it is read and replaced.
 
-    A hidden neighbour of the file is locked, since the file itself is replaced, and removed again. Where the
-    file system knows no locks there is no waiting.
+    A hidden neighbour of the file is locked, since the file itself is replaced; it is removed again.
+    If the file system has no locks, nobody waits.
 
     Args:
-        path: the file; it need not be there, its folder must.
-        wait_s: how long to wait for our turn.
+        path: the file; it may be missing, its folder must exist.
+        wait_s: how long to wait for the lock.
 
     Raises:
-        OutputError: our turn did not come in time.
-        OSError: the neighbour cannot be made.
+        OutputError: another process or thread held the lock for longer.
+        OSError: the neighbour cannot be created.
     """
-    neighbour = path.with_name(f".{path.name}.guard")
-    handle = _locked(neighbour, path, time.monotonic() + wait_s)
+    guard = path.with_name(f".{path.name}.guard")
+    try:
+        handle = _lock_guard(guard, wait_s)
+    except BlockingIOError as error:
+        raise OutputError(
+            f"{path}: another run keeps it locked", hint="end that run, or try again later"
+        ) from error
     try:
         yield
     finally:
-        _unlock(neighbour, handle)
+        _release_guard(guard, handle)
 
 
-def _locked(neighbour: Path, path: Path, deadline: float) -> int:
+def lock_file(
+    path: Path, on_wait: Callable[[], None] = lambda: None, *, wait_s: float = math.inf
+) -> int | None:
+    """Open a file, and create it if needed, under a lock that no other process or thread holds.
+
+    A symbolic link, a hard link or anything but a regular file in its place is removed first: bytes that are
+    written to it would land elsewhere.
+
+    Args:
+        path: the file; its folder must exist.
+        on_wait: called once if another process or thread holds the lock.
+        wait_s: how long to wait for it.
+
+    Returns:
+        The handle; closing it releases the lock. None if the system or the file system has no locks; then
+        there is no file either.
+
+    Raises:
+        BlockingIOError: another process or thread held the lock for longer.
+        OSError: the file cannot be opened.
+    """
+    deadline, is_waiting = time.monotonic() + wait_s, False
     while True:
-        handle = _open_lock_file(neighbour)
-        if handle is not None:
-            try:
-                if _lock(handle) and _still_has_its_name(neighbour, handle):
-                    return handle
-            except BaseException:
+        if path.is_symlink():
+            path.unlink()
+        handle = os.open(path, FLAGS, 0o666)
+        is_ours = False
+        try:
+            is_locked = _flock(handle)
+            is_ours = bool(is_locked) and _still_has_its_name(path, handle)
+        finally:
+            if not is_ours:
                 os.close(handle)
-                raise
-            os.close(handle)
-        if time.monotonic() > deadline:
-            raise OutputError(f"{path}: another run keeps it locked", hint="end that run, or try again later")
+        if is_ours:
+            return handle
+        if is_locked is None:
+            path.unlink(missing_ok=True)
+            return None
+        if is_locked:  # its last holder renamed or removed it: open what has the name now
+            continue
+        if not is_waiting:
+            on_wait()
+            is_waiting = True
+        if time.monotonic() >= deadline:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
         time.sleep(_PAUSE_S)
 
 
-def _open_lock_file(neighbour: Path) -> int | None:
-    """None where it is just being removed: Windows refuses a name until its last holder closed it."""
+def lock_folder(folder: Path) -> int | None:
+    """Lock a folder until the returned handle is closed; None if folders cannot be locked.
+
+    Raises:
+        BlockingIOError: another process or thread holds its lock.
+        FileNotFoundError: the folder is gone.
+    """
     try:
-        return os.open(neighbour, _FLAGS, 0o666)
-    except PermissionError:
-        if sys.platform != "win32" or not os.access(neighbour.parent, os.W_OK):
-            raise
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders
         return None
+    is_locked = _flock(handle)
+    if is_locked:
+        return handle
+    os.close(handle)
+    if is_locked is None:
+        return None
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(folder))
 
 
-def _still_has_its_name(neighbour: Path, handle: int) -> bool:
-    """Whoever had the lock before us removed the name before letting go; another may have made a new one."""
+def _flock(handle: int) -> bool | None:
+    """Whether we hold the lock now; None if the system or the file system has no locks."""
     try:
-        return os.path.samestat(os.lstat(neighbour), os.fstat(handle))
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return None
+    return True
+
+
+def _still_has_its_name(path: Path, handle: int) -> bool:
+    status = os.fstat(handle)
+    try:
+        if not os.path.samestat(os.lstat(path), status):
+            return False
     except FileNotFoundError:
         return False
+    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+        return True
+    path.unlink()
+    return False
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(handle: int) -> bool:
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
+    def _lock_guard(guard: Path, wait_s: float) -> int | None:
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                handle = os.open(guard, FLAGS, 0o666)
+            except PermissionError:
+                # Windows refuses a name that is being removed until its last holder has closed it.
+                if not os.access(guard.parent, os.W_OK):
+                    raise
+            else:
+                with suppress(OSError):
+                    msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+                    if _still_has_its_name(guard, handle):
+                        return handle
+                os.close(handle)
+            if time.monotonic() >= deadline:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(guard))
+            time.sleep(_PAUSE_S)
 
-    def _unlock(neighbour: Path, handle: int) -> None:
-        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
-        os.close(handle)
-        with suppress(OSError):  # the next one has opened it already, and will remove it
-            neighbour.unlink()
+    def _release_guard(guard: Path, handle: int | None) -> None:
+        if handle is not None:
+            msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+            os.close(handle)
+        with suppress(OSError):  # the next holder has opened it already, and removes it
+            guard.unlink()
 
 else:
-    import fcntl
 
-    def _lock(handle: int) -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # no locks on this file system
-            return True
-        return True
+    def _lock_guard(guard: Path, wait_s: float) -> int | None:
+        return lock_file(guard, wait_s=wait_s)
 
-    def _unlock(neighbour: Path, handle: int) -> None:
-        with suppress(OSError):
-            neighbour.unlink()
-        os.close(handle)
+    def _release_guard(guard: Path, handle: int | None) -> None:
+        if handle is not None:
+            with suppress(OSError):
+                guard.unlink()
+            os.close(handle)

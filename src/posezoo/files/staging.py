@@ -1,7 +1,7 @@
-"""A folder to work in beside the target, so that finished files only have to be renamed.
+"""A temporary folder beside the target, so that finished files only have to be renamed.
 
-Whoever works in it keeps it locked. When a conversion is killed the system unlocks its folder, and the
-next conversion of that model removes it.
+It is locked while it is in use. If a conversion is killed, the system unlocks its folder, and the next
+conversion of that model removes it.
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from posezoo.errors import OutputError
+from posezoo.files.file_lock import lock_folder
 
-#: How such folders begin.
+#: How the names of such folders begin.
 PREFIX = ".posezoo-"
 
-# Where folders cannot be locked (Windows, some network shares), one of this age has no owner any more.
+# If folders cannot be locked (Windows, some network shares), one of this age is not in use any more.
 ABANDONED_AFTER_S = 3600.0
 
 
 @contextmanager
 def staging_dir(parent: Path) -> Iterator[Path]:
-    """An empty folder below ``parent``, which is made where it is missing; gone afterwards, whatever happens.
+    """An empty folder below ``parent``, which is created if needed; the folder is removed at the end.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: it cannot be created.
     """
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        folder, lock = _locked_folder(parent)
+        folder, lock = _create_locked(parent)
     except OSError as error:
         raise OutputError(f"{parent}: cannot be written to: {error.strerror or error}") from error
     try:
@@ -47,43 +48,20 @@ def remove_stale_staging_dirs(parent: Path) -> None:
     """Remove the folders of conversions that were killed."""
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
-            lock = _lock(folder)
+            lock = lock_folder(folder)
             if lock is not None or time.time() - folder.stat().st_mtime > ABANDONED_AFTER_S:
                 shutil.rmtree(folder, ignore_errors=True)
             if lock is not None:
                 os.close(lock)
 
 
-def _locked_folder(parent: Path) -> tuple[Path, int | None]:
+def _create_locked(parent: Path) -> tuple[Path, int | None]:
     while True:
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=PREFIX))
-        # Between the two lines somebody may take it for abandoned: then it is locked, or gone already.
+        # Before it is locked, another process may take it for stale: then that one locks or removes it.
         with suppress(BlockingIOError, FileNotFoundError):
-            lock = _lock(folder)
+            lock = lock_folder(folder)
             if folder.is_dir():
                 return folder, lock
             if lock is not None:
                 os.close(lock)
-
-
-def _lock(folder: Path) -> int | None:
-    """Lock a folder for as long as the descriptor stays open; None where folders cannot be locked.
-
-    Raises:
-        BlockingIOError: somebody works in it.
-        FileNotFoundError: it is gone.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        return None
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor

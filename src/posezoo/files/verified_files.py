@@ -1,14 +1,9 @@
-"""Files on disk: known by their digest, written whole or not at all, whoever or whatever ends us meanwhile.
-
-A stamp remembers that a file was hashed and found good: its size, time of change and inode at that
-moment, kept beside it in ``.posezoo/``. While these hold, nobody hashes the file again.
-"""
+"""Files on disk: identified by their digest, and written whole or not at all, even if we are killed."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import tempfile
 import threading
@@ -16,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from posezoo.errors import OutputError
+from posezoo.files.file_record import fingerprint, read_record, update_record
 from posezoo.spec.model import Digest, SourceFile
 
 # 1 MiB: with 1 KiB pieces and a flush each, 64 MiB took 1850 ms instead of 230.
@@ -37,9 +33,6 @@ _LARGE = 16 << 20
 
 #: The most that is ever hashed of an archive's member, in bytes.
 MAX_MEMBER = 4 << 30
-
-#: Our own folder beside files that we vouch for.
-STAMPS = ".posezoo"
 
 _UMASK_LOCK = threading.Lock()
 
@@ -68,74 +61,59 @@ def has_size(path: Path, size: int | None) -> bool:
         return False
 
 
-def is_verified(path: Path, size: int | None, digest: Digest, *, rehash: bool = False) -> bool:
-    """Whether a regular file holds the promised bytes; hashed at most once while it does not change.
+def is_verified(
+    path: Path, size: int | None, digest: Digest, *, trust_record: bool = True, remember: bool = True
+) -> bool:
+    """Whether a regular file holds the expected bytes; hashed at most once while it does not change.
 
     Args:
-        path: the file; a symbolic link is followed, a missing file is not good.
-        size: the promised size in bytes; None where the digest alone is promised.
-        digest: the promised digest.
-        rehash: read the bytes even where a stamp vouches for them.
+        path: the file; a symbolic link is followed, a missing file is not verified.
+        size: the expected size in bytes; None if the digest alone is known.
+        digest: the expected digest.
+        trust_record: believe the record of an earlier check, if the file has not changed since. Bytes can
+            change without a trace (a disk that decays, a clock set back).
+        remember: write the result into the file's record; a dry run does not.
     """
     if not has_size(path, size):
         return False
+    if trust_record and has_verified_record(path, digest):
+        return True
     try:
-        if not rehash and _read_stamp(path) == _stamp_of(path, digest):
-            return True
-        if compute_digest(path, digest.algorithm) != digest:
-            # Bytes can change behind a stamp's back (a disk that decays, a clock set back): whoever read
-            # them takes its word back.
-            with suppress(OSError):
-                _stamp_path(path).unlink(missing_ok=True)
-            return False
+        is_right = compute_digest(path, digest.algorithm) == digest
     except OSError:
         return False
-    write_stamp(path, digest)
-    return True
+    if remember and is_right:
+        remember_verified(path, digest)
+    elif remember:
+        update_record(path, verified={})
+    return is_right
 
 
-def matches_digest(path: Path, size: int | None, digest: Digest) -> bool:
-    """Whether a regular file holds the promised bytes: all of them are read, and no stamp is left."""
-    try:
-        return has_size(path, size) and compute_digest(path, digest.algorithm) == digest
-    except OSError:
-        return False
-
-
-def has_valid_stamp(path: Path, size: int | None, digest: Digest) -> bool:
-    """What ``is_good`` would say, with nothing touched: a stamp is believed, none left or taken away."""
-    try:
-        if has_size(path, size) and _read_stamp(path) == _stamp_of(path, digest):
-            return True
-    except OSError:
-        return False
-    return matches_digest(path, size, digest)
-
-
-def is_verified_file(path: Path, file: SourceFile, *, rehash: bool = False) -> bool:
-    """``is_good`` for a published file by whatever pins it; one that nothing pins is never good."""
+def is_verified_file(
+    path: Path, file: SourceFile, *, trust_record: bool = True, remember: bool = True
+) -> bool:
+    """``is_verified`` for a published file, by whatever pins it; a file without a pin is never verified."""
     if file.checksum is not None:
-        return is_verified(path, file.size, file.checksum, rehash=rehash)
-    return _matches_member_digests(path, file)
-
-
-def has_valid_file_stamp(path: Path, file: SourceFile) -> bool:
-    """Whether a published file was hashed and found good, and nobody has touched it since."""
-    try:
-        return file.checksum is not None and _read_stamp(path) == _stamp_of(path, file.checksum)
-    except OSError:
-        return False
-
-
-def matches_file_pin(path: Path, file: SourceFile) -> bool:
-    """``holds`` for a published file by whatever pins it; one that nothing pins never does."""
-    if file.checksum is not None:
-        return matches_digest(path, file.size, file.checksum)
-    return _matches_member_digests(path, file)
-
-
-def _matches_member_digests(path: Path, file: SourceFile) -> bool:
+        return is_verified(path, file.size, file.checksum, trust_record=trust_record, remember=remember)
     return has_size(path, file.size) and file.is_pinned and not explain_wrong_members(path, file)
+
+
+def has_verified_record(path: Path, digest: Digest) -> bool:
+    """Whether a file was found to have this digest, and has not been touched since; no byte is read."""
+    verified = read_record(path).verified
+    try:
+        return bool(verified) and verified == {digest.algorithm: digest.value, **fingerprint(path)}
+    except OSError:
+        return False
+
+
+def remember_verified(path: Path, digest: Digest) -> None:
+    """Record that the bytes of a file were hashed and found to have this digest.
+
+    If the record cannot be written (a read-only folder), the file is simply hashed again next time.
+    """
+    with suppress(OSError):
+        update_record(path, verified={digest.algorithm: digest.value, **fingerprint(path)})
 
 
 def explain_wrong_members(path: Path, file: SourceFile) -> str:
@@ -169,34 +147,6 @@ def _digest_of_member(path: Path, member: str, algorithm: str) -> Digest:
             if stream.tell() > MAX_MEMBER:
                 raise ValueError(f"is larger than {MAX_MEMBER >> 30} GiB")
     return Digest(algorithm, hasher.hexdigest())
-
-
-def write_stamp(path: Path, digest: Digest) -> None:
-    """Remember that these bytes were hashed and found to have this digest.
-
-    Where the stamp cannot be written (a read-only folder), the file is simply hashed again next time.
-    """
-    with suppress(OSError):
-        write_if_possible(_stamp_path(path), json.dumps(_stamp_of(path, digest)).encode())
-
-
-def write_if_possible(path: Path, content: bytes) -> None:
-    """Write what can be found out again, if it can be written at all.
-
-    By way of one neighbour that the next one who writes there finds again: what a killed run leaves does
-    not pile up. Two who write at once may spoil it, which whoever reads it must notice.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(part, path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> None:
@@ -289,24 +239,3 @@ def read_umask() -> int:
         mask = os.umask(0o022)  # the only portable way to read it is to set it
         os.umask(mask)
     return mask
-
-
-def _stamp_path(path: Path) -> Path:
-    return path.parent / STAMPS / f"{path.name}.stamp"
-
-
-def _stamp_of(path: Path, digest: Digest) -> dict[str, object]:
-    status = path.stat()
-    return {
-        digest.algorithm: digest.value,
-        "size": status.st_size,
-        "mtime_ns": status.st_mtime_ns,
-        "inode": status.st_ino,
-    }
-
-
-def _read_stamp(path: Path) -> object:
-    try:
-        return json.loads(_stamp_path(path).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ def plan_get(
     """
     from posezoo.convert.conversion_plan import plan_irs
     from posezoo.convert.custom_weights import refuse_to_replace
-    from posezoo.files.verified_files import has_valid_stamp
+    from posezoo.files.verified_files import is_verified
 
     spec = with_known_network(zoo.lock.with_pins(spec))
     decision = zoo.ways.select(spec)
@@ -87,7 +88,7 @@ def plan_get(
         self_check=True,
         force=force,
         decoder=zoo.select_decoder(spec),
-        is_good=has_valid_stamp,
+        is_good=partial(is_verified, remember=False),
     )
     files = () if all(step.is_up_to_date for step in steps) else zoo.plan_download(spec)
     return ModelPlan(spec, decision, files, steps, {step.precision: step.xml for step in steps})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,9 @@ def plan_int8_irs(
         reason = (
             "asked to"
             if force
-            else provenance.explain_stale_record(xml, lambda: key, verified_files.matches_digest)
+            else provenance.explain_stale_record(
+                xml, lambda: key, partial(verified_files.is_verified, remember=False)
+            )
         )
         steps.append(PlannedIr(precision, xml, reason))
     return tuple(steps)

@@ -104,7 +104,7 @@ def _state_of_file(path: Path, file: SourceFile) -> str:
         return "missing"
     if not file.is_pinned:
         return "unknown"
-    return "good" if is_verified_file(path, file, rehash=True) else "changed"
+    return "good" if is_verified_file(path, file, trust_record=False) else "changed"
 
 
 def _state(path: Path, size: int | None, digest: Digest) -> str:
@@ -112,4 +112,4 @@ def _state(path: Path, size: int | None, digest: Digest) -> str:
         return kind
     if not path.exists():
         return "missing"
-    return "good" if is_verified(path, size, digest, rehash=True) else "changed"
+    return "good" if is_verified(path, size, digest, trust_record=False) else "changed"

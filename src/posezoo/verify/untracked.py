@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from posezoo.download.journal import NAME
+from posezoo.files.file_record import RECORDS_DIR
 from posezoo.files.postprocess_state import archive_record
 from posezoo.files.staging import PREFIX
-from posezoo.files.verified_files import STAMPS
 from posezoo.ir.provenance import SUFFIXES
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, RegexReplace, UnpackArchive
@@ -106,7 +106,7 @@ def _state_of(path: Path) -> str:
 def _is_ours(path: Path) -> bool:
     mode = os.lstat(path).st_mode
     if stat.S_ISDIR(mode):
-        return path.name == STAMPS or path.name.startswith(PREFIX)
+        return path.name == RECORDS_DIR or path.name.startswith(PREFIX)
     left_behind = {f".{NAME}.guard", f".{NAME}.part"}  # by whoever was killed while writing it
     return stat.S_ISREG(mode) and path.name in OURS | left_behind
 

@@ -1,0 +1,171 @@
+"""What is remembered of a file: one record beside it, ``.posezoo/NAME.json``.
+
+A record holds nothing that cannot be found out again, but it saves work: while the file's size, time of
+change and inode are those that it names, nobody hashes the file again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from posezoo.files.file_lock import WAIT_S, lock_file
+
+#: Our own folder beside files.
+RECORDS_DIR = ".posezoo"
+
+Json = Mapping[str, Any]
+
+# What earlier versions kept in files of their own, by the end of the name.
+_OLD_SUFFIXES = (".stamp", ".part", ".came", ".made", ".unpacked.json")
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """The sections of a record, as they stand in JSON; an empty one is left out.
+
+    Attributes:
+        verified: the digest that the file was found to have, by its algorithm, and its fingerprint then.
+        partial: what the partial download beside it is the beginning of: digest, source and etag.
+        origin: where the file came from, as provenance.json tells it.
+        outputs: what was made of the file: the recipe, and fingerprint and digest of each file, by its name.
+    """
+
+    verified: Json = field(default_factory=dict)
+    partial: Json = field(default_factory=dict)
+    origin: Json = field(default_factory=dict)
+    outputs: Json = field(default_factory=dict)
+
+
+def record_path(path: Path) -> Path:
+    """Where the record of a file lies."""
+    return path.parent / RECORDS_DIR / f"{path.name}.json"
+
+
+def read_record(path: Path) -> FileRecord:
+    """The record of a file; an empty one if there is none, or one that cannot be read."""
+    stored = read_json(record_path(path))
+    return _parse(stored) if stored or record_path(path).exists() else _read_old(path)
+
+
+def update_record(
+    path: Path,
+    *,
+    verified: Json | None = None,
+    partial: Json | None = None,
+    origin: Json | None = None,
+    outputs: Json | None = None,
+) -> None:
+    """Replace sections of a file's record, if it can be written at all.
+
+    Args:
+        path: the file, not the record.
+        verified, partial, origin, outputs: the new section; an empty one removes it, None leaves it as it is.
+    """
+    named = {"verified": verified, "partial": partial, "origin": origin, "outputs": outputs}
+    sections = {name: section for name, section in named.items() if section is not None}
+
+    def change(_stored: Json) -> dict[str, Any]:
+        return _to_json(replace(read_record(path), **sections))
+
+    if change({}) == _to_json(read_record(path)):
+        return
+    with suppress(OSError):
+        update_json(record_path(path), change)
+        for old in _old_paths(path):
+            old.unlink(missing_ok=True)
+
+
+def fingerprint(path: Path) -> dict[str, int]:
+    """What changes when a file is changed: its size, its time of change and its inode.
+
+    Raises:
+        OSError: it cannot be asked for.
+    """
+    status = path.stat()
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "inode": status.st_ino}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file of JSON; an empty one if there is none."""
+    try:
+        stored = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None:
+    """Replace the object in a file of JSON, while other processes and threads that do so wait.
+
+    The new file is written beside the old one, under a lock, and then renamed: no reader sees half of it,
+    and what a killed run leaves is taken over by the next one that writes there. It is not worth waiting for
+    the disk.
+
+    Args:
+        path: the file; folders on the way to it are created.
+        change: given what the file holds, returns what it is to hold; nothing removes it.
+
+    Raises:
+        OSError: it cannot be written, or another process or thread held its lock for 10 s.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    handle = lock_file(part, wait_s=WAIT_S)
+    try:
+        before = read_json(path)
+        if not (after := change(before)):
+            path.unlink(missing_ok=True)
+        elif after != before:
+            with open(part, "wb") if handle is None else os.fdopen(handle, "wb", closefd=False) as stream:
+                stream.truncate()
+                stream.write(json.dumps(after, indent=1).encode())
+            os.replace(part, path)
+    finally:
+        if handle is None or _has_name(part, handle):
+            with suppress(OSError):
+                part.unlink()
+        if handle is not None:
+            os.close(handle)
+
+
+def _has_name(path: Path, handle: int) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(os.lstat(path), os.fstat(handle))
+    return False
+
+
+def _parse(stored: Json) -> FileRecord:
+    sections = {each.name: stored.get(each.name) for each in fields(FileRecord)}
+    return FileRecord(**{name: section for name, section in sections.items() if isinstance(section, dict)})
+
+
+def _to_json(record: FileRecord) -> dict[str, Any]:
+    sections = {each.name: getattr(record, each.name) for each in fields(record)}
+    return {name: dict(section) for name, section in sections.items() if section}
+
+
+def _old_paths(path: Path) -> Iterator[Path]:
+    for suffix in _OLD_SUFFIXES:
+        yield path.parent / RECORDS_DIR / f"{path.name}{suffix}"
+
+
+def _read_old(path: Path) -> FileRecord:
+    verified, partial, origin, made, unpacked = map(read_json, _old_paths(path))
+    outputs: dict[str, Any] = {}
+    with suppress(LookupError, TypeError, AttributeError, ValueError):
+        if made:
+            entries = {
+                name: {"size": size, "mtime_ns": mtime_ns, "inode": inode, "sha384": made["sha384"][name]}
+                for name, (size, mtime_ns, inode) in made["files"].items()
+            }
+            outputs = {"recipe": made["recipe"], "files": entries}
+        elif unpacked:
+            recipe = {"archive": unpacked.pop("archive")}
+            outputs = {"recipe": recipe, "files": {name: {"size": size} for name, size in unpacked.items()}}
+    return FileRecord(verified, partial, origin, outputs)

@@ -1,0 +1,170 @@
+"""One record a file: no process loses what another one writes, and what earlier versions wrote is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fakes.waiting import HANG_S
+from posezoo.files.file_record import (
+    FileRecord,
+    fingerprint,
+    read_json,
+    read_record,
+    record_path,
+    update_json,
+    update_record,
+)
+
+WRITE = """
+import sys
+from pathlib import Path
+from posezoo.files.file_record import update_record
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(int(sys.argv[3])):
+    update_record(Path(sys.argv[1]), **{sys.argv[2]: {"number": number}})
+"""
+
+
+def start_writer(path: Path, section: str, times: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", WRITE, str(path), section, str(times)]
+    writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == b"ready\n"
+    return writer
+
+
+def begin(writer: subprocess.Popen[bytes]) -> None:
+    assert writer.stdin is not None
+    writer.stdin.write(b"\n")
+    writer.stdin.flush()
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "net.pth").write_bytes(b"weights")
+    return tmp_path / "net.pth"
+
+
+def left(path: Path) -> list[str]:
+    return sorted(entry.name for entry in (path.parent / ".posezoo").iterdir())
+
+
+def test_a_section_is_replaced_and_the_others_stay(path):
+    update_record(path, verified={"sha384": "ab"}, partial={"etag": "1"})
+    update_record(path, partial={"etag": "2"}, origin={"url": "x"})
+    assert read_record(path) == FileRecord({"sha384": "ab"}, {"etag": "2"}, {"url": "x"})
+    assert left(path) == ["net.pth.json"]
+
+
+def test_a_record_without_a_section_is_removed(path):
+    update_record(path, partial={"etag": "1"})
+    update_record(path, partial={})
+    assert left(path) == []
+    assert read_record(path) == FileRecord()
+
+
+def test_nothing_is_written_if_nothing_changes(path):
+    update_record(path, partial={})
+    assert not (path.parent / ".posezoo").exists()
+    update_record(path, origin={"url": "x"})
+    before = record_path(path).stat()
+    update_record(path, origin={"url": "x"})
+    assert record_path(path).stat() == before
+
+
+def test_a_folder_that_cannot_be_written_costs_nothing_but_the_record(path):
+    (path.parent / ".posezoo").write_bytes(b"in the way")
+    update_record(path, origin={"url": "x"})
+    assert read_record(path) == FileRecord()
+
+
+def test_two_processes_lose_nothing_of_each_other(path):
+    writers = [start_writer(path, section, 200) for section in ("verified", "origin")]
+    for writer in writers:
+        begin(writer)
+    assert [writer.wait(HANG_S) for writer in writers] == [0, 0]
+    assert read_record(path) == FileRecord(verified={"number": 199}, origin={"number": 199})
+    assert left(path) == ["net.pth.json"]
+
+
+def test_a_killed_writer_leaves_a_whole_record_and_no_lock(path):
+    update_record(path, outputs={"files": {}})
+    for moment in range(10):
+        writer = start_writer(path, "verified", 1_000_000)
+        begin(writer)
+        time.sleep(0.002 * moment)
+        writer.send_signal(signal.SIGKILL)
+        writer.wait(HANG_S)
+        assert read_record(path).outputs == {"files": {}}
+        assert set(left(path)) <= {"net.pth.json", ".net.pth.json.part"}
+        update_record(path, origin={"moment": moment})
+        assert left(path) == ["net.pth.json"]
+        assert read_record(path).origin == {"moment": moment}
+
+
+def test_without_locks_a_record_is_written_all_the_same(path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    update_record(path, verified={"sha384": "ab"})
+    assert read_record(path).verified == {"sha384": "ab"}
+    update_record(path, verified={})
+    assert left(path) == []
+
+
+def test_a_folder_in_its_place_is_an_error(tmp_path):
+    (tmp_path / "provenance.json").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        update_json(tmp_path / "provenance.json", lambda stored: {**stored, "model": "net"})
+    assert [entry.name for entry in tmp_path.iterdir()] == ["provenance.json"]
+
+
+def test_a_link_at_the_place_of_the_new_file_leads_nowhere(path):
+    (path.parent / ".posezoo").mkdir()
+    (path.parent / ".posezoo" / ".net.pth.json.part").symlink_to(path)
+    update_record(path, origin={"url": "x"})
+    assert path.read_bytes() == b"weights"
+    assert read_record(path).origin == {"url": "x"}
+
+
+def test_the_files_of_earlier_versions_become_one_record(path):
+    folder = path.parent / ".posezoo"
+    folder.mkdir()
+    stamp = {"sha384": "ab", **fingerprint(path)}
+    made = {"recipe": {"unpack": "zip"}, "files": {"graph.pb": [5, 6, 7]}, "sha384": {"graph.pb": "ef"}}
+    old = {".stamp": stamp, ".part": {"source": "s", "etag": "e"}, ".came": {"url": "x"}, ".made": made}
+    for suffix, content in old.items():
+        (folder / f"net.pth{suffix}").write_text(json.dumps(content))
+    record = read_record(path)
+    assert (record.verified, record.partial, record.origin) == (stamp, old[".part"], old[".came"])
+    entry = {"size": 5, "mtime_ns": 6, "inode": 7, "sha384": "ef"}
+    assert record.outputs == {"recipe": {"unpack": "zip"}, "files": {"graph.pb": entry}}
+    update_record(path, partial={})
+    assert left(path) == ["net.pth.json"]
+    assert read_json(record_path(path)) == {
+        "verified": stamp,
+        "origin": {"url": "x"},
+        "outputs": record.outputs,
+    }
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"files": 1}', b'{"files": {"a": [1]}, "sha384": {}}'])
+def test_an_earlier_record_that_cannot_be_read_says_nothing(path, content):
+    folder = path.parent / ".posezoo"
+    folder.mkdir()
+    for suffix in (".stamp", ".made", ".unpacked.json"):
+        (folder / f"net.pth{suffix}").write_bytes(content)
+    assert read_record(path).outputs == {}
+
+
+def test_a_fingerprint_changes_with_the_file(path):
+    before = fingerprint(path)
+    os.utime(path, ns=(1, 1))
+    assert fingerprint(path) == {**before, "mtime_ns": 1}
