@@ -239,7 +239,7 @@ MEANING: dict[str, Bad] = {
     "a variant with more inputs": ours("variants.a.inputs", "has 2 items in place of 1", variants={"a": {"inputs": [{}, {}]}}),
     "checkpoint that is nowhere": ours("checkpoint", "not listed under files", network={"name": "x"}, checkpoint="net.pth"),
     "no pattern": ours("postprocessing[0].pattern", "no regular expression", postprocessing=[{**REPLACE, "pattern": "("}]),
-    "catastrophic pattern": ours("postprocessing[0].pattern", "varies in itself", postprocessing=[{**REPLACE, "pattern": "(a+)+b"}]),
+    "catastrophic pattern": ours("postprocessing[0].pattern", "varies itself", postprocessing=[{**REPLACE, "pattern": "(a+)+b"}]),
     "replacement of another pattern": ours("postprocessing[0].replacement", "no replacement", postprocessing=[{**REPLACE, "replacement": r"\g<2>"}]),
     "flag twice": arguments("model_optimizer_args[2]", "is there already", "--output=a", "--output=b"),
     "output twice": arguments("model_optimizer_args[1]", "is there already", "--output=a,a"),

@@ -283,5 +283,5 @@ def test_a_form_of_an_input_that_cannot_be_meant_is_refused_with_its_place(text,
 
 
 def test_shapes_are_given_in_one_place():
-    with pytest.raises(SpecError, match="gives shapes that --input gives, too"):
+    with pytest.raises(SpecError, match="gives shapes, and so does --input"):
         read("--input=image[1,3,8,8]", "--input_shape=[1,3,8,8]", inputs=())

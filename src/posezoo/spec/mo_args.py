@@ -1,7 +1,7 @@
-"""Open Model Zoo's arguments for Model Optimizer <-> typed inputs, outputs and the file to convert.
+"""Model Optimizer's arguments <-> typed inputs, outputs and the file to convert.
 
-The forms are those of the 1,400 arguments in its 2021.4 and newest model.yml, and of `mo --help` (OpenVINO
-2024.6), the last release of the tool that took them. What has no typed place is kept as it is.
+The forms are those of the 1,400 arguments in the 2021.4 and newest metadata of Open Model Zoo, and of
+`mo --help` (OpenVINO 2024.6, its last release). Arguments without a typed field are kept as text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from posezoo.spec.yaml_nodes import YamlNode, sanitize
 
 ArgumentT = TypeVar("ArgumentT")
 
-#: Flags that become values of a ModelSpec, and by what else they go.
+#: Flags that become fields of a ModelSpec, with their short forms.
 TYPED = {
     "--input": "",
     "--input_shape": "",
@@ -32,12 +32,12 @@ TYPED = {
     "--output": "",
     "--input_model": "-m",
 }
-#: Flags that name the file to convert where --input_model does not; they are kept, too.
+#: Flags that name the file to convert instead of --input_model; they are also kept.
 OTHER_ORIGINALS = ("--saved_model_dir", "--input_meta_graph", "--input_meta")
 #: The downloaded files, what upstream's scripts make of them, the model.yml's folder, Model Optimizer's.
 VARIABLES = ("$dl_dir", "$conv_dir", "$config_dir", "$mo_dir", "$mo_ext_dir")
 
-# Whose value may stand apart, as people type it; all that are known but the switches.
+# Flags whose value may be the next argument: all known flags except switches.
 _TAKES_A_VALUE = {*TYPED, *supported_mo_args.CARRIED_OUT} - {
     "--reverse_input_channels",
     "--static_shape",
@@ -62,7 +62,7 @@ _LAYOUT = re.compile(r"([^()]*?)\(([^()]*)\)|([^()]+)")
 
 
 class _FlagValue(NamedTuple):
-    """A flag's value and the place where it stands."""
+    """A flag's value and its position."""
 
     node: YamlNode
     text: str
@@ -70,7 +70,7 @@ class _FlagValue(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MoArguments:
-    """What a list of arguments says: typed where there is a place for it, else as (flag, value)."""
+    """The meaning of a list of arguments: typed fields, and (flag, value) for all others."""
 
     inputs: tuple[Input, ...] = ()
     outputs: tuple[Output, ...] = ()
@@ -79,14 +79,14 @@ class MoArguments:
 
 
 def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArguments:
-    """The meaning of ``model_optimizer_args``, on top of the ``inputs`` that ``input_info`` declares.
+    """The meaning of ``model_optimizer_args``, added to the ``inputs`` that ``input_info`` declares.
 
     Raises:
-        SpecError: an argument is none, is given twice, or does not go with the inputs.
+        SpecError: an argument has no valid form, is given twice, or contradicts the inputs.
     """
     if node is None:
         return MoArguments(inputs)
-    said: dict[str, _FlagValue] = {}
+    given_flags: dict[str, _FlagValue] = {}
     kept: list[tuple[str, str]] = []
     originals: list[str] = []
     for item, flag, value in _flags(node):
@@ -94,31 +94,33 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
             kept.append((flag, value))
             originals += [value] if flag in OTHER_ORIGINALS else []
             continue
-        if flag in said:
+        if flag in given_flags:
             raise item.make_error(f"{flag} is there already")
-        said[flag] = _FlagValue(item, value)
-    forms = _forms(said.get("--input"))
+        given_flags[flag] = _FlagValue(item, value)
+    forms = _forms(given_flags.get("--input"))
     kept += [
         ("--freeze_placeholder_with_value", f"{form.name}->{form.value}") for form in forms if form.value
     ]
     inputs = _with_reversed_channels(
-        _with_mean_and_scale(_with_shapes(_named(inputs, said, forms), said, forms), said), said
+        _with_mean_and_scale(
+            _with_shapes(_named(inputs, given_flags, forms), given_flags, forms), given_flags
+        ),
+        given_flags,
     )
     frozen = supported_mo_args.frozen_inputs(kept)
-    inputs = _checked(_with_layouts(inputs, said), said)
+    inputs = _checked(_with_layouts(inputs, given_flags), given_flags)
     return MoArguments(
         inputs=tuple(port for port in inputs if port.name not in frozen),
-        outputs=_outputs(said.get("--output")),
-        input_model=said["--input_model"].text if "--input_model" in said else next(iter(originals), ""),
+        outputs=_outputs(given_flags.get("--output")),
+        input_model=given_flags["--input_model"].text
+        if "--input_model" in given_flags
+        else next(iter(originals), ""),
         kept=tuple(kept),
     )
 
 
 def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
-    """The arguments that mean what a model declares: what ``read_arguments`` reads, in its order.
-
-    Names that no input has are left out, and so is what was kept.
-    """
+    """The arguments that ``read_arguments`` reads as this model; empty names are left out."""
     names = [f"{port.name}{_braces(port.element_type)}" for port in spec.inputs if port.name]
     shapes = [_list_of(port.shape) for port in spec.inputs if port.reshaped]
     found = {
@@ -157,7 +159,7 @@ def _list_of(values: Sequence[float]) -> str:
 
 
 def read_export_arguments(node: YamlNode) -> tuple[str, ...]:
-    """``conversion_to_onnx_args``, as text: what they name is run with consent alone."""
+    """``conversion_to_onnx_args`` as text, for upstream code that runs only with consent."""
     return tuple(_argument(item)[0].strip() for item in node.as_list())
 
 
@@ -172,7 +174,7 @@ def _argument(node: YamlNode) -> tuple[str, str, str]:
 
 
 def _flags(node: YamlNode) -> Iterator[tuple[YamlNode, str, str]]:
-    """Each flag of a list with its value, which may be the next item: --input, data."""
+    """Each flag with its value, which may be the next item of the list: --input, data."""
     items = list(node.as_list())
     while items:
         item = items.pop(0)
@@ -210,7 +212,7 @@ def _checked_flag(node: YamlNode, flag: str, value: str) -> tuple[str, str]:
 
 
 def _forms(given: _FlagValue | None) -> tuple[InputArgument, ...]:
-    """What --input says of each input."""
+    """The items of --input."""
     if given is None:
         return ()
     forms = tuple(_form(given, part) for part in _outside_brackets(given.text))
@@ -232,66 +234,64 @@ def _form(given: _FlagValue, text: str) -> InputArgument:
 
 
 def _named(
-    inputs: tuple[Input, ...], said: dict[str, _FlagValue], forms: tuple[InputArgument, ...]
+    inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue], forms: tuple[InputArgument, ...]
 ) -> tuple[Input, ...]:
-    """The inputs that --input names; without it, those that are known or that other flags name."""
+    """The inputs that --input names; without it, declared ones or those that other flags name."""
     by_name = {port.name: port for port in inputs}
     if forms:
         known = ((by_name.get(form.name, Input(form.name, (), "")), form) for form in forms)
-        return tuple(replace(each, element_type=form.element_type) for each, form in known)
+        return tuple(replace(port, element_type=form.element_type) for port, form in known)
     if inputs:
         return inputs
     named = [
         name
         for flag in ("--layout", "--mean_values", "--scale_values")
-        for name, _ in _by_name(said.get(flag))
+        for name, _ in _by_name(given_flags.get(flag))
         if name
     ]
     if named:
         return tuple(Input(name, (), "") for name in dict.fromkeys(named))
-    given = said.get("--input_shape")
+    given = given_flags.get("--input_shape")
     unnamed = len(list(_bracketed(given))) if given is not None else 0
-    others = TYPED.keys() & said.keys() - {"--output", "--input_model"}
+    others = TYPED.keys() & given_flags.keys() - {"--output", "--input_model"}
     return (Input("", (), ""),) * (unnamed or bool(others))
 
 
 def _with_shapes(
-    inputs: tuple[Input, ...], said: dict[str, _FlagValue], forms: tuple[InputArgument, ...]
+    inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue], forms: tuple[InputArgument, ...]
 ) -> tuple[Input, ...]:
-    given, inline = said.get("--input_shape"), any(form.shape is not None for form in forms)
+    given, inline = given_flags.get("--input_shape"), any(form.shape is not None for form in forms)
     if given is None and not inline:
         return inputs
     if given is None:
         texts = [form.shape for form in forms]
-        given = said["--input"]
+        given = given_flags["--input"]
     else:
         if inline:
-            raise given.node.make_error("gives shapes that --input gives, too")
+            raise given.node.make_error("gives shapes, and so does --input")
         texts = [text for _, text in _bracketed(given)]
     if len(texts) != len(inputs):
         raise given.node.make_error(f"gives {len(texts)} shapes for {len(inputs)} inputs")
     shaped = []
-    for each, text in zip(inputs, texts, strict=True):
+    for port, text in zip(inputs, texts, strict=True):
         requested = () if text is None else (_shape(given, text),)
-        shaped.append(replace(each, shape=requested[0], reshaped=True) if requested else each)
+        shaped.append(replace(port, shape=requested[0], reshaped=True) if requested else port)
     return tuple(shaped)
 
 
 def _shape(given: _FlagValue, text: str) -> tuple[int, ...]:
-    # Old scripts separate sizes by blanks, and write ? where any will do.
+    # Old scripts separate sizes by blanks, and write ? for any size.
     sizes = ["-1" if part == "?" else part for part in re.split(r"\s*,\s*|\s+", text.strip())]
     if not all(re.fullmatch(r"-1|[1-9][0-9]{0,8}", size) for size in sizes):
-        raise given.node.make_error(
-            f"expected sizes of at least 1, or -1 where any will do, got {sanitize(text)}"
-        )
+        raise given.node.make_error(f"expected sizes of at least 1, or -1 for any size, got {sanitize(text)}")
     if len(sizes) > MAX_DIMENSIONS or max(map(int, sizes)) > MAX_DIMENSION:
         raise given.node.make_error(f"{sanitize(text)} is larger than any input")
     return tuple(map(int, sizes))
 
 
-def _with_layouts(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tuple[Input, ...]:
-    """The inputs with their layouts, the network's and the IR's."""
-    given = said.get("--layout")
+def _with_layouts(inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue]) -> tuple[Input, ...]:
+    """The inputs with their layouts, of the network and of the IR."""
+    given = given_flags.get("--layout")
     if given is None:
         return inputs
     layouts: list[tuple[str, tuple[str, str]]] = []
@@ -306,7 +306,7 @@ def _with_layouts(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tup
             raise given.node.make_error(f"{sanitize(turned)} does not have the letters of {dimension_names}")
         layouts.append((name.strip(), (dimension_names, turned if turned != dimension_names else "")))
     inputs = _assign_values(
-        given, inputs, layouts, lambda each, both: replace(each, layout=both[0], to_layout=both[1])
+        given, inputs, layouts, lambda port, both: replace(port, layout=both[0], to_layout=both[1])
     )
     for port in inputs:
         if port.shape and port.layout and len(port.shape) != len(port.layout):
@@ -321,12 +321,12 @@ def _letters(text: str) -> str:
     return re.sub(r"[\s,]", "", text).strip("[]").upper()
 
 
-def _with_mean_and_scale(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tuple[Input, ...]:
+def _with_mean_and_scale(inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue]) -> tuple[Input, ...]:
     """The inputs with their means and divisors."""
-    mean, scales, scale = (said.get(flag) for flag in ("--mean_values", "--scale_values", "--scale"))
+    mean, scales, scale = (given_flags.get(flag) for flag in ("--mean_values", "--scale_values", "--scale"))
     if mean is not None:
         inputs = _assign_values(
-            mean, inputs, _numbers_by_name(mean), lambda each, values: replace(each, mean=values)
+            mean, inputs, _numbers_by_name(mean), lambda port, values: replace(port, mean=values)
         )
     if scale is not None and scales is not None:
         raise scale.node.make_error("--scale and --scale_values exclude each other")
@@ -334,7 +334,7 @@ def _with_mean_and_scale(inputs: tuple[Input, ...], said: dict[str, _FlagValue])
         inputs = tuple(replace(port, scale=_numbers(scale, scale.text)) for port in inputs)
     if scales is not None:
         inputs = _assign_values(
-            scales, inputs, _numbers_by_name(scales), lambda each, values: replace(each, scale=values)
+            scales, inputs, _numbers_by_name(scales), lambda port, values: replace(port, scale=values)
         )
     for given in filter(None, (scale, scales)):
         if any(0.0 in port.scale for port in inputs):
@@ -353,9 +353,11 @@ def _numbers(given: _FlagValue, text: str) -> tuple[float, ...]:
     return tuple(map(float, parts))
 
 
-def _with_reversed_channels(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tuple[Input, ...]:
+def _with_reversed_channels(
+    inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue]
+) -> tuple[Input, ...]:
     """Model Optimizer reverses the channels of every input that has three of them."""
-    given = said.get("--reverse_input_channels")
+    given = given_flags.get("--reverse_input_channels")
     if given is None or given.text.lower() == "false":
         return inputs
     inputs = tuple(replace(port, reverse_input_channels=_may_have(port, 3)) for port in inputs)
@@ -364,13 +366,13 @@ def _with_reversed_channels(inputs: tuple[Input, ...], said: dict[str, _FlagValu
     return inputs
 
 
-def _checked(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tuple[Input, ...]:
-    """Values for each channel, as far as the channels are known."""
+def _checked(inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue]) -> tuple[Input, ...]:
+    """The inputs with one mean and scale value for each channel, if the number of channels is known."""
     for flag, key in (("--mean_values", "mean"), ("--scale_values", "scale")):
         for port in inputs:
             values = getattr(port, key)
-            if flag in said and len(values) > 1 and not _may_have(port, len(values)):
-                raise said[flag].node.make_error(
+            if flag in given_flags and len(values) > 1 and not _may_have(port, len(values)):
+                raise given_flags[flag].node.make_error(
                     f"gives {len(values)} values for {port.name or 'an input'}, which has no such channels"
                 )
     return tuple(
@@ -379,19 +381,19 @@ def _checked(inputs: tuple[Input, ...], said: dict[str, _FlagValue]) -> tuple[In
     )
 
 
-def _channels(each: Input) -> int:
-    """How many channels an input is known to have; -1 where that is not known."""
-    return each.shape[each.layout.index("C")] if each.shape and "C" in each.layout else -1
+def _channels(port: Input) -> int:
+    """The number of channels; -1 if it is unknown."""
+    return port.shape[port.layout.index("C")] if port.shape and "C" in port.layout else -1
 
 
-def _may_have(each: Input, channels: int) -> bool:
-    if each.layout and each.shape:
-        return _channels(each) in (channels, -1) if "C" in each.layout else False
-    return not each.shape or channels in each.shape or -1 in each.shape
+def _may_have(port: Input, channels: int) -> bool:
+    if port.layout and port.shape:
+        return _channels(port) in (channels, -1) if "C" in port.layout else False
+    return not port.shape or channels in port.shape or -1 in port.shape
 
 
-def _for_each_channel(each: Input, values: tuple[float, ...]) -> tuple[float, ...]:
-    return values * _channels(each) if len(values) == 1 and _channels(each) > 0 else values
+def _for_each_channel(port: Input, values: tuple[float, ...]) -> tuple[float, ...]:
+    return values * _channels(port) if len(values) == 1 and _channels(port) > 0 else values
 
 
 def _outputs(given: _FlagValue | None) -> tuple[Output, ...]:
@@ -416,7 +418,7 @@ def _assign_values(
     values: Sequence[tuple[str, ArgumentT]],
     change: Callable[[Input, ArgumentT], Input],
 ) -> tuple[Input, ...]:
-    """The inputs, changed by the values for them: by name, or without names one for each in their order."""
+    """The inputs, changed by the values for them: by name, or without names one for each input, in their order."""
     names = [name for name, _ in values]
     if any(names):
         _refuse_twins(given, names)
@@ -430,7 +432,7 @@ def _assign_values(
         raise given.node.make_error(
             f"gives {len(values)} sets of values without names for {len(inputs)} inputs"
         )
-    return tuple(change(each, value) for each, (_, value) in zip(inputs, values, strict=True))
+    return tuple(change(port, value) for port, (_, value) in zip(inputs, values, strict=True))
 
 
 def _hint(known: Iterable[str]) -> str:
@@ -455,10 +457,10 @@ def _bracketed(given: _FlagValue) -> Iterator[tuple[str, str]]:
 
 
 def _outside_brackets(text: str) -> list[str]:
-    """A text, split at the commas that no bracket encloses."""
+    """A text, split at the commas outside brackets."""
     return re.split(r",(?![^\[(]*[\])])", text)
 
 
 def is_supported(flag: str) -> bool:
-    """Whether our own conversion does what a flag of Model Optimizer asks for."""
+    """Whether our conversion supports a flag of Model Optimizer."""
     return flag in TYPED or flag in supported_mo_args.CARRIED_OUT

@@ -1,4 +1,4 @@
-"""What --input of Model Optimizer says of each input: a name, and if wanted a shape, a type and a value.
+"""Model Optimizer's --input: for each input a name, and optionally a shape, a type and a value.
 
     photo[1,3,224,224]{u8}, 0:features, training->False, which[2]{i32}->[20 15]
 
@@ -35,14 +35,14 @@ _FORM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class InputArgument:
-    """What is said of one input.
+    """One item of --input.
 
     Attributes:
         name: of an input, of an inner tensor or port (``operation:0``), or of what goes into an operation
             (``0:operation``).
-        shape: as it stands between the brackets; None where none is given.
-        element_type: OpenVINO's name; empty where none is given.
-        value: what the input is frozen to, as text; empty where it stays an input.
+        shape: the text between the brackets; None if none is given.
+        element_type: OpenVINO's name; empty if none is given.
+        value: what the input is frozen to, as text; empty if it stays an input.
     """
 
     name: str
@@ -57,12 +57,12 @@ def parse_input_argument(text: str) -> InputArgument:
     Raises:
         ValueError: it has none of the forms; the message says what was expected.
     """
-    found = _FORM.fullmatch(text.strip())
-    if found is None:
+    match = _FORM.fullmatch(text.strip())
+    if match is None:
         raise ValueError("expected names of inputs, each as name[shape]{type}->value")
-    said = found["type"]
-    if said is not None and said.strip().lower() not in ELEMENT_TYPES:
-        known = sorted(set(ELEMENT_TYPES.values()))
-        raise ValueError(f"expected a type such as {', '.join(known)}")
-    element_type = ELEMENT_TYPES[said.strip().lower()] if said is not None else ""
-    return InputArgument(found["name"], found["shape"], element_type, found["value"] or "")
+    type_name = (match["type"] or "").strip().lower()
+    if match["type"] is not None and type_name not in ELEMENT_TYPES:
+        raise ValueError(f"expected a type such as {', '.join(sorted(set(ELEMENT_TYPES.values())))}")
+    return InputArgument(
+        match["name"], match["shape"], ELEMENT_TYPES.get(type_name, ""), match["value"] or ""
+    )

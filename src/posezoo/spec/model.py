@@ -1,8 +1,4 @@
-"""What a model of the zoo is, as frozen values.
-
-Everything here was declared by a person in a model.yml, ours or Open Model Zoo's, and checked by
-``spec.model_yml``; what tools measure lies elsewhere.
-"""
+"""A model as its model.yml declares it: frozen values, checked by ``spec.model_yml``."""
 
 from __future__ import annotations
 
@@ -16,18 +12,18 @@ class _StrEnum(str, Enum):
     """A word of model.yml: compares, hashes and prints as its text."""
 
     __str__ = str.__str__
-    __hash__ = str.__hash__  # Enum's own is the member name's: FP16_INT8, where the word is FP16-INT8
+    __hash__ = str.__hash__  # Enum hashes the member's name, FP16_INT8, not its value, FP16-INT8
 
 
 class Family(_StrEnum):
-    """The folder that a model lives in."""
+    """The folder that a model lies in."""
 
     PUBLIC = "public"
     INTEL = "intel"
 
 
 class Framework(_StrEnum):
-    """What the published file was made with."""
+    """The framework of the published file."""
 
     CAFFE = "caffe"
     CAFFE2 = "caffe2"
@@ -44,19 +40,19 @@ class Precision(_StrEnum):
 
     FP32 = "FP32"
     FP16 = "FP16"
-    FP16_INT8 = "FP16-INT8"  # what is left in floating point, in FP16
+    FP16_INT8 = "FP16-INT8"  # what stays in floating point is FP16
     FP32_INT8 = "FP32-INT8"
 
 
 class Route(_StrEnum):
-    """By what a model becomes IR."""
+    """How a model becomes IR."""
 
-    IR = "ir"  # it is published as such
+    IR = "ir"  # it is published as IR
     CONVERT = "convert"  # OpenVINO reads its file
-    NETWORK = "network"  # a network of ours takes its weights
-    MO = "mo"  # a Model Optimizer of OpenVINO 2024 or older
-    UPSTREAM_CODE = "upstream-code"  # a program that comes with it
-    REMOVED = "removed-from-mo-2024"  # only a Model Optimizer older than that
+    NETWORK = "network"  # one of our networks loads its weights
+    MO = "mo"  # Model Optimizer of OpenVINO 2024 or older
+    UPSTREAM_CODE = "upstream-code"  # code that comes with the model
+    REMOVED = "removed-from-mo-2024"  # only a Model Optimizer older than 2024
 
 
 class ColorOrder(_StrEnum):
@@ -68,7 +64,7 @@ class ColorOrder(_StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What a file's bytes hash to: lower-case hex, by ``sha384`` or ``sha256``; by ``sha1`` a weak one."""
+    """The hash of a file's bytes in lower-case hex: ``sha384``, ``sha256``, or the weak ``sha1``."""
 
     algorithm: str
     value: str
@@ -79,7 +75,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class HttpSource:
-    """A file behind an http or https address."""
+    """A file at an http or https URL."""
 
     url: str
 
@@ -89,7 +85,7 @@ class HttpSource:
 
 @dataclass(frozen=True, slots=True)
 class GoogleDriveSource:
-    """A file that somebody shares on Google Drive."""
+    """A file that is shared on Google Drive."""
 
     id: str  # letters, digits, - and _
 
@@ -103,7 +99,7 @@ class HuggingFaceSource:
 
     repository: str  # usyd-community/vitpose-base
     file: str  # relative, with / between folders
-    revision: str  # the commit, 40 hex digits: branches and tags move
+    revision: str  # the commit, 40 hex digits, since branches and tags move
 
     def __str__(self) -> str:
         return f"https://huggingface.co/{self.repository}/blob/{self.revision}/{self.file}"
@@ -111,7 +107,7 @@ class HuggingFaceSource:
 
 @dataclass(frozen=True, slots=True)
 class StorageSource:
-    """A file in a store that is asked in its own protocol: s3, gs, az or sftp."""
+    """A file in a store with a protocol of its own: s3, gs, az or sftp."""
 
     url: str
 
@@ -156,43 +152,43 @@ Source = HttpSource | GoogleDriveSource | HuggingFaceSource | StorageSource | Fi
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A published file: its bytes are decided by the digest, wherever they come from."""
+    """A published file. The digest decides whether a download is right, not where it comes from."""
 
     name: str  # relative, with / between folders
-    size: int | None  # bytes; None where the publisher states none
-    checksum: Digest | None  # None where the publisher states none of the file itself
+    size: int | None  # bytes; None if the publisher states none
+    checksum: Digest | None  # None if the publisher states none of the file itself
     sources: tuple[Source, ...]  # tried in order
-    max_size: int = 0  # bytes: the most that is ever read where the size is unknown
-    #: SHA-1 of what an archive holds, by member; of fewer than 40 digits only the first ones are known.
+    max_size: int = 0  # bytes: the most that is ever read if the size is unknown
+    #: SHA-1 of an archive's members, by name; if it has fewer than 40 digits, only the first ones are known.
     contains: Mapping[str, Digest] = field(default_factory=dict)
-    first_use: bool = False  # whether size and checksum are those of the first download, not declared
-    by_lock: bool = False  # whether they are posezoo.lock's, of a file that `contains` alone pins
+    first_use: bool = False  # whether size and checksum are those of the first download
+    by_lock: bool = False  # whether posezoo.lock gives them, for a file that only `contains` pins
 
     @property
     def read_limit(self) -> int:
-        """The most bytes that are ever read of it."""
+        """The most bytes that are ever read."""
         return self.max_size if self.size is None else self.size
 
     @property
     def declared_digests(self) -> Mapping[str, Digest]:
-        """What its publisher states of it, or of what it contains, by name; a lock does not change that."""
+        """The digests that its publisher states, of the file or of its members, by name."""
         if self.checksum is not None and not self.by_lock:
             return {self.name: self.checksum}
         return {f"{self.name}/{member}": digest for member, digest in self.contains.items()}
 
     @property
     def is_pinned(self) -> bool:
-        """Whether anything says what its bytes must be: a checksum, or full ones of what it contains."""
+        """Whether a checksum, or the full digests of its members, say what its bytes must be."""
         return self.checksum is not None or _are_full(self.contains)
 
     @property
     def is_weakly_pinned(self) -> bool:
-        """Whether its pin, if it has any, proves less than a SHA-256 that its publisher or we declared."""
+        """Whether it has no declared SHA-256 or SHA-384 of the whole file."""
         return self.checksum is None or self.first_use
 
     @property
     def pin_text(self) -> str:
-        """What its bytes are held against, in words."""
+        """The expected digest, for messages."""
         if self.checksum is not None:
             if self.by_lock:
                 return f"{self.checksum} of posezoo.lock"
@@ -203,7 +199,7 @@ class SourceFile:
 
 
 def _are_full(digests: Mapping[str, Digest]) -> bool:
-    """Whether there are any, and none of which only the first digits are known."""
+    """Whether there are any, and all digits of each are known."""
     return bool(digests) and all(len(digest.value) == SHA1_DIGITS for digest in digests.values())
 
 
@@ -212,21 +208,21 @@ SHA1_DIGITS = 40
 
 @dataclass(frozen=True, slots=True)
 class RegexReplace:
-    """A change to a downloaded text file: what ``re.sub`` does to it.
+    """A change to a downloaded text file, as by ``re.sub``.
 
-    A pattern never nests its repetitions, so that no text makes it take exponential time; but a few in a
-    row can still take long on a long line: whoever applies it sets a time limit.
+    The pattern has no nested repetitions, so it never takes exponential time. It can still be slow on a long
+    line: apply it with a time limit.
     """
 
     file: str  # relative, with / between folders
     pattern: str
     replacement: str
-    count: int = 0  # how many replacements there must be; 0: all there are, and at least one
+    count: int = 0  # the expected number of replacements; 0: any number, but at least one
 
 
 @dataclass(frozen=True, slots=True)
 class UnpackArchive:
-    """A downloaded archive that holds what is wanted; it is unpacked into its own folder."""
+    """A downloaded archive that is unpacked into its own folder."""
 
     file: str  # relative, with / between folders
     format: str  # zip, tar or gztar
@@ -242,21 +238,25 @@ _ANY_SIDES = {"H": -1, "W": -1}
 class Input:
     """An input of a model.
 
-    ``mean`` and ``scale`` are in the network's own channel order, one value for each channel, or a single
-    one for all where the number of channels was not declared; ``scale`` divides, and both are empty where
-    the network takes its input as it is. With ``reverse_input_channels`` the IR takes the other colour
-    order than ``color``, the one that the network was trained on; Open Model Zoo states no ``color``, so
-    that there only the reversal is known. ``dynamic`` are the dimensions, by their letters, whose sizes may
-    be left open at the conversion; empty where nothing is said of that. With ``reshaped`` the network is
-    given the shape, whatever its file says (Model Optimizer's ``--input_shape``). The IR takes the layout
-    ``to_layout`` where that is not empty (``--layout=nhwc->nchw``); ``shape`` goes with ``layout``. It takes
-    ``element_type`` where that is not empty, by OpenVINO's name of it (u8), and with ``resize`` pictures of
-    any height and width, which it brings to the network's own.
+    Attributes:
+        name: empty if none was declared; then inputs are in the network's own order.
+        shape: in ``layout``; -1 for any size; empty if none was declared.
+        layout: NCHW, NHWC, ...; empty if none was declared.
+        color: the channel order that the network was trained on; None if unknown, as in Open Model Zoo.
+        mean: subtracted, in the network's channel order: one value a channel, or one for all channels if
+            their number was not declared; empty for none.
+        scale: divisors, as ``mean``.
+        reverse_input_channels: the IR takes the opposite channel order of ``color``.
+        dynamic: letters of the dimensions whose sizes may stay open at the conversion.
+        reshaped: the network is reshaped to ``shape``, whatever its file says (``--input_shape``).
+        to_layout: the layout that the IR takes, if it differs (``--layout=nhwc->nchw``).
+        element_type: the type that the IR takes, in OpenVINO's words (u8); empty for the network's own.
+        resize: the IR takes images of any height and width and resizes them.
     """
 
-    name: str  # empty where none was declared: then the network's own order counts
-    shape: tuple[int, ...]  # -1 where any size will do; empty where none was declared
-    layout: str = ""  # NCHW, NHWC, ...; empty if none was declared
+    name: str
+    shape: tuple[int, ...]
+    layout: str = ""
     color: ColorOrder | None = None
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
@@ -293,16 +293,16 @@ class Output:
     """An output of a model; ``role`` says what a decoder uses it for."""
 
     name: str
-    shape: tuple[int, ...]  # -1 where any size will do; empty where none was declared
+    shape: tuple[int, ...]  # -1 for any size; empty if none was declared
     layout: str = ""
     role: str = ""
     note: str = ""
-    original: str = ""  # what the original has in its place, where that is not the same
+    original: str = ""  # what the original has in its place, if that differs
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkChoice:
-    """Which of our networks a checkpoint belongs to: a name of ``networks.NETWORKS`` and its arguments."""
+    """Which of our networks a checkpoint belongs to: a name of ``networks.NETWORKS``, and arguments."""
 
     name: str
     arguments: Mapping[str, str | int | bool] = field(default_factory=dict)
@@ -310,7 +310,7 @@ class NetworkChoice:
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """How the outputs become poses: a name of ``pose.decoders`` and its options."""
+    """How the outputs become poses: the name of a decoder, and its options."""
 
     name: str
     options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
@@ -318,10 +318,9 @@ class Decoder:
 
 @dataclass(frozen=True, slots=True)
 class License:
-    """The terms that the weights come under.
+    """The license of the weights.
 
-    ``text`` is a file in licenses/ that opens with the holder's copyright line; a foreign zoo gives a
-    ``url`` instead.
+    ``text`` is a file in licenses/ that starts with the holder's copyright line; other zoos give a ``url``.
     """
 
     spdx: str = ""
@@ -339,11 +338,11 @@ class ModelOrigin:
 
 @dataclass(frozen=True, slots=True)
 class Deprecation:
-    """That a model had better not be taken any more.
+    """A model that should no longer be used.
 
     Attributes:
-        since: a date or a version, as people write it.
-        use: the name of the model to take in its place; empty where there is none.
+        since: a date or a version.
+        use: the model to use instead; empty if there is none.
     """
 
     since: str
@@ -356,23 +355,23 @@ class Deprecation:
 
 @dataclass(frozen=True, slots=True)
 class PublishedAccuracy:
-    """How well a model did, as its publisher says."""
+    """An accuracy that the publisher states."""
 
     metric: str  # AP: 0 to 1, more is better; MPJPE: mm, less is better
     value: float
     dataset: str = ""
     protocol: str = ""
-    flip: bool = False  # whether the mirrored image was asked too, and both answers averaged
+    flip: bool = False  # whether the outputs of the image and its mirror image were averaged
     ap50: float | None = None  # AP at an object keypoint similarity of 0.50
-    ap75: float | None = None  # and of 0.75
-    converted: float | None = None  # the metric of the model that the publisher converted to IR
+    ap75: float | None = None  # at 0.75
+    converted: float | None = None  # the value of the publisher's own IR
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedMetrics:
-    """What a model's publisher says of it; what we measure is not declared.
+    """What a publisher states of a model.
 
-    ``known_difference`` says why a figure is not what the published weights have.
+    ``known_difference`` says why a value is not what the published weights have.
     """
 
     accuracy: tuple[PublishedAccuracy, ...] = ()
@@ -383,7 +382,7 @@ class PublishedMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """Where its publisher shows how a model was trained: addresses, or empty."""
+    """URLs of a model's training command and log; empty if not published."""
 
     command: str = ""
     log: str = ""
@@ -391,13 +390,13 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class SelfCheckSettings:
-    """How closely the IR must follow the original, where the default does not fit.
+    """How closely the IR must match the original, if the default does not fit.
 
     Attributes:
         measure: ``max``, ``p99`` (the 99th percentile) or ``median`` of abs(a - b), over the largest abs(a)
             of the output.
         inputs: ``noise`` (seeded, blocky noise) or ``photo`` (a drawn scene with a photo's statistics).
-        tolerance: the bound by output name; ``*`` stands for every other output.
+        tolerance: the bound by output name; ``*`` for all other outputs.
         reason: why the default does not fit.
     """
 
@@ -409,7 +408,7 @@ class SelfCheckSettings:
 
 @dataclass(frozen=True, slots=True)
 class FloatLayers:
-    """Layers that a quantization leaves in floating point; both are given in the FP32 IR's own words."""
+    """Layers that stay in floating point when a model is quantized, as the FP32 IR names them."""
 
     reason: str
     layers: tuple[str, ...] = ()  # globs of their names
@@ -418,16 +417,16 @@ class FloatLayers:
 
 @dataclass(frozen=True, slots=True)
 class QuantizationSettings:
-    """How a model's weights and activations become INT8, and how far its answers may move.
+    """How a model's weights and activations become INT8, and how much its results may change.
 
     Attributes:
-        preset: ``performance`` (activations symmetric) or ``mixed`` (asymmetric where they have both signs).
-        subset_size: the most samples that activations are measured on.
+        preset: ``performance`` (symmetric activations) or ``mixed`` (asymmetric if they have both signs).
+        subset_size: the most samples for calibration.
         model_type: ``transformer``, or empty.
-        max_shift_px: how far a keypoint or a box's corner may move in the median, in pixels of the
-            network's input.
-        min_agreement: of all people that either network finds, the least share that both must find, 0..1.
-        in_float: what is left in floating point, and why.
+        max_shift_px: the largest allowed median displacement of a keypoint or a box corner, in pixels of
+            the network's input.
+        min_agreement: the smallest allowed share of people that both networks find, 0..1.
+        in_float: what stays in floating point, and why.
     """
 
     preset: str = "performance"
@@ -438,7 +437,7 @@ class QuantizationSettings:
     in_float: tuple[FloatLayers, ...] = ()
 
 
-#: A nested value of model.yml that nobody here looks into.
+#: A nested value of model.yml that posezoo only passes on.
 Plain = str | int | float | bool | tuple["Plain", ...] | Mapping[str, "Plain"]
 
 
@@ -448,25 +447,25 @@ class ModelSpec:
 
     Attributes:
         postprocessing: what is done to the downloaded files, in this order.
-        mo_args: arguments for Open Model Zoo's Model Optimizer that have no typed place here, as (flag,
-            value) in their order: those that are carried out at the conversion, and unknown ones.
-        upstream_export: arguments for the script that made an ONNX file of the model; run with consent alone.
-        has_pre_convert: whether a pre-convert.py lies beside the model.yml; run with consent alone.
-        model_info: what Open Model Zoo writes into the IR for those who run it: nested plain values.
+        mo_args: arguments for Model Optimizer that have no field here, as (flag, value) in their order:
+            supported ones (``supported_mo_args``) and unknown ones.
+        upstream_export: arguments for the script that exports the model to ONNX; it runs only with consent.
+        has_pre_convert: whether a pre-convert.py lies beside the model.yml; it runs only with consent.
+        model_info: what Open Model Zoo writes into the IR: nested plain values.
         quantizable: whether Open Model Zoo quantized it.
-        quantization: how it is quantized here; None where nobody found settings of its own.
-        quantized: what its weights are quantized to; empty where they are not.
+        quantization: settings for INT8; None for the defaults.
+        quantized: what its weights are quantized to; empty if they are not.
         input_model: the file to convert, as Open Model Zoo's arguments name it ($dl_dir/net.pb).
-        network: which of our networks the checkpoint's weights are for; None where none is needed.
-        checkpoint: the file that holds the weights: a published file's name, or a path that unpacking an
-            archive leaves; empty without a network.
-        license_note: what is said of the terms before anything is downloaded; empty where they are plain.
-        limits: what the model cannot do, in a sentence or two, beside what follows from its decoder.
-        deprecated: since when it had better not be taken; None where it may be.
-        tag: which of the published variants this is; empty where there is only one without a tag.
-        is_default: whether this variant is the one that is meant where no tag is said.
-        variants: of the default variant, all the others in their order.
-        warnings: what is odd about the file and was left out, each with its place, in one line.
+        network: which of our networks the checkpoint's weights are for; None if none is needed.
+        checkpoint: the file with the weights: a published file, or a path in an unpacked archive; empty
+            without a network.
+        license_note: shown before a download; empty if there is nothing to note.
+        limits: what the model cannot do, besides what follows from its decoder.
+        deprecated: None if the model may be used.
+        tag: which of the published variants this is; empty if the model has no variants.
+        is_default: whether a name without a tag means this variant.
+        variants: the other variants, in their order; only of the default variant.
+        warnings: unknown keys that were left out, each with its place, in one line.
     """
 
     name: str
@@ -508,16 +507,16 @@ class ModelSpec:
 
     @property
     def full_name(self) -> str:
-        """What a user types to mean exactly this: ``name``, or ``name@tag`` where it is not the default."""
+        """``name``, or ``name@tag`` if it is not the default variant."""
         return self.name if self.is_default else f"{self.name}@{self.tag}"
 
     @property
     def source_model(self) -> SourceFile | str:
-        """The file to convert: a published file, or the path of one that is not published as such.
+        """The file to convert: a published file, or the path of another file.
 
-        Of a model of ours for PyTorch it is the checkpoint. A path below the model's folder is left there by
-        unpacking an archive; a path that starts with ``$conv_dir/`` is made by upstream's own code
-        (``upstream_export``, pre-convert.py), with consent alone.
+        For one of our networks it is the checkpoint. A path in the model's folder comes from an unpacked
+        archive. A path that starts with ``$conv_dir/`` is written by upstream code (``upstream_export``,
+        pre-convert.py), only with consent.
         """
         path = self.checkpoint or self.input_model.removeprefix("$dl_dir/")
         if not path:
@@ -526,17 +525,17 @@ class ModelSpec:
 
     @property
     def subdirectory(self) -> str:
-        """The model's folder below a registry's or an output folder's root, with / between the names."""
+        """The model's folder in a registry or an output folder, with / between the names."""
         return "/".join(filter(None, (self.family, self.composite, self.full_name)))
 
     @property
     def is_ir(self) -> bool:
-        """Whether the model is published as IR, so that there is nothing to convert."""
+        """Whether the model is published as IR."""
         return self.framework is Framework.DLDT
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
-        """What its IR is to be had in: as published, else what an original is converted to."""
+        """The precisions of its IR: those that are published, else those that a conversion makes."""
         if self.is_ir:
             folders = {file.name.split("/")[0] for file in self.files}
             return tuple(precision for precision in Precision if precision in folders)
@@ -549,7 +548,7 @@ _UNREADABLE = (Framework.CAFFE, Framework.CAFFE2, Framework.MXNET)
 
 @dataclass(frozen=True, slots=True)
 class CompositeSpec:
-    """Several models that only work together, in the order they run in."""
+    """Several models that only work together, in the order in which they run."""
 
     name: str
     family: Family
@@ -559,7 +558,7 @@ class CompositeSpec:
     stages: tuple[str, ...]
     decoder: Decoder | None = None
     skeleton: str = ""
-    framework: Framework | None = None  # Open Model Zoo's newest state says it once more
+    framework: Framework | None = None  # the newest metadata of Open Model Zoo repeats it here
     license: License = License()
     limits: str = ""
     deprecated: Deprecation | None = None
@@ -572,5 +571,5 @@ class CompositeSpec:
 
     @property
     def subdirectory(self) -> str:
-        """The composite's folder below a registry's or an output folder's root."""
+        """The composite's folder in a registry or an output folder."""
         return f"{self.family}/{self.name}"

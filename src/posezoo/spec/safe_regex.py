@@ -1,11 +1,10 @@
-"""Which regular expressions of a model.yml may be applied: those that no text can make explode.
+"""Which regular expressions of a model.yml are safe: those that take no exponential time on any text.
 
-Python's ``re`` goes back and tries again; where a repetition is repeated, as in ``(a+)+b``, thirty
-characters keep it busy for hours, and nothing interrupts it. So a pattern is read here, once, left to
-right: what is repeated must be a character, a class, or a fixed text, and what makes a scan like this one
-unreliable (back references, conditions, verbose and dot-all patterns) is refused. All 160 patterns of Open
-Model Zoo pass. What is left is polynomial, ``.*x.*y`` on one long line: for that, a time limit stands where
-patterns are applied.
+Python's ``re`` backtracks: with a repeated repetition, as in ``(a+)+b``, thirty characters keep it busy for
+hours, and nothing interrupts it. So each pattern is scanned once from left to right. What is repeated must
+be a character, a class, or a fixed text. Features that make such a scan unreliable are refused: back
+references, conditions, verbose and dot-all patterns. All 160 patterns of Open Model Zoo pass. A pattern
+such as ``.*x.*y`` can still take polynomial time on a long line: patterns are applied with a time limit.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 
 MAX_LENGTH = 1000
-#: Of repetitions and optional parts; of Open Model Zoo the pattern with most has nine.
+#: Of repetitions and optional parts; the patterns of Open Model Zoo have at most nine.
 MAX_REPETITIONS = 12
 
 #: A fixed text. Most patterns are one, and compiling all of Open Model Zoo's takes 30 ms.
@@ -41,7 +40,7 @@ _TOKEN = re.compile(
 
 
 def explain_unsafe_regex(pattern: str) -> str:
-    """Why a pattern is not applied to any text; empty when it is."""
+    """Why a pattern is refused; empty if it is safe."""
     if len(pattern) > MAX_LENGTH:
         return f"is longer than {MAX_LENGTH} characters"
     if _LITERAL.fullmatch(pattern):
@@ -56,13 +55,13 @@ def explain_unsafe_regex(pattern: str) -> str:
 
 
 def _objections(pattern: str) -> Iterator[str]:
-    varies = [False]  # of each open group: whether its text can be matched in more than one way
-    closed = False  # what the next quantifier would repeat varies
+    varies = [False]  # for each open group: whether it can match a text in more than one way
+    closed = False  # whether the part before the next quantifier varies
     position = repetitions = 0
     while position < len(pattern):
         token = _TOKEN.match(pattern, position)
         if token is None:
-            yield f"uses what is not allowed here, at character {position + 1}"
+            yield f"uses a feature that is not allowed here, at character {position + 1}"
             return
         position, kind = token.end(), token.lastgroup
         if kind == "open":
@@ -76,7 +75,7 @@ def _objections(pattern: str) -> Iterator[str]:
             varies[-1] = True
         elif kind in ("optional", "repeat", "anything"):
             if kind == "repeat" and closed:
-                yield "repeats what varies in itself, which some text makes take for ever"
+                yield "repeats a part that varies itself, which takes exponential time on some texts"
             varies[-1], closed = True, True
             repetitions += 1
         else:

@@ -1,7 +1,7 @@
-"""Model Optimizer's arguments that a model keeps as text and that our conversion carries out.
+"""Arguments of Model Optimizer that stay text in a model and that our conversion supports.
 
-Names and meanings are those of ``mo --help`` in OpenVINO 2024.6. A value is checked when model.yml is read,
-so that reading it again at the conversion cannot fail.
+Names and meanings are those of ``mo --help`` in OpenVINO 2024.6. Values are checked when model.yml is read,
+so parsing them again at the conversion cannot fail.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ _SWITCHES = {"": True, "true": True, "1": True, "false": False, "0": False}
 
 def frozen_inputs(kept: MoArgumentPairs) -> Mapping[str, FrozenValue]:
     """The inputs that become constants, by name."""
-    found = [value for flag, value in kept if flag == "--freeze_placeholder_with_value"]
-    return MappingProxyType({name: value for text in found for name, value in _frozen(text)})
+    texts = [value for flag, value in kept if flag == "--freeze_placeholder_with_value"]
+    return MappingProxyType({name: value for text in texts for name, value in _parse_frozen(text)})
 
 
 def wants_static_shape(kept: MoArgumentPairs) -> bool:
-    """Whether what is computed from sizes alone is to be computed once and for all."""
+    """Whether everything that depends only on sizes becomes a constant."""
     return any(flag == "--static_shape" and _SWITCHES[value.lower()] for flag, value in kept)
 
 
 def requested_precision(kept: MoArgumentPairs) -> Precision | None:
-    """The only precision that is asked for; None where none is named."""
-    found: Precision | None = None
+    """The only precision that is requested; None if none is named."""
+    precision: Precision | None = None
     for flag, value in kept:
         if flag == "--data_type":
-            found = _TYPES[value.lower()]
+            precision = _TYPES[value.lower()]
         elif flag == "--compress_to_fp16":
-            found = Precision.FP16 if _SWITCHES[value.lower()] else Precision.FP32
-    return found
+            precision = Precision.FP16 if _SWITCHES[value.lower()] else Precision.FP32
+    return precision
 
 
 def explain_unsupported_value(flag: str, value: str) -> str:
-    """Why a value does not go with a flag; empty where it does, or where the flag is not carried out."""
+    """Why a flag does not support a value; empty if it does, or if the flag itself is not supported."""
     try:
         CARRIED_OUT.get(flag, _accept_any)(value)
     except (KeyError, ValueError):
@@ -54,7 +54,7 @@ def explain_unsupported_value(flag: str, value: str) -> str:
     return ""
 
 
-def _frozen(text: str) -> list[tuple[str, FrozenValue]]:
+def _parse_frozen(text: str) -> list[tuple[str, FrozenValue]]:
     pairs: list[tuple[str, FrozenValue]] = []
     position = 0
     while position < len(text) or not pairs:
@@ -94,16 +94,16 @@ def _switch(value: str) -> object:
     return _SWITCHES[value.lower()]
 
 
-#: By flag what reads its value; it raises where there is none to be read.
+#: By flag, what parses its value; it raises KeyError or ValueError for a wrong one.
 CARRIED_OUT: Mapping[str, Callable[[str], object]] = {
     "--saved_model_dir": _accept_non_empty,
     "--input_meta_graph": _accept_non_empty,
     "--input_meta": _accept_non_empty,
-    "--freeze_placeholder_with_value": _frozen,
+    "--freeze_placeholder_with_value": _parse_frozen,
     "--static_shape": _switch,
     "--data_type": lambda value: _TYPES[value.lower()],
     "--compress_to_fp16": _switch,
-    # No part in an IR of today: OpenVINO's readers leave layouts as they are, and the model has a name.
+    # These change nothing in an IR today: OpenVINO's frontends keep layouts, and the model has a name.
     "--disable_nhwc_to_nchw": _switch,
     "--model_name": _accept_non_empty,
 }

@@ -1,9 +1,9 @@
-"""YAML that remembers where everything stands, so that a mistake is answered with file:line:column.
+"""YAML nodes that know their position, so that errors name file:line:column.
 
-A tree of nodes is built from the parser's events, without recursion, and only of what a model.yml
-needs: text, lists and mappings. What attacks or confuses is refused while it is read: aliases and
-anchors (an alias bomb is a few lines long), explicit tags, duplicate keys, deep nesting, huge files,
-and encodings other than UTF-8. Values are typed when they are asked for, not guessed by YAML's rules.
+A tree of nodes is built from the parser's events, without recursion, from what a model.yml needs: text,
+lists and mappings. Dangerous and confusing input is refused while it is read: aliases and anchors (an
+alias bomb is a few lines long), explicit tags, duplicate keys, deep nesting, huge files, and encodings
+other than UTF-8. Code that reads a value says its type; YAML's own rules do not guess it.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ import yaml
 from posezoo.errors import SpecError, suggest
 from posezoo.spec.model import Plain
 
-#: Of the 294 + 276 files of Open Model Zoo the largest has 21 kB, 1105 values and four levels. At these
-#: limits the worst of files takes 0.1 s and 20 MiB; a megabyte of brackets would take 1.1 s and 110 MiB.
+#: The largest of the 294 + 276 files of Open Model Zoo has 21 kB, 1105 values and four levels. At these
+#: limits the worst file takes 0.1 s and 20 MiB; a megabyte of brackets would take 1.1 s and 110 MiB.
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
 MAX_EVENTS = 20_000
 MAX_KEY_LENGTH = 200
-#: The most unknown keys that are warned of and left out, where they are; one more is an error.
-MAX_STRANGERS = 16
+#: The most unknown keys that only cause warnings; one more is an error.
+MAX_UNKNOWN_KEYS = 16
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "false": False, "False": False}
 #: YAML 1.1 reads these as booleans too, and Open Model Zoo writes `quantizable: yes`.
 _OLDER_BOOLEANS = {**_BOOLEANS, "yes": True, "Yes": True, "no": False, "No": False}
-#: Controls of a terminal (C0 but for tab and newline, DEL, C1), marks that turn text around or hide in it,
-#: separators of lines, surrogates.
+#: Terminal controls (C0 except tab and newline, DEL, C1), bidirectional and invisible marks, line
+#: separators, surrogates.
 UNPRINTABLE = re.compile(
     r"[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
@@ -44,9 +44,9 @@ _NUMBER = re.compile(r"[-+]?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3
 
 
 class YamlNode:
-    """One value of a YAML file and the place where it stands (lines and columns count from 1)."""
+    """One value of a YAML file and its position (lines and columns count from 1)."""
 
-    __slots__ = ("column", "file", "key", "key_node", "line", "parent", "strangers", "value")
+    __slots__ = ("column", "file", "key", "key_node", "line", "parent", "unknown_keys", "value")
 
     def __init__(
         self,
@@ -61,28 +61,28 @@ class YamlNode:
         self.file, self.line, self.column = file, line, column
         self.parent, self.key, self.key_node = parent, key, key_node
         self.value: str | list[YamlNode] | dict[str, YamlNode] | None = value
-        self.strangers: list[str] | None = None
+        self.unknown_keys: list[str] | None = None
 
     @property
     def field_path(self) -> str:
-        """The way from the top of the file, as ``files[0].size``."""
+        """The path from the top of the file, such as ``files[0].size``."""
         if self.parent is None:
             return ""
         above = self.parent.field_path
         return f"{above}{self.key}" if self.key.startswith("[") or not above else f"{above}.{self.key}"
 
     def make_error(self, problem: str, *, hint: str = "") -> SpecError:
-        """The error that something is wrong with this value."""
+        """An error at the position of this value."""
         return SpecError(self.file, self.line, self.column, self.field_path, problem, hint=hint)
 
     def collect_unknown_keys(self) -> list[str]:
-        """From now on no unknown key below here is an error, up to a number of them.
+        """Turn errors about unknown keys below this node into warnings.
 
         Returns:
-            What will have been left out, each with its place: the list grows as values are asked for.
+            The warnings, each with its position: the list grows while values are read.
         """
-        self.strangers = []
-        return self.strangers
+        self.unknown_keys = []
+        return self.unknown_keys
 
     def text(self) -> str:
         """This value as text.
@@ -96,9 +96,9 @@ class YamlNode:
             raise self.make_error(f"holds control or invisible characters: {sanitize(unprintable[0])}")
         return self.value
 
-    def choice(self, known: Iterable[str]) -> str:
-        """This value as one of the known words."""
-        text, words = self.text(), list(known)
+    def choice(self, allowed: Iterable[str]) -> str:
+        """This value as one of the allowed words."""
+        text, words = self.text(), list(allowed)
         if text not in words:
             raise self.make_error(
                 f"expected one of {', '.join(words)}, got {sanitize(text)}", hint=suggest(text, words)
@@ -121,14 +121,14 @@ class YamlNode:
         return self._finite(self.value)
 
     def boolean(self, *, older: bool = False) -> bool:
-        """This value as true or false; ``older``: or as yes or no, as YAML 1.1 has it."""
+        """This value as true or false; ``older``: also yes or no, as in YAML 1.1."""
         words = _OLDER_BOOLEANS if older else _BOOLEANS
         if not isinstance(self.value, str) or self.value not in words:
             raise self._unexpected("yes or no" if older else "true or false")
         return words[self.value]
 
     def scalar(self) -> str | int | float | bool:
-        """This value as what it looks like: true or false, a whole number, a number, or text."""
+        """This value as a boolean, a whole number, a number, or text, whatever it looks like."""
         text = self.text()
         if text in _BOOLEANS:
             return _BOOLEANS[text]
@@ -137,7 +137,7 @@ class YamlNode:
         return self._finite(text) if _NUMBER.fullmatch(text) else text
 
     def to_plain(self) -> Plain:
-        """This value as what it looks like, with everything below it."""
+        """This value with everything below it, each as ``scalar`` reads it."""
         if isinstance(self.value, list):
             return tuple(item.to_plain() for item in self.value)
         if isinstance(self.value, dict):
@@ -153,10 +153,10 @@ class YamlNode:
         return self.value
 
     def as_mapping(self, known: Collection[str] | None = None) -> YamlMapping:
-        """This value as a mapping whose keys are all known; any keys where ``known`` is None.
+        """This value as a mapping whose keys are all allowed; any keys if ``known`` is None.
 
         Raises:
-            SpecError: it is no mapping, or has an unknown key where strangers are not tolerated.
+            SpecError: it is not a mapping, or has an unknown key and ``collect_unknown_keys`` was not called.
         """
         if not isinstance(self.value, dict):
             raise self._unexpected("a mapping")
@@ -174,15 +174,15 @@ class YamlNode:
         hint = suggest(key, known) or f"known: {', '.join(known)}"
         error = node.make_error("unknown key", hint=hint)
         left_out = self._read_unknown()
-        if left_out is None or len(left_out) == MAX_STRANGERS:
+        if left_out is None or len(left_out) == MAX_UNKNOWN_KEYS:
             raise error
         left_out.append(f"{error.problem}, left out; {hint}")
 
     def _read_unknown(self) -> list[str] | None:
         node: YamlNode | None = self
-        while node is not None and node.strangers is None:
+        while node is not None and node.unknown_keys is None:
             node = node.parent
-        return node.strangers if node is not None else None
+        return node.unknown_keys if node is not None else None
 
     def _finite(self, text: str) -> float:
         number = float(text)
@@ -226,10 +226,10 @@ class YamlMapping:
         return self._nodes.get(key)
 
     def merged_with(self, other: YamlMapping, item_by_item: Collection[str] = ()) -> YamlMapping:
-        """These keys with those of ``other`` in their place.
+        """These keys, replaced by those of ``other``.
 
-        A list of mappings below one of the keys ``item_by_item`` is overlaid mapping by mapping, so that
-        what an item does not say stays.
+        Lists of mappings below the keys ``item_by_item`` are merged mapping by mapping: keys that an item of
+        ``other`` does not give stay.
 
         Raises:
             SpecError: the two lists differ in length.
@@ -257,7 +257,7 @@ def _with_value(node: YamlNode, value: Any) -> YamlNode:
 
 
 def sanitize(text: str) -> str:
-    """A stranger's text, short and harmless on a terminal."""
+    """Text from a file, shortened and safe to print on a terminal."""
     return ascii(text if len(text) <= 60 else text[:57] + "...")
 
 
@@ -265,7 +265,7 @@ def read_yaml(path: Path) -> YamlNode:
     """The tree of a YAML file.
 
     Raises:
-        SpecError: it is not there, too large, not UTF-8, not YAML, or uses what is refused here.
+        SpecError: it is missing, too large, not UTF-8, not YAML, or uses a refused feature.
     """
     name = str(path)
     try:
