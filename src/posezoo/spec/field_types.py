@@ -142,7 +142,7 @@ def list_of(
             names: set[str] = set()
             for child, value in zip(nodes, values, strict=True):
                 if (name := unique(value)) in names:
-                    raise child.make_error(f"{sanitize(name)} is there already")
+                    raise child.make_error(f"{sanitize(name)} is given twice")
                 names.add(name)
         return values
 

@@ -69,7 +69,7 @@ def _check_input(fields: YamlMapping, port: Input) -> None:
         raise fields["scale"].make_error("a scale of 0 divides by zero")
     if (dynamic := fields.get("dynamic")) is not None:
         if not port.layout:
-            raise dynamic.make_error("needs a layout, whose letters it names")
+            raise dynamic.make_error("needs a layout, because it refers to letters of the layout")
         for node in dynamic.as_list():
             node.choice(port.layout.replace("?", ""))
     if (port.color or port.reverse_input_channels) and channels != 3:

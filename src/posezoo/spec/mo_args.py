@@ -95,7 +95,7 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
             originals += [value] if flag in OTHER_ORIGINALS else []
             continue
         if flag in given_flags:
-            raise item.make_error(f"{flag} is there already")
+            raise item.make_error(f"{flag} is given twice")
         given_flags[flag] = _FlagValue(item, value)
     forms = _forms(given_flags.get("--input"))
     kept += [
@@ -409,7 +409,7 @@ def _outputs(given: _FlagValue | None) -> tuple[Output, ...]:
 def _refuse_twins(given: _FlagValue, names: list[str]) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise given.node.make_error(f"{sanitize(name)} is there already")
+            raise given.node.make_error(f"{sanitize(name)} is given twice")
 
 
 def _assign_values(
@@ -418,7 +418,7 @@ def _assign_values(
     values: Sequence[tuple[str, ArgumentT]],
     change: Callable[[Input, ArgumentT], Input],
 ) -> tuple[Input, ...]:
-    """The inputs, changed by the values for them: by name, or without names one for each input, in their order."""
+    """The inputs with their values: by name, or without names one for each input in order."""
     names = [name for name, _ in values]
     if any(names):
         _refuse_twins(given, names)

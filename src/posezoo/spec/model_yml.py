@@ -264,7 +264,9 @@ def _fields_by_tag(top: YamlMapping, node: YamlNode) -> dict[str, YamlMapping]:
 def _read_variant(top: YamlMapping, path: Path, family: Family, name: str, composite: str) -> ModelSpec:
     for ours, theirs in EXCLUSIVE:
         if (node := top.get(theirs)) is not None and ours in top:
-            raise node.make_error(f"is given beside {ours}: declare inputs and outputs in one form")
+            raise node.make_error(
+                f"is given together with {ours}: declare inputs and outputs in one of the two forms only"
+            )
     top["files"]
     values = read_keys(top, MODEL_KEYS)
     arguments = read_arguments(values.pop("model_optimizer_args", None), values.pop("input_info", ()))
@@ -294,7 +296,9 @@ def _check_references(top: YamlMapping, spec: ModelSpec) -> None:
             raise file.make_error(f"{step.file} is not listed under files")
         unpacked = unpacked or isinstance(step, UnpackArchive)
     if spec.network is None and (checkpoint := top.get("checkpoint")) is not None:
-        raise checkpoint.make_error("is given without the network that its weights are for")
+        raise checkpoint.make_error(
+            "is given without `network`: declare the network that these weights belong to"
+        )
     if spec.network is not None and top["checkpoint"] and spec.checkpoint not in published and not unpacked:
         raise top["checkpoint"].make_error(
             f"{spec.checkpoint} is not listed under files, and no archive is unpacked"
@@ -309,7 +313,7 @@ def _check_references(top: YamlMapping, spec: ModelSpec) -> None:
 def _refuse_itself(top: YamlMapping, deprecated: Deprecation, name: str) -> None:
     if deprecated.use == name:
         use = top["deprecated"].as_mapping()["use"]
-        raise use.make_error("is the model itself: name another one, or none")
+        raise use.make_error("is the model itself: name the model that replaces it, or leave it out")
 
 
 def read_composite(path: Path, *, family: Family, name: str) -> CompositeSpec:

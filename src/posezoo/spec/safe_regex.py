@@ -61,7 +61,7 @@ def _objections(pattern: str) -> Iterator[str]:
     while position < len(pattern):
         token = _TOKEN.match(pattern, position)
         if token is None:
-            yield f"uses a feature that is not allowed here, at character {position + 1}"
+            yield f"uses a construct that is not allowed here, at character {position + 1}"
             return
         position, kind = token.end(), token.lastgroup
         if kind == "open":
@@ -75,7 +75,7 @@ def _objections(pattern: str) -> Iterator[str]:
             varies[-1] = True
         elif kind in ("optional", "repeat", "anything"):
             if kind == "repeat" and closed:
-                yield "repeats a part that varies itself, which takes exponential time on some texts"
+                yield "has nested repetitions: some texts would make the search run practically for ever"
             varies[-1], closed = True, True
             repetitions += 1
         else:

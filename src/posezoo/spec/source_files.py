@@ -285,7 +285,9 @@ def _check_file(fields: YamlMapping, file: SourceFile) -> None:
     if file.size is not None and "max_size" in fields:
         raise fields["max_size"].make_error("is given beside a size that is known")
     if "contains" in fields and not file.name.endswith(".zip"):
-        raise fields["contains"].make_error(f"{file.name} is not a .zip, so it has no members")
+        raise fields["contains"].make_error(
+            f"{file.name} is not a .zip file, so its members cannot be checked"
+        )
     if "sha256" in fields and "checksum" in fields:
         raise fields["checksum"].make_error("is given beside sha256: one of them is enough")
 
@@ -313,9 +315,7 @@ def _read_files(node: YamlNode) -> tuple[SourceFile, ...]:
     for item, file in zip(node.as_list(), files, strict=True):
         twin = by_folded_name.setdefault(case_folded(file.name), file.name)
         if twin is not file.name:
-            problem = (
-                "is there already" if twin == file.name else f"is one file with {twin} if case is ignored"
-            )
+            problem = "is given twice" if twin == file.name else f"is one file with {twin} if case is ignored"
             raise item.as_mapping()["name"].make_error(f"{file.name} {problem}")
     return files
 
@@ -328,7 +328,10 @@ FILES: FieldType[tuple[SourceFile, ...]] = FieldType(_read_files, _FILE_LIST.sch
 
 def _read_pattern(node: YamlNode) -> str:
     if reason := explain_unsafe_regex(node.text()):
-        raise node.make_error(f"the pattern {reason}", hint="write it without nested repetitions and tricks")
+        raise node.make_error(
+            f"the pattern {reason}",
+            hint="use a regular expression without nested repetitions and special constructs",
+        )
     return node.text()
 
 
