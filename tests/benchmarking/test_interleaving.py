@@ -1,4 +1,4 @@
-"""Cases are measured in processes of their own: warmed up, over whole rounds, one after the other or in turns."""
+"""Cases are measured in their own processes, after a warm-up, one after the other or in turns."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from fakes.irs import write_ir
 from posezoo.benchmarking import (
     BenchmarkCase,
     BenchmarkSchedule,
-    LoadedWorkload,
     NetworkWorkload,
-    compare_results,
-    create_speed_measurement,
+    SpeedComparison,
     run_rounds,
-    select_best_batch,
 )
 from posezoo.benchmarking.benchmark_process import BenchmarkProcess
+from posezoo.benchmarking.benchmark_result import select_best_batch
+from posezoo.benchmarking.workloads import Work, WorkloadInfo
 from posezoo.errors import InferenceError, PosezooError
 from posezoo.events import BenchmarkProgress, BenchmarkStarted
 from posezoo.ir.openvino_import import import_openvino
@@ -38,38 +37,38 @@ def ir(tmp_path_factory):
 
 
 def case(ir, *, batch=1, requests=1, device="CPU", **runtime):
-    subject = NetworkWorkload(ir, batch)
+    workload = NetworkWorkload(ir, batch)
     return BenchmarkCase(
-        "small", Precision.FP32, subject, RuntimeConfig(device=device, requests=requests, **runtime)
+        "small", Precision.FP32, workload, RuntimeConfig(device=device, requests=requests, **runtime)
     )
 
 
-def last(cases, **how):
-    """What is known at the end."""
-    *_, results = run_rounds(cases, SHORT, **how)
+def last(cases, **options):
+    """The results after the last round."""
+    *_, results = run_rounds(cases, SHORT, **options)
     return results
 
 
-def test_what_is_found_fits_together(ir):
+def test_throughput_latency_and_requests_are_consistent(ir):
     (result,) = last([case(ir, requests=2, batch=4)])
-    min_count, middle, greatest = (
+    least, middle, greatest = (
         result.throughput_fps.least,
         result.throughput_fps.median,
         result.throughput_fps.greatest,
     )
-    assert 0 < min_count <= middle <= greatest
+    assert 0 < least <= middle <= greatest
     p50, p90, p99 = result.latency_ms
     assert 0 < p50 <= p90 <= p99
-    assert (result.ready.requests, result.batch, len(result.rounds)) == (2, 4, 5)
-    for each in result.rounds:  # Little's law: what is under way is the rate times the time that each takes
+    assert (result.info.requests, result.info.batch, len(result.rounds)) == (2, 4, 5)
+    for each in result.rounds:  # Little's law: the runs in progress are the rate times the latency
         under_way = each.throughput_fps / 4 * np.mean(each.latencies_ms) / 1000
         assert under_way == pytest.approx(2, rel=0.3)
-    assert result.ready.compile_s > 0
-    assert (result.ready.device, result.ready.executed_precision) == ("CPU", "f32")
+    assert result.info.compile_s > 0
+    assert (result.info.device, result.info.executed_precision) == ("CPU", "f32")
 
 
 def test_the_memory_is_that_of_a_fresh_process(ir):
-    ours = np.ones(600 << 17)  # 600 MiB here are none there
+    ours = np.ones(600 << 17)  # 600 MiB of this process
     (result,) = last([case(ir)])
     assert 20 < result.memory_mib < 600 < ours.nbytes / 2**20 + 1
 
@@ -89,18 +88,18 @@ def test_a_larger_network_takes_more_memory(ir, tmp_path):
 
 
 def test_cases_take_turns_after_each_has_warmed_up(ir):
-    heard = []
+    events = []
     cases = [case(ir), case(ir, batch=2)]
-    known = [
+    counts = [
         tuple(len(result.rounds) for result in results)
-        for results in run_rounds(cases, SHORT, listener=heard.append)
+        for results in run_rounds(cases, SHORT, listener=events.append)
     ]
-    assert known == [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]
-    assert [each.name for each in heard if isinstance(each, BenchmarkStarted)] == [
+    assert counts == [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]
+    assert [each.name for each in events if isinstance(each, BenchmarkStarted)] == [
         "small (FP32, batch 1, 1 request)",
         "small (FP32, batch 2, 1 request)",
     ]
-    turns = [(each.round, each.name[-18:]) for each in heard if isinstance(each, BenchmarkProgress)]
+    turns = [(each.round, each.name[-18:]) for each in events if isinstance(each, BenchmarkProgress)]
     assert turns[:4] == [
         (1, "batch 1, 1 request)"[-18:]),
         (1, "batch 2, 1 request)"[-18:]),
@@ -114,20 +113,20 @@ def test_a_comparison_is_the_median_of_paired_ratios(ir):
     ratios = sorted(
         two.throughput_fps / one.throughput_fps for one, two in zip(base.rounds, other.rounds, strict=True)
     )
-    found = compare_results(base, other).ratio
-    assert (found.least, found.median, found.greatest) == (ratios[0], ratios[2], ratios[4])
-    assert select_best_batch([base, other]).batch == (
+    ratio = SpeedComparison(base, other).ratio
+    assert (ratio.least, ratio.median, ratio.greatest) == (ratios[0], ratios[2], ratios[4])
+    assert select_best_batch([base, other]).info.batch == (
         8 if other.throughput_fps.median > base.throughput_fps.median else 1
     )
     assert select_best_batch([base]) is None
 
 
-def test_a_measurement_tells_all_that_its_figures_depend_on(ir):
+def test_a_measurement_names_everything_that_its_values_depend_on(ir):
     from datetime import date
 
     (result,) = last([case(ir, requests=2, threads=1)])
-    found = create_speed_measurement(result, date(2026, 11, 20))
-    assert found.settings == {
+    measurement = result.to_measurement(date(2026, 11, 20))
+    assert measurement.settings == {
         "device": "CPU",
         "inference_precision": "f32",
         "executed_precision": "f32",
@@ -137,23 +136,27 @@ def test_a_measurement_tells_all_that_its_figures_depend_on(ir):
         "threads": 1,
         "batch": 1,
     }
-    assert (found.kind, found.precision, found.date) == ("speed", Precision.FP32, "2026-11-20")
-    assert found.figures["rounds"] == 5
-    assert found.tools.keys() == {"openvino", "posezoo"}
-    assert " core" in found.machine
+    assert (measurement.kind, measurement.precision, measurement.date) == (
+        "speed",
+        Precision.FP32,
+        "2026-11-20",
+    )
+    assert measurement.figures["rounds"] == 5
+    assert measurement.tools.keys() == {"openvino", "posezoo"}
+    assert " core" in measurement.machine
 
 
 @pytest.mark.parametrize(
-    ("device", "said"),
+    ("device", "message"),
     [("GPU", "no device 'GPU' here: there is CPU"), ("cpu", "no device 'cpu' here")],
 )
-def test_a_device_that_is_not_there_is_named(ir, device, said):
-    with pytest.raises(InferenceError, match=said):
+def test_a_missing_device_is_refused_by_name(ir, device, message):
+    with pytest.raises(InferenceError, match=message):
         last([case(ir, device=device)])
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda xml: xml.unlink(), "no such file"),
         (lambda xml: xml.with_suffix(".bin").unlink(), "no such file"),
@@ -161,38 +164,38 @@ def test_a_device_that_is_not_there_is_named(ir, device, said):
         (lambda xml: xml.write_text("hello"), "is not an IR"),
     ],
 )
-def test_a_damaged_ir_is_told_by_the_parent(tmp_path, damage, said):
+def test_a_damaged_ir_is_reported_by_the_parent(tmp_path, damage, message):
     xml = write_ir(tmp_path / "small.xml", {"heatmaps": (1, 2, 8, 12)})
     damage(xml)
-    with pytest.raises(InferenceError, match=said):
+    with pytest.raises(InferenceError, match=message):
         last([case(xml)])
 
 
-def test_a_process_that_dies_is_told_with_its_exit_code(ir):
+def test_a_process_that_dies_is_reported_with_its_exit_code(ir):
     with BenchmarkProcess(case(ir)) as worker:
         os.kill(worker._process.pid, signal.SIGKILL)
         with pytest.raises(
             InferenceError, match=r"small .*: its process ended early \(exit code -9\)"
-        ) as told:
+        ) as error:
             worker.run(0.01)
-    assert "smaller batch" in told.value.hint
+    assert "smaller batch" in error.value.hint
 
 
 class Broken:
-    """A subject with a bug."""
+    """A workload with a bug."""
 
     description = "broken"
 
-    def load(self, runtime: RuntimeConfig) -> LoadedWorkload:
+    def load(self, runtime: RuntimeConfig) -> tuple[Work, WorkloadInfo]:
         raise KeyError("heatmaps")
 
 
-def test_a_bug_in_the_child_is_a_bug_here():
+def test_a_bug_in_the_child_is_raised_in_the_parent():
     with pytest.raises(RuntimeError, match=r"small \(broken, 1 request\): KeyError: 'heatmaps'"):
         last([BenchmarkCase("small", None, Broken(), RuntimeConfig())])
 
 
-def test_no_process_outlives_a_measurement_that_is_left_early(ir):
+def test_no_process_outlives_an_abandoned_measurement(ir):
     turns = run_rounds([case(ir), case(ir)], SHORT)
     next(turns)
     import multiprocessing
@@ -204,6 +207,6 @@ def test_no_process_outlives_a_measurement_that_is_left_early(ir):
 
 
 @pytest.mark.parametrize("plan", [{"rounds": 4}, {"seconds": 0}, {"seconds": 4000}])
-def test_too_little_to_tell_a_spread_is_refused(plan):
+def test_too_few_rounds_or_seconds_are_refused(plan):
     with pytest.raises(PosezooError, match="expected 5 rounds or more"):
         BenchmarkSchedule(**plan)

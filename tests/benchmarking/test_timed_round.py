@@ -1,4 +1,4 @@
-"""A round goes on for its time, with as many at once as asked."""
+"""A round repeats work for its time on the requested number of threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from posezoo.benchmarking.timed_round import run_timed
 
 
-def test_as_many_run_at_once_as_asked_and_no_more():
+def test_the_requested_number_of_threads_run_at_once():
     now, max_count, lock = 0, 0, threading.Lock()
 
     def work():
@@ -28,13 +28,13 @@ def test_as_many_run_at_once_as_asked_and_no_more():
     assert rate <= 3 / 0.005
 
 
-def test_work_that_takes_longer_than_the_round_is_done_once_by_each():
+def test_work_longer_than_the_round_runs_once_on_each_thread():
     rate, latencies = run_timed(lambda: time.sleep(0.05), 2, 0.001)
     assert len(latencies) == 2
     assert rate <= 2 / 0.05
 
 
-def test_one_that_is_slow_at_the_end_costs_the_others_nothing():
+def test_a_slow_thread_at_the_end_does_not_lower_the_rate_of_the_others():
     slow = threading.Lock()
 
     def work():
@@ -48,7 +48,7 @@ def test_one_that_is_slow_at_the_end_costs_the_others_nothing():
     assert rate > 2 * len(latencies) / 0.4
 
 
-def test_what_the_work_raises_comes_out():
+def test_an_error_of_the_work_is_raised():
     def work():
         raise ValueError("no")
 

@@ -1,4 +1,4 @@
-"""What came out of several rounds: medians and their spread, and the measurement that measured.yml takes."""
+"""The result of several rounds: medians and ranges, the measurement for measured.yml, and comparisons."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from posezoo.benchmarking.machine_info import describe_machine
 from posezoo.benchmarking.timed_round import BenchmarkRound
-from posezoo.benchmarking.workloads import BenchmarkCase, LoadedWorkload, NetworkWorkload
+from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, WorkloadInfo
 from posezoo.measured import Measurement, Scalar
 from posezoo.spec.model import Precision
 from posezoo.versions import package_version
@@ -21,115 +21,121 @@ _PERCENTILES = (50, 90, 99)
 
 @dataclass(frozen=True, slots=True)
 class MedianRange:
-    """The least, the median and the greatest of what rounds gave."""
+    """The least, the median and the greatest value of several rounds."""
 
     least: float
     median: float
     greatest: float
 
+    @classmethod
+    def from_values(cls, values: Sequence[float]) -> MedianRange:
+        """The range of one value or more."""
+        return cls(min(values), median(values), max(values))
+
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkResult:
-    """What one case gave, so far.
+    """The rounds of one case so far.
 
     Attributes:
         case: what was measured.
-        ready: what it became where it ran; its ``work`` is gone.
-        rounds: in their order, the warm-up not among them; one at least.
+        info: how it ran.
+        rounds: in order, without the warm-up; at least one.
     """
 
     case: BenchmarkCase
-    ready: LoadedWorkload
+    info: WorkloadInfo
     rounds: tuple[BenchmarkRound, ...]
 
     @property
     def throughput_fps(self) -> MedianRange:
-        """Pictures a second, over the rounds."""
-        found = [each.throughput_fps for each in self.rounds]
-        return MedianRange(min(found), median(found), max(found))
+        """Images a second, over the rounds."""
+        return MedianRange.from_values([measured.throughput_fps for measured in self.rounds])
 
     @property
     def latency_ms(self) -> tuple[float, float, float]:
-        """p50, p90 and p99 over the inferences of all rounds; of a batch, of all its pictures together."""
-        every = np.concatenate([each.latencies_ms for each in self.rounds])
-        p50, p90, p99 = (float(each) for each in np.percentile(every, _PERCENTILES))
+        """p50, p90 and p99 over the inferences of all rounds; for a batch, of all its images together."""
+        latencies = np.concatenate([measured.latencies_ms for measured in self.rounds])
+        p50, p90, p99 = map(float, np.percentile(latencies, _PERCENTILES))
         return p50, p90, p99
 
     @property
     def memory_mib(self) -> float | None:
-        """The most memory that its process held; None where nobody tells."""
+        """The peak memory of its process; None if the system does not report it."""
         return self.rounds[-1].memory_mib
 
     @property
-    def batch(self) -> int:
-        """How many pictures an inference took."""
-        return self.ready.images
-
-    @property
     def machine(self) -> str:
-        """Where it was measured, in one line."""
-        return describe_machine(self.ready.hardware)
+        """The machine on one line."""
+        return describe_machine(self.info.hardware)
 
     @property
-    def metrics(self) -> dict[str, float]:
-        """By the names that measured.yml has for them."""
+    def settings(self) -> dict[str, Scalar]:
+        """What the values depend on besides the model and the machine."""
+        runtime, info = self.case.runtime, self.info
+        hint: str = runtime.to_openvino_config().get("PERFORMANCE_HINT", "NONE")
+        return {
+            "device": info.device,
+            **({"device_asked": runtime.device} if runtime.device != info.device else {}),
+            "inference_precision": runtime.inference_precision,
+            "executed_precision": info.executed_precision,
+            "requests": info.requests,
+            "streams": info.streams,
+            "hint": hint,
+            **({"threads": runtime.threads} if runtime.threads else {}),
+            **info.settings,
+        }
+
+    def to_measurement(self, day: date) -> Measurement:
+        """The result as ``posezoo record`` reads it; an IR of unknown precision counts as FP32."""
         throughput, (p50, p90, p99) = self.throughput_fps, self.latency_ms
-        figures = {
+        metrics = {
             "throughput_fps": throughput.median,
             "throughput_min_fps": throughput.least,
             "throughput_max_fps": throughput.greatest,
             "latency_p50_ms": p50,
             "latency_p90_ms": p90,
             "latency_p99_ms": p99,
-            "compile_s": self.ready.compile_s,
+            "compile_s": self.info.compile_s,
             "rounds": len(self.rounds),
+            **({} if self.memory_mib is None else {"memory_mib": self.memory_mib}),
         }
-        return figures if self.memory_mib is None else {**figures, "memory_mib": self.memory_mib}
-
-    @property
-    def settings(self) -> dict[str, Scalar]:
-        """What its figures depend on besides the model and the machine."""
-        runtime, ready = self.case.runtime, self.ready
-        hint: str = runtime.to_openvino_config().get("PERFORMANCE_HINT", "NONE")
-        return {
-            "device": ready.device,
-            **({"device_asked": runtime.device} if runtime.device != ready.device else {}),
-            "inference_precision": runtime.inference_precision,
-            "executed_precision": ready.executed_precision,
-            "requests": ready.requests,
-            "streams": ready.streams,
-            "hint": hint,
-            **({"threads": runtime.threads} if runtime.threads else {}),
-            **ready.settings,
-        }
-
-
-def create_speed_measurement(result: BenchmarkResult, day: date) -> Measurement:
-    """A result as ``posezoo record`` takes it.
-
-    Args:
-        result: of a model of the zoo; of an IR whose precision nobody knows it is taken for FP32.
-        day: when it was measured.
-    """
-    case = result.case
-    return Measurement(
-        kind="speed",
-        precision=case.precision or Precision.FP32,
-        figures=result.metrics,
-        machine=result.machine,
-        settings=result.settings,
-        weights=case.weights,
-        tools={name: package_version(name) for name in ("openvino", "posezoo") if package_version(name)},
-        date=day.isoformat(),
-    )
+        return Measurement(
+            kind="speed",
+            precision=self.case.precision or Precision.FP32,
+            figures=metrics,
+            machine=self.machine,
+            settings=self.settings,
+            weights=self.case.weights,
+            tools={name: package_version(name) for name in ("openvino", "posezoo") if package_version(name)},
+            date=day.isoformat(),
+        )
 
 
 def select_best_batch(results: Sequence[BenchmarkResult]) -> BenchmarkResult | None:
-    """The result with the most pictures a second among those of several batches; None where there is one.
+    """The result with the highest throughput; None if there is only one batch size.
 
     Args:
         results: of one model, that differ in the batch alone.
     """
-    if len({result.batch for result in results if isinstance(result.case.subject, NetworkWorkload)}) < 2:
-        return None
-    return max(results, key=lambda each: each.throughput_fps.median)
+    batches = {result.info.batch for result in results if isinstance(result.case.workload, NetworkWorkload)}
+    return max(results, key=lambda result: result.throughput_fps.median) if len(batches) > 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedComparison:
+    """Two interleaved results. Other load on the machine slows both rounds of a pair, so ratios are steady.
+
+    Attributes:
+        base: the reference.
+        other: the compared result.
+    """
+
+    base: BenchmarkResult
+    other: BenchmarkResult
+
+    @property
+    def ratio(self) -> MedianRange:
+        """``other``'s throughput over ``base``'s, of each pair of rounds: above 1 ``other`` is faster."""
+        pairs = zip(self.base.rounds, self.other.rounds, strict=False)
+        return MedianRange.from_values([other.throughput_fps / base.throughput_fps for base, other in pairs])

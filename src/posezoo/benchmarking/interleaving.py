@@ -1,4 +1,4 @@
-"""Who runs when: cases one at a time, or in turns, round by round."""
+"""Runs the rounds of benchmark cases: of one case, or of several in turns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from posezoo.benchmarking.workloads import BenchmarkCase
 from posezoo.errors import PosezooError
 from posezoo.events import BenchmarkProgress, BenchmarkStarted, Listener, ignore_event
 
-#: Fewer say nothing of how far figures spread.
+#: With fewer rounds the range of the values is unknown.
 MIN_ROUNDS = 5
 
 
@@ -22,8 +22,8 @@ class BenchmarkSchedule:
     """How long to measure.
 
     Attributes:
-        rounds: how many count; a first one warms up and does not.
-        seconds: how long each takes, at least.
+        rounds: how many count, after one that warms up.
+        seconds: the least duration of a round.
     """
 
     rounds: int = MIN_ROUNDS
@@ -38,36 +38,37 @@ class BenchmarkSchedule:
 
 
 def run_rounds(
-    cases: Sequence[BenchmarkCase], plan: BenchmarkSchedule, *, listener: Listener = ignore_event
+    cases: Sequence[BenchmarkCase], schedule: BenchmarkSchedule, *, listener: Listener = ignore_event
 ) -> Iterator[tuple[BenchmarkResult, ...]]:
-    """Measure cases in turns: a round of each, then the next round of each; or one case alone.
+    """Measure cases in turns: one round of each case, then the next round of each.
 
     Args:
-        cases: each is loaded in a process of its own, and all of them stay there until the end.
-        plan: for how long.
+        cases: each is loaded in its own process; all processes run until the end.
+        schedule: for how long.
+        listener: receives an event for each round.
 
     Yields:
-        After each round of all, what is known so far: a result for each case, in their order.
+        After each round of all cases, the results so far, in the order of the cases.
 
     Raises:
-        PosezooError: a case cannot be loaded, or fails on the way.
+        PosezooError: a case cannot be loaded, or fails later.
     """
     with ExitStack() as stack:
-        workers = []
+        processes = []
         for case in cases:
-            listener(BenchmarkStarted(case.label, plan.rounds))
-            workers.append(stack.enter_context(BenchmarkProcess(case)))
-        for worker in workers:
-            worker.run(plan.seconds)
-        rounds: list[list[BenchmarkRound]] = [[] for _ in workers]
-        for number in range(1, plan.rounds + 1):
-            for worker, known in zip(workers, rounds, strict=True):
-                known.append(worker.run(plan.seconds))
+            listener(BenchmarkStarted(case.label, schedule.rounds))
+            processes.append(stack.enter_context(BenchmarkProcess(case)))
+        for process in processes:
+            process.run(schedule.seconds)
+        rounds: list[list[BenchmarkRound]] = [[] for _ in processes]
+        for number in range(1, schedule.rounds + 1):
+            for process, measured in zip(processes, rounds, strict=True):
+                measured.append(process.run(schedule.seconds))
             yield tuple(
-                BenchmarkResult(worker.case, worker.ready, tuple(known))
-                for worker, known in zip(workers, rounds, strict=True)
+                BenchmarkResult(process.case, process.info, tuple(measured))
+                for process, measured in zip(processes, rounds, strict=True)
             )
-            # Only now, so that whoever is told of a round and presses ^C finds it in what is known.
-            for worker, known in zip(workers, rounds, strict=True):
-                found = known[-1].throughput_fps
-                listener(BenchmarkProgress(worker.case.label, number, plan.rounds, found))
+            # After the yield, so that a user who sees a round reported and presses ^C keeps its result.
+            for process, measured in zip(processes, rounds, strict=True):
+                throughput = measured[-1].throughput_fps
+                listener(BenchmarkProgress(process.case.label, number, schedule.rounds, throughput))

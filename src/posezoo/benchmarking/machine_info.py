@@ -1,4 +1,4 @@
-"""What figures of speed depend on: the machine, and how much memory of it a process takes."""
+"""The machine that a speed was measured on, and the memory of a process."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from pathlib import Path
 
 
 def describe_machine(hardware: Mapping[str, str]) -> str:
-    """Processor, cores that we may use, system, and other devices that took part, in one line.
+    """Processor, usable cores, operating system, and the other devices that were used, on one line.
 
     Args:
-        hardware: what OpenVINO's devices call themselves; CPU always among them.
+        hardware: the full names of OpenVINO's devices; CPU is always among them.
     """
     processor = " ".join(hardware.get("CPU", platform.processor() or platform.machine()).split())
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    others = (f"{name} {' '.join(told.split())}" for name, told in hardware.items() if name != "CPU")
+    others = (f"{device} {' '.join(name.split())}" for device, name in hardware.items() if device != "CPU")
     return ", ".join([processor, f"{cores} {'core' if cores == 1 else 'cores'}", platform.system(), *others])
 
 
 def peak_memory_mib() -> float | None:
-    """The most memory that this process has held at once; None where the system does not tell.
+    """The peak memory of this process; None if the system does not report it.
 
-    Linux's getrusage hands a child its parent's peak (exec keeps the larger of both), /proc does not.
+    On Linux from /proc: getrusage gives a child its parent's peak (exec keeps the larger of both).
     """
     try:
-        found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text("utf-8"), re.MULTILINE)
+        peak = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text("utf-8"), re.MULTILINE)
     except OSError:
-        found = None
-    if found:
-        return int(found[1]) / 1024
+        peak = None
+    if peak:
+        return int(peak[1]) / 1024
     if platform.system() == "Darwin":
         import resource
 

@@ -1,21 +1,21 @@
-"""One round: the same work again and again for a while, several at once, each timed."""
+"""One round: the same work repeated for a while, on several threads, each run timed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRound:
-    """What a round gave.
+    """The measurements of one round.
 
     Attributes:
         throughput_fps: images a second.
-        latencies_ms: how long each inference, or each image's whole way, took.
-        memory_mib: the most memory that its process has held since it began; None where nobody tells.
+        latencies_ms: of each inference, or of each image through the whole pipeline.
+        memory_mib: the peak memory of its process so far; None if the system does not report it.
     """
 
     throughput_fps: float
@@ -24,31 +24,31 @@ class BenchmarkRound:
 
 
 def run_timed(work: Callable[[], None], at_once: int, seconds: float) -> tuple[float, tuple[float, ...]]:
-    """Do a piece of work for a while.
+    """Repeat a piece of work for a while.
 
     Args:
         work: safe to call from several threads.
-        at_once: how many of it are under way all the time.
-        seconds: for how long new ones begin; each thread does one at least.
+        at_once: the number of threads.
+        seconds: how long new runs begin; each thread runs at least once.
 
     Returns:
-        Pieces of work a second, and the milliseconds that each took. Each thread's own rate is counted up to
-        its own last end, and the rates are added: what the others wait at the end for the slowest costs
-        nothing, however few pieces fit into the round. So throughput times mean latency is about ``at_once``.
+        Runs a second, and the milliseconds of each run. The rate of each thread is counted up to the end of
+        its own last run, and the rates are added: threads that wait for the slowest one at the end do not
+        lower the rate, however few runs fit into the round. So throughput times mean latency is about
+        ``at_once``.
     """
     deadline = time.perf_counter() + seconds
     if at_once == 1:
-        threads: Sequence[tuple[float, list[float]]] = [_drive(work, deadline)]
+        threads = [_repeat(work, deadline)]
     else:
         with ThreadPoolExecutor(at_once) as pool:
-            threads = [
-                each.result() for each in [pool.submit(_drive, work, deadline) for _ in range(at_once)]
-            ]
+            futures = [pool.submit(_repeat, work, deadline) for _ in range(at_once)]
+            threads = [future.result() for future in futures]
     rate = sum(len(latencies) / max(elapsed, 1e-9) for elapsed, latencies in threads)
     return rate, tuple(1e3 * latency for _, latencies in threads for latency in latencies)
 
 
-def _drive(work: Callable[[], None], deadline: float) -> tuple[float, list[float]]:
+def _repeat(work: Callable[[], None], deadline: float) -> tuple[float, list[float]]:
     latencies: list[float] = []
     start_time = now = time.perf_counter()
     while now < deadline or not latencies:

@@ -1,6 +1,6 @@
-"""What can be measured: a network alone, or a model's whole way from a picture to the picture with poses.
+"""What can be measured: a network alone, or a model's whole pipeline from an image file to drawn poses.
 
-A subject is made in one process and loaded in another, so it holds paths and values only.
+A workload is created in one process and loaded in another, so it contains only paths and values.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from posezoo.runtime.compiled_network import Array, CompiledNetwork
+from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.devices import available_devices
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import RuntimeConfig
@@ -22,28 +22,26 @@ from posezoo.spec.model import Precision
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
 
-# Networks are fed with noise: no network of ours takes longer for one picture than for another.
-_SEED = 0
+#: One inference, or one image through the whole pipeline.
+Work = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedWorkload:
-    """A subject, loaded.
+class WorkloadInfo:
+    """How a loaded workload runs.
 
     Attributes:
-        work: one inference, or one picture's whole way.
-        images: how many pictures a piece of work is.
-        requests: how many pieces may be under way at once.
-        streams: how many of them the device really runs side by side; 0 where it does not say.
-        device: where it really runs.
-        executed_precision: the arithmetic that it really runs in.
-        compile_s: from the IR on disk to what can be run, nothing taken from a cache.
-        hardware: what the devices that it runs on, and the CPU, call themselves.
-        settings: what else its figures depend on.
+        batch: images of one run.
+        requests: runs at the same time.
+        streams: how many of them the device executes in parallel; 0 if it does not say.
+        device: the device that is used.
+        executed_precision: the arithmetic that is used.
+        compile_s: from the IR on disk to a compiled model, without any cache.
+        hardware: the full names of the CPU and of the devices that it runs on.
+        settings: what else the values depend on.
     """
 
-    work: Callable[[], None]
-    images: int
+    batch: int
     requests: int
     streams: int
     device: str
@@ -58,59 +56,56 @@ class Workload(Protocol):
 
     @property
     def description(self) -> str:
-        """What of it is measured, in a few words."""
+        """What is measured, in a few words."""
         ...
 
-    def load(self, runtime: RuntimeConfig) -> LoadedWorkload:
-        """Read, compile, and get ready to run.
+    def load(self, runtime: RuntimeConfig) -> tuple[Work, WorkloadInfo]:
+        """Read and compile it.
 
         Raises:
-            InferenceError: an IR is missing or damaged, or the device or the network refuses.
+            InferenceError: an IR is missing or damaged, or the device or the network refuses it.
+            ImageError: its image cannot be read.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkCase:
-    """What one row of figures is of.
+    """What one row of the results measures.
 
     Attributes:
-        model: its name; of an IR that no model.yml describes, the file's.
-        precision: of the IR; None where nobody knows.
-        subject: what is run.
+        model: its name; for an IR that no model.yml describes, the file's.
+        precision: of the IR; None if it is unknown.
+        workload: what is run.
         runtime: where and how.
-        weights: ``published``, or ``generated`` where nobody trained them.
-        is_recordable: whether there is a measured.yml for its figures.
+        weights: ``published``, or ``generated`` for random ones.
+        is_recordable: whether the model has a measured.yml.
     """
 
     model: str
     precision: Precision | None
-    subject: Workload
+    workload: Workload
     runtime: RuntimeConfig
     weights: str = "published"
     is_recordable: bool = True
 
     @property
     def label(self) -> str:
-        """What it is called where people read it."""
-        requested = self.runtime.requests
-        requests = (
-            "as many requests as it likes"
-            if requested == 0
-            else f"{requested} request{'s' * (requested > 1)}"
-        )
+        """Its name for people."""
+        count = self.runtime.requests
+        requests = f"{count} request{'s' * (count > 1)}" if count else "optimal number of requests"
         precision = [self.precision.value] if self.precision else []
-        return f"{self.model} ({', '.join([*precision, self.subject.description, requests])})"
+        return f"{self.model} ({', '.join([*precision, self.workload.description, requests])})"
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkWorkload:
-    """An IR as it lies on disk, fed with noise in its own input's form.
+    """An IR as it is on disk, fed with random data in its own input format.
 
     Attributes:
         xml: the IR.
-        batch: how many pictures an inference takes.
-        size: height and width of the picture, where the IR leaves them open; None: it leaves none.
+        batch: images of one inference.
+        size: height and width of the image, for an IR with dynamic sizes; None for other IR.
     """
 
     xml: Path
@@ -119,107 +114,91 @@ class NetworkWorkload:
 
     @property
     def description(self) -> str:
-        """What of it is measured, in a few words."""
+        """What is measured, in a few words."""
         return f"batch {self.batch}"
 
-    def load(self, runtime: RuntimeConfig) -> LoadedWorkload:
-        """Read, reshape and compile.
-
-        Raises:
-            InferenceError: the IR is missing or damaged, or it or the device refuses.
-        """
-        hardware = available_devices()  # and with it OpenVINO is imported, which is no part of compiling
+    def load(self, runtime: RuntimeConfig) -> tuple[Work, WorkloadInfo]:
+        """Read, reshape and compile the IR."""
+        hardware = available_devices()  # also imports OpenVINO, which is not part of compiling
         start_time = time.perf_counter()
         graph = Graph(self.xml)
-        was_open = graph.fix_dynamic_sizes(self.size)
+        was_dynamic = graph.fix_dynamic_sizes(self.size)
         graph.set_batch(self.batch)
         types = graph.input_types
         network = CompiledNetwork(graph, runtime)
         compile_s = time.perf_counter() - start_time
-        inputs = _noise(network, types)
+        # The same at each run. No network of the zoo takes longer for one image than for another.
+        random = np.random.default_rng(0)
+        inputs = {
+            name: random.integers(0, 256, shape).astype(types[name]) for name, shape in network.inputs.items()
+        }
 
         def work() -> None:
             with network.infer(inputs):
                 pass
 
-        size = dict(zip(("height", "width"), self.size, strict=True)) if self.size and was_open else {}
-        return LoadedWorkload(
-            work=work,
-            images=self.batch,
-            requests=network.requests,
-            streams=network.streams,
-            device=network.device,
-            executed_precision=network.executed_precision,
-            compile_s=compile_s,
-            hardware=_taking_part(hardware, network.device),
-            settings={"batch": self.batch, **size},
-        )
+        size = dict(zip(("height", "width"), self.size, strict=True)) if self.size and was_dynamic else {}
+        settings = {"batch": self.batch, **size}
+        return work, _describe(network, compile_s, hardware, settings, self.batch)
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineWorkload:
-    """A model's whole way: a picture is read from its file, its people are found and drawn.
+    """A model's whole pipeline: read an image file, find its people, and draw them.
 
     Attributes:
-        picture: a file.
-        compile: makes the estimator where it is to run; a function of a module, so that another process
-            finds it too.
-        min_score: keypoints below are not drawn.
+        image: a file.
+        compile: makes the estimator in the process that runs it; a module's function, which can be pickled.
+        min_score: keypoints with a lower score are not drawn.
     """
 
-    picture: Path
+    image: Path
     compile: Callable[[RuntimeConfig], Estimator]
     min_score: float = 0.5
 
     @property
     def description(self) -> str:
-        """What of it is measured, in a few words."""
-        return f"pipeline, {self.picture.name}"
+        """What is measured, in a few words."""
+        return f"pipeline, {self.image.name}"
 
-    def load(self, runtime: RuntimeConfig) -> LoadedWorkload:
-        """Read and compile all networks.
-
-        Raises:
-            InferenceError: an IR is missing or damaged, or the device refuses it.
-            ImageError: the picture cannot be read.
-        """
+    def load(self, runtime: RuntimeConfig) -> tuple[Work, WorkloadInfo]:
+        """Read the image and compile all networks."""
         from posezoo.images import read_image
         from posezoo.pose.drawing import draw
 
         hardware = available_devices()
-        image = read_image(self.picture)
+        image = read_image(self.image)
         start_time = time.perf_counter()
         estimator = self.compile(runtime)
         compile_s = time.perf_counter() - start_time
 
         def work() -> None:
-            image = read_image(self.picture)
+            image = read_image(self.image)
             draw(image, estimator(image), min_score=self.min_score)
 
-        return LoadedWorkload(
-            work=work,
-            images=1,
-            requests=estimator.requests,
-            streams=estimator.streams,
-            device=estimator.device,
-            executed_precision=estimator.executed_precision,
-            compile_s=compile_s,
-            hardware=_taking_part(hardware, estimator.device),
-            settings={
-                "pipeline": "read, found, drawn",
-                "picture": f"{image.shape[1]}x{image.shape[0]}",
-                "people": len(estimator(image)),
-            },
-        )
+        settings: dict[str, str | int] = {
+            "pipeline": "read, found, drawn",
+            "picture": f"{image.shape[1]}x{image.shape[0]}",
+            "people": len(estimator(image)),
+        }
+        return work, _describe(estimator, compile_s, hardware, settings)
 
 
-def _noise(network: CompiledNetwork, types: Mapping[str, Any]) -> dict[str, Array]:
-    """Inputs by name: numbers from 0 to 255 in the input's own type, the same at each run."""
-    dice = np.random.default_rng(_SEED)
-    return {name: dice.integers(0, 256, shape).astype(types[name]) for name, shape in network.inputs.items()}
-
-
-def _taking_part(hardware: Mapping[str, str], device: str) -> dict[str, str]:
-    """The CPU, which always does, and the devices that networks run on."""
-    used = {"CPU", *device.split(",")}
-    return {name: told for name, told in hardware.items() if name in used}
+def _describe(
+    loaded: CompiledNetwork | Estimator,
+    compile_s: float,
+    hardware: Mapping[str, str],
+    settings: Mapping[str, str | int],
+    batch: int = 1,
+) -> WorkloadInfo:
+    used = {"CPU", *loaded.device.split(",")}
+    return WorkloadInfo(
+        batch=batch,
+        requests=loaded.requests,
+        streams=loaded.streams,
+        device=loaded.device,
+        executed_precision=loaded.executed_precision,
+        compile_s=compile_s,
+        hardware={device: name for device, name in hardware.items() if device in used},
+        settings=settings,
+    )

@@ -1,9 +1,10 @@
-"""From names and flags to what ``posezoo benchmark`` measures: each model is made when it is its turn."""
+"""The cases that the flags of ``posezoo benchmark`` ask for; each model is prepared when its turn comes."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,31 +25,32 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 from posezoo.workers.child_process import run_in_child
 
 if TYPE_CHECKING:
+    from posezoo.benchmarking.workloads import Workload
     from posezoo.runtime.estimator import Estimator
 
 XML = ".xml"
 
 
 class BenchmarkPlanner:
-    """What the flags ask for.
+    """Turns names and flags into benchmark cases.
 
     Args:
         args: the flags.
-        console: whom to tell.
-        folder: an empty one, for what is made on the way.
-        failures: what cannot be measured is put there: name, reason, hint.
+        console: for messages.
+        folder: an empty folder for temporary files.
+
+    Attributes:
+        failures: what cannot be measured so far: name, reason, hint.
     """
 
-    def __init__(
-        self, args: argparse.Namespace, console: Console, folder: Path, failures: list[dict[str, str]]
-    ) -> None:
+    def __init__(self, args: argparse.Namespace, console: Console, folder: Path) -> None:
         self._args, self._console, self._folder = args, console, folder
         self._settings = flags.settings_from_args(args)
         self._zoo = open_zoo(self._settings, trust_on_first_use=args.trust_on_first_use)
-        self.failures = failures
+        self.failures: list[dict[str, str]] = []
 
-    def check(self) -> None:
-        """What would stop us at the end is better said before anything is fetched.
+    def require_device_and_packages(self) -> None:
+        """Check before anything is downloaded what would stop us at the end.
 
         Raises:
             InferenceError: there is no such device.
@@ -58,122 +60,139 @@ class BenchmarkPlanner:
         if self._args.pipeline:
             import_optional("cv2", extra="run")
 
-    def groups(self) -> Iterator[Sequence[BenchmarkCase]]:
-        """The cases of each model, in each precision: they differ in batch and requests alone."""
+    @contextmanager
+    def report_failure(self, name: str) -> Iterator[None]:
+        """Report an error of one model, and continue with the others."""
+        try:
+            yield
+        except PosezooError as error:
+            self._console.print_error(error)
+            self._add_failure(name, error)
+
+    def _add_failure(self, name: str, error: PosezooError) -> None:
+        self.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
+
+    def cases(self) -> Iterator[BenchmarkCase]:
+        """All cases of each IR, and of each model in each precision."""
         for xml in self._xmls:
-            yield from self._tried(xml.stem, lambda xml=xml: self._of_ir(xml))
+            with self.report_failure(xml.stem):
+                yield from self._ir_cases(xml)
         for model in self._models():
-            yield from self._tried(model.full_name, lambda model=model: self._of_model(model))
+            precisions = self._precisions(model)
+            for precision in precisions:
+                with self.report_failure(model.full_name):
+                    if isinstance(model, CompositeSpec) or self._args.pipeline:
+                        yield from self._pipeline_cases(model, precision)
+                    else:
+                        yield from self._network_cases(model, precision)
+            if not precisions:
+                with self.report_failure(model.full_name):
+                    requested = ", ".join(self._args.precisions)
+                    raise ConversionError(
+                        f"{model.full_name}: is not available in {requested}",
+                        hint="--precisions names others",
+                    )
 
     def plans(self) -> Iterator[dict[str, Any]]:
-        """What would be done for each model: its name, and a line for each step."""
+        """For each model its name, and a line for each step that would be done."""
         for xml in self._xmls:
-            yield {"name": str(xml), "plan": list(self._in_words(None))}
+            yield {"name": str(xml), "plan": list(self._measurement_lines(None))}
         for model in self._models():
             for precision in self._precisions(model):
-                steps = [line for part in self._parts(model) for line in self._preparation(part, precision)]
-                yield {"name": model.full_name, "plan": [*steps, *self._in_words(precision)]}
+                steps = [
+                    line
+                    for part in self._zoo.registry.parts(model)
+                    for line in self._preparation_lines(part, precision)
+                ]
+                yield {"name": model.full_name, "plan": [*steps, *self._measurement_lines(precision)]}
 
     @property
     def _xmls(self) -> list[Path]:
         return [Path(model) for model in self._args.models if model.endswith(XML)]
 
     def _models(self) -> Sequence[Model]:
-        """What is named: parts of composites alone, or, for the whole pipeline, composites themselves."""
+        """The selected models: parts of composites, or, with --pipeline, composites themselves."""
         patterns = [model for model in self._args.models if not model.endswith(XML)]
         if not patterns and not self._args.all:
             return ()
         selection = select_models(self._zoo.registry, None if self._args.all else patterns, self._console)
         for problem in selection.problems:
-            self._fail(Path(problem.file).parent.name, problem)
+            self._add_failure(Path(problem.file).parent.name, problem)
         if not self._args.pipeline:
             return selection.models
-        inside = {composite.name for composite in selection.composites}
+        composites = {composite.name for composite in selection.composites}
         return [
             *selection.composites,
-            *(model for model in selection.models if model.composite not in inside),
+            *(model for model in selection.models if model.composite not in composites),
         ]
 
-    def _parts(self, model: Model) -> Sequence[ModelSpec]:
-        return self._zoo.registry.parts(model)
-
     def _precisions(self, model: Model) -> Sequence[Precision]:
-        """Those of the wanted ones that it is to be had in, or that somebody made of it: by quantizing it."""
+        """The requested precisions in which all parts are published, or were quantized here."""
         requested: Sequence[Precision] = self._args.precisions
-        parts = self._parts(model)
-        return [each for each in requested if all(self._is_to_be_had(part, each) for part in parts)]
-
-    def _is_to_be_had(self, spec: ModelSpec, precision: Precision) -> bool:
-        if precision in spec.precisions:
-            return True
-        return not self._args.pipeline and self._zoo.layout.ir_path(spec, precision).is_file()
-
-    def _of_model(self, model: Model) -> Iterator[Sequence[BenchmarkCase]]:
-        precisions = self._precisions(model)
-        if not precisions:
-            requested = ", ".join(self._args.precisions)
-            raise ConversionError(
-                f"{model.full_name}: is not to be had in {requested}", hint="--precisions names others"
+        return [
+            precision
+            for precision in requested
+            if all(
+                precision in part.precisions
+                or (not self._args.pipeline and self._zoo.layout.ir_path(part, precision).is_file())
+                for part in self._zoo.registry.parts(model)
             )
-        for precision in precisions:
-            if isinstance(model, CompositeSpec) or self._args.pipeline:
-                cases = self._pipeline(model, precision)
-            else:
-                cases = self._alone_of(model, precision)
-            yield from self._tried(model.full_name, lambda cases=cases: [[*cases]])
+        ]
 
-    def _of_ir(self, xml: Path) -> Iterator[Sequence[BenchmarkCase]]:
+    def _ir_cases(self, xml: Path) -> Iterator[BenchmarkCase]:
         name = xml.parent.name
         precision = Precision(name) if name in list(Precision) else None
-        if self._args.pipeline:
-            yield [*self._pipeline_of_ir(xml, precision)]
-        else:
-            yield [*self._alone(xml.stem, precision, xml, "published", of_zoo=False)]
-
-    def _alone_of(self, spec: ModelSpec, precision: Precision) -> Iterator[BenchmarkCase]:
-        xml, weights = self._zoo.layout.ir_path(spec, precision), "published"
-        if precision in spec.precisions:
-            if self._args.generated and spec.network is not None and not xml.is_file():
-                xml, weights = self._generated(spec, precision), "generated"
-            else:
-                xml = self._zoo.get(spec, (precision,), listener=self._console)[precision]
-        yield from self._alone(spec.full_name, precision, xml, weights)
-
-    def _generated(self, spec: ModelSpec, precision: Precision) -> Path:
-        self._console.print_line(f"generating weights for {spec.full_name}")
-        folder = self._folder / spec.full_name / precision
-        folder.mkdir(parents=True)
-        return run_in_child(_generate, self._settings, spec, folder, precision, of=spec.full_name)
-
-    def _alone(
-        self, name: str, precision: Precision | None, xml: Path, weights: str, *, of_zoo: bool = True
-    ) -> Iterator[BenchmarkCase]:
-        for runtime in self._runtimes():
-            for batch in self._args.batch:
-                workload = NetworkWorkload(xml, batch, self._args.size)
-                yield BenchmarkCase(name, precision, workload, runtime, weights, is_recordable=of_zoo)
-
-    def _pipeline(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:
-        if model.decoder is None:
-            hint = (
-                "" if isinstance(model, CompositeSpec) or not model.composite else f"name {model.composite}"
-            )
-            raise InferenceError(f"{model.full_name}: finds no poses alone: it has no decoder", hint=hint)
-        own = self._zoo.get_irs(model, precision, listener=self._console)
-        irs = {**estimator_factory.detector_irs(self._zoo, model, listener=self._console), **own}
-        for runtime in self._runtimes():
-            workload = PipelineWorkload(self._picture(), partial(_compiled, self._settings, model, irs))
-            yield BenchmarkCase(model.full_name, precision, workload, runtime)
-
-    def _pipeline_of_ir(self, xml: Path, precision: Precision | None) -> Iterator[BenchmarkCase]:
+        if not self._args.pipeline:
+            yield from self._cases_by_batch(xml.stem, precision, xml, is_recordable=False)
+            return
         from posezoo.runtime.decoder_matching import describe_ir
 
         model, _ = describe_ir(Graph(xml), None)
-        # Fetched now, not while time is taken.
+        # Downloaded now, not while time is measured.
         estimator_factory.detector_irs(self._zoo, model, listener=self._console)
+        workload = PipelineWorkload(self._image(), partial(_compiled, self._settings, xml, {}))
         for runtime in self._runtimes():
-            workload = PipelineWorkload(self._picture(), partial(_compiled, self._settings, xml, {}))
             yield BenchmarkCase(xml.stem, precision, workload, runtime, is_recordable=False)
+
+    def _network_cases(self, spec: ModelSpec, precision: Precision) -> Iterator[BenchmarkCase]:
+        xml, weights = self._zoo.layout.ir_path(spec, precision), "published"
+        if precision in spec.precisions:
+            if self._args.generated and spec.network is not None and not xml.is_file():
+                self._console.print_line(f"generating weights for {spec.full_name}")
+                folder = self._folder / spec.full_name / precision
+                folder.mkdir(parents=True)
+                xml = run_in_child(_generate, self._settings, spec, folder, precision, of=spec.full_name)
+                weights = "generated"
+            else:
+                xml = self._zoo.get(spec, (precision,), listener=self._console)[precision]
+        yield from self._cases_by_batch(spec.full_name, precision, xml, weights)
+
+    def _cases_by_batch(
+        self,
+        name: str,
+        precision: Precision | None,
+        xml: Path,
+        weights: str = "published",
+        *,
+        is_recordable: bool = True,
+    ) -> Iterator[BenchmarkCase]:
+        for runtime in self._runtimes():
+            for batch in self._args.batch:
+                workload: Workload = NetworkWorkload(xml, batch, self._args.size)
+                yield BenchmarkCase(name, precision, workload, runtime, weights, is_recordable)
+
+    def _pipeline_cases(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:
+        if model.decoder is None:
+            is_part = isinstance(model, ModelSpec) and model.composite
+            raise InferenceError(
+                f"{model.full_name}: finds no poses alone: it has no decoder",
+                hint=f"name {is_part}" if is_part else "",
+            )
+        own = self._zoo.get_irs(model, precision, listener=self._console)
+        irs = {**estimator_factory.detector_irs(self._zoo, model, listener=self._console), **own}
+        workload = PipelineWorkload(self._image(), partial(_compiled, self._settings, model, irs))
+        for runtime in self._runtimes():
+            yield BenchmarkCase(model.full_name, precision, workload, runtime)
 
     def _runtimes(self) -> Iterator[RuntimeConfig]:
         args, settings = self._args, self._settings
@@ -187,10 +206,10 @@ class BenchmarkPlanner:
                 hint=args.hint,
             )
 
-    def _picture(self) -> Path:
+    def _image(self) -> Path:
         if self._args.input:
-            named: Path = self._args.input
-            return named
+            image: Path = self._args.input
+            return image
         crowd = self._folder / "four-people.jpg"
         if not crowd.is_file():
             from posezoo.download.sample_images import download_samples
@@ -201,38 +220,27 @@ class BenchmarkPlanner:
             )
         return crowd
 
-    def _preparation(self, spec: ModelSpec, precision: Precision) -> list[str]:
-        is_here = self._zoo.layout.ir_path(spec, precision).is_file()
-        if self._args.generated and spec.network is not None and not is_here:
+    def _preparation_lines(self, spec: ModelSpec, precision: Precision) -> list[str]:
+        is_converted = self._zoo.layout.ir_path(spec, precision).is_file()
+        if self._args.generated and spec.network is not None and not is_converted:
             return [f"would convert to {precision} with generated weights"]
         if precision not in spec.precisions:
             return []
         files = self._zoo.plan_download(spec, (precision,) if spec.is_ir else None)
         return format_plan(files, self._zoo.plan_conversion(spec, (precision,)))
 
-    def _in_words(self, precision: Precision | None) -> Iterator[str]:
+    def _measurement_lines(self, precision: Precision | None) -> Iterator[str]:
         args = self._args
         for runtime in self._runtimes():
             for batch in args.batch:
                 what = "the whole pipeline" if args.pipeline else f"batch {batch}"
-                of = f"{precision}, {what}" if precision else what
-                how = f"requests {runtime.requests} on {runtime.device}"
-                yield f"would measure {of}, {how}: {args.rounds} rounds of {args.seconds:g} s"
-
-    def _tried(self, name: str, groups: Any) -> Iterator[Sequence[BenchmarkCase]]:
-        """One model's failure does not stop the others."""
-        try:
-            yield from groups()
-        except PosezooError as error:
-            self._console.print_error(error)
-            self._fail(name, error)
-
-    def _fail(self, name: str, error: PosezooError) -> None:
-        self.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
+                case = f"{precision}, {what}" if precision else what
+                where = f"requests {runtime.requests} on {runtime.device}"
+                yield f"would measure {case}, {where}: {args.rounds} rounds of {args.seconds:g} s"
 
 
 def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
-    """In a process of its own: the .xml with generated weights."""
+    """In a child process: write an IR with random weights."""
     zoo, generated = complexity_count.convert_with_random_weights(
         open_zoo(settings), spec, folder, (precision,)
     )
@@ -242,7 +250,7 @@ def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Prec
 def _compiled(
     settings: Settings, model: Model | Path, irs: Mapping[str, Path], runtime: RuntimeConfig
 ) -> Estimator:
-    """In a process of its own: a model and its detector as ``posezoo run`` has them, compiled anew."""
+    """In a child process: compile a model and its detector as ``posezoo run`` does, without a cache."""
     from posezoo.runtime.load_options import LoadOptions
 
     zoo, options = open_zoo(settings), LoadOptions(runtime)

@@ -1,4 +1,4 @@
-"""posezoo benchmark, from flags to figures."""
+"""posezoo benchmark, from flags to measurements."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHORT = ("--seconds", "0.02")
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A registry with a small model, to be had from a folder."""
+    """A registry with a small model, available from a folder."""
     original = tmp_path / "small.onnx"
     original.write_bytes(network("onnx"))
     ends = [{"name": name, "shape": [1, 2, 12, 20]} for name in ("heatmaps", "pafs")]
@@ -46,7 +46,7 @@ def benchmark(checkout, *args):
     return posezoo("benchmark", *args, *places, *SHORT)
 
 
-def test_a_model_of_the_zoo_is_fetched_converted_measured_and_recorded(checkout):
+def test_a_model_of_the_zoo_is_downloaded_converted_measured_and_recorded(checkout):
     speed = checkout / "speed.json"
     ended = benchmark(checkout, "small", "--requests", "1,2", "--output", speed, "--format", "json")
     assert (ended.returncode, "Traceback" in ended.stderr) == (0, False)
@@ -59,14 +59,14 @@ def test_a_model_of_the_zoo_is_fetched_converted_measured_and_recorded(checkout)
     assert (recorded.returncode, set(recorded.stdout.split())) == (0, {str(path)})
     one, two = read_measured(path)
     assert (one.settings["requests"], two.settings["requests"]) == (1, 2)
-    for each, said in zip((one, two), answer["measurements"], strict=True):
-        assert dict(each.figures) == said["figures"]
+    for each, message in zip((one, two), answer["measurements"], strict=True):
+        assert dict(each.figures) == message["figures"]
         assert each.precision is Precision.FP16
         assert each.figures["throughput_min_fps"] <= each.figures["throughput_fps"]
         assert each.figures["latency_p50_ms"] <= each.figures["latency_p99_ms"]
 
 
-def test_of_several_batches_the_best_is_named(checkout):
+def test_of_several_batch_sizes_the_best_is_reported(checkout):
     ended = benchmark(checkout, "small", "--batch", "1,8", "-q")
     assert ended.returncode == 0
     header, *rows = ended.stdout.splitlines()
@@ -75,12 +75,12 @@ def test_of_several_batches_the_best_is_named(checkout):
     assert [cell[7] for cell in cells] == ["1", "8"]
     best = max(cells, key=lambda each: float(each[0]))
     plural = "" if best[8] == "1" else "s"
-    said = f"best batch of small (FP16), {best[8]} request{plural}: {best[7]}, {best[0]} images a second"
-    assert rows[2] == said
+    message = f"best batch of small (FP16), {best[8]} request{plural}: {best[7]}, {best[0]} images a second"
+    assert rows[2] == message
     assert rows[3].startswith("on ")
 
 
-def test_what_is_compared_runs_in_turns(checkout):
+def test_compared_models_run_in_turns(checkout):
     ended = benchmark(checkout, "--compare", "small", "--precisions", "FP32,FP16", "--requests", "1", "-q")
     assert ended.returncode == 0
     assert "small (FP16), batch 1, 1 request: " in ended.stdout
@@ -91,7 +91,7 @@ def test_what_is_compared_runs_in_turns(checkout):
     assert "there is nothing to compare" in alone.stderr
 
 
-def test_an_ir_that_was_made_by_quantizing_is_measured_where_it_lies(checkout):
+def test_a_quantized_ir_is_measured(checkout):
     folder = checkout / "out" / "public" / "small" / "FP16-INT8"
     folder.mkdir(parents=True)
     write_ir(folder / "small.xml", {"heatmaps": (1, 2, 8, 12)})
@@ -103,7 +103,7 @@ def test_an_ir_that_was_made_by_quantizing_is_measured_where_it_lies(checkout):
     assert planned == "small: would measure FP16-INT8, batch 1, requests 0 on CPU: 5 rounds of 0.02 s\n"
 
 
-def test_an_ir_of_one_s_own_is_measured_but_not_recorded(checkout):
+def test_an_own_ir_is_measured_but_not_recorded(checkout):
     xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
     ended = benchmark(checkout, xml, "--batch", "2", "--output", checkout / "speed.json")
     assert ended.returncode == 0
@@ -113,20 +113,20 @@ def test_an_ir_of_one_s_own_is_measured_but_not_recorded(checkout):
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (("nothing.xml",), "nothing.xml: no such file"),
         (("small", "--device", "NPU"), "error: no device 'NPU' here: there is CPU"),
-        (("small", "--precisions", "FP16-INT8"), "small: is not to be had in FP16-INT8"),
+        (("small", "--precisions", "FP16-INT8"), "small: is not available in FP16-INT8"),
         (("small", "--streams", "many"), "streams: expected a number, AUTO"),
         (("--pipeline", "small"), "small: finds no poses alone: it has no decoder"),
         (("smal",), "no model is called 'smal'\n  hint: did you mean small?"),
     ],
 )
-def test_what_cannot_be_measured_is_one_line_and_a_hint(checkout, args, said):
+def test_a_failure_is_one_line_and_a_hint(checkout, args, message):
     ended = benchmark(checkout, *args)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -140,27 +140,27 @@ def test_one_failure_does_not_stop_the_others(checkout):
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
-        (("x", "--batch", "65"), "expected a number from 1 to 64, got '65'"),
-        (("x", "--batch", "0"), "expected a number from 1 to 64"),
-        (("x", "--rounds", "4"), "expected a number from 5 to 1000"),
+        (("x", "--batch", "65"), "expected a whole number from 1 to 64, got '65'"),
+        (("x", "--batch", "0"), "expected a whole number from 1 to 64"),
+        (("x", "--rounds", "4"), "expected a whole number from 5 to 1000"),
         (("x", "--seconds", "nan"), "expected a number from 0.01 to 600"),
-        (("x", "--input", "me.jpg"), "--input goes with --pipeline"),
-        (("x", "--detector", "none"), "--detector goes with --pipeline"),
-        (("--pipeline", "x", "--batch", "2"), "--batch goes with networks alone"),
-        (("--pipeline", "x", "--generated"), "--generated goes with networks alone"),
+        (("x", "--input", "me.jpg"), "--input requires --pipeline"),
+        (("x", "--detector", "none"), "--detector requires --pipeline"),
+        (("--pipeline", "x", "--batch", "2"), "--batch is for networks alone"),
+        (("--pipeline", "x", "--generated"), "--generated is for networks alone"),
         (("x", "--output", "speed.txt"), "expected a name that ends with .json"),
         ((), "name a model, or say --all"),
     ],
 )
-def test_flags_that_cannot_be_meant_are_wrong_usage(args, said):
+def test_invalid_flags_are_wrong_usage(args, message):
     ended = posezoo("benchmark", *args)
     assert ended.returncode == 2
-    assert said in ended.stderr
+    assert message in ended.stderr
 
 
-def test_a_dry_run_touches_nothing(checkout):
+def test_a_dry_run_writes_nothing(checkout):
     before = sorted(checkout.rglob("*"))
     ended = benchmark(checkout, "small", "--batch", "1,2", "--dry_run")
     assert ended.returncode == 0
@@ -170,25 +170,25 @@ def test_a_dry_run_touches_nothing(checkout):
     assert sorted(checkout.rglob("*")) == before
 
 
-def read_until(terminal, said):
-    """What a terminal shows until something is said there; until its end where that is nothing."""
+def read_until(terminal, message):
+    """What a terminal shows until a text appears; until its end if the text is empty."""
     shown = ""
-    while not said or said not in shown:
+    while not message or message not in shown:
         try:
             more = os.read(terminal, 4096).decode()
         except OSError:  # Linux says so at the end
             more = ""
         if not more:
-            assert not said, shown
+            assert not message, shown
             break
         shown += more
     return shown
 
 
-def test_an_interrupt_shows_what_is_known_so_far(checkout):
+def test_an_interrupt_shows_the_results_so_far(checkout):
     xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
     command = [sys.executable, "-m", "posezoo", "benchmark", str(xml), str(xml), "--rounds", "1000"]
-    terminal, end = pty.openpty()  # where rounds are told as they come
+    terminal, end = pty.openpty()  # a terminal shows rounds as they end
     child = subprocess.Popen(
         [*command, "--seconds", "0.05", "--format", "json"],
         stdout=subprocess.PIPE,
@@ -198,14 +198,14 @@ def test_an_interrupt_shows_what_is_known_so_far(checkout):
         preexec_fn=heed_interrupts,
     )
     os.close(end)
-    told = read_until(terminal, "round 2 of 1000")
-    os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to the processes that measure too
-    told += read_until(terminal, "")
+    shown_lines = read_until(terminal, "round 2 of 1000")
+    os.killpg(child.pid, signal.SIGINT)  # as a terminal does: also to the measuring processes
+    shown_lines += read_until(terminal, "")
     os.close(terminal)
     shown, _ = child.communicate(timeout=HANG_S)
     assert child.returncode == 130
-    assert "Traceback" not in told
-    assert "interrupted: this is what is known so far" in told
+    assert "Traceback" not in shown_lines
+    assert "interrupted: these are the results so far" in shown_lines
     answer = json.loads(shown)
     assert answer["interrupted"]
     (found,) = answer["measurements"]
@@ -239,7 +239,7 @@ def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
     assert recorded.stdout == f"{registry / 'blazepose-full' / 'measured.yml'}\n"
 
 
-def test_a_pipeline_without_a_picture_of_one_s_own_takes_the_sample_photos(blazepose, mirror):
+def test_a_pipeline_without_an_own_image_uses_the_sample_photos(blazepose, mirror):
     ended = posezoo(
         *("benchmark", "--pipeline", "blazepose-full", *SHORT, "-o", blazepose.output_dir),
         *("--requests", "1", "--mirror", mirror, "-q"),
@@ -248,7 +248,7 @@ def test_a_pipeline_without_a_picture_of_one_s_own_takes_the_sample_photos(blaze
     assert "whole pipeline: 1600x512, people: 2)" in ended.stdout
 
 
-def test_a_network_whose_weights_are_not_to_be_had_is_measured_on_generated_ones(checkout):
+def test_a_network_without_available_weights_is_measured_on_generated_ones(checkout):
     pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"
     folder = checkout / "models" / "public" / name
@@ -271,7 +271,7 @@ def test_a_part_is_measured_alone_and_a_composite_part_by_part(checkout):
     assert ended.stdout.splitlines()[1].endswith("part")
 
 
-def test_nothing_goes_on_measuring_when_the_command_is_killed(checkout):
+def test_no_process_continues_when_the_command_is_killed(checkout):
     xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
     command = [
         sys.executable,
@@ -297,7 +297,7 @@ def test_nothing_goes_on_measuring_when_the_command_is_killed(checkout):
 
 
 def is_running(process):
-    """Whether a process is there, and not only as a name that nobody has asked after."""
+    """Whether a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
