@@ -136,7 +136,7 @@ def test_the_python_api_is_the_stored_one():
         if isinstance(kind, type) and issubclass(kind, BaseException)
     ]
     lines += [f"each of posezoo.errors has .{name}" for name in vars(posezoo.PosezooError("a", hint="b"))]
-    lines += [f"posezoo.decode accepts {name}" for name in sorted(DECODERS)]
+    lines += [f"posezoo.decode accepts {name}" for name in sorted(DECODERS.names())]
     lines += [f"posezoo.network accepts {name}" for name in sorted(NETWORKS)]
     compare("python.txt", lines)
 

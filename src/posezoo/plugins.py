@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from posezoo.errors import PluginError
 
@@ -41,8 +41,7 @@ class LazyTable(Generic[PartT]):
             PluginError: it is a plug-in that cannot be imported, or is no part of this type.
         """
         if name in self.builtin:
-            module, _, attribute = self.builtin[name].partition(":")
-            part: PartT = getattr(import_module(module), attribute)
+            part: PartT = import_attribute(self.builtin[name])
             return part
         entry_point = installed(self.group).get(name)
         return self._load(entry_point) if entry_point is not None else None
@@ -57,7 +56,10 @@ class LazyTable(Generic[PartT]):
         Raises:
             PluginError: as ``find``.
         """
-        for name in self.names():
+        for name in self.builtin:
+            yield name, import_attribute(self.builtin[name])
+        # Only now, so that a search that ends at a built-in part does not read entry points.
+        for name in self.names()[len(self.builtin) :]:
             part = self.find(name)
             assert part is not None
             yield name, part
@@ -75,6 +77,12 @@ class LazyTable(Generic[PartT]):
         if not isinstance(part, self.part_type):
             raise PluginError(f"{what} is no {self.part_type.__name__}", hint=f"update or remove {package}")
         return part
+
+
+def import_attribute(path: str) -> Any:
+    """What ``package.module:ATTRIBUTE`` names."""
+    module, _, attribute = path.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 @cache

@@ -12,9 +12,8 @@ from posezoo import decode
 from posezoo.errors import InferenceError
 from posezoo.pose.associative_embedding import (
     AssociativeEmbeddingOptions,
-    EmbeddingMaps,
-    merge_augmented_maps,
 )
+from posezoo.pose.augmentation_merge import AugmentedOutputs, merge_embeddings
 from posezoo.pose.keypoints import SKELETONS, Pose
 
 pytest.importorskip("cv2")
@@ -120,6 +119,10 @@ def test_adjusting_and_the_offset_move_keypoints():
     assert np.allclose(fine.keypoints[:, :2] - corner.keypoints[:, :2], 1)
 
 
+def one_pass(heatmaps: np.ndarray, tags: np.ndarray, **kwargs) -> AugmentedOutputs:
+    return AugmentedOutputs({"heatmaps": heatmaps[None], "embeddings": tags[None]}, **kwargs)
+
+
 def test_passes_of_a_mirrored_image_and_other_scales_are_merged():
     people = standing(*TWO)
     heatmaps, tags = (maps[0] for maps in crowds.embedding_maps(people, 1))
@@ -129,25 +132,28 @@ def test_passes_of_a_mirrored_image_and_other_scales_are_merged():
     mirrored = heatmaps[order][:, :, ::-1], tags[order][:, :, ::-1] + 7
     low = heatmaps.reshape(17, 128, 2, 128, 2).mean(axis=(2, 4))
     passes = [
-        EmbeddingMaps([heatmaps, low], tags),
-        EmbeddingMaps([mirrored[0]], mirrored[1], mirrored=True),
-        EmbeddingMaps([low], tags[:, ::2, ::2], scale=0.5),
+        one_pass(heatmaps, tags),
+        one_pass(*mirrored, mirrored=True),
+        one_pass(low, tags[:, ::2, ::2], scale=0.5),
     ]
-    merged_heat, merged_tags = merge_augmented_maps(passes, (256, 256))
-    assert merged_heat.shape == (17, 256, 256) and merged_tags.shape == (17, 256, 256, 2)
-    assert np.allclose(merged_tags[..., 0] + 7, merged_tags[..., 1])
-    alone, _ = merge_augmented_maps(passes[1:2], (256, 256))
-    assert np.allclose(alone, heatmaps)
-    poses = found(merged_heat[None], merged_tags[None])
+    merged = merge_embeddings(passes)
+    assert merged["heatmaps"].shape == (1, 17, 256, 256) and merged["embeddings"].shape == (
+        1,
+        17,
+        256,
+        256,
+        2,
+    )
+    assert np.allclose(merged["embeddings"][..., 0] + 7, merged["embeddings"][..., 1])
+    assert np.allclose(merge_embeddings(passes[1:2])["heatmaps"][0], np.abs(heatmaps))
+    poses = found(merged["heatmaps"], merged["embeddings"])
     assert len(poses) == 2 and errors(poses, people).mean() < 0.5
 
 
 def test_merging_needs_tags_of_the_usual_scale():
     maps = np.zeros((17, 8, 8), np.float32)
     with pytest.raises(InferenceError, match="none is of scale 1"):
-        merge_augmented_maps(
-            [EmbeddingMaps([maps], maps, scale=0.5), EmbeddingMaps([maps], maps, scale=2)], (8, 8)
-        )
+        merge_embeddings([one_pass(maps, maps, scale=0.5), one_pass(maps, maps, scale=2)])
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])

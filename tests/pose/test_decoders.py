@@ -10,7 +10,7 @@ import pytest
 from fakes.people import landmark_output, standing_person
 from posezoo import decode
 from posezoo.errors import InferenceError
-from posezoo.pose.decoders import DECODERS, decoder_type, resolve_options
+from posezoo.pose.decoders import DECODERS, find_decoder, resolve_options
 from posezoo.spec.model import Decoder
 
 
@@ -45,13 +45,13 @@ def test_an_option_that_cannot_be_meant_is_refused(options, problem, hint):
 
 def test_an_unknown_decoder_names_the_nearest():
     with pytest.raises(InferenceError, match="no decoder blazpose: there is blazepose") as caught:
-        decoder_type(Decoder("blazpose"))
+        find_decoder("blazpose")
     assert caught.value.hint == "did you mean blazepose?"
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", DECODERS.builtin)
 def test_every_option_has_a_default_and_every_output_a_role(name):
-    needs = DECODERS[name]
+    needs = find_decoder(name)
     assert resolve_options(Decoder(name)) == needs.options()
     assert all(type(field.default) in (bool, int, float, str) for field in fields(needs.options))
     assert all(output.role and output.shape for network in needs.networks for output in network)
@@ -78,12 +78,12 @@ NOBODY = {
 }
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", DECODERS.builtin)
 def test_every_decoder_takes_its_outputs_and_finds_nobody_in_nothing(name):
     assert decode(name, NOBODY[name], (64, 64)) == []
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", DECODERS.builtin)
 @pytest.mark.parametrize("kind", [np.float16, np.float64, np.int8])
 def test_outputs_may_be_any_numbers_and_stay_as_they_were(name, kind):
     outputs = {role: np.nan_to_num(each).astype(kind) for role, each in NOBODY[name].items()}
@@ -109,13 +109,13 @@ def test_maps_with_turned_signs_stay_as_they_were(compatible):
             "openpose",
             {"heatmaps": zeros(1, 17, 8, 8), "pafs": zeros(1, 17, 8, 8)},
             "openpose needs heatmaps 1,19,?,? and pafs 1,38,?,?; given are 1,17,8,8 and 1,17,8,8",
-            "such maps are for associative_embedding, or heatmap",
+            "such maps are for associative_embedding or heatmap",
         ),
         (
             "openpose",
             {"heatmaps": zeros(1, 17, 32, 57), "pafs": zeros(1, 17, 32, 57)},
             "given are 1,17,32,57 and 1,17,32,57",
-            "such maps are for associative_embedding, or heatmap",
+            "such maps are for associative_embedding or heatmap",
         ),
         ("openpose", {"heatmaps": zeros(1, 19, 8, 8, 2), "pafs": zeros(1, 38, 8, 8)}, "1,19,8,8,2", ""),
         ("heatmap", {"heatmaps": zeros(1, 17, 8, 8, 2)}, "given are 1,17,8,8,2", ""),

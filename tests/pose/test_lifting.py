@@ -110,8 +110,8 @@ def test_an_image_of_another_size_has_its_people_at_the_same_place_in_space():
     people = space.scene(2)
     outputs = {role: each[0] for role, each in space.maps(people, 2, noise=0).items()}
     large = (2 * space.SIZE[0], 2 * space.SIZE[1])
-    poses = lifting.decode_lifting(
-        *(outputs[role] for role in ("coordinates", "heatmaps", "pafs")),
+    poses = lifting.lift_poses(
+        outputs,
         stretch_transform(large, space.SIZE),
         large,
         LiftingOptions(),

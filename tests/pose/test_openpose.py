@@ -14,7 +14,8 @@ from posezoo import decode
 from posezoo.errors import InferenceError
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.limbs import LIMBS
-from posezoo.pose.openpose import OpenPoseOptions, upsample
+from posezoo.pose.openpose import OpenPoseOptions
+from posezoo.pose.peaks import upsample
 
 pytest.importorskip("cv2")
 

@@ -14,7 +14,8 @@ SIZE = (640, 480)
 def found(*rows: tuple[float, ...], min_box_score: float = 0.5) -> list[Box]:
     output = np.zeros((1, 1, 200, 7), np.float32)
     output[0, 0, : len(rows)] = rows
-    return decode_ssd(output, SIZE, DetectionOptions(min_box_score))
+    poses = decode_ssd({"detections": output}, SIZE, DetectionOptions(min_box_score))
+    return [Box(*pose.box, pose.score) for pose in poses]
 
 
 def test_shares_of_the_sides_become_pixels_and_the_surest_comes_first():

@@ -17,11 +17,10 @@ from posezoo import images
 from posezoo.errors import ImageError, InferenceError
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.pose import blazepose
-from posezoo.pose.decoders import DECODERS
 from posezoo.pose.keypoints import SKELETONS, Pose
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.load_options import LoadOptions
-from posezoo.runtime.loading import PIPELINES, load_estimator
+from posezoo.runtime.loading import load_estimator
 from posezoo.runtime.runtime_config import RuntimeConfig
 from posezoo.spec.model import CompositeSpec, Decoder, Family, Framework, License, ModelSpec
 
@@ -287,7 +286,3 @@ def test_swapped_parts_are_noticed(blazepose_irs):
 def test_an_option_that_is_none_is_refused_before_anything_is_read():
     with pytest.raises(InferenceError, match="no option min_presense"):
         load_estimator(BLAZEPOSE, {}, LoadOptions(decoder_options={"min_presense": 0.5}))
-
-
-def test_every_decoder_has_networks_that_run():
-    assert PIPELINES.keys() == DECODERS.keys()

@@ -7,8 +7,8 @@ import pytest
 
 from fakes.people import likeness
 from posezoo.errors import ImageError, InferenceError
+from posezoo.pose.decoders import DECODERS, find_decoder
 from posezoo.pose.keypoints import Pose
-from posezoo.runtime.bottom_up_pipeline import FITS
 from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator, load_ir
 from posezoo.runtime.runtime_config import RuntimeConfig
@@ -97,14 +97,14 @@ def test_the_target_size_is_the_height_and_the_aspect_gives_the_width(parts, pho
 
 
 def test_the_embeddings_target_is_the_shorter_side_in_steps_of_32():
-    fit = FITS["associative_embedding"]
+    fit = find_decoder("associative_embedding").input_sizing
     assert fit.input_size(512, (1280, 720)) == (928, 512) and fit.input_size(512, (720, 1280)) == (512, 928)
     assert fit.input_size(500, (640, 640)) == (512, 512)
 
 
 @pytest.mark.parametrize("size", [(5000, 1), (1, 5000), (70000, 2)])
 def test_a_strip_of_pixels_does_not_fill_the_memory(estimators, size):
-    for fit in FITS.values():
+    for fit in (decoder.input_sizing for _, decoder in DECODERS.items()):
         assert max(fit.input_size(100, size)) <= 416
     assert estimators[TF_POSE](np.zeros((size[1], size[0], 3), np.uint8)) == []
 

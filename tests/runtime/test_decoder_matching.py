@@ -6,13 +6,39 @@ import numpy as np
 import pytest
 
 from fakes.irs import write_ir
+from posezoo import plugins
 from posezoo.errors import DecoderError, InferenceError
+from posezoo.plugins import import_attribute
+from posezoo.pose.decoders import DECODERS, find_decoder
 from posezoo.runtime.decoder_matching import describe_ir
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_ir
 
 pytest.importorskip("cv2")
+
+PLUGIN = """
+import numpy as np
+from dataclasses import dataclass
+from posezoo.pose.decoder_type import DecoderType
+from posezoo.pose.keypoints import Pose
+from posezoo.spec.model import Output
+
+@dataclass(frozen=True)
+class Options:
+    pass
+
+def decode(maps, size, options):
+    return [Pose(np.zeros((0, 3), np.float32), "box", float(maps["mean"].mean()), (0, 0, *size))]
+
+DECODER = DecoderType(
+    networks=((Output("", (1, 3), role="mean"),),),
+    options=Options,
+    decode=decode,
+    pipeline="posezoo.runtime.detector_pipeline:DetectorPipeline",
+    rules=({"mean": lambda name, shape: shape == (1, 3)},),
+)
+"""
 
 OPENPOSE = {"L1": (1, 38, 8, 12), "L2": (1, 19, 8, 12)}
 EMBEDDINGS = {"heatmaps": (1, 17, 32, 48), "embeddings": (1, 17, 32, 48)}
@@ -154,3 +180,26 @@ def test_a_network_that_takes_batches_is_asked_once(tmp_path):
     assert [pose.score for (pose,) in estimator.batch(images)] == pytest.approx([0.4, 0.8])
     assert [estimator(image)[0].score for image in images] == pytest.approx([0.2, 0.4])
     assert estimator.batch([]) == []
+
+
+@pytest.mark.parametrize("name", DECODERS.builtin)
+def test_every_decoder_names_a_pipeline(name):
+    assert callable(import_attribute(find_decoder(name).pipeline))
+
+
+def test_a_decoder_of_an_installed_package_is_recognized_and_runs(tmp_path, monkeypatch):
+    """It takes the mean of a map as the score of its only pose."""
+    (tmp_path / "meanposes.py").write_text(PLUGIN)
+    info = tmp_path / "meanposes-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: meanposes\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[posezoo.decoders]\nmean = meanposes:DECODER\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins.installed.cache_clear()
+    try:
+        estimator = load_ir(write_ir(tmp_path / "net.xml", {"mean": (1, 3)}))
+        assert estimator.decoder == "mean"
+        (pose,) = estimator(np.full((64, 96, 3), 102, np.uint8))
+        assert pose.score == pytest.approx(102 / 255, abs=0.01)
+    finally:
+        plugins.installed.cache_clear()

@@ -63,5 +63,5 @@ def test_scales_without_the_usual_one_are_refused(openpose):
 
 
 def test_a_decoder_whose_answers_cannot_be_averaged_says_so(blazepose_irs):
-    with pytest.raises(InferenceError, match="nobody knows how to average"):
+    with pytest.raises(InferenceError, match="test-time augmentation is not supported for decoder blazepose"):
         load_estimator(open_registry().find("blazepose-full"), blazepose_irs, LoadOptions(flip=True))

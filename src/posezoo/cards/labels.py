@@ -19,16 +19,13 @@ FRAMEWORKS = {
     Framework.TFLITE: "TensorFlow Lite",
 }
 
-#: How the decoders that find poses look at an image; what only finds boxes has none.
-APPROACHES = {
-    "associative_embedding": "bottom-up",
-    "blazepose": "top-down",
-    "heatmap": "top-down",
-    "lifting_3d": "bottom-up",
-    "movenet": "top-down",
-    "openpose": "bottom-up",
-    "simcc": "top-down",
-}
+
+def find_approach(model: Model) -> str:
+    """``top-down`` or ``bottom-up``; empty for a model that estimates no poses or has an unknown decoder."""
+    from posezoo.pose.decoders import DECODERS
+
+    decoder = DECODERS.find(model.decoder.name) if model.decoder else None
+    return decoder.approach if decoder else ""
 
 
 def framework_labels(parts: Iterable[ModelSpec]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from posezoo.cards.labels import APPROACHES, Model
+from posezoo.cards.labels import Model, find_approach
 from posezoo.cards.markdown import escape, format_code, format_code_block, format_link, format_local_link
 from posezoo.cards.papers import collect_papers, format_bibtex
 from posezoo.registry import license_path, read_copyright_line
@@ -50,7 +50,7 @@ def draw_limitations_section(model: Model, parts: Sequence[ModelSpec]) -> Iterat
 
 def list_limitations(model: Model, parts: Sequence[ModelSpec]) -> list[str]:
     """What a model cannot do, a sentence or two each."""
-    approach = APPROACHES.get(model.decoder.name, "") if model.decoder else ""
+    approach = find_approach(model)
     declared = unique([model.limits, *(part.limits for part in parts)])
     return [*([LIMITS[approach]] if approach else []), *declared]
 

@@ -54,7 +54,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from posezoo.cards.files_section import read_ir_records
-from posezoo.cards.labels import APPROACHES, common_precisions, download_size, format_protocol
+from posezoo.cards.labels import common_precisions, download_size, find_approach, format_protocol
 from posezoo.cards.legal_section import list_limitations
 from posezoo.cards.papers import collect_papers, format_bibtex
 from posezoo.ir.provenance import Provenance
@@ -107,7 +107,7 @@ def collect_facts(
         "parts": list(model.stages) if isinstance(model, CompositeSpec) else [],
         "tag": (own.tag if own else "") or None,
         "task": model.task,
-        "approach": APPROACHES.get(model.decoder.name) if model.decoder else None,
+        "approach": find_approach(model) or None,
         "description": model.description,
         "frameworks": sorted({part.framework.value for part in parts}),
         "license": _distinct(_license(part) for part in parts),

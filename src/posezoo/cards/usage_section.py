@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from posezoo.cards.labels import APPROACHES, Model, common_precisions
+from posezoo.cards.labels import Model, common_precisions, find_approach
 from posezoo.cards.markdown import format_code_block, format_image
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
@@ -62,7 +62,7 @@ def draw_usage_sections(model: Model, parts: Sequence[ModelSpec]) -> Iterator[st
     if precision := default_precision(parts):
         yield "## Use from Python"
         yield format_code_block("python", _python(model, precision, _is_pinned(parts)))
-        if model.decoder is not None and model.decoder.name in APPROACHES:
+        if find_approach(model):
             yield from _demo(model)
 
 
@@ -115,19 +115,16 @@ def _python(model: ModelSpec | CompositeSpec, precision: Precision, is_pinned: b
             "",
             f"irs = posezoo.get({requested})  # the path of each .xml by its model's name",
         )
+    from posezoo.pose.decoder_type import KEYPOINTS_PRINTED
+    from posezoo.pose.decoders import DECODERS
+
+    decoder = DECODERS.find(model.decoder.name)
+    expression, comment = decoder.printed if decoder else KEYPOINTS_PRINTED
     return (
         "import cv2",
         "import posezoo",
         "",
         f'model = posezoo.load({requested}, device="CPU")',
         f'for pose in model(cv2.imread("{PHOTO}")):',
-        f"    print(pose.score, {_TELLING.get(model.decoder.name, _KEYPOINTS)}",
+        f"    print(pose.score, {expression})  # {comment}",
     )
-
-
-_KEYPOINTS = "pose.keypoints)  # x and y in pixels of the image, score"
-# What a pose of these decoders tells instead.
-_TELLING = {
-    "detection": "pose.box)  # left, top, right, bottom in pixels of the image",
-    "lifting_3d": "pose.camera)  # x to the right, y down, z away from the camera, in cm",
-}

@@ -28,10 +28,11 @@ def select_detector(zoo: Zoo, decoder: str) -> Model | None:
         UnknownModelError: there is no such model.
         InferenceError: it sees one person at a time itself.
     """
-    from posezoo.pose.decoders import DECODERS
+    from posezoo.pose.decoders import DECODERS, find_decoder
 
     named = zoo.settings.detector
-    taken = DECODERS[decoder].detector if decoder in DECODERS else ""
+    record = DECODERS.find(decoder) if decoder else None
+    taken = record.detector if record is not None else ""
     if not taken or named == "none" or (named == "usual" and taken != "usual"):
         return None
     name = USUAL_DETECTOR if named == "usual" else named
@@ -40,7 +41,7 @@ def select_detector(zoo: Zoo, decoder: str) -> Model | None:
     except UnknownModelError as error:
         hint = error.hint or "name another detector, or none"
         raise UnknownModelError(f"who finds the people? {error.problem}", hint=hint) from error
-    if detector.decoder is not None and DECODERS[detector.decoder.name].detector:
+    if detector.decoder is not None and find_decoder(detector.decoder.name).detector:
         raise InferenceError(
             f"{name} is no detector: it sees one person at a time itself", hint=f"say {USUAL_DETECTOR}"
         )

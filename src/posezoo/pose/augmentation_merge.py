@@ -1,17 +1,16 @@
-"""Several passes of a network over one image, merged to the outputs of one: mirrored, and at other scales.
+"""Test-time augmentation: merge the outputs of several passes over one image, mirrored or at other scales.
 
-Each pass shows the same part of the image. Of openpose heatmaps and fields are averaged over all passes
-(Z. Cao et al., arXiv:1611.08050, averages over scales); associative embedding has its own way.
+All passes see the same part of the image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from posezoo.pose.associative_embedding import EmbeddingMaps, merge_augmented_maps, resize_maps
+from posezoo.errors import InferenceError, import_optional
 from posezoo.pose.keypoints import SKELETONS, Floats
 from posezoo.pose.letterbox import Size
 from posezoo.pose.limbs import LIMBS
@@ -19,12 +18,12 @@ from posezoo.pose.limbs import LIMBS
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AugmentedOutputs:
-    """What a network put out for one pass.
+    """The outputs of a network for one pass.
 
     Attributes:
         maps: by role, with a batch of one.
-        mirrored: whether it saw the image mirrored.
-        scale: at which it saw it, relative to the usual one.
+        mirrored: whether the network saw the image mirrored.
+        scale: of the image, relative to the usual one.
     """
 
     maps: Mapping[str, Floats]
@@ -32,68 +31,71 @@ class AugmentedOutputs:
     scale: float = 1.0
 
 
-def merge_openpose(looks: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
-    """``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), of the size of the finest pass."""
-    size = _finest(looks)
-    upright = [
-        _unflip(augmented.maps["heatmaps"][0], augmented.maps["pafs"][0], augmented.mirrored)
-        for augmented in looks
-    ]
-    heatmaps, pafs = ([resize_maps(each, size) for each in maps] for maps in zip(*upright, strict=True))
-    return {"heatmaps": _mean(heatmaps), "pafs": _mean(pafs)}
+def merge_openpose(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
+    """``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), averaged, with the size of the finest pass.
+
+    Z. Cao et al., arXiv:1611.08050, averages over scales.
+    """
+    size = _finest_size(passes)
+    heatmaps, pafs = [], []
+    for outputs in passes:
+        heat, field = outputs.maps["heatmaps"][0], outputs.maps["pafs"][0]
+        if outputs.mirrored:
+            heat = heat[_MIRRORED_JOINTS][:, :, ::-1]
+            field = field[_MIRRORED_CHANNELS][:, :, ::-1].copy()
+            field[0::2] *= -1  # what points right in the mirrored image points left
+        heatmaps.append(resize_maps(heat, size))
+        pafs.append(resize_maps(field, size))
+    return {"heatmaps": _mean(heatmaps)[None], "pafs": _mean(pafs)[None]}
 
 
-def merge_embeddings(looks: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
-    """``heatmaps`` (1, 17, H, W) and ``embeddings`` (1, 17, H, W, T), of the size of the finest pass."""
-    passes = [
-        EmbeddingMaps(
-            # With NMS in the graph the sign of what is no peak is turned: an average needs the heights.
-            [np.abs(augmented.maps["heatmaps"][0])],
-            augmented.maps["embeddings"][0].reshape(augmented.maps["embeddings"].shape[1:4]),
-            augmented.mirrored,
-            augmented.scale,
-        )
-        for augmented in looks
-    ]
-    heatmaps, tags = merge_augmented_maps(passes, _finest(looks))
-    return {"heatmaps": heatmaps[None], "embeddings": tags[None]}
+def merge_embeddings(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
+    """``heatmaps`` (1, 17, H, W) and ``embeddings`` (1, 17, H, W, T), with the size of the finest pass.
+
+    As HigherHRNet merges them (``aggregate_results``): heatmaps are averaged over mirror images, then over
+    scales. The tags of the passes are the T components of one tag; passes at other scales than 1 have none.
+
+    Raises:
+        InferenceError: there are several scales, and none is 1.
+    """
+    size = _finest_size(passes)
+    tags: list[Floats] = []
+    heatmaps: dict[float, list[Floats]] = {}
+    for outputs in passes:
+        # Non-maximum suppression in the graph turns the sign of non-peaks: the average needs their heights.
+        heat, embeddings = np.abs(outputs.maps["heatmaps"][0]), outputs.maps["embeddings"][0]
+        tag = embeddings.reshape(embeddings.shape[:3])
+        if outputs.mirrored:
+            heat, tag = (maps[_MIRRORED_COCO][:, :, ::-1] for maps in (heat, tag))
+        heatmaps.setdefault(outputs.scale, []).append(resize_maps(heat, size))
+        if outputs.scale == 1 or len({each.scale for each in passes}) == 1:
+            tags.append(resize_maps(tag, size))
+    if not tags:
+        raise InferenceError("merging passes: none is of scale 1, whose tags count")
+    means = [_mean(heatmaps[scale]) for scale in sorted(heatmaps)]
+    return {"heatmaps": _mean(means)[None], "embeddings": np.stack(tags, axis=3)[None]}
 
 
-#: How the passes of a decoder become one.
-MERGERS: dict[str, Callable[[Sequence[AugmentedOutputs]], dict[str, Floats]]] = {
-    "openpose": merge_openpose,
-    "associative_embedding": merge_embeddings,
-}
+def resize_maps(maps: Floats, size: Size) -> Floats:
+    """(N, H, W): maps (N, h, w) resized to W and H, bilinear."""
+    if maps.shape[:0:-1] == size:
+        return maps
+    cv2 = import_optional("cv2", extra="run")
+    return np.stack([cv2.resize(np.ascontiguousarray(one), size) for one in maps])
 
 
-def _finest(looks: Sequence[AugmentedOutputs]) -> Size:
-    height, width = max(augmented.maps["heatmaps"].shape[2:4] for augmented in looks)
+def _finest_size(passes: Sequence[AugmentedOutputs]) -> Size:
+    height, width = max(outputs.maps["heatmaps"].shape[2:4] for outputs in passes)
     return width, height
 
 
 def _mean(maps: Sequence[Floats]) -> Floats:
-    mean: Floats = np.mean(np.stack(maps), axis=0, keepdims=True, dtype=np.float32)
+    mean: Floats = np.mean(maps, axis=0, dtype=np.float32)
     return mean
 
 
-def _unflip(heatmaps: Floats, pafs: Floats, mirrored: bool) -> tuple[Floats, Floats]:
-    """A mirrored image's maps turned back: sides change places, and what points right points left."""
-    if not mirrored:
-        return heatmaps, pafs
-    turned = pafs[_MIRRORED_CHANNELS][:, :, ::-1].copy()
-    turned[0::2] *= -1
-    return heatmaps[_MIRRORED_JOINTS][:, :, ::-1], turned
-
-
-def _mirrored_joints() -> list[int]:
-    order = list(range(len(SKELETONS["openpose-18"].keypoints) + 1))  # the last one is the background
-    for left, right in SKELETONS["openpose-18"].flip_pairs:
-        order[left], order[right] = right, left
-    return order
-
-
 def _mirrored_channels() -> list[int]:
-    """For each channel of the field, that of the same limb on the other side."""
+    """For each channel of the part affinity field, that of the same limb on the other side."""
     channels = dict(LIMBS)
     order = list(range(2 * len(LIMBS)))
     for (start, end), channel in LIMBS:
@@ -102,5 +104,6 @@ def _mirrored_channels() -> list[int]:
     return order
 
 
-_MIRRORED_JOINTS = _mirrored_joints()
+_MIRRORED_COCO = list(SKELETONS["coco-17"].flip_order)
+_MIRRORED_JOINTS = [*SKELETONS["openpose-18"].flip_order, 18]  # 18 is the background
 _MIRRORED_CHANNELS = _mirrored_channels()

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError
+from posezoo.pose.decoder_type import DecoderType, Maps
 from posezoo.pose.keypoints import Floats, Pose, bounding_box, pose_similarity
-from posezoo.pose.letterbox import ImageTransform, Size, rotated_square_transform
+from posezoo.pose.letterbox import ImageTransform, Size, identity_transform, rotated_square_transform
+from posezoo.spec.model import Output
 
 SKELETON = "blazepose-33"
 
@@ -249,3 +251,26 @@ def _logit(probability: float) -> float:
     if probability <= 0 or probability >= 1:
         return math.copysign(math.inf, probability - 0.5)
     return math.log(probability / (1 - probability))
+
+
+def _decode(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
+    presence = float(maps["presence"].item())
+    if not presence >= options.min_presence:
+        return []
+    pose = decode_pose(maps["landmarks"], presence, identity_transform(size), size)
+    return [] if pose is None else [pose]
+
+
+DECODER = DecoderType(
+    networks=(
+        (
+            Output("Identity", (1, 2254, 12), role="boxes"),
+            Output("Identity_1", (1, 2254, 1), role="scores"),
+        ),
+        (Output("Identity", (1, 195), role="landmarks"), Output("Identity_1", (1, 1), role="presence")),
+    ),
+    options=BlazePoseOptions,
+    decode=_decode,
+    pipeline="posezoo.runtime.blazepose_pipeline:BlazePosePipeline",
+    approach="top-down",
+)

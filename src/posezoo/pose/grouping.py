@@ -7,12 +7,14 @@ candidate is worth what the field says of it, less for a limb that is unusual fo
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.errors import InferenceError
 from posezoo.pose.keypoints import Floats
 from posezoo.pose.limbs import LIMBS, NECK, LimbCandidates
 from posezoo.pose.pair_matching import MANY_TO_SETTLE, match_pairs
@@ -56,6 +58,54 @@ _SHARES = np.array(
 _LOG_SHARES = np.log(_SHARES)
 #: The limbs on whose ends nothing hangs: forearms and shins.
 _LAST = frozenset({3, 5, 8, 11})
+
+
+@dataclass(frozen=True, slots=True)
+class GroupingOptions:
+    """What may be said about finding keypoints and joining them.
+
+    Attributes:
+        min_keypoint_score: heatmaps count above, 0..1.
+        min_affinity: the field counts above, where it points along a limb, 0..1.
+        min_keypoints: people with fewer are left out.
+        min_score: people whose keypoints and limbs together, over the number of keypoints, score less are
+            left out.
+        max_peaks: how many keypoints of a kind there may be, the highest.
+        upsample: how many times finer the maps are made first, 1 to 8; bicubic.
+        subpixel: place keypoints between the cells.
+    """
+
+    min_keypoint_score: float = 0.1
+    min_affinity: float = 0.05
+    min_keypoints: int = 3
+    min_score: float = 0.2
+    max_peaks: int = 100
+    upsample: int = 1
+    subpixel: bool = True
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.upsample <= 8:
+            raise InferenceError(f"decoder option upsample: expected 1 to 8, got {self.upsample}")
+        for name in ("min_keypoint_score", "min_affinity"):
+            if not 0 < getattr(self, name) <= 1:
+                raise InferenceError(
+                    f"decoder option {name}: expected above 0 to 1, got {getattr(self, name)}"
+                )
+        for name in ("min_keypoints", "max_peaks"):
+            if getattr(self, name) < 1:
+                raise InferenceError(f"decoder option {name}: expected 1 or more, got {getattr(self, name)}")
+
+
+#: The cell of the networks that the thresholds were made for, in input pixels: distances are in such cells.
+CELL = 8.0
+
+
+def nms_radius(cell: float) -> int:
+    """The radius of non-maximum suppression, in cells of a map whose cells are ``cell`` times 8 px wide.
+
+    6/7 of the network's own cell, as in Open Model Zoo.
+    """
+    return max(1, round(6 / 7 / cell))
 
 
 RescoreLimbs = Callable[[list[int], list[int], list[int]], LimbCandidates]

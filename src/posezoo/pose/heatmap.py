@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from posezoo.errors import InferenceError, import_optional, suggest
 from posezoo.pose import crops
 from posezoo.pose.crops import CropFunction
+from posezoo.pose.decoder_type import MAXIMUM_IS_VISIBLE, TOP_DOWN, DecoderType, Maps, are_coco_heatmaps
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
+from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
 JOINTS = 17
@@ -58,21 +60,20 @@ class HeatmapOptions(TopDownOptions):
             raise InferenceError(f"decoder option box_score: expected 0 to 1, got {self.box_score}")
 
 
-def decode_heatmap(
-    heatmaps: Floats, flipped: Floats | None, size: Size, options: HeatmapOptions
-) -> list[Pose]:
+def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose]:
     """The one person in the maps; nobody where no map has anything above zero.
 
     A keypoint's score is its map's maximum. A pose's is the mean over the keypoints, or over those above the
     convention's threshold, times the box's.
 
     Args:
-        heatmaps: (17, H, W) float32, about 0..1.
-        flipped: (17, H, W) float32 of the mirrored image, as the network put them out; or None.
+        maps: ``heatmaps`` (17, H, W) float32, about 0..1; and if the mirrored image was run, too,
+            ``flipped_heatmaps`` (17, H, W), the outputs for it.
         size: width and height of the input, in pixels.
         options: see there.
     """
     convention = CONVENTIONS[options.convention]
+    heatmaps, flipped = maps["heatmaps"], maps.get("flipped_heatmaps")
     if flipped is not None:
         heatmaps = np.mean(
             [heatmaps, unflip_heatmaps(flipped, shift=options.shift_flipped)], axis=0, dtype=np.float32
@@ -103,10 +104,7 @@ def unflip_heatmaps(maps: Floats, *, shift: bool) -> Floats:
         shift: move them one cell to the right: mirrored at the middle of cells, they lie one cell off where
             the network's cells have their joints at the corner (SimpleBaseline's SHIFT_HEATMAP).
     """
-    order = list(range(JOINTS))
-    for left, right in SKELETONS[SKELETON].flip_pairs:
-        order[left], order[right] = right, left
-    turned: Floats = maps[order][:, :, ::-1].copy()
+    turned: Floats = maps[list(SKELETONS[SKELETON].flip_order)][:, :, ::-1].copy()
     if shift:
         turned[:, :, 1:] = turned[:, :, :-1].copy()
     return turned
@@ -229,3 +227,17 @@ CONVENTIONS: dict[str, HeatmapConvention] = {
     "gluoncv_validation": HeatmapConvention(_quarter),
     "alphapose": HeatmapConvention(_quarter, crop=crops.crop_blank, blank_is_mean=True),
 }
+
+DECODER = DecoderType(
+    networks=((Output("", (1, JOINTS, -1, -1), role="heatmaps"),),),
+    options=HeatmapOptions,
+    decode=decode_heatmap,
+    pipeline=TOP_DOWN,
+    needs="17 heatmaps",
+    rules=({"heatmaps": are_coco_heatmaps},),
+    optional=(Output("", (1, JOINTS, -1, -1), role="flipped_heatmaps"),),
+    detector="usual",
+    has_pixel_centers=True,
+    visible_score=MAXIMUM_IS_VISIBLE,
+    approach="top-down",
+)

@@ -49,6 +49,12 @@ class Skeleton:
     sigmas: tuple[float, ...] = ()
     coco: tuple[int, ...] | None = None
 
+    @property
+    def flip_order(self) -> tuple[int, ...]:
+        """For each keypoint, the one that takes its place in a mirrored image."""
+        partners = dict(self.flip_pairs) | {right: left for left, right in self.flip_pairs}
+        return tuple(partners.get(place, place) for place in range(len(self.keypoints)))
+
 
 _COCO = (
     *("nose", "left_eye", "right_eye", "left_ear", "right_ear"),

@@ -81,6 +81,37 @@ class ImageTransform:
         return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
+@dataclass(frozen=True, slots=True)
+class InputSizing:
+    """How images are fitted to the input of a bottom-up network.
+
+    Attributes:
+        stride: the sides of the input are multiples of it, in pixels.
+        default_target: the target size if the IR takes any size, in pixels.
+        by_height: whether the target size is the height, else the shorter side.
+        padding: the value of all channels beside the image, 0..255.
+    """
+
+    stride: int = 32
+    default_target: int = 512
+    by_height: bool = True
+    padding: int = 0
+
+    def target_size(self, size: Size) -> int:
+        """The target size of an input of this width and height."""
+        return size[1] if self.by_height else min(size)
+
+    def input_size(self, target: int, aspect: Size) -> Size:
+        """Width and height of the input for images of this aspect, rounded up as Open Model Zoo's demo does.
+
+        Neither exceeds four times the target: a strip of pixels would need too much memory.
+        """
+        scale = target / self.target_size(aspect)
+        sides = (min(round(side * scale), 4 * target) for side in aspect)
+        width, height = (max(1, math.ceil(side / self.stride)) * self.stride for side in sides)
+        return width, height
+
+
 def letterbox_transform(image: Size, size: Size) -> ImageTransform:
     """The whole image, as large as fits, in the middle of the input.
 

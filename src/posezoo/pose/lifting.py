@@ -21,10 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError
-from posezoo.pose import openpose
+from posezoo.pose.decoder_type import PEAK_IS_VISIBLE, DecoderType, Maps, are_maps
+from posezoo.pose.grouping import GroupingOptions
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, Pose3D, bounding_box
-from posezoo.pose.letterbox import ImageTransform, Size
-from posezoo.pose.openpose import GroupingOptions
+from posezoo.pose.letterbox import ImageTransform, InputSizing, Size, identity_transform
+from posezoo.pose.openpose import decode_openpose
+from posezoo.spec.model import Output
 
 SKELETON = "panoptic-19"
 JOINTS = 19
@@ -74,29 +76,27 @@ class LiftingOptions(GroupingOptions):
             )
 
 
-def decode_lifting(
-    locations: Floats,
-    heatmaps: Floats,
-    pafs: Floats,
-    transform: ImageTransform,
-    image: Size,
-    options: LiftingOptions,
-) -> list[Pose]:
+def decode_lifting(maps: Maps, size: Size, options: LiftingOptions) -> list[Pose]:
+    """As ``lift_poses``, of an image that is the network's input."""
+    return lift_poses(maps, identity_transform(size), size, options)
+
+
+def lift_poses(maps: Maps, transform: ImageTransform, image: Size, options: LiftingOptions) -> list[Pose]:
     """The people whose neck is in sight, surest first, as ``Pose3D`` in pixels of the image and in space.
 
     The pelvis, of which there is no heatmap, is drawn from space into the image where both hips are in sight.
 
     Args:
-        locations: (57, H, W) float32: x, y and z of each of 19 joints.
-        heatmaps: (19, H, W) float32: of OpenPose's 18 keypoints, about 0..1, and of the background.
-        pafs: (38, H, W) float32: x and y of each limb's direction, -1..1.
+        maps: ``coordinates`` (57, H, W) float32: x, y and z of each of 19 joints; ``heatmaps`` (19, H, W)
+            float32: of OpenPose's 18 keypoints, about 0..1, and of the background; ``pafs`` (38, H, W)
+            float32: x and y of each limb's direction, -1..1.
         transform: what the network saw.
         image: width and height of the image, in pixels; the camera looks at its middle.
         options: see there.
     """
-    seen = [_in_panoptic(pose) for pose in openpose.decode_openpose(heatmaps, pafs, transform.size, options)]
+    seen = [_in_panoptic(pose) for pose in decode_openpose(maps, transform.size, options)]
     lifted = [
-        _lifted(keypoints, score, locations, transform, image, options)
+        _lifted(keypoints, score, maps["coordinates"], transform, image, options)
         for keypoints, score in seen
         if keypoints[_NECK, 2] > 0
     ]
@@ -202,3 +202,24 @@ def solve_weak_perspective(
     shift: NDArray[np.float64] = large / looks * np.array([*middle_seen, focal_length])
     shift[:2] -= middle[:2]
     return shift
+
+
+DECODER = DecoderType(
+    networks=(
+        (
+            Output("", (1, 57, -1, -1), role="coordinates"),
+            Output("", (1, 19, -1, -1), role="heatmaps"),
+            Output("", (1, 38, -1, -1), role="pafs"),
+        ),
+    ),
+    options=LiftingOptions,
+    decode=decode_lifting,
+    pipeline="posezoo.runtime.lifting_pipeline:LiftingPipeline",
+    needs="57 location maps, 19 heatmaps and 38 PAFs",
+    rules=({"coordinates": are_maps(57), "heatmaps": are_maps(19), "pafs": are_maps(38)},),
+    visible_score=PEAK_IS_VISIBLE,
+    # Its demo cuts the image to a multiple of the stride; grey is zero to the network.
+    input_sizing=InputSizing(stride=8, default_target=256, padding=128),
+    approach="bottom-up",
+    printed=("pose.camera", "x to the right, y down, z away from the camera, in cm"),
+)

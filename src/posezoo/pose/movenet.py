@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posezoo.pose.keypoints import Floats, Pose, create_poses
+from posezoo.pose.decoder_type import MAXIMUM_IS_VISIBLE, TOP_DOWN, DecoderType, Maps
+from posezoo.pose.keypoints import Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
+from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
 
@@ -22,16 +24,31 @@ class MovenetOptions(TopDownOptions):
     """There is nothing to be said beside ``TopDownOptions``, which count where a detector looks first."""
 
 
-def decode_movenet(keypoints: Floats, size: Size, _options: MovenetOptions) -> list[Pose]:
+def decode_movenet(maps: Maps, size: Size, _options: MovenetOptions) -> list[Pose]:
     """The one person; nobody where the network put out what is no number. Its score is the keypoints' mean.
 
     Args:
-        keypoints: (1, 17, 3) float32: y and x as shares of the input's height and width, and a score, 0..1.
+        maps: ``keypoints`` (1, 17, 3) float32: y and x as shares of the input's height and width, and a
+            score, 0..1.
         size: width and height of the input, in pixels.
         _options: none of them changes this.
     """
+    keypoints = maps["keypoints"]
     if not np.isfinite(keypoints).all():
         return []
     width, height = size
     points = keypoints[:, :, [1, 0, 2]] * np.array([width, height, 1], np.float32)
     return create_poses(points, points[:, :, 2].mean(axis=1).clip(0, 1), SKELETON, size)
+
+
+DECODER = DecoderType(
+    networks=((Output("", (1, 1, 17, 3), role="keypoints"),),),
+    options=MovenetOptions,
+    decode=decode_movenet,
+    pipeline=TOP_DOWN,
+    needs="17 keypoints",
+    rules=({"keypoints": lambda _name, shape: shape[1:] == (1, 17, 3)},),
+    detector="possible",
+    visible_score=MAXIMUM_IS_VISIBLE,
+    approach="top-down",
+)

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import import_optional
-from posezoo.pose.associative_embedding import JOINT_ORDER, AssociativeEmbeddingOptions, match_by_tags
-from posezoo.pose.associative_embedding import JOINTS as COCO_JOINTS
+from posezoo.pose.grouping import CELL, GroupingOptions, nms_radius
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.limbs import ENOUGH, JOINTS, LIMBS, SAMPLES
-from posezoo.pose.openpose import CELL, OpenPoseOptions, nms_radius, upsample
-from posezoo.pose.peaks import Peaks, select_highest
+from posezoo.pose.peaks import Peaks, select_highest, upsample
+from posezoo.pose.tag_grouping import JOINT_ORDER, AssociativeEmbeddingOptions, match_by_tags
+from posezoo.pose.tag_grouping import JOINTS as COCO_JOINTS
 
 SKELETON = "coco-17"
 
@@ -31,7 +31,7 @@ _FAR = 1e6
 _TO_COCO = (0, -1, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 
 
-def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: OpenPoseOptions) -> list[Pose]:
+def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: GroupingOptions) -> list[Pose]:
     """The people in OpenPose's maps as ``OpenPoseDecoder`` finds them, in its order.
 
     Keypoints are COCO's; those that were not found are all 0. A pose's score is the sum of its keypoints'
@@ -70,7 +70,7 @@ def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: Ope
     return create_poses(keypoints, scores, SKELETON, size)
 
 
-def _pooled_peaks(heatmaps: Floats, radius: int, options: OpenPoseOptions) -> Peaks:
+def _pooled_peaks(heatmaps: Floats, radius: int, options: GroupingOptions) -> Peaks:
     """Cells as high as the highest around them: of a plateau, all."""
     cv2 = import_optional("cv2", extra="run")
     window = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
@@ -93,7 +93,7 @@ def _shifted(heatmaps: Floats, found: Peaks) -> Floats:
 
 
 def _connections(
-    first: NDArray[Any], second: NDArray[Any], points: Floats, field: Floats, options: OpenPoseOptions
+    first: NDArray[Any], second: NDArray[Any], points: Floats, field: Floats, options: GroupingOptions
 ) -> list[tuple[int, int, float]]:
     """(start, end, score) of one limb, the best first, each taking its two peaks from the rest."""
     start, end = points[first, :2], points[second, :2]

@@ -21,53 +21,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import InferenceError, import_optional
-from posezoo.pose.grouping import assemble_people
+from posezoo.pose.augmentation_merge import merge_openpose
+from posezoo.pose.decoder_type import BOTTOM_UP, PEAK_IS_VISIBLE, DecoderType, Maps, are_maps
+from posezoo.pose.grouping import CELL, GroupingOptions, assemble_people, nms_radius
 from posezoo.pose.keypoints import Floats, Pose, create_poses
-from posezoo.pose.letterbox import Size
+from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.limbs import JOINTS, LimbCandidates, find_limb_candidates, find_weak_limb_candidates
-from posezoo.pose.peaks import Peaks, find_peaks, refine_subpixel
+from posezoo.pose.omz_compatible import decode_openpose_omz
+from posezoo.pose.peaks import Peaks, find_peaks, refine_subpixel, upsample
+from posezoo.spec.model import Output
 
 SKELETON = "openpose-18"
-
-#: The cell of the networks that this was made for, in input pixels: distances below are counted in it.
-CELL = 8.0
-
-
-@dataclass(frozen=True, slots=True)
-class GroupingOptions:
-    """What may be said about finding keypoints and joining them.
-
-    Attributes:
-        min_keypoint_score: heatmaps count above, 0..1.
-        min_affinity: the field counts above, where it points along a limb, 0..1.
-        min_keypoints: people with fewer are left out.
-        min_score: people whose keypoints and limbs together, over the number of keypoints, score less are
-            left out.
-        max_peaks: how many keypoints of a kind there may be, the highest.
-        upsample: how many times finer the maps are made first, 1 to 8; bicubic.
-        subpixel: place keypoints between the cells.
-    """
-
-    min_keypoint_score: float = 0.1
-    min_affinity: float = 0.05
-    min_keypoints: int = 3
-    min_score: float = 0.2
-    max_peaks: int = 100
-    upsample: int = 1
-    subpixel: bool = True
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.upsample <= 8:
-            raise InferenceError(f"decoder option upsample: expected 1 to 8, got {self.upsample}")
-        for name in ("min_keypoint_score", "min_affinity"):
-            if not 0 < getattr(self, name) <= 1:
-                raise InferenceError(
-                    f"decoder option {name}: expected above 0 to 1, got {getattr(self, name)}"
-                )
-        for name in ("min_keypoints", "max_peaks"):
-            if getattr(self, name) < 1:
-                raise InferenceError(f"decoder option {name}: expected 1 or more, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +45,16 @@ class OpenPoseOptions(GroupingOptions):
     compatible: bool = False
 
 
-def decode_openpose(heatmaps: Floats, pafs: Floats, size: Size, options: GroupingOptions) -> list[Pose]:
+def decode_openpose(maps: Maps, size: Size, options: GroupingOptions) -> list[Pose]:
     """The people in the maps, surest first, in input pixels; a pose's score is the mean of all 18 keypoints'.
 
     Args:
-        heatmaps: (19, H, W) float32: of the 18 keypoints, about 0..1, and of the background.
-        pafs: (38, H, W) float32: x and y of each limb's direction, -1..1.
+        maps: ``heatmaps`` (19, H, W) float32: of the 18 keypoints, about 0..1, and of the background; and
+            ``pafs`` (38, H, W) float32: x and y of each limb's direction, -1..1.
         size: width and height of the input, in pixels.
         options: see there.
     """
+    heatmaps, pafs = maps["heatmaps"], maps["pafs"]
     if options.upsample > 1:
         heatmaps, pafs = upsample(heatmaps[:JOINTS], options.upsample), upsample(pafs, options.upsample)
     height, width = heatmaps.shape[1:]
@@ -113,21 +78,6 @@ def decode_openpose(heatmaps: Floats, pafs: Floats, size: Size, options: Groupin
     return _poses(owners, counting, points, found, (size[0] / width, size[1] / height), size)
 
 
-def upsample(maps: Floats, factor: int) -> Floats:
-    """(K, H, W) maps, ``factor`` times as fine, bicubic."""
-    cv2 = import_optional("cv2", extra="run")
-    size = maps.shape[2] * factor, maps.shape[1] * factor
-    return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in maps])
-
-
-def nms_radius(cell: float) -> int:
-    """How near two keypoints of a kind may lie, in cells of a map whose cells are ``cell`` times 8 px wide.
-
-    6/7 of the cell that the network itself has: Open Model Zoo's measure.
-    """
-    return max(1, round(6 / 7 / cell))
-
-
 def _poses(
     owners: NDArray[Any],
     counting: NDArray[Any],
@@ -146,3 +96,59 @@ def _poses(
     scores = np.minimum(keypoints[:, :, 2].sum(axis=1) / np.float32(JOINTS), 1)
     order = np.argsort(-scores, kind="stable")
     return create_poses(keypoints[order], scores[order], SKELETON, size)
+
+
+def _decode(maps: Maps, size: Size, options: OpenPoseOptions) -> list[Pose]:
+    if options.compatible:
+        return decode_openpose_omz(maps["heatmaps"], maps["pafs"], size, options)
+    return decode_openpose(maps, size, options)
+
+
+_HEATMAPS, _PAFS, _BOTH = 19, 38, 57
+
+
+def _split_heatmaps_and_pafs(outputs: Maps) -> Maps:
+    """Split heatmaps and fields in one output, as the original has them (57 channels, first or last), in two.
+
+    Two outputs with their channels last are transposed.
+    """
+    if len(outputs) == 1:  # of two, a side of 57 cells is not a number of channels
+        (both,) = (_channels_first(output, _BOTH) for output in outputs.values())
+        if both.shape[1:2] == (_BOTH,) and both.ndim == 4:
+            return {"heatmaps": both[:, :_HEATMAPS], "pafs": both[:, _HEATMAPS:]}
+    channels = {"heatmaps": _HEATMAPS, "pafs": _PAFS}
+    return {role: _channels_first(maps, channels.get(role, 0)) for role, maps in outputs.items()}
+
+
+def _channels_first(maps: Any, channels: int) -> Any:
+    if maps.ndim == 4 and maps.shape[1] != channels == maps.shape[3]:
+        return maps.transpose(0, 3, 1, 2)
+    return maps
+
+
+def _are_heatmaps_and_pafs(_name: str, shape: tuple[int, ...]) -> bool:
+    # Not are_maps(57): the sides may be 17, 19 or 38 cells.
+    return len(shape) == 4 and _BOTH in (shape[1], shape[3])
+
+
+DECODER = DecoderType(
+    networks=(
+        (Output("", (1, _HEATMAPS, -1, -1), role="heatmaps"), Output("", (1, _PAFS, -1, -1), role="pafs")),
+    ),
+    options=OpenPoseOptions,
+    decode=_decode,
+    pipeline=BOTTOM_UP,
+    needs="19 heatmaps and 38 PAFs",
+    rules=(
+        {"heatmaps": are_maps(_HEATMAPS), "pafs": are_maps(_PAFS)},
+        {"heatmaps_and_pafs": _are_heatmaps_and_pafs},
+    ),
+    omz_model_types=("openpose",),
+    convert_outputs=_split_heatmaps_and_pafs,
+    visible_score=PEAK_IS_VISIBLE,
+    # The height is that of Lightweight OpenPose's evaluation, the padding that of its training
+    # (transformations.py).
+    input_sizing=InputSizing(stride=8, default_target=368, padding=128),
+    merge_passes=merge_openpose,
+    approach="bottom-up",
+)

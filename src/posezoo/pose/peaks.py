@@ -184,3 +184,10 @@ def _summit(before: Floats, after: Floats) -> Floats:
     bend = np.minimum(before + after, -_TINY)
     summit: Floats = (np.float32(0.5) * (before - after) / bend).clip(-0.5, 0.5)
     return summit
+
+
+def upsample(maps: Floats, factor: int) -> Floats:
+    """(K, H, W) maps, ``factor`` times as fine, bicubic."""
+    cv2 = import_optional("cv2", extra="run")
+    size = maps.shape[2] * factor, maps.shape[1] * factor
+    return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in maps])

@@ -7,13 +7,16 @@ arXiv:2107.03332; as RTMPose does it (T. Jiang et al., 2023, arXiv:2303.07399, `
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from posezoo.errors import InferenceError
+from posezoo.pose.decoder_type import MAXIMUM_IS_VISIBLE, TOP_DOWN, DecoderType, Maps
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
+from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
 JOINTS = 17
@@ -35,18 +38,18 @@ class SimccOptions(TopDownOptions):
             raise InferenceError(f"decoder option split: expected above 0 to 100, got {self.split}")
 
 
-def decode_simcc(across: Floats, down: Floats, size: Size, options: SimccOptions) -> list[Pose]:
+def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     """The one person; nobody where no joint has a score above zero.
 
     A keypoint's score is the lower one of its two maxima, and none is found where that is not above zero; a
     pose's is the mean over all, at most 1. A whole number is the centre of a pixel.
 
     Args:
-        across: (17, width x split) float32, of the x coordinates.
-        down: (17, height x split) float32, of the y coordinates.
+        maps: ``simcc_x`` (17, width x split) and ``simcc_y`` (17, height x split) float32.
         size: width and height of the input, in pixels.
         options: see there.
     """
+    across, down = maps["simcc_x"], maps["simcc_y"]
     bins = round(size[0] * options.split), round(size[1] * options.split)
     if (across.shape[1], down.shape[1]) != bins:
         raise InferenceError(
@@ -64,3 +67,22 @@ def decode_simcc(across: Floats, down: Floats, size: Size, options: SimccOptions
         return []
     score = min(float(keypoints[0, :, 2].mean()), 1.0)
     return create_poses(keypoints, np.array([score]), SKELETON, size)
+
+
+def _are_bins(name: str, shape: tuple[int, ...], axis: str) -> bool:
+    return len(shape) == 3 and shape[1] == JOINTS and name.lower().endswith(axis)
+
+
+DECODER = DecoderType(
+    networks=((Output("", (1, JOINTS, -1), role="simcc_x"), Output("", (1, JOINTS, -1), role="simcc_y")),),
+    options=SimccOptions,
+    decode=decode_simcc,
+    pipeline=TOP_DOWN,
+    needs="17 rows of bins each for x and y",
+    rules=({"simcc_x": partial(_are_bins, axis="x"), "simcc_y": partial(_are_bins, axis="y")},),
+    omz_model_types=("keypoint_detection",),
+    detector="usual",
+    has_pixel_centers=True,
+    visible_score=MAXIMUM_IS_VISIBLE,
+    approach="top-down",
+)

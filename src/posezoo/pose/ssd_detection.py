@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from posezoo.errors import InferenceError
+from posezoo.pose.decoder_type import DecoderType, Maps
 from posezoo.pose.keypoints import Floats, Pose
 from posezoo.pose.letterbox import Size
+from posezoo.spec.model import Output
 
 SKELETON = "box"
 
@@ -70,17 +72,17 @@ class DetectionOptions:
             raise InferenceError(f"decoder option min_box_score: expected 0 to 1, got {self.min_box_score}")
 
 
-def decode_ssd(detections: Floats, size: Size, options: DetectionOptions) -> list[Box]:
-    """The people in an image, surest first, inside it.
+def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
+    """The people in an image, surest first, as poses without keypoints whose boxes lie inside the image.
 
     Args:
-        detections: (..., N, 7): for each box the image's index, the label, the confidence, and x0, y0,
-            x1, y1 as shares of the image's sides. An index below zero ends the list: what stands after it
-            is left over from before (SSD's DetectionOutput).
+        maps: ``detections`` (..., N, 7): for each box the image's index, the label, the confidence, and x0,
+            y0, x1, y1 as shares of the image's sides. An index below zero ends the list: the rows after it
+            are left over from an earlier image (SSD's DetectionOutput).
         size: width and height of the image, in pixels.
         options: see there.
     """
-    rows = detections.reshape(-1, 7)
+    rows = maps["detections"].reshape(-1, 7)
     ends = np.flatnonzero(rows[:, 0] < 0)
     rows = rows[: ends[0]] if len(ends) else rows
     sure = np.isfinite(rows).all(axis=1) & (rows[:, 1] == PERSON) & (rows[:, 2] >= options.min_box_score)
@@ -88,7 +90,7 @@ def decode_ssd(detections: Floats, size: Size, options: DetectionOptions) -> lis
     rows = rows[np.argsort(-rows[:, 2], kind="stable")].astype(float)
     rows[:, 3:] *= [*size, *size]
     boxes = [Box(x0, y0, x1, y1, min(score, 1.0)).clip(size) for _, _, score, x0, y0, x1, y1 in rows.tolist()]
-    return [box for box in boxes if box.width > 0 and box.height > 0]
+    return [box.to_pose() for box in boxes if box.width > 0 and box.height > 0]
 
 
 def parse_boxes(boxes: Iterable[Sequence[float] | Box]) -> list[Box]:
@@ -115,3 +117,14 @@ def _by_hand(sides: Sequence[float]) -> Box:
     if not 0 <= box.score <= 1:
         raise InferenceError(f"the score of a box is 0 to 1, not {box.score:g}")
     return box
+
+
+DECODER = DecoderType(
+    networks=((Output("", (1, 1, -1, 7), role="detections"),),),
+    options=DetectionOptions,
+    decode=decode_ssd,
+    pipeline="posezoo.runtime.detector_pipeline:DetectorPipeline",
+    needs="boxes of 7 numbers",
+    rules=({"detections": lambda _name, shape: len(shape) == 4 and shape[3] == 7},),
+    printed=("pose.box", "left, top, right, bottom in pixels of the image"),
+)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.pose import blazepose
-from posezoo.pose.decoders import DECODERS, decode_with_options, resolve_options
+from posezoo.pose.decoders import decode_with_options, find_decoder, resolve_options
 from posezoo.pose.keypoints import Pose
 from posezoo.quantize.quantization_target import QuantizationTarget
 from posezoo.runtime.compiled_network import Outputs
@@ -65,7 +65,7 @@ def _poses_reader(target: QuantizationTarget) -> OutputReader:
 
 def _roles(target: QuantizationTarget, decoder: str) -> Mapping[str, str]:
     """The outputs' names by role; those of a composite's parts the decoder itself names."""
-    named = {output.role: output.name for output in DECODERS[decoder].networks[-1] if output.name}
+    named = {output.role: output.name for output in find_decoder(decoder).networks[-1] if output.name}
     return named or match_output_roles(target.spec, decoder, Graph(target.fp32_xml))
 
 

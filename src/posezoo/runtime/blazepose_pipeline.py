@@ -7,7 +7,6 @@ from collections.abc import Generator
 from posezoo.errors import InferenceError
 from posezoo.pose import blazepose
 from posezoo.pose.blazepose import BlazePoseOptions
-from posezoo.pose.decoders import DECODERS
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_transform
 from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
@@ -25,7 +24,7 @@ class BlazePosePipeline:
         self._options: BlazePoseOptions = config.decoder_options
         self._detector, self._landmarks = (
             compile_image_network(_fitting(config.read_graph(place), outputs), config)
-            for place, outputs in enumerate(DECODERS["blazepose"].networks)
+            for place, outputs in enumerate(blazepose.DECODER.networks)
         )
         self.networks = (self._detector, self._landmarks)
         self.input_size: Size | None = blazepose.DETECTOR_SIZE

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 from posezoo.errors import InferenceError, TargetSizeError
-from posezoo.pose.decoders import decode_with_options
+from posezoo.pose.decoders import decode_with_options, find_decoder
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_image, to_image_pixels
 from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
@@ -16,62 +13,17 @@ from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
 from posezoo.runtime.pipeline_config import PipelineConfig, compile_image_network, image_input, image_layout
 
 
-@dataclass(frozen=True, slots=True)
-class InputSizing:
-    """How images are fitted to the input of a network.
-
-    Attributes:
-        stride: the sides of the input are multiples of it.
-        usual: the target size where the IR takes any.
-        by_height: whether the target size is the height, else the shorter side.
-        padding: the value of all channels beside the image, 0..255.
-    """
-
-    stride: int
-    usual: int
-    by_height: bool = True
-    padding: int = 0
-
-    def target_size(self, size: Size) -> int:
-        """The target size that an input of this size has."""
-        return size[1] if self.by_height else min(size)
-
-    def input_size(self, target: int, aspect: Size) -> Size:
-        """Width and height of the input for images of an aspect, rounded up as Open Model Zoo's demo does.
-
-        Neither is more than four times the target: a strip of pixels would fill the memory.
-        """
-        scale = target / self.target_size(aspect)
-        width, height = (min(round(side * scale), _LONGEST * target) for side in aspect)
-        return self._rounded(width), self._rounded(height)
-
-    def _rounded(self, side: int) -> int:
-        return max(1, math.ceil(side / self.stride)) * self.stride
-
-
-_LONGEST = 4
-
-#: OpenPose's height is that of its evaluation, associative embedding's side HigherHRNet's; their training
-#: padded with 128 (Lightweight OpenPose's ``transformations.py``) and with black (HigherHRNet's warp).
-FITS = {
-    "openpose": InputSizing(stride=8, usual=368, padding=128),
-    "associative_embedding": InputSizing(stride=32, usual=512, by_height=False),
-    # Its demo cuts the image to a multiple of the stride; grey is zero to the network.
-    "lifting_3d": InputSizing(stride=8, usual=256, padding=128),
-}
-
-
 class BottomUpPipeline:
     """The steps of a network that looks at the whole image, letterboxed."""
 
     def __init__(self, config: PipelineConfig) -> None:
         self._decoder, self._options = config.decoder, config.decoder_options
-        self._fit = FITS[config.decoder]
+        self._sizing = find_decoder(config.decoder).input_sizing
         graph = config.read_graph()
         roles = match_output_roles(config.model, config.decoder, graph)
         graph.keep_outputs(list(roles.values()))
         self.input_size = self._sized(graph, config)
-        self._target = config.options.target_size or self._fit.usual
+        self._target = config.options.target_size or self._sizing.default_target
         network = compile_image_network(graph, config)
         self._network, self._roles = network, roles
         self.networks: tuple[CompiledNetwork, ...] = (network,)
@@ -80,8 +32,8 @@ class BottomUpPipeline:
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
         seen: Size = image.shape[1::-1]
-        size = self.input_size or self._fit.input_size(self._target, seen)
-        transform, picture = letterbox_image(image, size, self._fit.padding)
+        size = self.input_size or self._sizing.input_size(self._target, seen)
+        transform, picture = letterbox_image(image, size, self._sizing.padding)
         outputs = yield InferenceRequest(self._network, {self._input: picture[None]})
         maps = {role: outputs[name] for role, name in self._roles.items()}
         return self._poses(maps, transform, seen)
@@ -100,8 +52,10 @@ class BottomUpPipeline:
         aspect = config.options.aspect_size or (None if varies else own)
         if (config.options.target_size is None and config.options.aspect_size is None) or aspect is None:
             return None if varies else own
-        target = config.options.target_size or (self._fit.usual if varies else self._fit.target_size(own))
-        size = self._fit.input_size(target, aspect)
+        target = config.options.target_size or (
+            self._sizing.default_target if varies else self._sizing.target_size(own)
+        )
+        size = self._sizing.input_size(target, aspect)
         try:
             graph.resize(name, layout, size)
         except InferenceError as error:

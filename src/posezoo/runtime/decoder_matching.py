@@ -7,12 +7,13 @@ Model Zoo's), or else by the shapes and names of the outputs.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from posezoo.errors import DecoderError, InferenceError
-from posezoo.pose.decoders import DECODERS, decoder_type
-from posezoo.runtime.graph import Graph, Preprocessing, Shape
+from posezoo.pose.decoder_type import DecoderType, channel_count
+from posezoo.pose.decoders import DECODERS, find_decoder
+from posezoo.runtime.graph import Graph, Preprocessing
 from posezoo.spec.model import (
     ColorOrder,
     CompositeSpec,
@@ -25,92 +26,38 @@ from posezoo.spec.model import (
     Output,
 )
 
-_Rule = Callable[[str, Shape], bool]
 
-
-def _maps(channels: int) -> _Rule:
-    """Maps of so many channels, first or last."""
-    return lambda name, shape: len(shape) == 4 and _channels(shape) == channels
-
-
-def _is_heatmaps_and_pafs(_name: str, shape: Shape) -> bool:
-    """OpenPose's heatmaps and PAFs in one output, whose sides may be 17, 19 or 38 cells."""
-    return len(shape) == 4 and 57 in (shape[1], shape[3])
-
-
-def _is_embeddings(name: str, shape: Shape) -> bool:
-    said = "embed" in name.lower() or "tag" in name.lower()
-    return shape[1:2] == (17,) and (len(shape) == 5 or (len(shape) == 4 and said))
-
-
-def _is_heatmaps(name: str, shape: Shape) -> bool:
-    return shape[1:2] == (17,) and len(shape) == 4 and not _is_embeddings(name, shape)
-
-
-def _is_simcc(axis: str) -> _Rule:
-    """17 rows of bins, of one axis by the output's name."""
-    return lambda name, shape: len(shape) == 3 and shape[1] == 17 and name.lower().endswith(axis)
-
-
-#: What tells the outputs that a decoder needs, by role; the first decoder that finds all of its own is meant.
-_RULES: dict[str, tuple[dict[str, _Rule], ...]] = {
-    "lifting_3d": ({"coordinates": _maps(57), "heatmaps": _maps(19), "pafs": _maps(38)},),
-    "openpose": (
-        {"heatmaps": _maps(19), "pafs": _maps(38)},
-        {"heatmaps_and_pafs": _is_heatmaps_and_pafs},
-    ),
-    "associative_embedding": (
-        {
-            "heatmaps": lambda name, shape: _is_heatmaps(name, shape) and "nms" not in name,
-            "embeddings": _is_embeddings,
-            "nms_heatmaps": lambda name, shape: _is_heatmaps(name, shape) and "nms" in name,
-        },
-        {"heatmaps": _is_heatmaps, "embeddings": _is_embeddings},
-    ),
-    "movenet": ({"keypoints": lambda name, shape: shape[1:] == (1, 17, 3)},),
-    "heatmap": ({"heatmaps": _is_heatmaps},),
-    "simcc": ({"simcc_x": _is_simcc("x"), "simcc_y": _is_simcc("y")},),
-    "detection": ({"detections": lambda name, shape: len(shape) == 4 and shape[3] == 7},),
-}
-
-#: What a decoder needs, in words.
-_NEEDS = {
-    "openpose": "19 heatmaps and 38 PAFs",
-    "associative_embedding": "17 heatmaps and 17 embeddings",
-    "movenet": "17 keypoints",
-    "heatmap": "17 heatmaps",
-    "simcc": "17 rows of bins each for x and y",
-    "lifting_3d": "57 location maps, 19 heatmaps and 38 PAFs",
-    "detection": "boxes of 7 numbers",
-}
-
-
-def match_output_roles(model: ModelSpec | CompositeSpec, decoder: str, graph: Graph) -> dict[str, str]:
+def match_output_roles(model: ModelSpec | CompositeSpec, name: str, graph: Graph) -> dict[str, str]:
     """The names of the outputs that a decoder takes, by role.
 
     Args:
-        model: whose outputs may declare their roles.
-        decoder: a name of ``pose.decoders.DECODERS``.
+        model: its outputs may declare their roles.
+        name: of the decoder.
         graph: the IR.
 
     Raises:
         DecoderError: the IR has other outputs than the decoder needs.
     """
-    declared = _declared(model, decoder, graph)
-    if declared:
-        return declared
-    found = _found(decoder, graph.outputs)
-    if not found:
-        raise decoder_mismatch_error(decoder, graph)
-    return found
+    decoder, outputs = find_decoder(name), graph.outputs
+    roles = _declared_roles(model, decoder, graph) or decoder.match_outputs(outputs)
+    if roles:
+        return roles
+    fitting = _recognize(graph)
+    channels = " and ".join(str(channel_count(shape)) for shape in outputs.values())
+    raise DecoderError(
+        f"{name} needs {decoder.needs}; this IR has {channels or 'no outputs'}: {graph.path}",
+        decoder=name,
+        fitting=fitting,
+        hint=f"such outputs are for {fitting}" if fitting else "",
+    )
 
 
-def _declared(model: ModelSpec | CompositeSpec, decoder: str, graph: Graph) -> dict[str, str]:
-    """The same as the model declares it; empty where it does not, or of an IR that is another's."""
+def _declared_roles(model: ModelSpec | CompositeSpec, decoder: DecoderType, graph: Graph) -> dict[str, str]:
+    """The roles that the model declares; empty if it declares none, or the IR is of another network."""
     if isinstance(model, CompositeSpec):
         return {}
     outputs = graph.outputs
-    for rules in _RULES.get(decoder, ()):
+    for rules in decoder.rules:
         roles = {
             output.role: output.name
             for output in model.outputs
@@ -121,35 +68,10 @@ def _declared(model: ModelSpec | CompositeSpec, decoder: str, graph: Graph) -> d
     return {}
 
 
-def _found(decoder: str, outputs: Mapping[str, Shape]) -> dict[str, str]:
-    for rules in _RULES.get(decoder, ()):
-        fitting = {
-            role: [name for name, shape in outputs.items() if rule(name, shape)]
-            for role, rule in rules.items()
-        }
-        if all(len(names) == 1 for names in fitting.values()):
-            return {role: name for role, (name,) in fitting.items()}
-    return {}
-
-
-def decoder_mismatch_error(decoder: str, graph: Graph) -> DecoderError:
-    """That the outputs of an IR are not those that a decoder needs."""
+def _recognize(graph: Graph) -> str:
+    """The first decoder that the outputs fit; empty if there is none."""
     outputs = graph.outputs
-    fitting = next((name for name in _RULES if _found(name, outputs)), "")
-    counts = [str(_channels(shape)) for shape in outputs.values()]
-    there = " and ".join(counts) if counts else "no outputs"
-    return DecoderError(
-        f"{decoder} needs {_NEEDS.get(decoder, 'other outputs')}; this IR has {there}: {graph.path}",
-        decoder=decoder,
-        fitting=fitting,
-        hint=f"such outputs are for {fitting}" if fitting else "",
-    )
-
-
-def _channels(shape: Shape) -> int:
-    """How many there are, as far as that can be told: a side of a map may look like a number of channels."""
-    known = (17, 19, 38, 57)
-    return next((side for side in (shape[1:2] + shape[3:4]) if side in known), shape[1] if shape[1:] else 0)
+    return next((name for name, decoder in DECODERS.items() if decoder.match_outputs(outputs)), "")
 
 
 def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Preprocessing]:
@@ -164,7 +86,7 @@ def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Pr
         InferenceError: there is no such decoder.
     """
     if decoder is not None:
-        decoder_type(Decoder(decoder))
+        find_decoder(decoder)
     chosen = _decoder(graph, decoder)
     roles = match_output_roles(_spec(graph, None, {}), chosen.name, graph)
     spec = _spec(graph, chosen, {name: role for role, name in roles.items()})
@@ -177,32 +99,23 @@ def _decoder(graph: Graph, decoder: str | None) -> Decoder:
         return said if said is not None and said.name == decoder else Decoder(decoder)
     if said is not None:
         return said
-    for name in _RULES:
-        if _found(name, graph.outputs):
-            return Decoder(name)
+    if name := _recognize(graph):
+        return Decoder(name)
     outputs = " and ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in graph.outputs.items())
     raise DecoderError(
         f"{graph.path}: no decoder is known for its outputs {outputs}",
-        hint=f"there is {', '.join(DECODERS)}",
+        hint=f"there is {', '.join(DECODERS.names())}",
     )
-
-
-#: What Open Model Zoo's Model API calls our decoders in ``model_info``, in small letters.
-_MODEL_TYPES = {
-    "openpose": "openpose",
-    "hpe-assosiative-embedding": "associative_embedding",  # sic
-    "hpe-associative-embedding": "associative_embedding",
-    "keypoint_detection": "simcc",
-}
 
 
 def _said(graph: Graph) -> Decoder | None:
     """The decoder that the IR names, with its options."""
     ours = graph.read_rt_info("posezoo", "decoder")
-    if ours in DECODERS:
+    if ours and DECODERS.find(ours) is not None:
         return Decoder(ours, _options(graph.read_rt_info("posezoo", "decoder_options")))
-    reference = _MODEL_TYPES.get(graph.read_rt_info("model_info", "model_type").lower(), "")
-    return Decoder(reference) if reference else None
+    model_type = graph.read_rt_info("model_info", "model_type").lower()
+    names = (name for name, decoder in DECODERS.items() if model_type in decoder.omz_model_types)
+    return next((Decoder(name) for name in names), None) if model_type else None
 
 
 def _options(text: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ class DetectorPipeline:
     """The steps of a detector: it sees the whole image, stretched to its input as in its training."""
 
     def __init__(self, config: PipelineConfig) -> None:
-        self._options = config.decoder_options
+        self._decoder, self._options = config.decoder, config.decoder_options
         graph = config.read_graph(0)
         self._roles = match_output_roles(config.model, config.decoder, graph)
         graph.keep_outputs(list(self._roles.values()))
@@ -30,4 +30,4 @@ class DetectorPipeline:
         outputs = yield InferenceRequest(self._network, {self._input: transform.warp(image)[None]})
         maps = {role: outputs[name] for role, name in self._roles.items()}
         # Boxes come as shares of what was seen: the image.
-        return decode_with_options("detection", maps, seen, self._options)
+        return decode_with_options(self._decoder, maps, seen, self._options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from posezoo.images import to_bgr
-from posezoo.pose.decoders import DECODERS, require_top_down
+from posezoo.pose.decoders import find_decoder, require_top_down
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.ssd_detection import Box, parse_boxes
 from posezoo.runtime.compiled_network import Array
@@ -44,7 +44,7 @@ class Estimator:
         self.requests = networks[0].requests
         self.streams = networks[0].streams
         self.input_size = pipeline.input_size
-        self.seen_from = DECODERS[decoder].visible_score
+        self.seen_from = find_decoder(decoder).visible_score
         self._pipeline = pipeline
 
     def __call__(

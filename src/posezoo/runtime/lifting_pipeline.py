@@ -14,5 +14,5 @@ class LiftingPipeline(BottomUpPipeline):
 
     def _poses(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
         """In pixels of the image from the start: the camera looks at its middle, not at the input's."""
-        locations, heatmaps, pafs = (maps[role][0] for role in ("coordinates", "heatmaps", "pafs"))
-        return lifting.decode_lifting(locations, heatmaps, pafs, transform, image, self._options)
+        arrays = {role: array[0] for role, array in maps.items()}
+        return lifting.lift_poses(arrays, transform, image, self._options)

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoders import DECODERS, resolve_options
-from posezoo.runtime.blazepose_pipeline import BlazePosePipeline
-from posezoo.runtime.bottom_up_pipeline import BottomUpPipeline
+from posezoo.plugins import import_attribute
+from posezoo.pose.decoders import find_decoder, resolve_options
 from posezoo.runtime.decoder_matching import describe_ir
-from posezoo.runtime.detector_pipeline import DetectorPipeline
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.graph import Graph, Preprocessing
 from posezoo.runtime.inference_pipeline import Pipeline
-from posezoo.runtime.lifting_pipeline import LiftingPipeline
 from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.pipeline_config import PipelineConfig
 from posezoo.runtime.test_time_augmentation import TestTimeAugmentation
-from posezoo.runtime.top_down_pipeline import TopDownPipeline
 from posezoo.spec.model import ColorOrder, CompositeSpec, Decoder, ModelSpec
-
-#: The pipeline that runs the networks of a decoder.
-PIPELINES: dict[str, Callable[[PipelineConfig], Pipeline]] = {
-    "associative_embedding": BottomUpPipeline,
-    "blazepose": BlazePosePipeline,
-    "detection": DetectorPipeline,
-    "heatmap": TopDownPipeline,
-    "lifting_3d": LiftingPipeline,
-    "movenet": TopDownPipeline,
-    "openpose": BottomUpPipeline,
-    "simcc": TopDownPipeline,
-}
 
 
 def load_estimator(
@@ -59,8 +43,10 @@ def load_estimator(
     """
     options = options or LoadOptions()
     decoder = _require_decoder(model)
+    record = find_decoder(decoder.name)
     overrides = dict(options.decoder_options)
-    if options.flip and decoder.name == "heatmap":  # top-down: each person is mirrored, not the image
+    # Top-down decoders with an option flip mirror each person, not the image.
+    if options.flip and "flip" in {field.name for field in fields(record.options)}:
         overrides["flip"] = True
         options = replace(options, flip=False)
     decoder_options = resolve_options(decoder, overrides)
@@ -73,8 +59,10 @@ def load_estimator(
         options,
         tuple(graphs),
     )
-    create = TestTimeAugmentation if options.uses_augmentation else PIPELINES[decoder.name]
-    return Estimator(model, decoder.name, create(config))
+    if options.uses_augmentation:
+        return Estimator(model, decoder.name, TestTimeAugmentation(config))
+    create_pipeline: Callable[[PipelineConfig], Pipeline] = import_attribute(record.pipeline)
+    return Estimator(model, decoder.name, create_pipeline(config))
 
 
 def load_ir(xml: Path, decoder: str | None = None, options: LoadOptions | None = None) -> Estimator:
@@ -111,7 +99,7 @@ def _ir_paths(
     model: ModelSpec | CompositeSpec, decoder: Decoder, irs: Mapping[str, Path]
 ) -> tuple[Path, ...]:
     names = model.stages if isinstance(model, CompositeSpec) else (model.name,)
-    needed = len(DECODERS[decoder.name].networks)
+    needed = len(find_decoder(decoder.name).networks)
     if len(names) != needed:
         raise InferenceError(
             f"{model.name}: decoder {decoder.name} needs {needed} networks, not {len(names)}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from posezoo.pose import crops
 from posezoo.pose.crops import Color, CropFunction, PersonCrop
-from posezoo.pose.decoders import DECODERS, decode_with_options
+from posezoo.pose.decoders import decode_with_options, find_decoder
 from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, Size, to_image_pixels
@@ -30,6 +30,7 @@ class TopDownPipeline:
 
     def __init__(self, config: PipelineConfig) -> None:
         self._decoder = config.decoder
+        self._has_pixel_centers = find_decoder(config.decoder).has_pixel_centers
         self._options: TopDownOptions = config.decoder_options
         self._crop, self._blank = _cropping(config)
         graph = config.read_graph(0)
@@ -87,7 +88,7 @@ class TopDownPipeline:
             mirrored = yield from self._ask(np.ascontiguousarray(picture[:, ::-1]))
             maps["flipped_heatmaps"] = mirrored["heatmaps"]
         poses = decode_with_options(self._decoder, maps, self._size, self._options)
-        if DECODERS[self._decoder].has_pixel_centers:
+        if self._has_pixel_centers:
             for pose in poses:
                 pose.keypoints[pose.keypoints[:, 2] > 0, :2] += 0.5
         return to_image_pixels(poses, crop.view, image.shape[1::-1])

@@ -72,8 +72,8 @@ def _decoder(view: ModelView) -> Iterator[RuleViolation]:
         return
     from posezoo.pose.decoders import DECODERS  # with NumPy, which most registries need not wait for
 
-    if spec.decoder.name not in DECODERS:
-        name, known = spec.decoder.name, ", ".join(DECODERS)
+    if DECODERS.find(spec.decoder.name) is None:
+        name, known = spec.decoder.name, ", ".join(DECODERS.names())
         message = f"decoder.name: no decoder is called {name}; known: {known}"
         yield RuleViolation(view.location("decoder", "name"), message, "decoder.name", name, known)
 

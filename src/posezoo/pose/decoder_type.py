@@ -1,0 +1,110 @@
+"""The record by which a module of this package declares its decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from posezoo.pose.augmentation_merge import AugmentedOutputs
+from posezoo.pose.keypoints import MIN_SCORE, Floats, Pose
+from posezoo.pose.letterbox import InputSizing, Size
+from posezoo.spec.model import Output
+
+#: Output arrays by role.
+Maps = Mapping[str, Floats]
+Shape = tuple[int, ...]
+#: Whether an output of this name and shape plays a role.
+OutputRule = Callable[[str, Shape], bool]
+
+#: Pipelines that run decoders. They are named in text, because the runtime is built on this package.
+BOTTOM_UP = "posezoo.runtime.bottom_up_pipeline:BottomUpPipeline"
+TOP_DOWN = "posezoo.runtime.top_down_pipeline:TopDownPipeline"
+
+#: A keypoint that is a maximum of its map, which every map has; 0.2 is SimpleBaseline's ``IN_VIS_THRE``.
+MAXIMUM_IS_VISIBLE = 0.2
+#: A keypoint that is a peak above its decoder's threshold of 0.1.
+PEAK_IS_VISIBLE = 0.1
+
+#: What the example on a model card prints of a pose, unless the decoder names something else; its comment.
+KEYPOINTS_PRINTED = ("pose.keypoints", "x and y in pixels of the image, score")
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderType:
+    """How the outputs of one or more networks become poses.
+
+    Attributes:
+        networks: for each network, in the order in which they run, the outputs that are decoded; ``role`` is
+            the decoder's name for an output. An output with an empty name is named differently by each model;
+            -1 stands for any size.
+        options: a frozen dataclass whose fields are the decoder's options, all with defaults.
+        decode: from the last network's outputs by role, without their batch axis, the size of its input
+            (width and height in pixels) and the options to poses in pixels of that input.
+        pipeline: what runs the networks, as ``module:class``; its argument is a ``PipelineConfig``.
+        needs: the outputs in words, for messages.
+        rules: how the roles of an IR's outputs are recognized: alternatives, of which the first is taken
+            whose rules fit exactly one output each. Empty: the decoder cannot be recognized.
+        omz_model_types: names of this decoder in Open Model Zoo's ``model_info``, in lower case.
+        optional: outputs of the last network that may be missing.
+        convert_outputs: turns another form of the outputs into this one; None leaves them unchanged.
+        detector: whether a person detector may run first (``possible``), or runs unless it is disabled
+            (``usual``); empty: never.
+        has_pixel_centers: integer coordinates are centers of pixels, not their corners.
+        visible_score: keypoints of a lower score are guesses, which drawings leave out.
+        input_sizing: of a bottom-up decoder: how images are fitted to the network's input.
+        merge_passes: merges the outputs of several passes over one image (test-time augmentation); None: that
+            is not supported.
+        approach: ``top-down``, ``bottom-up``, or empty for a decoder that does not estimate poses.
+        printed: the part of a pose that the example on a model card prints, and its comment.
+    """
+
+    networks: tuple[tuple[Output, ...], ...]
+    options: type[Any]
+    decode: Callable[[Maps, Size, Any], list[Pose]]
+    pipeline: str
+    needs: str = "other outputs"
+    rules: tuple[Mapping[str, OutputRule], ...] = ()
+    omz_model_types: tuple[str, ...] = ()
+    optional: tuple[Output, ...] = ()
+    convert_outputs: Callable[[Maps], Maps] | None = None
+    detector: str = ""
+    has_pixel_centers: bool = False
+    visible_score: float = MIN_SCORE
+    input_sizing: InputSizing = field(default_factory=InputSizing)
+    merge_passes: Callable[[Sequence[AugmentedOutputs]], dict[str, Floats]] | None = None
+    approach: str = ""
+    printed: tuple[str, str] = KEYPOINTS_PRINTED
+
+    def match_outputs(self, outputs: Mapping[str, Shape]) -> dict[str, str]:
+        """The names of a network's outputs by role; empty if they are not this decoder's."""
+        for rules in self.rules:
+            matches = {
+                role: [name for name, shape in outputs.items() if rule(name, shape)]
+                for role, rule in rules.items()
+            }
+            if all(len(names) == 1 for names in matches.values()):
+                return {role: name for role, (name,) in matches.items()}
+        return {}
+
+
+def channel_count(shape: Shape) -> int:
+    """The channels of maps, first or last; a guess, since a side may look like a number of channels."""
+    known = (17, 19, 38, 57)
+    return next((side for side in (shape[1:2] + shape[3:4]) if side in known), shape[1] if shape[1:] else 0)
+
+
+def are_maps(channels: int) -> OutputRule:
+    """The rule for maps of this many channels, first or last."""
+    return lambda _name, shape: len(shape) == 4 and channel_count(shape) == channels
+
+
+def are_coco_embeddings(name: str, shape: Shape) -> bool:
+    """Whether an output holds tags of COCO's 17 keypoints."""
+    is_named = "embed" in name.lower() or "tag" in name.lower()
+    return shape[1:2] == (17,) and (len(shape) == 5 or (len(shape) == 4 and is_named))
+
+
+def are_coco_heatmaps(name: str, shape: Shape) -> bool:
+    """Whether an output holds heatmaps of COCO's 17 keypoints."""
+    return shape[1:2] == (17,) and len(shape) == 4 and not are_coco_embeddings(name, shape)
