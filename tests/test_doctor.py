@@ -79,7 +79,7 @@ def test_settings_that_cannot_be_meant_are_problems_and_the_rest_is_still_told(t
     )
     found = problems(ended)
     assert "POSEZOO_ATTEMPTS: expected a whole number from 1 to 100, got 'many'" in found
-    assert found["POSEZOO_OUTPUTDIR: there is no such setting"] == "did you mean POSEZOO_OUTPUT_DIR?"
+    assert found["POSEZOO_OUTPUTDIR: unknown setting"] == "did you mean POSEZOO_OUTPUT_DIR?"
     assert any(message.endswith("unknown setting devise") for message in found)
     assert json.loads(ended.stdout)["devices"]
 

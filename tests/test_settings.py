@@ -42,7 +42,7 @@ def test_the_users_own_file_serves_where_the_working_folder_has_none(tmp_path):
     ("content", "problem", "hint"),
     [
         ("[posezoo]\ndevise = GPU\n", "unknown setting devise", "did you mean device?"),
-        ("[posezo]\n", "unknown section [posezo]", "settings stand below [posezoo]"),
+        ("[posezo]\n", "unknown section [posezo]", "settings belong in the section [posezoo]"),
         ("device = GPU\n", "cannot be read", ""),
         ("[posezoo]\nattempts = many\n", "attempts: expected a whole number from 1 to 100, got 'many'", ""),
         ("[posezoo]\nstall_timeout = -1\n", "more than 0", ""),

@@ -12,7 +12,7 @@ from posezoo.events import Listener, ignore_event
 from posezoo.networks import NETWORKS, build_network
 from posezoo.pipeline import Model, Zoo, estimator_factory, open_zoo
 from posezoo.registry import TAG_MARK
-from posezoo.settings import KINDS, read_settings, to_settings
+from posezoo.settings import SETTING_TYPES, read_settings, to_settings
 from posezoo.spec.model import CompositeSpec, ModelSpec, NetworkChoice, Precision
 
 if TYPE_CHECKING:
@@ -238,8 +238,8 @@ def _full(name: str, tag: str) -> str:
 
 def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Zoo:
     for name in flags:
-        if name not in KINDS:
-            raise SettingsError(f"unknown setting {name!r}", hint=suggest(name, KINDS))
+        if name not in SETTING_TYPES:
+            raise SettingsError(f"unknown setting {name!r}", hint=suggest(name, SETTING_TYPES))
     return open_zoo(to_settings(read_settings(flags)), trust_on_first_use=trust_on_first_use)
 
 

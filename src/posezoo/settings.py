@@ -1,6 +1,6 @@
-"""What the user set, and where: flag > POSEZOO_* > posezoo.cfg > default.
+"""Reads the settings: a flag wins over a POSEZOO_* variable, that over posezoo.cfg, that over the default.
 
-posezoo.cfg is the working folder's, else the user's config folder's::
+posezoo.cfg is looked for in the working folder, then in the user's config folder::
 
     [posezoo]
     mirror = /mnt/models
@@ -13,146 +13,24 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from posezoo.errors import SettingsError, suggest
 from posezoo.http_headers import HostHeader, parse_header
 
+#: With ``default`` the device chooses: bf16 on many CPUs, which moves keypoints by some pixels.
+INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Every setting, typed and checked."""
-
-    output_dir: Path  # below it lie <public|intel>/<name>/...: published files and IR
-    cache_dir: Path  # published files by digest
-    mirror: tuple[str, ...]  # folders or addresses laid out like a cache, asked first
-    models_dir: tuple[Path, ...]  # registries; empty: the one that comes with posezoo
-    device: str  # of OpenVINO
-    detector: str  # the model that finds people for models that see one at a time; "usual" or "none"
-    inference_precision: str  # f32, f16, bf16, or default: the device's own choice
-    attempts: int  # at a source that fails for a moment
-    stall_timeout: float  # seconds without a byte
-    header: tuple[HostHeader, ...]  # sent to single hosts
-    ca_bundle: Path | None  # who may vouch for servers
-    allow_http: bool  # also for files that no digest pins
-    allow_private_redirects: bool  # from public names
-    jobs: int  # files that come at once
-    connections: int  # by which a large file comes
-    mo: Path | None  # a Model Optimizer, for what only it converts
-    lock: Path  # posezoo.lock: what was agreed to, and what files without a pin held at their first download
-    locked: bool  # take nothing that the lock does not have
-    allow_licenses: tuple[str, ...]  # SPDX identifiers or globs; empty: any
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A setting's value and who said it."""
-
-    name: str
-    value: Any
-    origin: str
-
-
-@dataclass(frozen=True, slots=True)
-class _SettingType:
-    parse: Callable[[Any], Any]  # from text, or from a value of the right type; else ValueError
-    default: Callable[[Mapping[str, str]], Any]
-    help: str
-
-
-def read_settings(
-    flags: Mapping[str, Any] | None = None,
-    environ: Mapping[str, str] = os.environ,
-    folder: Path | None = None,
-) -> dict[str, Setting]:
-    """Every setting with its origin.
-
-    Args:
-        flags: what the command line or a caller says; None values count as not said.
-        environ: the environment.
-        folder: where posezoo.cfg is looked for first; the working folder where None.
-
-    Raises:
-        SettingsError: a value cannot be used, or posezoo.cfg cannot be read; both say where.
-    """
-    path = config_file(environ, folder)
-    configured = _read_config(path) if path is not None else {}
-    said = _RawSettings(flags or {}, environ, configured, str(path))
-    return {name: said.resolve(name) for name in KINDS}
-
-
-def read_settings_leniently(
-    environ: Mapping[str, str] = os.environ, folder: Path | None = None
-) -> tuple[dict[str, Setting], list[SettingsError]]:
-    """The settings as far as they can be used, and every complaint about the rest; raises nothing."""
-    complaints = [
-        SettingsError(f"{name}: there is no such setting", hint=suggest(name, map(_variable, KINDS)))
-        for name in environ
-        if name.startswith("POSEZOO_") and name not in map(_variable, KINDS)
-    ]
-    configured: dict[str, str] = {}
-    path = config_file(environ, folder)
-    try:
-        configured = _read_config(path) if path is not None else {}
-    except SettingsError as error:
-        complaints.append(error)
-    said, settings = _RawSettings({}, environ, configured, str(path)), {}
-    for name in KINDS:
-        try:
-            settings[name] = said.resolve(name)
-        except SettingsError as error:
-            complaints.append(error)
-            settings[name] = Setting(name, KINDS[name].default(environ), "default")
-    return settings, complaints
-
-
-def _variable(name: str) -> str:
-    return f"POSEZOO_{name.upper()}"
-
-
-@dataclass(frozen=True, slots=True)
-class _RawSettings:
-    """What was said, and where."""
-
-    flags: Mapping[str, Any]
-    environ: Mapping[str, str]
-    configured: Mapping[str, str]
-    config: str  # the path of posezoo.cfg
-
-    def resolve(self, name: str) -> Setting:
-        """The setting that counts.
-
-        Raises:
-            SettingsError: its value cannot be used.
-        """
-        kind, variable = KINDS[name], _variable(name)
-        if self.flags.get(name) is not None:
-            return Setting(name, _parse(kind, self.flags[name], f"--{name}"), f"--{name}")
-        if self.environ.get(variable):
-            return Setting(name, _parse(kind, self.environ[variable], variable), variable)
-        if name in self.configured:
-            value = _parse(kind, self.configured[name], f"{self.config}: {name}")
-            return Setting(name, value, self.config)
-        return Setting(name, kind.default(self.environ), "default")
-
-
-def to_settings(settings: Mapping[str, Setting]) -> Settings:
-    """The values alone."""
-    return Settings(**{name: setting.value for name, setting in settings.items()})
-
-
-def config_file(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Path | None:
-    """The posezoo.cfg in use: the working folder's, else the user's; None where there is neither."""
-    candidates = ((folder or Path()) / "posezoo.cfg", user_folder("config", environ) / "posezoo.cfg")
-    return next((path for path in candidates if os.path.isfile(path)), None)
+#: The most files that are downloaded at once; more would only take more memory.
+MOST_JOBS = 64
 
 
 def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
     """The user's own folder for posezoo's ``config`` or ``cache``, where the system keeps such things."""
     named = Path(environ.get(f"XDG_{kind.upper()}_HOME", ""))
-    if named.is_absolute():  # a relative one is to be ignored, says the specification
+    if named.is_absolute():  # the XDG specification says to ignore a relative one
         return named / "posezoo"
     try:
         home = Path(environ.get("HOME") or Path.home())
@@ -169,36 +47,18 @@ def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
     return home / f".{kind}" / "posezoo"
 
 
-def _read_config(path: Path) -> dict[str, str]:
-    import configparser
-
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read_string(path.read_text("utf-8-sig"), source=str(path))
-    except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        raise SettingsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
-    for section in parser.sections():
-        if section != "posezoo":
-            raise SettingsError(f"{path}: unknown section [{section}]", hint="settings stand below [posezoo]")
-    configured = dict(parser["posezoo"]) if parser.has_section("posezoo") else {}
-    for name in configured:
-        if name not in KINDS:
-            raise SettingsError(
-                f"{path}: unknown setting {name}", hint=suggest(name, KINDS) or "see posezoo doctor"
-            )
-    return configured
+def config_file(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Path | None:
+    """The posezoo.cfg in use: the working folder's, else the user's; None if there is neither."""
+    candidates = ((folder or Path()) / "posezoo.cfg", user_folder("config", environ) / "posezoo.cfg")
+    return next((path for path in candidates if os.path.isfile(path)), None)
 
 
-def _parse(kind: _SettingType, value: Any, where: str) -> Any:
-    try:
-        return kind.parse(value.strip() if isinstance(value, str) else value)
-    except ValueError as error:
-        raise SettingsError(f"{where}: {error}") from error
+# --- Parsers: from text, or from a value of the right type; each raises ValueError for any other value.
 
 
-def _folder(value: object) -> Path:
+def _folder(value: object, kind: str = "folder") -> Path:
     if not isinstance(value, (str, Path)) or not str(value):
-        raise ValueError(f"expected a folder, got {value!r}")
+        raise ValueError(f"expected a {kind}, got {value!r}")
     try:
         return Path(value).expanduser()
     except RuntimeError as error:
@@ -206,9 +66,7 @@ def _folder(value: object) -> Path:
 
 
 def _file(value: object) -> Path:
-    if not isinstance(value, (str, Path)) or not str(value):
-        raise ValueError(f"expected a file, got {value!r}")
-    return _folder(value)
+    return _folder(value, "file")
 
 
 def _existing_file(value: object) -> Path:
@@ -219,7 +77,7 @@ def _existing_file(value: object) -> Path:
 
 
 def _headers(value: object) -> tuple[HostHeader, ...]:
-    return tuple(parse_header(str(each)) for each in _split_list(value, "\n"))
+    return tuple(parse_header(str(item)) for item in _split_list(value, "\n"))
 
 
 def _switch(value: object) -> bool:
@@ -230,29 +88,26 @@ def _switch(value: object) -> bool:
 
 
 def _folders(value: object) -> tuple[Path, ...]:
-    return tuple(_folder(each) for each in _split_list(value, os.pathsep))
+    return tuple(_folder(item) for item in _split_list(value, os.pathsep))
 
 
 def _mirrors(value: object) -> tuple[str, ...]:
-    return tuple(str(each) if "://" in str(each) else str(_folder(each)) for each in _split_list(value, ","))
+    return tuple(str(item) if "://" in str(item) else str(_folder(item)) for item in _split_list(value, ","))
 
 
-def _parse_license_globs(value: object) -> tuple[str, ...]:
-    words = tuple(str(each) for each in _split_list(value, ","))
-    if not all(words) or not words:
-        raise ValueError(f"expected words with commas between, got {value!r}")
-    return words
+def _license_globs(value: object) -> tuple[str, ...]:
+    globs = tuple(str(item) for item in _split_list(value, ","))
+    if not all(globs) or not globs:
+        raise ValueError(f"expected words separated by commas, got {value!r}")
+    return globs
 
 
 def _split_list(value: object, separator: str) -> list[object]:
-    """The items of a list, or the parts of a text."""
     if isinstance(value, (list, tuple)):
         return list(value)
-    return (
-        [part.strip() for part in value.split(separator) if part.strip()]
-        if isinstance(value, str)
-        else [value]
-    )
+    if not isinstance(value, str):
+        return [value]
+    return [part.strip() for part in value.split(separator) if part.strip()]
 
 
 def _text(value: object) -> str:
@@ -261,15 +116,12 @@ def _text(value: object) -> str:
     return value
 
 
-def _parse_integer(max_count: int) -> Callable[[object], int]:
+def _integer_up_to(limit: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
-        if (
-            isinstance(value, bool)
-            or not re.fullmatch("0*[1-9][0-9]{0,4}", str(value))
-            or int(str(value)) > max_count
-        ):
-            raise ValueError(f"expected a whole number from 1 to {max_count}, got {value!r}")
-        return int(str(value))
+        text = str(value)
+        if isinstance(value, bool) or not re.fullmatch("0*[1-9][0-9]{0,4}", text) or int(text) > limit:
+            raise ValueError(f"expected a whole number from 1 to {limit}, got {value!r}")
+        return int(text)
 
     return parse
 
@@ -290,76 +142,245 @@ def _inference_precision(value: object) -> str:
     return str(value)
 
 
-#: ``default`` leaves the choice to the device: bf16 on many CPUs, which moves keypoints by some pixels.
-INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
+# --- The settings
+# ruff: noqa: RUF009 (``_setting`` returns a dataclasses.field)
 
-#: Files at once; more would only take more memory.
-MOST_JOBS = 64
 
-KINDS: dict[str, _SettingType] = {
-    "output_dir": _SettingType(
-        _folder, lambda environ: user_folder("cache", environ) / "models", "where files and IR of models go"
-    ),
-    "cache_dir": _SettingType(
+@dataclass(frozen=True, slots=True)
+class SettingType:
+    """What posezoo.cfg, the environment and the flags have in common about one setting."""
+
+    parse: Callable[[Any], Any]
+    default: Any  # a value, or a function of the environment
+    help: str
+    metavar: str  # of its flag; empty for a switch
+    repeats: bool  # whether its flag may be given several times
+
+    def default_value(self, environ: Mapping[str, str]) -> Any:
+        """The value if nothing sets it."""
+        return self.default(environ) if callable(self.default) else self.default
+
+
+def _setting(
+    parse: Callable[[Any], Any], default: Any, help: str, metavar: str = "", *, repeats: bool = False
+) -> Any:
+    return field(metadata={"type": SettingType(parse, default, help, metavar, repeats)})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting, typed and checked."""
+
+    output_dir: Path = _setting(
+        _folder,
+        lambda environ: user_folder("cache", environ) / "models",
+        "folder for the files and IR of models (default: your cache folder)",
+        "DIR",
+    )
+    cache_dir: Path = _setting(
         _folder,
         lambda environ: user_folder("cache", environ) / "files",
-        "published files by digest, kept for good",
-    ),
-    "mirror": _SettingType(
-        _mirrors, lambda environ: (), "folders or addresses laid out like the cache, asked first"
-    ),
-    "models_dir": _SettingType(
-        _folders, lambda environ: (), "registries; default: the one that comes with posezoo"
-    ),
-    "device": _SettingType(_text, lambda environ: "CPU", "the OpenVINO device that models run on"),
-    "detector": _SettingType(
+        "cache of published files, named by their digest; never cleaned automatically",
+        "DIR",
+    )
+    mirror: tuple[str, ...] = _setting(
+        _mirrors,
+        (),
+        "a folder or URL with the same layout as the cache, tried before any source",
+        "DIR|URL",
+        repeats=True,
+    )
+    models_dir: tuple[Path, ...] = _setting(
+        _folders,
+        (),
+        "a folder of model.yml files, posezoo's or Open Model Zoo's, in place of posezoo's own models",
+        "DIR",
+        repeats=True,
+    )
+    device: str = _setting(
         _text,
-        lambda environ: "usual",
-        "who finds people for models that see one at a time: a model, none, or usual",
-    ),
-    "inference_precision": _SettingType(
-        _inference_precision, lambda environ: "f32", f"arithmetic: {', '.join(INFERENCE_PRECISIONS)}"
-    ),
-    "attempts": _SettingType(
-        _parse_integer(100), lambda environ: 5, "tries at a source that fails for a moment"
-    ),
-    "stall_timeout": _SettingType(
-        _seconds, lambda environ: 30.0, "seconds without a byte until a source counts as gone"
-    ),
-    "header": _SettingType(
-        _headers, lambda environ: (), "sent to HOST alone: who may fetch its files, mostly (HOST=NAME: VALUE)"
-    ),
-    "ca_bundle": _SettingType(
-        _existing_file, lambda environ: None, "certificates of who may vouch for servers, as PEM"
-    ),
-    "allow_http": _SettingType(
-        _switch, lambda environ: False, "take files without a checksum over plain http too"
-    ),
-    "allow_private_redirects": _SettingType(
-        _switch, lambda environ: False, "follow redirects from public names to addresses of this network"
-    ),
-    "jobs": _SettingType(_parse_integer(MOST_JOBS), lambda environ: 1, "how many files are fetched at once"),
-    "connections": _SettingType(
-        _parse_integer(16),
-        lambda environ: 1,
-        "how many connections a large file comes by, where its server gives parts",
-    ),
-    "mo": _SettingType(
+        "CPU",
+        "OpenVINO device that runs the model (default: CPU); posezoo doctor lists them",
+        "DEVICE",
+    )
+    detector: str = _setting(
+        _text,
+        "usual",
+        "the person detector for models that take one person at a time: a model, or none, which treats the "
+        "whole image as one person (default: person-detection-retail-0013; for MoveNet none)",
+        "MODEL",
+    )
+    inference_precision: str = _setting(
+        _inference_precision,
+        "f32",
+        "precision of the computation (default: f32); default: the device chooses, bf16 on many CPUs, which "
+        "moves keypoints by some pixels",
+    )
+    attempts: int = _setting(
+        _integer_up_to(100), 5, "how many times to try a source that fails temporarily (default: 5)", "N"
+    )
+    stall_timeout: float = _setting(
+        _seconds,
+        30.0,
+        "seconds without data after which a download attempt is aborted (default: 30)",
+        "SECONDS",
+    )
+    header: tuple[HostHeader, ...] = _setting(
+        _headers,
+        (),
+        "HTTP header that is sent only to HOST, for example for authorization; POSEZOO_HEADER keeps it out "
+        "of the list of processes",
+        "HOST=NAME: VALUE",
+        repeats=True,
+    )
+    ca_bundle: Path | None = _setting(
+        _existing_file, None, "CA certificates (PEM) that servers are verified with", "FILE"
+    )
+    allow_http: bool = _setting(_switch, False, "also allow plain http for files that have no checksum")
+    allow_private_redirects: bool = _setting(
+        _switch, False, "follow redirects from a public host to an address in a private network"
+    )
+    jobs: int = _setting(
+        _integer_up_to(MOST_JOBS), 1, "how many files are downloaded at once (default: 1)", "N"
+    )
+    connections: int = _setting(
+        _integer_up_to(16),
+        1,
+        "how many connections one large file uses, if its server supports range requests (default: 1)",
+        "N",
+    )
+    mo: Path | None = _setting(
         _file,
-        lambda environ: None,
-        "a Model Optimizer of openvino-dev 2024.6, for what only it converts: its mo, or its environment",
-    ),
-    "lock": _SettingType(
+        None,
+        "Model Optimizer of openvino-dev 2024.6, for models that only it can convert: the path of its mo, or "
+        "of its environment",
+        "PATH",
+    )
+    lock: Path = _setting(
         _file,
         lambda environ: (config_file(environ) or Path("posezoo.cfg")).with_name("posezoo.lock"),
-        "what was agreed to, and what files without a pin held at their first download",
-    ),
-    "locked": _SettingType(
-        _switch, lambda environ: False, "take no model, file or IR but those that posezoo.lock has"
-    ),
-    "allow_licenses": _SettingType(
-        _parse_license_globs,
-        lambda environ: (),
-        "terms that models may come under: SPDX identifiers or globs, with commas; default: any",
-    ),
-}
+        "lock file: the accepted digests, and those of files without a checksum at their first download "
+        "(default: posezoo.lock beside the posezoo.cfg in use, else in the working folder)",
+        "FILE",
+    )
+    locked: bool = _setting(_switch, False, "refuse every model, file and IR that is not in posezoo.lock")
+    allow_licenses: tuple[str, ...] = _setting(
+        _license_globs,
+        (),
+        "licenses that are allowed: SPDX identifiers or globs, separated by commas (default: any)",
+        "GLOB[,GLOB]",
+    )
+
+
+#: The settings by name.
+SETTING_TYPES: dict[str, SettingType] = {each.name: each.metadata["type"] for each in fields(Settings)}
+
+
+# --- Reading them
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The value of a setting, and its origin: a flag, a variable, the path of a posezoo.cfg, or "default"."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+def read_settings(
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,
+    folder: Path | None = None,
+) -> dict[str, Setting]:
+    """Every setting with its origin.
+
+    Args:
+        flags: the values that the command line or a caller gives; None values count as not given.
+        environ: the environment.
+        folder: where posezoo.cfg is looked for first; None is the working folder.
+
+    Raises:
+        SettingsError: a value cannot be used, or posezoo.cfg cannot be read; the problem says where.
+    """
+    path = config_file(environ, folder)
+    configured = _read_config(path) if path is not None else {}
+    return {name: _resolve(name, flags or {}, environ, configured, str(path)) for name in SETTING_TYPES}
+
+
+def read_settings_leniently(
+    environ: Mapping[str, str] = os.environ, folder: Path | None = None
+) -> tuple[dict[str, Setting], list[SettingsError]]:
+    """Every setting, and what is wrong with those that had to be left at their default; raises nothing."""
+    variables = [_variable(name) for name in SETTING_TYPES]
+    problems = [
+        SettingsError(f"{name}: unknown setting", hint=suggest(name, variables))
+        for name in environ
+        if name.startswith("POSEZOO_") and name not in variables
+    ]
+    configured: dict[str, str] = {}
+    path = config_file(environ, folder)
+    try:
+        configured = _read_config(path) if path is not None else {}
+    except SettingsError as error:
+        problems.append(error)
+    settings = {}
+    for name, kind in SETTING_TYPES.items():
+        try:
+            settings[name] = _resolve(name, {}, environ, configured, str(path))
+        except SettingsError as error:
+            problems.append(error)
+            settings[name] = Setting(name, kind.default_value(environ), "default")
+    return settings, problems
+
+
+def to_settings(settings: Mapping[str, Setting]) -> Settings:
+    """The values alone."""
+    return Settings(**{name: setting.value for name, setting in settings.items()})
+
+
+def _variable(name: str) -> str:
+    return f"POSEZOO_{name.upper()}"
+
+
+def _resolve(
+    name: str,
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    configured: Mapping[str, str],
+    config_path: str,
+) -> Setting:
+    kind, variable = SETTING_TYPES[name], _variable(name)
+    for value, origin, where in (
+        (flags.get(name), f"--{name}", f"--{name}"),
+        (environ.get(variable) or None, variable, variable),
+        (configured.get(name), config_path, f"{config_path}: {name}"),
+    ):
+        if value is not None:
+            try:
+                return Setting(name, kind.parse(value.strip() if isinstance(value, str) else value), origin)
+            except ValueError as error:
+                raise SettingsError(f"{where}: {error}") from error
+    return Setting(name, kind.default_value(environ), "default")
+
+
+def _read_config(path: Path) -> dict[str, str]:
+    import configparser
+
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(path.read_text("utf-8-sig"), source=str(path))
+    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        raise SettingsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    for section in parser.sections():
+        if section != "posezoo":
+            raise SettingsError(
+                f"{path}: unknown section [{section}]", hint="settings belong in the section [posezoo]"
+            )
+    configured = dict(parser["posezoo"]) if parser.has_section("posezoo") else {}
+    for name in configured:
+        if name not in SETTING_TYPES:
+            raise SettingsError(
+                f"{path}: unknown setting {name}", hint=suggest(name, SETTING_TYPES) or "see posezoo doctor"
+            )
+    return configured

@@ -47,8 +47,7 @@ def add_demo_flags(parser: argparse.ArgumentParser) -> None:
     _add_inference(parser.add_argument_group("inference"))
     _add_pictures(parser.add_argument_group("input and output"))
     _add_foreign(parser.add_argument_group("an .xml that does not say how it wants its pictures"))
-    flags.add_detector_flag(parser)
-    flags.add_models_dir_flag(parser)
+    flags.add_flags(parser, "detector", "models_dir")
     flags.add_format_flags(parser)
 
 

@@ -1,16 +1,17 @@
-"""Flags that several verbs share, and what they become."""
+"""The flags that several verbs share, and what their values become."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import PosezooError
-from posezoo.settings import INFERENCE_PRECISIONS, KINDS, Settings, read_settings, to_settings
+from posezoo.settings import INFERENCE_PRECISIONS, SETTING_TYPES, Settings, read_settings, to_settings
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 if TYPE_CHECKING:
@@ -42,387 +43,6 @@ def add_verb(
         epilog=epilog,
         formatter_class=HelpFormatter,
     )
-
-
-def add_model_flags(parser: argparse.ArgumentParser) -> None:
-    """Which models: names and globs, or all."""
-    parser.add_argument(
-        "models",
-        nargs="*",
-        metavar="MODEL",
-        help="a name or a case-sensitive glob; a composite's name stands for its parts; NAME@TAG is a "
-        "variant, NAME@* all of them",
-    )
-    parser.add_argument("--all", action="store_true", help="every model of the zoo")
-
-
-def add_checkpoint_flags(parser: argparse.ArgumentParser) -> None:
-    """Another checkpoint than the published one, and what else only networks of ours can do."""
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        metavar="FILE",
-        help="weights of your own for a network of ours: a .pth, .safetensors or .params whose keys fit",
-    )
-    parser.add_argument(
-        "--model_name",
-        metavar="M",
-        help="with --checkpoint: what the IR are called (default: as the model or network)",
-    )
-    parser.add_argument(
-        "--dynamic",
-        action="store_true",
-        help="leave the sizes open that model.yml says, else height and width: for networks of ours",
-    )
-    parser.add_argument(
-        "--keep_onnx", action="store_true", help="also write the ONNX that a checkpoint becomes on the way"
-    )
-
-
-def add_force_flag(parser: argparse.ArgumentParser) -> None:
-    """Whether an IR that is there may be replaced, whatever it was made of."""
-    parser.add_argument(
-        "--force", action="store_true", help="convert again what is up to date, or was made of other weights"
-    )
-
-
-def add_camera_input_flags(parser: argparse.ArgumentParser) -> None:
-    """What the IR takes, where a camera's frames go in as they are."""
-    parser.add_argument(
-        "--input_type",
-        choices=("u8", "f16", "f32"),
-        help="what the IR takes pictures in; u8: the bytes of a camera's frame, BGR",
-    )
-    parser.add_argument("--input_layout", choices=("NCHW", "NHWC"), help="how the IR takes pictures")
-    parser.add_argument(
-        "--resize",
-        action="store_true",
-        help="the IR takes pictures of any height and width, and resizes them",
-    )
-
-
-def with_camera_input_flags(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:
-    """The model, as the flags of ``add_camera_input_flags`` change it.
-
-    Raises:
-        ConversionError: they do not go with it.
-    """
-    if not (args.input_type or args.input_layout or args.resize):
-        return spec
-    from posezoo.convert.camera_input import with_camera_input
-
-    return with_camera_input(
-        spec, element_type=args.input_type or "", layout=args.input_layout or "", resize=args.resize
-    )
-
-
-def require_single_model(registry: Registry, name: str) -> ModelSpec:
-    """The model of this name, which is no composite.
-
-    Raises:
-        PosezooError: there is none, or it is a composite.
-    """
-    model = registry.find(name)
-    if isinstance(model, CompositeSpec):
-        raise PosezooError(
-            f"{name}: is a composite, and a checkpoint goes with one of its parts",
-            hint=f"name {' or '.join(model.stages)}",
-        )
-    return model
-
-
-def add_models_dir_flag(parser: argparse.ArgumentParser) -> None:
-    """Where models are declared."""
-    parser.add_argument(
-        "--models_dir",
-        action="append",
-        type=Path,
-        metavar="DIR",
-        help="a registry of model.yml files in place of posezoo's own; may be given several times",
-    )
-
-
-def add_directory_flags(parser: argparse.ArgumentParser) -> None:
-    """Where files come from and go to."""
-    add_output_dir_flag(parser)
-    add_cache_flags(parser)
-
-
-def add_output_dir_flag(
-    parser: argparse.ArgumentParser, what: str = KINDS["output_dir"].help, default: str = "your cache folder"
-) -> None:
-    """Where files go to, or lie."""
-    parser.add_argument("-o", "--output_dir", type=Path, metavar="DIR", help=f"{what} (default: {default})")
-
-
-def add_download_dir_flag(parser: argparse.ArgumentParser, default: str) -> None:
-    """Where published files lie already."""
-    parser.add_argument(
-        "-d",
-        "--download_dir",
-        type=Path,
-        metavar="DIR",
-        help=f"where the published files lie (default: {default})",
-    )
-
-
-def add_results_dir_flag(parser: argparse.ArgumentParser, what: str, default: str) -> None:
-    """Where results go; the model is no result there, so its files and IR have the other flag."""
-    parser.add_argument(
-        "-o",
-        "--output_dir",
-        dest="results_dir",
-        type=Path,
-        metavar="DIR",
-        help=f"{what} (default: {default} in your cache folder)",
-    )
-    parser.add_argument(
-        "-d",
-        "--download_dir",
-        dest="output_dir",
-        type=Path,
-        metavar="DIR",
-        help="where the model's files and IR lie, or go (default: your cache folder)",
-    )
-
-
-def add_precision_flag(parser: argparse.ArgumentParser) -> None:
-    """Which IR of a model is used."""
-    parser.add_argument(
-        "--precision",
-        type=parse_precision,
-        default=Precision.FP16,
-        help="FP32 or FP16 IR, or FP16-INT8 of a model that is published so or was quantized (default: FP16)",
-    )
-
-
-def add_dry_run_flag(parser: argparse.ArgumentParser) -> None:
-    """Look before you leap."""
-    parser.add_argument(
-        "--dry_run", action="store_true", help="print what would be done; touch nothing, ask no server"
-    )
-
-
-def add_cache_flags(parser: argparse.ArgumentParser) -> None:
-    """Where files come from."""
-    parser.add_argument("--cache_dir", type=Path, metavar="DIR", help=KINDS["cache_dir"].help)
-    parser.add_argument(
-        "--mirror",
-        action="append",
-        metavar="DIR|URL",
-        help="a folder or an address laid out like the cache, asked first; may be given several times",
-    )
-    add_retry_flags(parser)
-
-
-def add_retry_flags(parser: argparse.ArgumentParser) -> None:
-    """How long a server is waited for."""
-    parser.add_argument(
-        "--attempts", "--num_attempts", type=_setting("attempts"), metavar="N", help=KINDS["attempts"].help
-    )
-    add_http_flags(parser)
-
-
-def add_http_flags(parser: argparse.ArgumentParser) -> None:
-    """How servers are talked to."""
-    parser.add_argument(
-        "--stall_timeout",
-        type=_setting("stall_timeout"),
-        metavar="SECONDS",
-        help=f"{KINDS['stall_timeout'].help} (default: 30)",
-    )
-    parser.add_argument(
-        "--header",
-        action="append",
-        metavar="HOST=NAME: VALUE",
-        help=f"{KINDS['header'].help.removesuffix(' (HOST=NAME: VALUE)')}; may be given several times; "
-        "POSEZOO_HEADER keeps it out of the list of processes",
-    )
-    parser.add_argument("--ca_bundle", type=Path, metavar="FILE", help=KINDS["ca_bundle"].help)
-    for name in ("allow_http", "allow_private_redirects"):
-        parser.add_argument(f"--{name}", action="store_true", default=None, help=KINDS[name].help)
-
-
-def add_verify_flag(parser: argparse.ArgumentParser) -> None:
-    """Whether what was found good before is read again."""
-    parser.add_argument(
-        "--verify",
-        action="store_true",
-        help="read and hash the files that are here, also those that were found good before",
-    )
-
-
-def add_download_flags(parser: argparse.ArgumentParser) -> None:
-    """How many files are fetched at once, by how many connections, and who is trusted."""
-    parser.add_argument(
-        "-j", "--jobs", type=_setting("jobs"), metavar="N", help=f"{KINDS['jobs'].help} (default: 1)"
-    )
-    add_connections_flag(parser)
-    add_trust_flag(parser)
-
-
-def add_connections_flag(parser: argparse.ArgumentParser) -> None:
-    """By how many connections one file comes."""
-    parser.add_argument(
-        "--connections",
-        type=_setting("connections"),
-        metavar="N",
-        help=f"{KINDS['connections'].help} (default: 1)",
-    )
-
-
-def add_lock_flags(parser: argparse.ArgumentParser) -> None:
-    """Where it stands what was agreed to, and whether anything else is refused."""
-    add_lock_file_flag(parser)
-    parser.add_argument("--locked", action="store_true", default=None, help=KINDS["locked"].help)
-
-
-def add_lock_file_flag(parser: argparse.ArgumentParser) -> None:
-    """Where it stands what was agreed to."""
-    parser.add_argument(
-        "--lock",
-        type=Path,
-        metavar="FILE",
-        help=f"{KINDS['lock'].help} (default: posezoo.lock beside the posezoo.cfg in use, else here)",
-    )
-
-
-def add_trust_flag(parser: argparse.ArgumentParser) -> None:
-    """Whether a source may be taken at its word, once."""
-    add_lock_flags(parser)
-    parser.add_argument(
-        "--trust_on_first_use",
-        action="store_true",
-        help="take what comes for a file whose publisher states no checksum; the lock holds it from then on",
-    )
-
-
-def add_mo_flag(parser: argparse.ArgumentParser) -> None:
-    """Who converts what OpenVINO of today does not read."""
-    parser.add_argument("--mo", type=Path, metavar="PATH", help=KINDS["mo"].help)
-
-
-def require_model_optimizer(args: argparse.Namespace) -> None:
-    """Make sure that what --mo names is a Model Optimizer, whether or not a selected model needs it.
-
-    A setting is looked at only where a model needs it: it is not said for these models.
-
-    Raises:
-        ConversionError: it is none.
-    """
-    if args.mo is None:
-        return
-    from posezoo.convert.model_optimizer import find_model_optimizer
-
-    find_model_optimizer(args.mo, getattr(args, "python", None))
-
-
-def add_upstream_code_flag(parser: argparse.ArgumentParser) -> None:
-    """Consent, which no setting gives."""
-    parser.add_argument(
-        "--allow_upstream_code",
-        action="store_true",
-        help="run code that comes with a model where only that makes the file to convert: in a process that "
-        "is shut in, as far as the system can; it is told before it runs",
-    )
-
-
-def add_precisions_flag(parser: argparse.ArgumentParser) -> None:
-    """Which IR."""
-    parser.add_argument(
-        "--precisions",
-        type=parse_precisions,
-        metavar="P[,P]",
-        default=(Precision.FP32, Precision.FP16),
-        help="FP32, FP16, or what else a model is published in (default: FP32,FP16)",
-    )
-
-
-def add_detector_flag(parser: argparse.ArgumentParser) -> None:
-    """Who finds people for models that see one at a time."""
-    parser.add_argument(
-        "--detector",
-        metavar="MODEL",
-        help="who finds people for a model that sees one at a time (default: person-detection-retail-0013; "
-        "for MoveNet nobody); none: the whole image is one person",
-    )
-
-
-def add_inference_flags(parser: argparse.ArgumentParser) -> None:
-    """What models run on, and in what arithmetic."""
-    parser.add_argument(
-        "--device", metavar="DEVICE", help="OpenVINO device (default: CPU); posezoo doctor lists them"
-    )
-    parser.add_argument(
-        "--inference_precision",
-        choices=INFERENCE_PRECISIONS,
-        help="arithmetic (default: f32; default leaves the choice to the device: bf16 on many CPUs, "
-        "which moves keypoints by some pixels)",
-    )
-
-
-def add_estimator_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of every verb that downloads a model and runs it on images."""
-    add_detector_flag(parser)
-    add_inference_flags(parser)
-    add_cache_flags(parser)
-    add_trust_flag(parser)
-    add_models_dir_flag(parser)
-    add_format_flags(parser)
-
-
-def add_format_flags(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text", "json")) -> None:
-    """How the answer is written."""
-    parser.add_argument(
-        "--format", choices=formats, default="text", help="how to answer on the standard output"
-    )
-    parser.add_argument("-q", "--quiet", action="store_true", help="tell only warnings and errors")
-
-
-def settings_from_args(args: argparse.Namespace, **others: Any) -> Settings:
-    """The settings in force: flag > POSEZOO_* > posezoo.cfg > default.
-
-    Args:
-        args: what was given.
-        others: settings whose flags are called otherwise; None where they were not given.
-
-    Raises:
-        SettingsError: a value cannot be used.
-    """
-    flags = {**given_settings(args), **others}
-    return to_settings(read_settings({name: value for name, value in flags.items() if value is not None}))
-
-
-def registry_arguments(args: argparse.Namespace) -> list[str]:
-    """The flags that name the registry, as a command that is hinted at needs them again."""
-    return [word for folder in args.models_dir or () for word in ("--models_dir", str(folder))]
-
-
-def given_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The settings that were given as flags."""
-    said = {name: value for name, value in vars(args).items() if name in KINDS and value is not None}
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
-
-
-def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
-    """The names and globs that select models; None for all of them; wrong usage where nothing is said."""
-    if args.all and args.models:
-        args.parser.error("either name models or say --all")
-    if not args.all and not args.models:
-        args.parser.error("name a model, or say --all (posezoo list shows them)")
-    return None if args.all else list(args.models)
-
-
-def _setting(name: str) -> Any:
-    """An argparse type that reads a value as the setting of that name does."""
-
-    def parse(text: str) -> Any:
-        try:
-            return KINDS[name].parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return parse
 
 
 def parse_precisions(text: str) -> tuple[Precision, ...]:
@@ -483,3 +103,268 @@ def parse_image_size(text: str) -> tuple[int, int]:
     if not found:
         raise argparse.ArgumentTypeError(f"expected height and width such as 368,432, got {text!r}")
     return int(found[1]), int(found[2])
+
+
+# --- Flags as data
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag; without a type it is a switch."""
+
+    help: str
+    metavar: str | None = None
+    type: Callable[[str], Any] | None = None
+    choices: Sequence[str] | None = None
+    default: object = None
+    repeats: bool = False
+
+
+def _setting_flag(name: str) -> Flag:
+    """The flag of a setting. Paths are checked when the settings are read, other values at once."""
+    kind = SETTING_TYPES[name]
+
+    def parse(text: str) -> Any:
+        try:
+            return kind.parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    if kind.repeats:
+        value_type: Callable[[str], Any] = Path if kind.metavar == "DIR" else str
+        return Flag(f"{kind.help}; may be given several times", kind.metavar, value_type, repeats=True)
+    if kind.metavar in ("DIR", "FILE", "PATH"):
+        return Flag(kind.help, kind.metavar, Path)
+    return Flag(kind.help, kind.metavar or None, parse if kind.metavar else None)
+
+
+#: The flags that ``add_flags`` knows, by the names of their values.
+FLAGS: dict[str, Flag] = {
+    **{name: _setting_flag(name) for name in SETTING_TYPES},
+    "all": Flag("every model of the zoo"),
+    "allow_upstream_code": Flag(
+        "run code that comes with a model, if only that code can create the file to convert; it is announced "
+        "first, and runs in a sandbox as far as the system supports it"
+    ),
+    "checkpoint": Flag(
+        "your own weights for one of posezoo's networks: a .pth, .safetensors or .params file whose keys fit",
+        "FILE",
+        Path,
+    ),
+    "dry_run": Flag("print what would be done; change nothing, send no request"),
+    "dynamic": Flag(
+        "leave the sizes dynamic that model.yml names, otherwise height and width; only for posezoo's own "
+        "networks"
+    ),
+    "force": Flag("convert again, even if the IR is up to date or was made from other weights"),
+    "inference_precision": Flag(
+        SETTING_TYPES["inference_precision"].help, type=str, choices=INFERENCE_PRECISIONS
+    ),
+    "input_layout": Flag("the layout of the image input", type=str, choices=("NCHW", "NHWC")),
+    "input_type": Flag(
+        "the element type of the image input; u8: bytes of a camera frame, in BGR order",
+        type=str,
+        choices=("u8", "f16", "f32"),
+    ),
+    "keep_onnx": Flag("also write the intermediate ONNX file"),
+    "model_name": Flag(
+        "with --checkpoint: the name of the IR (default: the name of the model or network)", "M", str
+    ),
+    "precision": Flag(
+        "FP32 or FP16 IR, or FP16-INT8 of a model that is published in it or was quantized (default: FP16)",
+        type=parse_precision,
+        default=Precision.FP16,
+    ),
+    "precisions": Flag(
+        "FP32, FP16, or another precision that the model is published in (default: FP32,FP16)",
+        "P[,P]",
+        parse_precisions,
+        default=(Precision.FP32, Precision.FP16),
+    ),
+    "resize": Flag("let the IR take images of any height and width, and resize them"),
+    "trust_on_first_use": Flag(
+        "accept a file whose publisher states no checksum; its checksum is then recorded in posezoo.lock"
+    ),
+    "verify": Flag("read and hash all present files again, even if they were verified before"),
+}
+
+# Flags that go together.
+CAMERA_INPUT = ("input_type", "input_layout", "resize")
+CHECKPOINT = ("checkpoint", "model_name", "dynamic", "keep_onnx")
+CONVERSION = ("precisions", "mo", "allow_upstream_code")
+HTTP = ("stall_timeout", "header", "ca_bundle", "allow_http", "allow_private_redirects")
+CACHE = ("cache_dir", "mirror", "attempts", *HTTP)
+LOCK = ("lock", "locked")
+TRUST = (*LOCK, "trust_on_first_use")
+DOWNLOAD = ("jobs", "connections", *TRUST)
+INFERENCE = ("device", "inference_precision")
+ESTIMATOR = ("detector", *INFERENCE, *CACHE, *TRUST, "models_dir")
+
+#: Flags with more than one spelling.
+SPELLINGS = {
+    "attempts": ("--attempts", "--num_attempts"),
+    "jobs": ("-j", "--jobs"),
+    "output_dir": ("-o", "--output_dir"),
+}
+
+
+def add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add flags by their names in ``FLAGS``."""
+    for name in names:
+        flag = FLAGS[name]
+        if flag.type is None:  # a switch; that of a setting says nothing unless it is given
+            default = None if name in SETTING_TYPES else False
+            parser.add_argument(f"--{name}", action="store_true", default=default, help=flag.help)
+        else:
+            parser.add_argument(
+                *SPELLINGS.get(name, (f"--{name}",)),
+                action="append" if flag.repeats else "store",
+                type=flag.type,
+                choices=flag.choices,
+                default=flag.default,
+                metavar=flag.metavar,
+                help=flag.help,
+            )
+
+
+def add_model_flags(parser: argparse.ArgumentParser) -> None:
+    """Add MODEL and --all, which select models."""
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help="a name or a case-sensitive glob; a composite's name selects its parts; NAME@TAG is a variant, "
+        "NAME@* all variants",
+    )
+    add_flags(parser, "all")
+
+
+def add_output_dir_flag(
+    parser: argparse.ArgumentParser, what: str, default: str = "your cache folder"
+) -> None:
+    """Add --output_dir with a help text of its own."""
+    parser.add_argument("-o", "--output_dir", type=Path, metavar="DIR", help=f"{what} (default: {default})")
+
+
+def add_download_dir_flag(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add --download_dir, the folder of the published files."""
+    parser.add_argument(
+        "-d",
+        "--download_dir",
+        type=Path,
+        metavar="DIR",
+        help=f"folder of the published files (default: {default})",
+    )
+
+
+def add_results_dir_flag(parser: argparse.ArgumentParser, what: str, default: str) -> None:
+    """Add --output_dir for results, and --download_dir for the model's files and IR, which are no results."""
+    parser.add_argument(
+        "-o",
+        "--output_dir",
+        dest="results_dir",
+        type=Path,
+        metavar="DIR",
+        help=f"{what} (default: {default} in your cache folder)",
+    )
+    parser.add_argument(
+        "-d",
+        "--download_dir",
+        dest="output_dir",
+        type=Path,
+        metavar="DIR",
+        help="folder for the model's files and IR (default: your cache folder)",
+    )
+
+
+def add_format_flags(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text", "json")) -> None:
+    """Add --format and --quiet."""
+    parser.add_argument(
+        "--format", choices=formats, default="text", help="the format of the result on the standard output"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="show only warnings and errors")
+
+
+# --- Their values
+
+
+def settings_from_args(args: argparse.Namespace, overrides: Mapping[str, object] | None = None) -> Settings:
+    """The settings in force: flag > POSEZOO_* > posezoo.cfg > default.
+
+    Args:
+        args: the parsed flags.
+        overrides: values of settings that count in place of flags of the same name; None values count as
+            not given.
+
+    Raises:
+        SettingsError: a value cannot be used.
+    """
+    return to_settings(read_settings(given_settings(args, overrides)))
+
+
+def given_settings(
+    args: argparse.Namespace, overrides: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """The settings that flags give, as ``read_settings`` takes them."""
+    given = {name: value for name, value in vars(args).items() if name in SETTING_TYPES}
+    given |= overrides or {}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
+def registry_arguments(args: argparse.Namespace) -> list[str]:
+    """The flags that name the registry, as a command that is hinted at needs them again."""
+    return [word for folder in args.models_dir or () for word in ("--models_dir", str(folder))]
+
+
+def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
+    """The names and globs that select models; None for all of them; wrong usage where nothing is said."""
+    if args.all and args.models:
+        args.parser.error("either name models or say --all")
+    if not args.all and not args.models:
+        args.parser.error("name a model, or say --all (posezoo list shows them)")
+    return None if args.all else list(args.models)
+
+
+def require_model_optimizer(args: argparse.Namespace) -> None:
+    """Make sure that what --mo names is a Model Optimizer, whether or not a selected model needs it.
+
+    A setting is looked at only where a model needs it: it is not said for these models.
+
+    Raises:
+        ConversionError: it is none.
+    """
+    if args.mo is None:
+        return
+    from posezoo.convert.model_optimizer import find_model_optimizer
+
+    find_model_optimizer(args.mo, getattr(args, "python", None))
+
+
+def require_single_model(registry: Registry, name: str) -> ModelSpec:
+    """The model of this name, which is no composite.
+
+    Raises:
+        PosezooError: there is none, or it is a composite.
+    """
+    model = registry.find(name)
+    if isinstance(model, CompositeSpec):
+        raise PosezooError(
+            f"{name}: is a composite, and a checkpoint goes with one of its parts",
+            hint=f"name {' or '.join(model.stages)}",
+        )
+    return model
+
+
+def with_camera_input_flags(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:
+    """The model, as the flags of ``add_camera_input_flags`` change it.
+
+    Raises:
+        ConversionError: they do not go with it.
+    """
+    if not (args.input_type or args.input_layout or args.resize):
+        return spec
+    from posezoo.convert.camera_input import with_camera_input
+
+    return with_camera_input(
+        spec, element_type=args.input_type or "", layout=args.input_layout or "", resize=args.resize
+    )

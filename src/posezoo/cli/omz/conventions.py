@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cli import run_main
-from posezoo.cli.flags import HelpFormatter
+from posezoo.cli import flags, run_main
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.errors import PosezooError, suggest
 from posezoo.settings import Setting, read_settings
@@ -76,7 +75,7 @@ def create_omz_parser(
     prog: str, summary: str, verb: str, add_flags: Callable[[argparse.ArgumentParser], None]
 ) -> argparse.ArgumentParser:
     """The parser of a command: the flags that select models, and the command's own flags."""
-    parser = argparse.ArgumentParser(prog=prog, description=summary, formatter_class=HelpFormatter)
+    parser = argparse.ArgumentParser(prog=prog, description=summary, formatter_class=flags.HelpFormatter)
     parser.add_argument(
         "--name",
         metavar="PAT[,PAT...]",
@@ -92,14 +91,7 @@ def create_omz_parser(
     parser.add_argument(
         "--print_all", action="store_true", help="print the names of all models and exit; ignore other flags"
     )
-    parser.add_argument(
-        "--models_dir",
-        action="append",
-        type=Path,
-        metavar="DIR",
-        help="a folder of model.yml files, posezoo's or Open Model Zoo's, in place of posezoo's own models; "
-        "may be given several times",
-    )
+    flags.add_flags(parser, "models_dir")
     add_flags(parser)
     return parser
 
@@ -109,14 +101,19 @@ def run_command(work: Callable[[], int]) -> int:
     return run_main.run_main(work, report_error=LineBuffer().print_error)
 
 
-def omz_settings_from_args(args: argparse.Namespace, **flags: object) -> dict[str, Setting]:
-    """The settings in force, each with its origin; ``flags`` are those that have another name here.
+def omz_settings_from_args(
+    args: argparse.Namespace, overrides: Mapping[str, object] | None = None
+) -> dict[str, Setting]:
+    """The settings in force, each with its origin.
+
+    Args:
+        args: the parsed flags; --output_dir and --jobs are not those of the settings here.
+        overrides: values of settings whose flags have another name or meaning here.
 
     Raises:
         SettingsError: a value cannot be used.
     """
-    models_dir = tuple(args.models_dir) if args.models_dir else None
-    return read_settings({"models_dir": models_dir, **flags})
+    return read_settings(flags.given_settings(args, {"output_dir": None, "jobs": None, **(overrides or {})}))
 
 
 def print_all(registry: Registry) -> None:

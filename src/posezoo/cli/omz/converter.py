@@ -109,8 +109,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         help="an argument of Model Optimizer for every model, as --add_mo_arg=--mean_values=[127,127,127]; "
         "may be given several times",
     )
-    flags.add_upstream_code_flag(parser)
-    flags.add_lock_flags(parser)
+    flags.add_flags(parser, "allow_upstream_code", *flags.LOCK)
     parser.add_argument("--dry_run", action="store_true", help="print what would be done; touch nothing")
     parser.add_argument("--no_card", action="store_true", help="draw no card beside the IR")
     parser.add_argument(
@@ -122,9 +121,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         default="text",
         help="lines for people, or events as JSON, one a line",
     )
-    flags.add_checkpoint_flags(parser)
-    flags.add_camera_input_flags(parser)
-    flags.add_force_flag(parser)
+    flags.add_flags(parser, *flags.CHECKPOINT, *flags.CAMERA_INPUT, "force")
     # As these were written in old scripts.
     parser.add_argument("--add-mo-arg", dest="add_mo_arg", action="append", help=argparse.SUPPRESS)
     parser.add_argument("--dry-run", dest="dry_run", action="store_true", help=argparse.SUPPRESS)
@@ -143,9 +140,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
     if reason := _contradiction(args):
         command.error(reason)
-    settings = to_settings(
-        conventions.omz_settings_from_args(args, lock=args.lock, locked=args.locked, mo=args.mo)
-    )
+    settings = to_settings(conventions.omz_settings_from_args(args))
     registry = open_registry(settings.models_dir)
     if args.print_all:
         conventions.print_all(registry)

@@ -77,21 +77,14 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache_dir", type=Path, metavar="DIR", help="keep a copy of each file by its digest"
     )
-    parser.add_argument(
-        "--mirror",
-        action="append",
-        metavar="DIR|URL",
-        help="a folder or an address laid out like the cache, asked first; may be given several times",
-    )
-    flags.add_verify_flag(parser)
-    flags.add_trust_flag(parser)
+    flags.add_flags(parser, "mirror", "verify", *flags.TRUST)
     parser.add_argument(
         "--num_attempts",
         type=conventions.parse_positive,
         metavar="N",
         help="how often to ask a source that fails for a moment (default: 5)",
     )
-    flags.add_http_flags(parser)
+    flags.add_flags(parser, *flags.HTTP)
     parser.add_argument(
         "--progress_format", choices=("text", "json"), default="text", help="how to tell what happens"
     )
@@ -102,28 +95,14 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how many files to download at once, of one model or several (default: 1)",
     )
-    flags.add_connections_flag(parser)
+    flags.add_flags(parser, "connections")
 
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
     output_dir = args.output_dir or Path.cwd()
-    mirrors = tuple(args.mirror) if args.mirror else None
-    said = conventions.omz_settings_from_args(
-        args,
-        cache_dir=args.cache_dir,
-        attempts=args.num_attempts,
-        mirror=mirrors,
-        lock=args.lock,
-        locked=args.locked,
-        stall_timeout=args.stall_timeout,
-        header=tuple(args.header) if args.header else None,
-        ca_bundle=args.ca_bundle,
-        allow_http=args.allow_http,
-        allow_private_redirects=args.allow_private_redirects,
-        jobs=min(args.jobs, MOST_JOBS) if args.jobs else None,
-        connections=args.connections,
-    )
+    jobs = min(args.jobs, MOST_JOBS) if args.jobs else None
+    said = conventions.omz_settings_from_args(args, {"attempts": args.num_attempts, "jobs": jobs})
     settings = to_settings(said)
     registry = open_registry(settings.models_dir)
     if args.print_all:

@@ -57,7 +57,7 @@ def create_parser() -> argparse.ArgumentParser:
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_quantization_flags(parser, "the working folder")
-    flags.add_lock_flags(parser)
+    flags.add_flags(parser, *flags.LOCK)
     parser.add_argument(
         "--precisions",
         metavar="PREC[,PREC...]",
@@ -71,7 +71,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = command.parse_args(argv)
-    settings = to_settings(conventions.omz_settings_from_args(args, lock=args.lock, locked=args.locked))
+    settings = to_settings(conventions.omz_settings_from_args(args))
     registry = open_registry(settings.models_dir)
     if args.print_all:
         conventions.print_all(registry)

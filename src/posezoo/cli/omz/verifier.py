@@ -43,7 +43,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_output_dir_flag(parser, "where files and IR lie", "the working folder")
     flags.add_download_dir_flag(parser, "the output folder")
     metadata_check.add_metadata_flags(parser)
-    flags.add_lock_flags(parser)
+    flags.add_flags(parser, *flags.LOCK)
     parser.add_argument("--format", choices=metadata_check.FORMATS, default="text", help="how to answer")
 
 
@@ -53,7 +53,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     from posezoo.lockfile import LockFile
 
     args = command.parse_args(argv)
-    settings = to_settings(conventions.omz_settings_from_args(args, lock=args.lock, locked=args.locked))
+    settings = to_settings(conventions.omz_settings_from_args(args))
     registry = open_registry(settings.models_dir)
     if args.print_all:
         conventions.print_all(registry)

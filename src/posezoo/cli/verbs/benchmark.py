@@ -125,12 +125,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="write a .json file that posezoo record reads"
     )
-    flags.add_detector_flag(parser)
-    flags.add_inference_flags(parser)
-    flags.add_directory_flags(parser)
-    flags.add_trust_flag(parser)
-    flags.add_models_dir_flag(parser)
-    flags.add_dry_run_flag(parser)
+    flags.add_flags(parser, "detector", *flags.INFERENCE)
+    flags.add_flags(parser, "output_dir", *flags.CACHE, *flags.TRUST, "models_dir", "dry_run")
     flags.add_format_flags(parser)
     return parser
 

@@ -54,7 +54,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     parser.add_argument("--everything", action="store_true", help="with prune: all entries")
     parser.add_argument("--cache_dir", type=Path, metavar="DIR", help="the cache (default: your own)")
-    flags.add_models_dir_flag(parser)
+    flags.add_flags(parser, "models_dir")
     parser.add_argument(
         "--dry_run", action="store_true", help="with prune: tell what would go, remove nothing"
     )

@@ -48,7 +48,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         help="write them beside the model.yml, for those who keep a registry; with --all index.md too",
     )
     parser.add_argument("--check", action="store_true", help="with --in_place: only say what is stale")
-    flags.add_models_dir_flag(parser)
+    flags.add_flags(parser, "models_dir")
     flags.add_format_flags(parser)
     parser.set_defaults(parser=parser)
     return parser

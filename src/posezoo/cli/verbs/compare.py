@@ -58,7 +58,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         "--picture", type=Path, metavar="FILE", help="also draw it: a name that ends with .svg or .png"
     )
     flags.add_output_dir_flag(parser, "where IR lie, whose size is told")
-    flags.add_models_dir_flag(parser)
+    flags.add_flags(parser, "models_dir")
     parser.add_argument(
         "--format",
         choices=("text", "json", "csv", "markdown"),

@@ -31,7 +31,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument("shell", nargs="?", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
     # What the scripts ask, not people.
     parser.add_argument("--names", action="store_true", help=argparse.SUPPRESS)
-    flags.add_models_dir_flag(parser)
+    flags.add_flags(parser, "models_dir")
     return parser
 
 

@@ -31,23 +31,16 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     """The verb's flags."""
     parser = flags.add_verb(verbs, "convert", "convert downloaded models to OpenVINO IR", EXAMPLES)
     flags.add_model_flags(parser)
-    flags.add_checkpoint_flags(parser)
+    flags.add_flags(parser, *flags.CHECKPOINT)
     parser.add_argument(
         "--network",
         metavar="NETWORK",
         help="with --checkpoint, in place of a model: the network of ours that the weights are for",
     )
     flags.add_download_dir_flag(parser, "the output folder")
-    flags.add_output_dir_flag(parser)
-    flags.add_lock_flags(parser)
-    flags.add_precisions_flag(parser)
-    flags.add_mo_flag(parser)
-    flags.add_upstream_code_flag(parser)
+    flags.add_flags(parser, "output_dir", *flags.LOCK, *flags.CONVERSION)
     parser.add_argument("--onnx_only", action="store_true", help="write the ONNX of a network of ours, no IR")
-    flags.add_camera_input_flags(parser)
-    flags.add_force_flag(parser)
-    flags.add_models_dir_flag(parser)
-    flags.add_dry_run_flag(parser)
+    flags.add_flags(parser, *flags.CAMERA_INPUT, "force", "models_dir", "dry_run")
     flags.add_format_flags(parser)
     return parser
 

@@ -52,7 +52,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         "--accept_terms", action="store_true", help="with get: fetch it on the terms that are shown"
     )
     flags.add_output_dir_flag(parser, "with get: where it goes", "datasets/NAME in your cache folder")
-    flags.add_retry_flags(parser)
+    flags.add_flags(parser, "attempts", *flags.HTTP)
     flags.add_format_flags(parser)
     return parser
 

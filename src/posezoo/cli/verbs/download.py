@@ -24,11 +24,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         verbs, "download", "fetch the published files of models and verify them", EXAMPLES
     )
     flags.add_model_flags(parser)
-    flags.add_directory_flags(parser)
-    flags.add_verify_flag(parser)
-    flags.add_download_flags(parser)
-    flags.add_models_dir_flag(parser)
-    flags.add_dry_run_flag(parser)
+    flags.add_flags(parser, "output_dir", *flags.CACHE, "verify", *flags.DOWNLOAD, "models_dir", "dry_run")
     flags.add_format_flags(parser)
     return parser
 

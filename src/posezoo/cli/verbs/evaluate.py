@@ -113,7 +113,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         action="store_true",
         help="run the model on every image again; ignore predictions of earlier runs",
     )
-    flags.add_precision_flag(parser)
+    flags.add_flags(parser, "precision")
     parser.add_argument(
         "--checkpoint",
         type=Path,
@@ -123,8 +123,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "--model_name", metavar="M", help="with --checkpoint: the name of the IR (default: the model's)"
     )
-    flags.add_force_flag(parser)
-    flags.add_estimator_flags(parser)
+    flags.add_flags(parser, "force", *flags.ESTIMATOR)
+    flags.add_format_flags(parser)
     return parser
 
 

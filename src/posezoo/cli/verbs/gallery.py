@@ -49,8 +49,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     measurement_flags.add_measurement_flags(parser)
     flags.add_output_dir_flag(parser, "where IR lie, whose size is told")
-    flags.add_models_dir_flag(parser)
-    flags.add_dry_run_flag(parser)
+    flags.add_flags(parser, "models_dir", "dry_run")
     flags.add_format_flags(parser)
     return parser
 

@@ -26,14 +26,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     """The verb's flags."""
     parser = flags.add_verb(verbs, "get", "download models and convert them to OpenVINO IR", EXAMPLES)
     flags.add_model_flags(parser)
-    flags.add_directory_flags(parser)
-    flags.add_download_flags(parser)
-    flags.add_precisions_flag(parser)
-    flags.add_mo_flag(parser)
-    flags.add_upstream_code_flag(parser)
-    flags.add_force_flag(parser)
-    flags.add_models_dir_flag(parser)
-    flags.add_dry_run_flag(parser)
+    flags.add_flags(parser, "output_dir", *flags.CACHE, *flags.DOWNLOAD)
+    flags.add_flags(parser, *flags.CONVERSION, "force", "models_dir", "dry_run")
     flags.add_format_flags(parser)
     return parser
 

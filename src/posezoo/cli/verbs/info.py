@@ -84,7 +84,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser = flags.add_verb(verbs, "info", "show what is declared of models", EXAMPLES)
     flags.add_model_flags(parser)
     add_filter_flags(parser)
-    flags.add_models_dir_flag(parser)
+    flags.add_flags(parser, "models_dir")
     flags.add_format_flags(parser)
     return parser
 

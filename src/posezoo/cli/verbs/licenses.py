@@ -41,7 +41,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the NOTICE there")
     flags.add_download_dir_flag(parser, "the output folder")
     flags.add_output_dir_flag(parser, "where files and IR lie")
-    flags.add_models_dir_flag(parser)
+    flags.add_flags(parser, "models_dir")
     flags.add_format_flags(parser)
     return parser
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.license_notice import all_variants, collect_license_terms, format_notice
     from posezoo.pipeline import open_zoo
 
-    zoo = open_zoo(flags.settings_from_args(args, locked=False), download_dir=args.download_dir)
+    zoo = open_zoo(flags.settings_from_args(args, {"locked": False}), download_dir=args.download_dir)
     with Console(quiet=args.quiet) as console:
         selection = select_models(zoo.registry, args.models or None, console)
         specs = selection.models if args.models else all_variants(zoo.registry)

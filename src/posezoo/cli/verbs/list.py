@@ -52,7 +52,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser = flags.add_verb(verbs, "list", "list the models of the zoo", EXAMPLES)
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names or globs (default: all)")
     add_filter_flags(parser)
-    flags.add_models_dir_flag(parser)
+    flags.add_flags(parser, "models_dir")
     flags.add_format_flags(parser)
     return parser
 

@@ -60,9 +60,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     flags.add_download_dir_flag(parser, "the output folder")
     flags.add_output_dir_flag(parser, "where files and IR lie")
-    flags.add_lock_file_flag(parser)
-    flags.add_models_dir_flag(parser)
-    flags.add_dry_run_flag(parser)
+    flags.add_flags(parser, "lock", "models_dir", "dry_run")
     flags.add_format_flags(parser)
     return parser
 

@@ -58,10 +58,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "--samples", action="store_true", help="also the two sample photos that posezoo run takes"
     )
-    flags.add_cache_flags(parser)
-    flags.add_download_flags(parser)
-    flags.add_models_dir_flag(parser)
-    flags.add_dry_run_flag(parser)
+    flags.add_flags(parser, *flags.CACHE, *flags.DOWNLOAD, "models_dir", "dry_run")
     flags.add_format_flags(parser)
     return parser
 

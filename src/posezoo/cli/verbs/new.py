@@ -66,9 +66,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         default="public",
         help="its folder (default: %(default)s)",
     )
-    flags.add_directory_flags(parser)
-    flags.add_models_dir_flag(parser)
-    flags.add_dry_run_flag(parser)
+    flags.add_flags(parser, "output_dir", *flags.CACHE, "models_dir", "dry_run")
     flags.add_format_flags(parser)
     return parser
 

@@ -59,13 +59,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         verbs, "plan", "show what would be fetched, converted and written, or why not", EXAMPLES
     )
     flags.add_model_flags(parser)
-    flags.add_directory_flags(parser)
-    flags.add_trust_flag(parser)
-    flags.add_precisions_flag(parser)
-    flags.add_mo_flag(parser)
-    flags.add_upstream_code_flag(parser)
-    flags.add_force_flag(parser)
-    flags.add_models_dir_flag(parser)
+    flags.add_flags(parser, "output_dir", *flags.CACHE, *flags.TRUST)
+    flags.add_flags(parser, *flags.CONVERSION, "force", "models_dir")
     flags.add_format_flags(parser)
     return parser
 

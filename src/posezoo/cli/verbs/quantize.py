@@ -63,9 +63,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         action="store_true",
         help="make nothing: hold the INT8 IR that are there, ours or their publisher's, against FP32",
     )
-    flags.add_lock_flags(parser)
-    flags.add_models_dir_flag(parser)
-    flags.add_dry_run_flag(parser)
+    flags.add_flags(parser, *flags.LOCK, "models_dir", "dry_run")
     flags.add_format_flags(parser)
     return parser
 
@@ -104,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.files.verified_files import write_atomically
     from posezoo.pipeline import open_zoo
 
-    settings = flags.settings_from_args(args, output_dir=args.model_dir)
+    settings = flags.settings_from_args(args, {"output_dir": args.model_dir})
     zoo = open_zoo(settings)
 
     found: list[dict[str, Any]] = []

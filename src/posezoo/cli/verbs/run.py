@@ -54,18 +54,14 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         help="images, folders or globs (default: two public-domain sample photos)",
     )
     flags.add_results_dir_flag(parser, "where pictures and poses.json go", "results/MODEL")
-    flags.add_precision_flag(parser)
+    flags.add_flags(parser, "precision")
     parser.add_argument(
         "--min_score",
         type=flags.parse_fraction,
         metavar="S",
         help="draw keypoints from this score on (default: what the model's decoder calls seen, 0.1 to 0.5)",
     )
-    flags.add_detector_flag(parser)
-    flags.add_inference_flags(parser)
-    flags.add_cache_flags(parser)
-    flags.add_trust_flag(parser)
-    flags.add_models_dir_flag(parser)
+    flags.add_flags(parser, *flags.ESTIMATOR)
     flags.add_format_flags(parser)
     return parser
 

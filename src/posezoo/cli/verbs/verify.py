@@ -39,9 +39,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     flags.add_model_flags(parser)
     metadata_check.add_metadata_flags(parser)
     flags.add_download_dir_flag(parser, "the output folder")
-    flags.add_output_dir_flag(parser)
-    flags.add_lock_flags(parser)
-    flags.add_models_dir_flag(parser)
+    flags.add_flags(parser, "output_dir", *flags.LOCK, "models_dir")
     flags.add_format_flags(parser, formats=metadata_check.FORMATS)
     return parser
 
