@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.facts import MeasurementSelection
+from posezoo.gallery.gallery_data import GalleryData, collect_gallery_data
 from posezoo.gallery.gallery_pages import draw_gallery_pages
-from posezoo.gallery.gallery_rows import GalleryData, collect_gallery_data
 from posezoo.gallery.site_writer import write_site
 from posezoo.layout import ModelLayout
 from posezoo.measured import Measurement, update_measured_yml

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from posezoo.cards.labels import format_percent, format_protocol
 from posezoo.cards.markdown import escape, format_code
 from posezoo.cards.measurement_tables import COSTS, draw_compact_table, format_complexity
 from posezoo.cards.ports_section import format_port_shape
+from posezoo.facts.labels import format_percent, format_protocol
 from posezoo.measured import Measurement, load_measurements
 from posezoo.spec.model import ModelSpec, PublishedAccuracy
 

@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Sequence
 
-from posezoo.cards.labels import Model, format_protocol
 from posezoo.cards.markdown import is_safe_url, one_line
+from posezoo.facts.labels import Model, format_protocol
 from posezoo.spec.model import ModelSpec, Precision
 
 #: Identifiers that hubs know by SPDX's name in small letters; any other licence is ``other`` to them.

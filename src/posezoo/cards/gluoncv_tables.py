@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from posezoo.cards.labels import Model
 from posezoo.cards.markdown import (
     Markdown,
     escape,
@@ -14,7 +13,8 @@ from posezoo.cards.markdown import (
     format_local_link,
     format_table,
 )
-from posezoo.cards.papers import NAME, format_citation, read_papers
+from posezoo.facts.labels import Model
+from posezoo.facts.papers import NAME, format_citation, read_papers
 from posezoo.spec.model import ModelSpec, PublishedAccuracy
 
 REPOSITORY = "https://github.com/dmlc/gluon-cv"

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from posezoo.cards.labels import Model, find_approach
 from posezoo.cards.markdown import escape, format_code, format_code_block, format_link, format_local_link
-from posezoo.cards.papers import collect_papers, format_bibtex
+from posezoo.facts.labels import Model, find_approach
+from posezoo.facts.papers import collect_papers, format_bibtex
 from posezoo.registry import license_path, read_copyright_line
 from posezoo.spec.model import License, ModelSpec
 

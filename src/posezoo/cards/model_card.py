@@ -16,16 +16,9 @@ from posezoo.cards.accuracy_section import (
     draw_variants_section,
     specification_accuracy,
 )
+from posezoo.cards.card_json import collect_facts
 from posezoo.cards.files_section import draw_files_section, draw_ir_section
 from posezoo.cards.front_matter import draw_front_matter
-from posezoo.cards.labels import (
-    Model,
-    common_precisions,
-    download_size,
-    format_megabytes,
-    framework_labels,
-    task_label,
-)
 from posezoo.cards.legal_section import draw_legal_sections, draw_limitations_section, draw_training_section
 from posezoo.cards.markdown import (
     Markdown,
@@ -36,10 +29,17 @@ from posezoo.cards.markdown import (
     format_table,
 )
 from posezoo.cards.measurement_tables import describe_complexity, draw_measurement_sections
-from posezoo.cards.model_facts import collect_facts
 from posezoo.cards.ports_section import draw_ports_sections
 from posezoo.cards.skeleton_svg import draw_skeleton
 from posezoo.cards.usage_section import draw_example_section, draw_performance_hint, draw_usage_sections
+from posezoo.facts.labels import (
+    Model,
+    common_precisions,
+    download_size,
+    format_megabytes,
+    framework_labels,
+    task_label,
+)
 from posezoo.files.verified_files import write_atomically
 from posezoo.layout import ModelLayout
 from posezoo.measured import load_measurements

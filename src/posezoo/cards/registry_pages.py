@@ -7,7 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from posezoo.cards.gluoncv_tables import draw_gluoncv_tables
-from posezoo.cards.labels import (
+from posezoo.cards.markdown import Markdown, format_local_link, format_table
+from posezoo.cards.measurement_tables import format_complexity
+from posezoo.cards.model_card import FACTS, NAME, NOTE, PICTURES, draw_card, draw_facts
+from posezoo.cards.skeleton_svg import draw_skeleton
+from posezoo.facts.labels import (
     Model,
     download_size,
     format_megabytes,
@@ -15,10 +19,6 @@ from posezoo.cards.labels import (
     framework_labels,
     task_label,
 )
-from posezoo.cards.markdown import Markdown, format_local_link, format_table
-from posezoo.cards.measurement_tables import format_complexity
-from posezoo.cards.model_card import FACTS, NAME, NOTE, PICTURES, draw_card, draw_facts
-from posezoo.cards.skeleton_svg import draw_skeleton
 from posezoo.pose.keypoints import SKELETONS
 from posezoo.registry import Registry, license_path
 from posezoo.spec.model import CompositeSpec, ModelSpec

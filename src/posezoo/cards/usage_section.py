@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from posezoo.cards.labels import Model, common_precisions, find_approach
 from posezoo.cards.markdown import format_code_block, format_image
+from posezoo.facts.labels import Model, common_precisions, find_approach
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 PHOTO = "photo.jpg"

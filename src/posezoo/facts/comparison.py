@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from posezoo.facts.measurement_filter import filter_measurements, select_most_common_setting
+from posezoo.facts.measurement_selection import filter_measurements, select_most_common_setting
 from posezoo.layout import ModelLayout
 from posezoo.measured import WEIGHTS, Measurement, load_measurements
 from posezoo.spec.model import ModelSpec, Precision

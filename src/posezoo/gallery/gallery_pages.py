@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from posezoo.gallery.gallery_rows import GalleryData
+from posezoo.gallery.gallery_data import GalleryData
 from posezoo.gallery.index_page import NAME, draw_index_page
 from posezoo.gallery.model_page import draw_model_page
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from posezoo.facts import MetricSource, SourcedMetric
-from posezoo.gallery.gallery_rows import GalleryData, GalleryEntry
+from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
 from posezoo.gallery.templates import index_script, render_page, to_one_line, to_script_json
 
 NAME = "index.html"

@@ -10,7 +10,7 @@ from posezoo.cards.parsed_card import CardMetric
 from posezoo.cards.skeleton_svg import keypoint_position
 from posezoo.cards.usage_section import draw_example_section, draw_usage_sections
 from posezoo.facts import MetricSource, SourcedMetric
-from posezoo.gallery.gallery_rows import ChartAxis, GalleryData, GalleryEntry
+from posezoo.gallery.gallery_data import ChartAxis, GalleryData, GalleryEntry
 from posezoo.gallery.templates import render_page
 from posezoo.measured import WEIGHTS
 from posezoo.registry import builtin_models_dir

@@ -1,6 +1,6 @@
 """posezoo card: the pages of models, printed, or drawn into a folder or a registry.
 
-``--format json`` prints a list: what card.json holds of each model, see ``posezoo.cards.model_facts``.
+``--format json`` prints a list: what card.json holds of each model, see ``posezoo.cards.card_json``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.model_rows import ModelRow, list_rows
+from posezoo.cli.model_filters import ModelRow, list_rows
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.cli.terminal_text import escape_control_characters
@@ -79,8 +79,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(rows: Sequence[ModelRow], output_format: str) -> None:
     """Each card; of a composite that is asked for its own, which tells of its parts."""
+    from posezoo.cards.card_json import collect_facts
     from posezoo.cards.model_card import draw_card
-    from posezoo.cards.model_facts import collect_facts
 
     composites = {row.model.full_name for row in rows if row.model.full_name != row.composite}
     tops = [row for row in rows if row.composite not in composites]

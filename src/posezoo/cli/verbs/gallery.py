@@ -56,8 +56,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 def run(args: argparse.Namespace) -> int:
     """Draw the site, and tell what was written."""
+    from posezoo.gallery.gallery_data import collect_gallery_data
     from posezoo.gallery.gallery_pages import TITLE, draw_gallery_pages
-    from posezoo.gallery.gallery_rows import collect_gallery_data
     from posezoo.gallery.site_writer import plan_site, write_site
     from posezoo.pipeline import open_zoo
 

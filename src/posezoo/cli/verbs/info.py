@@ -55,7 +55,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
-from posezoo.cli.model_rows import ModelRow, add_filter_flags, filters_from_args
+from posezoo.cli.model_filters import ModelRow, add_filter_flags, filters_from_args
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.cli.terminal_text import escape_control_characters

@@ -25,12 +25,12 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from posezoo.cards.labels import format_megabytes
 from posezoo.cli import flags
-from posezoo.cli.model_rows import ModelFilters, ModelRow, add_filter_flags, filters_from_args, list_rows
+from posezoo.cli.model_filters import ModelFilters, ModelRow, add_filter_flags, filters_from_args, list_rows
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.cli.terminal_text import align_columns, terminal_width, truncate_to_width
+from posezoo.facts.labels import format_megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

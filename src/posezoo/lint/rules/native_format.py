@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import fields, replace
 
-from posezoo.cards import papers
 from posezoo.errors import NetworkError, SpecError, UnknownModelError
+from posezoo.facts import papers
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import Rule

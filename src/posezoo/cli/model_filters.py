@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from posezoo.cards.labels import common_precisions, download_size
+from posezoo.facts.labels import common_precisions, download_size
 from posezoo.spec.model import CompositeSpec, Deprecation, Framework, ModelSpec, Precision
 
 if TYPE_CHECKING:

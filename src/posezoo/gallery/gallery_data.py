@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from posezoo.cards.labels import FRAMEWORKS, common_precisions, download_size, task_label
-from posezoo.cards.model_facts import collect_facts
+from posezoo.cards.card_json import collect_facts
 from posezoo.cards.parsed_card import CardMetric
 from posezoo.facts import MeasurementSelection, MetricSource, SourcedMetric, compare_models
-from posezoo.facts.measurement_filter import format_measurement_setting
-from posezoo.gallery.publisher_metrics import metrics_of_card, published_metrics
+from posezoo.facts.labels import FRAMEWORKS, common_precisions, download_size, task_label
+from posezoo.facts.measurement_selection import format_measurement_setting
+from posezoo.gallery.card_metrics import metrics_of_card, published_metrics
 from posezoo.layout import ModelLayout
 from posezoo.measured import load_measurements
 from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Precision

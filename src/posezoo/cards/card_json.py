@@ -54,9 +54,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from posezoo.cards.files_section import read_ir_records
-from posezoo.cards.labels import common_precisions, download_size, find_approach, format_protocol
 from posezoo.cards.legal_section import list_limitations
-from posezoo.cards.papers import collect_papers, format_bibtex
+from posezoo.facts.labels import common_precisions, download_size, find_approach, format_protocol
+from posezoo.facts.papers import collect_papers, format_bibtex
 from posezoo.ir.provenance import Provenance
 from posezoo.layout import ModelLayout
 from posezoo.measured import Measurement, load_measurements, measurement_to_json

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo.cards.model_facts import collect_facts
+from posezoo.cards.card_json import collect_facts
 from posezoo.pose.decoders import DECODERS
 from posezoo.registry import Registry, open_registry
 
