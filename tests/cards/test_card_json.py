@@ -7,7 +7,8 @@ import json
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo.cards.card_json import collect_facts
+from posezoo.cards.card_json import card_json
+from posezoo.facts.model_facts import ModelFacts
 from posezoo.pose.decoders import DECODERS
 from posezoo.registry import Registry, open_registry
 
@@ -17,7 +18,7 @@ COUNTED = "complexity:\n  - {precision: FP32, figures: {gflops: 92.83, mparams: 
 def facts(root, name):
     registry = Registry([root])
     model = registry.find(name)
-    return collect_facts(model, registry.parts(model))
+    return card_json(ModelFacts(model, registry.parts(model)))
 
 
 def test_what_is_declared_and_what_was_counted_stand_side_by_side(tmp_path):
@@ -82,7 +83,7 @@ def test_every_decoder_that_finds_poses_has_an_approach():
 def test_the_facts_of_each_model_of_ours_are_json(name):
     registry = open_registry()
     model = registry.find(name)
-    found = collect_facts(model, registry.parts(model))
+    found = card_json(ModelFacts(model, registry.parts(model)))
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["license"]
     assert len(found["variants"]) == len(getattr(model, "variants", ()))

@@ -13,6 +13,7 @@ from posezoo.cards.markdown import escape, format_local_link, format_table
 from posezoo.cards.markdown_inline import MarkdownLink, create_parser, title_key, to_plain_text
 from posezoo.cards.model_card import draw_card
 from posezoo.errors import MissingPackageError
+from posezoo.facts.model_facts import ModelFacts
 from posezoo.registry import open_registry
 
 CARD = """\
@@ -146,7 +147,7 @@ def test_each_of_our_cards_is_read_with_its_metrics():
     registry = open_registry()
     for entry in registry.entries.values():
         model = entry.read()
-        card = parse_card(draw_card(model, registry.parts(model)))
+        card = parse_card(draw_card(ModelFacts(model, registry.parts(model))))
         assert card.find("Specification").tables[0].headers == ("Metric", "Value")
         assert not card.truncation_note
 

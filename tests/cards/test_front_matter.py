@@ -8,13 +8,14 @@ import yaml
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo.cards.card_reader import parse_card
 from posezoo.cards.model_card import draw_card
+from posezoo.facts.model_facts import ModelFacts
 from posezoo.registry import Registry, open_registry
 
 
 def front(root, name="net"):
     registry = Registry([root])
     model = registry.find(name)
-    return yaml.safe_load(parse_card(draw_card(model, registry.parts(model))).front_matter)
+    return yaml.safe_load(parse_card(draw_card(ModelFacts(model, registry.parts(model)))).front_matter)
 
 
 def test_a_hub_is_told_the_licence_the_task_and_the_accuracy(tmp_path):
@@ -88,5 +89,5 @@ def test_every_card_of_ours_opens_with_it():
     registry = open_registry()
     for entry in registry.entries.values():
         model = entry.read()
-        found = yaml.safe_load(parse_card(draw_card(model, registry.parts(model))).front_matter)
+        found = yaml.safe_load(parse_card(draw_card(ModelFacts(model, registry.parts(model)))).front_matter)
         assert found["license"] in ("apache-2.0", "mit", "other")

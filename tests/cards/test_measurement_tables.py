@@ -8,6 +8,7 @@ from fakes.zoo import model_yml, write_composite, write_model
 from posezoo.cards.model_card import draw_card
 from posezoo.cards.registry_pages import draw_pages
 from posezoo.errors import SpecError
+from posezoo.facts.model_facts import ModelFacts
 from posezoo.layout import ModelLayout
 from posezoo.registry import Registry
 
@@ -40,7 +41,7 @@ def measure(root, text, name="net"):
 def card(root, name="net", layout=None):
     registry = Registry([root])
     model = registry.find(name)
-    return draw_card(model, registry.parts(model), layout)
+    return draw_card(ModelFacts(model, registry.parts(model), layout))
 
 
 def test_what_was_counted_stands_beside_what_is_published(root):

@@ -19,6 +19,7 @@ from posezoo.cards.model_card import NOTE, draw_card, write_card
 from posezoo.cards.registry_pages import draw_pages
 from posezoo.cli.main import create_parser
 from posezoo.cli.omz import converter, downloader
+from posezoo.facts.model_facts import ModelFacts
 from posezoo.layout import ModelLayout
 from posezoo.registry import Registry, open_registry
 from posezoo.spec.model import Digest
@@ -31,7 +32,7 @@ CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c
 def drawn(root, name, layout=None):
     registry = Registry([root])
     model = registry.find(name)
-    return draw_card(model, registry.parts(model), layout)
+    return draw_card(ModelFacts(model, registry.parts(model), layout))
 
 
 def section(card, title):
@@ -239,7 +240,7 @@ def test_each_command_of_each_card_of_ours_is_understood():
     tools = {"downloader": downloader.create_parser(), "converter": converter.create_parser()}
     for name, entry in registry.entries.items():
         model = entry.read()
-        lines = "".join(fenced(draw_card(model, registry.parts(model)), "sh")).splitlines()
+        lines = "".join(fenced(draw_card(ModelFacts(model, registry.parts(model))), "sh")).splitlines()
         assert any(line.startswith(f"posezoo download {name}") for line in lines)
         for line in lines:
             command, *words = shlex.split(line)
@@ -255,13 +256,13 @@ def test_each_command_of_each_card_of_ours_is_understood():
 
 def test_the_commands_of_a_model_without_a_pin_say_what_they_take(tmp_path):
     spec = open_registry().find("lightweight-openpose-mobilenet-v1")
-    card = draw_card(spec, [spec])
+    card = draw_card(ModelFacts(spec, (spec,)))
     for verb in (f"run {spec.name} --input photo.jpg", f"download {spec.name}"):
         assert f"posezoo {verb} --trust_on_first_use\n" in card
     assert 'precision="FP16", trust_on_first_use=True, device="CPU"' in card
     (file,) = spec.files
     pinned = replace(spec, files=(replace(file, size=1, checksum=Digest("sha384", "0" * 96)),))
-    assert "trust_on_first_use" not in draw_card(pinned, [pinned])
+    assert "trust_on_first_use" not in draw_card(ModelFacts(pinned, (pinned,)))
 
 
 def test_the_python_of_a_card_runs_as_pasted(blazepose, mirror, tmp_path, monkeypatch, capsys):
@@ -271,7 +272,7 @@ def test_the_python_of_a_card_runs_as_pasted(blazepose, mirror, tmp_path, monkey
     registry = open_registry()
     for name in ("blazepose-full", "pose-detection-mediapipe"):
         model = registry.find(name)
-        (program,) = fenced(draw_card(model, registry.parts(model)), "python")
+        (program,) = fenced(draw_card(ModelFacts(model, registry.parts(model))), "python")
         found = {}
         exec(program, found)
     assert capsys.readouterr().out.startswith("0.9")
@@ -285,7 +286,7 @@ def test_the_card_beside_an_ir_tells_what_was_made_and_is_left_alone_where_nothi
     layout = ModelLayout(tmp_path / "out", tmp_path / "out")
     registry = open_registry()
     model = registry.find("blazepose-full")
-    path = write_card(model, registry.parts(model), layout)
+    path = write_card(ModelFacts(model, registry.parts(model), layout))
     card = path.read_text("utf-8")
     assert path == tmp_path / "out" / "public" / "blazepose-full" / "README.md"
     assert (
@@ -302,7 +303,7 @@ def test_the_card_beside_an_ir_tells_what_was_made_and_is_left_alone_where_nothi
     assert facts["made"][0]["files"][0]["checksum"]["value"] in card
     beside = [path, path.with_name("card.json"), path.with_name("blazepose-33.svg")]
     before = [each.stat().st_mtime_ns for each in beside]
-    write_card(model, registry.parts(model), layout)
+    write_card(ModelFacts(model, registry.parts(model), layout))
     assert [each.stat().st_mtime_ns for each in beside] == before
 
 
@@ -314,15 +315,15 @@ def test_a_page_that_is_none_of_ours_stays(tmp_path):
         root, root
     )  # converted where it is declared, as in a checkout or Open Model Zoo's folder
     page = root / "public" / "pose" / "README.md"
-    for reference in (draw_card(spec, [spec]), "# The zoo's own page\n", ""):
+    for reference in (draw_card(ModelFacts(spec, (spec,))), "# The zoo's own page\n", ""):
         page.write_text(reference, "utf-8")
-        assert write_card(spec, [spec], layout) == page
+        assert write_card(ModelFacts(spec, (spec,), layout)) == page
         assert page.read_text("utf-8") == reference
         assert not page.with_name("card.json").exists()
     page.unlink()
-    write_card(spec, [spec], layout)
+    write_card(ModelFacts(spec, (spec,), layout))
     changed = replace(spec, description="Another one.")
-    write_card(changed, [changed], layout)
+    write_card(ModelFacts(changed, (changed,), layout))
     assert "Another one." in page.read_text("utf-8")
 
 

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from posezoo.facts import ComparisonRow, MetricSource, ModelComparison, SourcedMetric
 from posezoo.facts.bar_chart import draw_chart, to_image, to_svg
-from posezoo.facts.comparison import COLUMNS
+from posezoo.facts.comparison import COLUMNS, ComparisonRow, ModelComparison
+from posezoo.facts.sourced_metrics import MetricSource, SourcedMetric
 from posezoo.spec.model import Precision
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -34,7 +34,7 @@ def comparison():
 
 def bars(chart):
     return [
-        box for box in chart.boxes if box.height == 14 and box.x > 12
+        box for box in chart.rectangles if box.height == 14 and box.x > 12
     ]  # those of the legend stand at the edge
 
 
@@ -49,12 +49,12 @@ def test_bars_are_as_long_as_their_figures_and_hollow_on_generated_weights(compa
 
 def test_what_nobody_knows_has_no_bar_and_no_number(comparison):
     chart = draw_chart(comparison)
-    (y,) = [word.y for word in chart.words if word.text == "unknown FP16"]
-    assert [word.text for word in chart.words if word.y == y] == ["unknown FP16", "MIT"]
+    (y,) = [word.y for word in chart.labels if word.text == "unknown FP16"]
+    assert [word.text for word in chart.labels if word.y == y] == ["unknown FP16", "MIT"]
 
 
 def test_the_legend_tells_what_is_there_and_the_way_of_measuring(comparison):
-    texts = [word.text for word in draw_chart(comparison).words]
+    texts = [word.text for word in draw_chart(comparison).labels]
     assert texts[-4:] == [
         "measured",
         "measured on generated weights",
@@ -62,15 +62,15 @@ def test_the_legend_tells_what_is_there_and_the_way_of_measuring(comparison):
         "speed: A processor",
     ]
     only = draw_chart(ModelComparison((row("one", AP=SourcedMetric(0.5, MetricSource.DECLARED)),)))
-    assert [word.text for word in only.words][-1] == "declared"
+    assert [word.text for word in only.labels][-1] == "declared"
 
 
 def test_no_two_lines_of_text_begin_at_one_place_and_all_lie_inside(comparison):
     chart = draw_chart(comparison)
-    for one, other in combinations(chart.words, 2):
+    for one, other in combinations(chart.labels, 2):
         assert (one.x, one.y) != (other.x, other.y)
-    assert all(0 < word.x < chart.width and 0 < word.y < chart.height for word in chart.words)
-    assert all(box.x + box.width <= chart.width for box in chart.boxes)
+    assert all(0 < word.x < chart.width and 0 < word.y < chart.height for word in chart.labels)
+    assert all(box.x + box.width <= chart.width for box in chart.rectangles)
 
 
 def test_a_stranger_s_name_is_text_in_an_svg_and_nothing_else():

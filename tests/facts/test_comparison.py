@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fakes.zoo import model_yml, write_model
-from posezoo.facts import MeasurementSelection, MetricSource, compare_models
+from posezoo.facts.comparison import compare_models
+from posezoo.facts.measurement_selection import MeasurementSelection
+from posezoo.facts.sourced_metrics import MetricSource
 from posezoo.layout import ModelLayout
 from posezoo.measured import Measurement, update_measured_yml
 from posezoo.registry import open_registry

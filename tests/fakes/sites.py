@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
-from posezoo.facts import MeasurementSelection
+from posezoo.facts.measurement_selection import MeasurementSelection
+from posezoo.facts.model_facts import ModelFacts
 from posezoo.gallery.gallery_data import GalleryData, collect_gallery_data
 from posezoo.gallery.gallery_pages import draw_gallery_pages
 from posezoo.gallery.site_writer import write_site
@@ -63,8 +64,8 @@ def gathered(*roots: Path) -> GalleryData:
     """What the gallery knows of a registry."""
     registry = open_registry(roots)
     selection = registry.select()
-    models = [(composite, registry.parts(composite)) for composite in selection.composites]
-    models += [(model, (model,)) for model in selection.models]
+    chosen = (*selection.composites, *selection.models)
+    models = [ModelFacts(model, registry.parts(model)) for model in chosen]
     nowhere = Path("/nonexistent")
     return collect_gallery_data(models, ModelLayout(nowhere, nowhere), MeasurementSelection())
 

@@ -6,7 +6,7 @@ import pytest
 
 from fakes.sites import gathered, pose_zoo
 from fakes.zoo import model_yml, omz_yml, write_model
-from posezoo.facts import MetricSource
+from posezoo.facts.sourced_metrics import MetricSource
 from posezoo.gallery.gallery_data import name_family
 from posezoo.spec.model import Precision
 
@@ -48,7 +48,7 @@ def test_every_model_composite_and_part_has_an_entry(tmp_path):
         *("pair", "second-part"),
     ]
     pair = by_name(rows)["pair"]
-    assert [part.name for part in pair.parts] == ["first-part", "second-part"]
+    assert [part.name for part in pair.facts.parts] == ["first-part", "second-part"]
     assert pair.published["download_bytes"].number == 6
 
 
@@ -68,7 +68,7 @@ def test_a_variant_is_an_entry_of_its_own_with_its_own_figures(tmp_path):
 
 def test_a_measured_accuracy_stands_beside_the_published_one(tmp_path):
     heavy = by_name(gathered(pose_zoo(tmp_path)))["heavy_pose_a"]
-    measured = heavy.figures[Precision.FP16]["AP"]
+    measured = heavy.measured[Precision.FP16]["AP"]
     assert (measured.number, measured.origin) == (0.71, MetricSource.MEASURED)
     assert (heavy.published["AP"].number, heavy.published["AP"].origin) == (0.70, MetricSource.DECLARED)
     assert heavy.published["AP"].conditions == "COCO val2017"
@@ -100,7 +100,7 @@ def test_a_card_that_tells_no_figures_is_no_harm(tmp_path, card):
 def test_open_model_zoos_2021_models_are_told_with_the_figures_of_their_cards(shared):
     rows = gathered(shared / "data" / "omz-2021.4" / "models")
     entries = by_name(rows)
-    assert len([entry for entry in rows.entries if entry.known["kind"] == "model"]) == 283
+    assert len([entry for entry in rows.entries if not entry.facts.stages]) == 283
     single = entries["single-human-pose-estimation-0001"].published
     assert [single[key].number for key in ("AP", "gflops", "mparams")] == [0.6904, 60.125, 33.165]
     assert sum("gflops" in entry.published for entry in rows.entries) > 250

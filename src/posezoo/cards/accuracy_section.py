@@ -1,4 +1,4 @@
-"""How well a model does, on its card: as published of the original, as measured of the converted model."""
+"""The accuracy of a model on its card: published for the original, measured for the converted model."""
 
 from __future__ import annotations
 
@@ -6,102 +6,89 @@ from collections.abc import Iterator, Sequence
 
 from posezoo.cards.markdown import escape, format_code
 from posezoo.cards.measurement_tables import COSTS, draw_compact_table, format_complexity
-from posezoo.cards.ports_section import format_port_shape
-from posezoo.facts.labels import format_percent, format_protocol
-from posezoo.measured import Measurement, load_measurements
+from posezoo.facts.labels import format_percent, format_port_shape, format_protocol, join
+from posezoo.facts.model_facts import ModelFacts, measurements_of
+from posezoo.measured import Measurement
 from posezoo.spec.model import ModelSpec, PublishedAccuracy
 
 #: Open Model Zoo's names of the metrics.
 METRICS = {"AP": "Average Precision (AP)", "MPJPE": "MPJPE (mm)"}
 
+#: What measured.yml calls the metrics.
+_MEASURED_NAMES = {"AP": "AP", "MPJPE": "MPJPE_mm"}
+
 HEADERS = ("Model", "Metric", "Original model", "Converted model", "Dataset", "Protocol")
 
 
 def specification_accuracy(part: ModelSpec) -> tuple[str, str] | None:
-    """The first accuracy that is published of a model, as a row of its specification."""
+    """The first published accuracy of a model, as a row of its specification."""
     if not part.published.accuracy:
         return None
     first = part.published.accuracy[0]
-    said = ", ".join(filter(None, (first.dataset, format_protocol(first))))
-    return METRICS[first.metric], f"{_value(first)} ({said})" if said else _value(first)
+    value = _format_value(first.value, first.metric)
+    conditions = join(first.dataset, format_protocol(first))
+    return METRICS[first.metric], f"{value} ({conditions})" if conditions else value
 
 
-def draw_accuracy_section(parts: Sequence[ModelSpec]) -> Iterator[str]:
-    """The section Accuracy: a table of what is published and what was measured of it, and what is wrong."""
+def draw_accuracy_section(facts: ModelFacts) -> Iterator[str]:
+    """The section Accuracy: a table of published and measured values, and known differences."""
+    parts = facts.parts
     rows = [row for part in parts for row in _rows(part, "" if len(parts) == 1 else part.name)]
     yield "## Accuracy"
-    if not rows:
+    if rows:
+        # A model that is published as IR has no other original.
+        title = "Value" if all(part.is_ir for part in parts) else "Original model"
+        yield draw_compact_table([*HEADERS[:2], title, *HEADERS[3:]], rows)
+    else:
         yield "No published figure is declared."
-    # Of what is published as IR there is no other original.
-    headers = (
-        [("Value" if header == "Original model" else header) for header in HEADERS]
-        if _are_ir(parts)
-        else HEADERS
-    )
-    yield draw_compact_table(headers, rows) if rows else ""
     for part in parts:
         if part.published.known_difference:
             yield f"Known difference: {escape(part.published.known_difference)}"
 
 
-def draw_variants_section(parts: Sequence[ModelSpec]) -> Iterator[str]:
+def draw_variants_section(facts: ModelFacts) -> Iterator[str]:
     """The section Variants: what else the publisher offers under this name."""
-    for part in parts:
+    for part in facts.parts:
         if not part.variants:
             continue
         yield "## Variants"
         yield f"{format_code(part.full_name)} is {format_code(f'{part.name}@{part.tag}')}; besides there is:"
         rows = []
         for variant in part.variants:
-            start = (
-                format_code(variant.full_name),
-                "; ".join(map(format_port_shape, variant.inputs)),
-                *format_complexity(variant),
-            )
+            shapes = "; ".join(map(format_port_shape, variant.inputs))
+            start = (format_code(variant.full_name), shapes, *format_complexity(variant))
             rows += [(*start, *row[1:]) for row in _rows(variant, "")] or [(*start, *("",) * 5)]
         yield draw_compact_table(("Variant", "Input", *COSTS.values(), *HEADERS[1:]), rows)
 
 
-def _are_ir(parts: Sequence[ModelSpec]) -> bool:
-    return all(part.is_ir for part in parts)
-
-
 def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
-    measured = [measurement for measurement in load_measurements(part) if measurement.kind == "accuracy"]
+    measurements = measurements_of(part, "accuracy")
     for claim in part.published.accuracy:
-        where = (claim.dataset, format_protocol(claim))
         metrics = (
-            (METRICS[claim.metric], _NAMES[claim.metric], claim.value),
+            (METRICS[claim.metric], _MEASURED_NAMES[claim.metric], claim.value),
             ("AP50", "AP50", claim.ap50),
             ("AP75", "AP75", claim.ap75),
         )
-        for metric, key, value in metrics:
+        for title, metric, value in metrics:
             if value is not None:
-                there = "" if part.is_ir else _measured_cells(claim, key, measured)
-                yield name, metric, _shown(value, claim.metric), there, *where
+                original = _format_value(value, claim.metric)
+                converted = "" if part.is_ir else _converted_cell(claim, metric, measurements)
+                yield name, title, original, converted, claim.dataset, format_protocol(claim)
 
 
-#: What measured.yml calls the metrics.
-_NAMES = {"AP": "AP", "MPJPE": "MPJPE_mm"}
+def _converted_cell(claim: PublishedAccuracy, metric: str, measurements: Sequence[Measurement]) -> str:
+    """What is published of the converted model, and what was measured on the same data in the same way."""
+    values = []
+    if claim.converted is not None and metric == _MEASURED_NAMES[claim.metric]:
+        values.append(f"{_format_value(claim.converted, claim.metric)} (published)")
+    for each in measurements:
+        settings = each.settings
+        is_comparable = settings.get("dataset") == claim.dataset and bool(settings.get("flip")) == claim.flip
+        if is_comparable and metric in each.figures:
+            images = f", {settings['images']} images" if "images" in settings else ""
+            values.append(f"{_format_value(each.figures[metric], claim.metric)} ({each.precision}{images})")
+    return "; ".join(values) or "not measured"
 
 
-def _measured_cells(claim: PublishedAccuracy, metric: str, measured: Sequence[Measurement]) -> str:
-    """What its publisher says of it, and what was measured on the same set in the same way, by precision."""
-    published = claim.converted if metric == _NAMES[claim.metric] else None
-    found = [] if published is None else [f"{_shown(published, claim.metric)} (published)"]
-    for each in measured:
-        alike = (
-            each.settings.get("dataset") == claim.dataset and bool(each.settings.get("flip")) == claim.flip
-        )
-        if alike and metric in each.figures:
-            images = f", {each.settings['images']} images" if "images" in each.settings else ""
-            found.append(f"{_shown(each.figures[metric], claim.metric)} ({each.precision}{images})")
-    return "; ".join(found) or "not measured"
-
-
-def _value(claim: PublishedAccuracy) -> str:
-    return _shown(claim.value, claim.metric)
-
-
-def _shown(value: float, metric: str) -> str:
+def _format_value(value: float, metric: str) -> str:
     return f"{value:g}" if metric == "MPJPE" else format_percent(value)

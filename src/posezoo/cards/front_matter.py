@@ -1,4 +1,4 @@
-"""What a card opens with: YAML that model hubs read."""
+"""The front matter of a card: YAML that model hubs read."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ import re
 from collections.abc import Sequence
 
 from posezoo.cards.markdown import is_safe_url, one_line
-from posezoo.facts.labels import Model, format_protocol
+from posezoo.facts.labels import format_protocol, join
+from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import ModelSpec, Precision
 
-#: Identifiers that hubs know by SPDX's name in small letters; any other licence is ``other`` to them.
+#: Licences that hubs know by their SPDX identifier in lower case; they call any other licence ``other``.
 _KNOWN = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "cc-by-4.0", "cc-by-nc-4.0", "gpl-3.0")
 _PIPELINES = {"detection": "object-detection"}
 
 
-def draw_front_matter(model: Model, parts: Sequence[ModelSpec], note: str) -> str:
+def draw_front_matter(facts: ModelFacts, note: str) -> str:
     """The lines from ``---`` to ``---``.
 
     Args:
-        model: whose card it is.
-        parts: the parts of a composite; a model itself, alone.
-        note: who drew the card, a line.
+        facts: of the card's model.
+        note: one line that says what drew the card.
     """
-    lines = ["---", f"# {note}", *_license(parts), "library_name: openvino"]
-    lines.append(f"pipeline_tag: {_PIPELINES.get(model.task, 'keypoint-detection')}")
-    # A model lies here as its publisher made it, an IR as we did: neither is trained anew.
-    lines.append(f"tags: {_quoted(['openvino', model.task.replace('_', '-'), *_precisions(parts)])}")
-    lines += _results(model, parts)
-    return "\n".join([*lines, "---"])
+    task = facts.model.task
+    int8 = ["int8"] if any(Precision.FP16_INT8 in part.precisions for part in facts.parts) else []
+    lines = ["---", f"# {note}", *_license(facts.parts), "library_name: openvino"]
+    lines.append(f"pipeline_tag: {_PIPELINES.get(task, 'keypoint-detection')}")
+    # Nobody trained the model anew, so no base model is named.
+    lines.append(f"tags: {_quoted(['openvino', task.replace('_', '-'), *int8])}")
+    return "\n".join([*lines, *_results(facts), "---"])
 
 
 def _license(parts: Sequence[ModelSpec]) -> list[str]:
@@ -45,19 +46,15 @@ def _license(parts: Sequence[ModelSpec]) -> list[str]:
     ]
 
 
-def _precisions(parts: Sequence[ModelSpec]) -> list[str]:
-    return ["int8"] if any(Precision.FP16_INT8 in part.precisions for part in parts) else []
-
-
-def _results(model: Model, parts: Sequence[ModelSpec]) -> list[str]:
-    """What is published of its accuracy, as a model index; a share as per cent."""
-    claims = [claim for part in parts for claim in part.published.accuracy if claim.dataset]
+def _results(facts: ModelFacts) -> list[str]:
+    """The published accuracy as a model index; a share as per cent."""
+    claims = [claim for part in facts.parts for claim in part.published.accuracy if claim.dataset]
     if not claims:
         return []
-    lines = ["model-index:", f"  - name: {_quoted(model.full_name)}", "    results:"]
+    lines = ["model-index:", f"  - name: {_quoted(facts.name)}", "    results:"]
     for claim in claims:
         value = claim.value if claim.metric == "MPJPE" else float(f"{claim.value * 100:.6g}")
-        name = ", ".join(filter(None, (claim.metric, format_protocol(claim))))
+        name = join(claim.metric, format_protocol(claim))
         kind = "coco" if claim.dataset.startswith("COCO") else "other"
         lines += [
             "      - task: {type: keypoint-detection}",
@@ -68,11 +65,11 @@ def _results(model: Model, parts: Sequence[ModelSpec]) -> list[str]:
 
 
 def _quoted(value: str | list[str]) -> str:
-    """A text or a list of texts as YAML and JSON write them, whatever is in it.
+    """A text or a list of texts that YAML and JSON read alike.
 
-    What opens anything in Markdown or HTML is escaped: some readers take front matter for a part of the page.
+    Characters with a meaning in Markdown or HTML are escaped: some readers show front matter as text.
     """
     if isinstance(value, list):
         return f"[{', '.join(map(_quoted, value))}]"
     quoted = json.dumps(one_line(value), ensure_ascii=False)
-    return re.sub(r"[<>&\[\]`*|~]", lambda found: f"\\u{ord(found.group()):04x}", quoted)
+    return re.sub(r"[<>&\[\]`*|~]", lambda match: f"\\u{ord(match.group()):04x}", quoted)

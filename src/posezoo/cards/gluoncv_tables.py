@@ -1,4 +1,4 @@
-"""GluonCV's models in the three tables of GluonCV's own page of pose models."""
+"""GluonCV's models in three tables, like those of GluonCV's own page of pose models."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from posezoo.cards.markdown import (
     format_local_link,
     format_table,
 )
-from posezoo.facts.labels import Model
+from posezoo.facts.model_facts import Model
 from posezoo.facts.papers import NAME, format_citation, read_papers
-from posezoo.spec.model import ModelSpec, PublishedAccuracy
+from posezoo.spec.model import ModelSpec
 
 REPOSITORY = "https://github.com/dmlc/gluon-cv"
 
@@ -28,7 +28,7 @@ TABLES = {
 
 HEADERS = ("Model", "OKS AP", "OKS AP (with flip)", "Hashtag", "Training Command", "Training log")
 
-#: What a model's input is where its name does not say more: height, width.
+#: Height and width of an input whose size the page does not state.
 USUAL_SIZE = (256, 192)
 
 INTRODUCTION = """\
@@ -40,13 +40,16 @@ default is had by its hashtag: `posezoo get simple_pose_resnet18_v1b@ccd24037`."
 
 
 def draw_gluoncv_tables(models: Sequence[Model], root: Path) -> Iterator[str]:
-    """The paragraphs of the three tables and their footnotes; nothing where there is no such model.
+    """The paragraphs of the three tables and their footnotes; nothing if there is no such model.
 
     Args:
-        models: those of the registry.
+        models: all models of the registry.
         root: of the registry, where its papers.yml lies.
+
+    Raises:
+        SpecError: papers.yml is not valid.
     """
-    found = [
+    variants = [
         variant
         for model in models
         if isinstance(model, ModelSpec) and model.origin.repository == REPOSITORY and model.tag
@@ -54,14 +57,14 @@ def draw_gluoncv_tables(models: Sequence[Model], root: Path) -> Iterator[str]:
         if variant.published.accuracy
     ]
     tables = {
-        title: [each for each in sorted(found, key=_place) if each.name.startswith(start)]
+        title: [model for model in sorted(variants, key=_order) if model.name.startswith(start)]
         for start, title in TABLES.items()
     }
-    known = read_papers(root / NAME)
+    all_papers = read_papers(root / NAME)
     cited = dict.fromkeys(row.origin.paper for rows in tables.values() for row in rows)
-    papers = [known[address] for address in cited if address in known]
+    papers = [all_papers[address] for address in cited if address in all_papers]
     notes = {paper.address: f"[^{number}]" for number, paper in enumerate(papers, 1)}
-    if found:
+    if variants:
         yield INTRODUCTION
     for title, rows in tables.items():
         if rows:
@@ -72,7 +75,7 @@ def draw_gluoncv_tables(models: Sequence[Model], root: Path) -> Iterator[str]:
         yield f"{notes[paper.address]}: {citation} {format_link_with_text(paper.address)}"
 
 
-def _place(model: ModelSpec) -> tuple[int, str, bool]:
+def _order(model: ModelSpec) -> tuple[int, str, bool]:
     """Small networks first, and the default variant before the others."""
     depth = "".join(filter(str.isdigit, model.name.partition("resnet")[2].partition("_")[0]))
     return int(depth or 0) or 1000, model.name, not model.is_default
@@ -83,15 +86,13 @@ def _row(model: ModelSpec, notes: dict[str, str]) -> tuple[str, ...]:
     note = notes.get(model.origin.paper, "")
     name = " ".join(filter(None, (format_local_link(page, model.name), _size(model), note)))
     plain, flipped = (_aps(model, flip=flip) for flip in (False, True))
-    shell, log = (
-        format_link_with_text(model.training.command, "shell script"),
-        format_link_with_text(model.training.log, "log"),
-    )
+    shell = format_link_with_text(model.training.command, "shell script")
+    log = format_link_with_text(model.training.log, "log")
     return Markdown(name), plain, flipped, format_code(model.tag), shell, log
 
 
 def _size(model: ModelSpec) -> str:
-    """The input's size as the page writes it, where it is not the usual one."""
+    """The input's size, as the page writes it, if it is not the usual one."""
     first = model.inputs[0]
     sizes = dict(zip(first.layout, first.shape, strict=False))
     size = (sizes.get("H", -1), sizes.get("W", -1))
@@ -100,10 +101,8 @@ def _size(model: ModelSpec) -> str:
 
 def _aps(model: ModelSpec, *, flip: bool) -> str:
     """AP, AP50 and AP75 in per cent, as the page writes them: ``66.3/89.2/73.4``."""
-    claims = (each for each in model.published.accuracy if each.metric == "AP" and each.flip == flip)
-    return next(map(_per_cent, claims), "")
-
-
-def _per_cent(claim: PublishedAccuracy) -> str:
-    values = (claim.value, claim.ap50, claim.ap75)
-    return "/".join("" if value is None else f"{value * 100:.1f}" for value in values)
+    for claim in model.published.accuracy:
+        if claim.metric == "AP" and claim.flip == flip:
+            values = (claim.value, claim.ap50, claim.ap75)
+            return "/".join("" if value is None else f"{value * 100:.1f}" for value in values)
+    return ""

@@ -1,7 +1,7 @@
-"""Markdown, with strangers' text in it: what is not Markdown by our own hand is escaped.
+"""Markdown, in which any text that is not marked as Markdown is escaped.
 
-Names, descriptions and addresses come out of model.yml files that anybody may have written. They are
-drawn as they are written: no markup, no HTML, no invisible characters, one line.
+Names, descriptions and addresses come from model.yml files that anyone may have written. They are shown as
+they are written: no markup, no HTML, no invisible characters, one line.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _PLAIN = re.compile(r"https?://[\w.~:/?#@!$&'()*+,;=%-]+", re.ASCII)
 
 
 class Markdown(str):
-    """Text that is Markdown already; every other text is escaped before it is drawn."""
+    """Text that is Markdown already; every other text is escaped."""
 
     __slots__ = ()
 
@@ -28,26 +28,26 @@ def escape(text: str) -> Markdown:
     if isinstance(text, Markdown):
         return text
     text = re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", one_line(text))
-    # GitHub makes links of bare addresses, and takes what we escape in them as their own.
+    # GitHub makes links of bare addresses, with the backslashes in them; so the address is broken up.
     text = re.sub(r":(?=//)|(?<=www)\.", r"\\\g<0>", text, flags=re.IGNORECASE)
-    # What opens a list, a heading or a rule does so only where a line begins.
+    # Lists, headings and rules begin only at the start of a line.
     text = re.sub(r"^([-+=]|\d+(?=[.)](\s|$)))", _escaped_start, text)
     return Markdown(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
 def format_code(text: str) -> Markdown:
-    """A text in the letters of code; escaped instead where code, in a table, cannot hold it."""
+    """A text as code; escaped instead if code in a table cannot hold it."""
     line = one_line(text)
     return escape(text) if not line or set(line) & set("`\\|") else Markdown(f"`{line}`")
 
 
 def format_link(address: str) -> Markdown:
-    """A link to a web page; escaped text where it is no http(s) address without tricks."""
+    """A link to a web page; escaped text if the address is not safe (``is_safe_url``)."""
     return Markdown(f"<{address}>") if is_safe_url(address) else escape(address)
 
 
 def format_link_with_text(address: str, text: str = "") -> Markdown:
-    """A text that links to a web page; ``link`` where there is no text, or no address without tricks."""
+    """A text that links to a web page; as ``format_link`` if the text is empty or the address not safe."""
     if not text or not is_safe_url(address):
         return format_link(address)
     target = f"<{address}>" if set(address) & set("()") else address
@@ -55,7 +55,7 @@ def format_link_with_text(address: str, text: str = "") -> Markdown:
 
 
 def is_safe_url(address: str) -> bool:
-    """Whether an address is an http(s) address that Markdown takes for nothing else."""
+    """Whether an address is an http(s) address without characters that Markdown could misread."""
     return _PLAIN.fullmatch(address) is not None
 
 
@@ -65,7 +65,7 @@ def format_local_link(path: str, text: str) -> Markdown:
 
 
 def format_image(path: str, text: str) -> Markdown:
-    """A picture beside the page, by a relative path with / between its parts."""
+    """An image beside the page, by a relative path with / between its parts."""
     return Markdown(f"![{escape(text)}]({quote(path)})")
 
 
@@ -76,7 +76,7 @@ def format_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markd
 
 
 def format_code_block(language: str, lines: Iterable[str]) -> Markdown:
-    """Lines of code that can be copied; no line of them ends the block."""
+    """Lines of code that can be copied; the fence is longer than any in the lines."""
     text = "\n".join(lines)
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return Markdown(f"{fence}{language}\n{text}\n{fence}")
@@ -86,12 +86,12 @@ def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(map(escape, cells)) + " |"
 
 
-def _escaped_start(found: re.Match[str]) -> str:
-    start = found.group()
+def _escaped_start(match: re.Match[str]) -> str:
+    start = match.group()
     return f"{start}\\" if start.isdigit() else f"\\{start}"
 
 
 def one_line(text: str) -> str:
-    """A text in one line of visible characters; others are shown as they are escaped in Python."""
-    visible = (each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(text.split()))
-    return "".join(visible)
+    """A text in one line; invisible characters are shown as Python's escapes."""
+    line = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)

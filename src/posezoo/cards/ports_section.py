@@ -1,12 +1,13 @@
-"""Inputs and outputs on a card: of the original, and of the converted model."""
+"""Inputs and outputs on a card: those of the original and of the converted model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from posezoo.cards.markdown import Markdown, escape, format_code, format_code_block
+from posezoo.cards.markdown import Markdown, format_code, format_code_block
 from posezoo.cards.measurement_tables import draw_compact_table
+from posezoo.facts.labels import format_port_shape, format_role
 from posezoo.spec.model import Input, ModelSpec, Output
 
 LEGEND = {
@@ -24,8 +25,8 @@ def draw_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
     """The sections Input and Output, each with the subsections Original Model and Converted Model.
 
     Args:
-        part: the model whose they are.
-        level: of the sections: ``##``, deeper inside a composite's card.
+        part: the model.
+        level: of the sections: ``##``, or deeper in a composite's card.
     """
     if part.inputs:
         yield f"{level} Input"
@@ -33,31 +34,32 @@ def draw_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
     if part.outputs:
         yield f"{level} Output"
         yield from [_outputs(part.outputs)] if part.is_ir else _both_outputs(part, level)
-    dimension_names = {letter for port in part.inputs + part.outputs for letter in port.layout}
-    if known := [
-        f"{format_code(letter)} {meaning}" for letter, meaning in LEGEND.items() if letter in dimension_names
-    ]:
-        yield f"Layout: {', '.join(known)}."
+    letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
+    if meanings := [f"{format_code(letter)} {LEGEND[letter]}" for letter in LEGEND if letter in letters]:
+        yield f"Layout: {', '.join(meanings)}."
 
 
 def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
     yield f"{level}# Original Model"
     yield _original_inputs(part)
     yield f"{level}# Converted Model"
-    rows = [(*_shape(_as_in_the_ir(port)), _ir_color(port), _values(port)) for port in part.inputs]
+    rows = [
+        (*_shape(replace(port, shape=port.ir_shape, layout=port.ir_layout)), _ir_color(port), _values(port))
+        for port in part.inputs
+    ]
     yield draw_compact_table(("Name", "Shape", "Layout", "Colour order", "Values"), rows)
     for port in part.inputs:
         if port.dynamic:
-            dimension_names = " and ".join(map(format_code, port.dynamic))
+            dimensions = " and ".join(map(format_code, port.dynamic))
             name = format_code(port.name)
-            yield f"With {format_code('--dynamic')}, {dimension_names} of {name} may be of any size."
+            yield f"With {format_code('--dynamic')}, {dimensions} of {name} may be of any size."
     if words := model_optimizer_arguments(part):
         yield "In Model Optimizer's words:"
         yield format_code_block("text", [" ".join(words)])
 
 
 def model_optimizer_arguments(part: ModelSpec) -> list[str]:
-    """What Model Optimizer was told to make such an IR, for those who know its arguments; in one order."""
+    """Model Optimizer's arguments for such an IR; they are always in the same order."""
     named = [port for port in part.inputs if port.name]
     means = ",".join(f"{each.name}[{_numbers(each.mean, ',')}]" for each in named if each.mean)
     scales = ",".join(f"{each.name}[{_numbers(each.scale, ',')}]" for each in named if each.scale)
@@ -69,11 +71,11 @@ def model_optimizer_arguments(part: ModelSpec) -> list[str]:
     words += [f"--scale_values={scales}"] if scales else []
     words += ["--reverse_input_channels"] if reverse else []
     outputs = ",".join(output.name for output in part.outputs if output.name)
-    return [_one_word(word) for word in (*words, *([f"--output={outputs}"] if outputs else []))]
-
-
-def _one_word(text: str) -> str:
-    return "".join(each if each.isprintable() and not each.isspace() else "_" for each in text)
+    words += [f"--output={outputs}"] if outputs else []
+    return [
+        "".join(letter if letter.isprintable() and not letter.isspace() else "_" for letter in word)
+        for word in words
+    ]
 
 
 def _both_outputs(part: ModelSpec, level: str) -> Iterator[str]:
@@ -86,10 +88,9 @@ def _both_outputs(part: ModelSpec, level: str) -> Iterator[str]:
     yield _outputs(part.outputs)
 
 
-def _outputs(found: Sequence[Output]) -> Markdown:
-    return draw_compact_table(
-        ("Name", "Shape", "Layout", "Content"), [(*_shape(each), _content(each)) for each in found]
-    )
+def _outputs(outputs: Sequence[Output]) -> Markdown:
+    rows = [(*_shape(output), format_role(output)) for output in outputs]
+    return draw_compact_table(("Name", "Shape", "Layout", "Content"), rows)
 
 
 def _original_inputs(part: ModelSpec) -> Markdown:
@@ -97,15 +98,6 @@ def _original_inputs(part: ModelSpec) -> Markdown:
         (*_shape(port), port.color or "", _numbers(port.mean), _numbers(port.scale)) for port in part.inputs
     ]
     return draw_compact_table(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
-
-
-def _as_in_the_ir(port: Input) -> Input:
-    return replace(port, shape=port.ir_shape, layout=port.ir_layout)
-
-
-def format_port_shape(port: Input | Output) -> str:
-    """Its sizes, as people write them: ``1, 3, any, 456``."""
-    return ", ".join("any" if size == -1 else str(size) for size in port.shape)
 
 
 def _shape(port: Input | Output) -> tuple[str, str, str]:
@@ -121,9 +113,5 @@ def _values(port: Input) -> str:
 
 
 def _ir_color(port: Input) -> str:
-    # Open Model Zoo states the reversal alone, not what is reversed.
+    # Open Model Zoo states only that channels are reversed, not their order.
     return port.ir_color or ("reversed" if port.reverse_input_channels else "")
-
-
-def _content(port: Output) -> str:
-    return escape(": ".join(filter(None, (port.role.replace("_", " "), port.note))))

@@ -10,7 +10,7 @@ from posezoo.cli import flags
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
-    from posezoo.facts import MeasurementSelection
+    from posezoo.facts.measurement_selection import MeasurementSelection
     from posezoo.registry import Registry
 
 
@@ -44,7 +44,7 @@ def measurement_selection(args: argparse.Namespace, registry: Registry) -> Measu
     Raises:
         PosezooError: a file is missing, says what cannot be meant, or tells of a model that is not there.
     """
-    from posezoo.facts import MeasurementSelection
+    from posezoo.facts.measurement_selection import MeasurementSelection
     from posezoo.measured import read_measurement_file
 
     own = []

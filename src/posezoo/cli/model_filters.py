@@ -1,120 +1,99 @@
-"""The models and composites that list and info show: narrowed by filters, composites above their parts."""
+"""The models that list, info, card and gallery show, and the filters that narrow them."""
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from posezoo.facts.labels import common_precisions, download_size
-from posezoo.spec.model import CompositeSpec, Deprecation, Framework, ModelSpec, Precision
+from posezoo.facts.model_facts import Model, ModelFacts
+from posezoo.spec.model import CompositeSpec, Framework, ModelSpec, Precision
 
 if TYPE_CHECKING:
+    from posezoo.cli.report import Console
     from posezoo.registry import Selection
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRow:
-    """A model or composite, and the models whose files and licences are its own."""
-
-    model: ModelSpec | CompositeSpec
-    parts: tuple[ModelSpec, ...]  # of a model itself, alone
-
-    @property
-    def composite(self) -> str:
-        """The composite that it is a part of; empty where it stands alone."""
-        return self.model.composite if isinstance(self.model, ModelSpec) else ""
-
-    @property
-    def frameworks(self) -> list[str]:
-        """What the published files were made with."""
-        return sorted({part.framework.value for part in self.parts})
-
-    @property
-    def licenses(self) -> list[str]:
-        """SPDX identifiers, or an address where a foreign zoo declares no more."""
-        return sorted({part.license.spdx or part.license.url for part in self.parts} - {""})
-
-    def facts(self) -> dict[str, Any]:
-        """What every list says of it, in JSON's types."""
-        return {
-            "name": self.model.full_name,
-            "composite": self.composite or None,
-            "parts": list(self.model.stages) if isinstance(self.model, CompositeSpec) else [],
-            "task": self.model.task,
-            "framework": " ".join(self.frameworks),
-            "precisions": [precision.value for precision in common_precisions(self.parts)],
-            "license": " ".join(self.licenses),
-            "size_bytes": download_size(self.parts),
-            "revision": self.model.revision if isinstance(self.model, ModelSpec) else 1,
-            "deprecated": _plain(self.model.deprecated),
-            "description": self.model.description,
-        }
-
-
-def _plain(deprecated: Deprecation | None) -> dict[str, str] | None:
-    return None if deprecated is None else {"since": deprecated.since, "use": deprecated.use}
-
-
-def list_rows(selection: Selection) -> list[ModelRow]:
-    """In alphabetical order, each composite above its parts and these in the order they run in."""
+def facts_of(selection: Selection) -> list[ModelFacts]:
+    """In alphabetical order; the parts of a composite follow it in the order in which they run."""
     models = {spec.full_name: spec for spec in selection.models}
-    parts: dict[str, list[ModelSpec]] = {}
+    parts: dict[str, tuple[ModelSpec, ...]] = {}
     for composite in selection.composites:
-        # Not all are there where a part's file cannot be read.
-        parts[composite.name] = [models[stage] for stage in composite.stages if stage in models]
-    inside = {part.full_name for several in parts.values() for part in several}
-    tops: list[ModelSpec | CompositeSpec] = [*selection.composites]
+        # A part whose file cannot be read is missing.
+        parts[composite.name] = tuple(models[stage] for stage in composite.stages if stage in models)
+    inside = {part.full_name for of_composite in parts.values() for part in of_composite}
+    tops: list[Model] = [*selection.composites]
     tops += [spec for spec in selection.models if spec.full_name not in inside]
-
-    def rows() -> Iterator[ModelRow]:
-        for model in sorted(tops, key=lambda model: model.full_name):
-            yield ModelRow(model, tuple(parts[model.name]) if isinstance(model, CompositeSpec) else (model,))
-            yield from (ModelRow(part, (part,)) for part in parts.get(model.name, ()))
-
-    return list(rows())
+    facts = []
+    for model in sorted(tops, key=lambda model: model.full_name):
+        if isinstance(model, CompositeSpec):
+            facts += [ModelFacts(model, parts[model.name])]
+            facts += [ModelFacts(part, (part,)) for part in parts[model.name]]
+        else:
+            facts.append(ModelFacts(model, (model,)))
+    return facts
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFilters:
-    """What is asked for: one of each kind that was said at all; empty says nothing."""
+    """What models must have: one value of each field that is not empty, and all words.
+
+    Attributes:
+        tasks: of model.yml.
+        frameworks: of the published files.
+        precisions: of which a model must have one.
+        licenses: globs.
+        words: words, or their beginnings, of the name or description.
+        text: the flags as the user typed them; empty: no filter.
+    """
 
     tasks: tuple[str, ...] = ()
     frameworks: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
     licenses: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()  # or their beginnings
-    said: str = ""  # as it was typed
+    words: tuple[str, ...] = ()
+    text: str = ""
 
-    def matches(self, each: ModelRow) -> bool:
-        """Whether a row is asked for; a composite is judged by its own words and its parts' files."""
-        text = f"{each.model.full_name} {each.model.description}"
+    def matches(self, facts: ModelFacts) -> bool:
+        """Whether a model passes; a composite by its own words and by the files of its parts."""
+        text = f"{facts.name} {facts.model.description}"
         return (
-            (not self.tasks or each.model.task in self.tasks)
-            and _meet(self.frameworks, each.frameworks)
-            and _meet(self.precisions, common_precisions(each.parts))
-            and _meet(self.licenses, each.licenses)
-            and all(_begins_in(text, word) for word in self.words)
+            (not self.tasks or facts.model.task in self.tasks)
+            and _matches_any(self.frameworks, facts.frameworks)
+            and _matches_any(self.precisions, facts.precisions)
+            and _matches_any(self.licenses, facts.licenses)
+            and all(_has_word(text, word) for word in self.words)
         )
 
 
-def _begins_in(text: str, word: str) -> bool:
-    """Whether a word of the text begins like this; inside of BlazePose and human_pose Pose begins, too."""
-    start = r"(?:(?<![^\W_])|(?<=[a-z])(?=[A-Z]))" if word[0].isalnum() else ""
-    return re.search(f"{start}(?i:{re.escape(word)})", text) is not None
+def filter_models(selection: Selection, filters: ModelFilters, console: Console) -> list[ModelFacts]:
+    """The models that pass the filters; if there is none, the console says which licences exist."""
+    models = facts_of(selection)
+    passed = [facts for facts in models if filters.matches(facts)]
+    if models and not passed:
+        licenses = sorted({license for facts in models for license in facts.licenses})
+        existing = f"; licences here: {', '.join(licenses)}" if filters.licenses else ""
+        console.print_line(f"no model matches {filters.text}{existing}")
+    return passed
 
 
-def _meet(patterns: tuple[str, ...], values: list[Any]) -> bool:
+def _has_word(text: str, beginning: str) -> bool:
+    """Whether a word of the text begins so; in BlazePose and human_pose, a word begins at Pose, too."""
+    start = r"(?:(?<![^\W_])|(?<=[a-z])(?=[A-Z]))" if beginning[0].isalnum() else ""
+    return re.search(f"{start}(?i:{re.escape(beginning)})", text) is not None
+
+
+def _matches_any(patterns: Sequence[str], values: Sequence[str]) -> bool:
     return not patterns or any(
         fnmatchcase(value.casefold(), pattern.casefold()) for pattern in patterns for value in values
     )
 
 
 class _TaskChoices:
-    """The tasks of model.yml, looked up only when one is given: the reader of YAML costs 20 ms."""
+    """The tasks of model.yml, imported only if the flag is used: the reader of YAML costs 20 ms."""
 
     def __iter__(self) -> Iterator[str]:
         from posezoo.spec.model_yml import TASKS
@@ -126,7 +105,7 @@ class _TaskChoices:
 
 
 def add_filter_flags(parser: argparse.ArgumentParser) -> None:
-    """Which of the models; each flag may be given several times, and then any of its values will do."""
+    """Flags that narrow the models; a flag that is given several times accepts any of its values."""
     filters = parser.add_argument_group(
         "filters", "Each narrows what is shown; given several times, any of its values will do."
     )
@@ -140,14 +119,14 @@ def add_filter_flags(parser: argparse.ArgumentParser) -> None:
     filters.add_argument(
         "--framework",
         action="append",
-        choices=tuple(each.value for each in Framework),
+        choices=tuple(framework.value for framework in Framework),
         metavar="NAME",
         help=f"what it is published for: {', '.join(Framework)} (dldt: IR already)",
     )
     filters.add_argument(
         "--precision",
         action="append",
-        choices=tuple(each.value for each in Precision),
+        choices=tuple(precision.value for precision in Precision),
         metavar="P",
         help=f"published or convertible: {', '.join(Precision)}",
     )
@@ -164,14 +143,13 @@ def add_filter_flags(parser: argparse.ArgumentParser) -> None:
 def filters_from_args(args: argparse.Namespace) -> ModelFilters:
     """The filters that were given."""
     flags = ("task", "framework", "precision", "license")
-    said = [f"--{flag} {value}" for flag in flags for value in getattr(args, flag) or ()]
-    if args.search is not None:
-        said.append(f"--search {args.search}")
+    typed = [f"--{flag} {value}" for flag in flags for value in getattr(args, flag) or ()]
+    typed += [f"--search {args.search}"] if args.search is not None else []
     return ModelFilters(
         tasks=tuple(args.task or ()),
         frameworks=tuple(args.framework or ()),
         precisions=tuple(args.precision or ()),
         licenses=tuple(args.license or ()),
         words=tuple((args.search or "").split()),
-        said=" ".join(said),
+        text=" ".join(typed),
     )

@@ -1,52 +1,32 @@
-"""A row for each model and precision: accuracy, speed, size, cost and terms, each with where it is from."""
+"""Models side by side: accuracy, speed, size, cost and licence of each model and precision."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 
-from posezoo.facts.measurement_selection import filter_measurements, select_most_common_setting
+from posezoo.facts.measurement_selection import MeasurementSelection, select_most_common_setting
+from posezoo.facts.sourced_metrics import (
+    MetricSource,
+    SourcedMetric,
+    counted_metrics,
+    measured_metrics,
+    published_metrics,
+)
 from posezoo.layout import ModelLayout
-from posezoo.measured import WEIGHTS, Measurement, load_measurements
+from posezoo.measured import Measurement
 from posezoo.spec.model import ModelSpec, Precision
-
-
-class MetricSource(str, Enum):
-    """Where a figure is from."""
-
-    MEASURED = "measured"
-    GENERATED = "measured on generated weights"
-    DECLARED = "declared"
-
-    def __str__(self) -> str:
-        return self.value
-
-
-@dataclass(frozen=True, slots=True)
-class SourcedMetric:
-    """A figure, and where it is from.
-
-    Attributes:
-        number: in the unit of its column.
-        origin: whether somebody measured it, or its publisher says so.
-        conditions: on what data set, or with which settings; empty where that stands elsewhere.
-    """
-
-    number: float
-    origin: MetricSource
-    conditions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
-    """One model in one precision; what nobody knows is None.
+    """One model in one precision.
 
     Attributes:
         model: its name, with its tag.
         precision: of the IR.
-        license: its SPDX identifier, or an address where no more is declared.
-        values: by the names of ``COLUMNS``.
+        license: its SPDX identifier, or an address if no identifier is declared.
+        values: by the names of ``COLUMNS``; None if the value is not known.
     """
 
     model: str
@@ -57,11 +37,11 @@ class ComparisonRow:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonColumn:
-    """One figure of all rows.
+    """One metric of all rows.
 
     Attributes:
         title: with its unit, as people read it.
-        in_words: a number of it, as people read it.
+        in_words: writes a value, as people read it.
     """
 
     title: str
@@ -80,132 +60,71 @@ COLUMNS: Mapping[str, ComparisonColumn] = {
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """All rows, and in what way the speeds and accuracies were measured that stand there; empty: none was."""
+    """All rows, and the settings with which their speeds and accuracies were measured; empty: none was."""
 
     rows: tuple[ComparisonRow, ...]
     speed_way: str = ""
     accuracy_conditions: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MeasurementSelection:
-    """Measurements of the user's own, and which of all are wanted.
-
-    Attributes:
-        user_measurements: each with its model's name; a kind that they hold is not read from measured.yml.
-        machine: words that the machine's line holds.
-        settings: that speeds were measured with.
-    """
-
-    user_measurements: Sequence[tuple[str, Measurement]] = ()
-    machine: str = ""
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-    def select(self, spec: ModelSpec, kind: str) -> list[Measurement]:
-        """All of a kind of a model.
-
-        Raises:
-            SpecError: its measured.yml says something that cannot be meant.
-        """
-        if any(each.kind == kind for _, each in self.user_measurements):
-            found = [each for name, each in self.user_measurements if name == spec.full_name]
-        else:
-            found = list(load_measurements(spec))
-        found = [each for each in found if each.kind == kind]
-        return filter_measurements(found, self.machine, self.settings) if kind == "speed" else found
-
-
-ModelPrecision = tuple[str, Precision]
-
-
 def compare_models(
     specs: Sequence[ModelSpec],
     precisions: Sequence[Precision],
     layout: ModelLayout,
-    metrics: MeasurementSelection,
+    selection: MeasurementSelection,
 ) -> ModelComparison:
     """Put models side by side.
 
     Args:
-        specs: the models; each has a row for each precision that it is to be had in, or was quantized to.
-        precisions: the wanted ones.
-        layout: where IR lie, whose size is told.
-        metrics: what the user measured, and which figures are wanted.
+        specs: the models; each has a row for each precision that it is available in, or was quantized to.
+        precisions: the precisions of interest.
+        layout: the folders of the IR, whose sizes are compared.
+        selection: the measurements to use.
 
     Raises:
-        SpecError: a measured.yml says something that cannot be meant.
+        SpecError: a measured.yml is not valid.
     """
     subjects = [
-        (spec, each)
+        (spec, precision)
         for spec in specs
-        for each in precisions
-        if each in spec.precisions or layout.ir_path(spec, each).is_file()
+        for precision in precisions
+        if precision in spec.precisions or layout.ir_path(spec, precision).is_file()
     ]
 
-    def chosen(kind: str, metric: str) -> tuple[str, dict[ModelPrecision, Measurement]]:
-        return select_most_common_setting(
-            {
-                (spec.full_name, precision): [
-                    each for each in metrics.select(spec, kind) if each.precision is precision
-                ]
-                for spec, precision in subjects
-            },
-            metric,
-        )
+    def comparable(kind: str, metric: str) -> tuple[str, dict[tuple[str, Precision], Measurement]]:
+        measurements = {
+            (spec.full_name, precision): [
+                each for each in selection.select(spec, kind) if each.precision is precision
+            ]
+            for spec, precision in subjects
+        }
+        return select_most_common_setting(measurements, metric)
 
-    speed_way, speeds = chosen("speed", "throughput_fps")
-    accuracy_way, accuracies = chosen("accuracy", "AP")
+    speed_setting, speeds = comparable("speed", "throughput_fps")
+    accuracy_setting, accuracies = comparable("accuracy", "AP")
     rows = []
     for spec, precision in subjects:
         subject = spec.full_name, precision
-        speed = speeds.get(subject)
-        counted = metrics.select(spec, "complexity")
-        count = min(counted, key=lambda each: each.precision is not precision, default=None)
-        values = {
-            "AP": _measured(accuracies.get(subject), "AP") or _published_ap(spec, precision),
-            "throughput_fps": _measured(speed, "throughput_fps"),
-            "latency_p50_ms": _measured(speed, "latency_p50_ms"),
+        counts = selection.select(spec, "complexity")
+        count = min(counts, key=lambda each: each.precision is not precision, default=None)
+        published = published_metrics(spec)
+        if "INT8" in precision:
+            published.pop("AP", None)  # it is the accuracy of the weights in floating point
+        metrics = {
+            **published,
+            **counted_metrics(count),
+            **measured_metrics(speeds.get(subject)),
+            **measured_metrics(accuracies.get(subject)),
             "size_bytes": _size(spec, precision, layout),
-            "gflops": _cost(count, "gflops") or _declared(spec.published.gflops),
-            "mparams": _cost(count, "mparams") or _declared(spec.published.mparams),
         }
-        rows.append(ComparisonRow(spec.full_name, precision, spec.license.spdx or spec.license.url, values))
-    return ModelComparison(tuple(rows), speed_way, accuracy_way)
-
-
-def _measured(found: Measurement | None, metric: str) -> SourcedMetric | None:
-    if found is None or metric not in found.figures:
-        return None
-    origin = MetricSource.MEASURED if found.weights == WEIGHTS[0] else MetricSource.GENERATED
-    return SourcedMetric(found.figures[metric], origin)
-
-
-def _cost(found: Measurement | None, metric: str) -> SourcedMetric | None:
-    """What an inference takes is the same on any weights, and in every precision."""
-    if found is None or metric not in found.figures:
-        return None
-    settings = (f"{name} {value}" for name, value in sorted(found.settings.items()))
-    how = ", ".join([f"counted on {found.precision}", *settings])
-    return SourcedMetric(found.figures[metric], MetricSource.MEASURED, how)
-
-
-def _declared(number: float | None, how: str = "") -> SourcedMetric | None:
-    return None if number is None else SourcedMetric(number, MetricSource.DECLARED, how)
-
-
-def _published_ap(spec: ModelSpec, precision: Precision) -> SourcedMetric | None:
-    """The publisher's, which is that of the weights in floating point: of no quantized IR."""
-    if "INT8" in precision:
-        return None
-    first = next((each for each in spec.published.accuracy if each.metric == "AP"), None)
-    if first is None:
-        return None
-    how = ", ".join(filter(None, (first.dataset, first.protocol, "flip" if first.flip else "")))
-    return _declared(first.value, how)
+        license = spec.license.spdx or spec.license.url
+        values = {key: metrics.get(key) for key in COLUMNS}
+        rows.append(ComparisonRow(spec.full_name, precision, license, values))
+    return ModelComparison(tuple(rows), speed_setting, accuracy_setting)
 
 
 def _size(spec: ModelSpec, precision: Precision, layout: ModelLayout) -> SourcedMetric | None:
-    """Of .xml and .bin together: of those that are here, else of those that are published as IR."""
+    """The size of .xml and .bin together, on disk or else as published."""
     xml = layout.ir_path(spec, precision)
     files = (xml, xml.with_suffix(".bin"))
     if all(file.is_file() for file in files):
@@ -213,4 +132,4 @@ def _size(spec: ModelSpec, precision: Precision, layout: ModelLayout) -> Sourced
     sizes = [file.size for file in spec.files if file.name.startswith(f"{precision}/")]
     if not spec.is_ir or not sizes or None in sizes:
         return None
-    return _declared(sum(size or 0 for size in sizes))
+    return SourcedMetric(sum(size or 0 for size in sizes), MetricSource.DECLARED)

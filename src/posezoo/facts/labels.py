@@ -1,12 +1,14 @@
-"""What cards and lists say of several models together, in few words; light, since lists answer at once."""
+"""Words and numbers as people read them; light, since lists answer at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from posezoo.spec.model import CompositeSpec, Framework, ModelSpec, Precision, PublishedAccuracy
+from posezoo.spec.model import Framework, Input, Output, PublishedAccuracy
 
-Model = ModelSpec | CompositeSpec
+if TYPE_CHECKING:
+    from posezoo.measured import Measurement
 
 FRAMEWORKS = {
     Framework.CAFFE: "Caffe",
@@ -20,37 +22,13 @@ FRAMEWORKS = {
 }
 
 
-def find_approach(model: Model) -> str:
-    """``top-down`` or ``bottom-up``; empty for a model that estimates no poses or has an unknown decoder."""
-    from posezoo.pose.decoders import DECODERS
-
-    decoder = DECODERS.find(model.decoder.name) if model.decoder else None
-    return decoder.approach if decoder else ""
-
-
-def framework_labels(parts: Iterable[ModelSpec]) -> list[str]:
-    """The frameworks of some models, as people write them."""
-    return sorted({FRAMEWORKS[part.framework] for part in parts})
-
-
-def common_precisions(parts: Sequence[ModelSpec]) -> list[Precision]:
-    """The precisions that all of some models are to be had in."""
-    return [each for each in Precision if parts and all(each in part.precisions for part in parts)]
-
-
-def download_size(parts: Iterable[ModelSpec]) -> int | None:
-    """How much there is to download for some models; None where a publisher does not say."""
-    sizes = [file.size for part in parts for file in part.files]
-    return None if None in sizes else sum(size or 0 for size in sizes)
-
-
 def task_label(task: str) -> str:
-    """A task, as people write it: ``Human pose estimation``."""
+    """A task: ``Human pose estimation``."""
     return task.replace("_", " ").capitalize()
 
 
 def format_megabytes(size: int | None) -> str:
-    """A size in bytes, as people read it: ``9.4 MB``."""
+    """A size in bytes: ``9.4 MB``."""
     return "unknown" if size is None else f"{size / 1e6:.1f} MB"
 
 
@@ -60,6 +38,34 @@ def format_percent(share: float) -> str:
 
 
 def format_protocol(claim: PublishedAccuracy) -> str:
-    """How an accuracy was had, as far as its publisher says: ``single scale, flip``."""
+    """How a published accuracy was measured: ``single scale, flip``; empty if the publisher does not say."""
     flip = "flip" if claim.flip and "flip" not in claim.protocol else ""
-    return ", ".join(filter(None, (claim.protocol, flip)))
+    return join(claim.protocol, flip)
+
+
+def format_port_shape(port: Input | Output) -> str:
+    """The sizes of an input or output: ``1, 3, any, 456``."""
+    return ", ".join("any" if size == -1 else str(size) for size in port.shape)
+
+
+def format_role(output: Output) -> str:
+    """What an output holds: ``heatmaps: one for each keypoint``."""
+    return join(output.role.replace("_", " "), output.note, separator=": ")
+
+
+def describe_settings(measurement: Measurement) -> str:
+    """The settings of a measurement, and its weights unless they are the published ones."""
+    from posezoo.measured import WEIGHTS
+
+    weights = "" if measurement.weights == WEIGHTS[0] else f"{measurement.weights} weights"
+    return join(format_pairs(measurement.settings), weights, separator="; ")
+
+
+def format_pairs(values: Mapping[str, object]) -> str:
+    """``device CPU, batch 1``."""
+    return ", ".join(f"{key} {value}" for key, value in values.items())
+
+
+def join(*texts: str, separator: str = ", ") -> str:
+    """The texts that are not empty."""
+    return separator.join(filter(None, texts))

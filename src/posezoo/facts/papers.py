@@ -1,4 +1,4 @@
-"""papers.yml of a registry: the papers that its models come from, and how they are cited."""
+"""The papers that models come from, as papers.yml of a registry lists them, and how they are cited."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A paper; ``booktitle`` or ``journal`` says where it was published, if anywhere but at its address."""
+    """A paper; ``booktitle`` or ``journal`` says where it was published, if not only at its address."""
 
     address: str
     key: str
@@ -35,10 +35,10 @@ class Paper:
 
 
 def read_papers(path: Path) -> dict[str, Paper]:
-    """The papers of a papers.yml by their addresses; none where it is not there.
+    """The papers of a papers.yml by their addresses; none if there is no such file.
 
     Raises:
-        SpecError: the first thing in the file that cannot be meant, with its place.
+        SpecError: the first mistake in the file, with its place.
     """
     if not path.is_file():
         return {}
@@ -46,11 +46,15 @@ def read_papers(path: Path) -> dict[str, Paper]:
 
 
 def collect_papers(parts: Iterable[ModelSpec]) -> tuple[Paper, ...]:
-    """The papers of some models of one registry, each once; those that nobody told of are left out."""
+    """The papers of some models of one registry, each once; a paper that papers.yml lacks is left out.
+
+    Raises:
+        SpecError: as ``read_papers``.
+    """
     models = tuple(parts)
-    known = read_papers(registry_root(models[0]) / NAME) if models else {}
+    papers = read_papers(registry_root(models[0]) / NAME) if models else {}
     addresses = dict.fromkeys(model.origin.paper for model in models)
-    return tuple(known[address] for address in addresses if address in known)
+    return tuple(papers[address] for address in addresses if address in papers)
 
 
 def format_bibtex(paper: Paper) -> str:
@@ -78,28 +82,24 @@ def format_citation(paper: Paper) -> str:
 
 
 def _paper(address: str, node: YamlNode) -> Paper:
+    if not re.fullmatch(r"https?://[^\s{}]+", address):
+        raise node.make_error("the key of a paper is its address, http(s)://...")
     fields = node.as_mapping(_KEYS)
     where = {name: fields.get(name) for name in ("booktitle", "journal")}
     authors = list_of(LINE).read(fields["authors"])
     if not authors:
         raise fields["authors"].make_error("is empty: a paper has at least one author")
     return Paper(
-        address=_address(address, node),
+        address=address,
         key=read_matching(fields["key"], _KEY, "a key of BibTeX: letters, digits, and : _ - after the first"),
         title=read_line(fields["title"]),
         authors=authors,
         year=fields["year"].integer(minimum=_FIRST_YEAR, maximum=_LAST_YEAR),
-        **{name: read_line(said) for name, said in where.items() if said is not None},
+        **{name: read_line(value) for name, value in where.items() if value is not None},
     )
 
 
-def _address(text: str, node: YamlNode) -> str:
-    if not re.fullmatch(r"https?://[^\s{}]+", text):
-        raise node.make_error("the key of a paper is its address, http(s)://...")
-    return text
-
-
 def _escape_bibtex(text: str) -> str:
-    """A text that BibTeX shows as it is: nothing in it opens or ends anything."""
+    # Nothing in the text may open or end a group.
     text = re.sub(r"[{}\\]", "", text)
     return re.sub(r"([&%$#_])", r"\\\1", text)

@@ -1,4 +1,4 @@
-"""Every page of a gallery, by its path: a page for each model and, last, the index that leads to them."""
+"""All pages of a gallery: a page for each model, and the index that links to them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from posezoo.gallery.model_page import draw_model_page
 TITLE = "Model gallery"
 
 
-def draw_gallery_pages(rows: GalleryData, title: str = TITLE) -> dict[str, bytes]:
-    """The content of each page by its path below the site's folder, with / between its parts.
+def draw_gallery_pages(data: GalleryData, title: str = TITLE) -> dict[str, bytes]:
+    """The content of each page by its path below the site's folder; the index is the last one.
 
     Raises:
         MissingPackageError: Jinja2 is not installed.
     """
-    names = {entry.name for entry in rows.entries}
-    pages = {entry.page: draw_model_page(entry, rows, names) for entry in rows.entries}
-    return {**pages, NAME: draw_index_page(rows, title)}
+    names = {entry.name for entry in data.entries}
+    pages = {entry.page: draw_model_page(entry, data, names) for entry in data.entries}
+    return {**pages, NAME: draw_index_page(data, title)}

@@ -1,22 +1,32 @@
-"""A model's page: what its card tells, as HTML without a script."""
+"""A model's page: the facts of its card as HTML without a script."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass, replace
 
-from posezoo.cards.markdown_inline import to_plain_text as shown_text
+from posezoo.cards.markdown_inline import to_plain_text
 from posezoo.cards.parsed_card import CardMetric
 from posezoo.cards.skeleton_svg import keypoint_position
 from posezoo.cards.usage_section import draw_example_section, draw_usage_sections
-from posezoo.facts import MetricSource, SourcedMetric
+from posezoo.facts.labels import (
+    describe_settings,
+    format_port_shape,
+    format_protocol,
+    format_role,
+    join,
+)
+from posezoo.facts.model_facts import ModelFacts, unique
+from posezoo.facts.papers import format_bibtex
+from posezoo.facts.sourced_metrics import MetricSource, SourcedMetric
 from posezoo.gallery.gallery_data import ChartAxis, GalleryData, GalleryEntry
 from posezoo.gallery.templates import render_page
-from posezoo.measured import WEIGHTS
-from posezoo.registry import builtin_models_dir
-from posezoo.spec.model import CompositeSpec
+from posezoo.measured import KINDS, Measurement
+from posezoo.pose.keypoints import Skeleton
+from posezoo.registry import builtin_models_dir, read_copyright_line
+from posezoo.spec.model import Input, ModelSpec, PublishedAccuracy, SourceFile
 
-#: What the line of published figures is called.
+#: The title of the line of published values.
 PUBLISHED = "as published"
 
 _MARKS = {MetricSource.MEASURED: "", MetricSource.GENERATED: " g", MetricSource.DECLARED: " p"}
@@ -25,91 +35,99 @@ _NOTES = {
     MetricSource.DECLARED: "p: as published",
 }
 
+Row = tuple[str, ...]
 
-def draw_model_page(entry: GalleryEntry, rows: GalleryData, pages: Collection[str]) -> bytes:
+
+def draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection[str]) -> bytes:
     """A model's page as HTML.
 
     Args:
-        entry: whose page it is.
-        rows: all entries, whose axes and ways of measuring the page tells.
+        entry: the model.
+        gallery: all entries, with the axes and the settings of measurements.
         pages: the names of all models that have a page.
 
     Raises:
         MissingPackageError: Jinja2 is not installed.
     """
-    known = entry.known
+    facts, model = entry.facts, entry.facts.model
+    parts = facts.parts
+    training = (
+        {"command": model.training.command, "log": model.training.log} if isinstance(model, ModelSpec) else {}
+    )
     return render_page(
         "model.html",
         ["base", "model"],
         title=entry.name,
-        entry=entry,
-        known=known,
+        model=model,
         tags=_tags(entry),
-        parts=_parts(entry, pages),
-        near=_near(known, pages),
-        figures=_figures(entry, rows),
-        accuracy=[_accuracy_row(each) for each in known["accuracy"]],
-        measured=[_measured_row(each) for each in known["measured"] if each["kind"] != "complexity"],
-        card_rows=[_card_row(each) for each in entry.from_card],
-        ports=[_ports(known, name) for name in _models_of(known)],
-        skeleton=_skeleton(known["skeleton"]),
-        commands=_commands(entry),
-        files=[_file_row(each) for each in known["files"]],
+        parts=[
+            (part.name, f"{part.name}.html" if part.name in pages else "", part.description)
+            for part in (parts if facts.stages else ())
+        ],
+        related=_related(facts, pages),
+        metrics=_metrics_table(entry, gallery),
+        accuracy=[_accuracy_row(claim) for part in parts for claim in part.published.accuracy],
+        known_difference=" ".join(unique(part.published.known_difference for part in parts)),
+        measured=[_measured_row(each) for _, each in facts.measurements() if each.kind != "complexity"],
+        card_rows=[_card_row(metric) for metric in entry.from_card],
+        ports=[_ports(part) for part in parts if part.inputs or part.outputs],
+        skeleton=_skeleton(facts.skeleton) if facts.skeleton else None,
+        limits=facts.limits,
+        commands=_commands(facts),
+        licenses=unique(_license(part) for part in parts),
+        origins=unique((part.origin.repository, part.origin.paper) for part in parts),
+        training=training,
+        citations=[format_bibtex(paper) for paper in facts.papers],
+        files=[_file_row(file) for part in parts for file in part.files],
     )
 
 
 def _tags(entry: GalleryEntry) -> list[str]:
-    """What it is in few words; a licence that is an address stands below."""
-    words = [*entry.facts.values(), *(precision.value for precision in entry.precisions)]
+    # A licence that is an address stands below.
+    words = [*entry.facets.values(), *(precision.value for precision in entry.precisions)]
     return [word for word in words if word and "://" not in word]
 
 
-def _card_row(metric: CardMetric) -> tuple[str, str]:
-    of = "" if metric.column.casefold() == "value" else f", {metric.column}"
-    return f"{metric.label}{of}", f"{metric.value:g} {metric.unit}"
-
-
-def _parts(entry: GalleryEntry, pages: Collection[str]) -> list[dict[str, str]]:
-    if not isinstance(entry.model, CompositeSpec):
-        return []
+def _related(facts: ModelFacts, pages: Collection[str]) -> list[tuple[str, str, str]]:
+    """The composite and the variants of a model: the relation, the name and the page."""
+    related = [("A part of", facts.composite)] if facts.composite else []
+    related += [("There is also", variant.name) for variant in facts.variants]
     return [
-        {
-            "name": part.name,
-            "page": f"{part.name}.html" if part.name in pages else "",
-            "description": part.description,
-        }
-        for part in entry.parts
+        (relation, name, f"{name}.html".replace("@", "%40")) for relation, name in related if name in pages
     ]
 
 
-def _near(known: Mapping[str, Any], pages: Collection[str]) -> list[tuple[str, str, str]]:
-    """What a model belongs together with: in which way, its name and its page."""
-    found = [("A part of", known["composite"])] if known["composite"] else []
-    found += [("There is also", each["name"]) for each in known["variants"]]
-    return [(how, name, f"{name}.html".replace("@", "%40")) for how, name in found if name in pages]
+@dataclass(frozen=True, slots=True)
+class MetricsTable:
+    """Metrics in columns, with the notes below the table."""
+
+    headers: list[str]
+    rows: list[Row]
+    note: str
 
 
-def _figures(entry: GalleryEntry, rows: GalleryData) -> dict[str, Any]:
-    """A line for what is published and one for each precision, with the columns that anything is known of."""
-    lines: dict[str, Mapping[str, SourcedMetric]] = {PUBLISHED: entry.published} if entry.published else {}
-    for precision, metrics in entry.figures.items():
+def _metrics_table(entry: GalleryEntry, gallery: GalleryData) -> MetricsTable:
+    """A line for the published values and one for each precision, with the columns that have a value."""
+    measured: dict[str, Mapping[str, SourcedMetric]] = {}
+    for precision, metrics in entry.measured.items():
         own = {key: value for key, value in metrics.items() if value != entry.published.get(key)}
-        lines |= {precision.value: own} if own else {}
-    keys = [key for key in rows.axes if any(key in values for values in lines.values())]
-    there = {value.origin for name in lines if name != PUBLISHED for value in lines[name].values()}
-    notes = [_NOTES[origin] for origin in _NOTES if origin in there]
-    if "throughput_fps" in keys:
-        notes.append(f"speed: {rows.speed_way}")
-    if any("AP" in values for name, values in lines.items() if name != PUBLISHED) and rows.accuracy_way:
-        notes.append(f"AP measured with: {rows.accuracy_way}")
-    return {
-        "headers": ["", *(f"{rows.axes[key].title}, {rows.axes[key].unit}" for key in keys)],
-        "rows": [
-            (name, *(_number(values.get(key), rows.axes[key], marked=name != PUBLISHED) for key in keys))
-            for name, values in lines.items()
+        measured |= {precision.value: own} if own else {}
+    lines = {**({PUBLISHED: entry.published} if entry.published else {}), **measured}
+    axes = {key: axis for key, axis in gallery.axes.items() if any(key in line for line in lines.values())}
+    origins = {value.origin for line in measured.values() for value in line.values()}
+    notes = [note for origin, note in _NOTES.items() if origin in origins]
+    if "throughput_fps" in axes:
+        notes.append(f"speed: {gallery.speed_way}")
+    if gallery.accuracy_way and any("AP" in line for line in measured.values()):
+        notes.append(f"AP measured with: {gallery.accuracy_way}")
+    return MetricsTable(
+        headers=["", *(f"{axis.title}, {axis.unit}" for axis in axes.values())],
+        rows=[
+            (name, *(_number(line.get(key), axis, marked=name != PUBLISHED) for key, axis in axes.items()))
+            for name, line in lines.items()
         ],
-        "note": "; ".join(notes),
-    }
+        note="; ".join(notes),
+    )
 
 
 def _number(value: SourcedMetric | None, axis: ChartAxis, *, marked: bool) -> str:
@@ -119,97 +137,100 @@ def _number(value: SourcedMetric | None, axis: ChartAxis, *, marked: bool) -> st
     return f"{value.number * axis.factor:.{digits}g}{_MARKS[value.origin] if marked else ''}"
 
 
-def _accuracy_row(each: Mapping[str, Any]) -> tuple[str, ...]:
-    value = f"{each['value']:g} mm" if each["unit"] == "mm" else _percent(each["value"])
-    return each["metric"], value, _percent(each["ap50"]), _percent(each["ap75"]), each["dataset"], each["how"]
-
-
-def _measured_row(each: Mapping[str, Any]) -> tuple[str, ...]:
-    metrics = ", ".join(f"{name.replace('_', ' ')} {value:.6g}" for name, value in each["figures"].items())
-    settings = (f"{name} {value}" for name, value in each.get("settings", {}).items())
-    weights = f"{each['weights']} weights" if each.get("weights", WEIGHTS[0]) != WEIGHTS[0] else ""
-    how = "; ".join(filter(None, (each.get("machine", ""), ", ".join(settings), weights)))
-    return each["kind"], each["precision"], metrics, how, each.get("date", "")
+def _accuracy_row(claim: PublishedAccuracy) -> Row:
+    value = f"{claim.value:g} mm" if claim.metric == "MPJPE" else _percent(claim.value)
+    at_50_and_75 = _percent(claim.ap50), _percent(claim.ap75)
+    return claim.metric, value, *at_50_and_75, claim.dataset, format_protocol(claim)
 
 
 def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.4g} %"
 
 
-def _models_of(known: Mapping[str, Any]) -> list[str]:
-    """The full names of those that have inputs or outputs, in the order they run in."""
-    return list(dict.fromkeys(each["model"] for each in (*known["inputs"], *known["outputs"])))
+def _measured_row(each: Measurement) -> Row:
+    metrics = ", ".join(
+        f"{name.replace('_', ' ')} {each.figures[name]:.6g}"
+        for name in KINDS[each.kind].figures
+        if name in each.figures
+    )
+    conditions = join(each.machine, describe_settings(each), separator="; ")
+    return each.kind, each.precision.value, metrics, conditions, each.date
 
 
-def _ports(known: Mapping[str, Any], name: str) -> dict[str, Any]:
-    inputs = [each for each in known["inputs"] if each["model"] == name]
-    outputs = [each for each in known["outputs"] if each["model"] == name]
-    return {
-        "name": name,
-        "inputs": [row for port in inputs for row in _input_rows(port)],
-        "outputs": [(output["name"], *_shape(output["original"]), _content(output)) for output in outputs],
-    }
+def _card_row(metric: CardMetric) -> Row:
+    column = "" if metric.column.casefold() == "value" else f", {metric.column}"
+    return f"{metric.label}{column}", f"{metric.value:g} {metric.unit}"
 
 
-def _input_rows(each: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Of the original and of the converted model; in one line where these are the same."""
-    original, converted = each["original"], each["converted"]
-    of = ("original", "converted") if original != converted else ("both",)
-    for whose, port in zip(of, (original, converted), strict=False):
-        numbers = (", ".join(f"{value:g}" for value in port[name]) for name in ("mean", "scale"))
-        yield each["name"], whose, *_shape(port), port["color"] or "", *numbers
-
-
-def _shape(port: Mapping[str, Any]) -> tuple[str, str]:
-    return ", ".join("any" if size == -1 else str(size) for size in port["shape"]), port["layout"]
-
-
-def _content(each: Mapping[str, Any]) -> str:
-    return ": ".join(filter(None, (each["role"].replace("_", " "), each["note"])))
-
-
-def _skeleton(known: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if known is None:
-        return None
-    names = known["keypoints"]
-    points = [(*keypoint_position(name), _side(name), number) for number, name in enumerate(names)]
-    return {
-        "name": known["name"],
-        "names": [name.replace("_", " ") for name in names],
-        "points": points,
-        "limbs": [(*points[a][:2], *points[b][:2]) for a, b in known["limbs"]],
-    }
-
-
-def _side(keypoint: str) -> str:
-    return next((side for side in ("left", "right") if side in keypoint.split("_")), "middle")
-
-
-def _commands(entry: GalleryEntry) -> list[tuple[str, str]]:
-    """Headings, words and blocks of the card's commands: of models that posezoo comes with.
-
-    Others' registries lie anywhere, so that no command would work as pasted.
-    """
-    if not entry.model.path.is_relative_to(builtin_models_dir()):
-        return []
-    model, parts = entry.model, entry.parts
-    return [
-        _told(each)
-        for each in (*draw_example_section(model, parts, linked=False), *draw_usage_sections(model, parts))
+def _ports(part: ModelSpec) -> tuple[str, list[Row], list[Row]]:
+    """A model's name, and the rows of its inputs and of its outputs."""
+    inputs = [row for port in part.inputs for row in _input_rows(part, port)]
+    outputs: list[Row] = [
+        (output.name, format_port_shape(output), output.layout, format_role(output))
+        for output in part.outputs
     ]
+    return part.full_name, inputs, outputs
 
 
-def _told(markdown: str) -> tuple[str, str]:
-    if markdown.startswith("## "):
-        return "heading", markdown[3:]
-    if markdown.startswith("```"):
-        return "block", "\n".join(markdown.splitlines()[1:-1])
-    return "words", shown_text(markdown)
+def _input_rows(part: ModelSpec, port: Input) -> Iterator[Row]:
+    """The input of the original and that of the converted model; one row if they are the same."""
+    mean, scale = (", ".join(f"{value:g}" for value in values) for values in (port.mean, port.scale))
+    original = (format_port_shape(port), port.layout, port.color or "", mean, scale)
+    ir_shape = format_port_shape(replace(port, shape=port.ir_shape))
+    # A converted IR applies mean and scale itself.
+    own_values = (mean, scale) if part.is_ir else ("", "")
+    converted = (ir_shape, port.ir_layout, port.ir_color or "", *own_values)
+    if original == converted:
+        yield port.name, "both", *original
+    else:
+        yield port.name, "original", *original
+        yield port.name, "converted", *converted
 
 
-def _file_row(each: Mapping[str, Any]) -> tuple[str, str, str]:
-    known, cap = each["size"], each["max_size"]
-    size = f"{known:,}" if known is not None else f"at most {cap:,}" if cap else ""
-    digests = [each["checksum"]] if each["checksum"] else each["contains"].values()
-    pins = ", ".join(f"{digest['algorithm']} {digest['value']}" for digest in digests)
-    return each["name"], size, pins or "none"
+def _skeleton(skeleton: Skeleton) -> dict[str, object]:
+    names = skeleton.keypoints
+    places = [keypoint_position(name) for name in names]
+    sides = [
+        next((side for side in ("left", "right") if side in name.split("_")), "middle") for name in names
+    ]
+    return {
+        "name": skeleton.name,
+        "names": [name.replace("_", " ") for name in names],
+        "points": [
+            (*place, side, number) for number, (place, side) in enumerate(zip(places, sides, strict=True))
+        ],
+        "limbs": [(*places[a], *places[b]) for a, b in skeleton.limbs],
+    }
+
+
+def _commands(facts: ModelFacts) -> list[tuple[str, str]]:
+    """The headings, texts and blocks of the card's commands, for models that come with posezoo.
+
+    Other registries may lie anywhere, so that no command would work as pasted.
+    """
+    if not facts.model.path.is_relative_to(builtin_models_dir()):
+        return []
+    commands = []
+    for paragraph in (*draw_example_section(facts), *draw_usage_sections(facts)):
+        if paragraph.startswith("## "):
+            commands.append(("heading", paragraph[3:]))
+        elif paragraph.startswith("```"):
+            commands.append(("block", "\n".join(paragraph.splitlines()[1:-1])))
+        else:
+            commands.append(("words", to_plain_text(paragraph)))
+    return commands
+
+
+def _license(part: ModelSpec) -> tuple[str, str, str, str]:
+    """The identifier, address, holder and note of a licence."""
+    holder = read_copyright_line(part) if part.license.text else ""
+    return part.license.spdx, part.license.url, holder, part.license_note
+
+
+def _file_row(file: SourceFile) -> Row:
+    size = (
+        f"{file.size:,}" if file.size is not None else f"at most {file.max_size:,}" if file.max_size else ""
+    )
+    digests = file.declared_digests.values()
+    pins = ", ".join(f"{digest.algorithm} {digest.value}" for digest in digests)
+    return file.name, size, pins or "none"

@@ -337,10 +337,11 @@ class Zoo:
             OutputError: it cannot be written.
         """
         from posezoo.cards.model_card import write_card
+        from posezoo.facts.model_facts import ModelFacts
 
-        parts = [self.lock.with_pins(part) for part in self.registry.parts(model)]
+        parts = tuple(self.lock.with_pins(part) for part in self.registry.parts(model))
         layout = self.layout if output_dir is None else replace(self.layout, output_dir=output_dir)
-        return write_card(model, parts, layout)
+        return write_card(ModelFacts(model, parts, layout))
 
     def select_decoder(self, spec: ModelSpec) -> Decoder | None:
         """What an IR names as its decoder: the model's own, else that of the composite that it belongs to."""

@@ -70,12 +70,12 @@ def test_whoever_keeps_a_registry_draws_in_place_and_is_told_what_is_stale(zoo):
     assert run(zoo, "part", "--in_place", "--check").returncode == 0
 
 
-def test_a_page_that_somebody_wrote_stays_as_it_is(zoo):
+def test_a_page_that_posezoo_did_not_write_stays_as_it_is(zoo):
     folder = zoo / "models" / "public" / "alone"
     (folder / "README.md").write_text("# Mine\n")
     ended = run(zoo, "--all", "--in_place")
     assert ended.returncode == 1
-    assert "alone/README.md: somebody wrote this page" in ended.stderr
+    assert "alone/README.md: was not written by posezoo" in ended.stderr
     assert (folder / "README.md").read_text() == "# Mine\n"
     assert not (folder / "card.json").exists()
     assert (zoo / "models" / "public" / "whole" / "card.json").is_file()

@@ -79,11 +79,11 @@ def test_figures_of_ones_own_are_shown(checkout):
 
 
 @pytest.mark.parametrize("requested", [("--machine", "abacus"), ("--setting", "hnit=LATENCY")])
-def test_speeds_that_nobody_measured_so_are_told(checkout, requested):
+def test_settings_that_match_no_speed_give_a_warning(checkout, requested):
     (checkout / "speed.json").write_text(json.dumps([SPEED]))
     ended = gallery(checkout, "--figures", "speed.json", *requested)
     assert ended.returncode == 0
-    assert "warning: no speed was measured so\n" in ended.stderr
+    assert "warning: no speed measurement matches --machine and --setting\n" in ended.stderr
 
 
 def test_a_folder_of_something_else_is_refused(checkout):

@@ -1,6 +1,6 @@
-"""posezoo card: the pages of models, printed, or drawn into a folder or a registry.
+"""posezoo card: the cards of models, printed, or written into a folder or a registry.
 
-``--format json`` prints a list: what card.json holds of each model, see ``posezoo.cards.card_json``.
+``--format json`` prints a list of what card.json holds of each model; see ``posezoo.cards.card_json``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.model_filters import ModelRow, list_rows
+from posezoo.cli.model_filters import facts_of
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.cli.terminal_text import escape_control_characters
+from posezoo.facts.model_facts import ModelFacts
 
 if TYPE_CHECKING:
     from posezoo.registry import Registry
@@ -39,15 +40,15 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         "--output_dir",
         type=Path,
         metavar="DIR",
-        help="write README.md, card.json and the skeleton's picture to DIR/<public|intel>/<name>; such a "
-        "card tells of the IR that lie there (default: print the card)",
+        help="write README.md, card.json and an image of the skeleton to DIR/<public|intel>/<name>; such a "
+        "card also describes the IR in that folder (default: print the card)",
     )
     places.add_argument(
         "--in_place",
         action="store_true",
-        help="write them beside the model.yml, for those who keep a registry; with --all index.md too",
+        help="write them beside the model.yml, for maintainers of a registry; with --all also index.md",
     )
-    parser.add_argument("--check", action="store_true", help="with --in_place: only say what is stale")
+    parser.add_argument("--check", action="store_true", help="with --in_place: only report stale files")
     flags.add_flags(parser, "models_dir")
     flags.add_format_flags(parser)
     parser.set_defaults(parser=parser)
@@ -55,7 +56,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print or draw; 1 where a file cannot be read, is stale (``--check``), or is somebody else's."""
+    """Print or draw; 1 if a file cannot be read, is stale (``--check``), or was not written by posezoo."""
     from posezoo.registry import open_registry
 
     if args.check and not args.in_place:
@@ -64,82 +65,84 @@ def run(args: argparse.Namespace) -> int:
     registry = open_registry(flags.settings_from_args(args).models_dir)
     with Console(quiet=args.quiet) as console:
         selection = select_models(registry, patterns, console)
-        rows = list_rows(selection)
-        done = True
+        models = facts_of(selection)
+        is_complete = True
         if args.in_place and args.all and selection.problems:
-            return 1  # no index of some of the models
+            return 1  # an index must not lack models
         if args.in_place:
-            done = _in_place(_pages(registry, rows, whole=args.all), console, check=args.check)
+            pages = _pages(registry, models, whole=args.all)
+            is_complete = _draw_in_place(pages, console, check=args.check)
         elif args.output_dir is not None:
-            _into(args.output_dir, rows, console)
+            _write_into(args.output_dir, models, console)
         else:
-            _print(rows, args.format)
-    return 0 if done and not selection.problems else 1
+            _print(models, args.format)
+    return 0 if is_complete and not selection.problems else 1
 
 
-def _print(rows: Sequence[ModelRow], output_format: str) -> None:
-    """Each card; of a composite that is asked for its own, which tells of its parts."""
-    from posezoo.cards.card_json import collect_facts
+def _print(models: Sequence[ModelFacts], output_format: str) -> None:
+    """Each card, but not those of parts whose composite is printed: its card describes them."""
+    from posezoo.cards.card_json import card_json
     from posezoo.cards.model_card import draw_card
 
-    composites = {row.model.full_name for row in rows if row.model.full_name != row.composite}
-    tops = [row for row in rows if row.composite not in composites]
+    composites = {facts.name for facts in models if facts.stages}
+    tops = [facts for facts in models if facts.composite not in composites]
     if output_format == "json":
-        print(json.dumps([collect_facts(row.model, row.parts) for row in tops], indent=1))
+        print(json.dumps([card_json(facts) for facts in tops], indent=1))
         return
-    for row in tops:
-        print("\n".join(map(escape_control_characters, draw_card(row.model, row.parts).splitlines())))
+    for facts in tops:
+        print("\n".join(map(escape_control_characters, draw_card(facts).splitlines())))
 
 
-def _into(folder: Path, rows: Sequence[ModelRow], console: Console) -> None:
+def _write_into(folder: Path, models: Sequence[ModelFacts], console: Console) -> None:
     from posezoo.cards.model_card import write_card
     from posezoo.layout import ModelLayout
 
-    for row in rows:
-        console.print_line(f"{write_card(row.model, row.parts, ModelLayout(folder, folder))}")
+    layout = ModelLayout(folder, folder)
+    for facts in models:
+        console.print_line(f"{write_card(ModelFacts(facts.model, facts.parts, layout))}")
 
 
 def _pages(
-    registry: Registry, rows: Sequence[ModelRow], *, whole: bool
+    registry: Registry, models: Sequence[ModelFacts], *, whole: bool
 ) -> Iterator[tuple[Path, Mapping[str, str]]]:
-    """The pages of each root by their paths below it: of some models, or of all and their index."""
-    from posezoo.cards.registry_pages import draw_model, draw_pages
+    """Each root with its pages by their paths below it: those of some models, or all pages."""
+    from posezoo.cards.model_card import draw_model_pages
+    from posezoo.cards.registry_pages import draw_pages
     from posezoo.registry import registry_root
 
     if whole:
         yield from ((root, draw_pages(root)) for root in registry.roots)
     else:
-        yield from ((registry_root(row.model), draw_model(row.model, row.parts)) for row in rows)
+        yield from ((registry_root(facts.model), draw_model_pages(facts)) for facts in models)
 
 
-def _in_place(found: Iterator[tuple[Path, Mapping[str, str]]], console: Console, *, check: bool) -> bool:
-    """Draw what is stale, or tell it; whether nothing was stale and nothing in the way."""
+def _draw_in_place(
+    pages_by_root: Iterator[tuple[Path, Mapping[str, str]]], console: Console, *, check: bool
+) -> bool:
+    """Write or report the stale pages.
+
+    Returns:
+        Whether every page is up to date now.
+    """
+    from posezoo.cards.model_card import NOTE, has_note
     from posezoo.files.verified_files import write_atomically
 
-    good = True
-    for root, pages in found:
-        for path in _others(root, pages):
-            console.warn(f"{path}: somebody wrote this page, and posezoo did not: its model is left alone")
-            pages = {name: text for name, text in pages.items() if (root / name).parent != path.parent}
-            good = False
-        stale = {root / name: text.encode() for name, text in pages.items() if _is_stale(root / name, text)}
-        for path, content in stale.items():
+    is_complete = True
+    for root, pages in pages_by_root:
+        drawn = dict(pages)
+        for path in [root / name for name in pages if name.endswith(".md")]:
+            if path.exists() and not has_note(path, NOTE):
+                console.warn(f"{path}: was not written by posezoo: the model is skipped")
+                drawn = {name: text for name, text in drawn.items() if (root / name).parent != path.parent}
+                is_complete = False
+        for name, text in drawn.items():
+            path, content = root / name, text.encode()
+            if path.is_file() and path.read_bytes() == content:
+                continue
             if check:
                 console.warn(f"{path}: stale: posezoo card --in_place draws it")
-                good = False
+                is_complete = False
             else:
                 write_atomically(path, content)
                 console.print_line(f"drew {path}")
-    return good
-
-
-def _others(root: Path, pages: Mapping[str, str]) -> list[Path]:
-    """The pages that are there and that posezoo did not draw."""
-    from posezoo.cards.model_card import NOTE, has_note
-
-    paths = (root / name for name in pages if name.endswith(".md"))
-    return [path for path in paths if path.exists() and not has_note(path, NOTE)]
-
-
-def _is_stale(path: Path, text: str) -> bool:
-    return not path.is_file() or path.read_bytes() != text.encode()
+    return is_complete

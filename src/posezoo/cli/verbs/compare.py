@@ -30,7 +30,7 @@ from posezoo.errors import PosezooError, import_optional
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from posezoo.facts import ComparisonRow, ModelComparison
+    from posezoo.facts.comparison import ComparisonRow, ModelComparison
 
 EXAMPLES = """
 posezoo compare human-pose-estimation-0001 'simple_pose_*'
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     patterns = flags.patterns_from_args(args)
     if args.picture and args.picture.suffix not in PICTURES:
         args.parser.error(f"--picture: expected a name that ends with .svg or .png, got {args.picture}")
-    from posezoo.facts import compare_models
+    from posezoo.facts.comparison import compare_models
     from posezoo.pipeline import open_zoo
 
     zoo = open_zoo(flags.settings_from_args(args))
@@ -139,7 +139,7 @@ def _print_json(found: ModelComparison) -> None:
 
 
 def _print_csv(found: ModelComparison) -> None:
-    from posezoo.facts import COLUMNS
+    from posezoo.facts.comparison import COLUMNS
 
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -162,14 +162,14 @@ _MARKS = {"measured": "", "measured on generated weights": " g", "declared": " d
 
 
 def _table(found: ModelComparison) -> list[tuple[str, ...]]:
-    from posezoo.facts import COLUMNS
+    from posezoo.facts.comparison import COLUMNS
 
     headers = ("MODEL", "PRECISION", *(column.title for column in COLUMNS.values()), "LICENCE")
     return [headers, *(_cells(row) for row in found.rows)]
 
 
 def _cells(row: ComparisonRow) -> tuple[str, ...]:
-    from posezoo.facts import COLUMNS
+    from posezoo.facts.comparison import COLUMNS
 
     metrics = (
         f"{column.in_words(value.number)}{_MARKS[value.origin.value]}" if (value := row.values[key]) else ""
@@ -197,6 +197,6 @@ def _facts(row: ComparisonRow) -> dict[str, Any]:
 
 
 def _count() -> int:
-    from posezoo.facts import COLUMNS
+    from posezoo.facts.comparison import COLUMNS
 
     return len(COLUMNS)

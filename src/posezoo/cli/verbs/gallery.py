@@ -1,4 +1,4 @@
-"""posezoo gallery: a static site of models, to look at from a folder or to put on any web server.
+"""posezoo gallery: a static site of models, opened from a folder or put on any web server.
 
 With ``--format json`` an object::
 
@@ -6,8 +6,8 @@ With ``--format json`` an object::
     models     int          how many models have a page
     bytes      int          of all pages together
     written    list of str  pages that are new or changed, as paths below the folder
-    unchanged  list of str  pages that were there as they are now
-    removed    list of str  pages of models that are gone
+    unchanged  list of str  pages that were up to date
+    removed    list of str  pages of models that no longer exist
 """
 
 from __future__ import annotations
@@ -15,16 +15,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, measurement_flags
+from posezoo.cli.model_filters import facts_of
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
-
-if TYPE_CHECKING:
-    from posezoo.registry import Registry, Selection
-    from posezoo.spec.model import CompositeSpec, ModelSpec
 
 EXAMPLES = """
 posezoo gallery --output site/
@@ -41,21 +37,21 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "--output", type=Path, metavar="DIR", default=Path("site"), help="folder of the site (default: site)"
     )
-    parser.add_argument("--title", metavar="TEXT", help="what the index is called (default: Model gallery)")
+    parser.add_argument("--title", metavar="TEXT", help="title of the index (default: Model gallery)")
     parser.add_argument(
         "--force",
         action="store_true",
-        help="write into a folder that holds something else; files that are not the gallery's stay",
+        help="write into a folder that holds other files; they stay, unless a page has the same name",
     )
     measurement_flags.add_measurement_flags(parser)
-    flags.add_output_dir_flag(parser, "where IR lie, whose size is told")
+    flags.add_output_dir_flag(parser, "folder of the IR, whose sizes are shown")
     flags.add_flags(parser, "models_dir", "dry_run")
     flags.add_format_flags(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw the site, and tell what was written."""
+    """Draw the site, and report what was written."""
     from posezoo.gallery.gallery_data import collect_gallery_data
     from posezoo.gallery.gallery_pages import TITLE, draw_gallery_pages
     from posezoo.gallery.site_writer import plan_site, write_site
@@ -65,14 +61,20 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console:
         own = measurement_flags.measurement_selection(args, zoo.registry)
         selection = select_models(zoo.registry, args.models or None, console)
-        models = _with_parts(zoo.registry, selection)
+        # The page of a composite needs all of its parts.
+        models = [
+            facts
+            for facts in facts_of(selection)
+            if not facts.stages or len(facts.parts) == len(facts.stages)
+        ]
         if not models:
-            raise PosezooError("there is no model to show", hint="posezoo list shows what there is")
-        rows = collect_gallery_data(models, zoo.layout, own)
-        if (args.setting or args.machine) and not rows.speed_way:
-            console.warn("no speed was measured so")
-        pages = draw_gallery_pages(rows, args.title or TITLE)
-        changes = (plan_site if args.dry_run else write_site)(args.output, pages, force=args.force)
+            raise PosezooError("there is no model to show", hint="posezoo list shows the models of the zoo")
+        data = collect_gallery_data(models, zoo.layout, own)
+        if (args.setting or args.machine) and not data.speed_way:
+            console.warn("no speed measurement matches --machine and --setting")
+        pages = draw_gallery_pages(data, args.title or TITLE)
+        write = plan_site if args.dry_run else write_site
+        changes = write(args.output, pages, force=args.force)
         answer = {
             "output": str(args.output),
             "models": len(pages) - 1,
@@ -88,15 +90,3 @@ def run(args: argparse.Namespace) -> int:
         )
     print(json.dumps(answer, indent=2) if args.format == "json" else args.output / "index.html")
     return 1 if selection.problems else 0
-
-
-def _with_parts(
-    registry: Registry, selection: Selection
-) -> list[tuple[ModelSpec | CompositeSpec, tuple[ModelSpec, ...]]]:
-    """Each model alone, and each composite of which all parts can be read with these."""
-    models: list[tuple[ModelSpec | CompositeSpec, tuple[ModelSpec, ...]]] = []
-    there = {spec.name for spec in selection.models}
-    for composite in selection.composites:
-        if there.issuperset(composite.stages):
-            models.append((composite, registry.parts(composite)))
-    return [*models, *((spec, (spec,)) for spec in selection.models)]

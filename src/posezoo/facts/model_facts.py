@@ -1,0 +1,195 @@
+"""What is known of one model: what its files declare, and what follows from them.
+
+Lists, ``posezoo info``, cards, card.json and the gallery are rendered from these facts.
+This module is light, since lists answer at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from posezoo.facts.labels import FRAMEWORKS
+from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+
+if TYPE_CHECKING:
+    from posezoo.facts.papers import Paper
+    from posezoo.ir.provenance import Provenance
+    from posezoo.layout import ModelLayout
+    from posezoo.measured import Measurement
+    from posezoo.pose.decoder_type import DecoderType
+    from posezoo.pose.keypoints import Skeleton
+
+Model = ModelSpec | CompositeSpec
+ItemT = TypeVar("ItemT")
+
+#: What follows from how a model looks at an image.
+LIMITS = {
+    "top-down": "It sees one person at a time: it is as good as whoever tells it where people are, and takes "
+    "longer the more there are.",
+    "bottom-up": "It sees the whole image at once, scaled to its input: people who are small in the image "
+    "are found less well.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """A model, one of its variants, or a composite.
+
+    Attributes:
+        model: what is declared.
+        parts: of a composite, in the order in which they run; of a model, itself alone, with the pins of
+            the user's lock if there is one.
+        layout: the folders of its IR; None for facts that hold everywhere.
+    """
+
+    model: Model
+    parts: tuple[ModelSpec, ...]
+    layout: ModelLayout | None = None
+
+    @property
+    def name(self) -> str:
+        """What a user types: ``name``, or ``name@tag`` for a variant."""
+        return self.model.full_name
+
+    @property
+    def composite(self) -> str:
+        """The composite that it is a part of; empty for all others."""
+        return self.model.composite if isinstance(self.model, ModelSpec) else ""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The names of a composite's parts in the order in which they run; empty for a model."""
+        return self.model.stages if isinstance(self.model, CompositeSpec) else ()
+
+    @property
+    def revision(self) -> int:
+        """Increases when the files change; 1 for a composite."""
+        return self.model.revision if isinstance(self.model, ModelSpec) else 1
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """A composite and its parts; a model alone."""
+        return (self.model, *self.parts) if isinstance(self.model, CompositeSpec) else (self.model,)
+
+    @property
+    def parts_and_variants(self) -> tuple[ModelSpec, ...]:
+        """Each part, followed by its variants."""
+        return tuple(model for part in self.parts for model in (part, *part.variants))
+
+    @property
+    def variants(self) -> tuple[ModelFacts, ...]:
+        """The facts of each further variant that the publisher offers."""
+        variants = self.model.variants if isinstance(self.model, ModelSpec) else ()
+        return tuple(ModelFacts(variant, (variant,)) for variant in variants)
+
+    @property
+    def frameworks(self) -> list[str]:
+        """The frameworks of the published files, as model.yml names them."""
+        return sorted({part.framework.value for part in self.parts})
+
+    @property
+    def framework_labels(self) -> list[str]:
+        """The frameworks of the published files, as people write them."""
+        return sorted({FRAMEWORKS[part.framework] for part in self.parts})
+
+    @property
+    def licenses(self) -> list[str]:
+        """SPDX identifiers, or an address if no identifier is declared."""
+        return sorted({part.license.spdx or part.license.url for part in self.parts} - {""})
+
+    @property
+    def precisions(self) -> list[Precision]:
+        """The precisions, published or convertible, that all parts have."""
+        if not self.parts:
+            return []
+        return [each for each in Precision if all(each in part.precisions for part in self.parts)]
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The size of all published files; None if a publisher does not state one."""
+        sizes = [file.size for part in self.parts for file in part.files]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether every file can be verified, so that none must be trusted on first use."""
+        return all(file.is_pinned for part in self.parts for file in part.files)
+
+    @property
+    def decoder(self) -> DecoderType | None:
+        """What turns the outputs into poses; None if the model has no decoder, or one that is not known."""
+        from posezoo.pose.decoders import DECODERS
+
+        return DECODERS.find(self.model.decoder.name) if self.model.decoder else None
+
+    @property
+    def approach(self) -> str:
+        """``top-down`` (one person at a time), ``bottom-up`` (all people at once), or empty: no poses."""
+        return self.decoder.approach if self.decoder else ""
+
+    @property
+    def limits(self) -> list[str]:
+        """What the model cannot do, a sentence or two each."""
+        by_approach = LIMITS.get(self.approach, "")
+        return unique([by_approach, self.model.limits, *(part.limits for part in self.parts)])
+
+    @property
+    def skeleton(self) -> Skeleton | None:
+        """The keypoints that it finds."""
+        from posezoo.pose.keypoints import SKELETONS
+
+        return SKELETONS.get(self.model.skeleton)
+
+    @property
+    def papers(self) -> tuple[Paper, ...]:
+        """The papers that its registry's papers.yml describes.
+
+        Raises:
+            SpecError: papers.yml is not valid.
+        """
+        from posezoo.facts.papers import collect_papers
+
+        return collect_papers(self.parts)
+
+    def measurements(self, kind: str = "") -> Iterator[tuple[Model, Measurement]]:
+        """What was measured of each of ``models``, with the model.
+
+        Args:
+            kind: a name of ``measured.KINDS``; empty: all kinds.
+
+        Raises:
+            SpecError: a measured.yml is not valid.
+        """
+        for model in self.models:
+            for measurement in measurements_of(model, kind):
+                yield model, measurement
+
+    def ir_records(self) -> Iterator[tuple[ModelSpec, Precision, Provenance]]:
+        """The record of each IR that lies in the folders of ``layout``."""
+        from posezoo.ir.provenance import read_provenance
+
+        if self.layout is None:
+            return
+        for part in self.parts:
+            for precision in Precision:
+                record = read_provenance(self.layout.provenance_path(part, precision))
+                if record is not None:
+                    yield part, precision, record
+
+
+def measurements_of(model: Model, kind: str = "") -> Sequence[Measurement]:
+    """What was measured of one model or composite, of one kind or of all.
+
+    Raises:
+        SpecError: its measured.yml is not valid.
+    """
+    from posezoo.measured import load_measurements
+
+    return [each for each in load_measurements(model) if kind in ("", each.kind)]
+
+
+def unique(values: Iterable[ItemT]) -> list[ItemT]:
+    """The values, each once and in their order, without empty ones."""
+    return [value for value in dict.fromkeys(values) if value]
