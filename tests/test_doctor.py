@@ -1,16 +1,19 @@
-"""doctor says what does not fit together, and how to mend it."""
+"""doctor reports problems of an installation, and how to fix them."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
+import posezoo as posezoo_package
 from fakes.command import posezoo
+from posezoo.doctor import PLUGIN_GROUPS
 
 
 def install(site: Path, name: str, version: str) -> None:
-    """What pip leaves behind of a package, as far as its version goes."""
+    """The metadata of an installed package."""
     folder = site / f"{name.replace('-', '_')}-{version}.dist-info"
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
@@ -25,10 +28,10 @@ def problems(ended) -> dict[str, str]:
     return {load["message"]: load["mend"] for load in json.loads(ended.stdout)["problems"]}
 
 
-def test_where_all_fits_it_says_so_with_every_setting_and_its_origin(tmp_path):
+def test_a_sound_installation_is_reported_with_every_setting_and_its_origin(tmp_path):
     ended = doctor(POSEZOO_ATTEMPTS="7")
     assert ended.returncode == 0, ended.stdout
-    assert ended.stdout.endswith("everything fits together\n")
+    assert ended.stdout.endswith("no problems found\n")
     assert "attempts             7 " in ended.stdout
     assert "POSEZOO_ATTEMPTS" in ended.stdout
     assert f"Python {sys.version.split()[0]}" in ended.stdout
@@ -49,7 +52,7 @@ def test_an_opencv_of_the_next_major_version_is_found(tmp_path):
     install(tmp_path, "opencv-python", "5.0.0.93")
     found = problems(doctor("--format", "json", site=tmp_path))
     assert (
-        found["opencv-python 5.0.0.93 does not fit: opencv-python>=4.8,<5 does"]
+        found["opencv-python 5.0.0.93 is not supported, opencv-python>=4.8,<5 is"]
         == 'pip install "opencv-python>=4.8,<5"'
     )
 
@@ -57,22 +60,24 @@ def test_an_opencv_of_the_next_major_version_is_found(tmp_path):
 def test_an_openvino_that_converts_wrongly_is_found(tmp_path):
     install(tmp_path, "openvino", "2025.0.0")
     found = problems(doctor("--format", "json", site=tmp_path))
-    assert "openvino 2025.0.0 does not fit: openvino>=2025.2 does" in found
+    assert "openvino 2025.0.0 is not supported, openvino>=2025.2 is" in found
 
 
-def test_a_mirror_and_a_device_that_are_not_there_are_found(tmp_path):
+def test_a_mirror_and_a_device_that_do_not_exist_are_found(tmp_path):
     found = problems(doctor("--format", "json", POSEZOO_MIRROR="/nowhere", POSEZOO_DEVICE="NPU"))
-    assert found["mirror /nowhere (POSEZOO_MIRROR) is no folder"] == "mount it, or drop it"
+    assert (
+        found["mirror /nowhere (POSEZOO_MIRROR) is not a folder"] == "mount it, or remove it from the setting"
+    )
     assert "driver is installed apart" in found["device (POSEZOO_DEVICE): no device 'NPU' here: there is CPU"]
 
 
 def test_a_folder_that_cannot_be_made_is_found(tmp_path):
     (tmp_path / "file").write_text("")
     found = problems(doctor("--format", "json", POSEZOO_OUTPUT_DIR=str(tmp_path / "file" / "models")))
-    assert any("is no folder" in message for message in found)
+    assert any("is not a folder" in message for message in found)
 
 
-def test_settings_that_cannot_be_meant_are_problems_and_the_rest_is_still_told(tmp_path):
+def test_settings_that_are_not_valid_are_problems_and_the_rest_is_still_reported(tmp_path):
     (tmp_path / "posezoo.cfg").write_text("[posezoo]\ndevise = GPU\n")
     ended = posezoo(
         "doctor", "--format", "json", cwd=tmp_path, POSEZOO_ATTEMPTS="many", POSEZOO_OUTPUTDIR="/x"
@@ -103,3 +108,23 @@ def test_an_nncf_that_was_not_tested_is_found(tmp_path):
     install(tmp_path, "nncf", "3.5.0")
     found = problems(doctor("--format", "json", site=tmp_path))
     assert any("version 3.5.0 was not tested, 3.4.0 was" in message for message in found)
+
+
+def test_plugins_are_listed_with_their_package_and_not_run(tmp_path):
+    (tmp_path / "wavy.py").write_text("1 / 0")
+    install(tmp_path, "wavy", "1.0")
+    entry_points = tmp_path / "wavy-1.0.dist-info" / "entry_points.txt"
+    entry_points.write_text("[posezoo.decoders]\nwave = wavy:WAVE\n")
+    (plugin,) = json.loads(doctor("--format", "json", site=tmp_path).stdout)["plugins"]
+    assert plugin == {"group": "posezoo.decoders", "name": "wave", "package": "wavy 1.0"}
+    assert "wave                     posezoo.decoders      wavy 1.0\n" in doctor(site=tmp_path).stdout
+
+
+def test_the_plugins_of_every_table_are_listed():
+    source = Path(posezoo_package.__file__).parent
+    tables = (
+        re.findall(r'LazyTable\(\s*(?:group=)?"([\w.]+)"', path.read_text()) for path in source.rglob("*.py")
+    )
+    groups = {group for of_module in tables for group in of_module}
+    assert groups
+    assert groups <= set(PLUGIN_GROUPS)

@@ -1,4 +1,4 @@
-"""What is installed, what is missing or does not fit together, and how to mend it."""
+"""Check an installation: packages, plug-ins, settings, devices and folders, with a fix for each problem."""
 
 from __future__ import annotations
 
@@ -9,38 +9,41 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 
 from posezoo.errors import PosezooError, SettingsError, install_command
+from posezoo.plugins import installed
 from posezoo.settings import Setting
 from posezoo.versions import explain_nncf_mismatch, package_version, parse_version, version
 
-#: Distribution, what it is for, the extra that brings it ("" where every installation has it), and the
-#: versions that fit: from the first, below the second; no first where another package decides.
+#: Distribution, its purpose, the extra that installs it (empty: always installed), the lowest version that
+#: works (empty: another package decides), and the version below which it must stay (empty: no limit).
 PACKAGES = (
     ("numpy", "arrays", "", "1.24", ""),
     ("pyyaml", "reading model.yml", "", "6", ""),
     ("requests", "downloads over http", "", "2.31", ""),
     ("tqdm", "progress bars", "", "4.64", ""),
     ("openvino", "conversion and inference", "convert", "2025.2", ""),
-    ("opencv-python-headless", "reading and drawing pictures", "run", "4.8", "5"),
-    ("opencv-python", "pictures and windows", "window", "4.8", "5"),
-    ("faster-coco-eval", "COCO's figures", "evaluate", "1.6", ""),
+    ("opencv-python-headless", "reading and drawing images", "run", "4.8", "5"),
+    ("opencv-python", "images and windows", "window", "4.8", "5"),
+    ("faster-coco-eval", "COCO's metrics", "evaluate", "1.6", ""),
     ("ai-edge-litert", "independent self-check of TFLite models", "proof", "2.1", ""),
     ("nncf", "quantization to INT8", "quantize", "", ""),
     ("model-signing", "signing a posezoo.lock", "sign", "1.1", ""),
 )
 OPENCV = (
-    "opencv-python-headless",
-    "opencv-python",
-    "opencv-contrib-python",
-    "opencv-contrib-python-headless",
+    *("opencv-python-headless", "opencv-python"),
+    *("opencv-contrib-python", "opencv-contrib-python-headless"),
+)
+#: The groups of entry points that plug-ins use.
+PLUGIN_GROUPS = (
+    *("posezoo.decoders", "posezoo.source_types", "posezoo.formats"),
+    *("posezoo.networks", "posezoo.lint_rules"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class PackageStatus:
-    """A package that posezoo can use; an empty version where it is not installed."""
+    """A package that posezoo can use; the version is empty if it is not installed."""
 
     name: str
     version: str
@@ -48,8 +51,23 @@ class PackageStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class InstalledPlugin:
+    """A part that another package adds; using it runs that package's code.
+
+    Attributes:
+        group: of its entry point, such as ``posezoo.decoders``.
+        name: of the part.
+        package: the distribution, with its version.
+    """
+
+    group: str
+    name: str
+    package: str
+
+
+@dataclass(frozen=True, slots=True)
 class DoctorIssue:
-    """Something that does not work, and what mends it."""
+    """Something that does not work, and how to fix it."""
 
     message: str
     mend: str
@@ -57,31 +75,29 @@ class DoctorIssue:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Everything that doctor looks at."""
+    """The state of an installation; ``devices`` are OpenVINO's, by name, with the name of the hardware."""
 
     posezoo: str
     python: str
     system: str
     packages: tuple[PackageStatus, ...]
+    plugins: tuple[InstalledPlugin, ...]
     settings: tuple[Setting, ...]
-    devices: dict[str, str]  # OpenVINO's devices by name, with the hardware's own
+    devices: dict[str, str]
     problems: tuple[DoctorIssue, ...]
 
 
 def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] = ()) -> Diagnosis:
-    """Look at this installation; nothing is changed and no server is asked.
+    """Check this installation, without changing it and without network access.
 
     Args:
-        settings: what is set, as far as it can be used.
-        complaints: about what cannot.
+        settings: the valid settings, by name.
+        complaints: one for each setting that is not valid.
     """
     packages = tuple(PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES)
     devices, device_problems = _devices()
     problems = (
-        *(
-            DoctorIssue(complaint.problem, complaint.hint or "set it otherwise, or not at all")
-            for complaint in complaints
-        ),
+        *(DoctorIssue(each.problem, each.hint or "change or remove this setting") for each in complaints),
         *_package_problems(),
         *_nncf_problems(),
         *_opencv_problems(),
@@ -95,41 +111,50 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         python=f"{platform.python_version()} ({sys.executable})",
         system=platform.platform(),
         packages=packages,
+        plugins=tuple(_plugins()),
         settings=tuple(settings.values()),
         devices=devices,
         problems=problems,
     )
 
 
+def _plugins() -> Iterator[InstalledPlugin]:
+    for group in PLUGIN_GROUPS:
+        for name, entry_point in sorted(installed(group).items()):
+            package = entry_point.dist
+            origin = f"{package.name} {package.version}" if package is not None else entry_point.value
+            yield InstalledPlugin(group, name, origin)
+
+
 def _package_problems() -> Iterator[DoctorIssue]:
     for name, purpose, extra, lowest, below in PACKAGES:
-        found = package_version(name)
-        requested = f"{name}>={lowest}" + (f",<{below}" if below else "")
-        if not found:
+        present = package_version(name)
+        requirement = f"{name}>={lowest}" + (f",<{below}" if below else "")
+        if not present:
             if not extra:
-                yield DoctorIssue(f"{name} is not installed: {purpose}", f'pip install "{requested}"')
-        elif not lowest:
-            continue  # it is one of a pair
-        elif parse_version(found) < parse_version(lowest) or (
-            below and parse_version(found) >= parse_version(below)
-        ):
-            yield DoctorIssue(f"{name} {found} does not fit: {requested} does", f'pip install "{requested}"')
+                yield DoctorIssue(f"{name} is not installed: {purpose}", f'pip install "{requirement}"')
+            continue
+        is_old = lowest and parse_version(present) < parse_version(lowest)
+        is_new = below and parse_version(present) >= parse_version(below)
+        if is_old or is_new:
+            problem = f"{name} {present} is not supported, {requirement} is"
+            yield DoctorIssue(problem, f'pip install "{requirement}"')
     if not package_version("openvino"):
-        yield DoctorIssue(
-            "no openvino: models can be downloaded, not converted or run", install_command("run")
-        )
+        problem = "openvino is not installed: models can be downloaded, but not converted or run"
+        yield DoctorIssue(problem, install_command("run"))
 
 
 def _opencv_problems() -> Iterator[DoctorIssue]:
-    found = [name for name in OPENCV if package_version(name)]
-    if len(found) > 1:
+    present = [name for name in OPENCV if package_version(name)]
+    if len(present) > 1:
         yield DoctorIssue(
-            f"{' and '.join(found)} are both installed: they overwrite each other's files",
-            f"pip uninstall {' '.join(found)}, then install one: posezoo[run] without windows, "
+            f"{' and '.join(present)} are both installed: they overwrite each other's files",
+            f"pip uninstall {' '.join(present)}, then install one: posezoo[run] without windows, "
             "posezoo[window] with them",
         )
-    elif not found:
-        yield DoctorIssue("no OpenCV: models can be converted, not run on pictures", install_command("run"))
+    elif not present:
+        problem = "OpenCV is not installed: models can be converted, but not run on images"
+        yield DoctorIssue(problem, install_command("run"))
 
 
 def _nncf_problems() -> Iterator[DoctorIssue]:
@@ -139,8 +164,8 @@ def _nncf_problems() -> Iterator[DoctorIssue]:
 
 def _pip_problems() -> Iterator[DoctorIssue]:
     if find_spec("pip") is None:
-        yield DoctorIssue("no pip in this environment: files inside Python packages cannot be fetched",
-                      "python -m ensurepip, or use --mirror")  # fmt: skip
+        problem = "pip is not installed: files inside Python packages cannot be downloaded"
+        yield DoctorIssue(problem, "python -m ensurepip, or use --mirror")
 
 
 def _devices() -> tuple[dict[str, str], tuple[DoctorIssue, ...]]:
@@ -169,22 +194,19 @@ def _device_setting_problems(settings: dict[str, Setting], devices: dict[str, st
 def _folder_problems(settings: dict[str, Setting]) -> Iterator[DoctorIssue]:
     for name in ("output_dir", "cache_dir"):
         setting = settings[name]
-        folder, where = _nearest_existing(setting.value), f"{name} {setting.value} ({setting.origin})"
-        otherwise = f"set POSEZOO_{name.upper()}, or {name} in posezoo.cfg"
+        place = f"{name} {setting.value} ({setting.origin})"
+        change = f"set POSEZOO_{name.upper()}, or {name} in posezoo.cfg"
+        folder = setting.value.absolute()
+        while not os.path.exists(folder):
+            folder = folder.parent
         if not os.path.isdir(folder):
-            yield DoctorIssue(f"{where}: {folder} is no folder", otherwise)
+            yield DoctorIssue(f"{place}: {folder} is not a folder", change)
         elif not os.access(folder, os.W_OK):
-            yield DoctorIssue(f"{where}: {folder} cannot be written", otherwise)
+            yield DoctorIssue(f"{place}: {folder} cannot be written", change)
         elif (free := shutil.disk_usage(folder).free) < 1 << 30:
-            yield DoctorIssue(f"{where}: only {free >> 20} MiB are free", f"make room, or {otherwise}")
-    for place in settings["mirror"].value:
-        if "://" not in place and not os.path.isdir(place):
-            origin = settings["mirror"].origin
-            yield DoctorIssue(f"mirror {place} ({origin}) is no folder", "mount it, or drop it")
-
-
-def _nearest_existing(path: Path) -> Path:
-    path = path.absolute()
-    while not os.path.exists(path):
-        path = path.parent
-    return path
+            yield DoctorIssue(f"{place}: only {free >> 20} MiB are free", f"free some space, or {change}")
+    mirrors = settings["mirror"]
+    for mirror in mirrors.value:
+        if "://" not in mirror and not os.path.isdir(mirror):
+            problem = f"mirror {mirror} ({mirrors.origin}) is not a folder"
+            yield DoctorIssue(problem, "mount it, or remove it from the setting")

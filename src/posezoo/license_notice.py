@@ -1,7 +1,7 @@
-"""The NOTICE of what is here: under which terms, whose, of which models; with the texts of the licences.
+"""The NOTICE of downloaded models: their licences, with holders and texts.
 
-What Apache-2.0 (section 4), MIT and BSD ask of whoever hands files on: their text, the holder's line, and
-whether the files were changed, as an IR is.
+Apache-2.0 (section 4), MIT and BSD require it of those who redistribute files: the text of the licence, the
+holder's line, and whether the files were changed, as an IR is.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _RULE = "=" * 79
 
 @dataclass(frozen=True, slots=True)
 class LicenseTerms:
-    """What a model that is here comes under.
+    """The licence of a downloaded model.
 
     Attributes:
         spec: the model.
-        holder: the copyright line that opens the text; empty where no text is at hand.
-        text: the licence's text; None where only its address is known.
-        is_converted: whether an IR was made of it here.
+        holder: the copyright line at the beginning of the text; empty if there is no text.
+        text: the licence's text; None if only its address is known.
+        is_converted: whether the model was converted to IR.
     """
 
     spec: ModelSpec
@@ -36,60 +36,57 @@ class LicenseTerms:
 
 
 def all_variants(registry: Registry) -> tuple[ModelSpec, ...]:
-    """All models of a registry, all their variants among them; a file that cannot be read is left out."""
+    """All models of a registry with all their variants; a file that cannot be read is left out."""
     models = registry.select().models
     return tuple(variant for spec in models for variant in (spec, *spec.variants))
 
 
 def collect_license_terms(specs: Iterable[ModelSpec], layout: ModelLayout) -> tuple[LicenseTerms, ...]:
-    """The terms of those models of which a file or an IR is here."""
-    found = []
+    """The licences of those models of which a file was downloaded or an IR was made."""
+    terms = []
     for spec in specs:
         is_converted = any(layout.provenance_path(spec, precision).is_file() for precision in Precision)
         if is_converted or any(layout.file_path(spec, file).is_file() for file in spec.files):
             holder = read_copyright_line(spec)
-            found.append(LicenseTerms(spec, holder, license_path(spec) if holder else None, is_converted))
-    return tuple(found)
+            text = license_path(spec) if holder else None
+            terms.append(LicenseTerms(spec, holder, text, is_converted))
+    return tuple(terms)
 
 
 def format_notice(terms: Iterable[LicenseTerms]) -> str:
-    """The NOTICE: for each licence text its models, where they came from, and the whole of the text.
+    """The NOTICE: for each licence its models with their sources, and the whole text.
 
     Raises:
         OSError: a text cannot be read.
     """
     groups: dict[tuple[str, Path | None, str], list[LicenseTerms]] = {}
     for term in terms:
-        given = term.spec.license
-        key = (given.spdx, term.text, "" if term.text else given.url or given.text)
+        license = term.spec.license
+        key = (license.spdx, term.text, "" if term.text else license.url or license.text)
         groups.setdefault(key, []).append(term)
     count = sum(map(len, groups.values()))
     parts = [
         f"NOTICE of {count} model{'' if count == 1 else 's'}, written by posezoo {version()}.\n"
-        "Each comes under its own terms, which follow with their holders.\n"
+        "Each has its own licence; the licences follow with their holders.\n"
     ]
-    for (spdx, text, elsewhere), members in groups.items():
-        heading = " · ".join(filter(None, (spdx, members[0].holder))) or "Terms that nobody declared"
+    for (spdx, text, address), members in groups.items():
+        heading = " · ".join(filter(None, (spdx, members[0].holder))) or "Undeclared licence"
         models = "\n".join(_lines(member) for member in members)
-        body = text.read_text("utf-8") if text else _without_text(elsewhere)
+        body = text.read_text("utf-8") if text else "The text is not available."
+        if not text and address:
+            body = f"The text is not available here; it is declared to be at {address}"
         parts.append(f"{_RULE}\n{heading}\n{_RULE}\n\n{models}\n\n{body.strip()}\n")
     return "\n".join(parts)
 
 
-def _lines(each: LicenseTerms) -> str:
-    spec = each.spec
+def _lines(term: LicenseTerms) -> str:
+    spec = term.spec
     sources = dict.fromkeys(str(source) for file in spec.files for source in file.sources)
     lines = [f"- {spec.full_name}", *(f"  from {source}" for source in sources)]
     if spec.origin.repository:
         lines.append(f"  origin: {spec.origin.repository}")
-    if each.is_converted:
+    if term.is_converted:
         lines.append("  changed: converted to OpenVINO IR by posezoo")
     if spec.license_note:
         lines.append(f"  note: {spec.license_note}")
     return "\n".join(lines)
-
-
-def _without_text(elsewhere: str) -> str:
-    return (
-        f"No text is at hand; the terms are said to be at {elsewhere}" if elsewhere else "No text is at hand."
-    )

@@ -29,7 +29,7 @@ def run(zoo: Path, *args: object) -> subprocess.CompletedProcess[str]:
     return posezoo(*args, "--models_dir", zoo / "models", "-o", zoo / "out", cwd=zoo)
 
 
-def test_the_notice_has_the_text_and_holder_of_what_was_fetched_and_of_nothing_else(zoo):
+def test_the_notice_has_the_text_and_holder_of_downloaded_models_only(zoo):
     assert run(zoo, "download", "a").returncode == 0
     ended = run(zoo, "licenses")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -40,14 +40,14 @@ def test_the_notice_has_the_text_and_holder_of_what_was_fetched_and_of_nothing_e
     assert "- b\n" not in ended.stdout
 
 
-def test_models_of_one_text_share_it_and_terms_without_a_text_are_told(zoo):
+def test_models_with_the_same_text_share_it_and_a_missing_text_is_reported(zoo):
     run(zoo, "download", "--all")
     ended = run(zoo, "licenses", "--output", zoo / "NOTICE")
     assert ended.stdout == f"{zoo}/NOTICE\n"
-    assert "warning: foreign: no licence text with its holder is at hand" in ended.stderr
+    assert "warning: foreign: its licence text, which names the holder, is not available" in ended.stderr
     text = (zoo / "NOTICE").read_text()
     assert text.count("The terms.") == 1
-    assert "said to be at https://models.invalid/LICENSE" in text
+    assert "declared to be at https://models.invalid/LICENSE" in text
     rows = json.loads(run(zoo, "licenses", "a", "foreign", "--format", "json").stdout)["models"]
     assert [(row["name"], row["spdx"], row["holder"], row["url"]) for row in rows] == [
         ("a", "Apache-2.0", "Copyright 2026 The tests", None),
@@ -56,11 +56,11 @@ def test_models_of_one_text_share_it_and_terms_without_a_text_are_told(zoo):
 
 
 @pytest.mark.parametrize("named", [(), ("b",)])
-def test_where_nothing_was_fetched_no_notice_is_written(zoo, named):
+def test_no_notice_is_written_if_nothing_was_downloaded(zoo, named):
     ended = run(zoo, "licenses", *named, "--output", zoo / "NOTICE")
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert f"error: {zoo / 'out'}: no file of " in ended.stderr
-    assert "hint: fetch them with posezoo download" in ended.stderr
+    assert f"error: {zoo / 'out'}: holds no file of " in ended.stderr
+    assert "hint: download them with posezoo download" in ended.stderr
     assert not (zoo / "NOTICE").exists()
 
 
@@ -101,4 +101,4 @@ def test_an_empty_list_of_terms_is_no_setting(zoo):
     (zoo / "posezoo.cfg").write_text("[posezoo]\nallow_licenses = ,\n")
     ended = run(zoo, "download", "a")
     assert ended.returncode == 1
-    assert "posezoo.cfg: allow_licenses: expected words with commas between" in ended.stderr
+    assert "posezoo.cfg: allow_licenses: expected words separated by commas" in ended.stderr

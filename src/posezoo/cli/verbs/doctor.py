@@ -1,4 +1,4 @@
-"""posezoo doctor: what is installed, set and seen, what does not fit, and how to mend it."""
+"""posezoo doctor: check the installation; report packages, plug-ins, settings, devices and problems."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ posezoo doctor --format json
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
-    parser = flags.add_verb(
-        verbs, "doctor", "show versions, settings and devices, and what does not fit", EXAMPLES
-    )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to answer")
+    summary = "check the installation: packages, plug-ins, settings, devices; how to fix problems"
+    parser = flags.add_verb(verbs, "doctor", summary, EXAMPLES)
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="format of the report")
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the diagnosis; 1 where something does not fit."""
+    """Print the report; 1 if there is a problem."""
     from posezoo.doctor import diagnose
     from posezoo.settings import read_settings_leniently
 
@@ -38,6 +37,10 @@ def run(args: argparse.Namespace) -> int:
     print("\npackages")
     for package in diagnosis.packages:
         print(f"  {package.name:24} {package.version or '-':14} {package.purpose}")
+    if diagnosis.plugins:
+        print("\nplug-ins (using one runs the code of its package)")
+    for plugin in diagnosis.plugins:
+        print(f"  {plugin.name:24} {plugin.group:21} {plugin.package}")
     print("\nsettings")
     for setting in diagnosis.settings:
         print(f"  {setting.name:20} {_shown(setting.value):50} {setting.origin}")
@@ -46,13 +49,12 @@ def run(args: argparse.Namespace) -> int:
         print(f"  {name:8} {hardware}")
     print()
     for problem in diagnosis.problems:
-        print(f"problem: {problem.message}\n   mend: {problem.mend}")
+        print(f"problem: {problem.message}\n    fix: {problem.mend}")
     if not diagnosis.problems:
-        print("everything fits together")
+        print("no problems found")
     return 1 if diagnosis.problems else 0
 
 
 def _shown(value: Any) -> str:
-    """A value in words; a mirror's password is nobody's business."""
     values = value if isinstance(value, tuple) else (value,)
-    return ", ".join(redact_secrets(str(each)) for each in values if each is not None) or "-"
+    return ", ".join(redact_secrets(str(item)) for item in values if item is not None) or "-"

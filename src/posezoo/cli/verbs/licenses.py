@@ -1,8 +1,8 @@
-"""posezoo licenses: the terms of what was fetched, with their holders and texts: a NOTICE.
+"""posezoo licenses: the NOTICE of downloaded models, with the holders and texts of their licences.
 
 ``posezoo licenses --format json``::
 
-    models   list  name, spdx, url, holder, text (a path, or null), note, converted (whether an IR is here)
+    models   list  name, spdx, url, holder, text (a path, or null), note, converted (whether an IR was made)
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ posezoo licenses --download_dir models --output models/NOTICE
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
     parser = flags.add_verb(
-        verbs, "licenses", "write the NOTICE of what was fetched: terms, holders, texts", EXAMPLES
+        verbs, "licenses", "write the NOTICE of downloaded models: licences, holders, texts", EXAMPLES
     )
     parser.add_argument(
         "models",
         nargs="*",
         metavar="MODEL",
-        help="names or globs (default: all that a file or IR is here of)",
+        help="names or globs (default: all models with a downloaded file or an IR)",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the NOTICE there")
     flags.add_download_dir_flag(parser, "the output folder")
@@ -57,17 +57,19 @@ def run(args: argparse.Namespace) -> int:
         selection = select_models(zoo.registry, args.models or None, console)
         specs = selection.models if args.models else all_variants(zoo.registry)
         terms = collect_license_terms(specs, zoo.layout)
-        if not terms and selection.problems:  # which have been told
+        if not terms and selection.problems:  # they were reported above
             return 1
         if not terms:
-            recipient = "these models" if args.models else "the registry's models"
+            models = "these models" if args.models else "the registry's models"
             raise PosezooError(
-                f"{zoo.layout.download_dir}: no file of {recipient} was fetched there, so there is no NOTICE",
-                hint="fetch them with posezoo download, or name the folder where they are: --output_dir DIR",
+                f"{zoo.layout.download_dir}: holds no file of {models}, so there is no NOTICE",
+                hint="download them with posezoo download, or name their folder: --output_dir DIR",
             )
         for term in terms:
             if not term.holder:
-                console.warn(f"{term.spec.full_name}: no licence text with its holder is at hand")
+                console.warn(
+                    f"{term.spec.full_name}: its licence text, which names the holder, is not available"
+                )
     text = format_notice(terms)
     if args.output is not None:
         write_atomically(args.output, text.encode())
@@ -78,14 +80,14 @@ def run(args: argparse.Namespace) -> int:
     return 1 if selection.problems else 0
 
 
-def _row(each: LicenseTerms) -> dict[str, Any]:
-    spec = each.spec
+def _row(term: LicenseTerms) -> dict[str, Any]:
+    spec = term.spec
     return {
         "name": spec.full_name,
         "spdx": spec.license.spdx or None,
         "url": spec.license.url or None,
-        "holder": each.holder or None,
-        "text": str(each.text) if each.text else None,
+        "holder": term.holder or None,
+        "text": str(term.text) if term.text else None,
         "note": spec.license_note or None,
-        "converted": each.is_converted,
+        "converted": term.is_converted,
     }
