@@ -13,40 +13,12 @@ from pathlib import Path
 import pytest
 
 from fakes.command import heed_interrupts
-from fakes.items import children_of, work
+from fakes.items import children_of
 from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.workers.process_pool import map_in_processes
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def lost(item, error):
-    return f"{item}: {error.problem}", 0
-
-
-def test_results_come_in_the_items_order_from_processes_that_serve_on():
-    items = ["slow", *map(str, range(6))]
-    answers = list(map_in_processes(work, items, 2, lost))
-    assert [name for name, _ in answers] == items
-    processes = {process for _, process in answers}
-    assert os.getpid() not in processes
-    assert 1 <= len(processes) <= 2
-
-
-def test_a_process_that_dies_takes_one_item_with_it():
-    answers = [name for name, _ in map_in_processes(work, ["a", "die", "b", "die", "c"], 2, lost)]
-    assert answers == ["a", "die: its process ended early", "b", "die: its process ended early", "c"]
-
-
-def test_what_the_work_raises_is_raised_here():
-    with pytest.raises(ValueError, match="raise"):
-        list(map_in_processes(work, ["a", "raise"], 2, lost))
-
-
-def test_one_job_needs_no_process():
-    assert {process for _, process in map_in_processes(work, ["a", "b"], 1, lost)} == {os.getpid()}
 
 
 @pytest.fixture

@@ -305,7 +305,7 @@ def test_a_model_yml_lets_it_run_no_code_and_write_nowhere_else(zoo, argument):
     for dry in ([], ["--dry_run"]):
         ended = converter(zoo, "--mo", ENVIRONMENT, "--precisions", "FP32", *dry)
         assert ended.returncode == 1
-        assert f"{argument.partition('=')[0]} is not handed on to Model Optimizer" in ended.stderr
+        assert f"{argument.partition('=')[0]} is not passed to Model Optimizer" in ended.stderr
     assert not (zoo / "it-ran").exists()
     assert not (zoo / "outside").exists()
     assert not list(zoo.rglob("*.bin"))

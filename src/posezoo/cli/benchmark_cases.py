@@ -22,7 +22,7 @@ from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import RuntimeConfig
 from posezoo.settings import Settings
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
-from posezoo.workers.child_process import run_in_child
+from posezoo.workers.processes import run_in_child
 
 if TYPE_CHECKING:
     from posezoo.benchmarking.workloads import Workload

@@ -1,7 +1,8 @@
-"""A real Model Optimizer (openvino-dev 2024.6 or older), in an environment of its own, as a child process.
+"""Model Optimizer (openvino-dev 2024.6 or older), run as a program from its own environment.
 
-It serves what OpenVINO of today does not read: Caffe, TensorFlow's object detection pipelines, and programs
-inside of Model Optimizer (--transformations_config). Its packages and ours cannot be in one environment.
+It converts models that OpenVINO of today cannot read: Caffe, TensorFlow's object detection pipelines, and
+models that need a program inside Model Optimizer (--transformations_config). Its packages and ours cannot be
+installed in one environment.
 """
 
 from __future__ import annotations
@@ -10,11 +11,8 @@ import json
 import os
 import re
 import shlex
-import signal
-import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -23,12 +21,13 @@ from posezoo.errors import ConversionError
 from posezoo.layout import ModelLayout
 from posezoo.spec.mo_args import OTHER_ORIGINALS, write_arguments
 from posezoo.spec.model import Framework, ModelSpec, Precision
+from posezoo.workers.program import ProgramResult, run_program
 
 #: The newest Python that OpenVINO 2024.6, the last one with Model Optimizer, has wheels for.
 NEWEST_PYTHON = (3, 12)
 
-# What a model.yml, which a stranger may have written, must not tell it: which code it loads, and where it
-# writes. Its own program takes beginnings of these, and whatever is glued to a letter.
+# Arguments that an untrusted model.yml must not set: which code is loaded, and where files are written. Model
+# Optimizer accepts prefixes of these, and values glued to a letter.
 _REFUSED = (
     "--extensions", "--caffe_parser_path", "--tensorflow_custom_layer_libraries", "--output_dir",
     "--model_name", "--tensorflow_custom_operations_config_update", "--tensorboard_logdir",
@@ -37,7 +36,7 @@ _REFUSED_LETTERS = ("-o", "-n", "-w", "-m")
 
 HINT = "make mo-env makes an environment with it; --mo build/mo-env/bin/mo"
 
-# Prints where Model Optimizer lies, which one it is, and who asks.
+# Prints the folder of Model Optimizer, the version of OpenVINO, and that of Python.
 _PROBE = """
 import importlib.metadata, importlib.util, json, sys
 folder = version = ""
@@ -61,11 +60,11 @@ print(json.dumps([folder, version, list(sys.version_info[:2])]))
 
 @dataclass(frozen=True, slots=True)
 class ModelOptimizer:
-    """A Model Optimizer that was found.
+    """An installed Model Optimizer.
 
     Attributes:
-        command: what starts it.
-        folder: of its package: what $mo_dir stands for, and $mo_ext_dir.
+        command: the program and its first arguments.
+        folder: of its package; $mo_dir stands for it.
         version: of OpenVINO.
     """
 
@@ -75,117 +74,97 @@ class ModelOptimizer:
 
     @property
     def extensions_dir(self) -> Path:
-        """What $mo_ext_dir stands for: a folder of old releases, else the package itself."""
+        """The folder that $mo_ext_dir stands for: ``extensions`` in old releases, else the package itself."""
         old = self.folder / "extensions"
         return old if old.is_dir() else self.folder
 
 
 def find_model_optimizer(named: Path | None, python: Path | None = None) -> ModelOptimizer:
-    """The Model Optimizer that is named, asked where its package is.
+    """The Model Optimizer at a path; its Python is asked where the package is.
 
     Args:
         named: its ``mo``, an old release's ``mo.py``, the folder of an environment that has it, or the Python
             of one.
-        python: what to start it with; where None, the Python beside ``mo``.
+        python: what to start it with; None: the Python beside ``mo``.
 
     Raises:
         ConversionError: it is not there, or its Python has none.
     """
-    if named is None and python is None:
+    script: Path | None = None
+    if named is not None:
+        # Not resolved: an environment is recognised by the path of its links.
+        candidates = (named / "bin" / "mo", named / "Scripts" / "mo.exe") if named.is_dir() else (named,)
+        script = next((path.absolute() for path in candidates if path.is_file()), None)
+        if script is None:
+            raise ConversionError(f"{candidates[0]}: there is no such file", hint=HINT)
+        if script.name.startswith("python"):
+            script, python = None, python or script
+        else:
+            python = python or _find_python(script)
+    if python is None:
         raise ConversionError("no Model Optimizer was named", hint=HINT)
-    place = _script(named) if named is not None else None
-    if place is not None and place.name.startswith("python"):
-        place, python = None, python or place
-    interpreter = python or (_python_of(place) if place is not None else None)
-    assert interpreter is not None
-    folder, version, numbers = _probed(interpreter)
-    if place is not None and place.suffix == ".py":
-        return ModelOptimizer((str(interpreter), str(place)), place.parent, version)
+    folder, version, python_version = _probe(python)
+    if script is not None and script.suffix == ".py":
+        return ModelOptimizer((str(python), str(script)), script.parent, version)
     if not folder:
-        raise ConversionError(
-            f"{interpreter}: has no Model Optimizer{_of(version)}", hint=_install_hint(numbers)
-        )
-    command = (str(interpreter), "-m", "openvino.tools.mo") if place is None else (str(place),)
+        hint = HINT
+        if python_version > NEWEST_PYTHON:
+            actual, newest = (".".join(map(str, numbers)) for numbers in (python_version, NEWEST_PYTHON))
+            hint = (
+                f"Python {actual} is too new for it: OpenVINO 2024.6 supports up to {newest}; "
+                f"make mo-env PYTHON=python{newest}"
+            )
+        version_note = f": its OpenVINO is {version}" if version else ""
+        raise ConversionError(f"{python}: has no Model Optimizer{version_note}", hint=hint)
+    command = (str(python), "-m", "openvino.tools.mo") if script is None else (str(script),)
     return ModelOptimizer(command, Path(folder), version)
 
 
-def _script(named: Path) -> Path:
-    """``mo`` itself; the path stays as it is named, since an environment is told by its links."""
-    places = (named / "bin" / "mo", named / "Scripts" / "mo.exe") if named.is_dir() else (named,)
-    for place in places:
-        if place.is_file():
-            return place.absolute()
-    raise ConversionError(f"{places[0]}: there is no such file", hint=HINT)
-
-
-def _python_of(script: Path) -> Path:
+def _find_python(script: Path) -> Path:
     if script.suffix == ".py":
         return Path(sys.executable)
-    for place in (script, script.resolve()):
+    for folder in (script.parent, script.resolve().parent):
         for name in ("python", "python3", "python.exe"):
-            if (place.parent / name).is_file():
-                return place.parent / name
+            if (folder / name).is_file():
+                return folder / name
     raise ConversionError(f"{script}: no Python lies beside it", hint="name it with --python")
 
 
-def _of(version: str) -> str:
-    return f": its OpenVINO is {version}" if version else ""
-
-
-def _install_hint(python: tuple[int, int]) -> str:
-    if python > NEWEST_PYTHON:
-        ours, newest = (".".join(map(str, each)) for each in (python, NEWEST_PYTHON))
-        return (
-            f"Python {ours} is too new for it: OpenVINO 2024.6 goes up to {newest}; "
-            f"make mo-env PYTHON=python{newest}"
-        )
-    return HINT
-
-
-@cache  # a child process: once for all models of a run
-def _probed(python: Path) -> tuple[str, str, tuple[int, int]]:
+@cache  # it starts a process: once for all models of a run
+def _probe(python: Path) -> tuple[str, str, tuple[int, int]]:
+    """The folder of Model Optimizer's package, the version of OpenVINO, and that of Python."""
     try:
-        ended = subprocess.run(
-            [str(python), "-c", _PROBE],
-            env=_environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        folder, version, numbers = json.loads(ended.stdout.strip().splitlines()[-1])
-    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError) as error:
+        result = run_program([str(python), "-c", _PROBE], environment=_environment(), timeout_s=60)
+        folder, version, numbers = json.loads(result.output.strip().splitlines()[-1])
+    except (OSError, ValueError, IndexError) as error:
         raise ConversionError(f"{python}: is no Python that can be started", hint=HINT) from error
     return folder, version, (numbers[0], numbers[1])
 
 
 def _environment(home: str = "") -> dict[str, str]:
-    """Ours, without what would lead another Python to our packages."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "POSEZOO_"))}
-    return {**kept, "PYTHONNOUSERSITE": "1", **({"HOME": home} if home else {})}
+    """This process's variables, without those that would make another Python import our packages."""
+    variables = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "POSEZOO_"))
+    }
+    return {**variables, "PYTHONNOUSERSITE": "1", **({"HOME": home} if home else {})}
 
 
 def refuse_unsafe_arguments(spec: ModelSpec) -> None:
-    """Make sure that a model's arguments let Model Optimizer run no code and write nowhere but where we say.
+    """Make sure that a model's arguments let Model Optimizer run no code and write no other files.
 
     Raises:
         ConversionError: one might.
     """
     for flag, _ in spec.mo_args:
-        if _is_unsafe_argument(flag):
+        if flag == "--model_name":  # replaced by ours
+            continue
+        is_long = flag.startswith("--")
+        if any(name.startswith(flag) for name in _REFUSED) if is_long else flag.startswith(_REFUSED_LETTERS):
             raise ConversionError(
-                f"{spec.full_name}: {flag} is not handed on to Model Optimizer: it can name code to run, or "
+                f"{spec.full_name}: {flag} is not passed to Model Optimizer: it can name code to run, or "
                 "another file",
-                hint="leave it out, or call Model Optimizer yourself, if you trust what it names",
+                hint="remove it, or call Model Optimizer yourself, if you trust what it names",
             )
-
-
-def _is_unsafe_argument(flag: str) -> bool:
-    if flag == "--model_name":  # ours takes its place
-        return False
-    if flag.startswith("--"):
-        return any(name.startswith(flag) for name in _REFUSED)
-    return flag.startswith(_REFUSED_LETTERS)
 
 
 def build_arguments(
@@ -196,13 +175,13 @@ def build_arguments(
     precision: Precision,
     folder: Path,
 ) -> tuple[str, ...]:
-    """What Model Optimizer is called with, as Open Model Zoo's converter calls it.
+    """The arguments for Model Optimizer, as Open Model Zoo's converter gives them.
 
     Args:
         spec: the model.
         layout: where its files lie.
         original: the file to convert.
-        mo: whose package the variables of model.yml mean.
+        mo: the Model Optimizer, to whose package the variables of model.yml refer.
         precision: FP32 or FP16.
         folder: where the IR goes.
     """
@@ -215,83 +194,63 @@ def build_arguments(
     }
     # Model Optimizer's own readers, unlike OpenVINO's of today, need every size.
     sized = tuple(replace(port, reshaped=bool(port.shape)) for port in spec.inputs)
-    said = [
-        text
-        for text in write_arguments(replace(spec, inputs=sized))
-        if not text.startswith(("--input_model=", "--data_type", "--compress_to_fp16", "--model_name"))
+    declared = [
+        argument
+        for argument in write_arguments(replace(spec, inputs=sized))
+        if not argument.startswith(("--input_model=", "--data_type", "--compress_to_fp16", "--model_name"))
     ]
-    for name, value in variables.items():
-        said = [text.replace(name, str(value)) for text in said]
-    names_it = any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
+    for name, path in variables.items():
+        declared = [argument.replace(name, str(path)) for argument in declared]
+    names_original = any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
     return (
         f"--framework={spec.framework}",
         f"--output_dir={folder}",
         f"--model_name={spec.name}",
-        *(() if names_it else (f"--input_model={original}",)),
-        *said,
+        *(() if names_original else (f"--input_model={original}",)),
+        *declared,
         f"--compress_to_fp16={precision is Precision.FP16}",
     )
 
 
-def run_model_optimizer(mo: ModelOptimizer, given: tuple[str, ...], spec: ModelSpec) -> None:
+def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: ModelSpec) -> None:
     """Call Model Optimizer, and wait for it.
 
     Raises:
-        ConversionError: it cannot be started, or fails; with its own words.
+        ConversionError: it cannot be started, or fails; with its own message.
     """
-    command = [*mo.command, *given]
+    command = [*mo.command, *arguments]
     with tempfile.TemporaryDirectory() as home:
-        # A home folder that says no to its telemetry, which would ask servers, and write into the user's.
+        # Its telemetry would contact servers and write into the user's home folder; a "0" here refuses it.
         consent = Path(home, "intel", "openvino_telemetry")
         consent.parent.mkdir()
         consent.write_text("0")
         try:
-            ended = _ended(command, _environment(home))
+            result = run_program(command, environment=_environment(home))
         except OSError as error:
             raise ConversionError(f"{command[0]}: cannot be started: {error.strerror or error}") from error
-    if ended.returncode:
-        reason = _reason(ended)
-        lacks = "No module named" in reason and spec.framework in _EXTRAS
-        raise ConversionError(
-            f"{spec.full_name}: Model Optimizer {mo.version} ended with {ended.returncode}: {reason}",
-            hint=f"make mo-env MO_EXTRAS={_EXTRAS[spec.framework]} brings what it lacks"
-            if lacks
-            else f"its command line was: {shlex.join(command)}",
-        )
-
-
-def _ended(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """A process that came to its end; where we are interrupted, those that it began end with it."""
-    process = subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
+    if result.exit_code == 0:
+        return
+    reason = _failure_reason(result)
+    hint = f"its command line was: {shlex.join(command)}"
+    if "No module named" in reason and spec.framework in _EXTRAS:
+        hint = f"make mo-env MO_EXTRAS={_EXTRAS[spec.framework]} installs the missing package"
+    raise ConversionError(
+        f"{spec.full_name}: Model Optimizer {mo.version} ended with {result.exit_code}: {reason}", hint=hint
     )
-    try:
-        said, errors = process.communicate()
-    except BaseException:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        raise
-    return subprocess.CompletedProcess(command, process.returncode, said, errors)
 
 
-# What of openvino-dev brings a framework's packages.
+# The extras of openvino-dev that install a framework's packages.
 _EXTRAS = {Framework.CAFFE: "caffe", Framework.TF: "caffe,tensorflow2", Framework.ONNX: "caffe,onnx"}
 
-# As Python ends a traceback: ModuleNotFoundError: No module named 'tensorflow'
+# The last line of a Python traceback: ModuleNotFoundError: No module named 'tensorflow'
 _RAISED = re.compile(r"(?:[a-z_]+\.)*[A-Za-z]+(?:Error|Exception): .*")
 
 
-def _reason(ended: subprocess.CompletedProcess[str]) -> str:
-    """Its own words: what a bug of it raised, else its lines of error, else its last line."""
-    lines = [line.strip() for line in (ended.stderr or ended.stdout).splitlines() if line.strip()]
-    raised = [line for line in lines if _RAISED.fullmatch(line)]
+def _failure_reason(result: ProgramResult) -> str:
+    """The exception that it raised; else its error lines; else its last line."""
+    text = result.errors or result.output.decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if raised := [line for line in lines if _RAISED.fullmatch(line)]:
+        return raised[-1][:300]
     errors = [line.partition("]")[2].strip(" -") for line in lines if line.startswith("[ ERROR ]")]
-    said = raised[-1] if raised else " ".join(filter(None, errors)) or (lines or ["without a word"])[-1]
-    return said[:300]
+    return (" ".join(filter(None, errors)) or (lines or ["without a message"])[-1])[:300]

@@ -195,11 +195,6 @@ def _asked(spec: ModelSpec) -> dict[str, list[str]]:
     return requested
 
 
-def _printable(text: str) -> str:
-    """What a stranger's code printed, without what could move a terminal's cursor."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-
-
 def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: ProcessLimits) -> None:
     job = {
         **job,
@@ -208,19 +203,22 @@ def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: ProcessLimits
         "seconds": limits.seconds,
         "only_tell": False,
     }
-    code, said, timed_out = run_sandboxed(job, home, limits.seconds)
-    if timed_out:
+    result = run_sandboxed(job, home, limits.seconds)
+    if result.timed_out:
         raise ConversionError(
             f"{spec.full_name}: its code was ended after {limits.seconds:g} s",
             hint="it may wait for something",
         )
-    if code:
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
-        last = [line for line in lines if _RAISED.match(line)][-1:] or lines[-1:] or ["without a word"]
-        how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
+    if result.exit_code:
+        lines = [line.strip() for line in result.errors.splitlines() if line.strip()]
+        last = [line for line in lines if _RAISED.match(line)][-1:] or lines[-1:] or ["without a message"]
+        # Untrusted code printed it: a terminal's control characters are escaped.
+        printable = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in last[0][:300])
+        code = result.exit_code
+        ending = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
         raise ConversionError(
-            f"{spec.full_name}: its code {how}: {_printable(last[0][:300])}",
-            hint="it may need packages that are not installed, or what it is kept from",
+            f"{spec.full_name}: its code {ending}: {printable}",
+            hint="it may need packages that are not installed, or something that the sandbox forbids",
         )
 
 

@@ -1,1 +1,1 @@
-"""Work that runs beside the main thread: threads, processes and pools of them."""
+"""Work beside the main thread: threads, Python tasks in child processes, and foreign programs."""

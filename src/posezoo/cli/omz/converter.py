@@ -149,7 +149,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     requested = conventions.precisions_from_args(args)
     flags.require_model_optimizer(args)
     from posezoo.pipeline import open_zoo
-    from posezoo.workers.process_pool import map_in_processes
+    from posezoo.workers.processes import map_in_processes
 
     download_dir = args.download_dir or Path.cwd()
     settings = replace(settings, output_dir=args.output_dir or download_dir)

@@ -114,7 +114,7 @@ def _figures(zoo: Zoo, file: Path) -> Iterator[tuple[Model, Measurement]]:
 
 def _counted(args: argparse.Namespace, settings: Settings, spec: ModelSpec) -> Sequence[Measurement]:
     """Counted by a process of its own, which gives back the memory that a large network takes."""
-    from posezoo.workers.child_process import run_in_child
+    from posezoo.workers.processes import run_in_child
 
     return run_in_child(
         _count, settings, args.download_dir, spec, args.size, args.generated, of=spec.full_name

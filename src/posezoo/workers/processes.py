@@ -1,0 +1,137 @@
+"""Python functions that run in child processes.
+
+A conversion keeps Python busy, so that threads would wait for each other; and OpenVINO and PyTorch return
+memory only when their process ends. A child that ends early, for lack of memory or by a fault of a library,
+fails only the item that it worked on.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from posezoo.errors import ConversionError
+from posezoo.workers.threads import CancelCheck, map_ordered
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# How often a thread that waits for its process checks whether the run was cancelled.
+_POLL_S = 0.1
+
+_MEMORY_HINT = "is there memory enough?"
+
+
+def run_in_child(work: Callable[..., Result], *args: object, of: str) -> Result:
+    """The result of a function that a new process calls; the process ends afterwards.
+
+    Args:
+        work: a function of a module; it, its arguments and its result are pickled.
+        args: its arguments.
+        of: the model that it works on, for the error message.
+
+    Raises:
+        PosezooError: what the function raises; a ConversionError if its process ended early.
+    """
+    process = _ChildProcess(work)
+    try:
+        result: Result = process.call(args, _never_cancelled)
+    except (EOFError, ConnectionError) as error:
+        raise ConversionError(f"{of}: its process ended early", hint=_MEMORY_HINT) from error
+    finally:
+        process.terminate()
+    return result
+
+
+def map_in_processes(
+    work: Callable[[Item, CancelCheck], Result],
+    items: Sequence[Item],
+    jobs: int,
+    lost: Callable[[Item, ConversionError], Result],
+) -> Iterator[Result]:
+    """The result for each item, in the items' order; each process serves one item after the other.
+
+    Args:
+        work: a function of a module; it, the items and the results are pickled.
+        items: the arguments, one a call.
+        jobs: how many processes run at once; 1: all work is done in this process.
+        lost: makes the result of an item whose process ended early.
+    """
+    if jobs == 1 or len(items) < 2:
+        yield from map_ordered(work, items, 1)
+        return
+    own = threading.local()  # each thread starts a process when it first needs one
+    processes: list[_ChildProcess] = []
+
+    def run(item: Item, check: CancelCheck) -> Result:
+        if getattr(own, "process", None) is None:
+            own.process = _ChildProcess(work)
+            processes.append(own.process)
+        try:
+            result: Result = own.process.call((item, _never_cancelled), check)
+        except (EOFError, ConnectionError):
+            own.process.terminate()
+            own.process = None
+            return lost(item, ConversionError("its process ended early", hint=_MEMORY_HINT))
+        return result
+
+    try:
+        yield from map_ordered(run, items, jobs)
+    finally:
+        for process in processes:
+            process.terminate()
+
+
+def _never_cancelled() -> None:
+    """The check of a child process: its parent ends it."""
+
+
+class _ChildProcess:
+    def __init__(self, work: Callable[..., Any]) -> None:
+        from multiprocessing import get_context  # takes time that a run without processes does not need
+
+        # Not forked, because OpenVINO and PyTorch have threads. A daemon ends with this process.
+        context = get_context("spawn")
+        self._connection, child_end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(child_end, work), daemon=True)
+        self._process.start()
+        child_end.close()
+
+    def call(self, args: tuple[object, ...], check: CancelCheck) -> Any:
+        """The result of one call.
+
+        Raises:
+            EOFError, ConnectionError: the process ended before it answered.
+        """
+        self._connection.send(args)
+        while not self._connection.poll(_POLL_S):
+            check()
+        result, error = self._connection.recv()
+        if error is not None:
+            raise error
+        return result
+
+    def terminate(self) -> None:
+        self._process.terminate()
+        self._process.join()
+        self._connection.close()
+
+
+def _serve(connection: Connection, work: Callable[..., Any]) -> None:
+    # The terminal sends ^C to all processes; the parent handles it and ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(EOFError, BrokenPipeError):
+        while True:
+            args = connection.recv()
+            answer: tuple[Any, BaseException | None]
+            try:
+                answer = work(*args), None
+            except BaseException as error:  # noqa: BLE001 raised again by the caller
+                answer = None, error
+            connection.send(answer)

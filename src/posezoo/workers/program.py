@@ -1,0 +1,117 @@
+"""Foreign programs: run with limits, and ended together with every process that they started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import IO
+
+#: How much of a stream's end is kept: a program may print without end.
+TAIL_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramResult:
+    """How a program ended.
+
+    Attributes:
+        exit_code: negative: the number of the signal that ended it.
+        output: the end of its standard output.
+        errors: the end of its standard error, decoded.
+        timed_out: whether it was ended because its time was up.
+    """
+
+    exit_code: int
+    output: bytes
+    errors: str
+    timed_out: bool
+
+
+def run_program(
+    command: Sequence[str],
+    *,
+    input_bytes: bytes = b"",
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    timeout_s: float | None = None,
+    max_output_bytes: int | None = TAIL_BYTES,
+) -> ProgramResult:
+    """Run a program to its end.
+
+    It has a session of its own: when it ends, runs out of time, or the caller is interrupted, all processes
+    of that session are killed.
+
+    Args:
+        command: the program and its arguments.
+        input_bytes: its standard input.
+        environment: its variables; None: those of this process.
+        folder: its working folder; None: that of this process.
+        timeout_s: how long it may run; None: without limit.
+        max_output_bytes: how much of the end of its standard output is kept; None: all.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=folder,
+        start_new_session=True,
+    )
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    output = _StreamTail(process.stdout, max_output_bytes)
+    errors = _StreamTail(process.stderr, TAIL_BYTES)
+    timed_out = False
+    try:
+        with suppress(BrokenPipeError), process.stdin as stream:
+            stream.write(input_bytes)
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+    finally:
+        _kill_tree(process)
+    return ProgramResult(
+        process.returncode, output.content(), errors.content().decode("utf-8", "replace"), timed_out
+    )
+
+
+def _kill_tree(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.wait()
+
+
+class _StreamTail:
+    """The last bytes of a stream, read by a thread, so that the program never waits for a reader."""
+
+    def __init__(self, stream: IO[bytes], max_bytes: int | None) -> None:
+        self._stream, self._max_bytes = stream, max_bytes
+        self._tail = bytearray()
+        self._thread = Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        while chunk := self._stream.read1(65536):  # type: ignore[attr-defined]
+            self._tail += chunk
+            if self._max_bytes is not None:
+                del self._tail[: -self._max_bytes]
+
+    def content(self) -> bytes:
+        """What was read; all of it, once no process has the stream open."""
+        # A process that left the session may still have it open.
+        self._thread.join(5.0)
+        if not self._thread.is_alive():
+            self._stream.close()
+        return bytes(self._tail)

@@ -1,0 +1,90 @@
+"""Foreign programs: output, limits, and the end of every process that they started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from fakes.waiting import wait_until
+from posezoo.workers.program import run_program
+
+
+def run_python(code, **options):
+    return run_program([sys.executable, "-I", "-c", code], **options)
+
+
+def is_running(process_id):
+    """Whether it is there, and not only waiting for somebody to read its exit code."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_program_gets_its_input_and_gives_output_errors_and_exit_code():
+    code = "import sys; data = sys.stdin.read(); print(data[::-1]); print('oh', file=sys.stderr); sys.exit(3)"
+    result = run_python(code, input_bytes=b"abc")
+    assert result.output.strip() == b"cba"
+    assert result.errors.strip() == "oh"
+    assert result.exit_code == 3
+    assert not result.timed_out
+
+
+def test_only_the_end_of_the_output_is_kept_unless_all_is_asked_for():
+    code = "print('x' * 200_000 + 'end', end='')"
+    assert run_python(code, max_output_bytes=5).output == b"xxend"
+    assert len(run_python(code, max_output_bytes=None).output) == 200_003
+
+
+def test_large_input_and_large_output_do_not_wait_for_each_other():
+    data = bytes(4 << 20)
+    code = "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read()); sys.stderr.write('e' * 200_000)"
+    assert run_python(code, input_bytes=data, max_output_bytes=None).output == data
+
+
+def test_a_program_that_does_not_read_its_input_does_no_harm():
+    assert run_python("pass", input_bytes=bytes(4 << 20)).exit_code == 0
+
+
+def test_a_program_that_is_not_there_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        run_program([str(tmp_path / "no-such-program")])
+
+
+def test_the_environment_and_the_working_folder_are_those_given(tmp_path):
+    code = "import os; print(os.getcwd(), os.environ.get('SECRET'), os.environ['GIVEN'])"
+    result = run_python(code, environment={"GIVEN": "yes"}, folder=tmp_path)
+    assert result.output.decode().split() == [str(tmp_path), "None", "yes"]
+
+
+@pytest.mark.parametrize("ending", ["", "time.sleep(600)"])
+def test_processes_that_a_program_leaves_behind_are_killed(tmp_path, ending):
+    code = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"print(child.pid, flush=True)\n{ending}"
+    )
+    result = run_python(code, timeout_s=5 if ending else None)
+    assert result.timed_out == bool(ending)
+    wait_until(lambda: not is_running(int(result.output)))
+
+
+def test_an_interrupt_of_the_caller_kills_the_program(tmp_path):
+    started = tmp_path / "started"
+    code = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+
+    def interrupt():
+        wait_until(lambda: started.is_file() and started.read_text())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_python(code)
+    thread.join()
+    assert not is_running(int(started.read_text()))
