@@ -99,7 +99,7 @@ BAD = {
     ),
     "a shape that does not fit": (
         asking("--input=image", "--input_shape=[1,5,12,20]", input_info=None),
-        "do not go with the network",
+        "do not match the network",
         "check layout, mean and scale",
     ),
     "a declared shape that is not the network's": (

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from convert.test_cut_inputs import FP16, FP32, converted, gated, model, sized
+from convert.test_graph_cutting import FP16, FP32, converted, gated, model, sized
 from fakes import graphs
 from fakes.model_optimizer import ModelOptimizerError, by_model_optimizer, needs_mo
 from fakes.network import network, spec_of

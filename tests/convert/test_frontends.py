@@ -89,7 +89,7 @@ def test_weights_in_a_further_file_of_the_model_are_read(tmp_path):
     beside.parent.mkdir()
     beside.write_bytes(bytes(len(weights)))
     with pytest.raises(
-        ConversionError, match=r"data/weights.bin: holds other bytes than model\.yml promises$"
+        ConversionError, match=r"data/weights.bin: its digest differs from the one in model\.yml$"
     ):
         convert_model(spec, layout)
     beside.write_bytes(weights)
@@ -129,7 +129,7 @@ def test_a_file_that_was_not_wholly_downloaded_is_refused_by_its_size(tmp_path):
 def test_a_file_with_other_bytes_is_refused_by_its_digest(tmp_path):
     spec = spec_of(network(), tmp_path)
     layout = downloaded(spec, network()[:-1] + b"?", tmp_path)
-    with pytest.raises(ConversionError, match=r"holds other bytes than model\.yml promises$"):
+    with pytest.raises(ConversionError, match=r"its digest differs from the one in model\.yml$"):
         convert_model(spec, layout)
 
 
@@ -151,7 +151,7 @@ def test_bytes_that_changed_without_a_trace_are_never_published(tmp_path, place)
     file.write_bytes(changed)
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # as a failing disk would leave it
     assert verified_files.has_verified_record(file, spec.files[0].checksum)
-    with pytest.raises(ConversionError, match=r"holds other bytes than model\.yml promises"):
+    with pytest.raises(ConversionError, match=r"its digest differs from the one in model\.yml"):
         convert_model(spec, layout)
     assert not list(tmp_path.rglob("*.xml"))
 

@@ -15,7 +15,7 @@ IMAGE = Input("image", (1, HEIGHT, WIDTH, 3), "NHWC", ColorOrder.RGB, MEAN, SCAL
 
 
 def refusal(tmp_path, **changes):
-    """What a conversion says about a spec that does not go with the network."""
+    """What a conversion says about a spec that does not match the network."""
     spec = spec_of(network(), tmp_path, **changes)
     layout = downloaded(spec, network(), tmp_path)
     with pytest.raises(ConversionError) as failure:
@@ -91,7 +91,7 @@ def test_another_output_shape_is_refused(tmp_path):
 )
 def test_preprocessing_that_does_not_go_with_the_input_is_refused(tmp_path, image):
     error = refusal(tmp_path, inputs=(image,))
-    assert error.problem.startswith("tiny-pose: the declared inputs and outputs do not go with the network: ")
+    assert error.problem.startswith("tiny-pose: the declared inputs and outputs do not match the network: ")
     assert error.hint == "check layout, mean and scale in model.yml"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from posezoo.convert.preprocess import CUSTOMARY
+from posezoo.convert.formats import image_layout
 from posezoo.errors import ConversionError
 from posezoo.spec.model import ColorOrder, Input, ModelSpec
 
@@ -34,9 +34,7 @@ def with_camera_input(
             f"{spec.full_name}: is published as IR, which stays as it is",
             hint="leave out --input_type, --input_layout and --resize",
         )
-    inputs = tuple(
-        _framed(port, CUSTOMARY.get(spec.framework, ""), element_type, layout) for port in spec.inputs
-    )
+    inputs = tuple(_framed(port, image_layout(spec.framework), element_type, layout) for port in spec.inputs)
     images = [new for old, new in zip(spec.inputs, inputs, strict=True) if new is not old]
     if not images:
         raise ConversionError(

@@ -11,20 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from posezoo.convert.cut_graph import cut_outputs, find_input, find_output
-from posezoo.convert.cut_inputs import cut_inputs
+from posezoo.convert.formats import image_layout
+from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, find_output
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Framework, Input, ModelSpec, Output
-
-#: How an image lies in a framework's tensors by custom: what Model Optimizer supposes, too.
-CUSTOMARY = {
-    Framework.ONNX: "NCHW",
-    Framework.PYTORCH: "NCHW",
-    Framework.TF: "NHWC",
-    Framework.TFLITE: "NHWC",
-}
 
 
 def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
@@ -55,7 +47,7 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
         _transpose_to_layout(network, spec.outputs)
     except RuntimeError as error:
         raise ConversionError(
-            f"{spec.full_name}: the declared inputs and outputs do not go with the network: "
+            f"{spec.full_name}: the declared inputs and outputs do not match the network: "
             f"{error_text(error)}",
             hint="check layout, mean and scale in model.yml",
         ) from error
@@ -91,7 +83,7 @@ def _setting_for_input(port: Input, found: Any) -> Input:
 def _completed(port: Input, found: Any, framework: Framework) -> Input:
     prepared = port.mean or port.scale or port.reverse_input_channels
     is_image = found.partial_shape.rank.is_static and len(found.partial_shape) == 4
-    guessed = CUSTOMARY.get(framework, "") if prepared and is_image else ""
+    guessed = image_layout(framework) if prepared and is_image else ""
     return replace(port, name=port.name or found.any_name, layout=port.layout or guessed)
 
 

@@ -1,17 +1,17 @@
-"""Protocol Buffers, as far as one must read them to see what a file is before a real parser gets it.
+"""A small reader of Protocol Buffers, which recognises a file's format before a real parser reads it.
 
-Fields are walked, never copied: a file of hundreds of megabytes costs what its structure costs.
+Fields are walked, never copied: the time depends on a file's structure, not on its size.
 """
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-#: How a field is written (protobuf's encoding guide, "Message Structure"); groups, 3 and 4, nobody writes.
+#: Wire types of fields (protobuf's encoding guide, "Message Structure"); groups, 3 and 4, are not used.
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
 _FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
@@ -20,11 +20,11 @@ Buffer = mmap.mmap | bytes
 
 
 class ProtobufError(ValueError):
-    """The bytes are no message."""
+    """The bytes are not a message."""
 
 
 class ProtobufField(NamedTuple):
-    """One field of a message: its number, how it is written, and where its value lies in the buffer."""
+    """One field of a message: its number, its wire type, and where its value lies in the buffer."""
 
     number: int
     kind: int
@@ -34,9 +34,9 @@ class ProtobufField(NamedTuple):
 
 @contextmanager
 def map_file(path: Path) -> Iterator[Buffer]:
-    """A file's bytes, read as they are looked at."""
+    """A file's bytes, read from disk when they are accessed."""
     with open(path, "rb") as stream:
-        if stream.seek(0, 2) == 0:  # nothing cannot be mapped
+        if stream.seek(0, 2) == 0:  # an empty file cannot be mapped
             yield b""
             return
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
@@ -44,10 +44,10 @@ def map_file(path: Path) -> Iterator[Buffer]:
 
 
 def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]:
-    """The fields of the message between two places, in the order they are written in.
+    """The fields of the message between two positions, in the file's order.
 
     Raises:
-        Malformed: there is no message between them.
+        ProtobufError: there is no message between them.
     """
     while start < end:
         tag, start = _varint(buffer, start, end)
@@ -68,8 +68,18 @@ def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]
         start = stop
 
 
+def has_fields(path: Path, fields: Mapping[int, int], *, needed: int) -> bool:
+    """Whether a file is one message with the needed field and only these fields, by number and wire type."""
+    with map_file(path) as buffer:
+        try:
+            kinds = {field.number: field.kind for field in read_fields(buffer, 0, len(buffer))}
+        except ProtobufError:
+            return False
+    return needed in kinds and kinds.items() <= fields.items()
+
+
 def _varint(buffer: Buffer, at: int, end: int) -> tuple[int, int]:
-    """An integer in groups of seven bits, the lowest first, and the place behind it."""
+    """An integer in groups of seven bits, the lowest first, and the position after it."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= end:

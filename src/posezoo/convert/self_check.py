@@ -16,8 +16,7 @@ import numpy.typing as npt
 
 from posezoo.convert.reference_outputs import EXACT, ReferenceOutputs, run_compiled
 from posezoo.errors import SelfCheckError
-from posezoo.ir.ir_writer import without_mmap
-from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.spec.model import ModelSpec, Precision
 
 Array = npt.NDArray[Any]
@@ -70,7 +69,7 @@ def compile_for_check(spec: ModelSpec, xml: Path, precision: Precision) -> Any:
         SelfCheckError: it cannot be run.
     """
     try:
-        return without_mmap(import_openvino()).compile_model(xml, "CPU", EXACT)
+        return openvino_core().compile_model(xml, "CPU", EXACT)
     except RuntimeError as error:
         raise _failure_of(spec, precision)(f"cannot be run: {error_text(error)}") from error
 

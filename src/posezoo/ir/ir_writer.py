@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -138,13 +137,3 @@ def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
             hint="look for free space there",
         ) from error
     return xml
-
-
-def without_mmap(ov: Any) -> Any:
-    """An ``openvino.Core`` that leaves files free to be moved while it works.
-
-    Windows does not move a mapped file: there, weights are read into memory, which takes a fifth longer.
-    """
-    core = ov.Core()
-    core.set_property({"ENABLE_MMAP": os.name != "nt"})
-    return core

@@ -1,51 +1,65 @@
-"""OpenVINO, imported in one place: recent enough, and without its telemetry."""
+"""The one place that imports OpenVINO: recent enough, and without its telemetry."""
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 from posezoo.errors import MissingPackageError, import_optional
 from posezoo.versions import package_version, parse_version
 
-#: Older ones convert MoveNet wrongly, without a word.
+#: Older versions convert MoveNet wrongly, without an error.
 MINIMUM = (2025, 2)
 
-# One thread at a time may be the first.
-_FIRST = threading.Lock()
+# Only one thread at a time may run the first calls.
+_FIRST_CALL = threading.Lock()
 
 
 def import_openvino(*, extra: str = "convert") -> ModuleType:
     """The ``openvino`` package.
 
     Args:
-        extra: the extra of ours that the caller's user should install where it is missing.
+        extra: posezoo's extra that the user should install if the package is missing.
 
     Raises:
         MissingPackageError: it is not installed, does not load, or is older than 2025.2.
     """
-    found = package_version("openvino")
-    if found and parse_version(found) < MINIMUM:
+    installed = package_version("openvino")
+    if installed and parse_version(installed) < MINIMUM:
         oldest = ".".join(map(str, MINIMUM))
-        reason = f"version {found} is too old ({oldest} or newer converts every model rightly)"
+        reason = f"version {installed} is too old ({oldest} or newer converts every model correctly)"
         raise MissingPackageError("openvino", extra=extra, reason=reason)
     # Its converter would start threads, look up a host and write to the home folder (0.95 s instead of
     # 0.32 s for a tiny model). With None here its import fails, and OpenVINO falls back to a stub.
     cast("dict[str, ModuleType | None]", sys.modules).setdefault("openvino_telemetry", None)
-    # The first call fills a table in C++ under a lock and lets go of Python's own meanwhile: two threads that
-    # infer for the first time at once would wait for each other for ever (7 of 20 processes in 2026.4.1).
-    with _FIRST:
+    # The first call fills a table in C++ under a lock and releases Python's own meanwhile: two threads that
+    # infer for the first time at once would deadlock (7 of 20 processes in 2026.4.1).
+    with _FIRST_CALL:
         module = import_optional("openvino", extra=extra)
         module.Type.f32.to_dtype()
     return module
 
 
-def error_text(error: BaseException) -> str:
-    """What OpenVINO says went wrong, in one line.
+def openvino_core(*, extra: str = "convert") -> Any:
+    """An ``openvino.Core`` whose models leave their files free to be moved.
 
-    Its messages begin with the failed check and a place in its own sources; the last line is for people.
+    Windows does not move a mapped file: there, weights are read into memory, which takes a fifth longer.
+
+    Raises:
+        MissingPackageError: as ``import_openvino``.
+    """
+    core = import_openvino(extra=extra).Core()
+    core.set_property({"ENABLE_MMAP": os.name != "nt"})
+    return core
+
+
+def error_text(error: BaseException) -> str:
+    """An error of OpenVINO in one line.
+
+    Its messages begin with the failed check and a place in its own sources; only the last line is useful.
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].rstrip(".") if lines else type(error).__name__

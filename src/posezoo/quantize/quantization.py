@@ -22,7 +22,7 @@ from posezoo.events import (
 )
 from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.ir import ir_writer, provenance
-from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.ir.openvino_import import error_text, openvino_core
 from posezoo.layout import ModelLayout
 from posezoo.quantize.ap_evaluator import AccuracyEvaluator, create_accuracy_evaluator
 from posezoo.quantize.calibration_data import (
@@ -290,7 +290,7 @@ def _stored(network: Any, precision: Precision, folder: Path) -> Any:
     if precision is not Precision.FP16_INT8:
         return network
     half = ir_writer.write_ir(network, folder / "half.xml", Precision.FP16)
-    return ir_writer.without_mmap(import_openvino(extra="quantize")).read_model(half)
+    return openvino_core(extra="quantize").read_model(half)
 
 
 def _fp32(target: QuantizationTarget) -> Any:
@@ -300,7 +300,7 @@ def _fp32(target: QuantizationTarget) -> Any:
         InferenceError: it is damaged, or not what model.yml describes.
     """
     try:
-        network = ir_writer.without_mmap(import_openvino(extra="quantize")).read_model(target.fp32_xml)
+        network = openvino_core(extra="quantize").read_model(target.fp32_xml)
     except RuntimeError as error:
         raise InferenceError(
             f"{target.fp32_xml}: cannot be read as an IR: {error_text(error)}",

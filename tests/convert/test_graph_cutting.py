@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fakes.graphs import pair, words
 from fakes.network import HEIGHT, WIDTH, downloaded, network, saved_model, source_file, spec_of
 from posezoo.convert.conversion import convert_model, plan_conversion
-from posezoo.convert.cut_inputs import to_frozen_array
+from posezoo.convert.graph_cutting import to_frozen_array
 from posezoo.errors import ConversionError, SpecError
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.mo_args import read_arguments
@@ -194,7 +194,7 @@ def test_an_unknown_beginning_is_refused_with_the_known_inputs(tmp_path):
 def test_a_beginning_in_a_shape_that_does_not_fit_is_told_in_one_line(tmp_path):
     arguments = ("--input=features", "--input_shape=[1,9,12,20]", "--output=heatmaps")
     spec, layout = model(network("onnx"), tmp_path, *arguments)
-    with pytest.raises(ConversionError, match="does not go with the inputs that are asked for") as refused:
+    with pytest.raises(ConversionError, match="does not match the requested inputs") as refused:
         convert_model(spec, layout)
     assert "\n" not in refused.value.problem
 

@@ -9,7 +9,9 @@ import pytest
 from onnx import helper, numpy_helper
 
 from fakes.network import network
-from posezoo.convert import file_formats
+from posezoo.convert.formats.onnx import external_data_files, is_onnx
+from posezoo.convert.formats.tensorflow import is_frozen_graph
+from posezoo.convert.formats.tflite import is_tflite
 from posezoo.convert.protobuf_reader import LENGTH, VARINT, ProtobufError, read_fields
 
 
@@ -55,13 +57,13 @@ def graph(nodes=(), **options):
 def test_tensors_in_other_files_are_found_wherever_onnx_may_have_them(tmp_path, model):
     path = tmp_path / "net.onnx"
     path.write_bytes(model.SerializeToString())
-    assert file_formats.external_data_files(path) == {"out.bin"}
+    assert external_data_files(path) == {"out.bin"}
 
 
 def test_a_network_that_is_all_in_one_file_refers_to_none(tmp_path):
     path = tmp_path / "net.onnx"
     path.write_bytes(network("onnx"))
-    assert file_formats.external_data_files(path) == frozenset()
+    assert external_data_files(path) == frozenset()
 
 
 def test_graphs_nested_beyond_what_parsers_take_are_no_network(tmp_path):
@@ -75,12 +77,12 @@ def test_graphs_nested_beyond_what_parsers_take_are_no_network(tmp_path):
         for _ in range(depth):
             nested = within(1, within(5, within(6, nested)))  # a node, its attribute, a graph in it
         path.write_bytes(within(7, nested))
-        assert file_formats.is_onnx(path) == is_fine
+        assert is_onnx(path) == is_fine
 
 
 def test_any_byte_cut_off_or_added_is_noticed(tmp_path):
     path = tmp_path / "net"
-    for kind, recognises in (("onnx", file_formats.is_onnx), ("pb", file_formats.is_frozen_graph)):
+    for kind, recognises in (("onnx", is_onnx), ("pb", is_frozen_graph)):
         for content in (network(kind), network(kind)[:-1], network(kind) + b"\0", network(kind) + b"\x0a"):
             path.write_bytes(content)
             assert recognises(path) == (content == network(kind)), (kind, content[-1])
@@ -91,9 +93,7 @@ def test_noise_is_no_network(tmp_path):
     path = tmp_path / "net"
     for number in range(300):
         path.write_bytes(rng.bytes(number))
-        assert not (
-            file_formats.is_onnx(path) or file_formats.is_frozen_graph(path) or file_formats.is_tflite(path)
-        )
+        assert not (is_onnx(path) or is_frozen_graph(path) or is_tflite(path))
 
 
 def test_fields_are_walked_and_not_copied():
@@ -122,7 +122,7 @@ def test_what_is_no_message_is_refused(content):
 TWO_AT_ONCE = """
 import importlib.abc, sys, threading, time
 from pathlib import Path
-from posezoo.convert import file_formats as formats
+from posezoo.convert.formats.pytorch import is_checkpoint
 
 class Slow(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
@@ -135,7 +135,7 @@ sys.meta_path.insert(0, Slow())
 thread = threading.Thread(target=__import__, args=("posezoo.checkpoints",))
 thread.start()
 entered.wait()
-print(formats.is_checkpoint(Path(sys.argv[1])))
+print(is_checkpoint(Path(sys.argv[1])))
 thread.join()
 """
 

@@ -1,0 +1,148 @@
+"""ONNX models; Microsoft's ONNX Runtime computes their reference outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.convert.formats import ModelFormat, ReferenceRuntime, Shape, import_runtime, with_default_sizes
+from posezoo.convert.protobuf_reader import (
+    LENGTH,
+    VARINT,
+    Buffer,
+    ProtobufError,
+    has_fields,
+    map_file,
+    read_fields,
+)
+from posezoo.ir.openvino_import import error_text
+from posezoo.spec.model import ModelSpec
+from posezoo.versions import package_version
+
+if TYPE_CHECKING:
+    from posezoo.convert.formats import Array, TensorSignature
+
+_MODULE = "onnxruntime"
+
+# ModelProto of onnx.proto; its graph is field 7.
+_MODEL = {1: VARINT, 5: VARINT} | dict.fromkeys((2, 3, 4, 6, 7, 8, 14, 20, 25, 26), LENGTH)
+
+# By message of onnx.proto, the fields that lead to tensors, and their messages.
+_FIELDS_WITH_TENSORS: Mapping[str, Mapping[int, str]] = {
+    "Model": {7: "Graph", 20: "Training", 25: "Function"},
+    "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
+    "Node": {5: "Attribute"},
+    "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "SparseTensor", 23: "SparseTensor"},
+    "SparseTensor": {1: "Tensor", 2: "Tensor"},
+    "Function": {7: "Node", 11: "Attribute"},
+    "Training": {1: "Graph", 2: "Graph"},
+    "Tensor": {13: "ExternalData"},  # pairs of key (1) and value (2), among them "location"
+    "ExternalData": {},
+}
+
+# The limit of protobuf's own parsers; a graph inside a graph takes three levels.
+_MAX_DEPTH = 100
+
+_TYPES = {
+    "tensor(float)": "f4", "tensor(float16)": "f2", "tensor(double)": "f8", "tensor(uint8)": "u1",
+    "tensor(int8)": "i1", "tensor(int32)": "i4", "tensor(int64)": "i8", "tensor(bool)": "?",
+}  # fmt: skip
+
+
+def is_onnx(path: Path) -> bool:
+    """Whether a file is a complete ModelProto with a graph, whose tensors can be found."""
+    try:
+        external_data_files(path)
+    except ProtobufError:
+        return False
+    return has_fields(path, _MODEL, needed=7)
+
+
+def external_data_files(path: Path) -> frozenset[str]:
+    """The files that hold tensors of an ONNX file, as it names them.
+
+    Raises:
+        ProtobufError: it is not an ONNX file.
+    """
+    with map_file(path) as buffer:
+        return frozenset(_locations(buffer, "Model", 0, len(buffer), depth=0))
+
+
+def _locations(buffer: Buffer, message: str, start: int, end: int, depth: int) -> Iterator[str]:
+    if depth > _MAX_DEPTH:
+        raise ProtobufError
+    members = _FIELDS_WITH_TENSORS[message]
+    texts: dict[int, bytes] = {}
+    for field in read_fields(buffer, start, end):
+        if message == "ExternalData" and field.kind == LENGTH:
+            texts[field.number] = buffer[field.start : field.end]
+        elif field.number in members:
+            if field.kind != LENGTH:
+                raise ProtobufError
+            yield from _locations(buffer, members[field.number], field.start, field.end, depth + 1)
+    if texts.get(1) == b"location":
+        yield texts.get(2, b"").decode("utf-8", "replace")
+
+
+class _OnnxRuntime:
+    def __init__(self, module: Any, path: Path, sizes: Mapping[str, Shape]) -> None:
+        import numpy as np
+
+        self.name = f"ONNX Runtime {package_version('onnxruntime')}"
+        module.disable_telemetry_events()
+        options = module.SessionOptions()
+        # It computes the file node by node, as it is.
+        options.graph_optimization_level = module.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.log_severity_level = 4
+        # Idle threads would spin and slow down the compilation of the IR, which runs at the same time.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        inputs = self._session.get_inputs()
+        # An open size has a name, or nothing, instead of a number.
+        defaults = {
+            port.name: with_default_sizes([size if isinstance(size, int) else -1 for size in port.shape], "")
+            for port in inputs
+        }
+        self.inputs: Mapping[str, TensorSignature] = {
+            port.name: (sizes.get(port.name) or defaults[port.name], np.dtype(_TYPES[port.type]))
+            for port in inputs
+        }
+        self.outputs: Collection[str] = [port.name for port in self._session.get_outputs()]
+        #: Whether the file allows these sizes; --input_shape may ask for others, which only OpenVINO accepts.
+        self.accepts_sizes = all(_matches(port.shape, self.inputs[port.name][0]) for port in inputs)
+
+    def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
+        try:
+            return dict(zip(self.outputs, self._session.run(self.outputs, dict(feed)), strict=True))
+        except Exception as error:  # its classes derive from Exception directly
+            raise RuntimeError(error_text(error)) from error
+
+
+def _matches(declared: Sequence[object], shape: Shape) -> bool:
+    """Whether a shape has the sizes that a file declares; those declared by name are open."""
+    return len(declared) == len(shape) and all(
+        not isinstance(size, int) or size == actual for size, actual in zip(declared, shape, strict=True)
+    )
+
+
+def _open_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime | None:
+    module = import_runtime(_MODULE)
+    if module is None:
+        return None
+    try:
+        runtime = _OnnxRuntime(module, path, sizes)
+    except Exception:  # noqa: BLE001 one of its many: it lacks an operation that OpenVINO knows
+        return None
+    return runtime if runtime.accepts_sizes else None
+
+
+ONNX = ModelFormat(
+    "an ONNX model",
+    is_onnx,
+    frontend="onnx",
+    image_layout="NCHW",
+    external_files=external_data_files,
+    runtime_module=_MODULE,
+    open_runtime=_open_runtime,
+)

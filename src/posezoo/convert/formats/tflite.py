@@ -1,0 +1,75 @@
+"""TFLite models; Google's LiteRT computes their reference outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posezoo.convert.formats import ModelFormat, ReferenceRuntime, Shape, import_runtime
+from posezoo.spec.model import ModelSpec
+from posezoo.versions import package_version
+
+if TYPE_CHECKING:
+    from posezoo.convert.formats import Array, TensorSignature
+
+_MODULE = "ai_edge_litert.interpreter"
+
+
+def is_tflite(path: Path) -> bool:
+    """Whether a FlatBuffers file has TFLite's identifier, "TFL3", behind the first offset (schema.fbs)."""
+    with open(path, "rb") as stream:
+        return stream.read(8)[4:] == b"TFL3"
+
+
+def _cut_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
+    """Let the network end at inner tensors: this frontend loses their names when it converts them."""
+    names = {name for place in input_model.get_outputs() for name in place.get_names()}
+    places = [input_model.get_place_by_tensor_name(name) for name in outputs]
+    if not names.issuperset(outputs) and all(places):
+        input_model.override_all_outputs(places)
+
+
+class _LiteRtRuntime:
+    def __init__(self, module: Any, path: Path, sizes: Mapping[str, Shape]) -> None:
+        import numpy as np
+
+        self.name = f"LiteRT {package_version('ai-edge-litert')}"
+        self._interpreter = module.Interpreter(
+            model_path=str(path),
+            # The default delegate is faster and less exact.
+            experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        for port in self._interpreter.get_input_details():
+            size = sizes.get(port["name"])
+            if size is not None and tuple(port["shape"]) != size:
+                self._interpreter.resize_tensor_input(port["index"], size)
+        self._interpreter.allocate_tensors()
+        self.inputs: Mapping[str, TensorSignature] = {
+            port["name"]: (tuple(map(int, port["shape"])), np.dtype(port["dtype"]))
+            for port in self._interpreter.get_input_details()
+        }
+        self.outputs: Collection[str] = [port["name"] for port in self._interpreter.get_output_details()]
+
+    def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
+        for port in self._interpreter.get_input_details():
+            self._interpreter.set_tensor(port["index"], feed[port["name"]])
+        self._interpreter.invoke()
+        outputs = self._interpreter.get_output_details()
+        return {port["name"]: self._interpreter.get_tensor(port["index"]) for port in outputs}
+
+
+def _open_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime | None:
+    module = import_runtime(_MODULE)
+    return _LiteRtRuntime(module, path, sizes) if module else None
+
+
+TFLITE = ModelFormat(
+    "a TFLite model",
+    is_tflite,
+    frontend="tflite",
+    image_layout="NHWC",
+    cut_before_conversion=_cut_at_tensors,
+    runtime_module=_MODULE,
+    open_runtime=_open_runtime,
+)

@@ -1,0 +1,216 @@
+"""Cut a network at the inputs and outputs that a model declares: tensors by name, frozen inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from posezoo.errors import ConversionError
+from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.spec import supported_mo_args
+from posezoo.spec.model import Input, ModelSpec
+from posezoo.spec.supported_mo_args import FrozenValue
+
+#: The largest constant that an input can be frozen to, in values: more than any flag or length has.
+MAX_SIZE = 1 << 24
+
+
+def find_input(network: Any, name: str) -> Any | None:
+    """The input of that name, an ``openvino.Output``; None if there is none.
+
+    TensorFlow's tensor ``image:0`` can also be named by its operation, ``image``; the name is then added.
+    """
+    return _find_port(network.inputs, name)
+
+
+def find_output(network: Any, name: str) -> Any | None:
+    """The tensor of that name, an ``openvino.Output``: one of the network's outputs, else an inner one.
+
+    ``operation:1`` is the second output of an operation, as for Model Optimizer.
+    """
+    port = _find_port((result.input_value(0) for result in network.get_results()), name)
+    if port is not None:
+        return port
+    inner = [port for operation in network.get_ordered_ops() for port in operation.outputs()]
+    port = _find_port(inner, name)
+    operation, _, number = name.rpartition(":")
+    if port is None and operation and number.isdecimal():
+        for candidate in inner:
+            if (candidate.get_node().get_friendly_name(), candidate.get_index()) == (operation, int(number)):
+                candidate.add_names({name})
+                return candidate
+    return port
+
+
+def _find_port(ports: Iterable[Any], name: str) -> Any | None:
+    """The port whose tensor has that name; else the first one of the operation that has it."""
+    by_operation = None
+    for port in ports:
+        if name in port.names:
+            return port
+        if by_operation is None and (
+            f"{name}:0" in port.names or name == port.get_node().get_friendly_name()
+        ):
+            by_operation = port
+    if by_operation is not None:
+        by_operation.add_names({name})
+    return by_operation
+
+
+def static_sizes(shape: Any) -> tuple[int, ...]:
+    """The sizes of an ``openvino.PartialShape`` of static rank; -1 for each dynamic one."""
+    return tuple(-1 if size.is_dynamic else size.get_length() for size in shape)
+
+
+def cut_outputs(network: Any, names: Sequence[str], title: str) -> Any:
+    """A network with these outputs, in this order; with all of its own if none is named.
+
+    Args:
+        network: an ``openvino.Model``; it must not be used any more.
+        names: of outputs or inner tensors, which exist.
+        title: the name of the new network.
+    """
+    ov = import_openvino()
+    ends = {name: result for result in network.get_results() for name in result.output(0).names}
+    results = [
+        ends[name] if name in ends else ov.op.Result(find_output(network, name)) for name in names
+    ] or network.get_results()
+    # A new model also lacks OpenVINO's notes on the conversion, which contain the original's path.
+    return ov.Model(results, network.get_parameters(), title)
+
+
+def cut_inputs(network: Any, spec: ModelSpec) -> Any:
+    """A network with the inputs that a model declares; sizes are set and outputs are chosen later.
+
+    Args:
+        network: an ``openvino.Model`` as read; it must not be used any more.
+        spec: the model.
+
+    Raises:
+        ConversionError: an input to be frozen does not exist, a value does not fit it, or the network cannot
+            begin at a declared input.
+    """
+    frozen = supported_mo_args.frozen_inputs(spec.mo_args)
+    inner = [port for port in spec.inputs if port.name and find_input(network, port.name) is None]
+    if not frozen and not inner:
+        return network
+    ov = import_openvino()
+    try:
+        names = [port.name for port in spec.outputs]
+        if all(find_output(network, name) for name in names):  # else a later check reports it
+            network = cut_outputs(network, names, spec.name)
+        _freeze(network, frozen, spec)
+        new_parameters = _insert_parameters(network, inner)
+        results = network.get_results()
+        used = _reachable_parameters(results)
+        kept = [parameter for parameter in network.get_parameters() if parameter.get_name() in used]
+        cut = ov.Model(results, [*kept, *new_parameters], network.get_friendly_name())
+        cut.validate_nodes_and_infer_types()  # else a shape that does not fit would fail when it is written
+    except RuntimeError as error:
+        raise ConversionError(
+            f"{spec.full_name}: the network does not match the requested inputs: {error_text(error)}",
+            hint="check --input, --input_shape and --freeze_placeholder_with_value in model.yml",
+        ) from error
+    return cut
+
+
+def to_frozen_array(
+    value: FrozenValue, shape: Sequence[int] | None, dtype: np.dtype[Any]
+) -> npt.NDArray[Any]:
+    """The constant that an input is frozen to.
+
+    Args:
+        value: as the argument declares it.
+        shape: of the input, with -1 for a dynamic size; None if its rank is unknown.
+        dtype: of the input.
+
+    Raises:
+        ValueError: the value does not fit the shape or the type, or the constant would be huge.
+    """
+    declared = np.asarray(value, np.float64)
+    with np.errstate(all="ignore"):
+        array = declared.astype(dtype)
+    if dtype.kind in "biu" and not np.array_equal(array.astype(np.float64), declared):
+        raise ValueError(value)
+    if shape is None or (-1 in shape and len(shape) == array.ndim):
+        return array
+    sizes = [1 if size < 0 else size for size in shape]
+    if math.prod(sizes) > MAX_SIZE:
+        raise ValueError(value)
+    return np.ascontiguousarray(np.broadcast_to(array, sizes))
+
+
+def _freeze(network: Any, frozen: Mapping[str, FrozenValue], spec: ModelSpec) -> None:
+    for name, value in frozen.items():
+        port = find_input(network, name)
+        if port is None:
+            inputs = ", ".join("=".join(sorted(port.names)) for port in network.inputs)
+            raise ConversionError(
+                f"{spec.full_name}: the network has no input named {name} that could be frozen",
+                hint=f"its inputs: {inputs}",
+            )
+        shape = port.partial_shape
+        try:
+            array = to_frozen_array(
+                value, None if shape.rank.is_dynamic else static_sizes(shape), port.element_type.to_dtype()
+            )
+        except ValueError as error:
+            raise ConversionError(
+                f"{spec.full_name}: {name} is {shape}, and cannot be frozen to {value}"
+            ) from error
+        constant = import_openvino().op.Constant(array)
+        constant.set_friendly_name(name)
+        for target in port.get_target_inputs():
+            target.replace_source_output(constant.output(0))
+
+
+def _insert_parameters(network: Any, inputs: Sequence[Input]) -> list[Any]:
+    """New parameters in place of inner tensors; a later check reports a name that does not exist."""
+    ov = import_openvino()
+    parameters = []
+    for declared in inputs:
+        targets = _find_consumers(network, declared.name)
+        if not targets:
+            continue
+        shape = ov.PartialShape(list(declared.shape)) if declared.shape else targets[0].get_partial_shape()
+        parameter = ov.op.Parameter(targets[0].get_element_type(), shape)
+        parameter.set_friendly_name(declared.name)
+        for target in targets:
+            target.replace_source_output(parameter.output(0))
+        parameter.output(0).set_names({declared.name})
+        parameters.append(parameter)
+    return parameters
+
+
+def _find_consumers(network: Any, name: str) -> list[Any]:
+    """All inputs that a tensor of that name feeds; or one input of an operation, by ``0:operation``."""
+    port = find_output(network, name)
+    if port is not None:
+        return list(port.get_target_inputs())
+    number, _, title = name.partition(":")
+    if not number.isdecimal():
+        return []
+    by_name = {operation.get_friendly_name(): operation for operation in network.get_ordered_ops()}
+    # OpenVINO reads ONNX's convolution with bias as two operations; the second one has its name.
+    operation = by_name.get(f"{title}/WithoutBiases", by_name.get(title))
+    return [operation.input(int(number))] if operation and int(number) < operation.get_input_size() else []
+
+
+def _reachable_parameters(results: Sequence[Any]) -> set[str]:
+    """The parameters that some result depends on, by OpenVINO's own names of nodes."""
+    parameters, visited = set[str](), set[str]()
+    pending = list(results)
+    while pending:
+        node = pending.pop()
+        name = node.get_name()
+        if name in visited:
+            continue
+        visited.add(name)
+        if node.get_type_name() == "Parameter":
+            parameters.add(name)
+        pending += [port.get_source_output().get_node() for port in node.inputs()]
+    return parameters
