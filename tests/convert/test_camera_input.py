@@ -96,10 +96,10 @@ def test_who_runs_it_sees_the_networks_own_size_and_layout(tmp_path):
 @pytest.mark.parametrize(
     ("port", "problem"),
     [
-        (Input("x", (1, 4), "NC"), "none of its inputs is declared as a picture"),
-        (Input("x", (1, 1, 4, 4), "NCHW"), "none of its inputs is declared as a picture"),
-        (Input("x", (1, 3, -1, 4), "NCHW"), "no one size to resize to"),
-        (Input("x", (), ""), "no one size to resize to"),
+        (Input("x", (1, 4), "NC"), "none of its inputs is declared as an image"),
+        (Input("x", (1, 1, 4, 4), "NCHW"), "none of its inputs is declared as an image"),
+        (Input("x", (1, 3, -1, 4), "NCHW"), "no single size to resize to"),
+        (Input("x", (), ""), "no single size to resize to"),
     ],
 )
 def test_what_is_no_picture_of_one_size_is_refused(tmp_path, port, problem):

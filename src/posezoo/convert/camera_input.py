@@ -1,4 +1,4 @@
-"""A model whose IR takes a camera's frames as they come: bytes, BGR, of any height and width if wanted."""
+"""Models whose IR takes camera frames as they are: bytes, BGR, and on request of any height and width."""
 
 from __future__ import annotations
 
@@ -8,62 +8,62 @@ from posezoo.convert.formats import image_layout
 from posezoo.errors import ConversionError
 from posezoo.spec.model import ColorOrder, Input, ModelSpec
 
-_SIDES = {"N", "C", "H", "W"}
-
 
 def with_camera_input(
     spec: ModelSpec, *, element_type: str = "", layout: str = "", resize: bool = False
 ) -> ModelSpec:
-    """The model with the conversion of type, layout, colours and size in its IR, for each of its pictures.
+    """The model with the conversion of type, layout, colours and size in its IR, for each image input.
 
-    A frame is BGR: where the network is known to want RGB, the IR changes them.
+    A frame is BGR: if the network is known to take RGB, the IR converts it.
 
     Args:
         spec: the model.
-        element_type: of what the IR takes, by OpenVINO's name; empty: as the network.
-        layout: NCHW or NHWC; empty: as the model says.
-        resize: whether the IR brings pictures of any height and width to the network's own.
+        element_type: that the IR takes, by OpenVINO's name; empty: the network's.
+        layout: NCHW or NHWC; empty: the model's.
+        resize: whether the IR resizes images of any height and width to the network's size.
 
     Raises:
-        ConversionError: it is published as IR, takes no pictures, or has no one size to bring them to.
+        ConversionError: it is published as IR, takes no images, or has no single size to resize to.
     """
     if not (element_type or layout or resize):
         return spec
     if spec.is_ir:
         raise ConversionError(
             f"{spec.full_name}: is published as IR, which stays as it is",
-            hint="leave out --input_type, --input_layout and --resize",
+            hint="remove --input_type, --input_layout and --resize",
         )
-    inputs = tuple(_framed(port, image_layout(spec.framework), element_type, layout) for port in spec.inputs)
-    images = [new for old, new in zip(spec.inputs, inputs, strict=True) if new is not old]
-    if not images:
+    customary_layout = image_layout(spec.framework)
+    inputs = []
+    has_image = False
+    for port in spec.inputs:
+        own = port.layout or (customary_layout if len(port.shape) in (0, 4) else "")
+        if set(own) != set("NCHW") or (port.shape and port.shape[own.index("C")] != 3):
+            inputs.append(port)
+            continue
+        has_image = True
+        port = _camera_port(port, own, element_type, layout)
+        if resize:
+            if not port.shape or -1 in (port.shape[own.index(side)] for side in "HW"):
+                raise ConversionError(
+                    f"{spec.full_name}: its input {port.name or 'image'} has no single size to resize to",
+                    hint="remove --resize, or declare the shape",
+                )
+            port = replace(port, resize=True)
+        inputs.append(port)
+    if not has_image:
         raise ConversionError(
-            f"{spec.full_name}: none of its inputs is declared as a picture of three colours",
+            f"{spec.full_name}: none of its inputs is declared as an image of three colours",
             hint="declare its input, or name it: --add_mo_arg=--input=NAME[1,3,H,W]",
         )
-    if not resize:
-        return replace(spec, inputs=inputs)
-    for picture in images:
-        if not picture.shape or -1 in (picture.shape[picture.layout.index(side)] for side in "HW"):
-            raise ConversionError(
-                f"{spec.full_name}: its input {picture.name or 'image'} has no one size to resize to",
-                hint="leave out --resize, or declare the shape",
-            )
-    return replace(
-        spec, inputs=tuple(replace(port, resize=True) if port in images else port for port in inputs)
-    )
+    return replace(spec, inputs=tuple(inputs))
 
 
-def _framed(port: Input, customary: str, element_type: str, layout: str) -> Input:
-    """The input, changed where it is for pictures; else the very same."""
-    own = port.layout or (customary if len(port.shape) in (0, 4) else "")
-    if set(own) != _SIDES or (port.shape and port.shape[own.index("C")] != 3):
-        return port
-    target = layout or port.ir_layout or own
+def _camera_port(port: Input, own_layout: str, element_type: str, layout: str) -> Input:
+    target = layout or port.ir_layout or own_layout
     return replace(
         port,
-        layout=own,
-        to_layout=target if target != own else "",
+        layout=own_layout,
+        to_layout=target if target != own_layout else "",
         element_type=element_type or port.element_type,
         reverse_input_channels=port.reverse_input_channels or port.color is ColorOrder.RGB,
     )

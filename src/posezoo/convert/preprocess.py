@@ -1,8 +1,8 @@
-"""A network with its preprocessing inside, so that the IR takes an image as it is: 0..255, often BGR.
+"""Put the preprocessing into a network, so that the IR takes an image as it is: 0..255, often BGR.
 
-The order is: reverse the channels, subtract the mean, divide by the scale, the values being in the
-network's own channel order. Measured against Model Optimizer 2024.6, the tool that set the custom:
-equal within 1e-6 in 29 cases; every other order is wrong by 0.96 to 966.
+The order is: reverse the channels, subtract the mean, divide by the scale; the values are in the network's
+own channel order. This is Model Optimizer's order: equal to release 2024.6 within 1e-6 in 29 cases; every
+other order is wrong by 0.96 to 966.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from posezoo.convert.formats import image_layout
-from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, find_output
+from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, find_output, static_sizes
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.spec import supported_mo_args
@@ -20,31 +20,40 @@ from posezoo.spec.model import Framework, Input, ModelSpec, Output
 
 
 def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
-    """The network as its model.yml declares it: declared sizes, outputs and order, preprocessing inside.
+    """The network as model.yml declares it: sizes, outputs and their order, preprocessing inside.
 
     Args:
         network: an ``openvino.Model`` as read; it is changed.
-        spec: what was declared; where no inputs (or outputs) are, the network's own are kept as they are,
-            and so are their shapes where none is declared. An inner tensor may be declared as output.
+        spec: the model; if it declares no inputs, outputs or shapes, the network's own are kept. An inner
+            tensor may be declared as output.
 
     Returns:
         An ``openvino.Model`` with the model's name.
 
     Raises:
-        ConversionError: the declared inputs or outputs are not the network's, or do not go with it.
+        ConversionError: the declared inputs or outputs are not the network's, or do not match it.
     """
     network = cut_inputs(network, spec)
     spec = fill_in_inputs(spec, network)
     _check_ports("input", spec, spec.inputs, network, find_input)
-    _require_all_inputs(spec, network)
+    names = {port.name for port in spec.inputs}
+    for port in network.inputs if spec.inputs else ():
+        if not names & port.names:
+            raise ConversionError(
+                f"{spec.full_name}: the network's input {_join_names([port])} is not declared",
+                hint="add it to the inputs in model.yml",
+            )
     try:
         _fix_sizes(network, spec.inputs)
         _check_ports("output", spec, spec.outputs, network, find_output)
         network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)
         if supported_mo_args.wants_static_shape(spec.mo_args):
-            _compute_sizes(network, spec)
+            _fold_shapes(network, spec)
         network = _prepend_preprocessing(network, spec.inputs)
-        _transpose_to_layout(network, spec.outputs)
+        for output in spec.outputs:
+            if output.layout:
+                layout = import_openvino().Layout(output.layout)
+                network.output(output.name).get_node().set_layout(layout)
     except RuntimeError as error:
         raise ConversionError(
             f"{spec.full_name}: the declared inputs and outputs do not match the network: "
@@ -55,36 +64,33 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
 
 
 def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
-    """The model with what Open Model Zoo leaves unsaid of its inputs, and its network says.
+    """The model with the facts about its inputs that Open Model Zoo omits and the network has.
 
-    Inputs without a name are the network's in their order; a colour image without a layout lies as is the
-    custom of its framework. One without name, shape and layout stands for all of the network's.
+    Inputs without a name are the network's, in order; a colour image without a layout has the layout that is
+    customary for its framework. A single input without name, shape and layout stands for all inputs.
     """
     inputs = spec.inputs
     if len(inputs) == 1 < len(network.inputs) and not (inputs[0].name or inputs[0].shape or inputs[0].layout):
-        inputs = tuple(_setting_for_input(inputs[0], found) for found in network.inputs)
-    return replace(
-        spec,
-        inputs=tuple(
-            _completed(port, found, spec.framework)
-            for port, found in zip(inputs, network.inputs, strict=False)
-        )
-        + inputs[len(network.inputs) :],
+        inputs = tuple(_for_one_input(inputs[0], port) for port in network.inputs)
+    completed = (
+        _complete(declared, port, spec.framework)
+        for declared, port in zip(inputs, network.inputs, strict=False)
     )
+    return replace(spec, inputs=(*completed, *inputs[len(network.inputs) :]))
 
 
-def _setting_for_input(port: Input, found: Any) -> Input:
-    """What was said of all inputs, of one: channels are reversed where there are three."""
-    sizes = [size.get_length() for size in found.partial_shape if size.is_static]
-    has_three = len(found.partial_shape) == 4 and 3 in sizes
-    return replace(port, reverse_input_channels=port.reverse_input_channels and has_three)
+def _for_one_input(declared: Input, port: Any) -> Input:
+    """A declaration for all inputs, for one of them: channels are reversed if there are three."""
+    shape = port.partial_shape
+    has_three_channels = len(shape) == 4 and 3 in static_sizes(shape)
+    return replace(declared, reverse_input_channels=declared.reverse_input_channels and has_three_channels)
 
 
-def _completed(port: Input, found: Any, framework: Framework) -> Input:
-    prepared = port.mean or port.scale or port.reverse_input_channels
-    is_image = found.partial_shape.rank.is_static and len(found.partial_shape) == 4
-    guessed = image_layout(framework) if prepared and is_image else ""
-    return replace(port, name=port.name or found.any_name, layout=port.layout or guessed)
+def _complete(declared: Input, port: Any, framework: Framework) -> Input:
+    is_prepared = declared.mean or declared.scale or declared.reverse_input_channels
+    is_image = port.partial_shape.rank.is_static and len(port.partial_shape) == 4
+    layout = image_layout(framework) if is_prepared and is_image else ""
+    return replace(declared, name=declared.name or port.any_name, layout=declared.layout or layout)
 
 
 def _check_ports(
@@ -94,29 +100,27 @@ def _check_ports(
     network: Any,
     find: Callable[[Any, str], Any | None],
 ) -> None:
-    """Every declared port exists in the network, in the declared shape."""
+    """Check that every declared port exists in the network, in the declared shape."""
     for port in declared:
-        found = find(network, port.name)
-        if found is None:
-            known = ", ".join(_names(network.inputs if kind == "input" else network.outputs))
+        actual = find(network, port.name)
+        if actual is None:
+            names = _join_names(network.inputs if kind == "input" else network.outputs)
             raise ConversionError(
-                f"{spec.full_name}: the network has no {kind} named {port.name}", hint=f"its {kind}s: {known}"
+                f"{spec.full_name}: the network has no {kind} named {port.name}", hint=f"its {kind}s: {names}"
             )
-        shape = found.partial_shape
-        if not _is_asked_for(port) and not _fits(port.shape, shape):
+        if isinstance(port, Input) and port.reshaped:  # the network gets this shape
+            continue
+        shape = actual.partial_shape
+        if not _fits(port.shape, shape):
+            sizes = ", ".join(str(size).replace("?", "-1") for size in shape)
             raise ConversionError(
-                f"{spec.full_name}: {kind} {port.name} is {_words(shape)}, model.yml says {list(port.shape)}",
+                f"{spec.full_name}: {kind} {port.name} is [{sizes}], model.yml says {list(port.shape)}",
                 hint="correct the shape in model.yml",
             )
 
 
-def _is_asked_for(port: Input | Output) -> bool:
-    """Whether the network takes the shape, rather than has it."""
-    return isinstance(port, Input) and port.reshaped
-
-
-def _names(ports: Iterable[Any]) -> list[str]:
-    return ["=".join(sorted(port.names)) for port in ports]
+def _join_names(ports: Iterable[Any]) -> str:
+    return ", ".join("=".join(sorted(port.names)) for port in ports)
 
 
 def _fits(declared: Sequence[int], actual: Any) -> bool:
@@ -126,22 +130,9 @@ def _fits(declared: Sequence[int], actual: Any) -> bool:
         return False
     # A size that the network leaves open may be declared; the IR then has the declared one.
     return all(
-        size.is_dynamic or size.get_length() == said for said, size in zip(declared, actual, strict=True)
+        size.is_dynamic or size.get_length() == expected
+        for expected, size in zip(declared, actual, strict=True)
     )
-
-
-def _words(shape: Any) -> str:
-    return "[" + ", ".join(str(size).replace("?", "-1") for size in shape) + "]"
-
-
-def _require_all_inputs(spec: ModelSpec, network: Any) -> None:
-    declared = {port.name for port in spec.inputs}
-    for port in network.inputs if spec.inputs else ():
-        if not declared & port.names:
-            raise ConversionError(
-                f"{spec.full_name}: the network's input {_names([port])[0]} is not declared",
-                hint="add it to the inputs in model.yml",
-            )
 
 
 def _fix_sizes(network: Any, inputs: Sequence[Input]) -> None:
@@ -151,8 +142,8 @@ def _fix_sizes(network: Any, inputs: Sequence[Input]) -> None:
         )
 
 
-def _compute_sizes(network: Any, spec: ModelSpec) -> None:
-    """Fold what depends on sizes alone (ShapeOf and what is computed of it) into constants."""
+def _fold_shapes(network: Any, spec: ModelSpec) -> None:
+    """Replace everything that depends on sizes only (ShapeOf, ...) by constants."""
     from openvino.passes import ConstantFolding, Manager
 
     if any(port.partial_shape.is_dynamic for port in network.inputs):
@@ -171,12 +162,12 @@ def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
     for declared in inputs:
         port = preparation.input(declared.name)
         if declared.element_type:
-            port.tensor().set_element_type(_type(declared.element_type))
+            port.tensor().set_element_type(getattr(ov.Type, declared.element_type))
         if declared.resize:
             port.tensor().set_spatial_dynamic_shape()
         if declared.layout:
-            # Said twice in words: without it OpenVINO guesses the channels from the shape.
-            # Where the IR takes another layout, OpenVINO turns it after these steps.
+            # Both are set: otherwise OpenVINO guesses the channels from the shape. If the IR takes another
+            # layout, OpenVINO transposes it after these steps.
             port.tensor().set_layout(ov.Layout(declared.ir_layout))
             port.model().set_layout(ov.Layout(declared.layout))
         steps = port.preprocess()
@@ -187,22 +178,11 @@ def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
         if declared.reverse_input_channels:
             steps.reverse_channels()
         if declared.mean:
-            steps.mean(_one_or_each(declared.mean))
+            steps.mean(_scalar_or_list(declared.mean))
         if declared.scale:
-            steps.scale(_one_or_each(declared.scale))
+            steps.scale(_scalar_or_list(declared.scale))
     return preparation.build()
 
 
-def _type(name: str) -> Any:
-    return getattr(import_openvino().Type, name)
-
-
-def _one_or_each(values: Sequence[float]) -> float | list[float]:
-    """A single value stands for all channels."""
-    return values[0] if len(values) == 1 else list(values)
-
-
-def _transpose_to_layout(network: Any, outputs: Sequence[Output]) -> None:
-    for declared in outputs:
-        if declared.layout:
-            network.output(declared.name).get_node().set_layout(import_openvino().Layout(declared.layout))
+def _scalar_or_list(values: Sequence[float]) -> float | list[float]:
+    return values[0] if len(values) == 1 else list(values)  # a single value is for all channels

@@ -1,10 +1,9 @@
-"""IR written aside, proven, and only then put in their place.
+"""Write IR to a staging folder, check them, and only then move them to their place.
 
-A pair of files cannot be replaced in one step. So the old .xml goes first and the new one comes last:
-whenever the process stops, there is the old pair, the new pair, or no .xml; never a mixture. The record
-comes after the pair; where the two disagree, the next conversion makes the IR again. Nobody waits for the
-disk: what a loss of power takes of an IR, its size and digest tell, and the original, which was waited for,
-makes it again.
+A pair of files cannot be replaced in one step. So the old .xml is removed first and the new one is moved
+last: whenever the process stops, there is the old pair, the new pair, or no .xml; never a mixture. The record
+is moved after the pair; if the two disagree, the next conversion makes the IR again. IR are not flushed to
+disk: after a power failure their size and digest show damage, and they are made again from the original.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ from posezoo.ir.provenance import FileContent
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import Decoder, ModelSpec, Precision
 
-#: Told a precision and what the IR's files hold, by suffix, before it is put in place; raises to refuse it.
+#: Gets a precision and the content of the IR's files, by suffix, before they are published; raises to refuse.
 AcceptIr = Callable[[Precision, Mapping[str, FileContent]], None]
 
 
 def accept_all(precision: Precision, contents: Mapping[str, FileContent]) -> None:
-    """An ``AcceptIr`` that refuses none."""
+    """An ``AcceptIr`` that accepts every IR."""
 
 
 def publish_irs(
@@ -50,82 +49,61 @@ def publish_irs(
     accept_ir: AcceptIr = accept_all,
     listener: Listener = ignore_event,
 ) -> dict[Precision, Path]:
-    """Write, prove and put in place the IR of a network; nothing is replaced unless all of them are proven.
+    """Write, check and publish the IR of a network; nothing is replaced unless all of them pass the check.
 
     Args:
-        network: an ``openvino.Model``, preprocessing inside and described.
-        spec: the model that it claims to be.
-        layout: where things lie; the original is read there again, by another runtime.
-        precisions: what to make.
-        self_check: whether to prove them.
-        reference: what the original computes, if somebody has asked for it already.
-        decoder: what the record names as decoder.
-        accept_ir: may refuse an IR that was proven.
-        listener: is told of each IR that was proven.
+        network: an ``openvino.Model``, with its preprocessing and description.
+        spec: the model.
+        layout: where its files lie; another runtime reads the original there.
+        precisions: of the IR.
+        self_check: whether to check them.
+        reference: the original's outputs, if they are being computed already.
+        decoder: the decoder that the record names.
+        accept_ir: may refuse an IR that passed the check.
+        listener: receives an event for each IR that passed the check.
 
     Returns:
         The .xml by precision.
 
     Raises:
         SelfCheckError: an IR does not compute what the original computes.
-        OutputError: something cannot be written.
+        OutputError: a file cannot be written.
     """
-    named = fill_in_inputs(spec, network)
+    spec_with_names = fill_in_inputs(spec, network)
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
-        # Most of these steps keep one core busy, for seconds where the network is large.
+        # Most of these steps keep one core busy, for seconds if the network is large.
         if self_check and reference is None:
-            reference = pool.submit(compute_reference, named, frontends.source_model_path(spec, layout))
-        written = {each: _write(network, named, folder, each, pool, reference) for each in precisions}
-        found = compute_complexity(network)
-        complexity = asdict(found) if found else None
-        checked = _self_checked(named, written, listener)
-        for precision, each in written.items():
-            accept_ir(precision, contents_by_suffix(each.contents.result()))
-        for precision, each in written.items():
-            metrics = checked[precision].to_json() if precision in checked else None
-            record = provenance.format_provenance(spec, decoder, each.contents.result(), metrics, complexity)
-            verified_files.write_atomically(each.xml.with_name("provenance.json"), record, lasting=False)
-        for precision, each in written.items():  # all is written: a full disk stops none of these
-            _put_in_place(each.xml, layout.ir_path(spec, precision), each.contents.result())
+            source = frontends.source_model_path(spec, layout)
+            reference = pool.submit(compute_reference, spec_with_names, source)
+        staged: dict[Precision, _StagedIr] = {}
+        for precision in precisions:
+            xml = ir_writer.write_ir(network, folder / precision / f"{spec.name}.xml", precision)
+            check = pool.submit(_check, spec_with_names, xml, precision, reference) if reference else None
+            staged[precision] = _StagedIr(xml, pool.submit(read_contents, xml), check)
+        complexity = compute_complexity(network)
+        for precision, ir in staged.items():
+            if ir.check is not None:
+                result = ir.check.result()
+                worst = result.worst_difference
+                listener(
+                    SelfCheckPassed(
+                        spec.full_name, precision, worst.difference, worst.tolerance, result.reference
+                    )
+                )
+        for precision, ir in staged.items():
+            accept_ir(precision, contents_by_suffix(ir.contents.result()))
+        for ir in staged.values():
+            record = provenance.format_provenance(
+                spec,
+                decoder,
+                ir.contents.result(),
+                ir.check.result().to_json() if ir.check else None,
+                asdict(complexity) if complexity else None,
+            )
+            verified_files.write_atomically(ir.xml.with_name("provenance.json"), record, lasting=False)
+        for precision, ir in staged.items():  # everything is written: a full disk cannot stop these moves
+            _put_in_place(ir.xml, layout.ir_path(spec, precision), ir.contents.result())
     return {precision: layout.ir_path(spec, precision) for precision in precisions}
-
-
-def put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent], record: bytes) -> None:
-    """Publish an IR that was written and proven elsewhere.
-
-    Args:
-        new: the .xml in a working folder on the target's file system, its .bin beside it.
-        xml: where it belongs.
-        contents: what the two files hold, as ``read_contents`` says.
-        record: what provenance.json beside them will hold.
-
-    Raises:
-        OutputError: it cannot be put there; the IR that was there is whole, or has no .xml.
-    """
-    verified_files.write_atomically(new.with_name("provenance.json"), record)
-    _put_in_place(new, xml, contents)
-
-
-@dataclass(frozen=True, slots=True)
-class _StagedIr:
-    """An IR in the working folder, and what comes to be known of it."""
-
-    xml: Path
-    contents: Future[dict[str, FileContent]]
-    checked: Future[SelfCheckResult] | None
-
-
-def _write(
-    network: Any,
-    spec: ModelSpec,
-    folder: Path,
-    precision: Precision,
-    pool: ThreadPoolExecutor,
-    reference: Future[ReferenceOutputs] | None,
-) -> _StagedIr:
-    xml = ir_writer.write_ir(network, folder / precision / f"{spec.name}.xml", precision)
-    checked = pool.submit(_check, spec, xml, precision, reference) if reference else None
-    return _StagedIr(xml, pool.submit(read_contents, xml), checked)
 
 
 def _check(
@@ -135,18 +113,29 @@ def _check(
     return check_ir(spec, reference.result(), compiled, precision)
 
 
-def _self_checked(
-    spec: ModelSpec, written: Mapping[Precision, _StagedIr], listener: Listener
-) -> dict[Precision, SelfCheckResult]:
-    checked = {}
-    for precision, each in written.items():
-        if each.checked is not None:
-            found = checked[precision] = each.checked.result()
-            worst = found.worst_difference
-            listener(
-                SelfCheckPassed(spec.full_name, precision, worst.difference, worst.tolerance, found.reference)
-            )
-    return checked
+def put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent], record: bytes) -> None:
+    """Publish an IR that was written and checked elsewhere.
+
+    Args:
+        new: the .xml in a staging folder on the target's file system, its .bin beside it.
+        xml: where it belongs.
+        contents: the content of the two files, from ``read_contents``.
+        record: the content of provenance.json beside them.
+
+    Raises:
+        OutputError: it cannot be moved there; an IR that was there is complete, or has no .xml.
+    """
+    verified_files.write_atomically(new.with_name("provenance.json"), record)
+    _put_in_place(new, xml, contents)
+
+
+@dataclass(frozen=True, slots=True)
+class _StagedIr:
+    """An IR in the staging folder, and what is computed from it."""
+
+    xml: Path
+    contents: Future[dict[str, FileContent]]
+    check: Future[SelfCheckResult] | None
 
 
 def _pair(xml: Path) -> tuple[Path, Path]:
@@ -154,7 +143,7 @@ def _pair(xml: Path) -> tuple[Path, Path]:
 
 
 def read_contents(xml: Path) -> dict[str, FileContent]:
-    """What the two files of an IR hold, by name."""
+    """Size and digest of the two files of an IR, by name."""
     return {
         path.name: FileContent(path.stat().st_size, verified_files.compute_digest(path))
         for path in _pair(xml)
@@ -162,10 +151,16 @@ def read_contents(xml: Path) -> dict[str, FileContent]:
 
 
 def _put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent]) -> None:
-    """Move a written pair and its record to where they belong; a pair with the same bytes stays."""
+    """Move a written pair and its record to their place; a pair with the same bytes is kept."""
     try:
         xml.parent.mkdir(parents=True, exist_ok=True)
-        if not all(_is_the_same(path, contents[path.name]) for path in _pair(xml)):
+        is_same = all(
+            verified_files.is_verified(
+                path, contents[path.name].size, contents[path.name].digest, trust_record=False
+            )
+            for path in _pair(xml)
+        )
+        if not is_same:
             xml.unlink(missing_ok=True)
             os.replace(new.with_suffix(".bin"), xml.with_suffix(".bin"))
             os.replace(new, xml)
@@ -175,14 +170,10 @@ def _put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent]) -> 
     except OSError as error:
         raise OutputError(
             f"{xml}: cannot be put in place: {error.strerror or error}",
-            hint="look at the folder's permissions",
+            hint="check the folder's permissions",
         ) from error
 
 
 def contents_by_suffix(contents: Mapping[str, FileContent]) -> dict[str, FileContent]:
-    """What the files of an IR hold, by suffix in place of name."""
+    """The content of an IR's files, by suffix instead of name."""
     return {Path(name).suffix: content for name, content in contents.items()}
-
-
-def _is_the_same(path: Path, content: FileContent) -> bool:
-    return verified_files.is_verified(path, content.size, content.digest, trust_record=False)

@@ -1,7 +1,7 @@
-"""The process that PyTorch runs in: one job in, one answer out, and gone.
+"""The process that runs PyTorch: it reads one job, writes one answer, and ends.
 
-In: a line of JSON, and for a run the image as .npy. Out: ONNX, or the outputs as .npz; where it cannot be
-done, JSON with the failure, and the exit code ``REFUSED``.
+Input: a line of JSON; to run a network, also the image as .npy. Output: ONNX, or the outputs as .npz. If the
+job fails, the output is JSON with the error, and the exit code is ``REFUSED``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,60 +22,68 @@ from posezoo.errors import PosezooError
 from posezoo.networks import pretrained
 from posezoo.networks.pretrained import NetworkCheckpoint
 
-#: The exit code of a job that was refused, in words of ours.
+#: The exit code of a job that failed with an error of ours.
 REFUSED = 3
 
-#: What IR and ONNX files have been made with all along; newer ones bring nothing that our networks need.
+#: All ONNX files and their IR were made with it; later ones bring nothing that our networks need.
 OPSET = 13
 
 
 def main() -> int:
     """Do the job on the standard input."""
-    # Whatever prints shall not land in the answer.
+    # Libraries may print: the answer has a stream of its own.
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     job, image = json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer.read()
-    code, content = 0, b""
+    code, error_class, problem, hint = 0, "", "", ""
     try:
-        content = _do(job, image)
+        content = _run(job, image)
     except PosezooError as error:
-        code, content = REFUSED, _refusal(type(error).__name__, error.problem, error.hint)
-    except (RuntimeError, ValueError, MemoryError) as error:  # PyTorch's own; the first line is for people
-        problem = (str(error).strip() or type(error).__name__).splitlines()[0]
-        code, content = (
-            REFUSED,
-            _refusal("", f"{job['checkpoint']}: PyTorch cannot {job['task']} it: {problem}"),
-        )
+        code, error_class, problem, hint = REFUSED, type(error).__name__, error.problem, error.hint
+    except (RuntimeError, ValueError, MemoryError) as error:  # PyTorch's own; only the first line is useful
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        code, problem = REFUSED, f"{job['checkpoint']}: PyTorch cannot {job['task']} it: {first_line}"
+    if code:
+        content = json.dumps({"kind": error_class, "problem": problem, "hint": hint}).encode()
     with answer:
         answer.write(content)
     return code
 
 
-def _refusal(kind: str, problem: str, hint: str = "") -> bytes:
-    return json.dumps({"kind": kind, "problem": problem, "hint": hint}).encode()
-
-
-def _do(job: dict[str, Any], image: bytes) -> bytes:
+def _run(job: dict[str, Any], image: bytes) -> bytes:
     checkpoint = pretrained.read_network_checkpoint(Path(job["checkpoint"]), job["network"], job["arguments"])
     module = checkpoint.load()
     import torch
 
-    # Sums in one order: the same numbers whatever the machine has of cores.
+    # Sums in one order: the same numbers on any number of cores.
     torch.set_num_threads(1)
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter is deprecated, and says so
-        return _TASKS[job["task"]](checkpoint, module, job["shape"], image)
+        warnings.simplefilter("ignore")  # the exporter warns that it is deprecated
+        if job["task"] == "export":
+            return _export(checkpoint, module, job["shape"])
+        return _compute(checkpoint, module, image)
 
 
-def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], _image: bytes) -> bytes:
+def _compute(checkpoint: NetworkCheckpoint, module: Any, image: bytes) -> bytes:
+    import torch
+
+    outputs = module(torch.from_numpy(np.load(io.BytesIO(image), allow_pickle=False)))
+    names = checkpoint.network.output_names(**checkpoint.arguments)
+    tensors = outputs if isinstance(outputs, tuple) else (outputs,)
+    npz = io.BytesIO()
+    np.savez(npz, **{name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)})
+    return npz.getvalue()
+
+
+def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int]) -> bytes:
     import torch
 
     network = checkpoint.network
     outputs = network.output_names(**checkpoint.arguments)
     axes = {axis: name for axis, name in ((0, "batch"), (2, "height"), (3, "width")) if shape[axis] < 0}
     sizes = [default if size < 0 else size for size, default in zip(shape, network.input.shape, strict=True)]
-    file: Any = io.BytesIO()  # which the exporter takes, whatever its types say
-    with _convolutions_of_shape_alone():
+    file: Any = io.BytesIO()  # the exporter accepts it, although its types say otherwise
+    with _convolutions_without_values():
         torch.onnx.export(
             module,
             (torch.zeros(sizes),),
@@ -92,24 +100,24 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int], _i
 
 
 @contextlib.contextmanager
-def _convolutions_of_shape_alone() -> Iterator[None]:
-    """Convolutions give tensors of the right shape, with whatever is in memory.
+def _convolutions_without_values() -> Iterator[None]:
+    """Convolutions return tensors of the right shape without computing their values.
 
-    The exporter runs a network once to see its operations, and throws away what it computes: for a picture
-    of 512x512 a third of the whole export. The ONNX is the same to the byte.
+    The exporter runs a network once to record its operations, and discards the results: for an image of
+    512x512 that is a third of the export's time. The ONNX is the same to the byte.
     """
     import torch
 
     operators: Any = torch.library  # its functions have no types
     library = operators.Library("aten", "IMPL")
-    library.impl("_convolution", _convolution_of_shape_alone, "CPU")
+    library.impl("_convolution", _empty_convolution, "CPU")
     try:
         yield
     finally:
         library._destroy()
 
 
-def _convolution_of_shape_alone(
+def _empty_convolution(
     image: Any,
     weight: Any,
     _bias: Any,
@@ -119,40 +127,22 @@ def _convolution_of_shape_alone(
     transposed: bool,
     output_padding: Sequence[int],
     groups: int,
-    *_how: bool,
+    *_flags: bool,
 ) -> Any:
-    # By way of numpy: a tensor's own sizes are tensors while the exporter looks on.
+    # By way of numpy: while the exporter records, a tensor's own sizes are tensors.
     batch, _, *sizes = image.detach().numpy().shape
-    outer, member, *window = weight.detach().numpy().shape
-    reach = [step * (size - 1) for step, size in zip(dilation, window, strict=True)]
+    first, second, *kernel = weight.detach().numpy().shape
+    reach = [step * (size - 1) for step, size in zip(dilation, kernel, strict=True)]
     if transposed:
-        found = [
-            (size - 1) * step - 2 * pad + far + more + 1
-            for size, step, pad, far, more in zip(sizes, stride, padding, reach, output_padding, strict=True)
+        output_sizes = [
+            (size - 1) * step - 2 * pad + extent + extra + 1
+            for size, step, pad, extent, extra in zip(
+                sizes, stride, padding, reach, output_padding, strict=True
+            )
         ]
-        return image.new_empty([batch, member * groups, *found])
-    found = [
-        (size + 2 * pad - far - 1) // step + 1
-        for size, step, pad, far in zip(sizes, stride, padding, reach, strict=True)
+        return image.new_empty([batch, second * groups, *output_sizes])
+    output_sizes = [
+        (size + 2 * pad - extent - 1) // step + 1
+        for size, step, pad, extent in zip(sizes, stride, padding, reach, strict=True)
     ]
-    return image.new_empty([batch, outer, *found])
-
-
-def _run(checkpoint: NetworkCheckpoint, module: Any, _shape: Sequence[int], image: bytes) -> bytes:
-    import torch
-
-    outputs = module(torch.from_numpy(np.load(io.BytesIO(image), allow_pickle=False)))
-    named = zip(
-        checkpoint.network.output_names(**checkpoint.arguments),
-        outputs if isinstance(outputs, tuple) else (outputs,),
-        strict=True,
-    )
-    packed = io.BytesIO()
-    np.savez(packed, **{name: tensor.numpy() for name, tensor in named})
-    return packed.getvalue()
-
-
-_TASKS: dict[str, Callable[[NetworkCheckpoint, Any, Sequence[int], bytes], bytes]] = {
-    "export": _export,
-    "run": _run,
-}
+    return image.new_empty([batch, first, *output_sizes])

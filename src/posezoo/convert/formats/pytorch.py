@@ -19,13 +19,13 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def _export_to_onnx(spec: ModelSpec, path: Path) -> bytes:
-    from posezoo.convert.pytorch import export_to_onnx
+    from posezoo.convert.pytorch_process import export_to_onnx
 
     return export_to_onnx(spec, path)
 
 
 def _open_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime:
-    from posezoo.convert.pytorch import PyTorchReference
+    from posezoo.convert.pytorch_process import PyTorchReference
 
     return PyTorchReference(spec, path, sizes)
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from posezoo import versions
-from posezoo.convert import pytorch
+from posezoo.convert import pytorch_process
 from posezoo.convert.conversion import convert_model, export_onnx, is_up_to_date, plan_conversion
 from posezoo.convert.custom_weights import spec_for_network
 from posezoo.errors import CheckpointError, ConversionError, MissingPackageError, NetworkError, SelfCheckError
@@ -134,7 +134,7 @@ def test_the_onnx_is_the_one_that_pytorch_alone_would_write(name, is_open, tmp_p
             output_names=outputs,
             dynamic_axes=axes if is_open else None,
         )
-    assert pytorch.export_to_onnx(spec, tmp_path / "net.pth") == file.getvalue()
+    assert pytorch_process.export_to_onnx(spec, tmp_path / "net.pth") == file.getvalue()
 
 
 def test_what_is_up_to_date_is_left_alone_until_the_network_s_arguments_change(made):
@@ -242,7 +242,7 @@ def test_onnx_which_the_exporter_needs_comes_with_the_torch_extra(params, tmp_pa
                     (tmp_path / path.name).symlink_to(path)
             monkeypatch.setattr(sys, "path", [str(tmp_path) if Path(e) == entry else e for e in sys.path])
     # A process remembers what it found first; this one is to look anew.
-    monkeypatch.setattr(pytorch, "package_version", versions.package_version.__wrapped__)
+    monkeypatch.setattr(pytorch_process, "package_version", versions.package_version.__wrapped__)
     spec, layout = declared(params)
     with pytest.raises(MissingPackageError, match=r"^onnx is not installed") as refused:
         export_onnx(spec, layout)
