@@ -100,7 +100,7 @@ def test_an_nncf_that_does_not_go_with_this_openvino_is_found(tmp_path):
     install(tmp_path, "nncf", "3.4.0")
     install(tmp_path, "openvino", "2025.4.1")
     found = problems(doctor("--format", "json", site=tmp_path))
-    pair = "nncf: version 3.4.0 needs OpenVINO 2026.4 or newer, here is 2025.4.1: models cannot be quantized"
+    pair = "nncf: version 3.4.0 needs OpenVINO 2026.4 or newer, 2025.4.1 is installed: models cannot be quantized"
     assert "[quantize]" in found[pair]
 
 

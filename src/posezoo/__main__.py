@@ -1,6 +1,6 @@
-"""python -m posezoo, and every other way in: the command line, where ^C is answered from the first moment.
+"""Starts the command lines (``python -m posezoo`` and all others), so that ^C works from the first moment.
 
-Nothing but what is needed for that is imported here.
+Only what is needed for that is imported here.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from importlib import import_module
 def main(module: str = "posezoo.cli.main") -> int:
     """Run a module's ``main`` and return its exit code.
 
-    While the module is imported there is nothing to clean up: ^C ends the process as it ends any other, by
-    its signal, and not with a traceback from the middle of an import. From then on ``cli.door`` answers.
+    While the module is imported there is nothing to clean up: ^C ends the process by its signal, without a
+    traceback from the middle of an import. After that ``cli.run_main`` handles it.
     """
-    # No command multiplies large matrices, but numpy's import would start a thread for each core to do so.
+    # No command multiplies large matrices, for which numpy's import would start a thread for each core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # At its end Python looks for circles among all objects, twice, before the system takes everything back
-    # anyhow: a tenth of a short command's time.
+    # At exit Python looks for reference cycles among all objects, twice, although the process ends anyway: a
+    # tenth of a short command's time.
     atexit.register(gc.freeze)
-    # Where it is ignored (nohup, a shell's background), it stays so.
+    # If it is ignored (nohup, a shell's background job), it stays so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     code: int = import_module(module).main()

@@ -1,29 +1,30 @@
-"""Every way a run can fail, as one family, each with a hint.
+"""All errors that a user can act on: one family, each with a hint.
 
 PosezooError
-├── SettingsError            a flag, POSEZOO_* variable or posezoo.cfg holds a value that cannot be used
-├── SpecError                a model.yml says something that cannot be meant (file:line:column)
-├── UnknownModelError        no model of that name
-├── LockError                it is not what posezoo.lock has, or who vouches for that is not known
-├── FetchError               a file did not arrive
-│   ├── SourceError          a source did not answer, or not with the file
-│   ├── SizeError            more or fewer bytes than declared
-│   ├── DigestError          other bytes than declared
-│   ├── NoPinError           nothing says what the bytes must be
-│   ├── LicenseError         its terms are none of those that are allowed here
-│   └── ArchiveError         a wheel or archive that does not hold what it should
-├── NetworkError             a network of ours cannot be built as asked
-├── ConversionError          the original could not be made into an IR
+├── SettingsError            a flag, a POSEZOO_* variable or posezoo.cfg has an invalid value
+├── SpecError                a model.yml is invalid (file:line:column)
+├── UnknownModelError        no model has this name
+├── LockError                something differs from posezoo.lock, or the lock's signature is not valid
+├── DownloadError            a file could not be downloaded
+│   ├── SourceError          a source did not answer, or did not send the file
+│   ├── SizeError            the size differs from the declared one
+│   ├── DigestError          the checksum differs from the declared one
+│   ├── UnpinnedFileError    no checksum of the file is known
+│   ├── LicenseError         the model's license is not allowed here
+│   └── ArchiveError         a wheel or archive does not contain what it should
+├── NetworkError             a network of posezoo cannot be built with these options
+├── ConversionError          the original could not be converted to an IR
 │   ├── SelfCheckError       the IR does not compute what the original computes
-│   └── QuantizationError    no INT8 IR can be made, or what it finds lies too far from FP32's
+│   └── QuantizationError    no INT8 IR can be made, or its results are too far from those of FP32
 ├── CheckpointError          weights could not be read, or do not fit the network
 ├── InferenceError           a model could not be read, compiled or run
 │   ├── DecoderError         the outputs of a network are not those that a decoder needs
-│   └── TargetSizeError      a network does not go with the size that was asked for
-├── ImageError               a picture could not be read or is not one
-├── DatasetError             images and their annotations could not be read, or do not go together
-├── EvaluationError          nothing was measured, or not what was asked
+│   └── TargetSizeError      a network does not support the requested size
+├── ImageError               an image could not be read
+├── DatasetError             images and annotations could not be read, or do not go together
+├── EvaluationError          nothing was measured, or not what was requested
 ├── OutputError              a result could not be written
+├── PluginError              an installed plug-in cannot be used
 └── MissingPackageError      an optional package is not installed
 """
 
@@ -42,7 +43,7 @@ class PosezooError(Exception):
 
     Args:
         problem: what went wrong and where, in one line.
-        hint: what to do next, in one line; empty when the problem says it all.
+        hint: what to do next, in one line; empty if the problem says enough.
     """
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
@@ -51,7 +52,7 @@ class PosezooError(Exception):
         self.hint = hint
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive a process pool: arguments differ from class to class, the state does not."""
+        """Pickle by state: the arguments of ``__init__`` differ from class to class."""
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -63,11 +64,11 @@ def _rebuild(kind: type[PosezooError], args: tuple[object, ...], state: dict[str
 
 
 class SettingsError(PosezooError):
-    """A setting cannot be used; the problem names where it was said."""
+    """A setting has an invalid value; the problem says where it was set."""
 
 
 class SpecError(PosezooError):
-    """A model.yml says something that cannot be meant.
+    """A model.yml is invalid.
 
     The problem reads ``path:line:column: field: what is wrong`` (lines and columns count from 1).
     """
@@ -76,35 +77,30 @@ class SpecError(PosezooError):
         self, file: str, line: int, column: int, field: str, problem: str, *, hint: str = ""
     ) -> None:
         where = f"{file}:{line}:{column}"
-        said = f"{where}: {field}: {problem}" if field else f"{where}: {problem}"
-        super().__init__(_printable(said), hint=hint)
+        text = f"{where}: {field}: {problem}" if field else f"{where}: {problem}"
+        super().__init__(escape_control_characters(text), hint=hint)
         self.file, self.line, self.column, self.field = file, line, column, field
 
 
-def _printable(text: str) -> str:
-    """Folders and keys are named by strangers: what could move a terminal's cursor is escaped."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 class UnknownModelError(PosezooError):
-    """No model matches; the hint names the nearest one."""
+    """No model has this name; the hint gives the most similar name."""
 
 
 class LockError(PosezooError):
-    """Something is not what posezoo.lock has, or the lock is not what somebody signed."""
+    """Something differs from posezoo.lock, or the lock's signature is not valid."""
 
 
 class DownloadError(PosezooError):
-    """A file of a model did not arrive."""
+    """A file of a model could not be downloaded."""
 
 
 class SourceError(DownloadError):
-    """A source did not answer, or not with the file.
+    """A source did not answer, or did not send the file.
 
     Args:
         problem: what the source did.
         hint: what to do next.
-        temporary: whether asking again may help (a timeout, a 503), or not (a 404).
+        temporary: whether another attempt may help (a timeout, a 503), or not (a 404).
     """
 
     def __init__(self, problem: str, *, hint: str = "", temporary: bool = False) -> None:
@@ -113,31 +109,31 @@ class SourceError(DownloadError):
 
 
 class SizeError(DownloadError):
-    """More or fewer bytes than declared."""
+    """The size of a file differs from the declared one."""
 
 
 class DigestError(DownloadError):
-    """Other bytes than declared."""
+    """The checksum of a file differs from the declared one."""
 
 
 class UnpinnedFileError(DownloadError):
-    """Nothing says what the bytes of a file must be, and nobody said to trust the source."""
+    """No checksum of a file is known, and --trust_on_first_use was not given."""
 
 
 class LicenseError(DownloadError):
-    """A model's terms are none of those that the setting allow_licenses names; nobody was asked."""
+    """The license of a model is not one that allow_licenses names; no request was sent."""
 
 
 class ArchiveError(DownloadError):
-    """A wheel or archive that does not hold what it should."""
+    """A wheel or archive does not contain what it should."""
 
 
 class NetworkError(PosezooError):
-    """A network of ours cannot be built as asked."""
+    """A network of posezoo cannot be built with these options."""
 
 
 class ConversionError(PosezooError):
-    """The original could not be made into an IR."""
+    """The original could not be converted to an IR."""
 
 
 class SelfCheckError(ConversionError):
@@ -145,14 +141,14 @@ class SelfCheckError(ConversionError):
 
 
 class QuantizationError(ConversionError):
-    """No INT8 IR can be made, or what it finds lies too far from what FP32 finds."""
+    """No INT8 IR can be made, or its results are too far from those of FP32."""
 
 
 class CheckpointError(PosezooError):
-    """Weights could not be read, or do not fit the network; names in the problem are strangers'."""
+    """Weights could not be read, or do not fit the network. Names from the file are escaped."""
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
-        super().__init__(_printable(problem), hint=hint)
+        super().__init__(escape_control_characters(problem), hint=hint)
 
 
 class InferenceError(PosezooError):
@@ -163,9 +159,9 @@ class DecoderError(InferenceError):
     """The outputs of a network are not those that a decoder needs.
 
     Args:
-        problem: what it needs, and what there is.
-        decoder: the one that was meant; empty where none was.
-        fitting: the one that the outputs look like; empty where none is known.
+        problem: what the decoder needs, and what the outputs are.
+        decoder: the decoder that was requested; empty if none was.
+        fitting: the decoder that these outputs look made for; empty if none does.
         hint: what to do next.
     """
 
@@ -175,22 +171,22 @@ class DecoderError(InferenceError):
 
 
 class TargetSizeError(InferenceError):
-    """A network does not go with the size that was asked for."""
+    """A network does not support the requested size."""
 
 
 class ImageError(PosezooError):
-    """A picture could not be read, or is not one."""
+    """An image could not be read."""
 
 
 class DatasetError(PosezooError):
-    """Images and their annotations could not be read, or do not go together; names are strangers'."""
+    """Images and annotations could not be read, or do not go together. Names from the files are escaped."""
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
-        super().__init__(_printable(problem), hint=hint)
+        super().__init__(escape_control_characters(problem), hint=hint)
 
 
 class EvaluationError(PosezooError):
-    """Nothing was measured, or not what was asked."""
+    """Nothing was measured, or not what was requested."""
 
 
 class OutputError(PosezooError):
@@ -206,8 +202,8 @@ class MissingPackageError(PosezooError):
 
     Args:
         package: its import name.
-        extra: the extra of ours that brings it.
-        reason: what the import itself said, where it is installed but does not load.
+        extra: the extra of posezoo that installs it.
+        reason: the message of the import, if the package is installed but does not load.
     """
 
     def __init__(self, package: str, *, extra: str, reason: str = "") -> None:
@@ -219,7 +215,7 @@ class MissingPackageError(PosezooError):
 
 
 def install_command(extra: str) -> str:
-    """The command that brings an extra: from this checkout, where we run in one, else by our name."""
+    """The command that installs an extra: from this checkout, if posezoo runs in one, else by name."""
     checkout = Path(__file__).resolve().parents[2]
     if (checkout / "setup.cfg").is_file():
         return f"pip install -e '{checkout}[{extra}]'"
@@ -227,7 +223,7 @@ def install_command(extra: str) -> str:
 
 
 def import_optional(package: str, *, extra: str) -> ModuleType:
-    """Import an optional package, or say which extra brings it.
+    """Import an optional package, or say which extra installs it.
 
     Raises:
         MissingPackageError: it is not installed, or its import fails.
@@ -241,14 +237,14 @@ def import_optional(package: str, *, extra: str) -> ModuleType:
         raise MissingPackageError(package, extra=extra, reason=str(error)) from error
 
 
-# Names, in the query of an address or of a header, whose values open doors: signed addresses of S3, Google
-# Cloud and Azure, and the usual words.
+# Names of URL parameters and of headers whose values are secret: those in signed URLs of S3, Google Cloud and
+# Azure, and the usual words.
 _SECRET_WORDS = "signature|credential|token|secret|password|api-?key|access-?key|authorization"
 _SECRET = rf"[\w-]{{0,40}}(?:{_SECRET_WORDS})[\w-]{{0,40}}"
 
 
 def redact_secrets(text: str) -> str:
-    """Addresses and headers as they may be shown and logged.
+    """A text without the secrets in its URLs and headers, so that it can be shown and logged.
 
     >>> redact_secrets("https://reader:secret@example.org/models?X-Amz-Signature=12ab&part=1")
     'https://example.org/models?X-Amz-Signature=***&part=1'
@@ -258,8 +254,16 @@ def redact_secrets(text: str) -> str:
     return re.sub(rf"(?i)\b({_SECRET}|cookie)(\s*:\s*)[^\n\"']+", r"\1\2***", text)
 
 
+def escape_control_characters(text: str) -> str:
+    """The text with control, invisible and direction-changing characters shown as escapes.
+
+    For names from files of other people: none of them may move a terminal's cursor.
+    """
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the known word nearest to a mistyped one; empty when none is near.
+    """A hint with the known word that is most similar to a mistyped one; empty if none is similar.
 
     >>> suggest("chekpoint", ["checkpoint", "files"])
     'did you mean checkpoint?'
@@ -268,6 +272,6 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {matches[0]}?" if matches else ""
 
 
-#: Names that these errors had before; they stay, since users catch them.
+#: The old names of these errors; they stay, since users catch them.
 FetchError = DownloadError
 NoPinError = UnpinnedFileError

@@ -1,8 +1,8 @@
-"""What happened, as frozen values, told to whoever listens.
+"""Events that long tasks report to a listener, as frozen values.
 
-Stages tell, the command line draws: as text, as bars on a terminal, or as JSON lines. Each field
-is a key in JSON, and ``cli.omz.reports.EVENT_TYPES`` has the ``$type`` of each class. Those of the download
-events are Open Model Zoo's, since scripts read them; fields may be added, never removed or renamed.
+The command line shows them as text, as progress bars, or as JSON lines. Each field is a key in JSON, and
+``cli.omz.event_output.EVENT_TYPES`` has the ``$type`` of each class. The download events are those of Open
+Model Zoo, since scripts read them: fields may be added, never removed or renamed.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Anything worth telling."""
+    """The base class of all events."""
 
 
 Listener = Callable[[Event], None]
 
 
 def ignore_event(event: Event) -> None:
-    """The listener that does not care."""
+    """The listener that does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class WarningIssued(Event):
-    """Something is odd, but work goes on."""
+    """There is a problem, but the task continues."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadStarted(Event):
-    """The files of a model are about to be fetched; ``revision`` counts up when they change."""
+    """The download of a model's files starts; ``revision`` counts up if the files change meanwhile."""
 
     model: str
     num_files: int
@@ -41,7 +41,7 @@ class DownloadStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class DownloadFinished(Event):
-    """The files of a model are all here and verified, or not."""
+    """All files of a model are here and verified, or the download failed."""
 
     model: str
     successful: bool
@@ -50,9 +50,9 @@ class DownloadFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileDownloadStarted(Event):
-    """A file is about to come from a source (never told for a file that is already here).
+    """The download of a file from a source starts; not sent for a file that is already here.
 
-    ``size`` is in bytes; 0 where the publisher does not state it.
+    ``size`` is in bytes; 0 if the publisher does not state it.
     """
 
     model: str
@@ -63,7 +63,7 @@ class FileDownloadStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileDownloadProgress(Event):
-    """So many bytes of a file have come."""
+    """``size`` bytes of a file have been received."""
 
     model: str
     model_file: str
@@ -72,7 +72,7 @@ class FileDownloadProgress(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileDownloadFinished(Event):
-    """A file has come and is verified, or not."""
+    """A file is downloaded and verified, or its download failed."""
 
     model: str
     model_file: str
@@ -82,7 +82,7 @@ class FileDownloadFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileUpToDate(Event):
-    """A good file was here already and was left alone."""
+    """A file was here already, is verified, and was kept."""
 
     model: str
     model_file: str
@@ -90,7 +90,7 @@ class FileUpToDate(Event):
 
 @dataclass(frozen=True, slots=True)
 class CachedFileUsed(Event):
-    """A file came from the cache or from a mirror, by its digest."""
+    """A file was copied from the cache or from a mirror, by its digest."""
 
     model: str
     model_file: str
@@ -99,14 +99,14 @@ class CachedFileUsed(Event):
 
 @dataclass(frozen=True, slots=True)
 class PostprocessingStarted(Event):
-    """The downloaded files of a model are about to be unpacked or changed, as its model.yml says."""
+    """The steps start that unpack or change the downloaded files, as the model.yml says."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
 class FilePostprocessingStarted(Event):
-    """A file is about to be unpacked or changed: ``action`` is ``unpack`` or ``replace_text``."""
+    """A step starts that unpacks or changes a file: ``action`` is ``unpack`` or ``replace_text``."""
 
     model: str
     model_file: str
@@ -115,7 +115,7 @@ class FilePostprocessingStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class PostprocessingFinished(Event):
-    """The files of a model are as its model.yml wants them, or not."""
+    """All such steps are done, or one failed."""
 
     model: str
     successful: bool
@@ -124,7 +124,7 @@ class PostprocessingFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConversionStarted(Event):
-    """A model is about to be converted."""
+    """The conversion of a model starts."""
 
     model: str
     precisions: tuple[str, ...]
@@ -134,7 +134,7 @@ class ConversionStarted(Event):
 class SelfCheckPassed(Event):
     """An IR computes what its original computes.
 
-    ``difference`` is the largest of all outputs, as a share of that output's largest value;
+    ``difference`` is the largest one of all outputs, as a share of that output's largest value;
     ``reference`` names the runtime that computed the original.
     """
 
@@ -147,7 +147,7 @@ class SelfCheckPassed(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConversionFinished(Event):
-    """The IR of a model are published, or not."""
+    """The IR of a model are in their folders, or the conversion failed."""
 
     model: str
     successful: bool
@@ -156,7 +156,7 @@ class ConversionFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class QuantizationStarted(Event):
-    """A model is about to be quantized: calibrated on some photos, measured on others."""
+    """The quantization of a model starts: it is calibrated on some photos and measured on others."""
 
     model: str
     precisions: tuple[str, ...]
@@ -166,7 +166,7 @@ class QuantizationStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class CalibrationProgress(Event):
-    """So many of the samples that activations are measured on have been through the network."""
+    """``samples`` of the samples for calibration have been through the network."""
 
     model: str
     samples: int
@@ -175,10 +175,11 @@ class CalibrationProgress(Event):
 
 @dataclass(frozen=True, slots=True)
 class DisplacementMeasured(Event):
-    """How far what INT8 finds lies from what FP32 finds, in photos that were not calibrated on.
+    """How far results of INT8 are from those of FP32, on photos that were not used for calibration.
 
     ``shift_p50_px`` and ``shift_p90_px`` are in pixels of the network's input, over the keypoints or corners
-    of all people that both found; ``agreement`` is the share that both found of all that either did.
+    of all people that both networks found; ``agreement`` is the share of these among the people that at least
+    one of them found.
     """
 
     model: str
@@ -194,7 +195,7 @@ class DisplacementMeasured(Event):
 
 @dataclass(frozen=True, slots=True)
 class AccuracyCompared(Event):
-    """COCO's AP before and after quantization, 0..1, on photos that were not calibrated on."""
+    """COCO's AP before and after quantization, 0..1, on photos that were not used for calibration."""
 
     model: str
     precision: str
@@ -205,9 +206,10 @@ class AccuracyCompared(Event):
 
 @dataclass(frozen=True, slots=True)
 class LayerNoise:
-    """What quantization does to one layer's output, as a share of the FP32 output's root mean square.
+    """The quantization noise in one layer's output, as a share of the root mean square of FP32's output.
 
-    ``own`` is what the layer adds where its inputs are FP32's; ``total`` what has come together there.
+    ``own`` is the noise that the layer adds if its inputs are those of FP32; ``total`` includes the noise of
+    all layers before it.
     """
 
     layer: str
@@ -218,7 +220,7 @@ class LayerNoise:
 
 @dataclass(frozen=True, slots=True)
 class LayerNoiseMeasured(Event):
-    """Where quantization does harm: the layers of a model in the order they run in."""
+    """The quantization noise of each layer of a model, in the order in which the layers run."""
 
     model: str
     layers: tuple[LayerNoise, ...]
@@ -226,7 +228,7 @@ class LayerNoiseMeasured(Event):
 
 @dataclass(frozen=True, slots=True)
 class QuantizationFinished(Event):
-    """The INT8 IR of a model are published, or not."""
+    """The INT8 IR of a model are in their folders, or the quantization failed."""
 
     model: str
     successful: bool
@@ -235,7 +237,7 @@ class QuantizationFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConversionUpToDate(Event):
-    """The IR were here already, made from the same bytes by the same means."""
+    """The IR were here already, made from the same files with the same tools and options."""
 
     model: str
     precisions: tuple[str, ...]
@@ -243,7 +245,7 @@ class ConversionUpToDate(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConversionSkipped(Event):
-    """Nothing to convert: the model is published as IR."""
+    """The model needs no conversion: it is published as IR."""
 
     model: str
     reason: str
@@ -251,7 +253,7 @@ class ConversionSkipped(Event):
 
 @dataclass(frozen=True, slots=True)
 class EvaluationProgress(Event):
-    """A model has seen so many of the images that it is measured on."""
+    """A model has processed ``images`` of the ``total`` images that it is evaluated on."""
 
     model: str
     images: int
@@ -260,7 +262,7 @@ class EvaluationProgress(Event):
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkStarted(Event):
-    """Something is about to be loaded in a process of its own, and its speed to be measured."""
+    """A speed measurement starts, in a process of its own."""
 
     name: str
     rounds: int
@@ -268,7 +270,7 @@ class BenchmarkStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkProgress(Event):
-    """A round has been measured; rounds count from 1."""
+    """A round of a speed measurement is done; rounds count from 1."""
 
     name: str
     round: int

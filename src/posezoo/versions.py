@@ -1,4 +1,4 @@
-"""Which posezoo this is."""
+"""The versions of posezoo and of installed packages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @cache
 def version() -> str:
-    """The installed version; in a bare checkout the one that setup.cfg names."""
+    """The installed version of posezoo; in a checkout that is not installed, the one in setup.cfg."""
     try:
         return installed_version("posezoo")
     except PackageNotFoundError:
@@ -32,25 +32,23 @@ def parse_version(text: str) -> tuple[int, ...]:
 
 @cache
 def package_version(name: str) -> str:
-    """The version of an installed distribution, without importing it; empty where it is not installed.
-
-    As this process first found it: to read it takes a millisecond, and a conversion asks twenty times.
-    """
+    """The version of an installed distribution, without importing it; empty if it is not installed."""
+    # Cached: reading it takes a millisecond, and a conversion needs it twenty times.
     try:
         return installed_version(name)
     except PackageNotFoundError:
         return ""
 
 
-#: What was tested together. NNCF 3.4 dies on OpenVINO 2025.4 for want of ``ov.Type.u2``.
+#: Versions that were tested together. NNCF 3.4 fails on OpenVINO 2025.4, which has no ``ov.Type.u2``.
 NNCF, NNCF_NEEDS_OPENVINO = "3.4.0", "2026.4"
 
 
 def explain_nncf_mismatch() -> str:
-    """Why the installed NNCF and OpenVINO do not go together; empty where they do, or there is no NNCF."""
-    found, openvino = package_version("nncf"), package_version("openvino")
-    if found and parse_version(found) != parse_version(NNCF):
-        return f"version {found} was not tested, {NNCF} was"
-    if found and openvino and parse_version(openvino) < parse_version(NNCF_NEEDS_OPENVINO):
-        return f"version {found} needs OpenVINO {NNCF_NEEDS_OPENVINO} or newer, here is {openvino}"
+    """Why the installed NNCF and OpenVINO do not work together; empty if they do, or if NNCF is missing."""
+    nncf, openvino = package_version("nncf"), package_version("openvino")
+    if nncf and parse_version(nncf) != parse_version(NNCF):
+        return f"version {nncf} was not tested, {NNCF} was"
+    if nncf and openvino and parse_version(openvino) < parse_version(NNCF_NEEDS_OPENVINO):
+        return f"version {nncf} needs OpenVINO {NNCF_NEEDS_OPENVINO} or newer, {openvino} is installed"
     return ""

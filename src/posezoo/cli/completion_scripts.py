@@ -1,16 +1,15 @@
-"""What each word of the command line may be, drawn from the parsers as scripts for bash, zsh and fish.
+"""Completion scripts for bash, zsh and fish, drawn from the parsers of the command line.
 
-All three work alike: they find the command's first word that is no flag, the verb; what may follow
-it is written into the script. Where a model is wanted they ask ``posezoo completion --names`` with the
---models_dir of the line that is being typed.
+All three find the verb, which is the command's first word that is not a flag; what may follow each verb is
+written into the script. For the names of models they call ``posezoo completion --names`` with the
+--models_dir of the line that is being typed. (shtab 1.13 was tried: it completes no --flag=VALUE in bash.)
 """
 
 from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 
 from posezoo.networks import NETWORKS
@@ -18,7 +17,7 @@ from posezoo.spec.model import Precision
 
 
 class CompletionKind(Enum):
-    """What a value is, where it is not one of a few words."""
+    """The kind of a value that is not one of a few words."""
 
     TEXT = "anything"
     FILE = "a file or folder"
@@ -26,7 +25,7 @@ class CompletionKind(Enum):
     MODELS = "a model or composite"
 
 
-#: What the placeholders of our help stand for.
+#: The kinds of values by their placeholders in help texts.
 KINDS = {
     "DIR": CompletionKind.FOLDER,
     "FILE": CompletionKind.FILE,
@@ -36,109 +35,87 @@ KINDS = {
     "MODEL|FILE": CompletionKind.MODELS,
 }
 
-#: What is offered where a parser checks its value with a function of its own.
-KNOWN = {"precision": tuple(Precision), "P[,P]": tuple(Precision), "NETWORK": tuple(NETWORKS)}
+#: The words that are offered if a parser checks the value with a function of its own.
+CHOICES = {"precision": tuple(Precision), "P[,P]": tuple(Precision), "NETWORK": tuple(NETWORKS)}
 
 
-@dataclass(frozen=True, slots=True)
-class CompletionValue:
-    """What a flag or a word takes: one of ``choices``, or something of a kind."""
-
-    name: str
-    kind: CompletionKind
-    choices: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CompletionFlag:
-    """A flag by all its names; ``value`` is None for a switch."""
-
-    names: tuple[str, ...]
-    help: str
-    value: CompletionValue | None
-    repeats: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CompletionVerb:
-    """What may follow a verb."""
-
-    help: str
-    flags: tuple[CompletionFlag, ...]
-    words: CompletionValue | None  # that are no flags
-
-    @property
-    def names(self) -> list[str]:
-        """All flags, long and short."""
-        return [name for flag in self.flags for name in flag.names]
-
-
-def list_verbs() -> dict[str, CompletionVerb]:
-    """Every verb of posezoo; by an empty name what stands in place of a verb."""
+def draw_completion_script(shell: str) -> str:
+    """The script for "bash" (3.2 and newer, as on macOS), "zsh" or "fish" (3.0 and newer)."""
     from posezoo.cli.main import create_parser
 
     top = create_parser()
     verbs = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
-    summaries = {each.dest: each.help or "" for each in verbs._choices_actions}
-    found = {"": _command(top, "")}
-    found.update({name: _command(verbs.choices[name], summaries[name]) for name in verbs.choices})
-    return found
+    summaries = {verb.dest: verb.help or "" for verb in verbs._choices_actions}
+    return SCRIPTS[shell]({"": top, **verbs.choices}, summaries)
 
 
-def _command(parser: argparse.ArgumentParser, summary: str) -> CompletionVerb:
-    shown = [action for action in parser._actions if action.help is not argparse.SUPPRESS]
-    flags = tuple(_flag(action) for action in shown if action.option_strings)
-    words = next((_value(action) for action in shown if not action.option_strings), None)
-    return CompletionVerb(summary, flags, words)
+def _flags(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    return [action for action in parser._actions if action.option_strings and _is_shown(action)]
 
 
-def _flag(action: argparse.Action) -> CompletionFlag:
-    value = None if action.nargs == 0 else _value(action)
-    repeats = isinstance(action, argparse._AppendAction) or action.nargs == "+"
-    return CompletionFlag(tuple(action.option_strings), action.help or "", value, repeats)
+def _positional(parser: argparse.ArgumentParser) -> argparse.Action | None:
+    actions = (action for action in parser._actions if not action.option_strings and _is_shown(action))
+    return next(actions, None)
 
 
-def _value(action: argparse.Action) -> CompletionValue:
-    name = action.metavar if isinstance(action.metavar, str) else action.dest
-    choices = tuple(str(each) for each in action.choices or KNOWN.get(name, ()))
-    return CompletionValue(name, KINDS.get(name, CompletionKind.TEXT), choices)
+def _is_shown(action: argparse.Action) -> bool:
+    return action.help is not argparse.SUPPRESS
 
 
-def bash_script(found: Mapping[str, CompletionVerb]) -> str:
-    """The script for bash, 3.2 (macOS) and newer."""
-    return _BASH.replace("@VALUES@\n", _lines(_bash_values(found), 8)).replace(
-        "@WORDS@\n", _lines(_bash_words(found), 8)
-    )
+def _is_switch(action: argparse.Action) -> bool:
+    return action.nargs == 0
 
 
-def _bash_values(found: Mapping[str, CompletionVerb]) -> Iterator[str]:
-    for verb, command in found.items():
-        for flag in command.flags:
-            if flag.value is not None:
-                patterns = "|".join(shlex.quote(f"{verb} {name}") for name in flag.names)
-                yield f"{patterns}) {_bash_action(flag.value)}; return ;;"
+def _name(action: argparse.Action) -> str:
+    return action.metavar if isinstance(action.metavar, str) else action.dest
 
 
-def _bash_action(value: CompletionValue) -> str:
-    if value.choices:
-        return f"_posezoo_offer {shlex.quote(' '.join(value.choices))}"
+def _choices(action: argparse.Action) -> list[str]:
+    return [str(choice) for choice in action.choices or CHOICES.get(_name(action), ())]
+
+
+def _kind(action: argparse.Action) -> CompletionKind:
+    return KINDS.get(_name(action), CompletionKind.TEXT)
+
+
+def _lines(lines: Iterable[str], indent: int) -> str:
+    return "".join(f"{' ' * indent}{line}\n" for line in lines)
+
+
+# --- bash
+
+
+def _bash_script(parsers: Mapping[str, argparse.ArgumentParser], _summaries: Mapping[str, str]) -> str:
+    values, words = [], []
+    for verb, parser in parsers.items():
+        flags, positional = _flags(parser), _positional(parser)
+        for flag in flags:
+            if not _is_switch(flag):
+                patterns = "|".join(shlex.quote(f"{verb} {name}") for name in flag.option_strings)
+                values.append(f"{patterns}) {_bash_value(flag)}; return ;;")
+        if not verb:
+            offered = _bash_offer(filter(None, parsers))
+        else:
+            offered = ":" if positional is None else _bash_value(positional)
+        names = _bash_offer(name for flag in flags for name in flag.option_strings)
+        words.append(f"{shlex.quote(f'{verb} -')}) {names} ;;")
+        words.append(f"{shlex.quote(f'{verb} ')}) {offered} ;;")
+    return _BASH.replace("@VALUES@\n", _lines(values, 8)).replace("@WORDS@\n", _lines(words, 8))
+
+
+def _bash_offer(words: Iterable[str]) -> str:
+    return f"_posezoo_offer {shlex.quote(' '.join(words))}"
+
+
+def _bash_value(action: argparse.Action) -> str:
+    if choices := _choices(action):
+        return _bash_offer(choices)
     return {
         CompletionKind.TEXT: ":",
         CompletionKind.FILE: "compopt -o default 2>/dev/null",
         CompletionKind.FOLDER: "compopt -o default 2>/dev/null",
         CompletionKind.MODELS: '_posezoo_offer "$(_posezoo_names)"',
-    }[value.kind]
-
-
-def _bash_words(found: Mapping[str, CompletionVerb]) -> Iterator[str]:
-    verbs = " ".join(filter(None, found))
-    for verb, command in found.items():
-        flags = f"_posezoo_offer {shlex.quote(' '.join(command.names))}"
-        words = f"_posezoo_offer {shlex.quote(verbs)}" if not verb else ":"
-        if verb and command.words is not None:
-            words = _bash_action(command.words)
-        yield f"{shlex.quote(f'{verb} -')}) {flags} ;;"
-        yield f"{shlex.quote(f'{verb} ')}) {words} ;;"
+    }[_kind(action)]
 
 
 _BASH = r"""# Completion for posezoo, drawn by `posezoo completion bash`.
@@ -184,45 +161,45 @@ complete -F _posezoo posezoo
 """
 
 
-def zsh_script(found: Mapping[str, CompletionVerb]) -> str:
-    """The script for zsh."""
-    verbs = [_zsh_quoted(f"{_zsh_escaped(name)}:{found[name].help}") for name in found if name]
-    top = [*_zsh_flags(found[""]), "'1: :->verb'", "'*:: :->rest'"]
+# --- zsh
+
+
+def _zsh_script(parsers: Mapping[str, argparse.ArgumentParser], summaries: Mapping[str, str]) -> str:
+    verbs = [_zsh_quoted(f"{_zsh_escaped(verb)}:{summary}") for verb, summary in summaries.items()]
+    top = [*_zsh_flags(parsers[""]), "'1: :->verb'", "'*:: :->rest'"]
+    rest = []
+    for verb in summaries:
+        arguments = [f"{verb}) _arguments -s", *_zsh_flags(parsers[verb])]
+        if (positional := _positional(parsers[verb])) is not None:
+            arguments.append(_zsh_quoted(f"*{_zsh_value(positional)}"))
+        rest.append(" \\\n                        ".join(arguments) + " ;;")
     return (
-        _ZSH.replace("@TOP@\n", _lines((f"{spec} \\" for spec in top), 8))
+        _ZSH.replace("@TOP@\n", _lines((f"{argument} \\" for argument in top), 8))
         .replace("@VERBS@\n", _lines(verbs, 16))
-        .replace("@REST@\n", _lines(_zsh_rest(found), 16))
+        .replace("@REST@\n", _lines(rest, 16))
     )
 
 
-def _zsh_rest(found: Mapping[str, CompletionVerb]) -> Iterator[str]:
-    for verb, command in found.items():
-        if verb:
-            specs = [*_zsh_flags(command)]
-            if command.words is not None:
-                specs.append(_zsh_quoted(f"*{_zsh_value(command.words)}"))
-            yield " \\\n                        ".join((f"{verb}) _arguments -s", *specs)) + " ;;"
+def _zsh_flags(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for flag in _flags(parser):
+        repeats = isinstance(flag, argparse._AppendAction) or flag.nargs == "+"
+        prefix = "*" if repeats else f"({' '.join(flag.option_strings)})"
+        for name in flag.option_strings:
+            sign = "" if _is_switch(flag) else "=" if name.startswith("--") else "+"
+            value = "" if _is_switch(flag) else _zsh_value(flag)
+            yield _zsh_quoted(f"{prefix}{name}{sign}[{_zsh_escaped(flag.help or '')}]{value}")
 
 
-def _zsh_flags(command: CompletionVerb) -> Iterator[str]:
-    for flag in command.flags:
-        alone = "" if flag.repeats else f"({' '.join(flag.names)})"
-        text = f"[{_zsh_escaped(flag.help)}]"
-        for name in flag.names:
-            sign = "" if flag.value is None else "=" if name.startswith("--") else "+"
-            value = _zsh_value(flag.value) if flag.value is not None else ""
-            yield _zsh_quoted(f"{'*' if flag.repeats else alone}{name}{sign}{text}{value}")
-
-
-def _zsh_value(value: CompletionValue) -> str:
+def _zsh_value(action: argparse.Action) -> str:
     kinds = {
         CompletionKind.TEXT: " ",
         CompletionKind.FILE: "_files",
         CompletionKind.FOLDER: "_files -/",
         CompletionKind.MODELS: "_posezoo_names",
     }
-    action = f"({' '.join(map(_zsh_escaped, value.choices))})" if value.choices else kinds[value.kind]
-    return f":{_zsh_escaped(value.name)}:{action}"
+    choices = _choices(action)
+    offered = f"({' '.join(map(_zsh_escaped, choices))})" if choices else kinds[_kind(action)]
+    return f":{_zsh_escaped(_name(action))}:{offered}"
 
 
 def _zsh_escaped(text: str) -> str:
@@ -281,37 +258,39 @@ fi
 """
 
 
-def fish_script(found: Mapping[str, CompletionVerb]) -> str:
-    """The script for fish, 3.0 and newer."""
-    return _FISH + "\n".join(_fish_lines(found)) + "\n"
+# --- fish
 
 
-def _fish_lines(found: Mapping[str, CompletionVerb]) -> Iterator[str]:
-    for verb, command in found.items():
+def _fish_script(parsers: Mapping[str, argparse.ArgumentParser], summaries: Mapping[str, str]) -> str:
+    lines = []
+    for verb, parser in parsers.items():
         here = f"complete -c posezoo -n {_fish_quoted(f'__posezoo_on {verb}'.strip())}"
-        for flag in command.flags:
-            names = (f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in flag.names)
-            value = [*_fish_value(flag.value)] if flag.value is not None else []
-            yield " ".join((here, *names, *value, f"-d {_fish_quoted(flag.help)}"))
+        for flag in _flags(parser):
+            names = [
+                f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}"
+                for name in flag.option_strings
+            ]
+            value = [] if _is_switch(flag) else _fish_value(flag)
+            lines.append(" ".join((here, *names, *value, f"-d {_fish_quoted(flag.help or '')}")))
         if verb:
-            yield f"complete -c posezoo -n __posezoo_on -a {verb} -d {_fish_quoted(command.help)}"
-        if verb and command.words is not None:
-            offered = [part for part in _fish_value(command.words) if part != "-x"]
+            summary = _fish_quoted(summaries[verb])
+            lines.append(f"complete -c posezoo -n __posezoo_on -a {verb} -d {summary}")
+            positional = _positional(parser)
+            offered = [] if positional is None else [part for part in _fish_value(positional) if part != "-x"]
             if offered:
-                yield " ".join((here, *offered))
+                lines.append(" ".join((here, *offered)))
+    return _FISH + _lines(lines, 0)
 
 
-def _fish_value(value: CompletionValue) -> Iterator[str]:
-    if value.choices:
-        yield from ("-x", f"-a {_fish_quoted(' '.join(value.choices))}")
-    elif value.kind is CompletionKind.MODELS:
-        yield from ("-x", "-a '(__posezoo_names)'")
-    elif value.kind is CompletionKind.FOLDER:
-        yield from ("-x", "-a '(__fish_complete_directories)'")
-    elif value.kind is CompletionKind.FILE:
-        yield from ("-r", "-F")
-    else:
-        yield "-x"
+def _fish_value(action: argparse.Action) -> list[str]:
+    if choices := _choices(action):
+        return ["-x", f"-a {_fish_quoted(' '.join(choices))}"]
+    return {
+        CompletionKind.TEXT: ["-x"],
+        CompletionKind.FILE: ["-r", "-F"],
+        CompletionKind.FOLDER: ["-x", "-a '(__fish_complete_directories)'"],
+        CompletionKind.MODELS: ["-x", "-a '(__posezoo_names)'"],
+    }[_kind(action)]
 
 
 def _fish_quoted(text: str) -> str:
@@ -351,12 +330,8 @@ complete -c posezoo -f
 """
 
 
-def _lines(lines: Iterator[str] | list[str], indent: int) -> str:
-    return "".join(f"{' ' * indent}{line}\n" for line in lines)
-
-
-SCRIPTS: dict[str, Callable[[Mapping[str, CompletionVerb]], str]] = {
-    "bash": bash_script,
-    "zsh": zsh_script,
-    "fish": fish_script,
+SCRIPTS: dict[str, Callable[[Mapping[str, argparse.ArgumentParser], Mapping[str, str]], str]] = {
+    "bash": _bash_script,
+    "zsh": _zsh_script,
+    "fish": _fish_script,
 }

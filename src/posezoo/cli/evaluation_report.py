@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from posezoo import images
-from posezoo.cli.terminal_text import align_columns, escape_control_characters
+from posezoo.cli.terminal_text import align_columns
+from posezoo.errors import escape_control_characters
 from posezoo.evaluation import EvaluationResult
 from posezoo.evaluation.breakdown import ImageScore, worst_images
 from posezoo.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS

@@ -1,4 +1,4 @@
-"""Strangers' text on a terminal: harmless, and no wider than it."""
+"""Text that fits a terminal: columns, and lines that are cut to its width."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 
+from posezoo.errors import escape_control_characters
+
 ELLIPSIS = "..."  # three dots, since not every terminal can show the one character
 
 
-def escape_control_characters(text: str) -> str:
-    """The text with control, invisible and text-turning characters shown as their escapes."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-
-
 def terminal_width() -> int | None:
-    """The columns of the terminal that the standard output is; None where it is a file or a pipe."""
+    """The width of the terminal in columns; None if the standard output is a file or a pipe."""
     try:
         return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     except (ValueError, OSError):
@@ -26,23 +21,23 @@ def terminal_width() -> int | None:
 
 
 def truncate_to_width(line: str, width: int | None) -> str:
-    """The line cut to a terminal's width; as it is where that is None."""
+    """The line, cut to a terminal's width unless that is None."""
     if width is None or display_width(line) <= width:
         return line
-    kept, used = "", 0
-    for each in line:
-        used += display_width(each)
+    start, used = "", 0
+    for char in line:
+        used += display_width(char)
         if used > width - len(ELLIPSIS):
             break
-        kept += each
-    return (kept + ELLIPSIS)[:width]
+        start += char
+    return (start + ELLIPSIS)[:width]
 
 
 def display_width(text: str) -> int:
-    """How many columns of a terminal a text takes: two for each wide character, none for a combining one."""
+    """The columns that a text takes on a terminal: two for a wide character, none for a combining one."""
     if text.isascii():
         return len(text)
-    return sum(_columns(each) for each in text)
+    return sum(_columns(char) for char in text)
 
 
 def _columns(character: str) -> int:
@@ -52,10 +47,10 @@ def _columns(character: str) -> int:
 
 
 def align_columns(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
-    """Rows of cells as lines of columns, two blanks apart; the last column is as long as it is.
+    """Rows of cells as lines with aligned columns, two blanks apart; the last column is not padded.
 
     Args:
-        rows: all of one length.
+        rows: all of the same length.
         right: the columns that are aligned to the right.
     """
     cells = [[escape_control_characters(cell) for cell in row] for row in rows]

@@ -16,7 +16,7 @@ import pytest
 from fakes.command import posezoo
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo.cli.completion_scripts import SCRIPTS, list_verbs
+from posezoo.cli.completion_scripts import draw_completion_script
 from posezoo.cli.main import VERBS
 from posezoo.cli.verbs.completion import SHELLS
 
@@ -48,7 +48,7 @@ def home(tmp_path):
     )
     shown.chmod(0o755)
     for shell in SHELLS:
-        (tmp_path / f"script.{shell}").write_text(SCRIPTS[shell](list_verbs()))
+        (tmp_path / f"script.{shell}").write_text(draw_completion_script(shell))
     return tmp_path
 
 
@@ -153,7 +153,7 @@ def test_fish_offers_how_a_line_goes_on(home, typed, words):
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_script_knows_every_verb_and_flag(shell):
-    script = SCRIPTS[shell](list_verbs())
+    script = draw_completion_script(shell)
     for verb in VERBS:
         help_text = posezoo(verb, "--help").stdout
         assert verb in script

@@ -39,7 +39,7 @@ def test_a_command_of_somebody_else_is_never_replaced(tmp_path, force):
     reference.write_text("#!/usr/bin/python\nfrom omz_tools.omz_info_dumper import main\n")
     ended = posezoo("shims", tmp_path, *force)
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"error: {reference}: is there already, and not ours\n")
+    assert ended.stderr.startswith(f"error: {reference}: exists already, and is not from posezoo\n")
     assert [path.name for path in tmp_path.iterdir()] == ["omz_info_dumper"]
     assert "omz_tools" in reference.read_text()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.selection import read_list_file, select_models
-from posezoo.errors import PosezooError, suggest
+from posezoo.errors import PosezooError, escape_control_characters, suggest
 from posezoo.settings import Setting, read_settings
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def select_omz_models(registry: Registry, patterns: Sequence[str] | None) -> Sel
         if not registry.matches_any(pattern):
             near = suggest(pattern, registry.entries)
             hint = registry.empty_message or near or "--print_all names them all"
-            raise OmzError(f'No matching models: "{_printable(pattern)}"', hint=hint)
+            raise OmzError(f'No matching models: "{escape_control_characters(pattern)}"', hint=hint)
     output = LineBuffer()
     selection = select_models(registry, patterns, output)
     for composite in selection.composites:
@@ -161,11 +161,7 @@ def select_omz_models(registry: Registry, patterns: Sequence[str] | None) -> Sel
 
 def names_of_unreadable(selection: Selection) -> list[str]:
     """The models whose files cannot be read, as they are listed below FAILED:."""
-    return [_printable(Path(problem.file).parent.name) for problem in selection.problems]
-
-
-def _printable(name: str) -> str:
-    return name if name.isprintable() else ascii(name)[1:-1]
+    return [escape_control_characters(Path(problem.file).parent.name) for problem in selection.problems]
 
 
 def precisions_from_args(args: argparse.Namespace) -> frozenset[str]:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags, run_main
 from posezoo.cli.omz import conventions
 from posezoo.cli.omz.conventions import LineBuffer
-from posezoo.cli.terminal_text import escape_control_characters
-from posezoo.errors import ConversionError, PosezooError, SpecError, suggest
+from posezoo.errors import ConversionError, PosezooError, SpecError, escape_control_characters, suggest
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 

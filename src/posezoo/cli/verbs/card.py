@@ -15,7 +15,7 @@ from posezoo.cli import flags
 from posezoo.cli.model_filters import facts_of
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
-from posezoo.cli.terminal_text import escape_control_characters
+from posezoo.errors import escape_control_characters
 from posezoo.facts.model_facts import ModelFacts
 
 if TYPE_CHECKING:

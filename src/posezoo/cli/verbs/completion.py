@@ -1,7 +1,6 @@
 """posezoo completion: scripts for shells, so that TAB completes verbs, flags, their values and models.
 
-The scripts are drawn from the parsers. Only the names of models are asked for at each TAB, by
-``posezoo completion --names``, which finds folders and reads no file.
+At each TAB a script may call ``posezoo completion --names``, which lists folders and reads no file.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ posezoo completion bash > ~/.local/share/bash-completion/completions/posezoo
 posezoo completion zsh > ~/.zfunc/_posezoo      # with fpath+=~/.zfunc before compinit in ~/.zshrc
 posezoo completion fish > ~/.config/fish/completions/posezoo.fish
 
-for the shell that runs now: source <(posezoo completion bash), the same for zsh;
+only for the current shell:
+source <(posezoo completion bash)      # the same in zsh
 posezoo completion fish | source
 """
 
@@ -26,26 +26,26 @@ SHELLS = ("bash", "zsh", "fish")
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
     parser = flags.add_verb(
-        verbs, "completion", "print a script that teaches a shell to complete posezoo's words", EXAMPLES
+        verbs, "completion", "print a script with which a shell completes posezoo's verbs and flags", EXAMPLES
     )
     parser.add_argument("shell", nargs="?", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
-    # What the scripts ask, not people.
+    # called by the scripts
     parser.add_argument("--names", action="store_true", help=argparse.SUPPRESS)
     flags.add_flags(parser, "models_dir")
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the script of a shell; or the names of all models and composites, one a line."""
+    """Print the script of a shell, or the names of all models and composites, one a line."""
     if args.names:
         for name in _names(args):
             print(name)
         return 0
     if args.shell is None:
         args.parser.error(f"name a shell: {', '.join(SHELLS)}")
-    from posezoo.cli.completion_scripts import SCRIPTS, list_verbs
+    from posezoo.cli.completion_scripts import draw_completion_script
 
-    print(SCRIPTS[args.shell](list_verbs()), end="")
+    print(draw_completion_script(args.shell), end="")
     return 0
 
 
@@ -54,7 +54,7 @@ def _names(args: argparse.Namespace) -> list[str]:
     from posezoo.spec.safe_names import explain_invalid_model_name
 
     roots = flags.settings_from_args(args).models_dir
-    # A shell hands over ~/models as it is typed.
+    # A shell passes ~/models as it is typed.
     registry = open_registry([Path(root).expanduser() for root in roots])
-    # Shells expand what they are given: a folder called $(...) is no name and must not reach them.
+    # A shell would expand a name such as $(...): it must not get one.
     return [name for name in registry.entries if not explain_invalid_model_name(name)]

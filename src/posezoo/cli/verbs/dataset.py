@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.report import Console
-from posezoo.cli.terminal_text import align_columns, escape_control_characters
-from posezoo.errors import DatasetError, DownloadError, suggest
+from posezoo.cli.terminal_text import align_columns
+from posezoo.errors import DatasetError, DownloadError, escape_control_characters, suggest
 from posezoo.settings import user_folder
 
 if TYPE_CHECKING:

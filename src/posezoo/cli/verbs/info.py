@@ -58,8 +58,8 @@ from posezoo.cli import flags
 from posezoo.cli.model_filters import add_filter_flags, filter_models, filters_from_args
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
-from posezoo.cli.terminal_text import escape_control_characters
 from posezoo.cli.verbs.list import list_json
+from posezoo.errors import escape_control_characters
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import Input, ModelSpec, RegexReplace, UnpackArchive
 from posezoo.spec.routes import select_route

@@ -35,7 +35,7 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.plan_text import format_planned_file
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
-from posezoo.cli.terminal_text import escape_control_characters
+from posezoo.errors import escape_control_characters
 from posezoo.spec import supported_mo_args
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""posezoo shims: Open Model Zoo's command names, put where old scripts find them."""
+"""posezoo shims: writes commands with Open Model Zoo's names, so that old scripts find them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ posezoo shims ~/.local/bin
 posezoo shims ./bin && PATH=$PWD/bin:$PATH omz_downloader --print_all
 """
 
-#: Each command and the module that does its work.
+#: The commands, and the modules that run them.
 COMMANDS = {
     "omz_downloader": "posezoo.cli.omz.downloader",
     "omz_converter": "posezoo.cli.omz.converter",
@@ -29,22 +29,22 @@ COMMANDS = {
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
-    summary = f"write {', '.join(COMMANDS)} as thin commands over ours, for scripts that call them"
+    summary = f"write the commands {', '.join(COMMANDS)}, which call posezoo, for scripts that use them"
     parser = flags.add_verb(verbs, "shims", summary, EXAMPLES)
     parser.add_argument("folder", type=Path, metavar="DIR", help="where to write them: a folder on PATH")
     parser.add_argument(
         "--force",
         action="store_true",
-        help="replace shims that run another Python; a command that is not ours is never replaced",
+        help="replace commands of another posezoo or another Python; other programs are never replaced",
     )
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the commands and print their paths; all of them or, where one stands in the way, none.
+    """Write the commands and print their paths: all of them, or none if one cannot be replaced.
 
     Raises:
-        OutputError: a command of somebody else is there, or the folder cannot be written.
+        OutputError: another program has one of the names, or the folder cannot be written.
     """
     requested = {args.folder / name: shim_script(module) for name, module in COMMANDS.items()}
     for path, content in requested.items():
@@ -54,19 +54,19 @@ def run(args: argparse.Namespace) -> int:
         print(path)
     for other in _others_on_path(args.folder):
         print(
-            f"warning: {other} is on your PATH too, and not ours: the first of the two is run",
+            f"warning: {other} is on your PATH too, and not from posezoo: the first of the two is run",
             file=sys.stderr,
         )
     return 0
 
 
 def shim_script(module: str) -> str:
-    """Two lines that run a module's ``main`` by this Python, whatever folder they are called from.
+    """A shell script that runs a module's ``main`` with this Python, from any working folder.
 
-    The shell starts Python, since a ``#!`` line holds neither blanks nor long paths; and nothing is
-    imported from the working folder.
+    The shell starts Python, since a ``#!`` line can have neither blanks nor long paths. Nothing is imported
+    from the working folder.
     """
-    source = Path(__file__).resolve().parents[3]  # what holds the package posezoo: installed, or a checkout
+    source = Path(__file__).resolve().parents[3]  # the folder of the package posezoo
     code = f"import sys; sys.path[:1] = []; sys.path.append({str(source)!r}); "
     code += f"from posezoo.__main__ import main; sys.exit(main({module!r}))"
     return f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(code)} "$@"\n'
@@ -77,13 +77,11 @@ def _refuse_to_replace(path: Path, content: str, *, force: bool) -> None:
         return
     if not _is_ours(path):
         raise OutputError(
-            f"{path}: is there already, and not ours",
+            f"{path}: exists already, and is not from posezoo",
             hint="choose another folder, and put it first on PATH",
         )
     if not force and path.read_text("utf-8") != content:
-        raise OutputError(
-            f"{path}: runs another Python or another posezoo", hint="--force replaces shims of ours"
-        )
+        raise OutputError(f"{path}: runs another Python or another posezoo", hint="--force replaces it")
 
 
 def _is_ours(path: Path) -> bool:
@@ -106,11 +104,10 @@ def _write(path: Path, content: str) -> None:
 
 
 def _others_on_path(folder: Path) -> Iterator[str]:
-    """Commands of these names elsewhere on PATH that are not ours."""
-    here = folder.resolve()
+    """Other programs on PATH with these names."""
     for name in COMMANDS:
-        for place in os.environ.get("PATH", "").split(os.pathsep):
-            found = shutil.which(name, path=place) if place else None
-            if found and Path(found).resolve().parent != here and not _is_ours(Path(found)):
-                yield found
+        for place in filter(None, os.environ.get("PATH", "").split(os.pathsep)):
+            other = shutil.which(name, path=place)
+            if other and Path(other).resolve().parent != folder.resolve() and not _is_ours(Path(other)):
+                yield other
                 break
