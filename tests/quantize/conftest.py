@@ -12,20 +12,20 @@ from fakes import seeker
 from fakes.zoo import write_model
 from posezoo import events
 from posezoo.pipeline import Zoo, int8_models, open_zoo
-from posezoo.quantize import Quantized
+from posezoo.quantize import QuantizationOptions, Quantized
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import ModelSpec, Precision
 
 
 @dataclass
 class Bench:
-    """What a test quantizes, where, and what it was told."""
+    """What a test quantizes, where, and the events that it received."""
 
     zoo: Zoo
     spec: ModelSpec
     photos: Path
     output_dir: Path
-    told: list[events.Event] = field(default_factory=list)
+    received: list[events.Event] = field(default_factory=list)
 
     @property
     def xml(self) -> Path:
@@ -40,14 +40,20 @@ class Bench:
         return [self.xml.with_suffix(suffix).read_bytes() for suffix in (".xml", ".bin")]
 
     def quantize(self, **changes: object) -> Quantized:
-        self.told.clear()
-        arguments = {"output_dir": self.output_dir, "listener": self.told.append, **changes}
+        """Quantize with other options, or to another ``output_dir``."""
+        self.received.clear()
+        output_dir = changes.pop("output_dir", self.output_dir)
         return int8_models.quantize_model(
-            self.zoo, self.spec, self.photos, (Precision.FP16_INT8,), **arguments
-        )  # type: ignore[arg-type]
+            self.zoo,
+            self.spec,
+            self.photos,
+            QuantizationOptions(**changes),  # type: ignore[arg-type]
+            output_dir=output_dir,  # type: ignore[arg-type]
+            listener=self.received.append,
+        )
 
     def of(self, kind: type[events.Event]) -> list[events.Event]:
-        return [event for event in self.told if isinstance(event, kind)]
+        return [event for event in self.received if isinstance(event, kind)]
 
 
 @pytest.fixture

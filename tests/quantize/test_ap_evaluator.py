@@ -1,4 +1,4 @@
-"""AP before and after, on photos that were not calibrated on, and a bound to how far it may drop."""
+"""AP before and after, on photos that were not used for calibration, and a limit to its drop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _evaluates():
 
 
 def truth_of(bench, name: str = "truth.json") -> Path:
-    """What FP32 finds in each photo, as annotations: so its AP is 1."""
+    """What FP32 detects in each photo, as annotations, so that its AP is 1."""
     network, people, photos = CompiledNetwork(bench.fp32), [], sorted(bench.photos.iterdir())
     for number, photo in enumerate(photos, 1):
         keypoints = network({"image": images.read_image(photo)[None].astype(np.float32)})["keypoints"][0, 0]
@@ -35,48 +35,48 @@ def truth_of(bench, name: str = "truth.json") -> Path:
     return coco.written(bench.photos.parent, content, name)
 
 
-def test_ap_before_and_after_is_that_of_photos_that_were_not_calibrated_on(bench):
+def test_ap_before_and_after_is_measured_on_photos_kept_apart_from_calibration(bench):
     bench = bench()
     bench.quantize(annotations=truth_of(bench))
-    (held,) = bench.of(AccuracyCompared)
-    assert held.ap_fp32 == pytest.approx(1)
-    assert 0.5 < held.ap_int8 <= 1
-    assert held.people == 3
+    (compared,) = bench.of(AccuracyCompared)
+    assert compared.ap_fp32 == pytest.approx(1)
+    assert 0.5 < compared.ap_int8 <= 1
+    assert compared.people == 3
 
 
-def test_what_drops_ap_too_far_goes_back_to_floating_point(bench):
+def test_layers_go_back_to_floating_point_until_ap_is_within_its_limit(bench):
     settings = {"min_agreement": 0.01, "max_shift_px": 64.0}
     bench = bench(loud=True, quantization=settings)
     annotations = truth_of(bench)
     with pytest.raises(QuantizationError, match="finds 0 people"):
         bench.quantize(annotations=annotations)
     bench.quantize(annotations=annotations, max_drop=0.1)
-    (held,) = bench.of(AccuracyCompared)
-    assert held.ap_fp32 - held.ap_int8 <= 0.1
+    (compared,) = bench.of(AccuracyCompared)
+    assert compared.ap_fp32 - compared.ap_int8 <= 0.1
     assert (
         json.loads(bench.xml.with_name("provenance.json").read_text())["key"]["quantization"]["max_drop"]
         == 0.1
     )
 
 
-def test_a_bound_needs_annotations(bench):
+def test_a_limit_of_the_drop_needs_annotations(bench):
     with pytest.raises(QuantizationError, match="max_drop needs annotations"):
         bench().quantize(max_drop=0.1)
 
 
-def test_annotations_of_other_photos_tell_nothing(bench):
+def test_annotations_of_other_photos_are_refused(bench):
     bench = bench()
     annotations = truth_of(bench)
     content = json.loads(annotations.read_text())
     for entry in content["images"]:
         entry["file_name"] = f"other-{entry['file_name']}"
     annotations.write_text(json.dumps(content))
-    with pytest.raises(QuantizationError, match="tells of nobody in the 3 photos that are kept apart"):
+    with pytest.raises(QuantizationError, match="has no person in the 3 photos that are kept apart"):
         bench.quantize(annotations=annotations)
     assert not bench.xml.exists()
 
 
-def test_annotations_that_are_none_are_one_line_of_error(bench):
+def test_invalid_annotations_are_refused(bench):
     bench = bench()
     (bench.photos.parent / "truth.json").write_text("[]")
     with pytest.raises(DatasetError, match="is not a COCO annotation file"):

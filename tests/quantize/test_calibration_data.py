@@ -1,4 +1,4 @@
-"""Which photos are used for what."""
+"""Which photos are used for calibration, and which are kept apart."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ def test_one_photo_in_three_is_kept_apart(tmp_path):
     assert names(photos.measured) == ["02.png", "05.png"]
 
 
-def test_of_two_photos_each_has_its_use(tmp_path):
+def test_two_photos_are_split_one_and_one(tmp_path):
     photos = split_photos(seeker.write_photos(tmp_path, 2), 300)
     assert (names(photos.calibration), names(photos.measured)) == (["00.png"], ["01.png"])
 
 
-def test_a_copy_of_a_calibrated_photo_is_never_measured_on(tmp_path):
+def test_a_copy_of_a_calibration_photo_is_not_kept_apart(tmp_path):
     seeker.write_photos(tmp_path, 6)
     shutil.copy(tmp_path / "00.png", tmp_path / "02.png")
     photos = split_photos(tmp_path, 300)
     assert names(photos.measured) == ["05.png"]
 
 
-def test_of_many_photos_the_subset_is_spread_over_all(tmp_path):
+def test_a_subset_of_many_photos_is_spread_evenly(tmp_path):
     photos = split_photos(seeker.write_photos(tmp_path, 12), 4)
     assert names(photos.calibration) == ["00.png", "03.png", "06.png", "09.png"]
     assert MAX_MEASURED == 100
 
 
-def test_the_digest_is_of_what_the_photos_hold_and_what_they_are_for(tmp_path):
+def test_the_digest_depends_on_the_content_and_the_use_of_photos(tmp_path):
     digest = split_photos(seeker.write_photos(tmp_path, 6), 300).digest
     assert split_photos(tmp_path, 300).digest == digest
     (tmp_path / "00.png").rename(tmp_path / "99.png")
     assert split_photos(tmp_path, 300).digest != digest
 
 
-def test_a_sample_becomes_what_the_ir_takes():
+def test_a_sample_is_converted_to_the_layout_and_colour_order_of_the_ir():
     import numpy as np
 
     image = np.arange(24, dtype=np.uint8).reshape(1, 2, 4, 3)

@@ -1,4 +1,4 @@
-"""FP32 IR into INT8: published where it finds what FP32 finds, and nowhere else."""
+"""FP32 IR to INT8: published only if INT8 finds what FP32 finds."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from posezoo.events import (
     WarningIssued,
 )
 from posezoo.pipeline import int8_models
+from posezoo.quantize import QuantizationOptions
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.spec.model import Precision
 
@@ -35,30 +36,30 @@ IN_FLOAT = [
 ]
 
 
-def test_int8_finds_what_fp32_finds_and_says_so_in_its_record(bench):
+def test_int8_finds_what_fp32_finds_and_its_record_contains_the_displacement(bench):
     bench = bench()
-    (shift,) = bench.quantize().shifts.values()
-    assert shift.found_both == shift.found_fp32 == shift.found_int8 == 3
-    assert 0 < shift.shift_p50_px < 2
+    (displacement,) = bench.quantize().displacements.values()
+    assert displacement.found_both == displacement.found_fp32 == displacement.found_int8 == 3
+    assert 0 < displacement.shift_p50_px < 2
     assert b'element_type="i8"' in bench.pair[0]
     assert len(bench.pair[1]) < bench.fp32.with_suffix(".bin").stat().st_size
     record = json.loads(bench.xml.with_name("provenance.json").read_text())
-    assert record["shift"]["shift_p50_px"] == shift.shift_p50_px
+    assert record["shift"]["shift_p50_px"] == displacement.shift_p50_px
     assert (record["shift"]["calibration_photos"], record["shift"]["measured_photos"]) == (6, 3)
 
 
-def test_the_shift_that_is_told_is_the_shift_of_the_ir_that_is_published(bench):
+def test_the_reported_displacement_is_that_of_the_published_ir(bench):
     bench = bench()
-    (shift,) = bench.quantize().shifts.values()
+    (displacement,) = bench.quantize().displacements.values()
     moved = []
     for photo in sorted(bench.photos.iterdir())[2::3]:
         image = {"image": images.read_image(photo)[None].astype(np.float32)}
         fp32, int8 = (CompiledNetwork(xml)(image)["keypoints"][0, 0] for xml in (bench.fp32, bench.xml))
         moved.append(np.hypot(*(fp32 - int8)[:, :2].T) * seeker.SIDE)
-    assert shift.shift_p50_px == pytest.approx(np.median(moved), rel=1e-3)
+    assert displacement.shift_p50_px == pytest.approx(np.median(moved), rel=1e-3)
 
 
-def test_what_is_told(bench):
+def test_the_events_of_a_quantization(bench):
     bench = bench()
     bench.quantize()
     assert bench.of(QuantizationStarted) == [QuantizationStarted("seeker", ("FP16-INT8",), 6, 3)]
@@ -88,7 +89,7 @@ def test_the_same_photos_give_the_same_bytes_on_one_thread_and_on_all(bench):
     assert bench.pair == before
 
 
-def test_an_up_to_date_ir_is_left_alone_until_a_photo_changes(bench):
+def test_an_up_to_date_ir_is_kept_until_a_photo_changes(bench):
     bench = bench()
     bench.quantize()
     bench.quantize()
@@ -99,9 +100,9 @@ def test_an_up_to_date_ir_is_left_alone_until_a_photo_changes(bench):
     assert bench.of(QuantizationFinished)
 
 
-def test_a_plan_says_why_and_touches_nothing(bench):
+def test_a_plan_gives_the_reason_and_writes_nothing(bench):
     bench = bench()
-    ask = (bench.spec, bench.photos, (Precision.FP16_INT8,))
+    ask = (bench.spec, bench.photos, QuantizationOptions())
     (step,) = int8_models.plan_int8(bench.zoo, *ask, output_dir=bench.output_dir)
     assert (step.xml, step.reason) == (bench.xml, "there is none yet")
     assert not bench.output_dir.exists()
@@ -109,12 +110,12 @@ def test_a_plan_says_why_and_touches_nothing(bench):
     assert int8_models.plan_int8(bench.zoo, *ask, output_dir=bench.output_dir)[0].is_up_to_date
 
 
-def test_what_moves_too_far_is_refused_with_the_layer_at_fault_and_the_old_ir_stays(bench):
+def test_a_large_displacement_is_refused_with_layer_noise_and_the_old_ir_stays(bench):
     bench = bench(loud=True, quantization={"in_float": IN_FLOAT})
     bench.quantize()
     before = bench.pair
     bench.spec = replace(bench.spec, quantization=None)
-    with pytest.raises(QuantizationError, match="FP16-INT8 finds 0 people where FP32 finds 3") as refused:
+    with pytest.raises(QuantizationError, match="FP16-INT8 finds 0 people, FP32 finds 3") as refused:
         bench.quantize()
     assert "nothing was published" in refused.value.hint
     (compared,) = bench.of(LayerNoiseMeasured)
@@ -123,17 +124,17 @@ def test_what_moves_too_far_is_refused_with_the_layer_at_fault_and_the_old_ir_st
     assert not list(bench.output_dir.rglob(".posezoo-*"))
 
 
-def test_what_does_harm_can_stay_in_floating_point(bench):
+def test_layers_with_much_noise_can_stay_in_floating_point(bench):
     bench = bench(loud=True, quantization={"in_float": IN_FLOAT})
-    (shift,) = bench.quantize(compare=True).shifts.values()
-    assert shift.shift_p50_px < 0.5
+    (displacement,) = bench.quantize(compare_layers=True).displacements.values()
+    assert displacement.shift_p50_px < 0.5
     (compared,) = bench.of(LayerNoiseMeasured)
     assert [layer.layer for layer in compared.layers] == ["stem", "head"]
 
 
-@pytest.mark.parametrize("said", [{"layers": ["neck"]}, {"types": ["MVN"]}])
-def test_layers_that_are_not_there_are_a_mistake(bench, said):
-    bench = bench(quantization={"in_float": [{**said, "reason": "x"}]})
+@pytest.mark.parametrize("declared", [{"layers": ["neck"]}, {"types": ["MVN"]}])
+def test_unknown_layers_are_refused(bench, declared):
+    bench = bench(quantization={"in_float": [{**declared, "reason": "x"}]})
     with pytest.raises(QuantizationError, match=r"in_float: (layers: neck|types: MVN): the FP32 IR has none"):
         bench.quantize()
 
@@ -166,14 +167,14 @@ def unreadable(folder):
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
-        (no_folder, "is no folder"),
-        (empty, "holds no pictures"),
-        (one_photo, "holds only one picture"),
-        (twins, "1 of 1 different pictures can be read"),
-        (unreadable, "0 of 10 different pictures can be read"),
+        (no_folder, "is not a folder"),
+        (empty, "has no images"),
+        (one_photo, "has only one image"),
+        (twins, "1 of 1 different images can be read"),
+        (unreadable, "0 of 10 different images can be read"),
     ],
 )
-def test_photos_that_do_not_do(bench, spoil, problem):
+def test_unsuitable_photos_are_refused(bench, spoil, problem):
     bench = bench()
     spoil(bench.photos)
     with pytest.raises(QuantizationError) as failure:
@@ -183,20 +184,20 @@ def test_photos_that_do_not_do(bench, spoil, problem):
     assert not bench.xml.exists()
 
 
-def test_a_photo_that_cannot_be_read_is_told_and_left_out(bench):
+def test_an_unreadable_photo_is_left_out_with_a_warning(bench):
     bench = bench()
     (bench.photos / "00.png").write_bytes(b"not a picture")
-    (shift,) = bench.quantize().shifts.values()
+    (displacement,) = bench.quantize().displacements.values()
     (warned,) = bench.of(WarningIssued)
     assert "00.png" in warned.message
     record = json.loads(bench.xml.with_name("provenance.json").read_text())
     assert record["shift"]["calibration_photos"] == 5
-    assert shift.found_fp32 == 3
+    assert displacement.found_fp32 == 3
     with pytest.raises(ImageError):
         images.read_image(bench.photos / "00.png")
 
 
-def test_without_an_fp32_ir_it_says_how_to_get_one(bench):
+def test_without_an_fp32_ir_the_error_says_how_to_get_one(bench):
     bench = bench()
     bench.fp32.unlink()
     with pytest.raises(QuantizationError, match="not there: INT8 is made from the FP32 IR") as failure:
@@ -248,7 +249,7 @@ def test_a_kill_leaves_the_old_ir_and_the_next_run_cleans_up(bench):
     assert not list(folder.glob(".posezoo-*"))
 
 
-def test_a_changed_int8_ir_is_found_by_verify_and_made_again(bench):
+def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
     from posezoo.verify.artifact_check import check_artifacts
 
     bench = bench()
@@ -263,28 +264,27 @@ def test_a_changed_int8_ir_is_found_by_verify_and_made_again(bench):
     assert bench.of(QuantizationFinished)
 
 
-def test_its_card_tells_the_shift(bench):
+def test_the_card_shows_the_displacement(bench):
     bench = bench()
-    (shift,) = bench.quantize().shifts.values()
+    (displacement,) = bench.quantize().displacements.values()
     card = bench.zoo.write_card(bench.spec, bench.output_dir).read_text()
     assert "## Quantization" in card
-    assert f"| {shift.shift_p50_px:.2f} | {shift.shift_p90_px:.2f} | 3 | 3 | 100% | 3 | 6 |" in card
+    assert (
+        f"| {displacement.shift_p50_px:.2f} | {displacement.shift_p90_px:.2f} | 3 | 3 | 100% | 3 | 6 |"
+        in card
+    )
 
 
 def test_fp32_int8_keeps_single_precision_where_it_stays_in_floating_point(bench):
     kept = [{"layers": ["head"], "reason": "x"}]
     bench = bench(quantization={"in_float": kept})
     requested = (Precision.FP16_INT8, Precision.FP32_INT8)
-    made = int8_models.quantize_model(
-        bench.zoo, bench.spec, bench.photos, requested, output_dir=bench.output_dir
-    )
-    half, single = (made.irs[each].with_suffix(".bin").stat().st_size for each in requested)
+    quantized = bench.quantize(precisions=requested)
+    half, single = (quantized.irs[each].with_suffix(".bin").stat().st_size for each in requested)
     assert single - half >= 2 * 17 * 8 - 64
 
 
-def test_no_other_precision_comes_of_it(bench):
+def test_no_other_precision_can_be_made(bench):
     bench = bench()
     with pytest.raises(PosezooError, match="no quantization makes FP16"):
-        int8_models.quantize_model(
-            bench.zoo, bench.spec, bench.photos, (Precision.FP16,), output_dir=bench.output_dir
-        )
+        bench.quantize(precisions=(Precision.FP16,))

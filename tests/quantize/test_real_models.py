@@ -11,6 +11,7 @@ from posezoo import images
 from posezoo.errors import QuantizationError
 from posezoo.events import LayerNoiseMeasured
 from posezoo.pipeline import Zoo, estimator_factory, int8_models, open_zoo
+from posezoo.quantize import QuantizationOptions
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 
@@ -40,31 +41,36 @@ def size_of(xml: Path) -> int:
 def test_the_detectors_int8_is_small_and_true(zoo, photos, tmp_path):
     spec = zoo.registry.find("person-detection-retail-0013")
     zoo.get(spec, (FP32,))
-    made = int8_models.quantize_model(zoo, spec, photos, (INT8,), output_dir=tmp_path)
+    made = int8_models.quantize_model(zoo, spec, photos, QuantizationOptions((INT8,)), output_dir=tmp_path)
     assert size_of(made.irs[INT8]) <= 0.30 * size_of(zoo.layout.ir_path(spec, FP32))
-    assert made.shifts[INT8].shift_p50_px <= 5  # INT8 is not the same on every processor
-    assert made.shifts[INT8].agreement >= 0.75
+    assert made.displacements[INT8].shift_p50_px <= 5  # INT8 is not the same on every processor
+    assert made.displacements[INT8].agreement >= 0.75
 
 
-def test_the_detectors_published_int8_is_found_broken_at_a_glance(zoo, photos):
+def test_the_detectors_published_int8_is_refused(zoo, photos):
     spec = zoo.registry.find("person-detection-retail-0013")
     zoo.get(spec, (FP32, INT8))
-    with pytest.raises(QuantizationError, match=r"finds \d{3,} people where FP32 finds \d\d,"):
+    with pytest.raises(QuantizationError, match=r"finds \d{3,} people, FP32 finds \d\d,"):
         int8_models.compare_ir_with_fp32(zoo, spec, photos, INT8)
 
 
-def test_tf_pose_is_refused_with_the_default_settings_and_a_table_says_why(zoo, photos, tmp_path):
+def test_tf_pose_is_refused_with_default_settings_and_layer_noise_shows_why(zoo, photos, tmp_path):
     spec = zoo.registry.find("tf-pose-mobilenet-v2-small")
     zoo.get(spec, (FP32,))
-    told: list[object] = []
-    with pytest.raises(QuantizationError, match="agreement, 75% is needed"):
+    received: list[object] = []
+    with pytest.raises(QuantizationError, match="required 75%"):
         int8_models.quantize_model(
-            zoo, replace(spec, quantization=None), photos, (INT8,), output_dir=tmp_path, listener=told.append
+            zoo,
+            replace(spec, quantization=None),
+            photos,
+            QuantizationOptions((INT8,)),
+            output_dir=tmp_path,
+            listener=received.append,
         )
     assert not list(tmp_path.rglob("*.xml"))
-    (compared,) = [event for event in told if isinstance(event, LayerNoiseMeasured)]
+    (compared,) = [event for event in received if isinstance(event, LayerNoiseMeasured)]
     noise = {layer.layer: layer for layer in compared.layers}
-    # A batch norm that runs on the image: little harm goes in, and nothing that is right comes out.
+    # A batch norm that runs on the image: little noise goes in, much comes out.
     assert noise["Convolution_0"].total < 0.1
     assert noise["MVN_1"].type == "MVN"
     assert noise["MVN_1"].own > 0.05
@@ -75,27 +81,27 @@ def test_tf_pose_is_refused_with_the_default_settings_and_a_table_says_why(zoo, 
     ("name", "share"),
     [
         ("tf-pose-mobilenet-v2-small", 0.45),
-        # Their FP32 IR hold FP16's numbers: what is published of MediaPipe's is stored so.
+        # Their FP32 IR contain FP16 numbers, as MediaPipe publishes them.
         ("pose-detection-mediapipe", 0.60),
         ("pose-landmark-full-mediapipe", 0.65),
     ],
 )
-def test_a_mixed_setting_holds_the_bound(zoo, photos, tmp_path, name, share):
+def test_mixed_settings_stay_within_the_bounds(zoo, photos, tmp_path, name, share):
     spec = zoo.registry.find(name)
     for part in zoo.registry.parts(zoo.registry.find(spec.composite) if spec.composite else spec):
         zoo.get(part, (FP32,))
-    made = int8_models.quantize_model(zoo, spec, photos, (INT8,), output_dir=tmp_path)
-    assert made.shifts[INT8].shift_p50_px <= spec.quantization.max_shift_px
-    assert made.shifts[INT8].agreement >= 0.75
+    made = int8_models.quantize_model(zoo, spec, photos, QuantizationOptions((INT8,)), output_dir=tmp_path)
+    assert made.displacements[INT8].shift_p50_px <= spec.quantization.max_shift_px
+    assert made.displacements[INT8].agreement >= 0.75
     assert size_of(made.irs[INT8]) <= share * size_of(zoo.layout.ir_path(spec, FP32))
 
 
-def test_what_was_quantized_is_had_by_its_precision(zoo, photos):
+def test_a_quantized_ir_is_available_by_its_precision(zoo, photos):
     spec = zoo.registry.find("tf-pose-mobilenet-v2-small")
     with pytest.raises(QuantizationError, match="not there: no conversion makes FP16-INT8"):
         zoo.get(spec, (INT8,))
     zoo.get(spec, (FP32,))
-    int8_models.quantize_model(zoo, spec, photos, (INT8,))
+    int8_models.quantize_model(zoo, spec, photos, QuantizationOptions((INT8,)))
     estimator = estimator_factory.compile_estimator(zoo, spec, zoo.irs(spec, INT8))
     (photo, *_) = sorted(photos.glob("*.jpg"))
     assert estimator(images.read_image(photo))

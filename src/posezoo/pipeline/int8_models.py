@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.errors import QuantizationError
 from posezoo.events import Listener, ignore_event
@@ -17,7 +17,7 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.pipeline.zoo import Zoo
-    from posezoo.quantize import QuantizationTarget, Quantized
+    from posezoo.quantize import QuantizationOptions, QuantizationTarget, Quantized
     from posezoo.quantize.displacement import KeypointDisplacement
 
 _INT8 = frozenset({Precision.FP16_INT8, Precision.FP32_INT8})
@@ -27,23 +27,20 @@ def quantize_model(
     zoo: Zoo,
     spec: ModelSpec,
     dataset_dir: Path,
-    precisions: Collection[Precision],
+    options: QuantizationOptions,
     *,
     output_dir: Path | None = None,
     listener: Listener = ignore_event,
-    **how: Any,
 ) -> Quantized:
-    """A model's INT8 IR, from its FP32 IR that is there.
+    """Quantize a model that has an FP32 IR.
 
     Args:
         zoo: where both are.
         spec: the model.
         dataset_dir: photos with people.
-        precisions: FP16-INT8, FP32-INT8 or both.
+        options: which precisions, and how.
         output_dir: where the INT8 IR go; None: beside the FP32 IR.
-        listener: told what happens.
-        how: as ``posezoo.quantize.quantization`` has them: ``target_device``, ``force``, ``compare``,
-            ``annotations``, ``max_drop``.
+        listener: receives events.
 
     Raises:
         QuantizationError: the FP32 IR is not there, the photos do not do, or INT8 finds something else.
@@ -55,16 +52,15 @@ def quantize_model(
         _subject(zoo, spec),
         layout,
         dataset_dir,
-        precisions=precisions,
+        options,
         accept=accept,
         listener=listener,
-        **how,
     )
     zoo.require_locked(spec, quantized.irs, layout)
     return quantized
 
 
-def quantization_measurements(zoo: Zoo, spec: ModelSpec, quantized: Quantized) -> list[dict[str, Any]]:
+def quantization_measurements(zoo: Zoo, spec: ModelSpec, quantized: Quantized) -> list[dict[str, object]]:
     """What ``quantize`` measured, in the form of a file that ``posezoo record`` takes."""
     from posezoo.quantize import to_measurements
 
@@ -105,11 +101,9 @@ def plan_int8(
     zoo: Zoo,
     spec: ModelSpec,
     dataset_dir: Path,
-    precisions: Collection[Precision],
+    options: QuantizationOptions,
     *,
     output_dir: Path | None = None,
-    target_device: str = "ANY",
-    **how: Any,
 ) -> tuple[PlannedIr, ...]:
     """What ``quantize`` would do with the same arguments; touches nothing.
 
@@ -119,7 +113,7 @@ def plan_int8(
     from posezoo.quantize import plan_quantization
 
     target, layout = _subject(zoo, spec), _beside(zoo, output_dir)
-    return plan_quantization(target, layout, dataset_dir, precisions, target_device, **how)
+    return plan_quantization(target, layout, dataset_dir, options).irs
 
 
 def is_int8_request(spec: ModelSpec, precisions: Collection[Precision]) -> bool:

@@ -1,14 +1,14 @@
-"""INT8 IR from FP32 IR: calibrated on photos, held against FP32 on others, published only within bounds."""
+"""INT8 IR from FP32 IR: calibrated on photos, compared with FP32 on other photos, published within bounds."""
 
 from __future__ import annotations
 
-from posezoo.quantize.quantization import Quantized, compare_with_fp32, quantize
-from posezoo.quantize.quantization_plan import PRECISIONS, plan_quantization
-from posezoo.quantize.quantization_report import to_measurements
+from posezoo.quantize.quantization import Quantized, compare_with_fp32, quantize, to_measurements
+from posezoo.quantize.quantization_plan import PRECISIONS, QuantizationOptions, plan_quantization
 from posezoo.quantize.quantization_target import QuantizationTarget, explain_unsupported, require_quantizable
 
 __all__ = [
     "PRECISIONS",
+    "QuantizationOptions",
     "QuantizationTarget",
     "Quantized",
     "compare_with_fp32",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from posezoo import coco
-from posezoo.coco import CocoDataset
+from posezoo.coco import CocoDataset, read_coco_dataset
 from posezoo.errors import QuantizationError
 from posezoo.evaluation import evaluate
 from posezoo.ir.openvino_import import import_openvino
@@ -20,55 +19,54 @@ from posezoo.runtime.load_options import LoadOptions
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AccuracyEvaluator:
-    """Who says how well a network does, by annotated photos that it was not calibrated on.
+    """Measures AP on the annotated photos that are kept apart from calibration.
 
     Attributes:
-        subject: the network, and the model whose pipeline asks it.
+        target: the network, and the model whose pipeline runs it.
         dataset: those photos and the people in them.
-        max_drop: by how much AP may drop, 0..1; None: it is only told.
+        max_drop: how far AP may drop, 0..1; None: AP is only reported.
     """
 
-    subject: QuantizationTarget
+    target: QuantizationTarget
     dataset: CocoDataset
     max_drop: float | None = None
 
-    @property
-    def evaluates_boxes(self) -> bool:
-        """Whether boxes are held against boxes, as of a detector."""
-        decoder = self.subject.decoder
-        return decoder is not None and decoder.name == "detection"
+    def compute_ap(self, compiled: Any, image_ids: Collection[int] | None = None) -> float:
+        """COCO's AP, 0..1.
 
-    def compute_ap(self, compiled: Any, dataset: CocoDataset | None = None) -> float:
-        """COCO's AP, 0..1, with an ``openvino.CompiledModel`` in the place of the network.
+        Args:
+            compiled: an ``openvino.CompiledModel`` that replaces the network.
+            image_ids: evaluate only these images; None: all.
 
         Raises:
-            EvaluationError: nobody is there to be found, or the skeleton does not match the annotations.
+            EvaluationError: no person counts, or the skeleton does not match the annotations.
             MissingPackageError: faster-coco-eval is not installed.
         """
-        port = self.subject.spec.inputs[0]
+        port, is_detector = self.target.spec.inputs[0], self.target.is_detector
 
-        def answer(requested: Mapping[str, Array]) -> Outputs:
-            (image,) = requested.values()
+        def infer(inputs: Mapping[str, Array]) -> Outputs:
+            (image,) = inputs.values()
             outputs = compiled(CalibrationSample(image, port).inputs())
             return {name: array for output, array in outputs.items() for name in output.names}
 
-        # AP asks for all boxes, however unsure.
-        decoder_options = {"min_box_score": 0.0} if self.evaluates_boxes else {}
-        estimator = create_estimator(self.subject, LoadOptions(decoder_options=decoder_options))
-        predictor = estimator.with_network_override(answer, self.subject.network_index)
-        found = evaluate(
-            predictor, dataset or self.dataset, of_boxes=self.evaluates_boxes, skip_unreadable=True
-        )
-        return found.figures.get("AP", 0.0)
+        # AP needs all boxes, whatever their score.
+        options = LoadOptions(decoder_options={"min_box_score": 0.0} if is_detector else {})
+        estimator = create_estimator(self.target, options)
+        predictor = estimator.with_network_override(infer, self.target.network_index)
+        dataset = self.dataset
+        if image_ids is not None:
+            dataset = dataset.excluding({image.id for image in dataset.images} - set(image_ids))
+        result = evaluate(predictor, dataset, of_boxes=is_detector, skip_unreadable=True)
+        return result.figures.get("AP", 0.0)
 
     def compute_ir_ap(self, xml: Path) -> float:
-        """The same with an IR, in f32 where it is not INT8."""
+        """The AP with an IR, whose floating-point layers run in f32."""
         core = import_openvino(extra="quantize").Core()
         return self.compute_ap(core.compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}))
 
     def person_count(self) -> int:
-        """How many there are to be found."""
-        return self.dataset.person_count(keypoints=not self.evaluates_boxes)
+        """The number of people that count."""
+        return self.dataset.person_count(keypoints=not self.target.is_detector)
 
 
 def create_accuracy_evaluator(
@@ -78,27 +76,26 @@ def create_accuracy_evaluator(
     photos: PhotoSplit,
     max_drop: float | None = None,
 ) -> AccuracyEvaluator:
-    """Who says how well a network does on those photos that are kept apart.
+    """An evaluator on the photos that are kept apart.
 
     Args:
         target: the network.
         annotations: people in COCO's format.
-        folder: where the photos lie that it names.
+        folder: the folder of the photos that it names.
         photos: which are used for what.
-        max_drop: by how much AP may drop.
+        max_drop: how far AP may drop.
 
     Raises:
-        DatasetError: the annotations are none.
-        QuantizationError: they tell nothing of the photos that are kept apart.
+        DatasetError: the annotations are invalid.
+        QuantizationError: they have no person in the photos that are kept apart.
     """
-    is_detector = target.decoder is not None and target.decoder.name == "detection"
-    dataset = coco.read_coco_dataset(annotations, folder, keypoints=not is_detector)
-    apart = {path.resolve() for path in photos.measured}
-    others = {image.id for image in dataset.images if image.path.resolve() not in apart}
-    found = AccuracyEvaluator(target, dataset.excluding(others), max_drop)
-    if not found.person_count():
+    dataset = read_coco_dataset(annotations, folder, keypoints=not target.is_detector)
+    kept_apart = {path.resolve() for path in photos.measured}
+    others = {image.id for image in dataset.images if image.path.resolve() not in kept_apart}
+    evaluator = AccuracyEvaluator(target, dataset.excluding(others), max_drop)
+    if not evaluator.person_count():
         raise QuantizationError(
-            f"{annotations}: tells of nobody in the {len(apart)} photos that are kept apart to measure on",
-            hint=f"it is to tell of the photos in {folder}",
+            f"{annotations}: has no person in the {len(kept_apart)} photos that are kept apart to measure on",
+            hint=f"annotate people in the photos in {folder}",
         )
-    return found
+    return evaluator

@@ -1,8 +1,7 @@
-"""A network's weights and activations to INT8, by NNCF: quietly, and the same every time.
+"""Quantizes a network's weights and activations to INT8 with NNCF: without output, and reproducibly.
 
-Method: post-training quantization with activations' ranges from calibration samples and fast bias
-correction (Kozlov et al., "Neural Network Compression Framework for fast model inference", 2020,
-arXiv:2002.08679).
+Method: post-training quantization with activation ranges from calibration samples and fast bias correction
+(Kozlov et al., "Neural Network Compression Framework for fast model inference", 2020, arXiv:2002.08679).
 """
 
 from __future__ import annotations
@@ -24,82 +23,70 @@ from posezoo.versions import explain_nncf_mismatch
 if TYPE_CHECKING:
     from posezoo.quantize.ap_evaluator import AccuracyEvaluator
 
-#: Told with every sample: how many of them have been through the network, and how many there are.
-Progress = Callable[[int, int], None]
-
 
 def quantize_network(
     network: Any,
     samples: Sequence[CalibrationSample],
     settings: QuantizationSettings,
     *,
-    target_device: str = "ANY",
-    progress: Progress = lambda done, of: None,
-    evaluator: AccuracyEvaluator | None = None,
+    target_device: str,
+    report_progress: Callable[[int, int], None],
+    evaluator: AccuracyEvaluator | None,
 ) -> Any:
     """The same network with INT8 weights and activations.
 
     Args:
         network: an ``openvino.Model`` in FP32; it is changed.
-        samples: what activations are measured on, in this order.
+        samples: for measuring activations, in this order.
         settings: how.
-        target_device: what it shall run on, one of ``spec.quantization.TARGET_DEVICES``.
-        progress: is told of each sample.
-        evaluator: where it says how far AP may drop, layers go back to floating point until it drops no more.
+        target_device: one of ``spec.quantization_settings.TARGET_DEVICES``.
+        report_progress: called with the number of each sample, and the number of all samples.
+        evaluator: if it limits the drop of AP, layers go back to floating point until AP is within it.
 
     Returns:
         An ``openvino.Model``.
 
     Raises:
-        QuantizationError: the settings name layers that the network has not, or NNCF fails.
-        MissingPackageError: NNCF is not installed, or does not go with this OpenVINO.
+        QuantizationError: the settings name layers that the network does not have, or NNCF fails.
+        MissingPackageError: NNCF is not installed, or does not support this OpenVINO.
     """
-    in_float = float_layer_names(network, settings.in_float)
+    float_layers = float_layer_names(network, settings.in_float)
     nncf = import_nncf()
 
-    def shown(numbered: tuple[int, CalibrationSample]) -> Mapping[str, Array]:
+    def to_inputs(numbered: tuple[int, CalibrationSample]) -> Mapping[str, Array]:
         number, sample = numbered
-        progress(number, len(samples))
+        report_progress(number, len(samples))
         return sample.inputs()
 
-    how = {
+    calibration = nncf.Dataset(list(enumerate(samples, 1)), to_inputs)
+    options = {
         "preset": nncf.QuantizationPreset(settings.preset),
         "target_device": nncf.TargetDevice(target_device),
         "subset_size": len(samples),
         "model_type": nncf.ModelType(settings.model_type) if settings.model_type else None,
-        "ignored_scope": nncf.IgnoredScope(names=in_float, validate=False),
+        "ignored_scope": nncf.IgnoredScope(names=float_layers, validate=False),
     }
-    calibration = nncf.Dataset(list(enumerate(samples, 1)), shown)
     with _quiet(nncf):
         try:
             if evaluator is None or evaluator.max_drop is None:
-                return nncf.quantize(network, calibration, **how)
-            return _quantize_with_accuracy_control(nncf, network, calibration, evaluator, how)
+                return nncf.quantize(network, calibration, **options)
+
+            def compute_ap(compiled: Any, image_ids: Iterable[int]) -> tuple[float, None]:
+                return evaluator.compute_ap(compiled, set(image_ids)), None
+
+            validation = nncf.Dataset([image.id for image in evaluator.dataset.images])
+            return nncf.quantize_with_accuracy_control(
+                network, calibration, validation, compute_ap, max_drop=evaluator.max_drop, **options
+            )
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
             raise QuantizationError(f"NNCF cannot quantize it: {error_text(error)}") from error
 
 
-def _quantize_with_accuracy_control(
-    nncf: ModuleType, network: Any, calibration: Any, evaluator: AccuracyEvaluator, how: Mapping[str, Any]
-) -> Any:
-    """Quantized as far as AP allows, by NNCF's accuracy control."""
-
-    def validate(compiled: Any, numbers: Iterable[int]) -> tuple[float, None]:
-        requested = set(numbers)
-        others = {image.id for image in evaluator.dataset.images if image.id not in requested}
-        return evaluator.compute_ap(compiled, evaluator.dataset.excluding(others)), None
-
-    images = nncf.Dataset([image.id for image in evaluator.dataset.images])
-    return nncf.quantize_with_accuracy_control(
-        network, calibration, images, validate, max_drop=evaluator.max_drop, **how
-    )
-
-
-def float_layer_names(network: Any, kept: Sequence[FloatLayers]) -> list[str]:
+def float_layer_names(network: Any, float_layers: Sequence[FloatLayers]) -> list[str]:
     """The names of the operations that stay in floating point.
 
     Raises:
-        QuantizationError: nothing is meant by one of the names or types.
+        QuantizationError: no operation has one of the names or types.
     """
     operations = {
         operation.get_friendly_name(): operation.get_type_name()
@@ -107,34 +94,30 @@ def float_layer_names(network: Any, kept: Sequence[FloatLayers]) -> list[str]:
         if operation.get_type_name() not in ("Constant", "Parameter", "Result")
     }
     names: dict[str, None] = {}
-    for each in kept:
-        for pattern in each.layers:
-            names |= _matching_operations(
-                f"layers: {pattern}", [name for name in operations if fnmatchcase(name, pattern)]
-            )
-        for kind in each.types:
-            names |= _matching_operations(
-                f"types: {kind}", [name for name, own in operations.items() if own == kind]
-            )
+    for layers in float_layers:
+        matches = {
+            f"layers: {pattern}": [name for name in operations if fnmatchcase(name, pattern)]
+            for pattern in layers.layers
+        }
+        for kind in layers.types:
+            matches[f"types: {kind}"] = [name for name, own_kind in operations.items() if own_kind == kind]
+        for declared, matching in matches.items():
+            if not matching:
+                raise QuantizationError(
+                    f"quantization.in_float: {declared}: the FP32 IR has none",
+                    hint="names and types are those of the .xml: <layer name= type=>",
+                )
+            names |= dict.fromkeys(matching)
     return list(names)
 
 
-def _matching_operations(said: str, names: list[str]) -> dict[str, None]:
-    if not names:
-        raise QuantizationError(
-            f"quantization.in_float: {said}: the FP32 IR has none",
-            hint="names and types are those of the .xml: <layer name= type=>",
-        )
-    return dict.fromkeys(names)
-
-
 def import_nncf() -> ModuleType:
-    """The ``nncf`` package, its telemetry off; takes seconds.
+    """The ``nncf`` package with its telemetry off; takes seconds.
 
     Raises:
-        MissingPackageError: it is not installed, does not load, or does not go with this OpenVINO.
+        MissingPackageError: it is not installed, does not load, or does not support this OpenVINO.
     """
-    import_openvino(extra="quantize")  # without its telemetry, which is NNCF's, too
+    import_openvino(extra="quantize")  # turns off its telemetry, which NNCF uses too
     if reason := explain_nncf_mismatch():
         raise MissingPackageError("nncf", extra="quantize", reason=reason)
     return import_optional("nncf", extra="quantize")
@@ -142,11 +125,9 @@ def import_nncf() -> ModuleType:
 
 @contextmanager
 def _quiet(nncf: ModuleType) -> Iterator[None]:
-    """Nothing of NNCF's own bars and log lines, which go to the standard output."""
-    console, logger = (
-        import_optional("rich", extra="quantize").get_console(),
-        logging.getLogger(nncf.__name__),
-    )
+    """Without NNCF's progress bars and log lines, which go to the standard output."""
+    console = import_optional("rich", extra="quantize").get_console()
+    logger = logging.getLogger(nncf.__name__)
     before = console.quiet, logger.disabled
     console.quiet = logger.disabled = True
     try:

@@ -1,13 +1,13 @@
-"""An FP32 IR into INT8: calibrated on photos, held against FP32 on others, published only within bounds."""
+"""Quantizes an FP32 IR to INT8, compares it with FP32, and publishes it within the model's bounds."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from posezoo.convert.conversion_plan import PlannedIr
 from posezoo.convert.publish import AcceptIr, accept_all, contents_by_suffix, put_in_place, read_contents
 from posezoo.errors import InferenceError, PosezooError, QuantizationError
 from posezoo.events import (
@@ -24,33 +24,20 @@ from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.ir import ir_writer, provenance
 from posezoo.ir.openvino_import import error_text, openvino_core
 from posezoo.layout import ModelLayout
+from posezoo.measured import KINDS, Measurement, measurement_to_json
 from posezoo.quantize.ap_evaluator import AccuracyEvaluator, create_accuracy_evaluator
-from posezoo.quantize.calibration_data import (
-    CalibrationData,
-    PhotoSplit,
-    collect_calibration_data,
-    split_photos,
-)
-from posezoo.quantize.detected_points import DetectedPoints, OutputReader, select_output_reader
+from posezoo.quantize.calibration_data import CalibrationData, collect_calibration_data, split_photos
 from posezoo.quantize.displacement import KeypointDisplacement
-from posezoo.quantize.int8_comparison import (
-    detect_points,
-    displacement_event,
-    explain_rejection,
-    measure_displacement,
-)
+from posezoo.quantize.int8_comparison import Fp32Reference, detect_with_fp32
 from posezoo.quantize.layer_noise import compare_layers
 from posezoo.quantize.nncf_compression import quantize_network
-from posezoo.quantize.quantization_plan import plan_int8_irs, quantization_key
+from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationPlan, plan_quantization
 from posezoo.quantize.quantization_target import QuantizationTarget, require_quantizable
 from posezoo.spec.model import Precision
+from posezoo.versions import package_version
 
-#: On so many inputs layers are compared: what does harm shows on the first.
-COMPARED = 2
-
-_HINT = (
-    "nothing was published; quantization.in_float in model.yml keeps what does most harm in floating point"
-)
+#: Layers are compared on this many inputs: large noise shows on the first.
+COMPARED_SAMPLES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +46,13 @@ class Quantized:
 
     Attributes:
         irs: the .xml by precision.
-        shifts: how far from FP32, of those that were made now.
-        calibration_photos: how many photos were to be calibrated on.
-        measured_photos: how many were kept apart to measure on.
+        displacements: from FP32, of the IR that were made now.
+        calibration_photos: number of photos for calibration.
+        measured_photos: number of photos kept apart to measure on.
     """
 
     irs: Mapping[Precision, Path]
-    shifts: Mapping[Precision, KeypointDisplacement]
+    displacements: Mapping[Precision, KeypointDisplacement]
     calibration_photos: int
     measured_photos: int
 
@@ -74,73 +61,67 @@ def quantize(
     target: QuantizationTarget,
     layout: ModelLayout,
     dataset_dir: Path,
+    options: QuantizationOptions,
     *,
-    precisions: Collection[Precision] = (Precision.FP16_INT8,),
-    target_device: str = "ANY",
-    force: bool = False,
-    compare: bool = False,
-    annotations: Path | None = None,
-    max_drop: float | None = None,
     accept: AcceptIr = accept_all,
     listener: Listener = ignore_event,
 ) -> Quantized:
-    """The INT8 IR of a model whose FP32 IR is there; those that are up to date are left alone.
+    """Make the INT8 IR of a model that has an FP32 IR, except those that are up to date.
 
-    The same FP32 IR, photos and settings give the same bytes, on however many threads. When something fails,
-    the IR that were there before are still there.
+    The same FP32 IR, photos and settings give the same bytes, on any number of threads. If something fails,
+    earlier IR stay in place.
 
     Args:
         target: what to quantize.
-        layout: where the INT8 IR will lie.
+        layout: where the INT8 IR go.
         dataset_dir: photos with people; one in three is kept apart from calibration, to measure on.
-        precisions: FP16-INT8, FP32-INT8 or both: how what stays in floating point is stored.
-        target_device: what it shall run on: one of ``spec.quantization.TARGET_DEVICES``.
-        force: quantize again what is up to date.
-        compare: tell what quantization does to each layer, even where nothing is wrong.
-        annotations: of people in the photos, in COCO's format: AP before and after is told, too, of those
-            photos that are kept apart.
-        max_drop: by how much AP may drop, 0..1; layers go back to floating point until it drops no more.
+        options: which precisions, and how.
         accept: may refuse an IR by its bytes, before it is put in place.
-        listener: is told what happens.
+        listener: receives events.
 
     Raises:
-        QuantizationError: the model cannot be quantized, the photos do not do, or what INT8 finds lies
-            farther from what FP32 finds than the model's settings allow.
+        QuantizationError: the model cannot be quantized, there are too few photos, or INT8 is farther from
+            FP32 than the model's settings allow.
         InferenceError: the FP32 IR is damaged or another network's.
         OutputError: an IR cannot be written.
-        MissingPackageError: NNCF, OpenVINO or OpenCV is not installed, or they do not go together.
+        MissingPackageError: NNCF, OpenVINO or OpenCV is not installed, or their versions do not match.
     """
-    name, spec = target.spec.full_name, target.spec
-    require_quantizable(spec, target.model)
-    photos = split_photos(dataset_dir, target.quantization_settings.subset_size)
-    key = quantization_key(target, photos, target_device, max_drop)
-    steps = plan_int8_irs(target, layout, key, precisions, force=force)
-    if done := tuple(step.precision for step in steps if step.is_up_to_date):
-        listener(ConversionUpToDate(name, done))
-    shifts: Mapping[Precision, KeypointDisplacement] = {}
-    numbers = len(photos.calibration), len(photos.measured)
-    if due := tuple(step for step in steps if not step.is_up_to_date):
-        remove_stale_staging_dirs(layout.model_dir(spec))
-        listener(QuantizationStarted(name, tuple(step.precision for step in due), *numbers))
+    name = target.spec.full_name
+    require_quantizable(target.spec, target.model)
+    plan = plan_quantization(target, layout, dataset_dir, options)
+    if up_to_date := tuple(planned.precision for planned in plan.irs if planned.is_up_to_date):
+        listener(ConversionUpToDate(name, up_to_date))
+    counts = len(plan.photos.calibration), len(plan.photos.measured)
+    displacements: dict[Precision, KeypointDisplacement] = {}
+    if due := tuple(planned for planned in plan.irs if not planned.is_up_to_date):
+        remove_stale_staging_dirs(layout.model_dir(target.spec))
+        listener(QuantizationStarted(name, tuple(planned.precision for planned in due), *counts))
         try:
-            referee = _evaluator(target, annotations, dataset_dir, photos, max_drop)
-            shifts = _make(
-                target,
-                layout,
-                due,
-                photos,
-                target_device,
-                compare,
-                referee,
-                key["quantization"],
-                accept,
-                listener,
-            )
+            job = _prepare(target, dataset_dir, options, plan, listener)
+            with staging_dir(layout.model_dir(target.spec)) as folder:
+                # No IR is replaced unless all of them are accepted.
+                staged = {}
+                for planned in due:
+                    xml = folder / planned.precision / planned.xml.name
+                    displacements[planned.precision] = job.make_ir(planned.precision, xml)
+                    staged[planned] = xml, read_contents(xml)
+                for planned, (_, contents) in staged.items():
+                    accept(planned.precision, contents_by_suffix(contents))
+                for planned, (xml, contents) in staged.items():
+                    record = provenance.format_provenance(
+                        target.spec,
+                        target.decoder,
+                        contents,
+                        None,
+                        quantization=plan.key["quantization"],
+                        shift={**job.sample_counts, **displacements[planned.precision].to_json()},
+                    )
+                    put_in_place(xml, planned.xml, contents, record)
         except PosezooError as error:
             listener(QuantizationFinished(name, False, error.problem))
             raise
         listener(QuantizationFinished(name, True))
-    return Quantized({step.precision: step.xml for step in steps}, shifts, *numbers)
+    return Quantized({planned.precision: planned.xml for planned in plan.irs}, displacements, *counts)
 
 
 def compare_with_fp32(
@@ -151,32 +132,25 @@ def compare_with_fp32(
     *,
     listener: Listener = ignore_event,
 ) -> KeypointDisplacement:
-    """How far what an INT8 IR finds lies from what FP32 finds, whoever made it.
+    """The displacement of an INT8 IR from FP32, whether it was made here or published.
 
     Args:
         target: the model, with its FP32 IR.
         xml: the INT8 IR.
-        precision: what it is called.
-        dataset_dir: photos with people; the same of them are measured on as by ``quantize``.
-        listener: is told the shift.
+        precision: its name.
+        dataset_dir: photos with people; the same ones are kept apart to measure on as by ``quantize``.
+        listener: receives the displacement.
 
     Raises:
-        QuantizationError: it lies farther than the model's settings allow, is another network, or the photos
-            do not do.
+        QuantizationError: it is larger than the model's settings allow, the IR is another network, or there
+            are too few photos.
         InferenceError: an IR is missing or damaged.
     """
-    photos, read = (
-        split_photos(dataset_dir, target.quantization_settings.subset_size),
-        select_output_reader(target),
-    )
-    samples = collect_calibration_data(
-        target, replace(photos, calibration=photos.calibration[:1]), listener=listener
-    )
-    displacement = measure_displacement(
-        target, xml, samples.measured, detect_points(target.fp32_xml, samples.measured, read), read
-    )
-    listener(displacement_event(target, precision, displacement))
-    if problem := explain_rejection(target, precision, displacement):
+    photos = split_photos(dataset_dir, target.settings.subset_size)
+    photos = replace(photos, calibration=photos.calibration[:1])  # the others are not needed
+    data = collect_calibration_data(target, photos, listener=listener)
+    displacement, problem = detect_with_fp32(target, data.measured).compare(xml, precision, listener)
+    if problem:
         raise QuantizationError(f"{xml}: {problem}", hint="posezoo quantize makes another one")
     return displacement
 
@@ -185,120 +159,85 @@ def compare_with_fp32(
 class _QuantizationJob:
     """What all IR of one quantization share."""
 
-    subject: QuantizationTarget
-    samples: CalibrationData
-    read: OutputReader
-    fp32: Sequence[DetectedPoints]  # what FP32 finds in the samples to measure on
-    target_device: str
-    compare: bool
-    judge: AccuracyEvaluator | None
+    target: QuantizationTarget
+    options: QuantizationOptions
+    data: CalibrationData
+    reference: Fp32Reference
+    evaluator: AccuracyEvaluator | None
     listener: Listener
 
+    @property
+    def sample_counts(self) -> dict[str, int]:
+        return {
+            "calibration_photos": self.data.calibration_photos,
+            "calibration_samples": len(self.data.calibration),
+            "measured_photos": self.data.measured_photos,
+            "measured_samples": len(self.data.measured),
+        }
 
-def _evaluator(
+    def make_ir(self, precision: Precision, xml: Path) -> KeypointDisplacement:
+        """Write an INT8 IR.
+
+        Raises:
+            QuantizationError: it is too far from FP32, or drops AP too far.
+        """
+        target, name = self.target, self.target.spec.full_name
+        network = _read_fp32(target)
+        if precision is Precision.FP16_INT8:
+            # Before quantization: OpenVINO stores no weights as FP16 if some are INT8 already.
+            half = ir_writer.write_ir(network, xml.with_name("half.xml"), Precision.FP16)
+            network = openvino_core(extra="quantize").read_model(half)
+        network = quantize_network(
+            network,
+            self.data.calibration,
+            target.settings,
+            target_device=self.options.target_device,
+            report_progress=lambda done, total: self.listener(CalibrationProgress(name, done, total)),
+            evaluator=self.evaluator,
+        )
+        quantized = network.clone()  # still has the layer names of the FP32 IR
+        ir_writer.prepare_for_writing(network, target.spec, target.decoder)
+        ir_writer.write_ir(network, xml, precision)
+        displacement, problem = self.reference.compare(xml, precision, self.listener)
+        if not problem and self.evaluator is not None:
+            before, after = self.evaluator.compute_ir_ap(target.fp32_xml), self.evaluator.compute_ir_ap(xml)
+            count, max_drop = self.evaluator.person_count(), self.evaluator.max_drop
+            self.listener(AccuracyCompared(name, precision, before, after, count))
+            if max_drop is not None and before - after > max_drop:
+                problem = (
+                    f"{name}: {precision} drops AP from {before:.3f} to {after:.3f}, "
+                    f"a drop of {max_drop:g} is allowed"
+                )
+        if problem or self.options.compare_layers:
+            samples = self.data.measured[:COMPARED_SAMPLES]
+            self.listener(LayerNoiseMeasured(name, compare_layers(_read_fp32(target), quantized, samples)))
+        if problem:
+            raise QuantizationError(
+                problem,
+                hint="nothing was published; quantization.in_float in model.yml keeps the layers with the "
+                "most noise in floating point",
+            )
+        return displacement
+
+
+def _prepare(
     target: QuantizationTarget,
-    annotations: Path | None,
-    folder: Path,
-    photos: PhotoSplit,
-    max_drop: float | None,
-) -> AccuracyEvaluator | None:
-    if annotations is None:
-        if max_drop is not None:
-            raise QuantizationError("max_drop needs annotations of the photos", hint="--annotations FILE")
-        return None
-    return create_accuracy_evaluator(target, annotations, folder, photos, max_drop)
-
-
-def _make(
-    target: QuantizationTarget,
-    layout: ModelLayout,
-    steps: Sequence[PlannedIr],
-    photos: PhotoSplit,
-    target_device: str,
-    compare: bool,
-    referee: AccuracyEvaluator | None,
-    key: Mapping[str, object],
-    accept: AcceptIr,
+    dataset_dir: Path,
+    options: QuantizationOptions,
+    plan: QuantizationPlan,
     listener: Listener,
-) -> dict[Precision, KeypointDisplacement]:
-    samples, read = (
-        collect_calibration_data(target, photos, listener=listener),
-        select_output_reader(target),
-    )
-    fp32 = detect_points(target.fp32_xml, samples.measured, read)
-    job = _QuantizationJob(target, samples, read, fp32, target_device, compare, referee, listener)
-    with staging_dir(layout.model_dir(target.spec)) as folder:
-        # Nothing is replaced unless all of them are good.
-        made = {step: _quantized(job, step, folder / step.precision) for step in steps}
-        contents = {step: read_contents(xml) for step, (xml, _) in made.items()}
-        for step, held in contents.items():
-            accept(step.precision, contents_by_suffix(held))
-        for step, (xml, displacement) in made.items():
-            record = _record(job, key, displacement, contents[step])
-            put_in_place(xml, step.xml, contents[step], record)
-    return {step.precision: shift for step, (_, shift) in made.items()}
+) -> _QuantizationJob:
+    evaluator = None
+    if options.annotations is not None:
+        evaluator = create_accuracy_evaluator(
+            target, options.annotations, dataset_dir, plan.photos, options.max_drop
+        )
+    data = collect_calibration_data(target, plan.photos, listener=listener)
+    reference = detect_with_fp32(target, data.measured)
+    return _QuantizationJob(target, options, data, reference, evaluator, listener)
 
 
-def _quantized(job: _QuantizationJob, step: PlannedIr, folder: Path) -> tuple[Path, KeypointDisplacement]:
-    """An IR in a working folder, and how far it is from FP32.
-
-    Raises:
-        QuantizationError: too far.
-    """
-    target, name = job.subject, job.subject.spec.full_name
-    network = quantize_network(
-        _stored(_fp32(target), step.precision, folder),
-        job.samples.calibration,
-        target.quantization_settings,
-        target_device=job.target_device,
-        progress=lambda done, of: job.listener(CalibrationProgress(name, done, of)),
-        evaluator=job.judge,
-    )
-    as_compressed = network.clone()  # with the layers' names in the FP32 IR
-    ir_writer.prepare_for_writing(network, target.spec, target.decoder)
-    xml = ir_writer.write_ir(network, folder / step.xml.name, step.precision)
-    displacement = measure_displacement(target, xml, job.samples.measured, job.fp32, job.read)
-    job.listener(displacement_event(target, step.precision, displacement))
-    problem = explain_rejection(target, step.precision, displacement) or _explain_ap_drop(
-        job, step.precision, xml
-    )
-    if problem or job.compare:
-        layers = compare_layers(_fp32(target), as_compressed, job.samples.measured[:COMPARED])
-        job.listener(LayerNoiseMeasured(name, layers))
-    if problem:
-        raise QuantizationError(problem, hint=_HINT)
-    return xml, displacement
-
-
-def _explain_ap_drop(job: _QuantizationJob, precision: Precision, xml: Path) -> str:
-    """Tell AP before and after, where photos are annotated; why that will not do, else nothing."""
-    if job.judge is None:
-        return ""
-    before, after = job.judge.compute_ir_ap(job.subject.fp32_xml), job.judge.compute_ir_ap(xml)
-    name, max_count = job.subject.spec.full_name, job.judge.max_drop
-    job.listener(AccuracyCompared(name, precision, before, after, job.judge.person_count()))
-    if max_count is None or before - after <= max_count:
-        return ""
-    return f"{name}: {precision} drops AP from {before:.3f} to {after:.3f}, by {max_count:g} it may"
-
-
-def _stored(network: Any, precision: Precision, folder: Path) -> Any:
-    """The network with its weights as the precision stores those that stay in floating point.
-
-    Before it is quantized: OpenVINO halves no weights where some are INT8 already.
-    """
-    if precision is not Precision.FP16_INT8:
-        return network
-    half = ir_writer.write_ir(network, folder / "half.xml", Precision.FP16)
-    return openvino_core(extra="quantize").read_model(half)
-
-
-def _fp32(target: QuantizationTarget) -> Any:
-    """The FP32 IR, read.
-
-    Raises:
-        InferenceError: it is damaged, or not what model.yml describes.
-    """
+def _read_fp32(target: QuantizationTarget) -> Any:
     try:
         network = openvino_core(extra="quantize").read_model(target.fp32_xml)
     except RuntimeError as error:
@@ -316,20 +255,20 @@ def _fp32(target: QuantizationTarget) -> Any:
     return network
 
 
-def _record(
-    job: _QuantizationJob,
-    key: Mapping[str, object],
-    displacement: KeypointDisplacement,
-    contents: Mapping[str, provenance.FileContent],
-) -> bytes:
-    samples, target = job.samples, job.subject
-    proof = {
-        "calibration_photos": samples.calibration_photos,
-        "calibration_samples": len(samples.calibration),
-        "measured_photos": samples.measured_photos,
-        "measured_samples": len(samples.measured),
-        **displacement.to_json(),
-    }
-    return provenance.format_provenance(
-        target.spec, target.decoder, contents, None, quantization=key, shift=proof
-    )
+def to_measurements(target: QuantizationTarget, quantized: Quantized) -> list[dict[str, object]]:
+    """The displacement of each IR that was made now, as ``posezoo record`` reads it."""
+    fp32_size = target.fp32_xml.with_suffix(".bin").stat().st_size
+    measurements = []
+    for precision, displacement in quantized.displacements.items():
+        share = quantized.irs[precision].with_suffix(".bin").stat().st_size / fp32_size
+        metrics = {**displacement.to_json(), "bin_share": share}
+        measurement = Measurement(
+            "quantization",
+            precision,
+            {name: metrics[name] for name in KINDS["quantization"].figures},
+            settings={"photos": quantized.measured_photos, "calibrated on": quantized.calibration_photos},
+            tools={name: package_version(name) for name in ("nncf", "openvino")},
+            date=datetime.now(timezone.utc).date().isoformat(),
+        )
+        measurements.append(measurement_to_json(target.spec.full_name, measurement))
+    return measurements

@@ -1,9 +1,9 @@
-"""Which INT8 IR of a model have to be made, and why; light enough to ask before NNCF is imported."""
+"""Which INT8 IR of a model have to be made, and why; needs no NNCF."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,75 +18,91 @@ from posezoo.quantize.quantization_target import QuantizationTarget
 from posezoo.spec.model import Precision
 from posezoo.versions import package_version
 
-#: What a quantization makes; they differ in how what stays in floating point is stored.
+#: The precisions that can be made; they differ in how layers in floating point are stored.
 PRECISIONS = (Precision.FP16_INT8, Precision.FP32_INT8)
 
 
+@dataclass(frozen=True, slots=True)
+class QuantizationOptions:
+    """How a model is quantized.
+
+    Attributes:
+        precisions: of ``PRECISIONS``.
+        target_device: one of ``spec.quantization_settings.TARGET_DEVICES``.
+        force: quantize again what is up to date.
+        compare_layers: report the quantization noise of each layer, even if the result is accepted.
+        annotations: people in the photos, in COCO's format: AP before and after is reported, on the photos
+            kept apart.
+        max_drop: how far AP may drop, 0..1: layers go back to floating point until it is within it.
+
+    Raises:
+        QuantizationError: ``max_drop`` is given without annotations.
+    """
+
+    precisions: tuple[Precision, ...] = (Precision.FP16_INT8,)
+    target_device: str = "ANY"
+    force: bool = False
+    compare_layers: bool = False
+    annotations: Path | None = None
+    max_drop: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_drop is not None and self.annotations is None:
+            raise QuantizationError("max_drop needs annotations of the photos", hint="--annotations FILE")
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizationPlan:
+    """What ``quantize`` does.
+
+    Attributes:
+        photos: which are used for what.
+        key: everything that decides the bytes of the IR.
+        irs: one for each precision, up to date or not.
+    """
+
+    photos: PhotoSplit
+    key: Mapping[str, Any]
+    irs: tuple[PlannedIr, ...]
+
+
 def plan_quantization(
-    target: QuantizationTarget,
-    layout: ModelLayout,
-    dataset_dir: Path,
-    precisions: Collection[Precision],
-    target_device: str = "ANY",
-    *,
-    force: bool = False,
-    max_drop: float | None = None,
-) -> tuple[PlannedIr, ...]:
-    """What ``quantize`` would do with the same arguments; touches nothing and imports no NNCF.
+    target: QuantizationTarget, layout: ModelLayout, dataset_dir: Path, options: QuantizationOptions
+) -> QuantizationPlan:
+    """What ``quantize`` would do with the same arguments; writes nothing.
 
     Raises:
-        QuantizationError: the photos do not do, or as ``steps_of``.
+        QuantizationError: there are too few photos, a precision is not one of ``PRECISIONS``, or an IR would
+            replace one of the model's publisher.
     """
-    photos = split_photos(dataset_dir, target.quantization_settings.subset_size)
-    key = quantization_key(target, photos, target_device, max_drop)
-    return plan_int8_irs(target, layout, key, precisions, force=force)
-
-
-def plan_int8_irs(
-    target: QuantizationTarget,
-    layout: ModelLayout,
-    key: Mapping[str, object],
-    precisions: Collection[Precision],
-    *,
-    force: bool = False,
-) -> tuple[PlannedIr, ...]:
-    """One step for each precision; touches nothing.
-
-    Args:
-        target: what to quantize.
-        layout: where the INT8 IR lie, or will lie.
-        key: what they would be made from now, as ``key_of`` gives it.
-        precisions: of what is left in floating point, and INT8.
-        force: make again what is up to date.
-
-    Raises:
-        QuantizationError: a precision is none of ``PRECISIONS``, or the place is that of an IR that the
-            model's publisher made.
-    """
-    steps = []
-    for precision in dict.fromkeys(precisions):
+    spec = target.spec
+    photos = split_photos(dataset_dir, target.settings.subset_size)
+    key = quantization_key(target, photos, options.target_device, options.max_drop)
+    irs = []
+    for precision in dict.fromkeys(options.precisions):
         if precision not in PRECISIONS:
-            hint = f"it makes {' and '.join(PRECISIONS)}"
-            raise QuantizationError(f"{target.spec.full_name}: no quantization makes {precision}", hint=hint)
-        xml = layout.converted_ir_path(target.spec, precision)
-        _refuse_to_replace(target, layout, xml, precision)
-        reason = (
-            "asked to"
-            if force
-            else provenance.explain_stale_record(
-                xml, lambda: key, partial(verified_files.is_verified, remember=False)
+            raise QuantizationError(
+                f"{spec.full_name}: no quantization makes {precision}",
+                hint=f"it makes {' and '.join(PRECISIONS)}",
             )
-        )
-        steps.append(PlannedIr(precision, xml, reason))
-    return tuple(steps)
+        xml = layout.converted_ir_path(spec, precision)
+        if spec.is_ir and precision in spec.precisions and xml == layout.ir_path(spec, precision):
+            raise QuantizationError(
+                f"{xml}: is the place of its publisher's own {precision}",
+                hint="--output_dir names another folder",
+            )
+        is_good = partial(verified_files.is_verified, remember=False)
+        reason = "asked to" if options.force else provenance.explain_stale_record(xml, lambda: key, is_good)
+        irs.append(PlannedIr(precision, xml, reason))
+    return QuantizationPlan(photos, key, tuple(irs))
 
 
 def quantization_key(
     target: QuantizationTarget, photos: PhotoSplit, target_device: str, max_drop: float | None = None
 ) -> dict[str, Any]:
-    """Everything that decides the bytes of an INT8 IR, in JSON's types."""
+    """Everything that decides the bytes of an INT8 IR, as JSON values."""
     quantization = {
-        "settings": asdict(target.quantization_settings),
+        "settings": asdict(target.settings),
         "target_device": target_device,
         "photos": photos.digest,
         "max_drop": max_drop,
@@ -97,14 +113,3 @@ def quantization_key(
         "nncf": package_version("nncf"),
     }
     return provenance.conversion_key(target.spec, target.decoder, quantization)
-
-
-def _refuse_to_replace(
-    target: QuantizationTarget, layout: ModelLayout, xml: Path, precision: Precision
-) -> None:
-    spec = target.spec
-    if spec.is_ir and precision in spec.precisions and xml == layout.ir_path(spec, precision):
-        raise QuantizationError(
-            f"{xml}: is the place of its publisher's own {precision}",
-            hint="--output_dir names another folder",
-        )

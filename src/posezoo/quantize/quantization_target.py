@@ -1,4 +1,4 @@
-"""What is to be quantized: one network, the model whose pipeline asks it, and how its outputs are read."""
+"""The network to quantize, the model whose pipeline runs it, and whether it can be quantized."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from posezoo.spec.model import CompositeSpec, Decoder, Framework, ModelSpec, Qua
 
 @dataclass(frozen=True, slots=True)
 class QuantizationTarget:
-    """One network to be quantized.
+    """One network to quantize.
 
     Attributes:
-        spec: the model that it is.
-        model: whose pipeline asks it: the model itself, or the composite that it is a part of.
+        spec: the network's model.
+        model: whose pipeline runs it: the model itself, or the composite that it is a part of.
         irs: the FP32 .xml of each network of that pipeline by its model's name.
-        detector: who finds people for a network that sees one at a time, with the .xml of its networks; None
-            where it needs nobody, or each photo shows one person.
+        detector: the person detector of a top-down model, with the .xml of its networks; None if the model
+            needs none, or each photo shows one person.
     """
 
     spec: ModelSpec
@@ -35,29 +35,34 @@ class QuantizationTarget:
 
     @property
     def network_index(self) -> int:
-        """Where the network stands in the pipeline, from its end: -1 is the last one."""
+        """The network's index in the pipeline, from its end: -1 is the last one."""
         stages = self.model.stages if isinstance(self.model, CompositeSpec) else (self.spec.name,)
         return stages.index(self.spec.name) - len(stages)
 
     @property
     def decoder(self) -> Decoder | None:
-        """How the pipeline's outputs become poses."""
+        """The decoder of the pipeline's outputs."""
         return self.model.decoder
 
     @property
-    def quantization_settings(self) -> QuantizationSettings:
-        """How it is quantized."""
+    def is_detector(self) -> bool:
+        """Whether it finds boxes, not keypoints."""
+        return self.decoder is not None and self.decoder.name == "detection"
+
+    @property
+    def settings(self) -> QuantizationSettings:
+        """How it is quantized, and how far INT8 may be from FP32."""
         return self.spec.quantization or QuantizationSettings()
 
 
 def explain_unsupported(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> str:
-    """Why a model cannot be quantized here; empty where it can."""
+    """Why a model cannot be quantized; empty if it can."""
     if spec.quantized:
         return "its weights are quantized already"
     if spec.framework in (Framework.CAFFE, Framework.CAFFE2, Framework.MXNET):
-        return f"no conversion reads {spec.framework}"
+        return f"{spec.framework} cannot be converted"
     if model.decoder is None or DECODERS.find(model.decoder.name) is None:
-        return "quantization not supported: nobody knows how its outputs become poses or boxes"
+        return "quantization not supported: there is no decoder for its outputs"
     return ""
 
 

@@ -104,7 +104,7 @@ def test_bad_photos_are_one_line_of_error(place):
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert "error: " in ended.stderr
-    assert "0 of 9 different pictures can be read" in ended.stderr
+    assert "0 of 9 different images can be read" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

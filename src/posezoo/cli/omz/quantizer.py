@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.omz import conventions
-from posezoo.cli.verbs.quantize import add_quantization_flags, plan_from_args, require_dataset_dir
+from posezoo.cli.verbs.quantize import (
+    add_quantization_flags,
+    options_from_args,
+    plan_from_args,
+    require_dataset_dir,
+)
 from posezoo.errors import PosezooError
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
@@ -121,15 +126,9 @@ def _quantize(
                 lines.start_step(f"(DRY RUN) Quantizing {spec.full_name} from FP32 to {step.precision}")
                 lines.print_line(f"since {step.reason}: {step.xml}\n")
     else:
+        options = options_from_args(args, wanted)
         int8_models.quantize_model(
-            zoo,
-            spec,
-            args.dataset_dir,
-            wanted,
-            output_dir=args.output_dir,
-            target_device=args.target_device,
-            force=args.force,
-            listener=lines,
+            zoo, spec, args.dataset_dir, options, output_dir=args.output_dir, listener=lines
         )
         zoo.write_card(spec, args.output_dir)
         lines.print_line("")

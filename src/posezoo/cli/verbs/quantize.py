@@ -16,6 +16,7 @@ from posezoo.spec.quantization_settings import TARGET_DEVICES
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.pipeline import Zoo
+    from posezoo.quantize import QuantizationOptions
     from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
@@ -105,32 +106,23 @@ def run(args: argparse.Namespace) -> int:
     settings = flags.settings_from_args(args, {"output_dir": args.model_dir})
     zoo = open_zoo(settings)
 
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, object]] = []
 
     def work(spec: ModelSpec) -> dict[str, Any]:
         if args.dry_run:
             return {"plan": list(format_planned_irs(plan_from_args(zoo, spec, args, args.precisions)))}
         if args.measure_only:
             return _measure_only(zoo, spec, args, console)
+        options = options_from_args(args, args.precisions)
         quantized = int8_models.quantize_model(
-            zoo,
-            spec,
-            args.dataset_dir,
-            args.precisions,
-            output_dir=args.output_dir,
-            target_device=args.target_device,
-            force=args.force,
-            compare=args.layers,
-            annotations=args.annotations,
-            max_drop=args.max_drop,
-            listener=console,
+            zoo, spec, args.dataset_dir, options, output_dir=args.output_dir, listener=console
         )
         zoo.write_card(spec, args.output_dir)
         answer: dict[str, Any] = {"irs": {each.value: str(path) for each, path in quantized.irs.items()}}
         found.extend(int8_models.quantization_measurements(zoo, spec, quantized))
-        if quantized.shifts:
+        if quantized.displacements:
             answer["shifts"] = {
-                each.value: displacement.to_json() for each, displacement in quantized.shifts.items()
+                each.value: displacement.to_json() for each, displacement in quantized.displacements.items()
             }
         return answer
 
@@ -173,15 +165,21 @@ def plan_from_args(
     """What a real run with the same flags carries out."""
     from posezoo.pipeline import int8_models
 
-    return int8_models.plan_int8(
-        zoo,
-        spec,
-        args.dataset_dir,
+    options = options_from_args(args, precisions)
+    return int8_models.plan_int8(zoo, spec, args.dataset_dir, options, output_dir=args.output_dir)
+
+
+def options_from_args(args: argparse.Namespace, precisions: tuple[Precision, ...]) -> QuantizationOptions:
+    """The options that the flags set; Open Model Zoo's command does not have all of these flags."""
+    from posezoo.quantize import QuantizationOptions
+
+    return QuantizationOptions(
         precisions,
-        output_dir=args.output_dir,
         target_device=args.target_device,
         force=args.force,
-        max_drop=getattr(args, "max_drop", None),  # Open Model Zoo's command has no such flag
+        compare_layers=getattr(args, "layers", False),
+        annotations=getattr(args, "annotations", None),
+        max_drop=getattr(args, "max_drop", None),
     )
 
 
