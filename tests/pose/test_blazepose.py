@@ -205,13 +205,13 @@ def test_one_person_found_twice_is_one():
         return Pose(keypoints, "blazepose-33", score, (0, 0, 1, 1))
 
     first, again, other = at(200, 0.8), at(206, 0.9), at(330, 0.7)
-    assert blazepose.remove_duplicate_faces([first, again, other], max_similarity=0.3) == [first, other]
-    assert blazepose.remove_duplicate_faces([first, again, other], max_similarity=1.0) == [
+    assert blazepose.remove_duplicate_poses([first, again, other], max_similarity=0.3) == [first, other]
+    assert blazepose.remove_duplicate_poses([first, again, other], max_similarity=1.0) == [
         first,
         again,
         other,
     ]
-    assert blazepose.remove_duplicate_faces([], max_similarity=0.3) == []
+    assert blazepose.remove_duplicate_poses([], max_similarity=0.3) == []
 
 
 @pytest.mark.parametrize(

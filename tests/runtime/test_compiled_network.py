@@ -274,7 +274,7 @@ def test_a_forked_process_is_told_to_load_its_own(small_ir, image):
     child.start()
     try:
         assert actual.poll(20), "the child hangs"
-        assert "was made ready in another process" in actual.recv()
+        assert "was compiled in another process" in actual.recv()
     finally:
         child.kill()
         child.join()

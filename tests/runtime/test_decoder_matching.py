@@ -154,11 +154,11 @@ def test_channels_change_places_where_it_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
-        ({"mean": [1, 2]}, "its input image cannot take pictures so"),
-        ({"scale": [1, 0, 1]}, "cannot be normalised by mean \\(\\) and scale \\(1, 0, 1\\)"),
-        ({"mean": [float("nan")]}, "cannot be normalised by mean \\(nan,\\)"),
+        ({"mean": [1, 2]}, "its input image cannot take images so"),
+        ({"scale": [1, 0, 1]}, "cannot be normalized by mean \\(\\) and scale \\(1, 0, 1\\)"),
+        ({"mean": [float("nan")]}, "cannot be normalized by mean \\(nan,\\)"),
         ({"layout": "NCWH"}, "layout: expected NCHW or NHWC"),
-        ({"layout": "NHWC"}, "its input image, 1x3x64x96, takes no pictures of three colours as NHWC"),
+        ({"layout": "NHWC"}, "its input image, 1x3x64x96, takes no images of three colors as NHWC"),
     ],
 )
 def test_preprocessing_that_does_not_go_with_the_network_is_an_error_of_one_line(tmp_path, said, problem):
@@ -169,7 +169,7 @@ def test_preprocessing_that_does_not_go_with_the_network_is_an_error_of_one_line
 
 
 def test_a_network_of_several_inputs_or_none_for_pictures_is_refused(tmp_path):
-    with pytest.raises(InferenceError, match="takes no pictures"):
+    with pytest.raises(InferenceError, match="takes no images"):
         load_ir(write_ir(tmp_path / "net.xml", MOVENET, image=(1, 7, 64, 96)))
 
 

@@ -229,7 +229,7 @@ def decode_landmarks(raw: Floats, transform: ImageTransform) -> Floats:
     return keypoints
 
 
-def remove_duplicate_faces(poses: list[Pose], *, max_similarity: float) -> list[Pose]:
+def remove_duplicate_poses(poses: list[Pose], *, max_similarity: float) -> list[Pose]:
     """The poses without those that show a person again; of two, the later one goes.
 
     One body may have been found twice, by guesses too far apart to be the same face.

@@ -1,4 +1,4 @@
-"""BlazePose: a detector looks at the whole image, a landmark network at every person it found."""
+"""BlazePose: a detector sees the whole image, a landmark network a region for each person that it found."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from posezoo.spec.model import Output
 
 
 class BlazePosePipeline:
-    """The steps of BlazePose's two networks."""
+    """Runs BlazePose's two networks."""
 
     def __init__(self, config: PipelineConfig) -> None:
         config.refuse_target_size()
         self._options: BlazePoseOptions = config.decoder_options
         self._detector, self._landmarks = (
-            compile_image_network(_fitting(config.read_graph(place), outputs), config)
+            compile_image_network(_keep_outputs(config.read_graph(place), outputs), config)
             for place, outputs in enumerate(blazepose.DECODER.networks)
         )
         self.networks = (self._detector, self._landmarks)
@@ -33,45 +33,44 @@ class BlazePosePipeline:
         """The steps for one image."""
         options = self._options
         transform = letterbox_transform(image.shape[1::-1], blazepose.DETECTOR_SIZE)
-        outputs = yield _look(self._detector, transform, image)
-        found = blazepose.decode_detections(
+        outputs = yield _request(self._detector, transform, image)
+        faces = blazepose.decode_detections(
             outputs["Identity"],
             outputs["Identity_1"],
             min_score=options.min_detection_score,
             max_overlap=options.max_overlap,
             weighted=options.weighted,
         )
-        squares = blazepose.body_regions(found[: options.max_people], transform)
         poses = []
-        for square in squares:
-            pose = yield from self._pose(square, image)
+        for region in blazepose.body_regions(faces[: options.max_people], transform):
+            pose = yield from self._estimate(region, image)
             if pose is not None:
                 poses.append(pose)
-        poses = blazepose.remove_duplicate_faces(poses, max_similarity=options.max_similarity)
+        poses = blazepose.remove_duplicate_poses(poses, max_similarity=options.max_similarity)
         return sorted(poses, key=lambda pose: -pose.score)
 
-    def _pose(
-        self, square: ImageTransform, image: Image
+    def _estimate(
+        self, region: ImageTransform, image: Image
     ) -> Generator[InferenceRequest, Outputs, Pose | None]:
-        outputs = yield _look(self._landmarks, square, image)
+        outputs = yield _request(self._landmarks, region, image)
         presence = float(outputs["Identity_1"].item())
         if presence < self._options.min_presence:
             return None
-        return blazepose.decode_pose(outputs["Identity"], presence, square, image.shape[1::-1])
+        return blazepose.decode_pose(outputs["Identity"], presence, region, image.shape[1::-1])
 
 
-def _fitting(graph: Graph, outputs: tuple[Output, ...]) -> Graph:
+def _keep_outputs(graph: Graph, outputs: tuple[Output, ...]) -> Graph:
     graph.keep_outputs([output.name for output in outputs])
     for output in outputs:
-        found = graph.outputs[output.name]
-        if found != output.shape:
+        shape = graph.outputs[output.name]
+        if shape != output.shape:
             raise InferenceError(
-                f"{graph.path}: is another network: its output {output.name} is {format_shape(found)}, "
+                f"{graph.path}: is another network: its output {output.name} is {format_shape(shape)}, "
                 f"not {format_shape(output.shape)}"
             )
     return graph
 
 
-def _look(network: CompiledNetwork, transform: ImageTransform, image: Image) -> InferenceRequest:
+def _request(network: CompiledNetwork, transform: ImageTransform, image: Image) -> InferenceRequest:
     (name,) = network.inputs
     return InferenceRequest(network, {name: transform.warp(image)[None]})

@@ -1,8 +1,8 @@
-"""Compiled networks kept for the next start, by ourselves: OpenVINO runs a damaged one of its own unnoticed.
+"""A cache of compiled networks for the next start.
 
-A file is the SHA-256 of a compiled network in 64 hexadecimal digits, and the network as OpenVINO exports it;
-so the network begins where the processor's vectors can be loaded from. Whatever is wrong with the folder or
-a file costs the time to compile, never an error or a wrong answer.
+OpenVINO's own cache runs a damaged file without noticing. A file here is the SHA-256 of a compiled network in
+64 hexadecimal digits, then the network as OpenVINO exports it: at an offset that is aligned for vector loads.
+If the folder or a file is damaged, the network is compiled again, without an error.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from posezoo.versions import package_version
 
 _DIGITS = 64
 # HigherHRNet-W32 takes 115 MB.
-_MOST_BYTES = 1 << 30
+_MAX_BYTES = 1 << 30
 
 
 def cache_path(graph: Graph, config: dict[str, Any], folder: Path) -> Path | None:
-    """The file for a graph and a configuration on this CPU; None where the IR cannot be looked at."""
+    """The file for a graph and a configuration on this CPU; None if the IR cannot be read."""
     try:
-        told = [(part.stat().st_size, part.stat().st_mtime_ns) for part in graph.files]
+        file_states = [(part.stat().st_size, part.stat().st_mtime_ns) for part in graph.files]
     except OSError:
         return None
     facts = (
         *(package_version("openvino"), graph.core.get_property("CPU", "FULL_DEVICE_NAME")),
-        *(str(graph.path.resolve()), told, graph.changes, sorted(config.items())),
+        *(str(graph.path.resolve()), file_states, graph.changes, sorted(config.items())),
     )
     return folder / f"{graph.path.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}.compiled"
 
 
 def load_compiled(core: Any, path: Path, config: dict[str, Any]) -> Any:
-    """The compiled network in a file; None where there is none that is whole and goes with this OpenVINO.
+    """The compiled network in a file; None if it is missing, damaged, or of another OpenVINO.
 
-    The file stays mapped as long as the network lives.
+    The file stays mapped to memory as long as the network exists.
     """
     try:
-        content = np.memmap(path, np.uint8, "c")  # never written to, but OpenVINO wants to be allowed to
+        content = np.memmap(path, np.uint8, "c")  # never written to, but OpenVINO needs a writable buffer
     except (OSError, ValueError):
         return None
     if hashlib.sha256(content[_DIGITS:].data).hexdigest().encode() != content[:_DIGITS].tobytes():
@@ -59,7 +59,7 @@ def load_compiled(core: Any, path: Path, config: dict[str, Any]) -> Any:
 
 
 def store_compiled(compiled: Any, path: Path) -> None:
-    """Write a compiled network to a file, and let the oldest ones go where they are too large together."""
+    """Write a compiled network to a file, and delete the oldest files if the cache is too large."""
     stream = io.BytesIO(b"0" * _DIGITS)
     stream.seek(_DIGITS)
     try:
@@ -78,5 +78,5 @@ def _evict_oldest(folder: Path) -> None:
     total = 0
     for _, size, file in sorted(sizes, reverse=True):
         total += size
-        if total > _MOST_BYTES:
+        if total > _MAX_BYTES:
             file.unlink(missing_ok=True)

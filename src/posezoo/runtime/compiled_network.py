@@ -1,4 +1,4 @@
-"""One network on OpenVINO: compiled, and run."""
+"""Compile one network with OpenVINO and run it."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from posezoo.runtime.runtime_config import RuntimeConfig
 Array = NDArray[Any]
 Outputs = Mapping[str, Array]
 
-_ARITHMETIC = ("f32", "bf16", "f16", "i8", "u8")
+_PRECISIONS = ("f32", "bf16", "f16", "i8", "u8")
 _HEAVY_LAYERS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
 
 
 class CompiledNetwork:
     """A compiled IR: arrays by input name in, arrays by output name out.
 
-    It may be called from several threads: as many inferences as there are requests run at once, the others
-    wait for one another. A process that was forked off compiles its own.
+    It may be called from several threads: ``requests`` inferences run at the same time, further ones wait. A
+    forked process must compile its own.
 
     Args:
-        ir: the .xml, whose .bin lies beside it; or a graph that was read and fitted to its use.
+        ir: the .xml, whose .bin is beside it; or a graph that has been read and changed.
         runtime: where and how it runs.
-        outputs: the only ones that are needed; what leads to the others alone is not computed.
+        outputs: the outputs to compute; None: all.
 
     Attributes:
         path: of the .xml.
-        inputs: shape by input name, -1 where any size will do.
+        inputs: shape by input name; -1 stands for any size.
         outputs: the same for the outputs.
-        device: the devices that it really runs on, with commas between.
-        executed_precision: the arithmetic that it really runs in, which is not the one that was
-            asked for where the device lacks that.
-        requests: how many inferences may run at once.
-        streams: how many of them the device really runs side by side; 0 where it does not say.
+        device: the devices that it really runs on, separated by commas.
+        executed_precision: the precision that most of it really runs in, which differs from the requested one
+            if the device lacks that.
+        requests: how many inferences may run at the same time.
+        streams: how many of them the device really runs in parallel; 0 if it does not report that.
 
     Raises:
         InferenceError: the IR is missing or damaged, there is no such device, precision or output,
@@ -65,7 +65,7 @@ class CompiledNetwork:
         graph = ir if isinstance(ir, Graph) else Graph(ir)
         if outputs is not None:
             graph.keep_outputs(outputs)
-        compiled = _compiled(graph, runtime)
+        compiled = _load_or_compile(graph, runtime)
         self.path = graph.path
         self.inputs = port_shapes(compiled.inputs)
         self.outputs = port_shapes(compiled.outputs)
@@ -74,14 +74,14 @@ class CompiledNetwork:
         self.requests = runtime.requests or _property(compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1)
         self.streams = _streams(compiled)
         self._process = os.getpid()
-        self._compiled = compiled  # and with it the file that it may be mapped from
+        self._compiled = compiled  # and with it the file from which it may be mapped
         self._idle: LifoQueue[Any] = LifoQueue()
         for _ in range(self.requests):
             self._idle.put(compiled.create_infer_request())
 
     @property
     def supports_batching(self) -> bool:
-        """Whether inputs and outputs hold any number of images."""
+        """Whether inputs and outputs take any number of images."""
         return all(shape[:1] == (-1,) for shape in (*self.inputs.values(), *self.outputs.values()))
 
     def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -95,11 +95,11 @@ class CompiledNetwork:
 
     @contextmanager
     def infer(self, inputs: Mapping[str, Array]) -> Iterator[Outputs]:
-        """All outputs by name in the network's own memory: good until the block ends, and not to be written.
+        """All outputs by name in the network's own memory: valid until the block ends, and read-only.
 
         Raises:
-            InferenceError: an input is missing, unknown or of another shape, the device fails, or this is a
-                fork of the process that made the network.
+            InferenceError: an input is missing, unknown or of another shape, the device fails, or this
+                process is a fork of the one that compiled the network.
         """
         self._check(inputs)
         self._check_process()
@@ -107,14 +107,14 @@ class CompiledNetwork:
         try:
             yield self._infer(request, inputs)
         except InferenceError:
-            # Now and then one that failed tells of it once more where the next inference is meant (2026.4.1).
+            # A failed request sometimes reports its error again at the next inference (2026.4.1).
             request = self._compiled.create_infer_request()
             raise
         finally:
             self._idle.put(request)
 
     def _infer(self, request: Any, inputs: Mapping[str, Array]) -> Outputs:
-        # Not by openvino.AsyncInferQueue: of an inference that fails it tells nobody (2026.4.1).
+        # Not openvino.AsyncInferQueue, which does not report a failed inference (2026.4.1).
         try:
             request.start_async(dict(inputs), share_inputs=True)
             request.wait()
@@ -123,11 +123,11 @@ class CompiledNetwork:
             raise InferenceError(f"{self.path}: {self.device} failed: {error_text(error)}") from error
 
     def _check_process(self) -> None:
-        # A fork takes no threads along: OpenVINO would wait for its own for ever (2026.4.1).
+        # A fork has no copies of the threads: OpenVINO would wait for its own for ever (2026.4.1).
         if os.getpid() != self._process:
             raise InferenceError(
-                f"{self.path}: was made ready in another process, and a fork cannot run it",
-                hint="load the model in the new process, or start that with multiprocessing's spawn",
+                f"{self.path}: was compiled in another process, and a fork cannot run it",
+                hint="load the model in the new process, or start that process with multiprocessing's spawn",
             )
 
     def _check(self, inputs: Mapping[str, Array]) -> None:
@@ -144,18 +144,17 @@ class CompiledNetwork:
                 raise InferenceError(f"{self.path}: input {name}: expected the shape {expected}, got {given}")
 
 
-def _compiled(graph: Graph, runtime: RuntimeConfig) -> Any:
-    """Compiled now, or taken from the cache."""
+def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> Any:
     config = runtime.to_openvino_config()
-    if runtime.cache_dir is None or runtime.device != "CPU":
-        return _compile(graph, runtime, config)
-    place = compiled_model_cache.cache_path(graph, config, runtime.cache_dir)
-    if place is None:
-        return _compile(graph, runtime, config)
-    compiled = compiled_model_cache.load_compiled(graph.core, place, config)
-    if compiled is None:
-        compiled = _compile(graph, runtime, config)
-        compiled_model_cache.store_compiled(compiled, place)
+    path = None
+    if runtime.cache_dir is not None and runtime.device == "CPU":
+        path = compiled_model_cache.cache_path(graph, config, runtime.cache_dir)
+    compiled = compiled_model_cache.load_compiled(graph.core, path, config) if path is not None else None
+    if compiled is not None:
+        return compiled
+    compiled = _compile(graph, runtime, config)
+    if path is not None:
+        compiled_model_cache.store_compiled(compiled, path)
     return compiled
 
 
@@ -169,17 +168,16 @@ def _compile(graph: Graph, runtime: RuntimeConfig, config: dict[str, Any]) -> An
 
 
 def _executed_precision(compiled: Any) -> str:
-    """What most of the heavy layers compute in, by the end of their kernels' names: brgconv_avx512_1x1_f32.
+    """The precision of most heavy layers, by the end of their kernels' names: brgconv_avx512_1x1_f32.
 
-    Neither the type that a layer reports (f16 where only its weights are stored so) nor the hint
-    (AUTO and HETERO do not hand it on) tells that.
+    The type that a layer reports is f16 if only its weights are, and AUTO and HETERO do not report the hint.
     """
     infos = [layer.get_rt_info() for layer in compiled.get_runtime_model().get_ops()]
     kernels = [str(info["primitiveType"].value).lower() for info in infos if _is_heavy(info)]
-    found = Counter(kernel.rsplit("_", 1)[-1] for kernel in kernels)
-    known = [arithmetic for arithmetic, _ in found.most_common() if arithmetic in _ARITHMETIC]
-    if known:
-        return known[0]
+    endings = Counter(kernel.rsplit("_", 1)[-1] for kernel in kernels)
+    for precision, _ in endings.most_common():
+        if precision in _PRECISIONS:
+            return precision
     try:
         return str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
     except RuntimeError:
@@ -191,22 +189,22 @@ def _is_heavy(info: Any) -> bool:
 
 
 def _streams(compiled: Any) -> int:
-    """Of a device that hands the work on, those of all that it hands it to."""
+    """The device's streams; of a virtual device, the sum over its real devices."""
     try:
-        behind = compiled.get_property("DEVICE_PROPERTIES").values()
+        devices = compiled.get_property("DEVICE_PROPERTIES").values()
     except (RuntimeError, AttributeError):
         return _property(compiled, "NUM_STREAMS", 0)
-    return sum(int(each.get("NUM_STREAMS", 0)) for each in behind)
+    return sum(int(properties.get("NUM_STREAMS", 0)) for properties in devices)
 
 
-def _property(compiled: Any, name: str, otherwise: int) -> int:
+def _property(compiled: Any, name: str, default: int) -> int:
     try:
         return int(compiled.get_property(name))
     except (RuntimeError, TypeError):
-        return otherwise
+        return default
 
 
 def _fits(shape: Shape, expected: Shape) -> bool:
     return len(shape) == len(expected) and all(
-        want in (-1, side) for side, want in zip(shape, expected, strict=True)
+        wanted in (-1, side) for side, wanted in zip(shape, expected, strict=True)
     )

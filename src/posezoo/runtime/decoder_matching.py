@@ -1,19 +1,18 @@
-"""Which decoder the outputs of a network are for, and which output plays which role.
+"""Find the decoder of a network's outputs, and the role of each output.
 
-Told by model.yml, by what the IR says of itself (``posezoo`` of our own conversion, ``model_info`` of Open
-Model Zoo's), or else by the shapes and names of the outputs.
+Both come from model.yml, from the IR's metadata (``posezoo`` of our own conversion, ``model_info`` of Open
+Model Zoo's), or else from the shapes and names of the outputs.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 from posezoo.errors import DecoderError, InferenceError
 from posezoo.pose.decoder_type import DecoderType, channel_count
 from posezoo.pose.decoders import DECODERS, find_decoder
-from posezoo.runtime.graph import Graph, Preprocessing
+from posezoo.runtime.graph import Graph, Preprocessing, format_shape
 from posezoo.spec.model import (
     ColorOrder,
     CompositeSpec,
@@ -75,61 +74,20 @@ def _recognize(graph: Graph) -> str:
 
 
 def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Preprocessing]:
-    """What an IR is, as a model.yml would declare it, and what it leaves to be done to its pictures.
+    """What a model.yml would declare for an IR, and what the IR leaves to be done to images.
 
     Args:
         graph: the IR.
-        decoder: which decoder its outputs are for; None: as the IR says, else as they look.
+        decoder: of its outputs; None: the one that the IR's metadata names, else the one that they fit.
 
     Raises:
-        DecoderError: nobody knows which decoder they are for, or it needs others.
+        DecoderError: no decoder is known for the outputs, or the decoder needs others.
         InferenceError: there is no such decoder.
     """
     if decoder is not None:
         find_decoder(decoder)
-    chosen = _decoder(graph, decoder)
-    roles = match_output_roles(_spec(graph, None, {}), chosen.name, graph)
-    spec = _spec(graph, chosen, {name: role for role, name in roles.items()})
-    return spec, _preprocessing(graph)
-
-
-def _decoder(graph: Graph, decoder: str | None) -> Decoder:
-    said = _said(graph)
-    if decoder is not None:
-        return said if said is not None and said.name == decoder else Decoder(decoder)
-    if said is not None:
-        return said
-    if name := _recognize(graph):
-        return Decoder(name)
-    outputs = " and ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in graph.outputs.items())
-    raise DecoderError(
-        f"{graph.path}: no decoder is known for its outputs {outputs}",
-        hint=f"there is {', '.join(DECODERS.names())}",
-    )
-
-
-def _said(graph: Graph) -> Decoder | None:
-    """The decoder that the IR names, with its options."""
-    ours = graph.read_rt_info("posezoo", "decoder")
-    if ours and DECODERS.find(ours) is not None:
-        return Decoder(ours, _options(graph.read_rt_info("posezoo", "decoder_options")))
-    model_type = graph.read_rt_info("model_info", "model_type").lower()
-    names = (name for name, decoder in DECODERS.items() if model_type in decoder.omz_model_types)
-    return next((Decoder(name) for name in names), None) if model_type else None
-
-
-def _options(text: str) -> dict[str, Any]:
-    try:
-        options = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return options if isinstance(options, dict) else {}
-
-
-def _spec(graph: Graph, decoder: Decoder | None, roles: Mapping[str, str]) -> ModelSpec:
-    inputs = tuple(Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items())
-    outputs = tuple(Output(name, shape, role=roles.get(name, "")) for name, shape in graph.outputs.items())
-    return ModelSpec(
+    selected = _select_decoder(graph, decoder)
+    spec = ModelSpec(
         name=graph.read_rt_info("posezoo", "model") or graph.path.stem,
         family=Family.PUBLIC,
         path=graph.path,
@@ -138,15 +96,47 @@ def _spec(graph: Graph, decoder: Decoder | None, roles: Mapping[str, str]) -> Mo
         framework=Framework.DLDT,
         license=License(),
         files=(),
-        inputs=inputs,
-        outputs=outputs,
-        decoder=decoder,
+        inputs=tuple(Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items()),
+        outputs=(),
+        decoder=selected,
         skeleton=graph.read_rt_info("posezoo", "skeleton"),
+    )
+    roles = {name: role for role, name in match_output_roles(spec, selected.name, graph).items()}
+    outputs = (Output(name, shape, role=roles.get(name, "")) for name, shape in graph.outputs.items())
+    return replace(spec, outputs=tuple(outputs)), _read_preprocessing(graph)
+
+
+def _select_decoder(graph: Graph, name: str | None) -> Decoder:
+    named = _read_decoder(graph)
+    if name is not None:
+        return named if named is not None and named.name == name else Decoder(name)
+    if named is not None:
+        return named
+    if recognized := _recognize(graph):
+        return Decoder(recognized)
+    outputs = " and ".join(f"{output} {format_shape(shape)}" for output, shape in graph.outputs.items())
+    raise DecoderError(
+        f"{graph.path}: no decoder is known for its outputs {outputs}",
+        hint=f"there is {', '.join(DECODERS.names())}",
     )
 
 
-def _preprocessing(graph: Graph) -> Preprocessing:
-    """What Open Model Zoo's ``model_info`` asks for, unless the IR does it itself; ours does."""
+def _read_decoder(graph: Graph) -> Decoder | None:
+    """The decoder that the IR's metadata names, with its options."""
+    ours = graph.read_rt_info("posezoo", "decoder")
+    if ours and DECODERS.find(ours) is not None:
+        try:
+            options = json.loads(graph.read_rt_info("posezoo", "decoder_options") or "{}")
+        except ValueError:
+            options = {}
+        return Decoder(ours, options if isinstance(options, dict) else {})
+    model_type = graph.read_rt_info("model_info", "model_type").lower()
+    names = (name for name, decoder in DECODERS.items() if model_type in decoder.omz_model_types)
+    return next((Decoder(name) for name in names), None) if model_type else None
+
+
+def _read_preprocessing(graph: Graph) -> Preprocessing:
+    """What Open Model Zoo's ``model_info`` asks for, unless the IR does it itself, as ours do."""
     if graph.read_rt_info("posezoo", "model"):
         return Preprocessing(reverse_input_channels=graph.read_rt_info("posezoo", "color") == ColorOrder.RGB)
     if graph.read_rt_info("model_info", "embedded_processing") == "True":
@@ -154,14 +144,16 @@ def _preprocessing(graph: Graph) -> Preprocessing:
     return Preprocessing(
         reverse_input_channels=graph.read_rt_info("model_info", "reverse_input_channels").lower()
         in ("true", "yes"),
-        mean=_numbers(graph, "mean_values"),
-        scale=_numbers(graph, "scale_values"),
+        mean=_read_numbers(graph, "mean_values"),
+        scale=_read_numbers(graph, "scale_values"),
     )
 
 
-def _numbers(graph: Graph, name: str) -> tuple[float, ...]:
+def _read_numbers(graph: Graph, name: str) -> tuple[float, ...]:
     text = graph.read_rt_info("model_info", name)
     try:
         return tuple(float(number) for number in text.replace(",", " ").strip("[]() ").split())
     except ValueError as error:
-        raise InferenceError(f"{graph.path}: its model_info says {name} {text!r}: no numbers") from error
+        raise InferenceError(
+            f"{graph.path}: {name} in its model_info is {text!r}, expected numbers"
+        ) from error

@@ -1,4 +1,4 @@
-"""Which devices OpenVINO has here."""
+"""The devices that OpenVINO finds on this machine."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 from posezoo.errors import InferenceError, suggest
 from posezoo.ir.openvino_import import import_openvino
 
-# OpenVINO's plugins that hand the work on to real devices.
+# OpenVINO's plug-ins that distribute the work over real devices.
 VIRTUAL_DEVICES = ("AUTO", "BATCH", "HETERO", "MULTI")
 
-_DRIVERS = "its driver is installed apart from OpenVINO; posezoo doctor lists what is seen"
+_DRIVERS = "its driver is not part of OpenVINO; posezoo doctor lists the devices that are found"
 _MISSING_DEVICES = {"GPU": _DRIVERS, "NPU": _DRIVERS}
 
 
 def available_devices() -> dict[str, str]:
-    """OpenVINO's devices on this machine by name, each with what its hardware calls itself.
+    """OpenVINO's devices on this machine by name, each with the name of its hardware.
 
     Raises:
         MissingPackageError: OpenVINO is not installed or does not load.
@@ -25,21 +25,20 @@ def available_devices() -> dict[str, str]:
 
 
 def require_device(device: str, core: Any = None) -> None:
-    """Make sure that OpenVINO has a device of this name here.
+    """Make sure that OpenVINO finds a device of this name here.
 
     Args:
-        device: as OpenVINO names it; what HETERO and its like hand the work to is not asked.
-        core: an ``openvino.Core`` to ask; a new one where None.
+        device: as OpenVINO names it; the real devices behind HETERO and similar ones are not checked.
+        core: an ``openvino.Core``; None: a new one.
 
     Raises:
-        InferenceError: it has not; the problem lists those that it has.
+        InferenceError: there is no such device; the problem lists the available ones.
         MissingPackageError: OpenVINO is not installed or does not load.
     """
     core = core or import_openvino(extra="run").Core()
-    known = [*core.available_devices, *VIRTUAL_DEVICES]
-    names = [name.split(".")[0] for name in known]
-    if device.split(":")[0].split(".")[0] not in names:
+    names = [*core.available_devices, *VIRTUAL_DEVICES]
+    if device.split(":")[0].split(".")[0] not in {name.split(".")[0] for name in names}:
         raise InferenceError(
             f"no device {device!r} here: there is {', '.join(core.available_devices)}",
-            hint=_MISSING_DEVICES.get(device.split(".")[0]) or suggest(device.upper(), known),
+            hint=_MISSING_DEVICES.get(device.split(".")[0]) or suggest(device.upper(), names),
         )

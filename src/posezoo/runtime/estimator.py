@@ -1,4 +1,4 @@
-"""A model that finds poses in images."""
+"""A loaded model that finds poses in images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from posezoo.runtime.inference_pipeline import (
     collect_inputs,
     run_batched,
     run_pipeline,
-    run_with_override,
 )
 from posezoo.runtime.result_stream import Item, ResultStream
 from posezoo.runtime.top_down_pipeline import TopDownPipeline
@@ -23,24 +22,24 @@ from posezoo.spec.model import CompositeSpec, ModelSpec
 
 
 class Estimator:
-    """A model that finds poses in images; made by ``load``.
+    """A model that finds poses in images; ``posezoo.load`` returns one.
 
     Attributes:
-        model: what it was made of; of an IR alone, what the IR says of itself.
+        model: its declaration; of an IR alone, what the IR's metadata and outputs tell.
         decoder: how outputs become poses: a name of ``pose.decoders.DECODERS``.
         device: where it runs, as OpenVINO names it.
-        executed_precision: the arithmetic that it really runs in: f32, bf16, ...
-        requests: how many images may be in the works at once.
-        streams: how many inferences the device really runs side by side; 0 where it does not say.
-        input_size: width and height in pixels of what the (first) network sees; None where it varies.
-        seen_from: keypoints of a lower score are guesses, which pictures had better leave out.
+        executed_precision: the precision of the computation that it really runs in: f32, bf16, ...
+        requests: how many images may be processed at the same time.
+        streams: how many inferences the device really runs in parallel; 0 if it does not report that.
+        input_size: width and height in pixels of the (first) network's input; None if it varies.
+        seen_from: keypoints of a lower score are guesses, which drawings should leave out.
     """
 
     def __init__(self, model: ModelSpec | CompositeSpec, decoder: str, pipeline: Pipeline) -> None:
         networks = pipeline.networks
         self.model, self.decoder = model, decoder
-        self.device = _joined(network.device for network in networks)
-        self.executed_precision = _joined(network.executed_precision for network in networks)
+        self.device = ",".join(dict.fromkeys(network.device for network in networks))
+        self.executed_precision = ",".join(dict.fromkeys(network.executed_precision for network in networks))
         self.requests = networks[0].requests
         self.streams = networks[0].streams
         self.input_size = pipeline.input_size
@@ -50,28 +49,28 @@ class Estimator:
     def __call__(
         self, image: object, color: str = "BGR", boxes: Iterable[Sequence[float] | Box] | None = None
     ) -> list[Pose]:
-        """The people in an image, surest first; an empty list where there is none.
+        """The people in an image, highest score first; an empty list if there is nobody.
 
         Args:
             image: uint8 of shape (H, W, 3), (H, W) or (H, W, 4), any size.
-            color: the order of its channels, BGR (as ``images.read_image`` and OpenCV give it) or RGB.
-            boxes: where people are, for a model that is shown one person at a time: x0, y0, x1, y1 in image
-                pixels each, and a score where there is one; None: wherever they are found.
+            color: the order of its channels, BGR (as ``images.read_image`` and OpenCV return it) or RGB.
+            boxes: of the people, for a top-down model: x0, y0, x1, y1 in image pixels each, and optionally a
+                score; None: the detector finds them, or without one the whole image is one person.
 
         Raises:
-            ImageError: it is no such image.
-            InferenceError: the device fails, a box is none, or the model finds people itself.
+            ImageError: the image has another type or shape.
+            InferenceError: the device fails, a box is invalid, or the model finds people itself.
         """
-        picture = to_bgr(image, color)
+        bgr = to_bgr(image, color)
         if boxes is None:
-            return run_pipeline(self._pipeline(picture))
-        return run_pipeline(self._require_top_down().steps_for_boxes(picture, parse_boxes(boxes)))
+            return run_pipeline(self._pipeline(bgr))
+        return run_pipeline(self._require_top_down().steps_for_boxes(bgr, parse_boxes(boxes)))
 
     def with_detector(self, detector: Estimator) -> Estimator:
-        """The same model, shown those whom another one finds, box by box.
+        """The same model, run on the boxes of the people that another model finds.
 
         Raises:
-            InferenceError: this model is not shown one person at a time.
+            InferenceError: this model finds people itself.
         """
         return Estimator(self.model, self.decoder, self._require_top_down().with_detector(detector._pipeline))
 
@@ -81,14 +80,14 @@ class Estimator:
         return self._pipeline
 
     def batch(self, images: Iterable[object], color: str = "BGR") -> list[list[Pose]]:
-        """The people in each of several images, in one inference where the network takes batches.
+        """The people in each of several images, in one inference if the network takes batches.
 
         Args:
             images: each as for a call.
             color: the order of their channels.
 
         Raises:
-            ImageError: one is no such image.
+            ImageError: an image has another type or shape.
             InferenceError: the device fails.
         """
         if any(network.supports_batching for network in self._pipeline.networks):
@@ -99,11 +98,11 @@ class Estimator:
     def stream(
         self, items: Iterable[Item], image: Callable[[Item], object] = lambda item: item
     ) -> ResultStream[Item, list[Pose]]:
-        """Items with the people in their images, in order; ``requests`` of them are in the works at once.
+        """Items with the people in their images, in order; ``requests`` items are processed at the same time.
 
-        The next item is taken when a slot is free and the caller asks for more. What an item fails with is
-        raised at its place, and the next one can be had by asking again. Left early, the stream is to be
-        closed (it is a context manager, too): nothing runs any more when ``close`` returns.
+        The next item is taken when a slot is free and the caller asks for the next result. The error of an
+        item is raised at its place; the caller may then ask for the next result. A caller that stops early
+        must close the stream (it is a context manager, too): ``close`` returns when nothing runs any more.
 
         Args:
             items: anything; read in the caller's thread.
@@ -111,32 +110,28 @@ class Estimator:
         """
         return ResultStream(items, lambda item: self(image(item)), self.requests)
 
-    def with_network_override(self, answer: InferFunction, place: int = -1) -> Callable[[object], list[Pose]]:
-        """The same model, for one of whose networks somebody else answers: another precision of it, say.
+    def with_network_override(self, infer: InferFunction, place: int = -1) -> Callable[[object], list[Pose]]:
+        """The same model with one of its networks replaced, by another precision of it for example.
 
         Args:
-            answer: from what the network would be asked, uint8 (1, height, width, 3), BGR, to its outputs.
-            place: of the network among those of the model, in the order they run in.
+            infer: from the network's input, uint8 (1, height, width, 3), BGR, to its outputs.
+            place: of the network among those of the model, in the order in which they run.
         """
         network = self._pipeline.networks[place]
-        return lambda image: run_with_override(self._pipeline(to_bgr(image)), network, answer)
+        return lambda image: run_pipeline(self._pipeline(to_bgr(image)), network, infer)
 
     def collect_network_inputs(self, image: object, place: int = 0) -> list[Mapping[str, Array]]:
-        """What one of the networks is asked about an image: what calibrates it, say.
+        """The inputs of one of the networks for an image, to calibrate it for example.
 
         Args:
             image: as for a call, BGR.
-            place: of the network among those of the model, in the order they run in.
+            place: of the network among those of the model, in the order in which they run.
 
         Returns:
-            Arrays by input name, once for each time that it is asked: uint8 (1, height, width, 3), BGR.
+            Arrays by input name for each of its inferences: uint8 (1, height, width, 3), BGR.
 
         Raises:
-            ImageError: it is no such image.
+            ImageError: the image has another type or shape.
             InferenceError: the device fails.
         """
         return collect_inputs(self._pipeline.networks[place], self._pipeline, to_bgr(image))
-
-
-def _joined(words: Iterable[str]) -> str:
-    return ",".join(dict.fromkeys(words))

@@ -1,4 +1,4 @@
-"""An IR that was read: what it says of itself, and how it is fitted to its use before it is compiled."""
+"""An IR that has been read: its metadata, and changes to its inputs and outputs before it is compiled."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """What is done in the graph to the pictures that an input takes.
+    """What the graph does to the images that an input takes.
 
     Attributes:
-        layout: of the network's own input, NCHW or NHWC; empty: what the IR says, else what its shape tells.
-        reverse_input_channels: whether red and blue change places, before all else.
-        mean: is taken off, one for each channel of the network or one for all; empty: none.
-        scale: divides, then; empty: none.
+        layout: of the network's own input, NCHW or NHWC; empty: the IR's, else the one that its shape fits.
+        reverse_input_channels: whether red and blue are exchanged, before all else.
+        mean: is subtracted, one value for each channel of the network or one for all; empty: none.
+        scale: the divisor after that; empty: none.
 
     Raises:
-        InferenceError: a mean is no number, or a scale none to divide by.
+        InferenceError: a mean or scale is not finite, or a scale is 0.
     """
 
     layout: str = ""
@@ -37,19 +37,19 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if not all(math.isfinite(number) for number in (*self.mean, *self.scale)) or 0 in self.scale:
             raise InferenceError(
-                f"pictures cannot be normalised by mean {self.mean} and scale {self.scale}",
-                hint="a scale divides: it is not 0, but 1 where nothing is to change",
+                f"images cannot be normalized by mean {self.mean} and scale {self.scale}",
+                hint="a scale is a divisor: it cannot be 0, and 1 changes nothing",
             )
 
 
 class Graph:
-    """An IR as it lies on disk, to be changed before it is compiled.
+    """An IR from disk, which may be changed before it is compiled.
 
     Attributes:
-        path: of the .xml; its .bin lies beside it.
+        path: of the .xml; its .bin is beside it.
         model: the ``openvino.Model``.
         core: the ``openvino.Core`` that read it.
-        changes: what was done to it since, in words that differ where the result does.
+        changes: what was changed since, as text that differs if the result differs.
 
     Raises:
         InferenceError: the IR is missing or damaged.
@@ -65,11 +65,8 @@ class Graph:
         self._fix_resizing()
 
     def _fix_resizing(self) -> None:
-        """Take away an IR's own resizing (``posezoo convert --resize``).
-
-        Pictures come in the network's size then: our letterbox keeps their proportions, a resize in the graph
-        does not.
-        """
+        # An IR may resize images itself (posezoo convert --resize). This is removed, so that images come in
+        # the network's size: our letterbox keeps their aspect, a resize in the graph does not.
         ports = zip(self.model.inputs, self.read_rt_info("posezoo", "resize").split("; "), strict=False)
         sides = {port.any_name: tuple(map(int, text.split())) for port, text in ports if text.strip()}
         if not sides:
@@ -90,12 +87,12 @@ class Graph:
 
     @property
     def inputs(self) -> dict[str, Shape]:
-        """The shape by input name, -1 where any size will do."""
+        """The shape by input name; -1 stands for any size."""
         return port_shapes(self.model.inputs)
 
     @property
     def outputs(self) -> dict[str, Shape]:
-        """The same for the outputs; one that has several names goes by each of them."""
+        """The same for the outputs; an output with several names is listed under each of them."""
         return {name: port_shape(port) for port in self.model.outputs for name in _names(port)}
 
     @property
@@ -104,46 +101,44 @@ class Graph:
         return {port.any_name: port.get_element_type().to_dtype() for port in self.model.inputs}
 
     def read_rt_info(self, *path: str) -> str:
-        """What the IR says of itself at a path of its rt_info; empty where it says nothing there."""
+        """The text at a path of the IR's metadata (rt_info); empty if there is none."""
         keys = list(path)
         return str(self.model.get_rt_info(keys).astype(str)) if self.model.has_rt_info(keys) else ""
 
     def image_layout(self, name: str) -> str:
-        """Where the channels of an input for pictures are: NCHW or NHWC; empty where nothing tells."""
-        parameter = self._input(name).get_node()
-        said = str(parameter.layout).strip("[]").replace(",", "")
-        if said in _LAYOUTS:
-            return said
+        """The layout of an image input: NCHW or NHWC; empty if it is unknown."""
+        declared = str(self._input(name).get_node().layout).strip("[]").replace(",", "")
+        if declared in _LAYOUTS:
+            return declared
         shape = self.inputs[name]
-        fitting = [layout for layout in _LAYOUTS if len(shape) == 4 and shape[layout.index("C")] == 3]
-        return fitting[0] if fitting else ""
+        fitting = (layout for layout in _LAYOUTS if len(shape) == 4 and shape[layout.index("C")] == 3)
+        return next(fitting, "")
 
     def image_size(self, name: str, layout: str) -> tuple[int, int]:
-        """Width and height of an input for pictures, -1 where any will do."""
+        """Width and height of an image input; -1 stands for any size."""
         shape = self.inputs[name]
         return shape[layout.index("W")], shape[layout.index("H")]
 
     def keep_outputs(self, outputs: Collection[str]) -> None:
-        """Only these outputs, in this order; what leads to the others alone is not computed.
+        """Keep only these outputs, in this order; what only the others need is not computed.
 
         Raises:
             InferenceError: there is no such output.
         """
-        known = {name: port for port in self.model.outputs for name in port.names}
+        ports = {name: port for port in self.model.outputs for name in port.names}
         for name in outputs:
-            if name not in known:
+            if name not in ports:
                 raise InferenceError(
-                    f"{self.path}: no output {name}: it has {', '.join(sorted(known))}",
-                    hint=suggest(name, known),
+                    f"{self.path}: no output {name}: it has {', '.join(sorted(ports))}",
+                    hint=suggest(name, ports),
                 )
         ov = import_openvino(extra="run")
-        results = [known[name].node for name in outputs]
-        kept = ov.Model(results, self.model.get_parameters(), self.model.get_name())
-        self.model = kept
+        results = [ports[name].node for name in outputs]
+        self.model = ov.Model(results, self.model.get_parameters(), self.model.get_name())
         self.changes.append(f"keep {list(outputs)}")
 
     def resize(self, name: str, layout: str, size: tuple[int, int]) -> None:
-        """Make an input take pictures of another size.
+        """Make an input take images of another size.
 
         Args:
             name: of the input.
@@ -151,13 +146,13 @@ class Graph:
             size: width and height, in pixels.
 
         Raises:
-            InferenceError: the network goes with its own size alone.
+            InferenceError: the network supports only its own size.
         """
         if self.image_size(name, layout) == size:
             return
         if name in self._resizes:
             raise InferenceError(
-                f"{self.path}: brings pictures to the size of its network itself",
+                f"{self.path}: resizes images itself",
                 hint="leave out the size, or convert it without --resize",
             )
         shape = list(self.inputs[name])
@@ -168,34 +163,34 @@ class Graph:
         except RuntimeError as error:
             raise InferenceError(
                 f"{self.path}: cannot be reshaped to {size[0]}x{size[1]}: {error_text(error)}",
-                hint="it goes with its own size only",
+                hint="this IR supports only its own size",
             ) from error
 
     def fix_dynamic_sizes(self, size: tuple[int, int] | None) -> bool:
-        """Give inputs for pictures that leave height or width open one size.
+        """Give image inputs of dynamic height or width a fixed size.
 
         Args:
-            size: height and width, in pixels; None: nothing may be open.
+            size: height and width, in pixels; None: no size may be dynamic.
 
         Returns:
-            Whether any was open.
+            Whether any size was dynamic.
 
         Raises:
-            InferenceError: a size is open and none was given, or the network refuses this one.
+            InferenceError: a size is dynamic and none is given, or the network refuses this one.
         """
-        is_open = {name: shape for name, shape in self.inputs.items() if -1 in shape[1:]}
-        for name, shape in is_open.items():
+        dynamic = {name: shape for name, shape in self.inputs.items() if -1 in shape[1:]}
+        for name, shape in dynamic.items():
             layout = self.image_layout(name)
             if size is None or not layout:
                 raise InferenceError(
-                    f"{self.path}: its input {name}, {format_shape(shape)}, leaves sizes open",
-                    hint="say at which height and width: --size H,W" if layout else "",
+                    f"{self.path}: its input {name}, {format_shape(shape)}, has a dynamic size",
+                    hint="give height and width: --size H,W" if layout else "",
                 )
             self.resize(name, layout, (size[1], size[0]))
-        return bool(is_open)
+        return bool(dynamic)
 
     def set_batch(self, batch: int) -> None:
-        """Make every inference take as many pictures at once.
+        """Make every inference take a batch of images.
 
         Args:
             batch: the first side of every input.
@@ -210,7 +205,7 @@ class Graph:
         before = self.outputs
         self._reshape_batch(batch)
         for name, shape in self.outputs.items():
-            # Where a graph holds its batch as a constant, reshaping may pass and the pictures be mixed up.
+            # If the batch is a constant in the graph, reshaping may succeed and mix up the images.
             is_known = -1 not in (*shape, *before[name])
             if is_known and prod(shape) * max(own, 1) != prod(before[name]) * batch:
                 raise InferenceError(
@@ -231,14 +226,14 @@ class Graph:
         self.changes.append(f"batch {batch}")
 
     def embed_preprocessing(self, name: str, preprocessing: Preprocessing) -> None:
-        """Make an input take pictures as they are: uint8 (1, height, width, 3); the rest is in the graph.
+        """Make an input take images unchanged: uint8 (1, height, width, 3); the graph preprocesses them.
 
         Raises:
-            InferenceError: the input is none for pictures, or the preprocessing does not go with it.
+            InferenceError: the input takes no images, or the preprocessing does not fit it.
         """
         ov = import_openvino(extra="run")
         prepared = ov.preprocess.PrePostProcessor(self.model)
-        self.changes.append(f"take pictures {name} {preprocessing}")
+        self.changes.append(f"take images {name} {preprocessing}")
         image = prepared.input(name)
         image.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
         image.model().set_layout(ov.Layout(preprocessing.layout or self.image_layout(name)))
@@ -255,7 +250,7 @@ class Graph:
             self.model = prepared.build()
         except RuntimeError as error:
             raise InferenceError(
-                f"{self.path}: its input {name} cannot take pictures so: {error_text(error)}"
+                f"{self.path}: its input {name} cannot take images so: {error_text(error)}"
             ) from error
 
     def _input(self, name: str) -> Any:
@@ -268,7 +263,7 @@ class Graph:
 
 
 _LAYOUTS = ("NCHW", "NHWC")
-_OWN_BATCH = "its graph holds the batch: it goes with its own only"
+_OWN_BATCH = "the batch is a constant in the graph: only its own batch is supported"
 
 
 def _one_or_all(values: tuple[float, ...]) -> Any:
@@ -278,10 +273,10 @@ def _one_or_all(values: tuple[float, ...]) -> Any:
 def _read(core: Any, xml: Path) -> Any:
     for file in (xml, xml.with_suffix(".bin")):
         if not file.is_file():
-            raise InferenceError(f"{file}: no such file", hint="posezoo convert makes it")
+            raise InferenceError(f"{file}: no such file", hint="posezoo convert creates it")
     with open(xml, "rb") as stream:
-        if b"<net" not in stream.read(1024):  # else OpenVINO tries all its other readers, loudly
-            raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert makes one")
+        if b"<net" not in stream.read(1024):  # else OpenVINO tries all its other readers and prints errors
+            raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
     try:
         return core.read_model(xml)
     except RuntimeError as error:
@@ -291,20 +286,20 @@ def _read(core: Any, xml: Path) -> Any:
 
 
 def _names(port: Any) -> list[str]:
-    """A port without a name goes by its node's: IR of old have such outputs."""
+    # Outputs of old IR may have no name: their node has one.
     return sorted(port.names) or [port.node.get_friendly_name()]
 
 
 def port_shapes(ports: Any) -> dict[str, Shape]:
-    """The shape by the port's name, -1 where any size will do."""
+    """The shape by the port's name; -1 stands for any size."""
     return {port.any_name: port_shape(port) for port in ports}
 
 
 def port_shape(port: Any) -> Shape:
-    """The shape of a port, -1 where any size will do."""
+    """The shape of a port; -1 stands for any size."""
     return tuple(-1 if side.is_dynamic else side.get_length() for side in port.partial_shape)
 
 
 def format_shape(shape: Shape) -> str:
-    """A shape as people write it: 1x3x256x456, with ? for any size."""
+    """A shape as text: 1x3x256x456, with ? for any size."""
     return "x".join("?" if side == -1 else str(side) for side in shape)

@@ -1,18 +1,18 @@
-"""People in space: one network that looks at the whole image, and the camera."""
+"""3D poses: one network that sees the whole image, and the camera."""
 
 from __future__ import annotations
 
-from posezoo.pose import lifting
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import ImageTransform, Size
+from posezoo.pose.lifting import lift_poses
 from posezoo.runtime.bottom_up_pipeline import BottomUpPipeline
 from posezoo.runtime.compiled_network import Outputs
 
 
 class LiftingPipeline(BottomUpPipeline):
-    """The steps of human-pose-estimation-3d-0001."""
+    """Runs human-pose-estimation-3d-0001."""
 
-    def _poses(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
-        """In pixels of the image from the start: the camera looks at its middle, not at the input's."""
+    def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
+        # In pixels of the image from the start: the camera looks at its middle, not at the input's.
         arrays = {role: array[0] for role, array in maps.items()}
-        return lifting.lift_poses(arrays, transform, image, self._options)
+        return lift_poses(arrays, transform, image, self._options)

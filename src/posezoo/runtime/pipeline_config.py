@@ -1,4 +1,4 @@
-"""What a pipeline is made of."""
+"""What a pipeline is created from, and networks that take images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PipelineConfig:
     graphs: tuple[Graph, ...] = ()
 
     def read_graph(self, place: int = 0) -> Graph:
-        """One of the IR, read.
+        """Read one of the IR, unless that is done.
 
         Raises:
             InferenceError: it is missing or damaged.
@@ -45,10 +45,10 @@ class PipelineConfig:
         return self.graphs[place] if self.graphs else Graph(self.irs[place])
 
     def refuse_target_size(self) -> None:
-        """Say that these networks have one size.
+        """Make sure that no target size is given, for networks whose input size is fixed.
 
         Raises:
-            TargetSizeError: another one was asked for.
+            TargetSizeError: one is given.
         """
         if self.options.target_size is not None:
             raise TargetSizeError(
@@ -59,31 +59,31 @@ class PipelineConfig:
 
 
 def image_input(graph: Graph) -> str:
-    """The input that takes pictures.
+    """The name of the input that takes images.
 
     Raises:
-        InferenceError: there is not exactly one.
+        InferenceError: the IR has more or fewer than one input.
     """
     names = list(graph.inputs)
     if len(names) != 1:
-        raise InferenceError(f"{graph.path}: takes {', '.join(names) or 'nothing'}, not one picture")
+        raise InferenceError(f"{graph.path}: takes {', '.join(names) or 'nothing'}, not one image")
     return names[0]
 
 
 def image_layout(graph: Graph, preprocessing: Preprocessing) -> str:
-    """Where the channels are of the input that takes pictures: NCHW or NHWC.
+    """The layout of the image input: NCHW or NHWC.
 
     Raises:
-        InferenceError: nothing tells, or it cannot be so.
+        InferenceError: it is unknown, or does not fit the input's shape.
     """
     name = image_input(graph)
     shape = graph.inputs[name]
     layout = preprocessing.layout or graph.image_layout(name)
     if not layout or len(shape) != 4 or shape[layout.index("C")] not in (3, -1):
         raise InferenceError(
-            f"{graph.path}: its input {name}, {format_shape(shape)}, takes no pictures of three colours"
+            f"{graph.path}: its input {name}, {format_shape(shape)}, takes no images of three colors"
             + (f" as {layout}" if layout else ""),
-            hint="say the layout, NCHW or NHWC, if you know it",
+            hint="give the layout, NCHW or NHWC, if you know it",
         )
     return layout
 
@@ -92,23 +92,23 @@ def fixed_input_size(graph: Graph, config: PipelineConfig) -> Size:
     """Width and height of an input that has one size.
 
     Raises:
-        InferenceError: it takes any, or another one was asked for.
+        InferenceError: the size is dynamic, or another one is requested.
     """
     config.refuse_target_size()
     size = graph.image_size(image_input(graph), image_layout(graph, config.preprocessing))
     if -1 in size:
         raise InferenceError(
-            f"{graph.path}: takes pictures of any size, so nobody knows how large a person is to be",
+            f"{graph.path}: its input size is dynamic, so the expected size of a person is unknown",
             hint="convert it without --dynamic",
         )
     return size
 
 
 def compile_image_network(graph: Graph, config: PipelineConfig) -> CompiledNetwork:
-    """A network that takes one picture as it is, uint8 (1, height, width, 3), BGR.
+    """A network that takes one image unchanged: uint8 (1, height, width, 3), BGR.
 
     Raises:
-        InferenceError: the IR takes none, or the device refuses it.
+        InferenceError: the IR takes no images, or the device refuses it.
     """
     image_layout(graph, config.preprocessing)
     graph.embed_preprocessing(image_input(graph), config.preprocessing)

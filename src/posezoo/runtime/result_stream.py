@@ -1,4 +1,4 @@
-"""Item after item, several of which are in the works at once, in their order."""
+"""Process items in several threads and return the results in the order of the items."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Result = TypeVar("Result")
 
 
 class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
-    """Items with what became of them, in their order.
+    """Items with their results, in the order of the items.
 
-    The next item is taken when a slot is free and the caller asks for more, never earlier. What an item fails
-    with is raised at its place; the one after it can be had by asking again.
+    The next item is taken when a slot is free and the caller asks for a result, never earlier. The error of
+    an item is raised at its place; the caller may then ask for the next result.
 
     Args:
         items: read in the caller's thread.
-        work: from an item to its result; called in other threads, several at once.
-        slots: how many items are in the works or wait to be handed over.
+        work: from an item to its result; called in several threads at the same time.
+        slots: how many items are processed or wait to be returned.
     """
 
     def __init__(self, items: Iterable[Item], work: Callable[[Item], Result], slots: int) -> None:
@@ -34,7 +34,7 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         """The next item and its result.
 
         Raises:
-            PosezooError: whatever the item, or the reading of it, failed with.
+            PosezooError: the item, or reading it, failed.
         """
         while self._items is not None and len(self._waiting) < self._slots:
             self._take()
@@ -49,7 +49,7 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
             item = next(self._items)
         except StopIteration:
             self._items = None
-        except Exception as error:  # noqa: BLE001 raised again at its place, which is the last
+        except Exception as error:  # noqa: BLE001 raised at its place, which is the last
             self._items = None
             failed: Future[tuple[Item, Result]] = Future()
             failed.set_exception(error)
@@ -72,7 +72,7 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         self.close()
 
     def __del__(self) -> None:
-        """Of a loop that was left early: what has begun comes to its end, and nothing else begins."""
+        # The loop was left early: work that has begun ends, and none begins.
         pool: ThreadPoolExecutor | None = getattr(self, "_pool", None)
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)

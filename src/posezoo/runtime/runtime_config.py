@@ -1,4 +1,4 @@
-"""Where and how a network runs."""
+"""Device, precision, parallelism and cache of a network."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class RuntimeConfig:
 
     Attributes:
         device: as OpenVINO names it: CPU, GPU, AUTO, HETERO:GPU,CPU, ...
-        inference_precision: the arithmetic to ask for: f32, bf16, f16, or ``default`` for the device's own
-            choice. That is bf16 on CPUs with AVX512-BF16 or AMX, and moves BlazePose's keypoints by a median
-            of 5 px of 512.
-        cache_dir: where compiled networks may be kept for the next start: of the CPU by us, of other devices
-            by OpenVINO.
-        requests: how many inferences may run at once; 0: as many as the device does best with.
-        streams: how many of them really run side by side: a number, AUTO, or one for each device as
-            ``CPU:4,GPU:2``; empty: the device's choice by the hint.
+        inference_precision: the requested precision of the computation: f32, bf16, f16, or ``default`` for
+            the device's own choice. That is bf16 on CPUs with AVX512-BF16 or AMX, and moves BlazePose's
+            keypoints by a median of 5 px of 512.
+        cache_dir: where compiled networks are kept for the next start: for the CPU by posezoo, for other
+            devices by OpenVINO; None: nowhere.
+        requests: how many inferences may run at the same time; 0: the device's optimal number.
+        streams: how many of them the device runs in parallel: a number, AUTO, or one for each device as
+            ``CPU:4,GPU:2``; empty: the device chooses according to the hint.
         threads: of the CPU; 0: its cores.
         hint: LATENCY, THROUGHPUT or NONE; empty: LATENCY for one request, else THROUGHPUT.
     """
@@ -44,10 +44,10 @@ class RuntimeConfig:
             raise InferenceError(f"hint: expected {', '.join(HINTS)}, got {self.hint!r}")
 
     def to_openvino_config(self) -> dict[str, Any]:
-        """The same as OpenVINO's properties.
+        """The same as properties of OpenVINO.
 
         Raises:
-            InferenceError: the streams cannot be meant.
+            InferenceError: the streams are invalid.
         """
         config: dict[str, Any] = {}
         hint = self.hint or ("LATENCY" if self.requests == 1 else "THROUGHPUT")
@@ -57,27 +57,25 @@ class RuntimeConfig:
             config["INFERENCE_PRECISION_HINT"] = self.inference_precision
         if self.cache_dir is not None and self.device != "CPU":
             config["CACHE_DIR"] = str(self.cache_dir)
-        config.update(_as_taken(self.device, self._by_device()))
-        return config
-
-    def _by_device(self) -> dict[str, dict[str, str]]:
-        """The properties that each real device has of its own."""
-        properties: dict[str, dict[str, str]] = {}
+        properties: dict[str, dict[str, str]] = {}  # by real device
         if self.threads and "CPU" in _real_devices(self.device):
             properties["CPU"] = {"INFERENCE_NUM_THREADS": str(self.threads)}
-        for device, number in self._streams().items():
+        for device, number in self._streams_by_device().items():
             properties.setdefault(device, {})["NUM_STREAMS"] = number
-        return properties
+        if self.device.split(":")[0] in VIRTUAL_DEVICES:
+            config.update({f"DEVICE_PROPERTIES_{name}": values for name, values in properties.items()})
+        else:
+            config.update(properties.get(self.device, {}))
+        return config
 
-    def _streams(self) -> dict[str, str]:
-        """Their number by device."""
+    def _streams_by_device(self) -> dict[str, str]:
         if not self.streams:
             return {}
         if _is_number(self.streams):
             return dict.fromkeys(_real_devices(self.device), self.streams)
         numbers: dict[str, str] = {}
-        for each in self.streams.split(","):
-            device, _, number = each.strip().rpartition(":")
+        for part in self.streams.split(","):
+            device, _, number = part.strip().rpartition(":")
             if not device or not _is_number(number):
                 raise InferenceError(
                     f"streams: expected a number, AUTO, or one for each device, got {self.streams!r}",
@@ -95,15 +93,8 @@ def _is_number(text: str) -> bool:
 
 
 def _real_devices(device: str) -> list[str]:
-    """Those that a virtual device hands the work to: HETERO:GPU,CPU is GPU and CPU."""
+    """The devices that a virtual device uses: HETERO:GPU,CPU is GPU and CPU."""
     first, _, others = device.partition(":")
     if first not in VIRTUAL_DEVICES:
         return [device]
-    return [each.split("(")[0].lstrip("-") for each in others.split(",") if each] or ["CPU"]
-
-
-def _as_taken(device: str, properties: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """Properties by real device, in the form that the device takes which is compiled for."""
-    if device.split(":")[0] in VIRTUAL_DEVICES:
-        return {f"DEVICE_PROPERTIES_{name}": each for name, each in properties.items()}
-    return {key: value for name, each in properties.items() if name == device for key, value in each.items()}
+    return [name.split("(")[0].lstrip("-") for name in others.split(",") if name] or ["CPU"]

@@ -1,4 +1,4 @@
-"""A network that passes at the whole image several times: mirrored, and at other scales."""
+"""Test-time augmentation: a network runs on an image several times, mirrored and at other scales."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from posezoo.pose.augmentation_merge import AugmentedOutputs
 from posezoo.pose.decoders import DECODERS, find_decoder
 from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_image
 from posezoo.runtime.bottom_up_pipeline import BottomUpPipeline
-from posezoo.runtime.compiled_network import CompiledNetwork
-from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
+from posezoo.runtime.inference_pipeline import PipelineSteps
 from posezoo.runtime.pipeline_config import PipelineConfig
 
 
 class TestTimeAugmentation(BottomUpPipeline):
-    """The steps of a network whose answers to several passes at an image are averaged."""
+    """Runs a bottom-up network in several passes and merges their outputs."""
 
     def __init__(self, config: PipelineConfig) -> None:
         decoder = find_decoder(config.decoder)
@@ -34,57 +33,45 @@ class TestTimeAugmentation(BottomUpPipeline):
             scales = ", ".join(map(str, self._scales))
             raise InferenceError(f"scales: expected numbers above 0, 1 among them, got {scales}")
         super().__init__(config)
-        self._others = {scale: self._network_at_scale(scale, config) for scale in self._scales if scale != 1}
-        others = (each._network for each in self._others.values())
-        self.networks: tuple[CompiledNetwork, ...] = tuple(dict.fromkeys((self._network, *others)))
+        self._at_scale = {scale: self._pipeline_at_scale(scale, config) for scale in self._scales}
+        self.networks = tuple(
+            dict.fromkeys((self._network, *(pipeline._network for pipeline in self._at_scale.values())))
+        )
 
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
-        seen: Size = image.shape[1::-1]
-        size = self.input_size or self._sizing.input_size(self._target, seen)
-        default, first = letterbox_image(image, size, self._sizing.padding)
+        image_size: Size = image.shape[1::-1]
+        size = self.input_size or self._sizing.input_size(self._target, image_size)
+        transform, letterboxed = letterbox_image(image, size, self._sizing.padding)
         passes = []
-        for scale in self._scales:
-            network = self._others.get(scale, self)
-            transform = _stretched(default, network.input_size or self._scaled(size, scale))
-            picture = first if scale == 1 else transform.warp(image, self._sizing.padding)
+        for scale, pipeline in self._at_scale.items():
+            scaled = _stretch(transform, pipeline.input_size or self._scale(size, scale))
+            picture = letterboxed if scale == 1 else scaled.warp(image, self._sizing.padding)
             for mirrored in (False, True) if self._flip else (False,):
-                shown = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
-                outputs = yield InferenceRequest(network._network, {network._input: shown[None]})
-                # What was sent is the network's own memory, and good until the next ask alone.
-                maps = {role: outputs[name].copy() for role, name in self._roles.items()}
-                passes.append(
-                    AugmentedOutputs(
-                        maps if self._convert_outputs is None else self._convert_outputs(maps),
-                        mirrored,
-                        scale,
-                    )
+                outputs = yield from pipeline._infer(
+                    np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
                 )
-        return self._poses(self._merge_passes(passes), default, seen)
+                # The outputs are in the network's own memory, and valid until the next request only.
+                maps = {role: output.copy() for role, output in outputs.items()}
+                converted = maps if self._convert_outputs is None else self._convert_outputs(maps)
+                passes.append(AugmentedOutputs(converted, mirrored, scale))
+        return self._decode(self._merge_passes(passes), transform, image_size)
 
-    def _network_at_scale(self, scale: float, config: PipelineConfig) -> BottomUpPipeline:
-        """The same network at another scale; itself where it takes pictures of any size."""
-        if self.input_size is None:
+    def _pipeline_at_scale(self, scale: float, config: PipelineConfig) -> BottomUpPipeline:
+        """The same network with an input of another size; itself if it takes any size."""
+        if self.input_size is None or scale == 1:
             return self
-        width, height = self._scaled(self.input_size, scale)
-        target = self._sizing.target_size((width, height))
-        return BottomUpPipeline(
-            replace(
-                config,
-                graphs=(),
-                options=replace(config.options, target_size=target, aspect_size=(width, height)),
-            )
-        )
+        size = self._scale(self.input_size, scale)
+        options = replace(config.options, target_size=self._sizing.target_size(size), aspect_size=size)
+        return BottomUpPipeline(replace(config, graphs=(), options=options))
 
-    def _scaled(self, size: Size, scale: float) -> Size:
-        return (
-            size
-            if scale == 1
-            else self._sizing.input_size(round(self._sizing.target_size(size) * scale), size)
-        )
+    def _scale(self, size: Size, scale: float) -> Size:
+        if scale == 1:
+            return size
+        return self._sizing.input_size(round(self._sizing.target_size(size) * scale), size)
 
 
-def _stretched(transform: ImageTransform, size: Size) -> ImageTransform:
+def _stretch(transform: ImageTransform, size: Size) -> ImageTransform:
     """The same part of the image in an input of another size, whose sides are rounded to the stride."""
     stretch = np.array([[size[0] / transform.size[0]], [size[1] / transform.size[1]]])
     return ImageTransform(transform.matrix * stretch, size)

@@ -1,4 +1,4 @@
-"""Top-down: a detector looks at the whole image, the model at every person it found."""
+"""Top-down: a detector sees the whole image, the pose network a crop of each person that it found."""
 
 from __future__ import annotations
 
@@ -16,76 +16,71 @@ from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, Size, to_image_pixels
 from posezoo.pose.ssd_detection import Box
 from posezoo.pose.top_down import TopDownOptions, suppress_by_oks
-from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
-from posezoo.runtime.decoder_matching import match_output_roles
+from posezoo.runtime.compiled_network import Outputs
 from posezoo.runtime.inference_pipeline import InferenceRequest, Pipeline, PipelineSteps
-from posezoo.runtime.pipeline_config import PipelineConfig, compile_image_network, fixed_input_size
+from posezoo.runtime.network_pipeline import NetworkPipeline
+from posezoo.runtime.pipeline_config import PipelineConfig
 from posezoo.spec.model import ColorOrder, ModelSpec
 
 _BLACK: Color = (0, 0, 0)
 
 
-class TopDownPipeline:
-    """The steps of a network that is shown one person at a time."""
+class TopDownPipeline(NetworkPipeline):
+    """Runs a network on one person at a time."""
+
+    _options: TopDownOptions
 
     def __init__(self, config: PipelineConfig) -> None:
-        self._decoder = config.decoder
+        super().__init__(config)
+        assert self.input_size is not None
+        self._size: Size = self.input_size  # with a detector, input_size is the detector's
+        self._crop, self._blank = _select_crop(config)
         self._has_pixel_centers = find_decoder(config.decoder).has_pixel_centers
-        self._options: TopDownOptions = config.decoder_options
-        self._crop, self._blank = _cropping(config)
-        graph = config.read_graph(0)
-        self._roles = match_output_roles(config.model, config.decoder, graph)
-        graph.keep_outputs(list(self._roles.values()))
-        self._size = fixed_input_size(graph, config)
-        self._network = compile_image_network(graph, config)
-        (self._input,) = self._network.inputs
         self._detector: Pipeline | None = None
-        self.networks: tuple[CompiledNetwork, ...] = (self._network,)
-        self.input_size: Size | None = self._size
 
     def with_detector(self, detector: Pipeline) -> TopDownPipeline:
-        """The same network, shown the people whose boxes another pipeline finds first."""
-        both = copy(self)
-        both._detector = detector
-        both.networks = (*detector.networks, self._network)
-        both.input_size = detector.input_size
-        return both
+        """The same network, run on the boxes that another pipeline finds."""
+        pipeline = copy(self)
+        pipeline._detector = detector
+        pipeline.networks = (*detector.networks, self._network)
+        pipeline.input_size = detector.input_size
+        return pipeline
 
     def __call__(self, image: Image) -> PipelineSteps:
-        """The steps for one image; without a detector it is all of one person."""
+        """The steps for one image; without a detector, the whole image is one person."""
         if self._detector is None:
-            everything = Box(0, 0, image.shape[1], image.shape[0])
-            return (yield from self._seen(image, [everything], padding=1))
-        found = yield from self._detector(image)
-        return (yield from self.steps_for_boxes(image, [Box(*pose.box, pose.score) for pose in found]))
+            whole = Box(0, 0, image.shape[1], image.shape[0])
+            return (yield from self._estimate(image, [whole], padding=1))
+        people = yield from self._detector(image)
+        return (yield from self.steps_for_boxes(image, [Box(*pose.box, pose.score) for pose in people]))
 
     def steps_for_boxes(self, image: Image, boxes: Sequence[Box]) -> PipelineSteps:
-        """The steps for the people in these boxes of an image, the surest of them."""
-        surest = sorted(boxes, key=lambda box: -box.score)[: self._options.max_people]
-        return (yield from self._seen(image, surest, self._options.padding))
+        """The steps for the people in these boxes of an image, at most ``max_people``."""
+        highest = sorted(boxes, key=lambda box: -box.score)[: self._options.max_people]
+        return (yield from self._estimate(image, highest, self._options.padding))
 
-    def _seen(self, image: Image, boxes: Sequence[Box], padding: float) -> PipelineSteps:
+    def _estimate(self, image: Image, boxes: Sequence[Box], padding: float) -> PipelineSteps:
         size: Size = image.shape[1::-1]
         poses, areas = [], []
         for box in boxes:
-            seen = box.clip(size)
-            if not (seen.width > 0 and seen.height > 0):
+            visible = box.clip(size)
+            if not (visible.width > 0 and visible.height > 0):
                 continue
             crop = self._crop(box, size, self._size, padding)
-            for pose in (yield from self._predict_crop(crop, image)):
+            for pose in (yield from self._estimate_crop(crop, image)):
                 poses.append(replace(pose, score=pose.score * box.score))
                 areas.append(crop.area)
         return suppress_by_oks(poses, areas, max_similarity=self._options.max_similarity)
 
-    def _predict_crop(
+    def _estimate_crop(
         self, crop: PersonCrop, image: Image
     ) -> Generator[InferenceRequest, Outputs, list[Pose]]:
-        """The one pose in a crop, in image pixels, or none."""
+        """At most one pose, in image pixels."""
         picture = crop.extract(image, self._blank)
-        maps = yield from self._ask(picture)
+        maps = yield from self._infer(picture)
         if isinstance(self._options, HeatmapOptions) and self._options.flip:
-            maps = {role: each.copy() for role, each in maps.items()}  # ours only until the next ask
-            mirrored = yield from self._ask(np.ascontiguousarray(picture[:, ::-1]))
+            maps = {role: output.copy() for role, output in maps.items()}  # valid until the next request only
+            mirrored = yield from self._infer(np.ascontiguousarray(picture[:, ::-1]))
             maps["flipped_heatmaps"] = mirrored["heatmaps"]
         poses = decode_with_options(self._decoder, maps, self._size, self._options)
         if self._has_pixel_centers:
@@ -93,21 +88,17 @@ class TopDownPipeline:
                 pose.keypoints[pose.keypoints[:, 2] > 0, :2] += 0.5
         return to_image_pixels(poses, crop.view, image.shape[1::-1])
 
-    def _ask(self, image: Image) -> Generator[InferenceRequest, Outputs, dict[str, Array]]:
-        outputs = yield InferenceRequest(self._network, {self._input: image[None]})
-        return {role: outputs[name] for role, name in self._roles.items()}
 
-
-def _cropping(config: PipelineConfig) -> tuple[CropFunction, Color]:
-    """How people are cut out, and what is put where a crop shows nothing, BGR."""
+def _select_crop(config: PipelineConfig) -> tuple[CropFunction, Color]:
+    """How people are cropped, and the color beside the visible part, BGR."""
     if not isinstance(config.decoder_options, HeatmapOptions):
         return crops.crop_fit, _BLACK
     convention = CONVENTIONS[config.decoder_options.convention]
-    return convention.crop, _mean(config) if convention.blank_is_mean else _BLACK
+    return convention.crop, _mean_color(config) if convention.blank_is_mean else _BLACK
 
 
-def _mean(config: PipelineConfig) -> Color:
-    """What becomes zero in the network, BGR."""
+def _mean_color(config: PipelineConfig) -> Color:
+    """The color that is zero to the network, BGR."""
     mean, is_rgb = config.preprocessing.mean, config.preprocessing.reverse_input_channels
     if not mean and isinstance(config.model, ModelSpec) and config.model.inputs:
         declared = config.model.inputs[0]
