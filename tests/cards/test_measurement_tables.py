@@ -126,9 +126,9 @@ def test_what_was_measured_in_the_same_way_stands_beside_what_is_published(root)
     ]
 
 
-def test_int8_is_told_before_and_after(root):
+def test_int8_is_compared_with_fp32(root):
     measure(root, INT8)
-    assert "## INT8, Before and After\n\nWhat INT8 finds" in card(root)
+    assert "## INT8 Compared with FP32\n\nThe shift of what INT8 detects" in card(root)
     assert "| FP16-INT8 | 0.4 | 44 | 47 |" in card(root)
 
 

@@ -40,7 +40,7 @@ def draw_accuracy_section(facts: ModelFacts) -> Iterator[str]:
         title = "Value" if all(part.is_ir for part in parts) else "Original model"
         yield draw_compact_table([*HEADERS[:2], title, *HEADERS[3:]], rows)
     else:
-        yield "No published figure is declared."
+        yield "No published accuracy is declared."
     for part in parts:
         if part.published.known_difference:
             yield f"Known difference: {escape(part.published.known_difference)}"
@@ -52,7 +52,7 @@ def draw_variants_section(facts: ModelFacts) -> Iterator[str]:
         if not part.variants:
             continue
         yield "## Variants"
-        yield f"{format_code(part.full_name)} is {format_code(f'{part.name}@{part.tag}')}; besides there is:"
+        yield f"{format_code(part.full_name)} is {format_code(f'{part.name}@{part.tag}')}. There are also:"
         rows = []
         for variant in part.variants:
             shapes = "; ".join(map(format_port_shape, variant.inputs))

@@ -11,8 +11,8 @@ from posezoo.spec.model import Digest, SourceFile
 
 CHECK_HEADERS = ("Model", "Precision", "Output", "Difference", "Allowed", "Original run by")
 SHIFT_HEADERS = (
-    *("Model", "Precision", "Median", "90 %", "People FP32", "INT8"),
-    *("Agreement", "Photos", "Calibrated on"),
+    *("Model", "Precision", "Median shift", "90th percentile", "People, FP32", "People, INT8"),
+    *("Agreement", "Photos", "Calibration photos"),
 )
 
 
@@ -25,8 +25,8 @@ def draw_files_section(facts: ModelFacts) -> Iterator[str]:
     yield draw_compact_table(("Model", "File", "Bytes", "Digest", "From"), rows)
     if not all(file.is_pinned for _, file in files):
         yield (
-            "A file without a pin is downloaded only with `--trust_on_first_use`; `posezoo.lock` holds it "
-            "from then on."
+            "A file without a checksum is downloaded only with `--trust_on_first_use`; `posezoo.lock` then "
+            "records its checksum."
         )
 
 
@@ -45,7 +45,7 @@ def _pin(file: SourceFile) -> Markdown:
         f"{_algorithm(digest)} {format_code(digest.value)} of {format_code(member)}"
         for member, digest in file.contains.items()
     )
-    return Markdown(f"{members} (weak)" if file.is_pinned else f"no pin; {members}".removesuffix("; "))
+    return Markdown(f"{members} (weak)" if file.is_pinned else f"no checksum; {members}".removesuffix("; "))
 
 
 def _algorithm(digest: Digest) -> str:
@@ -74,21 +74,23 @@ def draw_ir_section(facts: ModelFacts) -> Iterator[str]:
             checks.append((*ir, check.output, *values, check.reference))
     if files:
         yield "## Converted Files"
-        yield f"Made by OpenVINO {escape(', '.join(sorted(openvino)))}; the same bytes at every run."
+        versions = escape(", ".join(sorted(openvino)))
+        yield f"Converted by OpenVINO {versions}. Each conversion gives the same bytes."
         yield format_table(("Model", "Precision", "File", "Bytes", "SHA-384"), files)
     if costs:
         yield "## Complexity"
-        yield "Counted on the IR, as Open Model Zoo's cards do; the same in every precision."
+        yield "Counted on the IR by the rule of Open Model Zoo's cards; the same in every precision."
         yield format_table(("Model", "GFLOPs", "MParams"), list(costs.values()))
     if checks:
         yield "## Self-Check"
-        yield "How far each output is from the original's, as a share of its largest value."
+        yield "The difference of each output from the original's, relative to the original's largest value."
         yield format_table(CHECK_HEADERS, checks)
     if shifts:
         yield "## Quantization"
         yield (
-            "How far what INT8 finds lies from what FP32 finds, in pixels of the network's input, on photos "
-            "that it was not calibrated on; agreement is the share that both found of all that either did."
+            "The shift of what INT8 detects relative to FP32, in pixels of the network's input, on photos "
+            "that were not used for calibration. Agreement is the number of people that both detect, divided "
+            "by the number that at least one of them detects."
         )
         yield format_table(SHIFT_HEADERS, shifts)
 

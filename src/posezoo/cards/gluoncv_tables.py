@@ -34,9 +34,9 @@ USUAL_SIZE = (256, 192)
 INTRODUCTION = """\
 ## GluonCV's models
 
-OKS AP is AP/AP50/AP75 on COCO val2017 at a single scale, as published; with flip, the answers for the image
-and for its mirror image are averaged. Where no size is said, the input is 256x192. Another variant than the
-default is had by its hashtag: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""
+OKS AP is AP/AP50/AP75 on COCO val2017 at a single scale, as published; with flip, the outputs for the image
+and for its mirror image are averaged. If no size is given, the input is 256x192. A hashtag selects a variant
+other than the default: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""
 
 
 def draw_gluoncv_tables(models: Sequence[Model], root: Path) -> Iterator[str]:

@@ -45,7 +45,8 @@ def draw_legal_sections(facts: ModelFacts) -> Iterator[str]:
     yield "## Legal Information"
     for license in unique(part.license for part in parts):
         part = next(part for part in parts if part.license == license)
-        yield f"The model is distributed under {_terms(license, part, folder)}."
+        terms = _terms(license, part, folder)
+        yield f"The model is distributed under {terms}." if terms else "No licence is declared."
         if holder := read_copyright_line(part) if license.text else "":
             yield escape(holder)
         if text := _short_text(part):
@@ -64,7 +65,7 @@ def draw_legal_sections(facts: ModelFacts) -> Iterator[str]:
 
 
 def _terms(license: License, part: ModelSpec, folder: Path | None) -> str:
-    """The name of a licence, with a link to its text.
+    """The name of a licence, with a link to its text; empty if no licence is declared.
 
     Args:
         license: of the model.
@@ -77,7 +78,7 @@ def _terms(license: License, part: ModelSpec, folder: Path | None) -> str:
     if license.text:
         return f"{escape(license.spdx)} ({format_code(f'licenses/{license.text}')})"
     address = f"the terms at {format_link(license.url)}" if license.url else ""
-    return join(escape(license.spdx), address, separator=" ") or "terms that nobody declared"
+    return join(escape(license.spdx), address, separator=" ")
 
 
 def _short_text(part: ModelSpec) -> str:

@@ -13,25 +13,25 @@ from posezoo.spec.model import ModelSpec
 #: The title of each kind's section; complexity stands in the specification.
 TITLES = {
     "accuracy": "Measured Accuracy",
-    "quantization": "INT8, Before and After",
+    "quantization": "INT8 Compared with FP32",
     "speed": "Performance",
 }
 
 #: Titles of columns whose metrics have no readable name.
 _COLUMN_TITLES = {
     "shift_p50_px": "Median shift (px)",
-    "shift_p90_px": "90 % shift less (px)",
-    "found_fp32": "People found before",
-    "found_int8": "People found after",
-    "agreement": "Found by both",
+    "shift_p90_px": "90th percentile shift (px)",
+    "found_fp32": "People detected by FP32",
+    "found_int8": "People detected by INT8",
+    "agreement": "Agreement",
     "bin_share": "Size of the .bin",
 }
 
 #: The first paragraph of a kind's section.
 _LEGEND = {
-    "quantization": "What INT8 finds beside what FP32 finds, on photos that it was not calibrated on: how "
-    "far keypoints or boxes move in pixels of the network's input, and the share of all people whom both "
-    "find. The size is a share of the FP32 IR's.",
+    "quantization": "The shift of what INT8 detects relative to FP32, in pixels of the network's input, on "
+    "photos that were not used for calibration. Agreement is the number of people that both detect, divided "
+    "by the number that at least one of them detects. The size is relative to the FP32 IR.",
 }
 
 COSTS = {"gflops": "GFLOPs", "mparams": "MParams"}

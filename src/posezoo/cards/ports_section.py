@@ -54,7 +54,7 @@ def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
             name = format_code(port.name)
             yield f"With {format_code('--dynamic')}, {dimensions} of {name} may be of any size."
     if words := model_optimizer_arguments(part):
-        yield "In Model Optimizer's words:"
+        yield "As arguments of Model Optimizer:"
         yield format_code_block("text", [" ".join(words)])
 
 
@@ -83,7 +83,7 @@ def _both_outputs(part: ModelSpec, level: str) -> Iterator[str]:
     if any(output.original for output in part.outputs):
         yield _outputs([replace(output, note=output.original or output.note) for output in part.outputs])
     else:
-        yield "The same as the converted model's."
+        yield "The same outputs as those of the converted model."
     yield f"{level}# Converted Model"
     yield _outputs(part.outputs)
 
@@ -109,7 +109,9 @@ def _numbers(values: Sequence[float], between: str = ", ") -> str:
 
 
 def _values(port: Input) -> str:
-    return "0 to 255: mean and scale are inside" if port.mean or port.scale else "as the original takes them"
+    return (
+        "0 to 255: the IR applies mean and scale" if port.mean or port.scale else "as for the original model"
+    )
 
 
 def _ir_color(port: Input) -> str:

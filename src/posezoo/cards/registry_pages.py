@@ -21,7 +21,7 @@ HEADERS = (
     "GFLOPs", "GFLOPs counted", "MParams", "MParams counted", "AP",
 )  # fmt: skip
 LEGEND = """\
-GFLOPs, MParams and AP are the published ones; *counted* is what we counted on our IR, by the rule of Open
+GFLOPs, MParams and AP are as published; those that are *counted* were counted on the IR, by the rule of Open
 Model Zoo's cards."""
 
 

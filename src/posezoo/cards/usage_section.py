@@ -16,7 +16,7 @@ SIZE = "368,432"
 PICTURE = "example.jpg"
 CREDIT = (
     "*Photos: an astronaut's portrait (Eileen Collins, by NASA, public domain) and a man behind a camera (by "
-    "Lav Varshney, CC0), both out of the Python package scikit-image.*"
+    "Lav Varshney, CC0), both from the Python package scikit-image.*"
 )
 
 
@@ -38,7 +38,7 @@ def draw_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterator
         yield format_code_block("sh", [_command(facts, f"get {facts.name} --precisions {precision}")])
         return
     run = f"run {facts.name}"
-    yield "On two sample photos, and on one of your own:"
+    yield "Run it on two sample photos, or on a photo of your own:"
     yield format_code_block("sh", [_command(facts, run), _command(facts, f"{run} --input {PHOTO}")])
 
 
@@ -51,19 +51,19 @@ def draw_usage_sections(facts: ModelFacts) -> Iterator[str]:
     lines = [f"posezoo download {name}{trust}"]
     lines += [f"posezoo convert {name}"] if to_convert else []
     yield format_code_block("sh", lines)
-    yield "Or, as with Open Model Zoo's tools, from a checkout:"
+    yield "Or with Open Model Zoo's commands, from a checkout:"
     lines = [f"python tools/downloader/downloader.py --name {name}{trust}"]
     lines += [f"python tools/downloader/converter.py --name {name}"] if to_convert else []
     yield format_code_block("sh", lines)
     if _can_be_quantized(facts):
-        yield "To INT8, with photos of people in the folder `photos`:"
+        yield "To quantize it to INT8, with photos of people in the folder `photos`:"
         yield format_code_block("sh", [f"posezoo quantize {name} --dataset_dir photos"])
     if precision := default_precision(facts):
         yield "## Use from Python"
         yield format_code_block("python", _python(facts, precision))
         if facts.approach:
             yield "## Demo usage"
-            yield "On a camera, or on a picture and without a window; `posezoo demo --help` tells of more:"
+            yield "With a camera, or on an image without a window; `posezoo demo --help` lists all options:"
             demo = f"posezoo demo -m {name}"
             yield format_code_block("sh", [f"{demo} -i 0", f"{demo} -i {PHOTO} -no_show -o found.jpg"])
 
@@ -72,7 +72,7 @@ def draw_performance_hint(facts: ModelFacts) -> Iterator[str]:
     """The section Performance of a model whose speed was not measured: how to measure it."""
     if default_precision(facts):
         yield "## Performance"
-        yield "Not recorded of any machine yet; of yours:"
+        yield "No measurement is recorded yet. To measure on your machine:"
         is_open = any(-1 in port.shape for part in facts.parts for port in part.inputs)
         size = f" --size {SIZE}" if is_open else ""
         yield format_code_block("sh", [_command(facts, f"benchmark {facts.name}{size}")])

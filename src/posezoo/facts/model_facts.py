@@ -26,10 +26,10 @@ ItemT = TypeVar("ItemT")
 
 #: What follows from how a model looks at an image.
 LIMITS = {
-    "top-down": "It sees one person at a time: it is as good as whoever tells it where people are, and takes "
-    "longer the more there are.",
-    "bottom-up": "It sees the whole image at once, scaled to its input: people who are small in the image "
-    "are found less well.",
+    "top-down": "A top-down model: it processes one person at a time. Its accuracy depends on the person "
+    "detector, and its running time grows with the number of people.",
+    "bottom-up": "A bottom-up model: it processes the whole image at once, scaled to its input size. People "
+    "who are small in the image are detected less well.",
 }
 
 
