@@ -1,4 +1,4 @@
-"""info_dumper.py, omz_info_dumper: what models declare, as JSON with Open Model Zoo's keys and more."""
+"""info_dumper.py, omz_info_dumper: the declarations of models as JSON, with Open Model Zoo's keys."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from posezoo.registry import open_registry
 from posezoo.settings import to_settings, user_folder
 
 if TYPE_CHECKING:
-    from posezoo.spec.model import Input, License, ModelSpec
+    from posezoo.spec.model import ModelSpec
 
-#: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
+#: The differences from Open Model Zoo by flag, for the README of tools/downloader.
 DIFFERENCES = {
-    "--all": "the keys of 2021.4 and of the newest together, and more: files with size_bytes, checksums and "
-    "sources, of each input mean, scale and reverse_input_channels, and as published accuracy, gflops and "
-    "mparams; a size_bytes or checksum that nobody states is null",
-    "--name": "a composite's name gives its parts, as in 2021.4; so model_stages is empty",
-    "--models_dir": "new: Open Model Zoo knows its own folder alone",
-    "--print_all": "parts of composites, as in 2021.4 (the newest prints composites)",
+    "--all": "has the keys of 2021.4 and of the newest release, and more: files with size_bytes, checksum "
+    "and sources; mean, scale and reverse_input_channels of each input; the published accuracy, gflops and "
+    "mparams. A size_bytes or checksum that is not declared is null",
+    "--name": "the name of a composite gives its parts, as in 2021.4; so model_stages is empty",
+    "--models_dir": "new: Open Model Zoo reads only its own folder",
+    "--print_all": "prints the parts of composites, as 2021.4 did (the newest release prints composites)",
 }
 
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
     return conventions.create_omz_parser(
-        "info_dumper.py", "Print what models declare, as JSON.", "describe", lambda parser: None
+        "info_dumper.py", "Print the declarations of models as JSON.", "describe", lambda parser: None
     )
 
 
@@ -52,21 +52,31 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
 
 
 def collect_omz_facts(spec: ModelSpec) -> dict[str, Any]:
-    """One model under Open Model Zoo's keys, then what it does not tell."""
+    """A model with Open Model Zoo's keys, then posezoo's own keys."""
     config = spec.path.with_name("accuracy-check.yml")
     return {
         "name": spec.full_name,
         "composite_model_name": spec.composite or None,
         "description": spec.description,
         "framework": spec.framework.value,
-        "license_url": _license_url(spec.license),
+        "license_url": spec.license.url or f"https://spdx.org/licenses/{spec.license.spdx}.html",
         "accuracy_config": str(config) if config.is_file() else None,
         "model_config": str(spec.path),
         "precisions": sorted(conventions.available_precisions(spec)),
         "quantization_output_precisions": ["FP16-INT8", "FP32-INT8"] if spec.quantizable else [],
         "subdirectory": spec.subdirectory,
         "task_type": spec.task,
-        "input_info": [_input(port) for port in spec.inputs],
+        "input_info": [
+            {
+                "name": port.name,
+                "shape": list(port.shape),
+                "layout": port.layout,
+                "mean": list(port.mean),
+                "scale": list(port.scale),
+                "reverse_input_channels": port.reverse_input_channels,
+            }
+            for port in spec.inputs
+        ],
         "model_stages": [],
         "files": [
             {
@@ -84,25 +94,10 @@ def collect_omz_facts(spec: ModelSpec) -> dict[str, Any]:
             for output in spec.outputs
         ],
         "license": spec.license.spdx or None,
-        "accuracy": [asdict(each) for each in spec.published.accuracy],
+        "accuracy": [asdict(accuracy) for accuracy in spec.published.accuracy],
         "gflops": spec.published.gflops,
         "mparams": spec.published.mparams,
     }
-
-
-def _input(each: Input) -> dict[str, Any]:
-    return {
-        "name": each.name,
-        "shape": list(each.shape),
-        "layout": each.layout,
-        "mean": list(each.mean),
-        "scale": list(each.scale),
-        "reverse_input_channels": each.reverse_input_channels,
-    }
-
-
-def _license_url(license: License) -> str:
-    return license.url or f"https://spdx.org/licenses/{license.spdx}.html"
 
 
 if __name__ == "__main__":
