@@ -114,7 +114,7 @@ def test_the_python_api_is_the_stored_one():
         "posezoo.load": posezoo.load,
         "posezoo.network": posezoo.network,
         "posezoo.version": posezoo.version,
-        "posezoo.coco.read": coco.read_coco_dataset,
+        "posezoo.coco.read": coco.read,
         "posezoo.evaluation.evaluate": evaluation.evaluate,
     }
     lines += [f"{name}{signature(function)}" for name, function in functions.items()]

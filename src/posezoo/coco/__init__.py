@@ -11,6 +11,10 @@ __all__ = [
     "CocoDataset",
     "DatasetImage",
     "PersonAnnotation",
+    "read",
     "read_coco_dataset",
     "read_detector_boxes",
 ]
+
+#: The documented name in Python.
+read = read_coco_dataset
