@@ -39,7 +39,7 @@ give the reason for each difference.
 """
 
 OWN_FILES = """\
-## What is ours in a model's folder
+## posezoo's own files in a model's folder
 
 `verifier.py` and `posezoo verify` report files that are `changed`, `missing`, `unknown` (no checksum of
 them is known), `extra` (neither declared nor made by posezoo), `symlinked`, or `special` (a pipe, a socket,
