@@ -52,10 +52,10 @@ def omz_page() -> str:
 
 
 def rules_page() -> str:
-    """What `posezoo verify --metadata` demands."""
+    """The rules of `posezoo verify --metadata`."""
     from posezoo.cards.markdown import format_code, format_table
     from posezoo.lint.recomputation import ARTIFACT_RULES
-    from posezoo.lint.rules import RULES
+    from posezoo.lint.rules import load_rules
 
     columns = ["Rule", "Severity", "What must hold", "A mistake that it finds"]
     metadata, artifacts = (
@@ -63,23 +63,23 @@ def rules_page() -> str:
             columns,
             [(format_code(rule.id), str(rule.severity), rule.explanation, rule.example) for rule in rules],
         )
-        for rules in (RULES.values(), ARTIFACT_RULES.values())
+        for rules in (load_rules().values(), ARTIFACT_RULES.values())
     )
     return RULES_PAGE.format(metadata=metadata, artifacts=artifacts)
 
 
 RULES_PAGE = """\
 <!-- drawn by `make docs` from the code: change it there -->
-# What `posezoo verify --metadata` demands
+# The rules of `posezoo verify --metadata`
 
-model.yml, cards, accuracy-check.yml, index pages and the sizes of files are held against each other, in our
-form and in Open Model Zoo's. Only an error fails a check; a warning is a difference that may be meant. A
-published figure that is known to be wrong is declared, with its reason:
+model.yml, cards, accuracy-check.yml, index pages and the sizes of files are compared with each other, in
+posezoo's format and in Open Model Zoo's. Only an error fails a check; a warning is a difference that may be
+intended. A published value that is known to be wrong is declared with its reason:
 `published: {{known_difference: ...}}`.
 
 {metadata}
 
-With `--artifacts DIR`, what lies there is counted anew:
+With `--artifacts DIR`, the files and the IR in that folder are checked too:
 
 {artifacts}
 """

@@ -1,4 +1,4 @@
-"""The answers of posezoo verify --metadata: text, JSON, SARIF, annotations; baselines, changes, explanations."""
+"""The reports of posezoo verify --metadata: text, JSON, SARIF, annotations; baselines, changes, explanations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEYS = {"rule", "severity", "model", "file", "line", "field", "found", "expected
 
 @pytest.fixture
 def zoo(tmp_path):
-    """A registry with one mistake, in a Git repository that does not know of it."""
+    """A registry with one mistake that is not committed to its Git repository."""
     root = write_omz_zoo(tmp_path / "models")
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "in order"]):
         git(tmp_path, *words)
@@ -38,7 +38,7 @@ def run(zoo, *words):
     return posezoo("verify", "--metadata", "--models_dir", zoo, *words, cwd=zoo.parent)
 
 
-def test_text_says_where_to_look_and_what_to_think_of_it(zoo):
+def test_text_has_place_severity_message_and_rule(zoo):
     ended = run(zoo)
     assert ended.returncode == 1
     first, *_ = ended.stdout.splitlines()
@@ -71,7 +71,7 @@ def test_sarif_names_each_rule_and_each_place(zoo):
         assert result["level"] in ("error", "warning", "note")
 
 
-def test_annotations_escape_what_would_end_them(zoo, capsys):
+def test_annotations_escape_texts_that_would_end_them(zoo, capsys):
     card = zoo / "public" / "pose-b" / "README.md"
     card.write_text(card.read_text().replace("[123.675, 116.28, 103.53]", "[1%,\x07::error::2, 3]"), "utf-8")
     main(["verify", "--metadata", "--models_dir", str(zoo), "--format", "github"])
@@ -81,7 +81,7 @@ def test_annotations_escape_what_would_end_them(zoo, capsys):
     assert "\x07" not in "".join(lines)
 
 
-def test_what_a_baseline_knows_is_no_news_wherever_it_has_moved(zoo):
+def test_known_findings_are_left_out_even_if_they_moved(zoo):
     known = zoo.parent / "known.json"
     assert run(zoo, "--write_baseline", known).returncode == 1
     assert run(zoo, "--baseline", known).returncode == 0
@@ -92,12 +92,23 @@ def test_what_a_baseline_knows_is_no_news_wherever_it_has_moved(zoo):
     plant(moved, "pose-b")
     ended = run(moved, "--baseline", known, "--format", "json")
     assert ended.returncode == 1
-    assert {load["model"] for load in json.loads(ended.stdout)["findings"]} == {"pose-b"}
+    assert {finding["model"] for finding in json.loads(ended.stdout)["findings"]} == {"pose-b"}
 
 
-def test_a_baseline_that_is_none_is_named(zoo):
+def test_a_baseline_with_the_old_id_of_a_rule_still_matches(zoo):
+    git(zoo.parent, "checkout", "-q", "--", ".")
+    card = zoo / "public" / "pose-a" / "README.md"
+    card.write_text(card.read_text().replace("| 33.165 |", "| 33.166 |"), "utf-8")
+    known = zoo.parent / "known.json"
+    run(zoo, "--write_baseline", known)
+    known.write_text(known.read_text().replace('"index-figures"', '"index-figures-digits"'))
+    assert json.loads(run(zoo, "--baseline", known, "--format", "json").stdout)["findings"] == []
+    assert "index-figures (error)" in posezoo("verify", "--explain", "index-figures-digits").stdout
+
+
+def test_a_file_that_is_not_a_baseline_is_named(zoo):
     (zoo.parent / "no.json").write_text("[1]")
-    for file, reason in (("no.json", "is no baseline"), ("gone.json", "cannot be read: No such file")):
+    for file, reason in (("no.json", "is not a baseline"), ("gone.json", "cannot be read: No such file")):
         ended = run(zoo, "--baseline", zoo.parent / file)
         assert ended.returncode == 1
         assert reason in ended.stderr
@@ -109,9 +120,9 @@ def test_only_models_that_a_change_touches_are_checked(zoo):
     git(zoo.parent, "add", "models/public/pose-b")
     git(zoo.parent, "commit", "-qm", "a mistake in b")
     whole = run(zoo, "--changed-since", "HEAD~1", "--format", "json")
-    assert {load["model"] for load in json.loads(whole.stdout)["findings"]} == {"pose-a", "pose-b"}
+    assert {finding["model"] for finding in json.loads(whole.stdout)["findings"]} == {"pose-a", "pose-b"}
     later = run(zoo, "--changed_since", "HEAD", "--format", "json")
-    assert {load["model"] for load in json.loads(later.stdout)["findings"]} == {"pose-a"}
+    assert {finding["model"] for finding in json.loads(later.stdout)["findings"]} == {"pose-a"}
     git(zoo.parent, "checkout", "-q", "--", ".")
     assert "0 models and composites" in run(zoo, "--changed_since", "HEAD").stdout
 
@@ -121,21 +132,21 @@ def test_a_changed_index_touches_its_models_and_a_new_folder_itself(zoo):
     index = zoo / "public" / "index.md"
     index.write_text(index.read_text().replace("60.125", "16.125"), "utf-8")
     ended = run(zoo, "--changed_since", "HEAD", "--format", "json")
-    assert [load["rule"] for load in json.loads(ended.stdout)["findings"]] == ["index-figures"]
+    assert [finding["rule"] for finding in json.loads(ended.stdout)["findings"]] == ["index-figures"]
     git(zoo.parent, "checkout", "-q", "--", ".")
     (zoo / "public" / "pose-a").rename(zoo / "public" / "pose-new")
     assert "1 models and composites" in run(zoo, "--changed_since", "HEAD").stdout
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "--output=x", "HEAD:models"])
-def test_a_revision_that_is_none_is_named(zoo, revision):
+def test_an_unknown_revision_is_named(zoo, revision):
     ended = run(zoo, f"--changed_since={revision}")
     assert ended.returncode == 1
     assert "--changed_since" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_no_repository_is_named(tmp_path):
+def test_a_missing_repository_is_named(tmp_path):
     root = write_omz_zoo(tmp_path / "models")
     ended = posezoo(
         "verify", "--metadata", "--models_dir", root, "--changed_since", "main", GIT_CEILING_DIRECTORIES="/"
@@ -147,28 +158,28 @@ def test_no_repository_is_named(tmp_path):
 def test_one_model_is_checked_alone(zoo):
     assert run(zoo, "pose-b").returncode == 0
     ended = run(zoo, "pose-*", "--format", "json")
-    assert {load["model"] for load in json.loads(ended.stdout)["findings"]} == {"pose-a"}
+    assert {finding["model"] for finding in json.loads(ended.stdout)["findings"]} == {"pose-a"}
     unknown = run(zoo, "pose-c")
     assert unknown.returncode == 1
     assert "no model is called 'pose-c'" in unknown.stderr or "did you mean" in unknown.stderr
 
 
-def test_a_rule_explains_itself_and_an_unknown_one_is_guessed():
+def test_a_rule_is_explained_and_an_unknown_one_is_guessed():
     ended = posezoo("verify", "--explain", "reversal")
     assert ended.returncode == 0
-    assert ended.stdout.startswith("reversal (error)\n  The converter turns the channels around")
+    assert ended.stdout.startswith("reversal (error)\n  The converter reverses the channels")
     assert "Example: " in ended.stdout
     assert "did you mean reversal?" in posezoo("verify", "--explain", "reversel").stderr
     assert posezoo("verify", "--explain", "all").stdout.count("Example: ") >= 50
 
 
-def test_known_findings_are_written_whole_or_not_at_all(zoo):
+def test_a_baseline_that_cannot_be_written_is_an_error(zoo):
     ended = run(zoo, "--write_baseline", zoo.parent / "none" / "known.json")
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
 
 
-def test_a_folder_without_models_is_no_registry_in_order(zoo, tmp_path):
+def test_a_folder_without_models_is_an_error(zoo, tmp_path):
     (tmp_path / "empty").mkdir()
     ended = run(tmp_path / "empty")
     assert ended.returncode == 1
@@ -178,6 +189,6 @@ def test_a_folder_without_models_is_no_registry_in_order(zoo, tmp_path):
     assert f"did you mean {zoo}?" in near.stderr
 
 
-def test_a_folder_of_artifacts_that_is_not_there_is_named(zoo):
+def test_a_missing_folder_of_artifacts_is_named(zoo):
     ended = run(zoo, "--artifacts", zoo / "nowhere")
     assert (ended.returncode, "no such folder" in ended.stderr) == (1, True)

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 
 from posezoo.cards.markdown_inline import MarkdownLink, title_key
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,3})?[ \t]*(%|mm\b|ms\b)?")
 
-#: One name for each figure, however a card spells it; the first that is found in the label.
+#: The first of these that matches a label names its metric, for all spellings.
 _METRICS = (
     ("GFLOPs", re.compile(r"\bg?flops\b|\bgflop\b", re.IGNORECASE)),
     ("MParams", re.compile(r"\bm(?:illion )?params?\b", re.IGNORECASE)),
@@ -38,22 +39,23 @@ class CardTable:
     rows: tuple[TableRow, ...]
 
     def column(self, *names: str) -> int | None:
-        """The place of the first header that is one of the names, whatever the case of its letters."""
-        requested = {name.casefold() for name in names}
-        return next((place for place, each in enumerate(self.headers) if each.casefold() in requested), None)
+        """The index of the first header that is one of the names in upper or lower case, or None."""
+        folded = {name.casefold() for name in names}
+        return next((index for index, header in enumerate(self.headers) if header.casefold() in folded), None)
 
 
 @dataclass(frozen=True, slots=True)
 class CardMetric:
-    """A number that a table states.
+    """A number in a table.
 
     Attributes:
-        metric: ``GFLOPs``, ``MParams``, ``AP`` or ``MPJPE``, however it is spelt; else the label as it is.
-        value: as it is written: 64.64 where the card says 64.64%.
+        line: of the row.
+        metric: ``GFLOPs``, ``MParams``, ``AP`` or ``MPJPE`` for all their spellings; else the label.
+        value: as it is written: 64.64 if the card says 64.64%.
         unit: ``%``, ``mm``, ``ms`` or empty.
         label: the row's first cell.
         column: the header above the number: ``Value``, ``Original model``, ``Converted model``, ...
-        section: the titles of the section that it stands in, the outer one first.
+        section: the path of its section.
     """
 
     line: int
@@ -67,15 +69,17 @@ class CardMetric:
 
 @dataclass(frozen=True, slots=True)
 class CardSection:
-    """What stands below one heading, up to the next; the first one may have none.
+    """The text below one heading, up to the next; the first section may have no heading.
 
     Attributes:
-        line: of the heading; 1 where there is none.
-        level: of the heading, 1 to 6; 0 where there is none.
-        path: the titles of what it stands in, the outer one first, and its own; without the card's title.
-        text: as it is written, code and tables too.
-        code: of each fenced block the line of its fence, its language, and its text.
-        first: the line that the text begins on.
+        line: of the heading, or 1.
+        level: of the heading, 1 to 6; 0 if there is none.
+        path: titles of the enclosing sections, the outer one first, and its own; without the card's title.
+        title: of the heading.
+        text: as it is written, with code and tables.
+        tables: those in the text.
+        code: for each fenced block the line of its fence, its language, and its text.
+        first: the line on which the text begins.
     """
 
     line: int
@@ -89,7 +93,7 @@ class CardSection:
 
     @property
     def prose_lines(self) -> Iterator[tuple[int, str]]:
-        """The lines that are no code, each with its number."""
+        """The lines outside of code, each with its number."""
         fences = {line: line + text.count("\n") + 2 for line, _, text in self.code}
         end = 0
         for number, line in enumerate(self.text.split("\n"), self.first):
@@ -100,7 +104,7 @@ class CardSection:
 
 @dataclass(frozen=True)
 class ParsedCard:
-    """A card, read; ``truncation_note`` says what was too much to be read, and is empty where all was."""
+    """A card that was read; ``truncation_note`` says what was too long to be read, and is empty otherwise."""
 
     title: str
     front_matter: str
@@ -109,23 +113,20 @@ class ParsedCard:
     truncation_note: str = ""
 
     def find(self, *path: str) -> CardSection | None:
-        """The first section whose titles end like this: ``find("Input", "Original model")``."""
-        requested = tuple(map(title_key, path))
-        for section in self.sections:
-            if requested and tuple(map(title_key, section.path))[-len(requested) :] == requested:
-                return section
-        return None
+        """The first section whose path ends like this: ``find("Input", "Original model")``."""
+        keys = tuple(map(title_key, path))
+        paths = ((section, tuple(map(title_key, section.path))) for section in self.sections)
+        return next((section for section, own in paths if own[-len(keys) :] == keys), None)
 
     def subsections(self, section: CardSection) -> tuple[CardSection, ...]:
         """A section and those inside it."""
-        start = self.sections.index(section) + 1
-        others = range(start, len(self.sections))
-        end = next((place for place in others if self.sections[place].level <= section.level), None)
-        return self.sections[start - 1 : end]
+        start = self.sections.index(section)
+        inside = takewhile(lambda other: other.level > section.level, self.sections[start + 1 :])
+        return (section, *inside)
 
     @property
     def tables(self) -> tuple[CardTable, ...]:
-        """All tables, in their order."""
+        """The tables of all sections, in order."""
         return tuple(table for section in self.sections for table in section.tables)
 
     @cached_property
@@ -136,23 +137,17 @@ class ParsedCard:
             for section in self.sections
             for table in section.tables
             if title_key(table.headers[0]) in ("metric", "metrics")
-            for metric in _figures(table, section.path)
-        )
-
-    def find_metric(self, metric: str, column: str = "") -> CardMetric | None:
-        """The first figure of a metric; with ``column``, of that column."""
-        found = (each for each in self.metrics if each.metric == metric)
-        return next(
-            (each for each in found if not column or title_key(each.column) == title_key(column)), None
+            for metric in _read_metrics(table, section.path)
         )
 
 
-def _figures(table: CardTable, section: tuple[str, ...]) -> Iterator[CardMetric]:
+def _read_metrics(table: CardTable, section: tuple[str, ...]) -> Iterator[CardMetric]:
     for row in table.rows:
         label, *cells = row.cells
         for header, cell in zip(table.headers[1:], cells, strict=True):
-            if found := _NUMBER.match(cell):
-                text = found.group().removesuffix(found.group(1) or "").strip()
+            if match := _NUMBER.match(cell):
+                unit = match[1] or ""
+                text = match[0].removesuffix(unit).strip()
                 value = float(text.replace(",", ""))
-                metric = next((name for name, spelt in _METRICS if spelt.search(label)), label)
-                yield CardMetric(row.line, metric, value, found.group(1) or "", label, header, section)
+                metric = next((name for name, spelling in _METRICS if spelling.search(label)), label)
+                yield CardMetric(row.line, metric, value, unit, label, header, section)

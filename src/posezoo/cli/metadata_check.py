@@ -1,4 +1,4 @@
-"""posezoo verify --metadata, and verifier.py's: which rules, which models, which form of answer."""
+"""The check of metadata by posezoo verify --metadata and verifier.py: its flags, models and reports."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,61 +25,69 @@ def add_metadata_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metadata",
         action="store_true",
-        help="check what model.yml, cards, accuracy-check.yml and index pages say against each other; "
+        help="compare model.yml, cards, accuracy-check.yml and index pages with each other; "
         "needs no weights and no network",
     )
     parser.add_argument(
-        "--explain", metavar="RULE", help="with --metadata: what a rule demands, why, and an example; or all"
+        "--explain",
+        metavar="RULE",
+        help="with --metadata: what a rule demands, why, and an example; `all` explains every rule",
     )
     parser.add_argument(
         "--changed_since",
         "--changed-since",
         metavar="REV",
-        help="with --metadata: only the models of whose folders something differs from a Git revision",
+        help="with --metadata: only models whose folders differ from a Git revision",
     )
     parser.add_argument(
         "--baseline",
         type=Path,
         metavar="FILE",
-        help="with --metadata: findings that are known and are no news",
+        help="with --metadata: leave out the known findings of this file",
     )
     parser.add_argument(
         "--write_baseline",
         type=Path,
         metavar="FILE",
-        help="with --metadata: write the findings as known ones",
+        help="with --metadata: write the findings to this file as known ones",
     )
     parser.add_argument(
         "--artifacts",
         type=Path,
         metavar="DIR",
-        help="with --metadata: also count shapes, names, GFLOPs and MParams on the files and IR below DIR",
+        help="with --metadata: also check shapes, names, GFLOPs and MParams of the files and IR below DIR",
     )
 
 
 def is_requested(args: argparse.Namespace) -> bool:
-    """Whether metadata is to be checked; its flags mean nothing without."""
-    others = ("explain", "changed_since", "baseline", "write_baseline", "artifacts")
-    if not args.metadata and (said := [name for name in others if getattr(args, name) is not None]):
-        if said == ["explain"]:
-            return True
-        args.parser.error(f"--{said[0]} goes with --metadata")
-    if not args.metadata and args.format not in ("text", "json"):
-        args.parser.error(f"--format {args.format} goes with --metadata")
-    return bool(args.metadata)
+    """Whether metadata is to be checked; its flags without --metadata are an error of the parser."""
+    flags = ("explain", "changed_since", "baseline", "write_baseline", "artifacts")
+    given = [name for name in flags if getattr(args, name) is not None]
+    if not args.metadata and given != ["explain"]:
+        if given:
+            args.parser.error(f"--{given[0]} goes with --metadata")
+        if args.format not in ("text", "json"):
+            args.parser.error(f"--format {args.format} goes with --metadata")
+    return bool(args.metadata or given)
 
 
 def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: Sequence[str] | None) -> int:
-    """Check the models that the patterns match, all where None; print the findings; return the exit code."""
+    """Check the models that the patterns match, all if None; print the findings; return the exit code.
+
+    Raises:
+        SettingsError: a flag holds a value that cannot be used.
+        UnknownModelError: no model matches a pattern.
+        MissingPackageError: markdown-it-py is not installed.
+    """
     from posezoo.lint.metadata_lint import check_registry
 
     if args.explain is not None:
         return _explain(args.explain)
-    if registry.empty_message:  # a folder named by mistake must not pass for one in order
+    if registry.empty_message:  # a mistake in --models_dir must not look like a registry without findings
         raise SettingsError(registry.empty_message, hint="check --models_dir")
     if args.artifacts is not None and not args.artifacts.is_dir():
         raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
-    names = _names(registry, patterns)
+    names = _select_names(registry, patterns)
     if args.changed_since is not None:
         from posezoo.lint.git_changes import find_changed_models
 
@@ -101,67 +110,61 @@ def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: S
         write_baseline(args.write_baseline, findings, registry.roots)
     if known:
         findings = [finding for finding in findings if baseline_key(finding, registry.roots) not in known]
-    _print(findings, args.format, len(registry.entries) if names is None else len(names))
+    _print_findings(findings, args.format, len(registry.entries) if names is None else len(names))
     return int(any(finding.severity == "error" for finding in findings))
 
 
-def _names(registry: Registry, patterns: Sequence[str] | None) -> frozenset[str] | None:
-    """The models and composites that the patterns match, composites with their parts."""
-    from fnmatch import fnmatchcase
-
+def _select_names(registry: Registry, patterns: Sequence[str] | None) -> frozenset[str] | None:
+    """The models and composites that the patterns match, with the parts of composites."""
     if patterns is None:
         return None
     names: set[str] = set()
     for pattern in patterns:
-        found = {name for name in registry.entries if name == pattern or fnmatchcase(name, pattern)}
-        if not found:
-            registry.select([pattern])  # says that there is none, and which is near
-        names |= found
+        matches = {name for name in registry.entries if name == pattern or fnmatchcase(name, pattern)}
+        if not matches:
+            registry.select([pattern])  # raises the error, with the nearest name
+        names |= matches
     parts = {entry.name for entry in registry.entries.values() if entry.composite in names}
     return frozenset(names | parts)
 
 
-def _print(findings: Sequence[Finding], style: str, count: int) -> None:
+def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None:
     from posezoo.lint import output_formats
-    from posezoo.lint.rules import RULES
+    from posezoo.lint.rules import load_rules
 
     if style == "json":
-        print(json.dumps(output_formats.to_rows(findings), indent=2))
-    elif style == "sarif":
+        print(json.dumps({"findings": [finding.to_row() for finding in findings]}, indent=2))
+        return
+    if style == "sarif":
         from posezoo.versions import version
 
-        print(json.dumps(output_formats.to_sarif(findings, _demands().values(), version()), indent=2))
-    else:
-        lines = output_formats.to_github_annotations(findings) if style == "github" else map(_line, findings)
-        for line in lines:
-            print(line)
-        counts = Counter(str(finding.severity) for finding in findings)
-        of_them = ", ".join(f"{number} {kind}s" for kind, number in sorted(counts.items()))
-        told = f": {of_them}" if findings else ""
-        print(f"{count} models and composites, {len(RULES)} rules, {len(findings)} findings{told}")
-
-
-def _line(each: Finding) -> str:
-    from posezoo.lint.finding import to_safe_line
-    from posezoo.lint.output_formats import relative_path
-
-    where = f"{to_safe_line(relative_path(each.file))}:{each.line}:{each.column}"
-    return f"{where}: {each.severity}: {each.message} [{each.rule}]"
+        print(json.dumps(output_formats.to_sarif(findings, _all_rules().values(), version()), indent=2))
+        return
+    format_line = output_formats.to_github_annotation if style == "github" else output_formats.to_text
+    for finding in findings:
+        print(format_line(finding))
+    counts = Counter(str(finding.severity) for finding in findings)
+    details = ", ".join(f"{number} {severity}s" for severity, number in sorted(counts.items()))
+    summary = f"{count} models and composites, {len(load_rules())} rules, {len(findings)} findings"
+    print(f"{summary}: {details}" if findings else summary)
 
 
 def _explain(name: str) -> int:
-    demands = _demands()
-    if name != "all" and name not in demands:
-        known = suggest(name, demands) or f"the rules: {', '.join(demands)}"
-        raise SettingsError(f"no rule is called {name!a}", hint=known)
-    for rule in demands.values() if name == "all" else (demands[name],):
+    from posezoo.lint.rule import FORMER_IDS
+
+    rules = _all_rules()
+    name = FORMER_IDS.get(name, name)
+    if name != "all" and name not in rules:
+        hint = suggest(name, rules) or f"the rules: {', '.join(rules)}"
+        raise SettingsError(f"no rule is called {name!a}", hint=hint)
+    for rule in rules.values() if name == "all" else (rules[name],):
         print(f"{rule.id} ({rule.severity})\n  {rule.explanation}\n  Example: {rule.example}")
     return 0
 
 
-def _demands() -> dict[str, RuleInfo]:
-    """All that is demanded, of metadata and of artifacts."""
+def _all_rules() -> dict[str, RuleInfo]:
+    """The rules on metadata, and those on artifacts."""
     from posezoo.lint.recomputation import ARTIFACT_RULES
-    from posezoo.lint.rules import RULES
+    from posezoo.lint.rules import load_rules
 
-    return {**RULES, **ARTIFACT_RULES}
+    return {**load_rules(), **ARTIFACT_RULES}

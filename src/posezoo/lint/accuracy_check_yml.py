@@ -1,4 +1,4 @@
-"""accuracy-check.yml of Open Model Zoo: how each form of a model is run, and what is done to its pictures."""
+"""Read accuracy-check.yml of Open Model Zoo: how the original and the converted model are evaluated."""
 
 from __future__ import annotations
 
@@ -7,29 +7,40 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from posezoo.lint.card_claims import Numbers
+from posezoo.lint.registry_view import find_node
 from posezoo.lint.text_comparison import parse_numbers
 from posezoo.spec.yaml_nodes import YamlNode
 
-#: Frameworks whose entries run the converted model.
+#: Frameworks that run the converted model.
 CONVERTED = ("dlsdk", "openvino", "g-api")
-_TURNS = ("bgr_to_rgb", "rgb_to_bgr")
-#: Readers of pictures, and the order of colours that each hands on.
+_CHANNEL_SWAPS = ("bgr_to_rgb", "rgb_to_bgr")
+#: The colour order that each reader of images returns.
 _READERS = {"": "BGR", "opencv_imread": "BGR", "pillow_imread": "RGB"}
 
 
 @dataclass(frozen=True, slots=True)
 class PreprocessingStep:
-    """A step of preprocessing."""
+    """A step of preprocessing; ``mean`` and ``std`` are None if absent, or no list of numbers."""
 
     type: str
     node: YamlNode
-    mean: Numbers | None  # None where there is none, or one that is no list of numbers
+    mean: Numbers | None
     std: Numbers | None
 
 
 @dataclass(frozen=True, slots=True)
 class AccuracyCheckRun:
-    """A model as one framework runs it on one data set."""
+    """A model as one framework runs it on one data set.
+
+    Attributes:
+        name: of the model.
+        node: its entry in the list of models.
+        is_converted: whether the converted model runs, not the original.
+        launcher: how it is run.
+        reader: of images; empty for the default, ``?`` if unclear.
+        dataset: the data set with its metrics.
+        steps: the preprocessing.
+    """
 
     name: str
     node: YamlNode
@@ -40,35 +51,38 @@ class AccuracyCheckRun:
     steps: tuple[PreprocessingStep, ...]
 
     @property
+    def side(self) -> str:
+        """The model that runs, as sections of a card name it."""
+        return "converted" if self.is_converted else "original"
+
+    @property
     def channel_swaps(self) -> tuple[PreprocessingStep, ...]:
-        """The steps that turn the channels around."""
-        return tuple(step for step in self.steps if step.type in _TURNS)
+        """The steps that reverse the channels."""
+        return tuple(step for step in self.steps if step.type in _CHANNEL_SWAPS)
 
     @property
     def normalization(self) -> tuple[Numbers, Numbers] | None:
-        """The mean that is subtracted and the divisor that follows, all steps together; empty where none is.
+        """The mean and then the divisor of all steps together; empty if there is none.
 
-        None where a step names them in another way.
+        None if a step states them in another form than numbers.
         """
         mean: Numbers = ()
         scale: Numbers = ()
         for step in self.steps:
             if step.type != "normalization":
                 continue
-            if any(
-                _get(step.node, key) is not None and not said
-                for key, said in (("mean", step.mean), ("std", step.std))
-            ):
-                return None
+            for key, values in (("mean", step.mean), ("std", step.std)):
+                if find_node(step.node, key) is not None and not values:
+                    return None
             if step.mean:  # ((x - m1) / s1 - m2) / s2 is (x - m1 - m2 * s1) / (s1 * s2)
-                mean = _each(lambda m, s, more: m + s * more, mean or (0.0,), scale or (1.0,), step.mean)
+                mean = _combine(lambda m, s, other: m + s * other, mean or (0.0,), scale or (1.0,), step.mean)
             if step.std:
-                scale = _each(lambda s, more, _: s * more, scale or (1.0,), step.std, (1.0,))
+                scale = _combine(lambda s, other, _: s * other, scale or (1.0,), step.std, (1.0,))
         return mean, scale
 
     @property
     def color(self) -> str:
-        """The colour order that the network is given; empty where that is not clear."""
+        """The colour order of the network's input; empty if it is not clear."""
         order = _READERS.get(self.reader, "")
         if any("gray" in step.type or "yuv" in step.type for step in self.steps):
             return ""
@@ -80,65 +94,61 @@ class AccuracyCheckRun:
         return order
 
 
-def _each(combine: Callable[[float, float, float], float], *lists: Numbers) -> Numbers:
-    """What three lists make, one value for each channel; a single value stands for all."""
+def _combine(function: Callable[[float, float, float], float], *lists: Numbers) -> Numbers:
+    """The function of three lists for each channel; a single value stands for all channels."""
     length = max(map(len, lists))
     one, two, three = (values * length if len(values) == 1 else values for values in lists)
-    return tuple(combine(*values) for values in zip(one, two, three, strict=False))
+    return tuple(function(*values) for values in zip(one, two, three, strict=False))
 
 
 def read_runs(tree: YamlNode | None) -> Iterator[AccuracyCheckRun]:
-    """Every run that accuracy-check.yml describes; modules of their own (``evaluations``) are left alone."""
-    for entry in _list(tree, "models"):
-        launchers = _list(entry, "launchers")
-        frameworks = {_text(launcher, "framework") for launcher in launchers}
-        kinds = {framework in CONVERTED for framework in frameworks}
-        if not launchers or len(kinds) != 1 or "" in frameworks:
+    """Every run of ``models``; ``evaluations``, which are Python modules, are left out."""
+    for entry in list_below(tree, "models"):
+        launchers = list_below(entry, "launchers")
+        frameworks = {text_below(launcher, "framework") for launcher in launchers}
+        are_converted = {framework in CONVERTED for framework in frameworks}
+        if len(are_converted) != 1 or "" in frameworks:
             continue
-        for dataset in _list(entry, "datasets"):
-            reader = _get(dataset, "reader")
+        for dataset in list_below(entry, "datasets"):
+            reader = find_node(dataset, "reader")
             yield AccuracyCheckRun(
-                name=_text(entry, "name"),
+                name=text_below(entry, "name"),
                 node=entry,
-                is_converted=kinds == {True},
+                is_converted=are_converted == {True},
                 launcher=launchers[0],
-                reader=_text(dataset, "reader") if reader is None or reader.is_text() else "?",
+                reader=text_below(dataset, "reader") if reader is None or reader.is_text() else "?",
                 dataset=dataset,
-                steps=tuple(_step(each) for each in _list(dataset, "preprocessing")),
+                steps=tuple(
+                    PreprocessingStep(
+                        text_below(step, "type"),
+                        step,
+                        _numbers(find_node(step, "mean")),
+                        _numbers(find_node(step, "std")),
+                    )
+                    for step in list_below(dataset, "preprocessing")
+                ),
             )
 
 
-def _step(node: YamlNode) -> PreprocessingStep:
-    return PreprocessingStep(
-        _text(node, "type"), node, _values(_get(node, "mean")), _values(_get(node, "std"))
-    )
-
-
-def _values(node: YamlNode | None) -> Numbers | None:
-    if node is None:
-        return None
-    if isinstance(node.value, list):
-        texts = [each.value if isinstance(each.value, str) else "?" for each in node.value]
-    elif isinstance(node.value, str):
+def _numbers(node: YamlNode | None) -> Numbers | None:
+    if node is not None and isinstance(node.value, list):
+        texts = [item.value if isinstance(item.value, str) else "?" for item in node.value]
+    elif node is not None and isinstance(node.value, str):
         texts = node.value.strip("()[] ").split(",")
     else:
         return None
-    if not all(
-        isinstance(text, str) and re.fullmatch(r"\s*-?[0-9.]+(e-?[0-9]+)?\s*", text) for text in texts
-    ):
+    if not all(re.fullmatch(r"\s*-?[0-9.]+(e-?[0-9]+)?\s*", text) for text in texts):
         return None
-    return tuple(value for text in texts for value, _ in parse_numbers(str(text))[:1])
+    return tuple(value for text in texts for value, _ in parse_numbers(text)[:1])
 
 
-def _get(node: YamlNode | None, key: str) -> YamlNode | None:
-    return node.value.get(key) if node is not None and isinstance(node.value, dict) else None
+def list_below(node: YamlNode | None, key: str) -> list[YamlNode]:
+    """The list of a mapping's key; empty if there is none."""
+    child = find_node(node, key)
+    return child.value if child is not None and isinstance(child.value, list) else []
 
 
-def _list(node: YamlNode | None, key: str) -> list[YamlNode]:
-    found = _get(node, key)
-    return found.value if found is not None and isinstance(found.value, list) else []
-
-
-def _text(node: YamlNode | None, key: str) -> str:
-    found = _get(node, key)
-    return found.value if found is not None and isinstance(found.value, str) else ""
+def text_below(node: YamlNode | None, key: str) -> str:
+    """The text of a mapping's key; empty if there is none."""
+    child = find_node(node, key)
+    return child.value if child is not None and isinstance(child.value, str) else ""

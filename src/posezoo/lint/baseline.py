@@ -1,4 +1,4 @@
-"""Old findings that are known and wait: only new ones fail a check."""
+"""Baselines: files of known findings, so that only new ones fail a check."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ from pathlib import Path
 from posezoo.errors import SettingsError
 from posezoo.files.verified_files import write_atomically
 from posezoo.lint.finding import Finding
+from posezoo.lint.rule import FORMER_IDS
 
-#: What a finding is known by; lines move, and so does the folder of a checkout.
+#: What identifies a finding: lines move, and so does the folder of a checkout.
 KEYS = ("rule", "model", "file", "field", "found", "expected")
 MAX_BYTES = 1 << 26
 
 
 def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
-    """The findings of a baseline file.
+    """The keys of the findings in a baseline file; old ids of rules become those of today.
 
     Raises:
-        SettingsError: it is not there, or is none.
+        SettingsError: it cannot be read, or is not a baseline.
     """
+    hint = "--write_baseline writes one"
     try:
         if path.stat().st_size > MAX_BYTES:
             raise SettingsError(f"{path}: is larger than any baseline")
         rows = json.loads(path.read_bytes())["findings"]
-        return frozenset(tuple(str(row[key]) for key in KEYS) for row in rows)
+        keys = (tuple(str(row[key]) for key in KEYS) for row in rows)
+        return frozenset((FORMER_IDS.get(rule, rule), *others) for rule, *others in keys)
     except OSError as error:
-        hint = "--write_baseline writes one"
         raise SettingsError(f"{path}: cannot be read: {error.strerror or error}", hint=hint) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise SettingsError(f"{path}: is no baseline", hint="--write_baseline writes one") from error
+        raise SettingsError(f"{path}: is not a baseline", hint=hint) from error
 
 
 def write_baseline(path: Path, findings: Iterable[Finding], roots: Sequence[Path]) -> None:
-    """Write findings as what is known from now on.
+    """Write findings as a baseline.
 
     Raises:
         OutputError: the file cannot be written.
@@ -45,9 +47,8 @@ def write_baseline(path: Path, findings: Iterable[Finding], roots: Sequence[Path
 
 
 def baseline_key(finding: Finding, roots: Sequence[Path]) -> tuple[str, ...]:
-    """What a finding is known by in a baseline."""
+    """What identifies a finding in a baseline: the values of ``KEYS``, the file below its registry's root."""
     file = Path(finding.file)
-    below = next(
-        (file.relative_to(root).as_posix() for root in roots if file.is_relative_to(root)), file.name
-    )
-    return (finding.rule, finding.model, below, finding.field, finding.found, finding.expected)
+    root = next((root for root in roots if file.is_relative_to(root)), file.parent)
+    relative = file.relative_to(root).as_posix()
+    return (finding.rule, finding.model, relative, finding.field, finding.found, finding.expected)

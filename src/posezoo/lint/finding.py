@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Severity(str, Enum):
-    """How sure a finding is to be a mistake that harms; only an error fails a check."""
+    """How likely a finding is a mistake that does harm; only an error fails a check."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -27,10 +27,15 @@ class FileLocation:
 
 @dataclass(frozen=True, slots=True)
 class RuleViolation:
-    """What a rule has seen in a model.
+    """What a rule sees in one model.
 
-    ``field`` is the key or the part of a card that says it, ``actual`` what it says, and ``expected`` what
-    the other place says that it is held against; empty where there is none.
+    Attributes:
+        place: where it stands.
+        message: what is wrong.
+        field: the key of model.yml, or the part of a card.
+        actual: what stands there.
+        expected: what the other place says; empty if there is none.
+        severity: that of the rule if None.
     """
 
     place: FileLocation
@@ -38,11 +43,12 @@ class RuleViolation:
     field: str = ""
     actual: str = ""
     expected: str = ""
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something in a registry that cannot be right."""
+    """A violation of a rule in one model, as it is reported."""
 
     rule: str
     severity: Severity
@@ -56,23 +62,38 @@ class Finding:
     message: str
 
     def to_row(self) -> dict[str, object]:
-        """As ``--format json`` tells it."""
+        """The finding as ``--format json`` reports it."""
         keys = ("rule", "severity", "model", "file", "line", "field", "found", "expected", "message")
         return {key: getattr(self, key) for key in keys}
 
 
-#: The most characters of a stranger's text that a finding repeats.
-LONGEST = 300
+#: The most characters of a foreign text that a finding repeats.
+MAX_TEXT_LENGTH = 300
 
 
-def create_finding(rule: str, severity: Severity, model: str, found: RuleViolation) -> Finding:
-    """What a rule has seen, as it is told: in single lines that are safe on a terminal."""
-    location = found.place
-    texts = [to_safe_line(text) for text in (found.field, found.actual, found.expected, found.message)]
-    return Finding(rule, severity, to_safe_line(model), location.file, location.line, location.column, *texts)
+def create_finding(rule: str, severity: Severity, model: str, violation: RuleViolation) -> Finding:
+    """The finding of a violation, with texts that are safe on a terminal.
+
+    Args:
+        rule: the id of the rule.
+        severity: of the rule; a violation may have its own.
+        model: its name.
+        violation: what the rule saw.
+    """
+    place = violation.place
+    texts = (violation.field, violation.actual, violation.expected, violation.message)
+    return Finding(
+        rule,
+        violation.severity or severity,
+        to_safe_line(model),
+        place.file,
+        place.line,
+        place.column,
+        *map(to_safe_line, texts),
+    )
 
 
 def to_safe_line(text: str) -> str:
-    """A text of strangers in one line that is safe on a terminal, and no longer than can be read."""
-    short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in short)
+    """A foreign text as one line that is safe on a terminal and not too long to read."""
+    short = text if len(text) <= MAX_TEXT_LENGTH else f"{text[: MAX_TEXT_LENGTH - 1]}…"
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in short)

@@ -1,8 +1,8 @@
-"""Findings as machines read them: rows, SARIF 2.1.0, and the annotations of a pull request."""
+"""Findings as lines of text, as SARIF 2.1.0, and as annotations of a pull request on GitHub."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
@@ -13,24 +13,25 @@ from posezoo.lint.rule import RuleInfo
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def to_rows(findings: Iterable[Finding]) -> dict[str, object]:
-    """For ``--format json``."""
-    return {"findings": [finding.to_row() for finding in findings]}
+def to_text(finding: Finding) -> str:
+    """A line that terminals and editors make a link of."""
+    place = f"{to_safe_line(_relative_path(finding.file))}:{finding.line}:{finding.column}"
+    return f"{place}: {finding.severity}: {finding.message} [{finding.rule}]"
 
 
 def to_sarif(findings: Sequence[Finding], rules: Iterable[RuleInfo], version: str) -> dict[str, object]:
     """A log in the Static Analysis Results Interchange Format, version 2.1.0 (OASIS).
 
-    Files below the working folder are told relative to it, as those who show such logs in code expect.
+    Files below the working folder have relative paths: viewers look them up in the repository.
     """
     rules = tuple(rules)
-    numbers = {rule.id: index for index, rule in enumerate(rules)}
-    driver = {"name": "posezoo", "semanticVersion": version, "rules": [_rule(rule) for rule in rules]}
-    results = [_result(finding, numbers[finding.rule]) for finding in findings]
+    indices = {rule.id: index for index, rule in enumerate(rules)}
+    driver = {"name": "posezoo", "semanticVersion": version, "rules": [_sarif_rule(rule) for rule in rules]}
+    results = [_sarif_result(finding, indices[finding.rule]) for finding in findings]
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
 
 
-def _rule(rule: RuleInfo) -> dict[str, object]:
+def _sarif_rule(rule: RuleInfo) -> dict[str, object]:
     return {
         "id": rule.id,
         "shortDescription": {"text": rule.explanation.partition(": ")[0]},
@@ -40,53 +41,49 @@ def _rule(rule: RuleInfo) -> dict[str, object]:
     }
 
 
-def _result(each: Finding, number: int) -> dict[str, object]:
-    region = {"startLine": each.line, "startColumn": each.column}
+def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
+    path = Path(_relative_path(finding.file))
+    uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    region = {"startLine": finding.line, "startColumn": finding.column}
+    # It stays the same if lines move.
+    identity = (
+        finding.rule, finding.model, Path(finding.file).name, finding.field, finding.found, finding.expected,
+    )  # fmt: skip
+    digest = sha256("\0".join(identity).encode(errors="surrogateescape")).hexdigest()
     return {
-        "ruleId": each.rule,
-        "ruleIndex": number,
-        "level": str(each.severity),
-        "message": {"text": each.message},
-        "locations": [
-            {"physicalLocation": {"artifactLocation": {"uri": _uri(each.file)}, "region": region}}
-        ],
-        "partialFingerprints": {"finding/v1": fingerprint(each)},
+        "ruleId": finding.rule,
+        "ruleIndex": rule_index,
+        "level": str(finding.severity),
+        "message": {"text": finding.message},
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}],
+        "partialFingerprints": {"finding/v1": digest[:32]},
         "properties": {
-            "model": each.model, "field": each.field, "found": each.found, "expected": each.expected,
+            "model": finding.model,
+            "field": finding.field,
+            "found": finding.found,
+            "expected": finding.expected,
         },
-    }  # fmt: skip
+    }
 
 
-def _uri(file: str) -> str:
-    path = Path(relative_path(file))
-    return path.absolute().as_uri() if path.is_absolute() else quote(path.as_posix())
+def to_github_annotation(finding: Finding) -> str:
+    """A line that GitHub's runners show beside the changed lines of a pull request."""
+    level = "notice" if finding.severity == "note" else str(finding.severity)
+    file = _escape_property(to_safe_line(_relative_path(finding.file)))
+    title = _escape_property(finding.rule)
+    message = _escape(f"{finding.model}: {finding.message}")
+    return f"::{level} file={file},line={finding.line},col={finding.column},title={title}::{message}"
 
 
-def fingerprint(each: Finding) -> str:
-    """What stays the same of a finding when lines move."""
-    parts = (each.rule, each.model, Path(each.file).name, each.field, each.found, each.expected)
-    return sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()[:32]
-
-
-def to_github_annotations(findings: Iterable[Finding]) -> Iterator[str]:
-    """Lines that GitHub's runners show beside the changed lines of a pull request."""
-    levels = {"note": "notice"}
-    for finding in findings:
-        level = levels.get(finding.severity, str(finding.severity))
-        file = _property(to_safe_line(relative_path(finding.file)))
-        where = f"file={file},line={finding.line},col={finding.column},title={_property(finding.rule)}"
-        yield f"::{level} {where}::{_data(f'{finding.model}: {finding.message}')}"
-
-
-def _data(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return _escape(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def relative_path(file: str) -> str:
-    """A path below the working folder as it is typed there."""
+def _relative_path(file: str) -> str:
+    """A path below the working folder relative to it, any other unchanged."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file

@@ -1,7 +1,7 @@
-"""What files and IR are, recomputed, against what is declared, recorded and measured of them.
+"""Check downloaded files and IR against what is declared, recorded and measured.
 
-Whatever lies in a folder laid out as downloads and conversions leave it is looked at; what is not there is
-no finding. Every byte is read again, and every IR opened.
+Every file in a folder of downloads and conversions is read in full, and every IR is opened; a missing file is
+no finding.
 """
 
 from __future__ import annotations
@@ -22,58 +22,64 @@ from posezoo.registry import Registry
 from posezoo.spec.model import Input, ModelSpec, Output, Precision
 from posezoo.verify.artifact_check import check_artifacts
 
-#: What must hold of artifacts.
-_DEMANDS = (
-    (
-        "artifact-digest",
-        "Files and IR have the size and the digest that was declared or recorded.",
-        "a download that changed on disk",
-    ),
-    ("artifact-readable", "An IR can be read.", "a .bin that was cut"),
-    (
-        "artifact-names",
-        "An IR's inputs and outputs have the declared names.",
-        "outputs: heatmaps, and the IR's output is maps",
-    ),
-    (
-        "artifact-shape",
-        "An IR's inputs and outputs have the declared shapes.",
-        "shape: [1, 3, 256, 448], and the IR takes 1, 3, 256, 456",
-    ),
-    (
-        "artifact-complexity",
-        "GFLOPs and MParams that are measured, or published, are what is counted on the IR.",
-        "gflops: 6.0, and 60.1 are counted",
-    ),
-    (
-        "artifact-precision",
-        "An IR's weights are stored in the precision that its folder says.",
-        "FP32 weights in FP16/",
-    ),
-    (
-        "artifact-preprocessing",
-        "The arguments that an IR's rt_info tells of are those that model.yml declares.",
-        "mean_values in rt_info that are not the declared ones",
-    ),
-)
-ARTIFACT_RULES = {id: RuleInfo(id, Severity.ERROR, why, example) for id, why, example in _DEMANDS}
-#: Of fewer bytes of constants, most may be no weights.
-TELLING_BYTES = 1024
+ARTIFACT_RULES = {
+    id: RuleInfo(id, Severity.ERROR, explanation, example)
+    for id, explanation, example in (
+        (
+            "artifact-digest",
+            "Files and IR have the declared or recorded size and digest.",
+            "a download that changed on disk",
+        ),
+        ("artifact-readable", "An IR can be read.", "a .bin that was cut"),
+        (
+            "artifact-names",
+            "An IR's inputs and outputs have the declared names.",
+            "outputs: heatmaps, and the IR's output is maps",
+        ),
+        (
+            "artifact-shape",
+            "An IR's inputs and outputs have the declared shapes.",
+            "shape: [1, 3, 256, 448], and the IR takes 1, 3, 256, 456",
+        ),
+        (
+            "artifact-complexity",
+            "The measured and published GFLOPs and MParams are those that are counted on the IR.",
+            "gflops: 6.0, and 60.1 are counted",
+        ),
+        (
+            "artifact-precision",
+            "An IR's weights are stored in the precision that its folder names.",
+            "FP32 weights in FP16/",
+        ),
+        (
+            "artifact-preprocessing",
+            "The arguments in an IR's rt_info are those that model.yml declares.",
+            "mean_values in rt_info that differ from the declared ones",
+        ),
+    )
+}
+#: In fewer bytes of constants, most may not be weights.
+MIN_WEIGHT_BYTES = 1024
 _TOO_WIDE = {
     Precision.FP16: ("f32", "f64"),
     Precision.FP16_INT8: ("f16", "f32", "f64"),
     Precision.FP32_INT8: ("f16", "f32", "f64"),
 }
-#: What an IR says of itself that another model.yml would not change.
-FIXED = ("decoder",)
-#: Publishers count by rules that differ a little from ours.
-PUBLISHED_SHARE = 0.02
-#: Digits of measured.yml that are rounded away.
-MEASURED_SHARE = 1e-4
+#: Keys of rt_info that do not depend on model.yml alone.
+IGNORED_KEYS = ("decoder",)
+#: Publishers count by rules that differ a little from ours: at most by this share.
+PUBLISHED_TOLERANCE = 0.02
+#: The values in measured.yml are rounded.
+MEASURED_TOLERANCE = 1e-4
 
 
 def recompute_artifacts(registry: Registry, names: Collection[str] | None, folder: Path) -> Iterator[Finding]:
     """Every finding in the files and IR below a folder.
+
+    Args:
+        registry: the models.
+        names: of the models to check; all if None.
+        folder: it has the layout of downloads and conversions.
 
     Raises:
         MissingPackageError: OpenVINO is not installed, or too old.
@@ -84,14 +90,14 @@ def recompute_artifacts(registry: Registry, names: Collection[str] | None, folde
         if names is not None and name not in names:
             continue
         for spec in view.variants:
-            for rule, found in _check(view, spec, layout, core):
-                yield create_finding(rule, Severity.ERROR, name, found)
+            for rule, violation in _check_variant(view, spec, layout, core):
+                yield create_finding(rule, Severity.ERROR, name, violation)
 
 
-def _check(
+def _check_variant(
     view: ModelView, spec: ModelSpec, layout: ModelLayout, core: Any
 ) -> Iterator[tuple[str, RuleViolation]]:
-    yield from _digests(view, spec, layout)
+    yield from _check_digests(view, spec, layout)
     for precision in Precision:
         xml = layout.ir_path(spec, precision)
         if not xml.is_file():
@@ -102,128 +108,121 @@ def _check(
             message = f"{xml}: cannot be read: {error_text(error)}"
             yield "artifact-readable", RuleViolation(view.location("files"), message, str(precision))
             continue
-        yield from _ports(view, spec.inputs, list(network.inputs), "inputs", xml)
-        yield from _ports(view, spec.outputs, list(network.outputs), "outputs", xml)
-        yield from _complexity(view, spec, precision, network, xml)
-        yield from _precision(view, precision, network, xml)
-        yield from _described(view, spec, network, xml)
+        yield from _check_ports(view, spec.inputs, list(network.inputs), "inputs", xml)
+        yield from _check_ports(view, spec.outputs, list(network.outputs), "outputs", xml)
+        yield from _check_complexity(view, spec, precision, network, xml)
+        yield from _check_precision(view, precision, network, xml)
+        yield from _check_rt_info(view, spec, network, xml)
 
 
-def _digests(view: ModelView, spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[str, RuleViolation]]:
+def _check_digests(
+    view: ModelView, spec: ModelSpec, layout: ModelLayout
+) -> Iterator[tuple[str, RuleViolation]]:
     indices = {file.name: index for index, file in enumerate(spec.files)}
     for artifact in check_artifacts(spec, layout):
         if artifact.state == "changed":
-            at = (
-                view.location("files", indices[artifact.artifact])
-                if artifact.artifact in indices
-                else FileLocation(str(artifact.path))
-            )
-            message = f"{artifact.path} is not what was {'recorded' if artifact.converted else 'declared'}"
+            index = indices.get(artifact.artifact)
+            location = FileLocation(str(artifact.path)) if index is None else view.location("files", index)
+            origin = "recorded" if artifact.converted else "declared"
+            message = f"{artifact.path} differs from what was {origin}"
             yield (
                 "artifact-digest",
-                RuleViolation(at, message, artifact.artifact, "changed", artifact.expected),
+                RuleViolation(location, message, artifact.artifact, "changed", artifact.expected),
             )
 
 
-def _ports(
+def _check_ports(
     view: ModelView, declared: Collection[Input | Output], ports: list[Any], key: str, xml: Path
 ) -> Iterator[tuple[str, RuleViolation]]:
     by_name = {name: port for port in ports for name in port.get_names()}
-    for index, each in enumerate(declared):
-        at = (
-            view.location(key, index) if view.node(key) is not None else view.location("model_optimizer_args")
-        )
-        port = by_name.get(each.name) if each.name else (ports[0] if len(ports) == 1 else None)
+    for index, expected in enumerate(declared):
+        is_listed = view.node(key) is not None
+        location = view.location(key, index) if is_listed else view.location("model_optimizer_args")
+        port = by_name.get(expected.name) if expected.name else (ports[0] if len(ports) == 1 else None)
         if port is None:
-            if each.name:
-                there = ", ".join(sorted(by_name))
-                message = f"{xml} has no {key[:-1]} {each.name}; it has {there}"
-                yield "artifact-names", RuleViolation(at, message, f"{key}[{index}].name", each.name, there)
+            if expected.name:
+                names = ", ".join(sorted(by_name))
+                message = f"{xml} has no {key[:-1]} {expected.name}; it has {names}"
+                violation = RuleViolation(location, message, f"{key}[{index}].name", expected.name, names)
+                yield "artifact-names", violation
             continue
-        requested = each.ir_shape if isinstance(each, Input) else each.shape
-        shape = port.get_partial_shape()
+        shape = expected.ir_shape if isinstance(expected, Input) else expected.shape
+        partial = port.get_partial_shape()
         sizes = (
-            [size.get_length() if size.is_static else -1 for size in shape] if shape.rank.is_static else []
+            [size.get_length() if size.is_static else -1 for size in partial]
+            if partial.rank.is_static
+            else []
         )
-        if requested and sizes and not _fits(requested, sizes):
-            told = ", ".join(map(str, sizes))
-            message = (
-                f"{xml}: {each.name} has the shape {told}, model.yml says {', '.join(map(str, requested))}"
-            )
-            yield (
-                "artifact-shape",
-                RuleViolation(at, message, f"{key}[{index}].shape", ", ".join(map(str, requested)), told),
-            )
+        is_same = len(shape) == len(sizes) and all(
+            -1 in (one, other) or one == other for one, other in zip(shape, sizes, strict=True)
+        )
+        if shape and sizes and not is_same:
+            actual, wanted = ", ".join(map(str, sizes)), ", ".join(map(str, shape))
+            message = f"{xml}: {expected.name} has the shape {actual}, model.yml says {wanted}"
+            yield "artifact-shape", RuleViolation(location, message, f"{key}[{index}].shape", wanted, actual)
 
 
-def _fits(declared: Collection[int], sizes: list[int]) -> bool:
-    return len(declared) == len(sizes) and all(
-        -1 in (one, other) or one == other for one, other in zip(declared, sizes, strict=True)
-    )
-
-
-def _complexity(
+def _check_complexity(
     view: ModelView, spec: ModelSpec, precision: Precision, network: Any, xml: Path
 ) -> Iterator[tuple[str, RuleViolation]]:
     cost = compute_complexity(network)
     if cost is None:
         return
-    recorded = [
-        measurement
-        for measurement in load_measurements(spec)
-        if measurement.kind == "complexity"
-        and measurement.precision is precision
-        and not measurement.settings
-    ]
-    claims = [
-        (f"measured.yml's {name}", each.figures.get(name), name, MEASURED_SHARE)
-        for each in recorded
-        for name in ("gflops", "mparams")
-    ]
+    claims: list[tuple[str, object, str, float]] = []
+    for measurement in load_measurements(spec):
+        if (
+            measurement.kind == "complexity"
+            and measurement.precision is precision
+            and not measurement.settings
+        ):
+            claims += (
+                (f"measured.yml's {name}", measurement.figures.get(name), name, MEASURED_TOLERANCE)
+                for name in ("gflops", "mparams")
+            )
     if not spec.published.known_difference and precision is Precision.FP32:
         claims += [
-            ("published.gflops", spec.published.gflops, "gflops", PUBLISHED_SHARE),
-            ("published.mparams", spec.published.mparams, "mparams", PUBLISHED_SHARE),
+            ("published.gflops", spec.published.gflops, "gflops", PUBLISHED_TOLERANCE),
+            ("published.mparams", spec.published.mparams, "mparams", PUBLISHED_TOLERANCE),
         ]
-    for what, claimed, name, share in claims:
+    for field, claimed, name, tolerance in claims:
         counted = getattr(cost, name)
-        if (
-            isinstance(claimed, (int, float))
-            and abs(claimed - counted) > share * max(claimed, counted) + 1e-6
-        ):
-            at = view.location("published", name) if what.startswith("published") else view.location()
-            message = f"{what} is {claimed:g}; on {xml} {counted:g} are counted"
-            yield "artifact-complexity", RuleViolation(at, message, what, f"{claimed:g}", f"{counted:g}")
+        if not isinstance(claimed, (int, float)):
+            continue
+        if abs(claimed - counted) > tolerance * max(claimed, counted) + 1e-6:
+            location = view.location("published", name) if field.startswith("published") else view.location()
+            message = f"{field} is {claimed:g}; {counted:g} are counted on {xml}"
+            yield (
+                "artifact-complexity",
+                RuleViolation(location, message, field, f"{claimed:g}", f"{counted:g}"),
+            )
 
 
-def _precision(
+def _check_precision(
     view: ModelView, precision: Precision, network: Any, xml: Path
 ) -> Iterator[tuple[str, RuleViolation]]:
-    held: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for operation in network.get_ordered_ops():
         if operation.get_type_name() == "Constant":
-            kind = operation.get_element_type().get_type_name()
-            held[kind] = held.get(kind, 0) + operation.get_byte_size()
-    widest = max(held, key=lambda kind: held[kind], default="")
-    # In FP32/ lie weights as they were published, which may be half of it or less.
-    if sum(held.values()) > TELLING_BYTES and widest in _TOO_WIDE.get(precision, ()):
-        message = f"{xml}: most of its weights are stored as {widest}"
-        yield "artifact-precision", RuleViolation(view.location("files"), message, str(precision), widest)
+            element_type = operation.get_element_type().get_type_name()
+            sizes[element_type] = sizes.get(element_type, 0) + operation.get_byte_size()
+    most = max(sizes, key=lambda element_type: sizes[element_type], default="")
+    # FP32/ has the weights as they were published, which may be FP16 or less.
+    if sum(sizes.values()) > MIN_WEIGHT_BYTES and most in _TOO_WIDE.get(precision, ()):
+        message = f"{xml}: most of its weights are stored as {most}"
+        yield "artifact-precision", RuleViolation(view.location("files"), message, str(precision), most)
 
 
-def _described(
+def _check_rt_info(
     view: ModelView, spec: ModelSpec, network: Any, xml: Path
 ) -> Iterator[tuple[str, RuleViolation]]:
-    """What an IR of ours says of itself; of another's nothing is known."""
+    """Check what posezoo wrote into an IR; the IR of others have no such section."""
     if not network.has_rt_info([SECTION]):
         return
-    for key, requested in build_rt_info(spec, spec.decoder).items():
-        if key in FIXED or not network.has_rt_info([SECTION, key]):
+    for key, expected in build_rt_info(spec, spec.decoder).items():
+        if key in IGNORED_KEYS or not network.has_rt_info([SECTION, key]):
             continue
-        told = str(network.get_rt_info([SECTION, key]).astype(str))
-        if told != requested:
-            message = f"{xml} says {key}: {told}; model.yml makes it {requested}"
-            yield (
-                "artifact-preprocessing",
-                RuleViolation(view.location("inputs"), message, f"rt_info.{key}", told, requested),
-            )
+        actual = str(network.get_rt_info([SECTION, key]).astype(str))
+        if actual != expected:
+            message = f"{xml} has {key}: {actual}; model.yml makes it {expected}"
+            violation = RuleViolation(view.location("inputs"), message, f"rt_info.{key}", actual, expected)
+            yield "artifact-preprocessing", violation

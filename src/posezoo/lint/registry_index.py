@@ -1,4 +1,4 @@
-"""The overview of a registry (index.md): one row a model, with figures that its card tells too."""
+"""The index page of a registry (index.md): a row for each model, with metrics that stand on its card too."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """What an index says of one model: by column, the cell's text."""
+    """What an index page says of one model; ``cells`` by the keys of ``_COLUMNS``."""
 
     file: str
     line: int
@@ -35,59 +35,57 @@ class IndexRow:
 
 
 def read_index(path: Path, names: Collection[str]) -> Iterator[IndexRow]:
-    """The rows of an index, one for each of these models that it tells of."""
+    """The rows of an index page on these models; a row may describe several, separated by line breaks."""
     text = read_text(path)
-    if text is None:
-        return
-    for table in parse_card(text).tables:
-        kinds = {
+    for table in parse_card(text).tables if text is not None else ():
+        columns = {
             index: kind
-            for kind, form in _COLUMNS.items()
-            for index, cell in enumerate(table.headers)
-            if form.fullmatch(cell)
+            for kind, pattern in _COLUMNS.items()
+            for index, header in enumerate(table.headers)
+            if pattern.fullmatch(header)
         }
-        composite = ""
+        composite = ""  # the rows below may describe its parts
         for row in table.rows:
-            models, composite = _models(row, names, composite)
-            for number, model in enumerate(models):
+            models: list[str] = []
+            for cell in row.raw:
+                is_link = _TARGET.search(cell) is not None
+                found = [_find_model(part, names, composite) for part in _BREAK.split(cell)]
+                if any(found) and (is_link or cell == row.raw[0]):
+                    models = found
+                    composite = next(filter(None, found)) if is_link else composite
+                    break
+            for position, model in enumerate(models):
                 if model:
-                    yield IndexRow(str(path), row.line, model, _cells(row, kinds, number, len(models)))
+                    cells = _read_cells(row, columns, position, len(models))
+                    yield IndexRow(str(path), row.line, model, cells)
 
 
-def index_links(path: Path) -> Iterator[MarkdownLink]:
-    """The links of an index."""
+def index_links(path: Path) -> tuple[MarkdownLink, ...]:
+    """The links of an index page."""
     text = read_text(path)
-    yield from parse_card(text).links if text is not None else ()
+    return parse_card(text).links if text is not None else ()
 
 
-def _models(row: TableRow, names: Collection[str], composite: str) -> tuple[list[str], str]:
-    """The models that a row is of, in their order, and the one that the rows after it may be parts of."""
-    for cell in row.raw:
-        linked = [
-            _name(part, names, composite if not _TARGET.search(part) else "") for part in _BREAK.split(cell)
-        ]
-        if any(linked) and (_TARGET.search(cell) or cell == row.raw[0]):
-            return linked, next(each for each in linked if each) if _TARGET.search(cell) else composite
-    return [], composite
-
-
-def _name(part: str, names: Collection[str], composite: str) -> str:
-    target = _TARGET.search(part)
-    if target:
+def _find_model(cell: str, names: Collection[str], composite: str) -> str:
+    """The model that a cell links to or names, perhaps as a part of the composite; empty if none."""
+    if target := _TARGET.search(cell):
         steps = [step for step in target[1].split("/") if step not in (".", "..")]
         folder = steps[-2] if len(steps) > 1 and steps[-1] == "README.md" else ""
         return folder if folder in names else ""
-    text = to_plain_text(part).rstrip(":").strip()
+    text = to_plain_text(cell).rstrip(":").strip()
     return next((name for name in (text, f"{composite}-{text}") if name in names), "")
 
 
-def _cells(row: TableRow, kinds: dict[int, str], number: int, count: int) -> dict[str, CardValue[str]]:
+def _read_cells(
+    row: TableRow, columns: dict[int, str], position: int, count: int
+) -> dict[str, CardValue[str]]:
+    """The cells of one of the models that a row describes."""
     cells = {}
-    for index, kind in kinds.items():
-        parts = _BREAK.split(row.raw[index]) if index < len(row.raw) else [""]
+    for index, kind in columns.items():
+        parts = _BREAK.split(row.raw[index])
         if len(parts) not in (1, count):
-            continue  # which of them is whose cannot be known
-        text = parts[number if len(parts) == count else 0]
+            continue  # it is not clear which part is whose
+        text = parts[position if len(parts) == count else 0]
         if text.strip(" -"):
             cells[kind] = CardValue(to_plain_text(text), text.strip(), row.line)
     return cells

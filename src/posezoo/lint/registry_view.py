@@ -1,11 +1,10 @@
-"""All that a registry says of one model, side by side: model.yml, card, accuracy-check.yml, index row.
+"""A registry for lint rules: what model.yml, card, accuracy-check.yml and index page say of each model.
 
-Everything is read when a rule first asks for it, once, and within bounds; what cannot be read is None.
+Each file is read once, when a rule first needs it, and within bounds; what cannot be read is None.
 """
 
 from __future__ import annotations
 
-import os.path
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_
 from posezoo.lint.finding import FileLocation
 from posezoo.lint.registry_index import NAME as INDEX
 from posezoo.lint.registry_index import IndexRow, index_links, read_index
+from posezoo.lint.registry_links import RegistryLinks
 from posezoo.lint.text_comparison import read_text, words
 from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes
@@ -29,34 +29,47 @@ from posezoo.spec.yaml_nodes import YamlNode
 
 CARD = "README.md"
 ACCURACY_CHECK = "accuracy-check.yml"
-#: So many models show whether pictures and scripts were copied with them.
-SAMPLED = 20
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}:|//|#|@")
-_ROOTED = re.compile(r"<omz_dir>/([A-Za-z0-9_./-]{1,300})")
+#: A path from the top of Open Model Zoo's repository.
+_OMZ_PATH = re.compile(r"<omz_dir>/([A-Za-z0-9_./-]{1,300})")
 
 
 class RegistryView:
-    """A registry as its validator sees it; where ``only`` is given, as if it had no other models."""
+    """The models of a registry, and what a rule looks up among all of them.
+
+    Args:
+        registry: the models.
+        only: if given, all other models are left out, but for the composites of these.
+    """
 
     def __init__(self, registry: Registry, only: Collection[str] | None = None) -> None:
         self.registry = registry
         self._only = only
-        self._exists: dict[str, bool] = {}
 
     @cached_property
     def models(self) -> Mapping[str, ModelView]:
         """Every model and composite by name."""
-        only = self.registry.entries if self._only is None else self._only
-        composites = {self.registry.entries[name].composite for name in only}
-        return {
-            name: ModelView(entry, self)
-            for name, entry in self.registry.entries.items()
-            if name in only or name in composites
-        }
+        entries = self.registry.entries
+        names = set(entries if self._only is None else self._only)
+        names |= {entries[name].composite for name in names}
+        return {name: ModelView(entry, self) for name, entry in entries.items() if name in names}
+
+    @cached_property
+    def parts_by_composite(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of the parts of each composite."""
+        parts: dict[str, tuple[str, ...]] = {}
+        for entry in self.registry.entries.values():
+            if entry.composite:
+                parts[entry.composite] = (*parts.get(entry.composite, ()), entry.name)
+        return parts
+
+    @cached_property
+    def has_cards(self) -> bool:
+        """Whether more than half of the models have a card, so that the others should have one."""
+        return sum(view.card is not None for view in self.models.values()) * 2 > len(self.models)
 
     @cached_property
     def index(self) -> Mapping[str, tuple[IndexRow, ...]]:
-        """The rows of the roots' index pages, by model."""
+        """The rows of the index pages, by model."""
         rows: dict[str, tuple[IndexRow, ...]] = {}
         for path in self._index_pages():
             for row in read_index(path, self.registry.entries.keys()):
@@ -65,7 +78,7 @@ class RegistryView:
 
     @cached_property
     def index_links(self) -> Mapping[str, list[tuple[Path, MarkdownLink]]]:
-        """The links of the roots' index pages, by their text, each with its page."""
+        """The links of the index pages by their text, each with its page."""
         links: dict[str, list[tuple[Path, MarkdownLink]]] = {}
         for path in self._index_pages():
             for link in index_links(path):
@@ -77,121 +90,59 @@ class RegistryView:
             yield from (root / INDEX, root / "public" / INDEX, root / "intel" / INDEX)
 
     @cached_property
-    def models_by_metrics(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
-        """The models whose cards tell the same GFLOPs and MParams."""
-        found: dict[tuple[str, str], tuple[str, ...]] = {}
-        for name, view in self.models.items():
-            metrics = view.claims.figures
-            if "gflops" in metrics and "mparams" in metrics:
-                key = (metrics["gflops"].value, metrics["mparams"].value)
-                found[key] = (*found.get(key, ()), name)
-        return found
+    def links(self) -> RegistryLinks:
+        """The links of all cards."""
+        views = self.models.values()
+        links = ((view.folder, target) for view in views for target, _ in view.link_targets())
+        return RegistryLinks(self.registry, links)
 
     @cached_property
-    def description_match_shares(self) -> Mapping[Path, float]:
-        """By folder of models, the share of them whose description is the card's, word by word."""
-        found: dict[Path, list[bool]] = {}
-        for view in self.models.values():
-            told = view.claims.description
-            if view.spec is not None and told is not None and view.has_own_card:
-                same = words(view.spec.description) == words(told.value)
-                found.setdefault(view.folder.parent, []).append(same)
-        return {folder: sum(same) / len(same) for folder, same in found.items()}
+    def models_by_metrics(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """The models whose cards state the same GFLOPs and MParams."""
+        names: dict[tuple[str, str], tuple[str, ...]] = {}
+        for name, view in self.models.items():
+            metrics = view.claims.metrics
+            if "gflops" in metrics and "mparams" in metrics:
+                key = (metrics["gflops"].value, metrics["mparams"].value)
+                names[key] = (*names.get(key, ()), name)
+        return names
 
     @cached_property
     def models_by_description(self) -> Mapping[frozenset[tuple[str, int]], tuple[str, ...]]:
-        """The models whose cards describe them with these words."""
-        found: dict[frozenset[tuple[str, int]], tuple[str, ...]] = {}
+        """The models whose cards describe them with the same words."""
+        names: dict[frozenset[tuple[str, int]], tuple[str, ...]] = {}
         for name, view in self.models.items():
-            if view.has_own_card and (told := view.claims.description) is not None:
-                key = frozenset(words(told.value).items())
-                found[key] = (*found.get(key, ()), name)
-        return found
+            if view.has_own_card and (description := view.claims.description) is not None:
+                key = frozenset(words(description.value).items())
+                names[key] = (*names.get(key, ()), name)
+        return names
+
+    @cached_property
+    def description_match_shares(self) -> Mapping[Path, float]:
+        """For each folder of models, the share of them whose description is the card's, word by word."""
+        matches: dict[Path, list[bool]] = {}
+        for view in self.models.values():
+            description = view.claims.description
+            if view.spec is not None and description is not None and view.has_own_card:
+                is_match = words(view.spec.description) == words(description.value)
+                matches.setdefault(view.folder.parent, []).append(is_match)
+        return {folder: sum(matching) / len(matching) for folder, matching in matches.items()}
 
     @cached_property
     def models_by_source(self) -> Mapping[str, tuple[str, int | None, Digest | None]]:
-        """The first model that has a file from a source, with the file's size and checksum."""
-        found: dict[str, tuple[str, int | None, Digest | None]] = {}
+        """The first model with a file from each source, and the file's size and checksum."""
+        files: dict[str, tuple[str, int | None, Digest | None]] = {}
         for name, view in self.models.items():
             for variant in view.variants:
                 for file in variant.files:
                     for source in file.sources:
-                        found.setdefault(str(source), (name, file.size, file.checksum))
-        return found
-
-    def registry_root(self, path: Path) -> Path:
-        """The root of the registry that a path is in."""
-        return next(root for root in self.registry.roots if path.is_relative_to(root))
-
-    def exists(self, path: str) -> bool:
-        """Whether there is a file or folder; asked once."""
-        if path not in self._exists:
-            try:
-                self._exists[path] = os.path.exists(path)
-            except ValueError:
-                self._exists[path] = False
-        return self._exists[path]
-
-    @cached_property
-    def link_targets(self) -> Mapping[str, Mapping[str, int]]:
-        """Where the relative links of all cards lead, by kind, each with how often."""
-        found: dict[str, dict[str, int]] = {}
-        for view in self.models.values():
-            for target, _ in view.link_targets():
-                if (path := self.resolved(view.folder, target)) is not None:
-                    counts = found.setdefault(self.kind_of(path), {})
-                    counts[path] = counts.get(path, 0) + 1
-        return found
-
-    def resolved(self, folder: Path, target: str) -> str | None:
-        """The path that a relative link leads to; None of any other."""
-        target = target.partition("#")[0].partition("?")[0]
-        if not target or _SCHEME.match(target) or "\x00" in target:
-            return None
-        if target.startswith("/"):
-            return os.path.normpath(f"{self.registry_root(folder).parent}{target}")
-        return os.path.normpath(f"{folder}/{target}")
-
-    def kind_of(self, path: str) -> str:
-        """What files are copied together: the cards, all else beside them, or what lies beside the models."""
-        for root in self.registry.roots:
-            above = str(root.parent)
-            if path.startswith(f"{root}{os.sep}"):
-                return "cards" if path.endswith(".md") else "files"
-            if path.startswith(f"{above}{os.sep}"):
-                top = path[len(above) + 1 :].partition(os.sep)[0]
-                return top if self.exists(f"{above}/{top}") else "beside"
-        return "outside"
-
-    def was_not_copied(self, kind: str) -> bool:
-        """Whether files of a kind were left behind when the registry was copied."""
-        return kind in ("outside", "beside") or (kind == "files" and self.is_partial)
-
-    @cached_property
-    def has_cards(self) -> bool:
-        """Whether half of the models have a card, so that the others should have one."""
-        return sum(view.card is not None for view in self.models.values()) * 2 > len(self.models)
-
-    @cached_property
-    def is_partial(self) -> bool:
-        """Whether nothing but what is checked here was copied of many models: no pictures, no scripts."""
-        folders = {entry.path.parent for entry in self.registry.entries.values()}
-        files = (path for folder in sorted(folders)[:SAMPLED] for path in folder.iterdir() if path.suffix)
-        return len(folders) >= SAMPLED and all(path.suffix in (".md", ".yml") for path in files)
-
-    @cached_property
-    def names_by_composite(self) -> Mapping[str, tuple[str, ...]]:
-        """The parts of each composite."""
-        parts: dict[str, tuple[str, ...]] = {}
-        for entry in self.registry.entries.values():
-            if entry.composite:
-                parts[entry.composite] = (*parts.get(entry.composite, ()), entry.name)
-        return parts
+                        files.setdefault(str(source), (name, file.size, file.checksum))
+        return files
 
 
 @dataclass(frozen=True)
 class ConverterArgument:
-    """An argument of a converter: its flag, its value, and where it stands."""
+    """An argument of a converter, and its place in model.yml."""
 
     flag: str
     value: str
@@ -199,7 +150,7 @@ class ConverterArgument:
 
 
 class ModelView:
-    """One model or composite: what each of its files says."""
+    """What the files of one model or composite say of it."""
 
     def __init__(self, entry: RegistryEntry, zoo: RegistryView) -> None:
         self.entry, self.zoo = entry, zoo
@@ -216,23 +167,23 @@ class ModelView:
 
     @property
     def spec(self) -> ModelSpec | None:
-        """The model; None of a composite, and of a model.yml that cannot be read."""
+        """The model; None for a composite, and if model.yml cannot be read."""
         return self.parsed if isinstance(self.parsed, ModelSpec) else None
 
     @property
     def variants(self) -> tuple[ModelSpec, ...]:
-        """The model with all its variants; nothing of a composite."""
+        """The model and all its variants; empty for a composite."""
         return (self.spec, *self.spec.variants) if self.spec is not None else ()
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags of the variants; nothing where there is only one without a tag."""
+        """The tags of the variants."""
         return tuple(variant.tag for variant in self.variants if variant.tag)
 
     @cached_property
     def model_yml(self) -> YamlNode | None:
-        """model.yml as it stands, or None."""
-        tree = _tree(self.entry.path)
+        """The tree of model.yml."""
+        tree = _read_tree(self.entry.path)
         return tree if isinstance(tree, YamlNode) else None
 
     def node(self, *keys: str | int) -> YamlNode | None:
@@ -240,105 +191,98 @@ class ModelView:
         return find_node(self.model_yml, *keys)
 
     def location(self, *keys: str | int) -> FileLocation:
-        """Where the value of these keys stands in model.yml; where the file begins, if there is none."""
+        """Where model.yml has the value of these keys; the beginning of the file if it has none."""
         return node_location(self.node(*keys), self.entry.path)
 
     @cached_property
     def arguments(self) -> tuple[ConverterArgument, ...]:
         """The arguments for Open Model Zoo's converter."""
-        return tuple(_arguments(self.node("model_optimizer_args")))
+        return tuple(_read_arguments(self.node("model_optimizer_args")))
 
     @cached_property
     def export_arguments(self) -> tuple[ConverterArgument, ...]:
-        """The arguments for upstream's export to ONNX."""
-        return tuple(_arguments(self.node("conversion_to_onnx_args")))
+        """The arguments for the upstream project's export to ONNX."""
+        return tuple(_read_arguments(self.node("conversion_to_onnx_args")))
 
     def argument(self, flag: str) -> ConverterArgument | None:
-        """The argument of this flag, or None."""
-        return next((each for each in self.arguments if each.flag == flag), None)
+        """The converter's argument with this flag, or None."""
+        return next((argument for argument in self.arguments if argument.flag == flag), None)
 
     @property
     def card_path(self) -> Path:
-        """Of the card that tells of it: its own, or its composite's."""
+        """The card that describes the model: its own, or its composite's."""
         own = self.folder / CARD
         return own if not self.entry.composite or own.is_file() else self.folder.parent / CARD
 
     @cached_property
     def has_own_card(self) -> bool:
-        """Whether the card tells of nothing else."""
+        """Whether the card is not that of a composite which the model is part of."""
         return self.card_path.parent == self.folder
 
     @cached_property
     def card(self) -> ParsedCard | None:
         """The card, or None."""
         if not self.has_own_card:
-            whole = self.zoo.models.get(self.entry.composite)
-            return whole.card if whole is not None else None
+            composite = self.zoo.models.get(self.entry.composite)
+            return composite.card if composite is not None else None
         text = read_text(self.card_path)
         return parse_card(text) if text is not None else None
 
     @cached_property
     def claims(self) -> CardClaims:
-        """What the card says of this very model."""
+        """What the card states about this model; for a composite, outside of the sections on its parts."""
         if self.card is None:
             return CardClaims()
-        if self.has_own_card and self.entry.is_composite:
-            parts = self.zoo.names_by_composite.get(self.name, ())
-            own = [select_part_sections(self.card, part, parts) for part in parts]
-            taken = {id(section) for sections in own for section in sections}
-            return read_claims(section for section in self.card.sections if id(section) not in taken)
-        if self.has_own_card:
-            return read_claims(self.card.sections)
-        parts = self.zoo.names_by_composite.get(self.entry.composite, ())
-        return read_claims(select_part_sections(self.card, self.name, parts))
+        if not self.has_own_card:
+            parts = self.zoo.parts_by_composite.get(self.entry.composite, ())
+            return read_claims(select_part_sections(self.card, self.name, parts))
+        parts = self.zoo.parts_by_composite.get(self.name, ()) if self.entry.is_composite else ()
+        on_parts = {id(section) for part in parts for section in select_part_sections(self.card, part, parts)}
+        return read_claims(section for section in self.card.sections if id(section) not in on_parts)
 
-    def card_location(self, said: CardValue[Any] | int) -> FileLocation:
-        """Where the card says something."""
-        if isinstance(said, int):
-            return FileLocation(str(self.card_path), said)
-        return FileLocation(str(self.card_path), said.line, said.column)
+    def card_location(self, value: CardValue[Any]) -> FileLocation:
+        """Where the card has a value."""
+        return FileLocation(str(self.card_path), value.line, value.column)
 
     def link_targets(self) -> Iterator[tuple[str, FileLocation]]:
-        """Every link of the model's own card, and every path that it names from the top of the checkout."""
+        """Every link of the model's own card, and every path that it names below <omz_dir>."""
         if self.card is None or not self.has_own_card:
             return
+        path = str(self.card_path)
         for link in self.card.links:
-            yield link.target, FileLocation(str(self.card_path), link.line, link.column)
+            yield link.target, FileLocation(path, link.line, link.column)
         for section in self.card.sections:
             for number, line in section.prose_lines:
-                for match in _ROOTED.finditer(line) if "<omz_dir>/" in line else ():
-                    yield (
-                        "/" + match[1].rstrip("."),
-                        FileLocation(str(self.card_path), number, match.start() + 1),
-                    )
+                for match in _OMZ_PATH.finditer(line) if "<omz_dir>/" in line else ():
+                    yield "/" + match[1].rstrip("."), FileLocation(path, number, match.start() + 1)
 
     @cached_property
     def _accuracy_check(self) -> YamlNode | SpecError | None:
-        return _tree(self.folder / ACCURACY_CHECK)
+        return _read_tree(self.folder / ACCURACY_CHECK)
 
     @property
     def accuracy_check(self) -> YamlNode | None:
-        """accuracy-check.yml, or None."""
+        """The tree of accuracy-check.yml."""
         return self._accuracy_check if isinstance(self._accuracy_check, YamlNode) else None
 
     @property
     def accuracy_error(self) -> SpecError | None:
-        """Why accuracy-check.yml cannot be read, or None."""
+        """Why accuracy-check.yml cannot be read; None if it can, or does not exist."""
         return self._accuracy_check if isinstance(self._accuracy_check, SpecError) else None
 
     @property
     def index_rows(self) -> tuple[IndexRow, ...]:
-        """The rows of index pages that are of this model."""
+        """The rows of index pages on this model."""
         return self.zoo.index.get(self.name, ())
 
 
 def node_location(node: YamlNode | None, path: Path) -> FileLocation:
-    """Where a value stands."""
+    """Where a value stands; the beginning of this file for None."""
     return FileLocation(str(path)) if node is None else FileLocation(node.file, node.line, node.column)
 
 
 def find_node(node: YamlNode | None, *keys: str | int) -> YamlNode | None:
-    """The value below these keys, or None."""
+    """The value below these keys of mappings and indices of lists, or None."""
     for key in keys:
         if node is None:
             return None
@@ -349,14 +293,14 @@ def find_node(node: YamlNode | None, *keys: str | int) -> YamlNode | None:
     return node
 
 
-def _tree(path: Path) -> YamlNode | SpecError | None:
+def _read_tree(path: Path) -> YamlNode | SpecError | None:
     try:
         return yaml_nodes.read_yaml(path) if path.is_file() else None
     except SpecError as error:
         return error
 
 
-def _arguments(node: YamlNode | None) -> Iterator[ConverterArgument]:
+def _read_arguments(node: YamlNode | None) -> Iterator[ConverterArgument]:
     for item in node.value if node is not None and isinstance(node.value, list) else ():
         if isinstance(item.value, str):
             flag, _, value = item.value.strip().partition("=")

@@ -1,4 +1,4 @@
-"""What a rule is: what must hold of every model, and what finds where it does not."""
+"""A lint rule: what must hold of every model, and the function that finds violations."""
 
 from __future__ import annotations
 
@@ -8,14 +8,24 @@ from dataclasses import dataclass
 from posezoo.lint.finding import RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 
+FindViolations = Callable[[ModelView], Iterator[RuleViolation]]
+#: Rules that became part of another one; baselines and users may still name them.
+FORMER_IDS = {
+    "index-figures-digits": "index-figures",
+    "index-accuracy-digits": "index-accuracy",
+    "license-base": "license-project",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class RuleInfo:
     """Something that must hold of every model.
 
     Attributes:
+        id: its name in reports, baselines and SARIF.
+        severity: of its findings, if a finding has none of its own.
         explanation: what must hold, and why it matters.
-        example: a mistake against it.
+        example: a mistake that it finds.
     """
 
     id: str
@@ -26,10 +36,15 @@ class RuleInfo:
 
 @dataclass(frozen=True, slots=True)
 class Rule(RuleInfo):
-    """A demand, and what finds where it is not met.
+    """A rule on metadata.
 
     Attributes:
-        find: what is wrong with a model.
+        find: yields the violations in one model.
     """
 
-    find: Callable[[ModelView], Iterator[RuleViolation]]
+    find: FindViolations
+
+
+def rule(id: str, severity: Severity, explanation: str, example: str) -> Callable[[FindViolations], Rule]:
+    """Make a rule of the function below; the arguments are those of ``RuleInfo``."""
+    return lambda find: Rule(id, severity, explanation, example, find)

@@ -1,4 +1,4 @@
-"""accuracy-check.yml against model.yml and the card: what a network is given, and what is asked of it."""
+"""Rules that compare accuracy-check.yml with model.yml and the card."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, read_runs
+from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, list_below, read_runs, text_below
 from posezoo.lint.card_claims import CardPort
 from posezoo.lint.finding import RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView, find_node, node_location
-from posezoo.lint.rule import Rule
+from posezoo.lint.rule import rule
 from posezoo.lint.rules.preprocessing_rules import are_equal, declared_values, format_numbers
 from posezoo.lint.rules.shapes_and_names import base_name
 from posezoo.lint.text_comparison import is_misspelling, parse_numbers
 from posezoo.spec.model import UnpackArchive
 from posezoo.spec.yaml_nodes import YamlNode
 
-#: What the accuracy checker reads, as far as Open Model Zoo's models say it often.
+#: Keys that the accuracy checker reads, as far as Open Model Zoo's models use them often.
 KEYS = (
     "models", "evaluations", "name", "launchers", "datasets", "framework", "device", "model", "weights",
     "adapter", "module", "inputs", "output_names", "type", "value", "shape", "layout", "precision", "reader",
@@ -33,38 +33,46 @@ STEPS = (
     "bgr_to_yuv", "rgb_to_yuv", "auto_resize", "padding", "resize_prediction_boxes", "filter", "clip_boxes",
     "nms", "coco_precision", "accuracy", "mean_iou", "map", "recall", "f1-score",
 )  # fmt: skip
-#: A share and a percentage, metres and millimetres, are one figure.
+#: Each adapter and module has its own keys below these.
+CUSTOM_KEYS = ("reference", "adapter", "module_config", "annotation_conversion", "label_map")
+#: A share and a percentage, metres and millimetres, are the same value in different units.
 UNITS = tuple(10.0**power for power in range(-3, 4))
-#: What is measured twice is the same but for this share of it.
-NEAR = 5e-3
-#: What lies below these is for each adapter and module to say.
-OWN = ("reference", "adapter", "module_config", "annotation_conversion", "label_map")
-#: What is said of an output's name where the key ends so, and what is no name.
+#: Two measurements of one value differ by a smaller share.
+MEASURED_TWICE = 5e-3
+#: Keys of an adapter that name an output, and one that does not.
 _OUTPUT_KEYS = re.compile(r"_out(?:put)?$")
-_NO_NAMES = ("raw_output",)
-#: Steps after which a picture's size cannot be told from their arguments alone.
-_RESIZING = ("resize", "crop")
+_NO_OUTPUT_KEYS = ("raw_output",)
+#: Other steps whose name begins so change an image's size in ways that their arguments do not show.
+_RESIZING = ("pad", "pyramid", "crop", "resize", "auto", "warp")
 
 
-def _evaluated_color(view: ModelView) -> Iterator[RuleViolation]:
-    """accuracy-check.yml gives the network the colour order that the card says it takes."""
+@rule(
+    "evaluated-color",
+    Severity.ERROR,
+    "accuracy-check.yml gives the network the colour order that the card says it takes.",
+    "Channel order is `RGB`, and no bgr_to_rgb in the preprocessing",
+)
+def evaluated_color(view: ModelView) -> Iterator[RuleViolation]:
     for run in read_runs(view.accuracy_check):
-        sides = ("converted", "") if run.is_converted else ("original",)
-        told = [said for ends in view.claims.select_ports("input", *sides) for said in ends.colors]
-        if len({said.value for said in told}) == 1 and run.color and run.color != told[0].value:
-            at = run.channel_swaps[-1].node if run.channel_swaps else run.dataset
+        sections = view.claims.select_ports("input", run.side, "")
+        expected = {color.value for section in sections for color in section.colors}
+        if len(expected) == 1 and run.color and run.color not in expected:
+            (on_card,) = expected
+            node = run.channel_swaps[-1].node if run.channel_swaps else run.dataset
+            message = f"the {run.side} model is given images in {run.color}, the card says {on_card}"
             yield RuleViolation(
-                node_location(at, view.folder),
-                f"accuracy-check.yml gives pictures in {run.color} to the "
-                f"{'converted' if run.is_converted else 'original'} model, the card says {told[0].value}",
-                "preprocessing",
-                run.color,
-                told[0].value,
+                node_location(node, view.folder), message, "preprocessing", run.color, on_card
             )
 
 
-def _evaluated_values(view: ModelView) -> Iterator[RuleViolation]:
-    """accuracy-check.yml normalizes for the original as the converter does, for the IR not at all."""
+@rule(
+    "evaluated-values",
+    Severity.ERROR,
+    "accuracy-check.yml normalizes for the original as the converter does, and not a second time "
+    "for the converted model.",
+    "std: 57.12 in accuracy-check.yml, --scale_values=data[58.395]",
+)
+def evaluated_values(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is None or spec.is_ir:
         return
@@ -72,278 +80,207 @@ def _evaluated_values(view: ModelView) -> Iterator[RuleViolation]:
         if run.normalization is None:
             continue
         steps = [step.node for step in run.steps if step.type == "normalization"]
-        at = node_location(steps[0] if steps else run.dataset, view.folder)
+        location = node_location(steps[0] if steps else run.dataset, view.folder)
         for kind, values in zip(("mean", "scale"), run.normalization, strict=True):
-            requested = declared_values(view, kind)
-            if requested is None:
+            declared = declared_values(view, kind)
+            if declared is None:
                 continue
-            if run.is_converted and values and requested:
-                told = f"for the converted model, which has {format_numbers(requested)} inside"
-            elif not run.is_converted and (values or requested) and not are_equal(values, requested):
-                told = f"for the original, model.yml's is {format_numbers(requested) or 'none'}"
+            actual, expected = format_numbers(values), format_numbers(declared)
+            if run.is_converted and values and declared:
+                reason = f"for the converted model, which has {expected} inside"
+            elif not run.is_converted and (values or declared) and not are_equal(values, declared):
+                reason = f"for the original, model.yml's is {expected or 'none'}"
             else:
                 continue
-            message = f"accuracy-check.yml's {kind} is {format_numbers(values) or 'none'} {told}"
-            yield RuleViolation(
-                at, message, f"preprocessing.{kind}", format_numbers(values), format_numbers(requested)
-            )
+            message = f"accuracy-check.yml's {kind} is {actual or 'none'} {reason}"
+            yield RuleViolation(location, message, f"preprocessing.{kind}", actual, expected)
 
 
-def _evaluated_keys(view: ModelView) -> Iterator[RuleViolation]:
-    """Every key and step of accuracy-check.yml is one that is read."""
-    for node in _mappings(view.accuracy_check):
-        for key, value in node.items():
-            if meant := _meant(key, KEYS):
-                at = node_location(value.key_node or value, view.folder)
-                yield RuleViolation(at, f"{value.field_path}: {meant} is meant", value.field_path, key, meant)
-        kind = node.get("type")
-        if kind is not None and isinstance(kind.value, str) and (meant := _meant(kind.value, STEPS)):
-            at = node_location(kind, view.folder)
-            yield RuleViolation(
-                at, f"{kind.field_path}: {kind.value}: {meant} is meant", kind.field_path, kind.value, meant
-            )
+@rule(
+    "evaluated-keys",
+    Severity.ERROR,
+    "Every key and step of accuracy-check.yml is one that is read: a misspelt one is ignored.",
+    "preprocesing: [...]",
+)
+def evaluated_keys(view: ModelView) -> Iterator[RuleViolation]:
+    stack = [view.accuracy_check] if view.accuracy_check is not None else []
+    while stack:
+        node = stack.pop()
+        if isinstance(node.value, list):
+            stack += node.value
+        elif isinstance(node.value, dict):
+            stack += (child for key, child in node.value.items() if key not in CUSTOM_KEYS)
+            places = [(key, child.key_node or child, child) for key, child in node.value.items()]
+            candidates = [(key, place, child, _intended_word(key, KEYS)) for key, place, child in places]
+            if (kind := find_node(node, "type")) is not None and isinstance(kind.value, str):
+                candidates.append((kind.value, kind, kind, _intended_word(kind.value, STEPS)))
+            for word, place, child, intended in candidates:
+                if intended:
+                    message = f"{child.field_path}: {word}: did you mean {intended}?"
+                    location = node_location(place, view.folder)
+                    yield RuleViolation(location, message, child.field_path, word, intended)
 
 
-def _meant(word: str, known: tuple[str, ...]) -> str:
-    """The word that another is a misspelling of; one and several of a thing are two words."""
+def _intended_word(word: str, known: tuple[str, ...]) -> str:
+    """The known word that another is a misspelling of; singular and plural are two words."""
     if word in known or f"{word}s" in known or word.removesuffix("s") in known:
         return ""
-    return next((each for each in known if len(each) > 4 and is_misspelling(word, each)), "")
+    return next((other for other in known if len(other) > 4 and is_misspelling(word, other)), "")
 
 
-def _mappings(node: YamlNode | None) -> Iterator[dict[str, YamlNode]]:
-    on_wait = [node] if node is not None else []
-    while on_wait:
-        each = on_wait.pop()
-        if isinstance(each.value, dict):
-            yield each.value
-            on_wait += (value for key, value in each.value.items() if key not in OWN)
-        elif isinstance(each.value, list):
-            on_wait += each.value
-
-
-def _evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
-    """accuracy-check.yml calls inputs and outputs of the converted model as the card does."""
+@rule(
+    "evaluated-names",
+    Severity.ERROR,
+    "accuracy-check.yml uses the names of the converted model's inputs and outputs that the card has.",
+    "heatmaps_out: maps, and name - `heatmaps` on the card",
+)
+def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
     for run in read_runs(view.accuracy_check):
-        if not run.is_converted:
-            continue
-        for kind, requested in (("input", _inputs(run)), ("output", _outputs(run))):
-            ports = [port for ends in view.claims.select_ports(kind, "converted", "") for port in ends.ports]
-            told = [base_name(port.name.value) for port in ports if port.name is not None]
-            if not told or len(told) < len(ports):
+        inputs = [find_node(node, "name") for node in list_below(run.launcher, "inputs")]
+        adapter = find_node(run.launcher, "adapter")
+        keys = adapter.value if adapter is not None and isinstance(adapter.value, dict) else {}
+        outputs = [
+            node for key, node in keys.items() if _OUTPUT_KEYS.search(key) and key not in _NO_OUTPUT_KEYS
+        ]
+        for kind, nodes in (("input", inputs), ("output", outputs)) if run.is_converted else ():
+            sections = view.claims.select_ports(kind, "converted", "")
+            names = [port.name for section in sections for port in section.ports]
+            on_card = [base_name(name.value) for name in names if name is not None]
+            if not on_card or len(on_card) < len(names):
                 continue
-            for node in requested:
-                name = base_name(str(node.value))
-                if not any(name == each or ("*" in each and fnmatchcase(name, each)) for each in told):
-                    yield RuleViolation(
-                        node_location(node, view.folder),
-                        f"accuracy-check.yml names the {kind} {name}; the card tells of {', '.join(told)}",
-                        node.field_path,
-                        name,
-                        ", ".join(told),
-                    )
+            for node in nodes:
+                name = base_name(node.value) if node is not None and isinstance(node.value, str) else ""
+                is_listed = any(
+                    name == other or ("*" in other and fnmatchcase(name, other)) for other in on_card
+                )
+                if node is not None and name and not is_listed:
+                    listed = ", ".join(on_card)
+                    message = f"accuracy-check.yml names the {kind} {name}; the card has {listed}"
+                    location = node_location(node, view.folder)
+                    yield RuleViolation(location, message, node.field_path, name, listed)
 
 
-def _inputs(run: AccuracyCheckRun) -> list[YamlNode]:
-    listed = find_node(run.launcher, "inputs")
-    items = listed.value if listed is not None and isinstance(listed.value, list) else []
-    found = (find_node(each, "name") for each in items)
-    return [each for each in found if each is not None and isinstance(each.value, str)]
-
-
-def _outputs(run: AccuracyCheckRun) -> list[YamlNode]:
-    adapter = find_node(run.launcher, "adapter")
-    fields = adapter.value if adapter is not None and isinstance(adapter.value, dict) else {}
-    return [
-        node
-        for key, node in fields.items()
-        if _OUTPUT_KEYS.search(key) and key not in _NO_NAMES and isinstance(node.value, str)
-    ]
-
-
-def _evaluated_size(view: ModelView) -> Iterator[RuleViolation]:
-    """accuracy-check.yml gives the network pictures of the size that the card says it takes."""
+@rule(
+    "evaluated-size",
+    Severity.ERROR,
+    "accuracy-check.yml gives the network images of the size that the card says it takes.",
+    "size: 256 in the preprocessing, shape - `1, 3, 224, 224` on the card",
+)
+def evaluated_size(view: ModelView) -> Iterator[RuleViolation]:
     for run in read_runs(view.accuracy_check):
-        ports = [port for ends in view.claims.select_ports("input", *_sides(run)) for port in ends.ports]
-        given, requested = _given_size(run), _size(ports[0]) if len(ports) == 1 else None
-        if given is not None and requested is not None and given[1:] != requested:
-            yield RuleViolation(
-                node_location(given[0], view.folder),
-                f"accuracy-check.yml gives pictures of {given[1]}x{given[2]} (height x width), the card says "
-                f"{requested[0]}x{requested[1]}",
-                "preprocessing.size",
-                f"{given[1]}x{given[2]}",
-                f"{requested[0]}x{requested[1]}",
+        ports = [
+            port for section in view.claims.select_ports("input", run.side, "") for port in section.ports
+        ]
+        given, expected = _resized_to(run), _image_size(ports[0]) if len(ports) == 1 else ""
+        if given is not None and expected and given[1] != expected:
+            node, actual = given
+            message = (
+                f"accuracy-check.yml gives images of {actual} (height x width), the card says {expected}"
             )
+            location = node_location(node, view.folder)
+            yield RuleViolation(location, message, "preprocessing.size", actual, expected)
 
 
-def _sides(run: AccuracyCheckRun) -> tuple[str, str]:
-    return ("converted" if run.is_converted else "original"), ""
-
-
-def _given_size(run: AccuracyCheckRun) -> tuple[YamlNode, int, int] | None:
-    """The step that says the size of what the network is given, height and width; None where none does."""
-    found: tuple[YamlNode, int, int] | None = None
+def _resized_to(run: AccuracyCheckRun) -> tuple[YamlNode, str] | None:
+    """The last step that says the size of the network's image, as height x width; None if unclear."""
+    result: tuple[YamlNode, str] | None = None
     for step in run.steps:
-        if step.type not in _RESIZING:
-            # What else changes a picture's size does so by what it is shown.
-            found = (
-                None if step.type.startswith(("pad", "pyramid", "crop", "resize", "auto", "warp")) else found
-            )
+        if not step.type.startswith(_RESIZING):
             continue
-        side, width, height = (_number(step.node, key) for key in ("size", "dst_width", "dst_height"))
-        if step.type == "resize" and find_node(step.node, "aspect_ratio_scale") is not None:
-            found = None
-        elif side is not None:
-            found = (step.node, side, side)
-        elif width is not None and height is not None:
-            found = (step.node, height, width)
-        else:
-            found = None
-    return found
+        result = None
+        sizes = [text_below(step.node, key) for key in ("size", "dst_height", "dst_width")]
+        side, height, width = (size if re.fullmatch("[0-9]{1,6}", size) else "" for size in sizes)
+        keeps_aspect_ratio = step.type == "resize" and find_node(step.node, "aspect_ratio_scale") is not None
+        if step.type in ("resize", "crop") and not keeps_aspect_ratio and (side or (height and width)):
+            result = step.node, f"{int(side or height)}x{int(side or width)}"
+    return result
 
 
-def _number(node: YamlNode, key: str) -> int | None:
-    found = find_node(node, key)
-    text = found.value if found is not None else None
-    return int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,6}", text) else None
-
-
-def _size(port: CardPort) -> tuple[int, int] | None:
+def _image_size(port: CardPort) -> str:
     if port.shape is None or port.format is None or len(port.shape.value) != len(port.format.value):
-        return None
+        return ""
     sizes = dict(zip(port.format.value, port.shape.value, strict=True))
     height, width = sizes.get("H"), sizes.get("W")
-    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+    return f"{height}x{width}" if isinstance(height, int) and isinstance(width, int) else ""
 
 
-def _reference(view: ModelView) -> Iterator[RuleViolation]:
-    """What accuracy-check.yml expects of the converted model is what the card says of it, in any unit.
-
-    A card may tell of fewer metrics, so that what it does not tell is held against nothing.
-    """
-    told = [said for said in view.claims.accuracy if said.value and "." in said.text]
+@rule(
+    "reference",
+    Severity.ERROR,
+    "The values that accuracy-check.yml expects of the converted model are those of its card, in any unit.",
+    "reference: 0.8111, and Top 1 of 80.11% on the card",
+)
+def reference(view: ModelView) -> Iterator[RuleViolation]:
+    on_card = [metric for metric in view.claims.accuracy if metric.value and "." in metric.text]
     for run in read_runs(view.accuracy_check):
-        requested = (
-            [] if not run.is_converted else [(node, value) for node, value in _references(run) if value]
-        )
-        others = [said for said in told if not any(_is_one(said.value, value) for _, value in requested)]
+        references: list[tuple[YamlNode, float]] = []
+        for metric in list_below(run.dataset, "metrics") if run.is_converted else ():
+            node, numbers = find_node(metric, "reference"), parse_numbers(text_below(metric, "reference"))
+            if node is not None and len(numbers) == 1 and numbers[0][0]:
+                references.append((node, numbers[0][0]))
+        others = [each for each in on_card if not any(_is_same_value(each.value, v) for _, v in references)]
         missing = [
-            (node, value) for node, value in requested if not any(_is_one(s.value, value) for s in told)
+            (node, value)
+            for node, value in references
+            if not any(_is_same_value(each.value, value) for each in on_card)
         ]
+        # A card may have fewer metrics: only as many references can be wrong as values are left on it.
         for node, value in missing[: len(others)]:
-            texts = ", ".join(dict.fromkeys(said.text for said in others))
-            message = f"accuracy-check.yml expects {value:g}, the card tells {texts}"
-            yield RuleViolation(
-                node_location(node, view.folder), message, "metrics.reference", f"{value:g}", texts
-            )
+            texts = ", ".join(dict.fromkeys(each.text for each in others))
+            message = f"accuracy-check.yml expects {value:g}, the card has {texts}"
+            location = node_location(node, view.folder)
+            yield RuleViolation(location, message, "metrics.reference", f"{value:g}", texts)
 
 
-def _references(run: AccuracyCheckRun) -> Iterator[tuple[YamlNode, float]]:
-    metrics = find_node(run.dataset, "metrics")
-    for metric in metrics.value if metrics is not None and isinstance(metrics.value, list) else ():
-        node = find_node(metric, "reference")
-        found = parse_numbers(node.value) if node is not None and isinstance(node.value, str) else []
-        if node is not None and len(found) == 1:
-            yield node, found[0][0]
+def _is_same_value(value: float, other: float) -> bool:
+    return any(abs(value / (other * unit) - 1) < MEASURED_TWICE for unit in UNITS)
 
 
-def _is_one(value: float, other: float) -> bool:
-    return any(abs(value / (other * unit) - 1) < NEAR for unit in UNITS)
-
-
-def _evaluated_files(view: ModelView) -> Iterator[RuleViolation]:
-    """accuracy-check.yml evaluates a file of the model, or the one that its export writes."""
+@rule(
+    "evaluated-file",
+    Severity.ERROR,
+    "accuracy-check.yml evaluates a file of the model, or the one that its export writes.",
+    "model: resnet.onnx, and --output-file=$conv_dir/resnet-18.onnx",
+)
+def evaluated_file(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is None or any(isinstance(step, UnpackArchive) for step in spec.postprocessing):
-        return  # nobody knows what an archive holds
+        return  # the contents of an archive are not declared
     arguments = (*view.arguments, *view.export_arguments)
-    there = {file.name for file in spec.files}
-    there |= {argument.value for argument in arguments if argument.flag in ("--output-file", "--input_model")}
-    names = {each.rpartition("/")[2] for each in there}
+    paths = [argument.value for argument in arguments if argument.flag in ("--output-file", "--input_model")]
+    names = {path.rpartition("/")[2] for path in (*paths, *(file.name for file in spec.files))}
     for run in read_runs(view.accuracy_check):
         for key in () if run.is_converted else ("model", "weights"):
-            node = find_node(run.launcher, key)
-            name = node.value.rpartition("/")[2] if node is not None and isinstance(node.value, str) else ""
+            name = text_below(run.launcher, key).rpartition("/")[2]
             if name and name not in names:
-                message = (
-                    f"accuracy-check.yml evaluates {name}; the model's files are {', '.join(sorted(names))}"
-                )
-                yield RuleViolation(node_location(node, view.folder), message, f"launchers.{key}", name)
+                files = ", ".join(sorted(names))
+                message = f"accuracy-check.yml evaluates {name}; the model's files are {files}"
+                location = node_location(find_node(run.launcher, key), view.folder)
+                yield RuleViolation(location, message, f"launchers.{key}", name)
 
 
-def _evaluated_model(view: ModelView) -> Iterator[RuleViolation]:
-    """accuracy-check.yml evaluates this model, and not the one that it was copied from."""
-    names = view.zoo.registry.entries
+@rule(
+    "evaluated-model",
+    Severity.ERROR,
+    "accuracy-check.yml evaluates this model, and not the one that it was copied from.",
+    "name: resnet-50 in resnet-101/accuracy-check.yml",
+)
+def evaluated_model(view: ModelView) -> Iterator[RuleViolation]:
     for run in read_runs(view.accuracy_check):
-        base = max((name for name in names if run.name.startswith(name)), key=len, default="")
-        if base and base != view.name and not run.name.startswith(view.name):
-            at = find_node(run.node, "name")
-            yield RuleViolation(
-                node_location(at, view.folder),
-                f"accuracy-check.yml calls it {run.name}, which is another model of this registry",
-                "models.name",
-                run.name,
-                view.name,
-            )
+        models = [name for name in view.zoo.registry.entries if run.name.startswith(name)]
+        if models and not run.name.startswith(view.name):
+            location = node_location(find_node(run.node, "name"), view.folder)
+            message = f"accuracy-check.yml calls it {run.name}, which is another model of this registry"
+            yield RuleViolation(location, message, "models.name", run.name, view.name)
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
-        "evaluated-color",
-        Severity.ERROR,
-        "accuracy-check.yml gives the network the colour order that the card says it takes.",
-        "Channel order is `RGB`, and no bgr_to_rgb in the preprocessing",
-        _evaluated_color,
-    ),
-    Rule(
-        "evaluated-values",
-        Severity.ERROR,
-        "accuracy-check.yml normalizes for the original as the converter does, and not once more "
-        "for the converted model.",
-        "std: 57.12 in accuracy-check.yml, --scale_values=data[58.395]",
-        _evaluated_values,
-    ),
-    Rule(
-        "evaluated-keys",
-        Severity.ERROR,
-        "Every key and step of accuracy-check.yml is one that is read: a misspelt one is left out.",
-        "preprocesing: [...]",
-        _evaluated_keys,
-    ),
-    Rule(
-        "evaluated-names",
-        Severity.ERROR,
-        "accuracy-check.yml calls inputs and outputs of the converted model as the card does.",
-        "heatmaps_out: maps, and name - `heatmaps` on the card",
-        _evaluated_names,
-    ),
-    Rule(
-        "evaluated-size",
-        Severity.ERROR,
-        "accuracy-check.yml gives the network pictures of the size that the card says it takes.",
-        "size: 256 in the preprocessing, shape - `1, 3, 224, 224` on the card",
-        _evaluated_size,
-    ),
-    Rule(
-        "reference",
-        Severity.ERROR,
-        "What accuracy-check.yml expects of the converted model is what its card says of it.",
-        "reference: 0.8111, and Top 1 of 80.11% on the card",
-        _reference,
-    ),
-    Rule(
-        "evaluated-file",
-        Severity.ERROR,
-        "accuracy-check.yml evaluates a file of the model, or the one that its export writes.",
-        "model: resnet.onnx, and --output-file=$conv_dir/resnet-18.onnx",
-        _evaluated_files,
-    ),
-    Rule(
-        "evaluated-model",
-        Severity.ERROR,
-        "accuracy-check.yml evaluates this model, and not the one that it was copied from.",
-        "name: resnet-50 in resnet-101/accuracy-check.yml",
-        _evaluated_model,
-    ),
+RULES = (
+    evaluated_color,
+    evaluated_values,
+    evaluated_keys,
+    evaluated_names,
+    evaluated_size,
+    reference,
+    evaluated_file,
+    evaluated_model,
 )

@@ -1,19 +1,20 @@
-"""Arguments for the converter and for the export to ONNX, against each other and against the files."""
+"""Rules on the arguments for the converter and for the export to ONNX."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity
+from posezoo.lint.finding import RuleViolation, Severity
 from posezoo.lint.registry_view import ConverterArgument, ModelView, node_location
-from posezoo.lint.rule import Rule
+from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import is_misspelling
 from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED
 from posezoo.spec.model import UnpackArchive
 from posezoo.spec.supported_mo_args import CARRIED_OUT
 
-#: Flags that Open Model Zoo's converter passes by itself.
+#: Flags that Open Model Zoo's converter adds itself.
 GENERATED = ("--data_type", "--framework", "--model_name", "--output_dir")
 #: Further flags of Model Optimizer (mo --help) and of Open Model Zoo's export to ONNX.
 CONVERTER = (
@@ -34,176 +35,123 @@ EXPORT = (
 )  # fmt: skip
 
 
-def _dead_paths(view: ModelView) -> Iterator[RuleViolation]:
-    """A file that an argument names is downloaded, made by the export, or lies beside the model.yml."""
+@rule(
+    "dead-path",
+    Severity.ERROR,
+    "A file that an argument names is among the files, or is what the export writes.",
+    "--input_model=$dl_dir/net.onnx, and the only file is called model.onnx",
+)
+def dead_path(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is None:
         return
     files = {file.name for file in spec.files}
-    folders = {name[: index + 1] for name in files for index in range(len(name)) if name[index] == "/"}
-    unpacked = any(isinstance(step, UnpackArchive) for step in spec.postprocessing)
+    folders = {name[:index] for name in files for index, letter in enumerate(name) if letter == "/"}
+    has_archive = any(isinstance(step, UnpackArchive) for step in spec.postprocessing)
     exported = {argument.value for argument in view.export_arguments if argument.flag == "--output-file"}
-    for each in (*view.arguments, *view.export_arguments):
-        for root, path in re.findall(r"\$(dl_dir|conv_dir)/([A-Za-z0-9_./ -]{1,300})", each.value):
-            path = path.rstrip("/")
-            if each.flag == "--output-file":
-                continue
-            if root == "dl_dir" and not unpacked and path not in files and f"{path}/" not in folders:
-                yield _dead(each, f"$dl_dir/{path}", "none of the files is called so")
+    for argument in (*view.arguments, *view.export_arguments):
+        if argument.flag == "--output-file":
+            continue
+        for root, name in re.findall(r"\$(dl_dir|conv_dir)/([A-Za-z0-9_./ -]{1,300})", argument.value):
+            name = name.rstrip("/")
+            path, reason = f"${root}/{name}", ""
+            if root == "dl_dir" and not has_archive and name not in files | folders:
+                reason = "no file has this name"
             elif (
-                root == "conv_dir"
-                and each.flag == "--input_model"
-                and exported
-                and f"$conv_dir/{path}" not in exported
+                argument.flag == "--input_model" and root == "conv_dir" and exported and path not in exported
             ):
-                yield _dead(each, f"$conv_dir/{path}", f"the export writes {', '.join(sorted(exported))}")
+                reason = f"the export writes {', '.join(sorted(exported))}"
+            if reason:
+                message = f"{argument.flag} names {path}: {reason}"
+                yield _violation(view, argument, message, path)
 
 
-def _dead(argument: ConverterArgument, path: str, reason: str) -> RuleViolation:
-    node = argument.node
-    return RuleViolation(
-        FileLocation(node.file, node.line, node.column),
-        f"{argument.flag} names {path}: {reason}",
-        node.field_path,
-        path,
-    )
+def _violation(
+    view: ModelView, argument: ConverterArgument, message: str, actual: str, expected: str = ""
+) -> RuleViolation:
+    location = node_location(argument.node, view.entry.path)
+    return RuleViolation(location, message, argument.node.field_path, actual, expected)
 
 
-def _generated_flags(view: ModelView) -> Iterator[RuleViolation]:
-    """A flag that the converter passes by itself is not given once more."""
+@rule(
+    "generated-flag",
+    Severity.ERROR,
+    "A flag that the converter adds itself is not given: one of the two values would be lost.",
+    "--model_name=my-model in model_optimizer_args",
+)
+def generated_flag(view: ModelView) -> Iterator[RuleViolation]:
     for argument in view.arguments:
         if argument.flag in GENERATED:
-            yield RuleViolation(
-                node_location(argument.node, view.entry.path),
-                f"{argument.flag} is passed by the converter itself",
-                argument.node.field_path,
-                str(argument.node.value),
-            )
+            message = f"the converter adds {argument.flag} itself"
+            yield _violation(view, argument, message, str(argument.node.value))
 
 
-def _misspelt_flags(view: ModelView) -> Iterator[RuleViolation]:
-    """A flag is one that the converter or the export knows."""
-    for arguments, known in ((view.arguments, CONVERTER), (view.export_arguments, EXPORT)):
+@rule(
+    "misspelt-flag",
+    Severity.ERROR,
+    "A flag is one that the converter or the export to ONNX knows.",
+    "--revers_input_channels",
+)
+def misspelt_flag(view: ModelView) -> Iterator[RuleViolation]:
+    for arguments, flags in ((view.arguments, CONVERTER), (view.export_arguments, EXPORT)):
         for argument in arguments:
-            if argument.flag.startswith(("--", "-")) and not any(
-                flag.startswith(argument.flag) for flag in known
-            ):
-                meant = next((flag for flag in known if is_misspelling(argument.flag, flag)), "")
-                if (
-                    meant
-                    or argument.flag.replace("-", "_") in known
-                    or argument.flag.replace("_", "-") in known
-                ):
-                    meant = meant or next(
-                        f for f in known if f.replace("_", "-") == argument.flag.replace("_", "-")
-                    )
-                    yield RuleViolation(
-                        node_location(argument.node, view.entry.path),
-                        f"there is no flag {argument.flag}: {meant} is meant",
-                        argument.node.field_path,
-                        argument.flag,
-                        meant,
-                    )
+            # Python's argparse takes the beginning of a flag for the whole.
+            if not argument.flag.startswith("-") or any(flag.startswith(argument.flag) for flag in flags):
+                continue
+            same = (flag for flag in flags if flag.replace("_", "-") == argument.flag.replace("_", "-"))
+            near = (flag for flag in flags if is_misspelling(argument.flag, flag))
+            if intended := next(chain(near, same), ""):
+                message = f"there is no flag {argument.flag}: did you mean {intended}?"
+                yield _violation(view, argument, message, argument.flag, intended)
 
 
-def _dead_keys(view: ModelView) -> Iterator[RuleViolation]:
-    """A key that nothing will ever use is left out."""
-    spec = view.spec
-    if spec is None:
+@rule(
+    "dead-key",
+    Severity.ERROR,
+    "A key that is never used is left out: it misleads the reader.",
+    "conversion_to_onnx_args, where --input_model names a downloaded file",
+)
+def dead_key(view: ModelView) -> Iterator[RuleViolation]:
+    if view.spec is None:
         return
-    if spec.is_ir:
-        for key in ("model_optimizer_args", "conversion_to_onnx_args", "quantizable"):
-            if view.node(key) is not None:
-                yield RuleViolation(
-                    view.location(key), f"{key} is never used: the model is published as IR", key
-                )
+    for key in ("model_optimizer_args", "conversion_to_onnx_args", "quantizable") if view.spec.is_ir else ():
+        if view.node(key) is not None:
+            message = f"{key} is never used: the model is published as IR"
+            yield RuleViolation(view.location(key), message, key)
     original = view.argument("--input_model") or view.argument("-m")
     if view.export_arguments and original is not None and not original.value.startswith("$conv_dir"):
-        yield RuleViolation(
-            view.location("conversion_to_onnx_args"),
-            f"conversion_to_onnx_args is never used: {original.value} is converted",
-            "conversion_to_onnx_args",
-        )
+        key = "conversion_to_onnx_args"
+        yield RuleViolation(view.location(key), f"{key} is never used: {original.value} is converted", key)
 
 
-def _exported_ends(view: ModelView) -> Iterator[RuleViolation]:
-    """What the export to ONNX calls its inputs and outputs is what the converter asks for."""
-    for exported, requested in (("--input-names", "--input"), ("--output-names", "--output")):
-        one = next((argument for argument in view.export_arguments if argument.flag == exported), None)
-        other = view.argument(requested)
-        if one is None or other is None:
+@rule(
+    "export-mismatch",
+    Severity.ERROR,
+    "The export to ONNX gives inputs and outputs the names and shapes that the converter expects.",
+    "--output-names=prob in one list, --output=softmax in the other",
+)
+def export_mismatch(view: ModelView) -> Iterator[RuleViolation]:
+    for exported_flag, flag in (("--input-names", "--input"), ("--output-names", "--output")):
+        exported = next((each for each in view.export_arguments if each.flag == exported_flag), None)
+        argument = view.argument(flag)
+        if exported is None or argument is None:
             continue
-        names = {name.strip() for name in one.value.split(",")}
-        wanted = [name.strip() for name in other.value.split(",")]
-        if missing := [name for name in wanted if name not in names]:
-            yield RuleViolation(
-                node_location(other.node, view.entry.path),
-                f"{requested} asks for {', '.join(missing)}, which the export calls {one.value}",
-                other.node.field_path,
-                other.value,
-                one.value,
-            )
-    shape = exported_shape(view)
-    asked_shape = view.argument("--input_shape")
-    if shape is not None and asked_shape is not None:
-        one_sizes, other_sizes = (re.findall(r"-?[0-9]+", each.value) for each in (shape, asked_shape))
-        if one_sizes != other_sizes:
-            yield RuleViolation(
-                node_location(asked_shape.node, view.entry.path),
-                f"--input_shape is {asked_shape.value}, the export's {shape.flag} {shape.value}",
-                asked_shape.node.field_path,
-                asked_shape.value,
-                shape.value,
-            )
+        names = {name.strip() for name in exported.value.split(",")}
+        if missing := [name for name in map(str.strip, argument.value.split(",")) if name not in names]:
+            message = f"{flag} expects {', '.join(missing)}; the export's names are {exported.value}"
+            yield _violation(view, argument, message, argument.value, exported.value)
+    shape, argument = exported_shape(view), view.argument("--input_shape")
+    if shape is None or argument is None:
+        return
+    if re.findall(r"-?[0-9]+", shape.value) != re.findall(r"-?[0-9]+", argument.value):
+        message = f"--input_shape is {argument.value}, the export's {shape.flag} {shape.value}"
+        yield _violation(view, argument, message, argument.value, shape.value)
 
 
 def exported_shape(view: ModelView) -> ConverterArgument | None:
-    """The argument that gives the export to ONNX its inputs' shapes, or None."""
-    whole = "--input-shapes"
-    return next(
-        (
-            argument
-            for argument in view.export_arguments
-            if whole.startswith(argument.flag) and len(argument.flag) > 12
-        ),
-        None,
-    )
+    """The argument that gives the export to ONNX the shapes of its inputs; None if there is none."""
+    flags = ("--input-shape", "--input-shapes")
+    return next((argument for argument in view.export_arguments if argument.flag in flags), None)
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
-        "dead-path",
-        Severity.ERROR,
-        "A file that an argument names is among the files, or is what the export writes.",
-        "--input_model=$dl_dir/net.onnx, and the only file is called model.onnx",
-        _dead_paths,
-    ),
-    Rule(
-        "generated-flag",
-        Severity.ERROR,
-        "A flag that the converter passes by itself is not given: twice, one of the two loses.",
-        "--model_name=my-model in model_optimizer_args",
-        _generated_flags,
-    ),
-    Rule(
-        "misspelt-flag",
-        Severity.ERROR,
-        "A flag is one that the converter or the export to ONNX knows.",
-        "--revers_input_channels",
-        _misspelt_flags,
-    ),
-    Rule(
-        "dead-key",
-        Severity.ERROR,
-        "A key that nothing will ever use is left out: it only misleads.",
-        "conversion_to_onnx_args, where --input_model names a downloaded file",
-        _dead_keys,
-    ),
-    Rule(
-        "export-mismatch",
-        Severity.ERROR,
-        "Names and shapes of the export to ONNX are those that the converter asks for.",
-        "--output-names=prob in one list, --output=softmax in the other",
-        _exported_ends,
-    ),
-)
+RULES = (dead_path, generated_flag, misspelt_flag, dead_key, export_mismatch)

@@ -1,4 +1,4 @@
-"""model.yml in itself: whether it can be read, its keys, addresses, sizes and parts."""
+"""Rules on model.yml alone: whether it can be read, its keys, addresses, sizes and parts."""
 
 from __future__ import annotations
 
@@ -8,52 +8,67 @@ from collections.abc import Iterator
 from posezoo.errors import SpecError
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView, find_node, node_location
-from posezoo.lint.rule import Rule
-from posezoo.spec.model import CompositeSpec, Digest, HttpSource
+from posezoo.lint.rule import rule
+from posezoo.spec.model import CompositeSpec, HttpSource
 
 _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$", re.DOTALL)
 _PRECISION = re.compile(r"(?:^|/)(FP(?:32|16)(?:-INT(?:8|1))?)/")
 
 
-def _readable(view: ModelView) -> Iterator[RuleViolation]:
-    """model.yml and accuracy-check.yml can be read."""
+@rule(
+    "readable",
+    Severity.ERROR,
+    "model.yml and accuracy-check.yml can be read: values have the right type and are possible.",
+    "framework: caffee",
+)
+def readable(view: ModelView) -> Iterator[RuleViolation]:
     for error in (view.parsed, view.accuracy_error):
-        if not isinstance(error, SpecError):
-            continue
-        problem = error.problem.removeprefix(f"{error.file}:{error.line}:{error.column}: ")
-        hint = f"; {error.hint}" if error.hint else ""
-        yield RuleViolation(
-            FileLocation(error.file, error.line, error.column), f"{problem}{hint}", error.field
-        )
+        if isinstance(error, SpecError):
+            problem = error.problem.removeprefix(f"{error.file}:{error.line}:{error.column}: ")
+            hint = f"; {error.hint}" if error.hint else ""
+            location = FileLocation(error.file, error.line, error.column)
+            yield RuleViolation(location, f"{problem}{hint}", error.field)
 
 
-def _too_large(view: ModelView) -> Iterator[RuleViolation]:
-    """A card is no longer than can be read."""
+@rule(
+    "too-large",
+    Severity.ERROR,
+    "A card is short enough to be read: what comes after the limit is not checked.",
+    "a README.md of ten megabytes",
+)
+def too_large(view: ModelView) -> Iterator[RuleViolation]:
     if view.card is not None and view.has_own_card and view.card.truncation_note:
-        yield RuleViolation(
-            FileLocation(str(view.card_path)), f"the card is too large: {view.card.truncation_note}", "card"
-        )
+        message = f"the card is too large: {view.card.truncation_note}"
+        yield RuleViolation(FileLocation(str(view.card_path)), message, "card")
 
 
-def _unknown_keys(view: ModelView) -> Iterator[RuleViolation]:
-    """Every key of model.yml is one that a tool reads."""
-    known = view.parsed
-    for warning in () if isinstance(known, SpecError) else known.warnings:
+@rule(
+    "known-keys",
+    Severity.ERROR,
+    "Every key of model.yml is one that a tool reads: a misspelt key is ignored without a message.",
+    "licence: https://..., where license is meant",
+)
+def known_keys(view: ModelView) -> Iterator[RuleViolation]:
+    for warning in () if isinstance(view.parsed, SpecError) else view.parsed.warnings:
         if match := _WARNING.search(warning):
-            at = FileLocation(str(view.entry.path), int(match[1]), int(match[2]))
-            yield RuleViolation(
-                at, f"{match[3]}: unknown key, left out; {match[4]}", match[3], match[3], match[4]
-            )
+            line, column, key, hint = match.groups()
+            location = FileLocation(str(view.entry.path), int(line), int(column))
+            yield RuleViolation(location, f"{key}: unknown key, left out; {hint}", key, key, hint)
 
 
-def _http_sources(view: ModelView) -> Iterator[RuleViolation]:
-    """Files come over https: over http anybody on the way can change an address that leads to them."""
+@rule(
+    "safe-sources",
+    Severity.ERROR,
+    "Files are downloaded over https: over http, others on the network could change them.",
+    "source: http://download.example.org/net.pb",
+)
+def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
     for variant in view.variants:
         for index, file in enumerate(variant.files):
             for source in file.sources:
                 if isinstance(source, HttpSource) and not source.url.startswith("https://"):
                     yield RuleViolation(
-                        _source_place(view, index, source.url),
+                        _source_location(view, index, source.url),
                         f"{file.name} comes from {source.url}, which is not https",
                         f"files[{index}].source",
                         source.url,
@@ -61,149 +76,104 @@ def _http_sources(view: ModelView) -> Iterator[RuleViolation]:
                     )
 
 
-def _source_place(view: ModelView, index: int, address: str) -> FileLocation:
-    for tops in (("files", index), *(("variants", tag, "files", index) for tag in view.tags)):
+def _source_location(view: ModelView, index: int, address: str) -> FileLocation:
+    """Where model.yml has the address of a file, perhaps that of a variant."""
+    for keys in (("files", index), *(("variants", tag, "files", index) for tag in view.tags)):
         for key in ("source", "original_source"):
-            node = view.node(*tops, key)
-            for each in (
-                node,
-                find_node(node, "url"),
-                *(node.value if node and isinstance(node.value, list) else ()),
-            ):
-                if each is not None and each.value == address:
-                    return node_location(each, view.entry.path)
+            node = view.node(*keys, key)
+            listed = node.value if node is not None and isinstance(node.value, list) else ()
+            for candidate in (node, find_node(node, "url"), *listed):
+                if candidate is not None and candidate.value == address:
+                    return node_location(candidate, view.entry.path)
     return view.location("files", index)
 
 
-def _same_bytes(view: ModelView) -> Iterator[RuleViolation]:
-    """One address leads to one file: its size and checksum are the same wherever it is named."""
+@rule(
+    "same-source",
+    Severity.ERROR,
+    "One address leads to one file, which has the same size and checksum wherever it is declared.",
+    "two models that download one URL, with two checksums",
+)
+def same_source(view: ModelView) -> Iterator[RuleViolation]:
     for variant in view.variants:
         for index, file in enumerate(variant.files):
             for source in file.sources:
-                other = view.zoo.models_by_source.get(str(source))
-                if other is None or other[0] == view.name:
+                name, size, digest = view.zoo.models_by_source.get(str(source), (view.name, None, None))
+                if name == view.name or size is None or file.size is None:
                     continue
-                same = other[1] == file.size and _may_be_one(other[2], file.checksum)
-                if not same and file.size is not None and other[1] is not None:
+                # Checksums of different algorithms cannot be compared.
+                own = file.checksum
+                is_other = digest and own and digest.algorithm == own.algorithm and digest != own
+                if size != file.size or is_other:
                     yield RuleViolation(
                         view.location("files", index),
-                        f"{file.name} comes from where {other[0]} has {other[1]} bytes, {other[2]}; "
-                        f"here it is one of {file.size} bytes, {file.checksum}",
+                        f"{file.name} has the address of a file of {name}, declared there with {size} bytes, "
+                        f"{digest}, and here with {file.size} bytes, {own}",
                         f"files[{index}]",
-                        f"{file.size} {file.checksum}",
-                        f"{other[1]} {other[2]}",
+                        f"{file.size} {own}",
+                        f"{size} {digest}",
                     )
 
 
-def _may_be_one(one: Digest | None, other: Digest | None) -> bool:
-    """Whether two checksums may be of the same bytes: those of two algorithms cannot be compared."""
-    return one is None or other is None or one.algorithm != other.algorithm or one == other
-
-
-def _ir_sizes(view: ModelView) -> Iterator[RuleViolation]:
-    """Weights in FP16 take half of the bytes that they take in FP32."""
-    spec = view.spec
-    if spec is None or not spec.is_ir:
-        return
-    sizes = {file.name: (index, file.size) for index, file in enumerate(spec.files) if file.size}
-    for name, (_, large) in sizes.items():
-        half = sizes.get(name.replace("FP32/", "FP16/", 1)) if name.startswith("FP32/") else None
-        if half is None or not name.endswith(".bin") or half[1] is None or large is None:
+@rule(
+    "ir-sizes",
+    Severity.ERROR,
+    "Weights in FP16 take about half of the bytes that they take in FP32.",
+    "FP32/net.bin and FP16/net.bin of the same size",
+)
+def ir_sizes(view: ModelView) -> Iterator[RuleViolation]:
+    files = view.spec.files if view.spec is not None and view.spec.is_ir else ()
+    sizes = {file.name: (index, file.size) for index, file in enumerate(files) if file.size}
+    for name, (_, fp32_size) in sizes.items():
+        if not (name.startswith("FP32/") and name.endswith(".bin")):
             continue
-        if not 1.1 < large / half[1] < 2.05:
+        index, fp16_size = sizes.get(name.replace("FP32/", "FP16/", 1), (0, None))
+        if fp16_size and fp32_size and not 1.1 < fp32_size / fp16_size < 2.05:
             yield RuleViolation(
-                view.location("files", half[0], "size"),
-                f"the FP16 weights have {half[1]} bytes, the FP32 weights {large}: not twice as many",
-                f"files[{half[0]}].size",
-                str(half[1]),
-                str(large // 2),
+                view.location("files", index, "size"),
+                f"the FP16 weights have {fp16_size} bytes, the FP32 weights {fp32_size}: not twice as many",
+                f"files[{index}].size",
+                str(fp16_size),
+                str(fp32_size // 2),
             )
 
 
-def _source_names(view: ModelView) -> Iterator[RuleViolation]:
-    """A file's address has the precision and the suffix of its name."""
-    spec = view.spec
-    for index, file in enumerate(spec.files if spec is not None and spec.is_ir else ()):
+@rule(
+    "source-name",
+    Severity.ERROR,
+    "The address of a published IR's file has the precision and the suffix of the file's name.",
+    "FP16/net.bin from https://.../FP32/net.bin",
+)
+def source_name(view: ModelView) -> Iterator[RuleViolation]:
+    for index, file in enumerate(view.spec.files if view.spec is not None and view.spec.is_ir else ()):
         for source in file.sources:
             if not isinstance(source, HttpSource):
                 continue
-            own, other = _PRECISION.search(file.name), _PRECISION.findall(source.url)
-            suffixes = [text.rpartition(".")[2] for text in (file.name, source.url)]
-            if (own and other and own[1] not in other) or (set(suffixes) == {"xml", "bin"}):
+            own, others = _PRECISION.search(file.name), _PRECISION.findall(source.url)
+            suffixes = {text.rpartition(".")[2] for text in (file.name, source.url)}
+            if (own and others and own[1] not in others) or suffixes == {"xml", "bin"}:
                 yield RuleViolation(
                     view.location("files", index, "source"),
-                    f"{file.name} comes from {source.url}, which is another file by its name",
+                    f"{file.name} comes from {source.url}, whose name is that of another file",
                     f"files[{index}].source",
                     source.url,
                     file.name,
                 )
 
 
-def _parts(view: ModelView) -> Iterator[RuleViolation]:
-    """A composite's stages are its parts, all of them."""
+@rule(
+    "parts",
+    Severity.ERROR,
+    "The stages of a composite are all of its parts, and nothing else.",
+    "stages: [first], and a folder second/ beside first/",
+)
+def parts(view: ModelView) -> Iterator[RuleViolation]:
     if not isinstance(view.parsed, CompositeSpec):
         return
-    inside = set(view.zoo.names_by_composite.get(view.name, ()))
-    for name in sorted(inside.symmetric_difference(view.parsed.stages)):
-        reason = "not listed" if name in inside else "no folder of this composite"
+    folders = set(view.zoo.parts_by_composite.get(view.name, ()))
+    for name in sorted(folders.symmetric_difference(view.parsed.stages)):
+        reason = "not listed" if name in folders else "no folder of this composite"
         yield RuleViolation(view.location("stages"), f"stages: {name} is {reason}", "stages", name)
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
-        "readable",
-        Severity.ERROR,
-        "model.yml and accuracy-check.yml can be read: what keys hold has the right type and can be meant.",
-        "framework: caffee",
-        _readable,
-    ),
-    Rule(
-        "too-large",
-        Severity.ERROR,
-        "A card is no longer than can be read: what lies beyond is not checked.",
-        "a README.md of ten megabytes",
-        _too_large,
-    ),
-    Rule(
-        "known-keys",
-        Severity.ERROR,
-        "Every key of model.yml is one that a tool reads: a misspelt one is left out in silence.",
-        "licence: https://..., where license is meant",
-        _unknown_keys,
-    ),
-    Rule(
-        "safe-sources",
-        Severity.ERROR,
-        "Files come over https: whoever sits on the way could change what comes over http.",
-        "source: http://download.example.org/net.pb",
-        _http_sources,
-    ),
-    Rule(
-        "same-source",
-        Severity.ERROR,
-        "One address leads to one file: its size and checksum are the same wherever it is named.",
-        "two models that download one URL, with two checksums",
-        _same_bytes,
-    ),
-    Rule(
-        "ir-sizes",
-        Severity.ERROR,
-        "Weights in FP16 take about half of the bytes that they take in FP32.",
-        "FP32/net.bin and FP16/net.bin of the same size",
-        _ir_sizes,
-    ),
-    Rule(
-        "source-name",
-        Severity.ERROR,
-        "The address of a published IR's file has the precision and the suffix of the file's name.",
-        "FP16/net.bin from https://.../FP32/net.bin",
-        _source_names,
-    ),
-    Rule(
-        "parts",
-        Severity.ERROR,
-        "A composite's stages are its parts, all of them.",
-        "stages: [first], and a folder second/ beside first/",
-        _parts,
-    ),
-)
+RULES = (readable, too_large, known_keys, safe_sources, same_source, ir_sizes, source_name, parts)

@@ -1,4 +1,4 @@
-"""Descriptions, sections, placeholders and titles: what a card says in words."""
+"""Rules on the words of a card: its description, sections, title, and placeholders that were left."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from posezoo.cards.markdown_inline import to_plain_text
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import Rule
+from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import words
 from posezoo.spec.model import Framework
 from posezoo.spec.model_yml import TASKS
 from posezoo.spec.yaml_nodes import YamlNode
 
-_PLACEHOLDER = re.compile(r"\b(?:TODO|FIXME|TBD|TBA|XXX+|CHANGEME|PLACEHOLDER)\b|\?\?\?")
-_LOOSE = re.compile(r"\b(?:lorem ipsum|to be (?:done|defined|determined|added))\b", re.IGNORECASE)
-#: What a card tells, each by the beginning of a heading.
+_PLACEHOLDER = re.compile(
+    r"\b(?:TODO|FIXME|TBD|TBA|XXX+|CHANGEME|PLACEHOLDER)\b|\?\?\?"
+    r"|\b(?i:lorem ipsum|to be (?:done|defined|determined|added))\b"
+)
+#: What a card contains, each with how its heading begins.
 SECTIONS = {
     "a description": ("use case", "use-case", "description"),
     "a specification": ("specification", "composite model specification"),
@@ -25,7 +27,7 @@ SECTIONS = {
     "its outputs": ("output",),
     "legal information": ("legal",),
 }
-#: What cards call the frameworks; ONNX and IR are made with any.
+#: What cards call the frameworks. ONNX and IR are missing: they are made with any framework.
 FRAMEWORKS = {
     Framework.CAFFE: ("caffe",),
     Framework.CAFFE2: ("caffe2",),
@@ -33,214 +35,177 @@ FRAMEWORKS = {
     Framework.PYTORCH: ("pytorch",),
     Framework.TF: ("tensorflow", "keras", "tensorflowjs"),
 }
-#: As many words of two descriptions are the same where one is an old copy of the other.
-COPY = 0.8
-#: From this share on of a folder's models with the card's description, the others should have theirs.
-CUSTOM = 0.6
+#: If two descriptions share more words than this, one is an old copy of the other.
+COPIED_SHARE = 0.8
+#: If more of a folder's models have the card's description word by word, the others should have it too.
+CUSTOM_SHARE = 0.6
 
 
-def _placeholders(view: ModelView) -> Iterator[RuleViolation]:
-    """Nothing is left to be filled in."""
+@rule("placeholder", Severity.ERROR, "No placeholder is left to be filled in.", "Mean values - TODO")
+def placeholder(view: ModelView) -> Iterator[RuleViolation]:
     for section in view.card.sections if view.card is not None and view.has_own_card else ():
         for number, line in section.prose_lines:
-            if match := _PLACEHOLDER.search(line) or _LOOSE.search(line):
+            if match := _PLACEHOLDER.search(line):
                 location = FileLocation(str(view.card_path), number, match.start() + 1)
                 yield RuleViolation(location, f"the card still says {match[0]}", "card", match[0])
-    for node in _leaves(view.model_yml):
+    for node in _text_nodes(view.model_yml):
         if match := _PLACEHOLDER.search(str(node.value)):
+            message = f"{node.field_path} still says {match[0]}"
             location = FileLocation(node.file, node.line, node.column)
-            yield RuleViolation(
-                location, f"{node.field_path} still says {match[0]}", node.field_path, match[0]
-            )
+            yield RuleViolation(location, message, node.field_path, match[0])
 
 
-def _leaves(node: YamlNode | None) -> Iterator[YamlNode]:
-    on_wait = [node] if node is not None else []
-    while on_wait:
-        each = on_wait.pop()
-        if isinstance(each.value, str):
-            yield each
-        elif each.value is not None:
-            on_wait += each.value if isinstance(each.value, list) else each.value.values()
+def _text_nodes(root: YamlNode | None) -> Iterator[YamlNode]:
+    stack = [root] if root is not None else []
+    while stack:
+        node = stack.pop()
+        if isinstance(node.value, str):
+            yield node
+        elif node.value is not None:
+            stack += node.value if isinstance(node.value, list) else node.value.values()
 
 
-def _sections(view: ModelView) -> Iterator[RuleViolation]:
-    """A card has the sections that its readers look for."""
+@rule(
+    "missing-section",
+    Severity.ERROR,
+    "A card has sections with a description, a specification, inputs, outputs and licence terms.",
+    "a card without ## Legal Information",
+)
+def missing_section(view: ModelView) -> Iterator[RuleViolation]:
     if view.card is None or not view.has_own_card:
         return
     titles = [section.title.lower() for section in view.card.sections if section.level]
-    for what, beginnings in SECTIONS.items():
+    for content, beginnings in SECTIONS.items():
         if not any(title.startswith(beginnings) or beginnings[0] in title for title in titles):
-            yield RuleViolation(
-                FileLocation(str(view.card_path)), f"the card has no section with {what}", "card", "", what
-            )
+            location = FileLocation(str(view.card_path))
+            yield RuleViolation(location, f"the card has no section with {content}", "card", "", content)
 
 
-def _no_card(view: ModelView) -> Iterator[RuleViolation]:
-    """A model has a card, its own or its composite's."""
+@rule(
+    "no-card",
+    Severity.WARNING,
+    "If most models of a registry have a card, each has one, its own or its composite's.",
+    "a folder with a model.yml and no README.md",
+)
+def no_card(view: ModelView) -> Iterator[RuleViolation]:
     if view.card is None and view.zoo.has_cards:
-        yield RuleViolation(
-            FileLocation(str(view.entry.path)), f"there is no {view.card_path.name} that tells of it", "card"
-        )
+        message = f"{view.card_path.name}, which should describe the model, is missing"
+        yield RuleViolation(FileLocation(str(view.entry.path)), message, "card")
 
 
-def _title(view: ModelView) -> Iterator[RuleViolation]:
-    """A card is headed by the model's name."""
-    if view.card is None or not view.has_own_card:
-        return
-    for section in view.card.sections:
-        if section.level == 1:
-            if _simple(view.name) not in _simple(section.title):
-                location = FileLocation(str(view.card_path), section.line)
-                yield RuleViolation(
-                    location, f"the card is headed {section.title}", "title", section.title, view.name
-                )
-            return
+@rule(
+    "title",
+    Severity.ERROR,
+    "The title of a card contains the model's name.",
+    "# resnet-50 in resnet-101/README.md",
+)
+def title(view: ModelView) -> Iterator[RuleViolation]:
+    sections = view.card.sections if view.card is not None and view.has_own_card else ()
+    for section in [section for section in sections if section.level == 1][:1]:
+        if _simplify(view.name) not in _simplify(section.title):
+            location = FileLocation(str(view.card_path), section.line)
+            message = f"the title of the card is {section.title}"
+            yield RuleViolation(location, message, "title", section.title, view.name)
 
 
-def _simple(text: str) -> str:
+def _simplify(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
-def _descriptions(view: ModelView) -> Iterator[RuleViolation]:
-    """model.yml describes the model as the card does, where it took its words from there."""
-    spec, told = view.spec, view.claims.description
-    if spec is None or told is None or not view.has_own_card:
+@rule(
+    "description-differs",
+    Severity.ERROR,
+    "model.yml describes the model in the card's words, if other models of its folder do.",
+    "an old address in model.yml that the card no longer has",
+)
+def description_differs(view: ModelView) -> Iterator[RuleViolation]:
+    spec, on_card = view.spec, view.claims.description
+    if spec is None or on_card is None or not view.has_own_card:
         return
-    one, other = words(spec.description), words(told.value)
-    if one == other:
+    own, others = words(spec.description), words(on_card.value)
+    is_custom = view.zoo.description_match_shares.get(view.folder.parent, 0.0) >= CUSTOM_SHARE
+    # Unless it is custom, model.yml may describe the model in its own words, or leave out some of the card's.
+    is_copy = _word_overlap(own, others) >= COPIED_SHARE and own - others
+    if own == others or not (is_custom or is_copy):
         return
-    near = word_overlap(one, other)
-    custom = view.zoo.description_match_shares.get(view.entry.path.parent.parent, 0.0) >= CUSTOM
-    if near < COPY and not custom:
-        return
-    if not custom and not one - other:
-        return  # the card says it, and more
-    actual, reference = list((one - other).elements()), list((other - one).elements())
+    only_own, only_on_card = list((own - others).elements()), list((others - own).elements())
     yield RuleViolation(
         view.location("description"),
-        "model.yml and the card describe it in other words: "
-        f"{' '.join(actual[:8]) or 'nothing'} here, {' '.join(reference[:8]) or 'nothing'} in "
-        f"{view.card_path.name}:{told.line}",
+        "model.yml and the card describe the model in different words: "
+        f"{' '.join(only_own[:8]) or 'nothing'} here, {' '.join(only_on_card[:8]) or 'nothing'} in "
+        f"{view.card_path.name}:{on_card.line}",
         "description",
-        " ".join(actual[:20]),
-        " ".join(reference[:20]),
+        " ".join(only_own[:20]),
+        " ".join(only_on_card[:20]),
     )
 
 
-def _described_as_another(view: ModelView) -> Iterator[RuleViolation]:
-    """A description is not that of another model."""
-    spec = view.spec
-    if spec is None or not view.has_own_card:
-        return
-    own = words(spec.description)
-    if sum(own.values()) < 8:
-        return
-    for other in view.zoo.models_by_description.get(frozenset(own.items()), ()):
-        if (
-            other != view.name
-            and _simple(other) in _simple(spec.description)
-            and (_simple(view.name) not in _simple(spec.description))
-        ):
-            yield RuleViolation(
-                view.location("description"),
-                f"this is the description of {other}",
-                "description",
-                other,
-                view.name,
-            )
-
-
-def _framework(view: ModelView) -> Iterator[RuleViolation]:
-    """The card's source framework is the one that model.yml converts from, or what an ONNX was made with."""
-    spec, said = view.spec, view.claims.figures.get("framework")
-    if spec is None or said is None or spec.framework not in FRAMEWORKS:
-        return
-    told, known = _simple(said.value), FRAMEWORKS[spec.framework]
-    if told in {name for names in FRAMEWORKS.values() for name in names} and told not in known:
-        yield RuleViolation(
-            view.card_location(said),
-            f"the card's source framework is {to_plain_text(said.value)}, model.yml's {spec.framework}",
-            "framework",
-            to_plain_text(said.value),
-            spec.framework,
-        )
-
-
-def _type(view: ModelView) -> Iterator[RuleViolation]:
-    """The card's type is model.yml's task, in other words at most."""
-    spec, said = view.spec, view.claims.figures.get("type")
-    if spec is None or said is None:
-        return
-    told, task = set(words(said.value)), set(spec.task.split("_"))
-    others = [other for other in TASKS if told == set(other.split("_"))]
-    if others and not told & task:
-        message = f"the card's type is {to_plain_text(said.value)}, model.yml's task_type {spec.task}"
-        yield RuleViolation(
-            view.card_location(said), message, "task_type", to_plain_text(said.value), spec.task
-        )
-
-
-def word_overlap(one: Counter[str], other: Counter[str]) -> float:
-    """How many words of the longer text are in the shorter one too, 0 to 1."""
+def _word_overlap(one: Counter[str], other: Counter[str]) -> float:
+    """The share of the longer text's words that the shorter one has too, 0 to 1."""
     return sum((one & other).values()) / max(1, sum(one.values()), sum(other.values()))
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
-        "placeholder",
-        Severity.ERROR,
-        "Nothing is left to be filled in.",
-        "Mean values - TODO",
-        _placeholders,
-    ),
-    Rule(
-        "missing-section",
-        Severity.ERROR,
-        "A card describes the model, specifies it, tells its inputs and outputs, and its terms.",
-        "a card without ## Legal Information",
-        _sections,
-    ),
-    Rule(
-        "no-card",
-        Severity.WARNING,
-        "Where models have cards, each has one, its own or its composite's.",
-        "a folder with a model.yml and no README.md",
-        _no_card,
-    ),
-    Rule(
-        "title",
-        Severity.ERROR,
-        "A card is headed by the model's name.",
-        "# resnet-50 in resnet-101/README.md",
-        _title,
-    ),
-    Rule(
-        "description-differs",
-        Severity.ERROR,
-        "model.yml describes the model in the card's words, where models of its folder do.",
-        "an old address in model.yml that the card has no more",
-        _descriptions,
-    ),
-    Rule(
-        "description-of-another",
-        Severity.ERROR,
-        "A description is not that of another model.",
-        "description: of resnet-101, the words of resnet-50's card",
-        _described_as_another,
-    ),
-    Rule(
-        "framework",
-        Severity.ERROR,
-        "The card's source framework is the one that model.yml converts from.",
-        "Source framework: Caffe on the card, framework: tf",
-        _framework,
-    ),
-    Rule(
-        "type",
-        Severity.ERROR,
-        "The card's type is model.yml's task, in other words at most.",
-        "Type: Classification on the card, task_type: detection",
-        _type,
-    ),
+@rule(
+    "description-of-another",
+    Severity.ERROR,
+    "A description is not that of another model.",
+    "description: of resnet-101, the words of resnet-50's card",
+)
+def description_of_another(view: ModelView) -> Iterator[RuleViolation]:
+    spec = view.spec
+    if spec is None or not view.has_own_card:
+        return
+    own, description = words(spec.description), _simplify(spec.description)
+    if sum(own.values()) < 8 or _simplify(view.name) in description:
+        return
+    for other in view.zoo.models_by_description.get(frozenset(own.items()), ()):
+        if other != view.name and _simplify(other) in description:
+            location, message = view.location("description"), f"this is the description of {other}"
+            yield RuleViolation(location, message, "description", other, view.name)
+
+
+@rule(
+    "framework",
+    Severity.ERROR,
+    "The card's source framework is the one that model.yml converts from.",
+    "Source framework: Caffe on the card, framework: tf",
+)
+def framework(view: ModelView) -> Iterator[RuleViolation]:
+    spec, on_card = view.spec, view.claims.metrics.get("framework")
+    if spec is None or on_card is None or spec.framework not in FRAMEWORKS:
+        return
+    name, text = _simplify(on_card.value), to_plain_text(on_card.value)
+    is_framework = any(name in names for names in FRAMEWORKS.values())
+    if is_framework and name not in FRAMEWORKS[spec.framework]:
+        message = f"the source framework is {text} on the card and {spec.framework} in model.yml"
+        yield RuleViolation(view.card_location(on_card), message, "framework", text, spec.framework)
+
+
+@rule(
+    "type",
+    Severity.ERROR,
+    "The card's type is the task of model.yml, which may be in other words.",
+    "Type: Classification on the card, task_type: detection",
+)
+def type_(view: ModelView) -> Iterator[RuleViolation]:
+    spec, on_card = view.spec, view.claims.metrics.get("type")
+    if spec is None or on_card is None:
+        return
+    type_words = set(words(on_card.value))
+    is_task = any(type_words == set(task.split("_")) for task in TASKS)
+    if is_task and not type_words & set(spec.task.split("_")):
+        text = to_plain_text(on_card.value)
+        message = f"the type is {text} on the card, task_type is {spec.task} in model.yml"
+        yield RuleViolation(view.card_location(on_card), message, "task_type", text, spec.task)
+
+
+RULES = (
+    placeholder,
+    missing_section,
+    no_card,
+    title,
+    description_differs,
+    description_of_another,
+    framework,
+    type_,
 )

@@ -1,4 +1,4 @@
-"""Figures of the card against those of the index."""
+"""Rules that compare the metrics of the card with those of the index page."""
 
 from __future__ import annotations
 
@@ -6,46 +6,45 @@ from collections.abc import Iterator
 
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import Rule
+from posezoo.lint.rule import rule
 from posezoo.lint.rules.metrics import TITLES
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers
 
-#: A figure that differs by no more than this share of it was measured again, or rounded another way.
-NEARLY = 2e-3
-#: The same of a figure of accuracy.
-NEARLY_ACCURATE = 5e-4
+#: GFLOPs and MParams that differ by a smaller share were computed again, or rounded in another way.
+ROUNDING = 2e-3
+#: The same for an accuracy.
+ACCURACY_ROUNDING = 5e-4
 
 
-def _index_figures(view: ModelView) -> Iterator[RuleViolation]:
-    yield from _held_against_index(view, nearly=False)
-
-
-def _index_digits(view: ModelView) -> Iterator[RuleViolation]:
-    yield from _held_against_index(view, nearly=True)
-
-
-def _held_against_index(view: ModelView, *, nearly: bool) -> Iterator[RuleViolation]:
-    """GFLOPs and MParams that differ on the card and in the index: by little, or by more."""
+@rule(
+    "index-figures",
+    Severity.ERROR,
+    "GFLOPs and MParams are the same on the card and in the index; a difference in the last digits is only "
+    "a warning.",
+    "GFLOPs 0.037 on the card, 0.0758 in the index",
+)
+def index_figures(view: ModelView) -> Iterator[RuleViolation]:
     for row in view.index_rows:
         for kind, title in TITLES.items():
-            told, listed = view.claims.figures.get(kind), row.cells.get(kind)
-            if told is None or listed is None:
+            on_card, in_index = view.claims.metrics.get(kind), row.cells.get(kind)
+            if on_card is None or in_index is None:
                 continue
-            own, other = parse_numbers(told.value), parse_numbers(listed.value)
-            if len(own) != 1 or not other or _is_among(own[0], other, "~" in listed.value):
+            own, others = parse_numbers(on_card.value), parse_numbers(in_index.value)
+            if len(own) != 1 or not others or _is_listed(own[0], others, "~" in in_index.value):
                 continue
-            if nearly is not any(abs(each[0] - own[0][0]) <= NEARLY * own[0][0] for each in other):
-                continue
+            is_rounding = any(abs(value - own[0][0]) <= ROUNDING * own[0][0] for value, _ in others)
             yield RuleViolation(
-                view.card_location(told),
-                f"the card's {title} are {told.value}, the index says {listed.value} ({row.file}:{row.line})",
+                view.card_location(on_card),
+                f"{title} are {on_card.value} on the card and {in_index.value} in the index "
+                f"({row.file}:{row.line})",
                 f"figures.{kind}",
-                told.value,
-                listed.value,
+                on_card.value,
+                in_index.value,
+                Severity.WARNING if is_rounding else None,
             )
 
 
-def _is_among(own: tuple[float, int], others: list[tuple[float, int]], is_range: bool) -> bool:
+def _is_listed(own: tuple[float, int], others: list[tuple[float, int]], is_range: bool) -> bool:
     if is_range and len(others) == 2:
         low, high = sorted(value for value, _ in others)
         if low <= own[0] <= high:
@@ -53,67 +52,37 @@ def _is_among(own: tuple[float, int], others: list[tuple[float, int]], is_range:
     return any(equals_rounded(own, other) for other in others)
 
 
-def _index_accuracy(view: ModelView) -> Iterator[RuleViolation]:
-    yield from _accuracy_against_index(view, nearly=False)
-
-
-def _index_accuracy_digits(view: ModelView) -> Iterator[RuleViolation]:
-    yield from _accuracy_against_index(view, nearly=True)
-
-
-def _accuracy_against_index(view: ModelView, *, nearly: bool) -> Iterator[RuleViolation]:
-    """Figures of accuracy in the index that the card does not tell: nearly the same, or not at all."""
-    told = [(said.value, len(said.text.partition(".")[2])) for said in view.claims.accuracy]
+@rule(
+    "index-accuracy",
+    Severity.ERROR,
+    "Every accuracy in the index stands on the card; a difference in the last digits is only a warning.",
+    "69.04% on the card, 96.04% in the index",
+)
+def index_accuracy(view: ModelView) -> Iterator[RuleViolation]:
+    on_card = [(metric.value, len(metric.text.partition(".")[2])) for metric in view.claims.accuracy]
+    texts = ", ".join(dict.fromkeys(metric.text for metric in view.claims.accuracy))
     for row in view.index_rows:
-        listed = row.cells.get("accuracy")
-        if listed is None or not told:
+        in_index = row.cells.get("accuracy")
+        if in_index is None or not on_card:
             continue
         missing = [
             number
-            for number in parse_numbers(listed.value)
-            if not any(equals_rounded(number, own) for own in told)
+            for number in parse_numbers(in_index.value)
+            if not any(equals_rounded(number, own) for own in on_card)
         ]
-        near = all(
-            any(abs(each[0] - own[0]) <= NEARLY_ACCURATE * each[0] for own in told) for each in missing
+        if not missing:
+            continue
+        is_rounding = all(
+            any(abs(value - own) <= ACCURACY_ROUNDING * value for own, _ in on_card) for value, _ in missing
         )
-        if missing and near is nearly:
-            yield RuleViolation(
-                FileLocation(row.file, row.line),
-                f"the index says an accuracy of {listed.value}; the card tells "
-                f"{', '.join(dict.fromkeys(said.text for said in view.claims.accuracy)) or 'none'}",
-                "accuracy",
-                listed.value,
-                ", ".join(dict.fromkeys(said.text for said in view.claims.accuracy)),
-            )
+        yield RuleViolation(
+            FileLocation(row.file, row.line),
+            f"the accuracy is {in_index.value} in the index and {texts} on the card",
+            "accuracy",
+            in_index.value,
+            texts,
+            Severity.WARNING if is_rounding else None,
+        )
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
-        "index-figures",
-        Severity.ERROR,
-        "GFLOPs and MParams are the same on the card and in the index.",
-        "GFLOPs 0.037 on the card, 0.0758 in the index",
-        _index_figures,
-    ),
-    Rule(
-        "index-figures-digits",
-        Severity.WARNING,
-        "GFLOPs and MParams are the same on the card and in the index, to the digits that both have.",
-        "GFLOPs 0.786 on the card, 0.785 in the index",
-        _index_digits,
-    ),
-    Rule(
-        "index-accuracy",
-        Severity.ERROR,
-        "Every figure of accuracy in the index is one that the card tells.",
-        "69.04% on the card, 96.04% in the index",
-        _index_accuracy,
-    ),
-    Rule(
-        "index-accuracy-digits",
-        Severity.WARNING,
-        "Every figure of accuracy in the index is one of the card's, to the digits that both have.",
-        "78.15% on the card, 78.17% in the index",
-        _index_accuracy_digits,
-    ),
-)
+RULES = (index_figures, index_accuracy)

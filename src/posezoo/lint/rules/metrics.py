@@ -1,142 +1,170 @@
-"""GFLOPs, MParams and accuracy: the card against the sizes of files, other cards, and what is published."""
+"""Rules on GFLOPs, MParams and accuracy of a card, compared with files, other cards and model.yml."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from posezoo.errors import SpecError
 from posezoo.lint.card_claims import CardValue
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import Rule
+from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import parse_numbers
 from posezoo.measured import load_measurements
 from posezoo.spec.model import Precision
 
 TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
-#: Files that hold a network's weights; of the archives nobody knows what else they hold.
+#: Files that contain only weights, and archives, which may contain other things too.
 PLAIN = (".bin", ".caffemodel", ".onnx", ".pb", ".pth", ".pt", ".params", ".h5", ".safetensors", ".tflite")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
-#: Weights compress to no less than this share of themselves.
+#: Compressed weights have at least this share of their size.
 COMPRESSED = 0.85
-#: A network that uses weights in several places may count them in each.
+#: Networks that use weights in several places may count them in each: the files hold at least this share.
 SHARED = 0.7
-#: Recurrent layers' weights were not always counted.
+#: The weights of recurrent layers were not always counted: an IR holds at most so many times as many.
 UNCOUNTED = 3.0
-#: Publishers count by rules that differ a little from ours.
+#: Publishers count GFLOPs and MParams by rules that differ a little from ours.
 COUNTED = 0.02
-MIB = 2**20 / 1e6
+#: What is counted in Mi (2**20) is too small by this factor.
+MEBI = 2**20 / 1e6
 
 
-def _is_told_to_differ(view: ModelView) -> bool:
-    """Whether model.yml says that a published figure is not what the weights have, and why."""
-    return view.spec is not None and bool(view.spec.published.known_difference)
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    """The parameters that a model's files can hold.
 
-
-def _figure(view: ModelView, kind: str) -> tuple[CardValue[str], float] | None:
-    said = view.claims.figures.get(kind)
-    found = parse_numbers(said.value) if said is not None else []
-    return (said, found[0][0]) if said is not None and len(found) == 1 and found[0][0] > 0 else None
-
-
-def _weights(view: ModelView) -> tuple[float, bool, bool] | None:
-    """Millions of parameters that the files may hold, whether exactly so many, and whether they are an IR's.
-
-    None where the files do not tell.
+    Attributes:
+        millions: at 4 bytes each; in an IR of FP16 weights, at 2.
+        is_exact: whether they hold nothing else, and are not compressed.
+        is_ir: whether they are a published IR's.
     """
+
+    millions: float
+    is_exact: bool
+    is_ir: bool
+
+
+def _weights(view: ModelView) -> _Weights | None:
+    """None if the sizes of the files do not show it."""
     spec = view.spec
     if spec is None:
         return None
     sizes = {file.name: file.size or 0 for file in spec.files}
     if spec.is_ir:
         for folder, width in (("FP32/", 4), ("FP16/", 2)):
-            size = sum(
-                size for name, size in sizes.items() if name.startswith(folder) and name.endswith(".bin")
-            )
-            if size:
-                return size / width / 1e6, True, True
+            names = [name for name in sizes if name.startswith(folder) and name.endswith(".bin")]
+            if size := sum(sizes[name] for name in names):
+                return _Weights(size / width / 1e6, is_exact=True, is_ir=True)
         return None
     plain = [size for name, size in sizes.items() if name.endswith(PLAIN)]
     packed = [size for name, size in sizes.items() if name.endswith(ARCHIVES)]
     if not (plain or packed) or any(file.size is None for file in spec.files):
         return None
-    return sum(plain) / 4e6 + sum(packed) / COMPRESSED / 4e6, not packed and len(plain) == 1, False
+    millions = sum(plain) / 4e6 + sum(packed) / COMPRESSED / 4e6
+    return _Weights(millions, is_exact=not packed and len(plain) == 1, is_ir=False)
 
 
-def _size(view: ModelView) -> Iterator[RuleViolation]:
-    """So many parameters fit into the files: four bytes each."""
-    mparams, weights = _figure(view, "mparams"), _weights(view)
-    if mparams is None or weights is None or _is_told_to_differ(view):
+def _mparams(view: ModelView) -> tuple[CardValue[str], float] | None:
+    """MParams on the card, as text and as a number; None if it is not one positive number."""
+    on_card = view.claims.metrics.get("mparams")
+    numbers = parse_numbers(on_card.value) if on_card is not None else []
+    is_one = on_card is not None and len(numbers) == 1 and numbers[0][0] > 0
+    return (on_card, numbers[0][0]) if on_card is not None and is_one else None
+
+
+def _misfit(view: ModelView) -> float:
+    """The factor between the MParams of a card and those in the files, at least 1."""
+    mparams, weights = _mparams(view), _weights(view)
+    if mparams is None or weights is None:
+        return 1.0
+    return max(mparams[1] / weights.millions, weights.millions / mparams[1])
+
+
+def _has_known_difference(view: ModelView) -> bool:
+    """Whether model.yml declares, with a reason, that a published value is not that of the weights."""
+    return view.spec is not None and bool(view.spec.published.known_difference)
+
+
+@rule(
+    "mparams-size",
+    Severity.ERROR,
+    "The files hold the card's number of parameters: four bytes each in FP32, in millions and not in Mi.",
+    "MParams 48.3, and FP32/net.bin of 202,580,400 bytes: 50.6 million",
+)
+def mparams_size(view: ModelView) -> Iterator[RuleViolation]:
+    mparams, weights = _mparams(view), _weights(view)
+    if mparams is None or weights is None or _has_known_difference(view):
         return
-    (said, value), (held, exact, is_ir) = mparams, weights
-    digits = parse_numbers(said.value)[0][1]
-    if exact and 10**-digits < 0.005 * value and abs(held / value / MIB - 1) < 0.0015:
-        reason = f"{value:g} Mi of 4 bytes each; in millions that is {held:.4g}"
-    elif held / value < SHARED:
-        reason = f"at 4 bytes each the files hold {held:.4g} million at most"
-    elif is_ir and held / value > UNCOUNTED:
-        reason = f"at 4 bytes each the files hold {held:.4g} million"
+    (on_card, value), millions = mparams, weights.millions
+    is_precise = 10 ** -parse_numbers(on_card.value)[0][1] < 0.005 * value
+    if weights.is_exact and is_precise and abs(millions / value / MEBI - 1) < 0.0015:
+        reason = f"{value:g} Mi of 4 bytes each; in millions that is {millions:.4g}"
+    elif millions / value < SHARED:
+        reason = f"at 4 bytes each the files hold at most {millions:.4g} million"
+    elif weights.is_ir and millions / value > UNCOUNTED:
+        reason = f"at 4 bytes each the files hold {millions:.4g} million"
     else:
         return
-    yield RuleViolation(
-        view.card_location(said),
-        f"the card's MParams are {said.value}: {reason}",
-        "figures.mparams",
-        said.value,
-        f"{held:.4g}",
-    )
+    message = f"MParams are {on_card.value} on the card: {reason}"
+    location = view.card_location(on_card)
+    yield RuleViolation(location, message, "figures.mparams", on_card.value, f"{millions:.4g}")
 
 
-def _copied(view: ModelView) -> Iterator[RuleViolation]:
-    """No two networks of quite different sizes have the same GFLOPs and MParams."""
-    own, weights = _both(view), _weights(view)
-    if own is None or weights is None:
+@rule(
+    "copied-figures",
+    Severity.ERROR,
+    "Networks of different sizes do not have the same GFLOPs and MParams.",
+    "a card with the values of the card that it was copied from",
+)
+def copied_figures(view: ModelView) -> Iterator[RuleViolation]:
+    metrics, weights = view.claims.metrics, _weights(view)
+    if not TITLES.keys() <= metrics.keys() or weights is None:
         return
+    own = (metrics["gflops"].value, metrics["mparams"].value)
     for name in view.zoo.models_by_metrics.get(own, ()):
         other = view.zoo.models[name]
-        held = _weights(other)
-        if name == view.name or held is None or held[1] != weights[1]:
+        others = _weights(other)
+        if name == view.name or others is None or others.is_exact != weights.is_exact:
             continue
-        if not 1 / 1.5 < held[0] / weights[0] < 1.5 and _misfit(view) > _misfit(other):
-            said = view.claims.figures["mparams"]
+        ratio = others.millions / weights.millions
+        if not 1 / 1.5 < ratio < 1.5 and _misfit(view) > _misfit(other):
+            size, factor = ("smaller" if ratio < 1 else "larger"), max(ratio, 1 / ratio)
             yield RuleViolation(
-                view.card_location(said),
-                f"the card has the GFLOPs and MParams of {name}, whose files are "
-                f"{'smaller' if held[0] < weights[0] else 'larger'} by a factor of "
-                f"{max(held[0] / weights[0], weights[0] / held[0]):.1f}",
+                view.card_location(metrics["mparams"]),
+                f"the card has the GFLOPs and MParams of {name}, "
+                f"whose files are {size} by a factor of {factor:.1f}",
                 "figures",
                 f"{own[0]} / {own[1]}",
             )
             return
 
 
-def _both(view: ModelView) -> tuple[str, str] | None:
-    metrics = view.claims.figures
-    return (metrics["gflops"].value, metrics["mparams"].value) if TITLES.keys() <= metrics.keys() else None
-
-
-def _misfit(view: ModelView) -> float:
-    """By what factor a card's MParams are not those of its files."""
-    mparams, weights = _figure(view, "mparams"), _weights(view)
-    if mparams is None or weights is None:
-        return 1.0
-    return max(mparams[1] / weights[0], weights[0] / mparams[1])
-
-
-def _swapped(view: ModelView) -> Iterator[RuleViolation]:
-    """Where two models' files fit each other's figures and not their own, the figures changed places."""
-    mparams, weights = _figure(view, "mparams"), _weights(view)
-    if mparams is None or weights is None or not weights[1] or _misfit(view) < 1.1:
+@rule(
+    "swapped-figures",
+    Severity.ERROR,
+    "The MParams of two cards fit their own files, not each other's.",
+    "two cards whose values changed places",
+)
+def swapped_figures(view: ModelView) -> Iterator[RuleViolation]:
+    mparams, weights = _mparams(view), _weights(view)
+    if mparams is None or weights is None or not weights.is_exact or _misfit(view) < 1.1:
         return
     for other in view.zoo.models.values():
-        reference, held = _figure(other, "mparams"), _weights(other)
-        if other is view or reference is None or held is None or not held[1] or _misfit(other) < 1.1:
+        reference, others = _mparams(other), _weights(other)
+        if (
+            other is view
+            or reference is None
+            or others is None
+            or not others.is_exact
+            or _misfit(other) < 1.1
+        ):
             continue
-        if abs(reference[1] / weights[0] - 1) < 0.01 and abs(mparams[1] / held[0] - 1) < 0.01:
+        if abs(reference[1] / weights.millions - 1) < 0.01 and abs(mparams[1] / others.millions - 1) < 0.01:
             yield RuleViolation(
                 view.card_location(mparams[0]),
-                f"the card's MParams are {mparams[0].value}, which fit the files of {other.name}; its card's "
-                f"{reference[0].value} fit the files here",
+                f"MParams are {mparams[0].value} on the card, which fits the files of {other.name}; "
+                f"{reference[0].value} on its card fits the files here",
                 "figures.mparams",
                 mparams[0].value,
                 reference[0].value,
@@ -144,111 +172,93 @@ def _swapped(view: ModelView) -> Iterator[RuleViolation]:
             return
 
 
-def _published(view: ModelView) -> Iterator[RuleViolation]:
-    """What model.yml says was published is what the card says, and about what was counted."""
+@rule(
+    "published-figures",
+    Severity.ERROR,
+    "The published GFLOPs and MParams of model.yml are those of the card, and near those that were counted.",
+    "gflops: 9.9, and GFLOPs 5.9206 on the card",
+)
+def published_figures(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
-    for kind, title in TITLES.items() if spec is not None else ():
-        value = getattr(spec.published, kind) if spec is not None else None
-        said = view.claims.figures.get(f"published {kind}")
-        found = parse_numbers(said.value) if said is not None else []
-        if value and said is not None and len(found) == 1 and abs(found[0][0] - value) > _step(found[0]):
-            message = f"model.yml publishes {value:g} {title}, the card tells {said.value}"
-            yield RuleViolation(
-                view.location("published", kind), message, f"published.{kind}", f"{value:g}", said.value
-            )
+    if spec is None:
+        return
+    for kind, title in TITLES.items():
+        published = getattr(spec.published, kind)
+        if not published:
+            continue
+        key, location = f"published.{kind}", view.location("published", kind)
+        on_card = view.claims.metrics.get(f"published {kind}")
+        numbers = parse_numbers(on_card.value) if on_card is not None else []
+        # 0.6 of the last digit, because some round and some cut off.
+        if on_card is not None and len(numbers) == 1:
+            value, digits = numbers[0]
+            if abs(value - published) > 0.6 * 10.0**-digits:
+                message = f"{title} are {published:g} in model.yml and {on_card.value} on the card"
+                yield RuleViolation(location, message, key, f"{published:g}", on_card.value)
         counted = _counted(view, kind)
-        if value and counted and not _is_told_to_differ(view) and abs(counted / value - 1) > COUNTED:
-            message = f"model.yml publishes {value:g} {title}, and {counted:g} were counted"
-            yield RuleViolation(
-                view.location("published", kind), message, f"published.{kind}", f"{value:g}", f"{counted:g}"
-            )
-
-
-def _step(number: tuple[float, int]) -> float:
-    return float(0.6 * 10.0 ** -number[1])
+        if counted and not _has_known_difference(view) and abs(counted / published - 1) > COUNTED:
+            message = f"{title} are {published:g} in model.yml, and {counted:g} were counted"
+            yield RuleViolation(location, message, key, f"{published:g}", f"{counted:g}")
 
 
 def _counted(view: ModelView, kind: str) -> float | None:
     """What measured.yml says was counted on the FP32 IR."""
     try:
-        measured = load_measurements(view.spec) if view.spec is not None else ()
+        measurements = load_measurements(view.spec) if view.spec is not None else ()
     except SpecError:
         return None
-    found = (each for each in measured if each.kind == "complexity" and each.precision is Precision.FP32)
-    value = next((each.figures.get(kind) for each in found if not each.settings), None)
-    return float(value) if value else None
+    for measurement in measurements:
+        is_complexity = measurement.kind == "complexity" and measurement.precision is Precision.FP32
+        if is_complexity and not measurement.settings:
+            value = measurement.figures.get(kind)
+            return float(value) if value else None
+    return None
 
 
-def _published_accuracy(view: ModelView) -> Iterator[RuleViolation]:
-    """What model.yml says was published of a model's accuracy stands on its card."""
-    told = [said.value for said in view.claims.accuracy]
-    for index, each in enumerate(view.spec.published.accuracy if view.spec is not None and told else ()):
-        units = (1.0, 100.0) if each.metric == "AP" else (1.0, 0.1)
-        if not any(abs(value - each.value * unit) <= 0.06 for value in told for unit in units):
-            texts = ", ".join(dict.fromkeys(said.text for said in view.claims.accuracy))
-            message = f"model.yml publishes {each.metric} {each.value:g}, the card tells {texts}"
-            at = view.location("published", "accuracy", index, "value")
-            yield RuleViolation(at, message, f"published.accuracy[{index}].value", f"{each.value:g}", texts)
+@rule(
+    "published-accuracy",
+    Severity.ERROR,
+    "The published accuracy of model.yml stands on the card.",
+    "value: 0.6464, and 46.46% on the card",
+)
+def published_accuracy(view: ModelView) -> Iterator[RuleViolation]:
+    on_card = [metric.value for metric in view.claims.accuracy]
+    texts = ", ".join(dict.fromkeys(metric.text for metric in view.claims.accuracy))
+    for index, claim in enumerate(view.spec.published.accuracy if view.spec is not None and on_card else ()):
+        # A share or a percentage; millimetres or centimetres.
+        units = (1.0, 100.0) if claim.metric == "AP" else (1.0, 0.1)
+        if not any(abs(value - claim.value * unit) <= 0.06 for value in on_card for unit in units):
+            message = f"{claim.metric} is {claim.value:g} in model.yml; the card has {texts}"
+            location = view.location("published", "accuracy", index, "value")
+            key = f"published.accuracy[{index}].value"
+            yield RuleViolation(location, message, key, f"{claim.value:g}", texts)
 
 
-def _missing(view: ModelView) -> Iterator[RuleViolation]:
-    """A card tells GFLOPs and MParams, or operations of another kind."""
-    spec = view.spec
-    if spec is None or view.card is None or not view.claims.titles:
+@rule(
+    "missing-figures",
+    Severity.ERROR,
+    "A card states GFLOPs, or operations of another kind, and MParams.",
+    "a specification without GFLOPs",
+)
+def missing_figures(view: ModelView) -> Iterator[RuleViolation]:
+    if view.spec is None or view.card is None or not view.claims.titles:
         return
     for kind, title in TITLES.items():
-        said = view.claims.figures.get(kind)
-        if said is not None and parse_numbers(said.value):
+        on_card = view.claims.metrics.get(kind)
+        if on_card is not None and parse_numbers(on_card.value):
             continue
-        labels = [label for label in view.claims.labels if "ops" in label]
-        if said is not None or kind != "gflops" or not labels:
-            location = FileLocation(str(view.card_path), said.line if said else 1)
-            yield RuleViolation(
-                location, f"the card tells no {title}", f"figures.{kind}", said.value if said else ""
-            )
+        has_other_operations = any("ops" in label for label in view.claims.labels)
+        if on_card is not None or kind != "gflops" or not has_other_operations:
+            location = FileLocation(str(view.card_path), on_card.line if on_card else 1)
+            actual = on_card.value if on_card else ""
+            yield RuleViolation(location, f"the card does not state {title}", f"figures.{kind}", actual)
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
-        "mparams-size",
-        Severity.ERROR,
-        "So many parameters are in the files: four bytes each in FP32, in millions and not in MiB.",
-        "MParams 48.3, and FP32/net.bin of 202,580,400 bytes: 50.6 million",
-        _size,
-    ),
-    Rule(
-        "copied-figures",
-        Severity.ERROR,
-        "No two networks of quite different sizes have the same GFLOPs and MParams.",
-        "a card with the figures of the card that it was copied from",
-        _copied,
-    ),
-    Rule(
-        "swapped-figures",
-        Severity.ERROR,
-        "Each card's MParams fit its own files, not each other's.",
-        "two cards whose figures changed places",
-        _swapped,
-    ),
-    Rule(
-        "published-figures",
-        Severity.ERROR,
-        "GFLOPs and MParams that model.yml publishes are the card's, and about what was counted.",
-        "gflops: 9.9, and GFLOPs 5.9206 on the card",
-        _published,
-    ),
-    Rule(
-        "published-accuracy",
-        Severity.ERROR,
-        "What model.yml publishes of a model's accuracy stands on its card.",
-        "value: 0.6464, and 46.46% on the card",
-        _published_accuracy,
-    ),
-    Rule(
-        "missing-figures",
-        Severity.ERROR,
-        "A card tells GFLOPs and MParams.",
-        "a specification without GFLOPs",
-        _missing,
-    ),
+RULES = (
+    mparams_size,
+    copied_figures,
+    swapped_figures,
+    published_figures,
+    published_accuracy,
+    missing_figures,
 )

@@ -1,0 +1,71 @@
+"""Installed packages add lint rules by entry points of the group posezoo.lint_rules."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fakes.omz_zoo import write_omz_zoo
+from posezoo import plugins
+from posezoo.cli.main import main
+from posezoo.errors import PluginError
+from posezoo.lint.rules import load_rules
+
+CODE = """\
+from posezoo.lint.finding import RuleViolation, Severity
+from posezoo.lint.rule import rule
+
+@rule("short-name", Severity.WARNING, "The name of a model has at least ten characters.", "pose-a")
+def short_name(view):
+    if len(view.name) < 10:
+        yield RuleViolation(view.location(), f"{view.name} is too short")
+
+RULES = (short_name,)
+TWICE = (short_name, short_name)
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """A function that installs a package with an entry point."""
+
+    def install_plugin(value):
+        (tmp_path / "extra_rules.py").write_text(CODE)
+        info = tmp_path / "extra_rules-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: extra-rules\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[posezoo.lint_rules]\nextra = {value}\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        plugins.installed.cache_clear()
+        load_rules.cache_clear()
+
+    yield install_plugin
+    plugins.installed.cache_clear()
+    load_rules.cache_clear()
+
+
+@pytest.mark.parametrize("attribute", ["short_name", "RULES"])
+def test_an_entry_point_is_a_rule_or_a_tuple_of_rules(install, tmp_path, capsys, attribute):
+    install(f"extra_rules:{attribute}")
+    models = write_omz_zoo(tmp_path / "zoo" / "models")
+    assert main(["verify", "--metadata", "--models_dir", str(models), "--format", "json"]) == 0
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert {(finding["rule"], finding["model"]) for finding in findings} == {
+        ("short-name", "pose-a"),
+        ("short-name", "pose-b"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("attribute", "problem"),
+    [
+        ("TWICE", "the plug-in extra .* short-name exists already"),
+        ("CODE", "cannot be imported"),
+        ("__name__", "is no Rule"),
+    ],
+)
+def test_an_entry_point_that_is_no_new_rule_is_an_error(install, attribute, problem):
+    install(f"extra_rules:{attribute}")
+    with pytest.raises(PluginError, match=problem):
+        load_rules()
