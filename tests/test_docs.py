@@ -1,4 +1,4 @@
-"""What the pages show works as pasted, and every link leads somewhere."""
+"""The commands on the pages work as pasted, and every link has a target."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def commands(page: Path) -> list[str]:
 
 @pytest.fixture
 def desk(mirror, shared, tmp_path) -> Path:
-    """A working folder with a photo, our tools, a zoo of one's own, and this Python's commands on the PATH."""
+    """A working folder with a photo, the tools and a zoo, and this Python's commands on the PATH."""
     cv2.imwrite(str(tmp_path / "photo.jpg"), cv2.imread(str(by_digest(mirror, CAMERA))))
     (tmp_path / "tools").symlink_to(ROOT / "tools")
     (tmp_path / "your_zoo").symlink_to(shared / "data" / "omz-2021.4")
@@ -83,7 +83,7 @@ def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, mirror):
 
 
 def on_card(name: str) -> list[str]:
-    """The commands of a card of ours, but for the one that needs a camera."""
+    """The commands of a card, except the one that needs a camera."""
     lines = "".join(blocks(ROOT / "models" / "public" / name / "README.md", "sh")).splitlines()
     return [line for line in lines if not line.endswith("-i 0")]
 
@@ -111,7 +111,7 @@ def test_the_commands_of_a_card_run_as_pasted(desk, mirror):
 
 
 @pytest.mark.slow
-def test_a_card_s_way_to_int8_runs_as_pasted(desk, mirror, shared):
+def test_the_quantization_commands_of_a_card_run_as_pasted(desk, mirror, shared):
     pytest.importorskip("nncf")
     (desk / "photos").symlink_to(shared / "data" / "photos")
     lines = on_card("tf-pose-mobilenet-v2-small")
@@ -148,7 +148,7 @@ def test_the_readme_names_make_verbs_that_exist():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_relative_link_leads_somewhere(page):
+def test_every_relative_link_has_a_target(page):
     for link in parse_card(page.read_text("utf-8")).links:
         if not re.match(r"[a-z]+:|#", link.target):
             target = page.parent / unquote(link.target.partition("#")[0])

@@ -1,4 +1,4 @@
-"""What answers at once imports nothing heavy."""
+"""Commands that answer at once import nothing heavy."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def test_importing_posezoo_imports_nothing_heavy():
     assert imported("import posezoo") == set()
 
 
-def test_an_up_to_date_model_is_found_so_without_anything_heavy(tmp_path, blazepose):
+def test_get_of_an_up_to_date_model_imports_nothing_heavy(tmp_path, blazepose):
     folder = blazepose.output_dir
     args = ["get", "blazepose-full", "--output_dir", str(folder), "--quiet"]
     assert imported(f"from posezoo.cli.main import main\nassert main({args!r}) == 0") <= {"numpy"}
 
 
-def test_a_verb_is_had_without_the_modules_of_the_others():
+def test_a_verb_does_not_import_the_other_verbs():
     code = """
 from posezoo.cli.main import main
 try: main(["list", "--help"])

@@ -1,4 +1,4 @@
-"""flag > POSEZOO_* > posezoo.cfg > default, each value with its origin."""
+"""A setting comes from its flag, POSEZOO_*, posezoo.cfg or the default, and has an origin."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from posezoo.errors import SettingsError
 from posezoo.settings import read_settings, to_settings, user_folder
 
 
-def test_without_a_word_everything_goes_to_the_users_cache_folder(tmp_path):
+def test_the_defaults_are_in_the_users_cache_folder(tmp_path):
     settings = to_settings(read_settings(environ={"HOME": "/home/ann"}, folder=tmp_path))
     assert settings.output_dir.is_relative_to("/home/ann")
     assert settings.inference_precision == "f32"
     assert settings.mirror == ()
 
 
-def test_a_flag_beats_the_environment_beats_the_file_beats_the_default(tmp_path):
+def test_a_flag_wins_over_the_environment_the_file_and_the_default(tmp_path):
     (tmp_path / "posezoo.cfg").write_text("[posezoo]\ndevice = GPU\nattempts = 7\nmirror = /a\n")
     environ = {"HOME": str(tmp_path), "POSEZOO_DEVICE": "NPU", "POSEZOO_MIRROR": "/b, https://c.invalid/m"}
     found = read_settings({"device": "AUTO", "mirror": None}, environ, tmp_path)
@@ -30,7 +30,7 @@ def test_a_flag_beats_the_environment_beats_the_file_beats_the_default(tmp_path)
     assert found["stall_timeout"].origin == "default"
 
 
-def test_the_users_own_file_serves_where_the_working_folder_has_none(tmp_path):
+def test_the_users_file_is_used_if_the_working_folder_has_none(tmp_path):
     own = tmp_path / "config" / "posezoo"
     own.mkdir(parents=True)
     (own / "posezoo.cfg").write_text("[posezoo]\ndevice = GPU\n")
@@ -50,7 +50,7 @@ def test_the_users_own_file_serves_where_the_working_folder_has_none(tmp_path):
         ("\xff", "cannot be read", ""),
     ],
 )
-def test_a_file_that_cannot_be_meant_is_named(tmp_path, content, problem, hint):
+def test_an_invalid_file_is_named(tmp_path, content, problem, hint):
     (tmp_path / "posezoo.cfg").write_text(content, "latin-1")
     with pytest.raises(SettingsError) as caught:
         read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
@@ -60,10 +60,10 @@ def test_a_file_that_cannot_be_meant_is_named(tmp_path, content, problem, hint):
     assert "\n" not in caught.value.problem
 
 
-def test_a_variable_that_cannot_be_meant_is_named(tmp_path):
+def test_an_invalid_variable_is_named(tmp_path):
     with pytest.raises(SettingsError, match="POSEZOO_ATTEMPTS: expected a whole number"):
         read_settings({}, {"HOME": str(tmp_path), "POSEZOO_ATTEMPTS": "0"}, tmp_path)
 
 
-def test_xdg_folders_are_honoured():
+def test_xdg_folders_are_used():
     assert user_folder("cache", {"XDG_CACHE_HOME": "/x", "HOME": "/h"}) == Path("/x/posezoo")

@@ -1,4 +1,4 @@
-"""What goes wrong with a conversion is one clear line with a hint; the earlier IR is there, and loadable."""
+"""A failed conversion is one line with a hint, and the earlier IR stays loadable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A downloaded network with its IR; each test breaks something of a copy's model.yml or flags."""
+    """A downloaded network with its IR; each test breaks something in a copy's model.yml or flags."""
     folder = tmp_path_factory.mktemp("zoo")
     write(folder)
     assert converter(folder).returncode == 0
@@ -25,7 +25,7 @@ def made(tmp_path_factory):
 
 
 def write(folder: Path, *arguments: str, content: bytes | None = None, **changes: object) -> Path:
-    """The model.yml with further arguments, and its file; with ``content``, one that model.yml promises."""
+    """The model.yml with additional arguments, and its file; ``content`` is a file that model.yml declares."""
     source = folder / "public" / "net" / "net.onnx"
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_bytes(network("onnx") if content is None else content)
@@ -115,7 +115,7 @@ BAD = {
 }
 
 
-def test_a_damaged_ir_is_mended_by_the_flags_that_it_was_made_with(tmp_path):
+def test_a_damaged_ir_is_repaired_with_the_flags_of_its_conversion(tmp_path):
     write(tmp_path)
     frames = ["--input_type", "u8", "--input_layout", "NHWC", "--resize"]
     assert converter(tmp_path, *frames).returncode == 0
@@ -133,7 +133,7 @@ def test_a_damaged_ir_is_mended_by_the_flags_that_it_was_made_with(tmp_path):
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_it_is_one_line_with_a_hint_and_the_earlier_ir_stays(made, what):
+def test_a_failed_conversion_is_one_line_with_a_hint_and_keeps_the_earlier_ir(made, what):
     spoil, problem, hint = BAD[what]
     xml = made / "out/public/net/FP32/net.xml"
     before = xml.read_bytes(), xml.with_suffix(".bin").read_bytes()
@@ -162,7 +162,7 @@ def test_it_is_one_line_with_a_hint_and_the_earlier_ir_stays(made, what):
         "[0]: x",
     ],
 )
-def test_an_argument_that_is_none_is_told_as_it_was_given(made, argument):
+def test_an_invalid_argument_is_shown_as_it_was_given(made, argument):
     write(made)
     ended = converter(made, "--add_mo_arg=--silent", f"--add_mo_arg={argument}", "--force")
     assert ended.returncode == 1
@@ -186,7 +186,7 @@ def test_an_argument_that_is_none_is_told_as_it_was_given(made, argument):
         (["--all"], "at most one of"),
     ],
 )
-def test_flags_that_contradict_each_other_are_wrong_usage(made, flags, problem):
+def test_contradicting_flags_are_wrong_usage(made, flags, problem):
     ended = converter(made, *flags)
     assert ended.returncode == 2
     assert problem in ended.stderr

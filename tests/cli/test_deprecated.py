@@ -1,4 +1,4 @@
-"""A model that had better not be taken any more says so, wherever it is shown or fetched."""
+"""A deprecated model is marked wherever it is shown or downloaded."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(zoo, *args):
     return posezoo(*args, "--models_dir", zoo / "models", cwd=zoo)
 
 
-def test_list_and_info_say_so(zoo):
+def test_list_and_info_show_that_a_model_is_deprecated(zoo):
     listed = run(zoo, "list").stdout
     assert f"[revision 3, {SAID}] A small model." in listed
     assert "[deprecated since 0.2.0] Two small models in a row." in listed
@@ -44,7 +44,7 @@ def test_list_and_info_say_so(zoo):
 @pytest.mark.parametrize(
     ("name", "said"), [("old", f"old: {SAID}"), ("whole", "whole: deprecated since 0.2.0")]
 )
-def test_a_download_says_so_and_goes_on(zoo, name, said):
+def test_a_download_warns_about_a_deprecated_model_and_continues(zoo, name, said):
     ended = run(zoo, "download", name, "-o", zoo / "out")
     assert (ended.returncode, ended.stderr.count(said)) == (0, 1)
     script = [
@@ -60,7 +60,7 @@ def test_a_download_says_so_and_goes_on(zoo, name, said):
     assert (ended.returncode, ended.stderr.count(f"########## Warning: {said}")) == (0, 1)
 
 
-def test_a_download_says_which_revision_it_is_where_that_is_not_the_first(zoo):
+def test_a_download_shows_the_revision_unless_it_is_the_first(zoo):
     said = {name: run(zoo, "download", name, "-o", zoo / "out").stderr for name in ("old", "new")}
     assert "old: revision 3 of its files\n" in said["old"]
     assert "revision" not in said["new"]
@@ -84,7 +84,7 @@ def test_a_download_says_which_revision_it_is_where_that_is_not_the_first(zoo):
     assert [line.get("revision") for line in begins if line["model"] in ("new", "old")] == [None, 3]
 
 
-def test_a_model_that_is_said_to_replace_itself_is_refused(zoo):
+def test_a_model_that_replaces_itself_is_refused(zoo):
     write_model(zoo / "models", "loop", model_yml(deprecated={"since": "0.2.0", "use": "loop"}))
     ended = run(zoo, "info", "loop")
     assert ended.returncode == 1

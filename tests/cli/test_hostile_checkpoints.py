@@ -1,4 +1,4 @@
-"""Checkpoints that were made to harm, as the commands meet them: one line, nothing runs, nothing is left."""
+"""Commands refuse harmful checkpoints with one line: nothing runs, and no file is left."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ DOWNLOADER = (sys.executable, str(ROOT / "tools" / "downloader" / "downloader.py
 
 @dataclass(frozen=True)
 class Ended:
-    """What came of a command, and the MiB of the largest process among its children."""
+    """The result of a command, and the MiB of its largest child process."""
 
     code: int
     stdout: str
@@ -132,7 +132,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], bytes], str]] = {
 
 
 def is_one_line(stderr: str, path: Path) -> bool:
-    """A problem that names the file, and perhaps a hint."""
+    """An error that names the file, with an optional hint."""
     first, *hints = stderr.splitlines()
     return (
         first.startswith(f"error: {path}: ") and len(hints) <= 1 and all("hint: " in hint for hint in hints)
@@ -140,7 +140,7 @@ def is_one_line(stderr: str, path: Path) -> bool:
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_weights_that_were_made_to_harm_are_refused(tmp_path: Path, kind: str) -> None:
+def test_harmful_weights_are_refused(tmp_path: Path, kind: str) -> None:
     make, problem = HOSTILE[kind]
     path = tmp_path / "net.pth"
     path.write_bytes(make(tmp_path))
@@ -160,8 +160,8 @@ def server() -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("kind", ["a command, zip", "a whole module, legacy", "sizes beyond the file"])
-def test_so_is_what_a_publisher_serves(tmp_path: Path, server: Server, kind: str) -> None:
-    """Its digest is right: the registry itself was taken in."""
+def test_harmful_published_files_are_refused(tmp_path: Path, server: Server, kind: str) -> None:
+    """The digest is right: the registry was deceived."""
     make, problem = HOSTILE[kind]
     spec = open_registry().find("higher-hrnet-w32-human-pose-estimation")
     assert isinstance(spec, ModelSpec)
@@ -179,7 +179,7 @@ def test_so_is_what_a_publisher_serves(tmp_path: Path, server: Server, kind: str
     assert not (tmp_path / "ran").exists()
 
 
-def test_onnx_whose_weights_lie_elsewhere_is_refused(tmp_path: Path) -> None:
+def test_onnx_with_weights_in_another_folder_is_refused(tmp_path: Path) -> None:
     content, weights = with_weights_beside("../../../secret")
     (tmp_path / "secret").write_bytes(weights)
     origin = tmp_path / "net.onnx"
@@ -203,7 +203,7 @@ def test_onnx_whose_weights_lie_elsewhere_is_refused(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").rglob("*.xml"))
 
 
-def test_the_commands_in_these_pickles_do_run_where_they_are_trusted(tmp_path: Path) -> None:
-    """Else nothing of this would prove anything."""
+def test_the_commands_in_these_pickles_run_if_they_are_loaded(tmp_path: Path) -> None:
+    """Otherwise the tests above would prove nothing."""
     torch.load(io.BytesIO(HOSTILE["a command, zip"][0](tmp_path)), weights_only=False)
     assert (tmp_path / "ran").exists()

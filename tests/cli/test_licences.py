@@ -1,4 +1,4 @@
-"""A licence that asks for its holder's name is refused without one, wherever a registry is checked."""
+"""A license text that requires a holder is refused without one, wherever a registry is checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""list and info: what is there, narrowed by filters, for people and for programs."""
+"""list and info: models and filters, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def run(zoo, *args, **environ):
 
 @pytest.fixture
 def names(zoo, capsys):
-    """The names that a verb shows, asked within this process: a child each would take a tenth of a second."""
+    """The names that a verb shows, run in this process: a child process would take a tenth of a second."""
 
     def ask(verb, *args):
         models_dir = str(zoo / "models")
@@ -72,7 +72,7 @@ def names(zoo, capsys):
     return ask
 
 
-def test_a_composite_stands_above_its_parts_in_the_order_they_run_in(zoo):
+def test_a_composite_is_listed_above_its_parts_in_the_order_in_which_they_run(zoo):
     lines = run(zoo, "list").stdout.splitlines()
     assert [line.split()[0] for line in lines] == [
         "MODEL", "alpha", "beta", "gamma", "old", "whole", "second", "first",
@@ -80,11 +80,11 @@ def test_a_composite_stands_above_its_parts_in_the_order_they_run_in(zoo):
     assert [line.startswith("  ") for line in lines[-3:]] == [False, True, True]
 
 
-def test_a_part_alone_is_not_indented_below_nothing(zoo):
+def test_a_part_alone_is_not_indented(zoo):
     assert run(zoo, "list", "first").stdout.splitlines()[1].startswith("first ")
 
 
-def test_list_as_json_is_for_programs(zoo):
+def test_list_prints_json(zoo):
     rows = json.loads(run(zoo, "list", "whole", "--format", "json").stdout)
     assert rows[0] == {
         "name": "whole",
@@ -122,7 +122,7 @@ def test_list_as_json_is_for_programs(zoo):
         (["--search", "hands", "--precision", "FP16", "--license", "Apache-2.0"], ["first"]),
     ],
 )
-def test_filters_narrow_what_is_shown_and_go_together(names, verb, filters, admitted):
+def test_several_filters_must_all_match(names, verb, filters, admitted):
     assert names(verb, *filters) == admitted
 
 
@@ -139,7 +139,7 @@ def test_filters_narrow_what_is_shown_and_go_together(names, verb, filters, admi
         (".", {"human-pose-net", "blaze", "two-pose_nets"}),
     ],
 )
-def test_a_search_matches_from_where_words_begin(tmp_path, capsys, words, found):
+def test_a_search_matches_the_beginnings_of_words(tmp_path, capsys, words, found):
     for name, text in (("human-pose-net", "A."), ("blaze", "BlazePose, whose."), ("two-pose_nets", "B.")):
         write_model(tmp_path / "models", name, declared("net.onnx", description=text))
     command_line.main(
@@ -148,7 +148,7 @@ def test_a_search_matches_from_where_words_begin(tmp_path, capsys, words, found)
     assert {row["name"] for row in json.loads(capsys.readouterr().out)} == found
 
 
-def test_filters_narrow_what_is_named(names):
+def test_filters_apply_to_named_models(names):
     assert names("list", "whole", "beta", "--task", "detection") == ["beta", "second"]
 
 
@@ -160,7 +160,7 @@ def test_filters_narrow_what_is_named(names):
         ("https://terms.invalid/a/long/way/to/the/terms.html", "terms.invalid"),
     ],
 )
-def test_an_address_in_place_of_a_licence_is_shown_as_whose_it_is(tmp_path, capsys, address, shown):
+def test_a_license_url_is_shown_by_its_host(tmp_path, capsys, address, shown):
     write_model(tmp_path / "models", "net", declared("net.onnx", license=address))
     command_line.main(["list", "--models_dir", str(tmp_path / "models")])
     header, row = capsys.readouterr().out.splitlines()
@@ -177,7 +177,7 @@ def test_an_address_in_place_of_a_licence_is_shown_as_whose_it_is(tmp_path, caps
         (["--precision", "FP8"], "FP16-INT8"),
     ],
 )
-def test_a_wrong_value_ends_with_2_and_the_known_ones(zoo, filters, known):
+def test_a_wrong_filter_value_ends_with_2_and_shows_the_known_values(zoo, filters, known):
     for verb in ("list", "info"):
         ended = run(zoo, verb, *filters)
         assert ended.returncode == 2
@@ -185,7 +185,7 @@ def test_a_wrong_value_ends_with_2_and_the_known_ones(zoo, filters, known):
         assert known in ended.stderr.splitlines()[-1]
 
 
-def test_that_nothing_matches_is_an_answer_and_is_said(zoo):
+def test_no_match_is_a_success_with_a_warning(zoo):
     ended = run(zoo, "list", "--license", "GPL-*", "--task", "detection")
     assert ended.returncode == 0
     assert ended.stdout.split() == ["MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENCE", "DESCRIPTION"]
@@ -211,7 +211,7 @@ def test_that_nothing_matches_is_an_answer_and_is_said(zoo):
         (["info", "--all", "--framework", "onnx"], 1),
     ],
 )
-def test_a_file_that_cannot_be_read_is_an_error_where_it_is_asked_for_and_else_a_line(zoo, requested, code):
+def test_an_invalid_file_is_an_error_if_its_model_is_named_and_else_a_warning(zoo, requested, code):
     write_model(zoo / "models", "bad", "files: [")
     ended = run(zoo, *requested)
     assert ended.returncode == code
@@ -221,7 +221,7 @@ def test_a_file_that_cannot_be_read_is_an_error_where_it_is_asked_for_and_else_a
     assert "alpha" in ended.stdout
 
 
-def test_an_unknown_key_of_a_foreign_zoo_is_one_warning_and_the_model_is_shown(zoo):
+def test_an_unknown_key_in_open_model_zoos_form_is_one_warning(zoo):
     write_model(zoo / "models", "foreign", omz_yml(descripton="x"))
     ended = run(zoo, "list", "foreign")
     assert ended.returncode == 0
@@ -232,7 +232,7 @@ def test_an_unknown_key_of_a_foreign_zoo_is_one_warning_and_the_model_is_shown(z
     assert "descripton: unknown key, left out; did you mean description?" in line
 
 
-def test_info_tells_all_that_is_declared(zoo):
+def test_info_shows_everything_that_is_declared(zoo):
     text = run(zoo, "info", "first").stdout
     assert "  framework: tflite\n" in text
     facts = json.loads(run(zoo, "info", "first", "--format", "json").stdout)[0]
@@ -264,7 +264,7 @@ def test_info_shows_where_the_card_is(zoo):
 
 
 def on_a_terminal(zoo, width, *args):
-    """What a command writes to a terminal of so many columns."""
+    """The output of a command on a terminal with this many columns."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
@@ -283,18 +283,18 @@ def on_a_terminal(zoo, width, *args):
 
 
 @pytest.mark.parametrize("width", [40, 100, 400])
-def test_a_terminal_gets_lines_that_are_never_wrapped(zoo, width):
+def test_lines_on_a_terminal_never_wrap(zoo, width):
     lines = on_a_terminal(zoo, width, "list")
     assert len(lines) == 8
     assert max(map(len, lines)) <= width
     assert lines[1].endswith("...") == (width < 400)
 
 
-def test_a_pipe_gets_the_whole_description(zoo):
+def test_a_pipe_receives_the_whole_description(zoo):
     assert run(zoo, "list", COLUMNS="40").stdout.splitlines()[1].endswith(LONG)
 
 
-def test_a_strangers_description_cannot_steer_the_terminal(zoo):
+def test_a_description_cannot_control_the_terminal(zoo):
     write_model(
         zoo / "models",
         "evil",
@@ -309,7 +309,7 @@ def test_a_strangers_description_cannot_steer_the_terminal(zoo):
         assert "evil" in shown
 
 
-def test_text_is_measured_in_columns_of_a_terminal():
+def test_text_is_measured_in_terminal_columns():
     assert display_width("pose") == 4
     assert display_width("姿勢") == 4
     assert display_width("é") == 1

@@ -1,4 +1,4 @@
-"""How the command line answers, and how it ends."""
+"""Help, errors, exit codes and signals of the command line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_help_shows_every_verb_and_examples():
         assert f"examples:\n  posezoo {verb}" in help_text
 
 
-def test_the_version_is_the_packages():
+def test_the_version_is_that_of_the_package():
     assert posezoo("--version").stdout.startswith("posezoo 0.")
 
 
@@ -49,7 +49,7 @@ def test_the_version_is_the_packages():
         (("verify", "--all", "--format", "sarif"), "--format sarif goes with --metadata"),
     ],
 )
-def test_wrong_flags_end_with_2_and_say_which(args, problem):
+def test_wrong_flags_end_with_2_and_are_named(args, problem):
     ended = posezoo(*args)
     assert ended.returncode == 2
     assert problem in ended.stderr
@@ -62,7 +62,7 @@ def test_an_unknown_model_ends_with_1_and_a_hint():
     assert ended.stderr == "error: no model is called 'blazepose-ful'\n  hint: did you mean blazepose-full?\n"
 
 
-def test_a_reader_that_stops_reading_is_no_error(tmp_path):
+def test_a_closed_pipe_is_no_error(tmp_path):
     for number in range(2000):
         write_model(tmp_path / "models", f"model-{number}", model_yml(description="x" * 200 + "."))
     command = f"{sys.executable} -m posezoo list --models_dir {tmp_path}/models --format json | head -1"
@@ -74,7 +74,7 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_standard_output_is_one_line_of_error():
+def test_a_full_disk_behind_the_standard_output_is_one_line():
     with open("/dev/full", "w") as full:
         ended = subprocess.run(
             [sys.executable, "-m", "posezoo", "list"],
@@ -118,7 +118,7 @@ def test_names_that_an_ascii_terminal_cannot_show_are_escaped(tmp_path):
     assert r"Gr\xf6\xdfe." in ended.stdout
 
 
-def test_a_bug_of_ours_is_written_to_a_log_and_its_path_shown(monkeypatch, capsys, tmp_path):
+def test_a_bug_is_written_to_a_log_whose_path_is_shown(monkeypatch, capsys, tmp_path):
     from posezoo.cli.verbs import list as listing
 
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -168,7 +168,7 @@ ROOT = Path(__file__).resolve().parents[2]
     ],
     ids=lambda command: command[-2],
 )  # fmt: skip
-def test_an_interrupt_while_it_is_still_starting_ends_it_without_a_word(tmp_path, command):
+def test_an_interrupt_during_the_start_ends_the_process_silently(tmp_path, command):
     # In place of Python's own: an import that takes longer than anybody waits.
     (tmp_path / "argparse.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))}
@@ -183,7 +183,7 @@ def test_an_interrupt_while_it_is_still_starting_ends_it_without_a_word(tmp_path
     assert child.returncode == -signal.SIGINT  # a shell says 130
 
 
-def test_an_interrupt_that_is_ignored_stays_ignored():
+def test_an_ignored_interrupt_stays_ignored():
     code = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "from posezoo.__main__ import main; from posezoo.cli import main as command_line\n"

@@ -1,4 +1,4 @@
-"""Open Model Zoo's commands over ours: what scripts rely on, and what is better than there."""
+"""Open Model Zoo's commands: what scripts rely on, and what is better than in Open Model Zoo."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def tool(name: str, *args: object, cwd: Path, **environ: str) -> subprocess.Comp
 
 @pytest.fixture
 def zoo(tmp_path):
-    """Two models, a composite of two parts and one published as IR; their files lie on this machine."""
+    """Two models, a composite of two parts and one published as IR; their files are on this machine."""
     origin = tmp_path / "origin"
     origin.mkdir()
     for name in ("a", "b", "first", "second", "ir"):
@@ -65,7 +65,7 @@ def events(ended):
     return [json.loads(line) for line in ended.stdout.splitlines()]
 
 
-def test_files_go_to_the_working_folder_in_the_layout_that_scripts_know(zoo):
+def test_files_go_to_the_working_folder_in_open_model_zoos_layout(zoo):
     ended = run("downloader", zoo, "--name", "a,whole")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert (zoo / "public" / "a" / "a.tflite").read_bytes() == b"a" * 1000
@@ -82,13 +82,13 @@ def test_files_go_to_the_working_folder_in_the_layout_that_scripts_know(zoo):
     )
 
 
-def test_nothing_is_written_that_nobody_named(zoo):
+def test_nothing_is_written_outside_the_output_folder(zoo):
     run("downloader", zoo, "--all", "-o", "out")
     assert {path.name for path in zoo.iterdir()} == {"origin", "models", "licenses", "out"}
     assert list(Path(os.environ["HOME"]).iterdir()) == []
 
 
-def test_a_good_file_is_kept_and_told_so(zoo):
+def test_a_verified_file_is_kept_and_reported(zoo):
     run("downloader", zoo, "--name", "a")
     shutil.rmtree(zoo / "origin")
     ended = run("downloader", zoo, "--name", "a")
@@ -96,7 +96,7 @@ def test_a_good_file_is_kept_and_told_so(zoo):
     assert f"========== Keeping {zoo}/public/a/a.tflite (it is here and verified)" in ended.stdout
 
 
-def test_the_cache_and_a_mirror_are_named_in_the_lines(zoo):
+def test_lines_name_the_cache_or_the_mirror(zoo):
     run("downloader", zoo, "--name", "a", "-o", "one", "--cache_dir", "cache")
     shutil.rmtree(zoo / "origin")
     cached = run("downloader", zoo, "--name", "a", "-o", "two", "--cache_dir", "cache")
@@ -108,7 +108,7 @@ def test_the_cache_and_a_mirror_are_named_in_the_lines(zoo):
         assert "public/a/a.tflite from cache\n" in mirrored.stdout
 
 
-def test_a_failure_has_its_reason_in_json_and_stops_no_other(zoo):
+def test_a_failure_has_its_reason_in_json_and_does_not_stop_other_models(zoo):
     (zoo / "origin" / "a.tflite").write_bytes(b"other")
     ended = run("downloader", zoo, "--name", "a,b", "--progress_format", "json")
     assert ended.returncode == 1
@@ -121,7 +121,7 @@ def test_a_failure_has_its_reason_in_json_and_stops_no_other(zoo):
     assert ended.stderr.startswith("########## Error: a.tflite: ")
 
 
-def test_every_file_begins_once_and_ends_once_whatever_it_takes(zoo):
+def test_each_file_has_one_begin_and_one_end_event(zoo):
     body = b"b" * 1000
     file = {"name": "b.tflite", "size": 1000, "checksum": sha384(body).hexdigest()}
     sources = [
@@ -137,7 +137,7 @@ def test_every_file_begins_once_and_ends_once_whatever_it_takes(zoo):
         assert [each["successful"] for each in told if each["$type"] == "model_file_download_end"] == [True]
 
 
-def test_lines_of_models_that_are_fetched_at_once_stay_apart(zoo):
+def test_lines_of_parallel_downloads_stay_apart(zoo):
     ended = run("downloader", zoo, "--all", "--jobs", "4")
     assert ended.returncode == 0
     groups = ended.stdout.split("################|| Downloading ")[1:]
@@ -148,7 +148,7 @@ def test_lines_of_models_that_are_fetched_at_once_stay_apart(zoo):
         assert not any(f"/{other}/" in group for other in {"a", "b", "ir", "first", "second"} - {name})
 
 
-def test_a_bad_model_yml_is_one_warning_beside_and_an_error_when_selected(zoo):
+def test_an_invalid_model_yml_is_a_warning_and_if_selected_an_error(zoo):
     write_model(zoo / "models", "bad", "files: [")
     beside = run("downloader", zoo, "--name", "a")
     assert beside.returncode == 0
@@ -160,7 +160,7 @@ def test_a_bad_model_yml_is_one_warning_beside_and_an_error_when_selected(zoo):
     assert run("downloader", zoo, "--print_all").stdout.split() == ["a", "b", "bad", "first", "ir", "second"]
 
 
-def test_a_list_that_cannot_be_read_is_one_line(zoo):
+def test_an_unreadable_list_is_one_line_of_error(zoo):
     (zoo / "models.lst").write_text("a\n'b\n")
     quotes = run("downloader", zoo, "--list", "models.lst")
     assert (quotes.returncode, quotes.stderr) == (
@@ -172,7 +172,7 @@ def test_a_list_that_cannot_be_read_is_one_line(zoo):
     assert "cannot be read: Is a directory" in run("downloader", zoo, "--list", zoo).stderr
 
 
-def test_the_nearest_name_is_a_hint(zoo):
+def test_the_hint_is_the_most_similar_name(zoo):
     ended = run("info_dumper", zoo, "--name", "whol")
     assert ended.stderr == 'No matching models: "whol"\n  hint: did you mean whole?\n'
 
@@ -229,7 +229,7 @@ def convertible(tmp_path):
     return tmp_path
 
 
-def test_the_converter_draws_a_card_beside_the_ir_unless_told_not_to(convertible):
+def test_the_converter_draws_a_card_unless_no_card_is_given(convertible):
     folder = convertible / "public" / "net"
     ended = run("converter", convertible, "--name", "net", "--precisions", "FP16", "--no_card")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -242,7 +242,7 @@ def test_the_converter_draws_a_card_beside_the_ir_unless_told_not_to(convertible
     assert "Self-Check" in (folder / "README.md").read_text("utf-8")
 
 
-def test_a_dry_run_tells_the_plan_and_touches_nothing(convertible):
+def test_a_dry_run_prints_the_plan_and_changes_nothing(convertible):
     before = sorted(convertible.rglob("*"))
     ended = run("converter", convertible, "--name", "net", "--dry_run", "-o", "ir")
     assert ended.returncode == 0
@@ -251,7 +251,7 @@ def test_a_dry_run_tells_the_plan_and_touches_nothing(convertible):
     assert sorted(convertible.rglob("*")) == before
 
 
-def test_further_arguments_of_model_optimizer_are_carried_out(convertible):
+def test_additional_model_optimizer_arguments_are_applied(convertible):
     run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "plain")
     arguments = ("--add_mo_arg=--mean_values=[1,2,3]", "--add-mo-arg=--silent")
     ended = run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "meant", *arguments)
@@ -268,7 +268,7 @@ def test_further_arguments_of_model_optimizer_are_carried_out(convertible):
     assert "did you mean --input_shape?" in nearly.stderr
 
 
-def test_further_arguments_reshape_turn_and_cut_the_network(convertible):
+def test_additional_arguments_reshape_transpose_and_cut_the_network(convertible):
     from posezoo.ir.openvino_import import import_openvino
 
     arguments = [
@@ -290,7 +290,7 @@ def test_further_arguments_reshape_turn_and_cut_the_network(convertible):
     assert "its arguments ask for FP16 alone" in other.stderr
 
 
-def test_another_size_leaves_no_declared_output_to_disagree_with():
+def test_another_input_size_leaves_the_output_shapes_open():
     spec = open_registry().find("mobile_pose_mobilenetv3_small")
     smaller = with_mo_arguments(spec, ["--input_shape=[1,3,128,96]"])
     assert [port.shape for port in smaller.inputs] == [(1, 3, 128, 96)]
@@ -300,7 +300,7 @@ def test_another_size_leaves_no_declared_output_to_disagree_with():
     assert same.outputs == spec.outputs
 
 
-def test_a_framework_that_is_not_converted_yet_fails_alone(convertible):
+def test_a_model_that_cannot_be_converted_fails_alone(convertible):
     file = declared_file(convertible / "net.onnx", name="net.pth")
     write_model(convertible / "models", "later", model_yml(framework="pytorch", files=[file]))
     run("downloader", convertible, "--name", "later")
@@ -311,7 +311,7 @@ def test_a_framework_that_is_not_converted_yet_fails_alone(convertible):
     assert (convertible / "public" / "net" / "FP16" / "net.xml").is_file()
 
 
-def test_the_info_dumper_knows_the_keys_of_both_generations_and_more(zoo):
+def test_the_info_dumper_has_the_keys_of_2021_and_2024(zoo):
     facts = json.loads(run("info_dumper", zoo, "--name", "ir,whole").stdout)
     assert [fact["name"] for fact in facts] == ["ir", "second", "first"]
     assert {
@@ -339,7 +339,7 @@ def test_the_verifier_reads_every_byte(zoo):
 
 
 @pytest.mark.parametrize("name", ["downloader", "converter", "info_dumper", "verifier"])
-def test_a_bare_checkout_is_enough(tmp_path, name):
+def test_the_scripts_run_from_a_checkout_without_installation(tmp_path, name):
     # -S leaves out what is installed, and our own editable install with it; PyYAML is all that reading needs.
     import yaml
 
@@ -356,7 +356,7 @@ def test_a_bare_checkout_is_enough(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["downloader", "converter", "info_dumper", "verifier"])
-def test_names_are_printed_without_anything_heavy(name):
+def test_print_all_imports_nothing_heavy(name):
     code = (
         f"import sys\nfrom posezoo.cli.omz.{name} import main\nmain(['--print_all'])\n"
         "heavy = {'requests', 'numpy', 'openvino', 'yaml', 'tqdm', 'subprocess'} & set(sys.modules)\n"
@@ -368,7 +368,7 @@ def test_names_are_printed_without_anything_heavy(name):
     assert ended.stderr == "\n"
 
 
-def test_two_models_are_converted_at_once_as_one_after_the_other(mirror, tmp_path):
+def test_parallel_conversions_make_the_same_ir(mirror, tmp_path):
     names = ("pose-detection-mediapipe", "pose-landmark-full-mediapipe")
     environ = {"POSEZOO_MIRROR": str(mirror)}
     fetched = tool("downloader", "--name", "blazepose-full", "-o", "dl", cwd=tmp_path, **environ)
@@ -387,7 +387,7 @@ def test_two_models_are_converted_at_once_as_one_after_the_other(mirror, tmp_pat
     assert made["1"] == made["2"] == made["auto"]
 
 
-def test_a_model_that_was_fetched_in_one_precision_verifies(mirror, tmp_path):
+def test_a_model_that_was_downloaded_in_one_precision_verifies(mirror, tmp_path):
     args = ("--name", "person-detection-retail-0013", "-o", tmp_path)
     fetched = tool("downloader", *args, "--precisions", "FP16", cwd=tmp_path, POSEZOO_MIRROR=str(mirror))
     assert fetched.returncode == 0, fetched.stderr

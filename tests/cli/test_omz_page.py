@@ -10,7 +10,7 @@ from posezoo.cli.omz import readme_page
 
 
 @pytest.mark.parametrize("tool", readme_page.TOOLS, ids=lambda tool: tool.__name__.rpartition(".")[2])
-def test_what_differs_is_told_of_flags_that_there_are(tool):
+def test_differences_are_given_for_existing_flags(tool):
     flags = {flag for action in tool.create_parser()._actions for flag in action.option_strings}
     assert set(tool.DIFFERENCES) <= flags
     for flag in flags - {"-h", "--help", "--add-mo-arg", "--dry-run"}:

@@ -1,4 +1,4 @@
-"""Weights of one's own, from the last step of a training to IR, as their owner converts them."""
+"""Custom weights, for example from a training, are converted to IR."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def checkpoint(shared):
 
 @pytest.fixture(scope="module")
 def converted(checkpoint, tmp_path_factory):
-    """A folder with the IR of a checkpoint under the network's name, and what was said."""
+    """A folder with the IR of a checkpoint under the network's name, and the output of the command."""
     folder = tmp_path_factory.mktemp("own")
     return folder, posezoo(
         "convert", "--network", NETWORK, "--checkpoint", checkpoint, "-o", folder, "--keep_onnx", *FP32
@@ -42,7 +42,7 @@ def other(tmp_path):
     return tmp_path / "other.pth"
 
 
-def test_a_network_and_a_checkpoint_are_enough(converted):
+def test_a_network_and_a_checkpoint_are_converted(converted):
     folder, ended = converted
     place = folder / "public" / NETWORK
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{place}/FP32/{NETWORK}.xml\n", "")
@@ -71,7 +71,7 @@ def numbers_of_the_network():
     return sum(tensor.numel() for key, tensor in state.items() if key not in folded)
 
 
-def test_the_ir_of_other_weights_is_replaced_only_when_told_to(converted, other):
+def test_the_ir_of_other_weights_is_replaced_only_with_force(converted, other):
     folder, _ = converted
     ours = ("convert", "--network", NETWORK, "--checkpoint", other, "-o", folder, *FP32)
     refused = posezoo(*ours)
@@ -88,7 +88,7 @@ def test_the_ir_of_other_weights_is_replaced_only_when_told_to(converted, other)
 
 
 @pytest.mark.parametrize("verb", ["get", "convert"])
-def test_the_zoo_s_own_weights_do_not_replace_them_unasked_either(converted, verb):
+def test_published_weights_replace_custom_ones_only_with_force(converted, verb):
     folder, _ = converted
     xml = folder / "public" / NETWORK / "FP32" / f"{NETWORK}.xml"
     before = xml.read_bytes()
@@ -102,7 +102,7 @@ def test_the_zoo_s_own_weights_do_not_replace_them_unasked_either(converted, ver
     assert f"{NETWORK}: would convert to FP32, since asked to: {xml}" in forced.stdout
 
 
-def test_onnx_alone_needs_no_openvino_s_files(checkpoint, tmp_path):
+def test_onnx_only_writes_no_ir(checkpoint, tmp_path):
     ended = posezoo(
         "convert", "--network", NETWORK, "--checkpoint", checkpoint, "--onnx_only", "--model_name", "mine", "-o", tmp_path
     )  # fmt: skip
@@ -138,7 +138,7 @@ def zoo(tmp_path, checkpoint):
     return tmp_path / "models"
 
 
-def test_a_model_of_the_zoo_takes_other_weights_in_both_commands(zoo, checkpoint, tmp_path):
+def test_a_model_takes_custom_weights_in_both_commands(zoo, checkpoint, tmp_path):
     said = ("--models_dir", zoo, "-o", tmp_path / "ir", "--checkpoint", checkpoint, "--dry_run")
     planned = posezoo("convert", "small", *said, "--precisions", "FP32")
     assert planned.stdout.endswith(f"{tmp_path}/ir/public/small/FP32/small.xml\n")
@@ -153,7 +153,7 @@ def test_a_model_of_the_zoo_takes_other_weights_in_both_commands(zoo, checkpoint
     assert f"{tmp_path}/ir/public/small/FP32/small.xml" in ended.stdout
 
 
-def test_a_script_of_open_model_zoo_s_converts_them(zoo, checkpoint, tmp_path):
+def test_open_model_zoos_converter_converts_custom_weights(zoo, checkpoint, tmp_path):
     code = "import sys; from posezoo.cli.omz.converter import main; sys.exit(main())"
     ended = subprocess.run(
         [sys.executable, "-c", code, "--name=small", f"--models_dir={zoo}", f"-o={tmp_path}/ir", "--precisions=FP16",
@@ -177,13 +177,13 @@ def test_a_script_of_open_model_zoo_s_converts_them(zoo, checkpoint, tmp_path):
         (("--all", "--checkpoint", "x.pth"), "goes with one model"),
     ],
 )
-def test_flags_that_do_not_go_together_are_wrong_usage(args, said):
+def test_incompatible_flags_are_wrong_usage(args, said):
     ended = posezoo("convert", *args)
     assert ended.returncode == 2
     assert said in ended.stderr
 
 
-def test_onnx_of_other_weights_is_replaced_only_when_told_to(converted, checkpoint, other, tmp_path):
+def test_onnx_of_other_weights_is_replaced_only_with_force(converted, checkpoint, other, tmp_path):
     ours = ("convert", "--network", NETWORK, "--onnx_only")
     beside_their_ir = posezoo(*ours, "--checkpoint", other, "-o", converted[0])
     assert beside_their_ir.returncode == 1
@@ -201,7 +201,7 @@ def test_onnx_of_other_weights_is_replaced_only_when_told_to(converted, checkpoi
     assert onnx.read_bytes() != before
 
 
-def test_a_dry_run_of_onnx_alone_says_what_cannot_be(zoo, tmp_path):
+def test_a_dry_run_of_onnx_only_shows_the_obstacle(zoo, tmp_path):
     planned = posezoo("convert", "small", "--models_dir", zoo, "-o", tmp_path, "--onnx_only", "--dry_run")
     would, but = planned.stdout.splitlines()
     assert would == f"small: would write {tmp_path}/public/small/small.onnx"

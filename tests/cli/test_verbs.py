@@ -1,4 +1,4 @@
-"""download, get and verify over a small zoo, as their users run them."""
+"""download, get and verify with a small zoo, as users run them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_
 
 @pytest.fixture
 def zoo(tmp_path):
-    """Two models and a composite of two parts, each of one file that lies on this machine."""
+    """Two models and a composite of two parts, each with one file on this machine."""
     origin = tmp_path / "origin"
     origin.mkdir()
     for name in ("a", "b", "first", "second"):
@@ -33,7 +33,7 @@ def run(zoo, *args):
     return posezoo(*args, "--models_dir", zoo / "models", cwd=zoo)
 
 
-def test_download_prints_the_paths_and_the_second_time_fetches_nothing(zoo):
+def test_download_prints_the_paths_and_downloads_nothing_twice(zoo):
     first = run(zoo, "download", "a", "whole", "-o", zoo / "out")
     assert first.returncode == 0
     paths = [
@@ -45,7 +45,7 @@ def test_download_prints_the_paths_and_the_second_time_fetches_nothing(zoo):
     assert (again.returncode, again.stdout, again.stderr) == (0, first.stdout, "")
 
 
-def test_a_dry_run_touches_nothing(zoo):
+def test_a_dry_run_changes_nothing(zoo):
     planned = run(zoo, "get", "--all", "--dry_run", "-o", zoo / "out")
     assert planned.returncode == 0
     assert "a: would download a.tflite (1,000 bytes)" in planned.stdout
@@ -53,7 +53,7 @@ def test_a_dry_run_touches_nothing(zoo):
     assert not (zoo / "out").exists()
 
 
-def test_one_models_failure_never_stops_the_others(zoo):
+def test_the_failure_of_one_model_does_not_stop_the_others(zoo):
     (zoo / "origin" / "a.tflite").write_bytes(b"other bytes")
     ended = run(zoo, "download", "--all", "-o", zoo / "out", "--format", "json")
     assert ended.returncode == 1
@@ -64,7 +64,7 @@ def test_one_models_failure_never_stops_the_others(zoo):
     assert not (zoo / "out" / "public" / "a" / "a.tflite").exists()
 
 
-def test_a_bad_model_yml_fails_alone_before_any_request(zoo):
+def test_an_invalid_model_yml_fails_alone_before_any_request(zoo):
     write_model(zoo / "models", "bad", "files: [")
     good = run(zoo, "download", "a", "-o", zoo / "out")
     assert good.returncode == 0
@@ -92,7 +92,7 @@ def test_verify_reads_every_byte_again(zoo):
     assert run(zoo, "verify", "a", "b", "-o", zoo / "out").returncode == 0
 
 
-def test_the_command_that_mends_a_file_works_as_pasted(zoo):
+def test_the_suggested_command_repairs_a_file(zoo):
     out = zoo / "my models"
     failed = run(zoo, "verify", "a", "-o", out)
     command = failed.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" mends the first")
@@ -100,7 +100,7 @@ def test_the_command_that_mends_a_file_works_as_pasted(zoo):
     assert run(zoo, "verify", "a", "-o", out).returncode == 0
 
 
-def test_our_registry_has_no_finding():
+def test_posezoos_registry_has_no_finding():
     ended = posezoo("verify", "--metadata")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.endswith(" 0 findings\n")
@@ -115,7 +115,7 @@ def test_a_planted_mistake_in_a_registry_is_found(zoo):
     ]
 
 
-def test_an_unknown_key_is_found_in_a_foreign_form_too(zoo):
+def test_an_unknown_key_is_found_in_open_model_zoos_form_too(zoo):
     write_model(zoo / "models", "planted", omz_yml(descripton="x"))
     assert (
         "descripton: unknown key, left out; did you mean description? [known-keys]"
@@ -134,7 +134,7 @@ def test_an_unknown_key_is_found_in_a_foreign_form_too(zoo):
     ],
 )
 @pytest.mark.parametrize("name", ["a", "whole"])
-def test_measured_figures_that_cannot_be_meant_are_found(zoo, name, text, said):
+def test_invalid_measurements_are_found(zoo, name, text, said):
     (zoo / "models" / "public" / name / "measured.yml").write_text(text)
     ended = run(zoo, "verify", "--metadata")
     assert ended.returncode == 1
@@ -142,7 +142,7 @@ def test_measured_figures_that_cannot_be_meant_are_found(zoo, name, text, said):
     assert ended.stdout.count("[measured]") == 1
 
 
-def test_a_stage_without_a_folder_and_a_folder_without_a_stage_are_found(zoo):
+def test_stages_and_folders_that_do_not_match_are_found(zoo):
     write_composite(zoo / "models", "whole", ["first", "third"])
     ended = run(zoo, "verify", "--metadata")
     assert "stages: second is not listed [parts]" in ended.stdout

@@ -1,4 +1,4 @@
-"""Files without a pin, on the command lines: refused, skipped among all, taken when told to, held to it then."""
+"""Files without a checksum: refused, skipped with --all, accepted with --trust_on_first_use and then compared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from posezoo.spec.model import NetworkChoice
 
 @pytest.fixture
 def zoo(tmp_path: Path) -> Path:
-    """A registry with a model that is pinned and one that is not, and a folder to work in."""
+    """A registry with a model with a checksum and one without, and a working folder."""
     weights = tmp_path / "weights"
     weights.write_bytes(b"weights")
     good = declared_file(weights, name="net.tflite")
@@ -40,7 +40,7 @@ def downloader(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=zoo, env=os.environ, timeout=60)
 
 
-def test_a_model_without_a_pin_is_refused_with_the_way_on(zoo):
+def test_a_model_without_a_checksum_is_refused_with_a_hint(zoo):
     ended = run(zoo, "download", "loose")
     assert ended.returncode == 1
     assert "error: net.tflite: no pin" in ended.stderr
@@ -49,7 +49,7 @@ def test_a_model_without_a_pin_is_refused_with_the_way_on(zoo):
     assert "would not download net.tflite: it has no pin" in planned.stdout
 
 
-def test_among_all_it_is_skipped_and_the_rest_is_done(zoo):
+def test_with_all_it_is_skipped_and_the_other_models_are_done(zoo):
     ended = run(zoo, "download", "--all")
     assert ended.returncode == 1
     assert "SKIPPED (no pin): loose" in ended.stderr
@@ -58,7 +58,7 @@ def test_among_all_it_is_skipped_and_the_rest_is_done(zoo):
     assert ended.stdout == f"{zoo}/out/public/able/net.tflite\n"
 
 
-def test_the_first_use_is_recorded_and_held_to(zoo):
+def test_the_first_download_is_recorded_and_later_ones_must_match(zoo):
     first = run(zoo, "download", "loose", "--trust_on_first_use")
     assert first.returncode == 0, first.stderr
     assert first.stderr.index("licence: Unclear terms.") < first.stderr.index("trusted on first use")
@@ -86,7 +86,7 @@ def test_the_first_use_is_recorded_and_held_to(zoo):
     assert "posezoo.lock has SHA-384" in changed.stderr
 
 
-def test_verify_says_that_nothing_pins_a_file(zoo):
+def test_verify_reports_files_without_a_checksum(zoo):
     folder = zoo / "out" / "public" / "loose"
     folder.mkdir(parents=True)
     (folder / "net.tflite").write_bytes(b"weights")
@@ -107,7 +107,7 @@ def test_open_model_zoos_downloader_does_the_same(zoo):
     assert (zoo / "x.lock").is_file()
 
 
-def test_the_lock_lies_beside_the_settings_in_use_else_here(zoo, monkeypatch):
+def test_the_lock_is_beside_the_posezoo_cfg_in_use(zoo, monkeypatch):
     from posezoo.settings import read_settings
 
     environ = {"HOME": str(zoo / "home")}
@@ -121,7 +121,7 @@ def test_the_lock_lies_beside_the_settings_in_use_else_here(zoo, monkeypatch):
     assert read_settings({"lock": "mine.lock"}, environ)["lock"].value == Path("mine.lock")
 
 
-def test_what_was_trusted_is_good_for_onnx_and_pytorch_too(tmp_path, monkeypatch):
+def test_trusted_files_are_converted_from_onnx_and_pytorch_too(tmp_path, monkeypatch):
     pytest.importorskip("torch", reason="needs torch")
     network, weights = NetworkChoice("mobile_pose_mobilenetv3_small"), tmp_path / "weights.pth"
     write_random_checkpoint(network, weights)

@@ -1,4 +1,4 @@
-"""converter.py --jobs: models in processes of their own; one that fails or dies stops no other."""
+"""converter.py --jobs: models in processes of their own; one that fails or is killed stops no other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def zoo(tmp_path):
-    """Two models that convert, and one whose file is another's."""
+    """Two models that can be converted, and one with the file of another model."""
     for name in ("first", "broken", "second"):
         source = tmp_path / "public" / name / "net.onnx"
         source.parent.mkdir(parents=True)
@@ -57,7 +57,7 @@ def converter(zoo, *args):
 
 
 @pytest.mark.parametrize("jobs", ["1", "2", "auto"])
-def test_one_models_failure_stops_no_other_and_the_summary_says_why(zoo, jobs):
+def test_a_failure_stops_no_other_model_and_the_summary_has_its_reason(zoo, jobs):
     ended = converter(zoo, "--jobs", jobs)
     assert ended.returncode == 1
     assert ended.stdout.endswith("FAILED:\nbroken\n")
@@ -103,7 +103,7 @@ def test_a_signal_ends_all_processes(zoo, number, code):
     )
 
 
-def test_a_killed_process_fails_the_model_that_it_worked_on_by_name_and_no_other(zoo):
+def test_a_killed_process_fails_only_its_own_model(zoo):
     (zoo / "models" / "public" / "broken" / "model.yml").unlink()
     process = subprocess.Popen(
         command(zoo, "--jobs", "2"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -123,7 +123,7 @@ def test_a_killed_process_fails_the_model_that_it_worked_on_by_name_and_no_other
 
 
 def workers_of(pid):
-    """The children that work on models; another one of Python's own keeps track of what they share."""
+    """The child processes that work on models; another one is Python's resource tracker."""
     return [
         child for child in children_of(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]

@@ -1,4 +1,4 @@
-"""A command line run in a folder of its own, and what came of it."""
+"""Runs a command line in a folder of its own, and collects its result."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ Command = Callable[[str, Path, Sequence[str]], list[str]]
 
 
 def theirs(tool: str, zoo: Path, args: Sequence[str]) -> list[str]:
-    """Open Model Zoo's own tool over a zoo."""
+    """Runs Open Model Zoo's own tool with a zoo."""
     return [str(MO_ENV / "bin" / "python"), "-c", _THEIRS, tool, str(zoo), *args]
 
 
 def ours(tool: str, zoo: Path, args: Sequence[str]) -> list[str]:
-    """Ours, over the same."""
+    """Runs posezoo's tool with the same zoo."""
     script = ROOT / "tools" / "downloader" / f"{tool}.py"
     return [sys.executable, str(script), "--models_dir", str(zoo), *args]
 
 
 @dataclass(frozen=True)
 class Came:
-    """What came of a run, as far as scripts rely on it."""
+    """The result of a run, as far as scripts rely on it."""
 
     said: str
     exit: int
@@ -109,7 +109,7 @@ def _seed(row: Row, folder: Path) -> None:
 
 
 def _json(stdout: str, row: Row) -> tuple[list[dict[str, Any]], list[tuple[object, ...]]]:
-    """What info_dumper tells, and the download events."""
+    """The output of info_dumper, and the download events."""
     if row.tool == "info_dumper":
         facts = json.loads(stdout) if stdout.startswith("[") else []
         return [known(fact) for fact in facts], []
@@ -130,13 +130,13 @@ _KEYS = (
 
 
 def known(facts: dict[str, Any]) -> dict[str, Any]:
-    """What info_dumper tells of a model, by the keys that Open Model Zoo's has."""
+    """The output of info_dumper for a model, with the keys of Open Model Zoo."""
     inputs = [{key: fact[key] for key in ("name", "shape", "layout")} for fact in facts["input_info"]]
     return {**{key: facts[key] for key in _KEYS}, "input_info": inputs}
 
 
 def _models(stdout: str, row: Row, facts: list[dict[str, Any]]) -> list[str]:
-    """The models that a run told to work on, or to be there."""
+    """The models that a run worked on or listed."""
     if facts:
         return [fact["name"] for fact in facts]
     if "--print_all" in row.args:
@@ -146,7 +146,7 @@ def _models(stdout: str, row: Row, facts: list[dict[str, Any]]) -> list[str]:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """What lies in the folder, by path; not our own notes, nor an empty cache's folders."""
+    """The files in the folder, without posezoo's own files and empty folders of a cache."""
     ours = {".posezoo", "provenance.json"}
     found = sorted(path for path in folder.rglob("*") if path.is_file() and ours.isdisjoint(path.parts))
     return {

@@ -1,4 +1,4 @@
-"""The command lines that are run through Open Model Zoo's own tools (openvino-dev 2024.6) and ours.
+"""The command lines that are run with Open Model Zoo's own tools (openvino-dev 2024.6) and with posezoo's.
 
 Each row runs in an empty working folder, over one small zoo that ``zoo.py`` serves from this machine.
 Both must select the same models, end with the same exit code, leave the same files and tell the same
@@ -58,7 +58,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """How the test is called."""
+        """The id of the test."""
         before = [f"after {self.first}"] if self.first else []
         before += [f"over {name} {said!r}" for name, said in self.files.items()]
         before += [f"in the {self.zoo} zoo"] if self.zoo != "good" else []

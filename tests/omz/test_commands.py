@@ -1,4 +1,4 @@
-"""Open Model Zoo's own tools and ours, held against each other by every row of the table."""
+"""Compares Open Model Zoo's own tools with posezoo's, for each row of the table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [
 
 @pytest.fixture(scope="session")
 def came(tmp_path_factory) -> Iterator[dict[str, tuple[Came, Came]]]:
-    """What came of each row: theirs and ours."""
+    """The results of each row: Open Model Zoo's and posezoo's."""
     folder = tmp_path_factory.mktemp("omz")
     (folder / "home").mkdir()
     with Server() as server, ThreadPoolExecutor(3) as pool:
@@ -44,7 +44,7 @@ def came(tmp_path_factory) -> Iterator[dict[str, tuple[Came, Came]]]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_ours_does_what_open_model_zoos_own_tool_does(row, came):
+def test_posezoos_tool_does_what_open_model_zoos_does(row, came):
     them, us = came[row.name]
     for aspect in ASPECTS:
         reference, ours = getattr(them, aspect), getattr(us, aspect)
@@ -81,11 +81,11 @@ def test_all_models_of_open_model_zoo_are_described_alike():
 
 
 def comparable(facts: dict[str, Any]) -> dict[str, Any]:
-    """What both tell; ours joins the lines of a description."""
+    """The keys that both have; posezoo joins the lines of a description."""
     return {**known(facts), "description": " ".join(facts["description"].split())}
 
 
-def test_the_table_is_one():
+def test_the_ids_of_the_table_are_unique():
     assert len({row.name for row in ROWS}) == len(ROWS) >= 60
     assert {reason for row in ROWS for reason in row.differs.values()} == set(REASONS)
     assert {aspect for row in ROWS for aspect in row.differs} <= set(ASPECTS)

@@ -1,4 +1,4 @@
-"""One small zoo that Open Model Zoo's tools and ours both read, its files served from this machine."""
+"""A small zoo for Open Model Zoo's tools and posezoo's, whose files a local server serves."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def zipped() -> bytes:
 
 
 class SmallZoo:
-    """Writes model.yml files in Open Model Zoo's newest form and serves what they promise."""
+    """Writes model.yml files in Open Model Zoo's newest form and serves their files."""
 
     def __init__(self, root: Path, server: Server) -> None:
         self.root, self._server = root, server
 
     def add(self, name: str, *files: dict[str, object], family: str = "public", **changes: object) -> None:
-        """A model of these files."""
+        """Write a model with these files."""
         content = {
             "description": f"The model {name}.",
             "task_type": "human_pose_estimation",
@@ -59,7 +59,7 @@ class SmallZoo:
 
 
 def small_zoo(root: Path, server: Server) -> None:
-    """Every kind of model and every kind of failure."""
+    """A zoo with every kind of model and every kind of failure."""
     zoo = SmallZoo(root, server)
     zoo.add("one", zoo.file("one.onnx", BODIES["one"]))
     zoo.add("two", zoo.file("two.onnx", BODIES["two"]), zoo.file("sub/two.txt", b"two"))
@@ -101,7 +101,7 @@ def small_zoo(root: Path, server: Server) -> None:
 
 
 def bad_zoo(root: Path, server: Server) -> None:
-    """A model that is good, and one that nobody can read."""
+    """A zoo with a valid model and one that cannot be read."""
     zoo = SmallZoo(root, server)
     zoo.add("one", zoo.file("one.onnx", BODIES["one"]))
     zoo.add("bad", zoo.file("bad.onnx", b"bad"), framework="caffeine")

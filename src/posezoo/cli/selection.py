@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MAX_LIST_BYTES = 1 << 20
 
 
-class Output(Protocol):
+class MessageOutput(Protocol):
     """Where warnings and errors are shown, each command line in its own wording."""
 
     def warn(self, message: str) -> None:
@@ -27,7 +27,7 @@ class Output(Protocol):
 
 
 def select_models(
-    registry: Registry, patterns: Sequence[str] | None, output: Output, *, filtered: bool = False
+    registry: Registry, patterns: Sequence[str] | None, output: MessageOutput, *, filtered: bool = False
 ) -> Selection:
     """The selected models. Errors in their files are shown at once; those in other files share one warning.
 

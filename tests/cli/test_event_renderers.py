@@ -1,0 +1,141 @@
+"""Both renderers show the same events: posezoo's console, and the reports of Open Model Zoo's commands."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+from fakes.zoo import model_yml, write_model
+from posezoo import events
+from posezoo.cli.event_text import Progress, result_lines
+from posezoo.cli.omz.conventions import LineBuffer
+from posezoo.cli.omz.event_output import EVENT_TYPES, JsonReporter, TextReporter
+from posezoo.cli.report import Console
+from posezoo.errors import PosezooError
+from posezoo.registry import open_registry
+
+CHECKED = events.SelfCheckPassed("net", "FP16", 1e-5, 1e-3, "ONNX Runtime 1.20")
+DOWNLOAD = [
+    events.FileDownloadStarted("net", "a.bin", 100),
+    events.FileDownloadStarted("net", "b.bin", 10),
+    events.FileDownloadProgress("net", "b.bin", 10),
+    events.FileDownloadFinished("net", "b.bin", True),
+    events.FileDownloadProgress("net", "a.bin", 100),
+    events.FileDownloadFinished("net", "a.bin", True),
+]
+
+
+def shown(*items, quiet=False):
+    """The lines that the console writes to a log."""
+    stream = io.StringIO()
+    with Console(stream, quiet=quiet) as console:
+        for event in items:
+            console(event)
+    return stream.getvalue().splitlines()
+
+
+def report(capsys, *items):
+    """The lines of Open Model Zoo's report."""
+    reporter = TextReporter(LineBuffer(), Path("out"), cache_dir=Path("/cache"))
+    for event in items:
+        reporter(event)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_progress_reports_each_tenth_once():
+    progress = Progress(200)
+    assert [done for done in range(0, 201, 5) if progress.update(done)] == list(range(20, 201, 20))
+
+
+def test_progress_of_an_unknown_total_reports_no_tenth():
+    assert not any(Progress(0).update(done) for done in (1, 100, 1000))
+
+
+def test_the_console_and_the_report_word_a_self_check_alike(capsys):
+    (line,) = result_lines(CHECKED)
+    assert (
+        line == "FP16 self-check passed: difference 1.0e-05, 1e-03 allowed, compared with ONNX Runtime 1.20"
+    )
+    assert shown(CHECKED) == [f"net: {line}"]
+    assert report(capsys, CHECKED) == [line]
+
+
+def test_the_worst_layers_are_shown_in_the_order_in_which_they_run():
+    layers = tuple(events.LayerNoise(f"layer{index}", "Convolution", index / 100, 0.5) for index in range(20))
+    heading, columns, *rows = result_lines(events.LayerNoiseMeasured("net", layers))
+    assert heading.startswith("the 12 of 20 layers with the most noise")
+    assert columns.split() == ["layer", "type", "own", "noise", "all", "so", "far"]
+    assert [row.split()[0] for row in rows] == [f"layer{index}" for index in range(8, 20)]
+
+
+def test_the_console_shows_a_line_for_each_verified_file():
+    lines = shown(*DOWNLOAD)
+    assert [line.partition(" in ")[0] for line in lines] == [
+        "net: b.bin: downloaded and verified",
+        "net: a.bin: downloaded and verified",
+    ]
+
+
+def test_a_log_gets_a_line_for_each_tenth_of_a_calibration():
+    lines = shown(*(events.CalibrationProgress("net", samples, 20) for samples in range(1, 21)))
+    assert lines == [f"net: {done} of 20 samples" for done in range(2, 21, 2)]
+
+
+def test_a_resumed_evaluation_goes_on_with_its_count():
+    lines = shown(*(events.EvaluationProgress("net", images, 10) for images in range(8, 11)))
+    assert lines == ["net: 8 of 10 images", "net: 9 of 10 images", "net: 10 of 10 images"]
+
+
+def test_a_quiet_console_shows_warnings_once_and_errors():
+    stream = io.StringIO()
+    console = Console(stream, quiet=True)
+    for event in (CHECKED, events.WarningIssued("odd"), events.WarningIssued("odd")):
+        console(event)
+    console.print_error(PosezooError("it failed", hint="try again"))
+    assert stream.getvalue().splitlines() == ["warning: odd", "error: it failed", "  hint: try again"]
+
+
+def test_the_lines_of_parallel_files_stay_apart_in_the_report(capsys):
+    lines = report(capsys, *DOWNLOAD)
+    assert [line for line in lines if line.startswith("=")] == [
+        "========== Downloading out/a.bin",
+        "========== Downloading out/b.bin",
+    ]
+    assert [line.partition(" KB/s")[0].partition(",")[0] for line in lines if line.startswith("...")] == [
+        "... 100%"
+    ] * 2
+
+
+def test_a_copy_from_the_cache_is_named_so(capsys):
+    lines = report(
+        capsys,
+        events.CachedFileUsed("net", "a.bin", "/cache/1/ab/cd"),
+        events.CachedFileUsed("net", "b.bin", "/mnt/mirror/1/ab/cd"),
+    )
+    assert lines[0] == "========== Retrieving out/a.bin from the cache"
+    assert lines[2] == "========== Retrieving out/b.bin from /mnt/mirror/1/ab/cd"
+
+
+def test_json_reports_the_failure_of_a_file_after_its_last_source(tmp_path, capsys):
+    write_model(tmp_path, "net", model_yml())
+    reporter = JsonReporter(LineBuffer(), open_registry([tmp_path]).find("net"))
+    for event in (
+        events.FileDownloadStarted("net", "a.bin", 1, "first"),
+        events.FileDownloadFinished("net", "a.bin", False, "first failed"),
+        events.FileDownloadStarted("net", "a.bin", 1, "second"),
+        events.FileDownloadFinished("net", "a.bin", False, "second failed"),
+        events.DownloadFinished("net", False, "second failed"),
+    ):
+        reporter(event)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    ends = [line["reason"] for line in lines if line["$type"] == "model_file_download_end"]
+    assert ends == ["second failed"]
+    assert lines[-1]["$type"] == "model_download_end"
+
+
+def test_every_event_but_a_warning_has_a_type_in_json():
+    classes = {
+        kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, events.Event)
+    }
+    assert classes - {events.Event, events.WarningIssued} == set(EVENT_TYPES)
