@@ -23,7 +23,7 @@ def test_a_model_with_both_figures_has_a_mark_that_says_them(browser, site):
     assert browser.texts("#chart-title") == ["AP versus throughput"]
     assert marks(browser) == ["heavy_pose_a FP16", "light_pose_a FP16", "light_pose_b FP16"]
     assert browser.texts("#chart-count") == [
-        "3 of 8 models shown, as FP16; 5 without both figures are in the table alone"
+        "3 of 8 models shown, as FP16; 5 without both values are only in the table"
     ]
     assert label(browser, "heavy_pose_a FP16") == (
         "heavy_pose_a FP16: AP 71.0 %, measured; Throughput 8 images/s, measured; heavy_pose"
@@ -163,9 +163,7 @@ def test_the_keyboard_walks_from_mark_to_mark_and_opens_one(browser, site):
 def test_where_no_model_has_both_figures_the_chart_says_so(browser, site):
     browser.open(f"{site}#task=Detection")
     assert marks(browser) == []
-    assert browser.texts("#chart-none") == [
-        "Nothing here has both figures: choose other axes, or fewer filters."
-    ]
+    assert browser.texts("#chart-none") == ["No model has both values: choose other axes, or remove filters."]
 
 
 def test_the_page_fits_a_narrow_screen_and_follows_the_preferred_colours(browser, site):

@@ -57,7 +57,7 @@ def test_a_file_of_somebody_else_stays(folder):
 
 def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match="holds something else than a gallery") as refusal:
+    with pytest.raises(OutputError, match="is not the folder of a gallery") as refusal:
         write_site(tmp_path, PAGES)
     assert "--force" in refusal.value.hint
     assert files(tmp_path) == {"thesis.txt": b"years of work"}
@@ -67,7 +67,7 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path):
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "site").write_text("a file")
-    with pytest.raises(OutputError, match="holds something else"):
+    with pytest.raises(OutputError, match="is not the folder of a gallery"):
         write_site(tmp_path / "site", PAGES)
 
 

@@ -1,4 +1,4 @@
-"""A skeleton as a picture: somebody who faces us, each keypoint with its number in the network's output."""
+"""A skeleton as an SVG image: a person seen from the front, with the number of each keypoint."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from xml.sax.saxutils import escape
 
 from posezoo.pose.keypoints import Color, Skeleton
 
-#: Where the keypoints of all skeletons stand: across from the middle to the person's left, and down.
+#: Positions of the keypoints of all skeletons in pixels: from the middle to the person's left, and down.
 _MIDDLE = {"nose": 42, "neck": 92, "pelvis": 204}
-#: The head is large, since BlazePose finds eleven keypoints in it.
+#: The head is large, because BlazePose has eleven keypoints in it.
 _SIDE = {
     "eye_inner": (12, 22),
     "eye": (28, 18),
@@ -28,13 +28,13 @@ _SIDE = {
     "foot_index": (64, 370),
 }
 _CENTER, _WIDTH, _HEIGHT, _LIST = 120, 420, 392, 252
-_ROWS = 19  # of the list beside the figure; more keypoints take a second column
+_ROWS = 19  # of the list beside the person; more keypoints use a second column
 
 
 def draw_skeleton(skeleton: Skeleton) -> str:
-    """The picture as SVG: limbs, numbered keypoints in the colours of drawn poses, and the list of names.
+    """The image: limbs, numbered keypoints in the colours of drawn poses, and the list of names.
 
-    It has no script, no link and no font of its own, and can be read on light and on dark pages.
+    It has no script, link or font, and can be read on light and on dark pages.
     """
     places = [keypoint_position(name) for name in skeleton.keypoints]
     columns = -(-len(places) // _ROWS)
@@ -58,16 +58,16 @@ def draw_skeleton(skeleton: Skeleton) -> str:
 
 
 def keypoint_position(keypoint: str) -> tuple[int, int]:
-    """Where a keypoint stands in the picture, in its pixels.
+    """The position of a keypoint in the image, in pixels.
 
     Raises:
-        KeyError: no skeleton of ours has such a keypoint.
+        KeyError: no skeleton has such a keypoint.
     """
     if keypoint in _MIDDLE:
         return _CENTER, _MIDDLE[keypoint]
     sides = [side for side in ("left", "right") if side in keypoint.split("_")]
     across, down = _SIDE["_".join(word for word in keypoint.split("_") if word not in sides)]
-    # The person faces us: their left is on our right.
+    # The person is seen from the front: their left is on the right.
     return _CENTER + (across if sides == ["left"] else -across), down
 
 

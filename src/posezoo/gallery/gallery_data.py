@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from posezoo.cards.markdown import one_line
 from posezoo.cards.parsed_card import CardMetric
 from posezoo.facts.comparison import compare_models
 from posezoo.facts.labels import task_label
@@ -23,7 +24,7 @@ from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Precision
 
 @dataclass(frozen=True, slots=True)
 class ChartAxis:
-    """A metric as charts and tables show it.
+    """A metric as charts and tables show it; the index's script reads the same names.
 
     Attributes:
         title: its name.
@@ -31,7 +32,7 @@ class ChartAxis:
         factor: from the value to the shown number.
         more: whether larger values are better.
         log: whether a logarithmic scale suits it, because models differ by factors.
-        is_accuracy: whether it is an accuracy, not a cost.
+        accuracy: whether it is an accuracy, not a cost.
     """
 
     title: str
@@ -39,12 +40,12 @@ class ChartAxis:
     factor: float = 1
     more: bool = False
     log: bool = True
-    is_accuracy: bool = False
+    accuracy: bool = False
 
 
 #: By the names of ``comparison.COLUMNS``, and the size of the download.
 AXES: Mapping[str, ChartAxis] = {
-    "AP": ChartAxis("AP", "%", factor=100, more=True, log=False, is_accuracy=True),
+    "AP": ChartAxis("AP", "%", factor=100, more=True, log=False, accuracy=True),
     "throughput_fps": ChartAxis("Throughput", "images/s", more=True),
     "latency_p50_ms": ChartAxis("Latency", "ms, median"),
     "gflops": ChartAxis("Operations", "GFLOPs"),
@@ -181,7 +182,7 @@ def _axes(entries: Sequence[GalleryEntry]) -> dict[str, ChartAxis]:
     keys = {key for entry in entries for key in entry.published}
     keys |= {key for entry in entries for values in entry.measured.values() for key in values}
     others = {
-        key: ChartAxis(key, "%", factor=100, more=True, log=False, is_accuracy=True)
+        key: ChartAxis(one_line(key), "%", factor=100, more=True, log=False, accuracy=True)
         for key in sorted(keys - AXES.keys())
     }
     return {key: axis for key, axis in {**AXES, **others}.items() if key in keys}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+from posezoo.cards.markdown import one_line
 from posezoo.facts.sourced_metrics import MetricSource, SourcedMetric
 from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
-from posezoo.gallery.templates import index_script, render_page, to_one_line, to_script_json
+from posezoo.gallery.templates import index_script, render_page, to_script_json
 
 NAME = "index.html"
 
@@ -47,19 +49,9 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
     """
     settings = (("Speed", gallery.speed_way), ("AP measured with", gallery.accuracy_way))
     return {
-        "axes": {
-            key: {
-                "title": to_one_line(axis.title),
-                "unit": axis.unit,
-                "factor": axis.factor,
-                "more": axis.more,
-                "log": axis.log,
-                "accuracy": axis.is_accuracy,
-            }
-            for key, axis in gallery.axes.items()
-        },
+        "axes": {key: asdict(axis) for key, axis in gallery.axes.items()},
         "families": len({entry.facets["family"] for entry in gallery.entries}),
-        "ways": "; ".join(f"{title}: {to_one_line(setting)}" for title, setting in settings if setting),
+        "ways": "; ".join(f"{title}: {one_line(setting)}" for title, setting in settings if setting),
         "models": [_model(entry) for entry in gallery.entries],
     }
 
@@ -74,7 +66,7 @@ def _summary(gallery: GalleryData) -> str:
 
 
 def _model(entry: GalleryEntry) -> dict[str, Any]:
-    description = to_one_line(entry.facts.model.description)
+    description = one_line(entry.facts.model.description)
     if len(description) > 160:  # the model's page has all of it
         description = f"{description[:157].rsplit(' ', 1)[0]} …"
     measured = {
@@ -87,7 +79,7 @@ def _model(entry: GalleryEntry) -> dict[str, Any]:
         "name": entry.name,
         "page": entry.page.replace("@", "%40"),
         "description": description,
-        "facts": {key: to_one_line(value) for key, value in entry.facets.items() if value},
+        "facts": {key: one_line(value) for key, value in entry.facets.items() if value},
         "precisions": [precision.value for precision in entry.precisions],
         "published": _values(entry.published),
         "figures": measured or {precision.value: {} for precision in entry.precisions},
@@ -99,5 +91,5 @@ def _values(metrics: Mapping[str, SourcedMetric]) -> dict[str, list[object]]:
     for key, metric in metrics.items():
         number = float(f"{metric.number:.6g}")  # as many digits as cards have
         values[key] = [int(number) if number.is_integer() else number, _LETTERS[metric.origin]]
-        values[key] += [to_one_line(metric.conditions)] if metric.conditions else []
+        values[key] += [one_line(metric.conditions)] if metric.conditions else []
     return values

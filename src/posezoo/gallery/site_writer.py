@@ -1,7 +1,8 @@
-"""A site's files in their folder: each whole, those of models that are gone removed, no stranger's touched.
+"""Write the files of a site into a folder, and remove pages of models that no longer exist.
 
-``posezoo-gallery.json`` names what we wrote, with digests. It is written first, so that a folder that was
-begun is known as ours, and once more at the end, without the pages that are gone.
+``posezoo-gallery.json`` names the files that posezoo wrote, with their digests; no other file is touched. It
+is written first, so that an interrupted site is still recognized, and again at the end, without the removed
+pages.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from posezoo.files.verified_files import write_atomically, write_error
 from posezoo.spec.safe_names import explain_unsafe_file_name
 
 MANIFEST = "posezoo-gallery.json"
-NOTE = "written by posezoo gallery: the files that are its own, by SHA-256"
+NOTE = "written by posezoo gallery: its own files, by SHA-256"
 
 #: A manifest of 10,000 models has 1 MB.
 MAX_MANIFEST = 16 << 20
@@ -25,7 +26,7 @@ MAX_MANIFEST = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class SiteChanges:
-    """What writing a site does to its folder: paths below it, with / between their parts."""
+    """What writing a site changes: paths below its folder, with / between their parts."""
 
     written: tuple[str, ...]
     unchanged: tuple[str, ...]
@@ -33,75 +34,82 @@ class SiteChanges:
 
 
 def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) -> SiteChanges:
-    """What ``write_site`` would do; nothing is touched.
+    """What ``write_site`` would change; nothing is written.
 
     Args:
-        folder: of the site; it need not be there.
+        folder: of the site; it need not exist.
         pages: the content of each file by its path.
-        force: take a folder that holds something else, and files there that have our pages' names.
+        force: accept a folder that holds other files, and replace files that have the names of pages.
 
     Raises:
-        OutputError: something else lies there.
+        OutputError: the folder holds other files.
     """
-    known = _known(folder)
+    manifest = _read_manifest(folder)
     if not force:
-        _refuse_strangers(folder, pages, known)
-    digests = {name: _digest(content) for name, content in pages.items()}
-    there = {name: _digest_there(folder / name) for name in (*pages, *(known or ()))}
+        _check_for_other_files(folder, pages, manifest)
+    present = {name: _digest_of_file(folder / name) for name in (*pages, *(manifest or ()))}
+    changed = {name for name, content in pages.items() if present[name] != _digest(content)}
     return SiteChanges(
-        written=tuple(name for name in pages if there[name] != digests[name]),
-        unchanged=tuple(name for name in pages if there[name] == digests[name]),
-        # A page that somebody has changed since is no longer ours to remove.
+        written=tuple(name for name in pages if name in changed),
+        unchanged=tuple(name for name in pages if name not in changed),
+        # A page that the user has changed since is not removed.
         removed=tuple(
-            name for name, digest in (known or {}).items() if name not in pages and there[name] == digest
+            name for name, digest in (manifest or {}).items() if name not in pages and present[name] == digest
         ),
     )
 
 
 def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) -> SiteChanges:
-    """Write a site: what differs, in the order of the pages; then remove our pages of models that are gone.
+    """Write the pages that differ, in their order; then remove pages of models that no longer exist.
 
     Args:
-        folder: of the site; made where it is not there.
-        pages: the content of each file by its path; the last one is what leads to the others.
-        force: take a folder that holds something else, and files there that have our pages' names.
+        folder: of the site; it is made if needed.
+        pages: the content of each file by its path; the last one links to the others.
+        force: accept a folder that holds other files, and replace files that have the names of pages.
 
     Raises:
-        OutputError: something else lies there, or it cannot be written.
+        OutputError: the folder holds other files, or cannot be written.
     """
     changes = plan_site(folder, pages, force=force)
     digests = {name: _digest(content) for name, content in pages.items()}
-    known = _known(folder) or {}
-    if changes.written or changes.removed or known != digests:
-        _write_manifest(folder, {**known, **digests})
+    manifest = _read_manifest(folder) or {}
+    if changes.written or changes.removed or manifest != digests:
+        _write_manifest(folder, {**manifest, **digests})
         for name in changes.written:
             write_atomically(folder / name, pages[name], lasting=False)
         for name in changes.removed:
-            _remove(folder / name)
+            try:
+                (folder / name).unlink(missing_ok=True)
+            except OSError as error:
+                raise write_error(folder / name, error) from error
         _write_manifest(folder, digests)
     return changes
 
 
-def _refuse_strangers(folder: Path, pages: Mapping[str, bytes], known: Mapping[str, str] | None) -> None:
-    hint = "choose another folder, or say --force: it writes its own files and leaves all others"
-    try:
-        if known is None and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise OutputError(f"{folder}: holds something else than a gallery", hint=hint)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be read: {error.strerror or error}") from error
+def _check_for_other_files(
+    folder: Path, pages: Mapping[str, bytes], manifest: Mapping[str, str] | None
+) -> None:
+    hint = "choose another folder, or use --force: it only replaces files that have the names of pages"
+    if manifest is None:
+        try:
+            is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be read: {error.strerror or error}") from error
+        if not is_free:
+            raise OutputError(f"{folder}: is not the folder of a gallery", hint=hint)
+        return
     for name, content in pages.items():
         path = folder / name
-        is_strange = known is not None and name not in known and path.exists()
-        if is_strange and _digest_there(path) != _digest(content):
+        if name not in manifest and path.exists() and _digest_of_file(path) != _digest(content):
             raise OutputError(f"{path}: was not written by posezoo gallery", hint=hint)
 
 
-def _known(folder: Path) -> dict[str, str] | None:
-    """What a manifest says that we wrote; None where there is none that can be read."""
+def _read_manifest(folder: Path) -> dict[str, str] | None:
+    """The digests of the files that posezoo wrote; None without a valid manifest."""
     try:
         with open(folder / MANIFEST, "rb") as stream:
-            found = json.loads(stream.read(MAX_MANIFEST))["files"]
-        return {name: digest for name, digest in found.items() if isinstance(digest, str) and _is_page(name)}
+            files = json.loads(stream.read(MAX_MANIFEST))["files"]
+        return {name: digest for name, digest in files.items() if isinstance(digest, str) and _is_page(name)}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
@@ -115,19 +123,12 @@ def _write_manifest(folder: Path, digests: Mapping[str, str]) -> None:
     write_atomically(folder / MANIFEST, f"{content}\n".encode(), lasting=False)
 
 
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise write_error(path, error) from error
-
-
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _digest_there(path: Path) -> str:
-    """The digest of a file as it lies there; empty where there is none that can be read."""
+def _digest_of_file(path: Path) -> str:
+    """Empty if there is no file that can be read."""
     try:
         return _digest(path.read_bytes())
     except OSError:

@@ -1,7 +1,7 @@
-"""Pages from templates: everything in them is escaped, and nothing but their own script and style may run.
+"""Pages from templates: all values are escaped, and only the page's own script and style may run.
 
-Each page holds its style and script itself and says, by their hashes, that no other may run: a page can be
-opened from a folder, and asks nothing of any server.
+Each page contains its style and script, and its content security policy allows only these, by their hashes. A
+page can be opened from a folder, and sends no requests.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from posezoo.cards.markdown import one_line
 from posezoo.errors import import_optional
 
 _HERE = Path(__file__).parent
 
-#: The parts of the index's script, in their order.
+#: The files of the index's script, in their order.
 SCRIPTS = (
     *("elements", "rows", "state", "filters", "scales", "chart"),
     *("legend", "table", "compare", "main"),
@@ -31,9 +32,9 @@ def render_page(template: str, styles: Sequence[str], script: str = "", **values
 
     Args:
         template: its name in templates/.
-        styles: names in assets/, one after the other.
-        script: what runs in it.
-        values: what the template names.
+        styles: names of style sheets in assets/, in their order.
+        script: the page's script.
+        values: the variables of the template.
 
     Raises:
         MissingPackageError: Jinja2 is not installed.
@@ -59,7 +60,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.tests["web_address"] = is_web_address
-    environment.filters["plain"] = to_one_line
+    environment.filters["plain"] = one_line
     environment.filters["filled_columns"] = non_empty_columns
     return environment
 
@@ -70,22 +71,22 @@ def read_asset(name: str) -> str:
 
 
 def index_script() -> str:
-    """All parts of the index's script as one, in a scope of its own."""
+    """The index's script: all its files, in one function scope."""
     parts = "\n".join(read_asset(f"{name}.js") for name in SCRIPTS)
     return minify(f'(() => {{\n"use strict";\n{parts}\n}})();\n')
 
 
 def minify(text: str) -> str:
-    """A style or script of ours without its indentation and the comments that have lines of their own."""
+    """A style sheet or script without indentation and without comments that fill a line."""
     lines = (line.strip() for line in text.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith(("//", "/*", "*/")))
 
 
 def content_security_policy(style: str, script: str) -> str:
-    """What the browser is told that the page needs: no request, no other script."""
-    runs = f"'{_hash(script)}'" if script else "'none'"
+    """The policy that allows this style and script, and no requests and no other script."""
+    allowed_script = f"'{_hash(script)}'" if script else "'none'"
     return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src {runs}; img-src data:; "
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src {allowed_script}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -95,24 +96,19 @@ def _hash(text: str) -> str:
 
 
 def to_script_json(values: Mapping[str, Any]) -> Any:
-    """JSON that can stand inside a script element, whatever strangers wrote into it."""
+    """JSON that is safe inside a script element, with any text in it."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return import_optional("markupsafe", extra="gallery").Markup(text)
 
 
-def to_one_line(text: str) -> str:
-    """A stranger's text in one line, with its invisible characters shown as escapes."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(text.split()))
-
-
 def non_empty_columns(rows: Sequence[Sequence[str]]) -> list[int]:
-    """The columns of a table that anything stands in; the first one always."""
+    """The columns of a table that are not empty; the first one always."""
     width = len(rows[0]) if rows else 0
     return [place for place in range(width) if place == 0 or any(row[place] for row in rows)]
 
 
 def is_web_address(text: str) -> bool:
-    """Whether a text is an http(s) address without tricks, which a page may link to."""
+    """Whether a page may link to a text: an http(s) address without user name and special characters."""
     return bool(re.fullmatch(r"https?://[\w.-]+(:\d+)?([/?#][\w.~:/?#@!$&'()*+,;=%\[\]-]*)?", text, re.ASCII))

@@ -90,8 +90,8 @@ def test_a_folder_of_something_else_is_refused(checkout):
     ended = gallery(checkout, "--output", ".")
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
-        "error: .: holds something else than a gallery",
-        "  hint: choose another folder, or say --force: it writes its own files and leaves all others",
+        "error: .: is not the folder of a gallery",
+        "  hint: choose another folder, or use --force: it only replaces files that have the names of pages",
     ]
     assert gallery(checkout, "--output", ".", "--force").returncode == 0
     assert (checkout / "models" / "public" / "light" / "model.yml").is_file()

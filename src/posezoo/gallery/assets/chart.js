@@ -1,11 +1,11 @@
-// The chart: a mark for each row that has both figures, the Pareto front, whiskers, a legend and a hover card.
+// The chart: a mark for each row with both values, the Pareto front and whiskers.
 
 const SHAPES = 8;
 const COLORS_THERE = 8;
 const MOST_GROUPS = 14;
 const OTHERS = "others";
 
-/** The outline of a group's mark around 0, 0: as large as a circle of that radius, about. */
+/** The outline of a group's mark around 0, 0; its area is about that of a circle with this radius. */
 function outline(shape, r) {
   const polygon = (corners, turn, size) =>
     Array.from({ length: corners }, (_, i) => {
@@ -29,16 +29,16 @@ function outline(shape, r) {
   }
 }
 
-/** The shape of a group: groups of one colour, which comes again after eight, differ in their shapes. */
+/** The shape of a group: colours repeat after eight groups, and groups of one colour have different shapes. */
 function shapeOf(number) {
   return (number + Math.floor(number / COLORS_THERE)) % SHAPES;
 }
 
-/** The groups of the legend by name, each with its number: the largest of all models, then the others. */
+/** The groups of the legend by name, each with its number: the largest groups, then all others as one. */
 function groupsOf() {
   const sizes = new Map();
   for (const model of data.models) {
-    const group = model.facts[state.color] || "not said";
+    const group = model.facts[state.color] || "not declared";
     sizes.set(group, (sizes.get(group) || 0) + 1);
   }
   const names = [...sizes].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0], "en")).map(([name]) => name);
@@ -46,14 +46,14 @@ function groupsOf() {
   return new Map(kept.map((name, number) => [name, number]));
 }
 
-/** The rows that have both figures, as points of the chart. */
+/** The rows that have both values, as points of the chart. */
 function pointsOf(rows, groups, width) {
   const bubbles = rows.map((row) => (axes[state.bubble] ? shown(row, state.bubble) || 0 : 0));
   const largest = Math.max(...bubbles, 0);
   const room = Math.min(1, 0.35 + width / 1100);
   return rows
     .map((row, i) => {
-      const name = row.model.facts[state.color] || "not said";
+      const name = row.model.facts[state.color] || "not declared";
       const group = groups.has(name) ? name : OTHERS;
       const r = room * (largest ? 4.5 + 11 * Math.sqrt(bubbles[i] / largest) : 6);
       return { row, group, r, x: shown(row, ends.x), y: shown(row, ends.y) };
@@ -62,7 +62,7 @@ function pointsOf(rows, groups, width) {
     .filter((point) => !(isLog("x") && point.x <= 0) && !(isLog("y") && point.y <= 0));
 }
 
-let current = ""; // the key of the mark that the keyboard stands on
+let current = ""; // the key of the mark that has the keyboard's focus
 
 function drawChart(rows) {
   const box = document.getElementById("chart");
@@ -91,7 +91,7 @@ function drawChart(rows) {
     { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-labelledby": "chart-title", "aria-describedby": "chart-keys" },
     ...gridOf(x, y, area, width),
     state.front === "on" ? frontOf(front, area) : undefined,
-    // Large bubbles lie below small ones, so that none hides another.
+    // Large bubbles lie below small ones, so that no mark is hidden.
     ...[...points].sort((a, b) => b.r - a.r).map((point) => markOf(point, groups, ordered, x, y)),
     ...(state.front === "on" ? namesOf(front, points, area) : []),
   );
@@ -99,18 +99,18 @@ function drawChart(rows) {
   if (hadFocus) focusMark(current);
 }
 
-/** How many models are shown, in which precisions of their IR, and how many are not. */
+/** The number of models that are shown, their precisions, and the number that are not shown. */
 function countsInWords(rows, all, points) {
-  const precisions = PREFERRED.filter((each) => points.some((point) => point.row.precision === each));
+  const precisions = PREFERRED.filter((precision) => points.some((point) => point.row.precision === precision));
   const where = precisions.length ? `, as ${precisions.join(" and ")}` : "";
   const left = rows.length - all.length;
-  const others = left ? `; ${left} without both figures ${left === 1 ? "is" : "are"} in the table alone` : "";
+  const others = left ? `; ${left} without both values ${left === 1 ? "is" : "are"} only in the table` : "";
   return `${points.length} of ${rows.length} ${rows.length === 1 ? "model" : "models"} shown${where}${others}`;
 }
 
 function gridOf(x, y, area, width) {
   const label = (key) => `${axes[key].title}, ${axes[key].unit}`;
-  const better = (key) => (axes[key].more ? "more is better" : "less is better");
+  const better = (key) => (axes[key].more ? "higher is better" : "lower is better");
   const crowded = x.ticks.length > (area.right - area.left) / 44;
   return [
     ...y.ticks.flatMap((tick) => [
@@ -134,7 +134,7 @@ function tickInWords(tick) {
   return tick >= 10000 ? `${tick / 1000}k` : String(tick);
 }
 
-/** Steps through the front: what nobody offers lies beyond them. */
+/** A line of steps through the front: no model lies beyond it. */
 function frontOf(front, area) {
   const steps = front.slice(1).map((point) => `H${point.px}V${point.py}`).join("");
   const [first, last] = [front[0], front[front.length - 1]];
@@ -147,13 +147,13 @@ function frontOf(front, area) {
 function markOf(point, groups, ordered, x, y) {
   const { row } = point;
   const number = groups.get(point.group);
-  const isSaid = row.figures[ends.x][1] === "d" || row.figures[ends.y][1] === "d";
+  const isPublished = row.figures[ends.x][1] === "d" || row.figures[ends.y][1] === "d";
   const label = `${row.key}: ${phrase(row, ends.y)}; ${phrase(row, ends.x)}; ${point.group}`;
-  const [saidX, saidY] = [publishedBeside(row, ends.x), publishedBeside(row, ends.y)];
+  const [publishedX, publishedY] = [publishedBeside(row, ends.x), publishedBeside(row, ends.y)];
   return svg(
     "a",
     {
-      class: `mark c${number % COLORS_THERE}${isSaid ? " said" : ""}${state.compare.includes(row.model.name) ? " chosen" : ""}`,
+      class: `mark c${number % COLORS_THERE}${isPublished ? " published" : ""}${state.compare.includes(row.model.name) ? " chosen" : ""}`,
       href: row.model.page,
       tabindex: row.key === current ? "0" : "-1",
       "data-key": row.key,
@@ -168,8 +168,8 @@ function markOf(point, groups, ordered, x, y) {
       onblur: () => hideCard(),
       onkeydown: (event) => walk(event, point, ordered),
     },
-    saidY !== undefined ? whisker(point.px, point.py, point.px, y.place(saidY)) : undefined,
-    saidX !== undefined ? whisker(point.px, point.py, x.place(saidX), point.py) : undefined,
+    publishedY !== undefined ? whisker(point.px, point.py, point.px, y.place(publishedY)) : undefined,
+    publishedX !== undefined ? whisker(point.px, point.py, x.place(publishedX), point.py) : undefined,
     svg("path", { class: "shape", transform: `translate(${point.px.toFixed(1)},${point.py.toFixed(1)})`, d: outline(shapeOf(number), point.r) }),
   );
 }
@@ -180,7 +180,7 @@ function whisker(x, y, toX, toY) {
   return svg("path", { class: "whisker", d: `M${x},${y}L${toX},${toY}${bar}` });
 }
 
-/** The names of models on the front, where there is room for them. */
+/** The names of the models on the front for which there is room. */
 function namesOf(front, points, area) {
   const around = (x1, y1, x2, y2, r) => ({ left: Math.min(x1, x2) - r, right: Math.max(x1, x2) + r, top: Math.min(y1, y2) - r, bottom: Math.max(y1, y2) + r });
   const taken = points.map(({ px, py, r }) => around(px, py, px, py, r));

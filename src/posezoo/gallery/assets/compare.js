@@ -1,15 +1,15 @@
-// Two to four models side by side: chosen in the table or the chart, shown in a dialog that an address opens.
+// Two to four models side by side, in a dialog; they are chosen in the table or in the chart.
 
-/** Take a model into the comparison, or out of it. */
+/** Add a model to the comparison, or remove it. */
 function choose(name) {
   if (!state.compare.includes(name) && state.compare.length >= MOST_COMPARED) {
-    tell(`at most ${MOST_COMPARED} models are compared: take one out first`);
+    announce(`at most ${MOST_COMPARED} models can be compared: remove one first`);
     document.getElementById("tray-note").textContent = `At most ${MOST_COMPARED} models.`;
     return draw();
   }
   document.getElementById("tray-note").textContent = "";
   change({ compare: toggled(state.compare, name) });
-  tell(`${state.compare.length} models chosen for the comparison`);
+  announce(`${state.compare.length} models chosen for the comparison`);
 }
 
 function drawTray() {
@@ -17,15 +17,15 @@ function drawTray() {
   tray.hidden = !state.compare.length;
   document.getElementById("chosen").replaceChildren(
     ...state.compare.map((name) =>
-      make("button", { type: "button", class: "chip", "aria-label": `take ${name} out`, onclick: () => choose(name) }, name, make("span", { "aria-hidden": "true" }, "×"))),
+      make("button", { type: "button", class: "chip", "aria-label": `remove ${name}`, onclick: () => choose(name) }, name, make("span", { "aria-hidden": "true" }, "×"))),
   );
   document.getElementById("open-compare").disabled = state.compare.length < 2;
 }
 
 function drawCompare() {
   const dialog = document.getElementById("compare");
-  const wanted = state.view === "compare" && state.compare.length > 1;
-  if (wanted) {
+  const isOpen = state.view === "compare" && state.compare.length > 1;
+  if (isOpen) {
     document.getElementById("compared").replaceChildren(comparedTable());
     if (!dialog.open) dialog.showModal();
   } else if (dialog.open) {
@@ -36,7 +36,7 @@ function drawCompare() {
 function comparedTable() {
   const rows = state.compare.flatMap((name) => rowsOf([byName.get(name)], state.precision).slice(0, 1));
   const words = [
-    ["Task", "task"], ["Family", "family"], ["Sees people", "approach"], ["Framework", "framework"], ["Input", "input"], ["Licence", "license"],
+    ["Task", "task"], ["Family", "family"], ["Approach", "approach"], ["Framework", "framework"], ["Input", "input"], ["Licence", "license"],
   ].filter(([, key]) => rows.some((row) => row.model.facts[key]));
   return make("table", {},
     make("thead", {}, make("tr", {}, make("td", {}), ...rows.map((row) =>
@@ -45,11 +45,11 @@ function comparedTable() {
       ...known.filter((key) => rows.some((row) => row.figures[key])).map((key) => comparedFigure(rows, key)),
       ...words.map(([title, key]) => make("tr", {}, make("th", { scope: "row" }, title), ...rows.map((row) => make("td", {}, row.model.facts[key])))),
       make("tr", {}, make("th", { scope: "row" }, "Precisions"), ...rows.map((row) => make("td", {}, row.model.precisions.join(", ")))),
-      make("tr", {}, make("th", { scope: "row" }, "What it does"), ...rows.map((row) => make("td", { class: "words" }, row.model.description)))),
+      make("tr", {}, make("th", { scope: "row" }, "Description"), ...rows.map((row) => make("td", { class: "words" }, row.model.description)))),
   );
 }
 
-/** A line of bars, the best one marked. */
+/** A row of bars; the best value is marked. */
 function comparedFigure(rows, key) {
   const numbers = rows.map((row) => shown(row, key));
   const there = numbers.filter((number) => number !== undefined);

@@ -5,7 +5,7 @@ function make(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
 }
 
-/** An SVG element, made as ``make`` does. */
+/** An SVG element, with the same arguments as ``make``. */
 function svg(tag, attributes = {}, ...children) {
   return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
@@ -20,12 +20,12 @@ function filled(element, attributes, children) {
   return element;
 }
 
-/** An address without what all have in common; any other text as it is. */
-function briefly(text) {
+/** An address without its scheme and common hosts; any other text as it is. */
+function shortened(text) {
   return text.replace(/^https?:\/\/(www\.|raw\.)?(github(usercontent)?\.com\/)?(?=.)/, "");
 }
 
-/** What people read of a moment's change, without looking: told politely by screen readers. */
-function tell(text) {
-  document.getElementById("told").textContent = text;
+/** Announce a change through screen readers. */
+function announce(text) {
+  document.getElementById("announced").textContent = text;
 }

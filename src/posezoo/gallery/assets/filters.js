@@ -1,4 +1,4 @@
-// The search box and the filters: what they hold, and which rows pass them.
+// The search box and the filters: their choices, and the rows that pass them.
 
 /** The values of a facet that a model has. */
 function valuesOf(model, facet) {
@@ -8,15 +8,15 @@ function valuesOf(model, facet) {
   return facet === "framework" ? value.split(", ") : [value];
 }
 
-/** The models that pass the search, the facets (all but one of them, if asked) and the ranges. */
+/** The models that pass the search and the facets, except the given one. */
 function passing(except = "") {
   const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
   return data.models.filter(
     (model) =>
       words.every((word) => model.text.includes(word)) &&
       FACETS.every(([facet]) => {
-        const wanted = state[facet];
-        return facet === except || !wanted.length || valuesOf(model, facet).some((value) => wanted.includes(value));
+        const chosen = state[facet];
+        return facet === except || !chosen.length || valuesOf(model, facet).some((value) => chosen.includes(value));
       }),
   );
 }
@@ -32,12 +32,12 @@ function withinRanges(row) {
   });
 }
 
-/** The accuracy that the table shows: the chart's, where it shows one. */
+/** The accuracy that the table shows: the one in the chart, if there is one. */
 function accuracyKey() {
   return [ends.y, ends.x, ...known].find((key) => axes[key]?.accuracy);
 }
 
-/** Draw the facets anew, with how many models each value would leave. */
+/** Draw the facets again; each value has the number of models that it would leave. */
 function drawFilters() {
   const search = document.getElementById("q");
   if (search.value !== state.q) search.value = state.q;
@@ -72,27 +72,27 @@ function drawFacet(facet, title) {
   for (const model of passing(facet)) {
     for (const value of valuesOf(model, facet)) all.set(value, all.get(value) + 1);
   }
-  const wanted = state[facet];
+  const chosen = state[facet];
   const focused = document.activeElement && document.activeElement.dataset.value;
-  const summary = make("summary", {}, title, wanted.length ? make("span", { class: "badge" }, String(wanted.length)) : "");
-  const left = [...all].filter(([value, count]) => count || wanted.includes(value));
+  const summary = make("summary", {}, title, chosen.length ? make("span", { class: "badge" }, String(chosen.length)) : "");
+  const left = [...all].filter(([value, count]) => count || chosen.includes(value));
   const choices = left.sort(inOrder(facet)).map(([value, count]) =>
     make(
       "label",
       {},
       make("input", {
         type: "checkbox",
-        checked: wanted.includes(value),
+        checked: chosen.includes(value),
         "data-value": `${facet}:${value}`,
         onchange: () => change({ [facet]: toggled(state[facet], value) }),
       }),
-      make("span", { title: value }, briefly(value)),
+      make("span", { title: value }, shortened(value)),
       make("small", {}, String(count)),
     ),
   );
   box.replaceChildren(summary, make("div", { class: "choices" }, ...choices));
-  const again = focused && [...box.querySelectorAll("input")].find((each) => each.dataset.value === focused);
-  if (again) again.focus();
+  const input = focused && [...box.querySelectorAll("input")].find((candidate) => candidate.dataset.value === focused);
+  if (input) input.focus();
 }
 
 function inOrder(facet) {

@@ -1,6 +1,6 @@
-// Beside the chart: the legend, whose entries hide groups, the hover card, and the keys that walk through marks.
+// Around the chart: the legend, whose entries hide groups, the hover card, and keyboard navigation.
 
-let tapped = ""; // the key of the mark that a finger touched last
+let tapped = ""; // the key of the mark that was touched last
 
 function drawLegend(groups, points) {
   const there = new Set(points.map((point) => point.group));
@@ -13,7 +13,7 @@ function drawLegend(groups, points) {
         type: "button",
         class: `entry c${number % COLORS_THERE}`,
         "aria-pressed": String(!hidden),
-        title: hidden ? "show again" : "hide in the chart; with Shift: show it alone",
+        title: hidden ? "show again" : "hide in the chart; with Shift: show only this group",
         "data-group": name,
         onclick: (event) => {
           if (!event.shiftKey) return change({ hide: toggled(state.hide, name) });
@@ -24,15 +24,15 @@ function drawLegend(groups, points) {
       },
       svg("svg", { width: 18, height: 18, viewBox: "-9 -9 18 18", "aria-hidden": "true" },
         svg("path", { class: "shape", d: outline(shapeOf(number), 6) })),
-      make("span", { title: name }, briefly(name)),
+      make("span", { title: name }, shortened(name)),
     );
   });
   const legend = document.getElementById("legend");
   legend.replaceChildren(...entries);
-  if (focused) [...legend.children].find((each) => each.dataset.group === focused)?.focus();
+  if (focused) [...legend.children].find((entry) => entry.dataset.group === focused)?.focus();
 }
 
-/** Walk from mark to mark, left to right, by the arrow keys; c takes a model into the comparison. */
+/** Move from mark to mark with the arrow keys; c adds a model to the comparison, or removes it. */
 function walk(event, point, ordered) {
   const at = ordered.indexOf(point);
   const steps = { ArrowRight: at + 1, ArrowUp: at + 1, ArrowLeft: at - 1, ArrowDown: at - 1, Home: 0, End: ordered.length - 1 };
@@ -56,13 +56,13 @@ function focusMark(key) {
   }
 }
 
-/** What is known of a mark's model, beside it; screen readers have the mark's label. */
+/** Show a card with a model's values beside its mark; screen readers read the mark's label instead. */
 function showCard(point) {
   const card = document.getElementById("card");
   const { row } = point;
   const lines = Object.keys(axes).filter((key) => row.figures[key]).map((key) => {
-    const said = publishedBeside(row, key);
-    const origin = ORIGINS[row.figures[key][1]] + (said === undefined ? "" : `; published ${inWords(said, key)}`);
+    const published = publishedBeside(row, key);
+    const origin = ORIGINS[row.figures[key][1]] + (published === undefined ? "" : `; published ${inWords(published, key)}`);
     return make("tr", { class: key === ends.x || key === ends.y ? "axis" : "" },
       make("th", {}, axes[key].title), make("td", {}, `${inWords(shown(row, key), key)} ${axes[key].unit}`), make("td", {}, make("small", {}, origin)));
   });
@@ -71,7 +71,7 @@ function showCard(point) {
     make("strong", {}, row.model.name),
     make("p", {}, facts.filter(Boolean).join(" · ")),
     make("table", {}, make("tbody", {}, ...lines)),
-    make("p", { class: "keys" }, "Click or Enter: its page · c: compare"),
+    make("p", { class: "keys" }, "Click or Enter: open its page · c: compare"),
   );
   card.hidden = false;
   const { left, top } = besides(point, card, document.getElementById("chart"));
@@ -79,7 +79,7 @@ function showCard(point) {
   card.style.top = `${top}px`;
 }
 
-/** Where a card hides no part of its mark: to the right, to the left or, where the chart is narrow, below. */
+/** The position of a card beside its mark: to the right, to the left or, if the chart is narrow, below. */
 function besides(point, card, box) {
   const [right, room] = [point.px + point.r + 12, box.clientWidth - card.offsetWidth];
   const left = point.px - point.r - 12 - card.offsetWidth;
@@ -89,7 +89,7 @@ function besides(point, card, box) {
   return { left: Math.max(0, room / 2), top: point.py + point.r + 14 };
 }
 
-/** A finger cannot hover: its first tap on a mark shows the card, its next one opens the page. */
+/** On a touch screen the first tap on a mark shows the card, and the second one opens the page. */
 function tap(event, point) {
   if (event.pointerType !== "touch" || tapped === point.row.key) return;
   event.preventDefault();

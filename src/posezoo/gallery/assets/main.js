@@ -1,13 +1,13 @@
-// Everything is drawn anew from the state, whatever changed it.
+// Draw everything from the state, after each change.
 
-const MEASURED = ["AP", "throughput_fps", "latency_p50_ms"]; // in one way, which the chart states
+const MEASURED = ["AP", "throughput_fps", "latency_p50_ms"]; // with the same settings, which the chart states
 
 let drawnBefore = "";
 
 function draw() {
-  const found = rowsOf(passing(), state.precision);
-  ends = axesFor(found.length ? found : rowsOf(data.models, []));
-  const rows = found.filter(withinRanges);
+  const candidates = rowsOf(passing(), state.precision);
+  ends = axesFor(candidates.length ? candidates : rowsOf(data.models, []));
+  const rows = candidates.filter(withinRanges);
   drawFilters();
   document.getElementById("charted").hidden = !known.length;
   if (known.length) {
@@ -19,7 +19,7 @@ function draw() {
   drawCompare();
   const count = `${rows.length} of ${rowsOf(data.models, state.precision).length}`;
   document.getElementById("count").textContent = `${count} ${state.precision.length ? "model IRs" : "models"}`;
-  if (drawnBefore && drawnBefore !== count) tell(`${count} models`);
+  if (drawnBefore && drawnBefore !== count) announce(`${count} models`);
   drawnBefore = count;
 }
 
@@ -38,7 +38,7 @@ function drawControls() {
 function listenToControls() {
   for (const end of ["x", "y", "bubble"]) {
     const box = document.getElementById(end);
-    if (end === "bubble") box.append(make("option", { value: "none" }, "all alike"));
+    if (end === "bubble") box.append(make("option", { value: "none" }, "same size"));
     box.append(...known.filter((key) => end !== "bubble" || !axes[key].accuracy).map((key) => make("option", { value: key }, `${axes[key].title} (${axes[key].unit})`)));
     box.addEventListener("change", () => change({ [end]: box.value, scale: end === "bubble" ? state.scale : state.scale.replace(end, "") }));
   }
@@ -59,12 +59,12 @@ function begin() {
   listenToFilters();
   listenToControls();
   listenToCompare();
-  // On a narrow screen the models come first, and the filters when they are asked for.
+  // On a narrow screen the filters are closed, so that the models come first.
   if (matchMedia("(max-width: 900px)").matches) document.getElementById("more").open = false;
   addEventListener("popstate", () => { state = read(); draw(); });
   let width = 0;
   new ResizeObserver(([entry]) => {
-    // A chart that is drawn anew changes its box's height: only another width is news.
+    // Drawing the chart changes its height, so only a new width causes a redraw.
     if (Math.round(entry.contentRect.width) === width) return;
     width = Math.round(entry.contentRect.width);
     if (data.models.length) draw();

@@ -1,4 +1,4 @@
-// Models as the registry has them become rows: one for each model in each precision that is looked at.
+// The rows of the table and the marks of the chart: one for each model in each chosen precision.
 
 const ORIGINS = { m: "measured", g: "measured on generated weights", d: "as published" };
 const PREFERRED = ["FP16", "FP32", "FP16-INT8", "FP32-INT8"];
@@ -10,14 +10,14 @@ for (const model of data.models) {
 }
 const byName = new Map(data.models.map((model) => [model.name, model]));
 
-/** The rows of all models: of those in the precisions that are asked for, else of each in its usual one. */
+/** A row for each model in each chosen precision; if none is chosen, one for each model. */
 function rowsOf(models, precisions) {
   return models.flatMap((model) => {
-    const there = Object.keys(model.figures);
+    const available = Object.keys(model.figures);
     if (precisions.length) {
       return precisions.filter((each) => model.precisions.includes(each)).map((each) => rowOf(model, each));
     }
-    return [rowOf(model, PREFERRED.find((each) => there.includes(each)) || "")];
+    return [rowOf(model, PREFERRED.find((each) => available.includes(each)) || "")];
   });
 }
 
@@ -26,26 +26,26 @@ function rowOf(model, precision) {
     model,
     precision,
     key: precision ? `${model.name} ${precision}` : model.name,
-    figures: { ...floating(model, precision), ...model.figures[precision] },
+    figures: { ...publishedFor(model, precision), ...model.figures[precision] },
   };
 }
 
-/** What is published is said of the weights in floating point, of no quantized IR. */
-function floating(model, precision) {
-  const said = { ...model.published };
+/** The published values that hold for a precision: published accuracies are not those of a quantized IR. */
+function publishedFor(model, precision) {
+  const published = { ...model.published };
   if (precision.includes("INT8")) {
-    for (const key of Object.keys(said)) if (axes[key].accuracy) delete said[key];
+    for (const key of Object.keys(published)) if (axes[key].accuracy) delete published[key];
   }
-  return said;
+  return published;
 }
 
-/** The number of a row's figure as people see it, in its axis's unit; undefined where nobody knows it. */
+/** A row's value in the unit of its axis; undefined if it is not known. */
 function shown(row, key) {
   const figure = row.figures[key];
   return figure && figure[0] * axes[key].factor;
 }
 
-/** A shown number with as many digits as tell something. */
+/** A shown number with its significant digits. */
 function inWords(number, key) {
   if (number === undefined) return "";
   const axis = axes[key];
@@ -54,7 +54,7 @@ function inWords(number, key) {
   return String(Number(number.toPrecision(number < 1 ? 2 : 3)));
 }
 
-/** A figure in one phrase: number, unit, origin. */
+/** A value in one phrase: number, unit, origin. */
 function phrase(row, key) {
   const figure = row.figures[key];
   return `${axes[key].title} ${inWords(shown(row, key), key)} ${axes[key].unit}, ${ORIGINS[figure[1]]}`;
@@ -65,14 +65,14 @@ function isBetter(one, other, key) {
   return axes[key].more ? one > other : one < other;
 }
 
-/** The published accuracy beside a measured one, as a shown number; undefined where either is not known. */
+/** The published accuracy beside a measured one, as a shown number; undefined if either is not known. */
 function publishedBeside(row, key) {
   const measured = row.figures[key];
-  const said = row.model.published[key];
-  return axes[key].accuracy && measured && said && measured[1] !== "d" ? said[0] * axes[key].factor : undefined;
+  const published = row.model.published[key];
+  return axes[key].accuracy && measured && published && measured[1] !== "d" ? published[0] * axes[key].factor : undefined;
 }
 
-/** Those points {x, y} that no other is better than in one figure and at least as good in the other. */
+/** The points {x, y} for which no other is better in one value and at least as good in the other. */
 function paretoFront(points, xKey, yKey) {
   const sorted = [...points].sort(
     (a, b) => (a.x === b.x ? (isBetter(a.y, b.y, yKey) ? -1 : 1) : isBetter(a.x, b.x, xKey) ? -1 : 1),

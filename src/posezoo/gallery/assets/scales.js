@@ -1,6 +1,6 @@
-// From numbers to places on the chart, and the numbers that stand beside its lines.
+// From numbers to positions on the chart, and the numbers beside its grid lines.
 
-/** A scale {place(number), ticks} over numbers, from one place in pixels to another. */
+/** A scale {place(number), ticks} for numbers, between two positions in pixels. */
 function scaleOf(numbers, isLogarithmic, from, to) {
   return isLogarithmic && Math.min(...numbers) > 0 ? logarithmic(numbers, from, to) : linear(numbers, from, to);
 }
@@ -34,5 +34,5 @@ function logarithmic(numbers, from, to) {
 /** 1, 2 or 5 times a power of ten, not below a number. */
 function niceStep(number) {
   const power = 10 ** Math.floor(Math.log10(number));
-  return [1, 2, 5, 10].map((each) => each * power).find((each) => each >= number * 0.999);
+  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= number * 0.999);
 }

@@ -1,9 +1,9 @@
-// What is looked at, and its twin in the address, so that a link shows the same again.
+// The state of the page, which is kept in its address, so that a link shows the same again.
 
 const FACETS = [
   ["task", "Task"],
   ["family", "Family"],
-  ["approach", "Sees people"],
+  ["approach", "Approach"],
   ["precision", "Precision"],
   ["framework", "Framework"],
   ["license", "Licence"],
@@ -11,7 +11,7 @@ const FACETS = [
   ["collection", "Collection"],
 ];
 const RANGES = ["accuracy", "gflops"];
-const COLORS = { family: "family", task: "task", framework: "framework", approach: "how people are seen" };
+const COLORS = { family: "family", task: "task", framework: "framework", approach: "approach" };
 const MOST_COMPARED = 4;
 
 const known = Object.keys(axes);
@@ -32,38 +32,38 @@ const LISTS = [...FACETS.map(([key]) => key), "hide", "compare"];
 let state = read();
 let ends = axesFor(rowsOf(data.models, []));
 
-/** The state that the address tells; whatever it says wrongly is as if it were not said. */
+/** The state in the address; values that are not valid are ignored. */
 function read() {
-  const said = new URLSearchParams(location.hash.slice(1));
-  const found = { ...DEFAULTS };
-  for (const key of Object.keys(DEFAULTS)) if (said.has(key)) found[key] = said.get(key);
-  for (const key of LISTS) found[key] = [...new Set(said.getAll(key))];
+  const parameters = new URLSearchParams(location.hash.slice(1));
+  const result = { ...DEFAULTS };
+  for (const key of Object.keys(DEFAULTS)) if (parameters.has(key)) result[key] = parameters.get(key);
+  for (const key of LISTS) result[key] = [...new Set(parameters.getAll(key))];
   for (const key of RANGES) {
     for (const end of ["min", "max"]) {
-      const number = parseFloat(said.get(`${key}_${end}`));
-      found[`${key}_${end}`] = Number.isFinite(number) ? number : undefined;
+      const number = parseFloat(parameters.get(`${key}_${end}`));
+      result[`${key}_${end}`] = Number.isFinite(number) ? number : undefined;
     }
   }
-  for (const key of ["x", "y"]) if (!axes[found[key]]) found[key] = DEFAULTS[key];
-  if (found.bubble !== "none" && !axes[found.bubble]) found.bubble = DEFAULTS.bubble;
-  if (!Object.hasOwn(COLORS, found.color)) found.color = DEFAULTS.color;
-  if (!axes[found.sort.replace(/^-/, "")] && !["name", "-name", "task", "-task"].includes(found.sort)) found.sort = "";
-  found.compare = found.compare.filter((name) => byName.has(name)).slice(0, MOST_COMPARED);
-  found.precision = found.precision.filter((each) => PREFERRED.includes(each));
-  return found;
+  for (const key of ["x", "y"]) if (!axes[result[key]]) result[key] = DEFAULTS[key];
+  if (result.bubble !== "none" && !axes[result.bubble]) result.bubble = DEFAULTS.bubble;
+  if (!Object.hasOwn(COLORS, result.color)) result.color = DEFAULTS.color;
+  if (!axes[result.sort.replace(/^-/, "")] && !["name", "-name", "task", "-task"].includes(result.sort)) result.sort = "";
+  result.compare = result.compare.filter((name) => byName.has(name)).slice(0, MOST_COMPARED);
+  result.precision = result.precision.filter((precision) => PREFERRED.includes(precision));
+  return result;
 }
 
-/** The address of a state: only what differs from the beginning. */
+/** The address of a state: only what differs from the defaults. */
 function address(of) {
-  const said = new URLSearchParams();
+  const parameters = new URLSearchParams();
   for (const [key, value] of Object.entries(of)) {
-    if (Array.isArray(value)) value.forEach((each) => said.append(key, each));
-    else if (value !== undefined && value !== DEFAULTS[key]) said.set(key, value);
+    if (Array.isArray(value)) value.forEach((item) => parameters.append(key, item));
+    else if (value !== undefined && value !== DEFAULTS[key]) parameters.set(key, value);
   }
-  return said.toString();
+  return parameters.toString();
 }
 
-/** Change the state, its address, and what is drawn; ``step`` leaves a step to go back to. */
+/** Change the state, its address, and what is drawn; with ``step``, the browser can go back. */
 function change(changes, { step = false } = {}) {
   state = { ...state, ...changes };
   draw(); // first: some browsers refuse many addresses in a short time
@@ -74,25 +74,25 @@ function change(changes, { step = false } = {}) {
   }
 }
 
-/** A list with a value more, or without it. */
+/** A list with the value added or, if it has the value, removed. */
 function toggled(list, value) {
-  return list.includes(value) ? list.filter((each) => each !== value) : [...list, value];
+  return list.includes(value) ? list.filter((item) => item !== value) : [...list, value];
 }
 
-/** What the chart's axes show: what was asked for, else what tells most of these rows. */
+/** The metrics of the chart's axes: the chosen ones, else those that are known for most of these rows. */
 function axesFor(rows) {
   const count = (key) => rows.filter((row) => row.figures[key]).length;
   const most = (keys) => keys.reduce((best, key) => (count(key) > count(best) ? key : best), keys[0]);
   const costs = known.filter((key) => !axes[key].accuracy);
   const accuracies = known.filter((key) => axes[key].accuracy);
-  // Speed tells most, unless few were measured.
+  // Speed is the most useful cost, unless it was measured for few models only.
   const isFast = axes.throughput_fps && 2 * count("throughput_fps") >= Math.max(count("gflops"), 1);
   const x = isFast ? "throughput_fps" : count("gflops") ? "gflops" : most(costs);
   const y = count("AP") ? "AP" : most(accuracies.length ? accuracies : costs);
   return { x: state.x || x || y, y: state.y || y };
 }
 
-/** Whether an axis is drawn logarithmically: as suits its figure, unless the other was asked for. */
+/** Whether an axis is logarithmic: by default as suits its metric. */
 function isLog(end) {
   return axes[ends[end]].log !== state.scale.includes(end);
 }

@@ -1,6 +1,6 @@
-// The table of all rows that pass, sorted by any column.
+// The table of all rows that pass the filters, sorted by any column.
 
-/** The figures of the table: one accuracy, and whatever else is known of any of its rows. */
+/** The columns of values: one accuracy, and all costs that are known for at least one row. */
 function figureColumns(rows) {
   const accuracy = accuracyKey();
   const others = known.filter((key) => !axes[key].accuracy && rows.some((row) => row.figures[key]));
@@ -25,12 +25,12 @@ function drawTable(rows) {
   if (focused) document.querySelector(`#head [data-sort="${CSS.escape(focused)}"]`)?.focus();
 }
 
-/** What is sorted by: what was asked for, else the accuracy that most is known of, best first. */
+/** The sort key: the chosen one, else the accuracy in the table, best first. */
 function sortKey() {
   return state.sort || (axes[accuracyKey()] ? `-${accuracyKey()}` : "name");
 }
 
-/** A column's heading, and by which of its buttons the table is sorted. */
+/** A column's heading with its sort buttons. */
 function heading(key, kind, ...buttons) {
   const isSorted = buttons.some((button) => button.dataset.sort === key.replace(/^-/, ""));
   const way = isSorted ? (key.startsWith("-") ? "descending" : "ascending") : undefined;
@@ -38,7 +38,7 @@ function heading(key, kind, ...buttons) {
 }
 
 function sorter(name, title, unit, key) {
-  // Of figures the best come first at the first click, of words those from A.
+  // The first click sorts values from the best, and words from A.
   const first = axes[name] && axes[name].more ? `-${name}` : name;
   const second = first === name ? `-${name}` : name;
   const arrow = key === name ? "▲" : key === `-${name}` ? "▼" : "";
@@ -54,7 +54,7 @@ function inSortOrder(name, way) {
   return (a, b) => {
     const [one, other] = [value(a), value(b)];
     if (one === other) return a.key.localeCompare(b.key, "en");
-    // What nobody knows stands below, whichever way is sorted.
+    // Unknown values come last in both directions.
     if (one === undefined || other === undefined) return one === undefined ? 1 : -1;
     return way * (typeof one === "string" ? one.localeCompare(other, "en") : one - other);
   };
@@ -75,7 +75,7 @@ function lineOf(row, columns) {
       make("div", {}, model.facts.task)),
     ...columns.map((key) => numberCell(row, key)),
     make("td", { class: "number" }, (model.facts.input || "").replace("x", " × ")),
-    make("td", { class: "license", title: model.facts.license }, briefly(model.facts.license || "")),
+    make("td", { class: "license", title: model.facts.license }, shortened(model.facts.license || "")),
   );
 }
 
