@@ -68,7 +68,7 @@ FORMS = {
 def test_a_pickle_that_runs_a_command_runs_nothing(tmp_path, form):
     content = FORMS[form](Command(tmp_path))
     said = refusal(tmp_path, content)
-    assert "asks for 'posix.system'" in said or "asks for 'nt.system'" in said
+    assert "refers to 'posix.system'" in said or "refers to 'nt.system'" in said
     assert not (tmp_path / "ran").exists()
 
 
@@ -112,34 +112,34 @@ PROGRAMS = {
     "a storage that is not there": ({"a": tensor(storage("9", 2), (2,), (1,))}, "'9' is not in the file"),
     "a storage of 2^60": (
         {"a": tensor(storage("0", 1 << 60), (2,), (1,))},
-        "said to have 4611686018427387904",
+        "declared with 4611686018427387904",
     ),
     "a storage of 2^70": ({"a": tensor(storage("0", 1 << 70), (2,), (1,))}, "is 1180591620717411303424"),
     "a storage of minus two": ({"a": tensor(storage("0", -2), (2,), (1,))}, "storage '0' is -2"),
     "a storage of two kinds": (
         {"a": tensor(HERE, (2,), (1,)), "b": tensor(storage("0", 2, "torch.IntStorage"), (2,), (1,))},
-        "two kinds or sizes",
+        "two types or sizes",
     ),
     "a storage read as two kinds": (
         {"a": of_kind(BYTES, "torch.uint16"), "b": of_kind(BYTES, "torch.uint32")},
-        "reads storage '0' as other numbers than a tensor before",
+        "reads storage '0' with another type than an earlier tensor",
     ),
     "bytes of no kind": ({"a": tensor(BYTES, (2,), (1,))}, "pickle is damaged"),
     "a shape beyond the storage": (
         {"a": tensor(HERE, (3,), (1,))},
-        "reaches beyond its storage, which has 2",
+        "extends beyond its storage, which has 2",
     ),
-    "an offset beyond": ({"a": tensor(HERE, (1,), (1,), 2)}, "reaches beyond its storage"),
+    "an offset beyond": ({"a": tensor(HERE, (1,), (1,), 2)}, "extends beyond its storage"),
     "an offset before": ({"a": tensor(HERE, (1,), (1,), -1)}, "the offset of tensor 'a' is -1"),
-    "strides beyond": ({"a": tensor(HERE, (2,), (1 << 61,))}, "reaches beyond its storage"),
+    "strides beyond": ({"a": tensor(HERE, (2,), (1 << 61,))}, "extends beyond its storage"),
     "strides before": ({"a": tensor(HERE, (2,), (-1,))}, "a stride of tensor 'a' is -1"),
     "a shape of 2^60": ({"a": tensor(HERE, (1 << 60,), (0,))}, "shape 1152921504606846976"),
-    "a shape of a billion": ({"a": tensor(HERE, (1 << 30,), (0,))}, "reaches beyond its storage"),
+    "a shape of a billion": ({"a": tensor(HERE, (1 << 30,), (0,))}, "extends beyond its storage"),
     "a shape beside nothing": ({"a": tensor(HERE, (0, 1 << 62), (0, 0))}, "shape 0x4611686018427387904"),
     "a shape of text": ({"a": tensor(HERE, ("2",), (1,))}, "a size of tensor 'a' is '2'"),
     "a shape that is a list": ({"a": tensor(HERE, [2], (1,))}, "has no shape"),  # type: ignore[arg-type]
     "a thousand dimensions": ({"a": tensor(HERE, (1,) * 1000, (1,) * 1000)}, "1000 dimensions"),
-    "fewer strides than sizes": ({"a": tensor(HERE, (1, 2), (1,))}, "not as many strides"),
+    "fewer strides than sizes": ({"a": tensor(HERE, (1, 2), (1,))}, "another number of strides"),
 }
 
 
@@ -204,10 +204,10 @@ CODES = {
     "items for an object": (b"\x80\x02ctorch\nSize\n(K\x02K\x03u.", "pickle is damaged"),
     "a key without a value": (b"\x80\x02}(K\x02u.", "pickle is damaged"),
     "no end": (b"\x80\x02}", "pickle is damaged"),
-    "two values": (b"\x80\x02}}.", "other than one value"),
+    "two values": (b"\x80\x02}}.", "does not end with a single value"),
     "an instance": (b"\x80\x02(cos\nsystem\no.", "'os.system'"),
-    "an instance of old": (b"\x80\x02(ios\nsystem\n.", "the step INST"),
-    "an extension's number": (b"\x80\x02\x82\x01.", "the step EXT1"),
+    "an instance of old": (b"\x80\x02(ios\nsystem\n.", "the opcode INST"),
+    "an extension's number": (b"\x80\x02\x82\x01.", "the opcode EXT1"),
     "a name from the stack": (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", "'os.system'"),
     "a name that is no text": (b"\x80\x04K\x01K\x02\x93.", "pickle is damaged"),
     "text of 4 GB": (b"\x80\x02X\xff\xff\xff\xffabc.", "pickle is damaged"),
@@ -241,12 +241,12 @@ GOOD = program({"a": tensor(storage("0", 2, "torch.FloatStorage", None), (2,), (
 ONE_STORAGE = struct.pack("<q", 2) + row(1, 2)
 LEGACIES = {
     "a later version": (torch_legacy(GOOD).replace(b"M\xe9\x03", b"M\xea\x03"), "another version"),
-    "the other order of bytes": (torch_legacy(GOOD).replace(b"\x88s.", b"\x89s."), "order of bytes"),
+    "the other byte order": (torch_legacy(GOOD).replace(b"\x88s.", b"\x89s."), "byte order"),
     "a storage twice": (
         LEGACY_OPENING + GOOD + pickle.dumps(["0", "0"], 2) + ONE_STORAGE * 2,
         "holds storage '0', which its pickle does not name, or twice",
     ),
-    "no order of storages": (LEGACY_OPENING + GOOD + b"\x80\x02N.", "in which order its storages follow"),
+    "no order of storages": (LEGACY_OPENING + GOOD + b"\x80\x02N.", "the order of its storages"),
     "no storages": (torch_legacy(GOOD), "its storage '0' is not in the file"),
     "storages of less than nothing": (
         LEGACY_OPENING + GOOD + pickle.dumps(["0"], 2) + struct.pack("<q", -2) + row(1, 2),
@@ -300,9 +300,9 @@ ZIPS = {
         "twice|damaged",
     ),
     "something else": (zip_of("net-0000.params"), "unpack it|does not write"),
-    "a folder of something else": (zip_of("net/net-0000.params"), "none that torch.save wrote"),
+    "a folder of something else": (zip_of("net/net-0000.params"), "was not written by torch.save"),
     "overlapping entries": (overlapping(), "entries overlap"),
-    "the other order of bytes": (zip_of("a/data.pkl", "a/byteorder", content=b"big"), "other order of bytes"),
+    "the other byte order": (zip_of("a/data.pkl", "a/byteorder", content=b"big"), "other byte order"),
     "only a beginning": (b"PK\x03\x04", "the end of the zip archive"),
     "a name that the heading does not have": (
         zip_of("a/data.pkl").replace(b"a/data.pkl", b"b/data.pkl", 1),
@@ -359,10 +359,10 @@ OTHERS = {
     "a gzip archive": (b"\x1f\x8b\x08" + bytes(30), "a gzip archive"),
     "PyTorch 0.1's tar": (tar_of("sys_info", "pickle", "tensors", "storages"), "a tar archive"),
     "Keras's weights": (b"\x89HDF\r\n\x1a\n" + bytes(30), "an HDF5 file"),
-    "one byte": (b"\x80", "no checkpoint of a known form"),
-    "anything": (b"weights", "no checkpoint of a known form"),
-    "zeros": (bytes(1000), "no checkpoint of a known form"),
-    "a pickle of something else": (pickle.dumps([1, 2], 2), "a pickle, but none that torch.save wrote"),
+    "one byte": (b"\x80", "not a checkpoint in a known format"),
+    "anything": (b"weights", "not a checkpoint in a known format"),
+    "zeros": (bytes(1000), "not a checkpoint in a known format"),
+    "a pickle of something else": (pickle.dumps([1, 2], 2), "a pickle, but was not written by torch.save"),
 }
 
 

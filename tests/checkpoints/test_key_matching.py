@@ -44,7 +44,7 @@ def test_all_that_differs_is_said_at_once_with_the_nearest_key():
         "2 unexpected: conv1.weigth (did you mean conv1.weight?), zzz; "
         "1 of another shape: conv1.bias (8, not 4)"
     )
-    assert "another form" in failure.value.hint
+    assert "another variant" in failure.value.hint
 
 
 def test_a_turned_matrix_is_another_shape():
@@ -90,8 +90,10 @@ def test_what_a_trainer_put_before_all_keys_is_named():
     wrapped = {f"model.net.{key}": value for key, value in tensors().items()} | {"loss.weight": np.ones(1)}
     with pytest.raises(CheckpointError) as failure:
         checkpoints.match_tensors(wrapped, WANTED)
-    assert failure.value.hint == "all of them are there, but begin with model.net.: save them without it"
+    assert (
+        failure.value.hint == "all keys are there, but begin with model.net.: save them without this prefix"
+    )
     del wrapped["model.net.conv1.bias"]
     with pytest.raises(CheckpointError) as failure:
         checkpoints.match_tensors(wrapped, WANTED)
-    assert "another form" in failure.value.hint
+    assert "another variant" in failure.value.hint

@@ -117,7 +117,7 @@ LYING = {
     "2^31 - 1 dimensions": (params_of([params_head((), ndim=2**31 - 1)], "a"), "2147483647 dimensions"),
     "2^32 - 1 dimensions": (params_of([params_head((), form=V1, ndim=2**32 - 1)], "a"), "4294967295 dim"),
     "minus two dimensions": (params_of([params_head((), form=V3, ndim=-2)], "a"), "-2 dimensions"),
-    "an unknown kind": (params_of([params_array(WEIGHTS["features.0.bias"], flag=99)], "a"), "kind 99"),
+    "an unknown kind": (params_of([params_array(WEIGHTS["features.0.bias"], flag=99)], "a"), "type: 99"),
     "sparse rows": (params_of([params_head((2,), storage=1)], "a"), "stored as row_sparse"),
     "a sparse matrix": (params_of([params_head((2,), form=V3, storage=2)], "a"), "stored as csr"),
     "a name that is not UTF-8": (params_of([BIAS], [b"\xff\xfe"]), "name 1 of 1 is not UTF-8"),

@@ -132,7 +132,7 @@ REFUSED = {
     "complex numbers": (lambda: {"a": torch.ones(2, dtype=torch.complex64)}, "'torch.ComplexFloatStorage'"),
     "numbers of 8 bits": (lambda: {"a": torch.ones(2).to(torch.float8_e4m3fn)}, "'torch.float8_e4m3fn'"),
     "numpy's arrays": (lambda: {"a": np.ones(2)}, r"multiarray\._reconstruct'"),
-    "an expanded tensor": (lambda: {"a": torch.ones(1).expand(5)}, "reaches beyond its storage"),
+    "an expanded tensor": (lambda: {"a": torch.ones(1).expand(5)}, "extends beyond its storage"),
 }
 
 

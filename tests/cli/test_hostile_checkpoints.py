@@ -97,23 +97,23 @@ def saved(value: object, *, zipped: bool = True) -> bytes:
 WEIGHTS = {"a": torch.ones(1000)}
 TWO = np.ones(2, np.float32)
 HOSTILE: dict[str, tuple[Callable[[Path], bytes], str]] = {
-    "a command, zip": (lambda folder: saved({"a": Command(folder)}), "asks for 'posix.system'"),
+    "a command, zip": (lambda folder: saved({"a": Command(folder)}), "refers to 'posix.system'"),
     "a command, legacy": (
         lambda folder: saved({"a": Command(folder)}, zipped=False),
-        "asks for 'posix.system'",
+        "refers to 'posix.system'",
     ),
-    "a whole module, zip": (lambda _: saved(torch.nn.ReLU()), "asks for 'torch.nn.modules.activation.ReLU'"),
+    "a whole module, zip": (lambda _: saved(torch.nn.ReLU()), "refers to 'torch.nn.modules.activation.ReLU'"),
     "a whole module, legacy": (lambda _: saved(torch.nn.ReLU(), zipped=False), "torch.nn.modules.activation"),
     "cut short, zip": (lambda _: saved(WEIGHTS)[:-1000], "a zip archive without its end"),
-    "cut short, legacy": (lambda _: saved(WEIGHTS, zipped=False)[:-1000], "reach beyond the file's"),
-    "cut short, params": (lambda _: params({"a": TWO})[:70], "reach beyond the file's"),
+    "cut short, legacy": (lambda _: saved(WEIGHTS, zipped=False)[:-1000], "extend beyond the file's"),
+    "cut short, params": (lambda _: params({"a": TWO})[:70], "extend beyond the file's"),
     "cut short, safetensors": (
         lambda _: safetensors({"a": entry("F32", [2], 0, 8)}, bytes(4)),
         "file",
     ),
     "sizes beyond the file": (
         lambda _: torch_zip(program({"a": tensor(storage("0", 1 << 60), (2,), (1,))}), {"0": row(1, 2)}),
-        "said to have 4611686018427387904 bytes, and has 8",
+        "declared with 4611686018427387904 bytes, and has 8",
     ),
     "negative sizes": (
         lambda _: torch_legacy(program({"a": tensor(storage("0", 2, "torch.FloatStorage", None), (-2,), (1,))}),

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posezoo.convert.check_images import PICTURES, draw_test_image
+from posezoo.convert.check_images import IMAGE_KINDS, draw_test_image
 
 SHAPE = (1, 96, 160, 3)
 
 
-@pytest.mark.parametrize("kind", PICTURES)
+@pytest.mark.parametrize("kind", IMAGE_KINDS)
 def test_a_picture_is_the_same_every_time_and_another_for_another_seed(kind):
     assert np.array_equal(draw_test_image(kind, SHAPE, "NHWC", 1), draw_test_image(kind, SHAPE, "NHWC", 1))
     assert not np.array_equal(
@@ -16,7 +16,7 @@ def test_a_picture_is_the_same_every_time_and_another_for_another_seed(kind):
     )
 
 
-@pytest.mark.parametrize("kind", PICTURES)
+@pytest.mark.parametrize("kind", IMAGE_KINDS)
 def test_a_picture_spans_0_to_255_and_nothing_in_it_is_symmetric(kind):
     image = draw_test_image(kind, SHAPE, "NHWC", 1)
     assert image.dtype == np.float32
@@ -28,7 +28,7 @@ def test_a_picture_spans_0_to_255_and_nothing_in_it_is_symmetric(kind):
         assert np.abs(square - other).mean() > 10
 
 
-@pytest.mark.parametrize("kind", PICTURES)
+@pytest.mark.parametrize("kind", IMAGE_KINDS)
 def test_the_layout_only_moves_the_axes(kind):
     nhwc = draw_test_image(kind, (2, 96, 160, 3), "NHWC", 1)
     nchw = draw_test_image(kind, (2, 3, 96, 160), "NCHW", 1)

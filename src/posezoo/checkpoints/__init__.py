@@ -1,4 +1,4 @@
-"""Weights in, tensors out: published and home-made checkpoints, read without running a line of them."""
+"""Read checkpoints without running code that is in them."""
 
 from posezoo.checkpoints.checkpoint_reader import has_checkpoint_header, read_checkpoint
 from posezoo.checkpoints.key_matching import match_tensors

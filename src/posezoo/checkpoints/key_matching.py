@@ -1,37 +1,39 @@
-"""Hold a checkpoint's tensors against what a network wants, and say all that differs at once."""
+"""Compare a checkpoint's tensors with those that a network needs, and report every difference at once."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
+from typing import TypeVar
 
 import numpy as np
 
 from posezoo.checkpoints.mapped_file import Array, truncate
 from posezoo.errors import CheckpointError, suggest
 
-#: A count of training steps, which no inference needs and PyTorch before 0.4.1 and MXNet do not have.
+#: A count of training steps: inference does not need it; PyTorch before 0.4.1 and MXNet do not have it.
 _COUNTER = "num_batches_tracked"
 
-# Of another network every key differs: 1 900 in HigherHRNet.
-_MOST_NAMED = 20
+# Every key of another network differs: 1 900 in HigherHRNet.
+_MAX_NAMED = 20
 
-# difflib takes 0.1 ms a pair: it looks only at those that share most words.
-_MOST_COMPARED = 20
+# difflib takes 0.1 ms a pair: only the keys that share most words are compared.
+_MAX_COMPARED = 20
 
+T = TypeVar("T")
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointMismatch:
-    """What keeps a checkpoint from fitting a network.
+    """The differences between a checkpoint and a network.
 
     Attributes:
-        missing: keys that the network has, and the checkpoint lacks.
+        missing: keys that only the network has.
         unexpected: keys that only the checkpoint has.
-        reshaped: keys of both, with the checkpoint's shape and the wanted one.
+        reshaped: keys of both, with the checkpoint's shape and the network's.
     """
 
     missing: tuple[str, ...]
@@ -43,18 +45,18 @@ class CheckpointMismatch:
 
 
 def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, Array]:
-    """The tensors in the order of a network's keys, none more and none less.
+    """The tensors in the order of a network's keys.
 
     Args:
         tensors: a checkpoint's, by name.
         requested: the shapes of the network's state dict, by name.
 
     Returns:
-        As many as wanted; a ``num_batches_tracked`` that the checkpoint lacks is 0.
+        Exactly the network's keys; a ``num_batches_tracked`` that the checkpoint lacks is 0.
 
     Raises:
-        CheckpointError: keys are missing or unexpected, or have other shapes. All are named with the
-            nearest known key, the first 20 of each kind; :func:`compare` gives every one.
+        CheckpointError: keys are missing or unexpected, or have other shapes. The first 20 of each kind are
+            named with the nearest known key; :func:`compare_keys` returns all.
     """
     if differences := compare_keys(tensors, requested):
         raise CheckpointError(_format_keys(differences, tensors, requested), hint=_hint(tensors, requested))
@@ -64,7 +66,7 @@ def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, 
 
 
 def compare_keys(tensors: Mapping[str, Array], requested: Shapes) -> CheckpointMismatch:
-    """What differs between a checkpoint and a network; nothing where it fits."""
+    """The differences between a checkpoint and a network."""
     return CheckpointMismatch(
         tuple(key for key in requested if key not in tensors and not _is_counter(key)),
         tuple(key for key in tensors if key not in requested),
@@ -77,13 +79,13 @@ def compare_keys(tensors: Mapping[str, Array], requested: Shapes) -> CheckpointM
 
 
 def _hint(tensors: Iterable[str], requested: Iterable[str]) -> str:
-    """What is likely wrong: often a trainer keeps the network in a module of its own, and it would fit."""
+    # Often a training program has the network inside another module: without its name the keys would match.
     keys, needed = set(tensors), [key for key in requested if not _is_counter(key)]
-    for key in sorted(keys):
-        prefix = key.removesuffix(needed[0]) if needed and key.endswith(f".{needed[0]}") else ""
-        if prefix and all(f"{prefix}{each}" in keys for each in needed):
-            return f"all of them are there, but begin with {truncate(prefix)}: save them without it"
-    return "it belongs to another network, or to another form of it (width, number of stages)"
+    for candidate in sorted(keys):
+        prefix = candidate.removesuffix(needed[0]) if needed and candidate.endswith(f".{needed[0]}") else ""
+        if prefix and all(f"{prefix}{key}" in keys for key in needed):
+            return f"all keys are there, but begin with {truncate(prefix)}: save them without this prefix"
+    return "it belongs to another network, or to another variant of it (width, number of stages)"
 
 
 def _is_counter(key: str) -> bool:
@@ -91,49 +93,36 @@ def _is_counter(key: str) -> bool:
 
 
 def _format_keys(differences: CheckpointMismatch, tensors: Mapping[str, Array], requested: Shapes) -> str:
-    # A key that was renamed is missing under one name and unexpected under the other.
-    there, known = differences.unexpected or tensors, differences.missing or requested
+    # A renamed key is missing under one name and unexpected under the other.
+    candidates, known = differences.unexpected or tensors, differences.missing or requested
     parts = (
-        _listed("missing", [_UnmatchedKey(key, there) for key in differences.missing]),
-        _listed("unexpected", [_UnmatchedKey(key, known) for key in differences.unexpected]),
-        _listed("of another shape", [_ShapeMismatch(*each) for each in differences.reshaped]),
+        _list("missing", differences.missing, lambda key: _with_nearest(key, candidates)),
+        _list("unexpected", differences.unexpected, lambda key: _with_nearest(key, known)),
+        _list(
+            "of another shape",
+            differences.reshaped,
+            lambda key: f"{truncate(key[0])} ({_format_shape(key[1])}, not {_format_shape(key[2])})",
+        ),
     )
     return f"does not fit the network: {'; '.join(filter(None, parts))}"
 
 
-def _listed(what: str, faults: Sequence[_UnmatchedKey | _ShapeMismatch]) -> str:
-    """How many there are, and the first of them; a fault is worded only when it is shown."""
-    if not faults:
+def _list(problem: str, keys: Sequence[T], describe: Callable[[T], str]) -> str:
+    """The number of keys, and the first of them; only those are described."""
+    if not keys:
         return ""
-    shown = ", ".join(str(fault) for fault in faults[:_MOST_NAMED])
-    more = f", and {len(faults) - _MOST_NAMED} more" if len(faults) > _MOST_NAMED else ""
-    return f"{len(faults)} {what}: {shown}{more}"
+    shown = ", ".join(map(describe, keys[:_MAX_NAMED]))
+    more = f", and {len(keys) - _MAX_NAMED} more" if len(keys) > _MAX_NAMED else ""
+    return f"{len(keys)} {problem}: {shown}{more}"
 
 
-@dataclass(frozen=True, slots=True)
-class _UnmatchedKey:
-    key: str
-    known: Iterable[str]
-
-    def __str__(self) -> str:
-        words = _words(self.key)
-        likely = nlargest(_MOST_COMPARED, self.known, key=lambda each: len(words & _words(each)))
-        hint = suggest(self.key, likely)
-        return f"{truncate(self.key)} ({hint})" if hint else truncate(self.key)
-
-
-@dataclass(frozen=True, slots=True)
-class _ShapeMismatch:
-    key: str
-    shape: tuple[int, ...]
-    wanted: tuple[int, ...]
-
-    def __str__(self) -> str:
-        return f"{truncate(self.key)} ({_format_shape(self.shape)}, not {_format_shape(self.wanted)})"
-
-
-def _words(key: str) -> set[str]:
-    return set(re.split(r"[._]", key))
+def _with_nearest(key: str, known: Iterable[str]) -> str:
+    words = set(re.split(r"[._]", key))
+    likely = nlargest(
+        _MAX_COMPARED, known, key=lambda candidate: len(words & set(re.split(r"[._]", candidate)))
+    )
+    hint = suggest(key, likely)
+    return f"{truncate(key)} ({hint})" if hint else truncate(key)
 
 
 def _format_shape(shape: tuple[int, ...]) -> str:

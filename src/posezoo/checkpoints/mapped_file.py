@@ -1,7 +1,7 @@
-"""A file's bytes, mapped into memory and looked at only within its bounds.
+"""A checkpoint file mapped into memory, read only within its bounds.
 
-Mapped copy-on-write: what is never looked at is never read, arrays may be written to, and the file
-stays as it is. Whoever holds an array holds the mapping.
+It is mapped copy-on-write: only the bytes that are accessed are read, arrays may be written to, and the file
+does not change. The mapping exists as long as one of its arrays.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-#: The largest network of the zoo has 1 900 tensors; with Adam's two for each parameter 5 000.
-MOST_TENSORS = 1 << 16
+#: The largest network of the zoo has 1 900 tensors; with Adam's two for each parameter it is 5 000.
+MAX_TENSORS = 1 << 16
 
-#: What precedes the numbers (a header, a pickle, a directory) as text costs up to 40 times as much in
-#: objects. HigherHRNet's is 0.3 MB.
-LONGEST_HEADER = 4 << 20
+#: The largest header, pickle or directory before the numbers, in bytes: its objects take up to 40 times as
+#: much memory. HigherHRNet's has 0.3 MB.
+MAX_HEADER = 4 << 20
 
-#: NumPy 1 knows no more; convolutions over volumes have 5.
-MOST_DIMENSIONS = 32
+#: The limit of NumPy 1; 3D convolutions have 5.
+MAX_DIMENSIONS = 32
 
 BOOL, BFLOAT16 = "bool", "bf16"
 
-# Two kinds lie in the file as NumPy has no name for them.
+# The types in the file of two kinds that NumPy cannot read directly.
 _STORED = {BOOL: "u1", BFLOAT16: "<u2"}
 
 
 class CheckpointFormatError(ValueError):
-    """The bytes are no checkpoint; says what is wrong in one line, and what to do next."""
+    """The bytes are not a checkpoint: the problem in one line, and what to do next."""
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
         super().__init__(problem)
@@ -43,14 +43,11 @@ class CheckpointFormatError(ValueError):
 
 
 class MappedFile:
-    """The bytes of a file that is not empty.
-
-    Args:
-        path: the file.
+    """The bytes of a file.
 
     Raises:
         OSError: it cannot be opened or mapped.
-        Unreadable: it is empty.
+        CheckpointFormatError: it is empty.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,14 +59,14 @@ class MappedFile:
             self._bytes = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
 
     def first_bytes(self, max_count: int) -> bytes:
-        """The first bytes, as many as there are."""
+        """The first bytes, or all if there are fewer."""
         return self._bytes[:max_count]
 
     def read_bytes(self, start: int, size: int, what: str) -> bytes:
-        """A piece of the file, copied; ``what`` it is stands in the complaint.
+        """A copy of a part of the file; ``what`` names it in errors.
 
         Raises:
-            Unreadable: it reaches beyond the file.
+            CheckpointFormatError: it extends beyond the end of the file.
         """
         self._check(start, size, what)
         return self._bytes[start : start + size]
@@ -77,11 +74,11 @@ class MappedFile:
     def read_array(self, start: int, count: int, kind: str, what: str) -> Array:
         """``count`` numbers in a row, shape (count,).
 
-        A view of the file; a copy where they do not lie aligned, and where they are of a kind that NumPy
-        lacks: bfloat16, the upper half of a float32, becomes float32, and a byte that is not 0 True.
+        A view of the file; a copy if they are not aligned, or if NumPy lacks their type: bfloat16, the upper
+        half of a float32, becomes float32, and a byte that is not 0 becomes True.
 
         Raises:
-            Unreadable: they reach beyond the file.
+            CheckpointFormatError: they extend beyond the end of the file.
         """
         stored_as = np.dtype(_STORED.get(kind, f"<{kind}"))
         self._check(start, count * stored_as.itemsize, what)
@@ -103,22 +100,23 @@ class MappedFile:
     def _check(self, start: int, size: int, what: str) -> None:
         if start < 0 or size < 0 or start + size > self.size:
             raise CheckpointFormatError(
-                f"{what}: {shorten(size)} bytes at byte {shorten(start)} reach beyond the file's {self.size}",
-                hint="the file was cut short, or its header lies; fetch it again",
+                f"{what}: {shorten(size)} bytes at byte {shorten(start)} extend beyond the file's "
+                f"{self.size}",
+                hint="the file is truncated, or its header is wrong; download it again",
             )
 
 
 class FileCursor:
-    """Reads a mapped file from front to back."""
+    """Reads a mapped file from its beginning to its end."""
 
     def __init__(self, file: MappedFile, at: int = 0) -> None:
         self.file, self.at = file, at
 
     def unpack(self, form: str, what: str) -> tuple[int, ...]:
-        """The next integers, written as :mod:`struct` says, without gaps.
+        """The next integers, in a format of :mod:`struct`, without gaps.
 
         Raises:
-            Unreadable: the file ends before.
+            CheckpointFormatError: the file ends before.
         """
         size = struct.calcsize(form)
         values = struct.unpack(form, self.file.read_bytes(self.at, size, what))
@@ -129,9 +127,9 @@ class FileCursor:
         """The next ``size`` bytes as UTF-8.
 
         Raises:
-            Unreadable: the file ends before, or they are not UTF-8.
+            CheckpointFormatError: the file ends before, or they are not UTF-8.
         """
-        if size > LONGEST_HEADER:
+        if size > MAX_HEADER:
             raise CheckpointFormatError(f"{what} is said to have {size} bytes")
         content = self.file.read_bytes(self.at, size, what)
         self.at += size
@@ -142,15 +140,15 @@ class FileCursor:
 
     def read_array(self, count: int, kind: str, what: str) -> Array:
         """The next ``count`` numbers."""
-        found = self.file.read_array(self.at, count, kind, what)
+        array = self.file.read_array(self.at, count, kind, what)
         self.at += count * dtype_size(kind)
-        return found
+        return array
 
     def require_end(self) -> None:
-        """Nothing may follow.
+        """Check that this is the end of the file.
 
         Raises:
-            Unreadable: something does.
+            CheckpointFormatError: more bytes follow.
         """
         if self.at != self.file.size:
             raise CheckpointFormatError(
@@ -159,30 +157,30 @@ class FileCursor:
 
 
 def dtype_size(kind: str) -> int:
-    """How many bytes a number takes in the file."""
+    """The size of a number in the file, in bytes."""
     return np.dtype(_STORED.get(kind, kind)).itemsize
 
 
 def element_count(shape: Sequence[object], what: str) -> int:
-    """How many numbers a tensor of this shape has.
+    """The number of elements of a tensor of this shape.
 
     Raises:
-        Unreadable: it is no shape.
+        CheckpointFormatError: it is not a shape.
     """
-    if len(shape) > MOST_DIMENSIONS:
+    if len(shape) > MAX_DIMENSIONS:
         raise CheckpointFormatError(f"{what} is said to have {len(shape)} dimensions")
     sizes = [require_size(size, f"a size of {what}") for size in shape]
-    # NumPy multiplies the others even where one is 0.
+    # NumPy multiplies the other sizes even if one is 0.
     if math.prod(filter(None, sizes)) >= 1 << 56:
         raise CheckpointFormatError(f"{what} is said to have the shape {truncate('x'.join(map(str, sizes)))}")
     return math.prod(sizes)
 
 
 def require_size(value: object, what: str) -> int:
-    """A count or size as files can have it: an integer from 0 to 2^63 - 1.
+    """The value itself, if it is an integer from 0 to 2^63 - 1.
 
     Raises:
-        Unreadable: it is something else.
+        CheckpointFormatError: it is not.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
         raise CheckpointFormatError(f"{what} is {shorten(value)}")
@@ -190,7 +188,7 @@ def require_size(value: object, what: str) -> int:
 
 
 def shorten(value: object) -> str:
-    """A stranger's value in a message: never long, never deep."""
+    """An untrusted value for a message: never long, never nested."""
     if isinstance(value, int) and value.bit_length() < 80:
         return str(value)
     if isinstance(value, str):
@@ -199,5 +197,5 @@ def shorten(value: object) -> str:
 
 
 def truncate(text: str) -> str:
-    """As much of it as a message needs."""
+    """The text, shortened for a message."""
     return text if len(text) <= 80 else f"{text[:77]}..."

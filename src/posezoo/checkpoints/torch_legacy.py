@@ -1,14 +1,14 @@
-"""What torch.save wrote before PyTorch 1.6: five pickles, then each storage's count and numbers.
+"""Read PyTorch's legacy format, before 1.6: five pickles, then the size and numbers of each storage.
 
-The pickles: a magic number, the format's version, the machine's habits, the checkpoint, and the keys of
-the storages in their order. After torch/serialization.py (``_legacy_save``, ``_legacy_load``) of PyTorch
-2.13, which still writes it when asked to.
+The pickles are a magic number, the format's version, properties of the machine, the checkpoint, and the keys
+of the storages in their order. Source: torch/serialization.py (``_legacy_save``, ``_legacy_load``) of PyTorch
+2.13, which still can write it.
 """
 
 from __future__ import annotations
 
 from posezoo.checkpoints.mapped_file import (
-    LONGEST_HEADER,
+    MAX_HEADER,
     Array,
     CheckpointFormatError,
     FileCursor,
@@ -25,7 +25,7 @@ _OPENINGS = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 
 
 def is_legacy_torch(head: bytes) -> bool:
-    """Pickle's PROTO and a protocol that there is."""
+    """Whether it begins with pickle's PROTO and an existing protocol."""
     return head[:2] in _OPENINGS
 
 
@@ -33,27 +33,27 @@ def read_legacy_torch(file: MappedFile) -> dict[str, Array]:
     """The tensors of a checkpoint by their keys, in its order.
 
     Raises:
-        Unreadable: torch.save did not write it, it asks for more than weights, or is not whole.
+        CheckpointFormatError: torch.save did not write it, it refers to more than weights, or is incomplete.
     """
     storages = StorageTable()
-    pickles = PickleSequence(file.first_bytes(LONGEST_HEADER), VOCABULARY, storages.resolve)
+    pickles = PickleSequence(file.first_bytes(MAX_HEADER), VOCABULARY, storages.resolve)
     if pickles.load_next() != _MAGIC_NUMBER:
         raise CheckpointFormatError(
-            "is a pickle, but none that torch.save wrote",
+            "is a pickle, but was not written by torch.save",
             hint="save the weights alone: torch.save(net.state_dict(), FILE)",
         )
-    version, habits = pickles.load_next(), pickles.load_next()
-    if version != _VERSION or type(habits) is not dict or habits.get("little_endian") is not True:
-        raise CheckpointFormatError("was written in another version or order of bytes than torch.save does")
+    version, machine = pickles.load_next(), pickles.load_next()
+    if version != _VERSION or type(machine) is not dict or machine.get("little_endian") is not True:
+        raise CheckpointFormatError("was written in another version or byte order than torch.save uses")
     state = extract_state_dict(pickles.load_next())
     keys = pickles.load_next()
     return map_tensors(state, _places(file, pickles.position, keys, storages), file)
 
 
 def _places(file: MappedFile, start: int, keys: object, storages: StorageTable) -> dict[str, tuple[int, int]]:
-    """Where each storage lies: its first byte, and how many."""
+    """First byte and size of each storage, in bytes."""
     if type(keys) is not list:
-        raise CheckpointFormatError("does not say in which order its storages follow")
+        raise CheckpointFormatError("does not contain the order of its storages")
     places: dict[str, tuple[int, int]] = {}
     cursor = FileCursor(file, start)
     for key in keys:

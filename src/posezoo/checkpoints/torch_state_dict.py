@@ -1,7 +1,7 @@
-"""The state dict in what torch.save wrote: what its pickle may ask for, and which part of it is the weights.
+"""The state dict of a PyTorch checkpoint: the names that its pickle may have, and the part with the weights.
 
-The two forms, zip and legacy, differ only in where the numbers lie; a tensor is a view of a storage in
-either. After torch/_utils.py (``_rebuild_*``) and torch/serialization.py of PyTorch 2.13.
+The two formats, zip and legacy, differ only in the place of the numbers; in both a tensor is a view of a
+storage. Source: torch/_utils.py (``_rebuild_*``) and torch/serialization.py of PyTorch 2.13.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from posezoo.checkpoints.mapped_file import (
     BFLOAT16,
     BOOL,
-    MOST_TENSORS,
+    MAX_TENSORS,
     Array,
     CheckpointFormatError,
     MappedFile,
@@ -25,58 +25,48 @@ from posezoo.checkpoints.mapped_file import (
 )
 from posezoo.checkpoints.safe_pickle import GlobalName, Vocabulary
 
-# Under what training programs keep the weights, among an optimizer's state and the like.
+# Keys under which training programs save the weights, beside an optimizer's state and others.
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 
-# What nn.DataParallel, DistributedDataParallel and AveragedModel put before each key.
+# nn.DataParallel, DistributedDataParallel and AveragedModel add it to each key.
 _PREFIX = "module."
 
 _UNTYPED = "untyped"
 
-_KINDS = {
-    "float64": "f8",
-    "float32": "f4",
-    "float16": "f2",
-    "bfloat16": BFLOAT16,
-    "int64": "i8",
-    "int32": "i4",
-    "int16": "i2",
-    "int8": "i1",
-    "uint64": "u8",
-    "uint32": "u4",
-    "uint16": "u2",
-    "uint8": "u1",
-    "bool": BOOL,
-}
-
-_STORAGE_KINDS = {
-    "DoubleStorage": "f8",
-    "FloatStorage": "f4",
-    "HalfStorage": "f2",
-    "BFloat16Storage": BFLOAT16,
-    "LongStorage": "i8",
-    "IntStorage": "i4",
-    "ShortStorage": "i2",
-    "CharStorage": "i1",
-    "ByteStorage": "u1",
-    "BoolStorage": BOOL,
-}
+_DTYPES = {
+    f"torch.{name}": np.dtype(name).str[1:]
+    for name in (
+        *("float64", "float32", "float16", "int64", "int32", "int16", "int8"),
+        *("uint64", "uint32", "uint16", "uint8"),
+    )
+} | {"torch.bfloat16": BFLOAT16, "torch.bool": BOOL}
 
 _STORAGES = {
-    f"{module}.{name}": kind for module in ("torch", "torch.cuda") for name, kind in _STORAGE_KINDS.items()
+    f"{module}.{name}Storage": _DTYPES[f"torch.{dtype}"]
+    for module in ("torch", "torch.cuda")
+    for name, dtype in (
+        ("Double", "float64"),
+        ("Float", "float32"),
+        ("Half", "float16"),
+        ("BFloat16", "bfloat16"),
+        ("Long", "int64"),
+        ("Int", "int32"),
+        ("Short", "int16"),
+        ("Char", "int8"),
+        ("Byte", "uint8"),
+        ("Bool", "bool"),
+    )
 } | dict.fromkeys(("torch.storage.UntypedStorage", "torch.UntypedStorage"), _UNTYPED)
-
-_DTYPES = {f"torch.{name}": kind for name, kind in _KINDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class StorageInfo:
-    """Numbers that lie in a row somewhere in the file.
+    """Consecutive numbers somewhere in the file.
 
     Attributes:
-        key: what the file calls it.
-        kind: of number; or that it is not said here.
-        count: how many numbers; bytes, where the kind is not said.
+        key: its name in the file.
+        kind: the type of number, or ``untyped``.
+        count: how many numbers; bytes if it is untyped.
     """
 
     key: str
@@ -91,7 +81,7 @@ class StorageInfo:
 
 @dataclass(frozen=True, slots=True)
 class TensorView:
-    """A view of a storage; offset and strides in numbers."""
+    """A view of a storage; offset and strides are counted in numbers."""
 
     storage: StorageInfo
     kind: str
@@ -107,24 +97,27 @@ class StorageTable:
     by_key: dict[str, StorageInfo] = field(default_factory=dict)
 
     def resolve(self, reference: object) -> StorageInfo:
-        """A reference in a pickle: ``('storage', class, key, device, count)``, in the legacy form with a
-        sixth part, which PyTorch before 0.4 filled for views of storages.
+        """The storage of a reference in a pickle, ``('storage', class, key, device, count)``.
+
+        The legacy format adds a sixth part, which PyTorch before 0.4 used for views of storages.
 
         Raises:
-            Unreadable: it refers to something else, or to what was said otherwise before.
+            CheckpointFormatError: it refers to something else, or contradicts an earlier reference.
         """
         if type(reference) is not tuple or not 5 <= len(reference) <= 6 or reference[0] != "storage":
-            raise CheckpointFormatError("its pickle refers to something that is no storage")
+            raise CheckpointFormatError("its pickle refers to something that is not a storage")
         _, kind, key, _, count = reference[:5]
         if type(kind) is not GlobalName or kind.dotted not in _STORAGES or type(key) is not str:
-            raise CheckpointFormatError("its pickle refers to a storage in a way that torch.save does not")
+            raise CheckpointFormatError(
+                "its pickle refers to a storage in a way that torch.save does not use"
+            )
         if reference[5:] not in ((), (None,)):
             raise CheckpointFormatError("has views of storages, as PyTorch before 0.4 wrote them")
         storage = StorageInfo(
             key, _STORAGES[kind.dotted], require_size(count, f"the size of storage {shorten(key)}")
         )
         if self.by_key.setdefault(key, storage) != storage:
-            raise CheckpointFormatError(f"storage {shorten(key)} is said to be of two kinds or sizes")
+            raise CheckpointFormatError(f"storage {shorten(key)} is declared with two types or sizes")
         return storage
 
 
@@ -144,7 +137,7 @@ def _tensor_v3(
     dtype: object,
     *_: object,
 ) -> TensorView:
-    """Of kinds that have no storage class of their own, as uint16."""
+    # For types without a storage class, such as uint16.
     if type(storage) is not StorageInfo or type(dtype) is not GlobalName:
         raise TypeError
     return TensorView(storage, _DTYPES[dtype.dotted], offset, shape, strides)
@@ -157,17 +150,17 @@ def _with_attributes(function: object, _kind: object, arguments: object, _state:
 
 
 def _first(value: object = None, *_: object) -> object:
-    """A parameter is its tensor; the size of a tensor its tuple; OrderedDict what it is made from."""
+    # A parameter is its tensor; torch.Size is its tuple.
     return value
 
 
 def _ordered(items: object = None) -> object:
-    """Python 3 fills an empty one afterwards; Python 2 gave a list of pairs."""
+    # Python 3 fills an empty one afterwards; Python 2 passed a list of pairs.
     return {} if items is None else items
 
 
-def _left_out(*_: object) -> None:
-    """Not a tensor, so not looked at."""
+def _ignored(*_: object) -> None:
+    """The value of everything that is not a tensor."""
 
 
 _TENSORS: Mapping[str, Callable[..., TensorView]] = {
@@ -176,11 +169,10 @@ _TENSORS: Mapping[str, Callable[..., TensorView]] = {
     "torch._utils._rebuild_tensor_v3": _tensor_v3,
 }
 
-#: What a checkpoint may ask for. Devices, hooks, learning rates and the like may stand in it; they are
-#: read over.
+#: The names that a checkpoint may have. Devices, hooks, learning rates and the like are ignored.
 VOCABULARY: Vocabulary = {
     **_TENSORS,
-    **dict.fromkeys((*_STORAGES, *_DTYPES, "torch.Tensor", "torch.device", "torch.layout"), _left_out),
+    **dict.fromkeys((*_STORAGES, *_DTYPES, "torch.Tensor", "torch.device", "torch.layout"), _ignored),
     "torch._tensor._rebuild_from_type_v2": _with_attributes,
     "torch._utils._rebuild_parameter": _first,
     "torch._utils._rebuild_parameter_with_state": _first,
@@ -188,7 +180,7 @@ VOCABULARY: Vocabulary = {
     "torch.Size": _first,
     "collections.OrderedDict": _ordered,
     "collections.Counter": _ordered,
-    "_codecs.encode": _left_out,  # how Python 3 writes bytes for Python 2
+    "_codecs.encode": _ignored,  # Python 3 writes bytes for Python 2 with it
     **dict.fromkeys(
         (
             "__builtin__.set",
@@ -197,32 +189,32 @@ VOCABULARY: Vocabulary = {
             "numpy.core.multiarray.scalar",
             "numpy._core.multiarray.scalar",
         ),
-        _left_out,
+        _ignored,
     ),
 }
 
 
 def extract_state_dict(value: object) -> dict[str, TensorView]:
-    """The tensors of a checkpoint by their keys, out of their wrapping and without ``module.``.
+    """The tensors of a checkpoint by their keys, without the dicts around them and without ``module.``.
 
     Args:
-        value: what its pickle says.
+        value: the value of its pickle.
 
     Raises:
-        Unreadable: there are none, or two of one name.
+        CheckpointFormatError: there are none, or two of one name.
     """
     table = _table(value)
-    for _ in range(4):  # {'model': {'state_dict': ...}}; one that holds itself has no end
+    for _ in range(4):  # {'model': {'state_dict': ...}}; a dict that contains itself has no end
         member = (_table(table[key]) for key in _WRAPPERS if key in table)
         table = next(filter(None, member), table)
-    tensors = [(key, each) for key, each in table.items() if type(each) is TensorView]
+    tensors = [(key, tensor) for key, tensor in table.items() if type(tensor) is TensorView]
     if not tensors:
-        said = ", ".join(shorten(key) for key in list(table)[:8])
+        keys = ", ".join(shorten(key) for key in list(table)[:8])
         raise CheckpointFormatError(
-            f"holds no tensors by name{', but ' + said if said else ''}",
-            hint=f"weights lie at the top, or under {', '.join(_WRAPPERS)}",
+            f"holds no tensors by name{', but ' + keys if keys else ''}",
+            hint=f"weights must be at the top level, or under {', '.join(_WRAPPERS)}",
         )
-    if len(tensors) > MOST_TENSORS:
+    if len(tensors) > MAX_TENSORS:
         raise CheckpointFormatError(f"holds {len(tensors)} tensors")
     state: dict[str, TensorView] = {}
     for key, tensor in tensors:
@@ -235,7 +227,7 @@ def extract_state_dict(value: object) -> dict[str, TensorView]:
 
 
 def _table(value: object) -> dict[str, object]:
-    """A dict, or Python 2's list of pairs, as one; empty for anything else."""
+    """A dict from a dict or Python 2's list of pairs; empty for anything else."""
     if type(value) is dict:
         return value
     pairs = value if type(value) is list else []
@@ -253,14 +245,14 @@ def map_tensors(
 
     Args:
         state: by their keys.
-        places: by a storage's key, where it begins in the file and how many bytes it has.
+        places: first byte and size of each storage, in bytes, by its key.
         file: the file.
 
     Raises:
-        Unreadable: a storage is not there or not of the said size, or a tensor reaches beyond its own.
+        CheckpointFormatError: a storage is missing or has another size, or a tensor extends beyond it.
     """
     rows: dict[str, tuple[str, Array]] = {}
-    found: dict[str, Array] = {}
+    arrays: dict[str, Array] = {}
     for name, tensor in state.items():
         what = f"tensor {shorten(name)}"
         key = tensor.storage.key
@@ -269,10 +261,10 @@ def map_tensors(
         kind, row = rows[key]
         if kind != tensor.kind:
             raise CheckpointFormatError(
-                f"{what} reads storage {shorten(key)} as other numbers than a tensor before"
+                f"{what} reads storage {shorten(key)} with another type than an earlier tensor"
             )
-        found[name] = _view(row, tensor, what)
-    return found
+        arrays[name] = _view(row, tensor, what)
+    return arrays
 
 
 def _row(tensor: TensorView, places: Mapping[str, tuple[int, int]], file: MappedFile, what: str) -> Array:
@@ -282,7 +274,7 @@ def _row(tensor: TensorView, places: Mapping[str, tuple[int, int]], file: Mapped
     start, size = places[storage.key]
     if size != storage.size_bytes:
         raise CheckpointFormatError(
-            f"{what}: its storage is said to have {storage.size_bytes} bytes, and has {size}"
+            f"{what}: its storage is declared with {storage.size_bytes} bytes, and has {size}"
         )
     return file.read_array(start, size // dtype_size(tensor.kind), tensor.kind, what)
 
@@ -290,15 +282,15 @@ def _row(tensor: TensorView, places: Mapping[str, tuple[int, int]], file: Mapped
 def _view(row: Array, tensor: TensorView, what: str) -> Array:
     shape, strides = tensor.shape, tensor.strides
     if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
-        raise CheckpointFormatError(f"{what} has no shape, or not as many strides")
+        raise CheckpointFormatError(f"{what} has no shape, or another number of strides")
     offset = require_size(tensor.offset, f"the offset of {what}")
     steps = [require_size(stride, f"a stride of {what}") for stride in strides]
     count = element_count(shape, what)
     if count == 0:
         return np.zeros(shape, row.dtype)
     last = offset + sum((size - 1) * step for size, step in zip(shape, steps, strict=True))
-    # An expanded tensor has more numbers than its storage: a file of a kilobyte could ask for terabytes.
+    # An expanded tensor has more numbers than its storage: a file of a kilobyte could need terabytes.
     if last >= row.size or count > row.size:
-        raise CheckpointFormatError(f"{what} reaches beyond its storage, which has {row.size} numbers")
+        raise CheckpointFormatError(f"{what} extends beyond its storage, which has {row.size} numbers")
     places = [step * row.itemsize for step in steps]
     return np.lib.stride_tricks.as_strided(row[offset:], shape, places)

@@ -1,6 +1,6 @@
-"""What torch.save has written since PyTorch 1.6: a zip of a pickle and, for each storage, its bytes.
+"""Read PyTorch's format since 1.6: a zip archive of a pickle and the bytes of each storage.
 
-The entries are stored, not compressed, so they are views of the file like any other. After
+The entries are stored, not compressed, so that arrays can be views of the file. Source:
 torch/serialization.py (``_save``, ``_load``) and caffe2/serialize/inline_container.cc of PyTorch 2.13.
 """
 
@@ -12,21 +12,21 @@ from collections.abc import Iterable
 from operator import itemgetter
 from pathlib import PurePosixPath
 
-from posezoo.checkpoints.mapped_file import LONGEST_HEADER, Array, CheckpointFormatError, MappedFile, shorten
+from posezoo.checkpoints.mapped_file import MAX_HEADER, Array, CheckpointFormatError, MappedFile, shorten
 from posezoo.checkpoints.safe_pickle import PickleSequence
 from posezoo.checkpoints.torch_state_dict import VOCABULARY, StorageTable, extract_state_dict, map_tensors
 
-#: What any zip that is not empty opens with.
+#: The first bytes of a zip archive that is not empty.
 MAGIC = b"PK\x03\x04"
 
 _PICKLE = "data.pkl"
 
-# APPNOTE.TXT, 4.3.16, 4.3.14 and 4.3.7: the ends of the directory, and what precedes an entry.
+# APPNOTE.TXT, 4.3.16, 4.3.14 and 4.3.7: the ends of the directory, and the header of an entry.
 _END = struct.Struct("<4s8xLL2x")
 _END64 = struct.Struct("<4s36xQQ")
 _LOCAL = struct.Struct("<4s22xHH")
 
-#: Where each entry lies, by its name below the top folder: its first byte, and how many.
+#: First byte and size of each entry, in bytes, by its name below the top folder.
 StorageOffsets = dict[str, tuple[int, int]]
 
 
@@ -34,19 +34,19 @@ def read_torch_zip(file: MappedFile) -> dict[str, Array]:
     """The tensors of a checkpoint by their keys, in its order.
 
     Raises:
-        Unreadable: it is no such zip, its pickle asks for more than weights, or the numbers are not there.
+        CheckpointFormatError: it is not such an archive, refers to more than weights, or lacks numbers.
     """
     places = _places(file)
     if _PICKLE not in places:
         raise CheckpointFormatError(
-            "is a zip archive, but none that torch.save wrote", hint="if weights lie in it, unpack it"
+            "is a zip archive, but was not written by torch.save", hint="if it contains weights, unpack it"
         )
     if "byteorder" in places and file.read_bytes(*places["byteorder"], "byteorder") != b"little":
-        raise CheckpointFormatError("was written on a machine with the other order of bytes")
+        raise CheckpointFormatError("was written on a machine with the other byte order")
     start, size = places[_PICKLE]
-    if size > LONGEST_HEADER:
+    if size > MAX_HEADER:
         raise CheckpointFormatError(
-            f"its pickle has {size} bytes, where tensors have none",
+            f"its pickle has {size} bytes, which tensors do not need",
             hint="save the weights as tensors, net.state_dict(), or as .safetensors",
         )
     storages = StorageTable()
@@ -85,16 +85,16 @@ def _places(file: MappedFile) -> StorageOffsets:
 
 
 def _check_directory(file: MappedFile) -> None:
-    """The directory, at the end, is small; each of its entries takes 40 times its size in memory."""
+    """Limit the size of the directory: each of its entries takes 40 times as much memory."""
     signature, size, _ = _END.unpack(_entry_header(file, 0, _END.size))
     if signature != b"PK\x05\x06":
         raise CheckpointFormatError(
-            "is a zip archive without its end", hint="it was cut short; fetch it again"
+            "is a zip archive without its end", hint="it is truncated; download it again"
         )
     locator = _entry_header(file, _END.size, 20)
     if locator.startswith(b"PK\x06\x07"):
         _, size, _ = _END64.unpack(_entry_header(file, _END.size + 20, _END64.size))
-    if size > LONGEST_HEADER:
+    if size > MAX_HEADER:
         raise CheckpointFormatError(f"is a zip archive with a directory of {size} bytes")
 
 
@@ -108,20 +108,20 @@ def _parts(name: str) -> tuple[str, str]:
     if len(parts) < 2 or ".." in parts or "\\" in name or name.startswith("/"):
         raise CheckpointFormatError(
             f"is a zip archive with the entry {shorten(name)}, which torch.save does not write",
-            hint="if weights lie in it, unpack it",
+            hint="if it contains weights, unpack it",
         )
     return parts[0], "/".join(parts[1:])
 
 
 def _start(file: MappedFile, entry: zipfile.ZipInfo) -> int:
-    """Where an entry's bytes begin; the directory knows only where its own heading does."""
+    """The first byte of an entry's content; the directory has only the position of its header."""
     what = f"entry {shorten(entry.filename)}"
     if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
         raise CheckpointFormatError(f"{what} is compressed or encrypted: torch.save only stores")
     if entry.compress_size != entry.file_size:
         raise CheckpointFormatError(f"{what} has two sizes")
-    heading = file.read_bytes(entry.header_offset, _LOCAL.size, what)
-    signature, name, extra = _LOCAL.unpack(heading)
+    header = file.read_bytes(entry.header_offset, _LOCAL.size, what)
+    signature, name, extra = _LOCAL.unpack(header)
     start: int = entry.header_offset + _LOCAL.size + name + extra
     named = file.read_bytes(entry.header_offset + _LOCAL.size, name, what)
     if signature != MAGIC or named != entry.orig_filename.encode(
@@ -132,7 +132,7 @@ def _start(file: MappedFile, entry: zipfile.ZipInfo) -> int:
 
 
 def _refuse_overlaps(places: Iterable[tuple[int, int]]) -> None:
-    """Entries that share bytes would make a small file large."""
+    """Entries that share bytes would make a small file large in memory."""
     at = 0
     for start, size in sorted(places, key=itemgetter(0)):
         if start < at:

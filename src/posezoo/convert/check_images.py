@@ -1,4 +1,4 @@
-"""Pictures for the self-check, drawn from a seed: the same everywhere, and nothing in them symmetric."""
+"""Images for the self-check, drawn from a seed: the same on every machine, and without symmetry."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Array = npt.NDArray[np.float32]
 FloatImage = npt.NDArray[np.float64]
 _Draw = Callable[[int, int, int, np.random.Generator], FloatImage]
 
-#: Side of the coarse squares of ``noise``, in pixels: about what one cell of a pose network's maps sees.
+#: Side of the coarse squares of ``noise``, in pixels: about what one cell of a pose network's maps covers.
 BLOCK = 16
 
 
 def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> Array:
-    """An input as an IR takes it.
+    """An input for an IR.
 
     Args:
         kind: ``noise`` or ``photo``.
         shape: of the input, all sizes positive.
-        layout: of the input, as ``NHWC``; without H, W and C in it the values are plain noise.
-        seed: draws the picture.
+        layout: of the input, such as ``NHWC``; without H, W and C the values are plain noise.
+        seed: determines the image.
 
     Returns:
         An array of that shape, float32, 0..255.
@@ -33,18 +33,18 @@ def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> 
         return rng.uniform(0, 255, tuple(shape)).astype(np.float32)
     height, width, channels = (shape[layout.index(axis)] for axis in "HWC")
     others = [size for axis, size in zip(layout, shape, strict=True) if axis not in "HWC"]
-    images = [PICTURES[kind](height, width, channels, rng) for _ in range(math.prod(others))]
+    images = [IMAGE_KINDS[kind](height, width, channels, rng) for _ in range(math.prod(others))]
     stack = np.reshape(images, (*others, height, width, channels))
     stack = np.moveaxis(stack, (-3, -2, -1), [layout.index(axis) for axis in "HWC"])
     return np.ascontiguousarray(stack, dtype=np.float32)
 
 
 def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> FloatImage:
-    """Grain on squares of 16 pixels, half and half, over the whole range.
+    """Grain on squares of 16 pixels, in equal parts, over the whole range.
 
-    Grain alone averages out in the first layers, squares alone leave their inside empty. Of eleven
-    mixtures tried on a detector this one kept the largest output smallest (170 instead of 250), against
-    which every difference is measured.
+    Grain alone averages out in the first layers, and squares alone have no detail inside. Of eleven mixtures
+    tried on a detector this one gave the smallest largest output (170 instead of 250), relative to which
+    every difference is measured.
     """
     squares = rng.uniform(size=(-(-height // BLOCK), -(-width // BLOCK), channels))
     squares = squares.repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)[:height, :width]
@@ -52,11 +52,11 @@ def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> 
 
 
 def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> FloatImage:
-    """Dead leaves: discs that hide each other, lit from one side, a little blurred and grainy.
+    """Dead leaves: discs that occlude each other, lit from one side, slightly blurred and grainy.
 
     Discs with radii of density r**-3 give a photograph's edges, occlusions and spectrum (Lee, Mumford,
     Huang: Occlusion Models for Natural Images, IJCV 2001). Here power falls as f**-2.7; in 17 photographs
-    of COCO at this size as f**-1.8 to f**-3.2. Colours lie around grey, as they do in photographs.
+    of COCO at this size as f**-1.8 to f**-3.2. Colours are near grey, as in photographs.
     """
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
     largest = max(height, width) / 2
@@ -79,7 +79,7 @@ def _color(channels: int, rng: np.random.Generator) -> FloatImage:
     return np.clip(rng.uniform(0, 255) + rng.normal(0, 35, channels), 0, 255)
 
 
-PICTURES: dict[str, _Draw] = {"noise": _noise, "photo": _photo}
+IMAGE_KINDS: dict[str, _Draw] = {"noise": _noise, "photo": _photo}
 
 
 def _blurred(image: FloatImage) -> FloatImage:

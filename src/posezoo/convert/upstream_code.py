@@ -1,9 +1,9 @@
-"""Code that comes with a model, run with consent alone: what makes the file that is to be converted.
+"""Run code that comes with a model and creates the file to convert; only with the user's consent.
 
-A PyTorch model of Open Model Zoo is a program of its authors', exported by what its model.yml says
-(conversion_to_onnx_args); another model's pre-convert.py makes a file of others. Such code runs in a process
-of its own that has shut itself in (``upstream_child``), with an empty environment and a home folder that goes
-with it. What a system cannot keep it from is told before it runs.
+A PyTorch model of Open Model Zoo is defined by its authors' code and exported with the arguments in its
+model.yml (conversion_to_onnx_args); other models have a pre-convert.py. Such code runs in a sandboxed process
+(``upstream_sandbox``) with an empty environment and a temporary home folder. Restrictions that the system
+lacks are reported before it runs.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from posezoo.layout import ModelLayout
 from posezoo.spec.model import Framework, ModelSpec
 from posezoo.spec.yaml_nodes import sanitize
 
-#: How long such code may take.
+#: How long such code may run, in seconds.
 LIMIT_S = 1800.0
 
-#: What conversion_to_onnx_args may hold; Open Model Zoo's own program takes beginnings of them, too.
+#: The arguments of conversion_to_onnx_args; Open Model Zoo's own program accepts prefixes of them, too.
 FLAGS = (
     "--model-name", "--weights", "--input-shapes", "--output-file", "--model-path", "--import-module",
     "--input-names", "--output-names", "--model-param", "--inputs-dtype", "--conversion-param",
@@ -38,20 +38,20 @@ FLAGS = (
 )  # fmt: skip
 
 
-# As Python ends a traceback: ModuleNotFoundError: No module named 'tensorflow'
+# The last line of a Python traceback: ModuleNotFoundError: No module named 'tensorflow'
 _RAISED = re.compile(r"(?:[a-z_]+\.)*[A-Za-z]+(?:Error|Exception): ")
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessLimits:
-    """How much a run may take."""
+    """The limits of one run."""
 
     seconds: float = LIMIT_S
     memory_bytes: int = MEMORY_BYTES
 
 
 def spec_after_upstream_code(spec: ModelSpec) -> ModelSpec:
-    """The model as it is to be converted once its code has run."""
+    """The model as it is converted after its code has run."""
     made_onnx = spec.framework is Framework.PYTORCH and spec.upstream_export
     return replace(
         spec,
@@ -63,21 +63,23 @@ def spec_after_upstream_code(spec: ModelSpec) -> ModelSpec:
 
 
 def describe_run(spec: ModelSpec) -> tuple[str, ...]:
-    """What would run, and what this system cannot keep it from, in lines for people.
+    """What would run, and which restrictions this system lacks, in lines for the user.
 
     Raises:
-        ConversionError: what model.yml says of it cannot be carried out.
+        ConversionError: there is no such code, or its arguments in model.yml cannot be used.
     """
     lines = [
-        f"{spec.full_name}: runs code that comes with the model: {each}" for each in list_upstream_code(spec)
+        f"{spec.full_name}: runs code that comes with the model: {code}" for code in list_upstream_code(spec)
     ]
-    ways = missing_restrictions()
-    kept = [name for name in upstream_sandbox.MEASURES if name not in ways]
+    missing = missing_restrictions()
+    held = [name for name in upstream_sandbox.MEASURES if name not in missing]
     lines.append(
-        f"{spec.full_name}: that code is kept from: {', '.join(kept) or 'nothing'}; "
+        f"{spec.full_name}: the sandbox restricts that code: {', '.join(held) or 'nothing'}; "
         f"it ends after {LIMIT_S / 60:.0f} minutes"
     )
-    lines += [f"{spec.full_name}: on this system it can {upstream_sandbox.MEASURES[name]}" for name in ways]
+    lines += [
+        f"{spec.full_name}: on this system it can {upstream_sandbox.MEASURES[name]}" for name in missing
+    ]
     return tuple(lines)
 
 
@@ -89,18 +91,18 @@ def run_upstream_code(
     limits: ProcessLimits | None = None,
     listener: Listener = ignore_event,
 ) -> Iterator[ModelLayout]:
-    """Run a model's code; its results are there, as the layout says that is given, as long as this lasts.
+    """Run a model's code; the yielded layout names the folder of its results, which is removed at the end.
 
     Args:
         spec: the model.
         layout: where its downloaded files lie, and its IR will lie.
-        limits: how much the code may take.
-        listener: is told what runs, and what it cannot be kept from, before it does.
+        limits: of time and memory.
+        listener: receives what runs, and which restrictions this system lacks, before it runs.
 
     Raises:
-        ConversionError: a file is not there or not what was promised; the code fails, takes too long, or
-            leaves something that is no file.
-        OutputError: there is no place for its results.
+        ConversionError: a file is missing or not what was promised; the code fails, takes too long, or
+            leaves something that is not a regular file.
+        OutputError: the folder of its results cannot be made.
     """
     limits = limits or ProcessLimits()
     _verify(spec, layout)
@@ -119,30 +121,30 @@ def run_upstream_code(
 
 
 def _verify(spec: ModelSpec, layout: ModelLayout) -> None:
-    """Its files are the promised ones: the code may be among them."""
+    # The code may be among the files.
     published = replace(spec, input_model="", checkpoint="", mo_args=(), upstream_export=())
     if published.files:
         verify_source_model(published, layout)
 
 
 def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
-    """The code that comes with a model and makes the file to convert, in words.
+    """The code that comes with a model and creates the file to convert: where it lies, as text.
 
     Raises:
-        ConversionError: there is none, or what model.yml says of it cannot be carried out.
+        ConversionError: there is none, or its arguments in model.yml cannot be used.
     """
-    found = [str(_script(spec))] if spec.has_pre_convert else []
+    places = [str(_script(spec))] if spec.has_pre_convert else []
     if spec.upstream_export:
-        requested = _asked(spec)
+        requested = _export_arguments(spec)
         paths = ", ".join(requested.get("--model-path", ["the installed packages"]))
         module, name = (requested.get(flag, ["?"])[-1] for flag in ("--import-module", "--model-name"))
-        found.append(f"{sanitize(name)} of the module {sanitize(module)} in {paths}")
-    if not found:
+        places.append(f"{sanitize(name)} of the module {sanitize(module)} in {paths}")
+    if not places:
         raise ConversionError(
-            f"{spec.full_name}: nothing in its folder says how {spec.input_model} is made",
-            hint="make it with its authors' tools",
+            f"{spec.full_name}: nothing in its folder says how {spec.input_model} is created",
+            hint="create it with its authors' tools",
         )
-    return tuple(found)
+    return tuple(places)
 
 
 def _script(spec: ModelSpec) -> Path:
@@ -150,49 +152,37 @@ def _script(spec: ModelSpec) -> Path:
 
 
 def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str, Any]]:
-    places = {"downloads": str(downloads), "results": str(results)}
+    folder = spec.path.parent.absolute()
+    common = {
+        "downloads": str(downloads),
+        "results": str(results),
+        "reads": [str(folder), str(downloads)],
+    }
     if spec.has_pre_convert:
-        script = _script(spec).absolute()
-        yield {
-            "task": "pre-convert",
-            "script": str(script),
-            **places,
-            "reads": [str(script.parent), str(downloads)],
-        }
+        yield {"task": "pre-convert", "script": str(_script(spec).absolute()), **common}
     if spec.upstream_export:
-        variables = {"$dl_dir": downloads, "$conv_dir": results, "$config_dir": spec.path.parent.absolute()}
-        requested = {
-            flag: [_expanded(value, variables) for value in values] for flag, values in _asked(spec).items()
-        }
-        yield {
-            "task": "export",
-            "arguments": requested,
-            **places,
-            "reads": [str(downloads), str(spec.path.parent.absolute())],
-        }
+        arguments = _export_arguments(spec)
+        for name, path in {"$dl_dir": downloads, "$conv_dir": results, "$config_dir": folder}.items():
+            arguments = {
+                flag: [value.replace(name, str(path)) for value in values]
+                for flag, values in arguments.items()
+            }
+        yield {"task": "export", "arguments": arguments, **common}
 
 
-def _expanded(text: str, variables: dict[str, Path]) -> str:
-    for name, path in variables.items():
-        text = text.replace(name, str(path))
-    return text
-
-
-def _asked(spec: ModelSpec) -> dict[str, list[str]]:
+def _export_arguments(spec: ModelSpec) -> dict[str, list[str]]:
     """conversion_to_onnx_args by flag, in full."""
-    requested: dict[str, list[str]] = {}
+    arguments: dict[str, list[str]] = {}
     for text in spec.upstream_export:
-        said, _, value = text.partition("=")
-        fitting = [flag for flag in FLAGS if flag == said] or [
-            flag for flag in FLAGS if flag.startswith(said)
-        ]
-        if len(fitting) != 1:
+        name, _, value = text.partition("=")
+        flags = [flag for flag in FLAGS if flag == name] or [flag for flag in FLAGS if flag.startswith(name)]
+        if len(flags) != 1:
             raise ConversionError(
-                f"{spec.full_name}: conversion_to_onnx_args: {sanitize(said)} is no argument that is known",
+                f"{spec.full_name}: conversion_to_onnx_args: {sanitize(name)} is not a known argument",
                 hint=f"known: {', '.join(FLAGS)}",
             )
-        requested.setdefault(fitting[0], []).append(value.strip())
-    return requested
+        arguments.setdefault(flags[0], []).append(value.strip())
+    return arguments
 
 
 def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: ProcessLimits) -> None:
@@ -223,12 +213,12 @@ def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: ProcessLimits
 
 
 def _refuse_links(spec: ModelSpec, folder: Path) -> None:
-    """What is read afterwards must be files that the code wrote, not a way out of its folder."""
-    for place, folders, names in os.walk(folder):
+    # What is read afterwards must be files that the code wrote: a link could lead to any other file.
+    for parent, folders, names in os.walk(folder):
         for name in (*folders, *names):
-            path = Path(place, name)
+            path = Path(parent, name)
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
                 raise ConversionError(
-                    f"{spec.full_name}: its code left {sanitize(name)}, which is no plain file",
-                    hint="look at that code: this is no accident",
+                    f"{spec.full_name}: its code left {sanitize(name)}, which is not a regular file",
+                    hint="look at that code: this is not an accident",
                 )

@@ -1,8 +1,8 @@
-"""The process that code of a model's authors runs in: it shuts itself in first, then does one job.
+"""The process that runs code of a model's authors: it restricts itself first, then does one job.
 
-It is a program of its own, started by its path with ``python -I``; nothing of posezoo is imported beside that
-code. In: a line of JSON. What it could not shut is told in the first line of its output, as JSON, before any
-line of that code has run; with ``"only_tell": true`` nothing else happens.
+It is a program, started by its path with ``python -I``; nothing of posezoo is imported beside that code.
+Input: a line of JSON. The first line of its output, written before that code runs, lists the restrictions
+that the system lacks, as JSON; with ``"only_tell": true`` nothing else happens.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-#: What shutting in is made of, and what that code can do where it fails.
+#: The restrictions, and what that code can do if one is missing.
 MEASURES = {
     "network": "reach the network",
     "processes": "start other programs and processes",
-    "writes": "write wherever you may",
-    "reads": "read whatever you may, files with passwords among it",
+    "writes": "write every file that you can write",
+    "reads": "read every file that you can read, also files with passwords",
     "memory": "fill the memory",
 }
 
@@ -30,7 +30,7 @@ _NEW_USER, _NEW_NET, _NEW_IPC = 0x10000000, 0x40000000, 0x08000000
 _NO_NEW_PRIVS, _SECCOMP, _PDEATHSIG = 38, 22, 1
 _THREAD = 0x00010000
 
-# Numbers of system calls. ``socket`` shuts local services out too, io_uring would be a way around.
+# Numbers of system calls. Without ``socket`` local services are unreachable too; io_uring could avoid it.
 _CALLS: dict[str, Any] = {
     "x86_64": {
         "audit": 0xC000003E,
@@ -46,12 +46,12 @@ _CALLS: dict[str, Any] = {
 
 
 def main() -> int:
-    """Shut in, tell, and do the job on the standard input."""
+    """Restrict this process, report the result, and do the job on the standard input."""
     job = json.loads(sys.stdin.readline())
     answer = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what that code prints is no answer
-    shut = enter_sandbox(job["reads"], job["writes"], job["memory_bytes"], job["seconds"])
-    answer.write(json.dumps([name for name in MEASURES if name not in shut]) + "\n")
+    os.dup2(2, 1)  # what that code prints is not the answer
+    held = enter_sandbox(job["reads"], job["writes"], job["memory_bytes"], job["seconds"])
+    answer.write(json.dumps([name for name in MEASURES if name not in held]) + "\n")
     answer.close()
     if not job["only_tell"]:
         _TASKS[job["task"]](job)
@@ -59,16 +59,16 @@ def main() -> int:
 
 
 def enter_sandbox(reads: Sequence[str], writes: Sequence[str], memory_bytes: int, seconds: float) -> set[str]:
-    """Give up all that the job does not need, for good, as far as the system allows it.
+    """Give up all rights that the job does not need, for good, as far as the system supports it.
 
     Args:
-        reads: files and folders that may be read, beside what Python itself and its packages need.
+        reads: files and folders that may be read, beside those of Python and its packages.
         writes: folders that may be written to.
-        memory_bytes: the most data that may be held, or written into one file.
-        seconds: how long all processors may work for it, should nobody be left to end it.
+        memory_bytes: the limit of memory, and of one file's size.
+        seconds: the limit of time on all processors, if the parent process no longer exists to end it.
 
     Returns:
-        The names of those ``MEASURES`` that hold.
+        The names of the ``MEASURES`` in effect.
     """
     held = set()
     if _limit_resources(memory_bytes, seconds):
@@ -79,7 +79,7 @@ def enter_sandbox(reads: Sequence[str], writes: Sequence[str], memory_bytes: int
     libc.prctl(_PDEATHSIG, 9, 0, 0, 0)
     libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
     alone = _unshare_network(libc)
-    if _apply_landlock(libc, [*_PYTHONS_OWN, *sys.path, sys.prefix, sys.base_prefix, *reads], writes):
+    if _apply_landlock(libc, [*_PYTHON_READS, *sys.path, sys.prefix, sys.base_prefix, *reads], writes):
         held |= {"reads", "writes"}
     filtered = _apply_seccomp(libc)
     if filtered:
@@ -90,7 +90,7 @@ def enter_sandbox(reads: Sequence[str], writes: Sequence[str], memory_bytes: int
 
 
 def _unshare_network(libc: ctypes.CDLL) -> bool:
-    """A network of its own, which leads nowhere: in a user namespace, else by a right that root has."""
+    """Enter a network namespace without connections: in a user namespace, else with root's rights."""
     user, group = os.getuid(), os.getgid()
     if libc.unshare(_NEW_USER | _NEW_NET | _NEW_IPC) != 0:
         return bool(libc.unshare(_NEW_NET | _NEW_IPC) == 0)
@@ -103,7 +103,7 @@ def _unshare_network(libc: ctypes.CDLL) -> bool:
             with open(f"/proc/self/{name}", "w") as stream:
                 stream.write(text)
         except OSError:
-            break  # then files have no owner's name, nothing else
+            break  # then files show no owner's name; nothing else changes
     return True
 
 
@@ -127,14 +127,14 @@ def _limit_resources(memory_bytes: int, seconds: float) -> bool:
     return True
 
 
-# Of the whole system only libraries, and what they look at: nothing of /home, /root, /etc, /proc/<others>.
-_PYTHONS_OWN = (
+# Only libraries and the files that they read: nothing in /home, /root, /etc and /proc of other processes.
+_PYTHON_READS = (
     "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64", "/lib", "/lib64", "/usr/share", "/opt",
     "/etc/ld.so.cache", "/etc/localtime", "/dev/null", "/dev/zero", "/dev/urandom", "/dev/random",
     "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system",
 )  # fmt: skip
 
-# landlock.h: what a folder may be used for, up to version 3 of the interface; reading alone.
+# landlock.h: the rights to a folder, up to version 3 of the interface.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _EXECUTE, _WRITE, _READ, _READ_DIR = 1, 2, 4, 8
 _ALL = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1}
@@ -142,12 +142,12 @@ _TRUNCATE = 1 << 14
 
 
 def _apply_landlock(libc: ctypes.CDLL, reads: Sequence[str], writes: Sequence[str]) -> bool:
-    """Reading and writing, allowed in these places alone (Landlock, Linux 5.13; of truncating 6.2)."""
+    """Allow reading and writing only in these places (Landlock, Linux 5.13; truncation: 6.2)."""
     version = libc.syscall(_CREATE_RULESET, None, 0, 1)
     if version < 1:
         return False
     handled = _ALL[min(version, 3)]
-    # Since version 6 also no signals to others, and none of their abstract sockets.
+    # Since version 6 also no signals to other processes and no access to their abstract sockets.
     attribute = struct.pack("=QQQ", handled, 0, 3) if version >= 6 else struct.pack("=Q", handled)
     ruleset = libc.syscall(_CREATE_RULESET, attribute, len(attribute), 0)
     if ruleset < 0:
@@ -172,7 +172,7 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None:
 
 
 def _apply_seccomp(libc: ctypes.CDLL) -> bool:
-    """No new processes or programs, no sockets, no looking into others (seccomp)."""
+    """Forbid new processes and programs, sockets, and access to other processes (seccomp)."""
     calls = _CALLS.get(platform.machine())
     if calls is None:
         return False
@@ -189,7 +189,7 @@ def _apply_seccomp(libc: ctypes.CDLL) -> bool:
     ]
     for number in refused:
         program += [(equal, 0, 1, number), (give, 0, 0, eperm)]
-    # Threads are begun by clone; glibc falls back to it where clone3, whose flags nobody can see, is missing.
+    # clone starts threads; glibc falls back to it if clone3, whose flags a filter cannot see, is missing.
     program += [(equal, 0, 1, calls["clone3"]), (give, 0, 0, enosys)]
     program += [
         (equal, 0, 3, calls["clone"]),
@@ -198,14 +198,14 @@ def _apply_seccomp(libc: ctypes.CDLL) -> bool:
         (give, 0, 0, eperm),
         (give, 0, 0, allow),
     ]
-    code = b"".join(struct.pack("=HBBI", *each) for each in program)
+    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
     buffer = ctypes.create_string_buffer(code, len(code))
-    described = struct.pack("@HP", len(program), ctypes.addressof(buffer))
-    return bool(libc.prctl(_SECCOMP, 2, described, 0, 0) == 0)
+    program_pointer = struct.pack("@HP", len(program), ctypes.addressof(buffer))
+    return bool(libc.prctl(_SECCOMP, 2, program_pointer, 0, 0) == 0)
 
 
 def _pre_convert(job: dict[str, Any]) -> None:
-    """A script of the model's folder, which gets the downloaded files' folder and one for its results."""
+    """Run a script of the model's folder; its arguments are the folders of downloads and of results."""
     import runpy
 
     script = str(job["script"])
@@ -214,7 +214,7 @@ def _pre_convert(job: dict[str, Any]) -> None:
 
 
 def _export(job: dict[str, Any]) -> None:
-    """A network that a module of the authors' makes, with its weights, as ONNX."""
+    """Build a network with the authors' module, load its weights, and export it to ONNX."""
     import importlib
 
     import torch
@@ -226,15 +226,15 @@ def _export(job: dict[str, Any]) -> None:
         **_literals(requested.get("--model-param", []))
     )
     if weights := requested.get("--weights"):
-        # weights_only: what a file says is not run.
+        # weights_only: no code in the file is run.
         network.load_state_dict(torch.load(weights[-1], map_location="cpu", weights_only=True))
     network.eval()
-    kind = getattr(torch, requested.get("--inputs-dtype", ["float"])[-1])
+    dtype = getattr(torch, requested.get("--inputs-dtype", ["float"])[-1])
     shapes = ast.literal_eval(_one(requested, "--input-shapes"))
     if not isinstance(shapes[0], (list, tuple)):
         shapes = (shapes,)
-    inputs = tuple(torch.zeros(tuple(shape), dtype=kind) for shape in shapes)
-    further: dict[str, Any] = {"dynamo": False, **_literals(requested.get("--conversion-param", []))}
+    inputs = tuple(torch.zeros(tuple(shape), dtype=dtype) for shape in shapes)
+    options: dict[str, Any] = {"dynamo": False, **_literals(requested.get("--conversion-param", []))}
     with torch.no_grad():
         torch.onnx.export(
             network,
@@ -243,7 +243,7 @@ def _export(job: dict[str, Any]) -> None:
             opset_version=int(requested.get("--opset_version", ["13"])[-1]),
             input_names=_one(requested, "--input-names").split(","),
             output_names=_one(requested, "--output-names").split(","),
-            **further,
+            **options,
         )
 
 
@@ -254,15 +254,15 @@ def _one(requested: dict[str, list[str]], flag: str) -> str:
 
 
 def _literals(texts: Sequence[str]) -> dict[str, object]:
-    """name=value, each value a literal of Python's; no name in it is looked up."""
-    found = {}
+    """Parse name=value, each value a Python literal without names."""
+    values = {}
     for text in texts:
         name, _, value = text.partition("=")
         try:
-            found[name] = ast.literal_eval(value)
+            values[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
-            raise SystemExit(f"{name}: {value[:80]!r} is no literal") from None
-    return found
+            raise SystemExit(f"{name}: {value[:80]!r} is not a literal") from None
+    return values
 
 
 _TASKS: dict[str, Callable[[dict[str, Any]], None]] = {"pre-convert": _pre_convert, "export": _export}

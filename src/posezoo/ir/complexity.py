@@ -1,9 +1,9 @@
-"""What an IR costs: GFLOPs and millions of parameters, counted as Open Model Zoo's cards count.
+"""Count the GFLOPs and millions of parameters of an IR by the same rule as Open Model Zoo's cards.
 
-The rule was found by holding counts against published cards (HigherHRNet: 92.8364 and 28.6180, digit for
-digit): two operations for each multiplication of a convolution, one for an addition and for each value of
-a bias, two for a ReLU, the window's size for each value that a pooling gives; nothing for what only moves or
-resizes values. Parameters are the numbers that such operations hold, in whatever precision they are stored.
+The rule was found by comparison with published cards (HigherHRNet: 92.8364 and 28.6180, digit for digit): two
+operations for each multiplication of a convolution, one for an addition and for each value of a bias, two for
+a ReLU, the window's size for each output value of a pooling; none for moving or resizing values. Parameters
+are the numbers that such operations hold, in any precision.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from posezoo.ir.openvino_import import import_openvino
 
 @dataclass(frozen=True, slots=True)
 class Complexity:
-    """What one inference takes.
+    """The cost of one inference.
 
     Attributes:
         gflops: 10^9 operations.
@@ -35,7 +35,7 @@ def read_complexity(xml: Path, shapes: Mapping[str, Collection[int]] | None = No
 
     Args:
         xml: the IR, its .bin beside it.
-        shapes: of inputs by name, where the IR leaves sizes open, or others are meant than its own.
+        shapes: of inputs by name, if the IR has dynamic sizes, or if others than its own are meant.
 
     Raises:
         MissingPackageError: OpenVINO is not installed, or too old.
@@ -48,24 +48,21 @@ def read_complexity(xml: Path, shapes: Mapping[str, Collection[int]] | None = No
 
 
 def compute_complexity(network: Any) -> Complexity | None:
-    """The complexity of an ``openvino.Model``; None where sizes are open, so that there is no one number.
+    """The complexity of an ``openvino.Model``; None if it has dynamic sizes: there is no single number.
 
-    Operations that the rule has no number for count nothing: those of our zoo that do compute are all known.
+    Operations without a rule count nothing: the rule has all operations of our zoo that compute.
     """
-    operations, constant = _split_by_reachability(network)
-    if any(port.get_partial_shape().is_dynamic for each in operations for port in each.outputs()):
+    operations, constant = _split_by_input(network)
+    if any(port.get_partial_shape().is_dynamic for operation in operations for port in operation.outputs()):
         return None
     flops = sum(_flops(operation) for operation in operations)
-    # By the constant's name: a weight that two operations share is one.
-    weights = {name: size for each in operations for name, size in _weights(each, constant)}
+    # By the constant's name: a weight that two operations share counts once.
+    weights = {name: size for operation in operations for name, size in _weights(operation, constant)}
     return Complexity(flops / 1e9, sum(weights.values()) / 1e6)
 
 
-_ENDS = ("Parameter", "Result")
-
-
-def _split_by_reachability(network: Any) -> tuple[list[Any], set[str]]:
-    """The operations that the image reaches, and the names of the others: weights, and what unpacks them."""
+def _split_by_input(network: Any) -> tuple[list[Any], set[str]]:
+    """The operations that depend on an input, and the names of the others: weights and their unpacking."""
     computing: list[Any] = []
     constant: set[str] = set()
     for operation in network.get_ordered_ops():
@@ -74,20 +71,17 @@ def _split_by_reachability(network: Any) -> tuple[list[Any], set[str]]:
             sources and all(source.get_node().get_friendly_name() in constant for source in sources)
         ):
             constant.add(operation.get_friendly_name())
-        elif kind not in _ENDS:
+        elif kind not in ("Parameter", "Result"):
             computing.append(operation)
     return computing, constant
 
 
 def _flops(operation: Any) -> float:
     kind = operation.get_type_name()
-    if kind in _PER_VALUE:
-        return _PER_VALUE[kind] * _values(operation)
-    return _BY_WINDOW[kind](operation) * _values(operation) if kind in _BY_WINDOW else 0
-
-
-def _values(operation: Any) -> int:
-    return sum(_size(port) for port in operation.outputs())
+    if kind not in _PER_VALUE and kind not in _BY_WINDOW:
+        return 0
+    per_value = _PER_VALUE[kind] if kind in _PER_VALUE else _BY_WINDOW[kind](operation)
+    return per_value * sum(_size(port) for port in operation.outputs())
 
 
 def _size(port: Any) -> int:
@@ -95,7 +89,7 @@ def _size(port: Any) -> int:
     return int(port.get_tensor().size // port.get_element_type().size)
 
 
-#: Operations for each value that comes out.
+#: FLOPs for each output value.
 _PER_VALUE: Mapping[str, int] = {
     "Add": 1, "Subtract": 1, "Multiply": 1, "Divide": 1, "Exp": 1, "Log": 1,
     "Relu": 2, "PRelu": 2, "Clamp": 2,
@@ -112,48 +106,36 @@ def _attribute(operation: Any, name: str) -> list[int]:
     return list(operation.get_attributes()[name])
 
 
-def _convolution(operation: Any) -> float:
-    return 2 * prod(_shape(operation, 1)[1:])  # [out, in, *window]
+def _transposed(operation: Any, kernel_start: int) -> float:
+    """Each input value meets the whole window; the strides give the number of output values."""
+    shape = _shape(operation, 1)  # [in, out, *window], after the groups if there are any
+    strides = _attribute(operation, "strides")
+    return 2 * shape[kernel_start - 2] * prod(shape[kernel_start:]) / prod(strides)
 
 
-def _grouped(operation: Any) -> float:
-    return 2 * prod(_shape(operation, 1)[2:])  # [groups, out, in, *window]
-
-
-def _transposed(operation: Any) -> float:
-    """Each value that goes in meets the whole window; as many come out as the strides say."""
-    shape = _shape(operation, 1)  # [in, out, *window]
-    return 2 * shape[0] * prod(shape[2:]) / prod(_attribute(operation, "strides"))
-
-
-def _transposed_grouped(operation: Any) -> float:
-    shape = _shape(operation, 1)  # [groups, in, out, *window]
-    return 2 * shape[1] * prod(shape[3:]) / prod(_attribute(operation, "strides"))
-
-
-def _product(operation: Any) -> float:
-    turned = bool(operation.get_attributes()["transpose_a"])
-    return 2 * _shape(operation, 0)[-2 if turned else -1]
+def _matrix_product(operation: Any) -> float:
+    is_transposed = bool(operation.get_attributes()["transpose_a"])
+    return 2 * _shape(operation, 0)[-2 if is_transposed else -1]
 
 
 def _pooling(operation: Any) -> float:
-    # MaxPool also gives where it found each value: that costs nothing.
+    # MaxPool also returns the positions of its values, which cost nothing.
     return prod(_attribute(operation, "kernel")) / len(operation.outputs())
 
 
-#: Operations for each value that comes out, where a window or a row decides.
+#: FLOPs for each output value of operations with a window or a row.
 _BY_WINDOW: Mapping[str, Callable[[Any], float]] = {
-    "Convolution": _convolution,
-    "GroupConvolution": _grouped,
-    "ConvolutionBackpropData": _transposed,
-    "GroupConvolutionBackpropData": _transposed_grouped,
-    "MatMul": _product,
+    "Convolution": lambda operation: 2 * prod(_shape(operation, 1)[1:]),  # [out, in, *window]
+    "GroupConvolution": lambda operation: 2 * prod(_shape(operation, 1)[2:]),  # [groups, out, in, *window]
+    "ConvolutionBackpropData": lambda operation: _transposed(operation, 2),
+    "GroupConvolutionBackpropData": lambda operation: _transposed(operation, 3),
+    "MatMul": _matrix_product,
     "MaxPool": _pooling,
     "AvgPool": _pooling,
 }
 
-#: The inputs that weights come in by.
-_WEIGHTED: Mapping[str, tuple[int, ...]] = {
+#: The indices of inputs that can be weights.
+_WEIGHT_INPUTS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys((*_BY_WINDOW, "PRelu"), (1,)),
     **dict.fromkeys(("MatMul", "Add", "Subtract", "Multiply", "Divide"), (0, 1)),
     "Gather": (0,),
@@ -162,17 +144,17 @@ _WEIGHTED: Mapping[str, tuple[int, ...]] = {
 
 
 def _weights(operation: Any, constant: set[str]) -> Iterator[tuple[str, int]]:
-    """The name and size of each constant that an operation computes with."""
-    for index in _WEIGHTED.get(operation.get_type_name(), ()):
+    """The name and size of each weight of an operation."""
+    for index in _WEIGHT_INPUTS.get(operation.get_type_name(), ()):
         source = operation.input_value(index)
         node = source.get_node()
         if node.get_friendly_name() not in constant:
             continue
         while node.get_type_name() != "Constant" and node.get_input_size():
-            node = node.input_value(0).get_node()  # from the unpacked values to the stored ones
-        if node.get_element_type().is_real() or node.get_element_type().get_type_name() in _SMALL:
+            node = node.input_value(0).get_node()  # from unpacked values to the stored ones
+        if node.get_element_type().is_real() or node.get_element_type().get_type_name() in _QUANTIZED_TYPES:
             yield node.get_friendly_name(), _size(source)
 
 
-# What quantized weights are stored in; other integers are sizes and places.
-_SMALL = ("i8", "u8", "i4", "u4")
+# The types of quantized weights; other integers are sizes and positions.
+_QUANTIZED_TYPES = ("i8", "u8", "i4", "u4")

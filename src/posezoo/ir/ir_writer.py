@@ -1,11 +1,11 @@
-"""A network into .xml and .bin: named the same, described and written the same, every time."""
+"""Write a network as .xml and .bin: with the same names, description and bytes every time."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +14,39 @@ from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.ir.provenance import CONVERSION_FORMAT, source_digests
 from posezoo.spec.model import Decoder, Input, ModelSpec, Plain, Precision
 
-#: Our part of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
+#: posezoo's section of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
 SECTION = "posezoo"
 
-# Constant_7188, Transpose_12_compressed: OpenVINO numbers what it makes, and counts on from model to model.
+# Constant_7188, Transpose_12_compressed: OpenVINO numbers what it creates, and does not restart for a model.
 _NUMBERED = re.compile(r"[A-Za-z][A-Za-z0-9]*_\d+(?:_.*)?")
 
 
 def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) -> None:
-    """Make a baked network ready to be written: canonical names and a description of itself.
+    """Give a network canonical names and a description of itself (rt_info).
 
     Args:
-        network: an ``openvino.Model``; it is changed.
+        network: an ``openvino.Model``, with its preprocessing; it is changed.
         spec: the model.
-        decoder: what the description names as decoder.
+        decoder: the decoder that the description names.
     """
     give_canonical_names(network)
     for name, value in build_rt_info(spec, decoder).items():
         network.set_rt_info(value, [SECTION, name])
     if spec.model_info:
-        _describe(network, ["model_info"], spec.model_info)
+        _set_model_info(network, ["model_info"], spec.model_info)
 
 
-def _describe(network: Any, place: list[str], value: Plain) -> None:
-    """As Open Model Zoo writes its model_info: a list's items stand apart by blanks."""
+def _set_model_info(network: Any, path: list[str], value: Plain) -> None:
+    """Write model_info as Open Model Zoo does: the items of a list are separated by spaces."""
     if isinstance(value, Mapping):
-        for name, each in value.items():
-            _describe(network, [*place, name], each)
+        for name, member in value.items():
+            _set_model_info(network, [*path, name], member)
     elif isinstance(value, tuple):
-        alike = all(type(each) is type(value[0]) for each in value)
-        are_plain = alike and isinstance(value[0] if value else "", (str, int, float))
-        network.set_rt_info(list(value) if are_plain else [str(each) for each in value], place)
+        have_one_type = all(type(item) is type(value[0]) for item in value)
+        are_plain = have_one_type and isinstance(value[0] if value else "", (str, int, float))
+        network.set_rt_info(list(value) if are_plain else [str(item) for item in value], path)
     else:
-        network.set_rt_info(str(value) if isinstance(value, bool) else value, place)
+        network.set_rt_info(str(value) if isinstance(value, bool) else value, path)
 
 
 def give_canonical_names(network: Any) -> None:
@@ -69,33 +69,29 @@ def give_canonical_names(network: Any) -> None:
 
 
 def _is_numbered(operation: Any) -> bool:
-    if operation.get_type_name() == "Parameter":
-        return False
-    name = operation.get_friendly_name()
-    from_original = operation.get_type_name() != "Result" and any(
-        name in port.names for port in operation.outputs()
-    )
-    return not from_original and _NUMBERED.fullmatch(name) is not None
+    kind, name = operation.get_type_name(), operation.get_friendly_name()
+    is_original = kind != "Result" and any(name in port.names for port in operation.outputs())
+    return kind != "Parameter" and not is_original and _NUMBERED.fullmatch(name) is not None
 
 
 def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
-    """What an IR says about itself, so that it can be used without its model.yml.
+    """The description of an IR in itself, so that it can be used without its model.yml.
 
-    Numbers are separated by spaces, the values of several inputs by ``; `` in the inputs' order.
-    Nothing in it differs from run to run or from machine to machine.
+    Numbers are separated by spaces, the values of several inputs by ``; `` in the inputs' order. It is the
+    same in each run and on each machine.
     """
     inputs = spec.inputs
     facts = {
         "model": spec.name,
         "conversion_format": str(CONVERSION_FORMAT),
         "sources": json.dumps(source_digests(spec), sort_keys=True),
-        "mean": _each(_numbers(port.mean) for port in inputs),
-        "scale": _each(_numbers(port.scale) for port in inputs),
-        "reverse_input_channels": _each(str(port.reverse_input_channels).lower() for port in inputs),
-        "color": _each(str(port.ir_color or "") for port in inputs),
-        "layout": _each(port.ir_layout for port in inputs),
-        "input_type": _each(port.element_type for port in inputs),
-        "resize": _each(_size(port) for port in inputs),
+        "mean": _join(_join_numbers(port.mean) for port in inputs),
+        "scale": _join(_join_numbers(port.scale) for port in inputs),
+        "reverse_input_channels": _join(str(port.reverse_input_channels).lower() for port in inputs),
+        "color": _join(str(port.ir_color or "") for port in inputs),
+        "layout": _join(port.ir_layout for port in inputs),
+        "input_type": _join(port.element_type for port in inputs),
+        "resize": _join(_resized_size(port) for port in inputs),
         "decoder": decoder.name if decoder else "",
         "decoder_options": json.dumps(dict(decoder.options), sort_keys=True) if decoder else "",
         "skeleton": spec.skeleton,
@@ -103,17 +99,17 @@ def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _size(port: Input) -> str:
-    """Height and width that the IR itself brings pictures to; empty where it does not."""
+def _resized_size(port: Input) -> str:
+    """Height and width that the IR itself resizes images to; empty if it does not."""
     return " ".join(str(port.shape[port.layout.index(side)]) for side in "HW") if port.resize else ""
 
 
-def _each(values: Any) -> str:
+def _join(values: Iterable[str]) -> str:
     texts = list(values)
     return "; ".join(texts) if any(texts) else ""
 
 
-def _numbers(values: tuple[float, ...]) -> str:
+def _join_numbers(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:g}" if float(f"{value:g}") == value else repr(value) for value in values)
 
 
@@ -122,18 +118,18 @@ def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
 
     Args:
         network: an ``openvino.Model``.
-        xml: where; its folder is made.
+        xml: its path; the folder is created.
         precision: FP16 stores weights in half the bytes, any other keeps them as they are.
 
     Raises:
-        OutputError: it cannot be written whole.
+        OutputError: it cannot be written completely.
     """
     try:
         xml.parent.mkdir(parents=True, exist_ok=True)
         import_openvino().save_model(network, xml, compress_to_fp16=precision == Precision.FP16)
     except (OSError, RuntimeError) as error:
         raise OutputError(
-            f"{xml.parent}: the {precision} IR cannot be written whole: {error_text(error)}",
-            hint="look for free space there",
+            f"{xml.parent}: the {precision} IR cannot be written completely: {error_text(error)}",
+            hint="check the free space there",
         ) from error
     return xml

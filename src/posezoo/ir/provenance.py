@@ -1,6 +1,6 @@
-"""The record beside an IR: what it was made from, with what, when, and how it was proven.
+"""provenance.json beside an IR: its sources, tools, time of conversion and self-check.
 
-The IR itself holds nothing that changes from run to run; everything that does is here.
+Everything that changes from run to run is here; the IR itself has nothing of it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from typing import Any
 from posezoo.spec.model import Decoder, Digest, Input, ModelSpec
 from posezoo.versions import package_version, version
 
-#: Counts up whenever our own conversion writes other bytes from the same input.
+#: Incremented when posezoo's conversion writes other bytes from the same input.
 CONVERSION_FORMAT = 1
 
 #: The two files of an IR.
 SUFFIXES = (".xml", ".bin")
 
-#: What a record says of an INT8 IR: how many photos taught it and how many it was measured on, how far points
-#: moved there, and how many people were found.
+#: The measurements of an INT8 IR: numbers of photos, displacement of keypoints, numbers of people detected.
 SHIFT = (
     "calibration_photos",
     "measured_photos",
@@ -34,10 +33,10 @@ SHIFT = (
     "agreement",
 )
 
-#: Tells whether a file has so many bytes, of this digest.
+#: Whether a file has this size and digest.
 IsGood = Callable[[Path, int, Digest], bool]
 
-# What it means that a part of the key is another one.
+# Why an IR is out of date, by the part of the key that differs.
 _CHANGES = {
     "conversion_format": "it was made by another posezoo",
     "openvino": "it was made by another OpenVINO",
@@ -52,7 +51,7 @@ _TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch", "nncf")
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What a published file holds."""
+    """Size and digest of a published file."""
 
     size: int  # bytes
     digest: Digest
@@ -60,7 +59,7 @@ class FileContent:
 
 @dataclass(frozen=True, slots=True)
 class OutputCheck:
-    """What the self-check found of one output; difference and tolerance as shares of its largest value."""
+    """The self-check of one output; difference and tolerance are relative to its largest value."""
 
     output: str
     difference: float
@@ -70,15 +69,15 @@ class OutputCheck:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a record says.
+    """The content of a provenance.json.
 
     Attributes:
-        key: what the IR was made from, as ``key_of`` gives it.
-        contents: what the two files hold, by suffix: ``.xml`` and ``.bin``.
-        checks: what was proven; empty where the self-check was left out.
-        complexity: what one inference takes, as ``gflops`` and ``mparams``; empty where sizes are open, or
-            nobody counted.
-        shift: of an INT8 IR, how far what it finds lies from what FP32 finds, as ``quantize`` measured it.
+        key: everything that decided the bytes of the IR, from ``conversion_key``.
+        contents: size and digest of the two files, by suffix: ``.xml`` and ``.bin``.
+        checks: the self-check; empty if it was skipped.
+        complexity: of one inference, as ``gflops`` and ``mparams``; empty if sizes are dynamic, or it was not
+            counted.
+        shift: of an INT8 IR, the displacement of its keypoints against FP32, measured by ``quantize``.
     """
 
     key: Mapping[str, object]
@@ -98,7 +97,7 @@ def conversion_key(
     arguments: dict[str, Any] = {
         "model": spec.name,
         "framework": spec.framework,
-        "inputs": [_facts_of(port) for port in spec.inputs],
+        "inputs": [_input_facts(port) for port in spec.inputs],
         "outputs": [{"name": port.name, "shape": port.shape, "layout": port.layout} for port in spec.outputs],
         "decoder": None if decoder is None else {"name": decoder.name, "options": dict(decoder.options)},
         "skeleton": spec.skeleton,
@@ -122,20 +121,18 @@ def conversion_key(
     return dict(json.loads(json.dumps(key)))
 
 
-def _facts_of(port: Input) -> dict[str, Any]:
-    """What is declared of an input and shows in the IR."""
-    # What might be left open, or was asked for, is in the shape.
-    left_out = {"dynamic", "reshaped"} | {each for each in _NEWER if not getattr(port, each)}
-    return {key: value for key, value in asdict(port).items() if key not in left_out}
-
-
-# They are in the key where they are said, so that IR of before stay as good as they were.
-_NEWER = ("to_layout", "element_type", "resize")
+def _input_facts(port: Input) -> dict[str, Any]:
+    """The declaration of an input, as far as it changes the IR."""
+    # dynamic and reshaped show in the shape. The others are newer than the first keys: a key without them is
+    # still valid if they are not declared.
+    omitted = {"dynamic", "reshaped"}
+    omitted |= {name for name in ("to_layout", "element_type", "resize") if not getattr(port, name)}
+    return {name: value for name, value in asdict(port).items() if name not in omitted}
 
 
 def source_digests(spec: ModelSpec) -> dict[str, str]:
-    """The digests of a model's published files, or of what pins them, by name, as ``algorithm:hex``."""
-    # What a lock knows besides must not make another IR.
+    """The declared digests of a model's published files by name, as ``algorithm:hex``."""
+    # Digests that only the lock has must not change the key.
     return {
         name: f"{digest.algorithm}:{digest.value}"
         for file in spec.files
@@ -144,52 +141,63 @@ def source_digests(spec: ModelSpec) -> dict[str, str]:
 
 
 def read_provenance(path: Path) -> Provenance | None:
-    """The record in a file; None where there is none that can be understood."""
+    """The record in a file; None if there is none that can be read."""
     try:
         record = json.loads(path.read_bytes())
         contents = {
             Path(name).suffix: FileContent(int(entry["size"]), Digest("sha384", str(entry["sha384"])))
             for name, entry in record["files"].items()
         }
-        complete = set(contents) == set(SUFFIXES)
-        if not complete:
+        if set(contents) != set(SUFFIXES):
             return None
-        found = record.get("complexity")
-        costs = {name: float(found[name]) for name in ("gflops", "mparams")} if found else {}
-        found = record.get("shift")
-        shift = {name: float(found[name]) for name in SHIFT} if found else {}
-        return Provenance(dict(record["key"]), contents, _checks(record["self_check"]), costs, shift)
+        check = {"outputs": {}} if record["self_check"] is None else record["self_check"]
+        return Provenance(
+            dict(record["key"]),
+            contents,
+            tuple(
+                OutputCheck(
+                    name, float(output["difference"]), float(output["tolerance"]), str(check["reference"])
+                )
+                for name, output in check["outputs"].items()
+            ),
+            _read_numbers(record.get("complexity"), ("gflops", "mparams")),
+            _read_numbers(record.get("shift"), SHIFT),
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 
+def _read_numbers(values: Mapping[str, Any] | None, names: tuple[str, ...]) -> dict[str, float]:
+    return {name: float(values[name]) for name in names} if values else {}
+
+
 def camera_input_flags(record: Provenance, spec: ModelSpec) -> str:
-    """The flags by which an IR came to take pictures otherwise than model.yml says; each after a blank."""
+    """The flags that made an IR take images otherwise than model.yml declares; each follows a space."""
     arguments = record.key.get("arguments")
     inputs = arguments.get("inputs") if isinstance(arguments, Mapping) else None
-    said: dict[str, None] = {}
-    for declared, made in zip(spec.inputs, inputs if isinstance(inputs, list) else (), strict=False):
-        if not isinstance(made, Mapping):
+    flags: dict[str, None] = {}
+    for declared, recorded in zip(spec.inputs, inputs if isinstance(inputs, list) else (), strict=False):
+        if not isinstance(recorded, Mapping):
             continue
-        if (element_type := made.get("element_type", "")) != declared.element_type:
-            said[f"--input_type {element_type}"] = None
-        if (layout := made.get("to_layout", "")) != declared.to_layout:
-            said[f"--input_layout {layout or declared.layout}"] = None
-        if made.get("resize") and not declared.resize:
-            said["--resize"] = None
-    return "".join(f" {flag}" for flag in said)
+        if (element_type := recorded.get("element_type", "")) != declared.element_type:
+            flags[f"--input_type {element_type}"] = None
+        if (layout := recorded.get("to_layout", "")) != declared.to_layout:
+            flags[f"--input_layout {layout or declared.layout}"] = None
+        if recorded.get("resize") and not declared.resize:
+            flags["--resize"] = None
+    return "".join(f" {flag}" for flag in flags)
 
 
 def explain_stale_record(
     xml: Path, key_now: Callable[[], Mapping[str, object]], is_good: IsGood, *, is_checked: bool = False
 ) -> str:
-    """Why an IR has to be made; empty where it is there, whole, and has a record that says so.
+    """Why an IR must be made; empty if it is there, complete, and its record has the same key.
 
     Args:
-        xml: where it lies, its record beside it.
-        key_now: what it would be made from now; asked only where something is there.
-        is_good: decides whether a file holds what the record says.
-        is_checked: whether it must have been proven, too.
+        xml: its path; the record lies beside it.
+        key_now: the key of a conversion now; called only if there is an IR.
+        is_good: whether a file has the size and digest of the record.
+        is_checked: whether it must have passed a self-check, too.
     """
     if not xml.is_file():
         return "there is none yet"
@@ -207,15 +215,6 @@ def explain_stale_record(
     return ""
 
 
-def _checks(metrics: Any) -> tuple[OutputCheck, ...]:
-    if metrics is None:
-        return ()
-    return tuple(
-        OutputCheck(name, float(found["difference"]), float(found["tolerance"]), str(metrics["reference"]))
-        for name, found in metrics["outputs"].items()
-    )
-
-
 def format_provenance(
     spec: ModelSpec,
     decoder: Decoder | None,
@@ -230,13 +229,13 @@ def format_provenance(
 
     Args:
         spec: the model.
-        decoder: what is written into the IR as its decoder.
-        files: what the .xml and the .bin hold, by name.
-        self_check: the self-check's figures, in JSON's types; None where there was no check.
-        complexity: ``gflops`` and ``mparams``; None where sizes are open.
-        quantization: what else decides the bytes of an INT8 IR; None for any other.
-        shift: how far what an INT8 IR finds lies from what FP32 finds.
-        model_optimizer: the version of the Model Optimizer that made it; empty where we did.
+        decoder: the decoder that is written into the IR.
+        files: size and digest of the .xml and the .bin, by name.
+        self_check: the result of the self-check, in JSON's types; None if it was skipped.
+        complexity: ``gflops`` and ``mparams``; None if sizes are dynamic.
+        quantization: the further part of an INT8 IR's key; None for any other IR.
+        shift: the displacement of an INT8 IR's keypoints against FP32.
+        model_optimizer: the version of the Model Optimizer that made it; empty if posezoo did.
     """
     record = {
         "model": spec.name,
