@@ -1,4 +1,4 @@
-"""Annotated frames become a picture, a folder or a video; a slow writer never holds up the rest."""
+"""Annotated frames become an image, a folder or a video; a slow writer never blocks the rest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from posezoo.errors import OutputError
 
 
 def source_of(tmp_path: Path, *names: str) -> FrameSource:
-    """A folder of pictures, or the only one of them."""
+    """A folder of images, or the only one of them."""
     (tmp_path / "in").mkdir(exist_ok=True)
     for number, name in enumerate(names):
         cv2.imwrite(str(tmp_path / "in" / name), frame(number))
@@ -43,7 +43,7 @@ def write_all(output: FrameOutput, source: FrameSource) -> None:
     output.close()
 
 
-def test_a_picture_becomes_a_picture(tmp_path):
+def test_an_image_becomes_an_image(tmp_path):
     source = source_of(tmp_path, "a.png")
     write_all(open_output(tmp_path / "out" / "b.png", source), source)
     assert number_of(cv2.imread(str(tmp_path / "out" / "b.png"))) == 0
@@ -58,7 +58,7 @@ def test_a_folder_becomes_a_folder_with_the_same_names(tmp_path):
     assert (output.written, output.dropped) == (2, 0)
 
 
-def test_pictures_of_one_name_in_several_folders_stay_apart(tmp_path):
+def test_images_with_one_name_in_several_folders_get_different_names(tmp_path):
     for number, folder in enumerate(("x", "y")):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "a.png"), frame(number))
@@ -78,7 +78,7 @@ def test_a_video_becomes_a_video_of_the_same_rate(tmp_path, suffix):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_pictures_of_many_sizes_become_a_video_of_the_first_ones(tmp_path):
+def test_images_of_many_sizes_become_a_video_of_the_first_size(tmp_path):
     source = source_of(tmp_path, "a.png", "b.png")
     cv2.imwrite(str(tmp_path / "in" / "b.png"), np.full((200, 100, 3), 255, np.uint8))
     write_all(open_output(tmp_path / "out.avi", source), source)
@@ -88,7 +88,7 @@ def test_pictures_of_many_sizes_become_a_video_of_the_first_ones(tmp_path):
     assert second[:, :10].mean() < 15
 
 
-def test_odd_sides_lose_a_line(tmp_path):
+def test_odd_sides_are_cut_to_even_ones(tmp_path):
     output = VideoOutput(tmp_path / "out.mp4", 25, 0)
     image = np.zeros((47, 63, 3), np.uint8)
     output.write(Frame(0, "", image, 0), image)
@@ -97,7 +97,7 @@ def test_odd_sides_lose_a_line(tmp_path):
 
 
 @pytest.mark.parametrize("limit", [0, 3])
-def test_a_limit_ends_what_is_written(tmp_path, limit):
+def test_no_more_frames_than_the_limit_are_written(tmp_path, limit):
     source = open_source(str(write_video(tmp_path / "v.avi", 8)), report_error=print)
     for path in (tmp_path / "out.avi", tmp_path / "folder"):
         output = open_output(path, source, limit=limit)
@@ -110,7 +110,7 @@ def test_a_limit_ends_what_is_written(tmp_path, limit):
 
 
 class SlowEncoder:
-    """A disk that takes its time: it packs nothing until it is told to."""
+    """A slow disk: it writes nothing until ``go`` is set."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.numbers, self.go = path, [], threading.Event()
@@ -123,18 +123,18 @@ class SlowEncoder:
         self.path.write_bytes(b"whole")
 
 
-def test_a_slow_writer_holds_nobody_up_and_what_it_cannot_take_is_counted(tmp_path):
+def test_a_slow_writer_does_not_block_and_dropped_frames_are_counted(tmp_path):
     encoders = []
 
     def open_slow(path, fps, size):
         encoders.append(SlowEncoder(path))
         return encoders[0]
 
-    output = VideoOutput(tmp_path / "out.avi", 25, 0, open_encoder=open_slow, on_wait=4)
+    output = VideoOutput(tmp_path / "out.avi", 25, 0, open_encoder=open_slow, max_waiting=4)
     for number in range(20):
         output.write(Frame(number, "", frame(number), 0), frame(number))
         if number == 0:
-            while not output._queue.empty():  # the first is taken, and holds the writer up
+            while not output._queue.empty():  # the encoder has taken the first frame, and waits
                 time.sleep(0.001)
     assert (output.written, output.dropped) == (5, 15)
     encoders[0].go.set()
@@ -143,7 +143,7 @@ def test_a_slow_writer_holds_nobody_up_and_what_it_cannot_take_is_counted(tmp_pa
     assert (tmp_path / "out.avi").read_bytes() == b"whole"
 
 
-def test_a_writer_that_fails_is_heard_of_and_what_stood_there_stays(tmp_path):
+def test_a_failure_to_write_is_raised_and_an_earlier_file_stays(tmp_path):
     class Broken(SlowEncoder):
         def write(self, image):
             raise OSError("the disk is on fire")
@@ -160,10 +160,10 @@ def test_a_writer_that_fails_is_heard_of_and_what_stood_there_stays(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_disk_that_is_full_is_told(tmp_path):
+def test_a_full_disk_is_reported(tmp_path):
     class Full(SlowEncoder):
         def write(self, image):
-            """OpenCV's says nothing either."""
+            """OpenCV's does not report it either."""
 
         def release(self):
             """Not a byte could be written."""
@@ -177,15 +177,18 @@ def test_a_disk_that_is_full_is_told(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "problem"),
-    [("out.xyz", "nothing is written as .xyz"), ("out.png", "is one picture, and .* gives several")],
+    [
+        ("out.xyz", "files with suffix .xyz cannot be written"),
+        ("out.png", "is one image, and .* gives several"),
+    ],
 )
-def test_a_name_that_does_not_go_with_the_source_is_refused(tmp_path, name, problem):
+def test_a_name_that_does_not_suit_the_source_is_refused(tmp_path, name, problem):
     with pytest.raises(OutputError, match=problem) as caught:
         open_output(tmp_path / name, source_of(tmp_path, "a.png", "b.png"))
     assert "name a folder" in caught.value.hint
 
 
-def test_the_input_is_never_written_over(tmp_path):
+def test_the_input_is_never_overwritten(tmp_path):
     for path, source in (
         (tmp_path / "in" / "a.png", source_of(tmp_path, "a.png")),
         (tmp_path / "in", source_of(tmp_path, "a.png", "b.png")),
@@ -195,7 +198,7 @@ def test_the_input_is_never_written_over(tmp_path):
             open_output(path, source)
 
 
-def test_a_file_in_the_place_of_a_folder_is_told_before_the_first_frame(tmp_path):
+def test_a_file_in_the_place_of_a_folder_is_refused_before_the_first_frame(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         VideoOutput(tmp_path / "file" / "out.avi", 25, 0)
@@ -204,7 +207,7 @@ def test_a_file_in_the_place_of_a_folder_is_told_before_the_first_frame(tmp_path
 
 
 @pytest.mark.parametrize("items", [0, 1, 3])
-def test_json_grows_on_disk_and_appears_when_it_is_whole(tmp_path, items):
+def test_json_grows_on_disk_and_appears_when_it_is_complete(tmp_path, items):
     with (
         JsonListWriter(tmp_path / "list.json") as plain,
         JsonListWriter(tmp_path / "dict.json", "frames") as keyed,
@@ -221,7 +224,7 @@ def test_json_grows_on_disk_and_appears_when_it_is_whole(tmp_path, items):
 
 
 @pytest.mark.parametrize(("items", "expected"), [(0, "old"), (2, "[\n1,\n1\n]\n")])
-def test_a_failure_before_the_first_item_leaves_what_was_there(tmp_path, items, expected):
+def test_a_failure_before_the_first_item_keeps_the_earlier_file(tmp_path, items, expected):
     path = tmp_path / "list.json"
     path.write_text("old")
     with pytest.raises(OutputError), JsonListWriter(path) as file:
@@ -232,7 +235,7 @@ def test_a_failure_before_the_first_item_leaves_what_was_there(tmp_path, items, 
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_json_goes_into_a_pipe_and_no_device_is_replaced_by_a_file(tmp_path):
+def test_json_is_written_to_a_pipe_and_no_device_is_replaced_by_a_file(tmp_path):
     reading, writing = os.pipe()
     with os.fdopen(reading) as read:
         with JsonListWriter(Path(f"/dev/fd/{writing}"), "frames") as file:
@@ -249,19 +252,19 @@ def test_json_goes_into_a_pipe_and_no_device_is_replaced_by_a_file(tmp_path):
     assert full.is_char_device() and [path.name for path in tmp_path.iterdir()] == ["full"]
 
 
-def test_a_coco_image_is_known_by_its_name_and_a_frame_by_its_number(tmp_path):
+def test_a_coco_image_id_is_the_file_name_or_the_frame_number(tmp_path):
     photos = source_of(tmp_path, "000000000785.png", "b.png")
     assert [coco_image_id(each, photos) for each in photos.frames()] == [785, 1]
     video = open_source(str(write_video(tmp_path / "v.avi", 3)), report_error=print)
     assert [coco_image_id(each, video) for each in video.frames()] == [0, 1, 2]
 
 
-def test_a_picture_that_fits_is_itself():
+def test_an_image_of_the_right_size_is_returned_itself():
     image = frame(3)
     assert pad_to_size(image, SIZE) is image
 
 
-def test_a_folder_takes_the_frames_of_a_video_by_number(tmp_path):
+def test_the_frames_of_a_video_go_to_a_folder_by_number(tmp_path):
     source = open_source(str(write_video(tmp_path / "v.avi", 3)), report_error=print)
     write_all(ImageFolderOutput(tmp_path / "out", source, 0), source)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [

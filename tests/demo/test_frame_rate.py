@@ -1,4 +1,4 @@
-"""FPS and latency are those of the frames that went through, and of nothing else."""
+"""FPS and latency of the frames of one mode."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from posezoo.demo.frame_rate import FrameRateMeter, StepTimer
 
 
-def test_frames_and_latency_are_counted_from_when_the_mode_is_on():
+def test_frames_and_latency_count_from_the_start_of_the_mode():
     speed = FrameRateMeter()
     speed.start(100.0)
     for number in range(10):  # a frame each 0.2 s, each of which took 0.5 s
@@ -29,7 +29,7 @@ def test_time_in_another_mode_does_not_count():
     assert speed.recent() is None
 
 
-def test_what_is_shown_is_the_last_second():
+def test_recent_values_are_those_of_the_last_second():
     speed = FrameRateMeter()
     speed.start(0.0)
     for number in range(50):
@@ -45,13 +45,13 @@ def test_without_frames_there_is_no_speed():
     assert (FrameRateMeter().fps, FrameRateMeter().latency_ms, FrameRateMeter().recent()) == (0, 0, None)
 
 
-def test_steps_add_up():
+def test_times_of_a_step_add_up():
     steps = StepTimer()
     for _ in range(2):
         with steps.time_step("read"):
             time.sleep(0.01)
     steps.add("draw", 0.004)
-    each = steps.mean_ms(2)
-    assert list(each) == ["read", "draw"]
-    assert each["read"] >= 10
-    assert each["draw"] == pytest.approx(2)
+    mean_ms = steps.mean_ms(2)
+    assert list(mean_ms) == ["read", "draw"]
+    assert mean_ms["read"] >= 10
+    assert mean_ms["draw"] == pytest.approx(2)

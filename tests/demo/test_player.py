@@ -1,4 +1,4 @@
-"""The loop: every frame once and in order, whatever the mode, the keys and the writers do."""
+"""The loop plays every frame once and in order, whatever modes, keys and outputs do."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ BLANK = np.full((240, 320, 3), 90, np.uint8)
 
 
 def pose(score: float = 0.9, keypoint_score: float = 0.9) -> Pose:
-    """Somebody in the middle of the picture."""
+    """A person in the middle of the frame."""
     places = np.linspace((140, 60), (180, 180), 17, dtype=np.float32)
     keypoints = np.concatenate([places, np.full((17, 1), keypoint_score, np.float32)], axis=1)
     return Pose(keypoints, "coco-17", score, (140, 60, 180, 180))
 
 
 class Frames(FrameSource):
-    """A camera that takes so long for each frame."""
+    """A camera with a fixed time for each frame."""
 
     def __init__(self, frames: int, seconds: float = 0.0, images: bool = False) -> None:
         self.name, self.size = "fake", (320, 240)
-        self.pictures = [Path("a.png")] if images else []
+        self.image_paths = [Path("a.png")] if images else []
         self._frames, self._seconds = frames, seconds
         self.is_closed = False
 
@@ -49,7 +49,7 @@ class Frames(FrameSource):
 
 
 class Keyboard:
-    """A screen whose user presses keys at certain pictures."""
+    """A screen whose user presses keys at certain frames."""
 
     def __init__(self, keys: dict[int, str] | None = None, waits: str = "") -> None:
         self.keys, self.waits = keys or {}, list(waits)
@@ -65,7 +65,7 @@ class Keyboard:
 
 
 class Kept(FrameOutput):
-    """Keeps the numbers of what it is given."""
+    """Records the indices of the frames that it receives."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.numbers: list[int] = []
@@ -91,7 +91,7 @@ def test_every_frame_is_found_shown_and_written_once_in_order():
         Finder(requests=4, poses=[pose()]),
         screen=screen,
         outputs=[kept],
-        found=lambda frame, poses: found.append((frame.index, len(poses))),
+        on_poses=lambda frame, poses: found.append((frame.index, len(poses))),
     )
     playing.play()
     assert found == [(index, 1) for index in range(20)]
@@ -111,7 +111,7 @@ def test_latency_runs_from_before_a_frame_is_read_to_after_it_is_written():
     assert each["write"] >= 40
 
 
-def test_tab_lets_what_is_in_flight_finish_and_goes_on_in_the_other_mode():
+def test_tab_finishes_frames_in_flight_and_continues_in_the_next_mode():
     many, one, kept = Finder(requests=4), Finder(requests=1), Kept()
     playing, (first, second) = player(Frames(30), many, one, screen=Keyboard({9: "\t"}), outputs=[kept])
     playing.play()
@@ -122,7 +122,7 @@ def test_tab_lets_what_is_in_flight_finish_and_goes_on_in_the_other_mode():
     assert (first.speed.frames, second.speed.frames) == (13, 17)
 
 
-def test_tab_again_goes_back_and_a_mode_is_opened_once():
+def test_tab_twice_returns_to_the_first_mode_and_each_model_is_loaded_once():
     opened = []
 
     def opens(name: str) -> Finder:
@@ -137,13 +137,13 @@ def test_tab_again_goes_back_and_a_mode_is_opened_once():
     assert opened == ["one", "two"]
 
 
-def test_what_nobody_switches_on_is_never_opened():
+def test_a_mode_that_is_never_switched_on_is_not_loaded():
     modes = [ExecutionMode("one", Finder), ExecutionMode("two", lambda: pytest.fail("opened"))]
     Player(Frames(3), modes, style=OverlayStyle(), monitors=UtilizationMonitor()).play()
 
 
 @pytest.mark.parametrize("key", ["q", "\x1b"])
-def test_q_and_escape_end_it_with_what_is_in_flight_done(key):
+def test_q_and_escape_quit_after_the_frames_in_flight(key):
     kept, source = Kept(), Frames(1000)
     playing, _ = player(source, Finder(requests=3), screen=Keyboard({5: key}), outputs=[kept])
     playing.play()
@@ -151,7 +151,7 @@ def test_q_and_escape_end_it_with_what_is_in_flight_done(key):
     assert source.is_closed
 
 
-def test_closing_the_window_ends_it():
+def test_closing_the_window_quits():
     class Closed(Keyboard):
         def show(self, image):
             self.is_open = len(self.pictures) < 4
@@ -162,7 +162,7 @@ def test_closing_the_window_ends_it():
     assert playing.frames == 5
 
 
-def test_a_failure_lets_go_of_the_source():
+def test_a_failure_releases_the_source():
     class Failing(Finder):
         def stream(self, items, image):
             next(items)
@@ -184,7 +184,7 @@ def test_monitor_keys_show_and_hide():
     assert corner == [False, True, True, True, True, False, False, False]
 
 
-def test_a_picture_stays_until_a_key_and_monitors_come_at_once():
+def test_an_image_stays_until_a_key_and_monitor_keys_redraw_it():
     screen = Keyboard(waits="cmx" + "q")
     playing, _ = player(Frames(5, images=True), Finder(), screen=screen)
     playing.play()
@@ -194,14 +194,14 @@ def test_a_picture_stays_until_a_key_and_monitors_come_at_once():
 
 
 @pytest.mark.parametrize("requests", [1, 3, 10])
-def test_every_picture_waits_for_its_key_however_many_are_in_flight(requests):
+def test_every_image_waits_for_its_key_whatever_the_number_of_requests(requests):
     screen = Keyboard(waits="xxxxx")
     playing, _ = player(Frames(5, images=True), Finder(requests), screen=screen)
     playing.play()
     assert (playing.frames, screen.waits) == (5, [])
 
 
-def test_waiting_for_a_key_does_not_slow_the_model_down():
+def test_waiting_for_a_key_does_not_count_as_latency():
     class Slow(Keyboard):
         def wait_for_key(self):
             time.sleep(0.1)
@@ -213,11 +213,14 @@ def test_waiting_for_a_key_does_not_slow_the_model_down():
     assert mode.speed.latency_ms < 50
 
 
-def test_what_is_below_the_threshold_does_not_count():
+def test_poses_and_keypoints_below_the_threshold_are_left_out():
     found = []
     finder = Finder(poses=[pose(0.5), pose(0.3)])
     playing, _ = player(
-        Frames(1), finder, style=OverlayStyle(min_score=0.4), found=lambda frame, poses: found.extend(poses)
+        Frames(1),
+        finder,
+        style=OverlayStyle(min_score=0.4),
+        on_poses=lambda frame, poses: found.extend(poses),
     )
     playing.play()
     assert [each.score for each in found] == [0.5]
@@ -225,7 +228,7 @@ def test_what_is_below_the_threshold_does_not_count():
     assert [(each != BLANK).any() for each in painted] == [False, True]
 
 
-def test_pictures_fit_the_size_asked_for_and_poses_with_them():
+def test_frames_and_poses_are_scaled_to_the_requested_size():
     small = draw_poses(BLANK, [pose()], min_score=0.1, within=(160, 1000))
     assert small.shape == (120, 160, 3)
     rows, columns = np.nonzero((small != 90).any(axis=2))
@@ -234,7 +237,7 @@ def test_pictures_fit_the_size_asked_for_and_poses_with_them():
     assert draw_poses(BLANK, [], min_score=0.1, within=(4000, 4000)).shape == BLANK.shape
 
 
-def test_speeds_are_written_on_the_frame():
+def test_the_mode_and_its_speed_are_drawn_into_the_frame():
     screen = Keyboard()
     playing, _ = player(Frames(4), Finder(seconds=0.01), screen=screen)
     playing.play()
@@ -253,17 +256,17 @@ def person_of_three() -> Pose:
     return Pose(np.array([[1, 2, 0.5], [3.5, 4, 0.25], [0, 0, 0]], np.float32), "coco-17", 0.75, (1, 2, 4, 4))
 
 
-def test_the_end_tells_both_modes_every_step_and_what_was_dropped():
+def test_the_summary_lists_modes_steps_and_dropped_frames():
     kept = Kept()
     kept.path, kept.written, kept.dropped = "out.avi", 7, 3
     playing, modes = player(Frames(10), Finder(), Finder(), screen=Keyboard({3: "\t"}), outputs=[kept])
     playing.play()
-    told = summarize_run(playing, modes, [kept], UtilizationMonitor(), [ImageError("b.png: is empty")])
-    assert told["frames"] == 10
-    assert [mode["frames"] for mode in told["modes"].values()] == [4, 6]
-    assert all(mode["fps"] > 0 and mode["latency_ms"] > 0 for mode in told["modes"].values())
-    assert list(told["steps_ms"]) == ["read", "find poses", "draw", "show", "write"]
-    assert told["failed"] == ["b.png: is empty"]
-    text = "\n".join(format_summary(told))
+    summary = summarize_run(playing, modes, [kept], UtilizationMonitor(), [ImageError("b.png: is empty")])
+    assert summary["frames"] == 10
+    assert [mode["frames"] for mode in summary["modes"].values()] == [4, 6]
+    assert all(mode["fps"] > 0 and mode["latency_ms"] > 0 for mode in summary["modes"].values())
+    assert list(summary["steps_ms"]) == ["read", "find poses", "draw", "show", "write"]
+    assert summary["failed"] == ["b.png: is empty"]
+    text = "\n".join(format_summary(summary))
     for words in ("User specified", "Min latency", "find poses", "out.avi: 7 written, 3 dropped"):
         assert words in text

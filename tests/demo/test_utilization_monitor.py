@@ -1,4 +1,4 @@
-"""How busy the machine is, from the kernel's own figures, drawn into a corner."""
+"""The utilization of the machine, read from the kernel and drawn into a corner."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HugePages_Total:       0
 
 
 def proc(folder: Path, *cores: tuple[int, int]) -> Path:
-    """A kernel that has counted so many ticks of work and of idling on each core."""
+    """A kernel that has counted these busy and idle ticks on each core."""
     lines = [f"cpu  {sum(busy for busy, _ in cores)} 0 0 {sum(idle for _, idle in cores)} 0 0 0 0 0 0"]
     lines += [f"cpu{core} {busy} 0 0 {idle} 0 0 0 0 0 0" for core, (busy, idle) in enumerate(cores)]
     (folder / "stat").write_text("\n".join([*lines, "intr 12345 0 0", "ctxt 99"]) + "\n")
@@ -30,7 +30,7 @@ def proc(folder: Path, *cores: tuple[int, int]) -> Path:
     return folder
 
 
-def test_cores_are_as_busy_as_their_ticks_since_the_sample_before(tmp_path):
+def test_the_load_of_a_core_is_its_busy_share_since_the_last_sample(tmp_path):
     monitors = UtilizationMonitor("c", proc(tmp_path, (1000, 1000), (0, 2000)))
     monitors.sample(0.0)
     proc(tmp_path, (1075, 1025), (10, 2090))
@@ -39,7 +39,7 @@ def test_cores_are_as_busy_as_their_ticks_since_the_sample_before(tmp_path):
     assert monitors._history[-1].average == pytest.approx(0.425)
 
 
-def test_memory_is_what_programs_hold(tmp_path):
+def test_memory_is_the_memory_that_programs_use(tmp_path):
     monitors = UtilizationMonitor("m", proc(tmp_path, (1, 1)))
     monitors.sample(0.0)
     load = monitors._history[-1]
@@ -63,7 +63,7 @@ def drawn(monitors: UtilizationMonitor, size: tuple[int, int] = (480, 640)) -> n
 
 
 @pytest.mark.parametrize("letter", sorted(MONITORS))
-def test_each_letter_shows_something_in_the_lower_left_corner_and_its_key_hides_it(tmp_path, letter):
+def test_each_letter_shows_a_panel_in_the_lower_left_corner_and_its_key_hides_it(tmp_path, letter):
     monitors = UtilizationMonitor(letter, proc(tmp_path, (5, 5), (5, 5)))
     changed = drawn(monitors)
     assert changed[-1, 0]
@@ -79,12 +79,12 @@ def test_each_core_has_its_bar(tmp_path):
     assert many == 4 * few
 
 
-def test_a_machine_with_more_cores_than_there_is_room_for_does_not_cover_the_picture_beyond_it(tmp_path):
+def test_panels_without_room_are_left_out(tmp_path):
     changed = drawn(UtilizationMonitor("cdm", proc(tmp_path, *[(1, 1)] * 500)))
     assert not changed[:, 320:].any()
 
 
-def test_a_tiny_picture_is_left_alone(tmp_path):
+def test_nothing_is_drawn_into_a_tiny_frame(tmp_path):
     assert not drawn(UtilizationMonitor("cdmh", proc(tmp_path, (1, 1))), (10, 10)).any()
 
 
@@ -99,20 +99,20 @@ def test_a_busier_core_has_a_longer_bar(tmp_path):
     assert lit(90) > 2 * lit(30) > 0
 
 
-def test_history_grows_by_a_sample_each_half_second(tmp_path):
+def test_a_sample_is_taken_each_half_second(tmp_path):
     monitors = UtilizationMonitor("h", proc(tmp_path, (1, 1)))
     for tenth in range(30):
         monitors.sample(tenth / 10)
     assert len(monitors._history) == 6
 
 
-def test_nothing_is_measured_while_nothing_is_shown(tmp_path):
+def test_nothing_is_sampled_while_nothing_is_shown(tmp_path):
     monitors = UtilizationMonitor("", proc(tmp_path, (1, 1)))
     monitors.sample(0.0)
     assert monitors.summary() == {}
 
 
-def test_a_system_that_does_not_tell_says_so_and_its_keys_do_nothing(tmp_path):
+def test_without_proc_monitors_are_refused_and_keys_do_nothing(tmp_path):
     with pytest.raises(PosezooError, match="read from /proc, which this system lacks"):
         UtilizationMonitor("c", tmp_path)
     assert not UtilizationMonitor("", tmp_path).toggle("c")

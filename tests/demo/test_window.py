@@ -1,4 +1,4 @@
-"""The window: what is seen on a screen, and what keys do; on one that nobody sees."""
+"""The window on a virtual screen: what it shows, and what keys do."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def desktop(tmp_path) -> Iterator[Desktop]:
 
 
 class Running:
-    """The demo in a process of its own, with an OpenCV that has windows."""
+    """The demo in its own process, with an OpenCV that has windows."""
 
     def __init__(self, desktop: Desktop, folder: Path, source: Path, *args: object) -> None:
         network = write_ir(folder / "tiny.xml", {"heatmaps": 19, "pafs": 38})
@@ -81,7 +81,7 @@ class Running:
 
 @pytest.fixture
 def video(tmp_path) -> Path:
-    """Grey, so that all that is seen was drawn in."""
+    """Grey, so that everything else is drawn."""
     writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (640, 480))
     for _ in range(10):
         writer.write(np.full((480, 640, 3), GREY, np.uint8))
@@ -105,7 +105,7 @@ def corner(desktop: Desktop) -> int:
     return int((np.abs(desktop.picture()[360:480, :150].astype(int) - GREY) > 12).any(axis=2).sum())
 
 
-def test_tab_goes_from_mode_to_mode_and_q_ends_with_the_speeds_of_both(desktop, tmp_path, video):
+def test_tab_switches_modes_and_q_quits_with_the_speeds_of_both(desktop, tmp_path, video):
     with Running(desktop, tmp_path, video, "--loop", "-nireq", "3") as running:
         running.until(lambda: mode_on(desktop) == "User specified")
         desktop.press("Tab", TITLE)
@@ -121,7 +121,7 @@ def test_tab_goes_from_mode_to_mode_and_q_ends_with_the_speeds_of_both(desktop, 
 
 
 @pytest.mark.parametrize("key", ["c", "d", "m", "h"])
-def test_a_monitors_key_shows_and_hides_it(desktop, tmp_path, video, key):
+def test_the_key_of_a_monitor_shows_and_hides_it(desktop, tmp_path, video, key):
     with Running(desktop, tmp_path, video, "--loop") as running:
         running.until(lambda: mode_on(desktop) != "" and corner(desktop) == 0)
         desktop.press(key, TITLE)
@@ -132,7 +132,7 @@ def test_a_monitors_key_shows_and_hides_it(desktop, tmp_path, video, key):
         running.end()
 
 
-def test_capital_letters_do_the_same(desktop, tmp_path, video):
+def test_capital_letters_have_the_same_effect(desktop, tmp_path, video):
     with Running(desktop, tmp_path, video, "--loop", "-u", "c") as running:
         running.until(lambda: corner(desktop) > 500)
         desktop.press("C", TITLE)
@@ -156,8 +156,8 @@ def test_a_photo_stays_with_its_person_until_a_key_is_pressed(
     assert (drawn != cv2.imread(str(photo))).any(axis=2).mean() > 0.01
 
 
-def test_a_window_that_was_closed_is_known_to_be_so_and_nobody_waits_for_its_keys(desktop):
-    """xdotool cannot click on a cross that no window manager draws: OpenCV closes it in the user's stead."""
+def test_a_closed_window_is_noticed_and_does_not_wait_for_keys(desktop):
+    """Without a window manager there is no close button, so OpenCV closes the window."""
     code = (
         "import cv2, numpy as np\n"
         "from posezoo.demo.window import Window\n"
@@ -165,7 +165,7 @@ def test_a_window_that_was_closed_is_known_to_be_so_and_nobody_waits_for_its_key
         "    window.show(np.zeros((100, 100, 3), np.uint8))\n"
         "    print(window.is_open)\n"
         "    cv2.destroyWindow('posezoo demo')\n"
-        "    print(repr(window.wait()), window.is_open)"
+        "    print(repr(window.wait_for_key()), window.is_open)"
     )
     environ = {**desktop.environ, "PYTHONPATH": str(ROOT / "src")}
     ended = subprocess.run([PYTHON, "-c", code], env=environ, capture_output=True, text=True, timeout=HANG_S)
@@ -188,19 +188,19 @@ def refused(tmp_path: Path, video: Path, python: str, **environ: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("environ", "said"),
+    ("environ", "message"),
     [
         ({}, r"there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set"),
         ({"DISPLAY": ":4711"}, r"the display :4711 cannot be opened"),
     ],
 )
-def test_a_display_that_is_not_there_is_told_with_the_way_without(tmp_path, video, environ, said):
+def test_a_missing_display_is_refused_with_a_hint(tmp_path, video, environ, message):
     error, hint = refused(tmp_path, video, str(PYTHON), **environ).splitlines()
-    assert re.fullmatch(f"error: {said}", error)
+    assert re.fullmatch(f"error: {message}", error)
     assert hint == "  hint: say -no_show to go without a window"
 
 
-def test_an_opencv_without_windows_is_told_with_the_extra_that_brings_them(tmp_path, video):
+def test_an_opencv_without_windows_is_refused_with_a_hint(tmp_path, video):
     error, hint = refused(tmp_path, video, sys.executable, DISPLAY=":0").splitlines()
     assert error == "error: this OpenCV comes without windows (opencv-python-headless)"
     assert "install the extra [window]" in hint

@@ -102,6 +102,6 @@ def test_a_quantized_ir_is_available_by_its_precision(zoo, photos):
         zoo.get(spec, (INT8,))
     zoo.get(spec, (FP32,))
     int8_models.quantize_model(zoo, spec, photos, QuantizationOptions((INT8,)))
-    estimator = estimator_factory.compile_estimator(zoo, spec, zoo.irs(spec, INT8))
+    estimator = estimator_factory.compile_estimator(zoo, spec, zoo.get_irs(spec, INT8))
     (photo, *_) = sorted(photos.glob("*.jpg"))
     assert estimator(images.read_image(photo))

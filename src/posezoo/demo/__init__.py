@@ -1,1 +1,1 @@
-"""A demo's parts: frames in, poses found on them, pictures shown and written, speeds measured."""
+"""Parts of the demo: frame sources, the player that finds poses, outputs, and speed measurements."""

@@ -1,4 +1,4 @@
-"""How fast frames go through: of each mode, now and over all, and of each step."""
+"""Frame rate and latency of each mode, and the time of each step."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-# What is shown on a frame is the mean over so long: it can be read, and still follows.
-_NOW_S = 1.0
+# The values drawn into a frame are means over this time: short enough to follow, long enough to be read.
+_RECENT_S = 1.0
 
 
 @dataclass(slots=True)
@@ -17,8 +17,8 @@ class FrameRateMeter:
     """Frames a second, and latency: from before a frame is read to after it is shown or written.
 
     Attributes:
-        frames: how many are done.
-        latency_s: of all of them together.
+        frames: number of finished frames.
+        latency_s: the sum of their latencies.
         running_s: how long the mode ran, from when it was switched on to its last frame.
     """
 
@@ -29,50 +29,50 @@ class FrameRateMeter:
     _recent: deque[tuple[float, float]] = field(default_factory=deque)
 
     def start(self, now: float) -> None:
-        """The mode is switched on; frames count from here."""
+        """Count from now on: the mode is switched on."""
         self._since = now
         self._recent.clear()
 
     def frame_done(self, start_time: float, now: float) -> None:
-        """A frame whose reading begun then is done now; both in seconds of one clock."""
+        """Count a frame; both times are in seconds of the same clock."""
         self.frames += 1
         self.latency_s += now - start_time
         self.running_s += now - self._since
         self._since = now
         self._recent.append((now, now - start_time))
-        while self._recent[0][0] < now - _NOW_S and len(self._recent) > 2:
+        while self._recent[0][0] < now - _RECENT_S and len(self._recent) > 2:
             self._recent.popleft()
 
     @property
     def fps(self) -> float:
-        """Frames a second, over all; 0 where there are none."""
+        """Frames a second over the whole time; 0 without frames."""
         return self.frames / self.running_s if self.running_s else 0.0
 
     @property
     def latency_ms(self) -> float:
-        """The mean over all; 0 where there are no frames."""
+        """The mean latency; 0 without frames."""
         return 1e3 * self.latency_s / self.frames if self.frames else 0.0
 
     def recent(self) -> tuple[float, float] | None:
-        """Frames a second and latency in ms over about the last second; None before two are done."""
+        """Frames a second and latency in ms over about the last second; None before two frames."""
         if len(self._recent) < 2:
             return None
         span = self._recent[-1][0] - self._recent[0][0]
-        latency = sum(each for _, each in self._recent) / len(self._recent)
+        latency = sum(latency for _, latency in self._recent) / len(self._recent)
         return (len(self._recent) - 1) / span if span else 0.0, 1e3 * latency
 
 
 @dataclass(slots=True)
 class StepTimer:
-    """How long each step of a frame took, in seconds and in order.
+    """The total time of each step, in seconds and in order of first use.
 
-    Steps of several frames run at once, so their times may add up to more than the run took.
+    Steps of several frames run at the same time, so their times may add up to more than the whole run.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
 
     def add(self, name: str, seconds: float) -> None:
-        """A step took so long, once more."""
+        """Add a time to a step."""
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     @contextmanager
@@ -85,5 +85,5 @@ class StepTimer:
             self.add(name, time.perf_counter() - start_time)
 
     def mean_ms(self, frames: int) -> dict[str, float]:
-        """The mean of each step over so many frames, in ms."""
+        """The mean time of each step over frames, in ms."""
         return {name: 1e3 * seconds / max(1, frames) for name, seconds in self.seconds.items()}

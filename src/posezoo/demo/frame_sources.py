@@ -1,6 +1,6 @@
-"""Where frames come from: pictures, a video, a camera, or a stream over the network.
+"""Frame sources: images, a video, a camera, or a network stream.
 
-A source ends by itself: where a video is cut short or a camera goes away, it says so and stops.
+A source ends by itself: if a video is damaged or a camera is disconnected, it reports that and stops.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 import stat
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from itertools import count
@@ -24,13 +24,13 @@ from posezoo.images import MAX_PIXELS, SUFFIXES, Image
 ReportError = Callable[[PosezooError], None]
 Size = tuple[int, int]
 
-#: Frames a second where a source does not say: what most cameras give.
+#: Frames a second of a source that does not say: what most cameras give.
 USUAL_FPS = 30.0
 
-# A live source that is silent for so long has gone away.
+# A live source without a frame for this time is disconnected.
 _SILENCE_MS = 10_000
 
-# Containers count frames by duration and rate: what is missing beyond one in twenty is no rounding.
+# Containers estimate the number of frames by duration and rate: one missing frame in twenty is rounding.
 _MISSING_SHARE, _MISSING_LEAST = 0.05, 5
 
 
@@ -39,9 +39,9 @@ class Frame:
     """One image of a source.
 
     Attributes:
-        index: its place in what was read, from 0.
-        name: of the picture's file; of a video, camera or stream, its own.
-        image: (height, width, 3) uint8, BGR; nobody else's, so that it may be drawn into.
+        index: the number of frames read before it.
+        name: the image file; for a video, camera or stream, its name.
+        image: (height, width, 3) uint8, BGR; not shared, so that it may be drawn into.
         begun: ``time.perf_counter()`` before it was read.
     """
 
@@ -52,239 +52,211 @@ class Frame:
 
 
 class FrameSource(ABC):
-    """Frames, one after the other.
+    """A sequence of frames.
 
     Attributes:
         name: as the user named it, without a password.
-        pictures: the files, where it is made of pictures; else empty.
-        fps: frames a second, where played at its own speed.
-        size: width and height of its first frame, in pixels.
+        image_paths: the image files; empty for other sources.
+        fps: frames a second at normal speed.
+        size: width and height of the first frame, in pixels.
     """
 
     name: str
-    pictures: Sequence[Path] = ()
+    image_paths: Sequence[Path] = ()
     fps: float = USUAL_FPS
     size: Size
 
     @abstractmethod
     def frames(self) -> Generator[Frame, None, None]:
-        """All frames; each is read when it is asked for. Closing the iterator lets go of the source."""
+        """All frames; each is read when it is requested. Closing the iterator releases the source."""
 
 
 def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError) -> FrameSource:
-    """What the user means by a name.
+    """The source that the user names.
 
     Args:
-        text: a picture, a folder of them, a glob, a video, the number of a camera, or an address
-            (http for MJPEG and videos, or what else FFmpeg knows).
-        rounds: how often it is played; for ever where None. What is live is played once.
-        report_error: hears of what could not be read, once each; the source goes on without it or ends.
+        text: an image, a folder of images, a glob, a video, the number of a camera, or an address (http for
+            MJPEG and videos, or any other that FFmpeg supports).
+        rounds: how often it is played; None: endlessly. A live source is played once.
+        report_error: receives an error for each thing that cannot be read, once; the source continues without
+            it or ends.
 
     Raises:
-        ImageError: it is not there, holds no picture, or cannot be opened.
+        ImageError: it does not exist, contains no image, or cannot be opened.
         MissingPackageError: OpenCV is not installed.
     """
+    path = Path(text)
     if "://" in text:
         return VideoSource(text, text, is_live=True, rounds=1, report_error=report_error)
-    path = Path(text)
     if os.path.isdir(path):
-        return ImageSource(text, _in_folder(path), rounds, report_error)
-    if not os.path.exists(path):
-        if text.isdecimal():
-            return VideoSource(int(text), f"camera {text}", is_live=True, rounds=1, report_error=report_error)
-        if has_magic(text):
-            return ImageSource(text, _matching(text), rounds, report_error)
-        raise ImageError(
-            f"{text}: no such file or folder",
-            hint="name a picture, a folder, a quoted glob, a video, a camera's number or an address",
+        try:
+            paths = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
+        except OSError as error:
+            raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+        paths = sorted(file for file in paths if os.path.isfile(file))
+        if not paths:
+            suffixes = " ".join(sorted(SUFFIXES))
+            raise ImageError(f"{path}: no images there", hint=f"looked for {suffixes}, not in subfolders")
+        return ImageSource(text, paths, rounds, report_error)
+    if os.path.exists(path):
+        if path.suffix.lower() in SUFFIXES:
+            return ImageSource(text, [path], rounds, report_error)
+        is_live = not stat.S_ISREG(path.stat().st_mode)  # /dev/video0 is a camera
+        return VideoSource(
+            text, text, is_live=is_live, rounds=1 if is_live else rounds, report_error=report_error
         )
-    if path.suffix.lower() in SUFFIXES:
-        return ImageSource(text, [path], rounds, report_error)
-    is_file = stat.S_ISREG(path.stat().st_mode)  # /dev/video0 is a camera
-    return VideoSource(
-        text, text, is_live=not is_file, rounds=rounds if is_file else 1, report_error=report_error
+    if text.isdecimal():
+        return VideoSource(int(text), f"camera {text}", is_live=True, rounds=1, report_error=report_error)
+    if has_magic(text):
+        paths = sorted(Path(match) for match in glob(text, recursive=True) if os.path.isfile(match))
+        if not paths:
+            raise ImageError(f"{text}: matches no file", hint="put it in quotes; ** matches subfolders")
+        return ImageSource(text, paths, rounds, report_error)
+    raise ImageError(
+        f"{text}: no such file or folder",
+        hint="name an image, a folder, a quoted glob, a video, a camera's number or an address",
     )
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    try:
-        found = sorted(
-            path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and os.path.isfile(path)
-        )
-    except OSError as error:
-        raise ImageError(f"{folder}: cannot be read: {error.strerror or error}") from error
-    if not found:
-        raise ImageError(
-            f"{folder}: no pictures there", hint=f"looked for {' '.join(sorted(SUFFIXES))}, not below it"
-        )
-    return found
-
-
-def _matching(pattern: str) -> list[Path]:
-    found = sorted(Path(match) for match in glob(pattern, recursive=True) if os.path.isfile(match))
-    if not found:
-        raise ImageError(f"{pattern}: matches no file", hint="put it in quotes; ** goes into folders")
-    return found
+def _numbers(rounds: int | None) -> Iterable[int]:
+    return count() if rounds is None else range(rounds)
 
 
 class ImageSource(FrameSource):
-    """Picture files, one after the other; what cannot be read is told and left out.
+    """Image files; those that cannot be read are reported and left out.
 
     Raises:
-        ImageError: not one of them can be read.
+        ImageError: none of them can be read.
     """
 
     def __init__(
         self, name: str, paths: Sequence[Path], rounds: int | None, report_error: ReportError
     ) -> None:
-        self.name, self.pictures = name, paths
-        self._rounds, self._tell = rounds, report_error
-        self._told: set[Path] = set()
-        self.size = self._first_size()
-
-    def _first_size(self) -> Size:
-        failure: ImageError | None = None
-        for path in self.pictures:
+        self.name, self.image_paths = name, paths
+        self._rounds, self._report_error = rounds, report_error
+        failures = []
+        for path in paths:
             try:
                 height, width = images.read_image(path).shape[:2]
-                return width, height
+                self.size = width, height
+                return
             except ImageError as error:
-                failure = failure or error
-        assert failure is not None
-        if len(self.pictures) == 1:
-            raise failure
+                failures.append(error)
+        if len(paths) == 1:
+            raise failures[0]
         raise ImageError(
-            f"{self.name}: none of {len(self.pictures)} files can be read as a picture; "
-            f"the first: {failure.problem}",
-            hint=failure.hint,
+            f"{self.name}: none of {len(paths)} files can be read as an image; "
+            f"the first: {failures[0].problem}",
+            hint=failures[0].hint,
         )
 
     def frames(self) -> Generator[Frame, None, None]:
-        """The pictures in order, round by round."""
-        places = count()
-        for _ in _rounds(self._rounds):
-            for path in self.pictures:
+        """The images in order, round by round."""
+        indices = count()
+        unreadable: set[Path] = set()
+        for _ in _numbers(self._rounds):
+            for path in self.image_paths:
                 start_time = time.perf_counter()
-                image = self._read(path)
-                if image is not None:
-                    yield Frame(next(places), str(path), image, start_time)
-            if len(self._told) == len(self.pictures):  # all gone since: for ever would be for nothing
+                try:
+                    image = images.read_image(path)
+                except ImageError as error:
+                    if path not in unreadable:
+                        unreadable.add(path)
+                        self._report_error(error)
+                    continue
+                yield Frame(next(indices), str(path), image, start_time)
+            if len(unreadable) == len(self.image_paths):  # all deleted: an endless loop would find nothing
                 return
-
-    def _read(self, path: Path) -> Image | None:
-        try:
-            return images.read_image(path)
-        except ImageError as error:
-            if path not in self._told:
-                self._told.add(path)
-                self._tell(error)
-            return None
 
 
 class VideoSource(FrameSource):
     """A video, a camera or a stream, through OpenCV.
 
     Args:
-        what: a path, an address, or the number of a camera.
-        name: how it is called in messages.
-        is_live: whether it goes on until someone stops, so that its end is a failure.
-        rounds: how often a video is played; for ever where None.
-        report_error: hears why it ended, where that was not the end.
+        target: a path, an address, or the number of a camera.
+        name: for messages.
+        is_live: whether it has no end, so that its end is a failure.
+        rounds: how often a video is played; None: endlessly.
+        report_error: receives the reason if it ends too early.
 
     Raises:
         ImageError: it cannot be opened.
     """
 
     def __init__(
-        self, what: str | int, name: str, *, is_live: bool, rounds: int | None, report_error: ReportError
+        self, target: str | int, name: str, *, is_live: bool, rounds: int | None, report_error: ReportError
     ) -> None:
         self.name = redact_secrets(name)
-        self._what, self._is_live, self._rounds, self._tell = what, is_live, rounds, report_error
+        self._target, self._is_live = target, is_live
+        self._rounds, self._report_error = rounds, report_error
+        self._capture = self._open()
         cv2 = import_optional("cv2", extra="run")
-        self._capture = self._opened()
         self._announced = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 1 <= fps <= 1000 else USUAL_FPS
-        self.size = self._size()
-
-    def _size(self) -> Size:
-        cv2 = import_optional("cv2", extra="run")
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         if width <= 0 or height <= 0:
             raise ImageError(f"{self.name}: does not say how large its frames are")
         if width * height > MAX_PIXELS:
             raise ImageError(f"{self.name}: {width} x {height} pixels are too many: at most {MAX_PIXELS:,}")
-        return width, height
+        self.size = width, height
 
-    def _opened(self) -> Any:
+    def _open(self) -> Any:
         cv2 = import_quiet_opencv()
-        if isinstance(self._what, int) or (self._is_live and "://" not in self._what):
-            capture = cv2.VideoCapture(self._what)
-            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # else the driver hands out frames of some time ago
+        if isinstance(self._target, int) or (self._is_live and "://" not in self._target):
+            capture = cv2.VideoCapture(self._target)
+            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # otherwise the driver gives old frames
         else:
-            limits = (
-                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-                _SILENCE_MS,
-                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-                _SILENCE_MS,
-            )
-            capture = cv2.VideoCapture(self._what, cv2.CAP_FFMPEG, limits)
+            open_limit, read_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC
+            limits = (open_limit, _SILENCE_MS, read_limit, _SILENCE_MS)
+            capture = cv2.VideoCapture(self._target, cv2.CAP_FFMPEG, limits)
         if capture.isOpened():
             return capture
         capture.release()
-        if isinstance(self._what, int):
+        if isinstance(self._target, int):
             raise ImageError(
-                f"{self.name}: cannot be opened", hint="is it plugged in, free, and yours to use?"
+                f"{self.name}: cannot be opened",
+                hint="is it connected, free, and do you have permission to use it?",
             )
         if self._is_live:
             raise ImageError(
-                f"{self.name}: nothing there that plays", hint="look at it with a browser or ffplay"
+                f"{self.name}: there is no video stream", hint="open it with a browser or ffplay to check"
             )
         raise ImageError(
-            f"{self.name}: is no picture and no video that FFmpeg can play",
-            hint="a video whose end is missing cannot be played either: copy or download it again",
+            f"{self.name}: is not an image, and not a video that FFmpeg can play",
+            hint="a video without its end cannot be played either: copy or download it again",
         )
 
     def frames(self) -> Generator[Frame, None, None]:
-        """The frames in order, round by round; a round that is cut short is the last."""
-        places = count()
+        """The frames in order, round by round; a round that ends too early is the last."""
+        indices = count()
         try:
-            for turn in _rounds(self._rounds):
-                if turn:
+            for number in _numbers(self._rounds):
+                if number:
                     self._capture.release()
-                    self._capture = self._opened()
+                    self._capture = self._open()
                 read = 0
-                while (frame := self._next(places)) is not None:
+                while True:
+                    start_time = time.perf_counter()
+                    is_read, image = self._capture.read()
+                    if not is_read:
+                        break
                     read += 1
-                    yield frame
-                if self._is_cut(read):
+                    yield Frame(next(indices), self.name, images.to_bgr(image), start_time)
+                if problem := self._explain_end(read):
+                    self._report_error(ImageError(f"{self.name}: {problem}"))
                     return
         finally:
             self._capture.release()
 
-    def _next(self, places: Iterator[int]) -> Frame | None:
-        start_time = time.perf_counter()
-        done, image = self._capture.read()
-        return Frame(next(places), self.name, images.to_bgr(image), start_time) if done else None
-
-    def _is_cut(self, read: int) -> bool:
+    def _explain_end(self, read: int) -> str:
+        """Why a round of this many frames ended too early; empty if it did not."""
+        frames = f"{read} frame{'' if read == 1 else 's'}"
         if self._is_live:
-            self._tell(ImageError(f"{self.name}: went away after {_frames(read)}"))
-            return True
+            return f"was disconnected after {frames}"
         missing = self._announced - read
         if read and missing <= max(_MISSING_LEAST, _MISSING_SHARE * self._announced):
-            return False
+            return ""
         announced = f" of about {self._announced:.0f}" if self._announced > 0 else ""
-        self._tell(
-            ImageError(f"{self.name}: is cut short or damaged: it ended after {_frames(read)}{announced}")
-        )
-        return True
-
-
-def _rounds(rounds: int | None) -> Iterator[int]:
-    return iter(count() if rounds is None else range(rounds))
-
-
-def _frames(number: int) -> str:
-    return f"{number} frame{'' if number == 1 else 's'}"
+        return f"is cut short or damaged: it ended after {frames}{announced}"

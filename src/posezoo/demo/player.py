@@ -1,97 +1,61 @@
 """The demo's loop: frames from a source through a model to a window and to files.
 
-There are modes to run a model in (many requests at once, or one for the shortest latency), and Tab goes
-from one to the next: the running one gets no more frames, what is in flight comes to its end, and the next
-one goes on with the frames that follow.
+A model can run in several modes (many requests at once, or one for the lowest latency), and Tab switches to
+the next: the current mode gets no more frames, its frames in flight are finished, and the next mode continues
+with the following frames.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from posezoo.demo.frame_outputs import FrameOutput
 from posezoo.demo.frame_rate import FrameRateMeter, StepTimer
 from posezoo.demo.frame_sources import Frame, FrameSource, Size
 from posezoo.demo.overlay import draw_poses, draw_text
 from posezoo.demo.utilization_monitor import UtilizationMonitor
-from posezoo.demo.window import ESCAPE, TAB
+from posezoo.demo.window import ESCAPE, TAB, Window
 from posezoo.images import Image
 from posezoo.pose.keypoints import Pose
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+if TYPE_CHECKING:
+    from posezoo.runtime.estimator import Estimator
 
 QUIT = ("q", ESCAPE)
 
 
-class ClosableStream(Protocol[T_co]):
-    """Items that come one after the other, until it is closed."""
-
-    def __iter__(self) -> Iterator[T_co]:
-        """Itself."""
-        ...
-
-    def close(self) -> None:
-        """Nothing runs any more when this returns."""
-        ...
-
-
-class PoseStreamer(Protocol):
-    """What finds poses in a stream of items: ``posezoo.runtime.Estimator``."""
-
-    def stream(self, items: Iterable[T], image: Callable[[T], Image]) -> ClosableStream[tuple[T, list[Pose]]]:
-        """Each item with its poses, in order; the next item is asked for when there is room for it."""
-        ...
-
-
-class Display(Protocol):
-    """What shows pictures and hears keys: ``posezoo.demo.window.Window``."""
-
-    is_open: bool
-
-    def show(self, image: Image) -> str:
-        """Show a picture; the key pressed meanwhile, or nothing."""
-        ...
-
-    def wait_for_key(self) -> str:
-        """The next key."""
-        ...
-
-
-@dataclass(slots=True)
+@dataclass
 class ExecutionMode:
     """A way to run a model.
 
     Attributes:
         name: as it is shown.
-        open: makes the model ready to run so; asked once, when the mode is first switched on.
-        speed: of what ran in it.
+        open: loads the model for this mode; called once, when the mode is first switched on.
+        speed: of the frames of this mode.
     """
 
     name: str
-    open: Callable[[], PoseStreamer]
+    open: Callable[[], Estimator]
     speed: FrameRateMeter = field(default_factory=FrameRateMeter)
-    _finder: PoseStreamer | None = None
 
-    @property
-    def estimator(self) -> PoseStreamer:
-        """The model, ready to run in this mode."""
-        if self._finder is None:
-            self._finder = self.open()
-        return self._finder
+    @cached_property
+    def estimator(self) -> Estimator:
+        """The model for this mode."""
+        return self.open()
 
 
 @dataclass(frozen=True, slots=True)
 class OverlayStyle:
-    """How pictures look.
+    """How frames are drawn.
 
     Attributes:
-        min_score: poses and keypoints from this score on count.
-        within: width and height that pictures are made smaller to; None leaves them.
+        min_score: poses and keypoints with a lower score are left out.
+        within: the largest width and height of drawn frames; None: no limit.
     """
 
     min_score: float = 0.1
@@ -99,16 +63,16 @@ class OverlayStyle:
 
 
 class Player:
-    """Plays a source once through.
+    """Plays a source once.
 
     Args:
         source: where frames come from.
-        modes: in which to run; the first one runs, Tab switches on the next.
-        style: how pictures look.
-        monitors: drawn into them, and toggled by their letters.
-        screen: where pictures are shown; None shows none.
-        outputs: where pictures are written.
-        found: told the poses of each frame that count, in order.
+        modes: the first one runs, Tab switches to the next.
+        style: how frames are drawn.
+        monitors: are drawn into frames; their keys show and hide them.
+        screen: shows frames; None shows none.
+        outputs: write frames.
+        on_poses: receives each frame and its poses, in order.
     """
 
     def __init__(
@@ -118,41 +82,42 @@ class Player:
         *,
         style: OverlayStyle,
         monitors: UtilizationMonitor,
-        screen: Display | None = None,
+        screen: Window | None = None,
         outputs: Sequence[FrameOutput] = (),
-        found: Callable[[Frame, list[Pose]], None] = lambda frame, poses: None,
+        on_poses: Callable[[Frame, list[Pose]], None] = lambda frame, poses: None,
     ) -> None:
         self._source, self._modes, self._style = source, modes, style
-        self._monitors, self._screen, self._outputs, self._found = monitors, screen, outputs, found
+        self._monitors, self._screen, self._outputs, self._on_poses = monitors, screen, outputs, on_poses
         self.steps = StepTimer()
         self.frames = 0
-        self._turn = 0  # of the modes
+        self._mode_index = 0
         self._is_exhausted = self._is_quitting = self._is_switching = False
-        self._lingers = screen is not None and bool(source.pictures)
-        self._handed: dict[int, float] = {}  # when the model got a frame, by its index
+        # An image on a screen stays until a key is pressed.
+        self._waits_for_key = screen is not None and bool(source.image_paths)
+        self._submitted: dict[int, float] = {}  # when the model got a frame, by its index
 
     @property
     def mode(self) -> ExecutionMode:
-        """The one that is on."""
-        return self._modes[self._turn % len(self._modes)]
+        """The current mode."""
+        return self._modes[self._mode_index % len(self._modes)]
 
     def play(self) -> None:
-        """All frames, until the source ends or someone quits.
+        """Play all frames, until the source ends or the user quits.
 
         Raises:
             InferenceError: the model fails.
-            OutputError: a picture cannot be written.
+            OutputError: a frame cannot be written.
         """
         with closing(self._source.frames()) as frames:
             while not (self._is_exhausted or self._is_quitting):
-                finder = self.mode.estimator
+                estimator = self.mode.estimator
                 self.mode.speed.start(time.perf_counter())
                 self._is_switching = False
-                with closing(finder.stream(self._read_frames(frames), _image_of)) as found:
-                    for frame, poses in found:
-                        self.steps.add("find poses", time.perf_counter() - self._handed.pop(frame.index))
+                with closing(estimator.stream(self._read_frames(frames), _image_of)) as results:
+                    for frame, poses in results:
+                        self.steps.add("find poses", time.perf_counter() - self._submitted.pop(frame.index))
                         self._finish(frame, poses)
-                self._turn += self._is_switching
+                self._mode_index += self._is_switching
 
     def _read_frames(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         while not (self._is_quitting or self._is_switching):
@@ -161,53 +126,49 @@ class Player:
             if frame is None:
                 self._is_exhausted = True
                 return
-            self._handed[frame.index] = time.perf_counter()
+            self._submitted[frame.index] = time.perf_counter()
             yield frame
-            if self._lingers:  # none is in flight while someone looks at another: that would be its latency
+            if self._waits_for_key:  # no frame is in flight meanwhile: the wait would count as its latency
                 return
 
     def _finish(self, frame: Frame, poses: Sequence[Pose]) -> None:
-        counting = [pose for pose in poses if pose.score >= self._style.min_score]
+        poses = [pose for pose in poses if pose.score >= self._style.min_score]
         key = ""
         if self._screen is not None or self._outputs:
             with self.steps.time_step("draw"):
-                image = self._picture(frame, counting)
+                image = self._draw(frame, poses)
             if self._screen is not None:
                 with self.steps.time_step("show"):
                     key = self._screen.show(image)
         with self.steps.time_step("write"):
             for output in self._outputs:
                 output.write(frame, image)
-            self._found(frame, counting)
+            self._on_poses(frame, poses)
         self.frames += 1
         self.mode.speed.frame_done(frame.begun, time.perf_counter())
-        if self._screen is not None and self._lingers:
-            self._wait_for_key(self._screen, frame, counting, key)
-        else:
+        if self._screen is None or not self._waits_for_key:
             self._handle_key(key)
+            return
+        while self._handle_key(key or self._screen.wait_for_key()):
+            key = self._screen.show(self._draw(frame, poses))
 
-    def _picture(self, frame: Frame, poses: Sequence[Pose]) -> Image:
+    def _draw(self, frame: Frame, poses: Sequence[Pose]) -> Image:
         image = draw_poses(
             frame.image,
             poses,
             min_score=self._style.min_score,
             within=self._style.within,
-            in_place=not self._lingers,  # then the frame is drawn again
+            in_place=not self._waits_for_key,  # then the frame is drawn again
         )
         lines = [self.mode.name]
-        if (now := self.mode.speed.recent()) is not None:
-            lines += [f"FPS: {now[0]:.1f}", f"Latency: {now[1]:.1f} ms"]
+        if (recent := self.mode.speed.recent()) is not None:
+            lines += [f"FPS: {recent[0]:.1f}", f"Latency: {recent[1]:.1f} ms"]
         draw_text(image, lines)
         self._monitors.draw(image)
         return image
 
-    def _wait_for_key(self, screen: Display, frame: Frame, poses: Sequence[Pose], key: str) -> None:
-        """A picture stays until a key is pressed; a monitor's key shows or hides it at once."""
-        while self._handle_key(key or screen.wait_for_key()):
-            key = screen.show(self._picture(frame, poses))
-
     def _handle_key(self, key: str) -> bool:
-        """Do what a key says; whether only the look of the picture changes by it."""
+        """Handle a key, and return whether the frame has to be drawn again."""
         if key in QUIT or (self._screen is not None and not self._screen.is_open):
             self._is_quitting = True
         elif key == TAB:

@@ -1,4 +1,4 @@
-"""What the demo tells: a line for each pose, and how it went at the end."""
+"""The demo's text output: one line for each pose, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def summarize_run(
     modes: Sequence[ExecutionMode],
     outputs: Sequence[FrameOutput],
     monitors: UtilizationMonitor,
-    failed: Sequence[PosezooError],
+    failures: Sequence[PosezooError],
 ) -> dict[str, Any]:
-    """In plain values: ``frames``, ``modes``, ``steps_ms``, ``outputs``, ``machine``, ``failed``.
+    """As JSON values: ``frames``, ``modes``, ``steps_ms``, ``outputs``, ``machine``, ``failed``.
 
-    The ms of a step are the mean over all frames; steps of several frames run at once, so they may add up
-    to more than a frame's share of the time.
+    The time of a step is the mean over all frames; steps of several frames run at the same time, so they may
+    add up to more than the time of a frame.
     """
     steps = player.steps.mean_ms(player.frames)
     return {
@@ -47,24 +47,24 @@ def summarize_run(
             for output in outputs
         ],
         "machine": monitors.summary(),
-        "failed": [error.problem for error in failed],
+        "failed": [error.problem for error in failures],
     }
 
 
-def format_summary(told: dict[str, Any]) -> list[str]:
-    """A report in words, for people."""
-    said = [f"{told['frames']} frame{'' if told['frames'] == 1 else 's'}"]
-    for name, mode in told["modes"].items():
+def format_summary(summary: dict[str, Any]) -> list[str]:
+    """The summary as lines of text."""
+    lines = [f"{summary['frames']} frame{'' if summary['frames'] == 1 else 's'}"]
+    for name, mode in summary["modes"].items():
         if mode["frames"]:
             speed = f"{mode['fps']:8.1f} FPS {mode['latency_ms']:9.1f} ms latency"
-            said.append(f"{name:15} {mode['frames']:6} frames {speed}")
+            lines.append(f"{name:15} {mode['frames']:6} frames {speed}")
         else:
-            said.append(f"{name:15} not used")
-    said += [f"{value:9.2f} ms  {name}" for name, value in told["steps_ms"].items()]
-    if machine := told["machine"]:
+            lines.append(f"{name:15} not used")
+    lines += [f"{value:9.2f} ms  {name}" for name, value in summary["steps_ms"].items()]
+    if machine := summary["machine"]:
         gib = machine["memory_bytes"] / (1 << 30)
-        said.append(f"CPU {machine['cpu_share']:.0%} busy, at most {gib:.1f} GiB of memory in use")
-    for output in told["outputs"]:
+        lines.append(f"CPU {machine['cpu_share']:.0%} busy, at most {gib:.1f} GiB of memory in use")
+    for output in summary["outputs"]:
         dropped = f", {output['dropped']} dropped: writing was too slow" if output["dropped"] else ""
-        said.append(f"{output['path']}: {output['written']} written{dropped}")
-    return said
+        lines.append(f"{output['path']}: {output['written']} written{dropped}")
+    return lines

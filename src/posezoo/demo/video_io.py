@@ -1,4 +1,4 @@
-"""OpenCV's videos, without what FFmpeg has to say about them."""
+"""OpenCV without FFmpeg's own messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from posezoo.errors import import_optional
 
 
 def import_quiet_opencv() -> ModuleType:
-    """The ``cv2`` package; what goes wrong is told by us, in one line, in place of several by it.
+    """The ``cv2`` package; posezoo reports problems in one line, instead of several by FFmpeg.
 
     Raises:
         MissingPackageError: it is not installed.

@@ -1,4 +1,4 @@
-"""A window that shows frames and hears keys, or a clear word where there is no display."""
+"""A window that shows frames and reads keys, or a clear error if there is no display."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from posezoo.images import Image
 TAB, ESCAPE = "\t", "\x1b"
 
 _HINT = "say -no_show to go without a window"
-_GONE = ""
 
-# A remote display may take its time; one that hangs does not come any more.
-_PROBE_S = 20
+# A remote display may be slow.
+_PROBE_TIMEOUT_S = 20
 _PROBE = "import cv2; cv2.namedWindow('posezoo'); cv2.waitKey(1)"
 
 
@@ -40,41 +39,34 @@ def require_display() -> None:
         )
     if not sys.platform.startswith("linux"):
         return
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if not display:
         raise DisplayError("there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set", hint=_HINT)
-    if not _opens_in_a_child():
-        display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        raise DisplayError(f"the display {display} cannot be opened", hint=_HINT)
-
-
-def _opens_in_a_child() -> bool:
-    """Whether a window opens; tried in a child process, since Qt ends the one in which it does not."""
+    # In a child process, since Qt ends a process that cannot open a window.
+    command = [sys.executable, "-c", _PROBE]
     try:
-        ended = subprocess.run(
-            [sys.executable, "-c", _PROBE], capture_output=True, timeout=_PROBE_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return False
-    return ended.returncode == 0
+        subprocess.run(command, capture_output=True, timeout=_PROBE_TIMEOUT_S, check=True)
+    except subprocess.SubprocessError as error:
+        raise DisplayError(f"the display {display} cannot be opened", hint=_HINT) from error
 
 
 class Window:
-    """A window on the screen; a context manager, so that none is left standing.
+    """A window on the screen; a context manager that closes it.
 
-    Keys are told as small letters, Tab and Escape as ``TAB`` and ``ESCAPE``.
+    Keys are small letters; Tab and Escape are ``TAB`` and ``ESCAPE``.
 
     Attributes:
-        is_open: false once the user closed it.
+        is_open: false after the user closed it.
     """
 
     def __init__(self, title: str) -> None:
         self._cv2 = import_optional("cv2", extra="window")
         self._title = title
-        self._was_seen = False
+        self._was_visible = False
         self.is_open = True
 
     def __enter__(self) -> Window:
-        flags = self._cv2.WINDOW_AUTOSIZE | self._cv2.WINDOW_GUI_NORMAL  # no tool bar that eats our keys
+        flags = self._cv2.WINDOW_AUTOSIZE | self._cv2.WINDOW_GUI_NORMAL  # no tool bar, which takes keys
         self._cv2.namedWindow(self._title, flags)
         return self
 
@@ -84,27 +76,25 @@ class Window:
         self._cv2.destroyAllWindows()
 
     def show(self, image: Image) -> str:
-        """Show a picture; returns the key that was pressed meanwhile, empty where none was."""
+        """Show an image; returns the key that was pressed meanwhile, or an empty text."""
         self._cv2.imshow(self._title, image)
-        return self._key(1)
+        return self._read_key(1)
 
     def wait_for_key(self) -> str:
-        """The next key that is pressed; empty where the window is closed in place of that."""
+        """The next key that is pressed; an empty text if the window is closed instead."""
         while self.is_open:
-            if key := self._key(50):
+            if key := self._read_key(50):
                 return key
-        return _GONE
+        return ""
 
-    def _key(self, milliseconds: int) -> str:
+    def _read_key(self, milliseconds: int) -> str:
         code = self._cv2.waitKeyEx(milliseconds)
-        self.is_open = self.is_open and not self._was_closed()
-        return chr(code).lower() if 0 < code < 128 else ""  # above: Shift alone, arrows and their like
-
-    def _was_closed(self) -> bool:
-        """Whether it was on the screen, and is no longer: a new one takes a moment to appear."""
         try:
-            is_seen = self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) >= 1
-        except self._cv2.error:  # Qt says so of the last window that was closed
-            return True
-        was_seen, self._was_seen = self._was_seen, self._was_seen or is_seen
-        return was_seen and not is_seen
+            is_visible = self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) >= 1
+            # A new window takes a moment to appear.
+            is_closed = self._was_visible and not is_visible
+            self._was_visible = self._was_visible or is_visible
+        except self._cv2.error:  # Qt's answer after the last window is closed
+            is_closed = True
+        self.is_open = self.is_open and not is_closed
+        return chr(code).lower() if 0 < code < 128 else ""  # higher codes: Shift alone, arrows and others

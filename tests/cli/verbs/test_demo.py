@@ -168,9 +168,9 @@ def test_a_model_of_the_zoo_needs_not_be_told_how_it_wants_its_pictures(demo, vi
     ("name", "said"),
     [
         ("missing.mp4", "missing.mp4: no such file or folder"),
-        ("empty", "empty: no pictures there"),
+        ("empty", "empty: no images there"),
         ("*.jpg", "*.jpg: matches no file"),
-        ("noise.mp4", "noise.mp4: is no picture and no video that FFmpeg can play"),
+        ("noise.mp4", "noise.mp4: is not an image, and not a video that FFmpeg can play"),
     ],
 )
 def test_a_source_that_is_not_there_is_one_line_and_a_hint(demo, tiny, tmp_path, name, said):
@@ -207,7 +207,7 @@ def test_a_camera_that_goes_away_in_mid_stream_ends_it(demo, tiny, tmp_path):
         address = server.serve("camera", body, headers=MJPEG, without_length=True, cut_at=len(body) // 2)
         ended = demo("-m", tiny, "-i", address, "-o", tmp_path / "out.mp4")
     assert ended.code == 1
-    assert f"error: {address}: went away after " in ended.err
+    assert f"error: {address}: was disconnected after " in ended.err
     assert f"{tmp_path / 'out.mp4'}: {len(read_video(tmp_path / 'out.mp4'))} written" in ended.out
 
 
@@ -307,7 +307,7 @@ def test_monitors_are_drawn_from_the_start(demo, tiny, tmp_path, dimension_names
 def test_an_output_that_cannot_be_is_told_before_anything_is_computed(demo, tiny, video, tmp_path):
     ended = demo("-m", tiny, "-i", video, "-o", tmp_path / "out.xyz")
     assert ended.code == 1
-    assert "nothing is written as .xyz" in ended.err
+    assert "files with suffix .xyz cannot be written" in ended.err
     assert "tiny on CPU" not in ended.err
 
 

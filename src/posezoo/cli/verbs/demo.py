@@ -80,9 +80,11 @@ def run(args: argparse.Namespace) -> int:
         outputs = [open_output(args.output, source, limit=args.output_limit)] if args.output else []
         frames = JsonListWriter(args.json, "frames") if args.json else None
         results = JsonListWriter(args.coco) if args.coco else None
-        for each in (*outputs, frames, results):
-            if each is not None:
-                stack.enter_context(each)
+        for output in outputs:
+            stack.callback(output.close)
+        for writer in (frames, results):
+            if writer is not None:
+                stack.enter_context(writer)
 
         opened = _opener(args, source, console)
         estimator = opened(
@@ -101,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
             monitors=monitors,
             screen=None if args.no_show else stack.enter_context(Window(TITLE)),
             outputs=outputs,
-            found=_listener(args, source, frames, results),
+            on_poses=_listener(args, source, frames, results),
         )
         try:
             player.play()
