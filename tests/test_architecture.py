@@ -20,7 +20,8 @@ ALLOWED_CYCLES: set[frozenset[str]] = {
 #: above its own.
 LAYERS: tuple[set[str], ...] = (
     {"errors", "events", "http_headers", "versions"},
-    {"checkpoints", "coco", "plugins", "settings", "spec", "workers"},
+    {"plugins"},
+    {"checkpoints", "coco", "settings", "spec", "workers"},
     {"ir", "layout", "networks", "pose"},
     {"files"},
     {"convert", "download", "images", "measured", "parse_cache"},

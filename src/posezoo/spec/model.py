@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from posezoo.plugins import installed
+
 
 class _StrEnum(str, Enum):
     """A word of model.yml: compares, hashes and prints as its text."""
@@ -33,6 +35,16 @@ class Framework(_StrEnum):
     PYTORCH = "pytorch"
     TF = "tf"
     TFLITE = "tflite"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Framework | None:
+        """A framework whose format an installed package adds; see ``plugins``."""
+        if not isinstance(value, str) or value not in installed("posezoo.formats"):
+            return None
+        member = str.__new__(cls, value)
+        member._name_, member._value_ = value.upper(), value
+        cls._value2member_map_[value] = member
+        return member
 
 
 class Precision(_StrEnum):

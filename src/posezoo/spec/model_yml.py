@@ -78,6 +78,13 @@ VARIANT_KEYS = ("files", "checkpoint", "inputs", "outputs", "published", "traini
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
+def _read_framework(node: YamlNode) -> Framework:
+    try:
+        return Framework(node.text())  # also one that a plug-in adds
+    except ValueError:
+        return _FRAMEWORK.read(node)
+
+
 def _read_license(node: YamlNode) -> License:
     return License(url=WEB_URL.read(node)) if node.is_text() else _SPDX_LICENSE.read(node)
 
@@ -122,6 +129,7 @@ def _named(arguments: FieldType[Any]) -> dict[str, Any]:
     }
 
 
+_FRAMEWORK = one_of(Framework)
 _SPDX_LICENSE = record(License, Key("spdx", WORD, required=True), Key("text", FILE_NAME, required=True))
 _LICENSE: FieldType[License] = FieldType(_read_license, {"anyOf": [WEB_URL.schema, _SPDX_LICENSE.schema]})
 _DECODER: FieldType[Decoder] = FieldType(_read_decoder, _named(SCALAR))
@@ -149,7 +157,7 @@ _ARGUMENT_LIST: FieldType[YamlNode] = FieldType(
 _SHARED_KEYS = (
     Key("description", LINE, required=True, note="One sentence or two; cards show them as they are."),
     Key("task_type", one_of(TASKS), required=True, attribute="task"),
-    Key("framework", one_of(Framework), required=True),
+    Key("framework", FieldType(_read_framework, _FRAMEWORK.schema), required=True),
     Key("license", _LICENSE, required=True, note="The license of the weights: {spdx, text}, or a URL."),
     Key("decoder", _DECODER),
     Key("skeleton", WORD),
