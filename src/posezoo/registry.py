@@ -142,8 +142,15 @@ class Registry:
             SpecError: its file has a mistake.
         """
         base, _, tag = name.partition(TAG_MARK)
-        spec = self._read(self._entry(base))
-        return spec if TAG_MARK not in name else _tagged(spec, tag)
+        if base not in self.entries:
+            raise self._unknown(base)
+        spec = self._read(self.entries[base])
+        if TAG_MARK not in name:
+            return spec
+        variants = {variant.tag: variant for variant in _variants_of(spec)}
+        if tag not in variants:
+            raise _unknown_tag(spec, tag)
+        return variants[tag]
 
     def parts(self, model: ModelSpec | CompositeSpec) -> tuple[ModelSpec, ...]:
         """A composite's parts in the order they run in; a model itself, alone.
@@ -217,12 +224,9 @@ class Registry:
                     has_match = True
                     yield variant
         if at and not has_match:
-            raise self._no_tag(names, tags)
-
-    def _no_tag(self, names: str, tags: str) -> UnknownModelError:
-        if names in self.entries:
-            return _unknown_tag(self._read(self.entries[names]), tags)
-        return UnknownModelError(f"no model {_quoted(names)} has a variant {_quoted(tags)}")
+            if names in self.entries:
+                raise _unknown_tag(self._read(self.entries[names]), tags)
+            raise UnknownModelError(f"no model {_quoted(names)} has a variant {_quoted(tags)}")
 
     def _read(self, entry: RegistryEntry) -> ModelSpec | CompositeSpec:
         if entry.path not in self._parsed:
@@ -346,21 +350,17 @@ def read_copyright_line(spec: ModelSpec) -> str:
             first = text.readline(1000).strip()
     except (OSError, UnicodeDecodeError):
         return ""
-    return first if _names_a_holder(first) else ""
+    if not first.startswith("Copyright ") or _BLANK.search(first):
+        return ""
+    holder = first.removeprefix("Copyright ").replace("(c)", "").replace("(C)", "")
+    is_named = any(character.isalpha() for character in holder.replace("All rights reserved", ""))
+    return first if is_named else ""  # years alone name nobody
 
 
 #: Placeholders of a license template: ``<year>``, ``[name of copyright owner]``.
 _BLANK = re.compile(
     r"[<\[{][^<>\[\]{}]*(?:year|yyyy|name|owner|holder|author)[^<>\[\]{}]*[>\]}]", re.IGNORECASE
 )
-
-
-def _names_a_holder(line: str) -> bool:
-    """Whether a line names a copyright holder, not only years or a template's placeholder."""
-    if not line.startswith("Copyright ") or _BLANK.search(line):
-        return False
-    rest = line.removeprefix("Copyright ").replace("(c)", "").replace("(C)", "")
-    return any(character.isalpha() for character in rest.replace("All rights reserved", ""))
 
 
 def open_registry(roots: Sequence[Path] = (), *, cache_dir: Path | None = None) -> Registry:

@@ -7,7 +7,7 @@ The forms are those of the 1,400 arguments in the 2021.4 and newest metadata of 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
@@ -97,7 +97,7 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
         if flag in given_flags:
             raise item.make_error(f"{flag} is given twice")
         given_flags[flag] = _FlagValue(item, value)
-    forms = _forms(given_flags.get("--input"))
+    forms = _input_items(given_flags.get("--input"))
     kept += [
         ("--freeze_placeholder_with_value", f"{form.name}->{form.value}") for form in forms if form.value
     ]
@@ -121,11 +121,15 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
 
 def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
     """The arguments that ``read_arguments`` reads as this model; empty names are left out."""
-    names = [f"{port.name}{_braces(port.element_type)}" for port in spec.inputs if port.name]
     shapes = [_list_of(port.shape) for port in spec.inputs if port.reshaped]
-    found = {
-        "--input_model": "" if _names_another_original(spec) else spec.input_model,
-        "--input": ",".join(names),
+    has_other_original = any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
+    values = {
+        "--input_model": "" if has_other_original else spec.input_model,
+        "--input": ",".join(
+            port.name + (f"{{{port.element_type}}}" if port.element_type else "")
+            for port in spec.inputs
+            if port.name
+        ),
         "--input_shape": ",".join(shapes) if len(shapes) == len(spec.inputs) else "",
         "--layout": ",".join(
             f"{port.name}({port.layout}{f'->{port.to_layout}' if port.to_layout else ''})"
@@ -140,18 +144,10 @@ def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
     }
     reverse = any(port.reverse_input_channels for port in spec.inputs)
     return (
-        *(f"{flag}={value}" for flag, value in found.items() if value),
+        *(f"{flag}={value}" for flag, value in values.items() if value),
         *(("--reverse_input_channels",) if reverse else ()),
         *(f"{flag}={value}" if value else flag for flag, value in spec.mo_args),
     )
-
-
-def _braces(element_type: str) -> str:
-    return f"{{{element_type}}}" if element_type else ""
-
-
-def _names_another_original(spec: ModelSpec) -> bool:
-    return any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
 
 
 def _list_of(values: Sequence[float]) -> str:
@@ -211,30 +207,26 @@ def _checked_flag(node: YamlNode, flag: str, value: str) -> tuple[str, str]:
     return flag, value
 
 
-def _forms(given: _FlagValue | None) -> tuple[InputArgument, ...]:
-    """The items of --input."""
-    if given is None:
-        return ()
-    forms = tuple(_form(given, part) for part in _outside_brackets(given.text))
-    _refuse_twins(given, [form.name for form in forms])
+def _input_items(given: _FlagValue | None) -> list[InputArgument]:
+    forms: list[InputArgument] = []
+    for text in _outside_brackets(given.text) if given is not None else ():
+        assert given is not None
+        try:
+            form = parse_input_argument(text)
+        except ValueError as error:
+            raise given.node.make_error(f"{error}, got {sanitize(text)}") from error
+        frozen = f"{form.name}->{form.value}" if form.value else ""
+        flag = "--freeze_placeholder_with_value"
+        if frozen and (reason := supported_mo_args.explain_unsupported_value(flag, frozen)):
+            raise given.node.make_error(f"{flag}: {reason}, got {sanitize(text)}")
+        forms.append(form)
+    if given is not None:
+        _refuse_duplicates(given, [form.name for form in forms])
     return forms
 
 
-def _form(given: _FlagValue, text: str) -> InputArgument:
-    try:
-        form = parse_input_argument(text)
-    except ValueError as error:
-        raise given.node.make_error(f"{error}, got {sanitize(text)}") from error
-    flag = "--freeze_placeholder_with_value"
-    if form.value and (
-        reason := supported_mo_args.explain_unsupported_value(flag, f"{form.name}->{form.value}")
-    ):
-        raise given.node.make_error(f"{flag}: {reason}, got {sanitize(text)}")
-    return form
-
-
 def _named(
-    inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue], forms: tuple[InputArgument, ...]
+    inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue], forms: Sequence[InputArgument]
 ) -> tuple[Input, ...]:
     """The inputs that --input names; without it, declared ones or those that other flags name."""
     by_name = {port.name: port for port in inputs}
@@ -246,7 +238,8 @@ def _named(
     named = [
         name
         for flag in ("--layout", "--mean_values", "--scale_values")
-        for name, _ in _by_name(given_flags.get(flag))
+        if (given := given_flags.get(flag)) is not None and re.search(r"[\[(]", given.text)
+        for name, _ in _bracketed(given)
         if name
     ]
     if named:
@@ -258,7 +251,7 @@ def _named(
 
 
 def _with_shapes(
-    inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue], forms: tuple[InputArgument, ...]
+    inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue], forms: Sequence[InputArgument]
 ) -> tuple[Input, ...]:
     given, inline = given_flags.get("--input_shape"), any(form.shape is not None for form in forms)
     if given is None and not inline:
@@ -402,11 +395,11 @@ def _outputs(given: _FlagValue | None) -> tuple[Output, ...]:
     names = [name.strip() for name in given.text.split(",")]
     if not all(re.fullmatch(r"[^\s\[\](){}$]+", name) for name in names):
         raise given.node.make_error(f"expected names of outputs, got {sanitize(given.text)}")
-    _refuse_twins(given, names)
+    _refuse_duplicates(given, names)
     return tuple(Output(name, ()) for name in names)
 
 
-def _refuse_twins(given: _FlagValue, names: list[str]) -> None:
+def _refuse_duplicates(given: _FlagValue, names: list[str]) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
             raise given.node.make_error(f"{sanitize(name)} is given twice")
@@ -421,11 +414,13 @@ def _assign_values(
     """The inputs with their values: by name, or without names one for each input in order."""
     names = [name for name, _ in values]
     if any(names):
-        _refuse_twins(given, names)
+        _refuse_duplicates(given, names)
         known = {port.name for port in inputs}
         for name in names:
             if name not in known:
-                raise given.node.make_error(f"no input is called {sanitize(name)}", hint=_hint(known))
+                others = [sanitize(other) for other in known if other]
+                hint = f"the inputs: {', '.join(sorted(others))}" if others else ""
+                raise given.node.make_error(f"no input is called {sanitize(name)}", hint=hint)
         by_name = dict(values)
         return tuple(change(port, by_name[port.name]) if port.name in by_name else port for port in inputs)
     if len(values) != len(inputs):
@@ -433,16 +428,6 @@ def _assign_values(
             f"gives {len(values)} sets of values without names for {len(inputs)} inputs"
         )
     return tuple(change(port, value) for port, (_, value) in zip(inputs, values, strict=True))
-
-
-def _hint(known: Iterable[str]) -> str:
-    names = [sanitize(name) for name in known if name]
-    return f"the inputs: {', '.join(sorted(names))}" if names else ""
-
-
-def _by_name(given: _FlagValue | None) -> Iterator[tuple[str, str]]:
-    if given is not None:
-        yield from _bracketed(given) if "[" in given.text or "(" in given.text else ()
 
 
 def _bracketed(given: _FlagValue) -> Iterator[tuple[str, str]]:

@@ -74,6 +74,9 @@ class ColorOrder(_StrEnum):
     RGB = "RGB"
 
 
+SHA1_DIGITS = 40
+
+
 @dataclass(frozen=True, slots=True)
 class Digest:
     """The hash of a file's bytes in lower-case hex: ``sha384``, ``sha256``, or the weak ``sha1``."""
@@ -191,7 +194,10 @@ class SourceFile:
     @property
     def is_pinned(self) -> bool:
         """Whether a checksum, or the full digests of its members, say what its bytes must be."""
-        return self.checksum is not None or _are_full(self.contains)
+        digests = self.contains.values()
+        return self.checksum is not None or (
+            bool(digests) and all(len(digest.value) == SHA1_DIGITS for digest in digests)
+        )
 
     @property
     def is_weakly_pinned(self) -> bool:

@@ -173,16 +173,13 @@ class YamlNode:
     def _record_unknown_key(self, key: str, node: YamlNode, known: Collection[str]) -> None:
         hint = suggest(key, known) or f"known: {', '.join(known)}"
         error = node.make_error("unknown key", hint=hint)
-        left_out = self._read_unknown()
-        if left_out is None or len(left_out) == MAX_UNKNOWN_KEYS:
+        collector: YamlNode | None = self
+        while collector is not None and collector.unknown_keys is None:
+            collector = collector.parent
+        warnings = collector.unknown_keys if collector is not None else None
+        if warnings is None or len(warnings) == MAX_UNKNOWN_KEYS:
             raise error
-        left_out.append(f"{error.problem}, left out; {hint}")
-
-    def _read_unknown(self) -> list[str] | None:
-        node: YamlNode | None = self
-        while node is not None and node.unknown_keys is None:
-            node = node.parent
-        return node.unknown_keys if node is not None else None
+        warnings.append(f"{error.problem}, left out; {hint}")
 
     def _finite(self, text: str) -> float:
         number = float(text)
@@ -191,14 +188,13 @@ class YamlNode:
         return number
 
     def _unexpected(self, expected: str) -> SpecError:
-        return self.make_error(f"expected {expected}, got {self._describe_value()}")
-
-    def _describe_value(self) -> str:
         if self.value is None or self.value == "":
-            return "nothing"
-        if isinstance(self.value, str):
-            return sanitize(self.value)
-        return "a list" if isinstance(self.value, list) else "a mapping"
+            actual = "nothing"
+        elif isinstance(self.value, str):
+            actual = sanitize(self.value)
+        else:
+            actual = "a list" if isinstance(self.value, list) else "a mapping"
+        return self.make_error(f"expected {expected}, got {actual}")
 
 
 class YamlMapping:
@@ -323,7 +319,9 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
         if kind not in _STARTS:
             continue
         if kind is yaml.AliasEvent or event.anchor is not None or event.tag is not None:
-            raise _refused(event, file, _explain_yaml_feature(event))
+            is_anchor = kind is yaml.AliasEvent or event.anchor is not None
+            feature = "anchors and aliases are" if is_anchor else "tags are"
+            raise _refused(event, file, f"{feature} not used here")
         key = pending_keys[-1] if pending_keys else None
         node = _node(event, kind, file, parent, key)
         if parent is None:
@@ -361,12 +359,6 @@ def _node(event: Any, kind: type, file: str, parent: YamlNode | None, key: YamlN
 
 def _refused(event: Any, file: str, problem: str) -> SpecError:
     return SpecError(file, event.start_mark.line + 1, event.start_mark.column + 1, "", problem)
-
-
-def _explain_yaml_feature(event: Any) -> str:
-    if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
-        return "anchors and aliases are not used here"
-    return f"tags are not used here, got {sanitize(event.tag)}"
 
 
 def _refuse_bad_key(key: YamlNode, siblings: dict[str, YamlNode]) -> None:
