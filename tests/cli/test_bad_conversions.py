@@ -125,7 +125,7 @@ def test_a_damaged_ir_is_repaired_with_the_flags_of_its_conversion(tmp_path):
     folders = ["-d", str(tmp_path), "-o", str(tmp_path / "out")]
     registry = ["--models_dir", str(tmp_path / "models")]
     told = subprocess.run([*verify, *folders], capture_output=True, text=True, check=False).stdout
-    mends = told.splitlines()[-1].partition("; ")[2].removesuffix(" mends the first").split()
+    mends = told.splitlines()[-1].partition("; ")[2].removesuffix(" repairs the first").split()
     assert mends == ["posezoo", "convert", "net", *frames, *folders, *registry]
     tool = [sys.executable, ROOT / "tools/downloader/verifier.py", "--name", "net", *verify[5:]]
     told = subprocess.run([*tool, *folders], capture_output=True, text=True, check=False).stdout

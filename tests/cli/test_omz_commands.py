@@ -396,4 +396,6 @@ def test_a_model_that_was_downloaded_in_one_precision_verifies(mirror, tmp_path)
     xml.write_bytes(bytes(xml.stat().st_size))
     ended = tool("verifier", *args, cwd=tmp_path)
     assert ended.returncode == 1
-    assert f"downloader.py --name person-detection-retail-0013 -o {tmp_path} mends the first" in ended.stdout
+    assert (
+        f"downloader.py --name person-detection-retail-0013 -o {tmp_path} repairs the first" in ended.stdout
+    )

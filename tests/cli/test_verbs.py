@@ -86,7 +86,7 @@ def test_verify_reads_every_byte_again(zoo):
     failed = run(zoo, "verify", "a", "b", "-o", zoo / "out")
     assert failed.returncode == 1
     assert [line.split()[0] for line in failed.stdout.splitlines()] == ["changed", "missing", "2"]
-    command = failed.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" mends the first")
+    command = failed.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" repairs the first")
     assert command == f"posezoo download a -o {zoo}/out --models_dir {zoo}/models"
     run(zoo, "download", "a", "b", "-o", zoo / "out")
     assert run(zoo, "verify", "a", "b", "-o", zoo / "out").returncode == 0
@@ -95,7 +95,7 @@ def test_verify_reads_every_byte_again(zoo):
 def test_the_suggested_command_repairs_a_file(zoo):
     out = zoo / "my models"
     failed = run(zoo, "verify", "a", "-o", out)
-    command = failed.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" mends the first")
+    command = failed.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" repairs the first")
     assert posezoo(*shlex.split(command)[1:], cwd=zoo).returncode == 0
     assert run(zoo, "verify", "a", "-o", out).returncode == 0
 

@@ -1,4 +1,4 @@
-"""What else lies in a model's folders: told as extra, symlinked or special; what is ours never is."""
+"""Other files in the folders of a model are reported as extra, symlinked or special; posezoo's own are not."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def states(zoo: Path, *args: object) -> dict[str, str]:
     return {f"{each['model']}/{each['artifact']}": each["state"] for each in found if each["state"] != "good"}
 
 
-def test_what_a_download_leaves_is_all_ours(zoo):
+def test_a_download_leaves_no_untracked_file(zoo):
     assert states(zoo) == {}
     assert run(zoo, "verify", "--all").returncode == 0
 
 
-def test_every_kind_of_stray_is_told_by_its_kind(zoo):
+def test_each_type_of_untracked_file_has_its_state(zoo):
     folder = zoo / "out" / "public" / "a"
     (folder / "evil.py").write_text("import os")
     (folder / "sub" / "b.tflite").write_bytes(b"x")
@@ -75,7 +75,7 @@ def test_every_kind_of_stray_is_told_by_its_kind(zoo):
     }
     ended = run(zoo, "verify", "a")
     assert ended.returncode == 1
-    assert ended.stdout.endswith(f"not good; moving {folder}/.other.part away mends the first\n")
+    assert ended.stdout.endswith(f"not good; moving {folder}/.other.part away repairs the first\n")
     script = subprocess.run(
         [sys.executable, TOOLS / "verifier.py", "--name", "a", "-o", "out", "--models_dir", "models"],
         cwd=zoo,
@@ -98,14 +98,14 @@ def test_every_kind_of_stray_is_told_by_its_kind(zoo):
         (lambda path, good: None, "missing"),
     ],
 )
-def test_what_stands_in_a_files_place_is_told_by_its_kind(zoo, put, state):
+def test_what_replaces_a_file_has_its_state(zoo, put, state):
     path = zoo / "out" / "public" / "a" / "sub" / "a.tflite"
     path.unlink()
     put(path, zoo / "a.tflite")
     assert states(zoo) == {"a/sub/a.tflite": state}
 
 
-def test_cards_records_and_parts_are_ours(zoo):
+def test_cards_records_and_partial_downloads_are_not_untracked(zoo):
     folder = zoo / "out" / "public" / "a"
     for name in (
         "README.md",
@@ -123,7 +123,7 @@ def test_cards_records_and_parts_are_ours(zoo):
     assert states(zoo) == {}
 
 
-def test_what_a_conversion_leaves_is_all_ours(tmp_path):
+def test_a_conversion_leaves_no_untracked_file(tmp_path):
     pytest.importorskip("openvino", reason="needs openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
     ends = {"inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}], "outputs": None}
@@ -140,7 +140,7 @@ def test_what_a_conversion_leaves_is_all_ours(tmp_path):
     assert states(tmp_path) == {"net/FP16/net.xml": "symlinked"}
 
 
-def test_a_registry_that_is_the_output_folder_is_no_stray(zoo):
+def test_a_registry_may_be_the_output_folder(zoo):
     ended = posezoo("download", "a", "--models_dir", "models", "-o", "models", cwd=zoo)
     assert ended.returncode == 0
     assert posezoo("verify", "a", "--models_dir", "models", "-o", "models", cwd=zoo).returncode == 0

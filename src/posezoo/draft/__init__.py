@@ -1,1 +1,1 @@
-"""A model.yml, drafted from a model's published files."""
+"""Draft the model.yml of a new model from its published files."""

@@ -1,4 +1,4 @@
-"""The published files of a new model: fetched, and described by what came."""
+"""Download the published files of a new model, and describe them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
+from posezoo.draft.network_ports import read_ports
 from posezoo.errors import SettingsError
 from posezoo.events import Listener, ignore_event
 from posezoo.layout import ModelLayout
@@ -20,13 +21,12 @@ from posezoo.spec.model import (
     HttpSource,
     License,
     ModelSpec,
-    Source,
     SourceFile,
 )
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.spec.yaml_nodes import sanitize
 
-#: More than any model of the zoo: the most that is read of a file of which nothing is known yet.
+#: The most that is read of a file whose size is not known yet; no model of the zoo is larger.
 MAX_SIZE = 4 << 30
 _FRAMEWORKS = {
     ".tflite": Framework.TFLITE,
@@ -42,79 +42,78 @@ _PRECISIONS = ("FP16-INT8", "FP32-INT8", "FP16", "FP32")
 
 
 def guess_framework(addresses: Sequence[str]) -> Framework:
-    """What published files were made with, by their names' ends.
+    """The framework that published files were made with, by the suffixes of their names.
 
     Raises:
         SettingsError: none of them is a network that posezoo reads.
     """
     for address in addresses:
-        if framework := _FRAMEWORKS.get(PurePosixPath(_name(address)).suffix.lower()):
+        if framework := _FRAMEWORKS.get(PurePosixPath(_file_name(address)).suffix.lower()):
             return framework
-    hint = f"name a file that ends in {', '.join(_FRAMEWORKS)}; or say --framework"
     raise SettingsError(
-        f"--from: {sanitize(addresses[0])}: is no network that is known by its name", hint=hint
+        f"--from: {sanitize(addresses[0])}: its name is not that of a network",
+        hint=f"name a file that ends in {', '.join(_FRAMEWORKS)}, or add --framework",
     )
 
 
-def create_draft_spec(name: str, addresses: Sequence[str], framework: Framework, family: Family) -> ModelSpec:
-    """A model of these files, of which nothing else is known yet.
+def create_draft_spec(
+    name: str, addresses: Sequence[str], framework: Framework, family: Family, task: str, license: License
+) -> ModelSpec:
+    """A model of these files, before they are downloaded.
 
     Raises:
-        SettingsError: an address is none, or two files have one name.
+        SettingsError: an address has no safe file name, or two files have the same name.
     """
     files: dict[str, SourceFile] = {}
     for address in addresses:
-        file = _file(address, framework)
-        if file.name in files:
-            raise SettingsError(
-                f"--from: two files are called {file.name}", hint="each needs a name of its own"
-            )
-        files[file.name] = file
-    return ModelSpec(
-        name, family, Path(name), "", "human_pose_estimation", framework, License(), tuple(files.values())
-    )
+        file_name = _file_name(address)
+        if framework is Framework.DLDT:
+            precision = next((word for word in _PRECISIONS if f"/{word}/" in address), "FP32")
+            file_name = f"{precision}/{file_name}"
+        if reason := explain_unsafe_file_name(file_name):
+            problem = f"--from: {sanitize(address)}: its name {reason}"
+            raise SettingsError(problem, hint="give an address that ends in a file name")
+        if file_name in files:
+            problem = f"--from: two files are called {file_name}"
+            raise SettingsError(problem, hint="each file needs its own name")
+        is_remote = address.startswith(("http://", "https://"))
+        path = Path(address.removeprefix("file://")).absolute()
+        source = HttpSource(address) if is_remote else FileSource(path)
+        files[file_name] = SourceFile(file_name, None, None, (source,), max_size=MAX_SIZE)
+    return ModelSpec(name, family, Path(name), "", task, framework, license, tuple(files.values()))
 
 
-def _file(address: str, framework: Framework) -> SourceFile:
-    name = _name(address)
-    if framework is Framework.DLDT:
-        precision = next((each for each in _PRECISIONS if f"/{each}/" in address), "FP32")
-        name = f"{precision}/{name}"
-    if reason := explain_unsafe_file_name(name):
-        raise SettingsError(
-            f"--from: {sanitize(address)}: its name {reason}", hint="give an address that ends in a name"
-        )
-    return SourceFile(name, None, None, (_source(address),), max_size=MAX_SIZE)
-
-
-def _source(address: str) -> Source:
-    if address.startswith(("http://", "https://")):
-        return HttpSource(address)
-    return FileSource(Path(address.removeprefix("file://")).absolute())
-
-
-def _name(address: str) -> str:
+def _file_name(address: str) -> str:
     try:
         return PurePosixPath(unquote(urlsplit(address).path)).name
     except ValueError:
         return ""
 
 
-def download_draft_files(
+def describe_files(
     spec: ModelSpec, layout: ModelLayout, download_options: DownloadOptions, listener: Listener = ignore_event
-) -> ModelSpec:
-    """The model with size and SHA-384 of each file, which lie in the layout afterwards.
+) -> tuple[ModelSpec, str]:
+    """Download the files; the model with their sizes, SHA-384, inputs and outputs.
+
+    The second value says why inputs and outputs could not be read. It is empty if they could, and for
+    PyTorch, whose files do not contain them.
 
     Raises:
-        FetchError: a file is to be had nowhere, or not safely.
+        FetchError: a file could not be downloaded, or not safely.
+        MissingPackageError: OpenVINO is not installed, or too old.
     """
     pins: dict[str, tuple[int, Digest]] = {}
 
     def remember(_: ModelSpec, file: SourceFile, size: int, digest: Digest) -> None:
         pins[file.name] = size, digest
 
-    for file in spec.files:  # what lies there from before is nobody's promise
+    for file in spec.files:  # an earlier file of this name may be another one
         layout.file_path(spec, file).unlink(missing_ok=True)
     download_model(spec, layout, replace(download_options, first_use=remember, mirrors=()), listener=listener)
     files = (replace(file, size=pins[file.name][0], checksum=pins[file.name][1]) for file in spec.files)
-    return replace(spec, files=tuple(files))
+    spec = replace(spec, files=tuple(files))
+    if spec.framework is Framework.PYTORCH:
+        return spec, ""
+    networks = [file for file in spec.files if not file.name.endswith((".bin", ".prototxt"))]
+    inputs, outputs, reason = read_ports(layout.file_path(spec, (networks or spec.files)[0]))
+    return replace(spec, inputs=inputs, outputs=outputs), reason

@@ -1,1 +1,1 @@
-"""A registry's metadata, checked by rules: model.yml, cards, indexes, accuracy-check.yml."""
+"""Check the metadata of a registry with rules: model.yml, cards, indexes, accuracy-check.yml."""

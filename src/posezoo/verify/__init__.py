@@ -1,1 +1,1 @@
-"""Files on disk against what was declared and recorded of them."""
+"""Check files and IR on disk against what was declared and recorded."""

@@ -1,4 +1,4 @@
-"""What lies in a model's folders and was neither declared nor made there."""
+"""Find files in a model's folders that were neither declared nor made by posezoo."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from posezoo.ir.provenance import SUFFIXES
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, RegexReplace, UnpackArchive
 
-#: What posezoo itself writes beside a model's files and IR, and a registry beside its model.yml. Ours, too,
-#: are the folder ``.posezoo/``, folders that are worked in, and the parts of files that are on their way.
-OURS = frozenset(
-    {"provenance.json", "README.md", "card.json", "model.yml", "composite-model.yml", "measured.yml"}
-)
+#: Files that posezoo writes beside a model's files and IR, and that a registry has beside its model.yml.
+#: A process that was killed leaves those of the journal.
+OWN_FILES = frozenset(
+    {
+        "provenance.json", "README.md", "card.json", "model.yml", "composite-model.yml", "measured.yml",
+        f".{NAME}.guard", f".{NAME}.part",
+    }
+)  # fmt: skip
 
 
 def unusual_file_type(path: Path) -> str:
-    """``symlinked`` or ``special`` for what is no regular file; empty for one, and where nothing is."""
+    """``symlinked`` or ``special`` for anything but a regular file; empty for one, and if nothing exists."""
     try:
         mode = os.lstat(path).st_mode
     except OSError:
@@ -34,91 +37,79 @@ def unusual_file_type(path: Path) -> str:
 
 
 def find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path, str]]:
-    """What else is there of a model, with its state: ``extra``, ``symlinked`` or ``special``.
+    """What else is in the folders of a model, each with its state: ``extra``, ``symlinked`` or ``special``.
 
-    A folder that nobody needs is told as one. No link is followed.
+    A folder without any known file is reported as one. No link is followed.
     """
-    known = _known(spec, layout)
-    needed = {above for path in known for above in path.parents}
-    for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
-        yield from find_untracked_below(folder, known, needed)
-
-
-def find_untracked_of_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[tuple[Path, str]]:
-    """What lies beside the parts of a composite."""
-    for folder in dict.fromkeys((layout.download_dir, layout.output_dir)):
-        root = folder / composite.subdirectory
-        for path in _entries(root):
-            is_part = path.name in composite.stages or path.name.partition("@")[0] in composite.stages
-            is_folder_of_part = is_part and path.is_dir() and not path.is_symlink()
-            if not (_is_ours(path) or is_folder_of_part or path.name in _pictures(composite)):
-                yield path, _state_of(path)
-
-
-def _pictures(model: ModelSpec | CompositeSpec) -> set[str]:
-    """What a card shows."""
-    return {f"{model.skeleton}.svg"} if model.skeleton else set()
-
-
-def _known(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
-    """Where everything lies that may be there of a model."""
+    downloads, images = layout.model_download_dir(spec), _card_images(spec)
     known = {layout.file_path(spec, file) for file in spec.files}
-    known |= {layout.model_download_dir(spec) / file.name for file in spec.files}
-    known |= {layout.onnx_path(spec), *(layout.model_dir(spec) / name for name in _pictures(spec))}
+    known |= {downloads / file.name for file in spec.files}
+    known |= {layout.onnx_path(spec), *(layout.model_dir(spec) / name for name in images)}
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive):
             known |= archive_record(step, spec, layout).outputs().keys()
         elif isinstance(step, RegexReplace):
-            known |= {layout.model_download_dir(spec) / step.file, layout.published_path(spec, step.file)}
+            known |= {downloads / step.file, layout.published_path(spec, step.file)}
     for precision in Precision:
         xml = layout.converted_ir_path(spec, precision)
         known |= {xml.with_suffix(suffix) for suffix in SUFFIXES} | {layout.provenance_path(spec, precision)}
-    return known
+    needed = {parent for path in known for parent in path.parents}
+    for folder in dict.fromkeys((downloads, layout.model_dir(spec))):
+        yield from find_untracked_below(folder, known, needed)
+
+
+def find_untracked_of_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[tuple[Path, str]]:
+    """What is in the folder of a composite besides its parts, each with its state."""
+    for folder in dict.fromkeys((layout.download_dir, layout.output_dir)):
+        for path in _entries(folder / composite.subdirectory):
+            names = {path.name, path.name.partition("@")[0]}
+            is_part = _is_folder(path) and not names.isdisjoint(composite.stages)
+            if not (is_part or _is_own(path) or path.name in _card_images(composite)):
+                yield path, _state_of(path)
+
+
+def _card_images(model: ModelSpec | CompositeSpec) -> set[str]:
+    return {f"{model.skeleton}.svg"} if model.skeleton else set()
 
 
 def find_untracked_below(folder: Path, known: set[Path], needed: set[Path]) -> Iterator[tuple[Path, str]]:
-    """What lies below a folder, with its state.
+    """What is below a folder, each with its state.
 
     Args:
-        folder: it need not be there.
-        known: the files that may be there.
+        folder: it may be missing.
+        known: the files that may exist; their own check reports what is wrong with them.
         needed: the folders above them.
     """
     for path in _entries(folder):
-        if path in known:
-            continue  # its own check tells what is wrong with it
-        if path in needed and path.is_dir() and not path.is_symlink():
+        if path in known or _is_own(path) or _is_partial_download(path, known):
+            continue
+        if path in needed and _is_folder(path):
             yield from find_untracked_below(path, known, needed)
-        elif not _is_ours(path) and not _is_part_of(path, known) and not _is_empty(path):
+        # A failed download may leave an empty folder.
+        elif not _is_folder(path) or any(find_untracked_below(path, set(), set())):
             yield path, _state_of(path)
 
 
-def _is_empty(path: Path) -> bool:
-    """Whether it is a folder in which nothing lies that is not ours: what a failed download leaves."""
-    return path.is_dir() and not path.is_symlink() and not any(find_untracked_below(path, set(), set()))
-
-
-def _state_of(path: Path) -> str:
-    is_folder = path.is_dir() and not path.is_symlink()
-    return "extra" if is_folder else unusual_file_type(path) or "extra"
-
-
-def _is_ours(path: Path) -> bool:
+def _is_own(path: Path) -> bool:
     mode = os.lstat(path).st_mode
     if stat.S_ISDIR(mode):
         return path.name == RECORDS_DIR or path.name.startswith(PREFIX)
-    left_behind = {f".{NAME}.guard", f".{NAME}.part"}  # by whoever was killed while writing it
-    return stat.S_ISREG(mode) and path.name in OURS | left_behind
+    return stat.S_ISREG(mode) and path.name in OWN_FILES
 
 
-def _is_part_of(path: Path, known: set[Path]) -> bool:
-    """Whether it is what came so far of a file, for the next run to go on with."""
-    return (
-        not unusual_file_type(path)
-        and path.name.startswith(".")
-        and path.name.endswith(".part")
-        and any(path.name.startswith(f".{each.name}.") and path.parent == each.parent for each in known)
+def _is_partial_download(path: Path, known: set[Path]) -> bool:
+    is_part = path.name.startswith(".") and path.name.endswith(".part") and not unusual_file_type(path)
+    return is_part and any(
+        path.name.startswith(f".{file.name}.") and path.parent == file.parent for file in known
     )
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _state_of(path: Path) -> str:
+    return "extra" if _is_folder(path) else unusual_file_type(path) or "extra"
 
 
 def _entries(folder: Path) -> list[Path]:

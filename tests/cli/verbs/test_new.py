@@ -1,4 +1,4 @@
-"""posezoo new: from an address to a model that is converted, as CONTRIBUTING's five minutes have it."""
+"""posezoo new: from an address to a model that is converted, by the commands of CONTRIBUTING."""
 
 from __future__ import annotations
 
@@ -63,18 +63,18 @@ def test_size_digest_inputs_and_outputs_come_from_the_file(zoo, server, kind):
     assert "# color: RGB" in model_of(zoo).read_text()
 
 
-def test_five_minutes_from_an_address_to_an_ir(zoo, server):
-    """CONTRIBUTING's commands as they stand there, and what is filled in between them."""
+def test_the_commands_of_contributing_lead_from_an_address_to_an_ir(zoo, server):
+    """CONTRIBUTING's commands unchanged, with edits of model.yml between them."""
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     draft, verify, get, record, docs = page.split("```sh\n")[1].split("```")[0].splitlines()
     assert docs == "make docs"
     address = server.serve("my-pose.onnx", network("onnx"))
-    start_time = as_written(zoo, draft.replace("https://host/my-pose.onnx", address))
-    assert start_time.returncode == 0, start_time.stderr
-    assert "left to fill in:" in start_time.stdout
+    drafted = as_written(zoo, draft.replace("https://host/my-pose.onnx", address))
+    assert drafted.returncode == 0, drafted.stderr
+    assert "left to fill in:" in drafted.stdout
     unfinished = as_written(zoo, f"{verify} --format json")
-    left = {load["rule"] for load in json.loads(unfinished.stdout)["findings"]}
-    assert left == {"placeholder", "license-text", "safe-sources"}
+    rules = {finding["rule"] for finding in json.loads(unfinished.stdout)["findings"]}
+    assert rules == {"placeholder", "license-text", "safe-sources"}
 
     path = model_of(zoo)
     text = path.read_text()
@@ -93,13 +93,13 @@ def test_five_minutes_from_an_address_to_an_ir(zoo, server):
     got = as_written(zoo, get)
     assert got.returncode == 0, got.stderr
     assert Path(got.stdout.split()[0]).is_file()
-    assert server.asked("my-pose.onnx") == 1  # what was fetched to describe it is not fetched again
+    assert server.asked("my-pose.onnx") == 1  # the file that was downloaded for the draft is used again
     assert as_written(zoo, record).returncode == 0
     assert "gflops" in path.with_name("measured.yml").read_text()
 
 
 def as_written(zoo, line):
-    """A command of a page, in a checkout whose registry is this one."""
+    """Run a command of a page with this registry."""
     places = {"MODELS_DIR": zoo / "models", "OUTPUT_DIR": zoo / "out", "CACHE_DIR": zoo / "cache"}
     environ = {f"POSEZOO_{name}": str(value) for name, value in places.items()}
     command, *words = shlex.split(line)
@@ -107,7 +107,7 @@ def as_written(zoo, line):
     return posezoo(*words, cwd=zoo, **environ)
 
 
-def test_an_ir_of_two_files_lies_in_the_folder_of_its_precision(zoo, server):
+def test_the_files_of_an_ir_are_named_below_their_precision(zoo, server):
     from fakes.irs import write_ir
 
     xml = write_ir(zoo / "FP16" / "my-ir.xml", {"maps": (1, 5, 8, 12)})
@@ -122,14 +122,14 @@ def test_an_ir_of_two_files_lies_in_the_folder_of_its_precision(zoo, server):
     assert written["framework"] == "dldt"
 
 
-def test_weights_of_a_network_ask_for_it(zoo, server):
+def test_pytorch_weights_need_the_name_of_their_network(zoo, server):
     ended = new(zoo, "my-pose", "--from", server.serve("w.pth", b"weights"), "--license", "MIT")
     assert ended.returncode == 0, ended.stderr
     assert "network and checkpoint" in ended.stdout
     assert "# network: {name: ...}" in model_of(zoo).read_text()
 
 
-def test_a_licence_text_is_copied_and_no_longer_asked_for(zoo, server):
+def test_a_licence_text_is_copied_and_not_left_to_fill_in(zoo, server):
     terms = zoo / "LICENSE"
     terms.write_text("Copyright (c) 2026 Me\n\nThe terms.\n")
     words = (
@@ -142,10 +142,10 @@ def test_a_licence_text_is_copied_and_no_longer_asked_for(zoo, server):
     )
     ended = new(zoo, "my-pose", *words, "--format", "json")
     assert (zoo / "licenses" / "MIT-my-pose.txt").read_text() == terms.read_text()
-    assert not any("terms" in load for load in json.loads(ended.stdout)["left_to_fill_in"])
+    assert not any("licence text" in line for line in json.loads(ended.stdout)["left_to_fill_in"])
 
 
-def test_a_file_that_is_no_network_is_drafted_and_says_so(zoo, server):
+def test_a_file_that_cannot_be_read_is_drafted_with_a_warning(zoo, server):
     ended = new(zoo, "my-pose", "--from", server.serve("my-pose.onnx", b"no network"), "--license", "MIT")
     assert ended.returncode == 0
     assert "inputs and outputs could not be read" in ended.stderr
@@ -156,9 +156,9 @@ def test_a_file_that_is_no_network_is_drafted_and_says_so(zoo, server):
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("old-pose", "--from", "{net}", "--license", "MIT"), "old-pose is there already"),
-        (("OLD-pose", "--from", "{net}", "--license", "MIT"), "old-pose is there already"),
-        (("../x", "--from", "{net}", "--license", "MIT"), "is no model's name"),
+        (("old-pose", "--from", "{net}", "--license", "MIT"), "old-pose exists already"),
+        (("OLD-pose", "--from", "{net}", "--license", "MIT"), "old-pose exists already"),
+        (("../x", "--from", "{net}", "--license", "MIT"), "cannot be the name of a model"),
         (("x", "--from", "{net}", "--license", "MIT License!"), "expected an SPDX identifier"),
         (
             ("x", "--from", "{net}", "--license", "apache2"),
@@ -168,17 +168,17 @@ def test_a_file_that_is_no_network_is_drafted_and_says_so(zoo, server):
             ("x", "--from", "{net}", "--license", "Nonsense"),
             "LicenseRef-NAME stands for terms that SPDX does not",
         ),
-        (("x", "--from", "{net}", "--license", "MIT", "--task", "flying"), "no task_type is 'flying'"),
+        (("x", "--from", "{net}", "--license", "MIT", "--task", "flying"), "there is no task_type 'flying'"),
         (
             ("x", "--from", "https://host.invalid/", "--license", "MIT"),
-            "is no network that is known by its name",
+            "its name is not that of a network",
         ),
         (("x", "--from", "{net}", "{net}", "--license", "MIT"), "two files are called net.onnx"),
         (("x", "--from", "{gone}", "--license", "MIT"), "HTTP 404 Not Found"),
         (("x", "--from", "{net}", "--license", "MIT", "--license_text", "nowhere"), "nowhere: no such file"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_and_nothing_is_written(zoo, server, words, problem):
+def test_wrong_arguments_are_refused_and_nothing_is_written(zoo, server, words, problem):
     places = {"net": server.serve("net.onnx", network("onnx")), "gone": server.url("gone.onnx")}
     ended = new(zoo, *(word.format(**places) for word in words), "--attempts", "1")
     assert ended.returncode == 1
@@ -187,7 +187,7 @@ def test_what_cannot_be_meant_is_refused_and_nothing_is_written(zoo, server, wor
     assert [path.parent.name for path in (zoo / "models").rglob("model.yml")] == ["old-pose"]
 
 
-def test_a_dry_run_asks_nobody_and_writes_nothing(zoo, server):
+def test_a_dry_run_sends_no_request_and_writes_nothing(zoo, server):
     address = server.serve("net.onnx", network("onnx"))
     ended = new(zoo, "my-pose", "--from", address, "--license", "MIT", "--dry_run")
     assert ended.returncode == 0
@@ -196,7 +196,7 @@ def test_a_dry_run_asks_nobody_and_writes_nothing(zoo, server):
     assert server.requests == []
 
 
-def test_names_that_yaml_would_read_otherwise_are_read_back(zoo, server):
+def test_names_with_a_meaning_in_yaml_are_quoted(zoo, server):
     from posezoo.draft.model_yml_text import format_scalar
 
     for text in (
@@ -217,7 +217,7 @@ def test_names_that_yaml_would_read_otherwise_are_read_back(zoo, server):
         assert yaml.safe_load(f"k: {format_scalar(text)}") == {"k": text}
 
 
-def test_a_registry_that_is_not_there_is_told_how_to_make(zoo):
+def test_a_missing_registry_is_an_error_that_says_how_to_create_it(zoo):
     ended = posezoo(
         "new",
         "my-pose",
@@ -230,17 +230,19 @@ def test_a_registry_that_is_not_there_is_told_how_to_make(zoo):
         cwd=zoo,
     )
     assert ended.returncode == 1
-    assert ended.stderr == "error: mine: no such folder of models\n  hint: make it: mkdir -p mine\n"
+    assert ended.stderr == "error: mine: no such folder of models\n  hint: create it: mkdir -p mine\n"
 
 
-def test_a_file_of_this_machine_asks_for_an_address_that_others_have(zoo):
+def test_a_file_on_this_machine_needs_an_address_for_others(zoo):
     (zoo / "my-pose.onnx").write_bytes(network("onnx"))
     ended = new(zoo, "my-pose", "--from", zoo / "my-pose.onnx", "--license", "MIT")
     assert ended.returncode == 0
-    assert "  files: an address that others have, too: my-pose.onnx is on this machine\n" in ended.stdout
+    assert (
+        "  files: an address that others can download from: my-pose.onnx is on this machine\n" in ended.stdout
+    )
 
 
-def test_a_folder_that_cannot_be_written_is_named_before_anything_is_fetched(zoo, server):
+def test_a_folder_that_cannot_be_created_is_named(zoo, server):
     address = server.serve("net.onnx", network("onnx"))
     (zoo / "models" / "public" / "my-pose").write_text("a file in the place of the folder")
     ended = new(zoo, "my-pose", "--from", address, "--license", "MIT")

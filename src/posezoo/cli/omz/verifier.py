@@ -1,4 +1,4 @@
-"""verifier.py: files and IR on disk against what was declared and made, by Open Model Zoo's selection."""
+"""verifier.py: posezoo verify with the flags of Open Model Zoo that select models."""
 
 from __future__ import annotations
 
@@ -40,11 +40,13 @@ def create_parser() -> argparse.ArgumentParser:
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    flags.add_output_dir_flag(parser, "where files and IR lie", "the working folder")
+    flags.add_output_dir_flag(parser, "where files and IR are", "the working folder")
     flags.add_download_dir_flag(parser, "the output folder")
     metadata_check.add_metadata_flags(parser)
     flags.add_flags(parser, *flags.LOCK)
-    parser.add_argument("--format", choices=metadata_check.FORMATS, default="text", help="how to answer")
+    parser.add_argument(
+        "--format", choices=metadata_check.FORMATS, default="text", help="the form of the report"
+    )
 
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
@@ -72,19 +74,19 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         layout,
         LockFile(settings.lock, strict=settings.locked),
         args.format,
-        cure=_cure,
-        registry=flags.registry_arguments(args),
+        _repair_command,
+        flags.registry_arguments(args),
     )
 
 
-def _cure(failed: ArtifactState, layout: ModelLayout) -> list[str]:
-    """The drop-in that brings an artifact back, in the folders that were looked at."""
-    from posezoo.cli.verbs.verify import trust_hint
+def _repair_command(failed: ArtifactState, layout: ModelLayout) -> list[str]:
+    from posezoo.cli.verbs.verify import trust_flags
 
-    if not failed.converted:
-        return ["downloader.py", "--name", failed.model, "-o", str(layout.download_dir), *trust_hint(failed)]
-    folders = ["-d", str(layout.download_dir), "-o", str(layout.output_dir)]
-    return ["converter.py", "--name", failed.model, *failed.flags.split(), *folders]
+    downloads, outputs = str(layout.download_dir), str(layout.output_dir)
+    if failed.converted:
+        command = ["converter.py", "--name", failed.model, *failed.flags.split()]
+        return [*command, "-d", downloads, "-o", outputs]
+    return ["downloader.py", "--name", failed.model, "-o", downloads, *trust_flags(failed)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""posezoo verify: files and IR on disk against what was declared and made; or a registry in itself."""
+"""posezoo verify: check files and IR on disk, or the metadata of a registry."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ posezoo verify --explain unusual-constant
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
     parser = flags.add_verb(
-        verbs, "verify", "check downloaded files and IR: what changed, is missing, or extra", EXAMPLES
+        verbs, "verify", "check downloaded files and IR for changed, missing and extra ones", EXAMPLES
     )
     flags.add_model_flags(parser)
     metadata_check.add_metadata_flags(parser)
@@ -45,20 +45,22 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was found; 1 where anything is not as it should be."""
-    return _check_metadata(args) if metadata_check.is_requested(args) else _check_artifacts(args)
+    """Print the state of each artifact, or the findings in the metadata; 1 if anything is wrong."""
+    if metadata_check.is_requested(args):
+        from posezoo.registry import open_registry
 
-
-def _check_artifacts(args: argparse.Namespace) -> int:
+        if args.all and args.models:
+            args.parser.error("either name models or say --all")
+        registry = open_registry(flags.settings_from_args(args).models_dir)
+        return metadata_check.run_metadata_check(args, registry, args.models or None)
     from posezoo.pipeline import open_zoo
 
     patterns = flags.patterns_from_args(args)
     zoo = open_zoo(flags.settings_from_args(args), download_dir=args.download_dir)
     with Console(quiet=args.quiet) as console:
         selection = select_models(zoo.registry, patterns, console)
-    return run_artifact_check(
-        selection, zoo.layout, zoo.lock, args.format, registry=flags.registry_arguments(args)
-    )
+    registry_flags = flags.registry_arguments(args)
+    return run_artifact_check(selection, zoo.layout, zoo.lock, args.format, _repair_command, registry_flags)
 
 
 def run_artifact_check(
@@ -66,53 +68,57 @@ def run_artifact_check(
     layout: ModelLayout,
     lock: LockFile,
     output_format: str,
-    *,
-    cure: Callable[[ArtifactState, ModelLayout], list[str]] | None = None,
-    registry: Sequence[str] = (),
+    repair_command: Callable[[ArtifactState, ModelLayout], list[str]],
+    registry_flags: Sequence[str],
 ) -> int:
-    """Check the files and IR of the models, print what was found, and return the exit code.
+    """Check the files and IR of the models, print their states, and return the exit code.
 
     Args:
         selection: the models.
-        layout: where their artifacts lie.
-        lock: the pins of first use; a strict one refuses what it does not have.
+        layout: where their artifacts are.
+        lock: the pins of first use; a strict one refuses files and IR that it does not have.
         output_format: ``text`` or ``json``.
-        cure: names the command that brings an artifact back; posezoo's own where None.
-        registry: the flags by which that command finds the models.
+        repair_command: the command that downloads or converts an artifact again.
+        registry_flags: the flags with which that command finds the models.
     """
     from posezoo.verify.artifact_check import check_artifacts, check_composite
 
-    checked: list[ArtifactState] = []
-    refused: list[LockError] = []
+    artifacts: list[ArtifactState] = []
+    refusals: list[LockError] = []
     for spec in selection.models:
         try:
-            checked += check_artifacts(lock.with_pins(spec), layout)
-            _require_irs(spec, layout, lock)
+            artifacts += check_artifacts(lock.with_pins(spec), layout)
+            _require_locked_irs(spec, layout, lock)
         except LockError as error:
-            refused.append(error)
-    checked += (each for composite in selection.composites for each in check_composite(composite, layout))
+            refusals.append(error)
+    for composite in selection.composites:
+        artifacts += check_composite(composite, layout)
+    failed = [artifact for artifact in artifacts if artifact.state != "good"]
     if output_format == "json":
-        rows = [asdict(each) for each in checked]
-        reasons = [{"problem": refusal.problem, "hint": refusal.hint} for refusal in refused]
+        rows = [asdict(artifact) for artifact in artifacts]
+        reasons = [{"problem": refusal.problem, "hint": refusal.hint} for refusal in refusals]
         print(json.dumps({"artifacts": rows, "refused": reasons}, indent=2, default=str))
     else:
-        for refusal in refused:
+        for refusal in refusals:
             print(f"refused  {refusal.problem}")
-        for each in checked:
-            told = each.expected if each.state == "good" else str(each.path)
-            print(f"{each.state:8} {each.model}: {each.artifact} ({told})")
-    failed = [each for each in checked if each.state != "good"]
-    if failed and output_format == "text":
-        mend = _repair_hint(failed[0], layout, cure or _repair_command, registry)
-        print(f"{len(failed)} of {len(checked)} are not good; {mend} mends the first")
-    return 1 if failed or refused or selection.problems else 0
+        for artifact in artifacts:
+            detail = artifact.expected if artifact.state == "good" else str(artifact.path)
+            print(f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})")
+        if failed:
+            first = failed[0]
+            # No command takes away what posezoo did not write.
+            is_foreign = first.state in ("extra", "symlinked", "special")
+            command = [] if is_foreign else [*repair_command(first, layout), *registry_flags]
+            repair = f"moving {first.path} away" if is_foreign else shlex.join(command)
+            print(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
+    return 1 if failed or refusals or selection.problems else 0
 
 
-def _require_irs(spec: ModelSpec, layout: ModelLayout, lock: LockFile) -> None:
-    """Hold the IR that are here against a strict lock.
+def _require_locked_irs(spec: ModelSpec, layout: ModelLayout, lock: LockFile) -> None:
+    """Compare the existing IR with a strict lock.
 
     Raises:
-        LockError: one is not the lock's.
+        LockError: the lock does not have one of them.
     """
     from posezoo.ir import provenance
     from posezoo.spec.model import Precision
@@ -122,35 +128,14 @@ def _require_irs(spec: ModelSpec, layout: ModelLayout, lock: LockFile) -> None:
             lock.require_ir(spec, precision, record.contents)
 
 
-def _repair_hint(
-    failed: ArtifactState,
-    layout: ModelLayout,
-    cure: Callable[[ArtifactState, ModelLayout], list[str]],
-    registry: Sequence[str],
-) -> str:
-    """What mends an artifact: nothing that we fetch or make takes away what is not ours."""
-    if failed.state in ("extra", "symlinked", "special"):
-        return f"moving {failed.path} away"
-    return shlex.join([*cure(failed, layout), *registry])
-
-
 def _repair_command(failed: ArtifactState, layout: ModelLayout) -> list[str]:
-    """The command that brings an artifact back, in the folders that were looked at."""
-    if not failed.converted:
-        return ["posezoo", "download", failed.model, "-o", str(layout.download_dir), *trust_hint(failed)]
-    apart = ["-d", str(layout.download_dir)] if layout.download_dir != layout.output_dir else []
-    return ["posezoo", "convert", failed.model, *failed.flags.split(), *apart, "-o", str(layout.output_dir)]
+    if failed.converted:
+        downloads = ["-d", str(layout.download_dir)] if layout.download_dir != layout.output_dir else []
+        folders = [*downloads, "-o", str(layout.output_dir)]
+        return ["posezoo", "convert", failed.model, *failed.flags.split(), *folders]
+    return ["posezoo", "download", failed.model, "-o", str(layout.download_dir), *trust_flags(failed)]
 
 
-def trust_hint(failed: ArtifactState) -> list[str]:
-    """What a download must be told besides, of a file that nothing pins."""
+def trust_flags(failed: ArtifactState) -> list[str]:
+    """The flag that a download needs for a file without a pin."""
     return ["--trust_on_first_use"] if failed.state == "unknown" else []
-
-
-def _check_metadata(args: argparse.Namespace) -> int:
-    from posezoo.registry import open_registry
-
-    if args.all and args.models:
-        args.parser.error("either name models or say --all")
-    registry = open_registry(flags.settings_from_args(args).models_dir)
-    return metadata_check.run_metadata_check(args, registry, args.models or None)
