@@ -60,12 +60,17 @@ CONVERTER = Path(__file__).resolve().parents[1] / "tools" / "downloader" / "conv
 UNCHECKED = """
 import sys
 from pathlib import Path
-from posezoo.convert.conversion import convert_model
-from posezoo.layout import ModelLayout
-from posezoo.registry import open_registry
+from posezoo.convert.conversion_plan import ConversionOptions
+from posezoo.pipeline.get import convert, resolve_model
+from posezoo.pipeline.plan import make_plan
+from posezoo.pipeline.zoo_context import open_context
+from posezoo.settings import read_settings, to_settings
+from posezoo.spec.model import Precision
 registry, downloads, output, name = sys.argv[1:]
-spec = open_registry([Path(registry)]).find(name)
-convert_model(spec, ModelLayout(Path(downloads), Path(output)), self_check=False)
+settings = to_settings(read_settings({"models_dir": (Path(registry),), "output_dir": Path(output)}))
+context, options = open_context(settings, download_dir=Path(downloads)), ConversionOptions(self_check=False)
+resolved = resolve_model(context.registry.find(name), (Precision.FP32, Precision.FP16), context)
+convert(resolved, make_plan(resolved, context, options, downloads=False), options)
 """
 
 

@@ -43,13 +43,18 @@ torch.save(networks.build("higher_hrnet").state_dict(), sys.argv[1])
 CONVERT = """
 import sys
 from pathlib import Path
-from posezoo.convert.conversion import convert_model
-from posezoo.convert.custom_weights import spec_for_network
-from posezoo.layout import ModelLayout
+from posezoo.convert.conversion_plan import ConversionOptions
+from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.zoo_context import open_context
+from posezoo.resolve.custom_weights import spec_for_network
+from posezoo.settings import read_settings, to_settings
+from posezoo.spec.model import Precision
 checkpoint, output, self_check = sys.argv[1:]
+context = open_context(to_settings(read_settings({"output_dir": Path(output)})))
 spec = spec_for_network("higher_hrnet", Path(checkpoint))
-layout = ModelLayout(Path(output), Path(output), Path(checkpoint))
-convert_model(spec, layout, self_check=self_check == "yes", force=True)
+both = (Precision.FP32, Precision.FP16)
+resolved = resolve_model(spec, both, context, checkpoint=Path(checkpoint))
+get(resolved, context, ConversionOptions(force=True, self_check=self_check == "yes"))
 """
 
 # Memory is looked at so often, in seconds: the peak lasts for some tenths.

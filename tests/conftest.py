@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from posezoo.layout import ModelLayout
-from posezoo.pipeline import open_zoo
+from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.zoo_context import open_context
 from posezoo.registry import open_registry
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
@@ -77,10 +78,10 @@ def blazepose(mirror: Path, tmp_path_factory) -> ModelLayout:
     pytest.importorskip("openvino", reason="needs openvino")
     folder = tmp_path_factory.mktemp("blazepose")
     settings = read_settings({"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)})
-    zoo = open_zoo(to_settings(settings))
-    for part in zoo.registry.parts(zoo.registry.find("blazepose-full")):
-        zoo.get(part, (Precision.FP32, Precision.FP16))
-    return zoo.layout
+    context = open_context(to_settings(settings))
+    for part in context.registry.parts(context.registry.find("blazepose-full")):
+        get(resolve_model(part, (Precision.FP32, Precision.FP16), context), context)
+    return context.layout
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,8 @@ from posezoo.measured import (
     read_measurement_file,
     update_measured_yml,
 )
-from posezoo.pipeline import complexity_count, open_zoo
+from posezoo.pipeline import complexity_count
+from posezoo.pipeline.zoo_context import open_context
 from posezoo.registry import open_registry
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import ModelSpec, Precision
@@ -125,8 +126,8 @@ def test_a_broken_file_is_never_written_over(tmp_path):
 
 
 def test_an_installed_registry_is_left_as_it_is(tmp_path):
-    zoo = open_zoo(to_settings(read_settings({"output_dir": tmp_path})))
-    spec = zoo.registry.find("human-pose-estimation-0005")
+    context = open_context(to_settings(read_settings({"output_dir": tmp_path})))
+    spec = context.registry.find("human-pose-estimation-0005")
     place = Path(posezoo.__file__).parent / "models" / "intel" / spec.name
     with pytest.raises(OutputError, match="is installed: what is measured is recorded in a checkout"):
         complexity_count.record_measurements(replace(spec, path=place / "model.yml"), [COUNTED])

@@ -12,12 +12,14 @@ import posezoo
 from conftest import by_digest
 from fakes.checkpoints import params
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.convert.custom_weights import write_random_checkpoint
 from posezoo.events import ConversionUpToDate, SelfCheckPassed
 from posezoo.images import read_image
-from posezoo.pipeline import open_zoo
+from posezoo.pipeline.get import download, resolve_model
+from posezoo.pipeline.plan import make_plan
+from posezoo.pipeline.zoo_context import open_context
+from posezoo.resolve.custom_weights import spec_with_checkpoint, write_random_checkpoint
 from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import NetworkChoice
+from posezoo.spec.model import NetworkChoice, Precision
 
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
 
@@ -134,10 +136,15 @@ def test_what_is_fetched_beside_weights_of_one_s_own_never_lands_on_them(tmp_pat
     actual.write_bytes(params({"x": np.zeros(3, np.float32)}))
     write_model(tmp_path / "models", "other", model_yml(files=[declared_file(other)]))
     flags = {"models_dir": (tmp_path / "models",), "output_dir": tmp_path / "out"}
-    zoo = open_zoo(to_settings(read_settings(flags)))
+    context = open_context(to_settings(read_settings(flags)))
     before = actual.read_bytes()
-    with_weights, _ = zoo.with_checkpoint(actual, "lightweight_openpose")
-    (file,) = with_weights.download(zoo.registry.find("other"))
+    own = spec_with_checkpoint("lightweight_openpose", actual)
+    resolved = resolve_model(own, (), context, checkpoint=actual)
+    assert resolved.layout.file_path(own, own.files[0]) == actual
+    resolved = resolve_model(context.registry.find("other"), (Precision.FP16,), context)
+    download(make_plan(resolved, context), context)
+    (file,) = (resolved.layout.file_path(resolved.spec, file) for file in resolved.spec.files)
+    assert file.read_bytes() == b"another model's file"
     assert file == tmp_path / "out" / "public" / "other" / "other.tflite"
     assert actual.read_bytes() == before
     assert not (tmp_path / ".posezoo").exists()

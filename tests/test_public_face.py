@@ -33,8 +33,8 @@ from posezoo.files.verified_files import compute_digest
 from posezoo.ir import provenance
 from posezoo.measured import KINDS, Measurement, format_measured_yml
 from posezoo.networks import NETWORKS
-from posezoo.pipeline import open_zoo
-from posezoo.pipeline.route_options import with_known_network
+from posezoo.pipeline.get import resolve_model
+from posezoo.pipeline.zoo_context import open_context
 from posezoo.pose.decoders import DECODERS
 from posezoo.quantize.calibration_data import PhotoSplit
 from posezoo.quantize.quantization_plan import quantization_key as int8_key_of
@@ -355,19 +355,19 @@ def mask_versions(key: dict[str, object]) -> dict[str, object]:
 def test_no_ir_of_a_built_in_model_has_to_be_converted_anew(capsys, tmp_path, monkeypatch):
     """IR whose records hold the stored keys are up to date: where a key changes, every user converts again."""
     monkeypatch.chdir(tmp_path)
-    zoo = open_zoo(to_settings(read_settings({"output_dir": tmp_path})))
-    models = [*zoo.registry.select().models, *zoo.registry.select(["*@*"]).models]
-    converted = {spec.full_name: with_known_network(spec) for spec in models if not spec.is_ir}
+    context = open_context(to_settings(read_settings({"output_dir": tmp_path})))
+    models = [*context.registry.select().models, *context.registry.select(["*@*"]).models]
+    converted = {spec.full_name: resolve_model(spec, (), context) for spec in models if not spec.is_ir}
     now = {
-        name: provenance.conversion_key(spec, zoo.select_decoder(spec))
-        for name, spec in sorted(converted.items())
+        name: provenance.conversion_key(resolved.source, resolved.decoder)
+        for name, resolved in sorted(converted.items())
     }
     compare("ir_keys.txt", [f"{name} {json.dumps(mask_versions(key))}" for name, key in now.items()])
 
     for line in (GOLDEN / "ir_keys.txt").read_text("utf-8").splitlines():
         name, _, key = line.partition(" ")
         for precision in (Precision.FP32, Precision.FP16):
-            write_ir(zoo.layout.ir_path(converted[name], precision), json.loads(key))
+            write_ir(context.layout.ir_path(converted[name].spec, precision), json.loads(key))
     planned = answer(capsys, "plan", "--output_dir", str(tmp_path), *now)
     assert planned["failed"] == []
     reasons = {(model["name"], ir["since"]) for model in planned["models"] for ir in model["irs"]}

@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Any
 from posezoo.errors import PosezooError, SettingsError, UnknownModelError, import_optional, suggest
 from posezoo.events import Listener, ignore_event
 from posezoo.networks import NETWORKS, build_network
-from posezoo.pipeline import Model, Zoo, estimator_factory, open_zoo
+from posezoo.pipeline.get import get_irs
+from posezoo.pipeline.load import (
+    compile_estimator,
+    compile_ir_estimator,
+    default_runtime,
+    detector_irs,
+    require_detector_used,
+)
+from posezoo.pipeline.zoo_context import Context, open_context
 from posezoo.registry import TAG_MARK
+from posezoo.resolve.custom_weights import require_network, spec_with_checkpoint
 from posezoo.settings import SETTING_TYPES, read_settings, to_settings
 from posezoo.spec.model import CompositeSpec, ModelSpec, NetworkChoice, Precision
 
@@ -60,8 +69,10 @@ def get(
             one that was made of other weights.
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
     """
-    zoo, model = _chosen(_open(settings, trust_on_first_use), _full(name, tag), checkpoint, model_name)
-    return zoo.get_irs(model, _precision(precision), force=force, listener=listener)
+    context = _open(settings, trust_on_first_use)
+    own = None if checkpoint is None else Path(checkpoint)
+    model = _find_model(context, _full(name, tag), own, model_name)
+    return get_irs(model, _precision(precision), context, checkpoint=own, force=force, listener=listener)
 
 
 def load(
@@ -121,10 +132,10 @@ def load(
     flags = {**settings, "device": device, "inference_precision": inference_precision}
     if detector != "usual":
         flags["detector"] = detector or "none"
-    zoo = _open(flags, trust_on_first_use)
+    context = _open(flags, trust_on_first_use)
     from posezoo.runtime.load_options import LoadOptions
 
-    runtime = estimator_factory.default_runtime(zoo.settings)
+    runtime = default_runtime(context.settings)
     options = LoadOptions(
         replace(runtime, requests=requests, streams=streams, threads=threads),
         target_size=target_size,
@@ -133,19 +144,22 @@ def load(
     if not isinstance(name, str) or name.endswith(".xml"):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(f"{name}: is an IR already", hint="checkpoint, tag and force go with a name")
-        return _of_ir(zoo, Path(name), detector, listener, options)
-    zoo, model = _chosen(zoo, _full(name, tag), checkpoint, model_name)
-    estimator_factory.require_detector_used(detector, model)
-    irs = zoo.get_irs(model, _precision(precision), force=force, listener=listener)
-    if checkpoint is not None and model.decoder is None:  # a network alone: its outputs tell what it is
-        return _of_ir(zoo, irs[model.name], detector, listener, options)
-    irs = {**estimator_factory.detector_irs(zoo, model, listener=listener), **irs}
-    return estimator_factory.compile_estimator(zoo, model, irs, options)
+        return _load_ir(Path(name), context, detector, listener, options)
+    own = None if checkpoint is None else Path(checkpoint)
+    model = _find_model(context, _full(name, tag), own, model_name)
+    require_detector_used(detector, model)
+    irs = get_irs(model, _precision(precision), context, checkpoint=own, force=force, listener=listener)
+    if own is not None and model.decoder is None:  # of a network alone the outputs decide
+        return _load_ir(irs[model.name], context, detector, listener, options)
+    irs = {**detector_irs(model, context, listener=listener), **irs}
+    return compile_estimator(model, context, irs, options)
 
 
-def _of_ir(zoo: Zoo, xml: Path, detector: str | None, listener: Listener, options: LoadOptions) -> Estimator:
-    estimator = estimator_factory.compile_ir_estimator(zoo, xml, options, listener=listener)
-    estimator_factory.require_detector_used(detector, estimator.model, estimator.decoder)
+def _load_ir(
+    xml: Path, context: Context, detector: str | None, listener: Listener, options: LoadOptions
+) -> Estimator:
+    estimator = compile_ir_estimator(xml, context, options, listener=listener)
+    require_detector_used(detector, estimator.model, estimator.decoder)
     return estimator
 
 
@@ -179,46 +193,50 @@ def network(
         MissingPackageError: torch is not installed.
     """
     import_optional("torch", extra="torch")
+    from posezoo.convert.frontends import verify_source_model
+    from posezoo.download.model_download import download_model
     from posezoo.networks.pretrained import read_network_checkpoint
 
-    zoo = _open(settings, trust_on_first_use)
+    context = _open(settings, trust_on_first_use)
     if pretrained is True:
-        spec = _model_with(zoo, name)
-        choice = zoo.require_network(spec)
-        path = zoo.download_checkpoint(spec, listener=listener)
+        spec = _model_with_network(context, name)
+        choice = require_network(spec)
+        lock, layout = context.lock, context.layout
+        download_model(lock.with_pins(spec), layout, context.download_options, listener=listener)
+        path = verify_source_model(lock.with_pins(spec), layout)  # with the pin of a first use
         return read_network_checkpoint(path, choice.name, choice.arguments).load()
-    choice = NetworkChoice(name) if name in NETWORKS else zoo.require_network(_model_with(zoo, name))
+    choice = NetworkChoice(name) if name in NETWORKS else require_network(_model_with_network(context, name))
     if pretrained is False:
         return build_network(choice.name, **choice.arguments)
     return read_network_checkpoint(Path(pretrained), choice.name, assumed=choice.arguments).load()
 
 
-def _chosen(
-    zoo: Zoo, name: str, checkpoint: str | os.PathLike[str] | None, model_name: str
-) -> tuple[Zoo, Model]:
-    """The model of that name, or the one that weights of the user's own make, in a zoo that has these."""
-    if checkpoint is not None:
-        is_network = name in NETWORKS and name not in zoo.registry.entries
-        return zoo.with_checkpoint(Path(checkpoint), name if is_network else _single(zoo, name), model_name)
-    if model_name:
-        raise PosezooError(f"model_name={model_name!r} goes with checkpoint", hint="leave it out")
-    return zoo, zoo.registry.find(name)
+def _find_model(
+    context: Context, name: str, checkpoint: Path | None, model_name: str
+) -> ModelSpec | CompositeSpec:
+    """The model of this name, or the one that the user's own weights make."""
+    if checkpoint is None:
+        if model_name:
+            raise PosezooError(f"model_name={model_name!r} goes with checkpoint", hint="leave it out")
+        return context.registry.find(name)
+    is_network = name in NETWORKS and name not in context.registry.entries
+    model = name if is_network else _require_single(context, name)
+    return spec_with_checkpoint(model, checkpoint, model_name)
 
 
-def _single(zoo: Zoo, name: str) -> ModelSpec:
-    """The model of that name, which is no composite."""
-    model = zoo.registry.find(name)
+def _require_single(context: Context, name: str) -> ModelSpec:
+    model = context.registry.find(name)
     if isinstance(model, CompositeSpec):
         raise UnknownModelError(f"{name} is a composite", hint=f"name {' or '.join(model.stages)}")
     return model
 
 
-def _model_with(zoo: Zoo, name: str) -> ModelSpec:
-    """The model of that name, else the only one whose network is called so."""
-    if name in NETWORKS and name not in zoo.registry.entries:
+def _model_with_network(context: Context, name: str) -> ModelSpec:
+    """The model of this name, else the only one with the network of this name."""
+    if name in NETWORKS and name not in context.registry.entries:
         models = [
             model
-            for model in zoo.registry.select().models
+            for model in context.registry.select().models
             if model.network is not None and model.network.name == name
         ]
         if len(models) != 1:
@@ -229,18 +247,18 @@ def _model_with(zoo: Zoo, name: str) -> ModelSpec:
                 hint=f"name one of {names}" if models else "pretrained=FILE takes weights of your own",
             )
         return models[0]
-    return _single(zoo, name)
+    return _require_single(context, name)
 
 
 def _full(name: str, tag: str) -> str:
     return f"{name}{TAG_MARK}{tag}" if tag else name
 
 
-def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Zoo:
+def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Context:
     for name in flags:
         if name not in SETTING_TYPES:
             raise SettingsError(f"unknown setting {name!r}", hint=suggest(name, SETTING_TYPES))
-    return open_zoo(to_settings(read_settings(flags)), trust_on_first_use=trust_on_first_use)
+    return open_context(to_settings(read_settings(flags)), trust_on_first_use=trust_on_first_use)
 
 
 def _precision(text: str) -> Precision:

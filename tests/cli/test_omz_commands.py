@@ -19,8 +19,8 @@ from fakes.network import network
 from fakes.server import Server
 from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
-from posezoo.cli.omz.converter import with_mo_arguments
 from posezoo.registry import open_registry
+from posezoo.resolve.added_mo_args import with_added_mo_args
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools" / "downloader"
@@ -292,10 +292,10 @@ def test_additional_arguments_reshape_transpose_and_cut_the_network(convertible)
 
 def test_another_input_size_leaves_the_output_shapes_open():
     spec = open_registry().find("mobile_pose_mobilenetv3_small")
-    smaller = with_mo_arguments(spec, ["--input_shape=[1,3,128,96]"])
+    smaller = with_added_mo_args(spec, ["--input_shape=[1,3,128,96]"])
     assert [port.shape for port in smaller.inputs] == [(1, 3, 128, 96)]
     assert [(port.name, port.shape) for port in smaller.outputs] == [("heatmaps", ())]
-    same = with_mo_arguments(spec, ["--input_shape=[1,3,256,192]"])
+    same = with_added_mo_args(spec, ["--input_shape=[1,3,256,192]"])
     assert [port.shape for port in same.inputs] == [port.shape for port in spec.inputs]
     assert same.outputs == spec.outputs
 

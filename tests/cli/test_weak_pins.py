@@ -13,7 +13,7 @@ import pytest
 import posezoo as posezoo_api
 from fakes.command import posezoo
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.convert.custom_weights import write_random_checkpoint
+from posezoo.resolve.custom_weights import write_random_checkpoint
 from posezoo.spec.model import NetworkChoice
 
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes.conversion import convert_model, plan_conversion
 from fakes.network import HEIGHT, WIDTH, downloaded, image_of, network, spec_of
 from posezoo.convert.camera_input import with_camera_input
-from posezoo.convert.conversion import convert_model, plan_conversion
 from posezoo.convert.reference_outputs import resize
 from posezoo.errors import ConversionError, InferenceError
 from posezoo.ir.openvino_import import import_openvino
@@ -77,9 +77,9 @@ def test_an_rgb_network_that_reversed_nothing_takes_bgr_frames(tmp_path):
 
 def test_an_ir_that_takes_frames_is_another_than_one_that_does_not(tmp_path):
     _, spec, layout = made(tmp_path, "onnx", element_type="u8", layout="NHWC")
-    assert all(step.is_up_to_date for step in plan_conversion(spec, layout).steps)
+    assert all(step.is_up_to_date for step in plan_conversion(spec, layout).irs)
     plain = spec_of(network("onnx"), tmp_path)
-    assert {step.reason for step in plan_conversion(plain, layout).steps} == {
+    assert {step.reason for step in plan_conversion(plain, layout).irs} == {
         "model.yml or the flags say otherwise now"
     }
 

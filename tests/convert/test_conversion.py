@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import posezoo
+from fakes.conversion import convert_model, is_up_to_date, plan_conversion
 from fakes.network import (
     HEIGHT,
     KINDS,
@@ -26,7 +27,6 @@ from fakes.network import (
     source_file,
     spec_of,
 )
-from posezoo.convert.conversion import PRECISIONS, convert_model, is_up_to_date, plan_conversion
 from posezoo.errors import ConversionError
 from posezoo.events import (
     ConversionFinished,
@@ -38,6 +38,7 @@ from posezoo.events import (
 )
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
+from posezoo.pipeline.resolver import PRECISIONS
 from posezoo.spec.model import ColorOrder, Decoder, Framework, Input, Output, Precision
 
 FP32, FP16 = Precision.FP32, Precision.FP16
@@ -219,7 +220,7 @@ import json, os, sys
 from pathlib import Path
 os.sched_setaffinity(0, set(list(os.sched_getaffinity(0))[: int(sys.argv[1])]))
 from convert.test_conversion import detector, landmark, digests_below, tiny
-from posezoo.convert.conversion import convert_model
+from fakes.conversion import convert_model
 models = {"tiny": tiny, "tiny-onnx": lambda root: tiny(root / "onnx", kind="onnx"),
           "tiny-tf": lambda root: tiny(root / "tf", kind="pb"), "detector": lambda root: detector(Path(sys.argv[3]), root),
           "landmark": lambda root: landmark(Path(sys.argv[3]), root)}
@@ -257,7 +258,7 @@ import json, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from convert.test_conversion import digests_below, tiny
-from posezoo.convert.conversion import convert_model
+from fakes.conversion import convert_model
 models = [tiny(Path(sys.argv[1]) / str(n) / kind, kind=kind) for n in range(4) for kind in ("tflite", "onnx", "pb")]
 with ThreadPoolExecutor(4) as pool:
     list(pool.map(lambda model: convert_model(*model), models))
@@ -276,7 +277,7 @@ def test_what_is_up_to_date_is_left_alone_without_openvino_or_numpy(tmp_path):
     script = """
 import json, pickle, sys
 spec, layout = pickle.load(open(sys.argv[1], "rb"))
-from posezoo.convert.conversion import convert_model, is_up_to_date
+from fakes.conversion import convert_model, is_up_to_date
 from posezoo.spec.model import Precision
 events = []
 assert is_up_to_date(spec, layout, Precision.FP16)
@@ -438,7 +439,7 @@ def test_only_fp32_and_fp16_are_made(tmp_path):
     spec, layout = tiny(tmp_path)
     with pytest.raises(ConversionError, match="no conversion makes FP16-INT8") as failure:
         convert_model(spec, layout, precisions=[Precision.FP16_INT8])
-    assert failure.value.hint == "it makes FP32 and FP16"
+    assert failure.value.hint == "posezoo quantize tiny-pose --dataset_dir PHOTOS"
 
 
 def test_no_telemetry_no_trace_in_the_home_folder_and_no_noise(tmp_path):
@@ -448,7 +449,7 @@ def test_no_telemetry_no_trace_in_the_home_folder_and_no_noise(tmp_path):
 import json, sys
 from pathlib import Path
 from convert.test_conversion import tiny
-from posezoo.convert.conversion import convert_model
+from fakes.conversion import convert_model
 convert_model(*tiny(Path(sys.argv[1])))
 print(json.dumps([name for name, module in sys.modules.items() if "telemetry" in name and module
                   and "openvino_telemetry" in name]))
@@ -468,6 +469,6 @@ def test_model_info_is_written_into_the_ir_as_open_model_zoo_does(tmp_path):
     said = {name: ir.get_rt_info(["model_info", name]).value for name in info}
     assert said == {"model_type": "SSD", "confidence_threshold": "0.5", "labels": "a b", "anchors": "12 16.5"}
     changed = replace(spec, model_info={**info, "model_type": "YOLO"})
-    assert {step.reason for step in plan_conversion(changed, layout).steps} == {
+    assert {step.reason for step in plan_conversion(changed, layout).irs} == {
         "model.yml or the flags say otherwise now"
     }

@@ -2,20 +2,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from convert.test_conversion import tiny
-from fakes.network import network
-from posezoo.convert.conversion import convert_model, plan_conversion
-from posezoo.errors import ConversionError
+from fakes.conversion import convert_model, plan_conversion
+from fakes.network import network, source_file
 from posezoo.spec.model import Decoder, Framework, Precision
+from posezoo.spec.routes import Obstacle
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 
 
 def steps(spec, layout, *arguments, **options):
     return [
-        (step.precision, step.reason) for step in plan_conversion(spec, layout, *arguments, **options).steps
+        (step.precision, step.reason) for step in plan_conversion(spec, layout, *arguments, **options).irs
     ]
 
 
@@ -30,7 +28,7 @@ def test_a_plan_says_what_would_be_converted_and_touches_nothing(tmp_path):
         record.unlink()
     before = sorted(tmp_path.rglob("*"))
     assert steps(spec, layout, [FP16, FP32]) == [(FP16, "there is none yet"), (FP32, "")]
-    assert [step.is_up_to_date for step in plan_conversion(spec, layout).steps] == [True, False]
+    assert [step.is_up_to_date for step in plan_conversion(spec, layout).irs] == [True, False]
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -39,7 +37,7 @@ def test_a_plan_says_why_an_ir_is_stale(tmp_path):
     xml = convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16]
 
     def why(spec=spec, **options):
-        return plan_conversion(spec, layout, [FP16], **options).steps[0].reason
+        return plan_conversion(spec, layout, [FP16], **options).irs[0].reason
 
     assert why() == "it was not self-checked"
     assert why(self_check=False) == ""
@@ -65,42 +63,56 @@ def test_a_plan_says_what_stands_in_the_way(tmp_path):
     spec, layout = tiny(tmp_path)
     original = layout.file_path(spec, spec.files[0])
     original.write_bytes(b"cut")
-    obstacle = plan_conversion(spec, layout).obstacle
-    assert obstacle is not None
-    assert obstacle.problem == f"{original}: has 3 bytes, model.yml promises {len(network())}"
+    error = plan_conversion(spec, layout).source_error
+    assert error is not None
+    assert error.problem == f"{original}: has 3 bytes, model.yml promises {len(network())}"
     original.unlink()
-    assert str(plan_conversion(spec, layout).obstacle) == f"{original}: is not there"
-    assert "(mo, caffe)" in str(plan_conversion(replace(spec, framework=Framework.CAFFE), layout).obstacle)
+    assert str(plan_conversion(spec, layout).source_error) == f"{original}: is not there"
+    obstacle = plan_conversion(replace(spec, framework=Framework.CAFFE), layout).obstacle
+    assert obstacle is not None
+    assert obstacle.reason == "caffe"
 
 
 def test_the_original_is_not_missed_where_everything_is_up_to_date(tmp_path):
     spec, layout = tiny(tmp_path)
     convert_model(spec, layout)
     layout.file_path(spec, spec.files[0]).unlink()
-    assert plan_conversion(spec, layout).obstacle is None
+    assert plan_conversion(spec, layout).source_error is None
 
 
 def test_a_model_published_as_ir_has_nothing_to_convert(tmp_path):
     spec, layout = tiny(tmp_path, framework=Framework.DLDT)
-    assert plan_conversion(spec, layout, [Precision.FP16_INT8]).steps == ()
+    spec = replace(spec, files=(source_file("FP16/tiny-pose.xml", b"<net/>", tmp_path),))
+    plan = plan_conversion(spec, layout)
+    assert ([(ir.precision, ir.reason) for ir in plan.irs], plan.obstacle) == ([(FP16, "")], None)
+    obstacle = plan_conversion(spec, layout, [Precision.FP16_INT8]).obstacle
+    assert obstacle == Obstacle("precision", "is not published as FP16-INT8", "--precisions FP16")
 
 
-def test_a_precision_that_no_conversion_makes_is_refused(tmp_path):
+def test_a_precision_that_no_conversion_makes_is_used_if_a_quantization_made_it(tmp_path):
     spec, layout = tiny(tmp_path)
-    with pytest.raises(ConversionError, match="no conversion makes FP16-INT8"):
-        plan_conversion(spec, layout, [Precision.FP16_INT8])
+    obstacle = plan_conversion(spec, layout, [FP16, Precision.FP16_INT8]).obstacle
+    assert obstacle is not None
+    xml = layout.ir_path(spec, Precision.FP16_INT8)
+    assert obstacle.why == f"no conversion makes FP16-INT8, and {xml} is not there"
+    assert obstacle.hint == "posezoo quantize tiny-pose --dataset_dir PHOTOS"
+    xml.parent.mkdir(parents=True)
+    xml.write_text("<net/>")
+    plan = plan_conversion(spec, layout, [FP16, Precision.FP16_INT8])
+    assert [ir.is_up_to_date for ir in plan.irs] == [False, True]
+    assert plan.obstacle is None
 
 
 def test_a_network_that_upstreams_code_would_make_is_refused(tmp_path):
     spec, layout = tiny(tmp_path, input_model="$conv_dir/net.onnx")
-    assert "(upstream-code, made-by-upstream): code of its authors' makes" in str(
-        plan_conversion(spec, layout).obstacle
-    )
+    obstacle = plan_conversion(spec, layout).obstacle
+    assert obstacle is not None
+    assert (obstacle.reason, obstacle.why[:21]) == ("made-by-upstream", "code of its authors' ")
 
 
 def test_a_network_that_was_not_unpacked_is_missed(tmp_path):
     spec, layout = tiny(tmp_path, input_model="$dl_dir/unpacked/net.tflite")
     assert (
-        str(plan_conversion(spec, layout).obstacle)
+        str(plan_conversion(spec, layout).source_error)
         == f"{layout.model_download_dir(spec)}/unpacked/net.tflite: is not there"
     )

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from fakes.checkpoints import params
+from fakes.conversion import convert_model
 from networks.published import REFERENCES, Published, awake
-from posezoo.convert.conversion import convert_model
-from posezoo.convert.custom_weights import spec_for_network, with_dynamic_shape
 from posezoo.ir import provenance
 from posezoo.ir.complexity import read_complexity
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
+from posezoo.resolve.custom_weights import spec_for_network, with_dynamic_shape
 from posezoo.spec.model import Precision
 
 torch = pytest.importorskip("torch", reason="needs torch")

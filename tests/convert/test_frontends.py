@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from fakes.conversion import convert_model
 from fakes.network import downloaded, network, source_file, spec_of, with_weights_beside
 from posezoo.convert import frontends
-from posezoo.convert.conversion import convert_model
 from posezoo.errors import ConversionError
 from posezoo.files import verified_files
 from posezoo.spec.model import Digest, Framework, NetworkChoice, Precision

@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from fakes.conversion import convert_model, plan_conversion
 from fakes.graphs import pair, words
 from fakes.network import HEIGHT, WIDTH, downloaded, network, saved_model, source_file, spec_of
-from posezoo.convert.conversion import convert_model, plan_conversion
 from posezoo.convert.graph_cutting import to_frozen_array
 from posezoo.errors import ConversionError, SpecError
 from posezoo.ir.openvino_import import import_openvino
@@ -118,7 +118,7 @@ def test_another_value_makes_another_ir_and_the_plan_knows(tmp_path):
     spec, layout = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->False,which->1")
     first = convert_model(spec, layout).irs[FP32].with_suffix(".bin").read_bytes()
     other, _ = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->True,which->1")
-    assert {step.reason for step in plan_conversion(other, layout).steps} == {
+    assert {step.reason for step in plan_conversion(other, layout).irs} == {
         "model.yml or the flags say otherwise now"
     }
     assert convert_model(other, layout).irs[FP32].with_suffix(".bin").read_bytes() != first

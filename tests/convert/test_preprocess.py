@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from fakes.conversion import convert_model
 from fakes.network import HEIGHT, KINDS, MEAN, OUTPUT_SHAPE, SCALE, WIDTH, downloaded, network, spec_of
-from posezoo.convert.conversion import convert_model
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.spec.model import ColorOrder, Input, Output, Precision

@@ -13,11 +13,13 @@ import pytest
 
 import posezoo
 from convert.test_conversion import in_a_child, tiny
-from posezoo.convert.conversion import PRECISIONS, convert_model, is_up_to_date
+from fakes.conversion import convert_model, is_up_to_date
 from posezoo.errors import OutputError
+from posezoo.events import SelfCheckPassed
 from posezoo.files.staging import PREFIX
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
+from posezoo.pipeline.resolver import PRECISIONS
 from posezoo.spec.model import Precision
 
 FP16 = Precision.FP16
@@ -38,7 +40,7 @@ import json, os, signal, sys
 from pathlib import Path
 from convert.test_publish import changed
 from convert.test_conversion import tiny
-from posezoo.convert.conversion import convert_model
+from fakes.conversion import convert_model
 from posezoo.spec.model import Precision
 spec, layout = tiny(Path(sys.argv[1]))
 count = 0
@@ -92,13 +94,13 @@ def test_where_one_record_cannot_be_written_neither_precision_is_replaced(tmp_pa
     spec, layout = tiny(tmp_path)
     before = [pair_of(xml) for xml in convert_model(spec, layout).irs.values()]
 
-    def spoil(precision, _):
-        (folder,) = layout.model_dir(spec).glob(f"{PREFIX}*")
-        if precision is FP16:  # the last of the two
-            (folder / precision / "provenance.json").mkdir()
+    def spoil(event):
+        if isinstance(event, SelfCheckPassed) and event.precision is FP16:  # the last of the two
+            (folder,) = layout.model_dir(spec).glob(f"{PREFIX}*")
+            (folder / FP16 / "provenance.json").mkdir()
 
     with pytest.raises(OutputError, match="cannot be written"):
-        convert_model(changed(spec), layout, accept_ir=spoil)
+        convert_model(changed(spec), layout, listener=spoil)
     assert [pair_of(layout.ir_path(spec, precision)) for precision in PRECISIONS] == before
 
 
@@ -168,8 +170,9 @@ import json, resource, signal, sys
 from pathlib import Path
 from convert.test_publish import changed
 from convert.test_conversion import tiny
-from posezoo.convert.conversion import convert_model
+from fakes.conversion import convert_model
 from posezoo.errors import OutputError
+from posezoo.events import SelfCheckPassed
 from posezoo.spec.model import Precision
 spec, layout = tiny(Path(sys.argv[1]))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

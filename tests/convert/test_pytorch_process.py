@@ -14,16 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes.conversion import convert_model, is_up_to_date, plan_conversion, resolved_of
 from posezoo import versions
 from posezoo.convert import pytorch_process
-from posezoo.convert.conversion import convert_model, export_onnx, is_up_to_date, plan_conversion
-from posezoo.convert.custom_weights import spec_for_network
+from posezoo.convert.conversion import export_onnx
 from posezoo.errors import CheckpointError, ConversionError, MissingPackageError, NetworkError, SelfCheckError
 from posezoo.files.verified_files import compute_digest
 from posezoo.ir import provenance
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.networks import NETWORKS, build_network, find_network
+from posezoo.resolve.custom_weights import spec_for_network
 from posezoo.spec.model import (
     Family,
     Framework,
@@ -141,7 +142,7 @@ def test_what_is_up_to_date_is_left_alone_until_the_network_s_arguments_change(m
     spec, layout, _ = made
     assert is_up_to_date(spec, layout, FP32)
     other = replace(spec, network=NetworkChoice(SMALL, {"keypoints": 17}))
-    assert [step.reason for step in plan_conversion(other, layout).steps] == [
+    assert [step.reason for step in plan_conversion(other, layout).irs] == [
         "model.yml or the flags say otherwise now",
         "model.yml or the flags say otherwise now",
     ]
@@ -149,7 +150,7 @@ def test_what_is_up_to_date_is_left_alone_until_the_network_s_arguments_change(m
 
 def test_onnx_alone_is_written_where_it_is_asked_for(made, tmp_path):
     spec, layout, _ = made
-    onnx = export_onnx(spec, replace(layout, output_dir=tmp_path))
+    onnx = export_onnx(resolved_of(spec, replace(layout, output_dir=tmp_path)))
     assert [path.name for path in (tmp_path / "public" / "net").iterdir()] == ["net.onnx"]
     assert onnx.read_bytes() == layout.onnx_path(spec).read_bytes()
 
@@ -223,11 +224,11 @@ def test_a_pytorch_process_that_dies_or_cannot_start_is_one_line(params, monkeyp
     spec, layout = declared(params)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ConversionError, match="PyTorch's process ended with 1") as died:
-        export_onnx(spec, layout)
+        export_onnx(resolved_of(spec, layout))
     assert "memory" in died.value.hint
     monkeypatch.setattr(sys, "executable", str(params.parent / "nowhere"))
     with pytest.raises(ConversionError, match="no process could be started"):
-        export_onnx(spec, layout)
+        export_onnx(resolved_of(spec, layout))
 
 
 def test_onnx_which_the_exporter_needs_comes_with_the_torch_extra(params, tmp_path, monkeypatch):
@@ -245,7 +246,7 @@ def test_onnx_which_the_exporter_needs_comes_with_the_torch_extra(params, tmp_pa
     monkeypatch.setattr(pytorch_process, "package_version", versions.package_version.__wrapped__)
     spec, layout = declared(params)
     with pytest.raises(MissingPackageError, match=r"^onnx is not installed") as refused:
-        export_onnx(spec, layout)
+        export_onnx(resolved_of(spec, layout))
     assert "[torch]" in refused.value.hint
 
 

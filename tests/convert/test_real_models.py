@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from fakes.command import posezoo
+from fakes.conversion import convert_model, get_model
 from posezoo.api import load
 from posezoo.convert.camera_input import with_camera_input
-from posezoo.convert.conversion import convert_model
+from posezoo.download.model_download import download_model
 from posezoo.errors import ConversionError, DownloadError
 from posezoo.events import ConversionSkipped, Event, SelfCheckPassed
 from posezoo.images import read_image
-from posezoo.pipeline import open_zoo
+from posezoo.pipeline.zoo_context import open_context
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
@@ -29,13 +30,13 @@ def zoo(mirror, tmp_path_factory):
     """Our registry, with the mirror for all there is outside."""
     folder = tmp_path_factory.mktemp("zoo")
     flags = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),), "attempts": 1}
-    return open_zoo(to_settings(read_settings(flags)))
+    return open_context(to_settings(read_settings(flags)))
 
 
 def made(zoo, name, *precisions):
     """The IR of a model, and what was told."""
     events: list[Event] = []
-    return zoo.get(zoo.registry.find(name), precisions, listener=events.append), events
+    return get_model(zoo.registry.find(name), zoo, precisions, listener=events.append), events
 
 
 def off_by(reference, actual, measure=np.max):
@@ -108,23 +109,23 @@ def test_the_command_gets_what_is_only_published_so(mirror, tmp_path):
     assert f"Skipping {name}" in got.stderr
     refused = posezoo("get", "tf-pose-mobilenet-v2-small", "--precisions", "FP16-INT8", *places)
     assert refused.returncode == 1
-    assert "tf-pose-mobilenet-v2-small.xml: not there: no conversion makes FP16-INT8\n" in refused.stderr
+    assert "tf-pose-mobilenet-v2-small: no conversion makes FP16-INT8, and" in refused.stderr
     assert "hint: posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir PHOTOS" in refused.stderr
 
 
 def test_a_precision_that_was_never_published_is_refused_before_anything_is_fetched(zoo):
     spec = zoo.registry.find("human-pose-estimation-0005")
     with pytest.raises(ConversionError, match="is not published as FP16-INT8"):
-        zoo.get(spec, (FP16_INT8,))
+        get_model(spec, zoo, (FP16_INT8,))
     assert not zoo.layout.model_download_dir(spec).exists()
     with pytest.raises(DownloadError, match=r"FP16/human-pose-estimation-0005\.xml"):
-        zoo.get(spec, (FP16,))
+        get_model(spec, zoo, (FP16,))
 
 
 def test_a_precision_that_no_conversion_makes_is_refused_before_anything_is_fetched(zoo):
     spec = zoo.registry.find("pose-detection-mediapipe")
     with pytest.raises(ConversionError, match="no conversion makes FP16-INT8"):
-        zoo.get(spec, (FP16_INT8,))
+        get_model(spec, zoo, (FP16_INT8,))
     assert not zoo.layout.model_download_dir(spec).exists()
 
 
@@ -187,7 +188,7 @@ def test_what_was_converted_is_up_to_date_the_second_time(zoo):
 def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp_path):
     """posezoo.load gives it pictures in the network's size, so that its own resize squeezes nobody."""
     spec = zoo.registry.find("movenet-singlepose-lightning-int8")
-    plain = zoo.get(spec, (FP32,))[FP32]
+    plain = get_model(spec, zoo, (FP32,))[FP32]
     frames = with_camera_input(spec, element_type="u8", layout="NHWC", resize=True)
     ir = convert_model(frames, replace(zoo.layout, output_dir=tmp_path), precisions=(FP32,)).irs[FP32]
     image = read_image(shared / "data/photos/000000000785.jpg")
@@ -198,6 +199,6 @@ def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp
 
 def test_blazeposes_landmarks_take_a_cameras_frames_in_both_precisions(zoo, tmp_path):
     spec = zoo.registry.find("pose-landmark-full-mediapipe")
-    zoo.download(spec)
+    download_model(spec, zoo.layout, zoo.download_options)
     frames = with_camera_input(spec, element_type="u8", layout="NHWC", resize=True)
     assert set(convert_model(frames, replace(zoo.layout, output_dir=tmp_path)).irs) == {FP32, FP16}

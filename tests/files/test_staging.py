@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from convert.test_conversion import tiny
-from posezoo.convert.conversion import convert_model
+from fakes.conversion import convert_model
 from posezoo.errors import OutputError
 from posezoo.files.staging import ABANDONED_AFTER_S, PREFIX, staging_dir
 

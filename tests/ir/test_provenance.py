@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from convert.test_conversion import tiny
-from posezoo.convert.conversion import convert_model
+from fakes.conversion import convert_model
 from posezoo.files.verified_files import compute_digest
 from posezoo.ir import provenance
 from posezoo.spec.model import Precision

@@ -12,7 +12,8 @@ from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli.main import main
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.lint.recomputation import ARTIFACT_RULES, recompute_artifacts
-from posezoo.pipeline import open_zoo
+from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.zoo_context import open_context
 from posezoo.registry import Registry
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
@@ -39,8 +40,9 @@ def zoo(tmp_path):
         "output_dir": tmp_path / "out",
         "cache_dir": tmp_path / "cache",
     }
-    made = open_zoo(to_settings(read_settings(said)))
-    made.get(made.registry.find(NAME), (Precision.FP32, Precision.FP16))
+    made = open_context(to_settings(read_settings(said)))
+    precisions = (Precision.FP32, Precision.FP16)
+    get(resolve_model(made.registry.find(NAME), precisions, made), made)
     return tmp_path
 
 

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.errors import PosezooError
-from posezoo.pipeline import Zoo, open_zoo
-from posezoo.pipeline.dry_run import plan_get
-from posezoo.pipeline.route_options import with_known_network
+from posezoo.pipeline.get import resolve_model
+from posezoo.pipeline.plan import make_plan
+from posezoo.pipeline.zoo_context import Context, open_context
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import ModelSpec, Precision
 
@@ -23,29 +22,32 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 BOTH = (Precision.FP32, Precision.FP16)
 
 
-def row(zoo: Zoo, declared: ModelSpec) -> str:
-    spec = with_known_network(declared)
-    cells = [declared.full_name]
+def row(context: Context, spec: ModelSpec) -> str:
+    cells = [spec.full_name]
     for mo, allowed in ((None, False), (Path("mo"), False), (None, True), (Path("mo"), True)):
-        decision = replace(zoo.ways, mo=mo, allow_upstream_code=allowed).select(spec)
-        cells.append(f"{decision.route}:{decision.reason or 'open'}")
-    decoder = zoo.select_decoder(spec)
-    cells += [decoder.name if decoder else "-", spec.network.name if spec.network else "-"]
-    try:
-        plan = plan_get(zoo, declared, BOTH)
-        cells += [",".join(planned.file.name for planned in plan.files) or "-", ",".join(plan.irs) or "-"]
-    except PosezooError as error:
-        cells += [error.problem, "-"]
+        settings = replace(context.settings, mo=mo)
+        resolved = resolve_model(spec, BOTH, replace(context, settings=settings, allow_upstream_code=allowed))
+        # Whether the model is published in these precisions is no matter of its route.
+        obstacles = [target.obstacle for target in resolved.targets if target.obstacle is not None]
+        reasons = [obstacle.reason for obstacle in obstacles if obstacle.reason != "precision"]
+        cells.append(f"{resolved.route}:{reasons[0] if reasons else 'open'}")
+    resolved = resolve_model(spec, BOTH, context)
+    network = resolved.spec.network
+    cells += [resolved.decoder.name if resolved.decoder else "-", network.name if network else "-"]
+    plan = make_plan(resolved, context, is_dry_run=True)
+    irs = () if plan.obstacle is not None else plan.irs
+    cells.append(",".join(planned.file.name for planned in plan.files) or "-")
+    cells.append(",".join(ir.precision for ir in irs) or "-")
     return "\t".join(cells)
 
 
 def table(*models_dir: Path) -> str:
     flags = {"output_dir": Path("/nowhere")} | ({"models_dir": models_dir} if models_dir else {})
-    zoo = open_zoo(to_settings(read_settings(flags)))
-    models = zoo.registry.select().models
+    context = open_context(to_settings(read_settings(flags)))
+    models = context.registry.select().models
     if not models_dir:
-        models = (*models, *zoo.registry.select(["*@*"]).models)
-    return "".join(f"{row(zoo, spec)}\n" for spec in models)
+        models = (*models, *context.registry.select(["*@*"]).models)
+    return "".join(f"{row(context, spec)}\n" for spec in models)
 
 
 def test_the_decisions_about_our_models_are_the_stored_ones():

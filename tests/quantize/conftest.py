@@ -11,7 +11,8 @@ import pytest
 from fakes import seeker
 from fakes.zoo import write_model
 from posezoo import events
-from posezoo.pipeline import Zoo, int8_models, open_zoo
+from posezoo.pipeline import int8_models
+from posezoo.pipeline.zoo_context import Context, open_context
 from posezoo.quantize import QuantizationOptions, Quantized
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import ModelSpec, Precision
@@ -21,7 +22,7 @@ from posezoo.spec.model import ModelSpec, Precision
 class Bench:
     """What a test quantizes, where, and the events that it received."""
 
-    zoo: Zoo
+    context: Context
     spec: ModelSpec
     photos: Path
     output_dir: Path
@@ -33,7 +34,7 @@ class Bench:
 
     @property
     def fp32(self) -> Path:
-        return self.zoo.layout.ir_path(self.spec, Precision.FP32)
+        return self.context.layout.ir_path(self.spec, Precision.FP32)
 
     @property
     def pair(self) -> list[bytes]:
@@ -44,8 +45,8 @@ class Bench:
         self.received.clear()
         output_dir = changes.pop("output_dir", self.output_dir)
         return int8_models.quantize_model(
-            self.zoo,
             self.spec,
+            self.context,
             self.photos,
             QuantizationOptions(**changes),  # type: ignore[arg-type]
             output_dir=output_dir,  # type: ignore[arg-type]
@@ -65,8 +66,8 @@ def bench(tmp_path) -> Callable[..., Bench]:
         ir = seeker.write_ir(home / "FP32", loud=loud)
         write_model(tmp_path / "registry", seeker.NAME, seeker.model_yml(ir, **changes))
         settings = read_settings({"models_dir": (tmp_path / "registry",), "output_dir": tmp_path / "models"})
-        zoo = open_zoo(to_settings(settings))
+        context = open_context(to_settings(settings))
         photos = seeker.write_photos(tmp_path / "photos")
-        return Bench(zoo, zoo.registry.find(seeker.NAME), photos, tmp_path / "int8")
+        return Bench(context, context.registry.find(seeker.NAME), photos, tmp_path / "int8")
 
     return make

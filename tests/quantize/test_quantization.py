@@ -26,6 +26,7 @@ from posezoo.events import (
     WarningIssued,
 )
 from posezoo.pipeline import int8_models
+from posezoo.pipeline.get import write_model_card
 from posezoo.quantize import QuantizationOptions
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.spec.model import Precision
@@ -102,12 +103,12 @@ def test_an_up_to_date_ir_is_kept_until_a_photo_changes(bench):
 
 def test_a_plan_gives_the_reason_and_writes_nothing(bench):
     bench = bench()
-    ask = (bench.spec, bench.photos, QuantizationOptions())
-    (step,) = int8_models.plan_int8(bench.zoo, *ask, output_dir=bench.output_dir)
+    ask = (bench.spec, bench.context, bench.photos, QuantizationOptions())
+    (step,) = int8_models.plan_int8(*ask, output_dir=bench.output_dir)
     assert (step.xml, step.reason) == (bench.xml, "there is none yet")
     assert not bench.output_dir.exists()
     bench.quantize()
-    assert int8_models.plan_int8(bench.zoo, *ask, output_dir=bench.output_dir)[0].is_up_to_date
+    assert int8_models.plan_int8(*ask, output_dir=bench.output_dir)[0].is_up_to_date
 
 
 def test_a_large_displacement_is_refused_with_layer_noise_and_the_old_ir_stays(bench):
@@ -232,7 +233,7 @@ def test_a_kill_leaves_the_old_ir_and_the_next_run_cleans_up(bench):
     bench.quantize()
     before = bench.pair
     seeker.write_photos(bench.photos, 9, seed=3)
-    layout, registry = bench.zoo.layout, bench.zoo.settings.models_dir[0]
+    layout, registry = bench.context.layout, bench.context.settings.models_dir[0]
     command = [sys.executable, "-m", "posezoo", "quantize", "seeker", "--dataset_dir", bench.photos]
     command += ["--model_dir", layout.output_dir, "--output_dir", bench.output_dir, "--models_dir", registry]
     child = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True)
@@ -254,7 +255,7 @@ def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
 
     bench = bench()
     bench.quantize()
-    layout = replace(bench.zoo.layout, output_dir=bench.output_dir)
+    layout = replace(bench.context.layout, output_dir=bench.output_dir)
     states = {artifact.artifact: artifact.state for artifact in check_artifacts(bench.spec, layout)}
     assert states["FP16-INT8/seeker.bin"] == "good"
     bench.xml.with_suffix(".bin").write_bytes(b"x")
@@ -267,7 +268,7 @@ def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
 def test_the_card_shows_the_displacement(bench):
     bench = bench()
     (displacement,) = bench.quantize().displacements.values()
-    card = bench.zoo.write_card(bench.spec, bench.output_dir).read_text()
+    card = write_model_card(bench.spec, bench.context, bench.output_dir).read_text()
     assert "## Quantization" in card
     assert (
         f"| {displacement.shift_p50_px:.2f} | {displacement.shift_p90_px:.2f} | 3 | 3 | 100% | 3 | 6 |"

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from fakes.conversion import get_model
 from posezoo import images
-from posezoo.errors import QuantizationError
+from posezoo.errors import ConversionError, QuantizationError
 from posezoo.events import LayerNoiseMeasured
-from posezoo.pipeline import Zoo, estimator_factory, int8_models, open_zoo
+from posezoo.pipeline import int8_models, load
+from posezoo.pipeline.get import get_irs
+from posezoo.pipeline.zoo_context import Context, open_context
 from posezoo.quantize import QuantizationOptions
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
@@ -20,13 +23,13 @@ FP32, INT8 = Precision.FP32, Precision.FP16_INT8
 
 
 @pytest.fixture(scope="module")
-def zoo(mirror, tmp_path_factory) -> Zoo:
+def zoo(mirror, tmp_path_factory) -> Context:
     pytest.importorskip("nncf", reason="needs nncf")
     folder = tmp_path_factory.mktemp("int8")
     settings = read_settings(
         {"output_dir": folder / "models", "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     )
-    return open_zoo(to_settings(settings))
+    return open_context(to_settings(settings))
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +43,8 @@ def size_of(xml: Path) -> int:
 
 def test_the_detectors_int8_is_small_and_true(zoo, photos, tmp_path):
     spec = zoo.registry.find("person-detection-retail-0013")
-    zoo.get(spec, (FP32,))
-    made = int8_models.quantize_model(zoo, spec, photos, QuantizationOptions((INT8,)), output_dir=tmp_path)
+    get_model(spec, zoo, (FP32,))
+    made = int8_models.quantize_model(spec, zoo, photos, QuantizationOptions((INT8,)), output_dir=tmp_path)
     assert size_of(made.irs[INT8]) <= 0.30 * size_of(zoo.layout.ir_path(spec, FP32))
     assert made.displacements[INT8].shift_p50_px <= 5  # INT8 is not the same on every processor
     assert made.displacements[INT8].agreement >= 0.75
@@ -49,19 +52,19 @@ def test_the_detectors_int8_is_small_and_true(zoo, photos, tmp_path):
 
 def test_the_detectors_published_int8_is_refused(zoo, photos):
     spec = zoo.registry.find("person-detection-retail-0013")
-    zoo.get(spec, (FP32, INT8))
+    get_model(spec, zoo, (FP32, INT8))
     with pytest.raises(QuantizationError, match=r"finds \d{3,} people, FP32 finds \d\d,"):
-        int8_models.compare_ir_with_fp32(zoo, spec, photos, INT8)
+        int8_models.compare_ir_with_fp32(spec, zoo, photos, INT8)
 
 
 def test_tf_pose_is_refused_with_default_settings_and_layer_noise_shows_why(zoo, photos, tmp_path):
     spec = zoo.registry.find("tf-pose-mobilenet-v2-small")
-    zoo.get(spec, (FP32,))
+    get_model(spec, zoo, (FP32,))
     received: list[object] = []
     with pytest.raises(QuantizationError, match="required 75%"):
         int8_models.quantize_model(
-            zoo,
             replace(spec, quantization=None),
+            zoo,
             photos,
             QuantizationOptions((INT8,)),
             output_dir=tmp_path,
@@ -89,8 +92,8 @@ def test_tf_pose_is_refused_with_default_settings_and_layer_noise_shows_why(zoo,
 def test_mixed_settings_stay_within_the_bounds(zoo, photos, tmp_path, name, share):
     spec = zoo.registry.find(name)
     for part in zoo.registry.parts(zoo.registry.find(spec.composite) if spec.composite else spec):
-        zoo.get(part, (FP32,))
-    made = int8_models.quantize_model(zoo, spec, photos, QuantizationOptions((INT8,)), output_dir=tmp_path)
+        get_model(part, zoo, (FP32,))
+    made = int8_models.quantize_model(spec, zoo, photos, QuantizationOptions((INT8,)), output_dir=tmp_path)
     assert made.displacements[INT8].shift_p50_px <= spec.quantization.max_shift_px
     assert made.displacements[INT8].agreement >= 0.75
     assert size_of(made.irs[INT8]) <= share * size_of(zoo.layout.ir_path(spec, FP32))
@@ -98,10 +101,10 @@ def test_mixed_settings_stay_within_the_bounds(zoo, photos, tmp_path, name, shar
 
 def test_a_quantized_ir_is_available_by_its_precision(zoo, photos):
     spec = zoo.registry.find("tf-pose-mobilenet-v2-small")
-    with pytest.raises(QuantizationError, match="not there: no conversion makes FP16-INT8"):
-        zoo.get(spec, (INT8,))
-    zoo.get(spec, (FP32,))
-    int8_models.quantize_model(zoo, spec, photos, QuantizationOptions((INT8,)))
-    estimator = estimator_factory.compile_estimator(zoo, spec, zoo.get_irs(spec, INT8))
+    with pytest.raises(ConversionError, match=r"no conversion makes FP16-INT8, and .* is not there"):
+        get_model(spec, zoo, (INT8,))
+    get_model(spec, zoo, (FP32,))
+    int8_models.quantize_model(spec, zoo, photos, QuantizationOptions((INT8,)))
+    estimator = load.compile_estimator(spec, zoo, get_irs(spec, INT8, zoo))
     (photo, *_) = sorted(photos.glob("*.jpg"))
     assert estimator(images.read_image(photo))

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from posezoo import images
-from posezoo.pipeline import open_zoo
+from posezoo.pipeline.zoo_context import open_context
 from posezoo.settings import read_settings, to_settings
 
 
@@ -15,7 +15,7 @@ from posezoo.settings import read_settings, to_settings
 def zoo(mirror, tmp_path_factory):
     folder = tmp_path_factory.mktemp("zoo")
     flags = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),), "attempts": 1}
-    return open_zoo(to_settings(read_settings(flags)))
+    return open_context(to_settings(read_settings(flags)))
 
 
 @pytest.fixture(scope="session")

@@ -16,12 +16,15 @@ from posezoo.cli.plan_text import format_plan
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.errors import ConversionError, InferenceError, PosezooError, import_optional
-from posezoo.pipeline import Model, complexity_count, estimator_factory, open_zoo
+from posezoo.pipeline import complexity_count, load
+from posezoo.pipeline.get import get_irs, resolve_model
+from posezoo.pipeline.plan import make_plan
+from posezoo.pipeline.zoo_context import open_context
 from posezoo.runtime.devices import require_device
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import RuntimeConfig
 from posezoo.settings import Settings
-from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+from posezoo.spec.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.workers.processes import run_in_child
 
 if TYPE_CHECKING:
@@ -46,7 +49,7 @@ class BenchmarkPlanner:
     def __init__(self, args: argparse.Namespace, console: Console, folder: Path) -> None:
         self._args, self._console, self._folder = args, console, folder
         self._settings = flags.settings_from_args(args)
-        self._zoo = open_zoo(self._settings, trust_on_first_use=args.trust_on_first_use)
+        self._context = open_context(self._settings, trust_on_first_use=args.trust_on_first_use)
         self.failures: list[dict[str, str]] = []
 
     def require_device_and_packages(self) -> None:
@@ -101,7 +104,7 @@ class BenchmarkPlanner:
             for precision in self._precisions(model):
                 steps = [
                     line
-                    for part in self._zoo.registry.parts(model)
+                    for part in self._context.registry.parts(model)
                     for line in self._preparation_lines(part, precision)
                 ]
                 yield {"name": model.full_name, "plan": [*steps, *self._measurement_lines(precision)]}
@@ -115,7 +118,7 @@ class BenchmarkPlanner:
         patterns = [model for model in self._args.models if not model.endswith(XML)]
         if not patterns and not self._args.all:
             return ()
-        selection = select_models(self._zoo.registry, None if self._args.all else patterns, self._console)
+        selection = select_models(self._context.registry, None if self._args.all else patterns, self._console)
         for problem in selection.problems:
             self._add_failure(Path(problem.file).parent.name, problem)
         if not self._args.pipeline:
@@ -134,8 +137,8 @@ class BenchmarkPlanner:
             for precision in requested
             if all(
                 precision in part.precisions
-                or (not self._args.pipeline and self._zoo.layout.ir_path(part, precision).is_file())
-                for part in self._zoo.registry.parts(model)
+                or (not self._args.pipeline and self._context.layout.ir_path(part, precision).is_file())
+                for part in self._context.registry.parts(model)
             )
         ]
 
@@ -149,13 +152,13 @@ class BenchmarkPlanner:
 
         model, _ = describe_ir(Graph(xml), None)
         # Downloaded now, not while time is measured.
-        estimator_factory.detector_irs(self._zoo, model, listener=self._console)
+        load.detector_irs(model, self._context, listener=self._console)
         workload = PipelineWorkload(self._image(), partial(_compiled, self._settings, xml, {}))
         for runtime in self._runtimes():
             yield BenchmarkCase(xml.stem, precision, workload, runtime, is_recordable=False)
 
     def _network_cases(self, spec: ModelSpec, precision: Precision) -> Iterator[BenchmarkCase]:
-        xml, weights = self._zoo.layout.ir_path(spec, precision), "published"
+        xml, weights = self._context.layout.ir_path(spec, precision), "published"
         if precision in spec.precisions:
             if self._args.generated and spec.network is not None and not xml.is_file():
                 self._console.print_line(f"generating weights for {spec.full_name}")
@@ -164,7 +167,7 @@ class BenchmarkPlanner:
                 xml = run_in_child(_generate, self._settings, spec, folder, precision, of=spec.full_name)
                 weights = "generated"
             else:
-                xml = self._zoo.get(spec, (precision,), listener=self._console)[precision]
+                xml = get_irs(spec, precision, self._context, listener=self._console)[spec.name]
         yield from self._cases_by_batch(spec.full_name, precision, xml, weights)
 
     def _cases_by_batch(
@@ -188,8 +191,8 @@ class BenchmarkPlanner:
                 f"{model.full_name}: finds no poses alone: it has no decoder",
                 hint=f"name {is_part}" if is_part else "",
             )
-        own = self._zoo.get_irs(model, precision, listener=self._console)
-        irs = {**estimator_factory.detector_irs(self._zoo, model, listener=self._console), **own}
+        own = get_irs(model, precision, self._context, listener=self._console)
+        irs = {**load.detector_irs(model, self._context, listener=self._console), **own}
         workload = PipelineWorkload(self._image(), partial(_compiled, self._settings, model, irs))
         for runtime in self._runtimes():
             yield BenchmarkCase(model.full_name, precision, workload, runtime)
@@ -214,20 +217,23 @@ class BenchmarkPlanner:
         if not crowd.is_file():
             from posezoo.download.sample_images import download_samples
 
-            zoo = self._zoo
+            context = self._context
             write_crowd_image(
-                download_samples(zoo.layout.samples_dir, zoo.means, listener=self._console), crowd
+                download_samples(
+                    context.layout.samples_dir, context.download_options, listener=self._console
+                ),
+                crowd,
             )
         return crowd
 
     def _preparation_lines(self, spec: ModelSpec, precision: Precision) -> list[str]:
-        is_converted = self._zoo.layout.ir_path(spec, precision).is_file()
+        is_converted = self._context.layout.ir_path(spec, precision).is_file()
         if self._args.generated and spec.network is not None and not is_converted:
             return [f"would convert to {precision} with generated weights"]
         if precision not in spec.precisions:
             return []
-        files = self._zoo.plan_download(spec, (precision,) if spec.is_ir else None)
-        return format_plan(files, self._zoo.plan_conversion(spec, (precision,)))
+        resolved = resolve_model(spec, (precision,), self._context)
+        return format_plan(make_plan(resolved, self._context, is_dry_run=True))
 
     def _measurement_lines(self, precision: Precision | None) -> Iterator[str]:
         args = self._args
@@ -241,10 +247,9 @@ class BenchmarkPlanner:
 
 def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
     """In a child process: write an IR with random weights."""
-    zoo, generated = complexity_count.convert_with_random_weights(
-        open_zoo(settings), spec, folder, (precision,)
-    )
-    return zoo.layout.ir_path(generated, precision)
+    context = open_context(settings)
+    converted = complexity_count.convert_with_random_weights(spec, context, folder, (precision,))
+    return converted.irs[precision]
 
 
 def _compiled(
@@ -253,7 +258,7 @@ def _compiled(
     """In a child process: compile a model and its detector as ``posezoo run`` does, without a cache."""
     from posezoo.runtime.load_options import LoadOptions
 
-    zoo, options = open_zoo(settings), LoadOptions(runtime)
+    context, options = open_context(settings), LoadOptions(runtime)
     if isinstance(model, Path):
-        return estimator_factory.compile_ir_estimator(zoo, model, options)
-    return estimator_factory.compile_estimator(zoo, model, irs, options)
+        return load.compile_ir_estimator(model, context, options)
+    return load.compile_estimator(model, context, irs, options)

@@ -16,6 +16,7 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.registry import Registry
+    from posezoo.resolve.request import InputOptions
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -355,16 +356,14 @@ def require_single_model(registry: Registry, name: str) -> ModelSpec:
     return model
 
 
-def with_camera_input_flags(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:
-    """The model, as the flags of ``add_camera_input_flags`` change it.
+def input_options_from_args(args: argparse.Namespace) -> InputOptions:
+    """How the IR takes its inputs, by ``CAMERA_INPUT``, ``--dynamic`` and ``--add_mo_arg``."""
+    from posezoo.resolve.request import InputOptions
 
-    Raises:
-        ConversionError: they do not go with it.
-    """
-    if not (args.input_type or args.input_layout or args.resize):
-        return spec
-    from posezoo.convert.camera_input import with_camera_input
-
-    return with_camera_input(
-        spec, element_type=args.input_type or "", layout=args.input_layout or "", resize=args.resize
+    return InputOptions(
+        mo_arguments=tuple(getattr(args, "add_mo_arg", ())),
+        element_type=args.input_type or "",
+        layout=args.input_layout or "",
+        resize=args.resize,
+        dynamic=args.dynamic,
     )

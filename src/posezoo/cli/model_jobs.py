@@ -1,16 +1,16 @@
-"""One piece of work for each selected model: one model's failure never stops the others."""
+"""Work on each selected model: failures are printed as they come, and listed at the end."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import PosezooError, UnpinnedFileError
-from posezoo.workers.threads import CancelCheck, map_ordered
+from posezoo.errors import UnpinnedFileError
+from posezoo.pipeline.for_each import for_each
+from posezoo.workers.threads import CancelCheck
 
 if TYPE_CHECKING:
     from posezoo.cli.report import Console
@@ -51,10 +51,7 @@ def run_for_each(
     *,
     skip_unpinned: bool = False,
 ) -> JobReport:
-    """Do the work for each model, tell failures as they come, and list them at the end.
-
-    With ``skip_unpinned``, as where all models were asked for, those that have no pin are told in one line.
-    """
+    """Do the work for each model; with ``skip_unpinned``, models without a pin share one line."""
     return run_in_parallel(selection, lambda spec, _: work(spec), console, skip_unpinned=skip_unpinned)
 
 
@@ -64,43 +61,31 @@ def run_in_parallel(
     console: Console,
     *,
     skip_unpinned: bool = False,
-    at_once: int = 1,
+    jobs: int = 1,
 ) -> JobReport:
-    """``run_for_each``, several models at once; the work asks now and then whether the run is being ended."""
+    """``run_for_each`` with several models at once; the work calls its second argument now and then."""
     report, skipped = JobReport(), list[str]()
     for problem in selection.problems:
         name = Path(problem.file).parent.name
         report.failures.append({"name": name, "reason": problem.problem, "hint": problem.hint})
     for composite in selection.composites:
-        if composite.deprecated is not None:  # of models, the download tells
+        if composite.deprecated is not None:  # for models, the download says so
             console.warn(f"{composite.name}: {composite.deprecated}")
-    outcomes = map_ordered(partial(_outcome, work), selection.models, at_once)
-    for spec, outcome in zip(selection.models, outcomes, strict=True):
-        if not isinstance(outcome, PosezooError):
-            report.answers.append({"name": spec.full_name, **outcome})
+    for outcome in for_each(selection.models, work, jobs=jobs):
+        name, error = outcome.item.full_name, outcome.error
+        if error is None:
+            report.answers.append({"name": name, **(outcome.result or {})})
             continue
-        if skip_unpinned and isinstance(outcome, UnpinnedFileError):
-            skipped.append(spec.full_name)
+        if skip_unpinned and isinstance(error, UnpinnedFileError):
+            skipped.append(name)
         else:
-            console.print_error(outcome)
-        report.failures.append({"name": spec.full_name, "reason": outcome.problem, "hint": outcome.hint})
-    failed = [failure["name"] for failure in report.failures if failure["name"] not in skipped]
+            console.print_error(error)
+        report.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
+    failed = [failure for failure in report.failures if failure["name"] not in skipped]
     if skipped:
         console.warn("SKIPPED (no pin): " + ", ".join(skipped))
     if failed and len(selection.models) + len(selection.problems) > 1:
-        reasons = {failure["name"]: failure["reason"] for failure in report.failures}
-        for name in failed:
-            reason = reasons[name].removeprefix(f"{name}: ")
-            console.warn(f"FAILED: {name}: {reason}")
+        for failure in failed:
+            reason = failure["reason"].removeprefix(f"{failure['name']}: ")
+            console.warn(f"FAILED: {failure['name']}: {reason}")
     return report
-
-
-def _outcome(
-    work: Callable[[ModelSpec, CancelCheck], dict[str, Any]], spec: ModelSpec, check: CancelCheck
-) -> dict[str, Any] | PosezooError:
-    try:
-        return work(spec, check)
-    except PosezooError as error:
-        return error
-    except OSError as error:  # what no room below translated: a folder that we may not look into
-        return PosezooError(f"{error.filename or spec.full_name}: {error.strerror or error}")

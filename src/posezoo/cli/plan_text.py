@@ -1,45 +1,40 @@
-"""What would be done, in words: the same plans that a real run carries out."""
+"""The lines of a dry run, made of the plan that a real run carries out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from posezoo.spec.routes import describe_obstacle as why_closed
-from posezoo.spec.routes import select_route
+from posezoo.spec.routes import describe_obstacle
 
 if TYPE_CHECKING:
-    from posezoo.convert.conversion_plan import ConversionPlan
     from posezoo.download.model_download import PlannedFile
+    from posezoo.pipeline.plan import Plan
 
 
-def format_plan(files: Sequence[PlannedFile] = (), conversion: ConversionPlan | None = None) -> list[str]:
-    """One line a file and one line an IR; why not, where something stands in the way.
-
-    Args:
-        files: what a download would do; a missing original that it fetches is no obstacle to a conversion.
-        conversion: what a conversion would do.
-    """
-    lines = [format_planned_file(file) for file in files]
-    if conversion is None:
-        return lines
-    if conversion.spec.is_ir:
+def format_plan(plan: Plan) -> list[str]:
+    """One line for each file and each IR, or why the IR cannot be made."""
+    spec = plan.resolved.spec
+    if plan.obstacle is not None:
+        text = describe_obstacle(spec, plan.resolved.route, plan.obstacle)
+        return [text.removeprefix(f"{spec.full_name}: ")]
+    lines = [format_planned_file(file) for file in plan.files]
+    if spec.is_ir:
         return [*lines, "is published as IR: nothing to convert"]
-    if not conversion.by and (reason := why_closed(conversion.spec, select_route(conversion.spec))):
-        return [reason]
-    by = f" by {conversion.by}" if conversion.by else ""
-    for step in conversion.steps:
-        if step.is_up_to_date:
-            lines.append(f"{step.precision} is up to date: {step.xml}")
+    by = f" by Model Optimizer {plan.model_optimizer.version}" if plan.model_optimizer else ""
+    if plan.resolved.runs_upstream_code:
+        by = " by code that comes with the model"
+    for ir in plan.irs:
+        if ir.is_up_to_date:
+            lines.append(f"{ir.precision} is up to date: {ir.xml}")
         else:
-            lines.append(f"would convert to {step.precision}{by}, since {step.reason}: {step.xml}")
-    if conversion.obstacle is not None and not files:
-        lines.append(f"but cannot: {conversion.obstacle.problem}")
+            lines.append(f"would convert to {ir.precision}{by}, since {ir.reason}: {ir.xml}")
+    if plan.source_error is not None:
+        lines.append(f"but cannot: {plan.source_error.problem}")
     return lines
 
 
 def format_planned_file(planned: PlannedFile) -> str:
-    """What would be done about one file."""
+    """What is done about one file."""
     file = planned.file
     if planned.is_unpinned:
         return f"would not download {file.name}: it has no pin; --trust_on_first_use takes what comes"

@@ -1,26 +1,39 @@
-"""Which IR of a model have to be made, and why; light enough to ask at every run.
-
-A real run carries out the same steps that a dry run prints.
-"""
+"""Which IR of a model have to be made, and why; light enough to ask at every run."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from posezoo.convert import custom_weights, frontends
 from posezoo.errors import ConversionError
 from posezoo.files import verified_files
 from posezoo.ir import provenance
 from posezoo.ir.provenance import IsGood
 from posezoo.layout import ModelLayout
-from posezoo.spec import supported_mo_args
-from posezoo.spec.model import Decoder, ModelSpec, Precision
+from posezoo.resolve.custom_weights import CHECKPOINT_NAME
+from posezoo.resolve.resolved import Converter, Resolved, Target
+from posezoo.spec.model import ModelSpec, Precision
+from posezoo.spec.routes import Obstacle
 
-#: What a conversion makes; other precisions come from quantization.
-PRECISIONS = (Precision.FP32, Precision.FP16)
+#: What to do if weights of another training lie in the way.
+KEEP_OR_REPLACE = "--model_name gives yours a name of its own; --force replaces what is there"
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionOptions:
+    """How IR are made.
+
+    Attributes:
+        force: convert again what is up to date, or was made of other weights.
+        self_check: prove that the IR compute what the original computes, and publish nothing else.
+        keep_onnx: also write the ONNX that a checkpoint becomes on the way: ``<name>.onnx`` in its folder.
+    """
+
+    force: bool = False
+    self_check: bool = True
+    keep_onnx: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +41,22 @@ class PlannedIr:
     """One IR that was asked for.
 
     Attributes:
-        precision: of the weights.
-        xml: where the IR lies, or will lie.
-        reason: why it has to be made; empty where it is up to date.
+        target: which one.
+        reason: why it has to be made; empty if it is up to date.
     """
 
-    precision: Precision
-    xml: Path
+    target: Target
     reason: str
+
+    @property
+    def precision(self) -> Precision:
+        """Of the weights."""
+        return self.target.precision
+
+    @property
+    def xml(self) -> Path:
+        """Where the IR lies, or will lie."""
+        return self.target.xml
 
     @property
     def is_up_to_date(self) -> bool:
@@ -43,138 +64,76 @@ class PlannedIr:
         return not self.reason
 
 
-@dataclass(frozen=True, slots=True)
-class ConversionPlan:
-    """What a conversion would do.
-
-    Attributes:
-        spec: the model.
-        steps: one per precision, in the order they were asked for; none for a model published as IR.
-        obstacle: why the steps that are not done cannot be carried out now; None where they can.
-        by: who makes the IR, in words; empty where posezoo does.
-    """
-
-    spec: ModelSpec
-    steps: tuple[PlannedIr, ...]
-    obstacle: ConversionError | None = None
-    by: str = ""
-
-
-def plan_conversion(
-    spec: ModelSpec,
-    layout: ModelLayout,
-    precisions: Collection[Precision] = PRECISIONS,
-    *,
-    self_check: bool = True,
-    force: bool = False,
-    decoder: Decoder | None = None,
-) -> ConversionPlan:
-    """What ``convert`` would do with the same arguments.
-
-    Touches nothing, not even a stamp. Imports neither OpenVINO nor numpy.
-
-    Raises:
-        ConversionError: a precision was asked for that no conversion makes, or an IR of other weights would
-            be replaced (``own_weights.refuse_to_replace``).
-    """
-    if spec.is_ir:
-        return ConversionPlan(spec, ())
-    if not force:
-        custom_weights.refuse_to_replace(spec, layout)
-    steps = plan_irs(
-        spec,
-        layout,
-        precisions,
-        self_check=self_check,
-        force=force,
-        decoder=decoder,
-        is_good=partial(verified_files.is_verified, remember=False),
-    )
-    return ConversionPlan(
-        spec, steps, None if all(step.is_up_to_date for step in steps) else _obstacle(spec, layout)
-    )
-
-
 def plan_irs(
-    spec: ModelSpec,
-    layout: ModelLayout,
-    precisions: Collection[Precision],
+    resolved: Resolved,
+    options: ConversionOptions,
     *,
-    self_check: bool,
-    force: bool,
-    decoder: Decoder | None,
+    mo_version: str = "",
     is_good: IsGood = verified_files.is_verified,
 ) -> tuple[PlannedIr, ...]:
-    """One step per precision; ``is_good`` decides whether a file holds its promised bytes.
+    """What a conversion does about each IR. Imports neither OpenVINO nor numpy.
+
+    Args:
+        resolved: the model.
+        options: how its IR are made.
+        mo_version: of the Model Optimizer that would make them; empty without one.
+        is_good: decides whether a file holds its promised bytes.
 
     Raises:
-        ConversionError: a precision was asked for that no conversion makes.
+        ConversionError: an IR of other weights would be replaced (``refuse_to_replace``).
     """
-    require_precisions(spec, precisions)
-    steps = []
-    for precision in dict.fromkeys(precisions):
-        reason = (
-            "asked to" if force else explain_stale_ir(spec, layout, precision, self_check, decoder, is_good)
-        )
-        steps.append(PlannedIr(precision, layout.ir_path(spec, precision), reason))
-    return tuple(steps)
+    if not resolved.spec.is_ir and not options.force:
+        refuse_to_replace(resolved.source, resolved.layout)
+    return tuple(
+        PlannedIr(target, _explain_due(resolved, target, options, mo_version, is_good))
+        for target in resolved.targets
+    )
 
 
-def require_precisions(spec: ModelSpec, precisions: Collection[Precision]) -> None:
-    """Make sure that a model can be had in these precisions; of a published IR in one of them at least.
-
-    Raises:
-        ConversionError: no conversion makes one of them, or none of them is published.
-    """
-    if spec.is_ir:
-        if not set(precisions) & set(spec.precisions):
-            raise ConversionError(
-                f"{spec.full_name}: is not published as {' or '.join(precisions)}",
-                hint=f"--precisions {','.join(spec.precisions)}" if spec.precisions else "",
-            )
-        return
-    only = supported_mo_args.requested_precision(spec.mo_args)
-    for precision in precisions:
-        if only not in (None, precision):
-            raise ConversionError(
-                f"{spec.full_name}: its arguments ask for {only} alone", hint=f"--precisions {only}"
-            )
-        if precision not in PRECISIONS:
-            hint = f"it makes {' and '.join(PRECISIONS)}"
-            raise ConversionError(f"{spec.full_name}: no conversion makes {precision}", hint=hint)
-
-
-def is_up_to_date(
-    spec: ModelSpec, layout: ModelLayout, precision: Precision, *, decoder: Decoder | None = None
-) -> bool:
-    """Whether an IR is there that was made from the same bytes by the same means, and has not changed since.
-
-    Imports neither OpenVINO nor numpy. Always False for a model that is published as IR: nothing was made.
-    """
-    return not explain_stale_ir(spec, layout, precision, False, decoder, verified_files.is_verified)
+def _explain_due(
+    resolved: Resolved, target: Target, options: ConversionOptions, mo_version: str, is_good: IsGood
+) -> str:
+    if target.converter is Converter.PUBLISHED:
+        return "" if target.obstacle is None else "it is not published"
+    if target.converter is Converter.QUANTIZATION:
+        return "" if target.xml.is_file() else "there is none yet"
+    if options.force:
+        return "asked to"
+    # What Model Optimizer makes is not self-checked; and what cannot be made again is used as it is.
+    is_checked = options.self_check and target.converter is Converter.OPENVINO and target.obstacle is None
+    return explain_stale_ir(resolved, target.xml, is_good, is_checked=is_checked, mo_version=mo_version)
 
 
 def explain_stale_ir(
-    spec: ModelSpec,
-    layout: ModelLayout,
-    precision: Precision,
-    self_check: bool,
-    decoder: Decoder | None,
-    is_good: IsGood,
+    resolved: Resolved, xml: Path, is_good: IsGood, *, is_checked: bool = False, mo_version: str = ""
 ) -> str:
-    """Why an IR has to be made; empty where it is up to date."""
-    return provenance.explain_stale_record(
-        layout.ir_path(spec, precision),
-        lambda: provenance.conversion_key(spec, decoder or spec.decoder),
-        is_good,
-        is_checked=self_check,
-    )
+    """Why an IR is not the one that a conversion would make; empty if it is."""
+    key = partial(provenance.conversion_key, resolved.source, resolved.decoder, model_optimizer=mo_version)
+    return provenance.explain_stale_record(xml, key, is_good, is_checked=is_checked)
 
 
-def _obstacle(spec: ModelSpec, layout: ModelLayout) -> ConversionError | None:
-    try:
-        frontends.select_format(spec)
-        frontends.verify_source_model(spec, layout)
-    except ConversionError as error:
-        return error
-    return None
+def find_obstacle(irs: Iterable[PlannedIr]) -> Obstacle | None:
+    """What is in the way of the IR that have to be made; None if nothing is."""
+    return next((ir.target.obstacle for ir in irs if ir.reason and ir.target.obstacle), None)
+
+
+def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
+    """Make sure that the user's own weights are not lost.
+
+    Weights of the user's own replace no IR of others; the published ones replace theirs, older or newer,
+    but none that was made of the user's own.
+
+    Raises:
+        ConversionError: such an IR lies where this one would go.
+    """
+    digests = set(provenance.source_digests(model).values())
+    for precision in Precision:
+        xml = layout.ir_path(model, precision)
+        if not xml.is_file():
+            continue
+        record = provenance.read_provenance(layout.provenance_path(model, precision))
+        sources = record.key.get("sources") if record is not None else None
+        made_from = sources if isinstance(sources, Mapping) else {}
+        is_kept = layout.custom_checkpoint(model) is not None or set(made_from) == {CHECKPOINT_NAME}
+        if is_kept and set(made_from.values()) != digests:
+            raise ConversionError(f"{xml}: is the IR of another checkpoint", hint=KEEP_OR_REPLACE)

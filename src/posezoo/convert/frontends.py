@@ -20,13 +20,11 @@ from posezoo.files import verified_files
 from posezoo.files.postprocess_state import is_unpacked
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.layout import ModelLayout
+from posezoo.resolve.resolved import UPSTREAM_RESULTS
 from posezoo.spec.model import ModelSpec, SourceFile
 from posezoo.spec.routes import describe_obstacle, select_route
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.spec.yaml_nodes import sanitize
-
-#: The folder of files that upstream code makes (the layout's ``conversions``), at the start of a file's name.
-MADE = "$made_dir"
 
 # Files that are often found in place of a model, by their first bytes.
 _OTHER_KINDS = {
@@ -43,9 +41,9 @@ def select_format(spec: ModelSpec) -> ModelFormat:
     Raises:
         ConversionError: posezoo does not convert the model itself (``spec.routes``).
     """
-    route = select_route(spec)
-    if not route.is_available:
-        raise ConversionError(f"{spec.full_name}: {describe_obstacle(spec, route)}", hint=route.hint)
+    route, obstacle = select_route(spec)
+    if obstacle is not None:
+        raise ConversionError(describe_obstacle(spec, route, obstacle), hint=obstacle.hint)
     model_format = FORMATS.find(spec.framework)
     if model_format is None:
         raise ConversionError(f"{spec.full_name}: files of {spec.framework} cannot be read")
@@ -65,8 +63,8 @@ def source_model_path(spec: ModelSpec, layout: ModelLayout) -> Path:
             f"{spec.full_name}: its model.yml names no file", hint="add the original to its files"
         )
     name = _source_name(spec)
-    if layout.conversions is not None and name.startswith(f"{MADE}/"):
-        return layout.conversions / name.removeprefix(f"{MADE}/")
+    if layout.conversions is not None and name.startswith(f"{UPSTREAM_RESULTS}/"):
+        return layout.conversions / name.removeprefix(f"{UPSTREAM_RESULTS}/")
     if name.startswith("$") or explain_unsafe_file_name(name):  # $conv_dir/net.onnx
         raise ConversionError(
             f"{spec.full_name}: cannot be converted yet: {sanitize(name)} is none of its published files",

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.convert import upstream_sandbox
-from posezoo.convert.frontends import MADE, verify_source_model
+from posezoo.convert.frontends import verify_source_model
 from posezoo.convert.upstream_process import MEMORY_BYTES, missing_restrictions, run_sandboxed
 from posezoo.errors import ConversionError
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.files.staging import staging_dir
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import Framework, ModelSpec
+from posezoo.spec.model import ModelSpec
 from posezoo.spec.yaml_nodes import sanitize
 
 #: How long such code may run, in seconds.
@@ -48,18 +48,6 @@ class ProcessLimits:
 
     seconds: float = LIMIT_S
     memory_bytes: int = MEMORY_BYTES
-
-
-def spec_after_upstream_code(spec: ModelSpec) -> ModelSpec:
-    """The model as it is converted after its code has run."""
-    made_onnx = spec.framework is Framework.PYTORCH and spec.upstream_export
-    return replace(
-        spec,
-        framework=Framework.ONNX if made_onnx else spec.framework,
-        upstream_export=(),
-        has_pre_convert=False,
-        input_model=spec.input_model.replace("$conv_dir", MADE, 1),
-    )
 
 
 def describe_run(spec: ModelSpec) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from posezoo.settings import user_folder
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from posezoo.pipeline import Zoo
+    from posezoo.pipeline.zoo_context import Context
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.load_options import LoadOptions
 
@@ -50,7 +50,7 @@ ModelLoader = Callable[["LoadOptions"], "Estimator"]
 
 def find_model(
     text: str,
-    zoo: Zoo,
+    context: Context,
     precision: Precision,
     architecture: str = "auto",
     *,
@@ -75,24 +75,22 @@ def find_model(
     """
     requested = ARCHITECTURES[architecture]
     if text.lower().endswith(".xml"):
-        return _of_ir(Path(text), zoo, requested, detector, listener)
+        return _of_ir(Path(text), context, requested, detector, listener)
     if os.path.isfile(text):
-        return _of_ir(_converted(Path(text), zoo, listener), zoo, requested, detector, listener)
-    return _of_zoo(text, zoo, precision, requested, detector, listener)
+        return _of_ir(_converted(Path(text), context, listener), context, requested, detector, listener)
+    return _of_zoo(text, context, precision, requested, detector, listener)
 
 
 def _of_ir(
-    xml: Path, zoo: Zoo, requested: ArchitectureType, detector: str | None, listener: Listener
+    xml: Path, context: Context, requested: ArchitectureType, detector: str | None, listener: Listener
 ) -> ModelLoader:
-    from posezoo.pipeline import estimator_factory
+    from posezoo.pipeline import load
 
     def opened(options: LoadOptions) -> Estimator:
         options = replace(options, decoder_options=requested.options)
         decoder = requested.decoder or None
-        estimator = estimator_factory.compile_ir_estimator(
-            zoo, xml, options, decoder=decoder, listener=listener
-        )
-        estimator_factory.require_detector_used(detector, estimator.model, estimator.decoder)
+        estimator = load.compile_ir_estimator(xml, context, options, decoder=decoder, listener=listener)
+        load.require_detector_used(detector, estimator.model, estimator.decoder)
         return estimator
 
     return _with_demo_hints(opened)
@@ -100,16 +98,17 @@ def _of_ir(
 
 def _of_zoo(
     name: str,
-    zoo: Zoo,
+    context: Context,
     precision: Precision,
     requested: ArchitectureType,
     detector: str | None,
     listener: Listener,
 ) -> ModelLoader:
-    from posezoo.pipeline import estimator_factory
+    from posezoo.pipeline import load
+    from posezoo.pipeline.get import get_irs
 
     try:
-        model = zoo.registry.find(name)
+        model = context.registry.find(name)
     except UnknownModelError as error:
         if os.sep in name or "." in name:
             raise UnknownModelError(f"{name}: no such file, and no model of the zoo") from error
@@ -120,20 +119,22 @@ def _of_zoo(
             f"{name} is decoded by {own}, not by {requested.decoder}",
             hint=f"try -at {architecture_for_decoder(own)}",
         )
-    estimator_factory.require_detector_used(detector, model, requested.decoder)
-    detectors = estimator_factory.detector_irs(zoo, model, listener=listener)
-    irs = {**zoo.get_irs(model, precision, listener=listener), **detectors}
+    load.require_detector_used(detector, model, requested.decoder)
+    detectors = load.detector_irs(model, context, listener=listener)
+    irs = {**get_irs(model, precision, context, listener=listener), **detectors}
 
     def opened(options: LoadOptions) -> Estimator:
         options = replace(options, decoder_options=requested.options)
-        return estimator_factory.compile_estimator(zoo, model, irs, options)
+        return load.compile_estimator(model, context, irs, options)
 
     return _with_demo_hints(opened)
 
 
-def _converted(checkpoint: Path, zoo: Zoo, listener: Listener) -> Path:
+def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
     """The IR of a checkpoint; made once for the same bytes, in the user's cache folder."""
     from posezoo.networks import pretrained
+    from posezoo.pipeline.get import get_irs
+    from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     fitting = pretrained.matching_networks(checkpoint)
     if len(fitting) != 1:
@@ -146,10 +147,10 @@ def _converted(checkpoint: Path, zoo: Zoo, listener: Listener) -> Path:
             "posezoo convert --network NETWORK --checkpoint FILE tells what differs, and makes an .xml for -m"
         )
         raise CheckpointError(f"{checkpoint}: {which}", hint=hint)
-    zoo, spec = zoo.with_checkpoint(checkpoint, fitting[0])
+    spec = spec_with_checkpoint(fitting[0], checkpoint)
     folder = user_folder("cache") / "checkpoints" / compute_digest(checkpoint).value[:16]
-    zoo = replace(zoo, layout=replace(zoo.layout, output_dir=folder))
-    return zoo.convert(spec, (Precision.FP16,), listener=listener)[Precision.FP16]
+    context = replace(context, layout=replace(context.layout, output_dir=folder))
+    return get_irs(spec, Precision.FP16, context, checkpoint=checkpoint, listener=listener)[spec.name]
 
 
 def architecture_for_decoder(decoder: str) -> str:

@@ -5,6 +5,6 @@ survey: what a model is here · signature: who vouches for the whole.
 """
 
 from posezoo.lockfile.entries import FIRST_USE, NAME, LockEntry
-from posezoo.lockfile.lockfile import LockFile
+from posezoo.lockfile.lockfile import AgreedIr, LockFile
 
-__all__ = ["FIRST_USE", "NAME", "LockEntry", "LockFile"]
+__all__ = ["FIRST_USE", "NAME", "AgreedIr", "LockEntry", "LockFile"]

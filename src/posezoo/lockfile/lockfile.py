@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from posezoo.errors import DigestError, LockError
 from posezoo.files.file_lock import exclusive
 from posezoo.files.verified_files import write_atomically, write_error
-from posezoo.ir.provenance import FileContent
+from posezoo.ir.provenance import SUFFIXES, FileContent
 from posezoo.lockfile.entries import (
     COMPOSITE_YML,
     FIRST_USE,
@@ -51,6 +51,10 @@ class LockFile:
         self._entries: LockEntries | None = None
         self._alone = threading.Lock()
 
+    def __reduce__(self) -> tuple[Callable[..., LockFile], tuple[Path, bool, Callable[[], datetime]]]:
+        """Another process opens the same file."""
+        return _open, (self.path, self.is_strict, self._now)
+
     @property
     def entries(self) -> LockEntries:
         """What it says, as it was when we first looked, or last wrote.
@@ -80,40 +84,14 @@ class LockFile:
             return spec
         return replace(spec, files=tuple(self._pinned(spec, file) for file in spec.files))
 
-    def require_ir(self, spec: ModelSpec, precision: Precision, contents: Mapping[str, FileContent]) -> None:
-        """Refuse an IR that a strict lock does not have; any other takes every IR.
-
-        Args:
-            spec: the model.
-            precision: of the IR.
-            contents: what its two files hold, by suffix.
-
-        Raises:
-            LockError: it holds something else than the lock says, or the lock has none.
-        """
+    def agreed_ir(self, spec: ModelSpec, precision: Precision) -> AgreedIr | None:
+        """What a strict lock has of an IR; None if it is not strict, and takes every IR."""
         if not self.is_strict:
-            return
-        for suffix, content in contents.items():
-            file = f"{precision}/{spec.name}{suffix}"
-            known = self.entries.get((model_key(spec), file, True))
-            if known is None:
-                raise self._unknown(spec, file)
-            if known.sha384 != content.digest.value:
-                raise LockError(
-                    f"{spec.full_name}: {file} is {content.digest}, {self.path} has {known.sha384[:12]}…",
-                    hint="another OpenVINO or another setting makes another IR: use those it was locked with",
-                )
-
-    def require_known_irs(self, spec: ModelSpec, precisions: Collection[Precision]) -> None:
-        """Refuse to make IR of which a strict lock has none, whatever they would hold.
-
-        Raises:
-            LockError: there is one.
-        """
-        for precision in precisions if self.is_strict else ():
-            file = f"{precision}/{spec.name}.xml"
-            if (model_key(spec), file, True) not in self.entries:
-                raise self._unknown(spec, file)
+            return None
+        files = {suffix: f"{precision}/{spec.name}{suffix}" for suffix in SUFFIXES}
+        entries = {suffix: self.entries.get((model_key(spec), file, True)) for suffix, file in files.items()}
+        digests = {suffix: entry.sha384 for suffix, entry in entries.items() if entry is not None}
+        return AgreedIr(self.path, spec.full_name, files, digests)
 
     def require_registry(self, registry: Registry) -> None:
         """Refuse a registry that lacks models that a strict lock has: it is older, or another one.
@@ -202,7 +180,7 @@ class LockFile:
         for file in spec.files:
             known = self.entries.get((model_key(spec), file.name, False))
             if known is None:
-                raise self._unknown(spec, file.name)
+                raise _unknown_file_error(self.path, spec.full_name, file.name)
             declared = file.checksum
             if declared is not None and declared.algorithm == "sha384" and declared.value != known.sha384:
                 raise LockError(
@@ -214,7 +192,7 @@ class LockFile:
     def _require_declaration(self, spec: ModelSpec, model: str, path: Path, file: str, revision: int) -> None:
         known = self.entries.get((model, file, False))
         if known is None:
-            raise self._unknown(spec, file)
+            raise _unknown_file_error(self.path, spec.full_name, file)
         found = declaration_entry(model, path, file, revision, self.timestamp)
         if found.has_same_content(known):
             return
@@ -233,11 +211,61 @@ class LockFile:
         known = self.entries.get((model, MODEL_YML, False))
         return known is not None and declaration_entry(model, path, MODEL_YML, 0, "").has_same_content(known)
 
-    def _unknown(self, spec: ModelSpec, file: str) -> LockError:
-        return LockError(
-            f"{spec.full_name}: {file} is not in {self.path}, and --locked takes nothing else",
-            hint=f"posezoo lock {spec.full_name} takes in what is here",
-        )
+
+def _open(path: Path, strict: bool, now: Callable[[], datetime]) -> LockFile:
+    return LockFile(path, strict=strict, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class AgreedIr:
+    """What a strict lock has of one IR.
+
+    Attributes:
+        lock: the lock's path.
+        model: the model's full name.
+        files: how the lock calls the two files, by suffix.
+        digests: the SHA-384 of those that the lock has, by suffix.
+    """
+
+    lock: Path
+    model: str
+    files: Mapping[str, str]
+    digests: Mapping[str, str]
+
+    def require_known(self) -> None:
+        """Refuse to make an IR that the lock does not have, whatever it would hold.
+
+        Raises:
+            LockError: the lock has none.
+        """
+        for suffix, file in self.files.items():
+            if suffix not in self.digests:
+                raise _unknown_file_error(self.lock, self.model, file)
+
+    def require(self, contents: Mapping[str, FileContent]) -> None:
+        """Refuse an IR that the lock does not have.
+
+        Args:
+            contents: what its two files hold, by suffix.
+
+        Raises:
+            LockError: it holds something else than the lock says, or the lock has none.
+        """
+        self.require_known()
+        for suffix, content in contents.items():
+            if self.digests[suffix] != content.digest.value:
+                raise LockError(
+                    f"{self.model}: {self.files[suffix]} is {content.digest}, "
+                    f"{self.lock} has {self.digests[suffix][:12]}…",
+                    hint="another OpenVINO or another setting makes another IR: use those it was locked with",
+                )
+
+
+def _unknown_file_error(lock: Path, model: str, file: str) -> LockError:
+    return LockError(
+        f"{model}: {file} is not in {lock}, and --locked takes nothing else",
+        hint=f"posezoo lock {model} takes in what is here",
+    )
 
 
 def declaration_entry(model: str, path: Path, file: str, revision: int, now: str) -> LockEntry:

@@ -1,20 +1,5 @@
-"""A zoo, ready to use: what the settings name, put together.
+"""The stages of a model, called in order: resolve, plan, download, convert, quantize and load.
 
-What the command line and the Python API share: from a model's name to its files, its IR, its card
-and its estimator. Each step does nothing where its result is there already.
+``zoo_context`` opens what the settings name, ``plan`` looks at the disk, ``get`` carries a plan out, and
+``for_each`` does so for several models.
 """
-
-from posezoo.pipeline.dry_run import ModelPlan
-from posezoo.pipeline.estimator_factory import USUAL_DETECTOR, compiled_model_cache_dir
-from posezoo.pipeline.factory import download_options, open_zoo
-from posezoo.pipeline.zoo import Model, Zoo
-
-__all__ = [
-    "USUAL_DETECTOR",
-    "Model",
-    "ModelPlan",
-    "Zoo",
-    "compiled_model_cache_dir",
-    "download_options",
-    "open_zoo",
-]

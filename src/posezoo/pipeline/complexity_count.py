@@ -1,4 +1,4 @@
-"""Figures of a zoo's models: what an inference takes, counted on IR, and measured.yml, which remembers it."""
+"""Operations and parameters of a model, counted on its IR, and recorded in its measured.yml."""
 
 from __future__ import annotations
 
@@ -7,104 +7,117 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo.convert.conversion_plan import ConversionOptions
 from posezoo.errors import ConversionError, OutputError
 from posezoo.layout import ModelLayout
+from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.plan import require_current_ir
+from posezoo.pipeline.zoo_context import Context
+from posezoo.resolve.resolved import Resolved
 from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Precision
 from posezoo.versions import package_version
 
 if TYPE_CHECKING:
+    from posezoo.convert.conversion import Converted
     from posezoo.measured import Measurement
-    from posezoo.pipeline.zoo import Zoo
 
 _INSTALLED = Path(__file__).resolve().parents[1]
 
 
-def count_complexity(
-    zoo: Zoo, spec: ModelSpec, size: tuple[int, int] | None = None
-) -> tuple[Measurement, ...]:
+def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) -> tuple[Measurement, ...]:
     """GFLOPs and MParams of each IR of a model that is there.
 
     Args:
-        spec: the model.
-        size: height and width of the image, where the IR leaves them open.
+        resolved: the model, in the precisions to be counted.
+        size: height and width of the image, if the IR leave them open.
 
     Raises:
-        ConversionError: none is there, one is not what model.yml describes, or its sizes are open.
+        ConversionError: no IR is there, one is not what model.yml describes, or its sizes are open.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
     from posezoo.ir.complexity import read_complexity
     from posezoo.ir.openvino_import import error_text
     from posezoo.measured import Measurement
 
-    found = []
+    spec, measurements = resolved.spec, []
     shapes = {port.name: _sized(port, size) for port in spec.inputs if -1 in port.shape} if size else {}
     settings = {"height": size[0], "width": size[1]} if size and shapes else {}
-    for precision in spec.precisions:
-        xml = zoo.layout.ir_path(spec, precision)
-        if not xml.is_file():
+    tools = {"openvino": package_version("openvino")}
+    for target in resolved.targets:
+        if not target.xml.is_file():
             continue
-        zoo.require_current_ir(spec, precision)
+        require_current_ir(resolved, target, "counted")
         try:
-            cost = read_complexity(xml, shapes)
+            cost = read_complexity(target.xml, shapes)
         except RuntimeError as error:
-            raise ConversionError(f"{xml}: cannot be counted: {error_text(error)}") from error
+            raise ConversionError(f"{target.xml}: cannot be counted: {error_text(error)}") from error
         if cost is None:
             hint = "say at which height and width: --size H,W"
-            raise ConversionError(f"{xml}: its sizes are open: no one number is right", hint=hint)
-        tools = {"openvino": package_version("openvino")}
-        found.append(
-            Measurement("complexity", precision, asdict(cost), spec.tag, settings=settings, tools=tools)
+            raise ConversionError(f"{target.xml}: its sizes are open: no one number is right", hint=hint)
+        measurements.append(
+            Measurement(
+                "complexity", target.precision, asdict(cost), spec.tag, settings=settings, tools=tools
+            )
         )
-    if not found:
-        folder = zoo.layout.ir_path(spec, Precision.FP32).parents[1]
+    if not measurements:
+        folder = resolved.layout.ir_path(spec, Precision.FP32).parents[1]
         raise ConversionError(f"{folder}: no IR is there", hint=f"posezoo get {spec.full_name}")
-    return tuple(found)
+    return tuple(measurements)
 
 
-def count_complexity_on_random_weights(zoo: Zoo, spec: ModelSpec, folder: Path) -> tuple[Measurement, ...]:
-    """GFLOPs and MParams of a network of ours whose weights are not to be had, with generated ones.
+def count_complexity_on_random_weights(
+    spec: ModelSpec, context: Context, folder: Path
+) -> tuple[Measurement, ...]:
+    """GFLOPs and MParams of a network of ours whose weights cannot be downloaded, with random ones.
 
     Args:
         spec: the model.
+        context: which Model Optimizer there is, and the lock.
         folder: an empty one, for a checkpoint and the IR.
 
     Raises:
         ConversionError: the model is no network of ours.
         MissingPackageError: torch or OpenVINO is not installed.
     """
-    made, generated = convert_with_random_weights(zoo, spec, folder, spec.precisions)
-    return tuple(replace(each, weights="generated") for each in count_complexity(made, generated))
+    converted = convert_with_random_weights(spec, context, folder, spec.precisions)
+    measurements = count_complexity(converted.resolved)
+    return tuple(replace(measurement, weights="generated") for measurement in measurements)
 
 
 def convert_with_random_weights(
-    zoo: Zoo, spec: ModelSpec, folder: Path, precisions: Collection[Precision]
-) -> tuple[Zoo, ModelSpec]:
-    """A network of ours with generated weights as IR, for what does not depend on their values.
+    spec: ModelSpec, context: Context, folder: Path, precisions: Collection[Precision]
+) -> Converted:
+    """A network of ours with random weights as IR, for what does not depend on their values.
 
     Args:
         spec: the model.
+        context: which Model Optimizer there is, and the lock.
         folder: an empty one, for a checkpoint and the IR.
         precisions: of the IR.
-
-    Returns:
-        The zoo whose layout says where the IR lie, and the model that they are of.
 
     Raises:
         ConversionError: the model is no network of ours.
         MissingPackageError: torch or OpenVINO is not installed.
     """
-    from posezoo.convert.custom_weights import write_random_checkpoint
+    from posezoo.resolve.custom_weights import (
+        require_network,
+        spec_with_checkpoint,
+        write_random_checkpoint,
+    )
 
     checkpoint = folder / "generated.pth"
-    write_random_checkpoint(zoo.require_network(spec), checkpoint)
-    layout = ModelLayout(folder, folder)
-    zoo, generated = replace(zoo, layout=layout).with_checkpoint(checkpoint, spec)
-    zoo.convert(generated, precisions, self_check=False)
-    return zoo, generated
+    write_random_checkpoint(require_network(spec), checkpoint)
+    resolved = resolve_model(
+        spec_with_checkpoint(spec, checkpoint),
+        precisions,
+        replace(context, layout=ModelLayout(folder, folder)),
+        checkpoint=checkpoint,
+    )
+    return get(resolved, context, ConversionOptions(self_check=False))
 
 
 def record_measurements(spec: ModelSpec | CompositeSpec, found: Collection[Measurement]) -> Path:
-    """Take measurements into the measured.yml beside a model's model.yml, or a composite's.
+    """Write measurements into the measured.yml beside a model's model.yml, or a composite's.
 
     Raises:
         OutputError: it cannot be written, or the registry is an installed one.

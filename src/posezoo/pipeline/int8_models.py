@@ -1,173 +1,165 @@
-"""INT8 of a zoo's models: what ``posezoo.quantize`` needs of a zoo, found there."""
+"""INT8 of models: the pipeline that a network is part of, and its IR, found for ``posezoo.quantize``."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.errors import QuantizationError
 from posezoo.events import Listener, ignore_event
 from posezoo.layout import ModelLayout
-from posezoo.pipeline.estimator_factory import select_detector
+from posezoo.pipeline.get import resolve_model
+from posezoo.pipeline.load import select_detector
+from posezoo.pipeline.plan import require_current_ir
+from posezoo.pipeline.zoo_context import Context
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import PlannedIr
-    from posezoo.pipeline.zoo import Zoo
+    from posezoo.ir.provenance import FileContent
     from posezoo.quantize import QuantizationOptions, QuantizationTarget, Quantized
     from posezoo.quantize.displacement import KeypointDisplacement
 
-_INT8 = frozenset({Precision.FP16_INT8, Precision.FP32_INT8})
-
 
 def quantize_model(
-    zoo: Zoo,
     spec: ModelSpec,
+    context: Context,
     dataset_dir: Path,
     options: QuantizationOptions,
     *,
     output_dir: Path | None = None,
     listener: Listener = ignore_event,
 ) -> Quantized:
-    """Quantize a model that has an FP32 IR.
+    """Make a model's INT8 IR from its FP32 IR that is there.
 
     Args:
-        zoo: where both are.
         spec: the model.
+        context: where both are.
         dataset_dir: photos with people.
         options: which precisions, and how.
         output_dir: where the INT8 IR go; None: beside the FP32 IR.
         listener: receives events.
 
     Raises:
-        QuantizationError: the FP32 IR is not there, the photos do not do, or INT8 finds something else.
+        QuantizationError: the FP32 IR is not there, the photos cannot be used, or INT8 finds other poses.
+        LockError: a strict lock does not have the IR.
     """
+    from posezoo.ir.provenance import read_provenance
     from posezoo.quantize import quantize
 
-    layout, accept = _beside(zoo, output_dir), partial(zoo.lock.require_ir, spec)
-    quantized = quantize(
-        _subject(zoo, spec),
-        layout,
-        dataset_dir,
-        options,
-        accept=accept,
-        listener=listener,
-    )
-    zoo.require_locked(spec, quantized.irs, layout)
+    def accept(precision: Precision, contents: Mapping[str, FileContent]) -> None:
+        if agreed := context.lock.agreed_ir(spec, precision):
+            agreed.require(contents)
+
+    target, layout = quantization_target(spec, context), _int8_layout(context, output_dir)
+    quantized = quantize(target, layout, dataset_dir, options, accept=accept, listener=listener)
+    for precision, xml in quantized.irs.items():  # also those that were up to date
+        if record := read_provenance(xml.with_name("provenance.json")):
+            accept(precision, record.contents)
     return quantized
 
 
-def quantization_measurements(zoo: Zoo, spec: ModelSpec, quantized: Quantized) -> list[dict[str, object]]:
-    """What ``quantize`` measured, in the form of a file that ``posezoo record`` takes."""
-    from posezoo.quantize import to_measurements
+def plan_int8(
+    spec: ModelSpec,
+    context: Context,
+    dataset_dir: Path,
+    options: QuantizationOptions,
+    *,
+    output_dir: Path | None = None,
+) -> tuple[PlannedIr, ...]:
+    """What ``quantize_model`` does with the same arguments. Nothing is written.
 
-    return to_measurements(_subject(zoo, spec), quantized)
+    Raises:
+        QuantizationError: as ``quantize_model`` raises before it begins.
+    """
+    from posezoo.quantize import plan_quantization
+
+    layout = _int8_layout(context, output_dir)
+    return plan_quantization(quantization_target(spec, context), layout, dataset_dir, options).irs
 
 
 def compare_ir_with_fp32(
-    zoo: Zoo,
     spec: ModelSpec,
+    context: Context,
     dataset_dir: Path,
     precision: Precision,
     *,
     output_dir: Path | None = None,
     listener: Listener = ignore_event,
 ) -> tuple[Path, KeypointDisplacement]:
-    """An INT8 IR that is there, and how far what it finds lies from what FP32 finds.
+    """An INT8 IR that is there, and how far its keypoints lie from those of FP32.
 
-    Ours where one was made, else the publisher's.
+    It is our own IR if one was made, else the publisher's.
 
     Raises:
-        QuantizationError: none is there, or it lies farther than the model's settings allow.
+        QuantizationError: there is none, or its keypoints lie farther than the model's settings allow.
     """
     from posezoo.quantize import compare_with_fp32
 
-    layout = _beside(zoo, output_dir)
+    layout = _int8_layout(context, output_dir)
     places = dict.fromkeys((layout.converted_ir_path(spec, precision), layout.ir_path(spec, precision)))
     xml = next((place for place in places if place.is_file()), None)
     if xml is None:
         raise QuantizationError(
-            f"{', '.join(map(str, places))}: not there",
-            hint=f"posezoo quantize {spec.full_name}",
+            f"{', '.join(map(str, places))}: not there", hint=f"posezoo quantize {spec.full_name}"
         )
-    target = _subject(zoo, spec)
+    target = quantization_target(spec, context)
     return xml, compare_with_fp32(target, xml, precision, dataset_dir, listener=listener)
 
 
-def plan_int8(
-    zoo: Zoo,
-    spec: ModelSpec,
-    dataset_dir: Path,
-    options: QuantizationOptions,
-    *,
-    output_dir: Path | None = None,
-) -> tuple[PlannedIr, ...]:
-    """What ``quantize`` would do with the same arguments; touches nothing.
+def quantization_measurements(
+    spec: ModelSpec, context: Context, quantized: Quantized
+) -> list[dict[str, object]]:
+    """What ``quantize_model`` measured, in the form of a file that ``posezoo record`` reads."""
+    from posezoo.quantize import to_measurements
 
-    Raises:
-        QuantizationError: as ``quantize`` does, before it begins.
-    """
-    from posezoo.quantize import plan_quantization
-
-    target, layout = _subject(zoo, spec), _beside(zoo, output_dir)
-    return plan_quantization(target, layout, dataset_dir, options).irs
+    return to_measurements(quantization_target(spec, context), quantized)
 
 
-def is_int8_request(spec: ModelSpec, precisions: Collection[Precision]) -> bool:
-    """Whether all precisions are INT8, of a model that is not published as IR."""
-    return not spec.is_ir and bool(precisions) and _INT8.issuperset(precisions)
-
-
-def find_int8_irs(zoo: Zoo, spec: ModelSpec, precisions: Collection[Precision]) -> Mapping[Precision, Path]:
-    """The INT8 IR that were made of a model, which only ``quantize`` makes: it needs photos."""
-    irs = {precision: zoo.layout.converted_ir_path(spec, precision) for precision in precisions}
-    for precision, xml in irs.items():
-        if not xml.is_file():
-            raise QuantizationError(
-                f"{xml}: not there: no conversion makes {precision}",
-                hint=f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS",
-            )
-    zoo.require_locked(spec, irs, zoo.layout)
-    return irs
-
-
-def explain_unsupported_int8(zoo: Zoo, spec: ModelSpec) -> str:
-    """Why a model cannot be quantized, whatever is there; empty where it can."""
+def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:
+    """Why a model cannot be quantized, whatever files are there; empty if it can."""
     from posezoo.quantize.quantization_target import explain_unsupported
 
-    return explain_unsupported(spec, _composite_of(zoo, spec))
+    return explain_unsupported(spec, _composite_of(spec, context))
 
 
-def _subject(zoo: Zoo, spec: ModelSpec) -> QuantizationTarget:
-    """What is to be quantized, with the FP32 IR of each network that its pipeline runs."""
+def quantization_target(spec: ModelSpec, context: Context) -> QuantizationTarget:
+    """What is to be quantized, with the FP32 IR of each network of its pipeline.
+
+    Raises:
+        QuantizationError: the model cannot be quantized, or an IR is not there.
+        ConversionError: an FP32 IR is not the one that model.yml describes.
+    """
     from posezoo.quantize import QuantizationTarget, require_quantizable
 
-    spec = zoo.lock.with_pins(spec)
-    model = _composite_of(zoo, spec)
+    model = _composite_of(spec, context)
     require_quantizable(spec, model)
-    parts = zoo.registry.parts(model) if spec.composite else (spec,)
-    for part in parts:
-        if not (xml := zoo.layout.ir_path(part, Precision.FP32)).is_file():
+    irs = {}
+    for part in context.registry.parts(model) if spec.composite else (spec,):
+        resolved = resolve_model(part, (Precision.FP32,), context)
+        (target,) = resolved.targets
+        if not target.xml.is_file():
             made_by = "posezoo download" if part.is_ir else "posezoo convert"
             raise QuantizationError(
-                f"{xml}: not there: INT8 is made from the FP32 IR", hint=f"{made_by} {part.full_name}"
+                f"{target.xml}: not there: INT8 is made from the FP32 IR",
+                hint=f"{made_by} {part.full_name}",
             )
-        zoo.require_current_ir(part, Precision.FP32, "quantized")
-    irs = {part.name: zoo.layout.ir_path(part, Precision.FP32) for part in parts}
-    return QuantizationTarget(spec, model, irs, _detector_at_hand(zoo, model))
+        require_current_ir(resolved, target, "quantized")
+        irs[part.name] = target.xml
+    return QuantizationTarget(context.lock.with_pins(spec), model, irs, _detector_with_irs(model, context))
 
 
-def _detector_at_hand(
-    zoo: Zoo, model: ModelSpec | CompositeSpec
+def _detector_with_irs(
+    model: ModelSpec | CompositeSpec, context: Context
 ) -> tuple[ModelSpec | CompositeSpec, Mapping[str, Path]] | None:
-    """Who finds people for a model that sees one at a time, with its IR, which must be there."""
-    detector = select_detector(zoo, model.decoder.name) if model.decoder else None
+    """The detector of a top-down model, with its FP16 IR, which must be there."""
+    detector = select_detector(context, model.decoder.name) if model.decoder else None
     if detector is None:
         return None
-    irs = {part.name: zoo.layout.ir_path(part, Precision.FP16) for part in zoo.registry.parts(detector)}
+    parts = context.registry.parts(detector)
+    irs = {part.name: context.layout.ir_path(part, Precision.FP16) for part in parts}
     if missing := [str(xml) for xml in irs.values() if not xml.is_file()]:
         raise QuantizationError(
             f"{missing[0]}: not there: {detector.name} finds the people that {model.full_name} sees",
@@ -176,10 +168,10 @@ def _detector_at_hand(
     return detector, irs
 
 
-def _composite_of(zoo: Zoo, spec: ModelSpec) -> ModelSpec | CompositeSpec:
-    """The composite that a model is a part of; the model itself where it is none."""
-    return zoo.registry.find(spec.composite) if spec.composite else spec
+def _composite_of(spec: ModelSpec, context: Context) -> ModelSpec | CompositeSpec:
+    """The composite that a model is a part of; the model itself if it is none."""
+    return context.registry.find(spec.composite) if spec.composite else spec
 
 
-def _beside(zoo: Zoo, output_dir: Path | None) -> ModelLayout:
-    return zoo.layout if output_dir is None else replace(zoo.layout, output_dir=output_dir)
+def _int8_layout(context: Context, output_dir: Path | None) -> ModelLayout:
+    return context.layout if output_dir is None else replace(context.layout, output_dir=output_dir)

@@ -15,6 +15,7 @@ from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
 from posezoo.quantize.calibration_data import PhotoSplit, split_photos
 from posezoo.quantize.quantization_target import QuantizationTarget
+from posezoo.resolve.resolved import Converter, Target
 from posezoo.spec.model import Precision
 from posezoo.versions import package_version
 
@@ -93,7 +94,7 @@ def plan_quantization(
             )
         is_good = partial(verified_files.is_verified, remember=False)
         reason = "asked to" if options.force else provenance.explain_stale_record(xml, lambda: key, is_good)
-        irs.append(PlannedIr(precision, xml, reason))
+        irs.append(PlannedIr(Target(precision, xml, Converter.QUANTIZATION), reason))
     return QuantizationPlan(photos, key, tuple(irs))
 
 

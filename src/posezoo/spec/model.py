@@ -591,3 +591,6 @@ class CompositeSpec:
     def subdirectory(self) -> str:
         """The composite's folder in a registry or an output folder."""
         return f"{self.family}/{self.name}"
+
+
+Model = ModelSpec | CompositeSpec

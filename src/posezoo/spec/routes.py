@@ -1,7 +1,6 @@
-"""By which route a model becomes IR, or why by none that is open here: told by its model.yml alone.
+"""By which route a model becomes IR, and why posezoo may not take it: decided by model.yml alone.
 
-Read downwards, the first rule that applies decides. A reason is a word for programs; it comes with a
-sentence for people.
+The first rule that applies decides.
 """
 
 from __future__ import annotations
@@ -14,25 +13,22 @@ from posezoo.spec.model import Framework, ModelSpec, Route
 
 
 @dataclass(frozen=True, slots=True)
-class RouteDecision:
-    """A route, and where it is not open, why.
+class Obstacle:
+    """Why a model does not become IR here.
 
     Attributes:
-        route: by what the IR is made.
-        reason: why posezoo does not make it itself, in one word of the table; empty where it does.
+        reason: a word for programs.
         why: the same in a sentence that goes on after the model's name.
         hint: what to do instead.
     """
 
-    route: Route
-    reason: str = ""
-    why: str = ""
+    reason: str
+    why: str
     hint: str = ""
 
-    @property
-    def is_available(self) -> bool:
-        """Whether posezoo comes to the IR itself."""
-        return not self.reason
+
+#: The reason of an obstacle that stands in the way of single precisions only.
+PRECISION = "precision"
 
 
 _MO = "a Model Optimizer of OpenVINO 2024.6 makes it: --mo PATH, or POSEZOO_MO"
@@ -42,28 +38,26 @@ _AUTHORS = (
 )
 _REMOVED = "look for the same model as ONNX"
 
-RouteRule = tuple[Callable[[ModelSpec], bool], RouteDecision]
+RouteRule = tuple[Callable[[ModelSpec], bool], Route, Obstacle | None]
 
 #: Upstream's code comes before Model Optimizer: what it makes is what Model Optimizer would be given.
 RULES: tuple[RouteRule, ...] = (
-    (lambda spec: spec.is_ir, RouteDecision(Route.IR)),
-    (lambda spec: _is(spec, Framework.PYTORCH) and spec.network is not None, RouteDecision(Route.NETWORK)),
+    (lambda spec: spec.is_ir, Route.IR, None),
+    (lambda spec: _is(spec, Framework.PYTORCH) and spec.network is not None, Route.NETWORK, None),
     (
         lambda spec: _is(spec, Framework.MXNET),
-        RouteDecision(
-            Route.REMOVED, "mxnet", "Model Optimizer reads MXNet's files no longer since 2024", _REMOVED
-        ),
+        Route.REMOVED,
+        Obstacle("mxnet", "Model Optimizer reads MXNet's files no longer since 2024", _REMOVED),
     ),
     (
         lambda spec: _is(spec, Framework.CAFFE2),
-        RouteDecision(
-            Route.REMOVED, "caffe2", "its export to ONNX needs Caffe2, which is no longer made", _REMOVED
-        ),
+        Route.REMOVED,
+        Obstacle("caffe2", "its export to ONNX needs Caffe2, which is no longer made", _REMOVED),
     ),
     (
         lambda spec: _is(spec, Framework.PYTORCH),
-        RouteDecision(
-            Route.UPSTREAM_CODE,
+        Route.UPSTREAM_CODE,
+        Obstacle(
             "pytorch-export",
             "its network is a program of its authors', and model.yml names no network of ours",
             _AUTHORS,
@@ -71,81 +65,69 @@ RULES: tuple[RouteRule, ...] = (
     ),
     (
         lambda spec: spec.has_pre_convert,
-        RouteDecision(
-            Route.UPSTREAM_CODE, "pre-convert", "a pre-convert.py makes the file to convert", _AUTHORS
-        ),
+        Route.UPSTREAM_CODE,
+        Obstacle("pre-convert", "a pre-convert.py makes the file to convert", _AUTHORS),
     ),
     (
         lambda spec: spec.input_model.startswith("$conv_dir"),
-        RouteDecision(
-            Route.UPSTREAM_CODE,
-            "made-by-upstream",
-            "code of its authors' makes the file to convert",
-            _AUTHORS,
-        ),
+        Route.UPSTREAM_CODE,
+        Obstacle("made-by-upstream", "code of its authors' makes the file to convert", _AUTHORS),
     ),
     (
         lambda spec: _is(spec, Framework.CAFFE),
-        RouteDecision(Route.MO, "caffe", "OpenVINO reads no Caffe network", _MO),
+        Route.MO,
+        Obstacle("caffe", "OpenVINO reads no Caffe network", _MO),
     ),
     (
-        lambda spec: _asks(spec, "--tensorflow_object_detection_api_pipeline_config"),
-        RouteDecision(
-            Route.MO,
-            "object-detection-pipeline",
-            "its pipeline.config decides what Model Optimizer makes of it",
-            _MO,
+        lambda spec: _has_argument(spec, "--tensorflow_object_detection_api_pipeline_config"),
+        Route.MO,
+        Obstacle(
+            "object-detection-pipeline", "its pipeline.config decides what Model Optimizer makes of it", _MO
         ),
     ),
     (
-        lambda spec: _asks(spec, "--transformations_config"),
-        RouteDecision(
-            Route.MO,
-            "transformations-config",
-            "a program inside of Model Optimizer rewrites its network",
-            _MO,
-        ),
+        lambda spec: _has_argument(spec, "--transformations_config"),
+        Route.MO,
+        Obstacle("transformations-config", "a program inside of Model Optimizer rewrites its network", _MO),
     ),
     (
-        lambda spec: _is(spec, Framework.TF) and _original_name(spec).endswith(".pbtxt"),
-        RouteDecision(
-            Route.MO, "graph-as-text", "its graph is a text", f"{_MO}; a frozen graph (.pb) can be converted"
-        ),
+        lambda spec: _is(spec, Framework.TF) and _source_model_name(spec).endswith(".pbtxt"),
+        Route.MO,
+        Obstacle("graph-as-text", "its graph is a text", f"{_MO}; a frozen graph (.pb) can be converted"),
     ),
     (
         lambda spec: not all(is_supported(flag) for flag, _ in spec.mo_args),
-        RouteDecision(Route.MO, "argument", "an argument of its model.yml is not carried out here", _MO),
+        Route.MO,
+        Obstacle("argument", "an argument of its model.yml is not carried out here", _MO),
     ),
 )
 
 
-def select_route(spec: ModelSpec) -> RouteDecision:
-    """How a model becomes IR; it needs no file of it."""
-    return next((way for applies, way in RULES if applies(spec)), RouteDecision(Route.CONVERT))
+def select_route(spec: ModelSpec) -> tuple[Route, Obstacle | None]:
+    """By what a model becomes IR, and why posezoo does not do so by itself; it needs no file of the model."""
+    for applies, route, obstacle in RULES:
+        if applies(spec):
+            return route, obstacle
+    return Route.CONVERT, None
 
 
-def mark_available(way: RouteDecision) -> RouteDecision:
-    """The same route, where what it needs is at hand."""
-    return RouteDecision(way.route)
-
-
-def describe_obstacle(spec: ModelSpec, way: RouteDecision) -> str:
-    """Why a model is not converted here, in one line that goes on after its name; empty where it is."""
-    if way.is_available:
-        return ""
+def describe_obstacle(spec: ModelSpec, route: Route, obstacle: Obstacle) -> str:
+    """Why a model is not converted here, in one line that begins with its name."""
+    if obstacle.reason == PRECISION:
+        return f"{spec.full_name}: {obstacle.why}"
     flags = dict.fromkeys(flag for flag, _ in spec.mo_args if not is_supported(flag))
-    named = f": {', '.join(flags)}" if way.reason == "argument" else ""
-    return f"is not converted here ({way.route}, {way.reason}): {way.why}{named}"
+    named = f": {', '.join(flags)}" if obstacle.reason == "argument" else ""
+    return f"{spec.full_name}: is not converted here ({route}, {obstacle.reason}): {obstacle.why}{named}"
 
 
 def _is(spec: ModelSpec, framework: Framework) -> bool:
     return spec.framework is framework
 
 
-def _asks(spec: ModelSpec, flag: str) -> bool:
-    return any(each == flag for each, _ in spec.mo_args)
+def _has_argument(spec: ModelSpec, flag: str) -> bool:
+    return any(name == flag for name, _ in spec.mo_args)
 
 
-def _original_name(spec: ModelSpec) -> str:
-    original = spec.source_model if spec.files else ""
-    return original if isinstance(original, str) else original.name
+def _source_model_name(spec: ModelSpec) -> str:
+    source = spec.source_model if spec.files else ""
+    return source if isinstance(source, str) else source.name

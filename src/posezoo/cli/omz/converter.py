@@ -7,23 +7,25 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.omz import conventions
 from posezoo.cli.omz.conventions import LineBuffer
-from posezoo.errors import ConversionError, PosezooError, SpecError, escape_control_characters, suggest
+from posezoo.errors import ConversionError, PosezooError
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 
 if TYPE_CHECKING:
     from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter
-    from posezoo.pipeline import Zoo
+    from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.pipeline.plan import Plan
+    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
-    from posezoo.spec.mo_args import MoArguments
-    from posezoo.spec.model import ModelSpec, Precision
+    from posezoo.resolve.request import InputOptions
+    from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
 
 #: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
@@ -57,17 +59,6 @@ DIFFERENCES = {
     "--resize": "new",
     "--models_dir": "new: Open Model Zoo knows its own folder alone",
     "--print_all": "parts of composites, as in 2021.4 (the newest prints composites)",
-}
-
-# What Model Optimizer does with these has no part in the IR.
-_IDLE = ("--silent", "--log_level", "--progress", "--stream_output")
-
-# What converter.py is told otherwise than Model Optimizer.
-_SAID_ELSEWHERE = {
-    "--input_model": "model.yml says which file is converted",
-    "-m": "model.yml says which file is converted",
-    "--output_dir": "--output_dir of converter.py itself says where IR go",
-    "-o": "-o of converter.py itself says where IR go",
 }
 
 
@@ -147,33 +138,45 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     selection = conventions.select_omz_models(registry, conventions.omz_patterns_from_args(args, command))
     requested = conventions.precisions_from_args(args)
     flags.require_model_optimizer(args)
-    from posezoo.pipeline import open_zoo
-    from posezoo.workers.processes import map_in_processes
+    from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.pipeline.for_each import for_each
+    from posezoo.pipeline.get import write_model_card
+    from posezoo.pipeline.zoo_context import open_context
 
     download_dir = args.download_dir or Path.cwd()
-    settings = replace(settings, output_dir=args.output_dir or download_dir)
-    zoo = open_zoo(
-        settings,
+    context = open_context(
+        replace(settings, output_dir=args.output_dir or download_dir),
         download_dir=download_dir,
         mo_python=args.python,
         allow_upstream_code=args.allow_upstream_code,
     )
     if args.checkpoint is not None:
-        zoo, selection = _with_weights(command, args, zoo, selection)
+        selection = _select_own_weights(command, args, selection)
     elif args.model_name is not None:
         command.error("--model_name goes with --checkpoint")
     jobs = 1 if args.dry_run else args.jobs
+    task = _ConversionTask(
+        context,
+        requested,
+        ConversionOptions(force=args.force, keep_onnx=args.keep_onnx),
+        flags.input_options_from_args(args),
+        args.checkpoint,
+        is_dry_run=args.dry_run,
+        draws_card=not args.no_card,
+        progress_format=args.progress_format,
+        is_buffered=jobs > 1,
+    )
     reasons = dict(zip(conventions.names_of_unreadable(selection), selection.problems, strict=True))
     failed: dict[str, PosezooError] = {**reasons}
-    task = _ConversionJob(zoo, args, requested, jobs > 1)
-    for name, paper, error in map_in_processes(task, selection.models, jobs, task.report_lost_process):
+    for outcome in for_each(selection.models, task, jobs=jobs, in_processes=True):
+        paper, error = outcome.result or task.report_lost_process(outcome.item, outcome.error)
         paper.flush()
         if error is not None:
-            failed[name] = error
+            failed[outcome.item.full_name] = error
     if not (args.dry_run or args.no_card):
         for composite in selection.composites:
             if not failed.keys() & set(composite.stages):
-                zoo.write_card(composite)
+                write_model_card(composite, context)
     return _print_summary(failed, [spec.full_name for spec in selection.models], args.progress_format)
 
 
@@ -207,164 +210,102 @@ def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], sty
     return code
 
 
-def _with_weights(
-    command: argparse.ArgumentParser, args: argparse.Namespace, zoo: Zoo, selection: Selection
-) -> tuple[Zoo, Selection]:
+def _select_own_weights(
+    command: argparse.ArgumentParser, args: argparse.Namespace, selection: Selection
+) -> Selection:
+    from posezoo.resolve.custom_weights import spec_with_checkpoint
+
     if len(selection.models) != 1:
         command.error("--checkpoint goes with --name of one model")
-    zoo, spec = zoo.with_checkpoint(args.checkpoint, selection.models[0], args.model_name or "")
-    return zoo, replace(selection, models=(spec,), composites=())
+    spec = spec_with_checkpoint(selection.models[0], args.checkpoint, args.model_name or "")
+    return replace(selection, models=(spec,), composites=())
 
 
-class _ConversionJob:
-    """One model, converted and told about."""
+@dataclass(frozen=True, slots=True)
+class _ConversionTask:
+    """Converts a model and reports it; it is pickled if each job is a process of its own."""
 
-    def __init__(self, zoo: Zoo, args: argparse.Namespace, requested: frozenset[str], held: bool) -> None:
-        self._zoo, self._args, self._asked, self._held = zoo, args, requested, held
+    context: Context
+    requested: frozenset[str]  # the precisions
+    options: ConversionOptions
+    inputs: InputOptions
+    checkpoint: Path | None
+    is_dry_run: bool
+    draws_card: bool
+    progress_format: str
+    is_buffered: bool  # whether the lines of a model are printed when it is finished
 
-    def __getstate__(self) -> dict[str, Any]:
-        """What a process of its own opens the same zoo by."""
-        zoo = self._zoo
-        given = {"mo_python": zoo.ways.mo_python, "allow_upstream_code": zoo.ways.allow_upstream_code}
-        how = {"download_dir": zoo.layout.download_dir, **given}
-        return {"args": self._args, "asked": self._asked, "held": self._held, "zoo": (zoo.settings, how)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        from posezoo.pipeline import open_zoo
-
-        settings, how = state["zoo"]
-        self.__init__(open_zoo(settings, **how), state["args"], state["asked"], state["held"])  # type: ignore[misc]
+    def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[LineBuffer, PosezooError | None]:
+        paper = LineBuffer(buffered=self.is_buffered)
+        lines = self._reporter(spec, paper)
+        try:
+            if self._convert(spec, lines, check) and self.progress_format == "text":
+                paper.write_out()
+        except PosezooError as error:
+            lines.print_error(error)
+            if self.progress_format == "text":
+                paper.write_out()
+            return paper, error
+        return paper, None
 
     def report_lost_process(
-        self, spec: ModelSpec, error: PosezooError
-    ) -> tuple[str, LineBuffer, PosezooError | None]:
-        """What is told of a model whose process ended early."""
-
-        paper = LineBuffer(buffered=self._held)
+        self, spec: ModelSpec, error: PosezooError | None
+    ) -> tuple[LineBuffer, PosezooError | None]:
+        """The lines of a model whose process ended early."""
+        assert error is not None
+        paper = LineBuffer(buffered=self.is_buffered)
         named = ConversionError(f"{spec.full_name}: {error.problem}", hint=error.hint)
-        self._listener(spec, paper).print_error(named)
-        return spec.full_name, paper, named
+        self._reporter(spec, paper).print_error(named)
+        return paper, named
 
-    def _listener(self, spec: ModelSpec, paper: LineBuffer) -> TextReporter | JsonConversionReporter:
+    def _reporter(self, spec: ModelSpec, paper: LineBuffer) -> TextReporter | JsonConversionReporter:
         from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter
 
-        if self._args.progress_format == "json":
+        if self.progress_format == "json":
             return JsonConversionReporter(paper, spec)
-        return TextReporter(paper, self._zoo.layout.model_download_dir(spec))
+        return TextReporter(paper, self.context.layout.model_download_dir(spec))
 
-    def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[str, LineBuffer, PosezooError | None]:
+    def _convert(
+        self, spec: ModelSpec, lines: TextReporter | JsonConversionReporter, check: CancelCheck
+    ) -> bool:
+        """Convert a model; False if there is nothing to convert, or only the plan is printed."""
+        from posezoo.pipeline.get import convert, resolve_model, write_model_card
+        from posezoo.pipeline.plan import make_plan
         from posezoo.spec.model import Precision
         from posezoo.workers.threads import cancellable
 
-        paper = LineBuffer(buffered=self._held)
-        lines = self._listener(spec, paper)
-        requested = [precision for precision in (Precision.FP16, Precision.FP32) if precision in self._asked]
-        try:
-            if spec.is_ir:
-                lines.start_step(f"Skipping {spec.full_name} (no conversions defined)\n")
-            elif not requested:
-                lines.start_step(
-                    f"Skipping {spec.full_name} (no conversion makes {' or '.join(sorted(self._asked))})\n"
-                )
-            elif self._args.dry_run:
-                self._plan(self._asked_for(spec), requested, lines)
-            else:
-                spec = self._asked_for(spec)
-                self._zoo.convert(
-                    spec,
-                    requested,
-                    force=self._args.force,
-                    keep_onnx=self._args.keep_onnx,
-                    listener=cancellable(lines, check),
-                )
-                if not self._args.no_card:
-                    self._zoo.write_card(spec)
-                if self._args.progress_format == "text":
-                    paper.write_out()
-        except PosezooError as error:
-            lines.print_error(error)
-            if self._args.progress_format == "text":
-                paper.write_out()
-            return spec.full_name, paper, error
-        return spec.full_name, paper, None
-
-    def _with_arguments(self, spec: ModelSpec) -> ModelSpec:
-        return with_mo_arguments(spec, self._args.add_mo_arg, has_mo=self._zoo.ways.has_model_optimizer)
-
-    def _asked_for(self, spec: ModelSpec) -> ModelSpec:
-        spec = flags.with_camera_input_flags(self._with_arguments(spec), self._args)
-        if not self._args.dynamic:
-            return spec
-        from posezoo.convert.custom_weights import with_dynamic_shape
-
-        return with_dynamic_shape(spec)
-
-    def _plan(
-        self, spec: ModelSpec, requested: Sequence[Precision], lines: TextReporter | JsonConversionReporter
-    ) -> None:
-        plan = self._zoo.plan_conversion(spec, requested, force=self._args.force)
-        for step in plan.steps:
-            if step.is_up_to_date:
-                lines.start_step(f"(DRY RUN) Keeping {spec.full_name} ({step.precision}): it is up to date\n")
-            else:
-                lines.start_step(f"(DRY RUN) Converting {spec.full_name} to IR ({step.precision})")
-                lines.print_line(f"since {step.reason}: {step.xml}\n")
-        if plan.obstacle is not None:
-            lines.warn(plan.obstacle)
+        precisions = [each for each in (Precision.FP16, Precision.FP32) if each in self.requested]
+        if spec.is_ir:
+            lines.start_step(f"Skipping {spec.full_name} (no conversions defined)\n")
+            return False
+        if not precisions:
+            names = " or ".join(sorted(self.requested))
+            lines.start_step(f"Skipping {spec.full_name} (no conversion makes {names})\n")
+            return False
+        resolved = resolve_model(
+            spec, precisions, self.context, inputs=self.inputs, checkpoint=self.checkpoint
+        )
+        plan = make_plan(resolved, self.context, self.options, downloads=False, is_dry_run=self.is_dry_run)
+        if self.is_dry_run:
+            _print_plan(plan, lines)
+            return False
+        converted = convert(resolved, plan, self.options, listener=cancellable(lines, check))
+        if self.draws_card:
+            write_model_card(converted.resolved.spec, self.context)
+        return True
 
 
-def with_mo_arguments(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = False) -> ModelSpec:
-    """The model with what further arguments of Model Optimizer say of its inputs and outputs.
-
-    Args:
-        spec: the model.
-        arguments: as --add_mo_arg gives them.
-        has_mo: whether a Model Optimizer is at hand, which then converts what has arguments unknown here.
-
-    Raises:
-        PosezooError: an argument is none, does not go with the model, or nobody carries it out.
-    """
-    requested = [text for text in arguments if text.partition("=")[0] not in _IDLE]
-    if not requested:
-        return spec
-    from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED
-    from posezoo.spec.supported_mo_args import CARRIED_OUT
-
-    known = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {*_SAID_ELSEWHERE, *OTHER_ORIGINALS}
-    for text in requested:
-        flag = text.partition("=")[0]
-        if not flag.startswith("-"):
-            continue  # the value of the one before, as in --add_mo_arg=--input --add_mo_arg=data
-        if flag in _SAID_ELSEWHERE:
-            raise PosezooError(f"--add_mo_arg={text}: is not said so", hint=_SAID_ELSEWHERE[flag])
-        if flag not in known and not has_mo:
-            raise PosezooError(
-                f"--add_mo_arg={text}: posezoo does not carry this out",
-                hint=suggest(flag, known)
-                or f"it does: {', '.join(sorted(known))}; --mo PATH takes any other",
-            )
-    said = _read(requested, spec)
-    outputs = said.outputs or spec.outputs
-    if [port.shape for port in said.inputs] != [port.shape for port in spec.inputs]:
-        outputs = tuple(replace(port, shape=()) for port in outputs)  # what they are now, nobody declared
-    return replace(spec, inputs=said.inputs, outputs=outputs, mo_args=(*spec.mo_args, *said.kept))
-
-
-def _read(requested: Sequence[str], spec: ModelSpec) -> MoArguments:
-    """The meaning of further arguments; what is wrong with one is told of it, not of a place in a file."""
-    from posezoo.spec.mo_args import read_arguments
-    from posezoo.spec.yaml_nodes import parse_yaml
-
-    try:
-        return read_arguments(parse_yaml(json.dumps(requested).encode(), "--add_mo_arg"), spec.inputs)
-    except SpecError as error:
-        number = error.field.strip("[]")
-        if not number.isdecimal():
-            raise
-        where = f"{error.file}:{error.line}:{error.column}: {error.field}: "
-        wrong = escape_control_characters(requested[int(number)])
-        problem = f"--add_mo_arg={wrong}: {error.problem.removeprefix(where)}"
-        raise PosezooError(problem, hint=error.hint) from error
+def _print_plan(plan: Plan, lines: TextReporter | JsonConversionReporter) -> None:
+    name = plan.resolved.spec.full_name
+    for ir in plan.irs:
+        if ir.is_up_to_date:
+            lines.start_step(f"(DRY RUN) Keeping {name} ({ir.precision}): it is up to date\n")
+        else:
+            lines.start_step(f"(DRY RUN) Converting {name} to IR ({ir.precision})")
+            lines.print_line(f"since {ir.reason}: {ir.xml}\n")
+    error = plan.source_error if plan.obstacle is None else plan.resolved.error(plan.obstacle)
+    if error is not None:
+        lines.warn(error)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,11 @@ from posezoo.cli.omz import conventions
 from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.errors import PosezooError, UnpinnedFileError
 from posezoo.registry import open_registry
-from posezoo.settings import MOST_JOBS, Settings, to_settings
+from posezoo.settings import MOST_JOBS, to_settings
 
 if TYPE_CHECKING:
     from posezoo.download.connection_pool import ConnectionPool
-    from posezoo.pipeline import Zoo
+    from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
 
@@ -109,86 +109,81 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         conventions.print_all(registry)
         return 0
     selection = conventions.select_omz_models(registry, conventions.omz_patterns_from_args(args, command))
-    # Open Model Zoo writes to no folder that nobody named.
-    cached = said["cache_dir"].origin != "default"
-    zoo = _zoo(settings, args.trust_on_first_use, cached=cached, verify=args.verify)
+    # Without a flag or setting that names a cache, none is used, as in Open Model Zoo.
+    is_cached = said["cache_dir"].origin != "default"
     from posezoo.download.connection_pool import ConnectionPool
-    from posezoo.workers.threads import map_ordered
+    from posezoo.pipeline.for_each import for_each
+    from posezoo.pipeline.zoo_context import open_context
 
+    context = open_context(
+        settings,
+        download_dir=output_dir,
+        trust_on_first_use=args.trust_on_first_use,
+        verify=args.verify,
+    )
+    if not is_cached:
+        options = replace(context.download_options, cache_dir=None)
+        context = replace(context, download_options=options)
     failed, skipped = conventions.names_of_unreadable(selection), list[str]()
-    held = min(settings.jobs, len(selection.models)) > 1
     with ConnectionPool(settings.jobs, settings.connections) as pool:
-        task = _DownloadJob(
-            output_dir, zoo, conventions.precisions_from_args(args), args.progress_format, held, pool
+        task = _DownloadTask(
+            context,
+            conventions.precisions_from_args(args),
+            args.progress_format,
+            is_buffered=min(settings.jobs, len(selection.models)) > 1,
+            pool=pool,
         )
-        for name, paper, error in map_ordered(task, selection.models, settings.jobs):
-            paper.flush()
+        for outcome in for_each(selection.models, task, jobs=settings.jobs):
+            paper, error = outcome.result or (None, outcome.error)
+            if paper is not None:
+                paper.flush()
             if error is not None:
-                (skipped if args.all and isinstance(error, UnpinnedFileError) else failed).append(name)
+                is_skipped = args.all and isinstance(error, UnpinnedFileError)
+                (skipped if is_skipped else failed).append(outcome.item.full_name)
     return conventions.print_failures(failed, skipped=skipped, text=args.progress_format == "text")
 
 
-def _zoo(settings: Settings, trust_on_first_use: bool, *, cached: bool, verify: bool) -> Zoo:
-    from posezoo.pipeline import open_zoo
+@dataclass(frozen=True, slots=True)
+class _DownloadTask:
+    """Downloads a model and reports it."""
 
-    zoo = open_zoo(settings, trust_on_first_use=trust_on_first_use).with_verification(verify)
-    return zoo if cached else replace(zoo, means=replace(zoo.means, cache_dir=None))
+    context: Context
+    precisions: frozenset[str]
+    progress_format: str
+    is_buffered: bool  # whether the lines of a model are printed when it is finished
+    pool: ConnectionPool
 
-
-def _words(precisions: frozenset[str]) -> str:
-    return " or ".join(sorted(precisions))
-
-
-class _DownloadJob:
-    """One model, downloaded and told about."""
-
-    def __init__(
-        self,
-        output_dir: Path,
-        zoo: Zoo,
-        precisions: frozenset[str],
-        style: str,
-        held: bool,
-        pool: ConnectionPool,
-    ) -> None:
-        from posezoo.layout import ModelLayout
-
-        self._layout = ModelLayout(download_dir=output_dir, output_dir=output_dir)
-        self._means, self._lock = zoo.means, zoo.lock
-        self._precisions, self._style, self._held = precisions, style, held
-        self._carrier = pool
-
-    def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[str, LineBuffer, PosezooError | None]:
+    def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[LineBuffer, PosezooError | None]:
         from posezoo.cli.omz.event_output import JsonReporter, TextReporter
         from posezoo.download.model_download import download_model
         from posezoo.workers.threads import cancellable
 
-        paper = LineBuffer(buffered=self._held)
+        paper, layout = LineBuffer(buffered=self.is_buffered), self.context.layout
+        options = self.context.download_options
         listener: TextReporter | JsonReporter
-        if self._style == "json":
+        if self.progress_format == "json":
             listener = JsonReporter(paper, spec)
         else:
-            listener = TextReporter(paper, self._layout.model_download_dir(spec), self._means.cache_dir)
+            listener = TextReporter(paper, layout.model_download_dir(spec), options.cache_dir)
             listener.start_model(f"Downloading {spec.full_name}")
-        if self._precisions.isdisjoint(conventions.available_precisions(spec)):
+        if self.precisions.isdisjoint(conventions.available_precisions(spec)):
             if isinstance(listener, TextReporter):
-                listener.start_step(
-                    f"Skipping {spec.full_name} (there is none in {_words(self._precisions)})\n"
-                )
-            return spec.full_name, paper, None
+                names = " or ".join(sorted(self.precisions))
+                listener.start_step(f"Skipping {spec.full_name} (there is none in {names})\n")
+            return paper, None
         try:
             download_model(
-                self._lock.with_pins(spec),
-                self._layout,
-                self._means,
-                precisions=self._precisions,
+                self.context.lock.with_pins(spec),
+                layout,
+                options,
+                precisions=self.precisions,
                 listener=cancellable(listener, check),
-                pool=self._carrier,
+                pool=self.pool,
             )
         except PosezooError as error:
             listener.print_error(error)
-            return spec.full_name, paper, error
-        return spec.full_name, paper, None
+            return paper, error
+        return paper, None
 
 
 if __name__ == "__main__":

@@ -11,21 +11,16 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.omz import conventions
-from posezoo.cli.verbs.quantize import (
-    add_quantization_flags,
-    options_from_args,
-    plan_from_args,
-    require_dataset_dir,
-)
-from posezoo.errors import PosezooError
+from posezoo.cli.verbs.quantize import add_quantization_flags, require_dataset_dir
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
     from posezoo.cli.omz.event_output import TextReporter
-    from posezoo.pipeline import Zoo
+    from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import ModelSpec
+    from posezoo.workers.threads import CancelCheck
 
 #: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
 DIFFERENCES = {
@@ -88,50 +83,65 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         if getattr(args, flag) is not None:
             conventions.LineBuffer().warn(f"--{flag} {DIFFERENCES[f'--{flag}']}")
     from posezoo.cli.omz.event_output import TextReporter
-    from posezoo.pipeline import open_zoo
+    from posezoo.pipeline.for_each import for_each
+    from posezoo.pipeline.zoo_context import open_context
 
     model_dir = args.model_dir or Path.cwd()
-    zoo = open_zoo(replace(settings, output_dir=model_dir), download_dir=model_dir)
-    failed = conventions.names_of_unreadable(selection)
-    for spec in selection.models:
-        lines = TextReporter(conventions.LineBuffer(), zoo.layout.model_download_dir(spec))
-        try:
-            _quantize(zoo, spec, args, requested, lines)
-        except PosezooError as error:
-            lines.print_error(error)
-            lines.print_line("")
-            failed.append(spec.full_name)
+    context = open_context(replace(settings, output_dir=model_dir), download_dir=model_dir)
+    failed, output = conventions.names_of_unreadable(selection), conventions.LineBuffer()
+
+    def quantize(spec: ModelSpec, _check: CancelCheck) -> None:
+        lines = TextReporter(output, context.layout.model_download_dir(spec))
+        _quantize(spec, context, args, requested, lines)
+
+    for outcome in for_each(selection.models, quantize):
+        if outcome.error is not None:
+            output.print_error(outcome.error)
+            output.write_out()
+            failed.append(outcome.item.full_name)
     return conventions.print_failures(failed)
 
 
 def _quantize(
-    zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, requested: frozenset[str], lines: TextReporter
+    spec: ModelSpec,
+    context: Context,
+    args: argparse.Namespace,
+    requested: frozenset[str],
+    lines: TextReporter,
 ) -> None:
-    from posezoo.pipeline import int8_models
+    from posezoo.pipeline.get import write_model_card
+    from posezoo.pipeline.int8_models import explain_unsupported_int8, plan_int8, quantize_model
+    from posezoo.quantize import QuantizationOptions
 
-    wanted = tuple(each for each in (Precision.FP16_INT8, Precision.FP32_INT8) if each in requested)
-    if why := int8_models.explain_unsupported_int8(zoo, spec):
-        reason = why.removeprefix("quantization not supported: ")
+    precisions = tuple(each for each in (Precision.FP16_INT8, Precision.FP32_INT8) if each in requested)
+    if reason := explain_unsupported_int8(spec, context):
         lines.start_step(f"Skipping {spec.full_name} (quantization not supported)")
-        lines.print_line(f"{reason}\n")
-    elif not wanted:
-        lines.start_step(
-            f"Skipping {spec.full_name} (no quantization makes {' or '.join(sorted(requested))})\n"
-        )
-    elif args.dry_run:
-        for step in plan_from_args(zoo, spec, args, wanted):
-            if step.is_up_to_date:
-                lines.start_step(f"(DRY RUN) Keeping {spec.full_name} ({step.precision}): it is up to date\n")
+        lines.print_line(f"{reason.removeprefix('quantization not supported: ')}\n")
+        return
+    if not precisions:
+        names = " or ".join(sorted(requested))
+        lines.start_step(f"Skipping {spec.full_name} (no quantization makes {names})\n")
+        return
+    options = QuantizationOptions(precisions, args.target_device, args.force)
+    if args.dry_run:
+        folder, output_dir = args.dataset_dir, args.output_dir
+        for ir in plan_int8(spec, context, folder, options, output_dir=output_dir):
+            if ir.is_up_to_date:
+                lines.start_step(f"(DRY RUN) Keeping {spec.full_name} ({ir.precision}): it is up to date\n")
             else:
-                lines.start_step(f"(DRY RUN) Quantizing {spec.full_name} from FP32 to {step.precision}")
-                lines.print_line(f"since {step.reason}: {step.xml}\n")
-    else:
-        options = options_from_args(args, wanted)
-        int8_models.quantize_model(
-            zoo, spec, args.dataset_dir, options, output_dir=args.output_dir, listener=lines
-        )
-        zoo.write_card(spec, args.output_dir)
-        lines.print_line("")
+                lines.start_step(f"(DRY RUN) Quantizing {spec.full_name} from FP32 to {ir.precision}")
+                lines.print_line(f"since {ir.reason}: {ir.xml}\n")
+        return
+    quantize_model(
+        spec,
+        context,
+        args.dataset_dir,
+        options,
+        output_dir=args.output_dir,
+        listener=lines,
+    )
+    write_model_card(spec, context, args.output_dir)
+    lines.print_line("")
 
 
 if __name__ == "__main__":

@@ -75,15 +75,15 @@ def run(args: argparse.Namespace) -> int:
     if args.picture and args.picture.suffix not in PICTURES:
         args.parser.error(f"--picture: expected a name that ends with .svg or .png, got {args.picture}")
     from posezoo.facts.comparison import compare_models
-    from posezoo.pipeline import open_zoo
+    from posezoo.pipeline.zoo_context import open_context
 
-    zoo = open_zoo(flags.settings_from_args(args))
+    context = open_context(flags.settings_from_args(args))
     with Console(quiet=args.quiet) as console:
         if args.picture and args.picture.suffix == ".png":
             import_optional("cv2", extra="run")
-        metrics = measurement_selection(args, zoo.registry)
-        selection = select_models(zoo.registry, patterns, console)
-        found = compare_models(selection.models, args.precisions, zoo.layout, metrics)
+        metrics = measurement_selection(args, context.registry)
+        selection = select_models(context.registry, patterns, console)
+        found = compare_models(selection.models, args.precisions, context.layout, metrics)
         if not found.rows:
             requested = ", ".join(args.precisions)
             raise PosezooError(

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.plan_text import format_plan
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
-from posezoo.events import Listener
+from posezoo.errors import ConversionError
 
 if TYPE_CHECKING:
-    from posezoo.pipeline import Zoo
+    from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
-    from posezoo.spec.model import ModelSpec, Precision
+    from posezoo.resolve.request import InputOptions
+    from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
 posezoo convert blazepose-full
@@ -49,91 +49,96 @@ def run(args: argparse.Namespace) -> int:
     """Convert, and print the paths of the IR."""
     _refuse_odd_flags(args)
     flags.require_model_optimizer(args)
-    from posezoo.pipeline import open_zoo
+    from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.pipeline.zoo_context import open_context
 
-    zoo = open_zoo(
+    context = open_context(
         flags.settings_from_args(args),
         download_dir=args.download_dir,
         allow_upstream_code=args.allow_upstream_code,
     )
-    selection = None
-    if args.checkpoint is not None:
-        zoo, selection = _with_weights(args, zoo)
-
-    def make(spec: ModelSpec, listener: Listener) -> Mapping[Precision, Path]:
-        return zoo.convert(
-            spec,
-            args.precisions,
-            force=args.force,
-            keep_onnx=args.keep_onnx,
-            listener=listener,
-        )
-
-    def plan(spec: ModelSpec) -> Sequence[str]:
-        return format_plan(conversion=zoo.plan_conversion(spec, args.precisions, force=args.force))
-
+    selection = None if args.checkpoint is None else _select_own_weights(args, context)
     if args.onnx_only:
-        return _export(args, zoo, selection)
-    return convert_selected(args, zoo, make, plan, selection, lambda spec: _with_flags(spec, args))
+        return _export(args, context, selection)
+    options = ConversionOptions(force=args.force, keep_onnx=args.keep_onnx)
+    inputs = flags.input_options_from_args(args)
+    return convert_selected(args, context, options, downloads=False, selection=selection, inputs=inputs)
 
 
 def convert_selected(
     args: argparse.Namespace,
-    zoo: Zoo,
-    make: Callable[[ModelSpec, Listener], Mapping[Precision, Path]],
-    plan: Callable[[ModelSpec], Sequence[str]],
+    context: Context,
+    options: ConversionOptions,
+    *,
+    downloads: bool,
     selection: Selection | None = None,
-    sized: Callable[[ModelSpec], ModelSpec] = lambda spec: spec,
+    inputs: InputOptions | None = None,
 ) -> int:
-    """Make the IR and the card of each selected model, or show the plan; print the paths of the IR."""
+    """Make the IR and the card of each selected model, or show the plan; print the paths of the IR.
+
+    Args:
+        args: the flags of the verb.
+        context: what the settings name.
+        options: how the IR are made.
+        downloads: whether files are downloaded, too; else they have to be there.
+        selection: the models; None: those that the flags name.
+        inputs: how the IR take their inputs; None: as model.yml says.
+    """
+    from posezoo.pipeline.get import convert, get, resolve_model, write_model_card
+    from posezoo.pipeline.plan import make_plan
+
+    checkpoint = getattr(args, "checkpoint", None)
 
     def work(spec: ModelSpec) -> dict[str, object]:
-        spec = sized(spec)
+        resolved = resolve_model(spec, args.precisions, context, inputs=inputs, checkpoint=checkpoint)
         if args.dry_run:
-            return {"plan": plan(spec)}
-        irs = make(spec, console)
-        zoo.write_card(spec)
-        return {"irs": {precision.value: str(path) for precision, path in irs.items()}}
+            plan = make_plan(resolved, context, options, downloads=downloads, is_dry_run=True)
+            return {"plan": format_plan(plan)}
+        if downloads:
+            converted = get(resolved, context, options, listener=console)
+        else:
+            plan = make_plan(resolved, context, options, downloads=False)
+            converted = convert(resolved, plan, options, listener=console)
+        write_model_card(converted.resolved.spec, context)
+        return {"irs": {precision.value: str(path) for precision, path in converted.irs.items()}}
 
     with Console(quiet=args.quiet) as console:
-        selection = selection or select_models(zoo.registry, flags.patterns_from_args(args), console)
+        selection = selection or select_models(context.registry, flags.patterns_from_args(args), console)
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
         failed = {failure["name"] for failure in report.failures}
         for composite in () if args.dry_run else selection.composites:
             if not failed & set(composite.stages):
-                zoo.write_card(composite)
+                write_model_card(composite, context)
     report.print(args.format)
     return report.exit_code
 
 
-def _export(args: argparse.Namespace, zoo: Zoo, selection: Selection | None) -> int:
+def _export(args: argparse.Namespace, context: Context, selection: Selection | None) -> int:
+    """Write the ONNX of each selected model, or show what would be written."""
+    from posezoo.convert.conversion import export_onnx
+    from posezoo.convert.frontends import verify_source_model
+    from posezoo.pipeline.get import resolve_model
+    from posezoo.resolve.custom_weights import require_network
+
+    inputs = flags.input_options_from_args(args)
+
     def work(spec: ModelSpec) -> dict[str, object]:
-        sized = _with_flags(spec, args)
-        if args.dry_run:
-            return {"plan": _export_in_words(zoo, sized, force=args.force)}
-        return {"files": [str(zoo.export_onnx(sized, force=args.force))]}
+        resolved = resolve_model(spec, (), context, inputs=inputs, checkpoint=args.checkpoint)
+        if not args.dry_run:
+            return {"files": [str(export_onnx(resolved, force=args.force))]}
+        require_network(resolved.source)
+        lines = [f"would write {resolved.layout.onnx_path(resolved.source)}"]
+        try:
+            verify_source_model(resolved.source, resolved.layout)
+        except ConversionError as error:
+            lines.append(f"but cannot: {error.problem}")
+        return {"plan": lines}
 
     with Console(quiet=args.quiet) as console:
-        selection = selection or select_models(zoo.registry, flags.patterns_from_args(args), console)
+        selection = selection or select_models(context.registry, flags.patterns_from_args(args), console)
         report = model_jobs.run_for_each(selection, work, console)
     report.print(args.format)
     return report.exit_code
-
-
-def _export_in_words(zoo: Zoo, spec: ModelSpec, *, force: bool) -> Sequence[str]:
-    zoo.require_network(spec)
-    obstacle = zoo.plan_conversion(spec, spec.precisions, force=force).obstacle
-    lines = [f"would write {zoo.layout.onnx_path(spec)}"]
-    return lines if obstacle is None else [*lines, f"but cannot: {obstacle.problem}"]
-
-
-def _with_flags(spec: ModelSpec, args: argparse.Namespace) -> ModelSpec:
-    spec = flags.with_camera_input_flags(spec, args)
-    if not args.dynamic:
-        return spec
-    from posezoo.convert.custom_weights import with_dynamic_shape
-
-    return with_dynamic_shape(spec)
 
 
 def _refuse_odd_flags(args: argparse.Namespace) -> None:
@@ -148,9 +153,10 @@ def _refuse_odd_flags(args: argparse.Namespace) -> None:
         args.parser.error("--checkpoint goes with one model, or with --network and no model")
 
 
-def _with_weights(args: argparse.Namespace, zoo: Zoo) -> tuple[Zoo, Selection]:
+def _select_own_weights(args: argparse.Namespace, context: Context) -> Selection:
+    """The model that the user's own weights make."""
     from posezoo.registry import Selection
+    from posezoo.resolve.custom_weights import spec_with_checkpoint
 
-    model = args.network or flags.require_single_model(zoo.registry, args.models[0])
-    zoo, spec = zoo.with_checkpoint(args.checkpoint, model, args.model_name or "")
-    return zoo, Selection((spec,), (), ())
+    model = args.network or flags.require_single_model(context.registry, args.models[0])
+    return Selection((spec_with_checkpoint(model, args.checkpoint, args.model_name or ""),))

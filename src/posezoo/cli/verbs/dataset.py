@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _get(args: argparse.Namespace) -> int:
     from posezoo.download.dataset_download import DATASETS, download_dataset
-    from posezoo.pipeline import download_options
+    from posezoo.pipeline.zoo_context import download_options
 
     if args.name not in DATASETS:
         raise DatasetError(
@@ -132,8 +132,8 @@ def _get(args: argparse.Namespace) -> int:
                 f"{args.name}: {dataset.size / 1e6:.0f} MB are fetched only on these terms",
                 hint=f"posezoo dataset get {args.name} --accept_terms",
             )
-        means = replace(download_options(settings), cache_dir=None, mirrors=())
-        files = download_dataset(dataset, folder, means, console, name=args.name)
+        options = replace(download_options(settings), cache_dir=None, mirrors=())
+        files = download_dataset(dataset, folder, options, console, name=args.name)
     answer = {"name": args.name, "folder": str(folder), "files": len(files)}
     print(json.dumps(answer, indent=2) if args.format == "json" else folder)
     return 0

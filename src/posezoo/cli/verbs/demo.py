@@ -131,7 +131,8 @@ def _refuse_odd_flags(args: argparse.Namespace) -> None:
 def _opener(args: argparse.Namespace, source: FrameSource, console: Console) -> Callable[..., Estimator]:
     """Makes the model ready, for so many ``requests``, ``streams`` and ``threads``."""
     from posezoo.demo.model_loading import find_model
-    from posezoo.pipeline import estimator_factory, open_zoo
+    from posezoo.pipeline import load
+    from posezoo.pipeline.zoo_context import open_context
     from posezoo.runtime.devices import require_device
     from posezoo.runtime.load_options import LoadOptions
 
@@ -139,7 +140,7 @@ def _opener(args: argparse.Namespace, source: FrameSource, console: Console) -> 
     require_device(settings.device)
     opener = find_model(
         args.model,
-        open_zoo(settings),
+        open_context(settings),
         args.precision,
         args.architecture_type,
         detector=args.detector,
@@ -150,7 +151,7 @@ def _opener(args: argparse.Namespace, source: FrameSource, console: Console) -> 
         named = ", ".join(demo_options.FOREIGN[name] for name in foreign)
         console.warn(f"{named}: in place of what {args.model} says of itself")
 
-    runtime = estimator_factory.default_runtime(settings)
+    runtime = load.default_runtime(settings)
 
     def opened(requests: int, streams: str, threads: int = 0) -> Estimator:
         return opener(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.plan_text import format_plan
+from posezoo.cli.plan_text import format_planned_file
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.workers.threads import CancelCheck, cancellable
@@ -32,23 +32,32 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 def run(args: argparse.Namespace) -> int:
     """Fetch, and print the paths of the files."""
     from posezoo.download.connection_pool import ConnectionPool
-    from posezoo.pipeline import open_zoo
+    from posezoo.download.model_download import download_model, plan_download
+    from posezoo.pipeline.zoo_context import open_context
     from posezoo.spec.model import ModelSpec
 
     patterns, settings = flags.patterns_from_args(args), flags.settings_from_args(args)
-    zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use).with_verification(args.verify)
+    context = open_context(settings, trust_on_first_use=args.trust_on_first_use, verify=args.verify)
 
     with Console(quiet=args.quiet) as console, ConnectionPool(settings.jobs, settings.connections) as pool:
 
         def work(spec: ModelSpec, check: CancelCheck) -> dict[str, object]:
+            spec = context.lock.with_pins(spec)
             if args.dry_run:
-                return {"plan": format_plan(zoo.plan_download(spec))}
-            paths = zoo.download(spec, listener=cancellable(console, check), pool=pool)
-            return {"files": [str(path) for path in paths]}
+                files = plan_download(spec, context.layout, context.download_options)
+                return {"plan": [format_planned_file(file) for file in files]}
+            downloaded = download_model(
+                spec,
+                context.layout,
+                context.download_options,
+                listener=cancellable(console, check),
+                pool=pool,
+            )
+            return {"files": [str(path) for path in downloaded.files]}
 
-        selection = select_models(zoo.registry, patterns, console)
+        selection = select_models(context.registry, patterns, console)
         report = model_jobs.run_in_parallel(
-            selection, work, console, skip_unpinned=args.all, at_once=1 if args.dry_run else settings.jobs
+            selection, work, console, skip_unpinned=args.all, jobs=1 if args.dry_run else settings.jobs
         )
     report.print(args.format)
     return report.exit_code

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from posezoo.cli.evaluation_report import EvaluationReport
     from posezoo.coco import CocoDataset
     from posezoo.evaluation.evaluation_protocol import EvaluationProtocol
-    from posezoo.pipeline import Model, Zoo
+    from posezoo.pipeline.zoo_context import Context
+    from posezoo.spec.model import Model
 
 EXAMPLES = """
 posezoo evaluate human-pose-estimation-0001 --precision FP16-INT8 --height 368 --coco_home coco
@@ -131,19 +132,19 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 def run(args: argparse.Namespace) -> int:
     """Run the model on every image without predictions, and write and print the metrics."""
     from posezoo.cli.evaluation_report import print_report
-    from posezoo.pipeline import open_zoo
+    from posezoo.pipeline.zoo_context import open_context
 
     _refuse_invalid_flags(args)
     for package in ("cv2", "faster_coco_eval"):
         import_optional(package, extra="evaluate")
     if args.boxes:
         args.detector = "none"
-    zoo = open_zoo(flags.settings_from_args(args), trust_on_first_use=args.trust_on_first_use)
+    context = open_context(flags.settings_from_args(args), trust_on_first_use=args.trust_on_first_use)
     with Console(quiet=args.quiet) as console:
-        zoo, model = _model(zoo, args)
+        model = _model(context, args)
         is_detector = model is not None and model.decoder is not None and model.decoder.name == "detection"
         dataset = _dataset(args, keypoints=not is_detector)
-        protocol, irs = _load(zoo, model, args, console)
+        protocol, irs = _load(context, model, args, console)
         report = _evaluate(args, dataset, protocol, irs, console)
     if args.format == "json":
         print(json.dumps(report.to_json(), indent=2))
@@ -172,24 +173,26 @@ def _dataset(args: argparse.Namespace, *, keypoints: bool) -> CocoDataset:
     return dataset
 
 
-def _model(zoo: Zoo, args: argparse.Namespace) -> tuple[Zoo, Model | None]:
-    """The model, and a zoo that knows where its weights are; None for an IR."""
+def _model(context: Context, args: argparse.Namespace) -> Model | None:
+    """The model, or the one that the user's own weights make; None for an IR."""
     if args.model.endswith(SUFFIX):
-        return zoo, None
+        return None
     if args.checkpoint is None:
-        return zoo, zoo.registry.find(args.model)
+        return context.registry.find(args.model)
     from posezoo.networks import NETWORKS
+    from posezoo.resolve.custom_weights import spec_with_checkpoint
 
-    is_network = args.model in NETWORKS and args.model not in zoo.registry.entries
-    named = args.model if is_network else flags.require_single_model(zoo.registry, args.model)
-    return zoo.with_checkpoint(args.checkpoint, named, args.model_name or "")
+    is_network = args.model in NETWORKS and args.model not in context.registry.entries
+    named = args.model if is_network else flags.require_single_model(context.registry, args.model)
+    return spec_with_checkpoint(named, args.checkpoint, args.model_name or "")
 
 
 def _load(
-    zoo: Zoo, model: Model | None, args: argparse.Namespace, console: Console
+    context: Context, model: Model | None, args: argparse.Namespace, console: Console
 ) -> tuple[EvaluationProtocol, list[Path]]:
     from posezoo.evaluation.evaluation_protocol import EvaluationProtocol
-    from posezoo.pipeline import estimator_factory
+    from posezoo.pipeline import load
+    from posezoo.pipeline.get import get_irs
     from posezoo.runtime.load_options import LoadOptions
 
     decoder_options: dict[str, str | int | float | bool] = {}
@@ -197,7 +200,7 @@ def _load(
     if decoder == "detection":
         decoder_options["min_box_score"] = 0.0  # AP needs all boxes, whatever their score
     options = LoadOptions(
-        replace(estimator_factory.default_runtime(zoo.settings), requests=args.requests),
+        replace(load.default_runtime(context.settings), requests=args.requests),
         target_size=args.height or args.short_side,
         flip=args.flip,
         scales=args.scales,
@@ -206,17 +209,24 @@ def _load(
     precision = args.precision
     if model is None:
         xml = Path(args.model)
-        estimator = estimator_factory.compile_ir_estimator(zoo, xml, options, listener=console)
-        estimator_factory.require_detector_used(args.detector, estimator.model, estimator.decoder)
+        estimator = load.compile_ir_estimator(xml, context, options, listener=console)
+        load.require_detector_used(args.detector, estimator.model, estimator.decoder)
         irs = {xml.stem: xml}
         if (folder := xml.resolve().parent.name) in list(Precision):  # as converters name it
             precision = Precision(folder)
     else:
-        estimator_factory.require_detector_used(args.detector, model)
-        irs = zoo.get_irs(model, args.precision, force=args.force, listener=console)
-        detectors = estimator_factory.detector_irs(zoo, model, listener=console)
+        load.require_detector_used(args.detector, model)
+        irs = get_irs(
+            model,
+            args.precision,
+            context,
+            checkpoint=args.checkpoint,
+            force=args.force,
+            listener=console,
+        )
+        detectors = load.detector_irs(model, context, listener=console)
         irs = {**detectors, **irs}
-        estimator = estimator_factory.compile_estimator(zoo, model, irs, options)
+        estimator = load.compile_estimator(model, context, irs, options)
     uses_short_side = estimator.decoder == "associative_embedding"
     if (args.height and uses_short_side) or (args.short_side and not uses_short_side):
         raise EvaluationError(
@@ -225,7 +235,7 @@ def _load(
             hint=f"use --{'short_side' if uses_short_side else 'height'}",
         )
     box_source = {"truth": "the annotated boxes"}.get(args.boxes or "", args.boxes or "")
-    if not box_source and (detector := estimator_factory.select_detector(zoo, estimator.decoder)) is not None:
+    if not box_source and (detector := load.select_detector(context, estimator.decoder)) is not None:
         box_source = detector.name
     protocol = EvaluationProtocol(
         estimator=estimator,

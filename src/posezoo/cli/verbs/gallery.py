@@ -55,12 +55,12 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.gallery.gallery_data import collect_gallery_data
     from posezoo.gallery.gallery_pages import TITLE, draw_gallery_pages
     from posezoo.gallery.site_writer import plan_site, write_site
-    from posezoo.pipeline import open_zoo
+    from posezoo.pipeline.zoo_context import open_context
 
-    zoo = open_zoo(flags.settings_from_args(args))
+    context = open_context(flags.settings_from_args(args))
     with Console(quiet=args.quiet) as console:
-        own = measurement_flags.measurement_selection(args, zoo.registry)
-        selection = select_models(zoo.registry, args.models or None, console)
+        own = measurement_flags.measurement_selection(args, context.registry)
+        selection = select_models(context.registry, args.models or None, console)
         # The page of a composite needs all of its parts.
         models = [
             facts
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         ]
         if not models:
             raise PosezooError("there is no model to show", hint="posezoo list shows the models of the zoo")
-        data = collect_gallery_data(models, zoo.layout, own)
+        data = collect_gallery_data(models, context.layout, own)
         if (args.setting or args.machine) and not data.speed_way:
             console.warn("no speed measurement matches --machine and --setting")
         pages = draw_gallery_pages(data, args.title or TITLE)

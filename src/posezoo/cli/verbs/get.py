@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.plan_text import format_plan
 from posezoo.cli.verbs.convert import convert_selected
-from posezoo.events import Listener
-
-if TYPE_CHECKING:
-    from posezoo.spec.model import ModelSpec, Precision
 
 EXAMPLES = """
 posezoo get blazepose-full
@@ -35,19 +27,12 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 def run(args: argparse.Namespace) -> int:
     """Download and convert, and print the paths of the IR."""
     flags.require_model_optimizer(args)
-    from posezoo.pipeline import open_zoo
+    from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.pipeline.zoo_context import open_context
 
-    zoo = open_zoo(
+    context = open_context(
         flags.settings_from_args(args),
         trust_on_first_use=args.trust_on_first_use,
         allow_upstream_code=args.allow_upstream_code,
     )
-
-    def make(spec: ModelSpec, listener: Listener) -> Mapping[Precision, Path]:
-        return zoo.get(spec, args.precisions, force=args.force, listener=listener)
-
-    def plan(spec: ModelSpec) -> Sequence[str]:
-        files = zoo.plan_download(spec, args.precisions if spec.is_ir else None)
-        return format_plan(files, zoo.plan_conversion(spec, args.precisions, force=args.force))
-
-    return convert_selected(args, zoo, make, plan)
+    return convert_selected(args, context, ConversionOptions(force=args.force), downloads=True)

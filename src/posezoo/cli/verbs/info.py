@@ -125,7 +125,7 @@ def info_json(facts: ModelFacts) -> dict[str, Any]:
 def _declared(spec: ModelSpec) -> dict[str, Any]:
     from posezoo.registry import license_path, read_copyright_line
 
-    decision = select_route(spec)
+    route, obstacle = select_route(spec)
     has_text = bool(spec.license.text)
     return {
         "license_text": str(license_path(spec)) if has_text else None,
@@ -146,8 +146,8 @@ def _declared(spec: ModelSpec) -> dict[str, Any]:
         ],
         "inputs": [_input(port) for port in spec.inputs],
         "outputs": [_plain(asdict(output)) for output in spec.outputs],
-        "route": decision.route.value,
-        "reason": decision.reason or None,
+        "route": route.value,
+        "reason": obstacle.reason if obstacle is not None else None,
         "network": asdict(spec.network) if spec.network is not None else None,
         "checkpoint": spec.checkpoint or None,
         "published": _plain(asdict(spec.published)),

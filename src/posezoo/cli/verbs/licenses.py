@@ -50,19 +50,19 @@ def run(args: argparse.Namespace) -> int:
     """Print the NOTICE, or write it."""
     from posezoo.files.verified_files import write_atomically
     from posezoo.license_notice import all_variants, collect_license_terms, format_notice
-    from posezoo.pipeline import open_zoo
+    from posezoo.pipeline.zoo_context import open_context
 
-    zoo = open_zoo(flags.settings_from_args(args, {"locked": False}), download_dir=args.download_dir)
+    context = open_context(flags.settings_from_args(args, {"locked": False}), download_dir=args.download_dir)
     with Console(quiet=args.quiet) as console:
-        selection = select_models(zoo.registry, args.models or None, console)
-        specs = selection.models if args.models else all_variants(zoo.registry)
-        terms = collect_license_terms(specs, zoo.layout)
+        selection = select_models(context.registry, args.models or None, console)
+        specs = selection.models if args.models else all_variants(context.registry)
+        terms = collect_license_terms(specs, context.layout)
         if not terms and selection.problems:  # they were reported above
             return 1
         if not terms:
             models = "these models" if args.models else "the registry's models"
             raise PosezooError(
-                f"{zoo.layout.download_dir}: holds no file of {models}, so there is no NOTICE",
+                f"{context.layout.download_dir}: holds no file of {models}, so there is no NOTICE",
                 hint="download them with posezoo download, or name their folder: --output_dir DIR",
             )
         for term in terms:

@@ -24,7 +24,7 @@ from posezoo.cli.report import Console
 if TYPE_CHECKING:
     from posezoo.lockfile.entries import LockEntries
     from posezoo.lockfile.update import LockChange
-    from posezoo.pipeline import Zoo
+    from posezoo.pipeline.zoo_context import Context
 
 EXAMPLES = """
 posezoo lock blazepose-full
@@ -70,23 +70,23 @@ def run(args: argparse.Namespace) -> int:
     settings = replace(flags.settings_from_args(args), locked=False)  # a newer state is what it is about
     if args.sign is not None or args.verify_signature is not None:
         return _signature(args, settings.lock)
-    from posezoo.pipeline import open_zoo
+    from posezoo.pipeline.zoo_context import open_context
 
-    zoo = open_zoo(settings, download_dir=args.download_dir)
+    context = open_context(settings, download_dir=args.download_dir)
     with Console(quiet=args.quiet) as console:
-        found, warnings, failures = _take_in(args, zoo, console)
+        found, warnings, failures = _take_in(args, context, console)
     if args.format == "json":
         rows = [asdict(each) for each in found]
-        print(json.dumps({"lock": str(zoo.lock.path), "changes": rows, "failed": failures}, indent=2))
+        print(json.dumps({"lock": str(context.lock.path), "changes": rows, "failed": failures}, indent=2))
     else:
         for each in found:
             print(each)
-        print(_sum(args, zoo, found, warnings))
+        print(_sum(args, context, found, warnings))
     return 1 if failures or (args.check and (found or warnings)) else 0
 
 
-def _sum(args: argparse.Namespace, zoo: Zoo, found: list[LockChange], warnings: int) -> str:
-    path = zoo.lock.path
+def _sum(args: argparse.Namespace, context: Context, found: list[LockChange], warnings: int) -> str:
+    path = context.lock.path
     if warnings and not found:
         return (
             f"{path} has all the rest already; {warnings} IR {'are' if warnings > 1 else 'is'} not taken in"
@@ -100,7 +100,7 @@ def _sum(args: argparse.Namespace, zoo: Zoo, found: list[LockChange], warnings: 
 
 
 def _take_in(
-    args: argparse.Namespace, zoo: Zoo, console: Console
+    args: argparse.Namespace, context: Context, console: Console
 ) -> tuple[list[LockChange], int, list[dict[str, str]]]:
     """The lines that change, how many IR are not as they were made, and the models that nobody could read."""
     from posezoo.cli import model_jobs
@@ -110,14 +110,14 @@ def _take_in(
     from posezoo.lockfile.update import list_changes, merge_entries
     from posezoo.spec.model import ModelSpec
 
-    patterns, gone = _patterns(args, zoo)
-    selection = select_models(zoo.registry, patterns, console)
+    patterns, gone = _patterns(args, context)
+    selection = select_models(context.registry, patterns, console)
     surveys: list[tuple[ModelSpec, ModelSnapshot]] = []
 
     def look(spec: ModelSpec) -> dict[str, object]:
-        found = collect_entries(zoo.lock.with_pins(spec), zoo.layout, zoo.lock.timestamp)
+        found = collect_entries(context.lock.with_pins(spec), context.layout, context.lock.timestamp)
         # Refused before anything is written, and alone.
-        merge_entries(zoo.lock.entries, found.entries, found.unpinned, allow_rollback=args.allow_rollback)
+        merge_entries(context.lock.entries, found.entries, found.unpinned, allow_rollback=args.allow_rollback)
         for line in found.warnings:
             console.warn(line)
         for name in found.unpinned:
@@ -131,7 +131,8 @@ def _take_in(
     report = model_jobs.run_for_each(selection, look, console)
     for name in () if args.prune else gone:
         error = LockError(
-            f"{name}: is in {zoo.lock.path}, and this registry has it no more: it is older, or another one",
+            f"{name}: is in {context.lock.path}, and this registry has it no more: "
+            "it is older, or another one",
             hint="bring the newer registry, or say --prune",
         )
         console.print_error(error)
@@ -148,14 +149,14 @@ def _take_in(
         return kept
 
     if args.check or args.dry_run:
-        take(zoo.lock.entries)
+        take(context.lock.entries)
     else:
-        zoo.lock.update(take)
+        context.lock.update(take)
     warnings = sum(len(found.warnings) for _, found in surveys)
     return list_changes(was, becomes), warnings, report.failures
 
 
-def _patterns(args: argparse.Namespace, zoo: Zoo) -> tuple[list[str] | None, list[str]]:
+def _patterns(args: argparse.Namespace, context: Context) -> tuple[list[str] | None, list[str]]:
     """What selects models, where nothing is said those of the lock; and those of the lock that are gone.
 
     Raises:
@@ -163,10 +164,10 @@ def _patterns(args: argparse.Namespace, zoo: Zoo) -> tuple[list[str] | None, lis
     """
     from posezoo.errors import LockError
 
-    locked = sorted({entry.model for entry in zoo.lock.entries.values()})
-    gone = [name for name in locked if not zoo.registry.matches_any(name)]
+    locked = sorted({entry.model for entry in context.lock.entries.values()})
+    gone = [name for name in locked if not context.registry.matches_any(name)]
     if args.check and not (args.models or args.all or locked):
-        raise LockError(f"{zoo.lock.path}: has no entry to check", hint="posezoo lock MODEL writes some")
+        raise LockError(f"{context.lock.path}: has no entry to check", hint="posezoo lock MODEL writes some")
     if args.models or args.all or not locked:
         said = flags.patterns_from_args(args)
         return (None if said is None else list(said)), gone if args.all else []

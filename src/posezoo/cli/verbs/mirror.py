@@ -25,7 +25,7 @@ from posezoo.workers.threads import CancelCheck, cancellable
 
 if TYPE_CHECKING:
     from posezoo.mirror import Mirror, MirroredFile
-    from posezoo.pipeline import Zoo
+    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
 
@@ -86,13 +86,13 @@ def _patterns(args: argparse.Namespace) -> Sequence[str] | None:
 
 def _create(args: argparse.Namespace, mirror: Mirror) -> int:
     from posezoo.download.connection_pool import ConnectionPool
-    from posezoo.pipeline import open_zoo
+    from posezoo.pipeline.zoo_context import open_context
 
     patterns, settings = _patterns(args), flags.settings_from_args(args)
     if args.folder.exists() and not args.folder.is_dir():
         raise OutputError(f"{args.folder}: is no folder", hint="name a folder; one that is not there is made")
-    zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use)
-    at_once = 1 if args.dry_run else settings.jobs
+    context = open_context(settings, trust_on_first_use=args.trust_on_first_use)
+    jobs = 1 if args.dry_run else settings.jobs
 
     with Console(quiet=args.quiet) as console, ConnectionPool(settings.jobs, settings.connections) as pool:
 
@@ -100,17 +100,20 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
             if args.dry_run:
                 return {
                     "plan": [
-                        format_planned_file(each) for each in mirror.plan(zoo.lock.with_pins(spec), zoo.means)
+                        format_planned_file(each)
+                        for each in mirror.plan(context.lock.with_pins(spec), context.download_options)
                     ]
                 }
-            paths = mirror.add_model(spec, zoo.means, zoo.lock, cancellable(console, check), pool)
+            paths = mirror.add_model(
+                spec, context.download_options, context.lock, cancellable(console, check), pool
+            )
             return {"files": [str(path) for path in paths]}
 
-        selection = _with_company(zoo, select_models(zoo.registry, patterns, console), console)
-        report = model_jobs.run_in_parallel(selection, work, console, skip_unpinned=args.all, at_once=at_once)
+        selection = _with_company(context, select_models(context.registry, patterns, console), console)
+        report = model_jobs.run_in_parallel(selection, work, console, skip_unpinned=args.all, jobs=jobs)
         if args.samples and not args.dry_run:
             try:
-                paths = mirror.add_samples(zoo.means, console)
+                paths = mirror.add_samples(context.download_options, console)
                 report.answers.append({"name": "samples", "files": [str(path) for path in paths]})
             except DownloadError as error:
                 console.print_error(error)
@@ -121,18 +124,18 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
     return report.exit_code
 
 
-def _with_company(zoo: Zoo, selection: Selection, console: Console) -> Selection:
+def _with_company(context: Context, selection: Selection, console: Console) -> Selection:
     """The models with those that they do not work without: the other parts of a composite, and a detector."""
-    from posezoo.pipeline.estimator_factory import select_detector
+    from posezoo.pipeline.load import select_detector
 
     models: dict[str, ModelSpec] = {}
     for spec in selection.models:
-        whole = zoo.registry.find(spec.composite) if spec.composite else spec
-        parts = [spec, *(zoo.registry.parts(whole) if spec.composite else ())]
+        whole = context.registry.find(spec.composite) if spec.composite else spec
+        parts = [spec, *(context.registry.parts(whole) if spec.composite else ())]
         if whole.decoder is not None:
             try:
-                detector = select_detector(zoo, whole.decoder.name)
-                parts += zoo.registry.parts(detector) if detector is not None else ()
+                detector = select_detector(context, whole.decoder.name)
+                parts += context.registry.parts(detector) if detector is not None else ()
             except UnknownModelError as error:
                 console.warn(f"{error.problem}; it is left out")
         for part in parts:

@@ -74,23 +74,23 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.draft.draft_files import create_draft_spec, describe_files, guess_framework
     from posezoo.draft.model_yml_text import format_model_yml, list_missing_fields
     from posezoo.files.verified_files import write_atomically, write_error
-    from posezoo.pipeline import open_zoo
+    from posezoo.pipeline.zoo_context import open_context
 
-    zoo = open_zoo(flags.settings_from_args(args))
-    root = _writable_root(zoo.registry)
-    _check_arguments(args, zoo.registry)
+    context = open_context(flags.settings_from_args(args))
+    root = _writable_root(context.registry)
+    _check_arguments(args, context.registry)
     framework = Framework(args.framework) if args.framework else guess_framework(args.addresses)
     license = License(spdx=args.license, text=f"{args.license}-{args.name}.txt")
     spec = create_draft_spec(args.name, args.addresses, framework, Family(args.family), args.task, license)
     path = root / args.family / args.name / "model.yml"
     if args.dry_run:
         for file in spec.files:
-            print(f"would download {file.sources[0]} to {zoo.layout.file_path(spec, file)}")
+            print(f"would download {file.sources[0]} to {context.layout.file_path(spec, file)}")
         print(f"would write {path}")
         return 0
 
     with Console(quiet=args.quiet) as console:
-        spec, reason = describe_files(spec, zoo.layout, zoo.means, console)
+        spec, reason = describe_files(spec, context.layout, context.download_options, console)
         if reason:
             console.warn(f"{spec.files[0].name}: inputs and outputs could not be read: {reason}")
     license_text = root.parent / "licenses" / license.text

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from posezoo.download.model_download import PlannedFile
-    from posezoo.pipeline import ModelPlan
+    from posezoo.pipeline.plan import Plan
     from posezoo.spec.model import Input, ModelSpec
     from posezoo.spec.supported_mo_args import FrozenValue
 
@@ -67,24 +67,27 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 def run(args: argparse.Namespace) -> int:
     """Print one block a model, and what it all comes to; or JSON."""
-    from posezoo.pipeline import open_zoo
-    from posezoo.pipeline.dry_run import plan_get
+    from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.pipeline.get import resolve_model
+    from posezoo.pipeline.plan import make_plan
+    from posezoo.pipeline.zoo_context import open_context
 
-    patterns = flags.patterns_from_args(args)
+    patterns, options = flags.patterns_from_args(args), ConversionOptions(force=args.force)
     flags.require_model_optimizer(args)
-    zoo = open_zoo(
+    context = open_context(
         flags.settings_from_args(args),
         trust_on_first_use=args.trust_on_first_use,
         allow_upstream_code=args.allow_upstream_code,
     )
-    plans: list[ModelPlan] = []
+    plans: list[Plan] = []
 
     def work(spec: ModelSpec) -> dict[str, Any]:
-        plans.append(plan_get(zoo, spec, args.precisions, force=args.force))
+        resolved = resolve_model(spec, args.precisions, context)
+        plans.append(make_plan(resolved, context, options, is_dry_run=True))
         return _facts(plans[-1]) if args.format == "json" else {}
 
     with Console(quiet=args.quiet) as console:
-        report = model_jobs.run_for_each(select_models(zoo.registry, patterns, console), work, console)
+        report = model_jobs.run_for_each(select_models(context.registry, patterns, console), work, console)
     if args.format == "json":
         report.print("json")
     else:
@@ -94,17 +97,16 @@ def run(args: argparse.Namespace) -> int:
     return report.exit_code
 
 
-def _facts(plan: ModelPlan) -> dict[str, Any]:
-    spec = plan.spec
-    since = {step.precision: step.reason or None for step in plan.steps}
+def _facts(plan: Plan) -> dict[str, Any]:
+    spec, obstacle = plan.resolved.spec, plan.obstacle
     return {
         "composite": spec.composite or None,
         "framework": spec.framework.value,
-        "route": plan.way.route.value,
-        "reason": plan.way.reason or None,
-        "why": plan.way.why or None,
-        "hint": plan.way.hint or None,
-        "runs": list(plan.runs),
+        "route": plan.resolved.route.value,
+        "reason": obstacle.reason if obstacle is not None else None,
+        "why": obstacle.why if obstacle is not None else None,
+        "hint": (obstacle.hint if obstacle is not None else "") or None,
+        "runs": list(plan.upstream_code),
         "files": [_file_facts(file) for file in plan.files],
         "fetch_bytes": plan.download_size,
         "arguments": {
@@ -118,8 +120,9 @@ def _facts(plan: ModelPlan) -> dict[str, Any]:
             "network": asdict(spec.network) if spec.network is not None else None,
         },
         "irs": [
-            {"precision": precision.value, "path": str(xml), "since": since.get(precision)}
-            for precision, xml in plan.irs.items()
+            {"precision": ir.precision.value, "path": str(ir.xml), "since": ir.reason or None}
+            for ir in plan.irs
+            if obstacle is None
         ],
     }
 
@@ -146,16 +149,14 @@ def _steps(port: Input) -> dict[str, Any]:
     }
 
 
-def _block(plan: ModelPlan) -> list[str]:
-    spec, decision = plan.spec, plan.way
-    head = f"{spec.full_name} ({spec.framework}): {decision.route}"
-    if not decision.is_available:
-        return [
-            f"{head}, {decision.reason}: {decision.why}",
-            *([f"  hint: {decision.hint}"] if decision.hint else []),
-        ]
+def _block(plan: Plan) -> list[str]:
+    spec, obstacle = plan.resolved.spec, plan.obstacle
+    head = f"{spec.full_name} ({spec.framework}): {plan.resolved.route}"
+    if obstacle is not None:
+        hint = [f"  hint: {obstacle.hint}"] if obstacle.hint else []
+        return [f"{head}, {obstacle.reason}: {obstacle.why}", *hint]
     lines = [head, *(f"  {format_planned_file(file)}" for file in plan.files)]
-    lines += [f"  would run {each}" for each in plan.runs]
+    lines += [f"  would run {program}" for program in plan.upstream_code]
     if not spec.is_ir:
         lines += [f"  input {_in_words(port)}" for port in spec.inputs]
         lines += [
@@ -163,11 +164,11 @@ def _block(plan: ModelPlan) -> list[str]:
             for name, value in supported_mo_args.frozen_inputs(spec.mo_args).items()
         ]
         lines += [f"  outputs {', '.join(output.name for output in spec.outputs)}"] if spec.outputs else []
-    for step in plan.steps:
+    for ir in () if spec.is_ir else plan.irs:
         lines.append(
-            f"  {step.precision} is up to date: {step.xml}"
-            if step.is_up_to_date
-            else f"  would write {step.precision}, since {step.reason}: {step.xml}"
+            f"  {ir.precision} is up to date: {ir.xml}"
+            if ir.is_up_to_date
+            else f"  would write {ir.precision}, since {ir.reason}: {ir.xml}"
         )
     return lines
 
@@ -191,8 +192,8 @@ def _value(value: FrozenValue) -> str:
     return str(value) if isinstance(value, bool) else f"{value:g}"
 
 
-def _sum(plans: Sequence[ModelPlan]) -> str:
-    routes = Counter(plan.way.route.value for plan in plans)
+def _sum(plans: Sequence[Plan]) -> str:
+    routes = Counter(plan.resolved.route.value for plan in plans)
     counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
     size, fetched = sum(plan.download_size for plan in plans), sum(len(plan.missing_files) for plan in plans)
     models = f"{len(plans)} model{'' if len(plans) == 1 else 's'}"

@@ -15,8 +15,7 @@ from posezoo.spec.quantization_settings import TARGET_DEVICES
 
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import PlannedIr
-    from posezoo.pipeline import Zoo
-    from posezoo.quantize import QuantizationOptions
+    from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import ModelSpec
 
 EXAMPLES = """
@@ -92,8 +91,6 @@ def add_quantization_flags(parser: argparse.ArgumentParser, model_dir: str) -> N
 
 def run(args: argparse.Namespace) -> int:
     """Quantize, and print the paths of the IR."""
-    from posezoo.pipeline import int8_models
-
     require_dataset_dir(args.parser, args)
     if args.max_drop is not None and args.annotations is None:
         args.parser.error("--max_drop goes with --annotations")
@@ -101,25 +98,35 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from posezoo.files.verified_files import write_atomically
-    from posezoo.pipeline import open_zoo
+    from posezoo.pipeline import int8_models
+    from posezoo.pipeline.get import write_model_card
+    from posezoo.pipeline.zoo_context import open_context
+    from posezoo.quantize import QuantizationOptions
 
-    settings = flags.settings_from_args(args, {"output_dir": args.model_dir})
-    zoo = open_zoo(settings)
-
-    found: list[dict[str, object]] = []
+    context = open_context(flags.settings_from_args(args, {"output_dir": args.model_dir}))
+    options = QuantizationOptions(
+        args.precisions,
+        args.target_device,
+        args.force,
+        args.layers,
+        args.annotations,
+        args.max_drop,
+    )
+    folder, output_dir = args.dataset_dir, args.output_dir
+    measurements: list[dict[str, object]] = []
 
     def work(spec: ModelSpec) -> dict[str, Any]:
         if args.dry_run:
-            return {"plan": list(format_planned_irs(plan_from_args(zoo, spec, args, args.precisions)))}
+            planned = int8_models.plan_int8(spec, context, folder, options, output_dir=output_dir)
+            return {"plan": [_format_planned_ir(ir) for ir in planned]}
         if args.measure_only:
-            return _measure_only(zoo, spec, args, console)
-        options = options_from_args(args, args.precisions)
+            return _measure_only(spec, context, args, console)
         quantized = int8_models.quantize_model(
-            zoo, spec, args.dataset_dir, options, output_dir=args.output_dir, listener=console
+            spec, context, folder, options, output_dir=output_dir, listener=console
         )
-        zoo.write_card(spec, args.output_dir)
+        write_model_card(spec, context, output_dir)
+        measurements.extend(int8_models.quantization_measurements(spec, context, quantized))
         answer: dict[str, Any] = {"irs": {each.value: str(path) for each, path in quantized.irs.items()}}
-        found.extend(int8_models.quantization_measurements(zoo, spec, quantized))
         if quantized.displacements:
             answer["shifts"] = {
                 each.value: displacement.to_json() for each, displacement in quantized.displacements.items()
@@ -127,29 +134,31 @@ def run(args: argparse.Namespace) -> int:
         return answer
 
     with Console(quiet=args.quiet) as console:
-        selection = select_models(zoo.registry, flags.patterns_from_args(args), console)
+        selection = select_models(context.registry, flags.patterns_from_args(args), console)
         if args.all:
-            selection = replace(selection, models=tuple(_quantizable(zoo, selection.models, console)))
+            selection = replace(selection, models=tuple(_quantizable(selection.models, context, console)))
         report = model_jobs.run_for_each(selection, work, console)
     if args.report is not None and not args.dry_run:
-        write_atomically(args.report, json.dumps(found, indent=2).encode() + b"\n")
+        write_atomically(args.report, json.dumps(measurements, indent=2).encode() + b"\n")
     report.print(args.format)
     return report.exit_code
 
 
-def _measure_only(zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, console: Console) -> dict[str, Any]:
+def _measure_only(
+    spec: ModelSpec, context: Context, args: argparse.Namespace, console: Console
+) -> dict[str, Any]:
     """The answer of --measure_only."""
-    from posezoo.pipeline import int8_models
+    from posezoo.pipeline.int8_models import compare_ir_with_fp32
 
-    found = {
-        each.value: int8_models.compare_ir_with_fp32(
-            zoo, spec, args.dataset_dir, each, output_dir=args.output_dir, listener=console
+    compared = {
+        each.value: compare_ir_with_fp32(
+            spec, context, args.dataset_dir, each, output_dir=args.output_dir, listener=console
         )
         for each in args.precisions
     }
     return {
-        "irs": {precision: str(xml) for precision, (xml, _) in found.items()},
-        "shifts": {precision: displacement.to_json() for precision, (_, displacement) in found.items()},
+        "irs": {precision: str(xml) for precision, (xml, _) in compared.items()},
+        "shifts": {precision: displacement.to_json() for precision, (_, displacement) in compared.items()},
     }
 
 
@@ -159,45 +168,18 @@ def require_dataset_dir(parser: argparse.ArgumentParser, args: argparse.Namespac
         parser.error("the following arguments are required: --dataset_dir")
 
 
-def plan_from_args(
-    zoo: Zoo, spec: ModelSpec, args: argparse.Namespace, precisions: tuple[Precision, ...]
-) -> tuple[PlannedIr, ...]:
-    """What a real run with the same flags carries out."""
-    from posezoo.pipeline import int8_models
-
-    options = options_from_args(args, precisions)
-    return int8_models.plan_int8(zoo, spec, args.dataset_dir, options, output_dir=args.output_dir)
+def _format_planned_ir(ir: PlannedIr) -> str:
+    if ir.is_up_to_date:
+        return f"{ir.precision} is up to date: {ir.xml}"
+    return f"would quantize to {ir.precision}, since {ir.reason}: {ir.xml}"
 
 
-def options_from_args(args: argparse.Namespace, precisions: tuple[Precision, ...]) -> QuantizationOptions:
-    """The options that the flags set; Open Model Zoo's command does not have all of these flags."""
-    from posezoo.quantize import QuantizationOptions
-
-    return QuantizationOptions(
-        precisions,
-        target_device=args.target_device,
-        force=args.force,
-        compare_layers=getattr(args, "layers", False),
-        annotations=getattr(args, "annotations", None),
-        max_drop=getattr(args, "max_drop", None),
-    )
-
-
-def format_planned_irs(steps: tuple[PlannedIr, ...]) -> Iterator[str]:
-    """One line for each IR."""
-    for step in steps:
-        if step.is_up_to_date:
-            yield f"{step.precision} is up to date: {step.xml}"
-        else:
-            yield f"would quantize to {step.precision}, since {step.reason}: {step.xml}"
-
-
-def _quantizable(zoo: Zoo, models: tuple[ModelSpec, ...], console: Console) -> Iterator[ModelSpec]:
-    """Where all are asked for, those that nothing can be done with are told in a line."""
-    from posezoo.pipeline import int8_models
+def _quantizable(models: tuple[ModelSpec, ...], context: Context, console: Console) -> Iterator[ModelSpec]:
+    """The models that can be quantized; of the others, a line says why they are skipped."""
+    from posezoo.pipeline.int8_models import explain_unsupported_int8
 
     for spec in models:
-        if reason := int8_models.explain_unsupported_int8(zoo, spec):
+        if reason := explain_unsupported_int8(spec, context):
             console.print_line(f"Skipping {spec.full_name} ({reason})")
         else:
             yield spec

@@ -18,10 +18,9 @@ from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
     from posezoo.measured import Measurement
-    from posezoo.pipeline import Model, Zoo
+    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
-    from posezoo.settings import Settings
-    from posezoo.spec.model import ModelSpec
+    from posezoo.spec.model import Model, ModelSpec
 
 EXAMPLES = """
 posezoo record blazepose-full
@@ -65,21 +64,25 @@ def run(args: argparse.Namespace) -> int:
     """Record, and print the paths of the measured.yml that hold it."""
     if args.generated and args.size:
         args.parser.error("--size goes with IR that are there, --generated makes its own")
-    from posezoo.pipeline import complexity_count, open_zoo
+    from posezoo.pipeline import complexity_count
+    from posezoo.pipeline.zoo_context import open_context
+    from posezoo.workers.processes import run_in_child
 
-    zoo = open_zoo(flags.settings_from_args(args), download_dir=args.download_dir)
+    context = open_context(flags.settings_from_args(args), download_dir=args.download_dir)
     files = [Path(model) for model in args.models if model.endswith(SUFFIX)]
     patterns = [model for model in args.models if not model.endswith(SUFFIX)]
 
     def count(spec: ModelSpec) -> dict[str, Any]:
         console.print_line(f"counting {spec.full_name}")
-        return {
-            "files": [str(complexity_count.record_measurements(spec, _counted(args, zoo.settings, spec)))]
-        }
+        # A process of its own gives back the memory that a large network takes.
+        measurements = run_in_child(_count, context, spec, args.size, args.generated, of=spec.full_name)
+        return {"files": [str(complexity_count.record_measurements(spec, measurements))]}
 
     with Console(quiet=args.quiet) as console:
-        measured = [figure for file in files for figure in _figures(zoo, file)]  # all good, or none is taken
-        selection = select_models(zoo.registry, patterns, console) if patterns else _none()
+        measured = [
+            figure for file in files for figure in _figures(context, file)
+        ]  # all good, or none is taken
+        selection = select_models(context.registry, patterns, console) if patterns else _none()
         report = model_jobs.run_for_each(selection, count, console)
         for spec, found in measured:
             path = complexity_count.record_measurements(spec, [found])
@@ -94,7 +97,7 @@ def _none() -> Selection:
     return Selection(())
 
 
-def _figures(zoo: Zoo, file: Path) -> Iterator[tuple[Model, Measurement]]:
+def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]]:
     """The measurements in a file, each with its model."""
     from dataclasses import replace
 
@@ -103,7 +106,7 @@ def _figures(zoo: Zoo, file: Path) -> Iterator[tuple[Model, Measurement]]:
 
     for name, found in read_measurement_file(file):
         try:
-            spec = zoo.registry.find(name)
+            spec = context.registry.find(name)
         except PosezooError as error:
             raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
         if found.kind == "complexity" and not isinstance(spec, ModelSpec):
@@ -112,26 +115,13 @@ def _figures(zoo: Zoo, file: Path) -> Iterator[tuple[Model, Measurement]]:
         yield spec, replace(found, tag=spec.tag if isinstance(spec, ModelSpec) else "")
 
 
-def _counted(args: argparse.Namespace, settings: Settings, spec: ModelSpec) -> Sequence[Measurement]:
-    """Counted by a process of its own, which gives back the memory that a large network takes."""
-    from posezoo.workers.processes import run_in_child
-
-    return run_in_child(
-        _count, settings, args.download_dir, spec, args.size, args.generated, of=spec.full_name
-    )
-
-
 def _count(
-    settings: Settings,
-    download_dir: Path | None,
-    spec: ModelSpec,
-    size: tuple[int, int] | None,
-    generated: bool,
+    context: Context, spec: ModelSpec, size: tuple[int, int] | None, generated: bool
 ) -> Sequence[Measurement]:
-    from posezoo.pipeline import complexity_count, open_zoo
+    from posezoo.pipeline import complexity_count
+    from posezoo.pipeline.get import resolve_model
 
-    zoo = open_zoo(settings, download_dir=download_dir)
     if not generated:
-        return complexity_count.count_complexity(zoo, spec, size)
+        return complexity_count.count_complexity(resolve_model(spec, spec.precisions, context), size)
     with tempfile.TemporaryDirectory() as folder:
-        return complexity_count.count_complexity_on_random_weights(zoo, spec, Path(folder))
+        return complexity_count.count_complexity_on_random_weights(spec, context, Path(folder))

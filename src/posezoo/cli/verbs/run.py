@@ -20,9 +20,10 @@ from posezoo.files.verified_files import write_atomically
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from posezoo.pipeline import Model, Zoo
+    from posezoo.pipeline.zoo_context import Context
     from posezoo.pose.keypoints import Pose
     from posezoo.runtime.estimator import Estimator
+    from posezoo.spec.model import Model
 
 EXAMPLES = """
 posezoo run
@@ -84,24 +85,25 @@ class StageTimer:
 
 def run(args: argparse.Namespace) -> int:
     """Fetch, convert and load what is not there yet; then every image: poses, a picture, a line."""
-    from posezoo.pipeline import estimator_factory, open_zoo
+    from posezoo.pipeline import load
+    from posezoo.pipeline.zoo_context import open_context
     from posezoo.settings import user_folder
 
     settings = flags.settings_from_args(args)
-    zoo = open_zoo(settings, trust_on_first_use=args.trust_on_first_use)
+    context = open_context(settings, trust_on_first_use=args.trust_on_first_use)
     results = args.results_dir or user_folder("cache") / "results" / args.model
     stages = StageTimer()
     with Console(quiet=args.quiet) as console:
-        model = _find(zoo, args.model)
+        model = _find(context, args.model)
         # What would stop us at the end is better said before anything is fetched.
         _check_packages_and_device(settings.device)
-        estimator_factory.require_detector_used(args.detector, model)
+        load.require_detector_used(args.detector, model)
         if model.decoder is not None:
-            estimator_factory.select_detector(zoo, model.decoder.name)
+            load.select_detector(context, model.decoder.name)
         images = (
-            expand_image_paths(args.input, console.warn) if args.input else _samples(zoo, stages, console)
+            expand_image_paths(args.input, console.warn) if args.input else _samples(context, stages, console)
         )
-        estimator, card = _prepare(zoo, model, args.precision, stages, console)
+        estimator, card = _prepare(context, model, args.precision, stages, console)
         answers, failed = _run_on(images, estimator, results, args.min_score, stages, console)
         summary = {
             "model": model.full_name,
@@ -122,9 +124,9 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _find(zoo: Zoo, name: str) -> Model:
+def _find(context: Context, name: str) -> Model:
     try:
-        return zoo.registry.find(name)
+        return context.registry.find(name)
     except UnknownModelError as error:
         if os.path.exists(name):
             raise UnknownModelError(error.problem, hint=f"for an image say: --input {name}") from error
@@ -138,31 +140,35 @@ def _check_packages_and_device(device: str) -> None:
     require_device(device)
 
 
-def _samples(zoo: Zoo, stages: StageTimer, console: Console) -> list[Path]:
+def _samples(context: Context, stages: StageTimer, console: Console) -> list[Path]:
     from posezoo.download.sample_images import download_samples
 
     with stages.time_stage(DOWNLOAD):
-        return list(download_samples(zoo.layout.samples_dir, zoo.means, listener=console))
+        return list(download_samples(context.layout.samples_dir, context.download_options, listener=console))
 
 
 def _prepare(
-    zoo: Zoo, model: Model, precision: Precision, stages: StageTimer, console: Console
+    context: Context, model: Model, precision: Precision, stages: StageTimer, console: Console
 ) -> tuple[Estimator, Path]:
-    from posezoo.pipeline import estimator_factory
+    from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.pipeline import load
+    from posezoo.pipeline.get import convert, download, resolve_model, write_model_card
+    from posezoo.pipeline.plan import make_plan
 
     both = (Precision.FP32, Precision.FP16)
     precisions = both if precision in both else (precision,)
-    irs = {}
-    for part in zoo.registry.parts(model):
+    irs, options = {}, ConversionOptions()
+    for part in context.registry.parts(model):
         with stages.time_stage(DOWNLOAD):
-            zoo.download_for_conversion(part, precisions, listener=console)
+            plan = make_plan(resolve_model(part, precisions, context), context, options)
+            resolved = download(plan, context, listener=console)
         with stages.time_stage("convert and self-check"):
-            irs[part.name] = zoo.convert(part, precisions, listener=console)[precision]
+            irs[part.name] = convert(resolved, plan, options, listener=console).irs[precision]
     with stages.time_stage(DOWNLOAD):
-        irs = {**estimator_factory.detector_irs(zoo, model, listener=console), **irs}
-    card = zoo.write_card(model)
+        irs = {**load.detector_irs(model, context, listener=console), **irs}
+    card = write_model_card(model, context)
     with stages.time_stage("compile"):
-        estimator = estimator_factory.compile_estimator(zoo, model, irs)
+        estimator = load.compile_estimator(model, context, irs)
     return estimator, card
 
 

@@ -53,14 +53,16 @@ def run(args: argparse.Namespace) -> int:
             args.parser.error("either name models or say --all")
         registry = open_registry(flags.settings_from_args(args).models_dir)
         return metadata_check.run_metadata_check(args, registry, args.models or None)
-    from posezoo.pipeline import open_zoo
+    from posezoo.pipeline.zoo_context import open_context
 
     patterns = flags.patterns_from_args(args)
-    zoo = open_zoo(flags.settings_from_args(args), download_dir=args.download_dir)
+    context = open_context(flags.settings_from_args(args), download_dir=args.download_dir)
     with Console(quiet=args.quiet) as console:
-        selection = select_models(zoo.registry, patterns, console)
+        selection = select_models(context.registry, patterns, console)
     registry_flags = flags.registry_arguments(args)
-    return run_artifact_check(selection, zoo.layout, zoo.lock, args.format, _repair_command, registry_flags)
+    return run_artifact_check(
+        selection, context.layout, context.lock, args.format, _repair_command, registry_flags
+    )
 
 
 def run_artifact_check(
@@ -124,8 +126,10 @@ def _require_locked_irs(spec: ModelSpec, layout: ModelLayout, lock: LockFile) ->
     from posezoo.spec.model import Precision
 
     for precision in Precision if lock.is_strict else ():
-        if record := provenance.read_provenance(layout.provenance_path(spec, precision)):
-            lock.require_ir(spec, precision, record.contents)
+        record = provenance.read_provenance(layout.provenance_path(spec, precision))
+        agreed = lock.agreed_ir(spec, precision)
+        if record is not None and agreed is not None:
+            agreed.require(record.contents)
 
 
 def _repair_command(failed: ArtifactState, layout: ModelLayout) -> list[str]:

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from fakes.checkpoints import params
-from posezoo.convert.custom_weights import (
-    refuse_to_replace,
-    spec_for_network,
-    spec_with_checkpoint,
-    with_dynamic_shape,
-)
+from posezoo.convert.conversion_plan import refuse_to_replace
 from posezoo.errors import CheckpointError, ConversionError, PosezooError, UnknownModelError
 from posezoo.ir.provenance import conversion_key
 from posezoo.layout import ModelLayout
 from posezoo.networks import NETWORKS
+from posezoo.resolve.custom_weights import (
+    spec_for_network,
+    spec_with_checkpoint,
+    with_dynamic_shape,
+)
 from posezoo.spec.model import (
     Decoder,
     Digest,

@@ -14,9 +14,8 @@ from typing import Any
 
 from posezoo.errors import ConversionError, PosezooError, import_optional
 from posezoo.files import verified_files
-from posezoo.ir import provenance
-from posezoo.layout import ModelLayout
 from posezoo.networks import NetworkDefinition, build_network, find_network, pretrained
+from posezoo.resolve.known_network import with_known_network
 from posezoo.spec.model import (
     Family,
     Framework,
@@ -24,7 +23,6 @@ from posezoo.spec.model import (
     ModelSpec,
     NetworkChoice,
     Output,
-    Precision,
     PublishedMetrics,
     SourceFile,
     Training,
@@ -34,8 +32,8 @@ from posezoo.spec.safe_names import explain_invalid_model_name
 # What these arguments change is what the outputs mean: a decoder or skeleton fits no longer.
 _MEANINGS = ("keypoints", "heatmaps", "pafs")
 
-#: What next, where weights of other training lie in the way.
-KEEP_OR_REPLACE = "--model_name gives yours a name of its own; --force replaces what is there"
+#: The name of the one file of such a model.
+CHECKPOINT_NAME = "checkpoint"
 
 
 def spec_for_network(network: str, checkpoint: Path, name: str = "") -> ModelSpec:
@@ -68,17 +66,17 @@ def spec_for_network(network: str, checkpoint: Path, name: str = "") -> ModelSpe
         outputs=tuple(Output(each, ()) for each in known.output_names(**found.arguments)),
         self_check=known.self_check,
         network=NetworkChoice(network, found.arguments),
-        checkpoint=_NAME,
+        checkpoint=CHECKPOINT_NAME,
     )
 
 
-def spec_with_checkpoint(model: ModelSpec, checkpoint: Path, name: str = "") -> ModelSpec:
-    """A model of the zoo with another checkpoint, whose keys may tell of other stages or keypoints.
+def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "") -> ModelSpec:
+    """A model with another checkpoint, whose keys may decide on other stages or keypoints.
 
     Args:
-        model: a network of ours.
+        model: a model that is a network of ours, or the name of such a network.
         checkpoint: a .pth, .safetensors or .params file.
-        name: of the new model; the model's where empty.
+        name: of the new model; empty: the name of the model or network.
 
     Raises:
         ConversionError: the model is no network of ours.
@@ -86,6 +84,9 @@ def spec_with_checkpoint(model: ModelSpec, checkpoint: Path, name: str = "") -> 
         NetworkError: the network cannot be built as the keys tell.
         PosezooError: no model can have this name.
     """
+    if isinstance(model, str):
+        return spec_for_network(model, checkpoint, name)
+    model = with_known_network(model)
     choice = require_network(model)
     found = pretrained.read_network_checkpoint(checkpoint, choice.name, assumed=choice.arguments)
     published = found.network.complete_arguments(**choice.arguments)
@@ -106,7 +107,7 @@ def spec_with_checkpoint(model: ModelSpec, checkpoint: Path, name: str = "") -> 
         decoder=model.decoder if same_meaning else None,
         skeleton=model.skeleton if same_meaning else "",
         network=NetworkChoice(choice.name, found.arguments),
-        checkpoint=_NAME,
+        checkpoint=CHECKPOINT_NAME,
     )
 
 
@@ -167,34 +168,10 @@ def require_network(model: ModelSpec) -> NetworkChoice:
     return model.network
 
 
-def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
-    """Make sure that nobody's own weights are lost unasked.
-
-    Weights of the user's own replace no IR of others; the published ones replace theirs, older or newer,
-    but none that was made of the user's own.
-
-    Raises:
-        ConversionError: such an IR lies where this one would go.
-    """
-    ours = set(provenance.source_digests(model).values())
-    for precision in Precision:
-        xml = layout.ir_path(model, precision)
-        if not xml.is_file():
-            continue
-        reference = _sources(provenance.read_provenance(layout.provenance_path(model, precision)))
-        is_kept = layout.custom_checkpoint(model) is not None or set(reference) == {_NAME}
-        if is_kept and set(reference.values()) != ours:
-            raise ConversionError(
-                f"{xml}: is the IR of another checkpoint",
-                hint=KEEP_OR_REPLACE,
-            )
-
-
-_NAME = "checkpoint"
-
-
 def _file(checkpoint: Path) -> SourceFile:
-    return SourceFile(_NAME, checkpoint.stat().st_size, verified_files.compute_digest(checkpoint), ())
+    return SourceFile(
+        CHECKPOINT_NAME, checkpoint.stat().st_size, verified_files.compute_digest(checkpoint), ()
+    )
 
 
 def _allowed(name: str) -> str:
@@ -225,9 +202,3 @@ def _opened(shape: tuple[int, ...], dimension_names: set[str]) -> tuple[int, ...
     return tuple(
         -1 if letter in dimension_names else size for letter, size in zip("NCHW", shape, strict=False)
     )
-
-
-def _sources(record: provenance.Provenance | None) -> dict[str, Any]:
-    """The digests of what an IR was made from, by name."""
-    sources = record.key.get("sources") if record is not None else None
-    return sources if isinstance(sources, dict) else {}

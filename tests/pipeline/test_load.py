@@ -12,10 +12,10 @@ import posezoo
 from fakes.dots import dots_network
 from posezoo import images
 from posezoo.errors import InferenceError, UnknownModelError
-from posezoo.layout import ModelLayout
-from posezoo.pipeline import Zoo, estimator_factory, open_zoo
+from posezoo.pipeline import load
+from posezoo.pipeline.zoo_context import Context, open_context
 from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Decoder, Family, Framework, License, ModelSpec, Precision
+from posezoo.spec.model import Decoder, Family, Framework, License, ModelSpec
 
 pytest.importorskip("cv2")
 
@@ -29,9 +29,9 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def zoo(mirror, folder) -> Zoo:
+def context(mirror, folder) -> Context:
     flags = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),), "attempts": 1}
-    return open_zoo(to_settings(read_settings(flags)))
+    return open_context(to_settings(read_settings(flags)))
 
 
 @pytest.fixture
@@ -52,40 +52,38 @@ def one_at_a_time(folder) -> tuple[ModelSpec, dict[str, Path]]:
     return spec, {"dots": dots_network(folder)}
 
 
-def asked(zoo: Zoo, detector: str) -> Zoo:
-    return replace(zoo, settings=replace(zoo.settings, detector=detector))
+def asked(context: Context, detector: str) -> Context:
+    return replace(context, settings=replace(context.settings, detector=detector))
 
 
-def test_a_detector_looks_first_unless_nobody_is_to(zoo, one_at_a_time):
+def test_a_detector_looks_first_unless_nobody_is_to(context, one_at_a_time):
     spec, irs = one_at_a_time
-    estimator = estimator_factory.compile_estimator(
-        zoo, spec, {**estimator_factory.detector_irs(zoo, spec), **irs}
-    )
+    estimator = load.compile_estimator(spec, context, {**load.detector_irs(spec, context), **irs})
     assert estimator.input_size == DETECTOR_SIZE
-    alone = asked(zoo, "none")
-    assert estimator_factory.detector_irs(alone, spec) == {}
-    assert estimator_factory.compile_estimator(alone, spec, irs).input_size == DOTS_SIZE
+    alone = asked(context, "none")
+    assert load.detector_irs(spec, alone) == {}
+    assert load.compile_estimator(spec, alone, irs).input_size == DOTS_SIZE
 
 
-def test_an_ir_alone_has_its_detector_fetched(zoo, one_at_a_time):
+def test_an_ir_alone_has_its_detector_fetched(context, one_at_a_time):
     (xml,) = one_at_a_time[1].values()
-    assert estimator_factory.compile_ir_estimator(zoo, xml).input_size == DETECTOR_SIZE
+    assert load.compile_ir_estimator(xml, context).input_size == DETECTOR_SIZE
 
 
-def test_who_sees_everybody_has_no_detector(zoo):
+def test_who_sees_everybody_has_no_detector(context):
     for name in ("blazepose-full", "human-pose-estimation-0001", DETECTOR):
-        assert estimator_factory.detector_irs(asked(zoo, DETECTOR), zoo.registry.find(name)) == {}
+        assert load.detector_irs(context.registry.find(name), asked(context, DETECTOR)) == {}
 
 
-def test_a_detector_that_is_not_there_is_named(zoo, one_at_a_time):
+def test_a_detector_that_is_not_there_is_named(context, one_at_a_time):
     with pytest.raises(UnknownModelError, match=r"who finds the people\? .*retail-0014") as caught:
-        estimator_factory.detector_irs(asked(zoo, "person-detection-retail-0014"), one_at_a_time[0])
+        load.detector_irs(one_at_a_time[0], asked(context, "person-detection-retail-0014"))
     assert DETECTOR in caught.value.hint
 
 
-def test_who_sees_one_person_at_a_time_is_no_detector(zoo, one_at_a_time):
+def test_who_sees_one_person_at_a_time_is_no_detector(context, one_at_a_time):
     with pytest.raises(InferenceError, match=f"{MOVENET} is no detector"):
-        estimator_factory.detector_irs(asked(zoo, MOVENET), one_at_a_time[0])
+        load.detector_irs(one_at_a_time[0], asked(context, MOVENET))
 
 
 def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
@@ -120,19 +118,3 @@ def test_a_detector_that_is_set_for_all_models_disturbs_none(mirror, folder, mon
     monkeypatch.setenv("POSEZOO_DETECTOR", DETECTOR)
     where = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     assert posezoo.load("human-pose-estimation-0001", "FP16-INT8", **where).input_size == (456, 256)
-
-
-def test_a_detector_is_never_fetched_over_weights_of_the_users_own(zoo, one_at_a_time, tmp_path):
-    """The zoo that knows of such weights knows one file of one model; all others lie where they always do."""
-    actual = tmp_path / "mine.pth"
-    actual.write_bytes(b"weights that took a week")
-    spec, irs = one_at_a_time
-    fresh = ModelLayout(tmp_path / "zoo", tmp_path / "zoo", actual)
-    with_mine = replace(zoo, layout=fresh)
-    both = {**estimator_factory.detector_irs(with_mine, spec), **irs}
-    assert estimator_factory.compile_estimator(with_mine, spec, both).input_size == DETECTOR_SIZE
-    (xml,) = irs.values()
-    assert estimator_factory.compile_ir_estimator(with_mine, xml).input_size == DETECTOR_SIZE
-    with_mine.download(with_mine.registry.find(DETECTOR), precisions=(Precision.FP16,))
-    assert actual.read_bytes() == b"weights that took a week"
-    assert sorted(tmp_path.iterdir()) == [actual, tmp_path / "zoo"]

@@ -1,4 +1,4 @@
-"""Estimators of a zoo's models: what finds the people is found, and all run where the settings say."""
+"""From a model's IR to an estimator: its detector is chosen, and all run on the device of the settings."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING
 
 from posezoo.errors import InferenceError, SettingsError, UnknownModelError
 from posezoo.events import Listener, ignore_event
+from posezoo.pipeline.get import get_irs
+from posezoo.pipeline.zoo_context import Context
 from posezoo.settings import Settings, user_folder
-from posezoo.spec.model import Precision
+from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 if TYPE_CHECKING:
-    from posezoo.pipeline.zoo import Model, Zoo
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.load_options import LoadOptions
     from posezoo.runtime.runtime_config import RuntimeConfig
 
-#: Who finds people for models that see one at a time, unless the settings name another.
+#: The detector of top-down models, unless the settings name another.
 USUAL_DETECTOR = "person-detection-retail-0013"
 
 
-def select_detector(zoo: Zoo, decoder: str) -> Model | None:
-    """Who finds the people for a model of this decoder, as the settings say; None where nobody has to.
+def select_detector(context: Context, decoder: str) -> ModelSpec | CompositeSpec | None:
+    """The detector of people for a model of this decoder, as the settings say; None if it needs none.
 
     Raises:
         UnknownModelError: there is no such model.
@@ -30,14 +31,14 @@ def select_detector(zoo: Zoo, decoder: str) -> Model | None:
     """
     from posezoo.pose.decoders import DECODERS, find_decoder
 
-    named = zoo.settings.detector
+    named = context.settings.detector
     record = DECODERS.find(decoder) if decoder else None
     taken = record.detector if record is not None else ""
     if not taken or named == "none" or (named == "usual" and taken != "usual"):
         return None
     name = USUAL_DETECTOR if named == "usual" else named
     try:
-        detector = zoo.registry.find(name)
+        detector = context.registry.find(name)
     except UnknownModelError as error:
         hint = error.hint or "name another detector, or none"
         raise UnknownModelError(f"who finds the people? {error.problem}", hint=hint) from error
@@ -48,13 +49,13 @@ def select_detector(zoo: Zoo, decoder: str) -> Model | None:
     return detector
 
 
-def require_detector_used(detector: str | None, model: Model, decoder: str = "") -> None:
-    """Make sure that a detector is not named for a model in vain: a setting for all models may be.
+def require_detector_used(detector: str | None, model: ModelSpec | CompositeSpec, decoder: str = "") -> None:
+    """Make sure that a detector is not named for a model that needs none; a setting for all models may be.
 
     Args:
-        detector: as it was said; nothing, ``none`` and ``usual`` suit every model.
-        model: for which it was.
-        decoder: of the model; where empty, the one that it declares, if any.
+        detector: as the user named it for this model; None, ``none`` and ``usual`` suit every model.
+        model: the model.
+        decoder: of the model; empty: the one that it declares, if any.
 
     Raises:
         InferenceError: the model finds people itself.
@@ -66,25 +67,30 @@ def require_detector_used(detector: str | None, model: Model, decoder: str = "")
         require_top_down(decoder or declared, model.full_name)
 
 
-def detector_irs(zoo: Zoo, model: Model, *, listener: Listener = ignore_event) -> dict[str, Path]:
-    """The FP16 .xml of each part of a model's detector by its name; none where it has no detector.
+def detector_irs(
+    model: ModelSpec | CompositeSpec, context: Context, *, listener: Listener = ignore_event
+) -> dict[str, Path]:
+    """The FP16 .xml of each part of a model's detector by its name; empty if it has no detector.
 
     Raises:
-        FetchError: a file is to be had nowhere.
+        FetchError: a file cannot be downloaded.
         ConversionError: an IR cannot be made, or was not published in FP16.
     """
-    detector = select_detector(zoo, model.decoder.name) if model.decoder else None
-    return zoo.get_irs(detector, Precision.FP16, listener=listener) if detector else {}
+    detector = select_detector(context, model.decoder.name) if model.decoder else None
+    return get_irs(detector, Precision.FP16, context, listener=listener) if detector else {}
 
 
 def compile_estimator(
-    zoo: Zoo, model: Model, irs: Mapping[str, Path], options: LoadOptions | None = None
+    model: ModelSpec | CompositeSpec,
+    context: Context,
+    irs: Mapping[str, Path],
+    options: LoadOptions | None = None,
 ) -> Estimator:
     """Compile a model or composite, and its detector: image in, poses out.
 
     Args:
-        zoo: names the detector.
         model: what to compile.
+        context: names the detector.
         irs: the .xml of each of its parts by name, and of those of its detector.
         options: where and how it runs; None: on the device that the settings name.
 
@@ -93,17 +99,17 @@ def compile_estimator(
     """
     from posezoo.runtime.loading import load_estimator
 
-    options = options or default_options(zoo.settings)
+    options = options or default_options(context.settings)
     estimator = load_estimator(model, irs, options)
-    detector = select_detector(zoo, estimator.decoder)
+    detector = select_detector(context, estimator.decoder)
     if detector is None:
         return estimator
-    return estimator.with_detector(compile_estimator(zoo, detector, irs, _detector_options(options)))
+    return estimator.with_detector(compile_estimator(detector, context, irs, _detector_options(options)))
 
 
 def compile_ir_estimator(
-    zoo: Zoo,
     xml: Path,
+    context: Context,
     options: LoadOptions | None = None,
     *,
     decoder: str | None = None,
@@ -112,8 +118,8 @@ def compile_ir_estimator(
     """Compile an IR that no model.yml describes, and its detector, which is downloaded if it is missing.
 
     Args:
-        zoo: names the detector.
         xml: of the IR.
+        context: names the detector.
         options: where and how it runs; None: on the device that the settings name.
         decoder: of its outputs; None: as the IR's metadata or its outputs tell.
         listener: is told what happens.
@@ -124,13 +130,13 @@ def compile_ir_estimator(
     """
     from posezoo.runtime.loading import load_ir
 
-    options = options or default_options(zoo.settings)
+    options = options or default_options(context.settings)
     estimator = load_ir(xml, decoder, options)
-    detector = select_detector(zoo, estimator.decoder)
+    detector = select_detector(context, estimator.decoder)
     if detector is None:
         return estimator
-    irs = zoo.get_irs(detector, Precision.FP16, listener=listener)
-    return estimator.with_detector(compile_estimator(zoo, detector, irs, _detector_options(options)))
+    irs = get_irs(detector, Precision.FP16, context, listener=listener)
+    return estimator.with_detector(compile_estimator(detector, context, irs, _detector_options(options)))
 
 
 def default_options(settings: Settings) -> LoadOptions:

@@ -1,0 +1,135 @@
+"""What is to be done for a model: the one plan that is printed, and that a real run carries out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from posezoo.convert.conversion_plan import (
+    ConversionOptions,
+    PlannedIr,
+    explain_stale_ir,
+    find_obstacle,
+    plan_irs,
+)
+from posezoo.download.model_download import PlannedFile, plan_download
+from posezoo.errors import ConversionError
+from posezoo.files import verified_files
+from posezoo.pipeline.zoo_context import Context
+from posezoo.resolve.resolved import Converter, Resolved, Target
+from posezoo.spec.routes import Obstacle
+
+if TYPE_CHECKING:
+    from posezoo.convert.model_optimizer import ModelOptimizer
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done for one model.
+
+    Attributes:
+        resolved: the model.
+        irs: one for each IR that was asked for.
+        files: one for each file that is needed; none if no IR has to be made.
+        upstream_code: the code that comes with the model and will be run, in words.
+        obstacle: why an IR that has to be made cannot be made here.
+        model_optimizer: the one that makes the IR; None if another converter does.
+        source_error: in a dry run without downloads, why the file to convert cannot be used.
+    """
+
+    resolved: Resolved
+    irs: tuple[PlannedIr, ...]
+    files: tuple[PlannedFile, ...] = ()
+    upstream_code: tuple[str, ...] = ()
+    obstacle: Obstacle | None = None
+    model_optimizer: ModelOptimizer | None = None
+    source_error: ConversionError | None = None
+
+    @property
+    def missing_files(self) -> tuple[PlannedFile, ...]:
+        """The files that have to be downloaded."""
+        return tuple(file for file in self.files if file.candidate_names or file.is_unpinned)
+
+    @property
+    def download_size(self) -> int:
+        """Their size in bytes; for a file of unknown size, the most that is read of it."""
+        return sum(planned.file.read_limit for planned in self.missing_files)
+
+
+def make_plan(
+    resolved: Resolved,
+    context: Context,
+    options: ConversionOptions | None = None,
+    *,
+    downloads: bool = True,
+    is_dry_run: bool = False,
+) -> Plan:
+    """Look at the disk for what is there already. No server is asked.
+
+    Args:
+        resolved: the model.
+        context: how its files may be downloaded, and which Model Optimizer there is.
+        options: how its IR are made; None: the defaults.
+        downloads: whether files are downloaded, too; else they have to be there.
+        is_dry_run: whether nothing may be written, not even which files were verified.
+
+    Raises:
+        ConversionError: an IR of other weights would be replaced, the Model Optimizer is not there, or an
+            argument could make it run code.
+        LicenseError: the license of the model is not allowed.
+    """
+    options = options or ConversionOptions()
+    spec, layout = resolved.spec, resolved.layout
+    optimizer = None
+    if any(each.converter is Converter.MODEL_OPTIMIZER and not each.obstacle for each in resolved.targets):
+        from posezoo.convert.model_optimizer import find_model_optimizer, refuse_unsafe_arguments
+
+        refuse_unsafe_arguments(resolved.source)
+        optimizer = find_model_optimizer(context.settings.mo, context.mo_python)
+    irs = plan_irs(
+        resolved,
+        options,
+        mo_version=optimizer.version if optimizer else "",
+        is_good=partial(verified_files.is_verified, remember=not is_dry_run),
+    )
+    obstacle, is_due = find_obstacle(irs), not all(ir.is_up_to_date for ir in irs)
+    if obstacle is not None or not (is_due or spec.is_ir):
+        return Plan(resolved, irs, obstacle=obstacle, model_optimizer=optimizer)
+    files: tuple[PlannedFile, ...] = ()
+    source_error = None
+    if downloads and layout.custom_checkpoint(spec) is None:  # the user's own weights are here already
+        precisions = [ir.precision for ir in irs] if spec.is_ir else None
+        files = plan_download(spec, layout, context.download_options, precisions)
+    elif is_dry_run and is_due and not resolved.runs_upstream_code:
+        from posezoo.convert.frontends import verify_source_model
+
+        try:
+            verify_source_model(resolved.source, layout)
+        except ConversionError as error:
+            source_error = error
+    code: tuple[str, ...] = ()
+    if resolved.runs_upstream_code:
+        from posezoo.convert.upstream_code import list_upstream_code
+
+        code = list_upstream_code(spec)
+    return Plan(resolved, irs, files, code, None, optimizer, source_error)
+
+
+def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
+    """Make sure that an IR is the one that model.yml describes, whole and unchanged.
+
+    Raises:
+        ConversionError: it is not; ``done`` says what is therefore not done with it.
+    """
+    spec, layout = resolved.spec, resolved.layout
+    if target.converter is Converter.PUBLISHED:
+        files = [file for file in spec.files if file.name.startswith(f"{target.precision}/")]
+        is_whole = all(verified_files.is_verified_file(layout.file_path(spec, file), file) for file in files)
+        reason = "" if is_whole else "it is not the file that was published"
+    else:
+        reason = explain_stale_ir(resolved, target.xml, verified_files.is_verified)
+    if reason:
+        raise ConversionError(
+            f"{target.xml}: not {done}, since {reason}", hint=f"posezoo get {spec.full_name} makes it anew"
+        )

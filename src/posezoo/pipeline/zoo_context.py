@@ -1,0 +1,92 @@
+"""What the settings name, opened: the registry, the folders, the lock, and how files may be downloaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from posezoo.download.options import DownloadOptions, FirstUse
+from posezoo.layout import ModelLayout
+from posezoo.lockfile import LockFile
+from posezoo.registry import Registry, open_registry
+from posezoo.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every stage needs to know beside the model.
+
+    Attributes:
+        settings: the user's.
+        registry: where models are declared.
+        layout: where their files and IR lie.
+        lock: the pins of first use; a strict one refuses what it does not have.
+        download_options: how files may be downloaded.
+        mo_python: the Python that starts the Model Optimizer; None: the one beside it.
+        allow_upstream_code: whether code that comes with a model may be run.
+    """
+
+    settings: Settings
+    registry: Registry
+    layout: ModelLayout
+    lock: LockFile
+    download_options: DownloadOptions
+    mo_python: Path | None = None
+    allow_upstream_code: bool = False
+
+
+def open_context(
+    settings: Settings,
+    *,
+    download_dir: Path | None = None,
+    trust_on_first_use: bool = False,
+    verify: bool = False,
+    mo_python: Path | None = None,
+    allow_upstream_code: bool = False,
+) -> Context:
+    """Open what the settings name.
+
+    Args:
+        settings: the user's.
+        download_dir: where published files lie; None: below the output folder.
+        trust_on_first_use: accept a file that nothing pins, and remember its digest in the lock.
+        verify: whether downloads hash files again that were verified before.
+        mo_python: the Python that starts the Model Optimizer; None: the one beside it.
+        allow_upstream_code: whether code that comes with a model may be run in a sandbox.
+
+    Raises:
+        PosezooError: the lock cannot be read.
+        LockError: the lock is strict, and has models that the registry lacks.
+    """
+    lock, registry = LockFile(settings.lock, strict=settings.locked), open_registry(settings.models_dir)
+    lock.require_registry(registry)
+    return Context(
+        settings,
+        registry,
+        ModelLayout(download_dir=download_dir or settings.output_dir, output_dir=settings.output_dir),
+        lock,
+        download_options(settings, lock.record_first_use if trust_on_first_use else None, verify=verify),
+        mo_python,
+        allow_upstream_code,
+    )
+
+
+def download_options(
+    settings: Settings, first_use: FirstUse | None = None, *, verify: bool = False
+) -> DownloadOptions:
+    """How files may be downloaded, as the settings say."""
+    return DownloadOptions(
+        cache_dir=settings.cache_dir,
+        mirrors=settings.mirror,
+        attempts=settings.attempts,
+        timeout_s=settings.stall_timeout,
+        first_use=first_use,
+        headers=settings.header,
+        ca_bundle=settings.ca_bundle,
+        allow_http=settings.allow_http,
+        allow_private_redirects=settings.allow_private_redirects,
+        verify=verify,
+        jobs=settings.jobs,
+        connections=settings.connections,
+        allow_licenses=settings.allow_licenses,
+    )

@@ -1,0 +1,1 @@
+"""Decide by declarations, settings and the lock how a model becomes IR, before its files are looked at."""

@@ -1,0 +1,73 @@
+"""Further arguments of Model Optimizer, as --add_mo_arg gives them, for a model's inputs and outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from posezoo.errors import PosezooError, SpecError, suggest
+from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED, MoArguments, read_arguments
+from posezoo.spec.model import ModelSpec
+from posezoo.spec.supported_mo_args import CARRIED_OUT
+from posezoo.spec.yaml_nodes import parse_yaml
+
+# These do not change the IR.
+_WITHOUT_EFFECT = ("--silent", "--log_level", "--progress", "--stream_output")
+
+# What converter.py takes in another way than Model Optimizer.
+_GIVEN_ELSEWHERE = {
+    "--input_model": "model.yml says which file is converted",
+    "-m": "model.yml says which file is converted",
+    "--output_dir": "--output_dir of converter.py itself says where IR go",
+    "-o": "-o of converter.py itself says where IR go",
+}
+
+
+def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = False) -> ModelSpec:
+    """The model with what further arguments of Model Optimizer say of its inputs and outputs.
+
+    Args:
+        spec: the model.
+        arguments: as --add_mo_arg gives them.
+        has_mo: whether a Model Optimizer was named, which takes arguments that are unknown here.
+
+    Raises:
+        PosezooError: an argument is unknown, does not go with the model, or is not carried out.
+    """
+    requested = [text for text in arguments if text.partition("=")[0] not in _WITHOUT_EFFECT]
+    if not requested:
+        return spec
+    known = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {*_GIVEN_ELSEWHERE, *OTHER_ORIGINALS}
+    for text in requested:
+        flag = text.partition("=")[0]
+        if not flag.startswith("-"):
+            continue  # the value of the one before, as in --add_mo_arg=--input --add_mo_arg=data
+        if flag in _GIVEN_ELSEWHERE:
+            raise PosezooError(f"--add_mo_arg={text}: is not said so", hint=_GIVEN_ELSEWHERE[flag])
+        if flag not in known and not has_mo:
+            raise PosezooError(
+                f"--add_mo_arg={text}: posezoo does not carry this out",
+                hint=suggest(flag, known)
+                or f"it does: {', '.join(sorted(known))}; --mo PATH takes any other",
+            )
+    added = _read(requested, spec)
+    outputs = added.outputs or spec.outputs
+    if [port.shape for port in added.inputs] != [port.shape for port in spec.inputs]:
+        outputs = tuple(replace(port, shape=()) for port in outputs)  # nothing declares their new sizes
+    return replace(spec, inputs=added.inputs, outputs=outputs, mo_args=(*spec.mo_args, *added.kept))
+
+
+def _read(requested: Sequence[str], spec: ModelSpec) -> MoArguments:
+    # An error names the argument, not a place in a file.
+    try:
+        return read_arguments(parse_yaml(json.dumps(requested).encode(), "--add_mo_arg"), spec.inputs)
+    except SpecError as error:
+        number = error.field.strip("[]")
+        if not number.isdecimal():
+            raise
+        where = f"{error.file}:{error.line}:{error.column}: {error.field}: "
+        text = requested[int(number)]
+        printable = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+        problem = f"--add_mo_arg={printable}: {error.problem.removeprefix(where)}"
+        raise PosezooError(problem, hint=error.hint) from error

@@ -1,0 +1,96 @@
+"""Conversions of models that no registry declares, without a download before them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from posezoo.convert.conversion import Converted
+from posezoo.convert.conversion_plan import ConversionOptions
+from posezoo.events import Listener, ignore_event
+from posezoo.layout import ModelLayout
+from posezoo.lockfile import LockFile
+from posezoo.pipeline.get import convert, get, resolve_model
+from posezoo.pipeline.plan import Plan, make_plan
+from posezoo.pipeline.resolver import PRECISIONS, resolve
+from posezoo.pipeline.zoo_context import Context, download_options
+from posezoo.registry import Registry
+from posezoo.resolve.request import Request
+from posezoo.resolve.resolved import Resolved
+from posezoo.settings import read_settings, to_settings
+from posezoo.spec.model import Decoder, ModelSpec, Precision
+
+
+def context_of(layout: ModelLayout) -> Context:
+    """No registry and an empty lock."""
+    settings = to_settings(read_settings({}))
+    lock = LockFile(Path(os.devnull).with_name("no-such-lock"))
+    return Context(settings, Registry([]), layout, lock, download_options(settings))
+
+
+def resolved_of(
+    spec: ModelSpec,
+    layout: ModelLayout,
+    precisions: Collection[Precision] = PRECISIONS,
+    *,
+    decoder: Decoder | None = None,
+) -> Resolved:
+    """The model, resolved; with another decoder if one is given."""
+    context = context_of(layout)
+    request = Request(spec, tuple(precisions), checkpoint=layout.checkpoint)
+    resolved = resolve(request, context.registry, layout, context.lock)
+    return replace(resolved, decoder=decoder or resolved.decoder)
+
+
+def plan_conversion(
+    spec: ModelSpec,
+    layout: ModelLayout,
+    precisions: Collection[Precision] = PRECISIONS,
+    *,
+    self_check: bool = True,
+    force: bool = False,
+    decoder: Decoder | None = None,
+) -> Plan:
+    """The plan of a dry run."""
+    resolved = resolved_of(spec, layout, precisions, decoder=decoder)
+    options = ConversionOptions(force, self_check)
+    return make_plan(resolved, context_of(layout), options, downloads=False, is_dry_run=True)
+
+
+def convert_model(
+    spec: ModelSpec,
+    layout: ModelLayout,
+    *,
+    precisions: Collection[Precision] = PRECISIONS,
+    self_check: bool = True,
+    force: bool = False,
+    decoder: Decoder | None = None,
+    keep_onnx: bool = False,
+    listener: Listener = ignore_event,
+) -> Converted:
+    """The IR of a model whose files lie where the layout says."""
+    resolved = resolved_of(spec, layout, precisions, decoder=decoder)
+    options = ConversionOptions(force, self_check, keep_onnx)
+    plan = make_plan(resolved, context_of(layout), options, downloads=False)
+    return convert(resolved, plan, options, listener=listener)
+
+
+def is_up_to_date(
+    spec: ModelSpec, layout: ModelLayout, precision: Precision, *, decoder: Decoder | None = None
+) -> bool:
+    """Whether an IR need not be made, even if it was not self-checked."""
+    plan = plan_conversion(spec, layout, (precision,), self_check=False, decoder=decoder)
+    return all(ir.is_up_to_date for ir in plan.irs) and not spec.is_ir
+
+
+def get_model(
+    spec: ModelSpec,
+    context: Context,
+    precisions: Collection[Precision],
+    *,
+    listener: Listener = ignore_event,
+) -> dict[Precision, Path]:
+    """The IR of a model of a registry, downloaded and converted if they are not there."""
+    return dict(get(resolve_model(spec, precisions, context), context, listener=listener).irs)

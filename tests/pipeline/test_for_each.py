@@ -1,0 +1,40 @@
+"""One loop over models: by threads or processes, each failure for itself."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from posezoo.errors import ConversionError, PosezooError
+from posezoo.pipeline.for_each import for_each
+
+
+def double(number: int, check: object) -> int:
+    if number == 2:
+        raise PosezooError("two is not doubled")
+    if number == 3:
+        open("/no/such/file").close()
+    return 2 * number
+
+
+def double_or_die(number: int, check: object) -> int:
+    if number == 2:
+        os._exit(1)
+    return double(number, check)
+
+
+@pytest.mark.parametrize("options", [{}, {"jobs": 3}, {"jobs": 2, "in_processes": True}])
+def test_each_item_has_its_outcome_in_the_items_order(options):
+    outcomes = list(for_each([1, 2, 3, 4], double, **options))
+    assert [outcome.item for outcome in outcomes] == [1, 2, 3, 4]
+    assert [outcome.result for outcome in outcomes] == [2, None, None, 8]
+    problems = [outcome.error.problem for outcome in outcomes if outcome.error is not None]
+    assert problems == ["two is not doubled", "/no/such/file: No such file or directory"]
+
+
+def test_a_process_that_ends_early_fails_its_item_alone():
+    first, second, third = for_each([1, 2, 4], double_or_die, jobs=2, in_processes=True)
+    assert (first.result, third.result) == (2, 8)
+    assert isinstance(second.error, ConversionError)
+    assert "its process ended early" in second.error.problem

@@ -1,0 +1,109 @@
+"""The stages of one model: one plan, which a dry run prints and a real run carries out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fakes.network import HEIGHT, WIDTH, network
+from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.convert.conversion_plan import ConversionOptions
+from posezoo.errors import ConversionError, LockError
+from posezoo.events import ConversionFinished, ConversionUpToDate, DownloadFinished
+from posezoo.layout import ModelLayout
+from posezoo.lockfile.snapshot import collect_entries
+from posezoo.pipeline.get import get, get_irs, resolve_model
+from posezoo.pipeline.plan import make_plan
+from posezoo.pipeline.zoo_context import Context, open_context
+from posezoo.resolve.resolved import Resolved
+from posezoo.settings import read_settings, to_settings
+from posezoo.spec.model import Precision
+
+pytest.importorskip("openvino", reason="needs openvino")
+
+FP16 = Precision.FP16
+INPUTS = [{"name": "image", "shape": [1, HEIGHT, WIDTH, 3], "layout": "NHWC", "color": "RGB"}]
+
+
+@pytest.fixture
+def origin(tmp_path) -> Path:
+    """Where the file of the one model is downloaded from."""
+    path = tmp_path / "origin" / "net.tflite"
+    path.parent.mkdir()
+    path.write_bytes(network())
+    return path
+
+
+def context_of(folder: Path, origin: Path, **settings: object) -> Context:
+    write_model(
+        folder / "models", "net", model_yml(files=[declared_file(origin)], inputs=INPUTS, outputs=None)
+    )
+    places = {"models_dir": (folder / "models",), "output_dir": folder / "out", "lock": folder / "lock"}
+    return open_context(to_settings(read_settings({**places, **settings})))
+
+
+def resolved_in(context: Context) -> Resolved:
+    return resolve_model(context.registry.find("net"), (FP16,), context)
+
+
+def everything_below(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
+
+
+def test_a_real_run_carries_out_the_plan_and_a_second_one_finds_nothing_to_do(origin, tmp_path):
+    context = context_of(tmp_path, origin)
+    plan = make_plan(resolved_in(context), context, is_dry_run=True)
+    assert ([file.file.name for file in plan.files], plan.obstacle) == (["net.tflite"], None)
+    assert [(ir.precision, ir.reason) for ir in plan.irs] == [(FP16, "there is none yet")]
+    assert plan.download_size == len(network())
+    events = []
+    converted = get(resolved_in(context), context, listener=events.append)
+    assert converted.irs == {ir.precision: ir.xml for ir in plan.irs}
+    assert [type(event) for event in events if isinstance(event, (DownloadFinished, ConversionFinished))] == [
+        DownloadFinished,
+        ConversionFinished,
+    ]
+    before, events = everything_below(tmp_path), []
+    plan = make_plan(resolved_in(context), context, is_dry_run=True)
+    assert (plan.files, [ir.reason for ir in plan.irs]) == ((), [""])
+    assert get(resolved_in(context), context, listener=events.append).irs == converted.irs
+    assert events == [ConversionUpToDate("net", (FP16,))]
+    assert everything_below(tmp_path) == before
+
+
+def test_nothing_is_downloaded_of_which_no_ir_can_be_made(origin, tmp_path):
+    context = context_of(tmp_path, origin)
+    spec = context.registry.find("net")
+    with pytest.raises(ConversionError, match="no conversion makes FP16-INT8"):
+        get_irs(spec, Precision.FP16_INT8, context)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_strict_lock_refuses_an_ir_that_is_up_to_date_and_one_that_would_be_made(origin, tmp_path):
+    context = context_of(tmp_path, origin)
+    spec = context.registry.find("net")
+
+    def lock() -> None:
+        layout = ModelLayout(tmp_path / "out", tmp_path / "out")
+        entries = collect_entries(spec, layout, "2026-01-01").entries
+        context.lock.update(lambda _: {entry.key: entry for entry in entries})
+
+    lock()
+    strict = context_of(tmp_path, origin, locked=True)
+    with pytest.raises(LockError, match=r"net: FP16/net\.xml is not in "):
+        get(resolved_in(strict), strict)
+    (xml,) = get(resolved_in(context), context).irs.values()
+    with pytest.raises(LockError, match=r"net: FP16/net\.xml is not in "):
+        get(resolved_in(strict), strict)
+    lock()
+    strict = context_of(tmp_path, origin, locked=True)
+    assert get(resolved_in(strict), strict, ConversionOptions(force=True)).irs == {FP16: xml}
+
+
+def test_a_context_can_be_sent_to_another_process(origin, tmp_path):
+    import pickle
+
+    context = context_of(tmp_path, origin, locked=False)
+    copy = pickle.loads(pickle.dumps(context))
+    assert resolved_in(copy) == resolved_in(context)
