@@ -170,7 +170,7 @@ def test_stages_name_the_outputs_of_lightweight_openpose():
 
 def test_every_network_names_its_paper_and_where_it_comes_from():
     for network in NETWORKS.values():
-        spec = find_spec(f"posezoo.networks.{network.home[0]}")
+        spec = find_spec(network.module_class.partition(":")[0])
         assert spec and spec.origin
         says = ast.get_docstring(ast.parse(Path(spec.origin).read_text("utf-8"))) or ""
         assert "Paper" in says, network.name

@@ -104,5 +104,5 @@ def test_names_without_dots_that_somebody_sorted_are_refused(tmp_path):
     tensors = {key: np.broadcast_to(np.float32(0), shape) for key, shape in shapes.items() if len(shape) == 4}
     sequence = {f"net0_conv{number}_weight": array for number, array in enumerate(tensors.values())}
     assert list(rename_tensors(sequence, tensors)) == list(tensors)
-    with pytest.raises(NetworkError, match="sorted by the alphabet"):
+    with pytest.raises(NetworkError, match="sorted by name"):
         rename_tensors(dict(sorted(sequence.items())), tensors)

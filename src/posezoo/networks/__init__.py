@@ -1,6 +1,6 @@
-"""The founding networks as our own PyTorch modules, whose keys are those of the published checkpoints.
+"""PyTorch modules of published networks, with the keys of the published checkpoints.
 
-Importing this does not import torch; ``build`` does.
+Importing this does not import torch; ``build_network`` does.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from posezoo.errors import UnknownModelError, suggest
-from posezoo.networks.catalog import NETWORKS
+from posezoo.networks.catalog import NETWORKS, PLUGINS
 from posezoo.networks.definition import ArgumentValue, NetworkArgument, NetworkDefinition, Shapes
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NETWORKS",
+    "PLUGINS",
     "ArgumentValue",
     "NetworkArgument",
     "NetworkDefinition",
@@ -27,34 +28,37 @@ __all__ = [
 
 
 def find_network(name: str) -> NetworkDefinition:
-    """The network of that name.
+    """The network of that name: of the catalog, or of an installed package.
 
     Raises:
         UnknownModelError: there is none; the hint names the nearest one.
+        PluginError: it is of an installed package that cannot be used.
     """
-    if name not in NETWORKS:
+    network = NETWORKS.get(name) or PLUGINS.find(name)
+    if network is None:
+        names = (*NETWORKS, *PLUGINS.names())
         raise UnknownModelError(
-            f"no network {name}", hint=suggest(name, NETWORKS) or f"there is {', '.join(NETWORKS)}"
+            f"no network {name}", hint=suggest(name, names) or f"available: {', '.join(names)}"
         )
-    return NETWORKS[name]
+    return network
 
 
 def build_network(name: str, **arguments: ArgumentValue) -> nn.Module:
     """A network in eval mode, with torch's initial weights.
 
     Args:
-        name: of ``NETWORKS``.
-        arguments: what ``NETWORKS[name].arguments`` lists, such as ``refinement_stages``; the published
-            checkpoint's where left out.
+        name: of ``NETWORKS``, or of an installed package's network.
+        arguments: those in ``NETWORKS[name].arguments``, such as ``refinement_stages``; the default is the
+            published checkpoint's value.
 
     Raises:
         UnknownModelError: there is no network of that name.
-        NetworkError: there is no such argument, or its value is not one of those allowed.
+        NetworkError: an argument does not exist, or its value is not allowed.
         MissingPackageError: torch is not installed.
     """
     return find_network(name).build(**arguments)
 
 
 def tensor_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
-    """The shape of every tensor that a network's checkpoint holds, by its key, in order."""
+    """The shape of each tensor in a network's state dict, by its key, in order."""
     return {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}

@@ -1,4 +1,4 @@
-"""AlphaPose's FastSEResNet: from a crop of one person to heatmaps, by a ResNet with attention.
+"""AlphaPose's FastSEResNet: heatmaps of one person in a crop, by a ResNet with attention.
 
 Papers: Fang et al. 2017, "RMPE: Regional Multi-person Pose Estimation", arXiv:1612.00137; Hu et al. 2018,
 "Squeeze-and-Excitation Networks", arXiv:1709.01507. Upstream: gluoncv/model_zoo/alpha_pose/fast_pose.py.
@@ -13,7 +13,7 @@ from posezoo.networks.resnet import resnet
 
 
 class _FullWidthSqueezeExcite(nn.Module):
-    """Weighs each channel by what all of them hold on average; the hidden layer is as wide as they are."""
+    """Weights the channels by their averages; the hidden layer has as many channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Building blocks that several networks share."""
+"""Building blocks of several networks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-#: Makes the shortcut of a block that changes channels or size: (channels in, channels out, stride).
+#: Creates the shortcut of a block that changes channels or size: (input channels, output channels, stride).
 Shortcut = Callable[[int, int, int], nn.Module]
 
 
 def conv2d(inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, groups: int = 1) -> nn.Conv2d:
-    """A convolution without bias that keeps height and width, but for its stride."""
+    """A convolution without bias, padded so that only its stride changes height and width."""
     return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
 
 
@@ -33,10 +33,10 @@ class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut (He et al. 2015, arXiv:1512.03385).
 
     Args:
-        inputs: channels that come in.
-        planes: channels that go out, a multiple of ``expansion``.
+        inputs: input channels.
+        planes: output channels.
         stride: of the first convolution.
-        shortcut: for a block that changes channels or size; else what comes in is added as it is.
+        shortcut: of a block that changes channels or size; otherwise the input is added as it is.
     """
 
     expansion: ClassVar[int] = 1
@@ -60,14 +60,14 @@ class BasicBlock(nn.Module):
 class Bottleneck(nn.Module):
     """Convolutions 1x1, 3x3, 1x1 and a shortcut (He et al. 2015, arXiv:1512.03385).
 
-    The stride stands on the 3x3 convolution: "v1b" in GluonCV's names, and what torchvision does too.
+    The 3x3 convolution has the stride: "v1b" in GluonCV's names; torchvision does the same.
 
     Args:
-        inputs: channels that come in.
-        planes: channels of the 3x3 convolution; four times as many go out.
+        inputs: input channels.
+        planes: channels of the 3x3 convolution; the output has four times as many.
         stride: of the 3x3 convolution.
-        shortcut: for a block that changes channels or size; else what comes in is added as it is.
-        attention: weighs the channels before they meet the shortcut (AlphaPose's squeeze and excitation).
+        shortcut: of a block that changes channels or size; otherwise the input is added as it is.
+        attention: weights the channels before the shortcut is added (AlphaPose's squeeze and excitation).
     """
 
     expansion: ClassVar[int] = 4
@@ -100,7 +100,7 @@ class Bottleneck(nn.Module):
 
 
 class DenseUpsampling(nn.Module):
-    """Dense upsampling convolution (Wang et al. 2017, arXiv:1702.08502): twice the size, planes / 4 channels.
+    """Dense upsampling convolution (Wang et al. 2017, arXiv:1702.08502): doubles the size.
 
     Upstream: gluoncv/nn/block.py and gluoncv/model_zoo/alpha_pose/fast_pose.py.
     """
@@ -118,5 +118,5 @@ class DenseUpsampling(nn.Module):
 
 
 def named_sequential(**parts: nn.Module) -> nn.Sequential:
-    """A sequence whose parts have names, in place of numbers, in the keys of the state dict."""
+    """A sequence whose modules have names instead of numbers in the keys of the state dict."""
     return nn.Sequential(OrderedDict(parts))

@@ -1,6 +1,6 @@
-"""Every network of the zoo: what it takes and gives, and which parts of it a checkpoint decides.
+"""All networks: input, outputs, and the arguments that a checkpoint decides.
 
-Adding a network is a module with its class, and a line here.
+A new network is a module with its torch class, and one record here; an installed package can add one, too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from posezoo.networks.definition import (
     read_presence,
     read_stage_count,
 )
+from posezoo.plugins import LazyTable
 from posezoo.spec.model import ColorOrder, Input, SelfCheckSettings
 
 # ImageNet's mean and deviation, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225), times 255.
@@ -26,7 +27,7 @@ _ALPHA_MEAN = (103.53, 116.535, 122.4)
 def _rgb(
     name: str, height: int, width: int, mean: tuple[float, ...] = _MEAN, scale: tuple[float, ...] = _SCALE
 ) -> Input:
-    """As everywhere in the zoo, the IR takes BGR."""
+    # As everywhere in the zoo, the IR takes BGR.
     return Input(
         name, (1, 3, height, width), "NCHW", ColorOrder.RGB, mean, scale, reverse_input_channels=True
     )
@@ -44,21 +45,21 @@ def _stages(default: int) -> NetworkArgument:
     return NetworkArgument(default, range(17), read_stage_count("refinement_stages."))
 
 
-def _simple_pose(trunk: str, *, depth: int, deep: bool) -> NetworkDefinition:
+def _simple_pose(depth: int, version: str) -> NetworkDefinition:
     return NetworkDefinition(
-        f"simple_pose_{trunk}",
-        ("simple_pose", "SimplePose"),
+        f"simple_pose_resnet{depth}_{version}",
+        "posezoo.networks.simple_pose:SimplePose",
         _rgb("data", 256, 192),
         ("heatmaps",),
         arguments={"keypoints": _keypoints("final_layer.weight")},
-        fixed={"depth": depth, "deep": deep},
+        fixed={"depth": depth, "deep": version == "v1d"},
     )
 
 
 def _mobile_pose(trunk: str) -> NetworkDefinition:
     return NetworkDefinition(
         f"mobile_pose_{trunk}",
-        ("mobile_pose", "MobilePose"),
+        "posezoo.networks.mobile_pose:MobilePose",
         _rgb("data", 256, 192),
         ("heatmaps",),
         arguments={"keypoints": _keypoints("upsampling.4.weight")},
@@ -66,12 +67,12 @@ def _mobile_pose(trunk: str) -> NetworkDefinition:
     )
 
 
-# The outputs of those in tests/networks/published.py are held against those of the published code. Of the
-# others the keys, shapes and blocks are the published ones, and no number was there to compare.
+# The outputs of the networks in tests/networks/published.py are compared with those of the published code.
+# The others have the published keys, shapes and blocks; there were no outputs to compare with.
 _ALL = (
     NetworkDefinition(
         "higher_hrnet",
-        ("higher_hrnet", "HigherHrnet"),
+        "posezoo.networks.higher_hrnet:HigherHrnet",
         # Height and width are multiples of 32; the other networks take any size.
         _rgb("image", 512, 512),
         ("heatmaps", "embeddings"),
@@ -79,8 +80,8 @@ _ALL = (
             "width": NetworkArgument(32, range(8, 65), read_output_channels("transition1.0.0.weight")),
             "keypoints": _keypoints("final_layers.1.weight"),
         },
-        # 20 of 1.1 million values change their sign where IR and PyTorch differ by 6e-5. More than half of
-        # them are 0, so that the median would see no fault at all.
+        # 20 of 1.1 million values change their sign if IR and PyTorch differ by 6e-5. More than half of all
+        # values are 0, so that the median would detect no error.
         self_check=SelfCheckSettings(
             measure="p99",
             reason="of two neighbours a rounding apart either may be the peak, and the other is negated",
@@ -88,7 +89,7 @@ _ALL = (
     ),
     NetworkDefinition(
         "single_human_pose",
-        ("single_human_pose", "SingleHumanPose"),
+        "posezoo.networks.single_human_pose:SingleHumanPose",
         _rgb("data", 384, 288),
         ("heatmaps",),
         arguments={
@@ -99,7 +100,7 @@ _ALL = (
     ),
     NetworkDefinition(
         "lightweight_openpose",
-        ("lightweight_openpose", "LightweightOpenPose"),
+        "posezoo.networks.lightweight_openpose:LightweightOpenPose",
         _bgr(256, 456, scale=256.0),
         ("stage_{refinement_stages}_output_1_heatmaps", "stage_{refinement_stages}_output_0_pafs"),
         arguments={
@@ -112,7 +113,7 @@ _ALL = (
     ),
     NetworkDefinition(
         "human_pose_3d",
-        ("human_pose_3d", "HumanPose3D"),
+        "posezoo.networks.human_pose_3d:HumanPose3D",
         _bgr(256, 448, scale=255.0),
         ("features", "heatmaps", "pafs"),
         arguments={
@@ -120,27 +121,21 @@ _ALL = (
             "convertible": NetworkArgument(False, (False, True), read_presence("fake_conv_heatmaps.weight")),
         },
     ),
-    _simple_pose("resnet18_v1b", depth=18, deep=False),
-    _simple_pose("resnet50_v1b", depth=50, deep=False),
-    _simple_pose("resnet50_v1d", depth=50, deep=True),
-    _simple_pose("resnet101_v1b", depth=101, deep=False),
-    _simple_pose("resnet101_v1d", depth=101, deep=True),
-    _simple_pose("resnet152_v1b", depth=152, deep=False),
-    _simple_pose("resnet152_v1d", depth=152, deep=True),
-    _mobile_pose("resnet18_v1b"),
-    _mobile_pose("resnet50_v1b"),
-    _mobile_pose("mobilenet1.0"),
-    _mobile_pose("mobilenetv2_1.0"),
-    _mobile_pose("mobilenetv3_small"),
-    _mobile_pose("mobilenetv3_large"),
+    _simple_pose(18, "v1b"),
+    *(_simple_pose(depth, version) for depth in (50, 101, 152) for version in ("v1b", "v1d")),
+    *map(_mobile_pose, ("resnet18_v1b", "resnet50_v1b", "mobilenet1.0", "mobilenetv2_1.0")),
+    *map(_mobile_pose, ("mobilenetv3_small", "mobilenetv3_large")),
     NetworkDefinition(
         "alpha_pose_resnet101_v1b_coco",
-        ("alpha_pose", "AlphaPose"),
+        "posezoo.networks.alpha_pose:AlphaPose",
         _rgb("data", 320, 256, mean=_ALPHA_MEAN, scale=(255.0,) * 3),
         ("heatmaps",),
         arguments={"keypoints": _keypoints("conv_out.weight")},
     ),
 )
 
-#: Every network by its name; those from GluonCV have GluonCV's.
+#: The built-in networks by name; those from GluonCV have its names.
 NETWORKS: Mapping[str, NetworkDefinition] = {network.name: network for network in _ALL}
+
+#: Networks of installed packages.
+PLUGINS: LazyTable[NetworkDefinition] = LazyTable("posezoo.networks", NetworkDefinition, {})

@@ -1,4 +1,4 @@
-"""What is known of a network before torch is there: what it takes, what it gives, what may differ."""
+"""The definition of a network without torch: its input, outputs and arguments."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
     from torch import nn
 
 ArgumentValue = bool | int | str
-#: The shape of every tensor of a checkpoint, by its key.
+#: The shape of each tensor of a checkpoint, by its key.
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkArgument:
-    """What may differ from checkpoint to checkpoint of one network.
+    """An argument in which the checkpoints of one network can differ.
 
     Attributes:
-        default: the published checkpoint's.
-        allowed: what the network is known to work with. Numbers have an upper bound because they may come
-            from a checkpoint's keys, and memory grows with their square.
-        found: reads it from a checkpoint; None where the keys do not tell.
+        default: the published checkpoint's value.
+        allowed: the values that the network is known to work with. Numbers have an upper bound because they
+            may come from a checkpoint's keys, and memory grows with their square.
+        read: reads it from a checkpoint's shapes; None if the keys do not show it.
     """
 
     default: ArgumentValue
     allowed: range | tuple[ArgumentValue, ...]
-    found: Callable[[Shapes], ArgumentValue | None] = lambda shapes: None
+    read: Callable[[Shapes], ArgumentValue | None] = lambda shapes: None
 
     def accepts(self, value: object) -> bool:
-        """Whether a value can be meant: True is an int to Python, but nobody means 1."""
+        """Whether a value is allowed, and has the default's type: in Python True is an int."""
         return type(value) is type(self.default) and value in self.allowed
 
     def __str__(self) -> str:
@@ -45,20 +45,20 @@ class NetworkArgument:
 
 @dataclass(frozen=True, slots=True)
 class NetworkDefinition:
-    """One network of the zoo.
+    """One network.
 
     Attributes:
-        name: what ``build`` knows it by.
-        home: module of this room, and class.
-        input: its name, default shape, colour order, mean and scale as the published weights expect them.
+        name: of the network.
+        module_class: its torch module, as ``package.module:Class``.
+        input: its name, default shape, colour order, mean and scale, as the published weights expect them.
         outputs: names, in order; ``{refinement_stages}`` stands for that argument's value.
-        arguments: what a caller may choose, and ``infer_arguments`` finds.
-        fixed: what the name decides.
-        self_check: how closely an IR must follow the network, where the default does not fit.
+        arguments: that a caller may choose, and ``infer_arguments`` reads from a checkpoint.
+        fixed: further arguments of the class, which the name decides.
+        self_check: how an IR is compared with the network, if the default does not fit.
     """
 
     name: str
-    home: tuple[str, str]
+    module_class: str
     input: Input
     outputs: tuple[str, ...]
     arguments: Mapping[str, NetworkArgument] = field(default_factory=dict)
@@ -68,26 +68,24 @@ class NetworkDefinition:
     def build(self, **arguments: ArgumentValue) -> nn.Module:
         """The network, in eval mode, with torch's initial weights.
 
-        Inside ``with torch.device("meta")`` no memory is taken: its keys and shapes can be compared with a
-        checkpoint's first, and ``load_state_dict(..., assign=True)`` then takes the checkpoint's tensors.
+        Inside ``with torch.device("meta")`` it takes no memory: its keys and shapes can be compared with a
+        checkpoint's first, and ``load_state_dict(..., assign=True)`` then uses the checkpoint's tensors.
 
         Raises:
-            NetworkError: there is no such argument, or its value is not one of those allowed.
+            NetworkError: an argument does not exist, or its value is not allowed.
             MissingPackageError: torch is not installed.
         """
         chosen = self.complete_arguments(**arguments)
         import_optional("torch", extra="torch")
-        module, kind = self.home
-        network: nn.Module = getattr(import_module(f"posezoo.networks.{module}"), kind)(
-            **self.fixed, **chosen
-        )
+        module, _, name = self.module_class.partition(":")
+        network: nn.Module = getattr(import_module(module), name)(**self.fixed, **chosen)
         return network.eval()
 
     def complete_arguments(self, **arguments: ArgumentValue) -> dict[str, ArgumentValue]:
-        """The arguments of a call, completed by the defaults.
+        """These arguments, and the defaults of the others.
 
         Raises:
-            NetworkError: there is no such argument, or its value is not one of those allowed.
+            NetworkError: an argument does not exist, or its value is not allowed.
         """
         for name, value in arguments.items():
             if name not in self.arguments:
@@ -100,42 +98,42 @@ class NetworkDefinition:
         return {name: argument.default for name, argument in self.arguments.items()} | arguments
 
     def infer_arguments(self, shapes: Shapes) -> dict[str, ArgumentValue]:
-        """What a checkpoint's keys and shapes say of the arguments; the default where they say nothing.
+        """The arguments that a checkpoint's keys and shapes show; the default of each other one.
 
-        Keys are torch's (``gluon.torch_names``). Nothing is held against the network here: that a key is
-        missing or of another shape shows when they are compared with those of what ``build`` makes.
+        Keys are torch's (``gluon_names.torch_names``). Whether the keys and shapes are the network's is not
+        checked here, but when they are compared with those of ``build``'s network.
 
         Raises:
-            NetworkError: the checkpoint is of a form that the network is not known to work with.
+            NetworkError: the checkpoint shows a value that is not allowed.
         """
-        found = {name: argument.found(shapes) for name, argument in self.arguments.items()}
-        return self.complete_arguments(**{name: value for name, value in found.items() if value is not None})
+        values = {name: argument.read(shapes) for name, argument in self.arguments.items()}
+        return self.complete_arguments(**{name: value for name, value in values.items() if value is not None})
 
     def output_names(self, **arguments: ArgumentValue) -> tuple[str, ...]:
-        """The names of what ``forward`` returns, in order.
+        """The names of the outputs, in order.
 
         Raises:
-            NetworkError: there is no such argument, or its value is not one of those allowed.
+            NetworkError: an argument does not exist, or its value is not allowed.
         """
         chosen = self.complete_arguments(**arguments)
         return tuple(name.format(**chosen) for name in self.outputs)
 
 
 def read_output_channels(key: str) -> Callable[[Shapes], int | None]:
-    """Reads how many channels a convolution gives from its weight's shape."""
+    """Reads a convolution's output channels from its weight's shape."""
     return lambda shapes: next(iter(shapes.get(key, ())), None)
 
 
 def read_stage_count(prefix: str) -> Callable[[Shapes], int | None]:
-    """Counts the numbered parts that follow a prefix: 2 for ``stages.0.weight`` and ``stages.1.weight``."""
+    """Counts the numbers after a prefix: 2 for ``stages.0.weight`` and ``stages.1.weight``."""
 
-    def found(shapes: Shapes) -> int | None:
+    def read(shapes: Shapes) -> int | None:
         numbers = {key[len(prefix) :].split(".")[0] for key in shapes if key.startswith(prefix)}
         return len({number for number in numbers if number.isdecimal()}) if shapes else None
 
-    return found
+    return read
 
 
 def read_presence(key: str) -> Callable[[Shapes], bool | None]:
-    """Reads whether there is a tensor of that name."""
+    """Reads whether a tensor of that name exists."""
     return lambda shapes: key in shapes

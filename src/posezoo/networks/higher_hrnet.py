@@ -1,4 +1,4 @@
-"""HigherHRNet: every person's keypoints, and a tag for each that says whose it is.
+"""HigherHRNet: heatmaps of all people's keypoints, and embeddings that group them by person.
 
 Paper: Cheng et al. 2020, "HigherHRNet: Scale-Aware Representation Learning for Bottom-Up Human Pose
 Estimation", arXiv:1908.10357.
@@ -15,12 +15,12 @@ from torch.nn.functional import interpolate, max_pool2d
 from posezoo.networks.blocks import BasicBlock
 from posezoo.networks.hrnet import BLOCKS, Hrnet
 
-#: Side of the window, in pixels of the heatmaps, in which a peak must be the highest.
+#: A peak is the maximum of a window with this side, in pixels of the heatmaps.
 WINDOW = 5
 
 
 class HigherHrnet(Hrnet):
-    """HRNet with heatmaps and tags at a quarter of the size, and finer heatmaps at half of it.
+    """HRNet with heatmaps and embeddings at a quarter of the size, and finer heatmaps at half of it.
 
     Args:
         width: channels of the finest branch: 32 or 48 in the published checkpoints.
@@ -42,10 +42,11 @@ class HigherHrnet(Hrnet):
         self.deconv_layers = nn.ModuleList([nn.Sequential(doubled, *blocks)])
 
     def maps(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """What the network is trained on.
+        """The maps that the network is trained on.
 
         Returns:
-            Heatmaps, then tags, (N, 2 keypoints, H / 4, W / 4), and heatmaps, (N, keypoints, H / 2, W / 2).
+            Heatmaps, then embeddings (N, 2 keypoints, H / 4, W / 4).
+            Heatmaps (N, keypoints, H / 2, W / 2).
         """
         features = self.finest_features(image)
         coarse = self.final_layers[0](features)
@@ -53,14 +54,14 @@ class HigherHrnet(Hrnet):
         return coarse, self.final_layers[1](fine)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Heatmaps of both sizes in one, with the peaks marked, and the tags.
+        """The mean of both heatmaps, with their peaks marked, and the embeddings.
 
         Args:
             image: (N, 3, H, W), RGB, normalized with ImageNet's mean and deviation; H and W multiples of 32.
 
         Returns:
-            heatmaps (N, keypoints, H / 2, W / 2), cut off below zero, in which whatever is not the highest of
-            its window is negated, and embeddings (N, keypoints, H / 2, W / 2).
+            heatmaps (N, keypoints, H / 2, W / 2), at least zero before each value that is not the maximum
+            of its window is negated, and embeddings (N, keypoints, H / 2, W / 2).
 
         Raises:
             NetworkError: H or W is not a multiple of 32.
@@ -68,10 +69,10 @@ class HigherHrnet(Hrnet):
         coarse, fine = self.maps(image)
         coarse = interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
         heatmaps = (coarse[:, : self.keypoints] + fine) / 2
-        return _peaks_marked(heatmaps.relu()), coarse[:, self.keypoints :]
+        return _mark_peaks(heatmaps.relu()), coarse[:, self.keypoints :]
 
 
-def _peaks_marked(heatmaps: Tensor) -> Tensor:
+def _mark_peaks(heatmaps: Tensor) -> Tensor:
     highest = max_pool2d(heatmaps, WINDOW, stride=1, padding=WINDOW // 2)
     is_peak = torch.eq(highest, heatmaps).to(heatmaps.dtype)
     return heatmaps * (2 * is_peak - 1)

@@ -1,4 +1,4 @@
-"""HRNet, the backbone that keeps its full resolution beside ever coarser ones.
+"""HRNet, a backbone with a branch at full resolution beside coarser ones.
 
 Paper: Sun et al. 2019, "Deep High-Resolution Representation Learning for Human Pose Estimation",
 arXiv:1902.09212. Upstream: lib/models/pose_higher_hrnet.py of HRNet/HigherHRNet-Human-Pose-Estimation.
@@ -14,16 +14,16 @@ from torch import Tensor, nn
 from posezoo.errors import NetworkError
 from posezoo.networks.blocks import BasicBlock, Bottleneck, conv2d, conv_bn_relu, projection
 
-#: Blocks in a row, in the first layer and in each branch of a module.
+#: The number of blocks in the first layer and in each branch of a module.
 BLOCKS = 4
-#: What the image's height and width are multiples of: the coarsest branch has a 32nd of its size.
+#: Height and width of the image are multiples of it: the coarsest branch has 1/32 of its size.
 MULTIPLE = 32
-#: Modules of stages 2, 3 and 4; stage n has n branches.
+#: The number of modules of stages 2, 3 and 4; stage n has n branches.
 MODULES = (1, 4, 3)
 
 
 class Hrnet(nn.Module):
-    """From an image to its finest maps, at a quarter of the size.
+    """Features of an image at a quarter of its size.
 
     Args:
         width: channels of the finest branch; each coarser one has twice as many at half the size.
@@ -52,7 +52,7 @@ class Hrnet(nn.Module):
         """(N, 3, H, W) to (N, width, H / 4, W / 4); H and W are multiples of 32.
 
         Raises:
-            NetworkError: they are not, so that branches would not fit when they are added.
+            NetworkError: they are not, and the sizes of branches would differ when they are added.
         """
         _check_size(image)
         x = self.relu(self.bn1(self.conv1(image)))
@@ -63,14 +63,14 @@ class Hrnet(nn.Module):
             (self.transition2, self.stage3),
             (self.transition3, self.stage4),
         ):
-            # The new branch, the last one, is made from the coarsest that there is.
-            maps = [way(x) for way, x in zip(transition, [*maps, maps[-1]], strict=True)]
+            # The new branch, the last one, starts from the coarsest.
+            maps = [change(x) for change, x in zip(transition, [*maps, maps[-1]], strict=True)]
             maps = stage(maps)
         return maps[0]
 
 
 def _check_size(image: Tensor) -> None:
-    # In an export the sizes are part of the graph, and a comparison would freeze them.
+    # In an export the sizes are part of the graph, and a comparison would make them constant.
     if torch.onnx.is_in_onnx_export():
         return
     height, width = image.shape[2:]
@@ -80,11 +80,11 @@ def _check_size(image: Tensor) -> None:
 
 
 class _HighResolutionModule(nn.Module):
-    """One branch for each resolution, then every branch is added to every other one.
+    """One branch for each resolution; then each branch is added to each other one.
 
     Args:
         widths: channels of each branch, from the finest to the coarsest.
-        rows: how many of the branches are wanted after the exchange, from the finest.
+        rows: the number of branches that are computed after the exchange, from the finest.
     """
 
     def __init__(self, widths: Sequence[int], rows: int) -> None:
@@ -103,8 +103,8 @@ class _HighResolutionModule(nn.Module):
         return [self.relu(_sum_branches(row, branched)) for row in self.fuse_layers]
 
 
-def _sum_branches(ways: nn.Module, maps: list[Tensor]) -> Tensor:
-    resized = [way(x) for way, x in zip(ways.children(), maps, strict=True)]
+def _sum_branches(resizers: nn.Module, maps: list[Tensor]) -> Tensor:
+    resized = [resize(x) for resize, x in zip(resizers.children(), maps, strict=True)]
     total = resized[0]
     for x in resized[1:]:
         total = total + x
@@ -112,9 +112,9 @@ def _sum_branches(ways: nn.Module, maps: list[Tensor]) -> Tensor:
 
 
 def _resized(widths: Sequence[int], source: int, target: int) -> nn.Module:
-    """The way from one branch's channels and size to another's."""
+    """A module from one branch's channels and size to another's."""
     if source == target:
-        return nn.Identity()  # without keys: upstream has a hole here
+        return nn.Identity()  # without keys: upstream has nothing here
     if source > target:
         return nn.Sequential(
             conv2d(widths[source], widths[target], 1),
@@ -128,7 +128,7 @@ def _resized(widths: Sequence[int], source: int, target: int) -> nn.Module:
 
 def _stage(widths: Sequence[int], modules: int, *, rows_of_last: int | None = None) -> nn.Sequential:
     rows = [len(widths)] * (modules - 1) + [rows_of_last or len(widths)]
-    return nn.Sequential(*(_HighResolutionModule(widths, requested) for requested in rows))
+    return nn.Sequential(*(_HighResolutionModule(widths, count) for count in rows))
 
 
 def _downsample(inputs: int, outputs: int) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""Lightweight OpenPose with a third head: where each keypoint lies in space, relative to the person's root.
+"""Lightweight OpenPose with a third head: the 3D position of each keypoint relative to the person's root.
 
 Paper: Mehta et al. 2018, "Single-Shot Multi-Person 3D Pose Estimation From Monocular RGB", arXiv:1712.03453,
 on the network of arXiv:1811.12004.
@@ -24,7 +24,7 @@ _MAPS = {"heatmaps": 19, "pafs": 38}
 
 
 class _ResidualBlock(nn.Module):
-    """Convolutions 1x1, 3x3, 1x1 at half the channels, added without a ReLU to what came in."""
+    """Convolutions 1x1, 3x3, 1x1 with half the channels; the input is added without a ReLU."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -39,12 +39,12 @@ class _ResidualBlock(nn.Module):
 
 
 class _Pose3D(nn.Module):
-    """From the image's features and the 2D maps to three location maps for each of 19 keypoints."""
+    """Three location maps for each of 19 keypoints, from the image's features and the 2D maps."""
 
     def __init__(self) -> None:
         super().__init__()
-        guess = CHANNELS + sum(_MAPS.values())
-        self.stem = nn.Sequential(*(_ResidualBlock(guess if index == 0 else CHANNELS) for index in range(5)))
+        inputs = CHANNELS + sum(_MAPS.values())
+        self.stem = nn.Sequential(*(_ResidualBlock(inputs if index == 0 else CHANNELS) for index in range(5)))
         self.prediction = OpenPoseStage((RefinementBlock(CHANNELS) for _ in range(2)), {"feature_maps": 57})
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,8 +56,8 @@ class HumanPose3D(StagedNetwork):
 
     Args:
         refinement_stages: the published checkpoint has 1.
-        convertible: whether the checkpoint holds two convolutions more, ``fake_conv_heatmaps`` and
-            ``fake_conv_pafs``, whose results are added to the 2D maps. Upstream added them, with zeros for
+        convertible: whether the checkpoint has two more convolutions, ``fake_conv_heatmaps`` and
+            ``fake_conv_pafs``, whose outputs are added to the 2D maps. Upstream added them, with zero
             weights, for an old Model Optimizer (``is_convertible_by_mo``).
     """
 

@@ -1,4 +1,4 @@
-"""Lightweight OpenPose: every person's keypoints and the fields that join them, in one pass on a CPU.
+"""Lightweight OpenPose: heatmaps of all people's keypoints and the fields that connect them.
 
 Paper: Osokin 2018, "Real-time 2D Multi-Person Pose Estimation on CPU: Lightweight OpenPose",
 arXiv:1811.12004.
@@ -13,7 +13,7 @@ from posezoo.networks.openpose_blocks import ConvolutionalPoseMachine, StagedNet
 
 
 class LightweightOpenPose(StagedNetwork):
-    """MobileNet v1, a first guess, and ``refinement_stages`` that refine it.
+    """MobileNet v1, an initial stage, and ``refinement_stages`` that refine its maps.
 
     Args:
         refinement_stages: the published checkpoint has 1, the paper's larger network 3.

@@ -1,6 +1,6 @@
-"""MobilePose: a light backbone and dense upsampling, from a crop of one person to heatmaps.
+"""MobilePose: heatmaps of one person in a crop, by a light backbone and dense upsampling.
 
-Paper: none of its own; the upsampling is that of Wang et al. 2017, arXiv:1702.08502.
+Paper: none; the upsampling is that of Wang et al. 2017, arXiv:1702.08502.
 Upstream: gluoncv/model_zoo/simple_pose/mobile_pose.py.
 """
 
@@ -15,7 +15,7 @@ from posezoo.networks.mobilenet_v1_v2 import mobilenet_v1, mobilenet_v2
 from posezoo.networks.mobilenet_v3 import mobilenet_v3, output_channels
 from posezoo.networks.resnet import resnet, without_names
 
-#: The trunk by its name, and its channels. A MobileNet lies one part deeper in the keys: features.0.0.weight.
+#: The trunk by its name, and its channels. A MobileNet is one level deeper in the keys: features.0.0.weight.
 TRUNKS: dict[str, tuple[Callable[[], nn.Sequential], int]] = {
     "resnet18_v1b": (lambda: without_names(resnet(18)), 512),
     "resnet50_v1b": (lambda: without_names(resnet(50)), 2048),
@@ -36,8 +36,8 @@ class MobilePose(nn.Module):
 
     def __init__(self, *, trunk: str, keypoints: int = 17) -> None:
         super().__init__()
-        make, channels = TRUNKS[trunk]
-        self.features = make()
+        build, channels = TRUNKS[trunk]
+        self.features = build()
         self.upsampling = nn.Sequential(
             conv2d(channels, 256, 1),
             DenseUpsampling(256, 512),

@@ -54,7 +54,7 @@ def _v2_layers() -> Iterator[nn.Module]:
 
 
 class _LinearBottleneck(nn.Module):
-    """Wide, depthwise, narrow again without an activation; added to what came in where it fits."""
+    """Expand, depthwise, project without an activation; the input is added if it has the same shape."""
 
     def __init__(self, inputs: int, outputs: int, expansion: int, stride: int) -> None:
         super().__init__()

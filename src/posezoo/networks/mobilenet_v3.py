@@ -14,7 +14,7 @@ from posezoo.networks.blocks import conv2d
 
 
 class BlockConfig(NamedTuple):
-    """A block as the paper's tables give it."""
+    """One row of the paper's tables."""
 
     kernel: int
     expanded: int  # channels of the depthwise convolution
@@ -78,19 +78,19 @@ def mobilenet_v3(size: str) -> nn.Sequential:
 
 
 def output_channels(size: str) -> int:
-    """Channels that come out: as many as the last block's depthwise convolution has."""
+    """The output channels: those of the last block's depthwise convolution."""
     return ROWS[size][-1].expanded
 
 
 class _InvertedResidual(nn.Module):
-    """Wide, depthwise, weighed, narrow again without an activation; added to what came in where it fits."""
+    """Expand, depthwise, attention, project; the input is added if it has the same shape."""
 
     def __init__(self, inputs: int, row: BlockConfig) -> None:
         super().__init__()
         self.adds = row.stride == 1 and inputs == row.outputs
-        widens = row.expanded != row.outputs  # sic: upstream compares with what goes out
+        expands = row.expanded != row.outputs  # upstream, too, compares with the outputs, not the inputs
         self.expand = (
-            _ConvBnActivation(conv2d(inputs, row.expanded, 1), _activation(row)) if widens else nn.Identity()
+            _ConvBnActivation(conv2d(inputs, row.expanded, 1), _activation(row)) if expands else nn.Identity()
         )
         deep = conv2d(row.expanded, row.expanded, row.kernel, stride=row.stride, groups=row.expanded)
         self.conv1 = _ConvBnActivation(deep, _activation(row))
@@ -107,8 +107,6 @@ def _activation(row: BlockConfig) -> nn.Module:
 
 
 class _ConvBnActivation(nn.Module):
-    """A convolution, normalized, and an activation."""
-
     def __init__(self, conv: nn.Conv2d, activation: nn.Module) -> None:
         super().__init__()
         self.conv = conv
@@ -120,7 +118,7 @@ class _ConvBnActivation(nn.Module):
 
 
 class _SqueezeExcite(nn.Module):
-    """Weighs each channel by what all of them hold on average."""
+    """Weights the channels by their averages."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

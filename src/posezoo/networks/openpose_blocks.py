@@ -1,4 +1,4 @@
-"""What Lightweight OpenPose and the two networks that grew from it share: trunk, stages and their flow.
+"""The trunk and stages of Lightweight OpenPose and of two networks that derive from it.
 
 Upstream: modules/conv.py and models/with_mobilenet.py of
 Daniil-Osokin/lightweight-human-pose-estimation.pytorch.
@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-#: Channels of the maps between trunk, stages and heads.
+from posezoo.networks.blocks import conv_bn_relu
+
+#: Channels between trunk, stages and heads.
 CHANNELS = 128
 
 
@@ -26,7 +28,7 @@ def conv_block(
     relu: bool = True,
     bias: bool = True,
 ) -> nn.Sequential:
-    """A convolution, with a bias even before its batch normalization: so the checkpoints have it."""
+    """A convolution; it has a bias even before batch normalization, as in the checkpoints."""
     padding = dilation * (kernel // 2)
     layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=bias)]
     if norm:
@@ -37,21 +39,19 @@ def conv_block(
 
 
 def depthwise(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    """MobileNet's pair: a 3x3 convolution for each channel, then 1x1; both normalized, with ReLU."""
+    """MobileNet's pair: a 3x3 convolution for each channel, then 1x1; each with normalization and ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, inputs, 3, stride, dilation, dilation, groups=inputs, bias=False),
         nn.BatchNorm2d(inputs),
         nn.ReLU(inplace=True),
-        nn.Conv2d(inputs, outputs, 1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
+        *conv_bn_relu(inputs, outputs, 1),
     )
 
 
 def mobilenet_trunk() -> nn.Sequential:
-    """MobileNet v1 up to conv5_5, 3 channels to 512 at an eighth of the size.
+    """MobileNet v1 up to conv5_5, 3 channels to 512 at 1/8 of the size.
 
-    Where MobileNet would halve the size once more, before layer 7, that layer's kernel is dilated instead.
+    Layer 7 is dilated; MobileNet would halve the size before it.
     """
     return nn.Sequential(
         conv_block(3, 32, stride=2, bias=False),
@@ -62,15 +62,12 @@ def mobilenet_trunk() -> nn.Sequential:
         depthwise(256, 256),
         depthwise(256, 512),
         depthwise(512, 512, dilation=2),
-        depthwise(512, 512),
-        depthwise(512, 512),
-        depthwise(512, 512),
-        depthwise(512, 512),
+        *(depthwise(512, 512) for _ in range(4)),
     )
 
 
 class ConvolutionalPoseMachine(nn.Module):
-    """From the trunk's 512 channels to the 128 that every stage sees."""
+    """From the trunk's 512 channels to the 128 that each stage takes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +91,7 @@ class ConvolutionalPoseMachine(nn.Module):
 
 
 class RefinementBlock(nn.Module):
-    """A 1x1 convolution, and two 3x3, the second dilated, whose result is added without a ReLU."""
+    """A 1x1 convolution, and two 3x3, the second dilated; both results are added without a ReLU."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -111,8 +108,8 @@ class OpenPoseStage(nn.Module):
     """A trunk, and a head of two 1x1 convolutions for each kind of maps.
 
     Args:
-        trunk: what comes in to 128 channels.
-        maps: how many maps each head gives, by the head's name in the keys.
+        trunk: from the input to 128 channels.
+        maps: the number of maps of each head, by the head's name in the keys.
         hidden: channels between a head's two convolutions.
     """
 
@@ -136,9 +133,9 @@ class OpenPoseStage(nn.Module):
 
 
 class StagedNetwork(nn.Module):
-    """Trunk, CPM, a first guess, and stages that refine it, each seeing the features and the last guess.
+    """Trunk, CPM, an initial stage, and stages that refine its maps from these and the features.
 
-    Subclasses say in ``forward`` what is kept of it; keys: model, cpm, initial_stage, refinement_stages.
+    Subclasses choose the outputs in ``forward``; keys: model, cpm, initial_stage, refinement_stages.
     """
 
     def __init__(self, cpm: nn.Module, initial: OpenPoseStage, refinements: Iterable[OpenPoseStage]) -> None:
@@ -149,7 +146,7 @@ class StagedNetwork(nn.Module):
         self.refinement_stages = nn.ModuleList(refinements)
 
     def stages(self, image: Tensor) -> list[tuple[Tensor, ...]]:
-        """The maps of every stage, each at an eighth of the image's size, rounded up."""
+        """The maps of each stage, at 1/8 of the image's size, rounded up."""
         return self.refine(self.features(image))
 
     def features(self, image: Tensor) -> Tensor:
@@ -157,7 +154,7 @@ class StagedNetwork(nn.Module):
         return self.cpm(self.model(image))
 
     def refine(self, features: Tensor) -> list[tuple[Tensor, ...]]:
-        """The maps of every stage, from the features of the image."""
+        """The maps of each stage, from the features of the image."""
         outputs = [self.initial_stage(features)]
         for stage in self.refinement_stages:
             outputs.append(stage(torch.cat([features, *outputs[-1]], dim=1)))
@@ -165,11 +162,11 @@ class StagedNetwork(nn.Module):
 
 
 def openpose_stages(stages: int, maps: Mapping[str, int]) -> tuple[OpenPoseStage, list[OpenPoseStage]]:
-    """The first stage and ``stages`` refining ones, as Lightweight OpenPose has them."""
+    """The initial stage and the refinement stages of Lightweight OpenPose."""
     initial = OpenPoseStage((conv_block(CHANNELS, CHANNELS, norm=False) for _ in range(3)), maps, hidden=512)
-    guess = CHANNELS + sum(maps.values())
+    inputs = CHANNELS + sum(maps.values())
     refinements = [
-        OpenPoseStage((RefinementBlock(guess if index == 0 else CHANNELS) for index in range(5)), maps)
+        OpenPoseStage((RefinementBlock(inputs if index == 0 else CHANNELS) for index in range(5)), maps)
         for _ in range(stages)
     ]
     return initial, refinements

@@ -1,4 +1,4 @@
-"""A network of ours with the weights of a checkpoint: whatever form these have, checked key by key."""
+"""Networks with the weights of a checkpoint, in any format, checked key by key."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NetworkCheckpoint:
-    """A checkpoint's tensors under the keys of one of our networks; PyTorch is not needed to have one.
+    """A checkpoint's tensors under the keys of a network; it can be made without PyTorch.
 
     Attributes:
         path: the file.
-        network: whose weights they are said to be.
-        arguments: what the network is to be built with, complete: as the keys and shapes tell, but for
-            what was declared.
-        tensors: numpy arrays by key, most of them views of the file; of an old .params file by names without
-            dots, which ``load`` knows the keys of.
+        network: the network that the weights are for.
+        arguments: all arguments of the network: declared, or read from keys and shapes.
+        tensors: numpy arrays by key, most of them views of the file; those of an old .params file have names
+            without dots, which ``load`` replaces by keys.
     """
 
     path: Path
@@ -35,7 +34,7 @@ class NetworkCheckpoint:
     tensors: Mapping[str, Any]
 
     def load(self) -> nn.Module:
-        """The network in eval mode with these weights, copied and in float32: the file may change afterwards.
+        """The network in eval mode with these weights, as copies in float32: the file may change afterwards.
 
         Raises:
             CheckpointError: tensors are missing, unexpected or of another shape.
@@ -45,7 +44,7 @@ class NetworkCheckpoint:
         from posezoo.networks.gluon_names import rename_tensors
 
         torch = import_optional("torch", extra="torch")
-        with torch.device("meta"):  # no memory, and no time for weights that are replaced at once
+        with torch.device("meta"):  # neither memory nor time for weights that are replaced at once
             module = self.network.build(**self.arguments)
         requested: dict[str, Any] = module.state_dict()
         with _prefix_errors(self.path):
@@ -67,44 +66,41 @@ def read_network_checkpoint(
     *,
     assumed: Mapping[str, ArgumentValue] | None = None,
 ) -> NetworkCheckpoint:
-    """A checkpoint for one of our networks.
+    """A checkpoint for a network.
 
     Args:
         path: a .pth, .safetensors or .params file; its tensors may have torch's names or GluonCV's.
-        network: a name of ``networks.NETWORKS``.
-        declared: arguments of the network that are certain, whatever the keys tell.
-        assumed: arguments that hold where the keys tell nothing.
+        network: its name.
+        declared: arguments that are certain, whatever the keys show.
+        assumed: arguments that are used if the keys do not show them.
 
     Raises:
         UnknownModelError: there is no such network.
         CheckpointError: the file cannot be read.
-        NetworkError: the network cannot be built as declared, or as the keys tell.
+        NetworkError: the network cannot be built as declared, or as the keys show.
     """
     from posezoo import checkpoints
     from posezoo.networks.gluon_names import torch_names
 
-    found = networks.find_network(network)
+    definition = networks.find_network(network)
     arrays = checkpoints.read_checkpoint(path)
     with _prefix_errors(path):
         tensors = torch_names(arrays)
         shapes = {key: array.shape for key, array in tensors.items()}
-        told = found.infer_arguments(shapes)
-    silent = {
-        name: value
-        for name, value in (assumed or {}).items()
-        if name not in told or found.arguments[name].found(shapes) is None
-    }
-    return NetworkCheckpoint(
-        path, found, found.complete_arguments(**told | silent | dict(declared or {})), tensors
-    )
+        arguments = definition.infer_arguments(shapes)
+    for name, value in (assumed or {}).items():
+        if name not in arguments or definition.arguments[name].read(shapes) is None:
+            arguments[name] = value
+    arguments |= declared or {}
+    return NetworkCheckpoint(path, definition, definition.complete_arguments(**arguments), tensors)
 
 
 def matching_networks(path: Path) -> tuple[str, ...]:
-    """The names of our networks whose keys and shapes are exactly those of a checkpoint.
+    """The names of the networks whose keys and shapes are exactly those of a checkpoint.
 
     Raises:
         CheckpointError: the file cannot be read.
-        MissingPackageError: torch is not installed, which builds the networks to compare with.
+        MissingPackageError: torch is not installed, which builds the networks for the comparison.
     """
     from posezoo import checkpoints
     from posezoo.checkpoints.key_matching import compare_keys
@@ -112,20 +108,19 @@ def matching_networks(path: Path) -> tuple[str, ...]:
 
     torch = import_optional("torch", extra="torch")
     arrays = checkpoints.read_checkpoint(path)
-    fitting = []
-    for name, network in networks.NETWORKS.items():
+    names = []
+    for name, network in (*networks.NETWORKS.items(), *networks.PLUGINS.items()):
         with suppress(CheckpointError, NetworkError), torch.device("meta"):
             tensors = torch_names(arrays)
-            told = network.infer_arguments({key: array.shape for key, array in tensors.items()})
-            requested = networks.tensor_shapes(network.build(**network.complete_arguments(**told)))
-            if not compare_keys(tensors, requested):
-                fitting.append(name)
-    return tuple(fitting)
+            arguments = network.infer_arguments({key: array.shape for key, array in tensors.items()})
+            if not compare_keys(tensors, networks.tensor_shapes(network.build(**arguments))):
+                names.append(name)
+    return tuple(names)
 
 
 @contextmanager
 def _prefix_errors(path: Path) -> Iterator[None]:
-    """Errors of those who see the tensors alone begin with the file that they came from."""
+    """Add the checkpoint's path to errors about its tensors."""
     try:
         yield
     except (CheckpointError, NetworkError) as error:

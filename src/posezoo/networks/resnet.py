@@ -28,12 +28,12 @@ BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36
 def resnet(
     depth: int, *, deep: bool = False, attention: Callable[[int], nn.Module] | None = None
 ) -> nn.Sequential:
-    """Image to features: (N, 3, H, W) to (N, 512 or 2048, H / 32, W / 32), sizes rounded up.
+    """The features of an image: (N, 3, H, W) to (N, 512 or 2048, H / 32, W / 32), sizes rounded up.
 
     Args:
-        depth: 18 has basic blocks and gives 512 channels; 50, 101 and 152 have bottlenecks and give 2048.
-        deep: v1d: three 3x3 convolutions for the first 7x7, and the mean in place of the stride in shortcuts.
-        attention: made for the channels of each layer's first block, which alone has it (AlphaPose).
+        depth: 18 has basic blocks and 512 output channels; 50, 101 and 152 have bottlenecks and 2048.
+        deep: v1d: three 3x3 convolutions instead of the first 7x7, and average pooling in shortcuts.
+        attention: creates the attention of each layer's first block from its output channels (AlphaPose).
 
     Returns:
         A sequence of conv1, bn1, relu, maxpool, layer1, layer2, layer3 and layer4.
@@ -57,12 +57,12 @@ def resnet(
 
 
 def without_names(sequence: nn.Sequential) -> nn.Sequential:
-    """The same parts with numbers for names, as SimplePose and MobilePose hold them."""
+    """The same modules with numbers as names, as in SimplePose and MobilePose."""
     return nn.Sequential(*sequence.children())
 
 
 def average_pool_shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """A shortcut that takes the mean of what a stride would leave out."""
+    """A shortcut with average pooling instead of a stride."""
     return nn.Sequential(
         nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False),
         conv2d(inputs, outputs, 1),

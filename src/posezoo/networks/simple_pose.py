@@ -1,4 +1,4 @@
-"""SimplePose: a ResNet and three deconvolutions, from a crop of one person to heatmaps.
+"""SimplePose: heatmaps of one person in a crop, by a ResNet and three deconvolutions.
 
 Paper: Xiao et al. 2018, "Simple Baselines for Human Pose Estimation and Tracking", arXiv:1804.06208.
 Upstream: gluoncv/model_zoo/simple_pose/simple_pose_resnet.py.

@@ -1,8 +1,8 @@
-"""One person's keypoints from a crop, by the authors of Lightweight OpenPose: each stage is a small U-net.
+"""Heatmaps of one person in a crop, by the authors of Lightweight OpenPose: each stage is a small U-net.
 
 Paper: none of its own; the stages are those of Osokin 2018, arXiv:1811.12004.
 Upstream: models/single_person_pose_with_mobilenet.py of OpenVINO Training Extensions' human_pose_estimation
-(2020), handed out by Open Model Zoo with single-human-pose-estimation-0001.
+(2020), distributed by Open Model Zoo with single-human-pose-estimation-0001.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from posezoo.networks.openpose_blocks import (
 
 
 class _UNetStage(nn.Module):
-    """Two steps down and two up again, joined with what was there on the way down."""
+    """Two steps down and two up, each joined with the features of its size on the way down."""
 
     def __init__(self, channels: int, interpolation: str) -> None:
         super().__init__()
@@ -37,22 +37,22 @@ class _UNetStage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         half = self.encoder1(x)
         quarter = self.encoder2(half)
-        half = self.decoder2(torch.cat([half, self._grown(quarter, half)], dim=1))
-        return self.decoder1(torch.cat([x, self._grown(half, x)], dim=1))
+        half = self.decoder2(torch.cat([half, self._upsample(quarter, half)], dim=1))
+        return self.decoder1(torch.cat([x, self._upsample(half, x)], dim=1))
 
-    def _grown(self, x: Tensor, to: Tensor) -> Tensor:
+    def _upsample(self, x: Tensor, to: Tensor) -> Tensor:
         align = False if self.interpolation == "bilinear" else None
         return interpolate(x, size=to.shape[2:], mode=self.interpolation, align_corners=align)
 
 
 class SingleHumanPose(StagedNetwork):
-    """MobileNet v1, a first guess, and ``refinement_stages`` that refine it.
+    """MobileNet v1, an initial stage, and ``refinement_stages`` that refine its maps.
 
     Args:
-        refinement_stages: as many as the checkpoint has keys for: Open Model Zoo's archive has 5, though the
-            figures on its card are those of 4.
-        interpolation: of the way up in each stage, ``bilinear`` or ``suggest``: upstream's class says
-            bilinear, its example of an export nearest; a checkpoint does not say.
+        refinement_stages: the checkpoint's number: Open Model Zoo's archive has 5, although the metrics on
+            its card are those of 4.
+        interpolation: of the upsampling in each stage, ``bilinear`` or ``nearest``: upstream's class uses
+            bilinear, its example of an export nearest; a checkpoint does not contain it.
         keypoints: COCO's 17.
     """
 
@@ -64,7 +64,7 @@ class SingleHumanPose(StagedNetwork):
             cpm=nn.Sequential(conv_block(512, 256), conv_block(256, CHANNELS)),
             initial=OpenPoseStage((conv_block(CHANNELS, CHANNELS) for _ in range(3)), maps, hidden=512),
             refinements=(
-                OpenPoseStage(_refining(CHANNELS + keypoints, interpolation), maps)
+                OpenPoseStage(_refinement_trunk(CHANNELS + keypoints, interpolation), maps)
                 for _ in range(refinement_stages)
             ),
         )
@@ -81,7 +81,7 @@ class SingleHumanPose(StagedNetwork):
         return self.stages(image)[-1][0]
 
 
-def _refining(channels: int, interpolation: str) -> Iterator[nn.Module]:
+def _refinement_trunk(channels: int, interpolation: str) -> Iterator[nn.Module]:
     yield _UNetStage(channels, interpolation)
     yield RefinementBlock(channels)
     yield RefinementBlock(CHANNELS)
