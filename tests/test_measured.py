@@ -1,4 +1,4 @@
-"""measured.yml: written in one order, read back the same, and never believed without a look."""
+"""measured.yml is written in one order, read back the same, and every value is checked."""
 
 from __future__ import annotations
 
@@ -42,31 +42,31 @@ GOOD = Measurement(
 )
 
 
-def test_what_is_written_is_read_back(tmp_path):
+def test_written_measurements_are_read_back(tmp_path):
     path = tmp_path / "measured.yml"
     assert update_measured_yml(path, [FAST, GOOD, COUNTED])
     assert read_measured(path) == (COUNTED, GOOD, FAST)
 
 
-def test_the_order_of_recording_leaves_no_trace(tmp_path):
+def test_the_order_of_recording_does_not_change_the_file(tmp_path):
     update_measured_yml(tmp_path / "one.yml", [FAST, GOOD, COUNTED])
     for each in (COUNTED, FAST, GOOD):
         update_measured_yml(tmp_path / "other.yml", [each])
     assert (tmp_path / "one.yml").read_bytes() == (tmp_path / "other.yml").read_bytes()
 
 
-def test_a_newer_answer_takes_the_place_of_the_older_one_and_of_no_other(tmp_path):
+def test_a_newer_measurement_replaces_the_one_with_the_same_key(tmp_path):
     path = tmp_path / "measured.yml"
     update_measured_yml(path, [FAST])
     newer = Measurement("speed", FP16, {"throughput_fps": 40.0}, machine=FAST.machine, settings=FAST.settings)
     elsewhere = Measurement("speed", FP16, {"throughput_fps": 9.0}, machine="another", settings=FAST.settings)
     assert update_measured_yml(path, [newer, elsewhere])
     assert read_measured(path) == (newer, elsewhere)
-    assert not update_measured_yml(path, [newer])  # nothing new: the file is left alone
+    assert not update_measured_yml(path, [newer])  # nothing new: the file is not written
 
 
-def test_other_readers_of_yaml_read_the_same(tmp_path):
-    # What they could guess at is quoted: a version is no number, "off" no truth, a tag of digits no count.
+def test_other_yaml_readers_read_the_same_values(tmp_path):
+    # Ambiguous texts are quoted: a version is not a number, "off" not a truth value, a tag not a count.
     found = yaml.safe_load(format_measured_yml([FAST, GOOD]))
     assert found["speed"][0]["settings"] == dict(FAST.settings)
     assert found["speed"][0]["tools"] == {"openvino": "2026.4.1"}
@@ -75,13 +75,13 @@ def test_other_readers_of_yaml_read_the_same(tmp_path):
     assert format_measured_yml([FAST]).startswith(f"{NOTE}\nspeed:\n  - precision: FP16\n    machine: ")
 
 
-def test_figures_keep_six_digits():
+def test_values_keep_six_digits():
     long = Measurement("complexity", FP32, {"mparams": 28.61787512, "gflops": 92.83641234})
     assert "figures: {gflops: 92.8364, mparams: 28.6179}" in format_measured_yml([long])
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("complexities: []", "1:1: complexities: unknown key"),
         ("complexity: [{precision: FP8, figures: {gflops: 1}}]", "1:26: complexity[0].precision: expected one"),
@@ -97,13 +97,13 @@ def test_figures_keep_six_digits():
         ("complexity: [{precision: FP32, tag: ../x, figures: {gflops: 1}}]", "tag: expected a tag"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_meant_is_one_line_with_its_place(tmp_path, text, said):
+def test_an_invalid_value_is_refused_with_its_place(tmp_path, text, message):
     path = tmp_path / "measured.yml"
     path.write_text(text)
     with pytest.raises(SpecError) as error:
         read_measured(path)
     assert str(path) in error.value.problem
-    assert said in error.value.problem
+    assert message in error.value.problem
 
 
 def test_a_tool_s_file_names_its_models(tmp_path):
@@ -117,7 +117,7 @@ def test_a_tool_s_file_names_its_models(tmp_path):
         read_measurement_file(path)
 
 
-def test_a_broken_file_is_never_written_over(tmp_path):
+def test_an_invalid_file_is_never_overwritten(tmp_path):
     path = tmp_path / "measured.yml"
     path.write_text("speed: [")
     with pytest.raises(SpecError):
@@ -125,7 +125,7 @@ def test_a_broken_file_is_never_written_over(tmp_path):
     assert path.read_text() == "speed: ["
 
 
-def test_an_installed_registry_is_left_as_it_is(tmp_path):
+def test_an_installed_registry_is_not_changed(tmp_path):
     context = open_context(to_settings(read_settings({"output_dir": tmp_path})))
     spec = context.registry.find("human-pose-estimation-0005")
     place = Path(posezoo.__file__).parent / "models" / "intel" / spec.name
@@ -158,7 +158,7 @@ def figures_of(name):
         ("person-detection-retail-0013", 2.3, 0.723),
     ],
 )
-def test_what_is_recorded_is_what_the_cards_publish(name, gflops, mparams):
+def test_recorded_complexity_equals_the_published_one(name, gflops, mparams):
     for found in figures_of(name):
         assert found == (pytest.approx(gflops, rel=3e-3), pytest.approx(mparams, rel=1e-3))
 

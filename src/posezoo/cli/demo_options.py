@@ -1,52 +1,50 @@
-"""The demo's flags: those of Open Model Zoo's human_pose_estimation_demo.py, and ours."""
+"""The demo's flags: those of Open Model Zoo's human_pose_estimation_demo.py, and posezoo's own."""
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from posezoo.cli import flags
 from posezoo.settings import INFERENCE_PRECISIONS
 from posezoo.spec.model import Precision
 
-#: What Open Model Zoo's page named, and OpenVINO has no longer.
+#: Devices of Open Model Zoo's documentation that OpenVINO has no longer.
 GONE = {
-    "FPGA": "OpenVINO ended with it after 2020.3: use GPU or CPU",
-    "HDDL": "OpenVINO ended with it after 2022.3: use NPU, GPU or CPU",
-    "MYRIAD": "OpenVINO ended with it after 2022.3: use NPU, GPU or CPU",
+    "FPGA": "OpenVINO's last version for it is 2020.3: use GPU or CPU",
+    "HDDL": "OpenVINO's last version for it is 2022.3: use NPU, GPU or CPU",
+    "MYRIAD": "OpenVINO's last version for it is 2022.3: use NPU, GPU or CPU",
 }
 
 ARCHITECTURES = ("ae", "higherhrnet", "openpose", "topdown", "blazepose", "auto")
 
-#: As Open Model Zoo's: a video of a camera that was forgotten ends somewhere.
-LIMIT = 1000
+#: As Open Model Zoo's, so that the video of a forgotten camera ends.
+DEFAULT_LIMIT = 1000
 
 
 def add_demo_flags(parser: argparse.ArgumentParser) -> None:
-    """All of them."""
+    """Add all flags of the demo."""
     parser.usage = "%(prog)s -m MODEL -i INPUT [options]   (-h lists them)"
     parser.add_argument(
         "-m",
         "--model",
         required=True,
         metavar="MODEL",
-        help="a model of the zoo (fetched and converted where that is to be done), an .xml, or a checkpoint "
-        "that a network of the zoo reads",
+        help="a model of the zoo (downloaded and converted if necessary), an .xml, or a checkpoint for a "
+        "network of the zoo",
     )
     parser.add_argument(
         "-i",
         "--input",
         required=True,
         metavar="INPUT",
-        help="a picture, a folder, a quoted glob, a video, a camera's number, or an address (http, rtsp)",
+        help="an image, a folder, a quoted glob, a video, a camera's number, or an address (http, rtsp)",
     )
     _add_model(parser.add_argument_group("model"))
     _add_inference(parser.add_argument_group("inference"))
-    _add_pictures(parser.add_argument_group("input and output"))
-    _add_foreign(parser.add_argument_group("an .xml that does not say how it wants its pictures"))
+    _add_input_and_output(parser.add_argument_group("input and output"))
+    _add_xml_input(parser.add_argument_group("an .xml that does not describe its input"))
     flags.add_flags(parser, "detector", "models_dir")
     flags.add_format_flags(parser)
 
@@ -58,21 +56,21 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         choices=ARCHITECTURES,
         default="auto",
         metavar="TYPE",
-        help=f"how outputs become poses: {', '.join(ARCHITECTURES)} (default: auto, as the model says)",
+        help=f"the decoder of the outputs: {', '.join(ARCHITECTURES)} (default: auto, the model's own)",
     )
     group.add_argument(
         "--precision",
         type=flags.parse_precision,
         default=Precision.FP16,
         metavar="P",
-        help="of the IR of a model of the zoo: FP16, FP32, or what else it is published in (default: FP16)",
+        help="of the IR of a model of the zoo: FP16, FP32, or another published precision (default: FP16)",
     )
     group.add_argument(
         "--tsize",
-        type=_whole(1, 8192),
+        type=flags.whole_number(1, 8192),
         metavar="PIXELS",
-        help="how large pictures are seen: the height for openpose, the shorter side for ae and higherhrnet "
-        "(default: as the IR's own input)",
+        help="the size that images are resized to: the height for openpose, the shorter side for ae and "
+        "higherhrnet (default: the IR's own)",
     )
     group.add_argument(
         "-t",
@@ -80,7 +78,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         type=flags.parse_fraction,
         default=0.1,
         metavar="S",
-        help="poses and keypoints count from this score on (default: 0.1)",
+        help="the least score of poses and keypoints (default: 0.1)",
     )
 
 
@@ -90,7 +88,7 @@ def _add_inference(group: argparse._ArgumentGroup) -> None:
         "--device",
         type=_device,
         metavar="DEVICE",
-        help="of OpenVINO; HETERO:, MULTI: and AUTO: too (default: CPU); posezoo doctor lists them",
+        help="OpenVINO device, also HETERO:, MULTI: and AUTO: (default: CPU); posezoo doctor lists them",
     )
     group.add_argument(
         "--inference_precision",
@@ -101,59 +99,59 @@ def _add_inference(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-nireq",
         "--num_infer_requests",
-        type=_whole(0, 1024),
+        type=flags.whole_number(0, 1024),
         default=0,
         metavar="N",
-        help="frames in the works at once (default: 0, as many as the device does best with)",
+        help="frames that are processed at the same time (default: 0, the device's optimal number)",
     )
     group.add_argument(
         "-nstreams",
         "--num_streams",
         type=_streams,
         metavar="N",
-        help="inferences side by side: a number, AUTO, or DEVICE:N,DEVICE:N (default: the device's choice)",
+        help="parallel inferences: a number, AUTO, or DEVICE:N,DEVICE:N (default: the device's choice)",
     )
     group.add_argument(
         "-nthreads",
         "--num_threads",
-        type=_whole(0, 4096),
+        type=flags.whole_number(0, 4096),
         default=0,
         metavar="N",
-        help="of the CPU (default: 0, its cores)",
+        help="threads of the CPU (default: 0, its cores)",
     )
 
 
-def _add_pictures(group: argparse._ArgumentGroup) -> None:
+def _add_input_and_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-loop",
         "--loop",
         nargs="?",
-        type=_whole(1, 1 << 30),
+        type=flags.whole_number(1),
         const=0,
         default=1,
         metavar="N",
-        help="play the input N times; for ever where no number is given",
+        help="play the input N times; endlessly without a number",
     )
     group.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="PATH",
-        help="where annotated frames go: a picture for a picture, a folder for a folder, a video for a video",
+        help="where annotated frames go: an image for an image, a folder for a folder, a video for a video",
     )
     group.add_argument(
         "-limit",
         "--output_limit",
-        type=_whole(0, 1 << 30),
-        default=LIMIT,
+        type=flags.whole_number(0),
+        default=DEFAULT_LIMIT,
         metavar="N",
-        help=f"frames to write at most; 0 for all (default: {LIMIT})",
+        help=f"the most frames to write; 0 for all (default: {DEFAULT_LIMIT})",
     )
     group.add_argument(
         "--output_resolution",
         type=_resolution,
         metavar="WxH",
-        help="make frames smaller until they fit, on the screen and in files, such as 1280x720",
+        help="the largest size of frames on the screen and in files, such as 1280x720",
     )
     group.add_argument("-no_show", "--no_show", action="store_true", help="no window")
     group.add_argument(
@@ -162,8 +160,8 @@ def _add_pictures(group: argparse._ArgumentGroup) -> None:
         type=_monitors,
         default=frozenset(),
         metavar="LETTERS",
-        help="what to draw into frames: c CPU on average, d each core, m memory, h their history; these keys "
-        "show and hide it",
+        help="what to draw into frames: c CPU on average, d each core, m memory, h their history; the same "
+        "keys show and hide them",
     )
     group.add_argument(
         "-r",
@@ -175,10 +173,10 @@ def _add_pictures(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--coco", type=Path, metavar="FILE", help="write them as COCO's keypoint results")
 
 
-def _add_foreign(group: argparse._ArgumentGroup) -> None:
+def _add_xml_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--layout", type=_layout, metavar="LAYOUT", help="NCHW or NHWC")
     group.add_argument(
-        "--reverse_input_channels", action="store_true", default=None, help="it wants RGB, not BGR"
+        "--reverse_input_channels", action="store_true", default=None, help="its input is RGB, not BGR"
     )
     for flag, verb in (("--mean_values", "subtract"), ("--scale_values", "divide by")):
         group.add_argument(
@@ -190,40 +188,18 @@ def _add_foreign(group: argparse._ArgumentGroup) -> None:
         )
 
 
-def image_input_options(args: argparse.Namespace) -> dict[str, Any]:
-    """What was said of how an .xml wants its pictures, by the attributes of ``LoadOptions``."""
-    said = {
-        "layout": args.layout,
-        "reverse_input_channels": args.reverse_input_channels,
-        "mean": _flat(args.mean_values),
-        "scale": _flat(args.scale_values),
-    }
-    return {name: value for name, value in said.items() if value is not None}
+#: The flags that describe the input of an .xml.
+INPUT_FLAGS = ("--layout", "--reverse_input_channels", "--mean_values", "--scale_values")
 
 
-def _flat(groups: list[tuple[float, ...]] | None) -> tuple[float, ...] | None:
+def given_input_flags(args: argparse.Namespace) -> list[str]:
+    """Those of ``INPUT_FLAGS`` that are given."""
+    return [flag for flag in INPUT_FLAGS if getattr(args, flag[2:]) is not None]
+
+
+def flatten(groups: list[tuple[float, ...]] | None) -> tuple[float, ...] | None:
+    """The values of a flag such as ``--mean_values 1,2 3``; None if it is not given."""
     return None if groups is None else tuple(number for group in groups for number in group)
-
-
-#: The flags by the names that ``foreign`` gives.
-FOREIGN = {
-    "layout": "--layout",
-    "reverse_input_channels": "--reverse_input_channels",
-    "mean": "--mean_values",
-    "scale": "--scale_values",
-}
-
-
-def _whole(lowest: int, highest: int) -> Callable[[str], int]:
-    def whole(text: str) -> int:
-        number = int(text) if text.isascii() and text.lstrip("-").isdecimal() else None
-        if number is None or not lowest <= number <= highest:
-            raise argparse.ArgumentTypeError(
-                f"expected a whole number from {lowest} to {highest}, got {text!r}"
-            )
-        return number
-
-    return whole
 
 
 def _device(text: str) -> str:
@@ -231,7 +207,7 @@ def _device(text: str) -> str:
         if name in GONE:
             raise argparse.ArgumentTypeError(f"{name}: {GONE[name]} (posezoo doctor lists what is here)")
     if not text.strip():
-        raise argparse.ArgumentTypeError("expected a device, such as CPU or AUTO:GPU,CPU")
+        raise argparse.ArgumentTypeError("expected a device such as CPU or AUTO:GPU,CPU")
     return text
 
 
@@ -243,10 +219,10 @@ def _streams(text: str) -> str:
 
 
 def _resolution(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})", text)
-    if not found:
+    match = re.fullmatch(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})", text)
+    if not match:
         raise argparse.ArgumentTypeError(f"expected width and height as 1280x720, got {text!r}")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 def _layout(text: str) -> str:

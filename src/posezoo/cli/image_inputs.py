@@ -1,4 +1,4 @@
-"""Which images the user means, and where their annotated pictures go."""
+"""Input images from files, folders and globs, and the names of annotated images."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 
 from posezoo.errors import ImageError
 
-_MADE_BY_US = re.compile(r".*_poses(_\d+)?")
+_ANNOTATED = re.compile(r".*_poses(_\d+)?")
 
 
-def expand_image_paths(named: Sequence[str], warn: Callable[[str], None]) -> list[Path]:
-    """The images that files, folders and globs stand for; those of a folder in alphabetical order.
+def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> list[Path]:
+    """The images of files, folders and globs; those of a folder in alphabetical order.
 
-    Pictures that an earlier run made are left out of folders and globs. What holds no image is warned of.
+    Annotated images of an earlier run are left out of folders and globs. A name without images causes a
+    warning.
 
     Raises:
         ImageError: there is no image at all.
@@ -24,34 +25,29 @@ def expand_image_paths(named: Sequence[str], warn: Callable[[str], None]) -> lis
     from posezoo.images import SUFFIXES
 
     images: list[Path] = []
-    for text in named:
-        found = _images_of(text)
+    for name in names:
+        path = Path(name)
+        if os.path.isdir(path):
+            candidates = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
+        elif any(character in name for character in "*?[") and not os.path.exists(path):
+            candidates = [Path(match) for match in glob(name, recursive=True)]
+        else:
+            images.append(path)
+            continue
+        found = sorted(
+            file for file in candidates if os.path.isfile(file) and not _ANNOTATED.fullmatch(file.stem)
+        )
         if not found:
-            warn(f"{text}: no images there (looked for {' '.join(sorted(SUFFIXES))})")
+            warn(f"{name}: no images there (looked for {' '.join(sorted(SUFFIXES))})")
         images += found
     if not any(os.path.exists(image) for image in images):
-        missing = ", ".join(map(str, images)) or ", ".join(named)
+        missing = ", ".join(map(str, images)) or ", ".join(names)
         raise ImageError(f"no image to work on: {missing}", hint="name images, folders or quoted globs")
     return images
 
 
-def _images_of(text: str) -> list[Path]:
-    from posezoo.images import SUFFIXES
-
-    path = Path(text)
-    if os.path.isdir(path):
-        return _wanted([each for each in path.iterdir() if each.suffix.lower() in SUFFIXES])
-    if any(character in text for character in "*?[") and not os.path.exists(path):
-        return _wanted([Path(match) for match in glob(text, recursive=True)])
-    return [path]
-
-
-def _wanted(paths: list[Path]) -> list[Path]:
-    return sorted(path for path in paths if os.path.isfile(path) and not _MADE_BY_US.fullmatch(path.stem))
-
-
 class OutputNames:
-    """Names for annotated pictures: never that of an input, never the same twice.
+    """Names for annotated images: never that of an input, and all different.
 
     Args:
         folder: where they go.
@@ -63,7 +59,7 @@ class OutputNames:
         self._taken = {image.resolve() for image in images}
 
     def output_path(self, image: Path) -> Path:
-        """``me.jpg`` becomes ``me_poses.jpg``; what is not JPEG becomes PNG."""
+        """``me.jpg`` becomes ``me_poses.jpg``; other formats than JPEG become PNG."""
         suffix = image.suffix.lower() if image.suffix.lower() in (".jpg", ".jpeg") else ".png"
         target, count = self._folder / f"{image.stem}_poses{suffix}", 1
         while target.resolve() in self._taken:

@@ -1,4 +1,4 @@
-"""Figures of the user's own, and which of all measured ones are wanted: flags that several verbs share."""
+"""Flags of several verbs: the user's own measurements, and which measured speeds are shown."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ if TYPE_CHECKING:
 
 
 def add_measurement_flags(parser: argparse.ArgumentParser) -> None:
-    """Whose figures."""
+    """Add --figures, --machine and --setting."""
     parser.add_argument(
         "--figures",
         action="append",
         type=Path,
         default=[],
         metavar="FILE",
-        help="a .json file of posezoo benchmark --output, in place of what measured.yml says of its kind; "
-        "may be given several times",
+        help="a .json file of posezoo benchmark --output, which replaces the measurements of its kind in "
+        "measured.yml; may be given several times",
     )
     parser.add_argument(
-        "--machine", default="", metavar="TEXT", help="speeds of machines with these words in their line"
+        "--machine",
+        default="",
+        metavar="TEXT",
+        help="speeds of machines whose description contains this text",
     )
     parser.add_argument(
         "--setting",
@@ -34,29 +37,31 @@ def add_measurement_flags(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="speeds measured so, such as hint=LATENCY or batch=8 (default: the way most of them were)",
+        help="speeds measured with this setting, such as hint=LATENCY or batch=8 (default: the most frequent "
+        "settings)",
     )
 
 
 def measurement_selection(args: argparse.Namespace, registry: Registry) -> MeasurementSelection:
-    """What the flags say.
+    """The selection that the flags make.
 
     Raises:
-        PosezooError: a file is missing, says what cannot be meant, or tells of a model that is not there.
+        PosezooError: a file is missing, has an invalid value, or names an unknown model.
     """
     from posezoo.facts.measurement_selection import MeasurementSelection
     from posezoo.measured import read_measurement_file
 
-    own = []
+    measurements = []
     for file in args.figures:
         if not file.is_file():
             raise PosezooError(f"{file}: no such file", hint="posezoo benchmark --output FILE writes one")
-        for name, found in read_measurement_file(file):
+        for name, measurement in read_measurement_file(file):
             try:
-                own.append((flags.require_single_model(registry, name).full_name, found))
+                model = flags.require_single_model(registry, name)
             except PosezooError as error:
                 raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
-    return MeasurementSelection(tuple(own), args.machine, dict(args.setting))
+            measurements.append((model.full_name, measurement))
+    return MeasurementSelection(tuple(measurements), args.machine, dict(args.setting))
 
 
 def _setting(text: str) -> tuple[str, str]:

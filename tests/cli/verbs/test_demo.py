@@ -124,10 +124,10 @@ def test_help_names_every_option_of_open_model_zoos_page(demo):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["-d", "FPGA"], "FPGA: OpenVINO ended with it after 2020.3: use GPU or CPU"),
-        (["-d", "HETERO:FPGA,CPU"], "FPGA: OpenVINO ended with it after 2020.3"),
-        (["-d", "HDDL"], "HDDL: OpenVINO ended with it after 2022.3: use NPU, GPU or CPU"),
-        (["-d", "MULTI:MYRIAD.1.2-ma2480,CPU"], "MYRIAD: OpenVINO ended with it after 2022.3: use NPU"),
+        (["-d", "FPGA"], "FPGA: OpenVINO's last version for it is 2020.3: use GPU or CPU"),
+        (["-d", "HETERO:FPGA,CPU"], "FPGA: OpenVINO's last version for it is 2020.3"),
+        (["-d", "HDDL"], "HDDL: OpenVINO's last version for it is 2022.3: use NPU, GPU or CPU"),
+        (["-d", "MULTI:MYRIAD.1.2-ma2480,CPU"], "MYRIAD: OpenVINO's last version for it is 2022.3: use NPU"),
         (["-d", ""], "expected a device"),
         (["-nireq", "-1"], "expected a whole number from 0"),
         (["-nstreams", "CPU=4"], "expected 4, AUTO, or CPU:4,GPU:2, got 'CPU=4'"),
@@ -144,7 +144,7 @@ def test_help_names_every_option_of_open_model_zoos_page(demo):
         (["--mean_values", "a", "b"], "expected numbers, got 'a'"),
     ],
 )
-def test_what_cannot_be_meant_ends_with_2(demo, tiny, video, args, said):
+def test_invalid_flags_are_wrong_usage(demo, tiny, video, args, said):
     ended = demo("-m", tiny, "-i", video, *args)
     assert ended.code == 2
     assert said in ended.err
@@ -404,14 +404,14 @@ def test_blazepose_refuses_a_size_by_the_options_name(demo, blazepose_there, pho
     assert "error: --tsize 300: blazepose-full: " in ended.err
 
 
-def test_what_is_said_of_an_ir_goes_before_what_it_says_and_is_told_once(demo, video, tmp_path):
+def test_input_flags_override_an_ir_with_one_warning(demo, video, tmp_path):
     says = {"model_type": "openpose", "mean_values": "128", "scale_values": "256"}
     network = write_ir(tmp_path / "net.xml", OPENPOSE, said=says)
     args = ("--mean_values", "1,2,3", "--scale_values", "4", "5", "6", "--reverse_input_channels")
     ended = demo("-m", network, "-i", video, *args, "--layout", "[NCHW]")
     assert ended.code == 0, ended.err
     flags = "--layout, --reverse_input_channels, --mean_values, --scale_values"
-    assert ended.err.count(f"warning: {flags}: in place of what {network} says of itself") == 1
+    assert ended.err.count(f"warning: {flags}: override what {network} says of its input") == 1
 
 
 def test_mean_scale_and_reversal_reach_the_network(demo, photos, mirror, real, models, tmp_path):

@@ -1,4 +1,4 @@
-"""posezoo demo: poses on pictures, videos and cameras, as Open Model Zoo's human_pose_estimation_demo.py."""
+"""posezoo demo: poses in images, videos and cameras, as Open Model Zoo's human_pose_estimation_demo.py."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from posezoo.pose.keypoints import Pose
     from posezoo.runtime.estimator import Estimator
 
-    Found = Callable[[Frame, list[Pose]], None]
-
 EXAMPLES = """
 posezoo demo -m blazepose-full -i photo.jpg
 posezoo demo -m blazepose-full -i 0 -u cm
@@ -29,9 +27,9 @@ posezoo demo -m human-pose-estimation-0001 --precision FP16-INT8 -i street.mp4 -
 posezoo demo -m mine.xml -at ae -i photos/ -o poses/ -no_show --coco results.json
 """
 
-DESCRIPTION = "find poses on pictures, videos and cameras, shown as they are found"
+DESCRIPTION = "find poses in images, videos and cameras, and show them"
 
-#: The modes that Tab goes through.
+#: The modes that Tab switches between.
 USER, LATENCY = "User specified", "Min latency"
 
 TITLE = "posezoo demo: Tab other mode, c d m h monitors, Q or Esc quit"
@@ -55,47 +53,47 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Play the source through the model; 1 where something could not be read or went away."""
-    _refuse_odd_flags(args)
+    """Play the source through the model; 1 if something could not be read, or a source was disconnected."""
+    input_flags = demo_options.given_input_flags(args)
+    if input_flags and not args.model.lower().endswith(".xml"):
+        args.parser.error(
+            f"{', '.join(input_flags)}: only for an .xml; models of the zoo describe their input"
+        )
     from posezoo.demo.frame_outputs import JsonListWriter, open_output
     from posezoo.demo.frame_sources import open_source
     from posezoo.demo.player import ExecutionMode, OverlayStyle, Player
-    from posezoo.demo.run_summary import summarize_run
+    from posezoo.demo.run_summary import format_summary, summarize_run
     from posezoo.demo.utilization_monitor import UtilizationMonitor
     from posezoo.demo.window import Window, require_display
 
-    failed: list[PosezooError] = []
+    failures: list[PosezooError] = []
     ended: BaseException | None = None
     with Console(quiet=args.quiet) as console, ExitStack() as stack:
 
-        def tell(error: PosezooError) -> None:
-            failed.append(error)
+        def report_error(error: PosezooError) -> None:
+            failures.append(error)
             console.print_error(error)
 
-        # What would stop us later is better said before anything is fetched or computed.
-        source = open_source(args.input, rounds=args.loop or None, report_error=tell)
+        # What would stop us later is checked before anything is downloaded or computed.
+        source = open_source(args.input, rounds=args.loop or None, report_error=report_error)
         if not args.no_show:
             require_display()
         monitors = UtilizationMonitor(args.utilization_monitors)
         outputs = [open_output(args.output, source, limit=args.output_limit)] if args.output else []
-        frames = JsonListWriter(args.json, "frames") if args.json else None
-        results = JsonListWriter(args.coco) if args.coco else None
         for output in outputs:
             stack.callback(output.close)
-        for writer in (frames, results):
-            if writer is not None:
-                stack.enter_context(writer)
+        frames = stack.enter_context(JsonListWriter(args.json, "frames")) if args.json else None
+        results = stack.enter_context(JsonListWriter(args.coco)) if args.coco else None
 
-        opened = _opener(args, source, console)
-        estimator = opened(
-            requests=args.num_infer_requests, streams=args.num_streams or "", threads=args.num_threads
+        load = _model_loader(args, source, console)
+        estimator = load(args.num_infer_requests, args.num_streams or "", args.num_threads)
+        description = _describe(estimator)
+        width, height = description["input_size"] or ("any", "any")
+        console.print_line(
+            "{model} on {device} in {executed_precision}: {decoder}, ".format(**description)
+            + f"input {width}x{height}, {estimator.requests} frames at once in {estimator.streams} streams"
         )
-        ran = _told_of(estimator)
-        console.print_line(_in_words(ran))
-        modes = [
-            ExecutionMode(USER, lambda: estimator),
-            ExecutionMode(LATENCY, lambda: opened(requests=1, streams="1")),
-        ]
+        modes = [ExecutionMode(USER, lambda: estimator), ExecutionMode(LATENCY, lambda: load(1, "1", 0))]
         player = Player(
             source,
             modes,
@@ -103,33 +101,28 @@ def run(args: argparse.Namespace) -> int:
             monitors=monitors,
             screen=None if args.no_show else stack.enter_context(Window(TITLE)),
             outputs=outputs,
-            on_poses=_listener(args, source, frames, results),
+            on_poses=_pose_writer(args, source, frames, results),
         )
         try:
             player.play()
         except (KeyboardInterrupt, run_main.SignalExit) as signal:
-            ended = signal  # what was found until then is not lost
-        told = {**ran, **summarize_run(player, modes, outputs, monitors, failed)}
+            ended = signal  # the results so far are not lost
+        summary = {**description, **summarize_run(player, modes, outputs, monitors, failures)}
         if frames is not None:
-            frames.rest = {"report": told}
-    _print(told, args.format)
+            frames.rest = {"report": summary}
+    if args.format == "json":
+        print(json.dumps(summary, indent=2))
+    else:
+        print(*format_summary(summary), sep="\n")
     if ended is not None:
         raise ended
-    return 1 if failed else 0
+    return 1 if failures else 0
 
 
-def _refuse_odd_flags(args: argparse.Namespace) -> None:
-    """Wrong usage ends with 2."""
-    said = demo_options.image_input_options(args)
-    if said and not args.model.lower().endswith(".xml"):
-        named = ", ".join(demo_options.FOREIGN[name] for name in said)
-        args.parser.error(
-            f"{named}: only for an .xml; what comes from the zoo knows how it wants its pictures"
-        )
-
-
-def _opener(args: argparse.Namespace, source: FrameSource, console: Console) -> Callable[..., Estimator]:
-    """Makes the model ready, for so many ``requests``, ``streams`` and ``threads``."""
+def _model_loader(
+    args: argparse.Namespace, source: FrameSource, console: Console
+) -> Callable[[int, str, int], Estimator]:
+    """A function that loads the model for numbers of requests, streams and threads."""
     from posezoo.demo.model_loading import find_model
     from posezoo.pipeline import load
     from posezoo.pipeline.zoo_context import open_context
@@ -138,7 +131,7 @@ def _opener(args: argparse.Namespace, source: FrameSource, console: Console) -> 
 
     settings = flags.settings_from_args(args)
     require_device(settings.device)
-    opener = find_model(
+    load_model = find_model(
         args.model,
         open_context(settings),
         args.precision,
@@ -146,40 +139,40 @@ def _opener(args: argparse.Namespace, source: FrameSource, console: Console) -> 
         detector=args.detector,
         listener=console,
     )
-    foreign = demo_options.image_input_options(args)
-    if foreign:
-        named = ", ".join(demo_options.FOREIGN[name] for name in foreign)
-        console.warn(f"{named}: in place of what {args.model} says of itself")
-
     runtime = load.default_runtime(settings)
+    if input_flags := demo_options.given_input_flags(args):
+        console.warn(f"{', '.join(input_flags)}: override what {args.model} says of its input")
 
-    def opened(requests: int, streams: str, threads: int = 0) -> Estimator:
-        return opener(
+    def load_with(requests: int, streams: str, threads: int) -> Estimator:
+        return load_model(
             LoadOptions(
                 replace(runtime, requests=requests, streams=streams, threads=threads),
                 target_size=args.tsize,
                 aspect_size=source.size,
-                **foreign,
+                layout=args.layout or "",
+                reverse_input_channels=args.reverse_input_channels,
+                mean=demo_options.flatten(args.mean_values),
+                scale=demo_options.flatten(args.scale_values),
             )
         )
 
-    return opened
+    return load_with
 
 
-def _listener(
+def _pose_writer(
     args: argparse.Namespace,
     source: FrameSource,
     frames: JsonListWriter | None,
     results: JsonListWriter | None,
-) -> Found:
-    """What is told the poses of each frame: prints, and writes, what was asked for."""
+) -> Callable[[Frame, list[Pose]], None]:
+    """A function that prints and writes the poses of a frame as the flags say."""
     from posezoo.demo.frame_outputs import coco_image_id, frame_to_json
     from posezoo.demo.run_summary import format_pose
 
-    # An answer in JSON has the standard output to itself.
+    # With --format json the standard output has only the summary.
     stream = sys.stderr if args.format == "json" else sys.stdout
 
-    def found(frame: Frame, poses: list[Pose]) -> None:
+    def write(frame: Frame, poses: list[Pose]) -> None:
         if args.raw_output_message:
             for pose in poses:
                 print(format_pose(pose), file=stream)
@@ -189,11 +182,11 @@ def _listener(
             for pose in poses:
                 results.append(pose.to_coco(coco_image_id(frame, source)))
 
-    return found
+    return write
 
 
-def _told_of(estimator: Estimator) -> dict[str, Any]:
-    """What runs, as plain values."""
+def _describe(estimator: Estimator) -> dict[str, Any]:
+    """What runs, as JSON values."""
     return {
         "model": estimator.model.full_name,
         "decoder": estimator.decoder,
@@ -203,20 +196,3 @@ def _told_of(estimator: Estimator) -> dict[str, Any]:
         "requests": estimator.requests,
         "streams": estimator.streams,
     }
-
-
-def _in_words(ran: dict[str, Any]) -> str:
-    width, height = ran["input_size"] or ("any", "any")
-    return (
-        f"{ran['model']} on {ran['device']} in {ran['executed_precision']}: {ran['decoder']}, input "
-        f"{width}x{height}, {ran['requests']} frames at once in {ran['streams']} streams"
-    )
-
-
-def _print(told: dict[str, Any], style: str) -> None:
-    from posezoo.demo.run_summary import format_summary
-
-    if style == "json":
-        print(json.dumps(told, indent=2))
-    else:
-        print(*format_summary(told), sep="\n")
