@@ -1,7 +1,7 @@
-"""Pictures in files: read as 8-bit BGR the right way up, written whole or not at all.
+"""Read and write image files as 8-bit BGR.
 
-A file is looked at before OpenCV unpacks it: what is cut short would become a picture with a grey
-end, and what claims too many pixels would fill the memory.
+The header is checked before OpenCV decodes a file: an incomplete file would become an image with a grey
+end, and one with too many pixels would need too much memory.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from posezoo.files.verified_files import write_atomically
 
 Image = NDArray[np.uint8]
 
-#: What files are taken for pictures where a folder is searched.
+#: Endings of the files in a folder that are images.
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
-# 256 Mi: more than the largest sensors of telephones (200 million); 768 MiB once unpacked.
+# 256 Mi: more than the largest sensors of phones (200 million); 768 MiB when decoded.
 MAX_PIXELS = 1 << 28
 
-# What as many pixels take unpacked, in a format that packs nothing.
+# The size of as many pixels in a format without compression.
 MAX_BYTES = MAX_PIXELS * 4
 
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """What a picture's file says before it is unpacked: width and height in pixels, and whether it ends."""
+    """Width and height in pixels, and whether the file is complete, read without decoding it."""
 
     width: int
     height: int
@@ -40,14 +40,14 @@ class ImageHeader:
 
 
 def read_image(path: Path) -> Image:
-    """A picture as (height, width, 3) uint8, BGR.
+    """An image as (height, width, 3) uint8, BGR.
 
-    Grey becomes three equal channels, an alpha channel is left out, 16 bits become the upper 8, and
-    the picture is turned as its EXIF orientation says.
+    Grey becomes three equal channels, an alpha channel is removed, 16 bits are reduced to the upper 8, and
+    the image is rotated according to its EXIF orientation.
 
     Raises:
-        ImageError: the file is missing, empty, cut short, no picture of a kind that is known, or has
-            more than ``MAX_PIXELS``.
+        ImageError: the file is missing, empty, incomplete, of an unknown format, or has more than
+            ``MAX_PIXELS`` pixels.
         MissingPackageError: OpenCV is not installed.
     """
     cv2 = import_optional("cv2", extra="run")
@@ -59,46 +59,46 @@ def read_image(path: Path) -> Image:
             hint="make it smaller first",
         )
     if not header.is_complete:
-        raise ImageError(f"{path}: the picture is cut short", hint="copy or download the file again")
+        raise ImageError(f"{path}: the image file is incomplete", hint="copy or download the file again")
     try:
         image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise ImageError(f"{path}: cannot be unpacked: {error.err}") from error
+        raise ImageError(f"{path}: cannot be decoded: {error.err}") from error
     if image is None or image.size == 0:
-        raise ImageError(f"{path}: the picture is damaged, or of a sort that OpenCV does not unpack")
+        raise ImageError(f"{path}: the image is damaged, or of a kind that OpenCV does not decode")
     return image
 
 
 def write_image(path: Path, image: Image) -> None:
-    """Write a picture, (height, width, 3) uint8 BGR, in the format that the name's ending says.
+    """Write an image, (height, width, 3) uint8 BGR, in the format of the name's ending.
 
     Raises:
-        ImageError: OpenCV knows no such format, or the format cannot hold such a picture.
-        OutputError: the file cannot be written; what was there before is untouched.
+        ImageError: OpenCV does not know the format, or the format cannot contain such an image.
+        OutputError: the file cannot be written; an existing file is unchanged.
         MissingPackageError: OpenCV is not installed.
     """
     cv2 = import_optional("cv2", extra="run")
     try:
         done, data = cv2.imencode(path.suffix, image)
     except cv2.error as error:
-        known = ".jpg, .png, .webp, .bmp or .tiff"
         raise ImageError(
-            f"{path}: cannot be written as {path.suffix or 'a picture'}", hint=f"name it {known}"
+            f"{path}: cannot be written as {path.suffix or 'an image'}",
+            hint="name it .jpg, .png, .webp, .bmp or .tiff",
         ) from error
     if not done:
-        raise ImageError(f"{path}: a picture of shape {image.shape} does not fit into {path.suffix}")
+        raise ImageError(f"{path}: an image of shape {image.shape} cannot be written as {path.suffix}")
     write_atomically(path, data.tobytes())
 
 
 def to_bgr(frame: object, color: str = "BGR") -> Image:
-    """A frame as (height, width, 3) uint8 BGR; no copy where it is that already.
+    """A frame as (height, width, 3) uint8 BGR; not copied if it is that already.
 
     Args:
-        frame: uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); alpha is left out.
+        frame: uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); alpha is removed.
         color: the order of its channels, BGR or RGB.
 
     Raises:
-        ImageError: it is nothing of the sort, or has no pixels.
+        ImageError: it has another type or shape, or no pixels.
     """
     if color not in ("BGR", "RGB"):
         raise ImageError(f"the color order of a frame is BGR or RGB, not {color!r}")
@@ -124,7 +124,7 @@ def _read_limited(path: Path) -> bytes:
     try:
         status = path.stat()  # before opening: a pipe would wait for a writer, a device never ends
         if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"{path}: is no file")
+            raise ImageError(f"{path}: is not a file")
         if status.st_size > MAX_BYTES:
             raise ImageError(f"{path}: {status.st_size:,} bytes are too many: the limit is {MAX_BYTES:,}")
         data = path.read_bytes()
@@ -142,7 +142,9 @@ def _header_of(data: bytes, path: Path) -> ImageHeader:
                 return parse(data)
             except (struct.error, IndexError, KeyError):
                 return ImageHeader(0, 0, is_complete=False)
-    raise ImageError(f"{path}: is no picture of a known kind", hint="JPEG, PNG, WebP, BMP and TIFF are read")
+    raise ImageError(
+        f"{path}: is not an image of a known format", hint="supported formats: JPEG, PNG, WebP, BMP and TIFF"
+    )
 
 
 def _png(data: bytes) -> ImageHeader:
@@ -172,7 +174,7 @@ def _jpeg(data: bytes) -> ImageHeader:
 
 
 def _webp(data: bytes) -> ImageHeader:
-    """WebP: a RIFF container of known size (RFC 9649); its first chunk holds the size of the picture."""
+    """WebP: a RIFF container of known size (RFC 9649); its first chunk holds the size of the image."""
     kind = data[12:16]
     if kind == b"VP8X":
         width = 1 + int.from_bytes(data[24:27], "little")
@@ -187,7 +189,7 @@ def _webp(data: bytes) -> ImageHeader:
 
 
 def _bmp(data: bytes) -> ImageHeader:
-    """BMP: width and height, which is negative where the top row comes first, 18 bytes in."""
+    """BMP: width and height at byte 18; the height is negative if the top row comes first."""
     start, size = struct.unpack_from("<II", data, 10)
     width, height, _, depth = struct.unpack_from("<iiHH" if size > 12 else "<hhHH", data, 18)
     (compression,) = struct.unpack_from("<I", data, 30) if size > 12 else (0,)
@@ -197,7 +199,7 @@ def _bmp(data: bytes) -> ImageHeader:
 
 
 def _tiff(data: bytes) -> ImageHeader:
-    """TIFF 6.0: the first directory holds width (256) and height (257); OpenCV itself refuses cut files."""
+    """TIFF 6.0: the first directory holds width (256) and height (257); OpenCV refuses incomplete files."""
     order = "<" if data[:2] == b"II" else ">"
     (directory,) = struct.unpack_from(order + "I", data, 4)
     (count,) = struct.unpack_from(order + "H", data, directory)

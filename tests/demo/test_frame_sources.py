@@ -167,7 +167,7 @@ def test_an_unreadable_image_is_reported_once_and_left_out(tmp_path, reported):
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\ncut")
     source = open_source(str(tmp_path), rounds=3, report_error=reported.append)
     assert [each.index for each in source.frames()] == list(range(6))
-    assert [error.problem for error in reported] == [f"{tmp_path / 'b.png'}: the picture is cut short"]
+    assert [error.problem for error in reported] == [f"{tmp_path / 'b.png'}: the image file is incomplete"]
 
 
 def test_if_no_image_can_be_read_the_first_reason_is_shown(tmp_path, reported):

@@ -1,4 +1,4 @@
-"""Who goes with whom: the cheapest way to give every row a column of its own."""
+"""The linear assignment problem: give each row its own column at the least total cost."""
 
 from __future__ import annotations
 
@@ -9,41 +9,34 @@ from numpy.typing import NDArray
 
 
 def solve_assignment(costs: NDArray[Any]) -> list[int]:
-    """The column of each row, so that the sum of costs is least.
+    """The column of each row, with the least sum of costs.
 
     Shortest augmenting paths (R. Jonker and A. Volgenant, "A shortest augmenting path algorithm for dense
     and sparse linear assignment problems", 1987; D. F. Crouse, "On implementing 2D rectangular assignment
-    algorithms", 2016). Of equally good answers it gives the one that SciPy's ``linear_sum_assignment`` gives,
-    since that choice decides what Open Model Zoo's decoder returns.
+    algorithms", 2016). Of equally good solutions it returns the one of SciPy's ``linear_sum_assignment``,
+    on which the result of Open Model Zoo's decoder depends.
 
     Args:
         costs: (R, C) finite, R not above C.
     """
     if not len(costs):
         return []
-    quick = _try_cheapest(costs)
-    return _augmented(costs.astype(np.float64)) if quick is None else quick
-
-
-def _try_cheapest(costs: NDArray[Any]) -> list[int] | None:
-    """The cheapest column of each row, where no two rows want the same one and none hesitates."""
     best = costs.argmin(axis=1)
-    requested: list[int] = best.tolist()
-    if len(set(requested)) < len(requested):
-        return None
-    min_count = costs[np.arange(len(best)), best]
-    return requested if np.count_nonzero(costs == min_count[:, None]) == len(requested) else None
-
-
-def _augmented(costs: NDArray[np.float64]) -> list[int]:
+    cheapest: list[int] = best.tolist()
+    # The cheapest column of each row, if no two rows share one and no row has two.
+    if len(set(cheapest)) == len(cheapest):
+        least = costs[np.arange(len(best)), best]
+        if np.count_nonzero(costs == least[:, None]) == len(cheapest):
+            return cheapest
+    costs = costs.astype(np.float64)
     rows, columns = costs.shape
     row_prices, column_prices = np.zeros(rows), np.zeros(columns)
     row_of = np.full(columns, -1)
     column_of = np.full(rows, -1)
     for start in range(rows):
         _augment(start, costs, row_prices, column_prices, row_of, column_of)
-    found: list[int] = column_of.tolist()
-    return found
+    assigned: list[int] = column_of.tolist()
+    return assigned
 
 
 def _augment(
@@ -54,10 +47,10 @@ def _augment(
     row_of: NDArray[Any],
     column_of: NDArray[Any],
 ) -> None:
-    """Give the row ``start`` a column, moving others along the cheapest chain of exchanges."""
+    """Assign a column to the row ``start``, along the cheapest chain of exchanges."""
     distances = np.full(costs.shape[1], np.inf)
     came_from = np.full(costs.shape[1], -1)
-    # From the last on: the order in which SciPy looks at equals.
+    # From the last one: the order in which SciPy compares equal costs.
     open_columns = np.arange(costs.shape[1])[::-1]
     seen_rows, seen_columns = [start], []
     row, reached = start, 0.0
@@ -90,7 +83,7 @@ def _augment(
 
 
 def _nearest(distances: NDArray[np.float64], taken_by: NDArray[Any]) -> int:
-    """The place of the least distance: of equals the last free one, or else the first."""
+    """The index of the least distance: of equal ones the last free one, or else the first."""
     equal = np.flatnonzero(distances == distances.min())
     free = equal[taken_by[equal] < 0]
     return int(free[-1] if len(free) else equal[0])

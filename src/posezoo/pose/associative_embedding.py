@@ -1,13 +1,13 @@
-"""People from associative embeddings: joints are peaks of heatmaps, and like tags are one person's.
+"""Decoder of associative embeddings: keypoints are peaks of heatmaps; those of similar tags are one person.
 
 A. Newell et al., Associative Embedding: End-to-End Learning for Joint Detection and Grouping, 2017,
 arXiv:1611.05424; thresholds, order of joints, flip and multi-scale merging from B. Cheng et al., HigherHRNet,
-2020, arXiv:1908.10357 (``lib/core/group.py``, ``inference.py`` and ``match.py`` in spirit; written anew).
-What differs from it, and why:
+2020, arXiv:1908.10357 (as ``lib/core/group.py``, ``inference.py`` and ``match.py``; written anew).
+Differences from it, and reasons:
 
-- peaks are placed between the cells by a parabola instead of a quarter cell;
-- tags further apart than the threshold never meet, so that groups of tags are matched each for itself;
-- a joint that is looked for afterwards must stand on a hill, where the original takes the highest noise.
+- peaks are refined between the cells by a parabola instead of a quarter cell;
+- clusters of tags further apart than the threshold are matched separately;
+- a missing joint is taken from a broad maximum only; the original takes the highest noise.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ NMS_RADIUS = 2
 
 
 def decode_associative_embedding(maps: Maps, size: Size, options: AssociativeEmbeddingOptions) -> list[Pose]:
-    """The people in the maps, surest first, in input pixels; a pose's score is the mean of all 17 keypoints'.
+    """The people in the maps, highest score first, in input pixels.
+
+    A pose's score is the mean of all 17 keypoints'.
 
     Args:
         maps: ``heatmaps`` (17, H, W) float32, about 0..1, in which non-maximum suppression in the graph turns
@@ -90,36 +92,36 @@ def _means(owners: NDArray[Any], tags: Floats, count: int) -> Floats:
 
 
 def _refine(keypoints: Floats, means: Floats, heatmaps: Floats, tags: Floats, *, adjust: bool) -> None:
-    """Put the missing joints where the heatmap is highest among the cells with the person's tag."""
+    """Place missing joints where the heatmap is highest among the cells with the person's tag."""
     for joint in range(JOINTS):
         missing = np.flatnonzero(keypoints[:, joint, 2] <= 0)
         if not len(missing):
             continue
         heat = np.abs(heatmaps[joint])
-        cells = np.flatnonzero(heat.reshape(-1) > _LEAST_HILL)
+        cells = np.flatnonzero(heat.reshape(-1) > _MIN_MAXIMUM)
         values, own_tags = heat.reshape(-1)[cells], tags[joint].reshape(-1, tags.shape[3])[cells]
         for person in missing.tolist():
-            # The published cost is the rounded distance less the heat, which is below 1.
+            # The published cost is the rounded distance minus the heatmap, which is below 1.
             near = np.flatnonzero(np.abs(own_tags - means[person]).max(axis=1) < _SAME_TAG)
             if not len(near):
                 continue
             best = near[values[near].argmax()]
             row, column = np.divmod(cells[best], heat.shape[1])
-            if not _is_hill(heat, int(row), int(column)):
+            if not _is_broad(heat, int(row), int(column)):
                 continue
-            place = Peaks(np.array([0]), np.array([column]), np.array([row]), values[best : best + 1])
-            x, y = refine_subpixel(heat[None], place) if adjust else (place.columns, place.rows)
+            peak = Peaks(np.array([0]), np.array([column]), np.array([row]), values[best : best + 1])
+            x, y = refine_subpixel(heat[None], peak) if adjust else (peak.columns, peak.rows)
             keypoints[person, joint] = x[0], y[0], values[best]
 
 
-# Rounded, a distance of tags below it is none.
+# A smaller distance of tags is 0 when rounded.
 _SAME_TAG = 0.5
-# Lower hills are not looked at: noise of a standard deviation of 0.01 stays below in most cells.
-_LEAST_HILL = 0.02
+# Lower maxima are ignored: noise of a standard deviation of 0.01 is lower in most cells.
+_MIN_MAXIMUM = 0.02
 
 
-def _is_hill(heat: Floats, row: int, column: int) -> bool:
-    """Whether the cells around a high one are high, too; those around a spike of noise are not."""
+def _is_broad(heat: Floats, row: int, column: int) -> bool:
+    """Whether the cells around a maximum are high, too; those around a spike of noise are not."""
     around = heat[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
     peak = float(heat[row, column])
     return float(around.sum()) - peak >= 0.5 * peak * (around.size - 1)

@@ -1,8 +1,7 @@
-"""What a top-down network is shown of somebody in a box: each published way to cut people out.
+"""Crops of people for top-down networks, by the published conventions.
 
-Each function gives an ``ImageTransform`` in continuous coordinates. Published code takes a box's corners for
-centres of pixels; half a pixel lies between that and what is done here, where a point of the image is shown
-at one place and read back from the same.
+Transforms are in continuous coordinates. Published code takes a box's corners for centers of pixels, which is
+off by half a pixel: here, a point of the image is read back from the place at which the network sees it.
 """
 
 from __future__ import annotations
@@ -20,18 +19,19 @@ Color = tuple[float, float, float]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PersonCrop:
-    """The picture of one person.
+    """The crop of one person.
 
     Attributes:
-        view: where the image's points lie in it.
-        shown: left, top, right and bottom, in whole image pixels, of what is shown; the rest is blank.
+        view: from image pixels to pixels of the crop.
+        shown: left, top, right and bottom of the visible part of the image, in integer pixels; the rest of
+            the crop is blank.
     """
 
     view: ImageTransform
     shown: tuple[int, int, int, int]
 
     def extract(self, image: Image, blank: Color = (0, 0, 0)) -> Image:
-        """The picture, (height, width, 3), of an (H, W, 3) image; ``blank`` fills what it does not show."""
+        """The cropped picture, (height, width, 3), of an (H, W, 3) image; ``blank`` fills the rest."""
         left, top, right, bottom = self.shown
         shift = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]])
         part = ImageTransform(self.view.matrix @ shift, self.view.size)
@@ -39,83 +39,84 @@ class PersonCrop:
 
     @property
     def area(self) -> float:
-        """Of the picture, in image pixels."""
+        """The area of the crop, in image pixels."""
         (width, height), (across, down) = self.view.size, self.view.scales
         return width / across * height / down
 
 
-#: From a box, the sizes of image and input, and how many times as large as the box the crop is to be (0: as
-#: the convention has it).
+#: From a box, the sizes of image and input, and the size of the crop relative to the box (0: the default of
+#: the convention), to a crop.
 CropFunction = Callable[[Box, Size, Size, float], PersonCrop]
 
-#: Of the box: SimpleBaseline, HRNet, UDP, GluonCV, single-human-pose-estimation-0001, RTMPose, and MoveNet.
+#: Relative to the box, of SimpleBaseline, HRNet, UDP, GluonCV, single-human-pose-estimation-0001, RTMPose and
+#: MoveNet.
 PADDING = 1.25
 
 
 def crop_fit(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
-    """The box made wider or higher to the input's aspect, then larger; the image's own pixels around it.
+    """The box extended to the input's aspect, then enlarged; around it are the image's pixels.
 
     B. Xiao et al., Simple Baselines, 2018, arXiv:1804.06208 (``_xywh2cs``, ``get_affine_transform``).
     Their pixel_std of 200 is multiplied in and divided out again.
     """
-    width, height = _fitted(box, size, padding or PADDING)
+    width, height = _fit_aspect(box, size, padding or PADDING)
     return PersonCrop(_view(box.center, (size[0] / width, size[1] / height), size), (0, 0, *image))
 
 
 def crop_align(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
-    """As ``fitted``, but the crop reaches from the middle of the input's first pixel to that of its last.
+    """As ``crop_fit``, but the crop reaches from the center of the input's first pixel to that of its last.
 
     J. Huang et al., The Devil is in the Details, 2020, arXiv:1911.07524 (``get_warp_matrix``).
     """
-    width, height = _fitted(box, size, padding or PADDING)
+    width, height = _fit_aspect(box, size, padding or PADDING)
     scales = (size[0] - 1) / width, (size[1] - 1) / height
     return PersonCrop(_view(box.center, scales, size), (0, 0, *image))
 
 
 def crop_stretch(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
-    """The larger box inside the image, corners cut to whole pixels, without regard to its aspect.
+    """The enlarged box inside the image, corners truncated to integer pixels, stretched to the input.
 
     GluonCV's demo: ``upscale_bbox_fn`` and ``crop_resize_normalize`` in gluoncv/data/transforms/pose.py.
     """
-    grown = _grown(box, padding or PADDING)
-    left, top, right, bottom = shown = _whole_pixels(grown.clip(image), image)
+    enlarged = _enlarge(box, padding or PADDING)
+    left, top, right, bottom = shown = _truncate(enlarged.clip(image), image)
     center = (left + right) / 2, (top + bottom) / 2
     return PersonCrop(_view(center, (size[0] / (right - left), size[1] / (bottom - top)), size), shown)
 
 
 def crop_blank(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
-    """The box, a little larger, at the input's aspect, and nothing but the box: blank on both sides.
+    """The slightly enlarged box, letterboxed: blank on both sides.
 
     AlphaPose (H.-S. Fang et al., RMPE, 2017, arXiv:1612.00137; ``crop_from_dets`` and ``cropBox``, also
-    in GluonCV): by 20 % where it is wider than 100 px, else by 30 %, inside the image.
+    in GluonCV): enlarged by 20 % if it is wider than 100 px, else by 30 %, inside the image.
     """
-    grown = _grown(box, padding or (1.2 if box.width > 100 else 1.3)).clip(image)
-    left, top, right, bottom = shown = _whole_pixels(grown, image)
-    member = Box(left, top, right, bottom)
-    width, height = _fitted(member, size, 1)
-    return PersonCrop(_view(member.center, (size[0] / width, size[1] / height), size), shown)
+    enlarged = _enlarge(box, padding or (1.2 if box.width > 100 else 1.3)).clip(image)
+    left, top, right, bottom = shown = _truncate(enlarged, image)
+    visible = Box(left, top, right, bottom)
+    width, height = _fit_aspect(visible, size, 1)
+    return PersonCrop(_view(visible.center, (size[0] / width, size[1] / height), size), shown)
 
 
-def _fitted(box: Box, size: Size, padding: float) -> tuple[float, float]:
-    """Width and height of the smallest rectangle of the input's aspect around the box, ``padding`` times."""
+def _fit_aspect(box: Box, size: Size, padding: float) -> tuple[float, float]:
+    """Width and height of the smallest rectangle of the input's aspect around the box, times ``padding``."""
     aspect = size[0] / size[1]
     height = max(box.height, box.width / aspect) * padding
     return height * aspect, height
 
 
-def _grown(box: Box, padding: float) -> Box:
+def _enlarge(box: Box, padding: float) -> Box:
     (x, y), width, height = box.center, box.width * padding / 2, box.height * padding / 2
     return Box(x - width, y - height, x + width, y + height, box.score)
 
 
-def _whole_pixels(box: Box, image: Size) -> tuple[int, int, int, int]:
-    """The corners without their fractions, one pixel of the image at least."""
+def _truncate(box: Box, image: Size) -> tuple[int, int, int, int]:
+    """The corners as integers, at least one pixel of the image."""
     left, top = min(int(box.x0), image[0] - 1), min(int(box.y0), image[1] - 1)
     return left, top, max(int(box.x1), left + 1), max(int(box.y1), top + 1)
 
 
 def _view(center: tuple[float, float], scales: tuple[float, float], size: Size) -> ImageTransform:
-    """The point ``center`` in the middle of the input, ``scales`` input pixels an image pixel."""
+    """``center`` in the middle of the input, with ``scales`` input pixels for each image pixel."""
     (across, down), (x, y) = scales, center
     return ImageTransform(
         np.array([[across, 0, size[0] / 2 - across * x], [0, down, size[1] / 2 - down * y]], np.float64), size

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from posezoo.errors import InferenceError
 from posezoo.pose.augmentation_merge import AugmentedOutputs
 from posezoo.pose.keypoints import MIN_SCORE, Floats, Pose
 from posezoo.pose.letterbox import InputSizing, Size
@@ -86,6 +87,22 @@ class DecoderType:
             if all(len(names) == 1 for names in matches.values()):
                 return {role: name for role, (name,) in matches.items()}
         return {}
+
+
+def check_options(options: object, expected: str, is_valid: Callable[[Any], bool], *names: str) -> None:
+    """Check the values of some options of a decoder.
+
+    Raises:
+        InferenceError: a value is invalid; ``expected`` describes the valid ones.
+    """
+    for name in names:
+        if not is_valid(value := getattr(options, name)):
+            raise InferenceError(f"decoder option {name}: expected {expected}, got {value}")
+
+
+def is_share(value: float) -> bool:
+    """Whether a value is 0 to 1."""
+    return 0 <= value <= 1
 
 
 def channel_count(shape: Shape) -> int:

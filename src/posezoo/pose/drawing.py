@@ -1,4 +1,4 @@
-"""Poses drawn into a picture."""
+"""Draw poses into an image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posezoo.errors import ImageError, import_optional
 from posezoo.pose.keypoints import MIN_SCORE, SKELETONS, Color, Pose
 from posezoo.pose.letterbox import Image
 
-# OpenCV takes coordinates in 1/16 pixels, so that limbs do not jump from frame to frame.
+# Coordinates for OpenCV are in 1/16 pixels, so that limbs do not jump from frame to frame.
 _SHIFT = 4
 _HALF = 1 << _SHIFT - 1
 _OUTLINE: Color = (32, 32, 32)
@@ -24,22 +24,27 @@ _BOX: Color = (120, 220, 60)
 def draw(
     image: Image, poses: Iterable[Pose], *, min_score: float = MIN_SCORE, in_place: bool = False
 ) -> Image:
-    """An (H, W, 3) uint8 BGR image with limbs and joints drawn in; boxes of poses without any.
+    """Draw limbs and keypoints of poses, or the boxes of poses without keypoints.
 
     Args:
-        image: left as it is, unless it is drawn into.
-        poses: in the pixels of the image.
-        min_score: keypoints below are left out, and limbs that end in one.
-        in_place: draw into the image itself and return it: for frames that nobody needs any more.
+        image: (H, W, 3) uint8, BGR; not changed unless ``in_place``.
+        poses: in pixels of the image.
+        min_score: keypoints of lower scores are left out, and limbs that end in one.
+        in_place: draw into the image itself and return it.
+
+    Returns:
+        An image of the same shape.
 
     Raises:
-        ImageError: it cannot be drawn into: it is read-only, or a view of other bytes, mirrored ones say.
+        ImageError: ``in_place``, and the image is read-only, or a view whose channels are not contiguous.
         MissingPackageError: OpenCV is not installed.
     """
-    if in_place and not _can_be_drawn_into(image):
+    # OpenCV draws into an array whose rows may begin anywhere, but whose pixels are contiguous.
+    is_drawable = image.flags.writeable and image.strides[1:] == (3, 1) and image.strides[0] > 0
+    if in_place and not is_drawable:
         raise ImageError(
-            "this frame cannot be drawn into: it is read-only, or its B, G, R do not lie side by side",
-            hint="leave in_place out, and a copy is drawn into",
+            "this frame cannot be drawn into: it is read-only, or its B, G, R are not contiguous",
+            hint="leave out in_place to draw into a copy",
         )
     canvas: Image = image if in_place else image.copy()
     for skeleton, group in groupby(poses, key=lambda pose: pose.skeleton):
@@ -51,27 +56,22 @@ def draw(
     return canvas
 
 
-def _can_be_drawn_into(image: Image) -> bool:
-    """Whether OpenCV takes it as it is: a row may begin anywhere, but its pixels lie side by side."""
-    return image.flags.writeable and image.strides[1:] == (3, 1) and image.strides[0] > 0
-
-
 def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score: float) -> None:
-    """People of one skeleton, one over the other; what numpy does, it does for all of them at once."""
+    """Draw people of one skeleton; numpy computes for all of them at once."""
     cv2 = import_optional("cv2", extra="run")
     keypoints = np.stack([pose.keypoints for pose in poses])
-    seen = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=2)
+    is_visible = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=2)
     points = _in_opencv(keypoints, canvas)
     widths = [_line_width(canvas, pose) for pose in poses]
     pairs = _pairs(skeleton)
     lines, bars = points[:, pairs], _bars(points, pairs, np.array(widths))
     colors, limb_colors = SKELETONS[skeleton].colors, _limb_colors(skeleton)
-    are_limbs: NDArray[np.bool_] = np.asarray(seen[:, pairs].all(axis=2))
+    are_limbs: NDArray[np.bool_] = np.asarray(is_visible[:, pairs].all(axis=2))
     for person, width in enumerate(widths):
-        limbs, joints = are_limbs[person].nonzero()[0], seen[person].nonzero()[0]
+        limbs, joints = are_limbs[person].nonzero()[0], is_visible[person].nonzero()[0]
         spots = points[person][joints]
-        # The outline of everything first, so that no limb is cut by one; its own edge need not be smooth,
-        # which takes a third of the time. A joint's is that of a line from it to itself.
+        # All outlines first, so that none crosses a limb. Their edges are not smooth, which takes a third
+        # of the time. The outline of a joint is that of a line from it to itself.
         edge = max(1, width // 3)
         cv2.polylines(canvas, lines[person][limbs], False, _OUTLINE, width + 2 * edge + 2, cv2.LINE_8, _SHIFT)
         cv2.polylines(canvas, spots[:, None], True, _OUTLINE, 2 * (width + edge + 1), cv2.LINE_8, _SHIFT)
@@ -84,7 +84,7 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
 def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> NDArray[np.int32]:
     """(P, L, 4, 2): limbs as rectangles, in 1/16 pixels.
 
-    Without the round ends of OpenCV's lines, which the joints cover: they take a third of a line's time.
+    They lack the round ends of OpenCV's lines, which the joints cover, and take a third of the time.
 
     Args:
         points: (P, K, 2) in 1/16 pixels.
@@ -111,16 +111,16 @@ def _draw_box(canvas: Image, pose: Pose) -> None:
 
 
 def _line_width(canvas: Image, pose: Pose) -> int:
-    """In pixels: by the picture, since it is looked at as a whole, but thin on people who are small in it."""
+    """In pixels, relative to the image, but thin for people who are small in it."""
     x0, y0, x1, y1 = pose.box
     height, width = canvas.shape[:2]
-    by_picture: float = max(height, width) / 200
+    by_image: float = max(height, width) / 200
     by_person = max(x1 - x0, y1 - y0) / 60
-    return max(1, round(min(by_picture, by_person)))
+    return max(1, round(min(by_image, by_person)))
 
 
 def _in_opencv(keypoints: NDArray[Any], canvas: Image) -> NDArray[Any]:
-    """Points in 1/16 pixels from the centre of the first; what lies far outside is moved nearer."""
+    """Points in 1/16 pixels from the center of the first pixel; points far outside are moved nearer."""
     reach = 4 * max(canvas.shape[:2])
     return _sixteenths(np.nan_to_num(keypoints[..., :2]).clip(-reach, reach))
 
@@ -137,9 +137,9 @@ def _pairs(skeleton: str) -> NDArray[Any]:
 
 @cache
 def _limb_colors(skeleton: str) -> list[tuple[int, ...]]:
-    """Each limb's, between those of its joints."""
+    """The color of each limb: between those of its joints."""
     colors = SKELETONS[skeleton].colors
     return [
-        tuple((one + other) // 2 for one, other in zip(colors[a], colors[b], strict=True))
+        tuple((first + second) // 2 for first, second in zip(colors[a], colors[b], strict=True))
         for a, b in SKELETONS[skeleton].limbs
     ]

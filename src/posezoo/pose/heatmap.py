@@ -1,8 +1,7 @@
-"""One person from heatmaps: the highest cell of each, and how far between the cells the joint lies.
+"""Decoder of the heatmaps of one person: the highest cell of each map, refined between the cells.
 
-What a network was trained to draw decides what its cells mean, so that every way here is a published one and
-returns that one's numbers. Coordinates are in input pixels as those have them: a whole number is the centre
-of a pixel.
+The network's training data decide what its cells mean, so that each convention here is a published one and
+returns its numbers. Coordinates are in input pixels, in which an integer is the center of a pixel.
 """
 
 from __future__ import annotations
@@ -17,9 +16,18 @@ from numpy.typing import NDArray
 from posezoo.errors import InferenceError, import_optional, suggest
 from posezoo.pose import crops
 from posezoo.pose.crops import CropFunction
-from posezoo.pose.decoder_type import MAXIMUM_IS_VISIBLE, TOP_DOWN, DecoderType, Maps, are_coco_heatmaps
+from posezoo.pose.decoder_type import (
+    MAXIMUM_IS_VISIBLE,
+    TOP_DOWN,
+    DecoderType,
+    Maps,
+    are_coco_heatmaps,
+    check_options,
+    is_share,
+)
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
+from posezoo.pose.peaks import quarter_offset
 from posezoo.pose.top_down import TopDownOptions
 from posezoo.spec.model import Output
 
@@ -29,14 +37,14 @@ JOINTS = 17
 
 @dataclass(frozen=True, slots=True)
 class HeatmapOptions(TopDownOptions):
-    """What may be said about the decoding, beside ``TopDownOptions``.
+    """Options of the decoder heatmap.
 
     Attributes:
-        convention: whose way to cut people out and to read their maps, a name of ``CONVENTIONS``.
-        blur: the width in cells of the Gaussian that ``dark`` and ``udp`` smooth with, odd: 11 for sigma 2,
-            3 for inputs of 128x96.
-        box_score: of the box that the person was cut out by, 0..1; the pose's score is multiplied by it.
-        flip: show the network the mirrored person, too, and average both (an estimator does; ``decode`` takes
+        convention: how people are cropped and maps are read: a name of ``CONVENTIONS``.
+        blur: the width in cells of the Gaussian with which ``dark`` and ``udp`` smooth maps, odd: 11 for
+            sigma 2, 3 for inputs of 128x96.
+        box_score: of the person's box, 0..1; the pose's score is multiplied by it.
+        flip: also run the mirrored person, and average both (an estimator does; ``decode`` takes
             ``flipped_heatmaps``).
         shift_flipped: move the mirrored image's maps one cell to the right before they are averaged.
     """
@@ -54,16 +62,14 @@ class HeatmapOptions(TopDownOptions):
                 f"decoder option convention: no {self.convention}: there is {', '.join(CONVENTIONS)}",
                 hint=suggest(self.convention, CONVENTIONS),
             )
-        if self.blur < 1 or self.blur % 2 == 0:
-            raise InferenceError(f"decoder option blur: expected an odd number, got {self.blur}")
-        if not 0 <= self.box_score <= 1:
-            raise InferenceError(f"decoder option box_score: expected 0 to 1, got {self.box_score}")
+        check_options(self, "an odd number", lambda value: value >= 1 and value % 2 == 1, "blur")
+        check_options(self, "0 to 1", is_share, "box_score")
 
 
 def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose]:
-    """The one person in the maps; nobody where no map has anything above zero.
+    """The person in the maps; none if no map has a value above 0.
 
-    A keypoint's score is its map's maximum. A pose's is the mean over the keypoints, or over those above the
+    A keypoint's score is its map's maximum. A pose's score is the mean of the keypoints' above the
     convention's threshold, times the box's.
 
     Args:
@@ -81,28 +87,28 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     height, width = heatmaps.shape[1:]
     best = np.nan_to_num(heatmaps.reshape(JOINTS, -1), nan=-np.inf).argmax(axis=1)
     scores = heatmaps.reshape(JOINTS, -1)[np.arange(JOINTS), best]
-    found = (scores > 0) & np.isfinite(scores)
-    if not found.any():
+    is_found = (scores > 0) & np.isfinite(scores)
+    if not is_found.any():
         return []
     rows, columns = np.divmod(best, width)
     cells = np.stack([columns, rows], axis=1)
-    places = cells + convention.refine(heatmaps, cells, options.blur)
+    refined = cells + convention.refine(heatmaps, cells, options.blur)
     keypoints: Floats = np.zeros((1, JOINTS, 3), np.float32)
-    keypoints[0, :, :2] = places * convention.grid(size, (width, height))
+    keypoints[0, :, :2] = refined * convention.grid(size, (width, height))
     keypoints[0, :, 2] = scores
-    keypoints[0, ~found] = 0
-    counting = scores[found & (scores > convention.min_score)]
+    keypoints[0, ~is_found] = 0
+    counting = scores[is_found & (scores > convention.min_score)]
     score = float(counting.mean()) * options.box_score if len(counting) else 0.0
     return create_poses(keypoints, np.array([min(score, 1.0)]), SKELETON, size)
 
 
 def unflip_heatmaps(maps: Floats, *, shift: bool) -> Floats:
-    """(17, H, W): a mirrored image's maps turned back, left and right exchanged.
+    """(17, H, W): the maps of a mirrored image mirrored back, left and right keypoints exchanged.
 
     Args:
-        maps: as the network put them out.
-        shift: move them one cell to the right: mirrored at the middle of cells, they lie one cell off where
-            the network's cells have their joints at the corner (SimpleBaseline's SHIFT_HEATMAP).
+        maps: the network's outputs.
+        shift: move them one cell to the right: maps mirrored at the middle of cells are one cell off if the
+            network's keypoints lie at the corners of cells (SimpleBaseline's SHIFT_HEATMAP).
     """
     turned: Floats = maps[list(SKELETONS[SKELETON].flip_order)][:, :, ::-1].copy()
     if shift:
@@ -111,33 +117,22 @@ def unflip_heatmaps(maps: Floats, *, shift: bool) -> Floats:
 
 
 def _no_offset(_heatmaps: Floats, cells: NDArray[Any], _blur: int) -> Floats:
-    """(17, 2): nothing is added to the cell."""
     return np.zeros(cells.shape, np.float32)
 
 
 def _quarter(heatmaps: Floats, cells: NDArray[Any], _blur: int) -> Floats:
-    """(17, 2): a quarter of a cell towards the higher neighbour, away from the border."""
-    height, width = heatmaps.shape[1:]
-    x, y = cells.T
-    inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
-    (joint,) = np.nonzero(inside)
-    x, y = x[inside], y[inside]
-    moved: Floats = np.zeros(cells.shape, np.float32)
-    moved[joint, 0] = np.sign(heatmaps[joint, y, x + 1] - heatmaps[joint, y, x - 1])
-    moved[joint, 1] = np.sign(heatmaps[joint, y + 1, x] - heatmaps[joint, y - 1, x])
-    moved *= np.float32(0.25)
-    return moved
+    return quarter_offset(heatmaps, np.arange(len(cells)), *cells.T)
 
 
 def _dark(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
-    """(17, 2): a Newton step on the logarithm of the smoothed map, two cells away from the border.
+    """(17, 2): a Newton step on the logarithm of the smoothed map, except near the border.
 
     F. Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, 2020,
-    arXiv:1910.06278: differences over two cells, the map's maximum kept through the smoothing, zeros outside.
+    arXiv:1910.06278: differences over two cells; smoothing keeps the map's maximum; zeros outside.
     """
     cv2 = import_optional("cv2", extra="run")
     height, width = heatmaps.shape[1:]
-    moved: Floats = np.zeros(cells.shape, np.float32)
+    offsets: Floats = np.zeros(cells.shape, np.float32)
     for joint, (x, y) in enumerate(cells.tolist()):
         top = float(heatmaps[joint, y, x])
         if not (1 < x < width - 2 and 1 < y < height - 2 and 0 < top < np.inf):
@@ -149,8 +144,8 @@ def _dark(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
         bend_xx = 0.25 * (log[2, 4] - 2 * log[2, 2] + log[2, 0])
         bend_yy = 0.25 * (log[4, 2] - 2 * log[2, 2] + log[0, 2])
         bend_xy = 0.25 * (log[3, 3] - log[1, 3] - log[3, 1] + log[1, 1])
-        moved[joint] = _newton(slope, bend_xx, bend_yy, bend_xy)
-    return moved
+        offsets[joint] = _newton(slope, bend_xx, bend_yy, bend_xy)
+    return offsets
 
 
 def _udp(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
@@ -160,7 +155,7 @@ def _udp(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     Estimation, 2020, arXiv:1911.07524.
     """
     cv2 = import_optional("cv2", extra="run")
-    moved: Floats = np.zeros(cells.shape, np.float32)
+    offsets: Floats = np.zeros(cells.shape, np.float32)
     for joint, (x, y) in enumerate(cells.tolist()):
         smooth = cv2.GaussianBlur(heatmaps[joint], (blur, blur), 0)
         log = np.pad(np.log(smooth.clip(0.001, 50)), 1, mode="edge")[y : y + 3, x : x + 3]
@@ -168,42 +163,42 @@ def _udp(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
         bend_xx = log[1, 2] - 2 * log[1, 1] + log[1, 0]
         bend_yy = log[2, 1] - 2 * log[1, 1] + log[0, 1]
         cross = log[2, 2] - log[1, 2] - log[2, 1] + 2 * log[1, 1] - log[1, 0] - log[0, 1] + log[0, 0]
-        moved[joint] = _newton(slope, bend_xx, bend_yy, 0.5 * cross)
-    return moved
+        offsets[joint] = _newton(slope, bend_xx, bend_yy, 0.5 * cross)
+    return offsets
 
 
 def _newton(slope: NDArray[Any], bend_xx: float, bend_yy: float, bend_xy: float) -> NDArray[Any]:
-    """From a slope to the top, where there is one nearer than two cells."""
+    """The step from a slope to the top; none if that is two cells away or more."""
     area = bend_xx * bend_yy - bend_xy**2
     if not area > 1e-12:
         return np.zeros(2)
     step = (
         -np.array([bend_yy * slope[0] - bend_xy * slope[1], bend_xx * slope[1] - bend_xy * slope[0]]) / area
     )
-    # A plateau has next to no curvature and sends the step out of the map.
+    # A plateau has almost no curvature, so that the step would leave the map.
     return step if np.abs(step).max() < 2 else np.zeros(2)
 
 
 def _corner(size: Size, cells: Size) -> Floats:
-    """Cell 0 lies at pixel 0, and a cell is as wide as the stride."""
+    # Cell 0 is at pixel 0, and a cell is as wide as the stride.
     return np.array([size[0] / cells[0], size[1] / cells[1]], np.float32)
 
 
 def _aligned(size: Size, cells: Size) -> Floats:
-    """The first and last cells lie at the first and last pixels."""
+    # The first and last cells are at the first and last pixels.
     return np.array([(size[0] - 1) / max(cells[0] - 1, 1), (size[1] - 1) / max(cells[1] - 1, 1)], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class HeatmapConvention:
-    """How published code cuts people out, and goes from the highest cell to a pixel.
+    """How published code crops people, and computes pixels from the highest cells.
 
     Attributes:
-        refine: from (17, H, W) maps, (17, 2) cells x, y and the width of the blur to what is added, in cells.
-        grid: from the sizes of input and map to the pixels in a cell.
-        min_score: a pose's score is the mean of the keypoints' above.
-        crop: from a box to what the network is shown.
-        blank_is_mean: what a crop does not show is zero to the network; else it is black.
+        refine: from (17, H, W) maps, (17, 2) cells x, y and the width of the blur to an offset in cells.
+        grid: from the sizes of input and map to the size of a cell, in pixels.
+        min_score: a pose's score is the mean of the keypoints' scores above this.
+        crop: from a box to the network's view.
+        blank_is_mean: the blank part of a crop is zero to the network; else it is black.
     """
 
     refine: Callable[[Floats, NDArray[Any], int], Floats]
@@ -216,7 +211,7 @@ class HeatmapConvention:
 #: Each name is a paper's or a project's:
 #: argmax: single-human-pose-estimation-0001 in Open Model Zoo; quarter: B. Xiao et al., Simple Baselines,
 #: 2018, arXiv:1804.06208, and HRNet (``get_final_preds``, and in_vis_thre 0.2 of its evaluation); dark, udp:
-#: see there; gluoncv: GluonCV's demo (``heatmap_to_coord``: boxes cut out without regard to their aspect);
+#: see there; gluoncv: GluonCV's demo (``heatmap_to_coord``: boxes are stretched to the input);
 #: gluoncv_validation: its ``get_final_preds``; alphapose: AlphaPose's ``heatmap_to_coord_simple``.
 CONVENTIONS: dict[str, HeatmapConvention] = {
     "argmax": HeatmapConvention(_no_offset, min_score=0.2),

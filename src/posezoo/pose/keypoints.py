@@ -1,7 +1,7 @@
-"""What a pose is: keypoints of a skeleton in the pixels of an image.
+"""Poses and skeletons: keypoints in pixels of an image.
 
 Coordinates are continuous, in pixels: (0, 0) is the top left corner of an image, (width, height)
-its bottom right one, so the centre of the top left pixel lies at (0.5, 0.5).
+its bottom right one, so the center of the top left pixel is (0.5, 0.5).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from posezoo.errors import PosezooError
 Floats = NDArray[np.float32]
 Color = tuple[int, int, int]
 
-#: A keypoint counts from this score on, where nobody asks otherwise.
+#: The default threshold from which a keypoint counts.
 MIN_SCORE = 0.5
 
 _LEFT: Color = (255, 178, 29)
@@ -28,17 +28,17 @@ _MIDDLE: Color = (120, 220, 60)
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """The keypoints that a network finds, and how they hang together.
+    """The keypoints that a network finds, and the limbs between them.
 
     Attributes:
-        name: as model.yml names it.
+        name: as in model.yml.
         keypoints: their names, in the order of the network's output.
-        limbs: pairs of keypoint indices to draw a line between.
-        flip_pairs: (left, right) indices that change places when an image is mirrored.
-        colors: one for each keypoint, BGR 0..255.
-        sigmas: COCO's spread of human annotators for each keypoint, as a share of the person's
-            size; empty where nobody measured it.
-        coco: where each of COCO's 17 keypoints stands in this skeleton; None where some have no place.
+        limbs: pairs of keypoint indices between which a line is drawn.
+        flip_pairs: (left, right) indices that are exchanged when an image is mirrored.
+        colors: of each keypoint, BGR 0..255.
+        sigmas: COCO's standard deviation of annotators for each keypoint, relative to the person's size;
+            empty if it is unknown.
+        coco: the index of each of COCO's 17 keypoints in this skeleton; None if some are missing.
     """
 
     name: str
@@ -62,8 +62,8 @@ _COCO = (
     *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
 )
 
-# COCO's kpt_oks_sigmas (pycocotools' cocoeval.py); of the neck, which COCO does not have, CrowdPose's
-# (crowdposetools' cocoeval.py); a pelvis is placed as well as the hips that it lies between.
+# COCO's kpt_oks_sigmas (pycocotools' cocoeval.py); that of the neck, which COCO does not have, is
+# CrowdPose's (crowdposetools' cocoeval.py); that of the pelvis is the hips'.
 _SIGMAS = {
     "nose": 0.026,
     "eye": 0.025,
@@ -80,7 +80,7 @@ _SIGMAS = {
 
 
 def _skeleton(name: str, keypoints: str, limbs: str) -> Skeleton:
-    """A skeleton from names: keypoints by spaces, limbs as chains ``a-b-c``; sides are told by left/right."""
+    """A skeleton from names: keypoints separated by spaces, limbs as chains ``a-b-c``."""
     names = tuple(keypoints.split())
     kinds = [keypoint.split("_")[-1] for keypoint in names]
     index = {keypoint: place for place, keypoint in enumerate(names)}
@@ -89,7 +89,9 @@ def _skeleton(name: str, keypoints: str, limbs: str) -> Skeleton:
         name,
         names,
         limbs=tuple(pair for chain in chains for pair in pairwise(chain)),
-        flip_pairs=tuple((place, index[_mirrored(n)]) for n, place in index.items() if "left" in n),
+        flip_pairs=tuple(
+            (place, index[n.replace("left", "right")]) for n, place in index.items() if "left" in n
+        ),
         colors=tuple(_LEFT if "left" in n else _RIGHT if "right" in n else _MIDDLE for n in names),
         sigmas=tuple(_SIGMAS[kind] for kind in kinds) if _SIGMAS.keys() >= set(kinds) else (),
         coco=tuple(index[keypoint] for keypoint in _COCO) if index.keys() >= set(_COCO) else None,
@@ -97,12 +99,8 @@ def _skeleton(name: str, keypoints: str, limbs: str) -> Skeleton:
 
 
 def keypoint_sigma(keypoint: str) -> float | None:
-    """COCO's spread of human annotators for a keypoint, as a share of the person's size; None: unknown."""
+    """COCO's sigma of a keypoint, relative to the person's size; None if it is unknown."""
     return _SIGMAS.get(keypoint.split("_")[-1])
-
-
-def _mirrored(keypoint: str) -> str:
-    return keypoint.replace("left", "right")
 
 
 # Order: COCO's person category.
@@ -135,7 +133,7 @@ _BLAZEPOSE_33 = _skeleton(
 )
 
 # Order: OpenPose's COCO model (Cao et al. 2017, arXiv:1611.08050; POSE_COCO_BODY_PARTS in its parameters).
-# Limbs: the 17 that OpenPose draws; it finds two more, shoulder to ear, to tell people apart.
+# Limbs: the 17 that OpenPose draws; it finds two more, shoulder to ear, to separate people.
 _OPENPOSE_18 = _skeleton(
     "openpose-18",
     "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist "
@@ -145,7 +143,7 @@ _OPENPOSE_18 = _skeleton(
     "neck-left_hip-left_knee-left_ankle neck-right_hip-right_knee-right_ankle",
 )
 
-# Order: CMU Panoptic Studio (Joo et al. 2015), 19 keypoints of its toolbox; the pelvis is its body centre.
+# Order: CMU Panoptic Studio (Joo et al. 2015), 19 keypoints of its toolbox; the pelvis is its body center.
 _PANOPTIC_19 = _skeleton(
     "panoptic-19",
     "neck nose pelvis left_shoulder left_elbow left_wrist left_hip left_knee left_ankle "
@@ -156,7 +154,7 @@ _PANOPTIC_19 = _skeleton(
     "pelvis-left_hip-left_knee-left_ankle pelvis-right_hip-right_knee-right_ankle",
 )
 
-# Of people of whom a detector tells the place alone.
+# Of people of whom a detector finds only the box.
 _BOX = _skeleton("box", "", "")
 
 SKELETONS: dict[str, Skeleton] = {
@@ -170,10 +168,10 @@ class Pose:
 
     Attributes:
         keypoints: (K, 3) float32: x, y in pixels (a keypoint may lie outside the image), and the
-            score, 0..1; all three are 0 where the keypoint was not found.
-        skeleton: a name of ``SKELETONS`` that says what the K keypoints are.
-        score: 0..1, how sure the network is of the person; where a decoder follows Open Model Zoo's,
-            that one's score, which may exceed 1.
+            score, 0..1; all three are 0 if the keypoint is missing.
+        skeleton: a name of ``SKELETONS``, which names the K keypoints.
+        score: of the person, 0..1; the score of Open Model Zoo's decoder, with the option ``compatible``, may
+            exceed 1.
         box: x0, y0, x1, y1 in pixels, inside the image.
     """
 
@@ -197,11 +195,11 @@ class Pose:
         return self.keypoints[list(places)]
 
     def to_coco(self, image_id: int | None = None, category_id: int = 1) -> dict[str, Any]:
-        """As COCO's files of keypoint results have it.
+        """An entry of COCO's files of keypoint results.
 
         Returns:
-            ``category_id``, ``keypoints`` (17 times x, y, score, flat), ``score``, and ``image_id``
-            where one is given.
+            ``category_id``, ``keypoints`` (17 times x, y, score, flat), ``score``, and ``image_id`` if it is
+            given.
 
         Raises:
             PosezooError: the skeleton lacks some of COCO's keypoints.
@@ -234,8 +232,8 @@ class Pose3D(Pose):
     Space is the camera's: x to the right, y down, z away from it, in cm.
 
     Attributes:
-        root_relative: (K, 3) float32: where each keypoint lies from the neck, in sight or not.
-        translation: (3,) float32: where the neck lies from the camera.
+        root_relative: (K, 3) float32: each keypoint relative to the neck, visible or not.
+        translation: (3,) float32: the neck relative to the camera.
     """
 
     root_relative: Floats
@@ -243,7 +241,7 @@ class Pose3D(Pose):
 
     @property
     def camera(self) -> Floats:
-        """(K, 3) float32: where each keypoint lies from the camera, in cm."""
+        """(K, 3) float32: each keypoint relative to the camera, in cm."""
         return self.root_relative + self.translation
 
     def to_json(self) -> dict[str, Any]:
@@ -255,25 +253,23 @@ class Pose3D(Pose):
 
 
 def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The box around the keypoints that count, or around all found where none does, inside the image.
+    """The box around the keypoints that count, or around all found ones if none counts, inside the image.
 
     Args:
         keypoints: (K, 3): x, y in image pixels, and scores.
         size: width and height of the image, in pixels.
     """
-    counting = keypoints[keypoints[:, 2] >= MIN_SCORE]
-    found = keypoints[keypoints[:, 2] > 0]
-    chosen = next(points for points in (counting, found, keypoints) if len(points))
-    points = chosen[:, :2].clip(0, size)
+    groups = (keypoints[keypoints[:, 2] >= MIN_SCORE], keypoints[keypoints[:, 2] > 0], keypoints)
+    points = next(group for group in groups if len(group))[:, :2].clip(0, size)
     (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     return x0, y0, x1, y1
 
 
 def create_poses(keypoints: Floats, scores: NDArray[Any], skeleton: str, size: tuple[int, int]) -> list[Pose]:
-    """Poses from their numbers, in the order given; a box holds all keypoints that were found.
+    """Poses from arrays, in the order given; a box contains all keypoints that were found.
 
     Args:
-        keypoints: (N, K, 3): x, y in image pixels, and scores, 0 where a keypoint was not found.
+        keypoints: (N, K, 3): x, y in image pixels, and scores, 0 for missing keypoints.
         scores: (N,): of the poses.
         skeleton: a name of ``SKELETONS``, of K keypoints.
         size: width and height of the image, in pixels.
@@ -290,20 +286,20 @@ def create_poses(keypoints: Floats, scores: NDArray[Any], skeleton: str, size: t
 
 
 def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
-    """How much two poses are the same person, 0..1: COCO's object keypoint similarity.
+    """COCO's object keypoint similarity of two poses, 0..1.
 
-    All of COCO's 17 keypoints take part, whatever their scores.
+    All of COCO's 17 keypoints are compared, whatever their scores.
 
     Args:
         one, other: in the pixels of the same image.
-        area: of the person, in pixels; where None, that of the larger of the two, by the keypoints.
+        area: of the person, in pixels; None: that of the larger of the two, estimated from the keypoints.
 
     Raises:
         PosezooError: the skeleton lacks some of COCO's keypoints.
     """
     first, second = one.coco_keypoints()[:, :2], other.coco_keypoints()[:, :2]
     if area is None:
-        # 0.53: the usual share of a person's box that the person fills, where there is no mask to count.
+        # 0.53: the usual share of a person's box that the person covers.
         area = 0.53 * max(float(np.ptp(points, axis=0).prod()) for points in (first, second))
     squared = ((first - second) ** 2).sum(axis=1)
     sigmas = 2 * np.array(SKELETONS["coco-17"].sigmas, np.float32)

@@ -1,7 +1,6 @@
-"""How an image is fitted into a network's input, and how points find their way back.
+"""Fit images into a network's input (letterbox, stretch, rotated square), and map points back to the image.
 
-A view is a window onto the image: a matrix from image pixels to input pixels, and the input's size.
-What lies outside the image is black, or as asked. Coordinates are continuous, as ``pose.keypoints`` says.
+Coordinates are continuous, as in ``pose.keypoints``.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ImageTransform:
-    """What a network sees of an image.
+    """The mapping from an image to a network's input.
 
     Attributes:
-        matrix: (2, 3) float64, from image pixels to input pixels: a scale for each axis, a turn, and a shift.
+        matrix: (2, 3) float64, from image pixels to input pixels: scales, rotation and shift.
         size: width and height of the input, in pixels.
     """
 
@@ -35,44 +34,49 @@ class ImageTransform:
 
     @property
     def scales(self) -> tuple[float, float]:
-        """Input pixels in one image pixel, across the image and down it."""
+        """Input pixels for each image pixel, horizontally and vertically."""
         across, down = self.matrix[:, 0], self.matrix[:, 1]
         return math.hypot(*across), math.hypot(*down)
 
     def to_image(self, points: NDArray[Any]) -> Floats:
-        """Points (..., 2) in input pixels, in image pixels."""
-        return _moved(points, _inverse(self.matrix))
+        """Points (..., 2) in input pixels, converted to image pixels."""
+        # Written out: to have LAPACK invert two rows takes ten times as long.
+        (a, b, x), (c, d, y) = self.matrix.tolist()
+        inverse = np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / (a * d - b * c)
+        converted: Floats = (points @ inverse[:, :2].T + inverse[:, 2]).astype(np.float32)
+        return converted
 
     def warp(self, image: Image, padding: float | tuple[float, float, float] = 0) -> Image:
-        """The part of an (H, W, 3) image that the view shows, as (height, width, 3).
+        """The network's input, (height, width, 3), of an (H, W, 3) image.
 
-        Where the image has none, it is ``padding``, 0..255, for all channels or each: black, unless said.
+        Beyond the image it is ``padding``, 0..255, for all channels or each; black by default.
 
-        Where more than four image pixels lie between two input pixels, the part in sight is averaged
-        down first: a linear warp alone would skip most of a large photo. It is left at least twice
-        as fine as the input, since networks that were trained on plain linear warps see worse when
-        all is smooth (camera.png: the left wrist 35 px off).
+        If more than four image pixels lie between two input pixels, the visible part is averaged down first:
+        a linear warp alone would skip most of a large photo. It stays at least twice as fine as the input,
+        since networks that were trained on plain linear warps are less accurate on smooth images (camera.png:
+        the left wrist is 35 px off).
         """
         cv2 = import_optional("cv2", extra="run")
         left, top, right, bottom = self._visible_region(image)
         if left >= right or top >= bottom:
             empty: Image = np.full((self.size[1], self.size[0], 3), np.rint(padding), np.uint8)
             return empty
-        part = image[top:bottom, left:right]
-        part = _shrunk(part, self.scales)
+        part = _shrink(image[top:bottom, left:right], self.scales)
         stretch_x, stretch_y = (right - left) / part.shape[1], (bottom - top) / part.shape[0]
-        matrix = self.matrix @ _square([[stretch_x, 0, left], [0, stretch_y, top]])
-        taken: Image = cv2.warpAffine(
+        matrix = self.matrix @ np.array([[stretch_x, 0, left], [0, stretch_y, top], [0, 0, 1]], np.float64)
+        # OpenCV counts from the centers of pixels.
+        matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
+        warped: Image = cv2.warpAffine(
             part,
-            _for_opencv(matrix),
+            matrix,
             self.size,
             flags=cv2.INTER_LINEAR,
             borderValue=np.broadcast_to(padding, 3).tolist(),
         )
-        return taken
+        return warped
 
     def _visible_region(self, image: Image) -> tuple[int, int, int, int]:
-        """left, top, right, bottom of the part that the view reaches, and a margin to interpolate with."""
+        """left, top, right, bottom of the part that the input covers, with a margin for interpolation."""
         width, height = self.size
         corners = self.to_image(np.array([[0, 0], [width, 0], [0, height], [width, height]]))
         margin = 2 / min(self.scales)
@@ -113,7 +117,7 @@ class InputSizing:
 
 
 def letterbox_transform(image: Size, size: Size) -> ImageTransform:
-    """The whole image, as large as fits, in the middle of the input.
+    """Letterbox: the whole image, as large as fits, in the middle of the input.
 
     Args:
         image: width and height of the image, in pixels.
@@ -125,7 +129,7 @@ def letterbox_transform(image: Size, size: Size) -> ImageTransform:
 
 
 def stretch_transform(image: Size, size: Size) -> ImageTransform:
-    """The whole image over the whole input, whatever that does to its aspect.
+    """The whole image stretched to the whole input, without regard to its aspect.
 
     Args:
         image: width and height of the image, in pixels.
@@ -135,10 +139,10 @@ def stretch_transform(image: Size, size: Size) -> ImageTransform:
 
 
 def letterbox_image(image: Image, size: Size, padding: int = 0) -> tuple[ImageTransform, Image]:
-    """The whole image, as large as fits, in the middle of the input; and what the network sees of it.
+    """Letterbox an image: the transform, and the network's input, (height, width, 3).
 
-    From whole pixel to whole pixel, so that a resize does it: half the time of a warp. The scales of x and y
-    differ by what it takes to end there.
+    The image ends at integer pixels, so that a resize is enough, which takes half the time of a warp. The
+    scales of x and y differ accordingly.
 
     Args:
         image: (H, W, 3).
@@ -148,17 +152,17 @@ def letterbox_image(image: Image, size: Size, padding: int = 0) -> tuple[ImageTr
     cv2 = import_optional("cv2", extra="run")
     height, width = image.shape[:2]
     scale = min(size[0] / width, size[1] / height)
-    member = max(1, round(scale * width)), max(1, round(scale * height))
-    left, top = (size[0] - member[0]) // 2, (size[1] - member[1]) // 2
-    transform = ImageTransform(np.array([[member[0] / width, 0, left], [0, member[1] / height, top]]), size)
-    seen: Image = np.full((size[1], size[0], 3), padding, np.uint8)
-    inside = seen[top : top + member[1], left : left + member[0]]
-    cv2.resize(_shrunk(image, transform.scales), member, dst=inside, interpolation=cv2.INTER_LINEAR)
-    return transform, seen
+    inner = max(1, round(scale * width)), max(1, round(scale * height))
+    left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    transform = ImageTransform(np.array([[inner[0] / width, 0, left], [0, inner[1] / height, top]]), size)
+    letterboxed: Image = np.full((size[1], size[0], 3), padding, np.uint8)
+    inside = letterboxed[top : top + inner[1], left : left + inner[0]]
+    cv2.resize(_shrink(image, transform.scales), inner, dst=inside, interpolation=cv2.INTER_LINEAR)
+    return transform, letterboxed
 
 
-def _shrunk(part: Image, scales: tuple[float, float]) -> Image:
-    """A picture averaged down where more than four of its pixels lie between two of the input's."""
+def _shrink(part: Image, scales: tuple[float, float]) -> Image:
+    """An image averaged down if more than four of its pixels lie between two of the input's."""
     cv2 = import_optional("cv2", extra="run")
     across, down = (max(1, int(0.5 / scale)) for scale in scales)
     if across == down == 1:
@@ -169,36 +173,36 @@ def _shrunk(part: Image, scales: tuple[float, float]) -> Image:
 
 
 def identity_transform(size: Size) -> ImageTransform:
-    """The input itself as the image: coordinates stay what they are."""
+    """The input is the image: coordinates do not change."""
     return ImageTransform(np.eye(2, 3), size)
 
 
 def to_image_pixels(poses: Sequence[Pose], transform: ImageTransform, image: Size) -> list[Pose]:
-    """Poses in the input's pixels, in those of the image; keypoints that were not found stay 0.
+    """Poses in pixels of the input, converted to pixels of the image; missing keypoints stay 0.
 
     Args:
         poses: of one skeleton.
-        transform: what the network saw.
+        transform: from the image to the input.
         image: width and height of the image, in pixels.
     """
     if not poses:
         return []
     keypoints = np.stack([pose.keypoints for pose in poses])
-    found = keypoints[:, :, 2:] > 0
-    keypoints[:, :, :2] = np.where(found, transform.to_image(keypoints[:, :, :2]), 0)
+    is_found = keypoints[:, :, 2:] > 0
+    keypoints[:, :, :2] = np.where(is_found, transform.to_image(keypoints[:, :, :2]), 0)
     return create_poses(keypoints, np.array([pose.score for pose in poses]), poses[0].skeleton, image)
 
 
 def rotated_square_transform(
     center: tuple[float, float], side: float, angle: float, size: Size
 ) -> ImageTransform:
-    """A square of the image, turned so that its own upward direction is the input's.
+    """A square of the image, rotated so that its own upward direction is the input's.
 
     Args:
         center: x, y in image pixels.
         side: of the square, in image pixels.
-        angle: of the square, in radians, clockwise as one looks at the image.
-        size: width and height of the input, in pixels; both the same.
+        angle: of the square, in radians, clockwise.
+        size: width and height of the input, in pixels; both are equal.
     """
     scale = size[0] / side
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)
@@ -207,27 +211,3 @@ def rotated_square_transform(
         np.array([[cos, sin, size[0] / 2 - cos * x - sin * y], [-sin, cos, size[1] / 2 + sin * x - cos * y]]),
         size,
     )
-
-
-def _moved(points: NDArray[Any], matrix: NDArray[np.float64]) -> Floats:
-    moved: Floats = (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-    return moved
-
-
-def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    # Written out: to ask LAPACK for two rows takes ten times as long.
-    (a, b, x), (c, d, y) = matrix.tolist()
-    rows = np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]])
-    inverse: NDArray[np.float64] = rows / (a * d - b * c)
-    return inverse
-
-
-def _square(matrix: list[list[float]]) -> NDArray[np.float64]:
-    return np.array([*matrix, [0, 0, 1]], np.float64)
-
-
-def _for_opencv(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same map where whole numbers are the centres of pixels, as OpenCV counts."""
-    shifted: NDArray[np.float64] = matrix.copy()
-    shifted[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
-    return shifted

@@ -1,11 +1,11 @@
-"""People in space from one picture: 2D poses by part affinity fields, and maps of where their joints lie.
+"""Decoder of 3D poses from one image: 2D poses by part affinity fields, and maps of joint locations.
 
 D. Mehta et al., Single-Shot Multi-Person 3D Pose Estimation From Monocular RGB, 2018, arXiv:1712.03453: each
-cell of a joint's three location maps says where that joint of the person in the cell lies, from the person's
-root. They are read at the neck, which tells the whole pose roughly, and once more for each limb at its
-outermost joint in sight, which tells the limb better.
+cell of a joint's three location maps holds the position of that joint of the person in the cell, relative to
+the person's root. They are read at the neck, for the whole pose roughly, and again for each limb at its
+outermost visible joint, which is more accurate for the limb.
 
-Which joint is which: the location maps are in CMU Panoptic's order (left eye, left ear, right eye, right ear
+Order of joints: the location maps are in CMU Panoptic's order (left eye, left ear, right eye, right ear
 at 15 to 18: Open Model Zoo's demo reads and draws them so), the heatmaps in OpenPose's (right eye, left eye,
 right ear, left ear at 14 to 17). The demo's table between the two, ``map_id_to_panoptic``, ends in 15, 16,
 17, 18: it takes the right eye in the image for the left one in space, the left eye for the left ear, the
@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import PEAK_IS_VISIBLE, DecoderType, Maps, are_maps
+from posezoo.pose.decoder_type import PEAK_IS_VISIBLE, DecoderType, Maps, are_maps, check_options
 from posezoo.pose.grouping import GroupingOptions
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, Pose3D, bounding_box
 from posezoo.pose.letterbox import ImageTransform, InputSizing, Size, identity_transform
@@ -34,30 +33,30 @@ JOINTS = 19
 _NAMES = SKELETONS[SKELETON].keypoints
 _NECK, _PELVIS = _NAMES.index("neck"), _NAMES.index("pelvis")
 _HIPS = [_NAMES.index("left_hip"), _NAMES.index("right_hip")]
-# Where each of OpenPose's joints stands among Panoptic's, which have a pelvis besides.
+# The index of each of OpenPose's joints among Panoptic's, which also have a pelvis.
 _FROM_OPENPOSE = [_NAMES.index(name) for name in SKELETONS["openpose-18"].keypoints]
 
-#: The limbs that are read apart, from the outermost joint inwards.
+#: The limbs that are read separately, from the outermost joint inwards.
 LIMBS = tuple(
     tuple(_NAMES.index(f"{side}_{joint}" if joint != "nose" else joint) for joint in limb)
     for side in ("right", "left")
     for limb in (("ear", "eye", "nose"), ("wrist", "elbow", "shoulder"), ("ankle", "knee", "hip"))
 )
 
-# The focal length of a camera that nobody knows, over the image's width: Open Model Zoo's demo's guess, 64
+# The focal length of an unknown camera, relative to the image's width, as in Open Model Zoo's demo: 64
 # degrees from left to right.
-_USUAL_FOCAL_LENGTH = 0.8
+_DEFAULT_FOCAL_LENGTH = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class LiftingOptions(GroupingOptions):
-    """What may be said about the decoding, beside ``GroupingOptions`` for the poses in the image.
+    """Options of the decoder lifting_3d, in addition to ``GroupingOptions`` for the poses in the image.
 
     Attributes:
         focal_length: of the camera, in image pixels; 0 for 0.8 of the image's width.
-        person_height_cm: what the location maps count as 1.
-        weak_perspective: put people where they would be if all their joints were equally far away, as Open
-            Model Zoo's demo does, instead of where their joints are seen best.
+        person_height_cm: the length that is 1 in the location maps.
+        weak_perspective: compute people's positions as if all their joints were equally far away, as Open
+            Model Zoo's demo does, instead of by least squares over the joints.
     """
 
     focal_length: float = 0.0
@@ -66,14 +65,8 @@ class LiftingOptions(GroupingOptions):
 
     def __post_init__(self) -> None:
         GroupingOptions.__post_init__(self)
-        if not 0 <= self.focal_length < 1e6:
-            raise InferenceError(
-                f"decoder option focal_length: expected 0 or more pixels, got {self.focal_length}"
-            )
-        if not 0 < self.person_height_cm < 1e6:
-            raise InferenceError(
-                f"decoder option person_height_cm: expected above 0, got {self.person_height_cm}"
-            )
+        check_options(self, "0 or more pixels", lambda value: 0 <= value < 1e6, "focal_length")
+        check_options(self, "above 0", lambda value: 0 < value < 1e6, "person_height_cm")
 
 
 def decode_lifting(maps: Maps, size: Size, options: LiftingOptions) -> list[Pose]:
@@ -82,34 +75,28 @@ def decode_lifting(maps: Maps, size: Size, options: LiftingOptions) -> list[Pose
 
 
 def lift_poses(maps: Maps, transform: ImageTransform, image: Size, options: LiftingOptions) -> list[Pose]:
-    """The people whose neck is in sight, surest first, as ``Pose3D`` in pixels of the image and in space.
+    """The people whose neck is visible, highest score first, as ``Pose3D`` in image pixels and in space.
 
-    The pelvis, of which there is no heatmap, is drawn from space into the image where both hips are in sight.
+    The pelvis, which has no heatmap, is projected from space into the image if both hips are visible.
 
     Args:
         maps: ``coordinates`` (57, H, W) float32: x, y and z of each of 19 joints; ``heatmaps`` (19, H, W)
             float32: of OpenPose's 18 keypoints, about 0..1, and of the background; ``pafs`` (38, H, W)
             float32: x and y of each limb's direction, -1..1.
-        transform: what the network saw.
+        transform: from the image to the network's input.
         image: width and height of the image, in pixels; the camera looks at its middle.
         options: see there.
     """
-    seen = [_in_panoptic(pose) for pose in decode_openpose(maps, transform.size, options)]
-    lifted = [
-        _lifted(keypoints, score, maps["coordinates"], transform, image, options)
-        for keypoints, score in seen
-        if keypoints[_NECK, 2] > 0
-    ]
+    lifted = []
+    for pose in decode_openpose(maps, transform.size, options):
+        keypoints: Floats = np.zeros((JOINTS, 3), np.float32)
+        keypoints[_FROM_OPENPOSE] = pose.keypoints
+        if keypoints[_NECK, 2] > 0:
+            lifted.append(_lift(keypoints, pose.score, maps["coordinates"], transform, image, options))
     return [pose for pose in lifted if pose is not None]
 
 
-def _in_panoptic(pose: Pose) -> tuple[Floats, float]:
-    keypoints: Floats = np.zeros((JOINTS, 3), np.float32)
-    keypoints[_FROM_OPENPOSE] = pose.keypoints
-    return keypoints, pose.score
-
-
-def _lifted(
+def _lift(
     keypoints: Floats,
     score: float,
     locations: Floats,
@@ -117,20 +104,20 @@ def _lifted(
     image: Size,
     options: LiftingOptions,
 ) -> Pose3D | None:
-    """A person of keypoints in input pixels; None where the maps or the camera say nothing of use."""
-    there = keypoints[:, 2] > 0
+    """A person of keypoints in input pixels; None if the position cannot be computed."""
+    is_found = keypoints[:, 2] > 0
     relative = options.person_height_cm * read_locations(locations, keypoints, transform.size)
     if not np.isfinite(relative).all():
         return None
-    keypoints[there, :2] = transform.to_image(keypoints[there, :2])
-    focal_length = options.focal_length or _USUAL_FOCAL_LENGTH * image[0]
+    keypoints[is_found, :2] = transform.to_image(keypoints[is_found, :2])
+    focal_length = options.focal_length or _DEFAULT_FOCAL_LENGTH * image[0]
     middle = np.array(image) / 2
-    place = solve_weak_perspective if options.weak_perspective else solve_perspective
-    translation = place(relative[there], keypoints[there, :2] - middle, focal_length)
-    if translation is None or not (relative[there, 2] + translation[2]).min() > 0:
+    solve = solve_weak_perspective if options.weak_perspective else solve_perspective
+    translation = solve(relative[is_found], keypoints[is_found, :2] - middle, focal_length)
+    if translation is None or not (relative[is_found, 2] + translation[2]).min() > 0:
         return None
     x, y, z = relative[_PELVIS] + translation
-    if there[_HIPS].all() and z > 0:
+    if is_found[_HIPS].all() and z > 0:
         keypoints[_PELVIS, :2] = focal_length * np.array([x, y]) / z + middle
         keypoints[_PELVIS, 2] = keypoints[_HIPS, 2].min()
     root = relative[_NECK]
@@ -145,32 +132,32 @@ def _lifted(
 
 
 def read_locations(locations: Floats, keypoints: Floats, size: Size) -> NDArray[np.float64]:
-    """(19, 3): where the joints of one person lie, relative to the root, in the maps' unit.
+    """(19, 3): the positions of the joints of one person, relative to the root, in the maps' unit.
 
     Args:
         locations: (57, H, W).
-        keypoints: (19, 3) x and y in input pixels and score, 0 for what is not in sight; the neck is.
+        keypoints: (19, 3) x and y in input pixels and score, 0 for missing ones; the neck is visible.
         size: width and height of the input, in pixels.
     """
     height, width = locations.shape[1:]
     cells = (keypoints[:, :2] * (width / size[0], height / size[1])).astype(int)
     x, y = cells.clip(0, (width - 1, height - 1)).T
     maps = locations.reshape(JOINTS, 3, height, width)
-    found = maps[:, :, y[_NECK], x[_NECK]].astype(np.float64)
+    positions = maps[:, :, y[_NECK], x[_NECK]].astype(np.float64)
     for limb in LIMBS:
-        in_sight = [joint for joint in limb if keypoints[joint, 2] > 0]
-        if in_sight:
-            outermost = in_sight[0]
-            found[list(limb)] = maps[list(limb), :, y[outermost], x[outermost]]
-    return found
+        visible = [joint for joint in limb if keypoints[joint, 2] > 0]
+        if visible:
+            outermost = visible[0]
+            positions[list(limb)] = maps[list(limb), :, y[outermost], x[outermost]]
+    return positions
 
 
 def solve_perspective(
     joints: NDArray[Any], seen: NDArray[Any], focal_length: float
 ) -> NDArray[np.float64] | None:
-    """(3,): how far joints have to be moved to be seen where they are, by least squares; None if unknown.
+    """(3,): the translation of joints that projects them to their image points, by least squares; or None.
 
-    A pinhole camera sees (x, y, z) at f x / z and f y / z: for each joint two equations, linear in the shift.
+    A pinhole camera sees (x, y, z) at f x / z and f y / z: two linear equations for each joint.
 
     Args:
         joints: (N, 3), in any unit.
@@ -189,7 +176,7 @@ def solve_perspective(
 def solve_weak_perspective(
     joints: NDArray[Any], seen: NDArray[Any], focal_length: float
 ) -> NDArray[np.float64] | None:
-    """(3,): the same where depths differ little: how far away a person of this size is to look so large.
+    """(3,): the same, if depths differ little: the distance at which a person of this size looks so large.
 
     D. Mehta et al., Monocular 3D Human Pose Estimation In The Wild, 2017, arXiv:1611.09813; ``parse_poses``
     of Open Model Zoo's demo.

@@ -1,7 +1,7 @@
-"""OpenPose's limbs, and which pairs of keypoints the part affinity field speaks for.
+"""OpenPose's limbs, and the pairs of peaks that the part affinity fields support.
 
-Of every two peaks that a limb might join, ten points between them are looked up in the limb's field: nine
-have to point along it (Z. Cao et al., arXiv:1611.08050, section 2.3; the share is D. Osokin's,
+For every two peaks that a limb might join, the limb's field is sampled at ten points between them: nine have
+to point along it (Z. Cao et al., arXiv:1611.08050, section 2.3; the share is D. Osokin's,
 arXiv:1811.12004).
 """
 
@@ -20,8 +20,8 @@ JOINTS = 18
 NECK = 1
 
 #: Each limb's joints, and the first of its two channels among the 38 of the field: OpenPose's COCO model
-#: (mapIdx in poseParameters), in the order in which people are put together. The last two, shoulder to
-#: ear, are never drawn; they hold together a person whose nose is hidden.
+#: (mapIdx in poseParameters), in the order in which people are assembled. The last two, shoulder to ear,
+#: are never drawn; they connect a person whose nose is hidden.
 LIMBS = (
     *(((1, 2), 12), ((1, 5), 20), ((2, 3), 14), ((3, 4), 16), ((5, 6), 22), ((6, 7), 24)),
     *(((1, 8), 0), ((8, 9), 2), ((9, 10), 4), ((1, 11), 6), ((11, 12), 8), ((12, 13), 10)),
@@ -38,16 +38,16 @@ LIMBS = (
 _STARTS, _ENDS = np.array([joints for joints, _ in LIMBS]).T
 _CHANNELS = np.array([channel for _, channel in LIMBS])
 
-#: Points at which a limb is held against the field, and how many of them have to agree.
+#: Points at which the field is sampled for a limb, and how many of them have to agree.
 SAMPLES = 10
 ENOUGH = 9
-#: How many of them, if none speaks against it, are a trace of a limb that another one has wiped out.
-A_TRACE = 2
+#: How many of them make a weak candidate, if none is opposite: a limb that another one cancels in the field.
+WEAK = 2
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LimbCandidates:
-    """N pairs of peaks that may be limbs: the limb (an index of ``LIMBS``), two peaks, how well it fits."""
+    """N pairs of peaks that may be limbs: the limb (an index of ``LIMBS``), two peaks, the mean affinity."""
 
     limbs: NDArray[Any]
     starts: NDArray[Any]
@@ -55,18 +55,16 @@ class LimbCandidates:
     scores: Floats
     lengths: Floats  # in cells
 
-    def __getitem__(self, which: NDArray[Any]) -> LimbCandidates:
-        return LimbCandidates(
-            *(each[which] for each in (self.limbs, self.starts, self.ends, self.scores, self.lengths))
-        )
+    def __getitem__(self, index: NDArray[Any]) -> LimbCandidates:
+        return LimbCandidates(*(getattr(self, name)[index] for name in self.__slots__))
 
 
 def find_limb_candidates(points: Floats, found: Peaks, pafs: Floats, min_affinity: float) -> LimbCandidates:
-    """The pairs that nine of ten samples of the field speak for."""
+    """The pairs with which nine of ten samples of the field agree."""
     counts = np.bincount(found.maps, minlength=JOINTS)
-    # In parts that stay in the processor's cache: one part, unless there are hundreds of people.
+    # In parts that fit into the processor's cache: one part, unless there are hundreds of people.
     totals = (counts[_STARTS] * counts[_ENDS]).cumsum()
-    with np.errstate(invalid="ignore"):  # infinities times zero: no number, and it speaks for nothing
+    with np.errstate(invalid="ignore"):  # infinity times zero is NaN, which does not agree
         if totals[-1] <= _PAIRS_AT_ONCE:
             return _chosen(_pairs(points, counts, _ALL_LIMBS, pafs.shape), pafs, min_affinity)
         parts = totals // _PAIRS_AT_ONCE
@@ -75,41 +73,38 @@ def find_limb_candidates(points: Floats, found: Peaks, pafs: Floats, min_affinit
             for part in dict.fromkeys(parts.tolist())
         ]
     return LimbCandidates(
-        *(
-            np.concatenate([getattr(each, name) for each in chosen])
-            for name in ("limbs", "starts", "ends", "scores", "lengths")
-        )
+        *(np.concatenate([getattr(part, name) for part in chosen]) for name in LimbCandidates.__slots__)
     )
 
 
 def find_weak_limb_candidates(
     points: Floats, limbs: list[int], starts: list[int], ends: list[int], pafs: Floats, min_affinity: float
 ) -> LimbCandidates:
-    """Of some pairs those of which the field has a trace: two samples speak for them, and none against.
+    """The weak candidates among some pairs: two samples agree, and none is opposite.
 
-    Their score is the mean of all samples, a wiped out one's being nothing.
+    The score is the mean of all samples, of which those that do not agree count as 0.
 
     Args:
         points: (N, 3) x, y in cells and score.
-        limbs: of each pair, an index of ``LIMBS``.
-        starts: of each pair, an index of ``points``.
-        ends: the same.
-        pafs: (38, H, W) the field.
-        min_affinity: the field counts above.
+        limbs: the limb of each pair, an index of ``LIMBS``.
+        starts: the first peak of each pair, an index of ``points``.
+        ends: the second peak of each pair.
+        pafs: (38, H, W) the part affinity fields.
+        min_affinity: the threshold of the fields.
     """
     _, height, width = pafs.shape
     x = np.minimum(np.maximum(points[:, 0], 0), np.float32(width - 1))
     y = np.minimum(np.maximum(points[:, 1], 0), np.float32(height - 1))
-    which, one, other = (np.array(each, np.int32) for each in (limbs, starts, ends))
+    which, one, other = (np.array(values, np.int32) for values in (limbs, starts, ends))
     dx, dy = x[other] - x[one], y[other] - y[one]
     channels = (_CHANNELS[which] * (height * width)).astype(np.int32)
     pairs = _PeakPairs(which, one, other, channels, x[one], y[one], dx, dy, np.sqrt(dx * dx + dy * dy))
     with np.errstate(invalid="ignore"):
         along = pairs.field_along(pafs, _SHARES_OF_LIMB[:, None])
         agreeing = (along > min_affinity) & (along < np.inf)
-        # Not any(below): what is no number speaks for nothing.
-        silent = (along >= -np.float32(min_affinity)).all(axis=0)
-        kept = np.flatnonzero(silent & (agreeing.sum(axis=0) >= A_TRACE))
+        # Not any(below), for NaN.
+        not_opposite = (along >= -np.float32(min_affinity)).all(axis=0)
+        kept = np.flatnonzero(not_opposite & (agreeing.sum(axis=0) >= WEAK))
     scores = np.where(agreeing[:, kept], along[:, kept], 0).sum(axis=0) / np.float32(SAMPLES)
     return LimbCandidates(which[kept], one[kept], other[kept], scores, pairs.lengths[kept])
 
@@ -120,13 +115,13 @@ _ALL_LIMBS = np.arange(len(LIMBS))
 
 def _chosen(pairs: _PeakPairs, pafs: Floats, min_affinity: float) -> LimbCandidates:
     failed: Any = 0
-    for samples, max_count in _LOOKS:
-        if len(pairs.limbs) < _MANY_TO_LOOK_AT:
+    for samples, max_count in _PREFILTERS:
+        if len(pairs.limbs) < _MANY_PAIRS:
             break
         one, other = (pairs.field_along(pafs, _SHARES_OF_LIMB[sample]) for sample in samples)
-        # Not <=: what is no number speaks for nothing.
+        # Not <=, for NaN.
         failed = failed + (2 - (one > min_affinity).view(np.int8) - (other > min_affinity).view(np.int8))
-        left = np.flatnonzero(failed < 2)  # indices: quicker than a mask
+        left = np.flatnonzero(failed < 2)  # indices are faster than a mask
         if len(left) > max_count:
             left = np.sort(left.take(np.argpartition(-(one + other).take(left), max_count)[:max_count]))
         pairs, failed = pairs[left], failed[left]
@@ -141,17 +136,17 @@ def _chosen(pairs: _PeakPairs, pafs: Floats, min_affinity: float) -> LimbCandida
 
 
 _SHARES_OF_LIMB = np.arange(SAMPLES, dtype=np.float32) / np.float32(SAMPLES - 1)
-# Two samples to look at, and the most pairs that go on. With two samples against it a pair cannot reach nine
-# of ten. Of many pairs most end at the first look; the others are for maps of noise, and a few pairs are
-# quicker looked at in full. A hundred people shoulder to shoulder leave 9500, 4200, 2900 and 2100 of 20,000
-# pairs; only a field that points along everywhere leaves more.
-_LOOKS = (((3, 6), 20_000), ((1, 8), 5000), ((0, 2), 4000), ((4, 9), 3000))
-_MANY_TO_LOOK_AT = 1000
+# Two samples to check, and the most pairs that remain. If two samples disagree, a pair cannot reach nine of
+# ten. The first check removes most of many pairs; the others are for maps of noise, and few pairs are faster
+# without any. A hundred people shoulder to shoulder leave 9500, 4200, 2900 and 2100 of 20,000 pairs; only a
+# field that agrees everywhere leaves more.
+_PREFILTERS = (((3, 6), 20_000), ((1, 8), 5000), ((0, 2), 4000), ((4, 9), 3000))
+_MANY_PAIRS = 1000
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _PeakPairs:
-    """N pairs of peaks that a limb may join: whose, where they begin, where they lead to, in cells."""
+    """N pairs of peaks that a limb may join: start point and vector, in cells."""
 
     limbs: NDArray[Any]
     starts: NDArray[Any]
@@ -163,17 +158,13 @@ class _PeakPairs:
     dy: Floats
     lengths: Floats
 
-    def __getitem__(self, which: NDArray[Any]) -> _PeakPairs:
-        return _PeakPairs(
-            *(self.limbs.take(which), self.starts.take(which), self.ends.take(which)),
-            *(self.channels.take(which), self.x.take(which), self.y.take(which)),
-            *(self.dx.take(which), self.dy.take(which), self.lengths.take(which)),
-        )
+    def __getitem__(self, index: NDArray[Any]) -> _PeakPairs:
+        return _PeakPairs(*(getattr(self, name).take(index) for name in self.__slots__))
 
     def field_along(self, pafs: Floats, share: Any) -> Floats:
-        """(..., N) the field in the direction of each pair, at a share of its way."""
+        """(..., N) the affinity of each pair at a relative position between its peaks."""
         height, width = pafs.shape[1:]
-        # Half up, not half to even: points are seldom between two cells, and truncation is quick.
+        # Half up, not half to even: points are seldom between two cells, and truncation is faster.
         columns = (share * self.dx + (self.x + _HALF)).astype(np.int32)
         rows = (share * self.dy + (self.y + _HALF)).astype(np.int32)
         place = rows * np.int32(width) + columns + self.channels
@@ -191,19 +182,19 @@ def _pairs(points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tup
 
     Args:
         points: (N, 3) x, y in cells and score, joint by joint.
-        counts: (18,) how many peaks there are of each joint.
-        limbs: which of ``LIMBS``.
-        shape: of the field.
+        counts: (18,) the number of peaks of each joint.
+        limbs: indices of ``LIMBS``.
+        shape: of the fields.
     """
     _, height, width = shape
-    # Between the cells may be beyond the border.
+    # Refined peaks may lie beyond the border.
     x = np.minimum(np.maximum(points[:, 0], 0), np.float32(width - 1))
     y = np.minimum(np.maximum(points[:, 1], 0), np.float32(height - 1))
     first = counts.cumsum() - counts
-    # A row for each first peak of a limb, then a pair for each second one.
+    # A row for each start of a limb, then a pair for each end.
     joints = _STARTS[limbs]
     row_counts = counts[joints]
-    # Methods: numpy's functions of these names take as long again to find them.
+    # Methods are faster: numpy's functions of these names take as long again to find them.
     row_limbs = limbs.astype(np.int32).repeat(row_counts)
     row_starts = (first[joints] - row_counts.cumsum() + row_counts).repeat(row_counts)
     row_starts += np.arange(len(row_limbs))

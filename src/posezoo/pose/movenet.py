@@ -1,4 +1,4 @@
-"""One person from MoveNet, whose network finds the keypoints itself.
+"""Decoder of MoveNet, whose network computes the keypoints of one person itself.
 
 R. Votel and N. Li, Next-Generation Pose Detection with MoveNet and TensorFlow.js, 2021; the layout of the
 output is its model card's.
@@ -21,17 +21,17 @@ SKELETON = "coco-17"
 
 @dataclass(frozen=True, slots=True)
 class MovenetOptions(TopDownOptions):
-    """There is nothing to be said beside ``TopDownOptions``, which count where a detector looks first."""
+    """``TopDownOptions``, which are used if a detector runs first."""
 
 
 def decode_movenet(maps: Maps, size: Size, _options: MovenetOptions) -> list[Pose]:
-    """The one person; nobody where the network put out what is no number. Its score is the keypoints' mean.
+    """The person, whose score is the mean of the keypoints'; none if an output is not finite.
 
     Args:
         maps: ``keypoints`` (1, 17, 3) float32: y and x as shares of the input's height and width, and a
             score, 0..1.
         size: width and height of the input, in pixels.
-        _options: none of them changes this.
+        _options: do not change the result.
     """
     keypoints = maps["keypoints"]
     if not np.isfinite(keypoints).all():

@@ -1,9 +1,9 @@
-"""What Open Model Zoo's decoders return for the same maps, number for number.
+"""Decoders with exactly the results of Open Model Zoo's decoders for the same maps.
 
-For those who compare with its demo or have thresholds tuned to it: ``open_pose.py`` and
-``hpe_associative_embedding.py`` of its model_api. Their oddities are kept, each said where it is; one is not:
-people are dropped for low scores there without their tags, so that the next person's missing joints are
-looked for by somebody else's tags.
+They are for users who compare with its demo or have tuned thresholds for it: ``open_pose.py`` and
+``hpe_associative_embedding.py`` of its model_api. Peculiarities are kept and noted here, except one: there,
+people of low scores are removed without their tags, so that missing joints of the next person are searched
+by the tags of another one.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from posezoo.pose.grouping import CELL, GroupingOptions, nms_radius
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.limbs import ENOUGH, JOINTS, LIMBS, SAMPLES
-from posezoo.pose.peaks import Peaks, select_highest, upsample
+from posezoo.pose.peaks import Peaks, quarter_offset, select_highest, upsample
 from posezoo.pose.tag_grouping import JOINT_ORDER, AssociativeEmbeddingOptions, match_by_tags
 from posezoo.pose.tag_grouping import JOINTS as COCO_JOINTS
 
 SKELETON = "coco-17"
 
-# The distance of what is no number, in tags: farther than any.
+# The distance of tags that are not finite: larger than any other.
 _FAR = 1e6
 
-# Where OpenPose's keypoints stand among COCO's; the neck has no place there.
+# The indices of OpenPose's keypoints among COCO's, which have no neck.
 _TO_COCO = (0, -1, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 
 
 def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: GroupingOptions) -> list[Pose]:
-    """The people in OpenPose's maps as ``OpenPoseDecoder`` finds them, in its order.
+    """The people that ``OpenPoseDecoder`` finds in OpenPose's maps, in its order.
 
-    Keypoints are COCO's; those that were not found are all 0. A pose's score is the sum of its keypoints'
-    and limbs' times the number of keypoints less one: far above 1.
+    Keypoints are COCO's; missing ones are all 0. A pose's score is the sum of its keypoints' and limbs'
+    scores times the number of keypoints less one: far above 1.
 
     Args:
         heatmaps: (19, H, W) float32.
@@ -71,7 +71,7 @@ def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: Gro
 
 
 def _pooled_peaks(heatmaps: Floats, radius: int, options: GroupingOptions) -> Peaks:
-    """Cells as high as the highest around them: of a plateau, all."""
+    """Cells as high as the highest around them: all cells of a plateau."""
     cv2 = import_optional("cv2", extra="run")
     window = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
     pooled = np.stack([cv2.dilate(one, window) for one in heatmaps])
@@ -80,7 +80,7 @@ def _pooled_peaks(heatmaps: Floats, radius: int, options: GroupingOptions) -> Pe
 
 
 def _shifted(heatmaps: Floats, found: Peaks) -> Floats:
-    """(N, 3) x, y in cells and score: a quarter towards the higher neighbour, a half on, inside the map."""
+    """(N, 3) x, y in cells and score: a quarter towards the higher neighbor, plus a half, inside the map."""
     height, width = heatmaps.shape[1:]
     x, y = found.columns, found.rows
     inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
@@ -95,15 +95,15 @@ def _shifted(heatmaps: Floats, found: Peaks) -> Floats:
 def _connections(
     first: NDArray[Any], second: NDArray[Any], points: Floats, field: Floats, options: GroupingOptions
 ) -> list[tuple[int, int, float]]:
-    """(start, end, score) of one limb, the best first, each taking its two peaks from the rest."""
+    """(start, end, score) of one limb, greedily: the best pair first, each peak used once."""
     start, end = points[first, :2], points[second, :2]
     vector = (end[:, None] - start).reshape(-1, 1, 2)
     grid = np.arange(SAMPLES, dtype=np.float32).reshape(1, -1, 1)
     along = np.broadcast_to(start, (len(end), *start.shape)).reshape(-1, 1, 2)
     places = (1 / (SAMPLES - 1) * vector * grid + along).round().astype(np.int32)
-    seen = field[:, places[..., 1], places[..., 0]]
+    vectors = field[:, places[..., 1], places[..., 0]]
     unit = vector / (np.linalg.norm(vector, axis=2, keepdims=True) + 1e-6)
-    affinity = seen[0] * unit[..., 0] + seen[1] * unit[..., 1]
+    affinity = vectors[0] * unit[..., 0] + vectors[1] * unit[..., 1]
     agreeing = affinity > options.min_affinity
     count = agreeing.sum(axis=1)
     scores = (affinity * agreeing).sum(axis=1) / (count + 1e-6)
@@ -122,7 +122,7 @@ def _connections(
 
 
 class _PersonCandidate:
-    """A person in the making: the peak of each joint or -1, how many limbs' ends were counted, the score."""
+    """An incomplete person: the peak of each joint or -1, the count of limb ends, and the score."""
 
     def __init__(self) -> None:
         self.peaks = [-1] * JOINTS
@@ -130,11 +130,10 @@ class _PersonCandidate:
         self.score = 0.0
 
     def is_disjoint(self, other: _PersonCandidate) -> bool:
-        """Whether no joint is claimed by both."""
         return all(a < 0 or b < 0 for a, b in zip(self.peaks, other.peaks, strict=True))
 
     def extend(self, joint: int, peak: int, score: float, connection: float) -> None:
-        """Set a joint. One that was there is replaced, yet counted again, and its score stays."""
+        """Set a joint. An existing one is replaced, but counted again, and its score stays."""
         if self.peaks[joint] < 0:
             self.score += score
         self.peaks[joint] = peak
@@ -145,7 +144,7 @@ class _PersonCandidate:
 def _update(
     entries: list[_PersonCandidate], connections: list[tuple[int, int, float]], limb: int, points: Floats
 ) -> None:
-    """Put one limb's connections into the people so far."""
+    """Add the connections of one limb to the people."""
     (a, b), _ = LIMBS[limb]
     for start, end, score in connections:
         one = next((entry for entry in reversed(entries) if entry.peaks[a] == start), None)
@@ -176,13 +175,13 @@ def decode_associative_embedding_omz(
     size: Size,
     options: AssociativeEmbeddingOptions,
 ) -> list[Pose]:
-    """The people in the maps as ``AssociativeEmbeddingDecoder`` finds them, in its order.
+    """The people that ``AssociativeEmbeddingDecoder`` finds in the maps, in its order.
 
-    ``delta`` is added to joints that were not found, too, and not to those that refinement finds.
+    ``delta`` is also added to missing joints, and not to those that refinement finds.
 
     Args:
         heatmaps: (17, H, W) float32; the signs of non-peaks may be turned.
-        nms_heatmaps: (17, H, W) float32: the same, where non-peaks are not above 0.
+        nms_heatmaps: (17, H, W) float32: the same, in which non-peaks are not above 0.
         tags: (17, H, W) float32, or (17, H, W, T).
         size: width and height of the input, in pixels.
         options: of associative embedding's own decoder.
@@ -197,7 +196,7 @@ def decode_associative_embedding_omz(
     owners = match_by_tags(found.maps, points, peak_tags, options.max_tag_distance)
     count = int(owners.max(initial=-1)) + 1
     if options.adjust:
-        points[:, :2] += _quarter(heat, found.maps, found.columns, found.rows)
+        points[:, :2] += quarter_offset(heat, found.maps, found.columns, found.rows)
     keypoints: Floats = np.zeros((count, COCO_JOINTS, 3), np.float32)
     keypoints[owners, found.maps] = points
     keypoints[:, :, :2] += np.float32(options.delta)
@@ -213,40 +212,28 @@ def decode_associative_embedding_omz(
 
 
 def _in_joint_order(found: Peaks, owners: NDArray[Any], person: int) -> NDArray[Any]:
-    """The peaks of a person in the order in which they came to it."""
+    """The peaks of a person in the order in which they were assigned."""
     own = np.flatnonzero(owners == person)
     rank = np.argsort(JOINT_ORDER)
     return own[np.argsort(rank[found.maps[own]])]
 
 
 def _running_mean(tags: Floats) -> Floats:
-    """The mean, rounded at each step as the decoder rounds it."""
+    """The mean, rounded at each step as in the original."""
     mean: Floats = np.zeros_like(tags[0])
     for number, tag in enumerate(tags):
         mean = (mean * number + tag) / np.float32(number + 1)
     return mean
 
 
-def _quarter(heat: Floats, maps: NDArray[Any], x: NDArray[Any], y: NDArray[Any]) -> Floats:
-    """(N, 2): a quarter of a cell towards the higher neighbours, nothing near a border or between equals."""
-    height, width = heat.shape[1:]
-    inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
-    moved: Floats = np.zeros((len(x), 2), np.float32)
-    maps, x, y = maps[inside], x[inside], y[inside]
-    moved[inside, 0] = np.sign(heat[maps, y, x + 1] - heat[maps, y, x - 1])
-    moved[inside, 1] = np.sign(heat[maps, y + 1, x] - heat[maps, y - 1, x])
-    moved *= np.float32(0.25)
-    return moved
-
-
 def _refine(keypoints: Floats, mean: Floats, heat: Floats, tags: Floats) -> None:
-    """Put every missing joint where the rounded distance of tags less the heat is least, if there is heat."""
+    """Place each missing joint where the rounded distance of tags minus the heatmap is least."""
     for joint in np.flatnonzero(keypoints[:, 2] <= 0).tolist():
-        # Truncated after adding a half, as the decoder rounds.
+        # Truncated after adding a half, as in the original.
         distances = np.nan_to_num(np.abs(tags[joint, :, :, 0] - mean[0]), nan=_FAR, posinf=_FAR)
         cost = (distances + np.float32(0.5)).astype(np.int32).astype(np.float32)
         cost -= heat[joint]
         y, x = np.divmod(int(cost.argmin()), cost.shape[1])
         if heat[joint, y, x] > 0:
-            moved = _quarter(heat, *(np.array([each]) for each in (joint, x, y)))[0]
-            keypoints[joint] = x + moved[0], y + moved[1], heat[joint, y, x]
+            offset = quarter_offset(heat, *(np.array([index]) for index in (joint, x, y)))[0]
+            keypoints[joint] = x + offset[0], y + offset[1], heat[joint, y, x]

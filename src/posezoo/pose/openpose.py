@@ -1,16 +1,17 @@
-"""People from part affinity fields: joints are peaks of heatmaps, limbs are joined along a vector field.
+"""Decoder of part affinity fields: keypoints are peaks of heatmaps, limbs are joined along vector fields.
 
 Z. Cao et al., Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields, 2017, arXiv:1611.08050;
-thresholds from D. Osokin, Lightweight OpenPose, 2018, arXiv:1811.12004. What differs from both, and why:
+thresholds from D. Osokin, Lightweight OpenPose, 2018, arXiv:1811.12004. Differences from both, and reasons:
 
-- peaks are placed between the cells, so that maps need no upsampling;
-- joints of a limb are matched exactly instead of the best pair first, and where the field leaves a choice,
-  people keep limbs of their own size: two in line, or one before the other, would swap halves otherwise;
-- what a crossing limb cut off a body goes back to it by the trace that is left, and two forearms that wiped
-  each other out get their own ends back.
+- peaks are refined between the cells, so that maps need no upsampling;
+- joints of a limb are matched exactly instead of the best pair first, and if the field leaves a choice, limbs
+  are matched by the size of the person: otherwise two people in line, or one in front of the other, would
+  swap halves;
+- a part of a body that a crossing limb separated is joined again by weak candidates, and two forearms that
+  cancelled in the field get their own ends back.
 
-What no field can tell stays untold: other limbs of a kind that run along each other in opposite directions
-cancel, and a joint whose neighbours are all hidden hangs on nobody.
+Some cases cannot be resolved: other limbs of a kind that overlap in opposite directions cancel, and a joint
+whose neighbors are all hidden belongs to nobody.
 """
 
 from __future__ import annotations
@@ -36,17 +37,19 @@ SKELETON = "openpose-18"
 
 @dataclass(frozen=True, slots=True)
 class OpenPoseOptions(GroupingOptions):
-    """What may be said about the decoding, beside ``GroupingOptions``.
+    """Options of the decoder openpose.
 
     Attributes:
-        compatible: return what Open Model Zoo's decoder does, in its order and with its scores.
+        compatible: return the result of Open Model Zoo's decoder, in its order and with its scores.
     """
 
     compatible: bool = False
 
 
 def decode_openpose(maps: Maps, size: Size, options: GroupingOptions) -> list[Pose]:
-    """The people in the maps, surest first, in input pixels; a pose's score is the mean of all 18 keypoints'.
+    """The people in the maps, highest score first, in input pixels.
+
+    A pose's score is the mean of all 18 keypoints'.
 
     Args:
         maps: ``heatmaps`` (19, H, W) float32: of the 18 keypoints, about 0..1, and of the background; and
@@ -68,13 +71,13 @@ def decode_openpose(maps: Maps, size: Size, options: GroupingOptions) -> list[Po
     points[:, 0], points[:, 1], points[:, 2] = x, y, found.scores
     limbs = find_limb_candidates(points, found, pafs, options.min_affinity)
 
-    def look_again(limbs: list[int], starts: list[int], ends: list[int]) -> LimbCandidates:
+    def find_weak(limbs: list[int], starts: list[int], ends: list[int]) -> LimbCandidates:
         return find_weak_limb_candidates(points, limbs, starts, ends, pafs, options.min_affinity)
 
-    owners, totals = assemble_people(points, found.maps.tolist(), limbs, cell, look_again)
+    owners, totals = assemble_people(points, found.maps.tolist(), limbs, cell, find_weak)
     counts = np.bincount(owners, minlength=len(totals))
     counting = (counts >= options.min_keypoints) & (totals >= options.min_score * counts)
-    counting[-1] = False  # nobody
+    counting[-1] = False  # peaks without a person
     return _poses(owners, counting, points, found, (size[0] / width, size[1] / height), size)
 
 

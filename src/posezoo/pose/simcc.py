@@ -1,4 +1,4 @@
-"""One person from SimCC: each joint's x and y are classified apart, into bins finer than pixels.
+"""Decoder of SimCC: x and y of each keypoint are classified separately, into bins finer than pixels.
 
 Y. Li et al., SimCC: a Simple Coordinate Classification Perspective for Human Pose Estimation, 2022,
 arXiv:2107.03332; as RTMPose does it (T. Jiang et al., 2023, arXiv:2303.07399, ``get_simcc_maximum``).
@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import MAXIMUM_IS_VISIBLE, TOP_DOWN, DecoderType, Maps
+from posezoo.pose.decoder_type import MAXIMUM_IS_VISIBLE, TOP_DOWN, DecoderType, Maps, check_options
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.top_down import TopDownOptions
@@ -24,25 +24,24 @@ JOINTS = 17
 
 @dataclass(frozen=True, slots=True)
 class SimccOptions(TopDownOptions):
-    """What may be said about the decoding, beside ``TopDownOptions``.
+    """Options of the decoder simcc.
 
     Attributes:
-        split: bins in a pixel.
+        split: bins for each pixel.
     """
 
     split: float = 2.0
 
     def __post_init__(self) -> None:
         TopDownOptions.__post_init__(self)
-        if not 0 < self.split <= 100:
-            raise InferenceError(f"decoder option split: expected above 0 to 100, got {self.split}")
+        check_options(self, "above 0 to 100", lambda value: 0 < value <= 100, "split")
 
 
 def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
-    """The one person; nobody where no joint has a score above zero.
+    """The person; none if no keypoint has a score above 0.
 
-    A keypoint's score is the lower one of its two maxima, and none is found where that is not above zero; a
-    pose's is the mean over all, at most 1. A whole number is the centre of a pixel.
+    A keypoint's score is the lower one of its two maxima; a keypoint is missing if that is not above 0. A
+    pose's score is the mean over all keypoints, at most 1. An integer coordinate is the center of a pixel.
 
     Args:
         maps: ``simcc_x`` (17, width x split) and ``simcc_y`` (17, height x split) float32.
@@ -55,7 +54,7 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
         raise InferenceError(
             f"simcc has {across.shape[1]} and {down.shape[1]} bins, but an input of {size[0]}x{size[1]} with "
             f"{options.split:g} in a pixel has {bins[0]} and {bins[1]}",
-            hint="split is the number of bins in a pixel",
+            hint="split is the number of bins for each pixel",
         )
     keypoints: Floats = np.zeros((1, JOINTS, 3), np.float32)
     keypoints[0, :, 0] = across.argmax(axis=1) / options.split

@@ -1,4 +1,4 @@
-"""Where people are: boxes from what a detector of the SSD family puts out."""
+"""Boxes of people: the decoder of detectors of the SSD family, and boxes that users give."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from posezoo.errors import InferenceError
-from posezoo.pose.decoder_type import DecoderType, Maps
-from posezoo.pose.keypoints import Floats, Pose
+from posezoo.pose.decoder_type import DecoderType, Maps, check_options, is_share
+from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
 from posezoo.spec.model import Output
 
 SKELETON = "box"
 
-#: The label of a person where a detector knows nothing else: person-detection-retail-0013's.
+#: The label of a person of detectors that find nothing else, such as person-detection-retail-0013.
 PERSON = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Somebody's place in an image: left, top, right and bottom in its pixels, and how sure that is, 0..1."""
+    """The box of a person: left, top, right and bottom in image pixels, and the score, 0..1."""
 
     x0: float
     y0: float
@@ -31,7 +31,7 @@ class Box:
 
     @property
     def center(self) -> tuple[float, float]:
-        """x and y of its middle, in image pixels."""
+        """x and y of the center, in image pixels."""
         return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
 
     @property
@@ -45,35 +45,34 @@ class Box:
         return self.y1 - self.y0
 
     def clip(self, size: Size) -> Box:
-        """The part of it that lies in an image of this width and height."""
+        """The part of the box inside an image of this width and height."""
         width, height = size
         x0, x1 = (min(max(x, 0.0), float(width)) for x in (self.x0, self.x1))
         y0, y1 = (min(max(y, 0.0), float(height)) for y in (self.y0, self.y1))
         return Box(x0, y0, x1, y1, self.score)
 
     def to_pose(self) -> Pose:
-        """Somebody of whom nothing else is known: a pose without keypoints."""
-        nothing: Floats = np.zeros((0, 3), np.float32)
-        return Pose(nothing, SKELETON, self.score, (self.x0, self.y0, self.x1, self.y1))
+        """A pose without keypoints."""
+        return Pose(np.zeros((0, 3), np.float32), SKELETON, self.score, (self.x0, self.y0, self.x1, self.y1))
 
 
 @dataclass(frozen=True, slots=True)
 class DetectionOptions:
-    """What may be said about the detector's answers.
+    """Options of the decoder detection.
 
     Attributes:
-        min_box_score: boxes count from here on, 0..1. GluonCV's demo and Open Model Zoo's cards say 0.5.
+        min_box_score: boxes of lower scores are left out, 0..1. GluonCV's demo and Open Model Zoo's cards use
+            0.5.
     """
 
     min_box_score: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 <= self.min_box_score <= 1:
-            raise InferenceError(f"decoder option min_box_score: expected 0 to 1, got {self.min_box_score}")
+        check_options(self, "0 to 1", is_share, "min_box_score")
 
 
 def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
-    """The people in an image, surest first, as poses without keypoints whose boxes lie inside the image.
+    """The people in an image, highest score first: poses without keypoints, whose boxes are inside the image.
 
     Args:
         maps: ``detections`` (..., N, 7): for each box the image's index, the label, the confidence, and x0,
@@ -85,8 +84,8 @@ def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
     rows = maps["detections"].reshape(-1, 7)
     ends = np.flatnonzero(rows[:, 0] < 0)
     rows = rows[: ends[0]] if len(ends) else rows
-    sure = np.isfinite(rows).all(axis=1) & (rows[:, 1] == PERSON) & (rows[:, 2] >= options.min_box_score)
-    rows = rows[sure]
+    is_person = np.isfinite(rows).all(axis=1) & (rows[:, 1] == PERSON) & (rows[:, 2] >= options.min_box_score)
+    rows = rows[is_person]
     rows = rows[np.argsort(-rows[:, 2], kind="stable")].astype(float)
     rows[:, 3:] *= [*size, *size]
     boxes = [Box(x0, y0, x1, y1, min(score, 1.0)).clip(size) for _, _, score, x0, y0, x1, y1 in rows.tolist()]
@@ -94,25 +93,26 @@ def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
 
 
 def parse_boxes(boxes: Iterable[Sequence[float] | Box]) -> list[Box]:
-    """Boxes that somebody drew: (x0, y0, x1, y1), or with a score behind.
+    """Boxes that a user gives: (x0, y0, x1, y1), optionally followed by a score.
 
     Raises:
-        InferenceError: one has other than four or five numbers, or no size.
+        InferenceError: a box has other than four or five numbers, or no size.
     """
-    return [box if isinstance(box, Box) else _by_hand(box) for box in boxes]
+    return [box if isinstance(box, Box) else _parse_box(box) for box in boxes]
 
 
-def _by_hand(sides: Sequence[float]) -> Box:
+def _parse_box(sides: Sequence[float]) -> Box:
     try:
         numbers = [float(side) for side in sides]
     except (TypeError, ValueError):
         numbers = []
     if len(numbers) not in (4, 5) or not np.isfinite(numbers).all():
-        raise InferenceError(f"a box is x0, y0, x1, y1 in pixels, and a score if there is one, not {sides!r}")
+        raise InferenceError(f"a box is x0, y0, x1, y1 in pixels, and optionally a score, not {sides!r}")
     box = Box(*numbers)
     if not (box.width > 0 and box.height > 0):
         raise InferenceError(
-            f"a box has no size: {tuple(numbers)}", hint="x0, y0 is its left top corner, x1, y1 the other one"
+            f"a box has no size: {tuple(numbers)}",
+            hint="x0, y0 is its left top corner, x1, y1 its right bottom corner",
         )
     if not 0 <= box.score <= 1:
         raise InferenceError(f"the score of a box is 0 to 1, not {box.score:g}")

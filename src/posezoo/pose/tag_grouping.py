@@ -12,32 +12,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.errors import InferenceError
 from posezoo.pose.assignment import solve_assignment
+from posezoo.pose.decoder_type import check_options
 from posezoo.pose.keypoints import Floats
 from posezoo.pose.peaks import Peaks
 
 JOINTS = 17
 
-#: From the head over the trunk to the limbs: whose tags are surest comes first.
+#: From the head over the trunk to the limbs: joints of the most reliable tags come first.
 JOINT_ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)
 
 
 @dataclass(frozen=True, slots=True)
 class AssociativeEmbeddingOptions:
-    """What may be said about the decoding.
+    """Options of the decoder associative_embedding.
 
     Attributes:
-        compatible: return what Open Model Zoo's decoder does, in its order and with its scores.
-        min_keypoint_score: heatmaps count above, 0..1.
-        max_tag_distance: a joint belongs to a person whose mean tag is nearer.
-        max_people: how many keypoints of a kind there may be, the highest.
-        min_score: people whose keypoints' mean over all 17 is not above are left out.
-        adjust: place keypoints between the cells.
-        refine: look for the joints that are still missing where the tags are the person's.
-        offset: where in its cell a joint lies that the network drew there, in cells from the top left
-            corner: 0.5 is the middle.
-        delta: what Open Model Zoo's decoder adds instead: 0 as it runs the 000x models with embeddings,
+        compatible: return the result of Open Model Zoo's decoder, in its order and with its scores.
+        min_keypoint_score: the threshold of heatmaps, 0..1.
+        max_tag_distance: a joint belongs to a person whose mean tag is nearer than this.
+        max_people: the most keypoints of a kind; the highest are kept.
+        min_score: people whose mean score over all 17 keypoints is not higher are left out.
+        adjust: refine keypoints between the cells.
+        refine: search missing joints among the cells with the person's tag.
+        offset: the position of a keypoint in its cell, in cells from the top left corner: 0.5 is the center.
+        delta: the offset that Open Model Zoo's decoder adds instead: 0 for the 000x models with embeddings,
             0.5 for HigherHRNet.
     """
 
@@ -52,26 +51,21 @@ class AssociativeEmbeddingOptions:
     delta: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.min_keypoint_score <= 1:
-            raise InferenceError(
-                f"decoder option min_keypoint_score: expected above 0 to 1, got {self.min_keypoint_score}"
-            )
-        if not self.max_tag_distance > 0:
-            raise InferenceError(
-                f"decoder option max_tag_distance: expected above 0, got {self.max_tag_distance}"
-            )
-        if self.max_people < 1:
-            raise InferenceError(f"decoder option max_people: expected 1 or more, got {self.max_people}")
+        check_options(self, "above 0 to 1", lambda value: 0 < value <= 1, "min_keypoint_score")
+        check_options(self, "above 0", lambda value: value > 0, "max_tag_distance")
+        check_options(self, "1 or more", lambda value: value >= 1, "max_people")
 
 
 def group_by_tags(found: Peaks, points: Floats, tags: Floats, max_distance: float) -> NDArray[np.int64]:
-    """(N,) whose each peak is, people numbered from 0.
+    """(N,) the number of each peak's person, from 0.
+
+    Tags further apart than the threshold never meet, so that clusters of tags are matched separately.
 
     Args:
         found: N peaks.
         points: (N, 3) x, y in cells and score.
         tags: (N, T).
-        max_distance: between a joint's tag and the mean tag of the person that it goes to.
+        max_distance: between a joint's tag and the mean tag of its person.
     """
     owners: NDArray[np.int64] = np.full(len(found), -1)
     if not len(found):
@@ -85,7 +79,7 @@ def group_by_tags(found: Peaks, points: Floats, tags: Floats, max_distance: floa
     low, high = np.full((2, clusters, tags.shape[1]), np.inf, np.float32)
     np.minimum.at(low, cluster, tags)
     np.minimum.at(high, cluster, -tags)
-    # Nobody has two joints of a kind, and all are within half the threshold: one person.
+    # No joint occurs twice, and all are within half the threshold: one person.
     clear = (counts.max(axis=1) <= 1) & (np.abs(low + high).sum(axis=1) < max_distance / 2)
     numbers = np.cumsum(clear) - 1
     owners[:] = np.where(clear[cluster], numbers[cluster], -1)
@@ -101,50 +95,50 @@ def group_by_tags(found: Peaks, points: Floats, tags: Floats, max_distance: floa
 def match_by_tags(
     kinds: NDArray[Any], points: Floats, tags: Floats, max_distance: float
 ) -> NDArray[np.int64]:
-    """(N,) whose each peak is, joint by joint, by the least sum of costs; people are numbered as they come.
+    """(N,) the number of each peak's person, joint by joint, by the least sum of costs.
 
-    The cost is HigherHRNet's, 100 times the rounded distance of tags less the score; where tags leave a
-    choice, the distance from the middle of a person decides. Both as Open Model Zoo's decoder has them
-    (``hpe_associative_embedding.py``), to the last bit: rounding makes jumps of small differences.
+    The cost is HigherHRNet's, 100 times the rounded distance of tags minus the score; if tags leave a choice,
+    the distance from the center of a person decides. Both are computed as in Open Model Zoo's decoder
+    (``hpe_associative_embedding.py``), to the last bit: rounding turns small differences into large ones.
     """
     owners: NDArray[np.int64] = np.full(len(kinds), -1)
     means: list[Floats] = []
-    centres: list[NDArray[Any]] = []
+    centers: list[NDArray[Any]] = []
     sizes: list[int] = []
     for joint in JOINT_ORDER:
         new = np.flatnonzero(kinds == joint)
         if not len(new):
             continue
-        apart, chosen = _chosen(tags[new], points[new], means, centres, max_distance)
+        distances, chosen = _match_people(tags[new], points[new], means, centers, max_distance)
         for row, peak in enumerate(new.tolist()):
             person = chosen[row]
-            if person >= apart.shape[1] or not apart[row, person] < max_distance:
+            if person >= distances.shape[1] or not distances[row, person] < max_distance:
                 person = len(means)
                 means.append(np.zeros_like(tags[peak]))
-                centres.append(np.zeros(2))
+                centers.append(np.zeros(2))
                 sizes.append(0)
             owners[peak] = person
             size = sizes[person]
             means[person] = (means[person] * size + tags[peak]) / np.float32(size + 1)
-            centres[person] = (centres[person] * size + points[peak, :2]) / (size + 1)
+            centers[person] = (centers[person] * size + points[peak, :2]) / (size + 1)
             sizes[person] += 1
     return owners
 
 
-def _chosen(
+def _match_people(
     tags: Floats,
     points: Floats,
     means: list[Floats],
-    centres: list[NDArray[Any]],
+    centers: list[NDArray[Any]],
     max_distance: float,
 ) -> tuple[Floats, list[int]]:
-    """(R, P) distances of tags, and for each of R joints the person, or a number from P on for a new one."""
+    """(R, P) distances of tags, and the person of each of R joints, or a number from P on for a new one."""
     if not means:
         return np.empty((len(tags), 0), np.float32), [0] * len(tags)
-    apart: Floats = np.linalg.norm(tags[:, None] - np.stack(means), axis=2)
-    far = np.linalg.norm(points[:, None, :2].astype(np.float64) - np.stack(centres), axis=2)
+    distances: Floats = np.linalg.norm(tags[:, None] - np.stack(means), axis=2)
+    far = np.linalg.norm(points[:, None, :2].astype(np.float64) - np.stack(centers), axis=2)
     far /= far.min(axis=0) + 1e-10
-    weighted = np.where(apart < max_distance, (apart * far).astype(np.float32), apart)
+    weighted = np.where(distances < max_distance, (distances * far).astype(np.float32), distances)
     costs = np.round(weighted) * 100 - points[:, 2:].astype(np.float64)
     lacking = max(0, costs.shape[0] - costs.shape[1])
-    return apart, solve_assignment(np.pad(costs, ((0, 0), (0, lacking)), constant_values=1e10))
+    return distances, solve_assignment(np.pad(costs, ((0, 0), (0, lacking)), constant_values=1e10))

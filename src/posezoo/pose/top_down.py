@@ -1,22 +1,23 @@
-"""People looked at one by one: what is said about it, and which of their poses show the same person."""
+"""Options and non-maximum suppression of top-down decoders, which see one person at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from posezoo.errors import InferenceError
+from posezoo.pose.decoder_type import check_options, is_share
 from posezoo.pose.keypoints import Pose, pose_similarity
 
 
 @dataclass(frozen=True, slots=True)
 class TopDownOptions:
-    """What may be said of a network that is shown one person at a time, beside how its outputs are read.
+    """Options that all top-down decoders have.
 
     Attributes:
-        padding: how many times as large as the box the crop is; 0 for what the network was trained on.
-        max_people: how many boxes are looked at, the surest first.
-        max_similarity: poses more alike than this (object keypoint similarity) are one, 0..1 (0.9: HRNet's).
+        padding: the crop's size relative to the box; 0 for the one that the network was trained on.
+        max_people: the boxes to use, those of the highest scores.
+        max_similarity: poses more similar than this (object keypoint similarity) are one person, 0..1 (0.9:
+            HRNet's).
     """
 
     padding: float = 0.0
@@ -24,21 +25,18 @@ class TopDownOptions:
     max_similarity: float = 0.9
 
     def __post_init__(self) -> None:
-        if not 0 <= self.max_similarity <= 1:
-            raise InferenceError(f"decoder option max_similarity: expected 0 to 1, got {self.max_similarity}")
-        if not (self.padding == 0 or 0.1 <= self.padding <= 10):
-            raise InferenceError(f"decoder option padding: expected 0, or 0.1 to 10, got {self.padding}")
-        if self.max_people < 1:
-            raise InferenceError(f"decoder option max_people: expected 1 or more, got {self.max_people}")
+        check_options(self, "0 to 1", is_share, "max_similarity")
+        check_options(self, "0, or 0.1 to 10", lambda value: value == 0 or 0.1 <= value <= 10, "padding")
+        check_options(self, "1 or more", lambda value: value >= 1, "max_people")
 
 
 def suppress_by_oks(poses: Sequence[Pose], areas: Sequence[float], *, max_similarity: float) -> list[Pose]:
-    """The poses without those that show a person again, surest first (HRNet's ``oks_nms``).
+    """The poses without those of the same person, highest score first (HRNet's ``oks_nms``).
 
     Args:
         poses: of one image.
-        areas: of what each was seen in, in image pixels: how far apart keypoints may lie is measured by it.
-        max_similarity: of two poses more alike, the less sure one goes, 0..1.
+        areas: of each pose's crop, in image pixels: distances of keypoints are relative to it.
+        max_similarity: of two more similar poses, the one of the lower score is removed, 0..1.
     """
     kept: list[tuple[Pose, float]] = []
     for pose, area in sorted(zip(poses, areas, strict=True), key=lambda pair: -pair[0].score):

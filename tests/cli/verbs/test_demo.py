@@ -186,7 +186,7 @@ def test_an_unreadable_picture_is_named_and_left_out_and_the_end_is_1(demo, real
     (photos / "b.png").write_bytes((photos / "a.png").read_bytes()[:5000])
     ended = demo(*REAL, "-i", photos, "-o", tmp_path / "out")
     assert ended.code == 1
-    assert ended.err.count("b.png: the picture is cut short") == 1
+    assert ended.err.count("b.png: the image file is incomplete") == 1
     assert ended.out.startswith("2 frames\n")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["000000000042.png", "a.png"]
 

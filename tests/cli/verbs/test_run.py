@@ -107,7 +107,7 @@ def test_of_a_photo_that_cannot_be_unpacked_one_line_is_said(blazepose, tmp_path
     ended = run(blazepose, "-i", tmp_path / "deep.tiff", "-o", tmp_path / "out")
     assert ended.returncode == 1
     (line,) = [line for line in ended.stderr.splitlines() if "blazepose-full" not in line]
-    assert line.startswith(f"error: {tmp_path}/deep.tiff: the picture is damaged, or of a sort")
+    assert line.startswith(f"error: {tmp_path}/deep.tiff: the image is damaged, or of a kind")
 
 
 def test_a_photo_is_never_overwritten_by_its_own_picture(blazepose, camera, tmp_path):
