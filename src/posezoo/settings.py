@@ -273,7 +273,9 @@ class Settings:
 
 
 #: The settings by name.
-SETTING_TYPES: dict[str, SettingType] = {each.name: each.metadata["type"] for each in fields(Settings)}
+SETTING_TYPES: dict[str, SettingType] = {
+    setting.name: setting.metadata["type"] for setting in fields(Settings)
+}
 
 
 # --- Reading them

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +36,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 def add_verb(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, examples: str
 ) -> argparse.ArgumentParser:
-    """A verb's parser: one line of what it does, and examples that work as pasted."""
+    """The parser of a verb, with a one-line summary and with examples that work as pasted."""
     epilog = "examples:\n" + textwrap.indent(textwrap.dedent(examples).strip(), "  ")
     return verbs.add_parser(
         name,
@@ -46,47 +47,34 @@ def add_verb(
     )
 
 
-def parse_precisions(text: str) -> tuple[Precision, ...]:
-    """An argparse type: precisions of IR, with commas between.
+# --- Argparse types
 
-    Raises:
-        argparse.ArgumentTypeError: there is no such precision.
-    """
+
+def parse_precisions(text: str) -> tuple[Precision, ...]:
+    """Precisions of IR, separated by commas."""
     words = [word.strip() for word in text.split(",") if word.strip()]
-    wrong = [word for word in words if word not in list(Precision)]
-    if wrong or not words:
+    if not words or not set(words) <= set(Precision):
         raise argparse.ArgumentTypeError(f"expected some of {', '.join(Precision)}, got {text!r}")
     return tuple(precision for precision in Precision if precision in words)
 
 
 def parse_precision(text: str) -> Precision:
-    """An argparse type: the precision of an IR.
-
-    Raises:
-        argparse.ArgumentTypeError: there is no such precision.
-    """
+    """The precision of an IR."""
     if text not in list(Precision):
         raise argparse.ArgumentTypeError(f"expected one of {', '.join(Precision)}, got {text!r}")
     return Precision(text)
 
 
 def parse_fraction(text: str) -> float:
-    """An argparse type: a score, or a part of something.
-
-    Raises:
-        argparse.ArgumentTypeError: it is no number from 0 to 1.
-    """
-    try:
-        number = float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}") from error
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
-    return number
+    """A score or a share, from 0 to 1."""
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) <= 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
 
 
 def whole_number(lowest: int, highest: int = 10**9) -> Callable[[str], int]:
-    """An argparse type: a whole number within bounds."""
+    """A whole number within bounds."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"\d{1,10}", text, re.ASCII) or not lowest <= int(text) <= highest:
@@ -99,11 +87,11 @@ def whole_number(lowest: int, highest: int = 10**9) -> Callable[[str], int]:
 
 
 def parse_image_size(text: str) -> tuple[int, int]:
-    """An argparse type: height and width, in pixels."""
-    found = re.fullmatch(r"([1-9]\d{0,4})[,x]([1-9]\d{0,4})", text)
-    if not found:
+    """Height and width, in pixels."""
+    match = re.fullmatch(r"([1-9]\d{0,4})[,x]([1-9]\d{0,4})", text)
+    if not match:
         raise argparse.ArgumentTypeError(f"expected height and width such as 368,432, got {text!r}")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 # --- Flags as data
@@ -241,10 +229,12 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output_dir_flag(
-    parser: argparse.ArgumentParser, what: str, default: str = "your cache folder"
+    parser: argparse.ArgumentParser, summary: str, default: str = "your cache folder"
 ) -> None:
     """Add --output_dir with a help text of its own."""
-    parser.add_argument("-o", "--output_dir", type=Path, metavar="DIR", help=f"{what} (default: {default})")
+    parser.add_argument(
+        "-o", "--output_dir", type=Path, metavar="DIR", help=f"{summary} (default: {default})"
+    )
 
 
 def add_download_dir_flag(parser: argparse.ArgumentParser, default: str) -> None:
@@ -258,7 +248,7 @@ def add_download_dir_flag(parser: argparse.ArgumentParser, default: str) -> None
     )
 
 
-def add_results_dir_flag(parser: argparse.ArgumentParser, what: str, default: str) -> None:
+def add_results_dir_flag(parser: argparse.ArgumentParser, summary: str, default: str) -> None:
     """Add --output_dir for results, and --download_dir for the model's files and IR, which are no results."""
     parser.add_argument(
         "-o",
@@ -266,7 +256,7 @@ def add_results_dir_flag(parser: argparse.ArgumentParser, what: str, default: st
         dest="results_dir",
         type=Path,
         metavar="DIR",
-        help=f"{what} (default: {default} in your cache folder)",
+        help=f"{summary} (default: {default} in your cache folder)",
     )
     parser.add_argument(
         "-d",
@@ -313,26 +303,26 @@ def given_settings(
 
 
 def registry_arguments(args: argparse.Namespace) -> list[str]:
-    """The flags that name the registry, as a command that is hinted at needs them again."""
+    """The flags that name the registry, for a command in a hint."""
     return [word for folder in args.models_dir or () for word in ("--models_dir", str(folder))]
 
 
 def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
-    """The names and globs that select models; None for all of them; wrong usage where nothing is said."""
+    """The names and globs that select models, or None for all; wrong usage if neither is given."""
     if args.all and args.models:
-        args.parser.error("either name models or say --all")
+        args.parser.error("either name models or use --all")
     if not args.all and not args.models:
-        args.parser.error("name a model, or say --all (posezoo list shows them)")
+        args.parser.error("name a model, or use --all (posezoo list shows all models)")
     return None if args.all else list(args.models)
 
 
 def require_model_optimizer(args: argparse.Namespace) -> None:
-    """Make sure that what --mo names is a Model Optimizer, whether or not a selected model needs it.
+    """Check that --mo names a Model Optimizer, even if no selected model needs one.
 
-    A setting is looked at only where a model needs it: it is not said for these models.
+    The setting is checked only if a model needs it, since the user did not give it for these models.
 
     Raises:
-        ConversionError: it is none.
+        ConversionError: it is not a Model Optimizer.
     """
     if args.mo is None:
         return
@@ -342,15 +332,15 @@ def require_model_optimizer(args: argparse.Namespace) -> None:
 
 
 def require_single_model(registry: Registry, name: str) -> ModelSpec:
-    """The model of this name, which is no composite.
+    """The model of this name.
 
     Raises:
-        PosezooError: there is none, or it is a composite.
+        PosezooError: there is no such model, or it is a composite.
     """
     model = registry.find(name)
     if isinstance(model, CompositeSpec):
         raise PosezooError(
-            f"{name}: is a composite, and a checkpoint goes with one of its parts",
+            f"{name}: is a composite, and a checkpoint belongs to one of its parts",
             hint=f"name {' or '.join(model.stages)}",
         )
     return model

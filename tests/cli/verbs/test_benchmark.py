@@ -151,7 +151,7 @@ def test_one_failure_does_not_stop_the_others(checkout):
         (("--pipeline", "x", "--batch", "2"), "--batch is for networks alone"),
         (("--pipeline", "x", "--generated"), "--generated is for networks alone"),
         (("x", "--output", "speed.txt"), "expected a name that ends with .json"),
-        ((), "name a model, or say --all"),
+        ((), "name a model, or use --all"),
     ],
 )
 def test_invalid_flags_are_wrong_usage(args, message):

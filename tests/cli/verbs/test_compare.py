@@ -113,7 +113,7 @@ def test_a_machine_that_nothing_was_measured_on_is_told(checkout):
     [
         (("light", "--picture", "zoo.gif"), "expected a name that ends with .svg or .png"),
         (("light", "--setting", "batch"), "expected a setting such as batch=8"),
-        ((), "name a model, or say --all"),
+        ((), "name a model, or use --all"),
     ],
 )
 def test_flags_that_cannot_be_meant_are_wrong_usage(args, said):

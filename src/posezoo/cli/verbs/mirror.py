@@ -76,11 +76,11 @@ def _patterns(args: argparse.Namespace) -> Sequence[str] | None:
     named = args.name.split(",") if args.name is not None else []
     said = [*args.models, *named, *(read_list_file(args.list) if args.list is not None else ())]
     if args.all and said:
-        args.parser.error("either name models or say --all")
+        args.parser.error("either name models or use --all")
     if not args.all and not said:
         if args.list is not None:
             args.parser.error(f"{args.list} names no model")
-        args.parser.error("name models, as by --name or --list, or say --all (posezoo list shows them)")
+        args.parser.error("name models, as by --name or --list, or use --all (posezoo list shows them)")
     return None if args.all else said
 
 
