@@ -16,6 +16,13 @@ class Event:
     """The base class of all events."""
 
 
+@dataclass(frozen=True, slots=True)
+class _TaskFinished(Event):
+    model: str
+    successful: bool
+    reason: str = ""
+
+
 Listener = Callable[[Event], None]
 
 
@@ -39,13 +46,10 @@ class DownloadStarted(Event):
     revision: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class DownloadFinished(Event):
+class DownloadFinished(_TaskFinished):
     """All files of a model are here and verified, or the download failed."""
 
-    model: str
-    successful: bool
-    reason: str = ""
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +117,10 @@ class FilePostprocessingStarted(Event):
     action: str
 
 
-@dataclass(frozen=True, slots=True)
-class PostprocessingFinished(Event):
+class PostprocessingFinished(_TaskFinished):
     """All such steps are done, or one failed."""
 
-    model: str
-    successful: bool
-    reason: str = ""
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +146,10 @@ class SelfCheckPassed(Event):
     reference: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConversionFinished(Event):
+class ConversionFinished(_TaskFinished):
     """The IR of a model are in their folders, or the conversion failed."""
 
-    model: str
-    successful: bool
-    reason: str = ""
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,13 +224,10 @@ class LayerNoiseMeasured(Event):
     layers: tuple[LayerNoise, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class QuantizationFinished(Event):
+class QuantizationFinished(_TaskFinished):
     """The INT8 IR of a model are in their folders, or the quantization failed."""
 
-    model: str
-    successful: bool
-    reason: str = ""
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,26 +167,30 @@ def _setting(
     return field(metadata={"type": SettingType(parse, default, help, metavar, repeats)})
 
 
+def _cached(name: str) -> Callable[[Mapping[str, str]], Path]:
+    return lambda environ: user_folder("cache", environ) / name
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting, typed and checked."""
 
     output_dir: Path = _setting(
         _folder,
-        lambda environ: user_folder("cache", environ) / "models",
-        "folder for the files and IR of models (default: your cache folder)",
+        _cached("models"),
+        "folder of the models' files and IR (default: your cache folder)",
         "DIR",
     )
     cache_dir: Path = _setting(
         _folder,
-        lambda environ: user_folder("cache", environ) / "files",
-        "cache of published files, named by their digest; never cleaned automatically",
+        _cached("files"),
+        "cache of published files by digest; never cleaned automatically",
         "DIR",
     )
     mirror: tuple[str, ...] = _setting(
         _mirrors,
         (),
-        "a folder or URL with the same layout as the cache, tried before any source",
+        "folder or URL with the cache's layout, tried before any source",
         "DIR|URL",
         repeats=True,
     )
@@ -198,10 +202,7 @@ class Settings:
         repeats=True,
     )
     device: str = _setting(
-        _text,
-        "CPU",
-        "OpenVINO device that runs the model (default: CPU); posezoo doctor lists them",
-        "DEVICE",
+        _text, "CPU", "OpenVINO device (default: CPU); posezoo doctor shows the devices here", "DEVICE"
     )
     detector: str = _setting(
         _text,
@@ -220,10 +221,7 @@ class Settings:
         _integer_up_to(100), 5, "how many times to try a source that fails temporarily (default: 5)", "N"
     )
     stall_timeout: float = _setting(
-        _seconds,
-        30.0,
-        "seconds without data after which a download attempt is aborted (default: 30)",
-        "SECONDS",
+        _seconds, 30.0, "abort a download attempt after so many seconds without data (default: 30)", "SECONDS"
     )
     header: tuple[HostHeader, ...] = _setting(
         _headers,
@@ -244,10 +242,7 @@ class Settings:
         _integer_up_to(MOST_JOBS), 1, "how many files are downloaded at once (default: 1)", "N"
     )
     connections: int = _setting(
-        _integer_up_to(16),
-        1,
-        "how many connections one large file uses, if its server supports range requests (default: 1)",
-        "N",
+        _integer_up_to(16), 1, "connections for one large file, if its server allows them (default: 1)", "N"
     )
     mo: Path | None = _setting(
         _file,
@@ -265,10 +260,7 @@ class Settings:
     )
     locked: bool = _setting(_switch, False, "refuse every model, file and IR that is not in posezoo.lock")
     allow_licenses: tuple[str, ...] = _setting(
-        _license_globs,
-        (),
-        "licenses that are allowed: SPDX identifiers or globs, separated by commas (default: any)",
-        "GLOB[,GLOB]",
+        _license_globs, (), "allowed licenses: SPDX identifiers or globs, separated by commas", "GLOB[,GLOB]"
     )
 
 
