@@ -68,7 +68,10 @@ def test_a_mirror_and_a_device_that_do_not_exist_are_found(tmp_path):
     assert (
         found["mirror /nowhere (POSEZOO_MIRROR) is not a folder"] == "mount it, or remove it from the setting"
     )
-    assert "driver is installed apart" in found["device (POSEZOO_DEVICE): no device 'NPU' here: there is CPU"]
+    assert (
+        "driver is not part of OpenVINO"
+        in found["device (POSEZOO_DEVICE): no device 'NPU' here: there is CPU"]
+    )
 
 
 def test_a_folder_that_cannot_be_made_is_found(tmp_path):

@@ -17,7 +17,9 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class _TaskFinished(Event):
+class TaskFinished(Event):
+    """The fields of events that end a task of a model."""
+
     model: str
     successful: bool
     reason: str = ""
@@ -46,7 +48,7 @@ class DownloadStarted(Event):
     revision: int = 1
 
 
-class DownloadFinished(_TaskFinished):
+class DownloadFinished(TaskFinished):
     """All files of a model are here and verified, or the download failed."""
 
     __slots__ = ()
@@ -117,7 +119,7 @@ class FilePostprocessingStarted(Event):
     action: str
 
 
-class PostprocessingFinished(_TaskFinished):
+class PostprocessingFinished(TaskFinished):
     """All such steps are done, or one failed."""
 
     __slots__ = ()
@@ -146,7 +148,7 @@ class SelfCheckPassed(Event):
     reference: str
 
 
-class ConversionFinished(_TaskFinished):
+class ConversionFinished(TaskFinished):
     """The IR of a model are in their folders, or the conversion failed."""
 
     __slots__ = ()
@@ -224,7 +226,7 @@ class LayerNoiseMeasured(Event):
     layers: tuple[LayerNoise, ...]
 
 
-class QuantizationFinished(_TaskFinished):
+class QuantizationFinished(TaskFinished):
     """The INT8 IR of a model are in their folders, or the quantization failed."""
 
     __slots__ = ()

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         from posezoo.registry import open_registry
 
         if args.all and args.models:
-            args.parser.error("either name models or say --all")
+            args.parser.error("either name models or use --all")
         registry = open_registry(flags.settings_from_args(args).models_dir)
         return metadata_check.run_metadata_check(args, registry, args.models or None)
     from posezoo.pipeline.zoo_context import open_context
