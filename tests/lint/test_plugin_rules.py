@@ -14,14 +14,14 @@ from posezoo.lint.rules import load_rules
 
 CODE = """\
 from posezoo.lint.finding import RuleViolation, Severity
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import defined_rules, rule
 
-@rule("short-name", Severity.WARNING, "The name of a model has at least ten characters.", "pose-a")
+@rule("short-name", "The name of a model has ten characters.", "pose-a", severity=Severity.WARNING)
 def short_name(view):
     if len(view.name) < 10:
         yield RuleViolation(view.location(), f"{view.name} is too short")
 
-RULES = (short_name,)
+RULES = defined_rules(globals())
 TWICE = (short_name, short_name)
 """
 

@@ -33,13 +33,9 @@ class AccuracyCheckRun:
     """A model as one framework runs it on one data set.
 
     Attributes:
-        name: of the model.
-        node: its entry in the list of models.
+        node: the model's entry.
         is_converted: whether the converted model runs, not the original.
-        launcher: how it is run.
         reader: of images; empty for the default, ``?`` if unclear.
-        dataset: the data set with its metrics.
-        steps: the preprocessing.
     """
 
     name: str
@@ -118,16 +114,13 @@ def read_runs(tree: YamlNode | None) -> Iterator[AccuracyCheckRun]:
                 launcher=launchers[0],
                 reader=text_below(dataset, "reader") if reader is None or reader.is_text() else "?",
                 dataset=dataset,
-                steps=tuple(
-                    PreprocessingStep(
-                        text_below(step, "type"),
-                        step,
-                        _numbers(find_node(step, "mean")),
-                        _numbers(find_node(step, "std")),
-                    )
-                    for step in list_below(dataset, "preprocessing")
-                ),
+                steps=tuple(map(_read_step, list_below(dataset, "preprocessing"))),
             )
+
+
+def _read_step(node: YamlNode) -> PreprocessingStep:
+    mean, std = (_numbers(find_node(node, key)) for key in ("mean", "std"))
+    return PreprocessingStep(text_below(node, "type"), node, mean, std)
 
 
 def _numbers(node: YamlNode | None) -> Numbers | None:

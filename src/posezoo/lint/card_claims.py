@@ -84,9 +84,13 @@ class CardClaims:
     titles: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
 
-    def select_ports(self, kind: str, *sides: str) -> tuple[CardPorts, ...]:
+    def sections_on(self, kind: str, *sides: str) -> list[CardPorts]:
         """The sections on inputs or on outputs of any of these sides."""
-        return tuple(section for section in self.ports if section.kind == kind and section.side in sides)
+        return [section for section in self.ports if section.kind == kind and section.side in sides]
+
+    def ports_on(self, kind: str, *sides: str) -> list[CardPort]:
+        """The inputs or the outputs in these sections."""
+        return [port for section in self.sections_on(kind, *sides) for port in section.ports]
 
 
 _DIMENSION = r"(?:-?[0-9]{1,9}|[A-Za-z?][A-Za-z0-9_*+/? ]{0,30})"

@@ -72,25 +72,11 @@ MAX_TEXT_LENGTH = 300
 
 
 def create_finding(rule: str, severity: Severity, model: str, violation: RuleViolation) -> Finding:
-    """The finding of a violation, with texts that are safe on a terminal.
-
-    Args:
-        rule: the id of the rule.
-        severity: of the rule; a violation may have its own.
-        model: its name.
-        violation: what the rule saw.
-    """
+    """The finding of a violation; its texts are safe on a terminal, its severity replaces the rule's."""
     place = violation.place
     texts = (violation.field, violation.actual, violation.expected, violation.message)
-    return Finding(
-        rule,
-        violation.severity or severity,
-        to_safe_line(model),
-        place.file,
-        place.line,
-        place.column,
-        *map(to_safe_line, texts),
-    )
+    name, severity = to_safe_line(model), violation.severity or severity
+    return Finding(rule, severity, name, place.file, place.line, place.column, *map(to_safe_line, texts))
 
 
 def to_safe_line(text: str) -> str:

@@ -22,42 +22,24 @@ from posezoo.registry import Registry
 from posezoo.spec.model import Input, ModelSpec, Output, Precision
 from posezoo.verify.artifact_check import check_artifacts
 
-ARTIFACT_RULES = {
-    id: RuleInfo(id, Severity.ERROR, explanation, example)
-    for id, explanation, example in (
-        (
-            "artifact-digest",
-            "Files and IR have the declared or recorded size and digest.",
-            "a download that changed on disk",
-        ),
-        ("artifact-readable", "An IR can be read.", "a .bin that was cut"),
-        (
-            "artifact-names",
-            "An IR's inputs and outputs have the declared names.",
-            "outputs: heatmaps, and the IR's output is maps",
-        ),
-        (
-            "artifact-shape",
-            "An IR's inputs and outputs have the declared shapes.",
-            "shape: [1, 3, 256, 448], and the IR takes 1, 3, 256, 456",
-        ),
-        (
-            "artifact-complexity",
-            "The measured and published GFLOPs and MParams are those that are counted on the IR.",
-            "gflops: 6.0, and 60.1 are counted",
-        ),
-        (
-            "artifact-precision",
-            "An IR's weights are stored in the precision that its folder names.",
-            "FP32 weights in FP16/",
-        ),
-        (
-            "artifact-preprocessing",
-            "The arguments in an IR's rt_info are those that model.yml declares.",
-            "mean_values in rt_info that differ from the declared ones",
-        ),
-    )
-}
+_RULES = (
+    ("artifact-digest", "Files and IR have the declared or recorded size and digest.",
+     "a download that changed on disk"),
+    ("artifact-readable", "An IR can be read.", "a .bin that was cut"),
+    ("artifact-names", "An IR's inputs and outputs have the declared names.",
+     "outputs: heatmaps, and the IR's output is maps"),
+    ("artifact-shape", "An IR's inputs and outputs have the declared shapes.",
+     "shape: [1, 3, 256, 448], and the IR takes 1, 3, 256, 456"),
+    ("artifact-complexity", "Measured and published GFLOPs and MParams are those that are counted on the IR.",
+     "gflops: 6.0, and 60.1 are counted"),
+    ("artifact-precision", "An IR's weights are stored in the precision that its folder names.",
+     "FP32 weights in FP16/"),
+    ("artifact-preprocessing", "The arguments in an IR's rt_info are those that model.yml declares.",
+     "mean_values in rt_info that differ from the declared ones"),
+)  # fmt: skip
+ARTIFACT_RULES = {rule[0]: RuleInfo(rule[0], Severity.ERROR, rule[1], rule[2]) for rule in _RULES}
+#: The id of a rule with a violation of it.
+Violations = Iterator[tuple[str, RuleViolation]]
 #: In fewer bytes of constants, most may not be weights.
 MIN_WEIGHT_BYTES = 1024
 _TOO_WIDE = {
@@ -94,9 +76,7 @@ def recompute_artifacts(registry: Registry, names: Collection[str] | None, folde
                 yield create_finding(rule, Severity.ERROR, name, violation)
 
 
-def _check_variant(
-    view: ModelView, spec: ModelSpec, layout: ModelLayout, core: Any
-) -> Iterator[tuple[str, RuleViolation]]:
+def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: Any) -> Violations:
     yield from _check_digests(view, spec, layout)
     for precision in Precision:
         xml = layout.ir_path(spec, precision)
@@ -115,9 +95,7 @@ def _check_variant(
         yield from _check_rt_info(view, spec, network, xml)
 
 
-def _check_digests(
-    view: ModelView, spec: ModelSpec, layout: ModelLayout
-) -> Iterator[tuple[str, RuleViolation]]:
+def _check_digests(view: ModelView, spec: ModelSpec, layout: ModelLayout) -> Violations:
     indices = {file.name: index for index, file in enumerate(spec.files)}
     for artifact in check_artifacts(spec, layout):
         if artifact.state == "changed":
@@ -125,15 +103,13 @@ def _check_digests(
             location = FileLocation(str(artifact.path)) if index is None else view.location("files", index)
             origin = "recorded" if artifact.converted else "declared"
             message = f"{artifact.path} differs from what was {origin}"
-            yield (
-                "artifact-digest",
-                RuleViolation(location, message, artifact.artifact, "changed", artifact.expected),
-            )
+            violation = RuleViolation(location, message, artifact.artifact, "changed", artifact.expected)
+            yield "artifact-digest", violation
 
 
 def _check_ports(
     view: ModelView, declared: Collection[Input | Output], ports: list[Any], key: str, xml: Path
-) -> Iterator[tuple[str, RuleViolation]]:
+) -> Violations:
     by_name = {name: port for port in ports for name in port.get_names()}
     for index, expected in enumerate(declared):
         is_listed = view.node(key) is not None
@@ -164,7 +140,7 @@ def _check_ports(
 
 def _check_complexity(
     view: ModelView, spec: ModelSpec, precision: Precision, network: Any, xml: Path
-) -> Iterator[tuple[str, RuleViolation]]:
+) -> Violations:
     cost = compute_complexity(network)
     if cost is None:
         return
@@ -197,9 +173,7 @@ def _check_complexity(
             )
 
 
-def _check_precision(
-    view: ModelView, precision: Precision, network: Any, xml: Path
-) -> Iterator[tuple[str, RuleViolation]]:
+def _check_precision(view: ModelView, precision: Precision, network: Any, xml: Path) -> Violations:
     sizes: dict[str, int] = {}
     for operation in network.get_ordered_ops():
         if operation.get_type_name() == "Constant":
@@ -212,9 +186,7 @@ def _check_precision(
         yield "artifact-precision", RuleViolation(view.location("files"), message, str(precision), most)
 
 
-def _check_rt_info(
-    view: ModelView, spec: ModelSpec, network: Any, xml: Path
-) -> Iterator[tuple[str, RuleViolation]]:
+def _check_rt_info(view: ModelView, spec: ModelSpec, network: Any, xml: Path) -> Violations:
     """Check what posezoo wrote into an IR; the IR of others have no such section."""
     if not network.has_rt_info([SECTION]):
         return

@@ -58,11 +58,7 @@ class RegistryLinks:
         return counts
 
     def kind(self, path: str) -> str:
-        """Which files are copied together with a path.
-
-        ``cards`` of the models, other ``files`` beside them, the name of a folder beside the models,
-        ``beside`` if there is no such folder, or ``outside`` of all that.
-        """
+        """What a path is copied with: ``cards`` of models, ``files`` beside them, a folder, or others."""
         for root in self._registry.roots:
             if path.startswith(f"{root}{os.sep}"):
                 return "cards" if path.endswith(".md") else "files"

@@ -6,11 +6,11 @@ Each file is read once, when a rule first needs it, and within bounds; what cann
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from posezoo.cards.card_reader import parse_card
 from posezoo.cards.markdown_inline import MarkdownLink
@@ -24,9 +24,11 @@ from posezoo.lint.registry_links import RegistryLinks
 from posezoo.lint.text_comparison import read_text, words
 from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes
-from posezoo.spec.model import CompositeSpec, Digest, ModelSpec
+from posezoo.spec.model import CompositeSpec, Digest, Input, ModelSpec, Output
 from posezoo.spec.yaml_nodes import YamlNode
 
+KeyT = TypeVar("KeyT")
+ItemT = TypeVar("ItemT")
 CARD = "README.md"
 ACCURACY_CHECK = "accuracy-check.yml"
 #: A path from the top of Open Model Zoo's repository.
@@ -54,13 +56,10 @@ class RegistryView:
         return {name: ModelView(entry, self) for name, entry in entries.items() if name in names}
 
     @cached_property
-    def parts_by_composite(self) -> Mapping[str, tuple[str, ...]]:
+    def parts_by_composite(self) -> Mapping[str, list[str]]:
         """The names of the parts of each composite."""
-        parts: dict[str, tuple[str, ...]] = {}
-        for entry in self.registry.entries.values():
-            if entry.composite:
-                parts[entry.composite] = (*parts.get(entry.composite, ()), entry.name)
-        return parts
+        entries = self.registry.entries.values()
+        return _group((entry.composite, entry.name) for entry in entries if entry.composite)
 
     @cached_property
     def has_cards(self) -> bool:
@@ -68,22 +67,16 @@ class RegistryView:
         return sum(view.card is not None for view in self.models.values()) * 2 > len(self.models)
 
     @cached_property
-    def index(self) -> Mapping[str, tuple[IndexRow, ...]]:
+    def index(self) -> Mapping[str, list[IndexRow]]:
         """The rows of the index pages, by model."""
-        rows: dict[str, tuple[IndexRow, ...]] = {}
-        for path in self._index_pages():
-            for row in read_index(path, self.registry.entries.keys()):
-                rows[row.model] = (*rows.get(row.model, ()), row)
-        return rows
+        names = self.registry.entries.keys()
+        return _group((row.model, row) for path in self._index_pages() for row in read_index(path, names))
 
     @cached_property
     def index_links(self) -> Mapping[str, list[tuple[Path, MarkdownLink]]]:
         """The links of the index pages by their text, each with its page."""
-        links: dict[str, list[tuple[Path, MarkdownLink]]] = {}
-        for path in self._index_pages():
-            for link in index_links(path):
-                links.setdefault(link.text, []).append((path, link))
-        return links
+        links = ((path, link) for path in self._index_pages() for link in index_links(path))
+        return _group((link.text, (path, link)) for path, link in links)
 
     def _index_pages(self) -> Iterator[Path]:
         for root in self.registry.roots:
@@ -97,36 +90,34 @@ class RegistryView:
         return RegistryLinks(self.registry, links)
 
     @cached_property
-    def models_by_metrics(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+    def models_by_metrics(self) -> Mapping[tuple[str, str], list[str]]:
         """The models whose cards state the same GFLOPs and MParams."""
-        names: dict[tuple[str, str], tuple[str, ...]] = {}
-        for name, view in self.models.items():
-            metrics = view.claims.metrics
-            if "gflops" in metrics and "mparams" in metrics:
-                key = (metrics["gflops"].value, metrics["mparams"].value)
-                names[key] = (*names.get(key, ()), name)
-        return names
+        metrics = ((name, view.claims.metrics) for name, view in self.models.items())
+        return _group(
+            ((on_card["gflops"].value, on_card["mparams"].value), name)
+            for name, on_card in metrics
+            if "gflops" in on_card and "mparams" in on_card
+        )
 
     @cached_property
-    def models_by_description(self) -> Mapping[frozenset[tuple[str, int]], tuple[str, ...]]:
+    def models_by_description(self) -> Mapping[frozenset[tuple[str, int]], list[str]]:
         """The models whose cards describe them with the same words."""
-        names: dict[frozenset[tuple[str, int]], tuple[str, ...]] = {}
-        for name, view in self.models.items():
-            if view.has_own_card and (description := view.claims.description) is not None:
-                key = frozenset(words(description.value).items())
-                names[key] = (*names.get(key, ()), name)
-        return names
+        return _group(
+            (frozenset(words(description.value).items()), name)
+            for name, view in self.models.items()
+            if view.has_own_card and (description := view.claims.description) is not None
+        )
 
     @cached_property
     def description_match_shares(self) -> Mapping[Path, float]:
         """For each folder of models, the share of them whose description is the card's, word by word."""
-        matches: dict[Path, list[bool]] = {}
-        for view in self.models.values():
-            description = view.claims.description
-            if view.spec is not None and description is not None and view.has_own_card:
-                is_match = words(view.spec.description) == words(description.value)
-                matches.setdefault(view.folder.parent, []).append(is_match)
-        return {folder: sum(matching) / len(matching) for folder, matching in matches.items()}
+        matches = _group(
+            (view.folder.parent, words(view.spec.description) == words(description.value))
+            for view in self.models.values()
+            if view.spec is not None and view.has_own_card
+            if (description := view.claims.description) is not None
+        )
+        return {folder: sum(are_equal) / len(are_equal) for folder, are_equal in matches.items()}
 
     @cached_property
     def models_by_source(self) -> Mapping[str, tuple[str, int | None, Digest | None]]:
@@ -174,6 +165,16 @@ class ModelView:
     def variants(self) -> tuple[ModelSpec, ...]:
         """The model and all its variants; empty for a composite."""
         return (self.spec, *self.spec.variants) if self.spec is not None else ()
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The declared inputs of the model; empty for a composite."""
+        return self.spec.inputs if self.spec is not None else ()
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The declared outputs of the model; empty for a composite."""
+        return self.spec.outputs if self.spec is not None else ()
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -228,6 +229,11 @@ class ModelView:
         text = read_text(self.card_path)
         return parse_card(text) if text is not None else None
 
+    @property
+    def own_card(self) -> ParsedCard | None:
+        """The card, if it is not that of a composite which the model is part of."""
+        return self.card if self.has_own_card else None
+
     @cached_property
     def claims(self) -> CardClaims:
         """What the card states about this model; for a composite, outside of the sections on its parts."""
@@ -242,19 +248,22 @@ class ModelView:
 
     def card_location(self, value: CardValue[Any]) -> FileLocation:
         """Where the card has a value."""
-        return FileLocation(str(self.card_path), value.line, value.column)
+        return self.card_line(value.line, value.column)
+
+    def card_line(self, line: int = 1, column: int = 1) -> FileLocation:
+        """A place on the card."""
+        return FileLocation(str(self.card_path), line, column)
 
     def link_targets(self) -> Iterator[tuple[str, FileLocation]]:
         """Every link of the model's own card, and every path that it names below <omz_dir>."""
-        if self.card is None or not self.has_own_card:
+        if self.own_card is None:
             return
-        path = str(self.card_path)
-        for link in self.card.links:
-            yield link.target, FileLocation(path, link.line, link.column)
-        for section in self.card.sections:
+        for link in self.own_card.links:
+            yield link.target, self.card_line(link.line, link.column)
+        for section in self.own_card.sections:
             for number, line in section.prose_lines:
                 for match in _OMZ_PATH.finditer(line) if "<omz_dir>/" in line else ():
-                    yield "/" + match[1].rstrip("."), FileLocation(path, number, match.start() + 1)
+                    yield "/" + match[1].rstrip("."), self.card_line(number, match.start() + 1)
 
     @cached_property
     def _accuracy_check(self) -> YamlNode | SpecError | None:
@@ -271,9 +280,16 @@ class ModelView:
         return self._accuracy_check if isinstance(self._accuracy_check, SpecError) else None
 
     @property
-    def index_rows(self) -> tuple[IndexRow, ...]:
+    def index_rows(self) -> list[IndexRow]:
         """The rows of index pages on this model."""
-        return self.zoo.index.get(self.name, ())
+        return self.zoo.index.get(self.name, [])
+
+
+def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> dict[KeyT, list[ItemT]]:
+    groups: dict[KeyT, list[ItemT]] = {}
+    for key, item in pairs:
+        groups.setdefault(key, []).append(item)
+    return groups
 
 
 def node_location(node: YamlNode | None, path: Path) -> FileLocation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from posezoo.lint.finding import RuleViolation, Severity
@@ -45,6 +45,13 @@ class Rule(RuleInfo):
     find: FindViolations
 
 
-def rule(id: str, severity: Severity, explanation: str, example: str) -> Callable[[FindViolations], Rule]:
+def rule(
+    id: str, explanation: str, example: str, *, severity: Severity = Severity.ERROR
+) -> Callable[[FindViolations], Rule]:
     """Make a rule of the function below; the arguments are those of ``RuleInfo``."""
     return lambda find: Rule(id, severity, explanation, example, find)
+
+
+def defined_rules(namespace: Mapping[str, object]) -> tuple[Rule, ...]:
+    """The rules of a module in their order; the argument is its ``globals()``."""
+    return tuple(value for value in namespace.values() if isinstance(value, Rule))

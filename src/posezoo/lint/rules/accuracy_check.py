@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, list_below, read_runs, text_below
 from posezoo.lint.card_claims import CardPort
-from posezoo.lint.finding import RuleViolation, Severity
+from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView, find_node, node_location
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.preprocessing_rules import are_equal, declared_values, format_numbers
 from posezoo.lint.rules.shapes_and_names import base_name
 from posezoo.lint.text_comparison import is_misspelling, parse_numbers
@@ -48,13 +48,12 @@ _RESIZING = ("pad", "pyramid", "crop", "resize", "auto", "warp")
 
 @rule(
     "evaluated-color",
-    Severity.ERROR,
     "accuracy-check.yml gives the network the colour order that the card says it takes.",
     "Channel order is `RGB`, and no bgr_to_rgb in the preprocessing",
 )
 def evaluated_color(view: ModelView) -> Iterator[RuleViolation]:
     for run in read_runs(view.accuracy_check):
-        sections = view.claims.select_ports("input", run.side, "")
+        sections = view.claims.sections_on("input", run.side, "")
         expected = {color.value for section in sections for color in section.colors}
         if len(expected) == 1 and run.color and run.color not in expected:
             (on_card,) = expected
@@ -67,7 +66,6 @@ def evaluated_color(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "evaluated-values",
-    Severity.ERROR,
     "accuracy-check.yml normalizes for the original as the converter does, and not a second time "
     "for the converted model.",
     "std: 57.12 in accuracy-check.yml, --scale_values=data[58.395]",
@@ -98,7 +96,6 @@ def evaluated_values(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "evaluated-keys",
-    Severity.ERROR,
     "Every key and step of accuracy-check.yml is one that is read: a misspelt one is ignored.",
     "preprocesing: [...]",
 )
@@ -130,7 +127,6 @@ def _intended_word(word: str, known: tuple[str, ...]) -> str:
 
 @rule(
     "evaluated-names",
-    Severity.ERROR,
     "accuracy-check.yml uses the names of the converted model's inputs and outputs that the card has.",
     "heatmaps_out: maps, and name - `heatmaps` on the card",
 )
@@ -143,8 +139,7 @@ def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
             node for key, node in keys.items() if _OUTPUT_KEYS.search(key) and key not in _NO_OUTPUT_KEYS
         ]
         for kind, nodes in (("input", inputs), ("output", outputs)) if run.is_converted else ():
-            sections = view.claims.select_ports(kind, "converted", "")
-            names = [port.name for section in sections for port in section.ports]
+            names = [port.name for port in view.claims.ports_on(kind, "converted", "")]
             on_card = [base_name(name.value) for name in names if name is not None]
             if not on_card or len(on_card) < len(names):
                 continue
@@ -162,15 +157,12 @@ def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "evaluated-size",
-    Severity.ERROR,
     "accuracy-check.yml gives the network images of the size that the card says it takes.",
     "size: 256 in the preprocessing, shape - `1, 3, 224, 224` on the card",
 )
 def evaluated_size(view: ModelView) -> Iterator[RuleViolation]:
     for run in read_runs(view.accuracy_check):
-        ports = [
-            port for section in view.claims.select_ports("input", run.side, "") for port in section.ports
-        ]
+        ports = view.claims.ports_on("input", run.side, "")
         given, expected = _resized_to(run), _image_size(ports[0]) if len(ports) == 1 else ""
         if given is not None and expected and given[1] != expected:
             node, actual = given
@@ -206,7 +198,6 @@ def _image_size(port: CardPort) -> str:
 
 @rule(
     "reference",
-    Severity.ERROR,
     "The values that accuracy-check.yml expects of the converted model are those of its card, in any unit.",
     "reference: 0.8111, and Top 1 of 80.11% on the card",
 )
@@ -238,7 +229,6 @@ def _is_same_value(value: float, other: float) -> bool:
 
 @rule(
     "evaluated-file",
-    Severity.ERROR,
     "accuracy-check.yml evaluates a file of the model, or the one that its export writes.",
     "model: resnet.onnx, and --output-file=$conv_dir/resnet-18.onnx",
 )
@@ -261,7 +251,6 @@ def evaluated_file(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "evaluated-model",
-    Severity.ERROR,
     "accuracy-check.yml evaluates this model, and not the one that it was copied from.",
     "name: resnet-50 in resnet-101/accuracy-check.yml",
 )
@@ -274,13 +263,4 @@ def evaluated_model(view: ModelView) -> Iterator[RuleViolation]:
             yield RuleViolation(location, message, "models.name", run.name, view.name)
 
 
-RULES = (
-    evaluated_color,
-    evaluated_values,
-    evaluated_keys,
-    evaluated_names,
-    evaluated_size,
-    reference,
-    evaluated_file,
-    evaluated_model,
-)
+RULES = defined_rules(globals())

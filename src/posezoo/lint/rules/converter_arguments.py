@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from posezoo.lint.finding import RuleViolation, Severity
+from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ConverterArgument, ModelView, node_location
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import is_misspelling
 from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED
 from posezoo.spec.model import UnpackArchive
@@ -21,23 +21,20 @@ CONVERTER = (
     *TYPED, *OTHER_ORIGINALS, *CARRIED_OUT, *GENERATED, "--input_proto", "--transformations_config",
     "--tensorflow_object_detection_api_pipeline_config", "--tensorflow_custom_operations_config_update",
     "--tensorflow_use_custom_operations_config", "--disable_nhwc_to_nchw", "--input_checkpoint",
-    "--extensions",
-    "--source_layout", "--target_layout", "--input_symbol", "--nd_prefix_name", "--legacy_mxnet_model",
-    "--use_shape_information", "--tensorboard_logdir", "--disable_fusing", "--caffe_parser_path",
-    "--mean_file",
-    "--saved_model_tags", "--tensorflow_custom_layer_libraries", "--input_model_is_text", "--counts",
+    "--extensions", "--source_layout", "--target_layout", "--input_symbol", "--nd_prefix_name", "--mean_file",
+    "--use_shape_information", "--tensorboard_logdir", "--disable_fusing", "--caffe_parser_path", "--counts",
+    "--saved_model_tags", "--tensorflow_custom_layer_libraries", "--input_model_is_text",
+    "--legacy_mxnet_model",
 )  # fmt: skip
 EXPORT = (
     "--model-name", "--model-path", "--model-param", "--import-module", "--weights", "--input-names",
     "--input-shapes", "--input-shape", "--output-names", "--output-file", "--inputs-dtype",
-    "--conversion-param",
-    "--opset_version", "--model-loader",
+    "--conversion-param", "--opset_version", "--model-loader",
 )  # fmt: skip
 
 
 @rule(
     "dead-path",
-    Severity.ERROR,
     "A file that an argument names is among the files, or is what the export writes.",
     "--input_model=$dl_dir/net.onnx, and the only file is called model.onnx",
 )
@@ -75,7 +72,6 @@ def _violation(
 
 @rule(
     "generated-flag",
-    Severity.ERROR,
     "A flag that the converter adds itself is not given: one of the two values would be lost.",
     "--model_name=my-model in model_optimizer_args",
 )
@@ -88,7 +84,6 @@ def generated_flag(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "misspelt-flag",
-    Severity.ERROR,
     "A flag is one that the converter or the export to ONNX knows.",
     "--revers_input_channels",
 )
@@ -107,7 +102,6 @@ def misspelt_flag(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "dead-key",
-    Severity.ERROR,
     "A key that is never used is left out: it misleads the reader.",
     "conversion_to_onnx_args, where --input_model names a downloaded file",
 )
@@ -126,7 +120,6 @@ def dead_key(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "export-mismatch",
-    Severity.ERROR,
     "The export to ONNX gives inputs and outputs the names and shapes that the converter expects.",
     "--output-names=prob in one list, --output=softmax in the other",
 )
@@ -154,4 +147,4 @@ def exported_shape(view: ModelView) -> ConverterArgument | None:
     return next((argument for argument in view.export_arguments if argument.flag in flags), None)
 
 
-RULES = (dead_path, generated_flag, misspelt_flag, dead_key, export_mismatch)
+RULES = defined_rules(globals())

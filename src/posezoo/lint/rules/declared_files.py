@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from posezoo.errors import SpecError
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity
+from posezoo.lint.finding import FileLocation, RuleViolation
 from posezoo.lint.registry_view import ModelView, find_node, node_location
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import defined_rules, rule
 from posezoo.spec.model import CompositeSpec, HttpSource
 
 _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$", re.DOTALL)
@@ -17,7 +17,6 @@ _PRECISION = re.compile(r"(?:^|/)(FP(?:32|16)(?:-INT(?:8|1))?)/")
 
 @rule(
     "readable",
-    Severity.ERROR,
     "model.yml and accuracy-check.yml can be read: values have the right type and are possible.",
     "framework: caffee",
 )
@@ -32,19 +31,17 @@ def readable(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "too-large",
-    Severity.ERROR,
     "A card is short enough to be read: what comes after the limit is not checked.",
     "a README.md of ten megabytes",
 )
 def too_large(view: ModelView) -> Iterator[RuleViolation]:
-    if view.card is not None and view.has_own_card and view.card.truncation_note:
-        message = f"the card is too large: {view.card.truncation_note}"
-        yield RuleViolation(FileLocation(str(view.card_path)), message, "card")
+    if view.own_card is not None and view.own_card.truncation_note:
+        message = f"the card is too large: {view.own_card.truncation_note}"
+        yield RuleViolation(view.card_line(), message, "card")
 
 
 @rule(
     "known-keys",
-    Severity.ERROR,
     "Every key of model.yml is one that a tool reads: a misspelt key is ignored without a message.",
     "licence: https://..., where license is meant",
 )
@@ -58,7 +55,6 @@ def known_keys(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "safe-sources",
-    Severity.ERROR,
     "Files are downloaded over https: over http, others on the network could change them.",
     "source: http://download.example.org/net.pb",
 )
@@ -67,13 +63,9 @@ def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
         for index, file in enumerate(variant.files):
             for source in file.sources:
                 if isinstance(source, HttpSource) and not source.url.startswith("https://"):
-                    yield RuleViolation(
-                        _source_location(view, index, source.url),
-                        f"{file.name} comes from {source.url}, which is not https",
-                        f"files[{index}].source",
-                        source.url,
-                        source.url.replace("http://", "https://", 1),
-                    )
+                    location, expected = _source_location(view, index, source.url), f"https{source.url[4:]}"
+                    message = f"{file.name} comes from {source.url}, which is not https"
+                    yield RuleViolation(location, message, f"files[{index}].source", source.url, expected)
 
 
 def _source_location(view: ModelView, index: int, address: str) -> FileLocation:
@@ -90,7 +82,6 @@ def _source_location(view: ModelView, index: int, address: str) -> FileLocation:
 
 @rule(
     "same-source",
-    Severity.ERROR,
     "One address leads to one file, which has the same size and checksum wherever it is declared.",
     "two models that download one URL, with two checksums",
 )
@@ -105,19 +96,16 @@ def same_source(view: ModelView) -> Iterator[RuleViolation]:
                 own = file.checksum
                 is_other = digest and own and digest.algorithm == own.algorithm and digest != own
                 if size != file.size or is_other:
-                    yield RuleViolation(
-                        view.location("files", index),
+                    message = (
                         f"{file.name} has the address of a file of {name}, declared there with {size} bytes, "
-                        f"{digest}, and here with {file.size} bytes, {own}",
-                        f"files[{index}]",
-                        f"{file.size} {own}",
-                        f"{size} {digest}",
+                        f"{digest}, and here with {file.size} bytes, {own}"
                     )
+                    location, actual = view.location("files", index), f"{file.size} {own}"
+                    yield RuleViolation(location, message, f"files[{index}]", actual, f"{size} {digest}")
 
 
 @rule(
     "ir-sizes",
-    Severity.ERROR,
     "Weights in FP16 take about half of the bytes that they take in FP32.",
     "FP32/net.bin and FP16/net.bin of the same size",
 )
@@ -129,18 +117,15 @@ def ir_sizes(view: ModelView) -> Iterator[RuleViolation]:
             continue
         index, fp16_size = sizes.get(name.replace("FP32/", "FP16/", 1), (0, None))
         if fp16_size and fp32_size and not 1.1 < fp32_size / fp16_size < 2.05:
-            yield RuleViolation(
-                view.location("files", index, "size"),
-                f"the FP16 weights have {fp16_size} bytes, the FP32 weights {fp32_size}: not twice as many",
-                f"files[{index}].size",
-                str(fp16_size),
-                str(fp32_size // 2),
+            message = (
+                f"the FP16 weights have {fp16_size} bytes, the FP32 weights {fp32_size}: not twice as many"
             )
+            location, expected = view.location("files", index, "size"), str(fp32_size // 2)
+            yield RuleViolation(location, message, f"files[{index}].size", str(fp16_size), expected)
 
 
 @rule(
     "source-name",
-    Severity.ERROR,
     "The address of a published IR's file has the precision and the suffix of the file's name.",
     "FP16/net.bin from https://.../FP32/net.bin",
 )
@@ -152,18 +137,13 @@ def source_name(view: ModelView) -> Iterator[RuleViolation]:
             own, others = _PRECISION.search(file.name), _PRECISION.findall(source.url)
             suffixes = {text.rpartition(".")[2] for text in (file.name, source.url)}
             if (own and others and own[1] not in others) or suffixes == {"xml", "bin"}:
-                yield RuleViolation(
-                    view.location("files", index, "source"),
-                    f"{file.name} comes from {source.url}, whose name is that of another file",
-                    f"files[{index}].source",
-                    source.url,
-                    file.name,
-                )
+                message = f"{file.name} comes from {source.url}, whose name is that of another file"
+                location = view.location("files", index, "source")
+                yield RuleViolation(location, message, f"files[{index}].source", source.url, file.name)
 
 
 @rule(
     "parts",
-    Severity.ERROR,
     "The stages of a composite are all of its parts, and nothing else.",
     "stages: [first], and a folder second/ beside first/",
 )
@@ -176,4 +156,4 @@ def parts(view: ModelView) -> Iterator[RuleViolation]:
         yield RuleViolation(view.location("stages"), f"stages: {name} is {reason}", "stages", name)
 
 
-RULES = (readable, too_large, known_keys, safe_sources, same_source, ir_sizes, source_name, parts)
+RULES = defined_rules(globals())

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from posezoo.cards.markdown_inline import to_plain_text
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import words
 from posezoo.spec.model import Framework
 from posezoo.spec.model_yml import TASKS
@@ -41,12 +41,12 @@ COPIED_SHARE = 0.8
 CUSTOM_SHARE = 0.6
 
 
-@rule("placeholder", Severity.ERROR, "No placeholder is left to be filled in.", "Mean values - TODO")
+@rule("placeholder", "No placeholder is left to be filled in.", "Mean values - TODO")
 def placeholder(view: ModelView) -> Iterator[RuleViolation]:
-    for section in view.card.sections if view.card is not None and view.has_own_card else ():
+    for section in view.own_card.sections if view.own_card is not None else ():
         for number, line in section.prose_lines:
             if match := _PLACEHOLDER.search(line):
-                location = FileLocation(str(view.card_path), number, match.start() + 1)
+                location = view.card_line(number, match.start() + 1)
                 yield RuleViolation(location, f"the card still says {match[0]}", "card", match[0])
     for node in _text_nodes(view.model_yml):
         if match := _PLACEHOLDER.search(str(node.value)):
@@ -67,25 +67,24 @@ def _text_nodes(root: YamlNode | None) -> Iterator[YamlNode]:
 
 @rule(
     "missing-section",
-    Severity.ERROR,
     "A card has sections with a description, a specification, inputs, outputs and licence terms.",
     "a card without ## Legal Information",
 )
 def missing_section(view: ModelView) -> Iterator[RuleViolation]:
-    if view.card is None or not view.has_own_card:
+    if view.own_card is None:
         return
-    titles = [section.title.lower() for section in view.card.sections if section.level]
+    titles = [section.title.lower() for section in view.own_card.sections if section.level]
     for content, beginnings in SECTIONS.items():
         if not any(title.startswith(beginnings) or beginnings[0] in title for title in titles):
-            location = FileLocation(str(view.card_path))
-            yield RuleViolation(location, f"the card has no section with {content}", "card", "", content)
+            message = f"the card has no section with {content}"
+            yield RuleViolation(view.card_line(), message, "card", "", content)
 
 
 @rule(
     "no-card",
-    Severity.WARNING,
     "If most models of a registry have a card, each has one, its own or its composite's.",
     "a folder with a model.yml and no README.md",
+    severity=Severity.WARNING,
 )
 def no_card(view: ModelView) -> Iterator[RuleViolation]:
     if view.card is None and view.zoo.has_cards:
@@ -95,17 +94,15 @@ def no_card(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "title",
-    Severity.ERROR,
     "The title of a card contains the model's name.",
     "# resnet-50 in resnet-101/README.md",
 )
 def title(view: ModelView) -> Iterator[RuleViolation]:
-    sections = view.card.sections if view.card is not None and view.has_own_card else ()
+    sections = view.own_card.sections if view.own_card is not None else ()
     for section in [section for section in sections if section.level == 1][:1]:
         if _simplify(view.name) not in _simplify(section.title):
-            location = FileLocation(str(view.card_path), section.line)
             message = f"the title of the card is {section.title}"
-            yield RuleViolation(location, message, "title", section.title, view.name)
+            yield RuleViolation(view.card_line(section.line), message, "title", section.title, view.name)
 
 
 def _simplify(text: str) -> str:
@@ -114,7 +111,6 @@ def _simplify(text: str) -> str:
 
 @rule(
     "description-differs",
-    Severity.ERROR,
     "model.yml describes the model in the card's words, if other models of its folder do.",
     "an old address in model.yml that the card no longer has",
 )
@@ -147,7 +143,6 @@ def _word_overlap(one: Counter[str], other: Counter[str]) -> float:
 
 @rule(
     "description-of-another",
-    Severity.ERROR,
     "A description is not that of another model.",
     "description: of resnet-101, the words of resnet-50's card",
 )
@@ -166,7 +161,6 @@ def description_of_another(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "framework",
-    Severity.ERROR,
     "The card's source framework is the one that model.yml converts from.",
     "Source framework: Caffe on the card, framework: tf",
 )
@@ -183,7 +177,6 @@ def framework(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "type",
-    Severity.ERROR,
     "The card's type is the task of model.yml, which may be in other words.",
     "Type: Classification on the card, task_type: detection",
 )
@@ -199,13 +192,4 @@ def type_(view: ModelView) -> Iterator[RuleViolation]:
         yield RuleViolation(view.card_location(on_card), message, "task_type", text, spec.task)
 
 
-RULES = (
-    placeholder,
-    missing_section,
-    no_card,
-    title,
-    description_differs,
-    description_of_another,
-    framework,
-    type_,
-)
+RULES = defined_rules(globals())

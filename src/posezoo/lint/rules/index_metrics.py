@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.metrics import TITLES
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers
 
@@ -18,7 +18,6 @@ ACCURACY_ROUNDING = 5e-4
 
 @rule(
     "index-figures",
-    Severity.ERROR,
     "GFLOPs and MParams are the same on the card and in the index; a difference in the last digits is only "
     "a warning.",
     "GFLOPs 0.037 on the card, 0.0758 in the index",
@@ -33,15 +32,11 @@ def index_figures(view: ModelView) -> Iterator[RuleViolation]:
             if len(own) != 1 or not others or _is_listed(own[0], others, "~" in in_index.value):
                 continue
             is_rounding = any(abs(value - own[0][0]) <= ROUNDING * own[0][0] for value, _ in others)
-            yield RuleViolation(
-                view.card_location(on_card),
-                f"{title} are {on_card.value} on the card and {in_index.value} in the index "
-                f"({row.file}:{row.line})",
-                f"figures.{kind}",
-                on_card.value,
-                in_index.value,
-                Severity.WARNING if is_rounding else None,
-            )
+            location, place = view.card_location(on_card), f"{row.file}:{row.line}"
+            message = f"{title} are {on_card.value} on the card and {in_index.value} in the index ({place})"
+            severity = Severity.WARNING if is_rounding else None
+            field = f"figures.{kind}"
+            yield RuleViolation(location, message, field, on_card.value, in_index.value, severity)
 
 
 def _is_listed(own: tuple[float, int], others: list[tuple[float, int]], is_range: bool) -> bool:
@@ -54,7 +49,6 @@ def _is_listed(own: tuple[float, int], others: list[tuple[float, int]], is_range
 
 @rule(
     "index-accuracy",
-    Severity.ERROR,
     "Every accuracy in the index stands on the card; a difference in the last digits is only a warning.",
     "69.04% on the card, 96.04% in the index",
 )
@@ -75,14 +69,9 @@ def index_accuracy(view: ModelView) -> Iterator[RuleViolation]:
         is_rounding = all(
             any(abs(value - own) <= ACCURACY_ROUNDING * value for own, _ in on_card) for value, _ in missing
         )
-        yield RuleViolation(
-            FileLocation(row.file, row.line),
-            f"the accuracy is {in_index.value} in the index and {texts} on the card",
-            "accuracy",
-            in_index.value,
-            texts,
-            Severity.WARNING if is_rounding else None,
-        )
+        location, severity = FileLocation(row.file, row.line), Severity.WARNING if is_rounding else None
+        message = f"the accuracy is {in_index.value} in the index and {texts} on the card"
+        yield RuleViolation(location, message, "accuracy", in_index.value, texts, severity)
 
 
-RULES = (index_figures, index_accuracy)
+RULES = defined_rules(globals())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from posezoo.lint.finding import RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import defined_rules, rule
 from posezoo.spec.model import HttpSource
 
 _PROJECT = re.compile(
@@ -18,7 +18,6 @@ _PROJECT = re.compile(
 
 @rule(
     "license-project",
-    Severity.ERROR,
     "The licence is that of a project that the card or the sources name; for a published IR, which may be "
     "licensed apart from its base, another project on the card is a warning.",
     "license: .../CSAILVision/.../LICENSE, and a card whose licence is .../HRNet/.../LICENSE",
@@ -36,14 +35,9 @@ def license_project(view: ModelView) -> Iterator[RuleViolation]:
     # A project that moved to another owner keeps its name.
     if others and own not in others and own.partition("/")[2] not in {o.partition("/")[2] for o in others}:
         names = ", ".join(sorted(others))
-        yield RuleViolation(
-            view.location("license"),
-            f"the licence is that of {own}; {where} name {names}",
-            "license",
-            spec.license.url,
-            names,
-            Severity.WARNING if spec.is_ir else None,
-        )
+        location, severity = view.location("license"), Severity.WARNING if spec.is_ir else None
+        message = f"the licence is that of {own}; {where} name {names}"
+        yield RuleViolation(location, message, "license", spec.license.url, names, severity)
 
 
 def _projects(addresses: Iterable[str]) -> set[str]:
@@ -56,4 +50,4 @@ def _project(address: str) -> str:
     return f"{match[1]}/{match[2].removesuffix('.git')}".lower() if match else ""
 
 
-RULES = (license_project,)
+RULES = defined_rules(globals())

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity
+from posezoo.lint.finding import FileLocation, RuleViolation
 from posezoo.lint.registry_links import RegistryLinks
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import is_misspelling
 
 #: A link that this many cards have is right; one that is spelt nearly like it is a mistake.
@@ -17,7 +17,6 @@ COMMON = 5
 
 @rule(
     "dead-link",
-    Severity.ERROR,
     "Every relative link of a card leads to an existing file, if files of that kind are in this copy at all.",
     "[another model](../no-such-model/README.md)",
 )
@@ -51,4 +50,4 @@ def _common_spelling(path: str, counts: Mapping[str, int]) -> str:
     return next((other for other in common if is_misspelling(path, other)), "")
 
 
-RULES = (dead_link,)
+RULES = defined_rules(globals())

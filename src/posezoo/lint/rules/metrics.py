@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from posezoo.errors import SpecError
 from posezoo.lint.card_claims import CardValue
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity
+from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import parse_numbers
 from posezoo.measured import load_measurements
 from posezoo.spec.model import Precision
@@ -88,7 +88,6 @@ def _has_known_difference(view: ModelView) -> bool:
 
 @rule(
     "mparams-size",
-    Severity.ERROR,
     "The files hold the card's number of parameters: four bytes each in FP32, in millions and not in Mi.",
     "MParams 48.3, and FP32/net.bin of 202,580,400 bytes: 50.6 million",
 )
@@ -113,7 +112,6 @@ def mparams_size(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "copied-figures",
-    Severity.ERROR,
     "Networks of different sizes do not have the same GFLOPs and MParams.",
     "a card with the values of the card that it was copied from",
 )
@@ -130,19 +128,17 @@ def copied_figures(view: ModelView) -> Iterator[RuleViolation]:
         ratio = others.millions / weights.millions
         if not 1 / 1.5 < ratio < 1.5 and _misfit(view) > _misfit(other):
             size, factor = ("smaller" if ratio < 1 else "larger"), max(ratio, 1 / ratio)
-            yield RuleViolation(
+            location, difference = (
                 view.card_location(metrics["mparams"]),
-                f"the card has the GFLOPs and MParams of {name}, "
-                f"whose files are {size} by a factor of {factor:.1f}",
-                "figures",
-                f"{own[0]} / {own[1]}",
+                f"{size} by a factor of {factor:.1f}",
             )
+            message = f"the card has the GFLOPs and MParams of {name}, whose files are {difference}"
+            yield RuleViolation(location, message, "figures", " / ".join(own))
             return
 
 
 @rule(
     "swapped-figures",
-    Severity.ERROR,
     "The MParams of two cards fit their own files, not each other's.",
     "two cards whose values changed places",
 )
@@ -161,20 +157,17 @@ def swapped_figures(view: ModelView) -> Iterator[RuleViolation]:
         ):
             continue
         if abs(reference[1] / weights.millions - 1) < 0.01 and abs(mparams[1] / others.millions - 1) < 0.01:
-            yield RuleViolation(
-                view.card_location(mparams[0]),
-                f"MParams are {mparams[0].value} on the card, which fits the files of {other.name}; "
-                f"{reference[0].value} on its card fits the files here",
-                "figures.mparams",
-                mparams[0].value,
-                reference[0].value,
+            actual, expected = mparams[0].value, reference[0].value
+            message = (
+                f"MParams are {actual} on the card, which fits {other.name}; {expected} fits the files here"
             )
+            location = view.card_location(mparams[0])
+            yield RuleViolation(location, message, "figures.mparams", actual, expected)
             return
 
 
 @rule(
     "published-figures",
-    Severity.ERROR,
     "The published GFLOPs and MParams of model.yml are those of the card, and near those that were counted.",
     "gflops: 9.9, and GFLOPs 5.9206 on the card",
 )
@@ -217,7 +210,6 @@ def _counted(view: ModelView, kind: str) -> float | None:
 
 @rule(
     "published-accuracy",
-    Severity.ERROR,
     "The published accuracy of model.yml stands on the card.",
     "value: 0.6464, and 46.46% on the card",
 )
@@ -236,7 +228,6 @@ def published_accuracy(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "missing-figures",
-    Severity.ERROR,
     "A card states GFLOPs, or operations of another kind, and MParams.",
     "a specification without GFLOPs",
 )
@@ -249,16 +240,9 @@ def missing_figures(view: ModelView) -> Iterator[RuleViolation]:
             continue
         has_other_operations = any("ops" in label for label in view.claims.labels)
         if on_card is not None or kind != "gflops" or not has_other_operations:
-            location = FileLocation(str(view.card_path), on_card.line if on_card else 1)
+            location = view.card_line(on_card.line if on_card else 1)
             actual = on_card.value if on_card else ""
             yield RuleViolation(location, f"the card does not state {title}", f"figures.{kind}", actual)
 
 
-RULES = (
-    mparams_size,
-    copied_figures,
-    swapped_figures,
-    published_figures,
-    published_accuracy,
-    missing_figures,
-)
+RULES = defined_rules(globals())

@@ -10,7 +10,7 @@ from posezoo.errors import NetworkError, SpecError, UnknownModelError
 from posezoo.facts import papers
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import read_text
 from posezoo.measured import NAME, read_measured
 from posezoo.registry import license_path, read_copyright_line, registry_root
@@ -39,7 +39,6 @@ def _is_native(view: ModelView) -> bool:
 
 @rule(
     "license-text",
-    Severity.ERROR,
     "The licence text exists and opens with the line of its holder: MIT and BSD demand it.",
     "license: {spdx: MIT, text: MIT.txt} without licenses/MIT.txt",
 )
@@ -54,9 +53,9 @@ def license_text(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "license-name",
-    Severity.WARNING,
     "Terms have the name that SPDX lists, or LicenseRef-NAME.",
     "license: {spdx: Apache2, text: Apache-2.0-Intel.txt}",
+    severity=Severity.WARNING,
 )
 def license_name(view: ModelView) -> Iterator[RuleViolation]:
     name = view.spec.license.spdx if view.spec is not None else ""
@@ -67,7 +66,6 @@ def license_name(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "license-kind",
-    Severity.ERROR,
     "The licence text is that of the licence that is named.",
     "license: {spdx: MIT, text: Apache-2.0-Intel.txt}",
 )
@@ -83,7 +81,7 @@ def license_kind(view: ModelView) -> Iterator[RuleViolation]:
         yield RuleViolation(view.location("license", "text"), message, "license.text", actual, expected)
 
 
-@rule("known-decoder", Severity.ERROR, "The decoder is one that posezoo has.", "decoder: {name: opnepose}")
+@rule("known-decoder", "The decoder is one that posezoo has.", "decoder: {name: opnepose}")
 def known_decoder(view: ModelView) -> Iterator[RuleViolation]:
     spec = _declared(view)
     if spec is None or spec.decoder is None:
@@ -96,7 +94,7 @@ def known_decoder(view: ModelView) -> Iterator[RuleViolation]:
         yield RuleViolation(view.location("decoder", "name"), message, "decoder.name", name, known)
 
 
-@rule("known-skeleton", Severity.ERROR, "The skeleton is one that posezoo has.", "skeleton: coco-71")
+@rule("known-skeleton", "The skeleton is one that posezoo has.", "skeleton: coco-71")
 def known_skeleton(view: ModelView) -> Iterator[RuleViolation]:
     spec = _declared(view)
     if spec is None or not spec.skeleton:
@@ -111,7 +109,6 @@ def known_skeleton(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "sentences",
-    Severity.ERROR,
     "A description ends with a full stop: cards show it unchanged.",
     "description: A small model",
 )
@@ -124,7 +121,6 @@ def sentences(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "declared-ends",
-    Severity.ERROR,
     "A model in posezoo's format declares its inputs and outputs.",
     "a model.yml without outputs",
 )
@@ -136,7 +132,6 @@ def declared_ends(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "known-network",
-    Severity.ERROR,
     "The network exists, takes the declared arguments, and has the declared inputs and outputs.",
     "network: {name: higher_hrnet, width: 9000}",
 )
@@ -176,7 +171,6 @@ def known_network(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "measured",
-    Severity.ERROR,
     "measured.yml can be read, and its variants exist.",
     "tag: x1 in measured.yml, and no variant x1",
 )
@@ -197,7 +191,6 @@ def measured(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "deprecated-use",
-    Severity.ERROR,
     "The model to use instead of a deprecated one exists.",
     "deprecated: {since: 0.2.0, use: gone}",
 )
@@ -211,7 +204,6 @@ def deprecated_use(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "papers",
-    Severity.ERROR,
     "papers.yml, if a registry has one, can be read and describes the papers that models name.",
     "origin: {paper: https://papers.invalid/1} without that address in papers.yml",
 )
@@ -230,16 +222,4 @@ def known_papers(view: ModelView) -> Iterator[RuleViolation]:
         yield RuleViolation(view.location("origin", "paper"), message, "origin.paper", address)
 
 
-RULES = (
-    license_text,
-    license_name,
-    license_kind,
-    known_decoder,
-    known_skeleton,
-    sentences,
-    declared_ends,
-    known_network,
-    measured,
-    deprecated_use,
-    known_papers,
-)
+RULES = defined_rules(globals())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posezoo.lint.card_claims import Numbers
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity
+from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import defined_rules, rule
 
 #: What networks are trained with: means and divisors of ImageNet's channels, in 0..255, and similar ones.
 CONSTANTS = (
@@ -21,7 +21,6 @@ ROUNDING = 2e-3
 
 @rule(
     "mean",
-    Severity.ERROR,
     "The mean that the card states for the original is the one that the converter builds in.",
     "Mean values - [103.53, 116.28, 123.675], --mean_values=data[123.675,116.28,103.53]",
 )
@@ -31,7 +30,6 @@ def mean(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "scale",
-    Severity.ERROR,
     "The scale that the card states for the original is the one that the converter builds in.",
     "scale values - [58.395, 57.12, 57.375], --scale_values=data[58.624,57.12,57.375]",
 )
@@ -44,7 +42,7 @@ def _compare_with_card(view: ModelView, kind: str) -> Iterator[RuleViolation]:
     if declared is None:
         return
     expected = format_numbers(declared)
-    for section in view.claims.select_ports("input", "original", "", "preamble"):
+    for section in view.claims.sections_on("input", "original", "", "preamble"):
         for on_card in section.means if kind == "mean" else section.scales:
             if are_equal(on_card.value, declared) or _is_factor(on_card.value):
                 continue
@@ -84,7 +82,6 @@ def format_numbers(values: Numbers) -> str:
 
 @rule(
     "untold-preprocessing",
-    Severity.ERROR,
     "A card states the mean and the scale of the original if the converter builds them in.",
     "--mean_values=data[127.5], and no mean values on the card",
 )
@@ -94,17 +91,16 @@ def untold_preprocessing(view: ModelView) -> Iterator[RuleViolation]:
         is_on_card = any(each.means if kind == "mean" else each.scales for each in view.claims.ports)
         if not declared or set(declared) in ({0.0}, {1.0}) or is_on_card:
             continue
-        for section in view.claims.select_ports("input", "original"):
+        for section in view.claims.sections_on("input", "original"):
             if section.ports:
                 expected = format_numbers(declared)
-                location = FileLocation(str(view.card_path), section.line)
+                location = view.card_line(section.line)
                 message = f"the card states no {kind} for the original; model.yml has {expected}"
                 yield RuleViolation(location, message, f"input.{kind}", "", expected)
 
 
 @rule(
     "reversal",
-    Severity.ERROR,
     "The converter reverses the channels if the colour orders of original and converted model differ.",
     "RGB for the original, BGR for the converted model, no --reverse_input_channels",
 )
@@ -113,7 +109,7 @@ def reversal(view: ModelView) -> Iterator[RuleViolation]:
     if spec is None or spec.is_ir or not spec.inputs:
         return
     original, converted = (
-        [color for section in view.claims.select_ports("input", side) for color in section.colors]
+        [color for section in view.claims.sections_on("input", side) for color in section.colors]
         for side in ("original", "converted")
     )
     if len({color.value for color in original}) != 1 or len({color.value for color in converted}) != 1:
@@ -121,18 +117,13 @@ def reversal(view: ModelView) -> Iterator[RuleViolation]:
     is_reversed = any(port.reverse_input_channels for port in spec.inputs)
     if (original[0].value != converted[0].value) != is_reversed:
         actual = f"{original[0].value} for the original and {converted[0].value} for the converted model"
-        yield RuleViolation(
-            view.card_location(converted[0]),
-            f"the card says {actual}, and model.yml reverses {'the' if is_reversed else 'no'} channels",
-            "input.color",
-            actual,
-            "reversed" if is_reversed else "not reversed",
-        )
+        location, expected = view.card_location(converted[0]), "reversed" if is_reversed else "not reversed"
+        message = f"the card says {actual}, and in model.yml the channels are {expected}"
+        yield RuleViolation(location, message, "input.color", actual, expected)
 
 
 @rule(
     "unusual-constant",
-    Severity.ERROR,
     "Means and scales are those that networks are trained with, in every digit: a slip costs accuracy "
     "and is hard to notice.",
     "[58.624, 57.12, 57.375], where 58.395 is meant",
@@ -140,13 +131,13 @@ def reversal(view: ModelView) -> Iterator[RuleViolation]:
 def unusual_constant(view: ModelView) -> Iterator[RuleViolation]:
     stated = [
         (view.card_location(on_card), f"the card's {kind}", on_card.value)
-        for section in view.claims.select_ports("input", "original", "", "preamble", "converted")
+        for section in view.claims.sections_on("input", "original", "", "preamble", "converted")
         for kind, values in (("mean", section.means), ("scale", section.scales))
         for on_card in values
     ]
     for kind, flag in (("mean", "--mean_values"), ("scale", "--scale_values")):
         argument = view.argument(flag)
-        for index, port in enumerate(view.spec.inputs if view.spec is not None else ()):
+        for index, port in enumerate(view.inputs):
             if getattr(port, kind):
                 location = view.location("inputs", index, kind)
                 if argument is not None:
@@ -172,16 +163,15 @@ def _usual_constant(values: Numbers) -> Numbers | None:
 
 @rule(
     "factor",
-    Severity.ERROR,
     "A scale divides: one far below 1 is a factor that was meant to multiply.",
     "scale: 0.00390625 (1/256), where 256 is meant",
 )
 def factor(view: ModelView) -> Iterator[RuleViolation]:
     stated = [
         (view.location("inputs", index, "scale"), "a", "scale", port.scale)
-        for index, port in enumerate(view.spec.inputs if view.spec is not None else ())
+        for index, port in enumerate(view.inputs)
     ]
-    for section in view.claims.select_ports("input", "original", "", "preamble", "converted"):
+    for section in view.claims.sections_on("input", "original", "", "preamble", "converted"):
         for on_card in section.scales:
             stated.append((view.card_location(on_card), "the card's", "input.scale", on_card.value))
     for location, subject, field, values in stated:
@@ -197,4 +187,4 @@ def _is_factor(scale: Numbers) -> bool:
     return bool(scale) and 0 < max(scale) < 0.1
 
 
-RULES = (mean, scale, untold_preprocessing, reversal, unusual_constant, factor)
+RULES = defined_rules(globals())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from posezoo.lint.card_claims import CardPort, CardPorts, CardValue, Shape
-from posezoo.lint.finding import RuleViolation, Severity
+from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import rule
+from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.converter_arguments import exported_shape
 from posezoo.spec.model import Framework, Input
 
@@ -29,24 +29,20 @@ def base_name(name: str) -> str:
 
 @rule(
     "input-name",
-    Severity.ERROR,
     "The card has the names of the inputs that the converter is given: users look inputs up by name.",
     "name - `prob` among the inputs, --input=data",
 )
 def input_name(view: ModelView) -> Iterator[RuleViolation]:
-    inputs = view.spec.inputs if view.spec is not None else ()
-    yield from _compare_names(view, "input", [port.name for port in inputs if port.name])
+    yield from _compare_names(view, "input", [port.name for port in view.inputs if port.name])
 
 
 @rule(
     "output-name",
-    Severity.ERROR,
     "The card has the names of the outputs that the converter is given: users look outputs up by name.",
     "name - `prob` on the card, --output=softmax",
 )
 def output_name(view: ModelView) -> Iterator[RuleViolation]:
-    outputs = view.spec.outputs if view.spec is not None else ()
-    yield from _compare_names(view, "output", [output.name for output in outputs if output.name])
+    yield from _compare_names(view, "output", [output.name for output in view.outputs if output.name])
 
 
 def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[RuleViolation]:
@@ -64,19 +60,14 @@ def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[
         unknown = [name for name in on_card if base_name(name.value) not in declared_names]
         actual = (unknown or on_card)[0]
         listed = ", ".join(dict.fromkeys(name.value for name in on_card))
-        yield RuleViolation(
-            view.card_location(actual),
-            f"the card has no {kind} {', '.join(missing)}, which model.yml names; it has {listed}",
-            f"{kind}.name",
-            actual.value,
-            ", ".join(missing),
-        )
+        location, expected = view.card_location(actual), ", ".join(missing)
+        message = f"the card has no {kind} {expected}, which model.yml names; it has {listed}"
+        yield RuleViolation(location, message, f"{kind}.name", actual.value, expected)
         return
 
 
 def _names(view: ModelView, kind: str, side: str) -> list[CardValue[str]]:
-    ports = (port for section in view.claims.select_ports(kind, side) for port in section.ports)
-    return [port.name for port in ports if port.name is not None]
+    return [port.name for port in view.claims.ports_on(kind, side) if port.name is not None]
 
 
 def _is_listed(name: str, names: set[str]) -> bool:
@@ -101,17 +92,15 @@ def _may_be_renamed(view: ModelView, kind: str) -> bool:
 
 @rule(
     "input-shape",
-    Severity.ERROR,
     "The card has the shape of an input that the converter gives it, with the channels first or last.",
     "shape - `1, 3, 300, 300` on the card, --input_shape=[1,3,224,224]",
 )
 def input_shape(view: ModelView) -> Iterator[RuleViolation]:
-    inputs = view.spec.inputs if view.spec is not None else ()
-    for declared in inputs:
+    for declared in view.inputs:
         shape = declared.shape or _exported_shape(view)
         for side in ("original", "", "preamble", "converted") if shape else ():
-            for section in view.claims.select_ports("input", side):
-                port = _find_port(declared, section, len(inputs))
+            for section in view.claims.sections_on("input", side):
+                port = _find_port(declared, section, len(view.inputs))
                 if port is None or port.shape is None:
                     continue
                 if not _is_same_shape(shape, port.shape.value, may_transpose=side != "original"):
@@ -134,22 +123,19 @@ def _exported_shape(view: ModelView) -> tuple[int, ...]:
 
 @rule(
     "output-shape",
-    Severity.ERROR,
     "The card has the shape of an output that model.yml declares.",
     "shape: [1, 17, 64, 48], and `1, 17, 48, 64` on the card",
 )
 def output_shape(view: ModelView) -> Iterator[RuleViolation]:
-    outputs = view.spec.outputs if view.spec is not None else ()
-    declared = {output.name: output.shape for output in outputs if output.shape}
-    for section in view.claims.select_ports("output", "converted", ""):
-        for port in section.ports:
-            if port.name is None or port.shape is None:
-                continue
-            shape = declared.get(base_name(port.name.value))
-            if shape and not _is_same_shape(shape, port.shape.value, may_transpose=False):
-                actual, expected = _format_shape(port.shape.value), _format_shape(shape)
-                message = f"{port.name.value} has the shape {actual} on the card, {expected} in model.yml"
-                yield RuleViolation(view.card_location(port.shape), message, "output.shape", actual, expected)
+    declared = {output.name: output.shape for output in view.outputs if output.shape}
+    for port in view.claims.ports_on("output", "converted", ""):
+        if port.name is None or port.shape is None:
+            continue
+        shape = declared.get(base_name(port.name.value))
+        if shape and not _is_same_shape(shape, port.shape.value, may_transpose=False):
+            actual, expected = _format_shape(port.shape.value), _format_shape(shape)
+            message = f"{port.name.value} has the shape {actual} on the card, {expected} in model.yml"
+            yield RuleViolation(view.card_location(port.shape), message, "output.shape", actual, expected)
 
 
 def _find_port(declared: Input, section: CardPorts, count: int) -> CardPort | None:
@@ -185,14 +171,13 @@ def _format_shape(shape: Shape) -> str:
 
 @rule(
     "card-shapes",
-    Severity.ERROR,
     "The original and the converted model have inputs and outputs of the same sizes on a card.",
     "`1, 3, 224, 224` for the original, `1, 3, 256, 256` for the converted model",
 )
 def card_shapes(view: ModelView) -> Iterator[RuleViolation]:
     for kind in ("input", "output"):
-        originals = _shapes_by_name(view.claims.select_ports(kind, "original"))
-        for name, shape in _shapes_by_name(view.claims.select_ports(kind, "converted")).items():
+        originals = _shapes_by_name(view.claims.ports_on(kind, "original"))
+        for name, shape in _shapes_by_name(view.claims.ports_on(kind, "converted")).items():
             other = originals.get(name)
             if other is None or (kind == "output" and len(other.value) != len(shape.value)):
                 continue
@@ -205,32 +190,29 @@ def card_shapes(view: ModelView) -> Iterator[RuleViolation]:
                 yield RuleViolation(view.card_location(shape), message, f"{kind}.shape", actual, expected)
 
 
-def _shapes_by_name(sections: Iterable[CardPorts]) -> dict[str, CardValue[Shape]]:
+def _shapes_by_name(ports: list[CardPort]) -> dict[str, CardValue[Shape]]:
     """The shapes of the ports whose name occurs once."""
-    named = [(port.name.value, port.shape) for section in sections for port in section.ports if port.name]
+    named = [(port.name.value, port.shape) for port in ports if port.name]
     counts = Counter(name for name, _ in named)
     return {name: shape for name, shape in named if shape is not None and counts[name] == 1}
 
 
 @rule(
     "format",
-    Severity.ERROR,
     "A card's format has a letter for each size, and the letter C where the shape has the channels.",
     "shape `1, 224, 224, 3`, format `B, C, H, W`",
 )
 def format_(view: ModelView) -> Iterator[RuleViolation]:
-    for section in view.claims.ports:
-        for port in section.ports:
-            if port.shape is None or port.format is None:
-                continue
-            is_format = all(isinstance(letter, int) or len(letter) == 1 for letter in port.format.value)
-            if not is_format:
-                continue  # it may name the coordinates of a box
-            if reason := _layout_mismatch(port.shape.value, port.format.value, section.kind):
-                letters, shape = _format_shape(port.format.value), _format_shape(port.shape.value)
-                message = f"the card's format {letters} does not fit the shape {shape}: {reason}"
-                location = view.card_location(port.format)
-                yield RuleViolation(location, message, f"{section.kind}.format", letters, shape)
+    ports = [(section.kind, port) for section in view.claims.ports for port in section.ports]
+    for kind, port in ports:
+        if port.shape is None or port.format is None:
+            continue
+        is_format = all(isinstance(letter, int) or len(letter) == 1 for letter in port.format.value)
+        # Longer words may name the coordinates of a box.
+        if is_format and (reason := _layout_mismatch(port.shape.value, port.format.value, kind)):
+            letters, shape = _format_shape(port.format.value), _format_shape(port.shape.value)
+            message = f"the card's format {letters} does not fit the shape {shape}: {reason}"
+            yield RuleViolation(view.card_location(port.format), message, f"{kind}.format", letters, shape)
 
 
 def _layout_mismatch(shape: Shape, letters: Shape, kind: str) -> str:
@@ -249,13 +231,11 @@ def _layout_mismatch(shape: Shape, letters: Shape, kind: str) -> str:
 
 @rule(
     "layout",
-    Severity.ERROR,
     "The layout of model.yml fits its shape, and is the format of the card.",
     "layout: NCHW, shape: [1, 224, 224, 3]",
 )
 def layout(view: ModelView) -> Iterator[RuleViolation]:
-    inputs = view.spec.inputs if view.spec is not None else ()
-    for index, declared in enumerate(inputs):
+    for index, declared in enumerate(view.inputs):
         if not declared.layout:
             continue
         if declared.shape and (reason := _layout_mismatch(declared.shape, tuple(declared.layout), "input")):
@@ -265,8 +245,8 @@ def layout(view: ModelView) -> Iterator[RuleViolation]:
                 view.location(key, index, "layout"), message, "layout", declared.layout, shape
             )
             continue
-        for section in view.claims.select_ports("input", "converted", ""):
-            port = _find_port(declared, section, len(inputs))
+        for section in view.claims.sections_on("input", "converted", ""):
+            port = _find_port(declared, section, len(view.inputs))
             if port is None or port.format is None:
                 continue
             letters = "".join(_LETTERS.get(str(letter), str(letter)) for letter in port.format.value)
@@ -277,4 +257,4 @@ def layout(view: ModelView) -> Iterator[RuleViolation]:
                 yield RuleViolation(location, message, "input.format", letters, declared.layout)
 
 
-RULES = (input_name, output_name, input_shape, output_shape, card_shapes, format_, layout)
+RULES = defined_rules(globals())
