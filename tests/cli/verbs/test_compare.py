@@ -36,7 +36,7 @@ def compare(checkout, *args):
     return posezoo("compare", *args, *places)
 
 
-def test_the_table_tells_what_is_known_and_where_it_is_from(checkout):
+def test_the_table_shows_values_and_their_origin(checkout):
     ended = compare(checkout, "light", "other", "--figures", checkout / "speed.json")
     assert (ended.returncode, ended.stderr) == (0, "")
     header, light, other, *notes = ended.stdout.splitlines()
@@ -52,7 +52,7 @@ def test_the_table_tells_what_is_known_and_where_it_is_from(checkout):
     ]
 
 
-def test_json_and_csv_leave_empty_what_nobody_knows(checkout):
+def test_unknown_values_are_empty_in_json_and_csv(checkout):
     args = ("--all", "--figures", checkout / "speed.json")
     answer = json.loads(compare(checkout, *args, "--format", "json").stdout)
     light, other = answer["models"]
@@ -73,7 +73,7 @@ def test_markdown_is_a_table(checkout):
 
 
 @pytest.mark.parametrize(("name", "start"), [("zoo.svg", b"<svg "), ("zoo.png", b"\x89PNG")])
-def test_the_picture_is_what_its_name_says(checkout, name, start):
+def test_the_suffix_decides_the_format_of_the_chart(checkout, name, start):
     ended = compare(checkout, "--all", "--picture", checkout / name)
     assert (ended.returncode, ended.stderr) == (0, f"drawn: {checkout / name}\n")
     assert (checkout / name).read_bytes().startswith(start)
@@ -83,12 +83,12 @@ def test_the_picture_is_what_its_name_says(checkout, name, start):
     ("args", "said"),
     [
         (("lihgt",), "no model is called 'lihgt'\n  hint: did you mean light?"),
-        (("light", "--precisions", "FP16-INT8"), "none of these models is to be had in FP16-INT8"),
+        (("light", "--precisions", "FP16-INT8"), "none of these models is available in FP16-INT8"),
         (("light", "--figures", "nothing.json"), "nothing.json: no such file"),
         (("light", "--figures", "models/public/light/model.yml"), "model.yml:1:1: "),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(checkout, args, said):
+def test_a_failure_is_one_line_of_error(checkout, args, said):
     args = [checkout / each if str(each).endswith((".json", ".yml")) else each for each in args]
     ended = compare(checkout, *args)
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -96,16 +96,19 @@ def test_what_cannot_be_compared_is_one_line(checkout, args, said):
     assert "Traceback" not in ended.stderr
 
 
-def test_figures_of_a_model_that_is_not_declared_are_told(checkout):
+def test_measurements_of_an_unknown_model_are_refused(checkout):
     (checkout / "speed.json").write_text(json.dumps({"model": "lights", **SPEED}))
     ended = compare(checkout, "light", "--figures", checkout / "speed.json")
     assert ended.returncode == 1
     assert "speed.json: no model is called 'lights'" in ended.stderr
 
 
-def test_a_machine_that_nothing_was_measured_on_is_told(checkout):
+def test_a_machine_without_measurements_is_reported(checkout):
     ended = compare(checkout, "other", "--figures", checkout / "speed.json", "--machine", "abacus")
-    assert (ended.returncode, ended.stderr) == (0, "warning: no speed was measured so\n")
+    assert (ended.returncode, ended.stderr) == (
+        0,
+        "warning: no speed measurement matches --machine and --setting\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,7 +119,7 @@ def test_a_machine_that_nothing_was_measured_on_is_told(checkout):
         ((), "name a model, or use --all"),
     ],
 )
-def test_flags_that_cannot_be_meant_are_wrong_usage(args, said):
+def test_invalid_flags_are_wrong_usage(args, said):
     ended = posezoo("compare", *args)
     assert ended.returncode == 2
     assert said in ended.stderr

@@ -87,7 +87,7 @@ REAL = ("-m", "human-pose-estimation-0001", "--precision", "FP16-INT8")
 
 
 @pytest.mark.parametrize("name", ["human_pose_estimation_demo.py", "human_pose_estimation.py"])
-def test_without_options_it_says_briefly_what_it_needs(name):
+def test_without_options_the_usage_is_short(name):
     ended = subprocess.run([sys.executable, SCRIPTS / name], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 2
     usage, error = ended.stderr.splitlines()
@@ -95,7 +95,7 @@ def test_without_options_it_says_briefly_what_it_needs(name):
     assert error.endswith(": error: the following arguments are required: -m/--model, -i/--input")
 
 
-def test_the_script_runs_where_posezoo_is_not_installed(tiny, video):
+def test_the_script_runs_without_an_installation(tiny, video):
     code = (
         "import runpy, sys, importlib.util as util\n"
         "sys.meta_path = [each for each in sys.meta_path if 'editable' not in repr(each).lower()]\n"
@@ -155,7 +155,7 @@ def test_invalid_flags_are_wrong_usage(demo, tiny, video, args, said):
 @pytest.mark.parametrize(
     "flag", [("--mean_values", "1"), ("--reverse_input_channels",), ("--layout", "NCHW")]
 )
-def test_a_model_of_the_zoo_needs_not_be_told_how_it_wants_its_pictures(demo, video, flag):
+def test_input_flags_are_refused_for_a_model_of_the_zoo(demo, video, flag):
     ended = demo("-m", "blazepose-full", "-i", video, *flag)
     assert ended.code == 2
     assert f"{flag[0]}: only for an .xml" in ended.err
@@ -173,7 +173,7 @@ def test_a_model_of_the_zoo_needs_not_be_told_how_it_wants_its_pictures(demo, vi
         ("noise.mp4", "noise.mp4: is not an image, and not a video that FFmpeg can play"),
     ],
 )
-def test_a_source_that_is_not_there_is_one_line_and_a_hint(demo, tiny, tmp_path, name, said):
+def test_a_missing_source_is_one_line_and_a_hint(demo, tiny, tmp_path, name, said):
     (tmp_path / "empty").mkdir()
     (tmp_path / "noise.mp4").write_bytes(bytes(range(256)) * 10)
     ended = demo("-m", tiny, "-i", tmp_path / name)
@@ -182,7 +182,7 @@ def test_a_source_that_is_not_there_is_one_line_and_a_hint(demo, tiny, tmp_path,
     assert len(ended.err.splitlines()) <= 2
 
 
-def test_an_unreadable_picture_is_named_and_left_out_and_the_end_is_1(demo, real, photos, tmp_path):
+def test_an_unreadable_image_is_reported_and_left_out_with_exit_code_1(demo, real, photos, tmp_path):
     (photos / "b.png").write_bytes((photos / "a.png").read_bytes()[:5000])
     ended = demo(*REAL, "-i", photos, "-o", tmp_path / "out")
     assert ended.code == 1
@@ -191,7 +191,7 @@ def test_an_unreadable_picture_is_named_and_left_out_and_the_end_is_1(demo, real
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["000000000042.png", "a.png"]
 
 
-def test_a_broken_video_ends_with_all_that_was_found(demo, tiny, tmp_path):
+def test_a_broken_video_keeps_the_results_so_far(demo, tiny, tmp_path):
     video = write_video(tmp_path / "v.mkv", 30)
     video.write_bytes(video.read_bytes()[: video.stat().st_size * 2 // 3])
     ended = demo("-m", tiny, "-i", video, "-o", tmp_path / "out.avi", "--json", tmp_path / "k.json")
@@ -201,7 +201,7 @@ def test_a_broken_video_ends_with_all_that_was_found(demo, tiny, tmp_path):
     assert 0 < len(frames) == len(read_video(tmp_path / "out.avi")) < 30
 
 
-def test_a_camera_that_goes_away_in_mid_stream_ends_it(demo, tiny, tmp_path):
+def test_a_disconnected_camera_ends_the_demo(demo, tiny, tmp_path):
     body = mjpeg(9)
     with Server() as server:
         address = server.serve("camera", body, headers=MJPEG, without_length=True, cut_at=len(body) // 2)
@@ -212,11 +212,11 @@ def test_a_camera_that_goes_away_in_mid_stream_ends_it(demo, tiny, tmp_path):
 
 
 @pytest.mark.parametrize(("args", "frames"), [((), 12), (("-loop", "3"), 36), (("--loop", "2"), 24)])
-def test_a_video_is_played_as_often_as_asked(demo, tiny, video, args, frames):
+def test_a_video_is_played_the_requested_number_of_times(demo, tiny, video, args, frames):
     assert demo("-m", tiny, "-i", video, *args).out.startswith(f"{frames} frames\n")
 
 
-def test_for_ever_lasts_until_it_is_interrupted_and_nothing_is_lost(tiny, video, tmp_path):
+def test_endless_play_lasts_until_an_interrupt_and_keeps_the_results(tiny, video, tmp_path):
     command = [sys.executable, "-m", "posezoo", "demo", "-m", tiny, "-i", video, "--loop", "-no_show"]
     command += ["-o", tmp_path / "out.avi", "-limit", "20", "--json", tmp_path / "k.json", "-r"]
     running = subprocess.Popen(
@@ -236,7 +236,7 @@ def test_for_ever_lasts_until_it_is_interrupted_and_nothing_is_lost(tiny, video,
 # What comes out
 
 
-def test_people_of_photos_are_drawn_and_written_in_every_form(demo, real, photos, tmp_path):
+def test_poses_of_photos_are_drawn_and_written_in_every_format(demo, real, photos, tmp_path):
     out, keypoints, coco = tmp_path / "out", tmp_path / "k.json", tmp_path / "coco.json"
     ended = demo(*REAL, "-i", photos, "-o", out, "-r", "--json", keypoints, "--coco", coco, "-t", "0.2")
     assert ended.code == 0, ended.err
@@ -265,7 +265,7 @@ def test_people_of_photos_are_drawn_and_written_in_every_form(demo, real, photos
     assert told["report"]["outputs"] == [{"path": str(out), "written": 2, "dropped": 0}]
 
 
-def test_the_report_is_told_in_json_too_and_lines_step_aside(demo, real, photos):
+def test_with_json_the_standard_output_has_only_the_summary(demo, real, photos):
     ended = demo(*REAL, "-i", photos, "--format", "json", "-r", "-nireq", "2")
     told = json.loads(ended.out)
     assert told["model"] == "human-pose-estimation-0001"
@@ -275,7 +275,7 @@ def test_the_report_is_told_in_json_too_and_lines_step_aside(demo, real, photos)
     assert sum(line.count(" ") > 50 for line in ended.err.splitlines()) == 2
 
 
-def test_the_threshold_decides_who_counts(demo, real, photos):
+def test_poses_below_the_threshold_are_left_out(demo, real, photos):
     lines = {}
     for threshold in ("0.1", "0.99"):
         out = demo(*REAL, "-i", photos / "a.png", "-r", "-t", threshold).out
@@ -283,13 +283,13 @@ def test_the_threshold_decides_who_counts(demo, real, photos):
     assert lines == {"0.1": 1, "0.99": 0}
 
 
-def test_frames_are_made_smaller_until_they_fit(demo, tiny, video, tmp_path):
+def test_frames_are_scaled_down_to_the_output_resolution(demo, tiny, video, tmp_path):
     demo("-m", tiny, "-i", video, "-o", tmp_path / "out.avi", "--output_resolution", "32x400")
     assert read_video(tmp_path / "out.avi")[0].shape == (24, 32, 3)
 
 
 @pytest.mark.parametrize(("limit", "written"), [("5", 5), ("0", 12)])
-def test_a_limit_ends_what_is_written_not_what_is_played(demo, tiny, video, tmp_path, limit, written):
+def test_the_output_limit_ends_writing_but_not_playing(demo, tiny, video, tmp_path, limit, written):
     ended = demo("-m", tiny, "-i", video, "-o", tmp_path / "out.avi", "-limit", limit)
     assert ended.out.startswith("12 frames\n")
     assert len(read_video(tmp_path / "out.avi")) == written
@@ -304,14 +304,14 @@ def test_monitors_are_drawn_from_the_start(demo, tiny, tmp_path, dimension_names
     assert "CPU " in ended.out and "GiB of memory" in ended.out
 
 
-def test_an_output_that_cannot_be_is_told_before_anything_is_computed(demo, tiny, video, tmp_path):
+def test_an_invalid_output_is_refused_before_anything_is_computed(demo, tiny, video, tmp_path):
     ended = demo("-m", tiny, "-i", video, "-o", tmp_path / "out.xyz")
     assert ended.code == 1
     assert "files with suffix .xyz cannot be written" in ended.err
     assert "tiny on CPU" not in ended.err
 
 
-def test_a_refused_run_leaves_earlier_results_alone(demo, video, tmp_path):
+def test_a_refused_run_keeps_earlier_results(demo, video, tmp_path):
     for name in ("k.json", "coco.json", "out.avi"):
         (tmp_path / name).write_text("old")
     paths = ("--json", tmp_path / "k.json", "--coco", tmp_path / "coco.json", "-o", tmp_path / "out.avi")
@@ -331,13 +331,13 @@ def test_a_refused_run_leaves_earlier_results_alone(demo, video, tmp_path):
         ("missing.xml", "missing.xml: no such file"),
     ],
 )
-def test_a_model_that_is_not_there_is_told(demo, video, name, said):
+def test_a_missing_model_is_refused(demo, video, name, said):
     ended = demo("-m", name, "-i", video)
     assert ended.code == 1
     assert said in ended.err
 
 
-def test_an_architecture_that_does_not_fit_is_told_with_the_one_that_does(demo, video, tmp_path):
+def test_a_wrong_architecture_is_refused_with_a_hint_to_the_right_one(demo, video, tmp_path):
     embeddings = write_ir(tmp_path / "ae.xml", {"heatmaps": 17, "embeddings": 17})
     ended = demo("-m", embeddings, "-i", video, "-at", "openpose")
     assert ended.code == 1
@@ -348,7 +348,7 @@ def test_an_architecture_that_does_not_fit_is_told_with_the_one_that_does(demo, 
     assert demo("-m", embeddings, "-i", video).code == 0
 
 
-def test_a_model_of_the_zoo_says_its_architecture_itself(demo, video):
+def test_a_wrong_architecture_for_a_model_of_the_zoo_is_refused(demo, video):
     ended = demo("-m", "blazepose-full", "-i", video, "-at", "ae")
     assert ended.code == 1
     assert "blazepose-full is decoded by blazepose, not by associative_embedding" in ended.err
@@ -377,7 +377,9 @@ def test_blazepose_runs_by_its_name(demo, blazepose_there, photos):
         ({"heatmaps": 17, "embeddings": 17}, 64, (96, 64)),
     ],
 )
-def test_the_network_is_reshaped_to_the_pictures_aspect(demo, video, tmp_path, outputs, tsize, size):
+def test_the_network_is_reshaped_to_the_aspect_ratio_of_the_source(
+    demo, video, tmp_path, outputs, tsize, size
+):
     network = write_ir(tmp_path / "net.xml", outputs, size=(96, 48) if tsize else (64, 48))
     args = ("--tsize", tsize) if tsize else ()
     ended = demo("-m", network, "-i", video, "--format", "json", *args)
@@ -389,7 +391,7 @@ def test_without_a_size_the_networks_own_height_is_kept(demo, video, tmp_path):
     assert json.loads(demo("-m", network, "-i", video, "--format", "json").out)["input_size"] == [128, 96]
 
 
-def test_a_network_that_cannot_be_reshaped_refuses_a_size_by_the_options_name(demo, video, tmp_path):
+def test_a_network_that_cannot_be_reshaped_refuses_tsize(demo, video, tmp_path):
     rigid = write_ir(tmp_path / "rigid.xml", OPENPOSE, size=(128, 96), can_be_resized=False)
     ended = demo("-m", rigid, "-i", video, "--tsize", "48")
     assert ended.code == 1
@@ -398,7 +400,7 @@ def test_a_network_that_cannot_be_reshaped_refuses_a_size_by_the_options_name(de
     assert json.loads(demo("-m", rigid, "-i", video, "--format", "json").out)["input_size"] == [128, 96]
 
 
-def test_blazepose_refuses_a_size_by_the_options_name(demo, blazepose_there, photos):
+def test_blazepose_refuses_tsize(demo, blazepose_there, photos):
     ended = demo("-m", "blazepose-full", "-i", photos / "a.png", "--tsize", "300")
     assert ended.code == 1
     assert "error: --tsize 300: blazepose-full: " in ended.err
@@ -437,24 +439,24 @@ def test_mean_scale_and_reversal_reach_the_network(demo, photos, mirror, real, m
         (("-nireq", "2", "-nstreams", "CPU:1", "-nthreads", "1"), {"requests": 2, "streams": 1}),
     ],
 )
-def test_requests_streams_and_threads_are_the_users(demo, tiny, video, args, expected):
+def test_requests_streams_and_threads_are_passed_on(demo, tiny, video, args, expected):
     told = json.loads(demo("-m", tiny, "-i", video, "--format", "json", *args).out)
     assert {name: told[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize("device", ["CPU", "AUTO:CPU", "HETERO:CPU", "MULTI:CPU"])
-def test_devices_are_openvinos(demo, tiny, video, device):
+def test_devices_have_openvinos_names(demo, tiny, video, device):
     told = json.loads(demo("-m", tiny, "-i", video, "--format", "json", "-d", device).out)
     assert "CPU" in told["device"]
 
 
-def test_a_device_that_is_not_here_is_told_with_those_that_are(demo, tiny, video):
+def test_a_missing_device_is_refused_with_the_available_ones(demo, tiny, video):
     ended = demo("-m", tiny, "-i", video, "-d", "NPU")
     assert ended.code == 1
     assert "no device 'NPU' here: there is CPU" in ended.err
 
 
-def test_without_a_display_it_says_how_to_go_without(demo, tiny, video, monkeypatch):
+def test_without_a_display_the_hint_is_no_show(demo, tiny, video, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     ended = demo("-m", tiny, "-i", video, show=True)
@@ -464,7 +466,7 @@ def test_without_a_display_it_says_how_to_go_without(demo, tiny, video, monkeypa
 
 
 @pytest.mark.slow
-def test_a_checkpoint_that_a_network_reads_is_converted_once(demo, video, tmp_path):
+def test_a_checkpoint_of_a_network_is_converted_once(demo, video, tmp_path):
     torch = pytest.importorskip("torch", reason="needs torch")
     from posezoo import networks
 
@@ -480,7 +482,7 @@ def test_a_checkpoint_that_a_network_reads_is_converted_once(demo, video, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_checkpoint_that_sees_one_person_at_a_time_is_given_a_detector(demo, real, shared):
+def test_a_top_down_checkpoint_gets_a_detector(demo, real, shared):
     """Its weights are no trained ones: the person is found, the keypoints are anywhere."""
     pytest.importorskip("torch", reason="needs torch")
     weights = shared / "data" / "checkpoints" / "mobile_pose_mobilenetv3_small.params"
@@ -492,7 +494,7 @@ def test_a_checkpoint_that_sees_one_person_at_a_time_is_given_a_detector(demo, r
     assert sum(line.count(" ") == 51 for line in ended.err.splitlines()) == 1
 
 
-def test_a_detector_for_who_finds_people_itself_is_refused(demo, real, tiny, video):
+def test_a_detector_for_a_bottom_up_model_is_refused(demo, real, tiny, video):
     for model, name in (("blazepose-full", "blazepose-full"), (tiny, "tiny")):
         ended = demo("-m", model, "-i", video, "--detector", "person-detection-retail-0013")
         assert ended.code == 1

@@ -37,7 +37,7 @@ def camera(mirror, tmp_path) -> Path:
     return path
 
 
-def test_without_a_word_it_finds_the_poses_in_two_photos_from_a_mirror_alone(mirror, tmp_path):
+def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(mirror, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     first = posezoo("run", "-o", tmp_path / "out", **environ)
     assert first.returncode == 0, first.stderr
@@ -66,7 +66,7 @@ def test_without_a_word_it_finds_the_poses_in_two_photos_from_a_mirror_alone(mir
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
-def test_with_the_network_taken_away_a_mirror_is_enough(mirror, tmp_path):
+def test_without_a_network_a_mirror_is_enough(mirror, tmp_path):
     command = ["unshare", "-rn", sys.executable, "-m", "posezoo", "run", "-o", tmp_path / "out"]
     environ = {**os.environ, "POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
@@ -78,7 +78,7 @@ def run(blazepose, *args: object, **environ: str):
     return posezoo("run", "--download_dir", blazepose.output_dir, *args, **environ)
 
 
-def test_ones_own_photos_come_as_files_folders_and_globs(blazepose, camera, tmp_path):
+def test_images_are_named_as_files_folders_and_globs(blazepose, camera, tmp_path):
     (tmp_path / "folder").mkdir()
     shutil.copy(camera, tmp_path / "folder" / "a.png")
     shutil.copy(camera, tmp_path / "folder" / "b.PNG")
@@ -90,7 +90,7 @@ def test_ones_own_photos_come_as_files_folders_and_globs(blazepose, camera, tmp_
     assert images == ["camera_poses.png", "a_poses.png", "b_poses.png", "a_poses_2.png"]
 
 
-def test_a_bad_photo_is_named_and_the_others_are_done(blazepose, camera, tmp_path):
+def test_an_unreadable_photo_is_reported_and_the_others_are_processed(blazepose, camera, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 no photo")
     ended = run(
         blazepose, "-i", tmp_path / "bad.jpg", tmp_path / "missing.png", camera, "-o", tmp_path / "out"
@@ -102,7 +102,7 @@ def test_a_bad_photo_is_named_and_the_others_are_done(blazepose, camera, tmp_pat
     assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["camera_poses.png", "poses.json"]
 
 
-def test_of_a_photo_that_cannot_be_unpacked_one_line_is_said(blazepose, tmp_path):
+def test_a_damaged_photo_is_one_line_of_error(blazepose, tmp_path):
     cv2.imwrite(str(tmp_path / "deep.tiff"), np.zeros((8, 8, 3), np.float32))
     ended = run(blazepose, "-i", tmp_path / "deep.tiff", "-o", tmp_path / "out")
     assert ended.returncode == 1
@@ -110,7 +110,7 @@ def test_of_a_photo_that_cannot_be_unpacked_one_line_is_said(blazepose, tmp_path
     assert line.startswith(f"error: {tmp_path}/deep.tiff: the image is damaged, or of a kind")
 
 
-def test_a_photo_is_never_overwritten_by_its_own_picture(blazepose, camera, tmp_path):
+def test_an_input_is_never_overwritten_by_its_annotated_image(blazepose, camera, tmp_path):
     actual = camera.rename(tmp_path / "camera_poses.png")
     before = actual.read_bytes()
     shutil.copy(actual, tmp_path / "camera.png")
@@ -132,14 +132,14 @@ def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(b
         assert "Traceback" not in ended.stderr
 
 
-def test_a_model_without_a_decoder_says_so(blazepose, camera):
+def test_a_model_without_a_decoder_is_refused(blazepose, camera):
     ended = run(blazepose, "pose-detection-mediapipe", "-i", camera)
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: pose-detection-mediapipe")
 
 
 @pytest.mark.parametrize("after_s", [0.15, 0.4, 0.7, 0.9, 1.1, 1.3, 1.6])
-def test_killed_at_any_moment_nothing_wrong_lies_under_a_final_name(mirror, tmp_path, after_s):
+def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(mirror, tmp_path, after_s):
     environ = {**os.environ, "POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     command = [sys.executable, "-m", "posezoo", "run", "-o", tmp_path / "out"]
     child = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -180,7 +180,7 @@ def test_a_detector_alone_draws_boxes(mirror, shared, tmp_path):
     assert changed[y0 - 1 : y0 + 2, x0:x1].mean() > 0.9
 
 
-def test_a_detector_shows_movenet_the_people(mirror, shared, tmp_path):
+def test_a_detector_finds_the_people_for_movenet(mirror, shared, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     ran = posezoo(
         *("run", "movenet-singlepose-lightning-int8", "--detector", "person-detection-retail-0013"),
@@ -198,7 +198,7 @@ def test_a_detector_shows_movenet_the_people(mirror, shared, tmp_path):
     assert wrong.returncode == 1 and "person-detection-retail-0013" in wrong.stderr
 
 
-def test_a_detector_for_who_finds_people_itself_is_refused(mirror, shared, tmp_path):
+def test_a_detector_for_a_bottom_up_model_is_refused(mirror, shared, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     run = ("run", "blazepose-full", "-i", skier(shared), "-o", tmp_path / "out")
     ran = posezoo(*run, "--detector", "person-detection-retail-0013", **environ)
@@ -208,7 +208,7 @@ def test_a_detector_for_who_finds_people_itself_is_refused(mirror, shared, tmp_p
     assert posezoo(*run, "--detector", "none", **environ).returncode == 0
 
 
-def test_a_picture_shows_what_the_models_own_decoder_calls_seen(mirror, shared, tmp_path):
+def test_keypoints_are_drawn_from_the_decoders_own_least_score(mirror, shared, tmp_path):
     """MoveNet is seldom surer of a keypoint than 0.5, and mostly right from 0.2 on."""
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     run = ("run", "movenet-singlepose-lightning-int8", "-i", skier(shared))

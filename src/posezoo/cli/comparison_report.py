@@ -1,0 +1,88 @@
+"""The comparison of models as text, Markdown, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from posezoo.cards.markdown import escape, format_table
+from posezoo.cli.terminal_text import align_columns, terminal_width, truncate_to_width
+from posezoo.facts.bar_chart import describe_measurement_settings
+from posezoo.facts.comparison import COLUMNS, ModelComparison
+
+#: The mark after a value that was not measured on the published weights, by its origin.
+_MARKS = {"measured": "", "measured on generated weights": " g", "declared": " d"}
+
+
+def format_text(comparison: ModelComparison) -> str:
+    """A table, cut to the terminal's width, and notes."""
+    width = terminal_width()
+    lines = align_columns(_table(comparison), right=frozenset(range(2, 2 + len(COLUMNS))))
+    return "\n".join([*(truncate_to_width(line, width) for line in lines), *_notes(comparison)])
+
+
+def format_markdown(comparison: ModelComparison) -> str:
+    """A table and notes."""
+    headers, *rows = _table(comparison)
+    notes = "\n".join(f"{escape(note)}  " for note in _notes(comparison)).rstrip()
+    return f"{format_table(headers, rows)}\n\n{notes}".rstrip()
+
+
+def format_json(comparison: ModelComparison) -> str:
+    """As ``cli.verbs.compare`` describes it."""
+    models = []
+    for row in comparison.rows:
+        values = {
+            key: {"number": value.number, "origin": value.origin.value, "how": value.conditions}
+            if value
+            else None
+            for key, value in row.values.items()
+        }
+        models.append(
+            {"model": row.model, "precision": row.precision.value, "license": row.license, **values}
+        )
+    answer = {
+        "models": models,
+        "speed_way": comparison.speed_way,
+        "accuracy_way": comparison.accuracy_conditions,
+    }
+    return json.dumps(answer, indent=2)
+
+
+def format_csv(comparison: ModelComparison) -> str:
+    """A header and a line for each row."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    columns = [name for key in COLUMNS for name in (key, f"{key}_origin")]
+    writer.writerow(["model", "precision", *columns, "license"])
+    for row in comparison.rows:
+        cells: list[object] = []
+        for key in COLUMNS:
+            value = row.values[key]
+            cells += (value.number, str(value.origin)) if value else ("", "")
+        writer.writerow([row.model, row.precision.value, *cells, row.license])
+    return stream.getvalue().removesuffix("\n")
+
+
+FORMATS = {"text": format_text, "json": format_json, "csv": format_csv, "markdown": format_markdown}
+
+
+def _table(comparison: ModelComparison) -> list[tuple[str, ...]]:
+    rows = [("MODEL", "PRECISION", *(column.title for column in COLUMNS.values()), "LICENCE")]
+    for row in comparison.rows:
+        cells = (
+            f"{column.in_words(value.number)}{_MARKS[value.origin.value]}"
+            if (value := row.values[key])
+            else ""
+            for key, column in COLUMNS.items()
+        )
+        rows.append((row.model, row.precision.value, *cells, row.license))
+    return rows
+
+
+def _notes(comparison: ModelComparison) -> list[str]:
+    """What the marks mean, and the settings of the measurements."""
+    origins = {value.origin.value for row in comparison.rows for value in row.values.values() if value}
+    marks = [f"{mark.strip()}: {origin}" for origin, mark in _MARKS.items() if mark and origin in origins]
+    return [*marks, *describe_measurement_settings(comparison)]
