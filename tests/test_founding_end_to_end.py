@@ -194,7 +194,7 @@ def test_what_has_no_pin_is_not_even_asked_for_untold(crowd: Place, spec: ModelS
     ended = crowd.downloader("--name", spec.full_name)
     assert ended.returncode == 1
     assert ended.stdout.endswith(f"FAILED:\n{spec.full_name}\n")
-    assert "no pin" in ended.stderr and "--trust_on_first_use" in ended.stderr
+    assert "no checksum" in ended.stderr and "--trust_on_first_use" in ended.stderr
     assert crowd.server.requests == []
 
 

@@ -39,7 +39,7 @@ def test_a_tag_gets_its_own_folder_and_the_models_file_name(places):
 
 
 def test_a_file_without_a_pin_is_converted_once_its_first_use_is_recorded(places):
-    with pytest.raises(UnpinnedFileError, match="no pin: its publisher states no checksum"):
+    with pytest.raises(UnpinnedFileError, match="no checksum: the publisher states none"):
         posezoo.get("net", tag="two", **places)
     irs = posezoo.get("net", tag="two", trust_on_first_use=True, **places)
     assert irs == {"net": places["output_dir"] / "public" / "net@two" / "FP16" / "net.xml"}
@@ -51,7 +51,7 @@ def test_without_its_lock_an_ir_is_not_made_again(places):
     irs = posezoo.get("net", tag="two", trust_on_first_use=True, **places)
     places["lock"].unlink()
     irs["net"].unlink()
-    with pytest.raises(UnpinnedFileError, match="no pin: its publisher states no checksum"):
+    with pytest.raises(UnpinnedFileError, match="no checksum: the publisher states none"):
         posezoo.get("net", tag="two", **places)
 
 
@@ -66,5 +66,5 @@ def test_a_conversion_says_that_nothing_pins_its_original(places):
 
 def test_a_bad_lock_is_one_line(places):
     places["lock"].write_text("{")
-    with pytest.raises(PosezooError, match=r"posezoo\.lock:1: is no entry"):
+    with pytest.raises(PosezooError, match=r"posezoo\.lock:1: is not an entry"):
         posezoo.get("net", tag="two", **places)

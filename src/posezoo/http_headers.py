@@ -1,4 +1,4 @@
-"""Lines that are sent with each request to one host, and whose values are never shown."""
+"""Headers that are sent with each request to one host; their values are never shown."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _PORTS = {"https": 443, "http": 80}
 
 
 class HostHeader:
-    """A line for one host: a secret, mostly.
+    """A header for one host; mostly a secret.
 
     Args:
-        host: ``example.org``, or ``example.org:8443`` for another port than that of https or http.
-        name: ``Authorization``, say.
+        host: ``example.org``, or ``example.org:8443`` for a port that is not the default of https or http.
+        name: such as ``Authorization``.
         value: what is sent, and never shown.
     """
 
@@ -28,7 +28,7 @@ class HostHeader:
         return f"{self.host}={self.name}: ***"
 
     def applies_to(self, url: str) -> bool:
-        """Whether an address is on its host, at its port."""
+        """Whether a URL is on its host, at its port."""
         try:
             address, own = urlsplit(url), urlsplit(f"//{self.host}")
             default = _PORTS.get(address.scheme)
@@ -44,7 +44,7 @@ def parse_header(text: str) -> HostHeader:
     example.org=Authorization: ***
 
     Raises:
-        ValueError: it has another form; the message does not repeat it.
+        ValueError: it has another form; the message does not repeat it, since it may hold a secret.
     """
     form = _FORM.fullmatch(text.strip())
     line = _LINE.fullmatch(form["line"].strip()) if form else None

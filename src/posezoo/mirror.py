@@ -21,9 +21,9 @@ from posezoo import registry
 from posezoo.download.connection_pool import ConnectionPool
 from posezoo.download.context import DownloadContext, create_context
 from posezoo.download.digest_store import entry_path
-from posezoo.download.file_download import download_file, unpinned_error
+from posezoo.download.file_download import download_file
 from posezoo.download.license_policy import refuse_license
-from posezoo.download.model_download import FileOrigin, PlannedFile, plan_file
+from posezoo.download.model_download import PlannedFile, plan_file, require_allowed
 from posezoo.download.options import DownloadOptions
 from posezoo.download.sample_images import SAMPLES
 from posezoo.download.source_types import list_candidates
@@ -85,7 +85,14 @@ class Mirror:
         refuse_license(spec, download_options.allow_licenses)
         spec = self.open_lock().with_pins(spec)
         context = create_context(spec, download_options)
-        return tuple(self._planned(file, download_options, context) for file in spec.files)
+        return tuple(
+            plan_file(
+                file,
+                self.store_path(file.checksum) if file.checksum is not None else self._staging_path(file),
+                context,
+            )
+            for file in spec.files
+        )
 
     def add_model(
         self,
@@ -112,23 +119,19 @@ class Mirror:
             LockError: the mirror has a newer model.yml.
             OutputError: something cannot be written.
         """
-        refuse_license(spec, download_options.allow_licenses)
         spec = self.open_lock().with_pins(agreed.with_pins(spec))
+        require_allowed(spec, spec.files, download_options)
         # A mirror that has a newer one is not filled with what an older one declares.
         merge_entries(
             self.open_lock().entries, list(declaration_entries(spec, "")), [file.name for file in spec.files]
         )
-        if (
-            loose := [file for file in spec.files if not file.is_pinned]
-        ) and download_options.first_use is None:
-            raise unpinned_error(loose)
         paths: dict[str, Path] = {}
         with create_context(spec, download_options, listener, pool=pool) as context:
 
             def bring(file: SourceFile) -> None:
                 paths[file.name] = self._store_file(file, context)
 
-            context.carrier.run_all(bring, spec.files)
+            context.pool.run_all(bring, spec.files)
         self._copy_declarations(spec)
         spec = agreed.with_pins(spec)  # with what was trusted just now
         lock = self.open_lock()
@@ -218,20 +221,12 @@ class Mirror:
         for path, state in find_untracked_below(self.root, known, needed):
             yield MirroredFile("", path.relative_to(self.root).as_posix(), path, state)
 
-    def _planned(
-        self, file: SourceFile, download_options: DownloadOptions, context: DownloadContext
-    ) -> PlannedFile:
-        target = self.store_path(file.checksum) if file.checksum is not None else self._staged(file)
-        if not file.is_pinned and download_options.first_use is None:
-            return PlannedFile(file, target, FileOrigin.SOURCE, (), is_unpinned=True)
-        return plan_file(file, target, list_candidates(file, context))
-
     def _store_file(self, file: SourceFile, context: DownloadContext) -> Path:
         """A file in its place; one whose digest nobody knew goes there once it is known."""
         if file.checksum is not None:
             download_file(file, self.store_path(file.checksum), list_candidates(file, context), context)
             return self.store_path(file.checksum)
-        staged = self._staged(file)
+        staged = self._staging_path(file)
         download_file(file, staged, list_candidates(file, context), context)
         target = self.store_path(verified_files.compute_digest(staged))
         try:
@@ -241,7 +236,7 @@ class Mirror:
             raise verified_files.write_error(target, error) from error
         return target
 
-    def _staged(self, file: SourceFile) -> Path:
+    def _staging_path(self, file: SourceFile) -> Path:
         said = repr((file.name, [str(source) for source in file.sources], dict(file.contains)))
         return self.root / "1" / "staging" / sha256(said.encode(errors="surrogateescape")).hexdigest()[:32]
 

@@ -43,7 +43,7 @@ def downloader(zoo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_model_without_a_checksum_is_refused_with_a_hint(zoo):
     ended = run(zoo, "download", "loose")
     assert ended.returncode == 1
-    assert "error: net.tflite: no pin" in ended.stderr
+    assert "error: net.tflite: no checksum" in ended.stderr
     assert "hint: --trust_on_first_use" in ended.stderr
     planned = run(zoo, "download", "loose", "--dry_run")
     assert "would not download net.tflite: it has no pin" in planned.stdout

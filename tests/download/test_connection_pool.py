@@ -93,7 +93,7 @@ def test_a_host_that_takes_four_at_once_gets_four(server, tmp_path):
     declare(tmp_path, server, 60, silence_s=0.02)
     ended = script(tmp_path, "-j", 8)
     assert ended.returncode == 0, ended.stderr
-    assert "HTTP 429 Too Many Requests; at most 4 at once now" in ended.stderr
+    assert "HTTP 429 Too Many Requests; now at most 4 at a time" in ended.stderr
     assert ended.stderr.count("429") < 20
     for name, body in bodies(60).items():
         assert (tmp_path / "public" / name / f"{name}.tflite").read_bytes() == body

@@ -45,7 +45,7 @@ def test_a_damaged_cache_entry_is_named_and_mended(server, fetch, tmp_path):
     for damage in (bytes(4096), WEIGHTS[:-1], WEIGHTS + b"!", b""):
         kept = put(tmp_path / "cache", damage, file)
         fetch(file, cache=tmp_path / "cache").unlink()
-        assert f"net.tflite: {kept}: gives" in fetch.warnings
+        assert f"net.tflite: {kept}: " in fetch.warnings
         assert kept.read_bytes() == WEIGHTS
         fetch.events.clear()
 
@@ -108,15 +108,15 @@ def test_a_damaged_mirror_is_named_and_the_next_origin_asked(server, fetch, tmp_
     put(tmp_path / "mirror", bytes(4096), file)
     server.serve(f"mirror/{entry_path(file.checksum)}", WEIGHTS, wrong_byte=5)
     fetch(file, mirrors=(str(tmp_path / "mirror"), server.url("mirror")))
-    assert f"net.tflite: {tmp_path / 'mirror'}: gives bytes of SHA-384" in fetch.warnings
-    assert f"net.tflite: {server.url('mirror')}: gives bytes of SHA-384" in fetch.warnings
+    assert f"net.tflite: {tmp_path / 'mirror'}: the digest of the download is SHA-384" in fetch.warnings
+    assert f"net.tflite: {server.url('mirror')}: the digest of the download is SHA-384" in fetch.warnings
     assert len(fetch.told(FileDownloadStarted)) == 1
 
 
 @pytest.mark.parametrize("address", ["/nowhere/at/all", "ftp://localhost/models", "mirror.example.org"])
 def test_a_mirror_that_is_none_is_named(server, fetch, address):
     fetch(declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS)), mirrors=(address,))
-    assert f"{address}: is neither a folder nor an http(s) address" in fetch.warnings
+    assert f"{address}: is neither a folder nor an http(s) URL" in fetch.warnings
 
 
 def test_a_mirror_or_cache_that_cannot_even_be_looked_at_costs_a_warning(server, fetch):
@@ -151,7 +151,7 @@ def test_the_password_of_a_mirror_is_never_shown(server, fetch):
 
 
 def test_offline_a_mirror_without_the_file_is_named(fetch, tmp_path):
-    with pytest.raises(DownloadError, match=f"net.tflite: {tmp_path}: does not hold it"):
+    with pytest.raises(DownloadError, match=f"net.tflite: {tmp_path}: does not have it"):
         fetch(declared("net.tflite", WEIGHTS), mirrors=(str(tmp_path),))
 
 

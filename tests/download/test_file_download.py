@@ -86,7 +86,7 @@ def test_sources_are_asked_in_their_order(server, fetch):
     fetch(declared("net.tflite", WEIGHTS, failed, wrong, good, spare))
     assert [request.path for request in server.requests] == ["/moved", "/changed", "/good"]
     assert f"net.tflite: {failed}: HTTP 404 Not Found" in fetch.warnings
-    assert f"net.tflite: {wrong}: gives bytes of SHA-384" in fetch.warnings
+    assert f"net.tflite: {wrong}: the digest of the download is SHA-384" in fetch.warnings
     assert [event.successful for event in fetch.told(FileDownloadFinished)] == [False, False, True]
 
 
@@ -99,8 +99,10 @@ def test_when_all_fail_each_is_named_with_its_reason(server, fetch, tmp_path):
         file = declared("net.tflite", WEIGHTS, moved, changed)
         fetch(file, cache=tmp_path / "cache", mirrors=(str(mirror),))
     problem = caught.value.problem
-    assert problem.startswith(f"net.tflite: no source gave it: {mirror}: does not hold it; {moved}: HTTP 404")
-    assert f"{changed}: gives bytes of SHA-384" in problem
+    assert problem.startswith(
+        f"net.tflite: every source failed: {mirror}: does not have it; {moved}: HTTP 404"
+    )
+    assert f"{changed}: the digest of the download is SHA-384" in problem
     assert "cache" not in problem
     assert "\n" not in problem
 
@@ -152,7 +154,7 @@ def test_a_file_source_may_be_absolute(fetch, tmp_path):
 
 def test_a_file_source_that_is_not_there_is_named(fetch, tmp_path):
     source = FileSource(tmp_path / "gone.bin")
-    with pytest.raises(SourceError, match=r"gone\.bin: is not there"):
+    with pytest.raises(SourceError, match=r"gone\.bin: does not exist"):
         fetch(declared("net.tflite", WEIGHTS, source))
 
 
@@ -213,7 +215,7 @@ def test_two_processes_fetch_a_file_once(server, fetch):
     assert (first.returncode, second.returncode) == (0, 0)
     assert server.asked("net.tflite") == 1
     assert "FileDownloadFinished" in said
-    assert "waiting for another run" in also_said
+    assert "waiting for another process" in also_said
     assert "FileUpToDate" in also_said
     assert fetch.left() == ["net.tflite"]
 
@@ -224,7 +226,7 @@ def test_who_waited_goes_on_where_the_first_one_failed(server, fetch):
     wait_until(lambda: server.requests != [])
     second = start_child(file, fetch.folder)
     assert second.stdout is not None
-    assert "waiting for another run" in second.stdout.readline()
+    assert "waiting for another process" in second.stdout.readline()
     first.kill()
     first.communicate(timeout=HANG_S)
     second.communicate(timeout=HANG_S)

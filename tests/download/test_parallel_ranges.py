@@ -8,11 +8,11 @@ import threading
 import pytest
 
 from fakes.files import declared
-from posezoo.download.parallel_ranges import PART_BYTES
+from posezoo.download.parallel_ranges import RANGE_BYTES
 from posezoo.errors import DigestError, SourceError
 
 ETAG = '"v1"'
-WEIGHTS = random.Random(7).randbytes(5 * PART_BYTES + 12345)
+WEIGHTS = random.Random(7).randbytes(5 * RANGE_BYTES + 12345)
 
 
 def ranges(server) -> list[str | None]:
@@ -25,8 +25,8 @@ def test_a_slow_host_is_asked_for_parts_at_once(server, fetch):
     assert fetch(file, connections=6).read_bytes() == WEIGHTS
     assert server.peak >= 4
     requested = sorted(ranges(server), key=lambda said: int(said[6:].split("-")[0]))
-    assert requested[0] == f"bytes=0-{PART_BYTES - 1}"
-    assert requested[-1] == f"bytes={5 * PART_BYTES}-{len(WEIGHTS) - 1}"
+    assert requested[0] == f"bytes=0-{RANGE_BYTES - 1}"
+    assert requested[-1] == f"bytes={5 * RANGE_BYTES}-{len(WEIGHTS) - 1}"
     assert len(requested) == 6
 
 
@@ -37,7 +37,7 @@ def test_a_server_without_ranges_gives_it_by_one(server, fetch):
 
 
 def test_a_small_file_is_not_taken_apart(server, fetch):
-    small = WEIGHTS[: 2 * PART_BYTES - 1]
+    small = WEIGHTS[: 2 * RANGE_BYTES - 1]
     file = declared("net.tflite", small, server.serve("net", small, etag=ETAG))
     assert fetch(file, connections=4).read_bytes() == small
     assert ranges(server) == [None]
@@ -50,8 +50,8 @@ def test_what_broke_off_is_gone_on_with(server, fetch):
     server.requests.clear()
     server.serve("net", WEIGHTS, etag=ETAG)
     assert fetch(file, connections=3).read_bytes() == WEIGHTS
-    assert f"bytes=3000-{3000 + PART_BYTES - 1}" in ranges(server)
-    assert "starting anew" not in fetch.warnings
+    assert f"bytes=3000-{3000 + RANGE_BYTES - 1}" in ranges(server)
+    assert "starting again from the beginning" not in fetch.warnings
     assert fetch.left() == ["net.tflite"]
 
 
@@ -67,7 +67,7 @@ def test_a_host_that_refuses_so_many_gives_it_by_one(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, **slow))
     assert fetch(file, connections=4).read_bytes() == WEIGHTS
     assert "HTTP 429" in fetch.warnings
-    assert ranges(server)[-1] in (None, *(f"bytes={at}-" for at in range(0, len(WEIGHTS), PART_BYTES)))
+    assert ranges(server)[-1] in (None, *(f"bytes={at}-" for at in range(0, len(WEIGHTS), RANGE_BYTES)))
 
 
 def test_a_file_that_changes_meanwhile_is_not_glued_together(server, fetch):
@@ -76,7 +76,7 @@ def test_a_file_that_changes_meanwhile_is_not_glued_together(server, fetch):
     changing.start()
     with pytest.raises(DigestError):
         fetch(declared("net.tflite", WEIGHTS, url), connections=2)
-    assert "has another version of the file by now; starting anew" in fetch.warnings
+    assert "has a different version of the file now; starting again from the beginning" in fetch.warnings
     assert fetch.left() == []
 
 

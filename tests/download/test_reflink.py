@@ -106,7 +106,7 @@ def test_what_is_changed_in_place_is_noticed_and_fetched_again(server, file, fet
     with open(target, "r+b") as stream:  # the entry is the same file
         stream.write(b"mine")
     assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
-    assert f"{kept(tmp_path / 'cache', file)}: gives bytes of SHA-384" in fetch.warnings
+    assert f"{kept(tmp_path / 'cache', file)}: has the digest SHA-384" in fetch.warnings
     assert kept(tmp_path / "cache", file).read_bytes() == WEIGHTS
     assert server.asked("net") == 2
     assert fetch.left() == ["net.tflite"]

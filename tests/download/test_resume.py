@@ -103,7 +103,7 @@ def test_a_rest_that_does_not_fit_costs_one_more_request(server, fetch, faults):
     server.serve("net.tflite", WEIGHTS, **faults)
     assert fetch(file, attempts=1).read_bytes() == WEIGHTS
     assert ranges(server) == ["bytes=3000-", None]
-    assert "starting anew" in fetch.warnings
+    assert "starting again from the beginning" in fetch.warnings
 
 
 def test_a_wrong_byte_in_the_rest_costs_one_more_download(server, fetch):

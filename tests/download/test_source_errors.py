@@ -46,7 +46,7 @@ class Fault:
         faults: as fakes.server.Answer has them.
         says: words of the error; empty where the right file comes all the same.
         asked: how many requests that takes; None where it does not matter.
-        body: what is served in place of the file.
+        body: what is served instead of the file.
         api: whether it is tried through the Python API too.
     """
 
@@ -88,14 +88,14 @@ FAULTS = [
     Fault("headers that drip", {"header_drip_s": 0.1}, "no answer within 1 s", asked=2),
     Fault("a stall in the body, once", {"hang_at": 1000, "times": 1}, asked=2, api=True),
     Fault("a stall in the body, always", {"hang_at": 1000}, "1 s after 1000 of 65536 bytes", asked=2),
-    Fault("a body that drips", {"body_drip_s": 0.1}, "gave only", asked=2, api=True),
+    Fault("a body that drips", {"body_drip_s": 0.1}, "sent only", asked=2, api=True),
     Fault("a chunk size that drips", {"chunk_size_drip_s": 0.1}, "no answer within 1 s", asked=2),
     # cuts
     Fault("a cut, once", {"cut_at": 1000, "times": 1}, asked=2),
     Fault("a cut, once, gone on with", {"cut_at": 60_000, "times": 1, "etag": ETAG}, asked=2, api=True),
     Fault("a cut, always", {"cut_at": 1000}, "after 1000 of 65536 bytes", asked=2),
     Fault("truncated, and the length says so", {}, "announces 65535 bytes", body=WEIGHTS[:-1]),
-    Fault("truncated in chunks", {"chunked": True}, "gives 65535 bytes", body=WEIGHTS[:-1]),
+    Fault("truncated in chunks", {"chunked": True}, "sends 65535 bytes", body=WEIGHTS[:-1]),
     Fault("a cut in a chunk, once", {"chunked": True, "cut_at": 1000, "times": 1}, asked=2),
     # lengths
     Fault("no length", {"without_length": True}),
@@ -106,16 +106,16 @@ FAULTS = [
     Fault("an endless body", {"without_length": True, "endless": True}, "more than the declared", api=True),
     Fault("an empty body", {}, "announces 0 bytes", body=b""),
     # bytes
-    Fault("a wrong byte, always", {"wrong_byte": 4000}, "gives bytes of SHA-384", api=True),
-    Fault("a page in place of the file", {}, "a web page (HTML)", body=PAGE),
-    Fault("zeros of the right size", {}, "gives bytes of SHA-384", body=bytes(len(WEIGHTS))),
+    Fault("a wrong byte, always", {"wrong_byte": 4000}, "the digest of the download is SHA-384", api=True),
+    Fault("a page instead of the file", {}, "a web page (HTML)", body=PAGE),
+    Fault("zeros of the right size", {}, "the digest of the download is SHA-384", body=bytes(len(WEIGHTS))),
     # packed
     Fault("gzip", packed("gzip"), body=gzip.compress(WEIGHTS)),
     Fault("deflate", packed("deflate"), body=zlib.compress(WEIGHTS)),
     Fault("called gzip, is not packed", packed("gzip")),
     Fault("a gzip bomb", packed("gzip"), "more than the declared", body=gzip.compress(bytes(50_000_000))),
-    Fault("gzip cut short", packed("gzip"), "cut short", body=gzip.compress(WEIGHTS)[:-9], asked=2),
-    Fault("brotli", packed("br"), "packs the file as 'br'"),
+    Fault("gzip cut short", packed("gzip"), "incomplete", body=gzip.compress(WEIGHTS)[:-9], asked=2),
+    Fault("brotli", packed("br"), "sends the file with Content-Encoding 'br'"),
     # redirects
     Fault("a redirect to a file", {"status": [302] * 9, "headers": {"Location": "file:///etc/hostname"}},
           "neither http nor https"),
@@ -200,7 +200,7 @@ def test_a_source_of_wrong_bytes_costs_a_warning_and_the_next_is_asked(zoo, serv
     target = declare(zoo, wrong, gone, server.serve("net", WEIGHTS))
     ended = download(zoo)
     assert (ended.returncode, target.read_bytes()) == (0, WEIGHTS)
-    assert f"Warning: FP16/net.xml: {wrong}: gives bytes of SHA-384" in ended.stderr
+    assert f"Warning: FP16/net.xml: {wrong}: the digest of the download is SHA-384" in ended.stderr
     assert f"Warning: FP16/net.xml: {gone}: HTTP 404" in ended.stderr
 
 
@@ -345,7 +345,7 @@ def test_a_public_name_leads_to_this_machine_only_where_that_is_allowed(zoo, ser
     server.answers[public] = Answer(b"", status=[302] * 9, headers={"Location": target})
     path = declare(zoo, public)
     refused = download(zoo, **by_proxy(server))
-    assert "redirects to 127.0.0.1, which is an address of this machine or network" in refused.stderr
+    assert "redirects to 127.0.0.1, an address of this machine or a private network" in refused.stderr
     assert (refused.returncode, server.asked("net"), path.read_bytes()) == (1, 0, OLD)
     followed = download(zoo, "--allow_private_redirects", **by_proxy(server))
     assert (followed.returncode, path.read_bytes()) == (0, WEIGHTS)
@@ -364,7 +364,7 @@ def test_plain_http_needs_a_digest_or_the_users_word(zoo, server):
     write_model(zoo / "models", "net", model_yml(files=[file], framework="dldt"))
     trusting = ("--trust_on_first_use", "--lock", zoo / "posezoo.lock")
     refused = download(zoo, *trusting, **by_proxy(server))
-    assert "is plain http" in refused.stderr
+    assert "uses plain http" in refused.stderr
     assert "--allow_http" in refused.stderr
     assert (refused.returncode, server.requests) == (1, [])
     taken = download(zoo, *trusting, "--allow_http", **by_proxy(server))

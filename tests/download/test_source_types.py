@@ -1,12 +1,59 @@
-"""Whatever a model.yml can name as a source can be opened."""
+"""A type of source is one record: a source of model.yml is opened by its type, built in or of a plug-in."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import get_args
 
-from posezoo.download.source_types import SOURCES
+import pytest
+
+from fakes.files import declared
+from posezoo.download.candidates import ByteStream
+from posezoo.download.source_types import SOURCE_TYPES, SourceType, find_source_type
+from posezoo.errors import SourceError
+from posezoo.spec.field_types import WORD, Key, record
 from posezoo.spec.model import Source
+from posezoo.spec.source_files import SOURCES
 
 
-def test_every_kind_of_source_has_an_opener():
-    assert set(SOURCES) == set(get_args(Source))
+def test_each_source_of_a_model_yml_has_a_type():
+    types = {name: SOURCE_TYPES.find(name) for name in SOURCE_TYPES.builtin}
+    assert {source_type.source_class for source_type in types.values()} == set(get_args(Source))
+    assert set(SOURCES) <= set(types)
+
+
+@dataclass(frozen=True)
+class ShelfSource:
+    book: str
+
+    def __str__(self) -> str:
+        return f"shelf {self.book}"
+
+
+def test_a_plug_in_adds_a_type(fetch, monkeypatch):
+    def open_book(source, file, context, resume):
+        from contextlib import nullcontext
+
+        return nullcontext(ByteStream(iter([source.book.encode()])))
+
+    field_type = record(ShelfSource, Key("book", WORD, required=True), tag="shelf")
+    shelf = SourceType(ShelfSource, open_book, field_type=field_type)
+    monkeypatch.setattr("posezoo.plugins.installed", lambda group: {"shelf": _EntryPoint(shelf)})
+    assert fetch(declared("net.bin", b"weights", ShelfSource("weights"))).read_bytes() == b"weights"
+
+
+class _EntryPoint:
+    """What the metadata of an installed package gives."""
+
+    name, value, dist = "shelf", "shelf", None
+
+    def __init__(self, source_type: SourceType) -> None:
+        self._source_type = source_type
+
+    def load(self) -> SourceType:
+        return self._source_type
+
+
+def test_a_source_that_no_type_fits_is_refused(monkeypatch):
+    with pytest.raises(SourceError, match="no type of source fits object"):
+        find_source_type(object())

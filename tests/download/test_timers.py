@@ -44,14 +44,14 @@ def test_one_that_fails_silences_no_other():
 def test_they_ring_in_a_forked_child_too():
     code = """
 import os, time
-from posezoo.download.timers import ALARMS
+from posezoo.download.timers import TIMERS
 rung = []
-ALARMS.call_later(0.01, lambda: rung.append(1))
+TIMERS.call_later(0.01, lambda: rung.append(1))
 while not rung:
     time.sleep(0.01)
 child = os.fork()
 if child == 0:
-    ALARMS.call_later(0.01, lambda: os._exit(7))
+    TIMERS.call_later(0.01, lambda: os._exit(7))
     time.sleep(60)
     os._exit(1)
 print(rung, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

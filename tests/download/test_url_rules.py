@@ -36,7 +36,7 @@ PRIVATE = (
 @pytest.mark.parametrize("sender", ["example.org", "8.8.8.8"])
 def test_a_public_name_leads_to_no_private_address_unless_that_is_allowed(host, sender):
     url, target = f"https://{sender}/net", f"https://ann:secret@{host}/net"
-    with pytest.raises(SourceError, match="of this machine or network") as caught:
+    with pytest.raises(SourceError, match="of this machine or a private network") as caught:
         refuse_unsafe_redirect(url, target, DownloadOptions(None), by_proxy=False)
     assert "--allow_private_redirects" in caught.value.hint
     assert "secret" not in caught.value.problem
@@ -50,7 +50,7 @@ def test_a_private_address_leads_where_it_likes(host):
         refuse_unsafe_redirect(
             f"http://{host}/net", f"http://{target}/net", DownloadOptions(None), by_proxy=False
         )
-    with pytest.raises(SourceError, match="of this machine or network"):
+    with pytest.raises(SourceError, match="of this machine or a private network"):
         refuse_unsafe_redirect(
             "http://example.org/net", f"http://{host}/net", DownloadOptions(None), by_proxy=False
         )
@@ -63,7 +63,7 @@ def test_a_public_name_leads_to_other_public_names(host):
     refuse_unsafe_redirect(
         "https://cdn.example.org/net", f"https://{host}/net", DownloadOptions(None), by_proxy=False
     )
-    with pytest.raises(SourceError, match="of this machine or network"):
+    with pytest.raises(SourceError, match="of this machine or a private network"):
         refuse_unsafe_redirect(
             f"https://{host}/net", "https://127.0.0.1/net", DownloadOptions(None), by_proxy=False
         )
@@ -81,7 +81,7 @@ def test_plain_http_is_for_files_with_a_digest_and_for_this_machine():
     refuse_unsafe_url("https://example.org/net", BY_MEMBER, DownloadOptions(None))
     refuse_unsafe_url("http://example.org/net", BY_MEMBER, DownloadOptions(None, allow_http=True))
     for host in ("example.org", "10.0.0.1", "localhost.example.org"):
-        with pytest.raises(SourceError, match="is plain http") as caught:
+        with pytest.raises(SourceError, match="uses plain http") as caught:
             refuse_unsafe_url(f"http://{host}/net", BY_MEMBER, DownloadOptions(None))
         assert "--allow_http" in caught.value.hint
 

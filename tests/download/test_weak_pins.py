@@ -145,7 +145,7 @@ def test_an_unknown_size_has_a_cap(server, layout, lock, faults):
 
 def test_a_length_that_nobody_states_is_not_trusted(server, layout, lock):
     spec = model(loose(server.serve("n", WEIGHTS, without_length=True)))
-    with pytest.raises(SourceError, match="does not say how long"):
+    with pytest.raises(SourceError, match="does not send the file's length"):
         download_model(spec, layout, trusting(lock))
 
 

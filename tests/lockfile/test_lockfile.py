@@ -65,17 +65,17 @@ GOOD = {"model": "pose", "file": "net.pth", "size": 5, "sha384": "1" * 96, "orig
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
-        (["{"], ":1: is no entry"),
-        (["[]"], ":1: is no entry"),
-        (["", json.dumps({**GOOD, "size": "5"})], ":2: is no entry"),
-        ([json.dumps({**GOOD, "sha384": "0"})], ":1: is no entry"),
-        ([json.dumps({**GOOD, "file": "a\x1b[2J"})], ":1: is no entry"),
-        ([json.dumps({**GOOD, "more": 1})], ":1: is no entry"),
-        ([json.dumps({**GOOD, "revision": -1})], ":1: is no entry"),
-        ([json.dumps({**GOOD, "before": ["0"]})], ":1: is no entry"),
-        ([json.dumps({**GOOD, "before": 3})], ":1: is no entry"),
-        (["<<<<<<< ours"], ":1: is no entry"),
-        ([json.dumps(GOOD), json.dumps({**GOOD, "size": 6})], ":2: says otherwise of pose: net.pth"),
+        (["{"], ":1: is not an entry"),
+        (["[]"], ":1: is not an entry"),
+        (["", json.dumps({**GOOD, "size": "5"})], ":2: is not an entry"),
+        ([json.dumps({**GOOD, "sha384": "0"})], ":1: is not an entry"),
+        ([json.dumps({**GOOD, "file": "a\x1b[2J"})], ":1: is not an entry"),
+        ([json.dumps({**GOOD, "more": 1})], ":1: is not an entry"),
+        ([json.dumps({**GOOD, "revision": -1})], ":1: is not an entry"),
+        ([json.dumps({**GOOD, "before": ["0"]})], ":1: is not an entry"),
+        ([json.dumps({**GOOD, "before": 3})], ":1: is not an entry"),
+        (["<<<<<<< ours"], ":1: is not an entry"),
+        ([json.dumps(GOOD), json.dumps({**GOOD, "size": 6})], ":2: contradicts another entry of pose: net.pth"),
     ],
 )
 def test_a_line_that_is_no_entry_is_named(tmp_path, lines, problem):

@@ -65,7 +65,7 @@ def test_anothers_signature_is_named_as_such(lock, keys, tmp_path):
 @pytest.mark.parametrize("content", [b"", b"{}", b"junk", b"\xff\xfe", b"[" * 5000])
 def test_a_signature_that_is_none_is_named(lock, keys, content):
     signature_path(lock).write_bytes(content)
-    with pytest.raises(LockError, match=r"posezoo.lock.sig is no signature of it"):
+    with pytest.raises(LockError, match=r"posezoo.lock.sig is not a signature of it"):
         require_signature(lock, keys[1])
 
 
@@ -74,7 +74,7 @@ def test_a_signature_whose_bytes_were_changed_is_refused(lock, keys):
     text = path.read_text()
     at = text.rindex('"sig"') + 12
     path.write_text(text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :])
-    with pytest.raises(LockError, match="is no signature of it"):
+    with pytest.raises(LockError, match="is not a signature of it"):
         require_signature(lock, keys[1])
 
 
@@ -95,9 +95,9 @@ def test_a_key_that_will_not_do_is_named_and_the_earlier_signature_stays(lock, k
         tmp_path, "locked", ec.generate_private_key(ec.SECP256R1()), BestAvailableEncryption(b"x")
     )
     for key in (keys[1], rsa_key, locked, lock):
-        with pytest.raises(LockError, match="is no private key that we can use"):
+        with pytest.raises(LockError, match="is not a usable private key"):
             sign(lock, key)
-    with pytest.raises(LockError, match="is no public key that we can use"):
+    with pytest.raises(LockError, match="is not a usable public key"):
         require_signature(lock, keys[0])
     assert signature_path(lock).read_bytes() == before
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]

@@ -71,7 +71,7 @@ def test_a_model_yml_that_was_replaced_before_is_a_rollback_whatever_it_says_of_
     second = merge_entries(lock(model_yml(ONE)), [model_yml(TWO)])
     third = merge_entries(second, [model_yml(THREE)])
     for old in (ONE, TWO):
-        with pytest.raises(LockError, match="it was replaced before"):
+        with pytest.raises(LockError, match="the version in the lock has replaced it"):
             merge_entries(third, [model_yml(old)])
     back = merge_entries(third, [model_yml(ONE)], allow_rollback=True)
     assert back[model_yml(ONE).key].before == ()

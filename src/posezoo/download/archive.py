@@ -1,6 +1,6 @@
-"""An archive, unpacked member by member: regular files only, nothing outside its folder, and not for ever.
+"""Unpack an archive safely: regular files only, nothing outside its folder, and a limited size.
 
-Python's own ``shutil.unpack_archive`` follows links and ``..`` and knows no end.
+Python's own ``shutil.unpack_archive`` follows links and ``..`` and has no limit.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
 # The largest archives of Open Model Zoo hold some 1.5 GB, the fullest (source code) some 2000 files.
 MAX_MEMBERS = 20_000
 MAX_BYTES = 4 << 30
-# A tar's extended header says how long it is, and is read in one piece.
+# A tar's extended header states its own length, and is read in one piece.
 _MAX_READ = 64 << 20
 
 
 def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | None]) -> list[Path]:
-    """Write each member of an archive to its place: all of them, or none where one is refused.
+    """Write each member of an archive to its place: all of them, or none if one is refused.
 
     Args:
         archive: the file.
         format: ``zip``, ``tar`` or ``gztar``.
-        place: where a member goes, by its name with / between folders; None leaves it out.
+        place: gives the path for a member's name, with / between folders; None leaves it out.
 
     Returns:
         The files that were written.
 
     Raises:
-        ArchiveError: it cannot be read, or holds a link, an unsafe name, two members of one name, more
-            than 20,000 members or more than 4 GiB.
+        ArchiveError: it cannot be read, or holds a link, an unsafe name, two members with the same name,
+            more than 20,000 members or more than 4 GiB.
         OutputError: a member cannot be written.
     """
     remove_stale_staging_dirs(archive.parent)
@@ -56,13 +56,13 @@ def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | Non
 def _unpack_aside(
     archive: Path, format: str, place: Callable[[str], Path | None], folder: Path
 ) -> list[Path]:
-    """Write the members into a working folder, named by their numbers; the place of each."""
+    """Write the members into a temporary folder, named by their numbers; returns the path of each."""
     names: set[str] = set()
     folders: set[str] = set()
     targets: list[Path] = []
     left = MAX_BYTES
-    for said, stream in _MEMBERS[format](archive):
-        name = _safe_path(said, archive)
+    for member, stream in _MEMBERS[format](archive):
+        name = _safe_name(member, archive)
         key = case_folded(name)
         above = {key[:at] for at, letter in enumerate(key) if letter == "/"}
         if key in names or key in folders or above & names:
@@ -79,7 +79,7 @@ def _unpack_aside(
 
 
 def _write(stream: IO[bytes], partial: Path, target: Path, left: int, archive: Path) -> int:
-    """How many bytes a member had; counted, since what its header says may be a lie."""
+    """Write a member and return its size; counted, since its header may be wrong."""
     size = 0
     with _writing(target), open(partial, "xb") as written:
         while piece := _read(stream, archive):
@@ -91,15 +91,16 @@ def _write(stream: IO[bytes], partial: Path, target: Path, left: int, archive: P
 
 
 def _read(stream: IO[bytes], archive: Path) -> bytes:
-    """A piece of a member; what goes wrong with it is the archive's fault, not the disk's."""
+    """A piece of a member; an error here is the archive's, not the disk's."""
     with _translated(archive):
         return stream.read(CHUNK)
 
 
 def _put_in_place(folder: Path, targets: Sequence[Path]) -> None:
-    """Give the members their names, unless one cannot have its own.
+    """Rename the members to their places, unless one of them cannot be.
 
-    Nobody waits for the disk: what a loss of power takes is not what the record saw, and is unpacked again.
+    It is not worth waiting for the disk: what a loss of power takes does not match its record, and is
+    unpacked again.
     """
     for target in targets:
         with _writing(target):
@@ -117,19 +118,19 @@ def _writing(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.filename is not None and Path(error.filename).parent.name.startswith(PREFIX):
-            error.filename = None  # nobody knows our working folder
+            error.filename = None  # the user does not know our temporary folder
         raise write_error(target, error) from error
 
 
-def _safe_path(said: str, archive: Path) -> str:
-    name = said
+def _safe_name(member: str, archive: Path) -> str:
+    name = member
     while name.startswith("./"):  # as `tar czf x.tgz ./folder` names its members
         name = name[2:]
     reason = explain_unsafe_file_name(name)
     if not reason and RECORDS_DIR in name.split("/"):
         reason = f"is in the folder {RECORDS_DIR}, which is reserved for posezoo"
     if reason:
-        raise ArchiveError(f"{archive.name}: the member {said[:60]!a} {reason}")
+        raise ArchiveError(f"{archive.name}: the member {member[:60]!a} {reason}")
     return name
 
 
@@ -138,7 +139,7 @@ def _zip_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
         for member in archive.infolist():
             if member.is_dir():
                 continue
-            # The upper half holds the mode where a Unix made it, and nothing elsewhere.
+            # The upper half holds the mode if the zip was made on Unix, else nothing.
             if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
                 raise _not_regular(path, member.filename)
             with archive.open(member) as stream:
@@ -181,7 +182,7 @@ _MEMBERS: dict[str, Callable[[Path], Iterator[tuple[str, IO[bytes]]]]] = {
 
 
 class _BoundedStream:
-    """A stream that refuses to give a huge piece at once, or to go further than anything real lies."""
+    """A stream that refuses to read a huge piece at once, or to seek beyond the limit."""
 
     def __init__(self, path: Path, stream: IO[bytes]) -> None:
         self._name, self._stream = path.name, stream
@@ -193,7 +194,7 @@ class _BoundedStream:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         if not 0 <= offset <= MAX_BYTES + (MAX_MEMBERS << 10):
-            raise ArchiveError(f"{self._name}: goes on at byte {offset}")
+            raise ArchiveError(f"{self._name}: continues at byte {offset}")
         return self._stream.seek(offset, whence)
 
     def tell(self) -> int:

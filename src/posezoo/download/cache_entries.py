@@ -1,4 +1,4 @@
-"""What a cache holds: listed, read against its digests, and cleared of what is of no use."""
+"""The entries of a cache: listed, verified against their digests, and removed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posezoo.errors import OutputError
 from posezoo.files.verified_files import is_verified, write_error
 from posezoo.spec.model import Digest, ModelSpec, PythonPackageSource, SourceFile
 
-# The hex digits of a digest, but for the two that name the folder.
+# By the number of hex digits, without the two that name the folder.
 _ALGORITHMS = {94: "sha384", 62: "sha256"}
 
 
@@ -23,11 +23,11 @@ class CacheEntry:
     """An entry of a cache.
 
     Attributes:
-        path: where it lies.
-        digest: what its name promises.
+        path: its path.
+        digest: the expected one, from its name.
         size: in bytes.
         changed: when its bytes were written, in seconds since 1970.
-        names: whose file it is, ``model: file``; nothing where no model that is known names it.
+        names: the files that it is, as ``model: file``; empty if no known model names it.
     """
 
     path: Path
@@ -37,20 +37,20 @@ class CacheEntry:
     names: tuple[str, ...]
 
     def is_damaged(self) -> bool:
-        """Whether its bytes are others than its name promises; all of them are read."""
+        """Whether its bytes do not match its name; all of them are read."""
         return not is_verified(self.path, None, self.digest, trust_record=False, remember=False)
 
 
 def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, ...]]:
-    """What models, with their variants, and the sample photos call files, by the hex digits of the digest."""
-    found: dict[str, dict[str, None]] = {}
+    """The names of the files of models, their variants and the sample photos, by the digest's hex digits."""
+    names_by_digits: dict[str, dict[str, None]] = {}
     for spec in specs:
-        for each in (spec, *spec.variants):
-            for digits, name in _digests(each.files):
-                found.setdefault(digits, {})[f"{each.full_name}: {name}"] = None
+        for variant in (spec, *spec.variants):
+            for digits, name in _digests(variant.files):
+                names_by_digits.setdefault(digits, {})[f"{variant.full_name}: {name}"] = None
     for digits, name in _digests(SAMPLES):
-        found.setdefault(digits, {})[f"samples: {name}"] = None
-    return {digits: tuple(names) for digits, names in found.items()}
+        names_by_digits.setdefault(digits, {})[f"samples: {name}"] = None
+    return {digits: tuple(names) for digits, names in names_by_digits.items()}
 
 
 def _digests(files: Iterable[SourceFile]) -> Iterator[tuple[str, str]]:
@@ -63,24 +63,32 @@ def _digests(files: Iterable[SourceFile]) -> Iterator[tuple[str, str]]:
 
 
 def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[CacheEntry, ...]:
-    """The entries of a cache, the largest first; what is no entry is left out.
+    """The entries of a cache, the largest first; other files are left out.
 
     Raises:
-        OutputError: the cache cannot be read; one that is not there is empty.
+        OutputError: the cache cannot be read; a missing one is empty.
     """
-    found = []
+    entries = []
     try:
         for folder in _folders(root / "1"):
             for item in os.scandir(folder):
                 digits = Path(folder).name + item.name
                 algorithm = _ALGORITHMS.get(len(item.name))
                 if algorithm and re.fullmatch("[0-9a-f]+", digits) and item.is_file(follow_symlinks=False):
-                    status, known = item.stat(), tuple(names.get(digits, ()))
+                    status = item.stat()
                     digest = Digest(algorithm, digits)
-                    found.append(CacheEntry(Path(item.path), digest, status.st_size, status.st_mtime, known))
+                    entries.append(
+                        CacheEntry(
+                            Path(item.path),
+                            digest,
+                            status.st_size,
+                            status.st_mtime,
+                            tuple(names.get(digits, ())),
+                        )
+                    )
     except OSError as error:
         raise OutputError(f"{error.filename or root}: cannot be read: {error.strerror or error}") from error
-    return tuple(sorted(found, key=lambda kept: (-kept.size, kept.path)))
+    return tuple(sorted(entries, key=lambda entry: (-entry.size, entry.path)))
 
 
 def _folders(root: Path) -> list[str]:
@@ -90,17 +98,17 @@ def _folders(root: Path) -> list[str]:
         return []
 
 
-def remove_entries(root: Path, chosen: Iterable[CacheEntry]) -> None:
-    """Remove entries, the folders that this empties, and what killed runs left on its way in.
+def remove_entries(root: Path, entries: Iterable[CacheEntry]) -> None:
+    """Remove entries, the folders that become empty, and what killed runs left in the staging folder.
 
     Raises:
         OutputError: one cannot be removed.
     """
     remove_stale_staging(root)
-    for kept in chosen:
+    for entry in entries:
         try:
-            kept.path.unlink(missing_ok=True)
+            entry.path.unlink(missing_ok=True)
         except OSError as error:
-            raise write_error(kept.path, error) from error
-        if not any(kept.path.parent.iterdir()):
-            kept.path.parent.rmdir()
+            raise write_error(entry.path, error) from error
+        if not any(entry.path.parent.iterdir()):
+            entry.path.parent.rmdir()

@@ -1,4 +1,4 @@
-"""One place that a file's bytes can come from, and how its pieces are read."""
+"""A place that a file's bytes can come from, and how its pieces are read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import BinaryIO
 
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_errors import NotFoundError
@@ -17,15 +16,15 @@ from posezoo.files.verified_files import CHUNK
 
 @dataclass(frozen=True, slots=True)
 class ByteStream:
-    """What an origin gives.
+    """What a candidate sends.
 
     Attributes:
-        pieces: the bytes, one after the other.
+        pieces: the bytes, in order.
         start: how many bytes of the file come before them.
-        etag: what the origin calls the whole file: a strong entity tag, or nothing.
-        is_resumable: whether the origin could be asked for the rest alone, if they break off.
-        stop: how many bytes of the file there are with them; None for all.
-        url: the address that they come from in the end, if from one.
+        etag: the candidate's name for this version of the file: a strong entity tag, or "".
+        is_resumable: whether the candidate could be asked for the rest alone, if the stream breaks off.
+        stop: how many bytes of the file there are with these; None for all.
+        url: the URL that the bytes come from after all redirects, or "".
     """
 
     pieces: Iterator[bytes]
@@ -36,12 +35,12 @@ class ByteStream:
     url: str = ""
 
 
-#: Starts to read; what of the file is held already may be left out.
+#: Starts to read; the candidate may leave out the bytes that are here already.
 OpenCandidate = Callable[[ResumeState], AbstractContextManager[ByteStream]]
 
 
 class CandidateKind(Enum):
-    """What sort of place it is."""
+    """A sort of place; the values stand in provenance.json."""
 
     CACHE = "cache"
     MIRROR = "mirror"
@@ -50,14 +49,14 @@ class CandidateKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A place that a file's bytes can come from; whether they are the right ones shows when they came.
+    """A place that a file's bytes can come from; they are verified after the download.
 
     Attributes:
         name: the place as the user knows it.
         kind: what sort of place it is.
-        open: starts to read, and is told what is held already; raises FetchError where the place does not
+        open: starts to read, given what is here already; raises DownloadError if the place does not
             answer with the file.
-        path: where the bytes lie, if that is on a disk.
+        path: the path of the bytes, if they are on a disk.
     """
 
     name: str
@@ -67,34 +66,28 @@ class Candidate:
 
 
 @contextmanager
-def open_local_file(path: Path, _held: ResumeState) -> Iterator[ByteStream]:
+def open_local_file(path: Path, _resume: ResumeState) -> Iterator[ByteStream]:
     """Read a regular file in pieces of 1 MiB, always from its beginning.
 
     Raises:
-        MissingError: there is none.
+        NotFoundError: there is none.
         SourceError: it cannot be read, or is no regular file; the pieces raise it too.
     """
-    with _stream(path) as stream:
-        yield ByteStream(_pieces(stream))
-
-
-def _stream(path: Path) -> BinaryIO:
     try:
         if path.exists() and not path.is_file():
             raise SourceError("is not a file")  # a pipe or a device could keep us waiting for ever
-        return open(path, "rb")
+        stream = open(path, "rb")  # noqa: SIM115 closed below: errors while reading are others
     except FileNotFoundError as error:
-        raise NotFoundError("is not there") from error
+        raise NotFoundError("does not exist") from error
     except OSError as error:
         raise SourceError(f"cannot be read: {error.strerror or error}") from error
 
-
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    while True:
+    def read_pieces() -> Iterator[bytes]:
         try:
-            piece = stream.read(CHUNK)
+            while piece := stream.read(CHUNK):
+                yield piece
         except OSError as error:
             raise SourceError(f"cannot be read: {error.strerror or error}") from error
-        if not piece:
-            return
-        yield piece
+
+    with stream:
+        yield ByteStream(read_pieces())

@@ -1,4 +1,4 @@
-"""What downloads that run at once share: workers, connections, and how much of them a host takes."""
+"""Threads and connections that downloads share, and how many requests at once each host accepts."""
 
 from __future__ import annotations
 
@@ -18,101 +18,101 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-# So many requests that went well let one more at once through a gate that was narrowed.
-_GOOD_ONES = 32
+# After so many successful requests a host's reduced limit is raised by one.
+_SUCCESSES_TO_RAISE = 32
 
 
 class HostLimiter:
-    """How many requests at once a host takes: all that come, until it answers that these are too many.
+    """How many requests at once a host accepts: all, until it answers that these are too many.
 
-    ``uses_single_connection`` says that one file is better asked for by one connection.
+    ``uses_single_connection`` says that a file is not split over several connections.
     """
 
     def __init__(self) -> None:
-        self._turn = threading.Condition()
-        self._inside, self._most = 0, math.inf
-        self._narrowed = 0  # so often
-        self._busiest, self._good = 0, 0  # since then: most inside at once, and how many went well
+        self._condition = threading.Condition()
+        self._active, self._limit = 0, math.inf
+        self._reductions = 0
+        self._peak, self._successes = 0, 0  # since the last reduction: most active at once, and successes
         self.uses_single_connection = False
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Wait for one's turn; a CrowdedError on the way back narrows the gate, and says to what."""
-        with self._turn:
-            self._turn.wait_for(lambda: self._inside < self._most)
-            self._inside += 1
-            self._busiest = max(self._busiest, self._inside)
-            before = self._narrowed
-        crowded: RateLimitedError | None = None
+        """Wait for a free slot; a RateLimitedError reduces the limit, and is given the new one."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._active < self._limit)
+            self._active += 1
+            self._peak = max(self._peak, self._active)
+            reductions = self._reductions
+        refusal: RateLimitedError | None = None
         try:
             yield
         except RateLimitedError as error:
-            crowded = error
+            refusal = error
             raise
         finally:
-            with self._turn:
-                self._inside -= 1
-                if crowded is None:
+            with self._condition:
+                self._active -= 1
+                if refusal is None:
                     self._raise_limit()
                 else:
-                    crowded.new_limit = self._reduce_limit(before)
-                self._turn.notify_all()
+                    refusal.new_limit = self._reduce_limit(reductions)
+                self._condition.notify_all()
 
-    def _reduce_limit(self, before: int) -> int | None:
-        """Half as many from now on; None where one alone was too much: that is the host's own trouble."""
+    def _reduce_limit(self, reductions: int) -> int | None:
+        """Half as many from now on; None if one alone was too much: then fewer at once do not help."""
         self.uses_single_connection = True
-        if before == self._narrowed:  # else what was too much has been told by another one
-            if self._busiest == 1:
+        if reductions == self._reductions:  # else another request has reduced the limit meanwhile
+            if self._peak == 1:
                 return None
-            self._most, self._narrowed = self._busiest // 2, self._narrowed + 1
-            self._busiest, self._good = self._inside, 0
-        return int(self._most)
+            self._limit, self._reductions = self._peak // 2, self._reductions + 1
+            self._peak, self._successes = self._active, 0
+        return int(self._limit)
 
     def _raise_limit(self) -> None:
-        """One more at once after some that went well: a host may have had more to do for a moment."""
-        self._good += 1
-        if self._good == _GOOD_ONES:
-            self._most, self._good = self._most + 1, 0
+        """One more at once after some successes: the host may have been busy for a moment only."""
+        self._successes += 1
+        if self._successes == _SUCCESSES_TO_RAISE:
+            self._limit, self._successes = self._limit + 1, 0
 
 
 class ConnectionPool:
-    """A context manager that closes the connections and dismisses the workers.
+    """A context manager that closes the connections and stops the threads.
 
     Args:
-        jobs: how many files come at once.
-        connections: how many connections one file may take.
+        jobs: how many files are downloaded at once.
+        connections: how many connections one file may use.
     """
 
     def __init__(self, jobs: int = 1, connections: int = 1) -> None:
         self._jobs, self._connections = jobs, connections
-        self._opened = ExitStack()
-        self._alone = threading.Lock()
+        self._exit_stack = ExitStack()
+        self._lock = threading.Lock()
         self._session: requests.Session | None = None
-        self._crew: ThreadPool | None = None
-        self._gates: dict[str, HostLimiter] = {}
+        self._thread_pool: ThreadPool | None = None
+        self._limiters: dict[str, HostLimiter] = {}
 
     def __enter__(self) -> ConnectionPool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._opened.close()
+        self._exit_stack.close()
 
     def session(self) -> requests.Session:
-        """The connections, opened with the first request: a file that is here already costs no import."""
-        with self._alone:
+        """The connections; created with the first request, since importing requests takes time."""
+        with self._lock:
             if self._session is None:
                 from posezoo.download.http_connections import new_session
 
-                self._session = self._opened.enter_context(new_session(self._jobs * self._connections))
+                self._session = self._exit_stack.enter_context(new_session(self._jobs * self._connections))
             return self._session
 
     def limiter_for(self, url: str) -> HostLimiter:
-        """The gate of an address's host."""
-        with self._alone:
-            return self._gates.setdefault(_host_and_port(url), HostLimiter())
+        """The limiter of a URL's host."""
+        with self._lock:
+            return self._limiters.setdefault(_host_and_port(url), HostLimiter())
 
     def run_all(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
-        """Do the work for each item, several at once; what has begun when one fails is finished.
+        """Do the work for each item, several at once; work that has begun when one fails is finished.
 
         Raises:
             PosezooError: that of the first item that failed.
@@ -132,7 +132,7 @@ class ConnectionPool:
                 has_failed.set()
                 raise
 
-        thread_pool, failures = self._workers(), list[PosezooError]()
+        thread_pool, failures = self._threads(), list[PosezooError]()
         for task in [thread_pool.submit(partial(unless_failed, item)) for item in items]:
             try:
                 task.result()
@@ -142,18 +142,18 @@ class ConnectionPool:
             raise failures[0]
 
     def raise_if_cancelled(self) -> None:
-        """Raise where the run is being ended."""
-        if self._crew is not None:
-            self._crew.raise_if_cancelled()
+        """Raise if the run is being ended."""
+        if self._thread_pool is not None:
+            self._thread_pool.raise_if_cancelled()
 
-    def _workers(self) -> ThreadPool:
-        with self._alone:
-            if self._crew is None:
-                self._crew = ThreadPool(self._jobs)
-                self._opened.callback(self._crew.shutdown)
-            return self._crew
+    def _threads(self) -> ThreadPool:
+        with self._lock:
+            if self._thread_pool is None:
+                self._thread_pool = ThreadPool(self._jobs)
+                self._exit_stack.callback(self._thread_pool.shutdown)
+            return self._thread_pool
 
 
 def _host_and_port(url: str) -> str:
-    """Host and port, also of what is no address at all: that is told where it is asked."""
+    # Also of text that is no URL: the request reports that.
     return url.partition("://")[2].partition("/")[0].rpartition("@")[2].lower()

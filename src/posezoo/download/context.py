@@ -1,4 +1,4 @@
-"""What the files of one call share: the means, whom to tell, one scratch folder."""
+"""What the downloads of one call share: options, listener, connections, temporary folder."""
 
 from __future__ import annotations
 
@@ -21,108 +21,99 @@ Sleep = Callable[[float], None]
 
 
 class DownloadContext:
-    """One call's surroundings; a context manager that closes and removes what was opened on the way.
+    """A context manager that closes and removes at its end what was opened on the way.
 
     Args:
         model: the name that events carry.
-        download_options: what may be used.
-        listener: whom to tell.
+        options: what may be used.
+        listener: receives the events.
         base: the folder that relative paths of file sources start at.
         sleep: how to wait, in seconds.
-        first_use: told what a file without a pin held.
-        pool: what it shares with other calls; one of its own where None.
-        writes_journal: whether to note where each file came from, for ``journal.update_provenance_json``.
+        first_use: receives what a file without a pin holds; None if such files are refused.
+        pool: the connections that it shares with other calls; None for its own.
+        records_origins: whether to remember where each file came from, for provenance.json.
     """
 
     def __init__(
         self,
         model: str,
-        download_options: DownloadOptions,
+        options: DownloadOptions,
         listener: Listener,
         *,
         base: Path,
         sleep: Sleep = time.sleep,
         first_use: Callable[[SourceFile, int, Digest], None] | None = None,
         pool: ConnectionPool | None = None,
-        writes_journal: bool = False,
+        records_origins: bool = False,
     ) -> None:
         self.first_use = first_use
-        self.model, self.means, self.base, self.sleep = model, download_options, base, sleep
-        self.cache_dir = download_options.cache_dir  # None from the moment that it proves not to be writable
-        self.writes_journal = writes_journal
+        self.model, self.options, self.base, self.sleep = model, options, base, sleep
+        self.cache_dir = options.cache_dir  # None from the moment that it cannot be written
+        self.records_origins = records_origins
         self._listener = listener
-        self._opened = ExitStack()
-        self._alone = threading.RLock()  # several files may come at once, and listeners need not know
-        self._scratch: Path | None = None
-        if pool is None:
-            pool = self._opened.enter_context(
-                ConnectionPool(download_options.jobs, download_options.connections)
-            )
-        self.carrier = pool
+        self._exit_stack = ExitStack()
+        self._lock = threading.RLock()  # several files may come at once, and listeners need not expect it
+        self._temp_dir: Path | None = None
+        self.pool = pool or self._exit_stack.enter_context(ConnectionPool(options.jobs, options.connections))
 
     def __enter__(self) -> DownloadContext:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._opened.close()
+        self._exit_stack.close()
 
     def emit(self, event: Event) -> None:
         """Pass an event on, unless the run is being ended."""
-        self.carrier.raise_if_cancelled()
-        with self._alone:
+        self.pool.raise_if_cancelled()
+        with self._lock:
             self._listener(event)
 
     def warn(self, message: str) -> None:
-        """Something is odd, but work goes on."""
+        """Report something unexpected that does not stop the download."""
         self.emit(WarningIssued(message))
 
     def warnings_only(self) -> DownloadContext:
-        """The same, but only warnings are told: for files that nobody asked for by name."""
-        loud, same = self._listener, copy(self)
-        same._listener = lambda event: loud(event) if isinstance(event, WarningIssued) else None
-        return same
+        """The same context, which passes on warnings alone: for files that the user did not ask for."""
+        listener, quiet = self._listener, copy(self)
+        quiet._listener = lambda event: listener(event) if isinstance(event, WarningIssued) else None
+        return quiet
 
     def temp_dir(self) -> Path:
-        """A folder that is gone after the call.
+        """A folder that is removed after the call.
 
         Raises:
-            OutputError: it cannot be made.
+            OutputError: it cannot be created.
         """
-        with self._alone:
-            if self._scratch is None:
-                self._scratch = Path(self._opened.enter_context(_temporary_folder()))
-            return self._scratch
+        with self._lock:
+            if self._temp_dir is None:
+                try:
+                    folder = tempfile.TemporaryDirectory(prefix="posezoo-", ignore_cleanup_errors=True)
+                except OSError as error:
+                    raise OutputError(
+                        f"cannot create a temporary folder: {error.strerror or error}",
+                        hint="set TMPDIR to a folder with free space",
+                    ) from error
+                self._temp_dir = Path(self._exit_stack.enter_context(folder))
+            return self._temp_dir
 
 
 def create_context(
     spec: ModelSpec,
-    download_options: DownloadOptions,
+    options: DownloadOptions,
     listener: Listener = ignore_event,
     *,
     sleep: Sleep = time.sleep,
     pool: ConnectionPool | None = None,
-    writes_journal: bool = False,
+    records_origins: bool = False,
 ) -> DownloadContext:
-    """The errand that brings a model's files."""
+    """The context in which a model's files are downloaded."""
     return DownloadContext(
         spec.full_name,
-        download_options,
+        options,
         listener,
         base=spec.path.parent,
         sleep=sleep,
-        first_use=partial(download_options.first_use, spec)
-        if download_options.first_use is not None
-        else None,
+        first_use=partial(options.first_use, spec) if options.first_use is not None else None,
         pool=pool,
-        writes_journal=writes_journal,
+        records_origins=records_origins,
     )
-
-
-def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    try:
-        return tempfile.TemporaryDirectory(prefix="posezoo-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise OutputError(
-            f"no temporary folder can be made: {error.strerror or error}",
-            hint="set TMPDIR to a folder with free space",
-        ) from error

@@ -1,4 +1,4 @@
-"""Data sets to measure models on: fetched on request alone, on terms that were shown, never shipped by us."""
+"""Data sets to evaluate models on: downloaded only on request and after their terms are shown."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class DatasetArchive:
     """A zip of a data set, and which of its members are unpacked.
 
     Attributes:
-        file: what is promised of it.
-        members: how the names of the wanted ones begin.
+        file: its declaration.
+        members: how the names of the members begin that are unpacked.
     """
 
     file: SourceFile
@@ -35,11 +35,11 @@ class DatasetArchive:
 
 @dataclass(frozen=True, slots=True)
 class PublishedDataset:
-    """A data set that somebody publishes.
+    """A published data set.
 
     Attributes:
-        archives: what is fetched.
-        terms: on what terms, a line each.
+        archives: what is downloaded.
+        terms: the terms of use, as lines.
     """
 
     archives: tuple[DatasetArchive, ...]
@@ -47,12 +47,12 @@ class PublishedDataset:
 
     @property
     def size(self) -> int:
-        """How many bytes are fetched."""
+        """How many bytes are downloaded."""
         return sum(archive.file.size or 0 for archive in self.archives)
 
 
 def _coco(name: str, size: int, sha256: str, members: str) -> DatasetArchive:
-    # The bucket answers by https; the project's own name has no certificate of its own.
+    # The bucket answers by https; the project's own host has no certificate.
     hosts = ("https://s3.amazonaws.com/images.cocodataset.org", "http://images.cocodataset.org")
     file = SourceFile(
         name.split("/")[-1],
@@ -63,7 +63,7 @@ def _coco(name: str, size: int, sha256: str, members: str) -> DatasetArchive:
     return DatasetArchive(file, members)
 
 
-#: COCO publishes no checksums: these are what several projects that hold the archives state alike.
+#: COCO publishes no checksums: several projects that have the archives state these alike.
 DATASETS: Mapping[str, PublishedDataset] = MappingProxyType(
     {
         "coco-val2017": PublishedDataset(
@@ -102,20 +102,20 @@ def download_dataset(
     name: str = "",
     sleep: Sleep = time.sleep,
 ) -> tuple[Path, ...]:
-    """Bring a data set into a folder; what is there stays, what broke off is gone on with.
+    """Download a data set to a folder; what is there stays, what broke off is resumed.
 
-    An archive is removed once it is unpacked; a record of what it held tells that it need not come again.
+    An archive is removed once it is unpacked; its record says that it is not needed again.
 
     Args:
-        dataset: what to fetch.
-        folder: where its archives unfold.
-        download_options: how patient to be; caches and mirrors are for models.
-        listener: whom to tell.
-        name: that events carry.
+        dataset: what to download.
+        folder: where its archives are unpacked.
+        download_options: attempts and time limits; caches and mirrors are for models.
+        listener: receives the events.
+        name: the name that events carry.
         sleep: how to wait, in seconds.
 
     Raises:
-        FetchError: an archive did not come, or is not the promised one.
+        DownloadError: an archive cannot be downloaded, or is not the expected one.
         ArchiveError: it cannot be unpacked.
         OutputError: something cannot be written.
     """
@@ -123,12 +123,12 @@ def download_dataset(
     with DownloadContext(name, download_options, listener, base=folder, sleep=sleep) as context:
         for archive in dataset.archives:
             path = folder / archive.file.name
-            if (there := _unpacked(archive, folder)) is None:
+            if (unpacked := _unpacked(archive, folder)) is None:
                 download_file(archive.file, path, list_candidates(archive.file, context), context)
-                there = _unpack(archive, path, folder)
+                unpacked = _unpack(archive, path, folder)
             with suppress(OSError):
                 path.unlink()
-            files += there
+            files += unpacked
     return tuple(files)
 
 

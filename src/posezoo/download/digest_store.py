@@ -1,8 +1,8 @@
-"""Files kept by their digest: what a cache and a mirror have in common.
+"""Files that are stored by their digest: what a cache and a mirror have in common.
 
 The layout is that of Open Model Zoo's ``--cache_dir``: ``DIR/1/<first two hex digits>/<the others>``,
-with ``DIR/1/staging`` for files on their way in. What comes out is hashed on its way like any other
-bytes, so a damaged entry is noticed.
+with ``DIR/1/staging`` for files that are being added. What is read from it is hashed like any other
+download, so a damaged entry is noticed.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _OURS = re.compile(r"[0-9a-f]{64,96}\.(new|lock)")
 
 
 def entry_path(digest: Digest) -> str:
-    """Where a file lies below a store's root, with / between the names."""
+    """The path of a file below a store's root, with / between the names."""
     return f"1/{digest.value[:2]}/{digest.value[2:]}"
 
 
 def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:
     """The cache, then every mirror in its order; none for a file whose own digest is unknown."""
-    if file.checksum is None:  # they are asked by the digest of the file itself
+    if file.checksum is None:  # they find a file by its digest
         return ()
-    mirrors = (_mirror(address, file, file.checksum, context) for address in context.means.mirrors)
+    mirrors = (_mirror(address, file, file.checksum, context) for address in context.options.mirrors)
     if context.cache_dir is None:
         return tuple(mirrors)
     path = context.cache_dir / entry_path(file.checksum)
@@ -49,20 +49,17 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
 
 @contextmanager
 def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[None]:
-    """Keep others who use the same cache from fetching a file meanwhile: they find it there afterwards.
+    """Let other processes that use the same cache wait for a file: they find it there afterwards.
 
-    Where the cache cannot be written, or knows no locks, nobody is kept.
+    If the cache cannot be written, or has no locks, they do not wait.
     """
     handle, lock = None, None
     if context.cache_dir is not None and file.checksum is not None:
-        lock = _staged(context.cache_dir, file.checksum).with_suffix(_LOCK)
-
-        def waiting() -> None:
-            context.warn(f"{file.name}: waiting for another run that fetches it into the cache")
-
+        lock = _staging_path(context.cache_dir, file.checksum).with_suffix(_LOCK)
+        waiting = f"{file.name}: waiting for another process that is downloading it into the cache"
         with suppress(OSError):
             lock.parent.mkdir(parents=True, exist_ok=True)
-            handle = lock_file(lock, waiting)
+            handle = lock_file(lock, lambda: context.warn(waiting))
     try:
         yield
     finally:
@@ -73,15 +70,15 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
 
 
 def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bool) -> None:
-    """Take a verified file into the cache; one that cannot be written is given up for this call.
+    """Add a verified file to the cache; a cache that cannot be written is not used again in this call.
 
-    The caller is ``cache_entry_lock`` the file.
+    The caller holds ``cache_entry_lock``.
 
     Args:
         path: the file.
-        file: what it is.
-        context: whose cache.
-        replace: take it even where the cache has an entry of this name and size, since that is damaged.
+        file: its declaration.
+        context: names the cache.
+        replace: add it even if the cache has an entry of this name and size, since that one is damaged.
     """
     if context.cache_dir is None or file.checksum is None or (not replace and is_cached(file, context)):
         return
@@ -93,19 +90,19 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
 
 
 def is_cached(file: SourceFile, context: DownloadContext) -> bool:
-    """Whether the cache seems to hold a file, or is asked for none."""
+    """Whether the cache seems to have a file; also True if there is no cache, or no digest to find it by."""
     if context.cache_dir is None or file.checksum is None:
         return True
     return has_size(context.cache_dir / entry_path(file.checksum), file.size)
 
 
 def remove_stale_staging(root: Path) -> list[Path]:
-    """Remove what killed runs left on its way into a cache; what is on its way now stays.
+    """Remove what killed runs left in a cache's staging folder; files that are being added stay.
 
     Returns:
         What was removed.
     """
-    swept: list[Path] = []
+    removed: list[Path] = []
     with suppress(OSError):
         for path in sorted((root / "1" / "staging").iterdir()):
             if not _OURS.fullmatch(path.name):
@@ -113,20 +110,20 @@ def remove_stale_staging(root: Path) -> list[Path]:
             lock = path.with_suffix(_LOCK)
             with suppress(OSError):
                 handle = lock_file(lock, wait_s=0)
-                swept += [each for each in {path, lock} if each.exists()]
-                for each in (path, lock):
-                    each.unlink(missing_ok=True)
+                removed += [stale for stale in {path, lock} if stale.exists()]
+                for stale in (path, lock):
+                    stale.unlink(missing_ok=True)
                 if handle is not None:
                     os.close(handle)
-    return swept
+    return removed
 
 
-def _staged(root: Path, digest: Digest) -> Path:
+def _staging_path(root: Path, digest: Digest) -> Path:
     return root / "1" / "staging" / f"{digest.value}.new"
 
 
 def _add_to_store(path: Path, root: Path, digest: Digest) -> None:
-    staged, target = _staged(root, digest), root / entry_path(digest)
+    staged, target = _staging_path(root, digest), root / entry_path(digest)
     staged.parent.mkdir(parents=True, exist_ok=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -159,18 +156,18 @@ def _mirror(address: str, file: SourceFile, digest: Digest, context: DownloadCon
 @contextmanager
 def _open_folder(root: Path, path: Path, resume: ResumeState) -> Iterator[ByteStream]:
     try:
-        there = root.is_dir()
+        is_folder = root.is_dir()
     except OSError as error:
         raise SourceError(f"cannot be read: {error.strerror or error}") from error
-    if not there:  # a mistyped mirror would otherwise be one that never holds anything
-        raise SourceError("is neither a folder nor an http(s) address")
+    if not is_folder:  # a mistyped mirror would otherwise look like one that has nothing
+        raise SourceError("is neither a folder nor an http(s) URL")
     if not os.path.exists(path):
-        raise NotFoundError("does not hold it")
+        raise NotFoundError("does not have it")
     with open_local_file(path, resume) as stream:
         yield stream
 
 
 def _path_of(address: str) -> Path:
-    """A path, said as it is or as file:// address."""
+    """A path that is written as such, or as a file:// URL."""
     plain = re.sub(r"^file:(//[^/]*)?", "", address)
     return Path(address if plain == address else unquote(plain))

@@ -1,25 +1,24 @@
-"""One file from the first of its origins that gives the promised bytes.
+"""Download one file from the first candidate that gives the expected bytes.
 
-Bytes are counted and hashed while they are written to a part beside the target; the rename is the
-last step, so a wrong byte never has a final name, and a good file is never lost to a bad one.
+Bytes are counted and hashed while they are written to a part beside the target. The rename is the last step:
+a file that has its name is verified, and a wrong download never replaces a good file.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.download.candidates import ByteStream, Candidate, CandidateKind
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import cache_entry_lock, is_cached, store
-from posezoo.download.journal import DownloadRecord, redact_url, remember_origin
-from posezoo.download.partial import NOTHING, PartialFile, ResumeState, open_partial, remove_partial
+from posezoo.download.journal import remember_origin
+from posezoo.download.partial import PartialFile, ResumeState, open_partial, remove_partial
 from posezoo.download.source_errors import (
     NotFoundError,
     RangeMismatchError,
@@ -51,34 +50,32 @@ from posezoo.files.verified_files import (
 )
 from posezoo.spec.model import Digest, SourceFile
 
-# The first pause and the longest; a pause that the server asks for may be longer than ours.
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+# The first pause and the longest one; a pause that the server asks for may be longer than ours.
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 8.0
 
 # Ten lines a second are enough for any eye and any log.
 _PROGRESS_EVERY_S = 0.1
 
-if TYPE_CHECKING:
-    from hashlib import _Hash
-
-FailedCandidates = list[tuple[Candidate, DownloadError]]
-
 
 def download_file(
     file: SourceFile, target: Path, candidates: Iterable[Candidate], context: DownloadContext
 ) -> None:
-    """Bring a file to its place, unless it is there; the cache gets what it does not hold yet.
+    """Download a file to its target, unless it is there; the cache takes it if it lacks it.
 
     Args:
-        file: what is promised.
+        file: what is expected.
         target: its final name.
         candidates: where to ask, in this order.
-        context: the means, and whom to tell.
+        context: options and listener.
 
     Raises:
-        FetchError: no origin gave it; SourceError, SizeError, DigestError or ArchiveError where
-            one origin alone was asked.
-        NoPinError: nothing says what its bytes must be, and its first use is not to be trusted.
+        DownloadError: no candidate gave it; SourceError, SizeError, DigestError or ArchiveError if only one
+            candidate was asked.
+        UnpinnedFileError: no checksum says what its bytes must be, and a first use is not trusted.
         OutputError: it cannot be written; an earlier file of that name is untouched.
     """
     if not file.is_pinned and context.first_use is None:
@@ -89,298 +86,219 @@ def download_file(
             with cache_entry_lock(file, context):
                 store(target, file, context, replace=False)
         return
-    with open_partial(
-        target, lambda: context.warn(f"{file.name}: waiting for another run that fetches it")
-    ) as partial:
-        if _is_downloaded(file, target, context):  # by the run that we waited for
+    waiting = f"{file.name}: waiting for another process that is downloading it"
+    with open_partial(target, lambda: context.warn(waiting)) as partial:
+        if _is_downloaded(file, target, context):  # by the process that we waited for
             return
         with cache_entry_lock(file, context):
-            candidate = _try_candidates(file, tuple(candidates), partial, context)
-            # Before it has its name: a file that nobody vouches for gets none.
-            file = _pinned(file, partial, context)
-            if context.writes_journal:
-                remember_origin(_arrival(file, target, candidate, partial))
+            candidate = _fill(file, tuple(candidates), partial, context)
+            # All that can still fail comes before the rename: a file that is not verified gets no name.
+            if not file.is_pinned and context.first_use is not None:
+                size, digest = partial.path.stat().st_size, compute_digest(partial.path)
+                context.first_use(file, size, digest)
+                context.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
+                file = replace(file, size=size, checksum=digest, first_use=True)
+            if context.records_origins:
+                digest = file.checksum or compute_digest(partial.path)
+                remember_origin(target, candidate, partial.source_url, partial.path.stat().st_size, digest)
             partial.replace_target()
             if file.checksum is not None:
                 remember_verified(target, file.checksum)
-            # A part that a killed run left whole asks nobody, not even the cache that comes first.
+            # A part that a killed run left whole is completed without asking any candidate, not even the
+            # cache: then the first candidate was not what gave it.
             store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)
 
 
-def _arrival(file: SourceFile, target: Path, candidate: Candidate, partial: PartialFile) -> DownloadRecord:
-    final = redact_url(partial.came_from) if partial.came_from else ""
-    return DownloadRecord(
-        file.name,
-        target,
-        candidate.name,
-        "" if final == candidate.name else final,
-        candidate.kind.value,
-        partial.path.stat().st_size,
-        file.checksum or compute_digest(partial.path),
-        datetime.now(timezone.utc).isoformat(timespec="seconds"),
+def unpinned_error(files: Sequence[SourceFile]) -> UnpinnedFileError:
+    """Why files without a pin are not downloaded."""
+    names = ", ".join(file.name for file in files)
+    return UnpinnedFileError(
+        f"{names}: no checksum: the publisher states none, so the download cannot be verified",
+        hint="--trust_on_first_use accepts the present file; posezoo.lock then records its checksum",
     )
 
 
 def _is_downloaded(file: SourceFile, target: Path, context: DownloadContext) -> bool:
-    if not is_verified_file(target, file, trust_record=not context.means.verify):
+    if not is_verified_file(target, file, trust_record=not context.options.verify):
         return False
     context.emit(FileUpToDate(context.model, file.name))
     return True
 
 
-def unpinned_error(files: Sequence[SourceFile]) -> UnpinnedFileError:
-    """Why files are not fetched."""
-    names = ", ".join(file.name for file in files)
-    return UnpinnedFileError(
-        f"{names}: no pin: its publisher states no checksum",
-        hint="--trust_on_first_use takes what comes now; posezoo.lock holds it from then on",
-    )
-
-
-def _pinned(file: SourceFile, partial: PartialFile, context: DownloadContext) -> SourceFile:
-    """The file, pinned from now on by what came where nothing did so before."""
-    if file.is_pinned or context.first_use is None:
-        return file
-    size, digest = partial.path.stat().st_size, compute_digest(partial.path)
-    context.first_use(file, size, digest)
-    context.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
-    return replace(file, size=size, checksum=digest, first_use=True)
-
-
-def _try_candidates(
+def _fill(
     file: SourceFile, candidates: tuple[Candidate, ...], partial: PartialFile, context: DownloadContext
 ) -> Candidate:
-    """The origin that filled the part with the promised bytes."""
-    failures: FailedCandidates = []
+    """Fill the part from the first candidate that gives the expected bytes, and return that candidate."""
+    failures: list[tuple[Candidate, DownloadError]] = []
     resume = partial.load_resume_state(file)
-    if resume.size and resume.size == file.size:  # nobody is asked: who gave it is to be named for it
-        candidates = tuple(sorted(candidates, key=lambda origin: origin.name != resume.source))
+    if resume.size and resume.size == file.size:  # all of it is here: name the candidate that gave it
+        candidates = tuple(sorted(candidates, key=lambda candidate: candidate.name != resume.source))
     for candidate in candidates:
-        fetch = _download_from if candidate.kind is CandidateKind.SOURCE else _copy_from_cache
+        is_source = candidate.kind is CandidateKind.SOURCE
+        if is_source:
+            context.emit(FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name))
         try:
-            fetch(file, candidate, partial, context)
-        except DownloadError as error:
+            if not _clone_from_cache(file, candidate, partial):
+                _fill_from(candidate, file, partial, context)
+        except PosezooError as error:
+            if is_source:
+                context.emit(FileDownloadFinished(context.model, file.name, False, error.problem))
+            if not isinstance(error, DownloadError):
+                raise
             failures.append((candidate, error))
-            missing = isinstance(error, NotFoundError) and candidate.kind is not CandidateKind.SOURCE
-            if not missing and candidate is not candidates[-1]:
+            is_expected = isinstance(error, NotFoundError) and not is_source
+            if not is_expected and candidate is not candidates[-1]:
                 context.warn(f"{file.name}: {candidate.name}: {error.problem}")
+            continue
+        if is_source:
+            context.emit(FileDownloadFinished(context.model, file.name, True))
         else:
-            return candidate
-    raise _failure(file, failures, partial.load_resume_state(file).size)
+            context.emit(CachedFileUsed(context.model, file.name, candidate.name))
+        return candidate
+    raise _combine(file, failures, partial.load_resume_state(file).size)
 
 
-def _download_from(
-    file: SourceFile, candidate: Candidate, partial: PartialFile, context: DownloadContext
-) -> None:
-    context.emit(FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name))
-    try:
-        _try_candidate(file, candidate, partial, context, _ThrottledProgress(file, context))
-    except PosezooError as error:
-        context.emit(FileDownloadFinished(context.model, file.name, False, error.problem))
-        raise
-    context.emit(FileDownloadFinished(context.model, file.name, True))
-
-
-def _copy_from_cache(
-    file: SourceFile, candidate: Candidate, partial: PartialFile, context: DownloadContext
-) -> None:
-    if not _is_shared(file, candidate, partial):
-        _try_candidate(file, candidate, partial, context, _offline_hint)
-    context.emit(CachedFileUsed(context.model, file.name, candidate.name))
-
-
-def _is_shared(file: SourceFile, candidate: Candidate, partial: PartialFile) -> bool:
-    """Whether the part holds the cache's own bytes now; a mirror is somebody else's."""
+def _clone_from_cache(file: SourceFile, candidate: Candidate, partial: PartialFile) -> bool:
+    """Share the bytes of a cache's entry, if the file system can; a mirror belongs to somebody else."""
     if candidate.kind is not CandidateKind.CACHE or candidate.path is None:
         return False
     try:
         return partial.clone_from(candidate.path, file)
-    except OSError:  # told where it is read
+    except OSError:  # reported when it is read
         return False
 
 
-def _try_candidate(
-    file: SourceFile,
-    candidate: Candidate,
-    partial: PartialFile,
-    context: DownloadContext,
-    progress: Callable[[int], None],
+def _fill_from(
+    candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
 ) -> None:
-    """Fill the part from one origin, asked again where that may help."""
-    attempt = 1
+    """Fill the part from one candidate, which is asked again if that may help."""
+    options, name = context.options, f"{file.name}: {candidate.name}"
+    attempt, is_restarted = 1, False
     while True:
         try:
-            _try_once(file, candidate, partial, context, progress)
+            _receive(candidate, file, partial, context)
             return
-        except RateLimitedError as error:
-            if error.new_limit is None:
-                attempt = _wait_for_retry(file, candidate, attempt, error, context)
-                continue
-            fewer = f"at most {error.new_limit} at once now"
-            context.warn(f"{file.name}: {candidate.name}: {error.problem}; {fewer}")
-            context.sleep(_backoff_seconds(1, error.retry_after_s, context.means.timeout_s))
+        except RangeMismatchError as error:
+            if is_restarted:
+                raise
+            context.warn(f"{name}: {error.problem}; starting again from the beginning")
+            partial.truncate()
+            is_restarted = True
+            continue
         except TransientSourceError as error:
-            attempt = _wait_for_retry(file, candidate, attempt, error, context)
+            if isinstance(error, RateLimitedError) and error.new_limit is not None:
+                context.warn(f"{name}: {error.problem}; now at most {error.new_limit} at a time")
+                context.sleep(_pause_s(1, error.retry_after_s, options.timeout_s))
+            else:
+                allowed = min(options.attempts, error.at_most or options.attempts)
+                if attempt >= allowed:
+                    attempts = f" ({attempt} attempts)" if attempt > 1 else ""
+                    hint = error.hint or _explain_retry_after(error, options.timeout_s)
+                    raise SourceError(f"{error.problem}{attempts}", hint=hint, temporary=True) from error
+                pause_s = _pause_s(attempt, error.retry_after_s, options.timeout_s)
+                attempt += 1
+                context.warn(f"{name}: {error.problem}; attempt {attempt} of {allowed} in {pause_s:.1f} s")
+                context.sleep(pause_s)
+            is_restarted = False
 
 
-def _wait_for_retry(
-    file: SourceFile,
-    candidate: Candidate,
-    attempt: int,
-    error: TransientSourceError,
-    context: DownloadContext,
-) -> int:
-    """Wait before the next attempt, and return its number; raises a SourceError where there is to be none."""
-    allowed = min(context.means.attempts, error.at_most or context.means.attempts)
-    if attempt >= allowed:
-        tries = f" ({attempt} attempts)" if attempt > 1 else ""
-        hint = error.hint or _requested_pause(error, context.means.timeout_s)
-        raise SourceError(f"{error.problem}{tries}", hint=hint, temporary=True) from error
-    pause_s = _backoff_seconds(attempt, error.retry_after_s, context.means.timeout_s)
-    context.warn(
-        f"{file.name}: {candidate.name}: {error.problem}; "
-        f"attempt {attempt + 1} of {allowed} in {pause_s:.1f} s"
-    )
-    context.sleep(pause_s)
-    return attempt + 1
-
-
-def _try_once(
-    file: SourceFile,
-    candidate: Candidate,
-    partial: PartialFile,
-    context: DownloadContext,
-    progress: Callable[[int], None],
-) -> None:
-    """Ask once: for the rest of what an earlier attempt or run left; where that does not fit, for all."""
-    try:
-        _receive(file, candidate, partial.load_resume_state(file), partial, progress)
-    except RangeMismatchError as error:
-        context.warn(f"{file.name}: {candidate.name}: {error.problem}; starting anew")
-        partial.truncate()
-        _receive(file, candidate, NOTHING, partial, progress)
-
-
-def _receive(
-    file: SourceFile,
-    candidate: Candidate,
-    resume: ResumeState,
-    partial: PartialFile,
-    progress: Callable[[int], None],
-) -> None:
-    """Fill the part with what comes; bytes that prove wrong are not kept for another run."""
-    with _open_remaining(file, candidate, resume) as stream:
-        hasher = partial.start_at(
-            file, ResumeState(stream.start, candidate.name, stream.etag), resumable=stream.is_resumable
-        )
+def _receive(candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext) -> None:
+    """Ask a candidate once for what the part lacks; bytes that prove wrong are not kept for another run."""
+    resume = partial.load_resume_state(file)
+    answer: AbstractContextManager[ByteStream]
+    if resume.size and resume.size == file.size:  # nothing is missing, so no candidate is asked
+        answer = nullcontext(ByteStream(iter(()), resume.size, resume.etag, is_resumable=True))
+    else:
+        # Another source may have another etag for the same bytes; the digest shows if they are the same.
+        answer = candidate.open(resume if resume.source == candidate.name else replace(resume, etag=""))
+    with answer as stream:
+        state = ResumeState(stream.start, candidate.name, stream.etag)
+        hasher = partial.start_at(file, state, resumable=stream.is_resumable)
+        size, reported_at = stream.start, time.monotonic()
         try:
-            _write_chunks(partial, stream, file, hasher, progress)
-            partial.came_from = stream.url
+            for piece in stream.pieces:
+                size += len(piece)
+                if size > file.read_limit:
+                    limit = "expected" if file.size is None else "declared"
+                    raise SizeError(f"sends more than the {limit} {file.read_limit} bytes")
+                partial.write(piece)
+                hasher.update(piece)
+                now = time.monotonic()
+                is_due = now - reported_at >= _PROGRESS_EVERY_S or size == file.size
+                if is_due and candidate.kind is CandidateKind.SOURCE:
+                    context.emit(FileDownloadProgress(context.model, file.name, size))
+                    reported_at = now
+            _require_expected(file, partial.path, size, hasher)
         except (SizeError, DigestError) as error:
             partial.truncate()
             if not stream.start:
                 raise
             raise RangeMismatchError(
-                f"what was here of it and what came after do not fit: {error.problem}"
+                f"the partial file and the rest of the download do not fit together: {error.problem}"
             ) from error
         except OutputError:
             partial.truncate()  # gives back what a full disk lacks
             raise
+        partial.source_url = stream.url
 
 
-def _open_remaining(
-    file: SourceFile, candidate: Candidate, resume: ResumeState
-) -> AbstractContextManager[ByteStream]:
-    """What is missing of a file; a part that holds all of it asks nobody."""
-    if resume.size and resume.size == file.size:
-        return nullcontext(ByteStream(iter(()), resume.size, resume.etag, is_resumable=True))
-    # Another source may name the same bytes otherwise; whether they are the same, their digest tells.
-    return candidate.open(resume if resume.source == candidate.name else replace(resume, etag=""))
+def _require_expected(file: SourceFile, path: Path, size: int, hasher: _Hash) -> None:
+    """Refuse a complete download that is not the file that is expected."""
+    if file.size is not None and size < file.size:
+        raise SizeError(f"sends {size} bytes, {file.size} are declared")
+    expected = file.checksum
+    if expected is not None and (actual := Digest(expected.algorithm, hasher.hexdigest())) != expected:
+        is_locked = file.first_use or file.by_lock
+        pin = f"posezoo.lock has {expected}" if is_locked else f"{expected} is declared"
+        record = "posezoo.lock" if is_locked else "model.yml"
+        raise DigestError(
+            f"the digest of the download is {actual}, but {pin}",
+            hint="the file changed at its source, or was damaged during the download: "
+            f"check it, then update {record}",
+        )
+    if reason := explain_wrong_members(path, file):
+        raise DigestError(reason, hint="the file changed at its source, or was damaged during the download")
 
 
-def _backoff_seconds(attempt: int, asked_s: float | None, patience_s: float) -> float:
+def _pause_s(attempt: int, asked_s: float | None, longest_s: float) -> float:
     """Seconds before the next attempt; a server is granted no longer pause than it may be silent."""
     if asked_s is not None:
-        return min(asked_s, patience_s)
-    longest = min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)
-    return longest * random.uniform(0.5, 1.0)  # so that many clients do not come back at one moment
+        return min(asked_s, longest_s)
+    pause_s = min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)
+    return pause_s * random.uniform(0.5, 1.0)  # so that many clients do not come back at one moment
 
 
-def _requested_pause(error: TransientSourceError, patience_s: float) -> str:
-    """The pause that a server asked for, where it is longer than we wait."""
-    if error.retry_after_s is None or error.retry_after_s <= patience_s:
+def _explain_retry_after(error: TransientSourceError, longest_s: float) -> str:
+    """The pause that a server asks for, if it is longer than we wait."""
+    if error.retry_after_s is None or error.retry_after_s <= longest_s:
         return ""
     return (
-        f"the server asks to be left alone for {error.retry_after_s:.0f} s: run the command again after that"
+        f"the server asks to wait {error.retry_after_s:.0f} s (Retry-After): run the command again after that"
     )
 
 
-def _write_chunks(
-    partial: PartialFile, stream: ByteStream, file: SourceFile, hasher: _Hash, progress: Callable[[int], None]
-) -> None:
-    """Write the pieces, never more than the declared size."""
-    expected, size = file.checksum, stream.start
-    for piece in stream.pieces:
-        size += len(piece)
-        if size > file.read_limit:
-            allowed = "expected" if file.size is None else "declared"
-            raise SizeError(f"gives more than the {allowed} {file.read_limit} bytes")
-        partial.write(piece)
-        hasher.update(piece)
-        progress(size)
-    if file.size is not None and size < file.size:
-        raise SizeError(f"gives {size} bytes, {file.size} are declared")
-    if expected is not None and (actual := Digest(expected.algorithm, hasher.hexdigest())) != expected:
-        is_locked = file.first_use or file.by_lock
-        pin = "posezoo.lock has" if is_locked else "declared is"
-        record = "posezoo.lock" if is_locked else "model.yml"
-        raise DigestError(
-            f"gives bytes of {actual}, {pin} {expected}",
-            hint=f"the file changed there, or was damaged on its way: check it, then update {record}",
-        )
-    if reason := explain_wrong_members(partial.path, file):
-        raise DigestError(reason, hint="the file changed there, or was damaged on its way")
-
-
-class _ThrottledProgress:
-    """Tells how far a file has come, now and then and at its end."""
-
-    def __init__(self, file: SourceFile, context: DownloadContext) -> None:
-        self._file, self._errand = file, context
-        self._told = time.monotonic()
-
-    def __call__(self, size: int) -> None:
-        now = time.monotonic()
-        if now - self._told >= _PROGRESS_EVERY_S or size == self._file.size:
-            self._told = now
-            self._errand.emit(FileDownloadProgress(self._errand.model, self._file.name, size))
-
-
-def _offline_hint(size: int) -> None:
-    pass
-
-
-def _failure(file: SourceFile, failures: FailedCandidates, resume: int) -> DownloadError:
-    """One error for all; a cache that simply does not hold the file is no news."""
-    told = [
-        (o, e) for o, e in failures if not (o.kind is CandidateKind.CACHE and isinstance(e, NotFoundError))
+def _combine(
+    file: SourceFile, failures: Sequence[tuple[Candidate, DownloadError]], resume_size: int
+) -> DownloadError:
+    """One error for all candidates; a cache that simply lacks the file is not worth a word."""
+    failures = [
+        (candidate, error)
+        for candidate, error in failures
+        if not (candidate.kind is CandidateKind.CACHE and isinstance(error, NotFoundError))
     ]
-    if not told:
-        return SourceError(f"{file.name}: no source to ask", hint=_hint(file, told))
-    reasons = "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in told)
-    hint = next((error.hint for _, error in told if error.hint), _hint(file, told))
-    if resume:
-        hint = f"the same command goes on behind the {resume} bytes that are here"
-    if len(told) > 1:
-        return DownloadError(f"{file.name}: no source gave it: {reasons}", hint=hint)
-    kind = type(told[0][1])
-    known = kind if kind in (SizeError, DigestError, ArchiveError) else SourceError
-    return known(f"{file.name}: {reasons}", hint=hint)
-
-
-def _hint(file: SourceFile, told: FailedCandidates) -> str:
-    answered = bool(told) and all(isinstance(error, NotFoundError) for _, error in told)
-    first = "check the address" if answered else "check the network and any proxy"
-    if file.checksum is None:  # a mirror is asked by the digest of the file itself
-        return first
-    return f"{first}, or name a folder that holds a copy: --mirror DIR"
+    errors = [error for _, error in failures]
+    is_missing = bool(errors) and all(isinstance(error, NotFoundError) for error in errors)
+    hint = "check the address" if is_missing else "check the network connection and the proxy settings"
+    if file.checksum is not None:  # a mirror is asked by the digest of the file itself
+        hint += ", or give a folder that holds a copy: --mirror DIR"
+    if not failures:
+        return SourceError(f"{file.name}: no source to ask", hint=hint)
+    hint = next((error.hint for error in errors if error.hint), hint)
+    if resume_size:
+        hint = f"run the same command again: it resumes after the {resume_size} bytes already downloaded"
+    reasons = "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in failures)
+    if len(failures) > 1:
+        return DownloadError(f"{file.name}: every source failed: {reasons}", hint=hint)
+    error_type = type(errors[0])
+    public_type = error_type if error_type in (SizeError, DigestError, ArchiveError) else SourceError
+    return public_type(f"{file.name}: {reasons}", hint=hint)

@@ -1,7 +1,7 @@
-"""One file over http or https, from servers that misbehave: what is asked, and what counts as an answer.
+"""Request a file over http or https, also from servers that misbehave.
 
-Redirects lead nowhere unsafe, and what announces something else than the promised file is refused before
-its body.
+Unsafe redirects are not followed, and a response that announces another file than the expected one is
+refused before its body is read.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from posezoo.spec.model import SourceFile
 
 _MOST_REDIRECTS = 10
 
-# What is read of a page that comes in place of a file.
+# How much is read of a web page that is sent instead of a file.
 _PAGE_BYTES = 1 << 16
 
 
@@ -60,22 +60,21 @@ def open_response(
     resume: ResumeState,
     last: int | None = None,
 ) -> Iterator[ByteStream]:
-    """What lies behind an address, or a part of it.
+    """What a URL gives, or a range of it.
 
     Args:
-        session: from ``connections.new_session``.
-        url: the http or https address.
-        file: what is promised; an answer that announces another size is refused before its body.
+        session: from ``http_connections.new_session``.
+        url: the http or https URL.
+        file: what is expected; a response that announces another size is refused before its body is read.
         download_options: the time limits for connecting, for all headers, and between two pieces of data.
-        resume: the bytes of the file that need not come again.
-        last: the last byte that is wanted, counted from 0; None for all that follow. A server that knows no
-            ranges gives all of them.
+        resume: the bytes of the file that are here already.
+        last: the last byte to read, counted from 0; None for all. A server without range requests sends all.
 
     Raises:
-        MissingError: the server does not hold it (404, 410).
-        StaleError: the server holds something else than what the held bytes are the beginning of.
-        CrowdedError: the server is asked too much at once, or too often.
-        TemporaryError: asking again may help; the pieces raise it too.
+        NotFoundError: the server does not have it (404, 410).
+        RangeMismatchError: the server has another file than the one whose beginning is here.
+        RateLimitedError: the server gets too many requests.
+        TransientSourceError: asking again may help; the pieces raise it too.
         SourceError: asking again does not help.
         SizeError: another size is announced.
     """
@@ -83,11 +82,11 @@ def open_response(
         closing(
             _follow_redirects(session, url, file, download_options, _range_headers(resume, last))
         ) as response,
-        StallDetectingReader(response, download_options.timeout_s) as watch,
+        StallDetectingReader(response, download_options.timeout_s) as reader,
     ):
         _refuse_status(response, resume, last)
         start, stop = _parse_content_range(response, file, resume, last)
-        pieces = decode_body(read_body(response, file, start, stop, watch), response, file)
+        pieces = decode_body(read_body(response, file, start, stop, reader), response, file)
         first = next(pieces, b"")
         if not start and _is_html(first):
             raise HtmlResponseError(_read_page_start(first, pieces))
@@ -109,19 +108,23 @@ def _range_headers(resume: ResumeState, last: int | None) -> dict[str, str]:
 def _parse_content_range(
     response: requests.Response, file: SourceFile, resume: ResumeState, last: int | None
 ) -> tuple[int, int | None]:
-    """Where the answer begins, and where it stops before the file does.
+    """Where the response begins, and where it stops if it stops before the end of the file.
 
-    A server that knows no ranges, or has another file now, gives all of it.
+    A server without range requests, or with another version of the file, sends all of it.
     """
     if response.status_code == HTTPStatus.OK:
         return 0, None
-    given = response.headers.get("Content-Range", "")
+    content_range = response.headers.get("Content-Range", "")
     stop = (file.size or 0) if last is None else last + 1
     expected = f"bytes {resume.size}-{stop - 1}/"
-    if given not in (f"{expected}{file.size}", f"{expected}*") or content_encoding(response) != "identity":
-        raise RangeMismatchError(f"gives {given or 'no range'!r} in place of what follows byte {resume.size}")
+    is_expected = content_range in (f"{expected}{file.size}", f"{expected}*")
+    if not is_expected or content_encoding(response) != "identity":
+        returned = content_range or "no range"
+        raise RangeMismatchError(
+            f"returns {returned!r} instead of the range that starts at byte {resume.size}"
+        )
     if resume.etag and _strong_etag(response) not in ("", resume.etag):
-        raise RangeMismatchError("has another version of the file by now")
+        raise RangeMismatchError("has a different version of the file now")
     return resume.size, None if last is None else stop
 
 
@@ -137,7 +140,7 @@ def _follow_redirects(
     download_options: DownloadOptions,
     headers: Mapping[str, str],
 ) -> requests.Response:
-    """The final answer; redirects are followed here, since requests reads their bodies to the end."""
+    """The final response; redirects are followed here, since requests would read their bodies to the end."""
     requested: list[str] = []
     start_time = time.monotonic()
     for _ in range(1 + _MOST_REDIRECTS):
@@ -157,7 +160,7 @@ def _follow_redirects(
             target = urljoin(url, location)
         by_proxy = bool(select_proxy(target, get_environ_proxies(target)))
         refuse_unsafe_redirect(url, target, download_options, by_proxy=by_proxy)
-        if target in requested and not response.cookies:  # with a cookie the next answer may be another one
+        if target in requested and not response.cookies:  # with a cookie the next response may differ
             circle = " -> ".join(map(redact_secrets, [*requested[requested.index(target) :], target]))
             raise SourceError(f"redirects in a circle: {circle[:400]}")
         url = target
@@ -168,20 +171,20 @@ def _send_get(
     session: requests.Session, url: str, download_options: DownloadOptions, headers: Mapping[str, str]
 ) -> requests.Response:
     own = {header.name: header.value for header in download_options.headers if header.applies_to(url)}
-    says_who = any(name.lower() == "authorization" for name in own)
+    has_login = any(name.lower() == "authorization" for name in own)
     return session.get(
         url,
         stream=True,
         allow_redirects=False,
         timeout=download_options.timeout_s,
         headers={**headers, **own},
-        auth=(lambda request: request) if says_who else None,  # else requests prefers ~/.netrc
+        auth=(lambda request: request) if has_login else None,  # else requests prefers ~/.netrc
         verify=_ca_bundle(download_options),
     )
 
 
 def _ca_bundle(download_options: DownloadOptions) -> str | None:
-    """Who may vouch for a server; None leaves it to requests, which knows REQUESTS_CA_BUNDLE and curl's."""
+    """The trusted certificates; None leaves them to requests, which reads REQUESTS_CA_BUNDLE and curl's."""
     if download_options.ca_bundle is not None:
         return str(download_options.ca_bundle)
     if os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"):
@@ -194,7 +197,7 @@ def _refuse_status(response: requests.Response, resume: ResumeState, last: int |
     if status == HTTPStatus.OK or (is_part and status == HTTPStatus.PARTIAL_CONTENT):
         return
     if is_part and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        raise RangeMismatchError(f"has no rest from byte {resume.size} on")
+        raise RangeMismatchError(f"has no data after byte {resume.size}")
     try:
         problem = f"HTTP {status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -220,30 +223,30 @@ def _parse_retry_after(response: requests.Response) -> float | None:
 
 
 def _is_html(first: bytes) -> bool:
-    """Quotas, logins and "really download?" come as a web page with a good status."""
+    """Quotas, logins and confirmations come as a web page with a status of success."""
     return first[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith((b"<!doctype html", b"<html"))
 
 
 def _read_page_start(first: bytes, pieces: Iterator[bytes]) -> str:
-    """As much of a page as says what it is about; nobody knows how much of it comes."""
-    gathered = bytearray(first)
+    """The beginning of a page, which shows what it is about; the page may be of any length."""
+    page = bytearray(first)
     with suppress(DownloadError):
-        while len(gathered) < _PAGE_BYTES and (piece := next(pieces, b"")):
-            gathered += piece
-    return gathered[:_PAGE_BYTES].decode("utf-8", "replace")
+        while len(page) < _PAGE_BYTES and (piece := next(pieces, b"")):
+            page += piece
+    return page[:_PAGE_BYTES].decode("utf-8", "replace")
 
 
 def _refuse_length(response: requests.Response, file: SourceFile, start: int, stop: int | None) -> None:
     announced = response.headers.get("Content-Length", "")
-    plain = content_encoding(response) == "identity" and announced.isascii() and announced.isdecimal()
+    is_plain = content_encoding(response) == "identity" and announced.isascii() and announced.isdecimal()
     if start or stop is not None:
         end = file.size if stop is None else stop
-        if plain and end is not None and int(announced) != end - start:
+        if is_plain and end is not None and int(announced) != end - start:
             raise RangeMismatchError(f"announces {int(announced)} bytes for the rest from byte {start} on")
         return
-    if plain and file.size is not None and int(announced) != file.size:
+    if is_plain and file.size is not None and int(announced) != file.size:
         raise SizeError(f"announces {int(announced)} bytes, {file.size} are declared")
-    if plain and int(announced) > file.read_limit:
+    if is_plain and int(announced) > file.read_limit:
         raise SizeError(f"announces {int(announced)} bytes, at most {file.read_limit} are expected")
     if file.size is None and not has_known_length(response):
-        raise SourceError("does not say how long the file is, so that nobody could tell if it broke off")
+        raise SourceError("does not send the file's length, so an incomplete download could not be detected")

@@ -1,7 +1,7 @@
-"""Connections to servers that misbehave: kept open between files, given up where they drip.
+"""Connections that are kept open between files, and given up in time if a server stalls.
 
-requests does the talking. Added to it: informational answers are skipped, and a handshake or headers that
-come byte by byte are given up in time.
+They are those of requests, with two additions: informational responses are skipped, and a handshake or
+headers that arrive byte by byte end at the time limit.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 from posezoo.download.source_errors import TransientSourceError
-from posezoo.download.timers import ALARMS
+from posezoo.download.timers import TIMERS
 from posezoo.errors import SourceError, redact_secrets
 from posezoo.versions import version
 
-# Where nobody answers at all, more attempts only make an offline run long.
+# If no server answers at all, more attempts only make an offline run long.
 ATTEMPTS_WITHOUT_ANSWER = 3
 
-# A server that keeps us waiting once costs a whole timeout each time.
+# Each attempt at a silent server costs a whole timeout.
 ATTEMPTS_AT_SILENCE = 4
 
 HINTS = {
-    HTTPStatus.UNAUTHORIZED: "who may fetch it is said by --header HOST='Authorization: ...', or a ~/.netrc",
-    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "say who you are in the proxy's address: "
+    HTTPStatus.UNAUTHORIZED: "if the file needs a login: --header HOST='Authorization: ...', or a ~/.netrc",
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "give the proxy's user and password in its URL: "
     "https_proxy=http://USER:PASSWORD@HOST:PORT",
 }
 
@@ -57,16 +57,16 @@ def new_session(at_once: int = 1) -> requests.Session:
 
 @contextmanager
 def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
-    """What requests and urllib3 raise, in our words; ``when`` says how far the body had come."""
+    """Raise our errors for those of requests and urllib3; ``when`` says how much of the body had come."""
     try:
         yield
     except requests.exceptions.SSLError as error:
         raise SourceError(
             f"TLS failed: {_root_cause(error)}",
-            hint="a private certificate authority is named with --ca_bundle FILE or REQUESTS_CA_BUNDLE",
+            hint="for a private certificate authority use --ca_bundle FILE or set REQUESTS_CA_BUNDLE",
         ) from error
     except requests.exceptions.ProxyError as error:
-        problem = f"the proxy does not let us through: {_root_cause(error)}"
+        problem = f"the proxy refuses the connection: {_root_cause(error)}"
         refused = re.search(r"Tunnel connection failed: (\d{3})", problem)
         if refused and 400 <= (status := int(refused[1])) < 500 and status not in TEMPORARY_STATUS:
             raise SourceError(problem, hint=HINTS.get(status, "")) from error  # type: ignore[call-overload]
@@ -78,11 +78,13 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
             at_most=ATTEMPTS_WITHOUT_ANSWER if connecting else ATTEMPTS_AT_SILENCE,
         ) from error
     except requests.ConnectionError as error:
-        nobody = isinstance(
+        has_no_answer = isinstance(
             getattr(error.args[0] if error.args else None, "reason", None), NewConnectionError
         )
         problem = f"no connection: {_root_cause(error)}"
-        raise TransientSourceError(problem, at_most=ATTEMPTS_WITHOUT_ANSWER if nobody else None) from error
+        raise TransientSourceError(
+            problem, at_most=ATTEMPTS_WITHOUT_ANSWER if has_no_answer else None
+        ) from error
     except urllib3.exceptions.HTTPError as error:
         raise TransientSourceError(f"the connection broke{when}: {_root_cause(error)}") from error
     except (OSError, ValueError) as error:  # requests' own family is an OSError; bad addresses are both
@@ -90,14 +92,14 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
 
 
 def _root_cause(error: BaseException) -> str:
-    """What the system said, below the layers that passed it on."""
+    """What the system reported, below the layers that passed it on."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    """Skips every informational answer: http.client skips a 100, and takes a 103 for the last word."""
+    """Skips every informational response: http.client skips a 100, but takes a 103 for the final one."""
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:
@@ -132,7 +134,7 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 class _DeadlineAdapter(HTTPAdapter):
-    """Makes requests use our connections, with and without a proxy."""
+    """Makes requests use our connections, with or without a proxy."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -149,7 +151,7 @@ _POOLS = {"http": _HttpPool, "https": _HttpsPool}
 
 @contextmanager
 def _shutdown_at_deadline(connection: HTTPConnection | HTTPSConnection) -> Iterator[None]:
-    """Shut a socket down at a time, from beside: a socket's own timeout begins anew with every byte."""
+    """Shut a socket down at its deadline, from another thread: its own timeout restarts with every byte."""
     expired = threading.Event()
     sock: Any = connection.sock
 
@@ -158,13 +160,13 @@ def _shutdown_at_deadline(connection: HTTPConnection | HTTPSConnection) -> Itera
         with suppress(OSError, TypeError):  # TypeError: no socket yet, or TLS within TLS, which is none
             socket.socket.shutdown(sock or connection.sock, socket.SHUT_RDWR)
 
-    alarm = ALARMS.call_later(connection.timeout or threading.TIMEOUT_MAX, expire)
+    timer = TIMERS.call_later(connection.timeout or threading.TIMEOUT_MAX, expire)
     try:
         yield
     except (OSError, http.client.HTTPException):
         if not expired.is_set():
             raise
     finally:
-        alarm.cancel()
+        timer.cancel()
     if expired.is_set():
-        raise TimeoutError("the connection or the headers did not come about in time")
+        raise TimeoutError("connecting, or receiving the response headers, took too long")

@@ -1,18 +1,19 @@
 """Where each published file of a model came from: provenance.json in the model's folder.
 
-``files`` in it has, by name: url and final_url (after redirects; null where nobody redirects), kind (source,
-mirror or cache), size in bytes, its digest, and fetched_at (ISO 8601, UTC). No secret is written: no user's
-name, no query of a final address.
+``files`` in it has, by name: url and final_url (after redirects; null if there were none), kind (source,
+mirror or cache), size in bytes, its digest, and fetched_at (ISO 8601, UTC). No secret is written: no user
+name, no query of a final URL.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from posezoo.download.candidates import Candidate
 from posezoo.files.file_record import read_record, update_json, update_record
 from posezoo.files.verified_files import has_verified_record
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
@@ -20,33 +21,8 @@ from posezoo.spec.model import Digest, ModelSpec, SourceFile
 NAME = "provenance.json"
 
 
-@dataclass(frozen=True, slots=True)
-class DownloadRecord:
-    """A file that comes to its place.
-
-    Attributes:
-        file: its name in model.yml.
-        target: its place.
-        url: who gave it, as it may be shown.
-        final_url: where that led to; empty where it led nowhere else.
-        kind: source, mirror or cache.
-        size: in bytes.
-        digest: of its bytes.
-        time: ISO 8601, UTC.
-    """
-
-    file: str
-    target: Path
-    url: str
-    final_url: str
-    kind: str
-    size: int
-    digest: Digest
-    time: str
-
-
 def redact_url(url: str) -> str:
-    """An address without what may let others in: a user, a query, a fragment.
+    """A URL without what may be secret: its user, query and fragment.
 
     >>> redact_url("https://ann:secret@example.org/a/net.pth?X-Amz-Signature=12ab#top")
     'https://example.org/a/net.pth'
@@ -55,23 +31,30 @@ def redact_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def remember_origin(record: DownloadRecord) -> None:
-    """Remember where a file comes from; before it gets its name, so that a killed run leaves that much."""
+def remember_origin(target: Path, candidate: Candidate, final_url: str, size: int, digest: Digest) -> None:
+    """Record where a file comes from; before it gets its name, so that a killed run leaves that much.
+
+    Args:
+        target: the file's final name.
+        candidate: what gave it.
+        final_url: where that led after redirects; empty if the candidate is no URL.
+        size: in bytes.
+        digest: of its bytes.
+    """
+    final_url = redact_url(final_url) if final_url else ""
     origin = {
-        "url": record.url,
-        "final_url": record.final_url or None,
-        "kind": record.kind,
-        "size": record.size,
-        record.digest.algorithm: record.digest.value,
-        "fetched_at": record.time,
+        "url": candidate.name,
+        "final_url": final_url if final_url not in ("", candidate.name) else None,
+        "kind": candidate.kind.value,
+        "size": size,
+        digest.algorithm: digest.value,
+        "fetched_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
-    update_record(record.target, origin=origin)
+    update_record(target, origin=origin)
 
 
 def update_provenance_json(folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]]) -> None:
-    """Write where files of a model came from, as their records say, also those of runs that were killed.
-
-    What provenance.json says of other files stays.
+    """Write where files of a model came from, as their records say; what it says of other files stays.
 
     Args:
         folder: the model's.
@@ -99,9 +82,9 @@ def update_provenance_json(folder: Path, spec: ModelSpec, places: Sequence[tuple
     part, guard = (path.with_name(f".{path.name}.{end}") for end in ("part", "guard"))
     if origins or part.exists():  # a killed run may have left a part
         update_json(path, merge)
-    guard.unlink(missing_ok=True)  # an earlier version's, if it was killed
+    guard.unlink(missing_ok=True)  # left by an earlier version that was killed
 
 
 def _is_in_place(file: SourceFile, target: Path) -> bool:
-    """Whether a file has its name by now: its origin is remembered before that."""
+    """Whether a file has its name by now: its origin is recorded before that."""
     return target.is_file() and (file.checksum is None or has_verified_record(target, file.checksum))

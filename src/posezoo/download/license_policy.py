@@ -1,4 +1,4 @@
-"""Whether a model's terms are among those that are allowed here; asked before anybody else is."""
+"""Whether a model's license is among those that the settings allow; checked before any server is asked."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from posezoo.spec.model import License, ModelSpec
 
 
 def refuse_license(spec: ModelSpec, allowed: Collection[str]) -> None:
-    """Refuse a model whose terms nobody allowed.
+    """Refuse a model whose license is not allowed.
 
     Args:
         spec: the model.
-        allowed: SPDX identifiers, globs of them, or addresses of licences; all terms where it is empty.
+        allowed: SPDX identifiers, globs of them, or URLs of licenses; empty allows all.
 
     Raises:
-        LicenseError: its terms are none of these.
+        LicenseError: its license is none of these.
     """
     if not allowed or is_license_allowed(spec.license, allowed):
         return
-    terms = spec.license.spdx or spec.license.url or "terms that nobody declared"
+    terms = spec.license.spdx or spec.license.url or "an undeclared license"
     raise LicenseError(
-        f"{spec.full_name}: comes under {terms}, and allow_licenses takes only {', '.join(allowed)}",
-        hint=f"posezoo info {spec.full_name} shows its terms; allow_licenses stands in posezoo.cfg",
+        f"{spec.full_name}: its license is {terms}, but allow_licenses permits only {', '.join(allowed)}",
+        hint=f"posezoo info {spec.full_name} shows its license; allow_licenses is set in posezoo.cfg",
     )
 
 
 def is_license_allowed(terms: License, allowed: Collection[str]) -> bool:
-    """Whether terms are allowed: all that AND joins, one of those that OR joins (SPDX 2.3, annex D.4).
+    """Whether a license is allowed: all parts joined by AND, one of those joined by OR (SPDX 2.3, annex D.4).
 
     >>> is_license_allowed(License("MIT AND Apache-2.0"), ["MIT"])
     False
@@ -39,14 +39,14 @@ def is_license_allowed(terms: License, allowed: Collection[str]) -> bool:
     """
     if not terms.spdx:
         return bool(terms.url) and _is_named(terms.url, allowed)
-    if "(" in terms.spdx:  # no model that we know says anything so involved: then all of it must be named
+    if "(" in terms.spdx:  # no model that we know has one: then the whole expression must be named
         return _is_named(terms.spdx, allowed)
     # AND binds closer than OR.
     return any(
-        all(_is_named(each, allowed) for each in re.split(r"\s+AND\s+", choice))
+        all(_is_named(part, allowed) for part in re.split(r"\s+AND\s+", choice))
         for choice in re.split(r"\s+OR\s+", terms.spdx)
     )
 
 
 def _is_named(word: str, allowed: Collection[str]) -> bool:
-    return any(fnmatchcase(word.strip().lower(), each.lower()) for each in allowed)
+    return any(fnmatchcase(word.strip().lower(), pattern.lower()) for pattern in allowed)

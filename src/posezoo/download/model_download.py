@@ -1,4 +1,4 @@
-"""All published files of a model, verified and in their places."""
+"""Download all published files of a model, verify them, and unpack them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from posezoo.download.candidates import Candidate
 from posezoo.download.connection_pool import ConnectionPool
 from posezoo.download.context import DownloadContext, Sleep, create_context
 from posezoo.download.digest_store import remove_stale_staging
@@ -58,12 +57,12 @@ class PlannedFile:
     """What a download would do about one file.
 
     Attributes:
-        file: what is promised.
-        target: where it goes.
-        origin: where it would come from, as far as that shows without asking anybody: a mirror behind
-            an address might hold a file that is planned from a source.
-        candidate_names: who would be asked, in this order; empty for a good file that is here.
-        is_unpinned: whether it has no pin, and no source may be trusted so far: nobody would be asked.
+        file: what is expected.
+        target: its path.
+        origin: where it would come from, as far as this can be said without asking any server: a mirror at
+            a URL might have a file that is planned from a source.
+        candidate_names: what would be asked, in this order; empty for a verified file that is here.
+        is_unpinned: whether it has no pin and a first use is not trusted: nothing would be asked.
     """
 
     file: SourceFile
@@ -90,30 +89,29 @@ def download_model(
     sleep: Sleep = time.sleep,
     pool: ConnectionPool | None = None,
 ) -> Downloaded:
-    """Bring the published files of a model to their places, and unpack them; good ones that are there stay.
+    """Download the published files of a model to their places, and unpack them; verified ones stay.
 
     Args:
         spec: the model.
         layout: where its files belong.
-        download_options: cache, mirrors and patience.
-        precisions: leave out files whose first folder names another precision (FP16-INT1 and other words of
-            Open Model Zoo among them); None for all files.
-        listener: whom to tell what happens.
+        download_options: cache, mirrors, time limits.
+        precisions: leave out files whose first folder names another precision (also FP16-INT1 and other
+            names of Open Model Zoo); None for all files.
+        listener: receives the events.
         sleep: how to wait between attempts, in seconds.
-        pool: what it shares with downloads that run beside it; one of its own where None.
+        pool: the connections that it shares with downloads that run beside it; None for its own.
 
     Raises:
-        FetchError: a file did not come from anywhere; its problem names every place and reason.
-        NoPinError: nothing says what the bytes of a file must be; nothing was fetched.
+        DownloadError: a file cannot be downloaded from any place; its problem names each place and reason.
+        UnpinnedFileError: no checksum says what the bytes of a file must be; nothing was downloaded.
         ArchiveError: an archive cannot be unpacked.
         OutputError: a file cannot be written.
-        LicenseError: the means do not allow its terms; nobody was asked.
+        LicenseError: the options do not allow its license; no server was asked.
     """
-    refuse_license(spec, download_options.allow_licenses)
-    files = _selected(spec, precisions)
-    if (loose := [file for file in files if not file.is_pinned]) and download_options.first_use is None:
-        raise unpinned_error(loose)
+    files = _select(spec, precisions)
+    require_allowed(spec, files, download_options)
     targets = tuple(layout.file_path(spec, file) for file in files)
+    places = tuple(zip(files, targets, strict=True))
     if spec.deprecated is not None:
         listener(WarningIssued(f"{spec.full_name}: {spec.deprecated}"))
     if spec.license_note and not all(target.exists() for target in targets):
@@ -121,24 +119,22 @@ def download_model(
     listener(DownloadStarted(spec.full_name, len(files), spec.revision))
     try:
         with create_context(
-            spec, download_options, listener, sleep=sleep, pool=pool, writes_journal=True
+            spec, download_options, listener, sleep=sleep, pool=pool, records_origins=True
         ) as context:
-            places = []
-            for file, target in zip(files, targets, strict=True):
+            needed = []
+            for file, target in places:
                 if is_unpacked(file, spec, layout, rehash=download_options.verify):
                     context.emit(FileUpToDate(spec.full_name, file.name))
                 else:
-                    places.append((file, target))
+                    needed.append((file, target))
             if context.cache_dir is not None:
                 remove_stale_staging(context.cache_dir)
             try:
-                context.carrier.run_all(
-                    lambda place: download_file(*place, list_candidates(place[0], context), context), places
+                context.pool.run_all(
+                    lambda place: download_file(*place, list_candidates(place[0], context), context), needed
                 )
             finally:
-                _record(
-                    layout.model_download_dir(spec), spec, tuple(zip(files, targets, strict=True)), context
-                )
+                _write_provenance(layout.model_download_dir(spec), spec, places, context)
     except PosezooError as error:
         listener(DownloadFinished(spec.full_name, False, error.problem))
         raise
@@ -154,56 +150,67 @@ def plan_download(
     download_options: DownloadOptions,
     precisions: Collection[str] | None = None,
 ) -> tuple[PlannedFile, ...]:
-    """What ``download`` would do; nothing is written and no server asked.
+    """What ``download_model`` would do; nothing is written and no server asked.
 
-    Files that are here are hashed, unless they were found good before and not touched since.
+    Files that are here are hashed, unless they were verified before and not changed since.
 
     Raises:
-        LicenseError: the means do not allow its terms.
+        LicenseError: the options do not allow its license.
     """
     refuse_license(spec, download_options.allow_licenses)
     context = create_context(spec, download_options)
-    return tuple(
-        PlannedFile(file, layout.file_path(spec, file), FileOrigin.SOURCE, (), is_unpinned=True)
-        if not file.is_pinned and download_options.first_use is None
-        else PlannedFile(file, layout.file_path(spec, file), FileOrigin.HERE, ())
-        if is_unpacked(file, spec, layout, rehash=download_options.verify)
-        else plan_file(file, layout.file_path(spec, file), list_candidates(file, context))
-        for file in _selected(spec, precisions)
-    )
+    plan = []
+    for file in _select(spec, precisions):
+        target = layout.file_path(spec, file)
+        if file.is_pinned and is_unpacked(file, spec, layout, rehash=download_options.verify):
+            plan.append(PlannedFile(file, target, FileOrigin.HERE, ()))
+        else:
+            plan.append(plan_file(file, target, context))
+    return tuple(plan)
 
 
-def _record(
+def plan_file(file: SourceFile, target: Path, context: DownloadContext) -> PlannedFile:
+    """What ``download_file`` would do about one file."""
+    if not file.is_pinned and context.first_use is None:
+        return PlannedFile(file, target, FileOrigin.SOURCE, (), is_unpinned=True)
+    if is_verified_file(target, file, remember=False):
+        return PlannedFile(file, target, FileOrigin.HERE, ())
+    names: list[str] = []
+    for candidate in list_candidates(file, context):
+        if candidate.path is None:
+            names.append(candidate.name)
+        elif has_size(candidate.path, file.size):
+            return PlannedFile(file, target, FileOrigin(candidate.kind.value), (*names, candidate.name))
+    return PlannedFile(file, target, FileOrigin.SOURCE, tuple(names))
+
+
+def require_allowed(spec: ModelSpec, files: Sequence[SourceFile], options: DownloadOptions) -> None:
+    """Make sure that files of a model may be downloaded.
+
+    Raises:
+        LicenseError: the options do not allow its license.
+        UnpinnedFileError: a file has no pin, and a first use is not trusted.
+    """
+    refuse_license(spec, options.allow_licenses)
+    unpinned = [file for file in files if not file.is_pinned]
+    if unpinned and options.first_use is None:
+        raise unpinned_error(unpinned)
+
+
+def _write_provenance(
     folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]], context: DownloadContext
 ) -> None:
     try:
         update_provenance_json(folder, spec, places)
-    except (OSError, PosezooError) as error:  # the files are good, whoever gave them
+    except OSError as error:  # the files are verified all the same
         context.warn(f"{folder / NAME}: cannot be written: {error}")
 
 
-def _selected(spec: ModelSpec, precisions: Collection[str] | None) -> tuple[SourceFile, ...]:
-    """Open Model Zoo's rule: a file belongs to a precision when its first folder has that name."""
+def _select(spec: ModelSpec, precisions: Collection[str] | None) -> tuple[SourceFile, ...]:
+    """Open Model Zoo's rule: a file belongs to a precision if its first folder has that name."""
     if precisions is None:
         return spec.files
-    requested = set(precisions)
-    return tuple(file for file in spec.files if _precision_folder(file) in (None, *requested))
-
-
-def _precision_folder(file: SourceFile) -> str | None:
-    first, slash, _ = file.name.partition("/")
-    return first if slash and first in _PRECISION_FOLDERS else None
-
-
-def plan_file(file: SourceFile, target: Path, candidates: tuple[Candidate, ...]) -> PlannedFile:
-    """What would be done about one file that may be fetched."""
-    if is_verified_file(target, file, remember=False):
-        return PlannedFile(file, target, FileOrigin.HERE, ())
-    requested: list[str] = []
-    for candidate in candidates:
-        if candidate.path is not None and not has_size(candidate.path, file.size):
-            continue
-        requested.append(candidate.name)
-        if candidate.path is not None:
-            return PlannedFile(file, target, FileOrigin(candidate.kind.value), tuple(requested))
-    return PlannedFile(file, target, FileOrigin.SOURCE, tuple(requested))
+    left_out = _PRECISION_FOLDERS - set(precisions)
+    return tuple(
+        file for file in spec.files if "/" not in file.name or file.name.split("/")[0] not in left_out
+    )

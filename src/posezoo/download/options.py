@@ -1,4 +1,4 @@
-"""What may be used to get bytes, as the user's settings say."""
+"""The options of a download, from the user's settings."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from pathlib import Path
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 
-#: The file of the model, its size in bytes and its SHA-384.
+#: Receives a file of a model, its size in bytes and its SHA-384.
 FirstUse = Callable[[ModelSpec, SourceFile, int, Digest], None]
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadOptions:
-    """A cache, mirrors, and how much patience with a server.
+    """Cache, mirrors, time limits, and what is allowed.
 
     Attributes:
         cache_dir: a folder in the layout of Open Model Zoo's ``--cache_dir``,
             ``DIR/1/<first two hex digits of the digest>/<the others>``; None for no cache.
-        mirrors: folders, or http(s) addresses, of the same layout: asked by digest before any source.
-        attempts: how often a source that fails for the moment is asked, at least 1.
-        first_use: told what a file without a pin held, and where that is remembered from then on; None
-            where no source may be trusted so far.
+        mirrors: folders or http(s) URLs with the same layout: asked by digest before any source.
+        attempts: how often a source is asked that fails in a way that may pass, at least 1.
+        first_use: receives what a file without a pin holds, and remembers it; None if such files are
+            refused.
         timeout_s: how long a server may take to accept a connection, to answer, and to go on answering.
         headers: what is sent to single hosts.
-        ca_bundle: who may vouch for servers (PEM); None for what REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or
-            SSL_CERT_FILE name, else the usual authorities.
-        allow_http: take files that no SHA-256 or SHA-384 pins over plain http too.
-        allow_licenses: the licenses that a model may have, see ``license_policy``; empty for any.
+        ca_bundle: trusted certificates (PEM); None for those that REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or
+            SSL_CERT_FILE name, else the usual ones.
+        allow_http: download files without a SHA-256 or SHA-384 over plain http too.
+        allow_licenses: the licenses that a model may have, see ``license_policy``; empty for all.
         allow_private_redirects: follow a redirect from a public name to an address of this network.
-        verify: read files that are here and hash them, also those that were found good before.
-        jobs: how many files come at once.
-        connections: by how many connections a large file comes.
+        verify: hash files that are here, also if their record says that they are verified.
+        jobs: how many files are downloaded at once.
+        connections: how many connections a large file may use.
     """
 
     cache_dir: Path | None

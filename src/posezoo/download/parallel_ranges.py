@@ -1,6 +1,6 @@
-"""A large file by several connections at once: part by part, each in memory until its turn comes.
+"""Download a large file over several connections: range by range, each in memory until its turn comes.
 
-What is written stays the beginning of the file, so what breaks off is gone on with like any other.
+What is written is always the beginning of the file, so a download that breaks off is resumed like any other.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from posezoo.download.partial import ResumeState
 from posezoo.download.source_errors import RangeMismatchError
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import SourceFile
-from posezoo.workers.threads import Future, ThreadPool
+from posezoo.workers.threads import ThreadPool
 
-#: 4 MiB: at 10 MB/s a part takes eight times as long as a round trip of 50 ms.
-PART_BYTES = 4 << 20
+#: 4 MiB: at 10 MB/s a range takes eight times as long as a round trip of 50 ms.
+RANGE_BYTES = 4 << 20
 
-#: Opens what follows the held bytes, up to a last one.
+#: Opens what follows the bytes that are here, up to a last byte.
 OpenRange = Callable[[ResumeState, int], AbstractContextManager[ByteStream]]
 
 
@@ -36,100 +36,73 @@ def open_url(
     *,
     headers: tuple[HostHeader, ...] = (),
 ) -> Iterator[ByteStream]:
-    """Read what lies behind an http(s) address when its host takes it; raises as ``http.open_response`` does.
+    """Read an http(s) URL as soon as its host's limit allows; raises as ``http.open_response`` does.
 
-    ``headers`` are sent besides the user's, which count before them.
+    ``headers`` are sent besides the user's, which win over them.
     """
     from posezoo.download import http
 
-    download_options, limiter = context.means, context.carrier.limiter_for(url)
-    download_options = (
-        replace(download_options, headers=(*headers, *download_options.headers))
-        if headers
-        else download_options
-    )
-    ask = partial(http.open_response, context.carrier.session(), url, file, download_options)
+    options, limiter = context.options, context.pool.limiter_for(url)
+    options = replace(options, headers=(*headers, *options.headers)) if headers else options
+    open_range = partial(http.open_response, context.pool.session(), url, file, options)
+    # Without a digest nothing would show that the ranges fit together.
+    is_split = file.checksum is not None and (file.size or 0) - resume.size >= 2 * RANGE_BYTES
     with limiter.slot():
-        if (
-            download_options.connections == 1
-            or limiter.uses_single_connection
-            or not is_worth_splitting(file, resume)
-        ):
-            with ask(resume) as stream:
+        if options.connections == 1 or limiter.uses_single_connection or not is_split:
+            with open_range(resume) as stream:
                 yield stream
             return
         try:
-            with open_in_ranges(ask, file, resume, download_options.connections) as stream:
+            with open_in_ranges(open_range, file.size or 0, resume, options.connections) as stream:
                 yield stream
         except RangeMismatchError:
-            limiter.uses_single_connection = (
-                True  # a host whose parts do not fit is asked for the whole next time
-            )
+            # The next time this host is asked for the whole file.
+            limiter.uses_single_connection = True
             raise
-
-
-def is_worth_splitting(file: SourceFile, resume: ResumeState) -> bool:
-    """Whether what is missing of a file is worth several connections, and its digest tells if they fit."""
-    return file.checksum is not None and (file.size or 0) - resume.size >= 2 * PART_BYTES
 
 
 @contextmanager
 def open_in_ranges(
-    ask: OpenRange, file: SourceFile, resume: ResumeState, connections: int
+    open_range: OpenRange, size: int, resume: ResumeState, connections: int
 ) -> Iterator[ByteStream]:
-    """What is missing of a file, in order; by one connection where the server gives no parts.
+    """What is missing of a file of this size, in order; over one connection if the server gives no ranges.
 
-    Raises as ``ask`` does, the pieces too.
+    Raises as ``open_range`` does; so do the pieces.
     """
-    size = file.size or 0
-    with ask(resume, _last(resume.size, size)) as first:
+
+    def last_byte(start: int) -> int:
+        return min(start + RANGE_BYTES, size) - 1
+
+    with open_range(resume, last_byte(resume.size)) as first:
         if first.stop is None:
             yield first
             return
-        thread_pool = ThreadPool(connections)
+        thread_pool, state = ThreadPool(connections), replace(resume, etag=first.etag)
+
+        def read_range(start: int) -> bytes:
+            content = bytearray()
+            with open_range(replace(state, size=start), last_byte(start)) as stream:
+                if stream.start != start or stream.stop is None:
+                    raise RangeMismatchError("has a different version of the file now")
+                for piece in stream.pieces:
+                    thread_pool.raise_if_cancelled()
+                    content += piece
+            return bytes(content)
+
+        starts = iter(range(first.stop, size, RANGE_BYTES))
+        # More than one range for each connection, so that none is idle while a range is written. They are
+        # requested before the first range is read.
+        at_once = connections + connections // 2
+        ranges = deque(thread_pool.submit(partial(read_range, start)) for start in islice(starts, at_once))
+
+        def read_in_order() -> Iterator[bytes]:
+            while ranges:
+                content = ranges.popleft().result()
+                if (start := next(starts, None)) is not None:
+                    ranges.append(thread_pool.submit(partial(read_range, start)))
+                yield content
+
         try:
-            known = replace(resume, etag=first.etag)
-            others = _others(
-                thread_pool, partial(_part, ask, thread_pool, known, size), first.stop, size, connections
-            )
-            yield replace(first, pieces=chain(first.pieces, others), stop=None)
+            yield replace(first, pieces=chain(first.pieces, read_in_order()), stop=None)
         finally:
             thread_pool.shutdown()
-
-
-def _last(start: int, size: int) -> int:
-    return min(start + PART_BYTES, size) - 1
-
-
-def _others(
-    thread_pool: ThreadPool, part: Callable[[int], bytes], start: int, size: int, connections: int
-) -> Iterator[bytes]:
-    """All parts but the first; asked for before that one is read."""
-    starts = iter(range(start, size, PART_BYTES))
-    ahead = connections + connections // 2  # so that nobody idles while the next one is written
-    start_time = deque(thread_pool.submit(partial(part, at)) for at in islice(starts, ahead))
-    return _yield_in_order(thread_pool, part, starts, start_time)
-
-
-def _yield_in_order(
-    thread_pool: ThreadPool,
-    part: Callable[[int], bytes],
-    starts: Iterator[int],
-    start_time: deque[Future[bytes]],
-) -> Iterator[bytes]:
-    while start_time:
-        piece = start_time.popleft().result()
-        if (at := next(starts, None)) is not None:
-            start_time.append(thread_pool.submit(partial(part, at)))
-        yield piece
-
-
-def _part(ask: OpenRange, thread_pool: ThreadPool, known: ResumeState, size: int, start: int) -> bytes:
-    last, gathered = _last(start, size), bytearray()
-    with ask(replace(known, size=start), last) as stream:
-        if stream.start != start or stream.stop is None:
-            raise RangeMismatchError("has another version of the file by now")
-        for piece in stream.pieces:
-            thread_pool.raise_if_cancelled()
-            gathered += piece
-    return bytes(gathered)

@@ -1,8 +1,8 @@
-"""The file beside a target that bytes go to until they are known to be right.
+"""The file beside a target that holds a download until its bytes are verified.
 
-It is locked while somebody writes, so two processes fetch a file once. The rename is the last step:
-a file that has its name was verified. A part that was cut short stays for the next run, and a record of
-what it is the beginning of beside it in ``.posezoo/``.
+It is locked while it is written, so that two processes download a file once. The rename is the last step: a
+file that has its name is verified. A part that broke off stays for the next run; the target's record says
+what it is the beginning of.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class ResumeState:
 
     Attributes:
         size: how many bytes of it are here.
-        source: who gave them.
-        etag: what the source called the whole of it: a strong entity tag (RFC 9110, 8.8.3), or nothing.
+        source: the name of the candidate that gave them.
+        etag: the source's name for this version of the file: a strong entity tag (RFC 9110, 8.8.3), or "".
     """
 
     size: int = 0
@@ -50,16 +50,16 @@ class ResumeState:
     etag: str = ""
 
 
-#: No byte of it.
+#: Nothing of the file is here.
 NOTHING = ResumeState()
 
 
 class PartialFile:
-    """An open part file that is ours alone."""
+    """An open and locked part."""
 
     def __init__(self, path: Path, target: Path, handle: int) -> None:
         self._path, self._target, self._handle = path, target, handle
-        self.came_from = ""  # the address that gave its last bytes
+        self.source_url = ""  # the URL that gave its last bytes
         self._published = False
         self._linked: Path | None = None
         # Under a name of its own, which no other run looks for, it is of no use to the next one.
@@ -67,11 +67,11 @@ class PartialFile:
 
     @property
     def path(self) -> Path:
-        """Where its bytes lie until it is published."""
+        """Where its bytes are before the rename."""
         return self._path
 
     def load_resume_state(self, file: SourceFile) -> ResumeState:
-        """What it holds of a file; what is the beginning of something else is dropped."""
+        """What it holds of a file; the beginning of anything else is dropped."""
         record = read_record(self._target).partial if self._is_findable else {}
         size = os.fstat(self._handle).st_size
         known = file.checksum is not None and record.get(file.checksum.algorithm) == file.checksum.value
@@ -81,12 +81,12 @@ class PartialFile:
         return NOTHING
 
     def start_at(self, file: SourceFile, start: ResumeState, *, resumable: bool) -> _Hash:
-        """Make it ready for the bytes that follow; what it holds beyond the start is dropped.
+        """Prepare it for the bytes that follow; what it holds beyond the start is dropped.
 
         Args:
             file: what it will be.
-            start: how much of what it holds is the beginning, and who gives the rest.
-            resumable: whether another run could go on where this one ends.
+            start: how much of what it holds is the beginning, and what gives the rest.
+            resumable: whether another run could resume it.
 
         Returns:
             The digest of its bytes so far.
@@ -109,7 +109,7 @@ class PartialFile:
         return hasher
 
     def truncate(self) -> None:
-        """Empty it, whatever an earlier attempt or an earlier run left in it."""
+        """Drop all that earlier attempts and runs left in it."""
         self._remove_resume_state()
         with _writing(self._target):
             os.lseek(self._handle, 0, os.SEEK_SET)
@@ -127,31 +127,31 @@ class PartialFile:
                 rest = rest[os.write(self._handle, rest) :]
 
     def clone_from(self, path: Path, file: SourceFile) -> bool:
-        """Hold the bytes of another file without copying them; False where the file system cannot.
+        """Take the bytes of another file without copying them; False if the file system cannot.
 
         Raises:
-            DigestError: they are not the promised ones.
+            DigestError: they are not the expected ones.
             OSError: the file cannot be read.
         """
-        mine, expected = _link_of(self._target), file.checksum
+        link, expected = _link_of(self._target), file.checksum
         if expected is None or not has_size(path, file.size):
             return False
         with open(path, "rb") as source:
             cloned = reflink(source.fileno(), self._handle)
-        if not cloned and not hard_link(path, mine, mode=stat.S_IMODE(os.fstat(self._handle).st_mode)):
+        if not cloned and not hard_link(path, link, mode=stat.S_IMODE(os.fstat(self._handle).st_mode)):
             return False
-        if (actual := compute_digest(self._path if cloned else mine, expected.algorithm)) != expected:
-            mine.unlink(missing_ok=True)
+        if (actual := compute_digest(self._path if cloned else link, expected.algorithm)) != expected:
+            link.unlink(missing_ok=True)
             self.truncate()
-            raise DigestError(f"gives bytes of {actual}, expected are {expected}")
-        self._linked = None if cloned else mine
+            raise DigestError(f"has the digest {actual}, expected {expected}")
+        self._linked = None if cloned else link
         return True
 
     def replace_target(self, *, lasting: bool = True) -> None:
-        """Give it the target's name; a symbolic link of that name is replaced, not followed.
+        """Rename it to the target; a symbolic link of that name is replaced, not followed.
 
         Args:
-            lasting: whether to wait until no loss of power can take it any more.
+            lasting: whether to wait until it survives a loss of power.
 
         Raises:
             OutputError: it cannot be renamed; what was there before is untouched.
@@ -169,7 +169,7 @@ class PartialFile:
         self._remove_resume_state()
 
     def close(self) -> None:
-        """Let go of the lock; a part that nobody could go on with is removed before that."""
+        """Release the lock; a part that cannot be resumed is removed before that."""
         is_kept = (
             self._is_findable
             and os.fstat(self._handle).st_size > 0
@@ -188,11 +188,11 @@ class PartialFile:
 
 @contextmanager
 def open_partial(target: Path, on_wait: Callable[[], None]) -> Iterator[PartialFile]:
-    """The part of a target, locked; folders on the way to it are made.
+    """The part of a target, locked; folders on the way to it are created.
 
     Args:
         target: the final name.
-        on_wait: called once when another process or thread holds the part.
+        on_wait: called once if another process or thread holds the lock.
 
     Raises:
         OutputError: it cannot be written there.
@@ -212,7 +212,7 @@ def open_partial(target: Path, on_wait: Callable[[], None]) -> Iterator[PartialF
 
 
 def remove_partial(target: Path) -> None:
-    """Remove what a run left of a file that has come by another way since."""
+    """Remove what a run left of a file that is complete by now."""
     for path in (_part_of(target), _link_of(target)):
         with suppress(OSError):
             path.unlink(missing_ok=True)
@@ -224,7 +224,7 @@ def _part_of(target: Path) -> Path:
 
 
 def _link_of(target: Path) -> Path:
-    """A second name of a cache's entry, on its way to the target; only who holds the part makes it."""
+    """A hard link to a cache's entry, before its rename; only the holder of the part's lock creates it."""
     return target.with_name(f".{target.name}.link")
 
 

@@ -1,13 +1,13 @@
-"""What model.yml has done to downloaded files: archives are unpacked, text is replaced.
+"""The postprocessing steps of model.yml: archives are unpacked, text is replaced.
 
-What was published stays: an archive beside what it held, a text as ``<file>.orig`` beside the changed
-one. So the bytes that model.yml promises can be checked at any time, and a second run has nothing to
-fetch. ``unpacked`` remembers what was made from what; while that holds, nothing is redone.
+The published files stay: an archive beside its members, a text as ``<file>.orig`` beside the changed one. So
+they can be verified at any time, and a second run downloads nothing. The file's record says what was made of
+it; while that holds, nothing is done again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from posezoo.errors import DownloadError, PosezooError
@@ -32,18 +32,18 @@ def postprocess(
     rehash: bool = False,
     listener: Listener = ignore_event,
 ) -> None:
-    """Carry out the steps of a model whose files are here, but for those that were carried out before.
+    """Carry out the steps of a model whose files are here, except those that were carried out before.
 
     Args:
         spec: the model.
-        layout: where its files lie.
+        layout: where its files are.
         left_out: the names of files that were not downloaded; their steps are left out too.
-        rehash: read the bytes of what was made before, and do not believe what the folder says of them.
-        listener: whom to tell what happens.
+        rehash: read the bytes of what was made before, and do not believe the records.
+        listener: receives the events.
 
     Raises:
-        ArchiveError: an archive cannot be read, or holds what must not be unpacked.
-        FetchError: a text does not hold what was to be replaced.
+        ArchiveError: an archive cannot be read, or has members that must not be unpacked.
+        DownloadError: a text does not contain what is to be replaced.
         OutputError: a file cannot be written.
     """
     steps = [step for step in spec.postprocessing if step.file not in left_out]
@@ -54,25 +54,20 @@ def postprocess(
         for step in steps:
             if isinstance(step, UnpackArchive):
                 _unpack(step, spec, layout, rehash, listener)
-        for file, replacements in _by_file(step for step in steps if isinstance(step, RegexReplace)):
-            _replace(file, replacements, spec, layout, rehash, listener)
+        replacements = [step for step in steps if isinstance(step, RegexReplace)]
+        for file in dict.fromkeys(step.file for step in replacements):
+            of_file = [step for step in replacements if step.file == file]
+            _replace(file, of_file, spec, layout, rehash, listener)
     except PosezooError as error:
         listener(PostprocessingFinished(spec.full_name, False, error.problem))
         raise
     listener(PostprocessingFinished(spec.full_name, True))
 
 
-def _by_file(steps: Iterable[RegexReplace]) -> Iterable[tuple[str, list[RegexReplace]]]:
-    found: dict[str, list[RegexReplace]] = {}
-    for step in steps:
-        found.setdefault(step.file, []).append(step)
-    return found.items()
-
-
 def _unpack(
     step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, rehash: bool, listener: Listener
 ) -> None:
-    """Unpack an archive into its own folder; a text that is to be changed keeps its bytes as .orig."""
+    """Unpack an archive into its folder; a text that is changed later keeps its published bytes as .orig."""
     from posezoo.download.archive import unpack_archive
 
     archive = layout.model_download_dir(spec) / step.file
@@ -86,7 +81,7 @@ def _unpack(
     def place(member: str) -> Path:
         path = layout.published_path(spec, f"{above}/{member}" if above else member)
         if path in expected:
-            raise DownloadError(f"{step.file}: holds {member}, which model.yml promises as a file of its own")
+            raise DownloadError(f"{step.file}: holds {member}, which model.yml declares as a file of its own")
         return path
 
     record.write([archive, *unpack_archive(archive, step.format, place)])

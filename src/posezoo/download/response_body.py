@@ -1,4 +1,4 @@
-"""The body of an answer: read piece by piece, given up where it drips, unpacked where it is packed."""
+"""The body of a response: read piece by piece, given up if it stalls, decompressed if it is compressed."""
 
 from __future__ import annotations
 
@@ -12,49 +12,49 @@ import requests
 
 from posezoo.download.http_connections import ATTEMPTS_AT_SILENCE, translate_errors
 from posezoo.download.source_errors import TransientSourceError
-from posezoo.download.timers import ALARMS
+from posezoo.download.timers import TIMERS
 from posezoo.errors import SizeError, SourceError
 from posezoo.spec.model import SourceFile
 
-# 512 KiB: twice as much would save another 4 % of CPU time, and be lost where the process is killed.
+# 512 KiB: twice as much would save another 4 % of CPU time, but it is lost if the process is killed.
 _PIECE = 1 << 19
 
-# Less than this over a whole timeout is no download: 100 MB would take more than a day.
-_LEAST_BYTES_PER_S = 1024
+# At a lower rate, 100 MB would take more than a day.
+_MIN_BYTES_PER_S = 1024
 
-# What gzip and deflate add to bytes that cannot be packed is less than this, and a hundredth.
-_PACKING_BYTES = 1 << 20
+# gzip and deflate add less than this, and a hundredth, to bytes that cannot be compressed.
+_COMPRESSION_OVERHEAD = 1 << 20
 _GZIP = b"\x1f\x8b"
 
 
 class StallDetectingReader:
-    """Reads a body, and shuts its connection down where less than the least comes over a whole timeout.
+    """Reads a body, and shuts its connection down if it is slower than the minimum over a whole timeout.
 
-    From beside, since a read that gets a byte now and then may never return: within the line that tells the
-    size of a chunk, say.
+    A timer does that, since a read that gets a byte now and then may never return: for example within the
+    line with the size of a chunk.
     """
 
-    _LOOKS = 4  # so often in a timeout: a drip that begins somewhere in between is not given two of them
+    _CHECKS = 4  # in each timeout, so that a stall that begins in between is not granted two of them
 
     def __init__(self, response: requests.Response, timeout_s: float) -> None:
         self._response, self._timeout_s = response, timeout_s
         self._received, self._recent, self._reading = 0, 0, False
-        self._seen: deque[int] = deque([0], maxlen=1 + self._LOOKS)
+        self._seen: deque[int] = deque([0], maxlen=1 + self._CHECKS)
         self._ended, self._expired = False, False
 
     def __enter__(self) -> StallDetectingReader:
-        self._alarm = ALARMS.call_later(self._timeout_s / self._LOOKS, self._check_rate)
+        self._timer = TIMERS.call_later(self._timeout_s / self._CHECKS, self._check_rate)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended = True
-        self._alarm.cancel()
+        self._timer.cancel()
 
     def read_chunk(self, when: str) -> bytes:
         """The next piece; empty at the end.
 
         Raises:
-            TemporaryError: nothing or too little came in time, or the connection broke.
+            TransientSourceError: nothing or too little came in time, or the connection broke.
         """
         self._reading = True
         try:
@@ -67,7 +67,7 @@ class StallDetectingReader:
         finally:
             self._reading = False
         if self._expired:
-            problem = f"gave only {self._recent} bytes in {self._timeout_s:g} s{when}"
+            problem = f"sent only {self._recent} bytes in {self._timeout_s:g} s{when}"
             silence = f"no answer within {self._timeout_s:g} s{when}"
             raise TransientSourceError(problem if self._recent else silence, at_most=ATTEMPTS_AT_SILENCE)
         self._received += len(piece)
@@ -77,65 +77,65 @@ class StallDetectingReader:
         if self._ended:
             return
         seen = self._seen
-        if not self._reading:  # who is slow is our disk
+        if not self._reading:  # our own disk is slow
             seen.clear()
         seen.append(self._received)
         self._recent = seen[-1] - seen[0]
-        if len(seen) > self._LOOKS and self._recent < _LEAST_BYTES_PER_S * self._timeout_s:
+        if len(seen) > self._CHECKS and self._recent < _MIN_BYTES_PER_S * self._timeout_s:
             self._expired = True
-            with suppress(OSError, ValueError, RuntimeError):  # it has ended meanwhile
+            with suppress(OSError, ValueError, RuntimeError):  # the response has ended meanwhile
                 self._response.raw.shutdown()
             return
-        self._alarm = ALARMS.call_later(self._timeout_s / self._LOOKS, self._check_rate)
+        self._timer = TIMERS.call_later(self._timeout_s / self._CHECKS, self._check_rate)
 
 
 def read_body(
-    response: requests.Response, file: SourceFile, start: int, stop: int | None, watch: StallDetectingReader
+    response: requests.Response, file: SourceFile, start: int, stop: int | None, reader: StallDetectingReader
 ) -> Iterator[bytes]:
-    """What arrives, as it arrives: of all of a file, or of what lies between two places in it."""
+    """The pieces as they arrive, of a whole file or of a range of it."""
     size, cap, end = start, file.read_limit if stop is None else stop, file.size if stop is None else stop
-    while piece := watch.read_chunk(f" after {size} of {file.size or 'unknown'} bytes"):
+    while piece := reader.read_chunk(f" after {size} of {file.size or 'unknown'} bytes"):
         size += len(piece)
-        # What is packed may unpack to nothing, for ever.
-        if size > cap + cap // 100 + _PACKING_BYTES or (stop is not None and size > stop):
-            raise SizeError(f"gives more than the expected {cap} bytes")
+        # Compressed bytes without end may decompress to nothing.
+        if size > cap + cap // 100 + _COMPRESSION_OVERHEAD or (stop is not None and size > stop):
+            raise SizeError(f"sends more than the expected {cap} bytes")
         yield piece
     if end is not None and size < end and (stop is not None or not has_known_length(response)):
         raise TransientSourceError(f"the connection broke after {size} of {end} bytes")
 
 
 def decode_body(pieces: Iterator[bytes], response: requests.Response, file: SourceFile) -> Iterator[bytes]:
-    """The file itself, where a server packs it though nobody asked; never more than one piece at once."""
-    packing = content_encoding(response)
-    if packing == "identity":
+    """The decompressed file, if a server compresses it without being asked; at most one piece at once."""
+    encoding = content_encoding(response)
+    if encoding == "identity":
         yield from pieces
         return
-    if packing not in ("gzip", "x-gzip", "deflate"):
-        raise SourceError(f"packs the file as {packing!r}, which was not asked for")
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise SourceError(f"sends the file with Content-Encoding {encoding!r}, which was not requested")
     first = next(pieces, b"")
     if _is_the_file(first, response, file):
         yield first
         yield from pieces
         return
-    inflater = _make_inflater(first, packing)
-    for packed in chain((first,), pieces):
-        while packed:
+    inflater = _make_inflater(first, encoding)
+    for compressed in chain((first,), pieces):
+        while compressed:
             if inflater.eof:  # a gzip may have several members; what else follows is padding
-                if not packed.startswith(_GZIP):
+                if not compressed.startswith(_GZIP):
                     break
-                inflater = _make_inflater(packed, packing)
+                inflater = _make_inflater(compressed, encoding)
             try:
-                piece = inflater.decompress(packed, _PIECE)
+                piece = inflater.decompress(compressed, _PIECE)
             except zlib.error as error:
-                raise SourceError(f"packs the file as {packing}, badly: {error}") from error
-            packed = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+                raise SourceError(f"sends invalid {encoding} data: {error}") from error
+            compressed = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
             yield piece
     if not inflater.eof:
-        raise TransientSourceError("the packed body is cut short")
+        raise TransientSourceError("the compressed response body is incomplete")
 
 
 def _is_the_file(first: bytes, response: requests.Response, file: SourceFile) -> bool:
-    """Whether what is called packed is a packed file, as many servers say of every .tar.gz."""
+    """Whether the file itself is what is compressed: many servers say Content-Encoding of every .tar.gz."""
     if announced := response.headers.get("Content-Length", ""):
         return announced == str(file.size)
     if not file.name.endswith((".gz", ".tgz")):
@@ -147,23 +147,23 @@ def _is_the_file(first: bytes, response: requests.Response, file: SourceFile) ->
 
 
 def _make_inflater(first: bytes, encoding: str) -> zlib._Decompress:
-    """Says deflate and means zlib's form, or, as some servers do, the bare one (RFC 9110, 8.4.1.2)."""
+    """A decompressor; deflate is zlib's format, or, from some servers, the raw one (RFC 9110, 8.4.1.2)."""
     if encoding == "deflate" and not _is_zlib(first):
         return zlib.decompressobj(wbits=-zlib.MAX_WBITS)
     return zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)  # 32: gzip or zlib, as its first bytes say
 
 
 def _is_zlib(first: bytes) -> bool:
-    """Whether it begins with a header of zlib (RFC 1950, 2.2), or of gzip."""
+    """Whether the data begins with a header of zlib (RFC 1950, 2.2), or of gzip."""
     is_zlib = len(first) > 1 and first[0] & 15 == 8 and (first[0] << 8 | first[1]) % 31 == 0
     return is_zlib or first.startswith(_GZIP)
 
 
 def has_known_length(response: requests.Response) -> bool:
-    """Whether a body that was cut short would have been noticed by the lower layers."""
+    """Whether the lower layers notice an incomplete body."""
     return "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
 
 
 def content_encoding(response: requests.Response) -> str:
-    """How the body is packed; ``identity`` where it is not."""
+    """How the body is compressed; ``identity`` if it is not."""
     return response.headers.get("Content-Encoding", "").strip().lower() or "identity"

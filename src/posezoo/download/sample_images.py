@@ -1,4 +1,4 @@
-"""Two photos to try a pose model on, out of a wheel of scikit-image: free to use, and never shipped by us."""
+"""Two photos to try a pose model on, from a wheel of scikit-image: free to use, and not shipped by us."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _photo(name: str, size: int, sha384: str) -> SourceFile:
     return SourceFile(name, size, Digest("sha384", sha384), (source,))
 
 
-#: Both 512 x 512 pixels: a portrait in colour, and a man behind a camera in grey. On the terms that
+#: Both 512 x 512 pixels: a portrait in colour, and a man behind a camera in grey. As
 #: scikit-image's ``skimage.data`` states: the portrait is of Eileen Collins, photo by NASA (Great Images in
 #: NASA), public domain; the other is a photo by Lav Varshney, CC0.
 SAMPLES: tuple[SourceFile, ...] = (
@@ -48,10 +48,10 @@ def download_samples(
     *,
     sleep: Sleep = time.sleep,
 ) -> tuple[Path, ...]:
-    """Bring both photos into a folder; good ones that are there stay.
+    """Download both photos to a folder; verified ones that are there stay.
 
     Raises:
-        FetchError: one did not come from anywhere.
+        DownloadError: no source gave one of them.
         OutputError: it cannot be written.
     """
     targets = tuple(folder / photo.name for photo in SAMPLES)

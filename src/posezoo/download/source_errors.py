@@ -1,4 +1,4 @@
-"""How a source failed, as far as that decides what happens next."""
+"""How a source failed, as far as this decides what happens next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class TransientSourceError(SourceError):
     Args:
         problem: what the source did.
         hint: what to do next.
-        wait_s: how many seconds the source asked us to wait; None where it did not say.
+        wait_s: how many seconds the source asked us to wait; None if it did not say.
         at_most: how many attempts are worth their time; None for as many as the user allows.
     """
 
@@ -23,29 +23,29 @@ class TransientSourceError(SourceError):
 
 
 class RateLimitedError(TransientSourceError):
-    """The source is asked too much at once (429), or too often.
+    """The source gets too many requests (429), at once or over time.
 
-    ``new_limit`` says how many requests are let through to it from now on; None where there was one alone.
+    ``new_limit`` says how many requests at once it gets from now on; None if there was only one.
     """
 
     new_limit: int | None = None
 
 
 class NotFoundError(SourceError):
-    """The source is there, and does not hold the file."""
+    """The source answers, and does not have the file."""
 
 
 class RangeMismatchError(SourceError):
-    """What an earlier attempt or run left of a file does not go with what comes now."""
+    """What an earlier attempt or run left of a file does not fit what the source has now."""
 
 
 class HtmlResponseError(SourceError):
-    """A web page came in place of the file.
+    """The source sends a web page instead of the file.
 
     Args:
         page: its beginning.
     """
 
     def __init__(self, page: str) -> None:
-        super().__init__("gives a web page (HTML) in place of the file", hint="open the address in a browser")
+        super().__init__("returns a web page (HTML) instead of the file", hint="open the URL in a browser")
         self.page = page

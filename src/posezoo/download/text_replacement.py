@@ -1,7 +1,7 @@
-"""A downloaded text with pieces of it replaced, as model.yml says, in bounded time.
+"""Replace parts of a downloaded text by regular expressions, in bounded time.
 
-``re`` cannot be interrupted, and a pattern of a stranger may take for ever on a text of another. So it
-runs in a child process that is ended when its time is up.
+``re`` cannot be interrupted, and a pattern from a model.yml may take for ever on a downloaded text. So it
+runs in a child process that is killed when its time is up.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from posezoo.spec.model import RegexReplace
 TIMEOUT_S = 10.0
 MAX_BYTES = 16 << 20
 
-# Says "" where all went well, else which pattern did what.
+# The problem is empty if all went well.
 _CHILD = """
 import json, re, sys
 job = json.load(sys.stdin)
@@ -44,12 +44,12 @@ def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> s
     """The text of a published file after the replacements, one after the other; lines end with a newline.
 
     Args:
-        name: what errors call it.
+        name: the name in errors.
         published: the file, UTF-8.
         steps: what to replace.
 
     Raises:
-        FetchError: it is no text, does not hold what was to be replaced, or replacing takes too long.
+        DownloadError: it is not a text, does not contain what is to be replaced, or replacing takes too long.
     """
     job = {
         "text": _text_of(name, published),
@@ -85,7 +85,7 @@ def _text_of(name: str, published: Path) -> str:
         return published.read_text("utf-8")  # with lines that end with a newline, as Open Model Zoo reads it
     except FileNotFoundError as error:
         raise DownloadError(
-            f"{name}: is not there: neither published nor in an archive",
+            f"{name}: does not exist: neither published nor in an archive",
             hint="check the postprocessing in model.yml",
         ) from error
     except (OSError, UnicodeDecodeError) as error:

@@ -12,24 +12,24 @@ from itertools import count
 
 
 class Timer:
-    """Something that is called at its time, unless it is cancelled before."""
+    """A call at a later time, unless it is cancelled before."""
 
     def __init__(self, call: Callable[[], None]) -> None:
         self._call: Callable[[], None] | None = call
 
     def cancel(self) -> None:
-        """Forget it; one that rings at this very moment may still ring."""
+        """Forget the call; one that is being made at this moment may still happen."""
         self._call = None
 
     def fire(self) -> None:
-        """Call it, once."""
+        """Make the call, once."""
         call, self._call = self._call, None
         if call is not None:
             call()
 
 
 class TimerThread:
-    """What is called must be quick, and raise nothing."""
+    """One thread for all timers: their calls must be quick, and raise nothing."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -38,30 +38,30 @@ class TimerThread:
         self._thread: threading.Thread | None = None
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> Timer:
-        """Have something called once after so many seconds."""
-        alarm = Timer(call)
+        """Make a call once, after so many seconds."""
+        timer = Timer(call)
         with self._changed:
-            entry = (time.monotonic() + seconds, next(self._numbers), alarm)
+            entry = (time.monotonic() + seconds, next(self._numbers), timer)
             heapq.heappush(self._due, entry)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, daemon=True)
                 self._thread.start()
             elif self._due[0] is entry:
                 self._changed.notify()
-        return alarm
+        return timer
 
     def _watch(self) -> None:
         while True:
             with self._changed:
                 while not self._due or (wait_s := self._due[0][0] - time.monotonic()) > 0:
                     self._changed.wait(min(wait_s, threading.TIMEOUT_MAX) if self._due else None)
-                alarm = heapq.heappop(self._due)[2]
+                timer = heapq.heappop(self._due)[2]
             with suppress(Exception):  # or one that fails would silence all others
-                alarm.fire()
+                timer.fire()
 
 
-#: Those of this process.
-ALARMS = TimerThread()
+#: The timers of this process.
+TIMERS = TimerThread()
 
-if hasattr(os, "register_at_fork"):  # a child that is forked has none of our threads
-    os.register_at_fork(after_in_child=ALARMS.__init__)  # type: ignore[misc]
+if hasattr(os, "register_at_fork"):  # a forked child has none of our threads
+    os.register_at_fork(after_in_child=TIMERS.__init__)  # type: ignore[misc]

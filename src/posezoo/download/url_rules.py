@@ -1,4 +1,4 @@
-"""Which addresses a request may go to, and where a redirect may lead it."""
+"""Which URLs may be requested, and which redirects may be followed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOptions) -> None:
-    """Make sure that a file may be asked for there.
+    """Make sure that a file may be requested from a URL.
 
     Raises:
         SourceError: neither http nor https, or plain http for a file that no SHA-256 or SHA-384 pins.
@@ -31,33 +31,35 @@ def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOpti
     ):
         return
     raise SourceError(
-        "is plain http, where anybody on the way can meddle, and no SHA-256 or SHA-384 would tell",
-        hint="--allow_http takes it all the same",
+        "uses plain http without a SHA-256 or SHA-384 checksum, so a changed file would not be noticed",
+        hint="--allow_http allows it anyway",
     )
 
 
 def refuse_unsafe_redirect(
     url: str, target: str, download_options: DownloadOptions, *, by_proxy: bool
 ) -> None:
-    """Make sure that a redirect leads nowhere that its sender could not have reached himself.
+    """Make sure that a redirect does not lead to what only this machine or network can reach.
 
     Args:
-        url: who redirects.
-        target: where to.
+        url: the URL that redirects.
+        target: the URL that it redirects to.
         download_options: what is allowed.
-        by_proxy: whether a proxy asks in our place: its surroundings are not ours.
+        by_proxy: whether a proxy makes the request: its network is not ours.
 
     Raises:
         SourceError: from https to http, or from a public name to an address of this machine or network.
     """
     if url.lower().startswith("https:") and target.lower().startswith("http:"):
-        raise SourceError("redirects from https to http, where anybody on the way can look and meddle")
+        raise SourceError(
+            "redirects from https to http, which is neither encrypted nor protected against changes"
+        )
     if by_proxy or download_options.allow_private_redirects or _is_private(_host(url)):
         return
     if _is_private(host := _host(target)):
         raise SourceError(
-            f"redirects to {host}, which is an address of this machine or network",
-            hint="--allow_private_redirects follows it all the same",
+            f"redirects to {host}, an address of this machine or a private network",
+            hint="--allow_private_redirects allows it anyway",
         )
 
 
@@ -83,7 +85,7 @@ def _is_localhost(host: str) -> bool:
 
 
 def _parse_ip_address(host: str) -> Address | None:
-    """The address that a host is written as; also as C libraries read it: 127.1, 0x7f000001, 2130706433."""
+    """The IP address of a host, also in the forms of C libraries: 127.1, 0x7f000001, 2130706433."""
     try:
         address: Address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

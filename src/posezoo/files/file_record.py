@@ -124,7 +124,7 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
         elif after != before:
             with open(part, "wb") if handle is None else os.fdopen(handle, "wb", closefd=False) as stream:
                 stream.truncate()
-                stream.write(json.dumps(after, indent=1).encode())
+                stream.write(json.dumps(after, indent=2).encode())
             os.replace(part, path)
     finally:
         if handle is None or _has_name(part, handle):

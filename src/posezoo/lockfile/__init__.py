@@ -1,7 +1,7 @@
-"""posezoo.lock: what a user or a team agreed to, by SHA-384: each model.yml, published file and IR.
+"""posezoo.lock: the SHA-384 of each model.yml, published file and IR that a user or a team agreed to.
 
-entries: its lines · lock: pins of first use, and what is refused · agreement: how a newer state is taken in ·
-survey: what a model is here · signature: who vouches for the whole.
+entries: its lines · lockfile: pins of first use, and what is refused · update: how a newer state is
+recorded · snapshot: the present state of a model · signature: a signature of the whole file.
 """
 
 from posezoo.lockfile.entries import FIRST_USE, NAME, LockEntry

@@ -1,4 +1,4 @@
-"""A posezoo.lock in use: files without a pin get theirs from it; a strict one takes nothing else."""
+"""A posezoo.lock in use: it pins files without a checksum; a strict one refuses all that it does not list."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class LockFile:
     """The entries of a posezoo.lock, read when they are first needed.
 
     Args:
-        path: the file; it need not be there.
-        strict: refuse every model, file and IR that it does not have, or has otherwise.
+        path: the file; it may be missing.
+        strict: refuse every model, file and IR that it does not have, or has with another content.
         now: the clock.
     """
 
     def __init__(self, path: Path, *, strict: bool = False, now: Callable[[], datetime] = _now) -> None:
-        # A link is followed: projects that share a lock by links go on sharing it when one of them writes.
+        # A link is followed, so that projects that share a lock by links still share it after a write.
         self.path = path.resolve() if path.is_symlink() else path
         self.is_strict = strict
         self._now = now
         self._entries: LockEntries | None = None
-        self._alone = threading.Lock()
+        self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Callable[..., LockFile], tuple[Path, bool, Callable[[], datetime]]]:
         """Another process opens the same file."""
@@ -57,10 +57,10 @@ class LockFile:
 
     @property
     def entries(self) -> LockEntries:
-        """What it says, as it was when we first looked, or last wrote.
+        """The entries, as they were when they were first read or last written.
 
         Raises:
-            PosezooError: it cannot be read, or is not what we write.
+            PosezooError: it cannot be read, or a line is not an entry.
         """
         if self._entries is None:
             self._entries = read_entries(self.path)
@@ -68,15 +68,15 @@ class LockFile:
 
     @property
     def timestamp(self) -> str:
-        """The time, as entries tell it."""
+        """The time, in the format of entries."""
         return self._now().isoformat(timespec="seconds")
 
     def with_pins(self, spec: ModelSpec) -> ModelSpec:
-        """The model, with size and SHA-384 for each file whose own bytes only the lock knows.
+        """The model, with size and SHA-384 from the lock for each file without a checksum.
 
         Raises:
             LockError: the lock is strict, and does not have this model.yml, or one of its files.
-            PosezooError: it cannot be read, or is not what we write.
+            PosezooError: it cannot be read, or a line is not an entry.
         """
         if self.is_strict:
             self._require(spec)
@@ -85,7 +85,7 @@ class LockFile:
         return replace(spec, files=tuple(self._pinned(spec, file) for file in spec.files))
 
     def agreed_ir(self, spec: ModelSpec, precision: Precision) -> AgreedIr | None:
-        """What a strict lock has of an IR; None if it is not strict, and takes every IR."""
+        """What a strict lock has of an IR; None if it is not strict, and allows every IR."""
         if not self.is_strict:
             return None
         files = {suffix: f"{precision}/{spec.name}{suffix}" for suffix in SUFFIXES}
@@ -94,10 +94,10 @@ class LockFile:
         return AgreedIr(self.path, spec.full_name, files, digests)
 
     def require_registry(self, registry: Registry) -> None:
-        """Refuse a registry that lacks models that a strict lock has: it is older, or another one.
+        """Refuse a registry that lacks models of a strict lock: it is older, or a different one.
 
         Raises:
-            LockError: it does.
+            LockError: a model is missing.
         """
         if not self.is_strict:
             return
@@ -107,15 +107,16 @@ class LockFile:
         if gone:
             others = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
             raise LockError(
-                f"{self.path} has {gone[0]}{others}, this registry has not: it is older, or another one",
+                f"{self.path} has {gone[0]}{others}, but this registry does not: "
+                "it is older, or a different one",
                 hint="check --models_dir, or which posezoo this is",
             )
 
     def record_first_use(self, spec: ModelSpec, file: SourceFile, size: int, digest: Digest) -> None:
-        """Remember what a file without a pin held.
+        """Record what a file without a pin holds.
 
         Raises:
-            DigestError: there is an entry already, and it says something else.
+            DigestError: there is an entry already, with another digest.
             OutputError: the lock cannot be written, or another run keeps it locked.
             PosezooError: it cannot be read.
         """
@@ -125,7 +126,8 @@ class LockFile:
             known = entries.setdefault(entry.key, entry)
             if known.sha384 != entry.sha384:
                 raise DigestError(
-                    f"{file.name}: gives bytes of {digest}, {self.path} has {known.sha384[:12]}…",
+                    f"{file.name}: the digest of the download is {digest}, "
+                    f"but {self.path} has {known.sha384[:12]}…",
                     hint="two downloads gave different files: find out which is the right one",
                 )
             return entries
@@ -133,17 +135,17 @@ class LockFile:
         self.update(add)
 
     def update(self, work: Callable[[LockEntries], LockEntries]) -> None:
-        """Replace the entries by what becomes of them, while every other run that writes waits.
+        """Replace the entries, while other processes that write the lock wait.
 
         Args:
-            work: given what the file says now, which another run may have written a moment ago; the file
-                stays as it is where this raises.
+            work: given the entries of the file now, which another process may have written a moment ago,
+                returns the new ones; if it raises, the file stays as it is.
 
         Raises:
             OutputError: the lock cannot be written, or another run keeps it locked.
             PosezooError: it cannot be read.
         """
-        with self._alone, self._file_lock():
+        with self._lock, self._file_lock():
             entries = work(read_entries(self.path))
             content = format_entries(entries.values())
             if not self.path.is_file() or self.path.read_bytes() != content:
@@ -163,7 +165,7 @@ class LockFile:
         entry = self.entries.get((model_key(spec), file.name, False))
         if file.checksum is not None or entry is None:
             return file
-        # What the lock says of an archive holds for the model.yml that it was agreed to with.
+        # The lock's entry of an archive holds only for the model.yml that was locked with it.
         if file.is_pinned and not self._has(model_key(spec), spec.path):
             return file
         digest = Digest("sha384", entry.sha384)
@@ -172,7 +174,7 @@ class LockFile:
         )
 
     def _require(self, spec: ModelSpec) -> None:
-        """Refuse a model that is not the one that was locked, to the last byte."""
+        """Refuse a model whose declaration or files differ from the locked ones in any byte."""
         self._require_declaration(spec, model_key(spec), spec.path, MODEL_YML, spec.revision)
         if spec.composite:
             above = spec.path.parents[1] / COMPOSITE_YML
@@ -186,24 +188,24 @@ class LockFile:
                 raise LockError(
                     f"{spec.full_name}: {file.name} is declared as {declared}, "
                     f"{self.path} has {known.sha384[:12]}…",
-                    hint="posezoo lock takes a newer state in, once you agree to it",
+                    hint="if you agree with the change: posezoo lock records it",
                 )
 
     def _require_declaration(self, spec: ModelSpec, model: str, path: Path, file: str, revision: int) -> None:
         known = self.entries.get((model, file, False))
         if known is None:
             raise _unknown_file_error(self.path, spec.full_name, file)
-        found = declaration_entry(model, path, file, revision, self.timestamp)
-        if found.has_same_content(known):
+        present = declaration_entry(model, path, file, revision, self.timestamp)
+        if present.has_same_content(known):
             return
-        if reason := explain_rollback(known, found):
+        if reason := explain_rollback(known, present):
             raise LockError(
-                f"{path}: is older than what {self.path} has: {reason}",
-                hint="the registry was set back: bring the newer one, or find out who did that",
+                f"{path}: is older than the one recorded in {self.path}: {reason}",
+                hint="the registry was rolled back: use the newer one, or find out why it changed",
             )
         raise LockError(
-            f"{path}: is another {file} than the one that {self.path} has",
-            hint=f"posezoo lock {spec.full_name} takes it in, once you agree to it",
+            f"{path}: differs from the {file} recorded in {self.path}",
+            hint=f"if you agree with the change: posezoo lock {spec.full_name} records it",
         )
 
     def _has(self, model: str, path: Path) -> bool:
@@ -223,7 +225,7 @@ class AgreedIr:
     Attributes:
         lock: the lock's path.
         model: the model's full name.
-        files: how the lock calls the two files, by suffix.
+        files: the names of its two files in the lock, by suffix.
         digests: the SHA-384 of those that the lock has, by suffix.
     """
 
@@ -233,7 +235,7 @@ class AgreedIr:
     digests: Mapping[str, str]
 
     def require_known(self) -> None:
-        """Refuse to make an IR that the lock does not have, whatever it would hold.
+        """Refuse to make an IR that the lock does not have.
 
         Raises:
             LockError: the lock has none.
@@ -246,10 +248,10 @@ class AgreedIr:
         """Refuse an IR that the lock does not have.
 
         Args:
-            contents: what its two files hold, by suffix.
+            contents: size and digest of its two files, by suffix.
 
         Raises:
-            LockError: it holds something else than the lock says, or the lock has none.
+            LockError: it differs from the lock, or the lock has none.
         """
         self.require_known()
         for suffix, content in contents.items():
@@ -257,19 +259,19 @@ class AgreedIr:
                 raise LockError(
                     f"{self.model}: {self.files[suffix]} is {content.digest}, "
                     f"{self.lock} has {self.digests[suffix][:12]}…",
-                    hint="another OpenVINO or another setting makes another IR: use those it was locked with",
+                    hint="another OpenVINO or other settings make another IR: use those it was locked with",
                 )
 
 
 def _unknown_file_error(lock: Path, model: str, file: str) -> LockError:
     return LockError(
-        f"{model}: {file} is not in {lock}, and --locked takes nothing else",
-        hint=f"posezoo lock {model} takes in what is here",
+        f"{model}: {file} is not in {lock}, and --locked allows nothing else",
+        hint=f"posezoo lock {model} records the present files",
     )
 
 
 def declaration_entry(model: str, path: Path, file: str, revision: int, now: str) -> LockEntry:
-    """The entry of a registry's own file, as it is now.
+    """The entry of a registry's own file, from its present content.
 
     Raises:
         LockError: it cannot be read.

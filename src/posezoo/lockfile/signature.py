@@ -1,7 +1,7 @@
-"""Who vouches for a posezoo.lock: signed with a key of one's own, by the OpenSSF's model-signing.
+"""Sign a posezoo.lock with a private key, and verify such a signature, by the OpenSSF's model-signing.
 
-The signature is a Sigstore bundle that nobody is asked for: no account, no log, no network. A lock names
-every file by its SHA-384: whoever has checked its signature can hold all of them against it.
+The signature is a Sigstore bundle that needs no account, no log and no network. A lock names every file by
+its SHA-384: once its signature is verified, all files can be verified against it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NEW_KEY = "openssl ecparam -name prime256v1 -genkey -noout -out KEY"
 
 
 def signature_path(lock: Path) -> Path:
-    """Where a lock's signature lies."""
+    """The path of a lock's signature."""
     return lock.with_name(lock.name + SUFFIX)
 
 
@@ -30,14 +30,14 @@ def sign(lock: Path, private_key: Path) -> Path:
     """Sign a lock with an elliptic-curve key (PEM, without a password), and return the signature's path.
 
     Raises:
-        LockError: there is no lock, or the key is none.
+        LockError: there is no lock, or the key cannot be used.
         OutputError: the signature cannot be written; an earlier one is untouched.
         MissingPackageError: model-signing is not installed.
     """
     signing = import_optional("model_signing.signing", extra="sign")
     _require_file(lock, "there is no lock to sign", "posezoo lock --all makes one")
     _require_file(private_key, "there is no such key", _NEW_KEY)
-    config = _of_key(
+    config = _read_key(
         private_key, lambda: signing.Config().use_elliptic_key_signer(private_key=private_key), "private"
     )
     target, part = signature_path(lock), ""
@@ -57,10 +57,10 @@ def sign(lock: Path, private_key: Path) -> Path:
 
 
 def require_signature(lock: Path, public_key: Path) -> None:
-    """Make sure that whoever has the private key to a public one signed this very lock.
+    """Make sure that this very lock was signed with the private key of a public key.
 
     Raises:
-        LockError: nobody did, somebody else did, or it was changed since.
+        LockError: it is not signed, it was signed with another key, or it was changed since.
         MissingPackageError: model-signing is not installed.
     """
     verifying = import_optional("model_signing.verifying", extra="sign")
@@ -68,7 +68,7 @@ def require_signature(lock: Path, public_key: Path) -> None:
     _require_file(lock, "there is no lock", "check --lock")
     _require_file(signature, "there is no signature", "posezoo lock --sign KEY makes one")
     _require_file(public_key, "there is no such key", "openssl ec -in KEY -pubout -out PUBLIC_KEY")
-    config = _of_key(
+    config = _read_key(
         public_key, lambda: verifying.Config().use_elliptic_key_verifier(public_key=public_key), "public"
     )
     try:
@@ -79,10 +79,10 @@ def require_signature(lock: Path, public_key: Path) -> None:
         if "Key mismatch" in text:
             problem, hint = f"is signed with another key than {public_key}", "find out who signed it"
         elif "Signature mismatch" in text:
-            problem, hint = "was changed since it was signed", "bring the signed one back, or sign it anew"
+            problem, hint = "was changed since it was signed", "restore the signed one, or sign it again"
         else:
-            problem = f"{signature.name} is no signature of it ({type(error).__name__})"
-            hint = "bring the right signature, or sign it anew"
+            problem = f"{signature.name} is not a signature of it ({type(error).__name__})"
+            hint = "restore the right signature, or sign it again"
         raise LockError(f"{lock}: {problem}", hint=hint) from error
 
 
@@ -91,12 +91,12 @@ def _require_file(path: Path, problem: str, hint: str) -> None:
         raise LockError(f"{path}: {problem}", hint=hint)
 
 
-def _of_key(path: Path, read: Callable[[], Any], kind: str) -> Any:
+def _read_key(path: Path, read: Callable[[], Any], kind: str) -> Any:
     try:
         return read()
     except Exception as error:  # cryptography has a dozen kinds
         reason = " ".join(str(error).split()).partition(". ")[0][:120]
         raise LockError(
-            f"{path}: is no {kind} key that we can use: {reason}",
+            f"{path}: is not a usable {kind} key: {reason}",
             hint=f"an elliptic-curve {kind} key as PEM, without a password",
         ) from error

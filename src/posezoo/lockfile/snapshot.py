@@ -1,4 +1,4 @@
-"""What a model is here, as a lock would say it: its model.yml, its published files, its IR."""
+"""The present state of a model as entries of a lock: its model.yml, its published files, its IR."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from posezoo.spec.model import ModelSpec, Precision, SourceFile
 
 @dataclass(frozen=True, slots=True)
 class ModelSnapshot:
-    """What was found of one model.
+    """The present state of one model.
 
     Attributes:
-        entries: a line for each file that is known to the last byte.
-        unpinned: published files of which no SHA-384 is known: none is declared, and they are not here.
-        warnings: what is here and is not what its record says, in one line each.
+        entries: an entry for each file whose SHA-384 is known.
+        unpinned: published files whose SHA-384 is unknown: none is declared, and they are not here.
+        warnings: files that are here and differ from their record, in one line each.
     """
 
     entries: tuple[LockEntry, ...]
@@ -38,12 +38,12 @@ class ModelSnapshot:
 
 
 def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnapshot:
-    """Look at a model; its files are read where nobody declared their SHA-384, or nobody hashed them before.
+    """The state of a model; a file is read if its SHA-384 is not declared, or it is not verified yet.
 
     Args:
         spec: the model, with the pins of the lock so far.
-        layout: where its files and IR lie.
-        now: the time, as entries tell it.
+        layout: where its files and IR are.
+        now: the time, in the format of entries.
 
     Raises:
         LockError: a model.yml cannot be read.
@@ -55,7 +55,7 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
     entries += (entry for entry in published.values() if entry is not None)
     warnings: list[str] = []
     for precision in Precision:
-        entries += _made(spec, precision, layout, now, warnings)
+        entries += _ir_entries(spec, precision, layout, now, warnings)
     return ModelSnapshot(
         tuple(entries), tuple(name for name, entry in published.items() if entry is None), tuple(warnings)
     )
@@ -74,7 +74,7 @@ def declaration_entries(spec: ModelSpec, now: str) -> Iterator[LockEntry]:
 
 
 def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> LockEntry | None:
-    """A published file as it is declared, else as it lies at a path; None where it is not good there."""
+    """The entry of a published file as declared, else as it is at a path; None if it is not verified."""
     origin = FIRST_USE if file.first_use else PUBLISHED
     digest, size = file.checksum, file.size
     if digest is None or digest.algorithm != "sha384" or size is None:
@@ -84,24 +84,24 @@ def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> 
     return LockEntry(model_key(spec), file.name, size, digest.value, origin, now)
 
 
-def _made(
+def _ir_entries(
     spec: ModelSpec, precision: Precision, layout: ModelLayout, now: str, warnings: list[str]
 ) -> Iterator[LockEntry]:
-    """An IR that was made of these very files, and is still what its record says."""
+    """The entries of an IR that was converted from these files, and still matches its record."""
     record = provenance.read_provenance(layout.provenance_path(spec, precision))
     if record is None:
         return
     xml = layout.converted_ir_path(spec, precision)
     if record.key.get("sources") != provenance.source_digests(spec):
         again = f"posezoo convert {spec.full_name}{provenance.camera_input_flags(record, spec)}"
-        warnings.append(f"{xml}: was made from another file: {again} makes it anew")
+        warnings.append(f"{xml}: was converted from another file: {again} converts it again")
         return
-    found = []
+    entries = []
     for suffix, content in record.contents.items():
         path = xml.with_suffix(suffix)
         if not is_verified(path, content.size, content.digest):
-            warnings.append(f"{path}: is not what its record says: posezoo verify {spec.full_name}")
+            warnings.append(f"{path}: does not match its record: posezoo verify {spec.full_name}")
             return
         name = f"{precision}/{path.name}"
-        found.append(LockEntry(model_key(spec), name, content.size, content.digest.value, MADE, now))
-    yield from found
+        entries.append(LockEntry(model_key(spec), name, content.size, content.digest.value, MADE, now))
+    yield from entries

@@ -75,7 +75,7 @@ def test_terms_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scripts(
     (zoo / "posezoo.cfg").write_text("[posezoo]\nallow_licenses = MIT, BSD-*\n")
     ended = run(zoo, "download", "a")
     assert ended.returncode == 1
-    assert "error: a: comes under Apache-2.0, and allow_licenses takes only MIT, BSD-*" in ended.stderr
+    assert "error: a: its license is Apache-2.0, but allow_licenses permits only MIT, BSD-*" in ended.stderr
     assert run(zoo, "get", "a", "--dry_run").returncode == 1
     script = Path(__file__).resolve().parents[3] / "tools" / "downloader" / "downloader.py"
     refused = subprocess.run(
@@ -87,7 +87,7 @@ def test_terms_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scripts(
         check=False,
     )
     assert refused.returncode == 1
-    assert "########## Error: a: comes under Apache-2.0" in refused.stderr
+    assert "########## Error: a: its license is Apache-2.0" in refused.stderr
     assert not (zoo / "public").exists()
     allowed = posezoo(
         *("download", "a", "--models_dir", zoo / "models", "-o", zoo / "out"),

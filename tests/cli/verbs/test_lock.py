@@ -58,8 +58,8 @@ def test_what_is_locked_is_had_and_nothing_else(zoo):
     assert run(zoo, "download", "a", "whole", "--locked").returncode == 0
     refused = run(zoo, "download", "a", "b", "--locked")
     assert refused.returncode == 1
-    assert "error: b: model.yml is not in posezoo.lock, and --locked takes nothing else" in refused.stderr
-    assert "hint: posezoo lock b takes in what is here" in refused.stderr
+    assert "error: b: model.yml is not in posezoo.lock, and --locked allows nothing else" in refused.stderr
+    assert "hint: posezoo lock b records the present files" in refused.stderr
     assert not (zoo / "out" / "public" / "b").exists()
 
 
@@ -107,7 +107,7 @@ def test_another_model_yml_is_refused_by_every_way_before_any_request(zoo, way):
         else:
             ended = run(zoo, "download", "a", "--locked")
         assert ended.returncode == 1, ended.stderr
-        assert "model.yml: is another model.yml than the one that" in ended.stderr
+        assert "model.yml: differs from the model.yml recorded in" in ended.stderr
         assert server.requests == []
 
 
@@ -120,7 +120,7 @@ def test_an_older_registry_is_refused_by_locked_and_not_locked_again(zoo):
     write_model(zoo / "models", "a", old)
     before = (zoo / "posezoo.lock").read_bytes()
     refused = run(zoo, "download", "a", "--locked")
-    assert "is older than what posezoo.lock has: revision 1, the lock's is 2" in refused.stderr
+    assert "is older than the one recorded in posezoo.lock: revision 1, the lock's is 2" in refused.stderr
     again = run(zoo, "lock", "a")
     assert again.returncode == 1
     assert "error: a: model.yml is older than the lock's: revision 1, the lock's is 2" in again.stderr
@@ -134,7 +134,7 @@ def test_a_registry_without_a_locked_model_is_older(zoo):
     (zoo / "models" / "public" / "b" / "model.yml").unlink()
     refused = run(zoo, "download", "a", "--locked")
     assert refused.returncode == 1
-    assert "posezoo.lock has b, this registry has not: it is older, or another one" in refused.stderr
+    assert "posezoo.lock has b, but this registry does not: it is older, or a different one" in refused.stderr
     kept = run(zoo, "lock")
     assert kept.returncode == 1
     assert "b: is in posezoo.lock, and this registry has it no more" in kept.stderr
@@ -148,7 +148,7 @@ def test_a_composite_that_changed_is_refused_for_its_part(zoo):
     assert run(zoo, "download", "part", "--locked").returncode == 0
     write_composite(zoo / "models", "whole", ["part"], description="Another one.")
     refused = run(zoo, "download", "part", "--locked")
-    assert "composite-model.yml: is another composite-model.yml than the one" in refused.stderr
+    assert "composite-model.yml: differs from the composite-model.yml recorded in posezoo.lock" in refused.stderr
 
 
 def test_a_first_use_is_kept_and_held_to(zoo):
@@ -249,7 +249,7 @@ def test_an_ir_that_was_tampered_with_is_not_locked(convertible):
     run(convertible, "convert", "net", "--precisions", "FP16")
     (convertible / "out" / "public" / "net" / "FP16" / "net.bin").write_bytes(b"other")
     ended = run(convertible, "lock", "net")
-    assert "net.bin: is not what its record says: posezoo verify net" in ended.stderr
+    assert "net.bin: does not match its record: posezoo verify net" in ended.stderr
     assert {entry["file"] for entry in entries(convertible)} == {"net.onnx", "model.yml"}
 
 
@@ -260,7 +260,7 @@ def test_an_ir_that_was_tampered_with_after_it_was_locked_fails_a_check(converti
     (convertible / "out" / "public" / "net" / "FP16" / "net.bin").write_bytes(b"other")
     ended = run(convertible, "lock", "--check")
     assert ended.returncode == 1
-    assert "net.bin: is not what its record says" in ended.stderr
+    assert "net.bin: does not match its record" in ended.stderr
     assert ended.stdout == "posezoo.lock has all the rest already; 1 IR is not taken in\n"
 
 
@@ -304,7 +304,7 @@ def test_a_lock_that_is_none_is_named_by_line(zoo):
     for verb in (["lock", "a"], ["download", "a", "--locked"]):
         ended = run(zoo, *verb)
         assert ended.returncode == 1
-        assert "error: posezoo.lock:1: is no entry" in ended.stderr
+        assert "error: posezoo.lock:1: is not an entry" in ended.stderr
 
 
 def test_an_ir_of_another_file_is_told_with_the_command_that_makes_it_anew_as_it_was(convertible):
@@ -319,4 +319,4 @@ def test_an_ir_of_another_file_is_told_with_the_command_that_makes_it_anew_as_it
     )
     write_model(convertible / "models", "net", declared)
     told = run(convertible, "lock", "net").stderr
-    assert "posezoo convert net --input_type u8 --input_layout NHWC --resize makes it anew" in told
+    assert "posezoo convert net --input_type u8 --input_layout NHWC --resize converts it again" in told

@@ -68,11 +68,11 @@ def test_what_broke_off_behind_the_form_is_gone_on_with(drive, file, fetch):
 @pytest.mark.parametrize(
     ("page", "says"),
     [
-        (QUOTA, "Google Drive's quota for this file is used up"),
-        (LOGIN, "Google Drive wants a login"),
-        ("<html>Hello</html>", r"gives a web page \(HTML\)"),
-        (FORM.format(host="google.com.evil.example", id=ID), r"gives a web page \(HTML\)"),
-        (FORM.format(host=f"{HOST}@evil.example", id=ID), r"gives a web page \(HTML\)"),
+        (QUOTA, "Google Drive's download quota for this file is exceeded"),
+        (LOGIN, "Google Drive asks for a login"),
+        ("<html>Hello</html>", r"returns a web page \(HTML\)"),
+        (FORM.format(host="google.com.evil.example", id=ID), r"returns a web page \(HTML\)"),
+        (FORM.format(host=f"{HOST}@evil.example", id=ID), r"returns a web page \(HTML\)"),
     ],
     ids=["quota", "login", "other", "a form that leads away", "a form that hides where it leads"],
 )
@@ -87,6 +87,6 @@ def test_a_page_that_says_why_not_is_named_as_such(drive, file, fetch, page, say
 def test_a_quota_that_is_told_after_the_form_is_named_too(drive, file, fetch):
     drive.serve(FIRST, FORM.format(host=HOST, id=ID).encode())
     drive.serve(f"download?id={ID}&confirm=t&uuid=0a1b-2c%263d", QUOTA.encode())
-    with pytest.raises(SourceError, match="quota for this file is used up") as caught:
+    with pytest.raises(SourceError, match="download quota for this file is exceeded") as caught:
         fetch(file)
     assert "--mirror DIR" in caught.value.hint

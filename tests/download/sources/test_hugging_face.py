@@ -52,7 +52,7 @@ def test_the_users_own_header_counts_before_the_token(hub, file, fetch, monkeypa
 
 def test_a_token_that_is_none_is_named_and_not_shown(hub, file, fetch, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "two words")
-    with pytest.raises(SourceError, match="HF_TOKEN is no token") as caught:
+    with pytest.raises(SourceError, match="HF_TOKEN is not a token") as caught:
         fetch(file)
     assert "two words" not in caught.value.problem
     assert hub.requests == []
@@ -90,4 +90,4 @@ def test_a_damaged_copy_costs_a_warning(hub, file, fetch, monkeypatch, tmp_path)
     snapshot.write_bytes(bytes(len(WEIGHTS)))
     hub.serve(PATH, WEIGHTS)
     assert fetch(file).read_bytes() == WEIGHTS
-    assert f"{snapshot}: gives bytes of SHA-384" in fetch.warnings
+    assert f"{snapshot}: the digest of the download is SHA-384" in fetch.warnings

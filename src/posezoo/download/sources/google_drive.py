@@ -1,4 +1,4 @@
-"""A file that somebody shares on Google Drive: past the question whether it may be unchecked for viruses."""
+"""A file that is shared on Google Drive, past the page that warns of files too large for its virus scan."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_errors import HtmlResponseError
+from posezoo.download.source_types import SourceType
 from posezoo.errors import SourceError
 from posezoo.spec.model import GoogleDriveSource, SourceFile
 
-# Where large files end up once somebody has confirmed that nobody looked for viruses in them.
+# Where a large file is downloaded once it is confirmed that it was not scanned for viruses.
 _ADDRESS = "https://drive.usercontent.google.com/download"
 
 _QUOTA = ("quota exceeded", "too many users have viewed or downloaded")
@@ -26,10 +27,10 @@ _LOGIN = ("accounts.google.com", "you need access", "sign in")
 def open_google_drive(
     source: GoogleDriveSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """Read a shared file; where Google asks for a confirmation all the same, its form is sent, once.
+    """Read a shared file; if Google still asks for a confirmation, its form is sent, once.
 
     Raises:
-        SourceError: the page that came says that the file's quota is used up, or that it is not shared.
+        SourceError: Google's page says that the download quota is exceeded, or that the file is not shared.
     """
     requested = {"id": source.id, "export": "download", "confirm": "t"}
     with ExitStack() as stack:
@@ -40,16 +41,16 @@ def open_google_drive(
         except HtmlResponseError as error:
             address = _parse_confirmation_url(error.page)
             if not address:
-                raise _named(error) from error
+                raise _explain_page(error) from error
             try:
                 stream = stack.enter_context(open_url(address, file, context, resume))
             except HtmlResponseError as again:
-                raise _named(again) from again
+                raise _explain_page(again) from again
         yield stream
 
 
 def _parse_confirmation_url(page: str) -> str:
-    """Where a page's form leads, with all that it says; empty where it has none, or one that leads away."""
+    """The URL that a page's form leads to, with its fields; empty without a form of Google's."""
     form = _DownloadFormParser()
     form.feed(page)
     address = urlsplit(form.action)
@@ -59,19 +60,22 @@ def _parse_confirmation_url(page: str) -> str:
     return f"{form.action.partition('?')[0]}?{urlencode(form.fields)}"
 
 
-def _named(error: HtmlResponseError) -> SourceError:
+def _explain_page(error: HtmlResponseError) -> SourceError:
     page = error.page.lower()
     if any(words in page for words in _QUOTA):
         return SourceError(
-            "Google Drive's quota for this file is used up: too many have fetched it lately",
-            hint="try again in a day, or name a folder that holds a copy: --mirror DIR",
+            "Google Drive's download quota for this file is exceeded",
+            hint="try again in a day, or give a folder that holds a copy: --mirror DIR",
         )
     if any(words in page for words in _LOGIN):
         return SourceError(
-            "Google Drive wants a login: the file is not shared with everybody",
-            hint="name a folder that holds a copy: --mirror DIR",
+            "Google Drive asks for a login: the file is not shared publicly",
+            hint="give a folder that holds a copy: --mirror DIR",
         )
     return error
+
+
+SOURCE_TYPE = SourceType(GoogleDriveSource, open_google_drive)
 
 
 class _DownloadFormParser(HTMLParser):
@@ -84,13 +88,11 @@ class _DownloadFormParser(HTMLParser):
         self._inside = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take note of the form and what it holds."""
-        said = {name: value or "" for name, value in attrs}
-        if tag == "form" and said.get("id") == "download-form":
-            self._inside, self.action = True, said.get("action", "")
-        elif tag == "input" and self._inside and said.get("type") == "hidden" and said.get("name"):
-            self.fields[said["name"]] = said.get("value", "")
+        values = {name: value or "" for name, value in attrs}
+        if tag == "form" and values.get("id") == "download-form":
+            self._inside, self.action = True, values.get("action", "")
+        elif tag == "input" and self._inside and values.get("type") == "hidden" and values.get("name"):
+            self.fields[values["name"]] = values.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
-        """What follows a form is no part of it."""
         self._inside = self._inside and tag != "form"

@@ -1,7 +1,7 @@
-"""A file of a repository on the Hugging Face Hub, or in the cache that its own library keeps here.
+"""A file of a repository on the Hugging Face Hub, or in the cache that the hub's own library keeps here.
 
-As that library does, HF_ENDPOINT names another hub, HF_TOKEN says who asks, and HF_HUB_CACHE, HF_HOME or
-XDG_CACHE_HOME where its cache lies:
+As for that library, HF_ENDPOINT names another hub, HF_TOKEN is the login, and HF_HUB_CACHE, HF_HOME or
+XDG_CACHE_HOME give the folder of its cache:
 https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
 """
 
@@ -18,6 +18,7 @@ from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, op
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
+from posezoo.download.source_types import SourceType
 from posezoo.errors import SourceError
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import HuggingFaceSource, SourceFile
@@ -29,7 +30,7 @@ _HUB = "https://huggingface.co"
 def open_hugging_face(
     source: HuggingFaceSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """Read a file from the hub; the token goes to the hub alone, not to where that redirects.
+    """Read a file from the hub; the token is sent to the hub alone, not to hosts that it redirects to.
 
     Raises:
         SourceError: HF_ENDPOINT or HF_TOKEN cannot be used.
@@ -45,18 +46,18 @@ def _token(hub: str) -> tuple[HostHeader, ...]:
     if not token:
         return ()
     if not (token.isascii() and token.isprintable()) or " " in token:
-        raise SourceError("HF_TOKEN is no token", hint="check HF_TOKEN: it is one word")
+        raise SourceError("HF_TOKEN is not a token", hint="check HF_TOKEN: it is one word")
     try:
         host = urlsplit(hub).netloc.rpartition("@")[2]
     except ValueError:
         host = ""
     if not host:
-        raise SourceError("HF_ENDPOINT is no address", hint=f"say {_HUB}, or leave it out")
+        raise SourceError("HF_ENDPOINT is not a URL", hint=f"set it to {_HUB}, or remove it")
     return (HostHeader(host, "Authorization", f"Bearer {token}"),)
 
 
 def find_in_local_cache(source: HuggingFaceSource) -> Candidate | None:
-    """The file as the hub's own library keeps it on this machine; None where it does not."""
+    """The copy that the hub's own library keeps on this machine; None if there is none."""
     folder = "--".join(["models", *source.repository.split("/")])
     path = _cache() / folder / "snapshots" / source.revision / source.file
     if not os.path.exists(path):
@@ -65,16 +66,19 @@ def find_in_local_cache(source: HuggingFaceSource) -> Candidate | None:
 
 
 def _cache() -> Path:
-    if named := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
-        return _expanded(named)
+    if folder := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
+        return _expand_user(folder)
     if home := os.environ.get("HF_HOME"):
-        return _expanded(home) / "hub"
-    return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface" / "hub"
+        return _expand_user(home) / "hub"
+    return _expand_user(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface" / "hub"
 
 
-def _expanded(folder: str) -> Path:
+def _expand_user(folder: str) -> Path:
     path = Path(folder)
     try:
         return path.expanduser()
     except RuntimeError:  # a user without a home folder
         return path
+
+
+SOURCE_TYPE = SourceType(HuggingFaceSource, open_hugging_face, find_local_copy=find_in_local_cache)

@@ -1,7 +1,7 @@
-"""A member of a wheel on a package index, brought by pip and read out of the zip.
+"""A member of a wheel on a package index, downloaded by pip and read from the zip.
 
-pip knows the user's index, mirror, proxy and credentials. It is asked for one file by its SHA-256,
-and for nothing else; nothing of the package is installed, unpacked or run.
+pip knows the user's index, mirror, proxy and credentials. It is asked for one file by its SHA-256;
+nothing of the package is installed, unpacked or run.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import store_candidates
 from posezoo.download.file_download import download_file
 from posezoo.download.partial import NOTHING, ResumeState
+from posezoo.download.source_types import SourceType
 from posezoo.errors import ArchiveError, OutputError, SizeError, SourceError
 from posezoo.files.verified_files import CHUNK
 from posezoo.spec.model import Digest, PythonPackageSource, SourceFile
@@ -34,15 +35,15 @@ _WHEEL_NAME = re.compile(
     r"[\w.]+-[\w.!+]+(-\d[\w.]*)?-(?P<python>[\w.]+)-(?P<abi>[\w.]+)-(?P<platform>[\w.]+)\.whl", re.ASCII
 )
 _PYTHON_TAG = re.compile(r"(?P<implementation>[a-z]+)(?P<version>\d*)")
-# A line of a requirements file may hold options and addresses: ours holds none.
+# A line of a requirements file may hold options and URLs: ours holds none.
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*==[\w.!+]+ --hash=sha256:[0-9a-f]{64}", re.ASCII)
 
-_HINT = "see which index pip uses with: python -m pip config list; or name a copy with --mirror DIR"
+_HINT = "see which index pip uses: python -m pip config list; or give a folder with a copy: --mirror DIR"
 
 
 @contextmanager
 def open_wheel_member(
-    source: PythonPackageSource, file: SourceFile, context: DownloadContext, _held: ResumeState
+    source: PythonPackageSource, file: SourceFile, context: DownloadContext, _resume: ResumeState
 ) -> Iterator[ByteStream]:
     """The pieces of a wheel's member.
 
@@ -50,11 +51,11 @@ def open_wheel_member(
     in the cache, where the next member and the next run find it.
 
     Raises:
-        FetchError: the wheel did not come, or is not the promised one.
-        ArchiveError: the member is not there, or cannot be read; the pieces raise it too.
+        DownloadError: the wheel cannot be downloaded, or is not the expected one.
+        ArchiveError: the member is missing, or cannot be read; the pieces raise it too.
         SizeError: the member has another size than the file.
     """
-    wheel = _fetch_wheel(source, context)
+    wheel = _download_wheel(source, context)
     try:
         archive = zipfile.ZipFile(wheel)
     except (zipfile.BadZipFile, NotImplementedError) as error:
@@ -86,13 +87,13 @@ def pip_arguments(wheel_name: str) -> tuple[str, ...]:
     return tuple(arguments)
 
 
-def _fetch_wheel(source: PythonPackageSource, context: DownloadContext) -> Path:
+def _download_wheel(source: PythonPackageSource, context: DownloadContext) -> Path:
     wheel = SourceFile(
         source.wheel.name, source.wheel.size, Digest("sha256", source.wheel.sha256.lower()), sources=()
     )
-    arguments = pip_arguments(wheel.name)  # also keeps the name within the scratch folder
+    arguments = pip_arguments(wheel.name)  # also keeps the name within the temporary folder
     index = Candidate(
-        "pip", CandidateKind.SOURCE, partial(_open_download, source, arguments, context.temp_dir())
+        "pip", CandidateKind.SOURCE, partial(_open_pip_download, source, arguments, context.temp_dir())
     )
     target = context.temp_dir() / wheel.name
     download_file(wheel, target, (*store_candidates(wheel, context), index), context.warnings_only())
@@ -100,23 +101,23 @@ def _fetch_wheel(source: PythonPackageSource, context: DownloadContext) -> Path:
 
 
 @contextmanager
-def _open_download(
-    source: PythonPackageSource, arguments: tuple[str, ...], scratch: Path, _held: ResumeState
+def _open_pip_download(
+    source: PythonPackageSource, arguments: tuple[str, ...], temp_dir: Path, _resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """The pieces of the wheel that pip brings, not checked by us yet."""
+    """The pieces of the wheel that pip downloads, not verified by us yet."""
     requirement = f"{source.package}=={source.version} --hash=sha256:{source.wheel.sha256.lower()}"
     if not _REQUIREMENT.fullmatch(requirement):
-        raise SourceError(f"{requirement!r} is nothing that pip may be asked for")
+        raise SourceError(f"{requirement!r} is not a valid requirement for pip")
     try:
-        folder = Path(tempfile.mkdtemp(prefix="pip-", dir=scratch))
+        folder = Path(tempfile.mkdtemp(prefix="pip-", dir=temp_dir))
         requirements = folder / "requirements.txt"
         requirements.write_text(f"{requirement}\n", encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"{scratch}: cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{temp_dir}: cannot be written: {error.strerror or error}") from error
     _pip_download(requirements, folder, arguments)
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
-        raise SourceError(f"pip brought {len(wheels)} wheels, one was asked for", hint=_HINT)
+        raise SourceError(f"pip downloaded {len(wheels)} wheels, one was requested", hint=_HINT)
     with open_local_file(wheels[0], NOTHING) as stream:
         yield stream
 
@@ -129,11 +130,11 @@ def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) 
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--require-hashes"]
     command += [*arguments, "--requirement", str(requirements), "--dest", str(folder)]
-    # What pip leaves behind when it is ended goes away with our folder; and a pip.py in the current
-    # folder is nobody's pip (heeded from Python 3.11 on).
-    surroundings = {**os.environ, "TMPDIR": str(requirements.parent), "PYTHONSAFEPATH": "1"}
+    # What pip leaves behind if it is killed is removed with our folder. A pip.py in the current folder is
+    # not pip (PYTHONSAFEPATH works from Python 3.11 on).
+    environment = {**os.environ, "TMPDIR": str(requirements.parent), "PYTHONSAFEPATH": "1"}
     try:
-        # Waits to its end, and ends it when we are interrupted.
+        # Waits until it ends, and kills it if we are interrupted.
         ended = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
@@ -141,7 +142,7 @@ def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) 
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
-            env=surroundings,
+            env=environment,
             check=False,
         )
     except OSError as error:
@@ -150,9 +151,9 @@ def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) 
         raise SourceError(_last_pip_error(ended.stderr) or f"pip ended with {ended.returncode}", hint=_HINT)
 
 
-def _last_pip_error(said: str) -> str:
-    """The line that tells what failed: pip's last ERROR, else whatever came last."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+def _last_pip_error(output: str) -> str:
+    """The line that says what failed: pip's last ERROR, else its last line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
     return (errors or lines or [""])[-1][:200]
 
@@ -178,5 +179,8 @@ def _pieces(
             while piece := stream.read(CHUNK):
                 yield piece
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        # RuntimeError is zipfile's word for a member that wants a password.
+        # zipfile raises RuntimeError for a member that needs a password.
         raise ArchiveError(f"{source.member} in {source.wheel.name} cannot be read: {error}") from error
+
+
+SOURCE_TYPE = SourceType(PythonPackageSource, open_wheel_member)

@@ -1,7 +1,7 @@
-"""A file in a store that is asked in its own protocol, by fsspec: s3, gs, az or sftp.
+"""A file in a store that has a protocol of its own (s3, gs, az, sftp), read by fsspec.
 
 fsspec takes credentials and options from where each store's own tools do, and from its configuration
-(FSSPEC_S3_ANON=true, say). What is ours: the end of patience, since each of them has its own idea of that.
+(such as FSSPEC_S3_ANON=true). The time limit is ours, since each library has another one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from posezoo.download.candidates import ByteStream
 from posezoo.download.context import DownloadContext
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_errors import NotFoundError, TransientSourceError
+from posezoo.download.source_types import SourceType
 from posezoo.errors import (
     DownloadError,
     MissingPackageError,
@@ -27,11 +28,11 @@ from posezoo.workers.threads import ThreadPool
 
 Result = TypeVar("Result")
 
-# So much is asked for at once: at 100 kB/s it takes 10 s.
+# The size of a request: at 100 kB/s it takes 10 s.
 _BLOCK = 1 << 20
 _PIECE = 1 << 16
 
-# What says who we are, or where a store is, does not get better by asking again and again.
+# Wrong credentials or a wrong address do not get better by asking again and again.
 _ATTEMPTS = 3
 
 _EXTRA = "storage"
@@ -41,30 +42,36 @@ _EXTRA = "storage"
 def open_storage(
     source: StorageSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """Read a file of a store, from behind the held bytes on; whether they fit, the digest tells.
+    """Read a file of a store, after the bytes that are here already; the digest shows if they fit.
 
     Raises:
-        MissingError: the store does not hold it.
-        TemporaryError: the store did not answer in time, or failed; the pieces raise it too.
-        SourceError: what speaks the store's protocol is not installed, or the store does not let us in.
-        SizeError: the store says that it has another size.
+        NotFoundError: the store does not have it.
+        TransientSourceError: the store did not answer in time, or failed; the pieces raise it too.
+        SourceError: the package for the store's protocol is not installed, or the store refuses access.
+        SizeError: the store announces another size.
     """
-    _refuse_stranger(source, file, context)
-    patience_s = context.means.timeout_s
-    thread_pool = ThreadPool(1)  # reading cannot be interrupted, but left behind
+    # fsspec accepts any host key for the host that an sftp URL names: only a digest protects.
+    is_sftp = source.url.lower().startswith("sftp:")
+    if is_sftp and file.checksum is None and not context.options.allow_http:
+        raise SourceError(
+            "uses sftp without a SHA-256 or SHA-384 checksum, so another host could pose as this one",
+            hint="--allow_http allows it anyway",
+        )
+    timeout_s = context.options.timeout_s
+    thread_pool = ThreadPool(1)  # reading cannot be interrupted, but its thread can be abandoned
 
     def timed(work: Callable[[], Result], when: str = "") -> Result:
         try:
             with _translated(source):
-                return thread_pool.submit(work).result(patience_s)
+                return thread_pool.submit(work).result(timeout_s)
         except TimeoutError as error:
             raise TransientSourceError(
-                f"no answer within {patience_s:g} s{when}", at_most=_ATTEMPTS
+                f"no answer within {timeout_s:g} s{when}", at_most=_ATTEMPTS
             ) from error
 
     stream = None
     try:
-        stream = timed(lambda: _opened(source.url))
+        stream = timed(lambda: _open(source.url))
         size = getattr(stream, "size", None)
         if isinstance(size, int) and file.size not in (None, size):
             raise SizeError(f"announces {size} bytes, {file.size} are declared")
@@ -78,17 +85,7 @@ def open_storage(
         thread_pool.shutdown()
 
 
-def _refuse_stranger(source: StorageSource, file: SourceFile, context: DownloadContext) -> None:
-    """fsspec takes any host for the one that an sftp address names: a digest has to tell."""
-    is_sftp = source.url.lower().startswith("sftp:")
-    if is_sftp and file.checksum is None and not context.means.allow_http:
-        raise SourceError(
-            "is sftp, by which anybody may pose as the host, and no SHA-256 or SHA-384 would tell",
-            hint="--allow_http takes it all the same",
-        )
-
-
-def _opened(url: str) -> Any:
+def _open(url: str) -> Any:
     fsspec = import_optional("fsspec", extra=_EXTRA)
     files, path = fsspec.core.url_to_fs(url)
     return files.open(path, "rb", block_size=_BLOCK)
@@ -102,23 +99,26 @@ def _pieces(stream: Any, timed: Callable[[Callable[[], bytes], str], bytes], siz
 
 @contextmanager
 def _translated(source: StorageSource) -> Iterator[None]:
-    """What a dozen libraries raise, in our words."""
+    """Raise our errors in place of those of a dozen libraries."""
     try:
         yield
     except (DownloadError, TimeoutError):
         raise
     except FileNotFoundError as error:
-        raise NotFoundError("does not hold it") from error
+        raise NotFoundError("does not have it") from error
     except PermissionError as error:
         raise SourceError(
-            "does not let us in", hint="fsspec takes credentials from where the store's own tools do"
+            "refuses access", hint="fsspec takes credentials from where the store's own tools do"
         ) from error
     except MissingPackageError as error:
         raise SourceError(error.problem, hint=error.hint) from error
     except ImportError as error:
         scheme = source.url.partition(":")[0]
-        missing = MissingPackageError(f"what speaks {scheme}", extra=_EXTRA)
+        missing = MissingPackageError(f"the package for {scheme}", extra=_EXTRA)
         raise SourceError(missing.problem, hint=missing.hint) from error
     except Exception as error:
-        said = " ".join(redact_secrets(str(error) or type(error).__name__).split())[:200]
-        raise TransientSourceError(f"cannot be read: {said}", at_most=_ATTEMPTS) from error
+        problem = " ".join(redact_secrets(str(error) or type(error).__name__).split())[:200]
+        raise TransientSourceError(f"cannot be read: {problem}", at_most=_ATTEMPTS) from error
+
+
+SOURCE_TYPE = SourceType(StorageSource, open_storage)
