@@ -1,11 +1,11 @@
-"""A folder for machines without a network: filled on one that has one, and all that the others need.
+"""A mirror: a folder with all that machines without a network need, filled on a machine that has one.
 
-    DIR/1/<first two hex digits>/<the others>    published files by their digest, in the layout of a cache
-    DIR/models/<public|intel>/<name>/model.yml   what is declared of them: a registry of these models
-    DIR/licenses/                                their terms;  DIR/NOTICE: whose they are
-    DIR/posezoo.lock                             what every byte must be
+    DIR/1/<first two hex digits>/<the others>    published files by their digest, with the layout of a cache
+    DIR/models/<public|intel>/<name>/model.yml   their declarations: a registry of these models
+    DIR/licenses/                                their licenses;  DIR/NOTICE: their copyright holders
+    DIR/posezoo.lock                             the SHA-384 of every file
 
-Any static file server can serve it, and any copy of it is another one.
+Any static file server can serve it, and any copy of it is a mirror too.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class MirroredFile:
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """A mirror's folder, which need not be there yet.
+    """A mirror's folder, which may be missing yet.
 
     Attributes:
         root: the folder.
@@ -73,14 +73,14 @@ class Mirror:
         return LockFile(self.root / NAME, strict=strict)
 
     def store_path(self, digest: Digest) -> Path:
-        """Where a file of this digest lies."""
+        """The path of a file with this digest."""
         return self.root / entry_path(digest)
 
     def plan(self, spec: ModelSpec, download_options: DownloadOptions) -> tuple[PlannedFile, ...]:
-        """What ``fill`` would do about each file; nothing is written and no server asked.
+        """What ``add_model`` would do about each file; nothing is written and no server asked.
 
         Raises:
-            LicenseError: the means do not allow its terms.
+            LicenseError: the options do not allow its license.
         """
         refuse_license(spec, download_options.allow_licenses)
         spec = self.open_lock().with_pins(spec)
@@ -102,20 +102,22 @@ class Mirror:
         listener: Listener = ignore_event,
         pool: ConnectionPool | None = None,
     ) -> list[Path]:
-        """Bring a model's files, its model.yml and terms, and its lines of the lock; good ones stay.
+        """Add a model's files, its model.yml, its license and its lines of the lock; verified files stay.
 
         Args:
             spec: the model.
-            download_options: cache, mirrors and patience.
-            agreed: the lock of whoever fills it: pins of first use, and IR, are taken over.
-            listener: told what happens.
-            pool: what it shares with others that run beside it; one of its own where None.
+            download_options: cache, mirrors, time limits.
+            agreed: the user's lock: its pins of first use and its IR are copied.
+            listener: receives the events.
+            pool: the connections that it shares with calls that run beside it; None for its own.
 
         Returns:
-            Where the published files lie.
+            The paths of the published files.
 
         Raises:
-            FetchError: a file is to be had nowhere, or its terms are not allowed.
+            DownloadError: no place gave one of the files.
+            LicenseError: the options do not allow its license.
+            UnpinnedFileError: a file has no checksum, and a first use is not trusted.
             LockError: the mirror has a newer model.yml.
             OutputError: something cannot be written.
         """
@@ -128,33 +130,33 @@ class Mirror:
         paths: dict[str, Path] = {}
         with create_context(spec, download_options, listener, pool=pool) as context:
 
-            def bring(file: SourceFile) -> None:
+            def add_file(file: SourceFile) -> None:
                 paths[file.name] = self._store_file(file, context)
 
-            context.pool.run_all(bring, spec.files)
+            context.pool.run_all(add_file, spec.files)
         self._copy_declarations(spec)
         spec = agreed.with_pins(spec)  # with what was trusted just now
         lock = self.open_lock()
         published = (published_entry(spec, file, paths[file.name], lock.timestamp) for file in spec.files)
-        found = [
+        present = [
             *declaration_entries(spec, lock.timestamp),
-            *(each for each in published if each is not None),
+            *(entry for entry in published if entry is not None),
+            *_locked_irs(spec, agreed),
         ]
-        found += _locked_irs(spec, agreed)
-        lock.update(lambda entries: merge_entries(entries, found))
+        lock.update(lambda entries: merge_entries(entries, present))
         return [paths[file.name] for file in spec.files]
 
     def add_samples(self, download_options: DownloadOptions, listener: Listener = ignore_event) -> list[Path]:
-        """Bring the sample photos, too.
+        """Add the sample photos, too.
 
         Raises:
-            FetchError: one is to be had nowhere.
+            DownloadError: no place gave one of them.
         """
         with DownloadContext("samples", download_options, listener, base=self.root) as context:
             return [self._store_file(photo, context) for photo in SAMPLES]
 
     def write_notice(self) -> Path:
-        """Write whose the models in it are, and under what terms.
+        """Write the copyright holders and licenses of the models in it.
 
         Raises:
             OutputError: it cannot be written.
@@ -167,41 +169,41 @@ class Mirror:
         return self.root / NOTICE
 
     def specs(self, names: Collection[str] = ()) -> tuple[ModelSpec, ...]:
-        """The models in it, by its own registry and in its lock's order; those of these names where any is.
+        """The models in it, by its own registry and in its lock's order; only those named, if any are.
 
         Raises:
-            LockError: it is no mirror.
+            LockError: it is not a mirror.
         """
         if not (self.root / NAME).is_file():
             raise LockError(
-                f"{self.root}: is no mirror: it has no {NAME}", hint="posezoo mirror create makes one"
+                f"{self.root}: is not a mirror: it has no {NAME}", hint="posezoo mirror create makes one"
             )
-        declared_in = open_registry([self.models_dir])
-        found = []
+        own_registry = open_registry([self.models_dir])
+        specs = []
         for name in dict.fromkeys(
             entry.model for entry in self.open_lock().entries.values() if entry.file == MODEL_YML
         ):
             if names and name not in names and name.partition("@")[0] not in names:
                 continue
             with suppress(UnknownModelError, SpecError):
-                spec = declared_in.find(name)
-                found += [spec] if isinstance(spec, ModelSpec) else []
-        return tuple(found)
+                spec = own_registry.find(name)
+                specs += [spec] if isinstance(spec, ModelSpec) else []
+        return tuple(specs)
 
     def check(self, names: Collection[str] = ()) -> Iterator[MirroredFile]:
-        """Every file that the mirror's lock names, read again; then, of the whole, what else is there.
+        """The state of every file in the mirror's lock, read again; without names also of all other files.
 
         Raises:
-            LockError: it is no mirror.
+            LockError: it is not a mirror.
         """
-        lock, known = self.open_lock(), {self.root / each for each in (NAME, NAME + SUFFIX, NOTICE)}
+        lock, known = self.open_lock(), {self.root / name for name in (NAME, NAME + SUFFIX, NOTICE)}
         specs = {model_key(spec): spec for spec in self.specs(names)}
-        places = {name: each.path for name, each in self._entries().items()}
+        paths = {name: entry.path for name, entry in self._registry_entries().items()}
         for line in lock.entries.values():
             requested = _is_among(line.model, names)
             if line.file in (MODEL_YML, COMPOSITE_YML) and requested:
                 name = line.model.partition("@")[0]
-                path = places.get(name, self.models_dir / "public" / name / line.file)
+                path = paths.get(name, self.models_dir / "public" / name / line.file)
                 known.add(path)
                 state = _state(path, line.size, Digest("sha384", line.sha384))
                 yield MirroredFile(line.model, line.file, path, state)
@@ -213,7 +215,7 @@ class Mirror:
             return
         for spec in specs.values():
             known |= {self.root / "licenses" / spec.license.text, spec.path.with_name("pre-convert.py")}
-        for photo in SAMPLES:  # in no lock: posezoo itself says what they are
+        for photo in SAMPLES:  # in no lock: posezoo itself declares them
             if photo.checksum is not None and (path := self.store_path(photo.checksum)).exists():
                 known.add(path)
                 yield MirroredFile("samples", photo.name, path, _state(path, photo.size or 0, photo.checksum))
@@ -222,7 +224,7 @@ class Mirror:
             yield MirroredFile("", path.relative_to(self.root).as_posix(), path, state)
 
     def _store_file(self, file: SourceFile, context: DownloadContext) -> Path:
-        """A file in its place; one whose digest nobody knew goes there once it is known."""
+        """Add a file; one without a checksum goes to its place once its digest is known."""
         if file.checksum is not None:
             download_file(file, self.store_path(file.checksum), list_candidates(file, context), context)
             return self.store_path(file.checksum)
@@ -237,15 +239,17 @@ class Mirror:
         return target
 
     def _staging_path(self, file: SourceFile) -> Path:
-        said = repr((file.name, [str(source) for source in file.sources], dict(file.contains)))
-        return self.root / "1" / "staging" / sha256(said.encode(errors="surrogateescape")).hexdigest()[:32]
+        identity = repr((file.name, [str(source) for source in file.sources], dict(file.contains)))
+        return (
+            self.root / "1" / "staging" / sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
+        )
 
     def _copy_declarations(self, spec: ModelSpec) -> None:
         folder = self.models_dir / replace(spec, is_default=True).subdirectory
         copies = {folder / MODEL_YML: spec.path}
         if spec.composite:
             copies[folder.parent / COMPOSITE_YML] = spec.path.parents[1] / COMPOSITE_YML
-        if spec.has_pre_convert:  # never run, but its being there says by which route the model goes
+        if spec.has_pre_convert:  # never run here, but it decides the route of the model
             copies[folder / "pre-convert.py"] = spec.path.with_name("pre-convert.py")
         if read_copyright_line(spec):
             copies[self.root / "licenses" / spec.license.text] = license_path(spec)
@@ -257,12 +261,12 @@ class Mirror:
             if not target.is_file() or target.is_symlink() or target.read_bytes() != content:
                 verified_files.write_atomically(target, content)
 
-    def _entries(self) -> Mapping[str, registry.RegistryEntry]:
-        """What its registry declares, by name; nothing where that is gone."""
+    def _registry_entries(self) -> Mapping[str, registry.RegistryEntry]:
+        """What its registry declares, by name; nothing if that is gone."""
         return open_registry([self.models_dir]).entries if self.models_dir.is_dir() else {}
 
     def _stored(self, line: LockEntry, spec: ModelSpec | None) -> tuple[Path, Digest]:
-        """Where a published file of the lock lies, and its digest: the declared one names its place."""
+        """The path of a published file of the lock, and its digest; the declared digest decides the path."""
         digest = Digest("sha384", line.sha384)
         for file in spec.files if spec is not None else ():
             if file.name == line.file and file.checksum is not None:
@@ -275,7 +279,7 @@ def _is_among(model: str, names: Collection[str]) -> bool:
 
 
 def _locked_irs(spec: ModelSpec, agreed: LockFile) -> list[LockEntry]:
-    """The IR that whoever fills the mirror agreed to, with this very model.yml."""
+    """The entries of IR in the user's lock that were made with this very model.yml."""
     entries = agreed.entries
     known = entries.get((model_key(spec), MODEL_YML, False))
     if known is None or not next(declaration_entries(spec, "")).has_same_content(known):

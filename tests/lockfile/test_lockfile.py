@@ -75,7 +75,10 @@ GOOD = {"model": "pose", "file": "net.pth", "size": 5, "sha384": "1" * 96, "orig
         ([json.dumps({**GOOD, "before": ["0"]})], ":1: is not an entry"),
         ([json.dumps({**GOOD, "before": 3})], ":1: is not an entry"),
         (["<<<<<<< ours"], ":1: is not an entry"),
-        ([json.dumps(GOOD), json.dumps({**GOOD, "size": 6})], ":2: contradicts another entry of pose: net.pth"),
+        (
+            [json.dumps(GOOD), json.dumps({**GOOD, "size": 6})],
+            ":2: contradicts another entry of pose: net.pth",
+        ),
     ],
 )
 def test_a_line_that_is_no_entry_is_named(tmp_path, lines, problem):

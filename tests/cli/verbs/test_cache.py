@@ -77,10 +77,10 @@ def test_prune_takes_what_no_model_names_and_what_killed_runs_left(places, tmp_p
     half = tmp_path / "cache" / "1" / "staging" / ("a" * 96 + ".new")
     half.write_bytes(b"half")
     told = posezoo("cache", "prune", *places, "--dry_run")
-    assert "1 of 3 files would go" in told.stdout
+    assert "1 of 3 files would be removed" in told.stdout
     assert {kept(tmp_path, STRANGER), half} <= left(tmp_path)
     told = posezoo("cache", "prune", *places)
-    assert "1 of 3 files are gone" in told.stdout
+    assert "1 of 3 files were removed" in told.stdout
     assert left(tmp_path) == {kept(tmp_path, body) for body in BODIES.values()}
     assert not kept(tmp_path, STRANGER).parent.exists()
 

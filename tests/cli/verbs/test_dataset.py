@@ -50,7 +50,7 @@ def test_nothing_is_fetched_before_the_terms_are_accepted(tmp_path):
     told = posezoo("dataset", "get", "coco-val2017", "-o", tmp_path / "coco")
     assert told.returncode == 1
     assert "Creative Commons Attribution 4.0" in told.stderr
-    assert "1068 MB are fetched only on these terms" in told.stderr
+    assert "1068 MB are downloaded only on these terms" in told.stderr
     assert "--accept_terms" in told.stderr
     assert not (tmp_path / "coco").exists()
 

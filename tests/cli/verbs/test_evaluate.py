@@ -176,7 +176,7 @@ def test_annotations_without_keypoints_are_refused_also_as_json(evaluate, tmp_pa
 def test_without_a_dataset_the_error_says_how_to_get_one(tmp_path):
     result = posezoo("evaluate", MODEL, XDG_CACHE_HOME=str(tmp_path))
     assert result.returncode == 1
-    assert "person_keypoints_val2017.json: there is no such file" in result.stderr
+    assert "person_keypoints_val2017.json: does not exist" in result.stderr
     assert "posezoo dataset get coco-val2017" in result.stderr
 
 

@@ -137,7 +137,7 @@ def test_a_registry_without_a_locked_model_is_older(zoo):
     assert "posezoo.lock has b, but this registry does not: it is older, or a different one" in refused.stderr
     kept = run(zoo, "lock")
     assert kept.returncode == 1
-    assert "b: is in posezoo.lock, and this registry has it no more" in kept.stderr
+    assert "b: is in posezoo.lock, but not in this registry" in kept.stderr
     assert run(zoo, "lock", "--prune").returncode == 0
     assert "b" not in {entry["model"] for entry in entries(zoo)}
     assert run(zoo, "download", "a", "--locked").returncode == 0
@@ -148,14 +148,16 @@ def test_a_composite_that_changed_is_refused_for_its_part(zoo):
     assert run(zoo, "download", "part", "--locked").returncode == 0
     write_composite(zoo / "models", "whole", ["part"], description="Another one.")
     refused = run(zoo, "download", "part", "--locked")
-    assert "composite-model.yml: differs from the composite-model.yml recorded in posezoo.lock" in refused.stderr
+    assert (
+        "composite-model.yml: differs from the composite-model.yml recorded in posezoo.lock" in refused.stderr
+    )
 
 
 def test_a_first_use_is_kept_and_held_to(zoo):
     loose = {**declared_file(zoo / "a.tflite"), "size": "unknown", "max_size": 9999, "checksum": "unknown"}
     write_model(zoo / "models", "a", model_yml(files=[loose]))
     unknown = run(zoo, "lock", "a")
-    assert "a: a.tflite: its SHA-384 is not known before it is here: posezoo download a" in unknown.stderr
+    assert "a: a.tflite: its SHA-384 is unknown until it is downloaded: posezoo download a" in unknown.stderr
     assert run(zoo, "download", "a", "--trust_on_first_use").returncode == 0
     run(zoo, "lock", "a")
     assert {entry["file"]: entry["origin"] for entry in entries(zoo)} == {
@@ -173,7 +175,7 @@ def test_with_no_name_the_models_of_the_lock_are_meant_and_an_empty_one_is_wrong
     assert nothing.returncode == 2
     run(zoo, "lock", "a")
     again = run(zoo, "lock")
-    assert (again.returncode, again.stdout) == (0, "posezoo.lock has it all already\n")
+    assert (again.returncode, again.stdout) == (0, "posezoo.lock has everything already\n")
     assert {entry["model"] for entry in entries(zoo)} == {"a"}
 
 
@@ -261,7 +263,7 @@ def test_an_ir_that_was_tampered_with_after_it_was_locked_fails_a_check(converti
     ended = run(convertible, "lock", "--check")
     assert ended.returncode == 1
     assert "net.bin: does not match its record" in ended.stderr
-    assert ended.stdout == "posezoo.lock has all the rest already; 1 IR is not taken in\n"
+    assert ended.stdout == "posezoo.lock has everything else already; 1 IR is not recorded\n"
 
 
 def test_a_lock_that_is_not_there_does_not_pass_a_check(zoo):

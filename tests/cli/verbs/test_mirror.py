@@ -251,7 +251,7 @@ def test_check_tells_what_is_changed_missing_extra_linked_and_special(zoo):
     run(zoo, "mirror", "create", "m", "--all")
     assert set(check(zoo)) == {"/1/00", "/pipe", "first/first.tflite"}
     left = posezoo("mirror", "check", "m", cwd=zoo).stdout.splitlines()[-1]
-    assert left.endswith(" are not good; take away by hand what is extra, symlinked or special")
+    assert left.endswith(" are not good; remove extra, symlinked and special files by hand")
 
 
 def test_sample_photos_are_checked_by_what_posezoo_knows_of_them(zoo):
@@ -328,7 +328,7 @@ def test_an_older_registry_does_not_fill_a_newer_mirror(zoo):
 def test_what_is_no_mirror_and_what_nobody_named_is_told(zoo):
     none = posezoo("mirror", "check", "nowhere", cwd=zoo)
     assert none.returncode == 1
-    assert none.stderr.startswith("error: nowhere: is no mirror: it has no posezoo.lock\n")
+    assert none.stderr.startswith("error: nowhere: is not a mirror: it has no posezoo.lock\n")
     assert run(zoo, "mirror", "create", "m").returncode == 2
     assert run(zoo, "mirror", "create", "m", "--all", "--name", "a").returncode == 2
     assert run(zoo, "mirror", "create", "m", "--list", _list(zoo, "# none\n")).returncode == 2
@@ -341,7 +341,7 @@ def test_a_file_in_the_place_of_the_mirror_is_told_once(zoo):
     assert ended.returncode == 1
     assert (
         ended.stderr
-        == f"error: {zoo}/m: is no folder\n  hint: name a folder; one that is not there is made\n"
+        == f"error: {zoo}/m: is not a folder\n  hint: name a folder; a missing one is created\n"
     )
     assert (zoo / "m").read_text() == "x"
 

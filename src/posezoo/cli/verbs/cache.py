@@ -1,13 +1,13 @@
-"""posezoo cache: what is kept by digest, whether it still is what it was, and what may go.
+"""posezoo cache: list the files that are cached by digest, verify them, or remove those of no use.
 
 ``posezoo cache list|verify|prune --format json``::
 
     cache_dir    str
     bytes        int   of the entries below
-    entries      list  those that are there; with verify the damaged ones, with prune those that go:
+    entries      list  all of them; with verify the damaged ones, with prune those that are removed:
                        path, algorithm, digest, size, changed (ISO 8601, UTC) and files (``model: file``)
 
-Exit code 1 where verify finds a damaged entry.
+Exit code 1 if verify finds a damaged entry.
 """
 
 from __future__ import annotations
@@ -39,25 +39,26 @@ _DAY_S = 86400.0
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
-    parser = flags.add_verb(verbs, "cache", "look after the files that are kept by their digest", EXAMPLES)
+    parser = flags.add_verb(verbs, "cache", "list, verify or remove the files in the cache", EXAMPLES)
     parser.add_argument(
         "what",
         choices=("list", "verify", "prune"),
-        help="list what is there; verify: read all of it, name what is damaged; prune: remove what no model "
-        "of the zoo names, and what killed runs left",
+        help="list: all files; verify: read all of them, and name damaged ones; prune: remove those that no "
+        "model of the zoo names, and what killed runs left",
     )
     parser.add_argument(
-        "--damaged", action="store_true", help="with prune: also what is damaged; all of it is read"
+        "--damaged", action="store_true", help="with prune: also remove damaged files; all files are read"
     )
     parser.add_argument(
-        "--older_than", type=_days, metavar="DAYS", help="with prune: also what was written longer ago"
+        "--older_than",
+        type=_days,
+        metavar="DAYS",
+        help="with prune: also remove files that were written longer ago",
     )
-    parser.add_argument("--everything", action="store_true", help="with prune: all entries")
+    parser.add_argument("--everything", action="store_true", help="with prune: remove all files")
     parser.add_argument("--cache_dir", type=Path, metavar="DIR", help="the cache (default: your own)")
     flags.add_flags(parser, "models_dir")
-    parser.add_argument(
-        "--dry_run", action="store_true", help="with prune: tell what would go, remove nothing"
-    )
+    parser.add_argument("--dry_run", action="store_true", help="with prune: only say what would be removed")
     flags.add_format_flags(parser)
     return parser
 
@@ -73,7 +74,7 @@ def _days(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look into the cache, and clear it where that is asked for."""
+    """List the cache, verify it, or remove files from it."""
     from posezoo.download.cache_entries import file_names_by_digest, list_entries
     from posezoo.registry import open_registry
 
@@ -85,82 +86,84 @@ def run(args: argparse.Namespace) -> int:
     registry = open_registry(settings.models_dir)
     selection = registry.select(None)
     with Console(quiet=args.quiet) as console:
-        for problem in selection.problems:  # its files might look as if nobody named them
+        for problem in selection.problems:  # its files might look as if no model named them
             console.warn(problem.problem)
-        kept = list_entries(settings.cache_dir, file_names_by_digest(selection.models))
-        code: int = _WAYS[args.what](args, settings.cache_dir, kept, console)
+        entries = list_entries(settings.cache_dir, file_names_by_digest(selection.models))
+        code: int = _ACTIONS[args.what](args, settings.cache_dir, entries, console)
     return code
 
 
-def _list(args: argparse.Namespace, root: Path, kept: Sequence[CacheEntry], _console: Console) -> int:
-    _answer(args, root, kept, f"{len(kept)} files")
+def _list(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], _console: Console) -> int:
+    _print(args, root, entries, f"{len(entries)} files")
     return 0
 
 
-def _verify(args: argparse.Namespace, root: Path, kept: Sequence[CacheEntry], console: Console) -> int:
-    damaged = [each for each in kept if each.is_damaged()]
-    _answer(args, root, damaged, f"{len(damaged)} of {len(kept)} files are damaged")
+def _verify(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], console: Console) -> int:
+    damaged = [entry for entry in entries if entry.is_damaged()]
+    _print(args, root, damaged, f"{len(damaged)} of {len(entries)} files are damaged")
     if damaged:
         console.print_line(
-            "a download notices that and fetches it again; posezoo cache prune --damaged removes it"
+            "a download notices that and downloads them again; posezoo cache prune --damaged removes them"
         )
     return 1 if damaged else 0
 
 
-def _prune(args: argparse.Namespace, root: Path, kept: Sequence[CacheEntry], _console: Console) -> int:
+def _prune(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], _console: Console) -> int:
     from posezoo.download.cache_entries import remove_entries
 
     since = time.time() - args.older_than * _DAY_S if args.older_than is not None else 0.0
-    going = [
-        each
-        for each in kept
-        if args.everything or not each.names or each.changed < since or (args.damaged and each.is_damaged())
+    removed = [
+        entry
+        for entry in entries
+        if args.everything
+        or not entry.names
+        or entry.changed < since
+        or (args.damaged and entry.is_damaged())
     ]
     if not args.dry_run:
-        remove_entries(root, going)
-    _answer(
-        args, root, going, f"{len(going)} of {len(kept)} files {'would go' if args.dry_run else 'are gone'}"
-    )
+        remove_entries(root, removed)
+    action = "would be removed" if args.dry_run else "were removed"
+    _print(args, root, removed, f"{len(removed)} of {len(entries)} files {action}")
     return 0
 
 
-_WAYS: dict[str, Callable[[argparse.Namespace, Path, Sequence[CacheEntry], Console], int]] = {
+_ACTIONS: dict[str, Callable[[argparse.Namespace, Path, Sequence[CacheEntry], Console], int]] = {
     "list": _list,
     "verify": _verify,
     "prune": _prune,
 }
 
 
-def _answer(args: argparse.Namespace, root: Path, kept: Sequence[CacheEntry], summary: str) -> None:
-    size = sum(each.size for each in kept)
+def _print(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], summary: str) -> None:
+    size = sum(entry.size for entry in entries)
     if args.format == "json":
-        answer = {"cache_dir": str(root), "bytes": size, "entries": [_row(each) for each in kept]}
+        answer = {"cache_dir": str(root), "bytes": size, "entries": [_row(entry) for entry in entries]}
         print(json.dumps(answer, indent=2))
         return
     rows = [
         (
-            f"{each.size / 1e6:.1f} MB",
-            _when(each)[:10],
-            str(each.digest),
-            ", ".join(each.names) or "no model's",
+            f"{entry.size / 1e6:.1f} MB",
+            _when(entry)[:10],
+            str(entry.digest),
+            ", ".join(entry.names) or "no model's",
         )
-        for each in kept
+        for entry in entries
     ]
     for line in align_columns(rows, right=frozenset({0})) if rows else ():
         print(line)
-    print(f"{root}: {summary}{f', {size / 1e6:.1f} MB' if kept else ''}")
+    print(f"{root}: {summary}{f', {size / 1e6:.1f} MB' if entries else ''}")
 
 
-def _row(kept: CacheEntry) -> dict[str, Any]:
+def _row(entry: CacheEntry) -> dict[str, Any]:
     return {
-        "path": str(kept.path),
-        "algorithm": kept.digest.algorithm,
-        "digest": kept.digest.value,
-        "size": kept.size,
-        "changed": _when(kept),
-        "files": list(kept.names),
+        "path": str(entry.path),
+        "algorithm": entry.digest.algorithm,
+        "digest": entry.digest.value,
+        "size": entry.size,
+        "changed": _when(entry),
+        "files": list(entry.names),
     }
 
 
-def _when(kept: CacheEntry) -> str:
-    return datetime.fromtimestamp(kept.changed, timezone.utc).isoformat(timespec="seconds")
+def _when(entry: CacheEntry) -> str:
+    return datetime.fromtimestamp(entry.changed, timezone.utc).isoformat(timespec="seconds")

@@ -1,14 +1,14 @@
-"""posezoo dataset: sets of images with annotated people: what is in one, and how to get one.
+"""posezoo dataset: show what is in a set of images with annotated people, or download one.
 
 ``posezoo dataset info --format json``::
 
     name, annotations, images         str
-    pictures, people, crowds          int     people are those of whom a keypoint is labelled
-    labelled                          object  how many of each keypoint
-    missing                           list of str  images that are not there
-    licenses                          list    name, url and pictures of each; a name of "" says nothing
+    pictures, people, crowds          int     images; people with at least one labelled keypoint; crowds
+    labelled                          object  how many of each keypoint are labelled
+    missing                           list of str  images that do not exist
+    licenses                          list    name, url and pictures of each; name "" if not stated
 
-Exit code 1 where an image is missing.
+Exit code 1 if an image is missing.
 """
 
 from __future__ import annotations
@@ -35,30 +35,30 @@ posezoo dataset get coco-val2017
 posezoo dataset get coco-val2017 --accept_terms --output_dir coco
 """
 
-#: How COCO's archives of 2017 unfold below a folder.
+#: The paths in COCO's archives of 2017.
 ANNOTATIONS, IMAGES = Path("annotations/person_keypoints_val2017.json"), Path("val2017")
 
-#: The set that is measured on where none is named.
-USUAL = "coco-val2017"
+#: The data set that is used by default.
+DEFAULT_DATASET = "coco-val2017"
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
-    parser = flags.add_verb(verbs, "dataset", "look at a set of annotated images, or fetch one", EXAMPLES)
+    parser = flags.add_verb(verbs, "dataset", "show a set of annotated images, or download one", EXAMPLES)
     parser.add_argument("what", choices=("info", "get"), help="what to do with it")
     parser.add_argument("name", nargs="?", metavar="NAME", help="with get: coco-val2017")
     add_dataset_flags(parser)
     parser.add_argument(
-        "--accept_terms", action="store_true", help="with get: fetch it on the terms that are shown"
+        "--accept_terms", action="store_true", help="with get: download it on the terms that are shown"
     )
-    flags.add_output_dir_flag(parser, "with get: where it goes", "datasets/NAME in your cache folder")
+    flags.add_output_dir_flag(parser, "with get: its folder", "datasets/NAME in your cache folder")
     flags.add_flags(parser, "attempts", *flags.HTTP)
     flags.add_format_flags(parser)
     return parser
 
 
 def add_dataset_flags(parser: argparse.ArgumentParser) -> None:
-    """Which data set."""
+    """The flags that select a data set."""
     parser.add_argument(
         "--annotations", type=Path, metavar="FILE", help="people's keypoints in COCO's format, as JSON"
     )
@@ -73,7 +73,7 @@ def add_dataset_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def refuse_invalid_flags(args: argparse.Namespace) -> None:
-    """Wrong usage ends with 2."""
+    """Exit with code 2 if flags contradict each other."""
     if (args.annotations is None) != (args.images is None):
         args.parser.error("--annotations and --images go together")
     if args.annotations is not None and args.coco_home is not None:
@@ -81,32 +81,33 @@ def refuse_invalid_flags(args: argparse.Namespace) -> None:
 
 
 def read_dataset(args: argparse.Namespace, *, keypoints: bool = True) -> CocoDataset:
-    """The data set that is named, else the usual one.
+    """The data set that the flags name, else the default one.
 
     Raises:
-        DatasetError: it is not there, or none.
+        DatasetError: it does not exist, or is not a data set.
     """
     from posezoo import coco
 
     annotations, images = args.annotations, args.images
     if annotations is None:
-        home = args.coco_home or default_dataset_dir(USUAL)
+        home = args.coco_home or default_dataset_dir(DEFAULT_DATASET)
         annotations, images = home / ANNOTATIONS, home / IMAGES
         if not annotations.is_file():
             raise DatasetError(
-                f"{annotations}: there is no such file",
-                hint=f"name --annotations and --images, or --coco_home; or posezoo dataset get {USUAL}",
+                f"{annotations}: does not exist",
+                hint="name --annotations and --images, or --coco_home; "
+                f"or posezoo dataset get {DEFAULT_DATASET}",
             )
     return coco.read_coco_dataset(annotations, images, keypoints=keypoints)
 
 
 def default_dataset_dir(name: str) -> Path:
-    """Where a data set lies unless somebody says otherwise."""
+    """The folder of a data set by default."""
     return user_folder("cache") / "datasets" / name
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look at a set, or fetch one."""
+    """Show a data set, or download one."""
     refuse_invalid_flags(args)
     if (args.what == "get") != (args.name is not None):
         args.parser.error("posezoo dataset get NAME, or posezoo dataset info --annotations FILE --images DIR")
@@ -129,7 +130,7 @@ def _get(args: argparse.Namespace) -> int:
             run_main.print_to_stderr(line)
         if not args.accept_terms:
             raise DownloadError(
-                f"{args.name}: {dataset.size / 1e6:.0f} MB are fetched only on these terms",
+                f"{args.name}: {dataset.size / 1e6:.0f} MB are downloaded only on these terms",
                 hint=f"posezoo dataset get {args.name} --accept_terms",
             )
         options = replace(download_options(settings), cache_dir=None, mirrors=())
@@ -141,21 +142,21 @@ def _get(args: argparse.Namespace) -> int:
 
 def _info(args: argparse.Namespace) -> int:
     dataset = read_dataset(args, keypoints=False)
-    found = _found(dataset)
+    facts = _facts(dataset)
     if args.format == "json":
-        print(json.dumps(found, indent=2))
+        print(json.dumps(facts, indent=2))
     else:
-        _print(found)
-    return 1 if found["missing"] else 0
+        _print(facts)
+    return 1 if facts["missing"] else 0
 
 
-def _found(dataset: CocoDataset) -> dict[str, Any]:
+def _facts(dataset: CocoDataset) -> dict[str, Any]:
     people = [person for image in dataset.images for person in image.people]
     labelled = {
         name: sum(bool(person.keypoints[joint, 2]) for person in people)
         for joint, name in enumerate(dataset.keypoints)
     }
-    terms = Counter(picture.license for picture in dataset.images)
+    licenses = Counter(picture.license for picture in dataset.images)
     return {
         "name": dataset.name,
         "annotations": str(dataset.annotations),
@@ -163,33 +164,33 @@ def _found(dataset: CocoDataset) -> dict[str, Any]:
         "pictures": len(dataset.images),
         "with_people": sum(bool(picture.people) for picture in dataset.images),
         "people": dataset.person_count(keypoints=bool(dataset.keypoints)),
-        "without_keypoints": sum(not each.num_keypoints and not each.is_crowd for each in people),
+        "without_keypoints": sum(not person.num_keypoints and not person.is_crowd for person in people),
         "crowds": sum(person.is_crowd for person in people),
         "labelled": labelled,
         "missing": [picture.file_name for picture in dataset.missing_images()],
         "licenses": [
-            {"name": each.name if each else "", "url": each.url if each else "", "pictures": count}
-            for each, count in terms.most_common()
+            {"name": terms.name if terms else "", "url": terms.url if terms else "", "pictures": count}
+            for terms, count in licenses.most_common()
         ],
     }
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(facts: dict[str, Any]) -> None:
     rows = [
-        ("annotations", found["annotations"]),
-        ("images", f"{found['pictures']} ({found['with_people']} with people) below {found['images']}"),
+        ("annotations", facts["annotations"]),
+        ("images", f"{facts['pictures']} ({facts['with_people']} with people) below {facts['images']}"),
         (
             "people",
-            f"{found['people']}, {found['without_keypoints']} more without keypoints, "
-            f"{found['crowds']} crowds",
+            f"{facts['people']}, {facts['without_keypoints']} more without keypoints, "
+            f"{facts['crowds']} crowds",
         ),
-        ("keypoints", ", ".join(f"{name} {count}" for name, count in found["labelled"].items()) or "none"),
-        ("missing", f"{len(found['missing'])} images"),
+        ("keypoints", ", ".join(f"{name} {count}" for name, count in facts["labelled"].items()) or "none"),
+        ("missing", f"{len(facts['missing'])} images"),
     ]
     rows += [
-        ("licence", f"{each['name'] or 'not stated'}: {each['pictures']} images {each['url']}".rstrip())
-        for each in found["licenses"]
+        ("licence", f"{terms['name'] or 'not stated'}: {terms['pictures']} images {terms['url']}".rstrip())
+        for terms in facts["licenses"]
     ]
     print(*align_columns(rows), sep="\n")
-    for name in found["missing"]:
+    for name in facts["missing"]:
         print(f"missing: {escape_control_characters(name)}")

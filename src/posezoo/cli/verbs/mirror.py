@@ -1,10 +1,10 @@
-"""posezoo mirror: a folder for machines without a network: filled here, checked anywhere.
+"""posezoo mirror: fill a folder for machines without a network, or check one.
 
 ``posezoo mirror create --format json``: ``models`` (name, files) and ``failed`` (name, reason, hint).
 ``posezoo mirror check --format json``: ``files``: model, file, path, state (good, missing, changed, extra,
 symlinked, special).
 
-Exit code 1 where a model could not be brought, or a file is not good.
+Exit code 1 if a model cannot be added, or a file is not good.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fill it, or check it."""
+    """Fill a mirror, or check one."""
     from posezoo.mirror import Mirror
 
     mirror = Mirror(args.folder)
@@ -74,14 +74,14 @@ def run(args: argparse.Namespace) -> int:
 def _patterns(args: argparse.Namespace) -> Sequence[str] | None:
     """The names and globs that select models; None for all."""
     named = args.name.split(",") if args.name is not None else []
-    said = [*args.models, *named, *(read_list_file(args.list) if args.list is not None else ())]
-    if args.all and said:
+    patterns = [*args.models, *named, *(read_list_file(args.list) if args.list is not None else ())]
+    if args.all and patterns:
         args.parser.error("either name models or use --all")
-    if not args.all and not said:
+    if not args.all and not patterns:
         if args.list is not None:
             args.parser.error(f"{args.list} names no model")
         args.parser.error("name models, as by --name or --list, or use --all (posezoo list shows them)")
-    return None if args.all else said
+    return None if args.all else patterns
 
 
 def _create(args: argparse.Namespace, mirror: Mirror) -> int:
@@ -90,7 +90,7 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
 
     patterns, settings = _patterns(args), flags.settings_from_args(args)
     if args.folder.exists() and not args.folder.is_dir():
-        raise OutputError(f"{args.folder}: is no folder", hint="name a folder; one that is not there is made")
+        raise OutputError(f"{args.folder}: is not a folder", hint="name a folder; a missing one is created")
     context = open_context(settings, trust_on_first_use=args.trust_on_first_use)
     jobs = 1 if args.dry_run else settings.jobs
 
@@ -100,8 +100,8 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
             if args.dry_run:
                 return {
                     "plan": [
-                        format_planned_file(each)
-                        for each in mirror.plan(context.lock.with_pins(spec), context.download_options)
+                        format_planned_file(file)
+                        for file in mirror.plan(context.lock.with_pins(spec), context.download_options)
                     ]
                 }
             paths = mirror.add_model(
@@ -109,7 +109,9 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
             )
             return {"files": [str(path) for path in paths]}
 
-        selection = _with_company(context, select_models(context.registry, patterns, console), console)
+        selection = _with_required_models(
+            context, select_models(context.registry, patterns, console), console
+        )
         report = model_jobs.run_in_parallel(selection, work, console, skip_unpinned=args.all, jobs=jobs)
         if args.samples and not args.dry_run:
             try:
@@ -124,8 +126,8 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
     return report.exit_code
 
 
-def _with_company(context: Context, selection: Selection, console: Console) -> Selection:
-    """The models with those that they do not work without: the other parts of a composite, and a detector."""
+def _with_required_models(context: Context, selection: Selection, console: Console) -> Selection:
+    """The models and those that they need: the other parts of a composite, and a detector."""
     from posezoo.pipeline.load import select_detector
 
     models: dict[str, ModelSpec] = {}
@@ -148,7 +150,7 @@ def _check(args: argparse.Namespace, mirror: Mirror) -> int:
 
     said = [*args.models, *(args.name.split(",") if args.name is not None else ())]
     said += read_list_file(args.list) if args.list is not None else []
-    mirror.specs()  # is it one at all?
+    mirror.specs()  # raises if it is not a mirror
     names: list[str] = []
     if said:
         with Console(quiet=args.quiet) as console:
@@ -156,23 +158,23 @@ def _check(args: argparse.Namespace, mirror: Mirror) -> int:
         names = [spec.full_name for spec in selection.models] + [
             composite.name for composite in selection.composites
         ]
-    found = list(mirror.check(names))
-    failed = [each for each in found if each.state != "good"]
+    files = list(mirror.check(names))
+    failed = [file for file in files if file.state != "good"]
     if args.format == "json":
-        print(json.dumps({"files": [asdict(each) for each in found]}, indent=2, default=str))
+        print(json.dumps({"files": [asdict(file) for file in files]}, indent=2, default=str))
     else:
-        for each in failed:
-            print(f"{each.state:9} {each.model + ': ' if each.model else ''}{each.file} ({each.path})")
+        for file in failed:
+            print(f"{file.state:9} {file.model + ': ' if file.model else ''}{file.file} ({file.path})")
         if failed:
-            print(f"{len(failed)} of {len(found)} are not good; {_next_step(failed)}")
+            print(f"{len(failed)} of {len(files)} are not good; {_next_step(failed)}")
         else:
-            print(f"{mirror.root}: all {len(found)} files are good")
+            print(f"{mirror.root}: all {len(files)} files are good")
     return 1 if failed else 0
 
 
 def _next_step(failed: Sequence[MirroredFile]) -> str:
-    """What mends these; what does not belong there is its owner's to take away."""
-    mended = [each for each in failed if each.state in ("changed", "missing")]
-    again = "posezoo mirror create brings them again" if mended else ""
-    away = "take away by hand what is extra, symlinked or special" if len(mended) < len(failed) else ""
-    return "; ".join(filter(None, (again, away)))
+    """How to repair these files; what does not belong to the mirror is left to its owner."""
+    repairable = [file for file in failed if file.state in ("changed", "missing")]
+    again = "posezoo mirror create downloads them again" if repairable else ""
+    by_hand = "remove extra, symlinked and special files by hand" if len(repairable) < len(failed) else ""
+    return "; ".join(filter(None, (again, by_hand)))
