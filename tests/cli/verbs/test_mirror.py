@@ -340,8 +340,7 @@ def test_a_file_in_the_place_of_the_mirror_is_told_once(zoo):
     ended = run(zoo, "mirror", "create", zoo / "m", "a", "b")
     assert ended.returncode == 1
     assert (
-        ended.stderr
-        == f"error: {zoo}/m: is not a folder\n  hint: name a folder; a missing one is created\n"
+        ended.stderr == f"error: {zoo}/m: is not a folder\n  hint: name a folder; a missing one is created\n"
     )
     assert (zoo / "m").read_text() == "x"
 
