@@ -97,7 +97,7 @@ def _updated(known: LockEntry | None, present: LockEntry, allow_rollback: bool) 
     if reason and not allow_rollback:
         raise LockError(
             f"{present.model}: {present.file} is older than the lock's: {reason}",
-            hint="use the newer registry, or give --allow_rollback",
+            hint="use the newer registry, or use --allow_rollback",
         )
     earlier = (digits for digits in known.before if digits != present.sha384)
     return replace(present, before=() if reason else (*earlier, known.sha384))

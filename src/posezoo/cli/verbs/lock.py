@@ -137,7 +137,7 @@ def _record(
     for name in () if args.prune else gone:
         error = LockError(
             f"{name}: is in {context.lock.path}, but not in this registry: it is older, or a different one",
-            hint="use the newer registry, or give --prune",
+            hint="use the newer registry, or use --prune",
         )
         console.print_error(error)
         report.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
