@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
-from fakes.waiting import wait_until
+from fakes.waiting import HANG_S, wait_until
 from posezoo.workers.program import run_program
 
 
@@ -76,15 +75,13 @@ def test_processes_that_a_program_leaves_behind_are_killed(tmp_path, ending):
 
 def test_an_interrupt_of_the_caller_kills_the_program(tmp_path):
     started = tmp_path / "started"
-    code = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-
-    def interrupt():
-        wait_until(lambda: started.is_file() and started.read_text())
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        run_python(code)
-    thread.join()
-    assert not is_running(int(started.read_text()))
+    program = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    caller = (
+        "import sys\nfrom posezoo.workers.program import run_program\n"
+        f"run_program([sys.executable, '-I', '-c', {program!r}])"
+    )
+    process = subprocess.Popen([sys.executable, "-c", caller], stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: started.is_file() and started.read_text())
+    process.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in process.communicate(timeout=HANG_S)[1]
+    wait_until(lambda: not is_running(int(started.read_text())))
