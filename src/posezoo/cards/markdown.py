@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
+from posezoo.errors import escape_control_characters
+
 _PLAIN = re.compile(r"https?://[\w.~:/?#@!$&'()*+,;=%-]+", re.ASCII)
 
 
@@ -93,5 +95,4 @@ def _escaped_start(match: re.Match[str]) -> str:
 
 def one_line(text: str) -> str:
     """A text in one line; invisible characters are shown as Python's escapes."""
-    line = " ".join(text.split())
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    return escape_control_characters(" ".join(text.split()))

@@ -107,7 +107,7 @@ class _TaskChoices:
 def add_filter_flags(parser: argparse.ArgumentParser) -> None:
     """Flags that narrow the models; a flag that is given several times accepts any of its values."""
     filters = parser.add_argument_group(
-        "filters", "Each narrows what is shown; given several times, any of its values will do."
+        "filters", "A model must match each filter; of a filter that is given several times, any value."
     )
     filters.add_argument(
         "--task",
@@ -121,14 +121,14 @@ def add_filter_flags(parser: argparse.ArgumentParser) -> None:
         action="append",
         choices=tuple(framework.value for framework in Framework),
         metavar="NAME",
-        help=f"what it is published for: {', '.join(Framework)} (dldt: IR already)",
+        help=f"framework of the published files: {', '.join(Framework)} (dldt: published as IR)",
     )
     filters.add_argument(
         "--precision",
         action="append",
         choices=tuple(precision.value for precision in Precision),
         metavar="P",
-        help=f"published or convertible: {', '.join(Precision)}",
+        help=f"precision that is published or can be made: {', '.join(Precision)}",
     )
     filters.add_argument(
         "--license", action="append", metavar="GLOB", help="SPDX identifier or a glob, such as 'BSD-*'"
@@ -136,7 +136,7 @@ def add_filter_flags(parser: argparse.ArgumentParser) -> None:
     filters.add_argument(
         "--search",
         metavar="TEXT",
-        help="words or beginnings of words, all in the name or description, in any case of letters",
+        help="words, or beginnings of words, that are all in the name or description; ignores case",
     )
 
 

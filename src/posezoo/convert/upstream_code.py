@@ -20,7 +20,7 @@ from typing import Any
 from posezoo.convert import upstream_sandbox
 from posezoo.convert.frontends import verify_source_model
 from posezoo.convert.upstream_process import MEMORY_BYTES, missing_restrictions, run_sandboxed
-from posezoo.errors import ConversionError
+from posezoo.errors import ConversionError, escape_control_characters
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.files.staging import staging_dir
 from posezoo.layout import ModelLayout
@@ -191,7 +191,7 @@ def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: ProcessLimits
         lines = [line.strip() for line in result.errors.splitlines() if line.strip()]
         last = [line for line in lines if _RAISED.match(line)][-1:] or lines[-1:] or ["without a message"]
         # Untrusted code printed it: a terminal's control characters are escaped.
-        printable = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in last[0][:300])
+        printable = escape_control_characters(last[0][:300])
         code = result.exit_code
         ending = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
         raise ConversionError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from posezoo.errors import escape_control_characters
+
 
 class Severity(str, Enum):
     """How likely a finding is a mistake that does harm; only an error fails a check."""
@@ -82,4 +84,4 @@ def create_finding(rule: str, severity: Severity, model: str, violation: RuleVio
 def to_safe_line(text: str) -> str:
     """A foreign text as one line that is safe on a terminal and not too long to read."""
     short = text if len(text) <= MAX_TEXT_LENGTH else f"{text[: MAX_TEXT_LENGTH - 1]}…"
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in short)
+    return escape_control_characters(short)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from posezoo.errors import PosezooError, SpecError, suggest
+from posezoo.errors import PosezooError, SpecError, escape_control_characters, suggest
 from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED, MoArguments, read_arguments
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.supported_mo_args import CARRIED_OUT
@@ -67,7 +67,6 @@ def _read(requested: Sequence[str], spec: ModelSpec) -> MoArguments:
         if not number.isdecimal():
             raise
         where = f"{error.file}:{error.line}:{error.column}: {error.field}: "
-        text = requested[int(number)]
-        printable = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-        problem = f"--add_mo_arg={printable}: {error.problem.removeprefix(where)}"
+        argument = escape_control_characters(requested[int(number)])
+        problem = f"--add_mo_arg={argument}: {error.problem.removeprefix(where)}"
         raise PosezooError(problem, hint=error.hint) from error

@@ -117,7 +117,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         type=flags.whole_number(5, 1000),
         default=5,
         metavar="N",
-        help="5 or more, after one that warms up (default: 5)",
+        help="number of rounds, at least 5, after a warm-up round (default: 5)",
     )
     parser.add_argument(
         "--seconds", type=_seconds, default=1.0, metavar="S", help="how long a round takes (default: 1)"

@@ -31,7 +31,7 @@ posezoo gallery --figures speed.json --output site/
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
-    summary = "a static site of models: search, filters, an accuracy chart, a page for each"
+    summary = "draw a static site of models: search, filters, an accuracy chart, a page for each"
     parser = flags.add_verb(verbs, "gallery", summary, EXAMPLES)
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names or globs (default: all)")
     parser.add_argument(

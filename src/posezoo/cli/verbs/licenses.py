@@ -40,8 +40,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the NOTICE there")
     flags.add_download_dir_flag(parser, "the output folder")
-    flags.add_output_dir_flag(parser, "where files and IR lie")
-    flags.add_flags(parser, "models_dir")
+    flags.add_flags(parser, "output_dir", "models_dir")
     flags.add_format_flags(parser)
     return parser
 
