@@ -43,7 +43,7 @@ def get(
     listener: Listener = ignore_event,
     **settings: Any,
 ) -> dict[str, Path]:
-    """A model's IR, downloaded, verified and converted where it is not there yet.
+    """A model's IR, downloaded, verified and converted if it is not there yet.
 
     Args:
         name: a model or composite of the zoo; with ``checkpoint``, a model that is a network of ours, or such
@@ -51,20 +51,20 @@ def get(
         precision: ``FP32`` or ``FP16``.
         tag: one of the model's variants; empty for the default. ``name@tag`` as the name says the same.
         checkpoint: weights of your own in place of the published ones: a .pth, .safetensors or .params file
-            whose keys fit; they also tell how many stages, channels and keypoints there are.
-        model_name: with ``checkpoint``, what the IR and their folder are called; as ``name`` where empty.
+            whose keys fit; they also decide how many stages, channels and keypoints there are.
+        model_name: with ``checkpoint``, the name of the IR and their folder; empty: as ``name``.
         force: convert again what is up to date, and replace IR that were made of other weights.
-        trust_on_first_use: take what comes for a file whose publisher states no checksum, and remember it in
+        trust_on_first_use: accept a file whose publisher states no checksum; its checksum is then recorded in
             posezoo.lock (the setting ``lock``).
-        listener: told what happens; see ``posezoo.events``.
+        listener: receives events; see ``posezoo.events``.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
 
     Returns:
-        The .xml of each part by its name; of a model that is no composite, its own alone.
+        The .xml of each part by its name; for a model that is no composite, only its own.
 
     Raises:
         UnknownModelError: there is no such model.
-        FetchError: a file is to be had nowhere.
+        FetchError: a file cannot be downloaded.
         ConversionError: the IR cannot be made, does not compute what the original computes, or would replace
             one that was made of other weights.
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
@@ -95,39 +95,38 @@ def load(
     listener: Listener = ignore_event,
     **settings: Any,
 ) -> Estimator:
-    """A model, ready to use: image in, poses out; downloaded and converted where it is not there yet.
+    """A model, ready to use: image in, poses out; downloaded and converted if it is not there yet.
 
     Args:
-        name: a model or composite of the zoo that has a decoder; or the .xml of an IR, which itself or whose
-            outputs tell what it is.
+        name: a model or composite of the zoo that has a decoder; or the .xml of an IR, whose metadata or
+            outputs decide on the decoder.
         precision: of the IR of a model of the zoo: ``FP32`` or ``FP16``, or one that it is published in.
-        device: of OpenVINO; where None, the setting's, which is CPU by default.
-        inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); where None, the
+        device: of OpenVINO; None: the setting's, which is CPU by default.
+        inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); None: the
             setting's, which is f32 by default.
         tag: one of the model's variants; empty for the default.
-        checkpoint: weights of your own, as for ``get``, and so ``model_name`` and ``force``; of a network's
-            alone the outputs tell how they become poses.
+        checkpoint: weights of your own, as for ``get``, and so ``model_name`` and ``force``; if ``name`` is
+            a network, the outputs decide on the decoder.
         trust_on_first_use: as for ``get``.
-        detector: who finds people for a model that sees one at a time: a model of the zoo; None for nobody
-            (the whole image is one person, unless boxes are given); ``usual`` for what the setting says, by
-            default person-detection-retail-0013, and nobody for MoveNet.
-        requests: how many images ``stream`` has in the works at once; 0: as many as the device does best
-            with.
-        streams: how many inferences really run side by side, ``4`` or ``CPU:4,GPU:2``; empty: the device's
-            choice.
+        detector: the person detector of a top-down model: a model of the zoo; None for none (the whole image
+            is one person, unless boxes are given); ``usual`` for the setting's, by default
+            person-detection-retail-0013, and none for MoveNet.
+        requests: how many images ``stream`` processes at once; 0: the device's optimum.
+        streams: how many inferences run in parallel, ``4`` or ``CPU:4,GPU:2``; empty: the device's choice.
         threads: of the CPU; 0: its cores.
-        target_size: how large images are seen: the height in pixels for OpenPose-like networks, the shorter
-            side for those with associative embeddings; None: as the IR's own input.
-        aspect: width and height of the images to come, for which the input is made once, if it can be.
-        listener: told what happens; see ``posezoo.events``.
+        target_size: the size at which images are seen: the height in pixels for OpenPose-like networks, the
+            shorter side for those with associative embeddings; None: the size of the IR's input.
+        aspect: width and height of the images to come, for which the input is sized once, if possible.
+        listener: receives events; see ``posezoo.events``.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
 
     Returns:
-        A callable: a uint8 image (height, width, 3) in, BGR unless ``color="RGB"`` is said; a list of
+        A callable: a uint8 image (height, width, 3) in, BGR unless ``color="RGB"`` is given; a list of
         ``Pose`` out.
 
     Raises:
-        PosezooError: it cannot be had, converted or compiled, or finds people itself and is given a detector.
+        PosezooError: it cannot be downloaded, converted or compiled, or it finds people itself and is given
+            a detector.
     """
     flags = {**settings, "device": device, "inference_precision": inference_precision}
     if detector != "usual":
@@ -179,16 +178,16 @@ def network(
 
     Args:
         name: of a network, or of a model of the zoo that is one.
-        pretrained: True for the zoo's weights, fetched where they are not there; False for PyTorch's initial
-            ones; else a .pth, .safetensors or .params file whose keys fit: how many stages, channels and
-            keypoints the network has is then told by the keys.
-        trust_on_first_use: take weights that have no pin as they come, and pin them from then on.
-        listener: told what happens; see ``posezoo.events``.
+        pretrained: True for the zoo's weights, downloaded if they are not there; False for PyTorch's initial
+            ones; else a .pth, .safetensors or .params file whose keys fit: they decide how many stages,
+            channels and keypoints the network has.
+        trust_on_first_use: accept weights without a checksum, which is then recorded in posezoo.lock.
+        listener: receives events; see ``posezoo.events``.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
 
     Raises:
         UnknownModelError: there is no such network, or no model of the zoo with its weights.
-        FetchError: the weights are to be had nowhere.
+        FetchError: the weights cannot be downloaded.
         CheckpointError: the file cannot be read, or does not fit the network.
         MissingPackageError: torch is not installed.
     """

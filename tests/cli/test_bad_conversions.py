@@ -178,7 +178,7 @@ def test_an_invalid_argument_is_shown_as_it_was_given(made, argument):
     [
         (["--add_mo_arg=--scale=2", "--add_mo_arg=--scale_values=[1,2,3]"], "exclude each other"),
         (["--add_mo_arg=-s=2", "--add_mo_arg=--scale=3"], "--add_mo_arg=--scale is given twice"),
-        (["--dynamic", "--resize"], "say one of them"),
+        (["--dynamic", "--resize"], "give one of them"),
         (["--input_layout", "NHWC", "--add_mo_arg=--layout=nchw"], "exclude each other"),
         (["--jobs", "none"], "must be a positive integer"),
         (["--input_type", "u9"], "invalid choice"),

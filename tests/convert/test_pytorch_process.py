@@ -252,7 +252,7 @@ def test_onnx_which_the_exporter_needs_comes_with_the_torch_extra(params, tmp_pa
 
 def test_a_graph_that_is_finished_has_no_onnx_of_ours(params):
     spec, layout = declared(params)
-    with pytest.raises(ConversionError, match="is published as onnx, and no network of ours"):
+    with pytest.raises(ConversionError, match="is published as onnx, and is not one of posezoo's networks"):
         convert_model(replace(spec, framework=Framework.ONNX, network=None), layout, keep_onnx=True)
     with pytest.raises(ConversionError, match="names no network of ours"):
         convert_model(replace(spec, network=None, checkpoint=""), layout, force=True)

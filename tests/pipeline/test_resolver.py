@@ -47,7 +47,7 @@ def test_the_network_of_a_foreign_pytorch_model_is_known_before_its_sizes_are_le
 
 def test_a_finished_graph_has_no_sizes_to_leave_open(tmp_path):
     request = Request(spec_of(network("onnx"), tmp_path), BOTH, InputOptions(dynamic=True))
-    with pytest.raises(ConversionError, match="is published as onnx, and no network of ours"):
+    with pytest.raises(ConversionError, match="is published as onnx, and is not one of posezoo's networks"):
         resolved_from(request, tmp_path)
 
 

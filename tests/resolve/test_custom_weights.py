@@ -112,7 +112,9 @@ def test_what_their_publisher_says_of_other_weights_is_not_said_of_these(tmp_pat
 
 def test_a_finished_graph_keeps_the_sizes_that_it_was_published_with():
     graph = replace(PUBLISHED, framework=Framework.TFLITE, network=None)
-    with pytest.raises(ConversionError, match="openpose: is published as tflite, and no network of ours"):
+    with pytest.raises(
+        ConversionError, match="openpose: is published as tflite, and is not one of posezoo's networks"
+    ):
         with_dynamic_shape(graph)
 
 
@@ -159,7 +161,9 @@ def test_what_cannot_be_meant_is_one_line(tmp_path):
         spec_for_network("lightweight_openpose", keys(tmp_path), "../mine")
     with pytest.raises(CheckpointError, match=r"nowhere\.pth: is not there"):
         spec_for_network("lightweight_openpose", tmp_path / "nowhere.pth")
-    with pytest.raises(ConversionError, match="openpose: is published as pytorch, and no network of ours"):
+    with pytest.raises(
+        ConversionError, match="openpose: is published as pytorch, and is not one of posezoo's networks"
+    ):
         spec_with_checkpoint(replace(PUBLISHED, network=None), keys(tmp_path))
 
 

@@ -58,8 +58,8 @@ def test_the_arguments_in_the_way_are_named_once(tmp_path):
     route, obstacle = select_route(spec)
     assert obstacle is not None
     assert describe_obstacle(spec, route, obstacle) == (
-        "tiny-pose: is not converted here (mo, argument): "
-        "an argument of its model.yml is not carried out here: --batch"
+        "tiny-pose: cannot be converted here (mo, argument): "
+        "posezoo does not support an argument of its model.yml: --batch"
     )
 
 

@@ -1,4 +1,4 @@
-"""Which model the user means: a name of the zoo, an IR, or a checkpoint that a network of the zoo reads."""
+"""Find the model of the demo: by a name of the zoo, an IR, or a checkpoint of one of our networks."""
 
 from __future__ import annotations
 
@@ -57,21 +57,21 @@ def find_model(
     detector: str | None = None,
     listener: Listener = ignore_event,
 ) -> ModelLoader:
-    """The model that is meant, fetched and converted where that is still to be done.
+    """Find a model; it is downloaded and converted if it is not there yet.
 
     Args:
         text: a model's name, the path of an .xml, or of a checkpoint.
-        zoo: where names are looked up.
+        context: what the settings name.
         precision: of the IR of a model of the zoo.
         architecture: a word of ``ARCHITECTURES``.
-        detector: who finds the people, where that was said for this model.
-        listener: told what happens.
+        detector: the detector of people that the user named for this model.
+        listener: receives events.
 
     Raises:
         UnknownModelError: there is neither such a model nor such a file.
         DecoderError: the model is of another architecture.
         InferenceError: the model finds people itself, and is given a detector.
-        PosezooError: it cannot be fetched or converted, or the checkpoint is no network's.
+        PosezooError: it cannot be downloaded or converted, or the checkpoint is of none of our networks.
     """
     requested = ARCHITECTURES[architecture]
     if text.lower().endswith(".xml"):
@@ -131,7 +131,7 @@ def _of_zoo(
 
 
 def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
-    """The IR of a checkpoint; made once for the same bytes, in the user's cache folder."""
+    """The IR of a checkpoint, in the user's cache folder; it is made once for the same bytes."""
     from posezoo.networks import pretrained
     from posezoo.pipeline.get import get_irs
     from posezoo.resolve.custom_weights import spec_with_checkpoint
@@ -141,10 +141,10 @@ def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
         which = (
             f"several networks of the zoo read it: {', '.join(fitting)}"
             if fitting
-            else ("no network of the zoo reads it: keys or shapes are others")
+            else "no network of the zoo reads it: its keys or shapes differ"
         )
         hint = (
-            "posezoo convert --network NETWORK --checkpoint FILE tells what differs, and makes an .xml for -m"
+            "posezoo convert --network NETWORK --checkpoint FILE says what differs, and makes an .xml for -m"
         )
         raise CheckpointError(f"{checkpoint}: {which}", hint=hint)
     spec = spec_with_checkpoint(fitting[0], checkpoint)
@@ -154,12 +154,12 @@ def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
 
 
 def architecture_for_decoder(decoder: str) -> str:
-    """The word of ``-at`` for a decoder: the first that stands for it, else auto."""
+    """The first word of ``-at`` that stands for a decoder, else auto."""
     return next((word for word, each in ARCHITECTURES.items() if each.decoder == decoder), "auto")
 
 
 def _with_demo_hints(opener: ModelLoader) -> ModelLoader:
-    """The same, but what does not fit is told by the demo's options."""
+    """The same loader, whose errors name the demo's flags."""
 
     def open_model(options: LoadOptions) -> Estimator:
         try:

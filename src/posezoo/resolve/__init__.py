@@ -1,1 +1,1 @@
-"""Decide by declarations, settings and the lock how a model becomes IR, before its files are looked at."""
+"""What is decided about a model before its files are looked at, and the values that carry the decisions."""

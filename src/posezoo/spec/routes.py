@@ -31,10 +31,10 @@ class Obstacle:
 PRECISION = "precision"
 
 
-_MO = "a Model Optimizer of OpenVINO 2024.6 makes it: --mo PATH, or POSEZOO_MO"
+_MO = "a Model Optimizer of OpenVINO 2024.6 can convert it: --mo PATH, or POSEZOO_MO"
 _AUTHORS = (
-    "posezoo runs no downloaded code unasked: --allow_upstream_code runs it shut in; or make the file with "
-    "its authors' tools, and declare that one"
+    "posezoo does not run downloaded code without consent: --allow_upstream_code runs it in a sandbox; or "
+    "create the file with the authors' tools and declare that file instead"
 )
 _REMOVED = "look for the same model as ONNX"
 
@@ -47,19 +47,20 @@ RULES: tuple[RouteRule, ...] = (
     (
         lambda spec: _is(spec, Framework.MXNET),
         Route.REMOVED,
-        Obstacle("mxnet", "Model Optimizer reads MXNet's files no longer since 2024", _REMOVED),
+        Obstacle("mxnet", "Model Optimizer has not read MXNet files since 2024", _REMOVED),
     ),
     (
         lambda spec: _is(spec, Framework.CAFFE2),
         Route.REMOVED,
-        Obstacle("caffe2", "its export to ONNX needs Caffe2, which is no longer made", _REMOVED),
+        Obstacle("caffe2", "its export to ONNX needs Caffe2, which is no longer developed", _REMOVED),
     ),
     (
         lambda spec: _is(spec, Framework.PYTORCH),
         Route.UPSTREAM_CODE,
         Obstacle(
             "pytorch-export",
-            "its network is a program of its authors', and model.yml names no network of ours",
+            "its network is defined by its authors' Python code, and model.yml does not name one of "
+            "posezoo's networks",
             _AUTHORS,
         ),
     ),
@@ -71,34 +72,36 @@ RULES: tuple[RouteRule, ...] = (
     (
         lambda spec: spec.input_model.startswith("$conv_dir"),
         Route.UPSTREAM_CODE,
-        Obstacle("made-by-upstream", "code of its authors' makes the file to convert", _AUTHORS),
+        Obstacle("made-by-upstream", "its authors' code makes the file to convert", _AUTHORS),
     ),
     (
         lambda spec: _is(spec, Framework.CAFFE),
         Route.MO,
-        Obstacle("caffe", "OpenVINO reads no Caffe network", _MO),
+        Obstacle("caffe", "OpenVINO does not read Caffe networks", _MO),
     ),
     (
         lambda spec: _has_argument(spec, "--tensorflow_object_detection_api_pipeline_config"),
         Route.MO,
         Obstacle(
-            "object-detection-pipeline", "its pipeline.config decides what Model Optimizer makes of it", _MO
+            "object-detection-pipeline", "Model Optimizer converts it according to its pipeline.config", _MO
         ),
     ),
     (
         lambda spec: _has_argument(spec, "--transformations_config"),
         Route.MO,
-        Obstacle("transformations-config", "a program inside of Model Optimizer rewrites its network", _MO),
+        Obstacle("transformations-config", "a program inside Model Optimizer rewrites its network", _MO),
     ),
     (
         lambda spec: _is(spec, Framework.TF) and _source_model_name(spec).endswith(".pbtxt"),
         Route.MO,
-        Obstacle("graph-as-text", "its graph is a text", f"{_MO}; a frozen graph (.pb) can be converted"),
+        Obstacle(
+            "graph-as-text", "its graph is stored as text", f"{_MO}; a frozen graph (.pb) can be converted"
+        ),
     ),
     (
         lambda spec: not all(is_supported(flag) for flag, _ in spec.mo_args),
         Route.MO,
-        Obstacle("argument", "an argument of its model.yml is not carried out here", _MO),
+        Obstacle("argument", "posezoo does not support an argument of its model.yml", _MO),
     ),
 )
 
@@ -117,7 +120,7 @@ def describe_obstacle(spec: ModelSpec, route: Route, obstacle: Obstacle) -> str:
         return f"{spec.full_name}: {obstacle.why}"
     flags = dict.fromkeys(flag for flag, _ in spec.mo_args if not is_supported(flag))
     named = f": {', '.join(flags)}" if obstacle.reason == "argument" else ""
-    return f"{spec.full_name}: is not converted here ({route}, {obstacle.reason}): {obstacle.why}{named}"
+    return f"{spec.full_name}: cannot be converted here ({route}, {obstacle.reason}): {obstacle.why}{named}"
 
 
 def _is(spec: ModelSpec, framework: Framework) -> bool:

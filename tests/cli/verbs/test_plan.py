@@ -85,7 +85,11 @@ def test_a_plan_names_files_bytes_places_arguments_and_irs(zoo):
 
 def test_a_plan_says_why_not_in_a_word_and_a_sentence(zoo):
     old = planned(zoo, "--all")["old"]
-    assert (old["route"], old["reason"], old["why"]) == ("mo", "caffe", "OpenVINO reads no Caffe network")
+    assert (old["route"], old["reason"], old["why"]) == (
+        "mo",
+        "caffe",
+        "OpenVINO does not read Caffe networks",
+    )
     assert (old["files"], old["irs"], old["fetch_bytes"]) == ([], [], 0)
 
 
@@ -116,7 +120,7 @@ def test_a_model_that_is_not_converted_here_is_refused_before_anything_is_fetche
     refused = run(zoo, "get", "old", "-o", zoo / "out")
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[0] == (
-        "error: old: is not converted here (mo, caffe): OpenVINO reads no Caffe network"
+        "error: old: cannot be converted here (mo, caffe): OpenVINO does not read Caffe networks"
     )
     assert not (zoo / "out").exists()
 
@@ -134,8 +138,8 @@ def test_in_text_a_model_is_a_block_and_the_sum_stands_at_the_end(zoo):
     assert lines[0] == "net (onnx): convert"
     assert "  input image [1,3,12,20] NCHW: reverse_channels, mean 1 2 3, scale 255 255 255" in lines
     assert "  outputs pafs, heatmaps" in lines
-    assert "old (caffe): mo, caffe: OpenVINO reads no Caffe network" in lines
-    assert lines[-1].startswith("3 models (1 convert, 1 mo, 1 ir): 2 files to fetch, ")
+    assert "old (caffe): mo, caffe: OpenVINO does not read Caffe networks" in lines
+    assert lines[-1].startswith("3 models (1 convert, 1 mo, 1 ir): 2 files to download, ")
 
 
 def test_what_is_frozen_and_turned_is_told(zoo):

@@ -155,7 +155,7 @@ def test_a_network_s_figures_come_out_again_on_generated_weights(checkout):
     assert [each.figures for each in found] == [each.figures for each in actual]
     assert {each.weights for each in found} == {"generated"}
     refused = record(checkout, "--generated", "alone", "-q")
-    assert "error: alone: is published as tflite, and no network of ours" in refused.stderr
+    assert "error: alone: is published as tflite, and is not one of posezoo's networks" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_network_s_figures_come_out_again_on_generated_weights(checkout):
     [
         ((), "the following arguments are required"),
         (("alone", "--size", "368"), "expected height and width such as 368,432"),
-        (("alone", "--generated", "--size", "368,432"), "--size goes with IR that are there"),
+        (("alone", "--generated", "--size", "368,432"), "--size is for existing IR"),
     ],
 )
 def test_flags_that_cannot_be_meant_are_wrong_usage(args, said):

@@ -30,34 +30,36 @@ if TYPE_CHECKING:
 
 #: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
 DIFFERENCES = {
-    "--output_dir": "a card (README.md, card.json) and provenance.json lie beside an IR, which was checked "
-    "against its original; one that is up to date is left alone",
-    "--precisions": "FP32 and FP16 come out of one reading of the model, not of one process each",
+    "--output_dir": "a card (README.md, card.json) and provenance.json lie beside an IR, which was compared "
+    "with its original; an IR that is up to date is not converted again",
+    "--precisions": "FP32 and FP16 are made from one reading of the model, not by one process each",
     "--lock": "new",
     "--locked": "new",
-    "--python": "starts Model Optimizer alone, where --mo lies beside no Python of its own or is not said",
-    "--mo": "serves what OpenVINO of today does not read (`posezoo info` says which); all else this process "
-    "converts itself. May be an environment's folder, too; POSEZOO_MO says it once for all",
-    "--add_mo_arg": "what changes the network is carried out (--input, --input_shape, --layout, "
+    "--python": "only starts Model Optimizer, if there is no Python beside --mo or --mo is not given",
+    "--mo": "converts only models that today's OpenVINO does not read (`posezoo info` says which). It may be "
+    "an environment's folder, too; POSEZOO_MO sets it for all commands",
+    "--add_mo_arg": "arguments that change the network are supported (--input, --input_shape, --layout, "
     "--mean_values, --scale_values, --scale, --reverse_input_channels, --output, "
     "--freeze_placeholder_with_value, --static_shape); --data_type and --compress_to_fp16 must agree with "
-    "--precisions; any other goes to --mo, and is an error without one, not ignored",
+    "--precisions; any other argument goes to --mo, and is an error without --mo, not ignored",
     "--dry_run": "prints the plan that a real run carries out, and works on a model that was not converted "
     "before (the newest one crashes)",
-    "--jobs": "processes, each for one model after the other; the lines of one model stay together",
-    "--progress_format": "new here: events as JSON, one a line; the last one names each failure and why",
+    "--jobs": "the number of processes, each of which converts one model after the other; the lines of one "
+    "model stay together",
+    "--progress_format": "new here: events as JSON, one for each line; the last one lists the failures and "
+    "their reasons",
     "--no_card": "new",
     "--checkpoint": "new: weights of your own in place of the published ones",
     "--model_name": "new: goes with --checkpoint",
     "--force": "new",
-    "--dynamic": "new: an input of any height and width, for networks of ours",
+    "--dynamic": "new: an input of any height and width, for posezoo's own networks",
     "--keep_onnx": "new: Open Model Zoo always left the ONNX beside the IR",
     "--allow_upstream_code": "new: Open Model Zoo always runs the code that comes with a model, with all "
-    "rights of the user; here it is run with this flag alone, shut in",
-    "--input_type": "new: bytes of a camera's frame may go into the IR as they are",
+    "rights of the user; here it is run only with this flag, in a sandbox",
+    "--input_type": "new: the IR may take the bytes of a camera's frame as they are",
     "--input_layout": "new",
     "--resize": "new",
-    "--models_dir": "new: Open Model Zoo knows its own folder alone",
+    "--models_dir": "new: Open Model Zoo reads only its own folder",
     "--print_all": "parts of composites, as in 2021.4 (the newest prints composites)",
 }
 
@@ -80,16 +82,20 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precisions",
         metavar="PREC[,PREC...]",
-        help="convert to these only; FP16 and FP32 are what a conversion makes",
+        help="convert only to these; a conversion makes FP16 and FP32",
     )
     parser.add_argument(
-        "-p", "--python", type=Path, metavar="PYTHON", help="starts Model Optimizer, or has one itself"
+        "-p",
+        "--python",
+        type=Path,
+        metavar="PYTHON",
+        help="the Python that starts Model Optimizer, or that has one installed",
     )
     parser.add_argument(
         "--mo",
         type=Path,
         metavar="MO.PY",
-        help="a Model Optimizer of openvino-dev 2024.6, for what only it converts",
+        help="Model Optimizer of openvino-dev 2024.6, for models that only it can convert",
     )
     parser.add_argument(
         "--add_mo_arg",
@@ -100,7 +106,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         "may be given several times",
     )
     flags.add_flags(parser, "allow_upstream_code", *flags.LOCK)
-    parser.add_argument("--dry_run", action="store_true", help="print what would be done; touch nothing")
+    parser.add_argument("--dry_run", action="store_true", help="print what would be done, and write nothing")
     parser.add_argument("--no_card", action="store_true", help="draw no card beside the IR")
     parser.add_argument(
         "-j", "--jobs", type=_jobs, default=1, metavar="N|auto", help="how many models to convert at once"
@@ -109,10 +115,10 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         "--progress_format",
         choices=("text", "json"),
         default="text",
-        help="lines for people, or events as JSON, one a line",
+        help="lines of text, or events as JSON, one for each line",
     )
     flags.add_flags(parser, *flags.CHECKPOINT, *flags.CAMERA_INPUT, "force")
-    # As these were written in old scripts.
+    # Old scripts spell these flags so.
     parser.add_argument("--add-mo-arg", dest="add_mo_arg", action="append", help=argparse.SUPPRESS)
     parser.add_argument("--dry-run", dest="dry_run", action="store_true", help=argparse.SUPPRESS)
 
@@ -181,7 +187,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
 
 
 def _contradiction(args: argparse.Namespace) -> str:
-    """What flags say against each other, whatever the model; empty where they do not."""
+    """Which flags contradict each other, whatever the model; empty if none do."""
     given = [text.partition("=")[0] for text in args.add_mo_arg if text.startswith("-")]
     given = [{"-s": "--scale", "-m": "--input_model"}.get(flag, flag) for flag in given]
     twice = next((flag for flag in given if given.count(flag) > 1), "")
@@ -190,14 +196,14 @@ def _contradiction(args: argparse.Namespace) -> str:
     if {"--scale", "--scale_values"} <= set(given):
         return "--add_mo_arg=--scale and --add_mo_arg=--scale_values exclude each other"
     if args.dynamic and args.resize:
-        return "--dynamic leaves the size open, --resize brings pictures to one: say one of them"
+        return "--dynamic leaves the size open, --resize sets it: give one of them"
     if args.input_layout and "--layout" in given:
         return "--input_layout and --add_mo_arg=--layout exclude each other"
     return ""
 
 
 def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], style: str) -> int:
-    """Which models failed, and of several why, once more; the exit code."""
+    """Print the models that failed, and if there were several models, why; return the exit code."""
     if style == "json":
         facts = [{"name": name, "reason": each.problem, "hint": each.hint} for name, each in failed.items()]
         done = [name for name in names if name not in failed]

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 DIFFERENCES = {
     "--print_all": "parts of composites, as in 2021.4 (the newest prints composites); no model.yml is "
     "read, so a bad one is no obstacle",
-    "--name": "a part that is matched twice is fetched once; the hint names the nearest name",
+    "--name": "a part that is matched twice is downloaded once; the hint gives the nearest name",
     "--list": "a file that cannot be read is one line of error, not a traceback",
     "--all": "a model.yml that cannot be read fails alone: the other models are fetched, exit code 1",
-    "--models_dir": "new: Open Model Zoo knows its own folder alone",
-    "--output_dir": "a good file that is there is not fetched again, and never lost to a failed download; an "
-    "archive stays beside what it held, so that it can be verified; provenance.json tells where each file "
-    "came from",
-    "--cache_dir": "the same layout; without it nothing is cached, as there",
+    "--models_dir": "new: Open Model Zoo reads only its own folder",
+    "--output_dir": "a verified file that is there is not downloaded again, and a failed download never "
+    "replaces it; an archive stays beside its contents, so that it can be verified; provenance.json says "
+    "where each file came from",
+    "--cache_dir": "the same layout; without it nothing is cached, as in Open Model Zoo",
     "--mirror": "new",
     "--num_attempts": "5 in place of 1: a source that fails for a moment is asked again after 0.5 to 8 s "
     "(10 s there); a 404 is not asked again",

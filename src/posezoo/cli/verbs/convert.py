@@ -1,4 +1,4 @@
-"""posezoo convert: published files to OpenVINO IR, proven by a self-check."""
+"""posezoo convert: published files to OpenVINO IR, verified by a self-check."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "--network",
         metavar="NETWORK",
-        help="with --checkpoint, in place of a model: the network of ours that the weights are for",
+        help="with --checkpoint, instead of a model: posezoo's own network that the weights are for",
     )
     flags.add_download_dir_flag(parser, "the output folder")
     flags.add_flags(parser, "output_dir", *flags.LOCK, *flags.CONVERSION)
@@ -144,7 +144,7 @@ def _export(args: argparse.Namespace, context: Context, selection: Selection | N
 def _refuse_odd_flags(args: argparse.Namespace) -> None:
     """Wrong usage ends with 2."""
     if args.dynamic and args.resize:
-        args.parser.error("--dynamic leaves the size open, --resize brings pictures to one: say one of them")
+        args.parser.error("--dynamic leaves the size open, --resize sets it: give one of them")
     if args.checkpoint is None:
         for flag in ("network", "model_name"):
             if getattr(args, flag) is not None:

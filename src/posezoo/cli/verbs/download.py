@@ -1,4 +1,4 @@
-"""posezoo download: a model's published files, verified."""
+"""posezoo download: a model's published files, downloaded and verified."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ posezoo download --all --mirror /mnt/models --dry_run
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
     parser = flags.add_verb(
-        verbs, "download", "fetch the published files of models and verify them", EXAMPLES
+        verbs, "download", "download the published files of models and verify them", EXAMPLES
     )
     flags.add_model_flags(parser)
     flags.add_flags(parser, "output_dir", *flags.CACHE, "verify", *flags.DOWNLOAD, "models_dir", "dry_run")
@@ -30,7 +30,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fetch, and print the paths of the files."""
+    """Download, and print the paths of the files."""
     from posezoo.download.connection_pool import ConnectionPool
     from posezoo.download.model_download import download_model, plan_download
     from posezoo.pipeline.zoo_context import open_context

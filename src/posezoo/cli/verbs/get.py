@@ -1,4 +1,4 @@
-"""posezoo get: download and convert, in one go."""
+"""posezoo get: download and convert models."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""posezoo plan: what posezoo get would fetch, convert and write, or why not.
+"""posezoo plan: what posezoo get would download, convert and write, or why not.
 
-No file or folder is touched, and no server asked. With ``--format json`` an object with ``models``, a list
+Nothing is written, and no server is asked. With ``--format json`` an object with ``models``, a list
 of objects, and ``failed``, as every verb has it::
 
     name         str
@@ -10,18 +10,19 @@ of objects, and ``failed``, as every verb has it::
     reason       str | null    why it does not become IR here, in one word
     why          str | null    the same in a sentence
     hint         str | null    what to do instead
-    runs         list          code that comes with it and would be run (--allow_upstream_code), in words
-    files        list          what is needed: name, size (bytes; null: unknown), max_size (the
-                               cap of an unknown size), place (here, cache, mirror or source), from (who
-                               would be asked, in this order), pinned (false: refused until
+    runs         list          code that comes with it and would be run (--allow_upstream_code)
+    files        list          the files that are needed: name, size (bytes; null: unknown), max_size (the
+                               limit for an unknown size), place (here, cache, mirror or source), from (the
+                               places that would be asked, in this order), pinned (false: refused without
                                --trust_on_first_use), path
-    fetch_bytes  int           of the files that are not here; a cap where a size is unknown
+    fetch_bytes  int           of the files to download; the limit counts if a size is unknown
     arguments    object        inputs (name, shape, layout, and the steps before the network in their order:
                                reverse_channels, mean, scale; ir_layout is the IR's), outputs (names; empty:
                                the network's own), frozen (inputs that become constants), static_shape
                                (whether what depends on sizes alone is folded), network (name and arguments
-                               of ours)
-    irs          list          precision, path, since (why it has to be made; null: it is there, or published)
+                               of our own)
+    irs          list          precision, path, since (why it has to be made; null: it is up to date, or
+                               published)
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ posezoo plan --all --models_dir open_model_zoo/models --precisions FP16
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
     parser = flags.add_verb(
-        verbs, "plan", "show what would be fetched, converted and written, or why not", EXAMPLES
+        verbs, "plan", "show what would be downloaded, converted and written, or why not", EXAMPLES
     )
     flags.add_model_flags(parser)
     flags.add_flags(parser, "output_dir", *flags.CACHE, *flags.TRUST)
@@ -66,7 +67,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one block a model, and what it all comes to; or JSON."""
+    """Print a block for each model and the totals; or JSON."""
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline.get import resolve_model
     from posezoo.pipeline.plan import make_plan
@@ -140,7 +141,7 @@ def _file_facts(planned: PlannedFile) -> dict[str, Any]:
 
 
 def _steps(port: Input) -> dict[str, Any]:
-    """What is done to an input before the network, as OpenVINO's PrePostProcessor calls it, in this order."""
+    """The steps before the network in their order, by the names of OpenVINO's PrePostProcessor."""
     return {
         "reverse_channels": port.reverse_input_channels,
         "mean": list(port.mean),
@@ -197,4 +198,4 @@ def _sum(plans: Sequence[Plan]) -> str:
     counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
     size, fetched = sum(plan.download_size for plan in plans), sum(len(plan.missing_files) for plan in plans)
     models = f"{len(plans)} model{'' if len(plans) == 1 else 's'}"
-    return f"{models}{f' ({counts})' if counts else ''}: {fetched} files to fetch, {size:,} bytes"
+    return f"{models}{f' ({counts})' if counts else ''}: {fetched} files to download, {size:,} bytes"

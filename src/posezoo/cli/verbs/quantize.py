@@ -1,4 +1,4 @@
-"""posezoo quantize: FP32 IR to INT8, held against FP32 on photos."""
+"""posezoo quantize: FP32 IR to INT8, compared with FP32 on photos."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ posezoo quantize --all --dataset_dir photos --dry_run
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
-    parser = flags.add_verb(verbs, "quantize", "make INT8 IR of FP32 IR, and measure what it costs", EXAMPLES)
+    parser = flags.add_verb(
+        verbs, "quantize", "make INT8 IR from FP32 IR, and measure how far they differ", EXAMPLES
+    )
     flags.add_model_flags(parser)
     add_quantization_flags(parser, "your cache folder")
     parser.add_argument(
@@ -37,31 +39,33 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         type=flags.parse_precisions,
         metavar="P[,P]",
         default=(Precision.FP16_INT8,),
-        help="FP16-INT8, FP32-INT8: how what stays in floating point is stored (default: FP16-INT8)",
+        help="FP16-INT8, FP32-INT8: how layers in floating point are stored (default: FP16-INT8)",
     )
     parser.add_argument(
         "--annotations",
         type=Path,
         metavar="FILE",
-        help="of people in the photos, in COCO's format: tell AP before and after, of those kept apart",
+        help="people in the photos, in COCO's format: report AP before and after, on the photos kept apart",
     )
     parser.add_argument(
         "--max_drop",
         type=flags.parse_fraction,
         metavar="D",
-        help="with --annotations: by how much AP may drop, as 0.01; layers go back to floating point until "
-        "it drops no more",
+        help="with --annotations: the allowed drop of AP, such as 0.01; layers go back to floating point "
+        "until AP is within it",
     )
     parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="write what was measured as JSON, for posezoo record"
+        "--report", type=Path, metavar="FILE", help="write the measurements as JSON, for posezoo record"
     )
     parser.add_argument(
-        "--layers", action="store_true", help="show which layers are harmed most, even where all is well"
+        "--layers",
+        action="store_true",
+        help="show the layers with the most quantization noise, even if the result is accepted",
     )
     parser.add_argument(
         "--measure_only",
         action="store_true",
-        help="make nothing: hold the INT8 IR that are there, ours or their publisher's, against FP32",
+        help="quantize nothing: compare existing INT8 IR, converted here or published, with FP32",
     )
     flags.add_flags(parser, *flags.LOCK, "models_dir", "dry_run")
     flags.add_format_flags(parser)
@@ -69,7 +73,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 
 def add_quantization_flags(parser: argparse.ArgumentParser, model_dir: str) -> None:
-    """What Open Model Zoo's quantizer takes, too."""
+    """The flags that Open Model Zoo's quantizer has, too."""
     parser.add_argument(
         "--model_dir", type=Path, metavar="DIR", help=f"where the FP32 IR lie (default: {model_dir})"
     )
@@ -77,14 +81,15 @@ def add_quantization_flags(parser: argparse.ArgumentParser, model_dir: str) -> N
         "--dataset_dir",
         type=Path,
         metavar="DIR",
-        help="photos with people: two in three calibrate, the others tell how far INT8 moves what is found",
+        help="folder of photos with people: two of three are used for calibration, the others for comparing "
+        "INT8 with FP32",
     )
     flags.add_output_dir_flag(parser, "where the INT8 IR go", "beside the FP32 IR")
     parser.add_argument(
         "--target_device",
         choices=TARGET_DEVICES,
         default="ANY",
-        help="what the INT8 IR shall run on (default: ANY)",
+        help="the device that the INT8 IR are made for (default: ANY)",
     )
     parser.add_argument("--force", action="store_true", help="quantize again what is up to date")
 

@@ -1,6 +1,6 @@
-"""posezoo record: what was measured, into the measured.yml beside a model's model.yml.
+"""posezoo record: measurements into the measured.yml beside a model's model.yml.
 
-For those who keep a registry: in a checkout, or a folder of models of their own. Nothing else writes there.
+It is for maintainers of a registry, in a checkout or in a folder of their own. Nothing else writes there.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ posezoo record --generated 'simple_pose_*' 'simple_pose_*@*'
 posezoo record speed.json accuracy.json
 """
 
-#: How a file with figures is told from a model.
+#: The names of files with measurements end so; all other names are models.
 SUFFIX = ".json"
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """The verb's flags."""
     parser = flags.add_verb(
-        verbs, "record", "write what was measured into a checkout's measured.yml files", EXAMPLES
+        verbs, "record", "write measurements into a checkout's measured.yml files", EXAMPLES
     )
     parser.add_argument(
         "models",
         nargs="+",
         metavar="MODEL|FILE",
-        help="a model: GFLOPs and MParams of its IR are counted; a .json file: the figures in it are taken",
+        help="a model, whose IR's GFLOPs and MParams are counted; or a .json file of measurements",
     )
     parser.add_argument(
         "--generated",
         action="store_true",
-        help="count networks of ours on generated weights: for models whose own are not to be had",
+        help="count posezoo's own networks with random weights: for models whose weights are not available",
     )
     parser.add_argument(
         "--size",
         type=flags.parse_image_size,
         metavar="H,W",
-        help="the image's height and width to count an IR at that leaves them open",
+        help="the image's height and width, to count an IR with dynamic sizes",
     )
     flags.add_download_dir_flag(parser, "the output folder")
     flags.add_flags(parser, "output_dir", *flags.LOCK, "models_dir")
@@ -63,7 +63,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 def run(args: argparse.Namespace) -> int:
     """Record, and print the paths of the measured.yml that hold it."""
     if args.generated and args.size:
-        args.parser.error("--size goes with IR that are there, --generated makes its own")
+        args.parser.error("--size is for existing IR, --generated makes its own")
     from posezoo.pipeline import complexity_count
     from posezoo.pipeline.zoo_context import open_context
     from posezoo.workers.processes import run_in_child
