@@ -86,7 +86,7 @@ With `--artifacts DIR`, the files and the IR in that folder are checked too:
 
 
 def accuracy_page() -> str:
-    """What is published of each model's accuracy, and the command that measures it again."""
+    """The published accuracy of each model, and the command that measures it again."""
     from posezoo.cards.markdown import format_code, format_table
     from posezoo.evaluation.evaluation_protocol import describe_published_protocol
     from posezoo.evaluation.rerun_command import rerun_command
@@ -97,13 +97,13 @@ def accuracy_page() -> str:
     rows = [
         (
             name,
-            f"{claim.value:g}",
-            describe_published_protocol(claim),
-            format_code(rerun_command(spec, claim)),
+            f"{accuracy.value:g}",
+            describe_published_protocol(accuracy),
+            format_code(rerun_command(spec, accuracy)),
         )
         for name, spec in sorted(models.items())
-        for claim in spec.published.accuracy
-        if claim.metric == "AP"
+        for accuracy in spec.published.accuracy
+        if accuracy.metric == "AP"
     ]
     return ACCURACY.format(table=format_table(["Model", "Published AP", "Measured on", "Command"], rows))
 
@@ -112,22 +112,22 @@ ACCURACY = """\
 <!-- drawn by `make docs` from each model.yml: change it there -->
 # Published accuracy, measured again
 
-COCO's val2017 comes once, 1.1 GB, on the terms that the first command shows:
+COCO's val2017 (1.1 GB) is downloaded once, on the terms that the first command shows:
 
 ```sh
 posezoo dataset get coco-val2017
 posezoo dataset get coco-val2017 --accept_terms
 ```
 
-Each command below then measures the figure beside it on all 5000 images, or goes on where it was ended;
-`--limit 100` is a first look. What is published stands beside what was measured, with why they may differ:
-single scale and no flip unless the command says otherwise, the weights as published, in f32. Models that see
-one person at a time are shown the annotated boxes, as their publishers' own scripts do; `--detector` in place
-of `--boxes truth` shows them those that a detector finds.
+Each command below then measures the AP of its row on all 5000 images; an interrupted run continues where it
+stopped, and `--limit 100` gives a quick estimate. The report shows the published value beside the measured
+one, and why they may differ. All run at a single scale, without flip unless the command has `--flip`, with
+the published weights, in f32. Top-down models get the annotated person boxes, as in their publishers' own
+scripts; with `--detector MODEL` instead of `--boxes truth` they get the boxes of a detector.
 
 {table}
 
-Nobody has run these commands on all of val2017 yet with this zoo: no figure here is ours.
+These commands have not been run on all of val2017 yet: all values in this table are the publishers'.
 """
 
 PAGES: dict[str, Callable[[], str]] = {

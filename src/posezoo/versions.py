@@ -40,6 +40,11 @@ def package_version(name: str) -> str:
         return ""
 
 
+def package_versions(*names: str) -> dict[str, str]:
+    """The versions of several distributions by name, without those that are not installed."""
+    return {name: version for name in names if (version := package_version(name))}
+
+
 #: Versions that were tested together. NNCF 3.4 fails on OpenVINO 2025.4, which has no ``ov.Type.u2``.
 NNCF, NNCF_NEEDS_OPENVINO = "3.4.0", "2026.4"
 

@@ -14,7 +14,7 @@ from posezoo.benchmarking.timed_round import BenchmarkRound
 from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, WorkloadInfo
 from posezoo.measured import Measurement, Scalar
 from posezoo.spec.model import Precision
-from posezoo.versions import package_version
+from posezoo.versions import package_versions
 
 _PERCENTILES = (50, 90, 99)
 
@@ -107,7 +107,7 @@ class BenchmarkResult:
             machine=self.machine,
             settings=self.settings,
             weights=self.case.weights,
-            tools={name: package_version(name) for name in ("openvino", "posezoo") if package_version(name)},
+            tools=package_versions("openvino", "posezoo"),
             date=day.isoformat(),
         )
 

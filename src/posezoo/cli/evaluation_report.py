@@ -53,7 +53,7 @@ class EvaluationReport:
         if self.protocol.of_boxes:
             return []
         published = [accuracy for accuracy in self.published.accuracy if accuracy.metric == "AP"]
-        published.sort(key=lambda accuracy: accuracy.flip != self.protocol.flip)
+        published.sort(key=lambda accuracy: accuracy.flip != self.protocol.options.flip)
         return [
             (accuracy, list(explain_difference(accuracy, self.published, self.protocol, self.result)))
             for accuracy in published

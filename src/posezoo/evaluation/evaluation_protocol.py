@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from posezoo.evaluation.run_evaluation import EvaluationResult
 from posezoo.files.verified_files import compute_digest
 from posezoo.measured import Measurement, Scalar
 from posezoo.runtime.estimator import Estimator
+from posezoo.runtime.load_options import LoadOptions
 from posezoo.spec.model import ModelSpec, Precision, PublishedAccuracy, PublishedMetrics
-from posezoo.versions import package_version
+from posezoo.versions import package_versions
 
 #: The number of images in COCO's val2017.
 VAL2017_IMAGES = 5000
@@ -28,20 +29,14 @@ class EvaluationProtocol:
     Attributes:
         estimator: the model.
         precision: of its IR.
-        target_size: the requested input size, in pixels; None for the IR's own.
-        flip: whether the model also ran on the mirrored image, and both results were averaged.
-        scales: the scales at which it ran on each image.
+        options: how the estimator was loaded: input size, flip, scales, decoder options.
         box_source: where person boxes came from, for a top-down model; empty for others.
-        options: of the decoder, in addition to those that the model declares.
     """
 
     estimator: Estimator
     precision: Precision
-    target_size: int | None = None
-    flip: bool = False
-    scales: tuple[float, ...] = (1.0,)
+    options: LoadOptions
     box_source: str = ""
-    options: Mapping[str, Scalar] = field(default_factory=dict)
 
     @property
     def of_boxes(self) -> bool:
@@ -50,15 +45,15 @@ class EvaluationProtocol:
 
     def to_settings(self) -> dict[str, Scalar]:
         """The same as a record's settings; defaults are left out."""
-        size = self.estimator.input_size
+        size, options = self.estimator.input_size, self.options
         settings: dict[str, Scalar] = {
             "input": f"{size[0]}x{size[1]}" if size else "varies",
-            "target_size": self.target_size or 0,
-            "flip": self.flip,
-            "scales": "" if self.scales == (1.0,) else " ".join(f"{scale:g}" for scale in self.scales),
+            "target_size": options.target_size or 0,
+            "flip": options.flip,
+            "scales": "" if options.scales == (1.0,) else " ".join(f"{scale:g}" for scale in options.scales),
             "people_from": self.box_source,
             "arithmetic": self.estimator.executed_precision,
-            **self.options,
+            **options.decoder_options,
         }
         return {key: value for key, value in settings.items() if value not in ("", 0, False)}
 
@@ -85,13 +80,9 @@ def cache_key(protocol: EvaluationProtocol, irs: Iterable[Path], *others: Path) 
         "settings": protocol.to_settings(),
         "device": estimator.device,
         "options": f"{estimator.decoder} {options}",
-        "tools": _tool_versions("openvino", "posezoo"),
+        "tools": package_versions("openvino", "posezoo"),
         "code": code.hexdigest(),
     }
-
-
-def _tool_versions(*packages: str) -> dict[str, str]:
-    return {name: package_version(name) for name in packages if package_version(name)}
 
 
 def create_accuracy_measurement(protocol: EvaluationProtocol, result: EvaluationResult) -> Measurement:
@@ -109,7 +100,7 @@ def create_accuracy_measurement(protocol: EvaluationProtocol, result: Evaluation
             **({"of": "boxes"} if protocol.of_boxes else {}),
             **protocol.to_settings(),
         },
-        tools=_tool_versions("openvino", "faster-coco-eval"),
+        tools=package_versions("openvino", "faster-coco-eval"),
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
     )
 
@@ -132,10 +123,10 @@ def explain_difference(
     if "val2017" not in result.dataset.name or num_images != VAL2017_IMAGES:
         published_set = published.dataset or "another set"
         yield f"measured on {num_images} images of {result.dataset.name}, published for {published_set}"
-    if published.flip != protocol.flip:
+    if published.flip != protocol.options.flip:
         yield f"{'published' if published.flip else 'measured'} with the mirrored image averaged in"
-    if protocol.scales != (1.0,):
-        yield f"measured at {len(protocol.scales)} scales"
+    if protocol.options.scales != (1.0,):
+        yield f"measured at {len(protocol.options.scales)} scales"
     if protocol.box_source:
         yield f"person boxes are from {protocol.box_source}; published with another detector"
     if protocol.precision not in (Precision.FP32, Precision.FP16):

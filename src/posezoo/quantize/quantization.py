@@ -34,7 +34,7 @@ from posezoo.quantize.nncf_compression import quantize_network
 from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationPlan, plan_quantization
 from posezoo.quantize.quantization_target import QuantizationTarget, require_quantizable
 from posezoo.spec.model import Precision
-from posezoo.versions import package_version
+from posezoo.versions import package_versions
 
 #: Layers are compared on this many inputs: large noise shows on the first.
 COMPARED_SAMPLES = 2
@@ -267,7 +267,7 @@ def to_measurements(target: QuantizationTarget, quantized: Quantized) -> list[di
             precision,
             {name: metrics[name] for name in KINDS["quantization"].figures},
             settings={"photos": quantized.measured_photos, "calibrated on": quantized.calibration_photos},
-            tools={name: package_version(name) for name in ("nncf", "openvino")},
+            tools=package_versions("nncf", "openvino"),
             date=datetime.now(timezone.utc).date().isoformat(),
         )
         measurements.append(measurement_to_json(target.spec.full_name, measurement))

@@ -237,16 +237,7 @@ def _load(
     box_source = {"truth": "the annotated boxes"}.get(args.boxes or "", args.boxes or "")
     if not box_source and (detector := load.select_detector(context, estimator.decoder)) is not None:
         box_source = detector.name
-    protocol = EvaluationProtocol(
-        estimator=estimator,
-        precision=precision,
-        target_size=args.height or args.short_side,
-        flip=args.flip,
-        scales=args.scales,
-        box_source=box_source,
-        options=decoder_options,
-    )
-    return protocol, list(irs.values())
+    return EvaluationProtocol(estimator, precision, options, box_source), list(irs.values())
 
 
 def _evaluate(
